@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Direction tells a change that adds from one that takes away, for the guards
+// that treat the two differently. Most verbs have none.
+type Direction string
+
+const (
+	Up   Direction = "up"
+	Down Direction = "down"
+)
+
+// Change is what a primitive would do, as its actuator planned it from the world
+// as it is. It is written to the journal, so it holds no secret.
+type Change struct {
+	Proposal Proposal `json:"-"`
+	Identity string   `json:"identity"`
+	// NoOp says that the world is already as wanted. A no-op is never applied,
+	// starts no cooldown and spends no budget.
+	NoOp bool `json:"noOp,omitempty"`
+	// Diff is for a person: "replicas 1 -> 4".
+	Diff string `json:"diff"`
+	// Data is the actuator's own, carried from Plan to Apply and Verify.
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// Status is how an act stands.
+type Status string
+
+const (
+	Running Status = "running" // under way; Verify is asked until it is done or its deadline passes
+	Done    Status = "done"
+	Failed  Status = "failed"
+	NoOp    Status = "noop"
+	// Abandoned is an intent found open after a crash, whose change is not in the
+	// world: the loop decides afresh.
+	Abandoned Status = "abandoned"
+)
+
+// Outcome is what really happened.
+type Outcome struct {
+	Status Status `json:"status"`
+	// Detail is for a person, and holds no secret.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Actuator carries out one verb. Plan only reads: a dry run never calls Apply.
+//
+// Errors: one that wraps ErrRetry is tried again with back-off until the act's
+// deadline, under the same identity; any other is final.
+type Actuator interface {
+	Plan(ctx context.Context, p Proposal) (Change, error)
+	Apply(ctx context.Context, c Change) (Outcome, error)
+}
+
+// Verifier is an Actuator that can see whether its change took. It is asked
+// after Apply, until it says other than Running.
+type Verifier interface {
+	Verify(ctx context.Context, c Change) (Outcome, error)
+}
+
+// Undoer is an Actuator that can take its change back.
+type Undoer interface {
+	Undo(ctx context.Context, c Change) (Outcome, error)
+}
+
+// Verb is a primitive that this process offers.
+type Verb struct {
+	Actuator Actuator
+	// Claim names the field that the verb writes, given its parameters: "replicas",
+	// "traffic", "object/KIND/NAME"; nil where it writes none (event.send, webhook).
+	Claim func(with map[string]any) string
+	// Check names every mistake in the parameters, as "with.replicas: must be a whole number"; nil accepts all.
+	Check func(with map[string]any) []string
+	// Direction tells whether the change adds or takes away; nil where the verb has none.
+	Direction func(p Proposal) Direction
+	// Deadline bounds the whole act, verification included; 0 takes DefaultActDeadline.
+	Deadline time.Duration
+	// OneShot says that nobody would propose it again if it were lost (a webhook, an
+	// event): found open after a crash it is sent again under its identity. The others
+	// set a state, and the loop decides afresh.
+	OneShot bool
+}
+
+// DefaultActDeadline bounds an act where its verb sets none.
+const DefaultActDeadline = time.Minute
+
+// Identity names the change that a proposal asks for, within the firing that
+// admits it: applying it twice is applying it once. It is the hex of the first
+// 16 bytes of a SHA-256 over agent, target, strategy, verb, parameters and firing.
+func Identity(p Proposal, firing string) string {
+	with, err := json.Marshal(p.With) // keys sorted
+	if err != nil {
+		with = []byte(fmt.Sprint(p.With))
+	}
+	h := sha256.New()
+	for _, part := range []string{p.Agent, p.Target.Kind, p.Target.Namespace, p.Target.Name, p.Strategy, p.Primitive, string(with), firing} {
+		fmt.Fprintf(h, "%d:%s,", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+type retryError struct{ err error }
+
+func (e retryError) Error() string { return e.err.Error() }
+func (e retryError) Unwrap() error { return e.err }
+
+// Retry marks an actuator's error as one that may pass: a timeout, a 503.
+func Retry(err error) error {
+	if err == nil {
+		return nil
+	}
+	return retryError{err}
+}

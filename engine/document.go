@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AgentInfo is what a document says of the agent. The mode is not in it: a dry
+// run decides as a real one does.
+type AgentInfo struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Role      string `json:"role"`
+	Layer     string `json:"layer"`
+}
+
+// String is "namespace/name".
+func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
+
+// TriggerInfo is what a document says of why the loop runs.
+type TriggerInfo struct {
+	Name string `json:"name"`
+	// Kind is every, cron, at, event, or manual (`scanflow eval`).
+	Kind  string `json:"kind"`
+	Event *Event `json:"event,omitempty"`
+}
+
+// Document is the input to Rego for one target at one moment. The engine keeps
+// one for each target and changes it in place from firing to firing, so that the
+// policy engine can reuse the sections that did not change.
+type Document struct {
+	Agent   *AgentInfo
+	Now     time.Time
+	Trigger *TriggerInfo
+	Target  Target
+	// Names and Signals are parallel. Names is shared by all targets of an agent.
+	Names   []string
+	Signals []Signal
+	Params  map[string]any
+	Memory  Memory
+	Claims  []Claim
+	// Sections is the policy engine's place to keep the sections it parsed; the
+	// engine only carries it along with the target.
+	Sections any
+}
+
+// Memory is what an agent remembers of one target, by strategy.
+type Memory map[string]StrategyMemory
+
+// StrategyMemory is the last outcome of each verb that the strategy proposed, and
+// the note it left.
+type StrategyMemory struct {
+	Last map[string]LastAct `json:"last,omitempty"`
+	Note any                `json:"note,omitempty"`
+}
+
+// LastAct is the last act of one verb.
+type LastAct struct {
+	AtNS    int64          `json:"at_ns"`
+	Outcome Status         `json:"outcome"`
+	With    map[string]any `json:"with,omitempty"`
+}
+
+// Claim is a field of a target that somebody is writing, or wrote so lately that
+// the verb's cooldown still holds it.
+type Claim struct {
+	Name     string `json:"-"`
+	Agent    string `json:"agent"`
+	Strategy string `json:"strategy"`
+	Verb     string `json:"verb"`
+	// State is "running" or "cooling".
+	State string `json:"state"`
+}
+
+// Input is the document as JSON values: what Rego sees as `input`, what the
+// journal keeps and what `scanflow eval` prints.
+//
+//	agent    {namespace, name, role, layer}
+//	now_ns   nanoseconds since the Unix epoch
+//	trigger  {name, kind, event?}
+//	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?}
+//	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns)}
+//	params   as in the manifest
+//	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note}
+//	claims   CLAIM: {agent, strategy, verb, state}
+func (d *Document) Input() map[string]any {
+	signals := make(map[string]any, len(d.Names))
+	for i, name := range d.Names {
+		signals[name] = d.Signals[i].Input(d.Now)
+	}
+	claims := make(map[string]any, len(d.Claims))
+	for _, c := range d.Claims {
+		claims[c.Name] = jsonValue(c)
+	}
+	memory := make(map[string]any, len(d.Memory))
+	for name, m := range d.Memory {
+		memory[name] = jsonValue(m)
+	}
+	params := d.Params
+	if params == nil {
+		params = map[string]any{}
+	}
+	return map[string]any{
+		"agent":   jsonValue(d.Agent),
+		"now_ns":  d.Now.UnixNano(),
+		"trigger": jsonValue(d.Trigger),
+		"target":  d.Target.Input(),
+		"signals": signals,
+		"params":  params,
+		"memory":  memory,
+		"claims":  claims,
+	}
+}
+
+// Input is the signal's part of a document at a moment. An age that is not known
+// (never sampled) is left out.
+func (s Signal) Input(now time.Time) map[string]any {
+	out := map[string]any{"state": string(s.State), "window": s.Window.Nanoseconds()}
+	if s.State == OK {
+		out["value"] = s.Value
+	} else if s.Last != nil {
+		out["last"] = s.Last
+	}
+	if !s.At.IsZero() {
+		out["age_ns"] = now.Sub(s.At).Nanoseconds()
+	}
+	return out
+}
+
+// Input is the target's part of a document.
+func (t *Target) Input() map[string]any {
+	labels := make(map[string]any, len(t.Labels))
+	for k, v := range t.Labels {
+		labels[k] = v
+	}
+	out := map[string]any{
+		"apiVersion": t.APIVersion, "kind": t.Kind, "namespace": t.Namespace, "name": t.Name, "labels": labels,
+	}
+	if t.Replicas != nil {
+		out["replicas"] = map[string]any{"desired": t.Replicas.Desired, "ready": t.Replicas.Ready}
+	}
+	if t.Placement != nil {
+		nodes := make([]any, len(t.Placement))
+		for i, n := range t.Placement {
+			nodes[i] = n
+		}
+		out["placement"] = nodes
+	}
+	if t.Model != "" {
+		out["model"] = t.Model
+	}
+	return out
+}
+
+// MarshalJSON is Input as JSON, with sorted keys.
+func (d *Document) MarshalJSON() ([]byte, error) { return json.Marshal(d.Input()) }
+
+// jsonValue is v as JSON values. The types that it is given always marshal.
+func jsonValue(v any) any {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	var out any
+	if err := json.Unmarshal(raw, &out); err != nil {
+		panic(err)
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Journal is the durable record of what was sensed, decided and done. Calls are
+// safe for concurrent use; the implementation batches them. An error means that
+// nothing was written, and the engine does not act.
+type Journal interface {
+	// NextFiring returns an id that no firing of this journal ever had, or will
+	// have again, across restarts and crashes too.
+	NextFiring(ctx context.Context) (string, error)
+	// RecordFiring writes a firing, its decisions and notes, and marks the event
+	// that it handled as handled, all or nothing. A quiet firing costs one row.
+	RecordFiring(ctx context.Context, f FiringRecord) error
+
+	// Intend writes an intent, durably, before the act.
+	Intend(ctx context.Context, in Intent) error
+	// Conclude writes what became of an intent.
+	Conclude(ctx context.Context, c Conclusion) error
+	// Open returns the intents of an agent that have no conclusion yet.
+	Open(ctx context.Context, agent string) ([]Intent, error)
+	// Remember returns what an agent did: for each target, strategy and verb the
+	// last act, and every act since the given time; with the last note of each
+	// target and strategy.
+	Remember(ctx context.Context, agent string, since time.Time) (Recollection, error)
+
+	// SaveReadings keeps the last good values of an agent's sensors; LoadReadings
+	// returns what was kept, nil if nothing was.
+	SaveReadings(ctx context.Context, agent string, readings []byte) error
+	LoadReadings(ctx context.Context, agent string) ([]byte, error)
+
+	// Enqueue puts an event into an agent's inbox. It returns false where one of the
+	// same source and id was there before, handled or not.
+	Enqueue(ctx context.Context, agent string, e Event) (bool, error)
+	// Inbox returns the events not yet handled by any firing, oldest first.
+	Inbox(ctx context.Context, agent string) ([]Event, error)
+}
+
+// FiringRecord is one turn of an agent's loop.
+type FiringRecord struct {
+	ID       string        `json:"id"`
+	Agent    string        `json:"agent"`
+	At       time.Time     `json:"at"`
+	Trigger  TriggerInfo   `json:"trigger"`
+	Revision string        `json:"revision"`
+	Took     time.Duration `json:"took_ns"`
+	// Targets is the size of the fleet; Evaluated those whose strategies were run,
+	// the others being unchanged in what those read.
+	Targets   int `json:"targets"`
+	Evaluated int `json:"evaluated"`
+	// Signals counts the fleet's signals by state.
+	Signals map[State]int `json:"signals,omitempty"`
+	// Problems are what went wrong, for a person: a fleet that could not be listed,
+	// a sensor that failed, a strategy that erred. Each once, not once a target.
+	Problems  []string   `json:"problems,omitempty"`
+	Decisions []Decision `json:"-"`
+	Notes     []Note     `json:"-"`
+}
+
+// Verdict is what became of a proposal.
+type Verdict string
+
+const (
+	Admitted Verdict = "admitted"
+	Refused  Verdict = "refused"
+)
+
+// Decision is one proposal and what became of it, with the document it rests on.
+type Decision struct {
+	Target    TargetID       `json:"target"`
+	Strategy  string         `json:"strategy"`
+	Primitive string         `json:"primitive"`
+	With      map[string]any `json:"with,omitempty"`
+	Priority  int            `json:"priority"`
+	Reason    string         `json:"reason"`
+	Because   []string       `json:"because"`
+	Rules     []string       `json:"rules,omitempty"`
+	Verdict   Verdict        `json:"verdict"`
+	// By is who refused or clamped it: "arbiter", "signals", "primitives", "shape",
+	// "guards.replicas", "guards.cooldown", "policy:PACKAGE", ...
+	By string `json:"by,omitempty"`
+	// Detail is the sentence that says why, for a person.
+	Detail string `json:"detail,omitempty"`
+	// Proposed holds the parameters as proposed where a guard clamped them.
+	Proposed map[string]any `json:"proposed,omitempty"`
+	Identity string         `json:"identity,omitempty"`
+	DryRun   bool           `json:"dry_run,omitempty"`
+	// Document is the input as JSON. The journal keeps equal ones once.
+	Document json.RawMessage `json:"document,omitempty"`
+}
+
+// Note is what a strategy left for its next turn. It is kept once the proposal
+// that carried it was admitted.
+type Note struct {
+	Target   TargetID
+	Strategy string
+	Value    any
+}
+
+// Intent is an act about to begin.
+type Intent struct {
+	Identity  string
+	Firing    string
+	Agent     string
+	Target    TargetID
+	Strategy  string
+	Primitive string
+	With      map[string]any
+	Claim     string
+	Direction Direction
+	At        time.Time
+	DryRun    bool
+	Change    Change
+}
+
+// Conclusion is what became of an intent.
+type Conclusion struct {
+	Identity string
+	Outcome  Outcome
+	At       time.Time
+}
+
+// Act is an intent with its outcome, as the journal remembers it.
+type Act struct {
+	Intent
+	Outcome Outcome // Status Running while it has no conclusion
+	EndedAt time.Time
+}
+
+// Recollection is an agent's memory, read back after a start.
+type Recollection struct {
+	Acts  []Act // oldest first
+	Notes []Note
+}

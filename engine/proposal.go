@@ -1,0 +1,36 @@
+package engine
+
+// Proposal is one primitive that a strategy wants, on one target.
+type Proposal struct {
+	Agent    string // namespace/name
+	Target   Target
+	Strategy string
+	// Primitive is the verb; With its parameters, as JSON values.
+	Primitive string
+	With      map[string]any
+	// Priority decides between two proposals for one claim: the higher wins.
+	Priority int
+	// Reason is a short key; the sentence is put together in Go.
+	Reason  string
+	Because []Evidence
+	// Note is kept in the agent's memory for the strategy's next turn; nil leaves the last one.
+	Note any
+	// Identity is set by the engine before Plan: the change's name, the same for
+	// every attempt at one act.
+	Identity string
+}
+
+// Evidence is a signal that a proposal relies on, in the state that it means:
+// OK for `"load"`, Empty for `"load:empty"`.
+type Evidence struct {
+	Signal string `json:"signal"`
+	State  State  `json:"state"`
+}
+
+// String is the form that a strategy writes.
+func (e Evidence) String() string {
+	if e.State == OK {
+		return e.Signal
+	}
+	return e.Signal + ":" + string(e.State)
+}

@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// State says whether a signal's value may be used.
+type State string
+
+const (
+	OK    State = "ok"
+	Empty State = "empty" // nothing was measured: no series, no such field
+	NaN   State = "nan"   // not a number, or an infinity
+	Stale State = "stale" // measured too long ago, or there a moment ago and gone now
+	Error State = "error" // the sensor failed, timed out, or answered something else
+)
+
+// States are all the states, in the order in which they are shown.
+var States = []State{OK, Empty, NaN, Stale, Error}
+
+// Signal is one sampled value of one target. The value counts only in state OK.
+type Signal struct {
+	State State
+	// Value is a JSON value: float64, string, bool, nil, []any or map[string]any.
+	Value any
+	// Last is the last value that was OK, where the state is not; nil if there never was one.
+	Last any
+	// At is when Value was measured (or Last, where the state is not OK).
+	At time.Time
+	// Window is the span that the value was computed over; 0 where it is of an instant.
+	Window time.Duration
+	// Problem says why the state is not OK. It goes to logs and the journal, and
+	// holds no secret: a sensor never puts an address' userinfo or a header in it.
+	Problem string
+}
+
+// Reading is what a sensor saw: one signal for each target of the fleet, in the
+// fleet's order.
+type Reading []Signal
+
+// Sensor samples one signal for the whole fleet at once.
+//
+// A sensor reports what it saw and nothing more: a target without a series is
+// Empty, a value it can't read is Error for that target. The returned error is
+// for a failure of the whole sample, and becomes an Error signal of every target.
+// The engine judges NaN and staleness, and fills Last, for all sensors alike.
+type Sensor interface {
+	Sample(ctx context.Context, at time.Time, fleet []Target) (Reading, error)
+}
+
+// SensorSpec is a sensor as an agent uses it.
+type SensorSpec struct {
+	Name   string
+	Sensor Sensor
+	// Timeout bounds one sample; 0 takes DefaultSensorTimeout.
+	Timeout time.Duration
+	// StaleAfter is the age beyond which a value is stale; 0 means that age is not judged.
+	StaleAfter time.Duration
+}
+
+// DefaultSensorTimeout bounds a sample where the manifest sets no timeout.
+const DefaultSensorTimeout = 5 * time.Second
