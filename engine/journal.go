@@ -48,6 +48,8 @@ type FiringRecord struct {
 	Trigger  TriggerInfo   `json:"trigger"`
 	Revision string        `json:"revision"`
 	Took     time.Duration `json:"took_ns"`
+	// Lag is how late the firing began after its trigger was due.
+	Lag time.Duration `json:"lag_ns"`
 	// Targets is the size of the fleet; Evaluated those whose strategies were run,
 	// the others being unchanged in what those read.
 	Targets   int `json:"targets"`
@@ -67,6 +69,8 @@ type Verdict string
 const (
 	Admitted Verdict = "admitted"
 	Refused  Verdict = "refused"
+	// Unchanged is a proposal for what the world already is. Nothing is done.
+	Unchanged Verdict = "unchanged"
 )
 
 // Decision is one proposal and what became of it, with the document it rests on.

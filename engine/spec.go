@@ -9,7 +9,7 @@ const (
 	Enforce Mode = "enforce"
 	// DryRun decides, plans and records, and never applies.
 	DryRun Mode = "dry-run"
-	// Paused does not fire at all; events wait in the inbox.
+	// Paused senses and decides, and admits nothing; events wait in the inbox.
 	Paused Mode = "paused"
 )
 

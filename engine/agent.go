@@ -1,0 +1,350 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// agent is one loop. Its life:
+//
+//	      recall memory, open intents, inbox
+//	                    |
+//	+------------> waiting --------- stopped ---> let the acts end, or hand them over
+//	|                |    \
+//	|     time trigger     event
+//	|                |    /
+//	+------------- firing ---> acts, each on its own
+//
+// One goroutine waits and fires; the acts have their own, which it owns and waits
+// for. Fields below the mutex are shared with the acts.
+type agent struct {
+	spec       Spec
+	name       string // namespace/name
+	host       *Host
+	log        hclog.Logger
+	names      []string // of the signals
+	sampler    *sampler
+	slots      map[TargetID]*slot
+	turn       int
+	seenAt     map[TargetID]int // the turn in which a target was last in the fleet
+	reads      *reads
+	readsFor   string
+	open       []Intent
+	saved      time.Time
+	eventsWait bool                    // the journal did not take the firing of an event
+	good       map[TargetID][]lastGood // read back from the journal, for targets not seen yet
+
+	wake   chan struct{} // an event came in
+	room   chan struct{} // bounds the acts under way
+	acts   sync.WaitGroup
+	actCtx context.Context
+
+	mu          sync.Mutex
+	memories    map[TargetID]*memory
+	touched     map[TargetID]bool
+	fleetSize   int
+	unconcluded []Conclusion
+	status      AgentStatus
+}
+
+// AgentStatus is how an agent stands, for /readyz, metrics and screens.
+type AgentStatus struct {
+	Agent      string
+	Mode       Mode
+	Generation string
+	// Interval is its shortest time trigger, 0 if it has none.
+	Interval time.Duration
+	Started  time.Time
+	// LastFiring is zero before the first one.
+	LastFiring time.Time
+	Targets    int
+	Problems   []string
+	// JournalError is why the last firing could not be recorded, "" if it was.
+	JournalError string
+}
+
+func newAgent(h *Host, spec Spec) *agent {
+	a := &agent{
+		spec: spec, name: spec.String(), host: h, log: h.Log.Named("agent").With("agent", spec.String()),
+		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
+		wake: make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
+		memories: map[TargetID]*memory{},
+	}
+	for _, s := range spec.Sensors {
+		a.names = append(a.names, s.Name)
+	}
+	a.status = AgentStatus{Agent: a.name, Mode: spec.Mode, Generation: spec.Generation, Started: h.Clock.Now()}
+	return a
+}
+
+// remember reads back what an earlier life of the agent left in the journal.
+func (a *agent) remember(ctx context.Context) error {
+	now := a.host.Clock.Now()
+	r, err := a.host.Journal.Remember(ctx, a.name, now.Add(-a.spec.Guards.horizon()))
+	if err != nil {
+		return fmt.Errorf("agent %s: read its memory: %w", a.name, err)
+	}
+	if a.open, err = a.host.Journal.Open(ctx, a.name); err != nil {
+		return fmt.Errorf("agent %s: read its open intents: %w", a.name, err)
+	}
+	a.memories = recall(r, a.spec.Mode == DryRun)
+	a.reclaim(r, now)
+	raw, err := a.host.Journal.LoadReadings(ctx, a.name)
+	if err != nil {
+		return fmt.Errorf("agent %s: read its last readings: %w", a.name, err)
+	}
+	a.loadReadings(raw)
+	return nil
+}
+
+// reclaim takes back the claims that the earlier life held or left cooling.
+func (a *agent) reclaim(r Recollection, now time.Time) {
+	for _, in := range a.open {
+		a.host.claims.take(in.Target, in.Claim, Claim{Agent: a.name, Strategy: in.Strategy, Verb: in.Primitive}, in.Identity, now)
+	}
+	for _, act := range r.Acts {
+		if act.Outcome.Status != Done && act.Outcome.Status != Failed || act.DryRun {
+			continue
+		}
+		key := act.Primitive
+		if act.Direction != "" {
+			key = string(act.Direction)
+		}
+		if until := act.EndedAt.Add(a.spec.Guards.Cooldown[key]); until.After(now) {
+			if _, _, ok := a.host.claims.take(act.Target, act.Claim, Claim{Agent: a.name, Strategy: act.Strategy, Verb: act.Primitive}, act.Identity, now); ok {
+				a.host.claims.release(act.Target, act.Claim, act.Identity, until, now)
+			}
+		}
+	}
+}
+
+// run is the loop, until the context ends. actCtx outlives it by the time that
+// acts under way are given to end.
+func (a *agent) run(ctx, actCtx context.Context) {
+	a.actCtx = actCtx
+	due := newSchedule(a.spec.Triggers, a.host.Clock.Now(), a.name, a.host.Seed)
+	a.mu.Lock()
+	a.status.Interval = due.interval()
+	a.mu.Unlock()
+	a.signal() // the inbox may hold events from before
+	for ctx.Err() == nil {
+		timer, stop := a.timer(due)
+		select {
+		case <-ctx.Done():
+		case <-timer:
+			triggers, since := due.take(a.host.Clock.Now())
+			for i, t := range triggers {
+				if ctx.Err() == nil {
+					a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
+				}
+			}
+			if a.eventsWait {
+				a.signal()
+			}
+		case <-a.wake:
+			a.handleEvents(ctx)
+		}
+		stop()
+	}
+	a.sampler.wg.Wait()
+	a.acts.Wait()
+}
+
+// journalRetry is when an event that the journal could not mark as handled is
+// tried again.
+const journalRetry = 5 * time.Second
+
+// timer wakes the loop for the next trigger, or for events that are left over.
+func (a *agent) timer(due *schedule) (<-chan time.Time, func()) {
+	at, any := due.next()
+	now := a.host.Clock.Now()
+	if retry := now.Add(journalRetry); a.eventsWait && (!any || retry.Before(at)) {
+		at, any = retry, true
+	}
+	if !any {
+		return nil, func() {}
+	}
+	return a.host.Clock.Timer(at.Sub(now))
+}
+
+func (a *agent) signal() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// handleEvents fires once for each event of the inbox: none is merged away.
+func (a *agent) handleEvents(ctx context.Context) {
+	if a.spec.Mode == Paused {
+		return
+	}
+	events, err := a.host.Journal.Inbox(ctx, a.name)
+	a.eventsWait = err != nil
+	if err != nil {
+		a.log.Error("inbox can't be read", "error", err)
+		return
+	}
+	for _, e := range events {
+		if ctx.Err() != nil {
+			return
+		}
+		info := TriggerInfo{Name: "", Kind: "event", Event: &e}
+		for _, t := range a.spec.Triggers {
+			if t.Event == e.Type {
+				info.Name = t.Name
+			}
+		}
+		rec := a.fire(ctx, info, a.host.Clock.Now().Sub(e.Time))
+		if a.journalError() != "" {
+			a.eventsWait = true
+			a.log.Error("event stays in the inbox", "event", e.ID, "firing", rec.ID)
+			return
+		}
+	}
+}
+
+// slotOf is a target's place, made on its first appearance.
+func (a *agent) slotOf(t *Target) *slot {
+	id := t.ID()
+	s := a.slots[id]
+	if s == nil {
+		s = &slot{last: make([]lastGood, len(a.names))}
+		if good := a.good[id]; len(good) == len(a.names) {
+			copy(s.last, good)
+		}
+		s.doc.Agent, s.doc.Names, s.doc.Params = &a.spec.AgentInfo, a.names, a.spec.Params
+		s.doc.Signals = make([]Signal, len(a.names))
+		a.slots[id] = s
+	}
+	return s
+}
+
+// retireAfter is the number of turns without a target after which its place is
+// given up. What it remembers of acts stays.
+const retireAfter = 100
+
+func (a *agent) retire(present []*slot) {
+	a.turn++
+	if len(a.slots) == len(present) {
+		if len(a.seenAt) > 0 {
+			clear(a.seenAt)
+		}
+		return
+	}
+	here := make(map[*slot]bool, len(present))
+	for _, s := range present {
+		here[s] = true
+	}
+	for id, s := range a.slots {
+		if here[s] {
+			delete(a.seenAt, id)
+		} else if since, known := a.seenAt[id]; !known {
+			a.seenAt[id] = a.turn
+		} else if a.turn-since > retireAfter {
+			delete(a.slots, id)
+			delete(a.seenAt, id)
+		}
+	}
+	now := a.host.Clock.Now()
+	a.mu.Lock()
+	for _, m := range a.memories {
+		m.forget(now.Add(-a.spec.Guards.horizon()))
+	}
+	a.mu.Unlock()
+}
+
+// memoryOf is what is remembered of a target. The mutex is held.
+func (a *agent) memoryOf(id TargetID) *memory {
+	m := a.memories[id]
+	if m == nil {
+		m = &memory{}
+		a.memories[id] = m
+	}
+	return m
+}
+
+func (a *agent) keepNotes(notes []Note) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range notes {
+		a.memoryOf(n.Target).note(n.Strategy, n.Value)
+	}
+}
+
+func (a *agent) setStatus(rec FiringRecord, journalErr error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.status.LastFiring, a.status.Targets, a.status.Problems = rec.At, rec.Targets, rec.Problems
+	a.status.JournalError = ""
+	if journalErr != nil {
+		a.status.JournalError = journalErr.Error()
+	}
+}
+
+func (a *agent) journalError() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status.JournalError
+}
+
+// saveEvery spaces the writing of last good readings: they only tell a series
+// that is gone from one that never was, after a restart.
+const saveEvery = 30 * time.Second
+
+type savedReadings struct {
+	Names   []string
+	Targets []savedTarget
+}
+
+type savedTarget struct {
+	ID   TargetID
+	Last []lastGood
+}
+
+func (a *agent) saveReadings(ctx context.Context, now time.Time) {
+	if len(a.names) == 0 || now.Sub(a.saved) < saveEvery {
+		return
+	}
+	out := savedReadings{Names: a.names}
+	for id, s := range a.slots {
+		out.Targets = append(out.Targets, savedTarget{id, s.last})
+	}
+	sort.Slice(out.Targets, func(i, j int) bool { return out.Targets[i].ID.Less(out.Targets[j].ID) })
+	raw, err := json.Marshal(out)
+	if err == nil {
+		err = a.host.Journal.SaveReadings(ctx, a.name, raw)
+	}
+	if err != nil {
+		a.log.Warn("last readings not kept", "error", err)
+		return
+	}
+	a.saved = now
+}
+
+func (a *agent) loadReadings(raw []byte) {
+	var in savedReadings
+	if len(raw) == 0 || json.Unmarshal(raw, &in) != nil || !slices.Equal(in.Names, a.names) {
+		return
+	}
+	a.good = make(map[TargetID][]lastGood, len(in.Targets))
+	for _, t := range in.Targets {
+		a.good[t.ID] = t.Last
+	}
+}
+
+// readsOf is what the strategies read in a revision, worked out once for each.
+func (a *agent) readsOf(rev Revision) *reads {
+	if a.reads == nil || a.readsFor != rev.ID() {
+		r := resolve(rev.Reads(a.spec.Strategies), a.names)
+		a.reads, a.readsFor = &r, rev.ID()
+	}
+	return a.reads
+}

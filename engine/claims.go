@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"sort"
+	"sync"
+	"time"
+)
+
+// claims is who is writing what, for all agents of a process.
+type claims struct {
+	mu sync.Mutex
+	by map[TargetID]map[string]*hold
+}
+
+type hold struct {
+	Claim
+	identity string
+	until    time.Time // when a cooling claim ends; zero while the act runs
+}
+
+func newClaims() *claims { return &claims{by: map[TargetID]map[string]*hold{}} }
+
+// take gives a claim to an act, unless somebody else holds it: then it returns
+// the holder. A claim that is only cooling stays open to the agent that cools it,
+// whose own guards judge the cooldown.
+func (c *claims) take(target TargetID, name string, want Claim, identity string, now time.Time) (Claim, time.Time, bool) {
+	if name == "" {
+		return Claim{}, time.Time{}, true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.live(target, name, now); h != nil && (h.State == "running" || h.Agent != want.Agent) {
+		return h.Claim, h.until, false
+	}
+	if c.by[target] == nil {
+		c.by[target] = map[string]*hold{}
+	}
+	want.Name, want.State = name, "running"
+	c.by[target][name] = &hold{Claim: want, identity: identity}
+	return want, time.Time{}, true
+}
+
+// release ends an act's claim: at once, or once its cooldown has passed.
+func (c *claims) release(target TargetID, name, identity string, until, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.by[target][name]
+	if h == nil || h.identity != identity {
+		return
+	}
+	if !until.After(now) {
+		delete(c.by[target], name)
+		if len(c.by[target]) == 0 {
+			delete(c.by, target)
+		}
+		return
+	}
+	h.State, h.until = "cooling", until
+}
+
+func (c *claims) live(target TargetID, name string, now time.Time) *hold {
+	h := c.by[target][name]
+	if h == nil {
+		return nil
+	}
+	if h.State == "cooling" && !h.until.After(now) {
+		delete(c.by[target], name)
+		return nil
+	}
+	return h
+}
+
+// of lists the claims on a target, by name.
+func (c *claims) of(target TargetID, now time.Time) []Claim {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.by[target]) == 0 {
+		return nil
+	}
+	var out []Claim
+	for name := range c.by[target] {
+		if h := c.live(target, name, now); h != nil {
+			out = append(out, h.Claim)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// fleetDeadline bounds the listing of an agent's targets.
+const fleetDeadline = 10 * time.Second
+
+// firing is one turn of the loop, from the trigger to the acts set going:
+//
+//	fleet -> snapshot -> for each target: document -> evaluate -> validate -> arbitrate -> deny
+//	      -> in the fleet's order: bounds -> plan -> record -> acts
+//
+// Whatever is decided is in the journal before anything is done. Where the
+// journal can't be written, the firing still senses and decides, and does nothing.
+func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration) FiringRecord {
+	now := a.host.Clock.Now()
+	rev := a.host.Policies.Pin()
+	rec := FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Lag: lag, Signals: map[State]int{}}
+	id, journalErr := a.host.Journal.NextFiring(ctx)
+	rec.ID = id
+	a.settle(ctx)
+
+	slots := a.sense(ctx, now, &trigger, &rec)
+	candidates := a.decide(ctx, rev, slots, &rec)
+	a.admit(candidates, id, now)
+	a.plan(ctx, candidates)
+
+	for _, c := range candidates {
+		if c.live() && c.decision.Identity != "" && c.Note != nil {
+			rec.Notes = append(rec.Notes, Note{c.Target.ID(), c.Strategy, c.Note})
+		}
+	}
+	rec.Decisions = a.report(slots, candidates)
+	rec.Took = a.host.Clock.Now().Sub(now)
+	if journalErr == nil {
+		journalErr = a.host.Journal.RecordFiring(ctx, rec)
+	}
+	if journalErr != nil {
+		a.withdraw(candidates, slots)
+		rec.Problems = append(rec.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", journalErr))
+		for i := range rec.Decisions {
+			if d := &rec.Decisions[i]; d.Verdict == Admitted {
+				d.Verdict, d.By, d.Detail = Refused, "journal", journalErr.Error()
+			}
+		}
+	} else {
+		a.keepNotes(rec.Notes)
+		a.saveReadings(ctx, now)
+		a.dispatch(candidates, id, now)
+	}
+	a.host.Observer.Fired(rec)
+	a.setStatus(rec, journalErr)
+	return rec
+}
+
+// sense lists the fleet, samples it, and brings each target's document up to date.
+func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, rec *FiringRecord) []*slot {
+	fleetCtx, cancel := context.WithTimeout(ctx, fleetDeadline)
+	fleet, err := a.spec.Fleet.Targets(fleetCtx)
+	cancel()
+	if err != nil {
+		rec.Problems = append(rec.Problems, fmt.Sprintf("list targets: %v", err))
+		return nil
+	}
+	fleet = slices.Clone(fleet)
+	byID := func(x, y Target) int {
+		switch {
+		case x.ID() == y.ID():
+			return 0
+		case x.ID().Less(y.ID()):
+			return -1
+		}
+		return 1
+	}
+	if !slices.IsSortedFunc(fleet, byID) {
+		slices.SortFunc(fleet, byID)
+	}
+	fleet = slices.CompactFunc(fleet, func(x, y Target) bool { return x.ID() == y.ID() })
+	rec.Targets, a.fleetSize = len(fleet), len(fleet)
+
+	readings, errs := a.sampler.sample(ctx, now, fleet)
+	for i, err := range errs {
+		if err != nil {
+			rec.Problems = append(rec.Problems, fmt.Sprintf("sensor %s: %v", a.names[i], err))
+		}
+	}
+	slots := make([]*slot, len(fleet))
+	counts := map[State]int{}
+	for i := range fleet {
+		s := a.slotOf(&fleet[i])
+		slots[i] = s
+		s.doc.Now, s.doc.Trigger, s.doc.Target = now, trigger, fleet[i]
+		for j := range a.spec.Sensors {
+			var seen Signal
+			if errs[j] == nil {
+				seen = readings[j][i]
+			}
+			s.doc.Signals[j] = judge(seen, errs[j], now, a.spec.Sensors[j].StaleAfter, &s.last[j])
+			counts[s.doc.Signals[j].State]++
+		}
+		s.doc.Claims = a.host.claims.of(fleet[i].ID(), now)
+	}
+	rec.Signals = counts
+	a.retire(slots)
+	return slots
+}
+
+// decide evaluates the targets on all cores. Each target's way from document to
+// arbitrated candidates is its own, so that one that fails leaves the others be.
+func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *FiringRecord) []*candidate {
+	r := a.readsOf(rev)
+	out := make([][]*candidate, len(slots))
+	a.mu.Lock()
+	versions := make([]int, len(slots))
+	for i, s := range slots {
+		m := a.memoryOf(s.doc.Target.ID())
+		s.doc.Memory, versions[i] = m.doc, m.version
+	}
+	a.mu.Unlock()
+
+	var evaluated atomic.Int64
+	each(len(slots), func(i int) {
+		s := slots[i]
+		if !s.unchanged(rev.ID(), r, versions[i]) {
+			evaluated.Add(1)
+			s.remember(rev.ID(), versions[i], rev.Evaluate(ctx, a.spec.Strategies, &s.doc))
+		}
+		if len(s.proposals) == 0 {
+			return
+		}
+		list := make([]*candidate, len(s.proposals))
+		for j, p := range s.proposals {
+			p.Agent, p.Target = a.name, s.doc.Target
+			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s)}
+			a.validate(list[j], &s.doc)
+		}
+		arbitrate(list)
+		for _, c := range list {
+			if c.live() {
+				deny(ctx, rev, c, &s.doc)
+			}
+		}
+		out[i] = list
+	})
+	rec.Evaluated = int(evaluated.Load())
+	problems := map[string]int{}
+	for _, s := range slots {
+		for _, p := range s.problems {
+			problems[fmt.Sprintf("strategy %s: %s", p.Strategy, p.Message)]++
+		}
+	}
+	for _, text := range sortedKeys(problems) {
+		rec.Problems = append(rec.Problems, fmt.Sprintf("%s (%d of %d targets)", text, problems[text], len(slots)))
+	}
+	return slices.Concat(out...)
+}
+
+// each runs do for 0..n-1 on all cores, in chunks: a target costs microseconds.
+func each(n int, do func(int)) {
+	workers := min(runtime.GOMAXPROCS(0), (n+63)/64)
+	if workers <= 1 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for {
+				from := int(next.Add(64)) - 64
+				if from >= n {
+					return
+				}
+				for i := from; i < min(from+64, n); i++ {
+					do(i)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func decisionOf(p Proposal, s *slot) Decision {
+	because := make([]string, len(p.Because))
+	for i, e := range p.Because {
+		because[i] = e.String()
+	}
+	return Decision{
+		Target: p.Target.ID(), Strategy: p.Strategy, Primitive: p.Primitive, With: p.With, Priority: p.Priority,
+		Reason: p.Reason, Because: because, Rules: s.rules[p.Strategy], Verdict: Admitted,
+	}
+}
+
+// report collects the decisions worth a row: those of a target where anything is
+// done, or where what became of the proposals is not what it was the last time.
+func (a *agent) report(slots []*slot, candidates []*candidate) []Decision {
+	byTarget := map[*slot][]*candidate{}
+	for _, c := range candidates {
+		byTarget[c.slot] = append(byTarget[c.slot], c)
+	}
+	var out []Decision
+	for _, s := range slots {
+		list := byTarget[s]
+		if len(list) == 0 {
+			s.reported = ""
+			continue
+		}
+		acts, summary := false, ""
+		for _, c := range list {
+			d := &c.decision
+			acts = acts || d.Verdict == Admitted
+			summary += fmt.Sprintf("%s|%s|%s|%s|%s|%s\n", d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.Verdict, d.By)
+		}
+		if !acts && summary == s.reported {
+			continue
+		}
+		s.reported = summary
+		raw, err := json.Marshal(&s.doc)
+		if err != nil { // a sensor's value that is no JSON: the decision stands, and says so
+			raw, _ = json.Marshal(map[string]string{"error": err.Error()})
+		}
+		for _, c := range list {
+			c.decision.Document = raw
+			out = append(out, c.decision)
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// memory is what an agent remembers of one target. It is guarded by the agent's
+// mutex. The Memory that documents hold is replaced, never changed in place.
+type memory struct {
+	doc     Memory
+	version int
+	acts    []pastAct
+}
+
+// pastAct is what the guards need of an act.
+type pastAct struct {
+	identity  string
+	verb      string
+	direction Direction
+	at        time.Time // begun, then ended
+}
+
+// counted adds an act to what the guards count.
+func (m *memory) counted(in Intent) {
+	m.acts = append(m.acts, pastAct{in.Identity, in.Primitive, in.Direction, in.At})
+}
+
+// uncounted takes it back.
+func (m *memory) uncounted(identity string) {
+	m.acts = slices.DeleteFunc(m.acts, func(a pastAct) bool { return a.identity == identity })
+}
+
+// began notes an act that is about to begin, for the documents to come.
+func (m *memory) began(in Intent) { m.set(in, Running) }
+
+// ended notes an act's outcome. A no-op leaves no trace: it starts no cooldown
+// and spends no budget.
+func (m *memory) ended(in Intent, status Status, at time.Time) {
+	if status == NoOp || status == Abandoned {
+		m.uncounted(in.Identity)
+	}
+	for i := range m.acts {
+		if m.acts[i].identity == in.Identity {
+			m.acts[i].at = at
+		}
+	}
+	m.set(in, status)
+}
+
+func (m *memory) set(in Intent, status Status) {
+	next := maps.Clone(m.doc)
+	if next == nil {
+		next = Memory{}
+	}
+	s := next[in.Strategy]
+	s.Last = maps.Clone(s.Last)
+	if s.Last == nil {
+		s.Last = map[string]LastAct{}
+	}
+	s.Last[in.Primitive] = LastAct{AtNS: in.At.UnixNano(), Outcome: status, With: in.With}
+	next[in.Strategy] = s
+	m.doc = next
+	m.version++
+}
+
+func (m *memory) note(strategy string, value any) {
+	next := maps.Clone(m.doc)
+	if next == nil {
+		next = Memory{}
+	}
+	s := next[strategy]
+	s.Note = value
+	next[strategy] = s
+	m.doc = next
+	m.version++
+}
+
+// forget drops the acts that no guard counts any more.
+func (m *memory) forget(before time.Time) {
+	m.acts = slices.DeleteFunc(m.acts, func(a pastAct) bool { return a.at.Before(before) })
+}
+
+// lastOf is when the last act of a verb, and where wanted of a direction, was.
+func (m *memory) lastOf(verb string, directions ...Direction) (time.Time, bool) {
+	var last time.Time
+	for _, a := range m.acts {
+		if len(directions) == 0 && a.verb == verb || slices.Contains(directions, a.direction) {
+			if a.at.After(last) {
+				last = a.at
+			}
+		}
+	}
+	return last, !last.IsZero()
+}
+
+// since counts the acts begun or ended after t.
+func (m *memory) since(t time.Time) int {
+	n := 0
+	for _, a := range m.acts {
+		if a.at.After(t) {
+			n++
+		}
+	}
+	return n
+}
+
+// recall fills an agent's memories from the journal. Dry runs count only for an
+// agent that is itself dry: an agent that is let loose must not be held back by
+// what it never did.
+func recall(r Recollection, dry bool) map[TargetID]*memory {
+	out := map[TargetID]*memory{}
+	of := func(id TargetID) *memory {
+		m := out[id]
+		if m == nil {
+			m = &memory{}
+			out[id] = m
+		}
+		return m
+	}
+	for _, act := range r.Acts {
+		if act.DryRun && !dry {
+			continue
+		}
+		m := of(act.Target)
+		m.counted(act.Intent)
+		m.began(act.Intent)
+		if act.Outcome.Status != Running && act.Outcome.Status != "" {
+			m.ended(act.Intent, act.Outcome.Status, act.EndedAt)
+		}
+	}
+	for _, n := range r.Notes {
+		of(n.Target).note(n.Strategy, n.Value)
+	}
+	return out
+}
+
+// horizon is how far back the guards of an agent look.
+func (g *Guards) horizon() time.Duration {
+	h := time.Duration(0)
+	for _, d := range g.Cooldown {
+		h = max(h, d)
+	}
+	if g.Budget != nil {
+		h = max(h, g.Budget.Per)
+	}
+	if g.Fleet != nil {
+		h = max(h, g.Fleet.Per)
+	}
+	return h
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// sampler runs one agent's sensors, all at once, each within its own deadline.
+type sampler struct {
+	specs []SensorSpec
+	// busy marks a sensor that did not come back by its deadline: it is not asked
+	// again until it has, so that a stuck one never piles up.
+	busy []atomic.Bool
+	wg   sync.WaitGroup
+}
+
+func newSampler(specs []SensorSpec) *sampler {
+	return &sampler{specs: specs, busy: make([]atomic.Bool, len(specs))}
+}
+
+// grace is what a sensor is given beyond its deadline to notice that it passed.
+const grace = 250 * time.Millisecond
+
+type sampled struct {
+	index   int
+	reading Reading
+	err     error
+}
+
+// sample asks every sensor for the whole fleet. The readings come back by sensor,
+// in the fleet's order; a sensor that failed has none, and its error instead.
+func (s *sampler) sample(ctx context.Context, at time.Time, fleet []Target) ([]Reading, []error) {
+	readings := make([]Reading, len(s.specs))
+	errs := make([]error, len(s.specs))
+	results := make(chan sampled, len(s.specs)) // never blocks a late sensor
+	waiting, longest := 0, time.Duration(0)
+	for i := range s.specs {
+		if !s.busy[i].CompareAndSwap(false, true) {
+			errs[i] = errors.New("has not yet come back from an earlier sample")
+			continue
+		}
+		errs[i] = errors.New("did not come back by its deadline")
+		waiting++
+		timeout := s.specs[i].Timeout
+		if timeout <= 0 {
+			timeout = DefaultSensorTimeout
+		}
+		longest = max(longest, timeout)
+		s.wg.Add(1)
+		go func() {
+			defer s.wg.Done()
+			sensorCtx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			r, err := callSensor(sensorCtx, s.specs[i].Sensor, at, fleet)
+			s.busy[i].Store(false)
+			results <- sampled{i, r, err}
+		}()
+	}
+	overdue, cancel := context.WithTimeout(ctx, longest+grace)
+	defer cancel()
+	for ; waiting > 0; waiting-- {
+		select {
+		case r := <-results:
+			readings[r.index], errs[r.index] = r.reading, r.err
+		case <-overdue.Done():
+			return readings, errs
+		}
+	}
+	return readings, errs
+}
+
+// callSensor turns a panic of a sensor into its error: one broken adapter must
+// not take the other agents of the process down.
+func callSensor(ctx context.Context, s Sensor, at time.Time, fleet []Target) (r Reading, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	r, err = s.Sample(ctx, at, fleet)
+	if err == nil && len(r) != len(fleet) {
+		return nil, fmt.Errorf("answered for %d targets, asked for %d", len(r), len(fleet))
+	}
+	return r, err
+}
+
+// lastGood is the last value of one signal of one target that was OK.
+type lastGood struct {
+	Value any           `json:"v"`
+	At    time.Time     `json:"t"`
+	For   time.Duration `json:"w,omitempty"`
+}
+
+// judge is the one place that says what state a signal is in. It takes what the
+// sensor saw, or its failure, and the last good value, which it renews.
+func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last *lastGood) Signal {
+	if failure != nil {
+		s = Signal{State: Error, Problem: failure.Error()}
+	}
+	if f, ok := s.Value.(float64); ok && s.State == OK && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		s.State = NaN
+	}
+	if s.State == OK {
+		if s.At.IsZero() {
+			s.At = at
+		}
+		last.Value, last.At, last.For = s.Value, s.At, s.Window
+		if staleAfter <= 0 || at.Sub(s.At) <= staleAfter {
+			return s
+		}
+		s.State, s.Problem = Stale, "measured "+at.Sub(s.At).Round(time.Second).String()+" ago"
+	}
+	if s.State == Empty && staleAfter > 0 && !last.At.IsZero() && at.Sub(last.At) <= staleAfter {
+		s.State, s.Problem = Stale, "was there a moment ago, and is gone"
+	}
+	s.Value, s.Last, s.At = nil, nil, time.Time{}
+	if !last.At.IsZero() {
+		s.Last, s.At, s.Window = last.Value, last.At, last.For
+	}
+	return s
+}
