@@ -1,0 +1,5 @@
+// Package actuators carries out the primitives that agents choose. Each verb is a
+// file (or a folder, for a family that belongs to one orchestrator) and one line
+// in the map of verbs.go. It never decides whether an act is wise: that is settled
+// before it is called. Start reading at verbs.go.
+package actuators

@@ -1,0 +1,30 @@
+# METADATA
+# title: Scale by latency
+# description: |
+#   Adds a replica when the service is slower than its objective although all its
+#   replicas are ready: the request rate alone does not show that each request
+#   has become dearer.
+# custom:
+#   layer: infrastructure
+#   signals:
+#     latency_p99_seconds: 99th percentile of the request latency, in seconds
+#   params:
+#     latency_objective_seconds: what it should stay under
+package scanflow.strategies.serving.latency
+
+# METADATA
+# title: Latency above objective
+# description: The objective is missed with all replicas ready.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	input.signals.latency_p99_seconds.value > input.params.latency_objective_seconds
+	input.target.replicas.ready >= input.target.replicas.desired
+	proposal := {
+		"primitive": "scale",
+		"with": {"replicas": input.target.replicas.desired + 1},
+		"priority": 50,
+		"reason": "latency_above_objective",
+		"because": ["latency_p99_seconds"],
+	}
+}
