@@ -1,3 +1,40 @@
-.PHONY: test
+# What a developer types. `make test` is what the README and CI call.
+LINT = go tool -modfile=.ci/tools/go.mod
+OPA  = go run ./cmd/scanflow opa
+
+.PHONY: build test race check soak bench docs demo
+
+build:
+	go build -trimpath -o bin/scanflow ./cmd/scanflow
+
 test:
 	go test ./...
+
+race:
+	go test -race ./...
+
+# check: formatting, vet, linters, the policies by the stock tool, the generated
+# reference against the code, and known vulnerabilities where the database can be reached.
+check:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	go vet ./...
+	$(LINT) golangci-lint run ./...
+	$(OPA) fmt --fail -l policies
+	$(OPA) check --strict policies
+	go run ./cmd/scanflow check -f deploy/local/autoscale --policies policies
+	go run ./cmd/scanflow reference --check docs/reference
+	.ci/vulncheck
+
+# soak: what is too long for each run. Its last figures are in docs/performance.md.
+soak:
+	SCANFLOW_SOAK=1 go test -count=1 -timeout 3h -v -run 'Soak|Kill' ./...
+	.ci/fuzz 10m
+
+bench:
+	go test -run '^$$' -bench . -benchtime 1x ./...
+
+docs:
+	go run ./cmd/scanflow reference docs/reference
+
+demo:
+	go run ./cmd/scanflow demo

@@ -1,0 +1,241 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Definition is one metric, as the reference lists it.
+type Definition struct {
+	Name, Type, Help string
+	Labels           []string
+}
+
+// Definitions are all the metrics of Scanflow's own, by name. Those of the Go
+// runtime and the process (go_*, process_*) come on top.
+func Definitions() []Definition {
+	m := NewMetrics(Sources{})
+	out := slices.Clone(m.definitions)
+	slices.SortFunc(out, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Sources are asked when the metrics are scraped. A nil one is left out.
+type Sources struct {
+	Agents  func() []engine.AgentStatus
+	Policy  func() PolicyStatus
+	Journal func() JournalStatus
+	Version string
+}
+
+// PolicyStatus is how the loading of the policies stands.
+type PolicyStatus struct {
+	Revision string    `json:"revision"`
+	LoadedAt time.Time `json:"loaded_at"`
+	// LastAttempt is when a change was last tried, and LastError why it was not
+	// taken, "" if it was.
+	LastAttempt time.Time `json:"last_attempt"`
+	LastError   string    `json:"last_error,omitempty"`
+	Successes   int       `json:"successes"`
+	Failures    int       `json:"failures"`
+}
+
+// JournalStatus is how the journal stands.
+type JournalStatus struct {
+	Bytes int64 `json:"bytes"`
+	// Error is why it can't be written, "" if it can.
+	Error string `json:"error,omitempty"`
+}
+
+// Metrics counts what the engine does. It is an engine.Observer and a
+// prometheus.Collector.
+type Metrics struct {
+	definitions []Definition
+	collectors  []prometheus.Collector
+	sources     Sources
+
+	firings, decisions, refusals, acts   *prometheus.CounterVec
+	duration, lag, actDuration           *prometheus.HistogramVec
+	signals, problems, evaluated         *prometheus.GaugeVec
+	lastFiring, interval, targets, build *prometheus.Desc
+	revision, loaded, attempted, reloads *prometheus.Desc
+	reloadOK, journalBytes, journalOK    *prometheus.Desc
+
+	mu    sync.Mutex
+	known map[string]bool // agents that have gauges
+}
+
+// NewMetrics makes the metrics, which read from the sources when scraped.
+func NewMetrics(s Sources) *Metrics {
+	m := &Metrics{sources: s, known: map[string]bool{}}
+	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	m.firings = m.counter("scanflow_firings_total", "Turns of an agent's loop, by what triggered them.", "agent", "trigger")
+	m.duration = m.histogram("scanflow_firing_duration_seconds", "From the trigger taken to the decisions recorded.", seconds, "agent")
+	m.lag = m.histogram("scanflow_firing_lag_seconds", "How late a firing began after its trigger was due.", seconds, "agent")
+	m.signals = m.gauge("scanflow_signals", "Signals of the last firing, over all targets, by state.", "agent", "state")
+	m.evaluated = m.gauge("scanflow_evaluated_targets", "Targets whose strategies the last firing ran; the others had not changed.", "agent")
+	m.problems = m.gauge("scanflow_firing_problems", "Problems of the last firing: sensors, strategies, targets or the journal failing.", "agent")
+	m.decisions = m.counter("scanflow_decisions_total", "Proposals, by what became of them. A refusal that repeats is counted once.", "agent", "strategy", "primitive", "verdict")
+	m.refusals = m.counter("scanflow_refusals_total", "Refused proposals, by who refused. One that repeats is counted once.", "agent", "by")
+	m.acts = m.counter("scanflow_acts_total", "Acts that ended, by outcome.", "agent", "strategy", "primitive", "outcome", "dry_run")
+	m.actDuration = m.histogram("scanflow_act_duration_seconds", "From the admission of an act to its outcome.", seconds, "primitive")
+
+	m.lastFiring = m.desc("scanflow_agent_last_firing_timestamp_seconds", "gauge", "When the agent last fired; its start, before the first time.", "agent")
+	m.interval = m.desc("scanflow_agent_interval_seconds", "gauge", "The agent's shortest interval; absent where it has none.", "agent")
+	m.targets = m.desc("scanflow_agent_targets", "gauge", "Targets of the last firing.", "agent", "mode")
+	m.revision = m.desc("scanflow_policy_revision_info", "gauge", "1, with the live revision of the policies.", "revision")
+	m.loaded = m.desc("scanflow_policy_loaded_timestamp_seconds", "gauge", "When the live revision was taken.")
+	m.attempted = m.desc("scanflow_policy_last_attempt_timestamp_seconds", "gauge", "When a change of the policies was last tried.")
+	m.reloadOK = m.desc("scanflow_policy_last_reload_successful", "gauge", "1 if the last change of the policies was taken, 0 if the old ones were kept.")
+	m.reloads = m.desc("scanflow_policy_reloads_total", "counter", "Changes of the policies, by result.", "result")
+	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
+	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
+	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
+	return m
+}
+
+// Registry is a registry of these metrics and those of the Go runtime and the process.
+func (m *Metrics) Registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+func (m *Metrics) define(name, kind, help string, labels []string) {
+	m.definitions = append(m.definitions, Definition{name, kind, help, labels})
+}
+
+func (m *Metrics) desc(name, kind, help string, labels ...string) *prometheus.Desc {
+	m.define(name, kind, help, labels)
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	m.define(name, "counter", help, labels)
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.collectors = append(m.collectors, c)
+	return c
+}
+
+func (m *Metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	m.define(name, "gauge", help, labels)
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	m.collectors = append(m.collectors, g)
+	return g
+}
+
+func (m *Metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	m.define(name, "histogram", help, labels)
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	m.collectors = append(m.collectors, h)
+	return h
+}
+
+// Fired counts a firing.
+func (m *Metrics) Fired(f engine.FiringRecord) {
+	m.mu.Lock()
+	m.known[f.Agent] = true
+	m.mu.Unlock()
+	m.firings.WithLabelValues(f.Agent, f.Trigger.Kind).Inc()
+	m.duration.WithLabelValues(f.Agent).Observe(f.Took.Seconds())
+	m.lag.WithLabelValues(f.Agent).Observe(f.Lag.Seconds())
+	for _, s := range engine.States {
+		m.signals.WithLabelValues(f.Agent, string(s)).Set(float64(f.Signals[s]))
+	}
+	m.evaluated.WithLabelValues(f.Agent).Set(float64(f.Evaluated))
+	m.problems.WithLabelValues(f.Agent).Set(float64(len(f.Problems)))
+	for _, d := range f.Decisions {
+		m.decisions.WithLabelValues(f.Agent, d.Strategy, d.Primitive, string(d.Verdict)).Inc()
+		if d.Verdict == engine.Refused {
+			m.refusals.WithLabelValues(f.Agent, d.By).Inc()
+		}
+	}
+}
+
+// Acted counts an act that ended.
+func (m *Metrics) Acted(a engine.Act) {
+	m.acts.WithLabelValues(a.Agent, a.Strategy, a.Primitive, string(a.Outcome.Status), fmt.Sprint(a.DryRun)).Inc()
+	m.actDuration.WithLabelValues(a.Primitive).Observe(a.EndedAt.Sub(a.At).Seconds())
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.collectors {
+		c.Describe(ch)
+	}
+	for _, d := range []*prometheus.Desc{
+		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	m.collectAgents(ch)
+	for _, c := range m.collectors {
+		c.Collect(ch)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if m.sources.Policy != nil {
+		p := m.sources.Policy()
+		gauge(m.revision, 1, p.Revision)
+		gauge(m.loaded, float64(p.LoadedAt.UnixMilli())/1000)
+		gauge(m.attempted, float64(p.LastAttempt.UnixMilli())/1000)
+		gauge(m.reloadOK, truth(p.LastError == ""))
+		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Successes), "success")
+		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Failures), "failure")
+	}
+	if m.sources.Journal != nil {
+		j := m.sources.Journal()
+		gauge(m.journalBytes, float64(j.Bytes))
+		gauge(m.journalOK, truth(j.Error == ""))
+	}
+	gauge(m.build, 1, m.sources.Version)
+}
+
+// collectAgents writes the agents' gauges, and drops those of agents that are gone.
+func (m *Metrics) collectAgents(ch chan<- prometheus.Metric) {
+	if m.sources.Agents == nil {
+		return
+	}
+	running := map[string]bool{}
+	for _, a := range m.sources.Agents() {
+		running[a.Agent] = true
+		last := a.LastFiring
+		if last.IsZero() {
+			last = a.Started
+		}
+		ch <- prometheus.MustNewConstMetric(m.lastFiring, prometheus.GaugeValue, float64(last.UnixMilli())/1000, a.Agent)
+		ch <- prometheus.MustNewConstMetric(m.targets, prometheus.GaugeValue, float64(a.Targets), a.Agent, string(a.Mode))
+		if a.Interval > 0 {
+			ch <- prometheus.MustNewConstMetric(m.interval, prometheus.GaugeValue, a.Interval.Seconds(), a.Agent)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range m.known {
+		if !running[name] {
+			delete(m.known, name)
+			for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated} {
+				g.DeletePartialMatch(prometheus.Labels{"agent": name})
+			}
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
