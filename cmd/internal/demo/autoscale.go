@@ -1,0 +1,221 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/sensors/promengine"
+)
+
+var predictor = engine.TargetID{Kind: "Deployment", Namespace: "digits", Name: "digits"}
+
+// phases is how the load moves: quiet, a step that one replica can't bear, a swing
+// that must not make the replicas swing, and quiet again.
+func phases(o *Options) []load.Phase {
+	return []load.Phase{
+		{Name: "quiet", Duration: o.scaled(15 * time.Second), Rate: 4},
+		{Name: "step", Duration: o.scaled(25 * time.Second), Rate: 28},
+		{Name: "swing", Duration: o.scaled(25 * time.Second), Rate: 26, To: 38, Shape: load.Sine, Period: o.scaled(6 * time.Second)},
+		{Name: "fall", Duration: o.scaled(25 * time.Second), Rate: 4},
+	}
+}
+
+// Autoscale runs S2: the online inference service keeps its quality of service
+// while the load steps up, swings and falls. The report says whether it did.
+func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
+	if o.Dir == "" {
+		if o.Dir, err = os.MkdirTemp("", "scanflow-demo-"); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
+	}
+	s.printf("%s", s.title("A digit classifier"))
+	path, model, images, err := prepareModel(ctx, &o, s)
+	if err != nil {
+		return nil, err
+	}
+	files, err := layOut(&o, path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStage(ctx, &o, s, files)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+
+	if err := st.perform(ctx, &o, images); err != nil {
+		return nil, err
+	}
+	report = newReport(&o, model.Info(), st)
+	s.printf("\n%s", report.text(&o, s, st))
+	if o.Keep {
+		st.keep(ctx, &o, files, images)
+	}
+	return report, nil
+}
+
+// stage is everything that runs during the demo.
+type stage struct {
+	screen   *screen
+	prom     *promengine.Engine
+	api      *http.Server
+	apiURL   string
+	url      string // of the service
+	system   *wiring.System
+	narrator *narrator
+	replicas replicaLog
+	result   *load.Result
+
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+}
+
+func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, err error) {
+	taskCtx, stop := context.WithCancel(ctx)
+	st := &stage{screen: s, stop: stop, narrator: &narrator{screen: s}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.close())
+		}
+	}()
+	if st.prom, err = promengine.Open(promengine.Options{ScrapeInterval: o.scaled(time.Second / 2), Log: o.Log.Named("prometheus")}); err != nil {
+		return nil, err
+	}
+	if err := st.serveProm(); err != nil {
+		return nil, err
+	}
+	s.start = time.Now()
+	st.system, err = wiring.Start(ctx, wiring.Options{
+		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
+		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
+		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	st.tasks.Go(func() {
+		if err := followPods(taskCtx, st.prom, st.system.Local, predictor); err != nil {
+			s.printf("  %s", s.alarm("scraping: "+err.Error()))
+		}
+	})
+	readyCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := st.system.Local.WaitReady(readyCtx, predictor.Namespace, predictor.Name); err != nil {
+		return nil, fmt.Errorf("the classifier did not become ready: %w", err)
+	}
+	address, _ := st.system.Local.Address("Service", predictor.Namespace, "digits")
+	st.url = "http://" + address + "/predict"
+	return st, nil
+}
+
+// serveProm puts the Prometheus engine on a free loopback port.
+func (st *stage) serveProm() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	st.apiURL = "http://" + l.Addr().String()
+	st.api = &http.Server{Handler: st.prom.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	st.tasks.Go(func() { _ = st.api.Serve(l) }) // ends with Close, and has nothing to say then
+	return nil
+}
+
+// perform drives the load through its phases.
+func (st *stage) perform(ctx context.Context, o *Options, images []digits.Image) error {
+	s := st.screen
+	plan := phases(o)
+	generator, err := load.New(load.Options{URL: st.url, Phases: plan, Seed: o.Seed, Body: body(images)})
+	if err != nil {
+		return err
+	}
+	s.printf("\n%s", s.title("The agent planner at work"))
+	s.start = time.Now()
+	begin := s.start
+	for _, p := range plan {
+		at, text := begin, describe(p)
+		st.tasks.Go(func() {
+			if waitUntil(ctx, at) {
+				s.printf("  %s  %s", s.clock(at), s.title("load: "+text))
+			}
+		})
+		begin = begin.Add(p.Duration)
+	}
+	logCtx, stopLog := context.WithCancel(ctx)
+	var logging sync.WaitGroup
+	logging.Go(func() { st.replicas.follow(logCtx, st.system.Local, predictor, s.start) })
+	st.result, err = generator.Run(ctx)
+	stopLog()
+	logging.Wait()
+	return err
+}
+
+// body sends one digit, as the 784 bytes of its pixels.
+func body(images []digits.Image) func(int) (string, []byte) {
+	return func(n int) (string, []byte) { return "application/octet-stream", images[n%len(images)][:] }
+}
+
+func describe(p load.Phase) string {
+	if p.Shape == load.Sine {
+		return fmt.Sprintf("%s, %g to %g requests/s", p.Name, p.Rate, p.To)
+	}
+	return fmt.Sprintf("%s, %g requests/s", p.Name, p.Rate)
+}
+
+func waitUntil(ctx context.Context, at time.Time) bool {
+	t := time.NewTimer(time.Until(at))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// keep goes on under a swinging load until the context ends.
+func (st *stage) keep(ctx context.Context, o *Options, f files, images []digits.Image) {
+	s := st.screen
+	s.printf("%s\n  service      %s\n  Prometheus   %s  (/api/v1)\n  policies     %s  (edit, and the agents take them up)\n  agents       %s\n  journal      scanflow decisions --data %s\n  Ctrl-C ends it",
+		s.title("Left running"), st.url, st.apiURL, f.policies, f.agents, filepath.Join(o.Dir, "data"))
+	forever := load.Phase{Name: "on", Duration: 24 * time.Hour, Rate: 4, To: 34, Shape: load.Sine, Period: o.scaled(2 * time.Minute)}
+	generator, err := load.New(load.Options{URL: st.url, Phases: []load.Phase{forever}, Seed: o.Seed + 1, Body: body(images)})
+	if err != nil {
+		s.printf("  %s", s.alarm(err.Error()))
+		return
+	}
+	if _, err := generator.Run(ctx); err != nil && ctx.Err() == nil {
+		s.printf("  %s", s.alarm(err.Error()))
+	}
+	<-ctx.Done()
+}
+
+func (st *stage) close() error {
+	var errs []error
+	st.stop()
+	if st.system != nil {
+		errs = append(errs, st.system.Close(context.Background()))
+	}
+	if st.api != nil {
+		errs = append(errs, st.api.Close())
+	}
+	st.tasks.Wait()
+	if st.prom != nil {
+		errs = append(errs, st.prom.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,104 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// narrator writes one line a decision, and keeps the acts for the report.
+type narrator struct {
+	screen *screen
+	mu     sync.Mutex
+	acts   []Act
+}
+
+// Act is one act of the run, as the report has it.
+type Act struct {
+	// AtSeconds is when it was decided, since the load began.
+	AtSeconds float64        `json:"at_s"`
+	Target    string         `json:"target"`
+	Strategy  string         `json:"strategy"`
+	Primitive string         `json:"primitive"`
+	With      map[string]any `json:"with"`
+	Change    string         `json:"change"`
+	Reason    string         `json:"reason"`
+	Direction string         `json:"direction,omitempty"`
+	Outcome   string         `json:"outcome"`
+	Identity  string         `json:"identity"`
+}
+
+// Fired writes what was decided. A refusal is worth a line too: it says what held
+// the policy back.
+func (n *narrator) Fired(f engine.FiringRecord) {
+	for _, p := range f.Problems {
+		n.screen.printf("  %s  %s", n.screen.clock(f.At), n.screen.alarm(p))
+	}
+	for _, d := range f.Decisions {
+		what, why := d.Detail, d.Reason
+		switch d.Verdict {
+		case engine.Admitted:
+			what = n.screen.good(d.Primitive + " " + what)
+		case engine.Refused:
+			what = n.screen.dim(fmt.Sprintf("%s %s not done, %s: %s", d.Primitive, parameters(d.With), d.By, d.Detail))
+		case engine.Unchanged:
+			continue
+		}
+		n.screen.printf("  %s  %-14s %-34s %-18s %s  %s", n.screen.clock(f.At), d.Target, sensed(d), d.Strategy, what, n.screen.dim("because "+why))
+	}
+}
+
+// Acted keeps an act, and writes a line for one that failed.
+func (n *narrator) Acted(a engine.Act) {
+	n.mu.Lock()
+	n.acts = append(n.acts, Act{
+		AtSeconds: seconds(a.At.Sub(n.screen.start)), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
+		Change: a.Change.Diff, Reason: a.Change.Proposal.Reason, Direction: string(a.Direction), Outcome: string(a.Outcome.Status), Identity: a.Identity,
+	})
+	n.mu.Unlock()
+	if a.Outcome.Status == engine.Failed {
+		n.screen.printf("  %s  %s  %s", n.screen.clock(a.EndedAt), a.Target, n.screen.alarm(a.Primitive+" failed: "+a.Outcome.Detail))
+	}
+}
+
+func (n *narrator) list() []Act {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([]Act{}, n.acts...)
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// sensed is the signals that a decision relies on, with their values.
+func sensed(d engine.Decision) string {
+	var doc struct {
+		Signals map[string]struct {
+			State string
+			Value any
+		}
+	}
+	_ = json.Unmarshal(d.Document, &doc) // a document that can't be read shows no values
+	parts := []string{}
+	for _, name := range d.Because {
+		name, _, _ = strings.Cut(name, ":")
+		s := doc.Signals[name]
+		text := s.State
+		if v, isNumber := s.Value.(float64); isNumber {
+			text = fmt.Sprintf("%.3g", v)
+		}
+		parts = append(parts, name+" "+text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func parameters(with map[string]any) string {
+	raw, err := json.Marshal(with)
+	if err != nil {
+		return ""
+	}
+	return strings.NewReplacer(`"`, "", "{", "", "}", "", ":", " ").Replace(string(raw))
+}

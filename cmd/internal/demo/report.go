@@ -1,0 +1,179 @@
+package demo
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+)
+
+// Report is what the run showed. As JSON it is the last line of `scanflow demo --json`.
+type Report struct {
+	Scenario  string        `json:"scenario"`
+	Seed      uint64        `json:"seed"`
+	Speed     float64       `json:"speed"`
+	Model     digits.Info   `json:"model"`
+	Objective Objective     `json:"objective"`
+	Phases    []PhaseReport `json:"phases"`
+	Acts      []Act         `json:"acts"`
+	// Flaps is the number of direction changes between one act and the next.
+	Flaps int  `json:"flaps"`
+	Held  bool `json:"held"`
+	// Missed says what was not held, for a person.
+	Missed []string `json:"missed,omitempty"`
+}
+
+// Objective is the quality of service that must hold: in each phase the p99
+// latency once the phase has had time to settle, over the whole run the share of
+// requests not answered, and the direction changes (one: the load itself turns once).
+type Objective struct {
+	P99MS       float64 `json:"p99_ms"`
+	SettleS     float64 `json:"settle_s"`
+	ErrorRate   float64 `json:"error_rate"`
+	Flaps       int     `json:"flaps"`
+	MinReplicas int     `json:"peak_replicas_at_least"`
+}
+
+// PhaseReport is one phase of the load. Latencies are in milliseconds, from when a
+// request was due.
+type PhaseReport struct {
+	Name         string   `json:"name"`
+	StartS       float64  `json:"start_s"`
+	Seconds      float64  `json:"seconds"`
+	TargetRate   float64  `json:"target_requests_per_second"`
+	Rate         float64  `json:"requests_per_second"`
+	P50          float64  `json:"p50_ms"`
+	P99          float64  `json:"p99_ms"`
+	SettledP99   float64  `json:"settled_p99_ms"`
+	ErrorRate    float64  `json:"error_rate"`
+	Replicas     Replicas `json:"replicas"`
+	RequestCount int      `json:"requests"`
+}
+
+// Replicas is how many were ready during a phase.
+type Replicas struct {
+	Start int `json:"start"`
+	End   int `json:"end"`
+	Min   int `json:"min"`
+	Max   int `json:"max"`
+}
+
+// settle is how long after a step of the load the latency may be above its
+// objective: the published system took about 15 s.
+const settle = 10 * time.Second
+
+// leastSettle holds at any speed: a replica starts no faster.
+const leastSettle = 5 * time.Second
+
+func newReport(o *Options, info digits.Info, st *stage) *Report {
+	settled := max(o.scaled(settle), leastSettle)
+	r := &Report{
+		Scenario: "autoscale", Seed: o.Seed, Speed: o.Speed, Model: info, Acts: st.narrator.list(),
+		Objective: Objective{P99MS: 300, SettleS: settled.Seconds(), ErrorRate: 0.001, Flaps: 1, MinReplicas: 3},
+	}
+	replicas := st.replicas.list()
+	var begin time.Duration
+	peak := 0
+	for i, p := range phases(o) {
+		if i >= len(st.result.Phases) {
+			break
+		}
+		sum := st.result.Phases[i]
+		end := begin + p.Duration
+		first, last, least, most := between(replicas, begin, end)
+		peak = max(peak, most)
+		r.Phases = append(r.Phases, PhaseReport{
+			Name: p.Name, StartS: begin.Seconds(), Seconds: sum.Seconds, TargetRate: round(sum.TargetRate), Rate: round(sum.OfferedRate),
+			P50: round(sum.P50), P99: round(sum.P99), SettledP99: round(st.result.Between(begin+settled, end).P99), ErrorRate: sum.ErrorRate,
+			Replicas: Replicas{first, last, least, most}, RequestCount: sum.Count,
+		})
+		begin = end
+	}
+	r.Flaps = turns(r.Acts)
+	r.judge(st.result.Total.ErrorRate, peak)
+	return r
+}
+
+// judge says whether the objective held, and if not, what was missed.
+func (r *Report) judge(errorRate float64, peak int) {
+	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
+	for _, p := range r.Phases {
+		if p.SettledP99 > r.Objective.P99MS {
+			miss("p99 of %s, settled: %.0f ms, and %.0f is the objective", p.Name, p.SettledP99, r.Objective.P99MS)
+		}
+	}
+	if errorRate > r.Objective.ErrorRate {
+		miss("error rate %.4f, and %.4f is the objective", errorRate, r.Objective.ErrorRate)
+	}
+	if r.Flaps > r.Objective.Flaps {
+		miss("%d direction changes, and %d is the objective", r.Flaps, r.Objective.Flaps)
+	}
+	if peak < r.Objective.MinReplicas {
+		miss("never more than %d replicas ready, and the load needs %d", peak, r.Objective.MinReplicas)
+	}
+	if n := len(r.Phases); n > 0 && r.Phases[n-1].Replicas.End >= peak {
+		miss("not scaled down after the load fell")
+	}
+	r.Held = len(r.Missed) == 0
+}
+
+// turns counts the acts that go the other way than the one before.
+func turns(acts []Act) int {
+	n, last := 0, ""
+	for _, a := range acts {
+		if a.Direction == "" || a.Outcome != "done" {
+			continue
+		}
+		if last != "" && a.Direction != last {
+			n++
+		}
+		last = a.Direction
+	}
+	return n
+}
+
+func round(v float64) float64 { return math.Round(v*100) / 100 }
+
+// text is the report for a person: a table, a picture, a verdict.
+func (r *Report) text(o *Options, s *screen, st *stage) string {
+	var b strings.Builder
+	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
+		Header: []string{"phase", "req/s", "p50 ms", "p99 ms", "p99 settled", "errors", "replicas", "requests"}}
+	for _, p := range r.Phases {
+		table.Rows = append(table.Rows, []string{p.Name, fmt.Sprintf("%.1f", p.Rate), fmt.Sprintf("%.0f", p.P50), fmt.Sprintf("%.0f", p.P99),
+			fmt.Sprintf("%.0f", p.SettledP99), fmt.Sprintf("%.2f%%", 100*p.ErrorRate), fmt.Sprintf("%d..%d", p.Replicas.Min, p.Replicas.Max), fmt.Sprint(p.RequestCount)})
+	}
+	b.WriteString(table.String() + "\n")
+	b.WriteString(r.picture(o, s, st).String())
+	if r.Held {
+		fmt.Fprintf(&b, "\n%s %d acts, %d direction change(s), p99 under %.0f ms in every settled phase, no request lost.\n", s.good("The objective held:"), len(r.Acts), r.Flaps, r.Objective.P99MS)
+	} else {
+		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("The objective did not hold:"), strings.Join(r.Missed, "\n  "))
+	}
+	return b.String()
+}
+
+func (r *Report) picture(o *Options, s *screen, st *stage) plot.Chart {
+	var rate, p99 []plot.Point
+	for _, p := range st.result.Series(o.scaled(time.Second)) {
+		rate = append(rate, plot.Point{At: p.At, Value: p.OfferedRate})
+		value := p.P99
+		if p.Count == p.Errors {
+			value = math.NaN()
+		}
+		p99 = append(p99, plot.Point{At: p.At, Value: value})
+	}
+	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Span: load.Total(phases(o)), Color: s.color, Panels: []plot.Panel{
+		{Title: "load", Unit: "requests/s", Points: rate, Color: plot.Cyan},
+		{Title: "replicas", Unit: "ready", Points: st.replicas.list(), Step: true, Color: plot.Green},
+		{Title: "latency p99", Unit: "ms", Points: p99, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS, Color: plot.Yellow},
+	}}
+	for _, p := range r.Phases {
+		c.Marks = append(c.Marks, plot.Mark{At: time.Duration(p.StartS * float64(time.Second)), Label: p.Name})
+	}
+	return c
+}

@@ -1,0 +1,60 @@
+package digits
+
+import (
+	"errors"
+	"fmt"
+)
+
+const (
+	// Side is the width and the height of an image, in pixels.
+	Side = 28
+	// Pixels is the number of pixels of an image.
+	Pixels = Side * Side
+	// Classes is the number of different digits.
+	Classes = 10
+)
+
+// Image is one digit, row by row from the top left: 0 is paper, 255 is ink.
+type Image [Pixels]byte
+
+// Set is images and the digit that each one shows.
+type Set struct {
+	Images []Image
+	Labels []byte
+}
+
+// Len is the number of samples.
+func (s Set) Len() int { return len(s.Images) }
+
+// Slice is the samples from index from up to, not including, index to. It shares their memory.
+func (s Set) Slice(from, to int) Set {
+	return Set{Images: s.Images[from:to], Labels: s.Labels[from:to]}
+}
+
+// check says what makes the set unusable as the part of a data set that role names.
+func (s Set) check(role string) error {
+	if s.Len() == 0 {
+		return fmt.Errorf("the %s set has no images", role)
+	}
+	if len(s.Labels) != s.Len() {
+		return fmt.Errorf("the %s set has %d images and %d labels", role, s.Len(), len(s.Labels))
+	}
+	for i, l := range s.Labels {
+		if l >= Classes {
+			return fmt.Errorf("the %s set's label %d is %d, which is no digit", role, i, l)
+		}
+	}
+	return nil
+}
+
+// Dataset is what a model is trained on and, apart from it, what it is tested on.
+type Dataset struct {
+	Train Set
+	Test  Set
+	// Source says where the samples come from, for a person: "rendered", "IDX files".
+	Source string
+}
+
+func (d Dataset) check() error {
+	return errors.Join(d.Train.check("training"), d.Test.check("test"))
+}

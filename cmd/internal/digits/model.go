@@ -1,0 +1,88 @@
+package digits
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+)
+
+// Info is what a model's file says of it.
+type Info struct {
+	Version   string  `json:"version"`
+	Accuracy  float64 `json:"accuracy"` // share of the test set that it gets right, 0 to 1
+	TrainSize int     `json:"trainSize"`
+	TestSize  int     `json:"testSize"`
+	Source    string  `json:"source"` // of the samples
+	Hidden    int     `json:"hidden"` // units of the hidden layer
+	Epochs    int     `json:"epochs"`
+	Seed      uint64  `json:"seed"`
+}
+
+// Model is a trained classifier. It is safe for concurrent use.
+type Model struct {
+	info Info
+	net  *net
+}
+
+// Info is what is known of the model.
+func (m *Model) Info() Info { return m.info }
+
+// Prediction is what a model says of one image.
+type Prediction struct {
+	Class         int              `json:"class"`
+	Confidence    float64          `json:"confidence"` // the probability of Class
+	Probabilities [Classes]float64 `json:"probabilities"`
+}
+
+// Predict classifies one image. It skips the paper, which is most of the image.
+func (m *Model) Predict(img *Image) Prediction {
+	n := m.net
+	h := make([]float32, n.hidden())
+	copy(h, n.b1)
+	for i, v := range img {
+		if v == 0 {
+			continue
+		}
+		x := float32(v) * (1.0 / 255)
+		for j, w := range n.w1.Data[i*n.w1.Stride : i*n.w1.Stride+len(h)] {
+			h[j] += x * w
+		}
+	}
+	var p [Classes]float32
+	copy(p[:], n.b2)
+	for i, v := range h {
+		if v <= 0 {
+			continue
+		}
+		for j, w := range n.w2.Data[i*Classes : (i+1)*Classes] {
+			p[j] += v * w
+		}
+	}
+	softmax(p[:])
+	out := Prediction{Class: argmax(p[:])}
+	for i, v := range p {
+		out.Probabilities[i] = float64(v)
+	}
+	out.Confidence = out.Probabilities[out.Class]
+	return out
+}
+
+// payload is the weights as the model file has them: little-endian float32.
+func (m *Model) payload() []byte {
+	var b []byte
+	for _, w := range m.net.weights() {
+		for _, v := range w {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+	}
+	return b
+}
+
+// checksum is the SHA-256 of the weights, in hex.
+func (m *Model) checksum() string { return checksum(m.payload()) }
+
+func checksum(payload []byte) string {
+	sum := sha256.Sum256(payload)
+	return hex.EncodeToString(sum[:])
+}

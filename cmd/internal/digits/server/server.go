@@ -1,0 +1,151 @@
+// Package server answers predictions of a digits model over HTTP: POST /predict,
+// GET /healthz, GET /metrics. It stands for a model server under load: a few
+// workers (one by default) hold each prediction for at least Options.Work, the
+// rest waits in a bounded queue, so that latency grows with load as in a real one.
+//
+// It never loads or trains a model, never burns CPU to look busy (it sleeps), and
+// handles no signals: its caller cancels the context, and it drains.
+//
+// Start reading at Serve, then predict.go (one request), queue.go (the wait).
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
+)
+
+// Options is what to serve and how. Zero values take the defaults given here.
+type Options struct {
+	// Addr is where to listen, as host:port; port 0 takes a free one.
+	Addr  string
+	Model *digits.Model
+	// Work is how long a prediction holds its worker, at least; it stands for a larger model.
+	Work time.Duration
+	// Workers is how many predictions are made at a time: 1.
+	Workers int
+	// Queue is how many requests may wait for a worker before more get 503: 256.
+	Queue int
+	// Linger is how long, once told to stop, new predictions are still taken while
+	// /healthz already says 503, so that routers can look away first.
+	Linger time.Duration
+	// Grace is how long in all, once told to stop, the work in hand may take: 10 s.
+	Grace time.Duration
+	// Logger may be nil.
+	Logger hclog.Logger
+	// Ready, if set, is called with the address once requests are answered.
+	Ready func(addr net.Addr)
+}
+
+// ErrGrace is returned when work in hand was cut off because it outlasted the grace.
+var ErrGrace = errors.New("work in hand outlasted the grace period and was cut off")
+
+func (o *Options) complete() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(o.Model == nil, "no model to serve")
+	refuse(o.Addr == "", "no address to listen on; use host:port, as 127.0.0.1:8080")
+	refuse(o.Work < 0, "work: %s is below 0", o.Work)
+	refuse(o.Workers < 0, "workers: %d is below 0", o.Workers)
+	refuse(o.Queue < 0, "queue: %d is below 0", o.Queue)
+	refuse(o.Linger < 0, "linger: %s is below 0", o.Linger)
+	refuse(o.Grace < 0, "grace: %s is below 0", o.Grace)
+	if o.Workers == 0 {
+		o.Workers = 1
+	}
+	if o.Queue == 0 {
+		o.Queue = 256
+	}
+	if o.Grace == 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	return errors.Join(errs...)
+}
+
+// Serve answers requests until ctx ends, then drains: /healthz says 503, after
+// Linger new predictions are refused, and those in hand are finished within Grace.
+// It returns nil if they were, ErrGrace if not, and any other error if it could
+// not serve.
+func Serve(ctx context.Context, o Options) error {
+	if err := o.complete(); err != nil {
+		return fmt.Errorf("serve digits: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Addr)
+	if err != nil {
+		return fmt.Errorf("serve digits on %s: %w", o.Addr, err)
+	}
+	work, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	s := newService(work, o)
+	h := &http.Server{
+		Handler:           s.routes(),
+		BaseContext:       func(net.Listener) context.Context { return work },
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          o.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(listener) }()
+	info := o.Model.Info()
+	o.Logger.Info("serving", "address", listener.Addr().String(), "model", info.Version, "accuracy", info.Accuracy, "work", o.Work.String(), "workers", o.Workers)
+	if o.Ready != nil {
+		o.Ready(listener.Addr())
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve digits on %s: %w", o.Addr, err)
+	case <-ctx.Done():
+	}
+	err = s.drain(h, abort)
+	if stopped := <-served; !errors.Is(stopped, http.ErrServerClosed) {
+		err = errors.Join(err, stopped)
+	}
+	return err
+}
+
+// drain ends the service. abort cuts off the work in hand.
+func (s *service) drain(h *http.Server, abort func()) error {
+	s.ready.Store(false)
+	s.o.Logger.Info("draining", "linger", s.o.Linger.String(), "grace", s.o.Grace.String())
+	grace, cancel := context.WithTimeout(context.Background(), s.o.Grace)
+	defer cancel()
+	select {
+	case <-time.After(min(s.o.Linger, s.o.Grace)):
+	case <-grace.Done():
+	}
+	idle := s.gate.close()
+	cut := false
+	select {
+	case <-idle:
+	case <-grace.Done():
+		cut = true
+		abort()
+		<-idle
+	}
+	// Every prediction is made; what is left is to hand the last replies over.
+	last, cancelLast := context.WithTimeout(context.Background(), max(time.Second, s.o.Grace/4))
+	defer cancelLast()
+	err := h.Shutdown(last)
+	if err != nil {
+		err = errors.Join(ErrGrace, h.Close())
+	}
+	if cut {
+		return fmt.Errorf("serve digits: %w (%s)", ErrGrace, s.o.Grace)
+	}
+	return err
+}

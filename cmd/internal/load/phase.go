@@ -1,0 +1,104 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Shape is how the rate moves within a phase.
+type Shape string
+
+const (
+	Steady Shape = ""       // Rate throughout
+	Ramp   Shape = "ramp"   // in a straight line from Rate to To
+	Sine   Shape = "sine"   // between Rate and To and back, each Period, beginning midway and going towards To
+	Square Shape = "square" // Rate for the first half of each Period, To for the second
+)
+
+// Phase is a stretch of time with a rate of arrivals.
+type Phase struct {
+	Name     string        `json:"name"`
+	Duration time.Duration `json:"-"`
+	Rate     float64       `json:"rate"` // queries per second; 0 is silence
+	Shape    Shape         `json:"shape,omitempty"`
+	To       float64       `json:"to,omitempty"` // for every shape but Steady
+	Period   time.Duration `json:"-"`            // for Sine and Square
+}
+
+// RateAt is the target rate, in queries per second, at a time since the phase began.
+func (p Phase) RateAt(t time.Duration) float64 {
+	switch p.Shape {
+	case Ramp:
+		return p.Rate + (p.To-p.Rate)*float64(t)/float64(p.Duration)
+	case Sine:
+		middle, swing := (p.Rate+p.To)/2, (p.To-p.Rate)/2
+		return middle + swing*math.Sin(2*math.Pi*float64(t)/float64(p.Period))
+	case Square:
+		if t%p.Period >= p.Period/2 {
+			return p.To
+		}
+	}
+	return p.Rate
+}
+
+// peak is a rate that the phase never passes.
+func (p Phase) peak() float64 {
+	if p.Shape == Steady {
+		return p.Rate
+	}
+	return max(p.Rate, p.To)
+}
+
+// mean is the phase's mean target rate over its first d, which are more than 0.
+func (p Phase) mean(d time.Duration) float64 {
+	if p.Shape == Steady {
+		return p.Rate
+	}
+	const slices = 2000
+	var sum float64
+	for i := range slices {
+		sum += p.RateAt(time.Duration((float64(i) + 0.5) / slices * float64(d)))
+	}
+	return sum / slices
+}
+
+// maxRate is more than one process can send; a higher rate is a mistake.
+const maxRate = 1e6
+
+func (p Phase) check() error {
+	var errs []error
+	rate := func(name string, v float64) {
+		if !(v >= 0 && v <= maxRate) {
+			errs = append(errs, fmt.Errorf("%s: %g is not between 0 and %g queries per second", name, v, maxRate))
+		}
+	}
+	if p.Duration <= 0 {
+		errs = append(errs, fmt.Errorf("duration: %s is not above 0", p.Duration))
+	}
+	rate("rate", p.Rate)
+	switch p.Shape {
+	case Steady:
+		if p.To != 0 || p.Period != 0 {
+			errs = append(errs, errors.New("shape: a steady phase has neither to nor period; use ramp, sine or square"))
+		}
+	case Ramp, Sine, Square:
+		rate("to", p.To)
+		if p.Shape != Ramp && p.Period <= 0 {
+			errs = append(errs, fmt.Errorf("period: %s is not above 0", p.Period))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("shape: %q is not one of ramp, sine, square, or empty for steady", p.Shape))
+	}
+	return errors.Join(errs...)
+}
+
+// Total is how long the phases take together.
+func Total(phases []Phase) time.Duration {
+	var d time.Duration
+	for _, p := range phases {
+		d += p.Duration
+	}
+	return d
+}

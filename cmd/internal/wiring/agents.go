@@ -1,0 +1,66 @@
+package wiring
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/actuators"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/sensors"
+)
+
+// Kinds are the adapters of this program, as manifests may name them.
+func Kinds() manifest.Kinds {
+	return manifest.Kinds{Sensors: sensors.Configs(), Verbs: actuators.Parameters()}
+}
+
+// Surroundings are what agents sense through.
+type Surroundings struct {
+	Prometheus   string              // base URL, "" for none
+	Orchestrator engine.Orchestrator // nil for none
+	Log          hclog.Logger
+}
+
+// Specs makes agents ready to run. The error lists every agent that can't be.
+func Specs(agents []*manifest.Agent, around Surroundings) ([]engine.Spec, error) {
+	var specs []engine.Spec
+	var errs []error
+	for _, a := range agents {
+		spec, err := specOf(a, around)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		specs = append(specs, spec)
+	}
+	return specs, errors.Join(errs...)
+}
+
+func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
+	spec, err := a.EngineSpec()
+	if err != nil {
+		return engine.Spec{}, fmt.Errorf("%s:%d: %w", a.File, a.Line, err)
+	}
+	var errs []error
+	if selector, selected := a.Selector(); selected {
+		if around.Orchestrator == nil {
+			errs = append(errs, fmt.Errorf("%s:%d: spec.targets.selector: nothing here runs workloads; start with --workloads DIR, or list the targets under static", a.File, a.Line))
+		} else if spec.Fleet, err = around.Orchestrator.Fleet(selector); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: spec.targets: %w", a.File, a.Line, err))
+		}
+	}
+	for i, s := range a.Spec.Sensors {
+		sensor, err := sensors.Kinds[s.Kind].New(s.Config, sensors.Env{
+			Prometheus: around.Prometheus, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: spec.sensors[%d] (%s): %w", a.File, a.Line, i, s.Name, err))
+			continue
+		}
+		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration})
+	}
+	return spec, errors.Join(errs...)
+}

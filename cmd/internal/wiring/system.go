@@ -1,0 +1,179 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/actuators"
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/policies"
+)
+
+// Options are what a system is made of.
+type Options struct {
+	// Manifests are files and folders of agents; Policies a folder or a bundle, ""
+	// for the ones that ship.
+	Manifests []string
+	Policies  string
+	// Data is the folder of the journal and of the local orchestrator's records.
+	Data string
+	// Workloads are files and folders of Deployments for the local orchestrator;
+	// none starts none.
+	Workloads []string
+	Local     local.Options // StateDir, Log and Clock are filled in
+	// StopPods ends the local orchestrator's pods when the system is closed; else
+	// they run on, to be adopted by the next start.
+	StopPods   bool
+	Prometheus string
+	Observers  []engine.Observer
+	Clock      engine.Clock
+	Log        hclog.Logger
+}
+
+// System is a running engine with all that it needs.
+type System struct {
+	Host     *engine.Host
+	Journal  *journal.Journal
+	Policies *policy.Store
+	Local    *local.Orchestrator // nil where it runs no workloads
+
+	opts        Options
+	credentials credentials
+	agents      atomic.Pointer[[]*manifest.Agent]
+	reload      reloadStatus
+	stop        context.CancelFunc
+	watches     sync.WaitGroup
+}
+
+// PolicyReader reads policies from a folder or a bundle, or those that ship.
+func PolicyReader(path string) policy.Reader {
+	if path == "" {
+		return policy.FromFS(fs.FS(policies.FS))
+	}
+	return policy.FromPath(path)
+}
+
+// Start reads everything, and runs. Whatever is wrong with manifests, workloads
+// and policies is reported together, and then nothing is started.
+func Start(ctx context.Context, o Options) (*System, error) {
+	if o.Clock == nil {
+		o.Clock = engine.WallClock{}
+	}
+	agents, agentsErr := manifest.Read(o.Manifests, Kinds())
+	var workloads local.Workloads
+	var workloadsErr error
+	if len(o.Workloads) > 0 {
+		workloads, workloadsErr = local.Read(o.Workloads...)
+	}
+	s := &System{opts: o}
+	s.agents.Store(&agents)
+	s.Policies = policy.NewStore(PolicyReader(o.Policies), policy.StoreOptions{
+		Clock: o.Clock, Log: o.Log.Named("policy"), Validate: func(r *policy.Revision) error { return Verify(*s.agents.Load(), r) },
+	})
+	if err := errors.Join(agentsErr, workloadsErr, s.Policies.Load(ctx)); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, agents, workloads); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads local.Workloads) error {
+	o := &s.opts
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	var err error
+	s.Journal, err = journal.Open(ctx, filepath.Join(o.Data, "journal"), journal.Options{Log: o.Log.Named("journal"), Clock: o.Clock, Tolerant: true})
+	if err != nil {
+		return err
+	}
+	if len(o.Workloads) > 0 {
+		options := o.Local
+		options.StateDir, options.Log, options.Clock = filepath.Join(o.Data, "local"), o.Log.Named("local"), o.Clock
+		if s.Local, err = local.New(options); err != nil {
+			return err
+		}
+		if err := s.Local.Apply(ctx, workloads); err != nil {
+			return err
+		}
+	}
+	s.Host = engine.NewHost(engine.Config{
+		Clock: o.Clock, Journal: s.Journal, Policies: s.Policies, Observer: engine.Observers(o.Observers), Log: o.Log,
+		Verbs: actuators.Offer(actuators.Env{
+			Local: s.Local, Credentials: s.credentials.authorization, Now: o.Clock.Now,
+			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
+		}),
+	})
+	if err := s.apply(ctx, agents); err != nil {
+		return err
+	}
+	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.watch(watchCtx)
+	return nil
+}
+
+// apply runs these agents in place of those before.
+func (s *System) apply(ctx context.Context, agents []*manifest.Agent) error {
+	specs, err := Specs(agents, s.Surroundings())
+	if err != nil {
+		return err
+	}
+	s.credentials.set(agents)
+	s.agents.Store(&agents)
+	return s.Host.Apply(ctx, specs)
+}
+
+// Surroundings are what the agents of this system sense through.
+func (s *System) Surroundings() Surroundings {
+	around := Surroundings{Prometheus: s.opts.Prometheus, Log: s.opts.Log}
+	if s.Local != nil {
+		around.Orchestrator = s.Local
+	}
+	return around
+}
+
+// closeDeadline bounds the end of the orchestrator and the journal, after the
+// agents have had their own grace.
+const closeDeadline = 4 * time.Second
+
+// Close stops the agents, which finish or hand over their acts, then everything
+// else, in the reverse order of the start.
+func (s *System) Close(ctx context.Context) error {
+	var errs []error
+	if s.stop != nil {
+		s.stop()
+		s.watches.Wait()
+	}
+	if s.Host != nil {
+		s.Host.Close()
+	}
+	if s.Local != nil {
+		ending := local.Detach
+		if s.opts.StopPods {
+			ending = local.StopAll
+		}
+		localCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeDeadline)
+		errs = append(errs, s.Local.Close(localCtx, ending))
+		cancel()
+	}
+	if s.Journal != nil {
+		errs = append(errs, s.Journal.Close())
+	}
+	return errors.Join(errs...)
+}

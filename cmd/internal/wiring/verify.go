@@ -1,0 +1,39 @@
+package wiring
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+// Unfit are the reasons for which agents and policies don't go together.
+type Unfit []string
+
+// Error lists every reason, one a line.
+func (u Unfit) Error() string { return strings.Join(u, "\n") }
+
+// Verify holds agents against the policies that they would run on: each strategy
+// must be there, and must read only what the agent's document has. The error is
+// of type Unfit and names everything.
+func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
+	var unfit Unfit
+	for _, a := range agents {
+		present := []string{}
+		for i, s := range a.Spec.Strategies {
+			if !rev.Has(s) {
+				unfit = append(unfit, fmt.Sprintf("%s:%d: spec.strategies[%d]: no strategy %q in the policies; they have %s", a.File, a.Line, i, s, strings.Join(rev.Strategies(), ", ")))
+				continue
+			}
+			present = append(present, s)
+		}
+		for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
+			unfit = append(unfit, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
+		}
+	}
+	if len(unfit) == 0 {
+		return nil
+	}
+	return unfit
+}

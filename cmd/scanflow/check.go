@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+func newCheck() *cobra.Command {
+	var in inputFlags
+	var workloads []string
+	c := &cobra.Command{
+		Use:   "check [-f DIR|FILE...]",
+		Short: "Hold manifests and policies against each other, and name every mistake",
+		Long: `Checks manifests (strictly), policies (compiled, judged and tested), and the two
+against each other: each strategy is compiled against the document of each agent
+that uses it, so that a misspelt signal is found here. Nothing is sampled and
+nothing is done. Without -f only the policies are checked.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return check(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), &in, workloads)
+		},
+	}
+	in.add(c, "agent manifests: files, or folders of them")
+	c.Flags().StringSliceVar(&workloads, "workloads", nil, "Deployments for the local orchestrator, to check as well")
+	return c
+}
+
+func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string) error {
+	var errs []error
+	var agents []*manifest.Agent
+	if len(in.manifests) > 0 {
+		var err error
+		agents, err = manifest.Read(in.manifests, wiring.Kinds())
+		errs = append(errs, err)
+	}
+	if len(workloads) > 0 {
+		_, err := local.Read(workloads...)
+		errs = append(errs, err)
+	}
+	var rev *policy.Revision
+	src, err := wiring.PolicyReader(in.policies)()
+	if err == nil {
+		rev, err = policy.Candidate(ctx, src, policy.Options{})
+	}
+	errs = append(errs, err)
+	if rev != nil {
+		errs = append(errs, wiring.Verify(agents, rev))
+		for _, w := range rev.Warnings() {
+			_, _ = fmt.Fprintf(errOut, "warning: %s\n", w)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("not fit to run:\n%w", err)
+	}
+	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()))
+	return err
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+)
+
+func newDecisions() *cobra.Command {
+	var (
+		data, since, until, verdict, document string
+		filter                                journal.Filter
+		asJSON                                bool
+	)
+	c := &cobra.Command{
+		Use:   "decisions",
+		Short: "Read the journal: what was decided, done, or refused, and why",
+		Long: `Reads the journal of a running or stopped scanflow, newest first.
+
+Each line is one proposal of a strategy: when, on which target, what it asked for,
+what became of it, and why. --document ID prints the document that it rested on,
+which "scanflow eval --input" takes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if filter.Since, err = moment(since, time.Now()); err != nil {
+				return fmt.Errorf("--since: %w", err)
+			}
+			if filter.Until, err = moment(until, time.Now()); err != nil {
+				return fmt.Errorf("--until: %w", err)
+			}
+			filter.Verdict = engine.Verdict(verdict)
+			r, err := journal.OpenReader(cmd.Context(), data)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = r.Close() }()
+			if document != "" {
+				raw, err := r.Document(cmd.Context(), document)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(raw))
+				return err
+			}
+			return printDecisions(cmd.Context(), cmd.OutOrStdout(), r, filter, asJSON)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&data, "data", defaultData, "folder of the journal")
+	f.StringVar(&filter.Agent, "agent", "", "only this agent, as namespace/name")
+	f.StringVar(&filter.Target, "target", "", "only this target, as name or namespace/name")
+	f.StringVar(&filter.Strategy, "strategy", "", "only this strategy")
+	f.StringVar(&filter.Verb, "verb", "", "only this verb")
+	f.StringVar(&verdict, "verdict", "", "only admitted, refused or unchanged")
+	f.StringVar(&filter.Identity, "identity", "", "only the act of this identity")
+	f.StringVar(&since, "since", "", "only from here on: a time (RFC 3339) or an age (90s, 2h)")
+	f.StringVar(&until, "until", "", "only before here: a time (RFC 3339) or an age")
+	f.IntVar(&filter.Limit, "limit", 100, "at most so many, the newest; 0 for all")
+	f.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	f.StringVar(&document, "document", "", "print the document of the decision with this id")
+	return c
+}
+
+// moment reads a time, or an age before now; "" is the zero time.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if age, err := time.ParseDuration(text); err == nil {
+		return now.Add(-age), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a time like 2026-03-01T12:00:00Z nor an age like 2h", text)
+	}
+	return at, nil
+}
+
+func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
+	none := true
+	enc := json.NewEncoder(w)
+	for row, err := range r.EachDecision(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		none = false
+		if asJSON {
+			err = enc.Encode(row)
+		} else {
+			_, err = fmt.Fprintln(w, decisionLine(row))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if none && !asJSON {
+		_, err := fmt.Fprintln(w, "no decisions that match")
+		return err
+	}
+	return nil
+}
+
+// decisionLine is one decision for a person.
+func decisionLine(row journal.Row) string {
+	became := string(row.Verdict)
+	if row.Outcome != nil {
+		became = string(row.Outcome.Status)
+		if row.Outcome.Detail != "" && row.Outcome.Status == engine.Failed {
+			became += " (" + row.Outcome.Detail + ")"
+		}
+	}
+	if row.DryRun {
+		became += ", dry run"
+	}
+	why := row.Reason
+	if len(row.Because) > 0 {
+		why += " [" + strings.Join(row.Because, " ") + "]"
+	}
+	if row.By != "" {
+		became += " by " + row.By
+	}
+	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), became)
+	if row.Detail != "" {
+		line += ": " + row.Detail
+	}
+	return line + "  <- " + why
+}
+
+// callText is a primitive with its parameters: scale(replicas=4).
+func callText(verb string, with map[string]any) string {
+	return verb + "(" + withText(with) + ")"
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/actuators"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+type evalFlags struct {
+	inputFlags
+	logs                             logFlags
+	agent, input, prometheus, target string
+	explain                          string
+}
+
+func newEval() *cobra.Command {
+	var o evalFlags
+	c := &cobra.Command{
+		Use:   "eval -f FILE",
+		Short: "Sample once, decide, and print document and plan, without acting",
+		Long: `Samples the agent's sensors once, asks its strategies, and prints as JSON each
+target's document and what would be done. Nothing is done and nothing is written.
+The agent remembers nothing here: no cooldown runs and no budget is spent.
+
+--input FILE decides on a given document instead ("-" reads standard input): one
+that eval printed, or "scanflow decisions --document ID". --explain STRATEGY adds
+OPA's trace of that strategy on it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return eval(cmd.Context(), cmd, &o) },
+	}
+	o.inputFlags.add(c, "agent manifests: files, or folders of them")
+	o.logs.add(c, "warn")
+	f := c.Flags()
+	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
+	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
+	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")
+	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
+	f.StringVar(&o.explain, "explain", "", "with --input: print the trace of this strategy")
+	return c
+}
+
+// evaluated is what eval prints for one target.
+type evaluated struct {
+	Document  json.RawMessage   `json:"document"`
+	Decisions []engine.Decision `json:"decisions"`
+}
+
+func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
+	if len(o.manifests) == 0 {
+		return errNoManifests
+	}
+	log, err := o.logs.logger()
+	if err != nil {
+		return err
+	}
+	agents, err := manifest.Read(o.manifests, wiring.Kinds())
+	if err != nil {
+		return err
+	}
+	a, err := pick(agents, o.agent)
+	if err != nil {
+		return err
+	}
+	store := policy.NewStore(wiring.PolicyReader(o.policies), policy.StoreOptions{Log: log})
+	if err := store.Load(ctx); err != nil {
+		return err
+	}
+	if err := wiring.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
+		return err
+	}
+	config := engine.Config{Policies: store, Verbs: offered(), Log: log}
+	if o.input != "" {
+		return evalDocument(ctx, cmd, o, config, a, store.Live())
+	}
+	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, Log: log})
+	if err != nil {
+		return err
+	}
+	p, err := engine.PreviewFleet(ctx, config, specs[0])
+	if err != nil {
+		return err
+	}
+	for _, problem := range p.Problems {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
+	}
+	return printPreview(cmd.OutOrStdout(), p, o.target)
+}
+
+// offered are the verbs as far as they can be planned without a running process:
+// those of an orchestrator need one.
+func offered() map[string]engine.Verb {
+	return actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
+		return errors.New("nothing is sent from here")
+	}})
+}
+
+func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config engine.Config, a *manifest.Agent, rev *policy.Revision) error {
+	raw, err := readInput(cmd.InOrStdin(), o.input)
+	if err != nil {
+		return err
+	}
+	doc, err := engine.ReadDocument(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.input, err)
+	}
+	spec, err := a.EngineSpec()
+	if err != nil {
+		return err
+	}
+	p, err := engine.PreviewDocument(ctx, config, spec, doc)
+	if err != nil {
+		return err
+	}
+	for _, problem := range p.Problems {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
+	}
+	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
+		return err
+	}
+	trace, err := rev.Explain(ctx, o.explain, doc.Input())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), trace)
+	return err
+}
+
+func readInput(stdin io.Reader, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
+}
+
+func printPreview(w io.Writer, p engine.Preview, only string) error {
+	for _, raw := range p.Documents {
+		doc, err := engine.ReadDocument(raw)
+		if err != nil {
+			return err
+		}
+		id := doc.Target.ID()
+		if only != "" && only != id.String() {
+			continue
+		}
+		out := evaluated{Document: raw, Decisions: []engine.Decision{}}
+		for _, d := range p.Decisions {
+			if d.Target == id {
+				out.Decisions = append(out.Decisions, d)
+			}
+		}
+		if err := writeJSON(w, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+)
+
+// logFlags are --log-level and --log-format.
+type logFlags struct{ level, format string }
+
+func (l *logFlags) add(c *cobra.Command, level string) {
+	c.Flags().StringVar(&l.level, "log-level", level, "trace, debug, info, warn, error or off")
+	c.Flags().StringVar(&l.format, "log-format", "text", "text or json")
+}
+
+// logger writes to standard error.
+func (l *logFlags) logger() (hclog.Logger, error) {
+	level := hclog.LevelFromString(l.level)
+	if level == hclog.NoLevel {
+		return nil, fmt.Errorf("--log-level: %q is none of trace, debug, info, warn, error, off", l.level)
+	}
+	if l.format != "text" && l.format != "json" {
+		return nil, fmt.Errorf("--log-format: %q is neither text nor json", l.format)
+	}
+	return hclog.New(&hclog.LoggerOptions{Name: "scanflow", Level: level, JSONFormat: l.format == "json", Output: os.Stderr}), nil
+}
+
+// inputFlags are the files that most commands read.
+type inputFlags struct {
+	manifests []string
+	policies  string
+}
+
+func (i *inputFlags) add(c *cobra.Command, manifestsUse string) {
+	c.Flags().StringSliceVarP(&i.manifests, "file", "f", nil, manifestsUse)
+	c.Flags().StringVar(&i.policies, "policies", "", "folder of policies, or a bundle .tar.gz; absent: the ones that ship")
+}
+
+var errNoManifests = errors.New("no agents given: pass -f with a manifest, or a folder of them")

@@ -1,0 +1,55 @@
+// Command scanflow is the whole of Scanflow in one binary: the agent daemon, the
+// checks and tests of policies, the journal's reader, the demos, and OPA's own
+// command line. Each subcommand is a file; they wire the packages together and
+// decide nothing. Start reading at run.go.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	opa "github.com/open-policy-agent/opa/cmd"
+	"github.com/spf13/cobra"
+)
+
+// errSilent ends with status 1 where everything was said already.
+var errSilent = errors.New("")
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		var exit *opa.ExitError
+		if errors.As(err, &exit) {
+			return exit.Exit // it has said why
+		}
+		if !errors.Is(err, errSilent) {
+			fmt.Fprintln(os.Stderr, "scanflow:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "scanflow",
+		Short:         "The policy agent that keeps machine-learning workflows healthy",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+	}
+	root.AddCommand(
+		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
+		newDemo(), newDigits(), newOPA(), newReference(),
+	)
+	return root
+}

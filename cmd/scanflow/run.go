@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/server"
+)
+
+type runFlags struct {
+	inputFlags
+	logs       logFlags
+	data       string
+	workloads  []string
+	nodes      []string
+	stopPods   bool
+	prometheus string
+	listen     string
+	tokenFile  string
+}
+
+func newRun() *cobra.Command {
+	var o runFlags
+	c := &cobra.Command{
+		Use:   "run -f DIR|FILE...",
+		Short: "Run agents until told to stop",
+		Long: `Runs the agents of the manifests given, and takes up changes of manifests,
+workloads and policies while it runs. A change that is not right in every part is
+refused as a whole, and what ran before runs on.
+
+On SIGTERM it finishes the acts under way, or leaves them to the next start, and
+ends within 15 s. Pods of the local orchestrator run on, and are adopted by the
+next start, unless --stop-pods is given.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAgents(cmd.Context(), &o) },
+	}
+	o.inputFlags.add(c, "agent manifests: files, or folders of them")
+	o.logs.add(c, "info")
+	f := c.Flags()
+	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
+	f.StringSliceVar(&o.workloads, "workloads", nil, "Deployments for the local orchestrator: files, or folders of them")
+	f.StringSliceVar(&o.nodes, "nodes", nil, "names of the nodes that the local orchestrator spreads pods over (node-0,node-1,node-2)")
+	f.BoolVar(&o.stopPods, "stop-pods", false, "stop the local orchestrator's pods at the end")
+	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8282", "address of health, metrics and API")
+	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback")
+	return c
+}
+
+func runAgents(ctx context.Context, o *runFlags) error {
+	if len(o.manifests) == 0 {
+		return errNoManifests
+	}
+	log, err := o.logs.logger()
+	if err != nil {
+		return err
+	}
+	token, err := readToken(o.tokenFile)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program's own file: %w", err)
+	}
+	var sys *wiring.System
+	metrics := server.NewMetrics(server.Sources{
+		Version: version(),
+		Agents:  func() []engine.AgentStatus { return sys.Host.Agents() },
+		Policy:  func() server.PolicyStatus { return policyStatus(sys) },
+		Journal: func() server.JournalStatus { return journalStatus(sys) },
+	})
+	sys, err = wiring.Start(ctx, wiring.Options{
+		Manifests: o.manifests, Policies: o.policies, Data: o.data, Workloads: o.workloads,
+		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
+		Prometheus: o.prometheus, Observers: []engine.Observer{metrics, decisionLog{log}}, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	web, err := server.Listen(server.Options{
+		Listen: o.listen, Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
+		Ready: func() []string { return notReady(sys) }, API: api(sys),
+	})
+	if err != nil {
+		return errors.Join(err, sys.Close(ctx))
+	}
+	log.Info("running", "address", web.Addr(), "agents", len(sys.Host.Agents()), "policies", sys.Policies.Status().Revision)
+	<-ctx.Done()
+	log.Info("stopping")
+	err = sys.Close(ctx)
+	webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err = errors.Join(err, web.Close(webCtx))
+	log.Info("stopped")
+	return err
+}
+
+func readToken(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(raw))
+	if token == "" {
+		return "", fmt.Errorf("--token-file: %s is empty", file)
+	}
+	return token, nil
+}
+
+func policyStatus(sys *wiring.System) server.PolicyStatus {
+	s := sys.Policies.Status()
+	out := server.PolicyStatus{Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, Successes: s.Successes, Failures: s.Failures}
+	if s.Err != nil {
+		out.LastError = s.Err.Error()
+	}
+	return out
+}
+
+func journalStatus(sys *wiring.System) server.JournalStatus {
+	out := server.JournalStatus{Bytes: sys.Journal.Size()}
+	if err := sys.Journal.Health(); err != nil {
+		out.Error = err.Error()
+	}
+	return out
+}
+
+// notReady lists why the process should not be relied upon.
+func notReady(sys *wiring.System) []string {
+	var why []string
+	if err := sys.Journal.Health(); err != nil {
+		why = append(why, err.Error()+" (nothing is done until then)")
+	}
+	for _, a := range sys.Host.Agents() {
+		if a.Interval > 0 && a.LastFiring.IsZero() {
+			why = append(why, "agent "+a.Agent+" has not fired yet")
+		}
+	}
+	return why
+}
+
+// api is what the process shows to those who may see it.
+func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
+	return map[string]func(*http.Request) (any, error){
+		"/v1/agents":   func(*http.Request) (any, error) { return sys.Host.Agents(), nil },
+		"/v1/policies": func(*http.Request) (any, error) { return policyStatus(sys), nil },
+		"/v1/decisions": func(r *http.Request) (any, error) {
+			q := r.URL.Query()
+			since, err := moment(q.Get("since"), time.Now())
+			if err != nil {
+				return nil, fmt.Errorf("%w: since: %w", server.ErrBadRequest, err)
+			}
+			limit := 100
+			if text := q.Get("limit"); text != "" {
+				if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 10000 {
+					return nil, fmt.Errorf("%w: limit: %q is no number from 1 to 10000", server.ErrBadRequest, text)
+				}
+			}
+			reader, err := sys.Journal.Reader()
+			if err != nil {
+				return nil, err
+			}
+			rows, err := reader.Decisions(r.Context(), journal.Filter{
+				Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
+			})
+			if rows == nil {
+				rows = []journal.Row{}
+			}
+			return rows, err
+		},
+	}
+}
+
+// decisionLog writes what was decided and done to the log.
+type decisionLog struct{ hclog.Logger }
+
+func (l decisionLog) Fired(f engine.FiringRecord) {
+	for _, p := range f.Problems {
+		l.Warn("problem", "agent", f.Agent, "firing", f.ID, "problem", p)
+	}
+	for _, d := range f.Decisions {
+		l.Info("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
+			"verdict", d.Verdict, "by", d.By, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", d.DryRun)
+	}
+}
+
+func (l decisionLog) Acted(a engine.Act) {
+	write := l.Info
+	if a.Outcome.Status == engine.Failed {
+		write = l.Error
+	}
+	write("acted", "agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
+		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun)
+}

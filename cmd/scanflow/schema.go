@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+func newSchema() *cobra.Command {
+	var manifests []string
+	var agent string
+	c := &cobra.Command{
+		Use:   "schema [-f FILE [--agent NAME]]",
+		Short: "Print the JSON Schema of manifests, or of one agent's document",
+		Long: `Without -f: the JSON Schema of Agent manifests, for an editor.
+With -f: the schema of the document that the agent's policies get as input, for
+"opa check --schema". Its signals and params are exactly the agent's.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(manifests) == 0 {
+				return writeJSON(cmd.OutOrStdout(), manifest.ManifestSchema(wiring.Kinds()))
+			}
+			agents, err := manifest.Read(manifests, wiring.Kinds())
+			if err != nil {
+				return err
+			}
+			a, err := pick(agents, agent)
+			if err != nil {
+				return err
+			}
+			return writeJSON(cmd.OutOrStdout(), manifest.DocumentSchema(a))
+		},
+	}
+	c.Flags().StringSliceVarP(&manifests, "file", "f", nil, "agent manifests: files, or folders of them")
+	c.Flags().StringVar(&agent, "agent", "", "which agent, as name or namespace/name, where there are several")
+	return c
+}
+
+// pick finds an agent by name or namespace/name; "" is the only one there is.
+func pick(agents []*manifest.Agent, name string) (*manifest.Agent, error) {
+	var found []*manifest.Agent
+	all := ""
+	for _, a := range agents {
+		all += " " + a.Info().String()
+		if name == "" || a.Metadata.Name == name || a.Info().String() == name {
+			found = append(found, a)
+		}
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("--agent %q: names %d of the agents; they are%s", name, len(found), all)
+	}
+	return found[0], nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

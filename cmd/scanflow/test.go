@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+func newTest() *cobra.Command {
+	var asJSON, verbose bool
+	c := &cobra.Command{
+		Use:   "test [DIR|BUNDLE]",
+		Short: "Run the tests of policies, with coverage",
+		Long: `Runs the _test.rego suites of a policy folder or bundle, or of the policies that
+ship. The result is that of "opa test": the same tests pass and fail.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
+			if len(args) > 0 {
+				path = args[0]
+			}
+			src, err := wiring.PolicyReader(path)()
+			if err != nil {
+				return err
+			}
+			report, err := policy.RunTests(cmd.Context(), src, policy.Options{})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(report); err != nil {
+					return err
+				}
+			} else {
+				printTests(cmd.OutOrStdout(), report, verbose)
+			}
+			if report.Count(policy.Fail)+report.Count(policy.Errored) > 0 {
+				return errSilent
+			}
+			if len(report.Results) == 0 {
+				return fmt.Errorf("no tests found; a test is a rule whose name begins with test_")
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "print every test, and the lines that no test reached")
+	return c
+}
+
+func printTests(w io.Writer, r policy.TestReport, verbose bool) {
+	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	for _, t := range r.Results {
+		if t.Outcome == policy.Pass && !verbose {
+			continue
+		}
+		line("%s:%d: %s.%s: %s (%s)", t.File, t.Line, t.Package, t.Name, t.Outcome, t.Duration.Round(time.Microsecond))
+		for _, c := range t.Cases {
+			if c.Outcome != policy.Pass || verbose {
+				line("  %s: %s", c.Name, c.Outcome)
+			}
+		}
+		for _, extra := range []string{t.FailedAt, t.Error, t.Output} {
+			if extra != "" {
+				line("  %s", extra)
+			}
+		}
+	}
+	if verbose {
+		for _, f := range r.Coverage {
+			line("%6.1f%%  %s  %s", f.Percent, f.File, uncovered(f.Uncovered))
+		}
+	}
+	for _, o := range []policy.TestOutcome{policy.Pass, policy.Fail, policy.Errored, policy.Skipped} {
+		if n := r.Count(o); n > 0 {
+			line("%s: %d/%d", o, n, len(r.Results))
+		}
+	}
+	line("coverage: %.1f%%", r.Percent)
+}
+
+func uncovered(lines []int) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return fmt.Sprint("not reached: lines ", lines)
+}

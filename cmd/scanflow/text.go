@@ -1,0 +1,25 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// defaultData is where the journal is kept unless --data says otherwise.
+const defaultData = ".scanflow"
+
+// withText is a primitive's parameters on one line: replicas=4.
+func withText(with map[string]any) string {
+	parts := make([]string, 0, len(with))
+	for _, k := range slices.Sorted(maps.Keys(with)) {
+		raw, err := json.Marshal(with[k])
+		if err != nil {
+			raw = []byte("?")
+		}
+		parts = append(parts, fmt.Sprintf("%s=%s", k, strings.Trim(string(raw), `"`)))
+	}
+	return strings.Join(parts, " ")
+}
