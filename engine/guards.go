@@ -118,7 +118,7 @@ func (a *agent) cooldown(c *candidate, now time.Time) {
 		return
 	}
 	if last, acted := m.lastOf(c.Primitive, directions...); acted && now.Before(last.Add(wait)) {
-		c.refuse("guards.cooldown", "%s cools down for %s, until %s", key, wait, last.Add(wait).UTC().Format(time.RFC3339))
+		c.refuse("guards.cooldown", "%s cools down for %s, until %s", key, wait.Round(time.Millisecond), last.Add(wait).UTC().Format(time.RFC3339))
 	}
 }
 

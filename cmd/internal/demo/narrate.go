@@ -15,6 +15,7 @@ type narrator struct {
 	screen *screen
 	mu     sync.Mutex
 	acts   []Act
+	held   map[string]bool // refusals that were said, until the strategy gets its way
 }
 
 // Act is one act of the run, as the report has it.
@@ -43,13 +44,33 @@ func (n *narrator) Fired(f engine.FiringRecord) {
 		switch d.Verdict {
 		case engine.Admitted:
 			what = n.screen.good(d.Primitive + " " + what)
+			n.say(d, true)
 		case engine.Refused:
+			if !n.say(d, false) {
+				continue
+			}
 			what = n.screen.dim(fmt.Sprintf("%s %s not done, %s: %s", d.Primitive, parameters(d.With), d.By, d.Detail))
 		case engine.Unchanged:
 			continue
 		}
 		n.screen.printf("  %s  %-14s %-34s %-18s %s  %s", n.screen.clock(f.At), d.Target, sensed(d), d.Strategy, what, n.screen.dim("because "+why))
 	}
+}
+
+// say tells whether a refusal is news: it was not said since the strategy last got
+// its way.
+func (n *narrator) say(d engine.Decision, admitted bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if admitted || n.held == nil {
+		n.held = map[string]bool{}
+	}
+	key := d.Target.String() + " " + d.Strategy + " " + d.By
+	if admitted || n.held[key] {
+		return false
+	}
+	n.held[key] = true
+	return true
 }
 
 // Acted keeps an act, and writes a line for one that failed.

@@ -16,6 +16,7 @@ import (
 type metrics struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec
+	responses   *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
 	predictions [digits.Classes]prometheus.Counter
@@ -27,7 +28,11 @@ func newMetrics(info digits.Info) *metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total",
-			Help: "Requests of clients that have ended, by path and status; 499 is a client that went away first. Probes and scrapes are not counted.",
+			Help: "Requests of clients, by path, counted as they arrive: the load, whether or not it can be served. Probes and scrapes are not counted.",
+		}, []string{"path"}),
+		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_responses_total",
+			Help: "Requests of clients that have ended, by path and status; 499 is a client that went away first.",
 		}, []string{"path", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_request_duration_seconds",
@@ -56,15 +61,16 @@ func newMetrics(info digits.Info) *metrics {
 	accuracy := prometheus.NewGauge(prometheus.GaugeOpts{Name: "digits_model_test_accuracy", Help: "Share of its test set that the model in service got right."})
 	accuracy.Set(info.Accuracy)
 	// A series that begins with its first request would hide that request from rate().
-	m.requests.WithLabelValues(predictPath, "200")
+	m.requests.WithLabelValues(predictPath)
+	m.responses.WithLabelValues(predictPath, "200")
 	m.duration.WithLabelValues(predictPath)
-	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.confidence, predictions, model, accuracy,
+	m.registry.MustRegister(m.requests, m.responses, m.duration, m.inFlight, m.confidence, predictions, model, accuracy,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) ended(path string, code int, took time.Duration) {
-	m.requests.WithLabelValues(path, strconv.Itoa(code)).Inc()
+	m.responses.WithLabelValues(path, strconv.Itoa(code)).Inc()
 	m.duration.WithLabelValues(path).Observe(took.Seconds())
 }
 

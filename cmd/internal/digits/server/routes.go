@@ -62,6 +62,7 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 func (s *service) measured(path string, handle func(http.ResponseWriter, *http.Request) int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		s.metrics.requests.WithLabelValues(path).Inc()
 		s.metrics.ended(path, handle(w, r), time.Since(began))
 	})
 }

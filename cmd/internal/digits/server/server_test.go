@@ -199,8 +199,8 @@ func TestPredictsByJSONAndRawAndCounts(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	status, _ = s.get("/nothing/here")
 	require.Equal(t, http.StatusNotFound, status)
-	s.eventually("the last request to be counted", func() bool { return s.metric("http_requests_total", "path", "other", "code", "404") == 1 })
-	require.Equal(t, 101.0, s.metric("http_requests_total", "path", "/predict", "code", "200"))
+	s.eventually("the last request to be counted", func() bool { return s.metric("http_responses_total", "path", "other", "code", "404") == 1 })
+	require.Equal(t, 101.0, s.metric("http_responses_total", "path", "/predict", "code", "200"))
 	require.Equal(t, 102.0, s.metric("http_requests_total"), "probes and scrapes are not counted")
 	require.Equal(t, 101.0, s.metric("http_request_duration_seconds", "path", "/predict"))
 	require.Equal(t, 103.0, s.metric("digits_predictions_total"))
@@ -311,9 +311,9 @@ func TestRequestWhoseClientLeftIsDropped(t *testing.T) {
 	s.eventually("all to wait", func() bool { return s.metric("http_requests_in_flight") == 21 })
 	cancel()
 	left.Wait()
-	s.eventually("the clients' leaving to be noticed", func() bool { return s.metric("http_requests_total", "code", "499") == 20 })
+	s.eventually("the clients' leaving to be noticed", func() bool { return s.metric("http_responses_total", "code", "499") == 20 })
 	require.Equal(t, http.StatusOK, <-first)
-	s.eventually("the first to be counted", func() bool { return s.metric("http_requests_total", "code", "200") == 1 })
+	s.eventually("the first to be counted", func() bool { return s.metric("http_responses_total", "code", "200") == 1 })
 	require.Equal(t, 1.0, s.metric("digits_predictions_total"), "work was done for nobody")
 }
 

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// writtenDocument is a document as Document.Input writes it.
+type writtenDocument struct {
+	Agent   *AgentInfo               `json:"agent"`
+	NowNS   *int64                   `json:"now_ns"`
+	Trigger *TriggerInfo             `json:"trigger"`
+	Target  writtenTarget            `json:"target"`
+	Signals map[string]writtenSignal `json:"signals"`
+	Params  map[string]any           `json:"params"`
+	Memory  Memory                   `json:"memory"`
+	Claims  map[string]Claim         `json:"claims"`
+}
+
+type writtenTarget struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Namespace  string            `json:"namespace"`
+	Name       string            `json:"name"`
+	Labels     map[string]string `json:"labels"`
+	Replicas   *Replicas         `json:"replicas"`
+	Placement  []string          `json:"placement"`
+	Model      string            `json:"model"`
+}
+
+type writtenSignal struct {
+	State  State  `json:"state"`
+	Value  any    `json:"value"`
+	Last   any    `json:"last"`
+	AgeNS  *int64 `json:"age_ns"`
+	Window int64  `json:"window"`
+}
+
+// ReadDocument reads a document as the journal keeps it and `scanflow eval`
+// prints it. What is left out is empty; a field that no document has is refused,
+// with the place.
+func ReadDocument(raw []byte) (*Document, error) {
+	var w writtenDocument
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&w); err != nil {
+		line := 1 + bytes.Count(raw[:min(int(d.InputOffset()), len(raw))], []byte("\n"))
+		return nil, fmt.Errorf("line %d: %w; `scanflow eval` prints a document to begin with", line, err)
+	}
+	out := &Document{Agent: &AgentInfo{}, Trigger: &TriggerInfo{Kind: "manual"}, Params: w.Params, Memory: w.Memory}
+	if w.Agent != nil {
+		out.Agent = w.Agent
+	}
+	if w.Trigger != nil {
+		out.Trigger = w.Trigger
+	}
+	if w.NowNS != nil {
+		out.Now = time.Unix(0, *w.NowNS).UTC()
+	}
+	out.Target = Target(w.Target)
+	for _, name := range slices.Sorted(maps.Keys(w.Signals)) {
+		s := w.Signals[name]
+		if !slices.Contains(States, s.State) {
+			return nil, fmt.Errorf("signals.%s.state: %q is none of ok, empty, nan, stale, error", name, s.State)
+		}
+		signal := Signal{State: s.State, Value: s.Value, Last: s.Last, Window: time.Duration(s.Window)}
+		if s.AgeNS != nil {
+			signal.At = out.Now.Add(-time.Duration(*s.AgeNS))
+		}
+		out.Names = append(out.Names, name)
+		out.Signals = append(out.Signals, signal)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Claims)) {
+		c := w.Claims[name]
+		c.Name = name
+		out.Claims = append(out.Claims, c)
+	}
+	return out, nil
+}

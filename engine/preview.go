@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Preview is what an agent would do now, with nothing done and nothing written.
+type Preview struct {
+	FiringRecord
+	// Documents are those of all targets, in the fleet's order; Decisions (of the
+	// record) those of the targets with proposals, planned.
+	Documents []json.RawMessage
+	Decisions []Decision
+}
+
+// PreviewFleet samples once and decides, as the agent's next firing would if it
+// remembered nothing: no cooldown runs, no budget is spent.
+func PreviewFleet(ctx context.Context, c Config, spec Spec) (Preview, error) {
+	a := newAgent(NewHost(c), spec)
+	trigger := TriggerInfo{Kind: "manual"}
+	now := a.host.Clock.Now()
+	rev := a.host.Policies.Pin()
+	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Signals: map[State]int{}}}
+	slots := a.sense(ctx, now, &trigger, &p.FiringRecord)
+	a.sampler.wg.Wait()
+	return p, a.preview(ctx, rev, slots, &p)
+}
+
+// PreviewDocument decides on a document that is given. Its target need not exist;
+// what can't be planned is refused as such.
+func PreviewDocument(ctx context.Context, c Config, spec Spec, doc *Document) (Preview, error) {
+	a := newAgent(NewHost(c), spec)
+	rev := a.host.Policies.Pin()
+	s := &slot{doc: *doc}
+	a.names, a.fleetSize = doc.Names, 1
+	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: doc.Now, Trigger: *doc.Trigger, Revision: rev.ID(), Targets: 1}}
+	a.mu.Lock()
+	a.memoryOf(doc.Target.ID()).doc = doc.Memory
+	a.mu.Unlock()
+	return p, a.preview(ctx, rev, []*slot{s}, &p)
+}
+
+func (a *agent) preview(ctx context.Context, rev Revision, slots []*slot, p *Preview) error {
+	candidates := a.decide(ctx, rev, slots, &p.FiringRecord)
+	a.admit(candidates, "preview", p.At)
+	a.plan(ctx, candidates)
+	for _, c := range candidates {
+		p.Decisions = append(p.Decisions, c.decision)
+	}
+	for _, s := range slots {
+		raw, err := json.Marshal(&s.doc)
+		if err != nil {
+			return err
+		}
+		p.Documents = append(p.Documents, raw)
+	}
+	return ctx.Err()
+}
