@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
-	"sort"
 	"sync"
 	"time"
 
@@ -25,21 +22,21 @@ import (
 // One goroutine waits and fires; the acts have their own, which it owns and waits
 // for. Fields below the mutex are shared with the acts.
 type agent struct {
-	spec       Spec
-	name       string // namespace/name
-	host       *Host
-	log        hclog.Logger
-	names      []string // of the signals
-	sampler    *sampler
-	slots      map[TargetID]*slot
-	turn       int
-	seenAt     map[TargetID]int // the turn in which a target was last in the fleet
-	reads      *reads
-	readsFor   string
-	open       []Intent
-	saved      time.Time
-	eventsWait bool                    // the journal did not take the firing of an event
-	good       map[TargetID][]lastGood // read back from the journal, for targets not seen yet
+	spec     Spec
+	name     string // namespace/name
+	host     *Host
+	log      hclog.Logger
+	names    []string // of the signals
+	sampler  *sampler
+	slots    map[TargetID]*slot
+	turn     int
+	seenAt   map[TargetID]int // the turn in which a target was last in the fleet
+	reads    *reads
+	readsFor string
+	open     []Intent
+	saved    time.Time
+	retryAt  time.Time               // when events that the journal failed are looked at again
+	good     map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	wake   chan struct{} // an event came in
 	room   chan struct{} // bounds the acts under way
@@ -121,92 +118,6 @@ func (a *agent) reclaim(r Recollection, now time.Time) {
 			if _, _, ok := a.host.claims.take(act.Target, act.Claim, Claim{Agent: a.name, Strategy: act.Strategy, Verb: act.Primitive}, act.Identity, now); ok {
 				a.host.claims.release(act.Target, act.Claim, act.Identity, until, now)
 			}
-		}
-	}
-}
-
-// run is the loop, until the context ends. actCtx outlives it by the time that
-// acts under way are given to end.
-func (a *agent) run(ctx, actCtx context.Context) {
-	a.actCtx = actCtx
-	due := newSchedule(a.spec.Triggers, a.host.Clock.Now(), a.name, a.host.Seed)
-	a.mu.Lock()
-	a.status.Interval = due.interval()
-	a.mu.Unlock()
-	a.signal() // the inbox may hold events from before
-	for ctx.Err() == nil {
-		timer, stop := a.timer(due)
-		select {
-		case <-ctx.Done():
-		case <-timer:
-			triggers, since := due.take(a.host.Clock.Now())
-			for i, t := range triggers {
-				if ctx.Err() == nil {
-					a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
-				}
-			}
-			if a.eventsWait {
-				a.signal()
-			}
-		case <-a.wake:
-			a.handleEvents(ctx)
-		}
-		stop()
-	}
-	a.sampler.wg.Wait()
-	a.acts.Wait()
-}
-
-// journalRetry is when an event that the journal could not mark as handled is
-// tried again.
-const journalRetry = 5 * time.Second
-
-// timer wakes the loop for the next trigger, or for events that are left over.
-func (a *agent) timer(due *schedule) (<-chan time.Time, func()) {
-	at, any := due.next()
-	now := a.host.Clock.Now()
-	if retry := now.Add(journalRetry); a.eventsWait && (!any || retry.Before(at)) {
-		at, any = retry, true
-	}
-	if !any {
-		return nil, func() {}
-	}
-	return a.host.Clock.Timer(at.Sub(now))
-}
-
-func (a *agent) signal() {
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
-
-// handleEvents fires once for each event of the inbox: none is merged away.
-func (a *agent) handleEvents(ctx context.Context) {
-	if a.spec.Mode == Paused {
-		return
-	}
-	events, err := a.host.Journal.Inbox(ctx, a.name)
-	a.eventsWait = err != nil
-	if err != nil {
-		a.log.Error("inbox can't be read", "error", err)
-		return
-	}
-	for _, e := range events {
-		if ctx.Err() != nil {
-			return
-		}
-		info := TriggerInfo{Name: "", Kind: "event", Event: &e}
-		for _, t := range a.spec.Triggers {
-			if t.Event == e.Type {
-				info.Name = t.Name
-			}
-		}
-		rec := a.fire(ctx, info, a.host.Clock.Now().Sub(e.Time))
-		if a.journalError() != "" {
-			a.eventsWait = true
-			a.log.Error("event stays in the inbox", "event", e.ID, "firing", rec.ID)
-			return
 		}
 	}
 }
@@ -293,51 +204,6 @@ func (a *agent) journalError() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.status.JournalError
-}
-
-// saveEvery spaces the writing of last good readings: they only tell a series
-// that is gone from one that never was, after a restart.
-const saveEvery = 30 * time.Second
-
-type savedReadings struct {
-	Names   []string
-	Targets []savedTarget
-}
-
-type savedTarget struct {
-	ID   TargetID
-	Last []lastGood
-}
-
-func (a *agent) saveReadings(ctx context.Context, now time.Time) {
-	if len(a.names) == 0 || now.Sub(a.saved) < saveEvery {
-		return
-	}
-	out := savedReadings{Names: a.names}
-	for id, s := range a.slots {
-		out.Targets = append(out.Targets, savedTarget{id, s.last})
-	}
-	sort.Slice(out.Targets, func(i, j int) bool { return out.Targets[i].ID.Less(out.Targets[j].ID) })
-	raw, err := json.Marshal(out)
-	if err == nil {
-		err = a.host.Journal.SaveReadings(ctx, a.name, raw)
-	}
-	if err != nil {
-		a.log.Warn("last readings not kept", "error", err)
-		return
-	}
-	a.saved = now
-}
-
-func (a *agent) loadReadings(raw []byte) {
-	var in savedReadings
-	if len(raw) == 0 || json.Unmarshal(raw, &in) != nil || !slices.Equal(in.Names, a.names) {
-		return
-	}
-	a.good = make(map[TargetID][]lastGood, len(in.Targets))
-	for _, t := range in.Targets {
-		a.good[t.ID] = t.Last
-	}
 }
 
 // readsOf is what the strategies read in a revision, worked out once for each.

@@ -39,6 +39,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 		return end(Abandoned, "nothing here offers %s any more", in.Primitive)
 	}
 	if verb.OneShot {
+		in.Change.Identity = in.Identity
 		a.acts.Go(func() { a.carryOut(in, verb, true) })
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,11 +64,11 @@ func one(ctx context.Context, fleet []Target) (Reading, error) {
 func TestDefect4ASleepingSensorHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wake := make(chan struct{})
-		var asked int
+		var asked atomic.Int64
 		s := newSampler([]SensorSpec{
 			{Name: "good", Sensor: sensorFunc(one), Timeout: time.Second},
 			{Name: "asleep", Timeout: time.Second, Sensor: sensorFunc(func(context.Context, []Target) (Reading, error) {
-				asked++
+				asked.Add(1)
 				<-wake // deaf to its context
 				return nil, errors.New("late")
 			})},
@@ -85,11 +86,11 @@ func TestDefect4ASleepingSensorHoldsUpNoOther(t *testing.T) {
 			require.ErrorContains(t, errs[3], "answered for 0 targets, asked for 1")
 		}
 		require.Equal(t, time.Second+grace, time.Since(start), "waited for once, and then not asked again until it is back")
-		require.Equal(t, 1, asked)
+		require.EqualValues(t, 1, asked.Load())
 		close(wake)
 		s.wg.Wait()
 		_, errs := s.sample(t.Context(), start, fleet)
 		require.EqualError(t, errs[1], "late")
-		require.Equal(t, 2, asked)
+		require.EqualValues(t, 2, asked.Load())
 	})
 }

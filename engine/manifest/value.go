@@ -1,8 +1,9 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,10 +15,10 @@ type Duration struct{ time.Duration }
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not a duration; write it like 500ms, 30s, 5m or 24h", text)
+		return fmt.Errorf("%s is not a duration; write it like 500ms, 30s, 5m or 24h", quote(string(text)))
 	}
 	if v < 0 {
-		return fmt.Errorf("%q is negative", text)
+		return fmt.Errorf("%q is negative; write a span of 0s or more", text)
 	}
 	d.Duration = v
 	return nil
@@ -26,54 +27,56 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes it back.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.Duration.String()), nil }
 
-// Secret says where a secret is found. The secret itself is never in a manifest.
-type Secret struct {
-	Env          string        `json:"env,omitempty" doc:"name of an environment variable"`
-	File         string        `json:"file,omitempty" doc:"path of a file; white space around its content is cut"`
-	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty" doc:"a key of a Kubernetes Secret in the agent's namespace"`
-}
+// Time is a moment, written as RFC 3339 has it: "2026-03-01T03:00:00Z".
+type Time struct{ time.Time }
 
-// SecretKeyRef names a key of a Kubernetes Secret.
-type SecretKeyRef struct {
-	Name string `json:"name" required:"true" doc:"name of the Secret"`
-	Key  string `json:"key" required:"true" doc:"key in it"`
-}
-
-// Check returns the mistakes in the reference: exactly one source is wanted.
-func (s Secret) Check() []string {
-	n := 0
-	for _, set := range []bool{s.Env != "", s.File != "", s.SecretKeyRef != nil} {
-		if set {
-			n++
-		}
+// UnmarshalText reads RFC 3339.
+func (t *Time) UnmarshalText(text []byte) error {
+	v, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return fmt.Errorf("%s is not a time; write it like 2026-03-01T03:00:00Z or 2026-03-01T03:00:00+01:00", quote(string(text)))
 	}
-	if n != 1 {
-		return []string{"wants exactly one of env, file, secretKeyRef"}
-	}
+	t.Time = v
 	return nil
 }
 
-// Read fetches the secret. The error names the place, never the content.
-func (s Secret) Read() (string, error) {
-	switch {
-	case s.Env != "":
-		v, ok := os.LookupEnv(s.Env)
-		if !ok || v == "" {
-			return "", fmt.Errorf("environment variable %s is not set", s.Env)
-		}
-		return v, nil
-	case s.File != "":
-		raw, err := os.ReadFile(s.File)
+// Share is a part of a fleet: a number of targets or a percentage. One of the two is set.
+type Share struct {
+	Count   int
+	Percent float64
+}
+
+var errShare = errors.New("is not a part of a fleet; write a number of targets like 3, or a percentage like 10%")
+
+// UnmarshalText reads "10%" or "3".
+func (s *Share) UnmarshalText(text []byte) error {
+	written, percent := strings.CutSuffix(string(text), "%")
+	if !percent {
+		n, err := strconv.Atoi(written)
 		if err != nil {
-			return "", fmt.Errorf("read secret: %w", err)
+			return fmt.Errorf("%s %w", quote(string(text)), errShare)
 		}
-		v := strings.TrimSpace(string(raw))
-		if v == "" {
-			return "", fmt.Errorf("read secret: %s is empty", s.File)
+		if n <= 0 {
+			return fmt.Errorf("%s would never allow an act; write at least 1", quote(string(text)))
 		}
-		return v, nil
-	case s.SecretKeyRef != nil:
-		return "", fmt.Errorf("secretKeyRef %s/%s: no Kubernetes here; use env or file", s.SecretKeyRef.Name, s.SecretKeyRef.Key)
+		*s = Share{Count: n}
+		return nil
 	}
-	return "", fmt.Errorf("no source given for a secret")
+	p, err := strconv.ParseFloat(written, 64)
+	if err != nil {
+		return fmt.Errorf("%s %w", quote(string(text)), errShare)
+	}
+	if !(p > 0 && p <= 100) { // NaN too
+		return fmt.Errorf("%s is out of bounds; write more than 0%% and at most 100%%", quote(string(text)))
+	}
+	*s = Share{Percent: p}
+	return nil
+}
+
+// MarshalText writes it back.
+func (s Share) MarshalText() ([]byte, error) {
+	if s.Percent != 0 {
+		return []byte(strconv.FormatFloat(s.Percent, 'f', -1, 64) + "%"), nil
+	}
+	return []byte(strconv.Itoa(s.Count)), nil
 }

@@ -1,0 +1,124 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const answering = `package scanflow.strategies.t.answering
+
+propose contains p if {
+	input.trigger.kind == "event"
+	p := {"primitive": "hook", "with": {"id": input.trigger.event.id}, "reason": "asked", "because": []}
+}
+`
+
+const asking = `package scanflow.strategies.t.asking
+
+propose contains {"primitive": "event.send", "with": {}, "reason": "look", "because": ["load"]} if input.signals.load.value > 30
+`
+
+func answers(s *engine.Spec) {
+	s.Name, s.Strategies = "answerer", []string{"t.answering"}
+	s.Triggers = []engine.Trigger{{Name: "asked", Event: "asked"}}
+}
+
+func event(id string) engine.Event {
+	return engine.Event{ID: id, Source: "/test", Type: "asked", Time: start}
+}
+
+// Never 5: an event lost, or acted on twice.
+func TestEventsAreNeverMergedAwayAndHandledOnce(t *testing.T) {
+	b := newBench(t, answering)
+	b.world.set("web", 1)
+	b.run(b.spec(answers))
+	for i := range 20 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))), "delivered twice")
+	}
+	seen := map[string]int{}
+	for range 20 {
+		f := b.next()
+		require.Equal(t, "asked", f.Trigger.Name)
+		seen[only(t, f).With["id"].(string)]++
+		b.settled()
+	}
+	require.Len(t, seen, 20)
+	b.restart()
+	b.run(b.spec(answers))
+	require.NoError(t, b.host.Publish(t.Context(), event("3")), "and once more after a restart")
+	require.NoError(t, b.host.Publish(t.Context(), event("new")))
+	require.Equal(t, "new", only(t, b.next()).With["id"])
+	b.settled()
+	require.Len(t, b.world.sent, 21)
+}
+
+func TestAnEventOutlivesTheProcessThatTookIt(t *testing.T) {
+	b := newBench(t, answering)
+	b.world.set("web", 1)
+	fresh, err := b.journal.Enqueue(t.Context(), "ns/answerer", event("1"))
+	require.NoError(t, err)
+	require.True(t, fresh)
+	b.restart()
+	b.run(b.spec(answers))
+	require.Equal(t, "1", only(t, b.next()).With["id"])
+	b.settled()
+}
+
+func TestAnEventWaitsForTheJournal(t *testing.T) {
+	b := newBench(t, answering)
+	b.close()
+	var f *flaky
+	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	b.open()
+	b.world.set("web", 1)
+	b.run(b.spec(answers))
+	f.firing.Store(true)
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	require.Equal(t, "journal", only(t, b.next()).By)
+	f.firing.Store(false)
+	require.Eventually(t, func() bool { b.clock.Advance(time.Second); return len(b.acted) == 1 }, 10*time.Second, time.Millisecond)
+	require.Len(t, b.world.sent, 1)
+}
+
+func TestOneAgentAsksAnother(t *testing.T) {
+	b := newBench(t, answering, asking)
+	b.world.set("web", 4)
+	b.load.to("web", 35)
+	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.asking"} }), b.spec(answers))
+	first := b.next()
+	require.Equal(t, "ns/planner", first.Agent)
+	sent := b.settled()
+	require.Equal(t, engine.Done, sent.Outcome.Status, sent.Outcome.Detail)
+	second := b.next()
+	require.Equal(t, "ns/answerer", second.Agent)
+	require.Equal(t, sent.Identity, second.Trigger.Event.ID)
+	b.settled()
+}
+
+func TestNobodyToTakeAnEventIsAnError(t *testing.T) {
+	b := newBench(t)
+	require.ErrorContains(t, b.host.Publish(t.Context(), event("1")), `no agent here has a trigger for events of type "asked"`)
+}
+
+func TestApplyRestartsOnlyWhatChanged(t *testing.T) {
+	b := newBench(t)
+	b.world.set("web", 1)
+	two := b.spec(func(s *engine.Spec) { s.Name = "two" })
+	b.run(b.spec(), two)
+	b.next()
+	b.next()
+	two.Generation = "2"
+	b.run(b.spec(), two)
+	require.Equal(t, "ns/two", b.next().Agent, "the changed one fires at once, as after a start")
+	b.run(two)
+	require.Len(t, b.host.Agents(), 1)
+	b.clock.Advance(10 * time.Second)
+	require.Equal(t, "ns/two", b.next().Agent)
+	require.Empty(t, b.fired)
+}

@@ -1,0 +1,149 @@
+package manifest
+
+import (
+	"encoding"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// field is a struct's field as a manifest sees it. The decoder, the schema and
+// the reference all read the same tags, so that they can't disagree.
+type field struct {
+	name     string
+	doc      string
+	fallback string // `default`
+	enum     []string
+	required bool
+	index    []int
+	typ      reflect.Type
+}
+
+var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+func isText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(textType) }
+
+// fieldsOf are the fields that a manifest may set, in the order of the struct;
+// those of an embedded struct count as its own. Nil for what is no struct.
+func fieldsOf(t reflect.Type) []field {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var out []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || (!f.IsExported() && !f.Anonymous) {
+			continue
+		}
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append([]int{i}, inner.index...)
+				out = append(out, inner)
+			}
+			continue
+		}
+		if !f.IsExported() {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		one := field{
+			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"),
+			required: f.Tag.Get("required") == "true", index: []int{i}, typ: f.Type,
+		}
+		if enum := f.Tag.Get("enum"); enum != "" {
+			one.enum = strings.Split(enum, ",")
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func fieldNames(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// nearest is the name that was probably meant, "" if none is near.
+func nearest(name string, names []string) string {
+	if len(name) > 2*shownKey {
+		return ""
+	}
+	best, bound := "", max(1, min(3, len(name)*2/5))+1
+	for _, candidate := range names {
+		if strings.EqualFold(name, candidate) {
+			return candidate
+		}
+		if d := distance(name, candidate); d < bound {
+			best, bound = candidate, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to add, drop, change or swap with a neighbour.
+func distance(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		row[0] = i
+		for j := 1; j <= len(y); j++ {
+			change := last[j-1]
+			if x[i-1] != y[j-1] {
+				change++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, change)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(y)]
+}
+
+// Undocumented lists the fields of every adapter that have no line for the
+// reference, as "prometheus.basicAuth.username". It is for the tests of the
+// packages that provide them.
+func Undocumented(kinds Kinds) []string {
+	var out []string
+	var walk func(path string, t reflect.Type, depth int)
+	walk = func(path string, t reflect.Type, depth int) {
+		t = element(t)
+		if isText(t) || depth > maxDepth {
+			return
+		}
+		for _, f := range fieldsOf(t) {
+			if f.doc == "" {
+				out = append(out, path+"."+f.name)
+			}
+			walk(path+"."+f.name, f.typ, depth+1)
+		}
+	}
+	for _, set := range []map[string]func() any{kinds.Sensors, kinds.Verbs} {
+		for name, make := range set {
+			walk(name, reflect.TypeOf(make()), 0)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// element is what a pointer, a list or a map is of.
+func element(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	return t
+}

@@ -1,0 +1,89 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func (v *validator) guards(p *place) {
+	g := v.agent.Spec.Guards
+	v.replicas(p.field("replicas"), g.Replicas)
+	for _, key := range sortedKeys(g.Cooldown) {
+		if _, verb := v.kinds.Verbs[key]; !verb && key != "up" && key != "down" {
+			fix := "write up, down, or a verb"
+			if near := nearest(key, append(v.kinds.verbNames(), "up", "down")); near != "" {
+				fix = "did you mean " + near + "? It is up, down, or a verb"
+			}
+			v.bad(p.field("cooldown").field(key), "is neither a direction nor a primitive", fix+": "+list(v.kinds.verbNames()))
+		}
+	}
+	if at := p.field("budget"); g.Budget != nil {
+		v.atLeast(at.field("actions"), g.Budget.Actions, 1, "")
+		v.positive(at.field("per"), g.Budget.Per, "write a span like 1h")
+	}
+	if at := p.field("fleet"); g.Fleet != nil {
+		v.positive(at.field("per"), g.Fleet.Per, "write a span like 10m")
+	}
+	v.approval(p.field("approval"), g.Approval)
+	for i, raw := range g.URLs {
+		if at := p.field("urls").item(i); v.readable(at) {
+			v.prefix(at, raw)
+		}
+	}
+}
+
+func (v *validator) replicas(p *place, r *ReplicaGuard) {
+	if r == nil {
+		return
+	}
+	v.atLeast(p.field("min"), r.Min, 0, "")
+	v.atLeast(p.field("max"), r.Max, 1, "leave it out for no bound")
+	v.atLeast(p.field("stepUp"), r.StepUp, 1, "leave it out for no bound")
+	v.atLeast(p.field("stepDown"), r.StepDown, 1, "leave it out for no bound")
+	if v.written(p.field("max")) && v.readable(p.field("min")) && r.Min > r.Max {
+		v.bad(p.field("min"), fmt.Sprintf("%d is more than max (%d)", r.Min, r.Max), "make min less or max more")
+	}
+}
+
+func (v *validator) atLeast(p *place, n, least int, fix string) {
+	if v.written(p) && n < least {
+		v.bad(p, fmt.Sprintf("%d is too small", n), strings.TrimSuffix(fmt.Sprintf("write %d or more, or %s", least, fix), ", or "))
+	}
+}
+
+func (v *validator) approval(p *place, verbs []string) {
+	names := map[string]bool{}
+	for i, verb := range verbs {
+		at := p.item(i)
+		v.once(at, verb, names)
+		if v.readable(at) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, verb) {
+			v.bad(at, quote(verb)+" is not in spec.primitives", "add it there, or leave it out here")
+		}
+	}
+}
+
+// prefix judges an address under which a webhook may go. It bounds the scheme,
+// the host and the path, so it has nothing else.
+func (v *validator) prefix(p *place, raw string) {
+	const fix = "write it like https://hooks.example.com/ or https://hooks.example.com/team/"
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		v.bad(p, quote(raw)+" is not a URL", fix)
+	case u.Scheme != "http" && u.Scheme != "https":
+		v.bad(p, quote(raw)+" has no scheme http or https", fix)
+	case u.Hostname() == "":
+		v.bad(p, quote(raw)+" has no host", fix)
+	case strings.Contains(u.Host, "*"):
+		v.bad(p, quote(raw)+" has a pattern for its host", "write a URL for each host")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
+		v.bad(p, quote(raw)+" has a query or a fragment", "end it with the path")
+	case slices.Contains(strings.Split(u.Path, "/"), ".."):
+		v.bad(p, quote(raw)+" goes up with ..", "write the path that is meant")
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

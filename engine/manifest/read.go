@@ -1,0 +1,213 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxFileSize is the most that a manifest file may hold, in bytes.
+const MaxFileSize = 1 << 20
+
+// Read reads the Agent manifests in files and folders (the *.yaml and *.yml right
+// in them). The error is Mistakes, with all of all files by file and line. The
+// agents that have no mistake are returned even then; of two agents of one
+// namespace and name neither is.
+func Read(paths []string, kinds Kinds) ([]*Agent, error) {
+	files, mistakes := manifestFiles(paths)
+	var agents []*Agent
+	for _, file := range files {
+		data, err := readFile(file)
+		if err != nil {
+			mistakes = append(mistakes, Mistake{File: file, Message: err.Error()})
+			continue
+		}
+		found, wrong := readAll(file, data, kinds)
+		agents = append(agents, found...)
+		mistakes = append(mistakes, wrong...)
+	}
+	return settle(agents, mistakes)
+}
+
+// ReadBytes reads the manifests in one text; name stands for the file in messages.
+func ReadBytes(name string, data []byte, kinds Kinds) ([]*Agent, error) {
+	agents, mistakes := readAll(name, data, kinds)
+	return settle(agents, mistakes)
+}
+
+// manifestFiles are the files that the paths name, each once.
+func manifestFiles(paths []string) ([]string, Mistakes) {
+	var files []string
+	var mistakes Mistakes
+	if len(paths) == 0 {
+		mistakes = append(mistakes, Mistake{Message: "no manifest given", Fix: "name a file or a folder of Agent manifests"})
+	}
+	for _, path := range paths {
+		path = filepath.Clean(path)
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			mistakes = append(mistakes, Mistake{File: path, Message: "there is no such file or folder", Fix: "name a file or a folder of Agent manifests"})
+		case err != nil:
+			mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+		case !info.IsDir():
+			files = append(files, path)
+		default:
+			found, err := folder(path)
+			if err != nil {
+				mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+			} else if len(found) == 0 {
+				mistakes = append(mistakes, Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
+			}
+			files = append(files, found...)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files), mistakes
+}
+
+func folder(path string) ([]string, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, entry := range entries {
+		file := filepath.Join(path, entry.Name())
+		if ext := filepath.Ext(file); (ext != ".yaml" && ext != ".yml") || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		// A ConfigMap's files are symbolic links, so what they point to is asked.
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			continue
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.New("can't be read: " + cause(err))
+	}
+	if !info.Mode().IsRegular() { // a pipe would hold the reader
+		return nil, errors.New("is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errors.New("can't be read: " + cause(err))
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return nil, errors.New("can't be read: " + cause(err))
+	}
+	return data, nil
+}
+
+// cause leaves the path out, which the mistake names already.
+func cause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// readAll reads each document of a text.
+func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
+	if len(data) > MaxFileSize {
+		return nil, Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
+	}
+	if wrong := notText(file, data); wrong != nil {
+		return nil, wrong
+	}
+	var agents []*Agent
+	var mistakes Mistakes
+	documents := 0
+	for reader := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var node yaml.Node
+		err := reader.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil { // the rest can't be told apart any more
+			return agents, append(mistakes, syntaxMistake(file, data, err))
+		}
+		if node.Kind == yaml.DocumentNode && len(node.Content) == 1 && node.Content[0].ShortTag() != "!!null" {
+			documents++
+			agent, wrong := readOne(file, node.Content[0], kinds)
+			if agent != nil && len(wrong) == 0 {
+				agents = append(agents, agent)
+			}
+			if mistakes = append(mistakes, wrong...); len(mistakes) > maxMistakes {
+				return agents, append(mistakes[:maxMistakes], tooMany(file))
+			}
+		}
+	}
+	if documents == 0 {
+		mistakes = append(mistakes, Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
+	}
+	return agents, mistakes
+}
+
+func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, Mistakes) {
+	d := newDecoder(file, node, "", kinds)
+	if apiVersion, kind, other := otherObject(d); other {
+		d.bad(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
+			"expected apiVersion "+APIVersion+" and kind "+Kind)
+		return nil, d.mistakes
+	}
+	agent := &Agent{File: file, Line: node.Line}
+	d.decode(agent)
+	if node.Kind == yaml.MappingNode {
+		(&validator{decoder: d, agent: agent}).validate()
+	}
+	return agent, d.mistakes
+}
+
+// otherObject tells whether the document is an object of another kind, whose
+// fields are not worth judging. A slip in an Agent's own two lines is not one.
+func otherObject(d *decoder) (apiVersion, kind string, other bool) {
+	text := func(name string) string {
+		_, value, there := d.root.field(name).find(d.tree)
+		if !there || value.Kind != yaml.ScalarNode {
+			return ""
+		}
+		return value.Value
+	}
+	apiVersion, kind = text("apiVersion"), text("kind")
+	if apiVersion != "" && nearest(apiVersion, []string{APIVersion}) == "" && !strings.HasPrefix(apiVersion, "scanflow.dev/") {
+		return apiVersion, kind, true
+	}
+	return apiVersion, kind, kind != "" && nearest(kind, []string{Kind}) == ""
+}
+
+// settle refuses agents of one name, and puts all in order.
+func settle(agents []*Agent, mistakes Mistakes) ([]*Agent, error) {
+	first, twice := map[string]*Agent{}, map[string]bool{}
+	for _, a := range agents {
+		name := a.Info().String()
+		before, there := first[name]
+		if !there {
+			first[name] = a
+			continue
+		}
+		twice[name] = true
+		mistakes = append(mistakes, Mistake{
+			File: a.File, Line: a.Line, Column: 1, Field: "metadata.name",
+			Message: fmt.Sprintf("the agent %s is in %s:%d already", name, before.File, before.Line), Fix: "rename one",
+		})
+	}
+	agents = slices.DeleteFunc(agents, func(a *Agent) bool { return twice[a.Info().String()] })
+	return agents, mistakes.sorted().Err()
+}

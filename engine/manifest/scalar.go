@@ -1,0 +1,194 @@
+package manifest
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func (d *decoder) text(n *yaml.Node, p *place, into encoding.TextUnmarshaler) {
+	if n.Kind != yaml.ScalarNode {
+		d.bad(p, "must be one value, not "+describe(n), "")
+		return
+	}
+	if err := into.UnmarshalText([]byte(n.Value)); err != nil {
+		message, fix := splitFix(err.Error())
+		d.bad(p, message, fix)
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, p *place, into reflect.Value) {
+	tag := ""
+	if n.Kind == yaml.ScalarNode {
+		tag = n.ShortTag()
+	}
+	switch into.Kind() {
+	case reflect.String:
+		switch tag {
+		case "!!str", "!!timestamp":
+			into.SetString(n.Value)
+		case "!!int", "!!float", "!!bool":
+			d.bad(p, "must be text, not "+describe(n), "put it in quotes")
+		default:
+			d.bad(p, "must be text, not "+describe(n), "")
+		}
+	case reflect.Bool:
+		if tag != "!!bool" || !isBool(n.Value) {
+			d.bad(p, "must be true or false, not "+shown(n), "")
+			return
+		}
+		into.SetBool(strings.EqualFold(n.Value, "true"))
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		d.whole(n, p, into, tag)
+	case reflect.Float32, reflect.Float64:
+		if tag != "!!int" && tag != "!!float" {
+			d.bad(p, "must be a number, not "+shown(n), "")
+			return
+		}
+		if f, ok := d.number(n, p); ok {
+			into.SetFloat(f)
+		}
+	default:
+		d.bad(p, fmt.Sprintf("can't be read into a %s", into.Type()), "")
+	}
+}
+
+func (d *decoder) whole(n *yaml.Node, p *place, into reflect.Value, tag string) {
+	if tag != "!!int" && tag != "!!float" {
+		d.bad(p, "must be a whole number, not "+shown(n), "")
+		return
+	}
+	f, ok := d.number(n, p)
+	if !ok {
+		return
+	}
+	if f != math.Trunc(f) {
+		d.bad(p, "must be a whole number, not "+strconv.FormatFloat(f, 'g', -1, 64), "")
+		return
+	}
+	// Beyond 2^53 a float skips whole numbers, so the text itself is read.
+	i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 0, 64)
+	if err != nil {
+		if math.Abs(f) > 1<<53 {
+			d.bad(p, "is too large a number", "")
+			return
+		}
+		i = int64(f)
+	}
+	switch {
+	case into.CanInt() && !into.OverflowInt(i):
+		into.SetInt(i)
+	case into.CanUint() && i >= 0 && !into.OverflowUint(uint64(i)):
+		into.SetUint(uint64(i))
+	case i < 0:
+		d.bad(p, fmt.Sprintf("must not be below its least, but is %d", i), "")
+	default:
+		d.bad(p, "is too large a number", "")
+	}
+}
+
+// number reads a number as YAML 1.2 and JSON both have it. 010 is eight to some
+// readers and ten to others, so it is nothing here.
+func (d *decoder) number(n *yaml.Node, p *place) (float64, bool) {
+	s := strings.ReplaceAll(n.Value, "_", "")
+	digits := strings.TrimLeft(s, "+-")
+	if len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789") == "" {
+		d.bad(p, quote(n.Value)+" begins with a zero", "leave the zero out, or write 0o for an octal number")
+		return 0, false
+	}
+	if i, err := strconv.ParseInt(s, 0, 64); err == nil {
+		return float64(i), true
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		d.bad(p, quote(n.Value)+" is not a number that can be used here", "write a finite number")
+		return 0, false
+	}
+	return f, true
+}
+
+func isBool(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }
+
+// shown says what was written where a number or a switch was wanted: no secret
+// belongs there, so a short value is repeated.
+func shown(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode {
+		return describe(n)
+	}
+	switch n.ShortTag() {
+	case "!!str":
+		return quote(n.Value)
+	case "!!int", "!!float", "!!bool":
+		return redact(n.Value)
+	}
+	return describe(n)
+}
+
+// json reads any JSON value: numbers become float64.
+func (d *decoder) json(n *yaml.Node, p *place) any {
+	made, ok := d.origin[n]
+	switch n.Kind {
+	case yaml.MappingNode:
+		out := make(map[string]any, len(n.Content)/2)
+		d.pairs(n, p, func(key string, _, value *yaml.Node) {
+			out[key] = d.jsonWithin(value, p.field(key))
+		})
+		if !ok {
+			return out
+		}
+	case yaml.SequenceNode:
+		out := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			out[i] = d.jsonWithin(item, p.item(i))
+		}
+		if !ok {
+			return out
+		}
+	case yaml.ScalarNode:
+		if !ok {
+			return d.jsonScalar(n, p)
+		}
+	}
+	return made
+}
+
+func (d *decoder) jsonWithin(n *yaml.Node, p *place) any {
+	resolved, ok := d.enter(n, p)
+	defer d.leave(n)
+	if !ok {
+		return nil
+	}
+	return d.json(resolved, p)
+}
+
+func (d *decoder) jsonScalar(n *yaml.Node, p *place) any {
+	switch tag := n.ShortTag(); tag {
+	case "!!str", "!!timestamp":
+		return n.Value
+	case "!!bool":
+		if !isBool(n.Value) { // !!bool yes
+			d.bad(p, "must be true or false, not "+shown(n), "")
+		}
+		return strings.EqualFold(n.Value, "true")
+	case "!!null":
+		return nil
+	case "!!int", "!!float":
+		f, ok := d.number(n, p)
+		if !ok {
+			return nil
+		}
+		if tag == "!!int" && math.Abs(f) >= 1<<53 {
+			d.bad(p, "is too large to be held exactly", "put it in quotes")
+			return nil
+		}
+		return f
+	}
+	d.bad(p, "must be a JSON value, not "+describe(n), "")
+	return nil
+}

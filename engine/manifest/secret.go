@@ -1,0 +1,68 @@
+package manifest
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+)
+
+// Secret says where a secret is found. The secret itself is never in a manifest.
+type Secret struct {
+	Env          string        `json:"env,omitempty" doc:"name of an environment variable"`
+	File         string        `json:"file,omitempty" doc:"path of a file; white space around its content is cut"`
+	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty" doc:"a key of a Kubernetes Secret in the agent's namespace"`
+}
+
+// SecretKeyRef names a key of a Kubernetes Secret.
+type SecretKeyRef struct {
+	Name string `json:"name" required:"true" doc:"name of the Secret"`
+	Key  string `json:"key" required:"true" doc:"key in it"`
+}
+
+const secretFix = "a secret is never written in a manifest: write {env: NAME}, {file: PATH} or {secretKeyRef: {name: NAME, key: KEY}}"
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Check returns the mistakes in the reference: exactly one source is wanted. It
+// never repeats what was written, which may be the secret itself.
+func (s Secret) Check() []string {
+	n := 0
+	for _, set := range []bool{s.Env != "", s.File != "", s.SecretKeyRef != nil} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 {
+		return []string{"wants exactly one of env, file, secretKeyRef"}
+	}
+	if s.Env != "" && !variableName.MatchString(s.Env) {
+		return []string{"env: is not the name of an environment variable; write a name like API_TOKEN, without $"}
+	}
+	return nil
+}
+
+// Read fetches the secret. The error names the place, never the content.
+func (s Secret) Read() (string, error) {
+	switch {
+	case s.Env != "":
+		v, ok := os.LookupEnv(s.Env)
+		if !ok || v == "" {
+			return "", fmt.Errorf("environment variable %s is not set", s.Env)
+		}
+		return v, nil
+	case s.File != "":
+		raw, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", fmt.Errorf("read secret: %w", err)
+		}
+		v := strings.TrimSpace(string(raw))
+		if v == "" {
+			return "", fmt.Errorf("read secret: %s is empty", s.File)
+		}
+		return v, nil
+	case s.SecretKeyRef != nil:
+		return "", fmt.Errorf("secretKeyRef %s/%s: no Kubernetes here; use env or file", s.SecretKeyRef.Name, s.SecretKeyRef.Key)
+	}
+	return "", fmt.Errorf("no source given for a secret")
+}

@@ -1,0 +1,126 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Info is what documents say of the agent.
+func (a *Agent) Info() engine.AgentInfo {
+	return engine.AgentInfo{Namespace: a.Metadata.Namespace, Name: a.Metadata.Name, Role: a.Spec.Role, Layer: a.Spec.Layer}
+}
+
+// EngineSpec is the agent as the engine runs it, but for what wants adapters: the
+// caller adds the Sensors, made from Spec.Sensors, and the Fleet where Selector
+// says that an orchestrator has it. The error is of an agent that did not come
+// from Read: a trigger that can't be understood, a configuration that is no JSON.
+func (a *Agent) EngineSpec() (engine.Spec, error) {
+	triggers, err := a.engineTriggers()
+	if err != nil {
+		return engine.Spec{}, err
+	}
+	generation, err := a.Generation()
+	if err != nil {
+		return engine.Spec{}, err
+	}
+	spec := engine.Spec{
+		AgentInfo:  a.Info(),
+		Mode:       a.Spec.Mode,
+		Triggers:   triggers,
+		Strategies: slices.Clone(a.Spec.Strategies),
+		Primitives: slices.Clone(a.Spec.Primitives),
+		Params:     a.Spec.Params,
+		Guards:     a.engineGuards(),
+		Generation: generation,
+	}
+	if _, selected := a.Selector(); !selected {
+		spec.Fleet = a.staticFleet()
+	}
+	return spec, nil
+}
+
+// Selector says which workloads are the agent's targets; false where the manifest
+// lists them itself.
+func (a *Agent) Selector() (engine.Selector, bool) {
+	t := a.Spec.Targets
+	if t.Selector == nil {
+		return engine.Selector{}, false
+	}
+	namespace := t.Namespace
+	switch namespace {
+	case "":
+		namespace = a.Metadata.Namespace
+	case "*":
+		namespace = ""
+	}
+	return engine.Selector{APIVersion: t.APIVersion, Kind: t.Kind, Namespace: namespace, MatchLabels: maps.Clone(t.Selector.MatchLabels)}, true
+}
+
+// Generation is 12 hex digits of a SHA-256 over the manifest's content. Comments,
+// the order of keys and other ways to write one value don't change it.
+func (a *Agent) Generation() (string, error) {
+	raw, err := json.Marshal(a) // fields in the order of the types, keys of maps sorted
+	if err != nil {
+		return "", fmt.Errorf("agent %s: write it as JSON: %w", a.Info(), err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:6]), nil
+}
+
+func (a *Agent) staticFleet() engine.StaticFleet {
+	fleet := make(engine.StaticFleet, len(a.Spec.Targets.Static))
+	for i, t := range a.Spec.Targets.Static {
+		fleet[i] = engine.Target{Namespace: t.Namespace, Name: t.Name, Labels: maps.Clone(t.Labels)}
+		if t.Namespace == "" {
+			fleet[i].Namespace = a.Metadata.Namespace
+		}
+	}
+	return fleet
+}
+
+func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
+	out := make([]engine.Trigger, len(a.Spec.Triggers))
+	for i, t := range a.Spec.Triggers {
+		out[i] = engine.Trigger{Name: t.Name, Every: t.Every.Duration, Jitter: t.Jitter.Duration, At: t.At.Time}
+		if t.Event != nil {
+			out[i].Event = t.Event.Type
+		}
+		if t.Cron == "" {
+			continue
+		}
+		cron, err := schedule(t.Cron, t.Timezone)
+		if err != nil {
+			return nil, fmt.Errorf("agent %s: trigger %s: %w", a.Info(), t.Name, err)
+		}
+		out[i].Cron = cron
+	}
+	return out, nil
+}
+
+func (a *Agent) engineGuards() engine.Guards {
+	g := a.Spec.Guards
+	out := engine.Guards{Approval: slices.Clone(g.Approval), URLs: slices.Clone(g.URLs)}
+	if r := g.Replicas; r != nil {
+		out.Replicas = &engine.ReplicaGuard{Min: r.Min, Max: r.Max, StepUp: r.StepUp, StepDown: r.StepDown}
+	}
+	if g.Cooldown != nil {
+		out.Cooldown = make(map[string]time.Duration, len(g.Cooldown))
+		for key, d := range g.Cooldown {
+			out.Cooldown[key] = d.Duration
+		}
+	}
+	if b := g.Budget; b != nil {
+		out.Budget = &engine.BudgetGuard{Actions: b.Actions, Per: b.Per.Duration}
+	}
+	if f := g.Fleet; f != nil {
+		out.Fleet = &engine.FleetGuard{Targets: f.Targets.Count, Percent: f.Targets.Percent, Per: f.Per.Duration}
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+package manifest
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	// A laptop or a bare image may have no time zones of its own.
+	_ "time/tzdata"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// leastEvery keeps a slip (1ms for 1m) from turning an agent into a busy loop.
+const leastEvery = 100 * time.Millisecond
+
+var triggerWays = []string{"every", "cron", "at", "event"}
+
+func (t *Trigger) refused(key string) (message, fix string, ok bool) {
+	if key != "watch" && key != "alert" {
+		return "", "", false
+	}
+	return key + " triggers are not in this release", "use one of " + list(triggerWays), true
+}
+
+func (v *validator) triggers(p *place) {
+	names := map[string]int{}
+	for i, t := range v.agent.Spec.Triggers {
+		at := p.item(i)
+		v.unique(at.field("name"), t.Name, names, "a trigger")
+		v.oneWay(at)
+		v.every(at, t)
+		v.cron(at, t)
+		if event := at.field("event"); t.Event != nil && v.readable(event) && strings.TrimSpace(t.Event.Type) != t.Event.Type {
+			v.bad(event.field("type"), "has white space around it", "cut it")
+		}
+	}
+}
+
+func (v *validator) oneWay(p *place) {
+	set, sure := v.among(p, triggerWays, fieldNames(fieldsOf(reflect.TypeFor[Trigger]())))
+	switch {
+	case len(set) > 1:
+		v.bad(p, "has "+list(set)+" together", "keep one, and make a trigger of each other")
+	case len(set) == 0 && sure:
+		v.bad(p, "says not when to fire", "add one of "+list(triggerWays))
+	}
+}
+
+func (v *validator) every(p *place, t Trigger) {
+	every, jitter := p.field("every"), p.field("jitter")
+	if v.written(every) && t.Every.Duration < leastEvery {
+		v.bad(every, t.Every.String()+" is too short", "write "+leastEvery.String()+" or more")
+	}
+	switch {
+	case !v.written(jitter):
+	case !v.has(every):
+		v.bad(jitter, "goes with every only", "leave it out")
+	case v.readable(every) && t.Jitter.Duration >= t.Every.Duration:
+		v.bad(jitter, fmt.Sprintf("%s is not less than every (%s)", t.Jitter, t.Every), "make it shorter")
+	}
+}
+
+func (v *validator) cron(p *place, t Trigger) {
+	expression, zone := p.field("cron"), p.field("timezone")
+	if v.written(zone) {
+		if !v.has(expression) {
+			v.bad(zone, "goes with cron only", "leave it out")
+		}
+		if _, err := location(t.Timezone); err != nil {
+			message, fix := splitFix(err.Error())
+			v.bad(zone, message, fix)
+		}
+	}
+	if v.written(expression) {
+		if _, err := schedule(t.Cron, "UTC"); err != nil {
+			message, fix := splitFix(err.Error())
+			v.bad(expression, message, fix)
+		}
+	}
+}
+
+func location(zone string) (*time.Location, error) {
+	if zone == "" {
+		return time.UTC, nil
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil || loc == time.Local {
+		return nil, fmt.Errorf("%s is not a time zone; write a name of the IANA database, like Europe/Madrid", quote(zone))
+	}
+	return loc, nil
+}
+
+const cronFix = "write five fields (minute hour day month weekday), like 0 3 * * *, or one of @hourly, @daily, @weekly, @monthly, @yearly"
+
+// leapYear is before a 29th of February, so that an expression for that day is
+// seen to have a next time.
+var leapYear = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// schedule reads a cron expression. A zone or an interval inside it is refused:
+// each has a field of its own.
+func schedule(expression, zone string) (engine.Schedule, error) {
+	loc, err := location(zone)
+	if err != nil {
+		return nil, err
+	}
+	trimmed := strings.TrimSpace(expression)
+	switch {
+	case strings.HasPrefix(trimmed, "TZ="), strings.HasPrefix(trimmed, "CRON_TZ="):
+		return nil, fmt.Errorf("%s has its time zone inside; write it in timezone", quote(expression))
+	case strings.HasPrefix(trimmed, "@every"):
+		return nil, fmt.Errorf("%s is an interval; write it in every", quote(expression))
+	}
+	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+	parsed, err := parser.Parse(trimmed)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a cron expression (%s); %s", quote(expression), strings.ReplaceAll(err.Error(), "; ", ", "), cronFix)
+	}
+	if spec, ok := parsed.(*cron.SpecSchedule); ok {
+		spec.Location = loc
+	}
+	if parsed.Next(leapYear).IsZero() {
+		return nil, fmt.Errorf("%s never comes; %s", quote(expression), cronFix)
+	}
+	return parsed, nil
+}

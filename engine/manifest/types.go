@@ -1,0 +1,124 @@
+package manifest
+
+import "github.com/scanflow-k8s/scanflow/engine"
+
+// APIVersion and Kind say that an object is an Agent.
+const (
+	APIVersion = "scanflow.dev/v1alpha1"
+	Kind       = "Agent"
+)
+
+// Agent is a manifest: a named loop with triggers, sensors, strategies and guards.
+type Agent struct {
+	APIVersion string   `json:"apiVersion" required:"true" enum:"scanflow.dev/v1alpha1" doc:"version of this format"`
+	Kind       string   `json:"kind" required:"true" enum:"Agent" doc:"kind of object"`
+	Metadata   Metadata `json:"metadata" required:"true" doc:"the agent's name and labels"`
+	Spec       Spec     `json:"spec" required:"true" doc:"what the agent does"`
+
+	// File and Line are where it was read.
+	File string `json:"-"`
+	Line int    `json:"-"`
+}
+
+// Metadata names the agent.
+type Metadata struct {
+	Name        string            `json:"name" required:"true" doc:"the agent's name, unique in its namespace (a DNS label: lower-case letters, digits and -)"`
+	Namespace   string            `json:"namespace,omitempty" default:"default" doc:"the agent's namespace"`
+	Labels      map[string]string `json:"labels,omitempty" doc:"labels of the agent itself; Scanflow does not read them"`
+	Annotations map[string]string `json:"annotations,omitempty" doc:"annotations of the agent itself; Scanflow does not read them"`
+}
+
+// Spec is what the agent does.
+type Spec struct {
+	Role        string         `json:"role,omitempty" doc:"the agent's part: monitor, analyzer, planner, executor, or a word of your own; policies see it as input.agent.role"`
+	Layer       string         `json:"layer,omitempty" enum:"application,infrastructure" doc:"the layer at which the agent acts; policies see it as input.agent.layer"`
+	Mode        engine.Mode    `json:"mode,omitempty" enum:"enforce,dry-run,paused" default:"enforce" doc:"enforce acts; dry-run decides, plans and records but never acts; paused senses and decides, admits nothing, and events wait"`
+	Targets     Targets        `json:"targets" required:"true" doc:"the fleet: either apiVersion, kind and selector, or static"`
+	Triggers    []Trigger      `json:"triggers" required:"true" doc:"when the loop runs; at least one"`
+	Sensors     []Sensor       `json:"sensors,omitempty" doc:"the signals to sample; each has one key more, its kind, with the settings of that kind"`
+	Strategies  []string       `json:"strategies,omitempty" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
+	Primitives  []string       `json:"primitives,omitempty" doc:"the verbs that the agent may use; any other is refused and recorded"`
+	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; numbers are 64-bit floats; never secrets"`
+	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook calls, by reference"`
+	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`
+}
+
+// Targets is the fleet: a selector, or a static list.
+type Targets struct {
+	APIVersion string         `json:"apiVersion,omitempty" doc:"API version of the workloads, like apps/v1"`
+	Kind       string         `json:"kind,omitempty" doc:"kind of the workloads, like Deployment"`
+	Namespace  string         `json:"namespace,omitempty" doc:"namespace to look in; the agent's own if absent, every namespace if \"*\""`
+	Selector   *Selector      `json:"selector,omitempty" doc:"which of the workloads are targets"`
+	Static     []StaticTarget `json:"static,omitempty" doc:"targets that no orchestrator runs, written down"`
+}
+
+// Selector picks workloads by their labels.
+type Selector struct {
+	MatchLabels map[string]string `json:"matchLabels,omitempty" doc:"labels that a target must have, all of them; empty takes every workload of the kind"`
+}
+
+// StaticTarget is one target of a plain list.
+type StaticTarget struct {
+	Name      string            `json:"name" required:"true" doc:"the target's name"`
+	Namespace string            `json:"namespace,omitempty" doc:"the target's namespace; the agent's own if absent"`
+	Labels    map[string]string `json:"labels,omitempty" doc:"labels, for sensors to match and policies to read"`
+}
+
+// Trigger says when the loop runs, in exactly one of four ways.
+type Trigger struct {
+	Name     string        `json:"name" required:"true" doc:"name of the trigger, unique in the agent; policies see it as input.trigger.name"`
+	Every    Duration      `json:"every,omitzero" doc:"fire with this interval, the first time at once; at least 100ms"`
+	Jitter   Duration      `json:"jitter,omitzero" doc:"with every: be late by a random part of this span, so that agents don't fire all together; less than every"`
+	Cron     string        `json:"cron,omitempty" doc:"fire by a cron expression of five fields (minute hour day month weekday), or @hourly, @daily, @weekly, @monthly, @yearly"`
+	Timezone string        `json:"timezone,omitempty" doc:"with cron: the time zone, like Europe/Madrid; UTC if absent"`
+	At       Time          `json:"at,omitzero" doc:"fire once, at this time (RFC 3339); a time that is past never fires"`
+	Event    *EventTrigger `json:"event,omitempty" doc:"fire for each event of a type"`
+}
+
+// EventTrigger names the events that fire a trigger.
+type EventTrigger struct {
+	Type string `json:"type" required:"true" doc:"the CloudEvents type, like dev.scanflow.retrain.requested"`
+}
+
+// Sensor samples one signal. Which kind it is shows in the one key that it has
+// beside these fields.
+type Sensor struct {
+	Name       string   `json:"name" required:"true" doc:"name of the signal, as in input.signals.NAME: a lower-case letter, then lower-case letters, digits and _"`
+	StaleAfter Duration `json:"staleAfter,omitzero" doc:"age beyond which a value is stale and may not be used; if absent, age is not judged"`
+	Timeout    Duration `json:"timeout,omitzero" default:"5s" doc:"bound of one sample"`
+
+	// Kind is the key of Kinds.Sensors that the manifest used; Config the pointer
+	// that its function made, decoded.
+	Kind   string `json:"-"`
+	Config any    `json:"-"`
+}
+
+// Guards are the bounds that no policy can relax.
+type Guards struct {
+	Replicas *ReplicaGuard       `json:"replicas,omitempty" doc:"clamps what scale and autoscaler ask for; clamping is recorded"`
+	Cooldown map[string]Duration `json:"cooldown,omitempty" doc:"pause between acts on one target: by direction (up, down) for verbs that have one, by verb for the rest; down counts from the last act in either direction"`
+	Budget   *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
+	Fleet    *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
+	Approval []string            `json:"approval,omitempty" doc:"verbs, of those in primitives, that wait for a person"`
+	URLs     []string            `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
+}
+
+// ReplicaGuard bounds the number of replicas and how fast it changes.
+type ReplicaGuard struct {
+	Min      int `json:"min,omitempty" default:"0" doc:"least replicas"`
+	Max      int `json:"max,omitempty" doc:"most replicas; unbounded if absent"`
+	StepUp   int `json:"stepUp,omitempty" doc:"most replicas to add at once; unbounded if absent"`
+	StepDown int `json:"stepDown,omitempty" doc:"most replicas to take away at once; unbounded if absent"`
+}
+
+// BudgetGuard bounds the acts on one target within a span of time.
+type BudgetGuard struct {
+	Actions int      `json:"actions" required:"true" doc:"most acts on one target, no-ops not counted"`
+	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
+}
+
+// FleetGuard bounds how many different targets are acted on within a span of time.
+type FleetGuard struct {
+	Targets Share    `json:"targets" required:"true" doc:"most targets: a number, or a percentage like 10%, which allows at least one"`
+	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
+}
