@@ -103,7 +103,7 @@ func Identity(p Proposal, firing string) string {
 	}
 	h := sha256.New()
 	for _, part := range []string{p.Agent, p.Target.Kind, p.Target.Namespace, p.Target.Name, p.Strategy, p.Primitive, string(with), firing} {
-		fmt.Fprintf(h, "%d:%s,", len(part), part)
+		_, _ = fmt.Fprintf(h, "%d:%s,", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

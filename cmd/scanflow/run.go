@@ -91,7 +91,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	web, err := server.Listen(server.Options{
+	web, err := server.Listen(ctx, server.Options{
 		Listen: o.listen, Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
 		Ready: func() []string { return notReady(sys) }, API: api(sys),
 	})

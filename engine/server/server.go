@@ -44,8 +44,8 @@ type Server struct {
 }
 
 // Listen opens the address and serves.
-func Listen(o Options) (*Server, error) {
-	l, err := net.Listen("tcp", o.Listen)
+func Listen(ctx context.Context, o Options) (*Server, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; pass another address with --listen", o.Listen, err)
 	}

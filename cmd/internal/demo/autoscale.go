@@ -96,7 +96,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	if st.prom, err = promengine.Open(promengine.Options{ScrapeInterval: o.scaled(time.Second / 2), Log: o.Log.Named("prometheus")}); err != nil {
 		return nil, err
 	}
-	if err := st.serveProm(); err != nil {
+	if err := st.serveProm(ctx); err != nil {
 		return nil, err
 	}
 	s.start = time.Now()
@@ -124,8 +124,8 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 }
 
 // serveProm puts the Prometheus engine on a free loopback port.
-func (st *stage) serveProm() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (st *stage) serveProm(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,11 @@ func loadGlyphs() ([][Classes]glyph, error) {
 		for class := range Classes {
 			_, mask, at, _, ok := face.Glyph(fixed.P(0, 0), rune('0'+class))
 			if !ok {
-				return nil, fmt.Errorf("Go font %d has no digit %d", i, class)
+				return nil, fmt.Errorf("the Go font %d has no digit %d", i, class)
 			}
 			alpha, ok := mask.(*image.Alpha)
 			if !ok {
-				return nil, fmt.Errorf("Go font %d: digit %d is a %T, not an alpha mask", i, class, mask)
+				return nil, fmt.Errorf("the Go font %d: digit %d is a %T, not an alpha mask", i, class, mask)
 			}
 			glyphs[i][class] = newGlyph(alpha, at)
 		}
