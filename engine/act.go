@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -173,8 +172,7 @@ func (a *agent) carryOut(in Intent, verb Verb, intended bool) {
 func (a *agent) apply(ctx context.Context, actuator Actuator, change Change) Outcome {
 	out, err := callApply(ctx, actuator, change)
 	for wait := retryFirst; err != nil; wait = min(2*wait, retryMost) {
-		var may retryError
-		if !errors.As(err, &may) {
+		if !MayPass(err) {
 			return Outcome{Status: Failed, Detail: err.Error()}
 		}
 		if !a.sleep(ctx, wait) {

@@ -272,3 +272,23 @@ propose contains p if {
 	require.Equal(t, "guards.budget", only(t, f).By, "the budget stays spent")
 	require.Equal(t, 1, b.world.count())
 }
+
+func TestAnAgentThatCannotRememberSensesAndDoesNothing(t *testing.T) {
+	b := newBench(t)
+	b.close()
+	var f *flaky
+	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	b.open()
+	f.memory.Store(true)
+	b.world.set("web", 1)
+	b.load.to("web", 35)
+	b.run(b.spec())
+	rec := b.next()
+	require.Equal(t, "journal", only(t, rec).By)
+	require.Equal(t, 1, rec.Signals[engine.OK])
+	require.Contains(t, rec.Problems[0], "read the agent's memory: no space left")
+	f.memory.Store(false)
+	require.Equal(t, engine.Admitted, only(t, b.tick()).Verdict)
+	b.settled()
+	require.Equal(t, 1, b.world.count())
+}

@@ -22,21 +22,22 @@ import (
 // One goroutine waits and fires; the acts have their own, which it owns and waits
 // for. Fields below the mutex are shared with the acts.
 type agent struct {
-	spec     Spec
-	name     string // namespace/name
-	host     *Host
-	log      hclog.Logger
-	names    []string // of the signals
-	sampler  *sampler
-	slots    map[TargetID]*slot
-	turn     int
-	seenAt   map[TargetID]int // the turn in which a target was last in the fleet
-	reads    *reads
-	readsFor string
-	open     []Intent
-	saved    time.Time
-	retryAt  time.Time               // when events that the journal failed are looked at again
-	good     map[TargetID][]lastGood // read back from the journal, for targets not seen yet
+	spec      Spec
+	name      string // namespace/name
+	host      *Host
+	log       hclog.Logger
+	names     []string // of the signals
+	sampler   *sampler
+	slots     map[TargetID]*slot
+	turn      int
+	seenAt    map[TargetID]int // the turn in which a target was last in the fleet
+	reads     *reads
+	readsFor  string
+	remembers bool
+	open      []Intent
+	saved     time.Time
+	retryAt   time.Time               // when events that the journal failed are looked at again
+	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	wake   chan struct{} // an event came in
 	room   chan struct{} // bounds the acts under way
@@ -81,22 +82,31 @@ func newAgent(h *Host, spec Spec) *agent {
 	return a
 }
 
-// remember reads back what an earlier life of the agent left in the journal.
+// remember reads back what an earlier life of the agent left in the journal, once.
+// Until it could, the agent senses and does nothing: it would not know its
+// cooldowns, nor what it left unfinished.
 func (a *agent) remember(ctx context.Context) error {
+	if a.remembers {
+		return nil
+	}
 	now := a.host.Clock.Now()
 	r, err := a.host.Journal.Remember(ctx, a.name, now.Add(-a.spec.Guards.horizon()))
 	if err != nil {
-		return fmt.Errorf("agent %s: read its memory: %w", a.name, err)
+		return fmt.Errorf("read the agent's memory: %w", err)
 	}
-	if a.open, err = a.host.Journal.Open(ctx, a.name); err != nil {
-		return fmt.Errorf("agent %s: read its open intents: %w", a.name, err)
+	open, err := a.host.Journal.Open(ctx, a.name)
+	if err != nil {
+		return fmt.Errorf("read the agent's open intents: %w", err)
 	}
-	a.memories = recall(r, a.spec.Mode == DryRun)
-	a.reclaim(r, now)
 	raw, err := a.host.Journal.LoadReadings(ctx, a.name)
 	if err != nil {
-		return fmt.Errorf("agent %s: read its last readings: %w", a.name, err)
+		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
+	a.mu.Lock()
+	a.memories = recall(r, a.spec.Mode == DryRun)
+	a.mu.Unlock()
+	a.open, a.remembers = open, true
+	a.reclaim(r, now)
 	a.loadReadings(raw)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -119,4 +120,10 @@ func Retry(err error) error {
 		return nil
 	}
 	return retryError{err}
+}
+
+// MayPass tells whether an error was marked by Retry.
+func MayPass(err error) bool {
+	var r retryError
+	return errors.As(err, &r)
 }

@@ -25,9 +25,13 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	now := a.host.Clock.Now()
 	rev := a.host.Policies.Pin()
 	rec := FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Lag: lag, Signals: map[State]int{}}
-	id, journalErr := a.host.Journal.NextFiring(ctx)
+	journalErr := a.remember(ctx)
+	id := ""
+	if journalErr == nil {
+		id, journalErr = a.host.Journal.NextFiring(ctx)
+		a.settle(ctx)
+	}
 	rec.ID = id
-	a.settle(ctx)
 
 	slots := a.sense(ctx, now, &trigger, &rec)
 	candidates := a.decide(ctx, rev, slots, &rec)

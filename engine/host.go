@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,9 +63,9 @@ func NewHost(c Config) *Host {
 }
 
 // Apply makes the running agents those of the list: it stops the ones that are
-// gone, starts the new ones, and restarts those whose generation changed. An agent
-// that can't be started is reported, and the others run.
-func (h *Host) Apply(ctx context.Context, specs []Spec) error {
+// gone, starts the new ones, and restarts those whose generation changed. It
+// returns when what had to stop has stopped.
+func (h *Host) Apply(specs []Spec) {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	wanted := map[string]Spec{}
@@ -78,7 +77,6 @@ func (h *Host) Apply(ctx context.Context, specs []Spec) error {
 		stopping.Go(r.stop)
 	}
 	stopping.Wait()
-	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		h.mu.Lock()
 		_, runs := h.agents[name]
@@ -86,17 +84,11 @@ func (h *Host) Apply(ctx context.Context, specs []Spec) error {
 		if runs {
 			continue
 		}
-		a := newAgent(h, wanted[name])
-		if err := a.remember(ctx); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		r := h.start(a)
+		r := h.start(newAgent(h, wanted[name]))
 		h.mu.Lock()
 		h.agents[name] = r
 		h.mu.Unlock()
 	}
-	return errors.Join(errs...)
 }
 
 // drop takes out the agents that are not wanted as they are.
@@ -138,7 +130,7 @@ func (h *Host) start(a *agent) *running {
 }
 
 // Close stops every agent, and returns when each has ended.
-func (h *Host) Close() { _ = h.Apply(context.Background(), nil) }
+func (h *Host) Close() { h.Apply(nil) }
 
 // Publish puts an event into the inbox of each agent that has a trigger for its
 // type. It returns once the journal holds it: from then on it will be handled,

@@ -114,7 +114,7 @@ func (b *bench) spec(change ...func(*engine.Spec)) engine.Spec {
 	return s
 }
 
-func (b *bench) run(specs ...engine.Spec) { require.NoError(b.t, b.host.Apply(b.t.Context(), specs)) }
+func (b *bench) run(specs ...engine.Spec) { b.host.Apply(specs) }
 
 // next is the record of the next firing.
 func (b *bench) next() engine.FiringRecord { return receive(b.t, b.fired) }
@@ -267,7 +267,7 @@ func direction(p engine.Proposal) engine.Direction {
 // it are tried in engine/journal and by the daemon's tests.
 type flaky struct {
 	engine.Journal
-	firing, intent, conclusion atomic.Bool
+	firing, intent, conclusion, memory atomic.Bool
 }
 
 var errDisk = errors.New("no space left")
@@ -291,4 +291,11 @@ func (f *flaky) Conclude(ctx context.Context, c engine.Conclusion) error {
 		return errDisk
 	}
 	return f.Journal.Conclude(ctx, c)
+}
+
+func (f *flaky) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
+	if f.memory.Load() {
+		return engine.Recollection{}, errDisk
+	}
+	return f.Journal.Remember(ctx, agent, since)
 }

@@ -91,7 +91,7 @@ func (s *System) takeUp(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.apply(ctx, agents)
+	return s.apply(agents)
 }
 
 // foldersOf are the folders that hold the files, links followed as well.

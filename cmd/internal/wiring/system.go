@@ -119,7 +119,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
 		}),
 	})
-	if err := s.apply(ctx, agents); err != nil {
+	if err := s.apply(agents); err != nil {
 		return err
 	}
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -129,14 +129,15 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 }
 
 // apply runs these agents in place of those before.
-func (s *System) apply(ctx context.Context, agents []*manifest.Agent) error {
+func (s *System) apply(agents []*manifest.Agent) error {
 	specs, err := Specs(agents, s.Surroundings())
 	if err != nil {
 		return err
 	}
 	s.credentials.set(agents)
 	s.agents.Store(&agents)
-	return s.Host.Apply(ctx, specs)
+	s.Host.Apply(specs)
+	return nil
 }
 
 // Surroundings are what the agents of this system sense through.

@@ -1,0 +1,89 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// actBody is what an act's row holds beside its columns.
+type actBody struct {
+	Firing    string           `json:"firing"`
+	With      map[string]any   `json:"with,omitempty"`
+	Claim     string           `json:"claim,omitempty"`
+	Direction engine.Direction `json:"direction,omitempty"`
+	DryRun    bool             `json:"dry_run,omitempty"`
+	Change    engine.Change    `json:"change"`
+}
+
+// Intend writes an intent; see engine.Journal. The same intent again, its time
+// apart, is written once; another one of the same identity is an ErrConflict.
+func (j *Journal) Intend(ctx context.Context, in engine.Intent) error {
+	if in.Identity == "" || in.Agent == "" {
+		return fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
+	}
+	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Change})
+	if err != nil {
+		return fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
+	}
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.intend(ctx, in, body) }); err != nil {
+		return fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
+	}
+	return nil
+}
+
+func (s *store) intend(ctx context.Context, in engine.Intent, body []byte) error {
+	n, err := s.changed(ctx, `INSERT INTO acts (identity, agent, namespace, name, kind, strategy, verb, at, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING`,
+		in.Identity, in.Agent, in.Target.Namespace, in.Target.Name, in.Target.Kind, in.Strategy, in.Primitive, nanos(in.At), body)
+	if err != nil || n == 1 {
+		return err
+	}
+	var there engine.Intent
+	var old []byte
+	if err := s.row(ctx, `SELECT agent, namespace, name, kind, strategy, verb, body FROM acts WHERE identity = ?`, []any{in.Identity},
+		&there.Agent, &there.Target.Namespace, &there.Target.Name, &there.Target.Kind, &there.Strategy, &there.Primitive, &old); err != nil {
+		return err
+	}
+	if there.Agent != in.Agent || there.Target != in.Target || there.Strategy != in.Strategy || there.Primitive != in.Primitive || !bytes.Equal(old, body) {
+		return fmt.Errorf("identity %s: %w", in.Identity, ErrConflict)
+	}
+	return nil
+}
+
+// Conclude writes what became of an intent; see engine.Journal. The same conclusion
+// again is written once; a different one is an ErrConflict, and one of an identity
+// that was never intended an ErrNotFound.
+func (j *Journal) Conclude(ctx context.Context, c engine.Conclusion) error {
+	if c.Outcome.Status == engine.Running || c.Outcome.Status == "" {
+		return fmt.Errorf("conclude %s: %q is no conclusion", c.Identity, c.Outcome.Status)
+	}
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.conclude(ctx, c) }); err != nil {
+		return fmt.Errorf("conclude %s: %w", c.Identity, err)
+	}
+	return nil
+}
+
+func (s *store) conclude(ctx context.Context, c engine.Conclusion) error {
+	n, err := s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, ended = ? WHERE identity = ? AND status IS NULL`,
+		string(c.Outcome.Status), c.Outcome.Detail, nanos(c.At), c.Identity)
+	if err != nil || n == 1 {
+		return err
+	}
+	var there engine.Outcome
+	err = s.row(ctx, `SELECT status, detail FROM acts WHERE identity = ?`, []any{c.Identity}, &there.Status, &there.Detail)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("intent %w", ErrNotFound)
+	case err != nil:
+		return err
+	case there != c.Outcome:
+		return fmt.Errorf("as %s: %w", there.Status, ErrConflict)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package journal
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// remembered is an intent as it comes back: with what its row knows of the proposal.
+func remembered(in engine.Intent) engine.Intent {
+	in.Change.Proposal = engine.Proposal{
+		Agent: in.Agent, Target: engine.Target{Kind: in.Target.Kind, Namespace: in.Target.Namespace, Name: in.Target.Name},
+		Strategy: in.Strategy, Primitive: in.Primitive, With: in.With, Identity: in.Identity,
+	}
+	return in
+}
+
+func TestIntentsStayOpenUntilConcluded(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	a, b, other := intent("a", 1), intent("b", 2), intent("c", 3)
+	b.DryRun, b.With, b.Claim, b.Direction = true, map[string]any{"body": map[string]any{"text": "<&>\u2028", "n": []any{nil, true, 1.5}}}, "", ""
+	other.Agent = "mlperf/other"
+	for _, in := range []engine.Intent{a, b, other} {
+		require.NoError(t, j.Intend(t.Context(), in))
+	}
+	require.NoError(t, j.Close())
+	j = open(t, dir, Options{})
+
+	got, err := j.Open(t.Context(), "mlperf/planner")
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff([]engine.Intent{remembered(a), remembered(b)}, got))
+
+	conclude(t, j, "a", day.Add(time.Minute))
+	got, err = j.Open(t.Context(), "mlperf/planner")
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff([]engine.Intent{remembered(b)}, got))
+}
+
+func TestIntendTwice(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	in := intent("a", 1)
+	require.NoError(t, j.Intend(t.Context(), in))
+	require.NoError(t, j.Intend(t.Context(), in))
+	later := in
+	later.At = in.At.Add(time.Second)
+	require.NoError(t, j.Intend(t.Context(), later), "a retry has another time")
+	for name, change := range map[string]func(*engine.Intent){
+		"agent":  func(in *engine.Intent) { in.Agent = "x/y" },
+		"target": func(in *engine.Intent) { in.Target.Name = "x" },
+		"verb":   func(in *engine.Intent) { in.Primitive = "restart" },
+		"with":   func(in *engine.Intent) { in.With = map[string]any{"replicas": 5.0} },
+		"firing": func(in *engine.Intent) { in.Firing = "f-2" },
+		"diff":   func(in *engine.Intent) { in.Change.Diff = "replicas 1 -> 5" },
+	} {
+		other := in
+		change(&other)
+		require.ErrorIs(t, j.Intend(t.Context(), other), ErrConflict, name)
+	}
+	require.Error(t, j.Intend(t.Context(), engine.Intent{Agent: "x/y"}))
+	require.Error(t, j.Intend(t.Context(), engine.Intent{Identity: "x"}))
+	require.EqualValues(t, 1, rows(t, j)["acts"])
+}
+
+func TestConclude(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	require.NoError(t, j.Intend(t.Context(), intent("a", 1)))
+	done := engine.Conclusion{Identity: "a", Outcome: engine.Outcome{Status: engine.Done}, At: day}
+	with := func(change func(*engine.Conclusion)) engine.Conclusion {
+		c := done
+		change(&c)
+		return c
+	}
+	for _, step := range []struct {
+		name string
+		c    engine.Conclusion
+		want error
+		any  bool
+	}{
+		{name: "running is none", c: with(func(c *engine.Conclusion) { c.Outcome.Status = engine.Running }), any: true},
+		{name: "nothing is none", c: with(func(c *engine.Conclusion) { c.Outcome.Status = "" }), any: true},
+		{name: "never intended", c: with(func(c *engine.Conclusion) { c.Identity = "nobody" }), want: ErrNotFound},
+		{name: "first", c: done},
+		{name: "again", c: done},
+		{name: "otherwise", c: with(func(c *engine.Conclusion) { c.Outcome.Status = engine.Failed }), want: ErrConflict},
+	} {
+		err := j.Conclude(t.Context(), step.c)
+		switch {
+		case step.any:
+			require.Error(t, err, step.name)
+		case step.want != nil:
+			require.ErrorIs(t, err, step.want, step.name)
+		default:
+			require.NoError(t, err, step.name)
+		}
+	}
+	require.NoError(t, j.Health())
+}
+
+func TestRemember(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	write := func(id string, n int, at time.Duration, change func(*engine.Intent)) engine.Intent {
+		in := intent(id, n)
+		in.At = day.Add(at)
+		if change != nil {
+			change(&in)
+		}
+		require.NoError(t, j.Intend(t.Context(), in))
+		return in
+	}
+	old := write("old", 1, 0, nil)
+	conclude(t, j, "old", day.Add(time.Minute))
+	write("older", 2, -time.Hour, nil) // superseded by long, ended before since
+	conclude(t, j, "older", day.Add(-time.Hour))
+	long := write("long", 2, -30*time.Minute, nil) // began before since, ended after
+	conclude(t, j, "long", day.Add(3*time.Hour))
+	last := write("last", 2, 0, nil)
+	conclude(t, j, "last", day)
+	verb := write("verb", 2, 0, func(in *engine.Intent) { in.Primitive = "restart" })
+	conclude(t, j, "verb", day)
+	write("stranger", 2, 0, func(in *engine.Intent) { in.Agent = "x/y" })
+	running := write("running", 3, -2*time.Hour, nil)
+	recent := write("recent", 3, 2*time.Hour, nil)
+	conclude(t, j, "recent", day.Add(2*time.Hour))
+	require.NoError(t, j.Close())
+
+	j = open(t, dir, Options{})
+	got, err := j.Remember(t.Context(), "mlperf/planner", day.Add(time.Hour))
+	require.NoError(t, err)
+	done := engine.Outcome{Status: engine.Done, Detail: "4 ready"}
+	require.Empty(t, cmp.Diff(engine.Recollection{Acts: []engine.Act{
+		{Intent: remembered(running), Outcome: engine.Outcome{Status: engine.Running}},
+		{Intent: remembered(long), Outcome: done, EndedAt: day.Add(3 * time.Hour)},
+		{Intent: remembered(old), Outcome: done, EndedAt: day.Add(time.Minute)},
+		{Intent: remembered(last), Outcome: done, EndedAt: day},
+		{Intent: remembered(verb), Outcome: done, EndedAt: day},
+		{Intent: remembered(recent), Outcome: done, EndedAt: day.Add(2 * time.Hour)},
+	}}, got))
+}

@@ -1,0 +1,146 @@
+package journal
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// What can go wrong with a journal, for errors.Is.
+var (
+	// ErrLocked: another process has the journal open for writing.
+	ErrLocked = errors.New("in use by another process")
+	// ErrFull: the volume, a quota or the file's own limit has no room left.
+	ErrFull = errors.New("no space left")
+	// ErrReadOnly: the folder or the file can't be written.
+	ErrReadOnly = errors.New("read-only")
+	// ErrCorrupt: the file is damaged, or is no journal.
+	ErrCorrupt = errors.New("not a sound journal")
+	// ErrSchema: the file was written by a newer Scanflow.
+	ErrSchema = errors.New("newer schema")
+	// ErrGone: the file was moved, deleted or replaced while it was open.
+	ErrGone = errors.New("file gone")
+	// ErrIO: the disk failed in a way that can't be told more closely.
+	ErrIO = errors.New("input/output error")
+	// ErrClosed: the journal was closed.
+	ErrClosed = errors.New("journal is closed")
+	// ErrUnknown: the write was under way when the caller's context ended, and took
+	// too long to wait for. It may be there or not.
+	ErrUnknown = errors.New("not known whether it was written")
+	// ErrConflict: something else is already written under this name.
+	ErrConflict = errors.New("already written, and different")
+	// ErrNotFound: there is no such intent, decision or document.
+	ErrNotFound = errors.New("not found")
+)
+
+// LockedError says who holds the journal. It is an ErrLocked.
+type LockedError struct {
+	Dir string
+	PID int // 0 where the holder has not said
+}
+
+// Error names the folder, the holder and the fix.
+func (e *LockedError) Error() string {
+	who := "another process"
+	if e.PID != 0 {
+		who = fmt.Sprintf("process %d", e.PID)
+	}
+	return fmt.Sprintf("journal folder %s is in use by %s: stop it, or give this one a folder of its own", e.Dir, who)
+}
+
+// Is makes it an ErrLocked.
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// FaultError is a disk, a file or a folder that failed. It wraps both its kind
+// (ErrFull, ErrReadOnly, ErrCorrupt, ErrSchema, ErrGone, ErrIO) and its cause.
+type FaultError struct {
+	Path string
+	Kind error
+	Err  error
+}
+
+var fixes = map[error]string{
+	ErrFull:     "free some space; writing goes on by itself",
+	ErrReadOnly: "make the folder and its files writable for this user",
+	ErrCorrupt:  "it is left as it is; move it away to begin a new one, or put a backup in its place",
+	ErrSchema:   "run a Scanflow at least as new as the one that wrote it",
+	ErrGone:     "put it back, or restart to begin a new one",
+	ErrIO:       "look at the volume and at the system's log",
+}
+
+// Error names the file, what is wrong with it and the fix.
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, fixes[e.Kind])
+}
+
+// Unwrap gives the kind and the cause.
+func (e *FaultError) Unwrap() []error { return []error{e.Kind, e.Err} }
+
+// fault tells a failure of the store from a mistake of the caller: it returns a
+// *FaultError for the first, nil for the second.
+func fault(path string, err error) *FaultError {
+	var known *FaultError
+	if err == nil || errors.As(err, &known) {
+		return known
+	}
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
+			return &FaultError{path, ErrIO, err}
+		}
+		if kind := fileKind(err); kind != nil {
+			return &FaultError{path, kind, err}
+		}
+		return nil
+	}
+	kind := ErrIO
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_INTERRUPT:
+		return nil
+	case sqlite3.SQLITE_FULL:
+		kind = ErrFull
+	case sqlite3.SQLITE_READONLY:
+		kind = ErrReadOnly
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		kind = ErrCorrupt
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		if probed := probe(filepath.Dir(path)); probed != nil {
+			kind = probed
+		}
+	}
+	return &FaultError{path, kind, err}
+}
+
+// fileKind is the kind of an error of the os package, nil where it is none.
+func fileKind(err error) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return ErrFull
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return ErrReadOnly
+	case errors.As(err, &errno):
+		return ErrIO
+	}
+	return nil
+}
+
+// probe writes a small file, because SQLite does not say why a write failed. It
+// returns the kind of the failure, nil if the file could be written.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fileKind(err)
+	}
+	_, err = f.Write(make([]byte, 1<<16))
+	err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	return fileKind(err)
+}

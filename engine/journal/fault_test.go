@@ -1,0 +1,82 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+)
+
+// squeeze bounds the file to what it has, and returns how to let go: SQLite then
+// fails for want of room, as on a full disk.
+func squeeze(t *testing.T, j *Journal) (release func()) {
+	set := func(query string) {
+		require.NoError(t, j.writer.do(context.Background(), func(ctx context.Context, s *store) error {
+			_, err := s.numbers(ctx, query)
+			return err
+		}))
+	}
+	set(`PRAGMA max_page_count = 1`) // SQLite makes it the present size
+	return func() { set(`PRAGMA max_page_count = 4294967294`) }
+}
+
+func TestFullAndRecovered(t *testing.T) {
+	var log bytes.Buffer
+	var mu sync.Mutex
+	j := open(t, t.TempDir(), Options{Log: hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: &mu})})
+	require.NoError(t, j.Intend(t.Context(), intent("a", 1)))
+	release := squeeze(t, j)
+
+	before := rows(t, j)
+	for i := range 3 {
+		err := j.RecordFiring(t.Context(), firingOf(fmt.Sprint("f-", i), day, 50))
+		require.ErrorIs(t, err, ErrFull)
+		require.ErrorContains(t, err, j.path)
+		require.ErrorIs(t, j.Health(), ErrFull)
+	}
+	require.Equal(t, before, rows(t, j), "nothing was written")
+	open, err := j.Open(t.Context(), "mlperf/planner")
+	require.NoError(t, err, "reading goes on")
+	require.Len(t, open, 1)
+
+	release()
+	require.NoError(t, j.RecordFiring(t.Context(), firingOf("f-0", day, 50)))
+	require.NoError(t, j.Health())
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, 1, strings.Count(log.String(), "can't be written"), "said once: %s", log.String())
+	require.Equal(t, 1, strings.Count(log.String(), "can be written again"), log.String())
+}
+
+// A write too large for the room that is left does not take its neighbours with it.
+func TestHugeWriteAmongSmallOnes(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	require.NoError(t, j.Intend(t.Context(), intent("a", 1)))
+	release := squeeze(t, j)
+	g := hold(t, j)
+	var wg sync.WaitGroup
+	var huge error
+	small := make([]error, 20)
+	wg.Go(func() { huge = j.RecordFiring(context.Background(), firingOf("huge", day, 200)) })
+	eventually(t, func() bool { return j.writer.queued() == 1 })
+	for i := range small {
+		wg.Go(func() {
+			small[i] = j.writer.do(context.Background(), func(ctx context.Context, s *store) error {
+				return s.exec(ctx, `UPDATE acts SET detail = ? WHERE identity = 'a'`, fmt.Sprint(i))
+			})
+		})
+	}
+	eventually(t, func() bool { return j.writer.queued() == 21 })
+	close(g.opened)
+	wg.Wait()
+	require.ErrorIs(t, huge, ErrFull)
+	for _, err := range small {
+		require.NoError(t, err)
+	}
+	release()
+}

@@ -1,0 +1,185 @@
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// decisionBits is how many bits of a decision's id are its place in its firing.
+const decisionBits = 20
+
+// firingBody is what a firing's row holds beside its columns.
+type firingBody struct {
+	Trigger   engine.TriggerInfo   `json:"trigger"`
+	Revision  string               `json:"revision"`
+	Took      time.Duration        `json:"took_ns"`
+	Targets   int                  `json:"targets"`
+	Evaluated int                  `json:"evaluated"`
+	Signals   map[engine.State]int `json:"signals,omitempty"`
+	Problems  []string             `json:"problems,omitempty"`
+}
+
+// firing is a record ready to be written: all that takes time is done.
+type firing struct {
+	engine.FiringRecord
+	body              []byte
+	admitted, refused int
+	decisions         []decision
+	documents         []packed
+	notes             [][]byte
+}
+
+type decision struct {
+	engine.Decision
+	body     []byte
+	document int // in firing.documents, -1 for none
+}
+
+// RecordFiring writes a firing; see engine.Journal. A note without a value leaves
+// the last one. An id that was recorded before is an ErrConflict.
+func (j *Journal) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
+	ready, err := j.encode(f)
+	if err != nil {
+		return fmt.Errorf("record firing %s: %w", f.ID, err)
+	}
+	handled := j.opts.Clock.Now().UnixNano()
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, ready, handled) }); err != nil {
+		return fmt.Errorf("record firing %s: %w", f.ID, err)
+	}
+	return nil
+}
+
+func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
+	if f.ID == "" || f.Agent == "" {
+		return nil, errors.New("a firing needs an id and an agent")
+	}
+	if len(f.Decisions) >= 1<<decisionBits {
+		return nil, fmt.Errorf("%d decisions are more than a firing can have", len(f.Decisions))
+	}
+	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([][]byte, len(f.Notes))}
+	var err error
+	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
+	if err != nil {
+		return nil, err
+	}
+	places := map[[sha256.Size]byte]int{}
+	for i, d := range f.Decisions {
+		if d.Verdict == engine.Admitted {
+			out.admitted++
+		} else {
+			out.refused++
+		}
+		if out.decisions[i], err = j.encodeDecision(out, places, d); err != nil {
+			return nil, fmt.Errorf("decision %d on %s: %w", i, d.Target, err)
+		}
+	}
+	for i, n := range f.Notes {
+		if out.notes[i], err = json.Marshal(n.Value); err != nil {
+			return nil, fmt.Errorf("note of %s on %s: %w", n.Strategy, n.Target, err)
+		}
+	}
+	return out, nil
+}
+
+func (j *Journal) encodeDecision(f *firing, places map[[sha256.Size]byte]int, d engine.Decision) (decision, error) {
+	out := decision{Decision: d, document: -1}
+	if raw := d.Document; len(raw) > 0 {
+		hash := sha256.Sum256(raw)
+		place, ok := places[hash]
+		if !ok {
+			if !json.Valid(raw) {
+				return out, errors.New("its document is not JSON")
+			}
+			body, err := j.pack(raw)
+			if err != nil {
+				return out, err
+			}
+			place = len(f.documents)
+			places[hash] = place
+			f.documents = append(f.documents, packed{hash, body})
+		}
+		out.document = place
+	}
+	d.Document = nil
+	var err error
+	out.body, err = json.Marshal(d)
+	return out, err
+}
+
+func (s *store) record(ctx context.Context, f *firing, handled int64) error {
+	var seq int64
+	n, err := s.changed(ctx, `INSERT INTO firings (id, agent, at, admitted, refused, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		f.ID, f.Agent, nanos(f.At), f.admitted, f.refused, f.body)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrConflict
+	}
+	if len(f.decisions) > 0 {
+		if err := s.row(ctx, `SELECT seq FROM firings WHERE id = ?`, []any{f.ID}, &seq); err != nil {
+			return err
+		}
+		if err := s.recordDecisions(ctx, f, seq); err != nil {
+			return err
+		}
+	}
+	for i, note := range f.Notes {
+		if note.Value == nil {
+			continue
+		}
+		if err := s.exec(ctx, `INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`,
+			f.Agent, note.Target.Namespace, note.Target.Name, note.Target.Kind, note.Strategy, f.notes[i]); err != nil {
+			return err
+		}
+	}
+	if e := f.Trigger.Event; e != nil {
+		return s.handled(ctx, f.Agent, *e, handled)
+	}
+	return nil
+}
+
+func (s *store) recordDecisions(ctx context.Context, f *firing, seq int64) error {
+	ids := make([]int64, len(f.documents))
+	for i, doc := range f.documents {
+		if err := s.row(ctx, `INSERT INTO documents (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING id`,
+			[]any{doc.hash[:], doc.body}, &ids[i]); err != nil {
+			return err
+		}
+	}
+	for i, d := range f.decisions {
+		var document, identity any
+		if d.document >= 0 {
+			document = ids[d.document]
+		}
+		if d.Identity != "" {
+			identity = d.Identity
+		}
+		if err := s.exec(ctx, `INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq<<decisionBits|int64(i),
+			d.Target.Namespace, d.Target.Name, d.Strategy, d.Primitive, string(d.Verdict), identity, document, d.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nanos is a time as the tables hold it; the zero time is 0.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}

@@ -1,0 +1,194 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// childEnv names the part that this binary plays when a test starts it again.
+const childEnv = "SCANFLOW_JOURNAL_CHILD"
+
+// parts are what this binary can play; a file of one system adds its own.
+var parts = map[string]func(dir string) error{"write": childWrites, "hold": childHolds, "readonly": childReadOnly}
+
+func TestMain(m *testing.M) {
+	part := os.Getenv(childEnv)
+	if part == "" {
+		os.Exit(m.Run())
+	}
+	if err := parts[part](os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// child is this binary, to play a part on a folder.
+func child(t *testing.T, part, dir string) *exec.Cmd {
+	t.Helper()
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	if runtime.GOOS == "linux" {
+		binary = "/proc/self/exe" // a child of another user may not reach the folder of the binary
+	}
+	cmd := exec.CommandContext(t.Context(), binary, dir)
+	cmd.Env = append(os.Environ(), childEnv+"="+part)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// manualClock stands still until a test moves it.
+type manualClock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []*manualTimer
+}
+
+type manualTimer struct {
+	at time.Time
+	c  chan time.Time
+}
+
+func newClock() *manualClock { return &manualClock{now: day} }
+
+var day = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func (c *manualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *manualClock) Timer(d time.Duration) (<-chan time.Time, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &manualTimer{c.now.Add(d), make(chan time.Time, 1)}
+	c.timers = append(c.timers, t)
+	return t.c, func() {}
+}
+
+// Pass moves the time on and wakes those whose time has come.
+func (c *manualClock) Pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	kept := c.timers[:0]
+	for _, t := range c.timers {
+		if t.at.After(c.now) {
+			kept = append(kept, t)
+		} else {
+			t.c <- c.now
+		}
+	}
+	c.timers = kept
+}
+
+// Sleepers is how many wait.
+func (c *manualClock) Sleepers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.timers)
+}
+
+func open(t testing.TB, dir string, opts Options) *Journal {
+	t.Helper()
+	if opts.Log == nil {
+		opts.Log = hclog.New(&hclog.LoggerOptions{Output: hclog.DefaultOutput, Level: hclog.Off})
+	}
+	if opts.PruneEvery == 0 {
+		opts.PruneEvery = 1000 * time.Hour
+	}
+	j, err := Open(context.Background(), dir, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func reader(t testing.TB, j *Journal) *Reader {
+	t.Helper()
+	r, err := j.Reader()
+	require.NoError(t, err)
+	return r
+}
+
+// rows counts the rows of every table.
+func rows(t testing.TB, j *Journal) map[string]int64 {
+	t.Helper()
+	out := map[string]int64{}
+	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "meta"} {
+		n, err := j.number(context.Background(), `SELECT count(*) FROM `+table)
+		require.NoError(t, err)
+		out[table] = n
+	}
+	return out
+}
+
+// listing is the files of a folder with their size and time of change.
+func listing(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	out := []string{}
+	for _, e := range entries {
+		info, err := e.Info()
+		require.NoError(t, err)
+		out = append(out, fmt.Sprint(e.Name(), " ", info.Size(), " ", info.ModTime().UnixNano()))
+	}
+	sort.Strings(out)
+	return out
+}
+
+func target(n int) engine.TargetID {
+	return engine.TargetID{Kind: "Deployment", Namespace: "mlperf", Name: fmt.Sprintf("server-%03d", n)}
+}
+
+func intent(identity string, n int) engine.Intent {
+	return engine.Intent{
+		Identity: identity, Firing: "f-1", Agent: "mlperf/planner", Target: target(n), Strategy: "serving.autoscale", Primitive: "scale",
+		With: map[string]any{"replicas": 4.0}, Claim: "replicas", Direction: engine.Up, At: day.Add(time.Duration(n) * time.Second),
+		Change: engine.Change{Identity: identity, Diff: "replicas 1 -> 4", Data: []byte(`{"from":1}`)},
+	}
+}
+
+func conclude(t testing.TB, j *Journal, identity string, at time.Time) {
+	t.Helper()
+	require.NoError(t, j.Conclude(context.Background(), engine.Conclusion{Identity: identity, Outcome: engine.Outcome{Status: engine.Done, Detail: "4 ready"}, At: at}))
+}
+
+// firingOf is a firing with decisions that rest on documents of about 3 KB.
+func firingOf(id string, at time.Time, decisions int) engine.FiringRecord {
+	f := engine.FiringRecord{
+		ID: id, Agent: "mlperf/planner", At: at, Trigger: engine.TriggerInfo{Name: "tick", Kind: "every"}, Revision: "9f86d081884c7d65",
+		Took: 1500 * time.Microsecond, Targets: 100, Evaluated: decisions, Signals: map[engine.State]int{engine.OK: 99, engine.Empty: 1},
+	}
+	for i := range decisions {
+		f.Decisions = append(f.Decisions, engine.Decision{
+			Target: target(i), Strategy: "serving.autoscale", Primitive: "scale", With: map[string]any{"replicas": 4.0}, Priority: 10,
+			Reason: "load_high", Because: []string{"requests_per_second"}, Rules: []string{"Scale up"}, Verdict: engine.Admitted,
+			Identity: fmt.Sprintf("%s-%d", id, i), Document: document(id, i),
+		})
+	}
+	return f
+}
+
+func document(id string, n int) []byte {
+	doc := fmt.Appendf(nil, `{"now":%q,"target":%d,"signals":{`, id, n)
+	for s := range 30 {
+		doc = fmt.Appendf(doc, `"signal_%d":{"state":"ok","value":%d.%d,"age_ns":%d,"window":30000000000},`, s, n*7919+s, s*104729, n*1299709+s)
+	}
+	return append(doc, `"last":{"state":"empty","window":0}}}`...)
+}
+
+func journalPath(dir string) string { return filepath.Join(dir, fileName) }

@@ -1,0 +1,126 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const actColumns = `identity, agent, namespace, name, kind, strategy, verb, at, body, status, detail, ended`
+
+// Open returns the intents without a conclusion, oldest first; see engine.Journal.
+// The proposal in each change holds what the intent knows: the agent, the target's
+// id, the strategy, the verb, its parameters and the identity.
+func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, error) {
+	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE agent = ? AND status IS NULL ORDER BY seq`, agent)
+	if err != nil {
+		return nil, fmt.Errorf("read the open intents of %s: %w", agent, err)
+	}
+	out := make([]engine.Intent, len(acts))
+	for i, a := range acts {
+		out[i] = a.Intent
+	}
+	return out, nil
+}
+
+// Remember returns what an agent did; see engine.Journal. An act counts as since a
+// time where it began or ended then or later, or has not ended. The last act is the
+// one intended last, whatever the clock said.
+func (j *Journal) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
+	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE seq IN (
+			SELECT max(seq) FROM acts WHERE agent = ?1 GROUP BY namespace, name, kind, strategy, verb
+			UNION SELECT seq FROM acts WHERE agent = ?1 AND at >= ?2
+			UNION SELECT seq FROM acts WHERE ended >= ?2 AND +agent = ?1
+			UNION SELECT seq FROM acts WHERE agent = ?1 AND status IS NULL)
+		ORDER BY at, seq`, agent, nanos(since))
+	if err != nil {
+		return engine.Recollection{}, fmt.Errorf("read the acts of %s: %w", agent, err)
+	}
+	notes, err := j.notes(ctx, agent)
+	if err != nil {
+		return engine.Recollection{}, fmt.Errorf("read the notes of %s: %w", agent, err)
+	}
+	return engine.Recollection{Acts: acts, Notes: notes}, nil
+}
+
+func (j *Journal) acts(ctx context.Context, query string, args ...any) ([]engine.Act, error) {
+	var acts []engine.Act
+	err := j.each(ctx, func(rows *sql.Rows) error {
+		a, err := scanAct(rows)
+		acts = append(acts, a)
+		return err
+	}, query, args...)
+	return acts, err
+}
+
+func scanAct(rows *sql.Rows) (engine.Act, error) {
+	var (
+		a      engine.Act
+		at     int64
+		raw    []byte
+		status sql.NullString
+		detail sql.NullString
+		ended  sql.NullInt64
+		body   actBody
+	)
+	if err := rows.Scan(&a.Identity, &a.Agent, &a.Target.Namespace, &a.Target.Name, &a.Target.Kind, &a.Strategy, &a.Primitive,
+		&at, &raw, &status, &detail, &ended); err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return a, fmt.Errorf("act %s: %w", a.Identity, err)
+	}
+	a.Firing, a.With, a.Claim, a.Direction, a.DryRun, a.Change = body.Firing, body.With, body.Claim, body.Direction, body.DryRun, body.Change
+	a.At = moment(at)
+	a.Change.Proposal = engine.Proposal{
+		Agent:    a.Agent,
+		Target:   engine.Target{Kind: a.Target.Kind, Namespace: a.Target.Namespace, Name: a.Target.Name},
+		Strategy: a.Strategy, Primitive: a.Primitive, With: a.With, Identity: a.Identity,
+	}
+	a.Outcome = engine.Outcome{Status: engine.Running}
+	if status.Valid {
+		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String}
+		a.EndedAt = moment(ended.Int64)
+	}
+	return a, nil
+}
+
+func (j *Journal) notes(ctx context.Context, agent string) ([]engine.Note, error) {
+	var notes []engine.Note
+	err := j.each(ctx, func(rows *sql.Rows) error {
+		var n engine.Note
+		var value []byte
+		if err := rows.Scan(&n.Target.Namespace, &n.Target.Name, &n.Target.Kind, &n.Strategy, &value); err != nil {
+			return err
+		}
+		err := json.Unmarshal(value, &n.Value)
+		notes = append(notes, n)
+		return err
+	}, `SELECT namespace, name, kind, strategy, value FROM notes WHERE agent = ? ORDER BY namespace, name, kind, strategy`, agent)
+	return notes, err
+}
+
+// each reads rows beside the writer: it sees every write that returned.
+func (j *Journal) each(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	r, err := j.Reader()
+	if err != nil {
+		return err
+	}
+	return r.each(ctx, row, query, args...)
+}
+
+func (r *Reader) each(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := r.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return r.fault(err)
+	}
+	for err == nil && rows.Next() {
+		err = row(rows)
+	}
+	return r.fault(errors.Join(err, rows.Err(), rows.Close()))
+}

@@ -1,0 +1,136 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Row is a decision with its firing and what came of it. As JSON it is one flat object.
+type Row struct {
+	// ID names the decision for Reader.Document.
+	ID       string             `json:"id"`
+	At       time.Time          `json:"at"`
+	Agent    string             `json:"agent"`
+	Firing   string             `json:"firing"`
+	Trigger  engine.TriggerInfo `json:"trigger"`
+	Revision string             `json:"revision"`
+	engine.Decision
+	// Diff is what the act was to change; Outcome what became of it, nil where there
+	// was no act. Status Running is an act that has no conclusion yet.
+	Diff    string          `json:"diff,omitempty"`
+	Outcome *engine.Outcome `json:"outcome,omitempty"`
+	EndedAt *time.Time      `json:"ended_at,omitempty"`
+}
+
+// Firing is a firing without its decisions, which it counts.
+type Firing struct {
+	engine.FiringRecord
+	Admitted int `json:"admitted"`
+	Refused  int `json:"refused"`
+}
+
+// Decisions returns the decisions that a filter chooses, without their documents.
+func (r *Reader) Decisions(ctx context.Context, f Filter) ([]Row, error) {
+	var out []Row
+	for row, err := range r.EachDecision(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// EachDecision is Decisions for more rows than fit into memory. It ends at the
+// first error, which it yields.
+func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, error] {
+	w := where{}
+	w.add(f.Strategy != "", `d.strategy = ?`, f.Strategy)
+	w.add(f.Verb != "", `d.verb = ?`, f.Verb)
+	w.add(f.Verdict != "", `d.verdict = ?`, string(f.Verdict))
+	w.add(f.Identity != "", `d.identity = ?`, f.Identity)
+	namespace, name, qualified := strings.Cut(f.Target, "/")
+	if !qualified {
+		name = f.Target
+	}
+	w.add(f.Target != "", `d.name = ?`, name)
+	w.add(qualified, `d.namespace = ?`, namespace)
+	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?) << `+strconv.Itoa(decisionBits), `d.id >= `)
+	query := `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.ended
+		FROM decisions d CROSS JOIN firings f ON f.seq = d.id >> ` + strconv.Itoa(decisionBits) + ` LEFT JOIN acts a ON a.identity = d.identity`
+	return pages(ctx, r, f, query, `d.id`, w, scanRow)
+}
+
+// Firings returns the firings that a filter's Agent, Since, Until, Limit and
+// OldestFirst choose. Its other fields must be empty.
+func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
+	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Identity != "" {
+		return nil, errors.New("firings are chosen by agent and time only")
+	}
+	w := where{}
+	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
+	var out []Firing
+	for row, err := range pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.body FROM firings f`, `f.seq`, w, scanFiring) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+func scanRow(rows *sql.Rows) (int64, Row, error) {
+	var (
+		id, at          int64
+		row             Row
+		body, fbody, ab []byte
+		status, detail  sql.NullString
+		ended           sql.NullInt64
+		f               firingBody
+	)
+	if err := rows.Scan(&id, &body, &row.Firing, &row.Agent, &at, &fbody, &ab, &status, &detail, &ended); err != nil {
+		return 0, row, err
+	}
+	if err := errors.Join(json.Unmarshal(body, &row.Decision), json.Unmarshal(fbody, &f)); err != nil {
+		return 0, row, err
+	}
+	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
+	row.At, row.Trigger, row.Revision = moment(at), f.Trigger, f.Revision
+	if ab == nil {
+		return id, row, nil
+	}
+	var act actBody
+	if err := json.Unmarshal(ab, &act); err != nil {
+		return 0, row, err
+	}
+	row.Diff, row.Outcome = act.Change.Diff, &engine.Outcome{Status: engine.Running}
+	if status.Valid {
+		row.Outcome = &engine.Outcome{Status: engine.Status(status.String), Detail: detail.String}
+		end := moment(ended.Int64)
+		row.EndedAt = &end
+	}
+	return id, row, nil
+}
+
+func scanFiring(rows *sql.Rows) (int64, Firing, error) {
+	var seq, at int64
+	var out Firing
+	var raw []byte
+	if err := rows.Scan(&seq, &out.ID, &out.Agent, &at, &out.Admitted, &out.Refused, &raw); err != nil {
+		return 0, out, err
+	}
+	var f firingBody
+	err := json.Unmarshal(raw, &f)
+	out.At = moment(at)
+	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
+	out.Signals, out.Problems = f.Signals, f.Problems
+	return seq, out, err
+}

@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Reader asks a journal questions. It is safe for concurrent use and writes nothing.
+type Reader struct {
+	db   *sql.DB
+	path string
+}
+
+// OpenReader opens the journal in dir to read it, beside a daemon or without one.
+// It makes no file. A folder without a journal is an error that wraps
+// os.ErrNotExist; a file that can't be used is a *FaultError.
+func OpenReader(ctx context.Context, dir string) (*Reader, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	path := filepath.Join(dir, fileName)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("no journal in %s (is it the folder given to the daemon as --data?): %w", dir, err)
+	}
+	if info.Size() == 0 {
+		return nil, &FaultError{path, ErrCorrupt, errors.New("it is empty")}
+	}
+	db, err := openReadOnly(path, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{db: db, path: path}
+	v, err := version(ctx, db, path)
+	if err == nil && v != schemaVersion {
+		err = fmt.Errorf("journal %s has schema %d, and this program reads %d: start the daemon on it once", path, v, schemaVersion)
+	}
+	if err != nil {
+		return nil, errors.Join(r.fault(err), db.Close())
+	}
+	return r, nil
+}
+
+// Close ends the reader.
+func (r *Reader) Close() error { return r.db.Close() }
+
+func (r *Reader) fault(err error) error {
+	if f := fault(r.path, err); f != nil {
+		return f
+	}
+	return err
+}
+
+// Document is the document that a decision (Row.ID) rests on, as JSON. A decision
+// that is not there, or rests on none, is an ErrNotFound.
+func (r *Reader) Document(ctx context.Context, id string) (json.RawMessage, error) {
+	cut := strings.LastIndexByte(id, '/')
+	if cut < 0 {
+		return nil, fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
+	}
+	place, err := strconv.ParseUint(id[cut+1:], 10, decisionBits)
+	if err != nil {
+		return nil, fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
+	}
+	var body []byte
+	err = r.db.QueryRowContext(ctx, `SELECT documents.body FROM firings, decisions, documents
+		WHERE firings.id = ? AND decisions.id = firings.seq << ? | ? AND documents.id = decisions.document`,
+		id[:cut], decisionBits, int64(place)).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("document of decision %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("document of decision %s: %w", id, r.fault(err))
+	}
+	return unpack(body)
+}
+
+// Stats are the rows of a journal, by table.
+type Stats struct {
+	Firings    int64 `json:"firings"`
+	Decisions  int64 `json:"decisions"`
+	Documents  int64 `json:"documents"`
+	Acts       int64 `json:"acts"`
+	OpenActs   int64 `json:"open_acts"`
+	Notes      int64 `json:"notes"`
+	Events     int64 `json:"events"` // waiting
+	UsedBytes  int64 `json:"used_bytes"`
+	FreeBytes  int64 `json:"free_bytes"` // in the file, to be used again
+	FileSchema int   `json:"schema"`
+}
+
+// Stats counts the rows. It reads every table: for a person, not for each scrape.
+func (r *Reader) Stats(ctx context.Context) (Stats, error) {
+	var s Stats
+	var size, pages, free int64
+	err := r.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM firings), (SELECT count(*) FROM decisions), (SELECT count(*) FROM documents),
+		(SELECT count(*) FROM acts), (SELECT count(*) FROM acts WHERE status IS NULL), (SELECT count(*) FROM notes),
+		(SELECT count(*) FROM inbox WHERE handled IS NULL), (SELECT page_size FROM pragma_page_size),
+		(SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count),
+		(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema')`).
+		Scan(&s.Firings, &s.Decisions, &s.Documents, &s.Acts, &s.OpenActs, &s.Notes, &s.Events, &size, &pages, &free, &s.FileSchema)
+	if err != nil {
+		return Stats{}, fmt.Errorf("count the rows: %w", r.fault(err))
+	}
+	s.UsedBytes, s.FreeBytes = (pages-free)*size, free*size
+	return s, nil
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+func listen(t *testing.T, address, token string, ready func() []string) *Server {
+	t.Helper()
+	s, err := Listen(t.Context(), Options{
+		Listen: address, Token: token, Registry: NewMetrics(Sources{Version: "v1"}).Registry(), Ready: ready, Log: hclog.NewNullLogger(),
+		API: map[string]func(*http.Request) (any, error){
+			"/v1/fine": func(*http.Request) (any, error) { return map[string]int{"n": 1}, nil },
+			"/v1/bad":  func(*http.Request) (any, error) { return nil, fmt.Errorf("%w: since", ErrBadRequest) },
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		require.NoError(t, s.Close(ctx))
+	})
+	return s
+}
+
+func get(t *testing.T, url, token, host string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	require.NoError(t, err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if host != "" {
+		req.Host = host
+	}
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(body)
+}
+
+func TestWhoMaySeeWhat(t *testing.T) {
+	fine := func() []string { return nil }
+	open := "http://" + listen(t, "127.0.0.1:0", "", fine).Addr()
+	guarded := "http://" + listen(t, "127.0.0.1:0", "s3cret", fine).Addr()
+	_, port, err := net.SplitHostPort(listen(t, "0.0.0.0:0", "", fine).Addr())
+	require.NoError(t, err)
+	wide := "http://127.0.0.1:" + port
+	for name, row := range map[string]struct {
+		url, token, host string
+		want             int
+	}{
+		"health":                              {open + "/healthz", "", "", 200},
+		"health beyond loopback":              {wide + "/healthz", "", "", 200},
+		"metrics beyond loopback":             {wide + "/metrics", "", "", 200},
+		"API on loopback":                     {open + "/v1/fine", "", "", 200},
+		"API beyond loopback without a token": {wide + "/v1/fine", "", "", 403},
+		"API by a page that resolves to us":   {open + "/v1/fine", "", "evil.example:80", 403},
+		"API with the token":                  {guarded + "/v1/fine", "s3cret", "", 200},
+		"API without the token":               {guarded + "/v1/fine", "", "", 401},
+		"API with another":                    {guarded + "/v1/fine", "s3cre", "", 401},
+		"metrics where there is a token":      {guarded + "/metrics", "", "", 200},
+		"a bad request":                       {open + "/v1/bad", "", "", 400},
+		"nothing there":                       {open + "/v1/none", "", "", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, body := get(t, row.url, row.token, row.host)
+			require.Equal(t, row.want, code, body)
+			require.NotContains(t, body, "s3cret")
+		})
+	}
+}
+
+func TestReadinessSaysWhatIsMissing(t *testing.T) {
+	s := listen(t, "127.0.0.1:0", "", func() []string { return []string{"the journal can't be written", "agent a has not fired"} })
+	code, body := get(t, "http://"+s.Addr()+"/readyz", "", "")
+	require.Equal(t, 503, code)
+	require.Equal(t, "the journal can't be written\nagent a has not fired\n", body)
+}
+
+func TestAnAddressInUseIsAClearError(t *testing.T) {
+	s := listen(t, "127.0.0.1:0", "", func() []string { return nil })
+	_, err := Listen(t.Context(), Options{Listen: s.Addr(), Log: hclog.NewNullLogger()})
+	require.ErrorContains(t, err, "pass another address with --listen")
+}
+
+func TestMetricsCountWhatTheEngineTells(t *testing.T) {
+	agents := []engine.AgentStatus{{Agent: "ns/a", Mode: engine.Enforce, Interval: 10 * time.Second, Targets: 3, Started: time.Unix(1000, 0), LastFiring: time.Unix(2000, 0)}}
+	m := NewMetrics(Sources{
+		Version: "v1", Agents: func() []engine.AgentStatus { return agents },
+		Policy: func() PolicyStatus {
+			return PolicyStatus{Revision: "abc", LoadedAt: time.Unix(1, 0), LastError: "bad", Successes: 2, Failures: 1}
+		},
+		Journal: func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
+	})
+	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
+		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
+	m.Acted(engine.Act{Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: "scale"}, Outcome: engine.Outcome{Status: engine.Done}})
+	expect := `
+# HELP scanflow_agent_last_firing_timestamp_seconds When the agent last fired; its start, before the first time.
+# TYPE scanflow_agent_last_firing_timestamp_seconds gauge
+scanflow_agent_last_firing_timestamp_seconds{agent="ns/a"} 2000
+# HELP scanflow_acts_total Acts that ended, by outcome.
+# TYPE scanflow_acts_total counter
+scanflow_acts_total{agent="ns/a",dry_run="false",outcome="done",primitive="scale",strategy="s"} 1
+# HELP scanflow_refusals_total Refused proposals, by who refused. One that repeats is counted once.
+# TYPE scanflow_refusals_total counter
+scanflow_refusals_total{agent="ns/a",by="guards.cooldown"} 1
+# HELP scanflow_journal_writable 1 if the journal took the last write; 0, and nothing is done, if it did not.
+# TYPE scanflow_journal_writable gauge
+scanflow_journal_writable 0
+# HELP scanflow_policy_last_reload_successful 1 if the last change of the policies was taken, 0 if the old ones were kept.
+# TYPE scanflow_policy_last_reload_successful gauge
+scanflow_policy_last_reload_successful 0
+`
+	require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(expect), "scanflow_agent_last_firing_timestamp_seconds", "scanflow_acts_total", "scanflow_refusals_total", "scanflow_journal_writable", "scanflow_policy_last_reload_successful"))
+	require.Equal(t, 5, testutil.CollectAndCount(m, "scanflow_signals"))
+	agents = nil
+	require.Equal(t, 0, testutil.CollectAndCount(m, "scanflow_signals"), "the gauges of an agent that is gone are gone")
+}
+
+func TestEveryMetricIsDefinedOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range Definitions() {
+		require.False(t, seen[d.Name], d.Name)
+		require.NotEmpty(t, d.Help, d.Name)
+		require.True(t, strings.HasPrefix(d.Name, "scanflow_"), d.Name)
+		seen[d.Name] = true
+	}
+}

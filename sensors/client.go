@@ -1,0 +1,224 @@
+package sensors
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// TLS says whom to trust and who we are.
+type TLS struct {
+	CAFile             string `json:"caFile,omitempty" doc:"PEM file of the authorities to trust, instead of the system's"`
+	CertFile           string `json:"certFile,omitempty" doc:"PEM file of our own certificate"`
+	KeyFile            string `json:"keyFile,omitempty" doc:"PEM file of its key"`
+	ServerName         string `json:"serverName,omitempty" doc:"name to find in the server's certificate, if it is not the address's"`
+	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty" doc:"accept any certificate"`
+}
+
+// Check finds a certificate without its key.
+func (t TLS) Check() []string {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return []string{"certFile and keyFile go together"}
+	}
+	return nil
+}
+
+// access is how a sensor gets at its server.
+type access struct {
+	basic  *manifest.BasicAuth
+	bearer *manifest.Secret
+	tls    *TLS
+	limit  int64 // bytes of a body, as decompressed
+}
+
+// check finds the two ways to authenticate used at once.
+func (a access) check() []string {
+	if a.basic != nil && a.bearer != nil {
+		return []string{"basicAuth and bearerToken exclude each other; keep one"}
+	}
+	return nil
+}
+
+const (
+	serverBodyLimit = 64 << 20 // a Prometheus that answers for ten thousand targets over a range
+	appBodyLimit    = 8 << 20  // one application's page
+	believed        = 4 << 20  // what is set aside for a body on the word of its Content-Length alone
+)
+
+// Errors of a client, besides those of the network.
+var (
+	// ErrTooLarge is an answer beyond the size that a sensor reads.
+	ErrTooLarge = errors.New("the answer is too large")
+	// ErrRedirect is a redirect to another host, which is not followed.
+	ErrRedirect = errors.New("redirected to another host")
+)
+
+// client sends requests with credentials, and reads answers up to a size.
+type client struct {
+	access
+	http    *http.Client
+	secrets *secrets
+}
+
+func newClient(a access) (*client, error) {
+	if mistakes := a.check(); mistakes != nil {
+		return nil, errors.New(mistakes[0])
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 4
+	transport.IdleConnTimeout = 30 * time.Second
+	if a.tls != nil {
+		cfg, err := a.tls.config()
+		if err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+		transport.TLSClientConfig = cfg
+	}
+	c := &client{access: a, secrets: &secrets{}}
+	c.http = &http.Client{Transport: transport, CheckRedirect: sameHost}
+	// Told now, a missing secret is a mistake in a file; told later, a failed sample.
+	if err := c.authorize(&http.Request{Header: http.Header{}}); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (t TLS) config() (*tls.Config, error) {
+	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read caFile: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("caFile %s has no certificate in PEM", t.CAFile)
+		}
+	}
+	if t.CertFile != "" || t.KeyFile != "" {
+		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read certFile and keyFile: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+func sameHost(r *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	if r.URL.Host != from.Host || (from.Scheme == "https" && r.URL.Scheme != "https") {
+		return fmt.Errorf("%w: %s://%s", ErrRedirect, r.URL.Scheme, r.URL.Host)
+	}
+	if len(via) >= 5 {
+		return errors.New("redirected more than 5 times")
+	}
+	return nil
+}
+
+// authorize reads the secrets each time, so that a rotated one takes effect.
+func (c *client) authorize(r *http.Request) error {
+	if c.basic != nil {
+		password, err := c.basic.Password.Read()
+		if err != nil {
+			return fmt.Errorf("basicAuth.password: %w", err)
+		}
+		r.SetBasicAuth(c.basic.Username, password)
+		c.secrets.add(password, r.Header.Get("Authorization"))
+	}
+	if c.bearer != nil {
+		token, err := c.bearer.Read()
+		if err != nil {
+			return fmt.Errorf("bearerToken: %w", err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		c.secrets.add(token)
+	}
+	return nil
+}
+
+// do sends a request and reads the whole answer. Its errors name the host and
+// path, and no secret.
+func (c *client) do(r *http.Request) (*http.Response, []byte, error) {
+	resp, body, err := c.exchange(r)
+	if err != nil {
+		return nil, nil, c.secrets.clean(place(r.URL), explain(err))
+	}
+	return resp, body, nil
+}
+
+func (c *client) exchange(r *http.Request) (*http.Response, []byte, error) {
+	if err := c.authorize(r); err != nil {
+		return nil, nil, err
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = resp.Body.Close() }() // only read from
+	tooLarge := fmt.Errorf("%w: more than %d MiB", ErrTooLarge, c.limit>>20)
+	if resp.ContentLength > c.limit {
+		return nil, nil, tooLarge
+	}
+	if resp.ContentLength > 0 && resp.ContentLength <= believed {
+		body := make([]byte, resp.ContentLength)
+		_, err = io.ReadFull(resp.Body, body)
+		return resp, body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.limit+1))
+	if err == nil && int64(len(body)) > c.limit {
+		err = tooLarge
+	}
+	return resp, body, err
+}
+
+// get is a GET that accepts a media type. A status of 400 or more is an error.
+func (c *client) get(ctx context.Context, address, accept string) (contentType string, body []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", nil, c.secrets.clean("", err)
+	}
+	r.Header.Set("Accept", accept)
+	resp, body, err := c.do(r)
+	if err != nil {
+		return "", nil, err
+	}
+	if resp.StatusCode >= 300 {
+		return "", nil, c.secrets.clean(place(r.URL), fmt.Errorf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	}
+	return resp.Header.Get("Content-Type"), body, nil
+}
+
+// fault is an error about what came from an address.
+func (c *client) fault(address string, err error) error {
+	address, _, _ = strings.Cut(address, "?")
+	return c.secrets.clean(address, err)
+}
+
+// place is where a request went, without user and parameters.
+func place(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
+
+// explain drops the request's URL from an error, and says a deadline in words.
+func explain(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no full answer in time: %w", context.DeadlineExceeded)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the answer was cut short: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}

@@ -1,0 +1,284 @@
+package sensors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// PrometheusConfig asks a Prometheus one query for the whole fleet.
+//
+// The value is a number; with `range` it is an array of [age, value] pairs, the
+// oldest first, age in seconds before the sample.
+type PrometheusConfig struct {
+	Query       string              `json:"query" required:"true" doc:"PromQL whose answer is one number for each target, or one for all"`
+	Match       map[string]string   `json:"match,omitempty" doc:"label of the answer: field (namespace, name, kind) or label of the target. Without it, an answer with the labels namespace and deployment goes by these; one number without labels goes to every target"`
+	Range       *RangeConfig        `json:"range,omitempty" doc:"ask for the past too: the value is an array of [seconds ago, value], the oldest first"`
+	Address     string              `json:"address,omitempty" doc:"base URL of the server, instead of the one of --prometheus"`
+	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
+	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
+}
+
+// RangeConfig is the past of a range query.
+type RangeConfig struct {
+	Window manifest.Duration `json:"window" required:"true" doc:"how far back"`
+	Step   manifest.Duration `json:"step" required:"true" doc:"time between two points"`
+}
+
+// Check finds a window that Prometheus would refuse.
+func (r RangeConfig) Check() (mistakes []string) {
+	if r.Window.Duration <= 0 {
+		mistakes = append(mistakes, "window: must be positive")
+	}
+	if r.Step.Duration <= 0 {
+		mistakes = append(mistakes, "step: must be positive")
+	} else if r.Window.Duration/r.Step.Duration > 11_000 {
+		mistakes = append(mistakes, "step: gives more than 11,000 points; make it longer")
+	}
+	return mistakes
+}
+
+func (c *PrometheusConfig) access() access {
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
+}
+
+// Check finds what is wrong with the query, the address and the labels.
+func (c *PrometheusConfig) Check() []string {
+	mistakes := c.access().check()
+	if c.Query != "" {
+		mistakes = append(mistakes, checkQuery(c.Query)...)
+	}
+	if c.Address != "" {
+		mistakes = append(mistakes, checkURL("address", c.Address)...)
+	}
+	for _, p := range sortedPairs(c.Match) {
+		if !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "" {
+			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+		}
+	}
+	return mistakes
+}
+
+type prometheusSensor struct {
+	api      v1.API
+	client   *client
+	query    string
+	match    []pair
+	past     *RangeConfig
+	window   time.Duration
+	log      hclog.Logger
+	mu       sync.Mutex
+	warnings string // the last ones, so that each is logged once and not at every tick
+}
+
+func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
+	address, from := c.Address, "address"
+	if address == "" {
+		address, from = env.Prometheus, "--prometheus"
+	}
+	if address == "" {
+		return nil, errors.New("address: no Prometheus is named; set it, or start with --prometheus URL")
+	}
+	if mistakes := append(c.Check(), checkURL(from, address)...); len(mistakes) > 0 {
+		return nil, errors.New(strings.Join(mistakes, "; "))
+	}
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: is not a URL", from)
+	}
+	cl, err := newClient(c.access())
+	if err != nil {
+		return nil, err
+	}
+	s := &prometheusSensor{
+		api:    v1.NewAPI(&server{client: cl, base: base, lookback: env.StaleAfter}),
+		client: cl, query: c.Query, match: sortedPairs(c.Match), past: c.Range,
+		window: queryWindow(c.Query), log: env.Log,
+	}
+	if c.Range != nil {
+		s.window += c.Range.Window.Duration
+	}
+	return s, nil
+}
+
+// Sample sends one query, whatever the size of the fleet.
+func (s *prometheusSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
+	answer, err := s.ask(ctx, at)
+	if err != nil {
+		var inner *cleanError // it names the place already
+		if !errors.As(err, &inner) {
+			err = s.client.secrets.clean("", err)
+		}
+		return nil, fmt.Errorf("query Prometheus: %w", err)
+	}
+	list, err := s.series(at, answer)
+	if err != nil {
+		return nil, fmt.Errorf("query Prometheus: %w", s.client.secrets.clean("", err))
+	}
+	return deal(fleet, list, s.match)
+}
+
+func (s *prometheusSensor) ask(ctx context.Context, at time.Time) (model.Value, error) {
+	var options []v1.Option
+	if deadline, ok := ctx.Deadline(); ok {
+		// In whole seconds: the client would write 1.5s, which Prometheus can't read.
+		// Rounded up, since our own deadline cuts in time.
+		left := time.Until(deadline).Truncate(time.Second) + time.Second
+		options = append(options, v1.WithTimeout(left))
+	}
+	var answer model.Value
+	var warnings v1.Warnings
+	var err error
+	if s.past == nil {
+		answer, warnings, _, err = s.api.Query(ctx, s.query, at, options...)
+	} else {
+		r := v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration}
+		answer, warnings, _, err = s.api.QueryRange(ctx, s.query, r, options...)
+	}
+	s.warn(warnings)
+	return answer, err
+}
+
+func (s *prometheusSensor) warn(warnings v1.Warnings) {
+	text := s.client.secrets.hide(strings.Join(warnings, "; "))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text != s.warnings && text != "" {
+		s.log.Warn("Prometheus answered with warnings", "query", s.query, "warnings", text)
+	}
+	s.warnings = text
+}
+
+// series are the answer's, each with the signal that it means.
+func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, error) {
+	switch v := answer.(type) {
+	case *model.Scalar:
+		if v.Timestamp == 0 {
+			return nil, errIncomplete
+		}
+		return []series{{signal: s.signal(v.Value, v.Timestamp)}}, nil
+	case model.Vector:
+		if v == nil {
+			return nil, errIncomplete
+		}
+		out := make([]series, len(v))
+		for i, sample := range v {
+			out[i].labels = sample.Metric
+			switch {
+			case sample.Histogram != nil:
+				out[i].signal = engine.Signal{State: engine.Error, Problem: "the answer is a native histogram; take histogram_quantile() or histogram_count() of it"}
+			case sample.Timestamp == 0:
+				return nil, errIncomplete
+			default:
+				out[i].signal = s.signal(sample.Value, sample.Timestamp)
+			}
+		}
+		return out, nil
+	case model.Matrix:
+		if v == nil {
+			return nil, errIncomplete
+		}
+		out := make([]series, len(v))
+		for i, stream := range v {
+			out[i] = series{labels: stream.Metric, signal: s.points(at, stream)}
+		}
+		return out, nil
+	case nil:
+		return nil, errIncomplete
+	}
+	return nil, fmt.Errorf("the answer is a %s, not a number", answer.Type())
+}
+
+// errIncomplete is an answer of the right form without what it should hold. Read
+// on, it would come out as zero.
+var errIncomplete = errors.New("the answer has no result where there should be one; is this a Prometheus?")
+
+func (s *prometheusSensor) signal(v model.SampleValue, t model.Time) engine.Signal {
+	out := engine.Signal{State: engine.OK, Value: float64(v), At: t.Time(), Window: s.window}
+	if bad(v) {
+		out.State, out.Value, out.Problem = engine.NaN, nil, "the value is "+v.String()
+	}
+	return out
+}
+
+func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engine.Signal {
+	if len(stream.Histograms) > 0 {
+		return engine.Signal{State: engine.Error, Problem: "the answer is a native histogram; take histogram_quantile() or histogram_count() of it"}
+	}
+	if len(stream.Values) == 0 {
+		return engine.Signal{State: engine.Empty}
+	}
+	out := engine.Signal{State: engine.OK, At: stream.Values[len(stream.Values)-1].Timestamp.Time(), Window: s.window}
+	points := make([]any, len(stream.Values))
+	for i, p := range stream.Values {
+		if bad(p.Value) {
+			out.State, out.Problem = engine.NaN, "a value is "+p.Value.String()
+			return out
+		}
+		points[i] = []any{at.Sub(p.Timestamp.Time()).Round(time.Millisecond).Seconds(), float64(p.Value)}
+	}
+	out.Value = points
+	return out
+}
+
+func bad(v model.SampleValue) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
+
+// server is Prometheus' API client over our own: it bounds what is read, and says
+// who it is.
+type server struct {
+	*client
+	base     *url.URL
+	lookback time.Duration
+}
+
+// URL is the address of an endpoint. The look-back goes here, in seconds, since
+// the client's own option writes half seconds in a way that Prometheus can't read.
+func (s *server) URL(endpoint string, _ map[string]string) *url.URL {
+	u := *s.base
+	u.Path, u.RawPath = path.Join("/", u.Path, endpoint), ""
+	if s.lookback > 0 {
+		q := u.Query()
+		q.Set("lookback_delta", strconv.FormatFloat(s.lookback.Seconds(), 'f', -1, 64))
+		u.RawQuery = q.Encode()
+	}
+	return &u
+}
+
+// Do sends one request.
+func (s *server) Do(ctx context.Context, r *http.Request) (*http.Response, []byte, error) {
+	resp, body, err := s.do(r.WithContext(ctx))
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode >= 500 {
+		// The client says the number alone, though Prometheus may say why.
+		var said v1.Error
+		if json.Unmarshal(body, &struct {
+			Type *v1.ErrorType `json:"errorType"`
+			Msg  *string       `json:"error"`
+		}{&said.Type, &said.Msg}) == nil && said.Msg != "" {
+			return nil, nil, s.secrets.clean(place(r.URL), &said)
+		}
+	}
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode < 300 && strings.Contains(kind, "html") {
+		return nil, nil, s.secrets.clean(place(r.URL), errors.New("answered a web page, not JSON; is this a Prometheus?"))
+	}
+	return resp, body, nil
+}

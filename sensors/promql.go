@@ -1,0 +1,49 @@
+package sensors
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// checkQuery returns the mistake in a PromQL expression, with its place, and
+// refuses what can't be a number for each target.
+func checkQuery(query string) []string {
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		// The first only: what the parser finds after it is mostly of its making.
+		return []string{"query: " + err.Error()}
+	}
+	switch expr.Type() {
+	case parser.ValueTypeString:
+		return []string{"query: 1:1: is a text, not a number"}
+	case parser.ValueTypeMatrix:
+		return []string{fmt.Sprintf("query: 1:1: %s is a range vector; take rate() or avg_over_time() of it, or drop the range", expr)}
+	}
+	return nil
+}
+
+// queryWindow is the longest span of samples that a query computes over: its
+// largest range selector or subquery, nested ones added up; 0 if it is of an instant.
+func queryWindow(query string) time.Duration {
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		return 0
+	}
+	var longest time.Duration
+	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
+		var span time.Duration
+		for _, n := range append(path[:len(path):len(path)], node) {
+			switch n := n.(type) {
+			case *parser.MatrixSelector:
+				span += n.Range
+			case *parser.SubqueryExpr:
+				span += n.Range
+			}
+		}
+		longest = max(longest, span)
+		return nil
+	})
+	return longest
+}
