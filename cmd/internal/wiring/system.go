@@ -113,7 +113,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 		}
 	}
 	s.Host = engine.NewHost(engine.Config{
-		Clock: o.Clock, Journal: s.Journal, Policies: s.Policies, Observer: engine.Observers(o.Observers), Log: o.Log,
+		Clock: o.Clock, Grace: agentsGrace, Journal: s.Journal, Policies: s.Policies, Observer: engine.Observers(o.Observers), Log: o.Log,
 		Verbs: actuators.Offer(actuators.Env{
 			Local: s.Local, Credentials: s.credentials.authorization, Now: o.Clock.Now,
 			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
@@ -149,9 +149,13 @@ func (s *System) Surroundings() Surroundings {
 	return around
 }
 
-// closeDeadline bounds the end of the orchestrator and the journal, after the
-// agents have had their own grace.
-const closeDeadline = 4 * time.Second
+// What each part is given to end; together they stay below the 15 s in which the
+// process promises to be gone.
+const (
+	agentsGrace     = 8 * time.Second
+	localDeadline   = 3 * time.Second
+	journalDeadline = 2 * time.Second
+)
 
 // Close stops the agents, which finish or hand over their acts, then everything
 // else, in the reverse order of the start.
@@ -169,12 +173,27 @@ func (s *System) Close(ctx context.Context) error {
 		if s.opts.StopPods {
 			ending = local.StopAll
 		}
-		localCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeDeadline)
+		localCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), localDeadline)
 		errs = append(errs, s.Local.Close(localCtx, ending))
 		cancel()
 	}
 	if s.Journal != nil {
-		errs = append(errs, s.Journal.Close())
+		errs = append(errs, within(journalDeadline, s.Journal.Close))
 	}
 	return errors.Join(errs...)
+}
+
+// within waits for a call that takes no context, so far: a disk that is stuck must
+// not keep the process from ending. What was acknowledged is on disk already.
+func within(d time.Duration, call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return fmt.Errorf("the journal did not close within %s; what was acknowledged is kept", d)
+	}
 }
