@@ -3,8 +3,8 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -48,8 +48,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		line := 1 + bytes.Count(raw[:min(int(d.InputOffset()), len(raw))], []byte("\n"))
-		return nil, fmt.Errorf("line %d: %w; `scanflow eval` prints a document to begin with", line, err)
+		return nil, fmt.Errorf("%s%w; `scanflow eval` prints a document to begin with", lineOf(raw, err), err)
 	}
 	out := &Document{Agent: &AgentInfo{}, Trigger: &TriggerInfo{Kind: "manual"}, Params: w.Params, Memory: w.Memory}
 	if w.Agent != nil {
@@ -62,7 +61,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 		out.Now = time.Unix(0, *w.NowNS).UTC()
 	}
 	out.Target = Target(w.Target)
-	for _, name := range slices.Sorted(maps.Keys(w.Signals)) {
+	for _, name := range sortedKeys(w.Signals) {
 		s := w.Signals[name]
 		if !slices.Contains(States, s.State) {
 			return nil, fmt.Errorf("signals.%s.state: %q is none of ok, empty, nan, stale, error", name, s.State)
@@ -74,10 +73,26 @@ func ReadDocument(raw []byte) (*Document, error) {
 		out.Names = append(out.Names, name)
 		out.Signals = append(out.Signals, signal)
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.Claims)) {
+	for _, name := range sortedKeys(w.Claims) {
 		c := w.Claims[name]
 		c.Name = name
 		out.Claims = append(out.Claims, c)
 	}
 	return out, nil
+}
+
+// lineOf is "line N: " where a JSON error has a place.
+func lineOf(raw []byte, err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var at int64
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &kind):
+		at = kind.Offset
+	default:
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", 1+bytes.Count(raw[:min(int(at), len(raw))], []byte("\n")))
 }

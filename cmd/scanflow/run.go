@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -86,7 +88,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: o.policies, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, Observers: []engine.Observer{metrics, decisionLog{log}}, Log: log,
+		Prometheus: o.prometheus, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
 	})
 	if err != nil {
 		return err
@@ -187,12 +189,28 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 	}
 }
 
-// decisionLog writes what was decided and done to the log.
-type decisionLog struct{ hclog.Logger }
+// decisionLog writes what was decided and done to the log. A problem that stays is
+// written once, and once more when it has passed.
+type decisionLog struct {
+	hclog.Logger
+	mu       sync.Mutex
+	problems map[string][]string // by agent
+}
 
-func (l decisionLog) Fired(f engine.FiringRecord) {
+func (l *decisionLog) Fired(f engine.FiringRecord) {
+	l.mu.Lock()
+	before := l.problems[f.Agent]
+	l.problems[f.Agent] = f.Problems
+	l.mu.Unlock()
 	for _, p := range f.Problems {
-		l.Warn("problem", "agent", f.Agent, "firing", f.ID, "problem", p)
+		if !slices.Contains(before, p) {
+			l.Warn("problem", "agent", f.Agent, "firing", f.ID, "problem", p)
+		}
+	}
+	for _, p := range before {
+		if !slices.Contains(f.Problems, p) {
+			l.Info("problem has passed", "agent", f.Agent, "firing", f.ID, "problem", p)
+		}
 	}
 	for _, d := range f.Decisions {
 		l.Info("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
@@ -200,7 +218,7 @@ func (l decisionLog) Fired(f engine.FiringRecord) {
 	}
 }
 
-func (l decisionLog) Acted(a engine.Act) {
+func (l *decisionLog) Acted(a engine.Act) {
 	write := l.Info
 	if a.Outcome.Status == engine.Failed {
 		write = l.Error

@@ -77,12 +77,29 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 			line("%6.1f%%  %s  %s", f.Percent, f.File, uncovered(f.Uncovered))
 		}
 	}
+	counts, all := tally(r)
 	for _, o := range []policy.TestOutcome{policy.Pass, policy.Fail, policy.Errored, policy.Skipped} {
-		if n := r.Count(o); n > 0 {
-			line("%s: %d/%d", o, n, len(r.Results))
+		if n := counts[o]; n > 0 {
+			line("%s: %d/%d", o, n, all)
 		}
 	}
 	line("coverage: %.1f%%", r.Percent)
+}
+
+// tally counts as `opa test` does: each row of a table is a test.
+func tally(r policy.TestReport) (counts map[policy.TestOutcome]int, all int) {
+	counts = map[policy.TestOutcome]int{}
+	for _, t := range r.Results {
+		if len(t.Cases) == 0 {
+			counts[t.Outcome]++
+			all++
+		}
+		for _, c := range t.Cases {
+			counts[c.Outcome]++
+			all++
+		}
+	}
+	return counts, all
 }
 
 func uncovered(lines []int) string {
