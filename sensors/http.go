@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +18,13 @@ import (
 
 // HTTPConfig takes a value out of a JSON answer.
 //
-// The value is whatever the pointer finds: a number, a text, a boolean, an array
-// or an object. Nothing there, or null, is no value.
+// The value is a number, or of the type that the manifest declares. Anything else is
+// an error: in Rego "50" > 1000 is true, as every text is above every number.
+// Nothing there, or null, is no value.
 type HTTPConfig struct {
 	URL       string            `json:"url" required:"true" doc:"address to GET, with {name}, {namespace} and {label:NAME}; without any of them it is asked once for the whole fleet"`
 	Pointer   string            `json:"pointer,omitempty" doc:"JSON Pointer (RFC 6901) to the value, with the same placeholders; the whole answer if absent"`
+	Type      string            `json:"type,omitempty" default:"number" enum:"number,string,boolean,array,object" doc:"what the value must be; anything else is an error"`
 	Timestamp string            `json:"timestamp,omitempty" doc:"JSON Pointer to when the value was measured: RFC 3339, or seconds since 1970; else it is as of now"`
 	Timeout   manifest.Duration `json:"timeout,omitempty" doc:"of one request; 2s if absent, and at most half the sensor's own"`
 
@@ -50,8 +53,12 @@ func (c *HTTPConfig) Check() []string {
 	return mistakes
 }
 
+// ValueType is the JSON type that the signal's value has.
+func (c *HTTPConfig) ValueType() string { return cmp.Or(c.Type, "number") }
+
 type httpSensor struct {
 	client                  *client
+	kind                    string
 	url, pointer, timestamp template
 	fan                     fan
 }
@@ -64,7 +71,7 @@ func newHTTP(c *HTTPConfig, _ Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &httpSensor{client: cl, fan: fan{timeout: c.Timeout.Duration}}
+	s := &httpSensor{client: cl, kind: c.ValueType(), fan: fan{timeout: c.Timeout.Duration}}
 	for _, t := range []struct {
 		into *template
 		text string
@@ -145,6 +152,9 @@ func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine
 	if !found {
 		return engine.Signal{State: engine.Empty, Problem: "the answer has nothing there"}
 	}
+	if is := jsonType(value); is != s.kind {
+		return engine.Signal{State: engine.Error, Problem: "the value is of type " + is + ", not " + s.kind + "; if that is meant, say so by type"}
+	}
 	out := engine.Signal{State: engine.OK, Value: value, At: at}
 	if len(s.timestamp.parts) == 0 {
 		return out
@@ -160,6 +170,21 @@ func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine
 		return engine.Signal{State: engine.Error, Problem: "timestamp: " + err.Error()}
 	}
 	return out
+}
+
+// jsonType is a JSON value's type, as JSON Schema names it.
+func jsonType(v any) string {
+	switch v.(type) {
+	case float64:
+		return "number"
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case []any:
+		return "array"
+	}
+	return "object"
 }
 
 func (s *httpSensor) find(at template, target *engine.Target, doc any) (value any, found bool, err error) {

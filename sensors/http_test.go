@@ -44,9 +44,33 @@ func TestHTTPTakesAValueByPointer(t *testing.T) {
 		"/models/a/":                   empty,
 	} {
 		t.Run(pointer, func(t *testing.T) {
-			s := build(t, "http", &sensors.HTTPConfig{URL: address, Pointer: pointer}, sensors.Env{})
+			s := build(t, "http", &sensors.HTTPConfig{URL: address, Pointer: pointer, Type: typeOf(want.Value)}, sensors.Env{})
 			require.Empty(t, cmp.Diff(want, sampleAt(t, s, now, target("x", "a", "odd", "b/c~d"))[0]))
 		})
+	}
+}
+
+func typeOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	case []any:
+		return "array"
+	}
+	return ""
+}
+
+// Defect 1 of the published system, again: a text compared with a number.
+func TestDefect1ATextIsNeverTakenForANumber(t *testing.T) {
+	address := serve(t, text(200, "application/json", `{"load": "50", "up": true}`))
+	for pointer, want := range map[string]string{"/load": "the value is of type string, not number", "/up": "the value is of type boolean, not number", "": "the value is of type object, not number"} {
+		s := build(t, "http", &sensors.HTTPConfig{URL: address, Pointer: pointer}, sensors.Env{})
+		got := sampleAt(t, s, now, target("x", "a"))[0]
+		require.Equal(t, engine.Error, got.State)
+		require.Contains(t, got.Problem, want)
+		require.Nil(t, got.Value)
 	}
 }
 
@@ -78,7 +102,7 @@ func TestHTTPAsksOnceForTheFleetOrOnceForEach(t *testing.T) {
 	require.Equal(t, []any{1.0, 2.0, nil}, []any{got[0].Value, got[1].Value, got[2].Value})
 	require.Equal(t, engine.Empty, got[2].State)
 
-	got = sampleAt(t, build(t, "http", &sensors.HTTPConfig{URL: address + "/of/{name}", Pointer: "/path"}, sensors.Env{}), now, fleet...)
+	got = sampleAt(t, build(t, "http", &sensors.HTTPConfig{Type: "string", URL: address + "/of/{name}", Pointer: "/path"}, sensors.Env{}), now, fleet...)
 	require.Equal(t, int64(4), requests.Load())
 	require.Equal(t, []any{"/of/a", "/of/b", "/of/c"}, []any{got[0].Value, got[1].Value, got[2].Value})
 }

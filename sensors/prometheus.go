@@ -55,6 +55,14 @@ func (r RangeConfig) Check() (mistakes []string) {
 	return mistakes
 }
 
+// ValueType is the JSON type that the signal's value has.
+func (c *PrometheusConfig) ValueType() string {
+	if c.Range != nil {
+		return "array"
+	}
+	return "number"
+}
+
 func (c *PrometheusConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
 }

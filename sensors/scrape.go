@@ -51,6 +51,9 @@ func (q QuantileConfig) Check() (mistakes []string) {
 	return mistakes
 }
 
+// ValueType is the JSON type that the signal's value has.
+func (*ScrapeConfig) ValueType() string { return "number" }
+
 func (c *ScrapeConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
 }

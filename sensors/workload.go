@@ -18,6 +18,9 @@ type workload struct {
 	number func(engine.Workload) int
 }
 
+// ValueType is the JSON type that the signal's value has.
+func (*WorkloadConfig) ValueType() string { return "number" }
+
 func newWorkload(c *WorkloadConfig, env Env) (engine.Sensor, error) {
 	if env.Workloads == nil {
 		return nil, errors.New("no orchestrator runs here, so there are no workloads to look at; use another kind of sensor")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -38,7 +39,7 @@ which "scanflow eval --input" takes.`,
 				return fmt.Errorf("--until: %w", err)
 			}
 			filter.Verdict = engine.Verdict(verdict)
-			r, err := journal.OpenReader(cmd.Context(), data)
+			r, err := journal.OpenReader(cmd.Context(), wiring.JournalDir(data))
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ import (
 func DocumentSchema(a *Agent) map[string]any {
 	signals := map[string]any{}
 	for _, s := range a.Spec.Sensors {
-		signals[s.Name] = signalSchema("the signal " + s.Name)
+		signals[s.Name] = signalSchema("the signal "+s.Name, valueType(s.Config))
 	}
 	memory := map[string]any{}
 	for _, name := range a.Spec.Strategies {
@@ -53,15 +53,30 @@ func DocumentSchema(a *Agent) map[string]any {
 	}
 }
 
-func signalSchema(doc string) map[string]any {
+// valueType is what a sensor's configuration says that its values are; "" where it
+// does not say.
+func valueType(config any) string {
+	if typed, is := config.(interface{ ValueType() string }); is {
+		return typed.ValueType()
+	}
+	return ""
+}
+
+func signalSchema(doc, valueType string) map[string]any {
+	value := func(what, when string) map[string]any {
+		if valueType == "" {
+			return whatever(what + ", any JSON; " + when)
+		}
+		return number(valueType, what+"; "+when)
+	}
 	states := make([]string, len(engine.States))
 	for i, s := range engine.States {
 		states[i] = string(s)
 	}
 	return exactly(doc, map[string]any{
 		"state":  words("whether the value may be used", states...),
-		"value":  whatever("what was measured, any JSON; only where the state is ok"),
-		"last":   whatever("the last value that was ok; only where the state is not, and there was one"),
+		"value":  value("what was measured", "only where the state is ok"),
+		"last":   value("the last value that was ok", "only where the state is not, and there was one"),
 		"age_ns": number("integer", "nanoseconds since it was measured; absent if it never was. To read it counts as reading now_ns"),
 		"window": number("integer", "nanoseconds that the value was computed over; 0 for an instant"),
 	}, "value", "last", "age_ns")

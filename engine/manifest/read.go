@@ -167,7 +167,7 @@ func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, Mistakes) {
 			"expected apiVersion "+APIVersion+" and kind "+Kind)
 		return nil, d.mistakes
 	}
-	agent := &Agent{File: file, Line: node.Line}
+	agent := &Agent{File: file, Line: node.Line, node: node}
 	d.decode(agent)
 	if node.Kind == yaml.MappingNode {
 		(&validator{decoder: d, agent: agent}).validate()

@@ -1,6 +1,10 @@
 package manifest
 
-import "github.com/scanflow-k8s/scanflow/engine"
+import (
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
 
 // APIVersion and Kind say that an object is an Agent.
 const (
@@ -18,6 +22,7 @@ type Agent struct {
 	// File and Line are where it was read.
 	File string `json:"-"`
 	Line int    `json:"-"`
+	node *yaml.Node
 }
 
 // Metadata names the agent.

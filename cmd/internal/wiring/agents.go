@@ -47,9 +47,9 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 	var errs []error
 	if selector, selected := a.Selector(); selected {
 		if around.Orchestrator == nil {
-			errs = append(errs, fmt.Errorf("%s:%d: spec.targets.selector: nothing here runs workloads; start with --workloads DIR, or list the targets under static", a.File, a.Line))
+			errs = append(errs, manifest.Mistakes{a.Mistaken("spec.targets.selector", "nothing here runs workloads", "start with --workloads DIR, or list the targets under static")})
 		} else if spec.Fleet, err = around.Orchestrator.Fleet(selector); err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: spec.targets: %w", a.File, a.Line, err))
+			errs = append(errs, manifest.Mistakes{a.Mistaken("spec.targets", err.Error(), "")})
 		}
 	}
 	for i, s := range a.Spec.Sensors {
@@ -57,7 +57,7 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 			Prometheus: around.Prometheus, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: spec.sensors[%d] (%s): %w", a.File, a.Line, i, s.Name, err))
+			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
 			continue
 		}
 		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration})

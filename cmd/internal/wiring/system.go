@@ -66,6 +66,9 @@ func PolicyReader(path string) policy.Reader {
 	return policy.FromPath(path)
 }
 
+// JournalDir is where the journal lies in a data folder.
+func JournalDir(data string) string { return filepath.Join(data, "journal") }
+
 // Start reads everything, and runs. Whatever is wrong with manifests, workloads
 // and policies is reported together, and then nothing is started.
 func Start(ctx context.Context, o Options) (*System, error) {
@@ -98,7 +101,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	var err error
-	s.Journal, err = journal.Open(ctx, filepath.Join(o.Data, "journal"), journal.Options{Log: o.Log.Named("journal"), Clock: o.Clock, Tolerant: true})
+	s.Journal, err = journal.Open(ctx, JournalDir(o.Data), journal.Options{Log: o.Log.Named("journal"), Clock: o.Clock, Tolerant: true})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 		present := []string{}
 		for i, s := range a.Spec.Strategies {
 			if !rev.Has(s) {
-				unfit = append(unfit, fmt.Sprintf("%s:%d: spec.strategies[%d]: no strategy %q in the policies; they have %s", a.File, a.Line, i, s, strings.Join(rev.Strategies(), ", ")))
+				unfit = append(unfit, a.Mistaken(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).String())
 				continue
 			}
 			present = append(present, s)
