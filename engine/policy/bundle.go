@@ -1,0 +1,74 @@
+package policy
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/bundle"
+)
+
+// ReadBundle reads an OPA bundle, a .tar.gz. A signed bundle is refused: no key
+// is configured here to check it with.
+func ReadBundle(name string) (Source, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Source{}, fmt.Errorf("read bundle: %w", err)
+	}
+	var c collector
+	if err := c.add(name, f); err != nil {
+		return Source{}, fmt.Errorf("read bundle: %w", err)
+	}
+	packed := c.files[0].Content
+	files, err := unpack(packed)
+	if err != nil {
+		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
+	}
+	src, err := assemble(name, files)
+	if err != nil {
+		return Source{}, err
+	}
+	// OPA's own reader judges the manifest and the signatures. It stops at the first
+	// file that does not parse; compile names them all.
+	_, err = bundle.NewReader(bytes.NewReader(packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).Read()
+	var parse ast.Errors
+	if err != nil && !errors.As(err, &parse) {
+		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
+	}
+	return src, nil
+}
+
+func unpack(packed []byte) ([]File, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	var c collector
+	tr := tar.NewReader(io.LimitReader(zr, 2*MaxBytes)) // what isn't wanted is unpacked too
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return c.files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		if name == "patch.json" {
+			return nil, errors.New("it is a delta bundle; build a whole one")
+		}
+		if h.Typeflag != tar.TypeReg || !wanted(name) {
+			continue
+		}
+		if err := c.add(name, io.NopCloser(tr)); err != nil {
+			return nil, err
+		}
+	}
+}

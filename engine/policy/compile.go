@@ -1,0 +1,189 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+)
+
+// Options are how a revision is built and asked. The zero value is meant for use.
+type Options struct {
+	// Deadline bounds one evaluation; 0 is one second.
+	Deadline time.Duration
+	// TestTimeout bounds the tests of a revision together; 0 is 30 seconds.
+	TestTimeout time.Duration
+	// NoRules leaves Evaluation.Rules empty, which makes an evaluation a little cheaper.
+	NoRules bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Deadline <= 0 {
+		o.Deadline = time.Second
+	}
+	if o.TestTimeout <= 0 {
+		o.TestTimeout = 30 * time.Second
+	}
+	return o
+}
+
+// Compile makes a revision without running its tests. The error is of type
+// Mistakes and names all of them.
+func Compile(ctx context.Context, src Source, opts Options) (*Revision, error) {
+	b, err := newBuild(ctx, src, opts)
+	if err != nil {
+		return nil, err
+	}
+	if b.compiler.Compile(b.modules); b.compiler.Failed() {
+		return nil, fromOPA(b.compiler.Errors).err()
+	}
+	return b.revision()
+}
+
+// build is a revision in the making.
+type build struct {
+	src      Source
+	opts     Options
+	modules  map[string]*ast.Module
+	store    storage.Store
+	compiler *ast.Compiler
+}
+
+func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
+	b := &build{src: src, opts: opts.withDefaults()}
+	var mistakes Mistakes
+	if b.modules, mistakes = parse(&src); len(mistakes) > 0 {
+		return nil, mistakes.err()
+	}
+	b.store = inmem.NewFromObjectWithOpts(src.Data, inmem.OptReturnASTValuesOnRead(true))
+	b.compiler = newCompiler().WithStrict(true).WithPathConflictsCheck(func(path []string) (bool, error) {
+		txn, err := b.store.NewTransaction(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer b.store.Abort(ctx, txn)
+		return storage.NonEmpty(ctx, b.store, txn)(path)
+	})
+	return b, nil
+}
+
+func newCompiler() *ast.Compiler {
+	return ast.NewCompiler().
+		WithCapabilities(capabilities()).
+		WithDefaultRegoVersion(ast.RegoV1).
+		WithUseTypeCheckAnnotations(true).
+		SetErrorLimit(0)
+}
+
+// revision checks the compiled modules and makes them ready.
+func (b *build) revision() (*Revision, error) {
+	rev := newRevision(b)
+	if mistakes := rev.inspect(); len(mistakes) > 0 {
+		return nil, mistakes.err()
+	}
+	return rev, nil
+}
+
+// parse reads all modules, on all cores.
+func parse(src *Source) (map[string]*ast.Module, Mistakes) {
+	opts := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()}
+	modules := map[string]*ast.Module{}
+	var mistakes Mistakes
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for _, f := range src.Files {
+		if !strings.HasSuffix(f.Path, ".rego") {
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			m, err := ast.ParseModuleWithOpts(f.Path, string(f.Content), opts)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				mistakes = append(mistakes, fromOPA(err)...)
+			case m == nil:
+				mistakes = append(mistakes, Mistake{File: f.Path, Message: "the file is empty", Fix: "begin it with a package, or delete it"})
+			case !packageInRoots(src, m):
+				mistakes = append(mistakes, at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root"))
+			default:
+				label(m)
+				modules[f.Path] = m
+			}
+		})
+	}
+	wg.Wait()
+	return modules, mistakes.sorted()
+}
+
+// ruleLabel is the key under which a rule's title travels through OPA's tracker.
+const ruleLabel = "scanflow.dev/rule"
+
+// label gives each titled `propose` rule a label, by which OPA's tracker tells
+// that it fired.
+func label(m *ast.Module) {
+	strategy, ok := under(m.Package.Path, strategiesRoot)
+	if !ok || isTest(m) {
+		return
+	}
+	for _, a := range m.Annotations {
+		target := a.GetTargetPath()
+		if a.Scope != "rule" || a.Title == "" || len(target) == 0 || !isNamed(target, "propose") {
+			continue
+		}
+		labels := map[string]any{ruleLabel: strategy + "\n" + a.Title}
+		for k, v := range a.Labels {
+			if k != ruleLabel {
+				labels[k] = v
+			}
+		}
+		a.Labels = labels
+	}
+}
+
+func isNamed(ref ast.Ref, name string) bool {
+	s, ok := ref[len(ref)-1].Value.(ast.String)
+	return ok && string(s) == name
+}
+
+// isTest tells whether a module holds tests and no policy.
+func isTest(m *ast.Module) bool {
+	if m.Package.Location != nil && strings.HasSuffix(m.Package.Location.File, "_test.rego") {
+		return true
+	}
+	last, ok := m.Package.Path[len(m.Package.Path)-1].Value.(ast.String)
+	return ok && strings.HasSuffix(string(last), "_test")
+}
+
+const (
+	strategiesRoot = "strategies"
+	guardsRoot     = "guards"
+)
+
+// under gives the name of a package below data.scanflow.ROOT, its parts joined by dots.
+func under(pkg ast.Ref, root string) (string, bool) {
+	if len(pkg) < 4 {
+		return "", false
+	}
+	var parts []string
+	for _, t := range pkg[1:] {
+		s, ok := t.Value.(ast.String)
+		if !ok {
+			return "", false
+		}
+		parts = append(parts, string(s))
+	}
+	if parts[0] != "scanflow" || parts[1] != root {
+		return "", false
+	}
+	return strings.Join(parts[2:], "."), true
+}

@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+)
+
+// explainDeadline is longer than that of a decision: a full trace costs about
+// eleven times as much.
+const explainDeadline = 10 * time.Second
+
+// maxEvents bounds a trace; more is no explanation to anybody.
+const maxEvents = 20_000
+
+// Explain evaluates one strategy on a document as stored (see
+// engine.Document.Input) and returns the trace of it as text, with the answer.
+func (r *Revision) Explain(ctx context.Context, strategy string, input map[string]any) (string, error) {
+	s := r.strategies[strategy]
+	if s == nil {
+		return "", fmt.Errorf("explain: there is no strategy %q; the strategies are %s", strategy, signalNames(r.Strategies()))
+	}
+	value, err := ast.InterfaceToValue(input)
+	if err != nil {
+		return "", fmt.Errorf("explain %s: the document: %w", strategy, err)
+	}
+	m := r.queries.member(strategy, s.pkg, "propose")
+	query, err := m.ready(ctx, r, m.body)
+	if err != nil {
+		return "", fmt.Errorf("explain %s: %w", strategy, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t := recorder{full: cancel}
+	answer, evalErr := run(ctx, query, explainDeadline, value, nil, rego.EvalQueryTracer(&t))
+	var out bytes.Buffer
+	topdown.PrettyTraceWithLocation(&out, lineage.Full(slices.Clip(t.events)))
+	switch {
+	case t.dropped:
+		fmt.Fprintf(&out, "... the trace is cut after %d steps\n", maxEvents)
+	case evalErr != nil:
+		fmt.Fprintf(&out, "error: %s\n", evalErr)
+	default:
+		fmt.Fprintf(&out, "propose = %v\n", answer)
+	}
+	return out.String(), nil
+}
+
+// recorder is a topdown.BufferTracer with a bound.
+type recorder struct {
+	events  topdown.BufferTracer
+	dropped bool
+	full    func() // ends the evaluation
+}
+
+// Enabled is part of topdown.QueryTracer.
+func (*recorder) Enabled() bool { return true }
+
+// TraceEvent is part of topdown.QueryTracer.
+func (r *recorder) TraceEvent(e topdown.Event) {
+	if len(r.events) >= maxEvents {
+		r.dropped = true
+		r.full()
+		return
+	}
+	r.events.TraceEvent(e)
+}
+
+// Config is part of topdown.QueryTracer.
+func (r *recorder) Config() topdown.TraceConfig { return r.events.Config() }

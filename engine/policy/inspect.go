@@ -1,0 +1,131 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// strategy is what the text of one strategy tells.
+type strategy struct {
+	pkg   ast.Ref
+	reads *reads
+	rules []*ast.Rule
+}
+
+// inspect finds the strategies and guards in the compiled modules, and judges
+// their text.
+func (r *Revision) inspect() Mistakes {
+	var mistakes Mistakes
+	t := newTracer(r.compiler)
+	tested := map[string]bool{}
+	guards := map[string]ast.Ref{}
+	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
+		m := r.compiler.Modules[file]
+		if isTest(m) {
+			if slices.ContainsFunc(m.Rules, isTestRule) {
+				tested[strings.TrimSuffix(m.Package.Path.String(), "_test")] = true
+			}
+			continue
+		}
+		if name, ok := under(m.Package.Path, strategiesRoot); ok {
+			s := r.strategies[name]
+			if s == nil {
+				s = &strategy{pkg: m.Package.Path, reads: newReads()}
+				r.strategies[name] = s
+			}
+			for _, rule := range m.Rules {
+				if isRule(rule, "propose") {
+					read := t.rule(rule, nil, nil)
+					s.reads.add(read)
+					s.rules = append(s.rules, rule)
+					mistakes = append(mistakes, checkPropose(rule, read)...)
+					r.warnings = append(r.warnings, undescribed(rule, r.compiler.GetAnnotationSet())...)
+				}
+			}
+		}
+		if name, ok := under(m.Package.Path, guardsRoot); ok {
+			for _, rule := range m.Rules {
+				if isRule(rule, "deny") {
+					g, wrong := newGuardRule(name, rule, t.rule(rule, nil, nil), r.compiler.GetAnnotationSet().Chain(rule))
+					mistakes = append(mistakes, wrong...)
+					guards[name] = m.Package.Path
+					r.guardRules = append(r.guardRules, g)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.strategies)) {
+		s := r.strategies[name]
+		if len(s.rules) == 0 {
+			r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s proposes nothing", s.pkg), Fix: "add `propose contains proposal if {...}`, or move it out of scanflow.strategies"})
+			delete(r.strategies, name)
+			continue
+		}
+		r.warnUntested(s.pkg, tested)
+	}
+	for _, name := range slices.Sorted(maps.Keys(guards)) {
+		r.warnUntested(guards[name], tested)
+		r.guards = append(r.guards, guard{name: name, pkg: guards[name]})
+	}
+	r.warnings = r.warnings.sorted()
+	return mistakes
+}
+
+func (r *Revision) warnUntested(pkg ast.Ref, tested map[string]bool) {
+	if !tested[pkg.String()] {
+		r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s has no tests", pkg), Fix: "add rules test_... in a package of that name with _test at its end"})
+	}
+}
+
+// isRule tells whether a rule defines the name, whatever its form.
+func isRule(rule *ast.Rule, name string) bool {
+	ref := rule.Head.Ref()
+	return len(ref) > 0 && ref[0].Value.Compare(ast.Var(name)) == 0
+}
+
+func isTestRule(rule *ast.Rule) bool {
+	ref := rule.Head.Ref()
+	v, ok := ref[0].Value.(ast.Var)
+	return ok && (strings.HasPrefix(string(v), "test_") || strings.HasPrefix(string(v), "todo_test_"))
+}
+
+// undescribed warns of METADATA that a propose rule lacks.
+func undescribed(rule *ast.Rule, notes *ast.AnnotationSet) Mistakes {
+	var title, description, layer bool
+	for _, a := range notes.GetRuleScope(rule) {
+		title = title || a.Title != ""
+		description = description || a.Description != ""
+		layer = layer || a.Custom["layer"] != nil
+	}
+	var lacks []string
+	for _, l := range []struct {
+		name string
+		has  bool
+	}{{"title", title}, {"description", description}, {"custom.layer", layer}} {
+		if !l.has {
+			lacks = append(lacks, l.name)
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return Mistakes{at(rule.Location, "the METADATA of this propose rule has no "+strings.Join(lacks, ", "), "write it in a # METADATA comment above the rule")}
+}
+
+// Reads says which parts of a document the strategies read, between them.
+// Unknown strategies read nothing.
+func (r *Revision) Reads(strategies []string) engine.Reads {
+	all := newReads()
+	for _, name := range strategies {
+		if s := r.strategies[name]; s != nil {
+			all.add(s.reads)
+		}
+	}
+	return all.engine()
+}

@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const helpers = `package scanflow.lib.h
+
+busy if input.signals.rps.value > 10
+
+value(name) := input.signals[name].value
+
+high(signal) if signal.value > 10
+
+old(signal) if signal.age_ns > 1000
+
+load := input.signals.rps
+
+first := load.value
+
+outer(name) := value(name)
+
+get(name) := object.get(input.signals, [name, "value"], 0)
+
+any_bad if {
+	some name
+	input.signals[name].state != "ok"
+}
+`
+
+func proposing(condition, because string) map[string]string {
+	return map[string]string{
+		"h.rego": helpers,
+		"x.rego": "package scanflow.strategies.x\n\nimport data.scanflow.lib.h\n\npropose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": " + because + "} if {\n\t" + condition + "\n}\n\nuses := h.first\n",
+	}
+}
+
+func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
+	rps := []string{"rps"}
+	for name, c := range map[string]struct {
+		condition string
+		because   string
+		want      engine.Reads
+	}{
+		"directly":                   {`input.signals.rps.value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"in brackets":                {`input["signals"]["rps"].value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"its state":                  {`input.signals.rps.state == "empty"`, `["rps:empty"]`, engine.Reads{Signals: rps}},
+		"its age":                    {`input.signals.rps.age_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"as a whole":                 {`is_object(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"by a local name":            {"s := input.signals.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
+		"by two local names":         {"all := input.signals\n\ts := all.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
+		"by a name of the whole":     {"doc := input\n\tdoc.signals.rps.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
+		"the name is a constant":     {"name := \"rps\"\n\tinput.signals[name].value > 1", `["rps"]`, engine.Reads{Signals: rps}},
+		"a value in a local":         {"v := input.signals.rps.value\n\tv > 1", `["rps"]`, engine.Reads{Signals: rps}},
+		"a value that goes unused":   {"_ := input.signals.rps.value", `["rps"]`, engine.Reads{Signals: rps}},
+		"under not":                  {`not input.signals.rps.value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"not of a helper":            {`not h.busy`, `["rps"]`, engine.Reads{Signals: rps}},
+		"a helper given the signal":  {`h.high(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps}},
+		"a helper given its name":    {`h.value("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"a helper of a helper":       {`h.outer("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"a helper that looks at age": {`h.old(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"a rule that is a signal":    {`h.load.value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"in a comprehension":         {`count([v | v := input.signals.rps.value; v > 1]) > 0`, `["rps"]`, engine.Reads{Signals: rps}},
+		"in every":                   {`every n in [1, 2] { input.signals.rps.value > n }`, `["rps"]`, engine.Reads{Signals: rps}},
+		"object.get":                 {`object.get(input, ["signals", "rps", "value"], 0) > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"object.get in a helper":     {`h.get("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"two of them":                {"input.signals.rps.value > 1\n\tinput.signals.errors.value > 1", `["rps", "errors"]`, engine.Reads{Signals: []string{"errors", "rps"}}},
+		"the time":                   {`input.now_ns > 1`, `[]`, engine.Reads{Now: true}},
+		"other sections": {"input.target.name\n\tinput.memory.x\n\tinput.claims.replicas\n\tinput.trigger.kind\n\tinput.params.a", `[]`,
+			engine.Reads{Target: true, Memory: true, Claims: true, Trigger: true}},
+		"nothing": {`input.params.a`, `[]`, engine.Reads{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rev, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})
+			require.NoError(t, err)
+			require.Empty(t, cmp.Diff(c.want, rev.Reads([]string{"x"})))
+		})
+	}
+}
+
+func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
+	for name, c := range map[string]struct{ condition, because, says string }{
+		"unnamed":                     {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
+		"another is named":            {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
+		"read in a function":          {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
+		"not of a helper":             {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},
+		"given to a function":         {`h.high(input.signals.rps)`, `[]`, `reads signal "rps"`},
+		"given by a local name":       {"s := input.signals.rps\n\th.high(s)", `[]`, `reads signal "rps"`},
+		"under a comprehension":       {`count([1 | h.busy]) == 0`, `[]`, `reads signal "rps"`},
+		"any signal":                  {"some name\n\tinput.signals[name].value > 1", `["rps"]`, `reads signals whose names the text doesn't tell (x.rego:7); read each signal by its name`},
+		"any signal, in a helper":     {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:21)`},
+		"all signals":                 {`count(input.signals) > 1`, `["rps"]`, `doesn't tell`},
+		"the whole document":          {`count(input) > 1`, `["rps"]`, `doesn't tell`},
+		"because is computed":         {`input.params.a`, `[s | some s in ["rps"]]`, `because must be a literal array`},
+		"because from the document":   {`input.params.a`, `input.params.because`, `because must be a literal array`},
+		"because holds a computed":    {`input.params.a`, `[input.params.a]`, `not a signal's name`},
+		"because with a state unkown": {`input.params.a`, `["rps:missing"]`, `there is no state "missing"; the states are ok, empty, nan, stale, error`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})
+			require.ErrorContains(t, err, c.says)
+			require.IsType(t, Mistakes{}, err)
+		})
+	}
+}
+
+func TestTheFormOfPropose(t *testing.T) {
+	object := `{"primitive": "p", "reason": "r", "because": ["rps"]}`
+	for name, c := range map[string]struct{ rego, says string }{
+		"in the head":            {`propose contains ` + object + ` if input.signals.rps.value > 1`, ""},
+		"a local":                {"propose contains p if {\n\tinput.signals.rps.value > 1\n\tp := " + object + "\n}", ""},
+		"because is a local":     {"propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": b} if {\n\tb := [\"rps\"]\n\tinput.signals.rps.value > 1\n}", ""},
+		"both are locals":        {"propose contains p if {\n\tb := [\"rps\"]\n\tp := {\"primitive\": \"p\", \"reason\": input.params.reason, \"because\": b}\n\tinput.signals.rps.value > 1\n}", ""},
+		"a complete rule":        {`propose := {` + object + `}`, "x.rego:3:1: propose must be a set of proposals; write it as `propose contains proposal if {...}`"},
+		"a default":              {"default propose := false", "propose must be a set of proposals"},
+		"an object of proposals": {`propose["a"] := ` + object, "propose must be a set of proposals"},
+		"from another rule":      {"propose contains p if some p in others\n\nothers := [" + object + "]", "propose must give an object written in this rule"},
+		"no because":             {`propose contains {"primitive": "p", "reason": "r"}`, "the proposal has no because"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Compile(context.Background(), source(t, one(c.rego)), Options{})
+			if c.says == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, c.says)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	rev := compiled(t, with(one(`propose contains {"primitive": "p", "reason": "r", "because": []}`),
+		"idle.rego", "package scanflow.strategies.idle\n\nproposes contains 1\n",
+		"g.rego", "package scanflow.guards.g\n\ndeny contains \"no\" if input.params.off\n"), Options{})
+	require.Equal(t, []string{"x"}, rev.Strategies())
+	require.Equal(t, `package data.scanflow.guards.g has no tests; add rules test_... in a package of that name with _test at its end
+package data.scanflow.strategies.idle proposes nothing; add `+"`propose contains proposal if {...}`"+`, or move it out of scanflow.strategies
+package data.scanflow.strategies.x has no tests; add rules test_... in a package of that name with _test at its end
+x.rego:3:1: the METADATA of this propose rule has no title, description, custom.layer; write it in a # METADATA comment above the rule`, messages(rev.Warnings()))
+}
+
+func TestAllMistakesAreNamedAtOnce(t *testing.T) {
+	_, err := Compile(context.Background(), source(t, map[string]string{
+		"a.rego": "package scanflow.strategies.a\n\npropose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []} if input.signals.rps.value > 1\n",
+		"b.rego": "package scanflow.strategies.b\n\npropose := 1\n",
+	}), Options{})
+	require.Len(t, err, 2)
+
+	_, err = Compile(context.Background(), source(t, map[string]string{
+		"a.rego": "package a\n\np if {\n", "b.rego": "package b\n\nq := := 1\n",
+	}), Options{})
+	require.ErrorContains(t, err, "a.rego:")
+	require.ErrorContains(t, err, "b.rego:3:")
+}
+
+func TestWhatDoesNotCompileIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		says  string
+	}{
+		"a syntax error":        {one("propose contains {"), "x.rego:3:"},
+		"an older Rego":         {one("propose[p] { p := 1 }"), "`if` keyword is required"},
+		"a type error":          {one("y := 1 + \"a\""), "x.rego:3:6: rego_type_error: plus: invalid argument(s)"},
+		"an unused variable":    {one("y if { z := 1 }"), "assigned var z unused"},
+		"an unused import":      {map[string]string{"x.rego": "package x\n\nimport data.y\n"}, "unused"},
+		"an unsafe variable":    {one("y if z > 1"), "var z is unsafe"},
+		"recursion":             {one("y if z\n\nz if y"), "recursive"},
+		"a request":             {one(`y := http.send({"method": "get", "url": "http://x"})`), "undefined function http.send; it is switched off: let a sensor fetch it"},
+		"the wall clock":        {one(`y := time.now_ns()`), "undefined function time.now_ns; it is switched off: read input.now_ns"},
+		"a random number":       {one(`y := rand.intn("a", 10)`), "undefined function rand.intn; it is switched off"},
+		"a random identity":     {one(`y := uuid.rfc4122("a")`), "undefined function uuid.rfc4122; it is switched off"},
+		"the runtime":           {one(`y := opa.runtime()`), "undefined function opa.runtime; it is switched off"},
+		"a name looked up":      {one(`y := net.lookup_ip_addr("a")`), "undefined function net.lookup_ip_addr; it is switched off"},
+		"an empty file":         {with(basic(), "empty.rego", "\n"), "empty.rego"},
+		"data over a rule":      {with(basic(), "scanflow/lib/load/replicas/data.json", `{"a": 1}`), "conflict"},
+		"a package elsewhere":   {with(basic(), "x.rego", "package other"), "x.rego:1:1: data.other is outside of the manifest's roots"},
+		"two packages conflict": {with(basic(), "x.rego", "package scanflow.lib\n\nload := 1"), "conflict"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Candidate(context.Background(), source(t, c.files), Options{})
+			require.ErrorContains(t, err, c.says)
+			require.IsType(t, Mistakes{}, err)
+		})
+	}
+}

@@ -1,0 +1,141 @@
+package policy
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/open-policy-agent/opa/cmd"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
+	files := with(basic(), "scanflow/lib/rates/data.yaml", "limit: 3\n", "scanflow/lib/data.json", `{"names": ["a"]}`, "notes.txt", "not a policy", "values.yaml", "not: data")
+	dir := t.TempDir()
+	write(t, dir, files)
+	folder, err := Read(dir)
+	require.NoError(t, err)
+	fsys, err := ReadFS(os.DirFS(dir))
+	require.NoError(t, err)
+	require.Equal(t, folder.ID(), fsys.ID())
+	require.Len(t, folder.ID(), 12)
+	require.Equal(t, []string{"scanflow"}, folder.Roots)
+
+	bundleFile := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	buildBundle(t, dir, bundleFile)
+	packed, err := Read(bundleFile)
+	require.NoError(t, err)
+	for _, src := range []Source{folder, fsys, packed} {
+		require.Len(t, src.Data["scanflow"], 1)
+		rev, err := Candidate(context.Background(), src, Options{})
+		require.NoError(t, err)
+		require.Len(t, rev.Evaluate(context.Background(), rev.Strategies(), document(70)).Proposals, 1)
+	}
+}
+
+// buildBundle makes a bundle with stock OPA.
+func buildBundle(t testing.TB, dir, to string) {
+	t.Helper()
+	c := cmd.Command(nil, "OPA")
+	c.SetArgs([]string{"build", "--bundle", dir, "--output", to})
+	require.NoError(t, c.Execute())
+}
+
+func TestTheRevisionIsTheContent(t *testing.T) {
+	id := source(t, basic()).ID()
+	require.Equal(t, id, source(t, basic()).ID())
+	require.NotEqual(t, id, source(t, with(basic(), "lib/load.rego", lib+"\n")).ID())
+	require.NotEqual(t, id, source(t, with(basic(), "lib/load.rego", "", "lib/other.rego", lib)).ID())
+}
+
+func TestAConfigMapMountIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	mountConfigMap(t, dir, "..2026_01", map[string]string{"load.rego": lib, "autoscale.rego": autoscale})
+	src, err := ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, src.Files, 2)
+	require.Equal(t, "autoscale.rego", src.Files[0].Path)
+}
+
+func TestLinksAreFollowedAndLoopsEnd(t *testing.T) {
+	elsewhere, dir := t.TempDir(), t.TempDir()
+	write(t, elsewhere, map[string]string{"autoscale.rego": autoscale})
+	write(t, dir, map[string]string{"lib/load.rego": lib, ".git/x.rego": "not read"})
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "more")))
+	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "lib", "loop")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling.rego")))
+	src, err := ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, src.Files, 2)
+}
+
+func TestWhatCanNotBeRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		says  string
+	}{
+		"no policy":            {map[string]string{"a.txt": ""}, "holds no .rego file"},
+		"a broken manifest":    {with(basic(), ".manifest", "{"), ".manifest: not a manifest"},
+		"an older Rego":        {with(basic(), ".manifest", `{"rego_version": 0}`), "set rego_version to 1"},
+		"a second manifest":    {with(basic(), "lib/.manifest", "{}"), "lib/.manifest: a manifest in a sub-folder"},
+		"broken data":          {with(basic(), "data.json", "{"), "data.json: can't be read as data"},
+		"broken YAML":          {with(basic(), "data.yaml", "a: [b"), "data.yaml: can't be read as data"},
+		"data of a list":       {with(basic(), "data.yaml", "- a"), "the top of a data file must be an object"},
+		"data twice":           {with(basic(), "scanflow/data.yaml", "a: 1", "scanflow/data.json", `{"a": 2}`), "data.scanflow.a is set by another data file too"},
+		"data outside of root": {with(basic(), "data.yaml", "other: 1"), "data.other is outside of the manifest's roots"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := fstest.MapFS{}
+			for name, text := range c.files {
+				fsys[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+			_, err := ReadFS(fsys)
+			require.ErrorContains(t, err, c.says)
+			require.True(t, IsMistake(err))
+		})
+	}
+	_, err := Read(filepath.Join(t.TempDir(), "gone"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Read(filepath.Join(t.TempDir(), "gone.tar.gz"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestTooMuchIsNotRead(t *testing.T) {
+	dir := t.TempDir()
+	big := bytes.Repeat([]byte("# all work and no play\n"), MaxBytes/40)
+	for _, name := range []string{"a.rego", "b.rego"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), big, 0o644))
+	}
+	_, err := ReadDir(dir)
+	require.ErrorContains(t, err, "larger than 32 MiB")
+}
+
+func TestBundlesThatAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, basic())
+	good := filepath.Join(t.TempDir(), "good.tar.gz")
+	buildBundle(t, dir, good)
+	whole, err := os.ReadFile(good)
+	require.NoError(t, err)
+
+	cut := filepath.Join(t.TempDir(), "cut.tar.gz")
+	require.NoError(t, os.WriteFile(cut, whole[:len(whole)/2], 0o644))
+	_, err = Read(cut)
+	require.ErrorContains(t, err, "unexpected EOF")
+
+	text := filepath.Join(t.TempDir(), "text.tar.gz")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("<html>", 100)), 0o644))
+	_, err = Read(text)
+	require.ErrorContains(t, err, "gzip: invalid header")
+
+	signed := filepath.Join(t.TempDir(), "signed.tar.gz")
+	c := cmd.Command(nil, "OPA")
+	c.SetArgs([]string{"build", "--bundle", dir, "--output", signed, "--signing-key", "not-really-secret", "--signing-alg", "HS256"})
+	require.NoError(t, c.Execute())
+	_, err = Read(signed)
+	require.ErrorContains(t, err, "verification key not provided")
+}

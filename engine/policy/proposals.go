@@ -1,0 +1,188 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// readProposals reads the set that a strategy gave, in the order of its content.
+// A proposal that is not of the right shape is left out, and each thing wrong
+// with it named.
+func readProposals(answer ast.Value, strategy string, doc *engine.Document) ([]engine.Proposal, []string) {
+	set, ok := answer.(ast.Set)
+	if !ok {
+		return nil, []string{"propose is " + ast.ValueName(answer) + ", not a set of proposals"}
+	}
+	if set.Len() == 0 {
+		return nil, nil
+	}
+	var out []engine.Proposal
+	var mistakes []string
+	for _, t := range set.Slice() {
+		p, wrong := readProposal(t.Value, doc)
+		if len(wrong) > 0 {
+			mistakes = append(mistakes, fmt.Sprintf("%s: %s", clip(t.String()), strings.Join(wrong, ", ")))
+			continue
+		}
+		p.Agent, p.Target, p.Strategy = doc.Agent.String(), doc.Target, strategy
+		out = append(out, p)
+	}
+	return out, mistakes
+}
+
+// clip shortens what a policy said, for a message.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
+
+// shape gathers what is wrong with one proposal.
+type shape struct{ wrong []string }
+
+func (s *shape) bad(format string, args ...any) {
+	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+}
+
+func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string) {
+	var p engine.Proposal
+	var s shape
+	obj, ok := v.(ast.Object)
+	if !ok {
+		s.bad("a proposal must be an object, not %s", ast.ValueName(v))
+		return p, s.wrong
+	}
+	seen := map[string]bool{}
+	obj.Foreach(func(k, t *ast.Term) {
+		key, ok := k.Value.(ast.String)
+		if !ok {
+			s.bad("key %s is not a string", k)
+			return
+		}
+		seen[string(key)] = true
+		switch key {
+		case "primitive":
+			p.Primitive = s.text(key, t.Value)
+		case "reason":
+			p.Reason = s.text(key, t.Value)
+		case "priority":
+			p.Priority = s.integer(key, t.Value)
+		case "with":
+			if with, ok := s.json("with", t.Value).(map[string]any); ok {
+				p.With = with
+			} else if _, isObject := t.Value.(ast.Object); !isObject {
+				s.bad("with must be an object, not %s", ast.ValueName(t.Value))
+			}
+		case "because":
+			p.Because = s.because(t.Value, doc)
+		case "note":
+			p.Note = s.json("note", t.Value)
+		default:
+			s.bad("unknown key %q", string(key))
+		}
+	})
+	for _, key := range []string{"primitive", "reason", "because"} {
+		if !seen[key] {
+			s.bad("%s is missing", key)
+		}
+	}
+	return p, s.wrong
+}
+
+func (s *shape) text(key ast.String, v ast.Value) string {
+	text, ok := v.(ast.String)
+	switch {
+	case !ok:
+		s.bad("%s must be a string, not %s", string(key), ast.ValueName(v))
+	case text == "":
+		s.bad("%s is empty", string(key))
+	}
+	return string(text)
+}
+
+func (s *shape) integer(key ast.String, v ast.Value) int {
+	n, ok := v.(ast.Number)
+	if !ok {
+		s.bad("%s must be a whole number, not %s", string(key), ast.ValueName(v))
+		return 0
+	}
+	i, ok := n.Int()
+	if !ok {
+		s.bad("%s must be a whole number, not %s", string(key), n)
+	}
+	return i
+}
+
+func (s *shape) because(v ast.Value, doc *engine.Document) []engine.Evidence {
+	array, ok := v.(*ast.Array)
+	if !ok {
+		s.bad("because must be an array of signals, not %s", ast.ValueName(v))
+		return nil
+	}
+	out := make([]engine.Evidence, 0, array.Len())
+	array.Foreach(func(t *ast.Term) {
+		name, ok := t.Value.(ast.String)
+		if !ok {
+			s.bad("because holds %s, which is no string", clip(t.String()))
+			return
+		}
+		e, err := evidence(string(name))
+		switch {
+		case err != nil:
+			s.bad("because: %s", err)
+		case !slices.Contains(doc.Names, e.Signal):
+			s.bad("because names signal %q, and this agent has no such sensor", e.Signal)
+		default:
+			out = append(out, e)
+		}
+	})
+	return out
+}
+
+// json is a value as encoding/json would decode it: every number a float64.
+func (s *shape) json(at string, v ast.Value) any {
+	switch v := v.(type) {
+	case ast.Null:
+		return nil
+	case ast.Boolean:
+		return bool(v)
+	case ast.String:
+		return string(v)
+	case ast.Number:
+		f, ok := v.Float64()
+		if !ok {
+			s.bad("%s: %s is too large a number", at, clip(string(v)))
+		}
+		return f
+	case *ast.Array:
+		out := make([]any, 0, v.Len())
+		v.Foreach(func(t *ast.Term) { out = append(out, s.json(fmt.Sprintf("%s[%d]", at, len(out)), t.Value)) })
+		return out
+	case ast.Set:
+		out := make([]any, 0, v.Len())
+		for _, t := range v.Slice() {
+			out = append(out, s.json(fmt.Sprintf("%s[%d]", at, len(out)), t.Value))
+		}
+		return out
+	case ast.Object:
+		out := make(map[string]any, v.Len())
+		v.Foreach(func(k, t *ast.Term) {
+			key, ok := k.Value.(ast.String)
+			if !ok {
+				s.bad("%s: key %s is not a string", at, k)
+				return
+			}
+			out[string(key)] = s.json(at+"."+string(key), t.Value)
+		})
+		return out
+	}
+	s.bad("%s: %s is no JSON value", at, ast.ValueName(v))
+	return nil
+}

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// queries keeps the prepared query of each list of strategies that was asked for.
+type queries struct {
+	revision *Revision
+	groups   sync.Map // names joined -> *known
+	once     sync.Once
+	denials  *group
+	singles  sync.Map // path -> *member
+}
+
+type known struct {
+	group   *group
+	unknown []string
+}
+
+// group gives the query for a list of strategies, in the order of their names.
+func (q *queries) group(names []string) (*group, []string) {
+	key := strings.Join(names, "\n")
+	if k, ok := q.groups.Load(key); ok {
+		return k.(*known).group, k.(*known).unknown
+	}
+	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
+	k := &known{}
+	var members []*member
+	for _, name := range sorted {
+		s := q.revision.strategies[name]
+		if s == nil {
+			k.unknown = append(k.unknown, name)
+			continue
+		}
+		members = append(members, q.member(name, s.pkg, "propose"))
+	}
+	if len(members) > 0 {
+		k.group = &group{revision: q.revision, members: members}
+	}
+	actual, _ := q.groups.LoadOrStore(key, k)
+	return actual.(*known).group, actual.(*known).unknown
+}
+
+func (q *queries) guards() *group {
+	q.once.Do(func() {
+		q.denials = &group{revision: q.revision}
+		for _, g := range q.revision.guards {
+			q.denials.members = append(q.denials.members, q.member(g.name, g.pkg, "deny"))
+		}
+	})
+	return q.denials
+}
+
+// member is shared by all groups, so that a strategy in trouble is known as such in each.
+func (q *queries) member(name string, pkg ast.Ref, rule string) *member {
+	path := pkg.Append(ast.StringTerm(rule))
+	m, _ := q.singles.LoadOrStore(path.String(), &member{name: name, path: path})
+	return m.(*member)
+}

@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// CheckAgainst compiles the strategies with `input` being of the given JSON
+// Schema (as JSON text or as decoded), so that a signal or parameter that the
+// agent doesn't have is a mistake with its place. Of the packages that the
+// strategies use, it judges the rules that they reach. Nil means that all is well.
+func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
+	if raw, ok := schema.([]byte); ok {
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
+		}
+		schema = v
+	}
+	var mistakes Mistakes
+	used := map[*ast.Rule]bool{}
+	own := map[string]bool{} // packages judged as a whole
+	t := newTracer(r.compiler)
+	for _, name := range strategies {
+		s := r.strategies[name]
+		if s == nil {
+			mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + signalNames(r.Strategies())})
+			continue
+		}
+		own[s.pkg.String()] = true
+	}
+	for _, m := range r.compiler.Modules {
+		if own[m.Package.Path.String()] && !isTest(m) {
+			for _, rule := range m.Rules {
+				t.reaches(rule, used)
+			}
+		}
+	}
+	if len(used) == 0 {
+		return mistakes
+	}
+	places := map[string]bool{}
+	for rule := range used {
+		places[place(rule)] = true
+	}
+	modules := map[string]*ast.Module{}
+	for file, m := range r.modules {
+		if isTest(m) {
+			continue
+		}
+		c := m.Copy()
+		c.Rules = slices.DeleteFunc(c.Rules, func(rule *ast.Rule) bool { return !places[place(rule)] })
+		if len(c.Rules) > 0 {
+			modules[file] = c
+		}
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, schema)
+	compiler := newCompiler().WithSchemas(schemas)
+	if compiler.Compile(modules); compiler.Failed() {
+		mistakes = append(mistakes, fromOPA(compiler.Errors)...)
+	}
+	return mistakes.sorted()
+}
+
+// place tells a rule by where it is written, the same before and after compiling.
+func place(r *ast.Rule) string {
+	if r.Location == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", r.Location.File, r.Location.Row, r.Location.Col)
+}

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// agentSchema is as the manifest of an agent with one sensor and one parameter gives it.
+const agentSchema = `{
+	"$schema": "http://json-schema.org/draft-07/schema#",
+	"type": "object", "additionalProperties": false,
+	"properties": {
+		"now_ns": {"type": "integer"},
+		"target": {"type": "object", "additionalProperties": false, "properties": {
+			"name": {"type": "string"},
+			"replicas": {"type": "object", "additionalProperties": false, "properties": {"desired": {"type": "integer"}, "ready": {"type": "integer"}}}
+		}},
+		"signals": {"type": "object", "additionalProperties": false, "properties": {
+			"rps": {"type": "object", "additionalProperties": false, "properties": {"state": {"type": "string"}, "value": {}, "last": {}, "age_ns": {"type": "integer"}, "window": {"type": "integer"}}}
+		}},
+		"params": {"type": "object", "additionalProperties": false, "properties": {"rps_per_replica": {"type": "number"}}}
+	}
+}`
+
+func TestCheckAgainstAnAgentsSchema(t *testing.T) {
+	// A library that another agent's strategy uses reads a signal that this one has not.
+	files := with(basic(), "lib/load.rego", lib+"\nother if input.signals.elsewhere.value > 1\n", "lib/load_test.rego", "package scanflow.lib.load_test\n\ntest_other if not data.scanflow.lib.load.other with input as {\"x\": 1}\n")
+	strategy := "strategies/serving/autoscale.rego"
+	for name, c := range map[string]struct{ from, to, says string }{
+		"all is well":          {"", "", ""},
+		"a misspelt signal":    {`input.signals.rps,`, `input.signals.rsp,`, strategy + ":11:"},
+		"a misspelt parameter": {`input.params.rps_per_replica`, `input.params.rps_per_replika`, "rego_type_error: undefined ref: input.params.rps_per_replika"},
+		"a misspelt field":     {`input.target.replicas.desired`, `input.target.replicas.desire`, "rego_type_error: undefined ref: input.target.replicas.desire"},
+		"through a library":    {`wanted > input`, "load.other\n\twanted > input", "lib/load.rego:5:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(autoscale, c.from, c.to, 1)
+			if strings.Contains(c.to, "rsp") {
+				text = strings.Replace(text, `["rps"]`, `["rsp"]`, 1)
+			}
+			if strings.Contains(c.to, "load.other") {
+				text = strings.Replace(text, `["rps"]`, `["rps", "elsewhere"]`, 1)
+			}
+			rev, err := Compile(context.Background(), source(t, with(files, strategy, text)), Options{})
+			require.NoError(t, err)
+			var decoded any
+			require.NoError(t, json.Unmarshal([]byte(agentSchema), &decoded))
+			got := rev.CheckAgainst(decoded, []string{"serving.autoscale"})
+			require.Equal(t, got, rev.CheckAgainst([]byte(agentSchema), []string{"serving.autoscale"}))
+			if c.says == "" {
+				require.Empty(t, messages(got))
+			} else {
+				require.Contains(t, messages(got), c.says)
+			}
+		})
+	}
+	rev := compiled(t, files, Options{})
+	require.Equal(t, `there is no strategy "nobody"; the strategies are "serving.autoscale"`, messages(rev.CheckAgainst([]byte(agentSchema), []string{"nobody", "serving.autoscale"})))
+	require.Contains(t, messages(rev.CheckAgainst([]byte("{"), []string{"serving.autoscale"})), "the schema is not JSON")
+}

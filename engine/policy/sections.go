@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// sections are the parsed parts of one target's document, kept in
+// Document.Sections with what they were parsed from. Signals are not kept: the
+// age in each changes with every firing, and over a large fleet they would weigh
+// more than they save. Their values are.
+type sections struct {
+	agent   header[engine.AgentInfo]
+	trigger header[engine.TriggerInfo]
+
+	params     map[string]any
+	paramsTerm *ast.Term
+
+	target     engine.Target
+	targetTerm *ast.Term
+	memory     engine.Memory
+	memoryTerm *ast.Term
+	claims     []engine.Claim
+	claimsTerm *ast.Term
+
+	names  []*ast.Term
+	values []parsed
+}
+
+// header is a section that is one comparable struct.
+type header[T comparable] struct {
+	set  bool // whether there was one
+	was  T
+	term *ast.Term
+}
+
+// parsed is what of one signal often stays as it is.
+type parsed struct {
+	value      any
+	valueTerm  *ast.Term
+	window     time.Duration
+	windowTerm *ast.Term
+}
+
+// refresh parses again what changed. Each section is what Document.Input makes of
+// it, so that there is one definition of the document.
+func (s *sections) refresh(doc *engine.Document, p *parts) {
+	if changed(&s.agent, doc.Agent) {
+		s.agent.keep(doc.Agent, (&engine.Document{Agent: doc.Agent}).Input()["agent"])
+	}
+	if changed(&s.trigger, doc.Trigger) {
+		s.trigger.keep(doc.Trigger, (&engine.Document{Trigger: doc.Trigger}).Input()["trigger"])
+	}
+	if s.paramsTerm == nil || reflect.ValueOf(doc.Params).Pointer() != reflect.ValueOf(s.params).Pointer() {
+		s.params, s.paramsTerm = doc.Params, p.paramsTerm(doc.Params)
+	}
+	if s.targetTerm == nil || !sameTarget(&s.target, &doc.Target) {
+		s.target = cloneTarget(doc.Target)
+		s.targetTerm = term(doc.Target.Input())
+	}
+	if s.memoryTerm == nil || !sameMemory(s.memory, doc.Memory) {
+		s.memory = cloneMemory(doc.Memory)
+		s.memoryTerm = term((&engine.Document{Memory: doc.Memory}).Input()["memory"])
+	}
+	if s.claimsTerm == nil || !slices.Equal(s.claims, doc.Claims) {
+		s.claims = slices.Clone(doc.Claims)
+		s.claimsTerm = term((&engine.Document{Claims: doc.Claims}).Input()["claims"])
+	}
+	if !slices.EqualFunc(s.names, doc.Names, func(t *ast.Term, name string) bool { return string(t.Value.(ast.String)) == name }) {
+		s.names = make([]*ast.Term, len(doc.Names))
+		for i, name := range doc.Names {
+			s.names[i] = ast.StringTerm(name)
+		}
+		s.values = make([]parsed, len(doc.Names))
+	}
+}
+
+func changed[T comparable](h *header[T], now *T) bool {
+	return h.term == nil || h.set != (now != nil) || now != nil && *now != h.was
+}
+
+func (h *header[T]) keep(from *T, value any) {
+	h.set, h.term = from != nil, term(value)
+	if from != nil {
+		h.was = *from
+	}
+}
+
+func sameTarget(a, b *engine.Target) bool {
+	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name &&
+		a.Model == b.Model && maps.Equal(a.Labels, b.Labels) &&
+		(a.Replicas == nil) == (b.Replicas == nil) && (a.Replicas == nil || *a.Replicas == *b.Replicas) &&
+		(a.Placement == nil) == (b.Placement == nil) && slices.Equal(a.Placement, b.Placement)
+}
+
+func cloneTarget(t engine.Target) engine.Target {
+	t.Labels, t.Placement = maps.Clone(t.Labels), slices.Clone(t.Placement)
+	if t.Replicas != nil {
+		r := *t.Replicas
+		t.Replicas = &r
+	}
+	return t
+}
+
+// sameMemory and cloneMemory go as deep as the engine changes a memory in place;
+// parameters and notes are replaced, never changed.
+func sameMemory(a, b engine.Memory) bool {
+	return maps.EqualFunc(a, b, func(a, b engine.StrategyMemory) bool {
+		return maps.EqualFunc(a.Last, b.Last, func(a, b engine.LastAct) bool {
+			return a.AtNS == b.AtNS && a.Outcome == b.Outcome && sameJSON(a.With, b.With)
+		}) && sameJSON(a.Note, b.Note)
+	})
+}
+
+// sameJSON is reflect.DeepEqual, without reflection for what documents hold.
+func sameJSON(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case float64:
+		b, ok := b.(float64)
+		return ok && math.Float64bits(a) == math.Float64bits(b) // -0 is written apart from 0
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case bool:
+		b, ok := b.(bool)
+		return ok && a == b
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && (a == nil) == (b == nil) && maps.EqualFunc(a, b, sameJSON)
+	case []any:
+		b, ok := b.([]any)
+		return ok && (a == nil) == (b == nil) && slices.EqualFunc(a, b, sameJSON)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func cloneMemory(m engine.Memory) engine.Memory {
+	out := maps.Clone(m)
+	for name, s := range out {
+		s.Last = maps.Clone(s.Last)
+		out[name] = s
+	}
+	return out
+}

@@ -1,0 +1,184 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// StoreOptions are how a Store judges and tells what it does.
+type StoreOptions struct {
+	Options
+	// Require names the strategies that running agents use; a candidate without one
+	// is refused. It is asked for each candidate; nil requires none.
+	Require func() []string
+	// Validate is asked last, with a candidate that is fit otherwise; its error
+	// refuses it. Nil accepts all.
+	Validate func(*Revision) error
+	// Clock tells the times in Status, and when to look for changes that no event
+	// announced; nil is the machine's.
+	Clock engine.Clock
+	// Log is told of each swap and each refusal; nil is silent.
+	Log hclog.Logger
+}
+
+// Status is how the policies stand.
+type Status struct {
+	Revision string    // "" before the first success
+	Loaded   time.Time // when the live revision became so
+	Tried    time.Time // the last attempt
+	// Err is why the last attempt failed, nil where it did not. It is of type
+	// Mistakes, where the content is at fault.
+	Err       error
+	Successes int // attempts that ended well, unchanged content included
+	Failures  int
+}
+
+// Store holds the live revision.
+//
+//	read -> compile -> judge -> test -> prepare -> require, validate -> swap
+//	  |        |         |       |        |              |
+//	  +--------+---------+-------+--------+--------------+--> the old one stays, Status says why
+type Store struct {
+	read Reader
+	opts StoreOptions
+	live atomic.Pointer[Revision]
+
+	loading sync.Mutex // one attempt at a time
+	tried   string     // the revision of the last attempt
+	mu      sync.Mutex // guards status
+	status  Status
+}
+
+var _ engine.Policies = (*Store)(nil)
+
+// NewStore makes a store without a live revision; call Load.
+func NewStore(read Reader, opts StoreOptions) *Store {
+	if opts.Clock == nil {
+		opts.Clock = engine.WallClock{}
+	}
+	if opts.Log == nil {
+		opts.Log = hclog.NewNullLogger()
+	}
+	return &Store{read: read, opts: opts}
+}
+
+// Pin returns the live revision; before the first successful Load, one without
+// any strategies.
+func (s *Store) Pin() engine.Revision { return s.Live() }
+
+// Live is Pin with this package's type.
+func (s *Store) Live() *Revision {
+	if r := s.live.Load(); r != nil {
+		return r
+	}
+	none := newRevision(&build{opts: s.opts.withDefaults()})
+	none.id = ""
+	return none
+}
+
+// Status tells how the policies stand.
+func (s *Store) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Load reads the policies and makes them live if they are fit. On any failure
+// the old revision stays.
+func (s *Store) Load(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	src, err := s.read()
+	if err != nil {
+		s.tried = ""
+		return s.settle(nil, err)
+	}
+	return s.attempt(ctx, src)
+}
+
+// reload is Load, for content that was not tried yet.
+func (s *Store) reload(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	src, err := s.read()
+	switch {
+	case err != nil && s.tried == err.Error():
+		return nil // said already
+	case err != nil:
+		s.tried = err.Error()
+		return s.settle(nil, err)
+	case s.tried == src.ID():
+		return nil
+	}
+	return s.attempt(ctx, src)
+}
+
+// attempt is called with loading held.
+func (s *Store) attempt(ctx context.Context, src Source) error {
+	id := src.ID()
+	s.tried = id
+	if live := s.live.Load(); live != nil && live.id == id {
+		return s.settle(live, s.accept(live)) // taken back, or never changed
+	}
+	rev, err := Candidate(ctx, src, s.opts.Options)
+	if err == nil {
+		err = s.accept(rev)
+	}
+	if ctx.Err() != nil {
+		s.tried = "" // not judged to the end
+	}
+	return s.settle(rev, err)
+}
+
+// accept asks those who would use a revision.
+func (s *Store) accept(rev *Revision) error {
+	var mistakes Mistakes
+	if s.opts.Require != nil {
+		for _, name := range s.opts.Require() {
+			if !rev.Has(name) {
+				mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("strategy %q is gone, and a running agent uses it", name), Fix: "keep it, or take it out of the agent's manifest first"})
+			}
+		}
+	}
+	if err := mistakes.err(); err != nil {
+		return err
+	}
+	if s.opts.Validate != nil {
+		return s.opts.Validate(rev)
+	}
+	return nil
+}
+
+// settle swaps or keeps, and notes which.
+func (s *Store) settle(rev *Revision, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.opts.Clock.Now()
+	s.status.Tried, s.status.Err = now, err
+	if err != nil {
+		s.status.Failures++
+		s.opts.Log.Error("policies refused, the old ones stay", "revision", s.status.Revision, "error", err)
+		return fmt.Errorf("load policies: %w", err)
+	}
+	s.status.Successes++
+	if s.live.Load() != rev {
+		s.live.Store(rev)
+		s.status.Revision, s.status.Loaded = rev.id, now
+		s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", len(rev.guards))
+	}
+	return nil
+}
+
+// IsMistake tells an error in the policies' content from one in reading it.
+func IsMistake(err error) bool {
+	var m Mistakes
+	return errors.As(err, &m)
+}
