@@ -49,8 +49,8 @@ func launch(t *testing.T, args ...string) *daemon {
 	d := &daemon{t: t, log: filepath.Join(t.TempDir(), "log"), exit: make(chan error, 1)}
 	log, err := os.Create(d.log)
 	require.NoError(t, err)
-	d.cmd = exec.Command(os.Args[0], append([]string{"run", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
-	d.cmd.Env = append(os.Environ(), asScanflow+"=1", "HOOK_TOKEN=s3cret-token")
+	d.cmd = command(t, append([]string{"run", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+	d.cmd.Env = append(os.Environ(), "HOOK_TOKEN=s3cret-token")
 	d.cmd.Stderr, d.cmd.Stdout = log, log
 	require.NoError(t, d.cmd.Start())
 	go func() { d.exit <- d.cmd.Wait() }()
@@ -126,8 +126,7 @@ func (d *daemon) metric(text string) {
 // scanflow runs a command and returns what it printed and its status.
 func scanflow(t *testing.T, args ...string) (string, int) {
 	t.Helper()
-	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), asScanflow+"=1")
+	c := command(t, args...)
 	out, err := c.CombinedOutput()
 	if c.ProcessState == nil {
 		require.NoError(t, err)
@@ -229,6 +228,13 @@ func (s *site) write(name, text string) {
 	require.NoError(s.t, os.MkdirAll(filepath.Dir(file), 0o755))
 	require.NoError(s.t, os.WriteFile(file+".new", []byte(text), 0o644))
 	require.NoError(s.t, os.Rename(file+".new", file))
+}
+
+func (s *site) read(name string) string {
+	s.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(s.dir, name))
+	require.NoError(s.t, err)
+	return string(raw)
 }
 
 // agent writes an agent that calls the app once while its load is above 10.

@@ -173,6 +173,27 @@ func TestASignalThatIsNotANumberNeverActs(t *testing.T) {
 	}
 }
 
+// Never 6: one slow agent holding up another.
+func TestAnAgentWhoseSensorHangsHoldsUpNoOther(t *testing.T) {
+	s := newSite(t)
+	s.app.set(`{"load": 5}`)
+	hangs := newApp(t)
+	hangs.hold = make(chan struct{})
+	defer close(hangs.hold)
+	hangs.mu.Lock() // GET waits for it
+	s.write("agents/stuck.yaml", strings.ReplaceAll(s.read("agents/watcher.yaml"), s.app.URL, hangs.URL))
+	s.write("agents/stuck.yaml", strings.ReplaceAll(s.read("agents/stuck.yaml"), "name: watcher", "name: stuck"))
+	d := startDaemon(t, s.args()...)
+	d.metric(`scanflow_signals{agent="test/stuck",state="error"} 1`)
+	_, before := d.get("/metrics")
+	require.Eventually(t, func() bool { _, now := d.get("/metrics"); return firings(now) > firings(before)+5 }, 20*time.Second, 10*time.Millisecond)
+	s.app.set(`{"load": 50}`)
+	s.calls(1)
+	require.Empty(t, hangs.calls)
+	hangs.mu.Unlock()
+	d.stop()
+}
+
 // The journal's disk is full: a real one, of a megabyte or two.
 func TestOnAFullDiskTheAgentStopsActingAndKeepsSensing(t *testing.T) {
 	s := newSite(t)

@@ -1,0 +1,114 @@
+// Package testpod is the program that the tests of the local orchestrator run in
+// their pods: an HTTP server with faults on demand. The test binary becomes it when
+// Role is set in its environment.
+//
+// It is never linked into the real binary. Start reading at Main.
+package testpod
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Role is the environment variable that makes a test binary a pod. Its value is
+// ignored, but it must not be empty.
+const Role = "SCANFLOW_TEST_POD"
+
+// Main serves on 127.0.0.1:$PORT and never returns. $SLOW_START delays the start,
+// $DIE_AFTER ends it with status 3 after so many requests, $IGNORE_TERM makes it
+// deaf to SIGTERM, $EXIT ends it at once with that status, $SPAWN starts a child
+// that lives on, $ON_TERM names a file that is made at SIGTERM. Otherwise SIGTERM
+// ends it at once, cutting what is in flight: a request survives a shutdown only
+// if the orchestrator drained it.
+func Main() {
+	if code := os.Getenv("EXIT"); code != "" {
+		os.Exit(number(code))
+	}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		for range term {
+			if name := os.Getenv("ON_TERM"); name != "" {
+				must(os.WriteFile(name, []byte("term"), 0o600))
+			}
+			if os.Getenv("IGNORE_TERM") == "" {
+				os.Exit(0)
+			}
+		}
+	}()
+	if d := os.Getenv("SLOW_START"); d != "" {
+		wait, err := time.ParseDuration(d)
+		must(err)
+		<-time.After(wait)
+	}
+	if os.Getenv("SPAWN") != "" {
+		child := exec.CommandContext(context.Background(), "sleep", "600")
+		must(child.Start())
+		fmt.Println("spawned", child.Process.Pid)
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	must(err)
+	fmt.Println("listening on", l.Addr())
+	must(http.Serve(l, handler()))
+}
+
+// handler answers / with the pod's name (after ?ms=N milliseconds), /env with
+// ?name's value, /echo with the body; /sicken makes /healthz fail, /exit ends the
+// process with status 4, /stream sends a line and waits before it sends another.
+func handler() http.Handler {
+	var served atomic.Int64
+	var sick atomic.Bool
+	dieAfter := number(os.Getenv("DIE_AFTER"))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if n := served.Add(1); dieAfter > 0 && int(n) >= dieAfter {
+			os.Exit(3)
+		}
+		<-time.After(time.Duration(number(r.URL.Query().Get("ms"))) * time.Millisecond)
+		_, _ = io.WriteString(w, os.Getenv("HOSTNAME"))
+	})
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if sick.Load() {
+			http.Error(w, "sick", http.StatusInternalServerError)
+		}
+	})
+	mux.HandleFunc("/sicken", func(http.ResponseWriter, *http.Request) { sick.Store(true) })
+	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(4) })
+	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, os.Getenv(r.URL.Query().Get("name")))
+	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body) // all of it first: an answer under way ends the reading
+		if err == nil {
+			_, _ = w.Write(body)
+		}
+	})
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	return mux
+}
+
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,185 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+)
+
+// Orchestrator runs workloads as processes. New starts it, Apply tells it what to
+// run, Close ends it.
+//
+// mu guards what is wanted and what is known of the pods. One goroutine (loop)
+// reconciles the two; each pod reports from its own goroutine through observe; each
+// pod on its way out has a goroutine (finish) that waits for its requests and stops
+// it. None of them waits for another while it holds mu.
+type Orchestrator struct {
+	opts   Options
+	store  *store
+	router *router
+	ports  *pod.Ports
+
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	kick   chan struct{}
+	work   sync.WaitGroup // loop and the finish goroutines
+	apply  sync.Mutex     // one Apply or actuator's write at a time
+
+	mu        sync.Mutex
+	closed    bool
+	applied   bool     // the first Apply adopts
+	recovered []record // until then
+	deploys   map[key]*deployment
+	routes    map[key]*route
+	replicas  map[key]*replica
+	rnd       *rand.Rand
+	serial    int
+	changed   chan struct{}
+}
+
+// Ending says what becomes of the pods when the orchestrator is closed.
+type Ending int
+
+const (
+	// Detach leaves the pods running, to be adopted by the next orchestrator.
+	Detach Ending = iota
+	// StopAll ends every pod, gently, and waits for it.
+	StopAll
+)
+
+// ErrClosed says that the orchestrator was closed.
+var ErrClosed = errors.New("the local orchestrator is closed")
+
+// New opens the state folder. Pods recorded there are adopted by the first Apply.
+func New(opts Options) (*Orchestrator, error) {
+	opts.setDefaults()
+	st, err := openStore(opts.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("start the local orchestrator: %w", err)
+	}
+	records, err := st.loadPods()
+	if err != nil {
+		opts.Log.Error("some pod records can't be read and were set aside", "error", err)
+	}
+	if err := st.pruneLogs(records, opts.Clock.Now().Add(-keepLogs)); err != nil {
+		opts.Log.Warn("old pod logs can't be removed", "error", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &Orchestrator{
+		opts: opts, store: st, router: newRouter(opts), ports: &pod.Ports{},
+		ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
+		recovered: records, deploys: map[key]*deployment{}, routes: map[key]*route{}, replicas: map[key]*replica{},
+		rnd: rand.New(rand.NewPCG(opts.Seed, 0)), changed: make(chan struct{}),
+	}
+	for _, r := range records {
+		o.serial = max(o.serial, r.Serial)
+	}
+	o.work.Go(o.loop)
+	return o, nil
+}
+
+// Close ends the orchestrator and waits for everything that it started: routes are
+// closed once the requests on them are answered, pods are let go or ended. When
+// ctx ends first, requests are cut and pods killed at once. Closing twice is fine.
+func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
+	if !o.beginClose() {
+		return nil
+	}
+	err := o.router.close(ctx)
+
+	o.mu.Lock()
+	recovered := o.recovered // those that no Apply has adopted
+	o.recovered = nil
+	o.mu.Unlock()
+	if how == StopAll {
+		o.adopt(recovered)
+	}
+	o.mu.Lock()
+	var all []*replica
+	for _, r := range o.replicas {
+		if r.pod != nil {
+			all = append(all, r)
+		}
+	}
+	o.mu.Unlock()
+	var ends sync.WaitGroup
+	for _, r := range all {
+		ends.Go(func() {
+			if how == Detach {
+				r.pod.Detach()
+			} else {
+				o.stopPod(ctx, r)
+			}
+		})
+	}
+	ends.Wait()
+	o.work.Wait()
+	o.notify()
+	return errors.Join(err, o.store.close())
+}
+
+// beginClose lets an Apply under way end, and no other begin; false if another
+// Close was first.
+func (o *Orchestrator) beginClose() bool {
+	o.apply.Lock()
+	defer o.apply.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	o.closed = true
+	o.cancel()
+	return true
+}
+
+// stopPod ends a pod and forgets it.
+func (o *Orchestrator) stopPod(ctx context.Context, r *replica) {
+	if err := r.pod.Stop(ctx); errors.Is(err, pod.ErrDetached) {
+		return
+	}
+	if err := o.store.forgetPod(r.rec.key()); err != nil {
+		o.opts.Log.Error("the record of a pod that ended stays behind", "pod", r.rec.Name, "error", err)
+	}
+}
+
+// loop reconciles whenever it is kicked.
+func (o *Orchestrator) loop() {
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-o.kick:
+			o.reconcile()
+		}
+	}
+}
+
+func (o *Orchestrator) wake() {
+	select {
+	case o.kick <- struct{}{}:
+	default: // it will look at everything anyway
+	}
+}
+
+// Changed returns a channel that is closed at the next change of any workload or pod.
+func (o *Orchestrator) Changed() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.changed
+}
+
+func (o *Orchestrator) notify() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.notifyLocked()
+}
+
+func (o *Orchestrator) notifyLocked() {
+	close(o.changed)
+	o.changed = make(chan struct{})
+}

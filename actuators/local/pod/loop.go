@@ -1,0 +1,185 @@
+package pod
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// How one run of the process ended for the pod.
+type ending int
+
+const (
+	exited   ending = iota // by itself, or killed because a probe failed
+	stopped                // because Stop was called
+	detached               // it goes on without us
+)
+
+// live is a pod's whole life, in its own goroutine:
+//
+//	      +------------------------- back-off <---------+
+//	      v                                             |
+//	   launch ---> running --(exit, probe failed)---> restart?
+//	                  |                                 |
+//	      +--(Stop)---+---(Detach)--> left alone        no
+//	      v                                             v
+//	preStop, SIGTERM, grace, SIGKILL ---------> Succeeded or Failed
+func (p *Pod) live(proc *process) {
+	defer close(p.done)
+	if p.cfg.KillWithParent {
+		// The kernel counts the thread that started the process as its parent, so
+		// that thread must outlive it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	defer func() {
+		if p.cfg.Ports != nil {
+			p.cfg.Ports.release(p.status.Ports)
+		}
+	}()
+	for {
+		exit, end := Exit{Code: startFailed}, exited
+		if proc == nil {
+			proc = p.launch()
+		}
+		if proc != nil {
+			exit, end = p.supervise(proc)
+			proc = nil
+		}
+		switch {
+		case end == detached:
+			p.detached = true
+			return
+		case end == stopped || !p.restarts(exit):
+			p.finish(exit)
+			return
+		}
+		switch p.waitToRestart(exit) {
+		case detached:
+			p.detached = true
+			return
+		case stopped:
+			p.finish(exit)
+			return
+		}
+	}
+}
+
+// startFailed is the exit code of a command that could not be started, as a shell gives it.
+const startFailed = 127
+
+// launch starts the process; nil if that failed, which the status then says.
+func (p *Pod) launch() *process {
+	ports, err := p.assignPorts()
+	if err != nil {
+		p.failToStart(err)
+		return nil
+	}
+	p.update(func(s *Status) { s.PID, s.StartID, s.Ports = 0, "", ports })
+	c := &p.cfg.Spec.Containers[0]
+	vars := p.cfg.environment(ports)
+	var argv []string
+	for _, word := range append(append([]string{}, c.Command...), c.Args...) {
+		argv = append(argv, expand(word, vars.get))
+	}
+	if argv[0] == "scanflow" && p.cfg.Self != "" {
+		argv[0] = p.cfg.Self
+	}
+	proc, err := start(argv, p.fullEnv(vars), c.WorkingDir, p.cfg.LogPath, p.cfg.KillWithParent)
+	if err != nil {
+		p.failToStart(err)
+		return nil
+	}
+	p.cfg.Log.Debug("process started", "pod", p.cfg.Name, "pid", proc.pid, "ports", fmt.Sprint(ports))
+	p.update(func(s *Status) {
+		s.Phase, s.PID, s.StartID, s.StartedAt = corev1.PodRunning, proc.pid, proc.startID, p.cfg.Clock.Now()
+		s.Reason, s.Message = "", ""
+	})
+	return proc
+}
+
+func (p *Pod) failToStart(err error) {
+	p.cfg.Log.Warn("pod can't start", "pod", p.cfg.Name, "error", err)
+	p.update(func(s *Status) {
+		s.PID, s.StartID, s.StartedAt, s.Ready = 0, "", p.cfg.Clock.Now(), false
+		s.Reason, s.Message = "StartError", err.Error()
+	})
+}
+
+func (p *Pod) assignPorts() ([]Port, error) {
+	want := p.cfg.Spec.Containers[0].Ports
+	if p.cfg.Ports == nil {
+		return unmapped(want), nil
+	}
+	return p.cfg.Ports.assign(p.cfg.IP, want, p.status.Ports)
+}
+
+func (p *Pod) fullEnv(vars *variables) []string {
+	env := append([]string{}, p.cfg.BaseEnv...)
+	env = append(env, "HOSTNAME="+p.cfg.Name)
+	return append(append(env, vars.list()...), UIDVariable+"="+p.cfg.UID)
+}
+
+// restarts tells whether the restart policy wants the process back.
+func (p *Pod) restarts(exit Exit) bool {
+	switch p.cfg.Spec.RestartPolicy {
+	case corev1.RestartPolicyNever:
+		return false
+	case corev1.RestartPolicyOnFailure:
+		return exit.Code != 0
+	}
+	return true
+}
+
+func (p *Pod) waitToRestart(exit Exit) ending {
+	wait := p.backOff.next(p.cfg.Clock.Now().Sub(p.status.StartedAt))
+	p.update(func(s *Status) {
+		if s.Reason != "StartError" {
+			s.Message = exit.String()
+		}
+		if wait > 0 {
+			s.Reason = "CrashLoopBackOff"
+			s.Message = fmt.Sprintf("%s; restart %d in %s", s.Message, s.Restarts+1, wait.Round(time.Millisecond))
+		}
+	})
+	p.cfg.Log.Warn("process ended; it will be restarted", "pod", p.cfg.Name, "exit", exit.String(), "wait", wait)
+	timer, giveBack := p.cfg.Clock.Timer(wait)
+	defer giveBack()
+	select {
+	case <-p.detach:
+		return detached
+	case <-p.stop:
+		return stopped
+	case <-timer:
+	}
+	select {
+	case <-p.stop: // it came while the process was being ended for another reason
+		return stopped
+	default:
+	}
+	p.update(func(s *Status) { s.Restarts++ })
+	return exited
+}
+
+func (p *Pod) finish(exit Exit) {
+	p.update(func(s *Status) {
+		s.Phase, s.Ready, s.PID, s.StartID = corev1.PodFailed, false, 0, ""
+		if exit.Code == 0 {
+			s.Phase = corev1.PodSucceeded
+		}
+		s.Reason, s.Message = "", exit.String()
+	})
+}
+
+// String is for a person: "exit status 1", "ended by killed".
+func (e Exit) String() string {
+	switch {
+	case e.Signal != "":
+		return "ended by signal: " + e.Signal
+	case e.Code < 0:
+		return "ended; its exit status is not known"
+	}
+	return fmt.Sprintf("exit status %d", e.Code)
+}

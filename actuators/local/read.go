@@ -1,0 +1,191 @@
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kyaml "sigs.k8s.io/yaml"
+)
+
+// Read reads the workloads of files and folders (their *.yaml and *.yml, not those
+// of sub-folders). The error is Problems: every mistake of every file.
+func Read(paths ...string) (Workloads, error) {
+	w := Workloads{where: map[objectID]*source{}, unread: map[objectID]bool{}}
+	var found Problems
+	for _, file := range list(paths, &found) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			found = append(found, Problem{File: file, Message: "can't be read: " + err.Error()})
+			continue
+		}
+		w.readFile(file, raw, &found)
+	}
+	found = append(found, w.check()...)
+	slices.SortStableFunc(found, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	if err := found.err(); err != nil {
+		return Workloads{}, err
+	}
+	return w, nil
+}
+
+func list(paths []string, found *Problems) []string {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			*found = append(*found, Problem{File: path, Message: "can't be read: " + err.Error()})
+			continue
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			*found = append(*found, Problem{File: path, Message: "can't be listed: " + err.Error()})
+		}
+		for _, e := range entries {
+			if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	return files
+}
+
+func (w *Workloads) readFile(file string, raw []byte, found *Problems) {
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	for {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil { // the parser can't go on after a syntax error
+			*found = append(*found, Problem{File: file, Message: err.Error()})
+			return
+		}
+		if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+			continue
+		}
+		w.readDocument(file, doc.Content[0], found)
+	}
+}
+
+func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
+	src := &source{file: file, line: n.Line, lines: map[string]int{}}
+	if n.Kind != yaml.MappingNode {
+		*found = append(*found, Problem{File: file, Line: n.Line, Message: "is not a Kubernetes object: it has no fields"})
+		return
+	}
+	apiVersion, kind := text(n, "apiVersion"), text(n, "kind")
+	var object any
+	switch apiVersion + " " + kind {
+	case "apps/v1 Deployment":
+		object = &appsv1.Deployment{}
+	case "v1 Service":
+		object = &corev1.Service{}
+	case "gateway.networking.k8s.io/v1 HTTPRoute":
+		object = &HTTPRoute{}
+	default:
+		*found = append(*found, Problem{File: file, Line: n.Line, Message: fmt.Sprintf(
+			"apiVersion %q kind %q is not run by the local orchestrator; it takes apps/v1 Deployment, v1 Service, gateway.networking.k8s.io/v1 HTTPRoute",
+			apiVersion, kind)})
+		return
+	}
+	var mine Problems
+	walk := walker{src: src, found: &mine, partial: kind == kindRoute}
+	walk.walk(n, reflect.TypeOf(object), allowedFields(kind), "")
+	raw, err := yaml.Marshal(n)
+	if err == nil {
+		err = kyaml.UnmarshalStrict(raw, object)
+	}
+	if err != nil && len(mine) > 0 {
+		// The walk has named what is wrong; what can be read shows further mistakes.
+		err = kyaml.Unmarshal(raw, object)
+	} else if err != nil {
+		mine = append(mine, Problem{File: file, Line: n.Line, Message: err.Error()})
+	}
+	src.refused = make([]string, len(mine))
+	for i, p := range mine {
+		src.refused[i] = p.Path
+	}
+	id, already := objectID{kind, key{text(n, "metadata", "namespace"), text(n, "metadata", "name")}}, false
+	if id.namespace == "" {
+		id.namespace = defaultNamespace
+	}
+	if err == nil {
+		id, already = w.add(kind, object, src)
+	} else {
+		w.unread[id] = true
+	}
+	for i := range mine {
+		mine[i].Object = id.String()
+	}
+	if already {
+		mine = append(mine, Problem{File: file, Line: src.at("metadata.name"), Object: id.String(), Message: fmt.Sprintf(
+			"is declared twice, first in %s:%d; keep one", w.where[id].file, w.where[id].line)})
+	}
+	*found = append(*found, mine...)
+}
+
+// text is a scalar down a path of mappings; "" if there is none.
+func text(n *yaml.Node, path ...string) string {
+	for _, name := range path {
+		var next *yaml.Node
+		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == name {
+				next = n.Content[i+1]
+			}
+		}
+		if next == nil {
+			return ""
+		}
+		n = next
+	}
+	if n.Kind != yaml.ScalarNode {
+		return ""
+	}
+	return n.Value
+}
+
+// add files an object; already says that there is one of its name.
+func (w *Workloads) add(kind string, object any, src *source) (id objectID, already bool) {
+	var meta *metav1.ObjectMeta
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		meta = &o.ObjectMeta
+	case *corev1.Service:
+		meta = &o.ObjectMeta
+	case *HTTPRoute:
+		meta = &o.ObjectMeta
+	}
+	meta.Namespace = keyOf(meta).namespace
+	id = objectID{kind, keyOf(meta)}
+	if _, already = w.where[id]; already {
+		return id, true
+	}
+	w.where[id] = src
+	switch o := object.(type) {
+	case *appsv1.Deployment:
+		w.Deployments = append(w.Deployments, *o)
+	case *corev1.Service:
+		w.Services = append(w.Services, *o)
+	case *HTTPRoute:
+		w.Routes = append(w.Routes, *o)
+	}
+	return id, false
+}

@@ -1,0 +1,272 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+func closeIdle() { http.DefaultClient.CloseIdleConnections() }
+
+func TestTrafficByWeight(t *testing.T) {
+	o := open(t, t.TempDir())
+	reload(t, o, web("primary", 2)+web("backup", 1)+routeOver("primary", 100, "backup", 0))
+	waitReady(t, o, "primary", "backup")
+	at := address(t, o, "HTTPRoute", "models")
+	share := func(requests int) map[string]int {
+		got := map[string]int{}
+		for range requests {
+			status, body, err := get(at)
+			require.NoError(t, err)
+			require.Equal(t, 200, status, body)
+			name, _, _ := strings.Cut(body, "-")
+			got[name]++
+		}
+		return got
+	}
+	require.Equal(t, map[string]int{"primary": 50}, share(50))
+
+	traffic := func(weights map[string]any) (engine.Change, engine.Outcome) {
+		return act(t, o, proposal("traffic", "primary", map[string]any{"route": "models", "weights": weights}))
+	}
+	c, out := traffic(map[string]any{"primary": 70.0, "backup": 30.0})
+	require.Equal(t, "weights primary 100 -> 70, backup 0 -> 30", c.Diff)
+	require.Equal(t, engine.Done, out.Status)
+	require.Equal(t, map[string]int{"primary": 140, "backup": 60}, share(200), "exact, not about")
+	c, _ = traffic(map[string]any{"primary": 70.0, "backup": 30.0})
+	require.True(t, c.NoOp)
+	c, _ = traffic(map[string]any{"backup": 100.0})
+	require.Equal(t, "weights primary 70 -> 0, backup 30 -> 100", c.Diff)
+	require.Equal(t, map[string]int{"backup": 50}, share(50))
+
+	a := TrafficActuator(o)
+	for want, with := range map[string]map[string]any{
+		"has no backend other, third; it has: backup, primary":    {"route": "models", "weights": map[string]any{"third": 1.0, "other": 1.0}},
+		"there is no HTTPRoute test/none; these are: test/models": {"route": "none", "weights": map[string]any{"backup": 1.0}},
+		"with.weights: at least one must be above 0":              {"route": "models", "weights": map[string]any{"backup": 0.0}},
+		"with.weights.backup: must not be negative":               {"route": "models", "weights": map[string]any{"backup": -1.0, "primary": 2.0}},
+		"with.weights.backup: x is not a whole number":            {"route": "models", "weights": map[string]any{"backup": "x"}},
+		"with.route: is required; with.weights: is required":      {},
+	} {
+		_, err := a.Plan(t.Context(), proposal("traffic", "primary", with))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestNoReadyPodIs503(t *testing.T) {
+	o := open(t, t.TempDir())
+	reload(t, o, web("web", 0))
+	resp, err := http.Get(address(t, o, "Service", "web"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Equal(t, "1", resp.Header.Get("Retry-After"))
+	m := o.Metrics()
+	require.Len(t, m, 1)
+	require.Equal(t, RouteMetrics{Kind: "Service", Namespace: "test", Name: "web", Port: 8080, Address: m[0].Address, Requests: 1, Errors: 1}, m[0])
+}
+
+// ways opens a way in over the given addresses, in this order.
+func ways(t testing.TB, addresses ...string) (url string, f *front) {
+	t.Helper()
+	opts := Options{RandomPorts: true}
+	opts.setDefaults()
+	r := newRouter(opts)
+	f = newFront(frontID{objectID: objectID{"Service", key{"test", "web"}}}, r.transport, opts.Log)
+	b := &balancer{}
+	var to []endpoint
+	for _, a := range addresses {
+		to = append(to, endpoint{a, &flight{}})
+	}
+	b.set(to)
+	f.target.Store(&weighted{shares: []share{{balancer: b, weight: 1}}})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	in := serve(r, l)
+	in.front.Store(f)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		defer cancel()
+		require.NoError(t, in.close(ctx))
+		require.NoError(t, r.close(ctx))
+		for _, e := range to {
+			require.Zero(t, e.flight.count(), "a request was not counted out")
+		}
+	})
+	return "http://" + in.address, f
+}
+
+// nobody is an address that nobody listens on, as a pod's is right after it died.
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return l.Addr().String()
+}
+
+func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, _ = w.Write(body)
+		}
+	}))
+	t.Cleanup(echo.Close)
+	url, f := ways(t, nobody(t), echo.Listener.Addr().String(), nobody(t))
+	for _, size := range []int{0, 100, 200 << 10} { // no body, one kept in memory, one streamed
+		body := bytes.Repeat([]byte("x"), size)
+		for range 6 {
+			resp, err := http.Post(url, "text/plain", bytes.NewReader(body))
+			require.NoError(t, err)
+			got, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 200, resp.StatusCode)
+			require.True(t, bytes.Equal(body, got), "%d bytes of %d came back", len(got), size)
+		}
+	}
+	require.Zero(t, f.errors.Load())
+
+	url, f = ways(t, nobody(t), nobody(t))
+	status, body, err := get(url)
+	require.NoError(t, err)
+	require.Equal(t, 503, status)
+	require.Equal(t, "Service test/web has no ready pod\n", body)
+	require.EqualValues(t, 1, f.errors.Load())
+}
+
+func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
+	var asked atomic.Int64
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}))
+	t.Cleanup(broken.Close)
+	url, f := ways(t, broken.Listener.Addr().String(), broken.Listener.Addr().String())
+	resp, err := http.Post(url, "text/plain", strings.NewReader("once"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusBadGateway, resp.StatusCode)
+	require.EqualValues(t, 1, asked.Load(), "what was sent once is not sent again")
+	require.EqualValues(t, 1, f.errors.Load())
+}
+
+func TestCrashingReplicasUnderLoadLoseOnlyWhatTheyAnswered(t *testing.T) {
+	o := open(t, t.TempDir())
+	reload(t, o, web("web", 3))
+	waitReady(t, o, "web")
+	stop := load(8, address(t, o, "Service", "web")+"/")
+	for range 3 {
+		for _, p := range processes(o, "web") {
+			require.NoError(t, syscall.Kill(p.PID, syscall.SIGKILL))
+			break
+		}
+		restarts := workload(t, o, "web").Restarts
+		eventually(t, "back", func() bool { w := workload(t, o, "web"); return w.Restarts > restarts && w.Ready == 3 })
+	}
+	answered, wrong := stop()
+	// At most the 8 requests in flight at each of 3 deaths; GETs on a connection that
+	// breaks before the answer are even sent again.
+	require.LessOrEqual(t, len(wrong), 24)
+	require.Greater(t, answered, int64(100))
+	t.Logf("%d requests, %d lost", answered, len(wrong))
+}
+
+func TestStreamsAndDrains(t *testing.T) {
+	o := open(t, t.TempDir())
+	reload(t, o, strings.Replace(web("web", 1), "terminationGracePeriodSeconds: 5", "terminationGracePeriodSeconds: 1", 1))
+	waitReady(t, o, "web")
+	resp, err := http.Get(address(t, o, "Service", "web") + "/stream")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(resp.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "first\n", line, "passed on before the answer ended")
+	require.EqualValues(t, 1, o.Metrics()[0].InFlight)
+
+	// A request that never ends holds the pod for its grace period, and no longer.
+	began := time.Now()
+	require.NoError(t, o.setReplicas(key{"test", "web"}, 0))
+	eventually(t, "stopped", func() bool { return len(processes(o, "web")) == 0 })
+	require.GreaterOrEqual(t, time.Since(began), time.Second)
+	require.NoError(t, resp.Body.Close())
+	eventually(t, "none in flight", func() bool { return o.Metrics()[0].InFlight == 0 })
+}
+
+func TestListensOnTheDeclaredPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	taken := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	o, err := New(Options{StateDir: t.TempDir(), Self: self})
+	require.NoError(t, err)
+	t.Cleanup(func() { shut(t, o, StopAll) })
+	yaml := strings.Replace(web("web", 0), "port: 8080,", "port: "+taken+",", 1)
+
+	file := write(t, yaml)
+	err = o.Reload(t.Context(), file)
+	require.ErrorContains(t, err, "Service test/web can't listen")
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	_, known := o.Workload(engine.TargetID{Namespace: "test", Name: "web"})
+	require.False(t, known, "an error leaves everything as it was")
+
+	require.NoError(t, l.Close())
+	require.NoError(t, o.Reload(t.Context(), file))
+	at, ok := o.Address("Service", "test", "web")
+	require.True(t, ok)
+	require.Equal(t, "127.0.0.1:"+taken, at)
+
+	err = o.Reload(t.Context(), write(t, yaml+strings.ReplaceAll(yaml, "web", "other")))
+	require.ErrorContains(t, err, fmt.Sprintf("Service test/web and Service test/other both want port %s", taken))
+
+	// Two ways in may take each other's place.
+	require.NoError(t, o.Reload(t.Context(), write(t, strings.ReplaceAll(yaml, "web", "other"))))
+	_, body, err := get("http://" + at)
+	require.NoError(t, err)
+	require.Contains(t, body, "Service test/other has no ready pod")
+}
+
+func BenchmarkProxy(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	b.Cleanup(server.Close)
+	url, _ := ways(b, server.Listener.Addr().String())
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	b.Cleanup(client.CloseIdleConnections)
+	for name, url := range map[string]string{"direct": server.URL, "proxied": url} {
+		b.Run(name, func(b *testing.B) {
+			var failed atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					resp, err := client.Get(url)
+					if err != nil {
+						failed.Add(1)
+						continue
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					_ = resp.Body.Close()
+				}
+			})
+			require.Zero(b, failed.Load())
+		})
+	}
+}

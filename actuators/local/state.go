@@ -1,0 +1,216 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+)
+
+// record is a pod on disk: all that it takes to adopt its process.
+type record struct {
+	Namespace   string            `json:"namespace"`
+	Name        string            `json:"name"`
+	UID         string            `json:"uid"`
+	Deployment  string            `json:"deployment"`
+	Hash        string            `json:"templateHash"`
+	Serial      int               `json:"serial"`
+	Node        string            `json:"node"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Spec        corev1.PodSpec    `json:"spec"`
+	Log         string            `json:"log"`
+	PID         int               `json:"pid,omitempty"`
+	StartID     string            `json:"startID,omitempty"`
+	StartedAt   time.Time         `json:"startedAt,omitzero"`
+	Ports       []pod.Port        `json:"ports,omitempty"`
+	Restarts    int               `json:"restarts"`
+}
+
+func (r *record) key() key { return key{r.Namespace, r.Name} }
+
+// wish is what actuators asked of a workload. It holds until the YAML asks for
+// something new: Declared is what the YAML said when the wish was made.
+type wish struct {
+	Replicas *replicasWish `json:"replicas,omitempty"`
+	Weights  *weightsWish  `json:"weights,omitempty"`
+	// Restart is the identity of the last change that restarted the pods.
+	Restart string `json:"restart,omitempty"`
+}
+
+type replicasWish struct {
+	Declared int `json:"declared"`
+	Wanted   int `json:"wanted"`
+}
+
+type weightsWish struct {
+	Declared map[string]int `json:"declared"`
+	Wanted   map[string]int `json:"wanted"`
+}
+
+// store is the state folder: one small file a pod and a workload, each replaced
+// as a whole, so that a crash leaves the old one or the new one.
+type store struct {
+	dir  string
+	lock *os.File
+}
+
+// ErrStateInUse says that another process has the state folder open.
+var ErrStateInUse = errors.New("the state folder is in use by another process")
+
+func openStore(dir string) (*store, error) {
+	if dir == "" {
+		return nil, errors.New("no StateDir is given; pods and their logs need a folder")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the state folder: %w", err)
+	}
+	for _, sub := range []string{"pods", "workloads", "logs"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("make the state folder: %w", err)
+		}
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w; stop it, or use another folder", dir, ErrStateInUse)
+		}
+		return nil, fmt.Errorf("lock the state folder: %w", err)
+	}
+	return &store{dir, lock}, nil
+}
+
+func (s *store) close() error { return s.lock.Close() }
+
+// Names are DNS labels, which hold no underscore, so that it parts them safely.
+func (s *store) podFile(k key) string {
+	return filepath.Join(s.dir, "pods", k.namespace+"_"+k.name+".json")
+}
+
+func (s *store) logFile(k key) string {
+	return filepath.Join(s.dir, "logs", k.namespace+"_"+k.name+".log")
+}
+
+func (s *store) wishFile(id objectID) string {
+	return filepath.Join(s.dir, "workloads", strings.ToLower(id.kind)+"_"+id.namespace+"_"+id.name+".json")
+}
+
+func (s *store) savePod(r record) error { return writeJSON(s.podFile(r.key()), r) }
+func (s *store) forgetPod(k key) error  { return remove(s.podFile(k)) }
+
+// loadPods reads the records. One that can't be read is set aside as FILE.bad and
+// named in the error; the others count.
+func (s *store) loadPods() ([]record, error) {
+	files, err := filepath.Glob(filepath.Join(s.dir, "pods", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var out []record
+	var errs []error
+	for _, file := range files {
+		var r record
+		if err := readJSON(file, &r); err != nil {
+			errs = append(errs, err, os.Rename(file, file+".bad"))
+			continue
+		}
+		out = append(out, r)
+	}
+	return out, errors.Join(errs...)
+}
+
+// pruneLogs removes the logs that were last written before a time and belong to no
+// recorded pod.
+func (s *store) pruneLogs(records []record, before time.Time) error {
+	used := map[string]bool{}
+	for _, r := range records {
+		used[r.Log] = true
+	}
+	files, err := filepath.Glob(filepath.Join(s.dir, "logs", "*.log*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err == nil && !used[strings.TrimSuffix(file, ".1")] && info.ModTime().Before(before) {
+			err = os.Remove(file)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *store) saveWish(id objectID, w wish) error { return writeJSON(s.wishFile(id), w) }
+func (s *store) forgetWish(id objectID) error       { return remove(s.wishFile(id)) }
+
+func (s *store) loadWish(id objectID) (wish, error) {
+	var w wish
+	err := readJSON(s.wishFile(id), &w)
+	if errors.Is(err, fs.ErrNotExist) {
+		return wish{}, nil
+	}
+	return w, err
+}
+
+func readJSON(path string, into any) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("read state %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeJSON(path string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write state %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	_, err = f.Write(raw)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write state: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove state: %w", err)
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

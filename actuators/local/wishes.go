@@ -1,0 +1,76 @@
+package local
+
+import (
+	"fmt"
+	"maps"
+)
+
+// setReplicas and its like write down what an actuator asks for, then have it done:
+// a wish that was acted on is never lost by a restart.
+
+func (o *Orchestrator) setReplicas(k key, n int) error {
+	return o.changeDeployment(k, func(d *deployment, w *wish) {
+		w.Replicas = &replicasWish{Declared: desiredOf(&d.spec), Wanted: n}
+	})
+}
+
+func (o *Orchestrator) setRestart(k key, identity string) error {
+	return o.changeDeployment(k, func(_ *deployment, w *wish) { w.Restart = identity })
+}
+
+func (o *Orchestrator) changeDeployment(k key, change func(*deployment, *wish)) error {
+	o.apply.Lock()
+	defer o.apply.Unlock()
+	if o.ctx.Err() != nil {
+		return ErrClosed
+	}
+	o.mu.Lock()
+	d := o.deploys[k]
+	if d == nil {
+		defer o.mu.Unlock()
+		return o.unknown()
+	}
+	o.mu.Unlock()
+	next := d.wish
+	change(d, &next)
+	if err := o.store.saveWish(objectID{kindDeployment, k}, next); err != nil {
+		return fmt.Errorf("keep what was asked of %s: %w", k, err)
+	}
+	changed := newDeployment(d.spec, next)
+	o.mu.Lock()
+	changed.gone = d.gone
+	o.deploys[k] = changed
+	o.mu.Unlock()
+	o.reconcile()
+	return nil
+}
+
+func (o *Orchestrator) setWeights(k key, weights map[string]int) error {
+	o.apply.Lock()
+	defer o.apply.Unlock()
+	if o.ctx.Err() != nil {
+		return ErrClosed
+	}
+	r := o.route(k)
+	if r == nil {
+		return fmt.Errorf("there is no HTTPRoute %s", k)
+	}
+	next := r.wish
+	next.Weights = &weightsWish{Declared: r.declared(), Wanted: maps.Clone(weights)}
+	if err := o.store.saveWish(objectID{kindRoute, k}, next); err != nil {
+		return fmt.Errorf("keep what was asked of %s: %w", k, err)
+	}
+	changed := &route{spec: r.spec, wish: next}
+	o.mu.Lock()
+	o.routes[k] = changed
+	o.notifyLocked()
+	o.mu.Unlock()
+	o.router.reweigh(changed)
+	return nil
+}
+
+func (o *Orchestrator) route(k key) *route {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.routes[k]
+}
