@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // receiver is an API that notes what it gets and answers as it is told.
@@ -114,47 +112,6 @@ func TestWebhookFaults(t *testing.T) {
 	}}).Apply(t.Context(), call(slow.URL, nil))
 	require.EqualError(t, err, "environment variable HOOK is not set")
 	require.False(t, isRetry(err))
-}
-
-func TestParametersAreStrict(t *testing.T) {
-	verbs := Offer(Env{Publish: func(context.Context, engine.Event) error { return nil }})
-	require.NotContains(t, verbs, "scale", "nothing here runs workloads")
-	for name, row := range map[string]struct {
-		verb string
-		with map[string]any
-		want []string
-	}{
-		"fine":                 {"webhook", map[string]any{"url": "http://127.0.0.1/x", "body": "text"}, nil},
-		"nothing":              {"webhook", map[string]any{}, []string{"url"}},
-		"misspelt":             {"webhook", map[string]any{"url": "http://h/", "boddy": 1.0}, []string{"boddy"}},
-		"no scheme":            {"webhook", map[string]any{"url": "h/x"}, []string{"must begin with http://"}},
-		"with a user":          {"webhook", map[string]any{"url": "http://u:s3cret@h/x"}, []string{"url"}},
-		"wrong type, and more": {"event.send", map[string]any{"type": 3.0, "to": "x"}, []string{"type", "to"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := verbs[row.verb].Check(row.with)
-			require.Len(t, got, len(row.want), "%q", got)
-			all := strings.Join(got, "\n")
-			for _, w := range row.want {
-				require.Contains(t, all, w)
-			}
-			require.NotContains(t, all, "s3cret")
-		})
-	}
-}
-
-func TestEventSendIsStampedAndNamedByItsIdentity(t *testing.T) {
-	var got engine.Event
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	send := newEvent(Env{Now: func() time.Time { return at }, Publish: func(_ context.Context, e engine.Event) error { got = e; return nil }})
-	c := engine.Change{Identity: "abc", Proposal: engine.Proposal{Agent: "ns/a", Target: engine.Target{Namespace: "ns", Name: "web"}, With: map[string]any{"type": "asked", "data": map[string]any{"n": 3.0}}}}
-	_, err := send.Apply(t.Context(), c)
-	require.NoError(t, err)
-	require.Equal(t, engine.Event{ID: "abc", Source: "/agents/ns/a", Type: "asked", Subject: "ns/web", Time: at, Data: map[string]any{"n": 3.0}}, got)
-}
-
-func TestEveryParameterIsDocumented(t *testing.T) {
-	require.Empty(t, manifest.Undocumented(manifest.Kinds{Verbs: Parameters()}))
 }
 
 // isRetry asks as the engine does.

@@ -189,7 +189,7 @@ func (c *client) get(ctx context.Context, address, accept string) (contentType s
 		return "", nil, c.secrets.clean("", err)
 	}
 	r.Header.Set("Accept", accept)
-	resp, body, err := c.do(r)
+	resp, body, err := c.do(r) //nolint:bodyclose // do reads it to the end and closes it
 	if err != nil {
 		return "", nil, err
 	}

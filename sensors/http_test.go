@@ -125,8 +125,10 @@ func TestHTTPFaultsKeepToTheirTarget(t *testing.T) {
 		"nan":          {text(200, "application/json", `{"a":NaN}`), "the answer is not JSON"},
 		"100mb":        {huge(`{"a":1,"b":"`, true), "more than 8 MiB"},
 		"100mb-unsaid": {huge(`{"a":1,"b":"`, false), "more than 8 MiB"},
-		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.invalid", 302) }, "redirected to another host"},
-		"round-and-on": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "redirected more than 5 times"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere.invalid", http.StatusFound)
+		}, "redirected to another host"},
+		"round-and-on": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "redirected more than 5 times"},
 		"not-modified": {text(304, "", ""), "answered 304"},
 		"deep":         {text(200, "application/json", strings.Repeat("[", 20_000)), "the answer is not JSON"},
 	}

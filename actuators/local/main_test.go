@@ -212,7 +212,7 @@ func proposal(verb, name string, with map[string]any) engine.Proposal {
 // act plans, applies and verifies until the act is over.
 func act(t *testing.T, o *Orchestrator, p engine.Proposal) (engine.Change, engine.Outcome) {
 	t.Helper()
-	a := Verbs(o)[p.Primitive].Actuator
+	a := actuatorOf(o, p.Primitive)
 	c, err := a.Plan(t.Context(), p)
 	require.NoError(t, err)
 	if c.NoOp {
@@ -233,4 +233,14 @@ func act(t *testing.T, o *Orchestrator, p engine.Proposal) (engine.Change, engin
 func scale(t *testing.T, o *Orchestrator, name string, n int) (engine.Change, engine.Outcome) {
 	t.Helper()
 	return act(t, o, proposal("scale", name, map[string]any{"replicas": float64(n)}))
+}
+
+func actuatorOf(o *Orchestrator, verb string) engine.Actuator {
+	switch verb {
+	case "scale":
+		return ScaleActuator(o)
+	case "traffic":
+		return TrafficActuator(o)
+	}
+	return RestartActuator(o)
 }

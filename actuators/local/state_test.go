@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 func TestAWishThatCannotBeKeptIsNotActedOn(t *testing.T) {
@@ -22,7 +20,7 @@ func TestAWishThatCannotBeKeptIsNotActedOn(t *testing.T) {
 		"restart": nil,
 		"traffic": {"route": "models", "weights": map[string]any{"backup": 1.0}},
 	} {
-		a := Verbs(o)[verb].Actuator
+		a := actuatorOf(o, verb)
 		c, err := a.Plan(t.Context(), proposal(verb, "web", with))
 		require.NoError(t, err)
 		require.False(t, c.NoOp)
@@ -57,18 +55,4 @@ func TestOldLogsOfPodsThatAreNoMoreAreRemoved(t *testing.T) {
 		require.NoFileExists(t, f)
 	}
 	require.NoError(t, s.close())
-}
-
-func TestVerbsForTheEngine(t *testing.T) {
-	o := open(t, t.TempDir())
-	verbs := Verbs(o)
-	require.Equal(t, "replicas", verbs["scale"].Claim(nil))
-	require.Equal(t, "traffic", verbs["traffic"].Claim(nil))
-	require.Equal(t, "pods", verbs["restart"].Claim(nil))
-	for n, want := range map[float64]engine.Direction{0: engine.Down, 1: "", 2: engine.Up} {
-		require.Equal(t, want, verbs["scale"].Direction(proposal("scale", "web", map[string]any{"replicas": n})))
-	}
-	require.Equal(t, []string{"with.replicas: is required"}, verbs["scale"].Check(nil))
-	require.Equal(t, []string{"with.now: is not a parameter of this verb"}, verbs["restart"].Check(map[string]any{"now": true}))
-	require.Len(t, With(), len(verbs))
 }

@@ -2,11 +2,11 @@ package local
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // ScaleWith are the parameters of `scale`.
@@ -50,92 +50,18 @@ func (w TrafficWith) Check() []string {
 	return out
 }
 
-// params reads parameters that came as JSON values, and collects every mistake.
-type params struct {
-	with     map[string]any
-	mistakes []string
+// scaleWith reads parameters, and names every mistake.
+func scaleWith(with map[string]any) (w ScaleWith, mistakes []string) {
+	mistakes = manifest.DecodeMap(with, &w)
+	return w, mistakes
 }
 
-func (p *params) add(format string, args ...any) {
-	p.mistakes = append(p.mistakes, fmt.Sprintf("with."+format, args...))
+func trafficWith(with map[string]any) (w TrafficWith, mistakes []string) {
+	mistakes = manifest.DecodeMap(with, &w)
+	return w, mistakes
 }
 
-func (p *params) only(names ...string) {
-	for _, name := range sortedKeys(p.with) {
-		if !slices.Contains(names, name) {
-			p.add("%s: is not a parameter of this verb", name)
-		}
-	}
-	for _, name := range names {
-		if _, ok := p.with[name]; !ok {
-			p.add("%s: is required", name)
-		}
-	}
-}
-
-func (p *params) whole(at string, v any) int {
-	f, ok := v.(float64)
-	switch n := v.(type) {
-	case int:
-		f, ok = float64(n), true
-	case int64:
-		f, ok = float64(n), true
-	}
-	if !ok || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
-		p.add("%s: %v is not a whole number", at, v)
-		return 0
-	}
-	return int(f)
-}
-
-// finish adds the mistakes of the values, once their types are right.
-func (p *params) finish(check []string) []string {
-	if len(p.mistakes) == 0 {
-		for _, m := range check {
-			p.add("%s", m)
-		}
-	}
-	return p.mistakes
-}
-
-func scaleWith(with map[string]any) (ScaleWith, []string) {
-	p := params{with: with}
-	p.only("replicas")
-	var w ScaleWith
-	if v, ok := with["replicas"]; ok {
-		w.Replicas = p.whole("replicas", v)
-	}
-	return w, p.finish(w.Check())
-}
-
-func trafficWith(with map[string]any) (TrafficWith, []string) {
-	p := params{with: with}
-	p.only("route", "weights")
-	w := TrafficWith{Weights: map[string]int{}}
-	if v, ok := with["route"]; ok {
-		if w.Route, ok = v.(string); !ok {
-			p.add("route: %v is not a string", v)
-		}
-	}
-	switch v := with["weights"].(type) {
-	case nil:
-	case map[string]any:
-		for _, name := range sortedKeys(v) {
-			w.Weights[name] = p.whole("weights."+name, v[name])
-		}
-	case map[string]int:
-		w.Weights = v
-	default:
-		p.add("weights: must be an object of Service names and whole numbers")
-	}
-	return w, p.finish(w.Check())
-}
-
-func restartWith(with map[string]any) []string {
-	p := params{with: with}
-	p.only()
-	return p.mistakes
-}
+func restartWith(with map[string]any) []string { return manifest.DecodeMap(with, &RestartWith{}) }
 
 // refuse is the error for parameters with mistakes; nil if there are none.
 func refuse(p engine.Proposal, mistakes []string) error {

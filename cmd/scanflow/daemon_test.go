@@ -104,7 +104,7 @@ func (d *daemon) stop() {
 // kill ends it as a power cut does.
 func (d *daemon) kill() {
 	require.NoError(d.t, d.cmd.Process.Kill())
-	<-d.exit
+	require.Error(d.t, <-d.exit)
 }
 
 func (d *daemon) get(path string) (int, string) {
@@ -120,7 +120,15 @@ func (d *daemon) get(path string) (int, string) {
 // metric waits until a line of /metrics has the text.
 func (d *daemon) metric(text string) {
 	d.t.Helper()
-	require.Eventually(d.t, func() bool { _, body := d.get("/metrics"); return strings.Contains(body, text) }, 20*time.Second, 10*time.Millisecond, "no metric %q", text)
+	require.Eventually(d.t, func() bool {
+		_, body := d.get("/metrics")
+		for line := range strings.Lines(body) {
+			if !strings.HasPrefix(line, "#") && strings.Contains(line, text) {
+				return true
+			}
+		}
+		return false
+	}, 20*time.Second, 10*time.Millisecond, "no metric %q", text)
 }
 
 // scanflow runs a command and returns what it printed and its status.

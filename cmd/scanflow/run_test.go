@@ -134,6 +134,8 @@ func TestDefect5ABrokenPolicyIsLoudAndTheOldOneRunsOn(t *testing.T) {
 		s.write("policies/call_test.rego", callTest)
 		d.metric("scanflow_policy_last_reload_successful 1")
 	}
+	require.NoError(t, os.Remove(filepath.Join(s.policies, "call_test.rego")))
+	d.said("policies live")
 	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, "t.call", "t.other"))
 	d.said(`no strategy \"t.call\" in the policies`)
 	s.app.set(`{"load": 50}`)

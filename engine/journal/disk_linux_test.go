@@ -149,7 +149,7 @@ func childHitsLimit(dir string) error {
 	full := j.RecordFiring(ctx, firingOf("big", day, 300))
 	var known *FaultError
 	if !errors.As(full, &known) || j.Health() == nil {
-		return fmt.Errorf("got %v, health %v", full, j.Health())
+		return fmt.Errorf("got %w, health %w", full, j.Health())
 	}
 	if err := j.Intend(ctx, intent("small", 1)); err != nil {
 		return fmt.Errorf("a small write fits: %w", err)

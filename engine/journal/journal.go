@@ -72,7 +72,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	s, err := j.connect(ctx)
 	if err != nil {
 		f := fault(j.path, err)
-		if f == nil || !opts.Tolerant || (f.Kind != ErrFull && f.Kind != ErrReadOnly) {
+		if f == nil || !opts.Tolerant || (!errors.Is(f.Kind, ErrFull) && !errors.Is(f.Kind, ErrReadOnly)) {
 			return nil, errors.Join(err, j.disconnect())
 		}
 		j.report(f)
@@ -187,7 +187,7 @@ func (j *Journal) Health() error {
 func (j *Journal) report(f *FaultError) {
 	before := j.health.Swap(f)
 	switch {
-	case f != nil && (before == nil || before.Kind != f.Kind):
+	case f != nil && (before == nil || !errors.Is(before.Kind, f.Kind)):
 		j.opts.Log.Error("the journal can't be written: no act until it can", "error", f)
 	case f == nil && before != nil:
 		j.opts.Log.Info("the journal can be written again", "file", j.path)

@@ -61,7 +61,7 @@ func childReadOnly(base string) error {
 
 func expect(what string, err, want error) error {
 	if !errors.Is(err, want) {
-		return fmt.Errorf("%s: got %v, want %v", what, err, want)
+		return fmt.Errorf("%s: got %w, want %w", what, err, want)
 	}
 	return nil
 }

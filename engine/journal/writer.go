@@ -225,7 +225,7 @@ func (w *writer) recover(ctx context.Context, err error) *FaultError {
 	if w.store == nil {
 		return failed
 	}
-	if failed.Kind == ErrFull {
+	if errors.Is(failed.Kind, ErrFull) {
 		// Moves the log into the file, so that the next write reuses the log's room.
 		_ = w.store.exec(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
 		return failed

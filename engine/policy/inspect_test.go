@@ -86,21 +86,21 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 
 func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 	for name, c := range map[string]struct{ condition, because, says string }{
-		"unnamed":                     {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
-		"another is named":            {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
-		"read in a function":          {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
-		"not of a helper":             {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},
-		"given to a function":         {`h.high(input.signals.rps)`, `[]`, `reads signal "rps"`},
-		"given by a local name":       {"s := input.signals.rps\n\th.high(s)", `[]`, `reads signal "rps"`},
-		"under a comprehension":       {`count([1 | h.busy]) == 0`, `[]`, `reads signal "rps"`},
-		"any signal":                  {"some name\n\tinput.signals[name].value > 1", `["rps"]`, `reads signals whose names the text doesn't tell (x.rego:7); read each signal by its name`},
-		"any signal, in a helper":     {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:21)`},
-		"all signals":                 {`count(input.signals) > 1`, `["rps"]`, `doesn't tell`},
-		"the whole document":          {`count(input) > 1`, `["rps"]`, `doesn't tell`},
-		"because is computed":         {`input.params.a`, `[s | some s in ["rps"]]`, `because must be a literal array`},
-		"because from the document":   {`input.params.a`, `input.params.because`, `because must be a literal array`},
-		"because holds a computed":    {`input.params.a`, `[input.params.a]`, `not a signal's name`},
-		"because with a state unkown": {`input.params.a`, `["rps:missing"]`, `there is no state "missing"; the states are ok, empty, nan, stale, error`},
+		"unnamed":                           {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
+		"another is named":                  {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
+		"read in a function":                {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
+		"not of a helper":                   {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},
+		"given to a function":               {`h.high(input.signals.rps)`, `[]`, `reads signal "rps"`},
+		"given by a local name":             {"s := input.signals.rps\n\th.high(s)", `[]`, `reads signal "rps"`},
+		"under a comprehension":             {`count([1 | h.busy]) == 0`, `[]`, `reads signal "rps"`},
+		"any signal":                        {"some name\n\tinput.signals[name].value > 1", `["rps"]`, `reads signals whose names the text doesn't tell (x.rego:7); read each signal by its name`},
+		"any signal, in a helper":           {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:21)`},
+		"all signals":                       {`count(input.signals) > 1`, `["rps"]`, `doesn't tell`},
+		"the whole document":                {`count(input) > 1`, `["rps"]`, `doesn't tell`},
+		"because is computed":               {`input.params.a`, `[s | some s in ["rps"]]`, `because must be a literal array`},
+		"because from the document":         {`input.params.a`, `input.params.because`, `because must be a literal array`},
+		"because holds a computed":          {`input.params.a`, `[input.params.a]`, `not a signal's name`},
+		"because with a state that is none": {`input.params.a`, `["rps:missing"]`, `there is no state "missing"; the states are ok, empty, nan, stale, error`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})

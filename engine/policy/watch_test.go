@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/watch"
 )
 
 // mountConfigMap puts files into a folder as a kubelet does: a folder named by the
@@ -188,7 +189,7 @@ func TestChangesWithoutEventsAreFoundByTheirContent(t *testing.T) {
 	require.Eventually(t, func() bool { return clock.waiting() == 1 }, 10*time.Second, time.Millisecond)
 	tried := s.Status().Successes
 	write(t, dir, map[string]string{"another.rego": another})
-	clock.forward(pollEvery - time.Second)
+	clock.forward(watch.PollEvery - time.Second)
 	require.False(t, s.Live().Has("another"))
 	clock.forward(time.Second)
 	require.Eventually(t, func() bool { return s.Live().Has("another") }, 10*time.Second, time.Millisecond)

@@ -21,9 +21,11 @@ const (
 	// that it is put off.
 	settleFor   = 50 * time.Millisecond
 	patienceFor = 250 * time.Millisecond
-	// pollEvery is how often it is told without any event: some file systems send none.
-	pollEvery = 30 * time.Second
 )
+
+// PollEvery is how often Changed is called without any event: some file systems
+// send none.
+const PollEvery = 30 * time.Second
 
 // Options say what to watch.
 type Options struct {
@@ -45,7 +47,7 @@ func Watch(ctx context.Context, o Options) {
 	var events <-chan fsnotify.Event
 	var failures <-chan error
 	if n, err := fsnotify.NewWatcher(); err != nil {
-		o.Log.Warn("no events from the file system; looking for changes instead", "every", pollEvery, "error", err)
+		o.Log.Warn("no events from the file system; looking for changes instead", "every", PollEvery, "error", err)
 	} else {
 		w.notify = n
 		events, failures = n.Events, n.Errors
@@ -53,7 +55,7 @@ func Watch(ctx context.Context, o Options) {
 	}
 	w.look(ctx) // what changed before the watch began
 
-	poll := w.alarm(pollEvery)
+	poll := w.alarm(PollEvery)
 	defer func() { poll.stop() }()
 	var quiet alarm
 	defer func() { quiet.stop() }()
@@ -90,7 +92,7 @@ func Watch(ctx context.Context, o Options) {
 			w.look(ctx)
 		case <-poll.ring:
 			w.look(ctx)
-			poll = w.alarm(pollEvery)
+			poll = w.alarm(PollEvery)
 		}
 	}
 }
@@ -103,19 +105,32 @@ type watcher struct {
 // look watches the folders as they are now, and then has them read.
 func (w *watcher) look(ctx context.Context) {
 	if w.notify != nil {
-		folders := w.Folders()
-		for _, old := range w.notify.WatchList() {
-			if !slices.Contains(folders, old) {
-				_ = w.notify.Remove(old) // gone already, perhaps
-			}
+		w.aim()
+	}
+	w.Changed(ctx)
+}
+
+// aim watches the folders. One made while its parent was not watched yet sends no
+// event, so it looks again until nothing is new.
+func (w *watcher) aim() {
+	var folders []string
+	for range 10 {
+		found := w.Folders()
+		if folders != nil && slices.Equal(found, folders) {
+			break
 		}
+		folders = found
 		for _, dir := range folders {
 			if err := w.notify.Add(dir); err != nil {
-				w.Log.Warn("can't watch a folder; looking for changes instead", "folder", dir, "every", pollEvery, "error", err)
+				w.Log.Warn("can't watch a folder; looking for changes instead", "folder", dir, "every", PollEvery, "error", err)
 			}
 		}
 	}
-	w.Changed(ctx)
+	for _, old := range w.notify.WatchList() {
+		if !slices.Contains(folders, old) {
+			_ = w.notify.Remove(old) // gone already, perhaps
+		}
+	}
 }
 
 // alarm is a timer of the clock. The zero alarm never rings.
