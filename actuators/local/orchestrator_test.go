@@ -84,10 +84,10 @@ func TestScaleUpAndDownByTheVerb(t *testing.T) {
 	a := ScaleActuator(o)
 	for want, p := range map[string]engine.Proposal{
 		"scale test/absent: no such Deployment is run here; these are: test/web": proposal("scale", "absent", map[string]any{"replicas": 2.0}),
-		"with.replicas: is missing":                     proposal("scale", "web", nil),
-		"with.replicas: 2.5 is not a whole number":      proposal("scale", "web", map[string]any{"replicas": 2.5}),
-		"with.replicas: must not be negative":           proposal("scale", "web", map[string]any{"replicas": -1.0}),
-		"with.replica: is not a parameter of this verb": proposal("scale", "web", map[string]any{"replicas": 1.0, "replica": 1.0}),
+		"with.replicas: is missing":                      proposal("scale", "web", nil),
+		"with.replicas: must be a whole number, not 2.5": proposal("scale", "web", map[string]any{"replicas": 2.5}),
+		"with.replicas: must not be negative":            proposal("scale", "web", map[string]any{"replicas": -1.0}),
+		"with.replica: unknown field":                    proposal("scale", "web", map[string]any{"replicas": 1.0, "replica": 1.0}),
 	} {
 		_, err := a.Plan(t.Context(), p)
 		require.ErrorContains(t, err, want)

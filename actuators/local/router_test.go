@@ -62,7 +62,7 @@ func TestTrafficByWeight(t *testing.T) {
 		"with.weights: at least one must be above 0":              {"route": "models", "weights": map[string]any{"backup": 0.0}},
 		"with.weights.backup: must not be negative":               {"route": "models", "weights": map[string]any{"backup": -1.0, "primary": 2.0}},
 		"with.weights.backup: must be a whole number, not":        {"route": "models", "weights": map[string]any{"backup": "x"}},
-		"with.route: is required; with.weights: is required":      {},
+		"with.route: is missing":                                  {},
 	} {
 		_, err := a.Plan(t.Context(), proposal("traffic", "primary", with))
 		require.ErrorContains(t, err, want)
