@@ -144,7 +144,7 @@ func (p *Pod) waitToRestart(exit Exit) ending {
 			s.Message = fmt.Sprintf("%s; restart %d in %s", s.Message, s.Restarts+1, wait.Round(time.Millisecond))
 		}
 	})
-	p.cfg.Log.Warn("process ended; it will be restarted", "pod", p.cfg.Name, "exit", exit.String(), "wait", wait)
+	p.cfg.Log.Warn("process ended; it will be restarted", "pod", p.cfg.Name, "exit", exit.String(), "wait", wait.String(), "log", p.cfg.LogPath)
 	timer, giveBack := p.cfg.Clock.Timer(wait)
 	defer giveBack()
 	select {
