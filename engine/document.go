@@ -94,7 +94,7 @@ func (d *Document) Input() map[string]any {
 	}
 	memory := make(map[string]any, len(d.Memory))
 	for name, m := range d.Memory {
-		memory[name] = jsonValue(m)
+		memory[name] = m.Input()
 	}
 	params := d.Params
 	if params == nil {
@@ -110,6 +110,27 @@ func (d *Document) Input() map[string]any {
 		"memory":  memory,
 		"claims":  claims,
 	}
+}
+
+// Input is one strategy's part of the memory. Nanoseconds stay whole numbers: as
+// floats they would lose up to 128 of them.
+func (m StrategyMemory) Input() map[string]any {
+	out := map[string]any{}
+	if len(m.Last) > 0 {
+		last := make(map[string]any, len(m.Last))
+		for verb, act := range m.Last {
+			one := map[string]any{"at_ns": act.AtNS, "outcome": string(act.Outcome)}
+			if len(act.With) > 0 {
+				one["with"] = act.With
+			}
+			last[verb] = one
+		}
+		out["last"] = last
+	}
+	if m.Note != nil {
+		out["note"] = m.Note
+	}
+	return out
 }
 
 // Input is the signal's part of a document at a moment. An age that is not known
