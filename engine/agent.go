@@ -36,7 +36,9 @@ type agent struct {
 	remembers bool
 	open      []Intent
 	saved     time.Time
-	retryAt   time.Time               // when events that the journal failed are looked at again
+	retryAt   time.Time               // when events that could not be handled are looked at again
+	tidyAt    time.Time               // when what is unsettled is looked at again
+	dry       *claims                 // what a dry run would hold
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	wake   chan struct{} // an event came in
@@ -73,7 +75,7 @@ func newAgent(h *Host, spec Spec) *agent {
 		spec: spec, name: spec.String(), host: h, log: h.Log.Named("agent").With("agent", spec.String()),
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
 		wake: make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
-		memories: map[TargetID]*memory{},
+		memories: map[TargetID]*memory{}, dry: newClaims(),
 	}
 	for _, s := range spec.Sensors {
 		a.names = append(a.names, s.Name)
@@ -103,7 +105,7 @@ func (a *agent) remember(ctx context.Context) error {
 		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
 	a.mu.Lock()
-	a.memories = recall(r, a.spec.Mode == DryRun)
+	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.horizon())
 	a.mu.Unlock()
 	a.open, a.remembers = open, true
 	a.reclaim(r, now)
@@ -114,18 +116,17 @@ func (a *agent) remember(ctx context.Context) error {
 // reclaim takes back the claims that the earlier life held or left cooling.
 func (a *agent) reclaim(r Recollection, now time.Time) {
 	for _, in := range a.open {
+		if in.DryRun {
+			continue
+		}
 		a.host.claims.take(in.Target, in.Claim, Claim{Agent: a.name, Strategy: in.Strategy, Verb: in.Primitive}, in.Identity, now)
 	}
 	for _, act := range r.Acts {
 		if act.Outcome.Status != Done && act.Outcome.Status != Failed || act.DryRun {
 			continue
 		}
-		key := act.Primitive
-		if act.Direction != "" {
-			key = string(act.Direction)
-		}
-		if until := act.EndedAt.Add(a.spec.Guards.Cooldown[key]); until.After(now) {
-			if _, _, ok := a.host.claims.take(act.Target, act.Claim, Claim{Agent: a.name, Strategy: act.Strategy, Verb: act.Primitive}, act.Identity, now); ok {
+		if until := act.EndedAt.Add(a.spec.Guards.Cooldown[cooldownKey(act.Primitive, act.Direction)]); until.After(now) {
+			if _, _, _, ok := a.host.claims.take(act.Target, act.Claim, Claim{Agent: a.name, Strategy: act.Strategy, Verb: act.Primitive}, act.Identity, now); ok {
 				a.host.claims.release(act.Target, act.Claim, act.Identity, until, now)
 			}
 		}
@@ -172,14 +173,22 @@ func (a *agent) retire(present []*slot) {
 		} else if a.turn-since > retireAfter {
 			delete(a.slots, id)
 			delete(a.seenAt, id)
+			a.forgetTarget(id)
 		}
 	}
-	now := a.host.Clock.Now()
+}
+
+// forgetTarget drops the memory of a target that is gone, if no guard counts on it;
+// the journal has it, should the target come back after a restart.
+func (a *agent) forgetTarget(id TargetID) {
 	a.mu.Lock()
-	for _, m := range a.memories {
-		m.forget(now.Add(-a.spec.Guards.horizon()))
+	defer a.mu.Unlock()
+	if m := a.memories[id]; m != nil {
+		m.forget(a.host.Clock.Now().Add(-a.spec.Guards.horizon()))
+		if len(m.acts) == 0 && len(m.doc) == 0 {
+			delete(a.memories, id)
+		}
 	}
-	a.mu.Unlock()
 }
 
 // memoryOf is what is remembered of a target. The mutex is held.

@@ -15,11 +15,20 @@ type candidate struct {
 	claim    string
 	decision Decision
 	change   Change
+	prior    *hold // the claim's holder before, to be given back
 }
 
 // refuse ends a candidate's way.
 func (c *candidate) refuse(by, format string, args ...any) {
 	c.decision.Verdict, c.decision.By, c.decision.Detail = Refused, by, fmt.Sprintf(format, args...)
+}
+
+// direction is the change's, "" where its verb has none.
+func (c *candidate) direction() Direction {
+	if c.verb.Direction == nil {
+		return ""
+	}
+	return c.verb.Direction(c.Proposal)
 }
 
 func (c *candidate) live() bool { return c.decision.Verdict == Admitted }

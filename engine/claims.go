@@ -22,22 +22,59 @@ func newClaims() *claims { return &claims{by: map[TargetID]map[string]*hold{}} }
 
 // take gives a claim to an act, unless somebody else holds it: then it returns
 // the holder. A claim that is only cooling stays open to the agent that cools it,
-// whose own guards judge the cooldown.
-func (c *claims) take(target TargetID, name string, want Claim, identity string, now time.Time) (Claim, time.Time, bool) {
+// whose own guards judge the cooldown; what it replaces is returned as prior.
+func (c *claims) take(target TargetID, name string, want Claim, identity string, now time.Time) (holder Claim, until time.Time, prior *hold, ok bool) {
 	if name == "" {
-		return Claim{}, time.Time{}, true
+		return Claim{}, time.Time{}, nil, true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h := c.live(target, name, now); h != nil && (h.State == "running" || h.Agent != want.Agent) {
-		return h.Claim, h.until, false
+	h := c.live(target, name, now)
+	if h != nil && !h.opens(want.Agent) {
+		return h.Claim, h.until, nil, false
 	}
 	if c.by[target] == nil {
 		c.by[target] = map[string]*hold{}
 	}
 	want.Name, want.State = name, "running"
 	c.by[target][name] = &hold{Claim: want, identity: identity}
-	return want, time.Time{}, true
+	return want, time.Time{}, h, true
+}
+
+// opens tells whether an agent may take the claim over.
+func (h *hold) opens(agent string) bool { return h.State == "cooling" && h.Agent == agent }
+
+// free tells whether an agent could take a claim, and if not, who holds it.
+func (c *claims) free(target TargetID, name, agent string, now time.Time) (Claim, time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.live(target, name, now); name != "" && h != nil && !h.opens(agent) {
+		return h.Claim, h.until, false
+	}
+	return Claim{}, time.Time{}, true
+}
+
+// restore undoes a take.
+func (c *claims) restore(target TargetID, name, identity string, prior *hold) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.by[target][name]; h == nil || h.identity != identity {
+		return
+	}
+	c.drop(target, name)
+	if prior != nil {
+		if c.by[target] == nil {
+			c.by[target] = map[string]*hold{}
+		}
+		c.by[target][name] = prior
+	}
+}
+
+func (c *claims) drop(target TargetID, name string) {
+	delete(c.by[target], name)
+	if len(c.by[target]) == 0 {
+		delete(c.by, target)
+	}
 }
 
 // release ends an act's claim: at once, or once its cooldown has passed.
@@ -49,10 +86,7 @@ func (c *claims) release(target TargetID, name, identity string, until, now time
 		return
 	}
 	if !until.After(now) {
-		delete(c.by[target], name)
-		if len(c.by[target]) == 0 {
-			delete(c.by, target)
-		}
+		c.drop(target, name)
 		return
 	}
 	h.State, h.until = "cooling", until
@@ -64,7 +98,7 @@ func (c *claims) live(target TargetID, name string, now time.Time) *hold {
 		return nil
 	}
 	if h.State == "cooling" && !h.until.After(now) {
-		delete(c.by[target], name)
+		c.drop(target, name)
 		return nil
 	}
 	return h

@@ -102,7 +102,7 @@ propose contains {"primitive": verb, "with": {"replicas": 1}, "reason": "odd", "
 	require.Equal(t, map[string]string{
 		"scale":   "scale is not among the agent's primitives (launder)",
 		"place":   "place is not among the agent's primitives (launder)",
-		"launder": "nothing here offers launder",
+		"launder": "nothing here offers launder (scale, traffic and restart want --workloads)",
 	}, by)
 	require.Empty(t, b.tick().Decisions, "the same refusals again cost no row")
 }

@@ -14,32 +14,33 @@ import (
 // fleetDeadline bounds the listing of an agent's targets.
 const fleetDeadline = 10 * time.Second
 
-// firing is one turn of the loop, from the trigger to the acts set going:
+// fire is one turn of the loop, from the trigger to the acts set going:
 //
 //	fleet -> snapshot -> for each target: document -> evaluate -> validate -> arbitrate -> deny
-//	      -> in the fleet's order: bounds -> plan -> record -> acts
+//	      -> in the fleet's order: bound -> plan -> admit -> record -> acts
 //
-// Whatever is decided is in the journal before anything is done. Where the
-// journal can't be written, the firing still senses and decides, and does nothing.
-func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration) FiringRecord {
+// Whatever is decided is in the journal before anything is done: decisions and
+// intents in one piece with the event that was handled. Where the journal can't be
+// written, the firing still senses and decides, and does nothing. The result says
+// whether the trigger's event is handled.
+func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration) (handled bool) {
 	now := a.host.Clock.Now()
 	rev := a.host.Policies.Pin()
-	rec := FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Lag: lag, Signals: map[State]int{}}
+	rec := FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Lag: lag, Signals: map[State]int{}}
 	journalErr := a.remember(ctx)
-	id := ""
 	if journalErr == nil {
-		id, journalErr = a.host.Journal.NextFiring(ctx)
-		a.settle(ctx)
+		rec.ID, journalErr = a.host.Journal.NextFiring(ctx)
 	}
-	rec.ID = id
-
-	slots := a.sense(ctx, now, &trigger, &rec)
+	slots, err := a.sense(ctx, now, &trigger, &rec)
+	if err != nil { // nobody was asked, so the event is still to be handled
+		rec.Trigger.Event = nil
+	}
 	candidates := a.decide(ctx, rev, slots, &rec)
-	a.admit(candidates, id, now)
+	a.bound(candidates)
 	a.plan(ctx, candidates)
-
-	for _, c := range candidates {
-		if c.live() && c.decision.Identity != "" && c.Note != nil {
+	rec.Intents = a.admit(candidates, rec.ID, now)
+	for _, c := range alive(candidates) {
+		if c.Note != nil {
 			rec.Notes = append(rec.Notes, Note{c.Target.ID(), c.Strategy, c.Note})
 		}
 	}
@@ -50,30 +51,36 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	if journalErr != nil {
 		a.withdraw(candidates, slots)
-		rec.Problems = append(rec.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", journalErr))
-		for i := range rec.Decisions {
-			if d := &rec.Decisions[i]; d.Verdict == Admitted {
-				d.Verdict, d.By, d.Detail = Refused, "journal", journalErr.Error()
-			}
-		}
+		rec.fail(journalErr)
 	} else {
 		a.keepNotes(rec.Notes)
 		a.saveReadings(ctx, now)
-		a.dispatch(candidates, id, now)
+		a.dispatch(rec.Intents)
 	}
 	a.host.Observer.Fired(rec)
 	a.setStatus(rec, journalErr)
-	return rec
+	return err == nil && journalErr == nil
+}
+
+// fail turns a record into one of a firing that could not be recorded.
+func (f *FiringRecord) fail(err error) {
+	f.Intents = nil
+	f.Problems = append(f.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", err))
+	for i := range f.Decisions {
+		if d := &f.Decisions[i]; d.Verdict == Admitted {
+			d.Verdict, d.By, d.Detail, d.Identity = Refused, "journal", err.Error(), ""
+		}
+	}
 }
 
 // sense lists the fleet, samples it, and brings each target's document up to date.
-func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, rec *FiringRecord) []*slot {
+func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, rec *FiringRecord) ([]*slot, error) {
 	fleetCtx, cancel := context.WithTimeout(ctx, fleetDeadline)
-	fleet, err := a.spec.Fleet.Targets(fleetCtx)
+	fleet, err := callFleet(fleetCtx, a.spec.Fleet)
 	cancel()
 	if err != nil {
 		rec.Problems = append(rec.Problems, fmt.Sprintf("list targets: %v", err))
-		return nil
+		return nil, err
 	}
 	fleet = slices.Clone(fleet)
 	byID := func(x, y Target) int {
@@ -112,10 +119,13 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 			counts[s.doc.Signals[j].State]++
 		}
 		s.doc.Claims = a.host.claims.of(fleet[i].ID(), now)
+		if a.spec.Mode == DryRun { // it sees what it would hold
+			s.doc.Claims = append(s.doc.Claims, a.dry.of(fleet[i].ID(), now)...)
+		}
 	}
 	rec.Signals = counts
 	a.retire(slots)
-	return slots
+	return slots, nil
 }
 
 // decide evaluates the targets on all cores. Each target's way from document to
@@ -134,6 +144,12 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 	var evaluated atomic.Int64
 	each(len(slots), func(i int) {
 		s := slots[i]
+		defer func() {
+			if p := recover(); p != nil { // an adapter's check or claim: this target sits out
+				out[i], s.evaluated = nil, false
+				s.problems = []Problem{{"(any)", fmt.Sprintf("panic: %v", p)}}
+			}
+		}()
 		if !s.unchanged(rev.ID(), r, versions[i]) {
 			evaluated.Add(1)
 			s.remember(rev.ID(), versions[i], rev.Evaluate(ctx, a.spec.Strategies, &s.doc))

@@ -22,43 +22,32 @@ func deny(ctx context.Context, rev Revision, c *candidate, doc *Document) {
 	c.refuse("policy:"+denials[0].Guard, "denied by %s", strings.Join(reasons, "; "))
 }
 
-// bound passes a candidate through the bounds in Go, which no policy can relax.
-// They come last, so that nothing after them can undo what they clamped. The
-// agent's mutex is held.
-func (a *agent) bound(c *candidate, now time.Time) {
-	for _, check := range []func(*candidate, time.Time){
-		a.permit, a.approval, a.urls, a.replicas, a.cooldown, a.budget, a.blastRadius,
-	} {
-		if check(c, now); !c.live() {
-			return
-		}
-	}
-}
-
 // permit is the one place where a mode stops an act. (A dry run is stopped in
 // act.go, at the only call of Apply.)
-func (a *agent) permit(c *candidate, _ time.Time) {
+func (a *agent) permit(c *candidate) {
 	if a.spec.Mode == Paused {
 		c.refuse("mode", "the agent is paused")
 	}
 }
 
-func (a *agent) approval(c *candidate, _ time.Time) {
+func (a *agent) approval(c *candidate) {
 	if slices.Contains(a.spec.Guards.Approval, c.Primitive) {
 		c.refuse("guards.approval", "%s waits for a person, and this release has no way to ask one", c.Primitive)
 	}
 }
 
-func (a *agent) urls(c *candidate, _ time.Time) {
+func (a *agent) urls(c *candidate) {
 	raw, has := c.With["url"].(string)
 	if has && !urlAllowed(raw, a.spec.Guards.URLs) {
-		c.refuse("guards.urls", "%s is not among the addresses that this agent may call", hostOf(raw))
+		c.refuse("guards.urls", "%s is not among the addresses that this agent may call; add it to spec.guards.urls", hostOf(raw))
 	}
 }
 
-// replicas clamps what scale asks for to the step and then to the range, and
-// refuses what is left with nothing to change.
-func (a *agent) replicas(c *candidate, _ time.Time) {
+// replicas clamps what scale asks for to the range and then to the step, and
+// refuses what is left with nothing to change. A wish for more never becomes fewer,
+// nor the other way round: one who is outside the range moves towards it only when
+// a strategy asks for that direction, and by the step.
+func (a *agent) replicas(c *candidate) {
 	g := a.spec.Guards.Replicas
 	asked, isNumber := c.With["replicas"].(float64)
 	if g == nil || c.claim != "replicas" || !isNumber {
@@ -69,9 +58,18 @@ func (a *agent) replicas(c *candidate, _ time.Time) {
 		want = limit
 		bounds = append(bounds, text)
 	}
-	now := -1.0
+	if g.Max > 0 && want > float64(g.Max) {
+		bound(float64(g.Max), fmt.Sprintf("max %d", g.Max))
+	}
+	if want < float64(g.Min) {
+		bound(float64(g.Min), fmt.Sprintf("min %d", g.Min))
+	}
 	if c.Target.Replicas != nil {
-		now = float64(c.Target.Replicas.Desired)
+		now := float64(c.Target.Replicas.Desired)
+		if len(bounds) > 0 && (want-now)*(asked-now) <= 0 { // nothing is left, or it would go the other way
+			c.refuse("guards.replicas", "asked for %g replicas, has %g: %s", asked, now, strings.Join(bounds, ", "))
+			return
+		}
 		if g.StepUp > 0 && want > now+float64(g.StepUp) {
 			bound(now+float64(g.StepUp), fmt.Sprintf("stepUp %d", g.StepUp))
 		}
@@ -79,17 +77,7 @@ func (a *agent) replicas(c *candidate, _ time.Time) {
 			bound(now-float64(g.StepDown), fmt.Sprintf("stepDown %d", g.StepDown))
 		}
 	}
-	if g.Max > 0 && want > float64(g.Max) {
-		bound(float64(g.Max), fmt.Sprintf("max %d", g.Max))
-	}
-	if want < float64(g.Min) {
-		bound(float64(g.Min), fmt.Sprintf("min %d", g.Min))
-	}
 	if len(bounds) == 0 {
-		return
-	}
-	if want == now {
-		c.refuse("guards.replicas", "asked for %g replicas, has %g: %s", asked, now, strings.Join(bounds, ", "))
 		return
 	}
 	c.decision.Proposed, c.decision.By = c.With, "guards.replicas"
@@ -105,13 +93,13 @@ func (a *agent) replicas(c *candidate, _ time.Time) {
 
 func (a *agent) cooldown(c *candidate, now time.Time) {
 	m := a.memoryOf(c.Target.ID())
-	key, directions := c.Primitive, []Direction(nil)
-	if c.verb.Direction != nil {
-		if d := c.verb.Direction(c.Proposal); d == Up {
-			key, directions = string(Up), []Direction{Up}
-		} else if d == Down {
-			key, directions = string(Down), []Direction{Up, Down}
-		}
+	key := cooldownKey(c.Primitive, c.direction())
+	var directions []Direction
+	switch c.direction() {
+	case Up:
+		directions = []Direction{Up}
+	case Down:
+		directions = []Direction{Up, Down}
 	}
 	wait, bounded := a.spec.Guards.Cooldown[key]
 	if !bounded || wait == 0 {
@@ -119,6 +107,14 @@ func (a *agent) cooldown(c *candidate, now time.Time) {
 	}
 	if last, acted := m.lastOf(c.Primitive, directions...); acted && now.Before(last.Add(wait)) {
 		c.refuse("guards.cooldown", "%s cools down for %s, until %s", key, wait.Round(time.Millisecond), last.Add(wait).UTC().Format(time.RFC3339))
+	}
+}
+
+// repeat refuses what is still being done: a verb without a claim (a webhook to
+// somebody who does not answer) would pile up, firing after firing.
+func (a *agent) repeat(c *candidate, _ time.Time) {
+	if c.claim == "" && a.memoryOf(c.Target.ID()).underWay(c.Strategy, c.Primitive, c.With) {
+		c.refuse("claims", "the same %s is still under way", c.Primitive)
 	}
 }
 

@@ -13,6 +13,16 @@ func guarded(g Guards) *agent {
 	return newAgent(h, Spec{AgentInfo: AgentInfo{Namespace: "ns", Name: "a"}, Guards: g})
 }
 
+// try passes a candidate through all bounds in Go, as a firing does.
+func (a *agent) try(c *candidate, now time.Time) {
+	a.bound([]*candidate{c})
+	for _, check := range []func(*candidate, time.Time){a.cooldown, a.budget, a.blastRadius} {
+		if c.live() {
+			check(c, now)
+		}
+	}
+}
+
 func scaleTo(from, to int) *candidate {
 	p := Proposal{Target: Target{Name: "web", Replicas: &Replicas{Desired: from, Ready: from}}, Primitive: "scale", With: map[string]any{"replicas": float64(to)}}
 	c := &candidate{Proposal: p, claim: "replicas", decision: Decision{Verdict: Admitted, With: p.With}}
@@ -31,11 +41,11 @@ func scaleTo(from, to int) *candidate {
 func TestReplicasAreClamped(t *testing.T) {
 	bounds := &ReplicaGuard{Min: 1, Max: 10, StepUp: 4, StepDown: 1}
 	for _, row := range []struct{ from, asked, want int }{
-		{1, 3, 3}, {1, 9, 5}, {8, 20, 10}, {4, 1, 3}, {2, 1, 1}, {12, 11, 10}, {12, 20, 10}, {0, 9, 4},
+		{1, 3, 3}, {1, 9, 5}, {8, 20, 10}, {4, 1, 3}, {2, 1, 1}, {12, 11, 11}, {14, 3, 13}, {0, 9, 4},
 	} {
 		t.Run(fmt.Sprintf("%d asked for %d", row.from, row.asked), func(t *testing.T) {
 			c := scaleTo(row.from, row.asked)
-			guarded(Guards{Replicas: bounds}).bound(c, epoch)
+			guarded(Guards{Replicas: bounds}).try(c, epoch)
 			require.Equal(t, Admitted, c.decision.Verdict, c.decision.Detail)
 			require.EqualValues(t, row.want, c.With["replicas"])
 			if row.want != row.asked {
@@ -45,16 +55,16 @@ func TestReplicasAreClamped(t *testing.T) {
 			}
 		})
 	}
-	for _, row := range []struct{ from, asked int }{{10, 12}, {1, 0}} {
+	for _, row := range []struct{ from, asked int }{{10, 12}, {1, 0}, {12, 20}} {
 		c := scaleTo(row.from, row.asked)
-		guarded(Guards{Replicas: bounds}).bound(c, epoch)
+		guarded(Guards{Replicas: bounds}).try(c, epoch)
 		require.Equal(t, Refused, c.decision.Verdict, "%d asked for %d: nothing is left to change", row.from, row.asked)
 	}
 }
 
 func TestWithoutGuardsNothingIsBounded(t *testing.T) {
 	c := scaleTo(1, 1000)
-	guarded(Guards{}).bound(c, epoch)
+	guarded(Guards{}).try(c, epoch)
 	require.Equal(t, Admitted, c.decision.Verdict)
 	require.EqualValues(t, 1000, c.With["replicas"])
 }
@@ -62,7 +72,7 @@ func TestWithoutGuardsNothingIsBounded(t *testing.T) {
 func TestCooldown(t *testing.T) {
 	a := guarded(Guards{Cooldown: map[string]time.Duration{"up": 10 * time.Second, "down": time.Minute, "webhook": time.Minute}})
 	m := a.memoryOf(TargetID{Name: "web"})
-	m.counted(Intent{Identity: "1", Primitive: "scale", Direction: Up, At: epoch})
+	m.counted(Intent{Identity: "1", Primitive: "scale", Direction: Up, At: epoch}, time.Hour)
 	for _, row := range []struct {
 		after    time.Duration
 		from, to int
@@ -72,16 +82,16 @@ func TestCooldown(t *testing.T) {
 		{59 * time.Second, 3, 2, Refused}, {time.Minute, 3, 2, Admitted},
 	} {
 		c := scaleTo(row.from, row.to)
-		a.bound(c, epoch.Add(row.after))
+		a.try(c, epoch.Add(row.after))
 		require.Equal(t, row.want, c.decision.Verdict, "%d to %d after %s: %s", row.from, row.to, row.after, c.decision.Detail)
 	}
-	m.counted(Intent{Identity: "2", Primitive: "scale", Direction: Down, At: epoch.Add(time.Minute)})
+	m.counted(Intent{Identity: "2", Primitive: "scale", Direction: Down, At: epoch.Add(time.Minute)}, time.Hour)
 	c := scaleTo(2, 3)
-	a.bound(c, epoch.Add(61*time.Second))
+	a.try(c, epoch.Add(61*time.Second))
 	require.Equal(t, Admitted, c.decision.Verdict, "up is counted from the last act upward")
 
 	hook := &candidate{Proposal: Proposal{Target: Target{Name: "web"}, Primitive: "webhook"}, decision: Decision{Verdict: Admitted}}
-	a.bound(hook, epoch.Add(time.Second))
+	a.try(hook, epoch.Add(time.Second))
 	require.Equal(t, Admitted, hook.decision.Verdict, "by verb where there is no direction: scale does not cool webhook")
 }
 
@@ -92,9 +102,9 @@ func TestBudgetAndFleetCountWhatWasAdmitted(t *testing.T) {
 		c := scaleTo(1, 2)
 		c.Target.Name = target
 		a.touched = nil // as at the start of a firing
-		a.bound(c, at)
+		a.try(c, at)
 		if c.live() {
-			a.memoryOf(c.Target.ID()).counted(Intent{Identity: fmt.Sprint(target, at), Primitive: "scale", At: at})
+			a.memoryOf(c.Target.ID()).counted(Intent{Identity: fmt.Sprint(target, at), Primitive: "scale", At: at}, 2*time.Hour)
 		}
 		return c.decision.Verdict
 	}
@@ -113,11 +123,11 @@ func TestBudgetAndFleetCountWhatWasAdmitted(t *testing.T) {
 func TestPausedAndApprovalAdmitNothing(t *testing.T) {
 	a := guarded(Guards{Approval: []string{"scale"}})
 	c := scaleTo(1, 2)
-	a.bound(c, epoch)
+	a.try(c, epoch)
 	require.Equal(t, "guards.approval", c.decision.By)
 	a.spec.Mode = Paused
 	c = scaleTo(1, 2)
-	a.bound(c, epoch)
+	a.try(c, epoch)
 	require.Equal(t, "mode", c.decision.By)
 }
 

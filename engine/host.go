@@ -34,11 +34,18 @@ type Config struct {
 type Host struct {
 	Config
 	claims *claims
-	// applying lets one Apply through at a time; mu guards the map alone, so that an
-	// act of an agent being stopped can still publish.
+	// applying lets one Apply through at a time; mu guards what is below, alone, so
+	// that an act of an agent being stopped can still publish.
 	applying sync.Mutex
 	mu       sync.Mutex
 	agents   map[string]*running
+	// takers are the event types that each agent wants, as last applied: an agent that
+	// is being restarted misses no event.
+	takers map[string][]string
+
+	closing sync.Once
+	closed  chan struct{} // nothing is started any more
+	cut     chan struct{} // what has not ended by itself is cut off
 }
 
 type running struct {
@@ -59,24 +66,38 @@ func NewHost(c Config) *Host {
 	if c.Observer == nil {
 		c.Observer = Observers(nil)
 	}
-	return &Host{Config: c, claims: newClaims(), agents: map[string]*running{}}
+	return &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{})}
 }
+
+// rememberWithin bounds the reading of the agents' memories before they start. One
+// that can't be read by then is read later, by the agent itself.
+const rememberWithin = 5 * time.Second
 
 // Apply makes the running agents those of the list: it stops the ones that are
 // gone, starts the new ones, and restarts those whose generation changed. It
-// returns when what had to stop has stopped.
+// returns when what had to stop has stopped. All new agents know what they hold
+// before any of them starts. A host that is being closed starts nothing.
 func (h *Host) Apply(specs []Spec) {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	wanted := map[string]Spec{}
+	takers := map[string][]string{}
 	for _, s := range specs {
 		wanted[s.String()] = s
+		for _, t := range s.Triggers {
+			if t.Event != "" {
+				takers[s.String()] = append(takers[s.String()], t.Event)
+			}
+		}
 	}
-	var stopping sync.WaitGroup
-	for _, r := range h.drop(wanted) {
-		stopping.Go(r.stop)
-	}
-	stopping.Wait()
+	h.mu.Lock()
+	h.takers = takers
+	h.mu.Unlock()
+	h.stop(wanted)
+
+	var fresh []*agent
+	ctx, cancel := context.WithTimeout(context.Background(), rememberWithin)
+	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		h.mu.Lock()
 		_, runs := h.agents[name]
@@ -84,11 +105,32 @@ func (h *Host) Apply(specs []Spec) {
 		if runs {
 			continue
 		}
-		r := h.start(newAgent(h, wanted[name]))
+		a := newAgent(h, wanted[name])
+		if err := a.remember(ctx); err != nil {
+			a.log.Error("the journal can't be read: nothing is done until it can", "error", err)
+		}
+		fresh = append(fresh, a)
+	}
+	for _, a := range fresh {
+		select {
+		case <-h.closed:
+			return
+		default:
+		}
+		r := h.start(a)
 		h.mu.Lock()
-		h.agents[name] = r
+		h.agents[a.name] = r
 		h.mu.Unlock()
 	}
+}
+
+// stop ends the agents that are not wanted as they are.
+func (h *Host) stop(wanted map[string]Spec) {
+	var stopping sync.WaitGroup
+	for _, r := range h.drop(wanted) {
+		stopping.Go(r.stop)
+	}
+	stopping.Wait()
 }
 
 // drop takes out the agents that are not wanted as they are.
@@ -105,6 +147,9 @@ func (h *Host) drop(wanted map[string]Spec) []*running {
 	return out
 }
 
+// abandonAfter is how long an agent that was cut off may take to notice.
+const abandonAfter = time.Second
+
 func (h *Host) start(a *agent) *running {
 	loopCtx, stopLoop := context.WithCancel(context.Background())
 	actCtx, stopActs := context.WithCancel(context.Background())
@@ -115,44 +160,75 @@ func (h *Host) start(a *agent) *running {
 	}()
 	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
 	return &running{agent: a, stop: func() {
+		defer stopActs()
 		stopLoop()
-		grace, cancel := h.Clock.Timer(h.Grace)
-		defer cancel()
+		grace, giveBack := h.Clock.Timer(h.Grace)
+		defer giveBack()
 		select {
 		case <-done:
 		case <-grace:
-			stopActs()
-			<-done
+		case <-h.cut:
 		}
 		stopActs()
-		a.log.Info("agent stopped")
+		last, giveBackLast := h.Clock.Timer(abandonAfter)
+		defer giveBackLast()
+		select {
+		case <-done:
+			a.log.Info("agent stopped")
+		case <-last:
+			a.log.Error("agent did not stop: an adapter of it does not heed its context")
+		}
 	}}
 }
 
-// Close stops every agent, and returns when each has ended.
-func (h *Host) Close() { h.Apply(nil) }
+// Closing has nothing started any more, and cuts off what has not ended by itself
+// within the grace, which begins now. Close waits for it.
+func (h *Host) Closing() {
+	h.closing.Do(func() {
+		close(h.closed)
+		grace, _ := h.Clock.Timer(h.Grace)
+		go func() {
+			<-grace
+			close(h.cut)
+		}()
+	})
+}
+
+// Close stops every agent, and returns when each has ended. The inboxes go on
+// taking events, for the next start.
+func (h *Host) Close() {
+	h.Closing()
+	h.applying.Lock()
+	defer h.applying.Unlock()
+	h.stop(nil)
+}
 
 // Publish puts an event into the inbox of each agent that has a trigger for its
 // type. It returns once the journal holds it: from then on it will be handled,
-// once, whatever happens to this process.
+// once, whatever happens to this process. The error is final if nobody wants it,
+// and may pass otherwise (MayPass).
 func (h *Host) Publish(ctx context.Context, e Event) error {
 	h.mu.Lock()
-	takers := []*agent{}
-	for _, name := range slices.Sorted(maps.Keys(h.agents)) {
-		a := h.agents[name].agent
-		if slices.ContainsFunc(a.spec.Triggers, func(t Trigger) bool { return t.Event != "" && t.Event == e.Type }) {
-			takers = append(takers, a)
-		}
-	}
+	takers := h.takers
 	h.mu.Unlock()
-	if len(takers) == 0 {
-		return fmt.Errorf("no agent here has a trigger for events of type %q", e.Type)
-	}
-	for _, a := range takers {
-		if _, err := h.Journal.Enqueue(ctx, a.name, e); err != nil {
-			return fmt.Errorf("put event %s into the inbox of %s: %w", e.ID, a.name, err)
+	taken := false
+	for _, name := range slices.Sorted(maps.Keys(takers)) {
+		if !slices.Contains(takers[name], e.Type) {
+			continue
 		}
-		a.signal()
+		taken = true
+		if _, err := h.Journal.Enqueue(ctx, name, e); err != nil {
+			return Retry(fmt.Errorf("put event %s into the inbox of %s: %w", e.ID, name, err))
+		}
+		h.mu.Lock()
+		r := h.agents[name] // the one of now: it may have been restarted meanwhile
+		h.mu.Unlock()
+		if r != nil {
+			r.agent.signal()
+		}
+	}
+	if !taken {
+		return fmt.Errorf("no agent here has a trigger for events of type %q", e.Type)
 	}
 	return nil
 }

@@ -13,12 +13,11 @@ type Journal interface {
 	// NextFiring returns an id that no firing of this journal ever had, or will
 	// have again, across restarts and crashes too.
 	NextFiring(ctx context.Context) (string, error)
-	// RecordFiring writes a firing, its decisions and notes, and marks the event
-	// that it handled as handled, all or nothing. A quiet firing costs one row.
+	// RecordFiring writes a firing, its decisions, intents and notes, and marks the
+	// event that it handled as handled: durably, all or nothing, before any act. A
+	// quiet firing costs one row.
 	RecordFiring(ctx context.Context, f FiringRecord) error
 
-	// Intend writes an intent, durably, before the act.
-	Intend(ctx context.Context, in Intent) error
 	// Conclude writes what became of an intent.
 	Conclude(ctx context.Context, c Conclusion) error
 	// Open returns the intents of an agent that have no conclusion yet.
@@ -36,8 +35,20 @@ type Journal interface {
 	// Enqueue puts an event into an agent's inbox. It returns false where one of the
 	// same source and id was there before, handled or not.
 	Enqueue(ctx context.Context, agent string, e Event) (bool, error)
-	// Inbox returns the events not yet handled by any firing, oldest first.
-	Inbox(ctx context.Context, agent string) ([]Event, error)
+	// Inbox returns the events not yet handled by any firing, oldest first, at most so
+	// many.
+	Inbox(ctx context.Context, agent string, limit int) ([]Event, error)
+}
+
+// PolicyInfo is how the policies stood at a firing.
+type PolicyInfo struct {
+	// Age is since the revision went live.
+	Age time.Duration `json:"age_ns"`
+	// Refused says that a later change was refused, and an older revision decides.
+	Refused bool `json:"refused"`
+	// Successes and Failures count the changes since the start of the process.
+	Successes int `json:"successes"`
+	Failures  int `json:"failures"`
 }
 
 // FiringRecord is one turn of an agent's loop.
@@ -47,6 +58,7 @@ type FiringRecord struct {
 	At       time.Time     `json:"at"`
 	Trigger  TriggerInfo   `json:"trigger"`
 	Revision string        `json:"revision"`
+	Policy   PolicyInfo    `json:"policy"`
 	Took     time.Duration `json:"took_ns"`
 	// Lag is how late the firing began after its trigger was due.
 	Lag time.Duration `json:"lag_ns"`
@@ -60,7 +72,9 @@ type FiringRecord struct {
 	// a sensor that failed, a strategy that erred. Each once, not once a target.
 	Problems  []string   `json:"problems,omitempty"`
 	Decisions []Decision `json:"-"`
-	Notes     []Note     `json:"-"`
+	// Intents are the acts that the firing sets going.
+	Intents []Intent `json:"-"`
+	Notes   []Note   `json:"-"`
 }
 
 // Verdict is what became of a proposal.

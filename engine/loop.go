@@ -18,48 +18,78 @@ func (a *agent) run(ctx, actCtx context.Context) {
 	a.mu.Unlock()
 	a.signal() // the inbox may hold events from before
 	for ctx.Err() == nil {
-		a.fireDue(ctx, due)
-		next, any := a.wakeAt(due)
-		var timer <-chan time.Time
-		stop := func() {}
-		if any {
-			timer, stop = a.host.Clock.Timer(next.Sub(a.host.Clock.Now()))
-			if !next.After(a.host.Clock.Now()) { // it came while the timer was set
-				stop()
-				continue
+		a.tidy(ctx)
+		triggers, since := due.take(a.host.Clock.Now())
+		for i, t := range triggers {
+			if ctx.Err() == nil {
+				a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
 			}
 		}
-		select {
-		case <-ctx.Done():
-		case <-timer:
-		case <-a.wake:
-			a.handleEvents(ctx)
-		}
-		stop()
+		a.wait(ctx, due)
 	}
 	a.sampler.wg.Wait()
 	a.acts.Wait()
+	a.keepReadings()
 }
 
-// fireDue fires the time triggers that are due, each once, and events that were
-// left over.
-func (a *agent) fireDue(ctx context.Context, due *schedule) {
-	triggers, since := due.take(a.host.Clock.Now())
-	for i, t := range triggers {
-		if ctx.Err() == nil {
-			a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
+// tidy reads back the agent's memory, where that was not possible yet, and settles
+// what an earlier life left open.
+func (a *agent) tidy(ctx context.Context) {
+	now := a.host.Clock.Now()
+	if !a.unsettled() || now.Before(a.tidyAt) {
+		return
+	}
+	if err := a.remember(ctx); err == nil {
+		a.settle(ctx)
+	}
+	a.tidyAt = now.Add(settleAgain)
+}
+
+// wait returns when a trigger is due or something is to be tidied, or after it has
+// handled one event: neither ticks nor events starve the other.
+func (a *agent) wait(ctx context.Context, due *schedule) {
+	var timer <-chan time.Time
+	if next, any := a.wakeAt(due); any {
+		wake, stop := a.host.Clock.Timer(next.Sub(a.host.Clock.Now()))
+		defer stop()
+		timer = wake
+		if !next.After(a.host.Clock.Now()) { // it came while the timer was set
+			now := make(chan time.Time)
+			close(now)
+			timer = now
 		}
 	}
-	if !a.retryAt.IsZero() && !a.retryAt.After(a.host.Clock.Now()) {
-		a.handleEvents(ctx)
+	select {
+	case <-a.wake: // before the timer, which would win every time where firings take long
+		a.handleEvent(ctx)
+		return
+	default:
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer:
+	case <-a.wake:
+		a.handleEvent(ctx)
 	}
 }
 
 // wakeAt is when the loop has something to do, if no event comes before.
 func (a *agent) wakeAt(due *schedule) (time.Time, bool) {
 	at, any := due.next()
-	if !a.retryAt.IsZero() && (!any || a.retryAt.Before(at)) {
-		return a.retryAt, true
+	sooner := func(t time.Time) {
+		if !any || t.Before(at) {
+			at, any = t, true
+		}
+	}
+	if !a.retryAt.IsZero() {
+		sooner(a.retryAt)
+		if !a.retryAt.After(a.host.Clock.Now()) {
+			a.retryAt = time.Time{}
+			a.signal()
+		}
+	}
+	if a.unsettled() {
+		sooner(a.tidyAt)
 	}
 	return at, any
 }
@@ -72,34 +102,34 @@ func (a *agent) signal() {
 	}
 }
 
-// handleEvents fires once for each event of the inbox: none is merged away. One
-// whose firing the journal did not take stays there, and those after it too.
-func (a *agent) handleEvents(ctx context.Context) {
+// handleEvent fires for the oldest event of the inbox: none is merged away. One
+// whose firing could not be recorded, or had no fleet to ask, stays there, and
+// those after it too.
+func (a *agent) handleEvent(ctx context.Context) {
 	if a.spec.Mode == Paused {
 		return
 	}
-	a.retryAt = time.Time{}
-	events, err := a.host.Journal.Inbox(ctx, a.name)
+	events, err := a.host.Journal.Inbox(ctx, a.name, 2)
 	if err != nil {
 		a.log.Error("inbox can't be read", "error", err)
 		a.retryAt = a.host.Clock.Now().Add(journalRetry)
 		return
 	}
-	for _, e := range events {
-		if ctx.Err() != nil {
-			return
+	if len(events) == 0 || ctx.Err() != nil {
+		return
+	}
+	info := TriggerInfo{Kind: "event", Event: &events[0]}
+	for _, t := range a.spec.Triggers {
+		if t.Event == events[0].Type {
+			info.Name = t.Name
 		}
-		info := TriggerInfo{Kind: "event", Event: &e}
-		for _, t := range a.spec.Triggers {
-			if t.Event == e.Type {
-				info.Name = t.Name
-			}
-		}
-		rec := a.fire(ctx, info, a.host.Clock.Now().Sub(e.Time))
-		if a.journalError() != "" {
-			a.log.Error("event stays in the inbox", "event", e.ID, "firing", rec.ID)
-			a.retryAt = a.host.Clock.Now().Add(journalRetry)
-			return
-		}
+	}
+	if !a.fire(ctx, info, a.host.Clock.Now().Sub(events[0].Time)) {
+		a.log.Error("event stays in the inbox", "event", events[0].ID)
+		a.retryAt = a.host.Clock.Now().Add(journalRetry)
+		return
+	}
+	if len(events) > 1 {
+		a.signal()
 	}
 }

@@ -180,11 +180,15 @@ type world struct {
 	sent     []engine.Change
 	block    func(target string) <-chan struct{} // Apply waits for it
 	fail     error
+	lost     error // the fleet can't be listed
 }
 
 func (w *world) Targets(context.Context) ([]engine.Target, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.lost != nil {
+		return nil, w.lost
+	}
 	var out []engine.Target
 	for name, n := range w.replicas {
 		out = append(out, engine.Target{Kind: "Deployment", Namespace: "ns", Name: name, Replicas: &engine.Replicas{Desired: n, Ready: n}})
@@ -236,9 +240,21 @@ func (h *hook) Plan(context.Context, engine.Proposal) (engine.Change, error) {
 	return engine.Change{Diff: "POST"}, nil
 }
 
-func (h *hook) Apply(_ context.Context, c engine.Change) (engine.Outcome, error) {
+func (h *hook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.block != nil {
+		block := h.block(c.Proposal.Target.Name)
+		h.mu.Unlock()
+		select {
+		case <-block:
+		case <-ctx.Done():
+		}
+		h.mu.Lock()
+		if ctx.Err() != nil {
+			return engine.Outcome{}, ctx.Err()
+		}
+	}
 	h.sent = append(h.sent, c)
 	return engine.Outcome{Status: engine.Done}, nil
 }
@@ -267,7 +283,7 @@ func direction(p engine.Proposal) engine.Direction {
 // it are tried in engine/journal and by the daemon's tests.
 type flaky struct {
 	engine.Journal
-	firing, intent, conclusion, memory atomic.Bool
+	firing, conclusion, memory atomic.Bool
 }
 
 var errDisk = errors.New("no space left")
@@ -277,13 +293,6 @@ func (f *flaky) RecordFiring(ctx context.Context, r engine.FiringRecord) error {
 		return errDisk
 	}
 	return f.Journal.RecordFiring(ctx, r)
-}
-
-func (f *flaky) Intend(ctx context.Context, in engine.Intent) error {
-	if f.intent.Load() {
-		return errDisk
-	}
-	return f.Journal.Intend(ctx, in)
 }
 
 func (f *flaky) Conclude(ctx context.Context, c engine.Conclusion) error {

@@ -20,11 +20,15 @@ type pastAct struct {
 	verb      string
 	direction Direction
 	at        time.Time // begun, then ended
+	running   bool
+	what      string // strategy and parameters
 }
 
-// counted adds an act to what the guards count.
-func (m *memory) counted(in Intent) {
-	m.acts = append(m.acts, pastAct{in.Identity, in.Primitive, in.Direction, in.At})
+// counted adds an act to what the guards count, and drops those that are older than
+// any guard looks back.
+func (m *memory) counted(in Intent, horizon time.Duration) {
+	m.forget(in.At.Add(-horizon))
+	m.acts = append(m.acts, pastAct{in.Identity, in.Primitive, in.Direction, in.At, true, in.Strategy + canonical(in.With)})
 }
 
 // uncounted takes it back.
@@ -43,7 +47,7 @@ func (m *memory) ended(in Intent, status Status, at time.Time) {
 	}
 	for i := range m.acts {
 		if m.acts[i].identity == in.Identity {
-			m.acts[i].at = at
+			m.acts[i].at, m.acts[i].running = at, false
 		}
 	}
 	m.set(in, status)
@@ -79,7 +83,13 @@ func (m *memory) note(strategy string, value any) {
 
 // forget drops the acts that no guard counts any more.
 func (m *memory) forget(before time.Time) {
-	m.acts = slices.DeleteFunc(m.acts, func(a pastAct) bool { return a.at.Before(before) })
+	m.acts = slices.DeleteFunc(m.acts, func(a pastAct) bool { return !a.running && a.at.Before(before) })
+}
+
+// underWay tells whether the same act, asked for before, has not ended yet.
+func (m *memory) underWay(strategy, verb string, with map[string]any) bool {
+	what := strategy + canonical(with)
+	return slices.ContainsFunc(m.acts, func(a pastAct) bool { return a.running && a.verb == verb && a.what == what })
 }
 
 // lastOf is when the last act of a verb, and where wanted of a direction, was.
@@ -109,7 +119,7 @@ func (m *memory) since(t time.Time) int {
 // recall fills an agent's memories from the journal. Dry runs count only for an
 // agent that is itself dry: an agent that is let loose must not be held back by
 // what it never did.
-func recall(r Recollection, dry bool) map[TargetID]*memory {
+func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memory {
 	out := map[TargetID]*memory{}
 	of := func(id TargetID) *memory {
 		m := out[id]
@@ -124,7 +134,7 @@ func recall(r Recollection, dry bool) map[TargetID]*memory {
 			continue
 		}
 		m := of(act.Target)
-		m.counted(act.Intent)
+		m.counted(act.Intent, horizon)
 		m.began(act.Intent)
 		if act.Outcome.Status != Running && act.Outcome.Status != "" {
 			m.ended(act.Intent, act.Outcome.Status, act.EndedAt)

@@ -1,11 +1,16 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Policies is where the live revision of the policies is found.
 type Policies interface {
 	// Pin returns the live revision. One firing uses one revision throughout.
 	Pin() Revision
+	// Info says how the policies stand.
+	Info(now time.Time) PolicyInfo
 }
 
 // Revision is one compiled set of policies. It is safe for concurrent use, for

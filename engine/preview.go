@@ -21,10 +21,12 @@ func PreviewFleet(ctx context.Context, c Config, spec Spec) (Preview, error) {
 	trigger := TriggerInfo{Kind: "manual"}
 	now := a.host.Clock.Now()
 	rev := a.host.Policies.Pin()
-	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Signals: map[State]int{}}}
-	slots := a.sense(ctx, now, &trigger, &p.FiringRecord)
+	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Signals: map[State]int{}}}
+	// A fleet that can't be listed is among the problems.
+	slots, _ := a.sense(ctx, now, &trigger, &p.FiringRecord)
 	a.sampler.wg.Wait()
-	return p, a.preview(ctx, rev, slots, &p)
+	err := a.preview(ctx, rev, slots, &p)
+	return p, err
 }
 
 // PreviewDocument decides on a document that is given. Its target need not exist;
@@ -38,13 +40,15 @@ func PreviewDocument(ctx context.Context, c Config, spec Spec, doc *Document) (P
 	a.mu.Lock()
 	a.memoryOf(doc.Target.ID()).doc = doc.Memory
 	a.mu.Unlock()
-	return p, a.preview(ctx, rev, []*slot{s}, &p)
+	err := a.preview(ctx, rev, []*slot{s}, &p)
+	return p, err
 }
 
 func (a *agent) preview(ctx context.Context, rev Revision, slots []*slot, p *Preview) error {
 	candidates := a.decide(ctx, rev, slots, &p.FiringRecord)
-	a.admit(candidates, "preview", p.At)
+	a.bound(candidates)
 	a.plan(ctx, candidates)
+	a.admit(candidates, "preview", p.At)
 	for _, c := range candidates {
 		p.Decisions = append(p.Decisions, c.decision)
 	}

@@ -23,8 +23,28 @@ type savedTarget struct {
 }
 
 func (a *agent) saveReadings(ctx context.Context, now time.Time) {
-	if len(a.names) == 0 || now.Sub(a.saved) < saveEvery {
+	if now.Sub(a.saved) < saveEvery {
 		return
+	}
+	if err := a.writeReadings(ctx); err != nil {
+		a.log.Warn("last readings not kept", "error", err)
+		return
+	}
+	a.saved = now
+}
+
+// keepReadings saves them once more when the agent stops.
+func (a *agent) keepReadings() {
+	ctx, cancel := context.WithTimeout(context.Background(), concludeHurry)
+	defer cancel()
+	if err := a.writeReadings(ctx); err != nil {
+		a.log.Warn("last readings not kept", "error", err)
+	}
+}
+
+func (a *agent) writeReadings(ctx context.Context) error {
+	if len(a.names) == 0 || len(a.slots) == 0 {
+		return nil
 	}
 	out := savedReadings{Names: a.names}
 	for id, s := range a.slots {
@@ -32,23 +52,26 @@ func (a *agent) saveReadings(ctx context.Context, now time.Time) {
 	}
 	sort.Slice(out.Targets, func(i, j int) bool { return out.Targets[i].ID.Less(out.Targets[j].ID) })
 	raw, err := json.Marshal(out)
-	if err == nil {
-		err = a.host.Journal.SaveReadings(ctx, a.name, raw)
-	}
 	if err != nil {
-		a.log.Warn("last readings not kept", "error", err)
-		return
+		return err
 	}
-	a.saved = now
+	return a.host.Journal.SaveReadings(ctx, a.name, raw)
 }
 
+// loadReadings takes what was kept, by the sensors' names: some may be new.
 func (a *agent) loadReadings(raw []byte) {
 	var in savedReadings
-	if len(raw) == 0 || json.Unmarshal(raw, &in) != nil || !slices.Equal(in.Names, a.names) {
+	if len(raw) == 0 || json.Unmarshal(raw, &in) != nil {
 		return
 	}
 	a.good = make(map[TargetID][]lastGood, len(in.Targets))
 	for _, t := range in.Targets {
-		a.good[t.ID] = t.Last
+		last := make([]lastGood, len(a.names))
+		for i, name := range a.names {
+			if j := slices.Index(in.Names, name); j >= 0 && j < len(t.Last) {
+				last[i] = t.Last[j]
+			}
+		}
+		a.good[t.ID] = last
 	}
 }

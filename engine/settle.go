@@ -3,23 +3,35 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// settle deals with the intents that a crash, or an unwritable journal, left
-// without an outcome. It reads the world: a change that is there is done; one of
-// a verb that sets a state and is not there is abandoned, and the loop decides
+const (
+	// settleAgain is when an intent that could not be settled is looked at again.
+	settleAgain = 5 * time.Second
+	// tooLate is the age at which an intent that can't be settled is given up.
+	tooLate = time.Hour
+)
+
+// settle deals with the intents that a crash, a shutdown or an unwritable journal
+// left without an outcome. It reads the world: a change that is there is done; one
+// of a verb that sets a state and is not there is abandoned, and the loop decides
 // afresh; one that nobody would propose again (a webhook) is sent again under its
-// identity. Until it is settled, an intent holds its claim.
+// identity, if the agent still may. Until it is settled, an intent holds its claim.
 func (a *agent) settle(ctx context.Context) {
 	a.concludeLate(ctx)
+	settled := make([]bool, len(a.open))
+	parallel(a.host.Concurrency, len(a.open), func(i int) {
+		one, cancel := context.WithTimeout(ctx, planDeadline)
+		defer cancel()
+		settled[i] = a.settleOne(one, a.open[i])
+	})
 	var left []Intent
-	for _, in := range a.open {
-		settleCtx, cancel := context.WithTimeout(ctx, planDeadline)
-		if !a.settleOne(settleCtx, in) {
+	for i, in := range a.open {
+		if !settled[i] {
 			left = append(left, in)
 		}
-		cancel()
 	}
 	a.open = left
 }
@@ -28,27 +40,30 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 	now := a.host.Clock.Now()
 	end := func(status Status, format string, args ...any) bool {
 		a.log.Info("settled an intent found open", "target", in.Target, "verb", in.Primitive, "identity", in.Identity, "outcome", status)
-		a.finish(in, Outcome{status, fmt.Sprintf(format, args...)}, now, true)
+		a.finish(in, Outcome{status, fmt.Sprintf(format, args...)}, now)
 		return true
 	}
-	if in.DryRun {
-		return end(Done, "dry run")
-	}
 	verb, offered := a.host.Verbs[in.Primitive]
-	if !offered {
+	switch {
+	case in.DryRun:
+		return end(Done, "dry run")
+	case !offered:
 		return end(Abandoned, "nothing here offers %s any more", in.Primitive)
-	}
-	if verb.OneShot {
+	case now.Sub(in.At) > tooLate:
+		return end(Abandoned, "not settled within %s", tooLate)
+	case verb.OneShot && a.spec.Mode != Enforce:
+		return false // it waits for the agent to be let loose again
+	case verb.OneShot:
+		if why := a.mayStill(in); why != "" {
+			return end(Abandoned, "not sent after a restart: %s", why)
+		}
 		in.Change.Identity = in.Identity
-		a.acts.Go(func() { a.carryOut(in, verb, true) })
+		a.acts.Go(func() { a.carryOut(in) })
 		return true
 	}
 	change, err := callPlan(ctx, verb.Actuator, in.Change.Proposal)
 	switch {
 	case err != nil:
-		if now.Sub(in.At) > time.Hour {
-			return end(Abandoned, "after an hour its target still can't be read: %v", err)
-		}
 		a.log.Warn("an intent found open can't be settled yet", "target", in.Target, "verb", in.Primitive, "error", err)
 		return false
 	case change.NoOp:
@@ -57,18 +72,42 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 	return end(Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
 }
 
-// concludeLate writes the outcomes that the journal could not take before.
+// mayStill asks the bounds of today about an act of before: "" where it may go on.
+func (a *agent) mayStill(in Intent) string {
+	if !slices.Contains(a.spec.Primitives, in.Primitive) {
+		return in.Primitive + " is no longer among the agent's primitives"
+	}
+	c := &candidate{Proposal: in.Change.Proposal, decision: Decision{Verdict: Admitted}}
+	c.Primitive, c.With = in.Primitive, in.With
+	a.bound([]*candidate{c})
+	return c.decision.Detail
+}
+
+// concludeLate writes the outcomes that the journal could not take before. One
+// that it still can't take after an hour is left to the next start.
 func (a *agent) concludeLate(ctx context.Context) {
 	a.mu.Lock()
 	late := a.unconcluded
 	a.unconcluded = nil
 	a.mu.Unlock()
-	for i, c := range late {
-		if err := a.host.Journal.Conclude(ctx, c); err != nil {
-			a.mu.Lock()
-			a.unconcluded = append(late[i:], a.unconcluded...)
-			a.mu.Unlock()
-			return
+	var left []Conclusion
+	for _, c := range late {
+		if err := a.host.Journal.Conclude(ctx, c); err == nil {
+			continue
+		} else if a.host.Clock.Now().Sub(c.At) > tooLate {
+			a.log.Error("outcome given up", "identity", c.Identity, "outcome", c.Outcome.Status, "error", err)
+			continue
 		}
+		left = append(left, c)
 	}
+	a.mu.Lock()
+	a.unconcluded = append(left, a.unconcluded...)
+	a.mu.Unlock()
+}
+
+// unsettled tells whether anything is left to settle, or to remember.
+func (a *agent) unsettled() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.remembers || len(a.open)+len(a.unconcluded) > 0
 }

@@ -47,7 +47,8 @@ func resolve(r Reads, names []string) reads {
 // target and the claims are compared always where they are read; agent and
 // parameters can't change within one agent's life.
 func (s *slot) unchanged(revision string, r *reads, memoryVersion int) bool {
-	if !s.evaluated || s.revision != revision || r.Now {
+	// A strategy that failed may do better now: nobody can tell from the document.
+	if !s.evaluated || s.revision != revision || r.Now || len(s.problems) > 0 {
 		return false
 	}
 	for _, i := range r.signals {

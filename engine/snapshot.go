@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,16 +78,32 @@ func (s *sampler) sample(ctx context.Context, at time.Time, fleet []Target) ([]R
 // callSensor turns a panic of a sensor into its error: one broken adapter must
 // not take the other agents of the process down.
 func callSensor(ctx context.Context, s Sensor, at time.Time, fleet []Target) (r Reading, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			r, err = nil, fmt.Errorf("panic: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	r, err = s.Sample(ctx, at, fleet)
 	if err == nil && len(r) != len(fleet) {
 		return nil, fmt.Errorf("answered for %d targets, asked for %d", len(r), len(fleet))
 	}
 	return r, err
+}
+
+// aheadOfTime is how far in the future a stamp may be: clocks differ a little.
+const aheadOfTime = 30 * time.Second
+
+// hasNaN looks for a number that is none, at any depth.
+func hasNaN(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return math.IsNaN(v) || math.IsInf(v, 0)
+	case []any:
+		return slices.ContainsFunc(v, hasNaN)
+	case map[string]any:
+		for _, x := range v {
+			if hasNaN(x) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lastGood is the last value of one signal of one target that was OK.
@@ -102,8 +119,11 @@ func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last
 	if failure != nil {
 		s = Signal{State: Error, Problem: failure.Error()}
 	}
-	if f, ok := s.Value.(float64); ok && s.State == OK && (math.IsNaN(f) || math.IsInf(f, 0)) {
+	if s.State == OK && hasNaN(s.Value) {
 		s.State = NaN
+	}
+	if s.State == OK && s.At.Sub(at) > aheadOfTime {
+		s.State, s.Problem = Error, "is stamped "+s.At.Sub(at).Round(time.Second).String()+" in the future; set the clocks right"
 	}
 	if s.State == OK {
 		if s.At.IsZero() {

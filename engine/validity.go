@@ -15,7 +15,7 @@ func (a *agent) validate(c *candidate, doc *Document) {
 	}
 	verb, offered := a.host.Verbs[c.Primitive]
 	if !offered {
-		c.refuse("primitives", "nothing here offers %s", c.Primitive)
+		c.refuse("primitives", "nothing here offers %s (scale, traffic and restart want --workloads)", c.Primitive)
 		return
 	}
 	c.verb = verb

@@ -89,6 +89,12 @@ func (d *daemon) said(text string) {
 	require.Eventually(d.t, func() bool { return strings.Contains(d.text(), text) }, 20*time.Second, 5*time.Millisecond, "the log never says %q", text)
 }
 
+// saidAgain waits until the log has the text so many times.
+func (d *daemon) saidAgain(text string, times int) {
+	d.t.Helper()
+	require.Eventually(d.t, func() bool { return strings.Count(d.text(), text) >= times }, 20*time.Second, 5*time.Millisecond, "the log says %q less than %d times", text, times)
+}
+
 // stop ends it as an orchestrator does: within 15 s, with status 0.
 func (d *daemon) stop() {
 	d.t.Helper()
@@ -213,6 +219,9 @@ import data.scanflow.strategies.t.call
 
 test_calls if count(call.propose) == 1 with input as {"signals": {"load": {"state": "ok", "value": 2}}, "params": {"bound": 1, "url": "u"}}
 `
+
+// another is a strategy of another name that does the same.
+var another = strings.ReplaceAll(callPolicy, "t.call", "t.another")
 
 // site is a folder with agents and policies for an app.
 type site struct {

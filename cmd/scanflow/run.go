@@ -83,6 +83,10 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		Version: version(),
 		Agents:  func() []engine.AgentStatus { return sys.Host.Agents() },
 		Policy:  func() server.PolicyStatus { return policyStatus(sys) },
+		Manifests: func() server.ReloadStatus {
+			r := sys.Reload()
+			return server.ReloadStatus{LastError: errorText(r.Err), Successes: r.Successes, Failures: r.Failures}
+		},
 		Journal: func() server.JournalStatus { return journalStatus(sys) },
 	})
 	sys, err = wiring.Start(ctx, wiring.Options{
@@ -128,19 +132,20 @@ func readToken(file string) (string, error) {
 
 func policyStatus(sys *wiring.System) server.PolicyStatus {
 	s := sys.Policies.Status()
-	out := server.PolicyStatus{Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, Successes: s.Successes, Failures: s.Failures}
-	if s.Err != nil {
-		out.LastError = s.Err.Error()
+	return server.PolicyStatus{
+		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
 	}
-	return out
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func journalStatus(sys *wiring.System) server.JournalStatus {
-	out := server.JournalStatus{Bytes: sys.Journal.Size()}
-	if err := sys.Journal.Health(); err != nil {
-		out.Error = err.Error()
-	}
-	return out
+	return server.JournalStatus{Bytes: sys.Journal.Size(), Error: errorText(sys.Journal.Health())}
 }
 
 // notReady lists why the process should not be relied upon.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,26 +124,34 @@ func TestDefect5ABrokenPolicyIsLoudAndTheOldOneRunsOn(t *testing.T) {
 	s := newSite(t)
 	s.app.set(`{"load": 5}`)
 	d := startDaemon(t, s.args()...)
+	broken := 0
 	for name, text := range map[string]string{
 		"policies/call.rego":      "package scanflow.strategies.t.call\n\npropose contains",
 		"policies/call_test.rego": strings.ReplaceAll(callTest, "== 1", "== 2"),
 	} {
+		broken++
 		s.write(name, text)
 		d.metric("scanflow_policy_last_reload_successful 0")
-		d.said("policies refused, the old ones stay")
+		d.saidAgain("policies refused, the old ones stay", broken)
 		s.write("policies/call.rego", callPolicy)
 		s.write("policies/call_test.rego", callTest)
 		d.metric("scanflow_policy_last_reload_successful 1")
 	}
 	require.NoError(t, os.Remove(filepath.Join(s.policies, "call_test.rego")))
-	d.said("policies live")
+	d.saidAgain("policies live", 2)
 	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, "t.call", "t.other"))
 	d.said(`no strategy \"t.call\" in the policies`)
 	s.app.set(`{"load": 50}`)
 	s.calls(1)
+	_, body := d.get("/v1/decisions?limit=1")
+	require.Contains(t, body, `"refused":true,"successes":`, "a decision says that a later change was refused")
 
 	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, "too_high", "much_too_high"))
-	d.said("policies live")
+	d.saidAgain("policies live", 3)
+	require.Eventually(t, func() bool {
+		_, body := d.get("/v1/decisions?limit=1")
+		return strings.Contains(body, `"reason":"much_too_high"`) && strings.Contains(body, `"refused":false`)
+	}, 20*time.Second, 10*time.Millisecond, "and the new one decides")
 	d.stop()
 }
 
@@ -152,9 +161,19 @@ func TestManifestsAreTakenUpAndBadOnesRefusedAsAWhole(t *testing.T) {
 	d := startDaemon(t, s.args()...)
 	s.agent("second", "  mode: dry-run\n")
 	d.metric(`scanflow_agent_targets{agent="test/second",mode="dry-run"} 1`)
-	s.agent("second", "  moode: paused\n")
-	d.said("manifests refused, the old ones run on")
-	d.said("spec.moode: unknown field")
+	for i, bad := range []struct{ text, says string }{
+		{"  moode: paused\n", "spec.moode: unknown field"},
+		{"  role: [1]\n", "spec.role"},
+		{"---\n" + s.read("agents/watcher.yaml"), "test/watcher"},
+	} {
+		s.agent("second", bad.text)
+		d.saidAgain("manifests refused, the old ones run on", i+1)
+		d.said(bad.says)
+		d.metric("scanflow_manifest_last_reload_successful 0")
+		d.metric(`scanflow_agent_targets{agent="test/second",mode="dry-run"} 1`)
+	}
+	s.write("agents/second.yaml", strings.ReplaceAll(s.read("agents/watcher.yaml"), "HOOK_TOKEN", "NOT_SET"))
+	d.saidAgain("manifests refused, the old ones run on", 4)
 	s.agent("second", "  mode: paused\n")
 	d.metric(`scanflow_agent_targets{agent="test/second",mode="paused"} 1`)
 	require.NoError(t, os.Remove(filepath.Join(s.agents, "second.yaml")))
@@ -164,12 +183,93 @@ func TestManifestsAreTakenUpAndBadOnesRefusedAsAWhole(t *testing.T) {
 	d.stop()
 }
 
+// A manifest and the strategy that it names are saved one after the other; whatever
+// is seen first, both are taken up, and the old pair runs until then.
+func TestAnAgentAndItsStrategySavedTogetherAreBothTakenUp(t *testing.T) {
+	for name, order := range map[string][]string{
+		"the manifest first": {"agent", "policy"},
+		"the policy first":   {"policy", "agent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.app.set(`{"load": 5}`)
+			d := startDaemon(t, s.args()...)
+			for _, step := range order {
+				if step == "agent" {
+					s.write("agents/watcher.yaml", strings.ReplaceAll(s.read("agents/watcher.yaml"), "t.call", "t.another"))
+				} else {
+					require.NoError(t, os.Remove(filepath.Join(s.policies, "call_test.rego")))
+					s.write("policies/call.rego", another)
+				}
+				d.said("refused") // seen, and not fit by itself
+			}
+			d.said("manifests taken up")
+			d.metric("scanflow_policy_last_reload_successful 1")
+			d.metric("scanflow_manifest_last_reload_successful 1")
+			s.app.set(`{"load": 50}`)
+			s.calls(1)
+			_, body := d.get("/v1/decisions?limit=1")
+			require.Contains(t, body, `"strategy":"t.another"`)
+			d.stop()
+		})
+	}
+}
+
+func TestABundleIsRunAndReplaced(t *testing.T) {
+	s := newSite(t)
+	bundle := filepath.Join(s.dir, "bundle.tar.gz")
+	build := func() {
+		s.t.Helper()
+		out, code := scanflow(t, "opa", "build", "-b", s.policies, "-o", bundle+".new")
+		require.Equal(t, 0, code, out)
+		require.NoError(t, os.Rename(bundle+".new", bundle))
+	}
+	s.write("policies/.manifest", `{"roots": ["scanflow"], "rego_version": 1}`)
+	build()
+	s.app.set(`{"load": 5}`)
+	d := startDaemon(t, "-f", s.agents, "--policies", bundle, "--data", s.data)
+	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, "too_high", "much_too_high"))
+	build()
+	d.saidAgain("policies live", 2)
+	s.app.set(`{"load": 50}`)
+	s.calls(1)
+	_, body := d.get("/v1/decisions?limit=1")
+	require.Contains(t, body, `"reason":"much_too_high"`)
+	require.NoError(t, os.WriteFile(bundle+".new", []byte("no bundle"), 0o644))
+	require.NoError(t, os.Rename(bundle+".new", bundle))
+	d.metric("scanflow_policy_last_reload_successful 0")
+	d.stop()
+}
+
+func TestTheTokenOpensTheAPI(t *testing.T) {
+	s := newSite(t)
+	s.write("token", "s3cret-token\n")
+	d := startDaemon(t, s.args("--listen", "0.0.0.0:0", "--token-file", filepath.Join(s.dir, "token"))...)
+	d.url = strings.Replace(d.url, "[::]", "127.0.0.1", 1)
+	code, _ := d.get("/v1/agents")
+	require.Equal(t, http.StatusUnauthorized, code)
+	code, _ = d.get("/readyz")
+	require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, code)
+	req, err := http.NewRequest(http.MethodGet, d.url+"/v1/agents", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer s3cret-token")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	d.stop()
+	requireNoSecret(t, s, d)
+}
+
 func TestASignalThatIsNotANumberNeverActs(t *testing.T) {
 	s := newSite(t)
-	for _, answer := range []string{`{"load": "50"}`, `{"load": null}`, `{"lod": 50}`, `<html>50</html>`, ``, `{"load": 50`} {
+	for answer, state := range map[string]string{
+		`{"load": "50"}`: "error", `{"load": null}`: "empty", `{"lod": 50}`: "empty", `<html>50</html>`: "error", ``: "error", `{"load": 50`: "error",
+	} {
 		s.app.set(answer)
 		d := startDaemon(t, s.args()...)
 		d.metric(`scanflow_firings_total{agent="test/watcher",trigger="every"} 3`)
+		d.metric(`scanflow_signals{agent="test/watcher",state="` + state + `"} 1`)
 		d.stop()
 		require.Empty(t, s.app.keys(), answer)
 	}

@@ -21,20 +21,28 @@ type actBody struct {
 	Change    engine.Change    `json:"change"`
 }
 
-// Intend writes an intent; see engine.Journal. The same intent again, its time
+// Intend writes an intent by itself: those of a firing come with it. The same intent again, its time
 // apart, is written once; another one of the same identity is an ErrConflict.
 func (j *Journal) Intend(ctx context.Context, in engine.Intent) error {
-	if in.Identity == "" || in.Agent == "" {
-		return fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
-	}
-	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Change})
+	body, err := encodeIntent(in)
 	if err != nil {
-		return fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
+		return err
 	}
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.intend(ctx, in, body) }); err != nil {
 		return fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
 	}
 	return nil
+}
+
+func encodeIntent(in engine.Intent) ([]byte, error) {
+	if in.Identity == "" || in.Agent == "" {
+		return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
+	}
+	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Change})
+	if err != nil {
+		return nil, fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
+	}
+	return body, nil
 }
 
 func (s *store) intend(ctx context.Context, in engine.Intent, body []byte) error {

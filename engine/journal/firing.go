@@ -18,6 +18,8 @@ const decisionBits = 20
 type firingBody struct {
 	Trigger   engine.TriggerInfo   `json:"trigger"`
 	Revision  string               `json:"revision"`
+	Policy    engine.PolicyInfo    `json:"policy"`
+	Lag       time.Duration        `json:"lag_ns"`
 	Took      time.Duration        `json:"took_ns"`
 	Targets   int                  `json:"targets"`
 	Evaluated int                  `json:"evaluated"`
@@ -32,7 +34,7 @@ type firing struct {
 	admitted, refused int
 	decisions         []decision
 	documents         []packed
-	notes             [][]byte
+	notes, intents    [][]byte
 }
 
 type decision struct {
@@ -62,9 +64,9 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 	if len(f.Decisions) >= 1<<decisionBits {
 		return nil, fmt.Errorf("%d decisions are more than a firing can have", len(f.Decisions))
 	}
-	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([][]byte, len(f.Notes))}
+	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([][]byte, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
 	var err error
-	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
+	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +79,11 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 		}
 		if out.decisions[i], err = j.encodeDecision(out, places, d); err != nil {
 			return nil, fmt.Errorf("decision %d on %s: %w", i, d.Target, err)
+		}
+	}
+	for i, in := range f.Intents {
+		if out.intents[i], err = encodeIntent(in); err != nil {
+			return nil, err
 		}
 	}
 	for i, n := range f.Notes {
@@ -127,6 +134,11 @@ func (s *store) record(ctx context.Context, f *firing, handled int64) error {
 			return err
 		}
 		if err := s.recordDecisions(ctx, f, seq); err != nil {
+			return err
+		}
+	}
+	for i, in := range f.Intents {
+		if err := s.intend(ctx, in, f.intents[i]); err != nil {
 			return err
 		}
 	}

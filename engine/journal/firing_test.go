@@ -181,10 +181,10 @@ func TestInbox(t *testing.T) {
 
 	require.NoError(t, j.Close())
 	j = open(t, dir, Options{})
-	got, err := j.Inbox(t.Context(), "a/x")
+	got, err := j.Inbox(t.Context(), "a/x", -1)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]engine.Event{second, other}, got))
-	got, err = j.Inbox(t.Context(), "a/y")
+	got, err = j.Inbox(t.Context(), "a/y", -1)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]engine.Event{first}, got), "each agent handles for itself")
 	for _, e := range []engine.Event{first, event("unseen", "1")} {

@@ -36,7 +36,7 @@ func (j *Journal) Enqueue(ctx context.Context, agent string, e engine.Event) (bo
 }
 
 // Inbox returns the events that wait, oldest first; see engine.Journal.
-func (j *Journal) Inbox(ctx context.Context, agent string) ([]engine.Event, error) {
+func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.Event, error) {
 	var events []engine.Event
 	err := j.each(ctx, func(rows *sql.Rows) error {
 		var body []byte
@@ -47,7 +47,7 @@ func (j *Journal) Inbox(ctx context.Context, agent string) ([]engine.Event, erro
 		err := json.Unmarshal(body, &e)
 		events = append(events, e)
 		return err
-	}, `SELECT body FROM inbox WHERE agent = ? AND handled IS NULL ORDER BY seq`, agent)
+	}, `SELECT body FROM inbox WHERE agent = ? AND handled IS NULL ORDER BY seq LIMIT ?`, agent, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox of %s: %w", agent, err)
 	}

@@ -171,7 +171,7 @@ func verify(t *testing.T, dir string, all *acks) {
 		require.Equal(t, engine.Done, acts[identity], "a conclusion was lost")
 	}
 	waiting := map[string]bool{}
-	events, err := j.Inbox(ctx, "mlperf/planner")
+	events, err := j.Inbox(ctx, "mlperf/planner", -1)
 	require.NoError(t, err)
 	for _, e := range events {
 		waiting[e.ID] = true

@@ -145,7 +145,7 @@ func (m *model) compare(rt *rapid.T, ctx context.Context, j *Journal, since time
 	for i := range running {
 		require.Empty(rt, cmp.Diff(running[i], open[i]))
 	}
-	inbox, err := j.Inbox(ctx, "mlperf/planner")
+	inbox, err := j.Inbox(ctx, "mlperf/planner", -1)
 	require.NoError(rt, err)
 	require.Empty(rt, cmp.Diff(m.inbox, append([]engine.Event(nil), inbox...), cmp.Transformer("empty", func(e []engine.Event) int { return len(e) })))
 	for i := range inbox {

@@ -22,6 +22,9 @@ type Row struct {
 	Firing   string             `json:"firing"`
 	Trigger  engine.TriggerInfo `json:"trigger"`
 	Revision string             `json:"revision"`
+	// Policy says how the policies stood: the revision's age, and whether a later
+	// change was refused.
+	Policy engine.PolicyInfo `json:"policy"`
 	engine.Decision
 	// Diff is what the act was to change; Outcome what became of it, nil where there
 	// was no act. Status Running is an act that has no conclusion yet.
@@ -103,7 +106,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		return 0, row, err
 	}
 	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
-	row.At, row.Trigger, row.Revision = moment(at), f.Trigger, f.Revision
+	row.At, row.Trigger, row.Revision, row.Policy = moment(at), f.Trigger, f.Revision, f.Policy
 	if ab == nil {
 		return id, row, nil
 	}
@@ -131,6 +134,6 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 	err := json.Unmarshal(raw, &f)
 	out.At = moment(at)
 	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
-	out.Signals, out.Problems = f.Signals, f.Problems
+	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems
 	return seq, out, err
 }

@@ -85,7 +85,7 @@ func TestRowAsJSON(t *testing.T) {
 		return string(raw)
 	}
 	require.JSONEq(t, `{"id":"f-0/0","at":"2026-03-01T12:00:00Z","agent":"mlperf/planner","firing":"f-0",
-		"trigger":{"name":"tick","kind":"every"},"revision":"9f86d081884c7d65",
+		"trigger":{"name":"tick","kind":"every"},"revision":"9f86d081884c7d65","policy":{"age_ns":0,"refused":false,"successes":0,"failures":0},
 		"target":{"kind":"Deployment","namespace":"mlperf","name":"server-000"},"strategy":"serving.autoscale","primitive":"scale",
 		"with":{"replicas":4},"priority":10,"reason":"load_high","because":["requests_per_second"],"rules":["Scale up"],
 		"verdict":"admitted","identity":"f-0-0","diff":"replicas 1 -> 4","outcome":{"status":"done","detail":"4 ready"},

@@ -57,7 +57,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	require.Len(t, memory.Acts, 2)
 	require.Equal(t, "open", memory.Acts[0].Identity)
 	require.Equal(t, "last", memory.Acts[1].Identity)
-	inbox, err := j.Inbox(t.Context(), old.Agent)
+	inbox, err := j.Inbox(t.Context(), old.Agent, -1)
 	require.NoError(t, err)
 	require.Equal(t, "waits", inbox[0].ID)
 

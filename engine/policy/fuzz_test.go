@@ -32,7 +32,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		src, err := assemble("x", files)
 		if err != nil {
-			require.True(t, IsMistake(err))
+			require.ErrorAs(t, err, new(Mistakes))
 			return
 		}
 		require.Len(t, src.ID(), 12)

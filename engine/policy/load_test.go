@@ -95,7 +95,7 @@ func TestWhatCanNotBeRead(t *testing.T) {
 			}
 			_, err := ReadFS(fsys)
 			require.ErrorContains(t, err, c.says)
-			require.True(t, IsMistake(err))
+			require.ErrorAs(t, err, new(Mistakes))
 		})
 	}
 	_, err := Read(filepath.Join(t.TempDir(), "gone"))

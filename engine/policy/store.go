@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -16,12 +15,11 @@ import (
 // StoreOptions are how a Store judges and tells what it does.
 type StoreOptions struct {
 	Options
-	// Require names the strategies that running agents use; a candidate without one
-	// is refused. It is asked for each candidate; nil requires none.
-	Require func() []string
 	// Validate is asked last, with a candidate that is fit otherwise; its error
 	// refuses it. Nil accepts all.
 	Validate func(*Revision) error
+	// Swapped is told when another revision went live; nil is not.
+	Swapped func()
 	// Clock tells the times in Status, and when to look for changes that no event
 	// announced; nil is the machine's.
 	Clock engine.Clock
@@ -43,7 +41,7 @@ type Status struct {
 
 // Store holds the live revision.
 //
-//	read -> compile -> judge -> test -> prepare -> require, validate -> swap
+//	read -> compile -> judge -> test -> prepare -> validate -> swap
 //	  |        |         |       |        |              |
 //	  +--------+---------+-------+--------+--------------+--> the old one stays, Status says why
 type Store struct {
@@ -140,17 +138,6 @@ func (s *Store) attempt(ctx context.Context, src Source) error {
 
 // accept asks those who would use a revision.
 func (s *Store) accept(rev *Revision) error {
-	var mistakes Mistakes
-	if s.opts.Require != nil {
-		for _, name := range s.opts.Require() {
-			if !rev.Has(name) {
-				mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("strategy %q is gone, and a running agent uses it", name), Fix: "keep it, or take it out of the agent's manifest first"})
-			}
-		}
-	}
-	if err := mistakes.err(); err != nil {
-		return err
-	}
 	if s.opts.Validate != nil {
 		return s.opts.Validate(rev)
 	}
@@ -162,6 +149,7 @@ func (s *Store) settle(rev *Revision, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Clock.Now()
+	failed := s.status.Err != nil
 	s.status.Tried, s.status.Err = now, err
 	if err != nil {
 		s.status.Failures++
@@ -169,16 +157,23 @@ func (s *Store) settle(rev *Revision, err error) error {
 		return fmt.Errorf("load policies: %w", err)
 	}
 	s.status.Successes++
-	if s.live.Load() != rev {
-		s.live.Store(rev)
-		s.status.Revision, s.status.Loaded = rev.id, now
-		s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", len(rev.guards))
+	if s.live.Load() == rev {
+		if failed {
+			s.opts.Log.Info("policies are again what they were", "revision", rev.id)
+		}
+		return nil
+	}
+	s.live.Store(rev)
+	s.status.Revision, s.status.Loaded = rev.id, now
+	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", len(rev.guards))
+	if s.opts.Swapped != nil {
+		s.opts.Swapped()
 	}
 	return nil
 }
 
-// IsMistake tells an error in the policies' content from one in reading it.
-func IsMistake(err error) bool {
-	var m Mistakes
-	return errors.As(err, &m)
+// Info is Status, as the engine records it with each firing.
+func (s *Store) Info(now time.Time) engine.PolicyInfo {
+	st := s.Status()
+	return engine.PolicyInfo{Age: now.Sub(st.Loaded), Refused: st.Err != nil, Successes: st.Successes, Failures: st.Failures}
 }

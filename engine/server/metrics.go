@@ -29,10 +29,12 @@ func Definitions() []Definition {
 
 // Sources are asked when the metrics are scraped. A nil one is left out.
 type Sources struct {
-	Agents  func() []engine.AgentStatus
-	Policy  func() PolicyStatus
-	Journal func() JournalStatus
-	Version string
+	Agents func() []engine.AgentStatus
+	Policy func() PolicyStatus
+	// Manifests is how the re-reading of manifests and workloads stands.
+	Manifests func() ReloadStatus
+	Journal   func() JournalStatus
+	Version   string
 }
 
 // PolicyStatus is how the loading of the policies stands.
@@ -45,6 +47,13 @@ type PolicyStatus struct {
 	LastError   string    `json:"last_error,omitempty"`
 	Successes   int       `json:"successes"`
 	Failures    int       `json:"failures"`
+}
+
+// ReloadStatus is how the re-reading of manifests stands.
+type ReloadStatus struct {
+	LastError string
+	Successes int
+	Failures  int
 }
 
 // JournalStatus is how the journal stands.
@@ -67,6 +76,7 @@ type Metrics struct {
 	lastFiring, interval, targets, build *prometheus.Desc
 	revision, loaded, attempted, reloads *prometheus.Desc
 	reloadOK, journalBytes, journalOK    *prometheus.Desc
+	manifestReloads, manifestOK          *prometheus.Desc
 
 	mu    sync.Mutex
 	known map[string]bool // agents that have gauges
@@ -95,6 +105,8 @@ func NewMetrics(s Sources) *Metrics {
 	m.attempted = m.desc("scanflow_policy_last_attempt_timestamp_seconds", "gauge", "When a change of the policies was last tried.")
 	m.reloadOK = m.desc("scanflow_policy_last_reload_successful", "gauge", "1 if the last change of the policies was taken, 0 if the old ones were kept.")
 	m.reloads = m.desc("scanflow_policy_reloads_total", "counter", "Changes of the policies, by result.", "result")
+	m.manifestOK = m.desc("scanflow_manifest_last_reload_successful", "gauge", "1 if the last change of manifests or workloads was taken, 0 if the old ones run on.")
+	m.manifestReloads = m.desc("scanflow_manifest_reloads_total", "counter", "Changes of manifests and workloads, by result.", "result")
 	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
 	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
 	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
@@ -171,7 +183,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 		c.Describe(ch)
 	}
 	for _, d := range []*prometheus.Desc{
-		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK,
+		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads,
 	} {
 		ch <- d
 	}
@@ -194,6 +206,12 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(m.reloadOK, truth(p.LastError == ""))
 		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Successes), "success")
 		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Failures), "failure")
+	}
+	if m.sources.Manifests != nil {
+		r := m.sources.Manifests()
+		gauge(m.manifestOK, truth(r.LastError == ""))
+		ch <- prometheus.MustNewConstMetric(m.manifestReloads, prometheus.CounterValue, float64(r.Successes), "success")
+		ch <- prometheus.MustNewConstMetric(m.manifestReloads, prometheus.CounterValue, float64(r.Failures), "failure")
 	}
 	if m.sources.Journal != nil {
 		j := m.sources.Journal()

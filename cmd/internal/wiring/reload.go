@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/watch"
 )
 
@@ -22,17 +23,25 @@ type ReloadStatus struct {
 	Failures  int
 }
 
-type reloadStatus struct {
-	mu sync.Mutex
-	ReloadStatus
-	tried [sha256.Size]byte // the content that was tried last
+// reloads serialises the re-reading of manifests, workloads and policies, which
+// must fit each other: a manifest may be saved together with the strategy that it
+// names, in either order.
+type reloads struct {
+	mu sync.Mutex // one at a time
+	// tried is the content of manifests and workloads that was tried last.
+	tried [sha256.Size]byte
+	// swapped is sent to when other policies went live.
+	swapped chan struct{}
+
+	statusMu sync.Mutex
+	status   ReloadStatus
 }
 
 // Reload tells how the re-reading of manifests and workloads stands.
 func (s *System) Reload() ReloadStatus {
-	s.reload.mu.Lock()
-	defer s.reload.mu.Unlock()
-	return s.reload.ReloadStatus
+	s.reloads.statusMu.Lock()
+	defer s.reloads.statusMu.Unlock()
+	return s.reloads.status
 }
 
 // watch re-reads the policies, the manifests and the workloads when they change.
@@ -41,37 +50,90 @@ func (s *System) watch(ctx context.Context) {
 		s.watches.Go(func() { s.Policies.Watch(ctx, s.opts.Policies) })
 	}
 	paths := append(append([]string{}, s.opts.Manifests...), s.opts.Workloads...)
-	s.reload.tried = contentOf(paths)
+	s.reloads.tried = contentOf(paths)
 	s.watches.Go(func() {
 		watch.Watch(ctx, watch.Options{
 			Folders: func() []string { return foldersOf(paths) },
-			Changed: func(ctx context.Context) { s.reread(ctx, paths) },
+			Changed: func(ctx context.Context) { s.reread(ctx, paths, false) },
 			Clock:   s.opts.Clock, Log: s.opts.Log.Named("watch"),
 		})
 	})
+	s.watches.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.reloads.swapped:
+				s.reread(ctx, paths, true)
+			}
+		}
+	})
+}
+
+// validate judges policies that are about to go live: they must fit the agents as
+// they run, or else as they are written down now, in which case those are taken up
+// as soon as the policies are live.
+func (s *System) validate(r *policy.Revision) error {
+	running := Verify(*s.agents.Load(), r)
+	if running == nil {
+		return nil
+	}
+	written, err := manifest.Read(s.opts.Manifests, Kinds())
+	if err != nil || Verify(written, r) != nil {
+		return running
+	}
+	return nil
+}
+
+// onSwap has the manifests read again, without waiting for it.
+func (s *System) onSwap() {
+	select {
+	case s.reloads.swapped <- struct{}{}:
+	default: // it is to be read anyway
+	}
 }
 
 // reread takes changed manifests and workloads if all of them are right; if any
-// is not, everything runs on as it was.
-func (s *System) reread(ctx context.Context, paths []string) {
+// is not, everything runs on as it was. What was refused is tried again when other
+// policies are live.
+func (s *System) reread(ctx context.Context, paths []string, swapped bool) {
+	s.reloads.mu.Lock()
+	defer s.reloads.mu.Unlock()
 	content := contentOf(paths)
-	if content == s.reload.tried {
+	if content == s.reloads.tried && (!swapped || s.fits()) {
 		return
 	}
-	s.reload.tried = content
+	s.reloads.tried = content
 	err := s.takeUp(ctx)
-	s.reload.mu.Lock()
-	defer s.reload.mu.Unlock()
-	s.reload.Last, s.reload.Err = s.opts.Clock.Now(), err
+	s.note(err)
+	if err == nil && s.Policies.Status().Err != nil {
+		// Policies that the agents of before did not go with may do now; if not, the
+		// store has said why.
+		_ = s.Policies.Load(ctx)
+	}
+}
+
+// fits tells whether the agents that run are the ones written down, and go with
+// the live policies.
+func (s *System) fits() bool {
+	return s.Reload().Err == nil && Verify(*s.agents.Load(), s.Policies.Live()) == nil
+}
+
+func (s *System) note(err error) {
+	s.reloads.statusMu.Lock()
+	defer s.reloads.statusMu.Unlock()
+	st := &s.reloads.status
+	st.Last, st.Err = s.opts.Clock.Now(), err
 	if err != nil {
-		s.reload.Failures++
+		st.Failures++
 		s.opts.Log.Error("manifests refused, the old ones run on", "error", err)
 		return
 	}
-	s.reload.Successes++
+	st.Successes++
 	s.opts.Log.Info("manifests taken up", "agents", len(*s.agents.Load()))
 }
 
+// takeUp reads and judges everything before it changes anything.
 func (s *System) takeUp(ctx context.Context) error {
 	agents, err := manifest.Read(s.opts.Manifests, Kinds())
 	var workloads local.Workloads
@@ -86,12 +148,17 @@ func (s *System) takeUp(ctx context.Context) error {
 	if err := Verify(agents, s.Policies.Live()); err != nil {
 		return err
 	}
+	specs, err := Specs(agents, s.surroundings())
+	if err != nil {
+		return err
+	}
 	if s.Local != nil {
 		if err := s.Local.Apply(ctx, workloads); err != nil {
 			return err
 		}
 	}
-	return s.apply(agents)
+	s.apply(agents, specs)
+	return nil
 }
 
 // foldersOf are the folders that hold the files, links followed as well.

@@ -53,7 +53,7 @@ type System struct {
 	opts        Options
 	credentials credentials
 	agents      atomic.Pointer[[]*manifest.Agent]
-	reload      reloadStatus
+	reloads     reloads
 	stop        context.CancelFunc
 	watches     sync.WaitGroup
 }
@@ -81,10 +81,10 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if len(o.Workloads) > 0 {
 		workloads, workloadsErr = local.Read(o.Workloads...)
 	}
-	s := &System{opts: o}
+	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
 	s.agents.Store(&agents)
 	s.Policies = policy.NewStore(PolicyReader(o.Policies), policy.StoreOptions{
-		Clock: o.Clock, Log: o.Log.Named("policy"), Validate: func(r *policy.Revision) error { return Verify(*s.agents.Load(), r) },
+		Clock: o.Clock, Log: o.Log.Named("policy"), Validate: s.validate, Swapped: s.onSwap,
 	})
 	if err := errors.Join(agentsErr, workloadsErr, s.Policies.Load(ctx)); err != nil {
 		return nil, err
@@ -122,9 +122,11 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
 		}),
 	})
-	if err := s.apply(agents); err != nil {
+	specs, err := Specs(agents, s.surroundings())
+	if err != nil {
 		return err
 	}
+	s.apply(agents, specs)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.watch(watchCtx)
@@ -132,19 +134,14 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 }
 
 // apply runs these agents in place of those before.
-func (s *System) apply(agents []*manifest.Agent) error {
-	specs, err := Specs(agents, s.Surroundings())
-	if err != nil {
-		return err
-	}
+func (s *System) apply(agents []*manifest.Agent, specs []engine.Spec) {
 	s.credentials.set(agents)
 	s.agents.Store(&agents)
 	s.Host.Apply(specs)
-	return nil
 }
 
-// Surroundings are what the agents of this system sense through.
-func (s *System) Surroundings() Surroundings {
+// surroundings are what the agents of this system sense through.
+func (s *System) surroundings() Surroundings {
 	around := Surroundings{Prometheus: s.opts.Prometheus, Log: s.opts.Log}
 	if s.Local != nil {
 		around.Orchestrator = s.Local
