@@ -46,18 +46,20 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		_, err := local.Read(workloads...)
 		errs = append(errs, err)
 	}
-	var rev *policy.Revision
 	src, err := wiring.PolicyReader(in.policies)()
-	if err == nil {
-		rev, err = policy.Candidate(ctx, src, policy.Options{})
+	if err != nil {
+		return fmt.Errorf("not fit to run:\n%w", errors.Join(append(errs, err)...))
 	}
-	errs = append(errs, err)
-	if rev != nil {
-		errs = append(errs, wiring.Verify(agents, rev))
-		for _, w := range rev.Warnings() {
+	// Against the agents first, whatever else is wrong: a misspelt signal makes tests
+	// fail too, and they say less.
+	if draft, err := policy.Draft(ctx, src); err == nil {
+		errs = append(errs, wiring.Verify(agents, draft))
+		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintf(errOut, "warning: %s\n", w)
 		}
 	}
+	rev, err := policy.Candidate(ctx, src, policy.Options{})
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("not fit to run:\n%w", err)
 	}

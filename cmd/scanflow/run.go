@@ -78,6 +78,10 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)
 	}
+	listener, err := server.Listen(ctx, o.listen)
+	if err != nil {
+		return err
+	}
 	var sys *wiring.System
 	metrics := server.NewMetrics(server.Sources{
 		Version: version(),
@@ -95,15 +99,12 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		Prometheus: o.prometheus, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	web, err := server.Listen(ctx, server.Options{
-		Listen: o.listen, Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
+	web := server.Serve(listener, server.Options{
+		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
 		Ready: func() []string { return notReady(sys) }, API: api(sys),
 	})
-	if err != nil {
-		return errors.Join(err, sys.Close(ctx))
-	}
 	log.Info("running", "address", web.Addr(), "agents", len(sys.Host.Agents()), "policies", sys.Policies.Status().Revision)
 	<-ctx.Done()
 	log.Info("stopping")

@@ -46,6 +46,21 @@ func Compile(ctx context.Context, src Source, opts Options) (*Revision, error) {
 	return b.revision()
 }
 
+// Draft makes a revision that only compiles: to be checked against agents and
+// reported on, whatever else is wrong with it. It is not fit to decide.
+func Draft(ctx context.Context, src Source) (*Revision, error) {
+	b, err := newBuild(ctx, src, Options{})
+	if err != nil {
+		return nil, err
+	}
+	if b.compiler.Compile(b.modules); b.compiler.Failed() {
+		return nil, fromOPA(b.compiler.Errors).err()
+	}
+	rev := newRevision(b)
+	rev.inspect()
+	return rev, nil
+}
+
 // build is a revision in the making.
 type build struct {
 	src      Source

@@ -50,6 +50,9 @@ func (r *Revision) inspect() Mistakes {
 			}
 		}
 		if name, ok := under(m.Package.Path, guardsRoot); ok {
+			if !slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return isRule(rule, "deny") }) {
+				mistakes = append(mistakes, at(m.Package.Location, "a guard without a deny rule guards nothing", "write `deny contains reason if {...}`, or move the package out of scanflow.guards"))
+			}
 			for _, rule := range m.Rules {
 				if isRule(rule, "deny") {
 					g, wrong := newGuardRule(name, rule, t.rule(rule, nil, nil), r.compiler.GetAnnotationSet().Chain(rule))

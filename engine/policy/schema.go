@@ -21,9 +21,7 @@ func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
 		schema = v
 	}
 	var mistakes Mistakes
-	used := map[*ast.Rule]bool{}
 	own := map[string]bool{} // packages judged as a whole
-	t := newTracer(r.compiler)
 	for _, name := range strategies {
 		s := r.strategies[name]
 		if s == nil {
@@ -32,6 +30,21 @@ func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
 		}
 		own[s.pkg.String()] = true
 	}
+	return append(mistakes, r.checkPackages(schema, own)...).sorted()
+}
+
+// CheckGuards is CheckAgainst for all guards, whose `input` has the proposal too.
+func (r *Revision) CheckGuards(schema any) []Mistake {
+	own := map[string]bool{}
+	for _, g := range r.guards {
+		own[g.pkg.String()] = true
+	}
+	return r.checkPackages(schema, own).sorted()
+}
+
+func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
+	used := map[*ast.Rule]bool{}
+	t := newTracer(r.compiler)
 	for _, m := range r.compiler.Modules {
 		if own[m.Package.Path.String()] && !isTest(m) {
 			for _, rule := range m.Rules {
@@ -40,7 +53,7 @@ func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
 		}
 	}
 	if len(used) == 0 {
-		return mistakes
+		return nil
 	}
 	places := map[string]bool{}
 	for rule := range used {
@@ -61,9 +74,9 @@ func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
 	schemas.Put(ast.SchemaRootRef, schema)
 	compiler := newCompiler().WithSchemas(schemas)
 	if compiler.Compile(modules); compiler.Failed() {
-		mistakes = append(mistakes, fromOPA(compiler.Errors)...)
+		return fromOPA(compiler.Errors)
 	}
-	return mistakes.sorted()
+	return nil
 }
 
 // place tells a rule by where it is written, the same before and after compiling.

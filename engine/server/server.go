@@ -19,8 +19,6 @@ import (
 
 // Options are what a server shows.
 type Options struct {
-	// Listen is host:port. Port 0 picks a free one.
-	Listen string
 	// Token opens everything but health and metrics to who sends it as a bearer
 	// token. Without one, that is open on a loopback address and closed on any other.
 	Token    string
@@ -43,12 +41,18 @@ type Server struct {
 	done     chan error
 }
 
-// Listen opens the address and serves.
-func Listen(ctx context.Context, o Options) (*Server, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+// Listen opens an address, host:port; port 0 picks a free one. It comes before
+// anything that acts is started: a process that can't be seen must not act.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; pass another address with --listen", o.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w; pass another address with --listen", address, err)
 	}
+	return l, nil
+}
+
+// Serve answers on a listener until the server is closed.
+func Serve(l net.Listener, o Options) *Server {
 	loopback := l.Addr().(*net.TCPAddr).IP.IsLoopback()
 	if !loopback && o.Token == "" {
 		o.Log.Warn("listening beyond loopback without a token: only health and metrics are shown", "address", l.Addr())
@@ -59,7 +63,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 		ErrorLog: o.Log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}),
 	}}
 	go func() { s.done <- s.http.Serve(l) }()
-	return s, nil
+	return s
 }
 
 // Addr is the address that was opened.

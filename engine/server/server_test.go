@@ -19,14 +19,15 @@ import (
 
 func listen(t *testing.T, address, token string, ready func() []string) *Server {
 	t.Helper()
-	s, err := Listen(t.Context(), Options{
-		Listen: address, Token: token, Registry: NewMetrics(Sources{Version: "v1"}).Registry(), Ready: ready, Log: hclog.NewNullLogger(),
+	l, err := Listen(t.Context(), address)
+	require.NoError(t, err)
+	s := Serve(l, Options{
+		Token: token, Registry: NewMetrics(Sources{Version: "v1"}).Registry(), Ready: ready, Log: hclog.NewNullLogger(),
 		API: map[string]func(*http.Request) (any, error){
 			"/v1/fine": func(*http.Request) (any, error) { return map[string]int{"n": 1}, nil },
 			"/v1/bad":  func(*http.Request) (any, error) { return nil, fmt.Errorf("%w: since", ErrBadRequest) },
 		},
 	})
-	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -94,7 +95,7 @@ func TestReadinessSaysWhatIsMissing(t *testing.T) {
 
 func TestAnAddressInUseIsAClearError(t *testing.T) {
 	s := listen(t, "127.0.0.1:0", "", func() []string { return nil })
-	_, err := Listen(t.Context(), Options{Listen: s.Addr(), Log: hclog.NewNullLogger()})
+	_, err := Listen(t.Context(), s.Addr())
 	require.ErrorContains(t, err, "pass another address with --listen")
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,13 +45,17 @@ func (s *System) Reload() ReloadStatus {
 	return s.reloads.status
 }
 
+// paths are the manifests and the workloads.
+func (s *System) paths() []string {
+	return slices.Concat(s.opts.Manifests, s.opts.Workloads)
+}
+
 // watch re-reads the policies, the manifests and the workloads when they change.
 func (s *System) watch(ctx context.Context) {
 	if s.opts.Policies != "" {
 		s.watches.Go(func() { s.Policies.Watch(ctx, s.opts.Policies) })
 	}
-	paths := append(append([]string{}, s.opts.Manifests...), s.opts.Workloads...)
-	s.reloads.tried = contentOf(paths)
+	paths := s.paths()
 	s.watches.Go(func() {
 		watch.Watch(ctx, watch.Options{
 			Folders: func() []string { return foldersOf(paths) },
@@ -82,6 +87,9 @@ func (s *System) validate(r *policy.Revision) error {
 	if err != nil || Verify(written, r) != nil {
 		return running
 	}
+	if _, err := Specs(written, s.surroundings()); err != nil {
+		return running
+	}
 	return nil
 }
 
@@ -106,9 +114,9 @@ func (s *System) reread(ctx context.Context, paths []string, swapped bool) {
 	s.reloads.tried = content
 	err := s.takeUp(ctx)
 	s.note(err)
-	if err == nil && s.Policies.Status().Err != nil {
-		// Policies that the agents of before did not go with may do now; if not, the
-		// store has said why.
+	if s.Policies.Status().Err != nil {
+		// Policies that did not go with the agents of before may go with these; if not,
+		// the store has said why.
 		_ = s.Policies.Load(ctx)
 	}
 }
@@ -189,7 +197,11 @@ func foldersOf(paths []string) []string {
 func contentOf(paths []string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, p := range paths {
-		_ = filepath.WalkDir(p, func(name string, d os.DirEntry, err error) error {
+		root := p
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			root = real // WalkDir does not follow its root
+		}
+		_ = filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return nil
 			}

@@ -75,13 +75,14 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
+	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
+	s.reloads.tried = contentOf(s.paths()) // before it is read: a change after that is one
 	agents, agentsErr := manifest.Read(o.Manifests, Kinds())
 	var workloads local.Workloads
 	var workloadsErr error
 	if len(o.Workloads) > 0 {
 		workloads, workloadsErr = local.Read(o.Workloads...)
 	}
-	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
 	s.agents.Store(&agents)
 	s.Policies = policy.NewStore(PolicyReader(o.Policies), policy.StoreOptions{
 		Clock: o.Clock, Log: o.Log.Named("policy"), Validate: s.validate, Swapped: s.onSwap,
@@ -111,6 +112,12 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 		if s.Local, err = local.New(options); err != nil {
 			return err
 		}
+	}
+	specs, err := Specs(agents, s.surroundings())
+	if err != nil {
+		return err
+	}
+	if s.Local != nil { // only now: nothing is started that could not be used
 		if err := s.Local.Apply(ctx, workloads); err != nil {
 			return err
 		}
@@ -122,10 +129,6 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
 		}),
 	})
-	specs, err := Specs(agents, s.surroundings())
-	if err != nil {
-		return err
-	}
 	s.apply(agents, specs)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -152,7 +155,7 @@ func (s *System) surroundings() Surroundings {
 // What each part is given to end; together they stay below the 15 s in which the
 // process promises to be gone.
 const (
-	agentsGrace     = 8 * time.Second
+	agentsGrace     = 7 * time.Second
 	localDeadline   = 3 * time.Second
 	journalDeadline = 2 * time.Second
 )
@@ -161,6 +164,9 @@ const (
 // else, in the reverse order of the start.
 func (s *System) Close(ctx context.Context) error {
 	var errs []error
+	if s.Host != nil {
+		s.Host.Closing() // a reload that is under way starts nothing more
+	}
 	if s.stop != nil {
 		s.stop()
 		s.watches.Wait()

@@ -15,8 +15,9 @@ type Unfit []string
 func (u Unfit) Error() string { return strings.Join(u, "\n") }
 
 // Verify holds agents against the policies that they would run on: each strategy
-// must be there, and must read only what the agent's document has. The error is
-// of type Unfit and names everything.
+// must be there, and must read only what the agent's document has; and each guard
+// only what any of the documents has, or what is misspelt would never deny. The
+// error is of type Unfit and names everything.
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	var unfit Unfit
 	for _, a := range agents {
@@ -30,6 +31,11 @@ func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 		}
 		for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
 			unfit = append(unfit, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
+		}
+	}
+	if schema := manifest.GuardSchema(agents); schema != nil {
+		for _, m := range rev.CheckGuards(schema) {
+			unfit = append(unfit, m.String()+", of all the agents' documents")
 		}
 	}
 	if len(unfit) == 0 {
