@@ -56,18 +56,18 @@ type agent struct {
 
 // AgentStatus is how an agent stands, for /readyz, metrics and screens.
 type AgentStatus struct {
-	Agent      string
-	Mode       Mode
-	Generation string
+	Agent      string `json:"agent"`
+	Mode       Mode   `json:"mode"`
+	Generation string `json:"generation"`
 	// Interval is its shortest time trigger, 0 if it has none.
-	Interval time.Duration
-	Started  time.Time
+	Interval time.Duration `json:"interval_ns"`
+	Started  time.Time     `json:"started"`
 	// LastFiring is zero before the first one.
-	LastFiring time.Time
-	Targets    int
-	Problems   []string
+	LastFiring time.Time `json:"last_firing"`
+	Targets    int       `json:"targets"`
+	Problems   []string  `json:"problems"`
 	// JournalError is why the last firing could not be recorded, "" if it was.
-	JournalError string
+	JournalError string `json:"journal_error,omitempty"`
 }
 
 func newAgent(h *Host, spec Spec) *agent {

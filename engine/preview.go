@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"time"
 )
 
 // Preview is what an agent would do now, with nothing done and nothing written.
@@ -14,14 +15,23 @@ type Preview struct {
 	Decisions []Decision
 }
 
-// PreviewFleet samples once and decides, as the agent's next firing would if it
-// remembered nothing: no cooldown runs, no budget is spent.
-func PreviewFleet(ctx context.Context, c Config, spec Spec) (Preview, error) {
+// PreviewFleet samples and decides, as the agent's next firing would if it
+// remembered nothing: no cooldown runs, no budget is spent. Where over is not 0 it
+// samples twice, so far apart, for sensors that compare two samples.
+func PreviewFleet(ctx context.Context, c Config, spec Spec, over time.Duration) (Preview, error) {
 	a := newAgent(NewHost(c), spec)
 	trigger := TriggerInfo{Kind: "manual"}
 	now := a.host.Clock.Now()
 	rev := a.host.Policies.Pin()
 	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Signals: map[State]int{}}}
+	if over > 0 {
+		_, _ = a.sense(ctx, now, &trigger, &FiringRecord{})
+		if !a.sleep(ctx, over) {
+			return p, ctx.Err()
+		}
+		now = a.host.Clock.Now()
+		p.At = now
+	}
 	// A fleet that can't be listed is among the problems.
 	slots, _ := a.sense(ctx, now, &trigger, &p.FiringRecord)
 	a.sampler.wg.Wait()

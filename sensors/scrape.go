@@ -51,6 +51,9 @@ func (q QuantileConfig) Check() (mistakes []string) {
 	return mistakes
 }
 
+// Compares tells whether a value takes two samples.
+func (c *ScrapeConfig) Compares() bool { return c.Rate.Duration > 0 || c.Quantile != nil }
+
 // ValueType is the JSON type that the signal's value has.
 func (*ScrapeConfig) ValueType() string { return "number" }
 

@@ -38,7 +38,14 @@ which "scanflow eval --input" takes.`,
 			if filter.Until, err = moment(until, time.Now()); err != nil {
 				return fmt.Errorf("--until: %w", err)
 			}
-			filter.Verdict = engine.Verdict(verdict)
+			switch filter.Verdict = engine.Verdict(verdict); filter.Verdict {
+			case "", engine.Admitted, engine.Refused, engine.Unchanged:
+			default:
+				return fmt.Errorf("--verdict: %q is none of admitted, refused, unchanged", verdict)
+			}
+			if filter.Limit < 0 {
+				return fmt.Errorf("--limit: %d is below 0", filter.Limit)
+			}
 			r, err := journal.OpenReader(cmd.Context(), wiring.JournalDir(data))
 			if err != nil {
 				return err

@@ -38,6 +38,10 @@ this program. Ends with a report; the exit status is 0 only if the objective hel
 			o.Out = cmd.OutOrStdout()
 			report, err := demo.Autoscale(cmd.Context(), o)
 			if report == nil {
+				if cmd.Context().Err() != nil {
+					_, _ = fmt.Fprintln(cmd.OutOrStdout(), "\ninterrupted")
+					return exitCode(130)
+				}
 				return err
 			}
 			if asJSON {

@@ -55,6 +55,10 @@ func TestDemo(t *testing.T) {
 		Phases []struct {
 			Name     string
 			Requests int
+			Rate     float64  `json:"requests_per_second"`
+			P50      float64  `json:"p50_ms"`
+			P99      float64  `json:"p99_ms"`
+			Errors   *float64 `json:"error_rate"`
 			Replicas struct{ Min, Max, Start, End int }
 		}
 		Acts []struct {
@@ -69,11 +73,20 @@ func TestDemo(t *testing.T) {
 	require.Greater(t, report.Model.Accuracy, 0.9)
 	require.Contains(t, text(), source)
 	require.Len(t, report.Phases, 4)
+	for _, p := range report.Phases {
+		require.Positive(t, p.Rate, p.Name)
+		require.Positive(t, p.P50, p.Name)
+		require.GreaterOrEqual(t, p.P99, p.P50, p.Name)
+		require.NotNil(t, p.Errors, p.Name)
+	}
+	for _, heading := range []string{"p99 settled", "load (requests/s)", "replicas (ready)", "latency p99 (ms)"} {
+		require.Contains(t, text(), heading, "the table and the picture")
+	}
 	require.Equal(t, 1, report.Phases[0].Replicas.Max, "quiet")
 	require.GreaterOrEqual(t, report.Phases[2].Replicas.Max, 3, "the swing")
 	require.Less(t, report.Phases[3].Replicas.Min, report.Phases[2].Replicas.Max, "the fall")
 	require.NotEmpty(t, report.Acts)
 	first := report.Acts[0]
 	require.Equal(t, []string{"scale", "serving.autoscale", "load_above_capacity", "up", "done"}, []string{first.Primitive, first.Strategy, first.Reason, first.Direction, first.Outcome})
-	require.Contains(t, text(), "because load_above_capacity", "one line a decision")
+	require.Contains(t, text(), "(load_above_capacity)", "one line a decision")
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
 type evalFlags struct {
@@ -22,6 +25,7 @@ type evalFlags struct {
 	logs                             logFlags
 	agent, input, prometheus, target string
 	explain                          string
+	over                             time.Duration
 }
 
 func newEval() *cobra.Command {
@@ -34,8 +38,8 @@ target's document and what would be done. Nothing is done and nothing is written
 The agent remembers nothing here: no cooldown runs and no budget is spent.
 
 --input FILE decides on a given document instead ("-" reads standard input): one
-that eval printed, or "scanflow decisions --document ID". --explain STRATEGY adds
-OPA's trace of that strategy on it.`,
+that eval printed, or "scanflow decisions --document ID". --explain STRATEGY writes
+OPA's trace of that strategy on it to standard error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return eval(cmd.Context(), cmd, &o) },
 	}
@@ -46,7 +50,8 @@ OPA's trace of that strategy on it.`,
 	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
 	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
-	f.StringVar(&o.explain, "explain", "", "with --input: print the trace of this strategy")
+	f.StringVar(&o.explain, "explain", "", "with --input: write the trace of this strategy to standard error")
+	f.DurationVar(&o.over, "over", 2*time.Second, "how far apart two samples are taken, where a sensor computes a rate or a quantile from them")
 	return c
 }
 
@@ -59,6 +64,9 @@ type evaluated struct {
 func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if len(o.manifests) == 0 {
 		return errNoManifests
+	}
+	if o.explain != "" && o.input == "" {
+		return errors.New("--explain wants the document to explain: pass --input")
 	}
 	log, err := o.logs.logger()
 	if err != nil {
@@ -80,6 +88,9 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		return err
 	}
 	config := engine.Config{Policies: store, Verbs: offered(), Log: log}
+	if o.explain != "" && !store.Live().Has(o.explain) {
+		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
+	}
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
@@ -87,7 +98,11 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	p, err := engine.PreviewFleet(ctx, config, specs[0])
+	over := time.Duration(0)
+	if compares(a) {
+		over = o.over
+	}
+	p, err := engine.PreviewFleet(ctx, config, specs[0], over)
 	if err != nil {
 		return err
 	}
@@ -95,6 +110,16 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
 	}
 	return printPreview(cmd.OutOrStdout(), p, o.target)
+}
+
+// compares tells whether a sensor of the agent needs two samples for a value.
+func compares(a *manifest.Agent) bool {
+	for _, s := range a.Spec.Sensors {
+		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.Compares() {
+			return true
+		}
+	}
+	return false
 }
 
 // offered are the verbs as far as they can be planned without a running process:
@@ -132,7 +157,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), trace)
+	_, err = fmt.Fprintln(cmd.ErrOrStderr(), trace)
 	return err
 }
 
@@ -144,6 +169,7 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 }
 
 func printPreview(w io.Writer, p engine.Preview, only string) error {
+	found := only == ""
 	for _, raw := range p.Documents {
 		doc, err := engine.ReadDocument(raw)
 		if err != nil {
@@ -153,6 +179,7 @@ func printPreview(w io.Writer, p engine.Preview, only string) error {
 		if only != "" && only != id.String() {
 			continue
 		}
+		found = true
 		out := evaluated{Document: raw, Decisions: []engine.Decision{}}
 		for _, d := range p.Decisions {
 			if d.Target == id {
@@ -162,6 +189,9 @@ func printPreview(w io.Writer, p engine.Preview, only string) error {
 		if err := writeJSON(w, out); err != nil {
 			return err
 		}
+	}
+	if !found {
+		return fmt.Errorf("--target: no target %q among the %d of the agent", only, len(p.Documents))
 	}
 	return nil
 }

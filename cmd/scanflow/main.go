@@ -16,6 +16,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// exitCode ends with a status where everything was said already.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // errSilent ends with status 1 where everything was said already.
 var errSilent = errors.New("")
 
@@ -30,6 +35,10 @@ func run(args []string) int {
 		var exit *opa.ExitError
 		if errors.As(err, &exit) {
 			return exit.Exit // it has said why
+		}
+		var code exitCode
+		if errors.As(err, &code) {
+			return int(code)
 		}
 		if !errors.Is(err, errSilent) {
 			fmt.Fprintln(os.Stderr, "scanflow:", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -46,7 +47,12 @@ refused as a whole, and what ran before runs on.
 On SIGTERM it finishes the acts under way, or leaves them to the next start, and
 ends within 15 s. Pods of the local orchestrator run on, and are adopted by the
 next start, unless --stop-pods is given.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%q is no flag; did you mean -f %s?", args[0], args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAgents(cmd.Context(), &o) },
 	}
 	o.inputFlags.add(c, "agent manifests: files, or folders of them")
@@ -77,6 +83,11 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)
+	}
+	if o.prometheus != "" {
+		if u, err := url.Parse(o.prometheus); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return errors.New("--prometheus: wants a base URL like http://127.0.0.1:9090")
+		}
 	}
 	listener, err := server.Listen(ctx, o.listen)
 	if err != nil {
@@ -219,7 +230,11 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 		}
 	}
 	for _, d := range f.Decisions {
-		l.Info("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
+		write := l.Info
+		if d.By == "primitives" || d.By == "shape" {
+			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
+		}
+		write("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
 			"verdict", d.Verdict, "by", d.By, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", d.DryRun)
 	}
 }

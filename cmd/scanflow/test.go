@@ -41,7 +41,7 @@ ship. The result is that of "opa test": the same tests pass and fail.`,
 				printTests(cmd.OutOrStdout(), report, verbose)
 			}
 			if report.Count(policy.Fail)+report.Count(policy.Errored) > 0 {
-				return errSilent
+				return exitCode(2) // as opa test does
 			}
 			if len(report.Results) == 0 {
 				return fmt.Errorf("no tests found; a test is a rule whose name begins with test_")

@@ -153,6 +153,9 @@ func (s *Store) settle(rev *Revision, err error) error {
 	s.status.Tried, s.status.Err = now, err
 	if err != nil {
 		s.status.Failures++
+		if s.live.Load() == nil {
+			return fmt.Errorf("load policies: %w", err) // the caller can't start without
+		}
 		s.opts.Log.Error("policies refused, the old ones stay", "revision", s.status.Revision, "error", err)
 		return fmt.Errorf("load policies: %w", err)
 	}

@@ -42,6 +42,13 @@ func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
+	} else if err = os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("--dir: %w", err)
+	}
+	if o.Policies != "" {
+		if _, err := wiring.PolicyReader(o.Policies)(); err != nil {
+			return nil, err // before anybody waits for a training
+		}
 	}
 	s.printf("%s", s.title("A digit classifier"))
 	path, model, images, err := prepareModel(ctx, &o, s)
@@ -93,7 +100,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 			err = errors.Join(err, st.close())
 		}
 	}()
-	if st.prom, err = promengine.Open(promengine.Options{ScrapeInterval: o.scaled(time.Second / 2), Log: o.Log.Named("prometheus")}); err != nil {
+	if st.prom, err = promengine.Open(promengine.Options{Dir: filepath.Join(o.Dir, "prometheus"), ScrapeInterval: o.scaled(time.Second / 2), Log: o.Log.Named("prometheus")}); err != nil {
 		return nil, err
 	}
 	if err := st.serveProm(ctx); err != nil {
@@ -190,8 +197,9 @@ func waitUntil(ctx context.Context, at time.Time) bool {
 // keep goes on under a swinging load until the context ends.
 func (st *stage) keep(ctx context.Context, o *Options, f files, images []digits.Image) {
 	s := st.screen
-	s.printf("%s\n  service      %s\n  Prometheus   %s  (/api/v1)\n  policies     %s  (edit, and the agents take them up)\n  agents       %s\n  journal      scanflow decisions --data %s\n  Ctrl-C ends it",
+	s.printf("%s, under a load that swings between 4 and 34 requests/s\n  service      %s\n  Prometheus   %s  (/api/v1)\n  policies     %s  (edit, and the agents take them up)\n  agents       %s  (likewise)\n  journal      scanflow decisions --data %s\n  Ctrl-C ends it",
 		s.title("Left running"), st.url, st.apiURL, f.policies, f.agents, filepath.Join(o.Dir, "data"))
+	st.tasks.Go(func() { st.tellReloads(ctx) })
 	forever := load.Phase{Name: "on", Duration: 24 * time.Hour, Rate: 4, To: 34, Shape: load.Sine, Period: o.scaled(2 * time.Minute)}
 	generator, err := load.New(load.Options{URL: st.url, Phases: []load.Phase{forever}, Seed: o.Seed + 1, Body: body(images)})
 	if err != nil {
@@ -202,6 +210,21 @@ func (st *stage) keep(ctx context.Context, o *Options, f files, images []digits.
 		s.printf("  %s", s.alarm(err.Error()))
 	}
 	<-ctx.Done()
+}
+
+// tellReloads says when an edit was taken up; the log says when it was refused.
+func (st *stage) tellReloads(ctx context.Context) {
+	revision, manifests := st.system.Policies.Status().Revision, st.system.Reload().Successes
+	for waitUntil(ctx, time.Now().Add(200*time.Millisecond)) {
+		if now := st.system.Policies.Status().Revision; now != revision {
+			revision = now
+			st.screen.printf("  %s  policies %s are live", st.screen.clock(time.Now()), now)
+		}
+		if now := st.system.Reload().Successes; now != manifests {
+			manifests = now
+			st.screen.printf("  %s  manifests taken up", st.screen.clock(time.Now()))
+		}
+	}
 }
 
 func (st *stage) close() error {

@@ -49,11 +49,11 @@ func (n *narrator) Fired(f engine.FiringRecord) {
 			if !n.say(d, false) {
 				continue
 			}
-			what = n.screen.dim(fmt.Sprintf("%s %s not done, %s: %s", d.Primitive, parameters(d.With), d.By, d.Detail))
+			what = n.screen.dim(fmt.Sprintf("%s %s held back by %s", d.Primitive, parameters(d.With), d.By))
 		case engine.Unchanged:
 			continue
 		}
-		n.screen.printf("  %s  %-14s %-34s %-18s %s  %s", n.screen.clock(f.At), d.Target, sensed(d), d.Strategy, what, n.screen.dim("because "+why))
+		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), d.Target, sensed(d), d.Strategy, what, n.screen.dim("("+why+")"))
 	}
 }
 

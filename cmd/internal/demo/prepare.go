@@ -52,7 +52,10 @@ func copyTree(from fs.FS, dir, to string, change func([]byte) ([]byte, error)) e
 		if err != nil {
 			return err
 		}
-		below := strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
+		below := name // of dir "."
+		if dir != "." {
+			below = strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
+		}
 		if d.IsDir() {
 			if below == "workloads" {
 				return fs.SkipDir

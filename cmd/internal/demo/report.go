@@ -48,7 +48,7 @@ type PhaseReport struct {
 	Rate         float64  `json:"requests_per_second"`
 	P50          float64  `json:"p50_ms"`
 	P99          float64  `json:"p99_ms"`
-	SettledP99   float64  `json:"settled_p99_ms"`
+	SettledP99   *float64 `json:"settled_p99_ms"` // null where the phase was too short to settle
 	ErrorRate    float64  `json:"error_rate"`
 	Replicas     Replicas `json:"replicas"`
 	RequestCount int      `json:"requests"`
@@ -67,7 +67,7 @@ type Replicas struct {
 const settle = 10 * time.Second
 
 // leastSettle holds at any speed: a replica starts no faster.
-const leastSettle = 5 * time.Second
+const leastSettle = 3 * time.Second
 
 func newReport(o *Options, info digits.Info, st *stage) *Report {
 	settled := max(o.scaled(settle), leastSettle)
@@ -88,7 +88,7 @@ func newReport(o *Options, info digits.Info, st *stage) *Report {
 		peak = max(peak, most)
 		r.Phases = append(r.Phases, PhaseReport{
 			Name: p.Name, StartS: begin.Seconds(), Seconds: sum.Seconds, TargetRate: round(sum.TargetRate), Rate: round(sum.OfferedRate),
-			P50: round(sum.P50), P99: round(sum.P99), SettledP99: round(st.result.Between(begin+settled, end).P99), ErrorRate: sum.ErrorRate,
+			P50: round(sum.P50), P99: round(sum.P99), SettledP99: settledP99(st.result.Between(begin+settled, end)), ErrorRate: sum.ErrorRate,
 			Replicas: Replicas{first, last, least, most}, RequestCount: sum.Count,
 		})
 		begin = end
@@ -101,9 +101,18 @@ func newReport(o *Options, info digits.Info, st *stage) *Report {
 // judge says whether the objective held, and if not, what was missed.
 func (r *Report) judge(errorRate float64, peak int) {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
+	measured := 0
 	for _, p := range r.Phases {
-		if p.SettledP99 > r.Objective.P99MS {
-			miss("p99 of %s, settled: %.0f ms, and %.0f is the objective", p.Name, p.SettledP99, r.Objective.P99MS)
+		if p.SettledP99 != nil {
+			measured++
+		}
+	}
+	if measured == 0 {
+		miss("no phase was long enough to settle: nothing is known of the latency")
+	}
+	for _, p := range r.Phases {
+		if p.SettledP99 != nil && *p.SettledP99 > r.Objective.P99MS {
+			miss("p99 of %s, settled: %.0f ms, and %.0f is the objective", p.Name, *p.SettledP99, r.Objective.P99MS)
 		}
 	}
 	if errorRate > r.Objective.ErrorRate {
@@ -136,6 +145,15 @@ func turns(acts []Act) int {
 	return n
 }
 
+// settledP99 is nil where nothing was answered: no value is not a good value.
+func settledP99(s load.Summary) *float64 {
+	if s.Count == s.Errors {
+		return nil
+	}
+	v := round(s.P99)
+	return &v
+}
+
 func round(v float64) float64 { return math.Round(v*100) / 100 }
 
 // text is the report for a person: a table, a picture, a verdict.
@@ -145,7 +163,7 @@ func (r *Report) text(o *Options, s *screen, st *stage) string {
 		Header: []string{"phase", "req/s", "p50 ms", "p99 ms", "p99 settled", "errors", "replicas", "requests"}}
 	for _, p := range r.Phases {
 		table.Rows = append(table.Rows, []string{p.Name, fmt.Sprintf("%.1f", p.Rate), fmt.Sprintf("%.0f", p.P50), fmt.Sprintf("%.0f", p.P99),
-			fmt.Sprintf("%.0f", p.SettledP99), fmt.Sprintf("%.2f%%", 100*p.ErrorRate), fmt.Sprintf("%d..%d", p.Replicas.Min, p.Replicas.Max), fmt.Sprint(p.RequestCount)})
+			orDash(p.SettledP99), fmt.Sprintf("%.2f%%", 100*p.ErrorRate), fmt.Sprintf("%d..%d", p.Replicas.Min, p.Replicas.Max), fmt.Sprint(p.RequestCount)})
 	}
 	b.WriteString(table.String() + "\n")
 	b.WriteString(r.picture(o, s, st).String())
@@ -155,6 +173,13 @@ func (r *Report) text(o *Options, s *screen, st *stage) string {
 		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("The objective did not hold:"), strings.Join(r.Missed, "\n  "))
 	}
 	return b.String()
+}
+
+func orDash(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", *v)
 }
 
 func (r *Report) picture(o *Options, s *screen, st *stage) plot.Chart {

@@ -31,7 +31,7 @@ func prepareModel(ctx context.Context, o *Options, s *screen) (path string, mode
 	if err != nil {
 		return "", nil, nil, err
 	}
-	for _, line := range digits.Strip(data.Train.Images[:8]) {
+	for _, line := range digits.Strip(data.Train.Images[:max(1, min(8, (plot.Width(o.Out)-2)/12))]) {
 		s.printf("  %s", line)
 	}
 	bar := plot.NewProgress(o.Out, "  training", os.Getenv, time.Now)
