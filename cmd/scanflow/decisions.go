@@ -19,7 +19,7 @@ func newDecisions() *cobra.Command {
 	var (
 		data, since, until, verdict, document string
 		filter                                journal.Filter
-		asJSON                                bool
+		asJSON, problems                      bool
 	)
 	c := &cobra.Command{
 		Use:   "decisions",
@@ -59,6 +59,9 @@ which "scanflow eval --input" takes.`,
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(raw))
 				return err
 			}
+			if problems {
+				return printProblems(cmd.Context(), cmd.OutOrStdout(), r, filter, asJSON)
+			}
 			return printDecisions(cmd.Context(), cmd.OutOrStdout(), r, filter, asJSON)
 		},
 	}
@@ -74,6 +77,7 @@ which "scanflow eval --input" takes.`,
 	f.StringVar(&until, "until", "", "only before here: a time (RFC 3339) or an age")
 	f.IntVar(&filter.Limit, "limit", 100, "at most so many, the newest; 0 for all")
 	f.BoolVar(&asJSON, "json", false, "one JSON object a line")
+	f.BoolVar(&problems, "problems", false, "the firings that had problems instead: sensors, strategies, targets or the journal failing")
 	f.StringVar(&document, "document", "", "print the document of the decision with this id")
 	return c
 }
@@ -113,6 +117,36 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	if none && !asJSON {
 		_, err := fmt.Fprintln(w, "no decisions that match")
 		return err
+	}
+	return nil
+}
+
+// printProblems lists what went wrong, firing by firing: among it the answers of
+// strategies that are no proposals.
+func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
+	firings, err := r.Firings(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until})
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(w)
+	shown := 0
+	for _, f := range firings {
+		if len(f.Problems) == 0 {
+			continue
+		}
+		if shown++; filter.Limit > 0 && shown > filter.Limit {
+			break
+		}
+		if asJSON {
+			err = enc.Encode(f)
+		} else {
+			for _, p := range f.Problems {
+				_, err = fmt.Fprintf(w, "%s  %-20s %s\n", f.At.Local().Format("2006-01-02 15:04:05.000"), f.Agent, p)
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
