@@ -16,19 +16,25 @@ race:
 # check: formatting, vet, linters, the policies by the stock tool, the generated
 # reference against the code, and known vulnerabilities where the database can be reached.
 check:
+	@mkdir -p bin
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	go vet ./...
 	$(LINT) golangci-lint run ./...
 	$(OPA) fmt --fail -l policies
 	$(OPA) check --strict policies
-	go run ./cmd/scanflow check -f deploy/local/autoscale --policies policies
+	$(OPA) test policies
+	$(OPA) build -b policies -o bin/policies.tar.gz
+	go run ./cmd/scanflow schema -f deploy/local/autoscale > bin/planner.schema.json
+	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego
+	go run ./cmd/scanflow check -f deploy/local/autoscale --workloads deploy/local/autoscale/workloads --policies policies
 	go run ./cmd/scanflow reference --check docs/reference
 	.ci/vulncheck
 
-# soak: what is too long for each run. Its last figures are in docs/performance.md.
+# soak: the tests in their long form (hundreds of kills, a hundred thousand events),
+# then an hour and more of fuzzing. Its last figures are in docs/performance.md.
 soak:
 	SCANFLOW_SOAK=1 go test -count=1 -timeout 3h -v -run 'Soak|Kill' ./...
-	.ci/fuzz 10m
+	.ci/fuzz 5m
 
 bench:
 	go test -run '^$$' -bench . -benchtime 1x ./...

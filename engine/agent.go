@@ -219,12 +219,6 @@ func (a *agent) setStatus(rec FiringRecord, journalErr error) {
 	}
 }
 
-func (a *agent) journalError() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.status.JournalError
-}
-
 // readsOf is what the strategies read in a revision, worked out once for each.
 func (a *agent) readsOf(rev Revision) *reads {
 	if a.reads == nil || a.readsFor != rev.ID() {

@@ -102,7 +102,7 @@ func TestAdoptsAfterTheDaemonIsKilled(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte(`{"pid": 1`), 0o600))
 
 	o := open(t, dir)
-	require.NoError(t, o.Reload(t.Context(), file))
+	require.NoError(t, readAndApply(t.Context(), o, file))
 	waitReady(t, o, "web")
 	now := processes(o, "web")
 	require.Len(t, now, 3)

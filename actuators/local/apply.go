@@ -72,15 +72,6 @@ func (r *route) weights() map[string]int {
 	return r.declared()
 }
 
-// Reload reads files and applies them. On any mistake nothing changes.
-func (o *Orchestrator) Reload(ctx context.Context, paths ...string) error {
-	w, err := Read(paths...)
-	if err != nil {
-		return err
-	}
-	return o.Apply(ctx, w)
-}
-
 // Apply makes these workloads the wanted ones, and no other: what is new is
 // started, what changed is rolled, what is missing is drained and stopped. It
 // returns when that is decided, not when it is done (see WaitReady). An error, as

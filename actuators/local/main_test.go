@@ -44,7 +44,7 @@ func daemon(args string) {
 		var o *Orchestrator
 		o, err = New(Options{StateDir: dir, Self: self, RandomPorts: true, BackOff: 20 * time.Millisecond, KillWithParent: os.Getenv(daemonKills) != ""})
 		if err == nil {
-			err = o.Reload(context.Background(), file)
+			err = readAndApply(context.Background(), o, file)
 		}
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func shut(t *testing.T, o *Orchestrator, how Ending) {
 
 func reload(t *testing.T, o *Orchestrator, yaml string) {
 	t.Helper()
-	require.NoError(t, o.Reload(t.Context(), write(t, yaml)))
+	require.NoError(t, readAndApply(t.Context(), o, write(t, yaml)))
 }
 
 func waitReady(t *testing.T, o *Orchestrator, names ...string) {
@@ -243,4 +243,13 @@ func actuatorOf(o *Orchestrator, verb string) engine.Actuator {
 		return TrafficActuator(o)
 	}
 	return RestartActuator(o)
+}
+
+// readAndApply reads files and applies them, as the daemon does.
+func readAndApply(ctx context.Context, o *Orchestrator, paths ...string) error {
+	w, err := Read(paths...)
+	if err != nil {
+		return err
+	}
+	return o.Apply(ctx, w)
 }

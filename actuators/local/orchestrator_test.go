@@ -229,7 +229,7 @@ func TestReloadRollsAddsAndRemoves(t *testing.T) {
 	_, ok := o.Address("Service", "test", "extra")
 	require.False(t, ok)
 
-	require.Error(t, o.Reload(t.Context(), write(t, "kind: Nonsense")))
+	require.Error(t, readAndApply(t.Context(), o, write(t, "kind: Nonsense")))
 	require.Equal(t, 2, workload(t, o, "web").Ready, "a bad file changes nothing")
 }
 

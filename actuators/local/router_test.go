@@ -224,23 +224,23 @@ func TestListensOnTheDeclaredPort(t *testing.T) {
 	yaml := strings.Replace(web("web", 0), "port: 8080,", "port: "+taken+",", 1)
 
 	file := write(t, yaml)
-	err = o.Reload(t.Context(), file)
+	err = readAndApply(t.Context(), o, file)
 	require.ErrorContains(t, err, "Service test/web can't listen")
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	_, known := o.Workload(engine.TargetID{Namespace: "test", Name: "web"})
 	require.False(t, known, "an error leaves everything as it was")
 
 	require.NoError(t, l.Close())
-	require.NoError(t, o.Reload(t.Context(), file))
+	require.NoError(t, readAndApply(t.Context(), o, file))
 	at, ok := o.Address("Service", "test", "web")
 	require.True(t, ok)
 	require.Equal(t, "127.0.0.1:"+taken, at)
 
-	err = o.Reload(t.Context(), write(t, yaml+strings.ReplaceAll(yaml, "web", "other")))
+	err = readAndApply(t.Context(), o, write(t, yaml+strings.ReplaceAll(yaml, "web", "other")))
 	require.ErrorContains(t, err, fmt.Sprintf("Service test/web and Service test/other both want port %s", taken))
 
 	// Two ways in may take each other's place.
-	require.NoError(t, o.Reload(t.Context(), write(t, strings.ReplaceAll(yaml, "web", "other"))))
+	require.NoError(t, readAndApply(t.Context(), o, write(t, strings.ReplaceAll(yaml, "web", "other"))))
 	_, body, err := get("http://" + at)
 	require.NoError(t, err)
 	require.Contains(t, body, "Service test/other has no ready pod")
