@@ -46,6 +46,8 @@ type Host struct {
 	closing sync.Once
 	closed  chan struct{} // nothing is started any more
 	cut     chan struct{} // what has not ended by itself is cut off
+	ended   chan struct{} // nothing is left to cut off
+	cutting sync.WaitGroup
 }
 
 type running struct {
@@ -66,7 +68,7 @@ func NewHost(c Config) *Host {
 	if c.Observer == nil {
 		c.Observer = Observers(nil)
 	}
-	return &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{})}
+	return &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // rememberWithin bounds the reading of the agents' memories before they start. One
@@ -186,11 +188,15 @@ func (h *Host) start(a *agent) *running {
 func (h *Host) Closing() {
 	h.closing.Do(func() {
 		close(h.closed)
-		grace, _ := h.Clock.Timer(h.Grace)
-		go func() {
-			<-grace
-			close(h.cut)
-		}()
+		grace, giveBack := h.Clock.Timer(h.Grace)
+		h.cutting.Go(func() {
+			defer giveBack()
+			select {
+			case <-grace:
+				close(h.cut)
+			case <-h.ended:
+			}
+		})
 	})
 }
 
@@ -201,6 +207,12 @@ func (h *Host) Close() {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	h.stop(nil)
+	select {
+	case <-h.ended:
+	default:
+		close(h.ended)
+	}
+	h.cutting.Wait()
 }
 
 // Publish puts an event into the inbox of each agent that has a trigger for its
