@@ -26,7 +26,7 @@ const fleetDeadline = 10 * time.Second
 func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration) (handled bool) {
 	now := a.host.Clock.Now()
 	rev := a.host.Policies.Pin()
-	rec := FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Lag: lag, Signals: map[State]int{}}
+	rec := FiringRecord{Agent: a.name, Mode: a.spec.Mode, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Lag: lag, Signals: map[State]int{}}
 	journalErr := a.remember(ctx)
 	if journalErr == nil {
 		rec.ID, journalErr = a.host.Journal.NextFiring(ctx)
@@ -48,6 +48,10 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	rec.Took = a.host.Clock.Now().Sub(now)
 	if journalErr == nil {
 		journalErr = a.host.Journal.RecordFiring(ctx, rec)
+	}
+	if ctx.Err() != nil && journalErr != nil {
+		a.withdraw(candidates, slots) // cut off by a stop, which is no fault
+		return false
 	}
 	if journalErr != nil {
 		a.withdraw(candidates, slots)

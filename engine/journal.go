@@ -55,6 +55,7 @@ type PolicyInfo struct {
 type FiringRecord struct {
 	ID       string        `json:"id"`
 	Agent    string        `json:"agent"`
+	Mode     Mode          `json:"-"` // the agent's
 	At       time.Time     `json:"at"`
 	Trigger  TriggerInfo   `json:"trigger"`
 	Revision string        `json:"revision"`

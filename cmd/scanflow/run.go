@@ -215,6 +215,7 @@ type decisionLog struct {
 }
 
 func (l *decisionLog) Fired(f engine.FiringRecord) {
+	dry := f.Mode == engine.DryRun
 	l.mu.Lock()
 	before := l.problems[f.Agent]
 	l.problems[f.Agent] = f.Problems
@@ -235,7 +236,7 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
 		}
 		write("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
-			"verdict", d.Verdict, "by", d.By, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", d.DryRun)
+			"verdict", d.Verdict, "by", d.By, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,7 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 	}
 	if verbose {
 		for _, f := range r.Coverage {
-			line("%6.1f%%  %s  %s", f.Percent, f.File, uncovered(f.Uncovered))
+			line("%s", strings.TrimRight(fmt.Sprintf("%6.1f%%  %s  %s", f.Percent, f.File, uncovered(f.Uncovered)), " "))
 		}
 	}
 	counts, all := tally(r)

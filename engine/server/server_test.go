@@ -104,34 +104,77 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 	m := NewMetrics(Sources{
 		Version: "v1", Agents: func() []engine.AgentStatus { return agents },
 		Policy: func() PolicyStatus {
-			return PolicyStatus{Revision: "abc", LoadedAt: time.Unix(1, 0), LastError: "bad", Successes: 2, Failures: 1}
+			return PolicyStatus{Revision: "abc", LoadedAt: time.UnixMilli(1500), LastAttempt: time.Unix(7, 0), LastError: "bad", Successes: 2, Failures: 1}
 		},
-		Journal: func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
+		Manifests: func() ReloadStatus { return ReloadStatus{Successes: 4, Failures: 3} },
+		Journal:   func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
 	})
 	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
+		Evaluated: 2, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
 		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
-	m.Acted(engine.Act{Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: "scale"}, Outcome: engine.Outcome{Status: engine.Done}})
-	expect := `
-# HELP scanflow_agent_last_firing_timestamp_seconds When the agent last fired; its start, before the first time.
-# TYPE scanflow_agent_last_firing_timestamp_seconds gauge
-scanflow_agent_last_firing_timestamp_seconds{agent="ns/a"} 2000
-# HELP scanflow_acts_total Acts that ended, by outcome.
-# TYPE scanflow_acts_total counter
-scanflow_acts_total{agent="ns/a",dry_run="false",outcome="done",primitive="scale",strategy="s"} 1
-# HELP scanflow_refusals_total Refused proposals, by who refused. One that repeats is counted once.
-# TYPE scanflow_refusals_total counter
-scanflow_refusals_total{agent="ns/a",by="guards.cooldown"} 1
-# HELP scanflow_journal_writable 1 if the journal took the last write; 0, and nothing is done, if it did not.
-# TYPE scanflow_journal_writable gauge
-scanflow_journal_writable 0
-# HELP scanflow_policy_last_reload_successful 1 if the last change of the policies was taken, 0 if the old ones were kept.
-# TYPE scanflow_policy_last_reload_successful gauge
-scanflow_policy_last_reload_successful 0
-`
-	require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(expect), "scanflow_agent_last_firing_timestamp_seconds", "scanflow_acts_total", "scanflow_refusals_total", "scanflow_journal_writable", "scanflow_policy_last_reload_successful"))
+	m.Acted(engine.Act{
+		Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: "scale", At: time.Unix(100, 0)}, EndedAt: time.Unix(104, 0), Outcome: engine.Outcome{Status: engine.Done},
+	})
+	// All of them, as samples without their names; the helps are those of the definitions.
+	expect := map[string]string{
+		"scanflow_acts_total":                          `{agent="ns/a",dry_run="false",outcome="done",primitive="scale",strategy="s"} 1`,
+		"scanflow_agent_interval_seconds":              `{agent="ns/a"} 10`,
+		"scanflow_agent_last_firing_timestamp_seconds": `{agent="ns/a"} 2000`,
+		"scanflow_agent_targets":                       `{agent="ns/a",mode="enforce"} 3`,
+		"scanflow_build_info":                          `{version="v1"} 1`,
+		"scanflow_decisions_total": `{agent="ns/a",primitive="scale",strategy="s",verdict="admitted"} 1
+{agent="ns/a",primitive="scale",strategy="s",verdict="refused"} 1`,
+		"scanflow_evaluated_targets":               `{agent="ns/a"} 2`,
+		"scanflow_firing_problems":                 `{agent="ns/a"} 1`,
+		"scanflow_firings_total":                   `{agent="ns/a",trigger="every"} 1`,
+		"scanflow_journal_size_bytes":              ` 4096`,
+		"scanflow_journal_writable":                ` 0`,
+		"scanflow_manifest_last_reload_successful": ` 1`,
+		"scanflow_manifest_reloads_total": `{result="failure"} 3
+{result="success"} 4`,
+		"scanflow_policy_last_attempt_timestamp_seconds": ` 7`,
+		"scanflow_policy_last_reload_successful":         ` 0`,
+		"scanflow_policy_loaded_timestamp_seconds":       ` 1.5`,
+		"scanflow_policy_reloads_total": `{result="failure"} 1
+{result="success"} 2`,
+		"scanflow_policy_revision_info": `{revision="abc"} 1`,
+		"scanflow_refusals_total":       `{agent="ns/a",by="guards.cooldown"} 1`,
+		"scanflow_signals": `{agent="ns/a",state="empty"} 0
+{agent="ns/a",state="error"} 0
+{agent="ns/a",state="nan"} 0
+{agent="ns/a",state="ok"} 2
+{agent="ns/a",state="stale"} 1`,
+		"scanflow_firing_duration_seconds": histogram(`agent="ns/a"`, 0.02),
+		"scanflow_firing_lag_seconds":      histogram(`agent="ns/a"`, 2),
+		"scanflow_act_duration_seconds":    histogram(`primitive="scale"`, 4),
+	}
+	require.Len(t, Definitions(), len(expect))
+	for _, d := range Definitions() {
+		require.Contains(t, expect, d.Name)
+		text := fmt.Sprintf("# HELP %[1]s %[2]s\n# TYPE %[1]s %[3]s\n", d.Name, d.Help, d.Type)
+		for line := range strings.SplitSeq(expect[d.Name], "\n") {
+			text += d.Name + line + "\n"
+		}
+		require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(text), d.Name), d.Name)
+	}
 	require.Equal(t, 5, testutil.CollectAndCount(m, "scanflow_signals"))
 	agents = nil
 	require.Equal(t, 0, testutil.CollectAndCount(m, "scanflow_signals"), "the gauges of an agent that is gone are gone")
+}
+
+// histogram is what one observation gives: every bucket that it is not above, the
+// sum and the count.
+func histogram(label string, v float64) string {
+	var out []string
+	for _, bound := range []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30} {
+		n := 0
+		if v <= bound {
+			n = 1
+		}
+		out = append(out, fmt.Sprintf(`_bucket{%s,le="%g"} %d`, label, bound, n))
+	}
+	out = append(out, fmt.Sprintf(`_bucket{%s,le="+Inf"} 1`, label), fmt.Sprintf(`_sum{%s} %g`, label, v), fmt.Sprintf(`_count{%s} 1`, label))
+	return strings.Join(out, "\n")
 }
 
 func TestEveryMetricIsDefinedOnce(t *testing.T) {

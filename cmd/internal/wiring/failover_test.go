@@ -1,0 +1,170 @@
+package wiring
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/sensors/promengine"
+)
+
+const failoverAgent = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: failover, namespace: models}
+spec:
+  targets: {apiVersion: apps/v1, kind: Deployment, selector: {matchLabels: {role: primary}}}
+  triggers: [{name: tick, every: 100ms}]
+  sensors:
+    - {name: ready_replicas, prometheus: {query: kube_deployment_status_replicas_ready}, staleAfter: 10s}
+    - {name: ready_replicas_min, prometheus: {query: "min_over_time(kube_deployment_status_replicas_ready[2s])"}, staleAfter: 10s}
+  strategies: [serving.failover]
+  primitives: [traffic]
+  params: {route: digits, primary: large, backup: small}
+`
+
+const failoverWorkloads = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: large, namespace: models, labels: {role: primary}}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: large}}
+  template:
+    metadata: {labels: {app: large}}
+    spec: {containers: [{name: server, image: digits, command: [scanflow, digits, serve], ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: small, namespace: models}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: small}}
+  template:
+    metadata: {labels: {app: small}}
+    spec: {containers: [{name: server, image: digits, command: [scanflow, digits, serve], ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: large, namespace: models}
+spec: {selector: {app: large}, ports: [{port: 8081, targetPort: http}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: small, namespace: models}
+spec: {selector: {app: small}, ports: [{port: 8082, targetPort: http}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: digits, namespace: models}
+spec:
+  parentRefs: [{name: gateway, port: 8090}]
+  rules:
+    - backendRefs: [{name: large, port: 8081, weight: 100}, {name: small, port: 8082, weight: 0}]
+`
+
+// failoverWhile is the window of ready_replicas_min above.
+const failoverWhile = 2 * time.Second
+
+// Defect 1 of the published system: the failover never fired, since "no replica
+// ready" was read as "nothing seen". Here as a whole: a metric that says 0, the
+// real Prometheus engine, the strategy that ships, the real orchestrator.
+func TestDefect1FailoverFires(t *testing.T) {
+	prom, err := promengine.Open(promengine.Options{})
+	require.NoError(t, err)
+	api := httptest.NewServer(prom.Handler())
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+		return name
+	}
+	acts := &actLog{acts: make(chan engine.Act, 10), reasons: map[string]string{}}
+	system, err := Start(t.Context(), Options{
+		Manifests: []string{file("failover.yaml", failoverAgent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
+		Data: filepath.Join(dir, "data"), Prometheus: api.URL, StopPods: true,
+		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{acts}, Log: hclog.NewNullLogger(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, system.Close(context.Background()))
+		api.Close()
+		require.NoError(t, prom.Close())
+	})
+	weights := func(large, small int) bool {
+		change, err := local.TrafficActuator(system.Local).Plan(t.Context(), engine.Proposal{
+			Primitive: "traffic", Identity: "look", With: map[string]any{"route": "digits", "weights": map[string]any{"large": float64(large), "small": float64(small)}},
+			Target: engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "models", Name: "large"},
+		})
+		require.NoError(t, err)
+		return change.NoOp
+	}
+	require.True(t, weights(100, 0), "as declared")
+	// says writes the metric, as scrapes would, until an act ends.
+	says := func(ready float64) engine.Act {
+		t.Helper()
+		scrape := time.NewTicker(50 * time.Millisecond)
+		defer scrape.Stop()
+		deadline := time.After(30 * time.Second)
+		for {
+			require.NoError(t, prom.Append(t.Context(), []promengine.Sample{{
+				Labels: map[string]string{"__name__": "kube_deployment_status_replicas_ready", "namespace": "models", "deployment": "large"},
+				At:     time.Now(), Value: ready,
+			}}))
+			select {
+			case a := <-acts.acts:
+				return a
+			case <-deadline:
+				require.FailNow(t, "nothing was done in 30 s")
+			case <-scrape.C:
+			}
+		}
+	}
+
+	gone := says(0)
+	require.Equal(t, engine.Done, gone.Outcome.Status, gone.Outcome.Detail)
+	require.Equal(t, "primary_not_ready", acts.reason(gone))
+	require.Equal(t, "weights large 100 -> 0, small 0 -> 100", gone.Change.Diff)
+	require.True(t, weights(0, 100), "the route itself")
+
+	begin := time.Now()
+	back := says(2)
+	require.Equal(t, engine.Done, back.Outcome.Status, back.Outcome.Detail)
+	require.Equal(t, "primary_ready_for_a_while", acts.reason(back))
+	require.Equal(t, "weights large 0 -> 100, small 100 -> 0", back.Change.Diff)
+	require.True(t, weights(100, 0), "the route itself")
+	require.GreaterOrEqual(t, back.At.Sub(begin), failoverWhile-100*time.Millisecond, "not before it was there for a while")
+	require.Empty(t, acts.acts, "and nothing else was done")
+}
+
+// actLog passes on the acts that ended, and knows why they were done.
+type actLog struct {
+	acts    chan engine.Act
+	mu      sync.Mutex
+	reasons map[string]string // by identity
+}
+
+func (l *actLog) Fired(f engine.FiringRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range f.Decisions {
+		if d.Verdict == engine.Admitted {
+			l.reasons[d.Identity] = d.Reason
+		}
+	}
+}
+
+func (l *actLog) Acted(a engine.Act) { l.acts <- a }
+
+func (l *actLog) reason(a engine.Act) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reasons[a.Identity]
+}

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// reader is somebody who follows a page: the files it shows, at the paths it
+// names, and the commands it gives, in one folder.
+type reader struct {
+	t       *testing.T
+	dir     string
+	blocks  []block
+	replace *strings.Replacer // addresses that the page assumes to be free
+}
+
+// block is a fenced piece of a page, and the text since the one before.
+type block struct{ lead, language, text string }
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+// read opens a page, from a heading on ("" for all) up to another.
+func read(t *testing.T, page, from, to string) *reader {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", page))
+	require.NoError(t, err)
+	text := string(raw)
+	if from != "" {
+		_, rest, found := strings.Cut(text, from)
+		require.True(t, found, from)
+		text, _, found = strings.Cut(rest, to)
+		require.True(t, found, to)
+	}
+	r := &reader{t: t, dir: t.TempDir(), replace: strings.NewReplacer()}
+	end := 0
+	for _, at := range fence.FindAllStringSubmatchIndex(text, -1) {
+		r.blocks = append(r.blocks, block{lead: text[end:at[0]], language: text[at[2]:at[3]], text: text[at[4]:at[5]]})
+		end = at[1]
+	}
+	require.NotEmpty(t, r.blocks)
+	return r
+}
+
+// paths are file names in the text before a block.
+var paths = regexp.MustCompile("`([\\w./-]+\\.(?:rego|yaml|go))`")
+
+// files writes what the page shows as files to where it names them, in order.
+func (r *reader) files() {
+	r.t.Helper()
+	named := []string{}
+	for _, b := range r.blocks {
+		for _, m := range paths.FindAllStringSubmatch(b.lead, -1) {
+			named = append(named, m[1])
+		}
+		if b.language == "" {
+			named = nil // they were about something else
+			continue
+		}
+		require.NotEmpty(r.t, named, "no name for %s", b.text)
+		file := filepath.Join(r.dir, named[0])
+		named = named[1:]
+		require.NoError(r.t, os.WriteFile(file, []byte(b.text), 0o644), "the page must say mkdir")
+	}
+}
+
+// step is a command of the page and what it shows below.
+type step struct{ command, shown string }
+
+// steps are the commands that begin so, in order.
+func (r *reader) steps(prefix string) (out []step) {
+	for _, b := range r.blocks {
+		if b.language != "" {
+			continue
+		}
+		for _, part := range strings.Split("\n"+b.text, "\n$ ")[1:] {
+			command, shown, _ := strings.Cut(part, "\n")
+			if strings.HasPrefix(command, prefix) {
+				out = append(out, step{command, strings.TrimRight(shown, "\n")})
+			}
+		}
+	}
+	require.NotEmpty(r.t, out, "the page has no %q", prefix)
+	return out
+}
+
+func (r *reader) step(prefix string) step { return r.steps(prefix)[0] }
+
+// shell is a line of the page in a shell, with this scanflow on its path.
+func (r *reader) shell(line string) *exec.Cmd {
+	r.t.Helper()
+	name, err := binary()
+	require.NoError(r.t, err)
+	c := exec.Command("sh", "-c", r.replace.Replace(line))
+	c.Dir = r.dir
+	c.Env = append(os.Environ(), "PATH="+filepath.Dir(name)+":"+os.Getenv("PATH"))
+	return c
+}
+
+// runs does a step and holds what it prints against what the page shows.
+func (r *reader) runs(s step) {
+	r.t.Helper()
+	out, err := r.shell(s.command).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil {
+		require.ErrorAs(r.t, err, &exit, s.command)
+	}
+	require.Equal(r.t, normal(s.shown), normal(string(out)), s.command)
+}
+
+// starts runs a command until the test ends, and returns its output so far.
+func (r *reader) starts(command string) func() string {
+	r.t.Helper()
+	log := filepath.Join(r.t.TempDir(), "log")
+	out, err := os.Create(log)
+	require.NoError(r.t, err)
+	c := r.shell("exec " + command)
+	c.Stdout, c.Stderr = out, out
+	require.NoError(r.t, c.Start())
+	text := func() string {
+		raw, err := os.ReadFile(log)
+		require.NoError(r.t, err)
+		return string(raw)
+	}
+	r.t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		done := make(chan struct{})
+		go func() { defer close(done); _ = c.Wait() }()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			_ = c.Process.Kill()
+			<-done
+		}
+		_ = out.Close()
+		if r.t.Failed() {
+			r.t.Logf("%s:\n%s", command, text())
+		}
+	})
+	return text
+}
+
+// edit changes a file in place, as an editor does.
+func (r *reader) edit(name, old, changed string) {
+	r.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(r.dir, name))
+	require.NoError(r.t, err)
+	require.Contains(r.t, string(raw), old)
+	text := strings.ReplaceAll(string(raw), old, changed)
+	require.NoError(r.t, os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644))
+}
+
+// address puts the page's files and commands onto another address.
+func (r *reader) address(pairs ...string) {
+	r.t.Helper()
+	r.replace = strings.NewReplacer(pairs...)
+	require.NoError(r.t, filepath.WalkDir(r.dir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !paths.MatchString("`"+e.Name()+"`") {
+			return err
+		}
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(name, []byte(r.replace.Replace(string(raw))), 0o644)
+	}))
+}
+
+// shown is the line of the page that has the text, outside of commands.
+func (r *reader) shown(text string) string {
+	r.t.Helper()
+	for _, b := range r.blocks {
+		for line := range strings.Lines(b.text) {
+			if b.language == "" && strings.Contains(line, text) {
+				return r.replace.Replace(strings.TrimRight(line, "\n"))
+			}
+		}
+	}
+	require.Fail(r.t, "the page shows no line with "+text)
+	return ""
+}
+
+// says waits until an output has a line of the page, but for what differs by run.
+func (r *reader) says(out func() string, line string) {
+	r.t.Helper()
+	want := normal(line)
+	require.Eventually(r.t, func() bool {
+		for _, got := range strings.Split(normal(out()), "\n") {
+			if got == want {
+				return true
+			}
+		}
+		return false
+	}, 20*time.Second, 10*time.Millisecond, "it never says %s", want)
+}
+
+// normal takes out of an output what differs from run to run.
+func normal(out string) string {
+	for _, rule := range [][2]string{
+		{`\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?`, "TIME"},
+		{`\(\d[\d.]*(ns|µs|ms|s)\)`, "(TIME)"},
+		{`\b[0-9a-f]{16}-\d+/0\b`, "ID"},
+		{`\brevision=[0-9a-f]{12}\b`, "revision=R"},
+		{`(?m) +$`, ""},
+	} {
+		out = regexp.MustCompile(rule[0]).ReplaceAllString(out, rule[1])
+	}
+	return strings.TrimRight(out, "\n")
+}
+
+// live is the revision that the page's log shows as going live.
+func (r *reader) live() string {
+	r.t.Helper()
+	m := regexp.MustCompile(`revision=([0-9a-f]{12})`).FindStringSubmatch(r.shown("policies live"))
+	require.NotNil(r.t, m)
+	return m[1]
+}
+
+func TestFirstStrategyPage(t *testing.T) {
+	r := read(t, "docs/first-strategy.md", "", "")
+	const (
+		strategy = "policies/scanflow/strategies/first/busy/busy.rego"
+		agent    = "agents/first.yaml"
+		nonsense = "\na line of nonsense"
+	)
+	out, err := r.shell(r.step("mkdir").command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	r.files()
+	r.runs(r.step("scanflow test -v policies"))
+	r.runs(r.step("scanflow opa test policies"))
+	checks := r.steps("scanflow check")
+	require.Len(t, checks, 2)
+	r.runs(checks[0])
+	r.edit(strategy, "requests_per_second", "request_per_second")
+	r.runs(checks[1])
+	r.edit(strategy, "request_per_second", "requests_per_second")
+	r.edit(strategy, "too_busy", "far_too_busy")
+	out, err = r.shell(checks[0].command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "policies "+r.live(), "the revision shown is that of the edit")
+	r.edit(strategy, "far_too_busy", "too_busy")
+
+	serve, help := fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	r.address("127.0.0.1:8080", serve, "127.0.0.1:9000", help)
+	train := r.step("scanflow digits train")
+	out, err = r.shell(train.command + " --count 300").CombinedOutput()
+	require.NoError(t, err, string(out))
+	model := regexp.MustCompile(`^model digits-[0-9a-f]{8}: accuracy 0\.\d{4} on \d+ test digits, trained on \d+ \(rendered\)$`)
+	require.Regexp(t, model, train.shown)
+	require.Regexp(t, model, strings.TrimSpace(string(out)))
+	r.starts(r.step("scanflow digits serve").command + " --listen " + serve)
+	log := r.starts(r.step("scanflow run").command + " --listen 127.0.0.1:0")
+	require.Contains(t, r.step("while").command, "127.0.0.1:8080/predict", "the load that is driven here")
+	drive(t, "http://"+serve+"/predict")
+
+	decisions := r.steps("scanflow decisions")
+	latest := func(s step) func() string {
+		return func() string {
+			out, err := r.shell(s.command).CombinedOutput()
+			if err != nil {
+				return err.Error() // the journal is not there yet
+			}
+			return string(out)
+		}
+	}
+	want := normal(r.replace.Replace(decisions[0].shown))
+	require.Eventually(t, func() bool { return normal(latest(decisions[0])()) == want }, 30*time.Second, 100*time.Millisecond, "never:\n%s", want)
+	id := regexp.MustCompile(`[0-9a-f]{16}-\d+/0`).FindString(latest(decisions[0])())
+	again := "scanflow eval -f agents --policies policies --input doc.json --explain first.busy"
+	raw, err := os.ReadFile("../../docs/first-strategy.md")
+	require.NoError(t, err)
+	require.Contains(t, string(raw), "`"+again+"`")
+	out, err = r.shell("scanflow decisions --data data --document " + id + " > doc.json && " + again).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), `"reason": "too_busy"`)
+
+	lives := strings.Count(log(), "policies live")
+	r.edit(strategy, "too_busy", "far_too_busy")
+	require.Eventually(t, func() bool { return strings.Count(log(), "policies live") > lives }, 20*time.Second, 10*time.Millisecond)
+	r.says(log, r.shown("policies live"))
+	far := step{command: decisions[0].command}
+	require.Eventually(t, func() bool { return strings.Contains(latest(far)(), "<- far_too_busy") }, 20*time.Second, 100*time.Millisecond)
+
+	out, err = r.shell(r.step("echo").command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	r.says(log, r.shown("policies refused"))
+	r.edit(strategy, nonsense, "")
+	r.says(log, r.shown("again what they were"))
+
+	require.Equal(t, "go run help.go", r.step("go").command)
+	out, err = r.shell("go build -o help help.go").CombinedOutput() // what go run starts is not ended with it
+	require.NoError(t, err, string(out))
+	heard := r.starts("./help")
+	require.NotContains(t, heard(), "/help", "dry so far")
+	r.edit(agent, "  mode: dry-run\n", "")
+	r.says(heard, r.shown("POST /help"))
+	earnest := step{decisions[len(decisions)-1].command, ""}
+	r.says(latest(earnest), r.replace.Replace(decisions[len(decisions)-1].shown))
+}
+
+// drive sends digits, a good deal faster than the page's bound, until the test ends.
+func drive(t *testing.T, url string) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(30 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			res, err := http.Post(url, "application/octet-stream", bytes.NewReader(make([]byte, 784)))
+			if err == nil { // it is still starting otherwise
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+}
+
+func TestReadmeSession(t *testing.T) {
+	r := read(t, "README.md", "## Your first strategy", "\n## ")
+	mkdir := regexp.MustCompile("`(mkdir [^`]+)`").FindStringSubmatch(r.blocks[0].lead)
+	require.NotNil(t, mkdir)
+	out, err := r.shell(mkdir[1]).CombinedOutput()
+	require.NoError(t, err, string(out))
+	r.files()
+	r.runs(r.step("scanflow test"))
+	check := r.step("scanflow check")
+	r.runs(check)
+	r.edit("policies/heavy.rego", `"heavy"`, `"too_heavy"`)
+	out, err = r.shell(check.command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "policies "+r.live(), "the revision shown is that of the edit")
+	r.edit("policies/heavy.rego", `"too_heavy"`, `"heavy"`)
+
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	r.address("127.0.0.1:8282", address)
+	log := r.starts(r.step("scanflow run").command + " --listen " + address)
+	require.Eventually(t, func() bool { return strings.Contains(log(), "reason=heavy") }, 20*time.Second, 10*time.Millisecond)
+	lives := strings.Count(log(), "policies live")
+	r.edit("policies/heavy.rego", `"heavy"`, `"too_heavy"`)
+	require.Eventually(t, func() bool { return strings.Count(log(), "policies live") > lives }, 20*time.Second, 10*time.Millisecond)
+	r.says(log, r.shown("policies live"))
+	decisions := r.step("scanflow decisions")
+	r.says(func() string {
+		out, err := r.shell(decisions.command).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}, decisions.shown)
+}
