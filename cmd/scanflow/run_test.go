@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -294,47 +293,6 @@ func TestAnAgentWhoseSensorHangsHoldsUpNoOther(t *testing.T) {
 	require.Empty(t, hangs.calls)
 	hangs.mu.Unlock()
 	d.stop()
-}
-
-// The journal's disk is full: a real one, of a megabyte or two.
-func TestOnAFullDiskTheAgentStopsActingAndKeepsSensing(t *testing.T) {
-	s := newSite(t)
-	s.app.set(`{"load": 5}`)
-	require.NoError(t, os.MkdirAll(s.data, 0o755))
-	if err := syscall.Mount("tmpfs", s.data, "tmpfs", 0, "size=3m"); err != nil {
-		t.Logf("no small disk can be mounted here (%v): the journal's own tests fill one by other means", err)
-		return
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(s.data, syscall.MNT_DETACH) })
-	d := startDaemon(t, s.args()...)
-	d.metric("scanflow_journal_writable 1")
-	full := filepath.Join(s.data, "filler")
-	fill(t, full)
-	d.metric("scanflow_journal_writable 0")
-	s.app.set(`{"load": 50}`)
-	d.said("the journal can't be written, so nothing is done")
-	_, before := d.get("/metrics")
-	code, why := d.get("/readyz")
-	require.Equal(t, 503, code)
-	require.Contains(t, why, "nothing is done until then")
-	require.Eventually(t, func() bool { _, now := d.get("/metrics"); return firings(now) > firings(before)+3 }, 20*time.Second, 10*time.Millisecond, "it keeps sensing")
-	require.Empty(t, s.app.keys())
-
-	require.NoError(t, os.Remove(full))
-	s.calls(1)
-	d.metric("scanflow_journal_writable 1")
-	d.stop()
-}
-
-func fill(t *testing.T, name string) {
-	f, err := os.Create(name)
-	require.NoError(t, err)
-	defer func() { _ = f.Close() }()
-	chunk := make([]byte, 4096)
-	for err == nil {
-		_, err = f.Write(chunk)
-	}
-	require.ErrorIs(t, err, syscall.ENOSPC)
 }
 
 // firings is a line of the metrics that only grows.
