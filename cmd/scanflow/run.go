@@ -76,6 +76,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
+	wiring.FavourMemory()
 	token, err := readToken(o.tokenFile)
 	if err != nil {
 		return err
