@@ -15,7 +15,7 @@ import (
 func newDigits() *cobra.Command {
 	c := &cobra.Command{Use: "digits", Short: "The sample workload: a digit classifier"}
 	c.AddCommand(newDigitsTrain(), newDigitsServe())
-	return c
+	return group(c)
 }
 
 func newDigitsTrain() *cobra.Command {

@@ -9,6 +9,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// group has a command that only holds others refuse a word that is none of them:
+// cobra would print the help, and end with status 0.
+func group(c *cobra.Command) *cobra.Command {
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return c
+}
+
 // logFlags are --log-level and --log-format.
 type logFlags struct{ level, format string }
 

@@ -11,5 +11,5 @@ func newOPA() *cobra.Command {
 	c := opa.Command(nil, "OPA")
 	c.Use = "opa"
 	c.Short = "The command line of Open Policy Agent, embedded"
-	return c
+	return group(c)
 }
