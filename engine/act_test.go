@@ -122,6 +122,9 @@ func TestWithoutAJournalNothingIsDoneAndSensingGoesOn(t *testing.T) {
 	rec := b.next()
 	require.Equal(t, "journal", only(t, rec).By)
 	require.Contains(t, rec.Problems[0], "the journal can't be written, so nothing is done: no space left")
+	again := b.tick()
+	require.Empty(t, again.Decisions, "it is told once")
+	require.Equal(t, rec.Problems, again.Problems, "and in the same words")
 	require.Equal(t, 1, rec.Signals[engine.OK])
 	require.Zero(t, b.world.count())
 

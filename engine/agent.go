@@ -39,6 +39,7 @@ type agent struct {
 	retryAt   time.Time               // when events that could not be handled are looked at again
 	tidyAt    time.Time               // when what is unsettled is looked at again
 	dry       *claims                 // what a dry run would hold
+	said      map[string]bool         // decisions told while the journal can't be written
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	wake   chan struct{} // an event came in

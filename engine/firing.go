@@ -56,7 +56,9 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	if journalErr != nil {
 		a.withdraw(candidates, slots)
 		rec.fail(journalErr)
+		rec.Decisions = a.unsaid(rec.Decisions)
 	} else {
+		a.said = nil
 		a.keepNotes(rec.Notes)
 		a.saveReadings(ctx, now)
 		a.dispatch(rec.Intents)
@@ -75,6 +77,20 @@ func (f *FiringRecord) fail(err error) {
 			d.Verdict, d.By, d.Detail, d.Identity = Refused, "journal", err.Error(), ""
 		}
 	}
+}
+
+// unsaid leaves out what the observers were told already since the journal failed:
+// nothing else keeps count while there is none.
+func (a *agent) unsaid(decisions []Decision) []Decision {
+	if a.said == nil {
+		a.said = map[string]bool{}
+	}
+	return slices.DeleteFunc(decisions, func(d Decision) bool {
+		key := fmt.Sprintf("%s|%s|%s|%s|%s|%s", d.Target, d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.By)
+		told := a.said[key]
+		a.said[key] = true
+		return told
+	})
 }
 
 // sense lists the fleet, samples it, and brings each target's document up to date.

@@ -125,9 +125,8 @@ func scales(t *testing.T, data string) []journal.Row {
 	r, err := journal.OpenReader(t.Context(), wiring.JournalDir(data))
 	require.NoError(t, err)
 	defer func() { _ = r.Close() }()
-	rows, err := r.Decisions(t.Context(), journal.Filter{Verdict: engine.Admitted})
+	rows, err := r.Decisions(t.Context(), journal.Filter{Verdict: engine.Admitted, OldestFirst: true})
 	require.NoError(t, err)
-	slices.Reverse(rows)
 	return rows
 }
 

@@ -48,11 +48,11 @@ type decision struct {
 func (j *Journal) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
 	ready, err := j.encode(f)
 	if err != nil {
-		return fmt.Errorf("record firing %s: %w", f.ID, err)
+		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
 	handled := j.opts.Clock.Now().UnixNano()
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, ready, handled) }); err != nil {
-		return fmt.Errorf("record firing %s: %w", f.ID, err)
+		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
 	return nil
 }
