@@ -57,6 +57,9 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintf(errOut, "warning: %s\n", w)
 		}
+		for _, d := range wiring.Doubts(agents, draft) {
+			_, _ = fmt.Fprintf(errOut, "warning: %s\n", d)
+		}
 	}
 	rev, err := policy.Candidate(ctx, src, policy.Options{})
 	errs = append(errs, err)

@@ -63,16 +63,16 @@ func placed(t *ast.Term, rule *ast.Rule) *ast.Location {
 	return rule.Location
 }
 
-// findBecause finds the value of `because` in the object that a rule gives,
-// written in the head or through local variables of the body.
-func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
+// proposalOf finds the object that a rule gives, written in the head or through
+// local variables of the body, and a function that looks such variables up.
+func proposalOf(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *ast.Term, ok bool) {
 	literals := map[ast.Var]*ast.Term{}
 	for _, e := range rule.Body {
 		if v, term, ok := definition(e); ok && literals[v] == nil {
 			literals[v] = term
 		}
 	}
-	literal := func(t *ast.Term) *ast.Term {
+	literal = func(t *ast.Term) *ast.Term {
 		for range maxDepth {
 			v, ok := t.Value.(ast.Var)
 			if !ok || literals[v] == nil {
@@ -82,7 +82,13 @@ func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
 		}
 		return t
 	}
-	proposal, ok := literal(rule.Head.Key).Value.(ast.Object)
+	proposal, ok = literal(rule.Head.Key).Value.(ast.Object)
+	return proposal, literal, ok
+}
+
+// findBecause finds the value of `because` in the object that a rule gives.
+func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
+	proposal, literal, ok := proposalOf(rule)
 	if !ok {
 		m := at(rule.Location, "propose must give an object written in this rule", `write it as {"primitive": ..., "with": ..., "reason": ..., "because": [...]}, in the head or assigned to a variable in the body`)
 		return nil, &m

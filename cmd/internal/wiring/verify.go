@@ -2,11 +2,34 @@ package wiring
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
+
+// Doubts are what is no reason to refuse, and yet surely not meant: a strategy that
+// names a primitive which nothing offers, or which the agent may not use. Such a
+// proposal is refused each time it is made.
+func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
+	verbs := Kinds().Verbs
+	var out []string
+	for _, a := range agents {
+		for _, s := range a.Spec.Strategies {
+			for _, m := range rev.Primitives(s) {
+				switch {
+				case verbs[m.Primitive] == nil:
+					out = append(out, fmt.Sprintf("%s:%d: strategy %s proposes %q, and there is no such primitive; there are %s", m.File, m.Line, s, m.Primitive, strings.Join(slices.Sorted(maps.Keys(verbs)), ", ")))
+				case !slices.Contains(a.Spec.Primitives, m.Primitive):
+					out = append(out, a.Mistaken("spec.primitives", fmt.Sprintf("does not list %s, which strategy %s proposes (%s:%d)", m.Primitive, s, m.File, m.Line), "add it, or every such proposal is refused").String())
+				}
+			}
+		}
+	}
+	return slices.Compact(out)
+}
 
 // Unfit are the reasons for which agents and policies don't go together.
 type Unfit []string
