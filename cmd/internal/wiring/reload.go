@@ -183,11 +183,11 @@ func foldersOf(paths []string) []string {
 		if real, err := filepath.EvalSymlinks(p); err == nil {
 			if info, err := os.Stat(real); err == nil && info.IsDir() {
 				add(real)
-				continue
+			} else {
+				add(filepath.Dir(real))
 			}
-			add(filepath.Dir(real))
 		}
-		add(filepath.Dir(p))
+		add(filepath.Dir(p)) // where a link is turned, or a file renamed over
 	}
 	return out
 }
