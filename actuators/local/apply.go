@@ -111,7 +111,7 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	}
 	o.deploys, o.routes = deploys, routes
 	recovered := o.recovered
-	o.recovered, o.applied = nil, true
+	o.recovered = nil
 	o.mu.Unlock()
 	for _, id := range removed {
 		if err := o.store.forgetWish(id); err != nil {
@@ -124,6 +124,11 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 		}
 	}
 	o.adopt(recovered)
+	// Not before all are adopted: an adopted pod reports from its own goroutine, and a
+	// reconcile that it wakes would make others in place of those still to come.
+	o.mu.Lock()
+	o.applied = true
+	o.mu.Unlock()
 	o.reconcile()
 	return nil
 }
