@@ -28,12 +28,15 @@ func (a *agent) bound(candidates []*candidate) {
 	}
 }
 
-// plan asks the actuators what they would do, and drops what is so already. A dry
-// run plans as a real one does.
-func (a *agent) plan(ctx context.Context, candidates []*candidate) {
+// plan names each act and asks its actuator what it would do, and drops what is so
+// already. A dry run plans as a real one does.
+func (a *agent) plan(ctx context.Context, candidates []*candidate, firing string) {
 	ctx, cancel := context.WithTimeout(ctx, planStage)
 	defer cancel()
 	live := alive(candidates)
+	for _, c := range live {
+		c.Identity = Identity(c.Proposal, firing) // by then nothing changes the parameters any more
+	}
 	errs := make([]error, len(live))
 	parallel(a.host.Concurrency, len(live), func(i int) {
 		one, cancel := context.WithTimeout(ctx, planDeadline)
@@ -65,7 +68,6 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 	same := map[string]bool{}
 	var intents []Intent
 	for _, c := range alive(candidates) {
-		c.Identity = Identity(c.Proposal, firing)
 		if same[c.Identity] {
 			c.refuse("arbiter", "the same act is admitted already")
 			continue

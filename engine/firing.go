@@ -37,7 +37,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	candidates := a.decide(ctx, rev, slots, &rec)
 	a.bound(candidates)
-	a.plan(ctx, candidates)
+	a.plan(ctx, candidates, rec.ID)
 	rec.Intents = a.admit(candidates, rec.ID, now)
 	for _, c := range alive(candidates) {
 		if c.Note != nil {
@@ -49,19 +49,19 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	if journalErr == nil {
 		journalErr = a.host.Journal.RecordFiring(ctx, rec)
 	}
-	if ctx.Err() != nil && journalErr != nil {
-		a.withdraw(candidates, slots) // cut off by a stop, which is no fault
-		return false
-	}
-	if journalErr != nil {
-		a.withdraw(candidates, slots)
-		rec.fail(journalErr)
-		rec.Decisions = a.unsaid(rec.Decisions)
-	} else {
+	switch {
+	case journalErr == nil:
 		a.said = nil
 		a.keepNotes(rec.Notes)
 		a.saveReadings(ctx, now)
 		a.dispatch(rec.Intents)
+	case ctx.Err() != nil: // cut off by a stop, which is no fault
+		a.withdraw(candidates, slots)
+		return false
+	default:
+		a.withdraw(candidates, slots)
+		rec.fail(journalErr)
+		rec.Decisions = a.unsaid(rec.Decisions)
 	}
 	a.host.Observer.Fired(rec)
 	a.setStatus(rec, journalErr)

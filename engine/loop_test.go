@@ -200,6 +200,9 @@ func (w *world) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, want := w.replicas[p.Target.Name], int(p.With["replicas"].(float64))
+	if p.Identity == "" {
+		return engine.Change{}, errors.New("an actuator must know the act's identity when it plans")
+	}
 	return engine.Change{NoOp: now == want, Diff: fmt.Sprintf("replicas %d -> %d", now, want)}, nil
 }
 

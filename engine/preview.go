@@ -54,11 +54,14 @@ func PreviewDocument(ctx context.Context, c Config, spec Spec, doc *Document) (P
 	return p, err
 }
 
+// preview stands for a firing's id where there is no firing.
+const preview = "preview"
+
 func (a *agent) preview(ctx context.Context, rev Revision, slots []*slot, p *Preview) error {
 	candidates := a.decide(ctx, rev, slots, &p.FiringRecord)
 	a.bound(candidates)
-	a.plan(ctx, candidates)
-	a.admit(candidates, "preview", p.At)
+	a.plan(ctx, candidates, preview)
+	a.admit(candidates, preview, p.At)
 	for _, c := range candidates {
 		p.Decisions = append(p.Decisions, c.decision)
 	}

@@ -101,6 +101,42 @@ func TestPodsOutliveTheDaemonAndAreAdopted(t *testing.T) {
 	}
 }
 
+const restartOnce = `package scanflow.strategies.t.three
+
+propose contains p if {
+	input.signals.ready.value == 2
+	not input.memory["t.three"].last.restart
+	p := {"primitive": "restart", "reason": "once", "because": ["ready"]}
+}
+`
+
+// Every pod is replaced, by an act that a strategy chose.
+func TestARestartReplacesThePods(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	out, code := scanflow(t, "digits", "train", "--count", "300", "-o", file("m.digits"))
+	require.Equal(t, 0, code, out)
+	for name, text := range map[string]string{
+		"workloads/digits.yaml": strings.NewReplacer("MODEL.FILE", file("m.digits"), "4242", fmt.Sprint(freePort(t))).Replace(classifier),
+		"agents/scaler.yaml":    strings.ReplaceAll(scaler, "[scale]", "[restart]"), "policies/three.rego": restartOnce,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file(name)), 0o755))
+		require.NoError(t, os.WriteFile(file(name), []byte(text), 0o644))
+	}
+	d := startDaemon(t, "-f", file("agents"), "--policies", file("policies"), "--workloads", file("workloads"), "--data", file("data"), "--stop-pods")
+	d.said(`"pods to replace, one after another: 2"`)
+	d.metric(`scanflow_acts_total{agent="test/scaler",dry_run="false",outcome="done",primitive="restart",strategy="t.three"} 1`)
+	did := map[string][]any{}
+	for _, line := range d.lines() {
+		what, _ := line["@message"].(string)
+		did[what] = append(did[what], line["pod"])
+	}
+	require.Len(t, did["pod starts"], 4)
+	require.ElementsMatch(t, did["pod starts"][:2], did["pod drains"], "the first two have made place for two others")
+	require.Len(t, pods(t, file("data")), 2)
+	d.stop()
+}
+
 func freePort(t *testing.T) int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
