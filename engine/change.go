@@ -68,11 +68,6 @@ type Verifier interface {
 	Verify(ctx context.Context, c Change) (Outcome, error)
 }
 
-// Undoer is an Actuator that can take its change back.
-type Undoer interface {
-	Undo(ctx context.Context, c Change) (Outcome, error)
-}
-
 // Verb is a primitive that this process offers.
 type Verb struct {
 	Actuator Actuator

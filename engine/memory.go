@@ -54,28 +54,27 @@ func (m *memory) ended(in Intent, status Status, at time.Time) {
 }
 
 func (m *memory) set(in Intent, status Status) {
-	next := maps.Clone(m.doc)
-	if next == nil {
-		next = Memory{}
-	}
-	s := next[in.Strategy]
-	s.Last = maps.Clone(s.Last)
-	if s.Last == nil {
-		s.Last = map[string]LastAct{}
-	}
-	s.Last[in.Primitive] = LastAct{AtNS: in.At.UnixNano(), Outcome: status, With: in.With}
-	next[in.Strategy] = s
-	m.doc = next
-	m.version++
+	m.edit(in.Strategy, func(s *StrategyMemory) {
+		s.Last = maps.Clone(s.Last)
+		if s.Last == nil {
+			s.Last = map[string]LastAct{}
+		}
+		s.Last[in.Primitive] = LastAct{AtNS: in.At.UnixNano(), Outcome: status, With: in.With}
+	})
 }
 
 func (m *memory) note(strategy string, value any) {
+	m.edit(strategy, func(s *StrategyMemory) { s.Note = value })
+}
+
+// edit changes a copy: documents hold the Memory of before.
+func (m *memory) edit(strategy string, change func(*StrategyMemory)) {
 	next := maps.Clone(m.doc)
 	if next == nil {
 		next = Memory{}
 	}
 	s := next[strategy]
-	s.Note = value
+	change(&s)
 	next[strategy] = s
 	m.doc = next
 	m.version++

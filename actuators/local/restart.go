@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -50,9 +49,9 @@ func (r restarter) Plan(_ context.Context, p engine.Proposal) (engine.Change, er
 // Apply marks the template with the change's identity: its pods are of an earlier
 // template from now on.
 func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	var data restartData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("restart: read the plan: %w", err)
+	data, err := readPlan[restartData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	k := key{data.Namespace, data.Name}
 	if data.Identity == "" {
@@ -66,9 +65,9 @@ func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, 
 
 // Verify is done once all pods are new and ready, and the old ones gone.
 func (r restarter) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	var data restartData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("restart: read the plan: %w", err)
+	data, err := readPlan[restartData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	k := key{data.Namespace, data.Name}
 	p, err := r.o.progressOf(k)

@@ -45,9 +45,9 @@ func (s scaler) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 
 // Apply keeps the number and starts to work towards it.
 func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	var data scaleData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("scale: read the plan: %w", err)
+	data, err := readPlan[scaleData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	k := key{data.Namespace, data.Name}
 	if err := s.o.setReplicas(k, data.Replicas); err != nil {
@@ -58,9 +58,9 @@ func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 
 // Verify is done once the ready replicas match.
 func (s scaler) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	var data scaleData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("scale: read the plan: %w", err)
+	data, err := readPlan[scaleData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	k := key{data.Namespace, data.Name}
 	p, err := s.o.progressOf(k)
@@ -83,6 +83,14 @@ func planned(p engine.Proposal, noOp bool, diff string, data any) (engine.Change
 		return engine.Change{}, fmt.Errorf("%s: write the plan: %w", p.Primitive, err)
 	}
 	return engine.Change{Proposal: p, Identity: p.Identity, NoOp: noOp, Diff: diff, Data: raw}, nil
+}
+
+// readPlan is what Plan left for Apply and Verify.
+func readPlan[T any](c engine.Change) (data T, err error) {
+	if err := json.Unmarshal(c.Data, &data); err != nil {
+		return data, fmt.Errorf("%s: read the plan: %w", c.Proposal.Primitive, err)
+	}
+	return data, nil
 }
 
 func (o *Orchestrator) progressOf(k key) (progress, error) {

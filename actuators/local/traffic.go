@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -73,9 +72,9 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 
 // Apply keeps the weights; the next request goes by them.
 func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	var data trafficData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("traffic: read the plan: %w", err)
+	data, err := readPlan[trafficData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	if err := s.o.setWeights(key{data.Namespace, data.Route}, data.Weights); err != nil {
 		return engine.Outcome{}, fmt.Errorf("traffic: %w", err)
@@ -85,9 +84,9 @@ func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, er
 
 // Verify is done if the weights are still those.
 func (s shifter) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	var data trafficData
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return engine.Outcome{}, fmt.Errorf("traffic: read the plan: %w", err)
+	data, err := readPlan[trafficData](c)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	k := key{data.Namespace, data.Route}
 	s.o.mu.Lock()
