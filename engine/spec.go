@@ -30,7 +30,8 @@ type Spec struct {
 	Generation string
 }
 
-// Trigger says when the loop runs. Exactly one of Every, Cron, At and Event is set.
+// Trigger says when the loop runs. Exactly one of Every, Cron, At, Event and Watch
+// is set.
 type Trigger struct {
 	Name string
 	// Every fires with this interval, each time late by a random part of Jitter, the
@@ -41,6 +42,18 @@ type Trigger struct {
 	At     time.Time
 	// Event is the type of the events that fire it.
 	Event string
+	// Watch is the objects whose changes fire it.
+	Watch *WatchSpec
+}
+
+// WatchSpec says which changes of which objects fire a trigger.
+type WatchSpec struct {
+	Selector Selector
+	// Name is one object's; "" takes every one that the selector names.
+	Name string
+	// Field is a dotted path like status.readyReplicas; "" takes each change of an
+	// object's spec or labels.
+	Field string
 }
 
 // Schedule is a cron expression in its time zone.

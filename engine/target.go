@@ -95,6 +95,27 @@ type Orchestrator interface {
 	Workload(TargetID) (Workload, bool)
 }
 
+// Watcher is an Orchestrator that can tell of changes of objects.
+type Watcher interface {
+	// Watch calls changed for each object that appears, disappears or changes, until
+	// ctx ends. Objects that are there at the beginning are not told of. Several
+	// changes of one object may be told as one.
+	Watch(ctx context.Context, spec WatchSpec, changed func(ObjectChange)) error
+}
+
+// ObjectChange is one change of an object, as a document tells of it.
+type ObjectChange struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace"`
+	Name       string `json:"name"`
+	// Type is added, changed or deleted.
+	Type string `json:"type"`
+	// From and To are the watched field's values, nil where it had or has none.
+	From any `json:"from,omitempty"`
+	To   any `json:"to,omitempty"`
+}
+
 // Workload is the orchestrator's view of one workload.
 type Workload struct {
 	Desired  int

@@ -1,0 +1,125 @@
+package testcluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// version is the Kubernetes that testdata/controlplane's go.mod requires: without
+// it in the binary, /version is no version, and clients complain.
+const version = "1.37.2"
+
+// Binary is the control plane's one program, built if it isn't there yet. That
+// takes some 6 minutes and 3 GB of memory on 2 cores once, so it is kept in the
+// user's cache folder (or in $SCANFLOW_CACHE), keyed by what it is built from.
+func Binary(ctx context.Context) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(root, "testdata", "controlplane")
+	key, err := keyOf(source)
+	if err != nil {
+		return "", err
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lock(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path := filepath.Join(cache, "controlplane-"+key)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	flags := fmt.Sprintf("-s -w -X k8s.io/component-base/version.gitVersion=v%s -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37", version)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", path+".new", ".")
+	build.Dir = source
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the control plane in testdata/controlplane: %w\n%s", err, bytes.TrimSpace(out))
+	}
+	return path, os.Rename(path+".new", path)
+}
+
+// keyOf hashes the module's files.
+func keyOf(dir string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(raw)
+		_, _ = fmt.Fprintf(h, "%s %x\n", filepath.Base(f), sum)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+func cacheDir() (string, error) {
+	dir := os.Getenv("SCANFLOW_CACHE")
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("find a cache folder: %w; set SCANFLOW_CACHE", err)
+		}
+		dir = filepath.Join(base, "scanflow")
+	}
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// lock waits for a file's lock, so that two builds don't run at once.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- unix.Flock(int(f.Fd()), unix.LOCK_EX) }()
+	select {
+	case err = <-locked:
+	case <-ctx.Done(): // the goroutine ends when it has the lock, which it then gives back
+		go func() { <-locked; _ = f.Close() }()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// moduleRoot is the folder of the main module's go.mod, above the working directory.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if raw, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && bytes.HasPrefix(raw, []byte("module github.com/scanflow-k8s/scanflow\n")) {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("the test cluster is built from Scanflow's source: run this inside a checkout of it")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,188 @@
+package testcluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+var (
+	namespaces      = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	serviceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	definitions     = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	getOptions      = metav1.GetOptions{}
+)
+
+// within bounds what a test waits for in the cluster.
+const within = 30 * time.Second
+
+// Namespace makes a namespace for a test; it is deleted at the test's end, and what
+// is in it goes with it.
+func (c *Cluster) Namespace(t testing.TB) string {
+	t.Helper()
+	c.mu.Lock()
+	c.counter++
+	name := fmt.Sprintf("test-%d", c.counter)
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	_, err := c.client.Dynamic.Resource(namespaces).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		// A test may have stopped the API server for good.
+		_ = c.client.Dynamic.Resource(namespaces).Delete(ctx, name, metav1.DeleteOptions{})
+	})
+	return name
+}
+
+// Apply applies every object of a YAML text by server-side apply, as the field
+// manager "test". Objects without a namespace go to "default" where they want one.
+func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := c.ApplyAs(context.Background(), "test", text)
+	require.NoError(t, err)
+	return out
+}
+
+// ApplyAs is Apply under another field manager.
+func (c *Cluster) ApplyAs(ctx context.Context, manager, text string) ([]*unstructured.Unstructured, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	var out []*unstructured.Unstructured
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
+			return out, nil
+		} else if err != nil {
+			return out, fmt.Errorf("read the objects to apply: %w", err)
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		applied, err := c.applyOne(ctx, manager, object)
+		if err != nil {
+			return out, fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+		out = append(out, applied)
+	}
+}
+
+func (c *Cluster) applyOne(ctx context.Context, manager string, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	mapping, err := c.client.Kinds.Find(object.GetAPIVersion(), object.GetKind())
+	if err != nil {
+		return nil, err
+	}
+	resource := c.client.Dynamic.Resource(mapping.Resource)
+	options := metav1.ApplyOptions{FieldManager: manager, Force: true}
+	if mapping.Scope.Name() == "root" {
+		return resource.Apply(ctx, object.GetName(), object, options)
+	}
+	if object.GetNamespace() == "" {
+		object.SetNamespace("default")
+	}
+	return resource.Namespace(object.GetNamespace()).Apply(ctx, object.GetName(), object, options)
+}
+
+// InstallCRDs installs definitions of testdata/crds, or of deploy/crds, by the
+// names of their files without the ending, and waits until they are served.
+func (c *Cluster) InstallCRDs(t testing.TB, names ...string) {
+	t.Helper()
+	require.NoError(t, c.Install(context.Background(), names...))
+}
+
+// Install is InstallCRDs outside of a test.
+func (c *Cluster) Install(ctx context.Context, names ...string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		raw, err := os.ReadFile(filepath.Join(root, "testdata", "crds", name+".yaml"))
+		if errors.Is(err, os.ErrNotExist) {
+			raw, err = os.ReadFile(filepath.Join(root, "deploy", "crds", name+".yaml"))
+		}
+		if err != nil {
+			return err
+		}
+		objects, err := c.ApplyAs(ctx, "test", string(raw))
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			if err := c.established(ctx, o.GetName()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) established(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return c.until(ctx, "the definition "+name+" is established", func(ctx context.Context) error {
+		o, err := c.client.Dynamic.Resource(definitions).Get(ctx, name, getOptions)
+		if err != nil {
+			return err
+		}
+		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+		for _, raw := range conditions {
+			if condition, ok := raw.(map[string]any); ok && condition["type"] == "Established" && condition["status"] == "True" {
+				return nil
+			}
+		}
+		said, _ := json.Marshal(conditions)
+		return fmt.Errorf("its conditions are %s", said)
+	})
+}
+
+// KubeconfigFor makes the service account, if it isn't there, and returns a
+// kubeconfig file with a token of it: it may do what RBAC allows it, and no more.
+func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), account+".kubeconfig")
+	require.NoError(t, c.writeKubeconfig(file, c.Token(t, namespace, account, time.Hour), namespace))
+	return file
+}
+
+// Token is a token of a service account, made if it isn't there, that expires after
+// a time: the API server gives none for less than 10 minutes.
+func (c *Cluster) Token(t testing.TB, namespace, account string, expires time.Duration) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	_, err := c.client.Dynamic.Resource(serviceAccounts).Namespace(namespace).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": account, "namespace": namespace},
+	}}, metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) {
+		require.NoError(t, err)
+	}
+	core, err := corev1client.NewForConfig(c.client.Config)
+	require.NoError(t, err)
+	seconds := int64(expires.Seconds())
+	token, err := core.ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	return token.Status.Token
+}
