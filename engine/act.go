@@ -23,21 +23,24 @@ func (a *agent) dispatch(intents []Intent) {
 		a.mu.Lock()
 		a.memoryOf(in.Target).began(in)
 		a.mu.Unlock()
-		a.acts.Go(func() {
-			select {
-			case a.room <- struct{}{}:
-				defer func() { <-a.room }()
-				a.carryOut(in)
-			case <-a.actCtx.Done(): // the next start finds the intent, and settles it
-				a.letGo(in)
-			}
-		})
+		a.acts.Go(func() { a.begin(in) })
 	}
 }
 
-// carryOut does an act and writes what became of it. Cut off by a shutdown, it
-// writes no outcome: the next start finds the intent open and settles it.
-func (a *agent) carryOut(in Intent) {
+// begin does an act when its turn comes: a queue of others must not eat up its
+// deadline.
+func (a *agent) begin(in Intent) {
+	if !in.DryRun && !a.enter(a.actCtx) {
+		a.letGo(in) // the next start finds the intent, and settles it
+		return
+	}
+	a.carryOut(in, a.apply)
+}
+
+// carryOut does an act, or follows one that is under way, and writes what became of
+// it. Cut off by a shutdown, it writes no outcome: the next start finds the intent
+// open and settles it.
+func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Change) Outcome) {
 	verb := a.host.Verbs[in.Primitive]
 	deadline := verb.Deadline
 	if deadline <= 0 {
@@ -47,7 +50,7 @@ func (a *agent) carryOut(in Intent) {
 	defer cancel()
 	out := Outcome{Status: Done, Detail: "dry run"}
 	if !in.DryRun { // the only place where anything is applied
-		out = a.apply(ctx, verb.Actuator, in.Change)
+		out = do(ctx, verb.Actuator, in.Change)
 	}
 	if a.actCtx.Err() != nil && out.Status != Done {
 		a.log.Warn("act cut off by shutdown, to be settled by the next start", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
@@ -57,9 +60,10 @@ func (a *agent) carryOut(in Intent) {
 	a.finish(in, out, a.host.Clock.Now())
 }
 
-// apply applies a change, again where the error may pass, and verifies it.
+// apply applies a change, again where the error may pass, and follows it. It is
+// called in room.
 func (a *agent) apply(ctx context.Context, actuator Actuator, change Change) Outcome {
-	out, err := callApply(ctx, actuator, change)
+	out, err := a.applyOnce(ctx, actuator, change)
 	for wait := retryFirst; err != nil; wait = min(2*wait, retryMost) {
 		if !MayPass(err) {
 			return Outcome{Status: Failed, Detail: err.Error()}
@@ -67,26 +71,85 @@ func (a *agent) apply(ctx context.Context, actuator Actuator, change Change) Out
 		if wait == retryFirst {
 			a.log.Warn("act failed, and is tried again until its deadline", "target", change.Proposal.Target.ID(), "verb", change.Proposal.Primitive, "error", err)
 		}
-		if !a.sleep(ctx, wait) {
+		if !a.sleep(ctx, wait) || !a.enter(ctx) {
 			return Outcome{Status: Failed, Detail: "gave up at the deadline: " + err.Error()}
 		}
-		out, err = callApply(ctx, actuator, change)
+		out, err = a.applyOnce(ctx, actuator, change)
 	}
+	return a.verify(ctx, actuator, change, out)
+}
+
+func (a *agent) applyOnce(ctx context.Context, actuator Actuator, change Change) (Outcome, error) {
+	defer a.leave()
+	return callApply(ctx, actuator, change)
+}
+
+// enter waits for room for one call of an adapter: so many of the agent's are under
+// way at most. Between its calls an act takes up none. It returns false if the
+// context ended first.
+func (a *agent) enter(ctx context.Context) bool {
+	select {
+	case a.room <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *agent) leave() { <-a.room }
+
+// follow verifies an act that an earlier life of the agent applied.
+func (a *agent) follow(ctx context.Context, actuator Actuator, change Change) Outcome {
+	return a.verify(ctx, actuator, change, Outcome{Status: Running, Detail: "found under way after a restart"})
+}
+
+// verify asks until an act that was applied has ended, and puts back one that failed
+// if that can be done.
+func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, out Outcome) Outcome {
 	verifier, can := actuator.(Verifier)
 	for wait := verifyFirst; can && out.Status == Running; wait = min(2*wait, verifyMost) {
 		if !a.sleep(ctx, wait) {
-			return Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail}
+			out = Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail}
+			break
+		}
+		if !a.enter(ctx) {
+			continue // the sleep sees that the time is up
 		}
 		next, err := callVerify(ctx, verifier, change)
+		a.leave()
 		if err != nil {
 			next = Outcome{Status: Running, Detail: err.Error()}
 		}
 		out = next
 	}
 	if out.Status == Running || out.Status == "" {
-		return Outcome{Status: Failed, Detail: "its actuator can't tell whether it is done"}
+		out = Outcome{Status: Failed, Detail: "its actuator can't tell whether it is done"}
+	}
+	if out.Status == Failed && a.actCtx.Err() == nil {
+		out.Detail += a.undo(actuator, change)
 	}
 	return out
+}
+
+// undoDeadline bounds the putting back of an act that failed.
+const undoDeadline = 30 * time.Second
+
+// undo puts a failed act back, and says how that went.
+func (a *agent) undo(actuator Actuator, change Change) string {
+	undoer, can := actuator.(Undoer)
+	if !can {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(a.actCtx, undoDeadline) // the act's own may be over
+	defer cancel()
+	out, err := callUndo(ctx, undoer, change)
+	for wait := retryFirst; err != nil && MayPass(err) && a.sleep(ctx, wait); wait = min(2*wait, retryMost) {
+		out, err = callUndo(ctx, undoer, change)
+	}
+	if err != nil {
+		return "; it could not be undone: " + err.Error()
+	}
+	return "; undone: " + out.Detail
 }
 
 // sleep waits, and returns false if the context ends first.

@@ -34,9 +34,12 @@ func (a *agent) plan(ctx context.Context, candidates []*candidate, firing string
 	ctx, cancel := context.WithTimeout(ctx, planStage)
 	defer cancel()
 	live := alive(candidates)
+	a.mu.Lock()
 	for _, c := range live {
 		c.Identity = Identity(c.Proposal, firing) // by then nothing changes the parameters any more
+		c.Written = a.memoryOf(c.Target.ID()).written(c.Primitive)
 	}
+	a.mu.Unlock()
 	errs := make([]error, len(live))
 	parallel(a.host.Concurrency, len(live), func(i int) {
 		one, cancel := context.WithTimeout(ctx, planDeadline)

@@ -15,7 +15,7 @@ import (
 //	                    |
 //	+------------> waiting --------- stopped ---> let the acts end, or hand them over
 //	|                |    \
-//	|     time trigger     event
+//	|  time or watch       event
 //	|                |    /
 //	+------------- firing ---> acts, each on its own
 //
@@ -41,6 +41,8 @@ type agent struct {
 	dry       *claims                 // what a dry run would hold
 	said      map[string]bool         // decisions told while the journal can't be written
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
+
+	watching *watching
 
 	wake   chan struct{} // an event came in
 	room   chan struct{} // bounds the acts under way
@@ -76,7 +78,7 @@ func newAgent(h *Host, spec Spec) *agent {
 		spec: spec, name: spec.String(), host: h, log: h.Log.Named("agent").With("agent", spec.String()),
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
 		wake: make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
-		memories: map[TargetID]*memory{}, dry: newClaims(),
+		memories: map[TargetID]*memory{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
 	}
 	for _, s := range spec.Sensors {
 		a.names = append(a.names, s.Name)

@@ -33,3 +33,13 @@ func callVerify(ctx context.Context, v Verifier, c Change) (out Outcome, err err
 	defer recovered(&err)
 	return v.Verify(ctx, c)
 }
+
+func callUndo(ctx context.Context, u Undoer, c Change) (out Outcome, err error) {
+	defer recovered(&err)
+	return u.Undo(ctx, c)
+}
+
+func callResume(ctx context.Context, r Resumer, c Change) (begun bool, err error) {
+	defer recovered(&err)
+	return r.Resume(ctx, c)
+}

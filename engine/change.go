@@ -68,6 +68,21 @@ type Verifier interface {
 	Verify(ctx context.Context, c Change) (Outcome, error)
 }
 
+// Undoer is an Actuator that can put back what it changed. It is asked where an act
+// was applied and failed after that: a rollout that did not get ready by its
+// deadline. It leaves alone what somebody else has written since.
+type Undoer interface {
+	Undo(ctx context.Context, c Change) (Outcome, error)
+}
+
+// Resumer is a Verifier whose act goes on in the world while this process is gone:
+// a workflow. Found open after a crash, such an act is followed to its end.
+type Resumer interface {
+	Verifier
+	// Resume tells whether the act has begun, under its identity.
+	Resume(ctx context.Context, c Change) (begun bool, err error)
+}
+
 // Verb is a primitive that this process offers.
 type Verb struct {
 	Actuator Actuator

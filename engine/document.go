@@ -20,9 +20,16 @@ func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
 // TriggerInfo is what a document says of why the loop runs.
 type TriggerInfo struct {
 	Name string `json:"name"`
-	// Kind is every, cron, at, event, or manual (`scanflow eval`).
+	// Kind is every, cron, at, event, watch, or manual (`scanflow eval`).
 	Kind  string `json:"kind"`
 	Event *Event `json:"event,omitempty"`
+	// Watch is what a watch trigger saw.
+	Watch *Watched `json:"watch,omitempty"`
+}
+
+// Watched are the changes that fired a watch trigger, one an object, at most 100.
+type Watched struct {
+	Objects []ObjectChange `json:"objects"`
 }
 
 // Document is the input to Rego for one target at one moment. The engine keeps
@@ -77,7 +84,7 @@ type Claim struct {
 //
 //	agent    {namespace, name, role, layer}
 //	now_ns   nanoseconds since the Unix epoch
-//	trigger  {name, kind, event?}
+//	trigger  {name, kind, event?, watch?}
 //	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?}
 //	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns)}
 //	params   as in the manifest

@@ -50,7 +50,11 @@ func (a *agent) urls(c *candidate) {
 func (a *agent) replicas(c *candidate) {
 	g := a.spec.Guards.Replicas
 	asked, isNumber := c.With["replicas"].(float64)
-	if g == nil || c.claim != "replicas" || !isNumber {
+	switch {
+	case g == nil || c.claim != "replicas":
+		return
+	case !isNumber:
+		a.replicaRange(c, g)
 		return
 	}
 	want, bounds := asked, []string{}
@@ -80,15 +84,44 @@ func (a *agent) replicas(c *candidate) {
 	if len(bounds) == 0 {
 		return
 	}
-	c.decision.Proposed, c.decision.By = c.With, "guards.replicas"
-	c.decision.Detail = fmt.Sprintf("clamped from %g to %g: %s", asked, want, strings.Join(bounds, ", "))
+	c.clamp(fmt.Sprintf("clamped from %g to %g: %s", asked, want, strings.Join(bounds, ", ")), map[string]float64{"replicas": want})
+}
+
+// replicaRange clamps the bounds that autoscaler asks for: an autoscaler may go no
+// further than the agent itself.
+func (a *agent) replicaRange(c *candidate, g *ReplicaGuard) {
+	var said []string
+	clamped := map[string]float64{}
+	for _, key := range []string{"min", "max"} {
+		asked, isNumber := c.With[key].(float64)
+		if !isNumber {
+			continue
+		}
+		want := max(asked, float64(g.Min))
+		if g.Max > 0 {
+			want = min(want, float64(g.Max))
+		}
+		if want != asked {
+			clamped[key] = want
+			said = append(said, fmt.Sprintf("%s clamped from %g to %g", key, asked, want))
+		}
+	}
+	if len(said) > 0 {
+		c.clamp(strings.Join(said, ", "), clamped)
+	}
+}
+
+// clamp puts other numbers in place of what was asked for, and records both.
+func (c *candidate) clamp(detail string, numbers map[string]float64) {
+	c.decision.Proposed, c.decision.By, c.decision.Detail = c.With, "guards.replicas", detail
 	with := make(map[string]any, len(c.With))
 	for k, v := range c.With {
 		with[k] = v
 	}
-	with["replicas"] = want
-	c.With = with
-	c.decision.With = with
+	for k, v := range numbers {
+		with[k] = v
+	}
+	c.With, c.decision.With = with, with
 }
 
 func (a *agent) cooldown(c *candidate, now time.Time) {

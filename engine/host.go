@@ -18,6 +18,8 @@ type Config struct {
 	Journal  Journal
 	Policies Policies
 	Verbs    map[string]Verb
+	// Watcher serves the watch triggers; nil where nothing can watch objects.
+	Watcher  Watcher
 	Observer Observer
 	Log      hclog.Logger
 	// Seed is for the jitter of intervals, the only chance in the engine.

@@ -17,16 +17,20 @@ func (a *agent) run(ctx, actCtx context.Context) {
 	a.status.Interval = due.interval()
 	a.mu.Unlock()
 	a.signal() // the inbox may hold events from before
+	a.watching.start(ctx, a)
 	for ctx.Err() == nil {
 		a.tidy(ctx)
-		triggers, since := due.take(a.host.Clock.Now())
-		for i, t := range triggers {
-			if ctx.Err() == nil {
-				a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
+		for _, take := range []func(time.Time) ([]TriggerInfo, []time.Time){due.take, a.watching.take} {
+			triggers, since := take(a.host.Clock.Now())
+			for i, t := range triggers {
+				if ctx.Err() == nil {
+					a.fire(ctx, t, a.host.Clock.Now().Sub(since[i]))
+				}
 			}
 		}
 		a.wait(ctx, due)
 	}
+	a.watching.work.Wait()
 	a.sampler.wg.Wait()
 	a.acts.Wait()
 	a.keepReadings()
@@ -68,6 +72,7 @@ func (a *agent) wait(ctx context.Context, due *schedule) {
 	select {
 	case <-ctx.Done():
 	case <-timer:
+	case <-a.watching.moved:
 	case <-a.wake:
 		a.handleEvent(ctx)
 	}
@@ -90,6 +95,9 @@ func (a *agent) wakeAt(due *schedule) (time.Time, bool) {
 	}
 	if a.unsettled() {
 		sooner(a.tidyAt)
+	}
+	if seen, waits := a.watching.nextAt(); waits {
+		sooner(seen)
 	}
 	return at, any
 }

@@ -29,6 +29,8 @@ type bench struct {
 	files    fstest.MapFS
 	host     *engine.Host
 	world    *world
+	jobs     *jobs
+	objects  *objects
 	load     *dial
 	fired    chan engine.FiringRecord
 	acted    chan engine.Act
@@ -49,7 +51,7 @@ propose contains p if {
 
 func newBench(t *testing.T, rego ...string) *bench {
 	b := &bench{
-		t: t, dir: t.TempDir(), clock: engine.NewManualClock(start), world: &world{replicas: map[string]int{}},
+		t: t, dir: t.TempDir(), clock: engine.NewManualClock(start), world: &world{replicas: map[string]int{}}, jobs: &jobs{at: map[string]engine.Status{}}, objects: &objects{told: make(chan engine.ObjectChange)},
 		load: &dial{values: map[string]engine.Signal{}}, files: fstest.MapFS{},
 	}
 	for i, text := range append([]string{scaling}, rego...) {
@@ -73,13 +75,14 @@ func (b *bench) open() {
 		j = b.wrap(j)
 	}
 	verbs := map[string]engine.Verb{
+		"job":   {Actuator: b.jobs, Claim: func(map[string]any) string { return "workflow/job" }, Deadline: 24 * time.Hour},
 		"scale": {Actuator: b.world, Claim: func(map[string]any) string { return "replicas" }, Direction: direction},
 		"hook":  {Actuator: (*hook)(b.world), OneShot: true},
 		"event.send": {OneShot: true, Actuator: sender(func(ctx context.Context, c engine.Change) error {
 			return b.host.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now()})
 		})},
 	}
-	b.host = engine.NewHost(engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1})
+	b.host = engine.NewHost(engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1, Watcher: b.objects})
 }
 
 func (b *bench) close() {
@@ -106,7 +109,7 @@ func (b *bench) spec(change ...func(*engine.Spec)) engine.Spec {
 		AgentInfo: engine.AgentInfo{Namespace: "ns", Name: "planner"}, Mode: engine.Enforce, Fleet: b.world,
 		Triggers:   []engine.Trigger{{Name: "tick", Every: 10 * time.Second}},
 		Sensors:    []engine.SensorSpec{{Name: "load", Sensor: b.load, StaleAfter: time.Minute}},
-		Strategies: []string{"t.scaling"}, Primitives: []string{"scale", "hook", "event.send"}, Generation: "1",
+		Strategies: []string{"t.scaling"}, Primitives: []string{"scale", "hook", "event.send", "job"}, Generation: "1",
 	}
 	for _, c := range change {
 		c(&s)

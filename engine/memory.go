@@ -104,6 +104,20 @@ func (m *memory) lastOf(verb string, directions ...Direction) (time.Time, bool) 
 	return last, !last.IsZero()
 }
 
+// written is when a verb was last done, whichever strategy asked for it.
+func (m *memory) written(verb string) time.Time {
+	var last int64
+	for _, s := range m.doc {
+		if act, ok := s.Last[verb]; ok && act.Outcome == Done {
+			last = max(last, act.AtNS)
+		}
+	}
+	if last == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, last).UTC()
+}
+
 // since counts the acts begun or ended after t.
 func (m *memory) since(t time.Time) int {
 	n := 0

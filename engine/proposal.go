@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Proposal is one primitive that a strategy wants, on one target.
 type Proposal struct {
 	Agent    string // namespace/name
@@ -15,6 +17,10 @@ type Proposal struct {
 	Because []Evidence
 	// Note is kept in the agent's memory for the strategy's next turn; nil leaves the last one.
 	Note any
+	// Written is when the agent last did this verb to this target, the zero time if it
+	// never did: an actuator tells by it whether a value is the author's own, to be
+	// taken over, or somebody's who wrote after us.
+	Written time.Time
 	// Identity is set by the engine before Plan: the change's name, the same for
 	// every attempt at one act.
 	Identity string

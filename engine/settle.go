@@ -18,7 +18,8 @@ const (
 // left without an outcome. It reads the world: a change that is there is done; one
 // of a verb that sets a state and is not there is abandoned, and the loop decides
 // afresh; one that nobody would propose again (a webhook) is sent again under its
-// identity, if the agent still may. Until it is settled, an intent holds its claim.
+// identity, if the agent still may; one that goes on in the world without us (a
+// workflow) is followed to its end. Until it is settled, an intent holds its claim.
 func (a *agent) settle(ctx context.Context) {
 	a.concludeLate(ctx)
 	settled := make([]bool, len(a.open))
@@ -49,8 +50,8 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 		return end(Done, "dry run")
 	case !offered:
 		return end(Abandoned, "nothing here offers %s any more", in.Primitive)
-	case now.Sub(in.At) > tooLate:
-		return end(Abandoned, "not settled within %s", tooLate)
+	case now.Sub(in.At) > max(tooLate, verb.Deadline):
+		return end(Abandoned, "not settled within %s", max(tooLate, verb.Deadline))
 	case verb.OneShot && a.spec.Mode != Enforce:
 		return false // it waits for the agent to be let loose again
 	case verb.OneShot:
@@ -58,8 +59,22 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 			return end(Abandoned, "not sent after a restart: %s", why)
 		}
 		in.Change.Identity = in.Identity
-		a.acts.Go(func() { a.carryOut(in) })
+		a.acts.Go(func() { a.begin(in) })
 		return true
+	}
+	in.Change.Identity = in.Identity
+	if resumer, can := verb.Actuator.(Resumer); can {
+		begun, err := callResume(ctx, resumer, in.Change)
+		switch {
+		case err != nil:
+			a.log.Warn("an intent found open can't be settled yet", "target", in.Target, "verb", in.Primitive, "error", err)
+			return false
+		case begun:
+			a.log.Info("following an act found under way", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
+			a.acts.Go(func() { a.carryOut(in, a.follow) })
+			return true
+		}
+		return end(Abandoned, "it never began: decided afresh")
 	}
 	change, err := callPlan(ctx, verb.Actuator, in.Change.Proposal)
 	switch {

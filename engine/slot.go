@@ -67,7 +67,7 @@ func (s *slot) unchanged(revision string, r *reads, memoryVersion int) bool {
 	}
 	if r.Trigger {
 		t := s.doc.Trigger
-		if t.Event != nil || s.trigger.Event != nil || t.Name != s.trigger.Name || t.Kind != s.trigger.Kind {
+		if t.Event != nil || s.trigger.Event != nil || t.Watch != nil || s.trigger.Watch != nil || t.Name != s.trigger.Name || t.Kind != s.trigger.Kind {
 			return false
 		}
 	}

@@ -122,6 +122,12 @@ type Workload struct {
 	Ready    int
 	Restarts int // of all its pods together, since the orchestrator knows them
 	Pods     []Pod
+	// Images are those that its pods run, sorted, each once; nil where the
+	// orchestrator runs no images.
+	Images []string
+	// Conditions are what the workload says of itself: True, False or Unknown, by
+	// the condition's type.
+	Conditions map[string]string
 }
 
 // Pod is one replica.
