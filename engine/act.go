@@ -106,10 +106,11 @@ func (a *agent) follow(ctx context.Context, actuator Actuator, change Change) Ou
 // verify asks until an act that was applied has ended, and puts back one that failed
 // if that can be done.
 func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, out Outcome) Outcome {
+	out.Applied = true
 	verifier, can := actuator.(Verifier)
 	for wait := verifyFirst; can && out.Status == Running; wait = min(2*wait, verifyMost) {
 		if !a.sleep(ctx, wait) {
-			out = Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail}
+			out = Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail, Applied: true}
 			break
 		}
 		if !a.enter(ctx) {
@@ -120,10 +121,10 @@ func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, ou
 		if err != nil {
 			next = Outcome{Status: Running, Detail: err.Error()}
 		}
-		out = next
+		out, out.Applied = next, true
 	}
 	if out.Status == Running || out.Status == "" {
-		out = Outcome{Status: Failed, Detail: "its actuator can't tell whether it is done"}
+		out = Outcome{Status: Failed, Detail: "its actuator can't tell whether it is done", Applied: true}
 	}
 	if out.Status == Failed && a.actCtx.Err() == nil {
 		out.Detail += a.undo(actuator, change)
@@ -181,7 +182,7 @@ func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 		a.mu.Unlock()
 	}
 	a.mu.Lock()
-	a.memoryOf(in.Target).ended(in, out.Status, at)
+	a.memoryOf(in.Target).ended(in, out, at)
 	a.mu.Unlock()
 	until := at
 	if out.Status == Done || out.Status == Failed {

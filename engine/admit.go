@@ -37,7 +37,7 @@ func (a *agent) plan(ctx context.Context, candidates []*candidate, firing string
 	a.mu.Lock()
 	for _, c := range live {
 		c.Identity = Identity(c.Proposal, firing) // by then nothing changes the parameters any more
-		c.Written = a.memoryOf(c.Target.ID()).written(c.Primitive)
+		c.Written = a.memoryOf(c.Target.ID()).wrote[c.Primitive]
 	}
 	a.mu.Unlock()
 	errs := make([]error, len(live))

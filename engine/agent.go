@@ -188,7 +188,7 @@ func (a *agent) forgetTarget(id TargetID) {
 	defer a.mu.Unlock()
 	if m := a.memories[id]; m != nil {
 		m.forget(a.host.Clock.Now().Add(-a.spec.Guards.horizon()))
-		if len(m.acts) == 0 && len(m.doc) == 0 {
+		if len(m.acts) == 0 && len(m.doc) == 0 && len(m.wrote) == 0 {
 			delete(a.memories, id)
 		}
 	}

@@ -51,6 +51,9 @@ type Outcome struct {
 	Status Status `json:"status"`
 	// Detail is for a person, and holds no secret.
 	Detail string `json:"detail,omitempty"`
+	// Applied says that the change was written, whatever became of it after that. The
+	// engine sets it.
+	Applied bool `json:"applied,omitempty"`
 }
 
 // Actuator carries out one verb. Plan only reads: a dry run never calls Apply.

@@ -138,6 +138,6 @@ func TestAFailedActIsUndone(t *testing.T) {
 	identity := b.jobs.begun()[0]
 	b.jobs.set(identity, engine.Failed)
 	act := b.ended()
-	require.Equal(t, engine.Outcome{Status: engine.Failed, Detail: "as the world has it; undone: as it was"}, act.Outcome)
+	require.Equal(t, engine.Outcome{Status: engine.Failed, Detail: "as the world has it; undone: as it was", Applied: true}, act.Outcome)
 	require.Equal(t, []string{identity}, b.jobs.undone)
 }

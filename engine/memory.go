@@ -12,6 +12,7 @@ type memory struct {
 	doc     Memory
 	version int
 	acts    []pastAct
+	wrote   map[string]time.Time // by verb: when it was last applied
 }
 
 // pastAct is what the guards need of an act.
@@ -41,7 +42,14 @@ func (m *memory) began(in Intent) { m.set(in, Running) }
 
 // ended notes an act's outcome. A no-op leaves no trace: it starts no cooldown
 // and spends no budget.
-func (m *memory) ended(in Intent, status Status, at time.Time) {
+func (m *memory) ended(in Intent, out Outcome, at time.Time) {
+	status := out.Status
+	if out.Applied && in.At.After(m.wrote[in.Primitive]) {
+		if m.wrote == nil {
+			m.wrote = map[string]time.Time{}
+		}
+		m.wrote[in.Primitive] = in.At
+	}
 	if status == NoOp || status == Abandoned {
 		m.uncounted(in.Identity)
 	}
@@ -104,20 +112,6 @@ func (m *memory) lastOf(verb string, directions ...Direction) (time.Time, bool) 
 	return last, !last.IsZero()
 }
 
-// written is when a verb was last done, whichever strategy asked for it.
-func (m *memory) written(verb string) time.Time {
-	var last int64
-	for _, s := range m.doc {
-		if act, ok := s.Last[verb]; ok && act.Outcome == Done {
-			last = max(last, act.AtNS)
-		}
-	}
-	if last == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, last).UTC()
-}
-
 // since counts the acts begun or ended after t.
 func (m *memory) since(t time.Time) int {
 	n := 0
@@ -150,7 +144,7 @@ func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memor
 		m.counted(act.Intent, horizon)
 		m.began(act.Intent)
 		if act.Outcome.Status != Running && act.Outcome.Status != "" {
-			m.ended(act.Intent, act.Outcome.Status, act.EndedAt)
+			m.ended(act.Intent, act.Outcome, act.EndedAt)
 		}
 	}
 	for _, n := range r.Notes {

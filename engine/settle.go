@@ -41,7 +41,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 	now := a.host.Clock.Now()
 	end := func(status Status, format string, args ...any) bool {
 		a.log.Info("settled an intent found open", "target", in.Target, "verb", in.Primitive, "identity", in.Identity, "outcome", status)
-		a.finish(in, Outcome{status, fmt.Sprintf(format, args...)}, now)
+		a.finish(in, Outcome{Status: status, Detail: fmt.Sprintf(format, args...), Applied: status == Done && !in.DryRun}, now)
 		return true
 	}
 	verb, offered := a.host.Verbs[in.Primitive]

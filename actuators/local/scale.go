@@ -24,7 +24,7 @@ type scaleData struct {
 
 // Plan compares the replicas desired with those asked for.
 func (s scaler) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	with, mistakes := scaleWith(p.With)
+	w, mistakes := scaleWith(p.With)
 	if err := refuse(p, mistakes); err != nil {
 		return engine.Change{}, err
 	}
@@ -39,8 +39,8 @@ func (s scaler) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 		return engine.Change{}, fmt.Errorf("scale %s: %w", k, s.o.unknown())
 	}
 	now := d.desired()
-	return planned(p, now == with.Replicas, fmt.Sprintf("replicas %d -> %d", now, with.Replicas),
-		scaleData{k.namespace, k.name, with.Replicas})
+	return planned(p, now == w.Replicas, fmt.Sprintf("replicas %d -> %d", now, w.Replicas),
+		scaleData{k.namespace, k.name, w.Replicas})
 }
 
 // Apply keeps the number and starts to work towards it.

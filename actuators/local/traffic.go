@@ -25,7 +25,7 @@ type trafficData struct {
 
 // Plan compares the weights of every backend with those asked for.
 func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	with, mistakes := trafficWith(p.With)
+	w, mistakes := trafficWith(p.With)
 	if err := refuse(p, mistakes); err != nil {
 		return engine.Change{}, err
 	}
@@ -38,7 +38,7 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 	if s.o.deploys[k] == nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %w", k, s.o.unknown())
 	}
-	at := key{k.namespace, with.Route}
+	at := key{k.namespace, w.Route}
 	r := s.o.routes[at]
 	if r == nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: there is no HTTPRoute %s; these are: %s", k, at, names(keysOf(s.o.routes)))
@@ -46,10 +46,10 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 	now := r.weights()
 	wanted := map[string]int{}
 	for name := range now {
-		wanted[name] = with.Weights[name]
+		wanted[name] = w.Weights[name]
 	}
 	var unknown []string
-	for _, name := range sortedKeys(with.Weights) {
+	for _, name := range sortedKeys(w.Weights) {
 		if _, ok := now[name]; !ok {
 			unknown = append(unknown, name)
 		}

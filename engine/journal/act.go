@@ -78,13 +78,13 @@ func (j *Journal) Conclude(ctx context.Context, c engine.Conclusion) error {
 }
 
 func (s *store) conclude(ctx context.Context, c engine.Conclusion) error {
-	n, err := s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, ended = ? WHERE identity = ? AND status IS NULL`,
-		string(c.Outcome.Status), c.Outcome.Detail, nanos(c.At), c.Identity)
+	n, err := s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ? AND status IS NULL`,
+		string(c.Outcome.Status), c.Outcome.Detail, c.Outcome.Applied, nanos(c.At), c.Identity)
 	if err != nil || n == 1 {
 		return err
 	}
 	var there engine.Outcome
-	err = s.row(ctx, `SELECT status, detail FROM acts WHERE identity = ?`, []any{c.Identity}, &there.Status, &there.Detail)
+	err = s.row(ctx, `SELECT status, detail, applied FROM acts WHERE identity = ?`, []any{c.Identity}, &there.Status, &there.Detail, &there.Applied)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("intent %w", ErrNotFound)

@@ -142,3 +142,26 @@ func TestRemember(t *testing.T) {
 		{Intent: remembered(recent), Outcome: done, EndedAt: day.Add(2 * time.Hour)},
 	}}, got))
 }
+
+// What was written last is remembered, whatever was tried and not written after it:
+// an actuator tells by it whose value it finds.
+func TestRememberWhatWasApplied(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	done := engine.Outcome{Status: engine.Done, Applied: true}
+	failed := engine.Outcome{Status: engine.Failed, Detail: "forbidden"}
+	for i, out := range []engine.Outcome{done, done, failed, failed} {
+		in := intent(string(rune('a'+i)), 1)
+		in.At = day.Add(time.Duration(i) * time.Minute)
+		require.NoError(t, j.Intend(t.Context(), in))
+		require.NoError(t, j.Conclude(t.Context(), engine.Conclusion{Identity: in.Identity, Outcome: out, At: in.At}))
+	}
+	_, err := j.pruneBefore(t.Context(), day.Add(500*time.Hour).UnixNano())
+	require.NoError(t, err)
+	got, err := j.Remember(t.Context(), "mlperf/planner", day.Add(time.Hour))
+	require.NoError(t, err)
+	require.Len(t, got.Acts, 2)
+	require.Equal(t, "b", got.Acts[0].Identity)
+	require.True(t, got.Acts[0].Outcome.Applied)
+	require.Equal(t, "d", got.Acts[1].Identity)
+	require.False(t, got.Acts[1].Outcome.Applied)
+}

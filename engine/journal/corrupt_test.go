@@ -62,7 +62,7 @@ func TestDamagedFileIsRefusedAndLeftAlone(t *testing.T) {
 			require.NoError(t, os.WriteFile(journalPath(dir)+"-wal", make([]byte, 4096), 0o600))
 		}, ErrCorrupt, "write-ahead log"},
 		"another program's": {statement(`PRAGMA application_id = 7`), ErrCorrupt, "some other program"},
-		"a newer schema":    {statement(fmt.Sprintf(`UPDATE meta SET value = %d WHERE key = 'schema'`, schemaVersion+1)), ErrSchema, "schema 2, this program knows 1"},
+		"a newer schema":    {statement(fmt.Sprintf(`UPDATE meta SET value = %d WHERE key = 'schema'`, schemaVersion+1)), ErrSchema, "schema 3, this program knows 2"},
 		"no schema":         {statement(`DELETE FROM meta WHERE key = 'schema'`), ErrCorrupt, "does not say its schema"},
 		"a schema of words": {statement(`UPDATE meta SET value = 'new' WHERE key = 'schema'`), ErrCorrupt, `"new"`},
 		"no meta at all":    {statement(`DROP TABLE meta`), ErrCorrupt, "meta is missing"},

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-const actColumns = `identity, agent, namespace, name, kind, strategy, verb, at, body, status, detail, ended`
+const actColumns = `identity, agent, namespace, name, kind, strategy, verb, at, body, status, detail, applied, ended`
 
 // Open returns the intents without a conclusion, oldest first; see engine.Journal.
 // The proposal in each change holds what the intent knows: the agent, the target's
@@ -29,11 +29,12 @@ func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, erro
 }
 
 // Remember returns what an agent did; see engine.Journal. An act counts as since a
-// time where it began or ended then or later, or has not ended. The last act is the
-// one intended last, whatever the clock said.
+// time where it began or ended then or later, or has not ended. The last act
+// applied is there too, by target and verb. The last act is the one intended last, whatever the clock said.
 func (j *Journal) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
 	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE seq IN (
 			SELECT max(seq) FROM acts WHERE agent = ?1 GROUP BY namespace, name, kind, strategy, verb
+			UNION SELECT max(seq) FROM acts WHERE agent = ?1 AND applied = 1 GROUP BY namespace, name, kind, verb
 			UNION SELECT seq FROM acts WHERE agent = ?1 AND at >= ?2
 			UNION SELECT seq FROM acts WHERE ended >= ?2 AND +agent = ?1
 			UNION SELECT seq FROM acts WHERE agent = ?1 AND status IS NULL)
@@ -66,10 +67,11 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 		status sql.NullString
 		detail sql.NullString
 		ended  sql.NullInt64
+		wrote  bool
 		body   actBody
 	)
 	if err := rows.Scan(&a.Identity, &a.Agent, &a.Target.Namespace, &a.Target.Name, &a.Target.Kind, &a.Strategy, &a.Primitive,
-		&at, &raw, &status, &detail, &ended); err != nil {
+		&at, &raw, &status, &detail, &wrote, &ended); err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal(raw, &body); err != nil {
@@ -84,7 +86,7 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 	}
 	a.Outcome = engine.Outcome{Status: engine.Running}
 	if status.Valid {
-		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String}
+		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: wrote}
 		a.EndedAt = moment(ended.Int64)
 	}
 	return a, nil

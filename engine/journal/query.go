@@ -67,7 +67,7 @@ func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, erro
 	w.add(f.Target != "", `d.name = ?`, name)
 	w.add(qualified, `d.namespace = ?`, namespace)
 	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?) << `+strconv.Itoa(decisionBits), `d.id >= `)
-	query := `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.ended
+	query := `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.applied, a.ended
 		FROM decisions d CROSS JOIN firings f ON f.seq = d.id >> ` + strconv.Itoa(decisionBits) + ` LEFT JOIN acts a ON a.identity = d.identity`
 	return pages(ctx, r, f, query, `d.id`, w, scanRow)
 }
@@ -96,10 +96,11 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		row             Row
 		body, fbody, ab []byte
 		status, detail  sql.NullString
+		applied         sql.NullBool
 		ended           sql.NullInt64
 		f               firingBody
 	)
-	if err := rows.Scan(&id, &body, &row.Firing, &row.Agent, &at, &fbody, &ab, &status, &detail, &ended); err != nil {
+	if err := rows.Scan(&id, &body, &row.Firing, &row.Agent, &at, &fbody, &ab, &status, &detail, &applied, &ended); err != nil {
 		return 0, row, err
 	}
 	if err := errors.Join(json.Unmarshal(body, &row.Decision), json.Unmarshal(fbody, &f)); err != nil {
@@ -116,7 +117,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 	}
 	row.Diff, row.Outcome = act.Change.Diff, &engine.Outcome{Status: engine.Running}
 	if status.Valid {
-		row.Outcome = &engine.Outcome{Status: engine.Status(status.String), Detail: detail.String}
+		row.Outcome = &engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: applied.Bool}
 		end := moment(ended.Int64)
 		row.EndedAt = &end
 	}

@@ -98,7 +98,9 @@ func (j *Journal) pruneToSize(ctx context.Context) error {
 // superseded says of an act that a later one has its place in an agent's memory.
 // That never becomes untrue, so it may be asked beside the writer.
 const superseded = `EXISTS (SELECT 1 FROM acts b WHERE b.agent = a.agent AND b.namespace = a.namespace AND b.name = a.name
-	AND b.kind = a.kind AND b.strategy = a.strategy AND b.verb = a.verb AND b.seq > a.seq)`
+	AND b.kind = a.kind AND b.strategy = a.strategy AND b.verb = a.verb AND b.seq > a.seq)
+	AND (a.applied = 0 OR EXISTS (SELECT 1 FROM acts c WHERE c.agent = a.agent AND c.namespace = a.namespace AND c.name = a.name
+	AND c.kind = a.kind AND c.verb = a.verb AND c.applied = 1 AND c.seq > a.seq))`
 
 // pruneBefore deletes firings and acts of before a time, in chunks, and returns how
 // many rows went.

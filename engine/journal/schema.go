@@ -12,7 +12,7 @@ import (
 
 // schemaVersion is the newest schema that this program knows. A change of the
 // tables adds a step to migrations.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // applicationID marks the file as a journal of Scanflow ("SFJ1").
 const applicationID = 0x53464a31
@@ -54,6 +54,10 @@ var migrations = [schemaVersion][]string{{
 		body BLOB, handled INTEGER, UNIQUE (agent, source, id))`,
 	`CREATE INDEX inbox_waiting ON inbox (agent) WHERE handled IS NULL`,
 	`CREATE INDEX inbox_handled ON inbox (handled) WHERE handled IS NOT NULL`,
+}, {
+	`ALTER TABLE acts ADD COLUMN applied INTEGER NOT NULL DEFAULT 0`,
+	`UPDATE acts SET applied = 1 WHERE status = 'done'`,
+	`CREATE INDEX acts_applied ON acts (agent, namespace, name, kind, verb) WHERE applied = 1`,
 }}
 
 // queryer is a *sql.DB or a *sql.Conn.

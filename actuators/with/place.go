@@ -1,0 +1,68 @@
+package with
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Place are the parameters of `place`.
+type Place struct {
+	Placement
+	Workflow string `json:"workflow" doc:"name of an Argo Workflow in the target's namespace that has not started: it is placed, not the target"`
+	Remove   bool   `json:"remove" doc:"true takes away the terms and the node labels that are named, if Scanflow put them there"`
+}
+
+// Check returns the mistakes in the values.
+func (w Place) Check() []string {
+	if w.Empty() {
+		return []string{"must say where: set antiAffinity, affinity or nodeSelector"}
+	}
+	return w.mistakes()
+}
+
+// Placement says where pods may run.
+type Placement struct {
+	AntiAffinity *Near             `json:"antiAffinity" doc:"pods to keep away from"`
+	Affinity     *Near             `json:"affinity" doc:"pods to stay near to"`
+	NodeSelector map[string]string `json:"nodeSelector" doc:"labels that a node must have"`
+}
+
+// Empty tells whether it says nothing.
+func (p Placement) Empty() bool {
+	return p.AntiAffinity == nil && p.Affinity == nil && len(p.NodeSelector) == 0
+}
+
+// mistakes are those of the node labels; a Near has its own.
+func (p Placement) mistakes() []string {
+	var out []string
+	for _, label := range slices.Sorted(maps.Keys(p.NodeSelector)) {
+		if label == "" {
+			out = append(out, "nodeSelector: has a label without a name")
+		}
+	}
+	return out
+}
+
+// Near names pods, and what counts as near to them.
+type Near struct {
+	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels of those pods"`
+	TopologyKey string            `json:"topologyKey" default:"kubernetes.io/hostname" doc:"label of nodes: those with the same value are one place"`
+	Required    bool              `json:"required" default:"true" doc:"false: the scheduler prefers it, with weight 100, and places the pods elsewhere where it must"`
+	Namespaces  []string          `json:"namespaces" doc:"where those pods are; absent: in the namespace of the pods that are placed"`
+}
+
+// Check returns the mistakes in the values.
+func (n Near) Check() []string {
+	var out []string
+	if n.TopologyKey == "" {
+		out = append(out, "topologyKey: must not be empty")
+	}
+	for i, ns := range n.Namespaces {
+		if ns == "" || strings.ContainsAny(ns, " /") {
+			out = append(out, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
+		}
+	}
+	return out
+}

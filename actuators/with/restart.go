@@ -1,0 +1,4 @@
+package with
+
+// Restart are the parameters of `restart`: none.
+type Restart struct{}
