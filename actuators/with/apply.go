@@ -81,6 +81,9 @@ func ApplyClaim(with map[string]any) string {
 // mappings are the mistakes of a list whose items must be mappings.
 func mappings(field string, list []any) []string {
 	var out []string
+	if list != nil && len(list) == 0 {
+		out = append(out, field+": must not be empty; leave it out to keep what is there")
+	}
 	for i, item := range list {
 		if _, ok := item.(map[string]any); !ok {
 			out = append(out, fmt.Sprintf("%s[%d]: must be a mapping", field, i))

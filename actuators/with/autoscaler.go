@@ -1,5 +1,7 @@
 package with
 
+import "slices"
+
 // Autoscaler are the parameters of `autoscaler`. What is left out stays as it is.
 type Autoscaler struct {
 	Kind     string `json:"kind" enum:"HorizontalPodAutoscaler,ScaledObject" doc:"kind of the autoscaler; absent: that of the one that scales the target, or else HorizontalPodAutoscaler"`
@@ -37,5 +39,5 @@ func (w Autoscaler) Check() []string {
 	if w.Triggers != nil && w.Kind == HorizontalPodAutoscaler {
 		out = append(out, "triggers: are those of a ScaledObject; a HorizontalPodAutoscaler has metrics")
 	}
-	return append(append(out, mappings("metrics", w.Metrics)...), mappings("triggers", w.Triggers)...)
+	return slices.Concat(out, mappings("metrics", w.Metrics), mappings("triggers", w.Triggers))
 }
