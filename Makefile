@@ -2,7 +2,7 @@
 LINT = go tool -modfile=.ci/tools/go.mod
 OPA  = go run ./cmd/scanflow opa
 
-.PHONY: build test race check soak bench docs demo
+.PHONY: build test race check soak bench docs demo cluster
 
 build:
 	go build -trimpath -o bin/scanflow ./cmd/scanflow
@@ -44,3 +44,8 @@ docs:
 
 demo:
 	go run ./cmd/scanflow demo
+
+# cluster: a real control plane and two nodes that run pods as processes, until Ctrl-C.
+# ARGS="--nodes 3 --kwok-nodes 10 --dir DIR --kubeconfig FILE" changes that.
+cluster:
+	go run ./cmd/cluster up $(ARGS)

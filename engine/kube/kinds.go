@@ -24,7 +24,7 @@ type Kinds struct {
 	mapper *restmapper.DeferredDiscoveryRESTMapper
 
 	mu    sync.Mutex
-	asked time.Time // when discovery was last asked afresh because of a kind missing
+	asked map[schema.GroupVersionKind]time.Time // when discovery was last asked afresh because of a kind missing
 }
 
 func newKinds(lookup *discovery.DiscoveryClient) *Kinds {
@@ -48,7 +48,7 @@ func (k *Kinds) Find(apiVersion, kind string) (*meta.RESTMapping, error) {
 		return nil, fmt.Errorf("apiVersion %q: %w", apiVersion, err)
 	}
 	mapping, err := k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
-	if meta.IsNoMatchError(err) && k.mayAsk() {
+	if meta.IsNoMatchError(err) && k.mayAsk(gv.WithKind(kind)) {
 		k.mapper.Reset()
 		mapping, err = k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
 	}
@@ -64,13 +64,16 @@ func (k *Kinds) Find(apiVersion, kind string) (*meta.RESTMapping, error) {
 	return mapping, nil
 }
 
-func (k *Kinds) mayAsk() bool {
+func (k *Kinds) mayAsk(kind schema.GroupVersionKind) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if time.Since(k.asked) < askAgain {
+	if time.Since(k.asked[kind]) < askAgain {
 		return false
 	}
-	k.asked = time.Now()
+	if k.asked == nil {
+		k.asked = map[schema.GroupVersionKind]time.Time{}
+	}
+	k.asked[kind] = time.Now()
 	return true
 }
 

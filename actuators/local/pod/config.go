@@ -21,6 +21,8 @@ type Config struct {
 	Spec                corev1.PodSpec
 	// IP is the address that the process is reached at; "" is 127.0.0.1.
 	IP string
+	// HostIP is what status.hostIP stands for; "" is IP.
+	HostIP string
 	// LogPath is the file that gets the process' standard output and error.
 	LogPath string
 	// Self is the executable that replaces the command word "scanflow", as the
@@ -54,6 +56,9 @@ type Config struct {
 type Status struct {
 	Phase corev1.PodPhase
 	Ready bool
+	// Started is set once the startup probe has succeeded, or, without one, as soon
+	// as the process runs.
+	Started bool
 	// PID is 0 while no process runs. StartID tells this process from a later one
 	// of the same number.
 	PID       int
@@ -117,6 +122,9 @@ func Grace(spec *corev1.PodSpec) time.Duration {
 func (c *Config) setDefaults() {
 	if c.IP == "" {
 		c.IP = defaultIP
+	}
+	if c.HostIP == "" {
+		c.HostIP = c.IP
 	}
 	if c.BackOff == 0 {
 		c.BackOff = defaultBackOff

@@ -97,7 +97,7 @@ func (c *Config) environment(ports []Port) *variables {
 	return v
 }
 
-var fieldPaths = []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "status.podIP", "status.hostIP"}
+var fieldPaths = []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"}
 
 // field is what a fieldRef stands for.
 func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
@@ -113,8 +113,12 @@ func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
 		return c.UID, nil
 	case "spec.nodeName":
 		return c.Node, nil
-	case "status.podIP", "status.hostIP":
+	case "spec.serviceAccountName":
+		return c.Spec.ServiceAccountName, nil
+	case "status.podIP", "status.podIPs":
 		return c.IP, nil
+	case "status.hostIP", "status.hostIPs":
+		return c.HostIP, nil
 	}
 	for prefix, of := range map[string]map[string]string{"metadata.labels['": c.Labels, "metadata.annotations['": c.Annotations} {
 		if rest, ok := strings.CutPrefix(ref.FieldPath, prefix); ok {

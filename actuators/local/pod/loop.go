@@ -95,6 +95,7 @@ func (p *Pod) launch() *process {
 	p.cfg.Log.Debug("process started", "pod", p.cfg.Name, "pid", proc.pid, "ports", fmt.Sprint(ports))
 	p.update(func(s *Status) {
 		s.Phase, s.PID, s.StartID, s.StartedAt = corev1.PodRunning, proc.pid, proc.startID, p.cfg.Clock.Now()
+		s.Started = c.StartupProbe == nil
 		s.Reason, s.Message = "", ""
 	})
 	return proc

@@ -149,6 +149,8 @@ func (p *Pod) apply(v verdict) bool {
 		p.cfg.Log.Warn("probe failed; the process is ended and restarted", "pod", p.cfg.Name, "probe", v.kind.String(), "error", v.err)
 		p.update(func(s *Status) { s.Message = v.kind.String() + " probe: " + v.err.Error() })
 		return false
+	case v.kind == startup:
+		p.update(func(s *Status) { s.Started = true })
 	}
 	return true
 }

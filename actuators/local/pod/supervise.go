@@ -44,7 +44,7 @@ func (p *Pod) supervise(proc *process) (Exit, ending) {
 func (p *Pod) gone(exit Exit) Exit {
 	exit.At = p.cfg.Clock.Now()
 	p.update(func(s *Status) {
-		s.Ready, s.PID, s.StartID, s.LastExit = false, 0, "", &exit
+		s.Ready, s.Started, s.PID, s.StartID, s.LastExit = false, false, 0, "", &exit
 	})
 	return exit
 }

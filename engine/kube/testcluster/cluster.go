@@ -23,6 +23,8 @@ type Cluster struct {
 	pki    *pki
 	client *kube.Client
 
+	kwokMu sync.Mutex // of whoever starts kwok
+
 	mu        sync.Mutex
 	processes map[string]*process // by program
 	counter   int

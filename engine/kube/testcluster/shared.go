@@ -22,7 +22,10 @@ var shared struct {
 
 // Main runs a package's tests, stops the cluster that they shared, and exits. Call
 // it from TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the status to exit with.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if shared.cluster != nil {
 		if err := shared.cluster.Stop(); err != nil {
@@ -34,7 +37,7 @@ func Main(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "remove the test cluster's files:", err)
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Shared is the cluster of this package's tests, booted when the first asks for it.

@@ -6,6 +6,7 @@
 package testpod
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ import (
 // ignored, but it must not be empty.
 const Role = "SCANFLOW_TEST_POD"
 
-// Main serves on 127.0.0.1:$PORT and never returns. $SLOW_START delays the start,
+// Main serves on $PORT of $POD_IP, or of 127.0.0.1, and never returns. $SLOW_START delays the start,
 // $DIE_AFTER ends it with status 3 after so many requests, $IGNORE_TERM makes it
 // deaf to SIGTERM, $EXIT ends it at once with that status, $SPAWN starts a child
 // that lives on, $ON_TERM names a file that is made at SIGTERM. Otherwise SIGTERM
@@ -56,7 +57,7 @@ func Main() {
 		must(child.Start())
 		fmt.Println("spawned", child.Process.Pid)
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), os.Getenv("PORT")))
 	must(err)
 	fmt.Println("listening on", l.Addr())
 	must(http.Serve(l, handler()))

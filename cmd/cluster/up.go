@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+)
+
+const upHelp = `Boots etcd, kube-apiserver, kube-controller-manager and kube-scheduler on loopback
+ports, installs Scanflow's custom resources, and starts nodes that run pods as
+processes. All of it ends with this command, and the cluster's state with it.
+
+A pod's container needs a command, as no image is pulled; the word "scanflow" is
+this checkout's own program. Each pod has a loopback address of its own.`
+
+type upOptions struct {
+	nodes, kwokNodes int
+	dir, kubeconfig  string
+}
+
+func newUp() *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use: "up", Short: "Boot a cluster, and keep it until Ctrl-C", Long: upHelp, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd, o) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.nodes, "nodes", 2, "nodes that run pods as processes: node-1, node-2, ...")
+	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
+	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to write the kubeconfig to, which must not exist; absent: one in the folder")
+	return c
+}
+
+func up(cmd *cobra.Command, o upOptions) (err error) {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	if o.nodes < 0 || o.kwokNodes < 0 {
+		return errors.New("--nodes and --kwok-nodes can't be negative")
+	}
+	dir, clean, err := folder(o.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, clean()) }()
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+
+	say("booting the control plane (built from source at the very first time, which takes minutes) ...")
+	began := time.Now()
+	c, err := testcluster.Start(ctx, dir)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	say("control plane up after %s", time.Since(began).Round(100*time.Millisecond))
+
+	built, err := c.BuildNode(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	definitions, err := filepath.Glob(filepath.Join(built.Source, "deploy", "crds", "*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, file := range definitions {
+		if err := c.Install(ctx, strings.TrimSuffix(filepath.Base(file), ".yaml")); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	var names []string
+	for i := range o.nodes {
+		name := fmt.Sprintf("node-%d", i+1)
+		n, err := c.StartNode(name, built)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = n.Stop() }() // the cluster that would know of it ends next
+		names = append(names, name)
+	}
+	if err := c.NodesReady(ctx, names...); err != nil {
+		return interrupted(ctx, err)
+	}
+	if o.kwokNodes > 0 {
+		if err := c.AddKwokNodes(ctx, o.kwokNodes); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	config := c.Kubeconfig()
+	if o.kubeconfig != "" {
+		if config, err = filepath.Abs(o.kubeconfig); err != nil {
+			return err
+		}
+		if err := copyNew(c.Kubeconfig(), config); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.Remove(config)) }()
+	}
+	say("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(began).Round(100*time.Millisecond), dir)
+	say("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n  kubectl get pods -A -o wide\n  kubectl logs -f POD\n\nCtrl-C ends the cluster and everything in it.", config)
+	<-ctx.Done()
+	say("stopping ...")
+	return nil
+}
+
+// interrupted makes Ctrl-C during the boot a plain end.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}
+
+// folder is where the cluster lives, and what becomes of it.
+func folder(dir string) (string, func() error, error) {
+	if dir == "" {
+		made, err := os.MkdirTemp("", "scanflow-cluster-")
+		return made, func() error { return os.RemoveAll(made) }, err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	found, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", nil, fmt.Errorf("--dir: %w", err)
+	}
+	if len(found) > 0 {
+		return "", nil, fmt.Errorf("--dir: %s is not empty, and a cluster always begins anew; remove it or name another folder", dir)
+	}
+	return dir, func() error { return nil }, nil
+}
+
+// copyNew copies a file that holds credentials, and never over another.
+func copyNew(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("--kubeconfig: %w; name a file that isn't there yet", err)
+	}
+	_, err = f.Write(raw)
+	return errors.Join(err, f.Close())
+}

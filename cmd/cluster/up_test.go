@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+// screen is what the command prints, read while it runs.
+type screen struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
+	dir, config := filepath.Join(t.TempDir(), "cluster"), filepath.Join(t.TempDir(), "config")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out screen
+	cmd := newUp()
+	cmd.SetArgs([]string{"--nodes", "1", "--kwok-nodes", "1", "--dir", dir, "--kubeconfig", config})
+	cmd.SetOut(&out)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	require.Eventually(t, func() bool {
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		default:
+		}
+		return strings.Contains(out.String(), "export KUBECONFIG="+config)
+	}, 3*time.Minute, 50*time.Millisecond)
+
+	client, err := kube.New(kube.Options{Kubeconfig: config})
+	require.NoError(t, err)
+	core, err := corev1client.NewForConfig(client.Config)
+	require.NoError(t, err)
+	nodes, err := core.Nodes().List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	kinds := map[string]bool{}
+	for _, n := range nodes.Items {
+		kinds[n.Labels["scanflow.dev/node"]] = true
+	}
+	require.Equal(t, map[string]bool{"process": true, "kwok": true}, kinds)
+	_, err = client.Kinds.Find("scanflow.dev/v1alpha1", "Agent")
+	require.NoError(t, err, "the shipped definitions are installed")
+
+	cancel()
+	require.NoError(t, <-ended)
+	require.NoFileExists(t, config)
+	require.Error(t, client.Reach(context.Background()))
+}
+
+func TestRefusals(t *testing.T) {
+	full := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
+	for want, args := range map[string][]string{
+		"is not empty":       {"up", "--dir", full},
+		"can't be negative":  {"up", "--nodes", "-1"},
+		"--addresses":        {"node", "--name", "a", "--dir", full, "--addresses", "here"},
+		"--capacity cpu=lot": {"node", "--name", "a", "--dir", full, "--capacity", "cpu=lot"},
+		"name \"A B\"":       {"node", "--name", "A B", "--dir", full},
+	} {
+		kubeconfig := filepath.Join(t.TempDir(), "config")
+		require.NoError(t, os.WriteFile(kubeconfig, []byte("{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}], current-context: c}"), 0o600))
+		cmd := newUp()
+		if args[0] == "node" {
+			cmd = newNode()
+			args = append(args, "--kubeconfig", kubeconfig)
+		}
+		cmd.SetArgs(args[1:])
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		require.ErrorContains(t, cmd.ExecuteContext(t.Context()), want)
+	}
+	from := filepath.Join(full, "x")
+	require.ErrorIs(t, copyNew(from, from), os.ErrExist)
+}

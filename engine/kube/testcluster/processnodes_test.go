@@ -1,0 +1,76 @@
+package testcluster
+
+import (
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// A pod on a process-backed node runs: the word "scanflow" is this checkout's
+// program, and what it serves is reached at the pod's address. The node leaves
+// nothing behind.
+func TestProcessNodesRunPods(t *testing.T) {
+	c := New(t)
+	ns := c.Namespace(t)
+	t.Run("while they live", func(t *testing.T) {
+		c.ProcessNodes(t, "a", "b")
+		c.Apply(t, `
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: `+ns+`}
+spec:
+  nodeName: b
+  terminationGracePeriodSeconds: 5
+  initContainers: [{name: train, image: none, command: [scanflow, digits, train, --count, "600", -o, $(SCANFLOW_VOLUME_MODEL)/m.digits]}]
+  volumes: [{name: model, emptyDir: {}}]
+  containers:
+  - name: serve
+    image: none
+    command: [scanflow, digits, serve, --model, $(SCANFLOW_VOLUME_MODEL)/m.digits, --listen, "$(POD_IP):8080"]
+    env: [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
+    readinessProbe: {httpGet: {path: /healthz, port: 8080}}
+`)
+		pods := c.Client().Dynamic.Resource(podResource).Namespace(ns)
+		var p *unstructured.Unstructured
+		require.Eventually(t, func() bool {
+			var err error
+			p, err = pods.Get(t.Context(), "p", getOptions)
+			require.NoError(t, err)
+			return podReady(p)
+		}, 2*within, 50*time.Millisecond)
+		ip, _, _ := unstructured.NestedString(p.Object, "status", "podIP")
+		resp, err := http.Get("http://" + ip + ":8080/metrics")
+		require.NoError(t, err)
+		raw, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Contains(t, string(raw), "digits_model_info")
+	})
+	for _, name := range []string{"a", "b"} {
+		_, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), name, getOptions)
+		require.True(t, apierrors.IsNotFound(err), "%v", err)
+	}
+	p, err := c.Client().Dynamic.Resource(podResource).Namespace(ns).Get(t.Context(), "p", getOptions)
+	if !apierrors.IsNotFound(err) { // the control plane may have removed it with its node already
+		require.NoError(t, err)
+		phase, _, _ := unstructured.NestedString(p.Object, "status", "phase")
+		require.Equal(t, "Failed", phase)
+	}
+}
+
+// A node that dies without its owner's order is reported.
+func TestAProcessNodeThatDiesIsReported(t *testing.T) {
+	c := Shared(t)
+	built, err := c.BuildNode(t.Context())
+	require.NoError(t, err)
+	n, err := c.StartNode("doomed", built)
+	require.NoError(t, err)
+	require.NoError(t, c.NodesReady(t.Context(), "doomed"))
+	n.Kill()
+	require.ErrorContains(t, n.Stop(), "node doomed ended by itself")
+}
