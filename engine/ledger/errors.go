@@ -1,0 +1,46 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+var (
+	// ErrTooLarge: a firing or an event does not fit into one object. Nothing was written.
+	ErrTooLarge = errors.New("too large for one object of the cluster")
+	// ErrUnknown: the answer to the write was lost, and it could not be read back. If
+	// it landed, it is taken back.
+	ErrUnknown = errors.New("not known whether it was written")
+	// ErrNotFound: there is no such intent.
+	ErrNotFound = errors.New("not found")
+	// ErrClosed: the ledger was closed.
+	ErrClosed = errors.New("the ledger is closed")
+)
+
+// deposed says who writes the log now; it is a kube.ErrDeposed.
+func deposed(log, by string) error {
+	if by == "" {
+		by = "another process"
+	}
+	return fmt.Errorf("ledger %s has another writer, %s: %w", log, by, kube.ErrDeposed)
+}
+
+// lost tells an error after which the write may have landed from one after which it
+// has not.
+func lost(err error) bool {
+	var status apierrors.APIStatus
+	switch {
+	case err == nil || errors.Is(err, kube.ErrDeposed) || utilnet.IsConnectionRefused(err):
+		return false
+	case errors.As(err, &status):
+		code := status.Status().Code
+		return code == http.StatusRequestTimeout || code == 0 || code >= 500
+	}
+	return true
+}

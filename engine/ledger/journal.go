@@ -1,0 +1,205 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// NextFiring is the history's.
+func (l *Ledger) NextFiring(ctx context.Context) (string, error) { return l.o.History.NextFiring(ctx) }
+
+// SaveReadings is the history's.
+func (l *Ledger) SaveReadings(ctx context.Context, agent string, readings []byte) error {
+	return l.o.History.SaveReadings(ctx, agent, readings)
+}
+
+// LoadReadings is the history's.
+func (l *Ledger) LoadReadings(ctx context.Context, agent string) ([]byte, error) {
+	return l.o.History.LoadReadings(ctx, agent)
+}
+
+// RecordFiring writes a firing's intents, its notes and the event that it handled
+// to the cluster, in one record, and then the whole firing to the history. One that
+// has none of the three asks nothing of the cluster.
+//
+// An error means that nothing may be done: ErrTooLarge, a kube.ErrDeposed,
+// ErrUnknown, or what the API server or the history said. What landed all the same
+// is taken back: its intents are concluded as abandoned, its notes are those of
+// before, and its event waits in the inbox.
+func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
+	fail := func(err error) error { return fmt.Errorf("record a firing of %s: %w", f.Agent, err) }
+	b, err := batchOf(&f)
+	if err != nil {
+		return fail(err)
+	}
+	if h, can := l.o.History.(interface{ Health() error }); can {
+		if err := h.Health(); err != nil { // it would have to be taken back at once
+			return fail(err)
+		}
+	}
+	if b == nil {
+		l.mu.Lock()
+		err := l.usable()
+		l.mu.Unlock()
+		if err != nil {
+			return fail(err)
+		}
+		return l.o.History.RecordFiring(ctx, f)
+	}
+	o, err := l.newOp(b)
+	if err != nil {
+		return fail(err)
+	}
+	if _, err := l.do(ctx, o); err != nil {
+		return fail(err)
+	}
+	if err := l.o.History.RecordFiring(ctx, f); err != nil {
+		l.takeBack(o, "its firing could not be recorded in the history")
+		return fail(err)
+	}
+	for _, a := range b.Acts {
+		l.inHistory(a.Identity)
+	}
+	return nil
+}
+
+// batchOf is nil for a quiet firing.
+func batchOf(f *engine.FiringRecord) (*batch, error) {
+	b := &batch{}
+	for _, in := range f.Intents {
+		if in.Identity == "" || in.Agent == "" {
+			return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
+		}
+		b.Acts = append(b.Acts, actOf(in))
+	}
+	for _, n := range f.Notes {
+		if n.Value == nil {
+			continue
+		}
+		value, err := json.Marshal(n.Value)
+		if err != nil {
+			return nil, fmt.Errorf("note of %s on %s: %w", n.Strategy, n.Target, err)
+		}
+		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), n.Strategy, value, nanos(f.At)})
+	}
+	if e := f.Trigger.Event; e != nil {
+		b.Handled = []handled{{eventKey{f.Agent, e.Source, e.ID}, nanos(f.At)}}
+	}
+	if len(b.Acts)+len(b.Notes)+len(b.Handled) == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// Conclude notes what became of an intent. It returns before the cluster has it:
+// conclusions are gathered, tried again until they are written, and written by
+// Close. One that a crash loses leaves its intent open, and the next leader looks at
+// the world and concludes it afresh. An identity that was never intended is an
+// ErrNotFound; the first conclusion counts.
+func (l *Ledger) Conclude(ctx context.Context, c engine.Conclusion) error {
+	in, local, err := l.conclude(c)
+	if err != nil {
+		return fmt.Errorf("conclude %s: %w", c.Identity, err)
+	}
+	if !local { // an earlier leader intended it, whose history is not ours
+		h, can := l.o.History.(interface {
+			Intend(context.Context, engine.Intent) error
+		})
+		if !can {
+			return nil
+		}
+		intended := h.Intend(ctx, in) // an error that matters is in the next one too
+		if err := l.o.History.Conclude(ctx, c); err != nil {
+			return errors.Join(intended, err)
+		}
+		l.inHistory(c.Identity)
+		return nil
+	}
+	return l.o.History.Conclude(ctx, c)
+}
+
+func (l *Ledger) conclude(c engine.Conclusion) (in engine.Intent, local bool, err error) {
+	if c.Outcome.Status == engine.Running || c.Outcome.Status == "" {
+		return in, false, fmt.Errorf("%q is no conclusion", c.Outcome.Status)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return in, false, err
+	}
+	e := l.state.acts[c.Identity]
+	if e == nil || e.foreign {
+		return in, false, fmt.Errorf("intent %w", ErrNotFound)
+	}
+	in, local = e.act.act().Intent, e.local
+	if e.open() {
+		own := conclusion{c.Identity, c.Outcome.Status, shorten(c.Outcome.Detail), c.Outcome.Applied, nanos(c.At)}
+		l.state.conclude(own)
+		l.conclusions = append(l.conclusions, own)
+		signal(l.wake)
+	}
+	return in, local, nil
+}
+
+// inHistory notes that the history knows of intents.
+func (l *Ledger) inHistory(identities ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, identity := range identities {
+		if e := l.state.acts[identity]; e != nil {
+			e.local = true
+		}
+	}
+}
+
+// Open returns the intents of an agent without a conclusion, oldest first, but not
+// those of other logs: they are their owner's to settle, until a log is adopted.
+func (l *Ledger) Open(_ context.Context, agent string) ([]engine.Intent, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.open(agent), nil
+}
+
+// Remember returns what an agent did, by this log and, of targets that are owned
+// here, by the install's other logs as they were when this one was opened.
+func (l *Ledger) Remember(_ context.Context, agent string, since time.Time) (engine.Recollection, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, err := l.state.remember(agent, since)
+	if err != nil {
+		return r, fmt.Errorf("read the memory of %s: %w", agent, err)
+	}
+	return r, nil
+}
+
+// Enqueue puts an event into the cluster's inbox. The names of handled events are
+// known for 24 hours, and 10,000 of them.
+func (l *Ledger) Enqueue(ctx context.Context, agent string, e engine.Event) (bool, error) {
+	fail := func(err error) (bool, error) {
+		return false, fmt.Errorf("enqueue event %s of %s for %s: %w", e.ID, e.Source, agent, err)
+	}
+	if agent == "" || e.ID == "" || e.Source == "" {
+		return fail(errors.New("an event needs an agent, a source and an id"))
+	}
+	o, err := l.newOp(&batch{Events: []event{{agent, e}}})
+	if err != nil {
+		return fail(err)
+	}
+	fresh, err := l.do(ctx, o)
+	if err != nil {
+		return fail(err)
+	}
+	return fresh, nil
+}
+
+// Inbox returns the events that wait, in the order in which they came.
+func (l *Ledger) Inbox(_ context.Context, agent string, limit int) ([]engine.Event, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.inbox(agent, limit), nil
+}

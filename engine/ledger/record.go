@@ -1,0 +1,188 @@
+package ledger
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// batch is one record: what it says is there as a whole or not at all. It is read
+// in the order of its fields. Names are short because a log holds them thousands of
+// times.
+type batch struct {
+	Acts        []act        `json:"a,omitempty"` // intents; concluded ones in a base
+	Conclusions []conclusion `json:"c,omitempty"`
+	Notes       []note       `json:"n,omitempty"`
+	Events      []event      `json:"e,omitempty"`
+	Handled     []handled    `json:"h,omitempty"`
+	Reopened    []event      `json:"r,omitempty"` // handled by a firing that came to nothing
+}
+
+type target struct {
+	Kind      string `json:"k,omitempty"`
+	Namespace string `json:"ns"`
+	Name      string `json:"nm"`
+}
+
+type act struct {
+	Identity  string           `json:"i"`
+	Firing    string           `json:"f"`
+	Agent     string           `json:"a"`
+	Target    target           `json:"t"`
+	Strategy  string           `json:"s"`
+	Verb      string           `json:"v"`
+	With      map[string]any   `json:"w,omitempty"`
+	Claim     string           `json:"cl,omitempty"`
+	Direction engine.Direction `json:"d,omitempty"`
+	At        int64            `json:"at"`
+	DryRun    bool             `json:"dry,omitempty"`
+	// Change is left out once the act is concluded: nobody applies it again.
+	Change *engine.Change `json:"ch,omitempty"`
+	Status engine.Status  `json:"o,omitempty"`
+	Detail string         `json:"od,omitempty"`
+	Wrote  bool           `json:"oa,omitempty"` // the change was applied
+	Ended  int64          `json:"e,omitempty"`
+}
+
+type conclusion struct {
+	Identity string        `json:"i"`
+	Status   engine.Status `json:"o"`
+	Detail   string        `json:"od,omitempty"`
+	Wrote    bool          `json:"oa,omitempty"`
+	Ended    int64         `json:"e"`
+}
+
+type note struct {
+	Agent    string          `json:"a"`
+	Target   target          `json:"t"`
+	Strategy string          `json:"s"`
+	Value    json.RawMessage `json:"v,omitempty"` // none takes the note away
+	At       int64           `json:"at"`
+}
+
+type event struct {
+	Agent string       `json:"a"`
+	Event engine.Event `json:"e"`
+}
+
+type handled struct {
+	eventKey
+	At int64 `json:"at"`
+}
+
+type eventKey struct {
+	Agent  string `json:"a"`
+	Source string `json:"s"`
+	ID     string `json:"i"`
+}
+
+// detailBytes bounds a conclusion's detail here; the history has all of it.
+const detailBytes = 120
+
+func shorten(s string) string {
+	if len(s) <= detailBytes {
+		return s
+	}
+	return string(bytes.ToValidUTF8([]byte(s[:detailBytes]), nil)) + "..."
+}
+
+func actOf(in engine.Intent) act {
+	change := in.Change
+	change.Identity = ""
+	return act{
+		Identity: in.Identity, Firing: in.Firing, Agent: in.Agent, Target: target(in.Target), Strategy: in.Strategy, Verb: in.Primitive,
+		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Change: &change,
+	}
+}
+
+// act is the engine's view, the same whether it was just written or read back.
+func (a *act) act() engine.Act {
+	id := engine.TargetID(a.Target)
+	out := engine.Act{Intent: engine.Intent{
+		Identity: a.Identity, Firing: a.Firing, Agent: a.Agent, Target: id, Strategy: a.Strategy, Primitive: a.Verb,
+		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun,
+	}, Outcome: engine.Outcome{Status: engine.Running}}
+	if a.Change != nil {
+		out.Change = *a.Change
+	}
+	out.Change.Identity = a.Identity
+	out.Change.Proposal = engine.Proposal{
+		Agent: a.Agent, Target: engine.Target{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name},
+		Strategy: a.Strategy, Primitive: a.Verb, With: a.With, Identity: a.Identity,
+	}
+	if !a.open() {
+		out.Outcome, out.EndedAt = engine.Outcome{Status: a.Status, Detail: a.Detail, Applied: a.Wrote}, moment(a.Ended)
+	}
+	return out
+}
+
+func (a *act) open() bool { return a.Status == "" }
+
+// pack is a batch as a record, and as it reads when it is unpacked again.
+func pack(b *batch) (string, *batch, error) {
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return "", nil, err
+	}
+	back := &batch{}
+	if err := json.Unmarshal(raw, back); err != nil {
+		return "", nil, err
+	}
+	text, err := squeeze(raw)
+	return text, back, err
+}
+
+func squeeze(raw []byte) (string, error) {
+	var out bytes.Buffer
+	armour := base64.NewEncoder(base64.StdEncoding, &out)
+	zip := gzip.NewWriter(armour)
+	if _, err := zip.Write(raw); err != nil {
+		return "", err
+	}
+	if err := zip.Close(); err != nil {
+		return "", err
+	}
+	if err := armour.Close(); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// mostUnpacked bounds what a damaged record can make of the memory.
+const mostUnpacked = 64 << 20
+
+func unpack(record string) (*batch, error) {
+	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewBufferString(record)))
+	if err != nil {
+		return nil, fmt.Errorf("not a record: %w", err)
+	}
+	raw, err := io.ReadAll(io.LimitReader(zip, mostUnpacked))
+	if err != nil {
+		return nil, fmt.Errorf("not a record: %w", err)
+	}
+	b := &batch{}
+	if err := json.Unmarshal(raw, b); err != nil {
+		return nil, fmt.Errorf("not a record: %w", err)
+	}
+	return b, nil
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}

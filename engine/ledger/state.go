@@ -1,0 +1,284 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// state is what the records of a log add up to. Taking the same record in twice
+// changes nothing, so that a base and the records that it was made of may overlap.
+// Its owner guards it.
+type state struct {
+	acts    map[string]*entry
+	notes   map[noteKey]note
+	waiting map[eventKey]*waiting
+	handled map[eventKey]int64
+	order   int64
+	pruned  int // the number of acts after the last pruning
+}
+
+type entry struct {
+	act
+	order int64
+	// local says that the history has the intent; foreign that it is another log's.
+	local, foreign bool
+}
+
+type waiting struct {
+	event
+	order int64
+}
+
+type noteKey struct {
+	agent    string
+	target   target
+	strategy string
+}
+
+func newState() *state {
+	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, waiting: map[eventKey]*waiting{}, handled: map[eventKey]int64{}}
+}
+
+func (n *note) key() noteKey { return noteKey{n.Agent, n.Target, n.Strategy} }
+
+func (e *event) key() eventKey { return eventKey{e.Agent, e.Event.Source, e.Event.ID} }
+
+func (s *state) take(b *batch) {
+	for _, a := range b.Acts {
+		s.order++
+		switch there := s.acts[a.Identity]; {
+		case there == nil:
+			s.acts[a.Identity] = &entry{act: a, order: s.order}
+		case there.open() && !a.open():
+			there.act = a
+		}
+	}
+	for _, c := range b.Conclusions {
+		s.conclude(c)
+	}
+	for _, n := range b.Notes {
+		if len(n.Value) == 0 {
+			delete(s.notes, n.key())
+		} else {
+			s.notes[n.key()] = n
+		}
+	}
+	for _, e := range b.Events {
+		if !s.known(e.key()) {
+			s.order++
+			s.waiting[e.key()] = &waiting{e, s.order}
+		}
+	}
+	for _, h := range b.Handled {
+		s.handled[h.eventKey] = h.At
+		delete(s.waiting, h.eventKey)
+	}
+	for _, e := range b.Reopened {
+		delete(s.handled, e.key())
+		if s.waiting[e.key()] == nil {
+			s.order++
+			s.waiting[e.key()] = &waiting{e, s.order}
+		}
+	}
+}
+
+func (s *state) conclude(c conclusion) {
+	if e := s.acts[c.Identity]; e != nil && e.open() {
+		e.Status, e.Detail, e.Wrote, e.Ended, e.Change = c.Status, c.Detail, c.Wrote, c.Ended, nil
+	}
+}
+
+func (s *state) known(k eventKey) bool {
+	_, was := s.handled[k]
+	return was || s.waiting[k] != nil
+}
+
+// undoing is what takes a firing's record back. It is asked before the record is
+// taken in, so that the notes are those of before.
+func (s *state) undoing(b *batch, why string, now time.Time) *batch {
+	undo := &batch{}
+	for _, a := range b.Acts {
+		if s.acts[a.Identity] == nil {
+			undo.Conclusions = append(undo.Conclusions, conclusion{Identity: a.Identity, Status: engine.Abandoned, Detail: shorten(why), Ended: nanos(now)})
+		}
+	}
+	for _, n := range b.Notes {
+		before, was := s.notes[n.key()]
+		if !was {
+			before = n
+			before.Value = nil
+		}
+		undo.Notes = append(undo.Notes, before)
+	}
+	for _, h := range b.Handled {
+		if w := s.waiting[h.eventKey]; w != nil {
+			undo.Reopened = append(undo.Reopened, w.event)
+		}
+	}
+	return undo
+}
+
+// overlay takes from another log what is said of the targets that are owned here.
+// Of a note that both have, the younger counts. An act that is open there is its
+// owner's to settle; here it counts as done, so that cooldowns hold.
+func (s *state) overlay(other *state, name string, owns func(engine.TargetID) bool) {
+	for id, e := range other.acts {
+		if s.acts[id] != nil || !owns(engine.TargetID(e.Target)) {
+			continue
+		}
+		copied := *e
+		copied.foreign = true
+		if copied.open() {
+			copied.Status, copied.Detail, copied.Ended, copied.Change = engine.Done, shorten("as far as known; log "+name+" has it open"), e.At, nil
+		}
+		s.acts[id] = &copied
+	}
+	for k, n := range other.notes {
+		if mine, have := s.notes[k]; owns(engine.TargetID(n.Target)) && (!have || n.At > mine.At) {
+			s.notes[k] = n
+		}
+	}
+}
+
+// prune drops what nobody asks for any more. Open intents and waiting events stay.
+func (s *state) prune(now time.Time, horizon, forget time.Duration) {
+	young, known := now.Add(-horizon).UnixNano(), now.Add(-forget).UnixNano()
+	last, wrote := s.last(), s.lastWritten()
+	maps.DeleteFunc(s.acts, func(id string, e *entry) bool {
+		latest := max(e.At, e.Ended)
+		isLast := last[e.lastKey()].Identity == id || wrote[e.writtenKey()] == e
+		return !e.open() && latest < young && (!isLast || latest < known)
+	})
+	maps.DeleteFunc(s.notes, func(_ noteKey, n note) bool { return n.At < known })
+	s.pruneHandled(now)
+	s.pruned = len(s.acts)
+}
+
+func (s *state) pruneHandled(now time.Time) {
+	old := now.Add(-handledFor).UnixNano()
+	maps.DeleteFunc(s.handled, func(_ eventKey, at int64) bool { return at < old })
+	if over := len(s.handled) - handledMost; over > 0 {
+		keys := slices.SortedFunc(maps.Keys(s.handled), func(a, b eventKey) int { return cmp.Compare(s.handled[a], s.handled[b]) })
+		for _, k := range keys[:over] {
+			delete(s.handled, k)
+		}
+	}
+}
+
+type lastKey struct {
+	noteKey
+	verb string
+}
+
+func (e *entry) lastKey() lastKey { return lastKey{noteKey{e.Agent, e.Target, e.Strategy}, e.Verb} }
+
+// last is the last act of each strategy and verb on each target, by the time of its
+// intent: records of several logs have no other order.
+func (s *state) last() map[lastKey]*entry {
+	out := make(map[lastKey]*entry, len(s.acts))
+	for _, e := range s.acts {
+		if there := out[e.lastKey()]; there == nil || byTime(there, e) < 0 {
+			out[e.lastKey()] = e
+		}
+	}
+	return out
+}
+
+type writtenKey struct {
+	agent  string
+	target target
+	verb   string
+}
+
+func (e *entry) writtenKey() writtenKey { return writtenKey{e.Agent, e.Target, e.Verb} }
+
+// lastWritten is the last act of each verb on each target whose change was applied.
+func (s *state) lastWritten() map[writtenKey]*entry {
+	out := map[writtenKey]*entry{}
+	for _, e := range s.acts {
+		if there := out[e.writtenKey()]; e.Wrote && (there == nil || byTime(there, e) < 0) {
+			out[e.writtenKey()] = e
+		}
+	}
+	return out
+}
+
+func byTime(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.order, b.order), cmp.Compare(a.Identity, b.Identity))
+}
+
+func byOrder(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Identity, b.Identity))
+}
+
+func (s *state) open(agent string) []engine.Intent {
+	var found []*entry
+	for _, e := range s.acts {
+		if e.Agent == agent && e.open() {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, byOrder)
+	out := make([]engine.Intent, len(found))
+	for i, e := range found {
+		out[i] = e.act.act().Intent
+	}
+	return out
+}
+
+func (s *state) remember(agent string, since time.Time) (engine.Recollection, error) {
+	from := nanos(since)
+	last, wrote := s.last(), s.lastWritten()
+	var found []*entry
+	for _, e := range s.acts {
+		if e.Agent == agent && (e.open() || e.At >= from || e.Ended >= from || last[e.lastKey()] == e || wrote[e.writtenKey()] == e) {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, byTime)
+	var out engine.Recollection
+	for _, e := range found {
+		out.Acts = append(out.Acts, e.act.act())
+	}
+	var notes []note
+	for _, n := range s.notes {
+		if n.Agent == agent {
+			notes = append(notes, n)
+		}
+	}
+	slices.SortFunc(notes, func(a, b note) int {
+		return cmp.Or(cmp.Compare(a.Target.Namespace, b.Target.Namespace), cmp.Compare(a.Target.Name, b.Target.Name),
+			cmp.Compare(a.Target.Kind, b.Target.Kind), cmp.Compare(a.Strategy, b.Strategy))
+	})
+	for _, n := range notes {
+		var value any
+		if err := json.Unmarshal(n.Value, &value); err != nil {
+			return engine.Recollection{}, err
+		}
+		out.Notes = append(out.Notes, engine.Note{Target: engine.TargetID(n.Target), Strategy: n.Strategy, Value: value})
+	}
+	return out, nil
+}
+
+func (s *state) inbox(agent string, limit int) []engine.Event {
+	var found []*waiting
+	for _, w := range s.waiting {
+		if w.Agent == agent {
+			found = append(found, w)
+		}
+	}
+	slices.SortFunc(found, func(a, b *waiting) int { return cmp.Compare(a.order, b.order) })
+	if limit >= 0 && len(found) > limit {
+		found = found[:limit]
+	}
+	out := make([]engine.Event, len(found))
+	for i, w := range found {
+		out[i] = w.Event
+	}
+	return out
+}
