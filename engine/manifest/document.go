@@ -96,12 +96,20 @@ func memorySchema() map[string]any {
 func triggerSchema() map[string]any {
 	return exactly("why the loop runs", map[string]any{
 		"name": text("name of the trigger"),
-		"kind": words("how it fired; manual is scanflow eval", "every", "cron", "at", "event", "manual"),
+		"kind": words("how it fired; manual is scanflow eval", "every", "cron", "at", "event", "watch", "manual"),
 		"event": exactly("the event, where one fired it (CloudEvents)", map[string]any{
 			"id": text("unique with source"), "source": text("who sent it"), "type": text("what it is about"),
 			"subject": text("what it concerns"), "time": text("when it happened, RFC 3339"), "data": whatever("its content, any JSON"),
 		}, "subject", "data"),
-	}, "event")
+		"watch": exactly("what changed, where a watch fired it", map[string]any{
+			"objects": map[string]any{"type": "array", "description": "the objects, at most 100", "items": exactly("one object's change", map[string]any{
+				"apiVersion": text("API version of the object"), "kind": text("its kind"), "namespace": text("its namespace"), "name": text("its name"),
+				"type": words("what became of it", "added", "changed", "deleted"),
+				"from": whatever("the watched field's value before; absent where there was none"),
+				"to":   whatever("its value now; absent where there is none"),
+			}, "from", "to")},
+		}),
+	}, "event", "watch")
 }
 
 func targetSchema() map[string]any {

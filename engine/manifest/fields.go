@@ -14,10 +14,15 @@ type field struct {
 	doc      string
 	fallback string // `default`
 	enum     []string
+	least    string // `min`, of a whole number
+	list     string // `list`: set, or the key that tells the items apart
 	required bool
 	index    []int
 	typ      reflect.Type
 }
+
+// listOfWords is the `list` tag of a list whose items are different words.
+const listOfWords = "set"
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 
@@ -53,7 +58,7 @@ func fieldsOf(t reflect.Type) []field {
 			name = f.Name
 		}
 		one := field{
-			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"),
+			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), least: f.Tag.Get("min"), list: f.Tag.Get("list"),
 			required: f.Tag.Get("required") == "true", index: []int{i}, typ: f.Type,
 		}
 		if enum := f.Tag.Get("enum"); enum != "" {

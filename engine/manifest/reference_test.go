@@ -36,7 +36,7 @@ func TestReferenceHasEverything(t *testing.T) {
 		"### model.promote", "It has no fields.",
 		"| `input.signals.NAME.value` | any | what was measured, any JSON; only where the state is ok |",
 		"| `input.memory[\"STRATEGY\"].last[KEY].outcome` | string |",
-		"| `input.trigger.kind` | string | how it fired; manual is scanflow eval: `every`, `cron`, `at`, `event`, `manual` |",
+		"| `input.trigger.kind` | string | how it fired; manual is scanflow eval: `every`, `cron`, `at`, `event`, `watch`, `manual` |",
 		"| `input.claims[KEY].state` | string |",
 	} {
 		require.Contains(t, page, line)

@@ -86,6 +86,8 @@ func TestPoliciesAreCheckedAgainstTheDocument(t *testing.T) {
 		{planner, `input.target.replica.desired < 3`, false},
 		{planner, `input.trigger.event.data.version == 3`, true},
 		{planner, `input.trigger.evnt.data.version == 3`, false},
+		{planner, `some o in input.trigger.watch.objects; o.to > 3; o.name == input.target.name`, true},
+		{planner, `some o in input.trigger.watch.objects; o.too > 3`, false},
 		{planner, `input.agent.role == "planner"`, true},
 		{planner, `input.agent.mode == "enforce"`, false},
 		{planner, `input.now > 5`, false},
@@ -136,13 +138,21 @@ func TestDocumentsMatchTheirSchema(t *testing.T) {
 	}
 	full.Claims = []engine.Claim{{Name: "workflow/train", Agent: "a/b", Strategy: "s.t", Verb: "workflow.run", State: "running"}}
 
+	watched := sampleDocument(agents[2])
+	watched.Trigger = &engine.TriggerInfo{Name: "far", Kind: "watch", Watch: &engine.Watched{Objects: []engine.ObjectChange{
+		{APIVersion: "v1", Kind: "Pod", Namespace: "other", Name: "web-0", Type: "changed", From: "Pending", To: map[string]any{"a": nil}},
+		{APIVersion: "v1", Kind: "Pod", Namespace: "other", Name: "web-1", Type: "deleted"},
+	}}}
+	require.NotNil(t, watched.Input()["trigger"].(map[string]any)["watch"])
+
 	documents := map[string]struct {
 		agent    *Agent
 		document *engine.Document
 	}{
-		"full":  {agents[0], full},
-		"lists": {agents[1], sampleDocument(agents[1], engine.Signal{State: engine.OK, Value: map[string]any{"a": nil}}, engine.Signal{State: engine.OK, Value: "x"})},
-		"bare":  {agents[2], sampleDocument(agents[2])},
+		"watched": {agents[2], watched},
+		"full":    {agents[0], full},
+		"lists":   {agents[1], sampleDocument(agents[1], engine.Signal{State: engine.OK, Value: map[string]any{"a": nil}}, engine.Signal{State: engine.OK, Value: "x"})},
+		"bare":    {agents[2], sampleDocument(agents[2])},
 	}
 	for _, state := range engine.States {
 		documents[string(state)] = struct {

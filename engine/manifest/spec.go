@@ -53,14 +53,21 @@ func (a *Agent) Selector() (engine.Selector, bool) {
 	if t.Selector == nil {
 		return engine.Selector{}, false
 	}
-	namespace := t.Namespace
+	return a.selector(t.APIVersion, t.Kind, t.Namespace, t.Selector), true
+}
+
+func (a *Agent) selector(apiVersion, kind, namespace string, s *Selector) engine.Selector {
 	switch namespace {
 	case "":
 		namespace = a.Metadata.Namespace
-	case "*":
+	case everyNamespace:
 		namespace = ""
 	}
-	return engine.Selector{APIVersion: t.APIVersion, Kind: t.Kind, Namespace: namespace, MatchLabels: maps.Clone(t.Selector.MatchLabels)}, true
+	out := engine.Selector{APIVersion: apiVersion, Kind: kind, Namespace: namespace}
+	if s != nil {
+		out.MatchLabels = maps.Clone(s.MatchLabels)
+	}
+	return out
 }
 
 // Generation is 12 hex digits of a SHA-256 over the manifest's content. Comments,
@@ -91,6 +98,9 @@ func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
 		out[i] = engine.Trigger{Name: t.Name, Every: t.Every.Duration, Jitter: t.Jitter.Duration, At: t.At.Time}
 		if t.Event != nil {
 			out[i].Event = t.Event.Type
+		}
+		if w := t.Watch; w != nil {
+			out[i].Watch = &engine.WatchSpec{Selector: a.selector(w.APIVersion, w.Kind, w.Namespace, w.Selector), Name: w.Name, Field: w.Field}
 		}
 		if t.Cron == "" {
 			continue

@@ -92,6 +92,16 @@ func TestEngineSpecOfAStaticFleet(t *testing.T) {
 	selector, selected := agents[2].Selector()
 	require.True(t, selected)
 	require.Empty(t, selector.Namespace, "* is every namespace")
+
+	watching, err := agents[2].EngineSpec()
+	require.NoError(t, err)
+	require.Equal(t, []engine.Trigger{
+		{Name: "tick", Every: 90 * time.Second},
+		{Name: "near", Watch: &engine.WatchSpec{Selector: engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "other"}}},
+		{Name: "far", Watch: &engine.WatchSpec{
+			Selector: engine.Selector{APIVersion: "v1", Kind: "Pod", MatchLabels: map[string]string{"app": "web"}}, Name: "web-0.db", Field: "status.phase",
+		}},
+	}, watching.Triggers)
 }
 
 // 03:00 in Madrid is another moment in summer, and a time that the clocks skip is

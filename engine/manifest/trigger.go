@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 // leastEvery keeps a slip (1ms for 1m) from turning an agent into a busy loop.
 const leastEvery = 100 * time.Millisecond
 
-var triggerWays = []string{"every", "cron", "at", "event"}
+var triggerWays = []string{"every", "cron", "at", "event", "watch"}
 
 func (t *Trigger) refused(key string) (message, fix string, ok bool) {
-	if key != "watch" && key != "alert" {
+	if key != "alert" {
 		return "", "", false
 	}
 	return key + " triggers are not in this release", "use one of " + list(triggerWays), true
@@ -34,6 +35,7 @@ func (v *validator) triggers(p *place) {
 		v.oneWay(at)
 		v.every(at, t)
 		v.cron(at, t)
+		v.watch(at.field("watch"), t.Watch)
 		if event := at.field("event"); t.Event != nil && v.readable(event) && strings.TrimSpace(t.Event.Type) != t.Event.Type {
 			v.bad(event.field("type"), "has white space around it", "cut it")
 		}
@@ -80,6 +82,23 @@ func (v *validator) cron(p *place, t Trigger) {
 			message, fix := splitFix(err.Error())
 			v.bad(expression, message, fix)
 		}
+	}
+}
+
+// watchedField is a path of plain names. A key with a dot or a slash in it, as labels
+// have, can't be named; nor can an item of a list.
+var watchedField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
+
+func (v *validator) watch(p *place, w *WatchTrigger) {
+	if w == nil {
+		return
+	}
+	if w.Namespace != everyNamespace {
+		v.dnsLabel(p.field("namespace"), w.Namespace)
+	}
+	v.dnsName(p.field("name"), w.Name)
+	if at := p.field("field"); v.written(at) && !watchedField.MatchString(w.Field) {
+		v.bad(at, quote(w.Field)+" is not the path of a field", "write names with dots between them, like status.readyReplicas")
 	}
 }
 

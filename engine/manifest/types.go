@@ -39,10 +39,10 @@ type Spec struct {
 	Layer       string         `json:"layer,omitempty" enum:"application,infrastructure" doc:"the layer at which the agent acts; policies see it as input.agent.layer"`
 	Mode        engine.Mode    `json:"mode,omitempty" enum:"enforce,dry-run,paused" default:"enforce" doc:"enforce acts; dry-run decides, plans and records but never acts; paused senses and decides, admits nothing, and events wait"`
 	Targets     Targets        `json:"targets" required:"true" doc:"the fleet: either apiVersion, kind and selector, or static"`
-	Triggers    []Trigger      `json:"triggers" required:"true" doc:"when the loop runs; at least one"`
-	Sensors     []Sensor       `json:"sensors,omitempty" doc:"the signals to sample; each has one key more, its kind, with the settings of that kind"`
-	Strategies  []string       `json:"strategies,omitempty" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
-	Primitives  []string       `json:"primitives,omitempty" doc:"the verbs that the agent may use; any other is refused and recorded"`
+	Triggers    []Trigger      `json:"triggers" list:"name" required:"true" doc:"when the loop runs; at least one"`
+	Sensors     []Sensor       `json:"sensors,omitempty" list:"name" doc:"the signals to sample; each has one key more, its kind, with the settings of that kind"`
+	Strategies  []string       `json:"strategies,omitempty" list:"set" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
+	Primitives  []string       `json:"primitives,omitempty" list:"set" doc:"the verbs that the agent may use; any other is refused and recorded"`
 	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; numbers are 64-bit floats; never secrets"`
 	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook calls, by reference"`
 	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`
@@ -69,7 +69,7 @@ type StaticTarget struct {
 	Labels    map[string]string `json:"labels,omitempty" doc:"labels, for sensors to match and policies to read"`
 }
 
-// Trigger says when the loop runs, in exactly one of four ways.
+// Trigger says when the loop runs, in exactly one of five ways.
 type Trigger struct {
 	Name     string        `json:"name" required:"true" doc:"name of the trigger, unique in the agent; policies see it as input.trigger.name"`
 	Every    Duration      `json:"every,omitzero" doc:"fire with this interval, the first time at once; at least 100ms"`
@@ -78,11 +78,22 @@ type Trigger struct {
 	Timezone string        `json:"timezone,omitempty" doc:"with cron: the time zone, like Europe/Madrid; UTC if absent"`
 	At       Time          `json:"at,omitzero" doc:"fire once, at this time (RFC 3339); a time that is past never fires"`
 	Event    *EventTrigger `json:"event,omitempty" doc:"fire for each event of a type"`
+	Watch    *WatchTrigger `json:"watch,omitempty" doc:"fire when an object appears, disappears or changes; on Kubernetes only"`
 }
 
 // EventTrigger names the events that fire a trigger.
 type EventTrigger struct {
 	Type string `json:"type" required:"true" doc:"the CloudEvents type, like dev.scanflow.retrain.requested"`
+}
+
+// WatchTrigger names the objects whose changes fire a trigger.
+type WatchTrigger struct {
+	APIVersion string    `json:"apiVersion" required:"true" doc:"API version of the objects, like apps/v1"`
+	Kind       string    `json:"kind" required:"true" doc:"kind of the objects, like Deployment"`
+	Namespace  string    `json:"namespace,omitempty" doc:"namespace to look in; the agent's own if absent, every namespace if \"*\""`
+	Name       string    `json:"name,omitempty" doc:"name of the one object; every object of the kind if absent"`
+	Selector   *Selector `json:"selector,omitempty" doc:"which of the objects; all if absent"`
+	Field      string    `json:"field,omitempty" doc:"a field of the object, as a dotted path like status.readyReplicas: fire only when its value changes; if absent, when the object's spec or labels change"`
 }
 
 // Sensor samples one signal. Which kind it is shows in the one key that it has
@@ -104,21 +115,21 @@ type Guards struct {
 	Cooldown map[string]Duration `json:"cooldown,omitempty" doc:"pause between acts on one target: by direction (up, down) for verbs that have one, by verb for the rest; down counts from the last act in either direction"`
 	Budget   *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
 	Fleet    *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
-	Approval []string            `json:"approval,omitempty" doc:"verbs, of those in primitives, that wait for a person"`
+	Approval []string            `json:"approval,omitempty" list:"set" doc:"verbs, of those in primitives, that wait for a person"`
 	URLs     []string            `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
 }
 
 // ReplicaGuard bounds the number of replicas and how fast it changes.
 type ReplicaGuard struct {
-	Min      int `json:"min,omitempty" default:"0" doc:"least replicas"`
-	Max      int `json:"max,omitempty" doc:"most replicas; unbounded if absent"`
-	StepUp   int `json:"stepUp,omitempty" doc:"most replicas to add at once; unbounded if absent"`
-	StepDown int `json:"stepDown,omitempty" doc:"most replicas to take away at once; unbounded if absent"`
+	Min      int `json:"min,omitempty" min:"0" default:"0" doc:"least replicas"`
+	Max      int `json:"max,omitempty" min:"1" doc:"most replicas; unbounded if absent"`
+	StepUp   int `json:"stepUp,omitempty" min:"1" doc:"most replicas to add at once; unbounded if absent"`
+	StepDown int `json:"stepDown,omitempty" min:"1" doc:"most replicas to take away at once; unbounded if absent"`
 }
 
 // BudgetGuard bounds the acts on one target within a span of time.
 type BudgetGuard struct {
-	Actions int      `json:"actions" required:"true" doc:"most acts on one target, no-ops not counted"`
+	Actions int      `json:"actions" min:"1" required:"true" doc:"most acts on one target, no-ops not counted"`
 	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
 }
 

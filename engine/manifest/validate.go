@@ -78,10 +78,18 @@ func (v *validator) unique(p *place, name string, names map[string]int, what str
 	}
 	at, _, _ := p.find(v.tree)
 	if line, twice := names[name]; twice {
-		v.bad(p, fmt.Sprintf("%s is the name of %s on line %d already", quote(name), what, line), "give each its own name")
+		v.bad(p, fmt.Sprintf("%s is the name of %s%s already", quote(name), what, onLine(line)), "give each its own name")
 		return
 	}
 	names[name] = at.Line
+}
+
+// onLine says where something else stands; nothing where a manifest was no text.
+func onLine(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" on line %d", line)
 }
 
 // once holds an item of a list against those before it.
@@ -92,9 +100,16 @@ func (v *validator) once(p *place, item string, items map[string]bool) {
 	items[item] = true
 }
 
+// everyNamespace is how a manifest says that it means all of them.
+const everyNamespace = "*"
+
 const dnsFix = "use lower-case letters, digits and -, beginning and ending with a letter or digit"
 
-var dnsPart = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+var (
+	dnsPart        = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	dnsPartOrEvery = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\*)$`)
+	dnsParts       = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+)
 
 func (v *validator) dnsLabel(p *place, name string) {
 	if name != "" && v.readable(p) && (len(name) > 63 || !dnsPart.MatchString(name)) {
@@ -107,7 +122,7 @@ func (v *validator) dnsName(p *place, name string) {
 	if name == "" || !v.readable(p) {
 		return
 	}
-	if len(name) > 253 || slices.ContainsFunc(strings.Split(name, "."), func(part string) bool { return !dnsPart.MatchString(part) }) {
+	if len(name) > 253 || !dnsParts.MatchString(name) {
 		v.bad(p, quote(name)+" is not a DNS name of at most 253 characters", dnsFix)
 	}
 }
@@ -128,7 +143,7 @@ func (v *validator) targets(p *place) {
 	case v.has(selector):
 		v.besideSelector(p.field("apiVersion"), t.APIVersion)
 		v.besideSelector(p.field("kind"), t.Kind)
-		if t.Namespace != "*" {
+		if t.Namespace != everyNamespace {
 			v.dnsLabel(p.field("namespace"), t.Namespace)
 		}
 	case sure:

@@ -1,0 +1,42 @@
+package manifest
+
+// Status is what a cluster shows of an agent that is a custom resource. Scanflow
+// writes it; nobody else does.
+type Status struct {
+	ObservedGeneration int64         `json:"observedGeneration,omitempty" doc:"metadata.generation of the agent that the rest is about"`
+	Conditions         []Condition   `json:"conditions,omitempty" list:"type" doc:"Accepted: whether the spec can be run as it is; Running: whether the agent runs"`
+	Targets            int           `json:"targets" min:"0" doc:"how many targets the agent found at its last firing"`
+	PolicyRevision     string        `json:"policyRevision,omitempty" doc:"the revision of the policies that it decides by"`
+	LastDecision       *LastDecision `json:"lastDecision,omitempty" doc:"the last proposal that was decided on"`
+}
+
+// The types of a Status' conditions.
+const (
+	// Accepted is false where the spec has mistakes; the last good one runs on.
+	Accepted = "Accepted"
+	// Running is false for an agent that can't run, or that another process runs.
+	Running = "Running"
+)
+
+// Condition is one thing that holds or doesn't, by the conventions of Kubernetes.
+type Condition struct {
+	Type               string `json:"type" required:"true" doc:"what it is about"`
+	Status             string `json:"status" required:"true" enum:"True,False,Unknown" doc:"whether it holds"`
+	ObservedGeneration int64  `json:"observedGeneration,omitempty" doc:"metadata.generation of the agent that was judged"`
+	LastTransitionTime Time   `json:"lastTransitionTime" required:"true" doc:"when its status changed last"`
+	Reason             string `json:"reason" required:"true" doc:"why, in one word"`
+	Message            string `json:"message" doc:"why, for a person; every mistake of the spec with its field"`
+}
+
+// LastDecision is what became of a proposal.
+type LastDecision struct {
+	Time      Time   `json:"time" doc:"when it was decided"`
+	Target    string `json:"target,omitempty" doc:"namespace/name of the target"`
+	Primitive string `json:"primitive,omitempty" doc:"the verb"`
+	Verdict   string `json:"verdict,omitempty" doc:"what became of it"`
+	Reason    string `json:"reason,omitempty" doc:"the key of its reason, or what refused it"`
+	Summary   string `json:"summary,omitempty" doc:"all of it in one sentence"`
+}
+
+// LongestMessage is the most characters that a text of a Status may have.
+const LongestMessage = longestText

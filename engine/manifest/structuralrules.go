@@ -1,0 +1,156 @@
+package manifest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// rule is a condition in CEL that a struct must meet. What the validator of files
+// finds and a rule can say at a bounded cost is here; the rest becomes a condition
+// of the resource once Scanflow has read it.
+type rule struct {
+	// field is the path of the field that the message is about, from the struct: ".max".
+	field, cel, message string
+}
+
+func (s structural) rules(t reflect.Type) []rule {
+	switch t {
+	case reflect.TypeFor[Spec]():
+		return []rule{{".guards.approval",
+			"!has(self.guards) || !has(self.guards.approval) || self.guards.approval.all(v, has(self.primitives) && v in self.primitives)",
+			"holds a verb that is not in spec.primitives; add it there, or leave it out here"},
+			{".strategies", "!has(self.strategies) || !self.strategies.exists(s, s.startsWith('scanflow.strategies.'))",
+				"repeats what every strategy begins with; write DOMAIN.NAME, like serving.autoscale"}}
+	case reflect.TypeFor[Targets]():
+		return targetRules()
+	case reflect.TypeFor[Trigger]():
+		return triggerRules()
+	case reflect.TypeFor[EventTrigger]():
+		return []rule{{".type", "self.type.trim() == self.type", "has white space around it; cut it"}}
+	case reflect.TypeFor[Sensor]():
+		return s.sensorRules()
+	case reflect.TypeFor[Secret]():
+		// No rule of a pattern for env: the API server would repeat the value, which may
+		// be the secret itself.
+		return []rule{
+			{"", one("env", "file", "secretKeyRef"), "wants exactly one of env, file, secretKeyRef; " + secretFix},
+			{".env", "!has(self.env) || self.env.matches('" + variableName.String() + "')", "is not the name of an environment variable; write a name like API_TOKEN, without $"},
+		}
+	case reflect.TypeFor[Credential]():
+		return []rule{
+			{"", one("bearerToken", "basicAuth"), "wants exactly one of bearerToken and basicAuth"},
+			{".url", webAddress("self.url") + " && !self.url.contains('?')", "must begin with http:// or https://, name a host, and have no query"},
+		}
+	case reflect.TypeFor[Guards]():
+		keys := append([]string{"up", "down"}, s.kinds.verbNames()...)
+		return []rule{
+			{".cooldown", "!has(self.cooldown) || self.cooldown.all(k, k in " + celList(keys) + ")", "a key is neither a direction nor a primitive; write up, down, or a verb: " + list(s.kinds.verbNames())},
+			{".urls", "!has(self.urls) || self.urls.all(u, " + webAddress("u") + " && !u.contains('?') && !u.contains('#') && !u.contains('*') && " + noUser("u") + " && !u.endsWith('/..') && !u.contains('/../'))",
+				"must be like https://hooks.example.com/ or https://hooks.example.com/team/: a scheme, a host and a path"},
+		}
+	case reflect.TypeFor[ReplicaGuard]():
+		return []rule{{".min", "!has(self.min) || !has(self.max) || self.min <= self.max", "is more than max; make min less or max more"}}
+	case reflect.TypeFor[BudgetGuard]():
+		return []rule{positiveRule("per", "write a span like 1h")}
+	case reflect.TypeFor[FleetGuard]():
+		return []rule{positiveRule("per", "write a span like 10m"), {".targets",
+			"type(self.targets) == int || !string(self.targets).endsWith('%') || (double(string(self.targets).replace('%', '')) > 0.0 && double(string(self.targets).replace('%', '')) <= 100.0)",
+			"is out of bounds; write more than 0% and at most 100%"}}
+	}
+	return nil
+}
+
+func targetRules() []rule {
+	out := []rule{
+		{"", "has(self.selector) || has(self.static)", "has neither selector nor static; write apiVersion, kind and selector: {matchLabels: ...}, or static: [{name: ...}]"},
+		{"", "!(has(self.selector) && has(self.static))", "has both selector and static; keep one"},
+		{".apiVersion", "!has(self.selector) || (has(self.apiVersion) && self.apiVersion != '')", "is missing; a selector wants apiVersion and kind, like apps/v1 and Deployment"},
+		{".kind", "!has(self.selector) || (has(self.kind) && self.kind != '')", "is missing; a selector wants apiVersion and kind, like apps/v1 and Deployment"},
+		{".static", "!has(self.static) || size(self.static) > 0", "must not be empty; name at least one target"},
+	}
+	for _, field := range []string{"apiVersion", "kind", "namespace"} {
+		out = append(out, rule{"." + field, "!has(self.static) || !has(self." + celName(field) + ")", "goes with selector only; leave it out"})
+	}
+	return out
+}
+
+func triggerRules() []rule {
+	return []rule{
+		{"", count(triggerWays) + " > 0", "says not when to fire; add one of " + list(triggerWays)},
+		{"", count(triggerWays) + " < 2", "has more than one of " + list(triggerWays) + "; keep one, and make a trigger of each other"},
+		{".every", "!has(self.every) || duration(self.every) >= duration('" + leastEvery.String() + "')", "is too short; write " + leastEvery.String() + " or more"},
+		{".jitter", "!has(self.jitter) || has(self.every)", "goes with every only; leave it out"},
+		{".jitter", "!has(self.jitter) || !has(self.every) || duration(self.jitter) < duration(self.every)", "is not less than every; make it shorter"},
+		{".timezone", "!has(self.timezone) || has(self.cron)", "goes with cron only; leave it out"},
+		{".timezone", "!has(self.timezone) || self.timezone != 'Local'", "is not a time zone; write a name of the IANA database, like Europe/Madrid"},
+		{".cron", `!has(self.cron) || self.cron.trim().matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^ \\t]+([ \\t]+[^ \\t]+){4})$')`, "is not a cron expression; " + cronFix},
+	}
+}
+
+func (s structural) sensorRules() []rule {
+	kinds := s.kinds.sensorNames()
+	return []rule{
+		{"", count(kinds) + " > 0", "has no kind; add one of " + list(kinds)},
+		{"", count(kinds) + " < 2", "has several kinds; keep one, and make a sensor of each other"},
+		{".name", "!(self.name in " + celList(regoWords) + ")", "is a word of Rego; choose another"},
+		positiveRule("staleAfter", "leave it out, and age is not judged"),
+		positiveRule("timeout", "leave it out for 5s"),
+	}
+}
+
+func positiveRule(field, fix string) rule {
+	return rule{"." + field, fmt.Sprintf("!has(self.%s) || duration(self.%s) > duration('0s')", field, field), "must be more than 0s; " + fix}
+}
+
+// webAddress holds for a URL with a host.
+func webAddress(expr string) string {
+	return fmt.Sprintf("isURL(%s) && url(%s).getScheme() in ['http', 'https'] && url(%s).getHostname() != ''", expr, expr, expr)
+}
+
+func noUser(expr string) string { return "!" + expr + ".matches('^[a-zA-Z]+://[^/?#]*@')" }
+
+// addressRules keep passwords inside URLs out of the cluster's store, as far as a
+// rule can tell.
+func addressRules(at map[string]any) []rule {
+	var out []rule
+	for _, name := range sortedKeys(at) {
+		if isAddress(name) {
+			out = append(out, rule{"." + name, "!has(self." + name + ") || " + noUser("self."+name), "has a URL with a user in it; " + userFix})
+		}
+	}
+	return out
+}
+
+// isAddress tells whether a field of that name is a URL, in every configuration.
+func isAddress(field string) bool { return field == "url" || field == "address" }
+
+// one holds where exactly one of the fields is there.
+func one(fields ...string) string { return count(fields) + " == 1" }
+
+// count is how many of the fields are there.
+func count(fields []string) string {
+	has := make([]string, len(fields))
+	for i, f := range fields {
+		has[i] = "has(self." + celName(f) + ")"
+	}
+	return "[" + strings.Join(has, ", ") + "].filter(x, x).size()"
+}
+
+func celList(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = "'" + word + "'"
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// celName is a field as CEL spells it: some words are CEL's own.
+func celName(field string) string {
+	words := []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while"}
+	if slices.Contains(words, field) {
+		return "__" + field + "__"
+	}
+	return strings.NewReplacer("__", "__underscores__", ".", "__dot__", "-", "__dash__", "/", "__slash__").Replace(field)
+}
