@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/with"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -14,6 +16,9 @@ type Env struct {
 	// Local runs workloads as processes; nil where nothing does, and then the verbs
 	// that need it are not offered.
 	Local *local.Orchestrator
+	// Kubernetes acts on a cluster; nil where there is none. Where both are there, the
+	// cluster is what verbs act on.
+	Kubernetes *kubernetes.Cluster
 	// Publish puts an event into the inboxes of this process.
 	Publish func(context.Context, engine.Event) error
 	// Credentials finds what to send in the Authorization header of a request that an
@@ -35,16 +40,27 @@ type Kind struct {
 	OneShot   bool
 	// New makes the actuator; nil where the environment has nothing for it to act on.
 	New func(Env) engine.Actuator
+	// Needs are what the verb must be allowed on a cluster; nil where it needs nothing.
+	Needs func(kubernetes.Subject, map[string]any) []kubernetes.Need
 }
 
 // Verbs maps each verb to how it is carried out: one line an adapter.
 var Verbs = map[string]Kind{
-	"scale":      {With: with[local.ScaleWith], Claim: claim("replicas"), Direction: scaleDirection, New: onLocal(local.ScaleActuator)},
-	"traffic":    {With: with[local.TrafficWith], Claim: claim("traffic"), New: onLocal(local.TrafficActuator)},
-	"restart":    {With: with[local.RestartWith], Claim: claim("pods"), Deadline: 5 * time.Minute, New: onLocal(local.RestartActuator)},
-	"webhook":    {With: with[WebhookWith], OneShot: true, New: newWebhook},
-	"event.send": {With: with[EventWith], OneShot: true, New: newEvent},
+	"scale":        {With: params[with.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
+	"autoscaler":   {With: params[with.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
+	"place":        {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(nil, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
+	"traffic":      {With: params[with.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
+	"restart":      {With: params[with.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
+	"model.serve":  {With: params[with.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(nil, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
+	"workflow.run": {With: params[with.WorkflowRun], Claim: kubernetes.WorkflowClaim, Deadline: kubernetes.WorkflowDeadline, New: on(nil, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
+	"apply":        {With: params[with.Apply], Claim: with.ApplyClaim, New: on(nil, kubernetes.Apply)},
+	"annotate":     {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
+	"webhook":      {With: params[WebhookWith], OneShot: true, New: newWebhook},
+	"event.send":   {With: params[EventWith], OneShot: true, New: newEvent},
 }
+
+// rollout is how long the pods of a workload may take to be replaced.
+const rollout = 5 * time.Minute
 
 // Offer is the verbs that can be carried out in an environment.
 func Offer(env Env) map[string]engine.Verb {
@@ -71,18 +87,23 @@ func Parameters() map[string]func() any {
 	return out
 }
 
-func with[T any]() any { return new(T) }
+func params[T any]() any { return new(T) }
 
 func claim(name string) func(map[string]any) string {
 	return func(map[string]any) string { return name }
 }
 
-func onLocal[A engine.Actuator](make func(*local.Orchestrator) A) func(Env) engine.Actuator {
+// on makes a verb's actuator for whichever orchestrator is there; nil stands for one
+// that can't do it.
+func on(locally func(*local.Orchestrator) engine.Actuator, inCluster func(*kubernetes.Cluster) engine.Actuator) func(Env) engine.Actuator {
 	return func(env Env) engine.Actuator {
-		if env.Local == nil {
-			return nil
+		switch {
+		case env.Kubernetes != nil && inCluster != nil:
+			return inCluster(env.Kubernetes)
+		case env.Kubernetes == nil && env.Local != nil && locally != nil:
+			return locally(env.Local)
 		}
-		return make(env.Local)
+		return nil
 	}
 }
 

@@ -108,7 +108,8 @@ func (a *agent) follow(ctx context.Context, actuator Actuator, change Change) Ou
 func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, out Outcome) Outcome {
 	out.Applied = true
 	verifier, can := actuator.(Verifier)
-	for wait := verifyFirst; can && out.Status == Running; wait = min(2*wait, verifyMost) {
+	began := a.host.Clock.Now()
+	for wait := verifyFirst; can && out.Status == Running; wait = min(2*wait, verifyPause(a.host.Clock.Now().Sub(began))) {
 		if !a.sleep(ctx, wait) {
 			out = Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail, Applied: true}
 			break
@@ -130,6 +131,12 @@ func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, ou
 		out.Detail += a.undo(actuator, change)
 	}
 	return out
+}
+
+// verifyPause is the longest pause before an act that has gone on for so long is
+// looked at again: one that takes hours need not be asked every two seconds.
+func verifyPause(since time.Duration) time.Duration {
+	return min(max(verifyMost, since/20), 30*time.Second)
 }
 
 // undoDeadline bounds the putting back of an act that failed.

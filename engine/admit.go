@@ -87,7 +87,7 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 		c.change.Identity, c.change.Proposal = c.Identity, c.Proposal
 		c.decision.Identity, c.decision.DryRun = c.Identity, a.spec.Mode == DryRun
 		in := a.intent(c, firing, now)
-		a.memoryOf(in.Target).counted(in, a.spec.Guards.horizon())
+		a.memoryOf(in.Target).counted(in, a.spec.Guards.Horizon())
 		if a.touched != nil {
 			a.touched[in.Target] = true
 		}

@@ -95,7 +95,7 @@ func (a *agent) remember(ctx context.Context) error {
 		return nil
 	}
 	now := a.host.Clock.Now()
-	r, err := a.host.Journal.Remember(ctx, a.name, now.Add(-a.spec.Guards.horizon()))
+	r, err := a.host.Journal.Remember(ctx, a.name, now.Add(-a.spec.Guards.Horizon()))
 	if err != nil {
 		return fmt.Errorf("read the agent's memory: %w", err)
 	}
@@ -108,7 +108,7 @@ func (a *agent) remember(ctx context.Context) error {
 		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
 	a.mu.Lock()
-	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.horizon())
+	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.Horizon())
 	a.mu.Unlock()
 	a.open, a.remembers = open, true
 	a.reclaim(r, now)
@@ -187,7 +187,7 @@ func (a *agent) forgetTarget(id TargetID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m := a.memories[id]; m != nil {
-		m.forget(a.host.Clock.Now().Add(-a.spec.Guards.horizon()))
+		m.forget(a.host.Clock.Now().Add(-a.spec.Guards.Horizon()))
 		if len(m.acts) == 0 && len(m.doc) == 0 && len(m.wrote) == 0 {
 			delete(a.memories, id)
 		}

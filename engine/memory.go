@@ -153,8 +153,9 @@ func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memor
 	return out
 }
 
-// horizon is how far back the guards of an agent look.
-func (g *Guards) horizon() time.Duration {
+// Horizon is how far back the guards of an agent look: what it did before that, they
+// don't count.
+func (g *Guards) Horizon() time.Duration {
 	h := time.Duration(0)
 	for _, d := range g.Cooldown {
 		h = max(h, d)

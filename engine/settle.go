@@ -22,11 +22,25 @@ const (
 // workflow) is followed to its end. Until it is settled, an intent holds its claim.
 func (a *agent) settle(ctx context.Context) {
 	a.concludeLate(ctx)
+	if len(a.open) == 0 {
+		return
+	}
+	fleetCtx, cancel := context.WithTimeout(ctx, fleetDeadline)
+	fleet, err := callFleet(fleetCtx, a.spec.Fleet)
+	cancel()
+	if err != nil {
+		a.log.Warn("intents found open can't be settled yet", "intents", len(a.open), "error", err)
+		return
+	}
+	targets := make(map[TargetID]*Target, len(fleet))
+	for i := range fleet {
+		targets[fleet[i].ID()] = &fleet[i]
+	}
 	settled := make([]bool, len(a.open))
 	parallel(a.host.Concurrency, len(a.open), func(i int) {
 		one, cancel := context.WithTimeout(ctx, planDeadline)
 		defer cancel()
-		settled[i] = a.settleOne(one, a.open[i])
+		settled[i] = a.settleOne(one, a.open[i], targets)
 	})
 	var left []Intent
 	for i, in := range a.open {
@@ -37,7 +51,7 @@ func (a *agent) settle(ctx context.Context) {
 	a.open = left
 }
 
-func (a *agent) settleOne(ctx context.Context, in Intent) bool {
+func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*Target) bool {
 	now := a.host.Clock.Now()
 	end := func(status Status, format string, args ...any) bool {
 		a.log.Info("settled an intent found open", "target", in.Target, "verb", in.Primitive, "identity", in.Identity, "outcome", status)
@@ -63,6 +77,9 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 		return true
 	}
 	in.Change.Identity = in.Identity
+	if t := targets[in.Target]; t != nil { // the journal knows no more than its name
+		in.Change.Proposal.Target = *t
+	}
 	if resumer, can := verb.Actuator.(Resumer); can {
 		begun, err := callResume(ctx, resumer, in.Change)
 		switch {
@@ -78,9 +95,13 @@ func (a *agent) settleOne(ctx context.Context, in Intent) bool {
 	}
 	change, err := callPlan(ctx, verb.Actuator, in.Change.Proposal)
 	switch {
-	case err != nil:
+	case err != nil && (ctx.Err() != nil || MayPass(err)):
 		a.log.Warn("an intent found open can't be settled yet", "target", in.Target, "verb", in.Primitive, "error", err)
 		return false
+	case err != nil && targets[in.Target] == nil:
+		return end(Abandoned, "its target is not there any more")
+	case err != nil:
+		return end(Abandoned, "not to be found in place after a restart: %v", err)
 	case change.NoOp:
 		return end(Done, "found in place after a restart: %s", change.Diff)
 	}

@@ -45,6 +45,7 @@ var Kinds = map[string]Kind{
 	"scrape":     kind(newScrape),
 	"http":       kind(newHTTP),
 	"workload":   kind(newWorkload),
+	"object":     kind(newObject),
 }
 
 // Configs is what reading manifests needs of Kinds.

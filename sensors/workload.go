@@ -3,43 +3,98 @@ package sensors
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // WorkloadConfig samples what the orchestrator knows of the target itself.
+//
+// The value is a number; `image` and `condition` are strings.
 type WorkloadConfig struct {
-	Field string `json:"field" required:"true" enum:"desired,ready,unavailable,restarts" doc:"desired or ready replicas; unavailable: desired but not ready; restarts: of all pods together"`
-}
-
-type workload struct {
-	of     engine.Orchestrator
-	number func(engine.Workload) int
+	Field     string `json:"field" required:"true" enum:"desired,ready,unavailable,restarts,nodes,image,condition" doc:"desired or ready replicas; unavailable: desired but not ready; restarts: of all pods together; nodes: how many different ones the pods are on; image: of the pods, several with commas between; condition: the status of one"`
+	Condition string `json:"condition,omitempty" doc:"with field condition: its type, as in Available; the value is True, False or Unknown"`
 }
 
 // ValueType is the JSON type that the signal's value has.
-func (*WorkloadConfig) ValueType() string { return "number" }
+func (c *WorkloadConfig) ValueType() string {
+	if c.Field == "image" || c.Field == "condition" {
+		return "string"
+	}
+	return "number"
+}
+
+// Check finds a condition without its field, and the other way round.
+func (c *WorkloadConfig) Check() []string {
+	switch {
+	case c.Field == "condition" && c.Condition == "":
+		return []string{"condition: say which, as in Available"}
+	case c.Field != "condition" && c.Condition != "":
+		return []string{"condition: goes with field: condition; drop it, or change the field"}
+	}
+	return nil
+}
+
+type workload struct {
+	*WorkloadConfig
+	of   engine.Orchestrator
+	read func(engine.Workload) any // nil where there is no value
+}
 
 func newWorkload(c *WorkloadConfig, env Env) (engine.Sensor, error) {
 	if env.Workloads == nil {
 		return nil, errors.New("no orchestrator runs here, so there are no workloads to look at; use another kind of sensor")
 	}
-	numbers := map[string]func(engine.Workload) int{
-		"desired":     func(w engine.Workload) int { return w.Desired },
-		"ready":       func(w engine.Workload) int { return w.Ready },
-		"unavailable": func(w engine.Workload) int { return max(0, w.Desired-w.Ready) },
-		"restarts":    func(w engine.Workload) int { return w.Restarts },
+	if mistakes := c.Check(); len(mistakes) > 0 {
+		return nil, errors.New(strings.Join(mistakes, "; "))
 	}
-	number, ok := numbers[c.Field]
+	fields := map[string]func(engine.Workload) any{
+		"desired":     func(w engine.Workload) any { return float64(w.Desired) },
+		"ready":       func(w engine.Workload) any { return float64(w.Ready) },
+		"unavailable": func(w engine.Workload) any { return float64(max(0, w.Desired-w.Ready)) },
+		"restarts":    func(w engine.Workload) any { return float64(w.Restarts) },
+		"nodes":       nodes,
+		"image":       image,
+		"condition":   c.status,
+	}
+	read, ok := fields[c.Field]
 	if !ok {
-		return nil, errors.New("field: must be one of desired, ready, unavailable, restarts")
+		return nil, errors.New("field: must be one of desired, ready, unavailable, restarts, nodes, image, condition")
 	}
-	return &workload{of: env.Workloads, number: number}, nil
+	return &workload{WorkloadConfig: c, of: env.Workloads, read: read}, nil
+}
+
+// nodes counts a pod that waits for a node on none.
+func nodes(w engine.Workload) any {
+	var names []string
+	for _, p := range w.Pods {
+		if p.Node != "" {
+			names = append(names, p.Node)
+		}
+	}
+	slices.Sort(names)
+	return float64(len(slices.Compact(names)))
+}
+
+func image(w engine.Workload) any {
+	if len(w.Images) == 0 {
+		return nil
+	}
+	return strings.Join(w.Images, ",")
+}
+
+func (c *WorkloadConfig) status(w engine.Workload) any {
+	status, ok := w.Conditions[c.Condition]
+	if !ok {
+		return nil
+	}
+	return status
 }
 
 // Sample asks the orchestrator, which answers from memory. A workload that it
-// does not know is Empty.
+// does not know is Empty, as is a value that the workload does not have.
 func (s *workload) Sample(_ context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
 	for i := range fleet {
@@ -48,7 +103,12 @@ func (s *workload) Sample(_ context.Context, at time.Time, fleet []engine.Target
 			out[i] = engine.Signal{State: engine.Empty, Problem: "the orchestrator runs no such workload"}
 			continue
 		}
-		out[i] = engine.Signal{State: engine.OK, Value: float64(s.number(w)), At: at}
+		value := s.read(w)
+		if value == nil {
+			out[i] = engine.Signal{State: engine.Empty, Problem: strings.TrimSpace("the workload has no " + s.Field + " " + s.Condition)}
+			continue
+		}
+		out[i] = engine.Signal{State: engine.OK, Value: value, At: at}
 	}
 	return out, nil
 }

@@ -58,7 +58,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
-		newDemo(), newDigits(), newOPA(), newReference(),
+		newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(),
 	)
 	return root
 }

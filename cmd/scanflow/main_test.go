@@ -11,14 +11,22 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "scanflow" {
 		os.Exit(run(os.Args[1:]))
 	}
-	testscript.Main(m, map[string]func(){"scanflow": func() { os.Exit(run(os.Args[1:])) }})
+	testscript.Main(withCluster{m}, map[string]func(){"scanflow": func() { os.Exit(run(os.Args[1:])) }})
 }
+
+// withCluster stops the control plane that tests shared, once they have run.
+type withCluster struct{ *testing.M }
+
+// Run runs the tests.
+func (m withCluster) Run() int { return testcluster.Run(m.M) }
 
 // binary is this test binary under the name by which it is scanflow itself: for
 // processes that a test starts, signals and kills, and that start others in turn.

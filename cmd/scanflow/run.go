@@ -33,16 +33,20 @@ type runFlags struct {
 	prometheus string
 	listen     string
 	tokenFile  string
+	cluster    clusterFlags
 }
 
 func newRun() *cobra.Command {
 	var o runFlags
 	c := &cobra.Command{
-		Use:   "run -f DIR|FILE...",
+		Use:   "run -f DIR|FILE... | run --kubernetes",
 		Short: "Run agents until told to stop",
 		Long: `Runs the agents of the manifests given, and takes up changes of manifests,
 workloads and policies while it runs. A change that is not right in every part is
 refused as a whole, and what ran before runs on.
+
+With --kubernetes, the agents are those of the cluster (kubectl get agents), and so
+are their targets. Several replicas may run: one leads, the others stand by.
 
 On SIGTERM it finishes the acts under way, or leaves them to the next start, and
 ends within 15 s. Pods of the local orchestrator run on, and are adopted by the
@@ -65,12 +69,13 @@ next start, unless --stop-pods is given.`,
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8282", "address of health, metrics and API")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback")
+	o.cluster.add(c)
 	return c
 }
 
 func runAgents(ctx context.Context, o *runFlags) error {
-	if len(o.manifests) == 0 {
-		return errNoManifests
+	if err := o.cluster.check(o); err != nil {
+		return err
 	}
 	log, err := o.logs.logger()
 	if err != nil {
@@ -90,25 +95,36 @@ func runAgents(ctx context.Context, o *runFlags) error {
 			return errors.New("--prometheus: wants a base URL like http://127.0.0.1:9090")
 		}
 	}
+	inCluster, err := o.cluster.options()
+	if err != nil {
+		return err
+	}
 	listener, err := server.Listen(ctx, o.listen)
 	if err != nil {
 		return err
 	}
 	var sys *wiring.System
-	metrics := server.NewMetrics(server.Sources{
+	sources := server.Sources{
 		Version: version(),
-		Agents:  func() []engine.AgentStatus { return sys.Host.Agents() },
+		Agents:  func() []engine.AgentStatus { return sys.Agents() },
 		Policy:  func() server.PolicyStatus { return policyStatus(sys) },
 		Manifests: func() server.ReloadStatus {
 			r := sys.Reload()
 			return server.ReloadStatus{LastError: errorText(r.Err), Successes: r.Successes, Failures: r.Failures}
 		},
 		Journal: func() server.JournalStatus { return journalStatus(sys) },
-	})
+	}
+	if inCluster != nil {
+		sources.Manifests = nil // each agent's own status says how its resource stands
+		sources.Cluster = func() server.ClusterStatus {
+			return server.ClusterStatus{Leading: sys.Leading(), Requests: inCluster.Client.Requests()}
+		}
+	}
+	metrics := server.NewMetrics(sources)
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: o.policies, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
+		Prometheus: o.prometheus, Kubernetes: inCluster, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -117,7 +133,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
 		Ready: func() []string { return notReady(sys) }, API: api(sys),
 	})
-	log.Info("running", "address", web.Addr(), "agents", len(sys.Host.Agents()), "policies", sys.Policies.Status().Revision)
+	log.Info("running", "address", web.Addr(), "agents", len(sys.Agents()), "policies", sys.Policies.Status().Revision)
 	<-ctx.Done()
 	log.Info("stopping")
 	err = sys.Close(ctx)
@@ -167,7 +183,8 @@ func notReady(sys *wiring.System) []string {
 	if err := sys.Journal.Health(); err != nil {
 		why = append(why, err.Error()+" (nothing is done until then)")
 	}
-	for _, a := range sys.Host.Agents() {
+	why = append(why, sys.Unready()...)
+	for _, a := range sys.Agents() {
 		if a.Interval > 0 && a.LastFiring.IsZero() {
 			why = append(why, "agent "+a.Agent+" has not fired yet")
 		}
@@ -178,7 +195,7 @@ func notReady(sys *wiring.System) []string {
 // api is what the process shows to those who may see it.
 func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		"/v1/agents":   func(*http.Request) (any, error) { return sys.Host.Agents(), nil },
+		"/v1/agents":   func(*http.Request) (any, error) { return sys.Agents(), nil },
 		"/v1/policies": func(*http.Request) (any, error) { return policyStatus(sys), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) {
 			q := r.URL.Query()

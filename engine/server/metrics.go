@@ -34,7 +34,15 @@ type Sources struct {
 	// Manifests is how the re-reading of manifests and workloads stands.
 	Manifests func() ReloadStatus
 	Journal   func() JournalStatus
+	Cluster   func() ClusterStatus
 	Version   string
+}
+
+// ClusterStatus is how a process that serves a Kubernetes cluster stands.
+type ClusterStatus struct {
+	Leading bool
+	// Requests counts those sent to the API server, watches apart, by HTTP method.
+	Requests map[string]int64
 }
 
 // PolicyStatus is how the loading of the policies stands.
@@ -77,6 +85,7 @@ type Metrics struct {
 	revision, loaded, attempted, reloads *prometheus.Desc
 	reloadOK, journalBytes, journalOK    *prometheus.Desc
 	manifestReloads, manifestOK          *prometheus.Desc
+	leader, requests                     *prometheus.Desc
 
 	mu    sync.Mutex
 	known map[string]bool // agents that have gauges
@@ -109,6 +118,8 @@ func NewMetrics(s Sources) *Metrics {
 	m.manifestReloads = m.desc("scanflow_manifest_reloads_total", "counter", "Changes of manifests and workloads, by result.", "result")
 	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
 	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
+	m.leader = m.desc("scanflow_leader", "gauge", "1 while this process leads its installation's shard, 0 while it stands by. Only with --kubernetes.")
+	m.requests = m.desc("scanflow_kubernetes_requests_total", "counter", "Requests sent to the Kubernetes API server, watches apart. Only with --kubernetes.", "method")
 	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
 	return m
 }
@@ -183,7 +194,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 		c.Describe(ch)
 	}
 	for _, d := range []*prometheus.Desc{
-		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads,
+		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.leader, m.requests,
 	} {
 		ch <- d
 	}
@@ -217,6 +228,13 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		j := m.sources.Journal()
 		gauge(m.journalBytes, float64(j.Bytes))
 		gauge(m.journalOK, truth(j.Error == ""))
+	}
+	if m.sources.Cluster != nil {
+		c := m.sources.Cluster()
+		gauge(m.leader, truth(c.Leading))
+		for method, n := range c.Requests {
+			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), method)
+		}
 	}
 	gauge(m.build, 1, m.sources.Version)
 }

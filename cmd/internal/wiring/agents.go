@@ -62,5 +62,10 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 		}
 		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration})
 	}
+	for i, t := range spec.Triggers {
+		if _, can := around.Orchestrator.(engine.Watcher); t.Watch != nil && !can {
+			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.triggers[%d].watch", i), "there are no objects to watch here", "run with --kubernetes, or use every")})
+		}
+	}
 	return spec, errors.Join(errs...)
 }

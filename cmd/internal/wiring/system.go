@@ -38,6 +38,9 @@ type Options struct {
 	// they run on, to be adopted by the next start.
 	StopPods   bool
 	Prometheus string
+	// Kubernetes takes agents, targets and memory from a cluster; nil doesn't.
+	// Manifests and Workloads are not for it.
+	Kubernetes *KubernetesOptions
 	Observers  []engine.Observer
 	Clock      engine.Clock
 	Log        hclog.Logger
@@ -45,11 +48,12 @@ type Options struct {
 
 // System is a running engine with all that it needs.
 type System struct {
-	Host     *engine.Host
 	Journal  *journal.Journal
 	Policies *policy.Store
 	Local    *local.Orchestrator // nil where it runs no workloads
 
+	host        atomic.Pointer[engine.Host] // nil while this process only stands by
+	cluster     *cluster                    // nil outside of Kubernetes
 	opts        Options
 	credentials credentials
 	agents      atomic.Pointer[[]*manifest.Agent]
@@ -75,6 +79,9 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
+	if o.Kubernetes != nil {
+		return startKubernetes(ctx, o)
+	}
 	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
 	s.reloads.tried = contentOf(s.paths()) // before it is read: a change after that is one
 	agents, agentsErr := manifest.Read(o.Manifests, Kinds())
@@ -98,11 +105,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 
 func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads local.Workloads) error {
 	o := &s.opts
-	if err := os.MkdirAll(o.Data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
-	}
-	var err error
-	s.Journal, err = journal.Open(ctx, JournalDir(o.Data), journal.Options{Log: o.Log.Named("journal"), Clock: o.Clock, Tolerant: true})
+	err := s.openJournal(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,13 +125,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 			return err
 		}
 	}
-	s.Host = engine.NewHost(engine.Config{
-		Clock: o.Clock, Grace: agentsGrace, Journal: s.Journal, Policies: s.Policies, Observer: engine.Observers(o.Observers), Log: o.Log,
-		Verbs: actuators.Offer(actuators.Env{
-			Local: s.Local, Credentials: s.credentials.authorization, Now: o.Clock.Now,
-			Publish: func(ctx context.Context, e engine.Event) error { return s.Host.Publish(ctx, e) },
-		}),
-	})
+	s.host.Store(s.newHost(s.Journal, actuators.Env{Local: s.Local}, nil))
 	s.apply(agents, specs)
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -136,18 +133,55 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 	return nil
 }
 
+func (s *System) openJournal(ctx context.Context) error {
+	if err := os.MkdirAll(s.opts.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	var err error
+	s.Journal, err = journal.Open(ctx, JournalDir(s.opts.Data), journal.Options{Log: s.opts.Log.Named("journal"), Clock: s.opts.Clock, Tolerant: true})
+	return err
+}
+
+// newHost makes a host whose verbs act through env, filled in with what they share.
+func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
+	var h *engine.Host
+	env.Credentials, env.Now = s.credentials.authorization, s.opts.Clock.Now
+	env.Publish = func(ctx context.Context, e engine.Event) error { return h.Publish(ctx, e) }
+	if env.Kubernetes != nil {
+		env.Kubernetes.Publish = env.Publish
+	}
+	h = engine.NewHost(engine.Config{
+		Clock: s.opts.Clock, Grace: agentsGrace, Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
+		Verbs: actuators.Offer(env), Watcher: watcher,
+	})
+	return h
+}
+
 // apply runs these agents in place of those before.
 func (s *System) apply(agents []*manifest.Agent, specs []engine.Spec) {
 	s.credentials.set(agents)
 	s.agents.Store(&agents)
-	s.Host.Apply(specs)
+	if h := s.host.Load(); h != nil {
+		h.Apply(specs)
+	}
+}
+
+// Agents says how each agent that runs here stands.
+func (s *System) Agents() []engine.AgentStatus {
+	if h := s.host.Load(); h != nil {
+		return h.Agents()
+	}
+	return nil
 }
 
 // surroundings are what the agents of this system sense through.
 func (s *System) surroundings() Surroundings {
 	around := Surroundings{Prometheus: s.opts.Prometheus, Log: s.opts.Log}
-	if s.Local != nil {
+	switch {
+	case s.Local != nil:
 		around.Orchestrator = s.Local
+	case s.cluster != nil:
+		around.Orchestrator = s.cluster.view
 	}
 	return around
 }
@@ -164,15 +198,19 @@ const (
 // else, in the reverse order of the start.
 func (s *System) Close(ctx context.Context) error {
 	var errs []error
-	if s.Host != nil {
-		s.Host.Closing() // a reload that is under way starts nothing more
+	host := s.host.Load()
+	if host != nil {
+		host.Closing() // a reload that is under way starts nothing more
 	}
 	if s.stop != nil {
 		s.stop()
-		s.watches.Wait()
+		s.watches.Wait() // in a cluster, the term ends in here
 	}
-	if s.Host != nil {
-		s.Host.Close()
+	if host != nil {
+		host.Close()
+	}
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.close(ctx))
 	}
 	if s.Local != nil {
 		ending := local.Detach

@@ -44,17 +44,7 @@ func (u Unfit) Error() string { return strings.Join(u, "\n") }
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	var unfit Unfit
 	for _, a := range agents {
-		present := []string{}
-		for i, s := range a.Spec.Strategies {
-			if !rev.Has(s) {
-				unfit = append(unfit, a.Mistaken(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).String())
-				continue
-			}
-			present = append(present, s)
-		}
-		for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
-			unfit = append(unfit, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
-		}
+		unfit = append(unfit, unfitStrategies(a, rev)...)
 	}
 	if schema := manifest.GuardSchema(agents); schema != nil {
 		for _, m := range rev.CheckGuards(schema) {
@@ -63,6 +53,23 @@ func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	}
 	if len(unfit) == 0 {
 		return nil
+	}
+	return unfit
+}
+
+// unfitStrategies are the reasons for which one agent can't run its strategies.
+func unfitStrategies(a *manifest.Agent, rev *policy.Revision) Unfit {
+	var unfit Unfit
+	present := []string{}
+	for i, s := range a.Spec.Strategies {
+		if !rev.Has(s) {
+			unfit = append(unfit, a.Mistaken(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).String())
+			continue
+		}
+		present = append(present, s)
+	}
+	for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
+		unfit = append(unfit, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
 	}
 	return unfit
 }

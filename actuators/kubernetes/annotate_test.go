@@ -1,0 +1,57 @@
+package kubernetes
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+func notes(m map[string]any) map[string]any { return map[string]any{"annotations": m} }
+
+func TestAnnotateKeepsWhatItSetBefore(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	verb := Annotate(b.Cluster)
+	first := done(t, verb, proposal("annotate", target, notes(map[string]any{"example.com/a": "1"})))
+	require.Equal(t, "Deployment "+b.ns+"/web: metadata.annotations['example.com/a'] none -> 1", first.Diff)
+	anotherSecond(t) // so that it shows that we wrote after the author
+	done(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/c": "3"}))))
+	second := done(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/b": "2", "example.com/other": "ours"}))))
+	require.Contains(t, second.Diff, "metadata.annotations['example.com/b'] none -> 2")
+	got := b.read(t, "apps/v1", "Deployment", "web").GetAnnotations()
+	require.Equal(t, []string{"1", "2", "ours", "kept"}, []string{got["example.com/a"], got["example.com/b"], got["example.com/other"], got["scanflow.dev/note"]})
+	require.True(t, plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/a": "1"})))).NoOp)
+}
+
+func TestAnnotateAndOthers(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	verb := Annotate(b.Cluster)
+	p := proposal("annotate", target, notes(map[string]any{"example.com/other": "ours"}))
+	require.Contains(t, plannedOf(t, verb, p).Diff, "dropped -> ours, taken over from kubectl-create (Update, 20")
+	done(t, verb, p)
+	b.merge(t, "kubectl-annotate", "apps/v1", "Deployment", "web", `{"metadata": {"annotations": {"example.com/other": "theirs"}}}`)
+	_, err := verb.Plan(testContext(t), later(p))
+	var owned *OwnedError
+	require.ErrorAs(t, err, &owned)
+	require.Contains(t, err.Error(), "metadata.annotations['example.com/other'] belongs to kubectl-annotate (Update, 20")
+
+	for _, key := range []string{"kubernetes.io/x", "kubectl.kubernetes.io/restartedAt", "node.k8s.io/x", "scanflow.dev/take-over", "no key/at all"} {
+		_, err := verb.Plan(testContext(t), proposal("annotate", target, notes(map[string]any{key: "x"})))
+		require.ErrorContains(t, err, "annotations."+key)
+	}
+
+	change := plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/new": "x"}))))
+	require.NoError(t, b.deployments(t).Delete(testContext(t), "web", metav1.DeleteOptions{}))
+	_, err = verb.Apply(testContext(t), change)
+	require.Error(t, err)
+	require.False(t, engine.MayPass(err))
+	_, err = b.deployments(t).Get(testContext(t), "web", metav1.GetOptions{})
+	require.True(t, apierrors.IsNotFound(err), "what was deleted is not made again")
+}

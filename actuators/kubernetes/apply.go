@@ -1,0 +1,117 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// Apply is the verb `apply`: any object in the target's namespace, but of the kinds
+// that give power. A field that it set before and that is no longer given is
+// removed, unless somebody else owns it too.
+func Apply(c *Cluster) engine.Actuator { return applier{c} }
+
+var _ engine.Verifier = applier{}
+
+type applier struct{ *Cluster }
+
+// Plan asks the API server what the object would come to.
+func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	var w with.Apply
+	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
+		return engine.Change{}, err
+	}
+	want := &unstructured.Unstructured{Object: plain(w.Object).(map[string]any)} // a copy, and not empty
+	if ns := want.GetNamespace(); ns != "" && ns != p.Target.Namespace {
+		return engine.Change{}, refuse(p, []string{fmt.Sprintf("with.object.metadata.namespace: %s is not the target's; write %s, or leave it out", ns, p.Target.Namespace)})
+	}
+	kind, version, name := want.GetKind(), want.GetAPIVersion(), want.GetName()
+	mapping, err := a.Client.Kinds.Find(version, kind)
+	if err != nil {
+		return engine.Change{}, fmt.Errorf("apply %s %s: %w", kind, name, err)
+	}
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return engine.Change{}, refuse(p, []string{fmt.Sprintf("with.object.kind: a %s is of the whole cluster, and no policy may write that; let a person apply it", kind)})
+	}
+	set := want.Object
+	for _, field := range []string{"apiVersion", "kind"} {
+		delete(set, field)
+	}
+	unstructured.RemoveNestedField(set, "metadata", "name")
+	unstructured.RemoveNestedField(set, "metadata", "namespace")
+	o, err := a.get(ctx, version, kind, p.Target.Namespace, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		set = merged(map[string]any{"metadata": managedByUs()}, set)
+		write := write{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
+		return planned(p, false, "make "+write.String(), writePlan{Write: write, Creates: true})
+	case err != nil:
+		return engine.Change{}, fmt.Errorf("apply: %w", err)
+	}
+	write := writeTo(o, "apply", keepLabel(o, set))
+	write.APIVersion = version // the version that the fields are written in
+	change, err := a.plannedWrite(ctx, p, o, write)
+	if err != nil || change.NoOp {
+		return change, err
+	}
+	return change, a.othersOfOurs(o, write)
+}
+
+// keepLabel names the label again that marks what we made: left out, it would go.
+func keepLabel(o *object, set map[string]any) map[string]any {
+	own, _, _ := unstructured.NestedStringMap(ownOf(o, managerOf("apply")), "metadata", "labels")
+	if own["app.kubernetes.io/managed-by"] != "scanflow" {
+		return set
+	}
+	return merged(map[string]any{"metadata": managedByUs()}, set)
+}
+
+// othersOfOurs refuses fields that another verb has written: its claim, and the
+// guards of that, must not be got around.
+func (a applier) othersOfOurs(o *object, w write) error {
+	for _, c := range changesBetween(w.Before, w.Set) {
+		for _, by := range writersAt(o, c.path) {
+			if by.ours() && by.Manager != w.Manager && !slices.ContainsFunc(writersAt(o, c.path), func(x writer) bool { return x.Manager == w.Manager }) {
+				return fmt.Errorf("apply %s: %w", w, &OwnedError{Field: c.name(), Owner: by.String(), Fix: "leave it out of the object, and use that verb"})
+			}
+		}
+	}
+	return nil
+}
+
+// Apply writes the object.
+func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[writePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := a.apply(ctx, plan.Write); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is written", plan.Write)}, nil
+}
+
+// Verify is done if the fields are still those.
+func (a applier) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	_, w, still, err := a.stillWritten(ctx, c)
+	switch {
+	case err != nil:
+		return engine.Outcome{}, err
+	case !still:
+		return overwritten(w), nil
+	}
+	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is written", w)}, nil
+}
+
+// Undo puts an object that was there back to what it was.
+func (a applier) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return a.undoWrite(ctx, c)
+}

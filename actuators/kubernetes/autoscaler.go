@@ -1,0 +1,198 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// Bounds is the verb `autoscaler`: the bounds and the metrics of whatever scales a
+// target by itself, made if nothing does.
+func Bounds(c *Cluster) engine.Actuator { return bounder{c} }
+
+var _ engine.Verifier = bounder{}
+
+type bounder struct{ *Cluster }
+
+// Plan finds the autoscaler, or plans one, with the fields that are given.
+func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	var w with.Autoscaler
+	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
+		return engine.Change{}, err
+	}
+	id := p.Target.ID()
+	fail := func(err error) (engine.Change, error) {
+		return engine.Change{}, fmt.Errorf("autoscaler %s: %w", id, err)
+	}
+	owner, owned, err := b.View.AutoscalerOf(ctx, id)
+	if err != nil {
+		return fail(err)
+	}
+	kind, name, err := which(w, owner, owned, id)
+	if err != nil {
+		return fail(err)
+	}
+	names := fieldsOf(kind)
+	set, err := names.set(w)
+	if err != nil {
+		return fail(err)
+	}
+	o, err := b.get(ctx, names.apiVersion, kind, id.Namespace, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return b.planNew(p, w, names, kind, name, set)
+	case err != nil:
+		return fail(err)
+	}
+	if err := names.fits(o, w, p.Target); err != nil {
+		return fail(err)
+	}
+	write := writeTo(o, "autoscaler", merged(ownOf(o, managerOf("autoscaler")), set))
+	return b.plannedWrite(ctx, p, o, write)
+}
+
+// which is the autoscaler that is meant. Two would fight over one target.
+func which(w with.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
+	if owned && (w.Kind != "" && w.Kind != owner.Kind || w.Name != "" && w.Name != owner.Name) {
+		return "", "", &OwnedError{
+			Field: "the replicas of " + id.String(), Owner: owner.String(),
+			Fix: "leave kind and name out to change that one, or delete it",
+		}
+	}
+	return cmp.Or(w.Kind, owner.Kind, with.HorizontalPodAutoscaler), cmp.Or(w.Name, owner.Name, id.Name), nil
+}
+
+func (b bounder) planNew(p engine.Proposal, w with.Autoscaler, f scalerFields, kind, name string, set map[string]any) (engine.Change, error) {
+	var missing []string
+	if w.Max == nil {
+		missing = append(missing, fmt.Sprintf("with.max: there is no %s %s yet; set it, to make one", kind, name))
+	}
+	if len(w.Metrics)+len(w.Triggers) == 0 {
+		missing = append(missing, fmt.Sprintf("with.%s: there is no %s %s yet; set them, to make one", f.signals, kind, name))
+	}
+	if err := refuse(p, missing); err != nil {
+		return engine.Change{}, err
+	}
+	spec := set["spec"].(map[string]any)
+	spec["scaleTargetRef"] = map[string]any{"apiVersion": p.Target.APIVersion, "kind": p.Target.Kind, "name": p.Target.Name}
+	set["metadata"] = managedByUs()
+	write := write{APIVersion: f.apiVersion, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("autoscaler"), Set: set}
+	lowest := "its kind's fewest"
+	if w.Min != nil {
+		lowest = fmt.Sprint(*w.Min)
+	}
+	diff := fmt.Sprintf("make %s: %s to %d replicas, by %d %s", write, lowest, *w.Max, len(w.Metrics)+len(w.Triggers), f.signals)
+	return planned(p, false, diff, writePlan{Write: write, Creates: true})
+}
+
+// managedByUs is the label of what we make.
+func managedByUs() map[string]any {
+	return map[string]any{"labels": map[string]any{"app.kubernetes.io/managed-by": "scanflow"}}
+}
+
+// scalerFields are what a kind of autoscaler calls its fields, below spec.
+type scalerFields struct {
+	apiVersion, min, max, signals string
+	leastMin, leastMax            int // where the object doesn't say
+}
+
+func fieldsOf(kind string) scalerFields {
+	if kind == with.ScaledObject {
+		return scalerFields{kedaVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
+	}
+	return scalerFields{hpaVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
+}
+
+// set is the fields that are given.
+func (f scalerFields) set(w with.Autoscaler) (map[string]any, error) {
+	spec := map[string]any{}
+	if w.Min != nil {
+		spec[f.min] = int64(*w.Min)
+	}
+	if w.Max != nil {
+		spec[f.max] = int64(*w.Max)
+	}
+	given := w.Metrics
+	switch {
+	case w.Metrics != nil && f.signals != "metrics":
+		return nil, errors.New("with.metrics: the target's autoscaler is a ScaledObject; set triggers")
+	case w.Triggers != nil && f.signals != "triggers":
+		return nil, errors.New("with.triggers: the target's autoscaler is a HorizontalPodAutoscaler; set metrics, or kind: ScaledObject where it has none yet")
+	case w.Triggers != nil:
+		given = w.Triggers
+	}
+	if given != nil {
+		spec[f.signals] = plain(given)
+	}
+	return map[string]any{"spec": spec}, nil
+}
+
+// fits tells whether the autoscaler that is there scales the target, and whether its
+// bounds fit together with what it keeps.
+func (f scalerFields) fits(o *object, w with.Autoscaler, t engine.Target) error {
+	ref := fieldPath{"spec", "scaleTargetRef"}
+	kind, name := append(ref, "kind").text(o.Object), append(ref, "name").text(o.Object)
+	if kind == "" && o.GetKind() == with.ScaledObject {
+		kind = "Deployment"
+	}
+	if kind != t.Kind || name != t.Name {
+		return fmt.Errorf("%s %s scales the %s %s; give another name", o.GetKind(), o.GetName(), kind, name)
+	}
+	bound := func(given *int, field string, least int) int64 {
+		if given != nil {
+			return int64(*given)
+		}
+		if n, ok := (fieldPath{"spec", field}).integer(o.Object); ok {
+			return n
+		}
+		return int64(least)
+	}
+	low, high := bound(w.Min, f.min, f.leastMin), bound(w.Max, f.max, f.leastMax)
+	if low > high {
+		return fmt.Errorf("%s %s would have a min of %d above its max of %d; set both", o.GetKind(), o.GetName(), low, high)
+	}
+	return nil
+}
+
+// Apply writes the autoscaler.
+func (b bounder) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[writePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := b.apply(ctx, plan.Write); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is written", plan.Write)}, nil
+}
+
+// Verify is done if the fields are still those. A ScaledObject that KEDA calls not
+// ready is waited for: KEDA may not have seen the change yet.
+func (b bounder) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	o, w, still, err := b.stillWritten(ctx, c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if !still {
+		return overwritten(w), nil
+	}
+	for _, condition := range each(o.Object, "status", "conditions") {
+		text := func(name string) string { return fieldPath{name}.text(condition) }
+		if text("type") == "Ready" && text("status") == "False" {
+			return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is not ready: %s: %s", w, text("reason"), text("message"))}, nil
+		}
+	}
+	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is written", w)}, nil
+}
+
+// Undo puts an autoscaler that was there back to what it was.
+func (b bounder) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return b.undoWrite(ctx, c)
+}

@@ -1,0 +1,245 @@
+package kubernetes
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+const hpa = `
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: by-load}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 2
+  maxReplicas: 8
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+`
+
+const scaledObject = `
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: by-queue, annotations: {autoscaling.keda.sh/paused-replicas: "0"}}
+spec:
+  scaleTargetRef: {name: web}
+  maxReplicaCount: 5
+  triggers: [{type: cron, metadata: {timezone: UTC, start: 0 0 * * *, end: 0 1 * * *, desiredReplicas: "2"}}]
+`
+
+func scalerOf(t *testing.T, b *bench, name string) (Autoscaler, bool) {
+	t.Helper()
+	a, owned, err := b.View.AutoscalerOf(testContext(t), engine.TargetID{Kind: "Deployment", Namespace: b.ns, Name: name})
+	require.NoError(t, err)
+	return a, owned
+}
+
+// An autoscaler that names the target owns its replicas: HPA objects are the API
+// server's own, and the ScaledObject's definition comes and goes while we look.
+func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
+	b := newBench(t)
+	crds := b.admin.Client().Dynamic.Resource(crds)
+	remove := func() {
+		err := crds.Delete(testContext(t), "scaledobjects.keda.sh", metav1.DeleteOptions{})
+		require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
+		soon(t, "no ScaledObjects are served", func() bool {
+			_, err := crds.Get(context.Background(), "scaledobjects.keda.sh", metav1.GetOptions{})
+			return apierrors.IsNotFound(err)
+		})
+	}
+	remove()
+	client, err := kube.FromConfig(b.admin.Client().Config, "default", kube.Options{}) // that never heard of KEDA
+	require.NoError(t, err)
+	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client}), Clock: engine.WallClock{}}
+	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
+	b.create(t, "kubectl-create", web(b.ns, "other", 1, ""))
+	b.settled(t, "apps/v1", "Deployment", "web")
+
+	_, owned := scalerOf(t, b, "web")
+	require.False(t, owned)
+	b.create(t, "kubectl-create", hpa)
+	soon(t, "the HPA is seen", func() bool { _, owned := scalerOf(t, b, "web"); return owned })
+	a, _ := scalerOf(t, b, "web")
+	require.Equal(t, "HorizontalPodAutoscaler by-load (2 to 8 replicas)", a.String())
+	_, owned = scalerOf(t, b, "other")
+	require.False(t, owned)
+
+	b.rescale(t, "kube-controller-manager", "web", 3) // as the autoscaler's controller does
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	_, err = Scale(b.Cluster).Plan(testContext(t), proposal("scale", target, to(5)))
+	var refused *OwnedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "the replicas of "+b.ns+"/web belongs to HorizontalPodAutoscaler by-load (2 to 8 replicas); use the primitive `autoscaler`, which changes its bounds, or delete it", err.Error())
+	require.True(t, plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(3))).NoOp, "what is so already needs no owner")
+
+	b.merge(t, "kubectl-edit", "autoscaling/v2", "HorizontalPodAutoscaler", "by-load", `{"spec": {"maxReplicas": 9}}`)
+	soon(t, "new bounds are seen", func() bool { a, _ := scalerOf(t, b, "web"); return a.Max == 9 })
+	b.merge(t, "kubectl-edit", "autoscaling/v2", "HorizontalPodAutoscaler", "by-load", `{"spec": {"scaleTargetRef": {"name": "other"}}}`)
+	soon(t, "the other is seen to have it", func() bool {
+		_, first := scalerOf(t, b, "web")
+		_, second := scalerOf(t, b, "other")
+		return !first && second
+	})
+	b.merge(t, "kubectl-edit", "autoscaling/v2", "HorizontalPodAutoscaler", "by-load", `{"spec": {"scaleTargetRef": {"name": "web"}}}`)
+
+	b.admin.InstallCRDs(t, "scaledobject")
+	soon(t, "the kind is found", func() bool { _, err := b.Client.Kinds.Find(kedaVersion, "ScaledObject"); return err == nil })
+	b.create(t, "kubectl-create", scaledObject)
+	soon(t, "KEDA's comes first, though it is paused, once it is installed", func() bool {
+		a, _ := scalerOf(t, b, "web")
+		return a.String() == "ScaledObject by-queue (0 to 5 replicas)"
+	})
+	require.NoError(t, b.on(t, kedaVersion, "ScaledObject").Delete(testContext(t), "by-queue", metav1.DeleteOptions{}))
+	soon(t, "the HPA is left", func() bool { a, _ := scalerOf(t, b, "web"); return a.Kind == "HorizontalPodAutoscaler" })
+	require.NoError(t, b.on(t, hpaVersion, "HorizontalPodAutoscaler").Delete(testContext(t), "by-load", metav1.DeleteOptions{}))
+	soon(t, "none is left", func() bool { _, owned := scalerOf(t, b, "web"); return !owned })
+}
+
+// Who may not see the autoscalers can't know that there is none.
+func TestReplicasAreNotWrittenWhileTheirOwnerIsNotKnown(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
+	file := b.admin.KubeconfigFor(t, b.ns, "half")
+	b.admin.Apply(t, strings.ReplaceAll(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: half, namespace: NS}
+rules:
+- {apiGroups: [apps, ""], resources: [deployments, pods, deployments/scale], verbs: [get, list, watch, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: half, namespace: NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: half}
+subjects: [{kind: ServiceAccount, name: half, namespace: NS}]
+`, "NS", b.ns))
+	client, err := kube.New(kube.Options{Kubeconfig: file})
+	require.NoError(t, err)
+	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client, Namespace: b.ns}), Clock: engine.WallClock{}}
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	_, err = Scale(b.Cluster).Plan(testContext(t), proposal("scale", target, to(5)))
+	require.ErrorContains(t, err, "find the autoscaler of Deployment "+b.ns+"/web: list")
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+}
+
+func TestAutoscalersAreFollowedForAsLongAsTheFleet(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
+	f := testFleet(t, b.View, deploymentsIn(b.ns, nil))
+	targetsOf(t, f)
+	_, owned := scalerOf(t, b, "web")
+	require.False(t, owned)
+	before := b.Client.Requests()
+	for range 20 {
+		scalerOf(t, b, "web")
+	}
+	require.Equal(t, before, b.Client.Requests(), "no request is made for a plan")
+	f.(*Fleet).Release()
+	b.View.mu.RLock()
+	defer b.View.mu.RUnlock()
+	require.Empty(t, b.View.informers)
+}
+
+func TestTheAutoscalerVerb(t *testing.T) {
+	b := newBench(t)
+	b.admin.InstallCRDs(t, "scaledobject")
+	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	verb := bounder{b.Cluster}
+	cpu := []any{map[string]any{"type": "Resource", "resource": map[string]any{"name": "cpu", "target": map[string]any{"type": "AverageValue", "averageValue": "1000m"}}}}
+	try := func(with map[string]any) error {
+		_, err := verb.Plan(testContext(t), proposal("autoscaler", target, with))
+		return err
+	}
+
+	require.ErrorContains(t, try(map[string]any{"min": 2.0}), "with.max: there is no HorizontalPodAutoscaler web yet; set it, to make one\nwith.metrics:")
+	require.ErrorContains(t, try(map[string]any{"min": 3.0, "max": 2.0}), "min: must not be above max")
+	require.ErrorContains(t, try(map[string]any{"max": 2.0, "triggers": []any{map[string]any{"type": "cron"}}}), "kind: ScaledObject")
+
+	made := done(t, verb, proposal("autoscaler", target, map[string]any{"min": 2.0, "max": 6.0, "metrics": cpu}))
+	require.Equal(t, "make HorizontalPodAutoscaler "+b.ns+"/web: 2 to 6 replicas, by 1 metrics", made.Diff)
+	out, err := verb.Verify(testContext(t), made)
+	require.NoError(t, err)
+	require.Equal(t, engine.Done, out.Status, out.Detail)
+	_, err = verb.Undo(testContext(t), made)
+	require.ErrorContains(t, err, "kubectl delete HorizontalPodAutoscaler -n "+b.ns+" web")
+	soon(t, "it is seen", func() bool { _, owned := scalerOf(t, b, "web"); return owned })
+
+	with := map[string]any{"min": 2.0, "max": 6.0, "metrics": cpu}
+	require.True(t, plannedOf(t, verb, later(proposal("autoscaler", target, with))).NoOp, "1000m and 1 are the same")
+
+	up := done(t, verb, later(proposal("autoscaler", target, map[string]any{"max": 9.0})))
+	require.Equal(t, "HorizontalPodAutoscaler "+b.ns+"/web: spec.maxReplicas 6 -> 9", up.Diff)
+	bounds := func() (low, high int64, metrics int) {
+		o := b.read(t, hpaVersion, "HorizontalPodAutoscaler", "web")
+		low, _, _ = unstructured.NestedInt64(o.Object, "spec", "minReplicas")
+		high, _, _ = unstructured.NestedInt64(o.Object, "spec", "maxReplicas")
+		return low, high, len(each(o.Object, "spec", "metrics"))
+	}
+	low, high, metrics := bounds()
+	require.Equal(t, []int64{2, 9, 1}, []int64{low, high, int64(metrics)}, "what it set before stays")
+	out, err = verb.Verify(testContext(t), up)
+	require.NoError(t, err)
+	require.Equal(t, engine.Done, out.Status, out.Detail)
+	_, err = verb.Undo(testContext(t), up)
+	require.NoError(t, err)
+	_, high, _ = bounds()
+	require.Equal(t, int64(6), high)
+
+	require.ErrorContains(t, try(map[string]any{"min": 7.0}), "would have a min of 7 above its max of 6")
+	require.ErrorContains(t, try(map[string]any{"kind": "ScaledObject", "max": 7.0}), "belongs to HorizontalPodAutoscaler web (2 to 6 replicas)")
+	require.ErrorContains(t, try(map[string]any{"name": "second", "max": 7.0}), "belongs to HorizontalPodAutoscaler web")
+
+	b.merge(t, "kubectl-edit", hpaVersion, "HorizontalPodAutoscaler", "web", `{"spec": {"maxReplicas": 4}}`)
+	_, err = verb.Plan(testContext(t), later(proposal("autoscaler", target, map[string]any{"max": 7.0})))
+	var owned *OwnedError
+	require.ErrorAs(t, err, &owned)
+	require.Contains(t, err.Error(), "spec.maxReplicas belongs to kubectl-edit (Update, 20")
+	require.Contains(t, err.Error(), "kubectl annotate horizontalpodautoscaler -n "+b.ns+" web scanflow.dev/take-over=")
+	require.Contains(t, done(t, verb, later(proposal("autoscaler", target, map[string]any{"min": 3.0}))).Diff, "spec.minReplicas 2 -> 3", "the rest is ours")
+	_, high, _ = bounds()
+	require.Equal(t, int64(4), high, "theirs stays theirs")
+}
+
+func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
+	b := newBench(t)
+	b.admin.InstallCRDs(t, "scaledobject")
+	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
+	b.create(t, "helm", scaledObject)
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	soon(t, "it is seen", func() bool { _, owned := scalerOf(t, b, "web"); return owned })
+	verb := bounder{b.Cluster}
+	change := done(t, verb, proposal("autoscaler", target, map[string]any{"min": 1.0, "max": 7.0}))
+	require.Contains(t, change.Diff, "spec.maxReplicaCount 5 -> 7, spec.minReplicaCount none -> 1, taken over from helm (Update, 20")
+	require.Len(t, each(b.read(t, kedaVersion, "ScaledObject", "by-queue").Object, "spec", "triggers"), 1)
+
+	so := b.on(t, kedaVersion, "ScaledObject")
+	patch := func(status string) {
+		o := b.read(t, kedaVersion, "ScaledObject", "by-queue")
+		o.Object["status"] = map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": status, "reason": "ScaledObjectCheckFailed", "message": "no such trigger"}}}
+		_, err := so.UpdateStatus(testContext(t), o, metav1.UpdateOptions{FieldManager: "keda-operator"})
+		require.NoError(t, err)
+	}
+	patch("False")
+	out, err := verb.Verify(testContext(t), change)
+	require.NoError(t, err)
+	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "ScaledObject " + b.ns + "/by-queue is not ready: ScaledObjectCheckFailed: no such trigger"}, out)
+	patch("True")
+	out, err = verb.Verify(testContext(t), change)
+	require.NoError(t, err)
+	require.Equal(t, engine.Done, out.Status)
+
+	_, err = verb.Undo(testContext(t), change)
+	require.NoError(t, err)
+	spec, _, _ := unstructured.NestedMap(b.read(t, kedaVersion, "ScaledObject", "by-queue").Object, "spec")
+	require.Equal(t, int64(5), spec["maxReplicaCount"])
+	require.NotContains(t, spec, "minReplicaCount", "it was not there")
+}

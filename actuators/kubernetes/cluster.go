@@ -1,0 +1,82 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+// Cluster is what the verbs act through.
+type Cluster struct {
+	Client *kube.Client
+	View   *View
+	// Publish tells the agents of this process of an event: a workflow's end.
+	Publish func(context.Context, engine.Event) error
+	Clock   engine.Clock
+}
+
+// object is one object as the API server has it.
+type object struct {
+	*unstructured.Unstructured
+	mapping *meta.RESTMapping
+}
+
+// get reads one object. The error is plain where there is none, and may pass where
+// the API server could not be asked.
+func (c *Cluster) get(ctx context.Context, apiVersion, kind, namespace, name string) (*object, error) {
+	mapping, err := c.Client.Kinds.Find(apiVersion, kind)
+	if err != nil {
+		return nil, err
+	}
+	o, err := c.resource(mapping, namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, kube.Classify(fmt.Errorf("read %s %s/%s: %w", kind, namespace, name, err))
+	}
+	return &object{o, mapping}, nil
+}
+
+func (c *Cluster) resource(mapping *meta.RESTMapping, namespace string) dynamic.ResourceInterface {
+	all := c.Client.Dynamic.Resource(mapping.Resource)
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		return all.Namespace(namespace)
+	}
+	return all
+}
+
+// planned puts a Change together.
+func planned(p engine.Proposal, noOp bool, diff string, data any) (engine.Change, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return engine.Change{}, fmt.Errorf("%s: write the plan: %w", p.Primitive, err)
+	}
+	return engine.Change{Proposal: p, Identity: p.Identity, NoOp: noOp, Diff: diff, Data: raw}, nil
+}
+
+// readPlan is what Plan left for Apply and Verify.
+func readPlan[T any](c engine.Change) (data T, err error) {
+	if err := json.Unmarshal(c.Data, &data); err != nil {
+		return data, fmt.Errorf("%s: read the plan: %w", c.Proposal.Primitive, err)
+	}
+	return data, nil
+}
+
+// refuse is the error for parameters with mistakes; nil if there are none.
+func refuse(p engine.Proposal, mistakes []string) error {
+	if len(mistakes) == 0 {
+		return nil
+	}
+	errs := make([]error, len(mistakes))
+	for i, m := range mistakes {
+		errs[i] = errors.New(m)
+	}
+	return fmt.Errorf("%s %s: %w", p.Primitive, p.Target.ID(), errors.Join(errs...))
+}

@@ -1,0 +1,203 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/hashicorp/go-hclog"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+const (
+	// waitingEvents is how many may wait to be written; a burst beyond it is dropped,
+	// and said so: the journal has everything.
+	waitingEvents = 20_000
+	eventWriters  = 4
+	eventTimeout  = 10 * time.Second
+	// longestEvent is the most bytes of a message that the API server takes.
+	longestEvent = 1024
+)
+
+// RecorderOptions are what a Recorder needs.
+type RecorderOptions struct {
+	Client *kube.Client
+	// View finds the objects that events are about.
+	View *View
+	// Instance names this process.
+	Instance string
+	Clock    engine.Clock
+	Log      hclog.Logger
+}
+
+// Recorder writes a Kubernetes Event on the target for each act, and for each
+// refusal that a person should know of: one that will not pass by itself, like a
+// field that belongs to somebody else or a budget that is spent, and not one that
+// waits for a cooldown. It is an engine.Observer, and never holds the engine up.
+type Recorder struct {
+	opts  RecorderOptions
+	queue chan *corev1.Event
+	stop  context.CancelFunc
+	work  sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	dropped int
+	reasons map[string]string // by identity, of acts under way
+}
+
+var _ engine.Observer = (*Recorder)(nil)
+
+// NewRecorder starts the writers; Close ends them.
+func NewRecorder(o RecorderOptions) *Recorder {
+	r := &Recorder{opts: o, queue: make(chan *corev1.Event, waitingEvents), reasons: map[string]string{}}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	for range eventWriters {
+		r.work.Go(func() {
+			for e := range r.queue {
+				r.write(ctx, e)
+			}
+		})
+	}
+	return r
+}
+
+// Close writes what waits, until the context ends.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.queue)
+	}
+	r.mu.Unlock()
+	defer r.stop()
+	done := make(chan struct{})
+	go func() { defer close(done); r.work.Wait() }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		r.stop()
+		<-done
+		return fmt.Errorf("write the last events: %w", ctx.Err())
+	}
+}
+
+// tells are the refusals that a person should know of.
+func tells(by string) bool {
+	switch by {
+	case "plan", "primitives", "shape", "guards.budget", "guards.fleet", "guards.approval", "guards.urls":
+		return true
+	}
+	return strings.HasPrefix(by, "policy:")
+}
+
+// Fired records the refusals. The engine tells of one when it begins, not each time.
+func (r *Recorder) Fired(f engine.FiringRecord) {
+	for _, d := range f.Decisions {
+		switch {
+		case d.Verdict == engine.Admitted && !d.DryRun:
+			r.mu.Lock()
+			r.reasons[d.Identity] = d.Reason
+			r.mu.Unlock()
+		case d.Verdict == engine.Refused && tells(d.By):
+			r.say(d.Target, corev1.EventTypeWarning, camel(d.Primitive)+"Refused",
+				fmt.Sprintf("%s (by %s; strategy %s of agent %s, %s)", d.Detail, d.By, d.Strategy, f.Agent, d.Reason))
+		}
+	}
+}
+
+// Acted records an act.
+func (r *Recorder) Acted(a engine.Act) {
+	if a.DryRun {
+		return
+	}
+	r.mu.Lock()
+	reason := r.reasons[a.Identity]
+	delete(r.reasons, a.Identity)
+	r.mu.Unlock()
+	kind, suffix := corev1.EventTypeNormal, ""
+	switch a.Outcome.Status {
+	case engine.Failed:
+		kind, suffix = corev1.EventTypeWarning, "Failed"
+	case engine.Abandoned:
+		kind, suffix = corev1.EventTypeWarning, "Abandoned"
+	}
+	r.say(a.Target, kind, camel(a.Primitive)+suffix,
+		fmt.Sprintf("%s: %s (strategy %s of agent %s, %s; change %s)", a.Change.Diff, a.Outcome.Detail, a.Strategy, a.Agent, reason, a.Identity))
+}
+
+// camel is a verb as the reason of an event: "ModelServe".
+func camel(verb string) string {
+	up := true
+	return strings.Map(func(c rune) rune {
+		if c == '.' {
+			up = true
+			return -1
+		}
+		if up {
+			up = false
+			return unicode.ToUpper(c)
+		}
+		return c
+	}, verb)
+}
+
+func (r *Recorder) say(id engine.TargetID, kind, reason, message string) {
+	if id.Kind == "" {
+		return // a target of a plain list is no object
+	}
+	if len(message) > longestEvent {
+		message = strings.ToValidUTF8(message[:longestEvent-3], "") + "..."
+	}
+	now := metav1.NewTime(r.opts.Clock.Now())
+	about := corev1.ObjectReference{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
+	if inf, s := r.opts.View.find(id); s != nil {
+		about.APIVersion, about.UID = inf.key.apiVersion, types.UID(s.uid) // without the UID, kubectl describe would not find it
+	}
+	e := &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: id.Name + ".", Namespace: id.Namespace},
+		InvolvedObject: about, Reason: reason, Message: message, Type: kind, Count: 1, FirstTimestamp: now, LastTimestamp: now,
+		Source: corev1.EventSource{Component: "scanflow", Host: r.opts.Instance}, ReportingController: "scanflow.dev/agent", ReportingInstance: r.opts.Instance,
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	select {
+	case r.queue <- e:
+	default:
+		if r.dropped++; r.dropped == 1 {
+			r.opts.Log.Warn("events come faster than they can be written; some are dropped, the journal has all", "waiting", waitingEvents)
+		}
+	}
+}
+
+// write writes one event, once more where the API server was busy or away.
+func (r *Recorder) write(ctx context.Context, e *corev1.Event) {
+	client, err := corev1client.NewForConfig(r.opts.Client.Config)
+	for try := 0; err == nil && try < 2; try++ {
+		one, cancel := context.WithTimeout(ctx, eventTimeout)
+		_, err = client.Events(e.Namespace).Create(one, e, metav1.CreateOptions{})
+		cancel()
+		if err == nil || !engine.MayPass(kube.Classify(err)) {
+			break
+		}
+		err = nil
+	}
+	if err != nil && ctx.Err() == nil && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		r.opts.Log.Warn("event not written", "target", e.InvolvedObject.Name, "reason", e.Reason, "error", err)
+	}
+}

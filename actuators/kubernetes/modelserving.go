@@ -1,0 +1,102 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+)
+
+// inferenceService changes the predictor of KServe's v1beta1: its `model`, or the
+// entry of a framework, which has a storageUri too.
+func (e *modelEdit) inferenceService(o map[string]any, w with.ModelServe) error {
+	predictor, _, _ := unstructured.NestedMap(o, "spec", "predictor")
+	if w.Env != "" || w.Argument != "" || w.Container != "" {
+		return errors.New("an InferenceService says itself where its model lies: leave out env, argument and container")
+	}
+	if w.URI != "" {
+		at := "model"
+		if _, has := predictor[at].(map[string]any); !has {
+			at = ""
+			for _, name := range slices.Sorted(maps.Keys(predictor)) {
+				if framework, ok := predictor[name].(map[string]any); ok && framework["storageUri"] != nil {
+					at = name
+				}
+			}
+		}
+		if at == "" {
+			return errors.New("its predictor has neither a model nor a framework with a storageUri")
+		}
+		if err := e.put(o, w.URI, "spec", "predictor", at, "storageUri"); err != nil {
+			return err
+		}
+	}
+	if w.CanaryPercent != nil {
+		if err := e.put(o, int64(*w.CanaryPercent), "spec", "predictor", "canaryTrafficPercent"); err != nil {
+			return err
+		}
+	}
+	return e.annotate(o, w, "metadata")
+}
+
+// seldonDeployment changes one predictor of Seldon Core's v1. The API server takes
+// the predictors as one value.
+func (e *modelEdit) seldonDeployment(o map[string]any, w with.ModelServe) error {
+	if w.Env != "" || w.Argument != "" {
+		return errors.New("a SeldonDeployment says itself where its model lies: leave out env and argument; container names the predictor")
+	}
+	raw, _, _ := unstructured.NestedSlice(o, "spec", "predictors") // a copy
+	i, err := named(raw, w.Container, "predictor")
+	if err != nil {
+		return err
+	}
+	predictor := raw[i].(map[string]any)
+	at := []any{"spec", "predictors", i}
+	if w.URI != "" {
+		graph, ok := predictor["graph"].(map[string]any)
+		if !ok {
+			return fmt.Errorf("predictor %v has no graph", predictor["name"])
+		}
+		e.note(append(at, "graph", "modelUri"), graph["modelUri"], w.URI)
+		graph["modelUri"] = w.URI
+	}
+	if w.CanaryPercent != nil {
+		if len(raw) != 2 {
+			return fmt.Errorf("canaryPercent: it has %d predictors, and the share of one of 2 can be set; use traffic for others", len(raw))
+		}
+		for j, share := range map[int]int64{i: int64(*w.CanaryPercent), 1 - i: int64(100 - *w.CanaryPercent)} {
+			one, ok := raw[j].(map[string]any)
+			if !ok {
+				return fmt.Errorf("predictor %d is not written as a mapping", j)
+			}
+			e.note([]any{"spec", "predictors", j, "traffic"}, one["traffic"], share)
+			one["traffic"] = share
+		}
+	}
+	if len(e.changes) > 0 {
+		e.set = map[string]any{"spec": map[string]any{"predictors": raw}}
+	}
+	return e.annotate(o, w, "metadata")
+}
+
+// named is the place in a list of the item with a name; of the only one, for "".
+func named(list []any, name, what string) (int, error) {
+	var names []string
+	for i, item := range list {
+		m, _ := item.(map[string]any)
+		is, _ := m["name"].(string)
+		if m != nil && (is == name || name == "" && len(list) == 1) {
+			return i, nil
+		}
+		names = append(names, is)
+	}
+	if name == "" {
+		return 0, fmt.Errorf("it has %d %ss: say in container which of %s serves", len(list), what, strings.Join(names, ", "))
+	}
+	return 0, fmt.Errorf("it has no %s %q; it has %s", what, name, strings.Join(names, ", "))
+}

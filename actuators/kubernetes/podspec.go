@@ -1,0 +1,60 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+)
+
+const (
+	argoGroup   = "argoproj.io"
+	kserveGroup = "serving.kserve.io"
+	seldonGroup = "machinelearning.seldon.io"
+)
+
+// kindOf is an object's kind and group: "Job.batch".
+func kindOf(o *unstructured.Unstructured) string {
+	return o.GetKind() + "." + o.GroupVersionKind().Group
+}
+
+// podSpecAt is where an object says which nodes its pods may run on. The error says
+// why it can't be told so.
+func podSpecAt(o *unstructured.Unstructured, w with.Placement) ([]string, error) {
+	if err := unstarted(o); err != nil {
+		return nil, err
+	}
+	switch kindOf(o) {
+	case "Workflow." + argoGroup, "WorkflowTemplate." + argoGroup:
+		return []string{"spec"}, nil
+	case "CronWorkflow." + argoGroup:
+		return []string{"spec", "workflowSpec"}, nil
+	case "InferenceService." + kserveGroup:
+		return []string{"spec", "predictor"}, nil
+	case "CronJob.batch":
+		return []string{"spec", "jobTemplate", "spec", "template", "spec"}, nil
+	case "Job.batch":
+		if w.AntiAffinity != nil || w.Affinity != nil {
+			return nil, errors.New("a Job that is there takes a nodeSelector at most: the API server lets nobody change its affinity to other pods, not even while it is suspended; run it by workflow.run with antiAffinity")
+		}
+	}
+	at := []string{"spec", "template", "spec"}
+	if _, has, _ := unstructured.NestedMap(o.Object, at...); !has {
+		return nil, fmt.Errorf("a %s has no pod template", o.GetKind())
+	}
+	return at, nil
+}
+
+// ownAffinity is a template of a workflow's specification whose own affinity hides
+// that of the workflow; "" if there is none.
+func ownAffinity(spec map[string]any) string {
+	for _, template := range each(spec, "templates") {
+		if template["affinity"] != nil {
+			name, _ := template["name"].(string)
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,56 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// RestartAnnotation, on a pod template, is the change that restarted the pods last.
+const RestartAnnotation = "scanflow.dev/restart"
+
+// Restart is the verb `restart`: every pod of a workload with a pod template is
+// replaced, by the workload's own strategy.
+func Restart(c *Cluster) engine.Actuator { return restarter{c} }
+
+var _ engine.Verifier = restarter{}
+
+type restarter struct{ *Cluster }
+
+var restartPath = []string{"spec", "template", "metadata", "annotations", RestartAnnotation}
+
+// Plan is a no-op where this very change has restarted the pods already.
+func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	if err := refuse(p, manifest.DecodeMap(p.With, &with.Restart{})); err != nil {
+		return engine.Change{}, err
+	}
+	t := p.Target
+	o, err := r.get(ctx, t.APIVersion, t.Kind, t.Namespace, t.Name)
+	if err != nil {
+		return engine.Change{}, err
+	}
+	if _, has, _ := unstructured.NestedMap(o.Object, "spec", "template"); !has {
+		return engine.Change{}, fmt.Errorf("restart %s %s: a %s has no pod template", t.Kind, t.ID(), t.Kind)
+	}
+	last, _, _ := unstructured.NestedString(o.Object, restartPath...)
+	set := map[string]any{}
+	if err := unstructured.SetNestedField(set, p.Identity, restartPath...); err != nil {
+		return engine.Change{}, fmt.Errorf("restart %s: %w", t.ID(), err)
+	}
+	return planned(p, p.Identity != "" && last == p.Identity, "replace every pod", rolloutPlan{writeTo(o, "restart", set)})
+}
+
+// Apply marks the template: its pods are of an earlier one from then on.
+func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return r.applyRollout(ctx, c)
+}
+
+// Verify is done once all pods are of the new template, and ready.
+func (r restarter) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return r.rolledOut(ctx, c)
+}

@@ -1,0 +1,72 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// rolloutPlan is a write to a workload's pod template.
+type rolloutPlan struct {
+	Write write `json:"write"`
+}
+
+func (c *Cluster) applyRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[rolloutPlan](change)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := c.apply(ctx, plan.Write); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Running, Detail: "the rollout has begun"}, nil
+}
+
+// rolledOut tells how a rollout stands, by the fields that Deployment, StatefulSet
+// and DaemonSet report (and that kubectl rollout status goes by). A kind that
+// reports none of them is done once it was written.
+func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[rolloutPlan](change)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	o, err := c.read(ctx, plan.Write)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if !same(plan.Write.fields(o), plan.Write.Set) {
+		return engine.Outcome{Status: engine.Failed, Detail: "it was written by somebody else since"}, nil
+	}
+	if outcome, serves := serving(o); serves {
+		return outcome, nil
+	}
+	number := func(path ...string) (int64, bool) {
+		n, ok, _ := unstructured.NestedInt64(o.Object, path...)
+		return n, ok
+	}
+	observed, reports := number("status", "observedGeneration")
+	if !reports && !strings.HasPrefix(o.GetAPIVersion(), "apps/") { // theirs will, once their controller has seen them
+		return engine.Outcome{Status: engine.Done, Detail: "written; a " + o.GetKind() + " reports no rollout"}, nil
+	}
+	want, ok := number("spec", "replicas")
+	updatedAt, readyAt := "updatedReplicas", "readyReplicas"
+	if o.GetKind() == "DaemonSet" {
+		want, ok = number("status", "desiredNumberScheduled")
+		updatedAt, readyAt = "updatedNumberScheduled", "numberReady"
+	}
+	if !ok {
+		want = 1
+	}
+	updated, _ := number("status", updatedAt)
+	ready, _ := number("status", readyAt)
+	all, has := number("status", "replicas")
+	detail := fmt.Sprintf("%d of %d pods new, %d ready", updated, want, ready)
+	if observed >= o.GetGeneration() && updated >= want && ready >= want && (!has || all <= want) {
+		return engine.Outcome{Status: engine.Done, Detail: detail}, nil
+	}
+	return engine.Outcome{Status: engine.Running, Detail: detail}, nil
+}

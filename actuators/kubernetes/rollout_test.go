@@ -1,0 +1,50 @@
+package kubernetes
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+func TestARolloutOfAStatefulSet(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", stateful)
+	target := b.settled(t, "apps/v1", "StatefulSet", "db")
+	old := podsWith(t, b.admin, b.ns, "app=db", 1)[0]
+	runPod(t, b.admin, old, "rollout-node", "127.3.0.1", 0)
+	verb := restarter{b.Cluster}
+	change := done(t, verb, proposal("restart", target, nil))
+	var fresh unstructured.Unstructured
+	removed := false
+	soon(t, "the pod is made anew", func() bool {
+		out, err := verb.Verify(testContext(t), change)
+		require.NoError(t, err)
+		require.Equal(t, engine.Running, out.Status, out.Detail)
+		fresh = podsWith(t, b.admin, b.ns, "app=db", 1)[0]
+		if fresh.GetUID() == old.GetUID() && fresh.GetDeletionTimestamp() != nil && !removed {
+			removed = true // as its kubelet would
+			removeObject(t, b.admin, podsResource, b.ns, fresh.GetName())
+		}
+		return fresh.GetUID() != old.GetUID()
+	})
+	runPod(t, b.admin, fresh, "rollout-node", "127.3.0.2", 0)
+	soon(t, "the rollout ends", func() bool {
+		out, err := verb.Verify(testContext(t), change)
+		require.NoError(t, err)
+		return out.Status == engine.Done
+	})
+}
+
+func TestARolloutOfAKindThatReportsNone(t *testing.T) {
+	b := newBench(t)
+	b.widgets(t)
+	b.create(t, "kubectl-create", "{apiVersion: widgets.example.com/v1, kind: Widget, metadata: {name: w}, spec: {template: {spec: {}}}}")
+	verb := restarter{b.Cluster}
+	target := engine.Target{APIVersion: "widgets.example.com/v1", Kind: "Widget", Namespace: b.ns, Name: "w"}
+	out, err := verb.Verify(testContext(t), done(t, verb, proposal("restart", target, nil)))
+	require.NoError(t, err)
+	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "written; a Widget reports no rollout"}, out)
+}

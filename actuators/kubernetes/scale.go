@@ -1,0 +1,98 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// Scale is the verb `scale`: so many replicas of anything with a scale subresource.
+func Scale(c *Cluster) engine.Actuator { return scaler{c} }
+
+var _ engine.Verifier = scaler{}
+
+type scaler struct{ *Cluster }
+
+type scalePlan struct {
+	Write    write `json:"write"`
+	Replicas int   `json:"replicas"`
+}
+
+// Plan compares what is asked for with what the informer shows: it costs no request.
+func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	var w with.Scale
+	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
+		return engine.Change{}, err
+	}
+	id := p.Target.ID()
+	now, ok := s.View.Scalable(id)
+	if !ok {
+		return engine.Change{}, fmt.Errorf("scale %s %s: there is no such object any more, or it can't be scaled", id.Kind, id)
+	}
+	plan := scalePlan{Replicas: w.Replicas, Write: write{
+		APIVersion: now.Mapping.GroupVersionKind.GroupVersion().String(), Kind: id.Kind, Namespace: id.Namespace, Name: id.Name, Subresource: "scale",
+		ResourceVersion: now.ResourceVersion, UID: now.UID, Manager: managerOf("scale"),
+		Set: replicas(w.Replicas), Before: replicas(now.Desired),
+	}}
+	diff := fmt.Sprintf("replicas %d -> %d", now.Desired, w.Replicas)
+	if now.Desired == w.Replicas {
+		return planned(p, true, diff, plan)
+	}
+	owner, owned, err := s.View.AutoscalerOf(ctx, id)
+	if err != nil {
+		return engine.Change{}, fmt.Errorf("scale %s: %w", id, err)
+	}
+	if owned {
+		return engine.Change{}, &OwnedError{
+			Field: "the replicas of " + id.String(), Owner: owner.String(),
+			Fix: "use the primitive `autoscaler`, which changes its bounds, or delete it",
+		}
+	}
+	from, err := mayTake("replicas", now.ReplicaOwners, p, now.Annotations)
+	if err != nil {
+		return engine.Change{}, err
+	}
+	return planned(p, false, diff+takenOver(from), plan)
+}
+
+func replicas(n int) map[string]any { return map[string]any{"spec": map[string]any{"replicas": n}} }
+
+// Apply writes the scale subresource.
+func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[scalePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := s.apply(ctx, plan.Write); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("replicas set to %d", plan.Replicas)}, nil
+}
+
+// Verify is done once the ready replicas match, as the informer shows them.
+func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	plan, err := readPlan[scalePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	now, ok := s.View.Scalable(engine.TargetID{Kind: plan.Write.Kind, Namespace: plan.Write.Namespace, Name: plan.Write.Name})
+	switch {
+	case !ok: // deleted, or not followed any more
+		if _, err := s.read(ctx, plan.Write); !apierrors.IsNotFound(err) {
+			return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, err
+		}
+		return engine.Outcome{Status: engine.Failed, Detail: "the object was deleted"}, nil
+	case now.ResourceVersion == plan.Write.ResourceVersion: // the informer has not seen the write yet
+		return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, nil
+	case now.Desired != plan.Replicas:
+		return engine.Outcome{Status: engine.Failed, Detail: fmt.Sprintf("replicas were set to %d by somebody else", now.Desired)}, nil
+	case now.Ready == plan.Replicas && now.ObservedGeneration >= now.Generation:
+		return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
+	}
+	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
+}

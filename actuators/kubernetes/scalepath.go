@@ -1,0 +1,111 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+// scalePaths say where a kind keeps its size.
+type scalePaths struct {
+	// scalable kinds have a scale subresource, so their targets have replicas.
+	scalable bool
+	// guessed paths are of a kind whose definition can't be read: an object has
+	// replicas if it has the field.
+	guessed               bool
+	desired, current      fieldPath
+	ready                 fieldPath
+	updated               fieldPath
+	selector              fieldPath // to a selector in its text form; nil for spec.selector
+	owns                  bool      // its pods name it, or a ReplicaSet of it, as their owner
+	readyIsZeroWhenAbsent bool
+}
+
+var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+func usualPaths() scalePaths {
+	return scalePaths{
+		desired: fieldPath{"spec", "replicas"}, current: fieldPath{"status", "replicas"},
+		ready: fieldPath{"status", "readyReplicas"}, updated: fieldPath{"status", "updatedReplicas"},
+	}
+}
+
+// builtIn are the kinds that the API server itself defines.
+func builtIn(kind schema.GroupKind) scalePaths {
+	p := usualPaths()
+	p.owns, p.readyIsZeroWhenAbsent = true, true
+	switch kind {
+	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
+		schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}, schema.GroupKind{Kind: "ReplicationController"}:
+		p.scalable = true
+	case schema.GroupKind{Group: "apps", Kind: "DaemonSet"}:
+		p.desired, p.current = fieldPath{"status", "desiredNumberScheduled"}, fieldPath{"status", "currentNumberScheduled"}
+		p.ready, p.updated = fieldPath{"status", "numberReady"}, fieldPath{"status", "updatedNumberScheduled"}
+	case schema.GroupKind{Group: "batch", Kind: "Job"}:
+		p.desired, p.current = fieldPath{"spec", "parallelism"}, fieldPath{"status", "active"}
+		p.ready, p.updated = fieldPath{"status", "ready"}, nil
+	default:
+		return scalePaths{}
+	}
+	return p
+}
+
+// scalePathsOf reads them from the kind's definition, with one request. Where that
+// is forbidden, or the kind has none, they are guessed. The groups of custom
+// resources have a dot in them, by rule, and those of the API server mostly not.
+func scalePathsOf(ctx context.Context, client dynamic.Interface, mapping *meta.RESTMapping) (scalePaths, error) {
+	kind := mapping.GroupVersionKind.GroupKind()
+	if !strings.Contains(kind.Group, ".") {
+		return builtIn(kind), nil
+	}
+	guess := usualPaths()
+	guess.guessed = true
+	crd, err := client.Resource(crds).Get(ctx, mapping.Resource.GroupResource().String(), metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
+		return guess, nil
+	case err != nil:
+		return scalePaths{}, kube.Classify(fmt.Errorf("read the definition of %s: %w", mapping.Resource.GroupResource(), err))
+	}
+	return scalePathsIn(crd, mapping.GroupVersionKind.Version)
+}
+
+func scalePathsIn(crd *unstructured.Unstructured, version string) (scalePaths, error) {
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		served, _ := v.(map[string]any)
+		if served["name"] != version {
+			continue
+		}
+		scale, found, _ := unstructured.NestedMap(served, "subresources", "scale")
+		if !found {
+			return scalePaths{}, nil
+		}
+		p := usualPaths()
+		p.scalable = true
+		for _, f := range []struct {
+			into *fieldPath
+			name string
+		}{{&p.desired, "specReplicasPath"}, {&p.current, "statusReplicasPath"}, {&p.selector, "labelSelectorPath"}} {
+			text, _ := scale[f.name].(string)
+			if text == "" {
+				continue
+			}
+			var err error
+			if *f.into, err = parseFieldPath(text); err != nil {
+				return scalePaths{}, fmt.Errorf("definition %s: %s: %w", crd.GetName(), f.name, err)
+			}
+		}
+		return p, nil
+	}
+	return scalePaths{}, nil
+}

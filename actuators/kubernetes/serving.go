@@ -1,0 +1,53 @@
+package kubernetes
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// serving tells how an object stands that serves models by a controller of its own,
+// by what that writes into its status: KServe a condition Ready, Seldon Core a state.
+// The second result is false for every other kind.
+func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
+	observed, reports := fieldPath{"status", "observedGeneration"}.integer(o.Object)
+	stale := reports && observed < o.GetGeneration()
+	switch kindOf(o) {
+	case "InferenceService." + kserveGroup:
+		for _, c := range each(o.Object, "status", "conditions") {
+			if (fieldPath{"type"}).text(c) != "Ready" {
+				continue
+			}
+			if (fieldPath{"status"}).text(c) == "True" && reports && !stale {
+				return engine.Outcome{Status: engine.Done, Detail: "it is ready"}, true
+			}
+			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + because(c)}, true
+		}
+	case "SeldonDeployment." + seldonGroup:
+		switch state := (fieldPath{"status", "state"}).text(o.Object); {
+		case state == "Failed" && !stale:
+			return engine.Outcome{Status: engine.Failed, Detail: "its state is Failed: " + (fieldPath{"status", "description"}).text(o.Object)}, true
+		case state == "Available" && !stale:
+			return engine.Outcome{Status: engine.Done, Detail: "its state is Available"}, true
+		case state != "":
+			return engine.Outcome{Status: engine.Running, Detail: "its state is " + state}, true
+		}
+	default:
+		return engine.Outcome{}, false
+	}
+	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the %s says nothing of itself yet: is its controller running?", o.GetKind())}, true
+}
+
+// because is what a condition says for a person.
+func because(condition map[string]any) string {
+	reason, message := (fieldPath{"reason"}).text(condition), (fieldPath{"message"}).text(condition)
+	switch {
+	case reason != "" && message != "":
+		return ": " + reason + ": " + message
+	case reason+message != "":
+		return ": " + reason + message
+	}
+	return ""
+}

@@ -1,0 +1,58 @@
+package kubernetes
+
+import (
+	"fmt"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// httpRoute is the Gateway API's: a backend is called by the name of its Service,
+// and a weight that is not there is 1.
+func httpRoute() splitter {
+	return splitter{
+		apiVersions: []string{"gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"},
+		field:       []string{"spec", "rules"},
+		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
+			var places []trafficPlace
+			for i, rule := range each(o, "spec", "rules") {
+				place := trafficPlace{what: fmt.Sprintf("rule %d", i+1)}
+				for _, ref := range each(rule, "backendRefs") {
+					now, has := weightIn(ref, "weight")
+					if !has {
+						now = 1
+					}
+					place.items = append(place.items, backend{fieldPath{"name"}.text(ref), now, func(n int) { ref["weight"] = int64(n) }})
+				}
+				places = append(places, place)
+			}
+			return shiftPlaces(places, weights, asTheyAre)
+		},
+		settled: routeSettled,
+	}
+}
+
+// routeSettled goes by what each gateway says of the route as it is now. One that
+// said nothing yet of this version is waited for; a route that no gateway reports
+// on is done once it is written.
+func routeSettled(o *object) engine.Outcome {
+	detail := "the weights are written; no gateway reports on the route"
+	for _, parent := range each(o.Object, "status", "parents") {
+		name := fieldPath{"parentRef", "name"}.text(parent)
+		for _, condition := range each(parent, "conditions") {
+			kind := fieldPath{"type"}.text(condition)
+			if kind != "Accepted" && kind != "ResolvedRefs" {
+				continue
+			}
+			seen, _ := fieldPath{"observedGeneration"}.integer(condition)
+			switch {
+			case seen < o.GetGeneration():
+				return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the gateway %s has not taken the route yet", name)}
+			case fieldPath{"status"}.text(condition) == "False":
+				return engine.Outcome{Status: engine.Failed, Detail: fmt.Sprintf("the gateway %s says that the route is not %s: %s: %s",
+					name, kind, fieldPath{"reason"}.text(condition), fieldPath{"message"}.text(condition))}
+			}
+			detail = "the gateways have taken the weights"
+		}
+	}
+	return engine.Outcome{Status: engine.Done, Detail: detail}
+}

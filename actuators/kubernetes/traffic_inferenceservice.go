@@ -1,0 +1,37 @@
+package kubernetes
+
+// The backends of an InferenceService: the newest revision of its predictor, and the
+// one before.
+const (
+	latestRevision   = "latest"
+	previousRevision = "previous"
+)
+
+// inferenceService is KServe's: the newest revision gets a percentage (all, where
+// none is written), and the one before gets the rest.
+func inferenceService() splitter {
+	return splitter{
+		apiVersions: []string{"serving.kserve.io/v1beta1"},
+		field:       []string{"spec", "predictor", "canaryTrafficPercent"},
+		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
+			both := []string{latestRevision, previousRevision}
+			if err := unknown(weights, both); err != nil {
+				return nil, err
+			}
+			predictor, _ := fieldPath{"spec", "predictor"}.find(o)
+			fields, ok := predictor.(map[string]any)
+			if !ok {
+				return nil, errNoPredictor
+			}
+			now, has := weightIn(fields, "canaryTrafficPercent")
+			if !has {
+				now = 100
+			}
+			to := percent(shared(weights, both))[latestRevision]
+			if to != now {
+				fields["canaryTrafficPercent"] = int64(to)
+			}
+			return []move{{latestRevision, now, to}, {previousRevision, 100 - now, 100 - to}}, nil
+		},
+	}
+}

@@ -1,0 +1,275 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+var (
+	_ engine.Orchestrator = (*View)(nil)
+	_ engine.Watcher      = (*View)(nil)
+)
+
+// ErrClosed says that the View was closed.
+var ErrClosed = errors.New("the view of the cluster is closed")
+
+// defaultSilence is how long nothing need be heard before that is an error.
+const defaultSilence = time.Minute
+
+// Options say what a View looks at.
+type Options struct {
+	Client *kube.Client
+	// Namespace is the only one that is looked into; "" is the whole cluster.
+	Namespace string
+	// Shard says whether a target is this process'; nil takes all. Triggers are of
+	// every process, whatever the shard.
+	Shard func(namespace, name string, labels map[string]string) bool
+	// Silence is how long the API server may be away before what is known of the
+	// objects is too old to decide on; 0 is a minute.
+	Silence time.Duration
+	Log     hclog.Logger // nil is nowhere
+	Clock   engine.Clock // nil is the machine's
+}
+
+// View is what is known of the cluster. It is safe for concurrent use. What is asked
+// for first starts an informer; Close ends them all.
+type View struct {
+	client    *kube.Client
+	namespace string
+	shard     func(namespace, name string, labels map[string]string) bool
+	silence   time.Duration
+	log       hclog.Logger
+	clock     engine.Clock
+	names     commonTexts
+
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	work   sync.WaitGroup // the informers
+
+	mu        sync.RWMutex
+	closed    bool
+	informers map[informerKey]*informer
+	byKind    map[string][]*informer // those that show workloads
+}
+
+// NewView asks nothing yet.
+func NewView(o Options) *View {
+	v := &View{
+		client: o.Client, namespace: o.Namespace, shard: o.Shard, silence: cmp.Or(o.Silence, defaultSilence), log: o.Log, clock: o.Clock,
+		informers: map[informerKey]*informer{}, byKind: map[string][]*informer{},
+	}
+	if v.log == nil {
+		v.log = hclog.NewNullLogger()
+	}
+	if v.clock == nil {
+		v.clock = engine.WallClock{}
+	}
+	v.ctx, v.cancel = context.WithCancel(context.Background())
+	return v
+}
+
+// Close ends every informer, and waits for them. The error is ctx's, where it ended
+// first.
+func (v *View) Close(ctx context.Context) error {
+	v.mu.Lock()
+	v.closed = true
+	v.mu.Unlock()
+	v.cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); v.work.Wait() }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the view of the cluster: %w", ctx.Err())
+	}
+}
+
+// scope is the namespace to look into for one that was asked for ("" is every one).
+// It is an error if that is not in sight.
+func (v *View) scope(namespace, what string) (string, error) {
+	switch {
+	case namespace == "*":
+		namespace = ""
+		fallthrough
+	case namespace == "":
+		if v.namespace != "" {
+			return "", fmt.Errorf("%s of every namespace are asked for, and this installation may see the namespace %s alone; name that one, or install it cluster-wide", what, v.namespace)
+		}
+	case v.namespace != "" && namespace != v.namespace:
+		return "", fmt.Errorf("%s of the namespace %s are asked for, and this installation may see the namespace %s alone; install another there, or this one cluster-wide", what, namespace, v.namespace)
+	}
+	return namespace, nil
+}
+
+// acquire starts an informer, or shares it. Each has to be released.
+func (v *View) acquire(key informerKey) (*informer, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.acquireLocked(key)
+}
+
+func (v *View) acquireLocked(key informerKey) (*informer, error) {
+	if v.closed {
+		return nil, ErrClosed
+	}
+	if inf := v.informers[key]; inf != nil {
+		inf.users++
+		return inf, nil
+	}
+	inf := newInformer(v, key)
+	inf.users = 1
+	var ctx context.Context
+	ctx, inf.stop = context.WithCancel(v.ctx)
+	v.informers[key] = inf
+	if key.workloads() {
+		list := append(slices.Clone(v.byKind[key.kind]), inf)
+		slices.SortFunc(list, byScope)
+		v.byKind[key.kind] = list
+	}
+	v.work.Go(func() { inf.run(ctx) })
+	return inf, nil
+}
+
+func (v *View) release(inf *informer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.releaseLocked(inf)
+}
+
+func (v *View) releaseLocked(inf *informer) {
+	if inf.users--; inf.users > 0 {
+		return
+	}
+	inf.stop()
+	delete(v.informers, inf.key)
+	if inf.key.workloads() {
+		v.byKind[inf.key.kind] = slices.DeleteFunc(slices.Clone(v.byKind[inf.key.kind]), func(other *informer) bool { return other == inf })
+	}
+	if inf.podsOf != nil {
+		v.releaseLocked(inf.podsOf)
+	}
+	v.releaseAutoscalers(inf)
+}
+
+// podsFor is the pods of an informer's objects, started when first asked for and
+// released with it.
+func (v *View) podsFor(inf *informer) (*informer, error) {
+	v.mu.RLock()
+	pods := inf.podsOf
+	v.mu.RUnlock()
+	if pods != nil {
+		return pods, nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if inf.podsOf == nil {
+		pods, err := v.acquireLocked(informerKey{apiVersion: "v1", kind: "Pod", namespace: inf.key.namespace, pods: true})
+		if err != nil {
+			return nil, err
+		}
+		inf.podsOf = pods
+	}
+	return inf.podsOf, nil
+}
+
+// Fleet finds the objects that a selector names, of any kind. The first Targets
+// starts to follow them. A kind that the cluster does not have is an error of
+// Targets, for as long as it doesn't.
+func (v *View) Fleet(s engine.Selector) (engine.Fleet, error) {
+	namespace, err := v.scope(s.Namespace, "objects of the kind "+s.Kind)
+	if err != nil {
+		return nil, err
+	}
+	matches, err := labels.ValidatedSelectorFromSet(s.MatchLabels)
+	if err != nil {
+		return nil, fmt.Errorf("selector: %w", err)
+	}
+	return &Fleet{view: v, key: informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace}, matches: matches}, nil
+}
+
+// Fleet is the targets of one agent.
+type Fleet struct {
+	view    *View
+	key     informerKey
+	matches labels.Selector
+
+	mu  sync.Mutex
+	inf *informer
+}
+
+// Release ends the following of the targets, unless others need it. A later Targets
+// begins it again.
+func (f *Fleet) Release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inf != nil {
+		f.view.release(f.inf)
+		f.inf = nil
+	}
+}
+
+// Follow begins to follow the targets at once. The error of a view that is closed
+// comes with Targets.
+func (f *Fleet) Follow() { _, _ = f.informer() }
+
+func (f *Fleet) informer() (*informer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	if f.inf == nil {
+		f.inf, err = f.view.acquire(f.key)
+	}
+	return f.inf, err
+}
+
+// Targets are the objects as they were last heard of. It is an error, which may
+// pass, if they were never listed, or if the API server is away for too long.
+func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
+	inf, err := f.informer()
+	if err != nil {
+		return nil, err
+	}
+	if err := inf.ready(ctx); err != nil {
+		return nil, err
+	}
+	list := inf.objects.all(func(s *slim) bool {
+		return !s.leaving && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
+	})
+	mapping, paths := inf.kindOf()
+	var pods *podIndex // stays nil for what runs none: then the right to see pods is not needed
+	if paths.scalable || paths.owns || slices.ContainsFunc(list, paths.hasReplicas) {
+		of, err := f.view.podsFor(inf)
+		if err != nil {
+			return nil, err
+		}
+		if err := of.ready(ctx); err != nil {
+			return nil, err
+		}
+		pods = of.index
+	}
+	out := make([]engine.Target, len(list))
+	for i, s := range list {
+		out[i] = engine.Target{APIVersion: f.key.apiVersion, Kind: f.key.kind, Namespace: s.namespace, Name: s.name, Labels: s.labels, Model: s.model, Placement: []string{}}
+		if pods == nil {
+			continue
+		}
+		of := pods.of(podOwner{mapping.GroupVersionKind.Group, f.key.kind, s.namespace, s.name}, s.selector)
+		out[i].Placement = nodesOf(of)
+		if paths.hasReplicas(s) {
+			out[i].Replicas = &engine.Replicas{Desired: s.desired, Ready: s.readyOf(of)}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,108 @@
+package kubernetes
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// runState is how a run stands, in Argo's words for a Job too.
+type runState struct {
+	phase    string // "", Pending, Running, Succeeded, Failed or Error
+	message  string
+	progress string // for a person
+	endedAt  time.Time
+	outputs  map[string]string
+}
+
+func (s *runState) succeeded() bool { return s.phase == "Succeeded" }
+func (s *runState) ended() bool {
+	return s.succeeded() || s.phase == "Failed" || s.phase == "Error"
+}
+
+// String is for a person: "Running, 2/5".
+func (s *runState) String() string {
+	text := s.phase
+	if text == "" {
+		text = "not taken up yet: is its controller running?"
+	}
+	if s.progress != "" {
+		text += ", " + s.progress
+	}
+	if s.message != "" {
+		text += ": " + s.message
+	}
+	return text
+}
+
+func runStateOf(o *unstructured.Unstructured) runState {
+	if o.GetKind() == "Job" {
+		return jobState(o)
+	}
+	text := func(name string) string { return fieldPath{"status", name}.text(o.Object) }
+	s := runState{phase: text("phase"), message: text("message"), progress: text("progress")}
+	s.endedAt = timeOf(text("finishedAt"))
+	if s.ended() {
+		s.outputs = outputsOf(o)
+	}
+	return s
+}
+
+// outputsOf are the parameters that the workflow's entrypoint puts out, and its
+// global ones. The entrypoint's node has the name of the workflow. Where Argo keeps
+// the nodes elsewhere, or packed, there are only the global ones.
+func outputsOf(o *unstructured.Unstructured) map[string]string {
+	out := map[string]string{}
+	for _, path := range []fieldPath{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
+		found, _ := path.find(o.Object)
+		outputs, _ := found.(map[string]any)
+		for _, parameter := range each(outputs, "parameters") {
+			name, _ := parameter["name"].(string)
+			if value, ok := parameter["value"]; ok && name != "" {
+				out[name] = fmt.Sprint(value)
+			}
+		}
+	}
+	return out
+}
+
+func jobState(o *unstructured.Unstructured) runState {
+	count := func(path ...any) int64 { n, _ := fieldPath(path).integer(o.Object); return n }
+	want, has := fieldPath{"spec", "completions"}.integer(o.Object)
+	if !has {
+		want = 1
+	}
+	s := runState{phase: "Pending"}
+	s.progress = fmt.Sprintf("%d of %d succeeded", count("status", "succeeded"), want)
+	for _, also := range []string{"active", "failed"} {
+		if n := count("status", also); n > 0 {
+			s.progress += fmt.Sprintf(", %d %s", n, also)
+			s.phase = "Running"
+		}
+	}
+	for _, c := range each(o.Object, "status", "conditions") {
+		if (fieldPath{"status"}).text(c) != "True" {
+			continue
+		}
+		switch (fieldPath{"type"}).text(c) {
+		case "Complete":
+			s.phase = "Succeeded"
+		case "Failed":
+			s.phase, s.message = "Failed", (fieldPath{"message"}).text(c)
+		default:
+			continue
+		}
+		s.endedAt = timeOf(fieldPath{"lastTransitionTime"}.text(c))
+	}
+	return s
+}
+
+// timeOf is the zero time for what is none.
+func timeOf(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

@@ -1,0 +1,202 @@
+package rbac_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// agent is a manifest; the lines are those of its spec beside the trigger.
+func agent(namespace, name string, spec ...string) string {
+	return fmt.Sprintf("---\napiVersion: scanflow.dev/v1alpha1\nkind: Agent\nmetadata: {name: %s, namespace: %s}\nspec:\n  triggers: [{name: tick, every: 10s}]\n  %s\n",
+		name, namespace, strings.Join(spec, "\n  "))
+}
+
+func readAgents(t *testing.T, text string) []*manifest.Agent {
+	t.Helper()
+	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), wiring.Kinds())
+	require.NoError(t, err)
+	return agents
+}
+
+func plan(t *testing.T, text string, o rbac.Options) *rbac.Plan {
+	t.Helper()
+	p, err := rbac.For(readAgents(t, text), o)
+	require.NoError(t, err)
+	return p
+}
+
+// lines are the rules of a plan, one resource a line: "namespace group/resource [name] verbs".
+func lines(p *rbac.Plan) string {
+	var out strings.Builder
+	write := func(namespace string, rules []rbac.Rule) {
+		for _, r := range rules {
+			for _, resource := range r.Resources {
+				_, _ = fmt.Fprintf(&out, "%s %s/%s %s\n", namespace, strings.Join(r.Groups, ","), strings.Join(append([]string{resource}, r.Names...), " "), strings.Join(r.Verbs, ","))
+			}
+		}
+	}
+	for _, r := range p.Roles(false) {
+		write(r.Namespace, r.Rules)
+	}
+	write("*", p.Cluster)
+	return out.String()
+}
+
+func TestWhatAgentsNeed(t *testing.T) {
+	const deployments = "targets: {apiVersion: apps/v1, kind: Deployment, selector: {}}"
+	for name, row := range map[string]struct {
+		agents  string
+		plurals map[string]string
+		watch   string
+		want    string
+	}{
+		"one that only looks": {
+			agents: agent("ml", "a", deployments), watch: "ml",
+			want: `
+ml /events create
+ml /pods list,watch
+ml apps/deployments list,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+`,
+		},
+		"one that restarts, and a trigger on one object": {
+			agents: agent("ml", "a", deployments, "primitives: [restart]") +
+				agent("ml", "b", "targets: {static: [{name: x}]}", "primitives: [scale, webhook]") +
+				strings.Replace(agent("ml", "c", "targets: {static: [{name: x}]}"), "every: 10s", "watch: {apiVersion: v1, kind: ConfigMap, name: model}", 1),
+			watch: "ml",
+			want: `
+ml /configmaps model list,watch
+ml /events create
+ml /pods list,watch
+ml apps/deployments get,list,watch,patch
+ml autoscaling/horizontalpodautoscalers get,list,watch
+ml keda.sh/scaledobjects get,list,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+`,
+		},
+		"targets without pods": {
+			agents: agent("ml", "a", "targets: {apiVersion: v1, kind: ConfigMap, selector: {}}"), watch: "ml",
+			want: `
+ml /configmaps list,watch
+ml /events create
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+`,
+		},
+		"a custom resource, whose definition lies in no namespace": {
+			agents: agent("ml", "a", "targets: {apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, selector: {}}", "primitives: [restart]"),
+			watch:  "ml",
+			want: `
+ml /events create
+ml /pods list,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+ml serving.kserve.io/inferenceservices get,list,watch,patch
+* apiextensions.k8s.io/customresourcedefinitions inferenceservices.serving.kserve.io get
+`,
+		},
+		"a plural that was guessed wrong": {
+			agents:  agent("ml", "a", "targets: {apiVersion: example.org/v1, kind: Ox, selector: {}}", "primitives: [scale]"),
+			plurals: map[string]string{"Ox.example.org": "oxen", "Nothing": "nothings"}, watch: "ml",
+			want: `
+ml /events create
+ml /pods list,watch
+ml autoscaling/horizontalpodautoscalers get,list,watch
+ml example.org/oxen list,watch
+ml example.org/oxen/scale get,patch
+ml keda.sh/scaledobjects get,list,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+* apiextensions.k8s.io/customresourcedefinitions oxen.example.org get
+`,
+		},
+		"every namespace, and what one needs of it is not granted twice": {
+			agents: agent("ops", "a", "targets: {apiVersion: apps/v1, kind: Deployment, namespace: '*', selector: {}}") +
+				agent("ml", "b", deployments, "primitives: [restart]"),
+			want: `
+ml apps/deployments get,patch
+ml scanflow.dev/agents/status patch
+ops scanflow.dev/agents/status patch
+* /events create
+* /pods list,watch
+* apps/deployments list,watch
+* scanflow.dev/agents list,watch
+`,
+		},
+		"two namespaces, so that agents are looked for in all": {
+			agents: agent("ops", "a", "targets: {apiVersion: apps/v1, kind: Deployment, namespace: ml, selector: {}}"),
+			want: `
+ml /events create
+ml /pods list,watch
+ml apps/deployments list,watch
+ops scanflow.dev/agents/status patch
+* scanflow.dev/agents list,watch
+`,
+		},
+		"sensors": {
+			agents: agent("ml", "a", "targets: {static: [{name: x}, {name: y, namespace: other}]}",
+				"sensors: [{name: queue, object: {apiVersion: example.org/v1, kind: Queue, name: '{name}', field: status.length}}]"),
+			want: `
+ml scanflow.dev/agents/status patch
+* example.org/queues list,watch
+* scanflow.dev/agents list,watch
+`,
+		},
+		"a trigger on what lies in no namespace": {
+			agents: strings.Replace(agent("ml", "a", "targets: {static: [{name: x}]}"), "every: 10s", "watch: {apiVersion: v1, kind: Node}", 1),
+			want: `
+ml scanflow.dev/agents/status patch
+* /nodes list,watch
+* scanflow.dev/agents list,watch
+`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan(t, row.agents, rbac.Options{Plurals: row.plurals})
+			require.Empty(t, cmp.Diff(strings.TrimPrefix(row.want, "\n"), lines(p)))
+			require.Equal(t, row.watch, p.Watch)
+		})
+	}
+}
+
+// What the process needs itself is in the Role of its own namespace, which may be the
+// agents' too.
+func TestWhatTheProcessNeeds(t *testing.T) {
+	text := agent("ml", "a", "targets: {static: [{name: x}]}")
+	elsewhere := plan(t, text, rbac.Options{Namespace: "system"}).Roles(true)
+	require.Len(t, elsewhere, 2)
+	require.Equal(t, "system", elsewhere[1].Namespace)
+	require.Equal(t, []rbac.Rule{
+		{Groups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}, For: []string{"the process: leader election"}},
+		{Groups: []string{"scanflow.dev"}, Resources: []string{"ledgers"}, Verbs: []string{"get", "list", "create", "update", "delete"}, For: []string{"the process: what survives a pod"}},
+	}, elsewhere[1].Rules)
+	together := plan(t, text, rbac.Options{Namespace: "ml"}).Roles(true)
+	require.Len(t, together, 1)
+	require.Len(t, together[0].Rules, 4)
+}
+
+// The order of the manifests changes nothing.
+func TestTheSameEachTime(t *testing.T) {
+	one := agent("ml", "a", "targets: {apiVersion: apps/v1, kind: Deployment, selector: {}}", "primitives: [scale, restart]")
+	two := agent("ml", "b", "targets: {apiVersion: apps/v1, kind: StatefulSet, namespace: '*', selector: {}}", "primitives: [scale]")
+	first, second := plan(t, one+two, rbac.Options{}), plan(t, two+one, rbac.Options{})
+	require.Equal(t, string(first.YAML()), string(second.YAML()))
+	require.Equal(t, string(first.Values()), string(second.Values()))
+}
+
+func TestBadNames(t *testing.T) {
+	_, err := rbac.For(nil, rbac.Options{Namespace: "No", Name: "a_b", Account: "-", Plurals: map[string]string{"Ox.example.org": "Oxen"}})
+	for _, part := range []string{`namespace: "No"`, `name: "a_b"`, `service account: "-"`, `resource of Ox.example.org: "Oxen"`} {
+		require.ErrorContains(t, err, part)
+	}
+}

@@ -1,0 +1,127 @@
+package rbac
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+const apiVersion = "rbac.authorization.k8s.io/v1"
+
+// YAML is the plan as objects to be applied, with what each rule is for in comments.
+func (p *Plan) YAML() []byte {
+	w := &writer{}
+	o := p.options
+	w.head(p)
+	account := cmp.Or(o.Account, o.Name)
+	if o.Account == "" {
+		w.object("v1", "ServiceAccount", o.Name, o.Namespace)
+	}
+	bind := func(kind, name, namespace string, rules []Rule) {
+		w.object(apiVersion, kind, name, namespace)
+		w.line("rules:")
+		w.rules(rules, "  ")
+		w.object(apiVersion, kind+"Binding", name, namespace)
+		w.line("roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: %s}", kind, text(name))
+		w.line("subjects:")
+		w.line("  - {kind: ServiceAccount, name: %s, namespace: %s}", text(account), text(o.Namespace))
+	}
+	for _, r := range p.Roles(true) {
+		bind("Role", o.Name, r.Namespace, r.Rules)
+	}
+	if len(p.Cluster) > 0 {
+		bind("ClusterRole", o.Namespace+"-"+o.Name, "", p.Cluster) // another namespace may have an install of this name
+	}
+	return w.out.Bytes()
+}
+
+// Values is the plan as values of the Helm chart, which makes the roles, the service
+// account and what the process itself needs.
+func (p *Plan) Values() []byte {
+	w := &writer{}
+	w.head(p)
+	w.line("watchNamespace: %s", text(p.Watch))
+	w.line("rbac:")
+	roles := p.Roles(false)
+	if len(roles) == 0 {
+		w.line("  roles: []")
+	} else {
+		w.line("  roles:")
+	}
+	for _, r := range roles {
+		w.line("    - namespace: %s", text(r.Namespace))
+		w.line("      rules:")
+		w.rules(r.Rules, "        ")
+	}
+	if len(p.Cluster) == 0 {
+		w.line("  clusterRules: []")
+	} else {
+		w.line("  clusterRules:")
+		w.rules(p.Cluster, "    ")
+	}
+	return w.out.Bytes()
+}
+
+type writer struct {
+	out     bytes.Buffer
+	objects int
+}
+
+func (w *writer) line(format string, args ...any) { _, _ = fmt.Fprintf(&w.out, format+"\n", args...) }
+
+func (w *writer) head(p *Plan) {
+	agents := slices.Sorted(slices.Values(p.agents))
+	w.line("# What these agents need, and no more, as `scanflow rbac` says: %s.", strings.Join(agents, ", "))
+	w.line("# Print it anew when an agent changes.")
+	if p.Watch != "" {
+		w.line("# The process that has no more than this is to be started with --namespace %s.", p.Watch)
+	}
+}
+
+func (w *writer) object(apiVersion, kind, name, namespace string) {
+	if w.objects++; w.objects > 1 {
+		w.line("---")
+	}
+	w.line("apiVersion: %s", apiVersion)
+	w.line("kind: %s", kind)
+	if namespace == "" {
+		w.line("metadata: {name: %s}", text(name))
+		return
+	}
+	w.line("metadata: {name: %s, namespace: %s}", text(name), text(namespace))
+}
+
+func (w *writer) rules(rules []Rule, indent string) {
+	for _, r := range rules {
+		for _, why := range r.For {
+			w.line("%s# %s", indent, why)
+		}
+		w.line("%s- apiGroups: %s", indent, list(r.Groups))
+		w.line("%s  resources: %s", indent, list(r.Resources))
+		if len(r.Names) > 0 {
+			w.line("%s  resourceNames: %s", indent, list(r.Names))
+		}
+		w.line("%s  verbs: %s", indent, list(r.Verbs))
+	}
+}
+
+func list(items []string) string {
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = text(item)
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// text is a string as YAML has it: in quotes where it would be something else without.
+func text(s string) string {
+	out, err := yaml.Marshal(s)
+	if err != nil {
+		return fmt.Sprintf("%q", s)
+	}
+	return strings.TrimSpace(string(out))
+}

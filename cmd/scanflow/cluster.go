@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+// clusterFlags say how agents of a cluster are served.
+type clusterFlags struct {
+	kubernetes    bool
+	kubeconfig    string
+	namespace     string
+	install       string
+	shard         string
+	shardBy       string
+	elect         bool
+	leaseDuration time.Duration
+}
+
+func (o *clusterFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&o.kubernetes, "kubernetes", false, "serve the Agent resources of a Kubernetes cluster, instead of manifests given by -f")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the cluster; if absent, $KUBECONFIG, the pod's service account, or ~/.kube/config")
+	f.StringVar(&o.namespace, "namespace", "", "the only namespace to look into; if absent, every namespace")
+	f.StringVar(&o.install, "install", "scanflow", "name of this installation: of its Lease and its ledgers, which all its replicas share")
+	f.StringVar(&o.shard, "shard", "", "this process' part of the targets, as I/N; each part elects a leader of its own")
+	f.StringVar(&o.shardBy, "shard-by", "namespace", "what keeps targets in one part: namespace, name, or label=KEY")
+	f.BoolVar(&o.elect, "leader-elect", true, "act only while holding the installation's Lease")
+	f.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second, "how long after its last sign of life a leader is replaced; whole seconds")
+}
+
+// check refuses flags that don't go together.
+func (o *clusterFlags) check(run *runFlags) error {
+	if !o.kubernetes {
+		if len(run.manifests) == 0 {
+			return errNoManifests
+		}
+		return nil
+	}
+	var errs []error
+	if len(run.manifests) > 0 {
+		errs = append(errs, errors.New("-f: with --kubernetes the agents are resources of the cluster; create them with kubectl apply -f"))
+	}
+	if len(run.workloads) > 0 {
+		errs = append(errs, errors.New("--workloads: with --kubernetes the cluster runs the workloads"))
+	}
+	if o.leaseDuration < time.Second {
+		errs = append(errs, fmt.Errorf("--lease-duration: %s is less than 1s", o.leaseDuration))
+	}
+	_, err := wiring.ParseShard(o.shard, o.shardBy)
+	return errors.Join(append(errs, err)...)
+}
+
+// options connects to the cluster; nil without --kubernetes.
+func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
+	if !o.kubernetes {
+		return nil, nil
+	}
+	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version()})
+	if err != nil {
+		return nil, err
+	}
+	shard, err := wiring.ParseShard(o.shard, o.shardBy)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := os.Hostname() // the pod's name
+	if err != nil {
+		return nil, fmt.Errorf("find this machine's name: %w", err)
+	}
+	return &wiring.KubernetesOptions{
+		Client: client, Namespace: o.namespace, Install: o.install, Identity: identity, Shard: shard,
+		Elect: o.elect, LeaseDuration: o.leaseDuration,
+	}, nil
+}
