@@ -41,6 +41,9 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
 		return engine.Change{}, refuse(p, []string{fmt.Sprintf("with.object.kind: a %s is of the whole cluster, and no policy may write that; let a person apply it", kind)})
 	}
+	if _, sized, _ := unstructured.NestedFieldNoCopy(want.Object, "spec", "replicas"); sized && kind == p.Target.Kind && name == p.Target.Name {
+		return engine.Change{}, refuse(p, []string{"with.object.spec.replicas: the target's replicas have guards; use the primitive `scale`"})
+	}
 	set := want.Object
 	for _, field := range []string{"apiVersion", "kind"} {
 		delete(set, field)
@@ -58,11 +61,7 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	}
 	write := writeTo(o, "apply", keepLabel(o, set))
 	write.APIVersion = version // the version that the fields are written in
-	change, err := a.plannedWrite(ctx, p, o, write)
-	if err != nil || change.NoOp {
-		return change, err
-	}
-	return change, a.othersOfOurs(o, write)
+	return a.plannedWrite(ctx, p, o, write, othersOfOurs)
 }
 
 // keepLabel names the label again that marks what we made: left out, it would go.
@@ -76,12 +75,12 @@ func keepLabel(o *object, set map[string]any) map[string]any {
 
 // othersOfOurs refuses fields that another verb has written: its claim, and the
 // guards of that, must not be got around.
-func (a applier) othersOfOurs(o *object, w write) error {
-	for _, c := range changesBetween(w.Before, w.Set) {
-		for _, by := range writersAt(o, c.path) {
-			if by.ours() && by.Manager != w.Manager && !slices.ContainsFunc(writersAt(o, c.path), func(x writer) bool { return x.Manager == w.Manager }) {
-				return fmt.Errorf("apply %s: %w", w, &OwnedError{Field: c.name(), Owner: by.String(), Fix: "leave it out of the object, and use that verb"})
-			}
+func othersOfOurs(o *object, changes []fieldChange) error {
+	for _, c := range changes {
+		writers := writersAt(o, c.path)
+		other := slices.IndexFunc(writers, func(w writer) bool { return w.ours() && w.Manager != managerOf("apply") })
+		if other >= 0 && !slices.ContainsFunc(writers, func(w writer) bool { return w.Manager == managerOf("apply") }) {
+			return &OwnedError{Field: c.name(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
 		}
 	}
 	return nil

@@ -102,10 +102,20 @@ func TestApplyDoesNotGetAroundAnotherVerb(t *testing.T) {
 	b.create(t, "helm", web(b.ns, "web", 1, ""))
 	target := b.settled(t, "apps/v1", "Deployment", "web")
 	done(t, Scale(b.Cluster), proposal("scale", target, to(2)))
+	target.Name = "neighbour"
 	_, err := Apply(b.Cluster).Plan(testContext(t), proposal("apply", target, asObject(t, "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 50}}")))
 	var owned *OwnedError
 	require.ErrorAs(t, err, &owned)
 	require.Contains(t, err.Error(), "spec.replicas belongs to scanflow-scale (Apply, scale")
+}
+
+// The guards bound the replicas of a target, whether or not we have written them.
+func TestApplyDoesNotScaleItsTarget(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "helm", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	_, err := Apply(b.Cluster).Plan(testContext(t), proposal("apply", target, asObject(t, "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 50}}")))
+	require.ErrorContains(t, err, "with.object.spec.replicas: the target's replicas have guards; use the primitive `scale`")
 }
 
 func TestApplyRefusesWhatGivesPower(t *testing.T) {

@@ -89,7 +89,7 @@ func TestModelKeepsItsOwnFields(t *testing.T) {
 
 func TestModelRefuses(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "inferenceservices", "seldondeployments")
+	c.InstallCRDs(t, "inferenceservice", "seldondeployment")
 	ns := c.Namespace(t)
 	c.Apply(t, predictor(ns, "Deployment", "one")+web(ns, "web", 1, "a: b")+"---"+inference(ns, "empty", "{minReplicas: 1}")+"---"+seldon(ns))
 	serve := ModelServe(acting(c.Client()))
@@ -131,7 +131,7 @@ spec: {predictor: %s}
 // A canary, then all of the requests: the second act names the share alone.
 func TestModelOfAnInferenceService(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "inferenceservices")
+	c.InstallCRDs(t, "inferenceservice")
 	ns := c.Namespace(t)
 	serve := ModelServe(acting(c.Client()))
 	for name, framework := range map[string]string{"digits": "model", "old": "sklearn"} {
@@ -186,7 +186,7 @@ spec:
 
 func TestModelOfASeldonDeployment(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "seldondeployments")
+	c.InstallCRDs(t, "seldondeployment")
 	ns := c.Namespace(t)
 	before := c.Apply(t, seldon(ns))[0]
 	serve := ModelServe(acting(c.Client()))

@@ -252,7 +252,7 @@ status: {%s}
 
 func TestPlaceAWorkflowThatHasNotStarted(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "workflows")
+	c.InstallCRDs(t, "workflow")
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "serving", 1, "a: b"))
 	place := Place(acting(c.Client()))
@@ -327,7 +327,7 @@ func TestPlaceRefuses(t *testing.T) {
 // Where the other kinds keep it.
 func TestPlaceOfOtherKinds(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "workflowtemplates", "inferenceservices")
+	c.InstallCRDs(t, "workflowtemplate", "inferenceservice")
 	ns := c.Namespace(t)
 	c.Apply(t, trainTemplate(ns, "")+"---\n"+scoreCronJob(ns, "")+"---\n"+inference(ns, "digits", `{model: {storageUri: "s3://digits/3"}}`))
 	place := Place(acting(c.Client()))

@@ -40,8 +40,8 @@ func (c *Cluster) rehearse(ctx context.Context, o *object, w write) (map[string]
 }
 
 // plannedWrite puts together the change of an object that is there: what differs,
-// and whose values are replaced.
-func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object, w write) (engine.Change, error) {
+// and whose values are replaced. may forbid some changes.
+func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object, w write, may ...func(*object, []fieldChange) error) (engine.Change, error) {
 	ours := merged(ownOf(o, w.Manager), w.Set)
 	if same(w.Before, w.Set) && same(ours, w.Set) { // nothing to set, and nothing of ours to give up
 		return planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
@@ -55,6 +55,11 @@ func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object
 	})
 	if len(changes) == 0 {
 		return planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
+	}
+	for _, check := range may {
+		if err := check(o, changes); err != nil {
+			return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
+		}
 	}
 	taken, err := mayTakeAll(o, p, changes)
 	if err != nil {

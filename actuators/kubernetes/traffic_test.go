@@ -63,7 +63,7 @@ spec:
 `
 )
 
-var routeKinds = []string{"httproute", "virtualservice", "inferenceservices", "seldondeployments"}
+var routeKinds = []string{"httproute", "virtualservice", "inferenceservice", "seldondeployment"}
 
 func trafficBench(t *testing.T) (*bench, engine.Target) {
 	t.Helper()

@@ -58,7 +58,7 @@ func (b *inbox) publish(_ context.Context, e engine.Event) error {
 func argo(t testing.TB) (*testcluster.Cluster, string, engine.Actuator, *inbox) {
 	t.Helper()
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "workflows", "workflowtemplates")
+	c.InstallCRDs(t, "workflow", "workflowtemplate")
 	ns := c.Namespace(t)
 	acts, box := acting(c.Client()), &inbox{}
 	acts.Publish = box.publish
