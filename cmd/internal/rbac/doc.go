@@ -7,6 +7,7 @@
 // What a kind's plural is called can't be known without a cluster. It is guessed as
 // kubectl's own libraries guess it, and Options.Plurals corrects the guess.
 //
-// Start reading at plan.go; needs.go is what an agent needs and why, rules.go how that
-// becomes rules, write.go how they are written.
+// Start reading at plan.go; needs.go is what an agent needs and why, process.go what
+// the process that runs it needs, rules.go how that becomes rules, and write.go how
+// they are written.
 package rbac

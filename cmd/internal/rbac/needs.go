@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -21,31 +19,13 @@ type need struct {
 	why      string
 }
 
-// group is that of our own custom resources.
-const (
-	group   = "scanflow.dev"
-	ledgers = "ledgers"
-)
+// applyVerb writes objects of any kind.
+const applyVerb = "apply"
 
-var (
-	follow = []string{"list", "watch"}
-	// podOwners are the kinds of the API server whose pods are looked for; those of
-	// custom resources may all have some.
-	podOwners = []schema.GroupKind{
-		{Group: "apps", Kind: "Deployment"}, {Group: "apps", Kind: "StatefulSet"}, {Group: "apps", Kind: "ReplicaSet"},
-		{Group: "apps", Kind: "DaemonSet"}, {Group: "batch", Kind: "Job"}, {Kind: "ReplicationController"},
-	}
-	// clusterWide are the kinds of the API server that lie in no namespace, of those
-	// that an agent may well look at.
-	clusterWide = []schema.GroupKind{
-		{Kind: "Node"}, {Kind: "Namespace"}, {Kind: "PersistentVolume"},
-		{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}, {Group: "storage.k8s.io", Kind: "StorageClass"},
-		{Group: "node.k8s.io", Kind: "RuntimeClass"}, {Group: "scheduling.k8s.io", Kind: "PriorityClass"},
-	}
-)
+var follow = []string{"list", "watch"}
 
 // ofAgent is what an agent's targets, sensors, triggers and primitives need.
-func ofAgent(a *manifest.Agent) []need {
+func ofAgent(a *manifest.Agent, apply []string) []need {
 	c := collector{agent: a.Info().String()}
 	subjects := subjectsOf(a)
 	if selector, selected := a.Selector(); selected {
@@ -64,6 +44,9 @@ func ofAgent(a *manifest.Agent) []need {
 	c.triggers(a)
 	for _, verb := range a.Spec.Primitives {
 		c.verb(verb, subjects)
+		if verb == applyVerb {
+			c.apply(apply, subjects)
+		}
 	}
 	return c.needs
 }
@@ -107,10 +90,6 @@ func (c *collector) follow(s kubernetes.Subject, name, why string) {
 		s.Namespace = ""
 	}
 	c.add(need{Need: kubernetes.Need{Group: s.Group(), Resource: s.Resource(), Verbs: follow, Namespace: s.Namespace}, name: name}, why)
-}
-
-func groupKind(s kubernetes.Subject) schema.GroupKind {
-	return schema.GroupKind{Group: s.Group(), Kind: s.Kind}
 }
 
 func (c *collector) targets(s kubernetes.Subject) {
@@ -177,36 +156,12 @@ func (c *collector) verb(name string, subjects []kubernetes.Subject) {
 	}
 }
 
-// correct replaces a plural that was guessed wrong.
-func (n *need) correct(plurals map[string]string) {
-	for name, plural := range plurals {
-		kind, of, _ := strings.Cut(name, ".")
-		guess := kubernetes.Subject{APIVersion: strings.TrimPrefix(of+"/v1", "/"), Kind: kind}.Resource()
-		base, sub, isSub := strings.Cut(n.Resource, "/")
-		switch {
-		case n.Group == of && base == guess && isSub:
-			n.Resource = plural + "/" + sub
-		case n.Group == of && base == guess:
-			n.Resource = plural
-		case n.name == guess+"."+of && n.Resource == "customresourcedefinitions":
-			n.name = plural + "." + of
+// apply adds what it takes to write some kinds by server-side apply.
+func (c *collector) apply(kinds []string, subjects []kubernetes.Subject) {
+	for _, name := range kinds {
+		for _, s := range subjects {
+			o := named(name)
+			c.add(need{Need: kubernetes.Need{Group: o.Group(), Resource: o.Resource(), Verbs: []string{"get", "create", "patch"}, Namespace: s.Namespace}}, applyVerb)
 		}
-	}
-}
-
-// ofResource is what reading an agent as a custom resource, and saying how it fares,
-// needs, where the process looks into one namespace or into all ("").
-func ofResource(a *manifest.Agent, watch string) []need {
-	return []need{
-		{Need: kubernetes.Need{Group: group, Resource: manifest.Plural, Verbs: follow, Namespace: watch}, why: "the process: agents"},
-		{Need: kubernetes.Need{Group: group, Resource: manifest.Plural + "/status", Verbs: []string{"patch"}, Namespace: a.Metadata.Namespace}, why: "the process: agents"},
-	}
-}
-
-// ofProcess is what the process needs where it runs, whatever its agents are.
-func ofProcess(namespace string) []need {
-	return []need{
-		{Need: kubernetes.Need{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"get", "create", "update"}, Namespace: namespace}, why: "the process: leader election"},
-		{Need: kubernetes.Need{Group: group, Resource: ledgers, Verbs: []string{"get", "list", "create", "update", "delete"}, Namespace: namespace}, why: "the process: what survives a pod"},
 	}
 }

@@ -25,6 +25,9 @@ type Options struct {
 	// Plurals corrects what a kind's resources are called: "Kind.group" (or "Kind" of
 	// the core group) to the plural.
 	Plurals map[string]string
+	// Apply are the kinds ("Kind.group", or "Kind" of the core group) that the verb
+	// `apply` may write: which ones a policy names, a manifest doesn't tell.
+	Apply []string
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -56,6 +59,7 @@ type Plan struct {
 
 	options Options
 	agents  []string
+	applies bool // some agent has the verb `apply`
 	needs   []need
 }
 
@@ -75,7 +79,11 @@ func For(agents []*manifest.Agent, o Options) (*Plan, error) {
 	p := &Plan{options: o}
 	for _, a := range agents {
 		p.agents = append(p.agents, a.Info().String())
-		p.needs = append(p.needs, ofAgent(a)...)
+		p.needs = append(p.needs, ofAgent(a, o.Apply)...)
+		p.applies = p.applies || slices.Contains(a.Spec.Primitives, applyVerb)
+	}
+	if len(o.Apply) > 0 && len(agents) > 0 && !p.applies {
+		return nil, fmt.Errorf("kinds to apply: none of the agents has the primitive %s", applyVerb)
 	}
 	for i := range p.needs {
 		p.needs[i].correct(o.Plurals)

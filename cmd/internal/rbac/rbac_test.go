@@ -194,6 +194,20 @@ func TestTheSameEachTime(t *testing.T) {
 	require.Equal(t, string(first.Values()), string(second.Values()))
 }
 
+// Which kinds are applied, a manifest does not tell: it is said beside it.
+func TestKindsToApply(t *testing.T) {
+	text := agent("ml", "a", "targets: {static: [{name: x}]}", "primitives: [apply]")
+	without := plan(t, text, rbac.Options{})
+	require.NotContains(t, lines(without), "create")
+	require.Contains(t, string(without.YAML()), "# Of the primitive apply nothing is in it: name the kinds with --apply Kind.group.")
+	with := plan(t, text, rbac.Options{Apply: []string{"ConfigMap", "NetworkPolicy.networking.k8s.io"}})
+	require.Contains(t, lines(with), "ml /configmaps get,create,patch\n")
+	require.Contains(t, lines(with), "ml networking.k8s.io/networkpolicies get,create,patch\n")
+	require.NotContains(t, string(with.YAML()), "--apply")
+	_, err := rbac.For(readAgents(t, agent("ml", "a", "targets: {static: [{name: x}]}")), rbac.Options{Apply: []string{"ConfigMap"}})
+	require.ErrorContains(t, err, "none of the agents has the primitive apply")
+}
+
 func TestBadNames(t *testing.T) {
 	_, err := rbac.For(nil, rbac.Options{Namespace: "No", Name: "a_b", Account: "-", Plurals: map[string]string{"Ox.example.org": "Oxen"}})
 	for _, part := range []string{`namespace: "No"`, `name: "a_b"`, `service account: "-"`, `resource of Ox.example.org: "Oxen"`} {

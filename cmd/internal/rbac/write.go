@@ -77,6 +77,9 @@ func (w *writer) head(p *Plan) {
 	agents := slices.Sorted(slices.Values(p.agents))
 	w.line("# What these agents need, and no more, as `scanflow rbac` says: %s.", strings.Join(agents, ", "))
 	w.line("# Print it anew when an agent changes.")
+	if p.applies && len(p.options.Apply) == 0 {
+		w.line("# Of the primitive apply nothing is in it: name the kinds with --apply Kind.group.")
+	}
 	if p.Watch != "" {
 		w.line("# The process that has no more than this is to be started with --namespace %s.", p.Watch)
 	}

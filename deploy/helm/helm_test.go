@@ -1,0 +1,277 @@
+// Package helm_test renders the chart by helm's own command, and has a real API
+// server judge what comes out.
+package helm_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+)
+
+var update = flag.Bool("update", false, "copy deploy/crds into the chart")
+
+func TestMain(m *testing.M) { testcluster.Main(m) }
+
+// helm runs the command that .ci/tools/go.mod pins.
+func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	c := exec.Command("go", append([]string{"tool", "-modfile=" + filepath.Join("..", "..", ".ci", "tools", "go.mod"), "helm"}, args...)...)
+	home := t.TempDir()
+	c.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	var out, said bytes.Buffer
+	c.Stdout, c.Stderr = &out, &said
+	err = c.Run()
+	return out.String(), said.String(), err
+}
+
+func render(t *testing.T, namespace string, args ...string) string {
+	t.Helper()
+	out, said, err := helm(t, append([]string{"template", "test", "scanflow", "--namespace", namespace}, args...)...)
+	require.NoError(t, err, said)
+	return out
+}
+
+func files(t *testing.T, folder string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	return found
+}
+
+// objects are those of a YAML text, by kind.
+func objects(t *testing.T, text string) map[string][]*unstructured.Unstructured {
+	t.Helper()
+	out := map[string][]*unstructured.Unstructured{}
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
+		o := &unstructured.Unstructured{}
+		err := decoder.Decode(&o.Object)
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		require.NoError(t, err)
+		if len(o.Object) > 0 {
+			out[o.GetKind()] = append(out[o.GetKind()], o)
+		}
+	}
+}
+
+func TestLint(t *testing.T) {
+	for _, file := range files(t, "values") {
+		out, said, err := helm(t, "lint", "--strict", "scanflow", "-f", file)
+		require.NoError(t, err, "%s: %s%s", file, out, said)
+	}
+}
+
+// Helm installs the very definitions of deploy/crds.
+func TestTheDefinitionsAreThoseOfDeployCRDs(t *testing.T) {
+	crds, err := filepath.Glob(filepath.Join("..", "crds", "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, crds)
+	for _, crd := range crds {
+		want, err := os.ReadFile(crd)
+		require.NoError(t, err)
+		ours := filepath.Join("scanflow", "crds", filepath.Base(crd))
+		if *update {
+			require.NoError(t, os.WriteFile(ours, want, 0o644))
+		}
+		got, err := os.ReadFile(ours)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), "run `go test ./deploy/helm -update`")
+	}
+	ours, err := filepath.Glob(filepath.Join("scanflow", "crds", "*"))
+	require.NoError(t, err)
+	require.Len(t, ours, len(crds))
+}
+
+// The chart's version is the newest one that the changelog has.
+func TestTheVersionIsTheProjects(t *testing.T) {
+	changelog, err := os.ReadFile(filepath.Join("..", "..", "CHANGELOG.md"))
+	require.NoError(t, err)
+	want := "0.0.0-unreleased"
+	if m := regexp.MustCompile(`(?m)^## v?(\d+\.\d+\.\d+\S*)`).FindStringSubmatch(string(changelog)); m != nil {
+		want = m[1]
+	}
+	raw, err := os.ReadFile(filepath.Join("scanflow", "Chart.yaml"))
+	require.NoError(t, err)
+	var chart struct{ Version, AppVersion string }
+	require.NoError(t, yaml.Unmarshal(raw, &chart))
+	require.Equal(t, want, chart.Version)
+	require.Equal(t, want, chart.AppVersion)
+}
+
+// README.md names every value, and none that there isn't.
+func TestTheReadmeNamesEveryValue(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("scanflow", "README.md"))
+	require.NoError(t, err)
+	raw, err := os.ReadFile(filepath.Join("scanflow", "values.yaml"))
+	require.NoError(t, err)
+	var values map[string]any
+	require.NoError(t, yaml.Unmarshal(raw, &values))
+	_, table, found := strings.Cut(string(readme), "| value |")
+	require.True(t, found)
+	named := map[string]bool{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 2 {
+			continue
+		}
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			top, _, _ := strings.Cut(name[1], ".")
+			if top != "" {
+				require.Contains(t, values, top, "the README's %s", name[1])
+				named[top] = true
+			}
+		}
+	}
+	for name := range values {
+		require.True(t, named[name], "the README does not name %s", name)
+	}
+}
+
+// The schema refuses each mistake, and says where it is.
+func TestBadValues(t *testing.T) {
+	for _, file := range files(t, "bad") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			require.NoError(t, err)
+			want, _, _ := strings.Cut(strings.TrimPrefix(string(raw), "# want: "), "\n")
+			_, said, err := helm(t, "template", "test", "scanflow", "-f", file)
+			require.Error(t, err)
+			require.Contains(t, said, want)
+		})
+	}
+}
+
+// restricted makes a namespace that takes pods of the strictest standard alone.
+func restricted(t *testing.T, c *testcluster.Cluster) string {
+	t.Helper()
+	namespace := c.Namespace(t)
+	c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted}}}", namespace))
+	return namespace
+}
+
+// Whatever the values: every object is taken by the real API server, and the workload
+// gets its pods in a namespace that takes none but the strictest.
+func TestTheAPIServerTakesIt(t *testing.T) {
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers", "servicemonitor")
+	c.Apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: digits}}")
+	for _, file := range files(t, "values") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			namespace := restricted(t, c)
+			if filepath.Base(file) == "least.yaml" {
+				c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: existing, namespace: %s}}", namespace))
+			}
+			text := render(t, namespace, "-f", file)
+			c.Apply(t, text)
+			all := objects(t, text)
+			workload := append(all["Deployment"], all["StatefulSet"]...)
+			require.Len(t, workload, 1)
+			replicas, _, err := unstructured.NestedNumberAsFloat64(workload[0].Object, "spec", "replicas")
+			require.NoError(t, err)
+			require.Len(t, pods(t, c, namespace, int(replicas)), int(replicas))
+		})
+	}
+}
+
+// pods waits until the namespace has so many.
+func pods(t *testing.T, c *testcluster.Cluster, namespace string, want int) []unstructured.Unstructured {
+	t.Helper()
+	api := c.Client().Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace(namespace)
+	var list *unstructured.UnstructuredList
+	require.Eventually(t, func() bool {
+		var err error
+		list, err = api.List(context.Background(), metav1.ListOptions{})
+		return err == nil && len(list.Items) >= want
+	}, 20*time.Second, 50*time.Millisecond)
+	return list.Items
+}
+
+// The standard is really held against the pods: without one line of the security
+// context the API server refuses them.
+func TestTheStandardIsHeldAgainstThePod(t *testing.T) {
+	c := testcluster.Shared(t)
+	namespace := restricted(t, c)
+	template, found, err := unstructured.NestedMap(objects(t, render(t, namespace))["Deployment"][0].Object, "spec", "template")
+	require.NoError(t, err)
+	require.True(t, found)
+	pod := func(name string) *unstructured.Unstructured {
+		o := &unstructured.Unstructured{Object: (&unstructured.Unstructured{Object: template}).DeepCopy().Object}
+		o.SetAPIVersion("v1")
+		o.SetKind("Pod")
+		o.SetName(name)
+		require.NoError(t, unstructured.SetNestedField(o.Object, "default", "spec", "serviceAccountName"))
+		return o
+	}
+	api := c.Client().Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace(namespace)
+	require.Eventually(t, func() bool { // its default service account comes a moment after a namespace
+		_, err = api.Create(t.Context(), pod("good"), metav1.CreateOptions{})
+		return err == nil
+	}, 10*time.Second, 50*time.Millisecond)
+	bad := pod("bad")
+	containers, _, err := unstructured.NestedSlice(bad.Object, "spec", "containers")
+	require.NoError(t, err)
+	unstructured.RemoveNestedField(containers[0].(map[string]any), "securityContext", "capabilities")
+	require.NoError(t, unstructured.SetNestedSlice(bad.Object, containers, "spec", "containers"))
+	_, err = api.Create(t.Context(), bad, metav1.CreateOptions{})
+	require.ErrorContains(t, err, "violates PodSecurity")
+}
+
+// Each pod of a StatefulSet knows which part it is from its own label.
+func TestShards(t *testing.T) {
+	c := testcluster.Shared(t)
+	namespace := restricted(t, c)
+	text := render(t, namespace, "-f", filepath.Join("testdata", "values", "shards.yaml"))
+	require.Contains(t, text, "- --shard=$(SHARD)/3")
+	require.Contains(t, text, "- --shard-by=label=team")
+	require.NotContains(t, text, "kind: Deployment")
+	c.Apply(t, text)
+	seen := map[string]bool{}
+	for _, p := range pods(t, c, namespace, 3) {
+		seen[p.GetLabels()["apps.kubernetes.io/pod-index"]] = true
+	}
+	require.Equal(t, map[string]bool{"0": true, "1": true, "2": true}, seen)
+}
+
+// What is switched on is there, and what is switched off is not.
+func TestWhatIsRendered(t *testing.T) {
+	kinds := func(file string) map[string]int {
+		out := map[string]int{}
+		for kind, list := range objects(t, render(t, "system", "-f", filepath.Join("testdata", "values", file))) {
+			out[kind] = len(list)
+		}
+		return out
+	}
+	require.Equal(t, map[string]int{
+		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1,
+	}, kinds("default.yaml"))
+	require.Equal(t, map[string]int{
+		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1,
+		"ServiceMonitor": 1, "ConfigMap": 1, "Agent": 1,
+	}, kinds("everything.yaml"))
+	require.Equal(t, map[string]int{
+		"StatefulSet": 1, "Service": 1, "ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "ClusterRole": 1, "ClusterRoleBinding": 1,
+		"PodDisruptionBudget": 1, "NetworkPolicy": 1,
+	}, kinds("shards.yaml"))
+	require.Equal(t, map[string]int{"Deployment": 1, "Service": 1}, kinds("least.yaml"))
+}

@@ -1,0 +1,165 @@
+{{- /* The pod template of the Deployment and of the StatefulSet. */ -}}
+{{- define "scanflow.pod" -}}
+{{- $sharded := gt (int .Values.shards) 1 -}}
+{{- $policies := include "scanflow.policies" . -}}
+metadata:
+  labels:
+    {{- include "scanflow.labels" . | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "scanflow.serviceAccount" . }}
+  # It ends within 15 s, and gives its Lease up.
+  terminationGracePeriodSeconds: 30
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    runAsGroup: 65532
+    fsGroup: 65532
+    seccompProfile: {type: RuntimeDefault}
+  {{- if .Values.policies.bundle.url }}
+  initContainers:
+    - name: bundle
+      image: {{ .Values.policies.bundle.image | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command: [curl]
+      args:
+        - --fail
+        - --silent
+        - --show-error
+        - --location
+        - --retry
+        - "5"
+        - --retry-connrefused
+        - --output
+        - /policies/bundle.tar.gz
+        - {{ .Values.policies.bundle.url | quote }}
+      securityContext:
+        {{- include "scanflow.locked" . | nindent 8 }}
+      resources:
+        requests: {cpu: 10m, memory: 16Mi}
+        limits: {memory: 64Mi}
+      volumeMounts:
+        - {name: policies, mountPath: /policies}
+  {{- end }}
+  containers:
+    - name: scanflow
+      image: {{ include "scanflow.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command: [scanflow]
+      args:
+        - run
+        - --kubernetes
+        - --namespace={{ .Values.watchNamespace }}
+        - --install={{ default (include "scanflow.fullname" .) .Values.install }}
+        - --leader-elect
+        - --lease-duration={{ .Values.leaseDuration }}
+        {{- if $sharded }}
+        - --shard=$(SHARD)/{{ .Values.shards }}
+        - --shard-by={{ .Values.shardBy }}
+        {{- end }}
+        - --listen=0.0.0.0:8282
+        - --data=/data
+        {{- with .Values.prometheus.url }}
+        - --prometheus={{ . }}
+        {{- end }}
+        {{- if $policies }}
+        - --policies=/policies
+        {{- else if .Values.policies.bundle.url }}
+        - --policies=/policies/bundle.tar.gz
+        {{- end }}
+        {{- if .Values.token.secretName }}
+        - --token-file=/token/{{ .Values.token.key }}
+        {{- end }}
+        - --log-level={{ .Values.log.level }}
+        - --log-format={{ .Values.log.format }}
+      {{- if or $sharded .Values.env }}
+      env:
+        {{- if $sharded }}
+        - name: SHARD
+          valueFrom: {fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}}
+        {{- end }}
+        {{- with .Values.env }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- end }}
+      ports:
+        - {name: http, containerPort: 8282, protocol: TCP}
+      livenessProbe:
+        httpGet: {path: /healthz, port: http}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 3
+      readinessProbe:
+        httpGet: {path: /readyz, port: http}
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 2
+      securityContext:
+        {{- include "scanflow.locked" . | nindent 8 }}
+      resources:
+        {{- toYaml .Values.resources | nindent 8 }}
+      volumeMounts:
+        - {name: data, mountPath: /data}
+        - {name: tmp, mountPath: /tmp}
+        {{- if or $policies .Values.policies.bundle.url }}
+        - {name: policies, mountPath: /policies, readOnly: true}
+        {{- end }}
+        {{- if .Values.token.secretName }}
+        - {name: token, mountPath: /token, readOnly: true}
+        {{- end }}
+  volumes:
+    - name: data
+      emptyDir: {sizeLimit: {{ .Values.data.sizeLimit }}}
+    - name: tmp
+      emptyDir: {sizeLimit: 64Mi}
+    {{- if $policies }}
+    - name: policies
+      configMap: {name: {{ $policies }}}
+    {{- else if .Values.policies.bundle.url }}
+    - name: policies
+      emptyDir: {sizeLimit: 64Mi}
+    {{- end }}
+    {{- if .Values.token.secretName }}
+    - name: token
+      secret:
+        secretName: {{ .Values.token.secretName }}
+        items:
+          - {key: {{ .Values.token.key }}, path: {{ .Values.token.key }}}
+    {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- if .Values.topologySpreadConstraints }}
+    {{- toYaml .Values.topologySpreadConstraints | nindent 4 }}
+    {{- else }}
+    - maxSkew: 1
+      topologyKey: kubernetes.io/hostname
+      whenUnsatisfiable: ScheduleAnyway
+      labelSelector:
+        matchLabels:
+          {{- include "scanflow.selector" . | nindent 10 }}
+    {{- end }}
+{{- end -}}
