@@ -7,11 +7,15 @@ OPA  = go run ./cmd/scanflow opa
 build:
 	go build -trimpath -o bin/scanflow ./cmd/scanflow
 
+# The control plane that tests talk to is built once, into the user's cache folder:
+# some 6 minutes then, nothing afterwards.
 test:
-	go test ./...
+	go run ./cmd/cluster build
+	go test -timeout 20m ./...
 
 race:
-	go test -race ./...
+	go run ./cmd/cluster build
+	go test -race -timeout 30m ./...
 
 # check: formatting, vet, linters, the policies by the stock tool, the generated
 # reference against the code, and known vulnerabilities where the database can be reached.
@@ -19,6 +23,7 @@ check:
 	@mkdir -p bin
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	go vet ./...
+	cd testdata/controlplane && go vet .
 	$(LINT) golangci-lint run ./...
 	$(OPA) fmt --fail -l policies
 	$(OPA) check --strict policies
@@ -28,12 +33,13 @@ check:
 	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego
 	go run ./cmd/scanflow check -f deploy/local/autoscale --workloads deploy/local/autoscale/workloads --policies policies
 	go run ./cmd/scanflow reference --check docs/reference
+	go run ./cmd/scanflow crd --check deploy/crds/agents.yaml
 	.ci/vulncheck
 
 # soak: the tests in their long form (hundreds of kills, a hundred thousand events),
 # then an hour and more of fuzzing. Its last figures are in docs/performance.md.
 soak:
-	SCANFLOW_SOAK=1 go test -count=1 -timeout 3h -v -run 'Soak|Kill' ./...
+	SCANFLOW_SOAK=1 go test -count=1 -timeout 4h -v -run 'Soak|Kill' ./...
 	.ci/fuzz 5m
 
 bench:

@@ -23,8 +23,9 @@ const (
 	// waitingEvents is how many may wait to be written; a burst beyond it is dropped,
 	// and said so: the journal has everything.
 	waitingEvents = 20_000
-	eventWriters  = 4
-	eventTimeout  = 10 * time.Second
+	// eventWriters are few: an act must not wait for the telling of another.
+	eventWriters = 1
+	eventTimeout = 10 * time.Second
 	// longestEvent is the most bytes of a message that the API server takes.
 	longestEvent = 1024
 )

@@ -22,7 +22,7 @@ func run() int {
 		Use: "cluster", Short: "A Kubernetes cluster for developers, on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newNode())
+	root.AddCommand(newUp(), newNode(), newBuild())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		return 1

@@ -63,7 +63,7 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	if !o.kubernetes {
 		return nil, nil
 	}
-	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version()})
+	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version(), Concurrency: 250})
 	if err != nil {
 		return nil, err
 	}

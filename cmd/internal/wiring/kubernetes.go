@@ -168,6 +168,16 @@ func (s *System) horizon() time.Duration {
 	return h
 }
 
+// concurrency is how many calls of an agent's acts are under way at once; 0 is the
+// engine's own. In a cluster each is one short request, so that more of them hide
+// its latency; how many the API server takes is its own priority and fairness to say.
+func (s *System) concurrency() int {
+	if s.cluster == nil {
+		return 0
+	}
+	return 200
+}
+
 // fits tells whether policies go with the agents as they are written down.
 func (c *cluster) fits(r *policy.Revision) bool {
 	var agents []*manifest.Agent

@@ -152,7 +152,7 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	}
 	h = engine.NewHost(engine.Config{
 		Clock: s.opts.Clock, Grace: agentsGrace, Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
-		Verbs: actuators.Offer(env), Watcher: watcher,
+		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
 	})
 	return h
 }
