@@ -119,7 +119,7 @@ func NewMetrics(s Sources) *Metrics {
 	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
 	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
 	m.leader = m.desc("scanflow_leader", "gauge", "1 while this process leads its installation's shard, 0 while it stands by. Only with --kubernetes.")
-	m.requests = m.desc("scanflow_kubernetes_requests_total", "counter", "Requests sent to the Kubernetes API server, watches apart. Only with --kubernetes.", "method")
+	m.requests = m.desc("scanflow_kubernetes_requests_total", "counter", "Requests sent to the Kubernetes API server, watches and the Lease apart. Only with --kubernetes.", "method")
 	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
 	return m
 }
