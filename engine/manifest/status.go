@@ -8,6 +8,8 @@ type Status struct {
 	Targets            int           `json:"targets" min:"0" doc:"how many targets the agent found at its last firing"`
 	PolicyRevision     string        `json:"policyRevision,omitempty" doc:"the revision of the policies that it decides by"`
 	LastDecision       *LastDecision `json:"lastDecision,omitempty" doc:"the last proposal that was decided on"`
+	// A process that starts while the spec is wrong finds here what to run.
+	LastGood map[string]any `json:"lastGood,omitempty" doc:"the last spec that could be run, while a later one can't: it is what runs"`
 }
 
 // The types of a Status' conditions.

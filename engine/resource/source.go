@@ -44,6 +44,9 @@ type Found struct {
 	// Agent is nil where the resource can't be read; Mistakes say why.
 	Agent    *manifest.Agent
 	Mistakes manifest.Mistakes
+	// LastGood is the agent as the status keeps it: of the last spec that was accepted,
+	// while a later one is not. Nil where it keeps none, or none that can be read.
+	LastGood *manifest.Agent
 }
 
 // NamespacedName is the name that Report takes.

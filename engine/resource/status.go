@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
+
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -30,6 +32,8 @@ type Status struct {
 	PolicyRevision string
 	// LastDecision, where it is nil, leaves what the cluster shows.
 	LastDecision *LastDecision
+	// LastGood is the spec that runs instead of one that is not accepted; nil shows none.
+	LastGood map[string]any
 }
 
 // next is what the cluster should show, now that it shows something already.
@@ -40,6 +44,7 @@ func (s Status) next(shown manifest.Status, now time.Time) manifest.Status {
 		Targets:            s.Targets,
 		PolicyRevision:     cmp.Or(bounded(s.PolicyRevision), shown.PolicyRevision),
 		LastDecision:       shown.LastDecision,
+		LastGood:           s.LastGood,
 	}
 	if d := s.LastDecision; d != nil {
 		out.LastDecision = &LastDecision{
@@ -103,5 +108,9 @@ func (s Status) patch(e entry, now time.Time) ([]byte, error) {
 	if bytes.Equal(before, after) {
 		return nil, nil
 	}
-	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": e.found.UID}, "status": json.RawMessage(after)})
+	status, err := jsonmergepatch.CreateThreeWayJSONMergePatch(before, after, before)
+	if err != nil {
+		return nil, fmt.Errorf("compare the status with the one shown: %w", err)
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": e.found.UID}, "status": json.RawMessage(status)})
 }

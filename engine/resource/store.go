@@ -125,7 +125,7 @@ func (s *store) keep(u *unstructured.Unstructured, wanted func(before entry, the
 	if !same {
 		now.found = s.read(u)
 	}
-	now.found.ResourceVersion = u.GetResourceVersion()
+	now.found.ResourceVersion, now.found.LastGood = u.GetResourceVersion(), s.lastGood(u)
 	if s.put(now, wanted) && !same {
 		s.tell()
 	}
@@ -151,6 +151,25 @@ func (s *store) read(u *unstructured.Unstructured) Found {
 	}
 	f.Agent, f.Mistakes = manifest.ReadObject(f.NamespacedName().String(), raw, s.kinds)
 	return f
+}
+
+// lastGood is the agent with the spec that its status keeps.
+func (s *store) lastGood(u *unstructured.Unstructured) *manifest.Agent {
+	spec, there, _ := unstructured.NestedMap(u.Object, "status", "lastGood")
+	if !there {
+		return nil
+	}
+	whole := u.DeepCopy()
+	whole.Object["spec"] = spec
+	raw, err := whole.MarshalJSON()
+	if err != nil {
+		return nil
+	}
+	agent, mistakes := manifest.ReadObject(nameOf(u).String(), raw, s.kinds)
+	if len(mistakes) > 0 { // of an older release
+		return nil
+	}
+	return agent
 }
 
 // statusOf is the status that the object shows; nothing where another wrote what is
