@@ -97,7 +97,7 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	select {
 	case err = <-locked:
 	case <-ctx.Done(): // the goroutine ends when it has the lock, which it then gives back
-		go func() { <-locked; _ = f.Close() }()
+		go func() { _ = errors.Join(<-locked, f.Close()) }()
 		return nil, ctx.Err()
 	}
 	if err != nil {

@@ -51,7 +51,7 @@ func (c *Cluster) boot(ctx context.Context) error {
 	if err = os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
-	if c.ports, err = freePorts(); err != nil {
+	if c.ports, err = freePorts(ctx); err != nil {
 		return err
 	}
 	if c.pki, err = newPKI(c.dir); err != nil {

@@ -1,6 +1,7 @@
 package testcluster
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,8 @@ func (c *Cluster) start(program string, flags ...string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(c.binary, append([]string{program}, flags...)...)
+	// Of no context: it ends with Stop, or with this process.
+	cmd := exec.CommandContext(context.Background(), c.binary, append([]string{program}, flags...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, log, log
 	cmd.SysProcAttr = dieWithParent()
 	p := &process{cmd: cmd, done: make(chan struct{})}
