@@ -66,8 +66,15 @@ func TestAShutdownGivesTheLeaseUp(t *testing.T) {
 	c := testcluster.Shared(t)
 	o := fast(c.Client(), c.Namespace(t), "first")
 	o.Duration, o.Renew = 60*time.Second, 40*time.Second
+	free := func() bool {
+		free, err := GivenUp(t.Context(), o.Client, o.Namespace, o.Name)
+		require.NoError(t, err)
+		return free
+	}
+	require.True(t, free(), "it was never there")
 	first := run(t, o, true)
 	leads := first.wait(t)
+	require.False(t, free())
 	o.Identity = "second"
 	second := run(t, o, false)
 
@@ -85,6 +92,9 @@ func TestAShutdownGivesTheLeaseUp(t *testing.T) {
 	require.ErrorIs(t, leads.fence(), ErrLost)
 	require.Less(t, time.Since(start), 2*o.Retry+slack)
 	first.end(t)
+	require.False(t, free(), "another has it")
+	second.end(t)
+	require.Eventually(t, free, 10*time.Second, 10*time.Millisecond)
 }
 
 // TestTheAPIServerStops: the fence closes before the lease runs out, and with it

@@ -155,10 +155,14 @@ func (t *term) write(ctx context.Context, as *coordinationv1.Lease) error {
 	return nil
 }
 
+// giveUpWithin bounds the giving up: a process that ends must not wait for an API
+// server that is away.
+const giveUpWithin = 10 * time.Second
+
 // giveUp makes the lease free, if it is still ours as it lies there. Where that
 // fails, it runs out by itself.
 func (c *candidate) giveUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, c.o.Renew)
+	ctx, cancel := context.WithTimeout(ctx, min(c.o.Renew, giveUpWithin))
 	defer cancel()
 	for {
 		there, err := c.leases.Get(ctx, c.o.Name, metav1.GetOptions{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -52,6 +53,15 @@ func (l *Ledger) fall(err error) error {
 // Lost is closed once another writes the log: this one takes nothing any more, and
 // has to be opened again by whoever may.
 func (l *Ledger) Lost() <-chan struct{} { return l.lost }
+
+// Keep has acts kept for so long at least: an agent came whose guards look further
+// back than the Horizon says.
+func (l *Ledger) Keep(horizon time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.o.Horizon = max(l.o.Horizon, horizon)
+	l.o.Forget = max(l.o.Forget, l.o.Horizon)
+}
 
 // Close takes no more, writes what waits, trying again until ctx ends, and ends the
 // ledger. The error says how much was not written: conclusions, which the next

@@ -42,6 +42,9 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	require.ErrorIs(t, l.Conclude(ctx, done("open")), ErrNotFound, "it is its owner's to settle")
 	closed(t, l)
 
+	logs, err := Logs(ctx, o.Client, o.Namespace, "planner")
+	require.NoError(t, err)
+	require.Equal(t, []string{"planner-0", "planner-1"}, logs)
 	o.Adopt = []string{"planner-1", "planner-7"}
 	l = begin(t, o)
 	want.Open, want.Inbox = []string{"mine", "open"}, []string{"e1"}
