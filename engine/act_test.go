@@ -289,3 +289,31 @@ func TestAnAgentThatCannotRememberSensesAndDoesNothing(t *testing.T) {
 	b.settled()
 	require.Equal(t, 1, b.world.count())
 }
+
+// An act that can't be done is not done again at every firing: it waits, longer each
+// time; another act of the same verb does not.
+func TestAnActThatFailsIsTriedMoreAndMoreSeldom(t *testing.T) {
+	b := newBench(t)
+	b.world.set("web", 1)
+	b.world.fail = errors.New("forbidden")
+	b.load.to("web", 35)
+	b.run(b.spec(func(s *engine.Spec) { s.Triggers = []engine.Trigger{{Name: "tick", Every: time.Second}} }))
+	f := b.next()
+	var tried []time.Duration
+	for f.At.Before(start.Add(20 * time.Second)) {
+		if d := f.Decisions; len(d) == 1 && d[0].Verdict == engine.Admitted {
+			tried = append(tried, f.At.Sub(start))
+			require.Equal(t, engine.Failed, b.settled().Outcome.Status)
+		} else if len(d) == 1 {
+			require.Equal(t, "backoff", d[0].By)
+		}
+		b.clock.Advance(time.Second)
+		f = b.next()
+	}
+	require.Equal(t, []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second}, tried)
+
+	b.load.to("web", 25)
+	b.clock.Advance(time.Second)
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict, "another number is another act")
+	b.settled()
+}

@@ -10,7 +10,7 @@ import (
 //
 //	bound   what may be asked for at all: mode, approval, addresses; replicas are clamped
 //	plan    what would change; what is so already ends here, and counts for nothing
-//	admit   cooldown, budget, blast radius, claim: each one that passes counts at once
+//	admit   back-off, cooldown, budget, blast radius, claim: each one that passes counts at once
 //
 // planDeadline bounds one plan, planStage all plans of a firing.
 const (
@@ -75,7 +75,7 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 			c.refuse("arbiter", "the same act is admitted already")
 			continue
 		}
-		for _, check := range []func(*candidate, time.Time){a.repeat, a.cooldown, a.budget, a.blastRadius, a.claimIt} {
+		for _, check := range []func(*candidate, time.Time){a.repeat, a.backOff, a.cooldown, a.budget, a.blastRadius, a.claimIt} {
 			if c.live() {
 				check(c, now)
 			}

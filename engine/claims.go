@@ -8,9 +8,14 @@ import (
 
 // claims is who is writing what, for all agents of a process.
 type claims struct {
-	mu sync.Mutex
-	by map[TargetID]map[string]*hold
+	mu    sync.Mutex
+	by    map[TargetID]map[string]*hold
+	taken int
 }
+
+// sweepEvery is after how many takes those that have cooled down are dropped: nobody
+// asks again for the claims of a target that is gone.
+const sweepEvery = 1000
 
 type hold struct {
 	Claim
@@ -32,6 +37,9 @@ func (c *claims) take(target TargetID, name string, want Claim, identity string,
 	h := c.live(target, name, now)
 	if h != nil && !h.opens(want.Agent) {
 		return h.Claim, h.until, nil, false
+	}
+	if c.taken++; c.taken%sweepEvery == 0 {
+		c.sweep(now)
 	}
 	if c.by[target] == nil {
 		c.by[target] = map[string]*hold{}
@@ -67,6 +75,14 @@ func (c *claims) restore(target TargetID, name, identity string, prior *hold) {
 			c.by[target] = map[string]*hold{}
 		}
 		c.by[target][name] = prior
+	}
+}
+
+func (c *claims) sweep(now time.Time) {
+	for target, names := range c.by {
+		for name := range names {
+			c.live(target, name, now)
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ type Decision struct {
 	Rules     []string       `json:"rules,omitempty"`
 	Verdict   Verdict        `json:"verdict"`
 	// By is who refused or clamped it: "arbiter", "signals", "primitives", "shape",
-	// "guards.replicas", "guards.cooldown", "policy:PACKAGE", ...
+	// "guards.replicas", "guards.cooldown", "backoff", "policy:PACKAGE", ...
 	By string `json:"by,omitempty"`
 	// Detail is the sentence that says why, for a person.
 	Detail string `json:"detail,omitempty"`

@@ -13,6 +13,7 @@ type memory struct {
 	version int
 	acts    []pastAct
 	wrote   map[string]time.Time // by verb: when it was last applied
+	failed  map[string]failures  // by strategy, verb and parameters
 }
 
 // pastAct is what the guards need of an act.
@@ -50,6 +51,7 @@ func (m *memory) ended(in Intent, out Outcome, at time.Time) {
 		}
 		m.wrote[in.Primitive] = in.At
 	}
+	m.failing(in, status, at)
 	if status == NoOp || status == Abandoned {
 		m.uncounted(in.Identity)
 	}
