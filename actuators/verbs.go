@@ -24,7 +24,7 @@ type Env struct {
 	// Credentials finds what to send in the Authorization header of a request that an
 	// agent makes to an address, "" for nothing. The error names the reference, never
 	// the secret.
-	Credentials func(agent, url string) (string, error)
+	Credentials func(ctx context.Context, agent, url string) (string, error)
 	// Now is the time that events are stamped with.
 	Now func() time.Time
 }

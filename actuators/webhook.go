@@ -46,7 +46,7 @@ const answerBytes = 64 << 10
 // the same for every attempt, so that a receiver that honours it acts once.
 type webhook struct {
 	client      *http.Client
-	credentials func(agent, url string) (string, error)
+	credentials func(ctx context.Context, agent, url string) (string, error)
 }
 
 func newWebhook(env Env) engine.Actuator {
@@ -92,7 +92,7 @@ func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 	req.Header.Set("Idempotency-Key", c.Identity)
 	req.Header.Set("User-Agent", "scanflow")
 	if w.credentials != nil {
-		authorization, err := w.credentials(c.Proposal.Agent, with.URL)
+		authorization, err := w.credentials(ctx, c.Proposal.Agent, with.URL)
 		if err != nil {
 			return engine.Outcome{}, err
 		}

@@ -52,7 +52,7 @@ func call(url string, body any) engine.Change {
 
 func TestWebhookPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
 	r := newReceiver(t, status(http.StatusAccepted))
-	hook := newWebhook(Env{Credentials: func(agent, url string) (string, error) {
+	hook := newWebhook(Env{Credentials: func(_ context.Context, agent, url string) (string, error) {
 		require.Equal(t, "ns/a", agent)
 		require.Equal(t, r.URL+"/retrain", url)
 		return "Bearer s3cret", nil
@@ -107,7 +107,7 @@ func TestWebhookFaults(t *testing.T) {
 	_, err = newWebhook(Env{}).Apply(ctx, call(slow.URL, nil))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	_, err = newWebhook(Env{Credentials: func(string, string) (string, error) {
+	_, err = newWebhook(Env{Credentials: func(context.Context, string, string) (string, error) {
 		return "", errors.New("environment variable HOOK is not set")
 	}}).Apply(t.Context(), call(slow.URL, nil))
 	require.EqualError(t, err, "environment variable HOOK is not set")

@@ -66,11 +66,13 @@ var (
 // client sends requests with credentials, and reads answers up to a size.
 type client struct {
 	access
-	http    *http.Client
-	secrets *secrets
+	http      *http.Client
+	secrets   *secrets
+	namespace string // the agent's, for Kubernetes Secrets
+	from      manifest.SecretReader
 }
 
-func newClient(a access) (*client, error) {
+func newClient(a access, env Env) (*client, error) {
 	if mistakes := a.check(); mistakes != nil {
 		return nil, errors.New(mistakes[0])
 	}
@@ -84,13 +86,21 @@ func newClient(a access) (*client, error) {
 		}
 		transport.TLSClientConfig = cfg
 	}
-	c := &client{access: a, secrets: &secrets{}}
+	c := &client{access: a, secrets: &secrets{}, namespace: env.Namespace, from: env.Secrets}
 	c.http = &http.Client{Transport: transport, CheckRedirect: sameHost}
 	// Told now, a missing secret is a mistake in a file; told later, a failed sample.
-	if err := c.authorize(&http.Request{Header: http.Header{}}); err != nil {
-		return nil, err
+	// A Kubernetes Secret may well be made after the agent that names it.
+	if c.from == nil || !c.inCluster() {
+		if err := c.authorize(&http.Request{Header: http.Header{}}); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
+}
+
+// inCluster tells whether the secret is a Kubernetes Secret's.
+func (a access) inCluster() bool {
+	return a.basic != nil && a.basic.Password.SecretKeyRef != nil || a.bearer != nil && a.bearer.SecretKeyRef != nil
 }
 
 func (t TLS) config() (*tls.Config, error) {
@@ -129,7 +139,7 @@ func sameHost(r *http.Request, via []*http.Request) error {
 // authorize reads the secrets each time, so that a rotated one takes effect.
 func (c *client) authorize(r *http.Request) error {
 	if c.basic != nil {
-		password, err := c.basic.Password.Read()
+		password, err := c.basic.Password.Read(r.Context(), c.namespace, c.from)
 		if err != nil {
 			return fmt.Errorf("basicAuth.password: %w", err)
 		}
@@ -137,7 +147,7 @@ func (c *client) authorize(r *http.Request) error {
 		c.secrets.add(password, r.Header.Get("Authorization"))
 	}
 	if c.bearer != nil {
-		token, err := c.bearer.Read()
+		token, err := c.bearer.Read(r.Context(), c.namespace, c.from)
 		if err != nil {
 			return fmt.Errorf("bearerToken: %w", err)
 		}

@@ -63,11 +63,11 @@ type httpSensor struct {
 	fan                     fan
 }
 
-func newHTTP(c *HTTPConfig, _ Env) (engine.Sensor, error) {
+func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
 	if mistakes := c.Check(); len(mistakes) > 0 {
 		return nil, errors.New(strings.Join(mistakes, "; "))
 	}
-	cl, err := newClient(c.access())
+	cl, err := newClient(c.access(), env)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // Kind is one adapter.
@@ -32,6 +33,10 @@ type Env struct {
 	Prometheus string
 	// Workloads is the orchestrator; nil where nothing runs the targets.
 	Workloads engine.Orchestrator
+	// Namespace is the agent's, and Secrets reads the Kubernetes Secrets that its
+	// manifest names; nil where there is no Kubernetes.
+	Namespace string
+	Secrets   manifest.SecretReader
 	// StaleAfter is the sensor's own, as engine.SensorSpec has it: `prometheus` sends
 	// it as the look-back. 0 leaves the server's.
 	StaleAfter time.Duration

@@ -111,7 +111,7 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: is not a URL", from)
 	}
-	cl, err := newClient(c.access())
+	cl, err := newClient(c.access(), env)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
 	if c.Port != "" && env.Workloads == nil {
 		return nil, errors.New("port: no orchestrator runs here that knows the pods; give a url instead")
 	}
-	cl, err := newClient(c.access())
+	cl, err := newClient(c.access(), env)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,76 @@ func TestAnnotateKeepsWhatItSetBefore(t *testing.T) {
 	require.True(t, plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/a": "1"})))).NoOp)
 }
 
+// What was written is looked at again, and can be put back, but for what somebody else
+// wrote since.
+func TestAnnotateIsVerifiedAndUndone(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	verb := annotator{b.Cluster}
+	change := done(t, verb, proposal("annotate", target, notes(map[string]any{"example.com/new": "x", "example.com/other": "ours"})))
+	verified := func() engine.Status {
+		out, err := verb.Verify(testContext(t), change)
+		require.NoError(t, err)
+		return out.Status
+	}
+	require.Equal(t, engine.Done, verified())
+	b.merge(t, "kubectl-annotate", "apps/v1", "Deployment", "web", `{"metadata": {"annotations": {"example.com/new": "theirs"}}}`)
+	require.Equal(t, engine.Failed, verified())
+	_, err := verb.Undo(testContext(t), change)
+	require.ErrorIs(t, err, ErrMoved)
+
+	b.merge(t, "kubectl-annotate", "apps/v1", "Deployment", "web", `{"metadata": {"annotations": {"example.com/new": "x"}}}`)
+	_, err = verb.Undo(testContext(t), change)
+	require.NoError(t, err)
+	got := b.read(t, "apps/v1", "Deployment", "web").GetAnnotations()
+	require.Equal(t, "dropped", got["example.com/other"])
+	require.Equal(t, engine.Failed, verified())
+}
+
+// Two acts on one object, both planned before either writes: each keeps to its own.
+func TestAnnotateSideBySide(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	verb := annotator{b.Cluster}
+	done(t, verb, proposal("annotate", target, notes(map[string]any{"example.com/a": "1", "example.com/b": "1"})))
+	plan := func(key string) engine.Change {
+		return plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{key: "2"}))))
+	}
+	status := func(c engine.Change) engine.Status {
+		out, err := verb.Verify(testContext(t), c)
+		require.NoError(t, err)
+		return out.Status
+	}
+	has := func(want ...string) {
+		t.Helper()
+		got := b.read(t, "apps/v1", "Deployment", "web").GetAnnotations()
+		require.Equal(t, want, []string{got["example.com/a"], got["example.com/b"], got["example.com/c"]})
+	}
+	first, second, third, late := plan("example.com/a"), plan("example.com/b"), plan("example.com/c"), plan("example.com/a")
+	for _, c := range []engine.Change{first, second, third} {
+		_, err := verb.Apply(testContext(t), c)
+		require.NoError(t, err)
+	}
+	has("2", "2", "2")
+	_, err := verb.Apply(testContext(t), late)
+	require.NoError(t, err, "it is so already")
+	_, err = verb.Undo(testContext(t), third)
+	require.NoError(t, err)
+	has("2", "2", "")
+	_, err = verb.Undo(testContext(t), second)
+	require.NoError(t, err)
+	has("2", "1", "")
+	require.Equal(t, []engine.Status{engine.Done, engine.Failed, engine.Failed}, []engine.Status{status(first), status(second), status(third)})
+
+	stale := plan("example.com/b")
+	done(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/b": "3"}))))
+	_, err = verb.Apply(testContext(t), stale)
+	require.ErrorIs(t, err, ErrMoved, "the very same annotation was written meanwhile")
+	has("2", "3", "")
+}
+
 func TestAnnotateAndOthers(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))

@@ -62,7 +62,7 @@ func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 func which(w with.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
 	if owned && (w.Kind != "" && w.Kind != owner.Kind || w.Name != "" && w.Name != owner.Name) {
 		return "", "", &OwnedError{
-			Field: "the replicas of " + id.String(), Owner: owner.String(),
+			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
 			Fix: "leave kind and name out to change that one, or delete it",
 		}
 	}

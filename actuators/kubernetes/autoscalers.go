@@ -64,11 +64,14 @@ func (v *View) AutoscalerOf(ctx context.Context, id engine.TargetID) (Autoscaler
 func (v *View) autoscalersFor(inf *informer) ([]*scalers, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if inf.autoscalers != nil {
+	switch {
+	case inf.autoscalers != nil:
 		return inf.autoscalers, nil
+	case inf.users == 0: // released since it was found: nobody would release them
+		return nil, errReleased
 	}
 	for _, kind := range []struct{ version, kind string }{{kedaVersion, with.ScaledObject}, {hpaVersion, with.HorizontalPodAutoscaler}} {
-		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec"})
+		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == with.ScaledObject})
 		if err != nil {
 			return nil, err
 		}

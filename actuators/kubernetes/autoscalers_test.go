@@ -77,7 +77,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 	_, err = Scale(b.Cluster).Plan(testContext(t), proposal("scale", target, to(5)))
 	var refused *OwnedError
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, "the replicas of "+b.ns+"/web belongs to HorizontalPodAutoscaler by-load (2 to 8 replicas); use the primitive `autoscaler`, which changes its bounds, or delete it", err.Error())
+	require.Equal(t, "spec.replicas of "+b.ns+"/web belongs to HorizontalPodAutoscaler by-load (2 to 8 replicas); use the primitive `autoscaler`, which changes its bounds, or delete it", err.Error())
 	require.True(t, plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(3))).NoOp, "what is so already needs no owner")
 
 	b.merge(t, "kubectl-edit", "autoscaling/v2", "HorizontalPodAutoscaler", "by-load", `{"spec": {"maxReplicas": 9}}`)

@@ -28,6 +28,10 @@ const (
 	eventTimeout = 10 * time.Second
 	// longestEvent is the most bytes of a message that the API server takes.
 	longestEvent = 1024
+	// failureAgain is when a failure that repeats at each firing is told of again: the
+	// API server keeps an event for an hour.
+	failureAgain = 10 * time.Minute
+	mostFailures = 20_000
 )
 
 // RecorderOptions are what a Recorder needs.
@@ -44,7 +48,8 @@ type RecorderOptions struct {
 // Recorder writes a Kubernetes Event on the target for each act, and for each
 // refusal that a person should know of: one that will not pass by itself, like a
 // field that belongs to somebody else or a budget that is spent, and not one that
-// waits for a cooldown. It is an engine.Observer, and never holds the engine up.
+// waits for a cooldown. A failure that repeats is told of once in ten minutes. It is an
+// engine.Observer, and never holds the engine up.
 type Recorder struct {
 	opts  RecorderOptions
 	queue chan *corev1.Event
@@ -54,20 +59,28 @@ type Recorder struct {
 	mu      sync.Mutex
 	closed  bool
 	dropped int
-	reasons map[string]string // by identity, of acts under way
+	failing map[string]failure // by agent, target and verb
+}
+
+// failure is one that was told of.
+type failure struct {
+	text string
+	at   time.Time
 }
 
 var _ engine.Observer = (*Recorder)(nil)
 
 // NewRecorder starts the writers; Close ends them.
 func NewRecorder(o RecorderOptions) *Recorder {
-	r := &Recorder{opts: o, queue: make(chan *corev1.Event, waitingEvents), reasons: map[string]string{}}
+	r := &Recorder{opts: o, queue: make(chan *corev1.Event, waitingEvents), failing: map[string]failure{}}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	for range eventWriters {
 		r.work.Go(func() {
 			for e := range r.queue {
-				r.write(ctx, e)
+				if ctx.Err() == nil {
+					r.write(ctx, e)
+				}
 			}
 		})
 	}
@@ -107,27 +120,22 @@ func tells(by string) bool {
 // Fired records the refusals. The engine tells of one when it begins, not each time.
 func (r *Recorder) Fired(f engine.FiringRecord) {
 	for _, d := range f.Decisions {
-		switch {
-		case d.Verdict == engine.Admitted && !d.DryRun:
-			r.mu.Lock()
-			r.reasons[d.Identity] = d.Reason
-			r.mu.Unlock()
-		case d.Verdict == engine.Refused && tells(d.By):
+		if d.Verdict == engine.Refused && tells(d.By) {
 			r.say(d.Target, corev1.EventTypeWarning, camel(d.Primitive)+"Refused",
 				fmt.Sprintf("%s (by %s; strategy %s of agent %s, %s)", d.Detail, d.By, d.Strategy, f.Agent, d.Reason))
 		}
 	}
 }
 
-// Acted records an act.
+// Acted records an act. An act may end before its firing is told of.
 func (r *Recorder) Acted(a engine.Act) {
 	if a.DryRun {
 		return
 	}
-	r.mu.Lock()
-	reason := r.reasons[a.Identity]
-	delete(r.reasons, a.Identity)
-	r.mu.Unlock()
+	because := fmt.Sprintf("strategy %s of agent %s", a.Strategy, a.Agent)
+	if reason := a.Change.Proposal.Reason; reason != "" { // of an act that an earlier leader began, none is known
+		because += ", " + reason
+	}
 	kind, suffix := corev1.EventTypeNormal, ""
 	switch a.Outcome.Status {
 	case engine.Failed:
@@ -135,8 +143,31 @@ func (r *Recorder) Acted(a engine.Act) {
 	case engine.Abandoned:
 		kind, suffix = corev1.EventTypeWarning, "Abandoned"
 	}
+	if r.repeats(a) {
+		return
+	}
 	r.say(a.Target, kind, camel(a.Primitive)+suffix,
-		fmt.Sprintf("%s: %s (strategy %s of agent %s, %s; change %s)", a.Change.Diff, a.Outcome.Detail, a.Strategy, a.Agent, reason, a.Identity))
+		fmt.Sprintf("%s: %s (%s; change %s)", a.Change.Diff, a.Outcome.Detail, because, a.Identity))
+}
+
+// repeats tells whether an act failed as the one before it did, which was told of.
+func (r *Recorder) repeats(a engine.Act) bool {
+	key := fmt.Sprint(a.Agent, a.Target, a.Primitive)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.Outcome.Status != engine.Failed {
+		delete(r.failing, key)
+		return false
+	}
+	is := failure{a.Change.Diff + a.Outcome.Detail, r.opts.Clock.Now()}
+	if was, known := r.failing[key]; known && was.text == is.text && is.at.Sub(was.at) < failureAgain {
+		return true
+	}
+	if len(r.failing) >= mostFailures { // of targets that are long gone, too
+		clear(r.failing)
+	}
+	r.failing[key] = is
+	return false
 }
 
 // camel is a verb as the reason of an event: "ModelServe".

@@ -34,6 +34,7 @@ type informerKey struct {
 	labels           string // a selector that the API server applies; "" is all
 	field            string // keep just this field; "" keeps what a workload needs
 	pods             bool   // keep what a pod's owner needs
+	optional         bool   // a cluster without the kind is as good as one without objects of it
 }
 
 // workloads tells an informer that fleets share.
@@ -163,11 +164,16 @@ func (inf *informer) asks() {
 	}
 }
 
+// quiet tells whether nobody has to be told of a problem.
+func (inf *informer) quiet(problem error) bool {
+	return problem == nil || inf.key.optional && kube.Missing(problem)
+}
+
 func (inf *informer) failed(err error) {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
-	if inf.problem == nil {
-		inf.view.log.Warn("can't follow objects, and tries again", "objects", inf.key, "error", err)
+	if inf.quiet(inf.problem) && !inf.quiet(err) {
+		inf.view.log.Warn("can't follow objects, and tries again", "objects", inf.key.String(), "error", err)
 	}
 	inf.problem = err
 	inf.tell()
@@ -176,8 +182,8 @@ func (inf *informer) failed(err error) {
 func (inf *informer) answered() {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
-	if inf.problem != nil {
-		inf.view.log.Info("follows objects again", "objects", inf.key)
+	if !inf.quiet(inf.problem) {
+		inf.view.log.Info("follows objects again", "objects", inf.key.String())
 	}
 	inf.trouble, inf.problem = time.Time{}, nil
 	inf.tell()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/with"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -49,7 +50,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	}
 	if owned {
 		return engine.Change{}, &OwnedError{
-			Field: "the replicas of " + id.String(), Owner: owner.String(),
+			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
 			Fix: "use the primitive `autoscaler`, which changes its bounds, or delete it",
 		}
 	}
@@ -82,17 +83,33 @@ func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	}
 	now, ok := s.View.Scalable(engine.TargetID{Kind: plan.Write.Kind, Namespace: plan.Write.Namespace, Name: plan.Write.Name})
 	switch {
-	case !ok: // deleted, or not followed any more
-		if _, err := s.read(ctx, plan.Write); !apierrors.IsNotFound(err) {
-			return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, err
-		}
-		return engine.Outcome{Status: engine.Failed, Detail: "the object was deleted"}, nil
+	case !ok || now.ResourceVersion != plan.Write.ResourceVersion && now.Desired != plan.Replicas:
+		return s.unlike(ctx, plan)
 	case now.ResourceVersion == plan.Write.ResourceVersion: // the informer has not seen the write yet
-		return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, nil
-	case now.Desired != plan.Replicas:
-		return engine.Outcome{Status: engine.Failed, Detail: fmt.Sprintf("replicas were set to %d by somebody else", now.Desired)}, nil
+		return unseen(), nil
 	case now.Ready == plan.Replicas && now.ObservedGeneration >= now.Generation:
 		return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
 	}
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
+}
+
+func unseen() engine.Outcome {
+	return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}
+}
+
+// unlike asks the API server itself where the informer shows other replicas, or no
+// object. It may be behind: it need not be followed any more, and the write may have
+// gone to a newer version than the planned one.
+func (s scaler) unlike(ctx context.Context, plan scalePlan) (engine.Outcome, error) {
+	o, err := s.read(ctx, plan.Write)
+	switch {
+	case apierrors.IsNotFound(err):
+		return engine.Outcome{Status: engine.Failed, Detail: "the object was deleted"}, nil
+	case err != nil:
+		return unseen(), err
+	case same(plan.Write.fields(o), plan.Write.wanted()):
+		return unseen(), nil
+	}
+	desired, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+	return engine.Outcome{Status: engine.Failed, Detail: fmt.Sprintf("replicas were set to %d by somebody else", desired)}, nil
 }

@@ -107,6 +107,30 @@ func TestScaleIsVerifiedByTheReadyReplicas(t *testing.T) {
 	})
 }
 
+// A status may move the version between plan and write. An informer that has seen
+// that much, and not the write, must not take it for somebody else's.
+func TestAWriteThatIsNotSeenYetIsNobodyElses(t *testing.T) {
+	b := newBench(t)
+	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
+	target := b.settled(t, "apps/v1", "Deployment", "web")
+	s := scaler{b.Cluster}
+	change := plannedOf(t, s, proposal("scale", target, to(3)))
+
+	b.merge(t, "kubectl", "apps/v1", "Deployment", "web", `{"metadata":{"annotations":{"moved":"on"}}}`)
+	late := NewView(Options{Client: b.Client})
+	fleet, err := late.Fleet(engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: b.ns})
+	require.NoError(t, err)
+	targetsOf(t, fleet)
+	require.NoError(t, late.Close(testContext(t))) // it hears no more, and shows what it knows
+	_, err = s.Apply(testContext(t), change)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), b.replicasOf(t, "web"))
+
+	out, err := scaler{&Cluster{Client: b.Client, View: late, Clock: b.Clock}}.Verify(testContext(t), change)
+	require.NoError(t, err)
+	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, out)
+}
+
 // The author's value is taken over once; whoever writes after us means it.
 func TestWhoOwnsTheReplicas(t *testing.T) {
 	for _, author := range []struct {

@@ -24,6 +24,8 @@ var (
 // ErrClosed says that the View was closed.
 var ErrClosed = errors.New("the view of the cluster is closed")
 
+var errReleased = errors.New("no fleet has these objects any more")
+
 // defaultSilence is how long nothing need be heard before that is an error.
 const defaultSilence = time.Minute
 
@@ -174,6 +176,9 @@ func (v *View) podsFor(inf *informer) (*informer, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if inf.users == 0 { // released since it was found: nobody would release the pods
+		return nil, errReleased
+	}
 	if inf.podsOf == nil {
 		pods, err := v.acquireLocked(informerKey{apiVersion: "v1", kind: "Pod", namespace: inf.key.namespace, pods: true})
 		if err != nil {

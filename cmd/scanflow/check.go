@@ -46,7 +46,11 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		_, err := local.Read(workloads...)
 		errs = append(errs, err)
 	}
-	src, err := wiring.PolicyReader(in.policies)()
+	from, err := in.source()
+	if err != nil {
+		return err
+	}
+	src, err := from.Read(ctx)
 	if err != nil {
 		return fmt.Errorf("not fit to run:\n%w", errors.Join(append(errs, err)...))
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
@@ -79,4 +82,17 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 		Client: client, Namespace: o.namespace, Install: o.install, Identity: identity, Shard: shard,
 		Elect: o.elect, LeaseDuration: o.leaseDuration,
 	}, nil
+}
+
+// libraryLog puts what client-go writes to stderr by itself, line after line while the
+// API server is away, into our own log, for whoever looks closer: what is worth a word
+// is said by those who call it.
+func libraryLog(log hclog.Logger) {
+	to := log.Named("client-go").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) { // the log has its own
+			return slog.Attr{}
+		}
+		return a
+	}})))
 }

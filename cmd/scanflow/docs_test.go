@@ -309,8 +309,12 @@ func TestFirstStrategyPage(t *testing.T) {
 	r.says(latest(earnest), r.replace.Replace(decisions[len(decisions)-1].shown))
 }
 
-// drive sends digits, a good deal faster than the page's bound, until the test ends.
-func drive(t *testing.T, url string) {
+// drive sends digits until the test ends.
+func drive(t *testing.T, url string) { t.Cleanup(driving(url)) }
+
+// driving sends digits, a good deal faster than the pages' bounds, until it is told
+// to stop.
+func driving(url string) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -329,7 +333,7 @@ func drive(t *testing.T, url string) {
 			}
 		}
 	}()
-	t.Cleanup(func() { close(stop); <-done })
+	return func() { close(stop); <-done }
 }
 
 func TestReadmeSession(t *testing.T) {

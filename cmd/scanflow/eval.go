@@ -80,7 +80,11 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	store := policy.NewStore(wiring.PolicyReader(o.policies), policy.StoreOptions{Log: log})
+	from, err := o.source()
+	if err != nil {
+		return err
+	}
+	store := policy.NewStore(func() (policy.Source, error) { return from.Read(ctx) }, policy.StoreOptions{Log: log})
 	if err := store.Load(ctx); err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, Log: log})
+	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, Preview: true, Log: log})
 	if err != nil {
 		return err
 	}

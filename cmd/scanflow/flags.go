@@ -7,6 +7,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // group has a command that only holds others refuse a word that is none of them:
@@ -43,13 +46,23 @@ func (l *logFlags) logger() (hclog.Logger, error) {
 
 // inputFlags are the files that most commands read.
 type inputFlags struct {
-	manifests []string
-	policies  string
+	manifests       []string
+	policies        string
+	policyTokenFile string
 }
 
 func (i *inputFlags) add(c *cobra.Command, manifestsUse string) {
 	c.Flags().StringSliceVarP(&i.manifests, "file", "f", nil, manifestsUse)
-	c.Flags().StringVar(&i.policies, "policies", "", "folder of policies, or a bundle .tar.gz; absent: the ones that ship")
+	c.Flags().StringVar(&i.policies, "policies", "", "folder of policies, a bundle .tar.gz, or the http(s) URL of one; absent: the ones that ship")
+	c.Flags().StringVar(&i.policyTokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server")
+}
+
+// source is where the policies come from.
+func (i *inputFlags) source() (wiring.PolicySource, error) {
+	if i.policyTokenFile != "" && !policy.IsURL(i.policies) {
+		return wiring.PolicySource{}, errors.New("--policies-token-file: goes with a URL in --policies")
+	}
+	return wiring.PolicySource{Path: i.policies, TokenFile: i.policyTokenFile}, nil
 }
 
 var errNoManifests = errors.New("no agents given: pass -f with a manifest, or a folder of them")

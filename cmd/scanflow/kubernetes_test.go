@@ -67,8 +67,9 @@ type stage struct {
 }
 
 // newStage installs the definitions, and makes a service account that may do what
-// `scanflow rbac` says that the agents need, and nothing else.
-func newStage(t *testing.T, c *testcluster.Cluster, agents string) *stage {
+// `scanflow rbac`, asked with these further arguments, says that the agents need, and
+// nothing else.
+func newStage(t *testing.T, c *testcluster.Cluster, agents string, args ...string) *stage {
 	t.Helper()
 	c.InstallCRDs(t, "agents", "ledgers")
 	c.KwokNodes(t, 1)
@@ -76,7 +77,7 @@ func newStage(t *testing.T, c *testcluster.Cluster, agents string) *stage {
 	s.policy("follow", followPolicy)
 	file := filepath.Join(t.TempDir(), "agents.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(s.filled(agents)), 0o644))
-	out, code := scanflow(t, "rbac", "-f", file, "--namespace", s.namespace, "--service-account", "scanflow")
+	out, code := scanflow(t, append([]string{"rbac", "-f", file, "--namespace", s.namespace, "--service-account", "scanflow"}, args...)...)
 	require.Equal(t, 0, code, out)
 	s.config = c.KubeconfigFor(t, s.namespace, "scanflow")
 	c.Apply(t, out)
@@ -188,6 +189,15 @@ func TestKubernetesAgentsAreCustomResources(t *testing.T) {
 		return strings.HasPrefix(s.condition("follower", "Accepted"), `False UnfitForPolicies: `)
 	})
 	require.Contains(t, s.condition("follower", "Accepted"), `spec.strategies[0]: no strategy "t.folow" in the policies`)
+	require.Equal(t, "True LastGood: as the last spec said that was right", s.condition("follower", "Running"))
+	s.wants(2)
+	s.scaledTo("web", 2)
+
+	// A process that starts meanwhile runs the last good one too.
+	d.stop()
+	d = s.daemon()
+	s.wants(1)
+	s.scaledTo("web", 1)
 	require.Equal(t, "True LastGood: as the last spec said that was right", s.condition("follower", "Running"))
 	s.wants(2)
 	s.scaledTo("web", 2)

@@ -21,8 +21,9 @@ func newRBAC() *cobra.Command {
 		Short: "Print the roles that exactly these agents need on a cluster",
 		Long: `Prints a ServiceAccount, a Role for each namespace, and, only where an agent looks
 beyond one namespace or at a custom resource, a ClusterRole: what the agents need for
-their targets, sensors, triggers and primitives, what the process that runs them
-needs itself, and nothing else. It asks no cluster.
+their targets, sensors, triggers and primitives, and to read the Secrets that they
+name, what the process that runs them needs itself, and nothing else. It asks no
+cluster.
 
 With -o values the same is printed as values of the Helm chart.`,
 		Args: cobra.NoArgs,

@@ -84,7 +84,8 @@ metadata: {name: fleet, namespace: digits}
 spec:
   targets: {apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, namespace: "*", selector: {}}
   triggers: [{name: tick, every: 2s}]
-  primitives: [scale, restart]
+  primitives: [scale, restart, webhook]
+  credentials: [{url: "https://hooks.example.com/", bearerToken: {secretKeyRef: {name: hook, key: token}}}]
 `), 0o600))
 	scenario := filepath.Join("..", "..", "deploy", "kubernetes", "autoscale", "planner.yaml")
 	for name, row := range map[string]struct {

@@ -20,6 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
@@ -31,6 +32,7 @@ type runFlags struct {
 	nodes      []string
 	stopPods   bool
 	prometheus string
+	interval   time.Duration // of a policy bundle behind a URL
 	listen     string
 	tokenFile  string
 	cluster    clusterFlags
@@ -62,6 +64,7 @@ next start, unless --stop-pods is given.`,
 	o.inputFlags.add(c, "agent manifests: files, or folders of them")
 	o.logs.add(c, "info")
 	f := c.Flags()
+	f.DurationVar(&o.interval, "policies-interval", policy.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
 	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
 	f.StringSliceVar(&o.workloads, "workloads", nil, "Deployments for the local orchestrator: files, or folders of them")
 	f.StringSliceVar(&o.nodes, "nodes", nil, "names of the nodes that the local orchestrator spreads pods over (node-0,node-1,node-2)")
@@ -78,6 +81,10 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	log, err := o.logs.logger()
+	if err != nil {
+		return err
+	}
+	policies, err := o.policySource()
 	if err != nil {
 		return err
 	}
@@ -99,6 +106,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
+	libraryLog(log)
 	listener, err := server.Listen(ctx, o.listen)
 	if err != nil {
 		return err
@@ -122,18 +130,26 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	metrics := server.NewMetrics(sources)
 	sys, err = wiring.Start(ctx, wiring.Options{
-		Manifests: o.manifests, Policies: o.policies, Data: o.data, Workloads: o.workloads,
+		Manifests: o.manifests, Policies: policies, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, Kubernetes: inCluster, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
 	})
 	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
+			log.Info("stopped")
+			return listener.Close()
+		}
 		return errors.Join(err, listener.Close())
 	}
 	web := server.Serve(listener, server.Options{
 		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
 		Ready: func() []string { return notReady(sys) }, API: api(sys),
 	})
-	log.Info("running", "address", web.Addr(), "agents", len(sys.Agents()), "policies", sys.Policies.Status().Revision)
+	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}
+	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own
+		about = append(about, "agents", len(sys.Agents()))
+	}
+	log.Info("running", about...)
 	<-ctx.Done()
 	log.Info("stopping")
 	err = sys.Close(ctx)
@@ -142,6 +158,16 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	err = errors.Join(err, web.Close(webCtx))
 	log.Info("stopped")
 	return err
+}
+
+// policySource is where the policies come from, and how often they are looked for.
+func (o *runFlags) policySource() (wiring.PolicySource, error) {
+	if o.interval < time.Second {
+		return wiring.PolicySource{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
+	}
+	from, err := o.source()
+	from.Every = o.interval
+	return from, err
 }
 
 func readToken(file string) (string, error) {
@@ -253,8 +279,14 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 		if d.By == "primitives" || d.By == "shape" {
 			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
 		}
-		write("decided", "agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
-			"verdict", d.Verdict, "by", d.By, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry)
+		says := []any{
+			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
+			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
+		}
+		if d.By != "" { // of one that nothing bounded there is nothing to say
+			says = append(says, "by", d.By)
+		}
+		write("decided", says...)
 	}
 }
 

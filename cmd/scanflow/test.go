@@ -16,17 +16,17 @@ import (
 func newTest() *cobra.Command {
 	var asJSON, verbose bool
 	c := &cobra.Command{
-		Use:   "test [DIR|BUNDLE]",
+		Use:   "test [DIR|BUNDLE|URL]",
 		Short: "Run the tests of policies, with coverage",
-		Long: `Runs the _test.rego suites of a policy folder or bundle, or of the policies that
-ship. The result is that of "opa test": the same tests pass and fail.`,
+		Long: `Runs the _test.rego suites of a policy folder, a bundle or the http(s) URL of one,
+or of the policies that ship. The result is that of "opa test": the same tests pass and fail.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
 			if len(args) > 0 {
 				path = args[0]
 			}
-			src, err := wiring.PolicyReader(path)()
+			src, err := wiring.PolicySource{Path: path}.Read(cmd.Context())
 			if err != nil {
 				return err
 			}

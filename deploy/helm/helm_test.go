@@ -253,6 +253,22 @@ func TestShards(t *testing.T) {
 	require.Equal(t, map[string]bool{"0": true, "1": true, "2": true}, seen)
 }
 
+// A bundle is fetched by the process itself, with a token that only a file has.
+func TestABundle(t *testing.T) {
+	workload := objects(t, render(t, "system", "-f", filepath.Join("testdata", "values", "shards.yaml")))["StatefulSet"][0]
+	pod, _, err := unstructured.NestedMap(workload.Object, "spec", "template", "spec")
+	require.NoError(t, err)
+	require.NotContains(t, pod, "initContainers")
+	container := pod["containers"].([]any)[0].(map[string]any)
+	require.Contains(t, container["args"], "--policies=https://bundles.example.org/scanflow.tar.gz?version=1")
+	require.Contains(t, container["args"], "--policies-interval=1m")
+	require.Contains(t, container["args"], "--policies-token-file=/policies-token/bearer.txt")
+	require.Contains(t, container["volumeMounts"], map[string]any{"name": "policies-token", "mountPath": "/policies-token", "readOnly": true})
+	require.Contains(t, container, "startupProbe")
+	secrets := map[string]any{"secretName": "bundles", "items": []any{map[string]any{"key": "bearer.txt", "path": "bearer.txt"}}}
+	require.Contains(t, pod["volumes"], map[string]any{"name": "policies-token", "secret": secrets})
+}
+
 // What is switched on is there, and what is switched off is not.
 func TestWhatIsRendered(t *testing.T) {
 	kinds := func(file string) map[string]int {

@@ -5,5 +5,5 @@
 // It knows no workload and no agent, never throttles by itself (the API server's
 // priority and fairness does that), and never puts a token into an error or a log.
 // Start reading at client.go; gate.go is what every request passes, errors.go says
-// which of them are worth another try.
+// which of them are worth another try, and secrets.go reads what manifests refer to.
 package kube

@@ -17,11 +17,13 @@ import (
 // (5xx) or slow, or our token has expired and may be renewed. A conflict (409), a
 // refusal (403, 422, a webhook) and a missing object (404) are final: whoever
 // planned must look again.
+//
+// An ErrDeposed may pass, too: of an act that fails by it nobody can say here what
+// became of it (an earlier attempt may have landed), so it must not end as failed. It
+// goes on until its agent is stopped, and is the next leader's to settle.
 func Classify(err error) error {
 	switch {
 	case err == nil || engine.MayPass(err):
-		return err
-	case errors.Is(err, ErrDeposed):
 		return err
 	case mayPass(err):
 		return engine.Retry(err)
@@ -30,6 +32,9 @@ func Classify(err error) error {
 }
 
 func mayPass(err error) bool {
+	if errors.Is(err, ErrDeposed) {
+		return true
+	}
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		code := status.Status().Code

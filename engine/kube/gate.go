@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -82,9 +81,13 @@ func (g *gate) fence(r *http.Request) error {
 }
 
 // isWatch tells a stream, which stays open and must not take up room, from a request.
+// Nothing is told by the path: an object may be called "watch".
 func isWatch(r *http.Request) bool {
+	if r.Method != http.MethodGet {
+		return false
+	}
 	q := r.URL.Query()
-	return q.Get("watch") == "true" || q.Get("watch") == "1" || q.Get("follow") == "true" || strings.Contains(r.URL.Path, "/watch/")
+	return q.Get("watch") == "true" || q.Get("watch") == "1" || q.Get("follow") == "true"
 }
 
 func (p *passed) count(method string) {

@@ -157,7 +157,7 @@ func (t *term) write(ctx context.Context, as *coordinationv1.Lease) error {
 
 // giveUpWithin bounds the giving up: a process that ends must not wait for an API
 // server that is away.
-const giveUpWithin = 10 * time.Second
+const giveUpWithin = 2 * time.Second
 
 // giveUp makes the lease free, if it is still ours as it lies there. Where that
 // fails, it runs out by itself.

@@ -50,16 +50,25 @@ func CRD(kinds Kinds) ([]byte, error) {
 	return append([]byte(crdHeader), text...), nil
 }
 
+// printerColumns are those of kubectl get, and those that -o wide adds.
 func printerColumns() []any {
 	column := func(name, kind, path, doc string) map[string]any {
 		return map[string]any{"name": name, "type": kind, "jsonPath": path, "description": doc}
 	}
+	wide := func(name, kind, path, doc string) map[string]any {
+		c := column(name, kind, path, doc)
+		c["priority"] = 1
+		return c
+	}
+	condition := func(kind, field string) string { return `.status.conditions[?(@.type=="` + kind + `")].` + field }
 	return []any{
 		column("Mode", "string", ".spec.mode", "enforce, dry-run or paused"),
 		column("Targets", "integer", ".status.targets", "targets at the last firing"),
-		column("Revision", "string", ".status.policyRevision", "revision of the policies"),
-		column("Accepted", "string", `.status.conditions[?(@.type=="`+Accepted+`")].status`, "whether the spec can be run"),
+		wide("Revision", "string", ".status.policyRevision", "revision of the policies"),
+		column("Accepted", "string", condition(Accepted, "status"), "whether the spec can be run"),
+		column("Running", "string", condition(Running, "reason"), "what of it runs"),
 		column("Last", "string", ".status.lastDecision.summary", "the last decision"),
+		wide("Why", "string", condition(Accepted, "message"), "why it is accepted or not"),
 		column("Age", "date", ".metadata.creationTimestamp", "since it was made"),
 	}
 }

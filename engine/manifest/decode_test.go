@@ -192,10 +192,10 @@ func TestSecretRead(t *testing.T) {
 		{Secret{Env: "MANIFEST_NONE"}, "environment variable MANIFEST_NONE is not set"},
 		{Secret{File: "none"}, "read secret: open none: no such file or directory"},
 		{Secret{File: "blank"}, "read secret: blank is empty"},
-		{Secret{SecretKeyRef: &SecretKeyRef{Name: "n", Key: "k"}}, "secretKeyRef n/k: no Kubernetes here; use env or file"},
+		{Secret{SecretKeyRef: &SecretKeyRef{Name: "n", Key: "k"}}, "secretKeyRef n/k: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes"},
 		{Secret{}, "no source given for a secret"},
 	} {
-		got, err := c.secret.Read()
+		got, err := c.secret.Read(t.Context(), "ns", nil)
 		if c.err != "" {
 			require.EqualError(t, err, c.err)
 			continue

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -42,8 +43,13 @@ func (s Secret) Check() []string {
 	return nil
 }
 
-// Read fetches the secret. The error names the place, never the content.
-func (s Secret) Read() (string, error) {
+// SecretReader reads a key of a Kubernetes Secret in a namespace. Its errors name
+// the Secret and the key, never what is in it.
+type SecretReader func(ctx context.Context, namespace string, ref SecretKeyRef) (string, error)
+
+// Read fetches the secret for an agent of a namespace. from reads Kubernetes Secrets;
+// nil where there is no Kubernetes. The error names the place, never the content.
+func (s Secret) Read(ctx context.Context, namespace string, from SecretReader) (string, error) {
 	switch {
 	case s.Env != "":
 		v, ok := os.LookupEnv(s.Env)
@@ -61,8 +67,16 @@ func (s Secret) Read() (string, error) {
 			return "", fmt.Errorf("read secret: %s is empty", s.File)
 		}
 		return v, nil
-	case s.SecretKeyRef != nil:
-		return "", fmt.Errorf("secretKeyRef %s/%s: no Kubernetes here; use env or file", s.SecretKeyRef.Name, s.SecretKeyRef.Key)
+	case s.SecretKeyRef == nil:
+		return "", fmt.Errorf("no source given for a secret")
+	case from == nil:
+		return "", fmt.Errorf("secretKeyRef %s/%s: %s; %s", s.SecretKeyRef.Name, s.SecretKeyRef.Key, NoSecrets, NoSecretsFix)
 	}
-	return "", fmt.Errorf("no source given for a secret")
+	return from(ctx, namespace, *s.SecretKeyRef)
 }
+
+// What is said of a secretKeyRef where there is no Kubernetes to read it from.
+const (
+	NoSecrets    = "there is no Kubernetes here to read a Secret from"
+	NoSecretsFix = "use env or file, or run with --kubernetes"
+)

@@ -37,7 +37,8 @@ type LastDecision struct {
 	Primitive string `json:"primitive,omitempty" doc:"the verb"`
 	Verdict   string `json:"verdict,omitempty" doc:"what became of it"`
 	Reason    string `json:"reason,omitempty" doc:"the key of its reason, or what refused it"`
-	Summary   string `json:"summary,omitempty" doc:"all of it in one sentence"`
+	Summary   string `json:"summary,omitempty" doc:"all of it in one line"`
+	Detail    string `json:"detail,omitempty" doc:"what was to be changed, or why it was refused, in full"`
 }
 
 // LongestMessage is the most characters that a text of a Status may have.

@@ -26,7 +26,11 @@ func ReadBundle(name string) (Source, error) {
 	if err := c.add(name, f); err != nil {
 		return Source{}, fmt.Errorf("read bundle: %w", err)
 	}
-	packed := c.files[0].Content
+	return openBundle(name, c.files[0].Content)
+}
+
+// openBundle reads a bundle that is in memory; name says where it is from.
+func openBundle(name string, packed []byte) (Source, error) {
 	files, err := unpack(packed)
 	if err != nil {
 		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
@@ -48,7 +52,7 @@ func ReadBundle(name string) (Source, error) {
 func unpack(packed []byte) ([]File, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: it is no .tar.gz as opa build makes it", err)
 	}
 	var c collector
 	tr := tar.NewReader(io.LimitReader(zr, 2*MaxBytes)) // what isn't wanted is unpacked too

@@ -175,6 +175,26 @@ func (s *Store) settle(rev *Revision, err error) error {
 	return nil
 }
 
+// Poll loads the policies anew from a bundle behind a URL whenever it has changed,
+// until the context ends; the caller waits for it to return. The store must have been
+// made with the remote's Read.
+func (s *Store) Poll(ctx context.Context, r *Remote) {
+	for {
+		ring, stop := s.opts.Clock.Timer(r.pause())
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-ring:
+		}
+		// Read has the error, for the store to log and to keep in its status.
+		_ = r.Fetch(ctx)
+		if ctx.Err() == nil {
+			_ = s.reload(ctx)
+		}
+	}
+}
+
 // Info is Status, as the engine records it with each firing.
 func (s *Store) Info(now time.Time) engine.PolicyInfo {
 	st := s.Status()

@@ -295,9 +295,9 @@ func TestColumns(t *testing.T) {
 	for _, column := range table.ColumnDefinitions {
 		columns = append(columns, column.Name)
 	}
-	require.Equal(t, []string{"Name", "Mode", "Targets", "Revision", "Accepted", "Last", "Age"}, columns)
+	require.Equal(t, []string{"Name", "Mode", "Targets", "Revision", "Accepted", "Running", "Last", "Why", "Age"}, columns)
 	require.Len(t, table.Rows, 1)
-	require.Equal(t, []any{"planner", "enforce", float64(2), "abc", "False", "scale web to 4"}, table.Rows[0].Cells[:6])
+	require.Equal(t, []any{"planner", "enforce", float64(2), "abc", "False", "NotRunning", "scale web to 4", "spec.triggers: ..."}, table.Rows[0].Cells[:8])
 }
 
 // Before the custom resource is installed, and while the API server is away, the

@@ -44,9 +44,12 @@ type Found struct {
 	// Agent is nil where the resource can't be read; Mistakes say why.
 	Agent    *manifest.Agent
 	Mistakes manifest.Mistakes
+	// Spec is the agent's spec as it was written, to be shown as LastGood later.
+	Spec map[string]any
 	// LastGood is the agent as the status keeps it: of the last spec that was accepted,
 	// while a later one is not. Nil where it keeps none, or none that can be read.
-	LastGood *manifest.Agent
+	LastGood     *manifest.Agent
+	LastGoodSpec map[string]any
 }
 
 // NamespacedName is the name that Report takes.

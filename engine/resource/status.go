@@ -49,7 +49,7 @@ func (s Status) next(shown manifest.Status, now time.Time) manifest.Status {
 	if d := s.LastDecision; d != nil {
 		out.LastDecision = &LastDecision{
 			Time: seconds(d.Time.Time), Target: bounded(d.Target), Primitive: bounded(d.Primitive),
-			Verdict: bounded(d.Verdict), Reason: bounded(d.Reason), Summary: bounded(d.Summary),
+			Verdict: bounded(d.Verdict), Reason: bounded(d.Reason), Summary: bounded(d.Summary), Detail: bounded(d.Detail),
 		}
 	}
 	s.condition(&out.Conditions, manifest.Accepted, s.Accepted, cmp.Or(s.Reason, word(s.Accepted, "Accepted", "Mistakes")), s.Message, now)

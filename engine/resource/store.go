@@ -125,7 +125,8 @@ func (s *store) keep(u *unstructured.Unstructured, wanted func(before entry, the
 	if !same {
 		now.found = s.read(u)
 	}
-	now.found.ResourceVersion, now.found.LastGood = u.GetResourceVersion(), s.lastGood(u)
+	now.found.ResourceVersion = u.GetResourceVersion()
+	now.found.LastGood, now.found.LastGoodSpec = s.lastGood(u)
 	if s.put(now, wanted) && !same {
 		s.tell()
 	}
@@ -150,26 +151,27 @@ func (s *store) read(u *unstructured.Unstructured) Found {
 		return f
 	}
 	f.Agent, f.Mistakes = manifest.ReadObject(f.NamespacedName().String(), raw, s.kinds)
+	f.Spec, _, _ = unstructured.NestedMap(u.Object, "spec")
 	return f
 }
 
 // lastGood is the agent with the spec that its status keeps.
-func (s *store) lastGood(u *unstructured.Unstructured) *manifest.Agent {
+func (s *store) lastGood(u *unstructured.Unstructured) (*manifest.Agent, map[string]any) {
 	spec, there, _ := unstructured.NestedMap(u.Object, "status", "lastGood")
 	if !there {
-		return nil
+		return nil, nil
 	}
 	whole := u.DeepCopy()
 	whole.Object["spec"] = spec
 	raw, err := whole.MarshalJSON()
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	agent, mistakes := manifest.ReadObject(nameOf(u).String(), raw, s.kinds)
 	if len(mistakes) > 0 { // of an older release
-		return nil
+		return nil, nil
 	}
-	return agent
+	return agent, spec
 }
 
 // statusOf is the status that the object shows; nothing where another wrote what is

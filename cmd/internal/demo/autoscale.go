@@ -108,7 +108,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	}
 	s.start = time.Now()
 	st.system, err = wiring.Start(ctx, wiring.Options{
-		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
+		Manifests: []string{f.agents}, Policies: wiring.PolicySource{Path: f.policies}, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
 		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,
 	})

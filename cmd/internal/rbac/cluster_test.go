@@ -275,3 +275,31 @@ func TestATriggerOnOneObject(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 }
+
+// A Secret that a manifest names may be read, and no other; nor may all be listed.
+func TestSecretsByName(t *testing.T) {
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers")
+	system, work := c.Namespace(t), c.Namespace(t)
+	p := plan(t, agent(work, "a", "targets: {static: [{name: x}]}", "primitives: [webhook]",
+		"credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: hook, key: token}}}]"), rbac.Options{Namespace: system})
+	c.Apply(t, string(p.YAML()))
+	for _, namespace := range []string{work, system} {
+		for _, name := range []string{"hook", "other"} {
+			c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: %s}, stringData: {token: t}}", name, namespace))
+		}
+	}
+	client := account(t, c, system)
+	secrets := client.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"})
+	until(t, func() error {
+		_, err := secrets.Namespace(work).Get(t.Context(), "hook", metav1.GetOptions{})
+		return err
+	})
+	requireExactly(t, client, p, system, work, "default") // which asks for Secrets without a name
+	for _, at := range [][2]string{{work, "other"}, {system, "hook"}, {system, "other"}} {
+		_, err := secrets.Namespace(at[0]).Get(t.Context(), at[1], metav1.GetOptions{})
+		require.True(t, apierrors.IsForbidden(err), "%v: %v", at, err)
+	}
+	_, err := secrets.Namespace(work).List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=hook"})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+}

@@ -2,7 +2,8 @@
 // ClusterRoles, from their manifests alone: it asks no cluster. What is not needed is
 // not in it, and it holds no wildcard. A ClusterRole is made only where an agent looks
 // beyond one namespace, or where the definition of a custom resource must be read,
-// which lies in no namespace.
+// which lies in no namespace. Of Secrets, those may be read that a manifest names, each
+// by its name, in the agent's own namespace.
 //
 // What a kind's plural is called can't be known without a cluster. It is guessed as
 // kubectl's own libraries guess it, and Options.Plurals corrects the guess.

@@ -24,7 +24,7 @@ const applyVerb = "apply"
 
 var follow = []string{"list", "watch"}
 
-// ofAgent is what an agent's targets, sensors, triggers and primitives need.
+// ofAgent is what an agent's targets, sensors, triggers, secrets and primitives need.
 func ofAgent(a *manifest.Agent, apply []string) []need {
 	c := collector{agent: a.Info().String()}
 	subjects := subjectsOf(a)
@@ -42,6 +42,7 @@ func ofAgent(a *manifest.Agent, apply []string) []need {
 		c.sensors(a, namespaces, kubernetes.Subject{})
 	}
 	c.triggers(a)
+	c.secrets(a)
 	for _, verb := range a.Spec.Primitives {
 		c.verb(verb, subjects)
 		if verb == applyVerb {
@@ -137,6 +138,17 @@ func (c *collector) triggers(a *manifest.Agent) {
 		if t.Watch != nil {
 			c.follow(subject(t.Watch.Selector), t.Watch.Name, "trigger "+t.Name)
 		}
+	}
+}
+
+// secrets adds the Secrets that the manifest names, each by its name.
+func (c *collector) secrets(a *manifest.Agent) {
+	for _, use := range a.SecretUses() {
+		why := "credentials"
+		if use.Sensor >= 0 {
+			why = "sensor " + a.Spec.Sensors[use.Sensor].Name
+		}
+		c.add(need{Need: kubernetes.Need{Resource: "secrets", Verbs: []string{"get"}, Namespace: a.Metadata.Namespace}, name: use.Ref.Name}, why)
 	}
 }
 

@@ -152,6 +152,22 @@ ml scanflow.dev/agents/status patch
 * scanflow.dev/agents list,watch
 `,
 		},
+		"the Secrets that it names, and no other": {
+			agents: agent("ml", "a", "targets: {static: [{name: x}]}", "primitives: [webhook]",
+				"sensors:",
+				"  - {name: load, http: {url: 'http://x/', bearerToken: {secretKeyRef: {name: app, key: token}}}}",
+				"  - {name: free, http: {url: 'http://x/', bearerToken: {env: TOKEN}}}",
+				"  - {name: rate, prometheus: {address: 'http://p/', query: up, basicAuth: {username: u, password: {secretKeyRef: {name: prom, key: password}}}}}",
+				"credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: app, key: hook}}}]") +
+				agent("other", "b", "targets: {static: [{name: x}]}"),
+			want: `
+ml /secrets app get
+ml /secrets prom get
+ml scanflow.dev/agents/status patch
+other scanflow.dev/agents/status patch
+* scanflow.dev/agents list,watch
+`,
+		},
 		"a trigger on what lies in no namespace": {
 			agents: strings.Replace(agent("ml", "a", "targets: {static: [{name: x}]}"), "every: 10s", "watch: {apiVersion: v1, kind: Node}", 1),
 			want: `

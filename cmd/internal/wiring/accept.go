@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -22,11 +23,15 @@ type accepted struct {
 	by map[string]*acceptedAgent
 	// replaced still run, until the next Apply has ended them.
 	replaced []*acceptedAgent
+	// logged is what the log said last of each.
+	logged map[string]string
 }
 
 type acceptedAgent struct {
-	agent *manifest.Agent
-	spec  engine.Spec
+	agent   *manifest.Agent
+	spec    engine.Spec
+	written map[string]any // the spec as it was written
+	uid     types.UID
 }
 
 // follow begins to follow the agent's targets. It comes before the release of an
@@ -56,8 +61,10 @@ func (s *System) judgeAgents(ctx context.Context) {
 	if err := s.cluster.source.Synced(ctx); err != nil {
 		return // ctx ended: what is wrong until then the source has logged
 	}
+	known := sync.OnceFunc(func() { close(s.cluster.judged) })
 	for {
 		s.judge(s.cluster.source.Agents())
+		known()
 		if s.Policies.Status().Err != nil {
 			// Policies that did not go with the agents of before may go with these; if not,
 			// the store has said why.
@@ -81,8 +88,19 @@ func (s *System) judge(found []resource.Found) {
 	for _, f := range found {
 		name := types.NamespacedName{Namespace: f.Namespace, Name: f.Name}
 		present[name.String()] = true
+		if was := k.accepted.by[name.String()]; was != nil && was.uid != f.UID { // deleted, and made anew
+			k.accepted.replaced = append(k.accepted.replaced, was)
+			delete(k.accepted.by, name.String())
+		}
 		refused := s.take(name.String(), f, rev)
-		k.board.judged(name, f.Generation, refused, k.accepted.by[name.String()] != nil)
+		k.board.judged(name, f.Generation, refused, k.accepted.by[name.String()])
+		s.logJudged(name.String(), f.Generation, refused)
+	}
+	for name := range k.accepted.logged {
+		if !present[name] {
+			delete(k.accepted.logged, name)
+			s.opts.Log.Info("agent deleted", "agent", name)
+		}
 	}
 	var agents []*manifest.Agent
 	var specs []engine.Spec
@@ -96,6 +114,7 @@ func (s *System) judge(found []resource.Found) {
 		}
 		agents, specs = append(agents, a.agent), append(specs, a.spec)
 	}
+	k.keep(specs)
 	s.apply(agents, specs)
 	for _, a := range k.accepted.replaced { // only now: nothing uses it any more
 		a.release()
@@ -104,23 +123,51 @@ func (s *System) judge(found []resource.Found) {
 	k.board.report(s.Policies.Status().Revision)
 }
 
-// take accepts one agent, and returns what is wrong with it otherwise.
+// logJudged says once how an agent was judged, for whoever reads the log first.
+func (s *System) logJudged(name string, generation int64, refused refusal) {
+	k := s.cluster
+	says := fmt.Sprint(generation, refused)
+	if k.accepted.logged[name] == says {
+		return
+	}
+	k.accepted.logged[name] = says
+	switch runs := k.accepted.by[name] != nil; {
+	case refused.reason == "":
+		s.opts.Log.Info("agent accepted", "agent", name, "generation", generation)
+	case runs:
+		s.opts.Log.Warn("agent refused, the last good one runs on", "agent", name, "generation", generation, "error", refused.message)
+	default:
+		s.opts.Log.Warn("agent refused", "agent", name, "generation", generation, "error", refused.message)
+	}
+}
+
+// take accepts one agent, and returns what is wrong with it otherwise. Where a process
+// starts with an agent that is wrong, the last good spec is in its status.
 func (s *System) take(name string, f resource.Found, rev *policy.Revision) (refused refusal) {
-	if f.Agent == nil {
+	refused = s.accept(name, f, f.Agent, f.Spec, rev)
+	if refused.reason != "" && s.cluster.accepted.by[name] == nil && f.LastGood != nil {
+		_ = s.accept(name, f, f.LastGood, f.LastGoodSpec, rev) // nothing is lost if that is wrong by now
+	}
+	return refused
+}
+
+func (s *System) accept(name string, f resource.Found, agent *manifest.Agent, written map[string]any, rev *policy.Revision) refusal {
+	if agent == nil {
 		return refusal{"Invalid", mistakesText(f.Mistakes)}
 	}
 	was := s.cluster.accepted.by[name]
-	if unfit := unfitStrategies(f.Agent, rev); len(unfit) > 0 {
+	if unfit := unfitStrategies(agent, rev); len(unfit) > 0 {
 		return refusal{"UnfitForPolicies", unfit.Error()}
 	}
-	if generation, err := f.Agent.Generation(); err == nil && was != nil && was.spec.Generation == generation {
+	if generation, err := agent.Generation(); err == nil && was != nil && was.spec.Generation == generation {
+		was.written = written
 		return refusal{}
 	}
-	spec, err := specOf(f.Agent, s.surroundings())
+	spec, err := specOf(agent, s.surroundings())
 	if err != nil {
 		return refusal{"Invalid", err.Error()}
 	}
-	is := &acceptedAgent{f.Agent, spec}
+	is := &acceptedAgent{agent: agent, spec: spec, written: written, uid: f.UID}
 	is.follow()
 	s.cluster.accepted.by[name] = is
 	if was != nil {

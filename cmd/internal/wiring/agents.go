@@ -3,6 +3,7 @@ package wiring
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -21,7 +22,13 @@ func Kinds() manifest.Kinds {
 type Surroundings struct {
 	Prometheus   string              // base URL, "" for none
 	Orchestrator engine.Orchestrator // nil for none
-	Log          hclog.Logger
+	// Secrets reads Kubernetes Secrets; nil where there is no Kubernetes.
+	Secrets manifest.SecretReader
+	// Preview says that nothing is done: what only acts need may be missing.
+	Preview bool
+	// Takes tells whether a target is this process' part of the fleet; nil takes all.
+	Takes func(namespace, name string, labels map[string]string) bool
+	Log   hclog.Logger
 }
 
 // Specs makes agents ready to run. The error lists every agent that can't be.
@@ -52,9 +59,23 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 			errs = append(errs, manifest.Mistakes{a.Mistaken("spec.targets", err.Error(), "")})
 		}
 	}
+	if static, is := spec.Fleet.(engine.StaticFleet); is && around.Takes != nil {
+		spec.Fleet = slices.DeleteFunc(static, func(t engine.Target) bool { return !around.Takes(t.Namespace, t.Name, t.Labels) })
+	}
+	unread := map[int]bool{} // sensors, by index
+	for _, use := range a.SecretUses() {
+		if around.Secrets == nil && (use.Sensor >= 0 || !around.Preview) {
+			errs = append(errs, manifest.Mistakes{a.Mistaken(use.Field+".secretKeyRef", manifest.NoSecrets, manifest.NoSecretsFix)})
+			unread[use.Sensor] = true
+		}
+	}
 	for i, s := range a.Spec.Sensors {
+		if unread[i] {
+			continue
+		}
 		sensor, err := sensors.Kinds[s.Kind].New(s.Config, sensors.Env{
 			Prometheus: around.Prometheus, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
+			Namespace: a.Metadata.Namespace, Secrets: around.Secrets,
 		})
 		if err != nil {
 			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +30,9 @@ type entry struct {
 	name   types.NamespacedName
 	status resource.Status
 	known  bool // it was judged, so there is something to say
+	// problems are those of the last firing. Their number, not their words, says whether
+	// they are others: an error may name another port each time.
+	problems []string
 }
 
 func newBoard(write func(types.NamespacedName, resource.Status), leads func() bool) *board {
@@ -46,7 +50,7 @@ func (b *board) of(name string) *entry {
 
 // judged notes how an agent's spec was judged, and whether it, or an earlier one that
 // was right, runs.
-func (b *board) judged(name types.NamespacedName, generation int64, refused refusal, runs bool) {
+func (b *board) judged(name types.NamespacedName, generation int64, refused refusal, runs *acceptedAgent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.of(name.String())
@@ -57,14 +61,14 @@ func (b *board) judged(name types.NamespacedName, generation int64, refused refu
 	if st.Accepted {
 		st.Reason, st.Message = "Valid", "the spec is right, and fits the policies"
 	}
-	st.Running = runs
+	st.Running, st.LastGood = runs != nil, nil
 	switch {
-	case runs && st.Accepted:
+	case runs != nil && st.Accepted:
 		st.RunningReason, st.RunningMessage = "Running", "as the spec says"
-	case runs:
-		st.RunningReason, st.RunningMessage = "LastGood", "as the last spec said that was right"
+	case runs != nil:
+		st.RunningReason, st.RunningMessage, st.LastGood = "LastGood", "as the last spec said that was right", runs.written
 	default:
-		st.RunningReason, st.RunningMessage = "NeverAccepted", "no spec of it was right since this process started"
+		st.RunningReason, st.RunningMessage = "NeverAccepted", "no spec of it was right so far"
 	}
 }
 
@@ -93,20 +97,27 @@ func (b *board) Fired(f engine.FiringRecord) {
 	if e == nil {
 		return // it was deleted meanwhile
 	}
-	before := e.status
+	before, problems := e.status, len(e.problems)
+	e.problems = f.Problems
 	e.status.Targets, b.rev = f.Targets, f.Revision
-	if n := len(f.Decisions); n > 0 {
-		d := f.Decisions[n-1]
-		for _, other := range f.Decisions { // what was done says more than what was not
-			if other.Verdict == engine.Admitted {
-				d = other
-			}
-		}
+	if d, is := telling(f); is {
 		e.status.LastDecision = lastDecision(f, d)
 	}
-	if e.status.Targets != before.Targets || e.status.LastDecision != before.LastDecision || before.PolicyRevision != f.Revision {
+	if e.status.Targets != before.Targets || e.status.LastDecision != before.LastDecision || before.PolicyRevision != f.Revision || problems != len(f.Problems) {
 		b.tell(e)
 	}
+}
+
+// telling is the decision of a firing that says most: what was done more than what was
+// not, and what waits for an act of the agent's own that is under way nothing.
+func telling(f engine.FiringRecord) (d engine.Decision, is bool) {
+	for _, other := range f.Decisions {
+		waits := other.By == "claims" && strings.HasSuffix(other.Detail, " of "+f.Agent+" (running)")
+		if !waits && (!is || d.Verdict != engine.Admitted || other.Verdict == engine.Admitted) {
+			d, is = other, true
+		}
+	}
+	return d, is
 }
 
 // Acted is nothing that the status shows.
@@ -117,13 +128,31 @@ func (b *board) tell(e *entry) {
 		return
 	}
 	e.status.PolicyRevision = b.rev
-	b.write(e.name, e.status)
+	says := e.status
+	if says.Running && len(e.problems) > 0 {
+		if says.RunningReason == "Running" {
+			says.RunningReason = "Problems"
+		}
+		says.RunningMessage += "; at the last firing:\n" + strings.Join(e.problems, "\n")
+	}
+	b.write(e.name, says)
+}
+
+// longestBrief is how many characters of a detail go into a column of kubectl get.
+const longestBrief = 60
+
+func brief(detail string) string {
+	line, _, _ := strings.Cut(detail, "\n")
+	if r := []rune(line); len(r) > longestBrief {
+		return strings.TrimRight(string(r[:longestBrief]), " ,;:(") + "..."
+	}
+	return line
 }
 
 func lastDecision(f engine.FiringRecord, d engine.Decision) *manifest.LastDecision {
 	out := &manifest.LastDecision{
 		Time: manifest.Time{Time: f.At}, Target: d.Target.String(), Primitive: d.Primitive, Verdict: string(d.Verdict), Reason: d.Reason,
-		Summary: fmt.Sprintf("%s %s %s: %s", d.Primitive, d.Target, d.Verdict, d.Detail),
+		Summary: fmt.Sprintf("%s %s %s: %s", d.Primitive, d.Target, d.Verdict, brief(d.Detail)), Detail: d.Detail,
 	}
 	if d.Verdict == engine.Refused {
 		out.Reason = d.By

@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -12,45 +13,53 @@ import (
 // credentials finds what an agent may show to an address, from its manifest. The
 // secret is read for each use, so that a rotated one is taken up.
 type credentials struct {
-	agents atomic.Pointer[map[string][]manifest.Credential]
+	agents atomic.Pointer[map[string]shown]
+	from   manifest.SecretReader // nil outside of Kubernetes
+}
+
+// shown is what an agent of a namespace may show.
+type shown struct {
+	namespace string
+	all       []manifest.Credential
 }
 
 func (c *credentials) set(agents []*manifest.Agent) {
-	m := map[string][]manifest.Credential{}
+	m := map[string]shown{}
 	for _, a := range agents {
-		m[a.Info().String()] = a.Spec.Credentials
+		m[a.Info().String()] = shown{a.Metadata.Namespace, a.Spec.Credentials}
 	}
 	c.agents.Store(&m)
 }
 
 // authorization is the header for a request of an agent to an address; "" where
 // its manifest has none. The longest URL that the address is below wins.
-func (c *credentials) authorization(agent, url string) (string, error) {
+func (c *credentials) authorization(ctx context.Context, agent, url string) (string, error) {
 	agents := c.agents.Load()
 	if agents == nil {
 		return "", nil
 	}
 	var best *manifest.Credential
-	for i, cred := range (*agents)[agent] {
+	has := (*agents)[agent]
+	for i, cred := range has.all {
 		if cred.Covers(url) && (best == nil || len(cred.URL) > len(best.URL)) {
-			best = &(*agents)[agent][i]
+			best = &has.all[i]
 		}
 	}
 	if best == nil {
 		return "", nil
 	}
-	header, err := headerOf(best)
+	header, err := c.header(ctx, has.namespace, best)
 	if err != nil {
 		return "", fmt.Errorf("credentials for %s: %w", strings.TrimSuffix(best.URL, "/"), err)
 	}
 	return header, nil
 }
 
-func headerOf(c *manifest.Credential) (string, error) {
-	if c.BearerToken != nil {
-		token, err := c.BearerToken.Read()
+func (c *credentials) header(ctx context.Context, namespace string, of *manifest.Credential) (string, error) {
+	if of.BearerToken != nil {
+		token, err := of.BearerToken.Read(ctx, namespace, c.from)
 		return "Bearer " + token, err
 	}
-	password, err := c.BasicAuth.Password.Read()
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.BasicAuth.Username+":"+password)), err
+	password, err := of.BasicAuth.Password.Read(ctx, namespace, c.from)
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(of.BasicAuth.Username+":"+password)), err
 }

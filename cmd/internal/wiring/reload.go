@@ -52,9 +52,7 @@ func (s *System) paths() []string {
 
 // watch re-reads the policies, the manifests and the workloads when they change.
 func (s *System) watch(ctx context.Context) {
-	if s.opts.Policies != "" {
-		s.watches.Go(func() { s.Policies.Watch(ctx, s.opts.Policies) })
-	}
+	s.followPolicies(ctx)
 	paths := s.paths()
 	s.watches.Go(func() {
 		watch.Watch(ctx, watch.Options{

@@ -62,6 +62,18 @@ func (s Shard) remembers(id engine.TargetID) bool {
 	return strings.HasPrefix(s.By, "label=") || s.takes(id.Namespace, id.Name, nil)
 }
 
+// all are the names of what belongs to each of the shards.
+func (s Shard) all(install string) []string {
+	if s.whole() {
+		return []string{install}
+	}
+	out := make([]string, s.Of)
+	for i := range out {
+		out[i] = Shard{Index: i, Of: s.Of}.named(install)
+	}
+	return out
+}
+
 // named is the name of what belongs to this shard alone: its Lease, its ledger.
 func (s Shard) named(install string) string {
 	if s.whole() {

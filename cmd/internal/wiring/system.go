@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,15 +18,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
-	"github.com/scanflow-k8s/scanflow/policies"
 )
 
 // Options are what a system is made of.
 type Options struct {
-	// Manifests are files and folders of agents; Policies a folder or a bundle, ""
-	// for the ones that ship.
+	// Manifests are files and folders of agents.
 	Manifests []string
-	Policies  string
+	Policies  PolicySource
 	// Data is the folder of the journal and of the local orchestrator's records.
 	Data string
 	// Workloads are files and folders of Deployments for the local orchestrator;
@@ -54,20 +51,13 @@ type System struct {
 
 	host        atomic.Pointer[engine.Host] // nil while this process only stands by
 	cluster     *cluster                    // nil outside of Kubernetes
+	remote      *policy.Remote              // nil where the policies are not behind a URL
 	opts        Options
 	credentials credentials
 	agents      atomic.Pointer[[]*manifest.Agent]
 	reloads     reloads
 	stop        context.CancelFunc
 	watches     sync.WaitGroup
-}
-
-// PolicyReader reads policies from a folder or a bundle, or those that ship.
-func PolicyReader(path string) policy.Reader {
-	if path == "" {
-		return policy.FromFS(fs.FS(policies.FS))
-	}
-	return policy.FromPath(path)
 }
 
 // JournalDir is where the journal lies in a data folder.
@@ -91,10 +81,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 		workloads, workloadsErr = local.Read(o.Workloads...)
 	}
 	s.agents.Store(&agents)
-	s.Policies = policy.NewStore(PolicyReader(o.Policies), policy.StoreOptions{
-		Clock: o.Clock, Log: o.Log.Named("policy"), Validate: s.validate, Swapped: s.onSwap,
-	})
-	if err := errors.Join(agentsErr, workloadsErr, s.Policies.Load(ctx)); err != nil {
+	if err := errors.Join(agentsErr, workloadsErr, s.loadPolicies(ctx)); err != nil {
 		return nil, err
 	}
 	if err := s.start(ctx, agents, workloads); err != nil {
@@ -151,10 +138,18 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 		env.Kubernetes.Publish = env.Publish
 	}
 	h = engine.NewHost(engine.Config{
-		Clock: s.opts.Clock, Grace: agentsGrace, Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
+		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
 		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
 	})
 	return h
+}
+
+// grace is how long acts may take to end when their agent is stopped.
+func (s *System) grace() time.Duration {
+	if s.cluster != nil {
+		return clusterGrace
+	}
+	return agentsGrace
 }
 
 // apply runs these agents in place of those before.
@@ -171,7 +166,7 @@ func (s *System) Agents() []engine.AgentStatus {
 	if h := s.host.Load(); h != nil {
 		return h.Agents()
 	}
-	return nil
+	return []engine.AgentStatus{}
 }
 
 // surroundings are what the agents of this system sense through.
@@ -181,7 +176,8 @@ func (s *System) surroundings() Surroundings {
 	case s.Local != nil:
 		around.Orchestrator = s.Local
 	case s.cluster != nil:
-		around.Orchestrator = s.cluster.view
+		around.Orchestrator, around.Takes = s.cluster.view, s.cluster.Shard.takes
+		around.Secrets = s.cluster.readSecret
 	}
 	return around
 }
@@ -192,6 +188,12 @@ const (
 	agentsGrace     = 7 * time.Second
 	localDeadline   = 3 * time.Second
 	journalDeadline = 2 * time.Second
+
+	// In a cluster there is more to end: the ledger takes another journalDeadline, and
+	// the lease as much. An act that is cut off there was a short request, whose
+	// verification the next leader takes over.
+	clusterGrace    = 4 * time.Second
+	clusterDeadline = 2 * time.Second
 )
 
 // Close stops the agents, which finish or hand over their acts, then everything

@@ -2,6 +2,7 @@
 {{- define "scanflow.pod" -}}
 {{- $sharded := gt (int .Values.shards) 1 -}}
 {{- $policies := include "scanflow.policies" . -}}
+{{- $bundle := .Values.policies.bundle -}}
 metadata:
   labels:
     {{- include "scanflow.labels" . | nindent 4 }}
@@ -29,31 +30,6 @@ spec:
     runAsGroup: 65532
     fsGroup: 65532
     seccompProfile: {type: RuntimeDefault}
-  {{- if .Values.policies.bundle.url }}
-  initContainers:
-    - name: bundle
-      image: {{ .Values.policies.bundle.image | quote }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
-      command: [curl]
-      args:
-        - --fail
-        - --silent
-        - --show-error
-        - --location
-        - --retry
-        - "5"
-        - --retry-connrefused
-        - --output
-        - /policies/bundle.tar.gz
-        - {{ .Values.policies.bundle.url | quote }}
-      securityContext:
-        {{- include "scanflow.locked" . | nindent 8 }}
-      resources:
-        requests: {cpu: 10m, memory: 16Mi}
-        limits: {memory: 64Mi}
-      volumeMounts:
-        - {name: policies, mountPath: /policies}
-  {{- end }}
   containers:
     - name: scanflow
       image: {{ include "scanflow.image" . | quote }}
@@ -77,8 +53,12 @@ spec:
         {{- end }}
         {{- if $policies }}
         - --policies=/policies
-        {{- else if .Values.policies.bundle.url }}
-        - --policies=/policies/bundle.tar.gz
+        {{- else if $bundle.url }}
+        - {{ printf "--policies=%s" $bundle.url | quote }}
+        - --policies-interval={{ $bundle.interval }}
+        {{- if $bundle.token.secretName }}
+        - --policies-token-file=/policies-token/{{ $bundle.token.key }}
+        {{- end }}
         {{- end }}
         {{- if .Values.token.secretName }}
         - --token-file=/token/{{ .Values.token.key }}
@@ -97,6 +77,14 @@ spec:
       {{- end }}
       ports:
         - {name: http, containerPort: 8282, protocol: TCP}
+      {{- if $bundle.url }}
+      # The bundle's server is waited for, for a minute.
+      startupProbe:
+        httpGet: {path: /healthz, port: http}
+        periodSeconds: 2
+        timeoutSeconds: 5
+        failureThreshold: 60
+      {{- end }}
       livenessProbe:
         httpGet: {path: /healthz, port: http}
         periodSeconds: 10
@@ -114,8 +102,11 @@ spec:
       volumeMounts:
         - {name: data, mountPath: /data}
         - {name: tmp, mountPath: /tmp}
-        {{- if or $policies .Values.policies.bundle.url }}
+        {{- if $policies }}
         - {name: policies, mountPath: /policies, readOnly: true}
+        {{- end }}
+        {{- if and $bundle.url $bundle.token.secretName }}
+        - {name: policies-token, mountPath: /policies-token, readOnly: true}
         {{- end }}
         {{- if .Values.token.secretName }}
         - {name: token, mountPath: /token, readOnly: true}
@@ -128,9 +119,13 @@ spec:
     {{- if $policies }}
     - name: policies
       configMap: {name: {{ $policies }}}
-    {{- else if .Values.policies.bundle.url }}
-    - name: policies
-      emptyDir: {sizeLimit: 64Mi}
+    {{- end }}
+    {{- if and $bundle.url $bundle.token.secretName }}
+    - name: policies-token
+      secret:
+        secretName: {{ $bundle.token.secretName }}
+        items:
+          - {key: {{ $bundle.token.key }}, path: {{ $bundle.token.key }}}
     {{- end }}
     {{- if .Values.token.secretName }}
     - name: token

@@ -10,6 +10,7 @@
 #     ready_replicas_min: the fewest there were over the time that counts as a while
 #   params:
 #     route: the route that splits the traffic
+#     route_kind: "what it is, as `traffic` names it: HTTPRoute, unless said otherwise"
 #     primary: backend of the primary
 #     backup: backend of the backup
 package scanflow.strategies.serving.failover
@@ -23,7 +24,7 @@ propose contains proposal if {
 	input.signals.ready_replicas.value == 0
 	proposal := {
 		"primitive": "traffic",
-		"with": {"route": input.params.route, "weights": {input.params.primary: 0, input.params.backup: 100}},
+		"with": shift(0, 100),
 		"priority": 90,
 		"reason": "primary_not_ready",
 		"because": ["ready_replicas"],
@@ -40,9 +41,16 @@ propose contains proposal if {
 	input.signals.ready_replicas_min.value > 0
 	proposal := {
 		"primitive": "traffic",
-		"with": {"route": input.params.route, "weights": {input.params.primary: 100, input.params.backup: 0}},
+		"with": shift(100, 0),
 		"priority": 20,
 		"reason": "primary_ready_for_a_while",
 		"because": ["ready_replicas", "ready_replicas_min"],
 	}
+}
+
+# The same strategy serves any kind of route that `traffic` knows.
+shift(primary, backup) := {
+	"route": input.params.route,
+	"kind": object.get(input.params, "route_kind", "HTTPRoute"),
+	"weights": {input.params.primary: primary, input.params.backup: backup},
 }

@@ -27,3 +27,13 @@ test_waits[note] if {
 	}
 	count(failover.propose) == 0 with input as document(row.now, row.lately)
 }
+
+test_names_the_kind_of_route[note] if {
+	some note, row in {
+		"of the Gateway API, if nothing is said": {"params": {}, "kind": "HTTPRoute"},
+		"of Istio": {"params": {"route_kind": "VirtualService"}, "kind": "VirtualService"},
+	}
+	gone := document(ok(0), ok(0))
+	proposals := failover.propose with input as object.union(gone, {"params": row.params})
+	{[p.with.kind, p.with.route] | some p in proposals} == {[row.kind, "digits"]}
+}

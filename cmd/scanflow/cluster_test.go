@@ -1,0 +1,26 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+	"k8s.io/klog/v2"
+)
+
+// What client-go says by itself is one line of our log for whoever looks closer, and
+// nothing for the others.
+func TestTheLibrarysOwnLogIsForDebugging(t *testing.T) {
+	t.Cleanup(klog.ClearLogger)
+	for level, want := range map[hclog.Level]string{
+		hclog.Info:  "",
+		hclog.Debug: "[DEBUG] scanflow.client-go: msg=\"the list failed\" err=\"connection refused\"\n",
+	} {
+		var out bytes.Buffer
+		libraryLog(hclog.New(&hclog.LoggerOptions{Name: "scanflow", Output: &out, Level: level, DisableTime: true}))
+		klog.ErrorS(errors.New("connection refused"), "the list failed")
+		require.Equal(t, want, out.String())
+	}
+}

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+)
+
+// verbAgent is mode MODE over the kind TARGETS, with the primitive VERB.
+const verbAgent = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: planner, namespace: NAMESPACE}
+spec:
+  mode: MODE
+  targets: {TARGETS, selector: {matchLabels: {scaled: "yes"}}}
+  triggers: [{name: tick, every: 250ms}]
+  sensors: [{name: want, http: {url: "URL/load", pointer: /load}}]
+  strategies: [t.verb]
+  primitives: [VERB]
+`
+
+// verbPolicy proposes VERB for any number but 0, as far as CONDITION holds.
+const verbPolicy = `package scanflow.strategies.t.verb
+
+propose contains p if {
+	n := input.signals.want.value
+	n > 0
+	CONDITION
+	p := {"primitive": "VERB", "with": WITH, "reason": "wanted", "because": ["want"]}
+}
+`
+
+const (
+	gateway = `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: digits, namespace: NAMESPACE}
+spec:
+  parentRefs: [{name: front}]
+  rules: [{backendRefs: [{name: large, port: 80, weight: 100}, {name: small, port: 80, weight: 0}]}]
+`
+	kedaObject = `apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: by-queue, namespace: NAMESPACE}
+spec:
+  scaleTargetRef: {name: web}
+  maxReplicaCount: 9
+  triggers: [{type: cron, metadata: {timezone: UTC, start: 0 0 * * *, end: 0 1 * * *, desiredReplicas: "1"}}]
+`
+	waitingWorkflow = `apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: batch, namespace: NAMESPACE}
+spec: {entrypoint: main, suspend: true, templates: [{name: main, container: {image: none}}]}
+`
+	trainTemplate = `apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: train, namespace: NAMESPACE}
+spec: {entrypoint: main, arguments: {parameters: [{name: round}]}, templates: [{name: main, container: {image: none}}]}
+`
+	digitsService = `apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: digits, namespace: NAMESPACE, labels: {scaled: "yes"}}
+spec: {predictor: {model: {modelFormat: {name: onnx}, storageUri: "s3://models/digits/1"}}}
+`
+	deploymentTargets = "apiVersion: apps/v1, kind: Deployment"
+	serviceTargets    = "apiVersion: serving.kserve.io/v1beta1, kind: InferenceService"
+)
+
+var (
+	hpasResource         = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
+	scaledResource       = schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}
+	routesResource       = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
+	workflowsResource    = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "workflows"}
+	servicesResource     = schema.GroupVersionResource{Group: "serving.kserve.io", Version: "v1beta1", Resource: "inferenceservices"}
+	configMapsResource   = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	leasesResource       = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	writableByVerbs      = []schema.GroupVersionResource{deploymentsResource, hpasResource, scaledResource, routesResource, workflowsResource, servicesResource, configMapsResource, jobsResource}
+	definitionsOfOthers  = []string{"httproute", "inferenceservice", "scaledobject", "workflow", "workflowtemplate"}
+	antiAffinityTopology = []string{"podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "0", "topologyKey"}
+)
+
+// list is the objects of a kind in the stage's namespace.
+func (s *stage) list(resource schema.GroupVersionResource) []unstructured.Unstructured {
+	s.t.Helper()
+	list, err := s.cluster.Client().Dynamic.Resource(resource).Namespace(s.namespace).List(s.t.Context(), metav1.ListOptions{})
+	require.NoError(s.t, err)
+	return list.Items
+}
+
+// versions are those of everything that a verb could have written.
+func (s *stage) versions() map[string]string {
+	s.t.Helper()
+	out := map[string]string{}
+	for _, resource := range writableByVerbs {
+		for _, o := range s.list(resource) {
+			out[o.GetKind()+" "+o.GetName()] = o.GetResourceVersion()
+		}
+	}
+	return out
+}
+
+// field is the text of a field; a number in the path is a place in a list. It is ""
+// where there is no such object, or field.
+func (s *stage) field(resource schema.GroupVersionResource, name string, path ...string) string {
+	s.t.Helper()
+	for _, o := range s.list(resource) {
+		if o.GetName() == name {
+			return fieldIn(o.Object, path...)
+		}
+	}
+	return ""
+}
+
+func fieldIn(value any, path ...string) string {
+	for _, step := range path {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				return ""
+			}
+			value = v[i]
+		default:
+			return ""
+		}
+	}
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}
+
+// rolledOut waits until the Deployment's pods are there, and nobody has anything to
+// write about it any more.
+func (s *stage) rolledOut(name string) {
+	s.t.Helper()
+	s.until(name+" is rolled out", func() bool {
+		o := s.get(deploymentsResource, name)
+		ready, _, _ := unstructured.NestedInt64(o.Object, "status", "readyReplicas")
+		observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+		return ready == s.replicas(name) && observed == o.GetGeneration() && strings.Contains(fmt.Sprint(conditions), "NewReplicaSetAvailable")
+	})
+}
+
+// fires waits for so many firings of an agent.
+func (d *daemon) fires(agent string, times int) {
+	d.t.Helper()
+	_, before := d.get("/metrics")
+	d.until("the agent fires on", func() bool {
+		_, now := d.get("/metrics")
+		return firingsOf(now, agent) >= firingsOf(before, agent)+times
+	})
+}
+
+func (d *daemon) until(what string, check func() bool) {
+	d.t.Helper()
+	(&stage{t: d.t}).until(what, check)
+}
+
+// acts counts the acts of a verb that ended, dry ones or real ones, by the log.
+func (d *daemon) acts(verb string, dry bool) (n int) {
+	for _, line := range d.lines() {
+		if line["@message"] == "acted" && line["primitive"] == verb && line["dry_run"] == dry {
+			n++
+		}
+	}
+	return n
+}
+
+// Each verb, by the same kind of strategy, through `scanflow run --kubernetes` under
+// exactly the roles that `scanflow rbac` prints for that one agent: first as a dry run,
+// which writes nothing; then for real, once, under a field manager of its own, and
+// told of by an event on the target.
+func TestKubernetesEachVerb(t *testing.T) {
+	t.Parallel()
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, definitionsOfOthers...)
+	for name, row := range map[string]struct {
+		verb, targets, objects string
+		target                 string // "web" if it isn't said
+		with, condition        string // Rego
+		rbac                   []string
+		look                   func(s *stage) string
+		before, want           string // what is to be seen: at first, and for 3
+		again                  string // for 4, if it is another act
+		meanwhile              func(s *stage)
+		writes                 schema.GroupVersionResource
+		name                   string // of what is written
+		event                  string
+	}{
+		"an HPA": {
+			verb:  "autoscaler",
+			with:  `{"min": 1, "max": n, "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]}`,
+			look:  func(s *stage) string { return s.field(hpasResource, "web", "spec", "maxReplicas") },
+			want:  "3",
+			again: "4", writes: hpasResource, name: "web",
+			event: "Normal Autoscaler: make HorizontalPodAutoscaler NAMESPACE/web: 1 to 3 replicas",
+		},
+		"a ScaledObject's bounds": {
+			verb: "autoscaler", objects: kedaObject, with: `{"max": n}`,
+			look:   func(s *stage) string { return s.field(scaledResource, "by-queue", "spec", "maxReplicaCount") },
+			before: "9", want: "3", again: "4", writes: scaledResource, name: "by-queue",
+			event: "Normal Autoscaler: ScaledObject NAMESPACE/by-queue: spec.maxReplicaCount 9 -> 3, taken over from test (Apply",
+		},
+		"place a workload": {
+			verb: "place", with: `{"antiAffinity": {"matchLabels": {"app": "online"}}}`,
+			look: func(s *stage) string {
+				return s.field(deploymentsResource, "web", append([]string{"spec", "template", "spec", "affinity"}, antiAffinityTopology...)...)
+			},
+			want: "kubernetes.io/hostname", writes: deploymentsResource, name: "web",
+			event: "Normal Place: ",
+		},
+		"place a workflow that waits": {
+			verb: "place", objects: waitingWorkflow, with: `{"workflow": "batch", "antiAffinity": {"matchLabels": {"app": input.target.name}}}`,
+			look: func(s *stage) string {
+				return s.field(workflowsResource, "batch", append([]string{"spec", "affinity"}, antiAffinityTopology...)...)
+			},
+			want: "kubernetes.io/hostname", writes: workflowsResource, name: "batch",
+			event: "Normal Place: ",
+		},
+		"shift a route": {
+			verb: "traffic", objects: gateway, with: `{"route": "digits", "weights": {"large": 100 - n, "small": n}}`,
+			look: func(s *stage) string {
+				return s.field(routesResource, "digits", "spec", "rules", "0", "backendRefs", "0", "weight") + ":" +
+					s.field(routesResource, "digits", "spec", "rules", "0", "backendRefs", "1", "weight")
+			},
+			before: "100:0", want: "97:3", again: "96:4", writes: routesResource, name: "digits",
+			event: "Normal Traffic: HTTPRoute NAMESPACE/digits: weights large 100 -> 97, small 0 -> 3, taken over from test (Apply",
+		},
+		"a canary's share": {
+			verb: "traffic", targets: serviceTargets, target: "digits", objects: digitsService,
+			with: `{"route": "digits", "kind": "InferenceService", "weights": {"latest": n, "previous": 100 - n}}`,
+			look: func(s *stage) string {
+				return s.field(servicesResource, "digits", "spec", "predictor", "canaryTrafficPercent")
+			},
+			before: "", want: "3", again: "4", writes: servicesResource, name: "digits",
+			event: "Normal Traffic: InferenceService NAMESPACE/digits: weights latest 100 -> 3, previous 0 -> 97",
+		},
+		"restart": {
+			verb: "restart", with: `{}`, condition: `not input.memory["t.verb"].last.restart`,
+			look: func(s *stage) string {
+				return fmt.Sprint(s.field(deploymentsResource, "web", "spec", "template", "metadata", "annotations", "scanflow.dev/restart") != "")
+			},
+			before: "false", want: "true", writes: deploymentsResource, name: "web",
+			event: "Normal Restart: replace every pod",
+		},
+		"a model by a variable": {
+			verb: "model.serve", with: `{"version": sprintf("v%d", [n]), "env": "MODEL"}`,
+			condition: `object.get(input.target, "model", "") != sprintf("v%d", [n])`, // the document tells what is in service
+			look: func(s *stage) string {
+				return s.field(deploymentsResource, "web", "spec", "template", "spec", "containers", "0", "env", "0", "value")
+			},
+			want: "v3", again: "v4", writes: deploymentsResource, name: "web",
+			event: "Normal ModelServe: ",
+		},
+		"a model of KServe": {
+			verb: "model.serve", targets: serviceTargets, target: "digits", objects: digitsService,
+			with: `{"uri": sprintf("s3://models/digits/%d", [n])}`,
+			look: func(s *stage) string {
+				return s.field(servicesResource, "digits", "spec", "predictor", "model", "storageUri")
+			},
+			before: "s3://models/digits/1", want: "s3://models/digits/3", writes: servicesResource, name: "digits",
+			meanwhile: func(s *stage) { // what KServe's controller does
+				s.patch(servicesResource, "digits", map[string]any{"status": map[string]any{
+					"observedGeneration": s.get(servicesResource, "digits").GetGeneration(),
+					"conditions":         []any{map[string]any{"type": "Ready", "status": "True"}},
+				}}, "status")
+			},
+			event: "Normal ModelServe: spec.predictor.model.storageUri s3://models/digits/1 -> s3://models/digits/3, taken over from test (Apply",
+		},
+		"run a workflow": {
+			verb: "workflow.run", objects: trainTemplate, with: `{"template": "train", "parameters": {"round": sprintf("%d", [n])}}`,
+			condition: `not input.memory["t.verb"].last["workflow.run"]`,
+			look: func(s *stage) string {
+				var runs []string
+				for _, o := range s.list(workflowsResource) {
+					runs = append(runs, fieldIn(o.Object, "spec", "arguments", "parameters", "0", "value"))
+				}
+				return strings.Join(runs, " and ")
+			},
+			want: "3",
+			meanwhile: func(s *stage) { // what Argo's controller does
+				run := s.list(workflowsResource)[0].GetName()
+				s.patch(workflowsResource, run, map[string]any{"status": map[string]any{"phase": "Succeeded", "progress": "1/1"}})
+			},
+			event: "Normal WorkflowRun: run WorkflowTemplate train as Workflow train-",
+		},
+		"apply an object": {
+			verb: "apply", rbac: []string{"--apply", "ConfigMap"},
+			with:  `{"object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "limits"}, "data": {"n": sprintf("%d", [n])}}}`,
+			look:  func(s *stage) string { return s.field(configMapsResource, "limits", "data", "n") },
+			want:  "3",
+			again: "4", writes: configMapsResource, name: "limits",
+			event: "Normal Apply: make ConfigMap NAMESPACE/limits",
+		},
+		"annotate": {
+			verb: "annotate", with: `{"annotations": {"example.com/n": sprintf("%d", [n])}}`,
+			look: func(s *stage) string {
+				return s.field(deploymentsResource, "web", "metadata", "annotations", "example.com/n")
+			},
+			want:  "3",
+			again: "4", writes: deploymentsResource, name: "web",
+			event: "Normal Annotate: Deployment NAMESPACE/web: metadata.annotations['example.com/n'] none -> 3",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if row.targets == "" {
+				row.targets, row.target = deploymentTargets, "web"
+			}
+			agent := strings.NewReplacer("TARGETS", row.targets, "VERB", row.verb).Replace(verbAgent)
+			mode := func(mode string) string { return strings.Replace(agent, "MODE", mode, 1) }
+			s := newStage(t, c, mode("enforce"), row.rbac...)
+			s.policy("verb", strings.NewReplacer("VERB", row.verb, "WITH", row.with, "CONDITION", row.condition).Replace(verbPolicy))
+			s.apply(webDeployment)
+			if row.objects != "" {
+				s.apply(row.objects)
+			}
+			s.rolledOut("web")
+			versions := s.versions()
+			require.Equal(t, row.before, row.look(s))
+
+			s.wants(3)
+			s.apply(mode("dry-run"))
+			d := s.daemon()
+			d.until("the dry run has acted", func() bool { return d.acts(row.verb, true) > 0 })
+			d.fires(s.namespace+"/planner", 2)
+			require.Equal(t, versions, s.versions(), "a dry run writes nothing")
+			require.Empty(t, s.events(row.target))
+
+			s.apply(mode("enforce"))
+			s.until("the first act", func() bool { return row.look(s) == row.want })
+			if row.meanwhile != nil {
+				row.meanwhile(s)
+			}
+			event := s.filled(row.event)
+			s.until("the event "+event, func() bool { return strings.Contains(s.events(row.target), event) })
+			d.fires(s.namespace+"/planner", 3)
+			require.Equal(t, 1, d.acts(row.verb, false), "one act is enough")
+			require.Equal(t, row.want, row.look(s))
+			if row.again != "" {
+				s.wants(4)
+				s.until("the second act", func() bool { return row.look(s) == row.again })
+				d.until("it is done", func() bool { return d.acts(row.verb, false) == 2 })
+			}
+			if row.name != "" {
+				manager := "scanflow-" + strings.ReplaceAll(row.verb, ".", "-")
+				require.Contains(t, fmt.Sprint(s.get(row.writes, row.name).GetManagedFields()), manager)
+			}
+			require.NotContains(t, strings.ToLower(d.text()), "forbidden", "the roles are enough")
+			d.stop()
+		})
+	}
+}
+
+// Where an autoscaler owns the replicas, `scale` is refused, by its name and with the
+// verb to use; once the autoscaler is gone, it is carried out.
+func TestKubernetesScaleUnderAnAutoscaler(t *testing.T) {
+	t.Parallel()
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "scaledobject")
+	s := newStage(t, c, followAgent)
+	s.apply(webDeployment)
+	s.apply(kedaObject)
+	s.wants(3)
+	s.apply(followAgent)
+	d := s.daemon()
+	s.until("the refusal names the owner and the verb", func() bool {
+		events := s.events("web")
+		return strings.Contains(events, "Warning ScaleRefused") && strings.Contains(events, "ScaledObject") && strings.Contains(events, "by-queue") && strings.Contains(events, "autoscaler")
+	})
+	d.fires(s.namespace+"/follower", 3)
+	require.EqualValues(t, 1, s.replicas("web"))
+	require.NoError(t, s.cluster.Client().Dynamic.Resource(scaledResource).Namespace(s.namespace).Delete(t.Context(), "by-queue", metav1.DeleteOptions{}))
+	s.scaledTo("web", 3)
+	d.stop()
+}
