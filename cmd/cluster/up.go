@@ -103,7 +103,7 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		defer func() { err = errors.Join(err, os.Remove(config)) }()
 	}
 	say("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(began).Round(100*time.Millisecond), dir)
-	say("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n  kubectl get pods -A -o wide\n  kubectl logs -f POD\n\nCtrl-C ends the cluster and everything in it.", config)
+	say("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n\nWithout kubectl on this machine: go run ./cmd/cluster kubectl get nodes\nA Prometheus for it: go run ./cmd/cluster prometheus. What to do with it: docs/kubernetes.md\n\nCtrl-C ends the cluster and everything in it.", config)
 	<-ctx.Done()
 	say("stopping ...")
 	return nil

@@ -1,7 +1,7 @@
 // Command controlplane is a Kubernetes control plane in one binary, for tests: the
-// upstream programs, unchanged, each as a subcommand. It is a module of its own,
-// so that what Kubernetes depends on stays out of the module that ships. The
-// package engine/kube/testcluster builds it, once, and runs it.
+// upstream programs, unchanged, each as a subcommand, and kubectl besides. It is a
+// module of its own, so that what Kubernetes depends on stays out of the module that
+// ships. The package engine/kube/testcluster builds it, once, and runs it.
 package main
 
 import (
@@ -30,6 +30,8 @@ func main() {
 		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
 	case "kube-scheduler":
 		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
+	case "kubectl":
+		runKubectl()
 	case "kwok":
 		exit(runKwok(signals()))
 	case "stages":
@@ -48,6 +50,6 @@ func exit(err error) {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok [flags] | stages")
+	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|kubectl [flags] | stages")
 	os.Exit(2)
 }
