@@ -108,6 +108,9 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		},
 		Manifests: func() ReloadStatus { return ReloadStatus{Successes: 4, Failures: 3} },
 		Journal:   func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
+		Cluster: func() ClusterStatus {
+			return ClusterStatus{Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2}}
+		},
 	})
 	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
 		Evaluated: 2, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
@@ -122,6 +125,9 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		"scanflow_agent_last_firing_timestamp_seconds": `{agent="ns/a"} 2000`,
 		"scanflow_agent_targets":                       `{agent="ns/a",mode="enforce"} 3`,
 		"scanflow_build_info":                          `{version="v1"} 1`,
+		"scanflow_leader":                              ` 1`,
+		"scanflow_kubernetes_requests_total": `{method="GET"} 7
+{method="PATCH"} 2`,
 		"scanflow_decisions_total": `{agent="ns/a",primitive="scale",strategy="s",verdict="admitted"} 1
 {agent="ns/a",primitive="scale",strategy="s",verdict="refused"} 1`,
 		"scanflow_evaluated_targets":               `{agent="ns/a"} 2`,
