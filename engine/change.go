@@ -33,6 +33,24 @@ type Change struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
+// Planned puts together what an actuator's Plan found; data is for its Apply and
+// Verify, and has to be JSON.
+func Planned(p Proposal, noOp bool, diff string, data any) (Change, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return Change{}, fmt.Errorf("%s: write the plan: %w", p.Primitive, err)
+	}
+	return Change{Proposal: p, Identity: p.Identity, NoOp: noOp, Diff: diff, Data: raw}, nil
+}
+
+// ReadPlan is the data that Plan left for Apply and Verify.
+func ReadPlan[T any](c Change) (data T, err error) {
+	if err := json.Unmarshal(c.Data, &data); err != nil {
+		return data, fmt.Errorf("%s: read the plan: %w", c.Proposal.Primitive, err)
+	}
+	return data, nil
+}
+
 // Status is how an act stands.
 type Status string
 

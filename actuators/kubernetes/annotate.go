@@ -49,13 +49,13 @@ func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	write := writeTo(o, "annotate", annotations(next))
 	changes := changesBetween(write.Before, write.Set)
 	if len(changes) == 0 {
-		return planned(p, true, fmt.Sprintf("%s is so already", write), annotatePlan{Write: write})
+		return engine.Planned(p, true, fmt.Sprintf("%s is so already", write), annotatePlan{Write: write})
 	}
 	taken, err := mayTakeAll(o, p, changes)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("annotate %s: %w", write, err)
 	}
-	return planned(p, false, fmt.Sprintf("%s: %s%s", write, diffOf(changes), taken), annotatePlan{write, besides(o, write)})
+	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", write, diffOf(changes), taken), annotatePlan{write, besides(o, write)})
 }
 
 // annotations is the fields of an object that has these.
@@ -85,7 +85,7 @@ func besides(o *object, w write) map[string]any {
 
 // Apply writes the annotations.
 func (a annotator) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[annotatePlan](c)
+	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -131,7 +131,7 @@ func (a annotator) Verify(ctx context.Context, c engine.Change) (engine.Outcome,
 
 // Undo puts the annotations back to what they were, unless somebody wrote them since.
 func (a annotator) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[annotatePlan](c)
+	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

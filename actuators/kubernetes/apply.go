@@ -55,7 +55,7 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	case apierrors.IsNotFound(err):
 		set = merged(map[string]any{"metadata": managedByUs()}, set)
 		write := write{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
-		return planned(p, false, "make "+write.String(), writePlan{Write: write, Creates: true})
+		return engine.Planned(p, false, "make "+write.String(), writePlan{Write: write, Creates: true})
 	case err != nil:
 		return engine.Change{}, fmt.Errorf("apply: %w", err)
 	}
@@ -88,7 +88,7 @@ func othersOfOurs(o *object, changes []fieldChange) error {
 
 // Apply writes the object.
 func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[writePlan](c)
+	plan, err := engine.ReadPlan[writePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -89,7 +89,7 @@ func (b bounder) planNew(p engine.Proposal, w with.Autoscaler, f scalerFields, k
 		lowest = fmt.Sprint(*w.Min)
 	}
 	diff := fmt.Sprintf("make %s: %s to %d replicas, by %d %s", write, lowest, *w.Max, len(w.Metrics)+len(w.Triggers), f.signals)
-	return planned(p, false, diff, writePlan{Write: write, Creates: true})
+	return engine.Planned(p, false, diff, writePlan{Write: write, Creates: true})
 }
 
 // managedByUs is the label of what we make.
@@ -163,7 +163,7 @@ func (f scalerFields) fits(o *object, w with.Autoscaler, t engine.Target) error 
 
 // Apply writes the autoscaler.
 func (b bounder) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[writePlan](c)
+	plan, err := engine.ReadPlan[writePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -50,23 +49,6 @@ func (c *Cluster) resource(mapping *meta.RESTMapping, namespace string) dynamic.
 		return all.Namespace(namespace)
 	}
 	return all
-}
-
-// planned puts a Change together.
-func planned(p engine.Proposal, noOp bool, diff string, data any) (engine.Change, error) {
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return engine.Change{}, fmt.Errorf("%s: write the plan: %w", p.Primitive, err)
-	}
-	return engine.Change{Proposal: p, Identity: p.Identity, NoOp: noOp, Diff: diff, Data: raw}, nil
-}
-
-// readPlan is what Plan left for Apply and Verify.
-func readPlan[T any](c engine.Change) (data T, err error) {
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return data, fmt.Errorf("%s: read the plan: %w", c.Proposal.Primitive, err)
-	}
-	return data, nil
 }
 
 // refuse is the error for parameters with mistakes; nil if there are none.

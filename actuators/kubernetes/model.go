@@ -64,7 +64,7 @@ func planModel(o *object, p engine.Proposal, w with.ModelServe) (engine.Change, 
 		return engine.Change{}, err
 	}
 	if len(edit.changes) == 0 {
-		return planned(p, true, "it serves that already", rolloutPlan{writeKeeping(o, modelVerb, nil, nil)})
+		return engine.Planned(p, true, "it serves that already", rolloutPlan{writeKeeping(o, modelVerb, nil, nil)})
 	}
 	paths := make([][]any, len(edit.changes))
 	for i, c := range edit.changes {
@@ -78,7 +78,7 @@ func planModel(o *object, p engine.Proposal, w with.ModelServe) (engine.Change, 
 	for i, c := range edit.changes {
 		diff[i] = c.String() + whose[i]
 	}
-	return planned(p, false, strings.Join(diff, ", "), rolloutPlan{writeKeeping(o, modelVerb, edit.set, nil)})
+	return engine.Planned(p, false, strings.Join(diff, ", "), rolloutPlan{writeKeeping(o, modelVerb, edit.set, nil)})
 }
 
 // put sets a field that lies in maps alone.

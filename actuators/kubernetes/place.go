@@ -71,7 +71,7 @@ func planPlace(o *object, p engine.Proposal, w with.Place) (engine.Change, error
 		return engine.Change{}, err
 	}
 	if len(next.edits) == 0 {
-		return planned(p, true, "it is placed so already", rolloutPlan{writeKeeping(o, "place", nil, nil)})
+		return engine.Planned(p, true, "it is placed so already", rolloutPlan{writeKeeping(o, "place", nil, nil)})
 	}
 	return next.planned(o, p, at)
 }
@@ -110,7 +110,7 @@ func (n *placing) planned(o *object, p engine.Proposal, at []string) (engine.Cha
 	if strings.Join(at, ".") == "spec.template.spec" && kindOf(o.Unstructured) != "Job.batch" {
 		diff = append(diff, "every pod is replaced")
 	}
-	return planned(p, false, strings.Join(diff, "; "), rolloutPlan{w})
+	return engine.Planned(p, false, strings.Join(diff, "; "), rolloutPlan{w})
 }
 
 // removeField takes a field away, and what is empty without it.
@@ -128,7 +128,7 @@ func removeField(from map[string]any, path []string) {
 
 // Apply writes the terms. A workflow that has started meanwhile is left alone.
 func (a placer) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[rolloutPlan](c)
+	plan, err := engine.ReadPlan[rolloutPlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -151,7 +151,7 @@ func (a placer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, erro
 
 // undoRollout writes the fields as they were before.
 func (c *Cluster) undoRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[rolloutPlan](change)
+	plan, err := engine.ReadPlan[rolloutPlan](change)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

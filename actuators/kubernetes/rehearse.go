@@ -44,7 +44,7 @@ func (c *Cluster) rehearse(ctx context.Context, o *object, w write) (map[string]
 func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object, w write, may ...func(*object, []fieldChange) error) (engine.Change, error) {
 	ours := merged(ownOf(o, w.Manager), w.Set)
 	if same(w.Before, w.Set) && same(ours, w.Set) { // nothing to set, and nothing of ours to give up
-		return planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
+		return engine.Planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
 	}
 	would, err := c.rehearse(ctx, o, w)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object
 		return !within(ours, change.path) // a controller has written it since the object was read
 	})
 	if len(changes) == 0 {
-		return planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
+		return engine.Planned(p, true, fmt.Sprintf("%s is so already", w), writePlan{Write: w})
 	}
 	for _, check := range may {
 		if err := check(o, changes); err != nil {
@@ -66,7 +66,7 @@ func (c *Cluster) plannedWrite(ctx context.Context, p engine.Proposal, o *object
 		return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
 	}
 	w.After = w.fields(&unstructured.Unstructured{Object: would})
-	return planned(p, false, fmt.Sprintf("%s: %s%s", w, diffOf(changes), taken), writePlan{Write: w})
+	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", w, diffOf(changes), taken), writePlan{Write: w})
 }
 
 // within tells whether a path leads to a field of a set, or into a list of it.
@@ -88,7 +88,7 @@ func within(set any, path []any) bool {
 // stillWritten tells whether the fields of a write are as it made them; the object
 // is what else it says of itself.
 func (c *Cluster) stillWritten(ctx context.Context, change engine.Change) (o *object, w write, still bool, err error) {
-	plan, err := readPlan[writePlan](change)
+	plan, err := engine.ReadPlan[writePlan](change)
 	if err != nil {
 		return nil, write{}, false, err
 	}
@@ -104,7 +104,7 @@ func (c *Cluster) stillWritten(ctx context.Context, change engine.Change) (o *ob
 
 // undoWrite puts an object back that was there before.
 func (c *Cluster) undoWrite(ctx context.Context, change engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[writePlan](change)
+	plan, err := engine.ReadPlan[writePlan](change)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

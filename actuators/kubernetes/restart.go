@@ -42,7 +42,7 @@ func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	if err := unstructured.SetNestedField(set, p.Identity, restartPath...); err != nil {
 		return engine.Change{}, fmt.Errorf("restart %s: %w", t.ID(), err)
 	}
-	return planned(p, p.Identity != "" && last == p.Identity, "replace every pod", rolloutPlan{writeTo(o, "restart", set)})
+	return engine.Planned(p, p.Identity != "" && last == p.Identity, "replace every pod", rolloutPlan{writeTo(o, "restart", set)})
 }
 
 // Apply marks the template: its pods are of an earlier one from then on.

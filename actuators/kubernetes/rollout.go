@@ -16,7 +16,7 @@ type rolloutPlan struct {
 }
 
 func (c *Cluster) applyRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[rolloutPlan](change)
+	plan, err := engine.ReadPlan[rolloutPlan](change)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -30,7 +30,7 @@ func (c *Cluster) applyRollout(ctx context.Context, change engine.Change) (engin
 // and DaemonSet report (and that kubectl rollout status goes by). A kind that
 // reports none of them is done once it was written.
 func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[rolloutPlan](change)
+	plan, err := engine.ReadPlan[rolloutPlan](change)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -42,7 +42,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	}}
 	diff := fmt.Sprintf("replicas %d -> %d", now.Desired, w.Replicas)
 	if now.Desired == w.Replicas {
-		return planned(p, true, diff, plan)
+		return engine.Planned(p, true, diff, plan)
 	}
 	owner, owned, err := s.View.AutoscalerOf(ctx, id)
 	if err != nil {
@@ -58,14 +58,14 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if err != nil {
 		return engine.Change{}, err
 	}
-	return planned(p, false, diff+takenOver(from), plan)
+	return engine.Planned(p, false, diff+takenOver(from), plan)
 }
 
 func replicas(n int) map[string]any { return map[string]any{"spec": map[string]any{"replicas": n}} }
 
 // Apply writes the scale subresource.
 func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[scalePlan](c)
+	plan, err := engine.ReadPlan[scalePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -77,7 +77,7 @@ func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 
 // Verify is done once the ready replicas match, as the informer shows them.
 func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[scalePlan](c)
+	plan, err := engine.ReadPlan[scalePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

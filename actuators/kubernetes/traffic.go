@@ -78,7 +78,7 @@ func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	}
 	write := writeTo(o, "traffic", pickPath(next, kind.field))
 	if moves = slices.DeleteFunc(moves, func(m move) bool { return m.from == m.to }); len(moves) == 0 {
-		return planned(p, true, fmt.Sprintf("%s: weights as they are", write), writePlan{Write: write})
+		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", write), writePlan{Write: write})
 	}
 	path := make([]any, len(kind.field))
 	for i, name := range kind.field {
@@ -88,7 +88,7 @@ func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), write, err)
 	}
-	return planned(p, false, fmt.Sprintf("%s: weights %s%s", write, movesOf(moves), taken), writePlan{Write: write})
+	return engine.Planned(p, false, fmt.Sprintf("%s: weights %s%s", write, movesOf(moves), taken), writePlan{Write: write})
 }
 
 // getFirst reads an object in the first version of its kind that the cluster has.
@@ -128,7 +128,7 @@ func movesOf(moves []move) string {
 
 // Apply writes the weights.
 func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[writePlan](c)
+	plan, err := engine.ReadPlan[writePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

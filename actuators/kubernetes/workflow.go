@@ -99,7 +99,7 @@ func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("%s: %w", workflowVerb, err)
 	}
-	return planned(p, run != nil, plan.diff(), plan)
+	return engine.Planned(p, run != nil, plan.diff(), plan)
 }
 
 func (p *workflowPlan) diff() string {
@@ -138,7 +138,7 @@ func (r workflowRunner) find(ctx context.Context, plan *workflowPlan) (*object, 
 
 // Apply makes the run, unless an earlier attempt has.
 func (r workflowRunner) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[workflowPlan](c)
+	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -181,7 +181,7 @@ func (r workflowRunner) create(ctx context.Context, plan *workflowPlan, run *uns
 
 // Resume tells whether the run was made before this process started.
 func (r workflowRunner) Resume(ctx context.Context, c engine.Change) (begun bool, err error) {
-	plan, err := readPlan[workflowPlan](c)
+	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
 		return false, err
 	}
@@ -195,7 +195,7 @@ func (r workflowRunner) Resume(ctx context.Context, c engine.Change) (begun bool
 // Verify tells how far the run is. Once it has ended, the agents are told, and only
 // then is the act at its end: a run whose event could not be kept is asked again.
 func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := readPlan[workflowPlan](c)
+	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -42,14 +42,14 @@ func (r restarter) Plan(_ context.Context, p engine.Proposal) (engine.Change, er
 			pods++
 		}
 	}
-	return planned(p, p.Identity != "" && d.wish.Restart == p.Identity, fmt.Sprintf("pods to replace, one after another: %d", pods),
+	return engine.Planned(p, p.Identity != "" && d.wish.Restart == p.Identity, fmt.Sprintf("pods to replace, one after another: %d", pods),
 		restartData{k.namespace, k.name, p.Identity})
 }
 
 // Apply marks the template with the change's identity: its pods are of an earlier
 // template from now on.
 func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[restartData](c)
+	data, err := engine.ReadPlan[restartData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -65,7 +65,7 @@ func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, 
 
 // Verify is done once all pods are new and ready, and the old ones gone.
 func (r restarter) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[restartData](c)
+	data, err := engine.ReadPlan[restartData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -39,13 +38,13 @@ func (s scaler) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 		return engine.Change{}, fmt.Errorf("scale %s: %w", k, s.o.unknown())
 	}
 	now := d.desired()
-	return planned(p, now == w.Replicas, fmt.Sprintf("replicas %d -> %d", now, w.Replicas),
+	return engine.Planned(p, now == w.Replicas, fmt.Sprintf("replicas %d -> %d", now, w.Replicas),
 		scaleData{k.namespace, k.name, w.Replicas})
 }
 
 // Apply keeps the number and starts to work towards it.
 func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[scaleData](c)
+	data, err := engine.ReadPlan[scaleData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -58,7 +57,7 @@ func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 
 // Verify is done once the ready replicas match.
 func (s scaler) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[scaleData](c)
+	data, err := engine.ReadPlan[scaleData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -74,23 +73,6 @@ func (s scaler) Verify(_ context.Context, c engine.Change) (engine.Outcome, erro
 		return engine.Outcome{Status: engine.Done, Detail: p.String()}, nil
 	}
 	return engine.Outcome{Status: engine.Running, Detail: p.String()}, nil
-}
-
-// planned puts a Change together.
-func planned(p engine.Proposal, noOp bool, diff string, data any) (engine.Change, error) {
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return engine.Change{}, fmt.Errorf("%s: write the plan: %w", p.Primitive, err)
-	}
-	return engine.Change{Proposal: p, Identity: p.Identity, NoOp: noOp, Diff: diff, Data: raw}, nil
-}
-
-// readPlan is what Plan left for Apply and Verify.
-func readPlan[T any](c engine.Change) (data T, err error) {
-	if err := json.Unmarshal(c.Data, &data); err != nil {
-		return data, fmt.Errorf("%s: read the plan: %w", c.Proposal.Primitive, err)
-	}
-	return data, nil
 }
 
 func (o *Orchestrator) progressOf(k key) (progress, error) {

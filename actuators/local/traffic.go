@@ -65,14 +65,14 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 		}
 	}
 	if len(diff) == 0 {
-		return planned(p, true, "weights as they are", trafficData{at.namespace, at.name, wanted})
+		return engine.Planned(p, true, "weights as they are", trafficData{at.namespace, at.name, wanted})
 	}
-	return planned(p, false, "weights "+strings.Join(diff, ", "), trafficData{at.namespace, at.name, wanted})
+	return engine.Planned(p, false, "weights "+strings.Join(diff, ", "), trafficData{at.namespace, at.name, wanted})
 }
 
 // Apply keeps the weights; the next request goes by them.
 func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[trafficData](c)
+	data, err := engine.ReadPlan[trafficData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
@@ -84,7 +84,7 @@ func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, er
 
 // Verify is done if the weights are still those.
 func (s shifter) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := readPlan[trafficData](c)
+	data, err := engine.ReadPlan[trafficData](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
