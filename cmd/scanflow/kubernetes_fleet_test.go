@@ -293,8 +293,10 @@ func BenchmarkKubernetesFleet(b *testing.B) {
 		f.load(75)
 		fired := make(chan time.Time, 1)
 		go func() {
+			poll := time.NewTicker(20 * time.Millisecond)
+			defer poll.Stop()
 			for d.metricWith("scanflow_decisions_total", `verdict="admitted"`) == 0 {
-				time.Sleep(20 * time.Millisecond) // a poll from outside
+				<-poll.C
 			}
 			fired <- time.Now()
 		}()
