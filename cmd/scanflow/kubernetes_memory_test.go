@@ -51,7 +51,9 @@ func TestKubernetesTheNextLeaderIsBoundByWhatTheLastOneDid(t *testing.T) {
 // looks: what it knows comes by watches, and a quiet firing is not worth a write.
 func TestKubernetesAQuietAgentAsksNothing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, testcluster.Shared(t), followAgent)
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, definitionsOfOthers...) // one that is not there is looked for, now and then
+	s := newStage(t, c, followAgent)
 	s.apply(webDeployment)
 	s.wants(2)
 	s.apply(followAgent)
