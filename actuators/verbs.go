@@ -40,7 +40,8 @@ type Kind struct {
 	OneShot   bool
 	// New makes the actuator; nil where the environment has nothing for it to act on.
 	New func(Env) engine.Actuator
-	// Needs are what the verb must be allowed on a cluster; nil where it needs nothing.
+	// Needs are what the verb must be allowed on a cluster; nil where it needs nothing,
+	// or where an agent's manifest can't tell (`apply`: scanflow rbac --apply names the kinds).
 	Needs func(kubernetes.Subject, map[string]any) []kubernetes.Need
 }
 

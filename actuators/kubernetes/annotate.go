@@ -119,14 +119,7 @@ func (a annotator) writeBeside(ctx context.Context, w write, keep map[string]any
 
 // Verify is done if the annotations are still those.
 func (a annotator) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	_, w, still, err := a.stillWritten(ctx, c)
-	switch {
-	case err != nil:
-		return engine.Outcome{}, err
-	case !still:
-		return overwritten(w), nil
-	}
-	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is annotated", w)}, nil
+	return a.verifyWrite(ctx, c, "annotated")
 }
 
 // Undo puts the annotations back to what they were, unless somebody wrote them since.

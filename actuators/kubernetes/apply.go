@@ -100,14 +100,7 @@ func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, er
 
 // Verify is done if the fields are still those.
 func (a applier) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	_, w, still, err := a.stillWritten(ctx, c)
-	switch {
-	case err != nil:
-		return engine.Outcome{}, err
-	case !still:
-		return overwritten(w), nil
-	}
-	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is written", w)}, nil
+	return a.verifyWrite(ctx, c, "written")
 }
 
 // Undo puts an object that was there back to what it was.

@@ -92,7 +92,3 @@ func AutoscalerNeeds(s Subject, _ map[string]any) []Need {
 
 // AnnotateNeeds are those of `annotate`.
 func AnnotateNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }
-
-// ApplyNeeds is none: what kinds a policy will apply can't be told from an agent's
-// manifest. A rule for them (get, create and patch) is added by hand.
-func ApplyNeeds(Subject, map[string]any) []Need { return nil }

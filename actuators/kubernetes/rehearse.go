@@ -102,6 +102,18 @@ func (c *Cluster) stillWritten(ctx context.Context, change engine.Change) (o *ob
 	return o, w, same(w.fields(o.Unstructured), w.wanted()), nil
 }
 
+// verifyWrite is done if the fields are still as the change made them.
+func (c *Cluster) verifyWrite(ctx context.Context, change engine.Change, said string) (engine.Outcome, error) {
+	_, w, still, err := c.stillWritten(ctx, change)
+	switch {
+	case err != nil:
+		return engine.Outcome{}, err
+	case !still:
+		return overwritten(w), nil
+	}
+	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is %s", w, said)}, nil
+}
+
 // undoWrite puts an object back that was there before.
 func (c *Cluster) undoWrite(ctx context.Context, change engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[writePlan](change)

@@ -25,6 +25,7 @@ type clusterFlags struct {
 	shardBy       string
 	elect         bool
 	leaseDuration time.Duration
+	part          wiring.Shard // of shard and shardBy, once they are checked
 }
 
 func (o *clusterFlags) add(c *cobra.Command) {
@@ -57,7 +58,8 @@ func (o *clusterFlags) check(run *runFlags) error {
 	if o.leaseDuration < time.Second {
 		errs = append(errs, fmt.Errorf("--lease-duration: %s is less than 1s", o.leaseDuration))
 	}
-	_, err := wiring.ParseShard(o.shard, o.shardBy)
+	var err error
+	o.part, err = wiring.ParseShard(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -70,16 +72,12 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	shard, err := wiring.ParseShard(o.shard, o.shardBy)
-	if err != nil {
-		return nil, err
-	}
 	identity, err := os.Hostname() // the pod's name
 	if err != nil {
 		return nil, fmt.Errorf("find this machine's name: %w", err)
 	}
 	return &wiring.KubernetesOptions{
-		Client: client, Namespace: o.namespace, Install: o.install, Identity: identity, Shard: shard,
+		Client: client, Namespace: o.namespace, Install: o.install, Identity: identity, Shard: o.part,
 		Elect: o.elect, LeaseDuration: o.leaseDuration,
 	}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -153,7 +152,7 @@ func (s *System) take(name string, f resource.Found, rev *policy.Revision) (refu
 
 func (s *System) accept(name string, f resource.Found, agent *manifest.Agent, written map[string]any, rev *policy.Revision) refusal {
 	if agent == nil {
-		return refusal{"Invalid", mistakesText(f.Mistakes)}
+		return refusal{"Invalid", f.Mistakes.Error()}
 	}
 	was := s.cluster.accepted.by[name]
 	if unfit := unfitStrategies(agent, rev); len(unfit) > 0 {
@@ -174,12 +173,4 @@ func (s *System) accept(name string, f resource.Found, agent *manifest.Agent, wr
 		s.cluster.accepted.replaced = append(s.cluster.accepted.replaced, was)
 	}
 	return refusal{}
-}
-
-func mistakesText(m manifest.Mistakes) string {
-	lines := make([]string, len(m))
-	for i, one := range m {
-		lines[i] = fmt.Sprint(one)
-	}
-	return strings.Join(lines, "\n")
 }

@@ -29,7 +29,6 @@ type board struct {
 type entry struct {
 	name   types.NamespacedName
 	status resource.Status
-	known  bool // it was judged, so there is something to say
 	// problems are those of the last firing. Their number, not their words, says whether
 	// they are others: an error may name another port each time.
 	problems []string
@@ -39,22 +38,16 @@ func newBoard(write func(types.NamespacedName, resource.Status), leads func() bo
 	return &board{write: write, leads: leads, all: map[string]*entry{}}
 }
 
-func (b *board) of(name string) *entry {
-	e := b.all[name]
-	if e == nil {
-		e = &entry{}
-		b.all[name] = e
-	}
-	return e
-}
-
 // judged notes how an agent's spec was judged, and whether it, or an earlier one that
 // was right, runs.
 func (b *board) judged(name types.NamespacedName, generation int64, refused refusal, runs *acceptedAgent) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := b.of(name.String())
-	e.name, e.known = name, true
+	e := b.all[name.String()]
+	if e == nil {
+		e = &entry{name: name}
+		b.all[name.String()] = e
+	}
 	st := &e.status
 	st.ObservedGeneration = generation
 	st.Accepted, st.Reason, st.Message = refused.reason == "", refused.reason, refused.message
@@ -124,7 +117,7 @@ func telling(f engine.FiringRecord) (d engine.Decision, is bool) {
 func (b *board) Acted(engine.Act) {}
 
 func (b *board) tell(e *entry) {
-	if !e.known || !b.leads() {
+	if !b.leads() {
 		return
 	}
 	e.status.PolicyRevision = b.rev
