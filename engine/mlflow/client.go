@@ -1,0 +1,175 @@
+package mlflow
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options say where the server is and how to get at it.
+type Options struct {
+	// URL is the server's, as in http://mlflow:5000; a path in it is kept.
+	URL string
+	// Authorization finds what to send in the header of that name, "" for nothing. It
+	// is asked for each request, so that a rotated secret takes effect. Its error must
+	// not hold the secret. Nil sends nothing.
+	Authorization func(context.Context) (string, error)
+	// TLS says whom to trust; nil is the system's.
+	TLS *tls.Config
+	// Timeout bounds one request; 0 is DefaultTimeout. For an artifact, it bounds the
+	// time in which nothing moves.
+	Timeout time.Duration
+}
+
+// DefaultTimeout bounds one request where the options don't.
+const DefaultTimeout = 10 * time.Second
+
+// longestAnswer bounds an answer in JSON, in bytes: a page of a thousand runs with
+// some hundred metrics, params and tags each.
+const longestAnswer = 64 << 20
+
+// Client speaks to one server. It is safe for use by several goroutines.
+type Client struct {
+	base          string // without a slash at its end
+	host          string
+	authorization func(context.Context) (string, error)
+	timeout       time.Duration
+	http          *http.Client
+}
+
+// New makes a client. It asks nothing of the server yet.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil:
+		return nil, errors.New("the tracker's address is not a URL; write it like http://host:5000") // url's own error would quote it, user and all
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, errors.New("the tracker's address must begin with http:// or https:// and name a host, like http://host:5000")
+	case u.User != nil:
+		return nil, errors.New("the tracker's address has a user in it; give the credentials by reference")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("the tracker's address ends at its path; leave out what follows ? or #")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 4
+	transport.IdleConnTimeout = 30 * time.Second
+	if o.TLS != nil {
+		transport.TLSClientConfig = o.TLS.Clone()
+	}
+	c := &Client{base: strings.TrimRight(u.String(), "/"), host: u.Host, authorization: o.Authorization, timeout: o.Timeout}
+	if c.timeout <= 0 {
+		c.timeout = DefaultTimeout
+	}
+	c.http = &http.Client{
+		Transport: transport,
+		// Another address would get the credentials, and a POST would become a GET.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c, nil
+}
+
+// As is the client with other credentials, over the same connections.
+func (c *Client) As(authorization func(context.Context) (string, error)) *Client {
+	other := *c
+	other.authorization = authorization
+	return &other
+}
+
+// URL is the server's address.
+func (c *Client) URL() string { return c.base }
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// get asks with parameters, and decodes the answer into out.
+func (c *Client) get(ctx context.Context, path string, query url.Values, out any) error {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return c.call(ctx, http.MethodGet, path, nil, out)
+}
+
+// post sends a body in JSON, and decodes the answer into out, unless that is nil.
+func (c *Client) post(ctx context.Context, path string, in, out any) error {
+	return c.call(ctx, http.MethodPost, path, in, out)
+}
+
+// call is one request below api/2.0/mlflow/.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+"/api/2.0/mlflow/"+path, body)
+	if err != nil {
+		return fmt.Errorf("%s: the request can't be written", path)
+	}
+	if in != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, sent, err := c.send(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // only read from
+	var raw []byte
+	if resp.ContentLength <= longestAnswer {
+		raw, err = io.ReadAll(io.LimitReader(resp.Body, longestAnswer+1))
+	}
+	switch {
+	case err != nil:
+		return &transportError{place(r), explain(ctx, err)}
+	case len(raw) > longestAnswer || resp.ContentLength > longestAnswer:
+		return fmt.Errorf("%s: %w: more than %d MiB", place(r), ErrTooLarge, longestAnswer>>20)
+	case resp.StatusCode != http.StatusOK:
+		return refusal(r, resp, raw, sent)
+	case out == nil:
+		return nil
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("%s: the answer is not what MLflow would say: %w", place(r), err)
+	}
+	return nil
+}
+
+// send authorizes a request and does it. It returns what was sent to be let in, to be
+// kept out of what the server says.
+func (c *Client) send(r *http.Request) (*http.Response, credential, error) {
+	r.Header.Set("User-Agent", "scanflow")
+	var sent credential
+	if c.authorization != nil {
+		header, err := c.authorization(r.Context())
+		if err != nil {
+			return nil, sent, fmt.Errorf("%s: %w", place(r), err)
+		}
+		if header != "" {
+			r.Header.Set("Authorization", header)
+			sent = credential(header)
+		}
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, sent, &transportError{place(r), explain(r.Context(), err)}
+	}
+	return resp, sent, nil
+}
+
+// place is what an error says of where a request went: no parameters, which may be
+// long.
+func place(r *http.Request) string {
+	return r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.Path
+}

@@ -1,0 +1,99 @@
+package mlflow
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// integer is an int64 as MLflow writes it: a number, or a text of one, as protobuf's
+// JSON has it.
+type integer int64
+
+func (i *integer) UnmarshalJSON(raw []byte) error {
+	if bytes.Equal(raw, []byte("null")) {
+		return nil
+	}
+	n, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
+	if err != nil {
+		return fmt.Errorf("%.40s is no whole number", raw)
+	}
+	*i = integer(n)
+	return nil
+}
+
+// moment is a time in milliseconds since 1970; 0 is none.
+func (i integer) moment() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(i))
+}
+
+// millis is a time as MLflow takes it; none is 0.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// text is a string that some servers write as a number: ids, versions.
+type text string
+
+func (t *text) UnmarshalJSON(raw []byte) error {
+	if len(raw) == 0 || raw[0] != '"' {
+		*t = text(raw)
+		if bytes.Equal(raw, []byte("null")) {
+			*t = ""
+		}
+		return nil
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	*t = text(s)
+	return err
+}
+
+// double is a number, or one of the texts that protobuf's JSON has for what is none.
+type double float64
+
+func (d *double) UnmarshalJSON(raw []byte) error {
+	s := strings.Trim(string(raw), `"`)
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("%.40s is no number", raw)
+	}
+	*d = double(f)
+	return nil
+}
+
+func (d double) MarshalJSON() ([]byte, error) {
+	switch f := float64(d); {
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(f, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(f, -1):
+		return []byte(`"-Infinity"`), nil
+	}
+	return json.Marshal(float64(d))
+}
+
+// pair is a param or a tag on the wire.
+type pair struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+func unpack(list []pair) map[string]string {
+	out := make(map[string]string, len(list))
+	for _, p := range list {
+		out[p.Key] = p.Value
+	}
+	return out
+}
