@@ -1,0 +1,43 @@
+package tracker
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Guard lets through who shows the token (MLFLOW_TRACKING_TOKEN of MLflow's clients);
+// without a token, who comes over loopback and names a loopback host, which a page in a
+// browser that was made to resolve its own name to 127.0.0.1 does not. /health and
+// /version are open to all.
+func Guard(token string, loopback bool, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte("Bearer " + token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		switch {
+		case r.URL.Path == "/health" || r.URL.Path == "/version":
+		case token != "" && subtle.ConstantTimeCompare(got[:], want[:]) == 1:
+		case token == "" && loopback && loopbackHost(r.Host):
+		case token == "":
+			refuse(w, &apiError{forbidden, "closed beyond loopback: start the tracker with --token-file"})
+			return
+		default:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="scanflow"`)
+			refuse(w, &apiError{unauthorized, "wants the bearer token of --token-file, as MLFLOW_TRACKING_TOKEN"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuse(w http.ResponseWriter, e *apiError) { reply(w, statuses[e.Code], e) }
+
+func loopbackHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

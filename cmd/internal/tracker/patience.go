@@ -1,0 +1,52 @@
+package tracker
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// stall is how long a client may take over its next bytes, of a request or an answer.
+// A large file may take as long as it needs, while it moves.
+const stall = 30 * time.Second
+
+// patientBody is a request's body whose every read has a deadline.
+type patientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	stall   time.Duration
+}
+
+// Read fails if nothing comes for a while. A connection without deadlines (a test's
+// recorder) is read as it is.
+func (b *patientBody) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(time.Now().Add(b.stall))
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF { // the server goes on listening for the client's going away
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// patientWriter is an answer whose every write has a deadline.
+type patientWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	stall   time.Duration
+}
+
+// Write fails if nothing is taken for a while.
+func (w *patientWriter) Write(p []byte) (int, error) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.stall))
+	return w.ResponseWriter.Write(p)
+}
+
+// patiently serves a request with both, and leaves the connection as it was.
+func patiently(w http.ResponseWriter, r *http.Request, stall time.Duration, serve func(http.ResponseWriter, *http.Request)) {
+	control := http.NewResponseController(w)
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &patientBody{r.Body, control, stall}
+	}
+	serve(&patientWriter{w, control, stall}, r)
+	_ = control.SetWriteDeadline(time.Time{})
+}

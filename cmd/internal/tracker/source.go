@@ -1,0 +1,63 @@
+package tracker
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const artifactScheme = "mlflow-artifacts"
+
+// checkSource refuses where a version's files can't lie: a path on this machine, which
+// no other can read, or one that climbs.
+func checkSource(source string) error {
+	u, err := url.Parse(source)
+	if err != nil || u.Scheme == "" || u.Scheme == "file" {
+		return invalid("Invalid model version source: '%s'. It must be a URI that others can read, like runs:/RUN_ID/model or mlflow-artifacts:/...", shorten(source))
+	}
+	if climbs(u.Path) || climbs(u.Opaque) {
+		return invalid("Invalid model version source: '%s'. If supplying a source as an http, https, local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path references present. Please provide an absolute path.", shorten(source))
+	}
+	return nil
+}
+
+func climbs(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
+
+// checkLocation refuses an experiment's folder that this tracker could not serve and
+// clients could not reach.
+func checkLocation(location string) error {
+	if location == "" {
+		return nil
+	}
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme == "" || u.Scheme == "runs" || u.Fragment != "" || climbs(u.Path) || climbs(u.Opaque) {
+		return invalid("Invalid value \"%s\" for parameter 'artifact_location' supplied: leave it out, or give a URI that clients can write to.", shorten(location))
+	}
+	return nil
+}
+
+// resolveSource is where the files of a new version lie: those of another one where
+// the source is models:/NAME/VERSION or models:/NAME@ALIAS, else the source itself.
+func resolveSource(ctx context.Context, tx *sql.Tx, source string) (string, error) {
+	rest, ok := strings.CutPrefix(source, "models:")
+	if !ok {
+		return source, nil
+	}
+	rest = strings.TrimLeft(rest, "/")
+	if name, as, ok := strings.Cut(rest, "@"); ok {
+		id, err := modelID(ctx, tx, name)
+		if err != nil {
+			return "", err
+		}
+		v, err := versionByAlias(ctx, tx, id, name, as)
+		return v.location, err
+	}
+	name, number, ok := strings.Cut(rest, "/")
+	if !ok {
+		return "", invalid("Invalid model version source: '%s'. It must be like models:/NAME/VERSION or models:/NAME@ALIAS.", shorten(source))
+	}
+	v, err := namedVersion(ctx, tx, name, number)
+	return v.location, err
+}
