@@ -3,10 +3,12 @@ package actuators
 import (
 	"context"
 	"errors"
+	"net/url"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // EventWith are the parameters of `event.send`.
@@ -14,13 +16,32 @@ type EventWith struct {
 	Type    string `json:"type" required:"true" doc:"the CloudEvents type, as in the trigger of the agent that takes it"`
 	Subject string `json:"subject" doc:"what it is about; absent: the target, as namespace/name"`
 	Data    any    `json:"data" doc:"any JSON value"`
+	URL     string `json:"url" doc:"a CloudEvents endpoint, allowed by the agent's guards.urls; absent: the agents of this process and of its peers that have a trigger for the type"`
 }
 
-// eventSend puts an event into the inbox of every agent of this process that has
-// a trigger for its type. The change's identity is the event's id, so that it is
+// Check finds what the types don't show.
+func (w *EventWith) Check() []string {
+	if w.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(w.URL)
+	switch {
+	case err != nil:
+		return []string{"url: is no URL"} // the parser's error would repeat it, userinfo and all
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return []string{"url: must begin with http:// or https:// and name a host"}
+	case u.User != nil:
+		return []string{"url: holds a user; put credentials in the manifest, by reference"}
+	}
+	return nil
+}
+
+// eventSend hands an event to the journal: to the inboxes of agents and, for an
+// address, to the outbox. The change's identity is the event's id, so that it is
 // taken once however often it is sent.
 type eventSend struct {
 	publish func(context.Context, engine.Event) error
+	send    func(context.Context, engine.Event, engine.Destination) error
 	now     func() time.Time
 }
 
@@ -28,7 +49,13 @@ func newEvent(env Env) engine.Actuator {
 	if env.Publish == nil {
 		return nil
 	}
-	return &eventSend{publish: env.Publish, now: env.Now}
+	return &eventSend{publish: env.Publish, send: env.Send, now: env.Now}
+}
+
+// eventPlan is what a crash between the intent and the sending must not lose.
+type eventPlan struct {
+	Subject string `json:"subject"`
+	Hops    int    `json:"hops,omitempty"`
 }
 
 // Plan says what would be sent.
@@ -37,23 +64,37 @@ func (e *eventSend) Plan(_ context.Context, p engine.Proposal) (engine.Change, e
 	if mistakes := manifest.DecodeMap(p.With, &with); len(mistakes) > 0 {
 		return engine.Change{}, errors.New(mistakes[0])
 	}
-	return engine.Change{Diff: "event " + with.Type}, nil
+	plan := eventPlan{Subject: with.Subject, Hops: p.Hops}
+	if plan.Subject == "" {
+		plan.Subject = p.Target.ID().String()
+	}
+	diff := "event " + with.Type
+	if with.URL != "" {
+		diff += " to " + web.Shown(with.URL)
+	}
+	return engine.Planned(p, false, diff, plan)
 }
 
-// Apply returns once the inboxes hold the event, durably.
+// Apply returns once the journal holds the event.
 func (e *eventSend) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	var with EventWith
 	if mistakes := manifest.DecodeMap(c.Proposal.With, &with); len(mistakes) > 0 {
 		return engine.Outcome{}, errors.New(mistakes[0])
 	}
-	target := c.Proposal.Target.ID()
+	plan, err := engine.ReadPlan[eventPlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
 	event := engine.Event{
-		ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: with.Type, Subject: with.Subject, Time: e.now(), Data: with.Data,
+		ID: c.Identity, Source: engine.AgentSource + c.Proposal.Agent, Type: with.Type, Subject: plan.Subject, Time: e.now(), Data: with.Data,
+		Hops: plan.Hops, Sender: c.Proposal.Agent,
 	}
-	if event.Subject == "" {
-		event.Subject = target.String()
+	if with.URL != "" {
+		err = e.send(ctx, event, engine.Destination{URL: with.URL, Agent: c.Proposal.Agent})
+	} else {
+		err = e.publish(ctx, event)
 	}
-	if err := e.publish(ctx, event); err != nil {
+	if err != nil {
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "accepted"}, nil

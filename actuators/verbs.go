@@ -6,9 +6,12 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/mlflow"
 	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
 // Env is what actuators reach the world through.
@@ -19,8 +22,13 @@ type Env struct {
 	// Kubernetes acts on a cluster; nil where there is none. Where both are there, the
 	// cluster is what verbs act on.
 	Kubernetes *kubernetes.Cluster
-	// Publish puts an event into the inboxes of this process.
+	// MLflow is the tracker, with no credentials of its own; nil where none is known, and
+	// then the verbs that need it are not offered.
+	MLflow *tracker.Client
+	// Publish hands an event to the agents of this process and of its peers, and Send to
+	// an address.
 	Publish func(context.Context, engine.Event) error
+	Send    func(context.Context, engine.Event, engine.Destination) error
 	// Credentials finds what to send in the Authorization header of a request that an
 	// agent makes to an address, "" for nothing. The error names the reference, never
 	// the secret.
@@ -47,18 +55,24 @@ type Kind struct {
 
 // Verbs maps each verb to how it is carried out: one line an adapter.
 var Verbs = map[string]Kind{
-	"scale":        {With: params[with.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
-	"autoscaler":   {With: params[with.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
-	"place":        {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(nil, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
-	"traffic":      {With: params[with.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
-	"restart":      {With: params[with.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
-	"model.serve":  {With: params[with.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(nil, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
-	"workflow.run": {With: params[with.WorkflowRun], Claim: kubernetes.WorkflowClaim, Deadline: kubernetes.WorkflowDeadline, New: on(nil, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
-	"apply":        {With: params[with.Apply], Claim: with.ApplyClaim, New: on(nil, kubernetes.Apply)},
-	"annotate":     {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
-	"webhook":      {With: params[WebhookWith], OneShot: true, New: newWebhook},
-	"event.send":   {With: params[EventWith], OneShot: true, New: newEvent},
+	"scale":          {With: params[with.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
+	"autoscaler":     {With: params[with.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
+	"place":          {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(nil, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
+	"traffic":        {With: params[with.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
+	"restart":        {With: params[with.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
+	"model.serve":    {With: params[with.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServeActuator, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
+	"workflow.run":   {With: params[with.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: on(local.WorkflowRunActuator, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
+	"apply":          {With: params[with.Apply], Claim: with.ApplyClaim, New: on(nil, kubernetes.Apply)},
+	"model.promote":  {With: params[with.ModelPromote], Claim: with.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Promote)},
+	"model.rollback": {With: params[with.ModelRollback], Claim: with.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
+	"run.tag":        {With: params[with.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
+	"annotate":       {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
+	"webhook":        {With: params[WebhookWith], OneShot: true, New: newWebhook},
+	"event.send":     {With: params[EventWith], OneShot: true, New: newEvent},
 }
+
+// telling is how long an act that is done may take to be told of.
+const telling = 5 * time.Minute
 
 // rollout is how long the pods of a workload may take to be replaced.
 const rollout = 5 * time.Minute
@@ -105,6 +119,16 @@ func on(locally func(*local.Orchestrator) engine.Actuator, inCluster func(*kuber
 			return locally(env.Local)
 		}
 		return nil
+	}
+}
+
+// inRegistry makes the actuator of a verb that writes to the tracker.
+func inRegistry(build func(*mlflow.Registry) engine.Actuator) func(Env) engine.Actuator {
+	return func(env Env) engine.Actuator {
+		if env.MLflow == nil {
+			return nil
+		}
+		return build(&mlflow.Registry{Client: env.MLflow, Credentials: env.Credentials, Publish: env.Publish, Now: env.Now})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // WebhookWith are the parameters of `webhook`.
@@ -66,7 +67,7 @@ func (w *webhook) Plan(_ context.Context, p engine.Proposal) (engine.Change, err
 	if mistakes := manifest.DecodeMap(p.With, &with); len(mistakes) > 0 {
 		return engine.Change{}, errors.New(mistakes[0])
 	}
-	return engine.Change{Diff: "POST " + shown(with.URL)}, nil
+	return engine.Change{Diff: "POST " + web.Shown(with.URL)}, nil
 }
 
 // Apply sends the request. Refused connections, timeouts, 408, 425, 429 and 5xx may
@@ -102,7 +103,7 @@ func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return engine.Outcome{}, engine.Retry(fmt.Errorf("POST %s: %w", shown(with.URL), withoutURL(err)))
+		return engine.Outcome{}, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(with.URL), web.Cause(err)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, resp.Body, answerBytes)
@@ -110,26 +111,8 @@ func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 	case code >= 200 && code < 300:
 		return engine.Outcome{Status: engine.Done, Detail: resp.Status}, nil
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
-		return engine.Outcome{}, engine.Retry(fmt.Errorf("POST %s: answered %s", shown(with.URL), resp.Status))
+		return engine.Outcome{}, engine.Retry(fmt.Errorf("POST %s: answered %s", web.Shown(with.URL), resp.Status))
 	default:
-		return engine.Outcome{}, fmt.Errorf("POST %s: answered %s", shown(with.URL), resp.Status)
+		return engine.Outcome{}, fmt.Errorf("POST %s: answered %s", web.Shown(with.URL), resp.Status)
 	}
-}
-
-// shown is an address without what may be secret: userinfo and query.
-func shown(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "(an unreadable address)"
-	}
-	return u.Scheme + "://" + u.Host + u.Path
-}
-
-// withoutURL cuts the address that net/http puts into its errors, query and all.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -8,9 +8,9 @@ import (
 
 // The way of the candidates that no policy denied, in the fleet's order:
 //
-//	bound   what may be asked for at all: mode, approval, addresses; replicas are clamped
+//	bound   what may be asked for at all: mode, addresses; replicas are clamped
 //	plan    what would change; what is so already ends here, and counts for nothing
-//	admit   back-off, cooldown, budget, blast radius, claim: each one that passes counts at once
+//	admit   back-off, cooldown, budget, blast radius, approval, claim: each one that passes counts at once
 //
 // planDeadline bounds one plan, planStage all plans of a firing.
 const (
@@ -20,7 +20,7 @@ const (
 
 func (a *agent) bound(candidates []*candidate) {
 	for _, c := range candidates {
-		for _, check := range []func(*candidate){a.permit, a.approval, a.urls, a.replicas} {
+		for _, check := range []func(*candidate){a.permit, a.urls, a.replicas} {
 			if c.live() {
 				check(c)
 			}
@@ -75,7 +75,7 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 			c.refuse("arbiter", "the same act is admitted already")
 			continue
 		}
-		for _, check := range []func(*candidate, time.Time){a.repeat, a.backOff, a.cooldown, a.budget, a.blastRadius, a.claimIt} {
+		for _, check := range []func(*candidate, time.Time){a.repeat, a.backOff, a.cooldown, a.budget, a.blastRadius, a.ask, a.claimIt} {
 			if c.live() {
 				check(c, now)
 			}
@@ -121,6 +121,9 @@ func heldBy(name string, holder Claim, until time.Time) string {
 	held := holder.State
 	if !until.IsZero() {
 		held += " until " + until.UTC().Format(time.RFC3339)
+	}
+	if holder.Name != name {
+		return fmt.Sprintf("%s has to wait: %s is held by %s of %s (%s)", name, holder.Name, holder.Verb, holder.Agent, held)
 	}
 	return fmt.Sprintf("%s is held by %s of %s (%s)", name, holder.Verb, holder.Agent, held)
 }

@@ -43,6 +43,8 @@ type agent struct {
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	watching *watching
+	attempts int    // at the event that is next, by firings whose strategies failed
+	failed   string // what failed in the last firing's strategies, "" for nothing
 
 	wake   chan struct{} // an event came in
 	room   chan struct{} // bounds the acts under way
@@ -52,6 +54,7 @@ type agent struct {
 	mu          sync.Mutex
 	memories    map[TargetID]*memory
 	touched     map[TargetID]bool
+	asked       asked
 	fleetSize   int
 	unconcluded []Conclusion
 	status      AgentStatus
@@ -103,12 +106,17 @@ func (a *agent) remember(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the agent's open intents: %w", err)
 	}
+	asked, err := a.host.Journal.Approvals(ctx, a.name, now.Add(-a.approvalExpiry()-approvalsBack))
+	if err != nil {
+		return fmt.Errorf("read the agent's approvals: %w", err)
+	}
 	raw, err := a.host.Journal.LoadReadings(ctx, a.name)
 	if err != nil {
 		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
 	a.mu.Lock()
 	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.Horizon())
+	a.recallApprovals(asked)
 	a.mu.Unlock()
 	a.open, a.remembers = open, true
 	a.reclaim(r, now)
@@ -141,7 +149,7 @@ func (a *agent) slotOf(t *Target) *slot {
 	id := t.ID()
 	s := a.slots[id]
 	if s == nil {
-		s = &slot{last: make([]lastGood, len(a.names))}
+		s = &slot{last: make([]lastGood, len(a.names)), totals: make([]total, len(a.names))}
 		if good := a.good[id]; len(good) == len(a.names) {
 			copy(s.last, good)
 		}
@@ -208,7 +216,8 @@ func (a *agent) keepNotes(notes []Note) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, n := range notes {
-		a.memoryOf(n.Target).note(n.Strategy, n.Value)
+		a.memoryOf(n.Target).keep(n)
+		a.marked(n)
 	}
 }
 

@@ -39,6 +39,11 @@ func callUndo(ctx context.Context, u Undoer, c Change) (out Outcome, err error) 
 	return u.Undo(ctx, c)
 }
 
+func callCourier(ctx context.Context, c Courier, to Destination, events []Event) (receipts []Receipt, err error) {
+	defer recovered(&err)
+	return c.Carry(ctx, to, events)
+}
+
 func callResume(ctx context.Context, r Resumer, c Change) (begun bool, err error) {
 	defer recovered(&err)
 	return r.Resume(ctx, c)

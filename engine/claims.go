@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -20,7 +22,27 @@ const sweepEvery = 1000
 type hold struct {
 	Claim
 	identity string
+	since    time.Time
 	until    time.Time // when a cooling claim ends; zero while the act runs
+}
+
+// rollouts are the claims whose acts replace a target's pods. One such act at a time:
+// a second would begin while the first is half done, and neither could tell whose
+// pods fail.
+var rollouts = []string{"model", "placement", "pods"}
+
+// rival is the claim under way that keeps another from being taken, though it is not
+// the same one.
+func (c *claims) rival(target TargetID, name string, now time.Time) *hold {
+	if !slices.Contains(rollouts, name) {
+		return nil
+	}
+	for _, other := range rollouts {
+		if h := c.live(target, other, now); other != name && h != nil && h.State == "running" {
+			return h
+		}
+	}
+	return nil
 }
 
 func newClaims() *claims { return &claims{by: map[TargetID]map[string]*hold{}} }
@@ -38,6 +60,9 @@ func (c *claims) take(target TargetID, name string, want Claim, identity string,
 	if h != nil && !h.opens(want.Agent) {
 		return h.Claim, h.until, nil, false
 	}
+	if rival := c.rival(target, name, now); rival != nil {
+		return rival.Claim, rival.until, nil, false
+	}
 	if c.taken++; c.taken%sweepEvery == 0 {
 		c.sweep(now)
 	}
@@ -45,7 +70,7 @@ func (c *claims) take(target TargetID, name string, want Claim, identity string,
 		c.by[target] = map[string]*hold{}
 	}
 	want.Name, want.State = name, "running"
-	c.by[target][name] = &hold{Claim: want, identity: identity}
+	c.by[target][name] = &hold{Claim: want, identity: identity, since: now}
 	return want, time.Time{}, h, true
 }
 
@@ -59,7 +84,50 @@ func (c *claims) free(target TargetID, name, agent string, now time.Time) (Claim
 	if h := c.live(target, name, now); name != "" && h != nil && !h.opens(agent) {
 		return h.Claim, h.until, false
 	}
+	if h := c.rival(target, name, now); h != nil {
+		return h.Claim, h.until, false
+	}
 	return Claim{}, time.Time{}, true
+}
+
+// HeldClaim is a claim that is held, for a person.
+type HeldClaim struct {
+	Target   string `json:"target"`
+	Claim    string `json:"claim"`
+	Agent    string `json:"agent"`
+	Strategy string `json:"strategy"`
+	Verb     string `json:"verb"`
+	// State is running or cooling.
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	Identity string    `json:"identity"`
+	// Until is when it ends at the latest: the act's deadline, or the cooldown's end.
+	Until time.Time `json:"until"`
+}
+
+// Claims lists what is held on every target, in order.
+func (h *Host) Claims() []HeldClaim {
+	now := h.Clock.Now()
+	out := []HeldClaim{}
+	h.claims.mu.Lock()
+	defer h.claims.mu.Unlock()
+	for target, names := range h.claims.by {
+		for name := range names {
+			held := h.claims.live(target, name, now)
+			if held == nil {
+				continue
+			}
+			until := held.until
+			if until.IsZero() {
+				until = held.since.Add(cmp.Or(h.Verbs[held.Verb].Deadline, DefaultActDeadline))
+			}
+			out = append(out, HeldClaim{target.String(), name, held.Agent, held.Strategy, held.Verb, held.State, held.since, held.identity, until})
+		}
+	}
+	slices.SortFunc(out, func(x, y HeldClaim) int {
+		return cmp.Or(cmp.Compare(x.Target, y.Target), cmp.Compare(x.Claim, y.Claim))
+	})
+	return out
 }
 
 // restore undoes a take.

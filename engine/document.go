@@ -20,9 +20,12 @@ func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
 // TriggerInfo is what a document says of why the loop runs.
 type TriggerInfo struct {
 	Name string `json:"name"`
-	// Kind is every, cron, at, event, watch, or manual (`scanflow eval`).
+	// Kind is every, cron, at, event, alert, watch, or manual (`scanflow eval`).
 	Kind  string `json:"kind"`
 	Event *Event `json:"event,omitempty"`
+	// Approval is the id of what a person approved, where this is the second look at it:
+	// the rest is the trigger that asked.
+	Approval string `json:"approval,omitempty"`
 	// Watch is what a watch trigger saw.
 	Watch *Watched `json:"watch,omitempty"`
 }
@@ -84,9 +87,9 @@ type Claim struct {
 //
 //	agent    {namespace, name, role, layer}
 //	now_ns   nanoseconds since the Unix epoch
-//	trigger  {name, kind, event?, watch?}
+//	trigger  {name, kind, event?, watch?, approval?}
 //	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?}
-//	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns)}
+//	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns), since_ns (if it counts)}
 //	params   as in the manifest
 //	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note}
 //	claims   CLAIM: {agent, strategy, verb, state}
@@ -151,6 +154,9 @@ func (s Signal) Input(now time.Time) map[string]any {
 	}
 	if !s.At.IsZero() {
 		out["age_ns"] = now.Sub(s.At).Nanoseconds()
+	}
+	if !s.Since.IsZero() {
+		out["since_ns"] = s.Since.UnixNano()
 	}
 	return out
 }

@@ -38,6 +38,7 @@ type writtenSignal struct {
 	Last   any    `json:"last"`
 	AgeNS  *int64 `json:"age_ns"`
 	Window int64  `json:"window"`
+	Since  *int64 `json:"since_ns"`
 }
 
 // ReadDocument reads a document as the journal keeps it and `scanflow eval`
@@ -69,6 +70,9 @@ func ReadDocument(raw []byte) (*Document, error) {
 		signal := Signal{State: s.State, Value: s.Value, Last: s.Last, Window: time.Duration(s.Window)}
 		if s.AgeNS != nil {
 			signal.At = out.Now.Add(-time.Duration(*s.AgeNS))
+		}
+		if s.Since != nil {
+			signal.Since = time.Unix(0, *s.Since).UTC()
 		}
 		out.Names = append(out.Names, name)
 		out.Signals = append(out.Signals, signal)

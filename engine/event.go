@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"errors"
+	"strings"
+	"time"
+)
 
 // Event is a CloudEvent (CloudEvents 1.0 attribute names) on its way to an agent.
 type Event struct {
@@ -10,4 +14,58 @@ type Event struct {
 	Subject string    `json:"subject,omitempty"`
 	Time    time.Time `json:"time"`
 	Data    any       `json:"data,omitempty"`
+	// Hops is how many events led to this one, each sent because of the one before:
+	// the extension attribute scanflowhops. MaxHops bounds it.
+	Hops int `json:"hops,omitempty"`
+	// Sender is who it came from, as that was found out here: the agent as
+	// namespace/name, or a declared sender's name. It is not taken from the event.
+	Sender string `json:"sender,omitempty"`
 }
+
+// tells is true of what nobody need want: the end of a workflow, a promotion, that a
+// person is asked. What else an agent sends asks for something, and somebody has to.
+func (e *Event) tells() bool {
+	return !strings.HasPrefix(e.Source, AgentSource) || e.Type == ApprovalRequested
+}
+
+// MaxHops is the most events in a row of which each was sent because of the one
+// before. Agents that ask each other in a circle end there.
+const MaxHops = 16
+
+// Sender is who hands events over, as authenticated.
+type Sender struct {
+	// Name is the sender's, as it is declared; OperatorSender for who may use the API.
+	Name string
+	// Peer is another Scanflow, which speaks for its own agents: the sender of an event
+	// of theirs is the agent that its source names.
+	Peer bool
+}
+
+// OperatorSender is the name of who holds the process's own token.
+const OperatorSender = "api"
+
+// Receipt says what became of one event that was handed over.
+type Receipt struct {
+	ID      string         `json:"id"`
+	Source  string         `json:"source"`
+	Verdict ReceiptVerdict `json:"verdict"`
+	// Why is for a person, where the verdict is not accepted.
+	Why string `json:"why,omitempty"`
+}
+
+// ReceiptVerdict is what became of an event that was handed over.
+type ReceiptVerdict string
+
+const (
+	// Accepted is durable: the event will be handled, once. One that was there before is
+	// accepted again, and changes nothing.
+	Accepted ReceiptVerdict = "accepted"
+	// Unwanted is an event of a type that no agent here has a trigger for.
+	Unwanted ReceiptVerdict = "unwanted"
+	// RefusedEvent is one that no agent takes from this sender, or that has come too far.
+	RefusedEvent ReceiptVerdict = "refused"
+)
+
+// ErrFull is wrapped where an inbox or the outbox has no room: nothing was taken,
+// and the same may be handed over again later.
+var ErrFull = errors.New("no room for more events")

@@ -25,11 +25,11 @@ propose contains {"primitive": "event.send", "with": {}, "reason": "look", "beca
 
 func answers(s *engine.Spec) {
 	s.Name, s.Strategies = "answerer", []string{"t.answering"}
-	s.Triggers = []engine.Trigger{{Name: "asked", Event: "asked"}}
+	s.Triggers = []engine.Trigger{{Name: "asked", Event: &engine.EventFilter{Types: []string{"asked"}}}}
 }
 
 func event(id string) engine.Event {
-	return engine.Event{ID: id, Source: "/test", Type: "asked", Time: start}
+	return engine.Event{ID: id, Source: "/test", Type: "asked", Time: start, Sender: "ns/asker"}
 }
 
 // Never 5: an event lost, or acted on twice.
@@ -61,9 +61,9 @@ func TestEventsAreNeverMergedAwayAndHandledOnce(t *testing.T) {
 func TestAnEventOutlivesTheProcessThatTookIt(t *testing.T) {
 	b := newBench(t, answering)
 	b.world.set("web", 1)
-	fresh, err := b.journal.Enqueue(t.Context(), "ns/answerer", event("1"))
+	fresh, err := b.journal.Post(t.Context(), []engine.Posting{{Event: event("1"), Agents: []string{"ns/answerer"}}})
 	require.NoError(t, err)
-	require.True(t, fresh)
+	require.Equal(t, 1, fresh)
 	b.restart()
 	b.run(b.spec(answers))
 	require.Equal(t, "1", only(t, b.next()).With["id"])

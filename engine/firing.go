@@ -37,13 +37,17 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	candidates := a.decide(ctx, rev, slots, &rec)
 	a.bound(candidates)
+	candidates = a.only(candidates)
 	a.plan(ctx, candidates, rec.ID)
 	rec.Intents = a.admit(candidates, rec.ID, now)
-	for _, c := range alive(candidates) {
-		if c.Note != nil {
-			rec.Notes = append(rec.Notes, Note{c.Target.ID(), c.Strategy, c.Note})
-		}
+	if a.failed != "" && len(rec.Intents) == 0 { // to be asked about again: nothing was done
+		rec.Trigger.Event = nil
+	} else {
+		a.failed = ""
 	}
+	rec.Notes = a.notes(candidates)
+	rec.Approvals = a.approvals(candidates, slots, rec.ID, now)
+	rec.Postings = a.notices(rec.Approvals)
 	rec.Decisions = a.report(slots, candidates)
 	rec.Took = a.host.Clock.Now().Sub(now)
 	if journalErr == nil {
@@ -53,6 +57,8 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	case journalErr == nil:
 		a.said = nil
 		a.keepNotes(rec.Notes)
+		a.settledApprovals(rec.Approvals)
+		a.host.posted(rec.Postings)
 		a.saveReadings(ctx, now)
 		a.dispatch(rec.Intents)
 	case ctx.Err() != nil: // cut off by a stop, which is no fault
@@ -65,7 +71,22 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	a.host.Observer.Fired(rec)
 	a.setStatus(rec, journalErr)
-	return err == nil && journalErr == nil
+	return err == nil && journalErr == nil && a.failed == ""
+}
+
+// notes are what the admitted proposals leave: their strategies' notes, and the marks
+// that they set.
+func (a *agent) notes(candidates []*candidate) []Note {
+	var out []Note
+	for _, c := range alive(candidates) {
+		if c.Note != nil {
+			out = append(out, Note{c.Target.ID(), c.Strategy, c.Note})
+		}
+		for _, name := range c.Marks {
+			out = append(out, a.marking(c.slot, name))
+		}
+	}
+	return out
 }
 
 // fail turns a record into one of a firing that could not be recorded.
@@ -135,6 +156,9 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 			if errs[j] == nil {
 				seen = readings[j][i]
 			}
+			if mark := a.spec.Sensors[j].Since; mark != "" {
+				seen = s.totals[j].count(seen, a.markOf(fleet[i].ID(), mark), a.names[j], !a.spec.Sensors[j].Sum)
+			}
 			s.doc.Signals[j] = judge(seen, errs[j], now, a.spec.Sensors[j].StaleAfter, &s.last[j])
 			counts[s.doc.Signals[j].State]++
 		}
@@ -180,6 +204,9 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 		list := make([]*candidate, len(s.proposals))
 		for j, p := range s.proposals {
 			p.Agent, p.Target = a.name, s.doc.Target
+			if e := s.doc.Trigger.Event; e != nil {
+				p.Hops = e.Hops + 1
+			}
 			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s)}
 			a.validate(list[j], &s.doc)
 		}
@@ -192,6 +219,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 		out[i] = list
 	})
 	rec.Evaluated = int(evaluated.Load())
+	a.failed = ""
 	problems := map[string]int{}
 	for _, s := range slots {
 		for _, p := range s.problems {
@@ -199,6 +227,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 		}
 	}
 	for _, text := range sortedKeys(problems) {
+		a.failed = text
 		rec.Problems = append(rec.Problems, fmt.Sprintf("%s (%d of %d targets)", text, problems[text], len(slots)))
 	}
 	return slices.Concat(out...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -30,15 +29,9 @@ func (a *agent) permit(c *candidate) {
 	}
 }
 
-func (a *agent) approval(c *candidate) {
-	if slices.Contains(a.spec.Guards.Approval, c.Primitive) {
-		c.refuse("guards.approval", "%s waits for a person, and this release has no way to ask one", c.Primitive)
-	}
-}
-
 func (a *agent) urls(c *candidate) {
 	raw, has := c.With["url"].(string)
-	if has && !urlAllowed(raw, a.spec.Guards.URLs) {
+	if has && !URLAllowed(raw, a.spec.Guards.URLs) {
 		c.refuse("guards.urls", "%s is not among the addresses that this agent may call; add it to spec.guards.urls", hostOf(raw))
 	}
 }

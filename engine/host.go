@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -19,7 +18,11 @@ type Config struct {
 	Policies Policies
 	Verbs    map[string]Verb
 	// Watcher serves the watch triggers; nil where nothing can watch objects.
-	Watcher  Watcher
+	Watcher Watcher
+	// Courier delivers events to endpoints elsewhere; nil where nothing can.
+	Courier Courier
+	// Peers are the endpoints of other processes whose agents get this one's events too.
+	Peers    []string
 	Observer Observer
 	Log      hclog.Logger
 	// Seed is for the jitter of intervals, the only chance in the engine.
@@ -41,9 +44,10 @@ type Host struct {
 	applying sync.Mutex
 	mu       sync.Mutex
 	agents   map[string]*running
-	// takers are the event types that each agent wants, as last applied: an agent that
+	// takers are the triggers that events fire, by agent, as last applied: an agent that
 	// is being restarted misses no event.
-	takers map[string][]string
+	takers map[string][]Trigger
+	outbox *outbox
 
 	closing sync.Once
 	closed  chan struct{} // nothing is started any more
@@ -70,7 +74,9 @@ func NewHost(c Config) *Host {
 	if c.Observer == nil {
 		c.Observer = Observers(nil)
 	}
-	return &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
+	h := &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
+	h.outbox = newOutbox(c)
+	return h
 }
 
 // rememberWithin bounds the reading of the agents' memories before they start. One
@@ -85,18 +91,19 @@ func (h *Host) Apply(specs []Spec) {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	wanted := map[string]Spec{}
-	takers := map[string][]string{}
+	takers := map[string][]Trigger{}
 	for _, s := range specs {
 		wanted[s.String()] = s
 		for _, t := range s.Triggers {
-			if t.Event != "" {
-				takers[s.String()] = append(takers[s.String()], t.Event)
+			if t.events() != nil {
+				takers[s.String()] = append(takers[s.String()], t)
 			}
 		}
 	}
 	h.mu.Lock()
 	h.takers = takers
 	h.mu.Unlock()
+	h.outbox.start()
 	h.stop(wanted)
 
 	var fresh []*agent
@@ -209,42 +216,13 @@ func (h *Host) Close() {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	h.stop(nil)
+	h.outbox.stop()
 	select {
 	case <-h.ended:
 	default:
 		close(h.ended)
 	}
 	h.cutting.Wait()
-}
-
-// Publish puts an event into the inbox of each agent that has a trigger for its
-// type. It returns once the journal holds it: from then on it will be handled,
-// once, whatever happens to this process. The error is final if nobody wants it,
-// and may pass otherwise (MayPass).
-func (h *Host) Publish(ctx context.Context, e Event) error {
-	h.mu.Lock()
-	takers := h.takers
-	h.mu.Unlock()
-	taken := false
-	for _, name := range slices.Sorted(maps.Keys(takers)) {
-		if !slices.Contains(takers[name], e.Type) {
-			continue
-		}
-		taken = true
-		if _, err := h.Journal.Enqueue(ctx, name, e); err != nil {
-			return Retry(fmt.Errorf("put event %s into the inbox of %s: %w", e.ID, name, err))
-		}
-		h.mu.Lock()
-		r := h.agents[name] // the one of now: it may have been restarted meanwhile
-		h.mu.Unlock()
-		if r != nil {
-			r.agent.signal()
-		}
-	}
-	if !taken {
-		return fmt.Errorf("no agent here has a trigger for events of type %q", e.Type)
-	}
-	return nil
 }
 
 // Agents says how each agent stands, by name.

@@ -32,12 +32,8 @@ type Journal interface {
 	SaveReadings(ctx context.Context, agent string, readings []byte) error
 	LoadReadings(ctx context.Context, agent string) ([]byte, error)
 
-	// Enqueue puts an event into an agent's inbox. It returns false where one of the
-	// same source and id was there before, handled or not.
-	Enqueue(ctx context.Context, agent string, e Event) (bool, error)
-	// Inbox returns the events not yet handled by any firing, oldest first, at most so
-	// many.
-	Inbox(ctx context.Context, agent string, limit int) ([]Event, error)
+	Mail
+	Approvals
 }
 
 // PolicyInfo is how the policies stood at a firing.
@@ -76,6 +72,11 @@ type FiringRecord struct {
 	// Intents are the acts that the firing sets going.
 	Intents []Intent `json:"-"`
 	Notes   []Note   `json:"-"`
+	// Approvals are what the firing changes of the questions to persons.
+	Approvals []ApprovalChange `json:"-"`
+	// Postings are events that come with the firing: the notices that somebody is asked.
+	// They are never refused for want of room.
+	Postings []Posting `json:"-"`
 }
 
 // Verdict is what became of a proposal.
@@ -86,6 +87,8 @@ const (
 	Refused  Verdict = "refused"
 	// Unchanged is a proposal for what the world already is. Nothing is done.
 	Unchanged Verdict = "unchanged"
+	// Waiting is a proposal that a person was asked about.
+	Waiting Verdict = "waiting"
 )
 
 // Decision is one proposal and what became of it, with the document it rests on.

@@ -20,6 +20,7 @@ func (a *agent) run(ctx, actCtx context.Context) {
 	a.watching.start(ctx, a)
 	for ctx.Err() == nil {
 		a.tidy(ctx)
+		a.look(ctx)
 		for _, take := range []func(time.Time) ([]TriggerInfo, []time.Time){due.take, a.watching.take} {
 			triggers, since := take(a.host.Clock.Now())
 			for i, t := range triggers {
@@ -96,6 +97,9 @@ func (a *agent) wakeAt(due *schedule) (time.Time, bool) {
 	if a.unsettled() {
 		sooner(a.tidyAt)
 	}
+	if look, any := a.nextLook(); any && a.remembers && a.spec.Mode != Paused {
+		sooner(look)
+	}
 	if seen, waits := a.watching.nextAt(); waits {
 		sooner(seen)
 	}
@@ -110,9 +114,13 @@ func (a *agent) signal() {
 	}
 }
 
+// attemptsMost is how often strategies may fail over one event before it is set aside.
+const attemptsMost = 5
+
 // handleEvent fires for the oldest event of the inbox: none is merged away. One
 // whose firing could not be recorded, or had no fleet to ask, stays there, and
-// those after it too.
+// those after it too. One over which the strategies fail is asked about again, and
+// then becomes a dead letter.
 func (a *agent) handleEvent(ctx context.Context) {
 	if a.spec.Mode == Paused {
 		return
@@ -127,17 +135,40 @@ func (a *agent) handleEvent(ctx context.Context) {
 		return
 	}
 	info := TriggerInfo{Kind: "event", Event: &events[0]}
-	for _, t := range a.spec.Triggers {
-		if t.Event == events[0].Type {
-			info.Name = t.Name
+	if t := eventTrigger(a.spec.Triggers, &events[0]); t != nil {
+		info.Name = t.Name
+		if t.Alert != nil {
+			info.Kind = "alert"
 		}
 	}
-	if !a.fire(ctx, info, a.host.Clock.Now().Sub(events[0].Time)) {
-		a.log.Error("event stays in the inbox", "event", events[0].ID)
-		a.retryAt = a.host.Clock.Now().Add(journalRetry)
+	if !a.fire(ctx, info, a.host.Clock.Now().Sub(events[0].Time)) && !a.setAside(ctx, events[0]) {
 		return
 	}
+	a.attempts = 0
 	if len(events) > 1 {
 		a.signal()
 	}
+}
+
+// setAside makes an event a dead letter over which the strategies failed often enough,
+// and else has it looked at again later.
+func (a *agent) setAside(ctx context.Context, e Event) bool {
+	wait := journalRetry
+	if a.failed != "" {
+		a.attempts++
+		wait = time.Second << min(a.attempts, 5)
+	}
+	if a.attempts >= attemptsMost {
+		err := a.host.Journal.Bury(ctx, a.name, e, a.failed)
+		if err == nil {
+			a.log.Error("event is a dead letter", "event", e.ID, "type", e.Type, "error", a.failed)
+			return true
+		}
+		a.log.Error("event can't be set aside", "event", e.ID, "error", err)
+	}
+	if ctx.Err() == nil {
+		a.log.Warn("event stays in the inbox", "event", e.ID)
+	}
+	a.retryAt = a.host.Clock.Now().Add(wait)
+	return false
 }

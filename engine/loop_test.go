@@ -35,6 +35,7 @@ type bench struct {
 	fired    chan engine.FiringRecord
 	acted    chan engine.Act
 	wrap     func(engine.Journal) engine.Journal // for faults
+	courier  engine.Courier                      // to the one peer; nil where there is none
 }
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -79,10 +80,14 @@ func (b *bench) open() {
 		"scale": {Actuator: b.world, Claim: func(map[string]any) string { return "replicas" }, Direction: direction},
 		"hook":  {Actuator: (*hook)(b.world), OneShot: true},
 		"event.send": {OneShot: true, Actuator: sender(func(ctx context.Context, c engine.Change) error {
-			return b.host.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now()})
+			return b.host.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now(), Sender: c.Proposal.Agent, Hops: c.Proposal.Hops})
 		})},
 	}
-	b.host = engine.NewHost(engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1, Watcher: b.objects})
+	c := engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1, Watcher: b.objects}
+	if b.courier != nil {
+		c.Courier, c.Peers = b.courier, []string{"http://peer.example"}
+	}
+	b.host = engine.NewHost(c)
 }
 
 func (b *bench) close() {

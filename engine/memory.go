@@ -14,6 +14,7 @@ type memory struct {
 	acts    []pastAct
 	wrote   map[string]time.Time // by verb: when it was last applied
 	failed  map[string]failures  // by strategy, verb and parameters
+	marks   map[string]mark      // by name
 }
 
 // pastAct is what the guards need of an act.
@@ -150,7 +151,7 @@ func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memor
 		}
 	}
 	for _, n := range r.Notes {
-		of(n.Target).note(n.Strategy, n.Value)
+		of(n.Target).keep(n)
 	}
 	return out
 }

@@ -17,6 +17,12 @@ type Proposal struct {
 	Because []Evidence
 	// Note is kept in the agent's memory for the strategy's next turn; nil leaves the last one.
 	Note any
+	// Marks are the marks that are set once the proposal is admitted: sensors that count
+	// from them begin anew, at what they had sampled for this document.
+	Marks []string
+	// Hops is how many events led here, one because of the other, the one that fired
+	// among them; 0 where none did.
+	Hops int
 	// Written is when the agent last did this verb to this target, the zero time if it
 	// never did: an actuator tells by it whether a value is the author's own, to be
 	// taken over, or somebody's who wrote after us.

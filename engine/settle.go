@@ -113,6 +113,9 @@ func (a *agent) mayStill(in Intent) string {
 	if !slices.Contains(a.spec.Primitives, in.Primitive) {
 		return in.Primitive + " is no longer among the agent's primitives"
 	}
+	if slices.Contains(a.spec.Guards.Approval, in.Primitive) && !a.approved(in.Identity) {
+		return in.Primitive + " waits for a person by now"
+	}
 	c := &candidate{Proposal: in.Change.Proposal, decision: Decision{Verdict: Admitted}}
 	c.Primitive, c.With = in.Primitive, in.With
 	a.bound([]*candidate{c})

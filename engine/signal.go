@@ -30,6 +30,9 @@ type Signal struct {
 	At time.Time
 	// Window is the span that the value was computed over; 0 where it is of an instant.
 	Window time.Duration
+	// Since is when the mark was set that Value counts from, where the sensor counts and
+	// the mark was ever set.
+	Since time.Time
 	// Problem says why the state is not OK. It goes to logs and the journal, and
 	// holds no secret: a sensor never puts an address' userinfo or a header in it.
 	Problem string
@@ -57,6 +60,12 @@ type SensorSpec struct {
 	Timeout time.Duration
 	// StaleAfter is the age beyond which a value is stale; 0 means that age is not judged.
 	StaleAfter time.Duration
+	// Since is the mark from which the sensor counts: what it samples is a total that
+	// grows, and the signal is by how much it grew since then; "" where it doesn't count.
+	Since string
+	// Sum says that a total that falls is a sum of which something was taken out; else it
+	// is a counter that began anew.
+	Sum bool
 }
 
 // DefaultSensorTimeout bounds a sample where the manifest sets no timeout.

@@ -10,6 +10,8 @@ import (
 type slot struct {
 	doc  Document
 	last []lastGood // by sensor
+	// totals are what the sensors that count sampled, by sensor.
+	totals []total
 
 	// What the last evaluation rested on.
 	evaluated bool
@@ -67,7 +69,7 @@ func (s *slot) unchanged(revision string, r *reads, memoryVersion int) bool {
 	}
 	if r.Trigger {
 		t := s.doc.Trigger
-		if t.Event != nil || s.trigger.Event != nil || t.Watch != nil || s.trigger.Watch != nil || t.Name != s.trigger.Name || t.Kind != s.trigger.Kind {
+		if t.Event != nil || s.trigger.Event != nil || t.Watch != nil || s.trigger.Watch != nil || *t != s.trigger {
 			return false
 		}
 	}
@@ -83,7 +85,7 @@ func (s *slot) remember(revision string, memoryVersion int, e Evaluation) {
 }
 
 func sameSignal(a, b *Signal) bool {
-	return a.State == b.State && a.Window == b.Window && sameValue(a.Value, b.Value) && sameValue(a.Last, b.Last)
+	return a.State == b.State && a.Window == b.Window && a.Since.Equal(b.Since) && sameValue(a.Value, b.Value) && sameValue(a.Last, b.Last)
 }
 
 func sameValue(a, b any) bool {

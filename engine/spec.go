@@ -30,8 +30,8 @@ type Spec struct {
 	Generation string
 }
 
-// Trigger says when the loop runs. Exactly one of Every, Cron, At, Event and Watch
-// is set.
+// Trigger says when the loop runs. Exactly one of Every, Cron, At, Event, Alert and
+// Watch is set.
 type Trigger struct {
 	Name string
 	// Every fires with this interval, each time late by a random part of Jitter, the
@@ -40,8 +40,9 @@ type Trigger struct {
 	Jitter time.Duration
 	Cron   Schedule
 	At     time.Time
-	// Event is the type of the events that fire it.
-	Event string
+	// Event is the events that fire it, Alert the alerts.
+	Event *EventFilter
+	Alert *EventFilter
 	// Watch is the objects whose changes fire it.
 	Watch *WatchSpec
 }
@@ -71,8 +72,13 @@ type Guards struct {
 	Cooldown map[string]time.Duration
 	Budget   *BudgetGuard
 	Fleet    *FleetGuard
-	// Approval lists the verbs that wait for a person.
-	Approval []string
+	// Approval lists the verbs that wait for a person, ApprovalExpiry how long they do;
+	// 0 is DefaultApprovalExpiry.
+	Approval       []string
+	ApprovalExpiry time.Duration
+	// ApprovalNotify gets the notice that somebody is asked, as a CloudEvent; "" for
+	// nobody.
+	ApprovalNotify string
 	// URLs are prefixes of the addresses where webhook and event.send may go. Nil
 	// is loopback and in-cluster addresses only.
 	URLs []string

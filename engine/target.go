@@ -52,7 +52,8 @@ func (t *Target) ID() TargetID {
 }
 
 // Field is a field or label of the target by the name that a manifest's `match`
-// uses: "namespace", "name", "kind", or else a label.
+// uses: "namespace", "name", "kind", "model" (the version in service), or else a
+// label.
 func (t *Target) Field(name string) (string, bool) {
 	switch name {
 	case "namespace":
@@ -61,6 +62,8 @@ func (t *Target) Field(name string) (string, bool) {
 		return t.Name, true
 	case "kind":
 		return t.Kind, true
+	case "model":
+		return t.Model, t.Model != ""
 	}
 	v, ok := t.Labels[name]
 	return v, ok

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// urlAllowed tells whether an address begins with one of the prefixes: the same
+// URLAllowed tells whether an address begins with one of the prefixes: the same
 // scheme and host, and a path below. Without prefixes, loopback and in-cluster
 // service names are allowed, and nothing else.
-func urlAllowed(raw string, prefixes []string) bool {
+func URLAllowed(raw string, prefixes []string) bool {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
 		return false

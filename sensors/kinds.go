@@ -31,6 +31,8 @@ type Kind struct {
 type Env struct {
 	// Prometheus is the base URL of the server for sensors that name none; "" is none.
 	Prometheus string
+	// MLflow is the base URL of the tracker for sensors that name none; "" is none.
+	MLflow string
 	// Workloads is the orchestrator; nil where nothing runs the targets.
 	Workloads engine.Orchestrator
 	// Namespace is the agent's, and Secrets reads the Kubernetes Secrets that its
@@ -50,7 +52,16 @@ var Kinds = map[string]Kind{
 	"scrape":     kind(newScrape),
 	"http":       kind(newHTTP),
 	"workload":   kind(newWorkload),
+	"mlflow":     kind(newMLflow),
 	"object":     kind(newObject),
+	"drift":      kind(newDrift),
+}
+
+// Sums tells whether what a configuration samples is a sum, which falls where
+// something is taken out, and not a counter, which falls where it begins anew.
+func Sums(config any) bool {
+	_, is := config.(*MLflowConfig)
+	return is
 }
 
 // Configs is what reading manifests needs of Kinds.

@@ -2,19 +2,11 @@ package sensors
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
-	"net/url"
-	"path"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
@@ -85,41 +77,19 @@ func (c *PrometheusConfig) Check() []string {
 }
 
 type prometheusSensor struct {
-	api      v1.API
-	client   *client
-	query    string
-	match    []pair
-	past     *RangeConfig
-	window   time.Duration
-	log      hclog.Logger
-	mu       sync.Mutex
-	warnings string // the last ones, so that each is logged once and not at every tick
+	querier *querier
+	query   string
+	match   []pair
+	past    *RangeConfig
+	window  time.Duration
 }
 
 func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
-	address, from := c.Address, "address"
-	if address == "" {
-		address, from = env.Prometheus, "--prometheus"
-	}
-	if address == "" {
-		return nil, errors.New("address: no Prometheus is named; set it, or start with --prometheus URL")
-	}
-	if mistakes := append(c.Check(), checkURL(from, address)...); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
-	}
-	base, err := url.Parse(address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: is not a URL", from)
-	}
-	cl, err := newClient(c.access(), env)
+	q, err := newQuerier(c.Address, c.access(), env, c.Check())
 	if err != nil {
 		return nil, err
 	}
-	s := &prometheusSensor{
-		api:    v1.NewAPI(&server{client: cl, base: base, lookback: env.StaleAfter}),
-		client: cl, query: c.Query, match: sortedPairs(c.Match), past: c.Range,
-		window: queryWindow(c.Query), log: env.Log,
-	}
+	s := &prometheusSensor{querier: q, query: c.Query, match: sortedPairs(c.Match), past: c.Range, window: queryWindow(c.Query)}
 	if c.Range != nil {
 		s.window += c.Range.Window.Duration
 	}
@@ -128,50 +98,21 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 
 // Sample sends one query, whatever the size of the fleet.
 func (s *prometheusSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
-	answer, err := s.ask(ctx, at)
+	var answer model.Value
+	var err error
+	if s.past == nil {
+		answer, err = s.querier.instant(ctx, s.query, at)
+	} else {
+		answer, err = s.querier.over(ctx, s.query, v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration})
+	}
 	if err != nil {
-		var inner *cleanError // it names the place already
-		if !errors.As(err, &inner) {
-			err = s.client.secrets.clean("", err)
-		}
-		return nil, fmt.Errorf("query Prometheus: %w", err)
+		return nil, err
 	}
 	list, err := s.series(at, answer)
 	if err != nil {
-		return nil, fmt.Errorf("query Prometheus: %w", s.client.secrets.clean("", err))
+		return nil, s.querier.fault(err)
 	}
 	return deal(fleet, list, s.match)
-}
-
-func (s *prometheusSensor) ask(ctx context.Context, at time.Time) (model.Value, error) {
-	var options []v1.Option
-	if deadline, ok := ctx.Deadline(); ok {
-		// In whole seconds: the client would write 1.5s, which Prometheus can't read.
-		// Rounded up, since our own deadline cuts in time.
-		left := time.Until(deadline).Truncate(time.Second) + time.Second
-		options = append(options, v1.WithTimeout(left))
-	}
-	var answer model.Value
-	var warnings v1.Warnings
-	var err error
-	if s.past == nil {
-		answer, warnings, _, err = s.api.Query(ctx, s.query, at, options...)
-	} else {
-		r := v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration}
-		answer, warnings, _, err = s.api.QueryRange(ctx, s.query, r, options...)
-	}
-	s.warn(warnings)
-	return answer, err
-}
-
-func (s *prometheusSensor) warn(warnings v1.Warnings) {
-	text := s.client.secrets.hide(strings.Join(warnings, "; "))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if text != s.warnings && text != "" {
-		s.log.Warn("Prometheus answered with warnings", "query", s.query, "warnings", text)
-	}
-	s.warnings = text
 }
 
 // series are the answer's, each with the signal that it means.
@@ -247,46 +188,3 @@ func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engi
 }
 
 func bad(v model.SampleValue) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
-
-// server is Prometheus' API client over our own: it bounds what is read, and says
-// who it is.
-type server struct {
-	*client
-	base     *url.URL
-	lookback time.Duration
-}
-
-// URL is the address of an endpoint. The look-back goes here, in seconds, since
-// the client's own option writes half seconds in a way that Prometheus can't read.
-func (s *server) URL(endpoint string, _ map[string]string) *url.URL {
-	u := *s.base
-	u.Path, u.RawPath = path.Join("/", u.Path, endpoint), ""
-	if s.lookback > 0 {
-		q := u.Query()
-		q.Set("lookback_delta", strconv.FormatFloat(s.lookback.Seconds(), 'f', -1, 64))
-		u.RawQuery = q.Encode()
-	}
-	return &u
-}
-
-// Do sends one request.
-func (s *server) Do(ctx context.Context, r *http.Request) (*http.Response, []byte, error) {
-	resp, body, err := s.do(r.WithContext(ctx))
-	if err != nil {
-		return nil, nil, err
-	}
-	if resp.StatusCode >= 500 {
-		// The client says the number alone, though Prometheus may say why.
-		var said v1.Error
-		if json.Unmarshal(body, &struct {
-			Type *v1.ErrorType `json:"errorType"`
-			Msg  *string       `json:"error"`
-		}{&said.Type, &said.Msg}) == nil && said.Msg != "" {
-			return nil, nil, s.secrets.clean(place(r.URL), &said)
-		}
-	}
-	if kind := resp.Header.Get("Content-Type"); resp.StatusCode < 300 && strings.Contains(kind, "html") {
-		return nil, nil, s.secrets.clean(place(r.URL), errors.New("answered a web page, not JSON; is this a Prometheus?"))
-	}
-	return resp, body, nil
-}

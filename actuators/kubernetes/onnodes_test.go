@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
@@ -72,7 +73,7 @@ func TestOnNodes(t *testing.T) {
 		change := do(t, run, onTrain(ns, `{"template": "score", "kind": "CronJob"}`))
 		require.Contains(t, until(t, run, change, engine.Done).Detail, "Succeeded, 2 of 2 succeeded")
 		require.Len(t, box.events, 1)
-		require.Equal(t, WorkflowSucceeded, box.events[0].Type)
+		require.Equal(t, workflowrun.Succeeded, box.events[0].Type)
 		require.False(t, box.events[0].Time.IsZero())
 	})
 }

@@ -7,29 +7,17 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
-
-// WorkflowDeadline bounds the act of the verb `workflow.run`, to the run's end.
-const WorkflowDeadline = 24 * time.Hour
-
-// WorkflowClaim is the claim of `workflow.run`: one run of a name at a time, for
-// each target.
-func WorkflowClaim(parameters map[string]any) string {
-	w := with.WorkflowRun{}
-	w.Name, _ = parameters["name"].(string)
-	w.Template, _ = parameters["template"].(string)
-	return "workflow/" + w.Called()
-}
 
 // WorkflowRun is the verb `workflow.run`: an Argo Workflow of a WorkflowTemplate, or
 // a Job of a CronJob, is made, and followed to its end. It lasts in the cluster
@@ -44,7 +32,7 @@ var (
 
 type workflowRunner struct{ *Cluster }
 
-const workflowVerb = "workflow.run"
+const workflowVerb = workflowrun.Verb
 
 // workflowPlan is what to run. The object to be made is not in it: a template may
 // hold what no journal should.
@@ -60,6 +48,7 @@ type workflowPlan struct {
 	Identity   string            `json:"identity"`
 	Agent      string            `json:"agent"`
 	Target     engine.TargetID   `json:"target"`
+	Hops       int               `json:"hops,omitempty"`
 }
 
 // templateRef is a template as it was planned on.
@@ -81,8 +70,8 @@ func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 	}
 	plan := workflowPlan{
 		Template:  templateRef{APIVersion: argoVersion, Kind: w.Kind, Name: w.Template},
-		Namespace: p.Target.Namespace, APIVersion: argoVersion, Kind: "Workflow", Name: runName(w.Template, p.Identity),
-		Called: w.Called(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(),
+		Namespace: p.Target.Namespace, APIVersion: argoVersion, Kind: "Workflow", Name: workflowrun.Name(w.Template, p.Identity),
+		Called: w.Called(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
 	}
 	if w.Kind == "CronJob" {
 		plan.Template.APIVersion, plan.APIVersion, plan.Kind = "batch/v1", "batch/v1", "Job"
@@ -210,19 +199,5 @@ func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Out
 	if !now.ended() {
 		return engine.Outcome{Status: engine.Running, Detail: now.String()}, nil
 	}
-	out := engine.Outcome{Status: engine.Done, Detail: now.String()}
-	if !now.succeeded() {
-		out.Status = engine.Failed
-	}
-	if r.Publish == nil {
-		return out, nil
-	}
-	err = r.Publish(ctx, plan.event(&now, r.Clock.Now()))
-	switch {
-	case engine.MayPass(err):
-		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", now.String(), err)}, nil
-	case err != nil: // no agent has a trigger for it, which is as well
-		out.Detail += "; " + err.Error()
-	}
-	return out, nil
+	return plan.end(&now).Tell(ctx, r.Publish, now.String(), r.Clock.Now()), nil
 }

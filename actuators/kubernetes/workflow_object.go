@@ -24,22 +24,13 @@ const (
 )
 
 const (
-	// mostLabel is how long a label's value may be, and the name of an object that
-	// its controller puts into a label.
-	mostLabel = 63
-	// nameHash is how much of the identity is in a run's name, in hex digits.
-	nameHash = 10
+	mostLabel = 63 // how long a label's value may be
+	labelHash = 10 // hex digits of the hash in one that was cut
 	// keepRun is how many seconds an ended run is kept where its template does not
 	// say; keepRunAtLeast is the least, lest it is gone before its end is seen.
 	keepRun        = int64(24 * 60 * 60)
 	keepRunAtLeast = int64(10 * 60)
 )
-
-// runName is the same for every attempt at one change.
-func runName(template, identity string) string {
-	suffix := "-" + identity[:min(nameHash, len(identity))]
-	return strings.TrimRight(template[:min(len(template), mostLabel-len(suffix))], "-.") + suffix
-}
 
 // labelValue is a text as a label may have it: cut, and told apart by a hash, where
 // it is too long.
@@ -52,7 +43,7 @@ func labelValue(text string) string {
 	}, text)
 	if len(out) > mostLabel {
 		sum := sha256.Sum256([]byte(text))
-		out = out[:mostLabel-nameHash-1] + "-" + hex.EncodeToString(sum[:])[:nameHash]
+		out = out[:mostLabel-labelHash-1] + "-" + hex.EncodeToString(sum[:])[:labelHash]
 	}
 	return strings.Trim(out, "-_.")
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
@@ -120,7 +121,7 @@ func TestAWorkflowIsFollowedToItsEnd(t *testing.T) {
 		want  engine.Status
 		event string
 	}{
-		{"Succeeded", engine.Done, WorkflowSucceeded}, {"Failed", engine.Failed, WorkflowFailed}, {"Error", engine.Failed, WorkflowFailed},
+		{"Succeeded", engine.Done, workflowrun.Succeeded}, {"Failed", engine.Failed, workflowrun.Failed}, {"Error", engine.Failed, workflowrun.Failed},
 	} {
 		t.Run(row.phase, func(t *testing.T) {
 			p := onTrain(ns, trainOnS3)
@@ -135,7 +136,7 @@ func TestAWorkflowIsFollowedToItsEnd(t *testing.T) {
 			require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "Running, 2/5"}, verified(t, run, change))
 			status(fmt.Sprintf(`"phase":%q,"message":"as told","progress":"5/5","finishedAt":"2026-03-01T12:00:00Z",
 				"nodes":{%q:{"outputs":{"parameters":[{"name":"accuracy","value":"0.93"},{"name":"log","value":%q}]}},"other":{"outputs":{"parameters":[{"name":"x","value":"y"}]}}},
-				"outputs":{"parameters":[{"name":"version","value":"4"}]}`, row.phase, name, strings.Repeat("x", mostOutputs)))
+				"outputs":{"parameters":[{"name":"version","value":"4"}]}`, row.phase, name, strings.Repeat("x", workflowrun.MostOutputs)))
 
 			box.events, box.err = nil, engine.Retry(errors.New("the journal is full"))
 			out := verified(t, run, change)
@@ -149,7 +150,7 @@ func TestAWorkflowIsFollowedToItsEnd(t *testing.T) {
 			require.Len(t, box.events, 2)
 			require.Equal(t, box.events[0], box.events[1])
 			require.Empty(t, cmp.Diff(engine.Event{
-				ID: p.Identity + "-" + strings.ToLower(row.phase), Source: "/workflows/" + ns + "/" + name, Type: row.event, Subject: ns + "/serving",
+				ID: p.Identity + "-" + strings.ToLower(row.phase), Source: "/workflows/" + ns + "/" + name, Type: row.event, Subject: ns + "/serving", Sender: "default/planner",
 				Time: timeOf("2026-03-01T12:00:00Z"), Data: map[string]any{
 					"workflow": "retrain", "template": "train", "run": name, "phase": row.phase, "message": "as told",
 					"outputs": map[string]any{"accuracy": "0.93", "version": "4"}, "outputs_left_out": []any{"log"},
@@ -255,17 +256,12 @@ func TestAJobFails(t *testing.T) {
 	out := until(t, run, change, engine.Failed)
 	require.Contains(t, out.Detail, "Failed, 0 of 1 succeeded")
 	require.Len(t, box.events, 1)
-	require.Equal(t, WorkflowFailed, box.events[0].Type)
+	require.Equal(t, workflowrun.Failed, box.events[0].Type)
 	require.Contains(t, box.events[0].Data.(map[string]any)["message"], "longer than specified deadline")
 }
 
-func TestNamesOfRuns(t *testing.T) {
-	long := strings.Repeat("a", 51) + ".tail"
-	require.Equal(t, strings.Repeat("a", 51)+"-0123456789", runName(long, "0123456789abcdef"), "no dot before the dash, and 63 at most")
-	require.Equal(t, "train-0123456789", runName("train", "0123456789abcdef"))
+func TestLabelsOfRuns(t *testing.T) {
 	require.Equal(t, "default.planner", labelValue("default/planner"))
 	require.Len(t, labelValue(strings.Repeat("x", 300)), mostLabel)
 	require.NotEqual(t, labelValue(strings.Repeat("x", 300)), labelValue(strings.Repeat("x", 301)))
-	require.Equal(t, "workflow/train", WorkflowClaim(map[string]any{"template": "train"}))
-	require.Equal(t, "workflow/retrain", WorkflowClaim(map[string]any{"template": "train", "name": "retrain"}))
 }

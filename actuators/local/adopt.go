@@ -2,7 +2,6 @@ package local
 
 import (
 	"slices"
-	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -17,7 +16,7 @@ func (o *Orchestrator) adopt(records []record) {
 		tagged = pod.Tagged()
 	}
 	for _, rec := range records {
-		if !pod.Alive(rec.PID, rec.StartID) && !o.findStray(&rec, tagged[rec.UID]) {
+		if !alive(&rec, tagged[rec.UID]) {
 			o.opts.Log.Info("a recorded pod has died; it is replaced", "pod", rec.Name)
 			if err := o.store.forgetPod(rec.key()); err != nil {
 				o.opts.Log.Error("the record of a dead pod stays behind", "pod", rec.Name, "error", err)
@@ -42,17 +41,15 @@ func (o *Orchestrator) adopt(records []record) {
 	}
 }
 
-// findStray looks for the process of a pod whose number was never written down,
-// because the orchestrator died in between; and ends what a dead pod left behind.
-func (o *Orchestrator) findStray(rec *record, strays []pod.Resume) bool {
-	for _, s := range strays {
-		if group, err := syscall.Getpgid(s.PID); err == nil && group == s.PID {
-			rec.PID, rec.StartID = s.PID, s.StartID
-			return true
-		}
+// alive tells whether the pod's process runs, if need be one whose number was never
+// written down.
+func alive(rec *record, strays []pod.Resume) bool {
+	if pod.Alive(rec.PID, rec.StartID) {
+		return true
 	}
-	for _, s := range strays {
-		_ = syscall.Kill(s.PID, syscall.SIGKILL)
+	found, ok := pod.Reclaim(strays)
+	if ok {
+		rec.PID, rec.StartID = found.PID, found.StartID
 	}
-	return false
+	return ok
 }

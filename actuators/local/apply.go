@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // deployment is a workload that is wanted.
@@ -40,6 +42,9 @@ func newDeployment(spec appsv1.Deployment, w wish) *deployment {
 			d.template.Annotations = map[string]string{}
 		}
 		d.template.Annotations[restartAnnotation] = w.Restart
+	}
+	if w.Model != nil {
+		w.Model.apply(&d.template)
 	}
 	raw, err := json.Marshal(d.template)
 	if err != nil {
@@ -110,6 +115,7 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 		}
 	}
 	o.deploys, o.routes = deploys, routes
+	o.templates, o.cronJobs = byKey(w.Workflows), byKey(w.CronJobs)
 	recovered := o.recovered
 	o.recovered = nil
 	o.mu.Unlock()
@@ -150,6 +156,10 @@ func (o *Orchestrator) wanted(w Workloads) (deploys map[key]*deployment, routes 
 			asked.Replicas = nil
 			outdated[id] = asked
 		}
+		if m := asked.Model; m != nil && m.outdated(&d.Spec.Template) {
+			asked.Model = nil
+			outdated[id] = asked
+		}
 		deploys[k] = newDeployment(d, asked)
 	}
 	for _, r := range w.Routes {
@@ -168,6 +178,20 @@ func (o *Orchestrator) wanted(w Workloads) (deploys map[key]*deployment, routes 
 		routes[k] = next
 	}
 	return deploys, routes, outdated, nil
+}
+
+// byKey is for looking objects up. A run under way goes on with the template that it
+// began with.
+func byKey[T any, P interface {
+	*T
+	metav1.Object
+}](list []T) map[key]*T {
+	out := map[key]*T{}
+	for i := range list {
+		one := P(&list[i])
+		out[key{cmp.Or(one.GetNamespace(), defaultNamespace), one.GetName()}] = &list[i]
+	}
+	return out
 }
 
 // keysOf are the keys in a fixed order, so that a seeded run repeats itself.

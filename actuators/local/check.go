@@ -63,6 +63,12 @@ func (w *Workloads) check() Problems {
 	for i := range w.Routes {
 		at(kindRoute, &w.Routes[i].ObjectMeta).route(&w.Routes[i], w)
 	}
+	for i := range w.Workflows {
+		at(kindWorkflow, &w.Workflows[i].ObjectMeta).workflow(&w.Workflows[i])
+	}
+	for i := range w.CronJobs {
+		at(kindCronJob, &w.CronJobs[i].ObjectMeta).cronJob(&w.CronJobs[i])
+	}
 	return found
 }
 
@@ -101,12 +107,17 @@ func (c *checker) pod(spec *corev1.PodSpec) {
 			c.add(at+name, "can't be honoured; set it to false")
 		}
 	}
-	for k := range spec.NodeSelector {
+	c.placement(at, spec.NodeSelector, spec.Affinity)
+}
+
+// placement checks where pods may go.
+func (c *checker) placement(at string, nodeSelector map[string]string, affinity *corev1.Affinity) {
+	for k := range nodeSelector {
 		if k != hostnameKey {
 			c.add(at+"nodeSelector."+k, "the local nodes have no such label; only %s can be selected", hostnameKey)
 		}
 	}
-	for i, term := range antiAffinity(spec) {
+	for i, term := range antiAffinity(affinity) {
 		at := fmt.Sprintf(at+"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i)
 		if term.TopologyKey != hostnameKey {
 			c.add(at+"topologyKey", "%q can't be honoured; only %s can", term.TopologyKey, hostnameKey)
@@ -222,11 +233,11 @@ func (c *checker) backend(at string, b BackendRef, w *Workloads) {
 	c.add(at+"name", "there is no Service %s/%s; declare it, or correct the name", c.id.namespace, b.Name)
 }
 
-func antiAffinity(spec *corev1.PodSpec) []corev1.PodAffinityTerm {
-	if spec.Affinity == nil || spec.Affinity.PodAntiAffinity == nil {
+func antiAffinity(a *corev1.Affinity) []corev1.PodAffinityTerm {
+	if a == nil || a.PodAntiAffinity == nil {
 		return nil
 	}
-	return spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	return a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 }
 
 func selects(selector, of map[string]string) bool {

@@ -61,10 +61,6 @@ restartPolicy
 terminationGracePeriodSeconds
 automountServiceAccountToken
 enableServiceLinks
-nodeSelector.*
-affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
-affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
-affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
 `
 	deploymentFields = `
 apiVersion
@@ -104,37 +100,13 @@ spec.rules[].backendRefs[].name
 spec.rules[].backendRefs[].port
 spec.rules[].backendRefs[].weight
 `
+	placementFields = `
+nodeSelector.*
+affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
+affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
+affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
+`
 )
-
-// fixes say what to do instead, by the field's name.
-var fixes = map[string]string{
-	"initContainers":            "do that work in the container's own start, or in a workload of its own",
-	"volumes":                   "a process sees this machine's own files; name a folder in args or env",
-	"volumeMounts":              "a process sees this machine's own files; name a folder in args or env",
-	"securityContext":           "a process runs as the user who started scanflow",
-	"hostNetwork":               "every local pod is on this machine's network already; remove it",
-	"limits":                    "nothing enforces it on a process; remove it, or keep only requests",
-	"envFrom":                   "write the variables in env",
-	"configMapKeyRef":           "write the value in env",
-	"secretKeyRef":              "have the process read a file or ask for it; no secret is kept here",
-	"serviceAccountName":        "a process has no service account; remove it",
-	"nodeName":                  "use nodeSelector with kubernetes.io/hostname",
-	"nodeAffinity":              "use nodeSelector with kubernetes.io/hostname",
-	"topologySpreadConstraints": "pods are spread over the nodes already; for never two on one node use a required podAntiAffinity",
-	"status":                    "it is what a cluster reports, not a wish; remove it",
-	"matches":                   "every request of the listener goes by the weights; remove it",
-	"filters":                   "requests are passed on as they are; remove it",
-	"hostnames":                 "a local route listens on its port for every host name; remove it",
-}
-
-const defaultFix = "remove it, or run this workload on Kubernetes"
-
-func fixFor(name string) string {
-	if fix, ok := fixes[name]; ok {
-		return fix
-	}
-	return defaultFix
-}
 
 // allowed is a tree of accepted fields.
 type allowed struct {
@@ -183,6 +155,7 @@ func allowedFields(kind string) *allowed {
 	case kindDeployment:
 		add("", deploymentFields)
 		add("spec.template.spec.", podFields)
+		add("spec.template.spec.", placementFields)
 		const container = "spec.template.spec.containers[]."
 		add(container, containerFields)
 		for _, p := range []string{"startupProbe.", "readinessProbe.", "livenessProbe."} {
@@ -192,6 +165,16 @@ func allowedFields(kind string) *allowed {
 		add("", serviceFields)
 	case kindRoute:
 		add("", routeFields)
+	case kindWorkflow:
+		add("", workflowFields)
+		add("spec.", placementFields)
+		add("spec.templates[].", stepFields)
+		add("spec.templates[].", placementFields)
+		add("spec.templates[].container.", stepContainerFields)
+	case kindCronJob:
+		add("", cronJobFields)
+		add("spec.jobTemplate.spec.template.spec.", placementFields)
+		add("spec.jobTemplate.spec.template.spec.containers[].", stepContainerFields)
 	}
 	return a
 }

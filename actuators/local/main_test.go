@@ -27,6 +27,9 @@ const daemonRole = "SCANFLOW_TEST_DAEMON"
 // daemonKills, set, has the daemon's pods die with it.
 const daemonKills = "SCANFLOW_TEST_DAEMON_KILLS"
 
+// daemonRuns, set, has the daemon run the workflow of that name.
+const daemonRuns = "SCANFLOW_TEST_DAEMON_RUNS"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(testpod.Role) != "" {
 		testpod.Main()
@@ -45,6 +48,12 @@ func daemon(args string) {
 		o, err = New(Options{StateDir: dir, Self: self, RandomPorts: true, BackOff: 20 * time.Millisecond, KillWithParent: os.Getenv(daemonKills) != ""})
 		if err == nil {
 			err = readAndApply(context.Background(), o, file)
+		}
+		if err == nil && os.Getenv(daemonRuns) != "" {
+			var change engine.Change
+			if change, err = WorkflowRunActuator(o).Plan(context.Background(), onRetrain(withData())); err == nil {
+				_, err = WorkflowRunActuator(o).Apply(context.Background(), change)
+			}
 		}
 	}
 	if err != nil {
@@ -241,6 +250,10 @@ func actuatorOf(o *Orchestrator, verb string) engine.Actuator {
 		return ScaleActuator(o)
 	case "traffic":
 		return TrafficActuator(o)
+	case "model.serve":
+		return ModelServeActuator(o)
+	case "workflow.run":
+		return WorkflowRunActuator(o)
 	}
 	return RestartActuator(o)
 }

@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 
+	batchv1 "k8s.io/api/batch/v1"
+
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // Orchestrator runs workloads as processes. New starts it, Apply tells it what to
@@ -18,10 +23,15 @@ import (
 // pod on its way out has a goroutine (finish) that waits for its requests and stops
 // it. None of them waits for another while it holds mu.
 type Orchestrator struct {
-	opts   Options
-	store  *store
-	router *router
-	ports  *pod.Ports
+	// Publish tells the agents of this process of an event: a workflow's end. It is set
+	// before any agent runs; nil tells nobody.
+	Publish func(context.Context, engine.Event) error
+
+	opts      Options
+	store     *store
+	router    *router
+	ports     *pod.Ports
+	workflows *workflow.Runner
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -36,6 +46,9 @@ type Orchestrator struct {
 	deploys   map[key]*deployment
 	routes    map[key]*route
 	replicas  map[key]*replica
+	templates map[key]*workflow.Template
+	cronJobs  map[key]*batchv1.CronJob
+	steps     map[string]placement // of workflows, by UID
 	rnd       *rand.Rand
 	serial    int
 	changed   chan struct{}
@@ -45,10 +58,11 @@ type Orchestrator struct {
 type Ending int
 
 const (
-	// Detach leaves the pods running, to be adopted by the next orchestrator.
-	Detach Ending = iota
-	// StopAll ends every pod, gently, and waits for it.
-	StopAll
+	// Detach leaves the pods and the workflows' steps running, to be adopted by the next
+	// orchestrator.
+	Detach = Ending(workflow.Detach)
+	// StopAll ends every pod and workflow, gently, and waits for it.
+	StopAll = Ending(workflow.StopAll)
 )
 
 // ErrClosed says that the orchestrator was closed.
@@ -72,12 +86,20 @@ func New(opts Options) (*Orchestrator, error) {
 	o := &Orchestrator{
 		opts: opts, store: st, router: newRouter(opts), ports: &pod.Ports{},
 		ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
-		recovered: records, deploys: map[key]*deployment{}, routes: map[key]*route{}, replicas: map[key]*replica{},
+		recovered: records, deploys: map[key]*deployment{}, routes: map[key]*route{}, replicas: map[key]*replica{}, steps: map[string]placement{},
 		rnd: rand.New(rand.NewPCG(opts.Seed, 0)), changed: make(chan struct{}),
 	}
 	for _, r := range records {
 		o.serial = max(o.serial, r.Serial)
 	}
+	o.workflows, err = workflow.New(workflow.Options{
+		Dir: filepath.Join(st.dir, "workflows"), Self: opts.Self, KillWithParent: opts.KillWithParent, Place: nodes{o}, Clock: opts.Clock, Log: opts.Log,
+	})
+	if err != nil {
+		cancel()
+		return nil, errors.Join(fmt.Errorf("start the local orchestrator: %w", err), st.close())
+	}
+	o.workflows.Start()
 	o.work.Go(o.loop)
 	return o, nil
 }
@@ -107,6 +129,8 @@ func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
 	}
 	o.mu.Unlock()
 	var ends sync.WaitGroup
+	var runs error
+	ends.Go(func() { runs = o.workflows.Close(ctx, workflow.Ending(how)) })
 	for _, r := range all {
 		ends.Go(func() {
 			if how == Detach {
@@ -119,7 +143,7 @@ func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
 	ends.Wait()
 	o.work.Wait()
 	o.notify()
-	return errors.Join(err, o.store.close())
+	return errors.Join(err, runs, o.store.close())
 }
 
 // beginClose lets an Apply under way end, and no other begin; false if another
@@ -182,4 +206,5 @@ func (o *Orchestrator) notify() {
 func (o *Orchestrator) notifyLocked() {
 	close(o.changed)
 	o.changed = make(chan struct{})
+	o.workflows.Poke() // a step may wait for a node
 }

@@ -63,7 +63,7 @@ func refusal(node string, want placement, running []placement) string {
 }
 
 func shuns(a, b placement) bool {
-	for _, term := range antiAffinity(a.spec) {
+	for _, term := range antiAffinity(a.spec.Affinity) {
 		namespaces := term.Namespaces
 		if len(namespaces) == 0 {
 			namespaces = []string{a.workload.namespace}

@@ -13,10 +13,21 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kyaml "sigs.k8s.io/yaml"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 )
+
+// ReadBytes reads the workloads of a text; name stands for the file in errors.
+func ReadBytes(name string, raw []byte) (Workloads, error) {
+	w := Workloads{where: map[objectID]*source{}, unread: map[objectID]bool{}}
+	var found Problems
+	w.readFile(name, raw, &found)
+	return w.checked(found)
+}
 
 // Read reads the workloads of files and folders (their *.yaml and *.yml, not those
 // of sub-folders). The error is Problems: every mistake of every file.
@@ -31,6 +42,11 @@ func Read(paths ...string) (Workloads, error) {
 		}
 		w.readFile(file, raw, &found)
 	}
+	return w.checked(found)
+}
+
+// checked adds what only shows once everything is read.
+func (w Workloads) checked(found Problems) (Workloads, error) {
 	found = append(found, w.check()...)
 	slices.SortStableFunc(found, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
@@ -92,22 +108,14 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 		return
 	}
 	apiVersion, kind := text(n, "apiVersion"), text(n, "kind")
-	var object any
-	switch apiVersion + " " + kind {
-	case "apps/v1 Deployment":
-		object = &appsv1.Deployment{}
-	case "v1 Service":
-		object = &corev1.Service{}
-	case "gateway.networking.k8s.io/v1 HTTPRoute":
-		object = &HTTPRoute{}
-	default:
+	object := newObject(apiVersion, kind)
+	if object == nil {
 		*found = append(*found, Problem{File: file, Line: n.Line, Message: fmt.Sprintf(
-			"apiVersion %q kind %q is not run by the local orchestrator; it takes apps/v1 Deployment, v1 Service, gateway.networking.k8s.io/v1 HTTPRoute",
-			apiVersion, kind)})
+			"apiVersion %q kind %q is not run by the local orchestrator; it takes %s", apiVersion, kind, taken)})
 		return
 	}
 	var mine Problems
-	walk := walker{src: src, found: &mine, partial: kind == kindRoute}
+	walk := walker{src: src, found: &mine, kind: kind}
 	walk.walk(n, reflect.TypeOf(object), allowedFields(kind), "")
 	raw, err := yaml.Marshal(n)
 	if err == nil {
@@ -142,6 +150,26 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 	*found = append(*found, mine...)
 }
 
+// taken are the kinds that are read.
+const taken = "apps/v1 Deployment, v1 Service, gateway.networking.k8s.io/v1 HTTPRoute, argoproj.io/v1alpha1 WorkflowTemplate, batch/v1 CronJob"
+
+// newObject is an empty object of a kind; nil for one that isn't read.
+func newObject(apiVersion, kind string) any {
+	switch apiVersion + " " + kind {
+	case "apps/v1 Deployment":
+		return &appsv1.Deployment{}
+	case "v1 Service":
+		return &corev1.Service{}
+	case "gateway.networking.k8s.io/v1 HTTPRoute":
+		return &HTTPRoute{}
+	case "argoproj.io/v1alpha1 WorkflowTemplate":
+		return &workflow.Template{}
+	case "batch/v1 CronJob":
+		return &batchv1.CronJob{}
+	}
+	return nil
+}
+
 // text is a scalar down a path of mappings; "" if there is none.
 func text(n *yaml.Node, path ...string) string {
 	for _, name := range path {
@@ -172,6 +200,10 @@ func (w *Workloads) add(kind string, object any, src *source) (id objectID, alre
 		meta = &o.ObjectMeta
 	case *HTTPRoute:
 		meta = &o.ObjectMeta
+	case *workflow.Template:
+		meta = &o.ObjectMeta
+	case *batchv1.CronJob:
+		meta = &o.ObjectMeta
 	}
 	meta.Namespace = keyOf(meta).namespace
 	id = objectID{kind, keyOf(meta)}
@@ -186,6 +218,10 @@ func (w *Workloads) add(kind string, object any, src *source) (id objectID, alre
 		w.Services = append(w.Services, *o)
 	case *HTTPRoute:
 		w.Routes = append(w.Routes, *o)
+	case *workflow.Template:
+		w.Workflows = append(w.Workflows, *o)
+	case *batchv1.CronJob:
+		w.CronJobs = append(w.CronJobs, *o)
 	}
 	return id, false
 }

@@ -69,13 +69,7 @@ func (o *Orchestrator) startPending() {
 		if r.pod != nil || r.going {
 			continue
 		}
-		var running []placement
-		for _, other := range o.replicas {
-			if other.rec.Node != "" {
-				running = append(running, other.placement())
-			}
-		}
-		node, err := place(o.opts.Nodes, r.placement(), running)
+		node, err := place(o.opts.Nodes, r.placement(), o.placed())
 		if err == nil {
 			r.rec.Node = node
 			r.pod, err = pod.Start(r.config(o))

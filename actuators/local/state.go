@@ -1,18 +1,17 @@
 package local
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 )
 
@@ -43,6 +42,7 @@ func (r *record) key() key { return key{r.Namespace, r.Name} }
 type wish struct {
 	Replicas *replicasWish `json:"replicas,omitempty"`
 	Weights  *weightsWish  `json:"weights,omitempty"`
+	Model    *modelWish    `json:"model,omitempty"`
 	// Restart is the identity of the last change that restarted the pods.
 	Restart string `json:"restart,omitempty"`
 }
@@ -61,11 +61,11 @@ type weightsWish struct {
 // as a whole, so that a crash leaves the old one or the new one.
 type store struct {
 	dir  string
-	lock *os.File
+	lock *statefile.Lock
 }
 
 // ErrStateInUse says that another process has the state folder open.
-var ErrStateInUse = errors.New("the state folder is in use by another process")
+var ErrStateInUse = statefile.ErrInUse
 
 func openStore(dir string) (*store, error) {
 	if dir == "" {
@@ -80,21 +80,14 @@ func openStore(dir string) (*store, error) {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := statefile.Acquire(dir)
 	if err != nil {
-		return nil, fmt.Errorf("lock the state folder: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w; stop it, or use another folder", dir, ErrStateInUse)
-		}
-		return nil, fmt.Errorf("lock the state folder: %w", err)
+		return nil, err
 	}
 	return &store{dir, lock}, nil
 }
 
-func (s *store) close() error { return s.lock.Close() }
+func (s *store) close() error { return s.lock.Release() }
 
 // Names are DNS labels, which hold no underscore, so that it parts them safely.
 func (s *store) podFile(k key) string {
@@ -109,8 +102,8 @@ func (s *store) wishFile(id objectID) string {
 	return filepath.Join(s.dir, "workloads", strings.ToLower(id.kind)+"_"+id.namespace+"_"+id.name+".json")
 }
 
-func (s *store) savePod(r record) error { return writeJSON(s.podFile(r.key()), r) }
-func (s *store) forgetPod(k key) error  { return remove(s.podFile(k)) }
+func (s *store) savePod(r record) error { return statefile.Write(s.podFile(r.key()), r) }
+func (s *store) forgetPod(k key) error  { return statefile.Remove(s.podFile(k)) }
 
 // loadPods reads the records. One that can't be read is set aside as FILE.bad and
 // named in the error; the others count.
@@ -123,7 +116,7 @@ func (s *store) loadPods() ([]record, error) {
 	var errs []error
 	for _, file := range files {
 		var r record
-		if err := readJSON(file, &r); err != nil {
+		if err := statefile.Read(file, &r); err != nil {
 			errs = append(errs, err, os.Rename(file, file+".bad"))
 			continue
 		}
@@ -154,63 +147,14 @@ func (s *store) pruneLogs(records []record, before time.Time) error {
 	return errors.Join(errs...)
 }
 
-func (s *store) saveWish(id objectID, w wish) error { return writeJSON(s.wishFile(id), w) }
-func (s *store) forgetWish(id objectID) error       { return remove(s.wishFile(id)) }
+func (s *store) saveWish(id objectID, w wish) error { return statefile.Write(s.wishFile(id), w) }
+func (s *store) forgetWish(id objectID) error       { return statefile.Remove(s.wishFile(id)) }
 
 func (s *store) loadWish(id objectID) (wish, error) {
 	var w wish
-	err := readJSON(s.wishFile(id), &w)
+	err := statefile.Read(s.wishFile(id), &w)
 	if errors.Is(err, fs.ErrNotExist) {
 		return wish{}, nil
 	}
 	return w, err
-}
-
-func readJSON(path string, into any) error {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read state: %w", err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return fmt.Errorf("read state %s: %w", path, err)
-	}
-	return nil
-}
-
-func writeJSON(path string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("write state %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	_, err = f.Write(raw)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write state: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove state: %w", err)
-	}
-	return nil
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 )
 
 // source is where the fields of one object were written.
@@ -46,10 +48,12 @@ func (s *source) at(path string) int {
 type walker struct {
 	src   *source
 	found *Problems
-	// partial says that the Go type holds only the fields honoured here, so that
-	// an unknown one may be right in a cluster.
-	partial bool
+	kind  string
 }
+
+// partial says that a Go type holds only the fields honoured here, so that an unknown
+// one may be right in a cluster.
+func partial(t reflect.Type) bool { return !strings.HasPrefix(t.PkgPath(), "k8s.io/") }
 
 func (w *walker) add(line int, path, format string, args ...any) {
 	*w.found = append(*w.found, Problem{File: w.src.file, Line: line, Path: path, Message: fmt.Sprintf(format, args...)})
@@ -67,6 +71,11 @@ func (w *walker) walk(n *yaml.Node, t reflect.Type, ok *allowed, path string) {
 	}
 	switch t {
 	case reflect.TypeFor[resource.Quantity](), reflect.TypeFor[metav1.Time]():
+		return
+	case reflect.TypeFor[workflow.Text]():
+		if n.Kind != yaml.ScalarNode {
+			w.add(n.Line, path, "must be text, a number, true or false")
+		}
 		return
 	case reflect.TypeFor[intstr.IntOrString]():
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!int" && n.Tag != "!!str" {
@@ -120,8 +129,8 @@ func (w *walker) mapping(n *yaml.Node, t reflect.Type, ok *allowed, path string)
 		if t.Kind() == reflect.Map {
 			of = t.Elem()
 		} else if of = fieldType(t, k.Value); of == nil {
-			if w.partial {
-				w.add(k.Line, at, "can't be honoured by the local orchestrator; %s", fixFor(k.Value))
+			if partial(t) {
+				w.add(k.Line, at, "can't be honoured by the local orchestrator; %s", fixFor(w.kind, k.Value))
 			} else {
 				w.add(k.Line, at, "no such field; check its spelling and its indentation")
 			}
@@ -132,7 +141,7 @@ func (w *walker) mapping(n *yaml.Node, t reflect.Type, ok *allowed, path string)
 		}
 		next := ok.child(k.Value)
 		if next == nil {
-			w.add(k.Line, at, "can't be honoured by the local orchestrator; %s", fixFor(k.Value))
+			w.add(k.Line, at, "can't be honoured by the local orchestrator; %s", fixFor(w.kind, k.Value))
 			continue
 		}
 		w.walk(v, of, next, at)

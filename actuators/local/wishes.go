@@ -9,16 +9,38 @@ import (
 // a wish that was acted on is never lost by a restart.
 
 func (o *Orchestrator) setReplicas(k key, n int) error {
-	return o.changeDeployment(k, func(d *deployment, w *wish) {
+	return o.changeDeployment(k, func(d *deployment, w *wish) error {
 		w.Replicas = &replicasWish{Declared: desiredOf(&d.spec), Wanted: n}
+		return nil
 	})
 }
 
 func (o *Orchestrator) setRestart(k key, identity string) error {
-	return o.changeDeployment(k, func(_ *deployment, w *wish) { w.Restart = identity })
+	return o.changeDeployment(k, func(_ *deployment, w *wish) error {
+		w.Restart = identity
+		return nil
+	})
 }
 
-func (o *Orchestrator) changeDeployment(k key, change func(*deployment, *wish)) error {
+func (o *Orchestrator) setModel(k key, f modelField, version string) error {
+	return o.changeDeployment(k, func(d *deployment, w *wish) (err error) {
+		w.Model, err = w.Model.with(f, version, &d.spec.Spec.Template)
+		return err
+	})
+}
+
+// putModelBack undoes setModel, unless somebody has set it since.
+func (o *Orchestrator) putModelBack(k key, data *modelData) error {
+	return o.changeDeployment(k, func(_ *deployment, w *wish) error {
+		if !w.Model.says(data.Field, data.Version) {
+			return errOverruled
+		}
+		w.Model = data.Was
+		return nil
+	})
+}
+
+func (o *Orchestrator) changeDeployment(k key, change func(*deployment, *wish) error) error {
 	o.apply.Lock()
 	defer o.apply.Unlock()
 	if o.ctx.Err() != nil {
@@ -32,7 +54,9 @@ func (o *Orchestrator) changeDeployment(k key, change func(*deployment, *wish)) 
 	}
 	o.mu.Unlock()
 	next := d.wish
-	change(d, &next)
+	if err := change(d, &next); err != nil {
+		return err
+	}
 	if err := o.store.saveWish(objectID{kindDeployment, k}, next); err != nil {
 		return fmt.Errorf("keep what was asked of %s: %w", k, err)
 	}

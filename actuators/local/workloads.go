@@ -2,8 +2,11 @@ package local
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 )
 
 // Workloads is what is to run: the objects of one or more files.
@@ -11,6 +14,8 @@ type Workloads struct {
 	Deployments []appsv1.Deployment
 	Services    []corev1.Service
 	Routes      []HTTPRoute
+	Workflows   []workflow.Template
+	CronJobs    []batchv1.CronJob
 
 	// where tells the place of an object's field; nil for objects made in Go.
 	where map[objectID]*source
@@ -80,6 +85,8 @@ const (
 	kindDeployment = "Deployment"
 	kindService    = "Service"
 	kindRoute      = "HTTPRoute"
+	kindWorkflow   = "WorkflowTemplate"
+	kindCronJob    = "CronJob"
 
 	defaultNamespace = "default"
 )

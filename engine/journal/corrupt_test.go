@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // filled is a closed journal with some pages of everything.
@@ -19,6 +21,9 @@ func filled(t *testing.T) string {
 	for i := range 10 {
 		require.NoError(t, j.RecordFiring(t.Context(), firingOf(fmt.Sprint("f-", i), day, 10)))
 		require.NoError(t, j.Intend(t.Context(), intent(fmt.Sprint("i-", i), i)))
+		put(t, j, "a/x", event("s", fmt.Sprint(i)))
+		send(t, j, event("s", fmt.Sprint(i)), peer)
+		require.NoError(t, j.SaveApproval(t.Context(), engine.ApprovalChange{Approval: approval(fmt.Sprint("p-", i))}))
 	}
 	require.NoError(t, j.Close())
 	return dir
@@ -62,7 +67,7 @@ func TestDamagedFileIsRefusedAndLeftAlone(t *testing.T) {
 			require.NoError(t, os.WriteFile(journalPath(dir)+"-wal", make([]byte, 4096), 0o600))
 		}, ErrCorrupt, "write-ahead log"},
 		"another program's": {statement(`PRAGMA application_id = 7`), ErrCorrupt, "some other program"},
-		"a newer schema":    {statement(fmt.Sprintf(`UPDATE meta SET value = %d WHERE key = 'schema'`, schemaVersion+1)), ErrSchema, "schema 3, this program knows 2"},
+		"a newer schema":    {statement(fmt.Sprintf(`UPDATE meta SET value = %d WHERE key = 'schema'`, schemaVersion+1)), ErrSchema, fmt.Sprintf("schema %d, this program knows %d", schemaVersion+1, schemaVersion)},
 		"no schema":         {statement(`DELETE FROM meta WHERE key = 'schema'`), ErrCorrupt, "does not say its schema"},
 		"a schema of words": {statement(`UPDATE meta SET value = 'new' WHERE key = 'schema'`), ErrCorrupt, `"new"`},
 		"no meta at all":    {statement(`DROP TABLE meta`), ErrCorrupt, "meta is missing"},
@@ -103,7 +108,15 @@ func TestFileDamagedWhileOpen(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 	_, err = j.Remember(t.Context(), "mlperf/planner", day)
 	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = j.Outbox(t.Context(), 1)
+	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = j.Letters(t.Context(), "", 1)
+	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = j.Approvals(t.Context(), "", day)
+	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorIs(t, j.Intend(t.Context(), intent("x", 1)), ErrCorrupt)
+	_, err = j.Post(t.Context(), postings([]string{"a/x"}, nil, event("s", "new")))
+	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorIs(t, j.Health(), ErrCorrupt)
 }
 

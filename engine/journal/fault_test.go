@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // squeeze bounds the file to what it has, and returns how to let go: SQLite then
@@ -39,6 +41,11 @@ func TestFullAndRecovered(t *testing.T) {
 		require.ErrorContains(t, err, j.path)
 		require.ErrorIs(t, j.Health(), ErrFull)
 	}
+	large := event("s", "large")
+	large.Data = strings.Repeat("x", 1<<20)
+	_, err := j.Post(t.Context(), postings([]string{"a/x"}, []engine.Destination{peer}, event("s", "1"), large))
+	require.ErrorIs(t, err, ErrFull)
+	require.NotErrorIs(t, err, engine.ErrFull, "the disk is full, the inbox is not")
 	require.Equal(t, before, rows(t, j), "nothing was written")
 	open, err := j.Open(t.Context(), "mlperf/planner")
 	require.NoError(t, err, "reading goes on")
@@ -47,6 +54,8 @@ func TestFullAndRecovered(t *testing.T) {
 	release()
 	require.NoError(t, j.RecordFiring(t.Context(), firingOf("f-0", day, 50)))
 	require.NoError(t, j.Health())
+	soundCounts(t, j)
+	require.Equal(t, 2, put(t, j, "a/x", event("s", "1"), large))
 	mu.Lock()
 	defer mu.Unlock()
 	require.Equal(t, 1, strings.Count(log.String(), "can't be written"), "said once: %s", log.String())

@@ -30,11 +30,13 @@ type firingBody struct {
 // firing is a record ready to be written: all that takes time is done.
 type firing struct {
 	engine.FiringRecord
-	body              []byte
-	admitted, refused int
-	decisions         []decision
-	documents         []packed
-	notes, intents    [][]byte
+	body           []byte
+	count          Verdicts
+	decisions      []decision
+	documents      []packed
+	notes, intents [][]byte
+	approvals      []approvalChange
+	postings       []posting
 }
 
 type decision struct {
@@ -50,8 +52,8 @@ func (j *Journal) RecordFiring(ctx context.Context, f engine.FiringRecord) error
 	if err != nil {
 		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
-	handled := j.opts.Clock.Now().UnixNano()
-	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, ready, handled) }); err != nil {
+	now := nanos(j.opts.Clock.Now())
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, ready, now) }); err != nil {
 		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
 	return nil
@@ -72,11 +74,7 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 	}
 	places := map[[sha256.Size]byte]int{}
 	for i, d := range f.Decisions {
-		if d.Verdict == engine.Admitted {
-			out.admitted++
-		} else {
-			out.refused++
-		}
+		out.count.add(d.Verdict)
 		if out.decisions[i], err = j.encodeDecision(out, places, d); err != nil {
 			return nil, fmt.Errorf("decision %d on %s: %w", i, d.Target, err)
 		}
@@ -91,7 +89,15 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 			return nil, fmt.Errorf("note of %s on %s: %w", n.Strategy, n.Target, err)
 		}
 	}
-	return out, nil
+	for _, c := range f.Approvals {
+		change, err := j.encodeApproval(c)
+		if err != nil {
+			return nil, fmt.Errorf("approval %s: %w", c.Approval.ID, err)
+		}
+		out.approvals = append(out.approvals, change)
+	}
+	out.postings, err = encodePostings(f.Postings)
+	return out, err
 }
 
 func (j *Journal) encodeDecision(f *firing, places map[[sha256.Size]byte]int, d engine.Decision) (decision, error) {
@@ -119,10 +125,10 @@ func (j *Journal) encodeDecision(f *firing, places map[[sha256.Size]byte]int, d 
 	return out, err
 }
 
-func (s *store) record(ctx context.Context, f *firing, handled int64) error {
+func (s *store) record(ctx context.Context, f *firing, now int64) error {
 	var seq int64
-	n, err := s.changed(ctx, `INSERT INTO firings (id, agent, at, admitted, refused, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		f.ID, f.Agent, nanos(f.At), f.admitted, f.refused, f.body)
+	n, err := s.changed(ctx, `INSERT INTO firings (id, agent, at, admitted, refused, unchanged, waiting, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		f.ID, f.Agent, nanos(f.At), f.count.Admitted, f.count.Refused, f.count.Unchanged, f.count.Waiting, f.body)
 	if err != nil {
 		return err
 	}
@@ -151,8 +157,16 @@ func (s *store) record(ctx context.Context, f *firing, handled int64) error {
 			return err
 		}
 	}
+	for _, c := range f.approvals {
+		if err := s.saveApproval(ctx, c); err != nil {
+			return fmt.Errorf("approval %s: %w", c.Approval.ID, err)
+		}
+	}
+	if _, err := s.post(ctx, f.postings, now, nil); err != nil {
+		return err
+	}
 	if e := f.Trigger.Event; e != nil {
-		return s.handled(ctx, f.Agent, *e, handled)
+		return s.handled(ctx, f.Agent, *e, now)
 	}
 	return nil
 }

@@ -61,6 +61,18 @@ func TestFiringIsWrittenWhole(t *testing.T) {
 	require.Empty(t, cmp.Diff(f.Notes, memory.Notes))
 }
 
+func TestVerdictsAreCounted(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	f := firingOf("f-1", day, 7)
+	for i, v := range []engine.Verdict{engine.Admitted, engine.Refused, engine.Unchanged, engine.Waiting, engine.Waiting, engine.Unchanged, engine.Waiting} {
+		f.Decisions[i].Verdict = v
+	}
+	require.NoError(t, j.RecordFiring(t.Context(), f))
+	got, err := reader(t, j).Firings(t.Context(), Filter{})
+	require.NoError(t, err)
+	require.Equal(t, Verdicts{Admitted: 1, Refused: 1, Unchanged: 2, Waiting: 3}, got[0].Verdicts)
+}
+
 func TestNotesKeepTheLastValue(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	for i, value := range []any{"first", []any{1.0, nil}, nil} {
@@ -77,24 +89,32 @@ func TestBadFiringLeavesNothing(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	require.NoError(t, j.RecordFiring(t.Context(), firingOf("taken", day, 1)))
 	for name, spoil := range map[string]func(*engine.FiringRecord){
-		"an id twice":              func(f *engine.FiringRecord) { f.ID = "taken" },
-		"no id":                    func(f *engine.FiringRecord) { f.ID = "" },
-		"no agent":                 func(f *engine.FiringRecord) { f.Agent = "" },
-		"a document that is cut":   func(f *engine.FiringRecord) { f.Decisions[1].Document = []byte(`{"a":`) },
-		"a parameter not in JSON":  func(f *engine.FiringRecord) { f.Decisions[1].With = map[string]any{"x": math.NaN()} },
-		"a note not in JSON":       func(f *engine.FiringRecord) { f.Notes[0].Value = func() {} },
-		"event data not in JSON":   func(f *engine.FiringRecord) { f.Trigger.Event.Data = make(chan int) },
-		"more decisions than fit":  func(f *engine.FiringRecord) { f.Decisions = make([]engine.Decision, 1<<decisionBits) },
-		"one firing in two agents": func(f *engine.FiringRecord) { f.ID, f.Agent = "taken", "other/agent" },
+		"an id twice":                 func(f *engine.FiringRecord) { f.ID = "taken" },
+		"no id":                       func(f *engine.FiringRecord) { f.ID = "" },
+		"no agent":                    func(f *engine.FiringRecord) { f.Agent = "" },
+		"a document that is cut":      func(f *engine.FiringRecord) { f.Decisions[1].Document = []byte(`{"a":`) },
+		"a parameter not in JSON":     func(f *engine.FiringRecord) { f.Decisions[1].With = map[string]any{"x": math.NaN()} },
+		"a note not in JSON":          func(f *engine.FiringRecord) { f.Notes[0].Value = func() {} },
+		"event data not in JSON":      func(f *engine.FiringRecord) { f.Trigger.Event.Data = make(chan int) },
+		"a posting without an id":     func(f *engine.FiringRecord) { f.Postings[0].Event.ID = "" },
+		"a posting not in JSON":       func(f *engine.FiringRecord) { f.Postings[0].Event.Data = math.Inf(1) },
+		"an approval without a state": func(f *engine.FiringRecord) { f.Approvals[0].Approval.State = "" },
+		"an approval too late":        func(f *engine.FiringRecord) { f.Approvals[0].From = engine.ApprovalApproved },
+		"more decisions than fit":     func(f *engine.FiringRecord) { f.Decisions = make([]engine.Decision, 1<<decisionBits) },
+		"one firing in two agents":    func(f *engine.FiringRecord) { f.ID, f.Agent = "taken", "other/agent" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := rows(t, j)
 			f := firingOf("new", day, 2)
 			f.Notes = []engine.Note{{Target: target(0), Strategy: "s", Value: 1.0}}
+			f.Intents = []engine.Intent{intent("f-intent", 1)}
 			f.Trigger.Event = &engine.Event{ID: "1", Source: "s"}
+			f.Postings = postings([]string{"a/x"}, []engine.Destination{{URL: "http://elsewhere"}}, event("s", "notice"))
+			f.Approvals = []engine.ApprovalChange{{Approval: approval("p-1")}}
 			spoil(&f)
 			require.Error(t, j.RecordFiring(t.Context(), f))
 			require.Equal(t, before, rows(t, j))
+			soundCounts(t, j)
 			require.NoError(t, j.Health(), "a caller's mistake is no illness")
 		})
 	}
@@ -148,50 +168,6 @@ func TestReadings(t *testing.T) {
 	got, err = open(t, dir, Options{}).LoadReadings(t.Context(), "a/b")
 	require.NoError(t, err)
 	require.Equal(t, `{"x":2}`, string(got))
-}
-
-func TestInbox(t *testing.T) {
-	dir := t.TempDir()
-	j := open(t, dir, Options{})
-	event := func(source, id string) engine.Event {
-		return engine.Event{ID: id, Source: source, Type: "dev.scanflow.retrain.requested", Time: day, Data: map[string]any{"runs": []any{1.0}}}
-	}
-	first, second, other := event("tracker", "1"), event("tracker", "2"), event("checker", "1")
-	for i, step := range []struct {
-		agent string
-		e     engine.Event
-		fresh bool
-	}{{"a/x", first, true}, {"a/x", second, true}, {"a/x", first, false}, {"a/x", other, true}, {"a/y", first, true}} {
-		fresh, err := j.Enqueue(t.Context(), step.agent, step.e)
-		require.NoError(t, err)
-		require.Equal(t, step.fresh, fresh, "step %d", i)
-	}
-	for _, bad := range []engine.Event{{ID: "1"}, {Source: "s"}, {ID: "1", Source: "s", Data: math.Inf(1)}} {
-		_, err := j.Enqueue(t.Context(), "a/x", bad)
-		require.Error(t, err)
-	}
-
-	handle := func(id string, e engine.Event) {
-		f := firingOf(id, day, 0)
-		f.Agent, f.Trigger = "a/x", engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e}
-		require.NoError(t, j.RecordFiring(t.Context(), f))
-	}
-	handle("f-1", first)
-	handle("f-2", event("unseen", "1")) // never went through the inbox
-
-	require.NoError(t, j.Close())
-	j = open(t, dir, Options{})
-	got, err := j.Inbox(t.Context(), "a/x", -1)
-	require.NoError(t, err)
-	require.Empty(t, cmp.Diff([]engine.Event{second, other}, got))
-	got, err = j.Inbox(t.Context(), "a/y", -1)
-	require.NoError(t, err)
-	require.Empty(t, cmp.Diff([]engine.Event{first}, got), "each agent handles for itself")
-	for _, e := range []engine.Event{first, event("unseen", "1")} {
-		fresh, err := j.Enqueue(t.Context(), "a/x", e)
-		require.NoError(t, err)
-		require.False(t, fresh, "handled once is handled")
-	}
 }
 
 func TestTimesAreKeptToTheNanosecond(t *testing.T) {

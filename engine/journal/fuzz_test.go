@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +27,29 @@ func FuzzDecisionID(f *testing.F) {
 		require.False(t, errors.As(err, &known), "%v", err)
 		_, err = r.Decisions(t.Context(), Filter{Target: id, Strategy: id, Agent: id})
 		require.NoError(t, err)
+	})
+}
+
+// FuzzLetterID reads ids as persons type them: one that is read names its number and no
+// other, and every number is read back in its own box alone.
+func FuzzLetterID(f *testing.F) {
+	for _, id := range []string{"in-1", "out-17", "in-", "out-0", "in--1", "in-+1", "out-18446744073709551615", "in-9223372036854775808", "in-007", "in-1\x00", "in-1 "} {
+		f.Add(id, int64(len(id)))
+	}
+	f.Fuzz(func(t *testing.T, id string, n int64) {
+		for prefix, other := range map[string]string{inPrefix: outPrefix, outPrefix: inPrefix} {
+			if seq, ok := letterNumber(prefix, id); ok {
+				require.Positive(t, seq)
+				require.Equal(t, letterID(prefix, seq), prefix+strings.TrimLeft(id[len(prefix):], "0"))
+			}
+			seq, ok := letterNumber(prefix, letterID(prefix, n))
+			require.Equal(t, n > 0, ok)
+			if ok {
+				require.Equal(t, n, seq)
+			}
+			_, ok = letterNumber(other, letterID(prefix, n))
+			require.False(t, ok)
+		}
 	})
 }
 

@@ -10,32 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Enqueue puts an event into an agent's inbox; see engine.Journal. The source and
-// id of a handled event are known for Options.MaxAge.
-func (j *Journal) Enqueue(ctx context.Context, agent string, e engine.Event) (bool, error) {
-	fail := func(err error) (bool, error) {
-		return false, fmt.Errorf("enqueue event %s of %s for %s: %w", e.ID, e.Source, agent, err)
-	}
-	if agent == "" || e.ID == "" || e.Source == "" {
-		return fail(errors.New("an event needs an agent, a source and an id"))
-	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return fail(err)
-	}
-	var n int64
-	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		var err error
-		n, err = s.changed(ctx, `INSERT INTO inbox (agent, source, id, body) VALUES (?, ?, ?, ?) ON CONFLICT (agent, source, id) DO NOTHING`,
-			agent, e.Source, e.ID, body)
-		return err
-	}); err != nil {
-		return fail(err)
-	}
-	return n == 1, nil
-}
-
-// Inbox returns the events that wait, oldest first; see engine.Journal.
+// Inbox returns the events that wait, oldest first; see engine.Mail. A limit below 0 is none.
 func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.Event, error) {
 	var events []engine.Event
 	err := j.each(ctx, func(rows *sql.Rows) error {
@@ -47,16 +22,52 @@ func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.
 		err := json.Unmarshal(body, &e)
 		events = append(events, e)
 		return err
-	}, `SELECT body FROM inbox WHERE agent = ? AND handled IS NULL ORDER BY seq LIMIT ?`, agent, limit)
+	}, `SELECT body FROM inbox WHERE agent = ? AND state = 'waiting' ORDER BY place LIMIT ?`, agent, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the inbox of %s: %w", agent, err)
 	}
 	return events, nil
 }
 
+// Bury makes a waiting event a dead letter; see engine.Mail. One that was handled or
+// buried before stays what it is; one that never was there is an ErrNotFound.
+func (j *Journal) Bury(ctx context.Context, agent string, e engine.Event, why string) error {
+	at := nanos(j.opts.Clock.Now())
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
+		n, err := s.changed(ctx, `UPDATE inbox SET state = 'dead', since = ?, why = ? WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`,
+			at, why, e.Source, e.ID, agent)
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			s.boxes.gone(agent, 1)
+			return nil
+		}
+		var state string
+		err = s.row(ctx, `SELECT state FROM inbox WHERE source = ? AND id = ? AND agent = ?`, []any{e.Source, e.ID, agent}, &state)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
+		return err
+	}); err != nil {
+		return fmt.Errorf("bury event %s of %s in the inbox of %s: %w", e.ID, e.Source, agent, err)
+	}
+	return nil
+}
+
 // handled keeps an event's name, so that it is not taken twice, and lets its body
-// go: the firing has it.
+// go: the firing has it. One that was handled before stays as it is.
 func (s *store) handled(ctx context.Context, agent string, e engine.Event, at int64) error {
-	return s.exec(ctx, `INSERT INTO inbox (agent, source, id, handled) VALUES (?, ?, ?, ?)
-		ON CONFLICT (agent, source, id) DO UPDATE SET handled = coalesce(handled, excluded.handled), body = NULL`, agent, e.Source, e.ID, at)
+	n, err := s.changed(ctx, `UPDATE inbox SET state = 'handled', since = ?, body = NULL WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`,
+		at, e.Source, e.ID, agent)
+	if err != nil || n == 1 {
+		s.boxes.gone(agent, n)
+		return err
+	}
+	// It was buried meanwhile, or handled, or never went through the inbox.
+	n, err = s.changed(ctx, `INSERT INTO inbox (seq, place, agent, source, id, state, since) VALUES (?1, ?1, ?, ?, ?, 'handled', ?)
+		ON CONFLICT (source, id, agent) DO UPDATE SET state = 'handled', since = excluded.since, body = NULL, why = '' WHERE state = 'dead'`,
+		s.boxes.next(), agent, e.Source, e.ID, at)
+	s.boxes.last += n
+	return err
 }

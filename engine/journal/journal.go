@@ -21,13 +21,16 @@ var _ engine.Journal = (*Journal)(nil)
 type Options struct {
 	Log   hclog.Logger
 	Clock engine.Clock
-	// MaxAge is how long firings, decisions, documents, concluded acts and the ids
-	// of handled events are kept; DefaultMaxAge.
+	// MaxAge is how long firings, decisions, documents, concluded acts, ended approvals,
+	// dead letters and the names of handled and delivered events are kept; DefaultMaxAge.
 	MaxAge time.Duration
 	// MaxBytes is the size of the file at which the oldest go before their time; DefaultMaxBytes.
 	MaxBytes int64
 	// PruneEvery is how often old rows are looked for; DefaultPruneEvery.
 	PruneEvery time.Duration
+	// InboxMost is how many events may wait in one agent's inbox, and OutboxMost how many
+	// deliveries in all; DefaultInboxMost, DefaultOutboxMost.
+	InboxMost, OutboxMost int
 	// Tolerant opens a journal whose disk is full or read-only too. Every call then
 	// fails with what Health says, until the disk can be written again; nobody needs
 	// to open it anew. Without it Open fails.
@@ -39,6 +42,8 @@ const (
 	DefaultMaxAge     = 7 * 24 * time.Hour
 	DefaultMaxBytes   = 1 << 30
 	DefaultPruneEvery = time.Minute
+	DefaultInboxMost  = 10_000
+	DefaultOutboxMost = 100_000
 )
 
 // Journal is an open journal. It is safe for concurrent use.
@@ -99,6 +104,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.PruneEvery <= 0 {
 		o.PruneEvery = DefaultPruneEvery
+	}
+	if o.InboxMost <= 0 {
+		o.InboxMost = DefaultInboxMost
+	}
+	if o.OutboxMost <= 0 {
+		o.OutboxMost = DefaultOutboxMost
 	}
 	return o
 }

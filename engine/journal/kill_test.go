@@ -22,11 +22,13 @@ import (
 //
 //	n ID      a firing id was given out
 //	i IDENT   an intent was written       c IDENT  and concluded
-//	e ID      an event came in            f ID     a firing that handled the event of its name
+//	e ID      an event was posted, to an inbox and to the outbox
+//	f ID      a firing that handled the event of its name was recorded: it asks a person, and says so by an event
+//	s ID      the event's delivery was settled
 func childWrites(dir string) error {
 	ctx := context.Background()
 	fmt.Println("start")
-	j, err := Open(ctx, dir, Options{MaxBytes: 1 << 40, MaxAge: 1 << 62})
+	j, err := Open(ctx, dir, unbounded)
 	if err != nil {
 		return err
 	}
@@ -52,12 +54,14 @@ func writeOnce(ctx context.Context, j *Journal) error {
 	fmt.Println("n", id)
 	const agent = "mlperf/planner"
 	e := engine.Event{ID: id, Source: "kill", Type: "x"}
-	if _, err := j.Enqueue(ctx, agent, e); err != nil {
+	if _, err := j.Post(ctx, postings([]string{agent}, []engine.Destination{peer}, e)); err != nil {
 		return err
 	}
 	fmt.Println("e", id)
 	f := firingOf(id, time.Now(), 2)
 	f.Trigger.Event = &e
+	f.Approvals = []engine.ApprovalChange{{Approval: approval(id)}}
+	f.Postings = postings([]string{"mlperf/notified"}, nil, engine.Event{ID: id, Source: "notice", Type: "x"})
 	for i, d := range f.Decisions {
 		in := intent(d.Identity, i)
 		in.Firing = id
@@ -70,6 +74,10 @@ func writeOnce(ctx context.Context, j *Journal) error {
 		return err
 	}
 	fmt.Println("f", id)
+	if err := settleOnce(ctx, j, id); err != nil {
+		return err
+	}
+	fmt.Println("s", id)
 	c := engine.Conclusion{Identity: f.Decisions[0].Identity, Outcome: engine.Outcome{Status: engine.Done}, At: time.Now()}
 	if err := j.Conclude(ctx, c); err != nil {
 		return err
@@ -77,6 +85,23 @@ func writeOnce(ctx context.Context, j *Journal) error {
 	fmt.Println("c", c.Identity)
 	return nil
 }
+
+// settleOnce delivers one event, found as a dispatcher finds it.
+func settleOnce(ctx context.Context, j *Journal, id string) error {
+	waiting, err := j.Outbox(ctx, -1)
+	if err != nil {
+		return err
+	}
+	for _, d := range waiting {
+		if d.Event.ID == id {
+			return j.Settle(ctx, []engine.Settlement{{ID: d.ID, State: engine.Delivered, At: time.Now()}})
+		}
+	}
+	return fmt.Errorf("the delivery of %s does not wait", id)
+}
+
+// unbounded keeps everything.
+var unbounded = Options{MaxBytes: 1 << 40, MaxAge: 1 << 62, InboxMost: 1 << 30, OutboxMost: 1 << 30}
 
 // acks is what the children said that they had written, over all kills.
 type acks struct {
@@ -151,7 +176,7 @@ func killAfter(t *testing.T, dir string, lines int, all *acks) {
 
 func verify(t *testing.T, dir string, all *acks) {
 	ctx := t.Context()
-	j, err := Open(ctx, dir, Options{MaxBytes: 1 << 40, MaxAge: 1 << 62})
+	j, err := Open(ctx, dir, unbounded)
 	require.NoError(t, err)
 	r := reader(t, j)
 	var sound string
@@ -191,6 +216,11 @@ func verify(t *testing.T, dir string, all *acks) {
 		require.True(t, waiting[id] || firings[id], "an event was lost")
 	}
 	require.EqualValues(t, 2*len(firings), rows(t, j)["decisions"], "a firing is written whole or not at all")
+	require.EqualValues(t, len(firings), rows(t, j)["approvals"], "with what it asks")
+	notices, err := j.Inbox(ctx, "mlperf/notified", -1)
+	require.NoError(t, err)
+	require.Len(t, notices, len(firings), "and what it says")
+	verifyOutbox(t, j, all, waiting, firings)
 	orphans, err := j.number(ctx, `SELECT count(*) FROM decisions WHERE document NOT IN (SELECT id FROM documents)`)
 	require.NoError(t, err)
 	require.Zero(t, orphans)
@@ -198,4 +228,26 @@ func verify(t *testing.T, dir string, all *acks) {
 	require.NoError(t, err)
 	require.NoError(t, all.add("n "+next))
 	require.NoError(t, errors.Join(j.Close()))
+}
+
+// verifyOutbox looks at the deliveries: each is there as the event is in the inbox, and
+// what was settled does not wait.
+func verifyOutbox(t *testing.T, j *Journal, all *acks, waiting, firings map[string]bool) {
+	ctx := t.Context()
+	require.Equal(t, rows(t, j)["outbox"], int64(len(waiting)+len(firings)), "an event is in all its boxes or in none")
+	deliveries, err := j.Outbox(ctx, -1)
+	require.NoError(t, err)
+	for _, d := range deliveries {
+		require.True(t, waiting[d.Event.ID] || firings[d.Event.ID])
+		require.False(t, all.got["s"][d.Event.ID], "what was settled waits again")
+	}
+	for id := range all.got["e"] {
+		fresh, err := j.Post(ctx, postings([]string{"mlperf/planner"}, []engine.Destination{peer}, engine.Event{ID: id, Source: "kill", Type: "x"}))
+		require.NoError(t, err)
+		require.Zero(t, fresh, "a redelivery was taken twice")
+	}
+	again, err := j.Outbox(ctx, -1)
+	require.NoError(t, err)
+	require.Len(t, again, len(deliveries))
+	soundCounts(t, j)
 }

@@ -53,7 +53,11 @@ func holder(f io.ReaderAt) int {
 	return pid
 }
 
-func (l *lock) release() error { return l.file.Close() }
+// release unlocks before it closes: a child that is just being started has the file
+// open too, until it is its own program.
+func (l *lock) release() error {
+	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
+}
 
 // held reports whether a daemon has the journal in dir open. It creates nothing.
 func held(dir string) bool {

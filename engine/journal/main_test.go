@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,12 +128,56 @@ func reader(t testing.TB, j *Journal) *Reader {
 func rows(t testing.TB, j *Journal) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
-	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "meta"} {
+	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "outbox", "approvals", "meta"} {
 		n, err := j.number(context.Background(), `SELECT count(*) FROM `+table)
 		require.NoError(t, err)
 		out[table] = n
 	}
 	return out
+}
+
+// put posts events to an agent, and returns how many were new there.
+func put(t testing.TB, j *Journal, agent string, events ...engine.Event) int {
+	t.Helper()
+	fresh, err := j.Post(context.Background(), postings([]string{agent}, nil, events...))
+	require.NoError(t, err)
+	return fresh
+}
+
+// postings are events that all go to the same.
+func postings(agents []string, to []engine.Destination, events ...engine.Event) []engine.Posting {
+	out := make([]engine.Posting, len(events))
+	for i, e := range events {
+		out[i] = engine.Posting{Event: e, Agents: agents, To: to}
+	}
+	return out
+}
+
+func event(source, id string) engine.Event {
+	return engine.Event{ID: id, Source: source, Type: "dev.scanflow.retrain.requested", Time: day, Data: map[string]any{"runs": []any{1.0}}, Hops: 1, Sender: "a/x"}
+}
+
+// handle records a firing of an agent that an event set off.
+func handle(t testing.TB, j *Journal, firing, agent string, e engine.Event) {
+	t.Helper()
+	f := firingOf(firing, day, 0)
+	f.Agent, f.Trigger = agent, engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e}
+	require.NoError(t, j.RecordFiring(context.Background(), f))
+}
+
+// soundCounts compares the counts that the writer keeps with the tables.
+func soundCounts(t require.TestingT, j *Journal) {
+	ctx := context.Background()
+	var kept, fresh boxes
+	require.NoError(t, j.writer.do(ctx, func(ctx context.Context, s *store) error {
+		kept = boxes{waiting: maps.Clone(s.boxes.waiting), last: s.boxes.last}
+		err := s.count(ctx)
+		fresh = s.boxes
+		s.boxes.last = kept.last
+		return err
+	}))
+	require.Equal(t, fresh.waiting, kept.waiting)
+	require.GreaterOrEqual(t, kept.last, fresh.last)
 }
 
 // listing is the files of a folder with their size and time of change.

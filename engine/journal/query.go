@@ -36,8 +36,28 @@ type Row struct {
 // Firing is a firing without its decisions, which it counts.
 type Firing struct {
 	engine.FiringRecord
-	Admitted int `json:"admitted"`
-	Refused  int `json:"refused"`
+	Verdicts
+}
+
+// Verdicts counts the decisions of a firing by what became of them.
+type Verdicts struct {
+	Admitted  int `json:"admitted"`
+	Refused   int `json:"refused"`
+	Unchanged int `json:"unchanged"`
+	Waiting   int `json:"waiting"` // for a person
+}
+
+func (v *Verdicts) add(verdict engine.Verdict) {
+	switch verdict {
+	case engine.Admitted:
+		v.Admitted++
+	case engine.Unchanged:
+		v.Unchanged++
+	case engine.Waiting:
+		v.Waiting++
+	default:
+		v.Refused++
+	}
 }
 
 // Decisions returns the decisions that a filter chooses, without their documents.
@@ -81,7 +101,7 @@ func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
 	w := where{}
 	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
 	var out []Firing
-	for row, err := range pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.body FROM firings f`, `f.seq`, w, scanFiring) {
+	for row, err := range pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.unchanged, f.waiting, f.body FROM firings f`, `f.seq`, w, scanFiring) {
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +148,7 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 	var seq, at int64
 	var out Firing
 	var raw []byte
-	if err := rows.Scan(&seq, &out.ID, &out.Agent, &at, &out.Admitted, &out.Refused, &raw); err != nil {
+	if err := rows.Scan(&seq, &out.ID, &out.Agent, &at, &out.Admitted, &out.Refused, &out.Unchanged, &out.Waiting, &raw); err != nil {
 		return 0, out, err
 	}
 	var f firingBody

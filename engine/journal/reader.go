@@ -91,7 +91,10 @@ type Stats struct {
 	Acts       int64 `json:"acts"`
 	OpenActs   int64 `json:"open_acts"`
 	Notes      int64 `json:"notes"`
-	Events     int64 `json:"events"` // waiting
+	Events     int64 `json:"events"`     // waiting in inboxes
+	Deliveries int64 `json:"deliveries"` // waiting in the outbox
+	Dead       int64 `json:"dead"`       // letters of both
+	Approvals  int64 `json:"approvals"`
 	UsedBytes  int64 `json:"used_bytes"`
 	FreeBytes  int64 `json:"free_bytes"` // in the file, to be used again
 	FileSchema int   `json:"schema"`
@@ -103,10 +106,11 @@ func (r *Reader) Stats(ctx context.Context) (Stats, error) {
 	var size, pages, free int64
 	err := r.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM firings), (SELECT count(*) FROM decisions), (SELECT count(*) FROM documents),
 		(SELECT count(*) FROM acts), (SELECT count(*) FROM acts WHERE status IS NULL), (SELECT count(*) FROM notes),
-		(SELECT count(*) FROM inbox WHERE handled IS NULL), (SELECT page_size FROM pragma_page_size),
+		(SELECT count(*) FROM inbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'waiting'),
+		(SELECT count(*) FROM inbox WHERE state = 'dead') + (SELECT count(*) FROM outbox WHERE state = 'dead'), (SELECT count(*) FROM approvals), (SELECT page_size FROM pragma_page_size),
 		(SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count),
 		(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema')`).
-		Scan(&s.Firings, &s.Decisions, &s.Documents, &s.Acts, &s.OpenActs, &s.Notes, &s.Events, &size, &pages, &free, &s.FileSchema)
+		Scan(&s.Firings, &s.Decisions, &s.Documents, &s.Acts, &s.OpenActs, &s.Notes, &s.Events, &s.Deliveries, &s.Dead, &s.Approvals, &size, &pages, &free, &s.FileSchema)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count the rows: %w", r.fault(err))
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // nobody is the user that the child becomes where the test runs as root, whom no
@@ -103,13 +105,17 @@ func readsOnly(ctx context.Context, dir string, dirMode, fileMode os.FileMode) e
 		return fmt.Errorf("open tolerantly: %w", err)
 	}
 	_, rerr := j.NextFiring(ctx)
-	if err := errors.Join(expect("health", j.Health(), ErrReadOnly), expect("next", rerr, ErrReadOnly)); err != nil {
+	_, perr := j.Post(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
+	if err := errors.Join(expect("health", j.Health(), ErrReadOnly), expect("next", rerr, ErrReadOnly), expect("post", perr, ErrReadOnly),
+		expect("settle", j.Settle(ctx, []engine.Settlement{{ID: "out-1", State: engine.Delivered}}), ErrReadOnly),
+		expect("approve", j.SaveApproval(ctx, engine.ApprovalChange{Approval: approval("p")}), ErrReadOnly)); err != nil {
 		return err
 	}
 	if err := chmodAll(dir, 0o700, 0o600); err != nil {
 		return err
 	}
-	if err := errors.Join(j.Intend(ctx, intent("a", 1)), j.Health(), j.Close()); err != nil {
+	_, perr = j.Post(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
+	if err := errors.Join(j.Intend(ctx, intent("a", 1)), perr, j.Health(), j.Close()); err != nil {
 		return fmt.Errorf("writable again: %w", err)
 	}
 	return nil

@@ -51,8 +51,11 @@ func (j *Journal) Prune(ctx context.Context) error {
 	if _, err := j.pruneBefore(ctx, cutoff); err != nil {
 		return err
 	}
-	if err := j.drop(ctx, `DELETE FROM inbox WHERE seq IN (SELECT seq FROM inbox WHERE handled < ? LIMIT ?)`, cutoff); err != nil {
-		return fmt.Errorf("delete handled events: %w", err)
+	if err := j.pruneMail(ctx, cutoff); err != nil {
+		return fmt.Errorf("delete events that came to their end: %w", err)
+	}
+	if err := j.drop(ctx, `DELETE FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended < ? LIMIT ?)`, cutoff); err != nil {
+		return fmt.Errorf("delete ended approvals: %w", err)
 	}
 	if err := j.pruneToSize(ctx); err != nil {
 		return err
@@ -60,10 +63,24 @@ func (j *Journal) Prune(ctx context.Context) error {
 	return j.shrink(ctx)
 }
 
+// pruneMail deletes what was handled, delivered, dropped or died before a time. What
+// waits stays.
+func (j *Journal) pruneMail(ctx context.Context, cutoff int64) error {
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.saveNumber(ctx) }); err != nil {
+		return err
+	}
+	for _, box := range []string{"inbox", "outbox"} {
+		if err := j.drop(ctx, `DELETE FROM `+box+` WHERE seq IN (SELECT seq FROM `+box+` WHERE state <> 'waiting' AND since < ? LIMIT ?)`, cutoff); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // oldest is the time up to which the firings and their decisions are one chunk of
 // rows, or else that of the oldest firing.
 const oldest = `SELECT coalesce(max(CASE WHEN n <= ?1 THEN at END), min(at)) FROM (
-	SELECT at, sum(1 + admitted + refused) OVER (ORDER BY at, seq) AS n FROM (SELECT * FROM firings ORDER BY at LIMIT ?1))`
+	SELECT at, sum(1 + admitted + refused + unchanged + waiting) OVER (ORDER BY at, seq) AS n FROM (SELECT * FROM firings ORDER BY at LIMIT ?1))`
 
 // pruneToSize moves the cutoff on, a few firings at a time, until a tenth of
 // MaxBytes is free.

@@ -22,8 +22,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	shared.Decisions[0].Document = old.Decisions[0].Document
 	old.Notes = []engine.Note{{Target: target(1), Strategy: "s", Value: "kept"}}
 	old.Trigger.Event = &engine.Event{ID: "handled", Source: "s"}
-	_, err := j.Enqueue(t.Context(), old.Agent, engine.Event{ID: "waits", Source: "s"})
-	require.NoError(t, err)
+	put(t, j, old.Agent, engine.Event{ID: "waits", Source: "s"})
 	require.NoError(t, j.RecordFiring(t.Context(), old))
 	require.NoError(t, j.RecordFiring(t.Context(), shared))
 	require.NoError(t, j.SaveReadings(t.Context(), old.Agent, []byte("{}")))
@@ -44,7 +43,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	pass(t, clock, 2*time.Hour)
 	eventually(t, func() bool { return rows(t, j)["inbox"] == 1 }) // the last thing that goes
 	require.Equal(t, map[string]int64{
-		"firings": 1, "decisions": 2, "documents": 2, "acts": 2, "notes": 1, "readings": 1, "inbox": 1, "meta": before["meta"],
+		"firings": 1, "decisions": 2, "documents": 2, "acts": 2, "notes": 1, "readings": 1, "inbox": 1, "outbox": 0, "approvals": 0, "meta": before["meta"],
 	}, rows(t, j))
 	got, err := reader(t, j).Decisions(t.Context(), Filter{})
 	require.NoError(t, err)
@@ -66,7 +65,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	eventually(t, func() bool { return rows(t, j)["firings"] == 0 })
 	require.NoError(t, j.Prune(t.Context()))
 	require.Equal(t, map[string]int64{
-		"firings": 0, "decisions": 0, "documents": 0, "acts": 2, "notes": 1, "readings": 1, "inbox": 1, "meta": before["meta"],
+		"firings": 0, "decisions": 0, "documents": 0, "acts": 2, "notes": 1, "readings": 1, "inbox": 1, "outbox": 0, "approvals": 0, "meta": before["meta"],
 	}, rows(t, j))
 }
 

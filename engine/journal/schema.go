@@ -12,7 +12,7 @@ import (
 
 // schemaVersion is the newest schema that this program knows. A change of the
 // tables adds a step to migrations.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // applicationID marks the file as a journal of Scanflow ("SFJ1").
 const applicationID = 0x53464a31
@@ -58,6 +58,36 @@ var migrations = [schemaVersion][]string{{
 	`ALTER TABLE acts ADD COLUMN applied INTEGER NOT NULL DEFAULT 0`,
 	`UPDATE acts SET applied = 1 WHERE status = 'done'`,
 	`CREATE INDEX acts_applied ON acts (agent, namespace, name, kind, verb) WHERE applied = 1`,
+}, {
+	// What was neither admitted nor refused; before, it was counted as refused.
+	`ALTER TABLE firings ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE firings ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0`,
+
+	// An event in a box waits, or came to an end: handled, delivered, unwanted or dead. Since is when it came to its
+	// state, and place its order among those that wait. Only what waits or is dead has a body.
+	`ALTER TABLE inbox RENAME TO inbox_2`,
+	`CREATE TABLE inbox (seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, agent TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL,
+		state TEXT NOT NULL, since INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '', body BLOB, UNIQUE (source, id, agent))`,
+	// When an event came was not kept: its own time, in whole seconds, has its place.
+	`INSERT INTO inbox (seq, place, agent, source, id, state, since, body) SELECT seq, seq, agent, source, id,
+		CASE WHEN handled IS NULL THEN 'waiting' ELSE 'handled' END,
+		coalesce(handled, min(max(unixepoch(json_extract(CAST(body AS TEXT), '$.time')), 0), 9000000000) * 1000000000, 0), body FROM inbox_2`,
+	`DROP TABLE inbox_2`,
+	`CREATE INDEX inbox_waiting ON inbox (agent, place) WHERE state = 'waiting'`,
+	`CREATE INDEX inbox_dead ON inbox (since) WHERE state = 'dead'`,
+	`CREATE INDEX inbox_ended ON inbox (since) WHERE state <> 'waiting'`,
+
+	`CREATE TABLE outbox (seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, url TEXT NOT NULL, agent TEXT NOT NULL, source TEXT NOT NULL,
+		id TEXT NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '', body BLOB, UNIQUE (source, id, url, agent))`,
+	`CREATE INDEX outbox_waiting ON outbox (url, agent, source, place) WHERE state = 'waiting'`,
+	`CREATE INDEX outbox_dead ON outbox (since) WHERE state = 'dead'`,
+	`CREATE INDEX outbox_ended ON outbox (since) WHERE state <> 'waiting'`,
+
+	`INSERT INTO meta VALUES ('mail', '0')`, // new events have numbers above this
+
+	`CREATE TABLE approvals (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, state TEXT NOT NULL, ended INTEGER, body BLOB NOT NULL)`,
+	`CREATE INDEX approvals_open ON approvals (seq) WHERE ended IS NULL`,
+	`CREATE INDEX approvals_ended ON approvals (ended) WHERE ended IS NOT NULL`,
 }}
 
 // queryer is a *sql.DB or a *sql.Conn.

@@ -29,6 +29,7 @@ type store struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	boxes boxes
 	info  os.FileInfo
 }
 
@@ -97,6 +98,9 @@ func (s *store) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.count(ctx); err != nil {
 		return err
 	}
 	if s.info, err = os.Stat(s.path); err != nil {

@@ -242,13 +242,17 @@ func (s *store) transact(ctx context.Context, batch []*write) (errs []error, err
 	defer func() {
 		if err != nil { // SQLite may have rolled back by itself
 			_, _ = s.conn.ExecContext(ctx, `ROLLBACK`)
+			s.boxes.rewind(0)
+			return
 		}
+		s.boxes.keep()
 	}()
 	if len(batch) == 1 { // needs no savepoint
 		if own := batch[0].run(ctx, s); own != nil {
 			if f := fault(s.path, own); f != nil {
 				return nil, f
 			}
+			s.boxes.rewind(0)
 			return []error{own}, s.exec(ctx, `ROLLBACK`)
 		}
 		return []error{nil}, s.exec(ctx, `COMMIT`)
@@ -270,6 +274,7 @@ func (s *store) separately(ctx context.Context, wr *write) (own, err error) {
 	if err := s.exec(ctx, `SAVEPOINT one`); err != nil {
 		return nil, err
 	}
+	mark := s.boxes.mark()
 	if own = wr.run(ctx, s); own != nil {
 		if f := fault(s.path, own); f != nil {
 			return nil, f
@@ -277,6 +282,7 @@ func (s *store) separately(ctx context.Context, wr *write) (own, err error) {
 		if err := s.exec(ctx, `ROLLBACK TO one`); err != nil {
 			return nil, err
 		}
+		s.boxes.rewind(mark)
 	}
 	return own, s.exec(ctx, `RELEASE one`)
 }

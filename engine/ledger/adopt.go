@@ -42,12 +42,8 @@ func (l *Ledger) moveIn(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for k, n := range other.notes {
-		if mine, have := l.state.notes[k]; have && mine.At >= n.At {
-			delete(other.notes, k)
-		}
-	}
-	records, err := other.fold(l.o.SegmentBytes)
+	other.without(l.state)
+	records, err := fold(other.items(), l.o.SegmentBytes)
 	if err != nil {
 		return err
 	}
@@ -61,6 +57,24 @@ func (l *Ledger) moveIn(ctx context.Context, name string) error {
 		}
 		l.state.take(b)
 	}
-	l.o.Log.Info("took over the ledger of a shard that is no more", "ledger", l.o.Name, "from", name, "acts", len(other.acts), "events", len(other.waiting))
+	l.o.Log.Info("took over the ledger of a shard that is no more", "ledger", l.o.Name, "from", name, "acts", len(other.acts), "letters", len(other.mail.letters), "approvals", len(other.approvals))
 	return nil
+}
+
+// without leaves out what the log that takes this one over knows better. What was
+// handled or delivered here is not to be done again there, and stays.
+func (s *state) without(mine *state) {
+	for k, n := range s.notes {
+		if its, have := mine.notes[k]; have && its.At >= n.At {
+			delete(s.notes, k)
+		}
+	}
+	for k, l := range s.mail.letters {
+		if mine.mail.known(k) && l.fate != took {
+			s.mail.forget(l)
+		}
+	}
+	for id := range mine.approvals {
+		delete(s.approvals, id)
+	}
 }

@@ -12,12 +12,13 @@ import (
 )
 
 var (
-	// ErrTooLarge: a firing or an event does not fit into one object. Nothing was written.
+	// ErrTooLarge: a firing, an approval, or what was posted at once does not fit into one object. Nothing was written.
 	ErrTooLarge = errors.New("too large for one object of the cluster")
 	// ErrUnknown: the answer to the write was lost, and it could not be read back. If
-	// it landed, it is taken back.
+	// it landed, it is taken back, but for events that were posted, and letters that were
+	// sent again.
 	ErrUnknown = errors.New("not known whether it was written")
-	// ErrNotFound: there is no such intent.
+	// ErrNotFound: there is no such intent, or no such event.
 	ErrNotFound = errors.New("not found")
 	// ErrClosed: the ledger was closed.
 	ErrClosed = errors.New("the ledger is closed")

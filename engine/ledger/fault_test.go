@@ -39,8 +39,8 @@ func TestAnAnswerIsLost(t *testing.T) {
 			ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), Patience: time.Second}
 			l := begin(t, o)
 			e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-			_, err := l.Enqueue(ctx, agent, e)
-			require.NoError(t, err)
+			posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+			require.NoError(t, l.SaveApproval(ctx, change("", approved, "q1")))
 
 			cut := false
 			f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -58,7 +58,10 @@ func TestAnAnswerIsLost(t *testing.T) {
 			})
 			one := firing("f1", "a")
 			one.Trigger.Event, one.Notes = &e, []engine.Note{{Target: one.Intents[0].Target, Strategy: "s", Value: 1.0}}
-			err = l.RecordFiring(ctx, one)
+			one.Approvals = []engine.ApprovalChange{change(approved, used, "q1"), change("", waiting, "q2")}
+			one.Postings = []engine.Posting{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a")}}
+			before := leaf(t, l)
+			err := l.RecordFiring(ctx, one)
 			f.set(nil)
 
 			want := picture{Open: []string{"a", "b"}, Acts: map[string]engine.Status{"a": engine.Running, "b": engine.Running}, Notes: one.Notes}
@@ -74,8 +77,17 @@ func TestAnAnswerIsLost(t *testing.T) {
 			}
 			require.NoError(t, l.RecordFiring(ctx, firing("f2", "b")))
 			same(t, want, look(t, l))
+			after := leaf(t, l)
+			if p.readable {
+				require.Equal(t, map[string][]string{"inbox": {executor + " notice"}, "outbox": {"https://a notice"}}, after.boxes())
+				same(t, []engine.Approval{question("q1", used), question("q2", waiting)}, after.Approvals)
+			} else {
+				same(t, before, after)
+			}
 			closed(t, l)
-			same(t, want, look(t, begin(t, o)))
+			l = begin(t, o)
+			same(t, want, look(t, l))
+			same(t, after, leaf(t, l))
 		})
 	}
 }
@@ -88,9 +100,9 @@ func TestAWriteLandsLate(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), Patience: time.Second}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	_, err := l.Enqueue(ctx, agent, e)
-	require.NoError(t, err)
+	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
 
+	var err error
 	var land func() error
 	f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		if isAppend(r) && land == nil {
@@ -130,8 +142,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	_, err := l.Enqueue(ctx, agent, e)
-	require.NoError(t, err)
+	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
 
 	arrived, release := make(chan struct{}), make(chan struct{})
 	f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -149,7 +160,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 	<-arrived
 	waits, stopWaiting := context.WithCancel(ctx)
 	stopWaiting()
-	err = l.RecordFiring(waits, firing("f2", "b"))
+	err := l.RecordFiring(waits, firing("f2", "b"))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ErrUnknown)
 	giveUp()
@@ -163,6 +174,49 @@ func TestTheCallerGivesUp(t *testing.T) {
 	same(t, want, look(t, begin(t, o)))
 }
 
+// TestTheAnswerToAPersonIsLost, to one who approves and to one who hands an event over,
+// and could not be read back.
+func TestTheAnswerToAPersonIsLost(t *testing.T) {
+	for name, landed := range map[string]bool{"landed": true, "not sent": false} {
+		t.Run(name, func(t *testing.T) {
+			c := shared(t)
+			client, f := connect(t, c)
+			ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), Patience: time.Second}
+			l := begin(t, o)
+			require.NoError(t, l.SaveApproval(ctx, change("", waiting, "q1")))
+			lose := func(do func() error) {
+				cut := false
+				f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+					if isAppend(r) && !cut && landed {
+						cut = true
+						return swallow(r, next)
+					}
+					return nil, errCut
+				})
+				require.ErrorIs(t, do(), ErrUnknown)
+				f.set(nil)
+			}
+			lose(func() error { return l.SaveApproval(ctx, change(waiting, approved, "q1")) })
+			require.NoError(t, l.RecordFiring(ctx, firing("f1", "a")))
+			same(t, []engine.Approval{question("q1", waiting)}, leaf(t, l).Approvals)
+			require.NoError(t, l.SaveApproval(ctx, change(waiting, denied, "q1")))
+
+			post := []engine.Posting{{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")}}
+			lose(func() error { _, err := l.Post(ctx, post); return err })
+			require.NoError(t, l.RecordFiring(ctx, firing("f2", "b")))
+			require.Equal(t, landed, len(leaf(t, l).Letters) == 2, "what landed is not thrown away")
+			fresh, err := l.Post(ctx, post)
+			require.NoError(t, err)
+			require.Equal(t, landed, fresh == 0)
+			want := leaf(t, l)
+			require.Len(t, want.Letters, 2)
+			same(t, []engine.Approval{question("q1", denied)}, want.Approvals)
+			crash(l)
+			same(t, want, leaf(t, begin(t, o)))
+		})
+	}
+}
+
 // TestTheAPIServerIsAway stops it, and starts it again.
 func TestTheAPIServerIsAway(t *testing.T) {
 	c := testcluster.New(t)
@@ -170,15 +224,20 @@ func TestTheAPIServerIsAway(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), Patience: 2 * time.Second}
 	l := begin(t, o)
 	require.NoError(t, l.RecordFiring(ctx, firing("f1", "a", "b")))
+	posted(t, l, engine.Posting{Event: asked("e1"), To: to("https://a")})
+	delivery := deliveries(t, l)["https://a e1"]
 	c.StopAPIServer(t)
-	require.Error(t, l.RecordFiring(ctx, firing("f2", "c")))
 	require.NoError(t, l.Conclude(ctx, done("a")), "it waits here")
+	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: delivery, State: engine.Delivered, At: day}}), "it does too")
+	require.Error(t, l.RecordFiring(ctx, firing("f2", "c")))
 	require.NoError(t, l.RecordFiring(ctx, firing("quiet")), "it has nothing for the cluster")
 	c.StartAPIServer(t)
 	require.Eventually(t, func() bool { return l.RecordFiring(ctx, firing("f3", "d")) == nil }, 20*time.Second, 100*time.Millisecond)
 	closed(t, l)
 	want := picture{Open: []string{"b", "d"}, Acts: map[string]engine.Status{"a": engine.Done, "b": engine.Running, "d": engine.Running}}
-	same(t, want, look(t, begin(t, o)))
+	l = begin(t, o)
+	same(t, want, look(t, l))
+	require.Empty(t, leaf(t, l))
 }
 
 // TestCompactionIsCutOff cuts the connection for good before and after each of a
@@ -194,7 +253,10 @@ func TestCompactionIsCutOff(t *testing.T) {
 				want := picture{Acts: map[string]engine.Status{}}
 				write := func(ctx context.Context, i int) error {
 					id := fmt.Sprintf("f%02d", i)
-					err := l.RecordFiring(ctx, firing(id, id+"-0", id+"-1", id+"-2"))
+					one := firing(id, id+"-0", id+"-1", id+"-2")
+					one.Approvals = []engine.ApprovalChange{change("", waiting, id)}
+					one.Postings = []engine.Posting{{Event: asked(id), To: to("https://a")}}
+					err := l.RecordFiring(ctx, one)
 					if err == nil {
 						for n := range 3 {
 							want.Open = append(want.Open, fmt.Sprint(id, "-", n))
@@ -244,6 +306,13 @@ func TestCompactionIsCutOff(t *testing.T) {
 				}
 				same(t, want, got)
 				require.Zero(t, len(got.Acts)%3)
+				mail := leaf(t, l)
+				require.Len(t, mail.Outbox, len(got.Acts)/3)
+				require.Len(t, mail.Approvals, len(got.Acts)/3)
+				for n, a := range mail.Approvals {
+					require.Equal(t, a.ID, mail.Outbox[n].Event.ID)
+					require.Contains(t, got.Acts, a.ID+"-0")
+				}
 				names, err := l.store.segments(ctx, l.o.Name)
 				require.NoError(t, err)
 				require.ElementsMatch(t, l.head.spec.Segments, names, "litter stayed behind")

@@ -23,18 +23,23 @@ func (l *Ledger) LoadReadings(ctx context.Context, agent string) ([]byte, error)
 	return l.o.History.LoadReadings(ctx, agent)
 }
 
-// RecordFiring writes a firing's intents, its notes and the event that it handled
-// to the cluster, in one record, and then the whole firing to the history. One that
-// has none of the three asks nothing of the cluster.
+// RecordFiring writes a firing's intents, its notes, the event that it handled, its
+// postings and its changes of approvals to the cluster, in one record, and then the
+// firing to the history. One that has none of them asks nothing of the cluster.
 //
 // An error means that nothing may be done: ErrTooLarge, a kube.ErrDeposed,
-// ErrUnknown, or what the API server or the history said. What landed all the same
-// is taken back: its intents are concluded as abandoned, its notes are those of
-// before, and its event waits in the inbox.
+// ErrUnknown, an engine.ErrApprovalState, or what the API server or the history said.
+// What landed all the same is taken back: its intents are concluded as abandoned, its
+// notes and approvals are those of before, its event waits in the inbox, and what it
+// posted is gone, unless it was delivered or decided meanwhile.
 func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
 	fail := func(err error) error { return fmt.Errorf("record a firing of %s: %w", f.Agent, err) }
-	b, err := batchOf(&f)
+	b, err := batchOf(&f, l.stamp())
 	if err != nil {
+		return fail(err)
+	}
+	changes := f.Approvals
+	if f, err = l.forHistory(ctx, f); err != nil {
 		return fail(err)
 	}
 	if h, can := l.o.History.(interface{ Health() error }); can {
@@ -42,7 +47,7 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 			return fail(err)
 		}
 	}
-	if b == nil {
+	if b.empty() {
 		l.mu.Lock()
 		err := l.usable()
 		l.mu.Unlock()
@@ -55,6 +60,7 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 	if err != nil {
 		return fail(err)
 	}
+	o.from = expected(changes)
 	if _, err := l.do(ctx, o); err != nil {
 		return fail(err)
 	}
@@ -68,9 +74,12 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 	return nil
 }
 
-// batchOf is nil for a quiet firing.
-func batchOf(f *engine.FiringRecord) (*batch, error) {
-	b := &batch{}
+// batchOf is empty for a quiet firing.
+func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
+	if err := errors.Join(checkPostings(f.Postings), checkApprovals(f.Approvals)); err != nil {
+		return nil, err
+	}
+	b := &batch{Events: eventsOf(f.Postings, s), Approvals: approvalsOf(f.Approvals, s)}
 	for _, in := range f.Intents {
 		if in.Identity == "" || in.Agent == "" {
 			return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
@@ -88,10 +97,7 @@ func batchOf(f *engine.FiringRecord) (*batch, error) {
 		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), n.Strategy, value, nanos(f.At)})
 	}
 	if e := f.Trigger.Event; e != nil {
-		b.Handled = []handled{{eventKey{f.Agent, e.Source, e.ID}, nanos(f.At)}}
-	}
-	if len(b.Acts)+len(b.Notes)+len(b.Handled) == 0 {
-		return nil, nil
+		b.Handled = []handled{{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}}
 	}
 	return b, nil
 }
@@ -140,7 +146,7 @@ func (l *Ledger) conclude(c engine.Conclusion) (in engine.Intent, local bool, er
 	if e.open() {
 		own := conclusion{c.Identity, c.Outcome.Status, shorten(c.Outcome.Detail), c.Outcome.Applied, nanos(c.At)}
 		l.state.conclude(own)
-		l.conclusions = append(l.conclusions, own)
+		l.said.conclusions = append(l.said.conclusions, own)
 		signal(l.wake)
 	}
 	return in, local, nil
@@ -162,6 +168,9 @@ func (l *Ledger) inHistory(identities ...string) {
 func (l *Ledger) Open(_ context.Context, agent string) ([]engine.Intent, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.fallen != nil {
+		return nil, fmt.Errorf("read the open intents of %s: %w", agent, l.fallen)
+	}
 	return l.state.open(agent), nil
 }
 
@@ -170,36 +179,12 @@ func (l *Ledger) Open(_ context.Context, agent string) ([]engine.Intent, error) 
 func (l *Ledger) Remember(_ context.Context, agent string, since time.Time) (engine.Recollection, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.fallen != nil {
+		return engine.Recollection{}, fmt.Errorf("read the memory of %s: %w", agent, l.fallen)
+	}
 	r, err := l.state.remember(agent, since)
 	if err != nil {
 		return r, fmt.Errorf("read the memory of %s: %w", agent, err)
 	}
 	return r, nil
-}
-
-// Enqueue puts an event into the cluster's inbox. The names of handled events are
-// known for 24 hours, and 10,000 of them.
-func (l *Ledger) Enqueue(ctx context.Context, agent string, e engine.Event) (bool, error) {
-	fail := func(err error) (bool, error) {
-		return false, fmt.Errorf("enqueue event %s of %s for %s: %w", e.ID, e.Source, agent, err)
-	}
-	if agent == "" || e.ID == "" || e.Source == "" {
-		return fail(errors.New("an event needs an agent, a source and an id"))
-	}
-	o, err := l.newOp(&batch{Events: []event{{agent, e}}})
-	if err != nil {
-		return fail(err)
-	}
-	fresh, err := l.do(ctx, o)
-	if err != nil {
-		return fail(err)
-	}
-	return fresh, nil
-}
-
-// Inbox returns the events that wait, in the order in which they came.
-func (l *Ledger) Inbox(_ context.Context, agent string, limit int) ([]engine.Event, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.state.inbox(agent, limit), nil
 }

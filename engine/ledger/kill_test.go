@@ -3,6 +3,7 @@ package ledger
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -21,14 +22,19 @@ import (
 
 // killed are the options of a log that compacts all the time.
 func killed(client *kube.Client, namespace string) Options {
-	return Options{Client: client, Namespace: namespace, Name: "killed-0", SegmentBytes: 2048, CompactAfter: 2, Gather: 10 * time.Millisecond, Clock: engine.WallClock{}}
+	return Options{Client: client, Namespace: namespace, Name: "killed-0", SegmentBytes: 2048, CompactAfter: 2, Gather: 10 * time.Millisecond, OutboxMost: 1_000_000, Clock: engine.WallClock{}}
 }
 
 // childWrites writes for ever from many goroutines, and prints a line for each write
 // once it returned:
 //
-//	e ID   an event came in     f ID   a firing that handled it, with the intents ID-0, ID-1
+//	e ID   an event came in, and waits for https://a
+//	f ID   a firing handled it, with the intents ID-0 and ID-1, asked for ID, and posted a notice
 //	c ID   the first of them was concluded, which may be lost
+//	s ID   from now on the delivery may be settled
+//	r ID   the notice died, and was sent again
+//	P ID   from now on it may be approved     p ID   it is
+//	U ID   from now on that may be used       u ID   a firing used it
 func childWrites(kubeconfig, namespace, dir string) error {
 	ctx := context.Background()
 	client, err := kube.New(kube.Options{Kubeconfig: kubeconfig})
@@ -66,7 +72,7 @@ func writeOnce(ctx context.Context, l *Ledger) error {
 		return err
 	}
 	e := engine.Event{ID: id, Source: "kill", Type: "x"}
-	if _, err := l.Enqueue(ctx, agent, e); err != nil {
+	if _, err := l.Post(ctx, []engine.Posting{{Event: e, Agents: []string{agent}, To: to("https://a")}}); err != nil {
 		return err
 	}
 	fmt.Println("e", id)
@@ -75,6 +81,8 @@ func writeOnce(ctx context.Context, l *Ledger) error {
 	for i := range f.Intents {
 		f.Intents[i].At, f.Intents[i].Firing = f.At, id
 	}
+	f.Approvals = []engine.ApprovalChange{asking("", waiting, id)}
+	f.Postings = []engine.Posting{{Event: notice(id), To: to("https://n")}}
 	if err := l.RecordFiring(ctx, f); err != nil {
 		return err
 	}
@@ -85,6 +93,53 @@ func writeOnce(ctx context.Context, l *Ledger) error {
 		return err
 	}
 	fmt.Println("c", id)
+	return errors.Join(writeMail(ctx, l, e, id), writeApproval(ctx, l, id))
+}
+
+func notice(id string) engine.Event { return engine.Event{ID: "n-" + id, Source: "kill", Type: "x"} }
+
+func killKey(url, id string) *eventKey {
+	return &eventKey{Agent: agent, URL: url, Source: "kill", ID: id}
+}
+
+func writeMail(ctx context.Context, l *Ledger, e engine.Event, id string) error {
+	fmt.Println("s", id)
+	dead := killKey("https://n", notice(id).ID).letterID()
+	if err := l.Settle(ctx, []engine.Settlement{
+		{ID: killKey("https://a", e.ID).letterID(), State: engine.Delivered, At: time.Now()},
+		{ID: dead, State: engine.Undeliverable, At: time.Now()},
+	}); err != nil {
+		return err
+	}
+	found, err := l.Resend(ctx, []string{dead})
+	if err != nil || len(found) != 1 {
+		return errors.Join(err, fmt.Errorf("the dead letter was not found"))
+	}
+	fmt.Println("r", id)
+	return nil
+}
+
+func asking(from, state engine.ApprovalState, id string) engine.ApprovalChange {
+	a := engine.Approval{ID: id, Agent: agent, Asked: time.Now(), State: state}
+	if state.Ended() {
+		a.Ended = time.Now()
+	}
+	return engine.ApprovalChange{Approval: a, From: from}
+}
+
+func writeApproval(ctx context.Context, l *Ledger, id string) error {
+	fmt.Println("P", id)
+	if err := l.SaveApproval(ctx, asking(waiting, approved, id)); err != nil {
+		return err
+	}
+	fmt.Println("p", id)
+	fmt.Println("U", id)
+	f := firing(id+"-used", id+"-2")
+	f.Intents[0].At, f.Approvals = time.Now(), []engine.ApprovalChange{asking(approved, used, id)}
+	if err := l.RecordFiring(ctx, f); err != nil {
+		return err
+	}
+	fmt.Println("u", id)
 	return nil
 }
 
@@ -97,38 +152,87 @@ func TestKilled(t *testing.T) {
 	c := shared(t)
 	namespace := c.Namespace(t)
 	random := rand.New(rand.NewPCG(42, 0))
-	acknowledged := map[string][]string{}
+	said := map[string]map[string]bool{}
 	for range kills {
-		for _, line := range killAfter(t, c.Kubeconfig(), namespace, 1+random.IntN(300)) {
+		for _, line := range killAfter(t, c.Kubeconfig(), namespace, 1+random.IntN(500)) {
 			if letter, id, ok := strings.Cut(line, " "); ok {
-				acknowledged[letter] = append(acknowledged[letter], id)
+				if said[letter] == nil {
+					said[letter] = map[string]bool{}
+				}
+				said[letter][id] = true
 			}
 		}
 		o := killed(c.Client(), namespace)
 		o.Clock = engine.WallClock{}
 		l := begin(t, o)
 		p := look(t, l)
-		for _, id := range acknowledged["f"] {
+		for id := range said["f"] {
 			require.Contains(t, p.Acts, id+"-0", "an intent was lost")
 			require.Contains(t, p.Acts, id+"-1", "an intent was lost")
 			require.Contains(t, p.Open, id+"-1", "an open intent was lost")
 			require.NotContains(t, p.Inbox, id, "an event would be handled twice")
 		}
-		for _, id := range acknowledged["e"] {
+		for id := range said["e"] {
 			_, whole := p.Acts[id+"-0"]
 			require.True(t, whole || slices.Contains(p.Inbox, id), "an event was lost")
 		}
 		for id := range p.Acts {
-			_, whole := p.Acts[strings.TrimSuffix(id, "-0")+"-1"]
-			require.True(t, whole || strings.HasSuffix(id, "-1"), "a firing is there by half")
+			if firing, first := strings.CutSuffix(id, "-0"); first {
+				require.Contains(t, p.Acts, firing+"-1", "a firing is there by half")
+			}
 		}
+		checkMailAfterKill(t, l, said)
+		checkApprovalsAfterKill(t, l, p, said)
 		listed := l.head.spec.Segments
 		names, err := l.store.segments(t.Context(), o.Name)
 		require.NoError(t, err)
 		require.ElementsMatch(t, listed, names, "litter stayed behind")
 		crash(l)
 	}
-	t.Logf("%d kills, %d firings acknowledged", kills, len(acknowledged["f"]))
+	t.Logf("%d kills, %d firings acknowledged", kills, len(said["f"]))
+}
+
+func checkMailAfterKill(t *testing.T, l *Ledger, said map[string]map[string]bool) {
+	t.Helper()
+	outbox := deliveries(t, l)
+	for id := range said["e"] {
+		require.True(t, l.state.mail.known(*killKey("https://a", id)), "a delivery was forgotten")
+		if !said["s"][id] {
+			require.Contains(t, outbox, "https://a "+id, "a delivery was lost")
+		}
+	}
+	for id := range said["f"] {
+		n := l.state.mail.letters[*killKey("https://n", notice(id).ID)]
+		require.NotNil(t, n, "a notice was lost")
+		require.NotNil(t, n.event, "a notice was lost")
+		if said["r"][id] {
+			require.Equal(t, waits, n.fate, "a letter that was sent again is dead")
+		}
+	}
+}
+
+func checkApprovalsAfterKill(t *testing.T, l *Ledger, p picture, said map[string]map[string]bool) {
+	t.Helper()
+	is := map[string]engine.ApprovalState{}
+	for _, a := range leaf(t, l).Approvals {
+		is[a.ID] = a.State
+		require.Contains(t, p.Acts, a.ID+"-0", "a firing is there by half")
+		require.True(t, l.state.mail.known(*killKey("https://n", notice(a.ID).ID)), "a firing is there by half")
+		_, acted := p.Acts[a.ID+"-2"]
+		require.Equal(t, acted, a.State == used, "an approval and its act")
+	}
+	for id := range said["f"] {
+		switch {
+		case said["u"][id]:
+			require.Equal(t, used, is[id])
+		case said["p"][id]:
+			require.Contains(t, []engine.ApprovalState{approved, used}, is[id])
+			require.True(t, is[id] == approved || said["U"][id])
+		default:
+			require.Contains(t, []engine.ApprovalState{waiting, approved}, is[id])
+			require.True(t, is[id] == waiting || said["P"][id])
+		}
+	}
 }
 
 func killAfter(t *testing.T, kubeconfig, namespace string, lines int) (said []string) {

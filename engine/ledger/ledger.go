@@ -23,12 +23,12 @@ type Ledger struct {
 	head, current   *object // current is nil before the first write
 	litter          []string
 
-	mu          sync.Mutex // guards what follows
-	state       *state
-	queue       []*op
-	conclusions []conclusion
-	fallen      error // set once another writes the log
-	closed      bool
+	mu     sync.Mutex // guards what follows
+	state  *state
+	queue  []*op
+	said   said  // waits for others of its kind
+	fallen error // set once another writes the log
+	closed bool
 
 	wake    chan struct{} // anything waits
 	urgent  chan struct{} // somebody waits for it
@@ -63,9 +63,16 @@ func (l *Ledger) Keep(horizon time.Duration) {
 	l.o.Forget = max(l.o.Forget, l.o.Horizon)
 }
 
+// prune drops what nobody asks for any more. The mutex is held.
+func (l *Ledger) prune() {
+	if lost := l.state.prune(l.o.Clock.Now(), l.o.Horizon, l.o.Forget); lost > 0 {
+		l.o.Log.Warn("more dead letters than are kept: the oldest are gone", "ledger", l.o.Name, "gone", lost, "kept", deadMost)
+	}
+}
+
 // Close takes no more, writes what waits, trying again until ctx ends, and ends the
-// ledger. The error says how much was not written: conclusions, which the next
-// leader finds out by itself. The history stays open. A second call returns nil.
+// ledger. The error says how much was not written: conclusions and ends of deliveries,
+// which the next leader finds out by itself. The history stays open. A second call returns nil.
 func (l *Ledger) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if l.closed {
@@ -83,7 +90,7 @@ func (l *Ledger) Close(ctx context.Context) error {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if left := len(l.conclusions) + len(l.queue); left > 0 {
+	if left := l.said.len() + len(l.queue); left > 0 {
 		return fmt.Errorf("close ledger %s: %d records not written, left to the next leader to find out: %w", l.o.Name, left, errors.Join(context.Cause(ctx), l.fallen))
 	}
 	return nil

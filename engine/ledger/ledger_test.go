@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
@@ -23,9 +22,9 @@ func TestTheNextLeaderKnows(t *testing.T) {
 
 	asked, later := engine.Event{ID: "e1", Source: "s", Type: "x", Data: map[string]any{"n": 1.0}}, engine.Event{ID: "e2", Source: "s", Type: "x"}
 	for _, e := range []engine.Event{asked, later} {
-		fresh, err := l.Enqueue(ctx, agent, e)
+		fresh, err := l.Post(ctx, []engine.Posting{{Event: e, Agents: []string{agent}}})
 		require.NoError(t, err)
-		require.True(t, fresh)
+		require.Equal(t, 1, fresh)
 	}
 	f := firing("f1", "a", "b")
 	f.Trigger.Event = &asked
@@ -41,9 +40,9 @@ func TestTheNextLeaderKnows(t *testing.T) {
 	open, err := l.Open(ctx, agent)
 	require.NoError(t, err)
 	same(t, []engine.Intent{f.Intents[1]}, open)
-	fresh, err := l.Enqueue(ctx, agent, asked)
+	fresh, err := l.Post(ctx, []engine.Posting{{Event: asked, Agents: []string{agent}}})
 	require.NoError(t, err)
-	require.False(t, fresh, "a handled event was taken again")
+	require.Zero(t, fresh, "a handled event was taken again")
 	require.NoError(t, l.Conclude(ctx, done("b")), "an intent of the leader before, that this history never saw")
 	r, err := l.o.History.Remember(ctx, agent, time.Time{})
 	require.NoError(t, err)
@@ -104,15 +103,11 @@ func TestATooLargeFiringIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	client, _ := connect(t, c)
 	l := begin(t, Options{Client: client, Namespace: c.Namespace(t)})
 	f := firing("f1", "a")
-	random := rand.New(rand.NewPCG(7, 7))
-	var noise strings.Builder
-	for noise.Len() < 2<<20 {
-		fmt.Fprintf(&noise, "%016x", random.Uint64())
-	}
-	f.Intents[0].With["manifest"] = noise.String()
+	tooLarge := noise(2 << 20)
+	f.Intents[0].With["manifest"] = tooLarge
 	before := requests(client)
 	require.ErrorIs(t, l.RecordFiring(t.Context(), f), ErrTooLarge)
-	_, err := l.Enqueue(t.Context(), agent, engine.Event{ID: "e", Source: "s", Data: noise.String()})
+	_, err := l.Post(t.Context(), []engine.Posting{{Event: engine.Event{ID: "e", Source: "s", Data: tooLarge}, Agents: []string{agent}}})
 	require.ErrorIs(t, err, ErrTooLarge)
 	require.Equal(t, before, requests(client))
 	same(t, picture{Acts: map[string]engine.Status{}}, look(t, l))
@@ -134,7 +129,7 @@ func TestTheDeposedWritesNothing(t *testing.T) {
 			same(t, want, look(t, young))
 			require.ErrorIs(t, old.RecordFiring(ctx, firing("f2", "b")), kube.ErrDeposed)
 			require.ErrorIs(t, old.RecordFiring(ctx, firing("f3")), kube.ErrDeposed, "a quiet one")
-			_, err := old.Enqueue(ctx, agent, engine.Event{ID: "e", Source: "s"})
+			_, err := old.Post(ctx, []engine.Posting{{Event: engine.Event{ID: "e", Source: "s"}, Agents: []string{agent}}})
 			require.ErrorIs(t, err, kube.ErrDeposed)
 			require.NoError(t, young.RecordFiring(ctx, firing("f4", "c")))
 			closed(t, young)
@@ -143,6 +138,37 @@ func TestTheDeposedWritesNothing(t *testing.T) {
 			same(t, want, look(t, begin(t, o)))
 		})
 	}
+}
+
+func TestTheDeposedAnswersNothing(t *testing.T) {
+	c := shared(t)
+	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t)}
+	old := begin(t, o)
+	posted(t, old, engine.Posting{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")})
+	require.NoError(t, old.SaveApproval(ctx, engine.ApprovalChange{Approval: question("q1", engine.ApprovalWaiting)}))
+	want := leaf(t, old)
+	young := begin(t, o)
+	_, err := old.Post(ctx, []engine.Posting{{Event: asked("e2"), Agents: []string{agent}}})
+	require.ErrorIs(t, err, kube.ErrDeposed)
+	for name, do := range map[string]func() error{
+		"Post":      func() error { _, err := old.Post(ctx, []engine.Posting{{Event: asked("e3"), To: to("b")}}); return err },
+		"Inbox":     func() error { _, err := old.Inbox(ctx, agent, 1); return err },
+		"Outbox":    func() error { _, err := old.Outbox(ctx, 1); return err },
+		"Settle":    func() error { return old.Settle(ctx, nil) },
+		"Bury":      func() error { return old.Bury(ctx, agent, asked("e1"), "") },
+		"Letters":   func() error { _, err := old.Letters(ctx, "", 1); return err },
+		"Resend":    func() error { _, err := old.Resend(ctx, []string{"x"}); return err },
+		"Approvals": func() error { _, err := old.Approvals(ctx, "", day); return err },
+		"Approval":  func() error { _, err := old.Approval(ctx, "q1"); return err },
+		"SaveApproval": func() error {
+			return old.SaveApproval(ctx, engine.ApprovalChange{Approval: question("q2", engine.ApprovalWaiting)})
+		},
+		"Open":     func() error { _, err := old.Open(ctx, agent); return err },
+		"Remember": func() error { _, err := old.Remember(ctx, agent, day); return err },
+	} {
+		require.ErrorIs(t, do(), kube.ErrDeposed, name)
+	}
+	same(t, want, leaf(t, young))
 }
 
 // TestManyOpenAtOnce: one of them may write, whoever it is.
@@ -193,8 +219,7 @@ func TestTheHistoryFails(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), History: h}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	_, err := l.Enqueue(ctx, agent, e)
-	require.NoError(t, err)
+	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
 	f := firing("f1", "a")
 	f.Trigger.Event, f.Notes = &e, []engine.Note{{Target: f.Intents[0].Target, Strategy: "s", Value: 1.0}}
 	require.NoError(t, h.Close())
@@ -214,12 +239,12 @@ func TestManyAtOnceShareWrites(t *testing.T) {
 	before := requests(client)
 	const n = 200
 	errs := make(chan error, 2*n)
-	fresh := make(chan bool, n)
+	fresh := make(chan int, n)
 	for i := range n {
 		go func() { errs <- l.RecordFiring(context.Background(), firing(fmt.Sprint("f", i), fmt.Sprint("a", i))) }()
 		go func() {
-			ok, err := l.Enqueue(context.Background(), agent, engine.Event{ID: fmt.Sprint("e", i/2), Source: "s"})
-			fresh <- ok
+			got, err := l.Post(context.Background(), []engine.Posting{{Event: engine.Event{ID: fmt.Sprint("e", i/2), Source: "s"}, Agents: []string{agent}}})
+			fresh <- got
 			errs <- err
 		}()
 	}
@@ -228,9 +253,7 @@ func TestManyAtOnceShareWrites(t *testing.T) {
 	}
 	first := 0
 	for range n {
-		if <-fresh {
-			first++
-		}
+		first += <-fresh
 	}
 	require.Equal(t, n/2, first, "each event came twice")
 	t.Logf("%d writers: %d requests", 2*n, requests(client)-before)

@@ -68,7 +68,7 @@ func take(ctx context.Context, o Options) (*Ledger, error) {
 	if err := l.lookAround(ctx); err != nil {
 		return nil, err
 	}
-	l.state.prune(o.Clock.Now(), o.Horizon, o.Forget)
+	l.prune()
 	l.sweep(ctx)
 	return l, nil
 }

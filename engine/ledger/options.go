@@ -45,16 +45,14 @@ type Options struct {
 	SegmentBytes, MaxObjectBytes int
 	// CompactAfter is how many segments may follow the bases; 6.
 	CompactAfter int
-	// Gather is how long conclusions wait for others; 100 ms.
+	// Gather is how long conclusions, and what became of deliveries, wait for others; 100 ms.
 	Gather time.Duration
+	// InboxMost is how many events may wait for an agent, 1,000; OutboxMost how many to
+	// be delivered, 5,000. What a firing posts is never refused.
+	InboxMost, OutboxMost int
 	// Patience bounds a write with all its retries; 10 s.
 	Patience time.Duration
 }
-
-const (
-	handledFor  = 24 * time.Hour
-	handledMost = 10_000
-)
 
 func (o Options) withDefaults() (Options, error) {
 	o.Install = cmp.Or(o.Install, o.Name)
@@ -65,6 +63,8 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxObjectBytes = cmp.Or(o.MaxObjectBytes, 900<<10)
 	o.CompactAfter = cmp.Or(o.CompactAfter, 6)
 	o.Gather = cmp.Or(o.Gather, 100*time.Millisecond)
+	o.InboxMost = cmp.Or(o.InboxMost, 1000)
+	o.OutboxMost = cmp.Or(o.OutboxMost, 5000)
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
@@ -96,6 +96,9 @@ func (o *Options) check() error {
 	}
 	if o.MaxObjectBytes < o.SegmentBytes || o.MaxObjectBytes > 1<<20 || o.SegmentBytes < 1024 {
 		errs = append(errs, fmt.Errorf("sizes %d, %d: SegmentBytes must be from 1 KiB to MaxObjectBytes, and that at most 1 MiB", o.SegmentBytes, o.MaxObjectBytes))
+	}
+	if o.InboxMost < 1 || o.OutboxMost < 1 {
+		errs = append(errs, fmt.Errorf("room for %d and %d events: InboxMost and OutboxMost must be at least 1", o.InboxMost, o.OutboxMost))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("options of ledger %q: %w", o.Name, err)

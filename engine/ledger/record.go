@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -19,9 +20,18 @@ type batch struct {
 	Acts        []act        `json:"a,omitempty"` // intents; concluded ones in a base
 	Conclusions []conclusion `json:"c,omitempty"`
 	Notes       []note       `json:"n,omitempty"`
-	Events      []event      `json:"e,omitempty"`
+	Events      events       `json:"e,omitempty"`
 	Handled     []handled    `json:"h,omitempty"`
-	Reopened    []event      `json:"r,omitempty"` // handled by a firing that came to nothing
+	Reopened    events       `json:"r,omitempty"`  // handled by a firing that came to nothing
+	Unposted    []numbered   `json:"up,omitempty"` // posted by such a one
+	Resent      []numbered   `json:"rs,omitempty"`
+	Approvals   []approval   `json:"p,omitempty"`
+	Withdrawn   []withdrawn  `json:"pw,omitempty"` // approvals of a firing that came to nothing
+}
+
+func (b *batch) empty() bool {
+	return len(b.Acts)+len(b.Conclusions)+len(b.Notes)+len(b.Events)+len(b.Handled)+len(b.Reopened)+
+		len(b.Unposted)+len(b.Resent)+len(b.Approvals)+len(b.Withdrawn) == 0
 }
 
 type target struct {
@@ -66,30 +76,16 @@ type note struct {
 	At       int64           `json:"at"`
 }
 
-type event struct {
-	Agent string       `json:"a"`
-	Event engine.Event `json:"e"`
-}
+// Details are bounded here; of conclusions the history has all of it.
+const detailBytes, whyBytes = 120, 500
 
-type handled struct {
-	eventKey
-	At int64 `json:"at"`
-}
+func shorten(s string) string { return shortenTo(detailBytes, s) }
 
-type eventKey struct {
-	Agent  string `json:"a"`
-	Source string `json:"s"`
-	ID     string `json:"i"`
-}
-
-// detailBytes bounds a conclusion's detail here; the history has all of it.
-const detailBytes = 120
-
-func shorten(s string) string {
-	if len(s) <= detailBytes {
+func shortenTo(most int, s string) string {
+	if len(s) <= most {
 		return s
 	}
-	return string(bytes.ToValidUTF8([]byte(s[:detailBytes]), nil)) + "..."
+	return string(bytes.ToValidUTF8([]byte(s[:most]), nil)) + "..."
 }
 
 func actOf(in engine.Intent) act {
@@ -126,22 +122,31 @@ func (a *act) open() bool { return a.Status == "" }
 
 // pack is a batch as a record, and as it reads when it is unpacked again.
 func pack(b *batch) (string, *batch, error) {
-	raw, err := json.Marshal(b)
+	record, raw, err := encode(b)
 	if err != nil {
 		return "", nil, err
 	}
 	back := &batch{}
-	if err := json.Unmarshal(raw, back); err != nil {
+	return record, back, json.Unmarshal(raw, back)
+}
+
+func encode(b *batch) (record string, raw []byte, err error) {
+	if raw, err = json.Marshal(b); err != nil {
 		return "", nil, err
 	}
-	text, err := squeeze(raw)
-	return text, back, err
+	record, err = squeeze(raw)
+	return record, raw, err
 }
+
+// zips are kept: to make one takes longer than to use it.
+var zips = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 func squeeze(raw []byte) (string, error) {
 	var out bytes.Buffer
 	armour := base64.NewEncoder(base64.StdEncoding, &out)
-	zip := gzip.NewWriter(armour)
+	zip := zips.Get().(*gzip.Writer)
+	defer zips.Put(zip)
+	zip.Reset(armour)
 	if _, err := zip.Write(raw); err != nil {
 		return "", err
 	}

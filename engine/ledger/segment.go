@@ -2,10 +2,8 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -84,9 +82,10 @@ func (l *Ledger) labels(part string) map[string]string {
 // writeBases writes what is still needed as new segments, which nobody lists yet.
 func (l *Ledger) writeBases(ctx context.Context) (names []string, err error) {
 	l.mu.Lock()
-	l.state.prune(l.o.Clock.Now(), l.o.Horizon, l.o.Forget)
-	records, err := l.state.fold(l.o.SegmentBytes)
+	l.prune()
+	items := l.state.items()
 	l.mu.Unlock()
+	records, err := fold(items, l.o.SegmentBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -109,57 +108,6 @@ func (l *Ledger) writeBases(ctx context.Context) (names []string, err error) {
 		records = records[n:]
 	}
 	return names, nil
-}
-
-// fold is the state as records. Each is of so many bytes before it is compressed, or
-// of one item.
-func (s *state) fold(limit int) ([]string, error) {
-	var (
-		out   []string
-		b     batch
-		bytes int
-		err   error
-	)
-	put := func(item any, add func()) {
-		if err != nil {
-			return
-		}
-		var raw []byte
-		if raw, err = json.Marshal(item); err != nil {
-			return
-		}
-		if bytes > 0 && bytes+len(raw) > limit {
-			var record string
-			if record, _, err = pack(&b); err != nil {
-				return
-			}
-			out, b, bytes = append(out, record), batch{}, 0
-		}
-		bytes += len(raw)
-		add()
-	}
-	acts := slices.SortedFunc(maps.Values(s.acts), byOrder)
-	for _, e := range acts {
-		if !e.foreign {
-			put(e.act, func() { b.Acts = append(b.Acts, e.act) })
-		}
-	}
-	for _, n := range s.notes {
-		put(n, func() { b.Notes = append(b.Notes, n) })
-	}
-	events := slices.SortedFunc(maps.Values(s.waiting), func(x, y *waiting) int { return int(x.order - y.order) })
-	for _, w := range events {
-		put(w.event, func() { b.Events = append(b.Events, w.event) })
-	}
-	for k, at := range s.handled {
-		h := handled{k, at}
-		put(h, func() { b.Handled = append(b.Handled, h) })
-	}
-	if err != nil || bytes == 0 {
-		return out, err
-	}
-	record, _, err := pack(&b)
-	return append(out, record), err
 }
 
 // sweep removes segments that nobody lists any more. What it can't remove now, a

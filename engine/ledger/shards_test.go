@@ -24,8 +24,14 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	require.NoError(t, other.RecordFiring(ctx, f))
 	require.NoError(t, other.Conclude(ctx, done("ours")))
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	_, err := other.Enqueue(ctx, agent, e)
-	require.NoError(t, err)
+	posted(t, other, engine.Posting{Event: e, Agents: []string{agent}})
+	posted(t, other, engine.Posting{Event: asked("there"), To: to("https://a", "https://b", "https://c", "https://d")})
+	there := deliveries(t, other)
+	require.NoError(t, other.Settle(ctx, []engine.Settlement{
+		{ID: there["https://a there"], State: engine.Delivered, At: day}, {ID: there["https://b there"], State: engine.Undeliverable, At: day}, {ID: there["https://c there"], State: engine.Undeliverable, At: day},
+	}))
+	require.NoError(t, other.SaveApproval(ctx, change("", waiting, "q1")))
+	theirs := leaf(t, other)
 	closed(t, other)
 
 	o.Name = "planner-0"
@@ -34,11 +40,15 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	mine := firing("f2", "mine")
 	mine.Notes = []engine.Note{{Target: f.Intents[0].Target, Strategy: "s", Value: "ours, older"}}
 	require.NoError(t, l.RecordFiring(ctx, mine))
+	require.NoError(t, l.SaveApproval(ctx, change("", denied, "q2")))
+	posted(t, l, engine.Posting{Event: asked("there"), To: to("https://a", "https://b")})
+	ours := leaf(t, l)
 	closed(t, l)
 
 	l = begin(t, o)
 	want := picture{Open: []string{"mine"}, Acts: map[string]engine.Status{"mine": engine.Running, "ours": engine.Done, "open": engine.Done}, Notes: f.Notes}
 	same(t, want, look(t, l))
+	same(t, ours, leaf(t, l))
 	require.ErrorIs(t, l.Conclude(ctx, done("open")), ErrNotFound, "it is its owner's to settle")
 	closed(t, l)
 
@@ -51,6 +61,13 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	want.Acts["open"], want.Acts["theirs"] = engine.Running, engine.Running
 	want.Open = []string{"mine", "theirs", "open"}
 	same(t, want, look(t, l))
+	taken := leaf(t, l)
+	same(t, []engine.Approval{theirs.Approvals[0], ours.Approvals[0]}, taken.Approvals)
+	require.Equal(t, map[string][]string{
+		"inbox":  {agent + " e1"},
+		"outbox": {"https://b there", "https://d there"}, // ours, which waits, and theirs; what they delivered is not delivered again
+		"dead":   {"https://c there"},
+	}, taken.boxes())
 	names, err := l.store.segments(ctx, "planner-1")
 	require.NoError(t, err)
 	require.Empty(t, names)
@@ -60,4 +77,5 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	l = begin(t, o)
 	want.Open, want.Acts["open"] = []string{"mine", "theirs"}, engine.Done
 	same(t, want, look(t, l))
+	same(t, taken, leaf(t, l))
 }

@@ -14,12 +14,13 @@ import (
 // changes nothing, so that a base and the records that it was made of may overlap.
 // Its owner guards it.
 type state struct {
-	acts    map[string]*entry
-	notes   map[noteKey]note
-	waiting map[eventKey]*waiting
-	handled map[eventKey]int64
-	order   int64
-	pruned  int // the number of acts after the last pruning
+	acts      map[string]*entry
+	notes     map[noteKey]note
+	mail      mail
+	approvals map[string]approval
+	order     int64
+	n         int64 // the highest number of a record that has one
+	pruned    int   // the number of acts after the last pruning
 }
 
 type entry struct {
@@ -29,11 +30,6 @@ type entry struct {
 	local, foreign bool
 }
 
-type waiting struct {
-	event
-	order int64
-}
-
 type noteKey struct {
 	agent    string
 	target   target
@@ -41,12 +37,12 @@ type noteKey struct {
 }
 
 func newState() *state {
-	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, waiting: map[eventKey]*waiting{}, handled: map[eventKey]int64{}}
+	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, mail: newMail(), approvals: map[string]approval{}}
 }
 
 func (n *note) key() noteKey { return noteKey{n.Agent, n.Target, n.Strategy} }
 
-func (e *event) key() eventKey { return eventKey{e.Agent, e.Event.Source, e.Event.ID} }
+func (s *state) saw(n int64) { s.n = max(s.n, n) }
 
 func (s *state) take(b *batch) {
 	for _, a := range b.Acts {
@@ -68,34 +64,14 @@ func (s *state) take(b *batch) {
 			s.notes[n.key()] = n
 		}
 	}
-	for _, e := range b.Events {
-		if !s.known(e.key()) {
-			s.order++
-			s.waiting[e.key()] = &waiting{e, s.order}
-		}
-	}
-	for _, h := range b.Handled {
-		s.handled[h.eventKey] = h.At
-		delete(s.waiting, h.eventKey)
-	}
-	for _, e := range b.Reopened {
-		delete(s.handled, e.key())
-		if s.waiting[e.key()] == nil {
-			s.order++
-			s.waiting[e.key()] = &waiting{e, s.order}
-		}
-	}
+	s.takeMail(b)
+	s.takeApprovals(b)
 }
 
 func (s *state) conclude(c conclusion) {
 	if e := s.acts[c.Identity]; e != nil && e.open() {
 		e.Status, e.Detail, e.Wrote, e.Ended, e.Change = c.Status, c.Detail, c.Wrote, c.Ended, nil
 	}
-}
-
-func (s *state) known(k eventKey) bool {
-	_, was := s.handled[k]
-	return was || s.waiting[k] != nil
 }
 
 // undoing is what takes a firing's record back. It is asked before the record is
@@ -116,16 +92,21 @@ func (s *state) undoing(b *batch, why string, now time.Time) *batch {
 		undo.Notes = append(undo.Notes, before)
 	}
 	for _, h := range b.Handled {
-		if w := s.waiting[h.eventKey]; w != nil {
-			undo.Reopened = append(undo.Reopened, w.event)
+		if l := s.mail.letters[h.eventKey]; l != nil && l.event != nil {
+			undo.Reopened = append(undo.Reopened, l.posted())
 		}
 	}
+	for k, n := range s.mail.fresh(b) {
+		undo.Unposted = append(undo.Unposted, numbered{eventKey: k, N: n})
+	}
+	undo.Withdrawn = s.withdrawing(b)
 	return undo
 }
 
 // overlay takes from another log what is said of the targets that are owned here.
 // Of a note that both have, the younger counts. An act that is open there is its
-// owner's to settle; here it counts as done, so that cooldowns hold.
+// owner's to settle; here it counts as done, so that cooldowns hold. Mail and approvals
+// are the other log's alone.
 func (s *state) overlay(other *state, name string, owns func(engine.TargetID) bool) {
 	for id, e := range other.acts {
 		if s.acts[id] != nil || !owns(engine.TargetID(e.Target)) {
@@ -145,8 +126,9 @@ func (s *state) overlay(other *state, name string, owns func(engine.TargetID) bo
 	}
 }
 
-// prune drops what nobody asks for any more. Open intents and waiting events stay.
-func (s *state) prune(now time.Time, horizon, forget time.Duration) {
+// prune drops what nobody asks for any more. Open intents, waiting events and
+// approvals that have not ended stay. It returns how many dead letters were too many.
+func (s *state) prune(now time.Time, horizon, forget time.Duration) (lost int) {
 	young, known := now.Add(-horizon).UnixNano(), now.Add(-forget).UnixNano()
 	last, wrote := s.last(), s.lastWritten()
 	maps.DeleteFunc(s.acts, func(id string, e *entry) bool {
@@ -155,19 +137,9 @@ func (s *state) prune(now time.Time, horizon, forget time.Duration) {
 		return !e.open() && latest < young && (!isLast || latest < known)
 	})
 	maps.DeleteFunc(s.notes, func(_ noteKey, n note) bool { return n.At < known })
-	s.pruneHandled(now)
+	s.pruneApprovals(now)
 	s.pruned = len(s.acts)
-}
-
-func (s *state) pruneHandled(now time.Time) {
-	old := now.Add(-handledFor).UnixNano()
-	maps.DeleteFunc(s.handled, func(_ eventKey, at int64) bool { return at < old })
-	if over := len(s.handled) - handledMost; over > 0 {
-		keys := slices.SortedFunc(maps.Keys(s.handled), func(a, b eventKey) int { return cmp.Compare(s.handled[a], s.handled[b]) })
-		for _, k := range keys[:over] {
-			delete(s.handled, k)
-		}
-	}
+	return s.mail.prune(now, forget)
 }
 
 type lastKey struct {
@@ -263,22 +235,4 @@ func (s *state) remember(agent string, since time.Time) (engine.Recollection, er
 		out.Notes = append(out.Notes, engine.Note{Target: engine.TargetID(n.Target), Strategy: n.Strategy, Value: value})
 	}
 	return out, nil
-}
-
-func (s *state) inbox(agent string, limit int) []engine.Event {
-	var found []*waiting
-	for _, w := range s.waiting {
-		if w.Agent == agent {
-			found = append(found, w)
-		}
-	}
-	slices.SortFunc(found, func(a, b *waiting) int { return cmp.Compare(a.order, b.order) })
-	if limit >= 0 && len(found) > limit {
-		found = found[:limit]
-	}
-	out := make([]engine.Event, len(found))
-	for i, w := range found {
-		out[i] = w.Event
-	}
-	return out
 }

@@ -17,8 +17,7 @@ func TestCompaction(t *testing.T) {
 	l := begin(t, o)
 	ctx := t.Context()
 	e := engine.Event{ID: "waits", Source: "s", Type: "x"}
-	_, err := l.Enqueue(ctx, agent, e)
-	require.NoError(t, err)
+	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
 	forgotten := firing("f-open", "open")
 	forgotten.Intents[0].At = day.Add(-72 * time.Hour)
 	forgotten.Notes = []engine.Note{{Target: forgotten.Intents[0].Target, Strategy: "s", Value: "kept"}}
@@ -56,16 +55,59 @@ func TestCompaction(t *testing.T) {
 }
 
 func TestHandledEventsAreBounded(t *testing.T) {
-	s := newState()
-	for i := range handledMost + 10 {
-		s.take(&batch{Handled: []handled{{eventKey{agent, "s", fmt.Sprint(i)}, nanos(day.Add(time.Duration(i)))}}})
+	for where, url := range map[string]string{"in an inbox": "", "of a destination": "https://peer"} {
+		t.Run(where, func(t *testing.T) {
+			key := func(id string) eventKey { return eventKey{agent, url, "s", id} }
+			s := newState()
+			for i := range handledMost + 10 {
+				s.take(&batch{Handled: []handled{{eventKey: key(fmt.Sprint(i)), At: nanos(day.Add(time.Duration(i)))}}})
+			}
+			s.take(&batch{Handled: []handled{{eventKey: key("old"), At: nanos(day.Add(-25 * time.Hour))}}})
+			s.prune(day, time.Hour, time.Hour)
+			require.True(t, s.mail.known(key(fmt.Sprint(handledMost+9))))
+			require.True(t, s.mail.known(key("10")))
+			require.False(t, s.mail.known(key("9")))
+			require.False(t, s.mail.known(key("old")))
+			require.Len(t, s.mail.byName, len(s.mail.letters), "a name was left behind")
+		})
 	}
-	s.take(&batch{Handled: []handled{{eventKey{agent, "s", "old"}, nanos(day.Add(-25 * time.Hour))}}})
+}
+
+// TestDeadLettersAreBounded, and what is dropped is the oldest; what waits stays.
+func TestDeadLettersAreBounded(t *testing.T) {
+	s := newState()
+	s.take(&batch{Events: eventsOf([]engine.Posting{{Event: asked("waits"), Agents: []string{agent}, To: to("https://a")}}, stamp{nanos(day.Add(-1000 * 24 * time.Hour)), 1})})
+	for i := range int64(deadMost + 2) {
+		e := eventsOf([]engine.Posting{{Event: asked(fmt.Sprint(i)), Agents: []string{agent}}}, stamp{1, i + 2})
+		s.take(&batch{Events: e, Handled: []handled{{eventKey: e[0].key(), At: nanos(day) + i, Fate: dead, Of: i + 2}}})
+	}
+	require.Equal(t, 2, s.prune(day, time.Hour, 90*24*time.Hour))
+	require.Len(t, s.mail.list(agent, -1), deadMost+2)
+	require.False(t, s.mail.known(eventKey{Agent: agent, Source: asked("").Source, ID: "1"}))
+	require.True(t, s.mail.known(eventKey{Agent: agent, Source: asked("").Source, ID: "2"}))
+	require.Zero(t, s.prune(day.Add(91*24*time.Hour), time.Hour, 90*24*time.Hour))
+	require.Len(t, s.mail.list(agent, -1), 2)
+}
+
+// TestEndedApprovalsAreBounded, and what waits for a person stays.
+func TestEndedApprovalsAreBounded(t *testing.T) {
+	s := newState()
+	put := func(a engine.Approval) { s.take(&batch{Approvals: []approval{{a, 1}}}) }
+	old := question("old", waiting)
+	old.Asked = day.Add(-1000 * time.Hour)
+	put(old)
+	for i := range endedMost + 2 {
+		a := question(fmt.Sprint(i), expired)
+		a.Ended = day.Add(time.Duration(i))
+		put(a)
+	}
 	s.prune(day, time.Hour, time.Hour)
-	require.Len(t, s.handled, handledMost)
-	require.True(t, s.known(eventKey{agent, "s", fmt.Sprint(handledMost + 9)}))
-	require.False(t, s.known(eventKey{agent, "s", "9"}))
-	require.False(t, s.known(eventKey{agent, "s", "old"}))
+	require.Len(t, s.approvals, endedMost+1)
+	require.NotContains(t, s.approvals, "1")
+	s.prune(day.Add(24*time.Hour+100), time.Hour, time.Hour)
+	require.NotContains(t, s.approvals, "99")
+	require.Contains(t, s.approvals, "100")
+	require.Contains(t, s.approvals, "old")
 }
 
 // TestTheLastActAndTheNoteOutliveTheHorizon: a base keeps them, until they are forgotten.

@@ -146,7 +146,7 @@ func generation(t *testing.T, a *Agent) string {
 // onlyTheReader names the bad files that no schema and no rule at a bounded cost can
 // refuse. Scanflow's own reading refuses them then.
 var onlyTheReader = []string{
-	"params_key", "sensor_check", "sensor_check_nested", "targets_static_twice", "too_deep", "trigger_cron_never", "trigger_cron_range",
+	"guards_approval_notify_elsewhere", "guards_approval_notify_outside", "params_key", "sensor_check", "sensor_check_nested", "sensor_since_of_an_object", "targets_static_twice", "too_deep", "trigger_cron_never", "trigger_cron_range",
 	"trigger_timezone", "url_with_user_broken", "url_with_user_in_header_key", "url_with_user_in_params",
 }
 
@@ -156,26 +156,27 @@ var onlyInYAML = []string{"merge_key", "sensor_number_zero", "tag_unknown"}
 // otherWords are what the server says of files that it refuses without the field that
 // our own reading names.
 var otherWords = map[string]string{
-	"alias_billion_laughs":  "document contains excessive aliasing",
-	"alias_in_itself":       "contains itself",
-	"api_version_missing":   "the API version in the data () does not match",
-	"api_version_unknown":   `in version "v1" cannot be handled`,
-	"field_twice":           `key "params" already set in map`,
-	"field_twice_in_params": `key "rate" already set in map`,
-	"guards_cooldown_key":   "spec.guards.cooldown: ",
-	"guards_urls":           "spec.guards.urls: ",
-	"key_not_text":          "invalid map key",
-	"name_number":           "cannot unmarshal number into Go struct field ObjectMeta.name",
-	"namespace_not_dns":     `namespaces "ml.perf" not found`,
-	"params_not_json":       "unsupported value: NaN",
-	"secret_env_not_a_name": "spec.sensors[0].http.headers[X-Token].env: Invalid value: is not the name",
-	"secret_no_source":      "spec.sensors[0].http.headers[X-Token]: ",
-	"secret_two_sources":    "spec.sensors[0].http.headers[X-Token]: ",
-	"sensor_kind_no_value":  "spec.sensors[0]: Invalid value: has no kind",
-	"sensor_name_twice":     `spec.sensors[1]: Duplicate value: {"name":"load"}`,
-	"sensor_number_large":   "unsupported value: +Inf",
-	"strategy_package":      "spec.strategies: ",
-	"trigger_name_twice":    `spec.triggers[1]: Duplicate value: {"name":"tick"}`,
+	"alias_billion_laughs":      "document contains excessive aliasing",
+	"alias_in_itself":           "contains itself",
+	"api_version_missing":       "the API version in the data () does not match",
+	"api_version_unknown":       `in version "v1" cannot be handled`,
+	"field_twice":               `key "params" already set in map`,
+	"field_twice_in_params":     `key "rate" already set in map`,
+	"guards_cooldown_key":       "spec.guards.cooldown: ",
+	"guards_urls":               "spec.guards.urls: ",
+	"key_not_text":              "invalid map key",
+	"name_number":               "cannot unmarshal number into Go struct field ObjectMeta.name",
+	"namespace_not_dns":         `namespaces "ml.perf" not found`,
+	"params_not_json":           "unsupported value: NaN",
+	"secret_env_not_a_name":     "spec.sensors[0].http.headers[X-Token].env: Invalid value: is not the name",
+	"secret_no_source":          "spec.sensors[0].http.headers[X-Token]: ",
+	"secret_two_sources":        "spec.sensors[0].http.headers[X-Token]: ",
+	"sensor_kind_no_value":      "spec.sensors[0]: Invalid value: has no kind",
+	"sensor_name_twice":         `spec.sensors[1]: Duplicate value: {"name":"load"}`,
+	"sensor_number_large":       "unsupported value: +Inf",
+	"strategy_package":          "spec.strategies: ",
+	"trigger_alert_named_twice": "spec.triggers[0].alert.matchLabels: Invalid value: holds alertname",
+	"trigger_name_twice":        `spec.triggers[1]: Duplicate value: {"name":"tick"}`,
 }
 
 // What the schema and its rules can see, the API server refuses, and names the field.

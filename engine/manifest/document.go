@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -18,7 +19,7 @@ import (
 func DocumentSchema(a *Agent) map[string]any {
 	signals := map[string]any{}
 	for _, s := range a.Spec.Sensors {
-		signals[s.Name] = signalSchema("the signal "+s.Name, valueType(s.Config))
+		signals[s.Name] = signalSchema(s)
 	}
 	memory := map[string]any{}
 	for _, name := range a.Spec.Strategies {
@@ -53,33 +54,53 @@ func DocumentSchema(a *Agent) map[string]any {
 	}
 }
 
-// valueType is what a sensor's configuration says that its values are; "" where it
-// does not say.
-func valueType(config any) string {
-	if typed, is := config.(interface{ ValueType() string }); is {
-		return typed.ValueType()
+// valuesOf is the schema of what a sensor samples, as its configuration says it by a
+// method ValueType() string, a JSON type, or ValueSchema() map[string]any, which also
+// names the parts of an object; nil where it does not say.
+func valuesOf(config any) map[string]any {
+	if c, is := config.(interface{ ValueSchema() map[string]any }); is {
+		if schema := c.ValueSchema(); schema != nil {
+			return schema
+		}
 	}
-	return ""
+	if c, is := config.(interface{ ValueType() string }); is {
+		return map[string]any{"type": c.ValueType()}
+	}
+	return nil
 }
 
-func signalSchema(doc, valueType string) map[string]any {
+func signalSchema(s Sensor) map[string]any {
+	of := valuesOf(s.Config)
+	if s.Since != "" { // nothing else can be counted
+		of = map[string]any{"type": "number"}
+	}
 	value := func(what, when string) map[string]any {
-		if valueType == "" {
+		if of == nil {
 			return whatever(what + ", any JSON; " + when)
 		}
-		return number(valueType, what+"; "+when)
+		out := maps.Clone(of)
+		out["description"] = what + "; " + when
+		return out
 	}
 	states := make([]string, len(engine.States))
 	for i, s := range engine.States {
 		states[i] = string(s)
 	}
-	return exactly(doc, map[string]any{
+	properties := map[string]any{
 		"state":  words("whether the value may be used", states...),
 		"value":  value("what was measured", "only where the state is ok"),
 		"last":   value("the last value that was ok", "only where the state is not, and there was one"),
 		"age_ns": number("integer", "nanoseconds since it was measured; absent if it never was. To read it counts as reading now_ns"),
 		"window": number("integer", "nanoseconds that the value was computed over; 0 for an instant"),
-	}, "value", "last", "age_ns")
+	}
+	if s.Since != "" {
+		properties["since_ns"] = sinceSchema()
+	}
+	return exactly("the signal "+s.Name, properties, "value", "last", "age_ns", "since_ns")
+}
+
+func sinceSchema() map[string]any {
+	return number("integer", "of a sensor with since: when the mark was set that the value counts from, in nanoseconds since the Unix epoch; absent if it never was")
 }
 
 func memorySchema() map[string]any {
@@ -96,11 +117,13 @@ func memorySchema() map[string]any {
 func triggerSchema() map[string]any {
 	return exactly("why the loop runs", map[string]any{
 		"name": text("name of the trigger"),
-		"kind": words("how it fired; manual is scanflow eval", "every", "cron", "at", "event", "watch", "manual"),
+		"kind": words("how it fired; manual is scanflow eval", "every", "cron", "at", "event", "alert", "watch", "manual"),
 		"event": exactly("the event, where one fired it (CloudEvents)", map[string]any{
 			"id": text("unique with source"), "source": text("who sent it"), "type": text("what it is about"),
 			"subject": text("what it concerns"), "time": text("when it happened, RFC 3339"), "data": whatever("its content, any JSON"),
-		}, "subject", "data"),
+			"hops":   number("integer", "how many events led to it, one because of the other; absent for none"),
+			"sender": text("who it came from: an agent as namespace/name, or a sender's name"),
+		}, "subject", "data", "hops", "sender"),
 		"watch": exactly("what changed, where a watch fired it", map[string]any{
 			"objects": map[string]any{"type": "array", "description": "the objects, at most 100", "items": exactly("one object's change", map[string]any{
 				"apiVersion": text("API version of the object"), "kind": text("its kind"), "namespace": text("its namespace"), "name": text("its name"),
@@ -109,7 +132,8 @@ func triggerSchema() map[string]any {
 				"to":   whatever("its value now; absent where there is none"),
 			}, "from", "to")},
 		}),
-	}, "event", "watch")
+		"approval": text("the id of what a person approved, where this is the second look at it"),
+	}, "event", "watch", "approval")
 }
 
 func targetSchema() map[string]any {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 func (v *validator) guards(p *place) {
@@ -28,6 +30,8 @@ func (v *validator) guards(p *place) {
 		v.positive(at.field("per"), g.Fleet.Per, "write a span like 10m")
 	}
 	v.approval(p.field("approval"), g.Approval)
+	v.positive(p.field("approvalExpiry"), g.ApprovalExpiry, "leave it out for 24h")
+	v.notify(p.field("approvalNotify"), p.field("urls"), g)
 	for i, raw := range g.URLs {
 		if at := p.field("urls").item(i); v.readable(at) {
 			v.prefix(at, raw)
@@ -62,6 +66,23 @@ func (v *validator) approval(p *place, verbs []string) {
 		if v.readable(at) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, verb) {
 			v.bad(at, quote(verb)+" is not in spec.primitives", "add it there, or leave it out here")
 		}
+	}
+}
+
+const notifyFix = "write it like https://hooks.example.com/approvals"
+
+// notify judges the address of the notices: one that the agent may call.
+func (v *validator) notify(p, urls *place, g Guards) {
+	if !v.written(p) {
+		return
+	}
+	u, err := url.Parse(g.ApprovalNotify)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		v.bad(p, "is not an address", notifyFix)
+	case u.User != nil, !v.readable(urls): // said already
+	case !engine.URLAllowed(g.ApprovalNotify, g.URLs):
+		v.bad(p, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, like "+u.Scheme+"://"+u.Host+"/")
 	}
 }
 

@@ -14,7 +14,9 @@ type Kinds struct {
 	// strictly by their `json` names; `required:"true"` marks one that must be set,
 	// `doc:"..."` is its line in the reference, `enum:"a,b"` lists what a string may
 	// be, `default:"5s"` is the scalar that an absent field gets. A struct (or a
-	// nested one) that is a Checker is asked for further mistakes.
+	// nested one) that is a Checker is asked for further mistakes. Its method ValueType
+	// or ValueSchema, if it has one, says what the values are, for policies to be held
+	// against.
 	Sensors map[string]func() any
 	// Verbs maps a primitive to a function that returns a pointer to a struct of its
 	// parameters (`with`), with the same tags.

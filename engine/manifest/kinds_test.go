@@ -35,6 +35,16 @@ func (c *prometheusConfig) Check() []string {
 	return out
 }
 
+// ValueSchema says what a range is summed up to.
+func (c *prometheusConfig) ValueSchema() map[string]any {
+	if c.Range == nil {
+		return nil
+	}
+	return map[string]any{"type": "object", "properties": map[string]any{
+		"mean": map[string]any{"type": "number"}, "points": map[string]any{"type": "array", "items": map[string]any{"type": "number"}},
+	}, "required": []any{"points"}, "additionalProperties": false}
+}
+
 type rangeConfig struct {
 	Span Duration `json:"span" required:"true" doc:"how far back"`
 	Step Duration `json:"step" required:"true" doc:"distance of two points"`

@@ -45,12 +45,13 @@ func TestBadFiles(t *testing.T) {
 func TestGoodFiles(t *testing.T) {
 	agents, err := Read([]string{filepath.Join("testdata", "good")}, sampleKinds())
 	require.NoError(t, err)
-	require.Len(t, agents, 3)
+	require.Len(t, agents, 4)
 	require.Equal(t, "mlperf/planner", agents[0].Info().String())
 	require.Equal(t, "default/tracker", agents[1].Info().String())
 	require.Equal(t, "other/tracker", agents[2].Info().String())
 	require.Equal(t, filepath.Join("testdata", "good", "several.yml"), agents[2].File)
 	require.Equal(t, 40, agents[2].Line)
+	require.Equal(t, "mlperf/checker", agents[3].Info().String())
 }
 
 const minimal = `apiVersion: scanflow.dev/v1alpha1

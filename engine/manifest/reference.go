@@ -144,6 +144,7 @@ func document(b *strings.Builder) {
 		Mode: engine.Enforce, Params: map[string]any{"NAME": map[string]any{}},
 	}}
 	schema := DocumentSchema(sample)
+	properties(properties(properties(schema)["signals"])["NAME"])["since_ns"] = sinceSchema()
 	var walk func(path string, schema map[string]any)
 	walk = func(path string, schema map[string]any) {
 		properties, _ := schema["properties"].(map[string]any)

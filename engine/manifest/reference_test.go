@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,8 +37,10 @@ func TestReferenceHasEverything(t *testing.T) {
 		"### model.promote", "It has no fields.",
 		"| `input.signals.NAME.value` | any | what was measured, any JSON; only where the state is ok |",
 		"| `input.memory[\"STRATEGY\"].last[KEY].outcome` | string |",
-		"| `input.trigger.kind` | string | how it fired; manual is scanflow eval: `every`, `cron`, `at`, `event`, `watch`, `manual` |",
+		"| `input.trigger.kind` | string | how it fired; manual is scanflow eval: `every`, `cron`, `at`, `event`, `alert`, `watch`, `manual` |",
 		"| `input.claims[KEY].state` | string |",
+		"| `input.signals.NAME.since_ns` | integer | ", "| `input.trigger.event.sender` | string | ", "| `input.trigger.approval` | string | ",
+		"| `spec.triggers[].alert.status` | text | `firing` | ", "| `spec.guards.approvalExpiry` | duration | `24h` | ",
 	} {
 		require.Contains(t, page, line)
 	}
@@ -57,4 +60,8 @@ func TestReferenceHasEverything(t *testing.T) {
 func TestDefaultsAreTheEngines(t *testing.T) {
 	timeout, _ := reflect.TypeFor[Sensor]().FieldByName("Timeout")
 	require.Equal(t, engine.DefaultSensorTimeout.String(), timeout.Tag.Get("default"))
+	expiry, _ := reflect.TypeFor[Guards]().FieldByName("ApprovalExpiry")
+	written, err := time.ParseDuration(expiry.Tag.Get("default"))
+	require.NoError(t, err)
+	require.Equal(t, engine.DefaultApprovalExpiry, written)
 }

@@ -59,7 +59,7 @@ func compile(t *testing.T, a *Agent, body string) error {
 
 func TestPoliciesAreCheckedAgainstTheDocument(t *testing.T) {
 	agents := good(t)
-	planner, tracker, bare := agents[0], agents[1], agents[2]
+	planner, tracker, bare, checker := agents[0], agents[1], agents[2], agents[3]
 	for _, c := range []struct {
 		agent *Agent
 		body  string
@@ -98,6 +98,19 @@ func TestPoliciesAreCheckedAgainstTheDocument(t *testing.T) {
 		{tracker, `input.memory["serving.autoscale"].last.scale.outcome == "failed"`, true},
 		{bare, `input.signals.load.value > 5`, false},
 		{bare, `input.params.rate > 5`, false},
+		{checker, `input.now_ns - input.signals.critical.since_ns > 60 * 1e9`, true},
+		{checker, `input.now_ns - input.signals.critical.since > 60 * 1e9`, false},
+		{checker, `input.now_ns - input.signals.error_rate.since_ns > 60 * 1e9`, false},
+		{checker, `startswith(input.signals.critical.since_ns, "2026")`, false},
+		{checker, `startswith(input.signals.critical.value, "5")`, false},
+		{checker, `input.signals.trend.value.mean > input.signals.trend.last.points[0]`, true},
+		{checker, `input.signals.trend.value.maen > 5`, false},
+		{checker, `input.signals.trend.last.point[0] > 5`, false},
+		{checker, `startswith(input.signals.trend.value.mean, "5")`, false},
+		{checker, `input.trigger.event.hops < 3; input.trigger.event.sender == "mlperf/tracker"`, true},
+		{checker, `input.trigger.event.from == "mlperf/tracker"`, false},
+		{checker, `startswith(input.trigger.approval, "a")`, true},
+		{checker, `input.trigger.approved`, false},
 	} {
 		err := compile(t, c.agent, c.body)
 		if c.fine {
@@ -145,10 +158,20 @@ func TestDocumentsMatchTheirSchema(t *testing.T) {
 	}}}
 	require.NotNil(t, watched.Input()["trigger"].(map[string]any)["watch"])
 
+	asked := sampleDocument(agents[3], engine.Signal{State: engine.OK, Value: 51.0, At: now, Since: now.Add(-time.Hour)},
+		engine.Signal{State: engine.Empty}, engine.Signal{State: engine.OK, Value: map[string]any{"points": []any{1.0, 2.0}}, At: now})
+	asked.Trigger = &engine.TriggerInfo{Name: "slow", Kind: "alert", Approval: "a1", Event: &engine.Event{
+		ID: "1", Source: "/alerts", Type: engine.AlertFiring, Time: now, Hops: 3, Sender: "alertmanager",
+	}}
+	uncounted := sampleDocument(agents[3], engine.Signal{State: engine.Error}, engine.Signal{State: engine.Stale, Last: 0.5, At: now},
+		engine.Signal{State: engine.Stale, Last: map[string]any{"mean": 1.5, "points": []any{}}, At: now})
+
 	documents := map[string]struct {
 		agent    *Agent
 		document *engine.Document
 	}{
+		"asked":   {agents[3], asked},
+		"no mark": {agents[3], uncounted},
 		"watched": {agents[2], watched},
 		"full":    {agents[0], full},
 		"lists":   {agents[1], sampleDocument(agents[1], engine.Signal{State: engine.OK, Value: map[string]any{"a": nil}}, engine.Signal{State: engine.OK, Value: "x"})},
@@ -191,6 +214,31 @@ func TestOtherDocumentsDoNotMatch(t *testing.T) {
 		require.Empty(t, violations(t, document, DocumentSchema(agents[0])))
 		change(document)
 		require.NotEmpty(t, violations(t, document, DocumentSchema(agents[0])), name)
+	}
+	counted := engine.Signal{State: engine.OK, Value: 1.0, Since: time.Unix(1_800_000_000, 0)}
+	points := map[string]any{"points": []any{1.0}}
+	for name, change := range map[string]func(critical, trend, trigger map[string]any){
+		"a mark as text":          func(critical, _, _ map[string]any) { critical["since_ns"] = "2026-03-01" },
+		"no number counted":       func(critical, _, _ map[string]any) { critical["value"] = points },
+		"a mark without counting": func(_, trend, _ map[string]any) { trend["since_ns"] = 5 },
+		"a part too few":          func(_, trend, _ map[string]any) { trend["value"] = map[string]any{"mean": 1} },
+		"a part of the value too many": func(_, trend, _ map[string]any) {
+			trend["value"] = map[string]any{"points": []any{1}, "median": 1}
+		},
+		"a part of another type":    func(_, trend, _ map[string]any) { trend["value"] = map[string]any{"points": []any{"1"}} },
+		"the last value of another": func(_, trend, _ map[string]any) { trend["last"] = 5 },
+		"an unknown trigger":        func(_, _, trigger map[string]any) { trigger["kind"] = "alarm" },
+		"an approval as number":     func(_, _, trigger map[string]any) { trigger["approval"] = 1 },
+		"half a hop": func(_, _, trigger map[string]any) {
+			trigger["event"] = map[string]any{"id": "1", "source": "s", "type": "t", "time": "t", "hops": 0.5}
+		},
+	} {
+		document := sampleDocument(agents[3], counted, ok, engine.Signal{State: engine.OK, Value: points}).Input()
+		require.Empty(t, violations(t, document, DocumentSchema(agents[3])))
+		document = plain(t, document).(map[string]any)
+		signals := document["signals"].(map[string]any)
+		change(signals["critical"].(map[string]any), signals["trend"].(map[string]any), document["trigger"].(map[string]any))
+		require.NotEmpty(t, violations(t, document, DocumentSchema(agents[3])), name)
 	}
 	bare := sampleDocument(agents[2]).Input()
 	bare["params"] = map[string]any{"x": 1}

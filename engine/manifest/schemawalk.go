@@ -162,8 +162,12 @@ func namePattern(owner reflect.Type, name string) (pattern *regexp.Regexp, longe
 		case "namespace":
 			return dnsPart, 63
 		}
+	case reflect.TypeFor[EventTrigger](), reflect.TypeFor[AlertTrigger]():
+		if name == "from" {
+			return senderName, 253
+		}
 	case reflect.TypeFor[Sensor]():
-		if name == "name" {
+		if name == "name" || name == "since" {
 			return signalName, 128
 		}
 	case reflect.TypeFor[Spec]():

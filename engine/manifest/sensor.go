@@ -32,6 +32,9 @@ func (s Sensor) MarshalJSON() ([]byte, error) {
 	if s.Timeout.Duration != 0 {
 		out["timeout"] = s.Timeout
 	}
+	if s.Since != "" {
+		out["since"] = s.Since
+	}
 	if s.Kind != "" {
 		out[s.Kind] = s.Config
 	}
@@ -61,7 +64,21 @@ func (v *validator) sensors(p *place) {
 		}
 		v.positive(at.field("staleAfter"), s.StaleAfter, "leave it out, and age is not judged")
 		v.positive(at.field("timeout"), s.Timeout, "leave it out for 5s")
+		v.since(at.field("since"), s)
 		v.oneKind(at)
+	}
+}
+
+// since wants the name of a mark, and numbers to count.
+func (v *validator) since(p *place, s Sensor) {
+	if !v.written(p) {
+		return
+	}
+	if !signalName.MatchString(s.Since) {
+		v.bad(p, quote(s.Since)+" can't be the name of a mark", "use a lower-case letter, then lower-case letters, digits and _")
+	}
+	if of := valuesOf(s.Config); of != nil && of["type"] != "number" && of["type"] != "integer" {
+		v.bad(p, fmt.Sprintf("counts by how much a number grows, and what this sensor samples is of type %v", of["type"]), "leave it out, or sample a number")
 	}
 }
 

@@ -97,7 +97,10 @@ func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
 	for i, t := range a.Spec.Triggers {
 		out[i] = engine.Trigger{Name: t.Name, Every: t.Every.Duration, Jitter: t.Jitter.Duration, At: t.At.Time}
 		if t.Event != nil {
-			out[i].Event = t.Event.Type
+			out[i].Event = &engine.EventFilter{Types: []string{t.Event.Type}, From: slices.Clone(t.Event.From)}
+		}
+		if t.Alert != nil {
+			out[i].Alert = t.Alert.filter()
 		}
 		if w := t.Watch; w != nil {
 			out[i].Watch = &engine.WatchSpec{Selector: a.selector(w.APIVersion, w.Kind, w.Namespace, w.Selector), Name: w.Name, Field: w.Field}
@@ -114,9 +117,29 @@ func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
 	return out, nil
 }
 
+// filter is the trigger's, in terms of the events that alerts become.
+func (t *AlertTrigger) filter() *engine.EventFilter {
+	out := &engine.EventFilter{From: slices.Clone(t.From), Labels: maps.Clone(t.MatchLabels)}
+	if t.Status != "resolved" {
+		out.Types = append(out.Types, engine.AlertFiring)
+	}
+	if t.Status == "resolved" || t.Status == "any" {
+		out.Types = append(out.Types, engine.AlertResolved)
+	}
+	if t.Name != "" {
+		if out.Labels == nil {
+			out.Labels = map[string]string{}
+		}
+		out.Labels["alertname"] = t.Name
+	}
+	return out
+}
+
 func (a *Agent) engineGuards() engine.Guards {
 	g := a.Spec.Guards
-	out := engine.Guards{Approval: slices.Clone(g.Approval), URLs: slices.Clone(g.URLs)}
+	out := engine.Guards{
+		Approval: slices.Clone(g.Approval), ApprovalExpiry: g.ApprovalExpiry.Duration, ApprovalNotify: g.ApprovalNotify, URLs: slices.Clone(g.URLs),
+	}
 	if r := g.Replicas; r != nil {
 		out.Replicas = &engine.ReplicaGuard{Min: r.Min, Max: r.Max, StepUp: r.StepUp, StepDown: r.StepDown}
 	}

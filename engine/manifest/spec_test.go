@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestEngineSpecOfTheExample(t *testing.T) {
 		Triggers: []engine.Trigger{
 			{Name: "tick", Every: 10 * time.Second, Jitter: time.Second},
 			{Name: "nightly"},
-			{Name: "asked", Event: "dev.scanflow.retrain.requested"},
+			{Name: "asked", Event: &engine.EventFilter{Types: []string{"dev.scanflow.retrain.requested"}}},
 		},
 		Strategies: []string{"serving.autoscale", "serving.failover"},
 		Primitives: []string{"scale", "traffic", "webhook", "model.promote"},
@@ -42,8 +43,8 @@ func TestEngineSpecOfTheExample(t *testing.T) {
 			Cooldown: map[string]time.Duration{"up": 0, "down": 5 * time.Minute, "webhook": time.Minute},
 			Budget:   &engine.BudgetGuard{Actions: 30, Per: time.Hour},
 			Fleet:    &engine.FleetGuard{Percent: 10, Per: 10 * time.Minute},
-			Approval: []string{"model.promote"},
-			URLs:     []string{"https://hooks.example.com/"},
+			Approval: []string{"model.promote"}, ApprovalExpiry: 24 * time.Hour,
+			URLs: []string{"https://hooks.example.com/"},
 		},
 	}
 	require.Empty(t, cmp.Diff(want, got, cmpopts.IgnoreFields(engine.Trigger{}, "Cron"), cmpopts.IgnoreFields(engine.Spec{}, "Generation")))
@@ -104,6 +105,39 @@ func TestEngineSpecOfAStaticFleet(t *testing.T) {
 	}, watching.Triggers)
 }
 
+// Events are taken by type and sender, alerts by their labels too.
+func TestEngineSpecOfAnAgentThatOthersTalkTo(t *testing.T) {
+	checker := good(t)[3]
+	got, err := checker.EngineSpec()
+	require.NoError(t, err)
+	require.Equal(t, []engine.Trigger{
+		{Name: "asked", Event: &engine.EventFilter{Types: []string{"dev.scanflow.check.requested"}, From: []string{"mlperf/tracker", "ci.example.com", "api"}}},
+		{Name: "slow", Alert: &engine.EventFilter{
+			Types: []string{engine.AlertFiring}, From: []string{"alertmanager"}, Labels: map[string]string{"severity": "page", "alertname": "SlowPredictions"},
+		}},
+		{Name: "calm", Alert: &engine.EventFilter{Types: []string{engine.AlertResolved}, Labels: map[string]string{"alertname": "SlowPredictions"}}},
+		{Name: "each", Alert: &engine.EventFilter{Types: []string{engine.AlertFiring, engine.AlertResolved}}},
+	}, got.Triggers)
+	require.Equal(t, map[string]string{"severity": "page"}, checker.Spec.Triggers[1].Alert.MatchLabels, "the manifest is as it was read")
+	require.Equal(t, engine.Guards{
+		Approval: []string{"model.promote"}, ApprovalExpiry: 90 * time.Minute,
+		ApprovalNotify: "https://hooks.example.com/team/approvals", URLs: []string{"https://hooks.example.com/team/"},
+	}, got.Guards)
+	require.Equal(t, "retrained", checker.Spec.Sensors[0].Since)
+	require.Empty(t, checker.Spec.Sensors[1].Since)
+}
+
+// An agent written as JSON, as a custom resource is stored, is the same agent.
+func TestAnAgentIsReadAgainFromItsJSON(t *testing.T) {
+	for _, want := range good(t) {
+		raw, err := json.Marshal(want)
+		require.NoError(t, err)
+		got, mistakes := ReadObject(want.File, raw, sampleKinds())
+		require.NoError(t, mistakes.Err(), "%s", raw)
+		require.Empty(t, cmp.Diff(want, got, cmp.AllowUnexported(httpConfig{}, prometheusConfig{}), cmpopts.IgnoreFields(httpConfig{}, "unread"), cmpopts.IgnoreFields(Agent{}, "Line", "node")))
+	}
+}
+
 // 03:00 in Madrid is another moment in summer, and a time that the clocks skip is
 // not lost for good.
 func TestCronInItsTimeZone(t *testing.T) {
@@ -154,6 +188,17 @@ func TestGeneration(t *testing.T) {
 		"a trigger":     strings.ReplaceAll(base, "every: 1s", "every: 2s"),
 		"the kind":      strings.ReplaceAll(base, "prometheus: {query: a, match: {x: y, z: name}}", "http: {url: 'http://a'}"),
 		"no addresses":  base + "  guards: {urls: []}\n",
+		"a mark":        strings.ReplaceAll(base, "{name: load,", "{name: load, since: checked,"),
+		"another mark":  strings.ReplaceAll(base, "{name: load,", "{name: load, since: retrained,"),
+		"an event":      strings.ReplaceAll(base, "every: 1s", "event: {type: t}"),
+		"its sender":    strings.ReplaceAll(base, "every: 1s", "event: {type: t, from: [ci]}"),
+		"an alert":      strings.ReplaceAll(base, "every: 1s", "alert: {}"),
+		"its name":      strings.ReplaceAll(base, "every: 1s", "alert: {name: Slow}"),
+		"its labels":    strings.ReplaceAll(base, "every: 1s", "alert: {matchLabels: {alertname: Slow}}"),
+		"its end":       strings.ReplaceAll(base, "every: 1s", "alert: {status: resolved}"),
+		"who tells it":  strings.ReplaceAll(base, "every: 1s", "alert: {from: [ci]}"),
+		"an expiry":     base + "  guards: {approvalExpiry: 1h}\n",
+		"a notice":      base + "  guards: {approvalNotify: 'http://localhost/'}\n",
 		"another fleet": strings.ReplaceAll(base, "name: web}]", "name: api}]"),
 	} {
 		got := generation(text)

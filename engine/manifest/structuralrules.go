@@ -28,7 +28,9 @@ func (s structural) rules(t reflect.Type) []rule {
 	case reflect.TypeFor[Trigger]():
 		return triggerRules()
 	case reflect.TypeFor[EventTrigger]():
-		return []rule{{".type", "self.type.trim() == self.type", "has white space around it; cut it"}}
+		return []rule{{".type", "self.type.trim() == self.type", "has white space around it; cut it"}, sendersRule()}
+	case reflect.TypeFor[AlertTrigger]():
+		return []rule{sendersRule(), {".matchLabels", "!has(self.name) || !has(self.matchLabels) || !('alertname' in self.matchLabels)", "holds alertname, which is name; " + alertNameFix}}
 	case reflect.TypeFor[Sensor]():
 		return s.sensorRules()
 	case reflect.TypeFor[Secret]():
@@ -46,6 +48,8 @@ func (s structural) rules(t reflect.Type) []rule {
 	case reflect.TypeFor[Guards]():
 		keys := append([]string{"up", "down"}, s.kinds.verbNames()...)
 		return []rule{
+			positiveRule("approvalExpiry", "leave it out for 24h"),
+			{".approvalNotify", "!has(self.approvalNotify) || (" + webAddress("self.approvalNotify") + ")", "is not an address; " + notifyFix},
 			{".cooldown", "!has(self.cooldown) || self.cooldown.all(k, k in " + celList(keys) + ")", "a key is neither a direction nor a primitive; write up, down, or a verb: " + list(s.kinds.verbNames())},
 			{".urls", "!has(self.urls) || self.urls.all(u, " + webAddress("u") + " && !u.contains('?') && !u.contains('#') && !u.contains('*') && " + noUser("u") + " && !u.endsWith('/..') && !u.contains('/../'))",
 				"must be like https://hooks.example.com/ or https://hooks.example.com/team/: a scheme, a host and a path"},
@@ -74,6 +78,10 @@ func targetRules() []rule {
 		out = append(out, rule{"." + field, "!has(self.static) || !has(self." + celName(field) + ")", "goes with selector only; leave it out"})
 	}
 	return out
+}
+
+func sendersRule() rule {
+	return rule{".from", "!has(self.from) || size(self.from) > 0", sendersEmpty + "; " + senderFix}
 }
 
 func triggerRules() []rule {
@@ -124,7 +132,9 @@ func addressRules(at map[string]any) []rule {
 }
 
 // isAddress tells whether a field of that name is a URL, in every configuration.
-func isAddress(field string) bool { return field == "url" || field == "address" }
+func isAddress(field string) bool {
+	return field == "url" || field == "address" || field == "approvalNotify"
+}
 
 // one holds where exactly one of the fields is there.
 func one(fields ...string) string { return count(fields) + " == 1" }

@@ -19,11 +19,6 @@ type open interface {
 	extras(kinds Kinds) (what string, keys []string)
 }
 
-// refuser is a struct that knows words which are right elsewhere but not here.
-type refuser interface {
-	refused(key string) (message, fix string, ok bool)
-}
-
 func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
 	if n.Kind != yaml.MappingNode {
 		if into.Type() == reflect.TypeFor[Secret]() {
@@ -75,12 +70,6 @@ func (d *decoder) unknown(p *place, key string, at, value *yaml.Node, into refle
 		other, keys := o.extras(d.kinds)
 		what = "field or " + other
 		names = append(names, keys...)
-	}
-	if r, ok := into.Addr().Interface().(refuser); ok {
-		if message, fix, ok := r.refused(key); ok {
-			d.oddAt(at, p.field(key), message, fix)
-			return
-		}
 	}
 	fix := fieldList("the", names)
 	if o, ok := into.Addr().Interface().(open); ok {

@@ -18,14 +18,7 @@ import (
 // leastEvery keeps a slip (1ms for 1m) from turning an agent into a busy loop.
 const leastEvery = 100 * time.Millisecond
 
-var triggerWays = []string{"every", "cron", "at", "event", "watch"}
-
-func (t *Trigger) refused(key string) (message, fix string, ok bool) {
-	if key != "alert" {
-		return "", "", false
-	}
-	return key + " triggers are not in this release", "use one of " + list(triggerWays), true
-}
+var triggerWays = []string{"every", "cron", "at", "event", "alert", "watch"}
 
 func (v *validator) triggers(p *place) {
 	names := map[string]int{}
@@ -36,8 +29,49 @@ func (v *validator) triggers(p *place) {
 		v.every(at, t)
 		v.cron(at, t)
 		v.watch(at.field("watch"), t.Watch)
-		if event := at.field("event"); t.Event != nil && v.readable(event) && strings.TrimSpace(t.Event.Type) != t.Event.Type {
-			v.bad(event.field("type"), "has white space around it", "cut it")
+		if t.Event != nil {
+			v.event(at.field("event"), t.Event)
+		}
+		if t.Alert != nil {
+			v.alert(at.field("alert"), t.Alert)
+		}
+	}
+}
+
+func (v *validator) event(p *place, e *EventTrigger) {
+	if v.readable(p) && strings.TrimSpace(e.Type) != e.Type {
+		v.bad(p.field("type"), "has white space around it", "cut it")
+	}
+	v.senders(p.field("from"), e.From)
+}
+
+const alertNameFix = "write one of the two"
+
+func (v *validator) alert(p *place, a *AlertTrigger) {
+	if label := p.field("matchLabels").field("alertname"); v.has(label) && v.has(p.field("name")) {
+		v.bad(label, "is the alert's name, as name is", alertNameFix)
+	}
+	v.senders(p.field("from"), a.From)
+}
+
+// senderName is a declared sender's name, or an agent's namespace/name.
+var senderName = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`)
+
+const (
+	sendersEmpty = "names nobody, so that nothing would ever fire"
+	senderFix    = "write an agent as namespace/name, or the name of a sender in --senders"
+)
+
+func (v *validator) senders(p *place, from []string) {
+	if v.written(p) && len(from) == 0 {
+		v.bad(p, sendersEmpty, senderFix)
+	}
+	names := map[string]bool{}
+	for i, name := range from {
+		at := p.item(i)
+		v.once(at, name, names)
+		if v.readable(at) && !senderName.MatchString(name) {
+			v.bad(at, quote(name)+" is nobody's name", senderFix)
 		}
 	}
 }

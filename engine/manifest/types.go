@@ -69,7 +69,7 @@ type StaticTarget struct {
 	Labels    map[string]string `json:"labels,omitempty" doc:"labels, for sensors to match and policies to read"`
 }
 
-// Trigger says when the loop runs, in exactly one of five ways.
+// Trigger says when the loop runs, in exactly one of six ways.
 type Trigger struct {
 	Name     string        `json:"name" required:"true" doc:"name of the trigger, unique in the agent; policies see it as input.trigger.name"`
 	Every    Duration      `json:"every,omitzero" doc:"fire with this interval, the first time at once; at least 100ms"`
@@ -78,12 +78,22 @@ type Trigger struct {
 	Timezone string        `json:"timezone,omitempty" doc:"with cron: the time zone, like Europe/Madrid; UTC if absent"`
 	At       Time          `json:"at,omitzero" doc:"fire once, at this time (RFC 3339); a time that is past never fires"`
 	Event    *EventTrigger `json:"event,omitempty" doc:"fire for each event of a type"`
+	Alert    *AlertTrigger `json:"alert,omitempty" doc:"fire for each alert that begins or ends, as Alertmanager tells POST /v1/alerts"`
 	Watch    *WatchTrigger `json:"watch,omitempty" doc:"fire when an object appears, disappears or changes; on Kubernetes only"`
 }
 
 // EventTrigger names the events that fire a trigger.
 type EventTrigger struct {
-	Type string `json:"type" required:"true" doc:"the CloudEvents type, like dev.scanflow.retrain.requested"`
+	Type string   `json:"type" required:"true" doc:"the CloudEvents type, like dev.scanflow.retrain.requested"`
+	From []string `json:"from,omitempty" list:"set" doc:"whose events are taken: agents as namespace/name, or senders of --senders by name; if absent, those of every agent of the installation and of whoever holds the process's own token (api)"`
+}
+
+// AlertTrigger names the alerts that fire a trigger.
+type AlertTrigger struct {
+	Name        string            `json:"name,omitempty" doc:"the alert's name (its label alertname); any if absent"`
+	MatchLabels map[string]string `json:"matchLabels,omitempty" doc:"labels that the alert must have, all of them"`
+	Status      string            `json:"status,omitempty" enum:"firing,resolved,any" default:"firing" doc:"when: as it begins, as it ends, or both"`
+	From        []string          `json:"from,omitempty" list:"set" doc:"whose alerts are taken, senders of --senders by name; if absent, those of whoever holds the process's own token (api)"`
 }
 
 // WatchTrigger names the objects whose changes fire a trigger.
@@ -102,6 +112,7 @@ type Sensor struct {
 	Name       string   `json:"name" required:"true" doc:"name of the signal, as in input.signals.NAME: a lower-case letter, then lower-case letters, digits and _"`
 	StaleAfter Duration `json:"staleAfter,omitzero" doc:"age beyond which a value is stale and may not be used; if absent, age is not judged"`
 	Timeout    Duration `json:"timeout,omitzero" default:"5s" doc:"bound of one sample"`
+	Since      string   `json:"since,omitempty" doc:"name of a mark: what is sampled is a total that only grows, and the value is by how much it grew since a proposal last set that mark (marks: [NAME]); all of it if none ever did"`
 
 	// Kind is the key of Kinds.Sensors that the manifest used; Config the pointer
 	// that its function made, decoded.
@@ -116,7 +127,10 @@ type Guards struct {
 	Budget   *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
 	Fleet    *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
 	Approval []string            `json:"approval,omitempty" list:"set" doc:"verbs, of those in primitives, that wait for a person"`
-	URLs     []string            `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
+	// Absent, a day.
+	ApprovalExpiry Duration `json:"approvalExpiry,omitzero" default:"24h" doc:"how long a question to a person stands, and how long a denial holds"`
+	ApprovalNotify string   `json:"approvalNotify,omitempty" doc:"address that is told when somebody is asked, by a POST of a CloudEvent; it must be one that urls allows"`
+	URLs           []string `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
 }
 
 // ReplicaGuard bounds the number of replicas and how fast it changes.

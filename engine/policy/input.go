@@ -26,6 +26,7 @@ var (
 	keyLast   = ast.StringTerm("last")
 	keyAge    = ast.StringTerm("age_ns")
 	keyWindow = ast.StringTerm("window")
+	keySince  = ast.StringTerm("since_ns")
 
 	keyProposal = ast.StringTerm("proposal")
 
@@ -101,7 +102,7 @@ func (s *sections) signals(doc *engine.Document) *ast.Term {
 
 // signal does as Signal.Input does.
 func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
-	var room [4][2]*ast.Term
+	var room [5][2]*ast.Term
 	items := append(room[:0],
 		[2]*ast.Term{keyState, stateTerm(sig.State)},
 		[2]*ast.Term{keyWindow, s.window(i, sig.Window)},
@@ -113,6 +114,9 @@ func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
 	}
 	if !sig.At.IsZero() {
 		items = append(items, [2]*ast.Term{keyAge, number(now.Sub(sig.At).Nanoseconds())})
+	}
+	if !sig.Since.IsZero() {
+		items = append(items, [2]*ast.Term{keySince, number(sig.Since.UnixNano())})
 	}
 	return ast.ObjectTerm(items...)
 }

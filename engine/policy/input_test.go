@@ -95,6 +95,9 @@ func anySignal(t *rapid.T, now time.Time) engine.Signal {
 	if rapid.Bool().Draw(t, "at") {
 		s.At = now.Add(-time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "age")))
 	}
+	if rapid.Bool().Draw(t, "counts") {
+		s.Since = now.Add(-time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "since")))
+	}
 	return s
 }
 
@@ -124,6 +127,32 @@ func anyJSON(t *rapid.T, depth int) any {
 		return out
 	}
 	return nil
+}
+
+// A strategy sees since when a signal counts, whatever its state, and nothing where it
+// was never marked.
+func TestAStrategySeesSinceWhenASignalCounts(t *testing.T) {
+	rev := compiled(t, one("propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": [\"rps:empty\", \"errors\"], \"with\": {\"signal\": name, \"ns\": s}} if {\n\tsome name, s in {\"rps\": input.signals.rps.since_ns, \"errors\": object.get(input.signals, [\"errors\", \"since_ns\"], -1)}\n}"), Options{})
+	for name, c := range map[string]struct {
+		signal engine.Signal
+		want   []map[string]any
+	}{
+		"counted":      {engine.Signal{State: engine.OK, Value: 5.0, At: noon, Since: noon.Add(-time.Hour)}, []map[string]any{{"signal": "errors", "ns": -1.0}, {"signal": "rps", "ns": float64(noon.Add(-time.Hour).UnixNano())}}},
+		"empty":        {engine.Signal{State: engine.Empty, Since: noon}, []map[string]any{{"signal": "errors", "ns": -1.0}, {"signal": "rps", "ns": float64(noon.UnixNano())}}},
+		"never marked": {engine.Signal{State: engine.OK, Value: 5.0, At: noon}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := document(1)
+			doc.Signals[0] = c.signal
+			evaluated := rev.Evaluate(t.Context(), []string{"x"}, doc)
+			require.Empty(t, problems(evaluated))
+			var got []map[string]any
+			for _, p := range evaluated.Proposals {
+				got = append(got, p.With)
+			}
+			require.ElementsMatch(t, c.want, got)
+		})
+	}
 }
 
 func TestUnchangedSectionsAreReused(t *testing.T) {

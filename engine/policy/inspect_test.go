@@ -52,6 +52,8 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 		"in brackets":                {`input["signals"]["rps"].value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"its state":                  {`input.signals.rps.state == "empty"`, `["rps:empty"]`, engine.Reads{Signals: rps}},
 		"its age":                    {`input.signals.rps.age_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"since when it counts":       {`input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps}},
+		"how long it has counted":    {`input.now_ns - input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
 		"as a whole":                 {`is_object(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
 		"by a local name":            {"s := input.signals.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
 		"by two local names":         {"all := input.signals\n\ts := all.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
@@ -87,6 +89,7 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 	for name, c := range map[string]struct{ condition, because, says string }{
 		"unnamed":                           {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
+		"its mark":                          {`input.signals.rps.since_ns > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
 		"another is named":                  {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
 		"read in a function":                {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
 		"not of a helper":                   {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},

@@ -9,27 +9,58 @@ type Mention struct {
 	Line      int
 }
 
+// MarkMention is a mark that a strategy's text sets, and where.
+type MarkMention struct {
+	Mark string
+	File string
+	Line int
+}
+
 // Primitives are the primitives that a strategy's rules name in their text; those
 // that it computes are not among them.
 func (r *Revision) Primitives(strategy string) []Mention {
+	var out []Mention
+	r.written(strategy, "primitive", func(name string, place *ast.Location) {
+		out = append(out, Mention{name, place.File, place.Row})
+	})
+	return out
+}
+
+// Marks are the marks that a strategy's rules set by a name in their text; those that
+// it computes are not among them.
+func (r *Revision) Marks(strategy string) []MarkMention {
+	var out []MarkMention
+	r.written(strategy, "marks", func(name string, place *ast.Location) {
+		out = append(out, MarkMention{name, place.File, place.Row})
+	})
+	return out
+}
+
+// written gives the texts that a strategy's proposals have under a key, also those in a
+// list.
+func (r *Revision) written(strategy, key string, take func(text string, place *ast.Location)) {
 	s := r.strategies[strategy]
 	if s == nil {
-		return nil
+		return
 	}
-	var out []Mention
 	for _, rule := range s.rules {
 		proposal, literal, ok := proposalOf(rule)
 		if !ok {
 			continue
 		}
-		named := proposal.Get(ast.InternedTerm("primitive"))
-		if named == nil {
+		value := proposal.Get(ast.InternedTerm(key))
+		if value == nil {
 			continue
 		}
-		if text, is := literal(named).Value.(ast.String); is {
-			place := placed(named, rule)
-			out = append(out, Mention{string(text), place.File, place.Row})
+		one := func(t *ast.Term) {
+			if text, is := literal(t).Value.(ast.String); is {
+				take(string(text), placed(t, rule))
+			}
+		}
+		if list, is := literal(value).Value.(*ast.Array); is {
+			list.Foreach(one)
+		} else {
+			one(value)
 		}
 	}
-	return out
 }

@@ -82,6 +82,8 @@ func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string)
 			}
 		case "because":
 			p.Because = s.because(t.Value, doc)
+		case "marks":
+			p.Marks = s.marks(t.Value)
 		case "note":
 			p.Note = s.json("note", t.Value)
 		default:
@@ -142,6 +144,25 @@ func (s *shape) because(v ast.Value, doc *engine.Document) []engine.Evidence {
 		default:
 			out = append(out, e)
 		}
+	})
+	return out
+}
+
+// marks are names, each of a mark that sensors count from.
+func (s *shape) marks(v ast.Value) []string {
+	array, ok := v.(*ast.Array)
+	if !ok {
+		s.bad("marks must be an array of names, not %s", ast.ValueName(v))
+		return nil
+	}
+	var out []string
+	array.Foreach(func(t *ast.Term) {
+		name, ok := t.Value.(ast.String)
+		if !ok {
+			s.bad("marks holds %s, which is no string", clip(t.String()))
+			return
+		}
+		out = append(out, string(name))
 	})
 	return out
 }

@@ -83,6 +83,10 @@ func TestEachMistakeInTheShapeOfAProposalIsNamed(t *testing.T) {
 		"priority in text": {`{"primitive": "p", "reason": "r", "because": [], "priority": "high"}`, "priority must be a whole number, not string"},
 		"unknown key":      {`{"primitive": "p", "reason": "r", "because": [], "prioritty": 1}`, `unknown key "prioritty"`},
 		"no such sensor":   {`{"primitive": "p", "reason": "r", "because": ["latency"]}`, `because names signal "latency", and this agent has no such sensor`},
+		"one mark":         {`{"primitive": "p", "reason": "r", "because": [], "marks": "checked"}`, "marks must be an array of names, not string"},
+		"a set of marks":   {`{"primitive": "p", "reason": "r", "because": [], "marks": {"checked"}}`, "marks must be an array of names, not set"},
+		"mark of a number": {`{"primitive": "p", "reason": "r", "because": [], "marks": ["checked", 1]}`, "marks holds 1, which is no string"},
+		"no marks":         {`{"primitive": "p", "reason": "r", "because": [], "marks": null}`, "marks must be an array of names, not null"},
 		"all at once":      {`{"primitive": 7, "because": [], "x": 1}`, "primitive must be a string, not number, unknown key \"x\", reason is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,4 +111,26 @@ func TestProposalsComeInOneOrderAndHoldJSONValues(t *testing.T) {
 	require.Equal(t, map[string]any{"n": 1.0, "f": 0.5, "list": []any{true, nil, map[string]any{"k": "v"}}, "set": []any{1.0, 2.0}}, got[0].With)
 	require.Equal(t, map[string]any{"seen": 3.0}, got[0].Note)
 	require.Equal(t, []engine.Evidence{{Signal: "errors", State: engine.Empty}}, got[0].Because)
+}
+
+// The marks that a proposal sets come with it, as they are written.
+func TestAProposalSetsMarks(t *testing.T) {
+	for name, c := range map[string]struct {
+		marks string
+		want  []string
+	}{
+		"one":      {`, "marks": ["checked"]`, []string{"checked"}},
+		"several":  {`, "marks": ["retrained", "checked"]`, []string{"retrained", "checked"}},
+		"computed": {`, "marks": [m | some m in ["a", "b"]]`, []string{"a", "b"}},
+		"empty":    {`, "marks": []`, nil},
+		"none":     {``, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rev := compiled(t, one(`propose contains {"primitive": "event.send", "reason": "r", "because": ["rps"]`+c.marks+`}`), Options{})
+			got := rev.Evaluate(context.Background(), []string{"x"}, document(1))
+			require.Empty(t, problems(got))
+			require.Len(t, got.Proposals, 1)
+			require.Equal(t, c.want, got.Proposals[0].Marks)
+		})
+	}
 }

@@ -20,7 +20,10 @@ const agentSchema = `{
 			"replicas": {"type": "object", "additionalProperties": false, "properties": {"desired": {"type": "integer"}, "ready": {"type": "integer"}}}
 		}},
 		"signals": {"type": "object", "additionalProperties": false, "properties": {
-			"rps": {"type": "object", "additionalProperties": false, "properties": {"state": {"type": "string"}, "value": {}, "last": {}, "age_ns": {"type": "integer"}, "window": {"type": "integer"}}}
+			"rps": {"type": "object", "additionalProperties": false, "properties": {"state": {"type": "string"}, "value": {}, "last": {}, "age_ns": {"type": "integer"}, "window": {"type": "integer"}, "since_ns": {"type": "integer"}}},
+			"drift": {"type": "object", "additionalProperties": false, "properties": {"state": {"type": "string"}, "value": {
+				"type": "object", "additionalProperties": false, "properties": {"psi": {"type": "number"}, "shares": {"type": "object", "additionalProperties": {"type": "number"}}}
+			}}}
 		}},
 		"params": {"type": "object", "additionalProperties": false, "properties": {"rps_per_replica": {"type": "number"}}}
 	}
@@ -35,12 +38,20 @@ func TestCheckAgainstAnAgentsSchema(t *testing.T) {
 		"a misspelt signal":    {`input.signals.rps,`, `input.signals.rsp,`, strategy + ":11:"},
 		"a misspelt parameter": {`input.params.rps_per_replica`, `input.params.rps_per_replika`, "rego_type_error: undefined ref: input.params.rps_per_replika"},
 		"a misspelt field":     {`input.target.replicas.desired`, `input.target.replicas.desire`, "rego_type_error: undefined ref: input.target.replicas.desire"},
+		"a part of a value":    {`wanted > input`, "input.signals.drift.value.psi < 0.2\n\twanted > input", ""},
+		"a misspelt part":      {`wanted > input`, "input.signals.drift.value.psii < 0.2\n\twanted > input", "rego_type_error: undefined ref: input.signals.drift.value.psii"},
+		"a part by its key":    {`wanted > input`, "input.signals.drift.value.shares[\"+Inf\"] < 0.2\n\twanted > input", ""},
+		"since when it counts": {`wanted > input`, "input.signals.rps.since_ns > 0\n\twanted > input", ""},
+		"a count without mark": {`wanted > input`, "input.signals.drift.since_ns > 0\n\twanted > input", "rego_type_error: undefined ref: input.signals.drift.since_ns"},
 		"through a library":    {`wanted > input`, "load.other\n\twanted > input", "lib/load.rego:5:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(autoscale, c.from, c.to, 1)
 			if strings.Contains(c.to, "rsp") {
 				text = strings.Replace(text, `["rps"]`, `["rsp"]`, 1)
+			}
+			if strings.Contains(c.to, "drift") {
+				text = strings.Replace(text, `["rps"]`, `["rps", "drift"]`, 1)
 			}
 			if strings.Contains(c.to, "load.other") {
 				text = strings.Replace(text, `["rps"]`, `["rps", "elsewhere"]`, 1)

@@ -29,9 +29,11 @@ type Options struct {
 	Client *kube.Client
 	// Namespace is the one that is watched; "" is every namespace.
 	Namespace string
-	Kinds     manifest.Kinds
-	Log       hclog.Logger // nil is nowhere
-	Clock     engine.Clock // nil is the machine's own
+	// Selector is which agents, by their labels; "" is all.
+	Selector string
+	Kinds    manifest.Kinds
+	Log      hclog.Logger // nil is nowhere
+	Clock    engine.Clock // nil is the machine's own
 }
 
 // Found is an agent as the cluster has it now.
@@ -60,6 +62,7 @@ func (f Found) NamespacedName() types.NamespacedName {
 // Source watches agents and writes their status. It is safe for concurrent use.
 type Source struct {
 	api    dynamic.ResourceInterface
+	labels string
 	log    hclog.Logger
 	store  *store
 	writer *writer
@@ -77,7 +80,7 @@ func New(o Options) *Source {
 		o.Clock = engine.WallClock{}
 	}
 	group := o.Client.Dynamic.Resource(agents)
-	s := &Source{api: group, log: o.Log, store: newStore(o.Kinds)}
+	s := &Source{api: group, labels: o.Selector, log: o.Log, store: newStore(o.Kinds)}
 	if o.Namespace != "" {
 		s.api = group.Namespace(o.Namespace)
 	}
@@ -110,10 +113,12 @@ func (s *Source) Run(ctx context.Context) {
 func (s *Source) listWatch() *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = s.labels
 			list, err := s.api.List(ctx, o)
 			return list, s.asked(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = s.labels
 			stream, err := s.api.Watch(ctx, o)
 			return stream, s.asked(ctx, err)
 		},

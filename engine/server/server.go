@@ -2,9 +2,7 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,9 +13,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Options are what a server shows.
+// Options are what a server shows, and what it takes.
 type Options struct {
 	// Token opens everything but health and metrics to who sends it as a bearer
 	// token. Without one, that is open on a loopback address and closed on any other.
@@ -25,14 +25,23 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Ready returns why the process is not ready, nil if it is.
 	Ready func() []string
-	// API are the further resources by path ("/v1/agents"), each a function that
-	// answers with what is to be shown as JSON.
+	// API are the further resources, each a function that answers with what is to be
+	// shown as JSON. A key is a path ("/v1/agents"), which is for GET, or a pattern of
+	// http.ServeMux with a method ("POST /v1/approvals/{id}/approve").
 	API map[string]func(*http.Request) (any, error)
-	Log hclog.Logger
+	// Receive takes events over: POST /v1/events and POST /v1/alerts. The receipts are in
+	// the order of the events; with an error nothing was taken. Nil takes none.
+	Receive func(ctx context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error)
+	// Senders may send events, besides who may use the API; nil is nobody.
+	Senders *Senders
+	// TLS has the server speak TLS, as TLS makes it; nil is plain HTTP.
+	TLS *tls.Config
+	// ReadTimeout bounds the reading of one request; 0 is 30 s.
+	ReadTimeout time.Duration
+	// Clock gives events that have no time theirs; nil is the wall clock.
+	Clock engine.Clock
+	Log   hclog.Logger
 }
-
-// ErrBadRequest is what an API function wraps where the request is at fault.
-var ErrBadRequest = errors.New("bad request")
 
 // Server listens until it is closed.
 type Server struct {
@@ -57,13 +66,33 @@ func Serve(l net.Listener, o Options) *Server {
 	if !loopback && o.Token == "" {
 		o.Log.Warn("listening beyond loopback without a token: only health and metrics are shown", "address", l.Addr())
 	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = 30 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = engine.WallClock{}
+	}
 	s := &Server{listener: l, done: make(chan error, 1), http: &http.Server{
-		Handler: handler(o, loopback), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: handler(o, loopback), ReadHeaderTimeout: min(5*time.Second, o.ReadTimeout), ReadTimeout: o.ReadTimeout,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: o.Log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}),
+		ErrorLog: o.Log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}), TLSConfig: o.TLS,
+		// Of HTTP/2 the timeouts would be of a connection, with any number of requests.
+		Protocols: onlyHTTP1(),
 	}}
-	go func() { s.done <- s.http.Serve(l) }()
+	go func() {
+		if o.TLS != nil {
+			s.done <- s.http.ServeTLS(l, "", "")
+		} else {
+			s.done <- s.http.Serve(l)
+		}
+	}()
 	return s
+}
+
+func onlyHTTP1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
 }
 
 // Addr is the address that was opened.
@@ -92,65 +121,16 @@ func handler(o Options, loopback bool) http.Handler {
 		text(w, http.StatusOK, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry}))
-	for path, answer := range o.API {
-		mux.Handle("GET "+path, guarded(o.Token, loopback, func(w http.ResponseWriter, r *http.Request) {
-			v, err := answer(r)
-			switch {
-			case errors.Is(err, ErrBadRequest):
-				reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			case err != nil:
-				o.Log.Error("request failed", "path", path, "error", err)
-				reply(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
-			default:
-				reply(w, http.StatusOK, v)
-			}
-		}))
+	for pattern, answer := range o.API {
+		if !strings.Contains(pattern, " ") {
+			pattern = http.MethodGet + " " + pattern
+		}
+		mux.Handle(pattern, guarded(o.Token, loopback, api(pattern, answer, o.Log)))
+	}
+	if o.Receive != nil {
+		in := newReception(o, loopback)
+		mux.Handle("POST /v1/events", in.handler(in.readEvents))
+		mux.Handle("POST /v1/alerts", in.handler(in.readAlerts))
 	}
 	return mux
-}
-
-// guarded lets through who shows the token; without a token, who comes over
-// loopback and names a loopback host (a page in a browser that was made to
-// resolve its own name to 127.0.0.1 does not).
-func guarded(token string, loopback bool, next http.HandlerFunc) http.Handler {
-	want := sha256.Sum256([]byte("Bearer " + token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		switch {
-		case token != "" && subtle.ConstantTimeCompare(got[:], want[:]) == 1:
-		case token == "" && loopback && loopbackHost(r.Host):
-		case token == "":
-			reply(w, http.StatusForbidden, map[string]string{"error": "closed beyond loopback: start scanflow with --token-file"})
-			return
-		default:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="scanflow"`)
-			reply(w, http.StatusUnauthorized, map[string]string{"error": "wants the bearer token of --token-file"})
-			return
-		}
-		next(w, r)
-	})
-}
-
-func loopbackHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func text(w http.ResponseWriter, code int, body string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = fmt.Fprintln(w, body)
-}
-
-func reply(w http.ResponseWriter, code int, v any) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		code, raw = http.StatusInternalServerError, []byte(`{"error":"the answer can't be shown as JSON"}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_, _ = w.Write(append(raw, '\n'))
 }

@@ -25,6 +25,10 @@ type Config struct {
 	HostIP string
 	// LogPath is the file that gets the process' standard output and error.
 	LogPath string
+	// ExitPath is the file that gets the exit status of the process, which is learnt by
+	// it where nobody of ours was there to collect it; "" keeps none. It is for a process
+	// that runs once (RestartPolicy Never), and without effect under KillWithParent.
+	ExitPath string
 	// Self is the executable that replaces the command word "scanflow", as the
 	// image's own would; "" replaces nothing.
 	Self string
@@ -84,7 +88,7 @@ type Port struct {
 // Exit is how a process ended.
 type Exit struct {
 	// Code is the exit status, 128 + the signal's number if a signal ended it, and
-	// -1 where it is not known (an adopted process is not our child).
+	// -1 where it is not known (an adopted process is not our child; see ExitPath).
 	Code   int
 	Signal string
 	At     time.Time

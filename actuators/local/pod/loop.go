@@ -26,7 +26,7 @@ const (
 //	      +--(Stop)---+---(Detach)--> left alone        no
 //	      v                                             v
 //	preStop, SIGTERM, grace, SIGKILL ---------> Succeeded or Failed
-func (p *Pod) live(proc *process) {
+func (p *Pod) live(proc *process, ended *Exit) {
 	defer close(p.done)
 	if p.cfg.KillWithParent {
 		// The kernel counts the thread that started the process as its parent, so
@@ -41,12 +41,15 @@ func (p *Pod) live(proc *process) {
 	}()
 	for {
 		exit, end := Exit{Code: startFailed}, exited
-		if proc == nil {
+		if proc == nil && ended == nil {
 			proc = p.launch()
 		}
-		if proc != nil {
+		switch {
+		case proc != nil:
 			exit, end = p.supervise(proc)
 			proc = nil
+		case ended != nil:
+			exit = p.gone(*ended)
 		}
 		switch {
 		case end == detached:
@@ -87,7 +90,7 @@ func (p *Pod) launch() *process {
 	if argv[0] == "scanflow" && p.cfg.Self != "" {
 		argv[0] = p.cfg.Self
 	}
-	proc, err := start(argv, p.fullEnv(vars), c.WorkingDir, p.cfg.LogPath, p.cfg.KillWithParent)
+	proc, err := p.start(argv, vars)
 	if err != nil {
 		p.failToStart(err)
 		return nil
@@ -99,6 +102,20 @@ func (p *Pod) launch() *process {
 		s.Reason, s.Message = "", ""
 	})
 	return proc
+}
+
+func (p *Pod) start(argv []string, vars *variables) (*process, error) {
+	exitPath := p.cfg.ExitPath
+	if p.cfg.KillWithParent { // the kernel ends the parent's own children, and not what the recorder runs
+		exitPath = ""
+	}
+	if exitPath != "" {
+		var err error
+		if argv, err = recorded(argv, exitPath); err != nil {
+			return nil, err
+		}
+	}
+	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.KillWithParent)
 }
 
 func (p *Pod) failToStart(err error) {
@@ -170,7 +187,10 @@ func (p *Pod) finish(exit Exit) {
 		if exit.Code == 0 {
 			s.Phase = corev1.PodSucceeded
 		}
-		s.Reason, s.Message = "", exit.String()
+		if s.Reason != "StartError" { // which says more
+			s.Message = exit.String()
+		}
+		s.Reason = ""
 	})
 }
 

@@ -29,7 +29,7 @@ type Pod struct {
 func Start(cfg Config) (*Pod, error) { return begin(cfg, nil) }
 
 // Adopt takes over a process that an earlier Pod started. One that has died
-// meanwhile is restarted.
+// meanwhile is restarted, unless its RestartPolicy is Never: then the pod has ended.
 func Adopt(cfg Config, from Resume) (*Pod, error) { return begin(cfg, &from) }
 
 func begin(cfg Config, from *Resume) (*Pod, error) {
@@ -47,6 +47,7 @@ func begin(cfg Config, from *Resume) (*Pod, error) {
 		status: Status{Phase: corev1.PodPending},
 	}
 	var running *process
+	var ended *Exit
 	if from != nil {
 		p.status = Status{
 			Phase: corev1.PodRunning, PID: from.PID, StartID: from.StartID, StartedAt: from.StartedAt,
@@ -57,13 +58,17 @@ func begin(cfg Config, from *Resume) (*Pod, error) {
 		}
 		// Only a living process is watched: what follows a death is a signal to its
 		// group, whose number may by now be a stranger's.
-		if Alive(from.PID, from.StartID) {
-			running = watch(from.PID, from.StartID)
-		} else {
+		switch {
+		case Alive(from.PID, from.StartID):
+			running = watch(from.PID, from.StartID, cfg.ExitPath)
+		case cfg.Spec.RestartPolicy == corev1.RestartPolicyNever:
+			exit := readExit(cfg.ExitPath)
+			ended = &exit
+		default:
 			p.status.Restarts++
 		}
 	}
-	go p.live(running)
+	go p.live(running, ended)
 	return p, nil
 }
 

@@ -15,6 +15,7 @@ import (
 type process struct {
 	pid     int
 	startID string
+	exit    string    // the file that gets its exit status, "" for none
 	exited  chan Exit // gets the exit once
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -22,7 +23,7 @@ type process struct {
 
 // start runs the command and watches it. The child is reaped here, not by os/exec:
 // a pod may be let go while its process runs, and Wait can't be interrupted.
-func start(argv, env []string, dir, logPath string, killWithParent bool) (*process, error) {
+func start(argv, env []string, dir, logPath, exitPath string, killWithParent bool) (*process, error) {
 	logFile, err := openLog(logPath)
 	if err != nil {
 		return nil, err
@@ -43,13 +44,13 @@ func start(argv, env []string, dir, logPath string, killWithParent bool) (*proce
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
-	return watch(pid, id), nil
+	return watch(pid, id, exitPath), nil
 }
 
 // watch follows a process until it exits or is released.
-func watch(pid int, id string) *process {
+func watch(pid int, id, exitPath string) *process {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{pid: pid, startID: id, exited: make(chan Exit, 1), cancel: cancel, done: make(chan struct{})}
+	p := &process{pid: pid, startID: id, exit: exitPath, exited: make(chan Exit, 1), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		if !p.await(ctx) {
@@ -78,9 +79,9 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
-// reap collects the exit status, if the process is our child.
+// reap collects the exit status: of our child, or what was written down of another's.
 func (p *process) reap() Exit {
-	exit := Exit{Code: -1}
+	exit := Exit{}
 	var status syscall.WaitStatus
 	for {
 		pid, err := syscall.Wait4(p.pid, &status, syscall.WNOHANG, nil)
@@ -88,7 +89,7 @@ func (p *process) reap() Exit {
 			continue
 		}
 		if err != nil || pid != p.pid {
-			return exit
+			return readExit(p.exit)
 		}
 		break
 	}

@@ -21,6 +21,7 @@ func Kinds() manifest.Kinds {
 // Surroundings are what agents sense through.
 type Surroundings struct {
 	Prometheus   string              // base URL, "" for none
+	MLflow       string              // base URL, "" for none
 	Orchestrator engine.Orchestrator // nil for none
 	// Secrets reads Kubernetes Secrets; nil where there is no Kubernetes.
 	Secrets manifest.SecretReader
@@ -74,14 +75,14 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 			continue
 		}
 		sensor, err := sensors.Kinds[s.Kind].New(s.Config, sensors.Env{
-			Prometheus: around.Prometheus, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
+			Prometheus: around.Prometheus, MLflow: around.MLflow, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
 			Namespace: a.Metadata.Namespace, Secrets: around.Secrets,
 		})
 		if err != nil {
 			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
 			continue
 		}
-		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration})
+		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.Sums(s.Config)})
 	}
 	for i, t := range spec.Triggers {
 		if _, can := around.Orchestrator.(engine.Watcher); t.Watch != nil && !can {

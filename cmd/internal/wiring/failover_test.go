@@ -73,10 +73,16 @@ spec:
 // failoverWhile is the window of ready_replicas_min above.
 const failoverWhile = 2 * time.Second
 
-// Defect 1 of the published system: the failover never fired, since "no replica
-// ready" was read as "nothing seen". Here as a whole: a metric that says 0, the
-// real Prometheus engine, the strategy that ships, the real orchestrator.
-func TestDefect1FailoverFires(t *testing.T) {
+// failoverStage is a metric that a test writes, the real Prometheus engine, the
+// strategy that ships, and the real orchestrator.
+type failoverStage struct {
+	*testing.T
+	prom   *promengine.Engine
+	system *System
+	acts   *actLog
+}
+
+func newFailoverStage(t *testing.T) *failoverStage {
 	prom, err := promengine.Open(promengine.Options{})
 	require.NoError(t, err)
 	api := httptest.NewServer(prom.Handler())
@@ -86,62 +92,80 @@ func TestDefect1FailoverFires(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
 		return name
 	}
-	acts := &actLog{acts: make(chan engine.Act, 10), reasons: map[string]string{}}
-	system, err := Start(t.Context(), Options{
+	s := &failoverStage{T: t, prom: prom, acts: &actLog{acts: make(chan engine.Act, 10), reasons: map[string]string{}}}
+	s.system, err = Start(t.Context(), Options{
 		Manifests: []string{file("failover.yaml", failoverAgent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
 		Data: filepath.Join(dir, "data"), Prometheus: api.URL, StopPods: true,
-		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{acts}, Log: hclog.NewNullLogger(),
+		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{s.acts}, Log: hclog.NewNullLogger(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, system.Close(context.Background()))
+		require.NoError(t, s.system.Close(context.Background()))
 		api.Close()
 		require.NoError(t, prom.Close())
 	})
-	weights := func(large, small int) bool {
-		change, err := local.TrafficActuator(system.Local).Plan(t.Context(), engine.Proposal{
-			Primitive: "traffic", Identity: "look", With: map[string]any{"route": "digits", "weights": map[string]any{"large": float64(large), "small": float64(small)}},
-			Target: engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "models", Name: "large"},
-		})
-		require.NoError(t, err)
-		return change.NoOp
-	}
-	require.True(t, weights(100, 0), "as declared")
-	// says writes the metric, as scrapes would, until an act ends.
-	says := func(ready float64) engine.Act {
-		t.Helper()
-		scrape := time.NewTicker(50 * time.Millisecond)
-		defer scrape.Stop()
-		deadline := time.After(30 * time.Second)
-		for {
-			require.NoError(t, prom.Append(t.Context(), []promengine.Sample{{
-				Labels: map[string]string{"__name__": "kube_deployment_status_replicas_ready", "namespace": "models", "deployment": "large"},
-				At:     time.Now(), Value: ready,
-			}}))
-			select {
-			case a := <-acts.acts:
-				return a
-			case <-deadline:
-				require.FailNow(t, "nothing was done in 30 s")
-			case <-scrape.C:
-			}
+	require.True(t, s.weights(100, 0), "as declared")
+	return s
+}
+
+// weights tells whether the route itself has them.
+func (s *failoverStage) weights(large, small int) bool {
+	change, err := local.TrafficActuator(s.system.Local).Plan(s.Context(), engine.Proposal{
+		Primitive: "traffic", Identity: "look", With: map[string]any{"route": "digits", "weights": map[string]any{"large": float64(large), "small": float64(small)}},
+		Target: engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "models", Name: "large"},
+	})
+	require.NoError(s, err)
+	return change.NoOp
+}
+
+// says writes the metric, as scrapes would, until an act ends.
+func (s *failoverStage) says(ready float64) engine.Act {
+	s.Helper()
+	scrape := time.NewTicker(50 * time.Millisecond)
+	defer scrape.Stop()
+	deadline := time.After(30 * time.Second)
+	for {
+		<-scrape.C // two samples of one moment are refused
+		require.NoError(s, s.prom.Append(s.Context(), []promengine.Sample{{
+			Labels: map[string]string{"__name__": "kube_deployment_status_replicas_ready", "namespace": "models", "deployment": "large"},
+			At:     time.Now(), Value: ready,
+		}}))
+		select {
+		case a := <-s.acts.acts:
+			require.Equal(s, engine.Done, a.Outcome.Status, a.Outcome.Detail)
+			return a
+		case <-deadline:
+			require.FailNow(s, "nothing was done in 30 s")
+		default:
 		}
 	}
+}
 
-	gone := says(0)
-	require.Equal(t, engine.Done, gone.Outcome.Status, gone.Outcome.Detail)
-	require.Equal(t, "primary_not_ready", acts.reason(gone))
+// Defect 1 of the published system: the failover never fired, since "no replica
+// ready" was read as "nothing seen".
+func TestDefect1FailoverFires(t *testing.T) {
+	s := newFailoverStage(t)
+	gone := s.says(0)
+	require.Equal(t, "primary_not_ready", s.acts.reason(gone))
 	require.Equal(t, "weights large 100 -> 0, small 0 -> 100", gone.Change.Diff)
-	require.True(t, weights(0, 100), "the route itself")
+	require.True(t, s.weights(0, 100), "the route itself")
+}
 
-	begin := time.Now()
-	back := says(2)
-	require.Equal(t, engine.Done, back.Outcome.Status, back.Outcome.Detail)
-	require.Equal(t, "primary_ready_for_a_while", acts.reason(back))
-	require.Equal(t, "weights large 0 -> 100, small 100 -> 0", back.Change.Diff)
-	require.True(t, weights(100, 0), "the route itself")
-	require.GreaterOrEqual(t, back.At.Sub(begin), failoverWhile-100*time.Millisecond, "not before it was there for a while")
-	require.Empty(t, acts.acts, "and nothing else was done")
+// Defect 3 of the published system: a failover stopped watching after one patch and
+// never failed back.
+func TestDefect3FailoverGoesOnWatching(t *testing.T) {
+	s := newFailoverStage(t)
+	for range 2 { // and once more, as if it had never happened
+		require.Equal(t, "primary_not_ready", s.acts.reason(s.says(0)))
+		require.True(t, s.weights(0, 100))
+		begin := time.Now()
+		back := s.says(2)
+		require.Equal(t, "primary_ready_for_a_while", s.acts.reason(back))
+		require.Equal(t, "weights large 0 -> 100, small 100 -> 0", back.Change.Diff)
+		require.True(t, s.weights(100, 0), "the route itself")
+		require.GreaterOrEqual(t, back.At.Sub(begin), failoverWhile-100*time.Millisecond, "not before it was there for a while")
+	}
+	require.Empty(t, s.acts.acts, "and nothing else was done")
 }
 
 // actLog passes on the acts that ended, and knows why they were done.

@@ -22,6 +22,8 @@ type KubernetesOptions struct {
 	Client *kube.Client
 	// Namespace is the only one whose agents and objects are looked at; "" is all.
 	Namespace string
+	// Agents selects by label which agents this process runs; "" is all.
+	Agents string
 	// Install names the Lease and the ledgers, in the client's own namespace: two
 	// installs of one name share them, and so are one.
 	Install string
@@ -58,10 +60,10 @@ type cluster struct {
 //
 //	always                 agents accepted or refused, policies reloaded
 //	while leading (a term) ledger opened, host with the accepted agents, status and events written
-func startKubernetes(ctx context.Context, o Options) (*System, error) {
+func (s *System) startKubernetes(ctx context.Context) error {
+	o := s.opts
 	k := *o.Kubernetes
 	k.Install = cmp.Or(k.Install, "scanflow")
-	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
 	none := []*manifest.Agent{}
 	s.agents.Store(&none)
 	c := &cluster{KubernetesOptions: k, kick: make(chan struct{}, 1), judged: make(chan struct{}), accepted: accepted{by: map[string]*acceptedAgent{}, logged: map[string]string{}}}
@@ -70,15 +72,15 @@ func startKubernetes(ctx context.Context, o Options) (*System, error) {
 	c.view = kubernetes.NewView(kubernetes.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.takes, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
 	leading, err := k.Client.Fenced(c.leads) // a status is the leader's to write
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.source = resource.New(resource.Options{Client: leading, Namespace: k.Namespace, Kinds: Kinds(), Clock: o.Clock, Log: o.Log.Named("agents")})
+	c.source = resource.New(resource.Options{Client: leading, Namespace: k.Namespace, Selector: k.Agents, Kinds: Kinds(), Clock: o.Clock, Log: o.Log.Named("agents")})
 	c.events = kubernetes.NewRecorder(kubernetes.RecorderOptions{Client: k.Client, View: c.view, Instance: k.Identity, Clock: o.Clock, Log: o.Log.Named("events")})
 	c.board = newBoard(c.source.Report, func() bool { return s.host.Load() != nil && k.Shard.Index == 0 })
 	s.cluster = c
 	s.opts.Observers = append(o.Observers, c.events, c.board)
 	if err := errors.Join(s.loadPolicies(ctx), s.openJournal(ctx)); err != nil {
-		return nil, errors.Join(err, s.Close(ctx))
+		return err
 	}
 	background := context.WithoutCancel(ctx)
 	sourceCtx, stopSource := context.WithCancel(background)
@@ -89,7 +91,7 @@ func startKubernetes(ctx context.Context, o Options) (*System, error) {
 	s.followPolicies(watchCtx)
 	s.watches.Go(func() { s.judgeAgents(watchCtx) })
 	s.watches.Go(func() { s.serveTerms(watchCtx) })
-	return s, nil
+	return nil
 }
 
 // readSecret reads a Secret for an agent of a namespace.

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -35,6 +37,11 @@ type Options struct {
 	// they run on, to be adopted by the next start.
 	StopPods   bool
 	Prometheus string
+	// MLflow is the base URL of the tracker; "" is none.
+	MLflow string
+	// MLflowTLS is how it is known; nil trusts the system's authorities.
+	MLflowTLS *tls.Config
+	Mail      MailOptions
 	// Kubernetes takes agents, targets and memory from a cluster; nil doesn't.
 	// Manifests and Workloads are not for it.
 	Kubernetes *KubernetesOptions
@@ -54,6 +61,8 @@ type System struct {
 	remote      *policy.Remote              // nil where the policies are not behind a URL
 	opts        Options
 	credentials credentials
+	tracker     *mlflow.Client // nil where none is known
+	courier     *courier
 	agents      atomic.Pointer[[]*manifest.Agent]
 	reloads     reloads
 	stop        context.CancelFunc
@@ -69,10 +78,17 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
-	if o.Kubernetes != nil {
-		return startKubernetes(ctx, o)
-	}
 	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
+	if err := s.reachTracker(); err != nil {
+		return nil, err
+	}
+	s.courier = newCourier(o.Mail, &s.credentials)
+	if o.Kubernetes != nil {
+		if err := s.startKubernetes(ctx); err != nil {
+			return nil, errors.Join(err, s.Close(ctx))
+		}
+		return s, nil
+	}
 	s.reloads.tried = contentOf(s.paths()) // before it is read: a change after that is one
 	agents, agentsErr := manifest.Read(o.Manifests, Kinds())
 	var workloads local.Workloads
@@ -88,6 +104,19 @@ func Start(ctx context.Context, o Options) (*System, error) {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
 	return s, nil
+}
+
+// reachTracker makes the client of the tracker, which asks nothing yet.
+func (s *System) reachTracker() error {
+	if s.opts.MLflow == "" {
+		return nil
+	}
+	client, err := mlflow.New(mlflow.Options{URL: s.opts.MLflow, TLS: s.opts.MLflowTLS})
+	if err != nil {
+		return fmt.Errorf("--mlflow: %w", err)
+	}
+	s.tracker = client
+	return nil
 }
 
 func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads local.Workloads) error {
@@ -132,14 +161,19 @@ func (s *System) openJournal(ctx context.Context) error {
 // newHost makes a host whose verbs act through env, filled in with what they share.
 func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
 	var h *engine.Host
-	env.Credentials, env.Now = s.credentials.authorization, s.opts.Clock.Now
+	env.Credentials, env.Now, env.MLflow = s.credentials.authorization, s.opts.Clock.Now, s.tracker
 	env.Publish = func(ctx context.Context, e engine.Event) error { return h.Publish(ctx, e) }
+	env.Send = func(ctx context.Context, e engine.Event, to engine.Destination) error { return h.Send(ctx, e, to) }
 	if env.Kubernetes != nil {
 		env.Kubernetes.Publish = env.Publish
+	}
+	if env.Local != nil {
+		env.Local.Publish = env.Publish
 	}
 	h = engine.NewHost(engine.Config{
 		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
 		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
+		Courier: s.courier, Peers: s.opts.Mail.endpoints(),
 	})
 	return h
 }
@@ -171,7 +205,7 @@ func (s *System) Agents() []engine.AgentStatus {
 
 // surroundings are what the agents of this system sense through.
 func (s *System) surroundings() Surroundings {
-	around := Surroundings{Prometheus: s.opts.Prometheus, Log: s.opts.Log}
+	around := Surroundings{Prometheus: s.opts.Prometheus, MLflow: s.opts.MLflow, Log: s.opts.Log}
 	switch {
 	case s.Local != nil:
 		around.Orchestrator = s.Local
@@ -223,6 +257,7 @@ func (s *System) Close(ctx context.Context) error {
 		errs = append(errs, s.Local.Close(localCtx, ending))
 		cancel()
 	}
+	s.courier.close()
 	if s.Journal != nil {
 		errs = append(errs, within(journalDeadline, s.Journal.Close))
 	}

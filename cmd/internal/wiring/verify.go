@@ -26,6 +26,11 @@ func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 					out = append(out, a.Mistaken("spec.primitives", fmt.Sprintf("does not list %s, which strategy %s proposes (%s:%d)", m.Primitive, s, m.File, m.Line), "add it, or every such proposal is refused").String())
 				}
 			}
+			for _, m := range rev.Marks(s) {
+				if !slices.ContainsFunc(a.Spec.Sensors, func(c manifest.Sensor) bool { return c.Since == m.Mark }) {
+					out = append(out, a.Mistaken("spec.sensors", fmt.Sprintf("none counts since %s, a mark that strategy %s sets (%s:%d)", m.Mark, s, m.File, m.Line), "add since: "+m.Mark+" to the one that is meant, or correct the name").String())
+				}
+			}
 		}
 	}
 	return slices.Compact(out)

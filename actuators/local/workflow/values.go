@@ -1,0 +1,175 @@
+package workflow
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ParametersOf are the parameters of a run: those given, and for the rest what the
+// template says. The error names all that are missing, unknown or not allowed.
+func ParametersOf(t *Template, given map[string]string) (map[string]string, error) {
+	out := map[string]string{}
+	var errs []error
+	var known []string
+	for _, p := range t.Spec.Arguments.Parameters {
+		known = append(known, p.Name)
+		value := cmp.Or(p.Value, p.Default)
+		if v, ok := given[p.Name]; ok {
+			text := Text(v)
+			value = &text
+		}
+		switch {
+		case value == nil:
+			errs = append(errs, fmt.Errorf("with.parameters.%s: is missing, and the template has no value for it", p.Name))
+		case !p.allows(*value):
+			errs = append(errs, fmt.Errorf("with.parameters.%s: %q is none of its enum: %s", p.Name, *value, enumText(p.Enum)))
+		default:
+			out[p.Name] = string(*value)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("with.parameters.%s: the template has no such parameter; it has %s", name, strings.Join(known, ", ")))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// addPlacement adds to where the pods may go.
+func (s *Spec) addPlacement(nodeSelector map[string]string, affinity *corev1.Affinity) {
+	if len(nodeSelector) > 0 {
+		s.NodeSelector = maps.Clone(s.NodeSelector)
+		if s.NodeSelector == nil {
+			s.NodeSelector = map[string]string{}
+		}
+		maps.Copy(s.NodeSelector, nodeSelector)
+	}
+	if affinity == nil || affinity.PodAntiAffinity == nil {
+		return
+	}
+	s.Affinity = s.Affinity.DeepCopy()
+	if s.Affinity == nil {
+		s.Affinity = &corev1.Affinity{}
+	}
+	if s.Affinity.PodAntiAffinity == nil {
+		s.Affinity.PodAntiAffinity = &corev1.PodAntiAffinity{}
+	}
+	terms := &s.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	*terms = append(*terms, affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution...)
+}
+
+// everywhere is what every template can refer to.
+func (r *run) everywhere() scope {
+	out := scope{"workflow.name": r.rec.Name, "workflow.namespace": r.rec.Namespace, "workflow.uid": r.rec.UID}
+	for name, value := range r.rec.Parameters {
+		out["workflow.parameters."+name] = value
+	}
+	return out
+}
+
+// inputs are a node's parameters. What it waits for has succeeded.
+func (r *run) inputs(n *node) (map[string]string, error) {
+	given, from := map[string]*Text{}, scope{}
+	if n.parent == nil {
+		for name, value := range r.rec.Parameters {
+			text := Text(value)
+			given[name] = &text
+		}
+	} else {
+		from = r.inside(n.parent)
+		for _, p := range n.task.Arguments.Parameters {
+			given[p.Name] = p.Value
+		}
+	}
+	out := map[string]string{}
+	var errs []error
+	for _, p := range n.template.Inputs.Parameters {
+		value, err := "", error(nil)
+		switch own := cmp.Or(p.Value, p.Default); {
+		case given[p.Name] != nil && n.parent == nil:
+			value = string(*given[p.Name]) // as it was given: no reference is looked for
+		case given[p.Name] != nil:
+			value, err = from.substitute(string(*given[p.Name]))
+		case own != nil:
+			value, err = r.everywhere().substitute(string(*own))
+		default:
+			err = errors.New("has no value")
+		}
+		if text := Text(value); err == nil && !p.allows(text) {
+			err = fmt.Errorf("%q is none of its enum: %s", value, enumText(p.Enum))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("input parameter %s: %w", p.Name, err))
+		}
+		out[p.Name] = value
+	}
+	return out, errors.Join(errs...)
+}
+
+// inside is what the tasks of a dag, and its outputs, can refer to by now.
+func (r *run) inside(dag *node) scope {
+	out := r.everywhere()
+	for name, value := range r.step(dag).Inputs {
+		out["inputs.parameters."+name] = value
+	}
+	for _, c := range dag.children {
+		s := r.step(c)
+		for name, value := range s.Outputs {
+			out["tasks."+c.task.Name+".outputs.parameters."+name] = value
+		}
+		for name, path := range s.Artifacts {
+			out["tasks."+c.task.Name+".outputs.artifacts."+name] = path
+		}
+	}
+	for name, path := range r.sources(dag) {
+		out["inputs.artifacts."+name] = path
+	}
+	return out
+}
+
+// sources are where the files lie that a node is handed, by the names of its input
+// artifacts; "" for an optional one that there is none of.
+func (r *run) sources(n *node) map[string]string {
+	out := map[string]string{}
+	for _, a := range n.template.Inputs.Artifacts {
+		out[a.Name] = ""
+	}
+	if n.parent == nil {
+		return out
+	}
+	from := r.inside(n.parent)
+	for _, a := range n.task.Arguments.Artifacts {
+		if names := references(a.From); len(names) == 1 {
+			out[a.Name] = from[names[0]]
+		}
+	}
+	return out
+}
+
+// dagOutputs takes a dag's outputs from its tasks.
+func (r *run) dagOutputs(n *node, s *step) error {
+	from := r.inside(n)
+	s.Outputs, s.Artifacts = map[string]string{}, map[string]string{}
+	var errs []error
+	for _, p := range n.template.Outputs.Parameters {
+		value, err := from.substitute(p.ValueFrom.Parameter)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("output parameter %s: %w", p.Name, err))
+		}
+		s.Outputs[p.Name] = value
+	}
+	for _, a := range n.template.Outputs.Artifacts {
+		path, err := from.substitute(a.From)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("output artifact %s: %w", a.Name, err))
+		}
+		s.Artifacts[a.Name] = path
+	}
+	return errors.Join(errs...)
+}

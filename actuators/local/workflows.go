@@ -1,0 +1,96 @@
+package local
+
+import (
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+)
+
+// workflow checks a WorkflowTemplate.
+func (c *checker) workflow(t *workflow.Template) {
+	for _, p := range workflow.Check(t) {
+		c.add(p.Path, "%s", p.Message)
+	}
+	c.placement("spec.", t.Spec.NodeSelector, t.Spec.Affinity)
+	for i := range t.Spec.Templates {
+		c.placement(fmt.Sprintf("spec.templates[%d].", i), t.Spec.Templates[i].NodeSelector, t.Spec.Templates[i].Affinity)
+	}
+}
+
+// cronJob checks a CronJob: its Job is run as a workflow of one step.
+func (c *checker) cronJob(j *batchv1.CronJob) {
+	if j.Spec.Suspend == nil || !*j.Spec.Suspend {
+		c.add("spec.suspend", "its schedule can't be honoured by the local orchestrator; set it to true, and have an agent with a cron trigger run it by workflow.run")
+	}
+	job := &j.Spec.JobTemplate.Spec
+	const at = "spec.jobTemplate.spec."
+	for name, v := range map[string]*int32{"completions": job.Completions, "parallelism": job.Parallelism} {
+		if v != nil && *v != 1 {
+			c.add(at+name, "%d can't be honoured; one pod of a Job is run here", *v)
+		}
+	}
+	spec := &job.Template.Spec
+	if p := spec.RestartPolicy; p != corev1.RestartPolicyNever && p != corev1.RestartPolicyOnFailure {
+		c.add(at+"template.spec.restartPolicy", "must be Never or OnFailure")
+	}
+	c.placement(at+"template.spec.", spec.NodeSelector, spec.Affinity)
+	if len(spec.Containers) != 1 {
+		c.add(at+"template.spec.containers", "a Job is run here as one process, and this has %d containers", len(spec.Containers))
+		return
+	}
+	t := cronTemplate(j, nil)
+	for _, p := range workflow.Check(&t) {
+		path := strings.Replace(p.Path, "spec.templates[0].container", at+"template.spec.containers[0]", 1)
+		c.add(strings.Replace(path, "spec.activeDeadlineSeconds", at+"activeDeadlineSeconds", 1), "%s", p.Message)
+	}
+}
+
+// A Job is tried again as often, and after such waits, as its controller would.
+const (
+	jobRetries   = 6
+	jobWait      = "10s"
+	jobWaitMost  = "6m"
+	jobWaitGrows = 2
+)
+
+// cronTemplate is a CronJob's Job as a workflow of one step. Each parameter is a
+// variable of its container, in the place of one of that name.
+func cronTemplate(j *batchv1.CronJob, parameters map[string]string) workflow.Template {
+	job := j.Spec.JobTemplate.Spec.DeepCopy()
+	container, labels := job.Template.Spec.Containers[0], job.Template.Labels
+	var arguments workflow.Arguments
+	for _, name := range sortedKeys(parameters) {
+		arguments.Parameters = append(arguments.Parameters, workflow.Parameter{Name: name})
+		setVariable(&container, name, "{{workflow.parameters."+name+"}}")
+	}
+	limit, grows := intstr.FromInt32(jobRetries), intstr.FromInt32(jobWaitGrows)
+	if job.BackoffLimit != nil {
+		limit = intstr.FromInt32(*job.BackoffLimit)
+	}
+	return workflow.Template{ObjectMeta: j.ObjectMeta, Spec: workflow.Spec{
+		Entrypoint: "main", Arguments: arguments, ActiveDeadlineSeconds: job.ActiveDeadlineSeconds,
+		NodeSelector: job.Template.Spec.NodeSelector, Affinity: job.Template.Spec.Affinity,
+		PodMetadata: &workflow.Metadata{Labels: labels, Annotations: job.Template.Annotations},
+		Templates: []workflow.StepTemplate{{
+			Name: "main", Container: &container,
+			RetryStrategy: &workflow.RetryStrategy{
+				Limit: &limit, RetryPolicy: "Always", Backoff: &workflow.Backoff{Duration: jobWait, Factor: &grows, Cap: jobWaitMost},
+			},
+		}},
+	}}
+}
+
+func setVariable(c *corev1.Container, name, value string) {
+	for i := range c.Env {
+		if c.Env[i].Name == name {
+			c.Env[i] = corev1.EnvVar{Name: name, Value: value}
+			return
+		}
+	}
+	c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
+}

@@ -1,0 +1,160 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
+)
+
+// Rollback is the verb `model.rollback`: the version that was replaced last goes into
+// production again, and the one that replaced it is marked, so that it is not promoted
+// again.
+func Rollback(r *Registry) engine.Actuator { return roller{r} }
+
+var _ engine.Verifier = roller{}
+
+type roller struct{ *Registry }
+
+// Plan finds what to go back to.
+func (a roller) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	var w with.ModelRollback
+	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
+		return engine.Change{}, err
+	}
+	next := a.newPlan(p, w.Model, w.Alias, w.Previous)
+	if w.Reason != "" {
+		next.Reason = w.Reason
+	}
+	if err := next.back(ctx, a.as(p.Agent)); err != nil {
+		return engine.Change{}, classify(fmt.Errorf("%s %s: %w", p.Primitive, w.Model, err))
+	}
+	return engine.Planned(p, false, next.String()+", and "+next.From+" marked as rolled back", next)
+}
+
+// back fills in the two versions.
+func (p *plan) back(ctx context.Context, c *tracker.Client) error {
+	now, err := look(ctx, c, p.Model, p.Alias)
+	if err != nil {
+		return err
+	}
+	p.From, p.Stage = now.version, now.stage
+	if p.From == "" {
+		if _, err := c.Model(ctx, p.Model); err != nil {
+			return err
+		}
+		return fmt.Errorf("no version is in production (%s): %w", now.called(p.Alias), ErrNothingBefore)
+	}
+	if now.stage == "" {
+		err = p.aliased(ctx, c)
+	} else {
+		err = p.archived(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = usable(ctx, c, p.Model, p.To)
+	return err
+}
+
+// aliased goes back to what the alias for that names.
+func (p *plan) aliased(ctx context.Context, c *tracker.Client) error {
+	v, err := c.VersionByAlias(ctx, p.Model, p.Previous)
+	switch {
+	case errors.Is(err, tracker.ErrNotFound):
+		return fmt.Errorf("no version has the alias %s: %w", p.Previous, ErrNothingBefore)
+	case err == nil && v.Version == p.From:
+		return fmt.Errorf("the alias %s names version %s, which is in production: %w", p.Previous, p.From, ErrNothingBefore)
+	}
+	p.To = v.Version
+	return err
+}
+
+// archived goes back to the version that was archived last, as its tag has it: the
+// stage alone does not tell which of many that is.
+func (p *plan) archived(ctx context.Context, c *tracker.Client) error {
+	versions, err := c.SearchVersions(ctx, "name = "+tracker.Literal(p.Model), nil, 0)
+	if err != nil {
+		return err
+	}
+	last := ""
+	for _, v := range versions {
+		at, marked := v.Tags[TagArchived] // RFC 3339 in UTC: in the order of time
+		if _, bad := v.Tags[TagRolledBack]; !marked || bad || v.Stage != tracker.StageArchived {
+			continue
+		}
+		if at > last || at == last && number(v.Version) > number(p.To) {
+			last, p.To = at, v.Version
+		}
+	}
+	if p.To == "" {
+		return fmt.Errorf("no archived version has the tag %s, which model.promote puts there: %w", TagArchived, ErrNothingBefore)
+	}
+	return nil
+}
+
+// Apply marks the bad version before it moves production: it must not be promoted
+// again in between.
+func (a roller) Apply(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
+	p, err := engine.ReadPlan[plan](ch)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := a.move(ctx, a.as(p.Agent), &p); err != nil {
+		return engine.Outcome{}, classify(fmt.Errorf("%s: %w", ch.Proposal.Primitive, err))
+	}
+	return a.Verify(ctx, ch)
+}
+
+func (a roller) move(ctx context.Context, c *tracker.Client, p *plan) error {
+	now, there, err := p.stand(ctx, c)
+	if err != nil {
+		return err
+	}
+	v, err := usable(ctx, c, p.Model, p.To)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if err := c.SetVersionTag(ctx, p.Model, p.From, TagRolledBack, p.at()); err != nil {
+			return err
+		}
+		if p.Reason != "" {
+			if err := c.SetVersionTag(ctx, p.Model, p.From, TagRolledBackReason, p.Reason); err != nil {
+				return err
+			}
+		}
+		if err := now.move(ctx, c, p.Model, p.Alias, p.To); err != nil {
+			return err
+		}
+	}
+	if err := unarchive(ctx, c, v); err != nil || now.stage != "" {
+		return err
+	}
+	return p.forget(ctx, c)
+}
+
+// forget removes the alias of what was gone back to, unless it names another by now.
+func (p *plan) forget(ctx context.Context, c *tracker.Client) error {
+	v, err := c.VersionByAlias(ctx, p.Model, p.Previous)
+	if err == nil && v.Version == p.To {
+		err = c.DeleteAlias(ctx, p.Model, p.Previous)
+	}
+	if errors.Is(err, tracker.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Verify tells the agents.
+func (a roller) Verify(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
+	p, err := engine.ReadPlan[plan](ch)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	return a.tell(ctx, &p, p.event(ch.Identity, "rolledback", ModelRolledBack, a.Registry)), nil
+}

@@ -1,0 +1,94 @@
+package workflowrun
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// The types of the events by which agents learn of a run's end.
+const (
+	Succeeded = "dev.scanflow.workflow.succeeded"
+	Failed    = "dev.scanflow.workflow.failed"
+)
+
+// MostOutputs bounds the outputs in an event, in bytes: events are kept until they
+// are handled.
+const MostOutputs = 16 << 10
+
+// End is how a run ended.
+type End struct {
+	Identity  string // of the change that began it
+	Namespace string
+	Run       string // its name
+	Called    string // what it is called in its claim
+	Template  string
+	Agent     string // whose change it is, namespace/name
+	Target    engine.TargetID
+	Hops      int    // how many events led to the change
+	Phase     string // in Argo's words: Succeeded, Failed or Error
+	Message   string
+	At        time.Time // the zero time where it is not known
+	Outputs   map[string]string
+}
+
+func (e *End) succeeded() bool { return e.Phase == "Succeeded" }
+
+// Event tells of the end. Its id is the same however often it is sent. now is its time
+// where the run's is not known.
+func (e *End) Event(now time.Time) engine.Event {
+	out := engine.Event{
+		ID: e.Identity + "-" + strings.ToLower(e.Phase), Source: "/workflows/" + e.Namespace + "/" + e.Run,
+		Type: Succeeded, Subject: e.Target.String(), Time: e.At, Hops: e.Hops, Sender: e.Agent,
+	}
+	if !e.succeeded() {
+		out.Type = Failed
+	}
+	if out.Time.IsZero() {
+		out.Time = now
+	}
+	outputs, left := map[string]any{}, []any{}
+	size := 0
+	for _, name := range slices.Sorted(maps.Keys(e.Outputs)) {
+		if size += len(name) + len(e.Outputs[name]); size > MostOutputs {
+			size -= len(name) + len(e.Outputs[name])
+			left = append(left, name)
+			continue
+		}
+		outputs[name] = e.Outputs[name]
+	}
+	data := map[string]any{
+		"workflow": e.Called, "template": e.Template, "run": e.Run, "phase": e.Phase, "message": e.Message, "outputs": outputs,
+	}
+	if len(left) > 0 { // too long to go with the event
+		data["outputs_left_out"] = left
+	}
+	out.Data = data
+	return out
+}
+
+// Tell tells the agents of the end, and is the act's outcome: at its end only then, so
+// that a run whose event could not be kept is asked for again. detail says how the run
+// stands, for a person; publish may be nil.
+func (e *End) Tell(ctx context.Context, publish func(context.Context, engine.Event) error, detail string, now time.Time) engine.Outcome {
+	out := engine.Outcome{Status: engine.Done, Detail: detail}
+	if !e.succeeded() {
+		out.Status = engine.Failed
+	}
+	if publish == nil {
+		return out
+	}
+	err := publish(ctx, e.Event(now))
+	switch {
+	case engine.MayPass(err):
+		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", detail, err)}
+	case err != nil: // no agent has a trigger for it, which is as well
+		out.Detail += "; " + err.Error()
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package mlflowtest
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Whatever of an act was carried out before the tracker went away, or this process
+// did: done again under the same change, it comes to the same.
+func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault  func(http.ResponseWriter, *http.Request, http.Handler) bool // of this verb's tracker
+		verb   string
+		with   string
+		writes int
+	}{
+		"promotion":                {nil, "model.promote", `{"model": "digits", "version": "3"}`, 4},
+		"promotion between stages": {noAliases, "model.promote", `{"model": "digits", "version": "3"}`, 3},
+		"rollback":                 {nil, "model.rollback", `{"model": "digits", "reason": "bad"}`, 5},
+		"rollback between stages":  {noAliases, "model.rollback", `{"model": "digits", "reason": "bad"}`, 4},
+		"a tag":                    {nil, "run.tag", `{"run_id": "", "key": "k", "value": "v"}`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it waits for the disk
+			// cut is what the tracker has after the act was cut off at a write, that was
+			// carried out or not, and then done again. No cut is 0.
+			cut := func(at int, carriedOut bool) (registry, int) {
+				v := newVerbs(t)
+				v.setFault(row.fault)
+				v.versions("digits", 3)
+				v.do("model.promote", `{"model": "digits", "version": "3"}`) // so that it has been archived
+				v.do("model.promote", `{"model": "digits", "version": "1"}`)
+				v.do("model.promote", `{"model": "digits", "version": "2"}`)
+				with := row.with
+				if row.verb == "run.tag" {
+					with = fmt.Sprintf(`{"run_id": %q, "key": "k", "value": "v"}`, v.run("digits", "x", nil, nil, nil).ID)
+				}
+				c := v.plan(row.verb, with)
+				v.told = nil
+				writes := 0
+				v.setFault(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+					if row.fault != nil && row.fault(w, r, next) {
+						return true
+					}
+					if !isWrite(r) {
+						return false
+					}
+					writes++
+					if at == 0 || writes < at {
+						return false
+					}
+					if writes == at && carriedOut {
+						next.ServeHTTP(httptest.NewRecorder(), r)
+					}
+					panic(http.ErrAbortHandler)
+				})
+				_, err := v.offered[row.verb].Actuator.Apply(v.ctx(), c)
+				if at > 0 {
+					require.Error(t, err)
+					require.True(t, engine.MayPass(err), "%v", err)
+					require.Empty(t, v.told, "nothing is told before it is done")
+					v.setFault(row.fault)
+					v.apply(c)
+				} else {
+					require.NoError(t, err)
+				}
+				if row.verb != "run.tag" {
+					require.Len(t, v.told, 1)
+				}
+				return v.registry("digits"), writes
+			}
+			want, writes := cut(0, false)
+			require.Equal(t, row.writes, writes)
+			for at := 1; at <= writes; at++ {
+				for _, carriedOut := range []bool{false, true} {
+					got, _ := cut(at, carriedOut)
+					require.Empty(t, cmp.Diff(want, got), "write %d, carried out: %t", at, carriedOut)
+				}
+			}
+		})
+	}
+}
+
+// While a promotion is under way, the model is served as before; at no moment is
+// there none in production.
+func TestProductionIsNeverWithoutAVersion(t *testing.T) {
+	v := newVerbs(t)
+	v.versions("digits", 3)
+	v.do("model.promote", `{"model": "digits", "version": "1"}`)
+	var seen []string
+	v.setFault(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+		if isWrite(r) {
+			next.ServeHTTP(w, r)
+			v.setFault(nil)
+			seen = append(seen, v.registry("digits").Aliases["production"])
+			return true
+		}
+		return false
+	})
+	c := v.plan("model.promote", `{"model": "digits", "version": "2"}`)
+	v.apply(c)
+	require.Equal(t, []string{"1"}, seen, "after the first write")
+}

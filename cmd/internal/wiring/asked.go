@@ -1,0 +1,75 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// ErrStandsBy says that the agents run on another replica.
+var ErrStandsBy = errors.New("this replica stands by, and another one leads: ask that one")
+
+// leading is the host, where the agents run here.
+func (s *System) leading() (*engine.Host, error) {
+	if h := s.host.Load(); h != nil {
+		return h, nil
+	}
+	return nil, ErrStandsBy
+}
+
+// Claims lists what is held on every target.
+func (s *System) Claims() ([]engine.HeldClaim, error) {
+	h, err := s.leading()
+	if err != nil {
+		return nil, err
+	}
+	return h.Claims(), nil
+}
+
+// Approvals lists the questions to persons that have not ended, and those that ended
+// since a time.
+func (s *System) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
+	h, err := s.leading()
+	if err != nil {
+		return nil, err
+	}
+	return h.Journal.Approvals(ctx, agent, since)
+}
+
+// Decide writes what a person said.
+func (s *System) Decide(ctx context.Context, id string, approve bool, by, why string) (engine.Approval, error) {
+	h, err := s.leading()
+	if err != nil {
+		return engine.Approval{}, err
+	}
+	return h.Decide(ctx, id, approve, by, why)
+}
+
+// Letters lists the events that wait, and the dead ones.
+func (s *System) Letters(ctx context.Context, agent string, limit int) ([]engine.Letter, error) {
+	h, err := s.leading()
+	if err != nil {
+		return nil, err
+	}
+	return h.Journal.Letters(ctx, agent, limit)
+}
+
+// Resend has dead letters wait again, and returns those that it found.
+func (s *System) Resend(ctx context.Context, ids []string) ([]string, error) {
+	h, err := s.leading()
+	if err != nil {
+		return nil, err
+	}
+	return h.Resend(ctx, ids)
+}
+
+// Receive takes over events from outside.
+func (s *System) Receive(ctx context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error) {
+	h, err := s.leading()
+	if err != nil {
+		return nil, engine.Retry(err)
+	}
+	return h.Receive(ctx, from, events)
+}

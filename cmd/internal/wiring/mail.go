@@ -1,0 +1,87 @@
+package wiring
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
+)
+
+// MailOptions are how events leave this process.
+type MailOptions struct {
+	// Peers are the base URLs of other processes, whose agents get the events of this
+	// one's.
+	Peers []string
+	// PeerTokenFile holds the bearer token to show to them; "" shows none.
+	PeerTokenFile string
+	// PeerTLS is how they are known, and this process to them; nil trusts the system's
+	// authorities, and shows nothing.
+	PeerTLS *tls.Config
+}
+
+// eventsPath is where a peer takes events.
+const eventsPath = "/v1/events"
+
+// courier delivers events over HTTP: to peers with this process's own credentials, to
+// any other address with those of the agent that sends.
+type courier struct {
+	peers, others *cloudevents.Client
+	tokenFile     string
+	credentials   *credentials
+}
+
+var _ engine.Courier = (*courier)(nil)
+
+func newCourier(o MailOptions, c *credentials) *courier {
+	return &courier{
+		peers: cloudevents.New(cloudevents.Options{TLS: o.PeerTLS}), others: cloudevents.New(cloudevents.Options{}),
+		tokenFile: o.PeerTokenFile, credentials: c,
+	}
+}
+
+// endpoints are the peers' addresses for events.
+func (o *MailOptions) endpoints() []string {
+	var out []string
+	for _, peer := range o.Peers {
+		out = append(out, strings.TrimSuffix(peer, "/")+eventsPath)
+	}
+	return out
+}
+
+// Carry hands events over. A credential that can't be read may pass: it may be mounted
+// later.
+func (c *courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+	if to.Agent == "" {
+		header, err := c.peerHeader()
+		if err != nil {
+			return nil, engine.Retry(err)
+		}
+		return c.peers.Send(ctx, to.URL, header, events)
+	}
+	header, err := c.credentials.authorization(ctx, to.Agent, to.URL)
+	if err != nil {
+		return nil, engine.Retry(err)
+	}
+	return c.others.Send(ctx, to.URL, header, events)
+}
+
+// peerHeader reads the token for each use, so that a rotated one is taken up.
+func (c *courier) peerHeader() (string, error) {
+	if c.tokenFile == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(c.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--peer-token-file: %w", err)
+	}
+	return "Bearer " + strings.TrimSpace(string(raw)), nil
+}
+
+func (c *courier) close() {
+	c.peers.Close()
+	c.others.Close()
+}

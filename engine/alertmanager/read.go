@@ -1,0 +1,176 @@
+package alertmanager
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Version is that of the payload that is read.
+const Version = "4"
+
+// Source is how the source of an alert's event begins; the receiver's name follows.
+const Source = "/alertmanager/"
+
+// Mistakes are all that is wrong with a payload, each a sentence that names the field.
+type Mistakes []string
+
+// Error is one mistake a line.
+func (m Mistakes) Error() string { return strings.Join(m, "\n") }
+
+// ErrTooMany is a payload with more alerts than are read.
+var ErrTooMany = errors.New("too many alerts")
+
+// payload is what Alertmanager sends. Fields that it may add are left out.
+type payload struct {
+	Version     string            `json:"version"`
+	GroupKey    string            `json:"groupKey"`
+	Receiver    string            `json:"receiver"`
+	GroupLabels map[string]string `json:"groupLabels"`
+	ExternalURL string            `json:"externalURL"`
+	Alerts      []alert           `json:"alerts"`
+}
+
+type alert struct {
+	Status       string            `json:"status"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL"`
+	Fingerprint  string            `json:"fingerprint"`
+}
+
+// Read makes an event of each alert, engine.AlertFiring or engine.AlertResolved. Its
+// id is made of the alert's fingerprint and times: Alertmanager repeats an alert that
+// lasts, and each of several that run together sends it, and all that is one event.
+//
+// The error is Mistakes, or wraps ErrTooMany.
+func Read(body []byte, most int) ([]engine.Event, error) {
+	if !utf8.Valid(body) {
+		return nil, Mistakes{"the body is not UTF-8"}
+	}
+	var p payload
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}
+	}
+	if len(p.Alerts) > most {
+		return nil, fmt.Errorf("%w: %d, and at most %d are read; have the route group them by more labels", ErrTooMany, len(p.Alerts), most)
+	}
+	mistakes := p.check()
+	for i := range p.Alerts {
+		for _, mistake := range p.Alerts[i].check() {
+			mistakes = append(mistakes, fmt.Sprintf("alerts[%d].%s", i, mistake))
+		}
+	}
+	if len(mistakes) > 0 {
+		return nil, mistakes
+	}
+	events := make([]engine.Event, len(p.Alerts))
+	for i := range p.Alerts {
+		events[i] = p.event(&p.Alerts[i])
+	}
+	return events, nil
+}
+
+func problem(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return fmt.Sprintf("%s: must not be a JSON %s", kind.Field, kind.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+func (p *payload) check() (mistakes Mistakes) {
+	if p.Version != Version {
+		mistakes = append(mistakes, fmt.Sprintf("version: is %.20q, and only %q is read", p.Version, Version))
+	}
+	if p.Receiver == "" || len(p.Receiver) > longestText/4 {
+		mistakes = append(mistakes, fmt.Sprintf("receiver: wants 1 to %d bytes", longestText/4)) // escaped, it is up to three times as long
+	}
+	if len(p.Alerts) == 0 {
+		mistakes = append(mistakes, "alerts: there are none")
+	}
+	return mistakes
+}
+
+func (a *alert) check() (mistakes []string) {
+	switch a.Status {
+	case "firing":
+	case "resolved":
+		if out(a.EndsAt) {
+			mistakes = append(mistakes, "endsAt: is missing or out of range, and the alert is resolved")
+		}
+	default:
+		mistakes = append(mistakes, fmt.Sprintf("status: is %.20q, neither firing nor resolved", a.Status))
+	}
+	if out(a.StartsAt) {
+		mistakes = append(mistakes, "startsAt: is missing or out of range")
+	}
+	if a.Fingerprint == "" {
+		mistakes = append(mistakes, "fingerprint: is missing")
+	}
+	for _, f := range []struct{ name, text string }{{"fingerprint", a.Fingerprint}, {"labels.alertname", a.Labels["alertname"]}} {
+		if len(f.text) > longestText || strings.ContainsFunc(f.text, odd) {
+			mistakes = append(mistakes, fmt.Sprintf("%s: is no plain text of at most %d bytes", f.name, longestText))
+		}
+	}
+	return mistakes
+}
+
+// out of range is the zero time too, which Alertmanager sends for one that is not set.
+func out(t time.Time) bool { return t.Year() < 1970 || t.Year() > 2200 }
+
+// longestText is that of what becomes an id or a subject, in bytes.
+const longestText = 1024
+
+func odd(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
+
+func (p *payload) event(a *alert) engine.Event {
+	e := engine.Event{
+		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(plain(p.Receiver)),
+		Type: engine.AlertFiring, Subject: a.Labels["alertname"], Time: a.StartsAt.UTC(),
+	}
+	data := map[string]any{
+		"alertname": a.Labels["alertname"], "status": a.Status, "labels": texts(a.Labels), "annotations": texts(a.Annotations),
+		"starts_at": stamp(a.StartsAt), "generator_url": a.GeneratorURL, "fingerprint": a.Fingerprint,
+		"group_labels": texts(p.GroupLabels), "group_key": p.GroupKey, "external_url": p.ExternalURL,
+	}
+	if a.Status == "resolved" {
+		e.ID += "-" + stamp(a.EndsAt)
+		e.Type, e.Time = engine.AlertResolved, a.EndsAt.UTC()
+		data["ends_at"] = stamp(a.EndsAt)
+	}
+	e.Data = data
+	return e
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// plain is the receiver's name as it is configured: Alertmanager sends it escaped as
+// in a regular expression, `team\.x`.
+func plain(receiver string) string {
+	var out strings.Builder
+	for i := 0; i < len(receiver); i++ {
+		if receiver[i] == '\\' && i+1 < len(receiver) && strings.IndexByte(`\.+*?()|[]{}^$`, receiver[i+1]) >= 0 {
+			i++
+		}
+		out.WriteByte(receiver[i])
+	}
+	return out.String()
+}
+
+func texts(m map[string]string) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package alertmanager_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+)
+
+// payload is what Alertmanager 0.27 sends for a group of two, of the receiver
+// "team.x/scanflow".
+const payload = `{"receiver":"team\\.x/scanflow","status":"firing","alerts":[
+{"status":"firing","labels":{"alertname":"LatencyHigh","deployment":"digits","namespace":"digits","severity":"page"},"annotations":{"summary":"p99 is 900 ms"},
+ "startsAt":"2026-03-01T03:00:00.123+01:00","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom:9090/graph?g0.expr=a","fingerprint":"c6eadffa33fcdf37"},
+{"status":"resolved","labels":{"alertname":"LatencyHigh","deployment":"other"},"annotations":{},
+ "startsAt":"2026-03-01T01:00:00Z","endsAt":"2026-03-01T02:30:00Z","generatorURL":"","fingerprint":"bc97ff14869b13e3"}],
+"groupLabels":{"alertname":"LatencyHigh"},"commonLabels":{"alertname":"LatencyHigh"},"commonAnnotations":{},"externalURL":"http://am:9093","version":"4","groupKey":"{}:{alertname=\"LatencyHigh\"}","truncatedAlerts":0}`
+
+func TestAnEventOfEachAlert(t *testing.T) {
+	events, err := alertmanager.Read([]byte(payload), 10)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff([]engine.Event{
+		{
+			ID: "c6eadffa33fcdf37-2026-03-01T02:00:00.123Z", Source: "/alertmanager/team.x%2Fscanflow", Type: engine.AlertFiring, Subject: "LatencyHigh",
+			Time: time.Date(2026, 3, 1, 2, 0, 0, 123e6, time.UTC),
+			Data: map[string]any{
+				"alertname": "LatencyHigh", "status": "firing", "fingerprint": "c6eadffa33fcdf37",
+				"labels":      map[string]any{"alertname": "LatencyHigh", "deployment": "digits", "namespace": "digits", "severity": "page"},
+				"annotations": map[string]any{"summary": "p99 is 900 ms"}, "starts_at": "2026-03-01T02:00:00.123Z", "generator_url": "http://prom:9090/graph?g0.expr=a",
+				"group_labels": map[string]any{"alertname": "LatencyHigh"}, "group_key": `{}:{alertname="LatencyHigh"}`, "external_url": "http://am:9093",
+			},
+		},
+		{
+			ID: "bc97ff14869b13e3-2026-03-01T01:00:00Z-2026-03-01T02:30:00Z", Source: "/alertmanager/team.x%2Fscanflow", Type: engine.AlertResolved, Subject: "LatencyHigh",
+			Time: time.Date(2026, 3, 1, 2, 30, 0, 0, time.UTC),
+			Data: map[string]any{
+				"alertname": "LatencyHigh", "status": "resolved", "fingerprint": "bc97ff14869b13e3",
+				"labels": map[string]any{"alertname": "LatencyHigh", "deployment": "other"}, "annotations": map[string]any{},
+				"starts_at": "2026-03-01T01:00:00Z", "ends_at": "2026-03-01T02:30:00Z", "generator_url": "",
+				"group_labels": map[string]any{"alertname": "LatencyHigh"}, "group_key": `{}:{alertname="LatencyHigh"}`, "external_url": "http://am:9093",
+			},
+		},
+	}, events))
+}
+
+func TestARepeatedAlertIsTheSameEvent(t *testing.T) {
+	read := func(text string) engine.Event {
+		events, err := alertmanager.Read([]byte(text), 10)
+		require.NoError(t, err)
+		return events[0]
+	}
+	first := read(payload)
+	// Another of the cluster writes the same moment in another zone, and more fields.
+	again := read(strings.NewReplacer("2026-03-01T03:00:00.123+01:00", "2026-03-01T02:00:00.123Z", `"truncatedAlerts":0`, `"truncatedAlerts":0,"new":[1]`).Replace(payload))
+	require.Equal(t, first, again)
+	later := read(strings.Replace(payload, "2026-03-01T03:00:00.123+01:00", "2026-03-01T04:00:00Z", 1))
+	require.NotEqual(t, first.ID, later.ID, "it fired again")
+	ended := read(strings.NewReplacer(`"status":"firing","labels"`, `"status":"resolved","labels"`, "0001-01-01T00:00:00Z", "2026-03-01T05:00:00Z").Replace(payload))
+	require.NotEqual(t, first.ID, ended.ID, "its end is another event")
+}
+
+func TestEveryMistakeIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want []string
+	}{
+		"all": {`{"version":"3","alerts":[{},{"status":"resolved","startsAt":"2026-03-01T01:00:00Z","fingerprint":"a\nb","labels":{"alertname":"\ud800"}},
+			{"status":"firing","startsAt":"2026-03-01T01:00:00Z","fingerprint":"f"}]}`, []string{
+			`version: is "3", and only "4" is read`, "receiver: wants 1 to 256 bytes",
+			`alerts[0].status: is "", neither firing nor resolved`, "alerts[0].startsAt: is missing or out of range", "alerts[0].fingerprint: is missing",
+			"alerts[1].endsAt: is missing or out of range, and the alert is resolved", "alerts[1].fingerprint: is no plain text of at most 1024 bytes",
+			"alerts[1].labels.alertname: is no plain text of at most 1024 bytes",
+		}},
+		"no alerts":    {`{"version":"4","receiver":"r","alerts":[]}`, []string{"alerts: there are none"}},
+		"another type": {`{"version":4}`, []string{"the body is not what Alertmanager sends: version: must not be a JSON number"}},
+		"cut short":    {payload[:100], []string{"the body is not what Alertmanager sends: unexpected end of JSON input"}},
+		"no JSON":      {"<html>", []string{"the body is not what Alertmanager sends: invalid character '<' looking for beginning of value"}},
+		"no UTF-8":     {"\xff", []string{"the body is not UTF-8"}},
+		"no time":      {strings.Replace(payload, "2026-03-01T01:00:00Z", "yesterday", 1), []string{`the body is not what Alertmanager sends: parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events, err := alertmanager.Read([]byte(c.body), 10)
+			require.Equal(t, alertmanager.Mistakes(c.want), err)
+			require.Nil(t, events)
+		})
+	}
+	_, err := alertmanager.Read([]byte(payload), 1)
+	require.ErrorIs(t, err, alertmanager.ErrTooMany)
+	require.ErrorContains(t, err, "2, and at most 1 are read")
+}
+
+// Whatever is sent, there is an event for each alert, or an error.
+func FuzzRead(f *testing.F) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, err := alertmanager.Read(body, 10)
+		if err != nil {
+			require.Nil(t, events)
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		require.NotEmpty(t, events)
+		require.LessOrEqual(t, len(events), 10)
+		for _, e := range events {
+			require.NotEmpty(t, e.ID)
+			require.True(t, strings.HasPrefix(e.Source, alertmanager.Source))
+			require.Contains(t, []string{engine.AlertFiring, engine.AlertResolved}, e.Type)
+			require.LessOrEqual(t, len(e.Source), 1024)
+			require.False(t, e.Time.IsZero())
+		}
+	})
+}

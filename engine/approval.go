@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ApprovalState is how a question to a person stands.
+//
+//	waiting ----> approved ----> used       the act began
+//	   |  \           \
+//	   |   \           +-------> lapsed     the second look found it no longer wanted
+//	   |    +--> denied           \
+//	   +-------> expired  <--------+ (expired: nobody answered, or the world never let it)
+type ApprovalState string
+
+const (
+	ApprovalWaiting  ApprovalState = "waiting"
+	ApprovalApproved ApprovalState = "approved"
+	ApprovalDenied   ApprovalState = "denied"
+	ApprovalExpired  ApprovalState = "expired"
+	ApprovalLapsed   ApprovalState = "lapsed"
+	ApprovalUsed     ApprovalState = "used"
+)
+
+// Ended tells whether nothing comes after the state.
+func (s ApprovalState) Ended() bool { return s != ApprovalWaiting && s != ApprovalApproved }
+
+// Approval is one proposal that waits for a person, or waited.
+type Approval struct {
+	ID string `json:"id"`
+	// Key is the same for the same proposal (agent, target, strategy, verb and
+	// parameters), whichever firing makes it.
+	Key       string         `json:"key"`
+	Agent     string         `json:"agent"`
+	Target    TargetID       `json:"target"`
+	Strategy  string         `json:"strategy"`
+	Primitive string         `json:"primitive"`
+	With      map[string]any `json:"with,omitempty"`
+	Reason    string         `json:"reason"`
+	Because   []string       `json:"because"`
+	// Diff is what would change, as planned when it was asked for.
+	Diff string `json:"diff"`
+	// Firing and Trigger are those that asked; the second look has the same trigger.
+	Firing  string        `json:"firing"`
+	Trigger TriggerInfo   `json:"trigger"`
+	Asked   time.Time     `json:"asked"`
+	Expires time.Time     `json:"expires"`
+	State   ApprovalState `json:"state"`
+	// By, Why and Decided are the person's, for approved and denied, and stay.
+	By      string    `json:"by,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	Decided time.Time `json:"decided,omitzero"`
+	// Ended is when it came to its end, Detail how, for a person, and Identity the act
+	// that it was used for.
+	Ended    time.Time `json:"ended,omitzero"`
+	Detail   string    `json:"detail,omitempty"`
+	Identity string    `json:"identity,omitempty"`
+}
+
+// ApprovalChange writes an approval if it is in the state From, "" where it must
+// not be there yet.
+type ApprovalChange struct {
+	Approval Approval
+	From     ApprovalState
+}
+
+// ErrApprovalState is wrapped where an approval is not in the state that a change
+// expects: somebody else was first.
+var ErrApprovalState = errors.New("the approval is not in that state any more")
+
+// ErrNoApproval is wrapped where there is no approval of an id.
+var ErrNoApproval = errors.New("there is no approval of that id")
+
+// Approvals is the durable part of approvals. Changes also come with a firing
+// (FiringRecord.Approvals): there an ErrApprovalState refuses the whole firing.
+type Approvals interface {
+	// Approvals returns those of an agent, "" for all, that have not ended, and those
+	// that ended since a time, oldest first.
+	Approvals(ctx context.Context, agent string, since time.Time) ([]Approval, error)
+	// Approval returns one; ErrNoApproval where there is none.
+	Approval(ctx context.Context, id string) (Approval, error)
+	// SaveApproval writes a change; ErrApprovalState where it comes too late.
+	SaveApproval(ctx context.Context, c ApprovalChange) error
+}

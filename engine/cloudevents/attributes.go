@@ -1,0 +1,141 @@
+package cloudevents
+
+import (
+	"fmt"
+	"mime"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// The extension attributes of our own.
+const (
+	// attributeHops is engine.Event's Hops, a whole number.
+	attributeHops = "scanflowhops"
+	// attributeSender is engine.Event's Sender, which counts from a peer only.
+	attributeSender = "scanflowsender"
+)
+
+// known are the attributes that are looked at; any other is left out.
+var known = map[string]bool{
+	"id": true, "source": true, "type": true, "specversion": true, "subject": true, "time": true,
+	"datacontenttype": true, "dataschema": true, attributeHops: true, attributeSender: true,
+}
+
+// attributeName is how the specification has attributes written.
+var attributeName = regexp.MustCompile(`^[a-z0-9]+$`)
+
+// longestAttribute is in bytes: ids and sources are kept for a long time.
+const longestAttribute = 1024
+
+// draft is an event that is being read: its attributes as texts, and what is wrong.
+type draft struct {
+	attributes map[string]string
+	mistakes   Mistakes
+}
+
+func (d *draft) bad(name, sentence string) {
+	d.mistakes = append(d.mistakes, name+": "+sentence)
+}
+
+// quoteName is a name as a message may show it.
+func quoteName(name string) string {
+	if attributeName.MatchString(name) && len(name) <= longestShown {
+		return name
+	}
+	return quote(name)
+}
+
+// named tells whether the name is an attribute's.
+func (d *draft) named(name string) bool {
+	if attributeName.MatchString(name) {
+		return true
+	}
+	fix := ""
+	if low := strings.ToLower(name); known[low] {
+		fix = "; write " + low
+	}
+	d.bad(quoteName(name), "is no attribute: they have lower-case letters and digits only"+fix)
+	return false
+}
+
+// event is what the attributes say. Data is for the caller.
+func (d *draft) event(now time.Time) engine.Event {
+	if version, there := d.attributes["specversion"]; !there {
+		d.bad("specversion", "is missing; write "+event.CloudEventsVersionV1)
+	} else if version != event.CloudEventsVersionV1 {
+		d.bad("specversion", quote(version)+" is not read; write "+event.CloudEventsVersionV1)
+	}
+	e := engine.Event{
+		ID: d.text("id", true), Source: d.text("source", true), Type: d.text("type", true), Subject: d.text("subject", false),
+		Time: d.time(now), Hops: d.hops(), Sender: d.text(attributeSender, false),
+	}
+	if _, err := url.Parse(e.Source); err != nil {
+		d.bad("source", "is not a URI reference")
+	}
+	if written, there := d.attributes["datacontenttype"]; there && written != "" {
+		if _, _, err := mime.ParseMediaType(written); err != nil {
+			d.bad("datacontenttype", quote(written)+" is not a media type")
+		}
+	}
+	return e
+}
+
+// text is a string attribute; where it is there, it has characters.
+func (d *draft) text(name string, required bool) string {
+	value, there := d.attributes[name]
+	switch {
+	case !there && required:
+		d.bad(name, "is missing")
+	case !there:
+	case strings.TrimSpace(value) == "":
+		d.bad(name, "is empty")
+	case len(value) > longestAttribute:
+		d.bad(name, fmt.Sprintf("has %d bytes; at most %d are read", len(value), longestAttribute))
+	case strings.ContainsFunc(value, disallowed):
+		d.bad(name, "holds a character that no attribute may have")
+	}
+	return value
+}
+
+// disallowed characters are those that the specification's String may not have. The
+// replacement character is what an unpaired surrogate was read as, and would make two
+// ids one.
+func disallowed(r rune) bool {
+	return unicode.IsControl(r) || r == unicode.ReplacementChar || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
+}
+
+func (d *draft) time(now time.Time) time.Time {
+	written, there := d.attributes["time"]
+	if !there {
+		return now
+	}
+	t, err := time.Parse(time.RFC3339Nano, written)
+	switch {
+	case err != nil:
+		d.bad("time", quote(written)+" is not a time of RFC 3339; write it like 2026-03-01T03:00:00Z")
+	case t.Year() < 1970 || t.Year() > 2200:
+		d.bad("time", quote(written)+" is out of range")
+	}
+	return t.UTC()
+}
+
+func (d *draft) hops() int {
+	written, there := d.attributes[attributeHops]
+	if !there {
+		return 0
+	}
+	n, err := strconv.ParseInt(written, 10, 32) // an Integer of CloudEvents has 32 bits
+	if err != nil || n < 0 {
+		d.bad(attributeHops, quote(written)+" is not a whole number of 0 or more")
+		return 0
+	}
+	return int(n)
+}

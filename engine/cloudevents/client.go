@@ -1,0 +1,99 @@
+package cloudevents
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/web"
+)
+
+// Options are those of a Client.
+type Options struct {
+	// Timeout bounds one Send; 0 is 10 s.
+	Timeout time.Duration
+	// TLS says whom to trust and who we are; nil is the system's authorities, and nobody.
+	TLS *tls.Config
+	// UserAgent is sent with each request; "" is scanflow.
+	UserAgent string
+}
+
+// Client hands events over to CloudEvents endpoints.
+type Client struct {
+	http      *http.Client
+	userAgent string
+}
+
+// New makes a client. It opens no connection yet.
+func New(o Options) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 4
+	transport.IdleConnTimeout = 30 * time.Second
+	transport.TLSClientConfig = o.TLS.Clone()
+	c := &Client{userAgent: o.UserAgent, http: &http.Client{
+		Transport: transport, Timeout: o.Timeout,
+		// A redirect would carry events and credentials to an address that no guard saw.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if c.http.Timeout == 0 {
+		c.http.Timeout = 10 * time.Second
+	}
+	if c.userAgent == "" {
+		c.userAgent = "scanflow"
+	}
+	return c
+}
+
+// Close gives the idle connections back.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Send hands events over in one request: one in the structured mode, which any
+// CloudEvents endpoint reads, and several in the batched mode, which is for another
+// Scanflow only. authorization is the header of that name, "" for none.
+//
+// The receipts are in the order of the events. An endpoint that answers 2xx has
+// accepted a single event, whoever it is. The error is a *FinalError where the same
+// request would fail again, and may pass otherwise (engine.MayPass); then it may say
+// when (RetryAfter). Nothing was taken for certain where there is an error.
+func (c *Client) Send(ctx context.Context, to, authorization string, events []engine.Event) ([]engine.Receipt, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	body, mediaType, err := encode(events)
+	if err != nil {
+		return nil, &FinalError{text: strings.ReplaceAll(err.Error(), "\n", "; ")}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return nil, &FinalError{text: "the address is no URL"} // the parser's error would repeat it, userinfo and all
+	}
+	req.Header.Set("Content-Type", mediaType)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.userAgent)
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), explain(err)))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
+	a := answer{to: web.Shown(to), secret: authorization, resp: resp, body: said, cut: err}
+	return a.receipts(events)
+}
+
+// explain says a deadline in words.
+func explain(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no full answer in time: %w", context.DeadlineExceeded)
+	}
+	return web.Cause(err)
+}

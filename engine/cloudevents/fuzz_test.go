@@ -1,0 +1,48 @@
+package cloudevents
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever is sent, there are events that obey the rules, or an error; and what was
+// read is read as the same again from what the client writes of it.
+func FuzzRead(f *testing.F) {
+	now, limits := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), Limits{Bytes: 4096, Events: 5}
+	f.Fuzz(func(t *testing.T, mediaType string, body []byte, subject, hops string) {
+		r := httptest.NewRequest(http.MethodPost, "/v1/events", bytes.NewReader(body))
+		r.Header = http.Header{
+			"Content-Type": {mediaType}, "Ce-Id": {"1"}, "Ce-Source": {"/s"}, "Ce-Type": {"t"}, "Ce-Specversion": {"1.0"},
+			"Ce-Subject": {subject}, "Ce-Scanflowhops": {hops},
+		}
+		events, err := Read(r, limits, now)
+		if err != nil {
+			require.Nil(t, events)
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		require.LessOrEqual(t, len(events), limits.Events)
+		for _, e := range events {
+			require.NotEmpty(t, e.ID)
+			require.NotEmpty(t, e.Type)
+			require.GreaterOrEqual(t, e.Hops, 0)
+			require.False(t, e.Time.IsZero())
+		}
+		if len(events) == 0 {
+			return
+		}
+		written, kind, err := encode(events)
+		require.NoError(t, err)
+		again := httptest.NewRequest(http.MethodPost, "/v1/events", bytes.NewReader(written))
+		again.Header.Set("Content-Type", kind)
+		got, err := Read(again, Limits{Bytes: 1 << 20, Events: 5}, now)
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(events, got))
+	})
+}

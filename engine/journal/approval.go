@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+var _ engine.Approvals = (*Journal)(nil)
+
+// approvalChange is one ready to be written.
+type approvalChange struct {
+	engine.ApprovalChange
+	ended any // nanoseconds, NULL while it has not
+	body  []byte
+}
+
+// Approvals returns the questions to persons; see engine.Approvals. They come in the
+// order in which they were asked.
+func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
+	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended IS NULL
+		UNION ALL SELECT seq FROM approvals WHERE ended >= ?2) AND ?1 IN ('', agent) ORDER BY seq`, agent, nanos(since))
+	if err != nil {
+		return nil, fmt.Errorf("read the approvals: %w", err)
+	}
+	return out, nil
+}
+
+// Approval returns one; see engine.Approvals.
+func (j *Journal) Approval(ctx context.Context, id string) (engine.Approval, error) {
+	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE id = ?`, id)
+	if err == nil && len(out) == 0 {
+		err = engine.ErrNoApproval
+	}
+	if err != nil {
+		return engine.Approval{}, fmt.Errorf("read approval %s: %w", id, err)
+	}
+	return out[0], nil
+}
+
+func (j *Journal) approvals(ctx context.Context, query string, args ...any) ([]engine.Approval, error) {
+	var out []engine.Approval
+	err := j.each(ctx, func(rows *sql.Rows) error {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return err
+		}
+		var a engine.Approval
+		err := json.Unmarshal(body, &a)
+		out = append(out, a)
+		return err
+	}, query, args...)
+	return out, err
+}
+
+// SaveApproval writes a change by itself; see engine.Approvals. A change of one that is
+// not there is both an engine.ErrApprovalState and an engine.ErrNoApproval.
+func (j *Journal) SaveApproval(ctx context.Context, c engine.ApprovalChange) error {
+	ready, err := j.encodeApproval(c)
+	if err == nil {
+		err = j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.saveApproval(ctx, ready) })
+	}
+	if err != nil {
+		return fmt.Errorf("save approval %s: %w", c.Approval.ID, err)
+	}
+	return nil
+}
+
+func (j *Journal) encodeApproval(c engine.ApprovalChange) (approvalChange, error) {
+	out := approvalChange{ApprovalChange: c}
+	a := &c.Approval
+	if a.ID == "" || a.Agent == "" || a.State == "" {
+		return out, errors.New("an approval needs an id, an agent and a state")
+	}
+	if a.State.Ended() {
+		ended := a.Ended
+		if ended.IsZero() {
+			ended = j.opts.Clock.Now()
+		}
+		out.ended = nanos(ended)
+	}
+	var err error
+	out.body, err = json.Marshal(a)
+	return out, err
+}
+
+func (s *store) saveApproval(ctx context.Context, c approvalChange) error {
+	a := &c.Approval
+	var n int64
+	var err error
+	if c.From == "" {
+		n, err = s.changed(ctx, `INSERT INTO approvals (id, agent, state, ended, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			a.ID, a.Agent, string(a.State), c.ended, c.body)
+	} else {
+		n, err = s.changed(ctx, `UPDATE approvals SET agent = ?, state = ?, ended = ?, body = ? WHERE id = ? AND state = ?`,
+			a.Agent, string(a.State), c.ended, c.body, a.ID, string(c.From))
+	}
+	if err != nil || n == 1 {
+		return err
+	}
+	var state engine.ApprovalState
+	err = s.row(ctx, `SELECT state FROM approvals WHERE id = ?`, []any{a.ID}, &state)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%w: %w", engine.ErrApprovalState, engine.ErrNoApproval)
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("it is %s: %w", state, engine.ErrApprovalState)
+}

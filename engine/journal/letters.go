@@ -1,0 +1,117 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// The id of a letter is its box and its number, which no other letter of the file has.
+const (
+	inPrefix  = "in-"
+	outPrefix = "out-"
+)
+
+func letterID(prefix string, seq int64) string { return prefix + strconv.FormatInt(seq, 10) }
+
+func letterNumber(prefix, id string) (int64, bool) {
+	digits, ok := strings.CutPrefix(id, prefix)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return int64(n), err == nil && n > 0
+}
+
+// Letters lists what waits and what is dead, oldest first, whatever the box; see
+// engine.Mail. It reads all that an agent has: it is for a person. A limit below 0 is none.
+func (j *Journal) Letters(ctx context.Context, agent string, limit int) ([]engine.Letter, error) {
+	var out []engine.Letter
+	err := j.each(ctx, func(rows *sql.Rows) error {
+		l, err := scanLetter(rows)
+		out = append(out, l)
+		return err
+	}, letters, agent, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the events: %w", err)
+	}
+	return out, nil
+}
+
+const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, agent, '' AS url, since, '' AS why, body FROM inbox WHERE seq IN (
+		SELECT seq FROM inbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))
+	UNION ALL SELECT * FROM (SELECT 'out-', 'outbox', seq, agent, url, since, '', body FROM outbox WHERE seq IN (
+		SELECT seq FROM outbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))
+	UNION ALL SELECT * FROM (
+		SELECT 'in-', 'dead', seq, agent, '', since, why, body FROM inbox WHERE state = 'dead' AND ?1 IN ('', agent)
+		UNION ALL SELECT 'out-', 'dead', seq, agent, url, since, why, body FROM outbox WHERE state = 'dead' AND ?1 IN ('', agent)
+		ORDER BY since, seq LIMIT ?2)
+	ORDER BY since, seq`
+
+func scanLetter(rows *sql.Rows) (engine.Letter, error) {
+	var l engine.Letter
+	var prefix string
+	var seq, since int64
+	var body []byte
+	if err := rows.Scan(&prefix, &l.Box, &seq, &l.Agent, &l.To, &since, &l.Why, &body); err != nil {
+		return l, err
+	}
+	l.ID, l.Since = letterID(prefix, seq), moment(since)
+	return l, json.Unmarshal(body, &l.Event)
+}
+
+// Resend has dead letters wait again, at the end of their boxes, as if they came now; it
+// returns those that it found. It asks for no room: who resends decided that there is.
+func (j *Journal) Resend(ctx context.Context, ids []string) ([]string, error) {
+	at := nanos(j.opts.Clock.Now())
+	var found []string
+	for part := range slices.Chunk(ids, chunk) {
+		var some []string
+		if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
+			some = nil
+			for _, id := range part {
+				ok, err := s.resend(ctx, id, at)
+				if err != nil {
+					return err
+				}
+				if ok {
+					some = append(some, id)
+				}
+			}
+			return nil
+		}); err != nil {
+			return found, fmt.Errorf("resend %d events: %w", len(ids), err)
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+func (s *store) resend(ctx context.Context, id string, at int64) (bool, error) {
+	if seq, ok := letterNumber(outPrefix, id); ok {
+		n, err := s.changed(ctx, `UPDATE outbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead'`, at, s.boxes.next(), seq)
+		s.boxes.put(outbox, n)
+		return n == 1, err
+	}
+	seq, ok := letterNumber(inPrefix, id)
+	if !ok {
+		return false, nil
+	}
+	var agent string
+	err := s.row(ctx, `UPDATE inbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING agent`,
+		[]any{at, s.boxes.next(), seq}, &agent)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		s.boxes.put(agent, 1)
+	}
+	return err == nil, err
+}

@@ -1,0 +1,121 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Outbox returns the deliveries that wait; see engine.Mail. It goes from lane to lane
+// (destination and source) by the index, so that what waits behind a lane's limit costs
+// nothing. A limit below 0 is none.
+func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, error) {
+	var out []engine.Delivery
+	err := j.each(ctx, func(rows *sql.Rows) error {
+		var d engine.Delivery
+		var seq, queued int64
+		var body []byte
+		if err := rows.Scan(&seq, &d.To.URL, &d.To.Agent, &queued, &body); err != nil {
+			return err
+		}
+		d.ID, d.Queued = letterID(outPrefix, seq), moment(queued)
+		err := json.Unmarshal(body, &d.Event)
+		out = append(out, d)
+		return err
+	}, waitingByLane, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	return out, nil
+}
+
+// waitingByLane finds the first row of each lane from that of the lane before it: three
+// seeks, because a comparison of (url, agent, source) would seek by the url alone.
+const waitingByLane = `WITH RECURSIVE heads (seq) AS (
+		SELECT (SELECT seq FROM outbox WHERE state = 'waiting' ORDER BY url, agent, source, place LIMIT 1)
+		UNION ALL
+		SELECT coalesce(
+			(SELECT seq FROM outbox WHERE state = 'waiting' AND url = h.url AND agent = h.agent AND source > h.source ORDER BY source, place LIMIT 1),
+			(SELECT seq FROM outbox WHERE state = 'waiting' AND url = h.url AND agent > h.agent ORDER BY agent, source, place LIMIT 1),
+			(SELECT seq FROM outbox WHERE state = 'waiting' AND url > h.url ORDER BY url, agent, source, place LIMIT 1))
+		FROM heads CROSS JOIN outbox h ON h.seq = heads.seq)
+	SELECT o.seq, o.url, o.agent, o.since, o.body FROM heads CROSS JOIN outbox h ON h.seq = heads.seq CROSS JOIN outbox o ON o.seq IN (
+		SELECT seq FROM outbox WHERE state = 'waiting' AND url = h.url AND agent = h.agent AND source = h.source ORDER BY place LIMIT ?1)
+	ORDER BY o.place`
+
+// settlement is one ready to be written.
+type settlement struct {
+	seq   int64
+	state engine.DeliveryState
+	why   string
+	at    int64
+}
+
+// Settle notes what became of deliveries, all of it or nothing; see engine.Mail. One
+// that does not wait any more stays what it is.
+func (j *Journal) Settle(ctx context.Context, settled []engine.Settlement) error {
+	if len(settled) == 0 {
+		return nil
+	}
+	ready := make([]settlement, len(settled))
+	var errs []error
+	for i, st := range settled {
+		seq, ok := letterNumber(outPrefix, st.ID)
+		switch {
+		case !ok:
+			errs = append(errs, fmt.Errorf("settle %q: an id is %sNUMBER", st.ID, outPrefix))
+		case st.State != engine.Delivered && st.State != engine.UnwantedThere && st.State != engine.Undeliverable:
+			errs = append(errs, fmt.Errorf("settle %s: %q is no end of a delivery", st.ID, st.State))
+		}
+		if st.At.IsZero() {
+			st.At = j.opts.Clock.Now()
+		}
+		ready[i] = settlement{seq, st.State, st.Why, nanos(st.At)}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
+		for _, st := range ready {
+			if err := s.settle(ctx, st); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("settle %d deliveries: %w", len(settled), err)
+	}
+	return nil
+}
+
+func (s *store) settle(ctx context.Context, st settlement) error {
+	if st.state == engine.UnwantedThere {
+		last, err := s.unwantedByAll(ctx, st.seq)
+		if err != nil {
+			return err
+		}
+		if last {
+			st.state = engine.Undeliverable
+		}
+	}
+	n, err := s.changed(ctx, `UPDATE outbox SET state = ?1, since = ?2, why = ?3, body = CASE ?1 WHEN 'dead' THEN body END WHERE seq = ?4 AND state = 'waiting'`,
+		string(st.state), st.at, st.why, st.seq)
+	s.boxes.gone(outbox, n)
+	return err
+}
+
+// unwantedByAll says of a delivery that waits that no other of its event does, and that
+// neither an inbox here nor another destination has the event.
+func (s *store) unwantedByAll(ctx context.Context, seq int64) (bool, error) {
+	var all bool
+	err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM outbox o WHERE o.source = d.source AND o.id = d.id AND o.seq <> d.seq AND o.state IN ('waiting', 'delivered'))
+		AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.source = d.source AND i.id = d.id) FROM outbox d WHERE d.seq = ?`, []any{seq}, &all)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return all, err
+}

@@ -1,0 +1,116 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+var _ engine.Mail = (*Journal)(nil)
+
+// posting is one ready to be written.
+type posting struct {
+	engine.Posting
+	body []byte
+}
+
+// room is how much each box may hold.
+type room struct{ inbox, outbox int }
+
+// Post takes events over, all of them or none; see engine.Mail. The names of those that
+// were handled and delivered are known for Options.MaxAge, and so are dead letters.
+func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, error) {
+	fail := func(err error) (int, error) { return 0, fmt.Errorf("post %s: %w", postingsText(postings), err) }
+	ready, err := encodePostings(postings)
+	if err != nil {
+		return fail(err)
+	}
+	if len(ready) == 0 {
+		return 0, nil
+	}
+	most := room{j.opts.InboxMost, j.opts.OutboxMost}
+	at := nanos(j.opts.Clock.Now())
+	fresh := 0
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
+		var err error
+		fresh, err = s.post(ctx, ready, at, &most)
+		return err
+	}); err != nil {
+		return fail(err)
+	}
+	return fresh, nil
+}
+
+func postingsText(postings []engine.Posting) string {
+	if len(postings) == 1 {
+		return fmt.Sprintf("event %s of %s", postings[0].Event.ID, postings[0].Event.Source)
+	}
+	return fmt.Sprintf("%d events", len(postings))
+}
+
+// encodePostings makes postings ready, or says all that is wrong with them.
+func encodePostings(postings []engine.Posting) ([]posting, error) {
+	out := make([]posting, 0, len(postings))
+	var errs []error
+	for i, p := range postings {
+		body, err := encodePosting(p)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("event %d (%s of %s): %w", i+1, p.Event.ID, p.Event.Source, err))
+			continue
+		}
+		out = append(out, posting{p, body})
+	}
+	return out, errors.Join(errs...)
+}
+
+func encodePosting(p engine.Posting) ([]byte, error) {
+	if p.Event.ID == "" || p.Event.Source == "" {
+		return nil, errors.New("an event needs a source and an id")
+	}
+	for _, agent := range p.Agents {
+		if agent == "" {
+			return nil, errors.New("an inbox needs an agent")
+		}
+	}
+	for _, to := range p.To {
+		if to.URL == "" {
+			return nil, errors.New("a destination needs a URL")
+		}
+	}
+	return json.Marshal(p.Event)
+}
+
+// post puts events into their boxes, where they are not there yet, and returns how many
+// inboxes got one. Without most there is always room.
+func (s *store) post(ctx context.Context, postings []posting, at int64, most *room) (fresh int, err error) {
+	for _, p := range postings {
+		e := &p.Event
+		for _, agent := range p.Agents {
+			n, err := s.changed(ctx, `INSERT INTO inbox (seq, place, agent, source, id, state, since, body) VALUES (?1, ?1, ?, ?, ?, 'waiting', ?, ?)
+				ON CONFLICT (source, id, agent) DO NOTHING`, s.boxes.next(), agent, e.Source, e.ID, at, p.body)
+			if err != nil {
+				return 0, err
+			}
+			fresh += int(n)
+			s.boxes.put(agent, n)
+			if held := s.boxes.waiting[agent]; n == 1 && most != nil && held > most.inbox {
+				return 0, fmt.Errorf("event %s of %s: %d wait in the inbox of %s already: %w", e.ID, e.Source, held-1, agent, engine.ErrFull)
+			}
+		}
+		for _, to := range p.To {
+			n, err := s.changed(ctx, `INSERT INTO outbox (seq, place, url, agent, source, id, state, since, body) VALUES (?1, ?1, ?, ?, ?, ?, 'waiting', ?, ?)
+				ON CONFLICT (source, id, url, agent) DO NOTHING`, s.boxes.next(), to.URL, to.Agent, e.Source, e.ID, at, p.body)
+			if err != nil {
+				return 0, err
+			}
+			s.boxes.put(outbox, n)
+			if held := s.boxes.waiting[outbox]; n == 1 && most != nil && held > most.outbox {
+				return 0, fmt.Errorf("event %s of %s: %d wait in the outbox already: %w", e.ID, e.Source, held-1, engine.ErrFull)
+			}
+		}
+	}
+	return fresh, nil
+}

@@ -1,0 +1,110 @@
+package ledger
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// TestWhatBecameOfDeliveriesIsGathered and written, though nobody waits for it.
+func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
+	c := shared(t)
+	client, _ := connect(t, c)
+	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
+	l := begin(t, o)
+	const n = 300
+	var all []engine.Posting
+	for i := range n {
+		all = append(all, engine.Posting{Event: asked(fmt.Sprint("e", i)), Agents: []string{agent}, To: to("https://a")})
+	}
+	posted(t, l, all...)
+	before, start := requests(client), time.Now()
+	for i, id := range deliveries(t, l) {
+		require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id, State: engine.Delivered, At: day}}))
+		require.NoError(t, l.Bury(ctx, agent, asked(strings.TrimPrefix(i, "https://a ")), "test"))
+	}
+	unsaid := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.said.len() > 0
+	}
+	require.True(t, unsaid())
+	require.Eventually(t, func() bool { return !unsaid() && requests(client) > before }, 10*time.Second, 10*time.Millisecond)
+	require.LessOrEqual(t, requests(client)-before, int64(time.Since(start)/l.o.Gather)+10)
+	require.Eventually(t, func() bool { // the answer has come too
+		now, err := l.store.get(ctx, l.head.spec.Segments[len(l.head.spec.Segments)-1])
+		require.NoError(t, err)
+		return len(now.spec.Records) > 1
+	}, 10*time.Second, 10*time.Millisecond)
+	crash(l)
+	l = begin(t, o)
+	require.Empty(t, deliveries(t, l))
+	require.Len(t, leaf(t, l).boxes()["dead"], n)
+
+	posted(t, l, engine.Posting{Event: asked("last"), To: to("https://a")})
+	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: deliveries(t, l)["https://a last"], State: engine.Delivered, At: day}}))
+	closed(t, l)
+	require.Empty(t, deliveries(t, begin(t, o)), "Close left it unwritten")
+}
+
+// TestALetterIsSentAgainBeforeItsDeathWasWritten: the log has both, in their order,
+// also where more letters died than one record holds.
+func TestALetterIsSentAgainBeforeItsDeathWasWritten(t *testing.T) {
+	c := shared(t)
+	client, f := connect(t, c)
+	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
+	l := begin(t, o)
+	var all []engine.Posting
+	for i := range 2 * mostConclusions {
+		all = append(all, engine.Posting{Event: asked(fmt.Sprint("e", i)), To: to("https://a")})
+	}
+	posted(t, l, all...)
+
+	arrived, release := make(chan struct{}), make(chan struct{})
+	f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if isAppend(r) {
+			arrived <- struct{}{}
+			<-release
+		}
+		return next.RoundTrip(r)
+	})
+	errs := make(chan error)
+	go func() {
+		_, err := l.Post(ctx, []engine.Posting{{Event: asked("under way"), Agents: []string{agent}}})
+		errs <- err
+	}()
+	<-arrived
+	var deaths []engine.Settlement
+	waiting, err := l.Outbox(ctx, -1)
+	require.NoError(t, err)
+	for _, d := range waiting {
+		deaths = append(deaths, engine.Settlement{ID: d.ID, State: engine.Undeliverable, At: day})
+	}
+	require.NoError(t, l.Settle(ctx, deaths))
+	last := deaths[len(deaths)-1].ID
+	go func() {
+		_, err := l.Resend(ctx, []string{last})
+		errs <- err
+	}()
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.queue) == 1
+	}, 10*time.Second, time.Millisecond)
+	f.set(nil)
+	close(release)
+	for range 2 {
+		require.NoError(t, <-errs)
+	}
+	want := leaf(t, l)
+	require.Len(t, want.Outbox, 1)
+	require.Equal(t, last, want.Outbox[0].ID)
+	crash(l)
+	same(t, want, leaf(t, begin(t, o)))
+}

@@ -1,0 +1,38 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ReadInto reads the one YAML document of a file that is no manifest into the struct
+// that `into` points to, as strictly as a manifest is read. The error is Mistakes.
+func ReadInto(file string, into any) error {
+	data, err := readFile(file)
+	switch {
+	case err != nil:
+		return Mistakes{{File: file, Message: err.Error()}}
+	case len(data) > MaxFileSize:
+		return Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize)}}
+	}
+	if wrong := notText(file, data); wrong != nil {
+		return wrong
+	}
+	reader := yaml.NewDecoder(bytes.NewReader(data))
+	var document, another yaml.Node
+	if err = reader.Decode(&document); err == nil {
+		if err = reader.Decode(&another); err == nil {
+			return Mistakes{{File: file, Line: another.Line, Column: another.Column, Message: "a second document begins here", Fix: "write one"}}
+		}
+	} else if errors.Is(err, io.EOF) {
+		return Mistakes{{File: file, Message: "is empty"}}
+	}
+	if !errors.Is(err, io.EOF) {
+		return Mistakes{syntaxMistake(file, data, err)}
+	}
+	return Decode(file, &document, "", into).Err()
+}

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Courier hands events over to endpoints elsewhere.
+type Courier interface {
+	// Carry hands over events of one source, in their order, all of them or none. The
+	// receipts are in the order of the events. An error that may pass (MayPass) is tried
+	// again, and any other is final for what was carried.
+	Carry(ctx context.Context, to Destination, events []Event) ([]Receipt, error)
+}
+
+const (
+	// carryDeadline bounds one handing over; carryMost is the most events in one, to a
+	// peer. Any other endpoint gets one at a time.
+	carryDeadline = 15 * time.Second
+	carryMost     = 100
+	// lanesMost is how many destinations and sources are served at once.
+	lanesMost = 16
+	// carryFirst and carryLast are the pauses after a failure, doubled in between.
+	carryFirst = 200 * time.Millisecond
+	carryLast  = time.Minute
+	// GiveUpDelivery is how long delivering an event is tried. After that it is a dead
+	// letter.
+	GiveUpDelivery = 24 * time.Hour
+	// outboxRetry is when the outbox is read again after the journal failed.
+	outboxRetry = 5 * time.Second
+)
+
+// outbox delivers what waits in the journal. Each pair of destination and source is a
+// lane: in order, one handing over at a time; a lane that fails holds up no other.
+type outbox struct {
+	journal Mail
+	courier Courier
+	clock   Clock
+	log     hclog.Logger
+
+	wake  chan struct{}
+	begin sync.Once
+	end   sync.Once
+	halt  context.CancelFunc
+	ctx   context.Context
+	work  sync.WaitGroup
+	room  chan struct{}
+	mu    sync.Mutex
+	lanes map[laneKey]*lane
+}
+
+type laneKey struct {
+	to     Destination
+	source string
+}
+
+type lane struct {
+	busy   bool
+	single bool // one event at a time, to find the one that is refused
+	wait   time.Duration
+	until  time.Time
+}
+
+func newOutbox(c Config) *outbox {
+	o := &outbox{
+		journal: c.Journal, courier: c.Courier, clock: c.Clock, log: c.Log.Named("outbox"),
+		wake: make(chan struct{}, 1), room: make(chan struct{}, lanesMost), lanes: map[laneKey]*lane{},
+	}
+	o.ctx, o.halt = context.WithCancel(context.Background())
+	return o
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// start begins to deliver, once.
+func (o *outbox) start() {
+	if o.courier == nil {
+		return
+	}
+	o.begin.Do(func() { o.work.Go(o.run) })
+}
+
+// stop cuts off what is under way and waits: what was not noted as delivered is
+// delivered again by the next start, and its receiver knows it.
+func (o *outbox) stop() {
+	o.end.Do(o.halt)
+	o.work.Wait()
+}
+
+func (o *outbox) run() {
+	for o.ctx.Err() == nil {
+		wait, waits := o.round()
+		var timer <-chan time.Time
+		giveBack := func() {}
+		if waits {
+			timer, giveBack = o.clock.Timer(wait)
+		}
+		select {
+		case <-o.ctx.Done():
+		case <-o.wake:
+		case <-timer:
+		}
+		giveBack()
+	}
+}
+
+// round sets going every lane that has something and may. It returns when the next one
+// may that can't yet.
+func (o *outbox) round() (wait time.Duration, waits bool) {
+	waiting, err := o.journal.Outbox(o.ctx, carryMost)
+	now := o.clock.Now()
+	if err != nil {
+		if o.ctx.Err() == nil {
+			o.log.Error("outbox can't be read", "error", err)
+		}
+		return outboxRetry, true
+	}
+	byLane := map[laneKey][]Delivery{}
+	var order []laneKey
+	for _, d := range waiting {
+		k := laneKey{d.To, d.Event.Source}
+		if byLane[k] == nil {
+			order = append(order, k)
+		}
+		byLane[k] = append(byLane[k], d)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, l := range o.lanes {
+		if byLane[k] == nil && !l.busy {
+			delete(o.lanes, k)
+		}
+	}
+	for _, k := range order {
+		l := o.lanes[k]
+		if l == nil {
+			l = &lane{}
+			o.lanes[k] = l
+		}
+		switch {
+		case l.busy:
+		case l.until.After(now):
+			if left := l.until.Sub(now); !waits || left < wait {
+				wait, waits = left, true
+			}
+		default:
+			select {
+			case o.room <- struct{}{}:
+			default: // whoever leaves wakes the loop
+				continue
+			}
+			l.busy = true
+			batch := byLane[k]
+			if k.to.Agent != "" || l.single {
+				batch = batch[:1]
+			}
+			o.work.Go(func() { o.carry(k, l, batch) })
+		}
+	}
+	return wait, waits
+}
+
+// carry hands over what a lane has, and notes what became of it.
+func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
+	events := make([]Event, len(batch))
+	for i, d := range batch {
+		events[i] = d.Event
+	}
+	ctx, cancel := context.WithTimeout(o.ctx, carryDeadline)
+	receipts, err := callCourier(ctx, o.courier, k.to, events)
+	cancel()
+	if o.ctx.Err() != nil {
+		<-o.room
+		return
+	}
+	settled, pause := o.judge(k, batch, receipts, err)
+	if len(settled) > 0 {
+		if serr := o.journal.Settle(o.ctx, settled); serr != nil { // it is delivered again
+			o.log.Error("deliveries not noted", "to", hostOf(k.to.URL), "error", serr)
+			pause = true
+		}
+	}
+	o.mu.Lock()
+	l.busy = false
+	switch {
+	case pause:
+		l.wait = min(max(2*l.wait, carryFirst), carryLast)
+		l.until = o.clock.Now().Add(max(l.wait, retryAfter(err)))
+	default:
+		l.wait, l.until = 0, time.Time{}
+		l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
+	}
+	o.mu.Unlock()
+	<-o.room
+	o.signal()
+}
+
+// judge says what became of each delivery of a batch, and whether the lane has to
+// pause. One that is too old by now is given up.
+func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err error) (settled []Settlement, pause bool) {
+	now := o.clock.Now()
+	note := func(d Delivery, state DeliveryState, why string) {
+		if state == Undeliverable {
+			o.log.Error("event is a dead letter", "event", d.Event.ID, "type", d.Event.Type, "to", hostOf(k.to.URL), "error", why)
+		}
+		settled = append(settled, Settlement{ID: d.ID, State: state, Why: why, At: now})
+	}
+	switch {
+	case err == nil && len(receipts) != len(batch):
+		err = Retry(fmt.Errorf("answered for %d events, was handed %d", len(receipts), len(batch)))
+		fallthrough
+	case err != nil && MayPass(err):
+		for _, d := range batch {
+			if now.Sub(d.Queued) > GiveUpDelivery {
+				note(d, Undeliverable, fmt.Sprintf("not delivered within %s: %v", GiveUpDelivery, err))
+			}
+		}
+		return settled, true
+	case err != nil && len(batch) > 1: // one of them is at fault: they go one by one
+		return nil, false
+	case err != nil:
+		note(batch[0], Undeliverable, err.Error())
+		return settled, false
+	}
+	for i, d := range batch {
+		switch receipts[i].Verdict {
+		case Accepted:
+			note(d, Delivered, "")
+		case Unwanted:
+			if d.Event.tells() {
+				note(d, Delivered, "")
+				continue
+			}
+			note(d, UnwantedThere, receipts[i].Why)
+		default:
+			note(d, Undeliverable, receipts[i].Why)
+		}
+	}
+	return settled, false
+}
+
+// Later is an error that may pass, and says when at the soonest.
+type Later interface{ RetryAfter() time.Duration }
+
+func retryAfter(err error) time.Duration {
+	var later Later
+	if errors.As(err, &later) {
+		return min(later.RetryAfter(), carryLast)
+	}
+	return 0
+}

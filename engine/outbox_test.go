@@ -1,0 +1,251 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+)
+
+// line carries events to another process, as it were, and does to them what networks
+// do.
+type line struct {
+	mu      sync.Mutex
+	to      func(context.Context, []engine.Event) ([]engine.Receipt, error)
+	carried [][]string
+	fault   func(call int) string
+	calls   int
+}
+
+func (l *line) Carry(ctx context.Context, _ engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var ids []string
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	l.carried = append(l.carried, ids)
+	l.calls++
+	fault := ""
+	if l.fault != nil {
+		fault = l.fault(l.calls)
+	}
+	if fault == "refused connection" {
+		return nil, engine.Retry(errors.New(fault))
+	}
+	receipts, err := l.to(ctx, events)
+	if fault == "lost answer" {
+		return nil, engine.Retry(errors.New(fault))
+	}
+	return receipts, err
+}
+
+// far is the other process: its journal, and what it was handed.
+func far(t *testing.T, clock engine.Clock, p engine.Spec) (*engine.Host, *journal.Journal) {
+	j, err := journal.Open(context.Background(), t.TempDir(), journal.Options{Clock: clock})
+	require.NoError(t, err)
+	b := newBench(t)
+	h := engine.NewHost(engine.Config{Clock: clock, Journal: j, Policies: b.policies})
+	p.Mode = engine.Paused // it keeps what it gets
+	h.Apply([]engine.Spec{p})
+	t.Cleanup(func() { h.Close(); require.NoError(t, j.Close()) })
+	return h, j
+}
+
+// eventually moves the clock until a condition holds.
+func (b *bench) eventually(condition func() bool) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		if condition() {
+			return true
+		}
+		b.clock.Advance(100 * time.Millisecond)
+		return false
+	}, 20*time.Second, time.Millisecond)
+}
+
+// Never 5, across processes: whatever the network does, each event arrives once, and
+// those of one source in their order.
+func TestEventsToAPeerArriveOnceAndInOrder(t *testing.T) {
+	l := &line{}
+	b := newBench(t)
+	b.courier = l
+	b.restart()
+	rng := rand.New(rand.NewPCG(1, 2))
+	l.fault = func(int) string { return []string{"", "refused connection", "lost answer"}[rng.IntN(3)] }
+	there, inbox := far(t, b.clock, b.spec(answers))
+	l.to = func(ctx context.Context, events []engine.Event) ([]engine.Receipt, error) {
+		return there.Receive(ctx, engine.Sender{Name: "west", Peer: true}, events)
+	}
+	b.run()
+	const n = 300
+	for i := range n {
+		e := event(fmt.Sprint(i))
+		e.Source = "/agents/ns/" + []string{"a", "b"}[i%2]
+		require.NoError(t, b.host.Publish(t.Context(), e))
+		if i%100 == 50 {
+			b.restart()
+			b.run()
+		}
+	}
+	b.eventually(func() bool {
+		waiting, err := b.journal.Outbox(t.Context(), n)
+		require.NoError(t, err)
+		return len(waiting) == 0
+	})
+	got, err := inbox.Inbox(t.Context(), "ns/answerer", n+1)
+	require.NoError(t, err)
+	require.Len(t, got, n)
+	last := map[string]int{}
+	for _, e := range got {
+		var i int
+		_, err := fmt.Sscan(e.ID, &i)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, i, last[e.Source], "in order")
+		last[e.Source] = i
+	}
+	require.NotZero(t, l.calls)
+}
+
+// One event that the other side refuses holds up no other, and a person finds it.
+func TestAnEventThatIsRefusedIsADeadLetterAndTheOthersGoOn(t *testing.T) {
+	l := &line{}
+	b := newBench(t)
+	b.courier = l
+	b.restart()
+	taken := map[string]int{}
+	refuse := true
+	l.to = func(_ context.Context, events []engine.Event) ([]engine.Receipt, error) {
+		var out []engine.Receipt
+		for _, e := range events {
+			if e.ID == "poison" && refuse {
+				return nil, errors.New("400 Bad Request")
+			}
+			out = append(out, engine.Receipt{ID: e.ID, Source: e.Source, Verdict: engine.Accepted})
+		}
+		for _, r := range out {
+			taken[r.ID]++
+		}
+		return out, nil
+	}
+	l.mu.Lock() // so that they go in one piece
+	b.run()
+	for _, id := range []string{"1", "2", "poison", "3", "4"} {
+		require.NoError(t, b.host.Publish(t.Context(), event(id)))
+	}
+	l.mu.Unlock()
+	dead := func() []engine.Letter {
+		var out []engine.Letter
+		letters, err := b.journal.Letters(t.Context(), "", 100)
+		require.NoError(t, err)
+		for _, x := range letters {
+			if x.Box == engine.BoxDead {
+				out = append(out, x)
+			}
+		}
+		return out
+	}
+	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(taken) == 4 })
+	b.eventually(func() bool { return len(dead()) == 1 })
+	letter := dead()[0]
+	require.Equal(t, "poison", letter.Event.ID)
+	require.Contains(t, letter.Why, "400 Bad Request")
+	l.mu.Lock()
+	refuse = false
+	l.mu.Unlock()
+	found, err := b.host.Resend(t.Context(), []string{letter.ID, "nothing"})
+	require.NoError(t, err)
+	require.Equal(t, []string{letter.ID}, found)
+	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return taken["poison"] == 1 })
+	b.eventually(func() bool { return len(dead()) == 0 })
+	require.Equal(t, map[string]int{"1": 1, "2": 1, "3": 1, "4": 1, "poison": 1}, taken)
+}
+
+func TestAnEventThatNobodyAnywhereWantsIsADeadLetter(t *testing.T) {
+	l := &line{to: func(_ context.Context, events []engine.Event) (out []engine.Receipt, _ error) {
+		for _, e := range events {
+			out = append(out, engine.Receipt{ID: e.ID, Source: e.Source, Verdict: engine.Unwanted, Why: "nobody here"})
+		}
+		return out, nil
+	}}
+	b := newBench(t, answering)
+	b.courier = l
+	b.restart()
+	b.run()
+	asks := func(id string) engine.Event {
+		e := event(id)
+		e.Source = engine.AgentSource + e.Sender
+		return e
+	}
+	dead := func() (out []string) {
+		letters, err := b.journal.Letters(t.Context(), "", 10)
+		require.NoError(t, err)
+		for _, x := range letters {
+			out = append(out, x.Box+" "+x.Event.ID)
+		}
+		return out
+	}
+	one := []string{engine.BoxDead + " unwanted"}
+	require.NoError(t, b.host.Publish(t.Context(), asks("unwanted")))
+	b.eventually(func() bool { return slices.Equal(dead(), one) })
+	b.world.set("web", 1)
+	b.run(b.spec(answers))
+	require.NoError(t, b.host.Publish(t.Context(), asks("wanted here")))
+	require.Equal(t, "wanted here", only(t, b.next()).With["id"])
+	b.settled()
+	b.eventually(func() bool { return slices.Equal(dead(), one) })
+
+	ended := event("succeeded") // nobody has to listen to what tells
+	ended.Source = "/workflows/ns/train-1"
+	notice := asks("approval")
+	notice.Type = engine.ApprovalRequested
+	for _, e := range []engine.Event{ended, notice} {
+		require.NoError(t, b.host.Publish(t.Context(), e))
+	}
+	b.eventually(func() bool { return slices.Equal(dead(), one) })
+}
+
+func TestWhatCantBeDeliveredForADayIsADeadLetter(t *testing.T) {
+	l := &line{fault: func(int) string { return "refused connection" }}
+	b := newBench(t)
+	b.courier = l
+	b.restart()
+	b.run()
+	require.NoError(t, b.host.Send(t.Context(), event("1"), engine.Destination{URL: "http://127.0.0.1:1/", Agent: "ns/planner"}))
+	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.calls > 2 })
+	b.clock.Advance(engine.GiveUpDelivery)
+	b.eventually(func() bool {
+		letters, err := b.journal.Letters(t.Context(), "", 10)
+		require.NoError(t, err)
+		return letters[0].Box == engine.BoxDead
+	})
+}
+
+// An event over which the strategies fail is asked about again, then set aside.
+func TestAnEventOverWhichTheStrategiesFailIsSetAside(t *testing.T) {
+	b := newBench(t, `package scanflow.strategies.t.failing
+
+propose contains {"primitive": "hook", "with": {"n": 1 / input.trigger.event.data.by}, "reason": "divide", "because": []} if input.trigger.event
+`, answering)
+	b.world.set("web", 1)
+	b.run(b.spec(answers, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
+	bad, good := event("bad"), event("good")
+	bad.Data, good.Data = map[string]any{"by": 0.0}, map[string]any{"by": 1.0}
+	require.NoError(t, b.host.Publish(t.Context(), bad))
+	require.NoError(t, b.host.Publish(t.Context(), good))
+	b.eventually(func() bool { return len(b.acted) == 1 })
+	letters, err := b.journal.Letters(t.Context(), "ns/answerer", 10)
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	require.Equal(t, "bad", letters[0].Event.ID)
+	require.Contains(t, letters[0].Why, "divide by zero")
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Publish takes over an event of an agent of this process: into the inbox of each
+// agent here that has a trigger for it, and to the peers. It returns once the journal
+// holds it: from then on it will be handled, once, whatever happens to this process.
+// The error is final if nobody can want it or it has come too far, and may pass
+// otherwise (MayPass).
+func (h *Host) Publish(ctx context.Context, e Event) error {
+	if e.Hops > MaxHops {
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", e.Type, e.Hops, MaxHops)
+	}
+	p := Posting{Event: e}
+	p.Agents, _ = h.takersOf(&e)
+	for _, peer := range h.Peers {
+		p.To = append(p.To, Destination{URL: peer})
+	}
+	if len(p.Agents)+len(p.To) == 0 {
+		return fmt.Errorf("no agent here has a trigger for events of type %q from %s", e.Type, e.Sender)
+	}
+	return h.post(ctx, []Posting{p})
+}
+
+// Send takes over an event that goes to an endpoint elsewhere, and nowhere else.
+func (h *Host) Send(ctx context.Context, e Event, to Destination) error {
+	switch {
+	case h.Courier == nil:
+		return errors.New("nothing here delivers events to addresses")
+	case e.Hops > MaxHops:
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed", e.Type, e.Hops, MaxHops)
+	}
+	return h.post(ctx, []Posting{{Event: e, To: []Destination{to}}})
+}
+
+// Receive takes over events from outside, those that agents here want and take from
+// their sender, all of these or none. The receipts are in the order of the events. An
+// error means that nothing was taken; it may pass (MayPass).
+func (h *Host) Receive(ctx context.Context, from Sender, events []Event) ([]Receipt, error) {
+	if !h.applied() {
+		return nil, Retry(errors.New("the agents are not known yet"))
+	}
+	receipts := make([]Receipt, len(events))
+	var postings []Posting
+	for i, e := range events {
+		e.Sender = senderOf(from, &e)
+		receipts[i] = Receipt{ID: e.ID, Source: e.Source, Verdict: Accepted}
+		agents, wanted := h.takersOf(&e)
+		switch {
+		case e.Hops > MaxHops:
+			receipts[i].Verdict, receipts[i].Why = RefusedEvent, fmt.Sprintf("it has come through %d others, and %d are allowed", e.Hops, MaxHops)
+		case len(agents) > 0:
+			postings = append(postings, Posting{Event: e, Agents: agents})
+		case wanted:
+			receipts[i].Verdict, receipts[i].Why = RefusedEvent, fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", e.Type, e.Sender)
+		default:
+			receipts[i].Verdict, receipts[i].Why = Unwanted, fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
+		}
+	}
+	if len(postings) == 0 {
+		return receipts, nil
+	}
+	return receipts, h.post(ctx, postings)
+}
+
+// applied tells whether the host was given its agents: before, nobody could say which
+// events they want.
+func (h *Host) applied() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.takers != nil
+}
+
+// senderOf is who an event came from: a peer speaks for its agents.
+func senderOf(from Sender, e *Event) string {
+	if !from.Peer {
+		return from.Name
+	}
+	if agent, is := strings.CutPrefix(e.Source, AgentSource); is && strings.Count(agent, "/") == 1 {
+		return agent
+	}
+	if strings.Contains(e.Sender, "/") { // of a workflow or a model, whose agent the peer names
+		return e.Sender
+	}
+	return from.Name
+}
+
+// AgentSource is how the source of an agent's events begins; namespace/name follows.
+const AgentSource = "/agents/"
+
+// takersOf are the agents that want an event and take it from its sender; wanted says
+// that there are some that want it, whoever it is from.
+func (h *Host) takersOf(e *Event) (agents []string, wanted bool) {
+	h.mu.Lock()
+	takers := h.takers
+	h.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(takers)) {
+		if eventTrigger(takers[name], e) != nil {
+			agents = append(agents, name)
+		}
+		for _, t := range takers[name] {
+			wanted = wanted || t.events().wants(e)
+		}
+	}
+	return agents, wanted
+}
+
+// post keeps events, and wakes who is to handle them.
+func (h *Host) post(ctx context.Context, postings []Posting) error {
+	if _, err := h.Journal.Post(ctx, postings); err != nil {
+		return Retry(fmt.Errorf("keep %s: %w", eventsText(postings), err))
+	}
+	h.posted(postings)
+	return nil
+}
+
+func eventsText(postings []Posting) string {
+	if len(postings) == 1 {
+		return "event " + postings[0].Event.ID
+	}
+	return fmt.Sprintf("%d events", len(postings))
+}
+
+// posted wakes those for whom events were kept.
+func (h *Host) posted(postings []Posting) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range postings {
+		for _, name := range p.Agents {
+			if r := h.agents[name]; r != nil { // the one of now: it may have been restarted meanwhile
+				r.agent.signal()
+			}
+		}
+		if len(p.To) > 0 {
+			h.outbox.signal()
+		}
+	}
+}
+
+// Resend has dead letters wait again, and wakes who is to handle them. It returns
+// those that it found.
+func (h *Host) Resend(ctx context.Context, ids []string) ([]string, error) {
+	found, err := h.Journal.Resend(ctx, ids)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.agents {
+		r.agent.signal()
+	}
+	h.outbox.signal()
+	return found, err
+}

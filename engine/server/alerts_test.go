@@ -1,0 +1,54 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const twoAlerts = `{"version":"4","receiver":"scanflow","status":"firing","groupKey":"{}:{}","groupLabels":{},"externalURL":"http://am","alerts":[
+{"status":"firing","labels":{"alertname":"High"},"annotations":{},"startsAt":"2026-03-01T02:00:00Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"","fingerprint":"f1"},
+{"status":"resolved","labels":{"alertname":"Low"},"annotations":{},"startsAt":"2026-03-01T01:00:00Z","endsAt":"2026-03-01T01:30:00Z","generatorURL":"","fingerprint":"f2"}]}`
+
+func TestAlertsComeInAsEvents(t *testing.T) {
+	b := &inbox{verdict: map[string]engine.ReceiptVerdict{}}
+	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take}).Addr() + "/v1/alerts"
+	send := func(body, kind string) (int, string) {
+		status, _, answer := post(t, http.DefaultClient, address, body, "Content-Type", kind)
+		return status, answer
+	}
+	status, answer := send(twoAlerts, "application/json")
+	require.Equal(t, 202, status)
+	require.Equal(t, `{"receipts":[{"id":"f1-2026-03-01T02:00:00Z","source":"/alertmanager/scanflow","verdict":"accepted"},`+
+		`{"id":"f2-2026-03-01T01:00:00Z-2026-03-01T01:30:00Z","source":"/alertmanager/scanflow","verdict":"accepted"}]}`, answer)
+	require.Equal(t, []string{engine.AlertFiring, engine.AlertResolved}, []string{b.events[0].Type, b.events[1].Type})
+	require.Equal(t, []engine.Sender{{Name: engine.OperatorSender}}, b.from)
+
+	b.verdict[engine.AlertFiring], b.verdict[engine.AlertResolved] = engine.Unwanted, engine.Unwanted
+	status, _ = send(twoAlerts, "application/json")
+	require.Equal(t, 202, status, "alerts that nobody waits for are no failed notification")
+	b.verdict[engine.AlertFiring] = engine.RefusedEvent
+	status, _ = send(twoAlerts, "application/json")
+	require.Equal(t, 202, status)
+	b.verdict[engine.AlertResolved] = engine.RefusedEvent
+	status, answer = send(twoAlerts, "application/json; charset=utf-8")
+	require.Equal(t, 403, status, "one from whom nothing is taken should hear of it")
+	require.Contains(t, answer, "as told")
+
+	status, answer = send(`{"version":"3","receiver":"r","alerts":[{}]}`, "application/json")
+	require.Equal(t, 400, status)
+	require.Contains(t, answer, `"mistakes":["version: is \"3\", and only \"4\" is read","alerts[0].status: `)
+	status, answer = send(twoAlerts, "text/plain")
+	require.Equal(t, 415, status)
+	require.Contains(t, answer, "alerts come as application/json")
+	status, answer = send(strings.Replace(twoAlerts, "[", "["+strings.Repeat("{},", groupAlerts), 1), "application/json")
+	require.Equal(t, 413, status)
+	require.Contains(t, answer, "too many alerts: 5002, and at most 5000 are read")
+	b.err = engine.Retry(engine.ErrFull)
+	status, _ = send(twoAlerts, "application/json")
+	require.Equal(t, 503, status, "Alertmanager tries again")
+}

@@ -1,0 +1,165 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
+)
+
+const (
+	// bodyBytes bounds a body, batchEvents the events of a batch, and groupAlerts the
+	// alerts of a group, which its sender can't take apart.
+	bodyBytes   = 4 << 20
+	batchEvents = 1000
+	groupAlerts = 5000
+	// atOnce is how many requests of one sender are under way; another Scanflow hands
+	// over 16 at once.
+	atOnce = 32
+	// takeTimeout bounds the taking over of what a request brings.
+	takeTimeout = 20 * time.Second
+)
+
+// reception is the way in for events.
+type reception struct {
+	doorkeeper
+	take  func(context.Context, engine.Sender, []engine.Event) ([]engine.Receipt, error)
+	turns *turns
+	clock engine.Clock
+	log   hclog.Logger
+}
+
+func newReception(o Options, loopback bool) *reception {
+	return &reception{
+		doorkeeper: doorkeeper{token: o.Token, loopback: loopback, senders: o.Senders},
+		take:       o.Receive, turns: newTurns(atOnce), clock: o.Clock, log: o.Log,
+	}
+}
+
+// reader takes the events out of a request, and says with which status they are
+// answered for.
+type reader func(*http.Request) ([]engine.Event, statusOf, error)
+
+type statusOf func([]engine.Receipt) int
+
+// handler takes over what read finds in a request, from a sender that is known.
+func (in *reception) handler(read reader) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fromAnotherSite(r) {
+			reply(w, http.StatusForbidden, failure{Error: "comes from a page of another site"})
+			return
+		}
+		from, why := in.sender(r)
+		if why != "" {
+			unauthorized(w, why)
+			return
+		}
+		if !in.turns.take(from.Name) {
+			tryLater(w, "too many requests at once")
+			return
+		}
+		defer in.turns.giveBack(from.Name)
+		events, status, err := read(r)
+		if err != nil {
+			unreadable(w, err)
+			return
+		}
+		in.hand(w, r, from, events, status)
+	})
+}
+
+// hand gives the events to who handles them, and answers with the receipts.
+func (in *reception) hand(w http.ResponseWriter, r *http.Request, from engine.Sender, events []engine.Event, status statusOf) {
+	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	defer cancel()
+	receipts, err := in.take(ctx, from, events)
+	switch {
+	case errors.Is(err, engine.ErrFull) || engine.MayPass(err):
+		in.log.Warn("events not taken; their sender tries again", "sender", from.Name, "events", len(events), "error", err)
+		tryLater(w, err.Error())
+	case err != nil:
+		in.log.Error("events not taken", "sender", from.Name, "events", len(events), "error", err)
+		reply(w, http.StatusInternalServerError, failure{Error: err.Error()})
+	default:
+		if receipts == nil {
+			receipts = []engine.Receipt{} // of an empty batch
+		}
+		reply(w, status(receipts), map[string]any{"receipts": receipts})
+	}
+}
+
+// readEvents reads CloudEvents. What became of a single one is the status.
+func (in *reception) readEvents(r *http.Request) ([]engine.Event, statusOf, error) {
+	events, err := cloudevents.Read(r, cloudevents.Limits{Bytes: bodyBytes, Events: batchEvents}, in.clock.Now())
+	return events, func(receipts []engine.Receipt) int {
+		if len(receipts) != 1 {
+			return http.StatusAccepted
+		}
+		switch receipts[0].Verdict {
+		case engine.Accepted:
+			return http.StatusAccepted
+		case engine.Unwanted:
+			return http.StatusNotFound
+		}
+		return http.StatusForbidden
+	}, err
+}
+
+// readAlerts reads what Alertmanager sends. Alerts that nobody waits for are no error,
+// which Alertmanager would count as a failed notification; a sender from whom none is
+// taken should hear of it.
+func (in *reception) readAlerts(r *http.Request) ([]engine.Event, statusOf, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return nil, nil, fmt.Errorf("%w: alerts come as application/json", cloudevents.ErrMediaType)
+	}
+	body, err := cloudevents.ReadBody(r, bodyBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := alertmanager.Read(body, groupAlerts)
+	return events, func(receipts []engine.Receipt) int {
+		for _, receipt := range receipts {
+			if receipt.Verdict != engine.RefusedEvent {
+				return http.StatusAccepted
+			}
+		}
+		return http.StatusForbidden
+	}, err
+}
+
+// unreadable answers for what can't be read.
+func unreadable(w http.ResponseWriter, err error) {
+	var events cloudevents.Mistakes
+	var alerts alertmanager.Mistakes
+	answer, code := failure{Error: err.Error()}, http.StatusBadRequest
+	switch {
+	case errors.As(err, &events):
+		answer.Mistakes = events
+	case errors.As(err, &alerts):
+		answer.Mistakes = alerts
+	case errors.Is(err, cloudevents.ErrTooLarge), errors.Is(err, alertmanager.ErrTooMany):
+		code = http.StatusRequestEntityTooLarge
+	case errors.Is(err, cloudevents.ErrMediaType):
+		code = http.StatusUnsupportedMediaType
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		answer.Error, code = "the body did not come in time", http.StatusRequestTimeout
+	}
+	answer.Error = strings.ReplaceAll(answer.Error, "\n", "; ")
+	reply(w, code, answer)
+}
+
+func tryLater(w http.ResponseWriter, why string) {
+	w.Header().Set("Retry-After", retryAfter)
+	reply(w, http.StatusServiceUnavailable, failure{Error: why})
+}

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// doorkeeper finds out who sends.
+type doorkeeper struct {
+	token    string // of the process; "" is none
+	loopback bool
+	senders  *Senders
+}
+
+// sender is who a request is from. A client's certificate, which TLS has verified,
+// decides alone; then the token; and without either, over loopback, it is whoever may
+// use the API. The text says what is wanted of one who is nobody.
+func (d *doorkeeper) sender(r *http.Request) (from engine.Sender, why string) {
+	operator := engine.Sender{Name: engine.OperatorSender}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		if from, ok := d.senders.withCertificate(r.TLS.PeerCertificates[0]); ok {
+			return from, ""
+		}
+		return engine.Sender{}, "the client certificate is of no sender that --senders names"
+	}
+	if r.Header.Get("Authorization") == "" {
+		if d.token == "" && open(r, d.loopback) {
+			return operator, ""
+		}
+		return engine.Sender{}, "wants the bearer token or the client certificate of a sender that --senders names, or the token of --token-file"
+	}
+	shown := bearer(r)
+	if d.token != "" && sameSecret(shown, d.token) {
+		return operator, ""
+	}
+	if from, ok := d.senders.withToken(r.Context(), shown); ok {
+		return from, ""
+	}
+	return engine.Sender{}, "the Authorization is of no sender that --senders names, and not the token of --token-file"
+}

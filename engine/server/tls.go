@@ -1,0 +1,48 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// TLS is how a server speaks TLS with the certificate and key in two PEM files. A
+// client may show a certificate of its own, which must be signed by an authority of
+// clientCAFile; "" takes none. The files are read again when they change.
+func TLS(certFile, keyFile, clientCAFile string, log hclog.Logger) (*tls.Config, error) {
+	files := []string{certFile, keyFile}
+	if clientCAFile != "" {
+		files = append(files, clientCAFile)
+	}
+	current, err := newReread(files, log, func() (*tls.Config, error) { return readTLS(certFile, keyFile, clientCAFile) })
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return current.get(), nil },
+	}, nil
+}
+
+func readTLS(certFile, keyFile, clientCAFile string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, Certificates: []tls.Certificate{pair}}
+	if clientCAFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(clientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("authorities of clients: %w", err)
+	}
+	c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+	if !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("authorities of clients: %s has no certificate in PEM", clientCAFile)
+	}
+	return c, nil
+}

@@ -1,0 +1,148 @@
+package sensors_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/sensors"
+)
+
+// What it reads of a server that is well is tested in cmd/internal/mlflowtest, against
+// the embedded tracker.
+
+func TestMLflowManifest(t *testing.T) {
+	for name, row := range map[string]struct {
+		config string
+		want   []string
+	}{
+		"runs":            {"{url: https://h/x, runs: {experiment: a, filter: \"tags.app = '{name}'\", orderBy: [metrics.x DESC], take: metric, of: x}, bearerToken: {env: TOKEN}, tls: {insecureSkipVerify: true}}", nil},
+		"a param":         {"{runs: {experiment: '{label:e}', take: param, of: x, type: number}}", nil},
+		"a model":         {"{model: {name: '{name}', version: '{label:v}'}}", nil},
+		"nothing":         {"{}", []string{"one of runs and model"}},
+		"both":            {"{runs: {experiment: a, take: count}, model: {name: a, latest: true}}", []string{"one of runs and model"}},
+		"no name":         {"{runs: {experiment: a, take: sum}}", []string{"of: say which sum to take"}},
+		"too much":        {"{runs: {experiment: a, take: count, of: x, orderBy: [x], type: number}}", []string{"of: goes with", "type: goes with", "orderBy: makes no difference"}},
+		"no such take":    {"{runs: {experiment: a, take: mean}}", []string{"take"}},
+		"bad places":      {"{runs: {experiment: '{x}', filter: '{y}', orderBy: ['{z}'], take: count}}", []string{"experiment: {x}", "filter: {y}", "orderBy[0]: {z}"}},
+		"which version":   {"{model: {name: a}}", []string{"one of alias, stage, version and latest"}},
+		"several":         {"{model: {name: a, alias: b, latest: true}}", []string{"one of alias, stage, version and latest"}},
+		"no such stage":   {"{model: {name: a, stage: production}}", []string{"stage"}},
+		"an address":      {"{url: h, model: {name: a, latest: true}}", []string{"url: has no scheme"}},
+		"many addresses":  {"{url: 'http://{name}', model: {name: a, latest: true}}", []string{"url: is one for the whole fleet"}},
+		"two credentials": {"{model: {name: a, latest: true}, bearerToken: {env: A}, basicAuth: {username: a, password: {env: B}}}", []string{"exclude each other"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := manifest.ReadBytes("agent.yaml", agent("    - {name: x, mlflow: "+row.config+"}\n"), kinds())
+			for _, w := range row.want {
+				require.ErrorContains(t, err, w)
+			}
+			if row.want == nil {
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func TestMLflowValueType(t *testing.T) {
+	for want, c := range map[string]sensors.MLflowConfig{
+		"number": {Runs: &sensors.MLflowRuns{Take: "sum"}}, "string": {Runs: &sensors.MLflowRuns{Take: "tag"}}, "object": {Model: &sensors.MLflowModel{}},
+	} {
+		require.Equal(t, want, c.ValueType())
+	}
+	require.Equal(t, "object", (&sensors.MLflowConfig{Runs: &sensors.MLflowRuns{Take: "run"}}).ValueType())
+	require.Equal(t, "number", (&sensors.MLflowConfig{Runs: &sensors.MLflowRuns{Take: "param", Type: "number"}}).ValueType())
+}
+
+var newestRun = &sensors.MLflowRuns{Experiment: "a", Take: "run"}
+
+func TestMLflowWithoutAServer(t *testing.T) {
+	_, err := sensors.Kinds["mlflow"].New(&sensors.MLflowConfig{Runs: newestRun}, sensors.Env{})
+	require.ErrorContains(t, err, "no MLflow server is known; name it under url, or start with --mlflow")
+	_, err = sensors.Kinds["mlflow"].New(&sensors.MLflowConfig{Runs: newestRun, BearerToken: &manifest.Secret{Env: "NO_SUCH_TOKEN"}}, sensors.Env{MLflow: "http://h"})
+	require.ErrorContains(t, err, "NO_SUCH_TOKEN", "told at once")
+}
+
+func TestMLflowFaults(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"hangs":     {hang, "no full answer in time"},
+		"drips":     {drip("{"), "no full answer in time"},
+		"500":       {text(500, "text/html", "<html>"), "answered 500"},
+		"html":      {text(200, "text/html", "<html>"), "not what MLflow would say"},
+		"cut":       {text(200, "application/json", `{"experiment": `), "not what MLflow would say"},
+		"elsewhere": {text(404, "text/html", "<html>"), "there is no such call of MLflow's API; check the address"},
+		"100mb":     {huge(`{"experiment": "`, true), "the answer is too large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet := []engine.Target{target("x", "a"), target("x", "b")}
+			s := build(t, "mlflow", &sensors.MLflowConfig{Runs: newestRun}, sensors.Env{MLflow: serve(t, row.answer)})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			_, err := s.Sample(ctx, now, fleet)
+			require.ErrorContains(t, err, row.want)
+
+			// Asked for each, it fails for each, in time.
+			s = build(t, "mlflow", &sensors.MLflowConfig{Runs: &sensors.MLflowRuns{Experiment: "{name}", Take: "run"}}, sensors.Env{MLflow: serve(t, row.answer)})
+			got, err := s.Sample(ctx, now, fleet)
+			if ctx.Err() != nil { // the first took all the time
+				return
+			}
+			require.NoError(t, err)
+			for _, signal := range got {
+				require.Equal(t, engine.Error, signal.State)
+				require.Contains(t, signal.Problem, row.want)
+			}
+		})
+	}
+}
+
+// Never 8: no credential in an error, whatever the server says.
+func TestMLflowKeepsItsCredentials(t *testing.T) {
+	t.Setenv("TOKEN", "t0ken")
+	t.Setenv("PASSWORD", "s3cret")
+	basic := base64.StdEncoding.EncodeToString([]byte("me:s3cret"))
+	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		sent := r.Header.Get("Authorization")
+		if sent == "" {
+			text(401, "application/json", `{"error_code": "UNAUTHENTICATED", "message": "sent nothing"}`)(w, r)
+			return
+		}
+		_, password, _ := r.BasicAuth()
+		text(403, "application/json", fmt.Sprintf(`{"error_code": "PERMISSION_DENIED", "message": "sent %s %s"}`, sent, password))(w, r)
+	})
+	for name, row := range map[string]struct {
+		config sensors.MLflowConfig
+		says   string
+	}{
+		"none":   {sensors.MLflowConfig{}, "sent nothing"},
+		"bearer": {sensors.MLflowConfig{BearerToken: &manifest.Secret{Env: "TOKEN"}}, "PERMISSION_DENIED"},
+		"basic":  {sensors.MLflowConfig{BasicAuth: &manifest.BasicAuth{Username: "me", Password: manifest.Secret{Env: "PASSWORD"}}}, "PERMISSION_DENIED"},
+	} {
+		for _, experiment := range []string{"a", "{name}"} {
+			row.config.Runs = &sensors.MLflowRuns{Experiment: experiment, Take: "run"}
+			s := build(t, "mlflow", &row.config, sensors.Env{MLflow: address})
+			got, err := s.Sample(t.Context(), now, []engine.Target{target("x", "a")})
+			problem := ""
+			if err != nil {
+				problem = err.Error()
+			} else {
+				problem = got[0].Problem
+			}
+			require.Contains(t, problem, row.says, name)
+			for _, secret := range []string{"t0ken", "s3cret", basic} {
+				require.False(t, strings.Contains(problem, secret), "%s: %s", name, problem)
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package sensors
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mlflow"
+)
+
+// MLflowRuns says which runs to find, and what to take of them.
+type MLflowRuns struct {
+	Experiment string   `json:"experiment" required:"true" doc:"name of the experiment, with {name}, {namespace} and {label:NAME} of the target; one that doesn't exist gives no value"`
+	Filter     string   `json:"filter,omitempty" doc:"which runs, in MLflow's filter grammar, as in attributes.status = 'FINISHED' and tags.app = '{name}'; with the same placeholders; all if absent"`
+	OrderBy    []string `json:"orderBy,omitempty" doc:"which run is the first, as in metrics.accuracy DESC; the latest start if absent"`
+	Take       string   `json:"take" required:"true" enum:"run,metric,param,tag,sum,count" doc:"run: the first run, as an object {run_id, name, status, start_ns, end_ns, metrics, params, tags}; metric, param or tag: one of the first run; sum: of the last value of a metric over all runs that have it; count: of the runs. Without any run, sum and count are 0, and the others have no value"`
+	Of         string   `json:"of,omitempty" doc:"with metric, param, tag and sum: its name"`
+	Type       string   `json:"type,omitempty" enum:"string,number" doc:"with param and tag, which are texts: number makes a number of it, and an error of a text that is none; a string if absent"`
+}
+
+// Check finds what doesn't go with what is taken.
+func (r *MLflowRuns) Check() []string {
+	_, mistakes := r.question()
+	return mistakes
+}
+
+func (r *MLflowRuns) valueType() string {
+	switch r.Take {
+	case "run":
+		return "object"
+	case "param", "tag":
+		return cmp.Or(r.Type, "string")
+	}
+	return "number"
+}
+
+// runsQuestion asks for runs: experiment, filter, and one order after the other.
+type runsQuestion struct {
+	templates
+	*MLflowRuns
+	tallies tallies
+}
+
+func (r *MLflowRuns) question() (question, []string) {
+	q := &runsQuestion{MLflowRuns: r}
+	mistakes := q.add("experiment", r.Experiment, asIs)
+	mistakes = append(mistakes, q.add("filter", r.Filter, inFilter)...)
+	for i, order := range r.OrderBy {
+		mistakes = append(mistakes, q.add(fmt.Sprintf("orderBy[%d]", i), order, inFilter)...)
+	}
+	named := slices.Contains([]string{"metric", "param", "tag", "sum"}, r.Take)
+	switch {
+	case named && r.Of == "":
+		mistakes = append(mistakes, "of: say which "+r.Take+" to take")
+	case !named && r.Of != "":
+		mistakes = append(mistakes, "of: goes with take: metric, param, tag or sum; drop it, or change take")
+	}
+	if r.Type != "" && r.Take != "param" && r.Take != "tag" {
+		mistakes = append(mistakes, "type: goes with take: param or tag; drop it, or change take")
+	}
+	if len(r.OrderBy) > 0 && (r.Take == "sum" || r.Take == "count") {
+		mistakes = append(mistakes, "orderBy: makes no difference to a "+r.Take+"; drop it")
+	}
+	return q, mistakes
+}
+
+func (q *runsQuestion) ask(ctx context.Context, c *mlflow.Client, at time.Time, asked []string) (engine.Signal, error) {
+	experiments, err := c.Experiments(ctx, asked[:1])
+	if err != nil {
+		return engine.Signal{}, err
+	}
+	id, exists := experiments[asked[0]]
+	if !exists {
+		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("there is no experiment %q", asked[0])}, nil
+	}
+	search := mlflow.Search{ExperimentIDs: []string{id}, Filter: asked[1]}
+	if q.Take == "sum" || q.Take == "count" {
+		return q.total(ctx, c, at, search)
+	}
+	search.OrderBy, search.Max = asked[2:], 1
+	runs, err := c.SearchRuns(ctx, search)
+	if err != nil {
+		return engine.Signal{}, err
+	}
+	if len(runs) == 0 {
+		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("no run of experiment %q matches", asked[0])}, nil
+	}
+	return q.take(&runs[0], at), nil
+}
+
+func (q *runsQuestion) total(ctx context.Context, c *mlflow.Client, at time.Time, search mlflow.Search) (engine.Signal, error) {
+	tally := q.tallies.of(search.ExperimentIDs[0]+"\xff"+search.Filter, at)
+	all, err := tally.total(ctx, c, at, search, q.Of)
+	if err != nil {
+		return engine.Signal{}, err
+	}
+	if q.Take == "count" {
+		return engine.Signal{State: engine.OK, Value: float64(all.runs), At: at}, nil
+	}
+	return engine.Signal{State: engine.OK, Value: all.sum, At: at}, nil
+}
+
+// take is the signal of one run, as of when that ended; of one that has not, as of now.
+func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
+	out := engine.Signal{State: engine.OK, At: at}
+	if !r.End.IsZero() && r.End.Before(at) {
+		out.At = r.End
+	}
+	has := false
+	switch q.Take {
+	case "metric":
+		out.Value, has = lookup(r.Metrics, q.Of)
+	case "param":
+		out.Value, has = lookup(r.Params, q.Of)
+	case "tag":
+		out.Value, has = lookup(r.Tags, q.Of)
+	default:
+		out.Value, has = runObject(r), true
+	}
+	if !has {
+		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("run %s has no %s %q", r.ID, q.Take, q.Of)}
+	}
+	text, isText := out.Value.(string)
+	if isText && q.Type == "number" {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("%s %q of run %s is no number", q.Take, q.Of, r.ID)}
+		}
+		out.Value = f
+	}
+	return out
+}
+
+func lookup[V any](m map[string]V, key string) (any, bool) {
+	v, has := m[key]
+	return v, has
+}
