@@ -2,88 +2,94 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
-	digitserver "github.com/scanflow-k8s/scanflow/cmd/internal/digits/server"
 )
 
 func newDigits() *cobra.Command {
-	c := &cobra.Command{Use: "digits", Short: "The sample workload: a digit classifier"}
-	c.AddCommand(newDigitsTrain(), newDigitsServe())
+	c := &cobra.Command{Use: "digits", Short: "The sample workload: a digit classifier, and the steps of its workflows"}
+	c.AddCommand(
+		newDigitsTrain(), newDigitsServe(), newDigitsPublish(), newDigitsDrifted(),
+		newDigitsLoadData(), newDigitsDetect(), newDigitsPickData(), newDigitsEvaluate(),
+	)
 	return group(c)
 }
 
+// sourceFlags say where digits come from.
+type sourceFlags struct{ digits.Source }
+
+func (s *sourceFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.Folder, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
+	f.Uint64Var(&s.Seed, "seed", 1, "of rendered digits, and of all that is drawn")
+	f.IntVar(&s.Count, "count", 6000, "the most digits to train a first model on")
+}
+
+type trainFlags struct {
+	sourceFlags
+	output, name string
+	step         trainStepFlags
+}
+
 func newDigitsTrain() *cobra.Command {
-	var folder, output, name string
-	var seed uint64
-	var count int
+	var o trainFlags
 	c := &cobra.Command{
-		Use:   "train -o FILE",
-		Short: "Train the classifier, on rendered digits or on MNIST's own files",
-		Args:  cobra.NoArgs,
+		Use:   "train -o FILE | train --data FILE --extra FILE --test FILE --candidate FILE",
+		Short: "Train the classifier: into a file, or as a step of a workflow into the tracker",
+		Long: `Trains the classifier. With -o, on rendered digits or on MNIST's own files, into a
+file.
+
+With --data it is a step of a workflow: it trains the version in production further,
+on its digits and on those that were picked, and logs that to the tracker that
+MLFLOW_TRACKING_URI names: a run with its parameters, the loss of each epoch and the
+model, and a new version of the registered model. The run stays RUNNING until
+scanflow digits evaluate has measured the version.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var data digits.Dataset
-			if folder != "" {
-				var err error
-				if data, err = digits.LoadIDX(folder); err != nil {
-					return err
-				}
-			} else {
-				r, err := digits.NewRenderer(digits.DefaultStyle())
-				if err != nil {
-					return err
-				}
-				data = r.Dataset(count, max(1, count/6), seed)
+			if o.step.data != "" {
+				return o.step.run(cmd, o.Seed)
 			}
-			m, err := digits.Train(cmd.Context(), data, digits.TrainOptions{Seed: seed, Version: name})
-			if err != nil {
-				return err
-			}
-			if err := m.Save(output); err != nil {
-				return err
-			}
-			info := m.Info()
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "model %s: accuracy %.4f on %d test digits, trained on %d (%s)\n", info.Version, info.Accuracy, info.TestSize, info.TrainSize, info.Source)
-			return err
+			return o.intoFile(cmd)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&folder, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
-	f.StringVarP(&output, "output", "o", "model.digits", "file to write the model to")
-	f.StringVar(&name, "model-version", "", "name of the model; absent: made from its weights")
-	f.Uint64Var(&seed, "seed", 1, "of digits and weights")
-	f.IntVar(&count, "count", 12000, "training digits to render")
+	f.StringVar(&o.Folder, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
+	f.StringVarP(&o.output, "output", "o", "model.digits", "file to write the model to")
+	f.StringVar(&o.name, "model-version", "", "name of the model; absent: made from its weights")
+	f.Uint64Var(&o.Seed, "seed", 1, "of digits and weights")
+	f.IntVar(&o.Count, "count", 12000, "training digits to render")
+	o.step.add(c)
+	for _, other := range []string{"digits", "output", "model-version", "count"} {
+		c.MarkFlagsMutuallyExclusive("data", other)
+	}
 	return c
 }
 
-func newDigitsServe() *cobra.Command {
-	var model, listen string
-	var work, linger, grace time.Duration
-	c := &cobra.Command{
-		Use:   "serve --model FILE",
-		Short: "Serve predictions over HTTP: /predict, /healthz, /metrics",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := digits.Load(model)
-			if err != nil {
-				return err
-			}
-			return digitserver.Serve(cmd.Context(), digitserver.Options{
-				Addr: listen, Model: m, Work: work, Linger: linger, Grace: grace,
-				Logger: hclog.New(&hclog.LoggerOptions{Name: "digits", Output: os.Stderr}),
-			})
-		},
+// intoFile trains a model on all there is, and tests it on the test set.
+func (o *trainFlags) intoFile(cmd *cobra.Command) error {
+	var data digits.Dataset
+	if o.Folder != "" {
+		var err error
+		if data, err = digits.LoadIDX(o.Folder); err != nil {
+			return err
+		}
+	} else {
+		r, err := digits.NewRenderer(digits.DefaultStyle())
+		if err != nil {
+			return err
+		}
+		data = r.Dataset(o.Count, max(1, o.Count/6), o.Seed)
 	}
-	f := c.Flags()
-	f.StringVar(&model, "model", "model.digits", "file of the model")
-	f.StringVar(&listen, "listen", "127.0.0.1:8080", "address to serve on")
-	f.DurationVar(&work, "work", 0, "how long a prediction holds the server at least, as a larger model would")
-	f.DurationVar(&linger, "linger", 0, "how long new requests are still taken after SIGTERM")
-	f.DurationVar(&grace, "grace", 10*time.Second, "how long the requests under way may take after SIGTERM")
-	return c
+	m, err := digits.Train(cmd.Context(), data, digits.TrainOptions{Seed: o.Seed, Version: o.name})
+	if err != nil {
+		return err
+	}
+	if err := m.Save(o.output); err != nil {
+		return err
+	}
+	info := m.Info()
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "model %s: accuracy %.4f on %d test digits, trained on %d (%s)\n", info.Version, info.Accuracy, info.TestSize, info.TrainSize, info.Source)
+	return err
 }

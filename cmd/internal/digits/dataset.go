@@ -12,6 +12,8 @@ const (
 	Pixels = Side * Side
 	// Classes is the number of different digits.
 	Classes = 10
+	// NoClass stands for a digit that nobody has told.
+	NoClass = -1
 )
 
 // Image is one digit, row by row from the top left: 0 is paper, 255 is ink.
@@ -29,6 +31,15 @@ func (s Set) Len() int { return len(s.Images) }
 // Slice is the samples from index from up to, not including, index to. It shares their memory.
 func (s Set) Slice(from, to int) Set {
 	return Set{Images: s.Images[from:to], Labels: s.Labels[from:to]}
+}
+
+// Join is the samples of all sets, one after the other, in memory of its own.
+func Join(sets ...Set) (out Set) {
+	for _, s := range sets {
+		out.Images = append(out.Images, s.Images...)
+		out.Labels = append(out.Labels, s.Labels...)
+	}
+	return out
 }
 
 // check says what makes the set unusable as the part of a data set that role names.

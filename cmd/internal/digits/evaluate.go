@@ -27,24 +27,42 @@ func Evaluate(m *Model, set Set) (Evaluation, error) {
 	if err := set.check("evaluated"); err != nil {
 		return Evaluation{}, fmt.Errorf("evaluate: %w", err)
 	}
-	const batch = 256
 	e := Evaluation{Count: set.Len()}
-	a := newActivations(batch, m.net.hidden())
 	right := 0
-	for from := 0; from < set.Len(); from += batch {
-		rows := min(batch, set.Len()-from)
-		for i := range rows {
-			a.load(i, &set.Images[from+i])
+	m.each(set.Images, func(i int, a *activations, row int) {
+		truth, guess := int(set.Labels[i]), argmax(a.p.Data[row*Classes:(row+1)*Classes])
+		e.Confusion[truth][guess]++
+		if truth == guess {
+			right++
 		}
-		m.net.forward(a, rows)
-		for i := range rows {
-			truth, guess := int(set.Labels[from+i]), argmax(a.p.Data[i*Classes:(i+1)*Classes])
-			e.Confusion[truth][guess]++
-			if truth == guess {
-				right++
-			}
-		}
-	}
+	})
 	e.Accuracy = float64(right) / float64(e.Count)
 	return e, nil
+}
+
+// PredictAll classifies images in batches, which is faster than one by one.
+func (m *Model) PredictAll(images []Image) []Prediction {
+	out := make([]Prediction, len(images))
+	m.each(images, func(i int, a *activations, row int) {
+		out[i] = prediction(a.p.Data[row*Classes : (row+1)*Classes])
+	})
+	return out
+}
+
+// evaluated is how many images go through the network at a time.
+const evaluated = 256
+
+// each sends images through the network and shows each row of the outcome.
+func (m *Model) each(images []Image, see func(i int, a *activations, row int)) {
+	a := newActivations(min(evaluated, len(images)), m.net.hidden())
+	for from := 0; from < len(images); from += evaluated {
+		rows := min(evaluated, len(images)-from)
+		for row := range rows {
+			a.load(row, &images[from+row])
+		}
+		m.net.forward(a, rows)
+		for row := range rows {
+			see(from+row, a, row)
+		}
+	}
 }

@@ -110,3 +110,19 @@ func cut(problem string, err error) error {
 func badIDX(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrIDX, fmt.Sprintf(format, args...))
 }
+
+// WriteImages writes images as an IDX file, plain.
+func WriteImages(w io.Writer, images []Image) error {
+	out := bufio.NewWriter(w)
+	for _, v := range []uint32{imagesMagic, uint32(len(images)), Side, Side} {
+		if err := binary.Write(out, binary.BigEndian, v); err != nil {
+			return err
+		}
+	}
+	for i := range images {
+		if _, err := out.Write(images[i][:]); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}

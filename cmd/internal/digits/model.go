@@ -60,12 +60,29 @@ func (m *Model) Predict(img *Image) Prediction {
 		}
 	}
 	softmax(p[:])
-	out := Prediction{Class: argmax(p[:])}
+	return prediction(p[:])
+}
+
+// prediction is what the probabilities of one image say.
+func prediction(p []float32) Prediction {
+	out := Prediction{Class: argmax(p)}
 	for i, v := range p {
 		out.Probabilities[i] = float64(v)
 	}
 	out.Confidence = out.Probabilities[out.Class]
 	return out
+}
+
+// Margin is by how much the class chosen is more probable than the next: 0 where the
+// model can't tell them apart, 1 where it is sure.
+func (p *Prediction) Margin() float64 {
+	next := 0.0
+	for class, v := range p.Probabilities {
+		if class != p.Class {
+			next = max(next, v)
+		}
+	}
+	return p.Confidence - next
 }
 
 // payload is the weights as the model file has them: little-endian float32.

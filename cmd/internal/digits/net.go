@@ -48,6 +48,14 @@ func (n *net) initialize(rng *rand.Rand) {
 	}
 }
 
+// copyFrom takes the weights of a network of the same size.
+func (n *net) copyFrom(other *net) {
+	from := other.weights()
+	for i, w := range n.weights() {
+		copy(w, from[i])
+	}
+}
+
 // activations holds one batch on its way through the network.
 type activations struct {
 	x, h, p blas32.General

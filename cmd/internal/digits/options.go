@@ -17,12 +17,17 @@ type TrainOptions struct {
 	LearningRate float64 // at the first step, falling to almost nothing at the last: 0.1
 	Momentum     float64 // 0.9
 	Seed         uint64  // of the first weights and of the samples' order
+	// From is a model whose weights to begin with; nil draws them. Hidden is then its.
+	From *Model
 	// Version names the model; "" makes a name from its weights.
 	Version  string
 	Progress Progress // may be nil
 }
 
 func (o *TrainOptions) complete() error {
+	if o.From != nil {
+		defaultTo(&o.Hidden, o.From.net.hidden())
+	}
 	defaultTo(&o.Hidden, 128)
 	defaultTo(&o.Epochs, 10)
 	defaultTo(&o.Batch, 128)
@@ -33,6 +38,10 @@ func (o *TrainOptions) complete() error {
 		if bad {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
+	}
+	if o.From != nil {
+		have := o.From.net.hidden()
+		refuse(o.Hidden != have, "hidden units: %d, but the model to begin with has %d", o.Hidden, have)
 	}
 	refuse(o.Hidden < 1 || o.Hidden > maxHidden, "hidden units: %d is not between 1 and %d", o.Hidden, maxHidden)
 	refuse(o.Epochs < 1, "epochs: %d is below 1", o.Epochs)

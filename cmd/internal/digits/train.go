@@ -21,6 +21,9 @@ func Train(ctx context.Context, data Dataset, o TrainOptions) (*Model, error) {
 	rng := rand.New(rand.NewPCG(o.Seed, 0x6469676974730a)) // a stream apart from the rendering's
 	t := newTrainer(o)
 	t.net.initialize(rng)
+	if o.From != nil {
+		t.net.copyFrom(o.From.net)
+	}
 	order := rng.Perm(data.Train.Len())
 	steps := o.Epochs * ((len(order) + o.Batch - 1) / o.Batch)
 	step := 0

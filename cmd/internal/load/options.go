@@ -14,7 +14,10 @@ type Options struct {
 	URL string
 	// Body makes the n-th query's body and its media type. It is called from many
 	// goroutines at a time. The bytes are not changed, so they may be shared.
-	Body   func(n int) (contentType string, body []byte)
+	Body func(n int) (contentType string, body []byte)
+	// Header makes further headers of the n-th query; nil for none. It is called as Body
+	// is.
+	Header func(n int) map[string]string
 	Phases []Phase
 	// Seed fixes the arrivals.
 	Seed uint64

@@ -33,6 +33,11 @@ func (g *Generator) query(ctx context.Context, client *http.Client, n int) Statu
 		return NoReply
 	}
 	req.Header.Set("Content-Type", kind)
+	if g.o.Header != nil {
+		for name, value := range g.o.Header(n) {
+			req.Header.Set(name, value)
+		}
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return failed(err)

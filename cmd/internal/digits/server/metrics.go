@@ -20,10 +20,12 @@ type metrics struct {
 	duration    *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
 	predictions [digits.Classes]prometheus.Counter
+	right       prometheus.Counter
+	wrong       prometheus.Counter
 	confidence  prometheus.Histogram
 }
 
-func newMetrics(info digits.Info) *metrics {
+func newMetrics(version string, info digits.Info, others []prometheus.Collector) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -51,21 +53,27 @@ func newMetrics(info digits.Info) *metrics {
 	}
 	predictions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "digits_predictions_total",
-		Help: "Images classified, by the digit that the model saw.",
-	}, []string{"class"})
+		Help: "Images classified, by the digit that the model saw and the model's version.",
+	}, []string{"class", "model_version"})
 	for class := range m.predictions {
-		m.predictions[class] = predictions.WithLabelValues(strconv.Itoa(class))
+		m.predictions[class] = predictions.WithLabelValues(strconv.Itoa(class), version)
 	}
+	feedback := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "digits_feedback_total",
+		Help: "Images whose digit was told (header " + labelHeader + "), by whether the model saw that digit, and by its version.",
+	}, []string{"correct", "model_version"})
+	m.right, m.wrong = feedback.WithLabelValues("true", version), feedback.WithLabelValues("false", version)
 	model := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "digits_model_info", Help: "The model in service; always 1."}, []string{"version"})
-	model.WithLabelValues(info.Version).Set(1)
+	model.WithLabelValues(version).Set(1)
 	accuracy := prometheus.NewGauge(prometheus.GaugeOpts{Name: "digits_model_test_accuracy", Help: "Share of its test set that the model in service got right."})
 	accuracy.Set(info.Accuracy)
 	// A series that begins with its first request would hide that request from rate().
 	m.requests.WithLabelValues(predictPath)
 	m.responses.WithLabelValues(predictPath, "200")
 	m.duration.WithLabelValues(predictPath)
-	m.registry.MustRegister(m.requests, m.responses, m.duration, m.inFlight, m.confidence, predictions, model, accuracy,
+	m.registry.MustRegister(m.requests, m.responses, m.duration, m.inFlight, m.confidence, predictions, feedback, model, accuracy,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(others...)
 	return m
 }
 
@@ -77,4 +85,15 @@ func (m *metrics) ended(path string, code int, took time.Duration) {
 func (m *metrics) predicted(p digits.Prediction) {
 	m.predictions[p.Class].Inc()
 	m.confidence.Observe(p.Confidence)
+}
+
+// toldOf counts what the client says of an image.
+func (m *metrics) toldOf(p digits.Prediction, label int) {
+	switch label {
+	case digits.NoClass:
+	case p.Class:
+		m.right.Inc()
+	default:
+		m.wrong.Inc()
+	}
 }

@@ -47,7 +47,8 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 		return refuse(w, http.StatusBadRequest, "the body could not be read to its end")
 	}
 	images, mistakes := parse(r.Header.Get("Content-Type"), body)
-	if len(mistakes) > 0 {
+	labels, wrong := parseLabels(r.Header, len(images))
+	if mistakes = append(mistakes, wrong...); len(mistakes) > 0 {
 		return refuse(w, http.StatusBadRequest, "the request is not one that this model understands", mistakes...)
 	}
 	predictions, err := s.work(r.Context(), images)
@@ -60,7 +61,18 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 	case err != nil:
 		return clientGone
 	}
-	return send(w, http.StatusOK, reply{Predictions: predictions, ModelVersion: s.o.Model.Info().Version})
+	s.learn(images, predictions, labels)
+	return send(w, http.StatusOK, reply{Predictions: predictions, ModelVersion: s.o.Version})
+}
+
+// learn passes on what was predicted, with what the client says it should have been.
+func (s *service) learn(images []digits.Image, predictions []digits.Prediction, labels []int) {
+	for i := range images {
+		s.metrics.toldOf(predictions[i], labels[i])
+		if s.o.Recorder != nil {
+			s.o.Recorder.Record(&images[i], predictions[i], labels[i])
+		}
+	}
 }
 
 // work waits for a worker and holds it for all the images. A prediction once begun

@@ -31,7 +31,7 @@ type service struct {
 }
 
 func newService(working context.Context, o Options) *service {
-	s := &service{o: o, working: working, gate: newGate(), queue: newQueue(o.Workers, o.Queue), metrics: newMetrics(o.Model.Info())}
+	s := &service{o: o, working: working, gate: newGate(), queue: newQueue(o.Workers, o.Queue), metrics: newMetrics(o.Version, o.Model.Info(), o.Collectors)}
 	s.ready.Store(true)
 	return s
 }

@@ -3,6 +3,9 @@
 // workers (one by default) hold each prediction for at least Options.Work, the
 // rest waits in a bounded queue, so that latency grows with load as in a real one.
 //
+// A request may tell what its images show (label.go): that is counted, and passed on,
+// and never reaches the model.
+//
 // It never loads or trains a model, never burns CPU to look busy (it sleeps), and
 // handles no signals: its caller cancels the context, and it drains.
 //
@@ -18,6 +21,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
@@ -27,6 +31,13 @@ type Options struct {
 	// Addr is where to listen, as host:port; port 0 takes a free one.
 	Addr  string
 	Model *digits.Model
+	// Version is what replies and metrics call the model, such as its number in a
+	// registry; "" is what the model's file says.
+	Version string
+	// Recorder, if set, is told of every prediction.
+	Recorder Recorder
+	// Collectors are metrics of others, to be shown with the server's.
+	Collectors []prometheus.Collector
 	// Work is how long a prediction holds its worker, at least; it stands for a larger model.
 	Work time.Duration
 	// Workers is how many predictions are made at a time: 1.
@@ -42,6 +53,13 @@ type Options struct {
 	Logger hclog.Logger
 	// Ready, if set, is called with the address once requests are answered.
 	Ready func(addr net.Addr)
+}
+
+// Recorder takes predictions somewhere. It must not wait.
+type Recorder interface {
+	// Record is called once for each image, with the digit that the client says it
+	// shows, or digits.NoClass.
+	Record(img *digits.Image, p digits.Prediction, label int)
 }
 
 // ErrGrace is returned when work in hand was cut off because it outlasted the grace.
@@ -61,6 +79,9 @@ func (o *Options) complete() error {
 	refuse(o.Queue < 0, "queue: %d is below 0", o.Queue)
 	refuse(o.Linger < 0, "linger: %s is below 0", o.Linger)
 	refuse(o.Grace < 0, "grace: %s is below 0", o.Grace)
+	if o.Version == "" && o.Model != nil {
+		o.Version = o.Model.Info().Version
+	}
 	if o.Workers == 0 {
 		o.Workers = 1
 	}
@@ -102,7 +123,7 @@ func Serve(ctx context.Context, o Options) error {
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(listener) }()
 	info := o.Model.Info()
-	o.Logger.Info("serving", "address", listener.Addr().String(), "model", info.Version, "accuracy", info.Accuracy, "work", o.Work.String(), "workers", o.Workers)
+	o.Logger.Info("serving", "address", listener.Addr().String(), "model", o.Version, "accuracy", info.Accuracy, "work", o.Work.String(), "workers", o.Workers)
 	if o.Ready != nil {
 		o.Ready(listener.Addr())
 	}
