@@ -6,5 +6,5 @@ import "embed"
 
 // FS is the folder, by its own paths.
 //
-//go:embed local prometheus
+//go:embed local prometheus modeldebug
 var FS embed.FS
