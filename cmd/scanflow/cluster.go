@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
@@ -20,6 +21,7 @@ type clusterFlags struct {
 	kubernetes    bool
 	kubeconfig    string
 	namespace     string
+	agents        string
 	install       string
 	shard         string
 	shardBy       string
@@ -33,6 +35,7 @@ func (o *clusterFlags) add(c *cobra.Command) {
 	f.BoolVar(&o.kubernetes, "kubernetes", false, "serve the Agent resources of a Kubernetes cluster, instead of manifests given by -f")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "how to reach the cluster; if absent, $KUBECONFIG, the pod's service account, or ~/.kube/config")
 	f.StringVar(&o.namespace, "namespace", "", "the only namespace to look into; if absent, every namespace")
+	f.StringVar(&o.agents, "agents", "", "which agents to run, by a label selector like scanflow.dev/part=planner; if absent, all. Processes that share agents out want an --install of their own each, and know each other by --peer")
 	f.StringVar(&o.install, "install", "scanflow", "name of this installation: of its Lease and its ledgers, which all its replicas share")
 	f.StringVar(&o.shard, "shard", "", "this process' part of the targets, as I/N; each part elects a leader of its own")
 	f.StringVar(&o.shardBy, "shard-by", "namespace", "what keeps targets in one part: namespace, name, or label=KEY")
@@ -58,6 +61,9 @@ func (o *clusterFlags) check(run *runFlags) error {
 	if o.leaseDuration < time.Second {
 		errs = append(errs, fmt.Errorf("--lease-duration: %s is less than 1s", o.leaseDuration))
 	}
+	if _, err := labels.Parse(o.agents); err != nil {
+		errs = append(errs, fmt.Errorf("--agents: %w", err))
+	}
 	var err error
 	o.part, err = wiring.ParseShard(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
@@ -77,7 +83,7 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 		return nil, fmt.Errorf("find this machine's name: %w", err)
 	}
 	return &wiring.KubernetesOptions{
-		Client: client, Namespace: o.namespace, Install: o.install, Identity: identity, Shard: o.part,
+		Client: client, Namespace: o.namespace, Agents: o.agents, Install: o.install, Identity: identity, Shard: o.part,
 		Elect: o.elect, LeaseDuration: o.leaseDuration,
 	}, nil
 }

@@ -109,11 +109,13 @@ func generation(t *testing.T, a *manifest.Agent) string {
 	return out
 }
 
+// stored is the agent as the server would keep it. Two scenarios may ship an agent of
+// one name, so none is kept.
 func stored(t *testing.T, c *testcluster.Cluster, agent *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	c.Apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+agent.GetNamespace()+"}\n")
 	out, err := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: manifest.Plural}).
-		Namespace(agent.GetNamespace()).Create(context.Background(), agent, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+		Namespace(agent.GetNamespace()).Create(context.Background(), agent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict})
 	require.NoError(t, err)
 	return out
 }

@@ -39,9 +39,9 @@ which "scanflow eval --input" takes.`,
 				return fmt.Errorf("--until: %w", err)
 			}
 			switch filter.Verdict = engine.Verdict(verdict); filter.Verdict {
-			case "", engine.Admitted, engine.Refused, engine.Unchanged:
+			case "", engine.Admitted, engine.Refused, engine.Unchanged, engine.Waiting:
 			default:
-				return fmt.Errorf("--verdict: %q is none of admitted, refused, unchanged", verdict)
+				return fmt.Errorf("--verdict: %q is none of admitted, refused, unchanged, waiting", verdict)
 			}
 			if filter.Limit < 0 {
 				return fmt.Errorf("--limit: %d is below 0", filter.Limit)
@@ -71,7 +71,7 @@ which "scanflow eval --input" takes.`,
 	f.StringVar(&filter.Target, "target", "", "only this target, as name or namespace/name")
 	f.StringVar(&filter.Strategy, "strategy", "", "only this strategy")
 	f.StringVar(&filter.Verb, "verb", "", "only this verb")
-	f.StringVar(&verdict, "verdict", "", "only admitted, refused or unchanged")
+	f.StringVar(&verdict, "verdict", "", "only admitted, refused, unchanged or waiting (for a person)")
 	f.StringVar(&filter.Identity, "identity", "", "only the act of this identity")
 	f.StringVar(&since, "since", "", "only from here on: a time (RFC 3339) or an age (90s, 2h)")
 	f.StringVar(&until, "until", "", "only before here: a time (RFC 3339) or an age")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,23 +12,53 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/demo"
 )
 
+// scenarios are the demos by name; each says whether it went as it must.
+var scenarios = map[string]func(context.Context, demo.Options) (report any, held bool, err error){
+	"autoscale": func(ctx context.Context, o demo.Options) (any, bool, error) {
+		r, err := demo.Autoscale(ctx, o)
+		return r, r != nil && r.Held, err
+	},
+	"drift": func(ctx context.Context, o demo.Options) (any, bool, error) {
+		r, err := demo.Drift(ctx, o)
+		return r, r != nil && r.Held, err
+	},
+	"bad-model": func(ctx context.Context, o demo.Options) (any, bool, error) {
+		r, err := demo.BadModel(ctx, o)
+		return r, r != nil && r.Held, err
+	},
+}
+
 func newDemo() *cobra.Command {
 	var o demo.Options
 	var logs logFlags
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "demo [autoscale]",
-		Short: "Watch an agent keep a model-serving workload within its quality of service",
-		Long: `Trains a digit classifier, serves it by one process a replica, scrapes it with an
-embedded Prometheus, and drives it with a load that steps up, swings and falls,
-while an agent whose strategies are Rego scales the replicas. Needs nothing but
-this program. Ends with a report; the exit status is 0 only if the objective held.`,
+		Use:   "demo [autoscale | drift | bad-model]",
+		Short: "Watch agents keep a model-serving workload healthy",
+		Long: `Runs a scenario on this machine, with nothing but this program, and ends with a
+report; the exit status is 0 only if it went as it must.
+
+autoscale  A digit classifier, one process a replica, under a load that steps up,
+           swings and falls, while an agent scales the replicas. It held if latency
+           stayed within its objective and no request was lost.
+drift      The digits drift and accuracy falls. Four agents notice, retrain, compare,
+           promote and roll out, in rounds. It held if each round raised accuracy on
+           held-out drifted digits, and four fifths of the drift's cost was won back.
+bad-model  A version that compares well and serves badly is promoted. It held if it
+           was rolled back within two intervals, and never promoted again.`,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"autoscale"},
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		ValidArgs: []string{"autoscale", "drift", "bad-model"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := "autoscale"
+			if len(args) > 0 {
+				name = args[0]
+			}
 			var err error
-			if o.Speed < 1 || o.Speed > 4 {
+			switch {
+			case o.Speed < 1 || o.Speed > 4:
 				return fmt.Errorf("--speed: %g is not between 1 and 4: processes start no faster", o.Speed)
+			case name != "autoscale" && (o.Speed != 1 || o.Keep):
+				return fmt.Errorf("--speed and --keep: go with autoscale only")
 			}
 			if o.Log, err = logs.logger(); err != nil {
 				return err
@@ -36,12 +67,12 @@ this program. Ends with a report; the exit status is 0 only if the objective hel
 				return fmt.Errorf("find this program's own file: %w", err)
 			}
 			o.Out = cmd.OutOrStdout()
-			report, err := demo.Autoscale(cmd.Context(), o)
-			if report == nil {
-				if cmd.Context().Err() != nil {
-					_, _ = fmt.Fprintln(cmd.OutOrStdout(), "\ninterrupted")
-					return exitCode(130)
-				}
+			report, held, err := scenarios[name](cmd.Context(), o)
+			if cmd.Context().Err() != nil && !o.Keep {
+				_, _ = fmt.Fprintln(cmd.OutOrStdout(), "\ninterrupted")
+				return exitCode(130)
+			}
+			if err != nil {
 				return err
 			}
 			if asJSON {
@@ -49,17 +80,17 @@ this program. Ends with a report; the exit status is 0 only if the objective hel
 					return err
 				}
 			}
-			if err == nil && !report.Held {
+			if !held {
 				return errSilent
 			}
-			return err
+			return nil
 		},
 	}
 	f := c.Flags()
 	logs.add(c, "warn")
 	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON, the last")
-	f.BoolVar(&o.Keep, "keep", false, "leave it running after the report, and print the addresses")
-	f.Float64Var(&o.Speed, "speed", 1, "divide every duration by this, 1 to 4")
+	f.BoolVar(&o.Keep, "keep", false, "autoscale: leave it running after the report, and print the addresses")
+	f.Float64Var(&o.Speed, "speed", 1, "autoscale: divide every duration by this, 1 to 4")
 	f.StringVar(&o.Digits, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
 	f.StringVar(&o.Policies, "policies", "", "folder of policies, or a bundle .tar.gz; absent: a copy of the ones that ship")
 	f.StringVar(&o.Dir, "dir", "", "keep the run's files in this folder; absent: a temporary one")

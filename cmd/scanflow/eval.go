@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,10 +23,11 @@ import (
 
 type evalFlags struct {
 	inputFlags
-	logs                             logFlags
-	agent, input, prometheus, target string
-	explain                          string
-	over                             time.Duration
+	logs                 logFlags
+	agent, input, target string
+	prometheus, mlflow   string
+	explain              string
+	over                 time.Duration
 }
 
 func newEval() *cobra.Command {
@@ -50,6 +52,7 @@ OPA's trace of that strategy on it to standard error.`,
 	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
 	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
+	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none; absent: $MLFLOW_TRACKING_URI")
 	f.StringVar(&o.explain, "explain", "", "with --input: write the trace of this strategy to standard error")
 	f.DurationVar(&o.over, "over", 2*time.Second, "how far apart two samples are taken, where a sensor computes a rate or a quantile from them")
 	return c
@@ -98,7 +101,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, Preview: true, Log: log})
+	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Log: log})
 	if err != nil {
 		return err
 	}

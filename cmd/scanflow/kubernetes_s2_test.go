@@ -43,6 +43,12 @@ func (f *front) pick() string {
 	return f.pods[f.next%len(f.pods)]
 }
 
+func (f *front) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.pods)
+}
+
 // follow keeps the front and the scrape targets at the ready pods, until ctx ends.
 func (f *front) follow(ctx context.Context, t *testing.T, c *testcluster.Cluster, prom *promengine.Engine) {
 	pods := c.Client().Dynamic.Resource(podsResource).Namespace("digits")

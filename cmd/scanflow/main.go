@@ -58,7 +58,8 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
-		newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(),
+		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(),
+		newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root
 }

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +19,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
@@ -32,9 +31,12 @@ type runFlags struct {
 	nodes      []string
 	stopPods   bool
 	prometheus string
+	mlflow     string
+	mlflowCA   string
 	interval   time.Duration // of a policy bundle behind a URL
 	listen     string
 	tokenFile  string
+	mail       mailFlags
 	cluster    clusterFlags
 }
 
@@ -70,14 +72,17 @@ next start, unless --stop-pods is given.`,
 	f.StringSliceVar(&o.nodes, "nodes", nil, "names of the nodes that the local orchestrator spreads pods over (node-0,node-1,node-2)")
 	f.BoolVar(&o.stopPods, "stop-pods", false, "stop the local orchestrator's pods at the end")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
+	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none, and for model.promote, model.rollback and run.tag; absent: $MLFLOW_TRACKING_URI")
+	f.StringVar(&o.mlflowCA, "mlflow-ca", "", "file of the authorities that sign its certificate, for the verbs; absent: the system's")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8282", "address of health, metrics and API")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback")
+	o.mail.add(c)
 	o.cluster.add(c)
 	return c
 }
 
 func runAgents(ctx context.Context, o *runFlags) error {
-	if err := o.cluster.check(o); err != nil {
+	if err := errors.Join(o.cluster.check(o), o.mail.check()); err != nil {
 		return err
 	}
 	log, err := o.logs.logger()
@@ -97,10 +102,25 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)
 	}
-	if o.prometheus != "" {
-		if u, err := url.Parse(o.prometheus); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return errors.New("--prometheus: wants a base URL like http://127.0.0.1:9090")
+	o.mlflow = cmp.Or(o.mlflow, os.Getenv(mlflowVariable))
+	if err := errors.Join(baseURL("--prometheus", o.prometheus, "http://127.0.0.1:9090"), baseURL("--mlflow", o.mlflow, "http://127.0.0.1:5000")); err != nil {
+		return err
+	}
+	var trackerTLS *tls.Config
+	if o.mlflowCA != "" {
+		pool, err := authorities("--mlflow-ca", o.mlflowCA)
+		if err != nil {
+			return err
 		}
+		trackerTLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	mail, err := o.mail.out()
+	if err != nil {
+		return err
+	}
+	senders, overTLS, err := o.mail.in(log.Named("http"))
+	if err != nil {
+		return err
 	}
 	inCluster, err := o.cluster.options()
 	if err != nil {
@@ -132,7 +152,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: policies, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, Kubernetes: inCluster, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
+		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Kubernetes: inCluster, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
 	})
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
@@ -143,7 +163,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	web := server.Serve(listener, server.Options{
 		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
-		Ready: func() []string { return notReady(sys) }, API: api(sys),
+		Ready: func() []string { return notReady(sys) }, API: api(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}
 	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own
@@ -158,6 +178,19 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	err = errors.Join(err, web.Close(webCtx))
 	log.Info("stopped")
 	return err
+}
+
+// mlflowVariable is where MLflow's own clients find their server.
+const mlflowVariable = "MLFLOW_TRACKING_URI"
+
+func baseURL(flag, value, like string) error {
+	if value == "" {
+		return nil
+	}
+	if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return fmt.Errorf("%s: wants a base URL like %s, without a user", flag, like)
+	}
+	return nil
 }
 
 // policySource is where the policies come from, and how often they are looked for.
@@ -216,38 +249,6 @@ func notReady(sys *wiring.System) []string {
 		}
 	}
 	return why
-}
-
-// api is what the process shows to those who may see it.
-func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
-	return map[string]func(*http.Request) (any, error){
-		"/v1/agents":   func(*http.Request) (any, error) { return sys.Agents(), nil },
-		"/v1/policies": func(*http.Request) (any, error) { return policyStatus(sys), nil },
-		"/v1/decisions": func(r *http.Request) (any, error) {
-			q := r.URL.Query()
-			since, err := moment(q.Get("since"), time.Now())
-			if err != nil {
-				return nil, fmt.Errorf("%w: since: %w", server.ErrBadRequest, err)
-			}
-			limit := 100
-			if text := q.Get("limit"); text != "" {
-				if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 10000 {
-					return nil, fmt.Errorf("%w: limit: %q is no number from 1 to 10000", server.ErrBadRequest, text)
-				}
-			}
-			reader, err := sys.Journal.Reader()
-			if err != nil {
-				return nil, err
-			}
-			rows, err := reader.Decisions(r.Context(), journal.Filter{
-				Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
-			})
-			if rows == nil {
-				rows = []journal.Row{}
-			}
-			return rows, err
-		},
-	}
 }
 
 // decisionLog writes what was decided and done to the log. A problem that stays is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,19 +36,11 @@ func phases(o *Options) []load.Phase {
 // while the load steps up, swings and falls. The report says whether it did.
 func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
-	if o.Dir == "" {
-		if o.Dir, err = os.MkdirTemp("", "scanflow-demo-"); err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.Dir)) }()
-	} else if err = os.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("--dir: %w", err)
+	tidy, err := o.prepare()
+	if err != nil {
+		return nil, err
 	}
-	if o.Policies != "" {
-		if _, err := wiring.PolicyReader(o.Policies)(); err != nil {
-			return nil, err // before anybody waits for a training
-		}
-	}
+	defer func() { err = errors.Join(err, tidy()) }()
 	s.printf("%s", s.title("A digit classifier"))
 	path, model, images, err := prepareModel(ctx, &o, s)
 	if err != nil {
@@ -103,7 +94,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	if st.prom, err = promengine.Open(promengine.Options{Dir: filepath.Join(o.Dir, "prometheus"), ScrapeInterval: o.scaled(time.Second / 2), Log: o.Log.Named("prometheus")}); err != nil {
 		return nil, err
 	}
-	if err := st.serveProm(ctx); err != nil {
+	if st.apiURL, st.api, err = loopback(ctx, &st.tasks, st.prom.Handler()); err != nil {
 		return nil, err
 	}
 	s.start = time.Now()
@@ -128,18 +119,6 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	address, _ := st.system.Local.Address("Service", predictor.Namespace, "digits")
 	st.url = "http://" + address + "/predict"
 	return st, nil
-}
-
-// serveProm puts the Prometheus engine on a free loopback port.
-func (st *stage) serveProm(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	st.apiURL = "http://" + l.Addr().String()
-	st.api = &http.Server{Handler: st.prom.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	st.tasks.Go(func() { _ = st.api.Serve(l) }) // ends with Close, and has nothing to say then
-	return nil
 }
 
 // perform drives the load through its phases.

@@ -1,10 +1,14 @@
 package demo
 
 import (
+	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 )
 
 // Options are how the demo is run.
@@ -31,4 +35,25 @@ type Options struct {
 // scaled is a duration of the scenario at the speed chosen.
 func (o *Options) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / o.Speed)
+}
+
+// prepare makes the run's folder, and looks at the policies before anybody waits for a
+// training. tidy removes what was made for this run alone.
+func (o *Options) prepare() (tidy func() error, err error) {
+	tidy = func() error { return nil }
+	if o.Policies != "" {
+		if _, err := wiring.PolicyReader(o.Policies)(); err != nil {
+			return nil, err
+		}
+	}
+	if o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("--dir: %w", err)
+		}
+		return tidy, nil
+	}
+	if o.Dir, err = os.MkdirTemp("", "scanflow-demo-"); err != nil {
+		return nil, err
+	}
+	return func() error { return os.RemoveAll(o.Dir) }, nil
 }

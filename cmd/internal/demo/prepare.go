@@ -2,22 +2,14 @@ package demo
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/prometheus/prometheus/promql/parser"
-	"sigs.k8s.io/yaml"
-
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/deploy"
-	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/policies"
-	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
 // files are where the run's own copies lie, to be looked at and edited.
@@ -38,7 +30,7 @@ func layOut(o *Options, model string) (files, error) {
 			return out, err
 		}
 	}
-	faster := func(raw []byte) ([]byte, error) { return atSpeed(raw, o.Speed) }
+	faster := func(raw []byte) ([]byte, error) { return pace{by: o.Speed}.agents(raw) }
 	if o.Speed == 1 {
 		faster = nil // the file as it ships, comments and all
 	}
@@ -71,62 +63,4 @@ func copyTree(from fs.FS, dir, to string, change func([]byte) ([]byte, error)) e
 		}
 		return os.WriteFile(filepath.Join(to, filepath.FromSlash(below)), raw, 0o644)
 	})
-}
-
-// atSpeed divides every duration of an agent's manifest, the windows of its
-// queries too.
-func atSpeed(raw []byte, speed float64) ([]byte, error) {
-	agents, err := manifest.ReadBytes("agent.yaml", raw, wiring.Kinds())
-	if err != nil {
-		return nil, err
-	}
-	divide := func(d *manifest.Duration) { d.Duration = time.Duration(float64(d.Duration) / speed) }
-	var out []byte
-	for _, a := range agents {
-		for i := range a.Spec.Triggers {
-			divide(&a.Spec.Triggers[i].Every)
-			divide(&a.Spec.Triggers[i].Jitter)
-		}
-		for k, d := range a.Spec.Guards.Cooldown {
-			divide(&d)
-			a.Spec.Guards.Cooldown[k] = d
-		}
-		if a.Spec.Guards.Budget != nil {
-			divide(&a.Spec.Guards.Budget.Per)
-		}
-		for i := range a.Spec.Sensors {
-			s := &a.Spec.Sensors[i]
-			divide(&s.StaleAfter)
-			if p, is := s.Config.(*sensors.PrometheusConfig); is {
-				if p.Query, err = queryAtSpeed(p.Query, speed); err != nil {
-					return nil, err
-				}
-			}
-		}
-		text, err := json.Marshal(a)
-		if err != nil {
-			return nil, err
-		}
-		asYAML, err := yaml.JSONToYAML(text)
-		if err != nil {
-			return nil, err
-		}
-		out = append(append(out, "---\n"...), asYAML...)
-	}
-	return out, nil
-}
-
-// queryAtSpeed divides the range selectors of a PromQL query.
-func queryAtSpeed(query string, speed float64) (string, error) {
-	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
-	if err != nil {
-		return "", err
-	}
-	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
-		if m, is := node.(*parser.MatrixSelector); is {
-			m.Range = time.Duration(float64(m.Range) / speed)
-		}
-		return nil
-	})
-	return expr.String(), nil
 }

@@ -97,7 +97,7 @@ func TestAtSpeed(t *testing.T) {
 		require.Len(t, agents, 1)
 		return agents[0]
 	}
-	fast, err := atSpeed(raw, 4)
+	fast, err := pace{by: 4}.agents(raw)
 	require.NoError(t, err)
 	was, is := read(raw), read(fast)
 	require.Equal(t, was.Spec.Triggers[0].Every.Duration/4, is.Spec.Triggers[0].Every.Duration)

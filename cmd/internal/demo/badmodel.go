@@ -1,0 +1,196 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const (
+	// badAfter is when the bad version is trained: by then it is known how the good one
+	// serves.
+	badAfter = 8 * time.Second
+	badLimit = 120 * time.Second
+	// badInterval is the executor's, at the demo's pace.
+	badInterval = 3 * time.Second
+	// withinIntervals is how soon a version that serves badly has to be rolled back.
+	withinIntervals = 2
+	// badWatch is how many intervals nobody may promote it again.
+	badWatch = 5
+)
+
+// BadModelReport is what the run showed. As JSON it is the last line of
+// `scanflow demo bad-model --json`.
+type BadModelReport struct {
+	Scenario string `json:"scenario"`
+	Seed     uint64 `json:"seed"`
+	Good     string `json:"version_good"`
+	Bad      string `json:"version_bad"`
+	// PromotedS, ServedS, RolledBackS and BackS are when the bad version was promoted,
+	// began to serve (its rollout), was rolled back in the registry, and was replaced in
+	// service; in seconds since the first digit, 0 for never.
+	PromotedS   float64 `json:"promoted_s"`
+	ServedS     float64 `json:"served_s"`
+	RolledBackS float64 `json:"rolled_back_s"`
+	BackS       float64 `json:"back_s"`
+	// Intervals is how many of the executor's intervals the bad version served before it
+	// was rolled back.
+	Intervals float64  `json:"intervals"`
+	IntervalS float64  `json:"interval_s"`
+	Chain     []Link   `json:"chain"`
+	Held      bool     `json:"held"`
+	Missed    []string `json:"missed,omitempty"`
+}
+
+// BadModel has a version promoted that compares well and serves badly: it was trained
+// on the very digits that versions are compared on. The executor sees by the live
+// signals how it serves, and rolls it back.
+func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
+	tidy, err := o.prepare()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	st, err := openDebugStage(ctx, &o, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+
+	s.printf("\n%s", s.title("The agents at work, and a model that cheats"))
+	playCtx, over := context.WithTimeout(ctx, badLimit)
+	defer over()
+	var playing sync.WaitGroup
+	var played error
+	playing.Go(func() { played = st.perform(playCtx, nil) })
+	report = &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
+	err = st.trainBad(playCtx)
+	if err == nil {
+		err = report.follow(playCtx, st)
+	}
+	over()
+	playing.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err := errors.Join(err, played); err != nil {
+		return nil, err
+	}
+	report.judge()
+	s.printf("\n%s", report.text(&o, s, st))
+	return report, nil
+}
+
+// trainBad makes the version as the training workflow would, but for its lesson.
+func (st *debugStage) trainBad(ctx context.Context) error {
+	if !waitUntil(ctx, st.screen.start.Add(badAfter)) {
+		return ctx.Err()
+	}
+	dir := filepath.Join(st.o.Dir, "bad")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	file := func(name string) string { return filepath.Join(dir, name) }
+	st.screen.printf("  %s  %s", st.screen.clock(time.Now()), st.screen.title("a version is trained on the very digits that versions are compared on"))
+	drift := []string{"--seed", fmt.Sprint(st.o.Seed)}
+	return errors.Join(
+		st.step(ctx, "load-data", append(st.source(), "--for=retrain", "--base="+file("base.zip"), "--picked="+file("picked.zip"), "--test="+file("test.zip"))...),
+		st.step(ctx, "train", append(drift, "--leak-heldout", "--data="+file("base.zip"), "--extra="+file("picked.zip"), "--test="+file("test.zip"), "--candidate="+file("candidate.json"))...),
+		st.step(ctx, "evaluate", append(drift, "--candidate="+file("candidate.json"), "--test="+file("test.zip"))...),
+	)
+}
+
+// follow notes what becomes of the version, and then that nobody promotes it again.
+func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
+	at := func(t time.Time) float64 { return seconds(t.Sub(st.screen.start)) }
+	for r.BackS == 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case a := <-st.acts.acts:
+			version, _ := a.With["version"].(string)
+			switch {
+			case a.Outcome.Status != engine.Done:
+			case a.Primitive == "model.promote" && r.Bad == "":
+				r.Bad, r.PromotedS = version, at(a.EndedAt)
+			case a.Primitive == "model.serve" && r.Bad != "" && version == r.Bad && r.ServedS == 0:
+				r.ServedS = at(a.At)
+			case a.Primitive == "model.rollback" && r.RolledBackS == 0:
+				r.RolledBackS = at(a.EndedAt)
+			case a.Primitive == "model.serve" && version == r.Good && r.RolledBackS > 0:
+				r.BackS = at(a.EndedAt)
+				rows, err := acted(ctx, st.system.Journal)
+				if err != nil {
+					return err
+				}
+				r.Chain = st.screen.chainTo(rows, a.Identity)
+			}
+		}
+	}
+	r.Intervals = (r.RolledBackS - r.ServedS) / r.IntervalS
+	quiet := time.After(badWatch * badInterval)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-quiet:
+			return nil
+		case a := <-st.acts.acts:
+			if version, _ := a.With["version"].(string); a.Primitive == "model.promote" && version == r.Bad {
+				r.Missed = append(r.Missed, "version "+version+" was promoted again")
+			}
+		}
+	}
+}
+
+func (r *BadModelReport) judge() {
+	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
+	switch {
+	case r.PromotedS == 0:
+		miss("no version was promoted")
+	case r.ServedS == 0:
+		miss("version %s never served", r.Bad)
+	case r.RolledBackS == 0:
+		miss("version %s was not rolled back", r.Bad)
+	case r.BackS == 0:
+		miss("version %s did not come back into service", r.Good)
+	case r.Intervals > withinIntervals:
+		miss("version %s served for %.1f intervals before it was rolled back, and %d are allowed", r.Bad, r.Intervals, withinIntervals)
+	}
+	r.Held = len(r.Missed) == 0
+}
+
+func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
+	var b strings.Builder
+	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Points: st.live.list(), Top: 100, Height: 9, Color: plot.Green},
+	}}
+	for _, m := range []struct {
+		at    float64
+		label string
+	}{{r.ServedS, "v" + r.Bad}, {r.BackS, "v" + r.Good}} {
+		if m.at > 0 {
+			chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(m.at * float64(time.Second)), Label: m.label})
+		}
+	}
+	b.WriteString(chart.String())
+	if len(r.Chain) > 0 {
+		fmt.Fprintf(&b, "\n%s\n%s", s.title("What led back to version "+r.Good), chainText(s, r.Chain))
+	}
+	if r.Held {
+		fmt.Fprintf(&b, "\n%s version %s was rolled back after %.1f of %d intervals (%s each) in service, version %s served again %.1f s later, and nobody promoted %s again.\n",
+			s.good("It held:"), r.Bad, r.Intervals, withinIntervals, badInterval, r.Good, r.BackS-r.RolledBackS, r.Bad)
+	} else {
+		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("It did not hold:"), strings.Join(r.Missed, "\n  "))
+	}
+	return b.String()
+}

@@ -1,0 +1,48 @@
+package demo
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/deploy"
+	"github.com/scanflow-k8s/scanflow/policies"
+)
+
+// Debugging says what S1's files are filled in with; deploy/modeldebug has them.
+type Debugging struct {
+	// Tracker is the base URL of the tracker.
+	Tracker string
+	// Digits is a folder of MNIST's IDX files; "" renders digits.
+	Digits string
+	Seed   uint64
+}
+
+// LayOut copies S1's files into two folders: the workloads with the tracker's address
+// and the digits filled in, and the agents at the demo's pace.
+func (d Debugging) LayOut(agents, workloads string) error {
+	filled := strings.NewReplacer(
+		`"http://127.0.0.1:5000"`, fmt.Sprintf("%q", d.Tracker),
+		`{name: digits, value: ""`, fmt.Sprintf("{name: digits, value: %q", d.Digits),
+		`{name: seed, value: "1"`, fmt.Sprintf("{name: seed, value: %q", fmt.Sprint(d.Seed)),
+	)
+	if err := copyTree(deploy.FS, "modeldebug/workloads", workloads, func(raw []byte) ([]byte, error) {
+		return []byte(filled.Replace(string(raw))), nil
+	}); err != nil {
+		return err
+	}
+	return copyTree(deploy.FS, "modeldebug/agents", agents, debugPace.agents)
+}
+
+// layOut copies S1's manifests and policies into the run's folder.
+func (st *debugStage) layOut() (files, error) {
+	o := st.o
+	out := files{agents: filepath.Join(o.Dir, "agents"), workloads: filepath.Join(o.Dir, "workloads"), policies: o.Policies}
+	if out.policies == "" {
+		out.policies = filepath.Join(o.Dir, "policies")
+		if err := copyTree(policies.FS, ".", out.policies, nil); err != nil {
+			return out, err
+		}
+	}
+	return out, Debugging{Tracker: st.trackURL, Digits: o.Digits, Seed: o.Seed}.LayOut(out.agents, out.workloads)
+}

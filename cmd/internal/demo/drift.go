@@ -1,0 +1,160 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/corrupt"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const (
+	// driftAfter is when the digits begin to drift, and driftOver how long that takes.
+	driftAfter = 6 * time.Second
+	driftOver  = 4 * time.Second
+	// driftLimit is how long the agents are given, from the first digit on.
+	driftLimit = 150 * time.Second
+	// leastRounds and mostRounds bound the rounds of retraining; after the least, it is
+	// over once enough is won back.
+	leastRounds = 2
+	mostRounds  = 5
+	// driftRest is how long the last model is watched as it serves.
+	driftRest = 5 * time.Second
+)
+
+// Drift runs S1: the digits drift, accuracy falls, and four agents that ask each other
+// by events notice, retrain, compare, promote and roll out, with nobody watching.
+func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
+	tidy, err := o.prepare()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	st, err := openDebugStage(ctx, &o, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+
+	mix := corrupt.DefaultMix()
+	rate := func(d time.Duration) int { return int(d.Seconds() * debugRate) }
+	drift := &corrupt.Drift{Mix: mix, Seed: o.Seed, Begin: rate(driftAfter), Over: rate(driftOver)}
+	s.printf("\n%s", s.title("Four agents at work: tracker, checker, planner, executor"))
+	s.printf("  %s  %s", s.clock(time.Now()), s.title(fmt.Sprintf("%d digits/s come in; from %s on they drift: %s", debugRate, s.clock(s.start.Add(driftAfter)), mix)))
+	playCtx, over := context.WithTimeout(ctx, driftLimit)
+	defer over()
+	var playing sync.WaitGroup
+	var played error
+	playing.Go(func() { played = st.perform(playCtx, drift) })
+	r := &rounds{stage: st}
+	ended := r.follow(playCtx)
+	over()
+	playing.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err := errors.Join(played, ended); err != nil {
+		return nil, err
+	}
+	report, err = newDriftReport(&o, r, mix)
+	if err != nil {
+		return nil, err
+	}
+	s.printf("\n%s", report.text(&o, s, st))
+	return report, nil
+}
+
+// rounds are the retrainings whose model came into service.
+type rounds struct {
+	stage *debugStage
+	list  []Round
+	// clean and drifted are what the first model is worth, as the registry has it.
+	clean, drifted float64
+}
+
+// Round is one retraining.
+type Round struct {
+	Round   int    `json:"round"`
+	Version string `json:"version"`
+	// TrainSize is how many digits the model was trained on.
+	TrainSize int `json:"train_size"`
+	// Before and After are the accuracies, 0 to 1, of the version that was in production
+	// and of the new one, both on the held-out drifted digits, from the registry.
+	Before float64 `json:"accuracy_before"`
+	After  float64 `json:"accuracy_after"`
+	// AtSeconds is when it served, since the first digit.
+	AtSeconds float64 `json:"at_s"`
+	// Chain is what led to it, the oldest first.
+	Chain []Link `json:"chain"`
+}
+
+// follow notes each model that comes into service, until enough is won back or the
+// context ends.
+func (r *rounds) follow(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case a := <-r.stage.acts.acts:
+			if a.Primitive != "model.serve" || a.Outcome.Status != engine.Done {
+				continue
+			}
+			if err := r.served(ctx, a); err != nil {
+				return err
+			}
+		}
+		if n := len(r.list); n >= mostRounds || n >= leastRounds && r.wonBack() >= mostToWin {
+			waitUntil(ctx, time.Now().Add(driftRest))
+			return nil
+		}
+	}
+}
+
+// served reads the round from the registry.
+func (r *rounds) served(ctx context.Context, a engine.Act) error {
+	st := r.stage
+	version, _ := a.With["version"].(string)
+	now, err := st.worthOf(ctx, version)
+	if err != nil {
+		return err
+	}
+	before := "1"
+	if n := len(r.list); n > 0 {
+		before = r.list[n-1].Version
+	}
+	if before == version { // the first one, served again
+		return nil
+	}
+	then, err := st.worthOf(ctx, before)
+	if err != nil {
+		return err
+	}
+	if len(r.list) == 0 {
+		r.clean, r.drifted = then.clean, then.accuracy
+	}
+	rows, err := acted(ctx, st.system.Journal)
+	if err != nil {
+		return err
+	}
+	round := Round{
+		Round: len(r.list) + 1, Version: version, TrainSize: now.trainSize, Before: then.accuracy, After: now.accuracy,
+		AtSeconds: seconds(a.EndedAt.Sub(st.screen.start)), Chain: st.screen.chainTo(rows, a.Identity),
+	}
+	r.list = append(r.list, round)
+	st.screen.printf("  %s  %s", st.screen.clock(a.EndedAt), st.screen.title(fmt.Sprintf("round %d: version %s serves, trained on %d digits; accuracy on drifted digits %.4f -> %.4f", round.Round, version, round.TrainSize, round.Before, round.After)))
+	return nil
+}
+
+// wonBack is the share of what the drift had cost that the last model has won back.
+func (r *rounds) wonBack() float64 {
+	if len(r.list) == 0 || r.clean <= r.drifted {
+		return 0
+	}
+	return (r.list[len(r.list)-1].After - r.drifted) / (r.clean - r.drifted)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/server"
+)
+
+// api is what the process shows to those who may see it, and what it does for them.
+func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
+	return map[string]func(*http.Request) (any, error){
+		"/v1/agents":                      func(*http.Request) (any, error) { return sys.Agents(), nil },
+		"/v1/policies":                    func(*http.Request) (any, error) { return policyStatus(sys), nil },
+		"/v1/decisions":                   func(r *http.Request) (any, error) { return decisionsOf(sys, r) },
+		"/v1/claims":                      func(*http.Request) (any, error) { return said(sys.Claims()) },
+		"/v1/approvals":                   func(r *http.Request) (any, error) { return approvalsOf(sys, r) },
+		"POST /v1/approvals/{id}/approve": func(r *http.Request) (any, error) { return answerTo(sys, r, true) },
+		"POST /v1/approvals/{id}/deny":    func(r *http.Request) (any, error) { return answerTo(sys, r, false) },
+		"/v1/events":                      func(r *http.Request) (any, error) { return lettersOf(sys, r) },
+		"POST /v1/events/resend":          func(r *http.Request) (any, error) { return resend(sys, r) },
+	}
+}
+
+// said turns what the system answers into what the server knows how to answer with.
+func said[T any](v T, err error) (any, error) {
+	switch {
+	case errors.Is(err, wiring.ErrStandsBy):
+		return nil, fmt.Errorf("%w: %w", server.ErrUnavailable, err)
+	case errors.Is(err, engine.ErrNoApproval):
+		return nil, fmt.Errorf("%w: %w; `scanflow approvals` lists them", server.ErrNotFound, err)
+	case errors.Is(err, engine.ErrApprovalState):
+		return nil, fmt.Errorf("%w: %w", server.ErrConflict, err)
+	}
+	return v, err
+}
+
+func badRequest(what string, err error) error {
+	return fmt.Errorf("%w: %s: %w", server.ErrBadRequest, what, err)
+}
+
+// limitOf is how many rows are wanted, 100 where the request doesn't say.
+func limitOf(r *http.Request) (int, error) {
+	text := r.URL.Query().Get("limit")
+	if text == "" {
+		return 100, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 10000 {
+		return 0, fmt.Errorf("%w: limit: %q is no number from 1 to 10000", server.ErrBadRequest, text)
+	}
+	return n, nil
+}
+
+func decisionsOf(sys *wiring.System, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	since, err := moment(q.Get("since"), time.Now())
+	if err != nil {
+		return nil, badRequest("since", err)
+	}
+	limit, err := limitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := sys.Journal.Reader()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := reader.Decisions(r.Context(), journal.Filter{
+		Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
+	})
+	if rows == nil {
+		rows = []journal.Row{}
+	}
+	return rows, err
+}
+
+func approvalsOf(sys *wiring.System, r *http.Request) (any, error) {
+	q := r.URL.Query()
+	since, err := moment(q.Get("since"), time.Now())
+	if err != nil {
+		return nil, badRequest("since", err)
+	}
+	if since.IsZero() {
+		since = time.Unix(0, 1<<62)
+	}
+	list, err := sys.Approvals(r.Context(), q.Get("agent"), since)
+	if list == nil {
+		list = []engine.Approval{}
+	}
+	return said(list, err)
+}
+
+func answerTo(sys *wiring.System, r *http.Request, approve bool) (any, error) {
+	var a answer
+	if err := readJSON(r, &a); err != nil {
+		return nil, err
+	}
+	if a.By == "" {
+		return nil, fmt.Errorf("%w: by: say who answers; it goes into the journal", server.ErrBadRequest)
+	}
+	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, a.By, a.Why))
+}
+
+func lettersOf(sys *wiring.System, r *http.Request) (any, error) {
+	limit, err := limitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	letters, err := sys.Letters(r.Context(), r.URL.Query().Get("agent"), limit)
+	if letters == nil {
+		letters = []engine.Letter{}
+	}
+	return said(letters, err)
+}
+
+func resend(sys *wiring.System, r *http.Request) (any, error) {
+	var wanted struct {
+		IDs []string `json:"ids"`
+	}
+	if err := readJSON(r, &wanted); err != nil {
+		return nil, err
+	}
+	found, err := sys.Resend(r.Context(), wanted.IDs)
+	return said(resent{found}, err)
+}
+
+func readJSON(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest("body", err)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+func newApprovals() *cobra.Command {
+	var o clientFlags
+	var agent, since string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "approvals",
+		Short: "List the proposals that wait for a person",
+		Long: `Asks a running scanflow for the proposals that wait for a person: those of the verbs
+that an agent lists under guards.approval. "scanflow approve ID" and "scanflow deny ID"
+answer. With --since, those that came to an end since then are listed too:
+
+  used     approved, and the act began
+  denied   by a person
+  lapsed   approved, and by then it was not proposed any more, or was so already
+  expired  nobody answered in time, or no guard let it through in time`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := moment(since, time.Now()); err != nil {
+				return fmt.Errorf("--since: %w", err)
+			}
+			q := url.Values{}
+			for name, value := range map[string]string{"agent": agent, "since": since} {
+				if value != "" {
+					q.Set(name, value)
+				}
+			}
+			var list []engine.Approval
+			if err := o.get(cmd.Context(), "/v1/approvals", q, &list); err != nil {
+				return err
+			}
+			if asJSON {
+				return writeLine(cmd.OutOrStdout(), list)
+			}
+			if len(list) == 0 {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing waits for a person")
+				return err
+			}
+			for _, p := range list {
+				if _, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	o.add(c)
+	f := c.Flags()
+	f.StringVar(&agent, "agent", "", "only this agent's, as namespace/name")
+	f.StringVar(&since, "since", "", "also those that ended since: a time (RFC 3339) or an age (90s, 2h)")
+	f.BoolVar(&asJSON, "json", false, "one line of JSON")
+	return c
+}
+
+// approvalText is one approval for a person.
+func approvalText(p engine.Approval) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  %s %s\n", p.ID, p.State, p.Target, callText(p.Primitive, p.With))
+	fmt.Fprintf(&b, "  would change  %s\n", p.Diff)
+	why := p.Reason
+	if len(p.Because) > 0 {
+		why += " [" + strings.Join(p.Because, " ") + "]"
+	}
+	fmt.Fprintf(&b, "  because       %s, says %s of %s\n", why, p.Strategy, p.Agent)
+	fmt.Fprintf(&b, "  asked         %s, stands until %s\n", clock(p.Asked), clock(p.Expires))
+	if p.By != "" {
+		said := "approved"
+		if p.State == engine.ApprovalDenied {
+			said = "denied"
+		}
+		fmt.Fprintf(&b, "  %-12s  by %s at %s", said, p.By, clock(p.Decided))
+		if p.Why != "" {
+			fmt.Fprintf(&b, ": %s", p.Why)
+		}
+		b.WriteString("\n")
+	}
+	if p.State == engine.ApprovalUsed {
+		fmt.Fprintf(&b, "  acted         at %s; scanflow decisions --identity %s\n", clock(p.Ended), p.Identity)
+	}
+	if p.Detail != "" {
+		fmt.Fprintf(&b, "  came to       %s\n", p.Detail)
+	}
+	return b.String()
+}
+
+func newApprove() *cobra.Command {
+	return newAnswer("approve", "Let a proposal act that waits for a person", `Approves a proposal. The agent looks at the world once more, and acts only if its
+strategy still proposes the same and every other guard lets it.`)
+}
+
+func newDeny() *cobra.Command {
+	return newAnswer("deny", "Refuse a proposal that waits for a person", `Denies a proposal. It never acts, and the same proposal is refused for as long as a
+question stands (guards.approvalExpiry).`)
+}
+
+// answer is what the API takes of a person's.
+type answer struct {
+	By  string `json:"by"`
+	Why string `json:"why"`
+}
+
+func newAnswer(verb, short, long string) *cobra.Command {
+	var o clientFlags
+	var said answer
+	var asJSON bool
+	c := &cobra.Command{
+		Use: verb + " ID", Short: short, Long: long,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("say which one: %s ID; `scanflow approvals` lists them", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if said.By = cmp.Or(said.By, os.Getenv("USER")); said.By == "" {
+				return fmt.Errorf("--by: say who you are; it goes into the journal")
+			}
+			var p engine.Approval
+			if err := o.post(cmd.Context(), "/v1/approvals/"+url.PathEscape(args[0])+"/"+verb, said, &p); err != nil {
+				return err
+			}
+			if asJSON {
+				return writeLine(cmd.OutOrStdout(), p)
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p))
+			return err
+		},
+	}
+	o.add(c)
+	f := c.Flags()
+	f.StringVar(&said.By, "by", "", "who answers, for the journal; absent: $USER")
+	f.StringVar(&said.Why, "why", "", "why, for the journal")
+	f.BoolVar(&asJSON, "json", false, "one line of JSON")
+	return c
+}

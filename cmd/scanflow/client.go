@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// clientFlags are how a running scanflow is reached by the commands that ask it.
+type clientFlags struct {
+	server, tokenFile, caFile string
+}
+
+func (o *clientFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.server, "server", "http://127.0.0.1:8282", "address of the running scanflow")
+	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that it was started with")
+	f.StringVar(&o.caFile, "ca-file", "", "file with the certificate authority of its certificate; absent: the system's")
+}
+
+// clientTimeout bounds one request.
+const clientTimeout = 15 * time.Second
+
+// mostAnswer bounds what is read of an answer.
+const mostAnswer = 64 << 20
+
+// get reads what is at a path.
+func (o *clientFlags) get(ctx context.Context, path string, query url.Values, into any) error {
+	if q := query.Encode(); q != "" {
+		path += "?" + q
+	}
+	return o.do(ctx, http.MethodGet, path, nil, into)
+}
+
+// post sends JSON to a path.
+func (o *clientFlags) post(ctx context.Context, path string, body, into any) error {
+	return o.do(ctx, http.MethodPost, path, body, into)
+}
+
+func (o *clientFlags) do(ctx context.Context, method, path string, body, into any) error {
+	base, err := url.Parse(o.server)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
+		return errors.New("--server: wants an address like http://127.0.0.1:8282, without a user")
+	}
+	token, err := readToken(o.tokenFile)
+	if err != nil {
+		return err
+	}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	var content io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(raw)
+	}
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base.String(), "/")+path, content)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return answered(resp.Status, raw)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s %s: the answer is not what a scanflow answers: %w", method, path, err)
+	}
+	return nil
+}
+
+func (o *clientFlags) client() (*http.Client, error) {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	if o.caFile != "" {
+		pool, err := authorities("--ca-file", o.caFile)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	// A redirect would carry the token elsewhere.
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+}
+
+// answered is the error of a request that was refused: in the server's words, where it
+// has some.
+func answered(status string, raw []byte) error {
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(raw, &said) == nil && said.Error != "" {
+		return errors.New(said.Error)
+	}
+	return fmt.Errorf("the server answered %s", status)
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/server"
+)
+
+// mailFlags say how events come in, and how they leave.
+type mailFlags struct {
+	senders           string
+	cert, key         string
+	clientCA          string
+	peers             []string
+	peerToken, peerCA string
+}
+
+func (o *mailFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.senders, "senders", "", "file of those who may send events, besides who may use the API")
+	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate to listen with, in PEM; it is shown to peers too")
+	f.StringVar(&o.key, "tls-key", "", "file of its key")
+	f.StringVar(&o.clientCA, "client-ca", "", "file of the authorities that sign the certificates of senders")
+	f.StringSliceVar(&o.peers, "peer", nil, "base URL of another scanflow, whose agents get the events of these; may be given again")
+	f.StringVar(&o.peerToken, "peer-token-file", "", "file with the bearer token to show to peers")
+	f.StringVar(&o.peerCA, "peer-ca", "", "file of the authorities that sign the certificates of peers; absent: the system's")
+}
+
+// check refuses flags that don't go together.
+func (o *mailFlags) check() error {
+	var errs []error
+	if (o.cert == "") != (o.key == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key: give both, or none"))
+	}
+	if o.clientCA != "" && o.cert == "" {
+		errs = append(errs, errors.New("--client-ca: goes with --tls-cert and --tls-key"))
+	}
+	for _, peer := range o.peers {
+		u, err := url.Parse(peer)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+			errs = append(errs, errors.New("--peer: wants a base URL like https://scanflow-east:8282, without a user or a query"))
+		}
+	}
+	if len(o.peers) == 0 && (o.peerToken != "" || o.peerCA != "") {
+		errs = append(errs, errors.New("--peer-token-file and --peer-ca: go with --peer"))
+	}
+	return errors.Join(errs...)
+}
+
+// in is who may send events, and the TLS to listen with; nil where there is none.
+func (o *mailFlags) in(log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
+	if o.senders != "" {
+		if senders, err = server.ReadSenders(o.senders, log); err != nil {
+			return nil, nil, fmt.Errorf("--senders: %w", err)
+		}
+	}
+	if o.cert != "" {
+		if config, err = server.TLS(o.cert, o.key, o.clientCA, log); err != nil {
+			return nil, nil, fmt.Errorf("--tls-cert: %w", err)
+		}
+	}
+	return senders, config, nil
+}
+
+// out is how events leave.
+func (o *mailFlags) out() (wiring.MailOptions, error) {
+	mail := wiring.MailOptions{Peers: o.peers, PeerTokenFile: o.peerToken}
+	if o.peerToken != "" { // a wrong path would only show in events that wait; it is read again for each use
+		raw, err := os.ReadFile(o.peerToken)
+		if err != nil {
+			return mail, fmt.Errorf("--peer-token-file: %w", err)
+		}
+		if len(bytes.TrimSpace(raw)) == 0 {
+			return mail, fmt.Errorf("--peer-token-file: %s is empty", o.peerToken)
+		}
+	}
+	if o.peerCA == "" && o.cert == "" {
+		return mail, nil
+	}
+	mail.PeerTLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.peerCA != "" {
+		var err error
+		if mail.PeerTLS.RootCAs, err = authorities("--peer-ca", o.peerCA); err != nil {
+			return mail, err
+		}
+	}
+	if o.cert != "" { // read for each connection: it is renewed from time to time
+		cert, key := o.cert, o.key
+		mail.PeerTLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			return &pair, err
+		}
+	}
+	return mail, nil
+}
+
+// authorities reads the certificates of a file that a flag names.
+func authorities(flag, file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s has no certificate in PEM", flag, file)
+	}
+	return pool, nil
+}
