@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/argo"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
 
@@ -23,6 +24,7 @@ this checkout's own program. Each pod has a loopback address of its own.`
 
 type upOptions struct {
 	nodes, kwokNodes int
+	workflows        bool
 	dir, kubeconfig  string
 }
 
@@ -35,6 +37,7 @@ func newUp() *cobra.Command {
 	f := c.Flags()
 	f.IntVar(&o.nodes, "nodes", 2, "nodes that run pods as processes: node-1, node-2, ...")
 	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
+	f.BoolVar(&o.workflows, "workflows", false, "run Argo Workflows of WorkflowTemplates, their steps as processes, by a stand-in for Argo's controller")
 	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to write the kubeconfig to, which must not exist; absent: one in the folder")
 	return c
@@ -92,6 +95,14 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 			return interrupted(ctx, err)
 		}
 	}
+	if o.workflows {
+		end, err := runWorkflows(ctx, c, built.Scanflow, filepath.Join(dir, "workflows"))
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		say("workflows run, by a stand-in for Argo's controller")
+	}
 	config := c.Kubeconfig()
 	if o.kubeconfig != "" {
 		if config, err = filepath.Abs(o.kubeconfig); err != nil {
@@ -107,6 +118,19 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	<-ctx.Done()
 	say("stopping ...")
 	return nil
+}
+
+// runWorkflows has Workflows run until end is called, which waits for their steps.
+func runWorkflows(ctx context.Context, c *testcluster.Cluster, self, dir string) (end func() error, err error) {
+	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() {
+		done <- argo.Run(running, argo.Options{Client: c.Client(), Dir: dir, Self: self, KillWithParent: true})
+	}()
+	return func() error { stop(); return <-done }, nil
 }
 
 // interrupted makes Ctrl-C during the boot a plain end.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/scanflow-k8s/scanflow/engine/kube"
@@ -41,7 +43,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	defer cancel()
 	var out screen
 	cmd := newUp()
-	cmd.SetArgs([]string{"--nodes", "1", "--kwok-nodes", "1", "--dir", dir, "--kubeconfig", config})
+	cmd.SetArgs([]string{"--nodes", "1", "--kwok-nodes", "1", "--workflows", "--dir", dir, "--kubeconfig", config})
 	cmd.SetOut(&out)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
@@ -67,11 +69,34 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	require.Equal(t, map[string]bool{"process": true, "kwok": true}, kinds)
 	_, err = client.Kinds.Find("scanflow.dev/v1alpha1", "Agent")
 	require.NoError(t, err, "the shipped definitions are installed")
+	aWorkflowRuns(t, client)
 
 	cancel()
 	require.NoError(t, <-ended)
 	require.NoFileExists(t, config)
 	require.Error(t, client.Reach(context.Background()))
+}
+
+// aWorkflowRuns submits a Workflow of a WorkflowTemplate, and sees its end.
+func aWorkflowRuns(t *testing.T, client *kube.Client) {
+	t.Helper()
+	create := func(resource, object string) {
+		var o unstructured.Unstructured
+		require.NoError(t, o.UnmarshalJSON([]byte(object)))
+		_, err := client.Dynamic.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: resource}).Namespace("default").Create(t.Context(), &o, metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	create("workflowtemplates", `{"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "hello"},
+		"spec": {"entrypoint": "main", "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}]}}`)
+	create("workflows", `{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "hello-1"}, "spec": {"workflowTemplateRef": {"name": "hello"}}}`)
+	runs := client.Dynamic.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "workflows"}).Namespace("default")
+	require.Eventually(t, func() bool {
+		o, err := runs.Get(t.Context(), "hello-1", metav1.GetOptions{})
+		require.NoError(t, err)
+		phase, _, err := unstructured.NestedString(o.Object, "status", "phase")
+		require.NoError(t, err)
+		return phase == "Succeeded"
+	}, 30*time.Second, 50*time.Millisecond)
 }
 
 func TestRefusals(t *testing.T) {
