@@ -24,6 +24,7 @@ check:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	go vet ./...
 	cd testdata/controlplane && go vet .
+	cd cmd/internal/tracker/testdata/mlflow && go vet .
 	$(LINT) golangci-lint run ./...
 	$(OPA) fmt --fail -l policies
 	$(OPA) check --strict policies
@@ -32,6 +33,7 @@ check:
 	go run ./cmd/scanflow schema -f deploy/local/autoscale > bin/planner.schema.json
 	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego
 	go run ./cmd/scanflow check -f deploy/local/autoscale --workloads deploy/local/autoscale/workloads --policies policies
+	go run ./cmd/scanflow check -f deploy/modeldebug/agents --workloads deploy/modeldebug/workloads --policies policies
 	go run ./cmd/scanflow reference --check docs/reference
 	go run ./cmd/scanflow crd --check deploy/crds/agents.yaml
 	.ci/vulncheck

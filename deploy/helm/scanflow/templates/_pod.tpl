@@ -3,6 +3,9 @@
 {{- $sharded := gt (int .Values.shards) 1 -}}
 {{- $policies := include "scanflow.policies" . -}}
 {{- $bundle := .Values.policies.bundle -}}
+{{- $files := include "scanflow.secretFiles" . | fromJson -}}
+{{- $volumes := include "scanflow.volumes" . | trim -}}
+{{- $scheme := include "scanflow.scheme" . -}}
 metadata:
   labels:
     {{- include "scanflow.labels" . | nindent 4 }}
@@ -46,22 +49,31 @@ spec:
         - --shard=$(SHARD)/{{ .Values.shards }}
         - --shard-by={{ .Values.shardBy }}
         {{- end }}
+        {{- with .Values.agents.selector }}
+        - {{ printf "--agents=%s" . | quote }}
+        {{- end }}
         - --listen=0.0.0.0:8282
         - --data=/data
         {{- with .Values.prometheus.url }}
         - --prometheus={{ . }}
+        {{- end }}
+        {{- with .Values.mlflow.url }}
+        - --mlflow={{ . }}
         {{- end }}
         {{- if $policies }}
         - --policies=/policies
         {{- else if $bundle.url }}
         - {{ printf "--policies=%s" $bundle.url | quote }}
         - --policies-interval={{ $bundle.interval }}
-        {{- if $bundle.token.secretName }}
-        - --policies-token-file=/policies-token/{{ $bundle.token.key }}
         {{- end }}
+        {{- with index $files "policies-token" }}
+        - --policies-token-file=/policies-token/{{ .key }}
         {{- end }}
-        {{- if .Values.token.secretName }}
-        - --token-file=/token/{{ .Values.token.key }}
+        {{- with index $files "token" }}
+        - --token-file=/token/{{ .key }}
+        {{- end }}
+        {{- with include "scanflow.mailArgs" . | trim }}
+        {{- . | nindent 8 }}
         {{- end }}
         - --log-level={{ .Values.log.level }}
         - --log-format={{ .Values.log.format }}
@@ -76,22 +88,22 @@ spec:
         {{- end }}
       {{- end }}
       ports:
-        - {name: http, containerPort: 8282, protocol: TCP}
+        - {name: {{ $scheme }}, containerPort: 8282, protocol: TCP}
       {{- if $bundle.url }}
       # The bundle's server is waited for, for a minute.
       startupProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: {{ $scheme }}, scheme: {{ upper $scheme }}}
         periodSeconds: 2
         timeoutSeconds: 5
         failureThreshold: 60
       {{- end }}
       livenessProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: {{ $scheme }}, scheme: {{ upper $scheme }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 3
       readinessProbe:
-        httpGet: {path: /readyz, port: http}
+        httpGet: {path: /readyz, port: {{ $scheme }}, scheme: {{ upper $scheme }}}
         periodSeconds: 5
         timeoutSeconds: 3
         failureThreshold: 2
@@ -102,37 +114,16 @@ spec:
       volumeMounts:
         - {name: data, mountPath: /data}
         - {name: tmp, mountPath: /tmp}
-        {{- if $policies }}
-        - {name: policies, mountPath: /policies, readOnly: true}
-        {{- end }}
-        {{- if and $bundle.url $bundle.token.secretName }}
-        - {name: policies-token, mountPath: /policies-token, readOnly: true}
-        {{- end }}
-        {{- if .Values.token.secretName }}
-        - {name: token, mountPath: /token, readOnly: true}
+        {{- range fromYamlArray $volumes }}
+        - {name: {{ .name }}, mountPath: /{{ .name }}, readOnly: true}
         {{- end }}
   volumes:
     - name: data
       emptyDir: {sizeLimit: {{ .Values.data.sizeLimit }}}
     - name: tmp
       emptyDir: {sizeLimit: 64Mi}
-    {{- if $policies }}
-    - name: policies
-      configMap: {name: {{ $policies }}}
-    {{- end }}
-    {{- if and $bundle.url $bundle.token.secretName }}
-    - name: policies-token
-      secret:
-        secretName: {{ $bundle.token.secretName }}
-        items:
-          - {key: {{ $bundle.token.key }}, path: {{ $bundle.token.key }}}
-    {{- end }}
-    {{- if .Values.token.secretName }}
-    - name: token
-      secret:
-        secretName: {{ .Values.token.secretName }}
-        items:
-          - {key: {{ .Values.token.key }}, path: {{ .Values.token.key }}}
+    {{- with $volumes }}
+    {{- . | nindent 4 }}
     {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
