@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
@@ -54,40 +53,23 @@ type BadModelReport struct {
 // on the very digits that versions are compared on. The executor sees by the live
 // signals how it serves, and rolls it back.
 func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error) {
-	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
-	tidy, err := o.prepare()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, tidy()) }()
-	st, err := openDebugStage(ctx, &o, s)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, st.close()) }()
-
-	s.printf("\n%s", s.title("The agents at work, and a model that cheats"))
-	playCtx, over := context.WithTimeout(ctx, badLimit)
-	defer over()
-	var playing sync.WaitGroup
-	var played error
-	playing.Go(func() { played = st.perform(playCtx, nil) })
-	report = &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
-	err = st.trainBad(playCtx)
-	if err == nil {
-		err = report.follow(playCtx, st)
-	}
-	over()
-	playing.Wait()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err := errors.Join(err, played); err != nil {
-		return nil, err
-	}
-	report.judge()
-	s.printf("\n%s", report.text(&o, s, st))
-	return report, nil
+	err = debugging(ctx, &o, func(st *debugStage) error {
+		st.screen.printf("\n%s", st.screen.title("The agents at work, and a model that cheats"))
+		r := &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
+		if err := st.play(ctx, badLimit, nil, func(ctx context.Context) error {
+			if err := st.trainBad(ctx); err != nil {
+				return err
+			}
+			return r.follow(ctx, st)
+		}); err != nil {
+			return err
+		}
+		r.judge()
+		st.screen.printf("\n%s", r.text(&o, st.screen, st))
+		report = r
+		return nil
+	})
+	return report, err
 }
 
 // trainBad makes the version as the training workflow would, but for its lesson.

@@ -152,6 +152,39 @@ func (st *debugStage) startSystem(ctx context.Context) (err error) {
 	return err
 }
 
+// debugging opens the stage, has a scenario play on it, and tidies up.
+func debugging(ctx context.Context, o *Options, scenario func(*debugStage) error) (err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
+	tidy, err := o.prepare()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	st, err := openDebugStage(ctx, o, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	return scenario(st)
+}
+
+// play sends digits for as long as whoever follows what becomes of them needs, and no
+// longer than the limit.
+func (st *debugStage) play(ctx context.Context, limit time.Duration, drift *corrupt.Drift, follow func(context.Context) error) error {
+	playCtx, over := context.WithTimeout(ctx, limit)
+	defer over()
+	var playing sync.WaitGroup
+	var played error
+	playing.Go(func() { played = st.perform(playCtx, drift) })
+	followed := follow(playCtx)
+	over()
+	playing.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.Join(played, followed)
+}
+
 // perform sends digits, clean at first and then as the drift spoils them, until the
 // context ends. The label goes along, as feedback that comes later would.
 func (st *debugStage) perform(ctx context.Context, drift *corrupt.Drift) error {

@@ -2,14 +2,10 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/corrupt"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -30,44 +26,21 @@ const (
 // Drift runs S1: the digits drift, accuracy falls, and four agents that ask each other
 // by events notice, retrain, compare, promote and roll out, with nobody watching.
 func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
-	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
-	tidy, err := o.prepare()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, tidy()) }()
-	st, err := openDebugStage(ctx, &o, s)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, st.close()) }()
-
-	mix := corrupt.DefaultMix()
-	rate := func(d time.Duration) int { return int(d.Seconds() * debugRate) }
-	drift := &corrupt.Drift{Mix: mix, Seed: o.Seed, Begin: rate(driftAfter), Over: rate(driftOver)}
-	s.printf("\n%s", s.title("Four agents at work: tracker, checker, planner, executor"))
-	s.printf("  %s  %s", s.clock(time.Now()), s.title(fmt.Sprintf("%d digits/s come in; from %s on they drift: %s", debugRate, s.clock(s.start.Add(driftAfter)), mix)))
-	playCtx, over := context.WithTimeout(ctx, driftLimit)
-	defer over()
-	var playing sync.WaitGroup
-	var played error
-	playing.Go(func() { played = st.perform(playCtx, drift) })
-	r := &rounds{stage: st}
-	ended := r.follow(playCtx)
-	over()
-	playing.Wait()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err := errors.Join(played, ended); err != nil {
-		return nil, err
-	}
-	report, err = newDriftReport(&o, r, mix)
-	if err != nil {
-		return nil, err
-	}
-	s.printf("\n%s", report.text(&o, s, st))
-	return report, nil
+	err = debugging(ctx, &o, func(st *debugStage) error {
+		s, mix := st.screen, corrupt.DefaultMix()
+		rate := func(d time.Duration) int { return int(d.Seconds() * debugRate) }
+		drift := &corrupt.Drift{Mix: mix, Seed: o.Seed, Begin: rate(driftAfter), Over: rate(driftOver)}
+		s.printf("\n%s", s.title("Four agents at work: tracker, checker, planner, executor"))
+		s.printf("  %s  %s", s.clock(time.Now()), s.title(fmt.Sprintf("%d digits/s come in; from %s on they drift: %s", debugRate, s.clock(s.start.Add(driftAfter)), mix)))
+		r := &rounds{stage: st}
+		if err := st.play(ctx, driftLimit, drift, r.follow); err != nil {
+			return err
+		}
+		report = newDriftReport(&o, r, mix)
+		s.printf("\n%s", report.text(&o, s, st))
+		return nil
+	})
+	return report, err
 }
 
 // rounds are the retrainings whose model came into service.

@@ -32,7 +32,7 @@ type DriftReport struct {
 // mostToWin is the share of what the drift had cost that has to be won back.
 const mostToWin = 0.8
 
-func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) (*DriftReport, error) {
+func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) *DriftReport {
 	out := &DriftReport{
 		Scenario: "drift", Seed: o.Seed, Digits: r.stage.parts.Source, Drift: mix.String(), Clean: r.clean, Drifted: r.drifted,
 		Rounds: r.list, WonBack: r.wonBack(), Seconds: seconds(time.Since(r.stage.screen.start)),
@@ -41,7 +41,7 @@ func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) (*DriftReport, error
 		out.Rounds = []Round{}
 	}
 	out.judge()
-	return out, nil
+	return out
 }
 
 // judge says what was missed.
