@@ -290,4 +290,7 @@ func TestWhatIsRendered(t *testing.T) {
 		"PodDisruptionBudget": 1, "NetworkPolicy": 1,
 	}, kinds("shards.yaml"))
 	require.Equal(t, map[string]int{"Deployment": 1, "Service": 1}, kinds("least.yaml"))
+	require.Equal(t, map[string]int{
+		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1, "ConfigMap": 1, "ServiceMonitor": 1,
+	}, kinds("tls.yaml"))
 }

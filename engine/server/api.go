@@ -43,6 +43,7 @@ func api(pattern string, answer func(*http.Request) (any, error), log hclog.Logg
 		case errors.Is(err, ErrUnavailable):
 			code = http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", retryAfter)
+			w.Header().Set("Connection", "close") // the next one may reach another replica
 		default:
 			log.Error("request failed", "request", pattern, "error", err)
 		}

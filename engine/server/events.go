@@ -159,7 +159,10 @@ func unreadable(w http.ResponseWriter, err error) {
 	reply(w, code, answer)
 }
 
+// tryLater refuses for now, and ends the connection: the next one may reach another
+// replica, by whatever balances connections in front.
 func tryLater(w http.ResponseWriter, why string) {
 	w.Header().Set("Retry-After", retryAfter)
+	w.Header().Set("Connection", "close")
 	reply(w, http.StatusServiceUnavailable, failure{Error: why})
 }

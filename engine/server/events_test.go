@@ -235,3 +235,29 @@ func TestOneSenderMayNotTakeAllTurns(t *testing.T) {
 	status, _, _ = post(t, http.DefaultClient, address, event("1", "asked"), "Content-Type", structured)
 	require.Equal(t, 202, status)
 }
+
+// A Service balances connections: whoever is told to come back later must not come back
+// over the same one.
+func TestWhoIsToldToComeLaterMayReachAnotherReplica(t *testing.T) {
+	for name, row := range map[string]struct {
+		err    error
+		status int
+		close  bool
+	}{
+		"taken":       {nil, http.StatusAccepted, false},
+		"stands by":   {engine.Retry(errors.New("another one leads")), http.StatusServiceUnavailable, true},
+		"has no room": {fmt.Errorf("inbox: %w", engine.ErrFull), http.StatusServiceUnavailable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serveOn(t, "127.0.0.1:0", Options{Receive: (&inbox{err: row.err}).take})
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+"/v1/events", strings.NewReader(event("1", "asked")))
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", structured)
+			res, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, row.status, res.StatusCode)
+			require.Equal(t, row.close, res.Close)
+		})
+	}
+}
