@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,7 +12,7 @@ import (
 //
 //	bound   what may be asked for at all: mode, addresses; replicas are clamped
 //	plan    what would change; what is so already ends here, and counts for nothing
-//	admit   back-off, cooldown, budget, blast radius, approval, claim: each one that passes counts at once
+//	admit   back-off, cooldown, budget, blast radius, claim, approval: each one that passes counts at once
 //
 // planDeadline bounds one plan, planStage all plans of a firing.
 const (
@@ -70,12 +72,12 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 	a.touched = nil
 	same := map[string]bool{}
 	var intents []Intent
-	for _, c := range alive(candidates) {
+	for _, c := range inOrder(alive(candidates)) {
 		if same[c.Identity] {
 			c.refuse("arbiter", "the same act is admitted already")
 			continue
 		}
-		for _, check := range []func(*candidate, time.Time){a.repeat, a.backOff, a.cooldown, a.budget, a.blastRadius, a.ask, a.claimIt} {
+		for _, check := range []func(*candidate, time.Time){a.repeat, a.backOff, a.cooldown, a.budget, a.blastRadius, a.held, a.ask, a.claimIt} {
 			if c.live() {
 				check(c, now)
 			}
@@ -84,6 +86,7 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 			continue
 		}
 		same[c.Identity] = true
+		a.use(c, now)
 		c.change.Identity, c.change.Proposal = c.Identity, c.Proposal
 		c.decision.Identity, c.decision.DryRun = c.Identity, a.spec.Mode == DryRun
 		in := a.intent(c, firing, now)
@@ -96,20 +99,23 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 	return intents
 }
 
-// claimIt takes the claim. A dry run respects the claims of others and takes none
-// that they could see: it must not hold up an agent that is in earnest.
-func (a *agent) claimIt(c *candidate, now time.Time) {
-	target := c.Target.ID()
-	want := Claim{Agent: a.name, Strategy: c.Strategy, Verb: c.Primitive}
-	table := a.host.claims
-	if a.spec.Mode == DryRun {
-		table = a.dry
-		if holder, until, free := a.host.claims.free(target, c.claim, a.name, now); !free {
+// held refuses what is being written already: nobody need be asked about it. A dry run
+// respects the claims of others too.
+func (a *agent) held(c *candidate, now time.Time) {
+	for _, table := range []*claims{a.host.claims, a.claims()} {
+		if holder, until, free := table.free(c.Target.ID(), c.claim, a.name, now); !free {
 			c.refuse("claims", "%s", heldBy(c.claim, holder, until))
 			return
 		}
 	}
-	holder, until, prior, ok := table.take(target, c.claim, want, c.Identity, now)
+}
+
+// claimIt takes the claim. A dry run takes none that others could see: it must not hold
+// up an agent that is in earnest.
+func (a *agent) claimIt(c *candidate, now time.Time) {
+	target := c.Target.ID()
+	want := Claim{Agent: a.name, Strategy: c.Strategy, Verb: c.Primitive}
+	holder, until, prior, ok := a.claims().take(target, c.claim, want, c.Identity, now)
 	if !ok {
 		c.refuse("claims", "%s", heldBy(c.claim, holder, until))
 		return
@@ -137,7 +143,7 @@ func (a *agent) withdraw(candidates []*candidate, slots []*slot) {
 		a.claims().restore(c.Target.ID(), c.claim, c.Identity, c.prior)
 	}
 	for _, s := range slots {
-		s.reported = ""
+		s.reported, s.looked = "", ""
 	}
 }
 
@@ -154,6 +160,21 @@ func (a *agent) intent(c *candidate, firing string, now time.Time) Intent {
 		Identity: c.Identity, Firing: firing, Agent: a.name, Target: c.Target.ID(), Strategy: c.Strategy,
 		Primitive: c.Primitive, With: c.With, Claim: c.claim, Direction: c.direction(), At: now, DryRun: a.spec.Mode == DryRun, Change: c.change,
 	}
+}
+
+// inOrder has the proposals for a target come by their priority, as the arbiter has them:
+// what the bounds leave room for goes to the highest.
+func inOrder(candidates []*candidate) []*candidate {
+	slices.SortStableFunc(candidates, func(x, y *candidate) int {
+		switch {
+		case x.Target.ID() == y.Target.ID():
+			return cmp.Compare(y.Priority, x.Priority)
+		case x.Target.ID().Less(y.Target.ID()):
+			return -1
+		}
+		return 1
+	})
+	return candidates
 }
 
 func alive(candidates []*candidate) []*candidate {

@@ -106,7 +106,7 @@ func (a *agent) remember(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the agent's open intents: %w", err)
 	}
-	asked, err := a.host.Journal.Approvals(ctx, a.name, now.Add(-a.approvalExpiry()-approvalsBack))
+	asked, err := a.host.Journal.Approvals(ctx, a.name, a.approvalsSince(now).Add(-approvalsBack))
 	if err != nil {
 		return fmt.Errorf("read the agent's approvals: %w", err)
 	}
@@ -196,7 +196,7 @@ func (a *agent) forgetTarget(id TargetID) {
 	defer a.mu.Unlock()
 	if m := a.memories[id]; m != nil {
 		m.forget(a.host.Clock.Now().Add(-a.spec.Guards.Horizon()))
-		if len(m.acts) == 0 && len(m.doc) == 0 && len(m.wrote) == 0 {
+		if len(m.acts) == 0 && len(m.doc) == 0 && len(m.wrote) == 0 && len(m.marks) == 0 {
 			delete(a.memories, id)
 		}
 	}

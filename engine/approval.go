@@ -27,6 +27,17 @@ const (
 // Ended tells whether nothing comes after the state.
 func (s ApprovalState) Ended() bool { return s != ApprovalWaiting && s != ApprovalApproved }
 
+// stage is how far an approval has come: no state leads to one of a lower stage.
+func (s ApprovalState) stage() int {
+	switch {
+	case s.Ended():
+		return 2
+	case s == ApprovalApproved:
+		return 1
+	}
+	return 0
+}
+
 // Approval is one proposal that waits for a person, or waited.
 type Approval struct {
 	ID string `json:"id"`

@@ -15,7 +15,8 @@ type candidate struct {
 	claim    string
 	decision Decision
 	change   Change
-	prior    *hold // the claim's holder before, to be given back
+	prior    *hold     // the claim's holder before, to be given back
+	approval *Approval // a person's, which the act uses up; nil where it needs none
 }
 
 // refuse ends a candidate's way.

@@ -6,27 +6,21 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
 // A proposal of a verb under guards.approval waits for a person. The same proposal at
 // the next firing finds the question that is asked already. Once a person approved,
-// the world is looked at a second time: the strategies are asked again with the trigger
-// of then and the signals of now, and only what comes out as it was approved is done,
-// through every other guard.
+// the world is looked at a second time: secondlook.go.
 
 // DefaultApprovalExpiry is how long a question stands, and a denial holds.
 const DefaultApprovalExpiry = 24 * time.Hour
 
-const (
-	// lookAgain is when an approved act that a guard held back is looked at again.
-	lookAgain = 5 * time.Second
-	// approvalsBack is how far back ended approvals are read at a start, beyond what a
-	// denial holds.
-	approvalsBack = time.Minute
-)
+// approvalsBack is how far back ended approvals are read at a start, beyond what is
+// kept of them.
+const approvalsBack = time.Minute
 
 // ApprovalRequested is the type of the notice that a person is asked.
 const ApprovalRequested = "dev.scanflow.approval.requested"
@@ -35,20 +29,75 @@ const ApprovalRequested = "dev.scanflow.approval.requested"
 // agent's mutex guards it.
 type asked struct {
 	by map[string]Approval
-	// looked is when an approved one was last looked at again, by id.
+	// looked is when one was last dealt with and could not be ended, by id.
 	looked map[string]time.Time
+	// heard says that what was answered before the agent could be reached is known.
+	heard bool
 	// staged are the changes of the firing that is under way.
 	staged []ApprovalChange
 	// looking is the approved one that this firing is the second look at.
 	looking *Approval
 }
 
-// recallApprovals takes in what an earlier life asked.
-func (a *agent) recallApprovals(list []Approval) {
-	a.asked.by = map[string]Approval{}
-	for _, p := range list { // oldest first
-		a.asked.by[p.Key] = p
+// take takes in how an approval stands, unless what is known is newer: a person may
+// answer while the journal is read.
+func (s *asked) take(p Approval) {
+	was, known := s.by[p.Key]
+	switch {
+	case known && was.ID == p.ID && was.State.stage() > p.State.stage():
+		return
+	case known && was.ID != p.ID && was.Asked.After(p.Asked):
+		return
+	case s.by == nil:
+		s.by = map[string]Approval{}
 	}
+	s.by[p.Key] = p
+	if p.State.Ended() {
+		delete(s.looked, p.ID)
+	}
+}
+
+// put is the question that this firing puts about a proposal already.
+func (s *asked) put(key string) (Approval, bool) {
+	for _, c := range s.staged {
+		if c.From == "" && c.Approval.Key == key {
+			return c.Approval, true
+		}
+	}
+	return Approval{}, false
+}
+
+// approvalsSince is since when ended approvals count: a denial holds for as long as a
+// question stands, and an act that a crash left open is settled for so long.
+func (a *agent) approvalsSince(now time.Time) time.Time {
+	return now.Add(-max(a.approvalExpiry(), tooLate))
+}
+
+// recallApprovals takes in what the journal has, oldest first. The mutex is held.
+func (a *agent) recallApprovals(list []Approval) {
+	for _, p := range list {
+		a.asked.take(p)
+	}
+}
+
+// hear takes in what was answered between the reading of the memory and the moment from
+// which the agent can be told.
+func (a *agent) hear(ctx context.Context) {
+	a.mu.Lock()
+	waits := slices.ContainsFunc(slices.Collect(maps.Values(a.asked.by)), func(p Approval) bool { return p.State == ApprovalWaiting })
+	a.mu.Unlock()
+	var list []Approval
+	if waits {
+		var err error
+		if list, err = a.host.Journal.Approvals(ctx, a.name, a.approvalsSince(a.host.Clock.Now())); err != nil {
+			a.log.Error("answers of persons can't be read yet", "error", err)
+			return
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.recallApprovals(list)
+	a.asked.heard = true
 }
 
 // approvalKey names a proposal whichever firing makes it.
@@ -64,6 +113,11 @@ func (a *agent) approvalExpiry() time.Duration {
 // ask lets through what a person approved, and puts the question where nobody was
 // asked yet.
 func (a *agent) ask(c *candidate, now time.Time) {
+	key := approvalKey(c.Proposal)
+	if p := a.asked.looking; p != nil && p.Key == key { // though the verb may wait for nobody any more
+		c.approval = p
+		return
+	}
 	if !slices.Contains(a.spec.Guards.Approval, c.Primitive) {
 		return
 	}
@@ -75,13 +129,11 @@ func (a *agent) ask(c *candidate, now time.Time) {
 		wait("would wait for a person")
 		return
 	}
-	key := approvalKey(c.Proposal)
-	was, known := a.asked.by[key]
+	was, known := a.asked.put(key)
+	if !known {
+		was, known = a.asked.by[key]
+	}
 	switch {
-	case known && was.State == ApprovalApproved && a.asked.looking != nil && a.asked.looking.ID == was.ID:
-		was.State, was.Ended, was.Identity = ApprovalUsed, now, c.Identity
-		a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: was, From: ApprovalApproved})
-		c.decision.Detail += fmt.Sprintf(" (approved by %s: %s)", was.By, was.ID)
 	case known && was.State == ApprovalApproved:
 		wait("approved by %s, and about to be looked at again: %s", was.By, was.ID)
 	case known && was.State == ApprovalWaiting && now.Before(was.Expires):
@@ -89,10 +141,24 @@ func (a *agent) ask(c *candidate, now time.Time) {
 	case known && was.State == ApprovalDenied && now.Before(was.Decided.Add(a.approvalExpiry())):
 		c.refuse("guards.approval", "denied by %s at %s: %s", was.By, was.Decided.UTC().Format(time.RFC3339), was.ID)
 	default:
+		if known && was.State == ApprovalWaiting { // this firing found it expired before the loop did
+			a.asked.staged = append(a.asked.staged, was.expired(now))
+		}
 		p := a.question(c, key, now)
 		a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: p})
 		wait("waits for a person until %s: %s", p.Expires.UTC().Format(time.RFC3339), p.ID)
 	}
+}
+
+// use has an approval used up by the act that is admitted.
+func (a *agent) use(c *candidate, now time.Time) {
+	if c.approval == nil {
+		return
+	}
+	used := *c.approval
+	used.State, used.Ended, used.Identity = ApprovalUsed, now, c.Identity
+	a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: used, From: ApprovalApproved})
+	c.decision.Detail += fmt.Sprintf(" (approved by %s: %s)", used.By, used.ID)
 }
 
 func (a *agent) question(c *candidate, key string, now time.Time) Approval {
@@ -121,6 +187,13 @@ func (a *agent) notices(changes []ApprovalChange) []Posting {
 				"id": q.ID, "agent": q.Agent, "target": q.Target.String(), "strategy": q.Strategy, "primitive": q.Primitive, "with": q.With,
 				"reason": q.Reason, "diff": q.Diff, "expires": q.Expires.UTC().Format(time.RFC3339),
 			},
+		}
+		if by := q.Trigger.Event; by != nil {
+			e.Hops = by.Hops + 1
+		}
+		if e.Hops > MaxHops { // who is told asks again, in a circle
+			a.log.Warn("nobody is told of a question: it has come through too many events", "approval", q.ID, "hops", e.Hops)
+			continue
 		}
 		p := Posting{Event: e}
 		p.Agents, _ = a.host.takersOf(&e)
@@ -154,9 +227,19 @@ func (a *agent) settledApprovals(changes []ApprovalChange) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range changes {
-		a.asked.by[c.Approval.Key] = c.Approval
-		if c.Approval.State.Ended() {
-			delete(a.asked.looked, c.Approval.ID)
+		a.asked.take(c.Approval)
+	}
+}
+
+// refusedApprovals has what the journal knows count, where it refused a firing because
+// somebody else was first.
+func (a *agent) refusedApprovals(ctx context.Context, changes []ApprovalChange, err error) {
+	if !errors.Is(err, ErrApprovalState) {
+		return
+	}
+	for _, c := range changes {
+		if c.From != "" {
+			a.reread(ctx, c.Approval.ID)
 		}
 	}
 }
@@ -173,72 +256,25 @@ func (a *agent) approved(identity string) bool {
 	return false
 }
 
-// nextLook is when an approval has to be looked at next: one that a person approved, or
-// one that expires.
-func (a *agent) nextLook() (at time.Time, any bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, p := range a.asked.by {
-		if p.State.Ended() {
-			continue
-		}
-		due := p.Expires
-		if last, looked := a.asked.looked[p.ID]; p.State == ApprovalApproved && (!looked || last.Add(lookAgain).Before(due)) {
-			due = last.Add(lookAgain) // at once where it wasn't looked at yet
-		}
-		if !any || due.Before(at) {
-			at, any = due, true
-		}
-	}
-	return at, any
-}
-
-// look deals with the approvals that are due.
-func (a *agent) look(ctx context.Context) {
-	if !a.remembers || a.spec.Mode == Paused {
-		return
-	}
-	now := a.host.Clock.Now()
-	a.mu.Lock()
-	var due []Approval
-	for _, p := range a.asked.by {
-		last, looked := a.asked.looked[p.ID]
-		if p.State == ApprovalApproved && (!looked || !now.Before(last.Add(lookAgain))) || !p.State.Ended() && !now.Before(p.Expires) {
-			due = append(due, p)
-		}
-	}
-	a.mu.Unlock()
-	slices.SortFunc(due, func(x, y Approval) int { return strings.Compare(x.ID, y.ID) })
-	for _, p := range due {
-		switch {
-		case ctx.Err() != nil:
-			return
-		case !now.Before(p.Expires):
-			a.expire(ctx, p, now)
-		default:
-			a.second(ctx, p, now)
-		}
-	}
-}
-
-func (a *agent) expire(ctx context.Context, p Approval, now time.Time) {
+// expired is the change that ends a question that stands no longer.
+func (p Approval) expired(now time.Time) ApprovalChange {
 	from := p.State
 	p.State, p.Ended, p.Detail = ApprovalExpired, now, "nobody answered in time"
 	if from == ApprovalApproved {
-		p.Detail = "it could not be done in time: " + p.Detail
+		p.Detail = "approved, and it could not be done in time"
 	}
-	a.save(ctx, ApprovalChange{Approval: p, From: from})
+	return ApprovalChange{Approval: p, From: from}
 }
 
 // save writes a change that comes with no firing. Where somebody else was first, or the
 // journal failed, what the journal has counts.
 func (a *agent) save(ctx context.Context, c ApprovalChange) {
+	a.mu.Lock()
+	a.asked.wait(c.Approval.ID, a.host.Clock.Now())
+	a.mu.Unlock()
 	err := a.host.Journal.SaveApproval(ctx, c)
 	if err != nil && !errors.Is(err, ErrApprovalState) {
 		a.log.Error("approval not written", "approval", c.Approval.ID, "error", err)
-		a.mu.Lock()
-		a.asked.wait(c.Approval.ID, a.host.Clock.Now())
-		a.mu.Unlock()
 		return
 	}
 	a.reread(ctx, c.Approval.ID)
@@ -253,73 +289,7 @@ func (a *agent) reread(ctx context.Context, id string) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now, known := a.asked.by[p.Key]; !known || now.ID == p.ID || now.Asked.Before(p.Asked) {
-		a.asked.by[p.Key] = p
-	}
-}
-
-func (s *asked) wait(id string, now time.Time) {
-	if s.looked == nil {
-		s.looked = map[string]time.Time{}
-	}
-	s.looked[id] = now
-}
-
-// second is the second look at the world before a late approval acts.
-func (a *agent) second(ctx context.Context, p Approval, now time.Time) {
-	a.mu.Lock()
-	a.asked.wait(p.ID, now)
-	a.asked.looking = &p
-	a.mu.Unlock()
-	trigger := p.Trigger
-	trigger.Approval = p.ID
-	a.fire(ctx, trigger, 0)
-	a.mu.Lock()
-	a.asked.looking = nil
-	a.mu.Unlock()
-}
-
-// only leaves the candidates that a second look is about. What else the strategies
-// propose now is for the next firing.
-func (a *agent) only(candidates []*candidate) []*candidate {
-	p := a.asked.looking
-	if p == nil {
-		return candidates
-	}
-	return slices.DeleteFunc(candidates, func(c *candidate) bool {
-		return c.Target.ID() != p.Target || c.Primitive != p.Primitive || c.Strategy != p.Strategy || approvalKey(c.Proposal) != p.Key
-	})
-}
-
-// lapse ends an approval whose second look did not find what was approved: no longer
-// proposed, or so already. One that a guard or a failing signal holds back is looked at
-// again.
-func (a *agent) lapse(candidates []*candidate, slots []*slot, now time.Time) []ApprovalChange {
-	p := a.asked.looking
-	if p == nil {
-		return nil
-	}
-	end := func(detail string) []ApprovalChange {
-		ended := *p
-		ended.State, ended.Ended, ended.Detail = ApprovalLapsed, now, detail
-		return []ApprovalChange{{Approval: ended, From: ApprovalApproved}}
-	}
-	if len(candidates) > 0 {
-		if c := candidates[0]; c.decision.Verdict == Unchanged {
-			return end("nothing was left to change: " + c.decision.Detail)
-		}
-		return nil
-	}
-	i := slices.IndexFunc(slots, func(s *slot) bool { return s.doc.Target.ID() == p.Target })
-	if i < 0 {
-		return end("its target is not there any more")
-	}
-	for _, signal := range p.Because { // one that is to be absent ("load:empty") says nothing by being so
-		if j := slices.Index(a.names, signal); j >= 0 && slots[i].doc.Signals[j].State != OK {
-			return nil // nothing can be said of the world
-		}
-	}
-	return end(p.Strategy + " does not propose it any more")
+	a.asked.take(p)
 }
 
 // Decide writes what a person said of an approval, and has the agent look at it.
@@ -354,9 +324,7 @@ func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why stri
 // answered takes in what a person said, and wakes the loop.
 func (a *agent) answered(p Approval) {
 	a.mu.Lock()
-	if a.asked.by != nil {
-		a.asked.by[p.Key] = p
-	}
+	a.asked.take(p)
 	a.mu.Unlock()
 	a.signal()
 }

@@ -278,3 +278,32 @@ propose contains {"primitive": "scale", "with": {"replicas": n}, "reason": "endl
 		})
 	}
 }
+
+// Where the guards let one of two through, it is the one of the higher priority, whatever
+// their claims: two rollouts of one target, or the last act of a budget.
+func TestWhatGoesOnlyOnceGoesToTheHigherPriority(t *testing.T) {
+	const low = `package scanflow.strategies.t.alow
+
+propose contains {"primitive": "scale", "with": {"replicas": 2}, "priority": 1, "reason": "low", "because": []}
+`
+	const high = `package scanflow.strategies.t.high
+
+propose contains {"primitive": "hook", "with": {}, "priority": 10, "reason": "high", "because": []}
+`
+	b := newBench(t, low, high)
+	b.world.set("one", 1)
+	b.world.set("two", 1)
+	b.run(b.spec(func(s *engine.Spec) {
+		s.Strategies = []string{"t.alow", "t.high"}
+		s.Guards.Budget = &engine.BudgetGuard{Actions: 1, Per: time.Hour}
+	}))
+	for _, d := range b.next().Decisions {
+		want := engine.Admitted
+		if d.Strategy == "t.alow" {
+			want = engine.Refused
+		}
+		require.Equal(t, want, d.Verdict, "%s of %s", d.Primitive, d.Target)
+	}
+	b.settled()
+	b.settled()
+}

@@ -40,12 +40,15 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	candidates = a.only(candidates)
 	a.plan(ctx, candidates, rec.ID)
 	rec.Intents = a.admit(candidates, rec.ID, now)
-	if a.failed != "" && len(rec.Intents) == 0 { // to be asked about again: nothing was done
+	if a.failed != "" && len(rec.Intents)+len(a.asked.staged) == 0 { // to be asked about again: nothing was done, nobody asked
 		rec.Trigger.Event = nil
 	} else {
 		a.failed = ""
 	}
-	rec.Notes = a.notes(candidates)
+	notes := a.notes(candidates)
+	if rec.Notes = notes; a.spec.Mode == DryRun {
+		rec.Notes = dryNotes(notes, now)
+	}
 	rec.Approvals = a.approvals(candidates, slots, rec.ID, now)
 	rec.Postings = a.notices(rec.Approvals)
 	rec.Decisions = a.report(slots, candidates)
@@ -56,7 +59,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	switch {
 	case journalErr == nil:
 		a.said = nil
-		a.keepNotes(rec.Notes)
+		a.keepNotes(notes)
 		a.settledApprovals(rec.Approvals)
 		a.host.posted(rec.Postings)
 		a.saveReadings(ctx, now)
@@ -66,6 +69,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 		return false
 	default:
 		a.withdraw(candidates, slots)
+		a.refusedApprovals(ctx, rec.Approvals, journalErr)
 		rec.fail(journalErr)
 		rec.Decisions = a.unsaid(rec.Decisions)
 	}
@@ -91,10 +95,10 @@ func (a *agent) notes(candidates []*candidate) []Note {
 
 // fail turns a record into one of a firing that could not be recorded.
 func (f *FiringRecord) fail(err error) {
-	f.Intents = nil
+	f.Intents, f.Approvals, f.Postings = nil, nil, nil
 	f.Problems = append(f.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", err))
 	for i := range f.Decisions {
-		if d := &f.Decisions[i]; d.Verdict == Admitted {
+		if d := &f.Decisions[i]; d.Verdict == Admitted || d.Verdict == Waiting {
 			d.Verdict, d.By, d.Detail, d.Identity = Refused, "journal", err.Error(), ""
 		}
 	}
@@ -172,6 +176,9 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 	return slots, nil
 }
 
+// anyStrategy stands in a Problem for all of them.
+const anyStrategy = "(any)"
+
 // decide evaluates the targets on all cores. Each target's way from document to
 // arbitrated candidates is its own, so that one that fails leaves the others be.
 func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *FiringRecord) []*candidate {
@@ -191,7 +198,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 		defer func() {
 			if p := recover(); p != nil { // an adapter's check or claim: this target sits out
 				out[i], s.evaluated = nil, false
-				s.problems = []Problem{{"(any)", fmt.Sprintf("panic: %v", p)}}
+				s.problems = []Problem{{anyStrategy, fmt.Sprintf("panic: %v", p)}}
 			}
 		}()
 		if !s.unchanged(rev.ID(), r, versions[i]) {
@@ -281,8 +288,12 @@ func (a *agent) report(slots []*slot, candidates []*candidate) []Decision {
 	var out []Decision
 	for _, s := range slots {
 		list := byTarget[s]
+		reported := &s.reported
+		if a.asked.looking != nil {
+			reported = &s.looked
+		}
 		if len(list) == 0 {
-			s.reported = ""
+			*reported = ""
 			continue
 		}
 		acts, summary := false, ""
@@ -291,10 +302,10 @@ func (a *agent) report(slots []*slot, candidates []*candidate) []Decision {
 			acts = acts || d.Verdict == Admitted
 			summary += fmt.Sprintf("%s|%s|%s|%s|%s|%s\n", d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.Verdict, d.By)
 		}
-		if !acts && summary == s.reported {
+		if !acts && summary == *reported {
 			continue
 		}
-		s.reported = summary
+		*reported = summary
 		raw, err := json.Marshal(&s.doc)
 		if err != nil { // a sensor's value that is no JSON: the decision stands, and says so
 			raw, _ = json.Marshal(map[string]string{"error": err.Error()})

@@ -128,10 +128,7 @@ func (h *Host) Apply(specs []Spec) {
 			return
 		default:
 		}
-		r := h.start(a)
-		h.mu.Lock()
-		h.agents[a.name] = r
-		h.mu.Unlock()
+		h.start(a)
 	}
 }
 
@@ -161,16 +158,13 @@ func (h *Host) drop(wanted map[string]Spec) []*running {
 // abandonAfter is how long an agent that was cut off may take to notice.
 const abandonAfter = time.Second
 
-func (h *Host) start(a *agent) *running {
+// start runs an agent. It is known before it runs: from its first turn on, whatever it
+// can't read of the journal yet it is told.
+func (h *Host) start(a *agent) {
 	loopCtx, stopLoop := context.WithCancel(context.Background())
 	actCtx, stopActs := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.run(loopCtx, actCtx)
-	}()
-	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
-	return &running{agent: a, stop: func() {
+	stop := func() {
 		defer stopActs()
 		stopLoop()
 		grace, giveBack := h.Clock.Timer(h.Grace)
@@ -189,14 +183,23 @@ func (h *Host) start(a *agent) *running {
 		case <-last:
 			a.log.Error("agent did not stop: an adapter of it does not heed its context")
 		}
-	}}
+	}
+	h.mu.Lock()
+	h.agents[a.name] = &running{agent: a, stop: stop}
+	h.mu.Unlock()
+	go func() {
+		defer close(done)
+		a.run(loopCtx, actCtx)
+	}()
+	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
 }
 
-// Closing has nothing started any more, and cuts off what has not ended by itself
+// Closing has nothing started any more, no delivery either, and cuts off what has not ended by itself
 // within the grace, which begins now. Close waits for it.
 func (h *Host) Closing() {
 	h.closing.Do(func() {
 		close(h.closed)
+		h.outbox.retire()
 		grace, giveBack := h.Clock.Timer(h.Grace)
 		h.cutting.Go(func() {
 			defer giveBack()

@@ -113,6 +113,51 @@ func TestAnActFoundUnderWayIsFollowed(t *testing.T) {
 	require.True(t, b.jobs.written[0].IsZero())
 }
 
+// rollouts is a verb that sets a state, which the world takes a while to get to.
+type rollouts struct{ jobs *jobs }
+
+func (r rollouts) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+	c, err := r.jobs.Plan(ctx, p)
+	c.NoOp = len(r.jobs.begun()) > 0
+	return c, err
+}
+
+func (r rollouts) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return r.jobs.Apply(ctx, c)
+}
+
+func (r rollouts) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return r.jobs.Verify(ctx, c)
+}
+
+// A change that is in place, and has not come to its end, keeps its claim through a
+// restart until it has.
+func TestARolloutFoundUnderWayIsFollowed(t *testing.T) {
+	b := newBench(t, starting)
+	b.world.set("web", 1)
+	b.load.to("web", 20)
+	run := func() {
+		b.host.Verbs["job"] = engine.Verb{Actuator: rollouts{b.jobs}, Claim: func(map[string]any) string { return "model" }, Deadline: time.Hour}
+		b.run(b.spec(b.starting))
+		b.next()
+	}
+	run()
+	require.Eventually(t, func() bool { return len(b.jobs.begun()) == 1 }, 5*time.Second, time.Millisecond)
+	identity := b.jobs.begun()[0]
+	b.restart()
+	run()
+	b.clock.Advance(time.Minute)
+	b.next()
+	require.Len(t, b.host.Claims(), 1)
+	require.Equal(t, "running", b.host.Claims()[0].State)
+	require.Empty(t, b.acted)
+	b.jobs.set(identity, engine.Done)
+	act := b.ended()
+	require.Equal(t, identity, act.Identity)
+	require.Equal(t, "as the world has it", act.Outcome.Detail)
+	require.Empty(t, b.host.Claims())
+}
+
 // One whose intent was written, and that never began, is decided afresh.
 func TestAnActThatNeverBeganIsNotFollowed(t *testing.T) {
 	b := newBench(t, starting)

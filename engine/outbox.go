@@ -23,8 +23,10 @@ const (
 	// peer. Any other endpoint gets one at a time.
 	carryDeadline = 15 * time.Second
 	carryMost     = 100
-	// lanesMost is how many destinations and sources are served at once.
-	lanesMost = 16
+	// lanesMost is how many destinations and sources are served at once, and lanesEach how
+	// many sources of one destination: one that does not answer leaves room for the others.
+	lanesMost = 64
+	lanesEach = 8
 	// carryFirst and carryLast are the pauses after a failure, doubled in between.
 	carryFirst = 200 * time.Millisecond
 	carryLast  = time.Minute
@@ -50,8 +52,10 @@ type outbox struct {
 	ctx   context.Context
 	work  sync.WaitGroup
 	room  chan struct{}
-	mu    sync.Mutex
-	lanes map[laneKey]*lane
+
+	mu      sync.Mutex
+	lanes   map[laneKey]*lane
+	retired bool // no delivery is begun any more
 }
 
 type laneKey struct {
@@ -90,11 +94,27 @@ func (o *outbox) start() {
 	o.begin.Do(func() { o.work.Go(o.run) })
 }
 
+// retire begins no more deliveries: the next start does, and it may be another process'.
+// What is under way goes on until stop.
+func (o *outbox) retire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retired = true
+}
+
 // stop cuts off what is under way and waits: what was not noted as delivered is
 // delivered again by the next start, and its receiver knows it.
 func (o *outbox) stop() {
 	o.end.Do(o.halt)
-	o.work.Wait()
+	ended := make(chan struct{})
+	go func() { defer close(ended); o.work.Wait() }()
+	late, giveBack := o.clock.Timer(abandonAfter)
+	defer giveBack()
+	select {
+	case <-ended:
+	case <-late:
+		o.log.Error("deliveries did not stop: the courier does not heed its context")
+	}
 }
 
 func (o *outbox) run() {
@@ -136,8 +156,15 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.retired {
+		return 0, false
+	}
+	busy := map[string]int{} // lanes, by URL
 	for k, l := range o.lanes {
-		if byLane[k] == nil && !l.busy {
+		switch {
+		case l.busy:
+			busy[k.to.URL]++
+		case byLane[k] == nil:
 			delete(o.lanes, k)
 		}
 	}
@@ -148,7 +175,7 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			o.lanes[k] = l
 		}
 		switch {
-		case l.busy:
+		case l.busy, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
 		case l.until.After(now):
 			if left := l.until.Sub(now); !waits || left < wait {
 				wait, waits = left, true
@@ -156,10 +183,11 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 		default:
 			select {
 			case o.room <- struct{}{}:
-			default: // whoever leaves wakes the loop
+			default:
 				continue
 			}
 			l.busy = true
+			busy[k.to.URL]++
 			batch := byLane[k]
 			if k.to.Agent != "" || l.single {
 				batch = batch[:1]

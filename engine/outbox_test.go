@@ -249,3 +249,31 @@ propose contains {"primitive": "hook", "with": {"n": 1 / input.trigger.event.dat
 	require.Equal(t, "bad", letters[0].Event.ID)
 	require.Contains(t, letters[0].Why, "divide by zero")
 }
+
+// Events that come while another waits to be asked about again hurry nothing.
+func TestAnEventOverWhichTheStrategiesFailIsNotTriedSoonerForThoseBehindIt(t *testing.T) {
+	b := newBench(t, `package scanflow.strategies.t.failing
+
+propose contains {"primitive": "hook", "with": {"id": input.trigger.event.id, "n": 1 / input.trigger.event.data.by}, "reason": "divide", "because": []} if input.trigger.event
+`)
+	b.world.set("web", 1)
+	b.run(b.spec(answers, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
+	bad := event("bad")
+	bad.Data = map[string]any{"by": 0.0}
+	require.NoError(t, b.host.Publish(t.Context(), bad))
+	require.NotEmpty(t, b.next().Problems)
+	var good []engine.Event
+	for i := range 10 {
+		e := event(fmt.Sprint(i))
+		e.Data = map[string]any{"by": 1.0}
+		good = append(good, e)
+		require.NoError(t, b.host.Publish(t.Context(), e))
+	}
+	for i := range 3 { // the second to the fourth try
+		require.Eventually(t, func() bool { return b.clock.Waiting() > 0 }, 10*time.Second, time.Millisecond)
+		require.Empty(t, b.fired, "before its time")
+		b.clock.Advance(time.Second << (i + 1))
+		require.NotEmpty(t, b.next().Problems)
+	}
+	b.eventually(func() bool { return len(b.acted) == len(good) })
+}

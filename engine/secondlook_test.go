@@ -236,6 +236,6 @@ func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
 			looks++
 		}
 	}
-	require.LessOrEqual(t, told, 5, "what is held back, and by whom, once for each way of looking")
+	require.LessOrEqual(t, told, 3, "what is held back, and by whom, once for each way of looking")
 	close(release)
 }

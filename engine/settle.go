@@ -19,7 +19,8 @@ const (
 // of a verb that sets a state and is not there is abandoned, and the loop decides
 // afresh; one that nobody would propose again (a webhook) is sent again under its
 // identity, if the agent still may; one that goes on in the world without us (a
-// workflow) is followed to its end. Until it is settled, an intent holds its claim.
+// workflow, a rollout) is followed to its end. Until it is settled, an intent holds
+// its claim.
 func (a *agent) settle(ctx context.Context) {
 	a.concludeLate(ctx)
 	if len(a.open) == 0 {
@@ -102,10 +103,25 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 		return end(Abandoned, "its target is not there any more")
 	case err != nil:
 		return end(Abandoned, "not to be found in place after a restart: %v", err)
+	case change.NoOp && goesOn(ctx, verb.Actuator, in.Change):
+		a.log.Info("following an act found under way", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
+		a.acts.Go(func() { a.carryOut(in, a.follow) })
+		return true
 	case change.NoOp:
 		return end(Done, "found in place after a restart: %s", change.Diff)
 	}
 	return end(Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
+}
+
+// goesOn tells whether a change that is in place has not come to its end yet, such as a
+// rollout whose pods are not ready.
+func goesOn(ctx context.Context, actuator Actuator, change Change) bool {
+	verifier, can := actuator.(Verifier)
+	if !can {
+		return false
+	}
+	out, err := callVerify(ctx, verifier, change)
+	return err == nil && out.Status != Done
 }
 
 // mayStill asks the bounds of today about an act of before: "" where it may go on.
@@ -148,5 +164,5 @@ func (a *agent) concludeLate(ctx context.Context) {
 func (a *agent) unsettled() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return !a.remembers || len(a.open)+len(a.unconcluded) > 0
+	return !a.remembers || !a.asked.heard || len(a.open)+len(a.unconcluded) > 0
 }

@@ -27,6 +27,8 @@ type slot struct {
 	rules     map[string][]string
 	// reported is what became of the proposals when that was last written down.
 	reported string
+	// looked is that of a second look, which sees but the one proposal.
+	looked string
 }
 
 // reads is what the strategies read, with signals as indices into the document's.

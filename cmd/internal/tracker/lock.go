@@ -32,6 +32,12 @@ func acquire(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// release unlocks before it closes: a child that is just being started has the file
+// open too, until it is its own program.
+func release(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // holder is " (pid N)", empty where the holder has not said.
 func holder(f io.ReaderAt) string {
 	buf := make([]byte, 32)

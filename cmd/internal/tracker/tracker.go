@@ -110,7 +110,7 @@ func (t *Tracker) close() error {
 		errs = append(errs, t.artifacts.close())
 	}
 	if t.lock != nil {
-		errs = append(errs, t.lock.Close())
+		errs = append(errs, release(t.lock))
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The second look at the world before a late approval acts: the strategies are asked
+// again with the trigger of then and the signals of now, and only what comes out as it
+// was approved is done, through every other guard.
+
+// lookAgain is when an approved act that a guard held back is looked at again.
+const lookAgain = 5 * time.Second
+
+// looks tells whether the agent deals with approvals. A dry run ends none: they are of
+// the agent in earnest, and wait for it to be let loose again.
+func (a *agent) looks() bool {
+	return a.remembers && a.spec.Mode != Paused && a.spec.Mode != DryRun
+}
+
+// due is when an approval that has not ended has to be dealt with.
+func (s *asked) due(p Approval) time.Time {
+	at := p.Expires
+	if p.State == ApprovalApproved {
+		at = p.Decided // at once
+	}
+	if last, looked := s.looked[p.ID]; looked && at.Before(last.Add(lookAgain)) {
+		at = last.Add(lookAgain)
+	}
+	return at
+}
+
+// nextLook is when an approval has to be looked at next: one that a person approved, or
+// one that expires.
+func (a *agent) nextLook() (at time.Time, any bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.looks() {
+		return at, false
+	}
+	for _, p := range a.asked.by {
+		if p.State.Ended() {
+			continue
+		}
+		if due := a.asked.due(p); !any || due.Before(at) {
+			at, any = due, true
+		}
+	}
+	return at, any
+}
+
+// look deals with the approvals that are due, and forgets those that count no more.
+func (a *agent) look(ctx context.Context) {
+	if !a.looks() {
+		return
+	}
+	now := a.host.Clock.Now()
+	a.mu.Lock()
+	var due []Approval
+	for key, p := range a.asked.by {
+		switch {
+		case p.State.Ended() && p.Ended.Before(a.approvalsSince(now)):
+			delete(a.asked.by, key)
+		case !p.State.Ended() && !now.Before(a.asked.due(p)):
+			due = append(due, p)
+		}
+	}
+	a.mu.Unlock()
+	slices.SortFunc(due, func(x, y Approval) int { return strings.Compare(x.ID, y.ID) })
+	for _, p := range due {
+		now := a.host.Clock.Now() // those before it took their time
+		switch {
+		case ctx.Err() != nil:
+			return
+		case !now.Before(p.Expires):
+			a.save(ctx, p.expired(now))
+		default:
+			a.second(ctx, p, now)
+		}
+	}
+}
+
+func (s *asked) wait(id string, now time.Time) {
+	if s.looked == nil {
+		s.looked = map[string]time.Time{}
+	}
+	s.looked[id] = now
+}
+
+// second is the second look at one approval.
+func (a *agent) second(ctx context.Context, p Approval, now time.Time) {
+	a.mu.Lock()
+	a.asked.wait(p.ID, now)
+	a.asked.looking = &p
+	a.mu.Unlock()
+	trigger := p.Trigger
+	trigger.Approval = p.ID
+	a.fire(ctx, trigger, 0)
+	a.mu.Lock()
+	a.asked.looking = nil
+	a.mu.Unlock()
+}
+
+// only leaves the candidates that a second look is about. What else the strategies
+// propose now is for the next firing. One that was refused before the guards clamped it
+// may be what was approved.
+func (a *agent) only(candidates []*candidate) []*candidate {
+	p := a.asked.looking
+	if p == nil {
+		return candidates
+	}
+	return slices.DeleteFunc(candidates, func(c *candidate) bool {
+		return c.Target.ID() != p.Target || c.Primitive != p.Primitive || c.Strategy != p.Strategy || c.live() && approvalKey(c.Proposal) != p.Key
+	})
+}
+
+// lapse ends an approval whose second look did not find what was approved: no longer
+// proposed, or so already. One that a guard or a failing signal holds back is looked at
+// again, and so is one where nothing can be said of the world. Without slots the targets
+// could not be listed.
+func (a *agent) lapse(candidates []*candidate, slots []*slot, now time.Time) []ApprovalChange {
+	p := a.asked.looking
+	if p == nil || slots == nil {
+		return nil
+	}
+	end := func(detail string) []ApprovalChange {
+		ended := *p
+		ended.State, ended.Ended, ended.Detail = ApprovalLapsed, now, detail
+		return []ApprovalChange{{Approval: ended, From: ApprovalApproved}}
+	}
+	for _, c := range candidates {
+		if c.decision.Verdict == Unchanged {
+			return end("nothing was left to change: " + c.decision.Detail)
+		}
+	}
+	i := slices.IndexFunc(slots, func(s *slot) bool { return s.doc.Target.ID() == p.Target })
+	switch {
+	case len(candidates) > 0:
+		return nil
+	case i < 0:
+		return end("its target is not there any more")
+	case slots[i].silent(p.Strategy) || a.blind(slots[i], p.Because):
+		return nil
+	}
+	return end(p.Strategy + " does not propose it any more")
+}
+
+// silent tells whether a strategy failed over a target, so that it said nothing.
+func (s *slot) silent(strategy string) bool {
+	return slices.ContainsFunc(s.problems, func(p Problem) bool { return p.Strategy == strategy || p.Strategy == anyStrategy })
+}
+
+// blind tells whether a signal that a proposal rests on ("load", "load:empty") is neither
+// in that state nor ok, so that it says nothing.
+func (a *agent) blind(s *slot, because []string) bool {
+	return slices.ContainsFunc(because, func(evidence string) bool {
+		name, want, _ := strings.Cut(evidence, ":")
+		j := slices.Index(a.names, name)
+		if j < 0 {
+			return false
+		}
+		is := s.doc.Signals[j].State
+		return is != OK && is != State(want)
+	})
+}
