@@ -131,6 +131,7 @@ func (a *agent) reclaim(r Recollection, now time.Time) {
 			continue
 		}
 		a.host.claims.take(in.Target, in.Claim, Claim{Agent: a.name, Strategy: in.Strategy, Verb: in.Primitive}, in.Identity, now)
+		a.host.claims.began(in.Target, in.Claim, in.Identity, in.At)
 	}
 	for _, act := range r.Acts {
 		if act.Outcome.Status != Done && act.Outcome.Status != Failed || act.DryRun {

@@ -74,6 +74,15 @@ func (c *claims) take(target TargetID, name string, want Claim, identity string,
 	return want, time.Time{}, h, true
 }
 
+// began notes when an act that was found open has begun.
+func (c *claims) began(target TargetID, name, identity string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.by[target][name]; h != nil && h.identity == identity {
+		h.since = at
+	}
+}
+
 // opens tells whether an agent may take the claim over.
 func (h *hold) opens(agent string) bool { return h.State == "cooling" && h.Agent == agent }
 

@@ -60,8 +60,8 @@ const (
 	// Accepted is durable: the event will be handled, once. One that was there before is
 	// accepted again, and changes nothing.
 	Accepted ReceiptVerdict = "accepted"
-	// Unwanted is an event of a type that no agent here has a trigger for.
-	Unwanted ReceiptVerdict = "unwanted"
+	// UnwantedEvent is one of a type that no agent here has a trigger for.
+	UnwantedEvent ReceiptVerdict = "unwanted"
 	// RefusedEvent is one that no agent takes from this sender, or that has come too far.
 	RefusedEvent ReceiptVerdict = "refused"
 )
@@ -69,3 +69,7 @@ const (
 // ErrFull is wrapped where an inbox or the outbox has no room: nothing was taken,
 // and the same may be handed over again later.
 var ErrFull = errors.New("no room for more events")
+
+// ErrTooLarge is wrapped where what was handed over can't be kept in one piece: nothing
+// was taken, and the same would be refused again. Fewer events at once may be taken.
+var ErrTooLarge = errors.New("too large")

@@ -65,6 +65,7 @@ type laneKey struct {
 
 type lane struct {
 	busy   bool
+	before bool // busy when the outbox was read: what was read of it may be delivered by now
 	single bool // one event at a time, to find the one that is refused
 	wait   time.Duration
 	until  time.Time
@@ -137,6 +138,11 @@ func (o *outbox) run() {
 // round sets going every lane that has something and may. It returns when the next one
 // may that can't yet.
 func (o *outbox) round() (wait time.Duration, waits bool) {
+	o.mu.Lock()
+	for _, l := range o.lanes {
+		l.before = l.busy
+	}
+	o.mu.Unlock()
 	waiting, err := o.journal.Outbox(o.ctx, carryMost)
 	now := o.clock.Now()
 	if err != nil {
@@ -175,7 +181,7 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			o.lanes[k] = l
 		}
 		switch {
-		case l.busy, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
+		case l.before, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
 		case l.until.After(now):
 			if left := l.until.Sub(now); !waits || left < wait {
 				wait, waits = left, true
@@ -264,7 +270,7 @@ func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err erro
 		switch receipts[i].Verdict {
 		case Accepted:
 			note(d, Delivered, "")
-		case Unwanted:
+		case UnwantedEvent:
 			if d.Event.tells() {
 				note(d, Delivered, "")
 				continue

@@ -173,7 +173,7 @@ func TestAnEventThatIsRefusedIsADeadLetterAndTheOthersGoOn(t *testing.T) {
 func TestAnEventThatNobodyAnywhereWantsIsADeadLetter(t *testing.T) {
 	l := &line{to: func(_ context.Context, events []engine.Event) (out []engine.Receipt, _ error) {
 		for _, e := range events {
-			out = append(out, engine.Receipt{ID: e.ID, Source: e.Source, Verdict: engine.Unwanted, Why: "nobody here"})
+			out = append(out, engine.Receipt{ID: e.ID, Source: e.Source, Verdict: engine.UnwantedEvent, Why: "nobody here"})
 		}
 		return out, nil
 	}}

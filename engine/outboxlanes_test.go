@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,64 @@ func TestAHostThatIsBeingClosedBeginsNoDelivery(t *testing.T) {
 	require.Empty(t, begun)
 	b.run()
 	b.eventually(func() bool { return l.count(well) == 4 })
+}
+
+// What is delivered and noted while the outbox is being read is not delivered again.
+func TestWhatIsDeliveredWhileTheOutboxIsReadIsNotDeliveredAgain(t *testing.T) {
+	begun, answer := make(chan struct{}, 10), make(chan struct{})
+	l := &lines{taken: map[string]int{}, by: map[string]func(context.Context) error{
+		well: func(context.Context) error { begun <- struct{}{}; <-answer; return nil },
+		hung: func(context.Context) error { return nil },
+	}}
+	b := newBench(t)
+	b.courier = l
+	w := b.watch()
+	w.waiting = func(read []engine.Delivery) {
+		if len(read) < 2 {
+			return
+		}
+		w.waiting = nil
+		close(answer)
+		for left := 2; left > 1; { // what was read first is noted as delivered
+			list, err := b.journal.Outbox(context.Background(), 10)
+			if left = len(list); err != nil {
+				return
+			}
+		}
+		for range 1000 { // and its lane is free again
+			runtime.Gosched()
+		}
+	}
+	b.run()
+	require.NoError(t, b.host.Send(t.Context(), event("1"), engine.Destination{URL: well}))
+	receive(t, begun)
+	require.NoError(t, b.host.Send(t.Context(), event("2"), engine.Destination{URL: hung}))
+	require.Eventually(t, func() bool { return l.count(hung) == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, b.host.Send(t.Context(), event("3"), engine.Destination{URL: well}))
+	b.eventually(func() bool {
+		left, err := b.journal.Outbox(t.Context(), 10)
+		require.NoError(t, err)
+		return len(left) == 0
+	})
+	require.Equal(t, 2, l.count(well))
+}
+
+// A journal that can't keep so many events at once says so for good, so that their sender
+// hands over fewer.
+func TestABatchThatIsTooLargeIsNotTriedAgainAsItIs(t *testing.T) {
+	b := newBench(t)
+	w := b.watch()
+	w.most = 1
+	b.run(b.spec(answers, func(s *engine.Spec) { s.Mode = engine.Paused }))
+	operator := engine.Sender{Name: engine.OperatorSender}
+	_, err := b.host.Receive(t.Context(), operator, []engine.Event{event("1"), event("2")})
+	require.ErrorIs(t, err, engine.ErrTooLarge)
+	require.False(t, engine.MayPass(err))
+	for _, id := range []string{"1", "2"} {
+		receipts, err := b.host.Receive(t.Context(), operator, []engine.Event{event(id)})
+		require.NoError(t, err)
+		require.Equal(t, engine.Accepted, receipts[0].Verdict)
+	}
 }
 
 // A courier that does not heed its context holds up no shutdown.

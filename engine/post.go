@@ -24,9 +24,23 @@ func (h *Host) Publish(ctx context.Context, e Event) error {
 		p.To = append(p.To, Destination{URL: peer})
 	}
 	if len(p.Agents)+len(p.To) == 0 {
-		return fmt.Errorf("no agent here has a trigger for events of type %q from %s", e.Type, e.Sender)
+		return &UnwantedError{e.Type, e.Sender}
 	}
 	return h.post(ctx, []Posting{p})
+}
+
+// UnwantedError is an event that no agent here has a trigger for, and no peer might have.
+type UnwantedError struct{ Type, Sender string }
+
+func (e *UnwantedError) Error() string {
+	return fmt.Sprintf("no agent here has a trigger for events of type %q from %s", e.Type, e.Sender)
+}
+
+// Unwanted tells whether an error of Publish says that nobody wants the event, which is
+// as well for one that only tells of something.
+func Unwanted(err error) bool {
+	var unwanted *UnwantedError
+	return errors.As(err, &unwanted)
 }
 
 // Send takes over an event that goes to an endpoint elsewhere, and nowhere else.
@@ -61,7 +75,7 @@ func (h *Host) Receive(ctx context.Context, from Sender, events []Event) ([]Rece
 		case wanted:
 			receipts[i].Verdict, receipts[i].Why = RefusedEvent, fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", e.Type, e.Sender)
 		default:
-			receipts[i].Verdict, receipts[i].Why = Unwanted, fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
+			receipts[i].Verdict, receipts[i].Why = UnwantedEvent, fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
 		}
 	}
 	if len(postings) == 0 {
@@ -114,7 +128,11 @@ func (h *Host) takersOf(e *Event) (agents []string, wanted bool) {
 
 // post keeps events, and wakes who is to handle them.
 func (h *Host) post(ctx context.Context, postings []Posting) error {
-	if _, err := h.Journal.Post(ctx, postings); err != nil {
+	_, err := h.Journal.Post(ctx, postings)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return fmt.Errorf("keep %s: %w", eventsText(postings), err)
+	case err != nil:
 		return Retry(fmt.Errorf("keep %s: %w", eventsText(postings), err))
 	}
 	h.posted(postings)

@@ -58,7 +58,7 @@ func TestReceiptsTellOfEachEvent(t *testing.T) {
 	for _, r := range receipts {
 		verdicts = append(verdicts, r.Verdict)
 	}
-	require.Equal(t, []engine.ReceiptVerdict{engine.Accepted, engine.RefusedEvent, engine.Unwanted, engine.Accepted}, verdicts)
+	require.Equal(t, []engine.ReceiptVerdict{engine.Accepted, engine.RefusedEvent, engine.UnwantedEvent, engine.Accepted}, verdicts)
 	require.Equal(t, "1", only(t, b.next()).With["id"])
 	b.settled()
 	require.Empty(t, b.fired, "the same event twice is handled once")

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,11 +79,24 @@ type watched struct {
 	read     func() // approvals were read
 	readings func()
 	outbox   atomic.Int64 // how often it was read
+	waiting  func([]engine.Delivery)
+	most     int // postings at once, if it is set
+}
+
+func (w *watched) Post(ctx context.Context, postings []engine.Posting) (int, error) {
+	if len(postings) > w.most && w.most > 0 {
+		return 0, fmt.Errorf("%w for the test", engine.ErrTooLarge)
+	}
+	return w.Journal.Post(ctx, postings)
 }
 
 func (w *watched) Outbox(ctx context.Context, limit int) ([]engine.Delivery, error) {
 	defer w.outbox.Add(1)
-	return w.Journal.Outbox(ctx, limit)
+	list, err := w.Journal.Outbox(ctx, limit)
+	if w.waiting != nil {
+		w.waiting(list)
+	}
+	return list, err
 }
 
 func (w *watched) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {

@@ -33,7 +33,7 @@ func (r *Registry) tell(ctx context.Context, p *plan, e engine.Event) engine.Out
 	switch {
 	case engine.MayPass(err):
 		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", p, err)}
-	case err != nil: // no agent has a trigger for it, which is as well
+	case err != nil && !engine.Unwanted(err):
 		out.Detail += "; " + err.Error()
 	}
 	return out

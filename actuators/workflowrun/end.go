@@ -87,7 +87,7 @@ func (e *End) Tell(ctx context.Context, publish func(context.Context, engine.Eve
 	switch {
 	case engine.MayPass(err):
 		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", detail, err)}
-	case err != nil: // no agent has a trigger for it, which is as well
+	case err != nil && !engine.Unwanted(err):
 		out.Detail += "; " + err.Error()
 	}
 	return out

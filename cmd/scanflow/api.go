@@ -12,6 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/server"
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // api is what the process shows to those who may see it, and what it does for them.
@@ -117,6 +118,11 @@ func lettersOf(sys *wiring.System, r *http.Request) (any, error) {
 	letters, err := sys.Letters(r.Context(), r.URL.Query().Get("agent"), limit)
 	if letters == nil {
 		letters = []engine.Letter{}
+	}
+	for i := range letters {
+		if letters[i].To != "" {
+			letters[i].To = web.Shown(letters[i].To) // a webhook's query is often its secret
+		}
 	}
 	return said(letters, err)
 }

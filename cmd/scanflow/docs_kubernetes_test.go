@@ -254,27 +254,3 @@ func (f *follower) triggers(text string) {
 	out, err := f.at("scanflow check -f " + file + " --policies policies").CombinedOutput()
 	require.NoError(f.t, err, string(out))
 }
-
-// The page sends readers to tests: they are there.
-func TestKubernetesPageNamesTests(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "kubernetes.md"))
-	require.NoError(t, err)
-	named := regexp.MustCompile("`go test -run ('[^']+'|\\S+)((?: -v)?)((?: \\./\\S+)+)`").FindAllStringSubmatch(string(raw), -1)
-	require.Len(t, named, strings.Count(string(raw), "go test -run"))
-	for _, m := range named {
-		pattern := regexp.MustCompile(strings.Trim(m[1], "'"))
-		for _, folder := range strings.Fields(m[3]) {
-			files, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))
-			require.NoError(t, err)
-			found := false
-			for _, file := range files {
-				text, err := os.ReadFile(file)
-				require.NoError(t, err)
-				for _, test := range regexp.MustCompile(`(?m)^func (Test\w+)`).FindAllStringSubmatch(string(text), -1) {
-					found = found || pattern.MatchString(test[1])
-				}
-			}
-			require.True(t, found, "%s in %s", m[1], folder)
-		}
-	}
-}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type reader struct {
 	dir     string
 	blocks  []block
 	replace *strings.Replacer // addresses that the page assumes to be free
+	env     []string          // variables that the page has exported
 }
 
 // block is a fenced piece of a page, and the text since the one before.
@@ -64,7 +66,7 @@ func (r *reader) files() {
 		for _, m := range paths.FindAllStringSubmatch(b.lead, -1) {
 			named = append(named, m[1])
 		}
-		if b.language == "" {
+		if b.language == "" || b.language == "text" {
 			named = nil // they were about something else
 			continue
 		}
@@ -104,7 +106,7 @@ func (r *reader) shell(line string) *exec.Cmd {
 	require.NoError(r.t, err)
 	c := exec.Command("sh", "-c", r.replace.Replace(line))
 	c.Dir = r.dir
-	c.Env = append(os.Environ(), "PATH="+filepath.Dir(name)+":"+os.Getenv("PATH"))
+	c.Env = append(append(os.Environ(), r.env...), "PATH="+filepath.Dir(name)+":"+os.Getenv("PATH"))
 	return c
 }
 
@@ -122,18 +124,25 @@ func (r *reader) runs(s step) {
 // starts runs a command until the test ends, and returns its output so far.
 func (r *reader) starts(command string) func() string {
 	r.t.Helper()
+	said, _ := r.begins(command)
+	return said
+}
+
+// begins runs a command until it is ended, or the test is.
+func (r *reader) begins(command string) (said func() string, end func()) {
+	r.t.Helper()
 	log := filepath.Join(r.t.TempDir(), "log")
 	out, err := os.Create(log)
 	require.NoError(r.t, err)
 	c := r.shell("exec " + command)
 	c.Stdout, c.Stderr = out, out
 	require.NoError(r.t, c.Start())
-	text := func() string {
+	said = func() string {
 		raw, err := os.ReadFile(log)
 		require.NoError(r.t, err)
 		return string(raw)
 	}
-	r.t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		_ = c.Process.Signal(syscall.SIGTERM)
 		done := make(chan struct{})
 		go func() { defer close(done); _ = c.Wait() }()
@@ -144,11 +153,14 @@ func (r *reader) starts(command string) func() string {
 			<-done
 		}
 		_ = out.Close()
+	})
+	r.t.Cleanup(func() {
+		end()
 		if r.t.Failed() {
-			r.t.Logf("%s:\n%s", command, text())
+			r.t.Logf("%s:\n%s", command, said())
 		}
 	})
-	return text
+	return said, end
 }
 
 // edit changes a file in place, as an editor does.

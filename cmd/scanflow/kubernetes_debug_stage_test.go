@@ -55,8 +55,7 @@ type debugged struct {
 
 func newDebugged(t *testing.T) *debugged {
 	t.Helper()
-	s := &debugged{front: &front{}, agents: filepath.Join(t.TempDir(), "agents")}
-	s.openTracker(t)
+	s := &debugged{front: &front{}, agents: filepath.Join(t.TempDir(), "agents"), tracker: emptyTracker(t)}
 	first := s.publish(t)
 	c := testcluster.New(t)
 	s.stage = &stage{t: t, cluster: c, namespace: "digits"}
@@ -90,18 +89,21 @@ func inFolder(t *testing.T, dir string) string {
 	return all.String()
 }
 
-func (s *debugged) openTracker(t *testing.T) {
+// emptyTracker is an empty tracker, until the test ends.
+func emptyTracker(t *testing.T) *mlflow.Client {
+	t.Helper()
 	track, err := tracker.Open(t.Context(), tracker.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	api := httptest.NewServer(track.Handler())
-	s.tracker, err = mlflow.New(mlflow.Options{URL: api.URL})
+	client, err := mlflow.New(mlflow.Options{URL: api.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		s.tracker.Close()
+		client.Close()
 		api.CloseClientConnections()
 		api.Close()
 		require.NoError(t, track.Close())
 	})
+	return client
 }
 
 // publish trains the first model and puts it into production, while the cluster boots.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -31,14 +30,6 @@ func debugChain(version string) []string {
 	}
 }
 
-// debugRounds is how many retrainings a test waits for.
-func debugRounds() int {
-	if os.Getenv("SCANFLOW_SOAK") != "" {
-		return 3
-	}
-	return 1
-}
-
 // S1 for real on a cluster, from the files of deploy/modeldebug: the digits drift, and
 // four agents in one process notice, retrain, compare, promote and roll out.
 func TestS1OnKubernetes(t *testing.T) {
@@ -46,65 +37,41 @@ func TestS1OnKubernetes(t *testing.T) {
 	s := newDebugged(t)
 	all := s.part("")
 	all.start()
-	s.debug([]*part{all}, debugRounds(), nil)
+	rounds := 1
+	if os.Getenv("SCANFLOW_SOAK") != "" {
+		rounds = 2
+	}
+	s.debug([]*part{all}, rounds, func(int) {})
 }
 
 // The same in four processes, of which each runs one agent, has the rights of that
 // agent alone, and knows the others by their addresses: the same decisions of the same
-// agents in the same order lead to the same outcome. In the soak they are killed from
-// the second round on, each while an event is on its way to it or while it answers one.
+// agents in the same order lead to the same outcome.
 func TestS1OnKubernetesInFourProcesses(t *testing.T) {
 	t.Parallel()
 	s := newDebugged(t)
+	s.debugInFour(1, func(int, map[string]*part) {})
+}
+
+// debugInFour has each agent run in a process of its own.
+func (s *debugged) debugInFour(rounds int, disturb func(round int, four map[string]*part)) {
+	s.t.Helper()
 	four := s.four()
 	var parts []*part
 	for _, name := range debugParts {
 		four[name].start()
 		parts = append(parts, four[name])
 	}
-	kills := 0
-	s.debug(parts, debugRounds(), func(round int) {
-		if round > 1 {
-			kills += killEach(four)
-		}
-	})
+	s.debug(parts, rounds, func(round int) { disturb(round, four) })
 	for _, p := range parts {
 		for _, r := range p.did() {
-			require.Equal(t, "digits/"+p.name, r.Agent)
+			require.Equal(s.t, "digits/"+p.name, r.Agent)
 		}
 	}
-	t.Logf("%d kills", kills)
-}
-
-// killEach kills whoever has to answer next, a moment after the one before it acted, all
-// through a round, and starts it again. It returns how often.
-func killEach(four map[string]*part) (kills int) {
-	hops := []struct{ who, does, dies string }{
-		{"tracker", "digits/tracker event.send dev.scanflow.check.requested", "checker"},
-		{"checker", "digits/checker workflow.run detect", "tracker"},
-		{"checker", "digits/checker event.send dev.scanflow.retrain.requested", "planner"},
-		{"planner", "digits/planner workflow.run retrain", "planner"},
-		{"planner", "digits/planner event.send dev.scanflow.promote.requested", "executor"},
-		{"executor", "digits/executor model.promote ", "planner"},
-	}
-	done := make([]int, len(hops))
-	for i, hop := range hops {
-		done[i] = four[hop.who].times(hop.does)
-	}
-	random := rand.New(rand.NewPCG(5, uint64(done[0]))) //nolint:gosec // a repeatable test, no secret
-	for i, hop := range hops {
-		who, dies := four[hop.who], four[hop.dies]
-		require.Eventually(who.stage.t, func() bool { return who.times(hop.does) > done[i] }, 2*time.Minute, 5*time.Millisecond, hop.does)
-		pause := time.NewTimer(time.Duration(random.Int64N(int64(100 * time.Millisecond))))
-		<-pause.C
-		dies.kill()
-		dies.start()
-	}
-	return len(hops)
 }
 
 // debug has the agents of these processes debug the model, and looks at what comes of
-// it. disturb, if any, is called as each round begins.
+// it. disturb is called as each round begins.
 func (s *debugged) debug(parts []*part, rounds int, disturb func(round int)) {
 	s.t.Helper()
 	s.cluster.Apply(s.t, inFolder(s.t, s.agents))
@@ -114,9 +81,7 @@ func (s *debugged) debug(parts []*part, rounds int, disturb func(round int)) {
 	began := time.Now()
 	stop := s.perform()
 	for n := 2; n < 2+rounds; n++ {
-		if disturb != nil {
-			disturb(n - 1)
-		}
+		disturb(n - 1)
 		s.comesIntoService(strconv.Itoa(n), 3*time.Minute)
 		s.t.Logf("version %d serves after %s", n, time.Since(began).Round(time.Second))
 		s.isBetter(n)
@@ -128,6 +93,7 @@ func (s *debugged) debug(parts []*part, rounds int, disturb func(round int)) {
 	s.oncePerRequest(parts)
 	for _, p := range parts {
 		require.NotContains(s.t, strings.ToLower(p.text()), "forbidden", "the roles are enough")
+		s.until("it leads, and can be asked", p.leads)
 		letters, code := scanflow(s.t, "events", "--box", "dead", "--server", p.url)
 		require.Equal(s.t, 0, code, letters)
 		require.Contains(s.t, letters, "none is dead")

@@ -83,7 +83,7 @@ func (a answer) match(events []engine.Event, receipts []engine.Receipt) ([]engin
 			return nil, engine.Retry(a.says("with receipts of other events"))
 		}
 		switch r.Verdict {
-		case engine.Accepted, engine.Unwanted, engine.RefusedEvent:
+		case engine.Accepted, engine.UnwantedEvent, engine.RefusedEvent:
 		default:
 			return nil, engine.Retry(a.says("with a receipt that can't be understood"))
 		}

@@ -83,7 +83,7 @@ func TestSendABatchTheSDKReads(t *testing.T) {
 	require.NoError(t, problem)
 	require.Equal(t, []engine.Receipt{
 		{ID: "1", Source: "/agents/ns/checker", Verdict: engine.Accepted},
-		{ID: "2", Source: "/agents/ns/checker", Verdict: engine.Unwanted, Why: "nobody ***"},
+		{ID: "2", Source: "/agents/ns/checker", Verdict: engine.UnwantedEvent, Why: "nobody ***"},
 	}, receipts)
 	require.Len(t, got, 2)
 	require.Equal(t, "2", got[1].ID())

@@ -8,12 +8,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
 var (
 	// ErrTooLarge: a firing, an approval, or what was posted at once does not fit into one object. Nothing was written.
-	ErrTooLarge = errors.New("too large for one object of the cluster")
+	// It is an engine.ErrTooLarge.
+	ErrTooLarge = fmt.Errorf("%w for one object of the cluster", engine.ErrTooLarge)
 	// ErrUnknown: the answer to the write was lost, and it could not be read back. If
 	// it landed, it is taken back, but for events that were posted, and letters that were
 	// sent again.

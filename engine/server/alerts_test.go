@@ -28,7 +28,7 @@ func TestAlertsComeInAsEvents(t *testing.T) {
 	require.Equal(t, []string{engine.AlertFiring, engine.AlertResolved}, []string{b.events[0].Type, b.events[1].Type})
 	require.Equal(t, []engine.Sender{{Name: engine.OperatorSender}}, b.from)
 
-	b.verdict[engine.AlertFiring], b.verdict[engine.AlertResolved] = engine.Unwanted, engine.Unwanted
+	b.verdict[engine.AlertFiring], b.verdict[engine.AlertResolved] = engine.UnwantedEvent, engine.UnwantedEvent
 	status, _ = send(twoAlerts, "application/json")
 	require.Equal(t, 202, status, "alerts that nobody waits for are no failed notification")
 	b.verdict[engine.AlertFiring] = engine.RefusedEvent

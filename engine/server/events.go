@@ -87,6 +87,9 @@ func (in *reception) hand(w http.ResponseWriter, r *http.Request, from engine.Se
 	case errors.Is(err, engine.ErrFull) || engine.MayPass(err):
 		in.log.Warn("events not taken; their sender tries again", "sender", from.Name, "events", len(events), "error", err)
 		tryLater(w, err.Error())
+	case errors.Is(err, engine.ErrTooLarge): // fewer at once may be taken
+		in.log.Warn("events not taken: too large", "sender", from.Name, "events", len(events), "error", err)
+		reply(w, http.StatusRequestEntityTooLarge, failure{Error: err.Error()})
 	case err != nil:
 		in.log.Error("events not taken", "sender", from.Name, "events", len(events), "error", err)
 		reply(w, http.StatusInternalServerError, failure{Error: err.Error()})
@@ -108,7 +111,7 @@ func (in *reception) readEvents(r *http.Request) ([]engine.Event, statusOf, erro
 		switch receipts[0].Verdict {
 		case engine.Accepted:
 			return http.StatusAccepted
-		case engine.Unwanted:
+		case engine.UnwantedEvent:
 			return http.StatusNotFound
 		}
 		return http.StatusForbidden

@@ -33,7 +33,7 @@ func answerOf(t *testing.T, client *http.Client, r *http.Request) (int, http.Hea
 }
 
 func TestWhatBecomesOfAnEventIsTheAnswer(t *testing.T) {
-	b := &inbox{verdict: map[string]engine.ReceiptVerdict{"unwanted": engine.Unwanted, "refused": engine.RefusedEvent}}
+	b := &inbox{verdict: map[string]engine.ReceiptVerdict{"unwanted": engine.UnwantedEvent, "refused": engine.RefusedEvent}}
 	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take}).Addr() + "/v1/events"
 	const batch = "application/cloudevents-batch+json"
 	for name, c := range map[string]struct {
@@ -85,6 +85,7 @@ func TestNothingTakenIsAskedForAgain(t *testing.T) {
 		later  string
 	}{
 		"full":     {fmt.Errorf("keep event 1: %w", engine.ErrFull), 503, "1"},
+		"too much": {fmt.Errorf("keep 100 events: %w", engine.ErrTooLarge), 413, ""},
 		"may pass": {engine.Retry(errors.New("the journal can't be written")), 503, "1"},
 		"other":    {errors.New("lost"), 500, ""},
 	} {
@@ -100,7 +101,7 @@ func TestNothingTakenIsAskedForAgain(t *testing.T) {
 
 // The SDK's client, and our own, against the server.
 func TestClientsOfEitherKindAreUnderstood(t *testing.T) {
-	b := &inbox{verdict: map[string]engine.ReceiptVerdict{"unwanted": engine.Unwanted, "refused": engine.RefusedEvent}}
+	b := &inbox{verdict: map[string]engine.ReceiptVerdict{"unwanted": engine.UnwantedEvent, "refused": engine.RefusedEvent}}
 	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take}).Addr() + "/v1/events"
 
 	sdk, err := cesdk.NewClientHTTP()
@@ -136,9 +137,9 @@ func TestClientsOfEitherKindAreUnderstood(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []engine.ReceiptVerdict{engine.Accepted}, verdicts("asked"))
-	require.Equal(t, []engine.ReceiptVerdict{engine.Unwanted}, verdicts("unwanted"))
+	require.Equal(t, []engine.ReceiptVerdict{engine.UnwantedEvent}, verdicts("unwanted"))
 	require.Equal(t, []engine.ReceiptVerdict{engine.RefusedEvent}, verdicts("refused"))
-	require.Equal(t, []engine.ReceiptVerdict{engine.Unwanted, engine.Accepted, engine.RefusedEvent}, verdicts("unwanted", "asked", "refused"))
+	require.Equal(t, []engine.ReceiptVerdict{engine.UnwantedEvent, engine.Accepted, engine.RefusedEvent}, verdicts("unwanted", "asked", "refused"))
 
 	b.mu.Lock()
 	b.err = engine.Retry(engine.ErrFull)

@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -53,7 +55,7 @@ func (n *narrator) Fired(f engine.FiringRecord) {
 		case engine.Unchanged:
 			continue
 		}
-		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), d.Target, sensed(d), d.Strategy, what, n.screen.dim("("+why+")"))
+		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), d.Target, cmp.Or(sensed(d), asked(f.Trigger), "-"), d.Strategy, what, n.screen.dim("("+why+")"))
 	}
 }
 
@@ -109,11 +111,27 @@ func sensed(d engine.Decision) string {
 		s := doc.Signals[name]
 		text := s.State
 		if v, isNumber := s.Value.(float64); isNumber {
-			text = fmt.Sprintf("%.3g", v)
+			text = number(v)
 		}
 		parts = append(parts, name+" "+text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// number is a value to three digits, or whole.
+func number(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
+// asked is whose event a decision answers that relies on no signal.
+func asked(t engine.TriggerInfo) string {
+	if t.Event == nil {
+		return ""
+	}
+	return "asked by " + t.Event.Sender
 }
 
 func parameters(with map[string]any) string {

@@ -3,9 +3,12 @@ package wiring
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/ledger"
 )
 
 // ErrStandsBy says that the agents run on another replica.
@@ -17,6 +20,15 @@ func (s *System) leading() (*engine.Host, error) {
 		return h, nil
 	}
 	return nil, ErrStandsBy
+}
+
+// deposed has a leader that was deposed just now, and does not know it yet, answer as one
+// that stands by.
+func deposed(err error) error {
+	if errors.Is(err, kube.ErrDeposed) || errors.Is(err, ledger.ErrClosed) {
+		return fmt.Errorf("%w (%w)", ErrStandsBy, err)
+	}
+	return err
 }
 
 // Claims lists what is held on every target.
@@ -35,7 +47,8 @@ func (s *System) Approvals(ctx context.Context, agent string, since time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	return h.Journal.Approvals(ctx, agent, since)
+	list, err := h.Journal.Approvals(ctx, agent, since)
+	return list, deposed(err)
 }
 
 // Decide writes what a person said.
@@ -44,7 +57,8 @@ func (s *System) Decide(ctx context.Context, id string, approve bool, by, why st
 	if err != nil {
 		return engine.Approval{}, err
 	}
-	return h.Decide(ctx, id, approve, by, why)
+	p, err := h.Decide(ctx, id, approve, by, why)
+	return p, deposed(err)
 }
 
 // Letters lists the events that wait, and the dead ones.
@@ -53,7 +67,8 @@ func (s *System) Letters(ctx context.Context, agent string, limit int) ([]engine
 	if err != nil {
 		return nil, err
 	}
-	return h.Journal.Letters(ctx, agent, limit)
+	letters, err := h.Journal.Letters(ctx, agent, limit)
+	return letters, deposed(err)
 }
 
 // Resend has dead letters wait again, and returns those that it found.
@@ -62,7 +77,8 @@ func (s *System) Resend(ctx context.Context, ids []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.Resend(ctx, ids)
+	found, err := h.Resend(ctx, ids)
+	return found, deposed(err)
 }
 
 // Receive takes over events from outside.

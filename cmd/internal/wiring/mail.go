@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // MailOptions are how events leave this process.
@@ -30,6 +32,7 @@ const eventsPath = "/v1/events"
 // any other address with those of the agent that sends.
 type courier struct {
 	peers, others *cloudevents.Client
+	endpoints     []string // of the peers
 	tokenFile     string
 	credentials   *credentials
 }
@@ -39,7 +42,7 @@ var _ engine.Courier = (*courier)(nil)
 func newCourier(o MailOptions, c *credentials) *courier {
 	return &courier{
 		peers: cloudevents.New(cloudevents.Options{TLS: o.PeerTLS}), others: cloudevents.New(cloudevents.Options{}),
-		tokenFile: o.PeerTokenFile, credentials: c,
+		endpoints: o.endpoints(), tokenFile: o.PeerTokenFile, credentials: c,
 	}
 }
 
@@ -53,9 +56,12 @@ func (o *MailOptions) endpoints() []string {
 }
 
 // Carry hands events over. A credential that can't be read may pass: it may be mounted
-// later.
+// later. Nothing goes to a peer of an earlier start, whose token is not for it any more.
 func (c *courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	if to.Agent == "" {
+		if !slices.Contains(c.endpoints, to.URL) {
+			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", web.Shown(to.URL)))
+		}
 		header, err := c.peerHeader()
 		if err != nil {
 			return nil, engine.Retry(err)

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+)
+
+// A question to a person outlives the leader that put it, the notice is delivered once
+// its receiver will have it, and a standby says who to ask.
+func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
+	var answer, told atomic.Int64
+	answer.Store(http.StatusBadRequest)
+	pager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		told.Add(1)
+		w.WriteHeader(int(answer.Load()))
+	}))
+	defer pager.Close()
+	agent := followAgent + strings.ReplaceAll(`  guards: {approval: [scale], approvalNotify: "PAGER/page?key=s3cret-key", urls: ["PAGER"]}
+`, "PAGER", pager.URL)
+	s := newStage(t, testcluster.Shared(t), agent)
+	s.apply(webDeployment)
+	s.wants(3)
+	leader := s.daemon("--lease-duration", "1s")
+	require.Eventually(t, leader.leads, 30*time.Second, 5*time.Millisecond)
+	standby := s.daemon("--lease-duration", "1s")
+	s.apply(agent)
+
+	asks := func(d *daemon, args ...string) (string, int) {
+		return scanflow(t, append(args, "--server", d.url)...)
+	}
+	var id, letter string
+	s.until("a person is asked", func() bool {
+		var waiting []struct{ ID, State string }
+		out, code := asks(leader, "approvals", "--json")
+		if code != 0 || json.Unmarshal([]byte(out), &waiting) != nil || len(waiting) == 0 {
+			return false
+		}
+		id = waiting[0].ID
+		return waiting[0].State == "waiting"
+	})
+	s.until("the notice that is refused is a dead letter", func() bool {
+		var dead []struct{ ID, To, Why string }
+		out, code := asks(leader, "events", "--box", "dead", "--json")
+		if code != 0 || json.Unmarshal([]byte(out), &dead) != nil || len(dead) == 0 {
+			return false
+		}
+		require.Contains(t, dead[0].Why, "400")
+		require.NotContains(t, out, "s3cret-key")
+		letter = dead[0].ID
+		return true
+	})
+	for _, args := range [][]string{{"approvals"}, {"approve", id, "--by", "ada"}, {"events"}, {"claims"}} {
+		out, code := asks(standby, args...)
+		require.Equal(t, 1, code, out)
+		require.Contains(t, out, "this replica stands by, and another one leads: ask that one")
+	}
+	before := told.Load()
+	answer.Store(http.StatusOK)
+	out, code := asks(leader, "events", "resend", letter)
+	require.Equal(t, 0, code, out)
+	s.until("the notice arrives", func() bool { return told.Load() > before })
+
+	leader.kill()
+	require.Eventually(t, standby.leads, 30*time.Second, 5*time.Millisecond)
+	require.EqualValues(t, 1, s.replicas("web"), "nobody has approved yet")
+	out, code = asks(standby, "approve", id, "--by", "ada", "--why", "the load is real")
+	require.Equal(t, 0, code, out)
+	s.scaledTo("web", 3)
+	out, code = asks(standby, "approvals", "--since", "1h")
+	require.Equal(t, 0, code, out)
+	for _, text := range []string{id, "used", "by ada", "the load is real"} {
+		require.Contains(t, out, text)
+	}
+	standby.stop()
+}
