@@ -199,10 +199,9 @@ func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 	a.host.Observer.Acted(Act{Intent: in, Outcome: out, EndedAt: at})
 }
 
-// letGo gives up the claim of an act that the next start settles.
+// letGo leaves an act, and its claim, to the agent's next start, which settles it.
 func (a *agent) letGo(in Intent) {
-	now := a.host.Clock.Now()
-	a.claims().release(in.Target, in.Claim, in.Identity, now, now)
+	a.claims().leave(in.Target, in.Claim, in.Identity)
 }
 
 // cooldownKey is the guard's: the direction for a verb that has one, else the verb.

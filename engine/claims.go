@@ -24,6 +24,7 @@ type hold struct {
 	identity string
 	since    time.Time
 	until    time.Time // when a cooling claim ends; zero while the act runs
+	left     bool      // its agent was stopped, and goes on with the act once it runs again
 }
 
 // rollouts are the claims whose acts replace a target's pods. One such act at a time:
@@ -57,7 +58,7 @@ func (c *claims) take(target TargetID, name string, want Claim, identity string,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.live(target, name, now)
-	if h != nil && !h.opens(want.Agent) {
+	if h != nil && h.identity != identity && !h.opens(want.Agent) {
 		return h.Claim, h.until, nil, false
 	}
 	if rival := c.rival(target, name, now); rival != nil {
@@ -80,6 +81,28 @@ func (c *claims) began(target TargetID, name, identity string, at time.Time) {
 	defer c.mu.Unlock()
 	if h := c.by[target][name]; h != nil && h.identity == identity {
 		h.since = at
+	}
+}
+
+// leave notes that the agent of an act was stopped before its end.
+func (c *claims) leave(target TargetID, name, identity string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.by[target][name]; h != nil && h.identity == identity {
+		h.left = true
+	}
+}
+
+// forsake gives up what was left by agents that are not run any more.
+func (c *claims) forsake(runs map[string]Spec) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for target, names := range c.by {
+		for name, h := range names {
+			if _, still := runs[h.Agent]; h.left && !still {
+				c.drop(target, name)
+			}
+		}
 	}
 }
 

@@ -307,3 +307,40 @@ propose contains {"primitive": "hook", "with": {}, "priority": 10, "reason": "hi
 	b.settled()
 	b.settled()
 }
+
+// While an agent is restarted by a reload, nobody takes what an act of it holds that was
+// cut off, and that the agent goes on with; one that is not run any more holds nothing.
+func TestAnActThatIsCutOffByAReloadKeepsItsClaim(t *testing.T) {
+	b := newBench(t)
+	w := b.watch()
+	b.world.block = func(string) <-chan struct{} { return nil }
+	b.world.set("web", 1)
+	b.load.to("web", 35)
+	b.run(b.spec())
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	apply := func(specs ...engine.Spec) {
+		applied := make(chan struct{})
+		go func() { defer close(applied); b.run(specs...) }()
+		b.eventually(func() bool {
+			select {
+			case <-applied:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	var meanwhile []engine.HeldClaim
+	w.readings = func() { meanwhile = b.host.Claims() }
+	apply(b.spec(func(s *engine.Spec) { s.Generation, s.Triggers = "2", nil }))
+	require.Len(t, meanwhile, 1)
+	require.Equal(t, "replicas", meanwhile[0].Claim)
+	require.Equal(t, engine.Abandoned, b.settled().Outcome.Status)
+	require.Eventually(t, func() bool { return len(b.host.Claims()) == 0 }, 10*time.Second, time.Millisecond)
+
+	b.run(b.spec(func(s *engine.Spec) { s.Generation = "3" }))
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	require.Len(t, b.host.Claims(), 1)
+	apply()
+	require.Empty(t, b.host.Claims())
+}

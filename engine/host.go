@@ -105,6 +105,7 @@ func (h *Host) Apply(specs []Spec) {
 	h.mu.Unlock()
 	h.outbox.start()
 	h.stop(wanted)
+	h.claims.forsake(wanted)
 
 	var fresh []*agent
 	ctx, cancel := context.WithTimeout(context.Background(), rememberWithin)

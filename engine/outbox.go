@@ -228,9 +228,15 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 	l.busy = false
 	switch {
 	case pause:
+		if l.wait == 0 && err != nil { // once, until something is delivered again
+			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", k.source, "events", len(batch), "error", err)
+		}
 		l.wait = min(max(2*l.wait, carryFirst), carryLast)
 		l.until = o.clock.Now().Add(max(l.wait, retryAfter(err)))
 	default:
+		if l.wait > 0 && err == nil {
+			o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", k.source)
+		}
 		l.wait, l.until = 0, time.Time{}
 		l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
 	}

@@ -165,13 +165,13 @@ func (s *session) output(it step) string {
 	return string(out)
 }
 
-// until looks again and again until it is so, for a minute and a half.
+// until looks again and again until it is so, for three minutes.
 func (s *session) until(what, want string, look func(want string) (got string, so bool)) {
 	s.t.Helper()
 	pause := time.NewTicker(50 * time.Millisecond)
 	defer pause.Stop()
 	got, so := look(want)
-	for end := time.Now().Add(90 * time.Second); !so && time.Now().Before(end); <-pause.C {
+	for end := time.Now().Add(3 * time.Minute); !so && time.Now().Before(end); <-pause.C {
 		got, so = look(want)
 	}
 	if !so {
