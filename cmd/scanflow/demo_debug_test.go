@@ -95,7 +95,6 @@ func TestDemoBadModel(t *testing.T) {
 	for _, l := range r.Chain {
 		did = append(did, l.Primitive)
 	}
-	require.GreaterOrEqual(t, len(did), 5)
-	require.Equal(t, []string{"event.send", "model.promote", "model.serve", "model.rollback", "model.serve"}, did[len(did)-5:], "however the agents came to compare versions")
+	require.Equal(t, []string{"event.send", "model.promote", "model.serve", "model.rollback", "model.serve"}, did)
 	require.Contains(t, text, "It held:")
 }

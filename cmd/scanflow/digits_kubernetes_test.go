@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io/fs"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -55,17 +52,9 @@ func TestKubernetesTheDigitsOfTheRegistryAreServed(t *testing.T) {
 	}, time.Minute, 100*time.Millisecond)
 	var blank digits.Image
 	for ip := range addresses {
-		require.Eventually(t, func() bool { // a pod that is ready may still be replaced
-			res, err := http.Post("http://"+net.JoinHostPort(ip, "8080")+"/predict", "application/octet-stream", bytes.NewReader(blank[:]))
-			if err != nil {
-				return false
-			}
-			defer func() { _ = res.Body.Close() }()
-			var r struct {
-				Version string `json:"model_version"`
-			}
-			return json.NewDecoder(res.Body).Decode(&r) == nil && r.Version == "1"
-		}, 30*time.Second, 100*time.Millisecond)
+		s := &serving{t: t, url: "http://" + net.JoinHostPort(ip, "8080")}
+		version, _ := s.predict(&blank, 0)
+		require.Equal(t, "1", version)
 	}
 	require.Eventually(t, func() bool {
 		ids, err := w.client.Experiments(context.Background(), []string{"digits-predictions"})

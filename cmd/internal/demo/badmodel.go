@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
 				if err != nil {
 					return err
 				}
-				r.Chain = st.screen.chainTo(rows, a.Identity)
+				r.Chain = fromRequest(st.screen.chainTo(rows, a.Identity))
 			}
 		}
 	}
@@ -132,6 +133,13 @@ func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
 			}
 		}
 	}
+}
+
+// fromRequest is the chain from the request to promote on: the version was trained by
+// hand, so that what the agents did before did not lead to it.
+func fromRequest(chain []Link) []Link {
+	i := slices.IndexFunc(chain, func(l Link) bool { return l.Primitive == "model.promote" })
+	return chain[max(0, i-1):]
 }
 
 func (r *BadModelReport) judge() {

@@ -84,8 +84,17 @@ func Chain(rows []journal.Row, last journal.Row) []journal.Row {
 	return out
 }
 
+// answers is the event that a step answers: not one that only made its agent look, where
+// what it asks for rests on what was sensed.
+func answers(step journal.Row) *engine.Event {
+	if step.Primitive == "event.send" && before[kind(step)] != nil {
+		return nil
+	}
+	return step.Trigger.Event
+}
+
 func cause(rows []journal.Row, step journal.Row) (journal.Row, bool) {
-	if e := step.Trigger.Event; e != nil {
+	if e := answers(step); e != nil {
 		for _, r := range rows {
 			if r.Identity != "" && strings.HasPrefix(e.ID, r.Identity) { // an act's end has more after it
 				return r, true
@@ -113,7 +122,7 @@ func (s *screen) link(r journal.Row) Link {
 	if r.Outcome != nil {
 		l.Outcome = string(r.Outcome.Status)
 	}
-	if e := r.Trigger.Event; e != nil {
+	if e := answers(r); e != nil {
 		l.Event = &CausedBy{ID: e.ID, Source: e.Source, Type: e.Type}
 	}
 	return l

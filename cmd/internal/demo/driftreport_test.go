@@ -87,4 +87,6 @@ func TestAChainIsFollowedBack(t *testing.T) {
 	}
 	require.Equal(t, []string{"a1", "b2", "c3", "d4", "e5", "f6", "a7"}, got)
 	require.Empty(t, (&screen{}).chainTo(rows, "unknown"))
+	rows[5].Trigger.Event = &engine.Event{ID: "c3"} // it made the planner look, and is not what it answers
+	require.Len(t, (&screen{}).chainTo(rows, "a7"), 7)
 }
