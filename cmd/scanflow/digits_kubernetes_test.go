@@ -22,7 +22,7 @@ import (
 // the server: each pod at its own address, with the version of the registry.
 func TestKubernetesTheDigitsOfTheRegistryAreServed(t *testing.T) {
 	t.Parallel()
-	c := testcluster.Shared(t)
+	c := testcluster.New(t) // with no nodes but these, on which pods run
 	c.InstallCRDs(t, "workflowtemplate")
 	c.ProcessNodes(t, "digits-0", "digits-1")
 	w := newWorkshop(t)
