@@ -95,7 +95,8 @@ func bounded(text string) string {
 }
 
 // patch is the merge patch that makes the cluster show the status; nil where it does
-// already. The UID keeps it from an agent that was made anew under the same name.
+// already. The UID keeps it from an agent that was made anew under the same name, the
+// version from one that shows something else by now: a merge patch replaces lists.
 func (s Status) patch(e entry, now time.Time) ([]byte, error) {
 	before, err := json.Marshal(e.status)
 	if err != nil {
@@ -112,5 +113,5 @@ func (s Status) patch(e entry, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compare the status with the one shown: %w", err)
 	}
-	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": e.found.UID}, "status": json.RawMessage(status)})
+	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": e.found.UID, "resourceVersion": e.found.ResourceVersion}, "status": json.RawMessage(status)})
 }

@@ -10,11 +10,14 @@ import (
 	"github.com/hashicorp/go-hclog"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 const (
@@ -24,6 +27,8 @@ const (
 	firstRetry, lastRetry = time.Second, time.Minute
 	// atOnce bounds the writes under way.
 	atOnce = 4
+	// triesEach is how often a write is tried at once while others write too.
+	triesEach = 3
 	// fieldManager is how the API server records who wrote.
 	fieldManager = "scanflow-status"
 )
@@ -192,25 +197,50 @@ func (w *writer) failed(ctx context.Context, name types.NamespacedName, l *line,
 }
 
 // write makes the cluster show the status, and tells whether it had to. An agent that
-// is gone, or was made anew since the report, needs none.
+// is gone, or was made anew since the report, needs none. One that somebody changed
+// since the watch last told is read again first: what others wrote must stay.
 func (w *writer) write(ctx context.Context, name types.NamespacedName, want Status) (wrote bool, err error) {
-	e, there := w.store.get(name)
-	if !there || want.ObservedGeneration > e.found.Generation {
-		return false, nil
+	api := w.api.Namespace(name.Namespace)
+	for range triesEach {
+		e, there := w.store.get(name)
+		if !there || want.ObservedGeneration > e.found.Generation {
+			return false, nil
+		}
+		var patch []byte
+		if patch, err = want.patch(e, w.clock.Now()); err != nil || patch == nil {
+			return false, err
+		}
+		var shown *unstructured.Unstructured
+		shown, err = api.Patch(ctx, name.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}, "status")
+		wrote = err == nil
+		if apierrors.IsConflict(err) {
+			shown, err = w.read(ctx, name)
+		}
+		switch {
+		case apierrors.IsNotFound(err):
+			return false, nil
+		case err != nil:
+			return true, kube.Classify(err)
+		case shown.GetUID() != e.found.UID:
+			return false, nil
+		}
+		if w.store.refresh(shown); wrote {
+			return true, nil
+		}
 	}
-	patch, err := want.patch(e, w.clock.Now())
-	if err != nil || patch == nil {
-		return false, err
-	}
-	shown, err := w.api.Namespace(name.Namespace).Patch(ctx, name.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}, "status")
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
+	return true, engine.Retry(fmt.Errorf("others changed it %d times meanwhile", triesEach))
+}
+
+// read gets one agent by the right to list them, which the watch has.
+func (w *writer) read(ctx context.Context, name types.NamespacedName) (*unstructured.Unstructured, error) {
+	list, err := w.api.Namespace(name.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name.Name})
 	if err != nil {
-		return true, kube.Classify(err)
+		return nil, err
 	}
-	w.store.refresh(shown)
-	return true, nil
+	if len(list.Items) == 0 {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: manifest.Plural}, name.Name)
+	}
+	return &list.Items[0], nil
 }
 
 func (w *writer) close(ctx context.Context) error {
