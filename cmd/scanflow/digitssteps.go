@@ -188,8 +188,8 @@ detection up to a time is logged once, however often the step is tried.` + track
 	f := c.Flags()
 	f.StringVar(&data, "data", "", "file of the scored samples")
 	f.Int64Var(&until, "until-ms", 0, "up to when they were loaded, in milliseconds since 1970")
-	f.Float64Var(&how.Threshold, "threshold", 0.4, "a sample is critical above this score")
-	f.IntVar(&how.Most, "most", 150, "pick no more than these")
+	f.Float64Var(&how.Threshold, "threshold", steps.DefaultThreshold, "a sample is critical above this score")
+	f.IntVar(&how.Most, "most", steps.DefaultMost, "pick no more than these")
 	o.addCritical(c)
 	return required(c, "data", "until-ms")
 }

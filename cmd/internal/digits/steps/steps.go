@@ -31,6 +31,9 @@ const (
 	DefaultPredictions = "digits-predictions"
 	DefaultCritical    = "digits-critical"
 	DefaultTraining    = "digits"
+
+	DefaultThreshold = 0.45 // of Picking
+	DefaultMost      = 150
 )
 
 // finished are the runs that are all there.

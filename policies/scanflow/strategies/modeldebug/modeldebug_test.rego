@@ -63,6 +63,7 @@ test_tracker_asks_for_a_check if check_request.with.type == "dev.scanflow.check.
 
 found(critical, detections, scored, trainings) := {
 	"critical": ok(critical),
+	"above": ok(2 * critical),
 	"detections": ok(detections),
 	"scored": ok(scored),
 	"trainings": ok(trainings),

@@ -3,12 +3,14 @@
 # description: |
 #   Runs the detector when asked to, and asks for a retraining when enough critical
 #   samples have gathered: found by more than one detection, among enough
-#   predictions, and no more often than the budget allows. A request that no
-#   training came of is made again, out of the same budget.
+#   predictions, of which more than a model wavers over anyhow are critical, and no
+#   more often than the budget allows. A request that no training came of is made
+#   again, out of the same budget.
 # custom:
 #   layer: application
 #   signals:
 #     critical: critical samples picked since the mark `retrained`
+#     above: critical samples found since the mark `retrained`, picked or not
 #     detections: detections since the mark `retrained`
 #     scored: predictions that those detections scored
 #     trainings: trainings that ended well since the mark `retrained`
@@ -19,6 +21,7 @@
 #     critical: how many critical samples are not yet worth a retraining (50)
 #     detections: detections that they must come from (2)
 #     samples: the fewest predictions to judge by (500)
+#     share: the part of what was scored that must be critical (0.1)
 #     psi: "with a sensor `drift`: the population stability index that it must have reached, as 0.1"
 #     interval_ns: pause between two requests (1 hour)
 #     ask_again_ns: how long a request may go unanswered (1 hour)
@@ -68,7 +71,7 @@ propose contains proposal if {
 		"primitive": "event.send",
 		"with": retraining,
 		"reason": "critical_samples_gathered",
-		"because": ["critical", "detections", "scored"],
+		"because": ["critical", "above", "detections", "scored"],
 		"marks": ["retrained"],
 		"note": spent,
 	}
@@ -87,7 +90,7 @@ propose contains proposal if {
 		"primitive": "event.send",
 		"with": retraining,
 		"reason": "critical_samples_and_drift",
-		"because": ["critical", "detections", "scored", "drift"],
+		"because": ["critical", "above", "detections", "scored", "drift"],
 		"marks": ["retrained"],
 		"note": spent,
 	}
@@ -107,7 +110,7 @@ propose contains proposal if {
 		"primitive": "event.send",
 		"with": last_request,
 		"reason": "retraining_unanswered",
-		"because": ["critical", "detections", "scored", "trainings"],
+		"because": ["critical", "above", "detections", "scored", "trainings"],
 		"note": spent,
 	}
 }
@@ -124,7 +127,7 @@ propose contains proposal if {
 		"primitive": "event.send",
 		"with": last_request,
 		"reason": "retraining_unanswered",
-		"because": ["critical", "detections", "scored", "trainings:empty"],
+		"because": ["critical", "above", "detections", "scored", "trainings:empty"],
 		"note": spent,
 	}
 }
@@ -153,6 +156,7 @@ gathered if {
 	input.signals.critical.value > object.get(input.params, "critical", 50)
 	input.signals.detections.value >= object.get(input.params, "detections", 2)
 	input.signals.scored.value >= object.get(input.params, "samples", 500)
+	input.signals.above.value >= object.get(input.params, "share", 0.1) * input.signals.scored.value
 }
 
 psi := object.get(input.params, "psi", 0)

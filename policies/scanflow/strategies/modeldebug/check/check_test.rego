@@ -12,7 +12,7 @@ base := {
 	"now_ns": now_ns,
 	"trigger": {"name": "tick", "kind": "every"},
 	"target": {"namespace": "digits", "name": "digits"},
-	"signals": {"critical": ok(51), "detections": ok(2), "scored": ok(2000), "trainings": ok(0)},
+	"signals": {"critical": ok(51), "above": ok(200), "detections": ok(2), "scored": ok(2000), "trainings": ok(0)},
 	"params": {},
 	"memory": {},
 	"claims": {},
@@ -89,7 +89,7 @@ test_asks_for_a_retraining if {
 		"primitive": "event.send",
 		"with": {"type": "dev.scanflow.retrain.requested", "data": {"critical": 51, "detections": 2}},
 		"reason": "critical_samples_gathered",
-		"because": ["critical", "detections", "scored"],
+		"because": ["critical", "above", "detections", "scored"],
 		"marks": ["retrained"],
 		"note": {"asked": [now_ns]},
 	}} with input as base
@@ -100,6 +100,8 @@ test_waits[note] if {
 		"at the published number": {"critical": ok(50)},
 		"on one detection alone": {"detections": ok(1)},
 		"on too few predictions": {"scored": ok(499)},
+		"while less than a tenth is critical": {"above": ok(199)},
+		"without knowing how much is": {"above": {"state": "error", "last": 900}},
 		"with nothing gathered": {"critical": {"state": "empty"}},
 		"when counting failed": {"critical": {"state": "error", "last": 900}},
 		"on an old count": {"scored": {"state": "stale", "last": 9000}},
@@ -116,6 +118,7 @@ test_thresholds_are_parameters[note] if {
 		"critical": {"params": {"critical": 51}},
 		"detections": {"params": {"detections": 3}},
 		"samples": {"params": {"samples": 2001}},
+		"share": {"params": {"share": 0.11}},
 	}
 	count(check.propose) == 0 with input as document(row)
 }
@@ -146,7 +149,7 @@ test_drift_must_agree[note] if {
 
 test_drift_is_among_the_evidence if {
 	proposals := check.propose with input as document(drift(ok({"psi": 0.3, "samples": 2000})))
-	{p.because | some p in proposals} == {["critical", "detections", "scored", "drift"]}
+	{p.because | some p in proposals} == {["critical", "above", "detections", "scored", "drift"]}
 	{[p.marks, p.note] | some p in proposals} == {[["retrained"], {"asked": [now_ns]}]}
 }
 
@@ -190,14 +193,14 @@ test_asks_again_where_no_training_came if {
 		"primitive": "event.send",
 		"with": {"type": "dev.scanflow.retrain.requested", "data": {"critical": 70, "detections": 3}},
 		"reason": "retraining_unanswered",
-		"because": ["critical", "detections", "scored", "trainings"],
+		"because": ["critical", "above", "detections", "scored", "trainings"],
 		"note": {"asked": [now_ns - (60 * minute_ns), now_ns]},
 	}} with input as document(unanswered)
 }
 
 test_asks_again_where_there_never_was_a_training[note] if {
 	some note, row in {
-		"an hour after it asked": {"document": document(unanswered), "asks": {["critical", "detections", "scored", "trainings:empty"]}},
+		"an hour after it asked": {"document": document(unanswered), "asks": {["critical", "above", "detections", "scored", "trainings:empty"]}},
 		"not sooner": {"document": document(object.union(unanswered, asked([59]))), "asks": set()},
 	}
 	never := object.union(object.remove(row.document.signals, ["trainings"]), {"trainings": {"state": "empty"}})
