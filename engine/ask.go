@@ -30,7 +30,7 @@ const ApprovalRequested = "dev.scanflow.approval.requested"
 type asked struct {
 	by map[string]Approval
 	// looked is when one was last dealt with and could not be ended, by id.
-	looked map[string]time.Time
+	looked map[string]glance
 	// heard says that what was answered before the agent could be reached is known.
 	heard bool
 	// staged are the changes of the firing that is under way.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -70,6 +71,9 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	default:
 		a.withdraw(candidates, slots)
 		a.refusedApprovals(ctx, rec.Approvals, journalErr)
+		if errors.Is(journalErr, ErrTooLarge) { // for good, as long as the policies say the same of it
+			a.failed = journalErr.Error()
+		}
 		rec.fail(journalErr)
 		rec.Decisions = a.unsaid(rec.Decisions)
 	}

@@ -115,13 +115,13 @@ func (a *agent) signal() {
 	}
 }
 
-// attemptsMost is how often strategies may fail over one event before it is set aside.
+// attemptsMost is how often handling one event may fail before it is set aside.
 const attemptsMost = 5
 
 // handleEvent fires for the oldest event of the inbox: none is merged away. One
 // whose firing could not be recorded, or had no fleet to ask, stays there, and
-// those after it too. One over which the strategies fail is asked about again, and
-// then becomes a dead letter.
+// those after it too. One over which the strategies fail, or propose more than the
+// journal takes of one firing, is asked about again, and then becomes a dead letter.
 func (a *agent) handleEvent(ctx context.Context) {
 	if a.spec.Mode == Paused || a.host.Clock.Now().Before(a.retryAt) { // what comes meanwhile hurries nothing
 		return
@@ -151,8 +151,8 @@ func (a *agent) handleEvent(ctx context.Context) {
 	}
 }
 
-// setAside makes an event a dead letter over which the strategies failed often enough,
-// and else has it looked at again later.
+// setAside makes an event a dead letter whose handling failed often enough by what it
+// is, and else has it looked at again later.
 func (a *agent) setAside(ctx context.Context, e Event) bool {
 	wait := journalRetry
 	if a.failed != "" {

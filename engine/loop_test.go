@@ -295,6 +295,7 @@ func direction(p engine.Proposal) engine.Direction {
 type flaky struct {
 	engine.Journal
 	firing, conclusion, memory atomic.Bool
+	large                      atomic.Bool // firings for events named large are more than it takes
 }
 
 var errDisk = errors.New("no space left")
@@ -302,6 +303,9 @@ var errDisk = errors.New("no space left")
 func (f *flaky) RecordFiring(ctx context.Context, r engine.FiringRecord) error {
 	if f.firing.Load() {
 		return errDisk
+	}
+	if e := r.Trigger.Event; f.large.Load() && e != nil && e.ID == "large" {
+		return fmt.Errorf("%w: 10001 acts", engine.ErrTooLarge)
 	}
 	return f.Journal.RecordFiring(ctx, r)
 }

@@ -250,6 +250,30 @@ propose contains {"primitive": "hook", "with": {"n": 1 / input.trigger.event.dat
 	require.Contains(t, letters[0].Why, "divide by zero")
 }
 
+// So is one for which more is to be done than the journal takes of one firing: others
+// wait behind it.
+func TestAnEventThatIsTooMuchForTheJournalIsSetAside(t *testing.T) {
+	b := newBench(t, answering)
+	b.close()
+	var f *flaky
+	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	b.open()
+	f.large.Store(true)
+	b.world.set("web", 1)
+	b.run(b.spec(answers))
+	require.NoError(t, b.host.Publish(t.Context(), event("large")))
+	require.NoError(t, b.host.Publish(t.Context(), event("small")))
+	b.eventually(func() bool { return len(b.acted) == 1 })
+	b.settled()
+	require.Len(t, b.world.sent, 1)
+	require.Equal(t, "small", b.world.sent[0].Proposal.With["id"])
+	letters, err := b.journal.Letters(t.Context(), "ns/answerer", 10)
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	require.Equal(t, "large", letters[0].Event.ID)
+	require.Contains(t, letters[0].Why, "too large")
+}
+
 // Events that come while another waits to be asked about again hurry nothing.
 func TestAnEventOverWhichTheStrategiesFailIsNotTriedSoonerForThoseBehindIt(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.failing

@@ -11,8 +11,18 @@ import (
 // again with the trigger of then and the signals of now, and only what comes out as it
 // was approved is done, through every other guard.
 
-// lookAgain is when an approved act that a guard held back is looked at again.
-const lookAgain = 5 * time.Second
+// lookFirst and lookLast are the pauses until an approved act that a guard held back is
+// looked at again, doubled in between: each look samples the whole fleet.
+const (
+	lookFirst = 5 * time.Second
+	lookLast  = time.Minute
+)
+
+// glance is the last second look at an approval that could not be ended.
+type glance struct {
+	at   time.Time
+	wait time.Duration // until the next
+}
 
 // looks tells whether the agent deals with approvals. A dry run ends none: they are of
 // the agent in earnest, and wait for it to be let loose again.
@@ -26,8 +36,8 @@ func (s *asked) due(p Approval) time.Time {
 	if p.State == ApprovalApproved {
 		at = p.Decided // at once
 	}
-	if last, looked := s.looked[p.ID]; looked && at.Before(last.Add(lookAgain)) {
-		at = last.Add(lookAgain)
+	if last, looked := s.looked[p.ID]; looked && at.Before(last.at.Add(last.wait)) {
+		at = last.at.Add(last.wait)
 	}
 	return at
 }
@@ -84,9 +94,9 @@ func (a *agent) look(ctx context.Context) {
 
 func (s *asked) wait(id string, now time.Time) {
 	if s.looked == nil {
-		s.looked = map[string]time.Time{}
+		s.looked = map[string]glance{}
 	}
-	s.looked[id] = now
+	s.looked[id] = glance{now, min(max(2*s.looked[id].wait, lookFirst), lookLast)}
 }
 
 // second is the second look at one approval.

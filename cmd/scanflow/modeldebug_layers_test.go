@@ -40,20 +40,20 @@ spec:
 // once it has ended, the other has its way.
 func TestLayersThatWantOppositeThingsTakeTurns(t *testing.T) {
 	for name, row := range map[string]struct {
-		change            func(b *bench, d *daemon)
-		verb, holds, ends string // of the change; the file that ends it
-		strategy, wants   string // of the other
+		change                   func(b *bench, d *daemon)
+		verb, claim, holds, ends string // of the change; the file that ends it
+		strategy, wants          string // of the other
 	}{
 		"a rollout and fewer replicas": {
 			change: func(b *bench, _ *daemon) {
 				require.NoError(b.t, b.tracker.SetAlias(b.t.Context(), "digits", "production", "2"))
 			},
-			verb: "model.serve", holds: "digits/digits model digits/planner model.serve of modeldebug.plan running", ends: "ready",
+			verb: "model.serve", claim: "model", holds: "digits/digits model digits/planner model.serve of modeldebug.plan running", ends: "ready",
 			strategy: "serving.autoscale", wants: "scale",
 		},
 		"a retraining and a restart": {
 			change: func(b *bench, d *daemon) { b.asks(d, "retrain") },
-			verb:   "workflow.run", holds: "digits/digits workflow/retrain digits/planner workflow.run of modeldebug.plan running", ends: "trained",
+			verb:   "workflow.run", claim: "workflow/retrain", holds: "digits/digits workflow/retrain digits/planner workflow.run of modeldebug.plan running", ends: "trained",
 			strategy: "t.recycle", wants: "restart",
 		},
 	} {
@@ -94,7 +94,7 @@ func TestLayersThatWantOppositeThingsTakeTurns(t *testing.T) {
 			d.fires("digits/carer", 10)
 			require.Contains(t, claims(), row.holds)
 			for _, r := range b.decisions(row.wants) {
-				require.Equal(t, []string{"refused", "policy:layers", "denied by layers: under_change"}, []string{string(r.Verdict), r.By, r.Detail})
+				require.Equal(t, []string{"refused", "policy:layers", "denied by layers: under_change: digits/planner holds " + row.claim}, []string{string(r.Verdict), r.By, r.Detail})
 			}
 
 			b.write(row.ends, "")

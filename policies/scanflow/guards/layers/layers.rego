@@ -13,8 +13,8 @@ package scanflow.guards.layers
 
 # METADATA
 # title: Under change
-# description: Another agent's change is running, and this would cut across it.
-deny contains "under_change" if {
+# description: Another agent's change is running, and this would cut across it. The reason says whose.
+deny contains sprintf("under_change: %s holds %s", [claim.agent, name]) if {
 	not application
 	cuts_across
 	some name, claim in input.claims

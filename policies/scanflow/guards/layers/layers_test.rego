@@ -4,6 +4,8 @@ import data.scanflow.guards.layers
 
 retrain := {"workflow/retrain": {"agent": "digits/planner", "strategy": "modeldebug.plan", "verb": "workflow.run", "state": "running"}}
 
+held := "under_change: digits/planner holds workflow/retrain"
+
 base := {
 	"agent": {"namespace": "digits", "name": "scaler", "layer": "infrastructure"},
 	"target": {"namespace": "digits", "name": "digits", "replicas": {"desired": 3, "ready": 3}},
@@ -26,7 +28,7 @@ test_denies_what_cuts_across[note] if {
 		"a restart": {"verb": "restart", "with": {}},
 		"turning traffic": {"verb": "traffic", "with": {"route": "digits", "weights": {"small": 100}}},
 	}
-	layers.deny == {"under_change"} with input as document({"proposal": proposal(row.verb, row.with)})
+	layers.deny == {held} with input as document({"proposal": proposal(row.verb, row.with)})
 }
 
 test_lets_pass[note] if {
@@ -52,7 +54,7 @@ test_every_change_counts[note] if {
 		"a shift": "traffic",
 	}
 	claims := {name: {"agent": "digits/planner", "state": "running"}}
-	layers.deny == {"under_change"} with input as object.union(object.remove(base, ["claims"]), {"claims": claims})
+	layers.deny == {sprintf("under_change: digits/planner holds %s", [name])} with input as object.union(object.remove(base, ["claims"]), {"claims": claims})
 }
 
 test_is_quiet[note] if {
@@ -67,8 +69,8 @@ test_is_quiet[note] if {
 
 test_the_layer_decides[note] if {
 	some note, row in {
-		"infrastructure is bound": {"layer": "infrastructure", "reasons": {"under_change"}},
-		"no layer is bound too": {"layer": "", "reasons": {"under_change"}},
+		"infrastructure is bound": {"layer": "infrastructure", "reasons": {held}},
+		"no layer is bound too": {"layer": "", "reasons": {held}},
 		"application is not": {"layer": "application", "reasons": set()},
 	}
 	layers.deny == row.reasons with input as document({"agent": {"layer": row.layer}})
@@ -81,7 +83,7 @@ test_a_size_that_is_not_known_is_no_excuse[note] if {
 		"traffic": {"verb": "traffic", "with": {"weights": {"small": 100}}},
 	}
 	sizeless := {"target": {"namespace": "digits", "name": "digits"}, "proposal": proposal(row.verb, row.with)}
-	layers.deny == {"under_change"} with input as object.union(object.remove(base, ["target"]), sizeless)
+	layers.deny == {held} with input as object.union(object.remove(base, ["target"]), sizeless)
 }
 
 test_a_failover_passes if {
