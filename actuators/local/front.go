@@ -57,6 +57,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests.Add(1)
 	f.inFlight.Add(1)
 	defer f.inFlight.Add(-1)
+	// Else the server reads the body to its end, and closes it, before it passes the
+	// answer on: what the pod is being sent breaks off, and its answer with it.
+	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
 	f.proxy.ServeHTTP(w, r)
 }
 

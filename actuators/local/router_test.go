@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 func closeIdle() { http.DefaultClient.CloseIdleConnections() }
@@ -112,15 +113,6 @@ func ways(t testing.TB, addresses ...string) (url string, f *front) {
 	return "http://" + in.address, f
 }
 
-// nobody is an address that nobody listens on, as a pod's is right after it died.
-func nobody(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
-}
-
 func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -129,8 +121,8 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 		}
 	}))
 	t.Cleanup(echo.Close)
-	url, f := ways(t, nobody(t), echo.Listener.Addr().String(), nobody(t))
-	for _, size := range []int{0, 100, 200 << 10} { // no body, one kept in memory, one streamed
+	url, f := ways(t, freeport.Of(t), echo.Listener.Addr().String(), freeport.Of(t)) // as of pods that just died
+	for _, size := range []int{0, 100, 200 << 10} {                                  // no body, one kept in memory, one streamed
 		body := bytes.Repeat([]byte("x"), size)
 		for range 6 {
 			resp, err := http.Post(url, "text/plain", bytes.NewReader(body))
@@ -144,12 +136,42 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 	}
 	require.Zero(t, f.errors.Load())
 
-	url, f = ways(t, nobody(t), nobody(t))
+	url, f = ways(t, freeport.Of(t), freeport.Of(t))
 	status, body, err := get(url)
 	require.NoError(t, err)
 	require.Equal(t, 503, status)
 	require.Equal(t, "Service test/web has no ready pod\n", body)
 	require.EqualValues(t, 1, f.errors.Load())
+}
+
+func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
+	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		_, _ = io.WriteString(w, "begun ")
+		_ = http.NewResponseController(w).Flush()
+		n, err := io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprint(w, n, err)
+	}))
+	t.Cleanup(pod.Close)
+	url, _ := ways(t, pod.Listener.Addr().String())
+	body, write := io.Pipe()
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	context.AfterFunc(ctx, func() { _ = write.CloseWithError(ctx.Err()) })
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err, "the answer waits for the body's end")
+	begun := make([]byte, len("begun "))
+	_, err = io.ReadFull(resp.Body, begun)
+	require.NoError(t, err)
+	_, err = write.Write(bytes.Repeat([]byte("x"), 200<<10))
+	require.NoError(t, err)
+	require.NoError(t, write.Close())
+	rest, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, "begun 204800 <nil>", string(begun)+string(rest))
+	require.NoError(t, resp.Body.Close())
 }
 
 func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
@@ -213,7 +235,7 @@ func TestStreamsAndDrains(t *testing.T) {
 }
 
 func TestListensOnTheDeclaredPort(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", freeport.Of(t))
 	require.NoError(t, err)
 	taken := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	self, err := os.Executable()

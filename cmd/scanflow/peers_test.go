@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
@@ -77,10 +77,7 @@ spec:
 `, s.app.URL+"/done"))
 	s.write("token", "between-us\n")
 	s.write("senders.yaml", fmt.Sprintf("senders: [{name: west, peer: true, bearerToken: {file: %q}}]\n", s.dir+"/token"))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return &line{site: s, eastAt: l.Addr().String()}
+	return &line{site: s, eastAt: freeport.Of(t)}
 }
 
 func (l *line) east() *daemon {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // bundleServer serves the bundle that is on it, under an ETag, to who has the token.
@@ -28,10 +30,7 @@ type bundleServer struct {
 }
 
 func newBundleServer(t *testing.T, s *site) *bundleServer {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // an address that nobody answers at yet
-	require.NoError(t, err)
-	b := &bundleServer{t: t, site: s, address: listener.Addr().String(), file: filepath.Join(s.dir, "bundle-token")}
-	require.NoError(t, listener.Close())
+	b := &bundleServer{t: t, site: s, address: freeport.Of(t), file: filepath.Join(s.dir, "bundle-token")}
 	require.NoError(t, os.WriteFile(b.file, []byte("b4ndle-token\n"), 0o600))
 	return b
 }

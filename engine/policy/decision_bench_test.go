@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // Ten strategies of the kinds that the scenarios need (four rules each, written
@@ -360,10 +360,7 @@ func BenchmarkAgainstServer(b *testing.B) {
 func startServer(b *testing.B, files map[string]string) string {
 	dir := b.TempDir()
 	write(b, dir, files)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	address := l.Addr().String()
-	require.NoError(b, l.Close())
+	address := freeport.Of(b)
 	c := exec.Command(os.Args[0], "run", "--server", "--addr", address, "--log-level", "error", "--skip-version-check", dir)
 	c.Env = append(os.Environ(), actAsOPA+"=1")
 	c.Stderr = os.Stderr

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // shelf serves one bundle, with its hash as ETag, to those who show the token.
@@ -249,10 +250,7 @@ func TestTheTokenOfABundle(t *testing.T) {
 // The first bundle is waited for while its server is away, for as long as there is
 // patience, and no longer than somebody else waits.
 func TestAServerThatIsAwayAtTheStart(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	address := freeport.Of(t)
 	clock := &heldClock{now: noon, timers: map[chan time.Time]time.Time{}}
 	var log bytes.Buffer
 	r := remote(t, RemoteOptions{URL: "http://" + address, Clock: clock, Log: hclog.New(&hclog.LoggerOptions{Output: &locked{w: &log}})})
@@ -268,7 +266,7 @@ func TestAServerThatIsAwayAtTheStart(t *testing.T) {
 		tried()
 		clock.forward(time.Second)
 	}
-	err = <-ended
+	err := <-ended
 	require.EqualError(t, err, "fetch http://"+address+": dial: connect: connection refused")
 	require.True(t, engine.MayPass(err))
 	require.Equal(t, 1, strings.Count(log.String(), "there are no policies yet"), "said once")
@@ -283,7 +281,7 @@ func TestAServerThatIsAwayAtTheStart(t *testing.T) {
 	tried()
 	s := &shelf{served: map[int]int{}}
 	s.put(bundleOf(t, basic()))
-	listener, err = net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }() // until Close

@@ -23,6 +23,8 @@ type Cluster struct {
 	pki    *pki
 	client *kube.Client
 
+	releases []func() // of the ports
+
 	kwokMu sync.Mutex // of whoever starts kwok
 
 	mu        sync.Mutex
@@ -51,7 +53,7 @@ func (c *Cluster) boot(ctx context.Context) error {
 	if err = os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
-	if c.ports, err = freePorts(ctx); err != nil {
+	if err = c.holdPorts(); err != nil {
 		return err
 	}
 	if c.pki, err = newPKI(c.dir); err != nil {
@@ -94,6 +96,10 @@ func (c *Cluster) Stop() error {
 			delete(c.processes, program)
 		}
 	}
+	for _, release := range c.releases {
+		release()
+	}
+	c.releases = nil
 	return errors.Join(errs...)
 }
 

@@ -1,27 +1,27 @@
 package testcluster
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"path/filepath"
+
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // ports are those of the programs, all on 127.0.0.1.
 type ports struct{ etcd, etcdPeer, apiserver, controllerManager, scheduler int }
 
-// freePorts asks the kernel for ports that nobody listens on.
-func freePorts(ctx context.Context) (ports, error) {
-	var p ports
+// holdPorts has the kernel give the ports to nobody else, not even while a program is
+// down, until the cluster stops.
+func (c *Cluster) holdPorts() error {
+	p := &c.ports
 	for _, at := range []*int{&p.etcd, &p.etcdPeer, &p.apiserver, &p.controllerManager, &p.scheduler} {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		port, release, err := freeport.Hold()
 		if err != nil {
-			return p, err
+			return err
 		}
-		defer func() { _ = l.Close() }() // all are held until each has its own
-		*at = l.Addr().(*net.TCPAddr).Port
+		*at, c.releases = port, append(c.releases, release)
 	}
-	return p, nil
+	return nil
 }
 
 func (c *Cluster) path(name string) string { return filepath.Join(c.dir, name) }

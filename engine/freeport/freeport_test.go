@@ -1,0 +1,25 @@
+package freeport
+
+import (
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestItRefusesUntilSomebodyListens(t *testing.T) {
+	at := Of(t)
+	_, err := net.Dial("tcp", at)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	for range 2 { // a server that is started anew
+		l, err := net.Listen("tcp", at)
+		require.NoError(t, err)
+		c, err := net.Dial("tcp", at)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		require.NoError(t, l.Close())
+	}
+	_, err = net.Dial("tcp", at)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+}
