@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -93,7 +92,7 @@ func New(opts Options) (*Orchestrator, error) {
 		o.serial = max(o.serial, r.Serial)
 	}
 	o.workflows, err = workflow.New(workflow.Options{
-		Dir: filepath.Join(st.dir, "workflows"), Self: opts.Self, KillWithParent: opts.KillWithParent, Place: nodes{o}, Clock: opts.Clock, Log: opts.Log,
+		Dir: WorkflowsDir(st.dir), Self: opts.Self, KillWithParent: opts.KillWithParent, Place: nodes{o}, Clock: opts.Clock, Log: opts.Log,
 	})
 	if err != nil {
 		cancel()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -238,9 +239,17 @@ func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Out
 	return end.Tell(ctx, r.o.Publish, detail, r.o.opts.Clock.Now()), nil
 }
 
+// WorkflowsDir is where the runs of workflows lie in a state folder.
+func WorkflowsDir(state string) string { return filepath.Join(state, "workflows") }
+
 // Runs are the workflows that run here, and those that ended not long ago, the newest
 // first.
 func (o *Orchestrator) Runs() []workflow.Run { return o.workflows.Runs() }
+
+// Run is one of them; false if there is none of that name.
+func (o *Orchestrator) Run(namespace, name string) (workflow.Run, bool) {
+	return o.workflows.Run(namespace, name)
+}
 
 // CancelRun ends a workflow that runs here. The error is workflow.ErrUnknownRun where
 // there is none of that name.

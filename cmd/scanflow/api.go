@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
@@ -27,6 +28,11 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 		"POST /v1/approvals/{id}/deny":    func(r *http.Request) (any, error) { return answerTo(sys, r, false) },
 		"/v1/events":                      func(r *http.Request) (any, error) { return lettersOf(sys, r) },
 		"POST /v1/events/resend":          func(r *http.Request) (any, error) { return resend(sys, r) },
+
+		"/v1/workflows":                                func(*http.Request) (any, error) { return said(workflowsOf(sys)) },
+		"/v1/workflows/{namespace}/{name}":             func(r *http.Request) (any, error) { return said(workflowOf(sys, r)) },
+		"/v1/workflows/{namespace}/{name}/log":         func(r *http.Request) (any, error) { return said(logOf(sys, r)) },
+		"POST /v1/workflows/{namespace}/{name}/cancel": func(r *http.Request) (any, error) { return said(cancelWorkflow(sys, r)) },
 	}
 }
 
@@ -37,6 +43,10 @@ func said[T any](v T, err error) (any, error) {
 		return nil, fmt.Errorf("%w: %w", server.ErrUnavailable, err)
 	case errors.Is(err, engine.ErrNoApproval):
 		return nil, fmt.Errorf("%w: %w; `scanflow approvals` lists them", server.ErrNotFound, err)
+	case errors.Is(err, workflow.ErrUnknownRun):
+		return nil, fmt.Errorf("%w: %w; `scanflow workflows` lists them", server.ErrNotFound, err)
+	case errors.Is(err, workflow.ErrUnknownStep), errors.Is(err, wiring.ErrArgos), errors.Is(err, wiring.ErrNoWorkflows):
+		return nil, fmt.Errorf("%w: %w", server.ErrNotFound, err)
 	case errors.Is(err, engine.ErrApprovalState):
 		return nil, fmt.Errorf("%w: %w", server.ErrConflict, err)
 	}

@@ -76,7 +76,7 @@ func (s *session) prometheus() {
 
 func TestWorkflowsPage(t *testing.T) {
 	t.Parallel()
-	s := newSession(t, "docs/workflows.md", "## Write one", "Its end is an event")
+	s := newSession(t, "docs/workflows.md", "## Write one", "## What is honoured on a laptop")
 	s.replace = strings.NewReplacer("/home/me/flow", s.dir, "127.0.0.1:8282", fmt.Sprintf("127.0.0.1:%d", freePort(t)))
 	s.all()
 }

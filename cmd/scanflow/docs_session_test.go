@@ -79,8 +79,8 @@ func (s *session) does(it step) {
 	it.command = s.atPort(it.command)
 	program, _, _ := strings.Cut(it.command, " ")
 	stays := strings.HasPrefix(it.command, "scanflow run") || strings.HasPrefix(it.command, "scanflow tracker")
-	changes := regexp.MustCompile(`^scanflow (approve|deny|events resend)|/approve `).MatchString(it.command)
-	looks := program == "curl" || regexp.MustCompile(`^scanflow (decisions|events|approvals|claims)`).MatchString(it.command)
+	changes := regexp.MustCompile(`^scanflow (approve|deny|events resend|workflows cancel)|/approve `).MatchString(it.command)
+	looks := program == "curl" || regexp.MustCompile(`^scanflow (decisions|events|approvals|claims|workflows)`).MatchString(it.command)
 	switch {
 	case s.programs[program] != nil:
 		s.programs[program]()
@@ -106,7 +106,7 @@ func (s *session) does(it step) {
 var (
 	listens = regexp.MustCompile(`^scanflow run( |$)`)
 	tracks  = regexp.MustCompile(`^scanflow tracker( |$)`)
-	asks    = regexp.MustCompile(`^scanflow (events resend|events|approvals|approve|deny|claims)( |$)`)
+	asks    = regexp.MustCompile(`^scanflow (events resend|events|approvals|approve|deny|claims|workflows(?: show| logs| cancel)?)( |$)`)
 )
 
 // atPort has a command that leaves the address to the default say this run's.
@@ -119,6 +119,8 @@ func (s *session) atPort(command string) string {
 		return listens.ReplaceAllString(command, "scanflow run"+said("--listen", "127.0.0.1:8282"))
 	case tracks.MatchString(command):
 		return tracks.ReplaceAllString(command, "scanflow tracker"+said("--listen", "127.0.0.1:5000"))
+	case strings.Contains(command, "--data"): // it asks nobody
+		return command
 	}
 	return asks.ReplaceAllString(command, "scanflow $1"+said("--server", "http://127.0.0.1:8282"))
 }

@@ -89,6 +89,11 @@ func TestKubernetesAWorkflowReportsBack(t *testing.T) {
 	s.until("the last progress is sensed, too", func() bool { return note("progress") == "4/4" })
 	d.until("the act has ended", func() bool { return d.acts("workflow.run", false) == 1 })
 	require.Len(t, s.list(workflowsResource), 1)
+	for _, args := range [][]string{nil, {"show", run}, {"cancel", s.namespace + "/" + run, "--by", "ana"}} {
+		out, code := scanflow(t, append(append([]string{"workflows"}, args...), "--server", d.url)...)
+		require.Equal(t, 1, code, out)
+		require.Contains(t, out, "on Kubernetes the runs of workflows are Argo's: `argo list`", "who has them is named")
+	}
 	require.NotContains(t, strings.ToLower(d.text()), "forbidden")
 	d.stop()
 }

@@ -58,7 +58,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
-		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(),
+		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(),
 		newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root

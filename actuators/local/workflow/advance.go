@@ -27,8 +27,8 @@ func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
 		if r.rec.Phase == Omitted {
 			r.rec.Phase = Failed
 		}
-		if r.rec.Stop != "" && r.rec.Phase != Succeeded {
-			r.rec.Message = r.rec.Stop
+		if r.rec.Stop != "" && r.rec.Phase != Succeeded { // whatever a step had come to before
+			r.rec.Phase, r.rec.Message = Failed, r.rec.Stop
 		}
 		about := []any{"run", key{r.rec.Namespace, r.rec.Name}.String(), "phase", string(r.rec.Phase)}
 		if r.rec.Message != "" {

@@ -40,9 +40,7 @@ func (r *Runner) load() {
 
 // takeUp goes on with a run.
 func (r *Runner) takeUp(rec record) {
-	if rec.Steps == nil {
-		rec.Steps = map[string]*step{}
-	}
+	rec.complete()
 	if found := Check(&rec.Template); len(found) > 0 && !rec.Phase.Ended() {
 		rec.Phase, rec.FinishedAt = Error, r.opts.Clock.Now()
 		rec.Message = fmt.Sprintf("it can't be gone on with: %v", joined(found))

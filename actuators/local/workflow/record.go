@@ -45,6 +45,13 @@ type record struct {
 	Steps map[string]*step `json:"steps"`
 }
 
+// complete makes up for what was not written because it was empty.
+func (r *record) complete() {
+	if r.Steps == nil {
+		r.Steps = map[string]*step{}
+	}
+}
+
 // step is one node of a run: a use of a template.
 type step struct {
 	Phase      Phase             `json:"phase"`

@@ -172,6 +172,11 @@ func (r *run) save() {
 		return
 	}
 	r.dirty = false
+	r.show()
+}
+
+// show has others see the run as it is now. mu is held.
+func (r *run) show() {
 	now := r.status()
 	r.seen.Store(now)
 	r.runner.opts.OnChange(*now)
@@ -190,6 +195,8 @@ func (r *run) cancel(why string) error {
 		return err
 	}
 	r.rec.Stop = why
+	r.runner.opts.Log.Info("workflow is being ended", "run", key{r.rec.Namespace, r.rec.Name}.String(), "why", why)
+	r.show()
 	r.poke()
 	return nil
 }

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -211,7 +210,7 @@ func (r *Runner) Runs() []Run {
 	for _, one := range r.runs {
 		out = append(out, *one.seen.Load())
 	}
-	slices.SortFunc(out, func(a, b Run) int { return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(out, newestFirst)
 	return out
 }
 

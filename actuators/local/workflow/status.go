@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -10,61 +11,86 @@ import (
 
 // Run is how a run stands.
 type Run struct {
-	Namespace, Name, UID string
-	Identity             string
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	UID       string `json:"uid"`
+	Identity  string `json:"identity"`
 	// Template is the name of what is run, Parameters the workflow's with their values.
-	Template   string
-	Parameters map[string]string
-	Phase      Phase
-	Message    string // for a person, where it did not succeed
-	StartedAt  time.Time
-	FinishedAt time.Time
+	Template   string            `json:"template"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Phase      Phase             `json:"phase"`
+	Message    string            `json:"message,omitempty"` // for a person, where it did not succeed
+	// Stop is why it is being ended, or was, before its steps had ended; "" where it isn't.
+	Stop       string    `json:"stop,omitempty"`
+	StartedAt  time.Time `json:"startedAt"`
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	// Done and All count the programs to be run: those that have ended, and all.
-	Done, All int
+	Done int `json:"done"`
+	All  int `json:"all"`
 	// Outputs are the output parameters of the entrypoint.
-	Outputs map[string]string
+	Outputs map[string]string `json:"outputs,omitempty"`
 	// Steps are all nodes, in the order written; one comes after that which it is part of.
-	Steps []Step
+	Steps []Step `json:"steps"`
 	// Folder is the run's, with the logs and files of its steps.
-	Folder string
+	Folder string `json:"folder"`
 }
 
 // Progress is like "2/5".
 func (r *Run) Progress() string { return fmt.Sprintf("%d/%d", r.Done, r.All) }
 
+// At are the steps where it stands, as a person calls them: those that run or are about
+// to, and once it has ended those that failed.
+func (r *Run) At() []string {
+	at := []string{}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		stands := s.Phase == Running || s.Phase == Pending
+		if r.Phase.Ended() {
+			stands = s.Phase == Failed || s.Phase == Error
+		}
+		if stands && !s.DAG {
+			at = append(at, s.Called())
+		}
+	}
+	return at
+}
+
 // Step is one node of a run.
 type Step struct {
 	// Path is made of the names of tasks, joined by dots; "" for the entrypoint.
-	Path     string
-	Name     string // the task's; the template's for the entrypoint
-	Template string
-	DAG      bool
+	Path     string `json:"path"`
+	Name     string `json:"name"` // the task's; the template's for the entrypoint
+	Template string `json:"template"`
+	DAG      bool   `json:"dag,omitempty"`
 	// Parent is the path of the dag that it is part of, Needs those that it waits for.
-	Parent     string
-	Needs      []string
-	Retries    bool // it has a retryStrategy
-	Phase      Phase
-	Message    string
-	StartedAt  time.Time
-	FinishedAt time.Time
-	Inputs     map[string]string
-	Outputs    map[string]string
+	Parent     string            `json:"parent,omitempty"`
+	Needs      []string          `json:"needs,omitempty"`
+	Retries    bool              `json:"retries,omitempty"` // it has a retryStrategy
+	Phase      Phase             `json:"phase,omitempty"`   // "" before it is its turn
+	Message    string            `json:"message,omitempty"`
+	StartedAt  time.Time         `json:"startedAt,omitzero"`
+	FinishedAt time.Time         `json:"finishedAt,omitzero"`
+	Inputs     map[string]string `json:"inputs,omitempty"`
+	Outputs    map[string]string `json:"outputs,omitempty"`
 	// Artifacts are where the files lie that it left, by name.
-	Artifacts map[string]string
-	Attempts  []Attempt
+	Artifacts map[string]string `json:"artifacts,omitempty"`
+	Attempts  []Attempt         `json:"attempts,omitempty"`
 }
+
+// Called is what a person calls the step: its path, or the entrypoint's name.
+func (s *Step) Called() string { return cmp.Or(s.Path, s.Name) }
 
 // Attempt is one process of a step.
 type Attempt struct {
-	Pod        string
-	Node       string
-	PID        int
-	Phase      Phase
-	Message    string
-	StartedAt  time.Time
-	FinishedAt time.Time
-	ExitCode   *int // nil where it is not known
-	Log        string
+	Pod        string    `json:"pod"`
+	Node       string    `json:"node,omitempty"`
+	PID        int       `json:"pid,omitempty"`
+	Phase      Phase     `json:"phase"`
+	Message    string    `json:"message,omitempty"`
+	StartedAt  time.Time `json:"startedAt"`
+	FinishedAt time.Time `json:"finishedAt,omitzero"`
+	ExitCode   *int      `json:"exitCode,omitempty"` // nil where it is not known
+	Log        string    `json:"log"`
 }
 
 // status is what others see of the run. mu is held.
@@ -72,7 +98,7 @@ func (r *run) status() *Run {
 	rec := &r.rec
 	out := &Run{
 		Namespace: rec.Namespace, Name: rec.Name, UID: rec.UID, Identity: rec.Identity, Template: rec.Template.Name, Parameters: maps.Clone(rec.Parameters),
-		Phase: rec.Phase, Message: rec.Message, StartedAt: rec.StartedAt, FinishedAt: rec.FinishedAt, Folder: r.dir,
+		Phase: rec.Phase, Message: rec.Message, Stop: rec.Stop, StartedAt: rec.StartedAt, FinishedAt: rec.FinishedAt, Folder: r.dir,
 	}
 	if root := rec.Steps[""]; root != nil {
 		out.Outputs = maps.Clone(root.Outputs)

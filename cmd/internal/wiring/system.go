@@ -127,7 +127,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 	}
 	if len(o.Workloads) > 0 {
 		options := o.Local
-		options.StateDir, options.Log, options.Clock = filepath.Join(o.Data, "local"), o.Log.Named("local"), o.Clock
+		options.StateDir, options.Log, options.Clock = localDir(o.Data), o.Log.Named("local"), o.Clock
 		if s.Local, err = local.New(options); err != nil {
 			return err
 		}

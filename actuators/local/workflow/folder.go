@@ -1,0 +1,51 @@
+package workflow
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
+)
+
+// ReadFolder are the runs of a Runner's folder as they were last written down, the
+// newest first, whether a Runner has the folder open or not. It changes nothing, and
+// looks at no process: a run whose Runner is gone says Running for as long as nobody
+// goes on with it. The error is about records that can't be read; the others are there.
+func ReadFolder(dir string) ([]Run, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for runs: %w", err)
+	}
+	reader := &Runner{opts: Options{Dir: dir}}
+	runs, errs := []Run{}, []error{}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		var rec record
+		err := statefile.Read(filepath.Join(dir, e.Name(), recordName), &rec)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it is being begun, or removed
+		case err != nil:
+			errs = append(errs, err)
+		default:
+			rec.complete()
+			runs = append(runs, *reader.newRun(rec).seen.Load())
+		}
+	}
+	slices.SortFunc(runs, newestFirst)
+	return runs, errors.Join(errs...)
+}
+
+func newestFirst(a, b Run) int {
+	return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(a.Name, b.Name))
+}

@@ -1,0 +1,43 @@
+package workflow
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+)
+
+// Whoever has no Runner reads the same from the folder, and disturbs nobody.
+func TestAFolderIsReadByOthers(t *testing.T) {
+	dir, here := t.TempDir(), file(t, "here")
+	r := open(t, Options{Dir: dir})
+	begin(t, r, "templates: [{name: main, container: "+shell("touch "+here+"; until [ -e "+here+".go ]; do sleep 0.01; done")+"}]")
+	process(t, r, "", here)
+	same := func() {
+		t.Helper()
+		runs, err := ReadFolder(dir)
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(r.Runs(), runs, cmpopts.EquateEmpty()))
+	}
+	same()
+	shut(t, r, Detach)
+	same()
+	require.Equal(t, Running, look(t, r).Phase)
+	r = open(t, Options{Dir: dir})
+	require.NoError(t, os.WriteFile(here+".go", nil, 0o600))
+	ended(t, r)
+	same()
+
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "test_broken"), 0o700))
+	same()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_broken", recordName), []byte("{"), 0o600))
+	runs, err := ReadFolder(dir)
+	require.ErrorContains(t, err, filepath.Join("test_broken", recordName))
+	require.Len(t, runs, 1)
+	_, err = ReadFolder(filepath.Join(dir, "absent"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/server"
+)
+
+// workflowLine is a run of a workflow on one line of a list.
+type workflowLine struct {
+	Namespace  string         `json:"namespace"`
+	Name       string         `json:"name"`
+	Template   string         `json:"template"`
+	Phase      workflow.Phase `json:"phase"`
+	StartedAt  time.Time      `json:"startedAt"`
+	FinishedAt time.Time      `json:"finishedAt,omitzero"`
+	Done       int            `json:"done"`
+	All        int            `json:"all"`
+	// At are the steps where it stands, or failed.
+	At []string `json:"at"`
+	// Message is how it ended, or why it is being ended.
+	Message string `json:"message,omitempty"`
+}
+
+func workflowLines(runs []workflow.Run) []workflowLine {
+	lines := make([]workflowLine, len(runs))
+	for i := range runs {
+		r := &runs[i]
+		lines[i] = workflowLine{
+			Namespace: r.Namespace, Name: r.Name, Template: r.Template, Phase: r.Phase, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
+			Done: r.Done, All: r.All, At: r.At(), Message: cmp.Or(r.Message, r.Stop),
+		}
+	}
+	return lines
+}
+
+func workflowsOf(sys *wiring.System) ([]workflowLine, error) {
+	here, err := sys.Workflows()
+	if err != nil {
+		return nil, err
+	}
+	return workflowLines(here.Runs()), nil
+}
+
+// workflowOf is the run that a request names.
+func workflowOf(sys *wiring.System, r *http.Request) (workflow.Run, error) {
+	here, err := sys.Workflows()
+	if err != nil {
+		return workflow.Run{}, err
+	}
+	namespace, name := r.PathValue("namespace"), r.PathValue("name")
+	run, there := here.Run(namespace, name)
+	if !there {
+		return run, fmt.Errorf("run %s/%s: %w", namespace, name, workflow.ErrUnknownRun)
+	}
+	return run, nil
+}
+
+func logOf(sys *wiring.System, r *http.Request) (workflow.LogPart, error) {
+	q := r.URL.Query()
+	attempt, err := strconv.Atoi(cmp.Or(q.Get("attempt"), "0"))
+	if err != nil || attempt < 0 {
+		return workflow.LogPart{}, fmt.Errorf("%w: attempt: %q is no number from 0", server.ErrBadRequest, q.Get("attempt"))
+	}
+	from, err := strconv.ParseInt(cmp.Or(q.Get("from"), "0"), 10, 64)
+	if err != nil || from < 0 {
+		return workflow.LogPart{}, fmt.Errorf("%w: from: %q is no number of bytes", server.ErrBadRequest, q.Get("from"))
+	}
+	run, err := workflowOf(sys, r)
+	if err != nil {
+		return workflow.LogPart{}, err
+	}
+	return run.Log(q.Get("step"), attempt, from)
+}
+
+// cancelWorkflow has a run end, for a person. The agent whose act it is sees it fail, as
+// whenever a run does. The reason that was given first stays.
+func cancelWorkflow(sys *wiring.System, r *http.Request) (workflow.Run, error) {
+	var a answer
+	if err := readJSON(r, &a); err != nil {
+		return workflow.Run{}, err
+	}
+	if a.By == "" {
+		return workflow.Run{}, fmt.Errorf("%w: by: say who cancels it; it goes into the journal", server.ErrBadRequest)
+	}
+	run, err := workflowOf(sys, r)
+	if err != nil {
+		return run, err
+	}
+	if err := tooLate(&run); err != nil {
+		return run, err
+	}
+	here, err := sys.Workflows()
+	if err != nil {
+		return run, err
+	}
+	why := "cancelled by " + a.By
+	if a.Why != "" {
+		why += ": " + a.Why
+	}
+	if err := here.CancelRun(run.Namespace, run.Name, why); err != nil {
+		return run, err
+	}
+	if run, err = workflowOf(sys, r); err == nil && run.Stop != why { // something else was first
+		err = tooLate(&run)
+	}
+	return run, err
+}
+
+// tooLate is an error for a run that can't be cancelled any more.
+func tooLate(run *workflow.Run) error {
+	switch {
+	case run.Phase.Ended():
+		return fmt.Errorf("%w: run %s/%s has ended already: %s", server.ErrConflict, run.Namespace, run.Name, run.Phase)
+	case run.Stop != "":
+		return fmt.Errorf("%w: run %s/%s is being ended already: %s", server.ErrConflict, run.Namespace, run.Name, run.Stop)
+	}
+	return nil
+}

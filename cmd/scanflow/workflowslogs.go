@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+)
+
+// followEvery is how often a log that is followed is looked at, once all that there is
+// has been printed.
+const followEvery = 500 * time.Millisecond
+
+func newWorkflowsLogs() *cobra.Command {
+	var o workflowSource
+	var attempt int
+	var follow bool
+	c := &cobra.Command{
+		Use:   "logs NAME [STEP]",
+		Short: "Print what the steps of a run printed",
+		Long: `Prints the log of a step's last attempt, as it is in the step's folder; without STEP,
+that of every step that has begun, each under a line that says whose it is. NAME is a
+run's, or NAMESPACE/NAME; STEP is as "scanflow workflows show" has it. With --follow it
+goes on, over further attempts, until the step has ended.`,
+		Args: wantsRun(2, "scanflow workflows logs NAME [STEP]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case attempt < 0:
+				return fmt.Errorf("--attempt: %d is below 1", attempt)
+			case len(args) == 1 && (follow || attempt > 0):
+				return errors.New("--follow and --attempt: say which step; `scanflow workflows show NAME` lists them")
+			case follow && (o.data != "" || attempt > 0):
+				return errors.New("--follow: goes without --data and --attempt")
+			}
+			run, err := o.find(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			r := logReader{cmd: cmd, from: &o, run: &run}
+			switch {
+			case follow:
+				return r.follow(args[1])
+			case len(args) == 2:
+				return r.one(args[1], attempt)
+			}
+			return r.all()
+		},
+	}
+	o.add(c)
+	f := c.Flags()
+	f.IntVar(&attempt, "attempt", 0, "which attempt at the step, from 1; absent: the last")
+	f.BoolVar(&follow, "follow", false, "go on until the step has ended")
+	return c
+}
+
+// logReader prints logs of a run.
+type logReader struct {
+	cmd  *cobra.Command
+	from *workflowSource
+	run  *workflow.Run
+}
+
+// all prints the logs of all steps that have begun.
+func (l *logReader) all() error {
+	none := true
+	for i := range l.run.Steps {
+		s := &l.run.Steps[i]
+		if len(s.Attempts) == 0 {
+			continue
+		}
+		none = false
+		if _, err := fmt.Fprintf(l.cmd.OutOrStdout(), "==> %s, attempt %d <==\n", s.Called(), len(s.Attempts)); err != nil {
+			return err
+		}
+		if err := l.one(s.Called(), len(s.Attempts)); err != nil {
+			return err
+		}
+	}
+	if none {
+		return fmt.Errorf("no step of %s/%s has begun", l.run.Namespace, l.run.Name)
+	}
+	return nil
+}
+
+// one prints what there is of one log.
+func (l *logReader) one(step string, attempt int) error {
+	part, err := l.on(step, attempt, 0)
+	if err == nil && part.Attempts == 0 {
+		return neverBegan(&part)
+	}
+	return err
+}
+
+func neverBegan(part *workflow.LogPart) error {
+	if part.Message == "" {
+		return fmt.Errorf("step %s has not begun", part.Step)
+	}
+	return fmt.Errorf("step %s has not begun: %s", part.Step, part.Message)
+}
+
+// on prints a log from a byte on, to the end that it has so far.
+func (l *logReader) on(step string, attempt int, from int64) (part workflow.LogPart, err error) {
+	for {
+		if part, err = l.from.log(l.cmd, l.run, step, attempt, from); err != nil || part.Text == "" {
+			return part, err
+		}
+		if _, err = io.WriteString(l.cmd.OutOrStdout(), part.Text); err != nil {
+			return part, err
+		}
+		attempt, from = part.Attempt, part.Next // the last attempt is another by and by
+	}
+}
+
+// follow prints a step's logs, from its last attempt on, until it has ended.
+func (l *logReader) follow(step string) error {
+	again := time.NewTicker(followEvery)
+	defer again.Stop()
+	attempt, from := 0, int64(0)
+	for {
+		part, err := l.on(step, attempt, from)
+		switch {
+		case l.cmd.Context().Err() != nil: // Ctrl-C is how a person stops looking
+			return errSilent
+		case err != nil:
+			return err
+		case part.Ended && part.Attempts > part.Attempt:
+			attempt, from = part.Attempt+1, 0
+			continue
+		case part.Over && part.Attempts == 0:
+			return neverBegan(&part)
+		case part.Over:
+			return nil
+		}
+		attempt, from = part.Attempt, part.Next
+		select {
+		case <-again.C:
+		case <-l.cmd.Context().Done():
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+)
+
+// workflowSource is where the runs of workflows are read: a running scanflow, or a data
+// folder.
+type workflowSource struct {
+	clientFlags
+	data string
+}
+
+func (o *workflowSource) add(c *cobra.Command) {
+	o.clientFlags.add(c)
+	c.Flags().StringVar(&o.data, "data", "", "data folder to read instead of asking a scanflow: what was last written down there")
+	for _, flag := range []string{"server", "token-file", "ca-file"} {
+		c.MarkFlagsMutuallyExclusive("data", flag)
+	}
+}
+
+// folder are the runs of the data folder.
+func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
+	runs, err := workflow.ReadFolder(wiring.WorkflowsDir(o.data))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--data: no workflows have run with %s: %w", o.data, err)
+	case err != nil && len(runs) > 0: // the others can be shown
+		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "scanflow:", err)
+	}
+	return runs, err
+}
+
+func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
+	if o.data != "" {
+		runs, err := o.folder(cmd)
+		return workflowLines(runs), err
+	}
+	var lines []workflowLine
+	err := o.get(cmd.Context(), "/v1/workflows", nil, &lines)
+	return lines, err
+}
+
+// path is where the API has the run that a person names, with its namespace or without.
+func (o *workflowSource) path(cmd *cobra.Command, name string) (string, error) {
+	if namespace, name, both := strings.Cut(name, "/"); both {
+		return runPath(namespace, name), nil
+	}
+	lines, err := o.list(cmd)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	at := ""
+	for _, l := range lines {
+		if l.Name == name {
+			found, at = append(found, l.Namespace+"/"+l.Name), runPath(l.Namespace, l.Name)
+		}
+	}
+	return at, onlyOne(name, found)
+}
+
+// onlyOne is an error unless exactly one run was found of a name.
+func onlyOne(name string, found []string) error {
+	switch len(found) {
+	case 0:
+		return fmt.Errorf("there is no run %s; `scanflow workflows` lists them", name)
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("there is more than one run %s; say which: %s", name, strings.Join(found, ", "))
+}
+
+// find is the run that a person names.
+func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run, err error) {
+	if o.data == "" {
+		at, err := o.path(cmd, name)
+		if err != nil {
+			return run, err
+		}
+		err = o.get(cmd.Context(), at, nil, &run)
+		return run, err
+	}
+	runs, err := o.folder(cmd)
+	if err != nil {
+		return run, err
+	}
+	var found []string
+	for _, r := range runs {
+		if full := r.Namespace + "/" + r.Name; name == r.Name || name == full {
+			run, found = r, append(found, full)
+		}
+	}
+	return run, onlyOne(name, found)
+}
+
+// log reads on in the log of a step's attempt.
+func (o *workflowSource) log(cmd *cobra.Command, run *workflow.Run, step string, attempt int, from int64) (part workflow.LogPart, err error) {
+	if o.data != "" {
+		again, err := o.find(cmd, run.Namespace+"/"+run.Name) // it may have gone on
+		if err != nil {
+			return part, err
+		}
+		return again.Log(step, attempt, from)
+	}
+	q := url.Values{"step": {step}, "attempt": {strconv.Itoa(attempt)}, "from": {strconv.FormatInt(from, 10)}}
+	err = o.get(cmd.Context(), runPath(run.Namespace, run.Name)+"/log", q, &part)
+	return part, err
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+)
+
+// workflowText is one run for a person.
+func workflowText(r *workflow.Run) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s/%s  %s  %s\n", r.Namespace, r.Name, r.Phase, r.Progress())
+	about := func(what, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "  %-10s  %s\n", what, text)
+		}
+	}
+	about("template", r.Template)
+	about("parameters", valuesText(r.Parameters))
+	about("since", sinceText(r.StartedAt, r.FinishedAt))
+	about("message", onOneLine(cmp.Or(r.Message, r.Stop)))
+	about("outputs", valuesText(r.Outputs))
+	about("folder", r.Folder)
+	table := plot.Table{Header: []string{"step", "attempt", "phase", "exit", "since (for)", "folder", "message"}}
+	for i := range r.Steps {
+		if s := &r.Steps[i]; s.Path != "" || !s.DAG { // the outermost dag is the run
+			table.Rows = append(table.Rows, stepRows(s)...)
+		}
+	}
+	b.WriteString(table.String())
+	return b.String()
+}
+
+// stepRows are a step's attempts, and the step itself where they don't say how it stands.
+func stepRows(s *workflow.Step) (rows [][]string) {
+	for i, a := range s.Attempts {
+		exit := "-"
+		if a.ExitCode != nil {
+			exit = strconv.Itoa(*a.ExitCode)
+		}
+		rows = append(rows, []string{
+			s.Called(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), onOneLine(a.Message),
+		})
+	}
+	if len(rows) == 0 || s.Phase == workflow.Pending {
+		message := s.Message
+		if s.Phase == "" && len(s.Needs) > 0 {
+			message = "waits for " + strings.Join(s.Needs, ", ")
+		}
+		rows = append(rows, []string{s.Called(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", onOneLine(message)})
+	}
+	return rows
+}
+
+// valuesText is parameters on one line, long values cut.
+func valuesText(values map[string]string) string {
+	const most = 60
+	shown := make(map[string]any, len(values))
+	for name, value := range values {
+		if len(value) > most {
+			value = strings.ToValidUTF8(value[:most], "") + "..."
+		}
+		shown[name] = value
+	}
+	return withText(shown)
+}
