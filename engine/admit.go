@@ -99,14 +99,17 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 	return intents
 }
 
-// held refuses what is being written already: nobody need be asked about it. A dry run
-// respects the claims of others too.
+// held refuses what is being written already, here or elsewhere: nobody need be asked
+// about it. A dry run respects the claims of others too.
 func (a *agent) held(c *candidate, now time.Time) {
 	for _, table := range []*claims{a.host.claims, a.claims()} {
 		if holder, until, free := table.free(c.Target.ID(), c.claim, a.name, now); !free {
 			c.refuse("claims", "%s", heldBy(c.claim, holder, until))
 			return
 		}
+	}
+	if there, held := a.host.heldElsewhere(c.Target.ID(), c.claim, now); held {
+		c.refuse("claims", "%s", there.heldBy(c.claim))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -124,7 +125,8 @@ func (c *claims) free(target TargetID, name, agent string, now time.Time) (Claim
 
 // HeldClaim is a claim that is held, for a person.
 type HeldClaim struct {
-	Target   string `json:"target"`
+	Kind     string `json:"kind,omitempty"` // of the target
+	Target   string `json:"target"`         // its namespace/name
 	Claim    string `json:"claim"`
 	Agent    string `json:"agent"`
 	Strategy string `json:"strategy"`
@@ -135,9 +137,17 @@ type HeldClaim struct {
 	Identity string    `json:"identity"`
 	// Until is when it ends at the latest: the act's deadline, or the cooldown's end.
 	Until time.Time `json:"until"`
+	// Peer is the process that holds it, by its URL; "" is this one.
+	Peer string `json:"peer,omitempty"`
 }
 
-// Claims lists what is held on every target, in order.
+// On is the target.
+func (c *HeldClaim) On() TargetID {
+	namespace, name, _ := strings.Cut(c.Target, "/")
+	return TargetID{c.Kind, namespace, name}
+}
+
+// Claims lists what agents of this process hold on every target, in order.
 func (h *Host) Claims() []HeldClaim {
 	now := h.Clock.Now()
 	out := []HeldClaim{}
@@ -153,7 +163,7 @@ func (h *Host) Claims() []HeldClaim {
 			if until.IsZero() {
 				until = held.since.Add(cmp.Or(h.Verbs[held.Verb].Deadline, DefaultActDeadline))
 			}
-			out = append(out, HeldClaim{target.String(), name, held.Agent, held.Strategy, held.Verb, held.State, held.since, held.identity, until})
+			out = append(out, HeldClaim{target.Kind, target.String(), name, held.Agent, held.Strategy, held.Verb, held.State, held.since, held.identity, until, ""})
 		}
 	}
 	slices.SortFunc(out, func(x, y HeldClaim) int {

@@ -62,9 +62,44 @@ func TestClaimsAreShownWithTheirEnd(t *testing.T) {
 	}
 	h.claims.release(web, "traffic", "0", clock.Now().Add(30*time.Second), clock.Now())
 	require.Equal(t, []HeldClaim{
-		{"ns/web", "placement", "ns/a", "s", "place", "running", clock.Now(), "1", clock.Now().Add(5 * time.Minute)},
-		{"ns/web", "traffic", "ns/a", "s", "traffic", "cooling", clock.Now(), "0", clock.Now().Add(30 * time.Second)},
+		{"", "ns/web", "placement", "ns/a", "s", "place", "running", clock.Now(), "1", clock.Now().Add(5 * time.Minute), ""},
+		{"", "ns/web", "traffic", "ns/a", "s", "traffic", "cooling", clock.Now(), "0", clock.Now().Add(30 * time.Second), ""},
 	}, h.Claims())
 	clock.Advance(time.Minute)
 	require.Len(t, h.Claims(), 1, "they expire")
+}
+
+// What agents of other processes hold counts, but for agents that run here too: a
+// process may be its own peer, or have taken an agent over.
+func TestWhatIsHeldElsewhere(t *testing.T) {
+	web, now := TargetID{"Deployment", "ns", "web"}, time.Unix(1000, 0)
+	held := func(claim, agent, state string, left time.Duration) HeldClaim {
+		return HeldClaim{Kind: "Deployment", Target: "ns/web", Claim: claim, Agent: agent, Verb: "v", State: state, Until: now.Add(left), Peer: "http://east"}
+	}
+	there := map[TargetID][]HeldClaim{web: {
+		held("workflow/train", "ns/far", "running", time.Hour), held("model", "ns/far", "running", time.Hour),
+		held("traffic", "ns/far", "cooling", time.Minute), held("replicas", "ns/far", "running", 0), held("tag", "ns/near", "running", time.Hour),
+	}}
+	require.Equal(t, web, there[web][0].On())
+	h := NewHost(Config{Clock: NewManualClock(now), Elsewhere: func() map[TargetID][]HeldClaim { return there }})
+	h.wanted.Store(&map[string]bool{"ns/near": true})
+	_, _, _, ok := h.claims.take(web, "traffic", Claim{Agent: "ns/near", Verb: "traffic"}, "1", now)
+	require.True(t, ok)
+	var names []string
+	for _, c := range h.claimsOn(web, now) {
+		names = append(names, c.Name+" of "+c.Agent)
+	}
+	require.Equal(t, []string{"model of ns/far", "traffic of ns/near", "workflow/train of ns/far"}, names)
+	require.Empty(t, h.claimsOn(TargetID{"StatefulSet", "ns", "web"}, now))
+
+	for name, why := range map[string]string{
+		"model": "model is held by v of ns/far (running), at http://east", "pods": "pods has to wait: model is held by v of ns/far (running), at http://east",
+		"traffic": "traffic is held by v of ns/far (cooling until 1970-01-01T00:17:40Z), at http://east", "replicas": "", "tag": "", "": "",
+	} {
+		c, is := h.heldElsewhere(web, name, now)
+		require.Equal(t, why != "", is, name)
+		if is {
+			require.Equal(t, why, c.heldBy(name))
+		}
+	}
 }

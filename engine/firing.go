@@ -170,7 +170,7 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 			s.doc.Signals[j] = judge(seen, errs[j], now, a.spec.Sensors[j].StaleAfter, &s.last[j])
 			counts[s.doc.Signals[j].State]++
 		}
-		s.doc.Claims = a.host.claims.of(fleet[i].ID(), now)
+		s.doc.Claims = a.host.claimsOn(fleet[i].ID(), now)
 		if a.spec.Mode == DryRun { // it sees what it would hold
 			s.doc.Claims = append(s.doc.Claims, a.dry.of(fleet[i].ID(), now)...)
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -22,9 +23,12 @@ type Config struct {
 	// Courier delivers events to endpoints elsewhere; nil where nothing can.
 	Courier Courier
 	// Peers are the endpoints of other processes whose agents get this one's events too.
-	Peers    []string
-	Observer Observer
-	Log      hclog.Logger
+	Peers []string
+	// Elsewhere returns what agents of other processes hold, as last heard, by target. It
+	// must not wait, and nobody changes what it returned. Nil where nobody tells.
+	Elsewhere func() map[TargetID][]HeldClaim
+	Observer  Observer
+	Log       hclog.Logger
 	// Seed is for the jitter of intervals, the only chance in the engine.
 	Seed uint64
 	// Concurrency bounds the acts under way of one agent; 0 is 16.
@@ -48,6 +52,8 @@ type Host struct {
 	// is being restarted misses no event.
 	takers map[string][]Trigger
 	outbox *outbox
+	// wanted are the names of the agents as last applied.
+	wanted atomic.Pointer[map[string]bool]
 
 	closing sync.Once
 	closed  chan struct{} // nothing is started any more
@@ -76,6 +82,7 @@ func NewHost(c Config) *Host {
 	}
 	h := &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
 	h.outbox = newOutbox(c)
+	h.wanted.Store(&map[string]bool{})
 	return h
 }
 
@@ -91,15 +98,17 @@ func (h *Host) Apply(specs []Spec) {
 	h.applying.Lock()
 	defer h.applying.Unlock()
 	wanted := map[string]Spec{}
+	names := map[string]bool{}
 	takers := map[string][]Trigger{}
 	for _, s := range specs {
-		wanted[s.String()] = s
+		wanted[s.String()], names[s.String()] = s, true
 		for _, t := range s.Triggers {
 			if t.events() != nil {
 				takers[s.String()] = append(takers[s.String()], t)
 			}
 		}
 	}
+	h.wanted.Store(&names)
 	h.mu.Lock()
 	h.takers = takers
 	h.mu.Unlock()

@@ -22,7 +22,7 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 		"/v1/agents":                      func(*http.Request) (any, error) { return sys.Agents(), nil },
 		"/v1/policies":                    func(*http.Request) (any, error) { return policyStatus(sys), nil },
 		"/v1/decisions":                   func(r *http.Request) (any, error) { return decisionsOf(sys, r) },
-		"/v1/claims":                      func(*http.Request) (any, error) { return said(sys.Claims()) },
+		"/v1/claims":                      func(*http.Request) (any, error) { return said(sys.AllClaims()) },
 		"/v1/approvals":                   func(r *http.Request) (any, error) { return approvalsOf(sys, r) },
 		"POST /v1/approvals/{id}/approve": func(r *http.Request) (any, error) { return answerTo(sys, r, true) },
 		"POST /v1/approvals/{id}/deny":    func(r *http.Request) (any, error) { return answerTo(sys, r, false) },
@@ -33,6 +33,13 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 		"/v1/workflows/{namespace}/{name}":             func(r *http.Request) (any, error) { return said(workflowOf(sys, r)) },
 		"/v1/workflows/{namespace}/{name}/log":         func(r *http.Request) (any, error) { return said(logOf(sys, r)) },
 		"POST /v1/workflows/{namespace}/{name}/cancel": func(r *http.Request) (any, error) { return said(cancelWorkflow(sys, r)) },
+	}
+}
+
+// forPeers is what the API has for other processes of the kind.
+func forPeers(sys *wiring.System) map[string]func(*http.Request) (any, error) {
+	return map[string]func(*http.Request) (any, error){
+		wiring.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
 	}
 }
 

@@ -19,7 +19,9 @@ func newClaims() *cobra.Command {
 		Long: `Asks a running scanflow for the claims on its targets. A claim is the field that an
 act writes (replicas, traffic, model, workflow/NAME, ...). While an agent holds it,
 another agent's proposal for it is refused; after the act it cools down for as long
-as the agent's guards say. It ends by itself at the time given at the latest.`,
+as the agent's guards say. It ends by itself at the time given at the latest.
+
+What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var held []engine.HeldClaim
@@ -35,7 +37,11 @@ as the agent's guards say. It ends by itself at the time given at the latest.`,
 			}
 			table := plot.Table{Header: []string{"target", "claim", "held by", "with", "state", "since", "until at the latest"}}
 			for _, h := range held {
-				table.Rows = append(table.Rows, []string{h.Target, h.Claim, h.Agent, h.Verb + " of " + h.Strategy, h.State, clock(h.Since), clock(h.Until)})
+				by := h.Agent
+				if h.Peer != "" {
+					by += " at " + h.Peer
+				}
+				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, clock(h.Since), clock(h.Until)})
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 			return err

@@ -76,9 +76,10 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func (b *bench) start() *daemon {
+func (b *bench) start(more ...string) *daemon {
 	b.t.Helper()
-	return startDaemon(b.t, b.args("--workloads", filepath.Join(b.dir, "workloads"), "--stop-pods", "--mlflow", b.tracker.URL(), "--senders", filepath.Join(b.dir, "senders.yaml"))...)
+	args := b.args("--workloads", filepath.Join(b.dir, "workloads"), "--stop-pods", "--mlflow", b.tracker.URL(), "--senders", filepath.Join(b.dir, "senders.yaml"))
+	return startDaemon(b.t, append(args, more...)...)
 }
 
 // asks has the checker, which another process runs, ask for a retraining.
@@ -130,13 +131,15 @@ func (b *bench) trainings() string {
 }
 
 // decisions are those of a verb, the newest first, as `scanflow decisions` has them.
-func (b *bench) decisions(verb string) (out []journal.Row) {
-	b.t.Helper()
-	text, code := scanflow(b.t, "decisions", "--data", b.data, "--verb", verb, "--json", "--limit", "0")
-	require.Equal(b.t, 0, code, text)
+func (b *bench) decisions(verb string) []journal.Row { return decisionsIn(b.t, b.data, verb) }
+
+func decisionsIn(t *testing.T, data, verb string) (out []journal.Row) {
+	t.Helper()
+	text, code := scanflow(t, "decisions", "--data", data, "--verb", verb, "--json", "--limit", "0")
+	require.Equal(t, 0, code, text)
 	for line := range strings.Lines(text) {
 		var row journal.Row
-		require.NoError(b.t, json.Unmarshal([]byte(line), &row))
+		require.NoError(t, json.Unmarshal([]byte(line), &row))
 		out = append(out, row)
 	}
 	return out

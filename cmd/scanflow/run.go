@@ -163,7 +163,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	web := server.Serve(listener, server.Options{
 		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
-		Ready: func() []string { return notReady(sys) }, API: api(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
+		Ready: func() []string { return notReady(sys) }, API: api(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}
 	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own

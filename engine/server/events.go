@@ -39,9 +39,9 @@ type reception struct {
 	log   hclog.Logger
 }
 
-func newReception(o Options, loopback bool) *reception {
+func newReception(o Options, door doorkeeper) *reception {
 	return &reception{
-		doorkeeper: doorkeeper{token: o.Token, loopback: loopback, senders: o.Senders},
+		doorkeeper: door,
 		take:       o.Receive, turns: newTurns(atOnce), clock: o.Clock, log: o.Log,
 	}
 }

@@ -248,3 +248,36 @@ func TestTLSThatCanNotBeReadIsAnErrorAtOnce(t *testing.T) {
 	_, err = TLS(certFile, keyFile, "", hclog.NewNullLogger())
 	require.NoError(t, err)
 }
+
+func TestPeersReadWhatIsForThem(t *testing.T) {
+	t.Setenv("EAST_TOKEN", "east-token")
+	t.Setenv("AM_TOKEN", "am-token")
+	o := Options{
+		Token: "s3cret", Senders: sendersOf(t, "senders:\n- {name: am, bearerToken: {env: AM_TOKEN}}\n- {name: east, peer: true, bearerToken: {env: EAST_TOKEN}}\n"),
+		API:      map[string]func(*http.Request) (any, error){"/v1/all": func(*http.Request) (any, error) { return "all", nil }},
+		ForPeers: map[string]func(*http.Request) (any, error){"/v1/peer/some": func(*http.Request) (any, error) { return "some", nil }},
+	}
+	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
+	for name, c := range map[string]struct {
+		path, token string
+		status      int
+	}{
+		"a peer":                        {"/v1/peer/some", "east-token", 200},
+		"who may use the API":           {"/v1/peer/some", "s3cret", 200},
+		"a sender that is no peer":      {"/v1/peer/some", "am-token", 403},
+		"nobody":                        {"/v1/peer/some", "", 401},
+		"a peer, of what is not for it": {"/v1/all", "east-token", 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at+c.path, nil)
+			require.NoError(t, err)
+			if c.token != "" {
+				req.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			res, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, c.status, res.StatusCode)
+		})
+	}
+}

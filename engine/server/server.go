@@ -29,8 +29,10 @@ type Options struct {
 	// shown as JSON. A key is a path ("/v1/agents"), which is for GET, or a pattern of
 	// http.ServeMux with a method ("POST /v1/approvals/{id}/approve").
 	API map[string]func(*http.Request) (any, error)
+	// ForPeers are resources like those of API, for declared senders that are peers too.
+	ForPeers map[string]func(*http.Request) (any, error)
 	// Receive takes events over: POST /v1/events and POST /v1/alerts. The receipts are in
-	// the order of the events; with an error nothing was taken. Nil takes none.
+	// the order of the events; with an error not all were taken. Nil takes none.
 	Receive func(ctx context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error)
 	// Senders may send events, besides who may use the API; nil is nobody.
 	Senders *Senders
@@ -122,15 +124,23 @@ func handler(o Options, loopback bool) http.Handler {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry}))
 	for pattern, answer := range o.API {
-		if !strings.Contains(pattern, " ") {
-			pattern = http.MethodGet + " " + pattern
-		}
-		mux.Handle(pattern, guarded(o.Token, loopback, api(pattern, answer, o.Log)))
+		mux.Handle(withMethod(pattern), guarded(o.Token, loopback, api(pattern, answer, o.Log)))
+	}
+	door := doorkeeper{token: o.Token, loopback: loopback, senders: o.Senders}
+	for pattern, answer := range o.ForPeers {
+		mux.Handle(withMethod(pattern), door.peers(api(pattern, answer, o.Log)))
 	}
 	if o.Receive != nil {
-		in := newReception(o, loopback)
+		in := newReception(o, door)
 		mux.Handle("POST /v1/events", in.handler(in.readEvents))
 		mux.Handle("POST /v1/alerts", in.handler(in.readAlerts))
 	}
 	return mux
+}
+
+func withMethod(pattern string) string {
+	if strings.Contains(pattern, " ") {
+		return pattern
+	}
+	return http.MethodGet + " " + pattern
 }

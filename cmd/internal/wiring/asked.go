@@ -40,6 +40,15 @@ func (s *System) Claims() ([]engine.HeldClaim, error) {
 	return h.Claims(), nil
 }
 
+// AllClaims is Claims, and what agents of the peers hold after them.
+func (s *System) AllClaims() ([]engine.HeldClaim, error) {
+	own, err := s.Claims()
+	if err != nil {
+		return nil, err
+	}
+	return append(own, s.neighbours.list()...), nil
+}
+
 // Approvals lists the questions to persons that have not ended, and those that ended
 // since a time.
 func (s *System) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {

@@ -63,6 +63,7 @@ type System struct {
 	credentials credentials
 	tracker     *mlflow.Client // nil where none is known
 	courier     *courier
+	neighbours  *neighbours
 	agents      atomic.Pointer[[]*manifest.Agent]
 	reloads     reloads
 	stop        context.CancelFunc
@@ -83,7 +84,9 @@ func Start(ctx context.Context, o Options) (*System, error) {
 		return nil, err
 	}
 	s.courier = newCourier(o.Mail, &s.credentials)
+	s.neighbours = newNeighbours(o.Mail, s.courier.peerHeader, o.Clock, o.Log)
 	if o.Kubernetes != nil {
+		s.neighbours.start(ctx)
 		if err := s.startKubernetes(ctx); err != nil {
 			return nil, errors.Join(err, s.Close(ctx))
 		}
@@ -100,6 +103,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if err := errors.Join(agentsErr, workloadsErr, s.loadPolicies(ctx)); err != nil {
 		return nil, err
 	}
+	s.neighbours.start(ctx) // before any agent acts
 	if err := s.start(ctx, agents, workloads); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
@@ -173,7 +177,7 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	h = engine.NewHost(engine.Config{
 		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
 		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
-		Courier: s.courier, Peers: s.opts.Mail.endpoints(),
+		Courier: s.courier, Peers: s.opts.Mail.endpoints(), Elsewhere: s.neighbours.all,
 	})
 	return h
 }
@@ -257,6 +261,7 @@ func (s *System) Close(ctx context.Context) error {
 		errs = append(errs, s.Local.Close(localCtx, ending))
 		cancel()
 	}
+	s.neighbours.close()
 	s.courier.close()
 	if s.Journal != nil {
 		errs = append(errs, within(journalDeadline, s.Journal.Close))
