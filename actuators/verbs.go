@@ -68,7 +68,7 @@ var Verbs = map[string]Kind{
 	"run.tag":        {With: params[with.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
 	"annotate":       {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
 	"webhook":        {With: params[WebhookWith], OneShot: true, New: newWebhook},
-	"event.send":     {With: params[EventWith], OneShot: true, New: newEvent},
+	"event.send":     {With: params[EventWith], OneShot: true, Deadline: engine.GiveUpDelivery, New: newEvent},
 }
 
 // telling is how long an act that is done may take to be told of.

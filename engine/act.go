@@ -195,13 +195,28 @@ func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 	if out.Status == Done || out.Status == Failed {
 		until = at.Add(a.spec.Guards.Cooldown[cooldownKey(in.Primitive, in.Direction)])
 	}
-	a.claims().release(in.Target, in.Claim, in.Identity, until, a.host.Clock.Now())
+	a.tableOf(in).release(in.Target, in.Claim, in.Identity, until, a.host.Clock.Now())
 	a.host.Observer.Acted(Act{Intent: in, Outcome: out, EndedAt: at})
 }
 
-// letGo leaves an act, and its claim, to the agent's next start, which settles it.
+// letGo leaves an act, and its claim, to the agent's next start, which settles it. Of an
+// agent that was removed there is none.
 func (a *agent) letGo(in Intent) {
-	a.claims().leave(in.Target, in.Claim, in.Identity)
+	if (*a.host.wanted.Load())[a.name] {
+		a.tableOf(in).leave(in.Target, in.Claim, in.Identity)
+		return
+	}
+	now := a.host.Clock.Now()
+	a.tableOf(in).release(in.Target, in.Claim, in.Identity, now, now)
+}
+
+// tableOf is where an act's claim is entered: by the mode that it was begun in, which
+// may not be that of now.
+func (a *agent) tableOf(in Intent) *claims {
+	if in.DryRun {
+		return a.dry
+	}
+	return a.host.claims
 }
 
 // cooldownKey is the guard's: the direction for a verb that has one, else the verb.

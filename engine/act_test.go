@@ -176,7 +176,7 @@ propose contains {"primitive": "hook", "with": {}, "reason": "once", "because": 
 				b.world.set("web", 4)
 			}
 			b.restart()
-			b.run(b.spec())
+			b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.scaling", "t.calling"} }))
 			b.next()
 			act := b.settled()
 			require.Equal(t, "abc", act.Identity)

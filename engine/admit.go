@@ -162,6 +162,7 @@ func (a *agent) intent(c *candidate, firing string, now time.Time) Intent {
 	return Intent{
 		Identity: c.Identity, Firing: firing, Agent: a.name, Target: c.Target.ID(), Strategy: c.Strategy,
 		Primitive: c.Primitive, With: c.With, Claim: c.claim, Direction: c.direction(), At: now, DryRun: a.spec.Mode == DryRun, Change: c.change,
+		Once: c.approval != nil || c.slot.doc.Trigger.Event != nil,
 	}
 }
 

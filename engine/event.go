@@ -66,8 +66,8 @@ const (
 	RefusedEvent ReceiptVerdict = "refused"
 )
 
-// ErrFull is wrapped where an inbox or the outbox has no room: nothing was taken,
-// and the same may be handed over again later.
+// ErrFull is wrapped where an inbox or the outbox has no room: not all was taken, and
+// the same may be handed over again later.
 var ErrFull = errors.New("no room for more events")
 
 // ErrTooLarge is wrapped where what was handed over can't be kept in one piece: nothing

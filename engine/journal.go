@@ -136,7 +136,10 @@ type Intent struct {
 	Direction Direction
 	At        time.Time
 	DryRun    bool
-	Change    Change
+	// Once says that nobody proposes it again if it is lost: what set it going, an event
+	// or a person's answer, is spent.
+	Once   bool
+	Change Change
 }
 
 // Conclusion is what became of an intent.

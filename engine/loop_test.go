@@ -21,21 +21,22 @@ import (
 // bench is an engine with the real journal and real policies, a clock that the
 // test moves, a signal that it sets, and an actuator that writes to a map.
 type bench struct {
-	t        *testing.T
-	dir      string
-	clock    *engine.ManualClock
-	journal  *journal.Journal
-	policies *policy.Store
-	files    fstest.MapFS
-	host     *engine.Host
-	world    *world
-	jobs     *jobs
-	objects  *objects
-	load     *dial
-	fired    chan engine.FiringRecord
-	acted    chan engine.Act
-	wrap     func(engine.Journal) engine.Journal // for faults
-	courier  engine.Courier                      // to the one peer; nil where there is none
+	t         *testing.T
+	dir       string
+	clock     *engine.ManualClock
+	journal   *journal.Journal
+	policies  *policy.Store
+	files     fstest.MapFS
+	host      *engine.Host
+	world     *world
+	jobs      *jobs
+	objects   *objects
+	load      *dial
+	fired     chan engine.FiringRecord
+	acted     chan engine.Act
+	inboxMost int                                 // 0 is the journal's own bound
+	wrap      func(engine.Journal) engine.Journal // for faults
+	courier   engine.Courier                      // to the one peer; nil where there is none
 }
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -68,7 +69,7 @@ func newBench(t *testing.T, rego ...string) *bench {
 // open starts the process, as it were; close ends it.
 func (b *bench) open() {
 	var err error
-	b.journal, err = journal.Open(context.Background(), b.dir, journal.Options{Clock: b.clock})
+	b.journal, err = journal.Open(context.Background(), b.dir, journal.Options{Clock: b.clock, InboxMost: b.inboxMost})
 	require.NoError(b.t, err)
 	b.fired, b.acted = make(chan engine.FiringRecord, 1000), make(chan engine.Act, 1000)
 	var j engine.Journal = b.journal

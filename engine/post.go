@@ -13,27 +13,37 @@ import (
 // agent here that has a trigger for it, and to the peers. It returns once the journal
 // holds it: from then on it will be handled, once, whatever happens to this process.
 // The error is final if nobody can want it or it has come too far, and may pass
-// otherwise (MayPass).
+// otherwise (MayPass); then some may have it already, and do not get it twice.
 func (h *Host) Publish(ctx context.Context, e Event) error {
 	if e.Hops > MaxHops {
 		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", e.Type, e.Hops, MaxHops)
 	}
 	p := Posting{Event: e}
-	p.Agents, _ = h.takersOf(&e)
+	agents, wanted := h.takersOf(&e)
+	p.Agents = agents
 	for _, peer := range h.Peers {
 		p.To = append(p.To, Destination{URL: peer})
 	}
 	if len(p.Agents)+len(p.To) == 0 {
-		return &UnwantedError{e.Type, e.Sender}
+		return unwanted(&e, wanted)
 	}
 	return h.post(ctx, []Posting{p})
 }
 
-// UnwantedError is an event that no agent here has a trigger for, and no peer might have.
-type UnwantedError struct{ Type, Sender string }
+// UnwantedError is an event that no agent here takes, and no peer might.
+type UnwantedError struct {
+	Type, Sender string
+	// Wanted says that agents here have a trigger for it, from other senders.
+	Wanted bool
+}
+
+func unwanted(e *Event, wanted bool) *UnwantedError { return &UnwantedError{e.Type, e.Sender, wanted} }
 
 func (e *UnwantedError) Error() string {
-	return fmt.Sprintf("no agent here has a trigger for events of type %q from %s", e.Type, e.Sender)
+	if e.Wanted {
+		return fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", e.Type, e.Sender)
+	}
+	return fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
 }
 
 // Unwanted tells whether an error of Publish says that nobody wants the event, which is
@@ -55,8 +65,9 @@ func (h *Host) Send(ctx context.Context, e Event, to Destination) error {
 }
 
 // Receive takes over events from outside, those that agents here want and take from
-// their sender, all of these or none. The receipts are in the order of the events. An
-// error means that nothing was taken; it may pass (MayPass).
+// their sender. The receipts are in the order of the events. An error means that not all
+// of these were taken; if it may pass (MayPass), the same events may be handed over
+// again, and nobody gets one twice.
 func (h *Host) Receive(ctx context.Context, from Sender, events []Event) ([]Receipt, error) {
 	if !h.applied() {
 		return nil, Retry(errors.New("the agents are not known yet"))
@@ -73,9 +84,9 @@ func (h *Host) Receive(ctx context.Context, from Sender, events []Event) ([]Rece
 		case len(agents) > 0:
 			postings = append(postings, Posting{Event: e, Agents: agents})
 		case wanted:
-			receipts[i].Verdict, receipts[i].Why = RefusedEvent, fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", e.Type, e.Sender)
+			receipts[i].Verdict, receipts[i].Why = RefusedEvent, unwanted(&e, wanted).Error()
 		default:
-			receipts[i].Verdict, receipts[i].Why = UnwantedEvent, fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
+			receipts[i].Verdict, receipts[i].Why = UnwantedEvent, unwanted(&e, wanted).Error()
 		}
 	}
 	if len(postings) == 0 {
@@ -126,17 +137,49 @@ func (h *Host) takersOf(e *Event) (agents []string, wanted bool) {
 	return agents, wanted
 }
 
-// post keeps events, and wakes who is to handle them.
+// post keeps events, and wakes who is to handle them. Where one inbox, or the outbox,
+// has no room, the others get theirs all the same: what is posted again, for those that
+// had none, they have already.
 func (h *Host) post(ctx context.Context, postings []Posting) error {
-	_, err := h.Journal.Post(ctx, postings)
+	err := h.postAll(ctx, postings)
+	if errors.Is(err, ErrFull) {
+		if boxes := byBox(postings); len(boxes) > 1 {
+			var full []error
+			for _, one := range boxes {
+				full = append(full, h.postAll(ctx, one))
+			}
+			err = errors.Join(full...)
+		}
+	}
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		return fmt.Errorf("keep %s: %w", eventsText(postings), err)
 	case err != nil:
 		return Retry(fmt.Errorf("keep %s: %w", eventsText(postings), err))
 	}
-	h.posted(postings)
 	return nil
+}
+
+func (h *Host) postAll(ctx context.Context, postings []Posting) error {
+	_, err := h.Journal.Post(ctx, postings)
+	if err == nil {
+		h.posted(postings)
+	}
+	return err
+}
+
+// byBox takes postings apart by the box that they go into, each in their order.
+func byBox(postings []Posting) map[string][]Posting {
+	out := map[string][]Posting{}
+	for _, p := range postings {
+		for _, agent := range p.Agents {
+			out[agent] = append(out[agent], Posting{Event: p.Event, Agents: []string{agent}})
+		}
+		if len(p.To) > 0 {
+			out[BoxOutbox] = append(out[BoxOutbox], Posting{Event: p.Event, To: p.To})
+		}
+	}
+	return out
 }
 
 func eventsText(postings []Posting) string {

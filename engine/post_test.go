@@ -99,3 +99,26 @@ propose contains {"primitive": "event.send", "with": {"hop": object.get(input.tr
 	require.Contains(t, last.Outcome.Detail, "in a circle")
 	require.Empty(t, b.fired)
 }
+
+// An agent that is paused, and whose inbox is full by now, keeps no other from its events.
+func TestAFullInboxHoldsUpNoOtherAgent(t *testing.T) {
+	b := newBench(t, answering)
+	b.close()
+	b.inboxMost = 1
+	b.open()
+	b.world.set("web", 1)
+	b.run(b.spec(answers), b.spec(answers, func(s *engine.Spec) { s.Name, s.Mode = "sleeper", engine.Paused }))
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	require.Equal(t, "1", only(t, b.next()).With["id"])
+	b.settled()
+	for _, id := range []string{"2", "3"} {
+		err := b.host.Publish(t.Context(), event(id))
+		require.ErrorIs(t, err, engine.ErrFull)
+		require.True(t, engine.MayPass(err), "its sender sends it again")
+		require.Equal(t, id, only(t, b.next()).With["id"])
+		b.settled()
+		_, err = b.host.Receive(t.Context(), engine.Sender{Name: engine.OperatorSender}, []engine.Event{event(id)})
+		require.ErrorIs(t, err, engine.ErrFull)
+	}
+	require.Len(t, b.world.sent, 3, "nobody gets one twice")
+}

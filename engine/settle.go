@@ -17,10 +17,10 @@ const (
 // settle deals with the intents that a crash, a shutdown or an unwritable journal
 // left without an outcome. It reads the world: a change that is there is done; one
 // of a verb that sets a state and is not there is abandoned, and the loop decides
-// afresh; one that nobody would propose again (a webhook) is sent again under its
-// identity, if the agent still may; one that goes on in the world without us (a
-// workflow, a rollout) is followed to its end. Until it is settled, an intent holds
-// its claim.
+// afresh; one that nobody would propose again (a webhook; any act that an event or a
+// person's answer set going) is begun again under its identity, if the agent still may;
+// one that goes on in the world without us (a workflow, a rollout) is followed to its
+// end. Until it is settled, an intent holds its claim.
 func (a *agent) settle(ctx context.Context) {
 	a.concludeLate(ctx)
 	if len(a.open) == 0 {
@@ -92,8 +92,13 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 			a.acts.Go(func() { a.carryOut(in, a.follow) })
 			return true
 		}
-		return end(Abandoned, "it never began: decided afresh")
+		if !in.Once {
+			return end(Abandoned, "it never began: decided afresh")
+		}
 	}
+	a.mu.Lock()
+	in.Change.Proposal.Written = a.memoryOf(in.Target).wrote[in.Primitive]
+	a.mu.Unlock()
 	change, err := callPlan(ctx, verb.Actuator, in.Change.Proposal)
 	switch {
 	case err != nil && (ctx.Err() != nil || MayPass(err)):
@@ -110,7 +115,19 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 	case change.NoOp:
 		return end(Done, "found in place after a restart: %s", change.Diff)
 	}
-	return end(Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
+	if !in.Once {
+		return end(Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
+	}
+	if a.spec.Mode != Enforce {
+		return false
+	}
+	if why := a.mayStill(in); why != "" {
+		return end(Abandoned, "not begun after a restart: %s", why)
+	}
+	change.Identity, change.Proposal = in.Identity, in.Change.Proposal
+	in.Change = change
+	a.acts.Go(func() { a.begin(in) })
+	return true
 }
 
 // goesOn tells whether a change that is in place has not come to its end yet, such as a
@@ -126,6 +143,9 @@ func goesOn(ctx context.Context, actuator Actuator, change Change) bool {
 
 // mayStill asks the bounds of today about an act of before: "" where it may go on.
 func (a *agent) mayStill(in Intent) string {
+	if !slices.Contains(a.spec.Strategies, in.Strategy) {
+		return in.Strategy + " is no longer among the agent's strategies"
+	}
 	if !slices.Contains(a.spec.Primitives, in.Primitive) {
 		return in.Primitive + " is no longer among the agent's primitives"
 	}

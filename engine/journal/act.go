@@ -18,6 +18,7 @@ type actBody struct {
 	Claim     string           `json:"claim,omitempty"`
 	Direction engine.Direction `json:"direction,omitempty"`
 	DryRun    bool             `json:"dry_run,omitempty"`
+	Once      bool             `json:"once,omitempty"`
 	Change    engine.Change    `json:"change"`
 }
 
@@ -38,7 +39,7 @@ func encodeIntent(in engine.Intent) ([]byte, error) {
 	if in.Identity == "" || in.Agent == "" {
 		return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
 	}
-	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Change})
+	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Once, in.Change})
 	if err != nil {
 		return nil, fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
 	}

@@ -77,7 +77,7 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 	if err := json.Unmarshal(raw, &body); err != nil {
 		return a, fmt.Errorf("act %s: %w", a.Identity, err)
 	}
-	a.Firing, a.With, a.Claim, a.Direction, a.DryRun, a.Change = body.Firing, body.With, body.Claim, body.Direction, body.DryRun, body.Change
+	a.Firing, a.With, a.Claim, a.Direction, a.DryRun, a.Once, a.Change = body.Firing, body.With, body.Claim, body.Direction, body.DryRun, body.Once, body.Change
 	a.At = moment(at)
 	a.Change.Proposal = engine.Proposal{
 		Agent:    a.Agent,

@@ -120,11 +120,12 @@ func places(of map[eventKey]int64) (inboxes map[string]int, outbox int) {
 	return inboxes, outbox
 }
 
-// room is an engine.ErrFull where so many more have none.
+// room is an engine.ErrFull where so many more have none. More at once than an inbox holds
+// fit into an empty one: who sends them (an Alertmanager) can't take them apart.
 func (l *Ledger) room(u *update, inboxes map[string]int, outbox int) error {
 	var full []string
 	for _, agent := range slices.Sorted(maps.Keys(inboxes)) {
-		if held := l.state.mail.waiting(agent) + u.inboxes[agent]; held+inboxes[agent] > l.o.InboxMost {
+		if held := l.state.mail.waiting(agent) + u.inboxes[agent]; held+inboxes[agent] > max(l.o.InboxMost, inboxes[agent]) {
 			full = append(full, fmt.Sprintf("the inbox of %s holds %d of %d", agent, held, l.o.InboxMost))
 		}
 	}

@@ -52,6 +52,7 @@ type act struct {
 	Direction engine.Direction `json:"d,omitempty"`
 	At        int64            `json:"at"`
 	DryRun    bool             `json:"dry,omitempty"`
+	Once      bool             `json:"x,omitempty"`
 	// Change is left out once the act is concluded: nobody applies it again.
 	Change *engine.Change `json:"ch,omitempty"`
 	Status engine.Status  `json:"o,omitempty"`
@@ -93,7 +94,7 @@ func actOf(in engine.Intent) act {
 	change.Identity = ""
 	return act{
 		Identity: in.Identity, Firing: in.Firing, Agent: in.Agent, Target: target(in.Target), Strategy: in.Strategy, Verb: in.Primitive,
-		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Change: &change,
+		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Once: in.Once, Change: &change,
 	}
 }
 
@@ -102,7 +103,7 @@ func (a *act) act() engine.Act {
 	id := engine.TargetID(a.Target)
 	out := engine.Act{Intent: engine.Intent{
 		Identity: a.Identity, Firing: a.Firing, Agent: a.Agent, Target: id, Strategy: a.Strategy, Primitive: a.Verb,
-		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun,
+		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once,
 	}, Outcome: engine.Outcome{Status: engine.Running}}
 	if a.Change != nil {
 		out.Change = *a.Change
