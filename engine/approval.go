@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -70,6 +71,40 @@ type Approval struct {
 	Identity string    `json:"identity,omitempty"`
 }
 
+// Counts is how long an approval counts after its end: a denial holds for as long as its
+// question was to stand.
+func (p *Approval) Counts() time.Duration { return p.Expires.Sub(p.Asked) }
+
+// Answer is how the question to a person stood when a decision was made that rests on it.
+type Answer struct {
+	// ID is the approval's.
+	ID string `json:"id"`
+	// State is waiting, approved or denied.
+	State ApprovalState `json:"state"`
+	// By, Why and Decided are the person's.
+	By      string    `json:"by,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	Decided time.Time `json:"decided,omitzero"`
+	// Expires is until when the question stands.
+	Expires time.Time `json:"expires"`
+}
+
+func (p *Approval) answer() *Answer {
+	return &Answer{ID: p.ID, State: p.State, By: p.By, Why: p.Why, Decided: p.Decided, Expires: p.Expires}
+}
+
+// String is for a person, on one line whatever was given as the reason.
+func (a *Answer) String() string {
+	if a.State == ApprovalWaiting {
+		return fmt.Sprintf("waits for a person until %s: %s", a.Expires.UTC().Format(time.RFC3339), a.ID)
+	}
+	why := ""
+	if a.Why != "" {
+		why = fmt.Sprintf(", %q", a.Why)
+	}
+	return fmt.Sprintf("%s by %s at %s%s: %s", a.State, a.By, a.Decided.UTC().Format(time.RFC3339), why, a.ID)
+}
+
 // ApprovalChange writes an approval if it is in the state From, "" where it must
 // not be there yet.
 type ApprovalChange struct {
@@ -90,6 +125,9 @@ type Approvals interface {
 	// Approvals returns those of an agent, "" for all, that have not ended, and those
 	// that ended since a time, oldest first.
 	Approvals(ctx context.Context, agent string, since time.Time) ([]Approval, error)
+	// ApprovalsWaiting is how many wait for a person, and have not expired by now. It is
+	// asked at each scrape.
+	ApprovalsWaiting(ctx context.Context, now time.Time) (int, error)
 	// Approval returns one; ErrNoApproval where there is none.
 	Approval(ctx context.Context, id string) (Approval, error)
 	// SaveApproval writes a change; ErrApprovalState where it comes too late.

@@ -19,9 +19,12 @@ type candidate struct {
 	approval *Approval // a person's, which the act uses up; nil where it needs none
 }
 
-// refuse ends a candidate's way.
+// refuse ends a candidate's way. What a person let through says so, whoever holds it back.
 func (c *candidate) refuse(by, format string, args ...any) {
 	c.decision.Verdict, c.decision.By, c.decision.Detail = Refused, by, fmt.Sprintf(format, args...)
+	if c.decision.Approval != nil {
+		c.decision.Detail += fmt.Sprintf(" (%s)", c.decision.Approval)
+	}
 }
 
 // direction is the change's, "" where its verb has none.

@@ -121,12 +121,12 @@ func (a *agent) ask(c *candidate, now time.Time) {
 	if !slices.Contains(a.spec.Guards.Approval, c.Primitive) {
 		return
 	}
-	wait := func(format string, args ...any) {
-		c.decision.Verdict, c.decision.By = Waiting, "guards.approval"
-		c.decision.Detail = c.change.Diff + ": " + fmt.Sprintf(format, args...)
+	wait := func(on *Answer, how string) {
+		c.decision.Verdict, c.decision.By, c.decision.Approval = Waiting, "guards.approval", on
+		c.decision.Detail = c.change.Diff + ": " + how
 	}
 	if a.spec.Mode == DryRun {
-		wait("would wait for a person")
+		wait(nil, "would wait for a person")
 		return
 	}
 	was, known := a.asked.put(key)
@@ -135,18 +135,19 @@ func (a *agent) ask(c *candidate, now time.Time) {
 	}
 	switch {
 	case known && was.State == ApprovalApproved:
-		wait("approved by %s, and about to be looked at again: %s", was.By, was.ID)
+		wait(was.answer(), "about to be looked at again, "+was.answer().String())
 	case known && was.State == ApprovalWaiting && now.Before(was.Expires):
-		wait("waits for a person until %s: %s", was.Expires.UTC().Format(time.RFC3339), was.ID)
-	case known && was.State == ApprovalDenied && now.Before(was.Decided.Add(a.approvalExpiry())):
-		c.refuse("guards.approval", "denied by %s at %s: %s", was.By, was.Decided.UTC().Format(time.RFC3339), was.ID)
+		wait(was.answer(), was.answer().String())
+	case known && was.State == ApprovalDenied && now.Before(was.Decided.Add(min(a.approvalExpiry(), was.Counts()))):
+		c.refuse("guards.approval", "%s", was.answer())
+		c.decision.Approval = was.answer()
 	default:
 		if known && was.State == ApprovalWaiting { // this firing found it expired before the loop did
 			a.asked.staged = append(a.asked.staged, was.expired(now))
 		}
 		p := a.question(c, key, now)
 		a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: p})
-		wait("waits for a person until %s: %s", p.Expires.UTC().Format(time.RFC3339), p.ID)
+		wait(p.answer(), p.answer().String())
 	}
 }
 
@@ -158,7 +159,7 @@ func (a *agent) use(c *candidate, now time.Time) {
 	used := *c.approval
 	used.State, used.Ended, used.Identity = ApprovalUsed, now, c.Identity
 	a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: used, From: ApprovalApproved})
-	c.decision.Detail += fmt.Sprintf(" (approved by %s: %s)", used.By, used.ID)
+	c.decision.Detail += fmt.Sprintf(" (%s)", c.decision.Approval)
 }
 
 func (a *agent) question(c *candidate, key string, now time.Time) Approval {
@@ -292,6 +293,20 @@ func (a *agent) reread(ctx context.Context, id string) {
 	a.asked.take(p)
 }
 
+// Approvals lists the questions of an agent, "" for all, that have not ended, and those
+// that ended since a time. Those of an agent that is gone are ended by nobody: past
+// their time they count as expired.
+func (h *Host) Approvals(ctx context.Context, agent string, since time.Time) ([]Approval, error) {
+	list, err := h.Journal.Approvals(ctx, agent, since)
+	now := h.Clock.Now()
+	for i, p := range list {
+		if !p.State.Ended() && !now.Before(p.Expires) {
+			list[i] = p.expired(p.Expires).Approval
+		}
+	}
+	return slices.DeleteFunc(list, func(p Approval) bool { return p.State.Ended() && p.Ended.Before(since) }), err
+}
+
 // Decide writes what a person said of an approval, and has the agent look at it.
 func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why string) (Approval, error) {
 	p, err := h.Journal.Approval(ctx, id)
@@ -309,7 +324,8 @@ func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why stri
 	if !approve {
 		p.State, p.Ended = ApprovalDenied, now
 	}
-	if err := h.Journal.SaveApproval(ctx, ApprovalChange{Approval: p, From: ApprovalWaiting}); err != nil {
+	err = h.Journal.SaveApproval(ctx, ApprovalChange{Approval: p, From: ApprovalWaiting})
+	if err != nil && !h.wrote(ctx, p) {
 		return p, err
 	}
 	h.mu.Lock()
@@ -318,7 +334,16 @@ func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why stri
 	if r != nil {
 		r.agent.answered(p)
 	}
-	return p, nil
+	return p, err
+}
+
+// wrote tells whether an answer is in the journal though writing it came back with an
+// error, such as that nobody waited for its end.
+func (h *Host) wrote(ctx context.Context, p Approval) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), concludeDeadline)
+	defer cancel()
+	there, err := h.Journal.Approval(ctx, p.ID)
+	return err == nil && there.State == p.State && there.By == p.By && there.Decided.Equal(p.Decided)
 }
 
 // answered takes in what a person said, and wakes the loop.

@@ -44,7 +44,8 @@ func TestAProposalWaitsForAPerson(t *testing.T) {
 	require.Equal(t, engine.Waiting, d.Verdict)
 	require.Equal(t, "guards.approval", d.By)
 	q := b.question()
-	require.Contains(t, d.Detail, q.ID)
+	require.Equal(t, "replicas 1 -> 4: waits for a person until "+q.Expires.Format(time.RFC3339)+": "+q.ID, d.Detail)
+	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalWaiting, Expires: q.Expires}, d.Approval)
 	require.Equal(t, "replicas 1 -> 4", q.Diff)
 	require.Empty(t, b.tick().Decisions, "the same question is asked once, and told once")
 	require.Equal(t, q.ID, b.question().ID)
@@ -54,7 +55,11 @@ func TestAProposalWaitsForAPerson(t *testing.T) {
 	require.NoError(t, err)
 	second := b.next()
 	require.Equal(t, q.ID, second.Trigger.Approval, "the world is looked at again, at once")
-	require.Equal(t, engine.Admitted, only(t, second).Verdict)
+	d = only(t, second)
+	require.Equal(t, engine.Admitted, d.Verdict)
+	at := b.clock.Now()
+	require.Equal(t, "replicas 1 -> 4 (approved by ada at "+at.Format(time.RFC3339)+`, "load is real": `+q.ID+")", d.Detail)
+	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalApproved, By: "ada", Why: "load is real", Decided: at, Expires: q.Expires}, d.Approval)
 	act := b.settled()
 	require.Equal(t, map[string]int{"web": 4}, b.world.state())
 	used := b.approval(q.ID)
@@ -131,7 +136,9 @@ func TestDeniedOrExpiredNeverActs(t *testing.T) {
 	require.NoError(t, err)
 	d := only(t, b.tick())
 	require.Equal(t, engine.Refused, d.Verdict)
-	require.Contains(t, d.Detail, "denied by bob")
+	denied := b.approval(q.ID)
+	require.Equal(t, "denied by bob at "+denied.Decided.Format(time.RFC3339)+`, "not tonight": `+q.ID, d.Detail)
+	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalDenied, By: "bob", Why: "not tonight", Decided: denied.Decided, Expires: q.Expires}, d.Approval)
 	b.restart()
 	b.run(b.spec(asksFirst))
 	require.Contains(t, only(t, b.next()).Detail, "denied by bob", "a denial survives a restart")
@@ -148,6 +155,41 @@ func TestDeniedOrExpiredNeverActs(t *testing.T) {
 	_, err = b.host.Decide(t.Context(), again.ID, true, "ada", "")
 	require.ErrorIs(t, err, engine.ErrApprovalState)
 	require.Zero(t, b.world.count())
+}
+
+// A denial holds for as long as its question was to stand, and no longer than the guards
+// say now.
+func TestHowLongADenialHolds(t *testing.T) {
+	for name, row := range map[string]struct{ then, now, holds time.Duration }{
+		"as long as its question was to stand": {time.Minute, time.Hour, time.Minute},
+		"less, where the guards say less":      {time.Hour, time.Minute, time.Minute},
+		"for days":                             {240 * time.Hour, 240 * time.Hour, 240 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.world.set("web", 1)
+			b.load.to("web", 35)
+			anew := func(after, expiry time.Duration) engine.Decision { // an agent that knows what the journal does
+				b.run()
+				b.clock.Advance(after)
+				require.NoError(t, b.journal.Prune(t.Context()))
+				for len(b.fired) > 0 {
+					<-b.fired
+				}
+				b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Guards.ApprovalExpiry = expiry }))
+				return only(t, b.next())
+			}
+			anew(0, row.then)
+			denied, err := b.host.Decide(t.Context(), b.question().ID, false, "bob", "")
+			require.NoError(t, err)
+			d := anew(row.holds-time.Second, row.now)
+			require.Equal(t, engine.Refused, d.Verdict, d.Detail)
+			require.Equal(t, denied.ID, d.Approval.ID)
+			d = anew(time.Second, row.now)
+			require.Equal(t, engine.Waiting, d.Verdict, d.Detail)
+			require.NotEqual(t, denied.ID, d.Approval.ID)
+		})
+	}
 }
 
 func TestAnAnswerCountsAcrossARestart(t *testing.T) {
@@ -203,13 +245,13 @@ propose contains {"primitive": "hook", "with": {"id": input.trigger.event.data.i
 `)
 	b.world.set("web", 1)
 	b.load.to("web", 35)
-	told := b.spec(func(s *engine.Spec) {
+	pager := b.spec(func(s *engine.Spec) {
 		s.Name, s.Strategies = "pager", []string{"t.told"}
 		s.Triggers = []engine.Trigger{{Name: "waiting", Event: &engine.EventFilter{Types: []string{engine.ApprovalRequested}}}}
 	})
-	b.run(told, b.spec(asksFirst))
-	b.next()
-	require.Equal(t, b.question().ID, only(t, b.next()).With["id"])
+	b.run(pager, b.spec(asksFirst))
+	told := only(t, b.nextOf("ns/pager"))
+	require.Equal(t, b.question().ID, told.With["id"])
 	b.settled()
 }
 

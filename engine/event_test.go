@@ -91,19 +91,38 @@ func TestOneAgentAsksAnother(t *testing.T) {
 	b.world.set("web", 4)
 	b.load.to("web", 35)
 	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.asking"} }), b.spec(answers))
-	first := b.next()
-	require.Equal(t, "ns/planner", first.Agent)
-	sent := b.settled()
-	require.Equal(t, engine.Done, sent.Outcome.Status, sent.Outcome.Detail)
-	second := b.next()
-	require.Equal(t, "ns/answerer", second.Agent)
-	require.Equal(t, sent.Identity, second.Trigger.Event.ID)
-	b.settled()
+	asked := b.nextOf("ns/answerer").Trigger.Event
+	acts := map[string]engine.Act{}
+	for range 2 {
+		a := b.settled()
+		require.Equal(t, engine.Done, a.Outcome.Status, a.Outcome.Detail)
+		acts[a.Agent] = a
+	}
+	require.Equal(t, acts["ns/planner"].Identity, asked.ID)
+	require.Contains(t, acts, "ns/answerer")
 }
 
 func TestNobodyToTakeAnEventIsAnError(t *testing.T) {
-	b := newBench(t)
-	require.ErrorContains(t, b.host.Publish(t.Context(), event("1")), `no agent here has a trigger for events of type "asked"`)
+	b := newBench(t, answering)
+	b.world.set("web", 1)
+	b.run(b.spec(answers, func(s *engine.Spec) { s.Triggers[0].Event.From = []string{"ns/checker"} }))
+	other := event("1")
+	other.Type = "unheard of"
+	for _, row := range []struct {
+		event engine.Event
+		want  string
+	}{
+		{other, `no agent here has a trigger for events of type "unheard of"`},
+		{event("2"), "no agent here takes events of type \"asked\" from ns/planner; name it under `from` in the trigger"},
+	} {
+		row.event.Sender = "ns/planner"
+		err := b.host.Publish(t.Context(), row.event)
+		require.EqualError(t, err, row.want)
+		require.True(t, engine.Unwanted(err))
+		receipts, err := b.host.Receive(t.Context(), engine.Sender{Name: "ns/planner"}, []engine.Event{row.event})
+		require.NoError(t, err)
+		require.Equal(t, row.want, receipts[0].Why, "a receipt has the same words")
+	}
 }
 
 func TestApplyRestartsOnlyWhatChanged(t *testing.T) {

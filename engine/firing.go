@@ -103,7 +103,7 @@ func (f *FiringRecord) fail(err error) {
 	f.Problems = append(f.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", err))
 	for i := range f.Decisions {
 		if d := &f.Decisions[i]; d.Verdict == Admitted || d.Verdict == Waiting {
-			d.Verdict, d.By, d.Detail, d.Identity = Refused, "journal", err.Error(), ""
+			d.Verdict, d.By, d.Detail, d.Identity, d.Approval = Refused, "journal", err.Error(), "", nil
 		}
 	}
 }

@@ -107,6 +107,8 @@ type Decision struct {
 	By string `json:"by,omitempty"`
 	// Detail is the sentence that says why, for a person.
 	Detail string `json:"detail,omitempty"`
+	// Approval is the question to a person that the verdict rests on, nil where there is none.
+	Approval *Answer `json:"approval,omitempty"`
 	// Proposed holds the parameters as proposed where a guard clamped them.
 	Proposed map[string]any `json:"proposed,omitempty"`
 	Identity string         `json:"identity,omitempty"`

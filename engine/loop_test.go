@@ -128,6 +128,16 @@ func (b *bench) run(specs ...engine.Spec) { b.host.Apply(specs) }
 // next is the record of the next firing.
 func (b *bench) next() engine.FiringRecord { return receive(b.t, b.fired) }
 
+// nextOf is the record of one agent's next firing. What a firing sets going may be
+// told of before the firing itself is.
+func (b *bench) nextOf(agent string) engine.FiringRecord {
+	for {
+		if f := b.next(); f.Agent == agent {
+			return f
+		}
+	}
+}
+
 // tick moves the clock to the next interval and returns that firing.
 func (b *bench) tick() engine.FiringRecord {
 	b.clock.Advance(10 * time.Second)

@@ -47,6 +47,9 @@ type Mail interface {
 	// Letters lists what waits and what is dead, oldest first, at most so many of each
 	// box. The agent "" is all.
 	Letters(ctx context.Context, agent string, limit int) ([]Letter, error)
+	// Boxes counts the letters of each box, at a cost that does not grow with what was
+	// handled and delivered: it is asked at each scrape.
+	Boxes(ctx context.Context) (Boxes, error)
 	// Resend has dead letters wait again. It returns those that it found.
 	Resend(ctx context.Context, ids []string) ([]string, error)
 }
@@ -99,3 +102,8 @@ const (
 	BoxOutbox = "outbox"
 	BoxDead   = "dead"
 )
+
+// Boxes are how many letters each box has, over all agents.
+type Boxes struct {
+	Inbox, Outbox, Dead int
+}

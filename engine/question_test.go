@@ -149,6 +149,28 @@ func TestAQuestionThatCantBeEndedYetIsTriedNowAndThen(t *testing.T) {
 	require.LessOrEqual(t, tries.Load(), int64(1+60/5+1))
 }
 
+// The journal may have an answer though whoever gave it was told that it could not be
+// written. What it has counts.
+func TestAnAnswerThatWasWrittenAfterAllIsHeard(t *testing.T) {
+	b := newBench(t)
+	w := b.watch()
+	b.world.set("web", 1)
+	b.load.to("web", 35)
+	b.run(b.spec(asksFirst))
+	b.next()
+	q, slow := b.question(), errors.New("not known whether it was written")
+	w.save = func(c engine.ApprovalChange) error {
+		w.save = nil
+		require.NoError(t, w.Journal.SaveApproval(t.Context(), c))
+		return slow
+	}
+	_, err := b.host.Decide(t.Context(), q.ID, true, "ada", "")
+	require.ErrorIs(t, err, slow)
+	require.Equal(t, q.ID, b.next().Trigger.Approval)
+	b.settled()
+	require.Equal(t, 1, b.world.count())
+}
+
 // An answer that comes while the agent is being started is heard.
 func TestAnAnswerWhileTheAgentStartsIsHeard(t *testing.T) {
 	b := newBench(t)
@@ -270,4 +292,25 @@ func TestAnApprovedCallOutlivesACrash(t *testing.T) {
 	b.run(b.spec(answers, asks))
 	require.Equal(t, engine.Done, b.settled().Outcome.Status)
 	require.Len(t, b.world.sent, 1)
+}
+
+// The question of an agent that was removed has nobody who ends it.
+func TestAQuestionOfAnAgentThatIsGoneIsExpiredAfterItsTime(t *testing.T) {
+	b := newBench(t)
+	b.world.set("web", 1)
+	b.load.to("web", 35)
+	b.run(b.spec(asksFirst))
+	b.next()
+	q := b.question()
+	b.host.Apply(nil)
+	open := func(since time.Time) []engine.Approval {
+		list, err := b.host.Approvals(t.Context(), "", since)
+		require.NoError(t, err)
+		return list
+	}
+	never := start.Add(time.Hour)
+	require.Equal(t, engine.ApprovalWaiting, open(never)[0].State)
+	b.clock.Advance(time.Minute)
+	require.Empty(t, open(never))
+	require.Equal(t, engine.ApprovalExpired, open(q.Expires)[0].State)
 }

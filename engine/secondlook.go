@@ -121,9 +121,13 @@ func (a *agent) only(candidates []*candidate) []*candidate {
 	if p == nil {
 		return candidates
 	}
-	return slices.DeleteFunc(candidates, func(c *candidate) bool {
+	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool {
 		return c.Target.ID() != p.Target || c.Primitive != p.Primitive || c.Strategy != p.Strategy || c.live() && approvalKey(c.Proposal) != p.Key
 	})
+	for _, c := range alive(candidates) {
+		c.decision.Approval = p.answer()
+	}
+	return candidates
 }
 
 // lapse ends an approval whose second look did not find what was approved: no longer

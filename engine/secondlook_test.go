@@ -227,7 +227,7 @@ func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.host.Decide(t.Context(), list[0].ID, true, "ada", "")
 	require.NoError(t, err)
-	told, looks := 0, 0
+	told, looks, held := 0, 0, ""
 	for looks < 4 {
 		b.eventually(func() bool { return len(b.fired) > 0 })
 		f := b.next()
@@ -235,7 +235,13 @@ func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
 		if f.Trigger.Approval != "" {
 			looks++
 		}
+		for _, d := range f.Decisions {
+			if d.Approval != nil && d.Approval.State == engine.ApprovalApproved && d.By == "claims" {
+				held = d.Detail
+			}
+		}
 	}
+	require.Contains(t, held, "replicas is held by scale of ns/rival (running) (approved by ada at ", "who let it is said of what another guard holds back")
 	require.LessOrEqual(t, told, 3, "what is held back, and by whom, once for each way of looking")
 	close(release)
 }

@@ -27,7 +27,19 @@ import (
 // post sends a body to a daemon and returns the answer.
 func (d *daemon) post(path, contentType, body string) (int, string) {
 	d.t.Helper()
-	res, err := http.Post(d.url+path, contentType, strings.NewReader(body))
+	return d.postAs("", path, contentType, body)
+}
+
+// postAs sends it with a bearer token, "" for none.
+func (d *daemon) postAs(token, path, contentType, body string) (int, string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url+path, strings.NewReader(body))
+	require.NoError(d.t, err)
+	req.Header.Set("Content-Type", contentType)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
 	require.NoError(d.t, err)
 	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
@@ -55,21 +67,29 @@ func (s *site) workerArgs() []string {
 	return []string{"-f", s.dir + "/workers", "--policies", s.policies, "--data", s.data}
 }
 
-// An alert that begins is acted on once, however often Alertmanager repeats it.
+// An alert that begins is acted on once, however often Alertmanager repeats it, and only
+// if it comes from the Alertmanager that the trigger names.
 func TestAnAlertFiresAnAgent(t *testing.T) {
 	s := newSite(t)
-	s.worker("enforce", "alert: {name: HighLatency, matchLabels: {severity: page}}")
-	d := startDaemon(t, s.workerArgs()...)
+	s.worker("enforce", "alert: {name: HighLatency, matchLabels: {severity: page}, from: [alertmanager]}")
+	s.write("senders.yaml", "senders: [{name: alertmanager, bearerToken: {env: ALERTS_TOKEN}}, {name: grafana, bearerToken: {env: GRAFANA_TOKEN}}]\n")
+	t.Setenv("ALERTS_TOKEN", "of-the-alertmanager")
+	t.Setenv("GRAFANA_TOKEN", "of-grafana")
+	d := startDaemon(t, append(s.workerArgs(), "--senders", s.dir+"/senders.yaml")...)
 	alert := func(status, name, severity string) string {
 		return fmt.Sprintf(`{"version": "4", "groupKey": "g", "status": %[1]q, "receiver": "scanflow", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "",
 			"alerts": [{"status": %[1]q, "labels": {"alertname": %[2]q, "severity": %[3]q}, "annotations": {}, "startsAt": "2026-03-01T12:00:00Z", "endsAt": "2026-03-01T13:00:00Z", "generatorURL": "", "fingerprint": "f-%[2]s"}]}`, status, name, severity)
 	}
+	for token, want := range map[string]int{"of-nobody": http.StatusUnauthorized, "of-grafana": http.StatusForbidden, "": http.StatusForbidden} {
+		code, body := d.postAs(token, "/v1/alerts", "application/json", alert("firing", "HighLatency", "page"))
+		require.Equal(t, want, code, "%q: %s", token, body)
+	}
 	for range 3 {
-		code, body := d.post("/v1/alerts", "application/json", alert("firing", "HighLatency", "page"))
+		code, body := d.postAs("of-the-alertmanager", "/v1/alerts", "application/json", alert("firing", "HighLatency", "page"))
 		require.Equal(t, http.StatusAccepted, code, body)
 	}
 	for _, other := range []string{alert("firing", "DiskFull", "page"), alert("firing", "HighLatency", "ticket"), alert("resolved", "HighLatency", "page")} {
-		code, body := d.post("/v1/alerts", "application/json", other)
+		code, body := d.postAs("of-the-alertmanager", "/v1/alerts", "application/json", other)
 		require.Equal(t, http.StatusAccepted, code, body)
 	}
 	d.metric(`outcome="done",primitive="webhook",strategy="t.work"} 1`)
@@ -77,6 +97,7 @@ func TestAnAlertFiresAnAgent(t *testing.T) {
 	out, _ := scanflow(t, "decisions", "--data", s.data, "--json")
 	require.Equal(t, 1, strings.Count(out, "\n"), out)
 	require.Contains(t, out, `"kind":"alert"`)
+	require.Contains(t, out, `"sender":"alertmanager"`)
 }
 
 // An inbox that is full takes nothing more, and loses nothing that it took.
@@ -109,6 +130,8 @@ func TestAFullInboxPushesBack(t *testing.T) {
 	var waiting []struct{ Box string }
 	require.NoError(t, json.Unmarshal([]byte(out), &waiting))
 	require.Len(t, waiting, room)
+	d.metric(`scanflow_events{box="inbox"} 10000`)
+	d.metric(`scanflow_approvals_waiting 0`)
 	d.stop()
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,6 +64,11 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "this replica stands by, and another one leads: ask that one")
 	}
+	leader.metric(`scanflow_events{box="dead"} 1`)
+	leader.metric("scanflow_approvals_waiting 1")
+	_, body := standby.get("/metrics")
+	require.Contains(t, body, "scanflow_leader 0")
+	require.NotContains(t, body, "scanflow_events{", "another one knows")
 	before := told.Load()
 	answer.Store(http.StatusOK)
 	out, code := asks(leader, "events", "resend", letter)
@@ -77,6 +83,17 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 	s.scaledTo("web", 3)
 	out, code = asks(standby, "approvals", "--since", "1h")
 	require.Equal(t, 0, code, out)
+	standby.metric("scanflow_approvals_waiting 0")
+	type said struct{ ID, State, By, Why string }
+	type row struct {
+		Verdict  string
+		Approval said
+	}
+	var decided []row
+	_, body = standby.get("/v1/decisions")
+	require.NoError(t, json.Unmarshal([]byte(body), &decided))
+	decided = slices.DeleteFunc(decided, func(r row) bool { return r.Verdict != "admitted" })
+	require.Equal(t, []row{{"admitted", said{id, "approved", "ada", "the load is real"}}}, decided, "the journal says who let it")
 	for _, text := range []string{id, "used", "by ada", "the load is real"} {
 		require.Contains(t, out, text)
 	}

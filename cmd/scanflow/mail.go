@@ -57,10 +57,11 @@ func (o *mailFlags) check() error {
 	return errors.Join(errs...)
 }
 
-// in is who may send events, and the TLS to listen with; nil where there is none.
-func (o *mailFlags) in(log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
+// in is who may send events, none with the process's own token, and the TLS to listen
+// with; nil where there is none.
+func (o *mailFlags) in(own string, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
 	if o.senders != "" {
-		if senders, err = server.ReadSenders(o.senders, log); err != nil {
+		if senders, err = server.ReadSenders(o.senders, own, log); err != nil {
 			return nil, nil, fmt.Errorf("--senders: %w", err)
 		}
 	}

@@ -118,7 +118,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	senders, overTLS, err := o.mail.in(log.Named("http"))
+	senders, overTLS, err := o.mail.in(token, log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -141,6 +141,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 			return server.ReloadStatus{LastError: errorText(r.Err), Successes: r.Successes, Failures: r.Failures}
 		},
 		Journal: func() server.JournalStatus { return journalStatus(sys) },
+		Waiting: func() (server.WaitingStatus, bool) { return waitingStatus(sys, log) },
 	}
 	if inCluster != nil {
 		sources.Manifests = nil // each agent's own status says how its resource stands
@@ -234,6 +235,20 @@ func errorText(err error) string {
 
 func journalStatus(sys *wiring.System) server.JournalStatus {
 	return server.JournalStatus{Bytes: sys.Journal.Size(), Error: errorText(sys.Journal.Health())}
+}
+
+// scrapeFor bounds what a scrape asks of the journal.
+const scrapeFor = 2 * time.Second
+
+// waitingStatus is what waits, where this process can say.
+func waitingStatus(sys *wiring.System, log hclog.Logger) (server.WaitingStatus, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeFor)
+	defer cancel()
+	boxes, approvals, err := sys.Waiting(ctx)
+	if err != nil && !errors.Is(err, wiring.ErrStandsBy) {
+		log.Debug("what waits can't be counted for the metrics", "error", err)
+	}
+	return server.WaitingStatus{Boxes: boxes, Approvals: approvals}, err == nil
 }
 
 // notReady lists why the process should not be relied upon.

@@ -240,6 +240,18 @@ func TestABundleIsRunAndReplaced(t *testing.T) {
 	d.stop()
 }
 
+// A sender must not have what the API's own token opens.
+func TestASenderWithTheTokenOfTheAPIIsRefusedAtTheStart(t *testing.T) {
+	s := newSite(t)
+	s.write("token", "s3cret-token\n")
+	s.write("senders.yaml", "senders: [{name: grafana, bearerToken: {file: "+s.dir+"/token}}]\n")
+	out, code := scanflow(t, append([]string{"run"}, s.args("--token-file", s.dir+"/token", "--senders", s.dir+"/senders.yaml")...)...)
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "--senders: "+s.dir+"/senders.yaml: bearerToken of grafana: is that of --token-file, which opens the whole API; give the sender one of its own")
+	require.NotContains(t, out, "s3cret-token")
+	require.NoDirExists(t, s.data, "nothing was begun")
+}
+
 func TestTheTokenOpensTheAPI(t *testing.T) {
 	s := newSite(t)
 	s.write("token", "s3cret-token\n")

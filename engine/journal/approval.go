@@ -31,6 +31,19 @@ func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) 
 	return out, nil
 }
 
+// ApprovalsWaiting counts the questions that wait, to the second; see engine.Approvals. It
+// reads those that have not ended.
+func (j *Journal) ApprovalsWaiting(ctx context.Context, now time.Time) (int, error) {
+	n, err := j.number(ctx, waitingApprovals, now.Unix())
+	if err != nil {
+		return 0, fmt.Errorf("count the approvals: %w", err)
+	}
+	return int(n), nil
+}
+
+const waitingApprovals = `SELECT count(*) FROM approvals WHERE ended IS NULL AND state = 'waiting'
+	AND unixepoch(json_extract(CAST(body AS TEXT), '$.expires')) > ?`
+
 // Approval returns one; see engine.Approvals.
 func (j *Journal) Approval(ctx context.Context, id string) (engine.Approval, error) {
 	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE id = ?`, id)

@@ -104,6 +104,11 @@ func TestApprovalsOfAnAgentAndATime(t *testing.T) {
 	} {
 		require.NoError(t, j.SaveApproval(t.Context(), engine.ApprovalChange{Approval: a}))
 	}
+	for after, want := range map[time.Duration]int{0: 2, time.Hour - time.Second: 2, time.Hour: 0} {
+		waiting, err := j.ApprovalsWaiting(t.Context(), day.Add(after))
+		require.NoError(t, err)
+		require.Equal(t, want, waiting, after)
+	}
 	for _, test := range []struct {
 		agent string
 		since time.Time

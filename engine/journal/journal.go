@@ -23,6 +23,7 @@ type Options struct {
 	Clock engine.Clock
 	// MaxAge is how long firings, decisions, documents, concluded acts, ended approvals,
 	// dead letters and the names of handled and delivered events are kept; DefaultMaxAge.
+	// An approval that counts for longer after its end is kept for as long as that.
 	MaxAge time.Duration
 	// MaxBytes is the size of the file at which the oldest go before their time; DefaultMaxBytes.
 	MaxBytes int64

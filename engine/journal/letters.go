@@ -55,6 +55,19 @@ const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, age
 		ORDER BY since, seq LIMIT ?2)
 	ORDER BY since, seq`
 
+// Boxes counts what waits and what is dead; see engine.Mail. Each count reads an index of
+// just these rows.
+func (j *Journal) Boxes(ctx context.Context) (engine.Boxes, error) {
+	var b engine.Boxes
+	if err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&b.Inbox, &b.Outbox, &b.Dead) }, boxCounts); err != nil {
+		return b, fmt.Errorf("count the events: %w", err)
+	}
+	return b, nil
+}
+
+const boxCounts = `SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'waiting'),
+	(SELECT count(*) FROM inbox WHERE state = 'dead') + (SELECT count(*) FROM outbox WHERE state = 'dead')`
+
 func scanLetter(rows *sql.Rows) (engine.Letter, error) {
 	var l engine.Letter
 	var prefix string

@@ -171,3 +171,12 @@ func inboxOf(t *testing.T, j *Journal, agent string) (ids []string) {
 	}
 	return ids
 }
+
+// A scrape counts by indexes of what it counts: what was handled and delivered costs nothing.
+func TestWhatWaitsIsCountedByItsIndexes(t *testing.T) {
+	require.Equal(t, []string{
+		"SCAN inbox USING COVERING INDEX inbox_waiting", "SCAN outbox USING COVERING INDEX outbox_waiting",
+		"SCAN inbox USING COVERING INDEX inbox_dead", "SCAN outbox USING COVERING INDEX outbox_dead",
+	}, planOf(t, "box ", boxCounts))
+	require.Equal(t, []string{"SCAN approvals USING INDEX approvals_open"}, planOf(t, "approvals", waitingApprovals, 0))
+}

@@ -278,6 +278,7 @@ func (m *mailModel) compare(rt *rapid.T, j *Journal, limit int) {
 	}
 	require.Equal(rt, m.lanes(limit), outboxOf(rt, j, limit))
 	m.compareLetters(rt, j)
+	m.compareBoxes(rt, j)
 	soundCounts(rt, j)
 }
 
@@ -308,4 +309,21 @@ func (m *mailModel) compareLetters(rt *rapid.T, j *Journal) {
 		}
 		require.Equal(rt, l.letterID, g.ID, "an id stays")
 	}
+}
+
+func (m *mailModel) compareBoxes(rt *rapid.T, j *Journal) {
+	var want engine.Boxes
+	for _, l := range m.letters {
+		switch {
+		case l.state == "dead":
+			want.Dead++
+		case l.state == "waiting" && l.url == "":
+			want.Inbox++
+		case l.state == "waiting":
+			want.Outbox++
+		}
+	}
+	got, err := j.Boxes(context.Background())
+	require.NoError(rt, err)
+	require.Equal(rt, want, got)
 }

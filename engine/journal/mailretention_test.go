@@ -67,6 +67,28 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 	require.Equal(t, 2, put(t, j, "a/x", event("s", "handled"), event("s", "dead")), "after MaxAge they are forgotten")
 }
 
+// An approval stays for as long as it counts, however old it is by then.
+func TestADenialStaysForAsLongAsItHolds(t *testing.T) {
+	clock := newClock()
+	j := open(t, t.TempDir(), Options{Clock: clock, MaxAge: 24 * time.Hour})
+	east := time.FixedZone("east", 2*60*60)
+	for id, stands := range map[string]time.Duration{"an hour": time.Hour, "ten days": 240 * time.Hour} {
+		a := with(approval(id), func(a *engine.Approval) {
+			a.Asked, a.Expires = a.Asked.Add(123456789), a.Asked.Add(123456789).In(east).Add(stands)
+		})
+		require.NoError(t, j.SaveApproval(t.Context(), engine.ApprovalChange{Approval: ended(a, engine.ApprovalDenied, day)}))
+	}
+	kept := func(after time.Duration) int64 {
+		clock.Pass(day.Add(after).Sub(clock.Now()))
+		require.NoError(t, j.Prune(t.Context()))
+		return rows(t, j)["approvals"]
+	}
+	require.EqualValues(t, 2, kept(24*time.Hour))
+	require.EqualValues(t, 1, kept(25*time.Hour))
+	require.EqualValues(t, 1, kept(240*time.Hour))
+	require.EqualValues(t, 0, kept(240*time.Hour+time.Second))
+}
+
 // A person may type an id that was listed long ago: nothing else ever has it.
 func TestLetterIDsAreNotUsedAgain(t *testing.T) {
 	clock := newClock()

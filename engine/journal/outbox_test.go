@@ -78,20 +78,26 @@ func TestOutboxByLane(t *testing.T) {
 	soundCounts(t, j)
 }
 
-// However much waits, only what is asked for is read: each step finds its row by the
-// whole of an index's key.
-func TestOutboxSeeks(t *testing.T) {
+// planOf is how SQLite goes about a query, on the tables and indexes of a name.
+func planOf(t *testing.T, of, query string, args ...any) (plan []string) {
+	t.Helper()
 	j := open(t, t.TempDir(), Options{})
-	var plan []string
 	require.NoError(t, j.each(t.Context(), func(rows *sql.Rows) error {
 		var id, parent, unused int
 		var detail string
 		err := rows.Scan(&id, &parent, &unused, &detail)
-		if strings.Contains(detail, "outbox") {
+		if strings.Contains(detail, of) {
 			plan = append(plan, detail)
 		}
 		return err
-	}, `EXPLAIN QUERY PLAN `+waitingByLane, 1))
+	}, `EXPLAIN QUERY PLAN `+query, args...))
+	return plan
+}
+
+// However much waits, only what is asked for is read: each step finds its row by the
+// whole of an index's key.
+func TestOutboxSeeks(t *testing.T) {
+	plan := planOf(t, "outbox", waitingByLane, 1)
 	by := "USING COVERING INDEX outbox_waiting"
 	require.Equal(t, []string{
 		"SCAN outbox " + by, // for its first row

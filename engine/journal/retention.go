@@ -47,14 +47,15 @@ func (j *Journal) keep(ctx context.Context) {
 // than MaxBytes, and gives room back to the file system. The journal does it by
 // itself each PruneEvery.
 func (j *Journal) Prune(ctx context.Context) error {
-	cutoff := j.opts.Clock.Now().Add(-j.opts.MaxAge).UnixNano()
+	now := j.opts.Clock.Now()
+	cutoff := now.Add(-j.opts.MaxAge).UnixNano()
 	if _, err := j.pruneBefore(ctx, cutoff); err != nil {
 		return err
 	}
 	if err := j.pruneMail(ctx, cutoff); err != nil {
 		return fmt.Errorf("delete events that came to their end: %w", err)
 	}
-	if err := j.drop(ctx, `DELETE FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended < ? LIMIT ?)`, cutoff); err != nil {
+	if err := j.drop(ctx, endedApprovals, cutoff, now.UnixNano()); err != nil {
 		return fmt.Errorf("delete ended approvals: %w", err)
 	}
 	if err := j.pruneToSize(ctx); err != nil {
@@ -62,6 +63,12 @@ func (j *Journal) Prune(ctx context.Context) error {
 	}
 	return j.shrink(ctx)
 }
+
+// endedApprovals deletes those that ended before a time, and count no more: what is in
+// seconds here is engine.Approval.Counts.
+const endedApprovals = `DELETE FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended < ?1
+	AND ended + coalesce(unixepoch(json_extract(CAST(body AS TEXT), '$.expires')) - unixepoch(json_extract(CAST(body AS TEXT), '$.asked')), 0) * 1000000000 < ?2
+	LIMIT ?3)`
 
 // pruneMail deletes what was handled, delivered, dropped or died before a time. What
 // waits stays.

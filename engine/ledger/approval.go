@@ -10,7 +10,7 @@ import (
 )
 
 // Approvals returns those that have not ended, and those that ended since a time,
-// which are kept for 24 hours, and 10,000 of them.
+// which are kept for 24 hours, or for as long as they count, and 10,000 of them.
 func (l *Ledger) Approvals(_ context.Context, agent string, since time.Time) ([]engine.Approval, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -18,6 +18,22 @@ func (l *Ledger) Approvals(_ context.Context, agent string, since time.Time) ([]
 		return nil, fmt.Errorf("list the approvals: %w", l.fallen)
 	}
 	return l.state.questions(agent, since), nil
+}
+
+// ApprovalsWaiting counts those that wait for a person.
+func (l *Ledger) ApprovalsWaiting(_ context.Context, now time.Time) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fallen != nil {
+		return 0, fmt.Errorf("count the approvals: %w", l.fallen)
+	}
+	n := 0
+	for _, a := range l.state.approvals {
+		if a.State == engine.ApprovalWaiting && now.Before(a.Expires) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Approval returns one.

@@ -9,7 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Approvals that have ended are kept for so long, and so many of them.
+// Approvals that have ended are kept for so long at least, and for as long as they count;
+// and so many of them.
 const (
 	endedFor  = 24 * time.Hour
 	endedMost = 10_000
@@ -35,6 +36,14 @@ func (a *approval) end() time.Time {
 		return a.Ended
 	}
 	return slices.MaxFunc([]time.Time{a.Decided, a.Asked}, time.Time.Compare)
+}
+
+// denial is 1 for what a person refused, and 0 for the others.
+func (a *approval) denial() int {
+	if a.State == engine.ApprovalDenied {
+		return 1
+	}
+	return 0
 }
 
 func (s *state) takeApprovals(b *batch) {
@@ -105,19 +114,20 @@ func (s *state) questions(agent string, since time.Time) []engine.Approval {
 }
 
 func (s *state) pruneApprovals(now time.Time) {
-	old := now.Add(-endedFor)
 	var ended []approval
 	for id, a := range s.approvals {
 		switch {
 		case !a.State.Ended():
-		case a.end().Before(old):
+		case a.end().Before(now.Add(-max(endedFor, a.Counts()))):
 			delete(s.approvals, id)
 		default:
 			ended = append(ended, a)
 		}
 	}
 	if over := len(ended) - endedMost; over > 0 {
-		slices.SortFunc(ended, func(a, b approval) int { return a.end().Compare(b.end()) })
+		slices.SortFunc(ended, func(a, b approval) int { // denials last: without one, the same is asked again
+			return cmp.Or(cmp.Compare(a.denial(), b.denial()), a.end().Compare(b.end()))
+		})
 		for _, a := range ended[:over] {
 			delete(s.approvals, a.ID)
 		}

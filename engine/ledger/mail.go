@@ -70,6 +70,21 @@ func (l *Ledger) Letters(_ context.Context, agent string, limit int) ([]engine.L
 	return l.state.mail.list(agent, limit), nil
 }
 
+// Boxes counts what waits and what is dead.
+func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fallen != nil {
+		return engine.Boxes{}, fmt.Errorf("count the letters: %w", l.fallen)
+	}
+	m := &l.state.mail
+	b := engine.Boxes{Outbox: len(m.outbox), Dead: len(m.dead)}
+	for _, in := range m.inboxes {
+		b.Inbox += len(*in)
+	}
+	return b, nil
+}
+
 // Settle notes what became of deliveries; one that does not wait is passed over. Like
 // Conclude it returns before the cluster has it. What a crash loses is delivered
 // again by the next leader, and deduplicated by who has it already.

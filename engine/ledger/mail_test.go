@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,16 @@ func leaf(t *testing.T, l *Ledger) papers {
 	require.NoError(t, err)
 	p.Approvals, err = l.Approvals(t.Context(), "", time.Time{})
 	require.NoError(t, err)
+	counted, err := l.Boxes(t.Context())
+	require.NoError(t, err)
+	listed := p.boxes()
+	require.Equal(t, engine.Boxes{Inbox: len(listed[engine.BoxInbox]), Outbox: len(listed[engine.BoxOutbox]), Dead: len(listed[engine.BoxDead])}, counted)
+	for _, now := range []time.Time{day, day.Add(time.Hour)} { // the second is when those of most tests expire
+		waits := slices.DeleteFunc(slices.Clone(p.Approvals), func(a engine.Approval) bool { return a.State != waiting || !now.Before(a.Expires) })
+		counted, err := l.ApprovalsWaiting(t.Context(), now)
+		require.NoError(t, err)
+		require.Len(t, waits, counted)
+	}
 	return p
 }
 

@@ -110,6 +110,28 @@ func TestEndedApprovalsAreBounded(t *testing.T) {
 	require.Contains(t, s.approvals, "old")
 }
 
+// TestADenialIsKeptForAsLongAsItHolds, and beyond what is kept at most: others go first.
+func TestADenialIsKeptForAsLongAsItHolds(t *testing.T) {
+	s := newState()
+	long := question("long", denied)
+	long.Expires = long.Asked.Add(240 * time.Hour)
+	s.take(&batch{Approvals: []approval{{question("short", denied), 1}, {long, 1}}})
+	s.prune(long.Ended.Add(24*time.Hour), time.Hour, time.Hour)
+	require.Contains(t, s.approvals, "short")
+	s.prune(long.Ended.Add(24*time.Hour+1), time.Hour, time.Hour)
+	require.NotContains(t, s.approvals, "short")
+	for i := range endedMost {
+		a := question(fmt.Sprint(i), expired)
+		a.Ended = long.Ended.Add(240 * time.Hour)
+		s.take(&batch{Approvals: []approval{{a, 1}}})
+	}
+	s.prune(long.Ended.Add(240*time.Hour), time.Hour, time.Hour)
+	require.Len(t, s.approvals, endedMost)
+	require.Contains(t, s.approvals, "long")
+	s.prune(long.Ended.Add(240*time.Hour+1), time.Hour, time.Hour)
+	require.NotContains(t, s.approvals, "long")
+}
+
 // TestTheLastActAndTheNoteOutliveTheHorizon: a base keeps them, until they are forgotten.
 func TestTheLastActAndTheNoteOutliveTheHorizon(t *testing.T) {
 	s := newState()

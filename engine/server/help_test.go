@@ -84,7 +84,7 @@ func serveOn(t *testing.T, address string, o Options) *Server {
 
 func sendersOf(t *testing.T, text string) *Senders {
 	t.Helper()
-	s, err := ReadSenders(write(t, filepath.Join(t.TempDir(), "senders.yaml"), text), hclog.NewNullLogger())
+	s, err := ReadSenders(write(t, filepath.Join(t.TempDir(), "senders.yaml"), text), "s3cret", hclog.NewNullLogger())
 	require.NoError(t, err)
 	return s
 }

@@ -34,8 +34,10 @@ type Sources struct {
 	// Manifests is how the re-reading of manifests and workloads stands.
 	Manifests func() ReloadStatus
 	Journal   func() JournalStatus
-	Cluster   func() ClusterStatus
-	Version   string
+	// Waiting is false where it can't be said now: on a replica that stands by.
+	Waiting func() (WaitingStatus, bool)
+	Cluster func() ClusterStatus
+	Version string
 }
 
 // ClusterStatus is how a process that serves a Kubernetes cluster stands.
@@ -64,6 +66,12 @@ type ReloadStatus struct {
 	Failures  int
 }
 
+// WaitingStatus counts what waits for an agent, an endpoint, or a person.
+type WaitingStatus struct {
+	Boxes     engine.Boxes
+	Approvals int
+}
+
 // JournalStatus is how the journal stands.
 type JournalStatus struct {
 	Bytes int64 `json:"bytes"`
@@ -85,6 +93,7 @@ type Metrics struct {
 	revision, loaded, attempted, reloads *prometheus.Desc
 	reloadOK, journalBytes, journalOK    *prometheus.Desc
 	manifestReloads, manifestOK          *prometheus.Desc
+	events, approvals                    *prometheus.Desc
 	leader, requests                     *prometheus.Desc
 
 	mu    sync.Mutex
@@ -118,6 +127,8 @@ func NewMetrics(s Sources) *Metrics {
 	m.manifestReloads = m.desc("scanflow_manifest_reloads_total", "counter", "Changes of manifests and workloads, by result.", "result")
 	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
 	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
+	m.events = m.desc("scanflow_events", "gauge", "Events that wait in inboxes and in the outbox, and dead letters. Of several replicas, on the one that leads.", "box")
+	m.approvals = m.desc("scanflow_approvals_waiting", "gauge", "Proposals that wait for a person. Of several replicas, on the one that leads.")
 	m.leader = m.desc("scanflow_leader", "gauge", "1 while this process leads its installation's shard, 0 while it stands by. Only with --kubernetes.")
 	m.requests = m.desc("scanflow_kubernetes_requests_total", "counter", "Requests sent to the Kubernetes API server, watches and the Lease apart. Only with --kubernetes.", "method")
 	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
@@ -194,7 +205,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 		c.Describe(ch)
 	}
 	for _, d := range []*prometheus.Desc{
-		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.leader, m.requests,
+		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.events, m.approvals, m.leader, m.requests,
 	} {
 		ch <- d
 	}
@@ -228,6 +239,14 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		j := m.sources.Journal()
 		gauge(m.journalBytes, float64(j.Bytes))
 		gauge(m.journalOK, truth(j.Error == ""))
+	}
+	if m.sources.Waiting != nil {
+		if w, known := m.sources.Waiting(); known {
+			gauge(m.events, float64(w.Boxes.Inbox), engine.BoxInbox)
+			gauge(m.events, float64(w.Boxes.Outbox), engine.BoxOutbox)
+			gauge(m.events, float64(w.Boxes.Dead), engine.BoxDead)
+			gauge(m.approvals, float64(w.Approvals))
+		}
 	}
 	if m.sources.Cluster != nil {
 		c := m.sources.Cluster()

@@ -81,7 +81,7 @@ func TestATokenIsReadAgainWhenItChanges(t *testing.T) {
 	token := write(t, filepath.Join(t.TempDir(), "am"), "first")
 	var log strings.Builder
 	file := write(t, filepath.Join(t.TempDir(), "senders.yaml"), "senders: [{name: am, bearerToken: {file: "+token+"}}]")
-	senders, err := ReadSenders(file, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	senders, err := ReadSenders(file, "s3cret", hclog.New(&hclog.LoggerOptions{Output: &log}))
 	require.NoError(t, err)
 	b := &inbox{}
 	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: "s3cret"}).Addr() + "/v1/events"
@@ -111,11 +111,18 @@ func TestATokenIsReadAgainWhenItChanges(t *testing.T) {
 	write(t, file, "senders: [{name: edge}]")
 	require.Equal(t, 202, status("edge-token"), "a broken file is not taken")
 	require.Contains(t, log.String(), "wants bearerToken or clientCertificate")
+	api := write(t, filepath.Join(t.TempDir(), "api"), "s3cret\n")
+	write(t, file, "senders: [{name: grafana, bearerToken: {file: "+api+"}}]")
+	require.Equal(t, 202, status("edge-token"), "nor one that gives a sender the API's token")
+	require.Contains(t, log.String(), file+": bearerToken of grafana: is that of --token-file")
+	require.NotContains(t, log.String(), "s3cret")
 }
 
 func TestTheSendersFileIsReadStrictly(t *testing.T) {
 	dir := t.TempDir()
 	token := write(t, filepath.Join(dir, "token"), "hunter2")
+	own := write(t, filepath.Join(dir, "own"), "s3cret\n")
+	t.Setenv("SCANFLOW_OWN", " s3cret ")
 	for name, c := range map[string]struct {
 		text string
 		want []string
@@ -142,19 +149,23 @@ func TestTheSendersFileIsReadStrictly(t *testing.T) {
 - {name: a, bearerToken: {env: A}}
 - {name: b, clientCertificate: {dnsName: edge}}
 `, []string{`senders.yaml:3:4: senders[1].name: "a" is there already; rename one`, `senders.yaml:4:13: senders[2].clientCertificate: is that of "a" already; keep one`}},
-		"nobody":      {"senders: []\n", []string{"senders.yaml:1:1: senders: must not be empty"}},
-		"empty":       {"", []string{"senders.yaml: is empty"}},
-		"no YAML":     {"senders: [\n", []string{"senders.yaml:2:1: is not YAML"}},
-		"no token":    {"senders: [{name: a, bearerToken: {file: " + dir + "/none}}, {name: b, bearerToken: {env: SCANFLOW_NONE}}]", []string{"senders.yaml: bearerToken of a: read secret: open " + dir + "/none", "bearerToken of b: environment variable SCANFLOW_NONE is not set"}},
+		"nobody":   {"senders: []\n", []string{"senders.yaml:1:1: senders: must not be empty"}},
+		"empty":    {"", []string{"senders.yaml: is empty"}},
+		"no YAML":  {"senders: [\n", []string{"senders.yaml:2:1: is not YAML"}},
+		"no token": {"senders: [{name: a, bearerToken: {file: " + dir + "/none}}, {name: b, bearerToken: {env: SCANFLOW_NONE}}]", []string{"senders.yaml: bearerToken of a: read secret: open " + dir + "/none", "bearerToken of b: environment variable SCANFLOW_NONE is not set"}},
+		"the process's own": {"senders: [{name: a, bearerToken: {file: " + own + "}}, {name: b, bearerToken: {env: SCANFLOW_OWN}}, {name: c, bearerToken: {file: " + token + "}}]", []string{
+			"senders.yaml: bearerToken of a: is that of --token-file, which opens the whole API; give the sender one of its own", "senders.yaml: bearerToken of b: is that of --token-file",
+		}},
 		"one for two": {"senders: [{name: a, bearerToken: {file: " + token + "}}, {name: b, bearerToken: {file: " + token + "}}]", []string{"a and b have the same bearerToken, and could not be told apart"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, filepath.Join(dir, "senders.yaml"), c.text)
-			_, err := ReadSenders(file, hclog.NewNullLogger())
+			_, err := ReadSenders(file, "s3cret", hclog.NewNullLogger())
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
 			require.NotContains(t, err.Error(), "hunter2")
+			require.NotContains(t, err.Error(), "s3cret")
 		})
 	}
 }

@@ -89,8 +89,8 @@ func (c *certificate) Check() []string {
 }
 
 // ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and
-// its line; or a token can't be read, or is that of two.
-func ReadSenders(file string, log hclog.Logger) (*Senders, error) {
+// its line; or a token can't be read, or is that of two, or the process's own ("" is none).
+func ReadSenders(file, own string, log hclog.Logger) (*Senders, error) {
 	s := &Senders{log: log, silent: map[string]string{}}
 	var err error
 	s.current, err = newReread([]string{file}, log, func() ([]declared, error) {
@@ -98,7 +98,7 @@ func ReadSenders(file string, log hclog.Logger) (*Senders, error) {
 		if err := manifest.ReadInto(file, &read); err != nil {
 			return nil, err
 		}
-		return read.Senders, tokensDiffer(file, read.Senders)
+		return read.Senders, tokensDiffer(file, read.Senders, own)
 	})
 	if err != nil {
 		return nil, err
@@ -107,8 +107,9 @@ func ReadSenders(file string, log hclog.Logger) (*Senders, error) {
 }
 
 // tokensDiffer reads each token once: one that isn't there is a mistake now, and
-// later, when it is replaced, an event refused.
-func tokensDiffer(file string, list []declared) error {
+// later, when it is replaced, an event refused. A sender with the process's own token would
+// have its rights.
+func tokensDiffer(file string, list []declared, own string) error {
 	var problems []error
 	owner := map[string]string{}
 	for _, s := range list {
@@ -119,6 +120,8 @@ func tokensDiffer(file string, list []declared) error {
 		switch first, twice := owner[token]; {
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s: bearerToken of %s: %w", file, s.Name, err))
+		case own != "" && strings.TrimSpace(token) == own:
+			problems = append(problems, fmt.Errorf("%s: bearerToken of %s: is that of --token-file, which opens the whole API; give the sender one of its own", file, s.Name))
 		case twice:
 			problems = append(problems, fmt.Errorf("%s: %s and %s have the same bearerToken, and could not be told apart", file, first, s.Name))
 		default:

@@ -101,6 +101,7 @@ func TestAnAddressInUseIsAClearError(t *testing.T) {
 
 func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 	agents := []engine.AgentStatus{{Agent: "ns/a", Mode: engine.Enforce, Interval: 10 * time.Second, Targets: 3, Started: time.Unix(1000, 0), LastFiring: time.Unix(2000, 0)}}
+	leads := true
 	m := NewMetrics(Sources{
 		Version: "v1", Agents: func() []engine.AgentStatus { return agents },
 		Policy: func() PolicyStatus {
@@ -108,6 +109,9 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		},
 		Manifests: func() ReloadStatus { return ReloadStatus{Successes: 4, Failures: 3} },
 		Journal:   func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
+		Waiting: func() (WaitingStatus, bool) {
+			return WaitingStatus{Boxes: engine.Boxes{Inbox: 5, Outbox: 6, Dead: 1}, Approvals: 2}, leads
+		},
 		Cluster: func() ClusterStatus {
 			return ClusterStatus{Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2}}
 		},
@@ -130,6 +134,10 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 {method="PATCH"} 2`,
 		"scanflow_decisions_total": `{agent="ns/a",primitive="scale",strategy="s",verdict="admitted"} 1
 {agent="ns/a",primitive="scale",strategy="s",verdict="refused"} 1`,
+		"scanflow_events": `{box="dead"} 1
+{box="inbox"} 5
+{box="outbox"} 6`,
+		"scanflow_approvals_waiting":               ` 2`,
 		"scanflow_evaluated_targets":               `{agent="ns/a"} 2`,
 		"scanflow_firing_problems":                 `{agent="ns/a"} 1`,
 		"scanflow_firings_total":                   `{agent="ns/a",trigger="every"} 1`,
@@ -164,6 +172,8 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		require.NoError(t, testutil.CollectAndCompare(m, strings.NewReader(text), d.Name), d.Name)
 	}
 	require.Equal(t, 5, testutil.CollectAndCount(m, "scanflow_signals"))
+	leads = false
+	require.Zero(t, testutil.CollectAndCount(m, "scanflow_events", "scanflow_approvals_waiting"), "who stands by knows of none")
 	agents = nil
 	require.Equal(t, 0, testutil.CollectAndCount(m, "scanflow_signals"), "the gauges of an agent that is gone are gone")
 }

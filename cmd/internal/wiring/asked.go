@@ -31,7 +31,7 @@ func deposed(err error) error {
 	return err
 }
 
-// Claims lists what is held on every target.
+// Claims lists what agents of this process hold on every target.
 func (s *System) Claims() ([]engine.HeldClaim, error) {
 	h, err := s.leading()
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *System) Approvals(ctx context.Context, agent string, since time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.Journal.Approvals(ctx, agent, since)
+	list, err := h.Approvals(ctx, agent, since)
 	return list, deposed(err)
 }
 
@@ -78,6 +78,18 @@ func (s *System) Letters(ctx context.Context, agent string, limit int) ([]engine
 	}
 	letters, err := h.Journal.Letters(ctx, agent, limit)
 	return letters, deposed(err)
+}
+
+// Waiting counts the events that wait, the dead ones, and the questions to persons.
+func (s *System) Waiting(ctx context.Context) (boxes engine.Boxes, approvals int, err error) {
+	h, err := s.leading()
+	if err != nil {
+		return boxes, 0, err
+	}
+	if boxes, err = h.Journal.Boxes(ctx); err == nil {
+		approvals, err = h.Journal.ApprovalsWaiting(ctx, h.Clock.Now())
+	}
+	return boxes, approvals, deposed(err)
 }
 
 // Resend has dead letters wait again, and returns those that it found.

@@ -26,6 +26,7 @@ func (g given) Approvals(context.Context, string, time.Time) ([]engine.Approval,
 	return nil, g.err
 }
 func (g given) Letters(context.Context, string, int) ([]engine.Letter, error) { return nil, g.err }
+func (g given) Boxes(context.Context) (engine.Boxes, error)                   { return engine.Boxes{}, g.err }
 func (g given) Resend(context.Context, []string) ([]string, error)            { return nil, g.err }
 
 // Who asks a leader that was just deposed is sent to the next one, as by one that stands by.
@@ -38,6 +39,8 @@ func TestALeaderThatWasDeposedSendsToTheNext(t *testing.T) {
 		_, err = s.Decide(t.Context(), "id", true, "ada", "")
 		require.ErrorIs(t, err, ErrStandsBy)
 		_, err = s.Letters(t.Context(), "", 1)
+		require.ErrorIs(t, err, ErrStandsBy)
+		_, _, err = s.Waiting(t.Context())
 		require.ErrorIs(t, err, ErrStandsBy)
 		_, err = s.Resend(t.Context(), []string{"id"})
 		require.ErrorIs(t, err, ErrStandsBy)
