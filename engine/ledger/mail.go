@@ -9,7 +9,7 @@ import (
 )
 
 // Post takes events over, in one record; calls at the same time share an update. The
-// names of handled and of delivered events are known for 24 hours, and 10,000 of
+// names of handled and of delivered events are known for a week, and 10,000 of
 // each; an event that is known needs no room. Events that fit into no object are an
 // ErrTooLarge. After an ErrUnknown they may be there: to post them again does no harm.
 func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int, err error) {

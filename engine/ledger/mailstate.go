@@ -11,7 +11,7 @@ import (
 const (
 	// The names of handled and of delivered events are known for so long, and so many of
 	// each. Of dead letters so many are kept, for Options.Forget.
-	handledFor  = 24 * time.Hour
+	handledFor  = 7 * 24 * time.Hour
 	handledMost = 10_000
 	deadMost    = 10_000
 )

@@ -62,7 +62,7 @@ func TestHandledEventsAreBounded(t *testing.T) {
 			for i := range handledMost + 10 {
 				s.take(&batch{Handled: []handled{{eventKey: key(fmt.Sprint(i)), At: nanos(day.Add(time.Duration(i)))}}})
 			}
-			s.take(&batch{Handled: []handled{{eventKey: key("old"), At: nanos(day.Add(-25 * time.Hour))}}})
+			s.take(&batch{Handled: []handled{{eventKey: key("old"), At: nanos(day.Add(-8 * 24 * time.Hour))}}})
 			s.prune(day, time.Hour, time.Hour)
 			require.True(t, s.mail.known(key(fmt.Sprint(handledMost+9))))
 			require.True(t, s.mail.known(key("10")))
