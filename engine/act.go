@@ -40,7 +40,7 @@ func (a *agent) begin(in Intent) {
 // carryOut does an act, or follows one that is under way, and writes what became of
 // it. Cut off by a shutdown, it writes no outcome: the next start finds the intent
 // open and settles it.
-func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Change) Outcome) {
+func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Intent) Outcome) {
 	verb := a.host.Verbs[in.Primitive]
 	deadline := verb.Deadline
 	if deadline <= 0 {
@@ -50,7 +50,7 @@ func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Change) O
 	defer cancel()
 	out := Outcome{Status: Done, Detail: "dry run"}
 	if !in.DryRun { // the only place where anything is applied
-		out = do(ctx, verb.Actuator, in.Change)
+		out = do(ctx, verb.Actuator, in)
 	}
 	if a.actCtx.Err() != nil && out.Status != Done {
 		a.log.Warn("act cut off by shutdown, to be settled by the next start", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
@@ -62,7 +62,8 @@ func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Change) O
 
 // apply applies a change, again where the error may pass, and follows it. It is
 // called in room.
-func (a *agent) apply(ctx context.Context, actuator Actuator, change Change) Outcome {
+func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent) Outcome {
+	change := in.Change
 	out, err := a.applyOnce(ctx, actuator, change)
 	for wait := retryFirst; err != nil; wait = min(2*wait, retryMost) {
 		if !MayPass(err) {
@@ -76,7 +77,21 @@ func (a *agent) apply(ctx context.Context, actuator Actuator, change Change) Out
 		}
 		out, err = a.applyOnce(ctx, actuator, change)
 	}
+	a.began(in, out)
 	return a.verify(ctx, actuator, change, out)
+}
+
+// began notes that an act was applied which goes on, and which a restart would else
+// begin again: if it is not in place by then, somebody undid it.
+func (a *agent) began(in Intent, out Outcome) {
+	if !in.Once || out.Status != Running {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.actCtx, concludeDeadline)
+	defer cancel()
+	if err := a.host.Journal.Began(ctx, in.Identity); err != nil {
+		a.log.Warn("not noted that an act has begun", "target", in.Target, "verb", in.Primitive, "identity", in.Identity, "error", err)
+	}
 }
 
 func (a *agent) applyOnce(ctx context.Context, actuator Actuator, change Change) (Outcome, error) {
@@ -99,8 +114,8 @@ func (a *agent) enter(ctx context.Context) bool {
 func (a *agent) leave() { <-a.room }
 
 // follow verifies an act that an earlier life of the agent applied.
-func (a *agent) follow(ctx context.Context, actuator Actuator, change Change) Outcome {
-	return a.verify(ctx, actuator, change, Outcome{Status: Running, Detail: "found under way after a restart"})
+func (a *agent) follow(ctx context.Context, actuator Actuator, in Intent) Outcome {
+	return a.verify(ctx, actuator, in.Change, Outcome{Status: Running, Detail: "found under way after a restart"})
 }
 
 // verify asks until an act that was applied has ended, and puts back one that failed

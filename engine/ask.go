@@ -315,6 +315,8 @@ func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why stri
 	}
 	now := h.Clock.Now()
 	switch {
+	case p.State != ApprovalWaiting && p.By != "":
+		return p, fmt.Errorf("%s is %s, answered by %s at %s: %w", id, p.State, p.By, p.Decided.UTC().Format(time.RFC3339), ErrApprovalState)
 	case p.State != ApprovalWaiting:
 		return p, fmt.Errorf("%s is %s: %w", id, p.State, ErrApprovalState)
 	case !now.Before(p.Expires):

@@ -70,6 +70,7 @@ func TestAProposalWaitsForAPerson(t *testing.T) {
 
 	_, err = b.host.Decide(t.Context(), q.ID, false, "bob", "")
 	require.ErrorIs(t, err, engine.ErrApprovalState, "it is done")
+	require.ErrorContains(t, err, "answered by ")
 	_, err = b.host.Decide(t.Context(), "nothing", false, "bob", "")
 	require.ErrorIs(t, err, engine.ErrNoApproval)
 }

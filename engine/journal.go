@@ -18,6 +18,9 @@ type Journal interface {
 	// quiet firing costs one row.
 	RecordFiring(ctx context.Context, f FiringRecord) error
 
+	// Began notes that an act was applied, which has not come to its end. It may be
+	// written some time later.
+	Began(ctx context.Context, identity string) error
 	// Conclude writes what became of an intent.
 	Conclude(ctx context.Context, c Conclusion) error
 	// Open returns the intents of an agent that have no conclusion yet.
@@ -140,7 +143,9 @@ type Intent struct {
 	DryRun    bool
 	// Once says that nobody proposes it again if it is lost: what set it going, an event
 	// or a person's answer, is spent.
-	Once   bool
+	Once bool
+	// Begun says that it was applied: what Began noted.
+	Begun  bool
 	Change Change
 }
 

@@ -57,6 +57,12 @@ func (j *jobs) set(identity string, s engine.Status) {
 	j.at[identity] = s
 }
 
+func (j *jobs) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.at)
+}
+
 func (j *jobs) begun() (all []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

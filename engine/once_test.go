@@ -82,6 +82,37 @@ func TestAnEventsWorkflowThatNeverBeganIsBegun(t *testing.T) {
 	require.Equal(t, "lost", b.ended().Identity)
 }
 
+// What had begun and is gone by the restart was taken away by somebody: a workflow that
+// ended and was cleared up, or that a person deleted. It is not begun again.
+func TestAnEventsActThatHadBegunIsNotBegunAgain(t *testing.T) {
+	b := newBench(t, `package scanflow.strategies.t.starting
+
+propose contains {"primitive": "job", "with": {}, "reason": "asked", "because": []} if input.trigger.kind == "event"
+`)
+	b.world.set("web", 1)
+	works := func(s *engine.Spec) {
+		answers(s)
+		s.Strategies, s.Primitives = []string{"t.starting"}, []string{"job"}
+	}
+	b.run(b.spec(works))
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	b.next()
+	b.eventually(func() bool { return len(b.jobs.begun()) == 1 })
+	b.eventually(func() bool {
+		open, err := b.journal.Open(t.Context(), "ns/answerer")
+		require.NoError(t, err)
+		return open[0].Begun
+	})
+	b.close()
+	b.jobs.forget()
+	b.open()
+	b.run(b.spec(works))
+	act := b.settled()
+	require.Equal(t, engine.Abandoned, act.Outcome.Status)
+	require.Contains(t, act.Outcome.Detail, "it had begun, and is not there any more")
+	require.Empty(t, b.jobs.begun())
+}
+
 // It has to be what the agent may do today, and not be too old.
 func TestAnEventsActIsNotDoneAfterARestartThatForbidsIt(t *testing.T) {
 	for name, row := range map[string]struct {

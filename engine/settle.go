@@ -92,7 +92,10 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 			a.acts.Go(func() { a.carryOut(in, a.follow) })
 			return true
 		}
-		if !in.Once {
+		switch {
+		case in.Begun:
+			return end(Abandoned, "it had begun, and is not there any more")
+		case !in.Once:
 			return end(Abandoned, "it never began: decided afresh")
 		}
 	}
@@ -115,7 +118,10 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 	case change.NoOp:
 		return end(Done, "found in place after a restart: %s", change.Diff)
 	}
-	if !in.Once {
+	switch {
+	case in.Begun:
+		return end(Abandoned, "it had begun, and is not in place any more: %s", change.Diff)
+	case !in.Once:
 		return end(Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
 	}
 	if a.spec.Mode != Enforce {

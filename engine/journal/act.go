@@ -65,6 +65,24 @@ func (s *store) intend(ctx context.Context, in engine.Intent, body []byte) error
 	return nil
 }
 
+// actBegun is the detail of an act that was applied and has no conclusion.
+const actBegun = "begun"
+
+// Began notes that an act was applied; one that was never intended is an ErrNotFound.
+func (j *Journal) Began(ctx context.Context, identity string) error {
+	err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
+		n, err := s.changed(ctx, `UPDATE acts SET detail = coalesce(detail, ?) WHERE identity = ?`, actBegun, identity)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("intent %w", ErrNotFound)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note that %s has begun: %w", identity, err)
+	}
+	return nil
+}
+
 // Conclude writes what became of an intent; see engine.Journal. The same conclusion
 // again is written once; a different one is an ErrConflict, and one of an identity
 // that was never intended an ErrNotFound.

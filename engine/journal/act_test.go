@@ -24,6 +24,7 @@ func TestIntentsStayOpenUntilConcluded(t *testing.T) {
 	j := open(t, dir, Options{})
 	a, b, other := intent("a", 1), intent("b", 2), intent("c", 3)
 	b.DryRun, b.With, b.Claim, b.Direction = true, map[string]any{"body": map[string]any{"text": "<&>\u2028", "n": []any{nil, true, 1.5}}}, "", ""
+	b.Once = true
 	other.Agent = "mlperf/other"
 	for _, in := range []engine.Intent{a, b, other} {
 		require.NoError(t, j.Intend(t.Context(), in))
@@ -39,6 +40,26 @@ func TestIntentsStayOpenUntilConcluded(t *testing.T) {
 	got, err = j.Open(t.Context(), "mlperf/planner")
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]engine.Intent{remembered(b)}, got))
+
+	for range 2 {
+		require.NoError(t, j.Began(t.Context(), "b"))
+	}
+	require.ErrorIs(t, j.Began(t.Context(), "nobody's"), ErrNotFound)
+	require.NoError(t, j.Close())
+	j = open(t, dir, Options{})
+	got, err = j.Open(t.Context(), "mlperf/planner")
+	require.NoError(t, err)
+	b.Begun = true
+	require.Empty(t, cmp.Diff([]engine.Intent{remembered(b)}, got))
+	conclude(t, j, "b", day.Add(time.Minute))
+	require.NoError(t, j.Began(t.Context(), "b"), "too late, and no harm")
+	r, err := j.Remember(t.Context(), "mlperf/planner", day)
+	require.NoError(t, err)
+	for _, act := range r.Acts {
+		require.Equal(t, engine.Done, act.Outcome.Status)
+		require.Equal(t, "4 ready", act.Outcome.Detail)
+		require.False(t, act.Begun, "it has ended")
+	}
 }
 
 func TestIntendTwice(t *testing.T) {

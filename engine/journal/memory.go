@@ -85,6 +85,7 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 		Strategy: a.Strategy, Primitive: a.Primitive, With: a.With, Identity: a.Identity,
 	}
 	a.Outcome = engine.Outcome{Status: engine.Running}
+	a.Begun = !status.Valid && detail.Valid
 	if status.Valid {
 		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: wrote}
 		a.EndedAt = moment(ended.Int64)

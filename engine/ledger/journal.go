@@ -152,6 +152,28 @@ func (l *Ledger) conclude(c engine.Conclusion) (in engine.Intent, local bool, er
 	return in, local, nil
 }
 
+// Began notes that an act was applied. It returns before the cluster has it, as Conclude
+// does.
+func (l *Ledger) Began(_ context.Context, identity string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.usable()
+	e := l.state.acts[identity]
+	if err == nil && (e == nil || e.foreign) {
+		err = fmt.Errorf("intent %w", ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("note that %s has begun: %w", identity, err)
+	}
+	if e.open() && !e.Begun {
+		own := conclusion{Identity: identity, Status: engine.Running, Ended: nanos(l.o.Clock.Now())}
+		l.state.conclude(own)
+		l.said.conclusions = append(l.said.conclusions, own)
+		signal(l.wake)
+	}
+	return nil
+}
+
 // inHistory notes that the history knows of intents.
 func (l *Ledger) inHistory(identities ...string) {
 	l.mu.Lock()

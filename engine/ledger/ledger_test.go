@@ -29,8 +29,13 @@ func TestTheNextLeaderKnows(t *testing.T) {
 	f := firing("f1", "a", "b")
 	f.Trigger.Event = &asked
 	f.Notes = []engine.Note{{Target: f.Intents[0].Target, Strategy: "serving.autoscale", Value: map[string]any{"step": 2.0}}}
+	f.Intents[1].Once = true
 	require.NoError(t, l.RecordFiring(ctx, f))
 	require.NoError(t, l.Conclude(ctx, done("a")))
+	require.NoError(t, l.Began(ctx, "a"), "too late, and no harm")
+	require.NoError(t, l.Began(ctx, "b"))
+	require.ErrorIs(t, l.Began(ctx, "nobody's"), ErrNotFound)
+	f.Intents[1].Begun = true
 	want := picture{Open: []string{"b"}, Acts: map[string]engine.Status{"a": engine.Done, "b": engine.Running}, Notes: f.Notes, Inbox: []string{"e2"}}
 	same(t, want, look(t, l))
 	closed(t, l)
@@ -163,6 +168,7 @@ func TestTheDeposedAnswersNothing(t *testing.T) {
 		"SaveApproval": func() error {
 			return old.SaveApproval(ctx, engine.ApprovalChange{Approval: question("q2", engine.ApprovalWaiting)})
 		},
+		"Began":    func() error { return old.Began(ctx, "a") },
 		"Open":     func() error { _, err := old.Open(ctx, agent); return err },
 		"Remember": func() error { _, err := old.Remember(ctx, agent, day); return err },
 	} {

@@ -53,6 +53,7 @@ type act struct {
 	At        int64            `json:"at"`
 	DryRun    bool             `json:"dry,omitempty"`
 	Once      bool             `json:"x,omitempty"`
+	Begun     bool             `json:"b,omitempty"`
 	// Change is left out once the act is concluded: nobody applies it again.
 	Change *engine.Change `json:"ch,omitempty"`
 	Status engine.Status  `json:"o,omitempty"`
@@ -61,6 +62,7 @@ type act struct {
 	Ended  int64          `json:"e,omitempty"`
 }
 
+// conclusion is what became of an act; with the status running, that it has begun.
 type conclusion struct {
 	Identity string        `json:"i"`
 	Status   engine.Status `json:"o"`
@@ -103,7 +105,7 @@ func (a *act) act() engine.Act {
 	id := engine.TargetID(a.Target)
 	out := engine.Act{Intent: engine.Intent{
 		Identity: a.Identity, Firing: a.Firing, Agent: a.Agent, Target: id, Strategy: a.Strategy, Primitive: a.Verb,
-		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once,
+		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once, Begun: a.Begun && a.open(),
 	}, Outcome: engine.Outcome{Status: engine.Running}}
 	if a.Change != nil {
 		out.Change = *a.Change

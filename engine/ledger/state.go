@@ -69,7 +69,11 @@ func (s *state) take(b *batch) {
 }
 
 func (s *state) conclude(c conclusion) {
-	if e := s.acts[c.Identity]; e != nil && e.open() {
+	switch e := s.acts[c.Identity]; {
+	case e == nil || !e.open():
+	case c.Status == engine.Running:
+		e.Begun = true
+	default:
 		e.Status, e.Detail, e.Wrote, e.Ended, e.Change = c.Status, c.Detail, c.Wrote, c.Ended, nil
 	}
 }
