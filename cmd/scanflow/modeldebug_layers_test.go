@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
 // recyclePolicy wants fresh pods while the application says so.
@@ -99,12 +98,7 @@ func TestLayersThatWantOppositeThingsTakeTurns(t *testing.T) {
 
 			b.write(row.ends, "")
 			d.until("the other has its turn", func() bool { return d.acts(row.wants, false) == 1 })
-			change, other := b.decisions(row.verb)[0], journal.Row{}
-			for _, r := range b.decisions(row.wants) {
-				if r.Verdict == engine.Admitted {
-					other = r
-				}
-			}
+			change, other := admitted(t, b.decisions(row.verb)), admitted(t, b.decisions(row.wants))
 			require.Equal(t, engine.Done, change.Outcome.Status)
 			require.Equal(t, engine.Done, other.Outcome.Status)
 			require.False(t, other.At.Before(*change.EndedAt), "it waited for the end of the change")

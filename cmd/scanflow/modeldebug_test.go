@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,15 @@ func (b *bench) trainings() string {
 
 // decisions are those of a verb, the newest first, as `scanflow decisions` has them.
 func (b *bench) decisions(verb string) []journal.Row { return decisionsIn(b.t, b.data, verb) }
+
+// admitted is the last of them that was done.
+func admitted(t *testing.T, rows []journal.Row) journal.Row {
+	t.Helper()
+	i := slices.IndexFunc(rows, func(r journal.Row) bool { return r.Verdict == engine.Admitted })
+	require.GreaterOrEqual(t, i, 0, "nothing was admitted")
+	require.NotNil(t, rows[i].EndedAt, "it has not ended")
+	return rows[i]
+}
 
 func decisionsIn(t *testing.T, data, verb string) (out []journal.Row) {
 	t.Helper()

@@ -2,15 +2,12 @@ package main
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/freeport"
-	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
 // trainAgainPolicy wants the very workflow that another process runs.
@@ -75,9 +72,8 @@ func TestLayersTakeTurnsAcrossProcesses(t *testing.T) {
 	require.Contains(t, claims(), holds)
 	b.write("trained", "")
 	carer.until("the other has its turn", func() bool { return carer.acts("restart", false) == 1 })
-	change, rows := b.decisions("workflow.run")[0], decisionsIn(t, data, "restart")
-	i := slices.IndexFunc(rows, func(r journal.Row) bool { return r.Verdict == engine.Admitted })
-	require.False(t, rows[i].At.Before(*change.EndedAt), "it waited for the end of the change")
+	change, other := admitted(t, b.decisions("workflow.run")), admitted(t, decisionsIn(t, data, "restart"))
+	require.False(t, other.At.Before(*change.EndedAt), "it waited for the end of the change")
 	require.Contains(t, claims(), "workflow.run of modeldebug.plan cooling", "what a peer holds is told anew")
 	carer.stop()
 	planner.stop()

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
 
@@ -55,10 +55,8 @@ func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod co
 	t.Helper()
 	built, err := c.BuildNode(t.Context())
 	require.NoError(t, err)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, free.Close())
-	r := &release{program: built.Scanflow, dir: t.TempDir(), url: "https://" + free.Addr().String()}
+	address := freeport.Of(t)
+	r := &release{program: built.Scanflow, dir: t.TempDir(), url: "https://" + address}
 	r.log = filepath.Join(r.dir, "log")
 	mountAll(t, c, namespace, pod, r.dir)
 	authorities := x509.NewCertPool()
@@ -73,7 +71,7 @@ func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod co
 	for _, arg := range pod.Containers[0].Args {
 		switch flag, value, _ := strings.Cut(arg, "="); {
 		case flag == "--listen":
-			arg = flag + "=" + free.Addr().String()
+			arg = flag + "=" + address
 		case strings.HasPrefix(value, "/"):
 			arg = flag + "=" + r.dir + value
 		}

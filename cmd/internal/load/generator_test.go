@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 func generator(t testing.TB, url string, change func(*Options), phases ...Phase) *Generator {
@@ -116,8 +118,7 @@ func TestFaultsAreToldApart(t *testing.T) {
 		<-r.Context().Done()
 	}
 	for name, c := range map[string]struct {
-		handler http.HandlerFunc
-		gone    bool
+		handler http.HandlerFunc // nil: nobody listens
 		want    Status
 	}{
 		"no answer in time": {handler: hang, want: TimedOut},
@@ -127,18 +128,23 @@ func TestFaultsAreToldApart(t *testing.T) {
 			hang(w, r)
 		}, want: TimedOut},
 		"connection broken":  {handler: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, want: NoReply},
-		"connection refused": {gone: true, want: NoReply},
+		"connection refused": {want: NoReply},
 		"an error":           {handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, want: 500},
 		"a redirect": {handler: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 			want: http.StatusFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(c.handler)
-			defer server.Close()
-			if c.gone {
-				server.Close()
+			url := "http://" + freeport.Of(t)
+			if c.handler != nil {
+				server := httptest.NewServer(c.handler)
+				defer server.Close()
+				url = server.URL
 			}
-			g := generator(t, server.URL, func(o *Options) { o.Timeout = 100 * time.Millisecond }, Phase{Duration: 100 * time.Millisecond, Rate: 100})
+			timeout := 100 * time.Millisecond
+			if c.want != TimedOut { // whoever does answer may take its time
+				timeout = 0
+			}
+			g := generator(t, url, func(o *Options) { o.Timeout = timeout }, Phase{Duration: 100 * time.Millisecond, Rate: 100})
 			r, err := g.Run(t.Context())
 			require.NoError(t, err)
 			require.NotEmpty(t, r.Records)

@@ -96,7 +96,9 @@ spec: {template: {spec: {restartPolicy: Never, nodeSelector: {%s: kwok}, contain
 	other, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), "other", getOptions)
 	require.NoError(t, err)
 	conditions, _, _ := unstructured.NestedSlice(other.Object, "status", "conditions")
-	require.Empty(t, conditions)
+	for _, condition := range conditions { // the control plane's own word on a node that nobody heard of
+		require.Equal(t, "NodeStatusNeverUpdated", condition.(map[string]any)["reason"], "%v", condition)
+	}
 }
 
 // The definitions in testdata/crds are served, and keep what Scanflow writes.
