@@ -77,6 +77,8 @@ func TestAlertsFire(t *testing.T) {
 		"it is there":           {"ScanflowGone", fired(0), false},
 		"it is there but stuck": {"ScanflowGone", fired(100), false},
 		"it is gone":            {"ScanflowGone", map[string]float64{"up": 0}, true},
+		"no event is dead":      {"ScanflowDeadLetters", map[string]float64{"scanflow_events": 0}, false},
+		"one event is dead":     {"ScanflowDeadLetters", map[string]float64{"scanflow_events": 1}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			prom, err := promengine.Open(promengine.Options{})
@@ -84,7 +86,7 @@ func TestAlertsFire(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, prom.Close()) })
 			var samples []promengine.Sample
 			for metric, v := range row.samples {
-				samples = append(samples, promengine.Sample{Labels: map[string]string{"__name__": metric, "agent": "ns/a"}, At: now.Add(-time.Second), Value: v})
+				samples = append(samples, promengine.Sample{Labels: map[string]string{"__name__": metric, "agent": "ns/a", "box": "dead"}, At: now.Add(-time.Second), Value: v})
 			}
 			require.NoError(t, prom.Append(t.Context(), samples))
 			require.Equal(t, row.fires, holds(t, prom, rules[row.alert], now))
