@@ -55,9 +55,14 @@ func (r *Revision) inspect() Mistakes {
 			}
 			for _, rule := range m.Rules {
 				if isRule(rule, "deny") {
-					g, wrong := newGuardRule(name, rule, t.rule(rule, nil, nil), r.compiler.GetAnnotationSet().Chain(rule))
+					read := t.rule(rule, nil, nil)
+					g, wrong := newGuardRule(name, rule, read, r.compiler.GetAnnotationSet().Chain(rule))
 					mistakes = append(mistakes, wrong...)
 					guards[name] = m.Package.Path
+					if r.guardParams[name] == nil {
+						r.guardParams[name] = &params{}
+					}
+					r.guardParams[name].add(&read.params)
 					r.guardRules = append(r.guardRules, g)
 				}
 			}

@@ -21,7 +21,7 @@ func (w *walk) learn(body ast.Body) {
 				w.locals[v] = term
 				w.defines[e] = true
 			}
-		case ast.String, *ast.Array:
+		case ast.String, ast.Number, ast.Boolean, ast.Null, *ast.Array, ast.Object:
 			if top[e] {
 				constants = append(constants, e)
 			}
@@ -75,7 +75,7 @@ func (w *walk) meaning(t *ast.Term) *ast.Term {
 		}
 	case ast.Ref:
 		return &ast.Term{Value: w.resolve(v), Location: t.Location}
-	case ast.String, *ast.Array:
+	case ast.String, ast.Number, ast.Boolean, ast.Null, *ast.Array, ast.Object:
 		return t
 	}
 	return nil

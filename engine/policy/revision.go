@@ -25,9 +25,11 @@ type Revision struct {
 	strategies map[string]*strategy
 	guards     []guard // by name
 	guardRules []guardRule
-	warnings   Mistakes
-	queries    queries
-	parts      parts
+	// guardParams are the params that each guard reads.
+	guardParams map[string]*params
+	warnings    Mistakes
+	queries     queries
+	parts       parts
 }
 
 type guard struct {
@@ -40,7 +42,7 @@ var _ engine.Revision = (*Revision)(nil)
 func newRevision(b *build) *Revision {
 	r := &Revision{
 		id: b.src.ID(), opts: b.opts, modules: b.modules, compiler: b.compiler, store: b.store,
-		strategies: map[string]*strategy{},
+		strategies: map[string]*strategy{}, guardParams: map[string]*params{},
 	}
 	r.queries.revision = r
 	return r

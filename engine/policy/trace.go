@@ -18,6 +18,7 @@ type reads struct {
 	all *ast.Location
 	// signals are the signals read, each with one place where that is.
 	signals map[string]*ast.Location
+	params  params
 }
 
 func newReads() *reads { return &reads{signals: map[string]*ast.Location{}} }
@@ -36,6 +37,7 @@ func (r *reads) add(o *reads) {
 			r.signals[name] = loc
 		}
 	}
+	r.params.add(&o.params)
 }
 
 func (r *reads) engine() engine.Reads {
@@ -70,11 +72,13 @@ func (r *reads) input(ref ast.Ref, loc *ast.Location) {
 		r.claims = true
 	case "signals":
 		r.signal(ref, loc)
+	case "params":
+		r.params.read(ref)
 	}
 }
 
 func (r *reads) everything(loc *ast.Location) {
-	r.now, r.trigger, r.target, r.memory, r.claims = true, true, true, true, true
+	r.now, r.trigger, r.target, r.memory, r.claims, r.params.any = true, true, true, true, true, true
 	if r.all == nil {
 		r.all = loc
 	}

@@ -22,13 +22,14 @@ const maxDepth = 32
 func isInput(ref ast.Ref) bool { return ref[0].Equal(ast.InputRootDocument) }
 func isData(ref ast.Ref) bool  { return ref[0].Equal(ast.DefaultRootDocument) }
 
-// isPart tells a reference to a whole signal, or to what holds signals: giving it
-// a name is not yet reading it.
+// isPart tells a reference to a whole signal, or to what holds signals or params:
+// giving it a name is not yet reading it.
 func isPart(ref ast.Ref) bool {
 	if !isInput(ref) || len(ref) > 3 {
 		return false
 	}
-	return len(ref) == 1 || ref[1].Value.Compare(ast.String("signals")) == 0
+	return len(ref) == 1 || ref[1].Value.Compare(ast.String("signals")) == 0 ||
+		len(ref) == 2 && ref[1].Value.Compare(ast.String("params")) == 0
 }
 
 // node notes all that is read in a part of a rule.
@@ -132,6 +133,7 @@ func (w *walk) call(terms []*ast.Term) {
 	if operator.Equal(ast.ObjectGet.Ref()) && len(operands) >= 3 {
 		if ref := w.path(operands[0], operands[1]); ref != nil {
 			w.out.input(ref, operands[0].Location)
+			w.out.params.readOr(ref, w.meaning(operands[2]))
 			for _, o := range operands[2:] {
 				w.node(o)
 			}
@@ -176,9 +178,9 @@ func (w *walk) function(operator ast.Ref, operands []*ast.Term) {
 				if isInput(v) && v.IsGround() { // a variable in it would be the caller's
 					args[i] = m
 				}
-			case ast.String:
+			case ast.String, ast.Number, ast.Boolean, ast.Null:
 				args[i] = m
-			case *ast.Array:
+			case *ast.Array, ast.Object:
 				if v.IsGround() {
 					args[i] = m
 				}

@@ -96,6 +96,7 @@ func (s *System) validate(r *policy.Revision) error {
 
 // onSwap has the manifests read again, without waiting for it.
 func (s *System) onSwap() {
+	s.warnUnread(*s.agents.Load()...) // as they are: what is read again may be the same
 	select {
 	case s.reloads.swapped <- struct{}{}:
 	default: // it is to be read anyway
@@ -167,6 +168,7 @@ func (s *System) takeUp(ctx context.Context) error {
 		}
 	}
 	s.apply(agents, specs)
+	s.warnUnread(agents...)
 	return nil
 }
 

@@ -12,7 +12,8 @@ import (
 
 // Doubts are what is no reason to refuse, and yet surely not meant: a strategy that
 // names a primitive which nothing offers, or which the agent may not use. Such a
-// proposal is refused each time it is made.
+// proposal is refused each time it is made. Or a mark that nothing counts from, or a
+// param that nothing reads.
 func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 	verbs := Kinds().Verbs
 	var out []string
@@ -32,6 +33,7 @@ func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 				}
 			}
 		}
+		out = append(out, unreadParams(a, rev)...)
 	}
 	return slices.Compact(out)
 }
@@ -44,7 +46,8 @@ func (u Unfit) Error() string { return strings.Join(u, "\n") }
 
 // Verify holds agents against the policies that they would run on: each strategy
 // must be there, and must read only what the agent's document has; and each guard
-// only what any of the documents has, or what is misspelt would never deny. The
+// only what any of the documents has, or what is misspelt would never deny; and
+// params must have the types that rules take them to have. The
 // error is of type Unfit and names everything.
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	var unfit Unfit
@@ -76,5 +79,5 @@ func unfitStrategies(a *manifest.Agent, rev *policy.Revision) Unfit {
 	for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
 		unfit = append(unfit, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
 	}
-	return unfit
+	return append(unfit, mistypedParams(a, rev.Params(present))...)
 }
