@@ -175,7 +175,7 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 			s.doc.Claims = append(s.doc.Claims, a.dry.of(fleet[i].ID(), now)...)
 		}
 	}
-	rec.Signals = counts
+	rec.Signals, rec.Unfit = counts, a.unfit(slots, errs)
 	a.retire(slots)
 	return slots, nil
 }

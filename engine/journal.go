@@ -68,6 +68,8 @@ type FiringRecord struct {
 	Evaluated int `json:"evaluated"`
 	// Signals counts the fleet's signals by state.
 	Signals map[State]int `json:"signals,omitempty"`
+	// Unfit are the sensors with signals that are not OK, in the agent's order.
+	Unfit []Unfit `json:"-"`
 	// Problems are what went wrong, for a person: a fleet that could not be listed,
 	// a sensor that failed, a strategy that erred. Each once, not once a target.
 	Problems  []string   `json:"problems,omitempty"`

@@ -13,6 +13,8 @@ type Preview struct {
 	// record) those of the targets with proposals, planned.
 	Documents []json.RawMessage
 	Decisions []Decision
+	// Faults say why signals are not OK. A document that was given does not tell.
+	Faults []Fault
 }
 
 // PreviewFleet samples and decides, as the agent's next firing would if it
@@ -35,6 +37,7 @@ func PreviewFleet(ctx context.Context, c Config, spec Spec, over time.Duration) 
 	// A fleet that can't be listed is among the problems.
 	slots, _ := a.sense(ctx, now, &trigger, &p.FiringRecord)
 	a.sampler.wg.Wait()
+	p.Faults = a.faults(slots, p.Unfit)
 	err := a.preview(ctx, rev, slots, &p)
 	return p, err
 }

@@ -19,10 +19,23 @@ const ModelAnnotation = "scanflow.dev/model"
 
 // Fleet finds the Deployments that a selector names.
 func (o *Orchestrator) Fleet(s engine.Selector) (engine.Fleet, error) {
-	if s.Kind != kindDeployment || s.APIVersion != "" && s.APIVersion != "apps/v1" {
-		return nil, fmt.Errorf("the local orchestrator runs no %s of %s; targets can be apps/v1 Deployment", s.Kind, s.APIVersion)
+	if err := selectable(s); err != nil {
+		return nil, err
 	}
 	return fleet{o, s}, nil
+}
+
+// selectable refuses a selector of what is never run here.
+func selectable(s engine.Selector) error {
+	if s.Kind != kindDeployment || s.APIVersion != "" && s.APIVersion != "apps/v1" {
+		return fmt.Errorf("the local orchestrator runs no %s of %s; targets can be apps/v1 Deployment", s.Kind, s.APIVersion)
+	}
+	return nil
+}
+
+// isSelected tells whether a Deployment is among those that a selector names.
+func isSelected(s engine.Selector, k key, has map[string]string) bool {
+	return (s.Namespace == "" || s.Namespace == k.namespace) && labels.SelectorFromSet(s.MatchLabels).Matches(labels.Set(has))
 }
 
 type fleet struct {
@@ -40,7 +53,7 @@ func (f fleet) Targets(context.Context) ([]engine.Target, error) {
 	var out []engine.Target
 	for _, k := range keysOf(f.o.deploys) {
 		d := f.o.deploys[k]
-		if f.s.Namespace != "" && f.s.Namespace != k.namespace || !labels.SelectorFromSet(f.s.MatchLabels).Matches(labels.Set(d.spec.Labels)) {
+		if !isSelected(f.s, k, d.spec.Labels) {
 			continue
 		}
 		w := f.o.workload(k, d)

@@ -30,6 +30,9 @@ answer. With --since, those that came to an end since then are listed too:
   expired  nobody answered in time, or no guard let it through in time`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkAgent(agent); err != nil {
+				return err
+			}
 			if _, err := moment(since, time.Now()); err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}

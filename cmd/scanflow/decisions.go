@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
@@ -31,7 +32,10 @@ what became of it, and why. --document ID prints the document that it rested on,
 which "scanflow eval --input" takes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
+			err := checkAgent(filter.Agent)
+			if err != nil {
+				return err
+			}
 			if filter.Since, err = moment(since, time.Now()); err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
@@ -114,25 +118,45 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 			return err
 		}
 	}
-	if none && !asJSON {
-		_, err := fmt.Fprintln(w, "no decisions that match")
-		return err
+	if !none || asJSON {
+		return nil
 	}
-	return nil
+	says, n := "no decisions that match", 0
+	for _, err := range troubled(ctx, r, filter) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	switch {
+	case n == 1:
+		says += "; 1 firing had problems: --problems shows it"
+	case n > 1:
+		says += fmt.Sprintf("; %d firings had problems: --problems shows them", n)
+	}
+	_, err := fmt.Fprintln(w, says)
+	return err
+}
+
+// troubled are the firings that had problems, by the agent and the times of a filter.
+func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
+	return func(yield func(journal.Firing, error) bool) {
+		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
+			if (err != nil || len(f.Problems) > 0) && !yield(f, err) {
+				return
+			}
+		}
+	}
 }
 
 // printProblems lists what went wrong, firing by firing: among it the answers of
 // strategies that are no proposals.
 func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
-	firings, err := r.Firings(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until})
-	if err != nil {
-		return err
-	}
 	enc := json.NewEncoder(w)
 	shown := 0
-	for _, f := range firings {
-		if len(f.Problems) == 0 {
-			continue
+	for f, err := range troubled(ctx, r, filter) {
+		if err != nil {
+			return err
 		}
 		if shown++; filter.Limit > 0 && shown > filter.Limit {
 			break

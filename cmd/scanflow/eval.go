@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
+	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -27,6 +28,7 @@ type evalFlags struct {
 	agent, input, target string
 	prometheus, mlflow   string
 	explain              string
+	workloads            []string
 	over                 time.Duration
 }
 
@@ -37,7 +39,14 @@ func newEval() *cobra.Command {
 		Short: "Sample once, decide, and print document and plan, without acting",
 		Long: `Samples the agent's sensors once, asks its strategies, and prints as JSON each
 target's document and what would be done. Nothing is done and nothing is written.
-The agent remembers nothing here: no cooldown runs and no budget is spent.
+The agent remembers nothing here: no cooldown runs and no budget is spent. Why a
+signal is not ok goes to standard error, one line a signal.
+
+--workloads takes the targets of a selector from the Deployments of "scanflow run
+--workloads", and starts none of them. Replicas and model are then those of the files,
+whatever an act has made of them since; no replica is ready, placement is empty, and
+sensors of kind workload, or that scrape a pod's port, are empty. A verb that is for
+the workloads or the tracker can't be planned here, and says so.
 
 --input FILE decides on a given document instead ("-" reads standard input): one
 that eval printed, or "scanflow decisions --document ID". --explain STRATEGY writes
@@ -50,6 +59,7 @@ OPA's trace of that strategy on it to standard error.`,
 	f := c.Flags()
 	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
 	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
+	f.StringSliceVar(&o.workloads, "workloads", nil, "Deployments that selectors find, as declared, none started: files, or folders of them")
 	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
 	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none; absent: $MLFLOW_TRACKING_URI")
@@ -101,7 +111,15 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	specs, err := wiring.Specs([]*manifest.Agent{a}, wiring.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Log: log})
+	around := wiring.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Log: log}
+	if len(o.workloads) > 0 {
+		workloads, err := local.Read(o.workloads...)
+		if err != nil {
+			return err
+		}
+		around.Orchestrator = local.Declared(workloads)
+	}
+	specs, err := wiring.Specs([]*manifest.Agent{a}, around)
 	if err != nil {
 		return err
 	}
@@ -116,6 +134,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	for _, problem := range p.Problems {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
 	}
+	printFaults(cmd.ErrOrStderr(), p, o.target)
 	return printPreview(cmd.OutOrStdout(), p, o.target)
 }
 
@@ -129,12 +148,34 @@ func compares(a *manifest.Agent) bool {
 	return false
 }
 
-// offered are the verbs as far as they can be planned without a running process:
-// those of an orchestrator need one.
+// offered are all verbs. Those that act on workloads or on the tracker can't be
+// planned without a running process, and their plans say so.
 func offered() map[string]engine.Verb {
-	return actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
+	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
 		return errors.New("nothing is sent from here")
 	}})
+	for name, kind := range actuators.Verbs {
+		if _, planned := out[name]; !planned {
+			out[name] = engine.Verb{
+				Actuator: unplanned{}, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot,
+				Check: func(with map[string]any) []string { return manifest.DecodeMap(with, kind.With()) },
+			}
+		}
+	}
+	return out
+}
+
+// unplanned is the actuator of a verb whose world a preview does not reach.
+type unplanned struct{}
+
+var errUnplanned = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
+
+func (unplanned) Plan(context.Context, engine.Proposal) (engine.Change, error) {
+	return engine.Change{}, errUnplanned
+}
+
+func (unplanned) Apply(context.Context, engine.Change) (engine.Outcome, error) {
+	return engine.Outcome{}, errUnplanned
 }
 
 func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config engine.Config, a *manifest.Agent, rev *policy.Revision) error {
@@ -173,6 +214,20 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 		return io.ReadAll(stdin)
 	}
 	return os.ReadFile(file)
+}
+
+// printFaults says why signals are not ok, one line each: the documents don't.
+func printFaults(w io.Writer, p engine.Preview, only string) {
+	for _, f := range p.Faults {
+		if only != "" && only != f.Target.String() {
+			continue
+		}
+		name := f.Signal
+		if only == "" && len(p.Documents) > 1 {
+			name += " of " + f.Target.String()
+		}
+		_, _ = fmt.Fprintf(w, "signal %s: %s: %s\n", name, f.State, strings.ReplaceAll(f.Problem, "\n", "; "))
+	}
 }
 
 func printPreview(w io.Writer, p engine.Preview, only string) error {

@@ -34,6 +34,9 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 			default:
 				return fmt.Errorf("--box: %q is none of inbox, outbox, dead", box)
 			}
+			if err := checkAgent(agent); err != nil {
+				return err
+			}
 			q := url.Values{"limit": {strconv.Itoa(limit)}}
 			if agent != "" {
 				q.Set("agent", agent)

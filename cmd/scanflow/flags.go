@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -22,6 +23,16 @@ func group(c *cobra.Command) *cobra.Command {
 		return fmt.Errorf("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
 	}
 	return c
+}
+
+// checkAgent refuses an --agent that can be none's: it would choose nothing, without a
+// word. "" is all agents.
+func checkAgent(name string) error {
+	namespace, rest, _ := strings.Cut(name, "/")
+	if name != "" && (namespace == "" || rest == "" || strings.Contains(rest, "/")) {
+		return fmt.Errorf("--agent: %q is no agent's name; write namespace/name", name)
+	}
+	return nil
 }
 
 // logFlags are --log-level and --log-format.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -22,4 +23,37 @@ func TestWhatIsNoProposalIsTold(t *testing.T) {
 	require.Contains(t, out, `"prio"`)
 	require.Contains(t, out, "reason is missing")
 	require.Contains(t, out, "(1 of 1 targets)")
+}
+
+// That nothing was decided is not all that there is to say where sensors fail.
+func TestNoDecisionsForProblems(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.app.set("load 50\n")
+	s.sensing(twoTargets, fmt.Sprintf(`
+    - {name: shut, prometheus: {address: "http://127.0.0.1:%d", query: up}}`, freePort(t)))
+	d := startDaemon(t, s.args()...)
+	d.metric(`scanflow_signals{agent="test/watcher",state="error"} 2`)
+	d.stop()
+	out, code := scanflow(t, "decisions", "--data", s.data)
+	require.Equal(t, 0, code, out)
+	require.Regexp(t, `^no decisions that match; \d+ firings? had problems: --problems shows (it|them)\n$`, out)
+	out, code = scanflow(t, "decisions", "--data", s.data, "--agent", "test/other")
+	require.Equal(t, 0, code, out)
+	require.Equal(t, "no decisions that match\n", out, "another agent's problems are not its own")
+	out, code = scanflow(t, "decisions", "--data", s.data, "--json")
+	require.Equal(t, 0, code, out)
+	require.Empty(t, out)
+}
+
+// Before anybody is asked: a name that is none would match nothing, as if all were well.
+func TestAnAgentIsNamedInFull(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"decisions", "events", "approvals"} {
+		for _, name := range []string{"nobody", "/nobody", "some/", "a/b/c"} {
+			out, code := scanflow(t, command, "--agent", name)
+			require.NotEqual(t, 0, code, command)
+			require.Contains(t, out, fmt.Sprintf("--agent: %q is no agent's name; write namespace/name", name), command)
+		}
+	}
 }

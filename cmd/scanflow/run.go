@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -153,7 +151,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: policies, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Kubernetes: inCluster, Observers: []engine.Observer{metrics, &decisionLog{Logger: log, problems: map[string][]string{}}}, Log: log,
+		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
 	})
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
@@ -264,53 +262,4 @@ func notReady(sys *wiring.System) []string {
 		}
 	}
 	return why
-}
-
-// decisionLog writes what was decided and done to the log. A problem that stays is
-// written once, and once more when it has passed.
-type decisionLog struct {
-	hclog.Logger
-	mu       sync.Mutex
-	problems map[string][]string // by agent
-}
-
-func (l *decisionLog) Fired(f engine.FiringRecord) {
-	dry := f.Mode == engine.DryRun
-	l.mu.Lock()
-	before := l.problems[f.Agent]
-	l.problems[f.Agent] = f.Problems
-	l.mu.Unlock()
-	for _, p := range f.Problems {
-		if !slices.Contains(before, p) {
-			l.Warn("problem", "agent", f.Agent, "firing", f.ID, "problem", p)
-		}
-	}
-	for _, p := range before {
-		if !slices.Contains(f.Problems, p) {
-			l.Info("problem has passed", "agent", f.Agent, "firing", f.ID, "problem", p)
-		}
-	}
-	for _, d := range f.Decisions {
-		write := l.Info
-		if d.By == "primitives" || d.By == "shape" {
-			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
-		}
-		says := []any{
-			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
-			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
-		}
-		if d.By != "" { // of one that nothing bounded there is nothing to say
-			says = append(says, "by", d.By)
-		}
-		write("decided", says...)
-	}
-}
-
-func (l *decisionLog) Acted(a engine.Act) {
-	write := l.Info
-	if a.Outcome.Status == engine.Failed {
-		write = l.Error
-	}
-	write("acted", "agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
-		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun)
 }

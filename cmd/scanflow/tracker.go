@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -82,7 +83,7 @@ func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error)
 	}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener) }()
-	if _, err := fmt.Fprintf(out, "tracker at http://%s, data in %s\nexport MLFLOW_TRACKING_URI=http://%[1]s\n", address, o.data); err != nil {
+	if _, err := fmt.Fprint(out, trackerAt(address, o.data)); err != nil {
 		return errors.Join(err, web.Close(), <-served)
 	}
 	select {
@@ -100,4 +101,14 @@ func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error)
 		err = errors.Join(err, ended)
 	}
 	return err
+}
+
+// trackerAt says where the tracker is, by an address that can be dialled: 0.0.0.0 and
+// [::] are none, but stand for all of this machine's.
+func trackerAt(address *net.TCPAddr, data string) string {
+	at, also := address.String(), ""
+	if address.IP.IsUnspecified() {
+		at, also = net.JoinHostPort("127.0.0.1", strconv.Itoa(address.Port)), " and this machine's other addresses"
+	}
+	return fmt.Sprintf("tracker at http://%s%s, data in %s\nexport MLFLOW_TRACKING_URI=http://%[1]s\n", at, also, data)
 }

@@ -95,19 +95,27 @@ func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, erro
 // Firings returns the firings that a filter's Agent, Since, Until, Limit and
 // OldestFirst choose. Its other fields must be empty.
 func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
-	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Identity != "" {
-		return nil, errors.New("firings are chosen by agent and time only")
-	}
-	w := where{}
-	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
 	var out []Firing
-	for row, err := range pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.unchanged, f.waiting, f.body FROM firings f`, `f.seq`, w, scanFiring) {
+	for row, err := range r.EachFiring(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, row)
 	}
 	return out, nil
+}
+
+// EachFiring is Firings for more of them than fit into memory. It ends at the first
+// error, which it yields.
+func (r *Reader) EachFiring(ctx context.Context, f Filter) iter.Seq2[Firing, error] {
+	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Identity != "" {
+		return func(yield func(Firing, error) bool) {
+			yield(Firing{}, errors.New("firings are chosen by agent and time only"))
+		}
+	}
+	w := where{}
+	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
+	return pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.unchanged, f.waiting, f.body FROM firings f`, `f.seq`, w, scanFiring)
 }
 
 func scanRow(rows *sql.Rows) (int64, Row, error) {
