@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,6 +206,46 @@ func TestPlaceAfterTheObjectMoved(t *testing.T) {
 	_, err = place.Apply(testContext(t), nothingLeft)
 	require.NoError(t, err)
 	require.JSONEq(t, "null", at(t, fetch(t, c, "apps/v1", "Deployment", ns, "web"), antiAffinity(hard)...), "a write that only gives up is sent again, too")
+}
+
+// A workload whose status moves all the time, as in a rollout, is written between two
+// of its moves; where that can't be had, it is no reason to give up.
+func TestPlaceWhileTheObjectMoves(t *testing.T) {
+	c := testcluster.Shared(t)
+	for name, row := range map[string]struct {
+		times int64
+		fine  bool
+	}{
+		"for some time":      {moves - 3, true}, // the controller answers each move with one of its own
+		"longer than we try": {moves, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := c.Namespace(t)
+			c.Apply(t, batchWith(ns))
+			var writes atomic.Int64
+			writes.Store(row.times)                         // nothing moves while it is planned, which is a dry run
+			client, err := c.Client().Fenced(func() error { // called when a write is on its way
+				if n := writes.Add(1); n <= row.times {
+					patchObject(t, c, deploymentsResource, ns, "batch", fmt.Sprintf(`{"metadata":{"annotations":{"example.com/moved":"%d"}}}`, n))
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			place := Place(acting(client))
+			change := planOf(t, place, onDeployment("place", ns, "batch", awayFromServing))
+			before := at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), antiAffinity(hard)...)
+			writes.Store(0)
+			_, err = place.Apply(testContext(t), change)
+			if row.fine {
+				require.NoError(t, err)
+				require.NotEqual(t, before, at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), antiAffinity(hard)...))
+				return
+			}
+			require.ErrorContains(t, err, "others wrote it at the same time, again and again")
+			require.True(t, engine.MayPass(err))
+			require.JSONEq(t, before, at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), antiAffinity(hard)...))
+		})
+	}
 }
 
 func job(namespace, name, suspend, extra string) string {

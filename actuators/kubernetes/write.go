@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
@@ -60,18 +62,26 @@ func writeTo(o *object, verb string, set map[string]any) write {
 var ErrMoved = errors.New("it was changed after it was planned")
 
 // moves is how often a write is sent again because the object's version moved on
-// while the fields to write did not: a workload's status moves it all the time.
-const moves = 5
+// while the fields to write did not: a workload's status moves it all the time. The
+// pauses in between begin with firstPause, and double.
+const (
+	moves      = 8
+	firstPause = 10 * time.Millisecond
+)
 
 // apply sends a write. It is done once however often it is sent: where the version
 // is not the one that was planned on, the object is read again, and if the fields
 // are as wanted by then (an earlier attempt landed, and its answer was lost) that
 // is all; if they are as they were, the write goes to the new version; if they are
-// anything else, it is an ErrMoved, final. An outage may pass (engine.Retry).
+// anything else, it is an ErrMoved, final. An outage may pass (engine.Retry), and so may
+// that the version moves on each time.
 //
 // still may forbid the write on a newer version than the planned one.
 func (c *Cluster) apply(ctx context.Context, w write, still ...func(*unstructured.Unstructured) error) error {
-	for range moves {
+	for i := range moves {
+		if i > 0 && !c.pause(ctx, firstPause<<(i-1)) {
+			break
+		}
 		err := c.send(ctx, w)
 		if !apierrors.IsConflict(err) {
 			return err
@@ -96,7 +106,19 @@ func (c *Cluster) apply(ctx context.Context, w write, still ...func(*unstructure
 		}
 		w.ResourceVersion = now.GetResourceVersion()
 	}
-	return fmt.Errorf("write %s: %w %d times", w, ErrMoved, moves)
+	return engine.Retry(fmt.Errorf("write %s: others wrote it at the same time, again and again", w))
+}
+
+// pause waits, and returns false if the context ends first.
+func (c *Cluster) pause(ctx context.Context, d time.Duration) bool {
+	wake, stop := c.Clock.Timer(d)
+	defer stop()
+	select {
+	case <-wake:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // fields are those that the write sets or gives up, as an object has them.
