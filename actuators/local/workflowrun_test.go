@@ -240,7 +240,7 @@ func TestStepsAndPodsKeepApart(t *testing.T) {
 // The daemon is killed in the middle of a step; the next one goes on with the run.
 func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	dir, hold := t.TempDir(), filepath.Join(t.TempDir(), "hold")
-	yaml := retrain("touch "+hold+"; until [ -e "+hold+".go ]; do sleep 0.01; done; "+good, "")
+	yaml := retrain("echo begun >>"+hold+"; until [ -e "+hold+".go ]; do sleep 0.01; done; "+good, "")
 	file := write(t, yaml)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), daemonRole+"="+dir+" "+file, daemonRuns+"=retrain")
@@ -256,7 +256,11 @@ func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	o.Publish = box.publish
 	require.NoError(t, readAndApply(t.Context(), o, file))
 	require.Len(t, o.Runs(), 1)
-	running := o.Runs()[0].Steps[2].Attempts[0]
+	var running workflow.Attempt
+	eventually(t, "its process is found", func() bool { // of which the daemon may not have written down the number
+		running = o.Runs()[0].Steps[2].Attempts[0]
+		return running.PID > 0
+	})
 	change, err := WorkflowRunActuator(o).Plan(t.Context(), onRetrain(withData()))
 	require.NoError(t, err)
 	require.True(t, change.NoOp)
@@ -271,7 +275,11 @@ func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	})
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "Succeeded, 2/2"}, out)
 	require.Len(t, box.events, 1)
-	require.Equal(t, running.PID, o.Runs()[0].Steps[2].Attempts[0].PID, "the very same process")
+	require.Equal(t, running.PID, o.Runs()[0].Steps[2].Attempts[0].PID)
+	require.Len(t, o.Runs()[0].Steps[2].Attempts, 1)
+	begins, err := os.ReadFile(hold)
+	require.NoError(t, err)
+	require.Equal(t, "begun\n", string(begins), "the very same process")
 	require.NoError(t, o.CancelRun("test", o.Runs()[0].Name, "too late"))
 	require.ErrorIs(t, o.CancelRun("test", "absent", ""), workflow.ErrUnknownRun)
 	require.False(t, pod.Alive(running.PID, ""))
