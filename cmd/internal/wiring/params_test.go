@@ -96,7 +96,7 @@ func TestParamsAreHeldAgainstWhatReadsThem(t *testing.T) {
 		"null, beside a type":            {"t.e", `until: 4`, at + `until: is a number, 4; t.e wants text (its default is "now")`, ""},
 		"of another agent's strategy":    {"t.b", `bound: "4"`, "", at + `bound: nothing that this agent runs reads it; correct its name or leave it out; those read and not set are allowed, extra, mode, names, patience_ns`},
 		"misspelt":                       {a, `bond: 5`, "", at + `bond: nothing that this agent runs reads it; did you mean bound?`},
-		"misspelt, of a guard":           {a, `alowed: false`, "", at + `alowed: nothing that this agent runs reads it; did you mean allowed?`},
+		"misspelt, of a guard":           {a, `alloed: false`, "", at + `alloed: nothing that this agent runs reads it; did you mean allowed?`},
 		"misspelt, of a library":         {a, `patience: 5`, "", at + `patience: nothing that this agent runs reads it; did you mean patience_ns?`},
 		"misspelt, and nobody can tell":  {"t.a, t.d", `bond: 5`, "", ""},
 		"mistyped, and nobody can tell":  {"t.a, t.d", `bound: "5"`, at + `bound: is text, "5"; t.a wants a number (its default is 4)`, ""},
