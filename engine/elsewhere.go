@@ -23,7 +23,7 @@ func (h *Host) claimsOn(target TargetID, now time.Time) []Claim {
 	out := h.claims.of(target, now)
 	for _, c := range h.elsewhere(target, now) {
 		if !slices.ContainsFunc(out, func(o Claim) bool { return o.Name == c.Claim }) {
-			out = append(out, Claim{c.Claim, c.Agent, c.Strategy, c.Verb, c.State})
+			out = append(out, c.claim())
 		}
 	}
 	slices.SortFunc(out, func(x, y Claim) int { return cmp.Compare(x.Name, y.Name) })
@@ -49,5 +49,7 @@ func (c HeldClaim) heldBy(name string) string {
 	if c.State == "cooling" {
 		until = c.Until
 	}
-	return heldBy(name, Claim{c.Claim, c.Agent, c.Strategy, c.Verb, c.State}, until) + ", at " + c.Peer
+	return heldBy(name, c.claim(), until) + ", at " + c.Peer
 }
+
+func (c HeldClaim) claim() Claim { return Claim{c.Claim, c.Agent, c.Strategy, c.Verb, c.State} }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -116,6 +117,20 @@ type answer struct {
 	Why string `json:"why"`
 }
 
+// add gives a command the flags for it; who is the person in their help.
+func (a *answer) add(c *cobra.Command, who string) {
+	c.Flags().StringVar(&a.By, "by", "", who+", for the journal; absent: $USER")
+	c.Flags().StringVar(&a.Why, "why", "", "why, for the journal")
+}
+
+// complete takes the name of who is logged in where none is given.
+func (a *answer) complete() error {
+	if a.By = cmp.Or(a.By, os.Getenv("USER")); a.By == "" {
+		return errors.New("--by: say who you are; it goes into the journal")
+	}
+	return nil
+}
+
 func newAnswer(verb, short, long string) *cobra.Command {
 	var o clientFlags
 	var said answer
@@ -129,8 +144,8 @@ func newAnswer(verb, short, long string) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if said.By = cmp.Or(said.By, os.Getenv("USER")); said.By == "" {
-				return fmt.Errorf("--by: say who you are; it goes into the journal")
+			if err := said.complete(); err != nil {
+				return err
 			}
 			var p engine.Approval
 			if err := o.post(cmd.Context(), "/v1/approvals/"+url.PathEscape(args[0])+"/"+verb, said, &p); err != nil {
@@ -144,9 +159,7 @@ func newAnswer(verb, short, long string) *cobra.Command {
 		},
 	}
 	o.add(c)
-	f := c.Flags()
-	f.StringVar(&said.By, "by", "", "who answers, for the journal; absent: $USER")
-	f.StringVar(&said.Why, "why", "", "why, for the journal")
-	f.BoolVar(&asJSON, "json", false, "one line of JSON")
+	said.add(c, "who answers")
+	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }

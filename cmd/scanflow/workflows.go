@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -132,8 +131,8 @@ agent's act has failed, and the event dev.scanflow.workflow.failed. A strategy t
 still wants the run proposes it again, as after any failure.`,
 		Args: wantsRun(1, "scanflow workflows cancel NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if said.By = cmp.Or(said.By, os.Getenv("USER")); said.By == "" {
-				return fmt.Errorf("--by: say who you are; it goes into the journal")
+			if err := said.complete(); err != nil {
+				return err
 			}
 			at, err := (&workflowSource{clientFlags: o}).path(cmd, args[0])
 			if err != nil {
@@ -151,10 +150,8 @@ still wants the run proposes it again, as after any failure.`,
 		},
 	}
 	o.add(c)
-	f := c.Flags()
-	f.StringVar(&said.By, "by", "", "who cancels it, for the journal; absent: $USER")
-	f.StringVar(&said.Why, "why", "", "why, for the journal")
-	f.BoolVar(&asJSON, "json", false, "one line of JSON")
+	said.add(c, "who cancels it")
+	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }
 

@@ -54,16 +54,7 @@ type statusOf func([]engine.Receipt) int
 
 // handler takes over what read finds in a request, from a sender that is known.
 func (in *reception) handler(read reader) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fromAnotherSite(r) {
-			reply(w, http.StatusForbidden, failure{Error: "comes from a page of another site"})
-			return
-		}
-		from, why := in.sender(r)
-		if why != "" {
-			unauthorized(w, why)
-			return
-		}
+	return in.known(func(w http.ResponseWriter, r *http.Request, from engine.Sender) {
 		if !in.turns.take(from.Name) {
 			tryLater(w, "too many requests at once")
 			return

@@ -40,21 +40,29 @@ func (d *doorkeeper) sender(r *http.Request) (from engine.Sender, why string) {
 	return engine.Sender{}, "the Authorization is of no sender that --senders names, and not the token of --token-file"
 }
 
-// peers lets through who may use the API, and senders that are peers.
-func (d *doorkeeper) peers(next http.HandlerFunc) http.HandlerFunc {
+// known lets through who may send, and tells who that is.
+func (d *doorkeeper) known(next func(http.ResponseWriter, *http.Request, engine.Sender)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if fromAnotherSite(r) {
 			reply(w, http.StatusForbidden, failure{Error: "comes from a page of another site"})
 			return
 		}
 		from, why := d.sender(r)
-		switch {
-		case why != "":
+		if why != "" {
 			unauthorized(w, why)
-		case !from.Peer && from.Name != engine.OperatorSender:
-			reply(w, http.StatusForbidden, failure{Error: "is for peers: senders that --senders names with `peer: true`"})
-		default:
-			next(w, r)
+			return
 		}
+		next(w, r, from)
 	}
+}
+
+// peers lets through who may use the API, and senders that are peers.
+func (d *doorkeeper) peers(next http.HandlerFunc) http.HandlerFunc {
+	return d.known(func(w http.ResponseWriter, r *http.Request, from engine.Sender) {
+		if !from.Peer && from.Name != engine.OperatorSender {
+			reply(w, http.StatusForbidden, failure{Error: "is for peers: senders that --senders names with `peer: true`"})
+			return
+		}
+		next(w, r)
+	})
 }
