@@ -15,8 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// ReadBundle reads an OPA bundle, a .tar.gz. A signed bundle is refused: no key
-// is configured here to check it with.
+// ReadBundle reads an OPA bundle, a .tar.gz. A signed bundle is refused when it is
+// built: no key is configured here to check it with.
 func ReadBundle(name string) (Source, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -29,24 +29,26 @@ func ReadBundle(name string) (Source, error) {
 	return openBundle(name, c.files[0].Content)
 }
 
-// openBundle reads a bundle that is in memory; name says where it is from.
+// openBundle unpacks a bundle that is in memory; name says where it is from.
 func openBundle(name string, packed []byte) (Source, error) {
 	files, err := unpack(packed)
 	if err != nil {
 		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
 	}
-	src, err := assemble(name, files)
-	if err != nil {
-		return Source{}, err
-	}
-	// OPA's own reader judges the manifest and the signatures. It stops at the first
-	// file that does not parse; compile names them all.
-	_, err = bundle.NewReader(bytes.NewReader(packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).Read()
+	src := newSource(name, files)
+	src.Packed = packed
+	return src, nil
+}
+
+// judgeBundle has OPA's own reader judge the manifest and the signatures. It stops at
+// the first file that does not parse; compile names them all.
+func judgeBundle(s Source) Mistakes {
+	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).Read()
 	var parse ast.Errors
 	if err != nil && !errors.As(err, &parse) {
-		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
+		return Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
 	}
-	return src, nil
+	return nil
 }
 
 func unpack(packed []byte) ([]File, error) {

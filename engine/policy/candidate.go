@@ -36,6 +36,19 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 	return rev, nil
 }
 
+// Ready makes a revision of policies that a judge has found fit, without running their
+// tests again.
+func Ready(ctx context.Context, src Source, opts Options) (*Revision, error) {
+	rev, err := Compile(ctx, src, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := rev.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return rev, nil
+}
+
 // failure is what a test has to say against the revision.
 func failure(r *tester.Result) (Mistake, bool) {
 	t := newTestResult(r)

@@ -11,6 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
 // Options are how a revision is built and asked. The zero value is meant for use.
@@ -21,7 +23,23 @@ type Options struct {
 	TestTimeout time.Duration
 	// NoRules leaves Evaluation.Rules empty, which makes an evaluation a little cheaper.
 	NoRules bool
+	// Overran is told of an evaluation that went on after it was told to stop at its
+	// deadline. Nothing inside the process can stop it then. It is called on a goroutine
+	// of its own; nil is not told.
+	Overran func(Overrun)
+	// Quarantine is what is not asked; nil is nothing.
+	Quarantine *Quarantine
+
+	overrunAfter time.Duration // 0 is the constant
 }
+
+const (
+	// compileWithin bounds the reading and compiling of policies in a confined child.
+	compileWithin = 10 * time.Second
+	// nextTestWithin bounds the time from the end of one test to that of another there; a
+	// test that heeds its own deadline ends after 5 s.
+	nextTestWithin = 10 * time.Second
+)
 
 func (o Options) withDefaults() Options {
 	if o.Deadline <= 0 {
@@ -29,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TestTimeout <= 0 {
 		o.TestTimeout = 30 * time.Second
+	}
+	if o.overrunAfter <= 0 {
+		o.overrunAfter = overrunAfter
 	}
 	return o
 }
@@ -72,11 +93,14 @@ type build struct {
 
 func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
 	b := &build{src: src, opts: opts.withDefaults()}
-	var mistakes Mistakes
-	if b.modules, mistakes = parse(&src); len(mistakes) > 0 {
+	confine.Doing("reading and compiling the policies", compileWithin)
+	o, mistakes := src.open()
+	modules, more := parse(o)
+	if mistakes = append(mistakes, more...); len(mistakes) > 0 {
 		return nil, mistakes.err()
 	}
-	b.store = inmem.NewFromObjectWithOpts(src.Data, inmem.OptReturnASTValuesOnRead(true))
+	b.modules = modules
+	b.store = inmem.NewFromObjectWithOpts(o.data, inmem.OptReturnASTValuesOnRead(true))
 	b.compiler = newCompiler().WithStrict(true).WithPathConflictsCheck(func(path []string) (bool, error) {
 		txn, err := b.store.NewTransaction(ctx)
 		if err != nil {
@@ -106,7 +130,7 @@ func (b *build) revision() (*Revision, error) {
 }
 
 // parse reads all modules, on all cores.
-func parse(src *Source) (map[string]*ast.Module, Mistakes) {
+func parse(src *opened) (map[string]*ast.Module, Mistakes) {
 	opts := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()}
 	modules := map[string]*ast.Module{}
 	var mistakes Mistakes

@@ -27,7 +27,7 @@ func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Prop
 	}
 	g := r.queries.guards()
 	g.each(ctx, doc.Now, input, nil, func(i int, answer ast.Value, err error) {
-		name := g.members[i].name
+		name := g.members[i].Name
 		if err != nil {
 			out = append(out, engine.Denial{Guard: name, Reason: err.Error()})
 			return

@@ -31,7 +31,7 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 	if err != nil {
 		return "", fmt.Errorf("explain %s: the document: %w", strategy, err)
 	}
-	m := r.queries.member(strategy, s.pkg, "propose")
+	m := r.queries.member(Member{KindStrategy, strategy}, s.pkg, "propose")
 	query, err := m.ready(ctx, r, m.body)
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", strategy, err)
@@ -39,7 +39,7 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := recorder{full: cancel}
-	answer, evalErr := run(ctx, query, explainDeadline, value, nil, rego.EvalQueryTracer(&t))
+	answer, evalErr := run(ctx, query, explainDeadline, value, nil, late{}, rego.EvalQueryTracer(&t))
 	var out bytes.Buffer
 	topdown.PrettyTraceWithLocation(&out, lineage.Full(slices.Clip(t.events)))
 	switch {

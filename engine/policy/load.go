@@ -57,7 +57,7 @@ func ReadFS(fsys fs.FS) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
-	return assemble("the built-in policies", c.files)
+	return newSource("the built-in policies", c.files), nil
 }
 
 // ReadDir reads a policy folder, following symbolic links. A hidden folder is
@@ -68,7 +68,7 @@ func ReadDir(dir string) (Source, error) {
 	if err := t.walk(dir, ""); err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
-	return assemble(dir, t.files)
+	return newSource(dir, t.files), nil
 }
 
 // tree walks a folder on disk. seen holds the real paths met, against loops and

@@ -23,14 +23,18 @@ func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, folder.ID(), fsys.ID())
 	require.Len(t, folder.ID(), 12)
-	require.Equal(t, []string{"scanflow"}, folder.Roots)
+	o, mistakes := folder.open()
+	require.Empty(t, mistakes)
+	require.Equal(t, []string{"scanflow"}, o.roots)
 
 	bundleFile := filepath.Join(t.TempDir(), "bundle.tar.gz")
 	buildBundle(t, dir, bundleFile)
 	packed, err := Read(bundleFile)
 	require.NoError(t, err)
 	for _, src := range []Source{folder, fsys, packed} {
-		require.Len(t, src.Data["scanflow"], 1)
+		o, mistakes := src.open()
+		require.Empty(t, mistakes)
+		require.Len(t, o.data["scanflow"], 1)
 		rev, err := Candidate(context.Background(), src, Options{})
 		require.NoError(t, err)
 		require.Len(t, rev.Evaluate(context.Background(), rev.Strategies(), document(70)).Proposals, 1)
@@ -93,7 +97,9 @@ func TestWhatCanNotBeRead(t *testing.T) {
 			for name, text := range c.files {
 				fsys[name] = &fstest.MapFile{Data: []byte(text)}
 			}
-			_, err := ReadFS(fsys)
+			src, err := ReadFS(fsys)
+			require.NoError(t, err)
+			_, err = Draft(t.Context(), src)
 			require.ErrorContains(t, err, c.says)
 			require.ErrorAs(t, err, new(Mistakes))
 		})
@@ -136,6 +142,8 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	c := cmd.Command(nil, "OPA")
 	c.SetArgs([]string{"build", "--bundle", dir, "--output", signed, "--signing-key", "not-really-secret", "--signing-alg", "HS256"})
 	require.NoError(t, c.Execute())
-	_, err = Read(signed)
+	src, err := Read(signed)
+	require.NoError(t, err)
+	_, err = Draft(t.Context(), src)
 	require.ErrorContains(t, err, "verification key not provided")
 }

@@ -37,7 +37,7 @@ func (q *queries) group(names []string) (*group, []string) {
 			k.unknown = append(k.unknown, name)
 			continue
 		}
-		members = append(members, q.member(name, s.pkg, "propose"))
+		members = append(members, q.member(Member{KindStrategy, name}, s.pkg, "propose"))
 	}
 	if len(members) > 0 {
 		k.group = &group{revision: q.revision, members: members}
@@ -50,15 +50,15 @@ func (q *queries) guards() *group {
 	q.once.Do(func() {
 		q.denials = &group{revision: q.revision}
 		for _, g := range q.revision.guards {
-			q.denials.members = append(q.denials.members, q.member(g.name, g.pkg, "deny"))
+			q.denials.members = append(q.denials.members, q.member(Member{KindGuard, g.name}, g.pkg, "deny"))
 		}
 	})
 	return q.denials
 }
 
 // member is shared by all groups, so that a strategy in trouble is known as such in each.
-func (q *queries) member(name string, pkg ast.Ref, rule string) *member {
+func (q *queries) member(is Member, pkg ast.Ref, rule string) *member {
 	path := pkg.Append(ast.StringTerm(rule))
-	m, _ := q.singles.LoadOrStore(path.String(), &member{name: name, path: path})
+	m, _ := q.singles.LoadOrStore(path.String(), &member{Member: is, path: path})
 	return m.(*member)
 }

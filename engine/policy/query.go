@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -16,7 +18,7 @@ import (
 // member is one rule set that is asked: the proposals of a strategy, or the
 // denials of a guard.
 type member struct {
-	name string
+	Member
 	path ast.Ref
 	prepared
 	trouble trouble
@@ -55,7 +57,7 @@ func (p *prepared) ready(ctx context.Context, r *Revision, body func() *ast.Term
 
 // each asks all members and hands over each one's answer, or why there is none.
 func (g *group) each(ctx context.Context, now time.Time, input ast.Value, tracker *topdown.EvaluatedRuleTracker, answer func(i int, v ast.Value, err error)) {
-	if !g.troubled() {
+	if !g.apart() {
 		answers, err := g.together(ctx, input, tracker)
 		if err == nil {
 			for i := range g.members {
@@ -68,7 +70,7 @@ func (g *group) each(ctx context.Context, now time.Time, input ast.Value, tracke
 		}
 	}
 	for i, m := range g.members {
-		if err := m.trouble.benched(now); err != nil {
+		if err := cmp.Or(g.revision.opts.Quarantine.holds(g.revision.id, m.Member), m.trouble.benched(now)); err != nil {
 			answer(i, nil, err)
 			continue
 		}
@@ -78,9 +80,10 @@ func (g *group) each(ctx context.Context, now time.Time, input ast.Value, tracke
 	}
 }
 
-func (g *group) troubled() bool {
+// apart reports whether a member must not be asked together with the others.
+func (g *group) apart() bool {
 	for _, m := range g.members {
-		if m.trouble.any() {
+		if m.trouble.any() || g.revision.opts.Quarantine.holds(g.revision.id, m.Member) != nil {
 			return true
 		}
 	}
@@ -92,7 +95,7 @@ func (g *group) together(ctx context.Context, input ast.Value, tracker *topdown.
 	if err != nil {
 		return nil, err
 	}
-	v, err := run(ctx, query, g.revision.opts.Deadline, input, tracker)
+	v, err := run(ctx, query, g.revision.opts.Deadline, input, tracker, g.revision.late(input, g.members...))
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (m *member) alone(ctx context.Context, r *Revision, input ast.Value, tracke
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", m.path, err)
 	}
-	return run(ctx, query, r.opts.Deadline, input, tracker)
+	return run(ctx, query, r.opts.Deadline, input, tracker, r.late(input, m))
 }
 
 var errUndefined = errors.New("the answer is undefined")
@@ -133,14 +136,28 @@ func (e *TimeoutError) Error() string {
 }
 
 // run evaluates a query. A timer that raises OPA's own flag stands in for a
-// context with a deadline, for which OPA would start a goroutine each time.
-func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Duration, input ast.Value, tracker *topdown.EvaluatedRuleTracker, more ...rego.EvalOption) (ast.Value, error) {
+// context with a deadline, for which OPA would start a goroutine each time. Where that
+// does not end the evaluation, as in a built-in that runs on, late tells.
+func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Duration, input ast.Value, tracker *topdown.EvaluatedRuleTracker, late late, more ...rego.EvalOption) (ast.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(deadline, cancel.Cancel)
-	defer timer.Stop()
+	var ended atomic.Bool
+	timer := time.AfterFunc(deadline, func() {
+		cancel.Cancel()
+		if late.tell != nil {
+			time.AfterFunc(late.after, func() {
+				if !ended.Load() {
+					late.tell()
+				}
+			})
+		}
+	})
+	defer func() {
+		ended.Store(true)
+		timer.Stop()
+	}()
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()

@@ -18,6 +18,7 @@ import (
 // concurrent use, for different documents.
 type Revision struct {
 	id         string
+	source     Source
 	opts       Options
 	modules    map[string]*ast.Module // as parsed
 	compiler   *ast.Compiler
@@ -41,7 +42,7 @@ var _ engine.Revision = (*Revision)(nil)
 
 func newRevision(b *build) *Revision {
 	r := &Revision{
-		id: b.src.ID(), opts: b.opts, modules: b.modules, compiler: b.compiler, store: b.store,
+		id: b.src.ID(), source: b.src, opts: b.opts, modules: b.modules, compiler: b.compiler, store: b.store,
 		strategies: map[string]*strategy{}, guardParams: map[string]*params{},
 	}
 	r.queries.revision = r
@@ -92,7 +93,7 @@ func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engin
 	}
 	var failed []string
 	g.each(ctx, doc.Now, input, tracker, func(i int, answer ast.Value, err error) {
-		name := g.members[i].name
+		name := g.members[i].Name
 		if err != nil {
 			failed = append(failed, name)
 			out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: err.Error()})

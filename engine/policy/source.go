@@ -23,16 +23,23 @@ type File struct {
 	Content []byte
 }
 
-// Source is a set of policies as read, before it is compiled: every .rego file
-// (tests too), data.json and data.yaml, and the manifest.
+// Source is a set of policies as read: every .rego file (tests too), data.json and
+// data.yaml, and the manifest, none of them looked into yet. Open does that.
 type Source struct {
 	// Origin says where it was read, for messages.
 	Origin string
 	Files  []File // by path
-	// Data is `data` without the rules.
-	Data map[string]any
-	// Roots are the manifest's; nil where there is none.
-	Roots []string
+	// Packed is the bundle that they were in; nil where they were in none.
+	Packed []byte
+}
+
+// opened is a source whose data and manifest were parsed.
+type opened struct {
+	Source
+	// data is `data` without the rules.
+	data map[string]any
+	// roots are the manifest's; nil where there is none.
+	roots []string
 }
 
 // ID is the revision: the first 12 hex digits of a SHA-256 over paths and contents.
@@ -54,13 +61,26 @@ func wanted(name string) bool {
 	return strings.HasSuffix(name, ".rego")
 }
 
-// assemble makes a Source of the files. The error is of type Mistakes.
-func assemble(origin string, files []File) (Source, error) {
+// newSource is a Source of the files.
+func newSource(origin string, files []File) Source {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
-	s := Source{Origin: origin, Files: files, Data: map[string]any{}}
+	return Source{Origin: origin, Files: files}
+}
+
+// open parses everything but the modules. It is work on foreign input.
+func (s Source) open() (*opened, Mistakes) {
+	o := &opened{Source: s, data: map[string]any{}}
+	mistakes := o.parse()
+	if len(mistakes) == 0 && s.Packed != nil {
+		mistakes = judgeBundle(s)
+	}
+	return o, mistakes
+}
+
+func (s *opened) parse() Mistakes {
 	var mistakes Mistakes
 	modules := 0
-	for _, f := range files {
+	for _, f := range s.Files {
 		switch base := path.Base(f.Path); {
 		case strings.HasSuffix(base, ".rego"):
 			modules++
@@ -77,13 +97,12 @@ func assemble(origin string, files []File) (Source, error) {
 		}
 	}
 	if modules == 0 {
-		mistakes = append(mistakes, Mistake{Message: origin + " holds no .rego file", Fix: "name the folder or bundle that holds the policies"})
+		mistakes = append(mistakes, Mistake{Message: s.Origin + " holds no .rego file", Fix: "name the folder or bundle that holds the policies"})
 	}
-	mistakes = append(mistakes, s.checkRoots()...)
-	return s, mistakes.err()
+	return append(mistakes, s.checkRoots()...)
 }
 
-func (s *Source) readManifest(f File) Mistakes {
+func (s *opened) readManifest(f File) Mistakes {
 	var m struct {
 		Roots       *[]string `json:"roots"`
 		RegoVersion *int      `json:"rego_version"`
@@ -95,16 +114,16 @@ func (s *Source) readManifest(f File) Mistakes {
 		return Mistakes{{File: f.Path, Message: fmt.Sprintf("rego_version %d", *m.RegoVersion), Fix: "policies are written in Rego 1: set rego_version to 1"}}
 	}
 	if m.Roots != nil {
-		s.Roots = []string{}
+		s.roots = []string{}
 		for _, r := range *m.Roots {
-			s.Roots = append(s.Roots, strings.Trim(r, "/"))
+			s.roots = append(s.roots, strings.Trim(r, "/"))
 		}
 	}
 	return nil
 }
 
 // addData puts a data file in its place: that of its folder.
-func (s *Source) addData(f File) error {
+func (s *opened) addData(f File) error {
 	var v any
 	var err error
 	if strings.HasSuffix(f.Path, ".json") {
@@ -126,7 +145,7 @@ func (s *Source) addData(f File) error {
 	if !ok {
 		return fmt.Errorf("holds %T; the top of a data file must be an object", v)
 	}
-	return merge(s.Data, obj, "data")
+	return merge(s.data, obj, "data")
 }
 
 func merge(into, from map[string]any, where string) error {
@@ -149,8 +168,8 @@ func merge(into, from map[string]any, where string) error {
 }
 
 // checkRoots finds data outside of the manifest's roots; compile does so for packages.
-func (s *Source) checkRoots() Mistakes {
-	if s.Roots == nil {
+func (s *opened) checkRoots() Mistakes {
+	if s.roots == nil {
 		return nil
 	}
 	var out Mistakes
@@ -168,20 +187,20 @@ func (s *Source) checkRoots() Mistakes {
 			walk(obj[k], append(slices.Clone(at), k))
 		}
 	}
-	walk(s.Data, nil)
+	walk(s.data, nil)
 	return out
 }
 
 // inRoots tells whether a path is at or below one of the roots.
-func (s *Source) inRoots(at []string) bool {
+func (s *opened) inRoots(at []string) bool {
 	joined := strings.Join(at, "/") + "/"
-	return slices.ContainsFunc(s.Roots, func(root string) bool {
+	return slices.ContainsFunc(s.roots, func(root string) bool {
 		return root == "" || strings.HasPrefix(joined, root+"/")
 	})
 }
 
-func packageInRoots(s *Source, m *ast.Module) bool {
-	if s.Roots == nil {
+func packageInRoots(s *opened, m *ast.Module) bool {
+	if s.roots == nil {
 		return true
 	}
 	var at []string

@@ -15,6 +15,10 @@ import (
 // StoreOptions are how a Store judges and tells what it does.
 type StoreOptions struct {
 	Options
+	// Judge tries each candidate first, in a child process; nil has this process try it.
+	Judge *Judge
+	// Trial is what the judge holds a candidate against besides its own tests; nil is nothing.
+	Trial func(context.Context) Trial
 	// Validate is asked last, with a candidate that is fit otherwise; its error
 	// refuses it. Nil accepts all.
 	Validate func(*Revision) error
@@ -31,7 +35,9 @@ type StoreOptions struct {
 type Status struct {
 	Revision string    // "" before the first success
 	Loaded   time.Time // when the live revision became so
-	Tried    time.Time // the last attempt
+	Tried    time.Time // the end of the last attempt
+	// Trying is since when an attempt is under way; zero where none is.
+	Trying time.Time
 	// Err is why the last attempt failed, nil where it did not. It is of type
 	// Mistakes, where the content is at fault.
 	Err       error
@@ -41,9 +47,9 @@ type Status struct {
 
 // Store holds the live revision.
 //
-//	read -> compile -> judge -> test -> prepare -> validate -> swap
-//	  |        |         |       |        |              |
-//	  +--------+---------+-------+--------+--------------+--> the old one stays, Status says why
+//	read -> child: compile, inspect, test, ask about documents -> compile -> prepare -> validate -> swap
+//	  |                          |                                   |         |           |
+//	  +--------------------------+-----------------------------------+---------+-----------+--> the old one stays, Status says why
 type Store struct {
 	read Reader
 	opts StoreOptions
@@ -51,8 +57,9 @@ type Store struct {
 
 	loading sync.Mutex // one attempt at a time
 	tried   string     // the revision of the last attempt
-	mu      sync.Mutex // guards status
+	mu      sync.Mutex // guards what is below
 	status  Status
+	trying  string // the revision of the attempt under way
 }
 
 var _ engine.Policies = (*Store)(nil)
@@ -123,17 +130,56 @@ func (s *Store) reload(ctx context.Context) error {
 func (s *Store) attempt(ctx context.Context, src Source) error {
 	id := src.ID()
 	s.tried = id
+	s.begin(id)
 	if live := s.live.Load(); live != nil && live.id == id {
 		return s.settle(live, s.accept(live)) // taken back, or never changed
 	}
-	rev, err := Candidate(ctx, src, s.opts.Options)
+	rev, err := s.candidate(ctx, src)
 	if err == nil {
 		err = s.accept(rev)
 	}
 	if ctx.Err() != nil {
 		s.tried = "" // not judged to the end
+		return s.giveUp(ctx.Err())
 	}
 	return s.settle(rev, err)
+}
+
+// candidate tries policies, and makes them ready.
+func (s *Store) candidate(ctx context.Context, src Source) (*Revision, error) {
+	if s.opts.Judge == nil {
+		return Candidate(ctx, src, s.opts.Options)
+	}
+	var t Trial
+	if s.opts.Trial != nil {
+		t = s.opts.Trial(ctx)
+	}
+	if err := s.opts.Judge.Try(ctx, src, t); err != nil {
+		return nil, err
+	}
+	return Ready(ctx, src, s.opts.Options)
+}
+
+func (s *Store) begin(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trying, s.status.Trying = id, s.opts.Clock.Now()
+}
+
+// giveUp ends an attempt that was cut off: newer content is there, or the process stops.
+func (s *Store) giveUp(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trying, s.status.Trying = "", time.Time{}
+	return fmt.Errorf("load policies: %w", err)
+}
+
+// superseded reports whether other content is there than what is being tried.
+func (s *Store) superseded() bool {
+	src, err := s.read()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trying != "" && (err != nil || src.ID() != s.trying)
 }
 
 // accept asks those who would use a revision.
@@ -151,6 +197,7 @@ func (s *Store) settle(rev *Revision, err error) error {
 	now := s.opts.Clock.Now()
 	failed := s.status.Err != nil
 	s.status.Tried, s.status.Err = now, err
+	s.trying, s.status.Trying = "", time.Time{}
 	if err != nil {
 		s.status.Failures++
 		if s.live.Load() == nil {

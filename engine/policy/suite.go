@@ -112,7 +112,12 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 		return nil, fmt.Errorf("open the policies' data: %w", err)
 	}
 	defer b.store.Abort(ctx, txn)
-	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store)
+	progress := newTestProgress(b.modules)
+	b.compiler.WithStageAfterID(ast.StageBuildRequiredCapabilities, ast.CompilerStageDefinition{
+		Name: "TestsBegin", MetricName: "tests_begin", Stage: func(*ast.Compiler) *ast.Error { progress.begin(); return nil },
+	})
+	// Of several that run at a time, those are left in the end that don't come to theirs.
+	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store).SetParallel(testsAtOnce)
 	set(runner)
 	channel, err := runner.RunTests(ctx, txn)
 	if err != nil {
@@ -121,6 +126,7 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 	var results []*tester.Result
 	for r := range channel {
 		results = append(results, r)
+		progress.ended(r)
 	}
 	if ctx.Err() != nil {
 		return nil, Mistakes{{Message: fmt.Sprintf("the tests did not end within %s", b.opts.TestTimeout), Fix: "look for a test that iterates without bound"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -12,16 +13,62 @@ import (
 
 // Watch loads the policies anew whenever the folder or bundle at the path
 // changes, until the context ends; the caller waits for it to return. What it
-// finds is in Status. Content that was refused is not tried again before it changes.
+// finds is in Status. Content that was refused is not tried again before it changes,
+// and content that is replaced while it is tried is not tried to the end.
 func (s *Store) Watch(ctx context.Context, path string) {
+	changed := make(chan struct{}, 1)
+	var work sync.WaitGroup
+	work.Go(func() { s.follow(ctx, changed) })
 	w := &location{path: path}
 	watch.Watch(ctx, watch.Options{
 		Folders: w.dirs, Concerns: w.concerns, Clock: s.opts.Clock, Log: s.opts.Log.Named("watch"),
-		Changed: func(ctx context.Context) {
-			// The store has logged an error and keeps it in its status.
-			_ = s.reload(ctx)
+		Changed: func(context.Context) {
+			select {
+			case changed <- struct{}{}:
+			default: // it is to be read anyway
+			}
 		},
 	})
+	work.Wait()
+}
+
+// follow loads the policies after each change.
+func (s *Store) follow(ctx context.Context, changed <-chan struct{}) {
+	for again := false; ; again = s.reloadUnless(ctx, changed) {
+		if again && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// reloadUnless is one reload, which ends early where the content is replaced meanwhile.
+// It reports whether that happened.
+func (s *Store) reloadUnless(ctx context.Context, changed <-chan struct{}) (replaced bool) {
+	attempt, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The store has logged an error and keeps it in its status.
+		_ = s.reload(attempt)
+	}()
+	for {
+		select {
+		case <-done:
+			return replaced
+		case <-changed:
+			// Before the attempt has begun it reads what is there by then; what comes too
+			// late for that is a change after it.
+			if replaced = true; s.superseded() {
+				cancel()
+			}
+		}
+	}
 }
 
 // location is where policies lie.

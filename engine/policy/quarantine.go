@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Quarantined is a strategy or a guard that is not asked, for one revision: it took the
+// process down, or would have.
+type Quarantined struct {
+	Member
+	Revision string    `json:"revision"`
+	At       time.Time `json:"at"`
+	// Agent and Target are whom it was asked for, as namespace/name.
+	Agent  string `json:"agent"`
+	Target string `json:"target"`
+	// Place is the line that it was at, as "file:line: text"; "" where that is not known.
+	Place string `json:"place,omitempty"`
+	// Why is what it did.
+	Why string `json:"why"`
+}
+
+// Error says why it is not asked, and what frees it.
+func (q *Quarantined) Error() string {
+	at := ""
+	if q.Place != "" {
+		at = " at " + q.Place
+	}
+	return fmt.Sprintf("is in quarantine for revision %s: on target %s it %s%s; mend it, another revision frees it", q.Revision, q.Target, q.Why, at)
+}
+
+// Quarantine is what is not asked, by revision. It is safe for concurrent use.
+type Quarantine struct {
+	any atomic.Bool // most hold nothing, and are looked at for each evaluation
+	mu  sync.RWMutex
+	all map[string]map[Member]*Quarantined // by revision
+}
+
+// NewQuarantine is a quarantine that holds these.
+func NewQuarantine(list []Quarantined) *Quarantine {
+	q := &Quarantine{all: map[string]map[Member]*Quarantined{}}
+	for _, one := range list {
+		q.add(one)
+	}
+	return q
+}
+
+func (q *Quarantine) add(one Quarantined) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.all[one.Revision] == nil {
+		q.all[one.Revision] = map[Member]*Quarantined{}
+	}
+	if q.all[one.Revision][one.Member] == nil {
+		q.all[one.Revision][one.Member] = &one
+		q.any.Store(true)
+	}
+}
+
+// Of lists what is in quarantine for a revision, sorted.
+func (q *Quarantine) Of(revision string) []Quarantined {
+	if q == nil {
+		return nil
+	}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	var out []Quarantined
+	for _, m := range slices.SortedFunc(maps.Keys(q.all[revision]), compareMembers) {
+		out = append(out, *q.all[revision][m])
+	}
+	return out
+}
+
+// All lists everything, by revision.
+func (q *Quarantine) All() []Quarantined {
+	q.mu.RLock()
+	revisions := slices.Sorted(maps.Keys(q.all))
+	q.mu.RUnlock()
+	var out []Quarantined
+	for _, r := range revisions {
+		out = append(out, q.Of(r)...)
+	}
+	return out
+}
+
+// holds is why a member is not asked in a revision, nil where it is.
+func (q *Quarantine) holds(revision string, m Member) error {
+	if q == nil || !q.any.Load() {
+		return nil
+	}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if one := q.all[revision][m]; one != nil {
+		return one
+	}
+	return nil
+}
+
+func compareMembers(a, b Member) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+}
+
+// Isolate puts a member into quarantine, and every other that can reach the file that it
+// was in: a file is paid for once, whatever else is in it.
+func (r *Revision) Isolate(one Quarantined) []Quarantined {
+	out := []Quarantined{one}
+	files := r.filesOf(one)
+	for _, m := range r.members() {
+		if m != one.Member && r.reachesFile(m, files) {
+			other := one
+			other.Member = m
+			other.Why = fmt.Sprintf("can reach the file in which %s %s", one.Member, one.Why)
+			out = append(out, other)
+		}
+	}
+	for _, q := range out {
+		r.opts.Quarantine.add(q)
+	}
+	return out
+}
+
+// members are all strategies and guards.
+func (r *Revision) members() []Member {
+	var out []Member
+	for _, name := range r.Strategies() {
+		out = append(out, Member{KindStrategy, name})
+	}
+	for _, name := range r.Guards() {
+		out = append(out, Member{KindGuard, name})
+	}
+	return out
+}
+
+// packageOf is the package of a member, nil where there is none.
+func (r *Revision) packageOf(m Member) ast.Ref {
+	if m.Kind == KindStrategy {
+		if s := r.strategies[m.Name]; s != nil {
+			return s.pkg
+		}
+		return nil
+	}
+	for _, g := range r.guards {
+		if g.name == m.Name {
+			return g.pkg
+		}
+	}
+	return nil
+}
+
+// filesOf are the files that are at fault: the one that the member was in, or else
+// those of its own package.
+func (r *Revision) filesOf(one Quarantined) map[string]bool {
+	files := map[string]bool{}
+	if file, _, found := strings.Cut(one.Place, ":"); found {
+		files[file] = true
+		return files
+	}
+	own := r.packageOf(one.Member)
+	for file, m := range r.compiler.Modules {
+		if own != nil && m.Package.Path.Equal(own) && !isTest(m) {
+			files[file] = true
+		}
+	}
+	return files
+}
+
+// reachesFile reports whether a rule of the member, or one that it uses, is in one of the files.
+func (r *Revision) reachesFile(member Member, files map[string]bool) bool {
+	pkg := r.packageOf(member)
+	used := map[*ast.Rule]bool{}
+	t := newTracer(r.compiler)
+	for _, m := range r.compiler.Modules {
+		if pkg == nil || !m.Package.Path.Equal(pkg) || isTest(m) {
+			continue
+		}
+		for _, rule := range m.Rules {
+			t.reaches(rule, used)
+		}
+	}
+	for rule := range used {
+		if rule.Location != nil && files[rule.Location.File] {
+			return true
+		}
+	}
+	return false
+}
