@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -46,6 +47,9 @@ type agent struct {
 	attempts int    // at the event that is next, by firings whose strategies failed
 	failed   string // what failed in the last firing's strategies, "" for nothing
 
+	rehearsed map[string]bool // triggers whose strategies were tried elsewhere first
+	shown     chan chan<- []json.RawMessage
+
 	wake   chan struct{} // an event came in
 	room   chan struct{} // bounds the acts under way
 	acts   sync.WaitGroup
@@ -80,7 +84,8 @@ func newAgent(h *Host, spec Spec) *agent {
 	a := &agent{
 		spec: spec, name: spec.String(), host: h, log: h.Log.Named("agent").With("agent", spec.String()),
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
-		wake: make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
+		shown: make(chan chan<- []json.RawMessage),
+		wake:  make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
 		memories: map[TargetID]*memory{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
 	}
 	for _, s := range spec.Sensors {

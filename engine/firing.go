@@ -33,6 +33,11 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 		rec.ID, journalErr = a.host.Journal.NextFiring(ctx)
 	}
 	slots, err := a.sense(ctx, now, &trigger, &rec)
+	if err == nil {
+		if err = a.rehearse(ctx, rev, &trigger, slots); err != nil {
+			slots, rec.Problems = nil, append(rec.Problems, err.Error())
+		}
+	}
 	if err != nil { // nobody was asked, so the event is still to be handled
 		rec.Trigger.Event = nil
 	}

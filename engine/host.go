@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"sync"
@@ -27,8 +28,12 @@ type Config struct {
 	// Elsewhere returns what agents of other processes hold, as last heard, by target. It
 	// must not wait, and nobody changes what it returned. Nil where nobody tells.
 	Elsewhere func() map[TargetID][]HeldClaim
-	Observer  Observer
-	Log       hclog.Logger
+	// Rehearse has an agent's strategies asked about its documents, as JSON, where that can
+	// do no harm, before the agent asks them: after an end of the process that was not in
+	// order. Nil has them asked at once.
+	Rehearse func(ctx context.Context, rev Revision, strategies []string, documents []json.RawMessage) error
+	Observer Observer
+	Log      hclog.Logger
 	// Seed is for the jitter of intervals, the only chance in the engine.
 	Seed uint64
 	// Concurrency bounds the acts under way of one agent; 0 is 16.
@@ -64,6 +69,7 @@ type Host struct {
 
 type running struct {
 	agent *agent
+	halt  func() // no further turn begins
 	stop  func() // ends the loop, then the acts; returns when both have ended
 }
 
@@ -195,7 +201,12 @@ func (h *Host) start(a *agent) {
 		}
 	}
 	h.mu.Lock()
-	h.agents[a.name] = &running{agent: a, stop: stop}
+	h.agents[a.name] = &running{agent: a, halt: stopLoop, stop: stop}
+	select {
+	case <-h.closed: // since it was looked at
+		stopLoop()
+	default:
+	}
 	h.mu.Unlock()
 	go func() {
 		defer close(done)
@@ -204,11 +215,16 @@ func (h *Host) start(a *agent) {
 	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
 }
 
-// Closing has nothing started any more, no delivery either, and cuts off what has not ended by itself
+// Closing has nothing started any more, no turn and no delivery either, and cuts off what has not ended by itself
 // within the grace, which begins now. Close waits for it.
 func (h *Host) Closing() {
 	h.closing.Do(func() {
 		close(h.closed)
+		h.mu.Lock()
+		for _, r := range h.agents {
+			r.halt()
+		}
+		h.mu.Unlock()
 		h.outbox.retire()
 		grace, giveBack := h.Clock.Timer(h.Grace)
 		h.cutting.Go(func() {

@@ -75,6 +75,8 @@ func (a *agent) wait(ctx context.Context, due *schedule) {
 	case <-ctx.Done():
 	case <-timer:
 	case <-a.watching.moved:
+	case answer := <-a.shown:
+		a.show(answer)
 	case <-a.wake:
 		a.handleEvent(ctx)
 	}

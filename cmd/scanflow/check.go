@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
@@ -31,8 +33,11 @@ nothing is done. Without -f only the policies are checked.`,
 	}
 	in.add(c, "agent manifests: files, or folders of them")
 	c.Flags().StringSliceVar(&workloads, "workloads", nil, "Deployments for the local orchestrator, to check as well")
-	return c
+	return confined(confinedMemory, c)
 }
+
+// verifyWithin bounds the compiling of the strategies against the agents' documents.
+const verifyWithin = time.Minute
 
 func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string) error {
 	var errs []error
@@ -57,6 +62,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	// Against the agents first, whatever else is wrong: a misspelt signal makes tests
 	// fail too, and they say less.
 	if draft, err := policy.Draft(ctx, src); err == nil {
+		confine.Doing("holding agents and policies against each other", verifyWithin)
 		errs = append(errs, wiring.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintf(errOut, "warning: %s\n", w)

@@ -17,6 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/sensors"
@@ -65,8 +66,11 @@ OPA's trace of that strategy on it to standard error.`,
 	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none; absent: $MLFLOW_TRACKING_URI")
 	f.StringVar(&o.explain, "explain", "", "with --input: write the trace of this strategy to standard error")
 	f.DurationVar(&o.over, "over", 2*time.Second, "how far apart two samples are taken, where a sensor computes a rate or a quantile from them")
-	return c
+	return confined(confinedMemory, c)
 }
+
+// sampleWithin bounds the sampling; each sensor has a deadline of its own.
+const sampleWithin = 2 * time.Minute
 
 // evaluated is what eval prints for one target.
 type evaluated struct {
@@ -101,10 +105,11 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := store.Load(ctx); err != nil {
 		return err
 	}
+	confine.Doing("holding the agent and the policies against each other", verifyWithin)
 	if err := wiring.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
-	config := engine.Config{Policies: store, Verbs: offered(), Log: log}
+	config := engine.Config{Policies: announced{store}, Verbs: offered(), Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
@@ -127,6 +132,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if compares(a) {
 		over = o.over
 	}
+	confine.Doing("sampling the agent's sensors", sampleWithin+over)
 	p, err := engine.PreviewFleet(ctx, config, specs[0], over)
 	if err != nil {
 		return err
@@ -201,6 +207,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
 		return err
 	}
+	confine.Doing("explaining "+o.explain, evaluationWithin)
 	trace, err := rev.Explain(ctx, o.explain, doc.Input())
 	if err != nil {
 		return err

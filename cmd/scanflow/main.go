@@ -14,6 +14,8 @@ import (
 
 	opa "github.com/open-policy-agent/opa/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
 // exitCode ends with a status where everything was said already.
@@ -27,6 +29,11 @@ var errSilent = errors.New("")
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if err := confine.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, "scanflow:", err)
+		return 1
+	}
+	defer confine.Finish()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	root := newRoot()
@@ -59,7 +66,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
 		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(),
-		newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
+		newJudge(), newDemo(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -149,7 +150,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	metrics := server.NewMetrics(sources)
 	sys, err = wiring.Start(ctx, wiring.Options{
-		Manifests: o.manifests, Policies: policies, Data: o.data, Workloads: o.workloads,
+		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
 	})
@@ -169,14 +170,55 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		about = append(about, "agents", len(sys.Agents()))
 	}
 	log.Info("running", about...)
-	<-ctx.Done()
+	again := false
+	select {
+	case <-ctx.Done():
+	case <-sys.Overran():
+		again = true
+	}
 	log.Info("stopping")
-	err = sys.Close(ctx)
-	webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	err = errors.Join(err, web.Close(webCtx))
+	err = atMost(stopWithin, func() error {
+		err := sys.Close(ctx)
+		webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		return errors.Join(err, web.Close(webCtx))
+	})
+	if again && ctx.Err() == nil {
+		return errors.Join(err, beginAnew(log))
+	}
 	log.Info("stopped")
 	return err
+}
+
+// stopWithin is how long everything together may take to end: the process promises to be
+// gone within 15 s.
+const stopWithin = 14 * time.Second
+
+// atMost has what hangs end with the process.
+func atMost(d time.Duration, stop func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return fmt.Errorf("not everything ended within %s; what was acknowledged is kept, and what is open is settled by the next start", d)
+	}
+}
+
+// beginAnew replaces this process by a new one of the same program, with the same
+// arguments and the same process id: pods and open acts are taken up as after a crash.
+func beginAnew(log hclog.Logger) error {
+	log.Warn("beginning anew")
+	self := "/proc/self/exe" // this very program, even where its file was replaced
+	if _, err := os.Stat(self); err != nil {
+		if self, err = os.Executable(); err != nil {
+			return fmt.Errorf("begin anew: find this program's own file: %w", err)
+		}
+	}
+	return fmt.Errorf("begin anew: %w", syscall.Exec(self, os.Args, os.Environ()))
 }
 
 // mlflowVariable is where MLflow's own clients find their server.
@@ -219,9 +261,16 @@ func readToken(file string) (string, error) {
 
 func policyStatus(sys *wiring.System) server.PolicyStatus {
 	s := sys.Policies.Status()
-	return server.PolicyStatus{
+	out := server.PolicyStatus{
 		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
 	}
+	if !s.Trying.IsZero() {
+		out.Trying = &s.Trying
+	}
+	for _, q := range sys.Quarantine() {
+		out.Quarantine = append(out.Quarantine, server.Quarantined{Kind: q.Kind, Name: q.Name, At: q.At, Target: q.Target, Place: q.Place, Why: q.Why})
+	}
+	return out
 }
 
 func errorText(err error) string {
@@ -256,6 +305,9 @@ func notReady(sys *wiring.System) []string {
 		why = append(why, err.Error()+" (nothing is done until then)")
 	}
 	why = append(why, sys.Unready()...)
+	for _, q := range sys.Quarantine() {
+		why = append(why, q.Member.String()+" "+q.Error())
+	}
 	for _, a := range sys.Agents() {
 		if a.Interval > 0 && a.LastFiring.IsZero() {
 			why = append(why, "agent "+a.Agent+" has not fired yet")

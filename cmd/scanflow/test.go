@@ -52,7 +52,7 @@ or of the policies that ship. The result is that of "opa test": the same tests p
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "print every test, and the lines that no test reached")
-	return c
+	return confined(tracedMemory, c)
 }
 
 func printTests(w io.Writer, r policy.TestReport, verbose bool) {

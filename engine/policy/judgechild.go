@@ -174,14 +174,25 @@ func rehearse(ctx context.Context, r *request, opts Options) error {
 		if err != nil {
 			return fmt.Errorf("read a document: %w", err)
 		}
+		doc, _ := engine.ReadDocument(raw) // nil where it has a proposal, for guards
 		for _, m := range r.Members {
+			if m.Kind == KindGuard && doc != nil {
+				continue // it is asked about what is proposed
+			}
 			rev.doing(m, i, raw)
-			v, err := rev.lone(ctx, m, input, more)
-			if err != nil || m.Kind != KindStrategy {
+			answer, err := rev.lone(ctx, m, input, more)
+			if err != nil || doc == nil {
 				continue // whatever it says, it came back
 			}
-			if doc, err := engine.ReadDocument(raw); err == nil {
-				_, _ = readProposals(v, m.Name, doc)
+			proposals, _ := readProposals(answer, m.Name, doc)
+			for _, p := range proposals[:min(len(proposals), proposalsTried)] {
+				for _, guard := range r.Members {
+					if guard.Kind != KindGuard {
+						continue
+					}
+					rev.doing(guard, i, raw)
+					_, _ = rev.lone(ctx, guard, rev.parts.withProposal(doc, p), more)
+				}
 			}
 		}
 	}

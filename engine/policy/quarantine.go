@@ -47,21 +47,22 @@ type Quarantine struct {
 // NewQuarantine is a quarantine that holds these.
 func NewQuarantine(list []Quarantined) *Quarantine {
 	q := &Quarantine{all: map[string]map[Member]*Quarantined{}}
-	for _, one := range list {
-		q.add(one)
-	}
+	q.Add(list...)
 	return q
 }
 
-func (q *Quarantine) add(one Quarantined) {
+// Add puts in more. Who is in already stays as it is.
+func (q *Quarantine) Add(more ...Quarantined) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.all[one.Revision] == nil {
-		q.all[one.Revision] = map[Member]*Quarantined{}
-	}
-	if q.all[one.Revision][one.Member] == nil {
-		q.all[one.Revision][one.Member] = &one
-		q.any.Store(true)
+	for _, one := range more {
+		if q.all[one.Revision] == nil {
+			q.all[one.Revision] = map[Member]*Quarantined{}
+		}
+		if q.all[one.Revision][one.Member] == nil {
+			q.all[one.Revision][one.Member] = &one
+			q.any.Store(true)
+		}
 	}
 }
 
@@ -121,9 +122,7 @@ func (r *Revision) Isolate(one Quarantined) []Quarantined {
 			out = append(out, other)
 		}
 	}
-	for _, q := range out {
-		r.opts.Quarantine.add(q)
-	}
+	r.opts.Quarantine.Add(out...)
 	return out
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -47,18 +46,6 @@ type ClusterStatus struct {
 	Requests map[string]int64
 }
 
-// PolicyStatus is how the loading of the policies stands.
-type PolicyStatus struct {
-	Revision string    `json:"revision"`
-	LoadedAt time.Time `json:"loaded_at"`
-	// LastAttempt is when a change was last tried, and LastError why it was not
-	// taken, "" if it was.
-	LastAttempt time.Time `json:"last_attempt"`
-	LastError   string    `json:"last_error,omitempty"`
-	Successes   int       `json:"successes"`
-	Failures    int       `json:"failures"`
-}
-
 // ReloadStatus is how the re-reading of manifests stands.
 type ReloadStatus struct {
 	LastError string
@@ -90,11 +77,11 @@ type Metrics struct {
 	duration, lag, actDuration           *prometheus.HistogramVec
 	signals, problems, evaluated         *prometheus.GaugeVec
 	lastFiring, interval, targets, build *prometheus.Desc
-	revision, loaded, attempted, reloads *prometheus.Desc
-	reloadOK, journalBytes, journalOK    *prometheus.Desc
+	journalBytes, journalOK              *prometheus.Desc
 	manifestReloads, manifestOK          *prometheus.Desc
 	events, approvals                    *prometheus.Desc
 	leader, requests                     *prometheus.Desc
+	policy                               policyMetrics
 
 	mu    sync.Mutex
 	known map[string]bool // agents that have gauges
@@ -118,11 +105,7 @@ func NewMetrics(s Sources) *Metrics {
 	m.lastFiring = m.desc("scanflow_agent_last_firing_timestamp_seconds", "gauge", "When the agent last fired; its start, before the first time.", "agent")
 	m.interval = m.desc("scanflow_agent_interval_seconds", "gauge", "The agent's shortest interval; absent where it has none.", "agent")
 	m.targets = m.desc("scanflow_agent_targets", "gauge", "Targets of the last firing.", "agent", "mode")
-	m.revision = m.desc("scanflow_policy_revision_info", "gauge", "1, with the live revision of the policies.", "revision")
-	m.loaded = m.desc("scanflow_policy_loaded_timestamp_seconds", "gauge", "When the live revision was taken.")
-	m.attempted = m.desc("scanflow_policy_last_attempt_timestamp_seconds", "gauge", "When a change of the policies was last tried.")
-	m.reloadOK = m.desc("scanflow_policy_last_reload_successful", "gauge", "1 if the last change of the policies was taken, 0 if the old ones were kept.")
-	m.reloads = m.desc("scanflow_policy_reloads_total", "counter", "Changes of the policies, by result.", "result")
+	m.policy = newPolicyMetrics(m)
 	m.manifestOK = m.desc("scanflow_manifest_last_reload_successful", "gauge", "1 if the last change of manifests or workloads was taken, 0 if the old ones run on.")
 	m.manifestReloads = m.desc("scanflow_manifest_reloads_total", "counter", "Changes of manifests and workloads, by result.", "result")
 	m.journalBytes = m.desc("scanflow_journal_size_bytes", "gauge", "Size of the journal's files.")
@@ -204,9 +187,9 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range m.collectors {
 		c.Describe(ch)
 	}
-	for _, d := range []*prometheus.Desc{
-		m.lastFiring, m.interval, m.targets, m.build, m.revision, m.loaded, m.attempted, m.reloads, m.reloadOK, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.events, m.approvals, m.leader, m.requests,
-	} {
+	for _, d := range append(m.policy.all(),
+		m.lastFiring, m.interval, m.targets, m.build, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.events, m.approvals, m.leader, m.requests,
+	) {
 		ch <- d
 	}
 }
@@ -221,13 +204,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	if m.sources.Policy != nil {
-		p := m.sources.Policy()
-		gauge(m.revision, 1, p.Revision)
-		gauge(m.loaded, float64(p.LoadedAt.UnixMilli())/1000)
-		gauge(m.attempted, float64(p.LastAttempt.UnixMilli())/1000)
-		gauge(m.reloadOK, truth(p.LastError == ""))
-		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Successes), "success")
-		ch <- prometheus.MustNewConstMetric(m.reloads, prometheus.CounterValue, float64(p.Failures), "failure")
+		m.policy.collect(m.sources.Policy(), ch)
 	}
 	if m.sources.Manifests != nil {
 		r := m.sources.Manifests()

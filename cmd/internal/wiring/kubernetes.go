@@ -82,6 +82,9 @@ func (s *System) startKubernetes(ctx context.Context) error {
 	if err := errors.Join(s.loadPolicies(ctx), s.openJournal(ctx)); err != nil {
 		return err
 	}
+	if err := s.takeOver(ctx); err != nil {
+		return err
+	}
 	background := context.WithoutCancel(ctx)
 	sourceCtx, stopSource := context.WithCancel(background)
 	c.stop = stopSource

@@ -65,7 +65,14 @@ func (s *System) loadPolicies(ctx context.Context) error {
 	log := s.opts.Log.Named("policy")
 	read, remote, waited := s.opts.Policies.Reader(ctx, s.opts.Clock, log)
 	s.remote = remote
-	s.Policies = policy.NewStore(read, policy.StoreOptions{Clock: s.opts.Clock, Log: log, Validate: s.validate, Swapped: s.onSwap})
+	options := policy.Options{Quarantine: s.quarantine}
+	if s.opts.Judge != nil {
+		s.policyJudge = policy.NewJudge(policy.JudgeOptions{Options: options, Command: s.opts.Judge, Log: log})
+		options.Overran = s.overran
+	}
+	s.Policies = policy.NewStore(read, policy.StoreOptions{
+		Options: options, Judge: s.policyJudge, Trial: s.trial, Clock: s.opts.Clock, Log: log, Validate: s.validate, Swapped: s.onSwap,
+	})
 	if waited != nil {
 		return fmt.Errorf("load policies: %w", waited)
 	}

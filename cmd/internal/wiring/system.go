@@ -3,6 +3,7 @@ package wiring
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,6 +28,9 @@ type Options struct {
 	// Manifests are files and folders of agents.
 	Manifests []string
 	Policies  PolicySource
+	// Judge are the arguments with which this program judges policies in a child process
+	// (policy.ServeJudge); nil has this process judge them.
+	Judge []string
 	// Data is the folder of the journal and of the local orchestrator's records.
 	Data string
 	// Workloads are files and folders of Deployments for the local orchestrator;
@@ -68,6 +72,12 @@ type System struct {
 	reloads     reloads
 	stop        context.CancelFunc
 	watches     sync.WaitGroup
+
+	policyJudge *policy.Judge // nil where this process judges
+	quarantine  *policy.Quarantine
+	unclean     bool // the last process on the journal did not end in order
+	overrunOnce sync.Once
+	overrun     chan struct{} // closed when an evaluation can't be stopped
 }
 
 // JournalDir is where the journal lies in a data folder.
@@ -79,7 +89,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
-	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}}
+	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}, quarantine: policy.NewQuarantine(nil), overrun: make(chan struct{})}
 	if err := s.reachTracker(); err != nil {
 		return nil, err
 	}
@@ -129,6 +139,9 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 	if err != nil {
 		return err
 	}
+	if err := s.takeOver(ctx); err != nil {
+		return err
+	}
 	if len(o.Workloads) > 0 {
 		options := o.Local
 		options.StateDir, options.Log, options.Clock = localDir(o.Data), o.Log.Named("local"), o.Clock
@@ -174,8 +187,13 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	if env.Local != nil {
 		env.Local.Publish = env.Publish
 	}
+	var rehearse func(context.Context, engine.Revision, []string, []json.RawMessage) error
+	if s.unclean {
+		rehearse = s.rehearse
+	}
 	h = engine.NewHost(engine.Config{
-		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
+		Rehearse: rehearse,
+		Clock:    s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
 		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
 		Courier: s.courier, Peers: s.opts.Mail.endpoints(), Elsewhere: s.neighbours.all,
 	})
@@ -223,19 +241,21 @@ func (s *System) surroundings() Surroundings {
 // What each part is given to end; together they stay below the 15 s in which the
 // process promises to be gone.
 const (
-	agentsGrace     = 7 * time.Second
-	localDeadline   = 3 * time.Second
+	agentsGrace     = 6 * time.Second
+	watchesDeadline = 2 * time.Second
+	localDeadline   = 2 * time.Second
 	journalDeadline = 2 * time.Second
 
 	// In a cluster there is more to end: the ledger takes another journalDeadline, and
 	// the lease as much. An act that is cut off there was a short request, whose
 	// verification the next leader takes over.
 	clusterGrace    = 4 * time.Second
+	termDeadline    = 9 * time.Second
 	clusterDeadline = 2 * time.Second
 )
 
 // Close stops the agents, which finish or hand over their acts, then everything
-// else, in the reverse order of the start.
+// else, in the reverse order of the start. No turn begins after it was called.
 func (s *System) Close(ctx context.Context) error {
 	var errs []error
 	host := s.host.Load()
@@ -244,7 +264,11 @@ func (s *System) Close(ctx context.Context) error {
 	}
 	if s.stop != nil {
 		s.stop()
-		s.watches.Wait() // in a cluster, the term ends in here
+		patience := watchesDeadline
+		if s.cluster != nil {
+			patience = termDeadline // the term ends in here
+		}
+		errs = append(errs, within(patience, "what watches for changes", func() error { s.watches.Wait(); return nil }))
 	}
 	if host != nil {
 		host.Close()
@@ -264,14 +288,17 @@ func (s *System) Close(ctx context.Context) error {
 	s.neighbours.close()
 	s.courier.close()
 	if s.Journal != nil {
-		errs = append(errs, within(journalDeadline, s.Journal.Close))
+		if s.policyJudge != nil {
+			s.keep(keptLife, []byte(ended))
+		}
+		errs = append(errs, within(journalDeadline, "the journal; what was acknowledged is kept", s.Journal.Close))
 	}
 	return errors.Join(errs...)
 }
 
-// within waits for a call that takes no context, so far: a disk that is stuck must
-// not keep the process from ending. What was acknowledged is on disk already.
-func within(d time.Duration, call func() error) error {
+// within waits for a call that takes no context, so far: a disk that is stuck, or a
+// compiler, must not keep the process from ending.
+func within(d time.Duration, what string, call func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- call() }()
 	t := time.NewTimer(d)
@@ -280,6 +307,6 @@ func within(d time.Duration, call func() error) error {
 	case err := <-done:
 		return err
 	case <-t.C:
-		return fmt.Errorf("the journal did not close within %s; what was acknowledged is kept", d)
+		return fmt.Errorf("did not end within %s: %s", d, what)
 	}
 }
