@@ -121,6 +121,20 @@ func childEnv() []string {
 // them, and isolates those that a child does not survive. What they answer is of no
 // interest here. An error says that it could not be found out.
 func (j *Judge) Rehearse(ctx context.Context, rev *Revision, members []Member, inputs []json.RawMessage) ([]Quarantined, error) {
+	return j.rehearse(ctx, rev, members, inputs, false)
+}
+
+// Accuse is Rehearse for members of which one is known not to come back from an input.
+// It traces them, for the line, and asks without a trace only where none shows.
+func (j *Judge) Accuse(ctx context.Context, rev *Revision, members []Member, input json.RawMessage) ([]Quarantined, error) {
+	found, err := j.rehearse(ctx, rev, members, []json.RawMessage{input}, true)
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	return j.rehearse(ctx, rev, members, []json.RawMessage{input}, false)
+}
+
+func (j *Judge) rehearse(ctx context.Context, rev *Revision, members []Member, inputs []json.RawMessage, trace bool) ([]Quarantined, error) {
 	var out []Quarantined
 	for {
 		members = slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return rev.opts.Quarantine.holds(rev.id, m) != nil })
@@ -128,7 +142,7 @@ func (j *Judge) Rehearse(ctx context.Context, rev *Revision, members []Member, i
 			return out, nil
 		}
 		var a answer
-		err := j.ask(ctx, request{Source: rev.source, Members: members, Inputs: inputs}, &a)
+		err := j.ask(ctx, request{Source: rev.source, Members: members, Inputs: inputs, Trace: trace}, &a)
 		var ended *confine.Error
 		if !errors.As(err, &ended) {
 			return out, err
@@ -137,8 +151,11 @@ func (j *Judge) Rehearse(ctx context.Context, rev *Revision, members []Member, i
 		if !found {
 			return out, fmt.Errorf("rehearse the policies of revision %s: %w", rev.id, ended)
 		}
-		one := j.describe(ctx, rev, m, input, ended)
-		isolated := rev.Isolate(one)
+		place := ended.At
+		if !trace {
+			place = j.place(ctx, rev, m, input)
+		}
+		isolated := rev.Isolate(describe(rev, m, input, ended, place))
 		for _, q := range isolated {
 			j.opts.Log.Error("put into quarantine: it is not asked in this revision", "kind", q.Kind, "name", q.Name, "revision", q.Revision, "target", q.Target, "why", q.Why, "place", q.Place)
 		}
@@ -158,21 +175,28 @@ func blame(e *confine.Error, members []Member, inputs []json.RawMessage) (Member
 	return Member{}, nil, false
 }
 
-// describe looks once more, with a trace, for the line that a member does not come
-// back from.
-func (j *Judge) describe(ctx context.Context, rev *Revision, m Member, input json.RawMessage, e *confine.Error) Quarantined {
+// place looks once more, with a trace, for the line that a member does not come back
+// from; "" where it comes back this time.
+func (j *Judge) place(ctx context.Context, rev *Revision, m Member, input json.RawMessage) string {
+	members := []Member{m}
+	if m.Kind == KindGuard { // it is asked about what the strategies propose
+		members = rev.members()
+	}
+	var ended *confine.Error
+	if err := j.ask(ctx, request{Source: rev.source, Members: members, Inputs: []json.RawMessage{input}, Trace: true}, &answer{}); errors.As(err, &ended) && ended.Doing == asking(m, 0, input) {
+		return ended.At
+	}
+	return ""
+}
+
+func describe(rev *Revision, m Member, input json.RawMessage, e *confine.Error, place string) Quarantined {
 	why := "took longer than its deadline, and could not be stopped"
-	if e.Cause != confine.OverTime {
+	switch e.Cause {
+	case confine.OverMemory:
+		why = "needed more than " + e.Detail + " of memory"
+	case confine.Died:
 		why = "ended the process that asked it: " + e.Detail
 	}
-	if e.Cause == confine.OverMemory {
-		why = "needed more than " + e.Detail + " of memory"
-	}
 	of := headOf(input)
-	q := Quarantined{Member: m, Revision: rev.id, At: time.Now().UTC(), Agent: of.Agent.String(), Target: of.Target.String(), Why: why}
-	var ended *confine.Error
-	if err := j.ask(ctx, request{Source: rev.source, Members: []Member{m}, Inputs: []json.RawMessage{input}, Trace: true}, &answer{}); errors.As(err, &ended) {
-		q.Place = ended.At
-	}
-	return q
+	return Quarantined{Member: m, Revision: rev.id, At: time.Now().UTC(), Agent: of.Agent.String(), Target: of.Target.String(), Why: why, Place: place}
 }

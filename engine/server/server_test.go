@@ -105,7 +105,8 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 	m := NewMetrics(Sources{
 		Version: "v1", Agents: func() []engine.AgentStatus { return agents },
 		Policy: func() PolicyStatus {
-			return PolicyStatus{Revision: "abc", LoadedAt: time.UnixMilli(1500), LastAttempt: time.Unix(7, 0), LastError: "bad", Successes: 2, Failures: 1}
+			return PolicyStatus{Revision: "abc", LoadedAt: time.UnixMilli(1500), LastAttempt: time.Unix(7, 0), LastError: "bad", Successes: 2, Failures: 1,
+				Trying: new(time.UnixMilli(9500)), Quarantine: []Quarantined{{Kind: "strategy", Name: "a.b"}, {Kind: "guard", Name: "g"}}}
 		},
 		Manifests: func() ReloadStatus { return ReloadStatus{Successes: 4, Failures: 3} },
 		Journal:   func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
@@ -152,7 +153,11 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		"scanflow_policy_reloads_total": `{result="failure"} 1
 {result="success"} 2`,
 		"scanflow_policy_revision_info": `{revision="abc"} 1`,
-		"scanflow_refusals_total":       `{agent="ns/a",by="guards.cooldown"} 1`,
+		"scanflow_policy_quarantined": `{kind="guard",name="g"} 1
+{kind="strategy",name="a.b"} 1`,
+		"scanflow_policy_reload_in_progress":               ` 1`,
+		"scanflow_policy_reload_started_timestamp_seconds": ` 9.5`,
+		"scanflow_refusals_total":                          `{agent="ns/a",by="guards.cooldown"} 1`,
 		"scanflow_signals": `{agent="ns/a",state="empty"} 0
 {agent="ns/a",state="error"} 0
 {agent="ns/a",state="nan"} 0

@@ -97,9 +97,9 @@ func (s *System) settleOverrun(ctx context.Context, raw []byte) error {
 		return fmt.Errorf("read the overrun that the journal keeps: %w", err)
 	}
 	if rev := s.Policies.Live(); o.Revision == rev.ID() {
-		found, err := s.policyJudge.Rehearse(ctx, rev, o.Suspects, []json.RawMessage{o.Input})
+		found, err := s.policyJudge.Accuse(ctx, rev, o.Suspects, o.Input)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return ctx.Err() // the next start finds out
 		}
 		if err != nil || len(found) == 0 { // then it may be any of them
 			for _, m := range o.Suspects {
@@ -130,15 +130,12 @@ func (s *System) rehearse(ctx context.Context, rev engine.Revision, strategies [
 		members = append(members, policy.Member{Kind: policy.KindGuard, Name: name})
 	}
 	found, err := s.policyJudge.Rehearse(ctx, live, members, documents)
-	if err != nil {
+	if len(found) == 0 {
 		return err
 	}
-	if len(found) == 0 {
-		return nil
-	}
-	keeping, cancel := context.WithTimeout(ctx, keepWithin)
+	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin) // a stop must not lose it
 	defer cancel()
-	return s.keepQuarantine(keeping)
+	return errors.Join(err, s.keepQuarantine(keeping))
 }
 
 func (s *System) keepQuarantine(ctx context.Context) error {
