@@ -129,8 +129,17 @@ func pack(b *batch) (string, *batch, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	back := &batch{}
-	return record, back, json.Unmarshal(raw, back)
+	back, err := decode(raw)
+	return record, back, err
+}
+
+// decode is a batch from its JSON, if a state can take it in.
+func decode(raw []byte) (*batch, error) {
+	b := &batch{}
+	if err := json.Unmarshal(raw, b); err != nil {
+		return nil, err
+	}
+	return b, b.sound()
 }
 
 func encode(b *batch) (record string, raw []byte, err error) {
@@ -174,8 +183,8 @@ func unpack(record string) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
-	b := &batch{}
-	if err := json.Unmarshal(raw, b); err != nil {
+	b, err := decode(raw)
+	if err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
 	return b, nil
