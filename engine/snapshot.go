@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,6 +90,10 @@ func callSensor(ctx context.Context, s Sensor, at time.Time, fleet []Target) (r 
 // aheadOfTime is how far in the future a stamp may be: clocks differ a little.
 const aheadOfTime = 30 * time.Second
 
+// countable reports whether a time can be counted in nanoseconds since 1970, as documents
+// and the journal do; none can.
+func countable(t time.Time) bool { return t.IsZero() || time.Unix(0, t.UnixNano()).Equal(t) }
+
 // hasNaN looks for a number that is none, at any depth.
 func hasNaN(v any) bool {
 	switch v := v.(type) {
@@ -121,6 +126,9 @@ func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last
 	}
 	if s.State == OK && hasNaN(s.Value) {
 		s.State = NaN
+	}
+	if s.State == OK && !countable(s.At) {
+		s.State, s.Problem = Error, "is stamped in the year "+strconv.Itoa(s.At.UTC().Year())+", which is outside of 1678 to 2262; set the time at its source right"
 	}
 	if s.State == OK && s.At.Sub(at) > aheadOfTime {
 		s.State, s.Problem = Error, "is stamped "+s.At.Sub(at).Round(time.Second).String()+" in the future; set the clocks right"

@@ -33,6 +33,8 @@ func TestJudge(t *testing.T) {
 		"gone a moment ago":              {seen: Signal{State: Empty}, stale: 30 * time.Second, last: lastGood{Value: 5.0, At: ago(10 * time.Second)}, want: Stale, kept: 5.0},
 		"gone long ago":                  {seen: Signal{State: Empty}, stale: 30 * time.Second, last: lastGood{Value: 5.0, At: ago(time.Minute)}, want: Empty, kept: 5.0},
 		"stamped in the future":          {seen: Signal{State: OK, Value: 3.0, At: epoch.Add(time.Hour)}, want: Error},
+		"stamped before all calendars":   {seen: Signal{State: OK, Value: 3.0, At: time.UnixMilli(-1e14)}, last: lastGood{Value: 5.0, At: ago(time.Minute)}, want: Error, kept: 5.0},
+		"stamped after all calendars":    {seen: Signal{State: OK, Value: 3.0, At: time.UnixMilli(math.MaxInt64)}, want: Error},
 		"stamped by a clock a bit ahead": {seen: Signal{State: OK, Value: 3.0, At: epoch.Add(time.Second)}, want: OK, value: 3.0},
 		"not a number, deep inside":      {seen: Signal{State: OK, Value: []any{1.0, map[string]any{"x": math.NaN()}}}, want: NaN},
 		"failed":                         {failure: errors.New("refused"), last: lastGood{Value: 5.0, At: ago(time.Minute)}, want: Error, kept: 5.0},

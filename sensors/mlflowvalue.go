@@ -52,9 +52,9 @@ func versionSchema() map[string]any {
 	}, "created_ns")
 }
 
-// stamp sets a time, if there is one.
+// stamp sets a time, if there is one, and it can be counted in nanoseconds.
 func stamp(out map[string]any, key string, t time.Time) {
-	if !t.IsZero() {
+	if !t.IsZero() && time.Unix(0, t.UnixNano()).Equal(t) {
 		out[key] = float64(t.UnixNano())
 	}
 }
