@@ -17,6 +17,9 @@ func (b binning) distributions(answer model.Value) ([]series, error) {
 	groups := map[string]*group{}
 	var keys []string
 	for _, sample := range vector {
+		if sample == nil {
+			return nil, errIncomplete
+		}
 		labels := sample.Metric.Clone()
 		delete(labels, model.LabelName(b.label))
 		key := labels.String()

@@ -129,6 +129,9 @@ func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, e
 		}
 		out := make([]series, len(v))
 		for i, sample := range v {
+			if sample == nil {
+				return nil, errIncomplete
+			}
 			out[i].labels = sample.Metric
 			switch {
 			case sample.Histogram != nil:
@@ -146,6 +149,9 @@ func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, e
 		}
 		out := make([]series, len(v))
 		for i, stream := range v {
+			if stream == nil {
+				return nil, errIncomplete
+			}
 			out[i] = series{labels: stream.Metric, signal: s.points(at, stream)}
 		}
 		return out, nil
