@@ -106,6 +106,8 @@ func (a *api) queryRange(r *http.Request) (answer, *apiError) {
 		return answer{}, badParam("end", errors.New("end timestamp must not be before start time"))
 	case step <= 0:
 		return answer{}, badParam("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	case step < time.Millisecond: // the engine counts in these, and would divide by 0
+		return answer{}, badParam("step", errors.New("a query resolution step width below 1ms is not accepted. Try a positive integer"))
 	case end.Sub(start)/step > maxPoints:
 		return answer{}, &apiError{badData, errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")}
 	}
