@@ -116,7 +116,11 @@ func (s *store) loadPods() ([]record, error) {
 	var errs []error
 	for _, file := range files {
 		var r record
-		if err := statefile.Read(file, &r); err != nil {
+		err := statefile.Read(file, &r)
+		if err == nil && filepath.Base(file) != r.Namespace+"_"+r.Name+".json" {
+			err = fmt.Errorf("read state %s: it is the record of pod %s/%s, whose file is another", file, r.Namespace, r.Name)
+		}
+		if err != nil {
 			errs = append(errs, err, os.Rename(file, file+".bad"))
 			continue
 		}

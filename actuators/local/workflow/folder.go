@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
 )
 
 // ReadFolder are the runs of a Runner's folder as they were last written down, the
@@ -31,14 +29,12 @@ func ReadFolder(dir string) ([]Run, error) {
 		if !e.IsDir() {
 			continue
 		}
-		var rec record
-		err := statefile.Read(filepath.Join(dir, e.Name(), recordName), &rec)
+		rec, err := readRecord(filepath.Join(dir, e.Name()))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it is being begun, or removed
 		case err != nil:
 			errs = append(errs, err)
 		default:
-			rec.complete()
 			runs = append(runs, *reader.newRun(rec).seen.Load())
 		}
 	}

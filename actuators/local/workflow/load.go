@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 )
 
@@ -21,8 +20,7 @@ func (r *Runner) load() {
 		if err != nil || !info.IsDir() {
 			continue
 		}
-		var rec record
-		err = statefile.Read(filepath.Join(dir, recordName), &rec)
+		rec, err := readRecord(dir)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it was being begun, or removed
 			if err := os.RemoveAll(dir); err != nil {
@@ -40,7 +38,6 @@ func (r *Runner) load() {
 
 // takeUp goes on with a run.
 func (r *Runner) takeUp(rec record) {
-	rec.complete()
 	if found := Check(&rec.Template); len(found) > 0 && !rec.Phase.Ended() {
 		rec.Phase, rec.FinishedAt = Error, r.opts.Clock.Now()
 		rec.Message = fmt.Sprintf("it can't be gone on with: %v", joined(found))

@@ -1,7 +1,12 @@
 package workflow
 
 import (
+	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
 )
 
 // Phase is how a run or a step stands, in Argo's words.
@@ -45,11 +50,27 @@ type record struct {
 	Steps map[string]*step `json:"steps"`
 }
 
-// complete makes up for what was not written because it was empty.
-func (r *record) complete() {
-	if r.Steps == nil {
+// readRecord reads the record of the run in a folder. One that is another run's, or can't
+// be gone on with and shown, is an error that names the file: what is done for a run is
+// done in the folder that its names give.
+func readRecord(dir string) (record, error) {
+	var r record
+	file := filepath.Join(dir, recordName)
+	if err := statefile.Read(file, &r); err != nil {
+		return r, err
+	}
+	if k := (key{r.Namespace, r.Name}); filepath.Base(dir) != k.folder() {
+		return r, fmt.Errorf("read state %s: it is the record of run %q, whose folder is another", file, k)
+	}
+	for name, s := range r.Steps {
+		if s == nil || slices.Contains(s.Attempts, nil) {
+			return r, fmt.Errorf("read state %s: step %q or an attempt of it is null", file, name)
+		}
+	}
+	if r.Steps == nil { // it was not written because it was empty
 		r.Steps = map[string]*step{}
 	}
+	return r, nil
 }
 
 // step is one node of a run: a use of a template.

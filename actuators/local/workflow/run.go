@@ -59,9 +59,12 @@ func (r *Runner) newRun(rec record) *run {
 	return one
 }
 
-// folder is where a run lies. Neither name holds an underscore, so that it parts them
-// safely.
-func (r *Runner) folder(k key) string { return filepath.Join(r.opts.Dir, k.namespace+"_"+k.name) }
+// folder is where a run lies.
+func (r *Runner) folder(k key) string { return filepath.Join(r.opts.Dir, k.folder()) }
+
+// folder is the name of a run's folder. Neither name holds an underscore, so that it
+// parts them safely.
+func (k key) folder() string { return k.namespace + "_" + k.name }
 
 func (r *run) file() string { return filepath.Join(r.dir, recordName) }
 
