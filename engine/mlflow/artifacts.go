@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 )
 
@@ -16,6 +15,7 @@ type Artifact struct {
 // ListArtifacts are those directly below a path of a run, "" being its root.
 func (c *Client) ListArtifacts(ctx context.Context, runID, path string) ([]Artifact, error) {
 	var all []Artifact
+	asked := pages{}
 	for token := ""; ; {
 		ask := url.Values{"run_id": {runID}}
 		if path != "" {
@@ -38,11 +38,12 @@ func (c *Client) ListArtifacts(ctx context.Context, runID, path string) ([]Artif
 		for _, f := range page.Files {
 			all = append(all, Artifact{f.Path, f.IsDir, int64(f.Size)})
 		}
-		switch page.Next {
-		case "":
+		more, err := asked.next("artifacts/list", page.Next)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
 			return all, nil
-		case token:
-			return nil, fmt.Errorf("artifacts/list: %w", errLoop)
 		}
 		token = page.Next
 	}

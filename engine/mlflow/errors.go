@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Errors of the client.
@@ -98,6 +100,10 @@ func Passing(err error) bool {
 	return errors.As(err, &lost) && !errors.Is(err, context.Canceled)
 }
 
+// codeForm is what MLflow's error codes look like. Any other text is not one, and is not
+// shown: nobody has bounded it, or taken the credentials out of it.
+var codeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+
 // longestMessage bounds what a server's own words may take of an error, in bytes.
 const longestMessage = 500
 
@@ -109,7 +115,7 @@ func refusal(r *http.Request, resp *http.Response, raw []byte, sent credential) 
 		Message string `json:"message"`
 	}
 	switch {
-	case json.Unmarshal(raw, &said) == nil && said.Code != "":
+	case json.Unmarshal(raw, &said) == nil && codeForm.MatchString(said.Code):
 		e.Code, e.Message = said.Code, sent.hide(said.Message)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Message = "it sends to another address, which is not followed; name that one"
@@ -152,6 +158,12 @@ func (c credential) hide(text string) string {
 			text = strings.ReplaceAll(text, s, "***")
 		}
 	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' ' // a terminal would take it for a command
+		}
+		return r
+	}, text)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > longestMessage {
 		text = strings.ToValidUTF8(text[:longestMessage], "") + "..."

@@ -42,15 +42,19 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// text is a string that some servers write as a number: ids, versions.
+// text is a string that some servers write as a whole number: ids, versions.
 type text string
 
 func (t *text) UnmarshalJSON(raw []byte) error {
-	if len(raw) == 0 || raw[0] != '"' {
-		*t = text(raw)
-		if bytes.Equal(raw, []byte("null")) {
-			*t = ""
+	if len(raw) > 0 && raw[0] != '"' {
+		if *t = ""; bytes.Equal(raw, []byte("null")) {
+			return nil
 		}
+		var n integer
+		if err := n.UnmarshalJSON(raw); err != nil {
+			return err
+		}
+		*t = text(raw)
 		return nil
 	}
 	var s string

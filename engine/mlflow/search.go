@@ -10,8 +10,24 @@ import (
 // pageSize is how many are asked for at once. MLflow gives up to 50,000 runs.
 const pageSize = 1000
 
-// errLoop is a server that gives the same page again and again.
-var errLoop = errors.New("the server names the page it gave as the next one; its paging is broken")
+// errLoop is a server that gives the same pages again and again.
+var errLoop = errors.New("the server names a page it gave as the next one; its paging is broken")
+
+// pages are the tokens of the pages that a server was asked for.
+type pages map[string]bool
+
+// next finds whether there is another page, by the token that the server names. The
+// error is errLoop where it was asked for before.
+func (p pages) next(call, token string) (more bool, err error) {
+	switch {
+	case token == "":
+		return false, nil
+	case p[token]:
+		return false, fmt.Errorf("%s: %w", call, errLoop)
+	}
+	p[token] = true
+	return true, nil
+}
 
 // Search says which runs to find.
 type Search struct {
@@ -59,6 +75,7 @@ func (c *Client) SearchRuns(ctx context.Context, s Search) ([]Run, error) {
 // as MLflow's pages are not of one moment; an order by start time ASC leaves out none.
 func (c *Client) EachRun(ctx context.Context, s Search, each func(Run)) error {
 	ask := wireSearch{ExperimentIDs: s.ExperimentIDs, Filter: s.Filter, View: "ACTIVE_ONLY", OrderBy: s.OrderBy}
+	asked := pages{}
 	for left := s.Max; ; {
 		ask.Max = pageSize
 		if s.Max > 0 {
@@ -78,11 +95,11 @@ func (c *Client) EachRun(ctx context.Context, s Search, each func(Run)) error {
 			each(page.Runs[i].run())
 			left--
 		}
-		switch {
-		case page.Next == "" || s.Max > 0 && left == 0:
+		if s.Max > 0 && left == 0 {
 			return nil
-		case page.Next == ask.Token:
-			return fmt.Errorf("runs/search: %w", errLoop)
+		}
+		if more, err := asked.next("runs/search", page.Next); !more {
+			return err
 		}
 		ask.Token = page.Next
 	}

@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -72,6 +71,7 @@ func (c *Client) Version(ctx context.Context, model, version string) (Version, e
 // 'digits'; at most max of them, 0 being all.
 func (c *Client) SearchVersions(ctx context.Context, filter string, orderBy []string, most int) ([]Version, error) {
 	var all []Version
+	asked := pages{}
 	for token := ""; ; {
 		size := pageSize
 		if most > 0 {
@@ -94,11 +94,12 @@ func (c *Client) SearchVersions(ctx context.Context, filter string, orderBy []st
 				return all, nil
 			}
 		}
-		switch page.Next {
-		case "":
+		more, err := asked.next("model-versions/search", page.Next)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
 			return all, nil
-		case token:
-			return nil, fmt.Errorf("model-versions/search: %w", errLoop)
 		}
 		token = page.Next
 	}
