@@ -179,12 +179,52 @@ func (n *neighbours) get(ctx context.Context, peer string) ([]engine.HeldClaim, 
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answers %s", resp.Status)
 	}
-	var claims []engine.HeldClaim
-	if err := json.NewDecoder(io.LimitReader(resp.Body, claimsBytes)).Decode(&claims); err != nil {
+	claims, err := readClaims(io.LimitReader(resp.Body, claimsBytes), web.Shown(peer))
+	if err != nil {
 		return nil, fmt.Errorf("its answer is no list of claims: %w", err)
 	}
-	for i := range claims {
-		claims[i].Peer = web.Shown(peer)
-	}
 	return claims, nil
+}
+
+// readClaims reads a peer's answer, one claim at a time: the first that is none ends it,
+// before many have taken much memory.
+func readClaims(from io.Reader, peer string) ([]engine.HeldClaim, error) {
+	d := json.NewDecoder(from)
+	begin, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	if begin == nil { // an empty list, as some write it
+		return nil, nothingMore(d)
+	}
+	if begin != json.Delim('[') {
+		return nil, errors.New("it is not in brackets")
+	}
+	var claims []engine.HeldClaim
+	for d.More() {
+		var c engine.HeldClaim
+		if err := d.Decode(&c); err != nil {
+			return nil, err
+		}
+		if on := c.On(); on.Namespace == "" || on.Name == "" || c.Claim == "" {
+			return nil, fmt.Errorf("claim %d lacks its target's namespace and name, or what is claimed", len(claims)+1)
+		}
+		c.Peer = peer
+		claims = append(claims, c)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	return claims, nothingMore(d)
+}
+
+// nothingMore fails where something follows what was read.
+func nothingMore(d *json.Decoder) error {
+	switch _, err := d.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.New("something follows it")
 }
