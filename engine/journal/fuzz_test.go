@@ -3,11 +3,14 @@ package journal
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // FuzzDecisionID asks for documents by any text: a clear error, or the one that is there.
@@ -71,3 +74,56 @@ func FuzzPack(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRow reads back rows that hold any body, as a damaged or foreign file does: every
+// question ends in an answer or an error, and a mended row is read again.
+func FuzzRow(f *testing.F) {
+	for _, body := range []string{
+		`{}`, `null`, `[]`, ``, `{`, `"x"`, `{"with":{"a":1e100000}}`, `{"change":null}`, `{"with":` + strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000) + `}`, "{\"a\":\"\xff\x00\"}",
+		`{"expires":"9999-12-31T23:59:59Z","asked":"x"}`, `{"id":1}`, `{"id":"q","state":[]}`, `{"took":1e400}`, `{"signals":[null],"problems":null}`, `{"because":[{}],"outcome":{}}`, `{"time":"0000-01-01T00:00:00+23:59"}`,
+	} {
+		f.Add([]byte(body), int64(0), "done")
+		f.Add([]byte(body), int64(-1<<63), "\xff")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, at int64, status string) {
+		j := open(t, t.TempDir(), Options{})
+		ctx := t.Context()
+		require.NoError(t, j.RecordFiring(ctx, firingOf("f-0", day, 1)))
+		require.NoError(t, j.SaveApproval(ctx, engine.ApprovalChange{Approval: engine.Approval{ID: "q", Agent: "ns/a", State: engine.ApprovalWaiting}}))
+		_, err := j.Post(ctx, []engine.Posting{{Event: engine.Event{ID: "e", Source: "s", Type: "t"}, Agents: []string{"ns/a"}, To: []engine.Destination{{URL: "http://x"}}}})
+		require.NoError(t, err)
+		set := func(body []byte, at int64) error {
+			return j.writer.do(ctx, func(ctx context.Context, s *store) error {
+				return errors.Join(
+					s.exec(ctx, `INSERT OR REPLACE INTO acts (seq, identity, agent, namespace, name, kind, strategy, verb, at, body, status, ended) VALUES (1, 'i', 'ns/a', 'ns', 'x', 'k', 's', 'v', ?, ?, ?, ?)`, at, body, status, at),
+					s.exec(ctx, `INSERT OR REPLACE INTO acts (seq, identity, agent, namespace, name, kind, strategy, verb, at, body) VALUES (2, 'j', 'ns/a', 'ns', 'x', 'k', 's', 'v', ?, ?)`, at, body),
+					s.exec(ctx, `INSERT OR REPLACE INTO notes VALUES ('ns/a', 'ns', 'x', 'k', 's', ?)`, body),
+					s.exec(ctx, `INSERT OR REPLACE INTO readings VALUES ('ns/a', ?)`, body),
+					s.exec(ctx, `UPDATE approvals SET body = ?`, body), s.exec(ctx, `UPDATE inbox SET body = ?, since = ?`, body, at), s.exec(ctx, `UPDATE outbox SET body = ?, since = ?`, body, at),
+					s.exec(ctx, `UPDATE firings SET body = ?, at = ?`, body, at), s.exec(ctx, `UPDATE decisions SET body = ?`, body), s.exec(ctx, `UPDATE documents SET body = ?`, body),
+				)
+			})
+		}
+		require.NoError(t, set(body, at))
+		ask := func() error {
+			r, err := j.Reader()
+			require.NoError(t, err)
+			return errors.Join(
+				second(j.Open(ctx, "ns/a")), second(j.Remember(ctx, "ns/a", day)), second(j.Approvals(ctx, "", day)), second(j.Approval(ctx, "q")), second(j.ApprovalsWaiting(ctx, day)),
+				second(j.Inbox(ctx, "ns/a", -1)), second(j.Outbox(ctx, -1)), second(j.Letters(ctx, "", -1)), second(j.Boxes(ctx)),
+				second(r.Decisions(ctx, Filter{})), second(r.Firings(ctx, Filter{})), second(r.Stats(ctx)),
+			)
+		}
+		if err := ask(); err == nil {
+			require.True(t, json.Valid(body), "what is no JSON was read")
+		}
+		_, _ = j.LoadReadings(ctx, "ns/a")
+		require.NoError(t, j.Prune(ctx))
+		require.NoError(t, j.Health(), "one row is not the whole file")
+		require.NoError(t, set([]byte(`{}`), 1))
+		require.NoError(t, ask())
+	})
+}
+
+// second is an answer's error.
+func second[T any](_ T, err error) error { return err }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +55,56 @@ func FuzzRead(f *testing.F) {
 		again, errAgain := ReadBytes("fuzz.yaml", data, kinds)
 		if len(again) != len(agents) || (err == nil) != (errAgain == nil) || err != nil && err.Error() != errAgain.Error() {
 			t.Fatalf("read twice, once:\n%v\nthen:\n%v", err, errAgain)
+		}
+	})
+}
+
+// Whatever object a cluster holds: it is an agent that the engine can run, or mistakes
+// that say something, and its books and its status make no difference.
+func FuzzReadObject(f *testing.F) {
+	spec := `"targets":{"static":[{"name":"web"}]},"triggers":[{"name":"tick","every":"10s"}]`
+	for _, object := range []string{
+		`{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":{"name":"a","namespace":"ns","uid":"u","managedFields":[{}]},"spec":{` + spec + `},"status":{"x":1}}`,
+		`{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":{"name":"a","namespace":"ns"},"spec":{` + spec + `,"params":{"a":1e100000,"b":9223372036854775808,"c":-0.0}}}`,
+		`{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":{"name":"a","namespace":"ns"},"spec":{` + spec + `,"params":{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}}`,
+		`{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":[],"spec":null}`, `{"metadata":{"name":1,"labels":{"a":null}},"spec":{"triggers":[null]}}`, `{"spec":{"spec":{"spec":{}}}}`, `null`, `[]`, `{}{}`, ``,
+		"{\"apiVersion\":\"\xff\",\"kind\":\"\\u0000\\u001b[2J\",\"spec\":{\"<<\":{\"a\":1},\"~\":\"!!binary x\"}}", `{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":{"name":"a"},"spec":{` + spec + `,` + spec + `}}`,
+		`{"apiVersion":"scanflow.dev/v1alpha1","kind":"Agent","metadata":{"name":"a","namespace":"ns"},"spec":{` + spec + `,"sensors":[{"name":"s","http":{"url":"http://user:word@host/"}}]}}`,
+	} {
+		f.Add([]byte(object))
+	}
+	kinds := sampleKinds()
+	f.Fuzz(func(t *testing.T, object []byte) {
+		agent, mistakes := ReadObject("ns/a", object, kinds)
+		if (agent == nil) != (len(mistakes) > 0) {
+			t.Fatalf("%v and %v", agent, mistakes)
+		}
+		for _, m := range mistakes {
+			if m.Message == "" || m.Line != 0 {
+				t.Fatalf("an empty mistake, or one with a line: %#v", m)
+			}
+			if text := m.String(); strings.ContainsAny(text, "\x00\x1b") || len(text) > 5000 {
+				t.Fatalf("no line for a terminal: %q", text)
+			}
+		}
+		if agent == nil {
+			return
+		}
+		spec, err := agent.EngineSpec()
+		if err != nil || len(spec.Triggers) == 0 || spec.Name == "" {
+			t.Fatalf("sound, and yet not to be run: %v", err)
+		}
+		var whole map[string]any
+		if err := json.Unmarshal(object, &whole); err != nil {
+			return // a number that only the manifest's own reader takes
+		}
+		whole["status"] = map[string]any{"observedGeneration": 1}
+		again, err := json.Marshal(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, mistakes := ReadObject("ns/a", again, kinds); len(mistakes) > 0 {
+			t.Fatalf("with a status it is another: %v", mistakes)
 		}
 	})
 }
