@@ -4,26 +4,69 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Whatever a bundle holds, it is read within bounds or refused.
-func FuzzUnpack(f *testing.F) {
+// packed is files as a bundle.
+func packed(f *testing.F, files map[string]string) []byte {
 	var b bytes.Buffer
 	zw := gzip.NewWriter(&b)
 	tw := tar.NewWriter(zw)
-	for name, text := range basic() {
+	for name, text := range files {
 		require.NoError(f, tw.WriteHeader(&tar.Header{Name: "/" + name, Size: int64(len(text)), Mode: 0o644, Typeflag: tar.TypeReg}))
 		_, err := tw.Write([]byte(text))
 		require.NoError(f, err)
 	}
 	require.NoError(f, tw.Close())
 	require.NoError(f, zw.Close())
-	f.Add(b.Bytes())
+	return b.Bytes()
+}
+
+// tooLong is how long compiling what was unpacked may take here: it is a fuzzer's, not a
+// promise. What is over it is left to the judge's own limits.
+const tooLong = 5 * time.Second
+
+// compilesOrSays has whatever was read go on into the build. It ends with policies that
+// are known by their content, or with mistakes; it does not panic.
+func compilesOrSays(t *testing.T, src Source) {
+	t.Helper()
+	if size := sizeOf(src); size > 64<<10 {
+		return // the time that it takes is another test's
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), tooLong)
+	defer cancel()
+	rev, err := Compile(ctx, src, Options{})
+	if err != nil {
+		require.NotEmpty(t, err.Error())
+		require.Nil(t, rev)
+		return
+	}
+	require.Equal(t, src.ID(), rev.ID())
+}
+
+func sizeOf(src Source) (n int) {
+	for _, file := range src.Files {
+		n += len(file.Content)
+	}
+	return n
+}
+
+// Whatever a bundle holds, it is read within bounds or refused, and what is read goes
+// through the build.
+func FuzzUnpack(f *testing.F) {
+	f.Add(packed(f, basic()))
+	for _, name := range slices.Sorted(maps.Keys(hostileFiles)) {
+		f.Add(packed(f, with(basic(), hostileFiles[name].path, hostileFiles[name].text)))
+	}
 	f.Add([]byte("not a bundle"))
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		files, err := unpack(packed)
@@ -39,6 +82,65 @@ func FuzzUnpack(f *testing.F) {
 			require.True(t, wanted(file.Path))
 			require.NotContains(t, file.Path, "../")
 		}
+		compilesOrSays(t, src)
+	})
+}
+
+// hostileFiles are files that a folder of policies may hold, each beside sound ones.
+var hostileFiles = map[string]struct{ path, text string }{
+	"a manifest that is none":         {".manifest", `[]`},
+	"a manifest of null":              {".manifest", `null`},
+	"roots that are none":             {".manifest", `{"roots": [1, null, "/", "..", "a/../b"], "rego_version": 1}`},
+	"no roots":                        {".manifest", `{"roots": []}`},
+	"a version that there is not":     {".manifest", `{"roots": ["scanflow"], "rego_version": 99999999999}`},
+	"a version by pattern":            {".manifest", `{"roots": ["scanflow"], "file_rego_versions": {"[": 0, "**": 7}}`},
+	"a deep manifest":                 {".manifest", `{"metadata": ` + strings.Repeat(`{"a":`, 5000) + `1` + strings.Repeat("}", 5000) + `}`},
+	"a resolver of nothing":           {".manifest", `{"roots": ["scanflow"], "wasm": [{"entrypoint": "a", "module": "b"}]}`},
+	"data that is a list":             {"data.json", `[1]`},
+	"data over a package":             {"scanflow/strategies/data.json", `{"serving": {"autoscale": {"propose": []}}}`},
+	"data in the way of a strategy":   {"data.json", `{"scanflow": {"strategies": 1}}`},
+	"data twice":                      {"data.yaml", "scanflow: {lib: {a: 1}}\n"},
+	"deep data":                       {"lib/data.json", `{"a": ` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`},
+	"data that is cut":                {"lib/data.json", `{"a": `},
+	"data of invalid UTF-8":           {"lib/data.json", "{\"a\": \"\xff\\ud800\"}"},
+	"data with a key twice":           {"lib/data.json", `{"a": 1, "a": {"b": 2}}`},
+	"aliases":                         {"lib/data.yaml", "a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]\nd: &d [*d]\n"},
+	"a key that is no text":           {"lib/data.yaml", "1: {null: 2, [3]: 4}\n"},
+	"a package of nothing":            {"lib/a.rego", "package\n"},
+	"a package in the way":            {"lib/a.rego", "package scanflow.strategies.serving.autoscale.propose\n\na := 1\n"},
+	"a rule that is itself":           {"strategies/x.rego", "package scanflow.strategies.x\n\npropose contains p if some p in propose\n"},
+	"a strategy that is a function":   {"strategies/x.rego", "package scanflow.strategies.x\n\npropose(a) := a\n"},
+	"a strategy that is a default":    {"strategies/x.rego", "package scanflow.strategies.x\n\ndefault propose := []\n"},
+	"metadata that is none":           {"strategies/x.rego", "# METADATA\n# custom: [\n# schemas:\n#   - input: schema.x\npackage scanflow.strategies.x\n\npropose contains {} if true\n"},
+	"deep brackets":                   {"strategies/x.rego", "package scanflow.strategies.x\n\na := " + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "\n"},
+	"a rule of control characters":    {"strategies/x.rego", "package scanflow.strategies.x\n\na[\"\\u0000\\u001b[2J\"] := `\x00`\n"},
+	"a test of nothing":               {"strategies/x_test.rego", "package scanflow.strategies.x_test\n\ntest_a if data.none.at.all\n"},
+	"an import of what is not":        {"strategies/x.rego", "package scanflow.strategies.x\n\nimport data.scanflow.strategies.x\nimport future.keywords.none\nimport rego.v0\n"},
+	"a template string":               {"strategies/x.rego", "package scanflow.strategies.x\n\na := $\"{`{`}\"\n"},
+	"a with on a function of its own": {"strategies/x.rego", "package scanflow.strategies.x\n\nf(x) := x\n\na := f(1) with f as f with data.scanflow as input\n"},
+}
+
+// Whatever lies beside sound policies, at any path: it is read into the build, or refused.
+func FuzzFiles(f *testing.F) {
+	for _, file := range hostileFiles {
+		f.Add(file.path, file.text)
+	}
+	for _, path := range []string{"", ".", "/", "../x.rego", "a/../../x.rego", ".hidden/x.rego", "\x00.rego", "x.rego/", "..data/x.rego", ".manifest/.manifest", "a\\b.rego", strings.Repeat("a/", 200) + "x.rego"} {
+		f.Add(path, "package scanflow.lib.more\n")
+	}
+	f.Fuzz(func(t *testing.T, path, text string) {
+		if !wanted(path) {
+			return // nobody reads it
+		}
+		var files []File
+		for name, text := range with(basic(), path, text) {
+			files = append(files, File{name, []byte(text)})
+		}
+		src := newSource("x", files)
+		if _, mistakes := src.open(); len(mistakes) > 0 {
+			return
+		}
+		compilesOrSays(t, src)
 	})
 }
 
