@@ -13,7 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// FuzzDecisionID asks for documents by any text: a clear error, or the one that is there.
+// FuzzDecisionID asks for documents, decisions and approvals by any text: a clear error, or
+// the one that is there.
 func FuzzDecisionID(f *testing.F) {
 	for _, id := range []string{"f-0/0", "f-0/1", "f-0", "/", "f-0/-1", "f-0/18446744073709551615", "'; DROP TABLE acts; --/0", "f-0/0\x00"} {
 		f.Add(id)
@@ -30,6 +31,8 @@ func FuzzDecisionID(f *testing.F) {
 		require.False(t, errors.As(err, &known), "%v", err)
 		_, err = r.Decisions(t.Context(), Filter{Target: id, Strategy: id, Agent: id})
 		require.NoError(t, err)
+		_, err = j.Approval(t.Context(), id)
+		require.ErrorIs(t, err, engine.ErrNoApproval)
 	})
 }
 

@@ -47,12 +47,13 @@ func recorded(argv []string, file string) ([]string, error) {
 	return append([]string{"/bin/sh", "-c", recorder, file, program}, argv[1:]...), nil
 }
 
-// readExit is what the recorder wrote; -1 where it wrote nothing, or not all of it.
+// readExit is what the recorder wrote; -1 where it wrote nothing, or not all of it, or where
+// what is there is no exit status.
 func readExit(file string) Exit {
 	raw, err := os.ReadFile(file)
 	text, whole := strings.CutSuffix(string(raw), "\n")
 	code, notNumber := strconv.Atoi(text)
-	if err != nil || !whole || notNumber != nil {
+	if err != nil || !whole || notNumber != nil || code < 0 || code > 255 {
 		return Exit{Code: -1}
 	}
 	return Exit{Code: code}
