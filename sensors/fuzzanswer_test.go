@@ -141,6 +141,7 @@ func FuzzDrift(f *testing.F) {
 	f.Add("le", "NaN", 1.0, "1e400", 0.0, "0x1p4", 5e-324, "-0", 1.0)
 	f.Add("class", "", 0.0, "\xff", 1e-300, "a", 1e15, "a", 1.0)
 	f.Add("class", "a", 1e15, "b", 5e-324, "b", 1e15, "c", 5e-324)
+	f.Add("class", "0", 1.0, "1", 0.0, "1", 5e-324, "0", 1.0) // its js was no number
 	f.Add("class", "a", math.Inf(1), "b", math.NaN(), "b", -1.0, "c", 1e16)
 	f.Fuzz(func(t *testing.T, label, a string, na float64, b string, nb float64, c string, nc float64, d string, nd float64) {
 		bins := binning{label: label}

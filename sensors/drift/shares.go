@@ -2,10 +2,19 @@ package drift
 
 import "gonum.org/v1/gonum/floats"
 
+// negligible is a share that counts as none: the half of one still smaller is 0 in a
+// float64, and a ratio to it no number.
+const negligible = 1e-300
+
 // Shares are the counts as parts of their sum.
 func Shares(counts []float64) []float64 {
 	out := make([]float64, len(counts))
 	floats.ScaleTo(out, 1/floats.Sum(counts), counts)
+	for i, share := range out {
+		if share < negligible {
+			out[i] = 0
+		}
+	}
 	return out
 }
 
