@@ -1,0 +1,101 @@
+package hosts
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Origin is where a request goes: its scheme, host and port, in one spelling. Origins
+// are equal where requests go to the same place.
+type Origin struct {
+	scheme string // http or https
+	name   string // in lower case and in ASCII; "" where addr is valid
+	addr   netip.Addr
+	port   uint16
+}
+
+// Of is the origin of a URL, as an HTTP client would dial it. The error says what is
+// wrong with the URL and repeats none of it.
+func Of(u *url.URL) (Origin, error) {
+	switch {
+	case u == nil:
+		return Origin{}, errors.New("no address is given")
+	case u.User != nil:
+		return Origin{}, errors.New("the address holds a user")
+	case u.Opaque != "":
+		return Origin{}, errors.New("the address has no // after its scheme")
+	}
+	return originOf(u.Scheme, u.Hostname(), u.Port())
+}
+
+func originOf(scheme, host, port string) (Origin, error) {
+	o := Origin{scheme: strings.ToLower(scheme)}
+	standard, known := map[string]string{"http": "80", "https": "443"}[o.scheme]
+	if !known {
+		return Origin{}, errors.New("the scheme is neither http nor https")
+	}
+	number, err := strconv.ParseUint(cmp.Or(port, standard), 10, 16)
+	if err != nil || number == 0 {
+		return Origin{}, errors.New("the port is not a number from 1 to 65535")
+	}
+	o.port = uint16(number)
+	o.name, o.addr, err = hostOf(host)
+	return o, err
+}
+
+var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+
+// hostOf is a host in one spelling, which is a name or an address. A dot at the end of
+// a name stays: without it, the resolver may try the domains of its search list first,
+// so that mlflow.ml is a service of a cluster and mlflow.ml. a host in Mali.
+func hostOf(host string) (name string, addr netip.Addr, err error) {
+	name = host
+	if strings.ContainsFunc(host, func(r rune) bool { return r > 127 }) { // the client sends ASCII as it is
+		if name, err = idna.Lookup.ToASCII(host); err != nil {
+			return "", addr, errors.New("the host is not a name that can be looked up")
+		}
+	}
+	name = strings.ToLower(name)
+	if addr, err = netip.ParseAddr(name); err == nil {
+		return "", addr.Unmap(), nil // ::ffff:192.0.2.1 is dialled as 192.0.2.1
+	}
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for _, l := range labels {
+		if !label.MatchString(l) {
+			return "", netip.Addr{}, errors.New("the host is neither a name nor an address")
+		}
+	}
+	if len(name) > 254 {
+		return "", netip.Addr{}, errors.New("the host is too long for a name")
+	}
+	// Some resolvers read 127.1, 0x7f.1 and 2130706433 as addresses.
+	if last := labels[len(labels)-1]; numeric.MatchString(last) {
+		return "", netip.Addr{}, errors.New("the host is a number and not an address as it is usually written")
+	}
+	return name, netip.Addr{}, nil
+}
+
+var numeric = regexp.MustCompile(`^(0x[0-9a-f]*|[0-9]+)$`)
+
+// String is the origin as a List may name it: https://api.example.com.
+func (o Origin) String() string {
+	host := o.name
+	if o.addr.IsValid() {
+		host = o.addr.String()
+		if o.addr.Is6() {
+			host = "[" + host + "]"
+		}
+	}
+	if o.scheme == "http" && o.port != 80 || o.scheme == "https" && o.port != 443 {
+		host = fmt.Sprintf("%s:%d", host, o.port)
+	}
+	return o.scheme + "://" + host
+}
