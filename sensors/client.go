@@ -2,36 +2,16 @@ package sensors
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
-
-// TLS says whom to trust and who we are.
-type TLS struct {
-	CAFile             string `json:"caFile,omitempty" doc:"PEM file of the authorities to trust, instead of the system's"`
-	CertFile           string `json:"certFile,omitempty" doc:"PEM file of our own certificate"`
-	KeyFile            string `json:"keyFile,omitempty" doc:"PEM file of its key"`
-	ServerName         string `json:"serverName,omitempty" doc:"name to find in the server's certificate, if it is not the address's"`
-	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty" doc:"accept any certificate"`
-}
-
-// Check finds a certificate without its key.
-func (t TLS) Check() []string {
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return []string{"certFile and keyFile go together"}
-	}
-	return nil
-}
 
 // access is how a sensor gets at its server.
 type access struct {
@@ -87,7 +67,7 @@ func newClient(a access, env Env) (*client, error) {
 		transport.TLSClientConfig = cfg
 	}
 	c := &client{access: a, secrets: &secrets{}, namespace: env.Namespace, from: env.Secrets}
-	c.http = &http.Client{Transport: transport, CheckRedirect: sameHost}
+	c.http = &http.Client{Transport: transport, CheckRedirect: c.follow}
 	// Told now, a missing secret is a mistake in a file; told later, a failed sample.
 	// A Kubernetes Secret may well be made after the agent that names it.
 	if c.from == nil || !c.inCluster() {
@@ -103,26 +83,13 @@ func (a access) inCluster() bool {
 	return a.basic != nil && a.basic.Password.SecretKeyRef != nil || a.bearer != nil && a.bearer.SecretKeyRef != nil
 }
 
-func (t TLS) config() (*tls.Config, error) {
-	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read caFile: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("caFile %s has no certificate in PEM", t.CAFile)
-		}
+// follow lets a redirect pass that stays on the host, and asks anew whether the secret
+// may go where it leads: another scheme is another place.
+func (c *client) follow(r *http.Request, via []*http.Request) error {
+	if err := sameHost(r, via); err != nil {
+		return err
 	}
-	if t.CertFile != "" || t.KeyFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read certFile and keyFile: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
-	}
-	return cfg, nil
+	return c.authorize(r)
 }
 
 func sameHost(r *http.Request, via []*http.Request) error {
@@ -136,10 +103,12 @@ func sameHost(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize reads the secrets each time, so that a rotated one takes effect.
+// authorize reads the secrets each time, so that a rotated one takes effect. A Kubernetes
+// Secret is read for the request's URL, and may be refused to it.
 func (c *client) authorize(r *http.Request) error {
+	from := c.from.For(r.URL)
 	if c.basic != nil {
-		password, err := c.basic.Password.Read(r.Context(), c.namespace, c.from)
+		password, err := c.basic.Password.Read(r.Context(), c.namespace, from)
 		if err != nil {
 			return fmt.Errorf("basicAuth.password: %w", err)
 		}
@@ -147,7 +116,7 @@ func (c *client) authorize(r *http.Request) error {
 		c.secrets.add(password, r.Header.Get("Authorization"))
 	}
 	if c.bearer != nil {
-		token, err := c.bearer.Read(r.Context(), c.namespace, c.from)
+		token, err := c.bearer.Read(r.Context(), c.namespace, from)
 		if err != nil {
 			return fmt.Errorf("bearerToken: %w", err)
 		}
@@ -160,6 +129,9 @@ func (c *client) authorize(r *http.Request) error {
 // do sends a request and reads the whole answer. Its errors name the host and
 // path, and no secret.
 func (c *client) do(r *http.Request) (*http.Response, []byte, error) {
+	if err := c.authorize(r); err != nil { // in our own words, which are not cut: the fix is at their end
+		return nil, nil, &cleanError{text: place(r.URL) + ": " + err.Error(), cause: err}
+	}
 	resp, body, err := c.exchange(r)
 	if err != nil {
 		return nil, nil, c.secrets.clean(place(r.URL), explain(err))
@@ -168,9 +140,6 @@ func (c *client) do(r *http.Request) (*http.Response, []byte, error) {
 }
 
 func (c *client) exchange(r *http.Request) (*http.Response, []byte, error) {
-	if err := c.authorize(r); err != nil {
-		return nil, nil, err
-	}
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, nil, err

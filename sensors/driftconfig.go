@@ -55,6 +55,10 @@ func (c *DriftConfig) ValueSchema() map[string]any {
 	return parts(of, "chi2", "p_value")
 }
 
+// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// process.
+func (c *DriftConfig) SecretsTo() string { return c.Address }
+
 func (c *DriftConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
 }

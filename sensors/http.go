@@ -33,6 +33,9 @@ type HTTPConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
+// SecretsTo is the address that basicAuth and bearerToken are sent to.
+func (c *HTTPConfig) SecretsTo() string { return c.URL }
+
 func (c *HTTPConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
 }

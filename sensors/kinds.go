@@ -64,6 +64,18 @@ func Sums(config any) bool {
 	return is
 }
 
+// DefaultAddress is the server that a configuration without an address of its own asks;
+// "" where there is none, or where the targets are asked.
+func DefaultAddress(config any, env Env) string {
+	switch config.(type) {
+	case *PrometheusConfig, *DriftConfig:
+		return env.Prometheus
+	case *MLflowConfig:
+		return env.MLflow
+	}
+	return ""
+}
+
 // Configs is what reading manifests needs of Kinds.
 func Configs() map[string]func() any {
 	out := make(map[string]func() any, len(Kinds))

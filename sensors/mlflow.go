@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ type MLflowConfig struct {
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
+
+// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// process.
+func (c *MLflowConfig) SecretsTo() string { return c.URL }
 
 func (c *MLflowConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
@@ -118,15 +123,21 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
-	s.client, err = mlflow.New(mlflow.Options{URL: address, Authorization: cl.authorization, TLS: certificates, Timeout: c.Timeout.Duration})
+	base, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("url: is not a URL")
+	}
+	s.client, err = mlflow.New(mlflow.Options{URL: address, Authorization: cl.authorization(base), TLS: certificates, Timeout: c.Timeout.Duration})
 	return s, err
 }
 
-// authorization is the header that a request would get.
-func (c *client) authorization(ctx context.Context) (string, error) {
-	r := (&http.Request{Header: http.Header{}}).WithContext(ctx)
-	err := c.authorize(r)
-	return r.Header.Get("Authorization"), err
+// authorization finds the header that a request to a server gets.
+func (c *client) authorization(base *url.URL) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		r := (&http.Request{URL: base, Header: http.Header{}}).WithContext(ctx)
+		err := c.authorize(r)
+		return r.Header.Get("Authorization"), err
+	}
 }
 
 // Sample asks each different question once, and gives the answer to all who ask it.

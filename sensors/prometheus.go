@@ -55,6 +55,10 @@ func (c *PrometheusConfig) ValueType() string {
 	return "number"
 }
 
+// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// process.
+func (c *PrometheusConfig) SecretsTo() string { return c.Address }
+
 func (c *PrometheusConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
 }

@@ -57,6 +57,9 @@ func (c *ScrapeConfig) Compares() bool { return c.Rate.Duration > 0 || c.Quantil
 // ValueType is the JSON type that the signal's value has.
 func (*ScrapeConfig) ValueType() string { return "number" }
 
+// SecretsTo is the address that basicAuth and bearerToken are sent to; "" with port: the pods'.
+func (c *ScrapeConfig) SecretsTo() string { return c.URL }
+
 func (c *ScrapeConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
 }

@@ -19,27 +19,60 @@ import (
 func newCheck() *cobra.Command {
 	var in inputFlags
 	var workloads []string
+	var cluster checkClusterFlags
 	c := &cobra.Command{
 		Use:   "check [-f DIR|FILE...]",
 		Short: "Hold manifests and policies against each other, and name every mistake",
 		Long: `Checks manifests (strictly), policies (compiled, judged and tested), and the two
 against each other: each strategy is compiled against the document of each agent
 that uses it, so that a misspelt signal is found here. Nothing is sampled and
-nothing is done. Without -f only the policies are checked.`,
+nothing is done. Without -f only the policies are checked.
+
+With --kubernetes the agents are judged as objects of a cluster, which may not use the
+process's own environment and files. A secretKeyRef goes to allowed hosts alone: a
+warning says which, unless --secret-hosts has it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return check(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), &in, workloads)
+			return check(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), &in, workloads, &cluster)
 		},
 	}
 	in.add(c, "agent manifests: files, or folders of them")
 	c.Flags().StringSliceVar(&workloads, "workloads", nil, "Deployments for the local orchestrator, to check as well")
+	c.Flags().BoolVar(&cluster.kubernetes, "kubernetes", false, "judge the agents as objects of a cluster")
+	cluster.hosts.add(c)
 	return confined(confinedMemory, c)
 }
 
 // verifyWithin bounds the compiling of the strategies against the agents' documents.
 const verifyWithin = time.Minute
 
-func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string) error {
+// checkClusterFlags say how the agents would be served on a cluster.
+type checkClusterFlags struct {
+	kubernetes bool
+	hosts      secretHostsFlag
+}
+
+// judge finds what a cluster would refuse, and warns of Secrets that go to hosts which the
+// flag does not allow.
+func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) error {
+	allowed, err := o.hosts.list()
+	if err != nil {
+		return err
+	}
+	for _, d := range wiring.HostDoubts(agents, allowed) {
+		_, _ = fmt.Fprintf(errOut, "warning: %s\n", d)
+	}
+	if !o.kubernetes {
+		return nil
+	}
+	var wrong manifest.Mistakes
+	for _, a := range agents {
+		wrong = append(wrong, a.InCluster()...)
+	}
+	return wrong.Err()
+}
+
+func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string, cluster *checkClusterFlags) error {
 	var errs []error
 	var agents []*manifest.Agent
 	if len(in.manifests) > 0 {
@@ -47,6 +80,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		agents, err = manifest.Read(in.manifests, wiring.Kinds())
 		errs = append(errs, err)
 	}
+	errs = append(errs, cluster.judge(agents, errOut))
 	if len(workloads) > 0 {
 		_, err := local.Read(workloads...)
 		errs = append(errs, err)

@@ -27,6 +27,7 @@ type clusterFlags struct {
 	shardBy       string
 	elect         bool
 	leaseDuration time.Duration
+	secretHosts   secretHostsFlag
 	part          wiring.Shard // of shard and shardBy, once they are checked
 }
 
@@ -41,6 +42,7 @@ func (o *clusterFlags) add(c *cobra.Command) {
 	f.StringVar(&o.shardBy, "shard-by", "namespace", "what keeps targets in one part: namespace, name, or label=KEY")
 	f.BoolVar(&o.elect, "leader-elect", true, "act only while holding the installation's Lease")
 	f.DurationVar(&o.leaseDuration, "lease-duration", 15*time.Second, "how long after its last sign of life a leader is replaced; whole seconds")
+	o.secretHosts.add(c)
 }
 
 // check refuses flags that don't go together.
@@ -48,6 +50,9 @@ func (o *clusterFlags) check(run *runFlags) error {
 	if !o.kubernetes {
 		if len(run.manifests) == 0 {
 			return errNoManifests
+		}
+		if len(o.secretHosts.hosts) > 0 {
+			return fmt.Errorf("%s: goes with --kubernetes: without it no Secret is read", kube.HostsFlag)
 		}
 		return nil
 	}
@@ -74,6 +79,10 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	if !o.kubernetes {
 		return nil, nil
 	}
+	secretHosts, err := o.secretHosts.list()
+	if err != nil {
+		return nil, err
+	}
 	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version(), Concurrency: 250})
 	if err != nil {
 		return nil, err
@@ -84,7 +93,7 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	}
 	return &wiring.KubernetesOptions{
 		Client: client, Namespace: o.namespace, Agents: o.agents, Install: o.install, Identity: identity, Shard: o.part,
-		Elect: o.elect, LeaseDuration: o.leaseDuration,
+		Elect: o.elect, LeaseDuration: o.leaseDuration, SecretHosts: secretHosts,
 	}, nil
 }
 

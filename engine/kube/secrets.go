@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
 )
 
 const (
@@ -40,9 +42,17 @@ var secretResource = schema.GroupVersionResource{Version: "v1", Resource: "secre
 type Secrets struct {
 	client *Client
 	clock  engine.Clock
+	hosts  hosts.List // that every Secret may be sent to
 
 	mu  sync.Mutex
 	all map[secretName]*secret
+}
+
+// content is a Secret as it was read at one moment.
+type content struct {
+	data  map[string]any // in base64
+	hosts hosts.List     // of the annotation HostsAnnotation
+	wrong error          // with the annotation; then hosts counts for nothing
 }
 
 type secretName struct{ namespace, name string }
@@ -51,29 +61,35 @@ type secretName struct{ namespace, name string }
 // under way has ended; nil where there is none.
 type secret struct {
 	busy  chan struct{}
-	data  map[string]any // in base64
+	data  *content
 	err   error
 	read  time.Time // when data was
 	asked time.Time // the last request
 }
 
-// NewSecrets makes a reader of Secrets without any.
-func NewSecrets(client *Client, clock engine.Clock) *Secrets {
-	return &Secrets{client: client, clock: clock, all: map[secretName]*secret{}}
+// NewSecrets makes a reader of Secrets without any. Each may be sent to these hosts, and
+// to those of its own annotation.
+func NewSecrets(client *Client, clock engine.Clock, to hosts.List) *Secrets {
+	return &Secrets{client: client, clock: clock, hosts: to, all: map[secretName]*secret{}}
 }
 
-// Read returns the value of a key, without white space around it. The error names the
-// Secret and the key, and may pass (engine.MayPass) where the API server is away.
-func (s *Secrets) Read(ctx context.Context, namespace, name, key string) (string, error) {
+// Read returns the value of a key, without white space around it, to be sent to an
+// address. The error names the Secret, the key and the host. It is a *NotAllowedError
+// where the Secret may not be sent there, and may pass (engine.MayPass) where the API
+// server is away.
+func (s *Secrets) Read(ctx context.Context, namespace, name, key string, to *url.URL) (string, error) {
 	if namespace == "" || name == "" { // the API server would list them
 		return "", errors.New("a Secret without a name or a namespace can't be read")
 	}
 	at := secretName{namespace, name}
-	data, err := s.get(ctx, at)
+	is, err := s.get(ctx, at)
 	if err != nil {
 		return "", fmt.Errorf("key %q of Secret %s/%s: %w", key, namespace, name, err)
 	}
-	encoded, there := data[key].(string)
+	if err := s.allow(at, is, to); err != nil {
+		return "", err
+	}
+	encoded, there := is.data[key].(string)
 	if !there {
 		return "", fmt.Errorf("the Secret %s/%s has no key %q; add it, or name another", namespace, name, key)
 	}
@@ -90,7 +106,7 @@ func (s *Secrets) Read(ctx context.Context, namespace, name, key string) (string
 
 // get asks the API server where what is known is too old. Of many callers at a time,
 // one asks, and the others wait for it.
-func (s *Secrets) get(ctx context.Context, at secretName) (map[string]any, error) {
+func (s *Secrets) get(ctx context.Context, at secretName) (*content, error) {
 	for {
 		s.mu.Lock()
 		now := s.clock.Now()
@@ -119,7 +135,7 @@ func (s *Secrets) get(ctx context.Context, at secretName) (map[string]any, error
 }
 
 // known is what need not be asked for.
-func (e *secret) known(now time.Time) (data map[string]any, known bool, err error) {
+func (e *secret) known(now time.Time) (data *content, known bool, err error) {
 	switch {
 	case e.data != nil && now.Sub(e.read) < secretsKept:
 		return e.data, true, nil
@@ -137,7 +153,7 @@ func (e *secret) outlives(now time.Time) bool {
 }
 
 // refresh asks the API server, and lets the others go on.
-func (s *Secrets) refresh(ctx context.Context, at secretName, is *secret) (map[string]any, error) {
+func (s *Secrets) refresh(ctx context.Context, at secretName, is *secret) (*content, error) {
 	limit := secretTimeout
 	if is.data != nil { // nobody else writes it while this request is under way
 		limit = secretHaste
@@ -163,7 +179,7 @@ func (s *Secrets) refresh(ctx context.Context, at secretName, is *secret) (map[s
 	return is.data, err
 }
 
-func (s *Secrets) ask(ctx context.Context, at secretName, limit time.Duration) (map[string]any, error) {
+func (s *Secrets) ask(ctx context.Context, at secretName, limit time.Duration) (*content, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	o, err := s.client.Dynamic.Resource(secretResource).Namespace(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
@@ -179,8 +195,7 @@ func (s *Secrets) ask(ctx context.Context, at secretName, limit time.Duration) (
 	if err != nil {
 		return nil, errors.New("its data can't be read")
 	}
-	if data == nil {
-		data = map[string]any{}
-	}
-	return data, nil
+	is := &content{data: data}
+	is.hosts, is.wrong = hosts.Parse(o.GetAnnotations()[HostsAnnotation])
+	return is, nil
 }

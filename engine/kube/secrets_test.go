@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"fmt"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
@@ -27,6 +29,16 @@ func (c *handClock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c
 
 func (c *handClock) forward(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.now = c.now.Add(d) }
 
+// there is an address, and anywhere a list that allows it.
+var there = &url.URL{Scheme: "https", Host: "api.example.com", Path: "/v1"}
+
+func anywhere(t *testing.T) hosts.List {
+	t.Helper()
+	list, err := hosts.Parse("api.example.com")
+	require.NoError(t, err)
+	return list
+}
+
 func applySecret(t *testing.T, c *testcluster.Cluster, namespace, name, data string) {
 	t.Helper()
 	c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: %s}, stringData: {%s}}", name, namespace, data))
@@ -38,8 +50,8 @@ func TestASecretIsReadNowAndThen(t *testing.T) {
 	client, err := kube.New(kube.Options{Kubeconfig: c.Kubeconfig()})
 	require.NoError(t, err)
 	clock := &handClock{now: time.Now()}
-	secrets := kube.NewSecrets(client, clock)
-	read := func(name, key string) (string, error) { return secrets.Read(t.Context(), ns, name, key) }
+	secrets := kube.NewSecrets(client, clock, anywhere(t))
+	read := func(name, key string) (string, error) { return secrets.Read(t.Context(), ns, name, key, there) }
 
 	_, err = read("hook", "token")
 	require.EqualError(t, err, fmt.Sprintf(`key "token" of Secret %s/hook: there is no such Secret; create it in the agent's namespace`, ns))
@@ -95,7 +107,7 @@ func TestASecretThatIsNotAllowed(t *testing.T) {
 	applySecret(t, c, ns, "hook", "token: hunter2")
 	client, err := kube.New(kube.Options{Kubeconfig: c.KubeconfigFor(t, ns, "nobody")})
 	require.NoError(t, err)
-	_, err = kube.NewSecrets(client, engine.WallClock{}).Read(t.Context(), ns, "hook", "token")
+	_, err = kube.NewSecrets(client, engine.WallClock{}, anywhere(t)).Read(t.Context(), ns, "hook", "token", there)
 	require.EqualError(t, err, fmt.Sprintf(`key "token" of Secret %s/hook: this process may not read it; print its roles anew with scanflow rbac, and apply them`, ns))
 	require.False(t, engine.MayPass(err))
 }
@@ -107,19 +119,19 @@ func TestSecretsWhileTheAPIServerIsAway(t *testing.T) {
 	ns := c.Namespace(t)
 	applySecret(t, c, ns, "hook", "token: hunter2")
 	clock := &handClock{now: time.Now()}
-	secrets := kube.NewSecrets(c.Client(), clock)
-	got, err := secrets.Read(t.Context(), ns, "hook", "token")
+	secrets := kube.NewSecrets(c.Client(), clock, anywhere(t))
+	got, err := secrets.Read(t.Context(), ns, "hook", "token", there)
 	require.NoError(t, err)
 	require.Equal(t, "hunter2", got)
 	c.StopAPIServer(t)
 	for range 10 {
 		clock.forward(time.Minute)
-		got, err = secrets.Read(t.Context(), ns, "hook", "token")
+		got, err = secrets.Read(t.Context(), ns, "hook", "token", there)
 		require.NoError(t, err)
 		require.Equal(t, "hunter2", got)
 	}
 	clock.forward(time.Minute)
-	_, err = secrets.Read(t.Context(), ns, "hook", "token")
+	_, err = secrets.Read(t.Context(), ns, "hook", "token", there)
 	require.ErrorContains(t, err, fmt.Sprintf(`key "token" of Secret %s/hook: ask the API server`, ns))
 	require.NotContains(t, err.Error(), "hunter2")
 	require.True(t, engine.MayPass(err))
@@ -127,7 +139,7 @@ func TestSecretsWhileTheAPIServerIsAway(t *testing.T) {
 	c.StartAPIServer(t)
 	require.EventuallyWithT(t, func(a *assert.CollectT) {
 		clock.forward(3 * time.Second)
-		got, err := secrets.Read(t.Context(), ns, "hook", "token")
+		got, err := secrets.Read(t.Context(), ns, "hook", "token", there)
 		require.NoError(a, err)
 		require.Equal(a, "hunter2", got)
 	}, 20*time.Second, 50*time.Millisecond)

@@ -57,6 +57,9 @@ func (c rangeConfig) Check() []string {
 	return nil
 }
 
+// SecretsTo is where the headers go.
+func (c *httpConfig) SecretsTo() string { return c.URL }
+
 type httpConfig struct {
 	URL       string            `json:"url" required:"true" doc:"address to ask"`
 	Method    string            `json:"method,omitempty" enum:"GET,POST" default:"GET" doc:"how to ask"`

@@ -9,7 +9,8 @@ import (
 )
 
 // ReadObject reads an Agent from the JSON of a custom resource, by the rules of
-// files. Status is left out, and of the metadata all but name, namespace and labels:
+// files, and one more: it takes no secret from the process, whose environment and files
+// are not the affair of whoever may create Agents. Status is left out, and of the metadata all but name, namespace and labels:
 // the API server and its clients keep books there, which are no change of the agent.
 //
 // name stands for the object where an agent has a file. The mistakes have no file
@@ -32,6 +33,9 @@ func ReadObject(name string, object []byte, kinds Kinds) (*Agent, Mistakes) {
 		whole["metadata"] = kept
 	}
 	agent, mistakes := readOne("", nodeBuilder{origin: map[*yaml.Node]any{}}.node(whole, 0), kinds)
+	if agent != nil {
+		mistakes = append(mistakes, agent.takesFromProcess()...)
+	}
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -10,9 +11,9 @@ import (
 
 // Secret says where a secret is found. The secret itself is never in a manifest.
 type Secret struct {
-	Env          string        `json:"env,omitempty" doc:"name of an environment variable"`
-	File         string        `json:"file,omitempty" doc:"path of a file; white space around its content is cut"`
-	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty" doc:"a key of a Kubernetes Secret in the agent's namespace"`
+	Env          string        `json:"env,omitempty" process:"secret" doc:"name of an environment variable; for agents given by -f"`
+	File         string        `json:"file,omitempty" process:"secret" doc:"path of a file; white space around its content is cut; for agents given by -f"`
+	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty" doc:"a key of a Kubernetes Secret in the agent's namespace; for agents of a cluster"`
 }
 
 // SecretKeyRef names a key of a Kubernetes Secret.
@@ -43,13 +44,27 @@ func (s Secret) Check() []string {
 	return nil
 }
 
-// SecretReader reads a key of a Kubernetes Secret in a namespace. Its errors name
-// the Secret and the key, never what is in it.
-type SecretReader func(ctx context.Context, namespace string, ref SecretKeyRef) (string, error)
+// SecretReader reads a key of a Kubernetes Secret in a namespace, to be sent to an
+// address. It fails where the secret may not be sent there. Its errors name the Secret,
+// the key and the host, never what is in the Secret.
+type SecretReader func(ctx context.Context, namespace string, ref SecretKeyRef, to *url.URL) (string, error)
+
+// SecretSource is a SecretReader for one address.
+type SecretSource func(ctx context.Context, namespace string, ref SecretKeyRef) (string, error)
+
+// For is the source of what is sent to an address; nil where there is no Kubernetes.
+func (r SecretReader) For(to *url.URL) SecretSource {
+	if r == nil {
+		return nil
+	}
+	return func(ctx context.Context, namespace string, ref SecretKeyRef) (string, error) {
+		return r(ctx, namespace, ref, to)
+	}
+}
 
 // Read fetches the secret for an agent of a namespace. from reads Kubernetes Secrets;
 // nil where there is no Kubernetes. The error names the place, never the content.
-func (s Secret) Read(ctx context.Context, namespace string, from SecretReader) (string, error) {
+func (s Secret) Read(ctx context.Context, namespace string, from SecretSource) (string, error) {
 	switch {
 	case s.Env != "":
 		v, ok := os.LookupEnv(s.Env)

@@ -31,10 +31,10 @@ spec:
 `), sampleKinds())
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff([]SecretUse{
-		{"spec.sensors[1].http.basicAuth.password", 1, SecretKeyRef{"one", "password"}},
-		{"spec.sensors[1].http.headers.X", 1, SecretKeyRef{"two", "k"}},
-		{"spec.sensors[1].http.headers.Y", 1, SecretKeyRef{"three", "k"}},
-		{"spec.credentials[1].bearerToken", -1, SecretKeyRef{"one", "token"}},
+		{"spec.sensors[1].http.basicAuth.password", 1, SecretKeyRef{"one", "password"}, "http://x/"},
+		{"spec.sensors[1].http.headers.X", 1, SecretKeyRef{"two", "k"}, "http://x/"},
+		{"spec.sensors[1].http.headers.Y", 1, SecretKeyRef{"three", "k"}, "http://x/"},
+		{"spec.credentials[1].bearerToken", -1, SecretKeyRef{"one", "token"}, "http://y/"},
 	}, agents[0].SecretUses()))
 	m := agents[0].Mistaken("spec.sensors[1].http.headers.X.secretKeyRef", "m", "")
 	require.Equal(t, 15, m.Line)

@@ -133,6 +133,10 @@ func TestAnAgentIsReadAgainFromItsJSON(t *testing.T) {
 		raw, err := json.Marshal(want)
 		require.NoError(t, err)
 		got, mistakes := ReadObject(want.File, raw, sampleKinds())
+		if own := want.takesFromProcess(); len(own) > 0 {
+			require.Equal(t, own, mistakes, "%s", raw)
+			continue
+		}
 		require.NoError(t, mistakes.Err(), "%s", raw)
 		require.Empty(t, cmp.Diff(want, got, cmp.AllowUnexported(httpConfig{}, prometheusConfig{}), cmpopts.IgnoreFields(httpConfig{}, "unread"), cmpopts.IgnoreFields(Agent{}, "Line", "node")))
 	}

@@ -120,6 +120,7 @@ func (s *System) judge(found []resource.Found) {
 	}
 	k.accepted.replaced = nil
 	k.board.report(s.Policies.Status().Revision)
+	signal(k.applied)
 }
 
 // logJudged says once how an agent was judged, for whoever reads the log first.

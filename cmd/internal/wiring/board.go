@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,6 +33,8 @@ type entry struct {
 	// problems are those of the last firing. Their number, not their words, says whether
 	// they are others: an error may name another port each time.
 	problems []string
+	// withheld are its Secrets that are not sent where they should go.
+	withheld []string
 }
 
 func newBoard(write func(types.NamespacedName, resource.Status), leads func() bool) *board {
@@ -63,6 +66,18 @@ func (b *board) judged(name types.NamespacedName, generation int64, refused refu
 	default:
 		st.RunningReason, st.RunningMessage = "NeverAccepted", "no spec of it was right so far"
 	}
+}
+
+// withheld notes which Secrets of an agent are not sent where they should go.
+func (b *board) withheld(agent string, which []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.all[agent]
+	if e == nil || slices.Equal(e.withheld, which) {
+		return
+	}
+	e.withheld = which
+	b.tell(e)
 }
 
 // gone forgets an agent that was deleted.
@@ -122,11 +137,16 @@ func (b *board) tell(e *entry) {
 	}
 	e.status.PolicyRevision = b.rev
 	says := e.status
-	if says.Running && len(e.problems) > 0 {
+	if says.Running && len(e.problems)+len(e.withheld) > 0 {
 		if says.RunningReason == "Running" {
 			says.RunningReason = "Problems"
 		}
-		says.RunningMessage += "; at the last firing:\n" + strings.Join(e.problems, "\n")
+		if len(e.withheld) > 0 {
+			says.RunningMessage += "; nothing is sent with these:\n" + strings.Join(e.withheld, "\n")
+		}
+		if len(e.problems) > 0 {
+			says.RunningMessage += "; at the last firing:\n" + strings.Join(e.problems, "\n")
+		}
 	}
 	b.write(e.name, says)
 }

@@ -3,7 +3,9 @@ package wiring
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync/atomic"
 
@@ -33,7 +35,7 @@ func (c *credentials) set(agents []*manifest.Agent) {
 
 // authorization is the header for a request of an agent to an address; "" where
 // its manifest has none. The longest URL that the address is below wins.
-func (c *credentials) authorization(ctx context.Context, agent, url string) (string, error) {
+func (c *credentials) authorization(ctx context.Context, agent, address string) (string, error) {
 	agents := c.agents.Load()
 	if agents == nil {
 		return "", nil
@@ -41,25 +43,29 @@ func (c *credentials) authorization(ctx context.Context, agent, url string) (str
 	var best *manifest.Credential
 	has := (*agents)[agent]
 	for i, cred := range has.all {
-		if cred.Covers(url) && (best == nil || len(cred.URL) > len(best.URL)) {
+		if cred.Covers(address) && (best == nil || len(cred.URL) > len(best.URL)) {
 			best = &has.all[i]
 		}
 	}
 	if best == nil {
 		return "", nil
 	}
-	header, err := c.header(ctx, has.namespace, best)
+	to, err := url.Parse(address)
+	if err != nil {
+		return "", errors.New("the address is no URL") // the parser's error would repeat it, userinfo and all
+	}
+	header, err := c.header(ctx, has.namespace, best, c.from.For(to))
 	if err != nil {
 		return "", fmt.Errorf("credentials for %s: %w", strings.TrimSuffix(best.URL, "/"), err)
 	}
 	return header, nil
 }
 
-func (c *credentials) header(ctx context.Context, namespace string, of *manifest.Credential) (string, error) {
+func (c *credentials) header(ctx context.Context, namespace string, of *manifest.Credential, from manifest.SecretSource) (string, error) {
 	if of.BearerToken != nil {
-		token, err := of.BearerToken.Read(ctx, namespace, c.from)
+		token, err := of.BearerToken.Read(ctx, namespace, from)
 		return "Bearer " + token, err
 	}
-	password, err := of.BasicAuth.Password.Read(ctx, namespace, c.from)
+	password, err := of.BasicAuth.Password.Read(ctx, namespace, from)
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(of.BasicAuth.Username+":"+password)), err
 }

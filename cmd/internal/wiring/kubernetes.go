@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 	"github.com/scanflow-k8s/scanflow/engine/ledger"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -34,6 +36,9 @@ type KubernetesOptions struct {
 	// only one, and has been told so.
 	Elect         bool
 	LeaseDuration time.Duration
+	// SecretHosts are where every Secret that an agent names may be sent. Each may be sent
+	// to the hosts of its annotation besides.
+	SecretHosts hosts.List
 }
 
 // cluster is what a system has of a cluster. Everything but the term goes on while
@@ -42,12 +47,15 @@ type cluster struct {
 	KubernetesOptions
 	view     *kubernetes.View
 	secrets  *kube.Secrets
+	refused  refusedHosts
+	clock    engine.Clock
 	source   *resource.Source
 	events   *kubernetes.Recorder
 	board    *board
 	agents   sync.WaitGroup // the source's own goroutine
 	stop     context.CancelFunc
 	kick     chan struct{} // a term began
+	applied  chan struct{} // other agents run
 	judged   chan struct{} // closed when the agents were judged for the first time
 	accepted accepted
 	horizon  atomic.Int64 // how far back the guards of the accepted agents look, in nanoseconds
@@ -66,8 +74,8 @@ func (s *System) startKubernetes(ctx context.Context) error {
 	k.Install = cmp.Or(k.Install, "scanflow")
 	none := []*manifest.Agent{}
 	s.agents.Store(&none)
-	c := &cluster{KubernetesOptions: k, kick: make(chan struct{}, 1), judged: make(chan struct{}), accepted: accepted{by: map[string]*acceptedAgent{}, logged: map[string]string{}}}
-	c.secrets = kube.NewSecrets(k.Client, o.Clock)
+	c := &cluster{KubernetesOptions: k, clock: o.Clock, kick: make(chan struct{}, 1), applied: make(chan struct{}, 1), judged: make(chan struct{}), accepted: accepted{by: map[string]*acceptedAgent{}, logged: map[string]string{}}}
+	c.secrets = kube.NewSecrets(k.Client, o.Clock, k.SecretHosts)
 	s.credentials.from = c.readSecret
 	c.view = kubernetes.NewView(kubernetes.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.takes, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
 	leading, err := k.Client.Fenced(c.leads) // a status is the leader's to write
@@ -94,12 +102,15 @@ func (s *System) startKubernetes(ctx context.Context) error {
 	s.followPolicies(watchCtx)
 	s.watches.Go(func() { s.judgeAgents(watchCtx) })
 	s.watches.Go(func() { s.serveTerms(watchCtx) })
+	s.watches.Go(func() { s.watchSecretHosts(watchCtx) })
 	return nil
 }
 
-// readSecret reads a Secret for an agent of a namespace.
-func (c *cluster) readSecret(ctx context.Context, namespace string, ref manifest.SecretKeyRef) (string, error) {
-	return c.secrets.Read(ctx, namespace, ref.Name, ref.Key)
+// readSecret reads a Secret for an agent of a namespace, to be sent to an address.
+func (c *cluster) readSecret(ctx context.Context, namespace string, ref manifest.SecretKeyRef, to *url.URL) (string, error) {
+	value, err := c.secrets.Read(ctx, namespace, ref.Name, ref.Key, to)
+	c.refused.note(err, to, c.clock.Now())
+	return value, err
 }
 
 // concurrency is how many calls of an agent's acts are under way at once; 0 is the

@@ -150,7 +150,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	c.Apply(t, string(plan.YAML()))
 	c.Apply(t, filled)
 	secret := func(name, data string) {
-		c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: %s}, stringData: {%s}}", name, ns, data))
+		c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: %s, namespace: %s, annotations: {scanflow.dev/hosts: %q}}, stringData: {%s}}", name, ns, server.URL, data))
 	}
 	policies, data := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(policies, "call.rego"), []byte(secretsPolicy), 0o644))

@@ -60,6 +60,9 @@ spec:
         {{- with .Values.mlflow.url }}
         - --mlflow={{ . }}
         {{- end }}
+        {{- with .Values.secretHosts }}
+        - {{ printf "--secret-hosts=%s" (join "," .) | quote }}
+        {{- end }}
         {{- if $policies }}
         - --policies=/policies
         {{- else if $bundle.url }}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+// secretHostsFlag is --secret-hosts.
+type secretHostsFlag struct{ hosts []string }
+
+func (o *secretHostsFlag) add(c *cobra.Command) {
+	c.Flags().StringSliceVar(&o.hosts, strings.TrimPrefix(kube.HostsFlag, "--"), nil, "with agents of a cluster: hosts that the Secrets which agents name (secretKeyRef) may be sent to, besides those of a Secret's annotation "+
+		kube.HostsAnnotation+": https://HOST, http://HOST:PORT, https://*.DOMAIN, http://NETWORK/BITS:PORT; without a scheme it is https")
+}
+
+// list is what the flag says.
+func (o *secretHostsFlag) list() (hosts.List, error) {
+	list, err := hosts.Parse(strings.Join(o.hosts, ","))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kube.HostsFlag, err)
+	}
+	return list, nil
+}
