@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // Options are how a revision is built and asked. The zero value is meant for use.
@@ -92,6 +93,7 @@ type build struct {
 }
 
 func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
+	bounded.Install() // before anything is evaluated
 	b := &build{src: src, opts: opts.withDefaults()}
 	confine.Doing("reading and compiling the policies", compileWithin)
 	o, mistakes := src.open()
