@@ -3,6 +3,7 @@ package bounded
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/types"
 )
 
 // comparable is an error for two values that take too long to compare: a comparison ends
@@ -33,6 +34,13 @@ func ordered(holds func(int) bool) func(string, topdown.BuiltinFunc) topdown.Bui
 			return iter(ast.InternedTerm(holds(args[0].Value.Compare(args[1].Value))))
 		}
 	}
+}
+
+// Same is `==` as a call: OPA compiles `==` itself to unification, which has no bound. It
+// is there after Install.
+var Same = &ast.Builtin{
+	Name: "internal.same",
+	Decl: types.NewFunction(types.Args(types.A, types.A), types.B),
 }
 
 // equality is == or !=.

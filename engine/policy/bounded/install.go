@@ -24,6 +24,8 @@ func Install() {
 			}
 			topdown.RegisterBuiltinFunc(name, r.over(name, stock))
 		}
+		ast.RegisterBuiltin(Same)
+		topdown.RegisterBuiltinFunc(Same.Name, equality(true)(Same.Name, nil))
 	})
 }
 

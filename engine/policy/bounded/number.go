@@ -1,9 +1,13 @@
 package bounded
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -210,4 +214,36 @@ func float(t *ast.Term) (*big.Float, bool) {
 		prec = MaxDigits * 4
 	}
 	return new(big.Float).SetPrec(prec).SetString(string(n))
+}
+
+// CheckValue is an error for a decoded JSON value with a number in it that CheckNumber
+// refuses, or that is none: not a number, or infinite. It begins with where that is, as
+// in ".a[3]: ".
+func CheckValue(v any) error {
+	switch v := v.(type) {
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf(": %v is no number in JSON", v)
+		}
+	case json.Number:
+		if _, err := strconv.ParseFloat(string(v), 64); err != nil && !errors.Is(err, strconv.ErrRange) || strings.ContainsAny(string(v), "nNxXpP_") {
+			return fmt.Errorf(": %.40q is no number in JSON", string(v))
+		}
+		if err := CheckNumber(string(v)); err != nil {
+			return fmt.Errorf(": %w", err)
+		}
+	case []any:
+		for i, part := range v {
+			if err := CheckValue(part); err != nil {
+				return fmt.Errorf("[%d]%w", i, err)
+			}
+		}
+	case map[string]any:
+		for key, part := range v {
+			if err := CheckValue(part); err != nil {
+				return fmt.Errorf(".%.40s%w", key, err)
+			}
+		}
+	}
+	return nil
 }

@@ -27,6 +27,9 @@ func Written(v ast.Value, limit int64) (size Size, ok bool) {
 
 // Within reports whether a value is at most limit bytes when written.
 func Within(v ast.Value, limit int64) bool {
+	if n, scalar := scalarSize(v); scalar {
+		return n <= limit
+	}
 	_, ok := Written(v, limit)
 	return ok
 }
