@@ -14,7 +14,7 @@ import (
 // checkPropose judges one `propose` rule: its form, its literal `because`, and
 // that it reads no signal which `because` doesn't name.
 func checkPropose(rule *ast.Rule, read *reads) Mistakes {
-	if rule.Default || rule.Head.DocKind() != ast.PartialSetDoc {
+	if !isSet(rule) {
 		return Mistakes{at(rule.Location, "propose must be a set of proposals", "write it as `propose contains proposal if {...}`")}
 	}
 	because, mistake := findBecause(rule)
@@ -30,7 +30,7 @@ func checkPropose(rule *ast.Rule, read *reads) Mistakes {
 	array.Foreach(func(t *ast.Term) {
 		s, ok := t.Value.(ast.String)
 		if !ok {
-			out = append(out, at(placed(t, rule), fmt.Sprintf("because holds %s, not a signal's name", t), "write the names out, as [\"load\", \"ready:empty\"]"))
+			out = append(out, at(placed(t, rule), fmt.Sprintf("because holds %s, not a signal's name", clip(t.String())), "write the names out, as [\"load\", \"ready:empty\"]"))
 			return
 		}
 		e, err := evidence(string(s))
@@ -81,6 +81,9 @@ func proposalOf(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *a
 			t = literals[v]
 		}
 		return t
+	}
+	if !isSet(rule) {
+		return nil, literal, false // Draft keeps such a rule too, to report on the others
 	}
 	proposal, ok = literal(rule.Head.Key).Value.(ast.Object)
 	return proposal, literal, ok

@@ -41,7 +41,7 @@ func (c condition) holds(input ast.Value) bool {
 // newGuardRule judges one `deny` rule.
 func newGuardRule(guard string, rule *ast.Rule, read *reads, notes ast.AnnotationsRefSet) (guardRule, Mistakes) {
 	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.all != nil, states: map[engine.State]bool{}}
-	if rule.Default || rule.Head.DocKind() != ast.PartialSetDoc {
+	if !isSet(rule) {
 		return g, Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
 	}
 	var out Mistakes

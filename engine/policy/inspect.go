@@ -97,6 +97,12 @@ func isRule(rule *ast.Rule, name string) bool {
 	return len(ref) > 0 && ref[0].Value.Compare(ast.Var(name)) == 0
 }
 
+// isSet reports whether a rule adds to the set of its own name: `propose contains p`, and
+// neither `propose := p`, `propose.a contains p`, nor any other form.
+func isSet(rule *ast.Rule) bool {
+	return !rule.Default && rule.Head.Key != nil && len(rule.Head.Ref()) == 1 && rule.Head.DocKind() == ast.PartialSetDoc
+}
+
 func isTestRule(rule *ast.Rule) bool {
 	ref := rule.Head.Ref()
 	v, ok := ref[0].Value.(ast.Var)

@@ -37,7 +37,7 @@ func (w *walk) learn(body ast.Body) {
 
 // definition takes `v = term` or `v := term` apart.
 func definition(e *ast.Expr) (ast.Var, *ast.Term, bool) {
-	if e.Negated || !e.IsCall() || !e.IsEquality() && !e.IsAssignment() {
+	if e.Negated || !e.IsCall() || !e.IsEquality() && !e.IsAssignment() || len(e.Operands()) != 2 {
 		return "", nil, false
 	}
 	a, b := e.Operand(0), e.Operand(1)
