@@ -157,6 +157,8 @@ func parse(src *opened) (map[string]*ast.Module, Mistakes) {
 			case !packageInRoots(src, m):
 				mistakes = append(mistakes, at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root"))
 			default:
+				mistakes = append(mistakes, hugeNumbers(m)...)
+				boundEquals(m)
 				label(m)
 				modules[f.Path] = m
 			}

@@ -174,7 +174,8 @@ func BenchmarkDecision(b *testing.B) {
 	raw, err := json.Marshal(doc)
 	require.NoError(b, err)
 	require.InDelta(b, 3072, len(raw), 300)
-	input := told.parts.input(doc)
+	input, err := told.parts.input(doc)
+	require.NoError(b, err)
 	require.Len(b, told.Evaluate(ctx, names, doc).Proposals, 3)
 
 	opa := func() {

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // Deny asks every guard of the policies about one proposal. What goes wrong in a
@@ -16,8 +17,14 @@ func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Prop
 	if len(r.guards) == 0 {
 		return nil
 	}
-	input := r.parts.withProposal(doc, p)
 	var out []engine.Denial
+	input, err := r.parts.withProposal(doc, p)
+	if err != nil {
+		for _, g := range r.guards {
+			out = append(out, engine.Denial{Guard: g.name, Reason: err.Error()})
+		}
+		return out
+	}
 	for i := range r.guardRules {
 		for _, d := range r.guardRules[i].unready(doc, input) {
 			if !slices.Contains(out, d) {
@@ -39,6 +46,9 @@ func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Prop
 
 // readDenials reads the set that a guard gave. A reason that is no string denies too.
 func readDenials(answer ast.Value, guard string) []engine.Denial {
+	if !bounded.Within(answer, MaxProposal) {
+		return []engine.Denial{{Guard: guard, Reason: fmt.Sprintf("its reasons are larger than %d bytes when they are written out; give shorter ones", MaxProposal)}}
+	}
 	set, ok := answer.(ast.Set)
 	if !ok {
 		return []engine.Denial{{Guard: guard, Reason: fmt.Sprintf("deny is %s, not a set of reasons", ast.ValueName(answer))}}
@@ -47,7 +57,7 @@ func readDenials(answer ast.Value, guard string) []engine.Denial {
 	for _, t := range set.Slice() {
 		reason, ok := t.Value.(ast.String)
 		if !ok {
-			reason = ast.String(fmt.Sprintf("deny holds %s, which is no string", clip(t.String())))
+			reason = ast.String(fmt.Sprintf("deny holds %s, which is no string", show(t.Value)))
 		}
 		out = append(out, engine.Denial{Guard: guard, Reason: string(reason)})
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/lineage"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // explainDeadline is longer than that of a decision: a full trace costs about
@@ -44,11 +46,11 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 	topdown.PrettyTraceWithLocation(&out, lineage.Full(slices.Clip(t.events)))
 	switch {
 	case t.dropped:
-		fmt.Fprintf(&out, "... the trace is cut after %d steps\n", maxEvents)
+		fmt.Fprintf(&out, "... the trace is cut after %d steps\n", len(t.events))
 	case evalErr != nil:
 		fmt.Fprintf(&out, "error: %s\n", evalErr)
 	default:
-		fmt.Fprintf(&out, "propose = %v\n", answer)
+		fmt.Fprintf(&out, "propose = %s\n", bounded.Show(answer, MaxProposal))
 	}
 	return out.String(), nil
 }
@@ -56,6 +58,7 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 // recorder is a topdown.BufferTracer with a bound.
 type recorder struct {
 	events  topdown.BufferTracer
+	size    int64 // in bytes, as text
 	dropped bool
 	full    func() // ends the evaluation
 }
@@ -65,7 +68,8 @@ func (*recorder) Enabled() bool { return true }
 
 // TraceEvent is part of topdown.QueryTracer.
 func (r *recorder) TraceEvent(e topdown.Event) {
-	if len(r.events) >= maxEvents {
+	e, size := shorten(e)
+	if r.size += size; len(r.events) >= maxEvents || r.size > mostTrace {
 		r.dropped = true
 		r.full()
 		return

@@ -1,13 +1,16 @@
 package policy
 
 import (
+	"encoding/json"
 	"reflect"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // The keys of a document. Terms are never changed, so all documents share them.
@@ -46,12 +49,30 @@ type paramsPart struct {
 	term *ast.Term
 }
 
-// input is doc.Input() as OPA wants it, with what did not change reused.
-func (p *parts) input(doc *engine.Document) ast.Value { return ast.NewObject(p.items(doc)...) }
+// input is doc.Input() as OPA wants it, with what did not change reused. The error names
+// the part of the document that holds what OPA can't compute with.
+func (p *parts) input(doc *engine.Document) (v ast.Value, err error) {
+	defer recoverUnreadable(doc, &err)
+	return ast.NewObject(p.items(doc)...), nil
+}
 
 // withProposal is the input of a guard.
-func (p *parts) withProposal(doc *engine.Document, proposal engine.Proposal) ast.Value {
-	return ast.NewObject(append(p.items(doc), [2]*ast.Term{keyProposal, proposalTerm(proposal)})...)
+func (p *parts) withProposal(doc *engine.Document, proposal engine.Proposal) (v ast.Value, err error) {
+	defer recoverUnreadable(doc, &err)
+	return ast.NewObject(append(p.items(doc), [2]*ast.Term{keyProposal, proposalTerm(proposal)})...), nil
+}
+
+// recoverUnreadable turns what term panics with into an error. What was parsed of the
+// document is dropped, as it may be half done.
+func recoverUnreadable(doc *engine.Document, err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case *unreadable:
+		doc.Sections = nil
+		*err = r
+	default:
+		panic(r)
+	}
 }
 
 func (p *parts) items(doc *engine.Document) [][2]*ast.Term {
@@ -76,7 +97,7 @@ func (p *parts) items(doc *engine.Document) [][2]*ast.Term {
 
 func (p *parts) paramsTerm(params map[string]any) *ast.Term {
 	if params == nil {
-		return term(map[string]any{})
+		return term("params", map[string]any{})
 	}
 	key := reflect.ValueOf(params).Pointer()
 	p.mu.Lock()
@@ -87,7 +108,7 @@ func (p *parts) paramsTerm(params map[string]any) *ast.Term {
 	if p.params == nil || len(p.params) >= 256 {
 		p.params = map[uintptr]paramsPart{}
 	}
-	t := term(params)
+	t := term("params", params)
 	p.params[key] = paramsPart{from: params, term: t}
 	return t
 }
@@ -124,7 +145,7 @@ func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
 func (s *sections) value(i int, v any) *ast.Term {
 	p := &s.values[i]
 	if p.valueTerm == nil || !sameJSON(p.value, v) {
-		p.value, p.valueTerm = v, term(v)
+		p.value, p.valueTerm = v, term("signals."+string(s.names[i].Value.(ast.String)), v)
 	}
 	return p.valueTerm
 }
@@ -147,13 +168,29 @@ func stateTerm(state engine.State) *ast.Term {
 	return ast.StringTerm(string(state))
 }
 
-func number(n int64) *ast.Term { return term(n) }
+func number(n int64) *ast.Term { return ast.NumberTerm(json.Number(strconv.FormatInt(n, 10))) }
 
-// term parses JSON values. Only what JSON can't hold fails, and a document holds none.
-func term(v any) *ast.Term {
+// unreadable is a part of a document that can't be made a value of OPA's.
+type unreadable struct {
+	part string
+	err  error
+}
+
+// Error names the part.
+func (u *unreadable) Error() string { return "the document can't be read: " + u.part + u.err.Error() }
+
+// Unwrap gives the cause.
+func (u *unreadable) Unwrap() error { return u.err }
+
+// term parses JSON values. It panics with *unreadable where that fails, for
+// recoverUnreadable to catch: a value of a sensor or an event may be what a peer made up.
+func term(part string, v any) *ast.Term {
+	if err := bounded.CheckValue(v); err != nil {
+		panic(&unreadable{part, err})
+	}
 	value, err := ast.InterfaceToValue(v)
 	if err != nil {
-		panic(err)
+		panic(&unreadable{part + ": ", err})
 	}
 	return ast.NewTerm(value)
 }
@@ -167,7 +204,7 @@ func proposalTerm(p engine.Proposal) *ast.Term {
 	for i, e := range p.Because {
 		because[i] = e.String()
 	}
-	return term(map[string]any{
+	return term("proposal", map[string]any{
 		"primitive": p.Primitive, "with": with, "priority": p.Priority, "reason": p.Reason,
 		"because": because, "strategy": p.Strategy, "agent": p.Agent,
 	})

@@ -23,7 +23,8 @@ func TestInputIsDocumentInput(t *testing.T) {
 			change(t, doc)
 			want, err := ast.InterfaceToValue(doc.Input())
 			require.NoError(t, err)
-			got := p.input(doc)
+			got, err := p.input(doc)
+			require.NoError(t, err)
 			require.Zero(t, got.Compare(want), "got %v\nwant %v", got, want)
 			require.Equal(t, want.Hash(), got.Hash())
 		}
@@ -158,12 +159,14 @@ func TestAStrategySeesSinceWhenASignalCounts(t *testing.T) {
 func TestUnchangedSectionsAreReused(t *testing.T) {
 	var p parts
 	doc := document(1)
-	p.input(doc)
+	_, err := p.input(doc)
+	require.NoError(t, err)
 	before := *doc.Sections.(*sections)
 	doc.Now = doc.Now.Add(time.Second)
 	doc.Trigger = &engine.TriggerInfo{Name: "tick", Kind: "every"}
 	doc.Target.Labels = map[string]string{"app": "digits"}
-	p.input(doc)
+	_, err = p.input(doc)
+	require.NoError(t, err)
 	after := doc.Sections.(*sections)
 	require.Same(t, before.agent.term, after.agent.term)
 	require.Same(t, before.trigger.term, after.trigger.term)
@@ -174,7 +177,8 @@ func TestUnchangedSectionsAreReused(t *testing.T) {
 
 	other := document(2)
 	other.Params = doc.Params
-	p.input(other)
+	_, err = p.input(other)
+	require.NoError(t, err)
 	require.Same(t, after.paramsTerm, other.Sections.(*sections).paramsTerm, "an agent's parameters are parsed once for all its targets")
 }
 

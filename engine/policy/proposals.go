@@ -3,11 +3,19 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+)
+
+const (
+	// MaxProposal bounds one proposal, in bytes when it is written out: its `with` is sent
+	// on, and the journal keeps all of it.
+	MaxProposal = 1 << 20
+	// MaxAnswer bounds what one strategy proposes at a time, in bytes when written out.
+	MaxAnswer = 8 << 20
 )
 
 // readProposals reads the set that a strategy gave, in the order of its content.
@@ -23,25 +31,50 @@ func readProposals(answer ast.Value, strategy string, doc *engine.Document) ([]e
 	}
 	var out []engine.Proposal
 	var mistakes []string
-	for _, t := range set.Slice() {
+	left := int64(MaxAnswer)
+	for i, t := range set.Slice() {
+		size, ok := bounded.Written(t.Value, MaxProposal)
+		if !ok {
+			mistakes = append(mistakes, fmt.Sprintf("%s a proposal is larger than %d bytes when it is written out, parts that it holds several times counted each time; propose less", about(t.Value), MaxProposal))
+			continue
+		}
+		if left -= size.Bytes; left < 0 {
+			mistakes = append(mistakes, fmt.Sprintf("the proposals are larger than %d bytes together when they are written out, and %d of them are left out; propose less", MaxAnswer, set.Len()-i))
+			break
+		}
 		p, wrong := readProposal(t.Value, doc)
 		if len(wrong) > 0 {
-			mistakes = append(mistakes, fmt.Sprintf("%s: %s", clip(t.String()), strings.Join(wrong, ", ")))
+			mistakes = append(mistakes, fmt.Sprintf("%s: %s", show(t.Value), clipped(wrong)))
 			continue
 		}
 		p.Agent, p.Target, p.Strategy = doc.Agent.String(), doc.Target, strategy
 		out = append(out, p)
 	}
+	if more := len(mistakes) - mostWrong; more > 0 {
+		mistakes = append(mistakes[:mostWrong], fmt.Sprintf("and %d more proposals are not of the right shape", more))
+	}
 	return out, mistakes
 }
 
-// clip shortens what a policy said, for a message.
-func clip(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
+// unread is the evaluation of a document that can't be read.
+func unread(strategies []string, err error) engine.Evaluation {
+	var out engine.Evaluation
+	for _, name := range strategies {
+		out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: err.Error()})
 	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
+	return out
+}
+
+// about is how a message begins that is about a proposal too large to show.
+func about(v ast.Value) string {
+	if obj, ok := v.(ast.Object); ok {
+		if t := obj.Get(ast.InternedTerm("reason")); t != nil {
+			if reason, ok := t.Value.(ast.String); ok {
+				return fmt.Sprintf("reason %q:", clip(string(reason)))
+			}
+		}
+	}
+	return ast.ValueName(v) + ":"
 }
 
 // shape gathers what is wrong with one proposal.
@@ -63,7 +96,7 @@ func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string)
 	obj.Foreach(func(k, t *ast.Term) {
 		key, ok := k.Value.(ast.String)
 		if !ok {
-			s.bad("key %s is not a string", k)
+			s.bad("key %s is not a string", show(k.Value))
 			return
 		}
 		seen[string(key)] = true
@@ -87,7 +120,7 @@ func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string)
 		case "note":
 			p.Note = s.json("note", t.Value)
 		default:
-			s.bad("unknown key %q", string(key))
+			s.bad("unknown key %q", clip(string(key)))
 		}
 	})
 	for _, key := range []string{"primitive", "reason", "because"} {
@@ -117,7 +150,7 @@ func (s *shape) integer(key ast.String, v ast.Value) int {
 	}
 	i, ok := n.Int()
 	if !ok {
-		s.bad("%s must be a whole number, not %s", string(key), n)
+		s.bad("%s must be a whole number, not %s", string(key), clip(string(n)))
 	}
 	return i
 }
@@ -132,15 +165,15 @@ func (s *shape) because(v ast.Value, doc *engine.Document) []engine.Evidence {
 	array.Foreach(func(t *ast.Term) {
 		name, ok := t.Value.(ast.String)
 		if !ok {
-			s.bad("because holds %s, which is no string", clip(t.String()))
+			s.bad("because holds %s, which is no string", show(t.Value))
 			return
 		}
 		e, err := evidence(string(name))
 		switch {
 		case err != nil:
-			s.bad("because: %s", err)
+			s.bad("because: %s", clip(err.Error()))
 		case !slices.Contains(doc.Names, e.Signal):
-			s.bad("because names signal %q, and this agent has no such sensor", e.Signal)
+			s.bad("because names signal %q, and this agent has no such sensor", clip(e.Signal))
 		default:
 			out = append(out, e)
 		}
@@ -159,7 +192,7 @@ func (s *shape) marks(v ast.Value) []string {
 	array.Foreach(func(t *ast.Term) {
 		name, ok := t.Value.(ast.String)
 		if !ok {
-			s.bad("marks holds %s, which is no string", clip(t.String()))
+			s.bad("marks holds %s, which is no string", show(t.Value))
 			return
 		}
 		out = append(out, string(name))
@@ -179,7 +212,7 @@ func (s *shape) json(at string, v ast.Value) any {
 	case ast.Number:
 		f, ok := v.Float64()
 		if !ok {
-			s.bad("%s: %s is too large a number", at, clip(string(v)))
+			s.bad("%s: %s is too large a number", clip(at), clip(string(v)))
 		}
 		return f
 	case *ast.Array:
@@ -197,13 +230,13 @@ func (s *shape) json(at string, v ast.Value) any {
 		v.Foreach(func(k, t *ast.Term) {
 			key, ok := k.Value.(ast.String)
 			if !ok {
-				s.bad("%s: key %s is not a string", at, k)
+				s.bad("%s: key %s is not a string", clip(at), show(k.Value))
 				return
 			}
 			out[string(key)] = s.json(at+"."+string(key), t.Value)
 		})
 		return out
 	}
-	s.bad("%s: %s is no JSON value", at, ast.ValueName(v))
+	s.bad("%s: %s is no JSON value", clip(at), ast.ValueName(v))
 	return nil
 }

@@ -74,7 +74,11 @@ func (r *Revision) Warnings() []Mistake { return slices.Clone(r.warnings) }
 // of the document that it parsed in doc.Sections, so one document must not be
 // evaluated twice at a time.
 func (r *Revision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
-	return r.evaluate(ctx, strategies, doc, r.parts.input(doc))
+	input, err := r.parts.input(doc)
+	if err != nil {
+		return unread(strategies, err)
+	}
+	return r.evaluate(ctx, strategies, doc, input)
 }
 
 func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engine.Document, input ast.Value) engine.Evaluation {

@@ -65,6 +65,7 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
 			continue
 		}
 		c := m.Copy()
+		unboundEquals(c)
 		c.Rules = slices.DeleteFunc(c.Rules, func(rule *ast.Rule) bool { return !places[place(rule)] })
 		if len(c.Rules) > 0 {
 			modules[file] = c

@@ -53,25 +53,25 @@ type parsed struct {
 // it, so that there is one definition of the document.
 func (s *sections) refresh(doc *engine.Document, p *parts) {
 	if changed(&s.agent, doc.Agent) {
-		s.agent.keep(doc.Agent, (&engine.Document{Agent: doc.Agent}).Input()["agent"])
+		s.agent.keep("agent", doc.Agent, (&engine.Document{Agent: doc.Agent}).Input()["agent"])
 	}
 	if changed(&s.trigger, doc.Trigger) {
-		s.trigger.keep(doc.Trigger, (&engine.Document{Trigger: doc.Trigger}).Input()["trigger"])
+		s.trigger.keep("trigger", doc.Trigger, (&engine.Document{Trigger: doc.Trigger}).Input()["trigger"])
 	}
 	if s.paramsTerm == nil || reflect.ValueOf(doc.Params).Pointer() != reflect.ValueOf(s.params).Pointer() {
 		s.params, s.paramsTerm = doc.Params, p.paramsTerm(doc.Params)
 	}
 	if s.targetTerm == nil || !sameTarget(&s.target, &doc.Target) {
 		s.target = cloneTarget(doc.Target)
-		s.targetTerm = term(doc.Target.Input())
+		s.targetTerm = term("target", doc.Target.Input())
 	}
 	if s.memoryTerm == nil || !sameMemory(s.memory, doc.Memory) {
 		s.memory = cloneMemory(doc.Memory)
-		s.memoryTerm = term((&engine.Document{Memory: doc.Memory}).Input()["memory"])
+		s.memoryTerm = term("memory", (&engine.Document{Memory: doc.Memory}).Input()["memory"])
 	}
 	if s.claimsTerm == nil || !slices.Equal(s.claims, doc.Claims) {
 		s.claims = slices.Clone(doc.Claims)
-		s.claimsTerm = term((&engine.Document{Claims: doc.Claims}).Input()["claims"])
+		s.claimsTerm = term("claims", (&engine.Document{Claims: doc.Claims}).Input()["claims"])
 	}
 	if !slices.EqualFunc(s.names, doc.Names, func(t *ast.Term, name string) bool { return string(t.Value.(ast.String)) == name }) {
 		s.names = make([]*ast.Term, len(doc.Names))
@@ -86,8 +86,8 @@ func changed[T comparable](h *header[T], now *T) bool {
 	return h.term == nil || h.set != (now != nil) || now != nil && *now != h.was
 }
 
-func (h *header[T]) keep(from *T, value any) {
-	h.set, h.term = from != nil, term(value)
+func (h *header[T]) keep(part string, from *T, value any) {
+	h.set, h.term = from != nil, term(part, value)
 	if from != nil {
 		h.was = *from
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // MaxBytes bounds what is read of one set of policies, in bytes, unpacked.
@@ -84,6 +87,9 @@ func (s *opened) parse() Mistakes {
 		switch base := path.Base(f.Path); {
 		case strings.HasSuffix(base, ".rego"):
 			modules++
+			if err := bounded.CheckSource(f.Content); err != nil {
+				mistakes = append(mistakes, misplaced(f, err, "split it into rules, or move it to a data file"))
+			}
 		case base == ".manifest":
 			if f.Path != ".manifest" {
 				mistakes = append(mistakes, Mistake{File: f.Path, Message: "a manifest in a sub-folder", Fix: "move it to the top of the policy folder"})
@@ -92,7 +98,7 @@ func (s *opened) parse() Mistakes {
 			mistakes = append(mistakes, s.readManifest(f)...)
 		default:
 			if err := s.addData(f); err != nil {
-				mistakes = append(mistakes, Mistake{File: f.Path, Message: err.Error()})
+				mistakes = append(mistakes, misplaced(f, err, ""))
 			}
 		}
 	}
@@ -122,14 +128,28 @@ func (s *opened) readManifest(f File) Mistakes {
 	return nil
 }
 
+// misplaced is a mistake in a file, at its line where that is known.
+func misplaced(f File, err error, fix string) Mistake {
+	m := Mistake{File: f.Path, Message: err.Error(), Fix: fix}
+	if place := new(bounded.Place); errors.As(err, &place) {
+		m.Line, m.Col, m.Message = place.Line, 1, place.Err.Error()
+	}
+	return m
+}
+
 // addData puts a data file in its place: that of its folder.
 func (s *opened) addData(f File) error {
 	var v any
 	var err error
 	if strings.HasSuffix(f.Path, ".json") {
-		err = util.UnmarshalJSON(f.Content, &v)
-	} else {
+		if err = bounded.CheckJSON(f.Content); err == nil {
+			err = util.UnmarshalJSON(f.Content, &v)
+		}
+	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {
 		err = util.Unmarshal(f.Content, &v)
+	}
+	if place := new(bounded.Place); errors.As(err, &place) {
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("can't be read as data: %w", err)
