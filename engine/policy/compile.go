@@ -140,8 +140,8 @@ func parse(src *opened) (map[string]*ast.Module, Mistakes) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for _, f := range src.Files {
-		if !strings.HasSuffix(f.Path, ".rego") {
-			continue
+		if !strings.HasSuffix(f.Path, ".rego") || bounded.CheckSource(f.Content) != nil {
+			continue // that is a mistake already
 		}
 		slots <- struct{}{}
 		wg.Go(func() {

@@ -15,13 +15,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// doubled is 40 rules, of which each holds the one before twice: it takes 40 lines to
+// sharing is 40 rules, of which each holds the one before twice: it takes 40 lines to
 // write, and 2^40 values to write out.
-func doubled(name string) string { return doubledTo(name, 40) }
+func sharing(name string) string { return sharingTo(name, 40) }
 
-// doubledTo makes them by comprehensions: the compiler gives a literal of them a type that
+// sharingTo makes them by comprehensions: the compiler gives a literal of them a type that
 // is as large.
-func doubledTo(name string, n int) string {
+func sharingTo(name string, n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s0 := [input.now_ns]\n", name)
 	for i := 1; i <= n; i++ {
@@ -37,11 +37,11 @@ const proposeOf = `propose contains {"primitive": "scale", "with": {"x": %s}, "r
 func TestProposalsAreMeasured(t *testing.T) {
 	sane := `propose contains {"primitive": "scale", "with": {"y": 1}, "reason": "sane", "because": []}`
 	for name, c := range map[string]struct{ text, want string }{
-		"with of shared parts":   {doubled("a") + fmt.Sprintf(proposeOf, "a40"), `reason "much": a proposal is larger than 1048576 bytes`},
-		"a note of shared parts": {doubled("a") + `propose contains {"primitive": "scale", "reason": "much", "because": [], "note": a40}`, "larger than 1048576 bytes"},
-		"because of them":        {doubled("a") + `propose contains {"primitive": "scale", "reason": "much", "because": because} if { because := [] with input as a40 }`, ""},
-		"no object at all":       {doubled("a") + `propose contains p if { p := {"primitive": "scale", "reason": a40, "because": []} }`, "object: a proposal is larger than"},
-		"a key of them":          {doubled("a") + `propose contains p if { p := {"primitive": "scale", "reason": "much", "because": [], "with": {a40: 1}} }`, "larger than 1048576 bytes"},
+		"with of shared parts":   {sharing("a") + fmt.Sprintf(proposeOf, "a40"), `reason "much": a proposal is larger than 1048576 bytes`},
+		"a note of shared parts": {sharing("a") + `propose contains {"primitive": "scale", "reason": "much", "because": [], "note": a40}`, "larger than 1048576 bytes"},
+		"because of them":        {sharing("a") + `propose contains {"primitive": "scale", "reason": "much", "because": because} if { because := [] with input as a40 }`, ""},
+		"no object at all":       {sharing("a") + `propose contains p if { p := {"primitive": "scale", "reason": a40, "because": []} }`, "object: a proposal is larger than"},
+		"a key of them":          {sharing("a") + `propose contains p if { p := {"primitive": "scale", "reason": "much", "because": [], "with": {a40: 1}} }`, "larger than 1048576 bytes"},
 		"one long text":          {fmt.Sprintf(proposeOf, `concat(",", [s | some i in numbers.range(1, 200000); s := "abc"])`) + "\n" + fmt.Sprintf(proposeOf, `[t | t := concat(",", [s | some i in numbers.range(1, 200000); s := "abc"]); some j in [1, 2]]`), "larger than 1048576 bytes"},
 		"many proposals": {`propose contains p if {
 	long := concat(",", [s | some i in numbers.range(1, 200000); s := "abc"])
@@ -77,8 +77,8 @@ func reasons(e engine.Evaluation) []string {
 // So is what a guard answers, and what Explain shows.
 func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	ctx := context.Background()
-	rev := compiled(t, with(basic(), "g.rego", "package scanflow.guards.g\n\n"+doubled("a")+"deny contains a40\n",
-		"x.rego", "package scanflow.strategies.x\n\n"+doubledTo("a", 16)+fmt.Sprintf(proposeOf, "a16")+"\n"), Options{})
+	rev := compiled(t, with(basic(), "g.rego", "package scanflow.guards.g\n\n"+sharing("a")+"deny contains a40\n",
+		"x.rego", "package scanflow.strategies.x\n\n"+sharingTo("a", 16)+fmt.Sprintf(proposeOf, "a16")+"\n"), Options{})
 	denials := rev.Deny(ctx, document(1), engine.Proposal{})
 	require.Len(t, denials, 1)
 	require.Contains(t, denials[0].Reason, "larger than 1048576 bytes")
@@ -93,7 +93,7 @@ func TestDenialsAndTracesAreMeasured(t *testing.T) {
 func TestBuiltinsOfPoliciesAreBounded(t *testing.T) {
 	ctx := context.Background()
 	for text, want := range map[string]string{
-		doubled("a") + doubled("b") + strings.Replace(proposeOf, "%s", "1", 1) + " if { a40 == b40 }": "internal.same: both values are larger than 8 MiB when they are written out",
+		sharing("a") + sharing("b") + strings.Replace(proposeOf, "%s", "1", 1) + " if { a40 == b40 }": "internal.same: both values are larger than 8 MiB when they are written out",
 		fmt.Sprintf(proposeOf, "bits.lsh(1, 9223372036854775807)"):                                    "bits.lsh: the result could have more than 4000 digits; shift by fewer bits",
 		fmt.Sprintf(proposeOf, "numbers.range(0, 1000000000)"):                                        "numbers.range: the range would have more than 262144 elements",
 	} {
@@ -146,8 +146,9 @@ func TestHostileFilesAreMistakes(t *testing.T) {
 		})
 	}
 	// The aliases that people write are fine.
-	src := source(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n"))
-	require.Len(t, src.Data["more"].(map[string]any)["y"], 2)
+	o, mistakes := source(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n")).open()
+	require.Empty(t, mistakes)
+	require.Len(t, o.data["more"].(map[string]any)["y"], 2)
 }
 
 // A value of a document that OPA can't compute with is a problem and a denial that name

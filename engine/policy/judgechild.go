@@ -120,7 +120,11 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 	for _, name := range present(rev, s.Strategies) {
 		m := Member{KindStrategy, name}
 		rev.doing(m, i, raw)
-		v, err := rev.lone(ctx, m, rev.parts.input(doc), nil)
+		input, err := rev.parts.input(doc)
+		if err != nil {
+			continue // a problem of the turn, whatever the policies say
+		}
+		v, err := rev.lone(ctx, m, input, nil)
 		if err := tooSlow(m, doc, err); err != nil {
 			return err
 		}
@@ -135,7 +139,11 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 			for _, guard := range rev.Guards() {
 				m := Member{KindGuard, guard}
 				rev.doing(m, i, raw)
-				_, err := rev.lone(ctx, m, rev.parts.withProposal(doc, p), nil)
+				input, err := rev.parts.withProposal(doc, p)
+				if err != nil {
+					continue
+				}
+				_, err = rev.lone(ctx, m, input, nil)
 				if err := tooSlow(m, doc, err); err != nil {
 					return err
 				}
@@ -191,7 +199,9 @@ func rehearse(ctx context.Context, r *request, opts Options) error {
 						continue
 					}
 					rev.doing(guard, i, raw)
-					_, _ = rev.lone(ctx, guard, rev.parts.withProposal(doc, p), more)
+					if input, err := rev.parts.withProposal(doc, p); err == nil {
+						_, _ = rev.lone(ctx, guard, input, more)
+					}
 				}
 			}
 		}
