@@ -61,7 +61,11 @@ func trial(t testing.TB, strategies ...string) Trial {
 }
 
 func TestAJudgeNamesWhatItDidNotSurvive(t *testing.T) {
-	nested := "x := 1 if {\n" + strings.Repeat("every a in [1] {\n", 3000) + "true\n" + strings.Repeat("}\n", 3000) + "}\n"
+	// The type of each literal holds that of the one before it twice.
+	nested := "a0 := [1]\nb0 := [2]\ny := 1 if a40 = b40\n"
+	for n := range 40 {
+		nested += fmt.Sprintf("a%[1]d := [a%[2]d, a%[2]d]\nb%[1]d := [b%[2]d, b%[2]d]\n", n+1, n)
+	}
 	for name, c := range map[string]struct {
 		files map[string]string
 		says  []string
