@@ -31,7 +31,12 @@ func (a *agent) permit(c *candidate) {
 
 func (a *agent) urls(c *candidate) {
 	raw, has := c.With["url"].(string)
-	if has && !URLAllowed(raw, a.spec.Guards.URLs) {
+	if !has || URLAllowed(raw, a.spec.Guards.URLs) {
+		return
+	}
+	if err := URLProblem(raw); err != nil {
+		c.refuse("guards.urls", "the address can't be bounded by spec.guards.urls: %v", err)
+	} else {
 		c.refuse("guards.urls", "%s is not among the addresses that this agent may call; add it to spec.guards.urls", hostOf(raw))
 	}
 }

@@ -2,7 +2,8 @@ package manifest
 
 import (
 	"net/url"
-	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // Credential says what an agent shows to the addresses below a URL.
@@ -25,6 +26,8 @@ func (c *Credential) Check() []string {
 		out = append(out, "url: must begin with http:// or https:// and name a host")
 	} else if u.User != nil || u.RawQuery != "" {
 		out = append(out, "url: holds a user or a query; give scheme, host and path")
+	} else if err := engine.URLPrefixProblem(c.URL); err != nil {
+		out = append(out, "url: bounds nothing: "+err.Error()+"; give scheme, host and path, like https://hooks.example.com/team/")
 	}
 	if (c.BearerToken == nil) == (c.BasicAuth == nil) {
 		out = append(out, "wants exactly one of bearerToken and basicAuth")
@@ -32,16 +35,6 @@ func (c *Credential) Check() []string {
 	return out
 }
 
-// Covers tells whether an address is this URL's or below it.
-func (c *Credential) Covers(address string) bool {
-	mine, err := url.Parse(c.URL)
-	if err != nil {
-		return false
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != mine.Scheme || !strings.EqualFold(u.Host, mine.Host) || strings.Contains(u.Path, "..") {
-		return false
-	}
-	below := strings.TrimSuffix(mine.Path, "/")
-	return below == "" || u.Path == below || strings.HasPrefix(u.Path, below+"/")
-}
+// Covers reports whether an address is this URL's or below it, by the rule of
+// spec.guards.urls.
+func (c *Credential) Covers(address string) bool { return engine.URLBelow(address, c.URL) }

@@ -20,7 +20,12 @@ func TestCredentialCovers(t *testing.T) {
 		"http://hooks.example.com/team/":           false,
 		"https://hooks.example.com/team/../admin":  false,
 		"https://hooks.example.com/team/%2e%2e/a":  false,
-		"://": false,
+		"https://hooks.example.com/team/..;/a":     false,
+		"https://hooks.example.com/team/%252e%2e/": false,
+		"https://hooks.example.com/team/..%5ca":    false,
+		"https://hooks.example.com./team/a":        false,
+		"https://u@hooks.example.com/team/a":       false,
+		"://":                                      false,
 	} {
 		require.Equal(t, covered, c.Covers(address), address)
 	}
