@@ -23,18 +23,20 @@ func (a *agent) dispatch(intents []Intent) {
 		a.mu.Lock()
 		a.memoryOf(in.Target).began(in)
 		a.mu.Unlock()
-		a.acts.Go(func() { a.begin(in) })
 	}
+	a.enqueue(intents...)
 }
 
 // begin does an act when its turn comes: a queue of others must not eat up its
-// deadline.
-func (a *agent) begin(in Intent) {
+// deadline. waits is called before it waits for the world.
+func (a *agent) begin(in Intent, waits func()) {
 	if !in.DryRun && !a.enter(a.actCtx) {
 		a.letGo(in) // the next start finds the intent, and settles it
 		return
 	}
-	a.carryOut(in, a.apply)
+	a.carryOut(in, func(ctx context.Context, actuator Actuator, in Intent) Outcome {
+		return a.apply(ctx, actuator, in, waits)
+	})
 }
 
 // carryOut does an act, or follows one that is under way, and writes what became of
@@ -62,7 +64,7 @@ func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Intent) O
 
 // apply applies a change, again where the error may pass, and follows it. It is
 // called in room.
-func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent) Outcome {
+func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent, waits func()) Outcome {
 	change := in.Change
 	out, err := a.applyOnce(ctx, actuator, change)
 	for wait := retryFirst; err != nil; wait = min(2*wait, retryMost) {
@@ -72,12 +74,16 @@ func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent) Outcome
 		if wait == retryFirst {
 			a.log.Warn("act failed, and is tried again until its deadline", "target", change.Proposal.Target.ID(), "verb", change.Proposal.Primitive, "error", err)
 		}
+		waits()
 		if !a.sleep(ctx, wait) || !a.enter(ctx) {
 			return Outcome{Status: Failed, Detail: "gave up at the deadline: " + err.Error()}
 		}
 		out, err = a.applyOnce(ctx, actuator, change)
 	}
 	a.began(in, out)
+	if out.Status == Running {
+		waits()
+	}
 	return a.verify(ctx, actuator, change, out)
 }
 
@@ -195,6 +201,7 @@ func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.actCtx), patience)
 	defer cancel()
+	out.Detail = Clip(out.Detail)
 	done := Conclusion{in.Identity, out, at}
 	if err := a.host.Journal.Conclude(ctx, done); err != nil {
 		// It is tried again; until then the intent is open, and a start would settle it.

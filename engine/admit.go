@@ -48,6 +48,7 @@ func (a *agent) plan(ctx context.Context, candidates []*candidate, firing string
 		defer cancel()
 		if errs[i] = one.Err(); errs[i] == nil {
 			live[i].change, errs[i] = callPlan(one, live[i].verb.Actuator, live[i].Proposal)
+			live[i].change.Diff = Clip(live[i].change.Diff)
 		}
 	})
 	for i, c := range live {

@@ -51,7 +51,8 @@ type agent struct {
 	shown     chan chan<- []json.RawMessage
 
 	wake   chan struct{} // an event came in
-	room   chan struct{} // bounds the acts under way
+	room   chan struct{} // bounds the calls of adapters under way
+	busy   chan struct{} // bounds the acts that are started and don't wait for the world
 	acts   sync.WaitGroup
 	actCtx context.Context
 
@@ -59,6 +60,8 @@ type agent struct {
 	memories    map[TargetID]*memory
 	touched     map[TargetID]bool
 	asked       asked
+	queue       []Intent // the acts to be started
+	starting    bool     // somebody empties the queue
 	fleetSize   int
 	unconcluded []Conclusion
 	status      AgentStatus
@@ -85,7 +88,7 @@ func newAgent(h *Host, spec Spec) *agent {
 		spec: spec, name: spec.String(), host: h, log: h.Log.Named("agent").With("agent", spec.String()),
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
 		shown: make(chan chan<- []json.RawMessage),
-		wake:  make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency),
+		wake:  make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency), busy: make(chan struct{}, busyPerCall*h.Concurrency),
 		memories: map[TargetID]*memory{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
 	}
 	for _, s := range spec.Sensors {

@@ -21,7 +21,7 @@ type candidate struct {
 
 // refuse ends a candidate's way. What a person let through says so, whoever holds it back.
 func (c *candidate) refuse(by, format string, args ...any) {
-	c.decision.Verdict, c.decision.By, c.decision.Detail = Refused, by, fmt.Sprintf(format, args...)
+	c.decision.Verdict, c.decision.By, c.decision.Detail = Refused, by, Clip(fmt.Sprintf(format, args...))
 	if c.decision.Approval != nil {
 		c.decision.Detail += fmt.Sprintf(" (%s)", c.decision.Approval)
 	}

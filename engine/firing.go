@@ -133,7 +133,7 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 	fleet, err := callFleet(fleetCtx, a.spec.Fleet)
 	cancel()
 	if err != nil {
-		rec.Problems = append(rec.Problems, fmt.Sprintf("list targets: %v", err))
+		rec.Problems = append(rec.Problems, Clip(fmt.Sprintf("list targets: %v", err)))
 		return nil, err
 	}
 	fleet = slices.Clone(fleet)
@@ -155,7 +155,7 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 	readings, errs := a.sampler.sample(ctx, now, fleet)
 	for i, err := range errs {
 		if err != nil {
-			rec.Problems = append(rec.Problems, fmt.Sprintf("sensor %s: %v", a.names[i], err))
+			rec.Problems = append(rec.Problems, Clip(fmt.Sprintf("sensor %s: %v", a.names[i], err)))
 		}
 	}
 	slots := make([]*slot, len(fleet))
@@ -217,13 +217,19 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 		if len(s.proposals) == 0 {
 			return
 		}
-		list := make([]*candidate, len(s.proposals))
-		for j, p := range s.proposals {
+		kept, over := withinTarget(s.proposals)
+		list := make([]*candidate, len(kept))
+		for j, p := range kept {
+			p.Reason, p.Primitive = Clip(p.Reason), Clip(p.Primitive)
 			p.Agent, p.Target = a.name, s.doc.Target
 			if e := s.doc.Trigger.Event; e != nil {
 				p.Hops = e.Hops + 1
 			}
 			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s)}
+			if n, is := over[j]; is {
+				list[j].refuse("bounds", "%d proposals of %s for one target, and %d are taken: this one and the rest are left out", n, p.Strategy, ProposalsPerTarget)
+				continue
+			}
 			a.validate(list[j], &s.doc)
 		}
 		arbitrate(list)
@@ -239,14 +245,14 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 	problems := map[string]int{}
 	for _, s := range slots {
 		for _, p := range s.problems {
-			problems[fmt.Sprintf("strategy %s: %s", p.Strategy, p.Message)]++
+			problems[fmt.Sprintf("strategy %s: %s", p.Strategy, Clip(p.Message))]++
 		}
 	}
 	for _, text := range sortedKeys(problems) {
 		a.failed = text
 		rec.Problems = append(rec.Problems, fmt.Sprintf("%s (%d of %d targets)", text, problems[text], len(slots)))
 	}
-	return slices.Concat(out...)
+	return withinTurn(slices.Concat(out...))
 }
 
 // each runs do for 0..n-1 on all cores, in chunks: a target costs microseconds.
@@ -277,9 +283,9 @@ func each(n int, do func(int)) {
 }
 
 func decisionOf(p Proposal, s *slot) Decision {
-	because := make([]string, len(p.Because))
-	for i, e := range p.Because {
-		because[i] = e.String()
+	because := make([]string, min(len(p.Because), becauseMost))
+	for i := range because {
+		because[i] = p.Because[i].String()
 	}
 	return Decision{
 		Target: p.Target.ID(), Strategy: p.Strategy, Primitive: p.Primitive, With: p.With, Priority: p.Priority,

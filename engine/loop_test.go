@@ -34,6 +34,7 @@ type bench struct {
 	load      *dial
 	fired     chan engine.FiringRecord
 	acted     chan engine.Act
+	calls     int                                 // 0 is the engine's own bound
 	inboxMost int                                 // 0 is the journal's own bound
 	wrap      func(engine.Journal) engine.Journal // for faults
 	courier   engine.Courier                      // to the one peer; nil where there is none
@@ -84,7 +85,7 @@ func (b *bench) open() {
 			return b.host.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now(), Sender: c.Proposal.Agent, Hops: c.Proposal.Hops})
 		})},
 	}
-	c := engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1, Watcher: b.objects}
+	c := engine.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: verbs, Observer: b, Seed: 1, Watcher: b.objects, Concurrency: b.calls}
 	if b.courier != nil {
 		c.Courier, c.Peers = b.courier, []string{"http://peer.example"}
 	}

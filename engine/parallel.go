@@ -4,18 +4,19 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
-// parallel runs do for 0..n-1, at most limit at once, and waits. It is for calls
+// parallel runs do for 0..n-1 in at most limit goroutines, and waits. It is for calls
 // that wait on others; each (firing.go) is for work of our own.
 func parallel(limit, n int, do func(int)) {
-	room := make(chan struct{}, limit)
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for i := range n {
-		room <- struct{}{}
+	for range min(limit, n) {
 		wg.Go(func() {
-			defer func() { <-room }()
-			do(i)
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
 		})
 	}
 	wg.Wait()

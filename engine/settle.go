@@ -74,7 +74,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 			return end(Abandoned, "not sent after a restart: %s", why)
 		}
 		in.Change.Identity = in.Identity
-		a.acts.Go(func() { a.begin(in) })
+		a.enqueue(in)
 		return true
 	}
 	in.Change.Identity = in.Identity
@@ -132,7 +132,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 	}
 	change.Identity, change.Proposal = in.Identity, in.Change.Proposal
 	in.Change = change
-	a.acts.Go(func() { a.begin(in) })
+	a.enqueue(in)
 	return true
 }
 

@@ -124,6 +124,7 @@ func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last
 	if failure != nil {
 		s = Signal{State: Error, Problem: failure.Error()}
 	}
+	s.Problem = Clip(s.Problem)
 	if s.State == OK && hasNaN(s.Value) {
 		s.State = NaN
 	}

@@ -1,0 +1,159 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+const many = 3000
+
+// manyTargets is a fleet in which every target is to be scaled, once.
+func manyTargets(b *bench) engine.Spec {
+	for i := range many {
+		name := fmt.Sprintf("web-%04d", i)
+		b.world.set(name, 1)
+		b.load.to(name, 35)
+	}
+	return b.spec(func(s *engine.Spec) { s.Triggers = []engine.Trigger{{At: start}} })
+}
+
+// Three thousand acts made a goroutine each, and more for what each waited for.
+func TestActsThatWaitForTheirTurnHaveNoGoroutines(t *testing.T) {
+	b := newBench(t)
+	release := make(chan struct{})
+	b.world.block = func(string) <-chan struct{} { return release }
+	spec := manyTargets(b)
+	before := runtime.NumGoroutine()
+	b.run(spec)
+	require.Len(t, b.next().Intents, many)
+	const most = 150 // 16 calls, 32 acts started, and what a call needs
+	require.Less(t, runtime.NumGoroutine()-before, most)
+	close(release)
+	seen := map[string]bool{}
+	for range many {
+		seen[b.settled().Target.Name] = true
+		require.Less(t, runtime.NumGoroutine()-before, most)
+	}
+	require.Len(t, seen, many)
+	require.Equal(t, many, b.world.count(), "each is done once")
+}
+
+func TestActsBeginInTheOrderOfTheirAdmission(t *testing.T) {
+	b := newBench(t)
+	b.calls = 1
+	b.close()
+	b.open()
+	spec := manyTargets(b)
+	b.run(spec)
+	f := b.next()
+	for range many {
+		b.settled()
+	}
+	b.world.mu.Lock()
+	defer b.world.mu.Unlock()
+	for i, c := range b.world.applied {
+		at := 0
+		for at = range f.Intents {
+			if f.Intents[at].Identity == c.Identity {
+				break
+			}
+		}
+		require.InDelta(t, i, at, 3, "two are started for each call")
+	}
+}
+
+// What is queued at a stop is as open as what is under way.
+func TestShutdownHandsOverTheActsThatWaitForTheirTurn(t *testing.T) {
+	b := newBench(t)
+	never := make(chan struct{})
+	b.world.block = func(string) <-chan struct{} { return never }
+	b.run(manyTargets(b))
+	b.next()
+	b.restart()
+	open, err := b.journal.Open(t.Context(), "ns/planner")
+	require.NoError(t, err)
+	require.Len(t, open, many)
+	require.Zero(t, b.world.count())
+}
+
+// An act that waits for the world holds up none that could begin.
+func TestAnActThatWaitsHoldsNoSlot(t *testing.T) {
+	b := newBench(t)
+	b.world.fail = engine.Retry(errors.New("503"))
+	b.run(manyTargets(b))
+	b.next()
+	require.Eventually(t, func() bool { return b.world.count() >= many }, 30*time.Second, time.Millisecond, "each is tried, though all are to be tried again")
+	b.world.mu.Lock()
+	b.world.fail = nil
+	b.world.mu.Unlock()
+	for ended := 0; ended < many; {
+		select {
+		case act := <-b.acted:
+			require.Equal(t, engine.Done, act.Outcome.Status)
+			ended++
+		case <-time.After(time.Millisecond):
+			b.clock.Advance(time.Second)
+		}
+	}
+}
+
+const flood = `package scanflow.strategies.t.flood
+
+propose contains {"primitive": "hook", "with": {"n": n}, "reason": "flood", "because": []} if some n in numbers.range(1, 3000)
+`
+
+func TestAStrategyProposesSoMuchForATargetAndTheRestIsARow(t *testing.T) {
+	b := newBench(t, flood)
+	b.world.set("web", 1)
+	b.load.to("web", 35)
+	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.flood", "t.scaling"} }))
+	f := b.next()
+	require.Len(t, f.Decisions, engine.ProposalsPerTarget+2)
+	verdicts := map[engine.Verdict]int{}
+	for _, d := range f.Decisions {
+		verdicts[d.Verdict]++
+		if d.Verdict == engine.Refused {
+			require.Equal(t, "bounds", d.By)
+			require.Equal(t, "3000 proposals of t.flood for one target, and 64 are taken: this one and the rest are left out", d.Detail)
+		}
+	}
+	require.Equal(t, map[engine.Verdict]int{engine.Admitted: engine.ProposalsPerTarget + 1, engine.Refused: 1}, verdicts, "and another strategy has its say")
+}
+
+const lengthy = `package scanflow.strategies.t.lengthy
+
+propose contains {"primitive": "hook", "with": {}, "reason": concat("", [sprintf("%d é ", [n]) | some n in numbers.range(1, 30000)]), "because": ["load"]} if true
+
+propose contains {"primitive": concat("", ["x" | some n in numbers.range(1, 30000)]), "with": {}, "reason": "odd", "because": []} if true
+`
+
+func TestWhatAPolicySaysIsClipped(t *testing.T) {
+	b := newBench(t, lengthy)
+	b.world.set("web", 1)
+	b.load.to("web", 1)
+	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.lengthy"} }))
+	f := b.next()
+	require.NotEmpty(t, f.Decisions)
+	for _, d := range f.Decisions {
+		for _, text := range []string{d.Reason, d.Primitive, d.Detail} {
+			require.LessOrEqual(t, len(text), engine.TextMost+100)
+			require.True(t, strings.ToValidUTF8(text, "") == text)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	require.Equal(t, "short", engine.Clip("short"))
+	exact := strings.Repeat("x", engine.TextMost)
+	require.Equal(t, exact, engine.Clip(exact))
+	require.Equal(t, exact+"... (3 bytes more)", engine.Clip(exact+"yyy"))
+	require.Equal(t, strings.Repeat("x", engine.TextMost-1)+"... (2 bytes more)", engine.Clip(strings.Repeat("x", engine.TextMost-1)+"é"))
+}
