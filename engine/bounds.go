@@ -2,6 +2,13 @@ package engine
 
 import "fmt"
 
+// Who refuses a proposal whose verb is no verb of the agent, or which is over a bound:
+// that verb may be any word.
+const (
+	ByPrimitives = "primitives"
+	ByBounds     = "bounds"
+)
+
 // The bounds of what a strategy may propose. What is over them is refused, under
 // "bounds", with one row for each target that says how many there are.
 const (
@@ -49,7 +56,7 @@ func withinTurn(candidates []*candidate) []*candidate {
 	for _, c := range candidates[ProposalsPerTurn:] {
 		if n := perTarget[c.slot]; n > 0 {
 			perTarget[c.slot] = 0
-			c.refuse("bounds", "%d proposals in one turn, and %d are taken: this one and %s of its target are over", len(candidates), ProposalsPerTurn, others(n-1))
+			c.refuse(ByBounds, "%d proposals in one turn, and %d are taken: this one and %s of its target are over", len(candidates), ProposalsPerTurn, others(n-1))
 			kept = append(kept, c)
 		}
 	}

@@ -227,7 +227,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 			}
 			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s)}
 			if n, is := over[j]; is {
-				list[j].refuse("bounds", "%d proposals of %s for one target, and %d are taken: this one and the rest are left out", n, p.Strategy, ProposalsPerTarget)
+				list[j].refuse(ByBounds, "%d proposals of %s for one target, and %d are taken: this one and the rest are left out", n, p.Strategy, ProposalsPerTarget)
 				continue
 			}
 			a.validate(list[j], &s.doc)

@@ -10,12 +10,12 @@ import (
 // in the state that the proposal says it relies on.
 func (a *agent) validate(c *candidate, doc *Document) {
 	if !slices.Contains(a.spec.Primitives, c.Primitive) {
-		c.refuse("primitives", "%s is not among the agent's primitives (%s)", c.Primitive, strings.Join(a.spec.Primitives, ", "))
+		c.refuse(ByPrimitives, "%s is not among the agent's primitives (%s)", c.Primitive, strings.Join(a.spec.Primitives, ", "))
 		return
 	}
 	verb, offered := a.host.Verbs[c.Primitive]
 	if !offered {
-		c.refuse("primitives", "nothing here offers %s (scale, traffic and restart want --workloads)", c.Primitive)
+		c.refuse(ByPrimitives, "nothing here offers %s (scale, traffic and restart want --workloads)", c.Primitive)
 		return
 	}
 	c.verb = verb

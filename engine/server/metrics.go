@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -83,13 +82,14 @@ type Metrics struct {
 	leader, requests                     *prometheus.Desc
 	policy                               policyMetrics
 
-	mu    sync.Mutex
-	known map[string]bool // agents that have gauges
+	labels *labels
+	mu     sync.Mutex
+	known  map[string]bool // agents that have series
 }
 
 // NewMetrics makes the metrics, which read from the sources when scraped.
 func NewMetrics(s Sources) *Metrics {
-	m := &Metrics{sources: s, known: map[string]bool{}}
+	m := &Metrics{sources: s, known: map[string]bool{}, labels: newLabels()}
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	m.firings = m.counter("scanflow_firings_total", "Turns of an agent's loop, by what triggered them.", "agent", "trigger")
 	m.duration = m.histogram("scanflow_firing_duration_seconds", "From the trigger taken to the decisions recorded.", seconds, "agent")
@@ -155,33 +155,6 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 	return h
 }
 
-// Fired counts a firing.
-func (m *Metrics) Fired(f engine.FiringRecord) {
-	m.mu.Lock()
-	m.known[f.Agent] = true
-	m.mu.Unlock()
-	m.firings.WithLabelValues(f.Agent, f.Trigger.Kind).Inc()
-	m.duration.WithLabelValues(f.Agent).Observe(f.Took.Seconds())
-	m.lag.WithLabelValues(f.Agent).Observe(f.Lag.Seconds())
-	for _, s := range engine.States {
-		m.signals.WithLabelValues(f.Agent, string(s)).Set(float64(f.Signals[s]))
-	}
-	m.evaluated.WithLabelValues(f.Agent).Set(float64(f.Evaluated))
-	m.problems.WithLabelValues(f.Agent).Set(float64(len(f.Problems)))
-	for _, d := range f.Decisions {
-		m.decisions.WithLabelValues(f.Agent, d.Strategy, d.Primitive, string(d.Verdict)).Inc()
-		if d.Verdict == engine.Refused {
-			m.refusals.WithLabelValues(f.Agent, d.By).Inc()
-		}
-	}
-}
-
-// Acted counts an act that ended.
-func (m *Metrics) Acted(a engine.Act) {
-	m.acts.WithLabelValues(a.Agent, a.Strategy, a.Primitive, string(a.Outcome.Status), fmt.Sprint(a.DryRun)).Inc()
-	m.actDuration.WithLabelValues(a.Primitive).Observe(a.EndedAt.Sub(a.At).Seconds())
-}
-
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range m.collectors {
@@ -229,7 +202,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		c := m.sources.Cluster()
 		gauge(m.leader, truth(c.Leading))
 		for method, n := range c.Requests {
-			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), method)
+			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), m.labels.value("method", method))
 		}
 	}
 	gauge(m.build, 1, m.sources.Version)
@@ -253,16 +226,7 @@ func (m *Metrics) collectAgents(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.interval, prometheus.GaugeValue, a.Interval.Seconds(), a.Agent)
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for name := range m.known {
-		if !running[name] {
-			delete(m.known, name)
-			for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated} {
-				g.DeletePartialMatch(prometheus.Labels{"agent": name})
-			}
-		}
-	}
+	m.forget(running)
 }
 
 func truth(b bool) float64 {
