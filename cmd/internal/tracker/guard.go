@@ -11,12 +11,16 @@ import (
 // Guard lets through who shows the token (MLFLOW_TRACKING_TOKEN of MLflow's clients);
 // without a token, who comes over loopback and names a loopback host, which a page in a
 // browser that was made to resolve its own name to 127.0.0.1 does not. /health and
-// /version are open to all.
+// /version are open to all. What a page of another site would change is refused, with a
+// token too: a browser may add it.
 func Guard(token string, loopback bool, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte("Bearer " + token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
 		switch {
+		case http.NewCrossOriginProtection().Check(r) != nil:
+			refuse(w, &apiError{forbidden, "comes from a page of another site"})
+			return
 		case r.URL.Path == "/health" || r.URL.Path == "/version":
 		case token != "" && subtle.ConstantTimeCompare(got[:], want[:]) == 1:
 		case token == "" && loopback && loopbackHost(r.Host):

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,6 +46,54 @@ func TestGuard(t *testing.T) {
 			require.Equal(t, c.want, w.Code)
 			require.Contains(t, w.Body.String(), c.code)
 			require.NotContains(t, w.Body.String(), "s3cret")
+		})
+	}
+}
+
+// A browser says whose page it acts for; MLflow's clients say nothing, and are let in.
+func TestAPageOfAnotherSiteWritesNothing(t *testing.T) {
+	t.Parallel()
+	tr, err := Open(t.Context(), Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	guarded := httptest.NewServer(Guard("", true, tr.Handler()))
+	t.Cleanup(func() {
+		guarded.Close()
+		require.NoError(t, tr.Close())
+	})
+	for name, row := range map[string]struct {
+		method, path string
+		header       map[string]string
+		want         int
+	}{
+		"a client":                          {http.MethodPost, "/experiments/create", nil, http.StatusOK},
+		"its own page":                      {http.MethodPost, "/experiments/create", map[string]string{"Origin": guarded.URL}, http.StatusOK},
+		"its own page, by the newer header": {http.MethodPost, "/experiments/create", map[string]string{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
+		"another site":                      {http.MethodPost, "/experiments/create", map[string]string{"Origin": "https://evil.example"}, http.StatusForbidden},
+		"another port":                      {http.MethodPost, "/experiments/create", map[string]string{"Origin": "http://127.0.0.1:1"}, http.StatusForbidden},
+		"a page without an origin":          {http.MethodPost, "/experiments/create", map[string]string{"Origin": "null"}, http.StatusForbidden},
+		"by the newer header":               {http.MethodPost, "/experiments/create", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
+		"a sister site":                     {http.MethodPost, "/experiments/create", map[string]string{"Sec-Fetch-Site": "same-site"}, http.StatusForbidden},
+		"a PATCH":                           {http.MethodPatch, "/registered-models/update", map[string]string{"Origin": "https://evil.example"}, http.StatusForbidden},
+		"a DELETE":                          {http.MethodDelete, "/registered-models/delete", map[string]string{"Origin": "https://evil.example"}, http.StatusForbidden},
+		"a name that was made to be ours":   {http.MethodPost, "/experiments/create", map[string]string{"Host": "evil.example"}, http.StatusForbidden},
+		"a link is followed, and unread":    {http.MethodGet, "/experiments/get?experiment_id=0", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var body io.Reader
+			if row.method != http.MethodGet {
+				body = strings.NewReader(`{"name": "` + name + `"}`)
+			}
+			r, err := http.NewRequest(row.method, guarded.URL+api+row.path, body)
+			require.NoError(t, err)
+			r.Header.Set("Content-Type", "application/json")
+			for k, v := range row.header {
+				r.Header.Set(k, v)
+			}
+			r.Host = row.header["Host"]
+			res, err := http.DefaultClient.Do(r)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, row.want, res.StatusCode)
 		})
 	}
 }
