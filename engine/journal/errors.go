@@ -28,6 +28,8 @@ var (
 	ErrSchema = errors.New("newer schema")
 	// ErrGone: the file was moved, deleted or replaced while it was open.
 	ErrGone = errors.New("file gone")
+	// ErrLost: a journal was kept here, and its file is missing, empty or another one's.
+	ErrLost = errors.New("journal lost")
 	// ErrIO: the disk failed in a way that can't be told more closely.
 	ErrIO = errors.New("input/output error")
 	// ErrClosed: the journal was closed.
@@ -60,7 +62,7 @@ func (e *LockedError) Error() string {
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
 // FaultError is a disk, a file or a folder that failed. It wraps both its kind
-// (ErrFull, ErrReadOnly, ErrCorrupt, ErrSchema, ErrGone, ErrIO) and its cause.
+// (ErrFull, ErrReadOnly, ErrCorrupt, ErrSchema, ErrGone, ErrLost, ErrIO) and its cause.
 type FaultError struct {
 	Path string
 	Kind error
@@ -72,13 +74,18 @@ var fixes = map[error]string{
 	ErrReadOnly: "make the folder and its files writable for this user",
 	ErrCorrupt:  "it is left as it is; move it away to begin a new one, or put a backup in its place",
 	ErrSchema:   "run a Scanflow at least as new as the one that wrote it",
-	ErrGone:     "put it back, or restart to begin a new one",
+	ErrGone:     "put it back; writing goes on by itself",
+	ErrLost:     "put it back, or a backup of it",
 	ErrIO:       "look at the volume and at the system's log",
 }
 
 // Error names the file, what is wrong with it and the fix.
 func (e *FaultError) Error() string {
-	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, fixes[e.Kind])
+	fix := fixes[e.Kind]
+	if e.Kind == ErrLost {
+		fix += "; to go on without it, and forget cooldowns, approvals and what was done, delete " + markPath(filepath.Dir(e.Path))
+	}
+	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, fix)
 }
 
 // Unwrap gives the kind and the cause.

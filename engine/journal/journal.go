@@ -56,6 +56,7 @@ type Journal struct {
 	zips      sync.Pool
 	health    atomic.Pointer[FaultError]
 	reader    atomic.Pointer[Reader]
+	mark      atomic.Pointer[mark]
 
 	lock  *lock       // as the writer's goroutine connected it
 	info  os.FileInfo // the file, once it was open
@@ -131,6 +132,8 @@ func (j *Journal) connect(ctx context.Context) (*store, error) {
 		if err := (&store{path: j.path, info: j.info}).here(); err != nil {
 			return nil, err
 		}
+	} else if err := j.known(ctx); err != nil {
+		return nil, j.fault(err)
 	}
 	s, err := openStore(ctx, j.path, j.info == nil)
 	if err != nil {
@@ -138,6 +141,11 @@ func (j *Journal) connect(ctx context.Context) (*store, error) {
 	}
 	if err := s.touch(ctx); err != nil {
 		return nil, errors.Join(j.fault(err), s.close())
+	}
+	if j.info == nil {
+		if err := j.note(ctx, s); err != nil {
+			return nil, errors.Join(j.fault(err), s.close())
+		}
 	}
 	if j.reader.Load() == nil {
 		db, err := openReadOnly(j.path, true)
@@ -170,6 +178,7 @@ func (j *Journal) Close() error {
 	j.once.Do(func() {
 		j.stop()
 		j.loops.Wait()
+		j.noteClosed()
 		j.ended = errors.Join(j.writer.close(), j.disconnect())
 	})
 	return j.ended

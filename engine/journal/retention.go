@@ -33,6 +33,8 @@ func (j *Journal) keep(ctx context.Context) {
 		if j.Health() != nil {
 			// Its outcome is the health, which is logged where it turns.
 			_ = j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.touch(ctx) })
+		} else { // nothing is written, and a file that is gone is noticed
+			_ = j.writer.do(ctx, func(context.Context, *store) error { return nil })
 		}
 		if now := j.opts.Clock.Now(); j.Health() == nil && !now.Before(due) {
 			due = now.Add(j.opts.PruneEvery)

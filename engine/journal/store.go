@@ -115,6 +115,9 @@ func inspect(ctx context.Context, path string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	if err == nil && info.IsDir() {
+		return &FaultError{path, ErrCorrupt, errors.New("it is a folder")}
+	}
 	if err != nil || info.Size() == 0 {
 		if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
 			return &FaultError{path, ErrCorrupt, errors.New("it is missing or empty, and its write-ahead log is not")}
@@ -252,6 +255,9 @@ func (s *store) here() error {
 	}
 	if !os.SameFile(now, s.info) {
 		return &FaultError{s.path, ErrGone, errors.New("another file has its name")}
+	}
+	if now.Size() == 0 && s.info.Size() > 0 {
+		return &FaultError{s.path, ErrGone, errors.New("it was emptied")}
 	}
 	return nil
 }
