@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -73,30 +74,31 @@ answer. With --since, those that came to an end since then are listed too:
 // approvalText is one approval for a person.
 func approvalText(p engine.Approval) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %s %s\n", p.ID, p.State, p.Target, callText(p.Primitive, p.With))
-	fmt.Fprintf(&b, "  would change  %s\n", p.Diff)
+	line := func(format string, args ...any) { b.WriteString(plot.Line(fmt.Sprintf(format, args...)) + "\n") }
+	line("%s  %s  %s %s", p.ID, p.State, p.Target, callText(p.Primitive, p.With))
+	line("  would change  %s", p.Diff)
 	why := p.Reason
 	if len(p.Because) > 0 {
 		why += " [" + strings.Join(p.Because, " ") + "]"
 	}
-	fmt.Fprintf(&b, "  because       %s, says %s of %s\n", why, p.Strategy, p.Agent)
-	fmt.Fprintf(&b, "  asked         %s, stands until %s\n", clock(p.Asked), clock(p.Expires))
+	line("  because       %s, says %s of %s", why, p.Strategy, p.Agent)
+	line("  asked         %s, stands until %s", clock(p.Asked), clock(p.Expires))
 	if p.By != "" {
 		said := "approved"
 		if p.State == engine.ApprovalDenied {
 			said = "denied"
 		}
-		fmt.Fprintf(&b, "  %-12s  by %s at %s", said, p.By, clock(p.Decided))
 		if p.Why != "" {
-			fmt.Fprintf(&b, ": %s", p.Why)
+			line("  %-12s  by %s at %s: %s", said, p.By, clock(p.Decided), p.Why)
+		} else {
+			line("  %-12s  by %s at %s", said, p.By, clock(p.Decided))
 		}
-		b.WriteString("\n")
 	}
 	if p.State == engine.ApprovalUsed {
-		fmt.Fprintf(&b, "  acted         at %s; scanflow decisions --identity %s\n", clock(p.Ended), p.Identity)
+		line("  acted         at %s; scanflow decisions --identity %s", clock(p.Ended), p.Identity)
 	}
 	if p.Detail != "" {
-		fmt.Fprintf(&b, "  came to       %s\n", p.Detail)
+		line("  came to       %s", p.Detail)
 	}
 	return b.String()
 }

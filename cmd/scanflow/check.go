@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -99,10 +100,10 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		confine.Doing("holding agents and policies against each other", verifyWithin)
 		errs = append(errs, wiring.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
-			_, _ = fmt.Fprintf(errOut, "warning: %s\n", w)
+			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))
 		}
 		for _, d := range wiring.Doubts(agents, draft) {
-			_, _ = fmt.Fprintf(errOut, "warning: %s\n", d)
+			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", d)))
 		}
 	}
 	rev, err := policy.Candidate(ctx, src, policy.Options{})

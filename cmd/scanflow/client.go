@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // clientFlags are how a running scanflow is reached by the commands that ask it.
@@ -118,7 +121,7 @@ func answered(status string, raw []byte) error {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(raw, &said) == nil && said.Error != "" {
-		return errors.New(said.Error)
+		return errors.New(engine.Clip(plot.Line(said.Error)))
 	}
-	return fmt.Errorf("the server answered %s", status)
+	return fmt.Errorf("the server answered %s", engine.Clip(plot.Line(status)))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
@@ -60,7 +60,7 @@ which "scanflow eval --input" takes.`,
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(raw))
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), plot.JSON(string(raw)))
 				return err
 			}
 			if problems {
@@ -103,16 +103,15 @@ func moment(text string, now time.Time) (time.Time, error) {
 
 func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
 	none := true
-	enc := json.NewEncoder(w)
 	for row, err := range r.EachDecision(ctx, filter) {
 		if err != nil {
 			return err
 		}
 		none = false
 		if asJSON {
-			err = enc.Encode(row)
+			err = writeLine(w, row)
 		} else {
-			_, err = fmt.Fprintln(w, decisionLine(row))
+			_, err = fmt.Fprintln(w, plot.Line(decisionLine(row)))
 		}
 		if err != nil {
 			return err
@@ -152,7 +151,6 @@ func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) ite
 // printProblems lists what went wrong, firing by firing: among it the answers of
 // strategies that are no proposals.
 func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
-	enc := json.NewEncoder(w)
 	shown := 0
 	for f, err := range troubled(ctx, r, filter) {
 		if err != nil {
@@ -162,10 +160,10 @@ func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter j
 			break
 		}
 		if asJSON {
-			err = enc.Encode(f)
+			err = writeLine(w, f)
 		} else {
 			for _, p := range f.Problems {
-				_, err = fmt.Fprintf(w, "%s  %-20s %s\n", f.At.Local().Format("2006-01-02 15:04:05.000"), f.Agent, p)
+				_, err = fmt.Fprintln(w, plot.Line(fmt.Sprintf("%s  %-20s %s", f.At.Local().Format("2006-01-02 15:04:05.000"), f.Agent, p)))
 			}
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/demo"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
 // scenarios are the demos by name; each says whether it went as it must.
@@ -103,6 +104,6 @@ func writeLine(w io.Writer, v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, string(raw))
+	_, err = fmt.Fprintln(w, plot.JSON(string(raw)))
 	return err
 }

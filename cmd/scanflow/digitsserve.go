@@ -59,7 +59,7 @@ often the model was right:
 }
 
 func (o *serveFlags) serve(ctx context.Context) error {
-	log := hclog.New(&hclog.LoggerOptions{Name: "digits", Output: os.Stderr})
+	log := newLog(hclog.LoggerOptions{Name: "digits", Output: os.Stderr})
 	options := digitserver.Options{
 		Addr: cmp.Or(o.listen, net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "8080"))),
 		Work: o.work, Linger: o.linger, Grace: o.grace, Logger: log,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
@@ -138,7 +139,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		return err
 	}
 	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
 	}
 	printFaults(cmd.ErrOrStderr(), p, o.target)
 	return printPreview(cmd.OutOrStdout(), p, o.target)
@@ -202,7 +203,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 		return err
 	}
 	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "problem:", problem)
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
 	}
 	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
 		return err
@@ -212,7 +213,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.ErrOrStderr(), trace)
+	_, err = fmt.Fprintln(cmd.ErrOrStderr(), plot.Text(trace))
 	return err
 }
 
@@ -233,7 +234,7 @@ func printFaults(w io.Writer, p engine.Preview, only string) {
 		if only == "" && len(p.Documents) > 1 {
 			name += " of " + f.Target.String()
 		}
-		_, _ = fmt.Fprintf(w, "signal %s: %s: %s\n", name, f.State, strings.ReplaceAll(f.Problem, "\n", "; "))
+		_, _ = fmt.Fprintln(w, plot.Line(fmt.Sprintf("signal %s: %s: %s", name, f.State, strings.ReplaceAll(f.Problem, "\n", "; "))))
 	}
 }
 

@@ -109,7 +109,7 @@ takes it as the one that it had.`,
 				return err
 			}
 			if len(done.Resent) > 0 {
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "waits again: %s\n", strings.Join(done.Resent, " ")); err != nil {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), plot.Line("waits again: "+strings.Join(done.Resent, " "))); err != nil {
 					return err
 				}
 			}

@@ -52,7 +52,7 @@ func (l *logFlags) logger() (hclog.Logger, error) {
 	if l.format != "text" && l.format != "json" {
 		return nil, fmt.Errorf("--log-format: %q is neither text nor json", l.format)
 	}
-	return hclog.New(&hclog.LoggerOptions{Name: "scanflow", Level: level, JSONFormat: l.format == "json", Output: os.Stderr}), nil
+	return newLog(hclog.LoggerOptions{Name: "scanflow", Level: level, JSONFormat: l.format == "json", Output: os.Stderr}), nil
 }
 
 // inputFlags are the files that most commands read.

@@ -15,6 +15,7 @@ import (
 	opa "github.com/open-policy-agent/opa/cmd"
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
@@ -48,7 +49,7 @@ func run(args []string) int {
 			return int(code)
 		}
 		if !errors.Is(err, errSilent) {
-			fmt.Fprintln(os.Stderr, "scanflow:", err)
+			fmt.Fprintln(os.Stderr, "scanflow:", plot.Text(err.Error()))
 		}
 		return 1
 	}

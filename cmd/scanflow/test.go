@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
@@ -35,7 +35,7 @@ or of the policies that ship. The result is that of "opa test": the same tests p
 				return err
 			}
 			if asJSON {
-				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(report); err != nil {
+				if err := writeLine(cmd.OutOrStdout(), report); err != nil {
 					return err
 				}
 			} else {
@@ -56,7 +56,7 @@ or of the policies that ship. The result is that of "opa test": the same tests p
 }
 
 func printTests(w io.Writer, r policy.TestReport, verbose bool) {
-	line := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
+	line := func(format string, args ...any) { _, _ = fmt.Fprintln(w, plot.Line(fmt.Sprintf(format, args...))) }
 	for _, t := range r.Results {
 		if t.Outcome == policy.Pass && !verbose {
 			continue
@@ -69,7 +69,9 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 		}
 		for _, extra := range []string{t.FailedAt, t.Error, t.Output} {
 			if extra != "" {
-				line("  %s", extra)
+				for _, part := range strings.Split(strings.TrimSuffix(extra, "\n"), "\n") {
+					line("  %s", part)
+				}
 			}
 		}
 	}

@@ -145,7 +145,7 @@ still wants the run proposes it again, as after any failure.`,
 			if asJSON {
 				return writeLine(cmd.OutOrStdout(), run)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s/%s is being ended: %s\n", run.Namespace, run.Name, run.Stop)
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), plot.Line(fmt.Sprintf("%s/%s is being ended: %s", run.Namespace, run.Name, run.Stop)))
 			return err
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
 // followEvery is how often a log that is followed is looked at, once all that there is
@@ -23,8 +24,8 @@ func newWorkflowsLogs() *cobra.Command {
 		Use:   "logs NAME [STEP]",
 		Short: "Print what the steps of a run printed",
 		Long: `Prints the log of a step's last attempt, as it is in the step's folder; without STEP,
-that of every step that has begun, each under a line that says whose it is. NAME is a
-run's, or NAMESPACE/NAME; STEP is as "scanflow workflows show" has it. With --follow it
+that of every step that has begun, each under a line that says whose it is. On a terminal
+control characters other than tabs are quoted. NAME is a run's, or NAMESPACE/NAME; STEP is as "scanflow workflows show" has it. With --follow it
 goes on, over further attempts, until the step has ended.`,
 		Args: wantsRun(2, "scanflow workflows logs NAME [STEP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -73,7 +74,7 @@ func (l *logReader) all() error {
 			continue
 		}
 		none = false
-		if _, err := fmt.Fprintf(l.cmd.OutOrStdout(), "==> %s, attempt %d <==\n", s.Called(), len(s.Attempts)); err != nil {
+		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.Called(), len(s.Attempts)))); err != nil {
 			return err
 		}
 		if err := l.one(s.Called(), len(s.Attempts)); err != nil {
@@ -108,11 +109,20 @@ func (l *logReader) on(step string, attempt int, from int64) (part workflow.LogP
 		if part, err = l.from.log(l.cmd, l.run, step, attempt, from); err != nil || part.Text == "" {
 			return part, err
 		}
-		if _, err = io.WriteString(l.cmd.OutOrStdout(), part.Text); err != nil {
+		if _, err = io.WriteString(l.cmd.OutOrStdout(), forScreen(l.cmd.OutOrStdout(), part.Text)); err != nil {
 			return part, err
 		}
 		attempt, from = part.Attempt, part.Next // the last attempt is another by and by
 	}
+}
+
+// forScreen is a part of a log as it goes out: as it is to a file or a pipe, and to a
+// terminal with all quoted that would move its cursor.
+func forScreen(w io.Writer, text string) string {
+	if yes, _ := plot.Terminal(w); yes {
+		return plot.Text(text)
+	}
+	return text
 }
 
 // follow prints a step's logs, from its last attempt on, until it has ended.

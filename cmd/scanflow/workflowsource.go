@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 )
 
@@ -36,7 +37,7 @@ func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("--data: no workflows have run with %s: %w", o.data, err)
 	case err != nil && len(runs) > 0: // the others can be shown
-		_, err = fmt.Fprintln(cmd.ErrOrStderr(), "scanflow:", err)
+		_, err = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("scanflow: "+err.Error()))
 	}
 	return runs, err
 }

@@ -14,10 +14,10 @@ import (
 // workflowText is one run for a person.
 func workflowText(r *workflow.Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s/%s  %s  %s\n", r.Namespace, r.Name, r.Phase, r.Progress())
+	b.WriteString(plot.Line(fmt.Sprintf("%s/%s  %s  %s", r.Namespace, r.Name, r.Phase, r.Progress())) + "\n")
 	about := func(what, text string) {
 		if text != "" {
-			fmt.Fprintf(&b, "  %-10s  %s\n", what, text)
+			b.WriteString(plot.Line(fmt.Sprintf("  %-10s  %s", what, text)) + "\n")
 		}
 	}
 	about("template", r.Template)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -39,23 +40,23 @@ type Act struct {
 // the policy back.
 func (n *narrator) Fired(f engine.FiringRecord) {
 	for _, p := range f.Problems {
-		n.screen.printf("  %s  %s", n.screen.clock(f.At), n.screen.alarm(p))
+		n.screen.printf("  %s  %s", n.screen.clock(f.At), n.screen.alarm(plot.Line(p)))
 	}
 	for _, d := range f.Decisions {
-		what, why := d.Detail, d.Reason
+		what, why := plot.Line(d.Detail), plot.Line(d.Reason)
 		switch d.Verdict {
 		case engine.Admitted:
-			what = n.screen.good(d.Primitive + " " + what)
+			what = n.screen.good(plot.Line(d.Primitive) + " " + what)
 			n.say(d, true)
 		case engine.Refused:
 			if !n.say(d, false) {
 				continue
 			}
-			what = n.screen.dim(fmt.Sprintf("%s %s held back by %s", d.Primitive, parameters(d.With), d.By))
+			what = n.screen.dim(plot.Line(fmt.Sprintf("%s %s held back by %s", d.Primitive, parameters(d.With), d.By)))
 		case engine.Unchanged:
 			continue
 		}
-		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), d.Target, cmp.Or(sensed(d), asked(f.Trigger), "-"), d.Strategy, what, n.screen.dim("("+why+")"))
+		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), plot.Line(d.Target.String()), plot.Line(cmp.Or(sensed(d), asked(f.Trigger), "-")), plot.Line(d.Strategy), what, n.screen.dim("("+why+")"))
 	}
 }
 
@@ -84,7 +85,7 @@ func (n *narrator) Acted(a engine.Act) {
 	})
 	n.mu.Unlock()
 	if a.Outcome.Status == engine.Failed {
-		n.screen.printf("  %s  %s  %s", n.screen.clock(a.EndedAt), a.Target, n.screen.alarm(a.Primitive+" failed: "+a.Outcome.Detail))
+		n.screen.printf("  %s  %s  %s", n.screen.clock(a.EndedAt), plot.Line(a.Target.String()), n.screen.alarm(plot.Line(a.Primitive+" failed: "+a.Outcome.Detail)))
 	}
 }
 

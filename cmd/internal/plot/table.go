@@ -16,10 +16,17 @@ type Table struct {
 }
 
 // String is the table, each line ended: the header, a rule, the rows. Cells hold
-// no line ends and no colours. A row may be shorter than the header.
+// no colours; what a terminal would not show as it is, is quoted (Line). A row may be
+// shorter than the header.
 func (t Table) String() string {
 	widths := make([]int, len(t.Header))
-	for _, row := range append([][]string{t.Header}, t.Rows...) {
+	rows := make([][]string, len(t.Rows))
+	for i, row := range t.Rows {
+		for _, cell := range row {
+			rows[i] = append(rows[i], Line(cell))
+		}
+	}
+	for _, row := range append([][]string{t.Header}, rows...) {
 		for len(widths) < len(row) {
 			widths = append(widths, 0)
 		}
@@ -49,7 +56,7 @@ func (t Table) String() string {
 		line(t.Header, Cyan)
 		line(rule, Grey)
 	}
-	for _, row := range t.Rows {
+	for _, row := range rows {
 		line(row, Plain)
 	}
 	return b.String()

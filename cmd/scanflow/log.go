@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// recordMost is the length of a line of the text log, in bytes.
+const recordMost = 16 << 10
+
+// newLog makes the log of a process. Each record is one line, of at most recordMost bytes
+// as text, and each value of it at most engine.TextMost, whoever wrote it.
+func newLog(o hclog.LoggerOptions) hclog.Logger {
+	if !o.JSONFormat {
+		o.Output = oneLine{o.Output}
+	}
+	return boundedLog{hclog.New(&o), !o.JSONFormat}
+}
+
+// oneLine quotes what would end a line of the text log, or say something to a terminal,
+// inside a record: hclog quotes values, and neither messages nor line ends. A record
+// comes in one call.
+type oneLine struct{ io.Writer }
+
+func (w oneLine) Write(record []byte) (int, error) {
+	line := plot.Line(string(bytes.TrimSuffix(record, []byte("\n"))))
+	if len(line) > recordMost {
+		line = plot.Line(line[:recordMost]) + "..."
+	}
+	if _, err := io.WriteString(w.Writer, line+"\n"); err != nil {
+		return 0, err
+	}
+	return len(record), nil
+}
+
+// boundedLog clips the values of each record.
+type boundedLog struct {
+	hclog.Logger
+	text bool
+}
+
+func (l boundedLog) bounded(args []any) []any {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			out[i] = l.value(v)
+		case error:
+			out[i] = l.value(v.Error())
+		case fmt.Stringer:
+			if out[i] = arg; l.text {
+				out[i] = l.value(v.String())
+			}
+		default:
+			out[i] = arg
+		}
+	}
+	return out
+}
+
+func (l boundedLog) value(text string) string {
+	if text = engine.Clip(text); l.text {
+		return plot.Line(text)
+	}
+	return text // JSON escapes
+}
+
+func (l boundedLog) Log(level hclog.Level, msg string, args ...any) {
+	l.Logger.Log(level, engine.Clip(msg), l.bounded(args)...)
+}
+
+func (l boundedLog) Trace(msg string, args ...any) {
+	if l.IsTrace() {
+		l.Log(hclog.Trace, msg, args...)
+	}
+}
+
+func (l boundedLog) Debug(msg string, args ...any) {
+	if l.IsDebug() {
+		l.Log(hclog.Debug, msg, args...)
+	}
+}
+
+func (l boundedLog) Info(msg string, args ...any)  { l.Log(hclog.Info, msg, args...) }
+func (l boundedLog) Warn(msg string, args ...any)  { l.Log(hclog.Warn, msg, args...) }
+func (l boundedLog) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }
+
+func (l boundedLog) With(args ...any) hclog.Logger {
+	return boundedLog{l.Logger.With(l.bounded(args)...), l.text}
+}
+
+func (l boundedLog) Named(name string) hclog.Logger {
+	return boundedLog{l.Logger.Named(name), l.text}
+}
+
+func (l boundedLog) ResetNamed(name string) hclog.Logger {
+	return boundedLog{l.Logger.ResetNamed(name), l.text}
+}
