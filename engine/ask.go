@@ -322,7 +322,7 @@ func (h *Host) Decide(ctx context.Context, id string, approve bool, by, why stri
 	case !now.Before(p.Expires):
 		return p, fmt.Errorf("%s expired at %s: %w", id, p.Expires.UTC().Format(time.RFC3339), ErrApprovalState)
 	}
-	p.State, p.By, p.Why, p.Decided = ApprovalApproved, by, why, now
+	p.State, p.By, p.Why, p.Decided = ApprovalApproved, Clip(by), Clip(why), now
 	if !approve {
 		p.State, p.Ended = ApprovalDenied, now
 	}

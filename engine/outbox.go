@@ -250,6 +250,7 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err error) (settled []Settlement, pause bool) {
 	now := o.clock.Now()
 	note := func(d Delivery, state DeliveryState, why string) {
+		why = Clip(why)
 		if state == Undeliverable {
 			o.log.Error("event is a dead letter", "event", d.Event.ID, "type", d.Event.Type, "to", hostOf(k.to.URL), "error", why)
 		}

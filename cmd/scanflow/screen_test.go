@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -135,13 +134,6 @@ func TestWhatTheJournalHoldsForgesNothing(t *testing.T) {
 
 func TestWhatPoliciesManifestsAndSensorsSayForgesNothing(t *testing.T) {
 	s := newSite(t)
-	s.app.set(`{"load": "\u001b[2J"}`)
-	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = io.WriteString(w, forging)
-	}))
-	defer sick.Close()
-	s.agent("watcher", "")
 	rego := func(text string) string { raw, _ := json.Marshal(text); return string(raw) }
 	s.write("policies/odd_test.rego", "package odd_test\n\ntest_odd if {\n\tprint("+rego(forging)+")\n\tfalse\n}\n")
 	out, _ := scanflow(t, "test", s.policies)
