@@ -25,8 +25,9 @@ func newWorkflowsLogs() *cobra.Command {
 		Short: "Print what the steps of a run printed",
 		Long: `Prints the log of a step's last attempt, as it is in the step's folder; without STEP,
 that of every step that has begun, each under a line that says whose it is. On a terminal
-control characters other than tabs are quoted. NAME is a run's, or NAMESPACE/NAME; STEP is as "scanflow workflows show" has it. With --follow it
-goes on, over further attempts, until the step has ended.`,
+control characters other than tabs are quoted. NAME is a run's, or NAMESPACE/NAME; STEP
+is as "scanflow workflows show" has it. With --follow it goes on, over further attempts,
+until the step has ended.`,
 		Args: wantsRun(2, "scanflow workflows logs NAME [STEP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
