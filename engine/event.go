@@ -13,7 +13,9 @@ type Event struct {
 	Type    string    `json:"type"`
 	Subject string    `json:"subject,omitempty"`
 	Time    time.Time `json:"time"`
-	Data    any       `json:"data,omitempty"`
+	// Data is what encoding/json makes of JSON. Of an event on its way between two
+	// processes it may be json.RawMessage: sound, within the limits, and decoded by nobody.
+	Data any `json:"data,omitempty"`
 	// Hops is how many events led to this one, each sent because of the one before:
 	// the extension attribute scanflowhops. MaxHops bounds it.
 	Hops int `json:"hops,omitempty"`

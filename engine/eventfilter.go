@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The types of the events that alerts become.
@@ -23,17 +25,16 @@ type EventFilter struct {
 }
 
 // wants tells whether the event is of a kind that fires the trigger, whoever sent it.
-func (f *EventFilter) wants(e *Event) bool {
+func (f *EventFilter) wants(e *Event, labels labels) bool {
 	if !slices.Contains(f.Types, e.Type) {
 		return false
 	}
 	if len(f.Labels) == 0 {
 		return true
 	}
-	data, _ := e.Data.(map[string]any)
-	labels, _ := data["labels"].(map[string]any)
+	has := labels()
 	for name, value := range f.Labels {
-		if labels[name] != value {
+		if has[name] != value {
 			return false
 		}
 	}
@@ -50,9 +51,9 @@ func (f *EventFilter) takes(e *Event) bool {
 }
 
 // eventTrigger is the first trigger that the event fires; nil if there is none.
-func eventTrigger(triggers []Trigger, e *Event) *Trigger {
+func eventTrigger(triggers []Trigger, e *Event, labels labels) *Trigger {
 	for i := range triggers {
-		if f := triggers[i].events(); f != nil && f.wants(e) && f.takes(e) {
+		if f := triggers[i].events(); f != nil && f.wants(e, labels) && f.takes(e) {
 			return &triggers[i]
 		}
 	}
@@ -65,4 +66,26 @@ func (t *Trigger) events() *EventFilter {
 		return t.Event
 	}
 	return t.Alert
+}
+
+// labels are those of an alert's event. They are looked for once, and only where a
+// trigger of the event's type asks for them: data that nobody takes is decoded by nobody.
+type labels func() map[string]any
+
+func labelsOf(e *Event) labels {
+	return sync.OnceValue(func() map[string]any {
+		switch data := e.Data.(type) {
+		case map[string]any:
+			found, _ := data["labels"].(map[string]any)
+			return found
+		case json.RawMessage:
+			var alert struct {
+				Labels map[string]any `json:"labels"`
+			}
+			if json.Unmarshal(data, &alert) == nil {
+				return alert.Labels
+			}
+		}
+		return nil
+	})
 }

@@ -138,7 +138,7 @@ func (a *agent) handleEvent(ctx context.Context) {
 		return
 	}
 	info := TriggerInfo{Kind: "event", Event: &events[0]}
-	if t := eventTrigger(a.spec.Triggers, &events[0]); t != nil {
+	if t := eventTrigger(a.spec.Triggers, &events[0], labelsOf(&events[0])); t != nil {
 		info.Name = t.Name
 		if t.Alert != nil {
 			info.Kind = "alert"
@@ -164,13 +164,13 @@ func (a *agent) setAside(ctx context.Context, e Event) bool {
 	if a.attempts >= attemptsMost {
 		err := a.host.Journal.Bury(ctx, a.name, e, a.failed)
 		if err == nil {
-			a.log.Error("event is a dead letter", "event", e.ID, "type", e.Type, "error", a.failed)
+			a.log.Error("event is a dead letter", "event", Clip(e.ID), "type", Clip(e.Type), "error", a.failed)
 			return true
 		}
-		a.log.Error("event can't be set aside", "event", e.ID, "error", err)
+		a.log.Error("event can't be set aside", "event", Clip(e.ID), "error", err)
 	}
 	if ctx.Err() == nil {
-		a.log.Warn("event stays in the inbox", "event", e.ID)
+		a.log.Warn("event stays in the inbox", "event", Clip(e.ID))
 	}
 	a.retryAt = a.host.Clock.Now().Add(wait)
 	return false

@@ -16,7 +16,10 @@ import (
 // otherwise (MayPass); then some may have it already, and do not get it twice.
 func (h *Host) Publish(ctx context.Context, e Event) error {
 	if e.Hops > MaxHops {
-		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", e.Type, e.Hops, MaxHops)
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", Clip(e.Type), e.Hops, MaxHops)
+	}
+	if err := e.check(); err != nil {
+		return err
 	}
 	p := Posting{Event: e}
 	agents, wanted := h.takersOf(&e)
@@ -41,9 +44,9 @@ func unwanted(e *Event, wanted bool) *UnwantedError { return &UnwantedError{e.Ty
 
 func (e *UnwantedError) Error() string {
 	if e.Wanted {
-		return fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", e.Type, e.Sender)
+		return fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", cut(e.Type), Clip(e.Sender))
 	}
-	return fmt.Sprintf("no agent here has a trigger for events of type %q", e.Type)
+	return fmt.Sprintf("no agent here has a trigger for events of type %q", cut(e.Type))
 }
 
 // Unwanted tells whether an error of Publish says that nobody wants the event, which is
@@ -59,7 +62,10 @@ func (h *Host) Send(ctx context.Context, e Event, to Destination) error {
 	case h.Courier == nil:
 		return errors.New("nothing here delivers events to addresses")
 	case e.Hops > MaxHops:
-		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed", e.Type, e.Hops, MaxHops)
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed", Clip(e.Type), e.Hops, MaxHops)
+	}
+	if err := e.check(); err != nil {
+		return err
 	}
 	return h.post(ctx, []Posting{{Event: e, To: []Destination{to}}})
 }
@@ -126,12 +132,13 @@ func (h *Host) takersOf(e *Event) (agents []string, wanted bool) {
 	h.mu.Lock()
 	takers := h.takers
 	h.mu.Unlock()
+	labels := labelsOf(e)
 	for _, name := range slices.Sorted(maps.Keys(takers)) {
-		if eventTrigger(takers[name], e) != nil {
+		if eventTrigger(takers[name], e, labels) != nil {
 			agents = append(agents, name)
 		}
 		for _, t := range takers[name] {
-			wanted = wanted || t.events().wants(e)
+			wanted = wanted || t.events().wants(e, labels)
 		}
 	}
 	return agents, wanted
@@ -184,7 +191,7 @@ func byBox(postings []Posting) map[string][]Posting {
 
 func eventsText(postings []Posting) string {
 	if len(postings) == 1 {
-		return "event " + postings[0].Event.ID
+		return "event " + Clip(postings[0].Event.ID)
 	}
 	return fmt.Sprintf("%d events", len(postings))
 }

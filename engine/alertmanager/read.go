@@ -1,7 +1,6 @@
 package alertmanager
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -25,8 +24,16 @@ type Mistakes []string
 // Error is one mistake a line.
 func (m Mistakes) Error() string { return strings.Join(m, "\n") }
 
-// ErrTooMany is a payload with more alerts than are read.
-var ErrTooMany = errors.New("too many alerts")
+var (
+	// ErrTooMany is a payload with more alerts than are read.
+	ErrTooMany = errors.New("too many alerts")
+	// ErrTooLarge is one with more JSON values than are read, or whose events would be too
+	// large.
+	ErrTooLarge = errors.New("too large")
+)
+
+// mostMistakes are shown; the rest is counted.
+const mostMistakes = 50
 
 // payload is what Alertmanager sends. Fields that it may add are left out.
 type payload struct {
@@ -52,40 +59,40 @@ type alert struct {
 // id is made of the alert's fingerprint and times: Alertmanager repeats an alert that
 // lasts, and each of several that run together sends it, and all that is one event.
 //
-// The error is Mistakes, or wraps ErrTooMany.
+// The error is Mistakes, or wraps ErrTooMany or ErrTooLarge.
 func Read(body []byte, most int) ([]engine.Event, error) {
-	if !utf8.Valid(body) {
-		return nil, Mistakes{"the body is not UTF-8"}
-	}
-	var p payload
-	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}
+	p, err := decode(body)
+	if err != nil {
+		return nil, err
 	}
 	if len(p.Alerts) > most {
 		return nil, fmt.Errorf("%w: %d, and at most %d are read; have the route group them by more labels", ErrTooMany, len(p.Alerts), most)
 	}
-	mistakes := p.check()
+	if err := p.fits(len(body)); err != nil {
+		return nil, err
+	}
+	mistakes, more := p.check(), 0
 	for i := range p.Alerts {
 		for _, mistake := range p.Alerts[i].check() {
+			if len(mistakes) == mostMistakes {
+				more++
+				continue
+			}
 			mistakes = append(mistakes, fmt.Sprintf("alerts[%d].%s", i, mistake))
 		}
+	}
+	if more > 0 {
+		mistakes = append(mistakes, fmt.Sprintf("%d more mistakes are not shown", more))
 	}
 	if len(mistakes) > 0 {
 		return nil, mistakes
 	}
 	events := make([]engine.Event, len(p.Alerts))
+	group := texts(p.GroupLabels)
 	for i := range p.Alerts {
-		events[i] = p.event(&p.Alerts[i])
+		events[i] = p.event(&p.Alerts[i], group)
 	}
 	return events, nil
-}
-
-func problem(err error) string {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) && kind.Field != "" {
-		return fmt.Sprintf("%s: must not be a JSON %s", kind.Field, kind.Value)
-	}
-	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 func (p *payload) check() (mistakes Mistakes) {
@@ -133,7 +140,7 @@ const longestText = 1024
 
 func odd(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
-func (p *payload) event(a *alert) engine.Event {
+func (p *payload) event(a *alert, group map[string]any) engine.Event {
 	e := engine.Event{
 		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(plain(p.Receiver)),
 		Type: engine.AlertFiring, Subject: a.Labels["alertname"], Time: a.StartsAt.UTC(),
@@ -141,7 +148,7 @@ func (p *payload) event(a *alert) engine.Event {
 	data := map[string]any{
 		"alertname": a.Labels["alertname"], "status": a.Status, "labels": texts(a.Labels), "annotations": texts(a.Annotations),
 		"starts_at": stamp(a.StartsAt), "generator_url": a.GeneratorURL, "fingerprint": a.Fingerprint,
-		"group_labels": texts(p.GroupLabels), "group_key": p.GroupKey, "external_url": p.ExternalURL,
+		"group_labels": group, "group_key": p.GroupKey, "external_url": p.ExternalURL,
 	}
 	if a.Status == "resolved" {
 		e.ID += "-" + stamp(a.EndsAt)

@@ -78,8 +78,8 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		}},
 		"no alerts":    {`{"version":"4","receiver":"r","alerts":[]}`, []string{"alerts: there are none"}},
 		"another type": {`{"version":4}`, []string{"the body is not what Alertmanager sends: version: must not be a JSON number"}},
-		"cut short":    {payload[:100], []string{"the body is not what Alertmanager sends: unexpected end of JSON input"}},
-		"no JSON":      {"<html>", []string{"the body is not what Alertmanager sends: invalid character '<' looking for beginning of value"}},
+		"cut short":    {payload[:100], []string{"the body is not what Alertmanager sends: alerts[0].labels is cut short"}},
+		"no JSON":      {"<html>", []string{"the body is not what Alertmanager sends: it has '<' at byte 1, where a value belongs"}},
 		"no UTF-8":     {"\xff", []string{"the body is not UTF-8"}},
 		"no time":      {strings.Replace(payload, "2026-03-01T01:00:00Z", "yesterday", 1), []string{`the body is not what Alertmanager sends: parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"`}},
 	} {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -32,22 +31,19 @@ var known = map[string]bool{
 // attributeName is how the specification has attributes written.
 var attributeName = regexp.MustCompile(`^[a-z0-9]+$`)
 
-// longestAttribute is in bytes: ids and sources are kept for a long time.
-const longestAttribute = 1024
-
 // draft is an event that is being read: its attributes as texts, and what is wrong.
 type draft struct {
 	attributes map[string]string
-	mistakes   Mistakes
+	mistakes   findings
 }
 
 func (d *draft) bad(name, sentence string) {
-	d.mistakes = append(d.mistakes, name+": "+sentence)
+	d.mistakes.add(name + ": " + sentence)
 }
 
 // quoteName is a name as a message may show it.
 func quoteName(name string) string {
-	if attributeName.MatchString(name) && len(name) <= longestShown {
+	if len(name) <= longestShown && attributeName.MatchString(name) {
 		return name
 	}
 	return quote(name)
@@ -97,19 +93,12 @@ func (d *draft) text(name string, required bool) string {
 	case !there:
 	case strings.TrimSpace(value) == "":
 		d.bad(name, "is empty")
-	case len(value) > longestAttribute:
-		d.bad(name, fmt.Sprintf("has %d bytes; at most %d are read", len(value), longestAttribute))
-	case strings.ContainsFunc(value, disallowed):
+	case len(value) > engine.MaxAttributeBytes:
+		d.bad(name, fmt.Sprintf("has %d bytes; at most %d are read", len(value), engine.MaxAttributeBytes))
+	case strings.ContainsFunc(value, engine.Unprintable):
 		d.bad(name, "holds a character that no attribute may have")
 	}
 	return value
-}
-
-// disallowed characters are those that the specification's String may not have. The
-// replacement character is what an unpaired surrogate was read as, and would make two
-// ids one.
-func disallowed(r rune) bool {
-	return unicode.IsControl(r) || r == unicode.ReplacementChar || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
 }
 
 func (d *draft) time(now time.Time) time.Time {

@@ -41,7 +41,10 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 	d.attributes["datacontenttype"] = mediaType
 	e := d.event(now)
 	if len(body) > 0 {
-		e.Data = d.bytes("the body", body)
+		var err error
+		if e.Data, err = d.bytes("the body", body); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.mistakes.err(); err != nil {
 		return nil, err

@@ -3,14 +3,15 @@ package cloudevents
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"strings"
 	"unicode/utf8"
-)
 
-// deepest is how deep data may be nested.
-const deepest = 64
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+)
 
 type dataKind int
 
@@ -49,62 +50,51 @@ func (d *draft) dataKind() dataKind {
 	return kind
 }
 
-// bytes are data as a sequence of bytes, in the field that holds them.
-func (d *draft) bytes(field string, raw []byte) any {
+// bytes are data as a sequence of bytes, in the field that holds them. JSON is looked at
+// and kept as it is: whether anybody wants the event is found out before it is decoded.
+// An error is an ErrTooLarge.
+func (d *draft) bytes(field string, raw []byte) (any, error) {
 	switch d.dataKind() {
 	case jsonKind:
 		if len(bytes.TrimSpace(raw)) == 0 {
-			return nil
+			return nil, nil
 		}
 		return d.parseJSON(raw)
 	case textKind:
 		if !utf8.Valid(raw) {
 			d.bad(field, "is not UTF-8")
-			return nil
+			return nil, nil
 		}
-		return string(raw)
+		return string(raw), nil
 	}
-	return nil
+	return nil, nil
 }
 
-func (d *draft) parseJSON(raw []byte) any {
+func (d *draft) parseJSON(raw []byte) (any, error) {
 	if !utf8.Valid(raw) {
 		d.bad("data", "is not UTF-8")
-		return nil
+		return nil, nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	var v any
-	switch err := decoder.Decode(&v); {
-	case err != nil:
-		d.bad("data", "is not JSON that can be read: "+jsonProblem(err))
-		return nil
-	case more(decoder):
+	_, err := jsonscan.Check(raw, jsonscan.Limits{Values: engine.MaxEventValues, Depth: engine.MaxDataDepth})
+	switch rule := brokenRule("data", err); {
+	case err == nil:
+		return jsonText(raw), nil
+	case errors.Is(err, jsonscan.ErrTooMany):
+		return nil, fmt.Errorf("%w: the data %w", ErrTooLarge, err)
+	case rule != "":
+		d.mistakes.add(rule)
+	case errors.Is(err, jsonscan.ErrMore):
 		d.bad("data", "is not one JSON value: more follows after it")
-		return nil
-	case tooDeep(v, deepest):
-		d.bad("data", fmt.Sprintf("is nested more than %d deep", deepest))
-		return nil
+	default:
+		d.bad("data", "is not JSON that can be read: "+syntax(err))
 	}
-	return v
+	return nil, nil
 }
 
-func tooDeep(v any, most int) bool {
-	if most < 0 {
-		return true
+// jsonText is data as it is kept; null is none.
+func jsonText(raw []byte) any {
+	if raw = bytes.TrimSpace(raw); string(raw) == "null" {
+		return nil
 	}
-	switch v := v.(type) {
-	case map[string]any:
-		for _, inner := range v {
-			if tooDeep(inner, most-1) {
-				return true
-			}
-		}
-	case []any:
-		for _, inner := range v {
-			if tooDeep(inner, most-1) {
-				return true
-			}
-		}
-	}
-	return false
+	return json.RawMessage(raw)
 }

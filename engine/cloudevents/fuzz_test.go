@@ -2,13 +2,17 @@ package cloudevents
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // Whatever is sent, there are events that obey the rules, or an error; and what was
@@ -43,6 +47,18 @@ func FuzzRead(f *testing.F) {
 		again.Header.Set("Content-Type", kind)
 		got, err := Read(again, Limits{Bytes: 1 << 20, Events: 5}, now)
 		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(events, got))
+		require.Empty(t, cmp.Diff(values(t, events), values(t, got)))
 	})
+}
+
+// values are events with their data as Go values.
+func values(t *testing.T, events []engine.Event) []engine.Event {
+	out := slices.Clone(events)
+	for i := range out {
+		if raw, is := out[i].Data.(json.RawMessage); is {
+			out[i].Data = nil
+			require.NoError(t, json.Unmarshal(raw, &out[i].Data))
+		}
+	}
+	return out
 }

@@ -2,9 +2,11 @@ package cloudevents_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,24 @@ func attributes(more ...string) []string {
 
 func object(more string) string {
 	return `{"id":"1","source":"/s","type":"t","specversion":"1.0"` + more + `}`
+}
+
+// decoded is events with their data as Go values, which nobody makes of it before it is
+// wanted.
+func decoded(events []engine.Event) []engine.Event {
+	out := slices.Clone(events)
+	for i := range out {
+		raw, is := out[i].Data.(json.RawMessage)
+		if !is {
+			continue
+		}
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			panic(err)
+		}
+		out[i].Data = v
+	}
+	return out
 }
 
 func TestReadUnderstandsEveryMode(t *testing.T) {
@@ -89,7 +109,7 @@ func TestReadUnderstandsEveryMode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := cloudevents.Read(c.request, limits, now)
 			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(c.want, got))
+			require.Empty(t, cmp.Diff(c.want, decoded(got)))
 		})
 	}
 }
@@ -109,7 +129,7 @@ func TestReadNamesEveryMistake(t *testing.T) {
 		"names in capitals": {request(`{"ID":"1","Source":"/s","type":"t","specversion":"1.0","my_own":1}`, "Content-Type", structured), []string{
 			`"ID": is no attribute: they have lower-case letters and digits only; write id`, `"Source": is no attribute: they have lower-case letters and digits only; write source`,
 			`"my_own": is no attribute: they have lower-case letters and digits only`, "id: is missing", "source: is missing"}},
-		"one twice":              {request(object(`,"id":"2"`), "Content-Type", structured), []string{"id: is there twice; keep one"}},
+		"one twice":              {request(object(`,"id":"2"`), "Content-Type", structured), []string{`the event: has the member "id" twice; keep one`}},
 		"an object for one":      {request(object(`,"subject":{}`), "Content-Type", structured), []string{"subject: must be text, a whole number, true or false"}},
 		"half a character":       {request(object(`,"subject":"\udead"`), "Content-Type", structured), []string{"subject: holds a character that no attribute may have"}},
 		"a line break":           {request(object(`,"subject":"a\nb"`), "Content-Type", structured), []string{"subject: holds a character that no attribute may have"}},
@@ -123,9 +143,9 @@ func TestReadNamesEveryMistake(t *testing.T) {
 		"Base64 of no JSON":      {request(object(`,"data_base64":"eyI="`), "Content-Type", structured), []string{"data: is not JSON that can be read: it is cut short"}},
 		"Base64 of no text":      {request(object(`,"datacontenttype":"text/plain","data_base64":"/w=="`), "Content-Type", structured), []string{"data_base64: is not UTF-8"}},
 		"nested":                 {request(object(`,"data":`+deep), "Content-Type", structured), []string{"data: is nested more than 64 deep"}},
-		"a number beyond all":    {request(object(`,"data":1e999`), "Content-Type", structured), []string{"data: is not JSON that can be read: cannot unmarshal number 1e999 into Go value of type float64"}},
+		"a number beyond all":    {request(object(`,"data":1e999`), "Content-Type", structured), []string{"data: has the number 1e999, which is out of range"}},
 		"cut short":              {request(`{"id":`, "Content-Type", structured), []string{"the body is not JSON: it is cut short"}},
-		"no JSON":                {request(`id=1`, "Content-Type", structured), []string{"the body is not JSON: invalid character 'i' looking for beginning of value"}},
+		"no JSON":                {request(`id=1`, "Content-Type", structured), []string{"the body is not JSON: it has 'i' at byte 1, where a value belongs"}},
 		"not UTF-8":              {request("{\"id\":\"\xff\"}", "Content-Type", structured), []string{"the body is not UTF-8"}},
 		"a list in this mode":    {request("["+object("")+"]", "Content-Type", structured), []string{"is not a JSON object"}},
 		"more after it":          {request(object("")+"x", "Content-Type", structured), []string{"more follows after the event"}},
@@ -146,7 +166,7 @@ func TestReadNamesEveryMistake(t *testing.T) {
 		"a batch cut within":    {request(`[{"id":`, "Content-Type", batched), []string{"event 1: is not JSON: it is cut short"}},
 		"more after a batch":    {request("[]{}", "Content-Type", batched), []string{"more follows after the array"}},
 		"a batch not in UTF-8":  {request("[\"\xff\"]", "Content-Type", batched), []string{"the body is not UTF-8"}},
-		"a batch without comma": {request("["+object("")+object("")+"]", "Content-Type", batched), []string{"event 2: is not JSON: expected comma after array element"}},
+		"a batch without comma": {request("["+object("")+object("")+"]", "Content-Type", batched), []string{"the body is not JSON: it has '{' at byte 57, where a comma or ] belongs"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			events, err := cloudevents.Read(c.request, limits, now)
@@ -244,7 +264,7 @@ func TestReadUnderstandsTheSDK(t *testing.T) {
 			t.Run(name+" "+mode, func(t *testing.T) {
 				require.True(t, cesdk.IsACK(client.Send(ctx, c.event)))
 				require.NoError(t, problem)
-				require.Empty(t, cmp.Diff([]engine.Event{c.want}, got))
+				require.Empty(t, cmp.Diff([]engine.Event{c.want}, decoded(got)))
 			})
 		}
 	}
@@ -255,6 +275,6 @@ func TestReadUnderstandsTheSDK(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.NoError(t, problem)
-		require.Empty(t, cmp.Diff([]engine.Event{want("1", 1.0), want("2", "x")}, got))
+		require.Empty(t, cmp.Diff([]engine.Event{want("1", 1.0), want("2", "x")}, decoded(got)))
 	})
 }

@@ -4,41 +4,53 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
 )
 
 func readStructured(body []byte, now time.Time) ([]engine.Event, error) {
 	if !utf8.Valid(body) {
 		return nil, Mistakes{"the body is not UTF-8"}
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	var one json.RawMessage
-	if err := d.Decode(&one); err != nil {
-		return nil, Mistakes{"the body is not JSON: " + jsonProblem(err)}
+	_, err := jsonscan.Check(body, jsonscan.Limits{Values: engine.MaxEventValues, Depth: eventDepth})
+	switch rule := brokenRule("", err); {
+	case err == nil:
+	case errors.Is(err, jsonscan.ErrTooMany):
+		return nil, fmt.Errorf("%w: the event %w", ErrTooLarge, err)
+	case rule != "":
+		return nil, Mistakes{rule}
+	case errors.Is(err, jsonscan.ErrMore):
+		return nil, Mistakes{"more follows after the event"}
+	default:
+		return nil, Mistakes{"the body is not JSON: " + syntax(err)}
 	}
-	e, mistakes := readObject(one, now)
-	if more(d) {
-		mistakes = append(mistakes, "more follows after the event")
+	e, found, err := readObject(body, now)
+	if err == nil {
+		err = found.err()
 	}
-	if err := mistakes.err(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return []engine.Event{e}, nil
 }
 
-// readObject reads an event in the JSON event format.
-func readObject(raw json.RawMessage, now time.Time) (engine.Event, Mistakes) {
+// readObject reads an event in the JSON event format, in text that was looked at. An
+// error is an ErrTooLarge.
+func readObject(raw []byte, now time.Time) (e engine.Event, found findings, err error) {
 	d := draft{attributes: map[string]string{}}
-	var data, base64Data json.RawMessage
-	if raw[0] != '{' {
-		return engine.Event{}, Mistakes{"is not a JSON object"}
+	var data, base64Data []byte
+	if raw = bytes.TrimSpace(raw); raw[0] != '{' {
+		found.add("is not a JSON object")
+		return e, found, nil
 	}
-	d.members(raw, func(name string, value json.RawMessage) {
-		switch {
+	jsonscan.Members(raw, func(escaped, value []byte) bool {
+		switch name := nameOf(escaped); {
 		case name == "data":
 			data = value
 		case string(value) == "null": // as good as absent, by the JSON format
@@ -47,43 +59,34 @@ func readObject(raw json.RawMessage, now time.Time) (engine.Event, Mistakes) {
 		default:
 			d.jsonAttribute(name, value)
 		}
+		return true
 	})
-	e := d.event(now)
+	e = d.event(now)
 	switch {
 	case data != nil && base64Data != nil:
 		d.bad("data", "is there beside data_base64; keep one")
 	case data != nil:
 		e.Data = d.jsonData(data)
 	case base64Data != nil:
-		e.Data = d.base64Data(base64Data)
+		e.Data, err = d.base64Data(base64Data)
 	}
-	return e, d.mistakes
+	return e, d.mistakes, err
 }
 
-// members calls back for each member of an object, and notes a name that is there
-// twice: which of the two would count is anybody's guess.
-func (d *draft) members(raw json.RawMessage, found func(name string, value json.RawMessage)) {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = decoder.Token() // {
-	seen := map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		name, is := token.(string)
-		var value json.RawMessage
-		if err != nil || !is || decoder.Decode(&value) != nil { // the whole has been read once
-			return
-		}
-		if seen[name] {
-			d.bad(quoteName(name), "is there twice; keep one")
-			continue
-		}
-		seen[name] = true
-		found(name, value)
+// nameOf is a member's name without its escapes.
+func nameOf(escaped []byte) string {
+	if bytes.IndexByte(escaped, '\\') < 0 {
+		return string(escaped)
 	}
+	var name string
+	if err := json.Unmarshal(slices.Concat([]byte{'"'}, escaped, []byte{'"'}), &name); err != nil {
+		return string(escaped)
+	}
+	return name
 }
 
 // jsonAttribute takes an attribute that is not null.
-func (d *draft) jsonAttribute(name string, value json.RawMessage) {
+func (d *draft) jsonAttribute(name string, value []byte) {
 	if !d.named(name) {
 		return
 	}
@@ -103,13 +106,15 @@ func (d *draft) jsonAttribute(name string, value json.RawMessage) {
 			return
 		}
 	}
-	d.attributes[name] = text
+	if known[name] {
+		d.attributes[name] = text
+	}
 }
 
-func (d *draft) jsonData(value json.RawMessage) any {
+func (d *draft) jsonData(value []byte) any {
 	switch kind := d.dataKind(); kind {
 	case jsonKind:
-		return d.parseJSON(value)
+		return jsonText(value)
 	case textKind:
 		var text string
 		if value[0] != '"' || json.Unmarshal(value, &text) != nil {
@@ -120,16 +125,16 @@ func (d *draft) jsonData(value json.RawMessage) any {
 	return nil
 }
 
-func (d *draft) base64Data(value json.RawMessage) any {
+func (d *draft) base64Data(value []byte) (any, error) {
 	var text string
 	if value[0] != '"' || json.Unmarshal(value, &text) != nil {
 		d.bad("data_base64", "must be text")
-		return nil
+		return nil, nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		d.bad("data_base64", "is not Base64")
-		return nil
+		return nil, nil
 	}
 	return d.bytes("data_base64", raw)
 }

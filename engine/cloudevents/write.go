@@ -56,6 +56,8 @@ func encodeOne(e *engine.Event) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, mistakes := readObject(raw, e.Time)
-	return raw, mistakes.err()
+	if _, err := readStructured(raw, e.Time); err != nil {
+		return nil, err
+	}
+	return raw, nil
 }

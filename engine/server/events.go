@@ -26,6 +26,9 @@ const (
 	// atOnce is how many requests of one sender are under way; another Scanflow hands
 	// over 16 at once.
 	atOnce = 32
+	// roomBytes bounds the bodies of all requests under way. Of one that is taken over,
+	// some copies are made: as it is written, and within the journal.
+	roomBytes = 32 << 20
 	// takeTimeout bounds the taking over of what a request brings.
 	takeTimeout = 20 * time.Second
 )
@@ -37,31 +40,43 @@ type reception struct {
 	turns *turns
 	clock engine.Clock
 	log   hclog.Logger
+	// full and large are for the lines of the log that any number of requests cause.
+	full, large rarely
 }
 
 func newReception(o Options, door doorkeeper) *reception {
 	return &reception{
 		doorkeeper: door,
-		take:       o.Receive, turns: newTurns(atOnce), clock: o.Clock, log: o.Log,
+		take:       o.Receive, turns: newTurns(atOnce, roomBytes), clock: o.Clock, log: o.Log,
+		full: rarely{clock: o.Clock}, large: rarely{clock: o.Clock},
 	}
 }
 
 // reader takes the events out of a request, and says with which status they are
 // answered for.
-type reader func(*http.Request) ([]engine.Event, statusOf, error)
+type reader func(r *http.Request, hold func(bytes int64) error) ([]engine.Event, statusOf, error)
 
 type statusOf func([]engine.Receipt) int
 
 // handler takes over what read finds in a request, from a sender that is known.
 func (in *reception) handler(read reader) http.Handler {
 	return in.known(func(w http.ResponseWriter, r *http.Request, from engine.Sender) {
-		if !in.turns.take(from.Name) {
-			tryLater(w, "too many requests at once")
+		length := r.ContentLength
+		if length > bodyBytes { // it will be told so
+			length = 0
+		}
+		turn, err := in.turns.take(from.Name, length)
+		if err != nil {
+			in.later(w, from, err)
 			return
 		}
-		defer in.turns.giveBack(from.Name)
-		events, status, err := read(r)
-		if err != nil {
+		defer turn.giveBack()
+		events, status, err := read(r, turn.hold)
+		switch {
+		case errors.Is(err, errRoom):
+			in.later(w, from, err)
+			return
+		case err != nil:
 			unreadable(w, err)
 			return
 		}
@@ -76,10 +91,11 @@ func (in *reception) hand(w http.ResponseWriter, r *http.Request, from engine.Se
 	receipts, err := in.take(ctx, from, events)
 	switch {
 	case errors.Is(err, engine.ErrFull) || engine.MayPass(err):
-		in.log.Warn("events not taken; their sender tries again", "sender", from.Name, "events", len(events), "error", err)
-		tryLater(w, err.Error())
+		in.later(w, from, err)
 	case errors.Is(err, engine.ErrTooLarge): // fewer at once may be taken
-		in.log.Warn("events not taken: too large", "sender", from.Name, "events", len(events), "error", err)
+		if skipped, now := in.large.say(); now {
+			in.log.Warn("events not taken: too large", "sender", from.Name, "events", len(events), "error", err, "not told", skipped)
+		}
 		reply(w, http.StatusRequestEntityTooLarge, failure{Error: err.Error()})
 	case err != nil:
 		in.log.Error("events not taken", "sender", from.Name, "events", len(events), "error", err)
@@ -92,9 +108,17 @@ func (in *reception) hand(w http.ResponseWriter, r *http.Request, from engine.Se
 	}
 }
 
+// later has a sender try again.
+func (in *reception) later(w http.ResponseWriter, from engine.Sender, err error) {
+	if skipped, now := in.full.say(); now {
+		in.log.Warn("events not taken; their sender tries again", "sender", from.Name, "error", err, "not told", skipped)
+	}
+	tryLater(w, err.Error())
+}
+
 // readEvents reads CloudEvents. What became of a single one is the status.
-func (in *reception) readEvents(r *http.Request) ([]engine.Event, statusOf, error) {
-	events, err := cloudevents.Read(r, cloudevents.Limits{Bytes: bodyBytes, Events: batchEvents}, in.clock.Now())
+func (in *reception) readEvents(r *http.Request, hold func(int64) error) ([]engine.Event, statusOf, error) {
+	events, err := cloudevents.Read(r, cloudevents.Limits{Bytes: bodyBytes, Events: batchEvents, Hold: hold}, in.clock.Now())
 	return events, func(receipts []engine.Receipt) int {
 		if len(receipts) != 1 {
 			return http.StatusAccepted
@@ -112,12 +136,12 @@ func (in *reception) readEvents(r *http.Request) ([]engine.Event, statusOf, erro
 // readAlerts reads what Alertmanager sends. Alerts that nobody waits for are no error,
 // which Alertmanager would count as a failed notification; a sender from whom none is
 // taken should hear of it.
-func (in *reception) readAlerts(r *http.Request) ([]engine.Event, statusOf, error) {
+func (in *reception) readAlerts(r *http.Request, hold func(int64) error) ([]engine.Event, statusOf, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return nil, nil, fmt.Errorf("%w: alerts come as application/json", cloudevents.ErrMediaType)
 	}
-	body, err := cloudevents.ReadBody(r, bodyBytes)
+	body, err := cloudevents.ReadBody(r, cloudevents.Limits{Bytes: bodyBytes, Hold: hold})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,7 +166,7 @@ func unreadable(w http.ResponseWriter, err error) {
 		answer.Mistakes = events
 	case errors.As(err, &alerts):
 		answer.Mistakes = alerts
-	case errors.Is(err, cloudevents.ErrTooLarge), errors.Is(err, alertmanager.ErrTooMany):
+	case errors.Is(err, cloudevents.ErrTooLarge), errors.Is(err, alertmanager.ErrTooMany), errors.Is(err, alertmanager.ErrTooLarge):
 		code = http.StatusRequestEntityTooLarge
 	case errors.Is(err, cloudevents.ErrMediaType):
 		code = http.StatusUnsupportedMediaType

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +117,7 @@ func TestClientsOfEitherKindAreUnderstood(t *testing.T) {
 	for _, ctx := range []context.Context{cesdk.WithEncodingBinary(to), cesdk.WithEncodingStructured(to)} {
 		require.True(t, cesdk.IsACK(sdk.Send(ctx, made)))
 	}
-	want := engine.Event{ID: "1", Source: "/sdk", Type: "asked", Time: start.Add(time.Minute), Data: map[string]any{"n": 1.0}}
+	want := engine.Event{ID: "1", Source: "/sdk", Type: "asked", Time: start.Add(time.Minute), Data: json.RawMessage(`{"n":1}`)}
 	require.Empty(t, cmp.Diff([]engine.Event{want, want}, b.events))
 	made.SetType("unwanted")
 	require.True(t, cesdk.IsNACK(sdk.Send(to, made)))

@@ -1,0 +1,77 @@
+package alertmanager
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+)
+
+const (
+	// mostValues is how many JSON values a payload may have.
+	mostValues = 250_000
+	// deepest is how deep it may be nested: fields that Alertmanager may add are passed over.
+	deepest = 64
+	// eventsBytes is how long the data of its events may be together: each repeats what is
+	// said of the group.
+	eventsBytes = 16 << 20
+)
+
+// decode reads a payload, after it was looked at: until then nothing is made of it.
+func decode(body []byte) (*payload, error) {
+	if !utf8.Valid(body) {
+		return nil, Mistakes{"the body is not UTF-8"}
+	}
+	if _, err := jsonscan.Check(body, jsonscan.Limits{Values: mostValues, Depth: deepest}); err != nil {
+		return nil, refuse(err)
+	}
+	p := &payload{}
+	if err := json.Unmarshal(body, p); err != nil {
+		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}
+	}
+	return p, nil
+}
+
+func refuse(err error) error {
+	var found *jsonscan.Error
+	if errors.Is(err, jsonscan.ErrTooMany) || !errors.As(err, &found) {
+		return fmt.Errorf("%w: the body %w; have the route group the alerts by more labels", ErrTooLarge, err)
+	}
+	where := strings.TrimPrefix(found.Path, ".")
+	if where == "" || errors.Is(err, jsonscan.ErrTooDeep) {
+		where = "it"
+	}
+	return Mistakes{"the body is not what Alertmanager sends: " + where + " " + found.Text}
+}
+
+func problem(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return fmt.Sprintf("%s: must not be a JSON %s", engine.Clip(kind.Field), kind.Value)
+	}
+	return engine.Clip(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// fits refuses a payload whose events would be too large, one of them or all together.
+func (p *payload) fits(bodyBytes int) error {
+	labels, err := json.Marshal(p.GroupLabels)
+	if err != nil {
+		return fmt.Errorf("write the labels of the group: %w", err)
+	}
+	group := len(labels) + len(p.GroupKey) + len(p.ExternalURL)
+	if all := bodyBytes + len(p.Alerts)*group; all > eventsBytes {
+		return fmt.Errorf("%w: each of %d alerts repeats the %d bytes of its group, and with them they have %d bytes; at most %d are read",
+			ErrTooLarge, len(p.Alerts), group, all, eventsBytes)
+	}
+	for i := range p.Alerts {
+		// The 12 are the event's data and its fields.
+		if n := len(p.Alerts[i].Labels) + len(p.Alerts[i].Annotations) + len(p.GroupLabels) + 12; n > engine.MaxEventValues {
+			return fmt.Errorf("%w: alerts[%d] has %d values with those of its group; at most %d are read", ErrTooLarge, i, n, engine.MaxEventValues)
+		}
+	}
+	return nil
+}
