@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -15,35 +16,39 @@ const outbox = ""
 // transaction ends, to be taken back with it.
 type boxes struct {
 	waiting map[string]int
+	bytes   int64 // of the events that wait, in all boxes
 	steps   []step
 	last    int64 // the highest number that an event has: its id, or its place in a box
 }
 
 type step struct {
-	box string
-	by  int
+	box   string
+	by    int
+	bytes int64
 }
 
 // next is a number that no event of either box has, and larger than all of them.
 func (b *boxes) next() int64 { return b.last + 1 }
 
-// put notes that n events came to wait in a box, 1 or none: the one under the next number.
-func (b *boxes) put(box string, n int64) {
+// put notes that n events of so many bytes came to wait in a box, 1 or none: the one
+// under the next number.
+func (b *boxes) put(box string, n, bytes int64) {
 	b.last += n
-	b.add(box, int(n))
+	b.add(step{box, int(n), n * bytes})
 }
 
-// gone notes that n events do not wait in a box any more.
-func (b *boxes) gone(box string, n int64) { b.add(box, -int(n)) }
+// gone notes that n events of so many bytes do not wait in a box any more, 1 or none.
+func (b *boxes) gone(box string, n, bytes int64) { b.add(step{box, -int(n), -n * bytes}) }
 
-func (b *boxes) add(box string, n int) {
-	b.move(box, n)
-	b.steps = append(b.steps, step{box, n})
+func (b *boxes) add(s step) {
+	b.move(s)
+	b.steps = append(b.steps, s)
 }
 
-func (b *boxes) move(box string, n int) {
-	if b.waiting[box] += n; b.waiting[box] == 0 {
-		delete(b.waiting, box)
+func (b *boxes) move(s step) {
+	b.bytes += s.bytes
+	if b.waiting[s.box] += s.by; b.waiting[s.box] == 0 {
+		delete(b.waiting, s.box)
 	}
 }
 
@@ -52,7 +57,7 @@ func (b *boxes) mark() int { return len(b.steps) }
 
 func (b *boxes) rewind(mark int) {
 	for _, s := range b.steps[mark:] {
-		b.move(s.box, -s.by)
+		b.move(step{s.box, -s.by, -s.bytes})
 	}
 	b.steps = b.steps[:mark]
 }
@@ -63,9 +68,9 @@ func (b *boxes) keep() { b.steps = b.steps[:0] }
 // count reads the boxes from the file.
 func (s *store) count(ctx context.Context) error {
 	s.boxes = boxes{waiting: map[string]int{}}
-	rows, err := s.conn.QueryContext(ctx, `SELECT agent, count(*), max(place) FROM inbox WHERE state = 'waiting' GROUP BY agent
-		UNION ALL SELECT '', count(*), coalesce(max(place), 0) FROM outbox WHERE state = 'waiting'
-		UNION ALL SELECT '', 0, max((SELECT coalesce(max(seq), 0) FROM inbox), (SELECT coalesce(max(seq), 0) FROM outbox),
+	rows, err := s.conn.QueryContext(ctx, `SELECT agent, count(*), total(octet_length(body)), max(place) FROM inbox WHERE state = 'waiting' GROUP BY agent
+		UNION ALL SELECT '', count(*), total(octet_length(body)), coalesce(max(place), 0) FROM outbox WHERE state = 'waiting'
+		UNION ALL SELECT '', 0, 0, max((SELECT coalesce(max(seq), 0) FROM inbox), (SELECT coalesce(max(seq), 0) FROM outbox),
 			(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'mail'))`)
 	if err != nil {
 		return fmt.Errorf("count the events that wait: %w", err)
@@ -73,15 +78,25 @@ func (s *store) count(ctx context.Context) error {
 	for err == nil && rows.Next() {
 		var box string
 		var n int
+		var bytes float64
 		var highest int64
-		err = rows.Scan(&box, &n, &highest)
-		s.boxes.move(box, n)
+		err = rows.Scan(&box, &n, &bytes, &highest)
+		s.boxes.move(step{box, n, int64(bytes)})
 		s.boxes.last = max(s.boxes.last, highest)
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("count the events that wait: %w", err)
 	}
 	return nil
+}
+
+// bytesOf is what an event that waits takes, by a query for the length of its body; 0
+// where none waits. The length is asked for alone, so that the body is not read.
+func (s *store) bytesOf(ctx context.Context, query string, args ...any) (bytes int64, err error) {
+	if err = s.row(ctx, query, args, &bytes); errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return bytes, err
 }
 
 // saveNumber has the numbers go on from here even when the rows that bear them are gone.

@@ -34,14 +34,15 @@ func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.
 func (j *Journal) Bury(ctx context.Context, agent string, e engine.Event, why string) error {
 	at := nanos(j.opts.Clock.Now())
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		n, err := s.changed(ctx, `UPDATE inbox SET state = 'dead', since = ?, why = ? WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`,
-			at, why, e.Source, e.ID, agent)
-		if err != nil {
-			return err
-		}
-		if n == 1 {
-			s.boxes.gone(agent, 1)
+		var bytes int64
+		err := s.row(ctx, `UPDATE inbox SET state = 'dead', since = ?, why = ? WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'
+			RETURNING octet_length(body)`, []any{at, why, e.Source, e.ID, agent}, &bytes)
+		if err == nil {
+			s.boxes.gone(agent, 1, bytes)
 			return nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
 		}
 		var state string
 		err = s.row(ctx, `SELECT state FROM inbox WHERE source = ? AND id = ? AND agent = ?`, []any{e.Source, e.ID, agent}, &state)
@@ -58,10 +59,14 @@ func (j *Journal) Bury(ctx context.Context, agent string, e engine.Event, why st
 // handled keeps an event's name, so that it is not taken twice, and lets its body
 // go: the firing has it. One that was handled before stays as it is.
 func (s *store) handled(ctx context.Context, agent string, e engine.Event, at int64) error {
+	bytes, err := s.bytesOf(ctx, `SELECT octet_length(body) FROM inbox WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`, e.Source, e.ID, agent)
+	if err != nil {
+		return err
+	}
 	n, err := s.changed(ctx, `UPDATE inbox SET state = 'handled', since = ?, body = NULL WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`,
 		at, e.Source, e.ID, agent)
 	if err != nil || n == 1 {
-		s.boxes.gone(agent, n)
+		s.boxes.gone(agent, n, bytes)
 		return err
 	}
 	// It was buried meanwhile, or handled, or never went through the inbox.

@@ -32,6 +32,9 @@ type Options struct {
 	// InboxMost is how many events may wait in one agent's inbox, and OutboxMost how many
 	// deliveries in all; DefaultInboxMost, DefaultOutboxMost.
 	InboxMost, OutboxMost int
+	// MailBytes is how many bytes the events that wait may take, as JSON, in all inboxes
+	// and the outbox together; DefaultMailBytes.
+	MailBytes int64
 	// Tolerant opens a journal whose disk is full or read-only too. Every call then
 	// fails with what Health says, until the disk can be written again; nobody needs
 	// to open it anew. Without it Open fails.
@@ -45,6 +48,7 @@ const (
 	DefaultPruneEvery = time.Minute
 	DefaultInboxMost  = 10_000
 	DefaultOutboxMost = 100_000
+	DefaultMailBytes  = 128 << 20
 )
 
 // Journal is an open journal. It is safe for concurrent use.
@@ -112,6 +116,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OutboxMost <= 0 {
 		o.OutboxMost = DefaultOutboxMost
+	}
+	if o.MailBytes <= 0 {
+		o.MailBytes = DefaultMailBytes
 	}
 	return o
 }

@@ -109,22 +109,25 @@ func (j *Journal) Resend(ctx context.Context, ids []string) ([]string, error) {
 
 func (s *store) resend(ctx context.Context, id string, at int64) (bool, error) {
 	if seq, ok := letterNumber(outPrefix, id); ok {
-		n, err := s.changed(ctx, `UPDATE outbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead'`, at, s.boxes.next(), seq)
-		s.boxes.put(outbox, n)
-		return n == 1, err
+		return s.revive(ctx, `UPDATE outbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING '', octet_length(body)`, at, seq)
 	}
 	seq, ok := letterNumber(inPrefix, id)
 	if !ok {
 		return false, nil
 	}
-	var agent string
-	err := s.row(ctx, `UPDATE inbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING agent`,
-		[]any{at, s.boxes.next(), seq}, &agent)
+	return s.revive(ctx, `UPDATE inbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING agent, octet_length(body)`, at, seq)
+}
+
+// revive has one wait again; false where there is none.
+func (s *store) revive(ctx context.Context, update string, at, seq int64) (bool, error) {
+	var box string
+	var bytes int64
+	err := s.row(ctx, update, []any{at, s.boxes.next(), seq}, &box, &bytes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err == nil {
-		s.boxes.put(agent, 1)
+		s.boxes.put(box, 1, bytes)
 	}
 	return err == nil, err
 }

@@ -55,6 +55,16 @@ func (m *mailModel) waiting(inbox string) (n int) {
 	return n
 }
 
+// bytes is what all that wait take.
+func (m *mailModel) bytes() (n int64) {
+	for _, l := range m.letters {
+		if l.state == "waiting" {
+			n += bodyBytes(event(l.source, l.id))
+		}
+	}
+	return n
+}
+
 // post is what Post should answer. Without limits it takes everything.
 func (m *mailModel) post(postings []engine.Posting, limited bool) (fresh int, full bool) {
 	before := slices.Clone(m.letters)
@@ -69,12 +79,12 @@ func (m *mailModel) post(postings []engine.Posting, limited bool) (fresh int, fu
 		for _, agent := range p.Agents {
 			if add(agent, "", p.Event) {
 				fresh++
-				full = full || m.waiting(agent) > m.most.inbox
+				full = full || m.waiting(agent) > m.most.inbox || m.bytes() > m.most.bytes
 			}
 		}
 		for _, to := range p.To {
 			if add(to.Agent, to.URL, p.Event) {
-				full = full || m.waiting("") > m.most.outbox
+				full = full || m.waiting("") > m.most.outbox || m.bytes() > m.most.bytes
 			}
 		}
 	}
@@ -175,10 +185,10 @@ func TestMailAgainstAModel(t *testing.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
 		require.NoError(rt, err)
 		clock := newClock()
-		opts := Options{Clock: clock, PruneEvery: 1000 * time.Hour, MaxAge: time.Hour, InboxMost: 4, OutboxMost: 6}
+		opts := Options{Clock: clock, PruneEvery: 1000 * time.Hour, MaxAge: time.Hour, InboxMost: 4, OutboxMost: 6, MailBytes: 9 * bodyBytes(event("s1", "1"))}
 		j, err := Open(ctx, dir, opts)
 		require.NoError(rt, err)
-		m := &mailModel{most: room{opts.InboxMost, opts.OutboxMost}, now: day, used: map[string]bool{}}
+		m := &mailModel{most: room{opts.InboxMost, opts.OutboxMost, opts.MailBytes}, now: day, used: map[string]bool{}}
 		for step := range rapid.IntRange(1, 15).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 8).Draw(rt, "op") {
 			case 0, 1, 2:

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -165,18 +166,28 @@ func handle(t testing.TB, j *Journal, firing, agent string, e engine.Event) {
 	require.NoError(t, j.RecordFiring(context.Background(), f))
 }
 
+// bodyBytes is what an event takes of Options.MailBytes.
+func bodyBytes(e engine.Event) int64 {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return int64(len(raw))
+}
+
 // soundCounts compares the counts that the writer keeps with the tables.
 func soundCounts(t require.TestingT, j *Journal) {
 	ctx := context.Background()
 	var kept, fresh boxes
 	require.NoError(t, j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		kept = boxes{waiting: maps.Clone(s.boxes.waiting), last: s.boxes.last}
+		kept = boxes{waiting: maps.Clone(s.boxes.waiting), bytes: s.boxes.bytes, last: s.boxes.last}
 		err := s.count(ctx)
 		fresh = s.boxes
 		s.boxes.last = kept.last
 		return err
 	}))
 	require.Equal(t, fresh.waiting, kept.waiting)
+	require.Equal(t, fresh.bytes, kept.bytes, "bytes that wait")
 	require.GreaterOrEqual(t, kept.last, fresh.last)
 }
 

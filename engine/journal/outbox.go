@@ -23,7 +23,7 @@ func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, err
 			return err
 		}
 		d.ID, d.Queued = letterID(outPrefix, seq), moment(queued)
-		err := json.Unmarshal(body, &d.Event)
+		err := unread(body, &d.Event)
 		out = append(out, d)
 		return err
 	}, waitingByLane, limit)
@@ -46,6 +46,21 @@ const waitingByLane = `WITH RECURSIVE heads (seq) AS (
 	SELECT o.seq, o.url, o.agent, o.since, o.body FROM heads CROSS JOIN outbox h ON h.seq = heads.seq CROSS JOIN outbox o ON o.seq IN (
 		SELECT seq FROM outbox WHERE state = 'waiting' AND url = h.url AND agent = h.agent AND source = h.source ORDER BY place LIMIT ?1)
 	ORDER BY o.place`
+
+// unread reads an event and leaves its data as text: it is only sent on.
+func unread(body []byte, e *engine.Event) error {
+	var read struct {
+		engine.Event
+		Data json.RawMessage `json:"data,omitempty"`
+	}
+	if err := json.Unmarshal(body, &read); err != nil {
+		return err
+	}
+	if *e = read.Event; read.Data != nil {
+		e.Data = read.Data
+	}
+	return nil
+}
 
 // settlement is one ready to be written.
 type settlement struct {
@@ -102,9 +117,13 @@ func (s *store) settle(ctx context.Context, st settlement) error {
 			st.state = engine.Undeliverable
 		}
 	}
+	bytes, err := s.bytesOf(ctx, `SELECT octet_length(body) FROM outbox WHERE seq = ? AND state = 'waiting'`, st.seq)
+	if err != nil {
+		return err
+	}
 	n, err := s.changed(ctx, `UPDATE outbox SET state = ?1, since = ?2, why = ?3, body = CASE ?1 WHEN 'dead' THEN body END WHERE seq = ?4 AND state = 'waiting'`,
 		string(st.state), st.at, st.why, st.seq)
-	s.boxes.gone(outbox, n)
+	s.boxes.gone(outbox, n, bytes)
 	return err
 }
 

@@ -17,8 +17,11 @@ type posting struct {
 	body []byte
 }
 
-// room is how much each box may hold.
-type room struct{ inbox, outbox int }
+// room is how much each box may hold, and how many bytes all of them.
+type room struct {
+	inbox, outbox int
+	bytes         int64
+}
 
 // Post takes events over, all of them or none; see engine.Mail. The names of those that
 // were handled and delivered are known for Options.MaxAge, and so are dead letters.
@@ -28,10 +31,15 @@ func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, err
 	if err != nil {
 		return fail(err)
 	}
+	for _, p := range ready {
+		if int64(len(p.body)) > j.opts.MailBytes {
+			return fail(fmt.Errorf("event %s has %d bytes, and all boxes hold %d: %w", engine.Clip(p.Event.ID), len(p.body), j.opts.MailBytes, engine.ErrTooLarge))
+		}
+	}
 	if len(ready) == 0 {
 		return 0, nil
 	}
-	most := room{j.opts.InboxMost, j.opts.OutboxMost}
+	most := room{j.opts.InboxMost, j.opts.OutboxMost, j.opts.MailBytes}
 	at := nanos(j.opts.Clock.Now())
 	fresh := 0
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
@@ -46,9 +54,14 @@ func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, err
 
 func postingsText(postings []engine.Posting) string {
 	if len(postings) == 1 {
-		return fmt.Sprintf("event %s of %s", postings[0].Event.ID, postings[0].Event.Source)
+		return eventText(&postings[0].Event)
 	}
 	return fmt.Sprintf("%d events", len(postings))
+}
+
+// eventText names an event to a person.
+func eventText(e *engine.Event) string {
+	return fmt.Sprintf("event %s of %s", engine.Clip(e.ID), engine.Clip(e.Source))
 }
 
 // encodePostings makes postings ready, or says all that is wrong with them.
@@ -58,7 +71,7 @@ func encodePostings(postings []engine.Posting) ([]posting, error) {
 	for i, p := range postings {
 		body, err := encodePosting(p)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("event %d (%s of %s): %w", i+1, p.Event.ID, p.Event.Source, err))
+			errs = append(errs, fmt.Errorf("event %d (%s of %s): %w", i+1, engine.Clip(p.Event.ID), engine.Clip(p.Event.Source), err))
 			continue
 		}
 		out = append(out, posting{p, body})
@@ -95,9 +108,12 @@ func (s *store) post(ctx context.Context, postings []posting, at int64, most *ro
 				return 0, err
 			}
 			fresh += int(n)
-			s.boxes.put(agent, n)
+			s.boxes.put(agent, n, int64(len(p.body)))
 			if held := s.boxes.waiting[agent]; n == 1 && most != nil && held > most.inbox {
-				return 0, fmt.Errorf("event %s of %s: %d wait in the inbox of %s already: %w", e.ID, e.Source, held-1, agent, engine.ErrFull)
+				return 0, fmt.Errorf("%s: %d wait in the inbox of %s already: %w", eventText(e), held-1, agent, engine.ErrFull)
+			}
+			if err := s.boxes.over(&p, n, most); err != nil {
+				return 0, err
 			}
 		}
 		for _, to := range p.To {
@@ -106,11 +122,23 @@ func (s *store) post(ctx context.Context, postings []posting, at int64, most *ro
 			if err != nil {
 				return 0, err
 			}
-			s.boxes.put(outbox, n)
+			s.boxes.put(outbox, n, int64(len(p.body)))
 			if held := s.boxes.waiting[outbox]; n == 1 && most != nil && held > most.outbox {
-				return 0, fmt.Errorf("event %s of %s: %d wait in the outbox already: %w", e.ID, e.Source, held-1, engine.ErrFull)
+				return 0, fmt.Errorf("%s: %d wait in the outbox already: %w", eventText(e), held-1, engine.ErrFull)
+			}
+			if err := s.boxes.over(&p, n, most); err != nil {
+				return 0, err
 			}
 		}
 	}
 	return fresh, nil
+}
+
+// over is an engine.ErrFull where all boxes hold too much, with an event that has come
+// just now (n is 1) or was there before.
+func (b *boxes) over(p *posting, n int64, most *room) error {
+	if n == 0 || most == nil || b.bytes <= most.bytes {
+		return nil
+	}
+	return fmt.Errorf("%s: the inboxes and the outbox hold %d bytes of %d: %w", eventText(&p.Event), b.bytes-int64(len(p.body)), most.bytes, engine.ErrFull)
 }
