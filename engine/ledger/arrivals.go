@@ -20,6 +20,7 @@ type update struct {
 	approvals map[string]bool
 	inboxes   map[string]int
 	outbox    int
+	bytes     int64
 }
 
 // next takes from what waits as much as belongs into one update.
@@ -88,13 +89,15 @@ func (l *Ledger) turn(u *update, o *op) turn {
 	}
 	maps.DeleteFunc(fresh, func(k eventKey, _ int64) bool { return u.events[k] })
 	inboxes, outbox := places(fresh)
+	bytes := o.b.bytesOf(fresh)
 	if o.post {
-		if err := l.room(u, inboxes, outbox); err != nil {
+		if err := l.room(u, inboxes, outbox, bytes); err != nil {
 			o.end(0, err)
 			return goesNot
 		}
 	}
 	u.outbox += outbox
+	u.bytes += bytes
 	for agent, n := range inboxes {
 		u.inboxes[agent] += n
 	}
@@ -120,9 +123,22 @@ func places(of map[eventKey]int64) (inboxes map[string]int, outbox int) {
 	return inboxes, outbox
 }
 
+// bytesOf is what events of a record take, each in each place where it is one of these.
+func (b *batch) bytesOf(places map[eventKey]int64) (n int64) {
+	left := maps.Clone(places)
+	for i := range b.Events {
+		k := b.Events[i].key()
+		if _, counts := left[k]; counts {
+			delete(left, k)
+			n += b.Events[i].Event.bytes()
+		}
+	}
+	return n
+}
+
 // room is an engine.ErrFull where so many more have none. More at once than an inbox holds
 // fit into an empty one: who sends them (an Alertmanager) can't take them apart.
-func (l *Ledger) room(u *update, inboxes map[string]int, outbox int) error {
+func (l *Ledger) room(u *update, inboxes map[string]int, outbox int, bytes int64) error {
 	var full []string
 	for _, agent := range slices.Sorted(maps.Keys(inboxes)) {
 		if held := l.state.mail.waiting(agent) + u.inboxes[agent]; held+inboxes[agent] > max(l.o.InboxMost, inboxes[agent]) {
@@ -131,6 +147,9 @@ func (l *Ledger) room(u *update, inboxes map[string]int, outbox int) error {
 	}
 	if held := len(l.state.mail.outbox) + u.outbox; outbox > 0 && held+outbox > l.o.OutboxMost {
 		full = append(full, fmt.Sprintf("the outbox holds %d of %d", held, l.o.OutboxMost))
+	}
+	if held := l.state.mail.bytes + u.bytes; bytes > 0 && held+bytes > l.o.MailBytes {
+		full = append(full, fmt.Sprintf("the inboxes and the outbox hold %d bytes of %d", held, l.o.MailBytes))
 	}
 	if full == nil {
 		return nil

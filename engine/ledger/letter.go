@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-
-	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // letter is an event in one inbox or for one destination, for as long as it is known
@@ -19,7 +17,7 @@ import (
 type letter struct {
 	eventKey
 	id    string
-	event *engine.Event // nil once only the name is kept
+	event *kept // nil once only the name is kept
 	fate  fate
 	n     int64 // tells the same name, come again, from this one
 	at    int64 // when it was queued
@@ -78,6 +76,8 @@ type mail struct {
 	outbox, dead box
 	// last is the order of the youngest, first that of what came back to the head.
 	last, first int64
+	// bytes is what waits, in all boxes; an event in several places counts in each.
+	bytes int64
 }
 
 func newMail() mail {
@@ -141,6 +141,9 @@ func (m *mail) file(l *letter, head bool) {
 	}
 	m.byID[l.id] = l
 	b.put(l)
+	if l.fate == waits {
+		m.bytes += l.event.bytes()
+	}
 }
 
 func (m *mail) unfile(l *letter) {
@@ -150,6 +153,9 @@ func (m *mail) unfile(l *letter) {
 	}
 	b.drop(l)
 	delete(m.byID, l.id)
+	if l.fate == waits {
+		m.bytes -= l.event.bytes()
+	}
 	if l.fate == waits && !l.outgoing() && len(*b) == 0 {
 		delete(m.inboxes, l.Agent)
 	}

@@ -35,7 +35,7 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 // naming names postings to a person.
 func naming(postings []engine.Posting) string {
 	if len(postings) == 1 {
-		return fmt.Sprintf("event %s of %s", postings[0].Event.ID, postings[0].Event.Source)
+		return fmt.Sprintf("event %s of %s", engine.Clip(postings[0].Event.ID), engine.Clip(postings[0].Event.Source))
 	}
 	return fmt.Sprintf("%d events", len(postings))
 }
@@ -43,14 +43,20 @@ func naming(postings []engine.Posting) string {
 // Inbox returns the events that wait, in the order in which they came.
 func (l *Ledger) Inbox(_ context.Context, agent string, limit int) ([]engine.Event, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return nil, fmt.Errorf("read the inbox of %s: %w", agent, l.fallen)
+	waiting, err := l.state.mail.inbox(agent, limit), l.fallen
+	l.mu.Unlock()
+	out := make([]engine.Event, len(waiting))
+	for i := 0; i < len(waiting) && err == nil; i++ {
+		out[i], err = waiting[i].event()
 	}
-	return l.state.mail.inbox(agent, limit), nil
+	if err != nil {
+		return nil, fmt.Errorf("read the inbox of %s: %w", agent, err)
+	}
+	return out, nil
 }
 
-// Outbox returns the deliveries that wait.
+// Outbox returns the deliveries that wait. Their data is json.RawMessage: it is only
+// sent on; and so it is in Letters.
 func (l *Ledger) Outbox(_ context.Context, limit int) ([]engine.Delivery, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func leaf(t *testing.T, l *Ledger) papers {
 	require.NoError(t, err)
 	listed := p.boxes()
 	require.Equal(t, engine.Boxes{Inbox: len(listed[engine.BoxInbox]), Outbox: len(listed[engine.BoxOutbox]), Dead: len(listed[engine.BoxDead])}, counted)
+	l.mu.Lock()
+	soundBytes(t, &l.state.mail)
+	l.mu.Unlock()
 	for _, now := range []time.Time{day, day.Add(time.Hour)} { // the second is when those of most tests expire
 		waits := slices.DeleteFunc(slices.Clone(p.Approvals), func(a engine.Approval) bool { return a.State != waiting || !now.Before(a.Expires) })
 		counted, err := l.ApprovalsWaiting(t.Context(), now)
@@ -59,6 +63,17 @@ func leaf(t *testing.T, l *Ledger) papers {
 		require.Len(t, waits, counted)
 	}
 	return p
+}
+
+// soundBytes compares what is counted as it comes and goes with what is there.
+func soundBytes(t require.TestingT, m *mail) {
+	var waiting int64
+	for _, l := range m.letters {
+		if l.fate == waits {
+			waiting += l.event.bytes()
+		}
+	}
+	require.Equal(t, waiting, m.bytes)
 }
 
 // boxes are the ids of the events in each box.
@@ -125,7 +140,9 @@ func TestTheNextLeaderHasTheMail(t *testing.T) {
 	want["outbox"], want["dead"] = append(want["outbox"], "https://c e1"), []string{executor + " e1", "https://c e3"}
 	whole := leaf(t, l)
 	require.Equal(t, want, whole.boxes())
-	require.Equal(t, engine.Letter{ID: id["https://c e3"], Box: engine.BoxDead, Agent: agent, To: "https://c", Event: asked("e3"), Since: day.Add(time.Hour), Why: "nobody there wants it"}, whole.Letters[len(whole.Letters)-1])
+	unread := asked("e3")
+	unread.Data = json.RawMessage(`{"n":1}`)
+	require.Equal(t, engine.Letter{ID: id["https://c e3"], Box: engine.BoxDead, Agent: agent, To: "https://c", Event: unread, Since: day.Add(time.Hour), Why: "nobody there wants it"}, whole.Letters[len(whole.Letters)-1])
 
 	for range 2 {
 		closed(t, l)

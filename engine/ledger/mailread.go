@@ -8,7 +8,7 @@ import (
 
 // A limit below zero is none.
 
-func (m *mail) inbox(agent string, limit int) []engine.Event {
+func (m *mail) inbox(agent string, limit int) []*kept {
 	var waiting box
 	if b := m.inboxes[agent]; b != nil {
 		waiting = *b
@@ -16,9 +16,9 @@ func (m *mail) inbox(agent string, limit int) []engine.Event {
 	if limit >= 0 && len(waiting) > limit {
 		waiting = waiting[:limit]
 	}
-	out := make([]engine.Event, len(waiting))
+	out := make([]*kept, len(waiting))
 	for i, l := range waiting {
-		out[i] = *l.event
+		out[i] = l.event
 	}
 	return out
 }
@@ -35,7 +35,7 @@ func (m *mail) deliveries(limit int) []engine.Delivery {
 	for _, l := range m.outbox {
 		in := line{l.to(), l.Source}
 		if lines[in]++; limit < 0 || lines[in] <= limit {
-			out = append(out, engine.Delivery{ID: l.id, Event: *l.event, To: l.to(), Queued: moment(l.at)})
+			out = append(out, engine.Delivery{ID: l.id, Event: engine.Event(*l.event), To: l.to(), Queued: moment(l.at)})
 		}
 	}
 	return out
@@ -52,7 +52,7 @@ func (m *mail) list(agent string, limit int) []engine.Letter {
 			continue
 		}
 		counts[box]++
-		out = append(out, engine.Letter{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: *l.event, Since: moment(l.age()), Why: l.why})
+		out = append(out, engine.Letter{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: engine.Event(*l.event), Since: moment(l.age()), Why: l.why})
 	}
 	slices.SortStableFunc(out, func(a, b engine.Letter) int { return a.Since.Compare(b.Since) })
 	return out

@@ -11,11 +11,11 @@ import (
 
 // event is one in an inbox, or for a destination.
 type event struct {
-	Agent string        `json:"a,omitempty"` // whose inbox, or who sends it
-	URL   string        `json:"u,omitempty"` // of a destination
-	Event *engine.Event `json:"e,omitempty"`
-	At    int64         `json:"at,omitempty"` // when it was queued
-	N     int64         `json:"n,omitempty"`
+	Agent string `json:"a,omitempty"` // whose inbox, or who sends it
+	URL   string `json:"u,omitempty"` // of a destination
+	Event *kept  `json:"e,omitempty"`
+	At    int64  `json:"at,omitempty"` // when it was queued
+	N     int64  `json:"n,omitempty"`
 }
 
 // eventKey is what an event is known by in one place.
@@ -95,10 +95,10 @@ func eventsOf(postings []engine.Posting, s stamp) events {
 	for i := range postings {
 		p := &postings[i]
 		for _, agent := range p.Agents {
-			out = append(out, event{agent, "", &p.Event, s.at, s.n})
+			out = append(out, event{agent, "", (*kept)(&p.Event), s.at, s.n})
 		}
 		for _, to := range p.To {
-			out = append(out, event{to.Agent, to.URL, &p.Event, s.at, s.n})
+			out = append(out, event{to.Agent, to.URL, (*kept)(&p.Event), s.at, s.n})
 		}
 	}
 	return out
@@ -109,13 +109,13 @@ func checkPostings(postings []engine.Posting) error {
 	for i := range postings {
 		p := &postings[i]
 		if p.Event.ID == "" || p.Event.Source == "" {
-			errs = append(errs, fmt.Errorf("event %q of %q: an event needs a source and an id", p.Event.ID, p.Event.Source))
+			errs = append(errs, fmt.Errorf("event %q of %q: an event needs a source and an id", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
 		}
 		if slices.Contains(p.Agents, "") {
-			errs = append(errs, fmt.Errorf("event %s of %s: an inbox needs an agent's name", p.Event.ID, p.Event.Source))
+			errs = append(errs, fmt.Errorf("event %s of %s: an inbox needs an agent's name", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
 		}
 		if slices.ContainsFunc(p.To, func(to engine.Destination) bool { return to.URL == "" }) {
-			errs = append(errs, fmt.Errorf("event %s of %s: a destination needs a URL", p.Event.ID, p.Event.Source))
+			errs = append(errs, fmt.Errorf("event %s of %s: a destination needs a URL", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
 		}
 	}
 	return errors.Join(errs...)

@@ -10,10 +10,11 @@ import (
 
 const (
 	// The names of handled and of delivered events are known for so long, and so many of
-	// each. Of dead letters so many are kept, for Options.Forget.
+	// each. Of dead letters so many, and so many bytes, are kept, for Options.Forget.
 	handledFor  = 7 * 24 * time.Hour
 	handledMost = 10_000
 	deadMost    = 10_000
+	deadBytes   = 16 << 20
 )
 
 // takeMail takes in what a record says of mail.
@@ -164,9 +165,12 @@ func (m *mail) prune(now time.Time, forget time.Duration) (lost int) {
 		}
 	}
 	_, dead := m.inOrder()
-	for _, l := range dead[:max(0, len(dead)-deadMost)] {
-		m.forget(l)
-		lost++
+	var bytes int64
+	for i, l := range slices.Backward(dead) {
+		if bytes += l.event.bytes(); len(dead)-i > deadMost || bytes > deadBytes {
+			m.forget(l)
+			lost++
+		}
 	}
 	return lost
 }

@@ -295,6 +295,7 @@ func (r *run) compare(order func(want, got any)) {
 		want[box] = append(want[box], p.letterID())
 	}
 	got := map[string][]string{}
+	soundBytes(r.T, &r.s.mail)
 	for k, l := range r.s.mail.letters {
 		switch l.fate {
 		case took:

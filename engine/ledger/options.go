@@ -50,6 +50,9 @@ type Options struct {
 	// InboxMost is how many events may wait for an agent, 1,000; OutboxMost how many to
 	// be delivered, 5,000. What a firing posts is never refused.
 	InboxMost, OutboxMost int
+	// MailBytes is how many bytes the events that wait may take in all inboxes and the
+	// outbox together, an event in several places in each; 32 MiB.
+	MailBytes int64
 	// Patience bounds a write with all its retries; 10 s.
 	Patience time.Duration
 }
@@ -65,6 +68,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Gather = cmp.Or(o.Gather, 100*time.Millisecond)
 	o.InboxMost = cmp.Or(o.InboxMost, 1000)
 	o.OutboxMost = cmp.Or(o.OutboxMost, 5000)
+	o.MailBytes = cmp.Or(o.MailBytes, 32<<20)
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
@@ -97,8 +101,8 @@ func (o *Options) check() error {
 	if o.MaxObjectBytes < o.SegmentBytes || o.MaxObjectBytes > 1<<20 || o.SegmentBytes < 1024 {
 		errs = append(errs, fmt.Errorf("sizes %d, %d: SegmentBytes must be from 1 KiB to MaxObjectBytes, and that at most 1 MiB", o.SegmentBytes, o.MaxObjectBytes))
 	}
-	if o.InboxMost < 1 || o.OutboxMost < 1 {
-		errs = append(errs, fmt.Errorf("room for %d and %d events: InboxMost and OutboxMost must be at least 1", o.InboxMost, o.OutboxMost))
+	if o.InboxMost < 1 || o.OutboxMost < 1 || o.MailBytes < 1 {
+		errs = append(errs, fmt.Errorf("room for %d and %d events, and %d bytes: InboxMost, OutboxMost and MailBytes must be at least 1", o.InboxMost, o.OutboxMost, o.MailBytes))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("options of ledger %q: %w", o.Name, err)

@@ -129,6 +129,9 @@ func pack(b *batch) (string, *batch, error) {
 	if err != nil {
 		return "", nil, err
 	}
+	if len(raw) > mostUnpacked { // nobody would read it again
+		return "", nil, fmt.Errorf("%w: a record has %d bytes of %d", ErrTooLarge, len(raw), mostUnpacked)
+	}
 	back, err := decode(raw)
 	return record, back, err
 }
