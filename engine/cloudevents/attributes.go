@@ -79,6 +79,8 @@ func (d *draft) event(now time.Time) engine.Event {
 	if written, there := d.attributes["datacontenttype"]; there && written != "" {
 		if _, _, err := mime.ParseMediaType(written); err != nil {
 			d.bad("datacontenttype", quote(written)+" is not a media type")
+		} else if len(written) > engine.MaxAttributeBytes {
+			d.bad("datacontenttype", tooLong(written))
 		}
 	}
 	return e
@@ -94,11 +96,15 @@ func (d *draft) text(name string, required bool) string {
 	case strings.TrimSpace(value) == "":
 		d.bad(name, "is empty")
 	case len(value) > engine.MaxAttributeBytes:
-		d.bad(name, fmt.Sprintf("has %d bytes; at most %d are read", len(value), engine.MaxAttributeBytes))
+		d.bad(name, tooLong(value))
 	case strings.ContainsFunc(value, engine.Unprintable):
 		d.bad(name, "holds a character that no attribute may have")
 	}
 	return value
+}
+
+func tooLong(value string) string {
+	return fmt.Sprintf("has %d bytes; at most %d are read", len(value), engine.MaxAttributeBytes)
 }
 
 func (d *draft) time(now time.Time) time.Time {
