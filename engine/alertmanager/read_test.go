@@ -4,12 +4,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
 // payload is what Alertmanager 0.27 sends for a group of two, of the receiver
@@ -96,11 +98,16 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 
 // Whatever is sent, there is an event for each alert, or an error.
 func FuzzRead(f *testing.F) {
+	for _, p := range hostile.Payloads(3000) {
+		f.Add([]byte(p.Body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		events, err := alertmanager.Read(body, 10)
 		if err != nil {
 			require.Nil(t, events)
 			require.NotEmpty(t, err.Error())
+			require.Less(t, len(err.Error()), 20<<10, "little of what was sent comes back")
+			require.False(t, strings.ContainsFunc(strings.ReplaceAll(err.Error(), "\n", ""), unicode.IsControl), "%q", err)
 			return
 		}
 		require.NotEmpty(t, events)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
 var limits = jsonscan.Limits{Values: 1000, Depth: 8}
@@ -105,6 +106,9 @@ func TestAnObjectAndAnArrayAreTakenApart(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	for _, text := range []string{`{"a":[1,2.5e3,"x\u00e9\n",null,true,false,{}]}`, `[[],[]]`, `1e999`, `{"a":1,"a":2}`, `"\ud800"`, ``, ` `, `[1,]`, `-0`, `01`, `{"a":1e-999}`} {
 		f.Add([]byte(text))
+	}
+	for _, p := range hostile.Payloads(3000) {
+		f.Add([]byte(p.Body))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if !utf8.Valid(raw) {
