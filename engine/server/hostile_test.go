@@ -59,14 +59,15 @@ func TestServeForAParent(t *testing.T) {
 	require.NoError(t, err)
 	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
-	h := engine.NewHost(engine.Config{Journal: j, Policies: policies, Log: log})
+	metrics := NewMetrics(Sources{Version: "v1"})
+	h := engine.NewHost(engine.Config{Journal: j, Policies: policies, Log: log, Observer: metrics})
 	filter := func(types ...string) *engine.EventFilter { return &engine.EventFilter{Types: types} }
 	h.Apply([]engine.Spec{{
 		AgentInfo: engine.AgentInfo{Namespace: "ns", Name: "handles"}, Mode: engine.Enforce, Fleet: engine.StaticFleet{{Namespace: "ns", Name: "web"}},
 		Triggers:   []engine.Trigger{{Name: "asked", Event: filter(hostile.Type)}, {Name: "alert", Alert: filter(engine.AlertFiring)}},
 		Strategies: []string{"t.looking"}, Primitives: []string{"scale"}, Generation: "1",
 	}})
-	s := serveOn(t, "127.0.0.1:0", Options{Receive: h.Receive, Log: log, ReadTimeout: 2 * time.Second, Clock: engine.WallClock{}})
+	s := serveOn(t, "127.0.0.1:0", Options{Receive: h.Receive, Log: log, Registry: metrics.Registry(), ReadTimeout: 2 * time.Second, Clock: engine.WallClock{}})
 	fmt.Println("address", s.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin) // until the parent has enough
 	require.NoError(t, err)
@@ -162,6 +163,12 @@ func (c *child) send(p *hostile.Payload) (int, string) {
 	return res.StatusCode, string(body)
 }
 
+func (c *child) get(path string) (int, string) {
+	c.t.Helper()
+	status, _, body := answer(c.t.(*testing.T), http.MethodGet, "http://"+c.address+path)
+	return status, body
+}
+
 // well reports that a normal event is taken.
 func (c *child) well(after string) {
 	c.t.Helper()
@@ -205,6 +212,11 @@ func TestWhatIsHostileDoesNoHarm(t *testing.T) {
 		assert.Contains(t, w.Status, c.write(w), w.Name)
 		c.well(w.Name)
 	}
+	status, metrics := c.get("/metrics")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, metrics, `scanflow_firings_total{agent="ns/handles",trigger="event"}`)
+	require.NotContains(t, strings.ReplaceAll(metrics, "promhttp", ""), "hostile", "no label comes from an event")
+	require.Less(t, strings.Count(metrics, "\n"), 1000, "however many events there were")
 	most := c.stop()
 	t.Logf("%d payloads and %d requests on the wire: resident %d MiB at most", len(payloads), len(wires), most>>20)
 	require.Less(t, most, int64(mostResident))
