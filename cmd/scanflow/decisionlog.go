@@ -48,7 +48,7 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
 		}
 		says := []any{
-			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", withText(d.With),
+			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", logged(&d),
 			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
 		}
 		if d.By != "" { // of one that nothing bounded there is nothing to say
