@@ -37,7 +37,7 @@ const (
 	largeBytes = 3_900_000
 	// mostResident is what the child may take of memory at its peak, in bytes. It takes
 	// 60 MiB before anything is sent, and some 300 after; it took 2 GB with 16 events.
-	mostResident = 600 << 20
+	mostResident = raceFactor * 600 << 20
 )
 
 // looking is a strategy that reads the event, so that it is put into a document.
