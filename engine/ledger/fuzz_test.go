@@ -41,7 +41,12 @@ func viewOf(t *testing.T, s *state) view {
 	for a := range agents {
 		memory, err := s.remember(a, time.Time{})
 		require.NoError(t, err, "an agent could never start again")
-		v.Open[a], v.Memory[a], v.Inbox[a] = s.open(a), memory, s.mail.inbox(a, -1)
+		v.Open[a], v.Memory[a] = s.open(a), memory
+		for _, k := range s.mail.inbox(a, -1) {
+			e, err := k.event()
+			require.NoError(t, err, "an inbox could never be read")
+			v.Inbox[a] = append(v.Inbox[a], e)
+		}
 	}
 	for _, d := range s.mail.deliveries(-1) {
 		v.Out = append(v.Out, d.ID)
@@ -60,7 +65,7 @@ var hostileRecords = []string{
 	`{"a":[{"i":"x","a":"n/a","at":1,"w":{"n":1e100000}}]}`, `{"a":[{"i":"x","a":"n/a","at":-9223372036854775808,"e":9223372036854775807,"o":"done","oa":true}]}`,
 	`{"n":[{"a":"n/a","s":"s","v":1e100000,"at":1}]}`, `{"n":[{"a":"n/a","s":"s","v":null,"at":1}]}`, `{"n":[{"a":"n/a","s":"s","v":"\ud800","at":1}]}`,
 	`{"h":[{"a":"n/a","s":"s","i":"e","at":1,"f":"w"}]}`, `{"h":[{"a":"n/a","s":"s","i":"e","at":1,"f":"d","of":1}]}`, `{"h":[{"a":"n/a","s":"s","i":"e","at":1,"f":"?"}]}`,
-	`{"e":[{"a":"n/a","n":1}]}`, `{"e":[null]}`, `{"e":[{"a":"n/a","e":{"id":"e","source":"s"},"n":9223372036854775807},{"a":"n/b"}]}`,
+	`{"e":[{"a":"n/a","n":1}]}`, `{"e":[{"a":"n/a","e":{"id":"e","source":"s","data":1e100000},"n":1}]}`, `{"e":[null]}`, `{"e":[{"a":"n/a","e":{"id":"e","source":"s"},"n":9223372036854775807},{"a":"n/b"}]}`,
 	`{"e":[{"a":"n/a","e":{"id":"e","source":"s"},"n":1}],"h":[{"a":"n/a","s":"s","i":"e","at":1}],"r":[{"a":"n/a","e":{"id":"e","source":"s"},"n":1}]}`,
 	`{"e":[{"a":"n/a","u":"https://a","e":{"id":"e","source":"s","data":{"a":[1,{}]}},"n":1}],"h":[{"a":"n/a","u":"https://a","s":"s","i":"e","at":1,"f":"d","of":1}],"rs":[{"a":"n/a","u":"https://a","s":"s","i":"e","n":2}]}`,
 	`{"e":[{"a":"n/a","e":{"id":"e","source":"s"},"n":1}],"up":[{"a":"n/a","s":"s","i":"e","n":1}]}`,

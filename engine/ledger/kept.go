@@ -5,12 +5,16 @@ import (
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
 )
 
 // kept is an event while the log holds it. Its data stays the text that it was: that of
 // a record of a few hundred KiB can be a thousand times as much once it is decoded, and
 // nobody needs it before the event is handled.
 type kept engine.Event
+
+// deepestKept is as deep as encoding/json reads.
+const deepestKept = 10_000
 
 // UnmarshalJSON leaves the data as it is.
 func (k *kept) UnmarshalJSON(raw []byte) error {
@@ -21,10 +25,13 @@ func (k *kept) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &read); err != nil {
 		return err
 	}
-	if *k = kept(read.Event); read.Data != nil {
-		k.Data = read.Data
+	if *k = kept(read.Event); read.Data == nil {
+		return nil
 	}
-	return nil
+	k.Data = read.Data
+	// Whoever handles the event will decode it, and could not say no any more.
+	_, err := jsonscan.Check(read.Data, jsonscan.Limits{Values: mostUnpacked, Depth: deepestKept})
+	return err
 }
 
 // bytes is what the event takes of Options.MailBytes.
