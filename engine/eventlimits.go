@@ -124,9 +124,9 @@ func (m *measure) spend(n int) error {
 // clipAt is how many bytes of what others sent an error or a log repeats.
 const clipAt = 100
 
-// Clip is a text of somebody else's as an error or a log may repeat it: cut, and in
+// Echo is a text of somebody else's as an error or a log may repeat it: cut, and in
 // quotes where it has characters that a terminal acts upon.
-func Clip(text string) string {
+func Echo(text string) string {
 	text = cut(text)
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)

@@ -81,11 +81,11 @@ func TestLabelsOfAnAlertAreFoundInItsText(t *testing.T) {
 	require.Equal(t, map[string]any{"labels": map[string]any{"alertname": "High"}}, waiting[0].Data, "who handles it has the values")
 }
 
-func TestClip(t *testing.T) {
+func TestEcho(t *testing.T) {
 	for text, want := range map[string]string{
 		"short": "short", "caf\u00e9": "caf\u00e9", "a\nb": `"a\nb"`, "\x1b[31mred": `"\x1b[31mred"`, "a\u202eb": `"a\u202eb"`, "a\xffb": "ab",
 		strings.Repeat("x", 101): strings.Repeat("x", 100) + "...", strings.Repeat("x", 99) + "\u00e9": strings.Repeat("x", 99) + "...",
 	} {
-		require.Equal(t, want, engine.Clip(text))
+		require.Equal(t, want, engine.Echo(text))
 	}
 }

@@ -164,13 +164,13 @@ func (a *agent) setAside(ctx context.Context, e Event) bool {
 	if a.attempts >= attemptsMost {
 		err := a.host.Journal.Bury(ctx, a.name, e, a.failed)
 		if err == nil {
-			a.log.Error("event is a dead letter", "event", Clip(e.ID), "type", Clip(e.Type), "error", a.failed)
+			a.log.Error("event is a dead letter", "event", Echo(e.ID), "type", Echo(e.Type), "error", a.failed)
 			return true
 		}
-		a.log.Error("event can't be set aside", "event", Clip(e.ID), "error", err)
+		a.log.Error("event can't be set aside", "event", Echo(e.ID), "error", err)
 	}
 	if ctx.Err() == nil {
-		a.log.Warn("event stays in the inbox", "event", Clip(e.ID))
+		a.log.Warn("event stays in the inbox", "event", Echo(e.ID))
 	}
 	a.retryAt = a.host.Clock.Now().Add(wait)
 	return false

@@ -229,13 +229,13 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 	switch {
 	case pause:
 		if l.wait == 0 && err != nil { // once, until something is delivered again
-			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", Clip(k.source), "events", len(batch), "error", err)
+			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", Echo(k.source), "events", len(batch), "error", err)
 		}
 		l.wait = min(max(2*l.wait, carryFirst), carryLast)
 		l.until = o.clock.Now().Add(max(l.wait, retryAfter(err)))
 	default:
 		if l.wait > 0 && err == nil {
-			o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", Clip(k.source))
+			o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", Echo(k.source))
 		}
 		l.wait, l.until = 0, time.Time{}
 		l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
@@ -252,7 +252,7 @@ func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err erro
 	note := func(d Delivery, state DeliveryState, why string) {
 		why = Clip(why)
 		if state == Undeliverable {
-			o.log.Error("event is a dead letter", "event", Clip(d.Event.ID), "type", Clip(d.Event.Type), "to", hostOf(k.to.URL), "error", why)
+			o.log.Error("event is a dead letter", "event", Echo(d.Event.ID), "type", Echo(d.Event.Type), "to", hostOf(k.to.URL), "error", why)
 		}
 		settled = append(settled, Settlement{ID: d.ID, State: state, Why: why, At: now})
 	}

@@ -16,7 +16,7 @@ import (
 // otherwise (MayPass); then some may have it already, and do not get it twice.
 func (h *Host) Publish(ctx context.Context, e Event) error {
 	if e.Hops > MaxHops {
-		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", Clip(e.Type), e.Hops, MaxHops)
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed: agents ask each other in a circle", Echo(e.Type), e.Hops, MaxHops)
 	}
 	if err := e.check(); err != nil {
 		return err
@@ -44,7 +44,7 @@ func unwanted(e *Event, wanted bool) *UnwantedError { return &UnwantedError{e.Ty
 
 func (e *UnwantedError) Error() string {
 	if e.Wanted {
-		return fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", cut(e.Type), Clip(e.Sender))
+		return fmt.Sprintf("no agent here takes events of type %q from %s; name it under `from` in the trigger", cut(e.Type), Echo(e.Sender))
 	}
 	return fmt.Sprintf("no agent here has a trigger for events of type %q", cut(e.Type))
 }
@@ -62,7 +62,7 @@ func (h *Host) Send(ctx context.Context, e Event, to Destination) error {
 	case h.Courier == nil:
 		return errors.New("nothing here delivers events to addresses")
 	case e.Hops > MaxHops:
-		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed", Clip(e.Type), e.Hops, MaxHops)
+		return fmt.Errorf("event %s has come through %d others, each sent because of the one before, and %d are allowed", Echo(e.Type), e.Hops, MaxHops)
 	}
 	if err := e.check(); err != nil {
 		return err
@@ -191,7 +191,7 @@ func byBox(postings []Posting) map[string][]Posting {
 
 func eventsText(postings []Posting) string {
 	if len(postings) == 1 {
-		return "event " + Clip(postings[0].Event.ID)
+		return "event " + Echo(postings[0].Event.ID)
 	}
 	return fmt.Sprintf("%d events", len(postings))
 }

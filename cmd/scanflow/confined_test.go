@@ -21,7 +21,7 @@ func hangingTest() string {
 func TestWhatHangsInACommandIsNamed(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/call_test.rego", hangingTest())
-	const killed = "scanflow: running the tests of the policies took longer than 10s and was stopped (of the tests, scanflow.strategies.t.call_test.test_hangs had not ended)\n"
+	const killed = "scanflow: running the tests of the policies took longer than 15s and was stopped (of the tests, scanflow.strategies.t.call_test.test_hangs had not ended)\n"
 	for _, c := range []struct {
 		args []string
 		says string
@@ -71,7 +71,7 @@ func TestCommandsEndAtOnceOnASignal(t *testing.T) {
 				require.NoError(t, c.Process.Signal(sig))
 				require.Error(t, c.Wait())
 				require.Equal(t, interrupted, c.ProcessState.ExitCode(), out.String())
-				require.Less(t, time.Since(began), 5*time.Second, "the test that hangs is given 10 s")
+				require.Less(t, time.Since(began), 5*time.Second, "the test that hangs is given 15 s")
 				require.Empty(t, out.String())
 			})
 		}

@@ -51,9 +51,9 @@ func refuse(err error) error {
 func problem(err error) string {
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) && kind.Field != "" {
-		return fmt.Sprintf("%s: must not be a JSON %s", engine.Clip(kind.Field), kind.Value)
+		return fmt.Sprintf("%s: must not be a JSON %s", engine.Echo(kind.Field), kind.Value)
 	}
-	return engine.Clip(strings.TrimPrefix(err.Error(), "json: "))
+	return engine.Echo(strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // fits refuses a payload whose events would be too large, one of them or all together.

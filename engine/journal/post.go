@@ -33,7 +33,7 @@ func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, err
 	}
 	for _, p := range ready {
 		if int64(len(p.body)) > j.opts.MailBytes {
-			return fail(fmt.Errorf("event %s has %d bytes, and all boxes hold %d: %w", engine.Clip(p.Event.ID), len(p.body), j.opts.MailBytes, engine.ErrTooLarge))
+			return fail(fmt.Errorf("event %s has %d bytes, and all boxes hold %d: %w", engine.Echo(p.Event.ID), len(p.body), j.opts.MailBytes, engine.ErrTooLarge))
 		}
 	}
 	if len(ready) == 0 {
@@ -61,7 +61,7 @@ func postingsText(postings []engine.Posting) string {
 
 // eventText names an event to a person.
 func eventText(e *engine.Event) string {
-	return fmt.Sprintf("event %s of %s", engine.Clip(e.ID), engine.Clip(e.Source))
+	return fmt.Sprintf("event %s of %s", engine.Echo(e.ID), engine.Echo(e.Source))
 }
 
 // encodePostings makes postings ready, or says all that is wrong with them.
@@ -71,7 +71,7 @@ func encodePostings(postings []engine.Posting) ([]posting, error) {
 	for i, p := range postings {
 		body, err := encodePosting(p)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("event %d (%s of %s): %w", i+1, engine.Clip(p.Event.ID), engine.Clip(p.Event.Source), err))
+			errs = append(errs, fmt.Errorf("event %d (%s of %s): %w", i+1, engine.Echo(p.Event.ID), engine.Echo(p.Event.Source), err))
 			continue
 		}
 		out = append(out, posting{p, body})

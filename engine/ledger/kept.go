@@ -49,7 +49,7 @@ func (k *kept) event() (engine.Event, error) {
 	}
 	e.Data = nil
 	if err := json.Unmarshal(raw, &e.Data); err != nil {
-		return e, fmt.Errorf("data of event %s of %s: %w", engine.Clip(e.ID), engine.Clip(e.Source), err)
+		return e, fmt.Errorf("data of event %s of %s: %w", engine.Echo(e.ID), engine.Echo(e.Source), err)
 	}
 	return e, nil
 }

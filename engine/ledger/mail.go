@@ -35,7 +35,7 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 // naming names postings to a person.
 func naming(postings []engine.Posting) string {
 	if len(postings) == 1 {
-		return fmt.Sprintf("event %s of %s", engine.Clip(postings[0].Event.ID), engine.Clip(postings[0].Event.Source))
+		return fmt.Sprintf("event %s of %s", engine.Echo(postings[0].Event.ID), engine.Echo(postings[0].Event.Source))
 	}
 	return fmt.Sprintf("%d events", len(postings))
 }

@@ -109,13 +109,13 @@ func checkPostings(postings []engine.Posting) error {
 	for i := range postings {
 		p := &postings[i]
 		if p.Event.ID == "" || p.Event.Source == "" {
-			errs = append(errs, fmt.Errorf("event %q of %q: an event needs a source and an id", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
+			errs = append(errs, fmt.Errorf("event %q of %q: an event needs a source and an id", engine.Echo(p.Event.ID), engine.Echo(p.Event.Source)))
 		}
 		if slices.Contains(p.Agents, "") {
-			errs = append(errs, fmt.Errorf("event %s of %s: an inbox needs an agent's name", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
+			errs = append(errs, fmt.Errorf("event %s of %s: an inbox needs an agent's name", engine.Echo(p.Event.ID), engine.Echo(p.Event.Source)))
 		}
 		if slices.ContainsFunc(p.To, func(to engine.Destination) bool { return to.URL == "" }) {
-			errs = append(errs, fmt.Errorf("event %s of %s: a destination needs a URL", engine.Clip(p.Event.ID), engine.Clip(p.Event.Source)))
+			errs = append(errs, fmt.Errorf("event %s of %s: a destination needs a URL", engine.Echo(p.Event.ID), engine.Echo(p.Event.Source)))
 		}
 	}
 	return errors.Join(errs...)

@@ -37,9 +37,8 @@ type Options struct {
 const (
 	// compileWithin bounds the reading and compiling of policies in a confined child.
 	compileWithin = 10 * time.Second
-	// nextTestWithin bounds the time from the end of one test to that of another there; a
-	// test that heeds its own deadline ends after 5 s.
-	nextTestWithin = 10 * time.Second
+	// nextTestWithin bounds the time from the end of one test to that of another there.
+	nextTestWithin = testWithin + 5*time.Second
 )
 
 func (o Options) withDefaults() Options {

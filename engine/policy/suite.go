@@ -117,7 +117,7 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 		Name: "TestsBegin", MetricName: "tests_begin", Stage: func(*ast.Compiler) *ast.Error { progress.begin(); return nil },
 	})
 	// Of several that run at a time, those are left in the end that don't come to theirs.
-	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store).SetParallel(testsAtOnce)
+	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store).SetParallel(testsAtOnce).SetTimeout(testWithin)
 	set(runner)
 	channel, err := runner.RunTests(ctx, txn)
 	if err != nil {

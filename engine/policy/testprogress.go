@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/tester"
@@ -12,8 +13,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
-// testsAtOnce is how many tests run at a time.
-const testsAtOnce = 8
+const (
+	// testsAtOnce is how many tests run at a time.
+	testsAtOnce = 4
+	// testWithin bounds one test that heeds its deadline: twice what stock OPA gives it,
+	// since several share one core.
+	testWithin = 10 * time.Second
+)
 
 // testProgress tells the parent of a confined child which tests have not ended yet.
 type testProgress struct {
