@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
@@ -33,6 +34,8 @@ type Env struct {
 	// agent makes to an address, "" for nothing. The error names the reference, never
 	// the secret.
 	Credentials func(ctx context.Context, agent, url string) (string, error)
+	// ForAgents makes the requests of `webhook`; nil makes them as net/http does.
+	ForAgents http.RoundTripper
 	// Now is the time that events are stamped with.
 	Now func() time.Time
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
@@ -54,7 +55,7 @@ func newWebhook(env Env) engine.Actuator {
 	return &webhook{
 		credentials: env.Credentials,
 		client: &http.Client{
-			Timeout: attemptTimeout,
+			Transport: env.ForAgents, Timeout: attemptTimeout,
 			// A redirect would carry body and credentials to an address that no guard saw.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -71,7 +72,8 @@ func (w *webhook) Plan(_ context.Context, p engine.Proposal) (engine.Change, err
 }
 
 // Apply sends the request. Refused connections, timeouts, 408, 425, 429 and 5xx may
-// pass and are tried again; any other answer but 2xx is final.
+// pass and are tried again; any other answer but 2xx is final, and so is an address of
+// the installation that runs the agent.
 func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	var with WebhookWith
 	if mistakes := manifest.DecodeMap(c.Proposal.With, &with); len(mistakes) > 0 {
@@ -102,11 +104,17 @@ func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 		}
 	}
 	resp, err := w.client.Do(req)
+	if errors.Is(err, installation.ErrOwnListener) {
+		return engine.Outcome{}, fmt.Errorf("POST %s: %w", web.Shown(with.URL), installation.ErrOwnListener)
+	}
 	if err != nil {
 		return engine.Outcome{}, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(with.URL), web.Cause(err)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, resp.Body, answerBytes)
+	if refused := installation.Refused(resp); refused != nil {
+		return engine.Outcome{}, fmt.Errorf("POST %s: answered %s: %w", web.Shown(with.URL), resp.Status, refused)
+	}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
 		return engine.Outcome{Status: engine.Done, Detail: resp.Status}, nil

@@ -16,23 +16,31 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
-// api is what the process shows to those who may see it, and what it does for them.
+// api is what the process shows to those who may see it.
 func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		"/v1/agents":                      func(*http.Request) (any, error) { return sys.Agents(), nil },
-		"/v1/policies":                    func(*http.Request) (any, error) { return policyStatus(sys), nil },
-		"/v1/decisions":                   func(r *http.Request) (any, error) { return decisionsOf(sys, r) },
-		"/v1/claims":                      func(*http.Request) (any, error) { return said(sys.AllClaims()) },
-		"/v1/approvals":                   func(r *http.Request) (any, error) { return approvalsOf(sys, r) },
-		"POST /v1/approvals/{id}/approve": func(r *http.Request) (any, error) { return answerTo(sys, r, true) },
-		"POST /v1/approvals/{id}/deny":    func(r *http.Request) (any, error) { return answerTo(sys, r, false) },
-		"/v1/events":                      func(r *http.Request) (any, error) { return lettersOf(sys, r) },
-		"POST /v1/events/resend":          func(r *http.Request) (any, error) { return resend(sys, r) },
+		"/v1/agents":    func(*http.Request) (any, error) { return sys.Agents(), nil },
+		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(sys), nil },
+		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(sys, r) },
+		"/v1/claims":    func(*http.Request) (any, error) { return said(sys.AllClaims()) },
+		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(sys, r) },
+		"/v1/events":    func(r *http.Request) (any, error) { return lettersOf(sys, r) },
 
-		"/v1/workflows":                                func(*http.Request) (any, error) { return said(workflowsOf(sys)) },
-		"/v1/workflows/{namespace}/{name}":             func(r *http.Request) (any, error) { return said(workflowOf(sys, r)) },
-		"/v1/workflows/{namespace}/{name}/log":         func(r *http.Request) (any, error) { return said(logOf(sys, r)) },
-		"POST /v1/workflows/{namespace}/{name}/cancel": func(r *http.Request) (any, error) { return said(cancelWorkflow(sys, r)) },
+		"/v1/workflows":                        func(*http.Request) (any, error) { return said(workflowsOf(sys)) },
+		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return said(workflowOf(sys, r)) },
+		"/v1/workflows/{namespace}/{name}/log": func(r *http.Request) (any, error) { return said(logOf(sys, r)) },
+	}
+}
+
+// answers are what the process does for a person.
+func answers(sys *wiring.System) map[string]func(*http.Request, server.Caller) (any, error) {
+	return map[string]func(*http.Request, server.Caller) (any, error){
+		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, true) },
+		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, false) },
+		"/v1/events/resend":          func(r *http.Request, _ server.Caller) (any, error) { return resend(sys, r) },
+		"/v1/workflows/{namespace}/{name}/cancel": func(r *http.Request, who server.Caller) (any, error) {
+			return said(cancelWorkflow(sys, r, who))
+		},
 	}
 }
 
@@ -116,15 +124,12 @@ func approvalsOf(sys *wiring.System, r *http.Request) (any, error) {
 	return said(list, err)
 }
 
-func answerTo(sys *wiring.System, r *http.Request, approve bool) (any, error) {
-	var a answer
-	if err := readJSON(r, &a); err != nil {
+func answerTo(sys *wiring.System, r *http.Request, who server.Caller, approve bool) (any, error) {
+	a, err := readAnswer(r)
+	if err != nil {
 		return nil, err
 	}
-	if a.By == "" {
-		return nil, fmt.Errorf("%w: by: say who answers; it goes into the journal", server.ErrBadRequest)
-	}
-	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, a.By, a.Why))
+	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, who.By(a.By), a.Why))
 }
 
 func lettersOf(sys *wiring.System, r *http.Request) (any, error) {

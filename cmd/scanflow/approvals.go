@@ -1,11 +1,8 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -113,28 +110,8 @@ func newDeny() *cobra.Command {
 question stands (guards.approvalExpiry).`)
 }
 
-// answer is what the API takes of a person's.
-type answer struct {
-	By  string `json:"by"`
-	Why string `json:"why"`
-}
-
-// add gives a command the flags for it; who is the person in their help.
-func (a *answer) add(c *cobra.Command, who string) {
-	c.Flags().StringVar(&a.By, "by", "", who+", for the journal; absent: $USER")
-	c.Flags().StringVar(&a.Why, "why", "", "why, for the journal")
-}
-
-// complete takes the name of who is logged in where none is given.
-func (a *answer) complete() error {
-	if a.By = cmp.Or(a.By, os.Getenv("USER")); a.By == "" {
-		return errors.New("--by: say who you are; it goes into the journal")
-	}
-	return nil
-}
-
 func newAnswer(verb, short, long string) *cobra.Command {
-	var o clientFlags
+	var o personFlags
 	var said answer
 	var asJSON bool
 	c := &cobra.Command{
@@ -146,7 +123,7 @@ func newAnswer(verb, short, long string) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := said.complete(); err != nil {
+			if err := said.check("--"); err != nil {
 				return err
 			}
 			var p engine.Approval

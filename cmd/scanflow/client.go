@@ -22,6 +22,9 @@ import (
 // clientFlags are how a running scanflow is reached by the commands that ask it.
 type clientFlags struct {
 	server, tokenFile, caFile string
+	// userToken finds the token of a data folder, for a command that shows it; nil for one
+	// that doesn't.
+	userToken func(host string) (token, shown string, err error)
 }
 
 func (o *clientFlags) add(c *cobra.Command) {
@@ -29,6 +32,19 @@ func (o *clientFlags) add(c *cobra.Command) {
 	f.StringVar(&o.server, "server", "http://127.0.0.1:8282", "address of the running scanflow")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that it was started with")
 	f.StringVar(&o.caFile, "ca-file", "", "file with the certificate authority of its certificate; absent: the system's")
+}
+
+// token is what to show to a server, "" for nothing. shown says in words what it is, for
+// whoever is refused.
+func (o *clientFlags) token(host string) (token, shown string, err error) {
+	switch {
+	case o.tokenFile != "":
+		token, err = readToken(o.tokenFile)
+		return token, "the token in " + o.tokenFile + " was shown", err
+	case o.userToken != nil:
+		return o.userToken(host)
+	}
+	return "", "no token was shown: pass --token-file", nil
 }
 
 // clientTimeout bounds one request.
@@ -55,7 +71,7 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
 		return errors.New("--server: wants an address like http://127.0.0.1:8282, without a user")
 	}
-	token, err := readToken(o.tokenFile)
+	token, shown, err := o.token(base.Hostname())
 	if err != nil {
 		return err
 	}
@@ -91,6 +107,9 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("%w; %s", answered(resp.Status, raw), shown)
 	}
 	if resp.StatusCode/100 != 2 {
 		return answered(resp.Status, raw)

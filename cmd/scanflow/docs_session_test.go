@@ -106,7 +106,9 @@ func (s *session) does(it step) {
 var (
 	listens = regexp.MustCompile(`^scanflow run( |$)`)
 	tracks  = regexp.MustCompile(`^scanflow tracker( |$)`)
-	asks    = regexp.MustCompile(`^scanflow (events resend|events|approvals|approve|deny|claims|workflows(?: show| logs| cancel)?)( |$)`)
+	// forPerson are those that find a token in --data.
+	forPerson = regexp.MustCompile(`^scanflow (events resend|approve|deny|workflows cancel) `)
+	asks      = regexp.MustCompile(`^scanflow (events resend|events|approvals|approve|deny|claims|workflows(?: show| logs| cancel)?)( |$)`)
 )
 
 // atPort has a command that leaves the address to the default say this run's.
@@ -119,7 +121,7 @@ func (s *session) atPort(command string) string {
 		return listens.ReplaceAllString(command, "scanflow run"+said("--listen", "127.0.0.1:8282"))
 	case tracks.MatchString(command):
 		return tracks.ReplaceAllString(command, "scanflow tracker"+said("--listen", "127.0.0.1:5000"))
-	case strings.Contains(command, "--data"): // it asks nobody
+	case strings.Contains(command, "--data") && !forPerson.MatchString(command): // it asks nobody
 		return command
 	}
 	return asks.ReplaceAllString(command, "scanflow $1"+said("--server", "http://127.0.0.1:8282"))
@@ -201,6 +203,7 @@ func alike(out string) string {
 		{`─+`, "─"},
 		{`\b[0-9a-f]{32}\b`, "IDENTITY"},
 		{ids.String(), "ID"},
+		{`\S+ \(OS user, claimed\)`, "USER (OS user, claimed)"},
 		{`"firings":\d+`, `"firings":N`},
 		{`\b\d{13}\b`, "MS"},
 		{`\bpolicies=[0-9a-f]{12}\b`, "policies=R"},

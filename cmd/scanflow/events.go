@@ -90,7 +90,7 @@ type resent struct {
 }
 
 func newResend() *cobra.Command {
-	var o clientFlags
+	var o personFlags
 	c := &cobra.Command{
 		Use:   "resend ID...",
 		Short: "Have dead events wait again",

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -30,13 +32,18 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 	s := newStage(t, testcluster.Shared(t), agent)
 	s.apply(webDeployment)
 	s.wants(3)
-	leader := s.daemon("--lease-duration", "1s")
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("of-the-api"), 0o600))
+	senders := filepath.Join(t.TempDir(), "senders.yaml")
+	require.NoError(t, os.WriteFile(senders, []byte("senders: [{name: ada, rights: [read, answer], bearerToken: {file: "+token+"}}]"), 0o600))
+	shared := []string{"--lease-duration", "1s", "--senders", senders}
+	leader := s.daemon(shared...)
 	require.Eventually(t, leader.leads, 30*time.Second, 5*time.Millisecond)
-	standby := s.daemon("--lease-duration", "1s")
+	standby := s.daemon(shared...)
 	s.apply(agent)
 
 	asks := func(d *daemon, args ...string) (string, int) {
-		return scanflow(t, append(args, "--server", d.url)...)
+		return scanflow(t, append(args, "--server", d.url, "--token-file", token)...)
 	}
 	var id, letter string
 	s.until("a person is asked", func() bool {
@@ -59,7 +66,7 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 		letter = dead[0].ID
 		return true
 	})
-	for _, args := range [][]string{{"approvals"}, {"approve", id, "--by", "ada"}, {"events"}, {"claims"}} {
+	for _, args := range [][]string{{"approvals"}, {"approve", id}, {"events"}, {"claims"}} {
 		out, code := asks(standby, args...)
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "this replica stands by, and another one leads: ask that one")
@@ -78,7 +85,7 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 	leader.kill()
 	require.Eventually(t, standby.leads, 30*time.Second, 5*time.Millisecond)
 	require.EqualValues(t, 1, s.replicas("web"), "nobody has approved yet")
-	out, code = asks(standby, "approve", id, "--by", "ada", "--why", "the load is real")
+	out, code = asks(standby, "approve", id, "--why", "the load is real")
 	require.Equal(t, 0, code, out)
 	s.scaledTo("web", 3)
 	out, code = asks(standby, "approvals", "--since", "1h")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,7 +71,9 @@ func TestKubernetesAWorkflowReportsBack(t *testing.T) {
 	s.apply(trainTemplate)
 	s.wants(1)
 	s.apply(trainingAgents)
-	d := s.daemon()
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("of-the-api"), 0o600))
+	d := s.daemon("--token-file", token)
 	s.until("the workflow is made", func() bool { return len(s.list(workflowsResource)) == 1 })
 	run := s.list(workflowsResource)[0].GetName()
 	note := func(name string) string {
@@ -90,7 +94,7 @@ func TestKubernetesAWorkflowReportsBack(t *testing.T) {
 	d.until("the act has ended", func() bool { return d.acts("workflow.run", false) == 1 })
 	require.Len(t, s.list(workflowsResource), 1)
 	for _, args := range [][]string{nil, {"show", run}, {"cancel", s.namespace + "/" + run, "--by", "ana"}} {
-		out, code := scanflow(t, append(append([]string{"workflows"}, args...), "--server", d.url)...)
+		out, code := scanflow(t, append(append([]string{"workflows"}, args...), "--server", d.url, "--token-file", token)...)
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "on Kubernetes the runs of workflows are Argo's: `argo list`", "who has them is named")
 	}

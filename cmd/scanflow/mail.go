@@ -27,7 +27,7 @@ type mailFlags struct {
 
 func (o *mailFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.senders, "senders", "", "file of those who may send events, besides who may use the API")
+	f.StringVar(&o.senders, "senders", "", "file of those who may send events, see the API, or answer for a person, besides who has the token of --token-file")
 	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate to listen with, in PEM; it is shown to peers too")
 	f.StringVar(&o.key, "tls-key", "", "file of its key")
 	f.StringVar(&o.clientCA, "client-ca", "", "file of the authorities that sign the certificates of senders")
@@ -59,7 +59,7 @@ func (o *mailFlags) check() error {
 
 // in is who may send events, none with the process's own token, and the TLS to listen
 // with; nil where there is none.
-func (o *mailFlags) in(own string, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
+func (o *mailFlags) in(own *server.Token, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
 	if o.senders != "" {
 		if senders, err = server.ReadSenders(o.senders, own, log); err != nil {
 			return nil, nil, fmt.Errorf("--senders: %w", err)
@@ -74,7 +74,7 @@ func (o *mailFlags) in(own string, log hclog.Logger) (senders *server.Senders, c
 }
 
 // out is how events leave.
-func (o *mailFlags) out() (wiring.MailOptions, error) {
+func (o *mailFlags) out(log hclog.Logger) (wiring.MailOptions, error) {
 	mail := wiring.MailOptions{Peers: o.peers, PeerTokenFile: o.peerToken}
 	if o.peerToken != "" { // a wrong path would only show in events that wait; it is read again for each use
 		raw, err := os.ReadFile(o.peerToken)
@@ -85,22 +85,12 @@ func (o *mailFlags) out() (wiring.MailOptions, error) {
 			return mail, fmt.Errorf("--peer-token-file: %s is empty", o.peerToken)
 		}
 	}
-	if o.peerCA == "" && o.cert == "" {
+	if len(o.peers) == 0 || o.peerCA == "" && o.cert == "" {
 		return mail, nil
 	}
-	mail.PeerTLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.peerCA != "" {
-		var err error
-		if mail.PeerTLS.RootCAs, err = authorities("--peer-ca", o.peerCA); err != nil {
-			return mail, err
-		}
-	}
-	if o.cert != "" { // read for each connection: it is renewed from time to time
-		cert, key := o.cert, o.key
-		mail.PeerTLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(cert, key)
-			return &pair, err
-		}
+	var err error
+	if mail.PeerTLS, err = server.PeerTLS(o.peerCA, o.cert, o.key, log); err != nil {
+		return mail, fmt.Errorf("--peer-ca, and --tls-cert towards peers: %w", err)
 	}
 	return mail, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -74,7 +75,7 @@ next start, unless --stop-pods is given.`,
 	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none, and for model.promote, model.rollback and run.tag; absent: $MLFLOW_TRACKING_URI")
 	f.StringVar(&o.mlflowCA, "mlflow-ca", "", "file of the authorities that sign its certificate, for the verbs; absent: the system's")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8282", "address of health, metrics and API")
-	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback")
+	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback. Read again when it changes. Absent, and without --senders and --kubernetes: a token is made in --data, for the commands of who runs it")
 	o.mail.add(c)
 	o.cluster.add(c)
 	return c
@@ -93,7 +94,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	wiring.FavourMemory()
-	token, err := readToken(o.tokenFile)
+	token, err := o.token(log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		}
 		trackerTLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
-	mail, err := o.mail.out()
+	mail, err := o.mail.out(log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
+		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
 	})
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
@@ -161,9 +162,14 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		}
 		return errors.Join(err, listener.Close())
 	}
+	userToken, err := o.userToken(log.Named("http"))
+	if err != nil {
+		return errors.Join(err, sys.Close(ctx), listener.Close())
+	}
 	web := server.Serve(listener, server.Options{
-		Token: token, Registry: metrics.Registry(), Log: log.Named("http"),
-		Ready: func() []string { return notReady(sys) }, API: api(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
+		Token: token, UserToken: userToken, User: server.UserName(), Installation: sys.Installation, Refused: metrics.Refused,
+		Registry: metrics.Registry(), Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
+		API: api(sys), Answers: answers(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}
 	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own
@@ -242,6 +248,31 @@ func (o *runFlags) policySource() (wiring.PolicySource, error) {
 	from, err := o.source()
 	from.Every = o.interval
 	return from, err
+}
+
+// token is that of --token-file; nil is none.
+func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
+	if o.tokenFile == "" {
+		return nil, nil
+	}
+	token, err := server.ReadToken(o.tokenFile, engine.WallClock{}, log)
+	if err != nil {
+		return nil, fmt.Errorf("--token-file: %w", err)
+	}
+	return token, nil
+}
+
+// userToken is the token of the data folder, made where nothing else says who may answer
+// for a person; nil is none. In a cluster whoever gets into the pod would have it.
+func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
+	if o.tokenFile != "" || o.mail.senders != "" || o.cluster.kubernetes {
+		return nil, nil
+	}
+	file, err := server.MakeUserToken(o.data, log)
+	if err != nil {
+		return nil, err
+	}
+	return server.ReadToken(file, engine.WallClock{}, log)
 }
 
 func readToken(file string) (string, error) {

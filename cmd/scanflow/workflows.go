@@ -118,7 +118,7 @@ exit statuses, and the folders that hold the log and the files of each, below th
 }
 
 func newWorkflowsCancel() *cobra.Command {
-	var o clientFlags
+	var o personFlags
 	var said answer
 	var asJSON bool
 	c := &cobra.Command{
@@ -131,10 +131,10 @@ agent's act has failed, and the event dev.scanflow.workflow.failed. A strategy t
 still wants the run proposes it again, as after any failure.`,
 		Args: wantsRun(1, "scanflow workflows cancel NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := said.complete(); err != nil {
+			if err := said.check("--"); err != nil {
 				return err
 			}
-			at, err := (&workflowSource{clientFlags: o}).path(cmd, args[0])
+			at, err := (&workflowSource{clientFlags: o.clientFlags}).path(cmd, args[0])
 			if err != nil {
 				return err
 			}

@@ -81,13 +81,10 @@ func logOf(sys *wiring.System, r *http.Request) (workflow.LogPart, error) {
 
 // cancelWorkflow has a run end, for a person. The agent whose act it is sees it fail, as
 // whenever a run does. The reason that was given first stays.
-func cancelWorkflow(sys *wiring.System, r *http.Request) (workflow.Run, error) {
-	var a answer
-	if err := readJSON(r, &a); err != nil {
+func cancelWorkflow(sys *wiring.System, r *http.Request, who server.Caller) (workflow.Run, error) {
+	a, err := readAnswer(r)
+	if err != nil {
 		return workflow.Run{}, err
-	}
-	if a.By == "" {
-		return workflow.Run{}, fmt.Errorf("%w: by: say who cancels it; it goes into the journal", server.ErrBadRequest)
 	}
 	run, err := workflowOf(sys, r)
 	if err != nil {
@@ -100,7 +97,7 @@ func cancelWorkflow(sys *wiring.System, r *http.Request) (workflow.Run, error) {
 	if err != nil {
 		return run, err
 	}
-	why := "cancelled by " + a.By
+	why := "cancelled by " + who.By(a.By)
 	if a.Why != "" {
 		why += ": " + a.Why
 	}

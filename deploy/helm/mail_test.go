@@ -140,6 +140,7 @@ func TestSenders(t *testing.T) {
 			"name": "east", "peer": true, "bearerToken": map[string]any{"file": "/senders-tokens/east"},
 			"clientCertificate": map[string]any{"dnsName": "scanflow-east"},
 		},
+		map[string]any{"name": "ana", "rights": []any{"read", "answer"}, "bearerToken": map[string]any{"file": "/senders-tokens/ana"}},
 		map[string]any{"name": "edge", "clientCertificate": map[string]any{"uri": "spiffe://example.org/edge"}},
 	}}, senders)
 	pod := podOf(t, all)
@@ -154,7 +155,7 @@ func TestSenders(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, map[string]string{"alertmanager": "alertmanager/token", "east": "words/east"}, tokens)
+	require.Equal(t, map[string]string{"alertmanager": "alertmanager/token", "ana": "ana/token", "east": "words/east"}, tokens)
 }
 
 // Whatever goes in and out, the rights are the same: the Secrets are mounted, and

@@ -26,6 +26,7 @@ func TestNotes(t *testing.T) {
 	require.Contains(t, secure, "curl -sS https://test-scanflow.system.svc:8282/v1/events --cacert ca.crt -H")
 	require.Contains(t, secure, "scanflow approve ID --token-file token --server https://localhost:8282 --ca-file ca.crt\n")
 	require.Contains(t, notes("-f", values("shards.yaml"), "--set", "token.secretName=api"), "kubectl port-forward -n system test-scanflow-0 8282")
+	require.Contains(t, notes("-f", values("tls.yaml")), "senders with the right to answer (rights: [read, answer]) approve what waits for a person, and nobody else")
 	closed := notes()
 	require.Contains(t, closed, "No token is set, so the API is closed")
 	require.NotContains(t, closed, "/v1/events")

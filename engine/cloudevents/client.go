@@ -3,7 +3,6 @@ package cloudevents
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -19,8 +19,8 @@ import (
 type Options struct {
 	// Timeout bounds one Send; 0 is 10 s.
 	Timeout time.Duration
-	// TLS says whom to trust and who we are; nil is the system's authorities, and nobody.
-	TLS *tls.Config
+	// Transport makes the requests; nil trusts the system's authorities, and shows nothing.
+	Transport http.RoundTripper
 	// UserAgent is sent with each request; "" is scanflow.
 	UserAgent string
 }
@@ -33,12 +33,14 @@ type Client struct {
 
 // New makes a client. It opens no connection yet.
 func New(o Options) *Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 4
-	transport.IdleConnTimeout = 30 * time.Second
-	transport.TLSClientConfig = o.TLS.Clone()
+	if o.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 4
+		transport.IdleConnTimeout = 30 * time.Second
+		o.Transport = transport
+	}
 	c := &Client{userAgent: o.UserAgent, http: &http.Client{
-		Transport: transport, Timeout: o.Timeout,
+		Transport: o.Transport, Timeout: o.Timeout,
 		// A redirect would carry events and credentials to an address that no guard saw.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -81,10 +83,16 @@ func (c *Client) Send(ctx context.Context, to, authorization string, events []en
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := c.http.Do(req)
+	if errors.Is(err, installation.ErrOwnListener) {
+		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", web.Shown(to), installation.ErrOwnListener)}
+	}
 	if err != nil {
 		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), explain(err)))
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if refused := installation.Refused(resp); refused != nil {
+		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", web.Shown(to), resp.Status, refused)}
+	}
 	said, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
 	a := answer{to: web.Shown(to), secret: authorization, resp: resp, body: said, cut: err}
 	return a.receipts(events)

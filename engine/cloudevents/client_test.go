@@ -285,7 +285,7 @@ func TestSendShowsItsCertificate(t *testing.T) {
 	authorities := x509.NewCertPool()
 	authorities.AddCert(srv.Certificate())
 	trusting := &tls.Config{RootCAs: authorities, Certificates: srv.TLS.Certificates}
-	receipts, err := client(t, cloudevents.Options{TLS: trusting}).Send(t.Context(), srv.URL, "", []engine.Event{event("1")})
+	receipts, err := client(t, cloudevents.Options{Transport: &http.Transport{TLSClientConfig: trusting}}).Send(t.Context(), srv.URL, "", []engine.Event{event("1")})
 	require.NoError(t, err)
 	require.Equal(t, "1", receipts[0].Why)
 

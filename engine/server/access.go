@@ -8,29 +8,9 @@ import (
 	"strings"
 )
 
-// guarded lets through who shows the token; without a token, who comes over
-// loopback and names a loopback host (a page in a browser that was made to
-// resolve its own name to 127.0.0.1 does not).
-func guarded(token string, loopback bool, next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case fromAnotherSite(r):
-			reply(w, http.StatusForbidden, failure{Error: "comes from a page of another site"})
-			return
-		case token != "" && sameSecret(bearer(r), token):
-		case token == "" && open(r, loopback):
-		case token == "":
-			reply(w, http.StatusForbidden, failure{Error: "closed beyond loopback: start scanflow with --token-file"})
-			return
-		default:
-			unauthorized(w, "wants the bearer token of --token-file")
-			return
-		}
-		next(w, r)
-	})
-}
-
-// open tells whether a request needs no token where none is set.
+// open reports whether a request needs no credential to see the API, or to send, where
+// there is no --token-file: it comes over loopback and names a loopback host (a page in a
+// browser that was made to resolve its own name to 127.0.0.1 does not).
 func open(r *http.Request, loopback bool) bool { return loopback && loopbackHost(r.Host) }
 
 func loopbackHost(host string) bool {
@@ -41,7 +21,7 @@ func loopbackHost(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// fromAnotherSite tells whether a browser sends a request that changes something on
+// fromAnotherSite reports whether a browser sends a request that changes something on
 // behalf of a page of elsewhere: it would reach an open loopback address too.
 func fromAnotherSite(r *http.Request) bool {
 	return http.NewCrossOriginProtection().Check(r) != nil
@@ -60,9 +40,4 @@ func bearer(r *http.Request) string {
 func sameSecret(shown, secret string) bool {
 	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
-func unauthorized(w http.ResponseWriter, why string) {
-	w.Header().Set("WWW-Authenticate", `Bearer realm="scanflow"`)
-	reply(w, http.StatusUnauthorized, failure{Error: why})
 }

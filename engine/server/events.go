@@ -35,7 +35,7 @@ const (
 
 // reception is the way in for events.
 type reception struct {
-	doorkeeper
+	*doorkeeper
 	take  func(context.Context, engine.Sender, []engine.Event) ([]engine.Receipt, error)
 	turns *turns
 	clock engine.Clock
@@ -44,7 +44,7 @@ type reception struct {
 	full, large rarely
 }
 
-func newReception(o Options, door doorkeeper) *reception {
+func newReception(o Options, door *doorkeeper) *reception {
 	return &reception{
 		doorkeeper: door,
 		take:       o.Receive, turns: newTurns(atOnce, roomBytes), clock: o.Clock, log: o.Log,
@@ -60,7 +60,9 @@ type statusOf func([]engine.Receipt) int
 
 // handler takes over what read finds in a request, from a sender that is known.
 func (in *reception) handler(read reader) http.Handler {
-	return in.known(func(w http.ResponseWriter, r *http.Request, from engine.Sender) {
+	return in.admits(Send, func(w http.ResponseWriter, r *http.Request, who Caller) {
+		in.introduce(w, r, who)
+		from := who.Sender
 		length := r.ContentLength
 		if length > bodyBytes { // it will be told so
 			length = 0

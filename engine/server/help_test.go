@@ -84,9 +84,17 @@ func serveOn(t *testing.T, address string, o Options) *Server {
 
 func sendersOf(t *testing.T, text string) *Senders {
 	t.Helper()
-	s, err := ReadSenders(write(t, filepath.Join(t.TempDir(), "senders.yaml"), text), "s3cret", hclog.NewNullLogger())
+	s, err := ReadSenders(write(t, filepath.Join(t.TempDir(), "senders.yaml"), text), tokenOf(t, "s3cret"), hclog.NewNullLogger())
 	require.NoError(t, err)
 	return s
+}
+
+// tokenOf is a token in a file.
+func tokenOf(t *testing.T, text string) *Token {
+	t.Helper()
+	token, err := ReadToken(write(t, filepath.Join(t.TempDir(), "token"), text), engine.NewManualClock(start), hclog.NewNullLogger())
+	require.NoError(t, err)
+	return token
 }
 
 // write replaces a file at once, as an editor or a mount does.

@@ -73,6 +73,7 @@ type Metrics struct {
 	sources     Sources
 
 	firings, decisions, refusals, acts   *prometheus.CounterVec
+	refused                              *prometheus.CounterVec
 	duration, lag, actDuration           *prometheus.HistogramVec
 	signals, problems, evaluated         *prometheus.GaugeVec
 	lastFiring, interval, targets, build *prometheus.Desc
@@ -101,6 +102,11 @@ func NewMetrics(s Sources) *Metrics {
 	m.refusals = m.counter("scanflow_refusals_total", "Refused proposals, by who refused. One that repeats is counted once.", "agent", "by")
 	m.acts = m.counter("scanflow_acts_total", "Acts that ended, by outcome.", "agent", "strategy", "primitive", "outcome", "dry_run")
 	m.actDuration = m.histogram("scanflow_act_duration_seconds", "From the admission of an act to its outcome.", seconds, "primitive")
+
+	m.refused = m.counter("scanflow_http_refused_total", "Requests to the API that were refused, by reason.", "reason")
+	for _, why := range reasons {
+		m.refused.WithLabelValues(string(why))
+	}
 
 	m.lastFiring = m.desc("scanflow_agent_last_firing_timestamp_seconds", "gauge", "When the agent last fired; its start, before the first time.", "agent")
 	m.interval = m.desc("scanflow_agent_interval_seconds", "gauge", "The agent's shortest interval; absent where it has none.", "agent")
@@ -154,6 +160,9 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 	m.collectors = append(m.collectors, h)
 	return h
 }
+
+// Refused counts a request that the server refused.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {

@@ -21,7 +21,7 @@ func TestWhoSendsIsFoundOut(t *testing.T) {
 	senders := sendersOf(t, "senders:\n- {name: am, bearerToken: {file: "+token+"}}\n- {name: east, peer: true, bearerToken: {env: EAST_TOKEN}}\n- {name: edge, clientCertificate: {dnsName: edge}}\n")
 	b := &inbox{}
 	open := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders}).Addr()
-	guarded := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: "s3cret"}).Addr()
+	guarded := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: tokenOf(t, "s3cret")}).Addr()
 	_, port, err := net.SplitHostPort(serveOn(t, "0.0.0.0:0", Options{Receive: b.take, Senders: senders}).Addr())
 	require.NoError(t, err)
 	wide := "http://127.0.0.1:" + port
@@ -81,10 +81,10 @@ func TestATokenIsReadAgainWhenItChanges(t *testing.T) {
 	token := write(t, filepath.Join(t.TempDir(), "am"), "first")
 	var log strings.Builder
 	file := write(t, filepath.Join(t.TempDir(), "senders.yaml"), "senders: [{name: am, bearerToken: {file: "+token+"}}]")
-	senders, err := ReadSenders(file, "s3cret", hclog.New(&hclog.LoggerOptions{Output: &log}))
+	senders, err := ReadSenders(file, tokenOf(t, "s3cret"), hclog.New(&hclog.LoggerOptions{Output: &log}))
 	require.NoError(t, err)
 	b := &inbox{}
-	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: "s3cret"}).Addr() + "/v1/events"
+	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: tokenOf(t, "s3cret")}).Addr() + "/v1/events"
 	status := func(token string) int {
 		status, _, _ := post(t, http.DefaultClient, address, event("1", "asked"), "Content-Type", structured, "Authorization", "Bearer "+token)
 		return status
@@ -160,7 +160,7 @@ func TestTheSendersFileIsReadStrictly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, filepath.Join(dir, "senders.yaml"), c.text)
-			_, err := ReadSenders(file, "s3cret", hclog.NewNullLogger())
+			_, err := ReadSenders(file, tokenOf(t, "s3cret"), hclog.NewNullLogger())
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -181,7 +181,7 @@ func TestACertificateSaysWhoSends(t *testing.T) {
 	require.NoError(t, err)
 	senders := sendersOf(t, "senders:\n- {name: edge, clientCertificate: {dnsName: Edge.example.com}}\n- {name: mesh, peer: true, clientCertificate: {uri: spiffe://cluster.local/ns/x/sa/scanflow}}\n")
 	b := &inbox{}
-	s := serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: "s3cret", TLS: config})
+	s := serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Senders: senders, Token: tokenOf(t, "s3cret"), TLS: config})
 	address := "https://" + s.Addr() + "/v1/events"
 	send := func(client *http.Client, headers ...string) (int, string) {
 		b.from = nil
@@ -264,7 +264,7 @@ func TestPeersReadWhatIsForThem(t *testing.T) {
 	t.Setenv("EAST_TOKEN", "east-token")
 	t.Setenv("AM_TOKEN", "am-token")
 	o := Options{
-		Token: "s3cret", Senders: sendersOf(t, "senders:\n- {name: am, bearerToken: {env: AM_TOKEN}}\n- {name: east, peer: true, bearerToken: {env: EAST_TOKEN}}\n"),
+		Token: tokenOf(t, "s3cret"), Senders: sendersOf(t, "senders:\n- {name: am, bearerToken: {env: AM_TOKEN}}\n- {name: east, peer: true, bearerToken: {env: EAST_TOKEN}}\n"),
 		API:      map[string]func(*http.Request) (any, error){"/v1/all": func(*http.Request) (any, error) { return "all", nil }},
 		ForPeers: map[string]func(*http.Request) (any, error){"/v1/peer/some": func(*http.Request) (any, error) { return "some", nil }},
 	}
@@ -277,7 +277,7 @@ func TestPeersReadWhatIsForThem(t *testing.T) {
 		"who may use the API":           {"/v1/peer/some", "s3cret", 200},
 		"a sender that is no peer":      {"/v1/peer/some", "am-token", 403},
 		"nobody":                        {"/v1/peer/some", "", 401},
-		"a peer, of what is not for it": {"/v1/all", "east-token", 401},
+		"a peer, of what is not for it": {"/v1/all", "east-token", 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at+c.path, nil)

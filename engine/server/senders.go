@@ -16,25 +16,26 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Senders are those who may send events, as a file declares them. The file is read
+// Senders are those who may send events, or more, as a file declares them. The file is read
 // again when it changes, and so is each token.
 type Senders struct {
 	current *reread[[]declared]
 	log     hclog.Logger
 
 	mu     sync.Mutex
-	silent map[string]string // what is wrong with a sender's token, by name: told once
+	silent map[string]string // what is wrong with a sender's token: told once
 }
 
 // sendersFile is the file.
 type sendersFile struct {
-	Senders []declared `json:"senders" required:"true" doc:"who may send events"`
+	Senders []declared `json:"senders" required:"true" doc:"who may send events, or more"`
 }
 
 // declared is one of them: by a token, by a certificate, or by either.
 type declared struct {
 	Name              string           `json:"name" required:"true" doc:"what triggers call it under from"`
 	Peer              bool             `json:"peer,omitempty" doc:"another Scanflow, which speaks for its agents"`
+	Rights            Rights           `json:"rights,omitempty" doc:"what it may do: read (see the API), send (events and alerts), answer (approve, deny, cancel, resend); absent: send"`
 	BearerToken       *manifest.Secret `json:"bearerToken,omitempty" doc:"what it sends as Authorization: Bearer"`
 	ClientCertificate *certificate     `json:"clientCertificate,omitempty" doc:"what the certificate that it shows names"`
 }
@@ -77,7 +78,26 @@ func (s *declared) Check() (mistakes []string) {
 	if s.BearerToken != nil && s.BearerToken.SecretKeyRef != nil {
 		mistakes = append(mistakes, "bearerToken: a Kubernetes Secret is not read here; mount it, and give the file")
 	}
+	mistakes = append(mistakes, s.Rights.mistakes()...)
+	if s.Peer && s.rights().has(Answer) {
+		mistakes = append(mistakes, "rights: a peer speaks for its agents, and may not answer for a person; remove answer, or give the person a sender of its own")
+	}
+	if s.Peer && !s.rights().has(Send) {
+		mistakes = append(mistakes, "rights: a peer sends the events of its agents; add send, or remove `peer: true`")
+	}
 	return mistakes
+}
+
+// rights are what it may do.
+func (s *declared) rights() Rights {
+	if s.Rights == nil {
+		return Rights{Send}
+	}
+	return s.Rights
+}
+
+func (s *declared) caller() Caller {
+	return Caller{Sender: engine.Sender{Name: s.Name, Peer: s.Peer}, rights: s.rights()}
 }
 
 // Check wants one of the two names.
@@ -89,8 +109,9 @@ func (c *certificate) Check() []string {
 }
 
 // ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and
-// its line; or a token can't be read, or is that of two, or the process's own ("" is none).
-func ReadSenders(file, own string, log hclog.Logger) (*Senders, error) {
+// its line; or a token can't be read, or is that of two, or the process's own (nil is
+// none).
+func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {
 	s := &Senders{log: log, silent: map[string]string{}}
 	var err error
 	s.current, err = newReread([]string{file}, log, func() ([]declared, error) {
@@ -98,7 +119,7 @@ func ReadSenders(file, own string, log hclog.Logger) (*Senders, error) {
 		if err := manifest.ReadInto(file, &read); err != nil {
 			return nil, err
 		}
-		return read.Senders, tokensDiffer(file, read.Senders, own)
+		return read.Senders, tokensDiffer(file, read.Senders, own.current())
 	})
 	if err != nil {
 		return nil, err
@@ -117,10 +138,11 @@ func tokensDiffer(file string, list []declared, own string) error {
 			continue
 		}
 		token, err := s.BearerToken.Read(context.Background(), "", nil)
+		token = strings.TrimSpace(token)
 		switch first, twice := owner[token]; {
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s: bearerToken of %s: %w", file, s.Name, err))
-		case own != "" && strings.TrimSpace(token) == own:
+		case own != "" && token == own:
 			problems = append(problems, fmt.Errorf("%s: bearerToken of %s: is that of --token-file, which opens the whole API; give the sender one of its own", file, s.Name))
 		case twice:
 			problems = append(problems, fmt.Errorf("%s: %s and %s have the same bearerToken, and could not be told apart", file, first, s.Name))
@@ -131,50 +153,57 @@ func tokensDiffer(file string, list []declared, own string) error {
 	return errors.Join(problems...)
 }
 
-// withToken is the sender of a token. It compares with all of them, so that the time
-// it takes says nothing.
-func (s *Senders) withToken(ctx context.Context, shown string) (found engine.Sender, ok bool) {
+// withToken are the senders of a token: one, or none, or several where a token was
+// changed to that of another. It compares with all of them, so that the time it takes
+// says nothing.
+func (s *Senders) withToken(ctx context.Context, shown string) (found []Caller) {
 	if s == nil || shown == "" {
-		return engine.Sender{}, false
+		return nil
 	}
 	for _, d := range s.current.get() {
 		if d.BearerToken == nil {
 			continue
 		}
 		token, err := d.BearerToken.Read(ctx, "", nil)
-		s.tell(d.Name, err)
-		if err == nil && sameSecret(shown, token) && !ok {
-			found, ok = engine.Sender{Name: d.Name, Peer: d.Peer}, true
+		s.tell(d.Name, "a sender's token can't be read; nobody is that sender", err)
+		if err == nil && sameSecret(shown, strings.TrimSpace(token)) {
+			found = append(found, d.caller())
 		}
 	}
-	return found, ok
+	return found
 }
 
-// tell logs a token that can't be read, once.
-func (s *Senders) tell(name string, err error) {
+// tell logs what is wrong with a sender's token, once.
+func (s *Senders) tell(name, message string, err error) {
 	problem := ""
 	if err != nil {
 		problem = err.Error()
 	}
+	key := name + ": " + message
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if problem != "" && s.silent[name] != problem {
-		s.log.Error("a sender's token can't be read; nobody is that sender", "sender", name, "error", err)
+	if problem != "" && s.silent[key] != problem {
+		s.log.Error(message, "sender", name, "error", err)
 	}
-	s.silent[name] = problem
+	s.silent[key] = problem
 }
 
 // withCertificate is the first sender that a verified certificate names.
-func (s *Senders) withCertificate(c *x509.Certificate) (engine.Sender, bool) {
+func (s *Senders) withCertificate(c *x509.Certificate) (Caller, bool) {
 	if s == nil {
-		return engine.Sender{}, false
+		return Caller{}, false
 	}
 	for _, d := range s.current.get() {
 		if want := d.ClientCertificate; want != nil && want.in(c) {
-			return engine.Sender{Name: d.Name, Peer: d.Peer}, true
+			return d.caller(), true
 		}
 	}
-	return engine.Sender{}, false
+	return Caller{}, false
+}
+
+// mayAny reports whether some sender has a right.
+func (s *Senders) mayAny(right Right) bool {
+	return s != nil && slices.ContainsFunc(s.current.get(), func(d declared) bool { return d.rights().has(right) })
 }
 
 func (c *certificate) in(shown *x509.Certificate) bool {

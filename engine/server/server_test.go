@@ -21,8 +21,12 @@ func listen(t *testing.T, address, token string, ready func() []string) *Server 
 	t.Helper()
 	l, err := Listen(t.Context(), address)
 	require.NoError(t, err)
+	var own *Token
+	if token != "" {
+		own = tokenOf(t, token)
+	}
 	s := Serve(l, Options{
-		Token: token, Registry: NewMetrics(Sources{Version: "v1"}).Registry(), Ready: ready, Log: hclog.NewNullLogger(),
+		Token: own, Registry: NewMetrics(Sources{Version: "v1"}).Registry(), Ready: ready, Log: hclog.NewNullLogger(),
 		API: map[string]func(*http.Request) (any, error){
 			"/v1/fine": func(*http.Request) (any, error) { return map[string]int{"n": 1}, nil },
 			"/v1/bad":  func(*http.Request) (any, error) { return nil, fmt.Errorf("%w: since", ErrBadRequest) },
@@ -117,6 +121,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 			return ClusterStatus{Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2}}
 		},
 	})
+	m.Refused("credential_unknown")
 	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
 		Evaluated: 2, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
 		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
@@ -163,6 +168,12 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 {agent="ns/a",state="nan"} 0
 {agent="ns/a",state="ok"} 2
 {agent="ns/a",state="stale"} 1`,
+		"scanflow_http_refused_total": `{reason="agent"} 0
+{reason="another_site"} 0
+{reason="closed"} 0
+{reason="credential_missing"} 0
+{reason="credential_unknown"} 1
+{reason="right_missing"} 0`,
 		"scanflow_firing_duration_seconds": histogram(`agent="ns/a"`, 0.02),
 		"scanflow_firing_lag_seconds":      histogram(`agent="ns/a"`, 2),
 		"scanflow_act_duration_seconds":    histogram(`primitive="scale"`, 4),

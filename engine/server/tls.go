@@ -27,6 +27,45 @@ func TLS(certFile, keyFile, clientCAFile string, log hclog.Logger) (*tls.Config,
 	}, nil
 }
 
+// PeerTLS is how a process knows its peers, and they it: by the authorities in caFile, ""
+// for the system's, and with the certificate and key in two files, "" for none. It is
+// another one each time that a file has changed.
+func PeerTLS(caFile, certFile, keyFile string, log hclog.Logger) (func() *tls.Config, error) {
+	var files []string
+	for _, file := range []string{caFile, certFile, keyFile} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	current, err := newReread(files, log, func() (*tls.Config, error) { return readPeerTLS(caFile, certFile, keyFile) })
+	if err != nil {
+		return nil, err
+	}
+	return current.get, nil
+}
+
+func readPeerTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("authorities of peers: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("authorities of peers: %s has no certificate in PEM", caFile)
+		}
+	}
+	if certFile != "" {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+		}
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	return c, nil
+}
+
 func readTLS(certFile, keyFile, clientCAFile string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {

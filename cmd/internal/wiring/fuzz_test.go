@@ -42,7 +42,7 @@ func FuzzClaims(f *testing.F) {
 		if code < 200 || code > 599 {
 			return
 		}
-		n := newNeighbours(MailOptions{Peers: []string{srv.URL}}, func() (string, error) { return "Bearer x", nil }, engine.WallClock{}, hclog.NewNullLogger())
+		n := newNeighbours(MailOptions{Peers: []string{srv.URL}}, func() (string, error) { return "Bearer x", nil }, newPeerTransport(nil), engine.WallClock{}, hclog.NewNullLogger())
 		t.Cleanup(n.close)
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()

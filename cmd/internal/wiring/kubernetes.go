@@ -71,7 +71,7 @@ type cluster struct {
 func (s *System) startKubernetes(ctx context.Context) error {
 	o := s.opts
 	k := *o.Kubernetes
-	k.Install = cmp.Or(k.Install, "scanflow")
+	k.Install = cmp.Or(k.Install, defaultInstall)
 	none := []*manifest.Agent{}
 	s.agents.Store(&none)
 	c := &cluster{KubernetesOptions: k, clock: o.Clock, kick: make(chan struct{}, 1), applied: make(chan struct{}, 1), judged: make(chan struct{}), accepted: accepted{by: map[string]*acceptedAgent{}, logged: map[string]string{}}}

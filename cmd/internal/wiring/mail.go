@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -20,16 +21,16 @@ type MailOptions struct {
 	Peers []string
 	// PeerTokenFile holds the bearer token to show to them; "" shows none.
 	PeerTokenFile string
-	// PeerTLS is how they are known, and this process to them; nil trusts the system's
-	// authorities, and shows nothing.
-	PeerTLS *tls.Config
+	// PeerTLS is how they are known, and this process to them: another config once that has
+	// changed. Nil trusts the system's authorities, and shows nothing.
+	PeerTLS func() *tls.Config
 }
 
 // eventsPath is where a peer takes events.
 const eventsPath = "/v1/events"
 
 // courier delivers events over HTTP: to peers with this process's own credentials, to
-// any other address with those of the agent that sends.
+// any other address with those of the agent that sends, marked as an agent's.
 type courier struct {
 	peers, others *cloudevents.Client
 	endpoints     []string // of the peers
@@ -39,9 +40,10 @@ type courier struct {
 
 var _ engine.Courier = (*courier)(nil)
 
-func newCourier(o MailOptions, c *credentials) *courier {
+// newCourier makes one; toPeers makes the requests to peers, forAgents all others.
+func newCourier(o MailOptions, c *credentials, toPeers, forAgents http.RoundTripper) *courier {
 	return &courier{
-		peers: cloudevents.New(cloudevents.Options{TLS: o.PeerTLS}), others: cloudevents.New(cloudevents.Options{}),
+		peers: cloudevents.New(cloudevents.Options{Transport: toPeers}), others: cloudevents.New(cloudevents.Options{Transport: forAgents}),
 		endpoints: o.endpoints(), tokenFile: o.PeerTokenFile, credentials: c,
 	}
 }

@@ -27,7 +27,7 @@ func TestThePeerTokenIsShownToPeersOnly(t *testing.T) {
 	today, before := endpoint("today"), endpoint("before")
 	token := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(token, []byte("between-us\n"), 0o600))
-	c := newCourier(MailOptions{Peers: []string{today + "/"}, PeerTokenFile: token}, &credentials{})
+	c := newCourier(MailOptions{Peers: []string{today + "/"}, PeerTokenFile: token}, &credentials{}, http.DefaultTransport, http.DefaultTransport)
 	defer c.close()
 	events := []engine.Event{{ID: "1", Source: "/agents/ns/a", Type: "t"}}
 

@@ -54,10 +54,7 @@ type neighbours struct {
 	work sync.WaitGroup
 }
 
-func newNeighbours(o MailOptions, header func() (string, error), clock engine.Clock, log hclog.Logger) *neighbours {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 1
-	transport.TLSClientConfig = o.PeerTLS.Clone()
+func newNeighbours(o MailOptions, header func() (string, error), transport http.RoundTripper, clock engine.Clock, log hclog.Logger) *neighbours {
 	n := &neighbours{
 		peers: o.Peers, header: header, clock: clock, log: log.Named("peers"), heard: map[string][]engine.HeldClaim{},
 		http: &http.Client{

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"net"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
@@ -49,9 +51,11 @@ type Options struct {
 	// Kubernetes takes agents, targets and memory from a cluster; nil doesn't.
 	// Manifests and Workloads are not for it.
 	Kubernetes *KubernetesOptions
-	Observers  []engine.Observer
-	Clock      engine.Clock
-	Log        hclog.Logger
+	// Listens are the addresses that this process listens on, which its agents can't reach.
+	Listens   []net.Addr
+	Observers []engine.Observer
+	Clock     engine.Clock
+	Log       hclog.Logger
 }
 
 // System is a running engine with all that it needs.
@@ -68,10 +72,13 @@ type System struct {
 	tracker     *mlflow.Client // nil where none is known
 	courier     *courier
 	neighbours  *neighbours
-	agents      atomic.Pointer[[]*manifest.Agent]
-	reloads     reloads
-	stop        context.CancelFunc
-	watches     sync.WaitGroup
+	// Installation is this process' own: known from the end of Start on.
+	Installation *installation.Installation
+	forAgents    http.RoundTripper
+	agents       atomic.Pointer[[]*manifest.Agent]
+	reloads      reloads
+	stop         context.CancelFunc
+	watches      sync.WaitGroup
 
 	policyJudge *policy.Judge // nil where this process judges
 	quarantine  *policy.Quarantine
@@ -89,13 +96,15 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
-	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}, quarantine: policy.NewQuarantine(nil), overrun: make(chan struct{})}
+	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}, quarantine: policy.NewQuarantine(nil), overrun: make(chan struct{}), Installation: installation.New()}
 	if err := s.reachTracker(); err != nil {
 		return nil, err
 	}
-	s.courier = newCourier(o.Mail, &s.credentials)
-	s.neighbours = newNeighbours(o.Mail, s.courier.peerHeader, o.Clock, o.Log)
+	s.reachOthers()
 	if o.Kubernetes != nil {
+		if err := s.openInstallation(); err != nil {
+			return nil, err
+		}
 		s.neighbours.start(ctx)
 		if err := s.startKubernetes(ctx); err != nil {
 			return nil, errors.Join(err, s.Close(ctx))
@@ -111,6 +120,9 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	}
 	s.agents.Store(&agents)
 	if err := errors.Join(agentsErr, workloadsErr, s.loadPolicies(ctx)); err != nil {
+		return nil, err
+	}
+	if err := s.openInstallation(); err != nil {
 		return nil, err
 	}
 	s.neighbours.start(ctx) // before any agent acts
@@ -167,9 +179,6 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 }
 
 func (s *System) openJournal(ctx context.Context) error {
-	if err := os.MkdirAll(s.opts.Data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
-	}
 	var err error
 	s.Journal, err = journal.Open(ctx, JournalDir(s.opts.Data), journal.Options{Log: s.opts.Log.Named("journal"), Clock: s.opts.Clock, Tolerant: true})
 	return err
@@ -179,6 +188,7 @@ func (s *System) openJournal(ctx context.Context) error {
 func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
 	var h *engine.Host
 	env.Credentials, env.Now, env.MLflow = s.credentials.authorization, s.opts.Clock.Now, s.tracker
+	env.ForAgents = s.forAgents
 	env.Publish = func(ctx context.Context, e engine.Event) error { return h.Publish(ctx, e) }
 	env.Send = func(ctx context.Context, e engine.Event, to engine.Destination) error { return h.Send(ctx, e, to) }
 	if env.Kubernetes != nil {
