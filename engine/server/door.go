@@ -58,6 +58,9 @@ func (d *doorkeeper) caller(r *http.Request, right Right) (Caller, *denied) {
 	case d.userToken.is(shown):
 		return operator(d.user + " (OS user, claimed)"), nil
 	}
+	if right == Read && d.token == nil && d.userToken == nil && d.senders == nil { // no token is
+		return Caller{}, d.missing(right)
+	}
 	return Caller{}, &denied{unknownCredential, "the token is not known here; this " + d.wants(right)}
 }
 
