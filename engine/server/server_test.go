@@ -218,3 +218,19 @@ func TestEveryMetricIsDefinedOnce(t *testing.T) {
 		seen[d.Name] = true
 	}
 }
+
+// A connection that was opened and never used is no reason to end with an error.
+func TestAnUnusedConnectionDoesNotHoldUpTheEnd(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	require.NoError(t, err)
+	s := Serve(l, Options{Registry: NewMetrics(Sources{}).Registry(), Ready: func() []string { return nil }, Log: hclog.NewNullLogger()})
+	conn, err := net.Dial("tcp", s.Addr())
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	resp, err := http.Get("http://" + s.Addr() + "/healthz") // by then the server has the other one too
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.NoError(t, s.Close(ctx))
+}
