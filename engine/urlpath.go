@@ -57,7 +57,7 @@ func plainPath(path string) error {
 	for segment := range strings.SplitSeq(path, "/") {
 		name, _, _ := strings.Cut(segment, ";")
 		if strings.Contains(name, ".") && strings.Trim(name, ". ") == "" {
-			return errors.New("its path has a segment . or ..")
+			return errors.New("its path has a dot segment")
 		}
 	}
 	return nil

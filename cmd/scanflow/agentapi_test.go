@@ -122,7 +122,9 @@ func (i *intrusion) refused(bases []string) {
 	}
 	require.Eventually(i.t, func() bool {
 		out, code := scanflow(i.t, "decisions", "--data", i.data, "--agent", "test/intruder", "--verb", "webhook", "--verdict", "admitted")
-		require.Equal(i.t, 0, code, out)
+		if code != 0 {
+			return false
+		}
 		for _, base := range bases {
 			for _, path := range []string{"/v1/approvals/" + i.id + "/approve", "/v1/alerts"} {
 				found := false
@@ -135,10 +137,12 @@ func (i *intrusion) refused(bases []string) {
 			}
 		}
 		return true
-	}, 20*time.Second, 50*time.Millisecond, "every webhook fails with a sentence")
+	}, time.Minute, 50*time.Millisecond, "every webhook fails with a sentence")
 	require.Eventually(i.t, func() bool {
 		out, code := scanflow(i.t, "events", "--server", i.daemon.url, "--token-file", filepath.Join(i.data, "token"), "--box", "dead")
-		require.Equal(i.t, 0, code, out)
+		if code != 0 {
+			return false
+		}
 		for _, base := range bases {
 			found := false
 			for line := range strings.Lines(out) {
@@ -149,7 +153,7 @@ func (i *intrusion) refused(bases []string) {
 			}
 		}
 		return true
-	}, 20*time.Second, 50*time.Millisecond, "every event is a dead letter that says why")
+	}, time.Minute, 50*time.Millisecond, "every event is a dead letter that says why")
 }
 
 // An agent does not reach the API of its own installation, however it spells the address,
@@ -161,7 +165,6 @@ func TestAnAgentDoesNotReachItsOwnAPI(t *testing.T) {
 		to, err := url.Parse(i.daemon.url)
 		require.NoError(t, err)
 		forward := httputil.NewSingleHostReverseProxy(to)
-		forward.Transport = &http.Transport{MaxConnsPerHost: 1} // a spare connection would hold up the daemon's end
 		forwards := httptest.NewServer(forward)
 		defer forwards.Close()
 		redirects := httptest.NewServer(http.RedirectHandler(i.daemon.url+"/v1/approvals/"+i.id+"/approve", http.StatusTemporaryRedirect))

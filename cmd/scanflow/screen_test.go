@@ -206,7 +206,8 @@ func TestADaemonMissesItsJournal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	select {
-	case <-d.exit:
+	case err := <-d.exit:
+		require.NoError(t, err)
 	case <-ctx.Done():
 		require.FailNow(t, fmt.Sprint("still running: ", ctx.Err()))
 	}

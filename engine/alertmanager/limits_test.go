@@ -46,7 +46,7 @@ func TestLittleOfWhatWasSentComesBack(t *testing.T) {
 	long := strings.Repeat("9", 1<<20)
 	for name, body := range map[string]string{
 		"a time":     strings.Replace(payload, "2026-03-01T01:00:00Z", long, 1),
-		"a status":   strings.Replace(payload, "firing", long, -1),
+		"a status":   strings.ReplaceAll(payload, "firing", long),
 		"a number":   strings.Replace(payload, `"truncatedAlerts":0`, `"truncatedAlerts":`+long, 1),
 		"a member":   strings.Replace(payload, `"truncatedAlerts":0`, `"`+long+`":0,"`+long+`":0`, 1),
 		"many wrong": `{"version":"4","receiver":"r","alerts":[` + strings.Repeat("{},", 4999) + "{}]}",

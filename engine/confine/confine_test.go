@@ -50,7 +50,8 @@ func act(args []string) int {
 		fmt.Print(runtime.GOMAXPROCS(0))
 	case "spin":
 		confine.Doing("spinning", 200*time.Millisecond)
-		for {
+		for n := 0; n >= 0; n++ { // for years
+			runtime.KeepAlive(n)
 		}
 	case "wait":
 		confine.Doing("waiting", time.Hour)
@@ -76,7 +77,12 @@ func act(args []string) int {
 	return 0
 }
 
-func recurse(n int) int { return recurse(n+1) + n }
+func recurse(n int) int {
+	if n < 0 { // after years
+		return 0
+	}
+	return recurse(n+1) + n
+}
 
 func TestAChildThatEndsIsHeard(t *testing.T) {
 	var out, errOut bytes.Buffer

@@ -82,7 +82,7 @@ var fixes = map[error]string{
 // Error names the file, what is wrong with it and the fix.
 func (e *FaultError) Error() string {
 	fix := fixes[e.Kind]
-	if e.Kind == ErrLost {
+	if errors.Is(e.Kind, ErrLost) {
 		fix += "; to go on without it, and forget cooldowns, approvals and what was done, delete " + markPath(filepath.Dir(e.Path))
 	}
 	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, fix)

@@ -93,11 +93,11 @@ func TestALostJournalIsNotBegunAnew(t *testing.T) {
 				}
 				require.ErrorIs(t, err, row.kind)
 				require.ErrorContains(t, err, row.says)
-				if row.kind == ErrLost {
+				if errors.Is(row.kind, ErrLost) {
 					require.ErrorContains(t, err, "delete "+markPath(dir), "the way out is said")
 				}
 			}
-			if row.kind == ErrLost {
+			if errors.Is(row.kind, ErrLost) {
 				require.NoError(t, os.Remove(markPath(dir)))
 				_, err := Open(t.Context(), dir, Options{})
 				require.NotErrorIs(t, err, ErrLost, "and works")

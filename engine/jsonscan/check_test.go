@@ -2,6 +2,7 @@ package jsonscan_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -132,8 +133,8 @@ func FuzzCheck(f *testing.F) {
 }
 
 func wraps(err, target error) bool {
-	e, is := err.(*jsonscan.Error)
-	return is && e.Unwrap() == target
+	var e *jsonscan.Error
+	return errors.As(err, &e) && errors.Is(e.Unwrap(), target)
 }
 
 func count(v any) int {

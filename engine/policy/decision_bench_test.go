@@ -235,7 +235,7 @@ func BenchmarkDecision(b *testing.B) {
 		for b.Loop() {
 			p.turn(times(func() {
 				doc.Now = doc.Now.Add(time.Millisecond)
-				reuse.input(doc)
+				_, _ = reuse.input(doc)
 			}), times(func() {
 				if _, err := ast.InterfaceToValue(fresh.Input()); err != nil {
 					b.Error(err)

@@ -27,7 +27,7 @@ func FuzzRunRecord(f *testing.F) {
 		ended(`,"template":{"spec":{"entrypoint":"main","templates":[{"name":"main","dag":{"tasks":[{"name":"a","template":"none","depends":"b && ("}]}}]}}`),
 		ended(`,"steps":null,"parameters":{"a":"{{workflow.parameters.a}}"}`),
 		strings.Replace(ended(``), `"r"`, `"../../keep"`, 1), strings.Replace(ended(``), `"ns"`, `"../x"`, 1), strings.Replace(ended(``), `"ns"`, `""`, 1), strings.Replace(ended(``), `"r"`, `"other"`, 1),
-		strings.Replace(ended(``), "2026-03-01T12", "0001-01-01T00", -1), `{}`, `null`, `[]`, ``, `{"phase":"Succeeded"`, ended(`,"template":{"spec":{"arguments":{"parameters":[{"name":"a","value":1e100000}]}}}`),
+		strings.ReplaceAll(ended(``), "2026-03-01T12", "0001-01-01T00"), `{}`, `null`, `[]`, ``, `{"phase":"Succeeded"`, ended(`,"template":{"spec":{"arguments":{"parameters":[{"name":"a","value":1e100000}]}}}`),
 		ended(`,"template":{"spec":{"workflowMetadata":` + strings.Repeat(`{"a":`, 5000) + `1` + strings.Repeat(`}`, 5000) + `}}`),
 	} {
 		f.Add([]byte(raw))
