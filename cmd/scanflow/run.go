@@ -183,7 +183,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		again = true
 	}
 	log.Info("stopping")
-	err = atMost(stopWithin, func() error {
+	err = wiring.Within(stopWithin, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
 		err := sys.Close(ctx)
 		webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
@@ -199,20 +199,6 @@ func runAgents(ctx context.Context, o *runFlags) error {
 // stopWithin is how long everything together may take to end: the process promises to be
 // gone within 15 s.
 const stopWithin = 14 * time.Second
-
-// atMost has what hangs end with the process.
-func atMost(d time.Duration, stop func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- stop() }()
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-t.C:
-		return fmt.Errorf("not everything ended within %s; what was acknowledged is kept, and what is open is settled by the next start", d)
-	}
-}
 
 // beginAnew replaces this process by a new one of the same program, with the same
 // arguments and the same process id: pods and open acts are taken up as after a crash.

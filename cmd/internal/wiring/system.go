@@ -278,7 +278,7 @@ func (s *System) Close(ctx context.Context) error {
 		if s.cluster != nil {
 			patience = termDeadline // the term ends in here
 		}
-		errs = append(errs, within(patience, "what watches for changes", func() error { s.watches.Wait(); return nil }))
+		errs = append(errs, Within(patience, "what watches for changes", func() error { s.watches.Wait(); return nil }))
 	}
 	if host != nil {
 		host.Close()
@@ -301,14 +301,14 @@ func (s *System) Close(ctx context.Context) error {
 		if s.policyJudge != nil {
 			s.keep(keptLife, []byte(ended))
 		}
-		errs = append(errs, within(journalDeadline, "the journal; what was acknowledged is kept", s.Journal.Close))
+		errs = append(errs, Within(journalDeadline, "the journal; what was acknowledged is kept", s.Journal.Close))
 	}
 	return errors.Join(errs...)
 }
 
-// within waits for a call that takes no context, so far: a disk that is stuck, or a
+// Within waits for a call that takes no context, so far: a disk that is stuck, or a
 // compiler, must not keep the process from ending.
-func within(d time.Duration, what string, call func() error) error {
+func Within(d time.Duration, what string, call func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- call() }()
 	t := time.NewTimer(d)
