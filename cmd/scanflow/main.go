@@ -34,7 +34,12 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "scanflow:", err)
 		return 1
 	}
-	defer confine.Finish()
+	status := execute(args)
+	confine.Finish() // a panic does not come to here: the parent says what it was doing
+	return status
+}
+
+func execute(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	root := newRoot()

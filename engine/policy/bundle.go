@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 
@@ -18,7 +17,7 @@ import (
 // ReadBundle reads an OPA bundle, a .tar.gz. A signed bundle is refused when it is
 // built: no key is configured here to check it with.
 func ReadBundle(name string) (Source, error) {
-	f, err := os.Open(name)
+	f, err := openPlain(name, name)
 	if err != nil {
 		return Source{}, fmt.Errorf("read bundle: %w", err)
 	}
@@ -57,22 +56,34 @@ func unpack(packed []byte) ([]File, error) {
 		return nil, fmt.Errorf("%w: it is no .tar.gz as opa build makes it", err)
 	}
 	var c collector
-	tr := tar.NewReader(io.LimitReader(zr, 2*MaxBytes)) // what isn't wanted is unpacked too
+	seen := map[string]bool{}
+	room := &io.LimitedReader{R: zr, N: 2 * MaxBytes} // what isn't wanted is unpacked too
+	tr := tar.NewReader(room)
 	for {
 		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case err != nil && room.N <= 0: // also where that looks like its end
+			return nil, fmt.Errorf("it unpacks to more than %d MiB", 2*MaxBytes>>20)
+		case errors.Is(err, io.EOF):
 			return c.files, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
 		}
 		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
 		if name == "patch.json" {
 			return nil, errors.New("it is a delta bundle; build a whole one")
 		}
-		if h.Typeflag != tar.TypeReg || !wanted(name) {
+		if h.Typeflag == tar.TypeDir || !wanted(name) {
 			continue
 		}
+		if h.Typeflag != tar.TypeReg { // without it, a guard would be missing and nobody told
+			return nil, fmt.Errorf("%s is no plain file; pack what a link leads to", name)
+		}
+		// Of two, a judge could read one and the daemon the other.
+		if seen[name] {
+			return nil, fmt.Errorf("%s is in it twice", name)
+		}
+		seen[name] = true
 		if err := c.add(name, io.NopCloser(tr)); err != nil {
 			return nil, err
 		}

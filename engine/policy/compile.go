@@ -155,6 +155,8 @@ func parse(src *opened) (map[string]*ast.Module, Mistakes) {
 				mistakes = append(mistakes, Mistake{File: f.Path, Message: "the file is empty", Fix: "begin it with a package, or delete it"})
 			case !packageInRoots(src, m):
 				mistakes = append(mistakes, at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root"))
+			case len(foreignSchemas(m)) > 0:
+				mistakes = append(mistakes, foreignSchemas(m)...)
 			default:
 				mistakes = append(mistakes, hugeNumbers(m)...)
 				boundEquals(m)

@@ -143,9 +143,12 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 				if err != nil {
 					continue
 				}
-				_, err = rev.lone(ctx, m, input, nil)
+				v, err := rev.lone(ctx, m, input, nil)
 				if err := tooSlow(m, doc, err); err != nil {
 					return err
+				}
+				if err == nil {
+					readDenials(v, guard) // as the daemon would: it must come to an end
 				}
 			}
 		}
@@ -199,8 +202,12 @@ func rehearse(ctx context.Context, r *request, opts Options) error {
 						continue
 					}
 					rev.doing(guard, i, raw)
-					if input, err := rev.parts.withProposal(doc, p); err == nil {
-						_, _ = rev.lone(ctx, guard, input, more)
+					input, err := rev.parts.withProposal(doc, p)
+					if err != nil {
+						continue
+					}
+					if v, err := rev.lone(ctx, guard, input, more); err == nil {
+						readDenials(v, guard.Name)
 					}
 				}
 			}

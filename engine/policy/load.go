@@ -71,11 +71,22 @@ func ReadDir(dir string) (Source, error) {
 	return newSource(dir, t.files), nil
 }
 
+// maxNames bounds the files and folders, of whatever kind, that are looked at for one set
+// of policies: a link may lead into a tree of any size.
+const maxNames = 30_000
+
+// maxFolders bounds the folders within folders, each of which is found anew by its path.
+const maxFolders = 64
+
 // tree walks a folder on disk. seen holds the real paths met, against loops and
 // files reachable in two ways.
 type tree struct {
 	collector
 	seen map[string]bool
+	// top is the real path of the folder that the walk began in, and names how many
+	// files and folders it met.
+	top   string
+	names int
 	// dirs are the real paths of the folders in which a file was found or could appear.
 	dirs []string
 	// listing leaves the files unread.
@@ -91,10 +102,19 @@ func (t *tree) walk(dir, rel string) error {
 		return nil
 	}
 	t.seen[real] = true
+	if t.top == "" {
+		t.top = real
+	}
+	if err := t.leads(real, rel); err != nil {
+		return err
+	}
 	t.dirs = append(t.dirs, real)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
+	}
+	if t.names += len(entries); t.names > maxNames {
+		return fmt.Errorf("%s: there are more than %d files and folders together; name a folder with nothing but policies", path.Join(".", rel), maxNames)
 	}
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
@@ -113,11 +133,34 @@ func (t *tree) walk(dir, rel string) error {
 					return err
 				}
 			}
-		case info.Mode().IsRegular() && wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest"):
+		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest"):
+			if !info.Mode().IsRegular() {
+				return fmt.Errorf("%s: not a plain file", below)
+			}
 			if err := t.file(name, below); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// leads refuses a folder that no policies can be meant to be in.
+func (t *tree) leads(real, rel string) error {
+	if strings.Count(rel, "/") >= maxFolders {
+		return fmt.Errorf("%s: more than %d folders deep", rel, maxFolders)
+	}
+	if rel != "" && t.top != real && strings.HasPrefix(t.top, strings.TrimSuffix(real, "/")+"/") {
+		return fmt.Errorf("%s: a link to %s, a folder above the policies; link to a folder with nothing but policies", rel, real)
+	}
+	return ofKernel(real, rel)
+}
+
+// ofKernel refuses what lies in a file system of the kernel's own, as /proc: reading there
+// may block, go on without end, or show what is a secret of this process.
+func ofKernel(real, rel string) error {
+	if kernelOwns(real) {
+		return fmt.Errorf("%s: %s is in a file system of the kernel, which holds no policies", path.Join(".", rel), real)
 	}
 	return nil
 }
@@ -138,11 +181,31 @@ func (t *tree) file(name, rel string) error {
 	if t.listing {
 		return nil
 	}
-	f, err := os.Open(real)
+	f, err := openPlain(real, rel)
 	if err != nil {
 		return err
 	}
 	return t.add(rel, f)
+}
+
+// openPlain opens a file to be read, if it is a plain one: it never waits for a pipe's
+// other end, whatever took the file's place since it was looked at.
+func openPlain(real, rel string) (*os.File, error) {
+	f, err := os.OpenFile(real, os.O_RDONLY|openAtOnce, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a plain file", rel)
+	}
+	if err == nil {
+		err = ofKernel(real, rel)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func hidden(name string) bool { return strings.HasPrefix(path.Base(name), ".") }
@@ -158,6 +221,9 @@ func (c *collector) add(name string, r io.ReadCloser) error {
 	raw, err := io.ReadAll(io.LimitReader(r, MaxBytes-c.total+1))
 	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if len(c.files) == maxNames {
+		return fmt.Errorf("%s: there are more than %d files together", name, maxNames)
 	}
 	c.total += int64(len(raw))
 	if c.total > MaxBytes {

@@ -68,6 +68,10 @@ func (p *testProgress) tell() {
 		return
 	}
 	names := slices.Sorted(maps.Keys(p.open))
+	if len(names) == 0 {
+		confine.At("") // what comes next is no test's doing
+		return
+	}
 	more := ""
 	if len(names) > namedTests {
 		names, more = names[:namedTests], fmt.Sprintf(" and %d more", len(names)-namedTests)
