@@ -58,7 +58,7 @@ func Enter() error {
 		return fmt.Errorf("enter the confinement: %w", err)
 	}
 	runtime.GOMAXPROCS(1)
-	debug.SetMemoryLimit(memory / 4 * 3) // collect before the limit is met
+	debug.SetMemoryLimit(begins + memory/4*3) // collect before the limit is met
 	debug.SetMaxStack(maxStack)
 	debug.SetTraceback("none") // the parent shows the first line
 	if err := limitData(memory); err != nil {
@@ -77,6 +77,9 @@ func Enter() error {
 	}()
 	return nil
 }
+
+// begins is about what Go's runtime has in use as a child begins, in bytes.
+const begins = 32 << 20
 
 // maxStack bounds one goroutine's stack, in bytes: what recurses that deep has no end.
 const maxStack = 64 << 20

@@ -11,11 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitData bounds the private writable memory of this process, in bytes, and makes it
-// the first that the kernel ends where memory runs out. A limit of the address space
-// would not do: Go reserves more than it uses.
-func limitData(bytes int64) error {
-	limit := unix.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
+// limitData bounds how much private writable memory this process may add to what it has,
+// in bytes, and makes it the first that the kernel ends where memory runs out. A limit of
+// the address space would not do: Go reserves more than it uses, and so it has some 150 MB
+// of data, hardly any of it touched, before it begins.
+func limitData(more int64) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_DATA, &limit); err != nil {
+		return fmt.Errorf("read the limit of memory: %w", err)
+	}
+	limit.Max = min(limit.Max, uint64(statusOf("self", "VmData:")+more)) // whoever started the process may have set a lower one
+	limit.Cur = min(limit.Cur, limit.Max)
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &limit); err != nil {
 		return fmt.Errorf("limit the memory: %w", err)
 	}
@@ -30,13 +36,16 @@ func withParent() *syscall.SysProcAttr {
 
 // ownMemory is the anonymous memory of a process that is resident, in bytes; 0 where
 // the process is gone.
-func ownMemory(pid int) int64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func ownMemory(pid int) int64 { return statusOf(strconv.Itoa(pid), "RssAnon:") }
+
+// statusOf is a size in the status of a process, in bytes; 0 where there is none.
+func statusOf(process, name string) int64 {
+	raw, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
 		return 0
 	}
 	for line := range bytes.Lines(raw) {
-		if rest, is := bytes.CutPrefix(line, []byte("RssAnon:")); is {
+		if rest, is := bytes.CutPrefix(line, []byte(name)); is {
 			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(string(rest)), " kB"), 10, 64)
 			return kib << 10
 		}

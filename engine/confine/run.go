@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// DefaultMemory is what a child may use, in bytes.
-	DefaultMemory = 384 << 20
+	// DefaultMemory is what a child may use, in bytes, beyond what it begins with.
+	DefaultMemory = 288 << 20
 	// leastMemory is what a child is given where its control group has hardly any left:
-	// with less it can't even start.
-	leastMemory = 96 << 20
+	// less would not do for the policies that ship.
+	leastMemory = 64 << 20
 	// spare is what is left of a control group's room for this process itself.
 	spare = 32 << 20
 	// slack is by how much what is resident may exceed the limit before the parent ends
-	// the child: the kernel's own limit counts otherwise.
-	slack = 32 << 20
+	// the child: what it begins with is apart, and the kernel counts otherwise.
+	slack = 64 << 20
 
 	defaultBegin = 20 * time.Second
 	defaultWhole = 2 * time.Minute
@@ -41,7 +41,7 @@ type Child struct {
 	Env            []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Memory is what it may use, in bytes, or less where the control group of this
+	// Memory is what it may use beyond what it begins with, in bytes, or less where the control group of this
 	// process has less left; 0 is DefaultMemory.
 	Memory int64
 	// Begin is how long it may take until it says for the first time what it does, and
