@@ -11,11 +11,11 @@ build:
 # some 6 minutes then, nothing afterwards.
 test:
 	go run ./cmd/cluster build
-	go test -timeout 20m ./...
+	go test -timeout 30m ./...
 
 race:
 	go run ./cmd/cluster build
-	go test -race -timeout 30m ./...
+	go test -race -timeout 60m ./...
 
 # check: formatting, vet, linters, the policies by the stock tool, the generated
 # reference against the code, and known vulnerabilities where the database can be reached.
