@@ -157,7 +157,8 @@ func (i *intrusion) refused(bases []string) {
 }
 
 // An agent does not reach the API of its own installation, however it spells the address,
-// and whatever lies between; not even with the token of the data folder.
+// and whatever lies between; not even with the token of the data folder. Spellings that
+// servers read differently are no entry of guards.urls to begin with (engine.URLAllowed).
 func TestAnAgentDoesNotReachItsOwnAPI(t *testing.T) {
 	t.Run("a listener on loopback", func(t *testing.T) {
 		i := newIntrusion(t, "127.0.0.1:0")
@@ -169,8 +170,7 @@ func TestAnAgentDoesNotReachItsOwnAPI(t *testing.T) {
 		defer forwards.Close()
 		redirects := httptest.NewServer(http.RedirectHandler(i.daemon.url+"/v1/approvals/"+i.id+"/approve", http.StatusTemporaryRedirect))
 		defer redirects.Close()
-		i.tries("http://127.0.0.1"+port, "http://localhost"+port, "http://LOCALHOST"+port, "http://[::ffff:127.0.0.1]"+port, "http://[::ffff:7f00:1]"+port,
-			"http://0.0.0.0"+port, forwards.URL, redirects.URL)
+		i.tries("http://127.0.0.1"+port, "http://localhost"+port, "http://LOCALHOST"+port, "http://0.0.0.0"+port, forwards.URL, redirects.URL)
 		i.daemon.metric(`scanflow_http_refused_total{reason="agent"}`)
 		i.daemon.said(`"reason":"agent"`)
 
@@ -184,7 +184,7 @@ func TestAnAgentDoesNotReachItsOwnAPI(t *testing.T) {
 	t.Run("a listener on every address", func(t *testing.T) {
 		i := newIntrusion(t, ":0")
 		port := strings.TrimPrefix(i.daemon.url, "http://127.0.0.1")
-		bases := []string{"http://127.0.0.1" + port, "http://127.0.0.2" + port, "http://localhost" + port, "http://[::ffff:127.0.0.3]" + port, "http://0.0.0.0" + port, "http://[::]" + port}
+		bases := []string{"http://127.0.0.1" + port, "http://127.0.0.2" + port, "http://localhost" + port, "http://0.0.0.0" + port, "http://[::]" + port}
 		addresses, err := net.InterfaceAddrs()
 		require.NoError(t, err)
 		for _, address := range addresses {

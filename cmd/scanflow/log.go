@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -52,7 +53,7 @@ func (l boundedLog) bounded(args []any) []any {
 		case string:
 			out[i] = l.value(v)
 		case error:
-			out[i] = l.value(v.Error())
+			out[i] = l.lines(v.Error())
 		case fmt.Stringer:
 			if out[i] = arg; l.text {
 				out[i] = l.value(v.String())
@@ -62,6 +63,18 @@ func (l boundedLog) bounded(args []any) []any {
 		}
 	}
 	return out
+}
+
+// lines has a text of several lines, such as all the mistakes of a file, be a list.
+func (l boundedLog) lines(text string) any {
+	lines := strings.Split(engine.Clip(text), "\n")
+	if !l.text || len(lines) == 1 {
+		return l.value(text)
+	}
+	for i := range lines {
+		lines[i] = plot.Line(lines[i])
+	}
+	return lines
 }
 
 func (l boundedLog) value(text string) string {
