@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -156,6 +157,9 @@ func resend(sys *wiring.System, r *http.Request) (any, error) {
 	if err := readJSON(r, &wanted); err != nil {
 		return nil, err
 	}
+	if len(wanted.IDs) == 0 {
+		return nil, fmt.Errorf("%w: ids: name at least one; `scanflow events` lists them", server.ErrBadRequest)
+	}
 	found, err := sys.Resend(r.Context(), wanted.IDs)
 	return said(resent{found}, err)
 }
@@ -163,8 +167,15 @@ func resend(sys *wiring.System, r *http.Request) (any, error) {
 func readJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	err := d.Decode(into)
+	if errors.Is(err, io.EOF) { // none at all: what it may say is optional, or is missed by who reads it
+		return nil
+	}
+	if err != nil {
 		return badRequest("body", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("body", errors.New("there is more after the JSON object"))
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 		return err
 	}
 	for _, d := range wiring.HostDoubts(agents, allowed) {
-		_, _ = fmt.Fprintf(errOut, "warning: %s\n", d)
+		_, _ = fmt.Fprintf(errOut, "warning: %s\n", plot.Line(d))
 	}
 	if !o.kubernetes {
 		return nil

@@ -72,9 +72,9 @@ type FaultError struct {
 var fixes = map[error]string{
 	ErrFull:     "free some space; writing goes on by itself",
 	ErrReadOnly: "make the folder and its files writable for this user",
-	ErrCorrupt:  "it is left as it is; move it away to begin a new one, or put a backup in its place",
+	ErrCorrupt:  "it is left as it is; put a backup in its place",
 	ErrSchema:   "run a Scanflow at least as new as the one that wrote it",
-	ErrGone:     "put it back; writing goes on by itself",
+	ErrGone:     "put this very file back, and writing goes on by itself; after a copy or a backup in its place, start anew",
 	ErrLost:     "put it back, or a backup of it",
 	ErrIO:       "look at the volume and at the system's log",
 }
@@ -82,6 +82,9 @@ var fixes = map[error]string{
 // Error names the file, what is wrong with it and the fix.
 func (e *FaultError) Error() string {
 	fix := fixes[e.Kind]
+	if errors.Is(e.Kind, ErrCorrupt) {
+		fix += "; to begin a new one, and forget cooldowns, approvals and what was done, move it away and delete " + markPath(filepath.Dir(e.Path))
+	}
 	if errors.Is(e.Kind, ErrLost) {
 		fix += "; to go on without it, and forget cooldowns, approvals and what was done, delete " + markPath(filepath.Dir(e.Path))
 	}

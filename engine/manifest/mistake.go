@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // Mistake is one thing wrong in a manifest: where it is, what it is, how to mend it.
@@ -23,9 +25,9 @@ type Mistake struct {
 
 // String is "FILE:LINE:COLUMN: FIELD: MESSAGE; FIX".
 func (m Mistake) String() string {
-	where := m.File
+	where := engine.FileName(m.File)
 	if m.Line > 0 {
-		where = fmt.Sprintf("%s:%d:%d", m.File, m.Line, m.Column)
+		where = fmt.Sprintf("%s:%d:%d", where, m.Line, m.Column)
 	}
 	if where == "" {
 		return m.sentence()

@@ -26,6 +26,24 @@ const secretFix = "a secret is never written in a manifest: write {env: NAME}, {
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// What Kubernetes allows as the name of a Secret, and as a key in it.
+var (
+	secretName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	secretKey  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
+)
+
+// Check returns what can be no Secret's name, and no key's. One that is missing is named
+// by the schema.
+func (r *SecretKeyRef) Check() (mistakes []string) {
+	if r.Name != "" && !secretName.MatchString(r.Name) {
+		mistakes = append(mistakes, "name: is not the name of a Secret; use lower-case letters, digits, - and .")
+	}
+	if r.Key != "" && !secretKey.MatchString(r.Key) {
+		mistakes = append(mistakes, "key: is not a key of a Secret; use letters, digits, -, _ and .")
+	}
+	return mistakes
+}
+
 // Check returns the mistakes in the reference: exactly one source is wanted. It
 // never repeats what was written, which may be the secret itself.
 func (s Secret) Check() []string {

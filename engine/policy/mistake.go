@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // Mistake is one thing that is wrong with a set of policies, and how to mend it.
@@ -25,7 +27,7 @@ type Mistake struct {
 func (m Mistake) String() string {
 	var b strings.Builder
 	if m.File != "" {
-		b.WriteString(m.File)
+		b.WriteString(engine.FileName(m.File))
 		if m.Line > 0 {
 			fmt.Fprintf(&b, ":%d:%d", m.Line, m.Col)
 		}
