@@ -197,7 +197,7 @@ func (h *Host) start(a *agent) {
 		case <-done:
 			a.log.Info("agent stopped")
 		case <-last:
-			a.log.Error("agent did not stop: an adapter of it does not heed its context")
+			a.log.Error("agent did not stop: a strategy, a guard or an adapter of it does not heed its end")
 		}
 	}
 	h.mu.Lock()

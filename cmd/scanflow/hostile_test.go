@@ -146,3 +146,36 @@ func TestAfterAnUncleanEndStrategiesAreTriedInAChild(t *testing.T) {
 	require.NotContains(t, d.text(), "did not end in order")
 	d.stop()
 }
+
+// Whatever is written down by then, the process that begins anew goes on with what ran: a
+// hasty edit that was refused, or one of a manifest, must not stop the other agents.
+func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
+	for name, edit := range map[string]func(s *site){
+		"policies": func(s *site) { s.write("policies/bomb.rego", s.read("policies/bomb.rego")+"nonsense here\n") },
+		"manifest": func(s *site) { s.write("agents/healthy.yaml", s.read("agents/healthy.yaml")+"nonsense\n") },
+		"removed":  func(s *site) { require.NoError(s.t, os.Rename(s.policies, s.policies+".away")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.write("policies/bomb.rego", withEscape("bomb", "input.signals.load.value == 666"))
+			s.agent("healthy", "")
+			s.write("agents/watcher.yaml", strings.Replace(s.read("agents/watcher.yaml"), "strategies: [t.call]", "strategies: [t.bomb]", 1))
+			d := startDaemon(t, s.args()...)
+			s.calls(1)
+			edit(s)
+			require.Eventually(t, func() bool { return strings.Contains(d.text(), "refused, the old ones") }, 30*time.Second, 5*time.Millisecond)
+			s.app.set(`{"load": 666}`)
+			d.said("beginning anew")
+			d.saidAgain(`"@message":"running"`, 2)
+			d.readdress()
+			d.said("this process goes on with what the last one ran on")
+			d.metric(`scanflow_policy_quarantined{kind="strategy",name="t.bomb"} 1`)
+			d.metric(`scanflow_firings_total{agent="test/healthy",trigger="every"}`)
+			d.stop()
+			out, code := scanflow(t, append([]string{"run", "--listen", "127.0.0.1:0"}, s.args()...)...)
+			require.Equal(t, 1, code, "after an end in order, what is written down has to be right: %s", out)
+			require.NotContains(t, out, "goes on with what")
+		})
+	}
+}

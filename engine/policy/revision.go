@@ -52,6 +52,9 @@ func newRevision(b *build) *Revision {
 // ID is a hash of the content: the first 12 hex digits of a SHA-256.
 func (r *Revision) ID() string { return r.id }
 
+// Source is what it was made of.
+func (r *Revision) Source() Source { return r.source }
+
 // Strategies are the names of the strategies, sorted.
 func (r *Revision) Strategies() []string { return slices.Sorted(maps.Keys(r.strategies)) }
 

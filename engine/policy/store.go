@@ -109,6 +109,22 @@ func (s *Store) Load(ctx context.Context) error {
 	return s.attempt(ctx, src)
 }
 
+// LoadInstead makes policies live though others are wanted, which were refused: the
+// status has that refusal until they are taken.
+func (s *Store) LoadInstead(ctx context.Context, src Source, refused error) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	if err := s.attempt(ctx, src); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tried = "" // what is wanted is tried again
+	s.status.Err = refused
+	s.status.Failures++
+	return nil
+}
+
 // reload is Load, for content that was not tried yet.
 func (s *Store) reload(ctx context.Context) error {
 	s.loading.Lock()

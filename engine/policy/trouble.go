@@ -38,7 +38,7 @@ func (t *trouble) benched(now time.Time) error {
 	if t.slow < patience || now.Before(t.since) || now.Sub(t.since) >= bench {
 		return nil
 	}
-	return fmt.Errorf("was stopped at its deadline %d times in a row; it is asked again in %s", t.slow, bench-now.Sub(t.since))
+	return fmt.Errorf("was stopped at its deadline %d times in a row; it is asked again at %s", t.slow, t.since.Add(bench).UTC().Format(time.RFC3339))
 }
 
 func (t *trouble) note(now time.Time, err error) {

@@ -87,7 +87,12 @@ func (s *System) startKubernetes(ctx context.Context) error {
 	c.board = newBoard(c.source.Report, func() bool { return s.host.Load() != nil && k.Shard.Index == 0 })
 	s.cluster = c
 	s.opts.Observers = append(o.Observers, c.events, c.board)
-	if err := errors.Join(s.loadPolicies(ctx), s.openJournal(ctx)); err != nil {
+	if err := s.loadPolicies(ctx); err != nil {
+		if _, _, err = s.goOn(ctx, err); err != nil {
+			return err
+		}
+	}
+	if err := s.openJournal(ctx); err != nil {
 		return err
 	}
 	if err := s.takeOver(ctx); err != nil {

@@ -10,8 +10,13 @@ import (
 // dearer to an agent than the processor time (docs/performance.md has both).
 const gcPercent = 50
 
-// FavourMemory sets it, unless the environment's GOGC says otherwise.
+// maxStack bounds one goroutine's stack, in bytes: a recursion without end ends the process,
+// and must not take a gigabyte before.
+const maxStack = 128 << 20
+
+// FavourMemory sets both; the first, unless the environment's GOGC says otherwise.
 func FavourMemory() {
+	debug.SetMaxStack(maxStack)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -97,6 +97,9 @@ func (s *System) validate(r *policy.Revision) error {
 // onSwap has the manifests read again, without waiting for it.
 func (s *System) onSwap() {
 	s.warnUnread(*s.agents.Load()...) // as they are: what is read again may be the same
+	if s.host.Load() != nil || s.cluster != nil {
+		s.watches.Go(s.keepGood) // this is called by one of them
+	}
 	select {
 	case s.reloads.swapped <- struct{}{}:
 	default: // it is to be read anyway
@@ -169,6 +172,7 @@ func (s *System) takeUp(ctx context.Context) error {
 	}
 	s.apply(agents, specs)
 	s.warnUnread(agents...)
+	s.keepGood()
 	return nil
 }
 

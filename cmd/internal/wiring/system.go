@@ -82,7 +82,8 @@ type System struct {
 
 	policyJudge *policy.Judge // nil where this process judges
 	quarantine  *policy.Quarantine
-	unclean     bool // the last process on the journal did not end in order
+	unclean     bool       // the last process on the journal did not end in order
+	goodMu      sync.Mutex // guards the copy of what the process runs on
 	overrunOnce sync.Once
 	overrun     chan struct{} // closed when an evaluation can't be stopped
 }
@@ -120,7 +121,9 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	}
 	s.agents.Store(&agents)
 	if err := errors.Join(agentsErr, workloadsErr, s.loadPolicies(ctx)); err != nil {
-		return nil, err
+		if agents, workloads, err = s.goOn(ctx, err); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.openInstallation(); err != nil {
 		return nil, err
@@ -128,6 +131,9 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	s.neighbours.start(ctx) // before any agent acts
 	if err := s.start(ctx, agents, workloads); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
+	}
+	if s.Reload().Err == nil && s.Policies.Status().Err == nil {
+		s.keepGood()
 	}
 	return s, nil
 }
@@ -300,6 +306,7 @@ func (s *System) Close(ctx context.Context) error {
 	if s.Journal != nil {
 		if s.policyJudge != nil {
 			s.keep(keptLife, []byte(ended))
+			s.forgetGood()
 		}
 		errs = append(errs, Within(journalDeadline, "the journal; what was acknowledged is kept", s.Journal.Close))
 	}
