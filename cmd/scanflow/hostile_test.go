@@ -179,3 +179,31 @@ func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 		})
 	}
 }
+
+// A strategy that ends the process outright, by a stack that overflows, is known to the next
+// life by what it was asked about, though the signal is another by then.
+func TestWhatEndedTheProcessOutrightIsKnownThoughTheSignalHasPassed(t *testing.T) {
+	s := newSite(t)
+	s.write("policies/bomb.rego", strings.Replace(withEscape("bomb", "input.signals.load.value == 666"), "count({a60, b60}) == 1", "a60 = b60", 1))
+	s.agent("healthy", "")
+	s.write("agents/watcher.yaml", strings.Replace(s.read("agents/watcher.yaml"), "strategies: [t.call]", "strategies: [t.bomb]", 1))
+	d := startDaemon(t, s.args()...)
+	s.calls(1)
+	s.app.set(`{"load": 666}`)
+	select {
+	case err := <-d.exit:
+		require.Error(t, err)
+		require.Contains(t, d.text(), "stack overflow")
+	case <-time.After(30 * time.Second): // it was stopped like any other that hangs
+		require.Contains(t, d.text(), "beginning anew")
+		d.kill()
+	}
+	s.app.set(`{"load": 5}`)
+	d = startDaemon(t, s.args()...)
+	d.said("put into quarantine")
+	d.metric(`scanflow_policy_quarantined{kind="strategy",name="t.bomb"} 1`)
+	d.metric(`scanflow_firings_total{agent="test/healthy",trigger="every"}`)
+	s.app.set(`{"load": 666}`)
+	d.metric(`scanflow_firings_total{agent="test/watcher",trigger="every"} 1`)
+	d.stop()
+}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -132,10 +133,16 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	var sys *wiring.System
+	var started atomic.Pointer[wiring.System] // an agent may fire before all is started
 	sources := server.Sources{
 		Version: version(),
-		Agents:  func() []engine.AgentStatus { return sys.Agents() },
-		Policy:  func() server.PolicyStatus { return policyStatus(sys) },
+		Agents: func() []engine.AgentStatus {
+			if s := started.Load(); s != nil {
+				return s.Agents()
+			}
+			return nil
+		},
+		Policy: func() server.PolicyStatus { return policyStatus(sys) },
 		Manifests: func() server.ReloadStatus {
 			r := sys.Reload()
 			return server.ReloadStatus{LastError: errorText(r.Err), Successes: r.Successes, Failures: r.Failures}
@@ -162,6 +169,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		}
 		return errors.Join(err, listener.Close())
 	}
+	started.Store(sys)
 	userToken, err := o.userToken(log.Named("http"))
 	if err != nil {
 		return errors.Join(err, sys.Close(ctx), listener.Close())

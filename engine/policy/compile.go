@@ -28,6 +28,9 @@ type Options struct {
 	// deadline. Nothing inside the process can stop it then. It is called on a goroutine
 	// of its own; nil is not told.
 	Overran func(Overrun)
+	// Note notes that an evaluation is under way which takes long, so that it is known
+	// should it end the process, and returns what takes the note back. Nil notes nothing.
+	Note func(Overrun) (takeBack func())
 	// Quarantine is what is not asked; nil is nothing.
 	Quarantine *Quarantine
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -11,10 +12,72 @@ import (
 // heeds that does so within microseconds; what is longer is no slow machine.
 const overrunAfter = 3 * time.Second
 
-// late is what run calls where an evaluation does not stop.
+// noteAfter is how long an evaluation takes before it is noted down that it is under way,
+// lest it end the process: most take less than a millisecond.
+const noteAfter = 10 * time.Millisecond
+
+// late is what run calls where an evaluation takes long, and where it does not stop.
 type late struct {
 	after time.Duration
-	tell  func() // nil where nobody is told
+	tell  func()        // nil where nobody is told
+	note  func() func() // notes that it is under way, and returns what takes that back; nil notes nothing
+}
+
+// follow has an evaluation noted, then stopped at its deadline, then told of, for as long as
+// end was not called.
+func (l late) follow(deadline time.Duration, stop func()) *underWay {
+	w := &underWay{late: l}
+	first := min(noteAfter, deadline)
+	w.timer = time.AfterFunc(first, func() {
+		w.noted()
+		w.after(deadline-first, func() {
+			stop()
+			if l.tell != nil {
+				w.after(l.after, l.tell)
+			}
+		})
+	})
+	return w
+}
+
+// underWay is an evaluation under way.
+type underWay struct {
+	late
+	timer *time.Timer // the first
+
+	mu       sync.Mutex
+	ended    bool
+	takeBack func()
+}
+
+// after does something later, unless the evaluation has ended by then.
+func (w *underWay) after(d time.Duration, do func()) {
+	time.AfterFunc(d, func() {
+		w.mu.Lock()
+		ended := w.ended
+		w.mu.Unlock()
+		if !ended {
+			do()
+		}
+	})
+}
+
+func (w *underWay) noted() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended && w.note != nil {
+		w.takeBack = w.note()
+	}
+}
+
+func (w *underWay) end() {
+	w.timer.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	if w.takeBack != nil {
+		w.takeBack()
+	}
 }
 
 // Overrun is an evaluation that did not stop at its deadline. Which of the members that
@@ -45,9 +108,9 @@ const (
 	KindGuard    = "guard"
 )
 
-// overran tells of an evaluation that does not stop. Its goroutine only reads the input,
+// asked says who is asked about what. The evaluation's own goroutine only reads the input,
 // as this does.
-func (r *Revision) overran(input ast.Value, asked []*member) {
+func (r *Revision) asked(input ast.Value, asked []*member) Overrun {
 	o := Overrun{Revision: r.id, At: time.Now(), Agent: named(input, "agent"), Target: named(input, "target")}
 	for _, m := range asked {
 		o.Suspects = append(o.Suspects, m.Member)
@@ -55,14 +118,18 @@ func (r *Revision) overran(input ast.Value, asked []*member) {
 	if v, err := ast.JSON(input); err == nil { // a document is JSON
 		o.Input, _ = json.Marshal(v)
 	}
-	r.opts.Overran(o)
+	return o
 }
 
 func (r *Revision) late(input ast.Value, asked ...*member) late {
-	if r.opts.Overran == nil {
-		return late{}
+	l := late{after: r.opts.overrunAfter}
+	if r.opts.Overran != nil {
+		l.tell = func() { r.opts.Overran(r.asked(input, asked)) }
 	}
-	return late{r.opts.overrunAfter, func() { r.overran(input, asked) }}
+	if r.opts.Note != nil {
+		l.note = func() func() { return r.opts.Note(r.asked(input, asked)) }
+	}
+	return l
 }
 
 // named is "namespace/name" of a section of the input.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -143,21 +142,8 @@ func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Durati
 		return nil, err
 	}
 	cancel := topdown.NewCancel()
-	var ended atomic.Bool
-	timer := time.AfterFunc(deadline, func() {
-		cancel.Cancel()
-		if late.tell != nil {
-			time.AfterFunc(late.after, func() {
-				if !ended.Load() {
-					late.tell()
-				}
-			})
-		}
-	})
-	defer func() {
-		ended.Store(true)
-		timer.Stop()
-	}()
+	running := late.follow(deadline, cancel.Cancel)
+	defer running.end()
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()

@@ -48,10 +48,13 @@ func (m *Metrics) agent(name string) string {
 	m.mu.Unlock()
 	if !known && m.sources.Agents != nil {
 		running := map[string]bool{name: true}
-		for _, a := range m.sources.Agents() {
+		all := m.sources.Agents()
+		for _, a := range all {
 			running[a.Agent] = true
 		}
-		m.forget(running)
+		if len(all) > 0 { // none are known while the process starts
+			m.forget(running)
+		}
 	}
 	label := m.labels.value("agent", name)
 	m.mu.Lock()

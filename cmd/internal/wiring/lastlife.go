@@ -83,6 +83,9 @@ func (s *System) takeOver(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.settleAsked(ctx); err != nil {
+		return err
+	}
 	if s.unclean {
 		s.opts.Log.Warn("the last process did not end in order; strategies are tried in a child process before their first turn")
 	}

@@ -12,7 +12,7 @@ const gcPercent = 50
 
 // maxStack bounds one goroutine's stack, in bytes: a recursion without end ends the process,
 // and must not take a gigabyte before.
-const maxStack = 128 << 20
+const maxStack = 256 << 20
 
 // FavourMemory sets both; the first, unless the environment's GOGC says otherwise.
 func FavourMemory() {

@@ -82,8 +82,9 @@ type System struct {
 
 	policyJudge *policy.Judge // nil where this process judges
 	quarantine  *policy.Quarantine
-	unclean     bool       // the last process on the journal did not end in order
-	goodMu      sync.Mutex // guards the copy of what the process runs on
+	unclean     bool         // the last process on the journal did not end in order
+	goodMu      sync.Mutex   // guards the copy of what the process runs on
+	asking      atomic.Int64 // numbers evaluations that take long
 	overrunOnce sync.Once
 	overrun     chan struct{} // closed when an evaluation can't be stopped
 }
