@@ -34,7 +34,7 @@ const daemons = 8
 // Whatever is saved: the daemon lives on, the other agent has its turns, no act comes of
 // it, memory is bounded, and a mended folder is taken at once.
 func TestHostilePoliciesUnderADaemon(t *testing.T) {
-	rows := chosen(4)
+	rows := chosen(8)
 	n := 0
 	for group := range slices.Chunk(rows, (len(rows)+daemons-1)/daemons) {
 		n++
@@ -113,7 +113,7 @@ func (a *arena) survives(t *testing.T, h hostileFolder) {
 
 // At the start, the same: it runs, or says why it does not.
 func TestAStartOnHostilePoliciesComesToAnEnd(t *testing.T) {
-	for _, h := range chosen(12) {
+	for _, h := range chosen(24) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			a := newArena(t)
@@ -145,7 +145,7 @@ func TestAStartOnHostilePoliciesComesToAnEnd(t *testing.T) {
 
 // check and test come to an end by themselves, or at once when they are told to.
 func TestCommandsOnHostilePoliciesComeToAnEnd(t *testing.T) {
-	for _, h := range chosen(6) {
+	for _, h := range chosen(12) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			a := newArena(t)
