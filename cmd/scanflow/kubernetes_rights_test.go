@@ -66,6 +66,7 @@ func TestDefect6NoMoreRightsThanNeededAndNoAPIWithoutAToken(t *testing.T) {
 	// An agent that is made to ask for one verb more gets nowhere with it, and says so.
 	s.policy("restart", strings.NewReplacer("t.follow", "t.restart", `"scale"`, `"restart"`, `{"replicas": input.signals.want.value}`, "{}").Replace(followPolicy))
 	s.apply(strings.NewReplacer("[t.follow]", "[t.restart]", "[scale]", "[restart]").Replace(followAgent))
+	d.said(`"strategies":["t.restart"]`) // until its policies are judged, the agent goes on as it was
 	before := s.get(deploymentsResource, "web").GetGeneration()
 	s.wants(3)
 	s.until("the refusal is told on the target", func() bool {
