@@ -17,7 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
-// api is what the process shows to those who may see it.
+// api maps each path to what the process shows to those who may see it.
 func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return sys.Agents(), nil },
@@ -33,7 +33,7 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 	}
 }
 
-// answers are what the process does for a person.
+// answers maps each path to what the process does for a person.
 func answers(sys *wiring.System) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
 		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, true) },

@@ -34,7 +34,7 @@ func (o *clientFlags) add(c *cobra.Command) {
 	f.StringVar(&o.caFile, "ca-file", "", "file with the certificate authority of its certificate; absent: the system's")
 }
 
-// token is what to show to a server, "" for nothing. shown says in words what it is, for
+// token returns the credential to show to a server, "" for nothing. shown says in words what it is, for
 // whoever is refused.
 func (o *clientFlags) token(host string) (token, shown string, err error) {
 	switch {

@@ -13,7 +13,7 @@ import (
 // are tried on. One that is in the middle of a turn for longer is tried without.
 const documentsWithin = 300 * time.Millisecond
 
-// trial is what policies are held against in a child process, before they are live: the
+// trial lists what policies are held against in a child process, before they are live: the
 // agents that run, with their newest documents.
 func (s *System) trial(ctx context.Context) policy.Trial {
 	agents := *s.agents.Load()
