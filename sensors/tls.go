@@ -4,8 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"os"
+
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // TLS says whom to trust and who we are.
@@ -58,19 +59,8 @@ func readCA(file string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", file)
-	case info.Size() == 0: // those of /proc, too, which need not end
+	case info.Mode().IsRegular() && info.Size() == 0: // those of /proc, too, which need not end
 		return nil, fmt.Errorf("%s is empty", file)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	pem, err := io.ReadAll(io.LimitReader(f, longestCA+1))
-	if err == nil && len(pem) > longestCA {
-		err = fmt.Errorf("%s is larger than %d bytes", file, longestCA)
-	}
-	return pem, err
+	return plainfile.Read(file, longestCA)
 }

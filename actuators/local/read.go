@@ -19,6 +19,7 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // ReadBytes reads the workloads of a text; name stands for the file in errors.
@@ -29,13 +30,16 @@ func ReadBytes(name string, raw []byte) (Workloads, error) {
 	return w.checked(found)
 }
 
+// maxFileSize bounds a file of workloads, in bytes.
+const maxFileSize = 16 << 20
+
 // Read reads the workloads of files and folders (their *.yaml and *.yml, not those
 // of sub-folders). The error is Problems: every mistake of every file.
 func Read(paths ...string) (Workloads, error) {
 	w := Workloads{where: map[objectID]*source{}, unread: map[objectID]bool{}}
 	var found Problems
 	for _, file := range list(paths, &found) {
-		raw, err := os.ReadFile(file)
+		raw, err := plainfile.Read(file, maxFileSize)
 		if err != nil {
 			found = append(found, Problem{File: file, Message: "can't be read: " + err.Error()})
 			continue

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // MaxFileSize is the most that a manifest file may hold, in bytes.
@@ -25,14 +27,14 @@ func Read(paths []string, kinds Kinds) ([]*Agent, error) {
 	files, mistakes := manifestFiles(paths)
 	var agents []*Agent
 	for _, file := range files {
-		data, err := readFile(file)
-		if err != nil {
-			mistakes = append(mistakes, Mistake{File: file, Message: err.Error()})
+		data, wrong := readFile(file)
+		if wrong != nil {
+			mistakes = append(mistakes, *wrong)
 			continue
 		}
-		found, wrong := readAll(file, data, kinds)
+		found, mistaken := readAll(file, data, kinds)
 		agents = append(agents, found...)
-		mistakes = append(mistakes, wrong...)
+		mistakes = append(mistakes, mistaken...)
 	}
 	return settle(agents, mistakes)
 }
@@ -94,22 +96,15 @@ func folder(path string) ([]string, error) {
 	return files, nil
 }
 
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, errors.New("can't be read: " + cause(err))
-	}
-	if !info.Mode().IsRegular() { // a pipe would hold the reader
-		return nil, errors.New("is not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, errors.New("can't be read: " + cause(err))
-	}
-	defer func() { _ = f.Close() }() // only read
-	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
-	if err != nil {
-		return nil, errors.New("can't be read: " + cause(err))
+func readFile(path string) ([]byte, *Mistake) {
+	data, err := plainfile.Read(path, MaxFileSize)
+	switch {
+	case errors.Is(err, plainfile.ErrNotPlain):
+		return nil, &Mistake{File: path, Message: cause(err)}
+	case errors.Is(err, plainfile.ErrTooLarge):
+		return nil, &Mistake{File: path, Message: cause(err), Fix: "split it"}
+	case err != nil:
+		return nil, &Mistake{File: path, Message: "can't be read: " + cause(err)}
 	}
 	return data, nil
 }

@@ -3,7 +3,6 @@ package manifest
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"go.yaml.in/yaml/v3"
@@ -12,19 +11,17 @@ import (
 // ReadInto reads the one YAML document of a file that is no manifest into the struct
 // that `into` points to, as strictly as a manifest is read. The error is Mistakes.
 func ReadInto(file string, into any) error {
-	data, err := readFile(file)
-	switch {
-	case err != nil:
-		return Mistakes{{File: file, Message: err.Error()}}
-	case len(data) > MaxFileSize:
-		return Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize)}}
+	data, unread := readFile(file)
+	if unread != nil {
+		return Mistakes{*unread}
 	}
 	if wrong := notText(file, data); wrong != nil {
 		return wrong
 	}
 	reader := yaml.NewDecoder(bytes.NewReader(data))
 	var document, another yaml.Node
-	if err = reader.Decode(&document); err == nil {
+	err := reader.Decode(&document)
+	if err == nil {
 		if err = reader.Decode(&another); err == nil {
 			return Mistakes{{File: file, Line: another.Line, Column: another.Column, Message: "a second document begins here", Fix: "write one"}}
 		}

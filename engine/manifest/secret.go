@@ -7,6 +7,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // Secret says where a secret is found. The secret itself is never in a manifest.
@@ -80,6 +82,9 @@ func (r SecretReader) For(to *url.URL) SecretSource {
 	}
 }
 
+// maxSecret bounds the content of a secret's file, in bytes.
+const maxSecret = 1 << 20
+
 // Read fetches the secret for an agent of a namespace. from reads Kubernetes Secrets;
 // nil where there is no Kubernetes. The error names the place, never the content.
 func (s Secret) Read(ctx context.Context, namespace string, from SecretSource) (string, error) {
@@ -91,7 +96,7 @@ func (s Secret) Read(ctx context.Context, namespace string, from SecretSource) (
 		}
 		return v, nil
 	case s.File != "":
-		raw, err := os.ReadFile(s.File)
+		raw, err := plainfile.Read(s.File, maxSecret)
 		if err != nil {
 			return "", fmt.Errorf("read secret: %w", err)
 		}

@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // Reader reads a set of policies, each time anew.
@@ -188,21 +190,16 @@ func (t *tree) file(name, rel string) error {
 	return t.add(rel, f)
 }
 
-// openPlain opens a file to be read, if it is a plain one: it never waits for a pipe's
-// other end, whatever took the file's place since it was looked at.
+// openPlain opens a file to be read, if it is a plain one.
 func openPlain(real, rel string) (*os.File, error) {
-	f, err := os.OpenFile(real, os.O_RDONLY|openAtOnce, 0)
+	f, err := plainfile.Open(real)
+	if errors.Is(err, plainfile.ErrNotPlain) {
+		return nil, fmt.Errorf("%s: not a plain file", rel)
+	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a plain file", rel)
-	}
-	if err == nil {
-		err = ofKernel(real, rel)
-	}
-	if err != nil {
+	if err := ofKernel(real, rel); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/watch"
 )
@@ -199,8 +201,11 @@ func foldersOf(paths []string) []string {
 	return out
 }
 
-// contentOf is a hash over the names and contents of the files, as far as they can
-// be read.
+// largestFile bounds what is read of a file to find out whether it changed, in bytes: no
+// reader takes a larger one.
+const largestFile = 16 << 20
+
+// contentOf is a hash over the names and contents of the files, or of why one can't be read.
 func contentOf(paths []string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, p := range paths {
@@ -212,12 +217,17 @@ func contentOf(paths []string) [sha256.Size]byte {
 			if err != nil || d.IsDir() {
 				return nil
 			}
-			if raw, err := os.ReadFile(name); err == nil {
-				_, _ = h.Write([]byte(name))
-				_, _ = h.Write([]byte{0})
-				sum := sha256.Sum256(raw)
-				_, _ = h.Write(sum[:])
+			raw, err := plainfile.Read(name, largestFile)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
 			}
+			sum := sha256.Sum256(raw)
+			if err != nil { // it is refused for that, until it is another
+				sum = sha256.Sum256([]byte(err.Error()))
+			}
+			_, _ = h.Write([]byte(name))
+			_, _ = h.Write([]byte{0})
+			_, _ = h.Write(sum[:])
 			return nil
 		})
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package policy
+package plainfile
 
 // openAtOnce is of no use where a folder holds no pipes.
 const openAtOnce = 0
