@@ -125,7 +125,7 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 			continue // a problem of the turn, whatever the policies say
 		}
 		v, err := rev.lone(ctx, m, input, nil)
-		if err := tooSlow(m, doc, err); err != nil {
+		if err := beyond(m, doc, err); err != nil {
 			return err
 		}
 		if err != nil {
@@ -144,7 +144,7 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 					continue
 				}
 				v, err := rev.lone(ctx, m, input, nil)
-				if err := tooSlow(m, doc, err); err != nil {
+				if err := beyond(m, doc, err); err != nil {
 					return err
 				}
 				if err == nil {
@@ -156,13 +156,13 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 	return nil
 }
 
-// tooSlow is the mistake of a member that reached its deadline.
-func tooSlow(m Member, doc *engine.Document, err error) error {
-	var timeout *TimeoutError
-	if !errors.As(err, &timeout) {
+// beyond is the mistake of a member that reached a limit.
+func beyond(m Member, doc *engine.Document, err error) error {
+	var stopped *StoppedError
+	if !errors.As(err, &stopped) {
 		return nil
 	}
-	return Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, strings.TrimSuffix(timeout.Error(), "; bound what it iterates over"), doc.Target.ID(), doc.Agent), Fix: "bound what it iterates over"}}
+	return Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, stopped.Why, doc.Target.ID(), doc.Agent), Fix: stopped.Fix}}
 }
 
 // rehearse asks members about inputs as they are; what they answer is measured as the

@@ -30,6 +30,7 @@ func (l late) follow(deadline time.Duration, stop func()) *underWay {
 	first := min(noteAfter, deadline)
 	w.timer = time.AfterFunc(first, func() {
 		w.noted()
+		w.mind(liveHeap(), stop)
 		w.after(deadline-first, func() {
 			stop()
 			if l.tell != nil {
@@ -47,6 +48,7 @@ type underWay struct {
 
 	mu       sync.Mutex
 	ended    bool
+	most     uint64 // what the heap had more of when it was stopped for that, in bytes; else 0
 	takeBack func()
 }
 
@@ -77,6 +79,9 @@ func (w *underWay) end() {
 	w.ended = true
 	if w.takeBack != nil {
 		w.takeBack()
+	}
+	if w.most > 0 {
+		collect(w.most)
 	}
 }
 

@@ -126,12 +126,21 @@ func (m *member) alone(ctx context.Context, r *Revision, input ast.Value, tracke
 
 var errUndefined = errors.New("the answer is undefined")
 
-// TimeoutError says that an evaluation reached its deadline and was stopped.
-type TimeoutError struct{ Deadline time.Duration }
+// StoppedError says that an evaluation reached a limit and was stopped.
+type StoppedError struct{ Why, Fix string }
 
-// Error names the deadline.
-func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("ran longer than %s and was stopped; bound what it iterates over", e.Deadline)
+// Error names the limit and what to do.
+func (e *StoppedError) Error() string { return e.Why + "; " + e.Fix }
+
+// stopped is the error of an evaluation that was cancelled, by the heap where big.
+func stopped(deadline time.Duration, big bool) error {
+	if big {
+		return &StoppedError{
+			Why: fmt.Sprintf("was stopped: the heap of the process grew by more than %d MiB while it ran", heapGrowth>>20),
+			Fix: "bound what it collects",
+		}
+	}
+	return &StoppedError{Why: fmt.Sprintf("ran longer than %s and was stopped", deadline), Fix: "bound what it iterates over"}
 }
 
 // run evaluates a query. A timer that raises OPA's own flag stands in for a
@@ -162,7 +171,7 @@ func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Durati
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case topdown.IsCancel(err):
-		return nil, &TimeoutError{Deadline: deadline}
+		return nil, stopped(deadline, running.big())
 	case err != nil:
 		return nil, err
 	case len(results) != 1 || len(results[0].Expressions) != 1:

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// patience is how many evaluations in a row may reach their deadline before a
-	// strategy is left out for a while: in a fleet, each would cost the deadline again.
+	// patience is how many evaluations in a row may be stopped before a strategy is left
+	// out for a while: in a fleet, each would cost the deadline, or the memory, again.
 	patience = 3
 	bench    = 10 * time.Second
 )
@@ -21,7 +21,7 @@ const (
 type trouble struct {
 	failing atomic.Bool
 	mu      sync.Mutex
-	slow    int
+	stopped int // in a row
 	since   time.Time
 }
 
@@ -35,10 +35,10 @@ func (t *trouble) benched(now time.Time) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.slow < patience || now.Before(t.since) || now.Sub(t.since) >= bench {
+	if t.stopped < patience || now.Before(t.since) || now.Sub(t.since) >= bench {
 		return nil
 	}
-	return fmt.Errorf("was stopped at its deadline %d times in a row; it is asked again at %s", t.slow, t.since.Add(bench).UTC().Format(time.RFC3339))
+	return fmt.Errorf("was stopped %d times in a row; it is asked again at %s", t.stopped, t.since.Add(bench).UTC().Format(time.RFC3339))
 }
 
 func (t *trouble) note(now time.Time, err error) {
@@ -48,11 +48,11 @@ func (t *trouble) note(now time.Time, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failing.Store(err != nil)
-	var timeout *TimeoutError
-	if errors.As(err, &timeout) {
-		t.slow++
+	var stopped *StoppedError
+	if errors.As(err, &stopped) {
+		t.stopped++
 		t.since = now
 	} else {
-		t.slow = 0
+		t.stopped = 0
 	}
 }
