@@ -117,7 +117,7 @@ func newAnswer(verb, short, long string) *cobra.Command {
 	c := &cobra.Command{
 		Use: verb + " ID", Short: short, Long: long,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 || strings.TrimSpace(args[0]) == "" {
 				return fmt.Errorf("say which one: %s ID; `scanflow approvals` lists them", cmd.CommandPath())
 			}
 			return nil

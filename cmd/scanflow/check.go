@@ -38,7 +38,7 @@ warning says which, unless --secret-hosts has it.`,
 		},
 	}
 	in.add(c, "agent manifests: files, or folders of them")
-	c.Flags().StringSliceVar(&workloads, "workloads", nil, "Deployments for the local orchestrator, to check as well")
+	listFlag(c.Flags(), &workloads, "workloads", "", "Deployments for the local orchestrator, to check as well")
 	c.Flags().BoolVar(&cluster.kubernetes, "kubernetes", false, "judge the agents as objects of a cluster")
 	cluster.hosts.add(c)
 	return confined(confinedMemory, c)

@@ -61,7 +61,7 @@ OPA's trace of that strategy on it to standard error.`,
 	f := c.Flags()
 	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
 	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
-	f.StringSliceVar(&o.workloads, "workloads", nil, "Deployments that selectors find, as declared, none started: files, or folders of them")
+	listFlag(f, &o.workloads, "workloads", "", "Deployments that selectors find, as declared, none started: files, or folders of them")
 	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
 	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none; absent: $MLFLOW_TRACKING_URI")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
@@ -55,6 +56,25 @@ func (l *logFlags) logger() (hclog.Logger, error) {
 	return newLog(hclog.LoggerOptions{Name: "scanflow", Level: level, JSONFormat: l.format == "json", Output: os.Stderr}), nil
 }
 
+// listFlag declares a flag that takes words with commas, and may be given again; short is
+// its letter, or "".
+func listFlag(f *pflag.FlagSet, to *[]string, name, short, usage string) {
+	f.StringSliceVarP(to, name, short, nil, usage)
+	flag := f.Lookup(name)
+	flag.Value = listValue{flag.Value}
+}
+
+// listValue is the value of a list. pflag reads its first line, and would drop the others.
+type listValue struct{ pflag.Value }
+
+// Set reads a line.
+func (l listValue) Set(text string) error {
+	if strings.ContainsAny(text, "\r\n") {
+		return errors.New("has more than one line; write one, with commas")
+	}
+	return l.Value.Set(text)
+}
+
 // inputFlags are the files that most commands read.
 type inputFlags struct {
 	manifests       []string
@@ -63,7 +83,7 @@ type inputFlags struct {
 }
 
 func (i *inputFlags) add(c *cobra.Command, manifestsUse string) {
-	c.Flags().StringSliceVarP(&i.manifests, "file", "f", nil, manifestsUse)
+	listFlag(c.Flags(), &i.manifests, "file", "f", manifestsUse)
 	c.Flags().StringVar(&i.policies, "policies", "", "folder of policies, a bundle .tar.gz, or the http(s) URL of one; absent: the ones that ship")
 	c.Flags().StringVar(&i.policyTokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server")
 }

@@ -31,7 +31,7 @@ func (o *mailFlags) add(c *cobra.Command) {
 	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate to listen with, in PEM; it is shown to peers too")
 	f.StringVar(&o.key, "tls-key", "", "file of its key")
 	f.StringVar(&o.clientCA, "client-ca", "", "file of the authorities that sign the certificates of senders")
-	f.StringSliceVar(&o.peers, "peer", nil, "base URL of another scanflow, whose agents get the events of these, and whose claims count here; may be given again")
+	listFlag(f, &o.peers, "peer", "", "base URL of another scanflow, whose agents get the events of these, and whose claims count here; may be given again")
 	f.StringVar(&o.peerToken, "peer-token-file", "", "file with the bearer token to show to peers")
 	f.StringVar(&o.peerCA, "peer-ca", "", "file of the authorities that sign the certificates of peers; absent: the system's")
 }

@@ -45,12 +45,12 @@ With -o values the same is printed as values of the Helm chart.`,
 		},
 	}
 	f := c.Flags()
-	f.StringSliceVarP(&manifests, "file", "f", nil, "agent manifests: files, or folders of them")
+	listFlag(f, &manifests, "file", "f", "agent manifests: files, or folders of them")
 	f.StringVar(&o.Namespace, "namespace", "scanflow", "namespace that the process runs in")
 	f.StringVar(&o.Name, "name", "scanflow", "name of the roles, and of the service account")
 	f.StringVar(&o.Account, "service-account", "", "service account that is there already, to be bound; absent: one is printed")
-	f.StringSliceVar(&resources, "resource", nil, "what a kind's resources are called, as Kind.group=plural, where the usual plural is wrong")
-	f.StringSliceVar(&o.Apply, "apply", nil, "kinds that the primitive apply may write, as Kind.group: manifests don't tell which ones policies name")
+	listFlag(f, &resources, "resource", "", "what a kind's resources are called, as Kind.group=plural, where the usual plural is wrong")
+	listFlag(f, &o.Apply, "apply", "", "kinds that the primitive apply may write, as Kind.group: manifests don't tell which ones policies name")
 	f.StringVarP(&output, "output", "o", "yaml", "yaml, or values for the Helm chart")
 	return c
 }

@@ -38,7 +38,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 			return writeJSON(cmd.OutOrStdout(), manifest.DocumentSchema(a))
 		},
 	}
-	c.Flags().StringSliceVarP(&manifests, "file", "f", nil, "agent manifests: files, or folders of them")
+	listFlag(c.Flags(), &manifests, "file", "f", "agent manifests: files, or folders of them")
 	c.Flags().StringVar(&agent, "agent", "", "which agent, as name or namespace/name, where there are several")
 	return c
 }

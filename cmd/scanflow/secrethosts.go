@@ -14,7 +14,7 @@ import (
 type secretHostsFlag struct{ hosts []string }
 
 func (o *secretHostsFlag) add(c *cobra.Command) {
-	c.Flags().StringSliceVar(&o.hosts, strings.TrimPrefix(kube.HostsFlag, "--"), nil, "with agents of a cluster: hosts that the Secrets which agents name (secretKeyRef) may be sent to, besides those of a Secret's annotation "+
+	listFlag(c.Flags(), &o.hosts, strings.TrimPrefix(kube.HostsFlag, "--"), "", "with agents of a cluster: hosts that the Secrets which agents name (secretKeyRef) may be sent to, besides those of a Secret's annotation "+
 		kube.HostsAnnotation+": https://HOST, http://HOST:PORT, https://*.DOMAIN, http://NETWORK/BITS:PORT; without a scheme it is https")
 }
 

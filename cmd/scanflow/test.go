@@ -68,9 +68,9 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 			}
 		}
 		for _, extra := range []string{t.FailedAt, t.Error, t.Output} {
-			if extra != "" {
+			if extra != "" { // a test's own words must not look like another's result
 				for _, part := range strings.Split(strings.TrimSuffix(extra, "\n"), "\n") {
-					line("  %s", part)
+					line("  | %s", part)
 				}
 			}
 		}

@@ -17,9 +17,12 @@ func Line(text string) string { return visible(text, "") }
 // Text is Line for text of several lines: line ends and tabs stay.
 func Text(text string) string { return visible(text, "\n\t") }
 
+// emptyBraille is a pattern without a dot: a space that is none.
+const emptyBraille = '\u2800'
+
 // seen reports whether a character shows, and nothing else.
 func seen(r rune) bool {
-	return strconv.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	return strconv.IsPrint(r) && r != emptyBraille && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func visible(text, keep string) string {

@@ -22,6 +22,7 @@ func TestQuotedForATerminal(t *testing.T) {
 		"a\u200bb\ufeffc\u00add":       `a\u200bb\ufeffc\u00add`,
 		"\u2028\u2029\u0085\u00a0":     `\u2028\u2029\u0085\u00a0`,
 		"\u3164\u034f\ufe0f\u115f":     `\u3164\u034f\ufe0f\u115f`,
+		"a\u2800b":                     `a\u2800b`,
 		"\U000e0041":                   `\U000e0041`,
 		"a\xff\xc0\xaeb":               `a\xff\xc0\xaeb`,
 		"\ufffd":                       "\ufffd",

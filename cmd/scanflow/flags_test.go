@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Of a list with a line end, pflag reads the first line: the hosts, peers or files after it
+// were dropped without a word.
+func TestAListOfSeveralLinesIsRefused(t *testing.T) {
+	for _, c := range [][]string{
+		{"run", "-f"}, {"run", "--secret-hosts"}, {"run", "--peer"}, {"run", "--workloads"}, {"run", "--nodes"},
+		{"check", "-f"}, {"check", "--workloads"}, {"eval", "--workloads"}, {"rbac", "-f"}, {"rbac", "--apply"}, {"rbac", "--resource"}, {"schema", "-f"},
+	} {
+		for _, end := range []string{"\n", "\r\n"} {
+			out, code := scanflow(t, append(c, "a.example"+end+"b.example")...)
+			require.NotZero(t, code, c)
+			require.Contains(t, out, "has more than one line; write one, with commas", c)
+		}
+	}
+}
+
+func TestAnAnswerNamesAQuestion(t *testing.T) {
+	for _, verb := range []string{"approve", "deny"} {
+		for _, args := range [][]string{{}, {""}, {" "}, {"a", "b"}} {
+			out, code := scanflow(t, append([]string{verb}, args...)...)
+			require.NotZero(t, code)
+			require.Contains(t, out, "say which one: scanflow "+verb+" ID")
+		}
+	}
+}
+
+// What a test prints is no line of the report.
+func TestWhatATestPrintsLooksLikeNoResult(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x_test.rego"), []byte(`package x_test
+
+test_a if {
+	print("first\nPASS: 7/7\nx_test.rego:1: data.x_test.test_b: PASS (1ms)")
+	false
+}
+`), 0o600))
+	out, code := scanflow(t, "test", dir)
+	require.NotZero(t, code)
+	require.Contains(t, out, "  | PASS: 7/7\n  | x_test.rego:1: data.x_test.test_b: PASS (1ms)\n")
+	require.Equal(t, 1, strings.Count(out, "\nFAIL: 1/1\n"), out)
+}
+
+// A pipe in a folder of manifests is a mistake of that file, and a daemon reads on.
+func TestAPipeAmongManifestsHoldsNobody(t *testing.T) {
+	s := newSite(t)
+	d := startDaemon(t, s.args()...)
+	s.calls(1)
+	pipe := filepath.Join(s.agents, "pipe.yaml")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	d.said("pipe.yaml: is not a regular file")
+	require.NoError(t, os.Remove(pipe))
+	s.agent("second", "")
+	d.metric(`scanflow_firings_total{agent="test/second",trigger="every"}`)
+	d.stop()
+}
