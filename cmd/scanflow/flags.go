@@ -61,7 +61,7 @@ func (l *logFlags) logger() (hclog.Logger, error) {
 func listFlag(f *pflag.FlagSet, to *[]string, name, short, usage string) {
 	f.StringSliceVarP(to, name, short, nil, usage)
 	flag := f.Lookup(name)
-	flag.Value = listValue{flag.Value}
+	flag.Value, flag.DefValue = listValue{flag.Value}, "" // or the help would show a default of []
 }
 
 // listValue is the value of a list. pflag reads its first line, and would drop the others.
