@@ -32,13 +32,13 @@ func (a *agent) bound(candidates []*candidate) {
 
 // plan names each act and asks its actuator what it would do, and drops what is so
 // already. A dry run plans as a real one does.
-func (a *agent) plan(ctx context.Context, candidates []*candidate, firing string) {
+func (a *agent) plan(ctx context.Context, candidates []*candidate, base string) {
 	ctx, cancel := context.WithTimeout(ctx, planStage)
 	defer cancel()
 	live := alive(candidates)
 	a.mu.Lock()
 	for _, c := range live {
-		c.Identity = Identity(c.Proposal, firing) // by then nothing changes the parameters any more
+		c.Identity = Identity(c.Proposal, base) // by then nothing changes the parameters any more
 		c.Written = a.memoryOf(c.Target.ID()).wrote[c.Primitive]
 	}
 	a.mu.Unlock()
@@ -74,6 +74,10 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 	same := map[string]bool{}
 	var intents []Intent
 	for _, c := range inOrder(alive(candidates)) {
+		if c.slot.doc.Trigger.did(c.Identity) {
+			c.decision.Verdict, c.decision.Detail = Unchanged, "done for this event before: "+c.decision.Detail
+			continue
+		}
 		if same[c.Identity] {
 			c.refuse("arbiter", "the same act is admitted already")
 			continue

@@ -44,8 +44,9 @@ type agent struct {
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	watching *watching
-	attempts int    // at the event that is next, by firings whose strategies failed
-	failed   string // what failed in the last firing's strategies, "" for nothing
+	waiting  map[string]time.Time // events that wait for a guard, by name: when they are looked at again
+	attempts int                  // at the event that is next, by firings whose strategies failed
+	failed   string               // what failed in the last firing's strategies, "" for nothing
 
 	rehearsed map[string]bool // triggers whose strategies were tried elsewhere first
 	shown     chan chan<- []json.RawMessage
@@ -89,7 +90,7 @@ func newAgent(h *Host, spec Spec) *agent {
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
 		shown: make(chan chan<- []json.RawMessage),
 		wake:  make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency), busy: make(chan struct{}, busyPerCall*h.Concurrency),
-		memories: map[TargetID]*memory{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
+		memories: map[TargetID]*memory{}, waiting: map[string]time.Time{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
 	}
 	for _, s := range spec.Sensors {
 		a.names = append(a.names, s.Name)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // candidate is a proposal on its way through the checks, with what became of it.
@@ -17,6 +18,7 @@ type candidate struct {
 	change   Change
 	prior    *hold     // the claim's holder before, to be given back
 	approval *Approval // a person's, which the act uses up; nil where it needs none
+	passes   time.Time // when the guard that refused it lets it pass, where that is known
 }
 
 // refuse ends a candidate's way. What a person let through says so, whoever holds it back.

@@ -47,8 +47,12 @@ func (m *memory) failing(in Intent, status Status, at time.Time) {
 
 // backOff refuses an act that failed just now.
 func (a *agent) backOff(c *candidate, now time.Time) {
+	if c.slot.doc.Trigger.ofEvent() { // nobody asks for it at each firing
+		return
+	}
 	f, failed := a.memoryOf(c.Target.ID()).failed[sameAct(c.Strategy, c.Primitive, c.With)]
 	if failed && now.Before(f.until()) {
+		c.passes = f.until()
 		c.refuse("backoff", "it failed %d times on end, and is tried again from %s on", f.count, f.until().UTC().Format(time.RFC3339))
 	}
 }

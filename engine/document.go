@@ -28,6 +28,8 @@ type TriggerInfo struct {
 	Approval string `json:"approval,omitempty"`
 	// Watch is what a watch trigger saw.
 	Watch *Watched `json:"watch,omitempty"`
+	// Held is of the event, nil where it was not held back.
+	Held *Held `json:"-"`
 }
 
 // Watched are the changes that fired a watch trigger, one an object, at most 100.

@@ -22,7 +22,13 @@ type Event struct {
 	// Sender is who it came from, as that was found out here: the agent as
 	// namespace/name, or a declared sender's name. It is not taken from the event.
 	Sender string `json:"sender,omitempty"`
+	// Held is set where an agent could not do all for it yet. No sender writes it, and no
+	// policy sees it.
+	Held *Held `json:"held,omitempty"`
 }
+
+// name is what an event is known by in one inbox.
+func (e *Event) name() string { return e.Source + "\x00" + e.ID }
 
 // tells is true of what nobody need want: the end of a workflow, a promotion, that a
 // person is asked. What else an agent sends asks for something, and somebody has to.

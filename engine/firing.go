@@ -44,7 +44,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	candidates := a.decide(ctx, rev, slots, &rec)
 	a.bound(candidates)
 	candidates = a.only(candidates)
-	a.plan(ctx, candidates, rec.ID)
+	a.plan(ctx, candidates, trigger.base(rec.ID))
 	rec.Intents = a.admit(candidates, rec.ID, now)
 	if a.failed != "" && len(rec.Intents)+len(a.asked.staged) == 0 { // to be asked about again: nothing was done, nobody asked
 		rec.Trigger.Event = nil
@@ -57,7 +57,11 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	rec.Approvals = a.approvals(candidates, slots, rec.ID, now)
 	rec.Postings = a.notices(rec.Approvals)
-	rec.Decisions = a.report(slots, candidates)
+	rec.Held = a.holding(rev, &trigger, candidates, &rec, now)
+	rec.Decisions = a.report(slots, candidates, &trigger)
+	if rec.Held.repeats(&trigger, &rec) {
+		rec.Decisions = nil
+	}
 	rec.Took = a.host.Clock.Now().Sub(now)
 	if journalErr == nil {
 		journalErr = a.host.Journal.RecordFiring(ctx, rec)
@@ -68,6 +72,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 		a.keepNotes(notes)
 		a.settledApprovals(rec.Approvals)
 		a.host.posted(rec.Postings)
+		a.heldBack(rec.Trigger.Event, rec.Held)
 		a.saveReadings(ctx, now)
 		a.dispatch(rec.Intents)
 	case ctx.Err() != nil: // cut off by a stop, which is no fault
@@ -104,7 +109,7 @@ func (a *agent) notes(candidates []*candidate) []Note {
 
 // fail turns a record into one of a firing that could not be recorded.
 func (f *FiringRecord) fail(err error) {
-	f.Intents, f.Approvals, f.Postings = nil, nil, nil
+	f.Intents, f.Approvals, f.Postings, f.Held = nil, nil, nil, nil
 	f.Problems = append(f.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", err))
 	for i := range f.Decisions {
 		if d := &f.Decisions[i]; d.Verdict == Admitted || d.Verdict == Waiting {
@@ -294,8 +299,9 @@ func decisionOf(p Proposal, s *slot) Decision {
 }
 
 // report collects the decisions worth a row: those of a target where anything is
-// done, or where what became of the proposals is not what it was the last time.
-func (a *agent) report(slots []*slot, candidates []*candidate) []Decision {
+// done, or where what became of the proposals is not what it was the last time. What an
+// event asks for is told each time: it is another's.
+func (a *agent) report(slots []*slot, candidates []*candidate, trigger *TriggerInfo) []Decision {
 	byTarget := map[*slot][]*candidate{}
 	for _, c := range candidates {
 		byTarget[c.slot] = append(byTarget[c.slot], c)
@@ -304,8 +310,11 @@ func (a *agent) report(slots []*slot, candidates []*candidate) []Decision {
 	for _, s := range slots {
 		list := byTarget[s]
 		reported := &s.reported
-		if a.asked.looking != nil {
+		switch {
+		case a.asked.looking != nil:
 			reported = &s.looked
+		case trigger.ofEvent():
+			reported = new(string)
 		}
 		if len(list) == 0 {
 			*reported = ""

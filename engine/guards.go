@@ -137,14 +137,16 @@ func (a *agent) cooldown(c *candidate, now time.Time) {
 		return
 	}
 	if last, acted := m.lastOf(c.Primitive, directions...); acted && now.Before(last.Add(wait)) {
+		c.passes = last.Add(wait)
 		c.refuse("guards.cooldown", "%s cools down for %s, until %s", key, wait.Round(time.Millisecond), last.Add(wait).UTC().Format(time.RFC3339))
 	}
 }
 
 // repeat refuses what is still being done: a verb without a claim (a webhook to
-// somebody who does not answer) would pile up, firing after firing.
+// somebody who does not answer) would pile up, firing after firing. What is asked for by
+// two events is two acts, however alike.
 func (a *agent) repeat(c *candidate, _ time.Time) {
-	if c.claim == "" && a.memoryOf(c.Target.ID()).underWay(c.Strategy, c.Primitive, c.With) {
+	if c.claim == "" && !c.slot.doc.Trigger.ofEvent() && a.memoryOf(c.Target.ID()).underWay(c.Strategy, c.Primitive, c.With) {
 		c.refuse("claims", "the same %s is still under way", c.Primitive)
 	}
 }
@@ -154,7 +156,9 @@ func (a *agent) budget(c *candidate, now time.Time) {
 	if g == nil {
 		return
 	}
-	if n := a.memoryOf(c.Target.ID()).since(now.Add(-g.Per)); n >= g.Actions {
+	m := a.memoryOf(c.Target.ID())
+	if n := m.since(now.Add(-g.Per)); n >= g.Actions {
+		c.passes = m.oldest(now.Add(-g.Per)).Add(g.Per)
 		c.refuse("guards.budget", "%d acts in the last %s, and %d are allowed", n, g.Per, g.Actions)
 	}
 }

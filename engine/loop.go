@@ -97,6 +97,12 @@ func (a *agent) wakeAt(due *schedule) (time.Time, bool) {
 			a.signal()
 		}
 	}
+	if held, any := a.nextHeld(); any && a.spec.Mode != Paused && a.retryAt.IsZero() {
+		sooner(held)
+		if !held.After(a.host.Clock.Now()) {
+			a.signal()
+		}
+	}
 	if a.unsettled() {
 		sooner(a.tidyAt)
 	}
@@ -128,27 +134,28 @@ func (a *agent) handleEvent(ctx context.Context) {
 	if a.spec.Mode == Paused || a.host.Clock.Now().Before(a.retryAt) { // what comes meanwhile hurries nothing
 		return
 	}
-	events, err := a.host.Journal.Inbox(ctx, a.name, 2)
+	event, more, err := a.nextEvent(ctx)
 	if err != nil {
 		a.log.Error("inbox can't be read", "error", err)
 		a.retryAt = a.host.Clock.Now().Add(journalRetry)
 		return
 	}
-	if len(events) == 0 || ctx.Err() != nil {
+	if event == nil || ctx.Err() != nil {
 		return
 	}
-	info := TriggerInfo{Kind: "event", Event: &events[0]}
-	if t := eventTrigger(a.spec.Triggers, &events[0], labelsOf(&events[0])); t != nil {
+	info := TriggerInfo{Kind: "event", Event: event, Held: event.Held}
+	event.Held = nil
+	if t := eventTrigger(a.spec.Triggers, event, labelsOf(event)); t != nil {
 		info.Name = t.Name
 		if t.Alert != nil {
 			info.Kind = "alert"
 		}
 	}
-	if !a.fire(ctx, info, a.host.Clock.Now().Sub(events[0].Time)) && !a.setAside(ctx, events[0]) {
+	if !a.fire(ctx, info, a.host.Clock.Now().Sub(event.Time)) && !a.setAside(ctx, *event) {
 		return
 	}
 	a.attempts = 0
-	if len(events) > 1 {
+	if more {
 		a.signal()
 	}
 }

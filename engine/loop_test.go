@@ -99,8 +99,8 @@ func (b *bench) close() {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(time.Millisecond): // whoever waits for a grace or a retry gets it
-			b.clock.Advance(time.Second)
+		case <-time.After(25 * time.Millisecond): // whoever waits for a grace or a retry gets it, and time to heed its end
+			b.clock.Advance(250 * time.Millisecond)
 		}
 	}
 	require.NoError(b.t, b.journal.Close())

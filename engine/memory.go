@@ -126,6 +126,16 @@ func (m *memory) since(t time.Time) int {
 	return n
 }
 
+// oldest is when the first of the acts that since counts was; zero if there is none.
+func (m *memory) oldest(t time.Time) (first time.Time) {
+	for _, a := range m.acts {
+		if a.at.After(t) && (first.IsZero() || a.at.Before(first)) {
+			first = a.at
+		}
+	}
+	return first
+}
+
 // recall fills an agent's memories from the journal. Dry runs, and what they noted, count
 // only for an agent that is itself dry: an agent that is let loose must not be held back
 // by what it never did.

@@ -43,6 +43,9 @@ type Trigger struct {
 	// Event is the events that fire it, Alert the alerts.
 	Event *EventFilter
 	Alert *EventFilter
+	// Wait is how long an event or alert that fires it may wait, where a guard refuses what
+	// is proposed for it; 0 is not at all: it becomes a dead letter.
+	Wait time.Duration
 	// Watch is the objects whose changes fire it.
 	Watch *WatchSpec
 }

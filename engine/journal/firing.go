@@ -34,6 +34,7 @@ type firing struct {
 	count          Verdicts
 	decisions      []decision
 	documents      []packed
+	held           []byte // the event, where it is held back
 	notes, intents [][]byte
 	approvals      []approvalChange
 	postings       []posting
@@ -95,6 +96,11 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 			return nil, fmt.Errorf("approval %s: %w", c.Approval.ID, err)
 		}
 		out.approvals = append(out.approvals, change)
+	}
+	if h := f.Held; h != nil {
+		if out.held, err = encodePosting(engine.Posting{Event: h.Event, Agents: []string{f.Agent}}); err != nil {
+			return nil, fmt.Errorf("the event that is held back: %w", err)
+		}
 	}
 	out.postings, err = encodePostings(f.Postings)
 	return out, err
@@ -165,7 +171,10 @@ func (s *store) record(ctx context.Context, f *firing, now int64) error {
 	if _, err := s.post(ctx, f.postings, now, nil); err != nil {
 		return err
 	}
-	if e := f.Trigger.Event; e != nil {
+	switch e := f.Trigger.Event; {
+	case f.Held != nil:
+		return s.held(ctx, f.Agent, f.Held, f.held, now)
+	case e != nil:
 		return s.handled(ctx, f.Agent, *e, now)
 	}
 	return nil

@@ -76,3 +76,23 @@ func (s *store) handled(ctx context.Context, agent string, e engine.Event, at in
 	s.boxes.last += n
 	return err
 }
+
+// held keeps an event that a firing did not do all for: it waits on behind the others, or
+// is a dead letter. One that does not wait stays what it is.
+func (s *store) held(ctx context.Context, agent string, h *engine.Holding, body []byte, at int64) error {
+	e := &h.Event
+	bytes, err := s.bytesOf(ctx, `SELECT octet_length(body) FROM inbox WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`, e.Source, e.ID, agent)
+	if err != nil {
+		return err
+	}
+	where, args := `, body = ? WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`, []any{body, e.Source, e.ID, agent}
+	if h.Dead {
+		n, err := s.changed(ctx, `UPDATE inbox SET state = 'dead', since = ?, why = ?`+where, append([]any{at, h.Why}, args...)...)
+		s.boxes.gone(agent, n, bytes)
+		return err
+	}
+	n, err := s.changed(ctx, `UPDATE inbox SET place = ?, why = ?`+where, append([]any{s.boxes.next(), h.Why}, args...)...)
+	s.boxes.gone(agent, n, bytes)
+	s.boxes.put(agent, n, int64(len(body)))
+	return err
+}

@@ -45,7 +45,7 @@ func (j *Journal) Letters(ctx context.Context, agent string, limit int) ([]engin
 	return out, nil
 }
 
-const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, agent, '' AS url, since, '' AS why, body FROM inbox WHERE seq IN (
+const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, agent, '' AS url, since, why, body FROM inbox WHERE seq IN (
 		SELECT seq FROM inbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))
 	UNION ALL SELECT * FROM (SELECT 'out-', 'outbox', seq, agent, url, since, '', body FROM outbox WHERE seq IN (
 		SELECT seq FROM outbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))

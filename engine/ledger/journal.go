@@ -38,6 +38,7 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 	if err != nil {
 		return fail(err)
 	}
+	l.numberHeld(b)
 	changes := f.Approvals
 	if f, err = l.forHistory(ctx, f); err != nil {
 		return fail(err)
@@ -97,9 +98,28 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), n.Strategy, value, nanos(f.At)})
 	}
 	if e := f.Trigger.Event; e != nil {
-		b.Handled = []handled{{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}}
+		h := handled{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}
+		if f.Held != nil {
+			if h.Fate, h.Why, h.Kept = waits, shortenTo(whyBytes, f.Held.Why), (*kept)(&f.Held.Event); f.Held.Dead {
+				h.Fate = dead
+			}
+		}
+		b.Handled = []handled{h}
 	}
 	return b, nil
+}
+
+// numberHeld says of an event that is held back which of the letters of its name it is.
+func (l *Ledger) numberHeld(b *batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range b.Handled {
+		if h := &b.Handled[i]; h.Fate != took {
+			if there := l.state.mail.letters[h.eventKey]; there != nil {
+				h.Of = there.n
+			}
+		}
+	}
 }
 
 // Conclude notes what became of an intent. It returns before the cluster has it:

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -52,7 +53,7 @@ func (m *mail) list(agent string, limit int) []engine.Letter {
 			continue
 		}
 		counts[box]++
-		out = append(out, engine.Letter{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: engine.Event(*l.event), Since: moment(l.age()), Why: l.why})
+		out = append(out, engine.Letter{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: engine.Event(*l.event), Since: moment(l.age()), Why: l.whyHere()})
 	}
 	slices.SortStableFunc(out, func(a, b engine.Letter) int { return a.Since.Compare(b.Since) })
 	return out
@@ -64,6 +65,14 @@ func (l *letter) age() int64 {
 		return l.at
 	}
 	return l.since
+}
+
+// whyHere is why it is dead, or why it waits for a guard.
+func (l *letter) whyHere() string {
+	if l.event.Held != nil {
+		return cmp.Or(l.why, l.event.Held.Why)
+	}
+	return l.why
 }
 
 func (l *letter) inBox() string {

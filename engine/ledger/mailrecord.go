@@ -26,13 +26,14 @@ type eventKey struct {
 	ID     string `json:"i"`
 }
 
-// handled is the end of an event in one place.
+// handled is the end of an event in one place, or that it was held back there.
 type handled struct {
 	eventKey
 	At   int64  `json:"at"`
 	Fate fate   `json:"f,omitempty"`
-	Of   int64  `json:"of,omitempty"` // of a dead one, its number
+	Of   int64  `json:"of,omitempty"` // of a dead one, and of one that waits on, its number
 	Why  string `json:"w,omitempty"`
+	Kept *kept  `json:"k,omitempty"` // what is kept of it from now on, where that is another
 }
 
 // numbered is one that waited under that number, or does from now on.

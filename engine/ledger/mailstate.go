@@ -59,12 +59,14 @@ func (l *letter) settled() handled {
 	return h
 }
 
-// came is the end of a letter. A dead one that was sent again meanwhile waits on.
+// came is the end of a letter, or has it wait on behind the others. A dead one that was
+// sent again meanwhile waits on.
 func (m *mail) came(h handled) {
 	switch l := m.letters[h.eventKey]; {
-	case h.Fate == dead:
+	case h.Fate == dead || h.Fate == waits:
 		if l != nil && l.fate == waits && l.n == h.Of {
-			m.become(l, dead, h.At, h.Why, false)
+			m.keep(l, h.Kept)
+			m.become(l, h.Fate, h.At, h.Why, false)
 		}
 	case l == nil:
 		m.add(&letter{eventKey: h.eventKey, fate: h.Fate, since: h.At})
@@ -73,18 +75,28 @@ func (m *mail) came(h handled) {
 	}
 }
 
+// keep changes what is kept of a letter that waits.
+func (m *mail) keep(l *letter, k *kept) {
+	if k != nil {
+		m.bytes += k.bytes() - l.event.bytes()
+		l.event = k
+	}
+}
+
 // reopen has an event wait again at the head of its inbox: what came from its source
 // after it still comes after it.
 func (m *mail) reopen(e event) {
 	l := m.letters[e.key()]
-	if l == nil {
+	switch {
+	case l == nil:
 		l = e.letter()
 		m.add(l)
-	} else if l.fate == waits || l.fate == dead {
+	case (l.fate == waits || l.fate == dead) && l.n != e.N: // sent again meanwhile
 		return
 	}
-	l.event, l.at, l.n = e.Event, e.At, e.N
-	m.become(l, waits, 0, "", true)
+	m.unfile(l)
+	l.event, l.at, l.n, l.fate, l.since, l.why = e.Event, e.At, e.N, waits, 0, ""
+	m.file(l, true)
 }
 
 // settle is what becomes of a delivery; false if it does not wait.

@@ -22,7 +22,7 @@ func (b *batch) sound() error {
 	}
 	for i := range b.Handled {
 		switch h := &b.Handled[i]; h.Fate {
-		case took, unwanted, dead:
+		case took, unwanted, dead, waits:
 		default:
 			return fmt.Errorf("event %q of %q came to the end %q, which there is not", h.ID, h.Source, h.Fate)
 		}

@@ -95,7 +95,7 @@ func (a *Agent) staticFleet() engine.StaticFleet {
 func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
 	out := make([]engine.Trigger, len(a.Spec.Triggers))
 	for i, t := range a.Spec.Triggers {
-		out[i] = engine.Trigger{Name: t.Name, Every: t.Every.Duration, Jitter: t.Jitter.Duration, At: t.At.Time}
+		out[i] = engine.Trigger{Name: t.Name, Every: t.Every.Duration, Jitter: t.Jitter.Duration, At: t.At.Time, Wait: t.Wait.Duration}
 		if t.Event != nil {
 			out[i].Event = &engine.EventFilter{Types: []string{t.Event.Type}, From: slices.Clone(t.Event.From)}
 		}

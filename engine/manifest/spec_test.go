@@ -111,7 +111,7 @@ func TestEngineSpecOfAnAgentThatOthersTalkTo(t *testing.T) {
 	got, err := checker.EngineSpec()
 	require.NoError(t, err)
 	require.Equal(t, []engine.Trigger{
-		{Name: "asked", Event: &engine.EventFilter{Types: []string{"dev.scanflow.check.requested"}, From: []string{"mlperf/tracker", "ci.example.com", "api"}}},
+		{Name: "asked", Wait: 10 * time.Minute, Event: &engine.EventFilter{Types: []string{"dev.scanflow.check.requested"}, From: []string{"mlperf/tracker", "ci.example.com", "api"}}},
 		{Name: "slow", Alert: &engine.EventFilter{
 			Types: []string{engine.AlertFiring}, From: []string{"alertmanager"}, Labels: map[string]string{"severity": "page", "alertname": "SlowPredictions"},
 		}},

@@ -93,6 +93,8 @@ func triggerRules() []rule {
 		{".jitter", "!has(self.jitter) || !has(self.every) || duration(self.jitter) < duration(self.every)", "is not less than every; make it shorter"},
 		{".timezone", "!has(self.timezone) || has(self.cron)", "goes with cron only; leave it out"},
 		{".timezone", "!has(self.timezone) || self.timezone != 'Local'", "is not a time zone; write a name of the IANA database, like Europe/Madrid"},
+		{".wait", "!has(self.wait) || has(self.event) || has(self.alert)", "goes with event or alert only; leave it out"},
+		{".wait", "!has(self.wait) || duration(self.wait) >= duration('" + leastWait.String() + "')", "is too short; write " + leastWait.String() + " or more, or leave it out"},
 		{".cron", `!has(self.cron) || self.cron.trim().matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^ \\t]+([ \\t]+[^ \\t]+){4})$')`, "is not a cron expression; " + cronFix},
 	}
 }

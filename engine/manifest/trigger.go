@@ -29,12 +29,27 @@ func (v *validator) triggers(p *place) {
 		v.every(at, t)
 		v.cron(at, t)
 		v.watch(at.field("watch"), t.Watch)
+		v.wait(at, t)
 		if t.Event != nil {
 			v.event(at.field("event"), t.Event)
 		}
 		if t.Alert != nil {
 			v.alert(at.field("alert"), t.Alert)
 		}
+	}
+}
+
+// leastWait is about the first pause between two looks at an event that waits.
+const leastWait = time.Second
+
+func (v *validator) wait(p *place, t Trigger) {
+	at := p.field("wait")
+	switch {
+	case !v.written(at):
+	case !v.has(p.field("event")) && !v.has(p.field("alert")):
+		v.bad(at, "goes with event or alert only", "leave it out")
+	case v.readable(at) && t.Wait.Duration < leastWait:
+		v.bad(at, t.Wait.String()+" is too short", "write "+leastWait.String()+" or more, or leave it out")
 	}
 }
 

@@ -79,6 +79,7 @@ type Trigger struct {
 	At       Time          `json:"at,omitzero" doc:"fire once, at this time (RFC 3339); a time that is past never fires"`
 	Event    *EventTrigger `json:"event,omitempty" doc:"fire for each event of a type"`
 	Alert    *AlertTrigger `json:"alert,omitempty" doc:"fire for each alert that begins or ends, as Alertmanager tells POST /v1/alerts"`
+	Wait     Duration      `json:"wait,omitzero" doc:"with event or alert: how long one waits, and lets others pass, where a guard refuses what is proposed for it; if absent, it becomes a dead letter at once, with the reason"`
 	Watch    *WatchTrigger `json:"watch,omitempty" doc:"fire when an object appears, disappears or changes; on Kubernetes only"`
 }
 

@@ -1,0 +1,231 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// telling calls with the same parameters for each event, on each target.
+const telling = `package scanflow.strategies.t.telling
+
+propose contains {"primitive": "hook", "with": {"text": "retrain"}, "reason": "asked", "because": []} if input.trigger.event.type == "asked"
+`
+
+// ticking calls at each firing, whatever set it going.
+const ticking = `package scanflow.strategies.t.ticking
+
+propose contains {"primitive": "hook", "with": {"text": "tick"}, "reason": "always", "because": []} if input.target.name
+`
+
+func tells(s *engine.Spec) {
+	answers(s)
+	s.Strategies = []string{"t.telling"}
+}
+
+// letters are those of a box.
+func (b *bench) letters(box string) []engine.Letter {
+	b.t.Helper()
+	all, err := b.journal.Letters(b.t.Context(), "", -1)
+	require.NoError(b.t, err)
+	return slices.DeleteFunc(all, func(l engine.Letter) bool { return l.Box != box })
+}
+
+func TestActsOfDistinctEventsAreNotMerged(t *testing.T) {
+	b := newBench(t, telling)
+	b.world.set("web", 1)
+	b.run(b.spec(tells))
+	for i := range 20 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	identities := map[string]bool{}
+	for range 20 {
+		d := only(t, b.next())
+		require.Equal(t, engine.Admitted, d.Verdict, d.Detail)
+		identities[d.Identity] = true
+	}
+	require.Len(t, identities, 20)
+	for range 20 {
+		b.settled()
+	}
+	require.Len(t, b.world.sent, 20)
+	require.Empty(t, b.letters(engine.BoxDead))
+}
+
+// What a guard refuses for an event is a row, each time, and a dead letter with the
+// reason. A person sends it again.
+func TestWhatAGuardRefusesForAnEventIsADeadLetter(t *testing.T) {
+	b := newBench(t, telling)
+	b.world.set("web", 1)
+	b.run(b.spec(tells, func(s *engine.Spec) { s.Guards.Cooldown = map[string]time.Duration{"hook": time.Hour} }))
+	for i := range 3 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	b.settled()
+	for range 2 {
+		d := only(t, b.next())
+		require.Equal(t, []string{string(engine.Refused), "guards.cooldown"}, []string{string(d.Verdict), d.By})
+		require.NotEmpty(t, d.Document)
+	}
+	dead := b.letters(engine.BoxDead)
+	require.Len(t, dead, 2)
+	require.Contains(t, dead[0].Why, "hook of t.telling on ns/web is refused by guards.cooldown: hook cools down for 1h0m0s, until ")
+	require.Empty(t, b.letters(engine.BoxInbox))
+
+	b.clock.Advance(2 * time.Hour)
+	found, err := b.host.Resend(t.Context(), []string{dead[0].ID})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	b.settled()
+	require.Len(t, b.letters(engine.BoxDead), 1)
+}
+
+// An event waits where its trigger says so, lets others pass, and is done once the guard
+// lets it, after a restart too; or becomes a dead letter when its time is up.
+func TestAnEventWaitsForAGuard(t *testing.T) {
+	const cooldown = 10 * time.Minute
+	waits := func(wait time.Duration) func(s *engine.Spec) {
+		return func(s *engine.Spec) {
+			tells(s)
+			s.Strategies = []string{"t.telling", "t.answering"}
+			s.Triggers[0].Wait = wait
+			s.Triggers = append(s.Triggers, engine.Trigger{Name: "other", Event: &engine.EventFilter{Types: []string{"other"}}})
+			s.Guards.Cooldown = map[string]time.Duration{"hook": cooldown}
+		}
+	}
+	for name, restart := range map[string]bool{"one life": false, "two": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, telling, answering)
+			b.world.set("web", 1)
+			spec := b.spec(waits(time.Hour), func(s *engine.Spec) { s.Strategies = []string{"t.telling"} })
+			b.run(spec)
+			require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+			b.settled()
+			require.NoError(t, b.host.Publish(t.Context(), event("2")))
+			require.Equal(t, "guards.cooldown", only(t, b.next()).By)
+			inbox := b.letters(engine.BoxInbox)
+			require.Len(t, inbox, 1)
+			require.Contains(t, inbox[0].Why, "is refused by guards.cooldown")
+			other := event("3")
+			other.Type = "other"
+			require.NoError(t, b.host.Publish(t.Context(), other))
+			require.Equal(t, "3", b.next().Trigger.Event.ID, "it holds up no other")
+			if restart {
+				b.restart()
+				b.run(spec)
+			}
+			require.Empty(t, b.letters(engine.BoxDead))
+			b.clock.Advance(cooldown)
+			f := b.next()
+			require.Equal(t, "2", f.Trigger.Event.ID)
+			require.Nil(t, f.Trigger.Event.Held, "policies and the journal see the event as it came")
+			require.Equal(t, engine.Admitted, only(t, f).Verdict)
+			b.settled()
+			require.Empty(t, b.letters(engine.BoxInbox))
+		})
+	}
+	t.Run("its time is up", func(t *testing.T) {
+		b := newBench(t, telling, answering)
+		b.world.set("web", 1)
+		b.run(b.spec(waits(time.Minute), func(s *engine.Spec) { s.Strategies = []string{"t.telling"} }))
+		for i := range 2 {
+			require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+		}
+		require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+		b.settled()
+		require.Equal(t, engine.Refused, only(t, b.next()).Verdict)
+		b.clock.Advance(time.Minute)
+		require.Equal(t, engine.Refused, only(t, b.next()).Verdict)
+		dead := b.letters(engine.BoxDead)
+		require.Len(t, dead, 1)
+		require.Contains(t, dead[0].Why, "; it waited for 1m0s")
+	})
+}
+
+// Of an event for two targets, what was admitted is not done again when the rest is.
+func TestWhatWasAdmittedForAnEventIsNotDoneAgain(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"it waits": time.Hour, "a person sends it again": 0} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, telling)
+			b.world.set("api", 1)
+			b.world.set("web", 1)
+			b.run(b.spec(tells, func(s *engine.Spec) {
+				s.Triggers[0].Wait = wait
+				s.Guards.Fleet = &engine.FleetGuard{Targets: 1, Per: 10 * time.Minute}
+			}))
+			require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			require.Equal(t, map[engine.Verdict]int{engine.Admitted: 1, engine.Refused: 1}, verdicts(b.next()))
+			first := b.settled()
+			b.clock.Advance(20 * time.Minute)
+			if wait == 0 {
+				_, err := b.host.Resend(t.Context(), []string{b.letters(engine.BoxDead)[0].ID})
+				require.NoError(t, err)
+			}
+			f := b.next()
+			require.Equal(t, map[engine.Verdict]int{engine.Admitted: 1, engine.Unchanged: 1}, verdicts(f))
+			for _, d := range f.Decisions {
+				if d.Verdict == engine.Unchanged {
+					require.Contains(t, d.Detail, "done for this event before")
+				}
+			}
+			second := b.settled()
+			require.NotEqual(t, first.Target, second.Target)
+			require.Empty(t, append(b.letters(engine.BoxDead), b.letters(engine.BoxInbox)...))
+		})
+	}
+}
+
+func verdicts(f engine.FiringRecord) map[engine.Verdict]int {
+	out := map[engine.Verdict]int{}
+	for _, d := range f.Decisions {
+		out[d.Verdict]++
+	}
+	return out
+}
+
+// What a strategy proposes at each firing has nothing to do with the event.
+func TestARefusalThatTheEventDidNotAskForIsNotItsOwn(t *testing.T) {
+	b := newBench(t, telling, ticking)
+	b.world.set("web", 1)
+	b.run(b.spec(tells, func(s *engine.Spec) {
+		s.Strategies = []string{"t.telling", "t.ticking"}
+		s.Guards.Budget = &engine.BudgetGuard{Actions: 1, Per: time.Hour}
+	}))
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	require.Equal(t, map[engine.Verdict]int{engine.Admitted: 1, engine.Refused: 1}, verdicts(b.next()))
+	b.settled()
+	require.Empty(t, b.letters(engine.BoxDead))
+}
+
+func TestADryRunHasNoDeadLetters(t *testing.T) {
+	b := newBench(t, telling)
+	b.world.set("web", 1)
+	b.run(b.spec(tells, func(s *engine.Spec) {
+		s.Mode = engine.DryRun
+		s.Guards.Cooldown = map[string]time.Duration{"hook": time.Hour}
+	}))
+	for i := range 2 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	b.settled()
+	require.Equal(t, engine.Refused, only(t, b.next()).Verdict, "each refusal is a row")
+	require.Empty(t, append(b.letters(engine.BoxDead), b.letters(engine.BoxInbox)...))
+}
+
+// No sender writes what is kept of an event, and no policy sees it.
+func TestWhatIsKeptOfAnEventIsNoPartOfTheDocument(t *testing.T) {
+	e := event("1")
+	raw, err := json.Marshal(engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e, Held: &engine.Held{Firing: "f"}})
+	require.NoError(t, err)
+	require.NotContains(t, string(raw), "eld")
+}
