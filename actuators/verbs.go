@@ -2,7 +2,6 @@ package actuators
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
@@ -34,8 +33,8 @@ type Env struct {
 	// agent makes to an address, "" for nothing. The error names the reference, never
 	// the secret.
 	Credentials func(ctx context.Context, agent, url string) (string, error)
-	// ForAgents makes the requests of `webhook`; nil makes them as net/http does.
-	ForAgents http.RoundTripper
+	// Call hands a request of an act to the outbox, which makes it (Caller).
+	Call func(ctx context.Context, e engine.Event, c engine.Change, url string) error
 	// Now is the time that events are stamped with.
 	Now func() time.Time
 }
@@ -49,6 +48,8 @@ type Kind struct {
 	Direction func(p engine.Proposal) engine.Direction
 	Deadline  time.Duration
 	OneShot   bool
+	// Delivered is as in engine.Verb.
+	Delivered bool
 	// New makes the actuator; nil where the environment has nothing for it to act on.
 	New func(Env) engine.Actuator
 	// Needs are what the verb must be allowed on a cluster; nil where it needs nothing,
@@ -70,7 +71,7 @@ var Verbs = map[string]Kind{
 	"model.rollback": {With: params[with.ModelRollback], Claim: with.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
 	"run.tag":        {With: params[with.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
 	"annotate":       {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
-	"webhook":        {With: params[WebhookWith], OneShot: true, New: newWebhook},
+	"webhook":        {With: params[WebhookWith], OneShot: true, Delivered: true, Deadline: engine.GiveUpDelivery, New: newWebhook},
 	"event.send":     {With: params[EventWith], OneShot: true, Deadline: engine.GiveUpDelivery, New: newEvent},
 }
 
@@ -89,7 +90,7 @@ func Offer(env Env) map[string]engine.Verb {
 			continue
 		}
 		out[name] = engine.Verb{
-			Actuator: actuator, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot,
+			Actuator: actuator, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot, Delivered: kind.Delivered,
 			Check: func(with map[string]any) []string { return manifest.DecodeMap(with, kind.With()) },
 		}
 	}

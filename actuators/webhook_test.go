@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,55 +47,87 @@ func status(code int) func(http.ResponseWriter, int) {
 	return func(w http.ResponseWriter, _ int) { w.WriteHeader(code) }
 }
 
-func call(url string, body any) engine.Change {
-	return engine.Change{Identity: "abc123", Proposal: engine.Proposal{Agent: "ns/a", With: map[string]any{"url": url, "body": body}}}
+// request of an act, as the outbox has it.
+func called(body any) engine.Event {
+	c := engine.Change{Identity: "abc123", Proposal: engine.Proposal{Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}}}
+	return engine.NewCall(c, body, time.Time{})
 }
 
-func TestWebhookPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
-	r := newReceiver(t, status(http.StatusAccepted))
-	hook := newWebhook(Env{Credentials: func(_ context.Context, agent, url string) (string, error) {
+func TestWebhookHandsItsRequestToTheOutbox(t *testing.T) {
+	var got engine.Event
+	var to string
+	full := engine.Retry(errors.New("no room"))
+	var err error
+	hook := newWebhook(Env{Now: time.Now, Call: func(_ context.Context, e engine.Event, _ engine.Change, url string) error { got, to = e, url; return err }})
+	c := engine.Change{Identity: "abc123", Terms: &engine.Terms{Call: engine.Call{For: time.Hour, Letter: true}}, Proposal: engine.Proposal{
+		Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}, With: map[string]any{"url": "http://x/y", "body": map[string]any{"a": 1.0}},
+	}}
+	out, applied := hook.Apply(t.Context(), c)
+	require.NoError(t, applied)
+	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "on its way"}, out)
+	require.Equal(t, "http://x/y", to)
+	require.Equal(t, []any{"abc123", "ns/a", "prod/api", map[string]any{"a": 1.0}, engine.Call{For: time.Hour, Letter: true}}, []any{got.ID, got.Sender, got.Subject, got.Data, *got.Call})
+	err = full
+	_, applied = hook.Apply(t.Context(), c)
+	require.True(t, isRetry(applied))
+}
+
+func TestACallPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, _ int) {
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, "queued\nas 7, for s3cret ")
+	})
+	c := NewCaller(nil, func(_ context.Context, agent, url string) (string, error) {
 		require.Equal(t, "ns/a", agent)
 		require.Equal(t, r.URL+"/retrain", url)
 		return "Bearer s3cret", nil
-	}})
-	out, err := hook.Apply(t.Context(), call(r.URL+"/retrain", map[string]any{"model": "digits", "runs": []any{1.0, 2.0}, "html": "<&>"}))
+	})
+	said, err := c.Call(t.Context(), called(map[string]any{"model": "digits", "runs": []any{1.0, 2.0}, "html": "<&>"}), r.URL+"/retrain")
 	require.NoError(t, err)
-	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "202 Accepted"}, out)
+	require.Equal(t, "202 Accepted: queued as 7, for ***", said)
 	require.JSONEq(t, `{"model":"digits","runs":[1,2],"html":"<&>"}`, r.bodies[0])
 	require.Equal(t, http.MethodPost, r.requests[0].Method)
 	require.Equal(t, "abc123", r.requests[0].Header.Get("Idempotency-Key"))
 	require.Equal(t, "application/json", r.requests[0].Header.Get("Content-Type"))
 	require.Equal(t, "Bearer s3cret", r.requests[0].Header.Get("Authorization"))
 
-	_, err = hook.Apply(t.Context(), call(r.URL+"/retrain", nil))
+	_, err = c.Call(t.Context(), called(nil), r.URL+"/retrain")
 	require.NoError(t, err)
 	require.Empty(t, r.bodies[1], "no body, nothing sent")
 }
 
-func TestWebhookTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
+func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
 	for code, again := range map[int]bool{
 		http.StatusServiceUnavailable: true, http.StatusTooManyRequests: true, http.StatusRequestTimeout: true, http.StatusInternalServerError: true,
-		http.StatusBadRequest: false, http.StatusUnauthorized: false, http.StatusNotFound: false, http.StatusFound: false,
+		http.StatusBadRequest: false, http.StatusUnauthorized: false, http.StatusNotFound: false, http.StatusFound: false, http.StatusGone: false,
 	} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			r := newReceiver(t, func(w http.ResponseWriter, _ int) {
 				w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
+				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(code)
+				_, _ = io.WriteString(w, `{"ok":false,"error":"invalid_payload"}`+strings.Repeat("x", 300))
 			})
-			_, err := newWebhook(Env{}).Apply(t.Context(), call(r.URL+"/x?token=s3cret", nil))
+			_, err := NewCaller(nil, nil).Call(t.Context(), called(nil), r.URL+"/x?token=s3cret")
 			require.ErrorContains(t, err, fmt.Sprint(code))
 			require.NotContains(t, err.Error(), "s3cret")
 			require.Equal(t, again, isRetry(err))
 			require.Len(t, r.requests, 1, "a redirect is not followed")
+			require.Contains(t, err.Error(), `: {"ok":false,"error":"invalid_payload"}xxx`)
+			require.Less(t, len(err.Error()), 300)
+			var later engine.Later
+			if require.Equal(t, again, errors.As(err, &later)); again {
+				require.Equal(t, 7*time.Second, later.RetryAfter())
+			}
 		})
 	}
 }
 
-func TestWebhookFaults(t *testing.T) {
+func TestFaultsOfACall(t *testing.T) {
 	r := newReceiver(t, status(http.StatusOK))
 	gone := r.URL
 	r.Close()
-	_, err := newWebhook(Env{}).Apply(t.Context(), call(gone+"/?token=s3cret", nil))
+	_, err := NewCaller(nil, nil).Call(t.Context(), called(nil), gone+"/?token=s3cret")
 	require.ErrorContains(t, err, "connection refused")
 	require.NotContains(t, err.Error(), "s3cret")
 	require.True(t, isRetry(err))
@@ -104,14 +137,14 @@ func TestWebhookFaults(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = newWebhook(Env{}).Apply(ctx, call(slow.URL, nil))
+	_, err = NewCaller(nil, nil).Call(ctx, called(nil), slow.URL)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	_, err = newWebhook(Env{Credentials: func(context.Context, string, string) (string, error) {
+	_, err = NewCaller(nil, func(context.Context, string, string) (string, error) {
 		return "", errors.New("environment variable HOOK is not set")
-	}}).Apply(t.Context(), call(slow.URL, nil))
+	}).Call(t.Context(), called(nil), slow.URL)
 	require.EqualError(t, err, "environment variable HOOK is not set")
-	require.False(t, isRetry(err))
+	require.True(t, isRetry(err), "it may be mounted later")
 }
 
 // isRetry asks as the engine does.

@@ -20,6 +20,7 @@ const (
 // wait for them: a slow one holds its claim, and nothing else.
 func (a *agent) dispatch(intents []Intent) {
 	for _, in := range intents {
+		a.replace(in)
 		a.mu.Lock()
 		a.memoryOf(in.Target).began(in)
 		a.mu.Unlock()
@@ -51,9 +52,25 @@ func (a *agent) carryOut(in Intent, do func(context.Context, Actuator, Intent) O
 	ctx, cancel := context.WithTimeout(a.actCtx, deadline)
 	defer cancel()
 	out := Outcome{Status: Done, Detail: "dry run"}
+	if verb.Delivered && !in.DryRun {
+		if ended, is := a.host.callEnded(in.Identity); is { // while this agent did not run
+			a.over(in, ended.Outcome, ended.At)
+			return
+		}
+		a.mu.Lock()
+		a.onItsWay(in)
+		a.mu.Unlock()
+	}
 	if !in.DryRun { // the only place where anything is applied
 		out = do(ctx, verb.Actuator, in)
 	}
+	if verb.Delivered && out.Status == Running {
+		a.givenToOutbox(in)
+		return
+	}
+	a.mu.Lock()
+	delete(a.sent, in.Identity)
+	a.mu.Unlock()
 	if a.actCtx.Err() != nil && out.Status != Done {
 		a.log.Warn("act cut off by shutdown, to be settled by the next start", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
 		a.letGo(in)
@@ -79,6 +96,9 @@ func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent, waits f
 			return Outcome{Status: Failed, Detail: "gave up at the deadline: " + err.Error()}
 		}
 		out, err = a.applyOnce(ctx, actuator, change)
+	}
+	if a.host.Verbs[in.Primitive].Delivered {
+		return out
 	}
 	a.began(in, out)
 	if out.Status == Running {
@@ -193,7 +213,7 @@ func (a *agent) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// finish writes an outcome, gives the claim to its cooldown, and remembers.
+// finish writes an outcome, and has the act be over.
 func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 	patience := concludeDeadline
 	if a.actCtx.Err() != nil {
@@ -210,8 +230,13 @@ func (a *agent) finish(in Intent, out Outcome, at time.Time) {
 		a.unconcluded = append(a.unconcluded, done)
 		a.mu.Unlock()
 	}
+	a.over(in, out, at)
+}
+
+// over gives the claim of an act to its cooldown, and remembers the act.
+func (a *agent) over(in Intent, out Outcome, at time.Time) {
 	a.mu.Lock()
-	a.memoryOf(in.Target).ended(in, out, at)
+	a.memoryOf(in.Target).ended(in, out, at, a.host.Verbs[in.Primitive].Delivered)
 	a.mu.Unlock()
 	until := at
 	if out.Status == Done || out.Status == Failed {

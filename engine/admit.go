@@ -92,11 +92,11 @@ func (a *agent) admit(candidates []*candidate, firing string, now time.Time) []I
 		}
 		same[c.Identity] = true
 		a.use(c, now)
-		c.change.Identity, c.change.Proposal = c.Identity, c.Proposal
+		c.change.Identity, c.change.Proposal, c.change.Terms = c.Identity, c.Proposal, a.terms(c, now)
 		c.decision.Identity, c.decision.DryRun = c.Identity, a.spec.Mode == DryRun
 		in := a.intent(c, firing, now)
 		a.memoryOf(in.Target).counted(in, a.spec.Guards.Horizon())
-		if a.touched != nil {
+		if a.touched != nil && among(a.spec.Guards.Fleet.Primitives, in.Primitive) {
 			a.touched[in.Target] = true
 		}
 		intents = append(intents, in)
@@ -167,7 +167,7 @@ func (a *agent) intent(c *candidate, firing string, now time.Time) Intent {
 	return Intent{
 		Identity: c.Identity, Firing: firing, Agent: a.name, Target: c.Target.ID(), Strategy: c.Strategy,
 		Primitive: c.Primitive, With: c.With, Claim: c.claim, Direction: c.direction(), At: now, DryRun: a.spec.Mode == DryRun, Change: c.change,
-		Once: c.approval != nil || c.slot.doc.Trigger.Event != nil,
+		Once: c.once(),
 	}
 }
 

@@ -61,8 +61,9 @@ type agent struct {
 	memories    map[TargetID]*memory
 	touched     map[TargetID]bool
 	asked       asked
-	queue       []Intent // the acts to be started
-	starting    bool     // somebody empties the queue
+	queue       []Intent           // the acts to be started
+	sent        map[string]*errand // the acts that the outbox delivers, by identity
+	starting    bool               // somebody empties the queue
 	fleetSize   int
 	unconcluded []Conclusion
 	status      AgentStatus
@@ -90,7 +91,7 @@ func newAgent(h *Host, spec Spec) *agent {
 		sampler: newSampler(spec.Sensors), slots: map[TargetID]*slot{}, seenAt: map[TargetID]int{},
 		shown: make(chan chan<- []json.RawMessage),
 		wake:  make(chan struct{}, 1), room: make(chan struct{}, h.Concurrency), busy: make(chan struct{}, busyPerCall*h.Concurrency),
-		memories: map[TargetID]*memory{}, waiting: map[string]time.Time{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
+		memories: map[TargetID]*memory{}, waiting: map[string]time.Time{}, sent: map[string]*errand{}, dry: newClaims(), watching: newWatching(h.Watcher, spec.Triggers),
 	}
 	for _, s := range spec.Sensors {
 		a.names = append(a.names, s.Name)
@@ -124,7 +125,7 @@ func (a *agent) remember(ctx context.Context) error {
 		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
 	a.mu.Lock()
-	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.Horizon())
+	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.Horizon(), a.host.Verbs)
 	a.recallApprovals(asked)
 	a.mu.Unlock()
 	a.open, a.remembers = open, true

@@ -18,6 +18,7 @@ type candidate struct {
 	change   Change
 	prior    *hold     // the claim's holder before, to be given back
 	approval *Approval // a person's, which the act uses up; nil where it needs none
+	replaces string    // the act that waits in the outbox, and which this one replaces
 	passes   time.Time // when the guard that refused it lets it pass, where that is known
 }
 

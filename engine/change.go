@@ -31,6 +31,8 @@ type Change struct {
 	Diff string `json:"diff"`
 	// Data is the actuator's own, carried from Plan to Apply and Verify.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Terms are set by the engine of an act that the outbox delivers.
+	Terms *Terms `json:"terms,omitempty"`
 }
 
 // Planned puts together what an actuator's Plan found; data is for its Apply and
@@ -120,6 +122,9 @@ type Verb struct {
 	// event): found open after a crash it is sent again under its identity. The others
 	// set a state, and the loop decides afresh.
 	OneShot bool
+	// Delivered says that Apply hands a request to the outbox (Host.Call) and returns
+	// Running: what becomes of it is told by who answers it.
+	Delivered bool
 }
 
 // DefaultActDeadline bounds an act where its verb sets none.
@@ -140,17 +145,31 @@ func Identity(p Proposal, firing string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-type retryError struct{ err error }
+type retryError struct {
+	err   error
+	after time.Duration
+}
 
 func (e retryError) Error() string { return e.err.Error() }
 func (e retryError) Unwrap() error { return e.err }
+
+// RetryAfter is when it may be tried again at the soonest.
+func (e retryError) RetryAfter() time.Duration { return e.after }
+
+// RetryLater is Retry for an error that says when it may be tried again.
+func RetryLater(err error, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return retryError{err, after}
+}
 
 // Retry marks an actuator's error as one that may pass: a timeout, a 503.
 func Retry(err error) error {
 	if err == nil {
 		return nil
 	}
-	return retryError{err}
+	return retryError{err: err}
 }
 
 // MayPass tells whether an error was marked by Retry.

@@ -25,6 +25,9 @@ type Event struct {
 	// Held is set where an agent could not do all for it yet. No sender writes it, and no
 	// policy sees it.
 	Held *Held `json:"held,omitempty"`
+	// Call is set of what is no event, and no inbox ever has: a request of an act that the
+	// outbox delivers.
+	Call *Call `json:"call,omitempty"`
 }
 
 // name is what an event is known by in one inbox.

@@ -146,6 +146,9 @@ func (a *agent) cooldown(c *candidate, now time.Time) {
 // somebody who does not answer) would pile up, firing after firing. What is asked for by
 // two events is two acts, however alike.
 func (a *agent) repeat(c *candidate, _ time.Time) {
+	if c.replaces = a.replaceable(c); c.replaces != "" {
+		return
+	}
 	if c.claim == "" && !c.slot.doc.Trigger.ofEvent() && a.memoryOf(c.Target.ID()).underWay(c.Strategy, c.Primitive, c.With) {
 		c.refuse("claims", "the same %s is still under way", c.Primitive)
 	}
@@ -153,19 +156,19 @@ func (a *agent) repeat(c *candidate, _ time.Time) {
 
 func (a *agent) budget(c *candidate, now time.Time) {
 	g := a.spec.Guards.Budget
-	if g == nil {
+	if g == nil || !among(g.Primitives, c.Primitive) {
 		return
 	}
 	m := a.memoryOf(c.Target.ID())
-	if n := m.since(now.Add(-g.Per)); n >= g.Actions {
-		c.passes = m.oldest(now.Add(-g.Per)).Add(g.Per)
-		c.refuse("guards.budget", "%d acts in the last %s, and %d are allowed", n, g.Per, g.Actions)
+	if n := m.since(now.Add(-g.Per), g.Primitives); n >= g.Actions {
+		c.passes = m.oldest(now.Add(-g.Per), g.Primitives).Add(g.Per)
+		c.refuse("guards.budget", "%d acts%s in the last %s, and %d are allowed", n, ofVerbs(g.Primitives), g.Per, g.Actions)
 	}
 }
 
 func (a *agent) blastRadius(c *candidate, now time.Time) {
 	g := a.spec.Guards.Fleet
-	if g == nil {
+	if g == nil || !among(g.Primitives, c.Primitive) {
 		return
 	}
 	limit := g.Targets
@@ -175,13 +178,21 @@ func (a *agent) blastRadius(c *candidate, now time.Time) {
 	if a.touched == nil { // once a firing
 		a.touched = map[TargetID]bool{}
 		for id, m := range a.memories {
-			if m.since(now.Add(-g.Per)) > 0 {
+			if m.since(now.Add(-g.Per), g.Primitives) > 0 {
 				a.touched[id] = true
 			}
 		}
 	}
 	// A target touched already does not widen the radius.
 	if !a.touched[c.Target.ID()] && len(a.touched) >= limit {
-		c.refuse("guards.fleet", "%d targets acted upon in the last %s, and %d of %d are allowed", len(a.touched), g.Per, limit, a.fleetSize)
+		c.refuse("guards.fleet", "%d targets acted upon%s in the last %s, and %d of %d are allowed", len(a.touched), ofVerbs(g.Primitives), g.Per, limit, a.fleetSize)
 	}
+}
+
+// ofVerbs says which verbs a guard counts, "" where it is all.
+func ofVerbs(verbs []string) string {
+	if verbs == nil {
+		return ""
+	}
+	return " by " + strings.Join(verbs, ", ")
 }

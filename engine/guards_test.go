@@ -143,3 +143,53 @@ func TestArbitration(t *testing.T) {
 	require.Equal(t, "replicas goes to c, priority 60 against 10", low.decision.Detail)
 	require.Equal(t, "signals", invalid.decision.By, "one that may not speak silences nobody, and keeps its own reason")
 }
+
+// A bound that is meant for restarts must not silence an alert: it counts and bounds the
+// verbs that it names.
+func TestBudgetAndFleetBindTheVerbsThatTheyName(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	did := func(a *agent, target, verb string) {
+		id := TargetID{Namespace: "ns", Name: target}
+		a.memoryOf(id).counted(Intent{Identity: target + verb, Primitive: verb, At: now, Target: id}, time.Hour)
+	}
+	of := func(target, verb string) *candidate {
+		c := scaleTo(1, 2)
+		c.Target.Namespace, c.Target.Name, c.Primitive = "ns", target, verb
+		return c
+	}
+	for name, c := range map[string]struct {
+		guards  Guards
+		verb    string
+		refused string
+	}{
+		"a budget of its verb":         {Guards{Budget: &BudgetGuard{Actions: 1, Per: time.Hour, Primitives: []string{"restart"}}}, "restart", "1 acts by restart in the last 1h0m0s, and 1 are allowed"},
+		"a budget of another":          {Guards{Budget: &BudgetGuard{Actions: 1, Per: time.Hour, Primitives: []string{"restart"}}}, "webhook", ""},
+		"a budget that counts another": {Guards{Budget: &BudgetGuard{Actions: 1, Per: time.Hour, Primitives: []string{"webhook"}}}, "webhook", ""},
+		"a budget of all":              {Guards{Budget: &BudgetGuard{Actions: 1, Per: time.Hour}}, "webhook", "1 acts in the last 1h0m0s"},
+		"a fleet of its verb":          {Guards{Fleet: &FleetGuard{Targets: 1, Per: time.Hour, Primitives: []string{"restart"}}}, "restart", "1 targets acted upon by restart in the last 1h0m0s"},
+		"a fleet of another":           {Guards{Fleet: &FleetGuard{Targets: 1, Per: time.Hour, Primitives: []string{"restart"}}}, "webhook", ""},
+		"a fleet that counts another":  {Guards{Fleet: &FleetGuard{Targets: 1, Per: time.Hour, Primitives: []string{"webhook"}}}, "webhook", ""},
+		"a fleet of all":               {Guards{Fleet: &FleetGuard{Targets: 1, Per: time.Hour}}, "webhook", "1 targets acted upon in the last 1h0m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := guarded(c.guards)
+			a.fleetSize = 3
+			other := "web"
+			if c.guards.Fleet != nil {
+				other = "api" // on another target
+			}
+			did(a, other, "restart")
+			got := of("web", c.verb)
+			a.budget(got, now)
+			if got.live() {
+				a.blastRadius(got, now)
+			}
+			if c.refused == "" {
+				require.True(t, got.live(), got.decision.Detail)
+				return
+			}
+			require.Equal(t, Refused, got.decision.Verdict)
+			require.Contains(t, got.decision.Detail, c.refused)
+		})
+	}
+}

@@ -57,6 +57,8 @@ type Host struct {
 	// is being restarted misses no event.
 	takers map[string][]Trigger
 	outbox *outbox
+	// calls are the ends of acts that no agent was there to be told, by identity.
+	calls map[string]Conclusion
 	// wanted are the names of the agents as last applied.
 	wanted atomic.Pointer[map[string]bool]
 
@@ -86,8 +88,8 @@ func NewHost(c Config) *Host {
 	if c.Observer == nil {
 		c.Observer = Observers(nil)
 	}
-	h := &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
-	h.outbox = newOutbox(c)
+	h := &Host{Config: c, claims: newClaims(), agents: map[string]*running{}, calls: map[string]Conclusion{}, closed: make(chan struct{}), cut: make(chan struct{}), ended: make(chan struct{})}
+	h.outbox = newOutbox(h)
 	h.wanted.Store(&map[string]bool{})
 	return h
 }

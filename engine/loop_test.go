@@ -81,6 +81,9 @@ func (b *bench) open() {
 		"job":   {Actuator: b.jobs, Claim: func(map[string]any) string { return "workflow/job" }, Deadline: 24 * time.Hour},
 		"scale": {Actuator: b.world, Claim: func(map[string]any) string { return "replicas" }, Direction: direction},
 		"hook":  {Actuator: (*hook)(b.world), OneShot: true},
+		"webhook": {OneShot: true, Delivered: true, Deadline: engine.GiveUpDelivery, Actuator: outgoing(func(ctx context.Context, c engine.Change) error {
+			return b.host.Call(ctx, engine.NewCall(c, c.Proposal.With["body"], b.clock.Now()), c, "http://127.0.0.1:1/hook")
+		})},
 		"event.send": {OneShot: true, Actuator: sender(func(ctx context.Context, c engine.Change) error {
 			return b.host.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now(), Sender: c.Proposal.Agent, Hops: c.Proposal.Hops})
 		})},
@@ -290,6 +293,17 @@ func (s sender) Plan(context.Context, engine.Proposal) (engine.Change, error) {
 
 func (s sender) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return engine.Outcome{Status: engine.Done}, s(ctx, c)
+}
+
+// outgoing hands a request to the outbox.
+type outgoing sender
+
+func (s outgoing) Plan(context.Context, engine.Proposal) (engine.Change, error) {
+	return engine.Change{Diff: "POST"}, nil
+}
+
+func (s outgoing) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return engine.Outcome{Status: engine.Running}, s(ctx, c)
 }
 
 func direction(p engine.Proposal) engine.Direction {

@@ -13,6 +13,9 @@ type Posting struct {
 	Agents []string
 	// To are the endpoints.
 	To []Destination
+	// Replaces is the id of a call of the same source, to the same endpoints, that is not
+	// delivered any more if it still waits.
+	Replaces string
 }
 
 // Destination is a CloudEvents endpoint elsewhere.
@@ -70,6 +73,9 @@ type Settlement struct {
 	// Why is for a person, and holds no secret.
 	Why string
 	At  time.Time
+	// Outcome is set of a call: the act of its identity is concluded with it, in one piece
+	// with the delivery, if it has no conclusion yet.
+	Outcome *Outcome
 }
 
 // DeliveryState is how a delivery ended.
@@ -79,6 +85,8 @@ const (
 	Delivered     DeliveryState = "delivered"
 	UnwantedThere DeliveryState = "unwanted"
 	Undeliverable DeliveryState = "dead"
+	// Dropped is a call that failed, and that is proposed again where it is still wanted.
+	Dropped DeliveryState = "dropped"
 )
 
 // Letter is an event in one of the boxes, for a person.

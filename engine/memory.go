@@ -43,8 +43,9 @@ func (m *memory) uncounted(identity string) {
 func (m *memory) began(in Intent) { m.set(in, Running) }
 
 // ended notes an act's outcome. A no-op leaves no trace: it starts no cooldown
-// and spends no budget.
-func (m *memory) ended(in Intent, out Outcome, at time.Time) {
+// and spends no budget. Of an act that is delivered the guards count from its admission:
+// when it is answered, nobody here can say.
+func (m *memory) ended(in Intent, out Outcome, at time.Time, delivered bool) {
 	status := out.Status
 	if out.Applied && in.At.After(m.wrote[in.Primitive]) {
 		if m.wrote == nil {
@@ -58,7 +59,9 @@ func (m *memory) ended(in Intent, out Outcome, at time.Time) {
 	}
 	for i := range m.acts {
 		if m.acts[i].identity == in.Identity {
-			m.acts[i].at, m.acts[i].running = at, false
+			if m.acts[i].running = false; !delivered {
+				m.acts[i].at = at
+			}
 		}
 	}
 	m.set(in, status)
@@ -115,11 +118,11 @@ func (m *memory) lastOf(verb string, directions ...Direction) (time.Time, bool) 
 	return last, !last.IsZero()
 }
 
-// since counts the acts begun or ended after t.
-func (m *memory) since(t time.Time) int {
+// since counts the acts begun or ended after t, those of some verbs or, nil, of all.
+func (m *memory) since(t time.Time, verbs []string) int {
 	n := 0
 	for _, a := range m.acts {
-		if a.at.After(t) {
+		if a.at.After(t) && among(verbs, a.verb) {
 			n++
 		}
 	}
@@ -127,9 +130,9 @@ func (m *memory) since(t time.Time) int {
 }
 
 // oldest is when the first of the acts that since counts was; zero if there is none.
-func (m *memory) oldest(t time.Time) (first time.Time) {
+func (m *memory) oldest(t time.Time, verbs []string) (first time.Time) {
 	for _, a := range m.acts {
-		if a.at.After(t) && (first.IsZero() || a.at.Before(first)) {
+		if a.at.After(t) && among(verbs, a.verb) && (first.IsZero() || a.at.Before(first)) {
 			first = a.at
 		}
 	}
@@ -139,7 +142,7 @@ func (m *memory) oldest(t time.Time) (first time.Time) {
 // recall fills an agent's memories from the journal. Dry runs, and what they noted, count
 // only for an agent that is itself dry: an agent that is let loose must not be held back
 // by what it never did.
-func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memory {
+func recall(r Recollection, dry bool, horizon time.Duration, verbs map[string]Verb) map[TargetID]*memory {
 	out := map[TargetID]*memory{}
 	of := func(id TargetID) *memory {
 		m := out[id]
@@ -157,7 +160,7 @@ func recall(r Recollection, dry bool, horizon time.Duration) map[TargetID]*memor
 		m.counted(act.Intent, horizon)
 		m.began(act.Intent)
 		if act.Outcome.Status != Running && act.Outcome.Status != "" {
-			m.ended(act.Intent, act.Outcome, act.EndedAt)
+			m.ended(act.Intent, act.Outcome, act.EndedAt, verbs[act.Primitive].Delivered)
 		}
 	}
 	for _, n := range notesFor(dry, r) {

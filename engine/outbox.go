@@ -40,6 +40,7 @@ const (
 // outbox delivers what waits in the journal. Each pair of destination and source is a
 // lane: in order, one handing over at a time; a lane that fails holds up no other.
 type outbox struct {
+	host    *Host
 	journal Mail
 	courier Courier
 	clock   Clock
@@ -51,7 +52,9 @@ type outbox struct {
 	halt  context.CancelFunc
 	ctx   context.Context
 	work  sync.WaitGroup
-	room  chan struct{}
+	// carrying are the lanes that are served now.
+	carrying sync.WaitGroup
+	room     chan struct{}
 
 	mu      sync.Mutex
 	lanes   map[laneKey]*lane
@@ -69,11 +72,12 @@ type lane struct {
 	single bool // one event at a time, to find the one that is refused
 	wait   time.Duration
 	until  time.Time
+	err    error // why it waits
 }
 
-func newOutbox(c Config) *outbox {
+func newOutbox(h *Host) *outbox {
 	o := &outbox{
-		journal: c.Journal, courier: c.Courier, clock: c.Clock, log: c.Log.Named("outbox"),
+		host: h, journal: h.Journal, courier: h.Courier, clock: h.Clock, log: h.Log.Named("outbox"),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, lanesMost), lanes: map[laneKey]*lane{},
 	}
 	o.ctx, o.halt = context.WithCancel(context.Background())
@@ -103,18 +107,32 @@ func (o *outbox) retire() {
 	o.retired = true
 }
 
-// stop cuts off what is under way and waits: what was not noted as delivered is
-// delivered again by the next start, and its receiver knows it.
+// answerWithin is how long a stop waits for the answers to what is under way.
+const answerWithin = time.Second
+
+// stop begins no more deliveries, cuts off those that are not answered soon, and waits:
+// what was not noted as delivered is delivered again by the next start, and its receiver
+// knows it.
 func (o *outbox) stop() {
+	o.retire()
+	o.within(answerWithin, &o.carrying)
 	o.end.Do(o.halt)
+	if !o.within(abandonAfter, &o.work) || !o.within(abandonAfter, &o.carrying) {
+		o.log.Error("deliveries did not stop: the courier does not heed its context")
+	}
+}
+
+// within reports whether work ends in time.
+func (o *outbox) within(d time.Duration, work *sync.WaitGroup) bool {
 	ended := make(chan struct{})
-	go func() { defer close(ended); o.work.Wait() }()
-	late, giveBack := o.clock.Timer(abandonAfter)
+	go func() { defer close(ended); work.Wait() }()
+	late, giveBack := o.clock.Timer(d)
 	defer giveBack()
 	select {
 	case <-ended:
+		return true
 	case <-late:
-		o.log.Error("deliveries did not stop: the courier does not heed its context")
+		return false
 	}
 }
 
@@ -195,54 +213,125 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			l.busy = true
 			busy[k.to.URL]++
 			batch := byLane[k]
-			if k.to.Agent != "" || l.single {
-				batch = batch[:1]
-			}
-			o.work.Go(func() { o.carry(k, l, batch) })
+			o.carrying.Go(func() { o.carry(k, l, batch) })
 		}
 	}
 	return wait, waits
 }
 
-// carry hands over what a lane has, and notes what became of it.
+// carry hands over what a lane has, and notes what became of it. What goes to a peer goes
+// at once, anything else one by one.
 func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
-	events := make([]Event, len(batch))
-	for i, d := range batch {
-		events[i] = d.Event
+	defer func() { <-o.room; o.signal() }()
+	each := len(batch)
+	if k.to.Agent != "" || l.single {
+		each = 1
 	}
-	ctx, cancel := context.WithTimeout(o.ctx, carryDeadline)
-	receipts, err := callCourier(ctx, o.courier, k.to, events)
-	cancel()
+	for len(batch) > 0 && o.mayGo(l, &batch[0]) {
+		now := batch[:each]
+		if batch = batch[each:]; !o.hand(k, l, now, len(batch) == 0) {
+			return
+		}
+	}
+}
+
+// mayGo reports whether the lane has not to wait before its next delivery. One whose time
+// is up is not sent, and waits for nobody.
+func (o *outbox) mayGo(l *lane, next *Delivery) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.clock.Now()
+	l.busy = !l.until.After(now) || next.Event.Call != nil && !now.Before(next.until())
+	return l.busy
+}
+
+// hand hands over events of a lane, and notes what became of them. It reports whether the
+// lane goes on: last says that it has no more.
+func (o *outbox) hand(k laneKey, l *lane, batch []Delivery, last bool) (goes bool) {
+	receipts, err := o.tryCarry(k, l, batch)
 	if o.ctx.Err() != nil {
-		<-o.room
-		return
+		return false
 	}
 	settled, pause := o.judge(k, batch, receipts, err)
 	if len(settled) > 0 {
 		if serr := o.journal.Settle(o.ctx, settled); serr != nil { // it is delivered again
 			o.log.Error("deliveries not noted", "to", hostOf(k.to.URL), "error", serr)
 			pause = true
+		} else {
+			o.tell(k.to.Agent, batch, settled)
 		}
 	}
 	o.mu.Lock()
-	l.busy = false
+	defer o.mu.Unlock()
 	switch {
+	case errors.As(err, new(*tooLateError)): // it says nothing of the others
+		l.busy = !last && !o.retired
+		return l.busy
 	case pause:
 		if l.wait == 0 && err != nil { // once, until something is delivered again
 			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", Echo(k.source), "events", len(batch), "error", err)
 		}
+		l.err = err
 		l.wait = min(max(2*l.wait, carryFirst), carryLast)
 		l.until = o.clock.Now().Add(max(l.wait, retryAfter(err)))
-	default:
-		if l.wait > 0 && err == nil {
-			o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", Echo(k.source))
+		for _, d := range batch { // its time may be up before
+			if up := d.until(); up.Before(l.until) && up.After(o.clock.Now()) {
+				l.until = up
+			}
 		}
-		l.wait, l.until = 0, time.Time{}
-		l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
+		l.busy = false
+		return false
+	case l.wait > 0 && err == nil:
+		o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", Echo(k.source))
 	}
-	o.mu.Unlock()
-	<-o.room
-	o.signal()
+	if err == nil {
+		l.err = nil
+	}
+	l.wait, l.until = 0, time.Time{}
+	l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
+	l.busy = !last && !o.retired
+	return l.busy
+}
+
+// tooLateError is of a call whose time was up before it could be made.
+type tooLateError struct{ error }
+
+// tryCarry hands events over, unless it is too late for that, or today's bounds forbid it.
+func (o *outbox) tryCarry(k laneKey, l *lane, batch []Delivery) ([]Receipt, error) {
+	if d := &batch[0]; d.Event.Call != nil {
+		o.mu.Lock()
+		before := l.err
+		o.mu.Unlock()
+		if !o.clock.Now().Before(d.until()) {
+			if before == nil {
+				before = errors.New("its turn did not come before")
+			}
+			return nil, &tooLateError{fmt.Errorf("not answered within %s: %w", d.patience(), before)}
+		}
+		if err := o.host.mayCall(k.to); err != nil {
+			return nil, err
+		}
+	}
+	events := make([]Event, len(batch))
+	for i, d := range batch {
+		events[i] = d.Event
+	}
+	ctx, cancel := context.WithTimeout(o.ctx, carryDeadline)
+	defer cancel()
+	return callCourier(ctx, o.courier, k.to, events)
+}
+
+// tell has the agents of calls hear what became of them.
+func (o *outbox) tell(agent string, batch []Delivery, settled []Settlement) {
+	byID := map[string]string{}
+	for _, d := range batch {
+		byID[d.ID] = d.Event.ID
+	}
+	for _, s := range settled {
+		if s.Outcome != nil {
+			o.host.called(agent, Conclusion{Identity: byID[s.ID], Outcome: *s.Outcome, At: s.At})
+		}
+	}
 }
 
 // judge says what became of each delivery of a batch, and whether the lane has to
@@ -250,11 +339,11 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err error) (settled []Settlement, pause bool) {
 	now := o.clock.Now()
 	note := func(d Delivery, state DeliveryState, why string) {
-		why = Clip(why)
-		if state == Undeliverable {
-			o.log.Error("event is a dead letter", "event", Echo(d.Event.ID), "type", Echo(d.Event.Type), "to", hostOf(k.to.URL), "error", why)
+		s := d.ends(state, why, now)
+		if s.State == Undeliverable {
+			o.log.Error("event is a dead letter", "event", Echo(d.Event.ID), "type", Echo(d.Event.Type), "to", hostOf(k.to.URL), "error", s.Why)
 		}
-		settled = append(settled, Settlement{ID: d.ID, State: state, Why: why, At: now})
+		settled = append(settled, s)
 	}
 	switch {
 	case err == nil && len(receipts) != len(batch):
@@ -262,8 +351,11 @@ func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err erro
 		fallthrough
 	case err != nil && MayPass(err):
 		for _, d := range batch {
-			if now.Sub(d.Queued) > GiveUpDelivery {
-				note(d, Undeliverable, fmt.Sprintf("not delivered within %s: %v", GiveUpDelivery, err))
+			switch {
+			case !now.Before(d.until()):
+				note(d, Undeliverable, fmt.Sprintf("not delivered within %s: %v", d.patience(), err))
+			case d.Event.Call != nil:
+				o.host.callLate(k.to.Agent, d.Event.ID)
 			}
 		}
 		return settled, true
@@ -276,7 +368,7 @@ func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err erro
 	for i, d := range batch {
 		switch receipts[i].Verdict {
 		case Accepted:
-			note(d, Delivered, "")
+			note(d, Delivered, receipts[i].Why)
 		case UnwantedEvent:
 			if d.Event.tells() {
 				note(d, Delivered, "")

@@ -52,7 +52,7 @@ func TestMemoryForgetsWhatNoGuardCounts(t *testing.T) {
 	for i := range 1000 {
 		in := Intent{Identity: fmt.Sprint(i), Primitive: "webhook", At: epoch.AddDate(0, 0, i)}
 		m.counted(in, a.spec.Guards.Horizon())
-		m.ended(in, Outcome{Status: Done}, in.At)
+		m.ended(in, Outcome{Status: Done}, in.At, false)
 	}
 	require.LessOrEqual(t, len(m.acts), 2)
 }

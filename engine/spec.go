@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Mode says what an agent does with what it admits.
 type Mode string
@@ -25,6 +28,9 @@ type Spec struct {
 	Primitives []string
 	Params     map[string]any
 	Guards     Guards
+	// RetryFor is how long a webhook is tried; 0 is a day for what an event or a person's
+	// answer set going, and the interval of the trigger, a minute at the least, for the rest.
+	RetryFor time.Duration
 	// Generation is a hash of the manifest: an agent whose generation did not change
 	// is left running by a reload.
 	Generation string
@@ -97,6 +103,8 @@ type ReplicaGuard struct {
 type BudgetGuard struct {
 	Actions int
 	Per     time.Duration
+	// Primitives are the verbs that are counted and bounded; nil is all.
+	Primitives []string
 }
 
 // FleetGuard bounds how many different targets are acted upon. One of Targets and
@@ -105,4 +113,9 @@ type FleetGuard struct {
 	Targets int
 	Percent float64
 	Per     time.Duration
+	// Primitives are the verbs that are counted and bounded; nil is all.
+	Primitives []string
 }
+
+// among reports whether a guard that is for some verbs is for this one.
+func among(verbs []string, verb string) bool { return verbs == nil || slices.Contains(verbs, verb) }

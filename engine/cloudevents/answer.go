@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // answerBytes is how much of an answer is read.
@@ -22,16 +21,6 @@ type FinalError struct {
 }
 
 func (e *FinalError) Error() string { return e.text }
-
-// laterError is one that may pass, with the endpoint's word on when.
-type laterError struct {
-	err   error
-	after time.Duration
-}
-
-func (e *laterError) Error() string             { return e.err.Error() }
-func (e *laterError) Unwrap() error             { return e.err }
-func (e *laterError) RetryAfter() time.Duration { return e.after }
 
 // answer is what an endpoint said.
 type answer struct {
@@ -64,7 +53,7 @@ func (a answer) receipts(events []engine.Event) ([]engine.Receipt, error) {
 		return a.match(events, said.Receipts)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, // credentials may be put right
 		code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
-		return nil, engine.Retry(&laterError{a.says(said.Error), retryAfter(a.resp.Header)})
+		return nil, engine.RetryLater(a.says(said.Error), web.RetryAfter(a.resp.Header))
 	case code >= 300 && code < 400:
 		return nil, a.final("and redirects are not followed; give the address that it points to")
 	default:
@@ -119,19 +108,4 @@ func (a answer) harmless(text string) string {
 		text = strings.ToValidUTF8(text[:mostSaid], "") + "..."
 	}
 	return text
-}
-
-// retryAfter reads the header of RFC 9110, 10.2.3: seconds, or a date, by the clock of
-// who wrote it.
-func retryAfter(h http.Header) time.Duration {
-	written := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(written, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(written)
-	now, nowErr := http.ParseTime(h.Get("Date"))
-	if err != nil || nowErr != nil {
-		return 0
-	}
-	return max(at.Sub(now), 0)
 }

@@ -68,6 +68,8 @@ type settlement struct {
 	state engine.DeliveryState
 	why   string
 	at    int64
+	// outcome is that of a call; nil of an event.
+	outcome *engine.Outcome
 }
 
 // Settle notes what became of deliveries, all of it or nothing; see engine.Mail. One
@@ -83,13 +85,13 @@ func (j *Journal) Settle(ctx context.Context, settled []engine.Settlement) error
 		switch {
 		case !ok:
 			errs = append(errs, fmt.Errorf("settle %q: an id is %sNUMBER", st.ID, outPrefix))
-		case st.State != engine.Delivered && st.State != engine.UnwantedThere && st.State != engine.Undeliverable:
+		case st.State != engine.Delivered && st.State != engine.UnwantedThere && st.State != engine.Undeliverable && st.State != engine.Dropped:
 			errs = append(errs, fmt.Errorf("settle %s: %q is no end of a delivery", st.ID, st.State))
 		}
 		if st.At.IsZero() {
 			st.At = j.opts.Clock.Now()
 		}
-		ready[i] = settlement{seq, st.State, st.Why, nanos(st.At)}
+		ready[i] = settlement{seq, st.State, st.Why, nanos(st.At), st.Outcome}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
@@ -124,6 +126,12 @@ func (s *store) settle(ctx context.Context, st settlement) error {
 	n, err := s.changed(ctx, `UPDATE outbox SET state = ?1, since = ?2, why = ?3, body = CASE ?1 WHEN 'dead' THEN body END WHERE seq = ?4 AND state = 'waiting'`,
 		string(st.state), st.at, st.why, st.seq)
 	s.boxes.gone(outbox, n, bytes)
+	if err != nil || n == 0 || st.outcome == nil {
+		return err
+	}
+	// One that was sent again has its first conclusion.
+	_, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = (SELECT id FROM outbox WHERE seq = ?) AND status IS NULL`,
+		string(st.outcome.Status), st.outcome.Detail, st.outcome.Applied, st.at, st.seq)
 	return err
 }
 

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,9 +130,30 @@ func (s *store) post(ctx context.Context, postings []posting, at int64, most *ro
 			if err := s.boxes.over(&p, n, most); err != nil {
 				return 0, err
 			}
+			if err := s.replaced(ctx, e.Source, p.Replaces, to, at); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return fresh, nil
+}
+
+// replaced drops a call that waits, and that a newer one replaces.
+func (s *store) replaced(ctx context.Context, source, id string, to engine.Destination, at int64) error {
+	if id == "" {
+		return nil
+	}
+	var bytes int64
+	err := s.row(ctx, `SELECT octet_length(body) FROM outbox WHERE source = ? AND id = ? AND url = ? AND agent = ? AND state = 'waiting'`, []any{source, id, to.URL, to.Agent}, &bytes)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n, err := s.changed(ctx, `UPDATE outbox SET state = 'dropped', since = ?, body = NULL WHERE source = ? AND id = ? AND url = ? AND agent = ? AND state = 'waiting'`, at, source, id, to.URL, to.Agent)
+	s.boxes.gone(outbox, n, bytes)
+	return err
 }
 
 // over is an engine.ErrFull where all boxes hold too much, with an event that has come

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -17,7 +18,7 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 	if err := checkPostings(postings); err != nil {
 		return fail(err)
 	}
-	b := &batch{Events: eventsOf(postings, l.stamp())}
+	b := &batch{Events: eventsOf(postings, l.stamp()), Handled: replacedBy(postings, l.o.Clock.Now())}
 	if b.empty() {
 		return 0, nil
 	}
@@ -30,6 +31,19 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 		return fail(err)
 	}
 	return fresh, nil
+}
+
+// replacedBy are the calls that newer ones replace.
+func replacedBy(postings []engine.Posting, now time.Time) (out []handled) {
+	for i := range postings {
+		p := &postings[i]
+		for _, to := range p.To {
+			if p.Replaces != "" {
+				out = append(out, handled{eventKey: eventKey{Agent: to.Agent, URL: to.URL, Source: p.Event.Source, ID: p.Replaces}, At: nanos(now)})
+			}
+		}
+	}
+	return out
 }
 
 // naming names postings to a person.
@@ -94,12 +108,15 @@ func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
 // Settle notes what became of deliveries; one that does not wait is passed over. Like
 // Conclude it returns before the cluster has it. What a crash loses is delivered
 // again by the next leader, and deduplicated by who has it already.
-func (l *Ledger) Settle(_ context.Context, settled []engine.Settlement) error {
+func (l *Ledger) Settle(ctx context.Context, settled []engine.Settlement) error {
 	fail := func(err error) error { return fmt.Errorf("settle %d deliveries: %w", len(settled), err) }
 	for _, d := range settled {
-		if d.State != engine.Delivered && d.State != engine.UnwantedThere && d.State != engine.Undeliverable {
+		if d.State != engine.Delivered && d.State != engine.UnwantedThere && d.State != engine.Undeliverable && d.State != engine.Dropped {
 			return fail(fmt.Errorf("%q is no end of a delivery", d.State))
 		}
+	}
+	if err := l.concludeCalls(ctx, settled); err != nil {
+		return fail(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,6 +126,27 @@ func (l *Ledger) Settle(_ context.Context, settled []engine.Settlement) error {
 	for _, d := range settled {
 		if end, waited := l.state.settle(d, l.o.Clock.Now()); waited {
 			l.say(end)
+		}
+	}
+	return nil
+}
+
+// concludeCalls concludes the acts of calls that came to their end: before these do, so
+// that no record has the end of a call alone.
+func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Settlement) error {
+	for _, d := range settled {
+		if d.Outcome == nil {
+			continue
+		}
+		l.mu.Lock()
+		letter := l.state.mail.byID[d.ID]
+		open := letter != nil && letter.fate == waits && l.state.acts[letter.ID] != nil && l.state.acts[letter.ID].open()
+		l.mu.Unlock()
+		if !open { // one that was sent again has its first conclusion
+			continue
+		}
+		if err := l.Conclude(ctx, engine.Conclusion{Identity: letter.ID, Outcome: *d.Outcome, At: d.At}); err != nil {
+			return err
 		}
 	}
 	return nil

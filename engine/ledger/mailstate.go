@@ -109,7 +109,7 @@ func (s *state) settle(d engine.Settlement, now time.Time) (handled, bool) {
 	switch {
 	case d.State == engine.UnwantedThere && s.mail.elsewhere(l):
 		h.Fate = unwanted
-	case d.State != engine.Delivered:
+	case d.State != engine.Delivered && d.State != engine.Dropped:
 		h.Fate, h.Of, h.Why = dead, l.n, shortenTo(whyBytes, d.Why)
 	}
 	s.mail.came(h)

@@ -92,7 +92,7 @@ func (l *Ledger) landed(o *op) {
 		}
 	}
 	if o.post {
-		o.undo.Unposted = nil
+		o.undo.Unposted, o.undo.Reopened = nil, nil
 	}
 	l.state.take(o.b)
 	if o.orphan || o.ended {

@@ -19,12 +19,22 @@ func (s *said) len() int { return len(s.conclusions) + len(s.ends) }
 func (s *said) next(limit int) said {
 	n := min(len(s.conclusions), mostConclusions, limit/128)
 	size, e := 128*n, 0
+	if n < len(s.conclusions) { // the end of a call comes with its conclusion, or later
+		return said{conclusions: s.take(n)}
+	}
 	for e < len(s.ends) && (n+e == 0 || size+s.ends[e].size() <= limit) {
 		size += s.ends[e].size()
 		e++
 	}
-	out := said{slices.Clone(s.conclusions[:n]), slices.Clone(s.ends[:e])}
-	s.conclusions, s.ends = slices.Delete(s.conclusions, 0, n), slices.Delete(s.ends, 0, e)
+	out := said{s.take(n), slices.Clone(s.ends[:e])}
+	s.ends = slices.Delete(s.ends, 0, e)
+	return out
+}
+
+// take takes the first conclusions off.
+func (s *said) take(n int) []conclusion {
+	out := slices.Clone(s.conclusions[:n])
+	s.conclusions = slices.Delete(s.conclusions, 0, n)
 	return out
 }
 

@@ -25,11 +25,13 @@ func (v *validator) guards(p *place) {
 	if at := p.field("budget"); g.Budget != nil {
 		v.atLeast(at.field("actions"), g.Budget.Actions, 1, "")
 		v.positive(at.field("per"), g.Budget.Per, "write a span like 1h")
+		v.bound(at.field("primitives"), g.Budget.Primitives)
 	}
 	if at := p.field("fleet"); g.Fleet != nil {
 		v.positive(at.field("per"), g.Fleet.Per, "write a span like 10m")
+		v.bound(at.field("primitives"), g.Fleet.Primitives)
 	}
-	v.approval(p.field("approval"), g.Approval)
+	v.ownVerbs(p.field("approval"), g.Approval)
 	v.positive(p.field("approvalExpiry"), g.ApprovalExpiry, "leave it out for 24h")
 	v.notify(p.field("approvalNotify"), p.field("urls"), g)
 	for i, raw := range g.URLs {
@@ -58,7 +60,16 @@ func (v *validator) atLeast(p *place, n, least int, fix string) {
 	}
 }
 
-func (v *validator) approval(p *place, verbs []string) {
+// bound judges the verbs that a guard is for.
+func (v *validator) bound(p *place, verbs []string) {
+	if v.written(p) && len(verbs) == 0 {
+		v.bad(p, "is empty, so that the guard bounds nothing", "name a verb, or leave it out for all of them")
+	}
+	v.ownVerbs(p, verbs)
+}
+
+// ownVerbs judges verbs that the agent has to be able to use.
+func (v *validator) ownVerbs(p *place, verbs []string) {
 	names := map[string]bool{}
 	for i, verb := range verbs {
 		at := p.item(i)

@@ -38,6 +38,7 @@ func (a *Agent) EngineSpec() (engine.Spec, error) {
 		Primitives: slices.Clone(a.Spec.Primitives),
 		Params:     a.Spec.Params,
 		Guards:     a.engineGuards(),
+		RetryFor:   a.Spec.RetryFor.Duration,
 		Generation: generation,
 	}
 	if _, selected := a.Selector(); !selected {
@@ -150,10 +151,10 @@ func (a *Agent) engineGuards() engine.Guards {
 		}
 	}
 	if b := g.Budget; b != nil {
-		out.Budget = &engine.BudgetGuard{Actions: b.Actions, Per: b.Per.Duration}
+		out.Budget = &engine.BudgetGuard{Actions: b.Actions, Per: b.Per.Duration, Primitives: slices.Clone(b.Primitives)}
 	}
 	if f := g.Fleet; f != nil {
-		out.Fleet = &engine.FleetGuard{Targets: f.Targets.Count, Percent: f.Targets.Percent, Per: f.Per.Duration}
+		out.Fleet = &engine.FleetGuard{Targets: f.Targets.Count, Percent: f.Targets.Percent, Per: f.Per.Duration, Primitives: slices.Clone(f.Primitives)}
 	}
 	return out
 }

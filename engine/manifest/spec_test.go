@@ -38,10 +38,11 @@ func TestEngineSpecOfTheExample(t *testing.T) {
 		Strategies: []string{"serving.autoscale", "serving.failover"},
 		Primitives: []string{"scale", "traffic", "webhook", "model.promote"},
 		Params:     map[string]any{"requests_per_second_per_replica": 20.0},
+		RetryFor:   2 * time.Hour,
 		Guards: engine.Guards{
 			Replicas: &engine.ReplicaGuard{Min: 1, Max: 10, StepUp: 4, StepDown: 1},
 			Cooldown: map[string]time.Duration{"up": 0, "down": 5 * time.Minute, "webhook": time.Minute},
-			Budget:   &engine.BudgetGuard{Actions: 30, Per: time.Hour},
+			Budget:   &engine.BudgetGuard{Actions: 30, Per: time.Hour, Primitives: []string{"scale", "traffic"}},
 			Fleet:    &engine.FleetGuard{Percent: 10, Per: 10 * time.Minute},
 			Approval: []string{"model.promote"}, ApprovalExpiry: 24 * time.Hour,
 			URLs: []string{"https://hooks.example.com/"},

@@ -21,6 +21,9 @@ func (s structural) rules(t reflect.Type) []rule {
 		return []rule{{".guards.approval",
 			"!has(self.guards) || !has(self.guards.approval) || self.guards.approval.all(v, has(self.primitives) && v in self.primitives)",
 			"holds a verb that is not in spec.primitives; add it there, or leave it out here"},
+			ownVerbsRule("budget"), ownVerbsRule("fleet"),
+			positiveRule("retryFor", retryForFix),
+			{".retryFor", "!has(self.retryFor) || (has(self.primitives) && 'webhook' in self.primitives)", "is for webhook, which is not in spec.primitives; add it there, or leave it out here"},
 			{".strategies", "!has(self.strategies) || !self.strategies.exists(s, s.startsWith('scanflow.strategies.'))",
 				"repeats what every strategy begins with; write DOMAIN.NAME, like serving.autoscale"}}
 	case reflect.TypeFor[Targets]():
@@ -64,6 +67,14 @@ func (s structural) rules(t reflect.Type) []rule {
 			"is out of bounds; write more than 0% and at most 100%"}}
 	}
 	return nil
+}
+
+// ownVerbsRule has a guard name verbs of the agent only, and one at least.
+func ownVerbsRule(guard string) rule {
+	verbs := "self.guards." + guard + ".primitives"
+	return rule{".guards." + guard + ".primitives",
+		"!has(self.guards) || !has(self.guards." + guard + ") || !has(" + verbs + ") || size(" + verbs + ") > 0 && " + verbs + ".all(v, has(self.primitives) && v in self.primitives)",
+		"is empty, or holds a verb that is not in spec.primitives; add it there, or leave it out here"}
 }
 
 func targetRules() []rule {

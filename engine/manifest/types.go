@@ -44,6 +44,7 @@ type Spec struct {
 	Strategies  []string       `json:"strategies,omitempty" list:"set" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
 	Primitives  []string       `json:"primitives,omitempty" list:"set" doc:"the verbs that the agent may use; any other is refused and recorded"`
 	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; numbers are 64-bit floats; never secrets"`
+	RetryFor    Duration       `json:"retryFor,omitzero" doc:"how long a webhook is tried whose receiver does not answer, or asks to come again later; if absent, 24h for what an event, an alert or a person's answer set going, and one interval of the trigger, at least 1m, for the rest"`
 	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook calls, by reference"`
 	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`
 }
@@ -146,10 +147,14 @@ type ReplicaGuard struct {
 type BudgetGuard struct {
 	Actions int      `json:"actions" min:"1" required:"true" doc:"most acts on one target, no-ops not counted"`
 	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
+	// Absent, all.
+	Primitives []string `json:"primitives,omitempty" list:"set" doc:"verbs, of those in primitives, that are counted and bounded, and no others; all if absent"`
 }
 
 // FleetGuard bounds how many different targets are acted on within a span of time.
 type FleetGuard struct {
 	Targets Share    `json:"targets" required:"true" doc:"most targets: a number, or a percentage like 10%, which allows at least one"`
 	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
+	// Absent, all.
+	Primitives []string `json:"primitives,omitempty" list:"set" doc:"verbs, of those in primitives, that are counted and bounded, and no others; all if absent"`
 }

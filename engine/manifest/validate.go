@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // validator finds the mistakes that no type shows. It looks each value's place up
@@ -28,6 +30,7 @@ func (v *validator) validate() {
 	v.primitives(spec.field("primitives"))
 	v.params(spec.field("params"))
 	v.guards(spec.field("guards"))
+	v.retryFor(spec.field("retryFor"))
 }
 
 // has tells whether the manifest has the key, with whatever value.
@@ -63,6 +66,16 @@ func (v *validator) among(p *place, choices, others []string) (set []string, sur
 	}
 	slices.Sort(set)
 	return slices.Compact(set), sure
+}
+
+// retryForFix says what stands for no span at all.
+const retryForFix = "leave it out for a day, or an interval"
+
+func (v *validator) retryFor(p *place) {
+	v.positive(p, v.agent.Spec.RetryFor, retryForFix)
+	if v.written(p) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, engine.CallType) {
+		v.bad(p, "is for webhook, which is not in spec.primitives", "add it there, or leave it out here")
+	}
 }
 
 func (v *validator) positive(p *place, d Duration, fix string) {

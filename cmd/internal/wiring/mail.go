@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
 	"github.com/scanflow-k8s/scanflow/engine/web"
@@ -29,10 +30,11 @@ type MailOptions struct {
 // eventsPath is where a peer takes events.
 const eventsPath = "/v1/events"
 
-// courier delivers events over HTTP: to peers with this process's own credentials, to
+// courier delivers events, and the requests of acts, over HTTP: to peers with this process's own credentials, to
 // any other address with those of the agent that sends, marked as an agent's.
 type courier struct {
 	peers, others *cloudevents.Client
+	calls         *actuators.Caller
 	endpoints     []string // of the peers
 	tokenFile     string
 	credentials   *credentials
@@ -44,6 +46,7 @@ var _ engine.Courier = (*courier)(nil)
 func newCourier(o MailOptions, c *credentials, toPeers, forAgents http.RoundTripper) *courier {
 	return &courier{
 		peers: cloudevents.New(cloudevents.Options{Transport: toPeers}), others: cloudevents.New(cloudevents.Options{Transport: forAgents}),
+		calls:     actuators.NewCaller(forAgents, c.authorization),
 		endpoints: o.endpoints(), tokenFile: o.PeerTokenFile, credentials: c,
 	}
 }
@@ -70,6 +73,10 @@ func (c *courier) Carry(ctx context.Context, to engine.Destination, events []eng
 		}
 		return c.peers.Send(ctx, to.URL, header, events)
 	}
+	if events[0].Call != nil {
+		said, err := c.calls.Call(ctx, events[0], to.URL)
+		return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
+	}
 	header, err := c.credentials.authorization(ctx, to.Agent, to.URL)
 	if err != nil {
 		return nil, engine.Retry(err)
@@ -92,4 +99,5 @@ func (c *courier) peerHeader() (string, error) {
 func (c *courier) close() {
 	c.peers.Close()
 	c.others.Close()
+	c.calls.Close()
 }

@@ -195,7 +195,9 @@ func (s *System) openJournal(ctx context.Context) error {
 func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
 	var h *engine.Host
 	env.Credentials, env.Now, env.MLflow = s.credentials.authorization, s.opts.Clock.Now, s.tracker
-	env.ForAgents = s.forAgents
+	env.Call = func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
+		return h.Call(ctx, e, c, url)
+	}
 	env.Publish = func(ctx context.Context, e engine.Event) error { return h.Publish(ctx, e) }
 	env.Send = func(ctx context.Context, e engine.Event, to engine.Destination) error { return h.Send(ctx, e, to) }
 	if env.Kubernetes != nil {

@@ -1,0 +1,336 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// hooking calls for each event with the same body, and, where the load is high, at each tick.
+const hooking = `package scanflow.strategies.t.hooking
+
+propose contains {"primitive": "webhook", "with": {"body": "retrain"}, "reason": "asked", "because": []} if input.trigger.kind == "event"
+
+propose contains {"primitive": "webhook", "with": {"body": "high"}, "reason": "high", "because": ["load"]} if {
+	input.trigger.kind == "every"
+	input.signals.load.value > 30
+}
+`
+
+// desk is an address that answers as it is told, and notes whom.
+type desk struct {
+	mu     sync.Mutex
+	answer func(n int) (string, error) // of the n-th request, from 1
+	took   []string                    // identities, of those answered well
+	asked  []string                    // of all
+}
+
+func (d *desk) Carry(_ context.Context, _ engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if events[0].Call == nil { // to the peer
+		receipts := make([]engine.Receipt, len(events))
+		for i := range receipts {
+			receipts[i].Verdict = engine.Accepted
+		}
+		return receipts, nil
+	}
+	if len(events) != 1 {
+		return nil, errors.New("a call goes alone")
+	}
+	d.asked = append(d.asked, events[0].ID)
+	said, err := "200 OK", error(nil)
+	if d.answer != nil {
+		said, err = d.answer(len(d.asked))
+	}
+	if err == nil {
+		d.took = append(d.took, events[0].ID)
+	}
+	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
+}
+
+func (d *desk) says(answer func(n int) (string, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer = answer
+}
+
+func (d *desk) counts() (asked, took int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.asked), len(d.took)
+}
+
+func away(int) (string, error) { return "", engine.Retry(errors.New("connection refused")) }
+
+func hooks(s *engine.Spec) {
+	answers(s)
+	s.Name, s.Strategies, s.Primitives = "pager", []string{"t.hooking"}, []string{"webhook"}
+}
+
+func newDesk(t *testing.T) (*bench, *desk) {
+	b := newBench(t, hooking)
+	b.close()
+	d := &desk{}
+	b.courier = d
+	b.open()
+	b.world.set("web", 1)
+	return b, d
+}
+
+// passes moves the clock until n acts have come to their end.
+func (b *bench) passes(n int) (acts []engine.Act) {
+	b.t.Helper()
+	b.eventually(func() bool {
+		for len(acts) < n {
+			select {
+			case a := <-b.acted:
+				acts = append(acts, a)
+			default:
+				return false
+			}
+		}
+		return true
+	})
+	return acts
+}
+
+// Of forty events whose receiver is away for a while, through restarts, each is one call,
+// under one identity; cooldown and outcome tell of it.
+func TestCallsWaitForTheirReceiver(t *testing.T) {
+	b, d := newDesk(t)
+	d.says(away)
+	spec := b.spec(hooks)
+	b.run(spec)
+	for i := range 40 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	identities := map[string]bool{}
+	for range 40 {
+		c := only(t, b.next())
+		require.Equal(t, engine.Admitted, c.Verdict)
+		identities[c.Identity] = true
+	}
+	require.Len(t, identities, 40)
+	for range 3 {
+		b.eventually(func() bool { asked, _ := d.counts(); return asked >= 3 })
+		b.restart()
+		b.run(spec)
+	}
+	require.Empty(t, b.acted, "they are running")
+	boxes, err := b.journal.Boxes(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, engine.Boxes{Outbox: 40}, boxes)
+	d.says(nil)
+	for _, a := range b.passes(40) {
+		require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "200 OK", Applied: true}, a.Outcome)
+		require.True(t, identities[a.Identity])
+		delete(identities, a.Identity)
+	}
+	_, took := d.counts()
+	require.Equal(t, 40, took)
+	open, err := b.journal.Open(t.Context(), "ns/pager")
+	require.NoError(t, err)
+	require.Empty(t, open)
+}
+
+// An answer that is final is a dead letter for an event, which a person sends again under the same
+// identity, and a failure for a tick.
+func TestACallThatIsRefusedForGood(t *testing.T) {
+	b, d := newDesk(t)
+	d.says(func(int) (string, error) { return "", errors.New("answered 400 Bad Request: {\"error\":\"invalid_payload\"}") })
+	b.load.to("web", 35)
+	b.run(b.spec(hooks, func(s *engine.Spec) {
+		s.Triggers = append(s.Triggers, engine.Trigger{Name: "tick", Every: time.Minute})
+	}))
+	first := b.passes(1)[0]
+	require.Equal(t, engine.Failed, first.Outcome.Status)
+	require.Contains(t, first.Outcome.Detail, "invalid_payload")
+	require.Empty(t, b.letters(engine.BoxDead), "a tick proposes it again")
+
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	var act engine.Act
+	for act = b.passes(1)[0]; act.Intent.With["body"] != "retrain"; act = b.passes(1)[0] {
+	}
+	require.Equal(t, engine.Failed, act.Outcome.Status)
+	dead := b.letters(engine.BoxDead)
+	require.Len(t, dead, 1)
+	require.Equal(t, []string{engine.CallType, act.Identity, "http://127.0.0.1:1/hook"}, []string{dead[0].Event.Type, dead[0].Event.ID, dead[0].To})
+	require.Contains(t, dead[0].Why, "invalid_payload")
+
+	d.says(nil)
+	_, err := b.host.Resend(t.Context(), []string{dead[0].ID})
+	require.NoError(t, err)
+	b.eventually(func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.took) > 0 && strings.Contains(strings.Join(d.took, " "), act.Identity)
+	})
+	require.Empty(t, b.letters(engine.BoxDead))
+}
+
+// What is not answered in its time fails, with the last reason: a day for an event, the
+// interval for a tick, or what the manifest says.
+func TestACallIsTriedForItsTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		retryFor time.Duration
+		event    bool
+		want     string
+		not      time.Duration // it still waits then
+	}{
+		"an event":                    {0, true, "24h0m0s", 23 * time.Hour},
+		"a tick":                      {0, false, "10m0s", 9 * time.Minute},
+		"an event, by the manifest":   {time.Hour, true, "1h0m0s", 50 * time.Minute},
+		"a tick, by the manifest too": {time.Hour, false, "1h0m0s", 50 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, d := newDesk(t)
+			d.says(away)
+			b.run(b.spec(hooks, func(s *engine.Spec) {
+				s.RetryFor = c.retryFor
+				s.Guards.Cooldown = map[string]time.Duration{"webhook": 48 * time.Hour} // no other tick acts
+				if !c.event {
+					b.load.to("web", 35)
+					s.Triggers = []engine.Trigger{{Name: "tick", Every: 10 * time.Minute}}
+				}
+			}))
+			if c.event {
+				require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			}
+			admitted := only(t, b.next())
+			require.Equal(t, engine.Admitted, admitted.Verdict)
+			b.eventually(func() bool { asked, _ := d.counts(); return asked > 1 })
+			require.Empty(t, b.acted)
+			b.clock.Advance(c.not)
+			asked, _ := d.counts()
+			b.eventually(func() bool { now, _ := d.counts(); return now > asked })
+			require.Empty(t, b.acted)
+			b.clock.Advance(c.not)
+			act := b.passes(1)[0]
+			require.Equal(t, admitted.Identity, act.Identity)
+			require.Equal(t, engine.Failed, act.Outcome.Status)
+			require.Contains(t, act.Outcome.Detail, "within "+c.want)
+			require.Contains(t, act.Outcome.Detail, "connection refused")
+			require.Len(t, b.letters(engine.BoxDead), map[bool]int{true: 1, false: 0}[c.event])
+			require.Empty(t, b.letters(engine.BoxOutbox))
+		})
+	}
+}
+
+// A newer equal act of a tick replaces one that waits; one that is just being answered is
+// left alone, and so is that of an event.
+func TestANewerCallReplacesOneThatWaits(t *testing.T) {
+	b, d := newDesk(t)
+	d.says(away)
+	b.load.to("web", 35)
+	b.run(b.spec(hooks, func(s *engine.Spec) {
+		s.RetryFor = time.Hour
+		s.Triggers = append(s.Triggers, engine.Trigger{Name: "tick", Every: time.Minute})
+	}))
+	first := only(t, b.next())
+	require.Equal(t, engine.Admitted, first.Verdict)
+	b.eventually(func() bool { asked, _ := d.counts(); return asked > 1 })
+	var second engine.Decision
+	b.eventually(func() bool {
+		select {
+		case f := <-b.fired:
+			if len(f.Decisions) == 1 && f.Decisions[0].Verdict == engine.Admitted {
+				second = f.Decisions[0]
+			}
+		default:
+		}
+		return second.Identity != ""
+	})
+	old := b.passes(1)[0]
+	require.Equal(t, []string{first.Identity, string(engine.Abandoned)}, []string{old.Identity, string(old.Outcome.Status)})
+	require.Contains(t, old.Outcome.Detail, "replaced by "+second.Identity)
+	b.load.to("web", 5)
+	d.says(nil)
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	b.eventually(func() bool { _, took := d.counts(); return took >= 2 })
+	for _, id := range d.took {
+		require.NotEqual(t, first.Identity, id)
+	}
+}
+
+// What waits in the outbox is not sent by an agent that is paused, nor to an address that
+// it may not call any more, nor of one that is gone.
+func TestACallAsksTheBoundsOfToday(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*engine.Spec)
+		gone   bool
+		want   string // the outcome's; "" waits
+	}{
+		"paused":        {change: func(s *engine.Spec) { s.Mode = engine.Paused }},
+		"a dry run":     {change: func(s *engine.Spec) { s.Mode = engine.DryRun }},
+		"another verb":  {change: func(s *engine.Spec) { s.Primitives = []string{"hook"} }, want: "webhook is no longer among the agent's primitives"},
+		"another place": {change: func(s *engine.Spec) { s.Guards.URLs = []string{"http://elsewhere/"} }, want: "not among the addresses that the agent may call any more"},
+		"gone":          {gone: true, want: "its agent ns/pager is not run any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, d := newDesk(t)
+			d.says(away)
+			spec := b.spec(hooks)
+			b.run(spec)
+			require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+			b.eventually(func() bool { asked, _ := d.counts(); return asked > 1 })
+			changed := spec
+			if c.gone {
+				changed.Name = "other"
+			} else {
+				changed.Generation = "2"
+				c.change(&changed)
+			}
+			b.run(changed)
+			d.says(nil)
+			if c.want == "" {
+				for range 200 {
+					b.clock.Advance(time.Second)
+				}
+				require.Len(t, b.letters(engine.BoxOutbox), 1)
+				_, took := d.counts()
+				require.Zero(t, took)
+				spec.Generation = "3"
+				b.run(spec)
+				b.eventually(func() bool { _, took := d.counts(); return took == 1 })
+				return
+			}
+			b.eventually(func() bool { return len(b.letters(engine.BoxDead)) == 1 })
+			require.Contains(t, b.letters(engine.BoxDead)[0].Why, c.want)
+			_, took := d.counts()
+			require.Zero(t, took)
+		})
+	}
+}
+
+// The guards count a call from its admission, whenever it was answered.
+func TestACooldownCountsFromTheAdmissionOfACall(t *testing.T) {
+	b, d := newDesk(t)
+	d.says(away)
+	spec := b.spec(hooks, func(s *engine.Spec) { s.Guards.Cooldown = map[string]time.Duration{"webhook": time.Hour} })
+	b.run(spec)
+	require.NoError(t, b.host.Publish(t.Context(), event("1")))
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+	b.eventually(func() bool { asked, _ := d.counts(); return asked > 1 })
+	b.clock.Advance(50 * time.Minute)
+	d.says(nil)
+	b.passes(1)
+	for i := range 2 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint("again ", i))))
+		require.Equal(t, engine.Refused, only(t, b.next()).Verdict)
+		b.restart()
+		b.run(spec)
+	}
+	b.clock.Advance(10 * time.Minute)
+	require.NoError(t, b.host.Publish(t.Context(), event("3")))
+	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+}
