@@ -291,7 +291,8 @@ func TestManyLargeEventsAtOnceHaveBoundedMemory(t *testing.T) {
 					taken++
 					continue
 				}
-				require.Contains(t, []int{http.StatusServiceUnavailable, 0}, status, "tried again later")
+				// Tried again later; on a machine with other work a body may come too slowly.
+				require.Contains(t, []int{http.StatusServiceUnavailable, http.StatusRequestTimeout, 0}, status)
 			}
 			require.NotZero(t, taken)
 			c.well(name)
