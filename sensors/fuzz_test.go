@@ -1,10 +1,8 @@
 package sensors
 
 import (
-	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -52,29 +50,5 @@ func FuzzTemplate(f *testing.F) {
 			t.Fatalf("%q left a place open: %q", text, got)
 		}
 		_ = checkURL("url", text)
-	})
-}
-
-// No page makes the parser panic, or gives a sample without what was asked for.
-func FuzzPage(f *testing.F) {
-	for _, seed := range []string{
-		"", "a 1\n", "a{x=\"1\"} NaN 12\n", "# TYPE a histogram\na_bucket{le=\"1\"} 1\na_bucket{le=\"+Inf\"} 2\na_sum 3\na_count 2\n",
-		"# TYPE a summary\na{quantile=\"0.5\"} 1\na_sum 1\na_count 1\n", "a{x=\"\\", "# TYPE a counter\na -1\n", "\x00", "a 1e999\n",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, page string) {
-		now := time.Unix(1_700_000_000, 0)
-		for _, name := range []string{"a", "a_bucket", "a_sum", "a_count"} {
-			points, err := parsePage("text/plain", []byte(page), name, nil, now)
-			if err != nil && len(points) > 0 {
-				t.Fatalf("samples beside an error: %v", err)
-			}
-			if name == "a_bucket" && len(points) > 0 {
-				if v, ok := quantile(0.9, points); ok && math.IsInf(v, 1) {
-					t.Fatalf("the quantile is above all buckets")
-				}
-			}
-		}
 	})
 }

@@ -4,141 +4,185 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strconv"
+	"io"
 	"strings"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/value"
 )
 
 // point is one sample of a page.
 type point struct {
-	key   string // its labels, to know it again
-	le    float64
-	value float64
-	at    time.Time
+	key       string  // its name and labels, to know it again
+	histogram string  // the same without le, and
+	le        float64 // the bound, where buckets are wanted
+	value     float64
+	at        time.Time
 }
 
-// parsePage reads a page of metrics in Prometheus' text format, and returns the
-// samples of one name that have the wanted labels.
-func parsePage(kind string, body []byte, name string, want map[string]string, at time.Time) ([]point, error) {
-	if strings.Contains(kind, "html") || strings.Contains(kind, "json") {
-		return nil, fmt.Errorf("answered %s, not a page of metrics", kind)
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, errors.New("answered an empty page")
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+// findings are what a page has of what is wanted, and what it has instead.
+type findings struct {
+	points []point
+	once   bool      // of increases: there are samples, whatever points has
+	other  sightings // labels of samples of that name that are not wanted
+	alike  sightings // names that begin with the one that is wanted
+}
+
+// join adds those of another page of the same target.
+func (f *findings) join(page findings) {
+	f.points = append(f.points, page.points...)
+	f.once = f.once || page.once
+	f.other.join(page.other)
+	f.alike.join(page.alike)
+}
+
+// mostUnfolded bounds the names and labels of all samples of a page together, in
+// bytes. A page in protobuf writes the labels of a histogram once for all its buckets.
+const mostUnfolded = 16 * appBodyLimit
+
+// readPage returns the samples that Prometheus' scrape at that moment would store of
+// a page, of those that are wanted. It is an error where the scrape would refuse the
+// page, except for a fault of another sample, and where a wanted sample has no value
+// to rest on: see pageReader.add.
+func readPage(kind string, body []byte, want *wanted, at time.Time) (findings, error) {
+	parser, err := newPageParser(kind, body)
 	if err != nil {
-		return nil, fmt.Errorf("the page of metrics can't be read: %w", err)
+		return findings{}, err
 	}
-	var out []point
-	family, suffix := families[name], ""
-	if family == nil {
-		for _, suffix = range []string{"_bucket", "_count", "_sum"} {
-			base, ok := strings.CutSuffix(name, suffix)
-			if f := families[base]; ok && f != nil && f.GetType() != dto.MetricType_COUNTER && f.GetType() != dto.MetricType_GAUGE {
-				family = f
-				break
+	r := &pageReader{want: want, at: at, index: map[string]int{}}
+	for entries := 0; ; entries++ {
+		entry, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			if entries == 0 {
+				return findings{}, errors.New("answered an empty page")
 			}
+			break
 		}
-	}
-	if family == nil {
-		return nil, nil
-	}
-	for _, m := range family.GetMetric() {
-		for _, s := range samplesOf(family.GetType(), m, suffix) {
-			if !hasLabels(s.labels, want) {
+		if err == nil {
+			err = r.take(parser, entry)
+			if err == nil {
 				continue
 			}
-			p := point{key: keyOf(s.labels), le: s.le, value: s.value, at: at}
-			if ms := m.GetTimestampMs(); ms != 0 {
-				p.at = time.UnixMilli(ms)
-			}
-			out = append(out, p)
+			return findings{}, err
 		}
+		return findings{}, unreadable(err, parser, body, entries+r.linesWithin)
 	}
-	return out, nil
+	return r.findings, r.finish()
 }
 
-type labelled struct {
-	labels []*dto.LabelPair
-	le     float64
-	value  float64
+// pageReader collects what is wanted of the entries of a page.
+type pageReader struct {
+	want *wanted
+	at   time.Time
+	findings
+	index       map[string]int  // of points, by key
+	native      map[string]bool // keys of points that are fields of a native histogram
+	nativeOnly  bool            // buckets are wanted, and the histogram has native ones
+	labels      labels.Labels
+	linesWithin int // line breaks within label values
+	unfolded    int // bytes of names and labels so far
 }
 
-// samplesOf are the numbers that the page shows for a metric, under the suffix.
-func samplesOf(kind dto.MetricType, m *dto.Metric, suffix string) []labelled {
-	one := func(v float64) []labelled { return []labelled{{labels: m.GetLabel(), value: v}} }
-	with := func(name string, bound, v float64) labelled {
-		value := strconv.FormatFloat(bound, 'g', -1, 64)
-		label := &dto.LabelPair{Name: &name, Value: &value}
-		return labelled{labels: append(slices.Clip(m.GetLabel()), label), le: bound, value: v}
-	}
-	switch kind {
-	case dto.MetricType_COUNTER:
-		return one(m.GetCounter().GetValue())
-	case dto.MetricType_GAUGE:
-		return one(m.GetGauge().GetValue())
-	case dto.MetricType_UNTYPED:
-		return one(m.GetUntyped().GetValue())
-	case dto.MetricType_SUMMARY:
-		switch suffix {
-		case "_count":
-			return one(float64(m.GetSummary().GetSampleCount()))
-		case "_sum":
-			return one(m.GetSummary().GetSampleSum())
-		case "":
-			var out []labelled
-			for _, q := range m.GetSummary().GetQuantile() {
-				out = append(out, with("quantile", q.GetQuantile(), q.GetValue()))
-			}
-			return out
+// take looks at one entry. What a series is called is compared before its labels are
+// parsed, since most series of a page are others.
+func (r *pageReader) take(p textparse.Parser, entry textparse.Entry) error {
+	switch entry {
+	case textparse.EntrySeries:
+		series, stamp, v := p.Series()
+		if err := r.unfold(series); err != nil {
+			return err
 		}
-	case dto.MetricType_HISTOGRAM:
-		h := m.GetHistogram()
-		switch suffix {
-		case "_count":
-			return one(float64(h.GetSampleCount()))
-		case "_sum":
-			return one(h.GetSampleSum())
-		case "_bucket":
-			var out []labelled
-			for _, b := range h.GetBucket() {
-				out = append(out, with("le", b.GetUpperBound(), float64(b.GetCumulativeCount())))
-			}
-			if n := len(out); n == 0 || !math.IsInf(out[n-1].le, 1) {
-				out = append(out, with("le", math.Inf(1), float64(h.GetSampleCount())))
-			}
-			return out
+		if !r.named(p, series, r.want.name) {
+			r.sight(series)
+			return nil
+		}
+		return r.add(r.labels, stamp, v, false)
+	case textparse.EntryHistogram:
+		// The parser goes on to the classic buckets only once this has been called.
+		series, stamp, h, float := p.Histogram()
+		if err := r.unfold(series); err != nil {
+			return err
+		}
+		if h != nil {
+			return r.takeNative(p, series, stamp, float64(h.Count), h.Sum)
+		}
+		return r.takeNative(p, series, stamp, float.Count, float.Sum)
+	}
+	return nil
+}
+
+// takeNative adds the count or the sum of a native histogram, where one of them is
+// wanted. The histogram itself is no number.
+func (r *pageReader) takeNative(p textparse.Parser, series []byte, stamp *int64, count, sum float64) error {
+	fields := map[string]float64{"_count": count, "_sum": sum}
+	if value.IsStaleNaN(sum) {
+		fields["_count"] = sum // such a histogram marks the end of its series, and counts nothing
+	}
+	for _, suffix := range []string{"", "_bucket", "_count", "_sum"} {
+		name, ok := strings.CutSuffix(r.want.name, suffix)
+		if !ok || !r.named(p, series, name) {
+			continue
+		}
+		if v, isField := fields[suffix]; isField {
+			renamed := labels.NewBuilder(r.labels).Set(model.MetricNameLabel, r.want.name).Labels()
+			return r.add(renamed, stamp, v, true)
+		}
+		switch {
+		case !r.want.matches(r.labels):
+			r.other.add(describeLabels(r.labels))
+		case suffix == "":
+			return fmt.Errorf("%s is a native histogram, which is no number; read %[1]s_count or %[1]s_sum", name)
+		default:
+			r.nativeOnly = r.want.buckets
 		}
 	}
 	return nil
 }
 
-func hasLabels(have []*dto.LabelPair, want map[string]string) bool {
-	found := 0
-	for _, l := range have {
-		if v, ok := want[l.GetName()]; ok {
-			if v != l.GetValue() {
-				return false
-			}
-			found++
-		}
+// unfold counts what a series takes, and the lines that it spans.
+func (r *pageReader) unfold(series []byte) error {
+	r.linesWithin += bytes.Count(series, []byte{'\n'})
+	if r.unfolded += len(series); r.unfolded > mostUnfolded {
+		return fmt.Errorf("%w: its labels unfold to more than %d MiB", ErrTooLarge, mostUnfolded>>20)
 	}
-	return found == len(want)
+	return nil
 }
 
-func keyOf(labels []*dto.LabelPair) string {
-	pairs := make([]string, len(labels))
-	for i, l := range labels {
-		pairs[i] = l.GetName() + "\xff" + l.GetValue()
+// named reports whether the entry has that name, and sets r.labels if so.
+func (r *pageReader) named(p textparse.Parser, series []byte, name string) bool {
+	inBraces := len(series) > 0 && series[0] == '{' // then the name is in quotes there
+	if !inBraces && nameOf(series) != name {
+		return false
 	}
-	slices.Sort(pairs)
-	return strings.Join(pairs, "\xfe")
+	p.Labels(&r.labels)
+	return r.labels.Get(model.MetricNameLabel) == name
+}
+
+// sight keeps a name that begins with the one that is wanted.
+func (r *pageReader) sight(series []byte) {
+	if bytes.HasPrefix(series, []byte(r.want.name)) {
+		r.alike.add(clip(nameOf(series)))
+	}
+}
+
+// nameOf is what stands before the labels of a series.
+func nameOf(series []byte) string {
+	if end := bytes.IndexAny(series, "{ \t\xff"); end >= 0 {
+		series = series[:end]
+	}
+	return string(series)
+}
+
+// finish looks at all points of the page together.
+func (r *pageReader) finish() error {
+	if !r.want.buckets {
+		return nil
+	}
+	if r.nativeOnly && len(r.points) == 0 {
+		return fmt.Errorf("%s is a native histogram without classic buckets; a quantile is of classic ones", r.want.metric)
+	}
+	return r.want.complete(r.points)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -92,6 +91,7 @@ type scrape struct {
 	*ScrapeConfig
 	client    *client
 	url       template
+	want      *wanted
 	workloads engine.Orchestrator
 	fan       fan
 	past      *past // nil where the value needs none
@@ -108,7 +108,7 @@ func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scrape{ScrapeConfig: c, client: cl, workloads: env.Workloads, fan: fan{timeout: c.Timeout.Duration}}
+	s := &scrape{ScrapeConfig: c, client: cl, want: newWanted(c), workloads: env.Workloads, fan: fan{timeout: c.Timeout.Duration}}
 	if s.url, err = parseTemplate(c.URL); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
@@ -144,9 +144,9 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		}
 	}
 
-	points := make([][]point, len(addresses))
+	found := make([]findings, len(addresses))
 	errs := s.fan.run(ctx, addresses, func(ctx context.Context, i int) (err error) {
-		points[i], err = s.read(ctx, at, addresses[i])
+		found[i], err = s.read(ctx, at, addresses[i])
 		return err
 	})
 
@@ -154,10 +154,11 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		if out[i].State == engine.Error {
 			continue
 		}
-		var all []point
+		var all findings
 		var failed []error
 		for _, k := range pages[i] {
-			all, failed = append(all, points[k]...), append(failed, errs[k])
+			all.join(found[k])
+			failed = append(failed, errs[k])
 		}
 		if err := errors.Join(failed...); err != nil {
 			out[i] = engine.Signal{State: engine.Error, Problem: strings.ReplaceAll(err.Error(), "\n", "; ")}
@@ -199,78 +200,19 @@ func (s *scrape) pages(target *engine.Target) ([]string, error) {
 	return out, nil
 }
 
-func (s *scrape) read(ctx context.Context, at time.Time, address string) ([]point, error) {
-	kind, body, err := s.client.get(ctx, address, "text/plain;version=0.0.4")
+func (s *scrape) read(ctx context.Context, at time.Time, address string) (findings, error) {
+	kind, body, err := s.client.get(ctx, address, acceptPages)
 	if err != nil {
-		return nil, err
+		return findings{}, err
 	}
-	found, err := parsePage(kind, body, s.sampleName(), s.Labels, at)
+	found, err := readPage(kind, body, s.want, at)
 	if err != nil {
-		return nil, s.client.fault(address, err)
+		return findings{}, s.client.fault(address, err)
 	}
 	if s.past != nil {
-		s.past.add(address, found)
-		found = s.past.increases(address, found, at)
+		s.past.add(address, found.points)
+		found.once = len(found.points) > 0
+		found.points = s.past.increases(address, found.points, at)
 	}
 	return found, nil
-}
-
-func (s *scrape) sampleName() string {
-	if s.Quantile != nil {
-		return s.Metric + "_bucket"
-	}
-	return s.Metric
-}
-
-// signal makes one number of a target's samples.
-func (s *scrape) signal(points []point) engine.Signal {
-	if len(points) == 0 {
-		problem := "no page has a sample of " + s.sampleName()
-		if s.past != nil {
-			problem = fmt.Sprintf("there are not yet two samples of %s within %s", s.sampleName(), s.past.window)
-		}
-		return engine.Signal{State: engine.Empty, Problem: problem}
-	}
-	out := engine.Signal{State: engine.OK, At: points[0].at}
-	for _, p := range points {
-		if p.at.Before(out.At) {
-			out.At = p.at // a number is as old as the oldest of its parts
-		}
-	}
-	if s.past != nil {
-		out.Window = s.past.window
-	}
-	var v float64
-	if s.Quantile != nil {
-		var observed bool
-		if v, observed = quantile(s.Quantile.Rank, points); !observed {
-			return engine.Signal{State: engine.Empty, Problem: "nothing was observed within " + s.past.window.String()}
-		}
-	} else {
-		v = aggregate(s.Aggregate, points)
-	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		out.State, out.Problem = engine.NaN, fmt.Sprintf("the value is %g", v)
-		return out
-	}
-	out.Value = v
-	return out
-}
-
-func aggregate(how string, points []point) float64 {
-	v := points[0].value
-	for _, p := range points[1:] {
-		switch how {
-		case "max":
-			v = math.Max(v, p.value)
-		case "min":
-			v = math.Min(v, p.value)
-		default:
-			v += p.value
-		}
-	}
-	if how == "avg" {
-		v /= float64(len(points))
-	}
-	return v
 }
