@@ -56,21 +56,15 @@ func readPage(kind string, body []byte, want *wanted, at time.Time) (findings, e
 	for entries := 0; ; entries++ {
 		entry, err := parser.Next()
 		if errors.Is(err, io.EOF) {
-			if entries == 0 {
-				return findings{}, errors.New("answered an empty page")
-			}
-			break
+			return r.finish()
 		}
-		if err == nil {
-			err = r.take(parser, entry)
-			if err == nil {
-				continue
-			}
+		if err != nil {
+			return findings{}, unreadable(err, parser, body, entries+r.linesWithin)
+		}
+		if err := r.take(parser, entry); err != nil {
 			return findings{}, err
 		}
-		return findings{}, unreadable(err, parser, body, entries+r.linesWithin)
 	}
-	return r.findings, r.finish()
 }
 
 // pageReader collects what is wanted of the entries of a page.
@@ -168,21 +162,26 @@ func (r *pageReader) sight(series []byte) {
 	}
 }
 
-// nameOf is what stands before the labels of a series.
+// nameOf is what stands before the labels of a series. Blanks before it are part of
+// it, as in Prometheus.
 func nameOf(series []byte) string {
-	if end := bytes.IndexAny(series, "{ \t\xff"); end >= 0 {
-		series = series[:end]
+	blanks := len(series) - len(bytes.TrimLeft(series, " \t"))
+	if end := bytes.IndexAny(series[blanks:], "{ \t\xff"); end >= 0 {
+		series = series[:blanks+end]
 	}
 	return string(series)
 }
 
 // finish looks at all points of the page together.
-func (r *pageReader) finish() error {
+func (r *pageReader) finish() (findings, error) {
 	if !r.want.buckets {
-		return nil
+		return r.findings, nil
 	}
 	if r.nativeOnly && len(r.points) == 0 {
-		return fmt.Errorf("%s is a native histogram without classic buckets; a quantile is of classic ones", r.want.metric)
+		return findings{}, fmt.Errorf("%s is a native histogram without classic buckets; a quantile is of classic ones", r.want.metric)
 	}
-	return r.want.complete(r.points)
+	if err := r.want.complete(r.points); err != nil {
+		return findings{}, err
+	}
+	return r.findings, nil
 }

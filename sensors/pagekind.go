@@ -1,6 +1,7 @@
 package sensors
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"mime"
@@ -24,7 +25,7 @@ const (
 // newPageParser is Prometheus' own parser for a page of that Content-Type. One
 // without a Content-Type is read as text.
 func newPageParser(kind string, body []byte) (textparse.Parser, error) {
-	if len(body) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errors.New("answered an empty page")
 	}
 	if kind == "" {
