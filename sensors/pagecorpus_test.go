@@ -163,6 +163,7 @@ latency_seconds_bucket{instance="y:1",job="app",le="+Inf"} 11 %[1]d
 		"gzip":                        {kind: textKind, body: body, zip: true},
 		"gzip of OpenMetrics":         {kind: openKind, body: body + "# EOF\n", zip: true},
 		"Go program":                  {handler: program(promhttp.HandlerOpts{})},
+		"Go program with dots":        {handler: dotted(), classic: true},
 		"Go program, OpenMetrics too": {handler: program(promhttp.HandlerOpts{EnableOpenMetrics: true})},
 	} {
 		out[name] = p
@@ -179,6 +180,15 @@ func withPaths(pages map[string]page) map[string]page {
 	return out
 }
 
+// dotted is a Go program with names that only UTF-8 has.
+func dotted() http.Handler {
+	r := prometheus.NewRegistry()
+	load := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "my.load"}, []string{"k8s.pod"})
+	r.MustRegister(load)
+	load.WithLabelValues("a").Set(4)
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
 // program is a Go program with metrics of every kind, histograms of both kinds too.
 func program(opts promhttp.HandlerOpts) http.Handler {
 	r := prometheus.NewRegistry()
@@ -188,8 +198,7 @@ func program(opts promhttp.HandlerOpts) http.Handler {
 	unseen := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "unseen", NativeHistogramBucketFactor: 1.1})
 	summary := prometheus.NewSummary(prometheus.SummaryOpts{Name: "summary", Objectives: map[float64]float64{0.5: 0.05, 0.99: 0.001}})
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "requests_total"}, []string{"code", "path"})
-	dotted := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "my.load"}, []string{"k8s.pod"})
-	r.MustRegister(classic, native, both, unseen, summary, counter, dotted)
+	r.MustRegister(classic, native, both, unseen, summary, counter)
 	for i := range 20 {
 		v := float64(i*i) / 50
 		classic.Observe(v)
@@ -199,6 +208,5 @@ func program(opts promhttp.HandlerOpts) http.Handler {
 	}
 	counter.WithLabelValues("200", "/").Add(5)
 	counter.WithLabelValues("500", "/x").Add(2.5)
-	dotted.WithLabelValues("a").Set(4)
 	return promhttp.HandlerFor(r, opts)
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // acceptPages is what Prometheus' scrape accepts where native histograms are on: they
-// come in protobuf alone.
-const acceptPages = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7," +
+// come in protobuf alone. Names come as they are in protobuf too, which Prometheus asks
+// of the other formats only.
+const acceptPages = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.7," +
 	"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6," +
 	"application/openmetrics-text;version=0.0.1;q=0.5," +
 	"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4," +

@@ -30,6 +30,7 @@ type page struct {
 	body    string
 	zip     bool
 	handler http.Handler // instead of all that
+	classic bool         // the oracle asks for no native histograms
 }
 
 // served are pages behind a real server.
@@ -116,9 +117,9 @@ scrape_configs:
 - job_name: %q
   metrics_path: %q
   honor_labels: true
-  scrape_native_histograms: true
+  scrape_native_histograms: %t
   always_scrape_classic_histograms: true%s
-`, ownLabel, "/"+name, fallback), log)
+`, ownLabel, "/"+name, !s.pages[name].classic, fallback), log)
 	if err == nil {
 		err = manager.ApplyConfig(cfg)
 	}
