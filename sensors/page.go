@@ -148,7 +148,7 @@ func (r *pageReader) unfold(series []byte) error {
 // named reports whether the entry has that name, and sets r.labels if so.
 func (r *pageReader) named(p textparse.Parser, series []byte, name string) bool {
 	inBraces := len(series) > 0 && series[0] == '{' // then the name is in quotes there
-	if !inBraces && nameOf(series) != name {
+	if !inBraces && string(nameOf(series)) != name {
 		return false
 	}
 	p.Labels(&r.labels)
@@ -157,19 +157,23 @@ func (r *pageReader) named(p textparse.Parser, series []byte, name string) bool 
 
 // sight keeps a name that begins with the one that is wanted.
 func (r *pageReader) sight(series []byte) {
-	if bytes.HasPrefix(series, []byte(r.want.name)) {
-		r.alike.add(clip(nameOf(series)))
+	if len(series) > len(r.want.name) && string(series[:len(r.want.name)]) == r.want.name {
+		r.alike.add(clip(string(nameOf(series))))
 	}
 }
 
 // nameOf is what stands before the labels of a series. Blanks before it are part of
 // it, as in Prometheus.
-func nameOf(series []byte) string {
-	blanks := len(series) - len(bytes.TrimLeft(series, " \t"))
-	if end := bytes.IndexAny(series[blanks:], "{ \t\xff"); end >= 0 {
-		series = series[:blanks+end]
+func nameOf(series []byte) []byte {
+	name := bytes.TrimLeft(series, " \t")
+	blanks := len(series) - len(name)
+	for i, b := range name {
+		switch b {
+		case '{', ' ', '\t', model.SeparatorByte:
+			return series[:blanks+i]
+		}
 	}
-	return string(series)
+	return series
 }
 
 // finish looks at all points of the page together.

@@ -11,6 +11,9 @@ const (
 	// mostFamilies bounds the metric families of a page in protobuf. The parser calls
 	// itself for each that is empty.
 	mostFamilies = 100_000
+	// mostParts bounds a histogram or a summary: the parser holds one at a time, at many
+	// times the size that its parts may have on the page.
+	mostParts = 10_000
 	// mostCompacting bounds what the parser does to native histograms: the sum, over
 	// all of a page, of the square of the bytes of their buckets.
 	mostCompacting = 1 << 30
@@ -19,6 +22,7 @@ const (
 // Numbers of fields in the messages of Prometheus' client model.
 const (
 	fieldMetrics        = 4  // of a MetricFamily
+	fieldSummary        = 4  // of a Metric
 	fieldHistogram      = 7  // of a Metric
 	fieldNegativeSpan   = 9  // the first and
 	fieldPositiveCounts = 14 // the last of a Histogram that speak of native buckets
@@ -40,15 +44,9 @@ func checkProtobuf(body []byte) error {
 		}
 		body = body[n:]
 		err := eachField(family, fieldMetrics, fieldMetrics, func(metric []byte) error {
-			buckets := 0
-			err := eachField(metric, fieldHistogram, fieldHistogram, func(histogram []byte) error {
-				return eachField(histogram, fieldNegativeSpan, fieldPositiveCounts, func(native []byte) error {
-					buckets += len(native)
-					return nil
-				})
-			})
-			if compacting += buckets * buckets; err == nil && compacting > mostCompacting {
-				return fmt.Errorf("%w: its native histograms have too many buckets", ErrTooLarge)
+			size, err := sizeOfMetric(metric)
+			if compacting += size.native * size.native; err == nil && compacting > mostCompacting {
+				err = fmt.Errorf("%w: its native histograms have too many buckets", ErrTooLarge)
 			}
 			return err
 		})
@@ -57,6 +55,37 @@ func checkProtobuf(body []byte) error {
 		}
 	}
 	return nil
+}
+
+// metricSize is what a metric makes the parser hold at once.
+type metricSize struct {
+	parts  int // buckets, quantiles, exemplars, spans
+	native int // bytes of native buckets
+}
+
+func sizeOfMetric(metric []byte) (size metricSize, err error) {
+	count := func([]byte) error {
+		if size.parts++; size.parts > mostParts {
+			return fmt.Errorf("%w: a histogram or summary has more than %d buckets, quantiles and exemplars", ErrTooLarge, mostParts)
+		}
+		return nil
+	}
+	err = eachField(metric, fieldSummary, fieldSummary, func(of []byte) error {
+		return eachField(of, 1, protowire.MaxValidNumber, count)
+	})
+	if err != nil {
+		return size, err
+	}
+	err = eachField(metric, fieldHistogram, fieldHistogram, func(of []byte) error {
+		if err := eachField(of, 1, protowire.MaxValidNumber, count); err != nil {
+			return err
+		}
+		return eachField(of, fieldNegativeSpan, fieldPositiveCounts, func(buckets []byte) error {
+			size.native += len(buckets)
+			return nil
+		})
+	})
+	return size, err
 }
 
 // eachField calls f with the encoded value of each field of a message whose number is

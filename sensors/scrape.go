@@ -15,14 +15,17 @@ import (
 // between. It is for fleets of hundreds: beyond, and for any history longer than
 // a minute or so, let a Prometheus do it.
 //
+// A page is read as Prometheus' scrape reads it: in text, OpenMetrics or protobuf, by
+// its Content-Type. Only what is on the page is a sample.
+//
 // The value is a number: the metric as it is, its increase per second (`rate`),
 // or a quantile of what a histogram observed (`quantile`).
 type ScrapeConfig struct {
 	URL       string            `json:"url,omitempty" doc:"page of each target, with {name}, {namespace} and {label:NAME}"`
 	Port      string            `json:"port,omitempty" doc:"instead of url: name or number of the port of each ready pod of the target"`
 	Path      string            `json:"path,omitempty" doc:"page at that port; /metrics if absent"`
-	Metric    string            `json:"metric" required:"true" doc:"name of the sample, as the page shows it; of a histogram, its name without _bucket"`
-	Labels    map[string]string `json:"labels,omitempty" doc:"labels that the samples must have, each with exactly this value"`
+	Metric    string            `json:"metric" required:"true" doc:"name of the sample, as the page shows it; for a quantile, of the histogram, without _bucket; NAME_count and NAME_sum are those of a native histogram NAME too"`
+	Labels    map[string]string `json:"labels,omitempty" doc:"labels that the samples must have, each with exactly this value; le and quantile are compared as numbers, and an empty value means no such label"`
 	Aggregate string            `json:"aggregate,omitempty" enum:"sum,avg,max,min" doc:"how the samples of all pages of a target become one; sum if absent"`
 	Rate      manifest.Duration `json:"rate,omitempty" doc:"increase per second over this span, for counters; wants two samples in it"`
 	Quantile  *QuantileConfig   `json:"quantile,omitempty" doc:"quantile of a histogram"`
