@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // Whatever page an application has, the sensor reads what Prometheus' scrape of the
@@ -26,8 +27,11 @@ func TestPagesAreReadAsPrometheusReadsThem(t *testing.T) {
 	oracle := map[string]stored{}
 	var mu sync.Mutex
 	var scrapes sync.WaitGroup
+	turn := make(chan struct{}, oraclesAtOnce)
 	for name := range pages {
 		scrapes.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
 			got, err := scrapeByPrometheus(t, s, name)
 			mu.Lock()
 			defer mu.Unlock()
@@ -84,8 +88,11 @@ func TestScrapeSumsWhatPrometheusHas(t *testing.T) {
 	}
 	s := servePages(t, pages)
 	var wait sync.WaitGroup
+	turn := make(chan struct{}, oraclesAtOnce)
 	for name := range pages {
 		wait.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
 			want, err := scrapeByPrometheus(t, s, name)
 			if err != nil || want.refused {
 				t.Errorf("%s: refused %v, %v", name, want.refused, err)
@@ -96,7 +103,7 @@ func TestScrapeSumsWhatPrometheusHas(t *testing.T) {
 				for _, sample := range want.named(metric) {
 					sum, any = sum+sample.value, true
 				}
-				sensor, err := newScrape(&ScrapeConfig{URL: s.server.URL + "/" + url.PathEscape(name), Metric: metric}, Env{})
+				sensor, err := newScrape(&ScrapeConfig{URL: s.server.URL + "/" + url.PathEscape(name), Metric: metric, Timeout: manifest.Duration{Duration: time.Minute}}, Env{})
 				if err != nil {
 					t.Error(err)
 					return

@@ -10,12 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // scrapeOne is the signal of one target whose page is at that address.
 func scrapeOne(t testing.TB, address string, c ScrapeConfig) engine.Signal {
 	t.Helper()
 	c.URL = address
+	c.Timeout = manifest.Duration{Duration: time.Minute}
 	sensor, err := newScrape(&c, Env{})
 	require.NoError(t, err)
 	got, err := sensor.Sample(t.Context(), time.Now(), []engine.Target{{Namespace: "x", Name: "y"}})

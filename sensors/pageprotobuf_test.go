@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 const protobufKind = protobufPage + "; proto=io.prometheus.client.MetricFamily; encoding=delimited"
@@ -96,7 +95,7 @@ func TestProtobufPageOfManyHistograms(t *testing.T) {
 		metrics = append(metrics, m)
 	}
 	s := servePages(t, map[string]page{"page": inProtobuf(t, histogramFamily("h", metrics...))})
-	got := scrapeOne(t, s.server.URL+"/page", ScrapeConfig{Metric: "h_count", Timeout: manifest.Duration{Duration: time.Minute}})
+	got := scrapeOne(t, s.server.URL+"/page", ScrapeConfig{Metric: "h_count"})
 	require.Equal(t, engine.OK, got.State, got.Problem)
 	require.Equal(t, 14000.0, got.Value)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -46,5 +47,5 @@ func (s *sightings) String() string {
 
 // describeLabels is a sample's labels without its name, as a page writes them.
 func describeLabels(series labels.Labels) string {
-	return clip(series.DropMetricName().String())
+	return clip(series.MatchLabels(false, model.MetricNameLabel).String())
 }

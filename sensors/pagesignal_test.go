@@ -191,7 +191,7 @@ func TestScrapeOfPodsOfWhichSomeLackTheSample(t *testing.T) {
 	}
 	for how, want := range map[string]float64{"": 14, "sum": 14, "avg": 7, "min": 4, "max": 10} {
 		t.Run("aggregate "+how, func(t *testing.T) {
-			sensor, err := newScrape(&ScrapeConfig{Port: "http", Metric: "d_count", Aggregate: how}, Env{Workloads: podsOf{
+			sensor, err := newScrape(&ScrapeConfig{Port: "http", Metric: "d_count", Aggregate: how, Timeout: manifest.Duration{Duration: time.Minute}}, Env{Workloads: podsOf{
 				"some":   pods("ten", "buckets", "quant", "none", "four"),
 				"no":     pods("buckets", "quant", "none"),
 				"broken": pods("ten", "broken"),
