@@ -111,6 +111,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("not fit to run:\n%w", err)
 	}
-	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()))
+	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n%s\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()),
+		plot.Line("guards that bind: "+policy.ListGuards(rev.BoundGuards())))
 	return err
 }

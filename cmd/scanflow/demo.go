@@ -32,6 +32,7 @@ var scenarios = map[string]func(context.Context, demo.Options) (report any, held
 func newDemo() *cobra.Command {
 	var o demo.Options
 	var logs logFlags
+	var from policyFlags
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "demo [autoscale | drift | bad-model]",
@@ -60,6 +61,9 @@ bad-model  A version that compares well and serves badly is promoted. It held if
 				return fmt.Errorf("--speed: %g is not between 1 and 4: processes start no faster", o.Speed)
 			case name != "autoscale" && (o.Speed != 1 || o.Keep):
 				return fmt.Errorf("--speed and --keep: go with autoscale only")
+			}
+			if o.Policies, err = from.source(); err != nil {
+				return err
 			}
 			if o.Log, err = logs.logger(); err != nil {
 				return err
@@ -93,7 +97,8 @@ bad-model  A version that compares well and serves badly is promoted. It held if
 	f.BoolVar(&o.Keep, "keep", false, "autoscale: leave it running after the report, and print the addresses")
 	f.Float64Var(&o.Speed, "speed", 1, "autoscale: divide every duration by this, 1 to 4")
 	f.StringVar(&o.Digits, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
-	f.StringVar(&o.Policies, "policies", "", "folder of policies, or a bundle .tar.gz; absent: a copy of the ones that ship")
+	from.add(f)
+	f.Lookup("policies").Usage += ", copied to be edited"
 	f.StringVar(&o.Dir, "dir", "", "keep the run's files in this folder; absent: a temporary one")
 	f.Uint64Var(&o.Seed, "seed", 1, "of digits, weights and arrivals")
 	return c

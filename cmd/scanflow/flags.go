@@ -9,9 +9,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // group has a command that only holds others refuse a word that is none of them:
@@ -77,23 +74,13 @@ func (l listValue) Set(text string) error {
 
 // inputFlags are the files that most commands read.
 type inputFlags struct {
-	manifests       []string
-	policies        string
-	policyTokenFile string
+	policyFlags
+	manifests []string
 }
 
 func (i *inputFlags) add(c *cobra.Command, manifestsUse string) {
 	listFlag(c.Flags(), &i.manifests, "file", "f", manifestsUse)
-	c.Flags().StringVar(&i.policies, "policies", "", "folder of policies, a bundle .tar.gz, or the http(s) URL of one; absent: the ones that ship")
-	c.Flags().StringVar(&i.policyTokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server")
-}
-
-// source is where the policies come from.
-func (i *inputFlags) source() (wiring.PolicySource, error) {
-	if i.policyTokenFile != "" && !policy.IsURL(i.policies) {
-		return wiring.PolicySource{}, errors.New("--policies-token-file: goes with a URL in --policies")
-	}
-	return wiring.PolicySource{Path: i.policies, TokenFile: i.policyTokenFile}, nil
+	i.policyFlags.add(c.Flags())
 }
 
 var errNoManifests = errors.New("no agents given: pass -f with a manifest, or a folder of them")

@@ -288,9 +288,13 @@ func policyStatus(sys *wiring.System) server.PolicyStatus {
 	s := sys.Policies.Status()
 	out := server.PolicyStatus{
 		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
+		Guards: []server.BoundGuard{},
 	}
 	if !s.Trying.IsZero() {
 		out.Trying = &s.Trying
+	}
+	for _, g := range sys.Policies.Live().BoundGuards() {
+		out.Guards = append(out.Guards, server.BoundGuard{Name: g.Name, From: g.From})
 	}
 	for _, q := range sys.Quarantine() {
 		out.Quarantine = append(out.Quarantine, server.Quarantined{Kind: q.Kind, Name: q.Name, At: q.At, Target: q.Target, Place: q.Place, Why: q.Why})

@@ -9,24 +9,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 func newTest() *cobra.Command {
 	var asJSON, verbose bool
+	var from policyFlags
 	c := &cobra.Command{
-		Use:   "test [DIR|BUNDLE|URL]",
+		Use:   "test [DIR|BUNDLE|URL...]",
 		Short: "Run the tests of policies, with coverage",
-		Long: `Runs the _test.rego suites of a policy folder, a bundle or the http(s) URL of one,
-or of the policies that ship. The result is that of "opa test": the same tests pass and fail.`,
-		Args: cobra.MaximumNArgs(1),
+		Long: `Runs the _test.rego suites of policy folders, bundles and http(s) URLs of bundles,
+or of the policies that ship. The result is that of "opa test": the same tests pass and fail.
+What is named is added to --policies. The guards that ship are there, as in "scanflow run",
+and are not counted in the coverage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
-			if len(args) > 0 {
-				path = args[0]
+			from.paths = append(from.paths, args...)
+			source, err := from.source()
+			if err != nil {
+				return err
 			}
-			src, err := wiring.PolicySource{Path: path}.Read(cmd.Context())
+			src, err := source.Read(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -50,6 +52,7 @@ or of the policies that ship. The result is that of "opa test": the same tests p
 			return nil
 		},
 	}
+	from.add(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "print every test, and the lines that no test reached")
 	return confined(tracedMemory, c)

@@ -135,41 +135,62 @@ func (b *build) revision() (*Revision, error) {
 
 // parse reads all modules, on all cores.
 func parse(src *opened) (map[string]*ast.Module, Mistakes) {
-	opts := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()}
-	modules := map[string]*ast.Module{}
+	var files []moduleFile
 	var mistakes Mistakes
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for _, f := range src.Files {
-		if !strings.HasSuffix(f.Path, ".rego") || bounded.CheckSource(f.Content) != nil {
-			continue // that is a mistake already
-		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			m, err := ast.ParseModuleWithOpts(f.Path, string(f.Content), opts)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err != nil:
-				mistakes = append(mistakes, fromOPA(err)...)
-			case m == nil:
-				mistakes = append(mistakes, Mistake{File: f.Path, Message: "the file is empty", Fix: "begin it with a package, or delete it"})
-			case !packageInRoots(src, m):
-				mistakes = append(mistakes, at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root"))
-			case len(foreignSchemas(m)) > 0:
-				mistakes = append(mistakes, foreignSchemas(m)...)
-			default:
-				mistakes = append(mistakes, hugeNumbers(m)...)
-				boundEquals(m)
-				label(m)
-				modules[f.Path] = m
+	for _, p := range src.parts {
+		for _, f := range p.Files {
+			if !strings.HasSuffix(f.Path, ".rego") || bounded.CheckSource(f.Content) != nil {
+				continue // that is a mistake already
 			}
-		})
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				m, wrong := parseModule(p, f)
+				mu.Lock()
+				defer mu.Unlock()
+				mistakes = append(mistakes, wrong...)
+				if m != nil {
+					files = append(files, moduleFile{file: f, part: p, m: m})
+				}
+			})
+		}
 	}
 	wg.Wait()
+	files, wrong := settleParts(files)
+	mistakes = append(mistakes, wrong...)
+	modules := map[string]*ast.Module{}
+	for _, f := range files {
+		name := f.part.name(f.file.Path)
+		if modules[name] != nil {
+			mistakes = append(mistakes, Mistake{File: name, Message: "is read twice", Fix: "of folders that lie in each other, give one"})
+			continue
+		}
+		modules[name] = f.m
+	}
 	return modules, mistakes.sorted()
+}
+
+// parseModule reads one module; nil is one that has mistakes.
+func parseModule(p *part, f File) (*ast.Module, Mistakes) {
+	name := p.name(f.Path)
+	m, err := ast.ParseModuleWithOpts(name, string(f.Content), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()})
+	switch {
+	case err != nil:
+		return nil, fromOPA(err)
+	case m == nil:
+		return nil, Mistakes{{File: name, Message: "the file is empty", Fix: "begin it with a package, or delete it"}}
+	case !p.hasPackage(m):
+		return nil, Mistakes{at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root")}
+	case len(foreignSchemas(m)) > 0:
+		return nil, foreignSchemas(m)
+	}
+	wrong := hugeNumbers(m)
+	boundEquals(m)
+	label(m)
+	return m, wrong
 }
 
 // ruleLabel is the key under which a rule's title travels through OPA's tracker.

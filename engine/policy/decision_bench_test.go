@@ -255,7 +255,7 @@ func BenchmarkDecision(b *testing.B) {
 
 // stockQuery is what a program would do that uses OPA as a library, well.
 func stockQuery(b *testing.B, src Source) rego.PreparedEvalQuery {
-	modules, mistakes := parse(&opened{Source: src})
+	modules, mistakes := parse(newOpened(src))
 	require.Empty(b, mistakes)
 	c := ast.NewCompiler()
 	c.Compile(modules)

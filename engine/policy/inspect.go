@@ -18,13 +18,19 @@ type strategy struct {
 	rules []*ast.Rule
 }
 
+// guardPackage is a package of guards, and one of its files.
+type guardPackage struct {
+	pkg  ast.Ref
+	file string
+}
+
 // inspect finds the strategies and guards in the compiled modules, and judges
 // their text.
 func (r *Revision) inspect() Mistakes {
 	var mistakes Mistakes
 	t := newTracer(r.compiler)
 	tested := map[string]bool{}
-	guards := map[string]ast.Ref{}
+	guards := map[string]guardPackage{}
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if isTest(m) {
@@ -58,7 +64,7 @@ func (r *Revision) inspect() Mistakes {
 					read := t.rule(rule, nil, nil)
 					g, wrong := newGuardRule(name, rule, read, r.compiler.GetAnnotationSet().Chain(rule))
 					mistakes = append(mistakes, wrong...)
-					guards[name] = m.Package.Path
+					guards[name] = guardPackage{m.Package.Path, file}
 					if r.guardParams[name] == nil {
 						r.guardParams[name] = &params{}
 					}
@@ -78,8 +84,11 @@ func (r *Revision) inspect() Mistakes {
 		r.warnUntested(s.pkg, tested)
 	}
 	for _, name := range slices.Sorted(maps.Keys(guards)) {
-		r.warnUntested(guards[name], tested)
-		r.guards = append(r.guards, guard{name: name, pkg: guards[name]})
+		from := r.source.partOf(guards[name].file)
+		if !from.Shipped {
+			r.warnUntested(guards[name].pkg, tested)
+		}
+		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
 	r.warnings = r.warnings.sorted()
 	return mistakes

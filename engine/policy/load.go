@@ -59,7 +59,7 @@ func ReadFS(fsys fs.FS) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
-	return newSource("the built-in policies", c.files), nil
+	return newSource(Shipped, c.files), nil
 }
 
 // ReadDir reads a policy folder, following symbolic links. A hidden folder is

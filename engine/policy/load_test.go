@@ -25,7 +25,7 @@ func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
 	require.Len(t, folder.ID(), 12)
 	o, mistakes := folder.open()
 	require.Empty(t, mistakes)
-	require.Equal(t, []string{"scanflow"}, o.roots)
+	require.Equal(t, []string{"scanflow"}, o.parts[0].roots)
 
 	bundleFile := filepath.Join(t.TempDir(), "bundle.tar.gz")
 	buildBundle(t, dir, bundleFile)

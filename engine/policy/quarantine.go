@@ -158,9 +158,11 @@ func (r *Revision) packageOf(m Member) ast.Ref {
 // those of its own package.
 func (r *Revision) filesOf(one Quarantined) map[string]bool {
 	files := map[string]bool{}
-	if file, _, found := strings.Cut(one.Place, ":"); found {
-		files[file] = true
-		return files
+	for file := range r.modules {
+		if strings.HasPrefix(one.Place, file+":") { // the name may have a colon itself
+			files[file] = true
+			return files
+		}
 	}
 	own := r.packageOf(one.Member)
 	for file, m := range r.compiler.Modules {

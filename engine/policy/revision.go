@@ -36,6 +36,7 @@ type Revision struct {
 type guard struct {
 	name string
 	pkg  ast.Ref
+	from string // where it was read
 }
 
 var _ engine.Revision = (*Revision)(nil)

@@ -231,7 +231,7 @@ func (s *Store) settle(rev *Revision, err error) error {
 	}
 	s.live.Store(rev)
 	s.status.Revision, s.status.Loaded = rev.id, now
-	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", len(rev.guards))
+	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", ListGuards(rev.BoundGuards()))
 	if s.opts.Swapped != nil {
 		s.opts.Swapped()
 	}

@@ -94,7 +94,7 @@ func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error)
 	}
 	policies := map[string]*ast.Module{}
 	for file, m := range b.modules {
-		if !isTest(m) {
+		if !isTest(m) && !src.partOf(file).Shipped {
 			policies[file] = m
 		}
 	}

@@ -11,24 +11,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/watch"
 )
 
-// Watch loads the policies anew whenever the folder or bundle at the path
-// changes, until the context ends; the caller waits for it to return. What it
+// Watch loads the policies anew whenever one of the folders, bundles or other files at the
+// paths changes, until the context ends; the caller waits for it to return. What it
 // finds is in Status. Content that was refused is not tried again before it changes,
 // and content that is replaced while it is tried is not tried to the end.
-func (s *Store) Watch(ctx context.Context, path string) {
+func (s *Store) Watch(ctx context.Context, paths ...string) {
 	changed := make(chan struct{}, 1)
 	var work sync.WaitGroup
 	work.Go(func() { s.follow(ctx, changed) })
-	w := &location{path: path}
-	watch.Watch(ctx, watch.Options{
-		Folders: w.dirs, Concerns: w.concerns, Clock: s.opts.Clock, Log: s.opts.Log.Named("watch"),
-		Changed: func(context.Context) {
-			select {
-			case changed <- struct{}{}:
-			default: // it is to be read anyway
-			}
-		},
-	})
+	for _, path := range paths {
+		w := &location{path: path}
+		work.Go(func() {
+			watch.Watch(ctx, watch.Options{
+				Folders: w.dirs, Concerns: w.concerns, Clock: s.opts.Clock, Log: s.opts.Log.Named("watch"),
+				Changed: func(context.Context) {
+					select {
+					case changed <- struct{}{}:
+					default: // it is to be read anyway
+					}
+				},
+			})
+		})
+	}
 	work.Wait()
 }
 

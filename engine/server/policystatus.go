@@ -18,8 +18,17 @@ type PolicyStatus struct {
 	LastError   string    `json:"last_error,omitempty"`
 	Successes   int       `json:"successes"`
 	Failures    int       `json:"failures"`
+	// Guards are those of the live revision.
+	Guards []BoundGuard `json:"guards"`
 	// Quarantine are the strategies and guards of the live revision that are not asked.
 	Quarantine []Quarantined `json:"quarantine,omitempty"`
+}
+
+// BoundGuard is a guard that binds.
+type BoundGuard struct {
+	Name string `json:"name"` // its package, without "scanflow.guards."
+	// From is "shipped", or the folder, the bundle or the URL that it is of.
+	From string `json:"from"`
 }
 
 // Quarantined is a strategy or a guard that is not asked.

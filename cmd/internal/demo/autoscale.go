@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func phases(o *Options) []load.Phase {
 // while the load steps up, swings and falls. The report says whether it did.
 func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
-	tidy, err := o.prepare()
+	tidy, err := o.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	}
 	s.start = time.Now()
 	st.system, err = wiring.Start(ctx, wiring.Options{
-		Manifests: []string{f.agents}, Policies: wiring.PolicySource{Path: f.policies}, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
+		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
 		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,
 	})
@@ -177,7 +178,7 @@ func waitUntil(ctx context.Context, at time.Time) bool {
 func (st *stage) keep(ctx context.Context, o *Options, f files, images []digits.Image) {
 	s := st.screen
 	s.printf("%s, under a load that swings between 4 and 34 requests/s\n  service      %s\n  Prometheus   %s  (/api/v1)\n  policies     %s  (edit, and the agents take them up)\n  agents       %s  (likewise)\n  journal      scanflow decisions --data %s\n  Ctrl-C ends it",
-		s.title("Left running"), st.url, st.apiURL, f.policies, f.agents, filepath.Join(o.Dir, "data"))
+		s.title("Left running"), st.url, st.apiURL, strings.Join(f.policies.Paths, ", "), f.agents, filepath.Join(o.Dir, "data"))
 	st.tasks.Go(func() { st.tellReloads(ctx) })
 	forever := load.Phase{Name: "on", Duration: 24 * time.Hour, Rate: 4, To: 34, Shape: load.Sine, Period: o.scaled(2 * time.Minute)}
 	generator, err := load.New(load.Options{URL: st.url, Phases: []load.Phase{forever}, Seed: o.Seed + 1, Body: body(images)})

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/deploy"
-	"github.com/scanflow-k8s/scanflow/policies"
 )
 
 // Debugging says what S1's files are filled in with; deploy/modeldebug has them.
@@ -38,11 +37,8 @@ func (d Debugging) LayOut(agents, workloads string) error {
 func (st *debugStage) layOut() (files, error) {
 	o := st.o
 	out := files{agents: filepath.Join(o.Dir, "agents"), workloads: filepath.Join(o.Dir, "workloads"), policies: o.Policies}
-	if out.policies == "" {
-		out.policies = filepath.Join(o.Dir, "policies")
-		if err := copyTree(policies.FS, ".", out.policies, nil); err != nil {
-			return out, err
-		}
+	if err := out.copyPolicies(o.Dir); err != nil {
+		return out, err
 	}
 	return out, Debugging{Tracker: st.trackURL, Digits: o.Digits, Seed: o.Seed}.LayOut(out.agents, out.workloads)
 }

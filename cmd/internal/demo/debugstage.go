@@ -145,7 +145,7 @@ func (st *debugStage) startSystem(ctx context.Context) (err error) {
 	}
 	st.screen.start = time.Now()
 	st.system, err = wiring.Start(ctx, wiring.Options{
-		Manifests: []string{f.agents}, Policies: wiring.PolicySource{Path: f.policies}, Workloads: []string{f.workloads}, Data: filepath.Join(st.o.Dir, "data"),
+		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(st.o.Dir, "data"),
 		Local:    local.Options{Self: st.o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: st.o.Seed},
 		StopPods: true, Prometheus: st.promURL, MLflow: st.trackURL, Observers: []engine.Observer{st.narrator, st.acts}, Log: st.o.Log,
 	})
@@ -155,7 +155,7 @@ func (st *debugStage) startSystem(ctx context.Context) (err error) {
 // debugging opens the stage, has a scenario play on it, and tidies up.
 func debugging(ctx context.Context, o *Options, scenario func(*debugStage) error) (err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
-	tidy, err := o.prepare()
+	tidy, err := o.prepare(ctx)
 	if err != nil {
 		return err
 	}

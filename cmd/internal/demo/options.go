@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -20,8 +21,8 @@ type Options struct {
 	Speed float64
 	// Digits is a folder of MNIST's IDX files; "" renders digits.
 	Digits string
-	// Policies is the folder or bundle to run; "" copies the ones that ship, to edit.
-	Policies string
+	// Policies are those to run; without paths, a copy of the ones that ship, to edit.
+	Policies wiring.PolicySource
 	// Keep leaves everything running after the report, until the context ends.
 	Keep bool
 	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.
@@ -39,10 +40,10 @@ func (o *Options) scaled(d time.Duration) time.Duration {
 
 // prepare makes the run's folder, and looks at the policies before anybody waits for a
 // training. tidy removes what was made for this run alone.
-func (o *Options) prepare() (tidy func() error, err error) {
+func (o *Options) prepare(ctx context.Context) (tidy func() error, err error) {
 	tidy = func() error { return nil }
-	if o.Policies != "" {
-		if _, err := wiring.PolicyReader(o.Policies)(); err != nil {
+	if len(o.Policies.Paths) > 0 {
+		if _, err := o.Policies.Read(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
 // files are where the run's own copies lie, to be looked at and edited.
-type files struct{ agents, workloads, policies string }
+type files struct {
+	agents, workloads string
+	policies          wiring.PolicySource
+}
 
 // layOut copies the scenario's manifests and policies into the run's folder, with
 // the model's place filled in and every duration at the speed chosen.
@@ -24,17 +28,25 @@ func layOut(o *Options, model string) (files, error) {
 	}); err != nil {
 		return out, err
 	}
-	if out.policies == "" {
-		out.policies = filepath.Join(o.Dir, "policies")
-		if err := copyTree(policies.FS, ".", out.policies, nil); err != nil {
-			return out, err
-		}
+	if err := out.copyPolicies(o.Dir); err != nil {
+		return out, err
 	}
 	faster := func(raw []byte) ([]byte, error) { return pace{by: o.Speed}.agents(raw) }
 	if o.Speed == 1 {
 		faster = nil // the file as it ships, comments and all
 	}
 	return out, copyTree(deploy.FS, "local/autoscale", out.agents, faster)
+}
+
+// copyPolicies copies the policies that ship, where no others are given. The guards are
+// among them, to be edited like the rest.
+func (f *files) copyPolicies(dir string) error {
+	if len(f.policies.Paths) > 0 {
+		return nil
+	}
+	to := filepath.Join(dir, "policies")
+	f.policies = wiring.PolicySource{Paths: []string{to}, WithoutShippedGuards: true}
+	return copyTree(policies.FS, ".", to, nil)
 }
 
 // copyTree copies the files of a folder. A folder below it that has another use is

@@ -131,7 +131,7 @@ a.yaml:10:6: spec.params.extra: is text, "x"; t.b wants a mapping (its default i
 // The agents that ship go with the policies that ship, and no param of theirs could
 // have been misspelt, or of another type, without anybody being told.
 func TestParamsOfTheAgentsThatShip(t *testing.T) {
-	src, err := PolicyReader("")()
+	src, err := PolicySource{}.Read(t.Context())
 	require.NoError(t, err)
 	rev, err := policy.Draft(t.Context(), src)
 	require.NoError(t, err)

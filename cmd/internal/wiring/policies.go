@@ -2,8 +2,10 @@ package wiring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,30 +17,75 @@ import (
 
 // PolicySource says where policies come from.
 type PolicySource struct {
-	// Path is a folder, a bundle, or the http or https URL of one; "" is the ones that
-	// ship.
-	Path string
-	// TokenFile and Every are for a URL: see policy.RemoteOptions.
+	// Paths are folders, bundles, and http or https URLs of bundles, which make one
+	// revision together; none is the policies that ship.
+	Paths []string
+	// WithoutShippedGuards has the guards of the paths bind alone; else those that ship
+	// bind too.
+	WithoutShippedGuards bool
+	// TokenFile and Every are for URLs: see policy.RemoteOptions. The token is shown to
+	// each of them.
 	TokenFile string
 	Every     time.Duration
 	// Patience is how long a URL's server is waited for at the start; 0 is its default.
 	Patience time.Duration
 }
 
-// Reader reads the policies. A URL is fetched here: its server is waited for, and its
-// bundle is what the reader returns until the Remote has fetched another. The Remote is
-// nil where they are not behind a URL. The reader is there whatever the error.
-func (p PolicySource) Reader(ctx context.Context, clock engine.Clock, log hclog.Logger) (policy.Reader, *policy.Remote, error) {
-	if !policy.IsURL(p.Path) {
-		return PolicyReader(p.Path), nil, nil
+// Reader reads the policies. URLs are fetched here: their servers are waited for, and their
+// bundles are what the reader returns until the remotes have fetched others. The reader
+// is there whatever the error.
+func (p PolicySource) Reader(ctx context.Context, clock engine.Clock, log hclog.Logger) (policy.Reader, []*policy.Remote, error) {
+	if len(p.Paths) == 0 {
+		return policy.FromFS(fs.FS(policies.FS)), nil, nil
 	}
-	remote, err := policy.NewRemote(policy.RemoteOptions{
-		URL: p.Path, TokenFile: p.TokenFile, Every: p.Every, Patience: p.Patience, Clock: clock, Log: log, Seed: uint64(time.Now().UnixNano()),
-	})
-	if err != nil {
-		return func() (policy.Source, error) { return policy.Source{}, err }, nil, err
+	var readers []policy.Reader
+	var remotes []*policy.Remote
+	for _, path := range p.Paths {
+		if !policy.IsURL(path) {
+			readers = append(readers, policy.FromPath(path))
+			continue
+		}
+		remote, err := policy.NewRemote(policy.RemoteOptions{
+			URL: path, TokenFile: p.TokenFile, Every: p.Every, Patience: p.Patience, Clock: clock, Log: log, Seed: uint64(time.Now().UnixNano()),
+		})
+		if err != nil {
+			return func() (policy.Source, error) { return policy.Source{}, err }, nil, err
+		}
+		readers, remotes = append(readers, remote.Read), append(remotes, remote)
 	}
-	return remote.Read, remote, remote.Wait(ctx)
+	return func() (policy.Source, error) { return p.join(readers) }, remotes, waitAll(ctx, remotes)
+}
+
+// waitAll waits for the first bundle of each URL, for all at a time.
+func waitAll(ctx context.Context, remotes []*policy.Remote) error {
+	errs := make([]error, len(remotes))
+	var all sync.WaitGroup
+	for i, r := range remotes {
+		all.Go(func() { errs[i] = r.Wait(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// join reads all sources, and adds the guards that ship.
+func (p PolicySource) join(readers []policy.Reader) (policy.Source, error) {
+	var sources []policy.Source
+	var errs []error
+	for _, read := range readers {
+		src, err := read()
+		sources, errs = append(sources, src), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return policy.Source{}, err
+	}
+	if !p.WithoutShippedGuards {
+		shipped, err := policy.ReadFS(policies.FS)
+		if err != nil {
+			return policy.Source{}, err
+		}
+		sources = append(sources, policy.GuardsOf(shipped))
+	}
+	return policy.Join(sources...), nil
 }
 
 // Read reads the policies once, for somebody who waits: a server that is away is not
@@ -52,19 +99,11 @@ func (p PolicySource) Read(ctx context.Context) (policy.Source, error) {
 	return read()
 }
 
-// PolicyReader reads policies from a folder or a bundle, or those that ship.
-func PolicyReader(path string) policy.Reader {
-	if path == "" {
-		return policy.FromFS(fs.FS(policies.FS))
-	}
-	return policy.FromPath(path)
-}
-
 // loadPolicies makes the store and its first revision.
 func (s *System) loadPolicies(ctx context.Context) error {
 	log := s.opts.Log.Named("policy")
-	read, remote, waited := s.opts.Policies.Reader(ctx, s.opts.Clock, log)
-	s.remote = remote
+	read, remotes, waited := s.opts.Policies.Reader(ctx, s.opts.Clock, log)
+	s.remotes = remotes
 	options := policy.Options{Quarantine: s.quarantine}
 	if s.opts.Judge != nil {
 		s.policyJudge = policy.NewJudge(policy.JudgeOptions{Options: options, Command: s.opts.Judge, Log: log})
@@ -81,10 +120,21 @@ func (s *System) loadPolicies(ctx context.Context) error {
 
 // followPolicies takes up changes of the policies until the context ends.
 func (s *System) followPolicies(ctx context.Context) {
-	switch {
-	case s.remote != nil:
-		s.watches.Go(func() { s.Policies.Poll(ctx, s.remote) })
-	case s.opts.Policies.Path != "":
-		s.watches.Go(func() { s.Policies.Watch(ctx, s.opts.Policies.Path) })
+	for _, r := range s.remotes {
+		s.watches.Go(func() { s.Policies.Poll(ctx, r) })
 	}
+	if files := s.opts.Policies.files(); len(files) > 0 {
+		s.watches.Go(func() { s.Policies.Watch(ctx, files...) })
+	}
+}
+
+// files are the paths that are on this machine.
+func (p PolicySource) files() []string {
+	var out []string
+	for _, path := range p.Paths {
+		if !policy.IsURL(path) {
+			out = append(out, path)
+		}
+	}
+	return out
 }

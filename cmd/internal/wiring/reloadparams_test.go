@@ -71,7 +71,7 @@ func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	log, saw := &heard{}, &decided{}
 	start := func() (*System, error) {
 		return Start(t.Context(), Options{
-			Manifests: []string{agents}, Policies: PolicySource{Path: policies}, Data: filepath.Join(dir, "data"),
+			Manifests: []string{agents}, Policies: PolicySource{Paths: []string{policies}}, Data: filepath.Join(dir, "data"),
 			Observers: []engine.Observer{saw}, Log: hclog.New(&hclog.LoggerOptions{Output: log}),
 		})
 	}

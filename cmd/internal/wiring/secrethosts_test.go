@@ -86,7 +86,7 @@ func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed host
 	client.Namespace = ns
 	clock, said := &aheadClock{}, &heard{}
 	system, err := Start(t.Context(), Options{
-		Policies: PolicySource{Path: policies}, Data: t.TempDir(), Clock: clock, Observers: []engine.Observer{said},
+		Policies: PolicySource{Paths: []string{policies}}, Data: t.TempDir(), Clock: clock, Observers: []engine.Observer{said},
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
 		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", SecretHosts: allowed},
 	})

@@ -160,7 +160,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	client.Namespace = ns
 	clock, said := &aheadClock{}, &heard{}
 	system, err := Start(t.Context(), Options{
-		Policies: PolicySource{Path: policies}, Data: data, Clock: clock, Observers: []engine.Observer{said},
+		Policies: PolicySource{Paths: []string{policies}}, Data: data, Clock: clock, Observers: []engine.Observer{said},
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
 		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one"},
 	})

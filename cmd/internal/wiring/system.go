@@ -66,7 +66,7 @@ type System struct {
 
 	host        atomic.Pointer[engine.Host] // nil while this process only stands by
 	cluster     *cluster                    // nil outside of Kubernetes
-	remote      *policy.Remote              // nil where the policies are not behind a URL
+	remotes     []*policy.Remote            // of policies behind URLs
 	opts        Options
 	credentials credentials
 	tracker     *mlflow.Client // nil where none is known

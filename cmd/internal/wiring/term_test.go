@@ -76,7 +76,7 @@ func inCluster(t *testing.T, c *testcluster.Cluster, ns, data, rego string, cloc
 	require.NoError(t, err)
 	saw := &decided{}
 	s, err := Start(t.Context(), Options{
-		Policies: PolicySource{Path: policies}, Data: data, Clock: clock, Observers: []engine.Observer{saw}, Log: hclog.NewNullLogger(),
+		Policies: PolicySource{Paths: []string{policies}}, Data: data, Clock: clock, Observers: []engine.Observer{saw}, Log: hclog.NewNullLogger(),
 		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", Elect: elect},
 	})
 	require.NoError(t, err)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+// policyFlags say where the policies come from, for each command that reads them.
+type policyFlags struct {
+	set       *pflag.FlagSet
+	paths     []string
+	without   bool
+	tokenFile string
+}
+
+func (p *policyFlags) add(f *pflag.FlagSet) {
+	p.set = f
+	listFlag(f, &p.paths, "policies", "", `folders of policies, bundles .tar.gz, and http(s) URLs of bundles, which make one revision; one with a comma stands in double quotes of its own. Absent: the ones that ship`)
+	f.BoolVar(&p.without, "without-shipped-guards", false, "with --policies: the guards that ship don't bind, those of --policies alone do")
+	f.StringVar(&p.tokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server; of several URLs, all are of one server")
+}
+
+// source is where the policies come from.
+func (p *policyFlags) source() (wiring.PolicySource, error) {
+	out := wiring.PolicySource{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile}
+	return out, errors.Join(p.checkPaths(), p.checkToken())
+}
+
+func (p *policyFlags) checkPaths() error {
+	switch {
+	case slices.Contains(p.paths, ""), len(p.paths) == 0 && p.set.Changed("policies"):
+		return errors.New("--policies: is empty; name a folder, a bundle .tar.gz or the URL of one, or leave the flag out for the policies that ship")
+	case p.without && len(p.paths) == 0:
+		return errors.New("--without-shipped-guards: goes with --policies; to leave guards out, write what ships to a folder by `scanflow policies export`, and edit it")
+	}
+	seen := map[string]bool{}
+	for _, path := range p.paths {
+		if plain := strings.TrimRight(path, "/"); seen[plain] {
+			return fmt.Errorf("--policies: %s is given twice; leave one out", shownPath(path))
+		} else {
+			seen[plain] = true
+		}
+	}
+	return nil
+}
+
+// checkToken refuses a token that would be shown to the server of another.
+func (p *policyFlags) checkToken() error {
+	if p.tokenFile == "" {
+		return nil
+	}
+	first := ""
+	for _, path := range p.paths {
+		if !policy.IsURL(path) {
+			continue
+		}
+		u, err := url.Parse(path)
+		if err != nil {
+			continue // whoever fetches it says so
+		}
+		server := strings.ToLower(u.Scheme + "://" + u.Host)
+		if first == "" {
+			first = server
+		}
+		if server != first {
+			return fmt.Errorf("--policies-token-file: the URLs in --policies are of %s and of %s, and each would be shown the other's token; put all bundles on one server, or fetch the others without a token by a process of your own", first, server)
+		}
+	}
+	if first == "" {
+		return errors.New("--policies-token-file: goes with a URL in --policies")
+	}
+	return nil
+}
+
+// shownPath is a path without what may be a secret of a URL.
+func shownPath(path string) string {
+	if policy.IsURL(path) {
+		path, _, _ = strings.Cut(path, "?")
+	}
+	return path
+}

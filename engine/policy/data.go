@@ -1,0 +1,112 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+)
+
+// addData puts a data file of a part in its place: that of its folder.
+func (s *opened) addData(p *part, f File) Mistakes {
+	v, err := dataOf(f)
+	f.Path = p.name(f.Path)
+	if err != nil {
+		return Mistakes{misplaced(f, err, "")}
+	}
+	obj, ok := v.(map[string]any)
+	if !ok {
+		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
+	}
+	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
+		return wrong
+	}
+	return s.merge(s.data, obj, nil, f.Path)
+}
+
+// dataOf is what a data file adds to `data`: what it holds, below the names of its folders.
+func dataOf(f File) (any, error) {
+	v, err := readData(f)
+	if err != nil {
+		return nil, err
+	}
+	if dir := path.Dir(f.Path); dir != "." {
+		for _, k := range slices.Backward(strings.Split(dir, "/")) {
+			v = map[string]any{k: v}
+		}
+	}
+	return v, nil
+}
+
+// readData parses a data file.
+func readData(f File) (v any, err error) {
+	if strings.HasSuffix(f.Path, ".json") {
+		if err = bounded.CheckJSON(f.Content); err == nil {
+			err = util.UnmarshalJSON(f.Content, &v)
+		}
+	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {
+		err = util.Unmarshal(f.Content, &v)
+	}
+	if place := new(bounded.Place); errors.As(err, &place) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("can't be read as data: %w", err)
+	}
+	return v, nil
+}
+
+// merge adds the data of a file, of which no value may be there yet.
+func (s *opened) merge(into, from map[string]any, at []string, file string) Mistakes {
+	var out Mistakes
+	for _, k := range util.KeysSorted(from) {
+		old, there := into[k]
+		if !there {
+			into[k] = from[k]
+			continue
+		}
+		below := append(slices.Clone(at), k)
+		a, okA := old.(map[string]any)
+		b, okB := from[k].(map[string]any)
+		if !okA || !okB {
+			out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is set by another data file too: %s", strings.Join(below, "."), s.setter(below)), Fix: "take it out of one of the two"})
+			continue
+		}
+		out = append(out, s.merge(a, b, below, file)...)
+	}
+	return out
+}
+
+// setter is the first data file that sets something at or below a path. It is looked for
+// only once two do: to note it for all data would cost as much memory as the data.
+func (s *opened) setter(at []string) string {
+	for _, p := range s.parts {
+		for _, f := range p.Files {
+			if !isDataFile(path.Base(f.Path)) {
+				continue
+			}
+			if v, err := dataOf(f); err == nil && has(v, at) {
+				return p.name(f.Path)
+			}
+		}
+	}
+	return "?"
+}
+
+func has(v any, at []string) bool {
+	for _, k := range at {
+		obj, ok := v.(map[string]any)
+		if !ok {
+			return false
+		}
+		if v, ok = obj[k]; !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,167 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+)
+
+// opened is a source whose data and manifests were parsed.
+type opened struct {
+	Source
+	parts []*part
+	// data is `data` without the rules.
+	data map[string]any
+}
+
+// part is one of the sources that are opened together.
+type part struct {
+	Source
+	// roots are the manifest's; nil where there is none.
+	roots   []string
+	modules int
+}
+
+func newOpened(s Source) *opened {
+	o := &opened{Source: s, data: map[string]any{}}
+	for _, p := range s.parts() {
+		o.parts = append(o.parts, &part{Source: p})
+	}
+	return o
+}
+
+// open parses everything but the modules. It is work on foreign input.
+func (s Source) open() (*opened, Mistakes) {
+	o := newOpened(s)
+	var mistakes Mistakes
+	modules := 0
+	for _, p := range o.parts {
+		wrong := o.parse(p)
+		if len(wrong) == 0 && p.Packed != nil {
+			wrong = judgeBundle(p.Source)
+		}
+		mistakes = append(mistakes, wrong...)
+		if !p.Shipped {
+			modules += p.modules
+		}
+	}
+	if modules == 0 {
+		mistakes = append(mistakes, Mistake{Message: s.Origin + " holds no .rego file", Fix: "name the folder or bundle that holds the policies"})
+	}
+	return o, mistakes
+}
+
+func (s *opened) parse(p *part) Mistakes {
+	var mistakes Mistakes
+	for _, f := range p.Files {
+		if path.Base(f.Path) != ".manifest" {
+			continue
+		}
+		f.Path = p.name(f.Path)
+		if f.Path != p.name(".manifest") {
+			mistakes = append(mistakes, Mistake{File: f.Path, Message: "a manifest in a sub-folder", Fix: "move it to the top of the policy folder"})
+			continue
+		}
+		mistakes = append(mistakes, p.readManifest(f)...)
+	}
+	for _, f := range p.Files {
+		switch base := path.Base(f.Path); {
+		case strings.HasSuffix(base, ".rego"):
+			p.modules++
+			if err := bounded.CheckSource(f.Content); err != nil {
+				f.Path = p.name(f.Path)
+				mistakes = append(mistakes, misplaced(f, err, "split it into rules, or move it to a data file"))
+			}
+		case isDataFile(base):
+			mistakes = append(mistakes, s.addData(p, f)...)
+		}
+	}
+	if len(p.Files) == 0 && len(s.parts) > 1 {
+		mistakes = append(mistakes, Mistake{Message: p.Origin + " holds neither .rego nor data files", Fix: "name the folder or bundle that holds the policies, or leave it out"})
+	}
+	return mistakes
+}
+
+func (p *part) readManifest(f File) Mistakes {
+	var m struct {
+		Roots       *[]string `json:"roots"`
+		RegoVersion *int      `json:"rego_version"`
+	}
+	if err := json.NewDecoder(bytes.NewReader(f.Content)).Decode(&m); err != nil {
+		return Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: `write it like {"roots": ["scanflow"], "rego_version": 1}`}}
+	}
+	if m.RegoVersion != nil && *m.RegoVersion != 1 {
+		return Mistakes{{File: f.Path, Message: fmt.Sprintf("rego_version %d", *m.RegoVersion), Fix: "policies are written in Rego 1: set rego_version to 1"}}
+	}
+	if m.Roots != nil {
+		p.roots = []string{}
+		for _, r := range *m.Roots {
+			p.roots = append(p.roots, strings.Trim(r, "/"))
+		}
+	}
+	return nil
+}
+
+// misplaced is a mistake in a file, at its line where that is known.
+func misplaced(f File, err error, fix string) Mistake {
+	m := Mistake{File: f.Path, Message: err.Error(), Fix: fix}
+	if place := new(bounded.Place); errors.As(err, &place) {
+		m.Line, m.Col, m.Message = place.Line, 1, place.Err.Error()
+	}
+	return m
+}
+
+// outside finds data of a file that is outside of the manifest's roots; compile does so
+// for packages.
+func (p *part) outside(file string, data map[string]any) Mistakes {
+	if p.roots == nil {
+		return nil
+	}
+	var out Mistakes
+	var walk func(v any, at []string)
+	walk = func(v any, at []string) {
+		if len(at) > 0 && p.inRoots(at) {
+			return
+		}
+		obj, ok := v.(map[string]any)
+		if !ok {
+			out = append(out, Mistake{File: file, Message: "data." + strings.Join(at, ".") + " is outside of the manifest's roots", Fix: "move the data file, or add a root"})
+			return
+		}
+		for _, k := range util.KeysSorted(obj) {
+			walk(obj[k], append(slices.Clone(at), k))
+		}
+	}
+	walk(data, nil)
+	return out
+}
+
+// inRoots tells whether a path is at or below one of the roots.
+func (p *part) inRoots(at []string) bool {
+	joined := strings.Join(at, "/") + "/"
+	return slices.ContainsFunc(p.roots, func(root string) bool {
+		return root == "" || strings.HasPrefix(joined, root+"/")
+	})
+}
+
+func (p *part) hasPackage(m *ast.Module) bool {
+	if p.roots == nil {
+		return true
+	}
+	var at []string
+	for _, t := range m.Package.Path[1:] {
+		if str, ok := t.Value.(ast.String); ok {
+			at = append(at, string(str))
+		}
+	}
+	return p.inRoots(at)
+}
