@@ -50,7 +50,7 @@ func TestGoodFiles(t *testing.T) {
 	require.Equal(t, "default/tracker", agents[1].Info().String())
 	require.Equal(t, "other/tracker", agents[2].Info().String())
 	require.Equal(t, filepath.Join("testdata", "good", "several.yml"), agents[2].File)
-	require.Equal(t, 40, agents[2].Line)
+	require.Equal(t, 41, agents[2].Line)
 	require.Equal(t, "mlperf/checker", agents[3].Info().String())
 }
 

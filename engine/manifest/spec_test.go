@@ -176,7 +176,7 @@ func TestGeneration(t *testing.T) {
 		require.Regexp(t, `^[0-9a-f]{12}$`, spec.Generation)
 		return spec.Generation
 	}
-	base := named("web") + "  sensors: [{name: load, prometheus: {query: a, match: {x: y, z: name}}}]\n  params: {a: 1, b: [2]}\n"
+	base := named("web") + "  sensors: [{name: load, prometheus: {query: a, match: {x: y, z: name}}}]\n  primitives: [scale, webhook]\n  params: {a: 1, b: [2]}\n"
 	same := generation(base)
 	for what, text := range map[string]string{
 		"a comment":         "# why\n" + base,
@@ -202,8 +202,8 @@ func TestGeneration(t *testing.T) {
 		"its labels":    strings.ReplaceAll(base, "every: 1s", "alert: {matchLabels: {alertname: Slow}}"),
 		"its end":       strings.ReplaceAll(base, "every: 1s", "alert: {status: resolved}"),
 		"who tells it":  strings.ReplaceAll(base, "every: 1s", "alert: {from: [ci]}"),
-		"an expiry":     base + "  guards: {approvalExpiry: 1h}\n",
-		"a notice":      base + "  guards: {approvalNotify: 'http://localhost/'}\n",
+		"an expiry":     base + "  guards: {approval: [scale], approvalExpiry: 1h}\n",
+		"a notice":      base + "  guards: {approval: [scale], approvalNotify: 'http://localhost/'}\n",
 		"another fleet": strings.ReplaceAll(base, "name: web}]", "name: api}]"),
 	} {
 		got := generation(text)

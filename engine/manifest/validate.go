@@ -31,6 +31,7 @@ func (v *validator) validate() {
 	v.params(spec.field("params"))
 	v.guards(spec.field("guards"))
 	v.retryFor(spec.field("retryFor"))
+	v.effect(spec)
 }
 
 // has tells whether the manifest has the key, with whatever value.

@@ -1,0 +1,137 @@
+package manifest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// The verbs that a guard, or a credential, is for. A test of the verbs holds these against
+// what the verbs are.
+var (
+	// DirectedVerbs go up or down, and cool down by that.
+	DirectedVerbs = []string{"scale"}
+	// ReplicaVerbs are clamped by guards.replicas.
+	ReplicaVerbs = []string{"autoscaler", "scale"}
+	// URLVerbs go where guards.urls allows.
+	URLVerbs = []string{"event.send", "webhook"}
+	// TrackerVerbs show the tracker a credential.
+	TrackerVerbs = []string{"model.promote", "model.rollback", "run.tag"}
+)
+
+// effect finds what bounds nothing: a guard on what the agent never does. Nobody would
+// miss it before the day that it was written for.
+func (v *validator) effect(spec *place) {
+	primitives := spec.field("primitives")
+	if !v.readable(primitives) {
+		return
+	}
+	for i := range v.agent.Spec.Primitives {
+		if !v.readable(primitives.item(i)) {
+			return
+		}
+	}
+	guards := spec.field("guards")
+	v.cooldownEffect(guards.field("cooldown"))
+	v.replicasEffect(guards.field("replicas"))
+	g := v.agent.Spec.Guards
+	for _, name := range []string{"budget", "fleet"} {
+		if len(v.agent.Spec.Primitives) == 0 {
+			v.idle(guards.field(name), "bounds acts, and the agent may use no verb", "add the verbs to spec.primitives, or leave it out")
+		}
+	}
+	if g.Fleet != nil && g.Fleet.Targets.Percent >= 100 {
+		v.idle(guards.field("fleet").field("targets"), "is every target, which bounds nothing", "write less than 100%, or leave fleet out")
+	}
+	if len(g.Approval) == 0 && v.readable(guards.field("approval")) {
+		const message, fix = "is for what waits for a person, and no verb does", "list the verbs in spec.guards.approval, or leave it out"
+		v.idle(guards.field("approvalNotify"), message, fix)
+		if g.ApprovalExpiry.Duration != engine.DefaultApprovalExpiry { // which a cluster writes into each agent
+			v.idle(guards.field("approvalExpiry"), message, fix)
+		}
+	}
+	if !v.uses(URLVerbs...) && !v.has(guards.field("approvalNotify")) {
+		v.idle(guards.field("urls"), "bounds where "+strings.Join(URLVerbs, " and ")+" go, and neither is in spec.primitives", "add the one that is meant there, or leave it out")
+	}
+	v.credentialsEffect(spec.field("credentials"), guards.field("urls"))
+}
+
+// idle is a value without effect, where it is there.
+func (v *validator) idle(p *place, message, fix string) {
+	if v.written(p) {
+		v.bad(p, message, fix)
+	}
+}
+
+// uses reports whether the agent may use one of the verbs.
+func (v *validator) uses(verbs ...string) bool {
+	return slices.ContainsFunc(v.agent.Spec.Primitives, func(p string) bool { return slices.Contains(verbs, p) })
+}
+
+func (v *validator) cooldownEffect(p *place) {
+	for _, key := range sortedKeys(v.agent.Spec.Guards.Cooldown) {
+		at, d := p.field(key), v.agent.Spec.Guards.Cooldown[key]
+		_, verb := v.kinds.Verbs[key]
+		switch {
+		case !v.written(at):
+		case (key == "up" || key == "down") && !v.uses(DirectedVerbs...):
+			v.bad(at, "is for "+strings.Join(DirectedVerbs, " and ")+", which is not in spec.primitives", "add it there, or write the verb that is meant")
+		case slices.Contains(DirectedVerbs, key):
+			v.bad(at, key+" has a direction, and cools down by that", "write up and down in its place, like {up: 1m, down: 5m}")
+		case verb && !v.uses(key):
+			v.bad(at, quote(key)+" is not in spec.primitives", "add it there, or leave it out here")
+		case d.Duration == 0 && !v.otherWay(key):
+			v.bad(at, "0s is no pause", "write a span like 1m, or leave it out")
+		}
+	}
+}
+
+// otherWay reports whether a direction is one of two, of which the other has a pause: then
+// 0s says that this one has none.
+func (v *validator) otherWay(key string) bool {
+	c := v.agent.Spec.Guards.Cooldown
+	return key == "up" && c["down"].Duration > 0 || key == "down" && c["up"].Duration > 0
+}
+
+func (v *validator) replicasEffect(p *place) {
+	r := v.agent.Spec.Guards.Replicas
+	if r == nil || !v.written(p) {
+		return
+	}
+	switch {
+	case !v.uses(ReplicaVerbs...):
+		v.bad(p, "bounds "+strings.Join(ReplicaVerbs, " and ")+", and neither is in spec.primitives", "add the one that is meant there, or leave it out")
+		return
+	case *r == (ReplicaGuard{}) && v.allRead(p, "min", "max", "stepUp", "stepDown"):
+		v.bad(p, "bounds nothing", "write min, max, stepUp or stepDown, or leave it out")
+		return
+	}
+	if !v.uses(DirectedVerbs...) {
+		for _, step := range []string{"stepUp", "stepDown"} {
+			v.idle(p.field(step), "is for "+strings.Join(DirectedVerbs, " and ")+", which is not in spec.primitives", "add it there, or leave it out")
+		}
+	}
+}
+
+func (v *validator) allRead(p *place, names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !v.readable(p.field(name)) })
+}
+
+// credentialsEffect finds credentials that are never shown.
+func (v *validator) credentialsEffect(p, urls *place) {
+	g := v.agent.Spec.Guards
+	for i, c := range v.agent.Spec.Credentials {
+		at := p.item(i).field("url")
+		if !v.written(at) || !v.readable(urls) {
+			continue
+		}
+		switch {
+		case v.uses(TrackerVerbs...): // the tracker's address is the process's own
+		case !v.uses("webhook"):
+			v.bad(at, "nothing shows this: webhook is not in spec.primitives", "add it there, or leave the credential out")
+		case !engine.URLAllowed(c.URL, g.URLs) && !slices.ContainsFunc(g.URLs, func(u string) bool { return engine.URLBelow(u, c.URL) }):
+			v.bad(at, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, or leave the credential out")
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package manifest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const idleAgent = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: a, namespace: ns}
+spec:
+  targets: {static: [{name: web}]}
+  triggers: [{name: tick, every: 1s}]
+  strategies: [a.b]
+  primitives: [VERBS]
+`
+
+// Each value bounds nothing, or is never used: who wrote it believes otherwise.
+func TestAValueWithoutEffectIsRefused(t *testing.T) {
+	kinds := effectKinds()
+	for name, c := range map[string]struct{ verbs, text, want string }{
+		"a verb that has a direction":       {"scale", "guards: {cooldown: {scale: 1m}}", "a.yaml:9:23: spec.guards.cooldown.scale: scale has a direction, and cools down by that; write up and down in its place, like {up: 1m, down: 5m}"},
+		"also beside the directions":        {"scale", "guards: {cooldown: {up: 1m, down: 1m, scale: 1m}}", "spec.guards.cooldown.scale: scale has a direction"},
+		"also where the agent may not":      {"webhook", "guards: {cooldown: {scale: 1m}}", "spec.guards.cooldown.scale: scale has a direction"},
+		"a direction that no verb has":      {"webhook", "guards: {cooldown: {up: 1m}}", "spec.guards.cooldown.up: is for scale, which is not in spec.primitives; add it there, or write the verb that is meant"},
+		"and the other":                     {"autoscaler", "guards: {cooldown: {down: 1m}}", "spec.guards.cooldown.down: is for scale, which is not in spec.primitives"},
+		"a pause for a verb that is not in": {"scale", "guards: {cooldown: {webhook: 1m}}", `spec.guards.cooldown.webhook: "webhook" is not in spec.primitives; add it there, or leave it out here`},
+		"a pause of nothing":                {"webhook", "guards: {cooldown: {webhook: 0s}}", "spec.guards.cooldown.webhook: 0s is no pause; write a span like 1m, or leave it out"},
+		"a pause of nothing in a direction": {"scale", "guards: {cooldown: {up: 0s}}", "spec.guards.cooldown.up: 0s is no pause"},
+		"no pause in both directions":       {"scale", "guards: {cooldown: {up: 0s, down: 0s}}", "spec.guards.cooldown.down: 0s is no pause"},
+		"replicas without a verb for them":  {"webhook", "guards: {replicas: {max: 3}}", "spec.guards.replicas: bounds autoscaler and scale, and neither is in spec.primitives"},
+		"replicas without a bound":          {"scale", "guards: {replicas: {}}", "spec.guards.replicas: bounds nothing; write min, max, stepUp or stepDown, or leave it out"},
+		"no less than none":                 {"scale", "guards: {replicas: {min: 0}}", "spec.guards.replicas: bounds nothing"},
+		"a step of what takes none":         {"autoscaler", "guards: {replicas: {max: 3, stepUp: 1}}", "spec.guards.replicas.stepUp: is for scale, which is not in spec.primitives"},
+		"a step down of what takes none":    {"autoscaler", "guards: {replicas: {max: 3, stepDown: 1}}", "spec.guards.replicas.stepDown: is for scale"},
+		"a budget of no verb":               {"", "guards: {budget: {actions: 1, per: 1h}}", "spec.guards.budget: bounds acts, and the agent may use no verb"},
+		"a fleet of no verb":                {"", "guards: {fleet: {targets: 1, per: 1h}}", "spec.guards.fleet: bounds acts, and the agent may use no verb"},
+		"the whole fleet":                   {"scale", "guards: {fleet: {targets: 100%, per: 1h}}", "spec.guards.fleet.targets: is every target, which bounds nothing; write less than 100%, or leave fleet out"},
+		"an expiry without approval":        {"scale", "guards: {approvalExpiry: 1h}", "spec.guards.approvalExpiry: is for what waits for a person, and no verb does; list the verbs in spec.guards.approval, or leave it out"},
+		"a notice without approval":         {"scale", "guards: {approvalNotify: 'http://localhost/'}", "spec.guards.approvalNotify: is for what waits for a person, and no verb does"},
+		"an approval of what is not in":     {"scale", "guards: {approval: [webhook]}", `spec.guards.approval[0]: "webhook" is not in spec.primitives`},
+		"addresses that nothing calls":      {"scale", "guards: {urls: ['https://a/']}", "spec.guards.urls: bounds where event.send and webhook go, and neither is in spec.primitives"},
+		"a credential that nothing shows":   {"scale", "credentials: [{url: 'https://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: webhook is not in spec.primitives"},
+		"a credential of nowhere":           {"webhook", "credentials: [{url: 'https://a.example.com/', bearerToken: {env: A}}]", "spec.credentials[0].url: is not under any address that this agent may call; add what it begins with to spec.guards.urls"},
+		"a credential of elsewhere":         {"webhook", "guards: {urls: ['https://b.example.com/']}\n  credentials: [{url: 'https://a.example.com/', bearerToken: {env: A}}]", "spec.credentials[0].url: is not under any address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestAValueWithAnEffectIsTaken(t *testing.T) {
+	kinds := effectKinds()
+	for name, c := range map[string]struct{ verbs, text string }{
+		"both directions":                 {"scale", "guards: {cooldown: {up: 1m, down: 5m}}"},
+		"no pause in one direction":       {"scale", "guards: {cooldown: {up: 0s, down: 5m}}"},
+		"a verb without a direction":      {"autoscaler", "guards: {cooldown: {autoscaler: 1m}}"},
+		"the bounds of an autoscaler":     {"autoscaler", "guards: {replicas: {max: 3}}"},
+		"a step alone":                    {"scale", "guards: {replicas: {stepUp: 1}}"},
+		"addresses of a notice":           {"scale", "guards: {approval: [scale], approvalExpiry: 1h, approvalNotify: 'https://a/x', urls: ['https://a/']}"},
+		"what a cluster writes by itself": {"scale", "guards: {approvalExpiry: 24h}"},
+		"addresses of events":             {"event.send", "guards: {urls: ['https://a/']}"},
+		"a credential of a whole host":    {"webhook", "guards: {urls: ['https://a/b/c/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]"},
+		"a credential of a part":          {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/b/', bearerToken: {env: A}}]"},
+		"a credential of the tracker":     {"run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]"},
+		"most of the fleet":               {"scale", "guards: {fleet: {targets: 99%, per: 1h}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)
+			require.NoError(t, err)
+		})
+	}
+}
+
+func effectKinds() Kinds {
+	verbs := map[string]func() any{}
+	for _, list := range [][]string{DirectedVerbs, ReplicaVerbs, URLVerbs, TrackerVerbs} {
+		for _, verb := range list {
+			verbs[verb] = func() any { return new(struct{}) }
+		}
+	}
+	return Kinds{Verbs: verbs}
+}
