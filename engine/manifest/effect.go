@@ -54,7 +54,7 @@ func (v *validator) effect(spec *place) {
 	if !v.uses(URLVerbs...) && !v.has(guards.field("approvalNotify")) {
 		v.idle(guards.field("urls"), "bounds where "+strings.Join(URLVerbs, " and ")+" go, and neither is in spec.primitives", "add the one that is meant there, or leave it out")
 	}
-	v.credentialsEffect(spec.field("credentials"), guards.field("urls"))
+	v.credentialsEffect(spec.field("credentials"))
 }
 
 // idle is a value without effect, where it is there.
@@ -119,19 +119,11 @@ func (v *validator) allRead(p *place, names ...string) bool {
 }
 
 // credentialsEffect finds credentials that are never shown.
-func (v *validator) credentialsEffect(p, urls *place) {
-	g := v.agent.Spec.Guards
-	for i, c := range v.agent.Spec.Credentials {
-		at := p.item(i).field("url")
-		if !v.written(at) || !v.readable(urls) {
-			continue
-		}
-		switch {
-		case v.uses(TrackerVerbs...): // the tracker's address is the process's own
-		case !v.uses("webhook"):
-			v.bad(at, "nothing shows this: webhook is not in spec.primitives", "add it there, or leave the credential out")
-		case !engine.URLAllowed(c.URL, g.URLs) && !slices.ContainsFunc(g.URLs, func(u string) bool { return engine.URLBelow(u, c.URL) }):
-			v.bad(at, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, or leave the credential out")
-		}
+func (v *validator) credentialsEffect(p *place) {
+	if v.uses(append([]string{"webhook"}, TrackerVerbs...)...) {
+		return
+	}
+	for i := range v.agent.Spec.Credentials {
+		v.idle(p.item(i).field("url"), "nothing shows this: webhook is not in spec.primitives", "add it there, or leave the credential out")
 	}
 }

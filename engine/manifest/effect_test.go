@@ -43,8 +43,6 @@ func TestAValueWithoutEffectIsRefused(t *testing.T) {
 		"an approval of what is not in":     {"scale", "guards: {approval: [webhook]}", `spec.guards.approval[0]: "webhook" is not in spec.primitives`},
 		"addresses that nothing calls":      {"scale", "guards: {urls: ['https://a/']}", "spec.guards.urls: bounds where event.send and webhook go, and neither is in spec.primitives"},
 		"a credential that nothing shows":   {"scale", "credentials: [{url: 'https://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: webhook is not in spec.primitives"},
-		"a credential of nowhere":           {"webhook", "credentials: [{url: 'https://a.example.com/', bearerToken: {env: A}}]", "spec.credentials[0].url: is not under any address that this agent may call; add what it begins with to spec.guards.urls"},
-		"a credential of elsewhere":         {"webhook", "guards: {urls: ['https://b.example.com/']}\n  credentials: [{url: 'https://a.example.com/', bearerToken: {env: A}}]", "spec.credentials[0].url: is not under any address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)
@@ -64,7 +62,6 @@ func TestAValueWithAnEffectIsTaken(t *testing.T) {
 		"addresses of a notice":           {"scale", "guards: {approval: [scale], approvalExpiry: 1h, approvalNotify: 'https://a/x', urls: ['https://a/']}"},
 		"what a cluster writes by itself": {"scale", "guards: {approvalExpiry: 24h}"},
 		"addresses of events":             {"event.send", "guards: {urls: ['https://a/']}"},
-		"a credential of a whole host":    {"webhook", "guards: {urls: ['https://a/b/c/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]"},
 		"a credential of a part":          {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/b/', bearerToken: {env: A}}]"},
 		"a credential of the tracker":     {"run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]"},
 		"most of the fleet":               {"scale", "guards: {fleet: {targets: 99%, per: 1h}}"},

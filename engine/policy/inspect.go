@@ -91,7 +91,7 @@ func (r *Revision) inspect() Mistakes {
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
 	r.warnings = r.warnings.sorted()
-	return mistakes
+	return append(mistakes, r.misnamed(t)...)
 }
 
 func (r *Revision) warnUntested(pkg ast.Ref, tested map[string]bool) {

@@ -377,6 +377,7 @@ spec:
     - {name: b, http: {url: "http://{name}.svc/load", bearerToken: {secretKeyRef: {name: app, key: token}}}}
     - {name: c, scrape: {port: http, metric: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
     - {name: d, prometheus: {query: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+  primitives: [webhook]
   credentials: [{url: "https://allowed.example.com/x/", bearerToken: {secretKeyRef: {name: hook, key: token}}}, {url: "http://x", bearerToken: {env: X}}]
 `), Kinds())
 	require.NoError(t, err)
