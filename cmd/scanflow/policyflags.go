@@ -19,19 +19,23 @@ type policyFlags struct {
 	paths     []string
 	without   bool
 	tokenFile string
+	key       wiring.KeyFile
 }
 
 func (p *policyFlags) add(f *pflag.FlagSet) {
 	p.set = f
 	listFlag(f, &p.paths, "policies", "", `folders of policies, bundles .tar.gz, and http(s) URLs of bundles, which make one revision; one with a comma stands in double quotes of its own. Absent: the ones that ship`)
 	f.BoolVar(&p.without, "without-shipped-guards", false, "with --policies: the guards that ship don't bind, those of --policies alone do")
+	f.StringVar(&p.key.Path, "policies-key", "", "with --policies: file with the public key (PEM) or the secret that signatures of all of them are held against; what is not signed is refused. Read again when it changes. Absent: what is signed is refused")
+	f.StringVar(&p.key.Algorithm, "policies-key-alg", "", "with --policies-key: "+strings.Join(policy.Algorithms(), ", ")+"; absent: RS256, ES256, ES384, ES512 or HS256, as fits the key")
+	f.StringVar(&p.key.Scope, "policies-key-scope", "", "with --policies-key: the scope that the signatures must be for; absent: none")
 	f.StringVar(&p.tokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server; of several URLs, all are of one server")
 }
 
 // source is where the policies come from.
 func (p *policyFlags) source() (wiring.PolicySource, error) {
-	out := wiring.PolicySource{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile}
-	return out, errors.Join(p.checkPaths(), p.checkToken())
+	out := wiring.PolicySource{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
+	return out, errors.Join(p.checkPaths(), p.checkToken(), p.checkKey())
 }
 
 func (p *policyFlags) checkPaths() error {
@@ -76,6 +80,21 @@ func (p *policyFlags) checkToken() error {
 	}
 	if first == "" {
 		return errors.New("--policies-token-file: goes with a URL in --policies")
+	}
+	return nil
+}
+
+// checkKey refuses flags of a key that have no effect.
+func (p *policyFlags) checkKey() error {
+	switch {
+	case p.set.Changed("policies-key") && p.key.Path == "":
+		return errors.New("--policies-key: is empty; name the file with the key, or leave the flag out")
+	case p.key.Path == "" && (p.key.Algorithm != "" || p.key.Scope != ""):
+		return errors.New("--policies-key-alg and --policies-key-scope: go with --policies-key")
+	case p.key.Path != "" && len(p.paths) == 0:
+		return errors.New("--policies-key: goes with --policies; what ships is part of this program, and is not signed")
+	case p.key.Algorithm != "" && !slices.Contains(policy.Algorithms(), p.key.Algorithm):
+		return fmt.Errorf("--policies-key-alg: %q is none of %s", p.key.Algorithm, strings.Join(policy.Algorithms(), ", "))
 	}
 	return nil
 }

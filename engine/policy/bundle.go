@@ -14,8 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// ReadBundle reads an OPA bundle, a .tar.gz. A signed bundle is refused when it is
-// built: no key is configured here to check it with.
+// ReadBundle reads an OPA bundle, a .tar.gz. Its signatures are verified when it is built.
 func ReadBundle(name string) (Source, error) {
 	f, err := openPlain(name, name)
 	if err != nil {
@@ -25,24 +24,27 @@ func ReadBundle(name string) (Source, error) {
 	if err := c.add(name, f); err != nil {
 		return Source{}, fmt.Errorf("read bundle: %w", err)
 	}
-	return openBundle(name, c.files[0].Content)
+	return openBundle(name, c.beside[0].Content)
 }
 
 // openBundle unpacks a bundle that is in memory; name says where it is from.
 func openBundle(name string, packed []byte) (Source, error) {
-	files, err := unpack(packed)
+	c, err := unpack(packed, false)
+	if err == nil && newSource(name, c.files).signed() != nil {
+		c, err = unpack(packed, true)
+	}
 	if err != nil {
 		return Source{}, fmt.Errorf("read bundle %s: %w", name, err)
 	}
-	src := newSource(name, files)
-	src.Packed = packed
+	src := newSource(name, c.files)
+	src.Packed, src.Beside = packed, c.beside
 	return src, nil
 }
 
-// judgeBundle has OPA's own reader judge the manifest and the signatures. It stops at
-// the first file that does not parse; compile names them all.
+// judgeBundle has OPA's own reader judge the manifest. It stops at the first file that
+// does not parse; compile names them all.
 func judgeBundle(s Source) Mistakes {
-	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).Read()
+	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).WithSkipBundleVerification(true).Read()
 	var parse ast.Errors
 	if err != nil && !errors.As(err, &parse) {
 		return Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
@@ -50,12 +52,14 @@ func judgeBundle(s Source) Mistakes {
 	return nil
 }
 
-func unpack(packed []byte) ([]File, error) {
+// unpack reads the files of a bundle; all reads also those that are not for policies, for
+// a signature that lists them.
+func unpack(packed []byte, all bool) (*collector, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is no .tar.gz as opa build makes it", err)
 	}
-	var c collector
+	c := &collector{}
 	seen := map[string]bool{}
 	room := &io.LimitedReader{R: zr, N: 2 * MaxBytes} // what isn't wanted is unpacked too
 	tr := tar.NewReader(room)
@@ -65,7 +69,7 @@ func unpack(packed []byte) ([]File, error) {
 		case err != nil && room.N <= 0: // also where that looks like its end
 			return nil, fmt.Errorf("it unpacks to more than %d MiB", 2*MaxBytes>>20)
 		case errors.Is(err, io.EOF):
-			return c.files, nil
+			return c, nil
 		case err != nil:
 			return nil, err
 		}
@@ -73,7 +77,11 @@ func unpack(packed []byte) ([]File, error) {
 		if name == "patch.json" {
 			return nil, errors.New("it is a delta bundle; build a whole one")
 		}
-		if h.Typeflag == tar.TypeDir || !wanted(name) {
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		if !wanted(name) && (!all || h.Typeflag != tar.TypeReg) {
+			c.beside = append(c.beside, File{Path: name})
 			continue
 		}
 		if h.Typeflag != tar.TypeReg { // without it, a guard would be missing and nobody told

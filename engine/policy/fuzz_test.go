@@ -69,11 +69,11 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Add([]byte("not a bundle"))
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		files, err := unpack(packed)
+		c, err := unpack(packed, true)
 		if err != nil {
 			return
 		}
-		src := newSource("x", files)
+		src := newSource("x", c.files)
 		if _, mistakes := src.open(); len(mistakes) > 0 {
 			return
 		}

@@ -67,10 +67,15 @@ func ReadFS(fsys fs.FS) (Source, error) {
 // links into ..data, are each read once.
 func ReadDir(dir string) (Source, error) {
 	t := tree{seen: map[string]bool{}}
+	if _, err := os.Stat(filepath.Join(dir, signatures)); err == nil {
+		t.all = true
+	}
 	if err := t.walk(dir, ""); err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
-	return newSource(dir, t.files), nil
+	src := newSource(dir, t.files)
+	src.Beside = t.beside
+	return src, nil
 }
 
 // maxNames bounds the files and folders, of whatever kind, that are looked at for one set
@@ -93,6 +98,8 @@ type tree struct {
 	dirs []string
 	// listing leaves the files unread.
 	listing bool
+	// all reads the other files too, for a signature that lists them.
+	all bool
 }
 
 func (t *tree) walk(dir, rel string) error {
@@ -135,13 +142,20 @@ func (t *tree) walk(dir, rel string) error {
 					return err
 				}
 			}
-		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest"):
+		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signatures):
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s: not a plain file", below)
 			}
 			if err := t.file(name, below); err != nil {
 				return err
 			}
+		case !info.Mode().IsRegular():
+		case t.all && !t.listing && !wanted(e.Name()):
+			if err := t.file(name, below); err != nil {
+				return err
+			}
+		default:
+			t.beside = append(t.beside, File{Path: below})
 		}
 	}
 	return nil
@@ -210,22 +224,28 @@ func hidden(name string) bool { return strings.HasPrefix(path.Base(name), ".") }
 // collector gathers files within MaxBytes.
 type collector struct {
 	files []File
-	total int64
+	// beside are the files that are not read.
+	beside []File
+	total  int64
 }
 
-// add reads a file to its end and closes it.
+// add reads a file to its end and closes it. One that is not read otherwise is kept beside.
 func (c *collector) add(name string, r io.ReadCloser) error {
 	raw, err := io.ReadAll(io.LimitReader(r, MaxBytes-c.total+1))
 	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if len(c.files) == maxNames {
+	if len(c.files)+len(c.beside) >= maxNames {
 		return fmt.Errorf("%s: there are more than %d files together", name, maxNames)
 	}
 	c.total += int64(len(raw))
 	if c.total > MaxBytes {
 		return fmt.Errorf("%s: the policies are larger than %d MiB together", name, MaxBytes>>20)
 	}
-	c.files = append(c.files, File{Path: name, Content: raw})
+	if wanted(name) {
+		c.files = append(c.files, File{Path: name, Content: raw})
+	} else {
+		c.beside = append(c.beside, File{Path: name, Content: raw})
+	}
 	return nil
 }

@@ -45,7 +45,10 @@ func (s Source) open() (*opened, Mistakes) {
 	var mistakes Mistakes
 	modules := 0
 	for _, p := range o.parts {
-		wrong := o.parse(p)
+		wrong := append(p.checkSigned(), o.parse(p)...)
+		if len(wrong) == 0 {
+			wrong = p.verify()
+		}
 		if len(wrong) == 0 && p.Packed != nil {
 			wrong = judgeBundle(p.Source)
 		}

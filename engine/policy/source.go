@@ -32,6 +32,33 @@ type Source struct {
 	Label string
 	// Shipped marks guards that ship, beside policies of one's own.
 	Shipped bool
+	// Beside are the other files there, which are not read. They have content only where
+	// the whole is signed.
+	Beside []File
+	// Key is what the signatures are held against; nil refuses what is signed.
+	Key *Key
+	// Taken marks what was verified already, when it was taken.
+	Taken bool
+}
+
+// AsTaken is the source without its keys, to be kept by whoever has taken it.
+func (s Source) AsTaken() Source {
+	s.Key, s.Taken, s.Parts = nil, true, slices.Clone(s.Parts)
+	for i := range s.Parts {
+		s.Parts[i] = s.Parts[i].AsTaken()
+	}
+	return s
+}
+
+// attempt names what is tried: the content, and the keys that it is held against.
+func (s Source) attempt() string {
+	h := sha256.New()
+	for _, p := range s.parts() {
+		if p.Key != nil {
+			_, _ = fmt.Fprintf(h, "%q%q%q", p.Key.Text, p.Key.Algorithm, p.Key.Scope)
+		}
+	}
+	return s.sum() + hex.EncodeToString(h.Sum(nil))
 }
 
 // ID is the revision: the first 12 hex digits of a SHA-256 over paths and contents.
@@ -52,6 +79,12 @@ func (s Source) sum() string {
 	for _, f := range s.Files {
 		_, _ = fmt.Fprintf(h, "%d:%s%d:", len(f.Path), f.Path, len(f.Content))
 		_, _ = h.Write(f.Content)
+	}
+	if s.signed() != nil {
+		for _, f := range s.Beside {
+			_, _ = fmt.Fprintf(h, "beside:%d:%s%d:", len(f.Path), f.Path, len(f.Content))
+			_, _ = h.Write(f.Content)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -80,7 +113,7 @@ func (s Source) partOf(name string) Source {
 // wanted tells whether a file belongs to a set of policies.
 func wanted(name string) bool {
 	base := path.Base(name)
-	return isDataFile(base) || base == ".manifest" || strings.HasSuffix(base, ".rego")
+	return isDataFile(base) || base == ".manifest" || base == signatures || strings.HasSuffix(base, ".rego")
 }
 
 // isDataFile reports whether a file of that name holds data, as in an OPA bundle.

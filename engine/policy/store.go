@@ -56,10 +56,10 @@ type Store struct {
 	live atomic.Pointer[Revision]
 
 	loading sync.Mutex // one attempt at a time
-	tried   string     // the revision of the last attempt
+	tried   string     // what the last attempt was at
 	mu      sync.Mutex // guards what is below
 	status  Status
-	trying  string // the revision of the attempt under way
+	trying  string // what the attempt under way is at
 }
 
 var _ engine.Policies = (*Store)(nil)
@@ -136,7 +136,7 @@ func (s *Store) reload(ctx context.Context) error {
 	case err != nil:
 		s.tried = err.Error()
 		return s.settle(nil, err)
-	case s.tried == src.ID():
+	case s.tried == src.attempt():
 		return nil
 	}
 	return s.attempt(ctx, src)
@@ -144,10 +144,9 @@ func (s *Store) reload(ctx context.Context) error {
 
 // attempt is called with loading held.
 func (s *Store) attempt(ctx context.Context, src Source) error {
-	id := src.ID()
-	s.tried = id
-	s.begin(id)
-	if live := s.live.Load(); live != nil && live.id == id {
+	s.tried = src.attempt()
+	s.begin(s.tried)
+	if live := s.live.Load(); live != nil && live.source.attempt() == s.tried {
 		return s.settle(live, s.accept(live)) // taken back, or never changed
 	}
 	rev, err := s.candidate(ctx, src)
@@ -195,7 +194,7 @@ func (s *Store) superseded() bool {
 	src, err := s.read()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.trying != "" && (err != nil || src.ID() != s.trying)
+	return s.trying != "" && (err != nil || src.attempt() != s.trying)
 }
 
 // accept asks those who would use a revision.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -78,9 +79,18 @@ func (s *Store) reloadUnless(ctx context.Context, changed <-chan struct{}) (repl
 // location is where policies lie.
 type location struct{ path string }
 
+// alone reports whether a file is meant, and not a folder: a bundle, or a key.
+func (w *location) alone() bool {
+	if isBundle(w.path) {
+		return true
+	}
+	info, err := os.Stat(w.path)
+	return err == nil && !info.IsDir()
+}
+
 // dirs are the folders that the policies' files are in.
 func (w *location) dirs() []string {
-	if isBundle(w.path) {
+	if w.alone() {
 		dirs := []string{filepath.Dir(w.path)}
 		if real, err := filepath.EvalSymlinks(w.path); err == nil {
 			dirs = append(dirs, filepath.Dir(real))
@@ -96,8 +106,8 @@ func (w *location) dirs() []string {
 	return t.dirs
 }
 
-// concerns leaves out the neighbours of a bundle.
+// concerns leaves out the neighbours of a file.
 func (w *location) concerns(e fsnotify.Event) bool {
 	name := filepath.Base(e.Name)
-	return !isBundle(w.path) || isBundle(name) || strings.HasPrefix(name, "..")
+	return !w.alone() || isBundle(name) || name == filepath.Base(w.path) || strings.HasPrefix(name, "..")
 }

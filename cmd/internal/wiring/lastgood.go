@@ -49,7 +49,7 @@ func (s *System) copyGood() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(gob.NewEncoder(f).Encode(s.Policies.Live().Source()), f.Close()); err != nil {
+	if err := errors.Join(gob.NewEncoder(f).Encode(s.Policies.Live().Source().AsTaken()), f.Close()); err != nil {
 		return err
 	}
 	if s.cluster == nil {

@@ -23,6 +23,9 @@ type PolicySource struct {
 	// WithoutShippedGuards has the guards of the paths bind alone; else those that ship
 	// bind too.
 	WithoutShippedGuards bool
+	// Key is what the signatures of the paths are held against; without a file, what is
+	// signed is refused.
+	Key KeyFile
 	// TokenFile and Every are for URLs: see policy.RemoteOptions. The token is shown to
 	// each of them.
 	TokenFile string
@@ -30,6 +33,9 @@ type PolicySource struct {
 	// Patience is how long a URL's server is waited for at the start; 0 is its default.
 	Patience time.Duration
 }
+
+// KeyFile is a file with a key for signatures; see policy.ReadKey.
+type KeyFile struct{ Path, Algorithm, Scope string }
 
 // Reader reads the policies. URLs are fetched here: their servers are waited for, and their
 // bundles are what the reader returns until the remotes have fetched others. The reader
@@ -77,6 +83,15 @@ func (p PolicySource) join(readers []policy.Reader) (policy.Source, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return policy.Source{}, err
+	}
+	if p.Key.Path != "" { // read each time: another may be in it
+		key, err := policy.ReadKey(p.Key.Path, p.Key.Algorithm, p.Key.Scope)
+		if err != nil {
+			return policy.Source{}, err
+		}
+		for i := range sources {
+			sources[i].Key = key
+		}
 	}
 	if !p.WithoutShippedGuards {
 		shipped, err := policy.ReadFS(policies.FS)
@@ -128,9 +143,12 @@ func (s *System) followPolicies(ctx context.Context) {
 	}
 }
 
-// files are the paths that are on this machine.
+// files are the paths that are on this machine, that of the key too.
 func (p PolicySource) files() []string {
 	var out []string
+	if p.Key.Path != "" {
+		out = append(out, p.Key.Path)
+	}
 	for _, path := range p.Paths {
 		if !policy.IsURL(path) {
 			out = append(out, path)

@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/plainfile"
+)
+
+// Key is what the signatures of policies are held against, as OPA's --verification-key.
+type Key struct {
+	Text      string // PEM, or a secret
+	Algorithm string // as RS256
+	Scope     string // what the signature says that it is for
+}
+
+// maxKey bounds a key file, in bytes.
+const maxKey = 64 << 10
+
+var (
+	secretAlgorithms = []string{"HS256", "HS384", "HS512"}
+	rsaAlgorithms    = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	ecAlgorithms     = map[int]string{256: "ES256", 384: "ES384", 521: "ES512"} // by bits of the curve
+)
+
+// Algorithms are those by which policies may be signed.
+func Algorithms() []string {
+	return slices.Concat(rsaAlgorithms, []string{"ES256", "ES384", "ES512"}, secretAlgorithms)
+}
+
+// ReadKey reads a key from a file: a public key or a certificate as PEM, or else a secret.
+// Without an algorithm it is what fits the key: RS256, ES256 to ES512 by the curve, or
+// HS256. A public key is never taken for a secret, which anybody could sign with.
+func ReadKey(file, algorithm, scope string) (*Key, error) {
+	raw, err := plainfile.Read(file, maxKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of the policies: %w", err)
+	}
+	fitting, err := algorithmsOf(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of the policies: %s: %w", file, err)
+	}
+	if algorithm == "" {
+		algorithm = fitting[0]
+	}
+	if !slices.Contains(fitting, algorithm) {
+		return nil, fmt.Errorf("read the key of the policies: %s: the key is not for %s; it is for %s", file, algorithm, strings.Join(fitting, ", "))
+	}
+	return &Key{Text: string(raw), Algorithm: algorithm, Scope: scope}, nil
+}
+
+// algorithmsOf are those that a key may be for, the usual one first.
+func algorithmsOf(raw []byte) ([]string, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		switch text := strings.TrimSpace(string(raw)); {
+		case text == "":
+			return nil, errors.New("it is empty")
+		case strings.Contains(text, "-----BEGIN"):
+			return nil, errors.New("it is no whole PEM; copy the key anew")
+		}
+		return secretAlgorithms, nil
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		var c *x509.Certificate
+		if c, err = x509.ParseCertificate(block.Bytes); err == nil {
+			key = c.PublicKey
+		}
+	default:
+		return nil, fmt.Errorf("it is a %s; give the public key alone, and keep the private one where policies are signed", strings.ToLower(block.Type))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it can't be read: %w", err)
+	}
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		return rsaAlgorithms, nil
+	case *ecdsa.PublicKey:
+		if name := ecAlgorithms[k.Curve.Params().BitSize]; name != "" {
+			return []string{name}, nil
+		}
+	}
+	return nil, errors.New("it is a kind of key by which policies can't be signed; use RSA, or ECDSA on P-256, P-384 or P-521")
+}

@@ -1,0 +1,124 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/bundle"
+)
+
+// signatures is the file in which `opa sign` lists what was signed.
+const signatures = ".signatures.json"
+
+// keyName is what the one key is called: a signature may not choose another.
+const keyName = "policies"
+
+// signed is the signatures file of a part, nil where there is none.
+func (s Source) signed() *File {
+	for i := range s.Files {
+		if s.Files[i].Path == signatures {
+			return &s.Files[i]
+		}
+	}
+	return nil
+}
+
+// checkSigned finds what is signed without a key, and what is not signed though there is one.
+func (p *part) checkSigned() Mistakes {
+	var out Mistakes
+	for _, f := range p.Files {
+		if path.Base(f.Path) == signatures && f.Path != signatures {
+			out = append(out, Mistake{File: p.name(f.Path), Message: "signatures in a sub-folder", Fix: "sign the whole folder: move it to the top"})
+		}
+	}
+	switch signed := p.signed() != nil; {
+	case p.Shipped || p.Taken:
+	case signed && p.Key == nil:
+		out = append(out, Mistake{File: p.name(signatures), Message: p.Origin + " is signed: verification key not provided", Fix: "pass --policies-key FILE with the public key or the secret; or delete the file, if nobody is to look at it"})
+	case !signed && p.Key != nil:
+		out = append(out, Mistake{Message: p.Origin + " is not signed, and --policies-key wants it to be", Fix: "sign it in its folder by `scanflow opa sign --bundle --signing-key KEY .`, or leave --policies-key out"})
+	}
+	return out
+}
+
+// verify holds a signed part against its key, by OPA's own means: each file must be
+// listed with what it holds, and each that is listed must be there.
+func (p *part) verify() Mistakes {
+	f := p.signed()
+	if f == nil || p.Key == nil || p.Taken {
+		return nil
+	}
+	refuse := func(err error) Mistakes {
+		return Mistakes{{File: p.name(signatures), Message: "the signature does not hold: " + err.Error(), Fix: "take the policies as they were signed, or sign them anew; if another key signed them, give that one as --policies-key"}}
+	}
+	var list bundle.SignaturesConfig
+	if err := json.NewDecoder(bytes.NewReader(f.Content)).Decode(&list); err != nil {
+		return refuse(err)
+	}
+	files, err := p.Key.listed(list)
+	if err != nil {
+		return refuse(err)
+	}
+	files = p.named(files)
+	for _, f := range p.Files {
+		if f.Path == signatures {
+			continue
+		}
+		if err := bundle.VerifyBundleFile(f.Path, *bytes.NewBuffer(f.Content), files); err != nil {
+			return refuse(err)
+		}
+	}
+	for _, f := range p.Beside {
+		if _, listed := files[f.Path]; !listed && hidden(f.Path) {
+			f.Path = strings.TrimPrefix(f.Path, ".") // so `opa sign .` calls it
+			if _, listed := files[f.Path]; !listed {
+				continue // an editor's, say; nothing reads it
+			}
+		}
+		if err := bundle.VerifyBundleFile(f.Path, *bytes.NewBuffer(f.Content), files); err != nil {
+			return refuse(err)
+		}
+	}
+	delete(files, strings.TrimPrefix(signatures, ".")) // the one before, where a folder is signed anew
+	if len(files) > 0 {
+		return refuse(fmt.Errorf("it lists %s, which is not there", strings.Join(slices.Sorted(maps.Keys(files)), ", ")))
+	}
+	return nil
+}
+
+// named are the files by their paths below the folder. `opa sign` calls them by the path
+// that it was given, as OPA does that reads them from there.
+func (p *part) named(files map[string]bundle.FileInfo) map[string]bundle.FileInfo {
+	from := strings.TrimLeft(path.Clean(p.Origin), "./") + "/"
+	out := map[string]bundle.FileInfo{}
+	for name, info := range files {
+		if !strings.HasPrefix(name, from) {
+			return files
+		}
+		out[strings.TrimPrefix(name, from)] = info
+	}
+	return out
+}
+
+// listed are the files that a signature of this key lists. A secret may end with a new
+// line in its file that it had not when it signed.
+func (k *Key) listed(list bundle.SignaturesConfig) (map[string]bundle.FileInfo, error) {
+	files, err := bundle.VerifyBundleSignature(list, k.config(k.Text))
+	if text := strings.TrimRight(k.Text, "\r\n"); err != nil && k.secret() && text != k.Text {
+		if again, err := bundle.VerifyBundleSignature(list, k.config(text)); err == nil {
+			return again, nil
+		}
+	}
+	return files, err
+}
+
+func (k *Key) secret() bool { return slices.Contains(secretAlgorithms, k.Algorithm) }
+
+func (k *Key) config(text string) *bundle.VerificationConfig {
+	return bundle.NewVerificationConfig(map[string]*bundle.KeyConfig{keyName: {Key: text, Algorithm: k.Algorithm}}, keyName, k.Scope, nil)
+}

@@ -1,0 +1,281 @@
+package policy
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// stockOPA runs stock OPA's command line in a folder.
+func stockOPA(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, args...)
+	c.Dir, c.Env = dir, append(os.Environ(), actAsOPA+"=1")
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// keyFiles writes a pair of keys as PEM, and says where.
+func keyFiles(t *testing.T, private, public any) (privateFile, publicFile string) {
+	t.Helper()
+	dir := t.TempDir()
+	privateFile, publicFile = filepath.Join(dir, "private.pem"), filepath.Join(dir, "public.pem")
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(privateFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600))
+	raw, err = x509.MarshalPKIXPublicKey(public)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(publicFile, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: raw}), 0o600))
+	return privateFile, publicFile
+}
+
+func rsaFiles(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	return keyFiles(t, key, &key.PublicKey)
+}
+
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+// judged reads policies with a key, and says why they are refused.
+func judged(t *testing.T, from string, key *Key) error {
+	t.Helper()
+	src, err := Read(from)
+	if err != nil {
+		return err
+	}
+	src.Key = key
+	_, err = Candidate(t.Context(), src, Options{})
+	return err
+}
+
+// Whatever signs by OPA's own command is taken with the key that fits it, as a folder and
+// as a bundle, and refused without one or with another.
+func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
+	rsaPrivate, rsaPublic := rsaFiles(t)
+	_, otherPublic := rsaFiles(t)
+	ec, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	require.NoError(t, err)
+	ecPrivate, ecPublic := keyFiles(t, ec, &ec.PublicKey)
+	secret := fileOf(t, "a-long-secret")
+	for name, c := range map[string]struct {
+		private, alg, public, scope string
+		wrong                       string // another key
+	}{
+		"RSA":                          {rsaPrivate, "RS256", rsaPublic, "", otherPublic},
+		"RSA, another hash":            {rsaPrivate, "PS512", rsaPublic, "", otherPublic},
+		"ECDSA":                        {ecPrivate, "ES384", ecPublic, "", rsaPublic},
+		"a secret":                     {secret, "HS256", fileOf(t, "a-long-secret\n"), "", fileOf(t, "another")},
+		"a scope":                      {secret, "HS512", secret, "site", fileOf(t, "another")},
+		"the public key as the secret": {rsaPublic, "HS256", secret, "", rsaPublic},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "policies")
+			write(t, dir, with(basic(), "scanflow/limits/data.yaml", "most: 4", "README.md", "words"))
+			sign := []string{"--signing-key", c.private, "--signing-alg", c.alg}
+			if c.scope != "" {
+				sign = append(sign, "--claims-file", fileOf(t, `{"scope": "`+c.scope+`"}`))
+			}
+			stockOPA(t, dir, append([]string{"sign", "--bundle", "."}, sign...)...)
+			packed := filepath.Join(t.TempDir(), "b.tar.gz")
+			stockOPA(t, dir, append([]string{"build", "--bundle", ".", "--output", packed}, sign...)...)
+
+			alg := c.alg
+			if name == "the public key as the secret" {
+				alg = ""
+			}
+			key, err := ReadKey(c.public, alg, c.scope)
+			require.NoError(t, err)
+			wrong, err := ReadKey(c.wrong, "", c.scope)
+			require.NoError(t, err)
+			for _, from := range []string{dir, packed} {
+				if name == "the public key as the secret" { // whoever knows the public key could do that
+					require.ErrorContains(t, judged(t, from, wrong), "the signature does not hold")
+					continue
+				}
+				require.NoError(t, judged(t, from, key))
+				require.ErrorContains(t, judged(t, from, nil), "is signed: verification key not provided; pass --policies-key FILE")
+				require.ErrorContains(t, judged(t, from, wrong), ".signatures.json: the signature does not hold")
+				require.NotContains(t, judged(t, from, wrong).Error(), "a-long-secret")
+				if c.scope != "" {
+					key.Scope = ""
+					require.ErrorContains(t, judged(t, from, key), "scope mismatch")
+					key.Scope = c.scope
+				}
+			}
+		})
+	}
+}
+
+// A signed folder or bundle of which anything was changed is refused.
+func TestPoliciesThatWereTamperedWithAreRefused(t *testing.T) {
+	private, public := rsaFiles(t)
+	key, err := ReadKey(public, "", "")
+	require.NoError(t, err)
+	signed := t.TempDir()
+	write(t, signed, with(basic(), "scanflow/limits/data.yaml", "most: 4", "README.md", "words"))
+	stockOPA(t, signed, "sign", "--bundle", "--signing-key", private, ".")
+	for name, c := range map[string]struct {
+		change func(dir string)
+		want   string
+	}{
+		"a byte of a rule":  {func(dir string) { replace(t, dir, "lib/load.rego", "ceil", "cell") }, "lib/load.rego"},
+		"a blank in a rule": {func(dir string) { replace(t, dir, "lib/load.rego", "per)\n", "per) \n") }, "lib/load.rego: digest mismatch"},
+		"a byte of data":    {func(dir string) { replace(t, dir, "scanflow/limits/data.yaml", "4", "5") }, "scanflow/limits/data.yaml: digest mismatch"},
+		"the manifest":      {func(dir string) { replace(t, dir, ".manifest", `["scanflow"]`, `["scanflow", "limits"]`) }, ".manifest: digest mismatch"},
+		"a file more": {func(dir string) {
+			write(t, dir, map[string]string{"lib/more.rego": "package scanflow.lib.more\n\nx := 1\n"})
+		}, "file lib/more.rego not included in bundle signature"},
+		"data more":                {func(dir string) { write(t, dir, map[string]string{"scanflow/data.json": `{"x": 1}`}) }, "file scanflow/data.json not included"},
+		"a file that moved":        {func(dir string) { require.NoError(t, os.Rename(dir+"/lib/load.rego", dir+"/load.rego")) }, "file load.rego not included"},
+		"a file less":              {func(dir string) { require.NoError(t, os.Remove(dir+"/scanflow/limits/data.yaml")) }, "scanflow/limits/data.yaml"},
+		"words beside":             {func(dir string) { replace(t, dir, "README.md", "words", "wordy") }, "README.md: digest mismatch"},
+		"words that are gone":      {func(dir string) { require.NoError(t, os.Remove(dir+"/README.md")) }, "README.md"},
+		"no signature":             {func(dir string) { require.NoError(t, os.Remove(dir+"/.signatures.json")) }, "is not signed, and --policies-key wants it to be; sign it"},
+		"an empty signature":       {func(dir string) { write(t, dir, map[string]string{".signatures.json": `{"signatures": []}`}) }, "the signature does not hold"},
+		"a signature that is none": {func(dir string) { write(t, dir, map[string]string{".signatures.json": `{`}) }, "the signature does not hold"},
+		"a signature by nobody": {func(dir string) {
+			write(t, dir, map[string]string{".signatures.json": `{"signatures": ["eyJhbGciOiJub25lIn0.eyJmaWxlcyI6W119."]}`})
+		}, "the signature does not hold"},
+		"a signature in a folder": {func(dir string) { require.NoError(t, os.Rename(dir+"/.signatures.json", dir+"/lib/.signatures.json")) }, "lib/.signatures.json: signatures in a sub-folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "policies")
+			require.NoError(t, os.CopyFS(dir, os.DirFS(signed)))
+			replace(t, dir, ".manifest", `["scanflow"]`, `["scanflow"]`)
+			c.change(dir)
+			require.ErrorContains(t, judged(t, dir, key), c.want)
+			require.ErrorContains(t, judged(t, tarOf(t, dir), key), firstWord(c.want))
+		})
+	}
+}
+
+// firstWord is what both our words and OPA's say of a bundle.
+func firstWord(want string) string { return strings.Split(want, ":")[0] }
+
+func replace(t *testing.T, dir, name, old, text string) {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(raw), old)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(raw), old, text, 1)), 0o644))
+}
+
+// tarOf packs a folder as it is.
+func tarOf(t *testing.T, dir string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "b.tar.gz")
+	out, err := exec.Command("tar", "-czf", name, "-C", dir, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return name
+}
+
+// OPA calls the files of a folder by the path that it was given; so may a signature.
+func TestAFolderMayBeSignedFromOutside(t *testing.T) {
+	private, public := rsaFiles(t)
+	key, err := ReadKey(public, "", "")
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "policies")
+	write(t, dir, with(basic(), "scanflow/limits/data.yaml", "", ".manifest", ""))
+	stockOPA(t, t.TempDir(), "sign", "--bundle", "--signing-key", private, "--output-file-path", dir, dir)
+	require.NoError(t, judged(t, dir, key))
+	replace(t, dir, "lib/load.rego", "ceil", "floor")
+	require.ErrorContains(t, judged(t, dir, key), "digest mismatch")
+}
+
+func TestKeysThatCanNotBeAreRefused(t *testing.T) {
+	private, public := rsaFiles(t)
+	edPublic, edPrivate, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	_, ed := keyFiles(t, edPrivate, edPublic)
+	for name, c := range map[string]struct{ file, alg, want string }{
+		"nothing there":             {filepath.Join(t.TempDir(), "none"), "", "no such file"},
+		"nothing in it":             {fileOf(t, " \n"), "", "it is empty"},
+		"a folder":                  {t.TempDir(), "", "read the key of the policies"},
+		"the private key":           {private, "", "it is a private key; give the public key alone"},
+		"half a key":                {fileOf(t, "-----BEGIN PUBLIC KEY-----\nMIIB"), "", "it is no whole PEM"},
+		"a key of another kind":     {ed, "", "it is a kind of key by which policies can't be signed"},
+		"a public key as a secret":  {public, "HS256", "the key is not for HS256; it is for RS256, "},
+		"a public key of another":   {public, "ES256", "the key is not for ES256"},
+		"a secret as a public key":  {fileOf(t, "secret"), "RS256", "the key is not for RS256; it is for HS256, HS384, HS512"},
+		"a PEM that is none":        {fileOf(t, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), "", "it can't be read"},
+		"what is no key, but a PEM": {fileOf(t, "-----BEGIN X-----\nAAAA\n-----END X-----\n"), "", "it is a x; give the public key alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadKey(c.file, c.alg, "")
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// What was taken is verified; it is kept without its key.
+func TestWhatWasTakenIsKeptWithoutItsKey(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, basic())
+	stockOPA(t, dir, "sign", "--bundle", "--signing-key", "s3cret-key", "--signing-alg", "HS256", ".")
+	src, err := ReadDir(dir)
+	require.NoError(t, err)
+	src.Key = &Key{Text: "s3cret-key", Algorithm: "HS256"}
+	kept := Join(src, ships(t)).AsTaken()
+	require.Equal(t, Join(src, ships(t)).ID(), kept.ID())
+	require.Nil(t, kept.Parts[0].Key)
+	require.NotNil(t, src.Key)
+	_, err = Candidate(t.Context(), kept, Options{})
+	require.NoError(t, err)
+	require.NoError(t, NewJudge(JudgeOptions{}).Try(t.Context(), Join(src, ships(t)), Trial{}), "a child has the key")
+	src.Key.Text = "another"
+	require.ErrorContains(t, NewJudge(JudgeOptions{}).Try(t.Context(), Join(src, ships(t)), Trial{}), "the signature does not hold")
+}
+
+// A key that changed is held against what is live: it is refused, and runs on.
+func TestAKeyIsReadAgain(t *testing.T) {
+	dir, key := t.TempDir(), fileOf(t, "first-secret")
+	write(t, dir, basic())
+	sign := func(secret string) {
+		stockOPA(t, dir, "sign", "--bundle", "--signing-key", secret, "--signing-alg", "HS256", ".")
+	}
+	sign("first-secret")
+	s := NewStore(func() (Source, error) {
+		src, err := ReadDir(dir)
+		if err != nil {
+			return Source{}, err
+		}
+		src.Key, err = ReadKey(key, "", "")
+		return src, err
+	}, StoreOptions{})
+	require.NoError(t, s.Load(t.Context()))
+	first := s.Live().ID()
+	watched := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { defer close(watched); s.Watch(ctx, dir, key) }()
+	defer func() { cancel(); <-watched }()
+
+	require.NoError(t, os.WriteFile(key, []byte("second-secret"), 0o600))
+	require.Eventually(t, func() bool { return s.Status().Err != nil }, 30*time.Second, 5*time.Millisecond)
+	require.ErrorContains(t, s.Status().Err, "the signature does not hold")
+	require.Equal(t, first, s.Live().ID())
+	sign("second-secret")
+	require.Eventually(t, func() bool { return s.Status().Err == nil }, 30*time.Second, 5*time.Millisecond)
+}
