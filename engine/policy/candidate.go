@@ -21,7 +21,7 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 		return nil, err
 	}
 	rev := newRevision(b)
-	mistakes := rev.inspect()
+	mistakes := rev.inspect(b.data)
 	for _, r := range results {
 		if m, ok := failure(r); ok {
 			mistakes = append(mistakes, m)

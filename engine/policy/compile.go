@@ -81,7 +81,7 @@ func Draft(ctx context.Context, src Source) (*Revision, error) {
 		return nil, fromOPA(b.compiler.Errors).err()
 	}
 	rev := newRevision(b)
-	_ = rev.inspect() // what it finds wrong is for Candidate to say
+	_ = rev.inspect(b.data) // what it finds wrong is for Candidate to say
 	return rev, nil
 }
 
@@ -92,6 +92,8 @@ type build struct {
 	modules  map[string]*ast.Module
 	store    storage.Store
 	compiler *ast.Compiler
+	// data is `data` without the rules.
+	data map[string]any
 }
 
 func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
@@ -103,7 +105,7 @@ func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
 	if mistakes = append(mistakes, more...); len(mistakes) > 0 {
 		return nil, mistakes.err()
 	}
-	b.modules = modules
+	b.modules, b.data = modules, o.data
 	b.store = inmem.NewFromObjectWithOpts(o.data, inmem.OptReturnASTValuesOnRead(true))
 	b.compiler = newCompiler().WithStrict(true).WithPathConflictsCheck(func(path []string) (bool, error) {
 		txn, err := b.store.NewTransaction(ctx)
@@ -127,7 +129,7 @@ func newCompiler() *ast.Compiler {
 // revision checks the compiled modules and makes them ready.
 func (b *build) revision() (*Revision, error) {
 	rev := newRevision(b)
-	if mistakes := rev.inspect(); len(mistakes) > 0 {
+	if mistakes := rev.inspect(b.data); len(mistakes) > 0 {
 		return nil, mistakes.err()
 	}
 	return rev, nil

@@ -17,7 +17,11 @@ func (s *opened) addData(p *part, f File) Mistakes {
 	v, err := dataOf(f)
 	f.Path = p.name(f.Path)
 	if err != nil {
-		return Mistakes{misplaced(f, err, "")}
+		fix := ""
+		if errors.Is(err, errSecond) {
+			fix = "write one document, or a data file in another folder"
+		}
+		return Mistakes{misplaced(f, err, fix)}
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
@@ -43,8 +47,13 @@ func dataOf(f File) (any, error) {
 	return v, nil
 }
 
+var errSecond = errors.New("a second document, which is not read")
+
 // readData parses a data file.
 func readData(f File) (v any, err error) {
+	if line := secondDocument(f.Content); line > 0 && !strings.HasSuffix(f.Path, ".json") {
+		return nil, &bounded.Place{Line: line, Err: errSecond}
+	}
 	if strings.HasSuffix(f.Path, ".json") {
 		if err = bounded.CheckJSON(f.Content); err == nil {
 			err = util.UnmarshalJSON(f.Content, &v)

@@ -25,14 +25,17 @@ type guardPackage struct {
 }
 
 // inspect finds the strategies and guards in the compiled modules, and judges
-// their text.
-func (r *Revision) inspect() Mistakes {
+// their text. data is that of the data files.
+func (r *Revision) inspect(data map[string]any) Mistakes {
 	var mistakes Mistakes
 	t := newTracer(r.compiler)
 	tested := map[string]bool{}
 	guards := map[string]guardPackage{}
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
+		if !isTest(m) {
+			r.warnings = append(r.warnings, r.undefinedData(m, data)...)
+		}
 		if isTest(m) {
 			if slices.ContainsFunc(m.Rules, isTestRule) {
 				tested[strings.TrimSuffix(m.Package.Path.String(), "_test")] = true

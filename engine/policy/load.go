@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
@@ -137,12 +138,10 @@ func (t *tree) walk(dir, rel string) error {
 		below := path.Join(rel, e.Name())
 		switch {
 		case info.IsDir():
-			if !hidden(e.Name()) {
-				if err := t.walk(name, below); err != nil {
-					return err
-				}
+			if err := t.folder(name, below); err != nil {
+				return err
 			}
-		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signatures):
+		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signatures || e.Name() == ignoreFile):
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s: not a plain file", below)
 			}
@@ -159,6 +158,34 @@ func (t *tree) walk(dir, rel string) error {
 		}
 	}
 	return nil
+}
+
+// folder walks a folder below. In a hidden one it looks only for what should not be
+// there: those of a mounted ConfigMap begin with two dots, and are linked to.
+func (t *tree) folder(name, rel string) error {
+	base := path.Base(rel)
+	switch {
+	case !hidden(base):
+		return t.walk(name, rel)
+	case strings.HasPrefix(base, "..") || slices.Contains(toolFolders, base):
+		return nil
+	}
+	return filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // what can't be read there is not read anyway
+		}
+		if t.names++; t.names > maxNames {
+			return fmt.Errorf("%s: there are more than %d files and folders together; name a folder with nothing but policies", rel, maxNames)
+		}
+		if d.Type().IsRegular() && wanted(d.Name()) {
+			below, err := filepath.Rel(name, file)
+			if err != nil {
+				return err
+			}
+			t.beside = append(t.beside, File{Path: path.Join(rel, filepath.ToSlash(below))})
+		}
+		return nil
+	})
 }
 
 // leads refuses a folder that no policies can be meant to be in.

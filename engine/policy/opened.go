@@ -45,7 +45,7 @@ func (s Source) open() (*opened, Mistakes) {
 	var mistakes Mistakes
 	modules := 0
 	for _, p := range o.parts {
-		wrong := append(p.checkSigned(), o.parse(p)...)
+		wrong := slices.Concat(p.checkSigned(), p.strays(), o.parse(p))
 		if len(wrong) == 0 {
 			wrong = p.verify()
 		}

@@ -69,18 +69,16 @@ func (p *part) verify() Mistakes {
 		if f.Path == signatures {
 			continue
 		}
-		if err := bundle.VerifyBundleFile(f.Path, *bytes.NewBuffer(f.Content), files); err != nil {
+		if err := bundle.VerifyBundleFile(listedAs(f.Path, files), *bytes.NewBuffer(f.Content), files); err != nil {
 			return refuse(err)
 		}
 	}
 	for _, f := range p.Beside {
-		if _, listed := files[f.Path]; !listed && hidden(f.Path) {
-			f.Path = strings.TrimPrefix(f.Path, ".") // so `opa sign .` calls it
-			if _, listed := files[f.Path]; !listed {
-				continue // an editor's, say; nothing reads it
-			}
+		name := listedAs(f.Path, files)
+		if _, listed := files[name]; !listed && hidden(f.Path) {
+			continue // an editor's, say; nothing reads it
 		}
-		if err := bundle.VerifyBundleFile(f.Path, *bytes.NewBuffer(f.Content), files); err != nil {
+		if err := bundle.VerifyBundleFile(name, *bytes.NewBuffer(f.Content), files); err != nil {
 			return refuse(err)
 		}
 	}
@@ -89,6 +87,19 @@ func (p *part) verify() Mistakes {
 		return refuse(fmt.Errorf("it lists %s, which is not there", strings.Join(slices.Sorted(maps.Keys(files)), ", ")))
 	}
 	return nil
+}
+
+// listedAs is the name by which a signature lists a file: `opa sign .` takes the dot away
+// from a hidden one.
+func listedAs(file string, files map[string]bundle.FileInfo) string {
+	if without, dot := strings.CutPrefix(file, "."); dot {
+		if _, listed := files[file]; !listed {
+			if _, listed := files[without]; listed {
+				return without
+			}
+		}
+	}
+	return file
 }
 
 // named are the files by their paths below the folder. `opa sign` calls them by the path

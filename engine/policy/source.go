@@ -80,6 +80,9 @@ func (s Source) sum() string {
 		_, _ = fmt.Fprintf(h, "%d:%s%d:", len(f.Path), f.Path, len(f.Content))
 		_, _ = h.Write(f.Content)
 	}
+	for _, m := range (&part{Source: s}).strays() { // one that goes away is a change
+		_, _ = fmt.Fprintf(h, "stray:%q", m.String())
+	}
 	if s.signed() != nil {
 		for _, f := range s.Beside {
 			_, _ = fmt.Fprintf(h, "beside:%d:%s%d:", len(f.Path), f.Path, len(f.Content))
@@ -113,7 +116,7 @@ func (s Source) partOf(name string) Source {
 // wanted tells whether a file belongs to a set of policies.
 func wanted(name string) bool {
 	base := path.Base(name)
-	return isDataFile(base) || base == ".manifest" || base == signatures || strings.HasSuffix(base, ".rego")
+	return isDataFile(base) || base == ".manifest" || base == signatures || base == ignoreFile || strings.HasSuffix(base, ".rego")
 }
 
 // isDataFile reports whether a file of that name holds data, as in an OPA bundle.

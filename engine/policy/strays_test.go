@@ -1,0 +1,115 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each of these looks as if it counted, and does not.
+func TestFilesThatAreNotReadAreRefused(t *testing.T) {
+	const data = "data files are named data.json, data.yaml or data.yml"
+	for name, c := range map[string]struct{ file, text, want string }{
+		"another JSON file":           {"limits.json", "{}", "limits.json: is not read: " + data + ", and hold what stands at their folder's place in data; name it data.json, put it elsewhere, or list it in .scanflowignore"},
+		"another YAML file":           {"lib/limits.yaml", "a: 1", "lib/limits.yaml: is not read: " + data},
+		"another of the short name":   {"limits.yml", "a: 1", "name it data.yml"},
+		"data in capitals":            {"lib/Data.json", "{}", "lib/Data.json: is not read: " + data},
+		"data of capital type":        {"data.YAML", "a: 1", "data.YAML: is not read: " + data},
+		"a kept copy of data":         {"data.json.bak", "{}", "data.json.bak: is not read"},
+		"data in TOML":                {"data.toml", "a = 1", "data.toml: is not read"},
+		"a policy of capital type":    {"x.REGO", "package x", "x.REGO: is not read: the name of a policy ends with .rego in small letters; rename it"},
+		"a policy as text":            {"guards/x.rego.txt", "package x", "guards/x.rego.txt: is not read: the name of a policy ends with .rego; rename it"},
+		"a policy that was set aside": {"x.rego.disabled", "package x", "x.rego.disabled: is not read"},
+		"a hidden policy":             {"lib/.x.rego", "package x", "lib/.x.rego: is not read: it is a hidden file; take the dot away"},
+		"hidden data":                 {".data.json", "{}", ".data.json: is not read"},
+		"data in a hidden folder":     {".site/data.json", "{}", ".site/data.json: is not read: it lies in a hidden folder; move it"},
+		"deep in a hidden folder":     {"lib/.site/a/x.rego", "package x", "lib/.site/a/x.rego: is not read: it lies in a hidden folder"},
+		"a manifest in capitals":      {".Manifest", "{}", ".Manifest: is not read: it is called .manifest; write the name in small letters"},
+		"signatures in capitals":      {".Signatures.json", "{}", "it is called .signatures.json"},
+		"a manifest in protobuf":      {".manifest.pb", "x", ".manifest.pb: is not read: a manifest is JSON here"},
+		"a policy in WebAssembly":     {"policy.wasm", "x", "policy.wasm: is not read: policies are Rego; build the bundle with --target rego"},
+		"a second document":           {"scanflow/data.yaml", "a: 1\n---\nb: 2\n", "scanflow/data.yaml:2:1: a second document, which is not read; write one document, or a data file in another folder"},
+		"after an end":                {"scanflow/data.yml", "a: 1\n...\nb: 2\n", "scanflow/data.yml:2:1: a second document"},
+		"on the line of its mark":     {"scanflow/data.yaml", "# x\n---\na: 1\n--- {b: 2}\n", "scanflow/data.yaml:4:1: a second document"},
+		"an ignore file with nothing": {".scanflowignore", "# why\nother.json\n", `.scanflowignore:2:1: "other.json" names nothing that would be refused; delete the line`},
+		"an ignored policy":           {".scanflowignore", "lib/load.rego\n", `"lib/load.rego" names nothing that would be refused`},
+		"a bad pattern":               {".scanflowignore", "[x\n", `"[x" is no pattern`},
+		"an ignore file in a folder":  {"lib/.scanflowignore", "x\n", "lib/.scanflowignore: is in a sub-folder"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "policies")
+			write(t, dir, with(basic(), c.file, c.text))
+			require.ErrorContains(t, judged(t, dir, nil), c.want)
+			if filepath.Base(filepath.Dir(c.file))[0] != '.' || filepath.Dir(c.file) == "." {
+				require.Error(t, judged(t, tarOf(t, dir), nil), "so it is in a bundle")
+			}
+		})
+	}
+}
+
+// What real folders have beside policies is no fault.
+func TestFilesBesidePoliciesAreLeftAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "policies")
+	write(t, dir, basic())
+	write(t, dir, map[string]string{
+		"README.md": "x", "LICENSE": "x", "Makefile": "x", ".gitignore": "x", ".pre-commit-config.yaml": "a: 1", ".golangci.yml": "a: 1", "lib/load.rego~": "x",
+		".lib.rego.swp": "x", "lib/#load.rego#": "x", "lib/load.rego.tmp": "x", "schemas/input.json": "{}", "lib/testdata/case.json": "{}", "fixtures/a/b.yaml": "a: 1",
+		".git/data.json": "{}", ".github/workflows/test.yaml": "a: 1", ".regal/rules/x.rego": "package x", "scanflow/data.yaml": "---\n# one\na: |\n  x\n---\n# nothing\n",
+		"ci/renovate.json": "{}", "deploy/values.yaml": "a: 1", ".scanflowignore": "# of other tools\nci/*.json\ndeploy/\n", "doc/picture.png": "x", "script.sh": "x",
+	})
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "lib", ".#load.rego")))
+	require.NoError(t, judged(t, dir, nil))
+}
+
+// A file that goes away is a change, and one that is no fault is none.
+func TestARevisionKnowsItsStrays(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, basic())
+	id := func() string {
+		src, err := ReadDir(dir)
+		require.NoError(t, err)
+		return src.ID()
+	}
+	first := id()
+	write(t, dir, map[string]string{"README.md": "x"})
+	require.Equal(t, first, id())
+	write(t, dir, map[string]string{"limits.json": "{}"})
+	require.NotEqual(t, first, id())
+	require.NoError(t, os.Remove(filepath.Join(dir, "limits.json")))
+	require.Equal(t, first, id())
+}
+
+// What nothing defines is a warning, at its line.
+func TestDataThatNothingDefinesIsAWarning(t *testing.T) {
+	body := func(ref string) map[string]string {
+		return with(one("propose contains {\"primitive\": \"p\", \"with\": {\"x\": "+ref+"}, \"reason\": \"r\", \"because\": []}\n"),
+			"limits/data.yaml", "most: 4\nper: {web: 1}", "lib.rego", "package scanflow.lib.y\n\nz := {\"a\": 1}\n\nf(x) := x\n")
+	}
+	for ref, warned := range map[string]string{
+		"data.limitz":                        "data.limitz",
+		"data.limits.mots":                   "data.limits.mots",
+		"data.limitz[input.target.name]":     "data.limitz",
+		"data.scanflow.lib.x":                "data.scanflow.lib.x",
+		"data.scanflow.lib.y.q":              "data.scanflow.lib.y.q",
+		"data.limits.most":                   "",
+		"data.limits.per[input.target.name]": "",
+		"data.limits":                        "",
+		"data.scanflow.lib.y.z.a":            "",
+		"data.scanflow.lib.y.f(1)":           "",
+		"data.scanflow.lib":                  "",
+	} {
+		t.Run(ref, func(t *testing.T) {
+			rev, err := Draft(t.Context(), source(t, body(ref)))
+			require.NoError(t, err)
+			text := messages(rev.Warnings())
+			if warned == "" {
+				require.NotContains(t, text, "is defined by no rule")
+				return
+			}
+			require.Contains(t, text, "x.rego:3:")
+			require.Contains(t, text, warned+" is defined by no rule and by no data file; correct the name")
+		})
+	}
+}
