@@ -14,7 +14,7 @@ import (
 )
 
 func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
-	files := with(basic(), "scanflow/lib/rates/data.yaml", "limit: 3\n", "scanflow/lib/data.json", `{"names": ["a"]}`, "notes.txt", "not a policy", "values.yaml", "not: data")
+	files := with(basic(), "scanflow/lib/rates/data.yaml", "limit: 3\n", "scanflow/lib/data.json", `{"names": ["a"]}`, "notes.txt", "not a policy")
 	dir := t.TempDir()
 	write(t, dir, files)
 	folder, err := Read(dir)

@@ -69,6 +69,9 @@ spec:
         - {{ printf "--policies=%s" $bundle.url | quote }}
         - --policies-interval={{ $bundle.interval }}
         {{- end }}
+        {{- if .Values.policies.withoutShippedGuards }}
+        - --without-shipped-guards
+        {{- end }}
         {{- with index $files "policies-token" }}
         - --policies-token-file=/policies-token/{{ .key }}
         {{- end }}
