@@ -28,6 +28,9 @@ type Event struct {
 	// Call is set of what is no event, and no inbox ever has: a request of an act that the
 	// outbox delivers.
 	Call *Call `json:"call,omitempty"`
+	// Alert is what an event made of an alert says of it, until Mail has taken the event
+	// over: it decides by that under which id the event is kept. Nil for any other.
+	Alert *AlertStatus `json:"-"`
 }
 
 // name is what an event is known by in one inbox.

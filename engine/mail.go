@@ -9,7 +9,8 @@ import (
 // here, and in the outbox for endpoints elsewhere.
 type Posting struct {
 	Event Event
-	// Agents are the inboxes, namespace/name.
+	// Agents are the inboxes, namespace/name. Of an event with an Alert there may be none:
+	// then no more is kept than what it says of the alert.
 	Agents []string
 	// To are the endpoints.
 	To []Destination
@@ -29,7 +30,9 @@ type Destination struct {
 // Mail is the durable part of events: inboxes, outbox and dead letters. An event is
 // known by its source and id: in each inbox, and for each destination, it is kept
 // once, however often it is posted, handled and delivered ones included (for as long
-// as the implementation says).
+// as the implementation says). What was last said of each alert is remembered with the
+// events, and for at least as long: an event with an Alert is known by the id that
+// AlertStatus.Hear makes of both, in the transaction that takes it over.
 type Mail interface {
 	// Post takes events over, all of them or none, durably. It returns how many inboxes
 	// got one that they had not had before. Where an inbox or the outbox has no room it

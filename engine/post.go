@@ -89,10 +89,14 @@ func (h *Host) Receive(ctx context.Context, from Sender, events []Event) ([]Rece
 			receipts[i].Verdict, receipts[i].Why = RefusedEvent, fmt.Sprintf("it has come through %d others, and %d are allowed", e.Hops, MaxHops)
 		case len(agents) > 0:
 			postings = append(postings, Posting{Event: e, Agents: agents})
-		case wanted:
-			receipts[i].Verdict, receipts[i].Why = RefusedEvent, unwanted(&e, wanted).Error()
 		default:
-			receipts[i].Verdict, receipts[i].Why = UnwantedEvent, unwanted(&e, wanted).Error()
+			if receipts[i].Verdict = UnwantedEvent; wanted {
+				receipts[i].Verdict = RefusedEvent
+			}
+			receipts[i].Why = unwanted(&e, wanted).Error()
+			if h.takesOther(e) {
+				postings = append(postings, Posting{Event: e})
+			}
 		}
 	}
 	if len(postings) == 0 {
@@ -142,6 +146,21 @@ func (h *Host) takersOf(e *Event) (agents []string, wanted bool) {
 		}
 	}
 	return agents, wanted
+}
+
+// takesOther reports whether an agent here takes the event that is the other end of an
+// alert's: who hears only that an alert fires hears that it fires again, too.
+func (h *Host) takesOther(e Event) bool {
+	switch {
+	case e.Alert == nil:
+		return false
+	case e.Alert.Resolved:
+		e.Type = AlertFiring
+	default:
+		e.Type = AlertResolved
+	}
+	agents, _ := h.takersOf(&e)
+	return len(agents) > 0
 }
 
 // post keeps events, and wakes who is to handle them. Where one inbox, or the outbox,

@@ -57,7 +57,9 @@ type alert struct {
 
 // Read makes an event of each alert, engine.AlertFiring or engine.AlertResolved. Its
 // id is made of the alert's fingerprint and times: Alertmanager repeats an alert that
-// lasts, and each of several that run together sends it, and all that is one event.
+// lasts, and each of several that run together sends it, and all that is one event. What
+// it says of the alert goes with it (engine.Event.Alert), since one that fires again may
+// have the times of before.
 //
 // The error is Mistakes, or wraps ErrTooMany or ErrTooLarge.
 func Read(body []byte, most int) ([]engine.Event, error) {
@@ -156,6 +158,10 @@ func (p *payload) event(a *alert, group map[string]any) engine.Event {
 		data["ends_at"] = stamp(a.EndsAt)
 	}
 	e.Data = data
+	e.Alert = &engine.AlertStatus{Name: a.Fingerprint, Resolved: e.Type == engine.AlertResolved, Starts: a.StartsAt.UTC()}
+	if e.Alert.Resolved {
+		e.Alert.Ends = a.EndsAt.UTC()
+	}
 	return e
 }
 

@@ -101,6 +101,9 @@ func encodePosting(p engine.Posting) ([]byte, error) {
 // inboxes got one. Without most there is always room.
 func (s *store) post(ctx context.Context, postings []posting, at int64, most *room) (fresh int, err error) {
 	for _, p := range postings {
+		if err := s.hear(ctx, &p, at); err != nil {
+			return 0, err
+		}
 		e := &p.Event
 		for _, agent := range p.Agents {
 			n, err := s.changed(ctx, `INSERT INTO inbox (seq, place, agent, source, id, state, since, body) VALUES (?1, ?1, ?, ?, ?, 'waiting', ?, ?)

@@ -72,8 +72,8 @@ const endedApprovals = `DELETE FROM approvals WHERE seq IN (SELECT seq FROM appr
 	AND ended + coalesce(unixepoch(json_extract(CAST(body AS TEXT), '$.expires')) - unixepoch(json_extract(CAST(body AS TEXT), '$.asked')), 0) * 1000000000 < ?2
 	LIMIT ?3)`
 
-// pruneMail deletes what was handled, delivered, dropped or died before a time. What
-// waits stays.
+// pruneMail deletes what was handled, delivered, dropped or died before a time, and what
+// was said of alerts. What waits stays.
 func (j *Journal) pruneMail(ctx context.Context, cutoff int64) error {
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.saveNumber(ctx) }); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (j *Journal) pruneMail(ctx context.Context, cutoff int64) error {
 			return err
 		}
 	}
-	return nil
+	return j.drop(ctx, oldAlerts, cutoff)
 }
 
 // oldest is the time up to which the firings and their decisions are one chunk of

@@ -12,7 +12,7 @@ import (
 
 // schemaVersion is the newest schema that this program knows. A change of the
 // tables adds a step to migrations.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // applicationID marks the file as a journal of Scanflow ("SFJ1").
 const applicationID = 0x53464a31
@@ -88,6 +88,10 @@ var migrations = [schemaVersion][]string{{
 	`CREATE TABLE approvals (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, state TEXT NOT NULL, ended INTEGER, body BLOB NOT NULL)`,
 	`CREATE INDEX approvals_open ON approvals (seq) WHERE ended IS NULL`,
 	`CREATE INDEX approvals_ended ON approvals (ended) WHERE ended IS NOT NULL`,
+}, {
+	// What was last said of each alert, and when it came.
+	`CREATE TABLE alerts (source TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, name)) WITHOUT ROWID`,
+	`CREATE INDEX alerts_since ON alerts (since)`,
 }}
 
 // queryer is a *sql.DB or a *sql.Conn.

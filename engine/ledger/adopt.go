@@ -77,4 +77,7 @@ func (s *state) without(mine *state) {
 	for id := range mine.approvals {
 		delete(s.approvals, id)
 	}
+	for k := range mine.alerts { // the numbers of two logs have no order
+		delete(s.alerts, k)
+	}
 }

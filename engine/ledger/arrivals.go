@@ -15,9 +15,10 @@ type update struct {
 	said said
 	size int
 	// What arrives with it. Of changes of an approval only one does: whether the second
-	// still may is known once the first is written.
+	// still may is known once the first is written. The same holds for alerts.
 	events    map[eventKey]bool
 	approvals map[string]bool
+	alerts    map[alertKey]bool
 	inboxes   map[string]int
 	outbox    int
 	bytes     int64
@@ -27,7 +28,7 @@ type update struct {
 func (l *Ledger) next() (ops []*op, s said) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u := &update{events: map[eventKey]bool{}, approvals: map[string]bool{}, inboxes: map[string]int{}}
+	u := &update{events: map[eventKey]bool{}, approvals: map[string]bool{}, alerts: map[alertKey]bool{}, inboxes: map[string]int{}}
 	var left []*op
 	for i, o := range l.queue {
 		if u.size > 0 && u.size+len(o.record) > l.o.SegmentBytes {
@@ -78,12 +79,22 @@ func (l *Ledger) turn(u *update, o *op) turn {
 	if slices.ContainsFunc(o.b.Approvals, func(a approval) bool { return u.approvals[a.ID] }) {
 		return goesLater
 	}
+	alerts := alertsOf(o.alerts)
+	if slices.ContainsFunc(alerts, func(k alertKey) bool { return u.alerts[k] }) {
+		return goesLater
+	}
+	if len(alerts) > 0 {
+		if err := l.hear(o); err != nil {
+			o.end(0, err)
+			return goesNot
+		}
+	}
 	if err := l.state.allows(o.b, o.from); err != nil {
 		o.end(0, err)
 		return goesNot
 	}
 	fresh := l.state.mail.fresh(o.b)
-	if o.post && len(fresh) == 0 {
+	if o.post && len(fresh)+len(o.b.Alerts) == 0 {
 		o.end(0, nil)
 		return goesNot
 	}
@@ -106,6 +117,9 @@ func (l *Ledger) turn(u *update, o *op) turn {
 	}
 	for _, a := range o.b.Approvals {
 		u.approvals[a.ID] = true
+	}
+	for _, k := range alerts {
+		u.alerts[k] = true
 	}
 	return goesNow
 }

@@ -42,6 +42,9 @@ func (s *state) items() (out []batch) {
 	for _, a := range slices.SortedFunc(maps.Values(s.approvals), func(a, b approval) int { return cmp.Compare(a.ID, b.ID) }) {
 		out = append(out, batch{Approvals: []approval{a}})
 	}
+	for _, h := range slices.SortedFunc(maps.Values(s.alerts), byAlert) {
+		out = append(out, batch{Alerts: []heard{h}})
+	}
 	return out
 }
 
@@ -52,6 +55,7 @@ func (b *batch) join(o *batch) {
 	b.Events = append(b.Events, o.Events...)
 	b.Handled = append(b.Handled, o.Handled...)
 	b.Approvals = append(b.Approvals, o.Approvals...)
+	b.Alerts = append(b.Alerts, o.Alerts...)
 }
 
 // fold is items as records. Each is of so many bytes before it is compressed, or of

@@ -19,14 +19,17 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 		return fail(err)
 	}
 	b := &batch{Events: eventsOf(postings, l.stamp()), Handled: replacedBy(postings, l.o.Clock.Now())}
-	if b.empty() {
+	alerts := alertsOf(postings)
+	if b.empty() && len(alerts) == 0 {
 		return 0, nil
 	}
 	o, err := l.newOp(b)
 	if err != nil {
 		return fail(err)
 	}
-	o.post = true
+	if o.post = true; len(alerts) > 0 {
+		o.alerts = postings
+	}
 	if fresh, err = l.do(ctx, o); err != nil {
 		return fail(err)
 	}

@@ -27,11 +27,12 @@ type batch struct {
 	Resent      []numbered   `json:"rs,omitempty"`
 	Approvals   []approval   `json:"p,omitempty"`
 	Withdrawn   []withdrawn  `json:"pw,omitempty"` // approvals of a firing that came to nothing
+	Alerts      []heard      `json:"al,omitempty"`
 }
 
 func (b *batch) empty() bool {
 	return len(b.Acts)+len(b.Conclusions)+len(b.Notes)+len(b.Events)+len(b.Handled)+len(b.Reopened)+
-		len(b.Unposted)+len(b.Resent)+len(b.Approvals)+len(b.Withdrawn) == 0
+		len(b.Unposted)+len(b.Resent)+len(b.Approvals)+len(b.Withdrawn)+len(b.Alerts) == 0
 }
 
 type target struct {

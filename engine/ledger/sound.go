@@ -50,6 +50,9 @@ func (b *batch) numbers() []int64 {
 	for i := range b.Approvals {
 		out = append(out, b.Approvals[i].N)
 	}
+	for i := range b.Alerts {
+		out = append(out, b.Alerts[i].N, b.Alerts[i].Turn)
+	}
 	for i := range b.Withdrawn {
 		if was := b.Withdrawn[i].Was; was != nil {
 			out = append(out, was.N)

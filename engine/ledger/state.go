@@ -18,6 +18,7 @@ type state struct {
 	notes     map[noteKey]note
 	mail      mail
 	approvals map[string]approval
+	alerts    map[alertKey]heard
 	order     int64
 	n         int64 // the highest number of a record that has one
 	pruned    int   // the number of acts after the last pruning
@@ -37,7 +38,7 @@ type noteKey struct {
 }
 
 func newState() *state {
-	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, mail: newMail(), approvals: map[string]approval{}}
+	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, mail: newMail(), approvals: map[string]approval{}, alerts: map[alertKey]heard{}}
 }
 
 func (n *note) key() noteKey { return noteKey{n.Agent, n.Target, n.Strategy} }
@@ -66,6 +67,7 @@ func (s *state) take(b *batch) {
 	}
 	s.takeMail(b)
 	s.takeApprovals(b)
+	s.takeAlerts(b)
 }
 
 func (s *state) conclude(c conclusion) {
@@ -142,6 +144,7 @@ func (s *state) prune(now time.Time, horizon, forget time.Duration) (lost int) {
 	})
 	maps.DeleteFunc(s.notes, func(_ noteKey, n note) bool { return n.At < known })
 	s.pruneApprovals(now)
+	s.pruneAlerts(now)
 	s.pruned = len(s.acts)
 	return s.mail.prune(now, forget)
 }

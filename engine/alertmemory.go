@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// AlertStatus is what an event says of an alert that lasts.
+type AlertStatus struct {
+	// Name is what the alert is known by to its source: the fingerprint of its labels.
+	Name     string
+	Resolved bool
+	// Starts is when it began, and Ends when it ended, where it is resolved.
+	Starts, Ends time.Time
+}
+
+// AlertMemory is what was last said of an alert, so that a repeat can be told from an
+// alert that fires again with the times of an earlier firing: a Prometheus that was cut
+// off from its Alertmanager goes on with the same startsAt.
+type AlertMemory struct {
+	// ID is that of the last event, and Said the id that its times alone make.
+	ID, Said string
+	Resolved bool
+	Starts   time.Time
+	// Ended is the latest end that was said.
+	Ended time.Time
+	// Turn is the highest number that an id was given so far.
+	Turn int64
+}
+
+// Hear returns under which id an event about an alert is to be kept, and what is then
+// remembered. The event's own id is made of its times. It stands where the times are
+// new, and where the event says the same as the one before, or less: then its id is
+// known, and it is a repeat. A change back to a status that was said before gets a
+// number behind it, which is number or higher. The memory nil is none.
+//
+//	              same times             other times
+//	firing        repeat                 by its id
+//	resolved      repeat                 by its id
+//	firing after  fires again, so new    new, if it began after the latest end
+//	 resolved
+//	resolved      ends again, so new     by its id, and old if a later end was said,
+//	 after firing                        or the alert began again after this end
+func (a *AlertStatus) Hear(last *AlertMemory, id string, number int64) (string, AlertMemory) {
+	now := AlertMemory{ID: id, Said: id, Resolved: a.Resolved, Starts: a.Starts, Ended: a.Ends}
+	if last == nil {
+		return id, now
+	}
+	if now.Turn = last.Turn; last.Ended.After(now.Ended) {
+		now.Ended = last.Ended
+	}
+	again := false
+	switch {
+	case id == last.Said:
+		return last.ID, *last
+	case a.Resolved && last.Resolved:
+		if !a.Ends.After(last.Ended) {
+			return id, *last
+		}
+	case a.Resolved:
+		later := last.Starts.After(a.Starts) && !last.Starts.Before(a.Ends) // it began again after this end
+		if later || a.Ends.Before(last.Ended) {
+			return id, *last
+		}
+		again = a.Ends.Equal(last.Ended)
+	case last.Resolved:
+		again = !a.Starts.After(last.Ended)
+	case !a.Starts.After(last.Starts):
+		return id, *last
+	}
+	if again {
+		now.Turn = max(number, last.Turn+1)
+		now.ID = fmt.Sprintf("%s~%d", id, now.Turn)
+	}
+	return now.ID, now
+}

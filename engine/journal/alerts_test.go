@@ -1,0 +1,71 @@
+package journal
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// alert is one that fires since an hour of the day, or that was resolved at another.
+func alert(name string, from, to int) engine.Event {
+	at := func(hour int) time.Time { return day.Add(time.Duration(hour) * time.Hour) }
+	e := event("/alertmanager/r", fmt.Sprintf("%s-%d", name, from))
+	e.Alert = &engine.AlertStatus{Name: name, Starts: at(from)}
+	if to > 0 {
+		e.ID += fmt.Sprintf("-%d", to)
+		e.Alert.Resolved, e.Alert.Ends = true, at(to)
+	}
+	return e
+}
+
+// What was last said of an alert goes when no event of it is known any more: before, an
+// alert that fires again could not be told from a repeat.
+func TestWhatIsSaidOfAnAlertIsKeptAsLongAsItsEvents(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	opts := Options{Clock: clock, MaxAge: time.Hour}
+	j := open(t, dir, opts)
+	first := alert("ff", 1, 0)
+	require.Equal(t, 1, put(t, j, "a/x", first))
+	_, err := j.Post(t.Context(), postings(nil, nil, alert("ff", 1, 2), alert("f", 1, 0)))
+	require.NoError(t, err)
+	require.Equal(t, int64(2), rows(t, j)["alerts"])
+
+	clock.Pass(24 * time.Hour)
+	require.NoError(t, j.Prune(t.Context()))
+	require.Equal(t, int64(1), rows(t, j)["alerts"], "that of which an event waits")
+	require.NoError(t, j.Close())
+	j = open(t, dir, opts)
+	require.Equal(t, 1, put(t, j, "a/x", first), "it fires again")
+	require.Zero(t, put(t, j, "a/x", first))
+	waiting, err := j.Inbox(t.Context(), "a/x", -1)
+	require.NoError(t, err)
+	require.Equal(t, first.ID, waiting[0].ID)
+	require.True(t, strings.HasPrefix(waiting[1].ID, first.ID+"~"), waiting[1].ID)
+	require.Nil(t, waiting[1].Alert)
+
+	for i := range waiting {
+		handle(t, j, fmt.Sprint("f-", i), "a/x", waiting[i])
+	}
+	clock.Pass(24 * time.Hour)
+	require.NoError(t, j.Prune(t.Context()))
+	require.Zero(t, rows(t, j)["alerts"])
+	require.Equal(t, 1, put(t, j, "a/x", first), "by now it is unheard of")
+	soundCounts(t, j)
+}
+
+// All of a call is taken or none, and what is said of its alerts with it.
+func TestAnAlertThatHasNoRoomIsNotSaid(t *testing.T) {
+	j := open(t, t.TempDir(), Options{InboxMost: 2})
+	require.Equal(t, 2, put(t, j, "a/x", alert("ff", 1, 0), alert("ff", 1, 2)))
+	for range 2 {
+		_, err := j.Post(t.Context(), postings([]string{"a/x"}, nil, alert("ff", 1, 0)))
+		require.ErrorIs(t, err, engine.ErrFull)
+	}
+	handle(t, j, "f-1", "a/x", alert("ff", 1, 0))
+	require.Equal(t, 1, put(t, j, "a/x", alert("ff", 1, 0)), "tried again, it is no repeat")
+}
