@@ -29,6 +29,9 @@ func decode(body []byte) (*payload, error) {
 	if _, err := jsonscan.Check(body, jsonscan.Limits{Values: mostValues, Depth: deepest}); err != nil {
 		return nil, refuse(err)
 	}
+	if strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "[") {
+		return nil, Mistakes{"the body is not what Alertmanager sends: it is a list of alerts, as Prometheus and vmalert send them to an Alertmanager; have the Alertmanager send them here"}
+	}
 	p := &payload{}
 	if err := json.Unmarshal(body, p); err != nil {
 		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}

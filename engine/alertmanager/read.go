@@ -12,10 +12,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Version is that of the payload that is read.
-const Version = "4"
+// The versions of the payload that are read: Alertmanager's, which Mimir's is too, and
+// Grafana's, which has the same fields and more.
+const (
+	Version        = "4"
+	VersionGrafana = "1"
+)
 
-// Source is how the source of an alert's event begins; the receiver's name follows.
+// Source is how the source of an alert's event begins; the receiver's name follows, which
+// Grafana's button "Test" leaves empty.
 const Source = "/alertmanager/"
 
 // Mistakes are all that is wrong with a payload, each a sentence that names the field.
@@ -35,11 +40,12 @@ var (
 // mostMistakes are shown; the rest is counted.
 const mostMistakes = 50
 
-// payload is what Alertmanager sends. Fields that it may add are left out.
+// payload is what Alertmanager sends. Fields that it may add, and those of Grafana, are
+// left out.
 type payload struct {
 	Version     string            `json:"version"`
 	GroupKey    string            `json:"groupKey"`
-	Receiver    string            `json:"receiver"`
+	Receiver    *string           `json:"receiver"`
 	GroupLabels map[string]string `json:"groupLabels"`
 	ExternalURL string            `json:"externalURL"`
 	Alerts      []alert           `json:"alerts"`
@@ -98,11 +104,14 @@ func Read(body []byte, most int) ([]engine.Event, error) {
 }
 
 func (p *payload) check() (mistakes Mistakes) {
-	if p.Version != Version {
-		mistakes = append(mistakes, fmt.Sprintf("version: is %.20q, and only %q is read", p.Version, Version))
+	if p.Version != Version && p.Version != VersionGrafana {
+		mistakes = append(mistakes, fmt.Sprintf("version: is %.20q, and only %q and %q (Grafana's) are read", p.Version, Version, VersionGrafana))
 	}
-	if p.Receiver == "" || len(p.Receiver) > longestText/4 {
-		mistakes = append(mistakes, fmt.Sprintf("receiver: wants 1 to %d bytes", longestText/4)) // escaped, it is up to three times as long
+	switch {
+	case p.Receiver == nil:
+		mistakes = append(mistakes, "receiver: is missing")
+	case len(*p.Receiver) > longestText/4: // escaped, it is up to three times as long
+		mistakes = append(mistakes, fmt.Sprintf("receiver: has more than %d bytes", longestText/4))
 	}
 	if len(p.Alerts) == 0 {
 		mistakes = append(mistakes, "alerts: there are none")
@@ -144,7 +153,7 @@ func odd(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
 func (p *payload) event(a *alert, group map[string]any) engine.Event {
 	e := engine.Event{
-		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(plain(p.Receiver)),
+		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(plain(*p.Receiver)),
 		Type: engine.AlertFiring, Subject: a.Labels["alertname"], Time: a.StartsAt.UTC(),
 	}
 	data := map[string]any{

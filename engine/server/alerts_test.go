@@ -41,7 +41,7 @@ func TestAlertsComeInAsEvents(t *testing.T) {
 
 	status, answer = send(`{"version":"3","receiver":"r","alerts":[{}]}`, "application/json")
 	require.Equal(t, 400, status)
-	require.Contains(t, answer, `"mistakes":["version: is \"3\", and only \"4\" is read","alerts[0].status: `)
+	require.Contains(t, answer, `"mistakes":["version: is \"3\", and only \"4\" and \"1\" (Grafana's) are read","alerts[0].status: `)
 	status, answer = send(twoAlerts, "text/plain")
 	require.Equal(t, 415, status)
 	require.Contains(t, answer, "alerts come as application/json")

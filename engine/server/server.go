@@ -42,7 +42,8 @@ type Options struct {
 	Answers map[string]func(*http.Request, Caller) (any, error)
 	// ForPeers are resources like those of API, for declared senders that are peers too.
 	ForPeers map[string]func(*http.Request) (any, error)
-	// Receive takes events over: POST /v1/events and POST /v1/alerts. The receipts are in
+	// Receive takes events over: POST /v1/events, with the handshake of CloudEvents' web
+	// hooks (OPTIONS), and POST /v1/alerts. The receipts are in
 	// the order of the events; with an error not all were taken. Nil takes none.
 	Receive func(ctx context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error)
 	// Senders may send events, besides who may use the API; nil is nobody.
@@ -163,6 +164,7 @@ func handler(o Options, loopback bool, refusals *refusals) http.Handler {
 		in := newReception(o, door)
 		mux.Handle("POST /v1/events", in.handler(in.readEvents))
 		mux.Handle("POST /v1/alerts", in.handler(in.readAlerts))
+		mux.Handle("OPTIONS /v1/events", door.admits(Send, handshake))
 	}
 	return door.keepsAgentsOut(mux)
 }
