@@ -187,11 +187,13 @@ func schedule(expression, zone string) (engine.Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a cron expression (%s); %s", quote(expression), strings.ReplaceAll(err.Error(), "; ", ", "), cronFix)
 	}
-	if spec, ok := parsed.(*cron.SpecSchedule); ok {
-		spec.Location = loc
+	times, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return nil, fmt.Errorf("%s is not a cron expression; %s", quote(expression), cronFix)
 	}
-	if parsed.Next(leapYear).IsZero() {
+	times.Location = time.UTC
+	if times.Next(leapYear).IsZero() {
 		return nil, fmt.Errorf("%s never comes; %s", quote(expression), cronFix)
 	}
-	return parsed, nil
+	return &wallClock{times: times, zone: loc}, nil
 }
