@@ -39,6 +39,7 @@ type agent struct {
 	saved     time.Time
 	retryAt   time.Time               // when events that could not be handled are looked at again
 	tidyAt    time.Time               // when what is unsettled is looked at again
+	seen      time.Time               // what the clock showed at the last turn of the loop
 	dry       *claims                 // what a dry run would hold
 	said      map[string]bool         // decisions told while the journal can't be written
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
@@ -125,8 +126,9 @@ func (a *agent) remember(ctx context.Context) error {
 		return fmt.Errorf("read the agent's last readings: %w", err)
 	}
 	a.mu.Lock()
+	r = r.inPast(now)
 	a.memories = recall(r, a.spec.Mode == DryRun, a.spec.Guards.Horizon(), a.host.Verbs)
-	a.recallApprovals(asked)
+	a.recallApprovals(asked, now)
 	a.mu.Unlock()
 	a.open, a.remembers = open, true
 	a.reclaim(r, now)
@@ -141,7 +143,7 @@ func (a *agent) reclaim(r Recollection, now time.Time) {
 			continue
 		}
 		a.host.claims.take(in.Target, in.Claim, Claim{Agent: a.name, Strategy: in.Strategy, Verb: in.Primitive}, in.Identity, now)
-		a.host.claims.began(in.Target, in.Claim, in.Identity, in.At)
+		a.host.claims.began(in.Target, in.Claim, in.Identity, past(in.At, now))
 	}
 	for _, act := range r.Acts {
 		if act.Outcome.Status != Done && act.Outcome.Status != Failed || act.DryRun {

@@ -41,12 +41,13 @@ type asked struct {
 
 // take takes in how an approval stands, unless what is known is newer: a person may
 // answer while the journal is read.
-func (s *asked) take(p Approval) {
+func (s *asked) take(p Approval, now time.Time) {
+	p.Decided, p.Ended = past(p.Decided, now), past(p.Ended, now)
 	was, known := s.by[p.Key]
 	switch {
 	case known && was.ID == p.ID && was.State.stage() > p.State.stage():
 		return
-	case known && was.ID != p.ID && was.Asked.After(p.Asked):
+	case known && was.ID != p.ID && was.Asked.After(p.Asked) && !was.Asked.After(now):
 		return
 	case s.by == nil:
 		s.by = map[string]Approval{}
@@ -74,9 +75,9 @@ func (a *agent) approvalsSince(now time.Time) time.Time {
 }
 
 // recallApprovals takes in what the journal has, oldest first. The mutex is held.
-func (a *agent) recallApprovals(list []Approval) {
+func (a *agent) recallApprovals(list []Approval, now time.Time) {
 	for _, p := range list {
-		a.asked.take(p)
+		a.asked.take(p, now)
 	}
 }
 
@@ -96,7 +97,7 @@ func (a *agent) hear(ctx context.Context) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.recallApprovals(list)
+	a.recallApprovals(list, a.host.Clock.Now())
 	a.asked.heard = true
 }
 
@@ -228,7 +229,7 @@ func (a *agent) settledApprovals(changes []ApprovalChange) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range changes {
-		a.asked.take(c.Approval)
+		a.asked.take(c.Approval, a.host.Clock.Now())
 	}
 }
 
@@ -290,7 +291,7 @@ func (a *agent) reread(ctx context.Context, id string) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked.take(p)
+	a.asked.take(p, a.host.Clock.Now())
 }
 
 // Approvals lists the questions of an agent, "" for all, that have not ended, and those
@@ -351,7 +352,7 @@ func (h *Host) wrote(ctx context.Context, p Approval) bool {
 // answered takes in what a person said, and wakes the loop.
 func (a *agent) answered(p Approval) {
 	a.mu.Lock()
-	a.asked.take(p)
+	a.asked.take(p, a.host.Clock.Now())
 	a.mu.Unlock()
 	a.signal()
 }

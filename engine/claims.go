@@ -25,7 +25,8 @@ type hold struct {
 	identity string
 	since    time.Time
 	until    time.Time // when a cooling claim ends; zero while the act runs
-	left     bool      // its agent was stopped, and goes on with the act once it runs again
+	cools    time.Duration
+	left     bool // its agent was stopped, and goes on with the act once it runs again
 }
 
 // rollouts are the claims whose acts replace a target's pods. One such act at a time:
@@ -215,13 +216,16 @@ func (c *claims) release(target TargetID, name, identity string, until, now time
 		c.drop(target, name)
 		return
 	}
-	h.State, h.until = "cooling", until
+	h.State, h.until, h.cools = "cooling", until, until.Sub(now)
 }
 
 func (c *claims) live(target TargetID, name string, now time.Time) *hold {
 	h := c.by[target][name]
 	if h == nil {
 		return nil
+	}
+	if latest := now.Add(h.cools); h.State == "cooling" && h.until.After(latest) { // the clock was set back
+		h.until = latest
 	}
 	if h.State == "cooling" && !h.until.After(now) {
 		c.drop(target, name)

@@ -145,6 +145,10 @@ func (m StrategyMemory) Input() map[string]any {
 	return out
 }
 
+// Age is how long ago the signal was measured; 0 where that is to come, by clocks that
+// differ a little.
+func (s *Signal) Age(now time.Time) time.Duration { return max(now.Sub(s.At), 0) }
+
 // Input is the signal's part of a document at a moment. An age that is not known
 // (never sampled) is left out.
 func (s Signal) Input(now time.Time) map[string]any {
@@ -155,7 +159,7 @@ func (s Signal) Input(now time.Time) map[string]any {
 		out["last"] = s.Last
 	}
 	if !s.At.IsZero() {
-		out["age_ns"] = now.Sub(s.At).Nanoseconds()
+		out["age_ns"] = s.Age(now).Nanoseconds()
 	}
 	if !s.Since.IsZero() {
 		out["since_ns"] = s.Since.UnixNano()

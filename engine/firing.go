@@ -26,6 +26,7 @@ const fleetDeadline = 10 * time.Second
 // whether the trigger's event is handled.
 func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration) (handled bool) {
 	now := a.host.Clock.Now()
+	lag = max(lag, 0) // who stamped an event may have a clock that is ahead
 	rev := a.host.Policies.Pin()
 	rec := FiringRecord{Agent: a.name, Mode: a.spec.Mode, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Lag: lag, Signals: map[State]int{}}
 	journalErr := a.remember(ctx)

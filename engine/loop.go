@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// clockLook is how often the clock is looked at while an agent waits for a time: it may be
+// set meanwhile.
+const clockLook = time.Minute
+
 // journalRetry is when events that the journal failed are looked at again.
 const journalRetry = 5 * time.Second
 
@@ -19,6 +23,7 @@ func (a *agent) run(ctx, actCtx context.Context) {
 	a.signal() // the inbox may hold events from before
 	a.watching.start(ctx, a)
 	for ctx.Err() == nil {
+		a.clockSetBack(due)
 		a.tidy(ctx)
 		a.look(ctx)
 		for _, take := range []func(time.Time) ([]TriggerInfo, []time.Time){due.take, a.watching.take} {
@@ -56,7 +61,7 @@ func (a *agent) tidy(ctx context.Context) {
 func (a *agent) wait(ctx context.Context, due *schedule) {
 	var timer <-chan time.Time
 	if next, any := a.wakeAt(due); any {
-		wake, stop := a.host.Clock.Timer(next.Sub(a.host.Clock.Now()))
+		wake, stop := a.host.Clock.Timer(min(next.Sub(a.host.Clock.Now()), clockLook))
 		defer stop()
 		timer = wake
 		if !next.After(a.host.Clock.Now()) { // it came while the timer was set

@@ -60,6 +60,17 @@ func (c *ManualClock) Waiting() int {
 	return len(c.timers)
 }
 
+// Set has the clock show another time, as one who sets it does: no time passes, and who
+// sleeps sleeps as long as before.
+func (c *ManualClock) Set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.timers {
+		t.at = now.Add(t.at.Sub(c.now))
+	}
+	c.now = now
+}
+
 // Advance moves the clock and fires what is due, in the order of time.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()

@@ -72,7 +72,8 @@ type lane struct {
 	single bool // one event at a time, to find the one that is refused
 	wait   time.Duration
 	until  time.Time
-	err    error // why it waits
+	err    error     // why it waits
+	since  time.Time // when it began to pause; zero where it does not
 }
 
 func newOutbox(h *Host) *outbox {
@@ -201,6 +202,9 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 		switch {
 		case l.before, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
 		case l.until.After(now):
+			if latest := now.Add(carryLast); l.until.After(latest) { // the clock was set back
+				l.until = latest
+			}
 			if left := l.until.Sub(now); !waits || left < wait {
 				wait, waits = left, true
 			}
@@ -213,6 +217,14 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			l.busy = true
 			busy[k.to.URL]++
 			batch := byLane[k]
+			for i := range batch { // queued when the clock was ahead: its patience begins with the pause
+				if batch[i].Queued.After(now) {
+					batch[i].Queued = now
+					if !l.since.IsZero() {
+						batch[i].Queued = past(l.since, now)
+					}
+				}
+			}
 			o.carrying.Go(func() { o.carry(k, l, batch) })
 		}
 	}
@@ -268,6 +280,9 @@ func (o *outbox) hand(k laneKey, l *lane, batch []Delivery, last bool) (goes boo
 		l.busy = !last && !o.retired
 		return l.busy
 	case pause:
+		if l.wait == 0 {
+			l.since = o.clock.Now()
+		}
 		if l.wait == 0 && err != nil { // once, until something is delivered again
 			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", Echo(k.source), "events", len(batch), "error", err)
 		}
@@ -287,7 +302,7 @@ func (o *outbox) hand(k laneKey, l *lane, batch []Delivery, last bool) (goes boo
 	if err == nil {
 		l.err = nil
 	}
-	l.wait, l.until = 0, time.Time{}
+	l.wait, l.until, l.since = 0, time.Time{}, time.Time{}
 	l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
 	l.busy = !last && !o.retired
 	return l.busy

@@ -10,6 +10,7 @@ import (
 type schedule struct {
 	triggers []Trigger
 	due      []time.Time // zero: never again
+	fired    []time.Time // for when each fired last; zero: never
 	origin   time.Time
 	rand     *rand.Rand
 }
@@ -19,7 +20,7 @@ type schedule struct {
 func newSchedule(triggers []Trigger, start time.Time, agent string, seed uint64) *schedule {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(agent))
-	s := &schedule{triggers: triggers, due: make([]time.Time, len(triggers)), origin: start, rand: rand.New(rand.NewPCG(seed, h.Sum64()))}
+	s := &schedule{triggers: triggers, due: make([]time.Time, len(triggers)), fired: make([]time.Time, len(triggers)), origin: start, rand: rand.New(rand.NewPCG(seed, h.Sum64()))}
 	for i, t := range triggers {
 		switch {
 		case t.Every > 0:
@@ -53,6 +54,7 @@ func (s *schedule) take(now time.Time) (due []TriggerInfo, since []time.Time) {
 		}
 		info := TriggerInfo{Name: t.Name}
 		when := s.due[i]
+		s.fired[i] = when
 		switch {
 		case t.Every > 0:
 			info.Kind = "every"

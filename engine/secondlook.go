@@ -34,7 +34,7 @@ func (a *agent) looks() bool {
 func (s *asked) due(p Approval) time.Time {
 	at := p.Expires
 	if p.State == ApprovalApproved {
-		at = p.Decided // at once
+		at = time.Time{} // at once
 	}
 	if last, looked := s.looked[p.ID]; looked && at.Before(last.at.Add(last.wait)) {
 		at = last.at.Add(last.wait)
@@ -69,7 +69,12 @@ func (a *agent) look(ctx context.Context) {
 	now := a.host.Clock.Now()
 	a.mu.Lock()
 	var due []Approval
+	var later []ApprovalChange
 	for key, p := range a.asked.by {
+		if c, is := p.fromLater(now); is {
+			later = append(later, c)
+			continue
+		}
 		switch {
 		case p.State.Ended() && p.Ended.Before(a.approvalsSince(now)):
 			delete(a.asked.by, key)
@@ -78,6 +83,9 @@ func (a *agent) look(ctx context.Context) {
 		}
 	}
 	a.mu.Unlock()
+	for _, c := range later {
+		a.save(ctx, c)
+	}
 	slices.SortFunc(due, func(x, y Approval) int { return strings.Compare(x.ID, y.ID) })
 	for _, p := range due {
 		now := a.host.Clock.Now() // those before it took their time

@@ -125,6 +125,7 @@ func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last
 		s = Signal{State: Error, Problem: failure.Error()}
 	}
 	s.Problem = Clip(s.Problem)
+	last.At = past(last.At, at) // its clock was set back
 	if s.State == OK && hasNaN(s.Value) {
 		s.State = NaN
 	}

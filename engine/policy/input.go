@@ -134,7 +134,7 @@ func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
 		items = append(items, [2]*ast.Term{keyLast, s.value(i, sig.Last)})
 	}
 	if !sig.At.IsZero() {
-		items = append(items, [2]*ast.Term{keyAge, number(now.Sub(sig.At).Nanoseconds())})
+		items = append(items, [2]*ast.Term{keyAge, number(sig.Age(now).Nanoseconds())})
 	}
 	if !sig.Since.IsZero() {
 		items = append(items, [2]*ast.Term{keySince, number(sig.Since.UnixNano())})

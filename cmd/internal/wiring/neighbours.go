@@ -144,6 +144,9 @@ func (n *neighbours) ask(ctx context.Context, peer string, misses int) int {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for i := range claims { // a peer's clock may be ahead, and it may end before it is set right
+		claims[i] = claims[i].Upcoming(n.clock.Now())
+	}
 	n.heard[peer] = claims
 	all := map[engine.TargetID][]engine.HeldClaim{}
 	for _, from := range slices.Sorted(maps.Keys(n.heard)) {
