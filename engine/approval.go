@@ -12,7 +12,7 @@ import (
 //	waiting ----> approved ----> used       the act began
 //	   |  \           \
 //	   |   \           +-------> lapsed     the second look found it no longer wanted
-//	   |    +--> denied           \
+//	   |    +--> denied           \         (a waiting one too, if its agent is gone)
 //	   +-------> expired  <--------+ (expired: nobody answered, or the world never let it)
 type ApprovalState string
 
@@ -64,6 +64,9 @@ type Approval struct {
 	By      string    `json:"by,omitempty"`
 	Why     string    `json:"why,omitempty"`
 	Decided time.Time `json:"decided,omitzero"`
+	// Held is what held the approved act back when it was last looked at, for a person: the
+	// guard, and its reason. "" where nothing has.
+	Held string `json:"held,omitempty"`
 	// Ended is when it came to its end, Detail how, for a person, and Identity the act
 	// that it was used for.
 	Ended    time.Time `json:"ended,omitzero"`
@@ -91,6 +94,14 @@ type Answer struct {
 
 func (p *Approval) answer() *Answer {
 	return &Answer{ID: p.ID, State: p.State, By: p.By, Why: p.Why, Decided: p.Decided, Expires: p.Expires}
+}
+
+// text is String, "" where there is no question.
+func (a *Answer) text() string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
 }
 
 // String is for a person, on one line whatever was given as the reason.

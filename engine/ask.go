@@ -135,6 +135,8 @@ func (a *agent) ask(c *candidate, now time.Time) {
 		was, known = a.asked.by[key]
 	}
 	switch {
+	case known && was.State == ApprovalApproved && was.Held != "":
+		wait(was.answer(), "held back ("+was.Held+") and looked at again, "+was.answer().String())
 	case known && was.State == ApprovalApproved:
 		wait(was.answer(), "about to be looked at again, "+was.answer().String())
 	case known && was.State == ApprovalWaiting && now.Before(was.Expires):
@@ -158,7 +160,7 @@ func (a *agent) use(c *candidate, now time.Time) {
 		return
 	}
 	used := *c.approval
-	used.State, used.Ended, used.Identity = ApprovalUsed, now, c.Identity
+	used.State, used.Ended, used.Identity, used.Held = ApprovalUsed, now, c.Identity, ""
 	a.asked.staged = append(a.asked.staged, ApprovalChange{Approval: used, From: ApprovalApproved})
 	c.decision.Detail += fmt.Sprintf(" (%s)", c.decision.Approval)
 }
@@ -264,6 +266,9 @@ func (p Approval) expired(now time.Time) ApprovalChange {
 	p.State, p.Ended, p.Detail = ApprovalExpired, now, "nobody answered in time"
 	if from == ApprovalApproved {
 		p.Detail = "approved, and it could not be done in time"
+		if p.Held != "" {
+			p.Detail += ": " + p.Held
+		}
 	}
 	return ApprovalChange{Approval: p, From: from}
 }

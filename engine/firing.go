@@ -126,7 +126,7 @@ func (a *agent) unsaid(decisions []Decision) []Decision {
 		a.said = map[string]bool{}
 	}
 	return slices.DeleteFunc(decisions, func(d Decision) bool {
-		key := fmt.Sprintf("%s|%s|%s|%s|%s|%s", d.Target, d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.By)
+		key := d.Target.String() + "|" + d.gist()
 		told := a.said[key]
 		a.said[key] = true
 		return told
@@ -325,7 +325,7 @@ func (a *agent) report(slots []*slot, candidates []*candidate, trigger *TriggerI
 		for _, c := range list {
 			d := &c.decision
 			acts = acts || d.Verdict == Admitted
-			summary += fmt.Sprintf("%s|%s|%s|%s|%s|%s\n", d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.Verdict, d.By)
+			summary += d.gist() + "\n"
 		}
 		if !acts && summary == *reported {
 			continue

@@ -28,6 +28,9 @@ type Config struct {
 	// Elsewhere returns what agents of other processes hold, as last heard, by target. It
 	// must not wait, and nobody changes what it returned. Nil where nobody tells.
 	Elsewhere func() map[TargetID][]HeldClaim
+	// Declared reports whether an agent is there though it does not run, as one whose spec
+	// is wrong; nil where every agent runs.
+	Declared func(agent string) bool
 	// Rehearse has an agent's strategies asked about its documents, as JSON, where that can
 	// do no harm, before the agent asks them: after an end of the process that was not in
 	// order. Nil has them asked at once.
@@ -61,6 +64,9 @@ type Host struct {
 	calls map[string]Conclusion
 	// wanted are the names of the agents as last applied.
 	wanted atomic.Pointer[map[string]bool]
+	// lapsing says that the questions of agents that are gone are tried to lapse again and
+	// again. The lock applying guards it.
+	lapsing bool
 
 	closing sync.Once
 	closed  chan struct{} // nothing is started any more
@@ -123,6 +129,7 @@ func (h *Host) Apply(specs []Spec) {
 	h.outbox.start()
 	h.stop(wanted)
 	h.claims.forsake(wanted)
+	h.lapseOrphans()
 
 	var fresh []*agent
 	ctx, cancel := context.WithTimeout(context.Background(), rememberWithin)

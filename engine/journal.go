@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -123,6 +125,21 @@ type Decision struct {
 	DryRun   bool           `json:"dry_run,omitempty"`
 	// Document is the input as JSON. The journal keeps equal ones once.
 	Document json.RawMessage `json:"document,omitempty"`
+}
+
+// byPolicy reports whether a guard in Rego refused it.
+func (d *Decision) byPolicy() bool { return strings.HasPrefix(d.By, "policy:") }
+
+// gist is equal for decisions that say the same: a repeated one is written once. What a
+// guard in Rego says is part of it, as one that is broken denies for another reason than
+// it does when it is not. The sentences of the guards in Go count acts and name times, and
+// change though nothing does.
+func (d *Decision) gist() string {
+	why := ""
+	if d.byPolicy() {
+		why = d.Detail
+	}
+	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.Verdict, d.By, why)
 }
 
 // Note is what a strategy left for its next turn. It is kept once the proposal

@@ -144,12 +144,15 @@ func (a *agent) only(candidates []*candidate) []*candidate {
 // could not be listed.
 func (a *agent) lapse(candidates []*candidate, slots []*slot, now time.Time) []ApprovalChange {
 	p := a.asked.looking
-	if p == nil || slots == nil {
+	switch {
+	case p == nil:
 		return nil
+	case slots == nil:
+		return p.heldBack("the targets can't be listed, or the strategies not be asked")
 	}
 	end := func(detail string) []ApprovalChange {
 		ended := *p
-		ended.State, ended.Ended, ended.Detail = ApprovalLapsed, now, detail
+		ended.State, ended.Ended, ended.Detail, ended.Held = ApprovalLapsed, now, detail, ""
 		return []ApprovalChange{{Approval: ended, From: ApprovalApproved}}
 	}
 	for _, c := range candidates {
@@ -160,11 +163,14 @@ func (a *agent) lapse(candidates []*candidate, slots []*slot, now time.Time) []A
 	i := slices.IndexFunc(slots, func(s *slot) bool { return s.doc.Target.ID() == p.Target })
 	switch {
 	case len(candidates) > 0:
-		return nil
+		return p.heldBack(holder(candidates))
 	case i < 0:
 		return end("its target is not there any more")
-	case slots[i].silent(p.Strategy) || a.blind(slots[i], p.Because):
-		return nil
+	case slots[i].silent(p.Strategy):
+		return p.heldBack(p.Strategy + " failed, and said nothing")
+	}
+	if signal := a.blind(slots[i], p.Because); signal != "" {
+		return p.heldBack(signal)
 	}
 	return end(p.Strategy + " does not propose it any more")
 }
@@ -174,16 +180,44 @@ func (s *slot) silent(strategy string) bool {
 	return slices.ContainsFunc(s.problems, func(p Problem) bool { return p.Strategy == strategy || p.Strategy == anyStrategy })
 }
 
-// blind tells whether a signal that a proposal rests on ("load", "load:empty") is neither
-// in that state nor ok, so that it says nothing.
-func (a *agent) blind(s *slot, because []string) bool {
-	return slices.ContainsFunc(because, func(evidence string) bool {
+// blind is a signal that a proposal rests on ("load", "load:empty") and that is neither in
+// that state nor ok, so that it says nothing, with its state; "" where there is none.
+func (a *agent) blind(s *slot, because []string) string {
+	for _, evidence := range because {
 		name, want, _ := strings.Cut(evidence, ":")
 		j := slices.Index(a.names, name)
 		if j < 0 {
-			return false
+			continue
 		}
-		is := s.doc.Signals[j].State
-		return is != OK && is != State(want)
-	})
+		if is := &s.doc.Signals[j]; is.State != OK && is.State != State(want) {
+			return Clip("the signal " + name + " is " + strings.TrimSuffix(string(is.State)+": "+is.Problem, ": "))
+		}
+	}
+	return ""
+}
+
+// holder is what keeps an approved act from being done, of the candidates of a second
+// look: the guard, and its reason. "" where it is done.
+func holder(candidates []*candidate) string {
+	for _, c := range candidates {
+		if d := &c.decision; d.Verdict == Refused {
+			why := strings.TrimSuffix(d.Detail, " ("+d.Approval.text()+")")
+			if !d.byPolicy() { // which says which of them denied
+				why = d.By + ": " + why
+			}
+			return why
+		}
+	}
+	return ""
+}
+
+// heldBack is the change that says what holds an approved act back, if that is not said
+// already.
+func (p *Approval) heldBack(by string) []ApprovalChange {
+	if by == "" || by == p.Held {
+		return nil
+	}
+	held := *p
+	held.Held = by
+	return []ApprovalChange{{Approval: held, From: ApprovalApproved}}
 }

@@ -25,7 +25,8 @@ answer. With --since, those that came to an end since then are listed too:
 
   used     approved, and the act began
   denied   by a person
-  lapsed   approved, and by then it was not proposed any more, or was so already
+  lapsed   approved, and by then it was not proposed any more, or was so already; or
+           its agent was deleted
   expired  nobody answered in time, or no guard let it through in time`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,6 +91,9 @@ func approvalText(p engine.Approval) string {
 		} else {
 			line("  %-12s  by %s at %s", said, p.By, clock(p.Decided))
 		}
+	}
+	if p.Held != "" && !p.State.Ended() {
+		line("  held back     %s", p.Held)
 	}
 	if p.State == engine.ApprovalUsed {
 		line("  acted         at %s; scanflow decisions --identity %s", clock(p.Ended), p.Identity)

@@ -79,6 +79,12 @@ func (s *System) judgeAgents(ctx context.Context) {
 	}
 }
 
+// isDeclared reports whether an agent is there, though it may be refused.
+func (c *cluster) isDeclared(agent string) bool {
+	names := c.declared.Load()
+	return names == nil || (*names)[agent]
+}
+
 // judge accepts each agent by itself: one that is wrong runs on as it last was right,
 // and its status says what is wrong with it.
 func (s *System) judge(found []resource.Found) {
@@ -101,6 +107,7 @@ func (s *System) judge(found []resource.Found) {
 			s.opts.Log.Info("agent deleted", "agent", name)
 		}
 	}
+	k.declared.Store(&present)
 	var agents []*manifest.Agent
 	var specs []engine.Spec
 	for _, name := range slices.Sorted(maps.Keys(k.accepted.by)) {
