@@ -14,6 +14,9 @@ func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
 	if r.rec.Phase.Ended() {
 		return nil, time.Time{}
 	}
+	if r.rec.notAhead(now) {
+		r.dirty = true
+	}
 	if r.rec.Stop == "" && !now.Before(r.rec.Deadline) {
 		r.rec.Stop, r.dirty = fmt.Sprintf("it had not ended within %s", r.rec.Deadline.Sub(r.rec.StartedAt)), true
 	}
