@@ -129,7 +129,7 @@ func reader(t testing.TB, j *Journal) *Reader {
 func rows(t testing.TB, j *Journal) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
-	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "outbox", "approvals", "alerts", "meta"} {
+	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "outbox", "approvals", "meta"} {
 		n, err := j.number(context.Background(), `SELECT count(*) FROM `+table)
 		require.NoError(t, err)
 		out[table] = n
