@@ -199,12 +199,10 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			l = &lane{}
 			o.lanes[k] = l
 		}
+		l.notAhead(byLane[k], now)
 		switch {
 		case l.before, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
 		case l.until.After(now):
-			if latest := now.Add(carryLast); l.until.After(latest) { // the clock was set back
-				l.until = latest
-			}
 			if left := l.until.Sub(now); !waits || left < wait {
 				wait, waits = left, true
 			}
@@ -217,14 +215,6 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			l.busy = true
 			busy[k.to.URL]++
 			batch := byLane[k]
-			for i := range batch { // queued when the clock was ahead: its patience begins with the pause
-				if batch[i].Queued.After(now) {
-					batch[i].Queued = now
-					if !l.since.IsZero() {
-						batch[i].Queued = past(l.since, now)
-					}
-				}
-			}
 			o.carrying.Go(func() { o.carry(k, l, batch) })
 		}
 	}

@@ -115,6 +115,22 @@ func (w *watching) rewind(now time.Time) {
 	}
 }
 
+// notAhead has a lane pause for no longer than it ever does, and the patience with what was
+// queued when the clock was ahead begin with the pause.
+func (l *lane) notAhead(batch []Delivery, now time.Time) {
+	if latest := now.Add(carryLast); l.until.After(latest) {
+		l.until = latest
+	}
+	for i := range batch {
+		if !batch[i].Queued.After(now) {
+			continue
+		}
+		if batch[i].Queued = now; !l.since.IsZero() {
+			batch[i].Queued = past(l.since, now)
+		}
+	}
+}
+
 // fromLater has a question that was put when the clock was ahead stand for as long as it
 // was to, from now on. Only one that has not ended is rewritten.
 func (p Approval) fromLater(now time.Time) (ApprovalChange, bool) {

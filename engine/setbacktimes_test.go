@@ -42,14 +42,15 @@ func TestNoGuardWaitsLongerThanItsLength(t *testing.T) {
 				if name == "backoff" {
 					status = Failed
 				}
-				m.ended(in, Outcome{Status: status}, epoch.Add(by))
+				m.ended(in, Outcome{Status: status}, epoch.Add(by), false)
 				refused := func(now time.Time) bool {
 					c := *other
 					c.decision = Decision{Verdict: Admitted, With: c.With}
 					a.touched = nil
 					a.try(&c, now)
 					if c.live() {
-						a.backOff(&c, now)
+						c.slot = &slot{doc: Document{Trigger: &TriggerInfo{}}}
+					a.backOff(&c, now)
 					}
 					return !c.live()
 				}
@@ -72,9 +73,9 @@ func TestWhatIsRecalledIsNotAhead(t *testing.T) {
 		return Act{Intent: Intent{Identity: identity, Primitive: "scale", Target: id, Direction: Up, At: at}, Outcome: Outcome{Status: Done}, EndedAt: at}
 	}
 	r := Recollection{Acts: []Act{act("ahead", epoch.AddDate(1, 0, 0)), act("right", epoch.Add(-time.Second))}}
-	m := recall(r.inPast(epoch), false, time.Minute)[id]
-	require.Equal(t, 2, m.since(epoch.Add(-time.Minute)), "the later one has the earlier not forgotten")
-	require.Zero(t, m.since(epoch))
+	m := recall(r.inPast(epoch), false, time.Minute, nil)[id]
+	require.Equal(t, 2, m.since(epoch.Add(-time.Minute), nil), "the later one has the earlier not forgotten")
+	require.Zero(t, m.since(epoch, nil))
 	require.Equal(t, epoch.AddDate(1, 0, 0), r.Acts[0].At, "the journal's is left alone")
 }
 

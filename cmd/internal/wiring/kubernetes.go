@@ -59,7 +59,7 @@ type cluster struct {
 	judged   chan struct{} // closed when the agents were judged for the first time
 	accepted accepted
 	declared atomic.Pointer[map[string]bool] // the agents that are there, refused ones too, as last judged
-	horizon  atomic.Int64 // how far back the guards of the accepted agents look, in nanoseconds
+	horizon  atomic.Int64                    // how far back the guards of the accepted agents look, in nanoseconds
 	ledger   atomic.Pointer[ledger.Ledger]
 	fault    atomic.Pointer[fault]
 	fence    atomic.Pointer[func() error] // of the term; nil between terms

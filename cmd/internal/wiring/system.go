@@ -216,7 +216,7 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	}
 	h = engine.NewHost(engine.Config{
 		Rehearse: rehearse, Declared: declared,
-		Clock:    s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
+		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
 		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
 		Courier: s.courier, Peers: s.opts.Mail.endpoints(), Elsewhere: s.neighbours.all,
 	})
