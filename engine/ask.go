@@ -300,8 +300,8 @@ func (a *agent) reread(ctx context.Context, id string) {
 }
 
 // Approvals lists the questions of an agent, "" for all, that have not ended, and those
-// that ended since a time. Those of an agent that is gone are ended by nobody: past
-// their time they count as expired.
+// that ended since a time. Those of an agent that does not run, as its spec is wrong, are
+// ended by nobody: past their time they count as expired.
 func (h *Host) Approvals(ctx context.Context, agent string, since time.Time) ([]Approval, error) {
 	list, err := h.Journal.Approvals(ctx, agent, since)
 	now := h.Clock.Now()

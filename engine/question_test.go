@@ -268,7 +268,7 @@ func TestAnApprovalThatCouldNotBeUsedInTimeSaysSo(t *testing.T) {
 	q := b.approved()
 	b.next()
 	b.eventually(func() bool { return b.approval(q.ID).State == engine.ApprovalExpired })
-	require.Equal(t, "approved, and it could not be done in time", b.approval(q.ID).Detail)
+	require.Equal(t, "approved, and it could not be done in time: the signal load is error", b.approval(q.ID).Detail)
 	require.Zero(t, b.world.count())
 }
 
@@ -294,11 +294,12 @@ func TestAnApprovedCallOutlivesACrash(t *testing.T) {
 	require.Len(t, b.world.sent, 1)
 }
 
-// The question of an agent that was removed has nobody who ends it.
-func TestAQuestionOfAnAgentThatIsGoneIsExpiredAfterItsTime(t *testing.T) {
+// The question of an agent that does not run, as its spec is wrong, has nobody who ends it.
+func TestAQuestionOfAnAgentThatDoesNotRunIsExpiredAfterItsTime(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
 	b.load.to("web", 35)
+	b.host.Declared = func(string) bool { return true }
 	b.run(b.spec(asksFirst))
 	b.next()
 	q := b.question()

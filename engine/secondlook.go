@@ -199,6 +199,9 @@ func (a *agent) blind(s *slot, because []string) string {
 // holder is what keeps an approved act from being done, of the candidates of a second
 // look: the guard, and its reason. "" where it is done.
 func holder(candidates []*candidate) string {
+	if len(alive(candidates)) > 0 { // two proposals of it were one act
+		return ""
+	}
 	for _, c := range candidates {
 		if d := &c.decision; d.Verdict == Refused {
 			why := strings.TrimSuffix(d.Detail, " ("+d.Approval.text()+")")
