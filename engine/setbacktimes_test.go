@@ -50,7 +50,7 @@ func TestNoGuardWaitsLongerThanItsLength(t *testing.T) {
 					a.try(&c, now)
 					if c.live() {
 						c.slot = &slot{doc: Document{Trigger: &TriggerInfo{}}}
-					a.backOff(&c, now)
+						a.backOff(&c, now)
 					}
 					return !c.live()
 				}
