@@ -164,6 +164,8 @@ func (a *agent) sense(ctx context.Context, now time.Time, trigger *TriggerInfo, 
 			rec.Problems = append(rec.Problems, Clip(fmt.Sprintf("sensor %s: %v", a.names[i], err)))
 		}
 	}
+	a.sampler.doubts(ctx, now, errs)
+	rec.Problems = a.doubted(rec.Problems)
 	slots := make([]*slot, len(fleet))
 	counts := map[State]int{}
 	for i := range fleet {

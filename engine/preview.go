@@ -37,6 +37,7 @@ func PreviewFleet(ctx context.Context, c Config, spec Spec, over time.Duration) 
 	// A fleet that can't be listed is among the problems.
 	slots, _ := a.sense(ctx, now, &trigger, &p.FiringRecord)
 	a.sampler.wg.Wait()
+	p.Problems = a.doubted(p.Problems)
 	p.Faults = a.faults(slots, p.Unfit)
 	err := a.preview(ctx, rev, slots, &p)
 	return p, err

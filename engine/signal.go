@@ -47,6 +47,8 @@ type Reading []Signal
 // A sensor reports what it saw and nothing more: a target without a series is
 // Empty, a value it can't read is Error for that target. The returned error is
 // for a failure of the whole sample, and becomes an Error signal of every target.
+// Where its source knows what the value was before it went, the sensor says so by Last
+// and At of the Empty signal, and where it knows one that is too old, by Stale.
 // The engine judges NaN and staleness, and fills Last, for all sensors alike.
 type Sensor interface {
 	Sample(ctx context.Context, at time.Time, fleet []Target) (Reading, error)

@@ -19,10 +19,13 @@ type sampler struct {
 	// again until it has, so that a stuck one never piles up.
 	busy []atomic.Bool
 	wg   sync.WaitGroup
+
+	mu    sync.Mutex
+	doubt []doubt // by sensor
 }
 
 func newSampler(specs []SensorSpec) *sampler {
-	return &sampler{specs: specs, busy: make([]atomic.Bool, len(specs))}
+	return &sampler{specs: specs, busy: make([]atomic.Bool, len(specs)), doubt: make([]doubt, len(specs))}
 }
 
 // grace is what a sensor is given beyond its deadline to notice that it passed.
@@ -144,6 +147,9 @@ func judge(s Signal, failure error, at time.Time, staleAfter time.Duration, last
 			return s
 		}
 		s.State, s.Problem = Stale, "measured "+at.Sub(s.At).Round(time.Second).String()+" ago"
+	}
+	if s.State == Empty && s.At.After(last.At) && !s.At.After(at) && countable(s.At) && !hasNaN(s.Last) { // its source remembers more than this agent
+		last.Value, last.At, last.For = s.Last, s.At, s.Window
 	}
 	if s.State == Empty && staleAfter > 0 && !last.At.IsZero() && at.Sub(last.At) <= staleAfter {
 		s.State, s.Problem = Stale, "was there a moment ago, and is gone"

@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,13 @@ func (a access) check() []string {
 		return []string{"basicAuth and bearerToken exclude each other; keep one"}
 	}
 	return nil
+}
+
+// key tells accesses apart that an address may answer in other ways. It has references to
+// secrets, and no secret.
+func (a access) key(address, namespace string) (string, error) {
+	raw, err := json.Marshal([]any{address, namespace, a.basic, a.bearer, a.tls})
+	return string(raw), err
 }
 
 const (

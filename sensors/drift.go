@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/drift"
 )
@@ -33,6 +35,7 @@ type driftSensor struct {
 	minSamples float64
 	floor      float64
 	window     time.Duration
+	older      older
 }
 
 // reference is what is compared with: a query, or else a fixed distribution.
@@ -54,7 +57,7 @@ func newDrift(c *DriftConfig, env Env) (engine.Sensor, error) {
 	s := &driftSensor{
 		querier: q, query: c.Query, match: sortedPairs(c.Match), bins: binning{label: c.Bins},
 		reference:  reference{query: c.Reference.Query, exact: c.Reference.Shares != nil},
-		minSamples: float64(c.MinSamples), floor: c.Smoothing, window: queryWindow(c.Query),
+		minSamples: float64(c.MinSamples), floor: c.Smoothing, window: queryWindow(c.Query), older: older{staleAfter: env.StaleAfter},
 	}
 	if s.reference.query == "" {
 		_, bins := c.Reference.bins()
@@ -63,15 +66,29 @@ func newDrift(c *DriftConfig, env Env) (engine.Sensor, error) {
 	return s, nil
 }
 
-// Sample sends one query, and one more where the reference is a query, both at once.
+// Sample sends one query, and one more where the reference is a query, both at once; as of
+// the sensor prometheus, more where targets have no value and age is judged.
 func (s *driftSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
+	out, err := s.compare(ctx, s.querier.api, at, fleet)
+	if err == nil {
+		s.older.fill(ctx, s.querier, at, fleet, out, s.compare)
+	}
+	return out, err
+}
+
+// Doubt says that staleAfter has no effect, where the server ignores it.
+func (s *driftSensor) Doubt(ctx context.Context, at, since time.Time) (problem string, known bool) {
+	return s.querier.doubt(ctx, at, since)
+}
+
+func (s *driftSensor) compare(ctx context.Context, api v1.API, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	var current, past engine.Reading
 	var err, pastErr error
 	var both sync.WaitGroup
 	if s.reference.query != "" {
-		both.Go(func() { past, pastErr = s.ask(ctx, s.reference.query, at, fleet) })
+		both.Go(func() { past, pastErr = s.ask(ctx, api, s.reference.query, at, fleet) })
 	}
-	current, err = s.ask(ctx, s.query, at, fleet)
+	current, err = s.ask(ctx, api, s.query, at, fleet)
 	both.Wait()
 	if err != nil {
 		return nil, err
@@ -90,8 +107,8 @@ func (s *driftSensor) Sample(ctx context.Context, at time.Time, fleet []engine.T
 }
 
 // ask gives each target the distribution that a query answers for it.
-func (s *driftSensor) ask(ctx context.Context, query string, at time.Time, fleet []engine.Target) (engine.Reading, error) {
-	answer, err := s.querier.instant(ctx, query, at)
+func (s *driftSensor) ask(ctx context.Context, api v1.API, query string, at time.Time, fleet []engine.Target) (engine.Reading, error) {
+	answer, err := s.querier.instant(ctx, api, query, at)
 	if err != nil {
 		return nil, err
 	}

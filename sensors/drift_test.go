@@ -201,7 +201,7 @@ func TestDriftAsksWithinItsWindowAndLookBack(t *testing.T) {
 	config.Query, config.Reference = "c_bucket", sensors.DriftReference{Shares: map[string]float64{"1": 0.25, "+Inf": 0.75}}
 	old := now.Add(40 * time.Second)
 	s = build(t, "drift", config, sensors.Env{Prometheus: address, StaleAfter: 30 * time.Second})
-	require.Equal(t, engine.Empty, sampleAt(t, s, old, target("x", "a"))[0].State)
+	require.Equal(t, engine.Stale, sampleAt(t, s, old, target("x", "a"))[0].State)
 	s = build(t, "drift", config, sensors.Env{Prometheus: address, StaleAfter: time.Minute})
 	require.Equal(t, engine.OK, sampleAt(t, s, old, target("x", "a"))[0].State)
 }

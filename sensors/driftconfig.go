@@ -67,7 +67,7 @@ func (c *DriftConfig) access() access {
 func (c *DriftConfig) Check() []string {
 	mistakes := append(c.access().check(), checkCounts(c.Query)...)
 	if c.Address != "" {
-		mistakes = append(mistakes, checkURL("address", c.Address)...)
+		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
 	if c.Bins != "" && !model.UTF8Validation.IsValidLabelName(c.Bins) {
 		mistakes = append(mistakes, fmt.Sprintf("bins: %q is not a label", c.Bins))

@@ -42,6 +42,9 @@ type Env struct {
 	// StaleAfter is the sensor's own, as engine.SensorSpec has it: `prometheus` sends
 	// it as the look-back. 0 leaves the server's.
 	StaleAfter time.Duration
+	// Lookbacks are what is known of the servers that StaleAfter is sent to, for the
+	// sensors of all agents; nil is for this sensor alone.
+	Lookbacks *Lookbacks
 	// Log is named after the sensor; nil is nowhere.
 	Log hclog.Logger
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
@@ -101,7 +103,17 @@ func (q *runsQuestion) total(ctx context.Context, c *mlflow.Client, at time.Time
 	if q.Take == "count" {
 		return engine.Signal{State: engine.OK, Value: float64(all.runs), At: at}, nil
 	}
-	return engine.Signal{State: engine.OK, Value: all.sum, At: at}, nil
+	out := engine.Signal{State: engine.OK, Value: all.sum, At: at}
+	return finite(out, fmt.Sprintf("the sum of metric %q", q.Of)), nil
+}
+
+// finite is a signal whose value, if it is a number, is one that can be reckoned with;
+// else its state is NaN, and what says of what.
+func finite(s engine.Signal, what string) engine.Signal {
+	if f, is := s.Value.(float64); is && s.State == engine.OK && bad(model.SampleValue(f)) {
+		s.State, s.Value, s.Problem = engine.NaN, nil, what+" is "+model.SampleValue(f).String()
+	}
+	return s
 }
 
 // take is the signal of one run, as of when that ended; of one that has not, as of now.
@@ -132,7 +144,7 @@ func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
 		}
 		out.Value = f
 	}
-	return out
+	return finite(out, fmt.Sprintf("%s %q of run %s", q.Take, q.Of, r.ID))
 }
 
 func lookup[V any](m map[string]V, key string) (any, bool) {

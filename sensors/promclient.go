@@ -2,13 +2,10 @@ package sensors
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"path"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,9 +17,12 @@ import (
 
 // querier asks one Prometheus server. Its errors name the place and no secret.
 type querier struct {
-	api    v1.API
-	client *client
-	log    hclog.Logger
+	api       v1.API
+	unbounded v1.API // with the server's own look-back
+	server    *server
+	client    *client
+	log       hclog.Logger
+	lookback  *lookback
 
 	mu       sync.Mutex
 	warnings map[string]string // the last ones by query, so that each is logged once and not at every tick
@@ -38,7 +38,7 @@ func newQuerier(address string, a access, env Env, mistakes []string) (*querier,
 	if address == "" {
 		return nil, errors.New("address: no Prometheus is named; set it, or start with --prometheus URL")
 	}
-	if mistakes = append(mistakes, checkURL(from, address)...); len(mistakes) > 0 {
+	if mistakes = append(mistakes, checkServer(from, address)...); len(mistakes) > 0 {
 		return nil, errors.New(strings.Join(mistakes, "; "))
 	}
 	base, err := url.Parse(address)
@@ -49,24 +49,43 @@ func newQuerier(address string, a access, env Env, mistakes []string) (*querier,
 	if err != nil {
 		return nil, err
 	}
+	if mistake := checkParameters(base.Query(), env.StaleAfter > 0); mistake != "" {
+		return nil, fmt.Errorf("%s: %s", from, mistake)
+	}
+	srv := &server{client: cl, base: base, lookback: env.StaleAfter}
+	key, err := a.key(address, env.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	known := env.Lookbacks
+	if known == nil {
+		known = NewLookbacks()
+	}
 	return &querier{
-		api:    v1.NewAPI(&server{client: cl, base: base, lookback: env.StaleAfter}),
-		client: cl, log: env.Log, warnings: map[string]string{},
+		api: v1.NewAPI(srv), unbounded: v1.NewAPI(srv.with(0)), server: srv, client: cl, log: env.Log, lookback: known.of(key), warnings: map[string]string{},
 	}, nil
 }
 
 // instant asks for a query's value at a moment.
-func (q *querier) instant(ctx context.Context, query string, at time.Time) (model.Value, error) {
-	answer, warnings, _, err := q.api.Query(ctx, query, at, inTime(ctx)...)
-	q.warn(query, warnings)
-	return answer, q.fault(err)
+func (q *querier) instant(ctx context.Context, api v1.API, query string, at time.Time) (model.Value, error) {
+	answer, warnings, _, err := api.Query(ctx, query, at, inTime(ctx)...)
+	return answer, q.judge(query, warnings, err)
 }
 
 // over asks for a query's values over a span.
-func (q *querier) over(ctx context.Context, query string, span v1.Range) (model.Value, error) {
-	answer, warnings, _, err := q.api.QueryRange(ctx, query, span, inTime(ctx)...)
-	q.warn(query, warnings)
-	return answer, q.fault(err)
+func (q *querier) over(ctx context.Context, api v1.API, query string, span v1.Range) (model.Value, error) {
+	answer, warnings, _, err := api.QueryRange(ctx, query, span, inTime(ctx)...)
+	return answer, q.judge(query, warnings, err)
+}
+
+// judge is the error of an answer: that of the query, or that the answer is partial.
+// PromQL's own warnings are logged.
+func (q *querier) judge(query string, warnings v1.Warnings, err error) error {
+	if err == nil {
+		err = q.partial(warnings)
+	}
+	q.warn(query, slices.DeleteFunc(warnings, func(w string) bool { return !ownWarning(w) }))
+	return q.fault(err)
 }
 
 // inTime has the server stop when our own deadline is over. It is in whole seconds:
@@ -100,47 +119,4 @@ func (q *querier) warn(query string, warnings v1.Warnings) {
 		q.log.Warn("Prometheus answered with warnings", "query", query, "warnings", text)
 	}
 	q.warnings[query] = text
-}
-
-// server is Prometheus' API client over our own: it bounds what is read, and says
-// who it is.
-type server struct {
-	*client
-	base     *url.URL
-	lookback time.Duration
-}
-
-// URL is the address of an endpoint. The look-back goes here, in seconds, since
-// the client's own option writes half seconds in a way that Prometheus can't read.
-func (s *server) URL(endpoint string, _ map[string]string) *url.URL {
-	u := *s.base
-	u.Path, u.RawPath = path.Join("/", u.Path, endpoint), ""
-	if s.lookback > 0 {
-		q := u.Query()
-		q.Set("lookback_delta", strconv.FormatFloat(s.lookback.Seconds(), 'f', -1, 64))
-		u.RawQuery = q.Encode()
-	}
-	return &u
-}
-
-// Do sends one request.
-func (s *server) Do(ctx context.Context, r *http.Request) (*http.Response, []byte, error) {
-	resp, body, err := s.do(r.WithContext(ctx))
-	if err != nil {
-		return nil, nil, err
-	}
-	if resp.StatusCode >= 500 {
-		// The client says the number alone, though Prometheus may say why.
-		var said v1.Error
-		if json.Unmarshal(body, &struct {
-			Type *v1.ErrorType `json:"errorType"`
-			Msg  *string       `json:"error"`
-		}{&said.Type, &said.Msg}) == nil && said.Msg != "" {
-			return nil, nil, s.secrets.clean(place(r.URL), &said)
-		}
-	}
-	if kind := resp.Header.Get("Content-Type"); resp.StatusCode < 300 && strings.Contains(kind, "html") {
-		return nil, nil, s.secrets.clean(place(r.URL), errors.New("answered a web page, not JSON; is this a Prometheus?"))
-	}
-	return resp, body, nil
 }

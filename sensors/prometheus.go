@@ -70,7 +70,7 @@ func (c *PrometheusConfig) Check() []string {
 		mistakes = append(mistakes, checkQuery(c.Query)...)
 	}
 	if c.Address != "" {
-		mistakes = append(mistakes, checkURL("address", c.Address)...)
+		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
 	for _, p := range sortedPairs(c.Match) {
 		if !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "" {
@@ -86,6 +86,7 @@ type prometheusSensor struct {
 	match   []pair
 	past    *RangeConfig
 	window  time.Duration
+	older   older
 }
 
 func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
@@ -93,21 +94,35 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &prometheusSensor{querier: q, query: c.Query, match: sortedPairs(c.Match), past: c.Range, window: queryWindow(c.Query)}
+	s := &prometheusSensor{querier: q, query: c.Query, match: sortedPairs(c.Match), past: c.Range, window: queryWindow(c.Query), older: older{staleAfter: env.StaleAfter}}
 	if c.Range != nil {
 		s.window += c.Range.Window.Duration
 	}
 	return s, nil
 }
 
-// Sample sends one query, whatever the size of the fleet.
+// Sample sends one query, whatever the size of the fleet, and up to four more where
+// targets have no value, age is judged, and it is not yet known whether they had one.
 func (s *prometheusSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
+	out, err := s.ask(ctx, s.querier.api, at, fleet)
+	if err == nil {
+		s.older.fill(ctx, s.querier, at, fleet, out, s.ask)
+	}
+	return out, err
+}
+
+// Doubt says that staleAfter has no effect, where the server ignores it.
+func (s *prometheusSensor) Doubt(ctx context.Context, at, since time.Time) (problem string, known bool) {
+	return s.querier.doubt(ctx, at, since)
+}
+
+func (s *prometheusSensor) ask(ctx context.Context, api v1.API, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	var answer model.Value
 	var err error
 	if s.past == nil {
-		answer, err = s.querier.instant(ctx, s.query, at)
+		answer, err = s.querier.instant(ctx, api, s.query, at)
 	} else {
-		answer, err = s.querier.over(ctx, s.query, v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration})
+		answer, err = s.querier.over(ctx, api, s.query, v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration})
 	}
 	if err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ func TestPrometheusDealsOneAnswerToTheFleet(t *testing.T) {
 		staleAfter time.Duration
 		want       engine.Reading
 		problem    string // of the whole sample
+		queries    int64  // more than one
 	}{
 		"by namespace and name": {
 			config: sensors.PrometheusConfig{Query: "load", Match: map[string]string{"namespace": "namespace", "deployment": "name"}},
@@ -86,8 +87,9 @@ func TestPrometheusDealsOneAnswerToTheFleet(t *testing.T) {
 		},
 		"0/0":                {config: sensors.PrometheusConfig{Query: "0 * scalar(sum(load)) / 0"}, fleet: fleet[:1], want: engine.Reading{{State: engine.NaN, At: now, Problem: "the value is NaN"}}},
 		"server's look-back": {config: sensors.PrometheusConfig{Query: "old"}, fleet: fleet[:1], want: engine.Reading{ok(5.0)}},
-		"own look-back":      {config: sensors.PrometheusConfig{Query: "old"}, fleet: fleet[:1], staleAfter: 39500 * time.Millisecond, want: engine.Reading{empty}},
-		"longer look-back":   {config: sensors.PrometheusConfig{Query: "old"}, fleet: fleet[:1], staleAfter: 40500 * time.Millisecond, want: engine.Reading{ok(5.0)}},
+		"own look-back": {config: sensors.PrometheusConfig{Query: "old"}, fleet: fleet[:1], staleAfter: 39500 * time.Millisecond, queries: 1, // for older samples
+			want: engine.Reading{{State: engine.Stale, Problem: "no sample is within 39.5s, which is staleAfter; there is an older one"}}},
+		"longer look-back": {config: sensors.PrometheusConfig{Query: "old"}, fleet: fleet[:1], staleAfter: 40500 * time.Millisecond, want: engine.Reading{ok(5.0)}},
 		"window": {
 			config: sensors.PrometheusConfig{Query: "max_over_time(sum(max_over_time(load[30s]))[2m:10s])"}, fleet: fleet[:1],
 			want: engine.Reading{{State: engine.OK, Value: 6.0, At: now, Window: 150 * time.Second}},
@@ -107,7 +109,7 @@ func TestPrometheusDealsOneAnswerToTheFleet(t *testing.T) {
 				got := sampleAt(t, s, now, c.fleet...)
 				require.Empty(t, cmp.Diff(c.want, got))
 			}
-			require.Equal(t, int64(1), queries.Load()-before, "one query for the fleet")
+			require.Equal(t, 1+c.queries, queries.Load()-before, "one query for the fleet")
 		})
 	}
 }

@@ -117,7 +117,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	around := wiring.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Log: log}
+	around := wiring.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
 		workloads, err := local.Read(o.workloads...)
 		if err != nil {

@@ -3,6 +3,7 @@ package mlflow
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -66,11 +67,18 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 // double is a number, or one of the texts that protobuf's JSON has for what is none.
 type double float64
 
+// storedInfinity is from where on a number is an infinity: MLflow's store can't hold one,
+// and keeps the largest float64 in its place, which databases round in the last digits.
+const storedInfinity = 1.7976931348623e308
+
 func (d *double) UnmarshalJSON(raw []byte) error {
 	s := strings.Trim(string(raw), `"`)
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	f, err := strconv.ParseFloat(s, 64) // of a number that is too large, an infinity and ErrRange
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return fmt.Errorf("%.40s is no number", raw)
+	case math.Abs(f) >= storedInfinity:
+		f = math.Copysign(math.Inf(1), f)
 	}
 	*d = double(f)
 	return nil

@@ -43,6 +43,22 @@ func TestRunsInTheShapesOfSeveralServers(t *testing.T) {
 	require.ErrorContains(t, err, `"soon" is no whole number`)
 }
 
+// MLflow's store has no infinity: it keeps the largest float64, which databases and
+// clients write in several ways.
+func TestStoredInfinities(t *testing.T) {
+	for text, want := range map[string]float64{
+		"1.7976931348623157e308": math.Inf(1), "-1.7976931348623157e+308": math.Inf(-1), "1.7976931348623157E308": math.Inf(1), `"1.7976931348623157e308"`: math.Inf(1),
+		"1.8e308": math.Inf(1), "-1.8e308": math.Inf(-1), "1.797693134862315e308": math.Inf(1), `"-Infinity"`: math.Inf(-1),
+		"1.7e308": 1.7e308, "-1e300": -1e300, "1e-400": 0,
+	} {
+		got, err := serve(t, answer(200, `{"run": {"info": {"run_id": "r"}, "data": {"metrics": [{"key": "loss", "value": `+text+`}]}}}`)).Run(soon(t), "r")
+		require.NoError(t, err, text)
+		require.Equal(t, want, got.Metrics["loss"], text)
+	}
+	_, err := serve(t, answer(200, `{"run": {"info": {"run_id": "r"}, "data": {"metrics": [{"key": "loss", "value": "large"}]}}}`)).Run(soon(t), "r")
+	require.ErrorContains(t, err, `"large" is no number`)
+}
+
 // pages answers a search in pages of which the server, not the client, says the size.
 func pages(t *testing.T, total, size int, asked *atomic.Int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -39,6 +40,32 @@ func target(name string, labels ...string) engine.Target {
 		t.Labels[labels[i]] = labels[i+1]
 	}
 	return t
+}
+
+// An infinity is none of what a policy may reckon with: as the value it is the state nan,
+// and of an object it is left out.
+func TestSensorOfInfiniteMetrics(t *testing.T) {
+	w := newWorld(t)
+	for i, v := range []float64{math.MaxFloat64, -math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()} {
+		experiment := fmt.Sprintf("e%d", i)
+		r := w.run(experiment, "r", map[string]float64{"loss": v, "steps": 3}, map[string]string{"rate": "inf"}, nil)
+		of := func(c sensors.MLflowRuns) engine.Signal {
+			c.Experiment = experiment
+			return w.sample(w.sensor(&sensors.MLflowConfig{Runs: &c}), target("a"))[0]
+		}
+		said := []string{"+Inf", "-Inf", "+Inf", "-Inf", "NaN"}[i]
+		for take, problem := range map[string]string{"metric": `metric "loss" of run ` + r.ID + " is " + said, "sum": `the sum of metric "loss" is ` + said} {
+			got := of(sensors.MLflowRuns{Take: take, Of: "loss"})
+			require.Equal(t, engine.NaN, got.State)
+			require.Nil(t, got.Value)
+			require.Equal(t, problem, got.Problem)
+		}
+		got := of(sensors.MLflowRuns{Take: "run"})
+		require.Equal(t, engine.OK, got.State)
+		require.Equal(t, map[string]any{"steps": 3.0}, got.Value.(map[string]any)["metrics"])
+		require.Equal(t, engine.NaN, of(sensors.MLflowRuns{Take: "param", Of: "rate", Type: "number"}).State)
+		require.Equal(t, 1.0, of(sensors.MLflowRuns{Take: "count"}).Value)
+	}
 }
 
 func TestSensorOfRuns(t *testing.T) {

@@ -27,6 +27,8 @@ type Surroundings struct {
 	Secrets manifest.SecretReader
 	// Preview says that nothing is done: what only acts need may be missing.
 	Preview bool
+	// Lookbacks are what is known of the Prometheus servers, for all agents; nil for none.
+	Lookbacks *sensors.Lookbacks
 	// Takes tells whether a target is this process' part of the fleet; nil takes all.
 	Takes func(namespace, name string, labels map[string]string) bool
 	Log   hclog.Logger
@@ -76,7 +78,7 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 		}
 		sensor, err := sensors.Kinds[s.Kind].New(s.Config, sensors.Env{
 			Prometheus: around.Prometheus, MLflow: around.MLflow, Workloads: around.Orchestrator, StaleAfter: s.StaleAfter.Duration, Log: around.Log.Named(s.Name),
-			Namespace: a.Metadata.Namespace, Secrets: around.Secrets,
+			Namespace: a.Metadata.Namespace, Secrets: around.Secrets, Lookbacks: around.Lookbacks,
 		})
 		if err != nil {
 			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})

@@ -23,6 +23,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
 // Options are what a system is made of.
@@ -72,6 +73,7 @@ type System struct {
 	tracker     *mlflow.Client // nil where none is known
 	courier     *courier
 	neighbours  *neighbours
+	lookbacks   *sensors.Lookbacks
 	// Installation is this process' own: known from the end of Start on.
 	Installation *installation.Installation
 	forAgents    http.RoundTripper
@@ -98,7 +100,7 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
-	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}, quarantine: policy.NewQuarantine(nil), overrun: make(chan struct{}), Installation: installation.New()}
+	s := &System{opts: o, reloads: reloads{swapped: make(chan struct{}, 1)}, quarantine: policy.NewQuarantine(nil), overrun: make(chan struct{}), lookbacks: sensors.NewLookbacks(), Installation: installation.New()}
 	if err := s.reachTracker(); err != nil {
 		return nil, err
 	}
@@ -250,7 +252,7 @@ func (s *System) Agents() []engine.AgentStatus {
 
 // surroundings are what the agents of this system sense through.
 func (s *System) surroundings() Surroundings {
-	around := Surroundings{Prometheus: s.opts.Prometheus, MLflow: s.opts.MLflow, Log: s.opts.Log}
+	around := Surroundings{Prometheus: s.opts.Prometheus, MLflow: s.opts.MLflow, Lookbacks: s.lookbacks, Log: s.opts.Log}
 	switch {
 	case s.Local != nil:
 		around.Orchestrator = s.Local
