@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ type Caller struct {
 	client *http.Client
 	// credentials finds what to send in the Authorization header, "" for nothing.
 	credentials func(ctx context.Context, agent, url string) (string, error)
+	// Headers finds the other headers: those that may be shown, and those that are secret.
+	// It is set before the first request; nil sends none.
+	Headers func(ctx context.Context, agent, url string) (plain, secret http.Header, err error)
 }
 
 // NewCaller makes one; a nil transport makes requests as net/http does, and nil
@@ -55,14 +59,9 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	if err != nil {
 		return "", err
 	}
-	secret := ""
-	if c.credentials != nil {
-		if secret, err = c.credentials(ctx, e.Sender, to); err != nil {
-			return "", engine.Retry(err)
-		}
-		if secret != "" {
-			req.Header.Set("Authorization", secret)
-		}
+	secrets, err := c.authorize(ctx, req, e.Sender, to)
+	if err != nil {
+		return "", engine.Retry(err)
 	}
 	resp, err := c.client.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {
@@ -74,7 +73,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
 	said := resp.Status
-	if text := shown(body, secret); text != "" {
+	if text := shown(body, secrets...); text != "" {
 		said += ": " + text
 	}
 	if refused := installation.Refused(resp); refused != nil {
@@ -88,6 +87,32 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	default:
 		return "", fmt.Errorf("POST %s: answered %s", web.Shown(to), said)
 	}
+}
+
+// authorize adds the headers of an agent for an address, and returns the secrets in them.
+func (c *Caller) authorize(ctx context.Context, req *http.Request, agent, to string) (secrets []string, err error) {
+	if c.credentials != nil {
+		authorization, err := c.credentials(ctx, agent, to)
+		if err != nil {
+			return nil, err
+		}
+		if authorization != "" {
+			req.Header.Set("Authorization", authorization)
+			secrets = append(secrets, authorization)
+		}
+	}
+	if c.Headers != nil {
+		plain, secret, err := c.Headers(ctx, agent, to)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(req.Header, plain)
+		maps.Copy(req.Header, secret)
+		for _, values := range secret {
+			secrets = append(secrets, values...)
+		}
+	}
+	return secrets, nil
 }
 
 func request(ctx context.Context, e engine.Event, to string) (*http.Request, error) {
@@ -114,11 +139,11 @@ func request(ctx context.Context, e engine.Event, to string) (*http.Request, err
 func shown(body []byte, secrets ...string) string {
 	text := strings.ToValidUTF8(string(body), "?")
 	for _, s := range secrets {
-		if _, credential, is := strings.Cut(s, " "); is { // "Bearer TOKEN"
-			s = credential
-		}
-		if len(s) >= secretLeast {
-			text = strings.ReplaceAll(text, s, "***")
+		_, credential, _ := strings.Cut(s, " ") // of "Bearer TOKEN"
+		for _, s := range []string{s, credential} {
+			if len(s) >= secretLeast {
+				text = strings.ReplaceAll(text, s, "***")
+			}
 		}
 	}
 	text = strings.Join(strings.Fields(text), " ")

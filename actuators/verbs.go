@@ -2,6 +2,7 @@ package actuators
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
@@ -35,6 +36,9 @@ type Env struct {
 	Credentials func(ctx context.Context, agent, url string) (string, error)
 	// Call hands a request of an act to the outbox, which makes it (Caller).
 	Call func(ctx context.Context, e engine.Event, c engine.Change, url string) error
+	// Headers finds the other headers of such a request: those that may be shown, and
+	// those that are secret. The error names the reference, never the secret.
+	Headers func(ctx context.Context, agent, url string) (plain, secret http.Header, err error)
 	// Now is the time that events are stamped with.
 	Now func() time.Time
 }
@@ -132,7 +136,7 @@ func inRegistry(build func(*mlflow.Registry) engine.Actuator) func(Env) engine.A
 		if env.MLflow == nil {
 			return nil
 		}
-		return build(&mlflow.Registry{Client: env.MLflow, Credentials: env.Credentials, Publish: env.Publish, Now: env.Now})
+		return build(&mlflow.Registry{Client: env.MLflow, Credentials: env.Credentials, Headers: env.Headers, Publish: env.Publish, Now: env.Now})
 	}
 }
 

@@ -58,7 +58,10 @@ func TestWebhookHandsItsRequestToTheOutbox(t *testing.T) {
 	var to string
 	full := engine.Retry(errors.New("no room"))
 	var err error
-	hook := newWebhook(Env{Now: time.Now, Call: func(_ context.Context, e engine.Event, _ engine.Change, url string) error { got, to = e, url; return err }})
+	hook := newWebhook(Env{Now: time.Now, Call: func(_ context.Context, e engine.Event, _ engine.Change, url string) error {
+		got, to = e, url
+		return err
+	}})
 	c := engine.Change{Identity: "abc123", Terms: &engine.Terms{Call: engine.Call{For: time.Hour, Letter: true}}, Proposal: engine.Proposal{
 		Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}, With: map[string]any{"url": "http://x/y", "body": map[string]any{"a": 1.0}},
 	}}
@@ -94,6 +97,30 @@ func TestACallPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
 	_, err = c.Call(t.Context(), called(nil), r.URL+"/retrain")
 	require.NoError(t, err)
 	require.Empty(t, r.bodies[1], "no body, nothing sent")
+}
+
+// Headers of the agent's own go with a call, and one that is secret is not in what the
+// receiver is said to have answered.
+func TestACallSendsHeaders(t *testing.T) {
+	r := newReceiver(t, func(w http.ResponseWriter, _ int) { _, _ = w.Write([]byte("team-a came with s3cret-key")) })
+	c := NewCaller(nil, nil)
+	c.Headers = func(_ context.Context, _, url string) (plain, secret http.Header, err error) {
+		require.Equal(t, r.URL+"/x", url)
+		return http.Header{"X-Scope-Orgid": {"team-a"}}, http.Header{"X-Key": {"s3cret-key"}}, nil
+	}
+	said, err := c.Call(t.Context(), called(nil), r.URL+"/x")
+	require.NoError(t, err)
+	require.Equal(t, "200 OK: team-a came with ***", said)
+	require.Equal(t, "team-a", r.requests[0].Header.Get("X-Scope-OrgID"))
+	require.Equal(t, "s3cret-key", r.requests[0].Header.Get("X-Key"))
+
+	c.Headers = func(context.Context, string, string) (plain, secret http.Header, err error) {
+		return nil, nil, errors.New("headers.X-Key: environment variable HOOK is not set")
+	}
+	_, err = c.Call(t.Context(), called(nil), r.URL+"/x")
+	require.EqualError(t, err, "headers.X-Key: environment variable HOOK is not set")
+	require.True(t, isRetry(err))
+	require.Len(t, r.requests, 1)
 }
 
 func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {

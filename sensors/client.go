@@ -2,10 +2,12 @@ package sensors
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,24 +18,25 @@ import (
 
 // access is how a sensor gets at its server.
 type access struct {
-	basic  *manifest.BasicAuth
-	bearer *manifest.Secret
-	tls    *TLS
-	limit  int64 // bytes of a body, as decompressed
+	basic   *manifest.BasicAuth
+	bearer  *manifest.Secret
+	headers manifest.Headers
+	tls     *TLS
+	limit   int64 // bytes of a body, as decompressed
 }
 
-// check finds the two ways to authenticate used at once.
-func (a access) check() []string {
+// check finds the two ways to authenticate used at once, and headers that can't be sent.
+func (a access) check() (mistakes []string) {
 	if a.basic != nil && a.bearer != nil {
-		return []string{"basicAuth and bearerToken exclude each other; keep one"}
+		mistakes = append(mistakes, "basicAuth and bearerToken exclude each other; keep one")
 	}
-	return nil
+	return append(mistakes, a.headers.Check(a.basic != nil || a.bearer != nil)...)
 }
 
 // key tells accesses apart that an address may answer in other ways. It has references to
 // secrets, and no secret.
 func (a access) key(address, namespace string) (string, error) {
-	raw, err := json.Marshal([]any{address, namespace, a.basic, a.bearer, a.tls})
+	raw, err := json.Marshal([]any{address, namespace, a.basic, a.bearer, a.headers, a.tls})
 	return string(raw), err
 }
 
@@ -74,7 +77,7 @@ func newClient(a access, env Env) (*client, error) {
 		}
 		transport.TLSClientConfig = cfg
 	}
-	c := &client{access: a, secrets: &secrets{}, namespace: env.Namespace, from: env.Secrets}
+	c := &client{access: a, secrets: &secrets{most: 8 * (1 + len(a.headers))}, namespace: env.Namespace, from: env.Secrets}
 	c.http = &http.Client{Transport: transport, CheckRedirect: c.follow}
 	// Told now, a missing secret is a mistake in a file; told later, a failed sample.
 	// A Kubernetes Secret may well be made after the agent that names it.
@@ -86,8 +89,13 @@ func newClient(a access, env Env) (*client, error) {
 	return c, nil
 }
 
-// inCluster tells whether the secret is a Kubernetes Secret's.
+// inCluster reports whether a secret is a Kubernetes Secret's.
 func (a access) inCluster() bool {
+	for _, h := range a.headers {
+		if h.SecretKeyRef != nil {
+			return true
+		}
+	}
 	return a.basic != nil && a.basic.Password.SecretKeyRef != nil || a.bearer != nil && a.bearer.SecretKeyRef != nil
 }
 
@@ -111,27 +119,47 @@ func sameHost(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize reads the secrets each time, so that a rotated one takes effect. A Kubernetes
-// Secret is read for the request's URL, and may be refused to it.
+// authorize sets the headers of a request, those with secrets and those without.
 func (c *client) authorize(r *http.Request) error {
+	plain, secret, err := c.shown(r)
+	if err != nil {
+		return err
+	}
+	for _, headers := range []http.Header{plain, secret} {
+		maps.Copy(r.Header, headers)
+	}
+	return nil
+}
+
+// shown reads the secrets each time, so that a rotated one takes effect. A Kubernetes
+// Secret is read for the request's URL, and may be refused to it.
+func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 	from := c.from.For(r.URL)
+	plain, secret, err = c.headers.Read(r.Context(), c.namespace, from)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, values := range secret {
+		c.secrets.add(values...)
+	}
 	if c.basic != nil {
 		password, err := c.basic.Password.Read(r.Context(), c.namespace, from)
 		if err != nil {
-			return fmt.Errorf("basicAuth.password: %w", err)
+			return nil, nil, fmt.Errorf("basicAuth.password: %w", err)
 		}
-		r.SetBasicAuth(c.basic.Username, password)
-		c.secrets.add(password, r.Header.Get("Authorization"))
+		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.basic.Username+":"+password))
+		secret.Set("Authorization", basic)
+		c.secrets.add(password, basic)
 	}
 	if c.bearer != nil {
 		token, err := c.bearer.Read(r.Context(), c.namespace, from)
 		if err != nil {
-			return fmt.Errorf("bearerToken: %w", err)
+			return nil, nil, fmt.Errorf("bearerToken: %w", err)
 		}
-		r.Header.Set("Authorization", "Bearer "+token)
+		secret.Set("Authorization", "Bearer "+token)
 		c.secrets.add(token)
 	}
-	return nil
+	return plain, secret, nil
 }
 
 // do sends a request and reads the whole answer. Its errors name the host and

@@ -26,6 +26,7 @@ type DriftConfig struct {
 	Address     string              `json:"address,omitempty" doc:"base URL of the server, instead of the one of --prometheus"`
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	Headers     manifest.Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret, as in X-Scope-OrgID: team-a"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
@@ -55,12 +56,12 @@ func (c *DriftConfig) ValueSchema() map[string]any {
 	return parts(of, "chi2", "p_value")
 }
 
-// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
 // process.
 func (c *DriftConfig) SecretsTo() string { return c.Address }
 
 func (c *DriftConfig) access() access {
-	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: serverBodyLimit}
 }
 
 // Check finds what is wrong with the query, the bins, the reference and the address.

@@ -30,14 +30,15 @@ type HTTPConfig struct {
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	Headers     manifest.Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret, as in X-Scope-OrgID: team-a"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// SecretsTo is the address that basicAuth and bearerToken are sent to.
+// SecretsTo is the address that basicAuth, bearerToken and headers are sent to.
 func (c *HTTPConfig) SecretsTo() string { return c.URL }
 
 func (c *HTTPConfig) access() access {
-	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
 // Check finds a bad URL or pointer.

@@ -31,15 +31,16 @@ type MLflowConfig struct {
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	Headers     manifest.Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret, as in X-Scope-OrgID: team-a"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
 // process.
 func (c *MLflowConfig) SecretsTo() string { return c.URL }
 
 func (c *MLflowConfig) access() access {
-	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
 // Check finds a bad URL, and a sensor that asks for both or for nothing.
@@ -127,16 +128,14 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, errors.New("url: is not a URL")
 	}
-	s.client, err = mlflow.New(mlflow.Options{URL: address, Authorization: cl.authorization(base), TLS: certificates, Timeout: c.Timeout.Duration})
+	s.client, err = mlflow.New(mlflow.Options{URL: address, Headers: cl.shownTo(base), TLS: certificates, Timeout: c.Timeout.Duration})
 	return s, err
 }
 
-// authorization finds the header that a request to a server gets.
-func (c *client) authorization(base *url.URL) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		r := (&http.Request{URL: base, Header: http.Header{}}).WithContext(ctx)
-		err := c.authorize(r)
-		return r.Header.Get("Authorization"), err
+// shownTo finds the headers that a request to a server gets.
+func (c *client) shownTo(base *url.URL) mlflow.Headers {
+	return func(ctx context.Context) (plain, secret http.Header, err error) {
+		return c.shown((&http.Request{URL: base}).WithContext(ctx))
 	}
 }
 

@@ -25,6 +25,7 @@ type PrometheusConfig struct {
 	Address     string              `json:"address,omitempty" doc:"base URL of the server, instead of the one of --prometheus"`
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	Headers     manifest.Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret, as in X-Scope-OrgID: team-a"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
@@ -55,12 +56,12 @@ func (c *PrometheusConfig) ValueType() string {
 	return "number"
 }
 
-// SecretsTo is the address that basicAuth and bearerToken are sent to; "" is that of the
+// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
 // process.
 func (c *PrometheusConfig) SecretsTo() string { return c.Address }
 
 func (c *PrometheusConfig) access() access {
-	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: serverBodyLimit}
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: serverBodyLimit}
 }
 
 // Check finds what is wrong with the query, the address and the labels.

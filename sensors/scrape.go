@@ -33,6 +33,7 @@ type ScrapeConfig struct {
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`
+	Headers     manifest.Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret, as in X-Scope-OrgID: team-a"`
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates; with port, it also says https"`
 }
 
@@ -59,11 +60,11 @@ func (c *ScrapeConfig) Compares() bool { return c.Rate.Duration > 0 || c.Quantil
 // ValueType is the JSON type that the signal's value has.
 func (*ScrapeConfig) ValueType() string { return "number" }
 
-// SecretsTo is the address that basicAuth and bearerToken are sent to; "" with port: the pods'.
+// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" with port: the pods'.
 func (c *ScrapeConfig) SecretsTo() string { return c.URL }
 
 func (c *ScrapeConfig) access() access {
-	return access{basic: c.BasicAuth, bearer: c.BearerToken, tls: c.TLS, limit: appBodyLimit}
+	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
 // Check finds fields that exclude each other, and a bad URL.

@@ -14,6 +14,7 @@ const longestProblem = 300
 type secrets struct {
 	mu   sync.Mutex
 	list []string
+	most int // kept of them
 }
 
 func (s *secrets) add(values ...string) {
@@ -26,7 +27,7 @@ func (s *secrets) add(values ...string) {
 		}
 	}
 	// One that was rotated away opens nothing any more; the last few are enough.
-	if n := len(s.list) - 8; n > 0 {
+	if n := len(s.list) - s.most; n > 0 {
 		s.list = s.list[n:]
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -16,6 +17,9 @@ type Registry struct {
 	// Credentials finds what an agent sends in the Authorization header of a request to
 	// an address, "" for nothing; nil leaves the client's own.
 	Credentials func(ctx context.Context, agent, url string) (string, error)
+	// Headers finds the other headers of such a request, those that may be shown and those
+	// that are secret; nil sends none.
+	Headers func(ctx context.Context, agent, url string) (plain, secret http.Header, err error)
 	// Publish tells the agents; nil tells nobody.
 	Publish func(context.Context, engine.Event) error
 	Now     func() time.Time
@@ -26,7 +30,19 @@ func (r *Registry) as(agent string) *tracker.Client {
 	if r.Credentials == nil {
 		return r.Client
 	}
-	return r.Client.As(func(ctx context.Context) (string, error) { return r.Credentials(ctx, agent, r.Client.URL()) })
+	return r.Client.As(func(ctx context.Context) (plain, secret http.Header, err error) {
+		authorization, err := r.Credentials(ctx, agent, r.Client.URL())
+		if err == nil && r.Headers != nil {
+			plain, secret, err = r.Headers(ctx, agent, r.Client.URL())
+		}
+		if err == nil && authorization != "" {
+			if secret == nil {
+				secret = http.Header{}
+			}
+			secret.Set("Authorization", authorization)
+		}
+		return plain, secret, err
+	})
 }
 
 // Errors of the verbs.

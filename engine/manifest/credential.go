@@ -11,6 +11,7 @@ type Credential struct {
 	URL         string     `json:"url" required:"true" doc:"the addresses that it is for: the same scheme and host, and this path or one below"`
 	BearerToken *Secret    `json:"bearerToken,omitempty" doc:"sent as Authorization: Bearer"`
 	BasicAuth   *BasicAuth `json:"basicAuth,omitempty" doc:"sent as Authorization: Basic"`
+	Headers     Headers    `json:"headers,omitempty" doc:"headers to send, by name: a text, or a reference where it is secret"`
 }
 
 // BasicAuth is a user with a password.
@@ -29,10 +30,13 @@ func (c *Credential) Check() []string {
 	} else if err := engine.URLPrefixProblem(c.URL); err != nil {
 		out = append(out, "url: bounds nothing: "+err.Error()+"; give scheme, host and path, like https://hooks.example.com/team/")
 	}
-	if (c.BearerToken == nil) == (c.BasicAuth == nil) {
-		out = append(out, "wants exactly one of bearerToken and basicAuth")
+	switch {
+	case c.BearerToken != nil && c.BasicAuth != nil:
+		out = append(out, "wants one of bearerToken and basicAuth, not both")
+	case c.BearerToken == nil && c.BasicAuth == nil && c.Headers == nil:
+		out = append(out, "shows nothing; add bearerToken, basicAuth or headers")
 	}
-	return out
+	return append(out, c.Headers.Check(c.BearerToken != nil || c.BasicAuth != nil)...)
 }
 
 // Covers reports whether an address is this URL's or below it, by the rule of

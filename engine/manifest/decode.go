@@ -179,6 +179,10 @@ func (d *decoder) value(n *yaml.Node, p *place, into reflect.Value) {
 		d.text(n, p, into.Addr().Interface().(encoding.TextUnmarshaler))
 		return
 	}
+	if h, is := into.Addr().Interface().(*Header); is && n.Kind == yaml.ScalarNode {
+		d.scalar(n, p, reflect.ValueOf(&h.Plain).Elem())
+		return
+	}
 	switch into.Kind() {
 	case reflect.Struct:
 		d.structure(n, p, into)

@@ -62,7 +62,7 @@ func table(b *strings.Builder, t reflect.Type) {
 			}
 			path := prefix + f.name
 			rows = append(rows, [4]string{path, typeName(f.typ), fallback, meaning})
-			if inner := element(f.typ); !isText(inner) && inner != reflect.TypeFor[Secret]() && depth < maxDepth {
+			if inner := element(f.typ); !isText(inner) && inner != reflect.TypeFor[Secret]() && inner != reflect.TypeFor[Header]() && depth < maxDepth {
 				walk(path+suffix(f.typ), inner, depth+1)
 			}
 		}
@@ -105,6 +105,8 @@ func typeName(t reflect.Type) string {
 		return "whole number or percentage"
 	case reflect.TypeFor[Secret]():
 		return "secret"
+	case reflect.TypeFor[Header]():
+		return "text or secret"
 	}
 	if t.Kind() != reflect.Pointer && isText(t) {
 		return "text"

@@ -14,7 +14,10 @@ func ManifestSchema(kinds Kinds) map[string]any {
 // draft7 is JSON Schema as editors read it.
 type draft7 struct{ kinds Kinds }
 
-func (draft7) value(t reflect.Type, schema map[string]any) {
+func (d draft7) value(t reflect.Type, schema map[string]any) {
+	if t == reflect.TypeFor[Header]() {
+		schema["anyOf"] = []any{map[string]any{"type": "string", "minLength": 1, "maxLength": longestHeader}, schemaWalk{d.kinds, d}.of(reflect.TypeFor[Secret](), 0)}
+	}
 	if t == reflect.TypeFor[Share]() {
 		delete(schema, "type")
 		schema["anyOf"] = []any{

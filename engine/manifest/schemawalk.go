@@ -28,7 +28,7 @@ func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t != nil && depth <= maxDepth && t.Kind() == reflect.Struct && !isText(t) {
+	if t != nil && depth <= maxDepth && t.Kind() == reflect.Struct && !isText(t) && t != reflect.TypeFor[Header]() {
 		return w.structure(t, depth)
 	}
 	out := map[string]any{}

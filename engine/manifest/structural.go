@@ -44,6 +44,8 @@ func (structural) value(t reflect.Type, schema map[string]any) {
 		schema[intOrString] = true
 		schema["anyOf"] = []any{map[string]any{"type": "integer"}, map[string]any{"type": "string"}}
 		schema["minimum"], schema["pattern"], schema["maxLength"] = 1, sharePattern, longestDuration
+	case t == reflect.TypeFor[Header](): // a text or a mapping, which no structural schema can say
+		schema[preserve] = true
 	case t.Kind() == reflect.Interface:
 		schema[preserve], schema["nullable"] = true, true
 	case t.Kind() == reflect.Map:

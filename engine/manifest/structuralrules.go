@@ -45,7 +45,7 @@ func (s structural) rules(t reflect.Type) []rule {
 		}
 	case reflect.TypeFor[Credential]():
 		return []rule{
-			{"", one("bearerToken", "basicAuth"), "wants exactly one of bearerToken and basicAuth"},
+			{"", "!(has(self.bearerToken) && has(self.basicAuth))", "wants one of bearerToken and basicAuth, not both"},
 			{".url", webAddress("self.url") + " && !self.url.contains('?')", "must begin with http:// or https://, name a host, and have no query"},
 		}
 	case reflect.TypeFor[Guards]():

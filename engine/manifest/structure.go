@@ -25,6 +25,10 @@ func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
 			d.bad(p, "must be a reference, not "+describe(n), secretFix)
 			return
 		}
+		if into.Type() == reflect.TypeFor[Header]() {
+			d.bad(p, "must be text or a reference, not "+describe(n), headerFix)
+			return
+		}
 		d.bad(p, "must be a mapping, not "+describe(n), fieldList("its", fieldNames(fieldsOf(into.Type()))))
 		return
 	}

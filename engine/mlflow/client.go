@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,15 +20,29 @@ import (
 type Options struct {
 	// URL is the server's, as in http://mlflow:5000; a path in it is kept.
 	URL string
-	// Authorization finds what to send in the header of that name, "" for nothing. It
-	// is asked for each request, so that a rotated secret takes effect. Its error must
-	// not hold the secret. Nil sends nothing.
-	Authorization func(context.Context) (string, error)
+	// Headers are what each request carries to be let in; nil is nothing.
+	Headers Headers
 	// TLS says whom to trust; nil is the system's.
 	TLS *tls.Config
 	// Timeout bounds one request; 0 is DefaultTimeout. For an artifact, it bounds the
 	// time in which nothing moves.
 	Timeout time.Duration
+}
+
+// Headers finds headers to send: those that may be shown, and those that are secret and
+// are kept out of errors. It is asked for each request, so that a rotated secret takes
+// effect. Its error must not hold a secret.
+type Headers func(context.Context) (plain, secret http.Header, err error)
+
+// Authorization is the header of that name alone; "" sends nothing.
+func Authorization(find func(context.Context) (string, error)) Headers {
+	return func(ctx context.Context) (plain, secret http.Header, err error) {
+		header, err := find(ctx)
+		if err != nil || header == "" {
+			return nil, nil, err
+		}
+		return nil, http.Header{"Authorization": {header}}, nil
+	}
 }
 
 // DefaultTimeout bounds one request where the options don't.
@@ -38,11 +54,11 @@ const longestAnswer = 64 << 20
 
 // Client speaks to one server. It is safe for use by several goroutines.
 type Client struct {
-	base          string // without a slash at its end
-	host          string
-	authorization func(context.Context) (string, error)
-	timeout       time.Duration
-	http          *http.Client
+	base    string // without a slash at its end
+	host    string
+	headers Headers
+	timeout time.Duration
+	http    *http.Client
 }
 
 // New makes a client. It asks nothing of the server yet.
@@ -64,7 +80,7 @@ func New(o Options) (*Client, error) {
 	if o.TLS != nil {
 		transport.TLSClientConfig = o.TLS.Clone()
 	}
-	c := &Client{base: strings.TrimRight(u.String(), "/"), host: u.Host, authorization: o.Authorization, timeout: o.Timeout}
+	c := &Client{base: strings.TrimRight(u.String(), "/"), host: u.Host, headers: o.Headers, timeout: o.Timeout}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
@@ -76,10 +92,10 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// As is the client with other credentials, over the same connections.
-func (c *Client) As(authorization func(context.Context) (string, error)) *Client {
+// As is the client with other headers, over the same connections.
+func (c *Client) As(headers Headers) *Client {
 	other := *c
-	other.authorization = authorization
+	other.headers = headers
 	return &other
 }
 
@@ -148,18 +164,17 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // send authorizes a request and does it. It returns what was sent to be let in, to be
 // kept out of what the server says.
-func (c *Client) send(r *http.Request) (*http.Response, credential, error) {
+func (c *Client) send(r *http.Request) (*http.Response, credentials, error) {
 	r.Header.Set("User-Agent", "scanflow")
-	var sent credential
-	if c.authorization != nil {
-		header, err := c.authorization(r.Context())
+	var sent credentials
+	if c.headers != nil {
+		plain, secret, err := c.headers(r.Context())
 		if err != nil {
 			return nil, sent, fmt.Errorf("%s: %w", place(r), err)
 		}
-		if header != "" {
-			r.Header.Set("Authorization", header)
-			sent = credential(header)
-		}
+		maps.Copy(r.Header, plain)
+		maps.Copy(r.Header, secret)
+		sent = slices.Concat(slices.Collect(maps.Values(secret))...)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

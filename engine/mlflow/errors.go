@@ -108,7 +108,7 @@ var codeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 const longestMessage = 500
 
 // refusal is the error that an answer means.
-func refusal(r *http.Request, resp *http.Response, raw []byte, sent credential) error {
+func refusal(r *http.Request, resp *http.Response, raw []byte, sent credentials) error {
 	e := &Error{HTTPStatus: resp.StatusCode, place: place(r)}
 	var said struct {
 		Code    string `json:"error_code"`
@@ -142,16 +142,19 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// credential is a header Authorization that was sent.
-type credential string
+// credentials are the values of the secret headers that were sent.
+type credentials []string
 
-// hide blanks it in a server's words, flattens them to one line and cuts them.
-func (c credential) hide(text string) string {
-	_, secret, _ := strings.Cut(string(c), " ")
-	secrets := []string{string(c), secret}
-	if raw, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.HasPrefix(string(c), "Basic ") {
-		_, password, _ := strings.Cut(string(raw), ":")
-		secrets = append(secrets, string(raw), password)
+// hide blanks them in a server's words, flattens these to one line and cuts them.
+func (c credentials) hide(text string) string {
+	var secrets []string
+	for _, value := range c {
+		_, secret, _ := strings.Cut(value, " ") // what follows Bearer or Basic
+		secrets = append(secrets, value, secret)
+		if raw, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.HasPrefix(value, "Basic ") {
+			_, password, _ := strings.Cut(string(raw), ":")
+			secrets = append(secrets, string(raw), password)
+		}
 	}
 	for _, s := range secrets {
 		if s != "" {

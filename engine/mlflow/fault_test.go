@@ -139,7 +139,7 @@ func TestNoCredentialInAnError(t *testing.T) {
 			_, password, _ := r.BasicAuth()
 			answer(403, `{"error_code": "PERMISSION_DENIED", "message": "you sent `+sent+` and `+password+`"}`)(w, r)
 		}, func(o *mlflow.Options) {
-			o.Authorization = func(context.Context) (string, error) { return header, nil }
+			o.Headers = mlflow.Authorization(func(context.Context) (string, error) { return header, nil })
 		})
 		for _, call := range calls {
 			err := call(soon(t), c)
@@ -160,16 +160,31 @@ func TestCredentials(t *testing.T) {
 	require.NoError(t, calls["get"](soon(t), c))
 	require.Equal(t, "", got.Load())
 	token := "one"
-	c = c.As(func(context.Context) (string, error) { return "Bearer " + token, nil })
+	c = c.As(mlflow.Authorization(func(context.Context) (string, error) { return "Bearer " + token, nil }))
 	require.NoError(t, calls["post"](soon(t), c))
 	require.Equal(t, "Bearer one", got.Load())
 	token = "two"
 	require.NoError(t, calls["page"](soon(t), c))
 	require.Equal(t, "Bearer two", got.Load(), "asked again for each request")
-	c = c.As(func(context.Context) (string, error) { return "", errors.New("no variable TOKEN") })
+	c = c.As(mlflow.Authorization(func(context.Context) (string, error) { return "", errors.New("no variable TOKEN") }))
 	err := calls["get"](soon(t), c)
 	require.ErrorContains(t, err, "no variable TOKEN")
 	require.False(t, mlflow.Passing(err))
+}
+
+// Headers of one's own are sent, those that are secret are in no error, and those that are
+// not may be.
+func TestHeaders(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(403, `{"error_code": "PERMISSION_DENIED", "message": "`+r.Header.Get("X-Team")+` may not, with `+r.Header.Get("X-Key")+` and `+r.Header.Get("Authorization")+`"}`)(w, r)
+	}, func(o *mlflow.Options) {
+		o.Headers = func(context.Context) (plain, secret http.Header, err error) {
+			return http.Header{"X-Team": {"red"}}, http.Header{"X-Key": {"k3y"}, "Authorization": {"Bearer t0ken"}}, nil
+		}
+	})
+	for _, call := range calls {
+		require.ErrorContains(t, call(soon(t), c), "red may not, with *** and ***")
+	}
 }
 
 func TestNoRedirectIsFollowed(t *testing.T) {

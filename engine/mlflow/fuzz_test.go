@@ -42,7 +42,7 @@ func FuzzAnswer(f *testing.F) {
 		_, _ = w.Write([]byte(says.Load()[turn.Add(1)%2]))
 	}))
 	f.Cleanup(srv.Close)
-	c, err := mlflow.New(mlflow.Options{URL: srv.URL, Timeout: 10 * time.Second, Authorization: func(context.Context) (string, error) { return "Bearer hidden-token", nil }})
+	c, err := mlflow.New(mlflow.Options{URL: srv.URL, Timeout: 10 * time.Second, Headers: mlflow.Authorization(func(context.Context) (string, error) { return "Bearer hidden-token", nil })})
 	require.NoError(f, err)
 	f.Cleanup(c.Close)
 	f.Fuzz(func(t *testing.T, first, second string, code int) {

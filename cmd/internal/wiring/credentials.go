@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -33,14 +34,13 @@ func (c *credentials) set(agents []*manifest.Agent) {
 	c.agents.Store(&m)
 }
 
-// authorization is the header for a request of an agent to an address; "" where
-// its manifest has none. The longest URL that the address is below wins.
-func (c *credentials) authorization(ctx context.Context, agent, address string) (string, error) {
+// of is what an agent's manifest has for an address; nil where it has nothing. The longest
+// URL that the address is below wins.
+func (c *credentials) of(agent, address string) (best *manifest.Credential, namespace string, from manifest.SecretSource, err error) {
 	agents := c.agents.Load()
 	if agents == nil {
-		return "", nil
+		return nil, "", nil, nil
 	}
-	var best *manifest.Credential
 	has := (*agents)[agent]
 	for i, cred := range has.all {
 		if cred.Covers(address) && (best == nil || len(cred.URL) > len(best.URL)) {
@@ -48,23 +48,53 @@ func (c *credentials) authorization(ctx context.Context, agent, address string) 
 		}
 	}
 	if best == nil {
-		return "", nil
+		return nil, "", nil, nil
 	}
 	to, err := url.Parse(address)
 	if err != nil {
-		return "", errors.New("the address is no URL") // the parser's error would repeat it, userinfo and all
+		return nil, "", nil, errors.New("the address is no URL") // the parser's error would repeat it, userinfo and all
 	}
-	header, err := c.header(ctx, has.namespace, best, c.from.For(to))
+	return best, has.namespace, c.from.For(to), nil
+}
+
+// authorization is that header for a request of an agent to an address; "" where its
+// manifest has none.
+func (c *credentials) authorization(ctx context.Context, agent, address string) (string, error) {
+	best, namespace, from, err := c.of(agent, address)
+	if err != nil || best == nil {
+		return "", err
+	}
+	header, err := c.header(ctx, namespace, best, from)
 	if err != nil {
-		return "", fmt.Errorf("credentials for %s: %w", strings.TrimSuffix(best.URL, "/"), err)
+		return "", failed(best, err)
 	}
 	return header, nil
 }
 
+// headers are the others of such a request: those that may be shown, and those that are
+// secret.
+func (c *credentials) headers(ctx context.Context, agent, address string) (plain, secret http.Header, err error) {
+	best, namespace, from, err := c.of(agent, address)
+	if err != nil || best == nil {
+		return nil, nil, err
+	}
+	if plain, secret, err = best.Headers.Read(ctx, namespace, from); err != nil {
+		return nil, nil, failed(best, err)
+	}
+	return plain, secret, nil
+}
+
+func failed(of *manifest.Credential, err error) error {
+	return fmt.Errorf("credentials for %s: %w", strings.TrimSuffix(of.URL, "/"), err)
+}
+
 func (c *credentials) header(ctx context.Context, namespace string, of *manifest.Credential, from manifest.SecretSource) (string, error) {
-	if of.BearerToken != nil {
+	switch {
+	case of.BearerToken != nil:
 		token, err := of.BearerToken.Read(ctx, namespace, from)
 		return "Bearer " + token, err
+	case of.BasicAuth == nil:
+		return "", nil
 	}
 	password, err := of.BasicAuth.Password.Read(ctx, namespace, from)
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(of.BasicAuth.Username+":"+password)), err

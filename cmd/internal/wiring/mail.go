@@ -44,9 +44,11 @@ var _ engine.Courier = (*courier)(nil)
 
 // newCourier makes one; toPeers makes the requests to peers, forAgents all others.
 func newCourier(o MailOptions, c *credentials, toPeers, forAgents http.RoundTripper) *courier {
+	calls := actuators.NewCaller(forAgents, c.authorization)
+	calls.Headers = c.headers
 	return &courier{
 		peers: cloudevents.New(cloudevents.Options{Transport: toPeers}), others: cloudevents.New(cloudevents.Options{Transport: forAgents}),
-		calls:     actuators.NewCaller(forAgents, c.authorization),
+		calls:     calls,
 		endpoints: o.endpoints(), tokenFile: o.PeerTokenFile, credentials: c,
 	}
 }

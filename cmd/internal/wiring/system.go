@@ -196,7 +196,7 @@ func (s *System) openJournal(ctx context.Context) error {
 // newHost makes a host whose verbs act through env, filled in with what they share.
 func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
 	var h *engine.Host
-	env.Credentials, env.Now, env.MLflow = s.credentials.authorization, s.opts.Clock.Now, s.tracker
+	env.Credentials, env.Headers, env.Now, env.MLflow = s.credentials.authorization, s.credentials.headers, s.opts.Clock.Now, s.tracker
 	env.Call = func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
 		return h.Call(ctx, e, c, url)
 	}

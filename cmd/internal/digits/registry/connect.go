@@ -23,7 +23,7 @@ func Connect(getenv func(string) string) (*mlflow.Client, error) {
 	if getenv(URIVariable) == "" {
 		return nil, errors.New(URIVariable + " is not set: it says where the tracker is, as http://127.0.0.1:5000")
 	}
-	c, err := mlflow.New(mlflow.Options{URL: getenv(URIVariable), Authorization: authorization(getenv)})
+	c, err := mlflow.New(mlflow.Options{URL: getenv(URIVariable), Headers: mlflow.Authorization(authorization(getenv))})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", URIVariable, err)
 	}
