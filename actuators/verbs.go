@@ -142,7 +142,7 @@ func inRegistry(build func(*mlflow.Registry) engine.Actuator) func(Env) engine.A
 
 // scaleDirection compares what is asked for with what the orchestrator wants now.
 func scaleDirection(p engine.Proposal) engine.Direction {
-	want, isNumber := p.With["replicas"].(float64)
+	want, isNumber := engine.Float(p.With["replicas"])
 	switch {
 	case !isNumber || p.Target.Replicas == nil:
 		return ""

@@ -202,7 +202,7 @@ func jsonValue(v any) any {
 		panic(err)
 	}
 	var out any
-	if err := json.Unmarshal(raw, &out); err != nil {
+	if err := UnmarshalExact(raw, &out); err != nil {
 		panic(err)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -48,9 +49,11 @@ func ReadDocument(raw []byte) (*Document, error) {
 	var w writtenDocument
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
+	d.UseNumber()
 	if err := d.Decode(&w); err != nil {
 		return nil, fmt.Errorf("%s%w; `scanflow eval` prints a document to begin with", lineOf(raw, err), err)
 	}
+	exact(reflect.ValueOf(&w))
 	out := &Document{Agent: &AgentInfo{}, Trigger: &TriggerInfo{Kind: "manual"}, Params: w.Params, Memory: w.Memory}
 	if w.Agent != nil {
 		out.Agent = w.Agent

@@ -47,7 +47,7 @@ func (a *agent) urls(c *candidate) {
 // a strategy asks for that direction, and by the step.
 func (a *agent) replicas(c *candidate) {
 	g := a.spec.Guards.Replicas
-	asked, isNumber := c.With["replicas"].(float64)
+	asked, isNumber := Float(c.With["replicas"])
 	switch {
 	case g == nil || c.claim != "replicas":
 		return
@@ -91,7 +91,7 @@ func (a *agent) replicaRange(c *candidate, g *ReplicaGuard) {
 	var said []string
 	clamped := map[string]float64{}
 	for _, key := range []string{"min", "max"} {
-		asked, isNumber := c.With[key].(float64)
+		asked, isNumber := Float(c.With[key])
 		if !isNumber {
 			continue
 		}

@@ -307,7 +307,8 @@ func (s outgoing) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 }
 
 func direction(p engine.Proposal) engine.Direction {
-	switch want := int(p.With["replicas"].(float64)); {
+	asked, _ := engine.Float(p.With["replicas"])
+	switch want := int(asked); {
 	case want > p.Target.Replicas.Desired:
 		return engine.Up
 	case want < p.Target.Replicas.Desired:

@@ -61,7 +61,7 @@ func (a *agent) writeReadings(ctx context.Context) error {
 // loadReadings takes what was kept, by the sensors' names: some may be new.
 func (a *agent) loadReadings(raw []byte) {
 	var in savedReadings
-	if len(raw) == 0 || json.Unmarshal(raw, &in) != nil {
+	if len(raw) == 0 || UnmarshalExact(raw, &in) != nil {
 		return
 	}
 	a.good = make(map[TargetID][]lastGood, len(in.Targets))

@@ -22,7 +22,8 @@ var States = []State{OK, Empty, NaN, Stale, Error}
 // Signal is one sampled value of one target. The value counts only in state OK.
 type Signal struct {
 	State State
-	// Value is a JSON value: float64, string, bool, nil, []any or map[string]any.
+	// Value is a JSON value: float64, string, bool, nil, []any or map[string]any. Within
+	// arrays and objects, a whole number that no float64 holds is a json.Number.
 	Value any
 	// Last is the last value that was OK, where the state is not; nil if there never was one.
 	Last any

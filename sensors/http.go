@@ -1,14 +1,10 @@
 package sensors
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"strings"
 	"time"
 
@@ -24,8 +20,9 @@ import (
 type HTTPConfig struct {
 	URL       string            `json:"url" required:"true" doc:"address to GET, with {name}, {namespace} and {label:NAME}; without any of them it is asked once for the whole fleet"`
 	Pointer   string            `json:"pointer,omitempty" doc:"JSON Pointer (RFC 6901) to the value, with the same placeholders; the whole answer if absent"`
-	Type      string            `json:"type,omitempty" default:"number" enum:"number,string,boolean,array,object" doc:"what the value must be; anything else is an error"`
+	Type      string            `json:"type,omitempty" default:"number" enum:"number,number-text,string,boolean,array,object" doc:"what the value must be; anything else is an error. number-text is a number in quotes, and a number to policies"`
 	Timestamp string            `json:"timestamp,omitempty" doc:"JSON Pointer to when the value was measured: RFC 3339, or seconds since 1970; else it is as of now"`
+	Unit      string            `json:"timestampUnit,omitempty" enum:"s,ms,us,ns" doc:"with timestamp: it is a number of these since 1970, in quotes or not, and no RFC 3339"`
 	Timeout   manifest.Duration `json:"timeout,omitempty" doc:"of one request; 2s if absent, and at most half the sensor's own"`
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
@@ -54,15 +51,23 @@ func (c *HTTPConfig) Check() []string {
 			mistakes = append(mistakes, f.name+": "+err.Error())
 		}
 	}
+	if c.Unit != "" && c.Timestamp == "" {
+		mistakes = append(mistakes, "timestampUnit: goes with timestamp; add that, or leave it out")
+	}
 	return mistakes
 }
 
 // ValueType is the JSON type that the signal's value has.
-func (c *HTTPConfig) ValueType() string { return cmp.Or(c.Type, "number") }
+func (c *HTTPConfig) ValueType() string {
+	if c.Type == numberText {
+		return "number"
+	}
+	return cmp.Or(c.Type, "number")
+}
 
 type httpSensor struct {
 	client                  *client
-	kind                    string
+	kind, unit              string
 	url, pointer, timestamp template
 	fan                     fan
 }
@@ -75,7 +80,7 @@ func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &httpSensor{client: cl, kind: c.ValueType(), fan: fan{timeout: c.Timeout.Duration}}
+	s := &httpSensor{client: cl, kind: cmp.Or(c.Type, "number"), unit: c.Unit, fan: fan{timeout: c.Timeout.Duration}}
 	for _, t := range []struct {
 		into *template
 		text string
@@ -136,13 +141,7 @@ func (s *httpSensor) read(ctx context.Context, address string) (any, error) {
 		return nil, err
 	}
 	var doc any
-	d := json.NewDecoder(bytes.NewReader(body))
-	if err = d.Decode(&doc); err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("more follows after the first value")
-		}
-	}
-	if err != nil {
+	if err = engine.UnmarshalExact(body, &doc); err != nil {
 		return nil, s.client.fault(address, fmt.Errorf("the answer is not JSON: %w", err))
 	}
 	return doc, nil
@@ -156,11 +155,12 @@ func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine
 	if !found {
 		return engine.Signal{State: engine.Empty, Problem: "the answer has nothing there"}
 	}
-	if is := jsonType(value); is != s.kind {
-		return engine.Signal{State: engine.Error, Problem: "the value is of type " + is + ", not " + s.kind + "; if that is meant, say so by type"}
+	value, err = typedValue(value, s.kind)
+	if err != nil {
+		return engine.Signal{State: engine.Error, Problem: err.Error()}
 	}
-	out := engine.Signal{State: engine.OK, Value: value, At: at}
-	if len(s.timestamp.parts) == 0 {
+	out := finite(engine.Signal{State: engine.OK, Value: value, At: at}, "the value")
+	if len(s.timestamp.parts) == 0 || out.State != engine.OK {
 		return out
 	}
 	stamp, found, err := s.find(s.timestamp, target, doc)
@@ -168,27 +168,12 @@ func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine
 		err = errors.New("the answer has nothing there")
 	}
 	if err == nil {
-		out.At, err = momentOf(stamp)
+		out.At, err = momentOf(stamp, s.unit)
 	}
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: "timestamp: " + err.Error()}
 	}
 	return out
-}
-
-// jsonType is a JSON value's type, as JSON Schema names it.
-func jsonType(v any) string {
-	switch v.(type) {
-	case float64:
-		return "number"
-	case string:
-		return "string"
-	case bool:
-		return "boolean"
-	case []any:
-		return "array"
-	}
-	return "object"
 }
 
 func (s *httpSensor) find(at template, target *engine.Target, doc any) (value any, found bool, err error) {
@@ -202,18 +187,4 @@ func (s *httpSensor) find(at template, target *engine.Target, doc any) (value an
 	}
 	value, found = p.find(doc)
 	return value, found && value != nil, nil
-}
-
-func momentOf(v any) (time.Time, error) {
-	switch v := v.(type) {
-	case float64:
-		if math.Abs(v) < 1e11 { // beyond, it is in milliseconds or worse
-			return time.UnixMilli(int64(math.Round(v * 1000))), nil
-		}
-	case string:
-		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, errors.New("is neither RFC 3339 nor seconds since 1970")
 }

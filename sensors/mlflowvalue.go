@@ -1,12 +1,15 @@
 package sensors
 
 import (
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -52,10 +55,11 @@ func versionSchema() map[string]any {
 	}, "created_ns")
 }
 
-// stamp sets a time, if there is one, and it can be counted in nanoseconds.
+// stamp sets a time, if there is one, and it can be counted in nanoseconds, of which a
+// float64 would lose up to 128.
 func stamp(out map[string]any, key string, t time.Time) {
 	if !t.IsZero() && time.Unix(0, t.UnixNano()).Equal(t) {
-		out[key] = float64(t.UnixNano())
+		out[key] = engine.ExactNumber(json.Number(strconv.FormatInt(t.UnixNano(), 10)))
 	}
 }
 

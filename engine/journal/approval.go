@@ -64,7 +64,7 @@ func (j *Journal) approvals(ctx context.Context, query string, args ...any) ([]e
 			return err
 		}
 		var a engine.Approval
-		err := json.Unmarshal(body, &a)
+		err := engine.UnmarshalExact(body, &a)
 		out = append(out, a)
 		return err
 	}, query, args...)

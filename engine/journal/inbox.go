@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -19,7 +18,7 @@ func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.
 			return err
 		}
 		var e engine.Event
-		err := json.Unmarshal(body, &e)
+		err := engine.UnmarshalExact(body, &e)
 		events = append(events, e)
 		return err
 	}, `SELECT body FROM inbox WHERE agent = ? AND state = 'waiting' ORDER BY place LIMIT ?`, agent, limit)

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,7 +76,7 @@ func scanLetter(rows *sql.Rows) (engine.Letter, error) {
 		return l, err
 	}
 	l.ID, l.Since = letterID(prefix, seq), moment(since)
-	return l, json.Unmarshal(body, &l.Event)
+	return l, engine.UnmarshalExact(body, &l.Event)
 }
 
 // Resend has dead letters wait again, at the end of their boxes, as if they came now; it

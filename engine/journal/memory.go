@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -74,7 +73,7 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 		&at, &raw, &status, &detail, &wrote, &ended); err != nil {
 		return a, err
 	}
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := engine.UnmarshalExact(raw, &body); err != nil {
 		return a, fmt.Errorf("act %s: %w", a.Identity, err)
 	}
 	a.Firing, a.With, a.Claim, a.Direction, a.DryRun, a.Once, a.Change = body.Firing, body.With, body.Claim, body.Direction, body.DryRun, body.Once, body.Change
@@ -101,7 +100,7 @@ func (j *Journal) notes(ctx context.Context, agent string) ([]engine.Note, error
 		if err := rows.Scan(&n.Target.Namespace, &n.Target.Name, &n.Target.Kind, &n.Strategy, &value); err != nil {
 			return err
 		}
-		err := json.Unmarshal(value, &n.Value)
+		err := engine.UnmarshalExact(value, &n.Value)
 		notes = append(notes, n)
 		return err
 	}, `SELECT namespace, name, kind, strategy, value FROM notes WHERE agent = ? ORDER BY namespace, name, kind, strategy`, agent)

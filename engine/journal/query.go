@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"iter"
 	"strconv"
@@ -131,7 +130,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 	if err := rows.Scan(&id, &body, &row.Firing, &row.Agent, &at, &fbody, &ab, &status, &detail, &applied, &ended); err != nil {
 		return 0, row, err
 	}
-	if err := errors.Join(json.Unmarshal(body, &row.Decision), json.Unmarshal(fbody, &f)); err != nil {
+	if err := errors.Join(engine.UnmarshalExact(body, &row.Decision), engine.UnmarshalExact(fbody, &f)); err != nil {
 		return 0, row, err
 	}
 	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
@@ -140,7 +139,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		return id, row, nil
 	}
 	var act actBody
-	if err := json.Unmarshal(ab, &act); err != nil {
+	if err := engine.UnmarshalExact(ab, &act); err != nil {
 		return 0, row, err
 	}
 	row.Diff, row.Outcome = act.Change.Diff, &engine.Outcome{Status: engine.Running}
@@ -160,7 +159,7 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 		return 0, out, err
 	}
 	var f firingBody
-	err := json.Unmarshal(raw, &f)
+	err := engine.UnmarshalExact(raw, &f)
 	out.At = moment(at)
 	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
 	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems

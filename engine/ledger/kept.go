@@ -48,7 +48,7 @@ func (k *kept) event() (engine.Event, error) {
 		return e, nil
 	}
 	e.Data = nil
-	if err := json.Unmarshal(raw, &e.Data); err != nil {
+	if err := engine.UnmarshalExact(raw, &e.Data); err != nil {
 		return e, fmt.Errorf("data of event %s of %s: %w", engine.Echo(e.ID), engine.Echo(e.Source), err)
 	}
 	return e, nil

@@ -140,7 +140,7 @@ func pack(b *batch) (string, *batch, error) {
 // decode is a batch from its JSON, if a state can take it in.
 func decode(raw []byte) (*batch, error) {
 	b := &batch{}
-	if err := json.Unmarshal(raw, b); err != nil {
+	if err := engine.UnmarshalExact(raw, b); err != nil {
 		return nil, err
 	}
 	return b, b.sound()

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -236,7 +235,7 @@ func (s *state) remember(agent string, since time.Time) (engine.Recollection, er
 	})
 	for _, n := range notes {
 		var value any
-		if err := json.Unmarshal(n.Value, &value); err != nil {
+		if err := engine.UnmarshalExact(n.Value, &value); err != nil {
 			return engine.Recollection{}, err
 		}
 		out.Notes = append(out.Notes, engine.Note{Target: engine.TargetID(n.Target), Strategy: n.Strategy, Value: value})

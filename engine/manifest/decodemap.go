@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // DecodeMap reads the parameters of a primitive, as JSON values, into the struct
@@ -51,6 +53,7 @@ func (b nodeBuilder) node(v any, depth int) *yaml.Node {
 		n.Tag, n.Value = "!!str", v
 	case json.Number:
 		n.Tag, n.Value = "!!float", v.String()
+		b.origin[n] = engine.ExactNumber(v)
 	case float64:
 		n.Tag, n.Value = "!!float", strconv.FormatFloat(v, 'g', -1, 64)
 		if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {

@@ -208,7 +208,7 @@ func valueSchema(value any) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case string:
 		return map[string]any{"type": "string"}
-	case float64:
+	case float64, json.Number:
 		return map[string]any{"type": "number"}
 	case map[string]any:
 		properties := map[string]any{}

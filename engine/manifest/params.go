@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (a *Agent) MistypedParam(path []string, value any, wants string) Mistake {
 	switch value := value.(type) {
 	case string:
 		message += ", " + quote(value)
-	case float64:
+	case float64, json.Number:
 		message += fmt.Sprintf(", %v", value)
 	case bool:
 		message = fmt.Sprintf("is %t", value)

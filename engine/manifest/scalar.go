@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 func (d *decoder) text(n *yaml.Node, p *place, into encoding.TextUnmarshaler) {
@@ -183,7 +186,8 @@ func (d *decoder) jsonScalar(n *yaml.Node, p *place) any {
 		if !ok {
 			return nil
 		}
-		if tag == "!!int" && math.Abs(f) >= 1<<53 {
+		_, is := engine.ExactNumber(json.Number(strings.ReplaceAll(n.Value, "_", ""))).(float64)
+		if tag == "!!int" && math.Abs(f) >= 1<<53 || tag == "!!float" && !is { // one that is beyond 64 bits is a float to YAML
 			d.bad(p, "is too large to be held exactly", "put it in quotes")
 			return nil
 		}

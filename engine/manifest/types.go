@@ -43,7 +43,7 @@ type Spec struct {
 	Sensors     []Sensor       `json:"sensors,omitempty" list:"name" doc:"the signals to sample; each has one key more, its kind, with the settings of that kind"`
 	Strategies  []string       `json:"strategies,omitempty" list:"set" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
 	Primitives  []string       `json:"primitives,omitempty" list:"set" doc:"the verbs that the agent may use; any other is refused and recorded"`
-	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; numbers are 64-bit floats; never secrets"`
+	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; a whole number beyond 2^53 in quotes; never secrets"`
 	RetryFor    Duration       `json:"retryFor,omitzero" doc:"how long a webhook is tried whose receiver does not answer, or asks to come again later; if absent, 24h for what an event, an alert or a person's answer set going, and one interval of the trigger, at least 1m, for the rest"`
 	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook calls, by reference"`
 	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -200,7 +201,7 @@ func (s *shape) marks(v ast.Value) []string {
 	return out
 }
 
-// json is a value as encoding/json would decode it: every number a float64.
+// json is a value as engine.UnmarshalExact would decode it.
 func (s *shape) json(at string, v ast.Value) any {
 	switch v := v.(type) {
 	case ast.Null:
@@ -210,11 +211,10 @@ func (s *shape) json(at string, v ast.Value) any {
 	case ast.String:
 		return string(v)
 	case ast.Number:
-		f, ok := v.Float64()
-		if !ok {
+		if _, ok := v.Float64(); !ok {
 			s.bad("%s: %s is too large a number", clip(at), clip(string(v)))
 		}
-		return f
+		return engine.ExactNumber(json.Number(v))
 	case *ast.Array:
 		out := make([]any, 0, v.Len())
 		v.Foreach(func(t *ast.Term) { out = append(out, s.json(fmt.Sprintf("%s[%d]", at, len(out)), t.Value)) })

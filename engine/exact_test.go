@@ -1,0 +1,136 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// wholes are whole numbers as they are written; those that no float64 holds stay what they are.
+var wholes = map[string]bool{ // whether a float64 holds it
+	"0": true, "-1": true, "9007199254740991": true, "9007199254740992": true, "1e21": true, "1e23": true, "1.7976931348623157e308": true, "123456789012345680000": true,
+	"9007199254740993": false, "-9007199254740993": false, "18446744073709551615": false, "18446744073709551616": false, "18446744073709551617": false,
+	"9.007199254740993e15": false, "90071992547409930e-1": false, "100000000000000000000001": false,
+}
+
+func TestExactNumber(t *testing.T) {
+	for text, held := range wholes {
+		got := engine.ExactNumber(json.Number(text))
+		_, is := got.(float64)
+		require.Equal(t, held, is, "%s: %v", text, got)
+		near, ok := engine.Float(got)
+		require.True(t, ok)
+		f, err := json.Number(text).Float64()
+		require.NoError(t, err)
+		require.Equal(t, f, near)
+	}
+	require.Equal(t, 0.5, engine.ExactNumber("0.5"))
+	require.Equal(t, 9007199254740993.5, engine.ExactNumber("9007199254740993.5"), "no whole number, and as near as can be")
+	require.Equal(t, json.Number("1e400"), engine.ExactNumber("1e400"))
+}
+
+func TestUnmarshalExact(t *testing.T) {
+	type inner struct {
+		Any  any
+		Held json.Number
+	}
+	var got struct {
+		With  map[string]any
+		List  []inner
+		By    map[string]inner
+		To    *inner
+		Count int64
+	}
+	const number = "9007199254740993"
+	raw := `{"With":{"a":` + number + `,"b":[1,{"c":` + number + `}]},"List":[{"Any":` + number + `}],"By":{"x":{"Any":[` + number + `,2]}},"To":{"Any":1,"Held":` + number + `},"Count":` + number + `}`
+	require.NoError(t, engine.UnmarshalExact([]byte(raw), &got))
+	n := json.Number(number)
+	require.Equal(t, map[string]any{"a": n, "b": []any{1.0, map[string]any{"c": n}}}, got.With)
+	require.Equal(t, n, got.List[0].Any)
+	require.Equal(t, []any{n, 2.0}, got.By["x"].Any)
+	require.Equal(t, inner{1.0, n}, *got.To)
+	require.EqualValues(t, 9007199254740993, got.Count)
+	require.Error(t, engine.UnmarshalExact([]byte(`1 2`), new(any)))
+	require.Error(t, engine.UnmarshalExact([]byte(`{`), new(any)))
+}
+
+const echoing = `package scanflow.strategies.t.answering
+
+propose contains p if {
+	input.trigger.kind == "event"
+	id := input.trigger.event.data.id
+	object.get(input.memory, ["t.answering", "note", "id"], id) == id
+	object.get(input.memory, ["t.answering", "last", "hook", "with", "id"], id) == id
+	p := {
+		"primitive": "hook", "with": {"id": id, "next": id + 1, "signal": input.signals.load.value.id, "param": input.params.id},
+		"note": {"id": id}, "reason": "asked", "because": ["load"],
+	}
+}
+`
+
+// A whole number goes from an event, a sensor and a param through the document, the policy,
+// the act, the note and the journal, and back after a restart, as it came.
+func TestWholeNumbersGoThroughAsTheyCame(t *testing.T) {
+	for text, next := range map[string]string{
+		"7": "8", "9007199254740993": "9007199254740994", "18446744073709551617": "18446744073709551618", "1e21": "1000000000000000000001",
+	} {
+		t.Run(text, func(t *testing.T) {
+			id := engine.ExactNumber(json.Number(text))
+			b := newBench(t, echoing)
+			b.world.set("web", 1)
+			b.load.set("web", engine.Signal{State: engine.OK, Value: map[string]any{"id": id}})
+			spec := b.spec(answers, func(s *engine.Spec) { s.Params = map[string]any{"id": id} })
+			b.run(spec)
+			for _, name := range []string{"1", "2"} { // the second after a restart, which reads all back
+				e := event(name)
+				e.Data = json.RawMessage(`{"id": ` + text + `}`)
+				require.NoError(t, b.host.Publish(t.Context(), e))
+				f := b.next()
+				require.Empty(t, f.Problems)
+				d := only(t, f)
+				wrote, err := json.Marshal(d.With)
+				require.NoError(t, err)
+				want, err := json.Marshal(map[string]any{"id": id, "next": json.Number(next), "signal": id, "param": id})
+				require.NoError(t, err)
+				require.Equal(t, string(want), string(wrote))
+				again, err := engine.ReadDocument(d.Document)
+				require.NoError(t, err)
+				rewritten, err := json.Marshal(again)
+				require.NoError(t, err)
+				require.JSONEq(t, string(d.Document), string(rewritten))
+				require.Contains(t, string(rewritten), `"data":{"id":`+string(must(json.Marshal(id)))+`}`)
+				b.settled()
+				sent, err := json.Marshal(b.world.sent[len(b.world.sent)-1].Proposal.With)
+				require.NoError(t, err)
+				require.Equal(t, string(want), string(sent))
+				b.restart()
+				b.run(spec)
+			}
+		})
+	}
+}
+
+func must(raw []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// A number that is too large to compute with exactly is bounded like any other.
+func TestReplicasBeyondFloatsAreClamped(t *testing.T) {
+	b := newBench(t, `package scanflow.strategies.t.huge
+
+propose contains {"primitive": "scale", "with": {"replicas": 9007199254740993}, "reason": "more", "because": []}
+`)
+	b.world.set("web", 1)
+	b.run(b.spec(func(s *engine.Spec) {
+		s.Strategies = []string{"t.huge"}
+		s.Guards.Replicas = &engine.ReplicaGuard{Max: 3}
+	}))
+	d := only(t, b.next())
+	require.Equal(t, 3.0, d.With["replicas"], d.Detail)
+}
