@@ -146,7 +146,9 @@ func TestCallsWaitForTheirReceiver(t *testing.T) {
 // identity, and a failure for a tick.
 func TestACallThatIsRefusedForGood(t *testing.T) {
 	b, d := newDesk(t)
-	d.says(func(int) (string, error) { return "", errors.New("answered 400 Bad Request: {\"error\":\"invalid_payload\"}") })
+	d.says(func(int) (string, error) {
+		return "", errors.New("answered 400 Bad Request: {\"error\":\"invalid_payload\"}")
+	})
 	b.load.to("web", 35)
 	b.run(b.spec(hooks, func(s *engine.Spec) {
 		s.Triggers = append(s.Triggers, engine.Trigger{Name: "tick", Every: time.Minute})
