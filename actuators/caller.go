@@ -51,9 +51,9 @@ func NewCaller(transport http.RoundTripper, credentials func(ctx context.Context
 }
 
 // Call sends one request, and returns what was answered, for a person. Refused
-// connections, timeouts, credentials that can't be read, 408, 425, 429 and 5xx may pass
-// (engine.MayPass), not before Retry-After; any other answer but 2xx is final, and so is an
-// address of the installation that runs the agent.
+// connections, timeouts, 408, 425, 429 and 5xx may pass (engine.MayPass), not before
+// Retry-After; any other answer but 2xx is final, and so are credentials that can't be read
+// and an address of the installation that runs the agent.
 func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, error) {
 	req, err := request(ctx, e, to)
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	}
 	secrets, err := c.authorize(ctx, req, e.Sender, to)
 	if err != nil {
-		return "", engine.Retry(err)
+		return "", err
 	}
 	resp, err := c.client.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {

@@ -46,7 +46,7 @@ func TestTheNextLeaderKnowsWhatWaitsForAGuard(t *testing.T) {
 	}
 	check()
 	for _, compact := range []int{0, 1 << 10} {
-		l.Close(ctx)
+		require.NoError(t, l.Close(ctx))
 		o := o
 		o.SegmentBytes = compact
 		l = begin(t, o)

@@ -18,8 +18,11 @@ func (s *opened) addData(p *part, f File) Mistakes {
 	f.Path = p.name(f.Path)
 	if err != nil {
 		fix := ""
-		if errors.Is(err, errSecond) {
+		switch {
+		case errors.Is(err, errSecond):
 			fix = "write one document, or a data file in another folder"
+		case errors.Is(err, errRounded):
+			fix = roundedFix
 		}
 		return Mistakes{misplaced(f, err, fix)}
 	}
@@ -59,6 +62,9 @@ func readData(f File) (v any, err error) {
 			err = util.UnmarshalJSON(f.Content, &v)
 		}
 	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {
+		if err = exactYAML(f.Content); err != nil {
+			return nil, err
+		}
 		err = util.Unmarshal(f.Content, &v)
 	}
 	if place := new(bounded.Place); errors.As(err, &place) {

@@ -95,6 +95,14 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
+// courier makes the requests of webhook.
+type courier struct{ *actuators.Caller }
+
+func (c courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+	said, err := c.Call(ctx, events[0], to.URL)
+	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
+}
+
 // run starts the process; stop ends it.
 func (p *process) run(hook string) {
 	p.t.Helper()
@@ -105,8 +113,9 @@ func (p *process) run(hook string) {
 	require.NoError(p.t, err)
 	p.acted = make(chan engine.Act, 100)
 	p.host = engine.NewHost(engine.Config{
-		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p,
+		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Courier: courier{actuators.NewCaller(nil, nil)},
 		Verbs: actuators.Offer(actuators.Env{
+			Call: func(ctx context.Context, e engine.Event, c engine.Change, url string) error { return p.host.Call(ctx, e, c, url) },
 			MLflow: p.c, Now: p.clock.Now, Publish: func(ctx context.Context, e engine.Event) error { return p.host.Publish(ctx, e) },
 		}),
 	})

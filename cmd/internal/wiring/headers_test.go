@@ -21,6 +21,7 @@ metadata: {name: caller, namespace: ns}
 spec:
   targets: {static: [{name: api}]}
   triggers: [{name: tick, every: 1s}]
+  primitives: [webhook]
   credentials:
     - {url: "http://hooks/", bearerToken: {env: HOOK_KEY}, headers: {X-Scope-OrgID: team-a}}
     - {url: "http://hooks/b/", headers: {x-scope-orgid: team-b, X-Key: {env: HOOK_KEY}, Authorization: {env: HOOK_KEY}}}
@@ -63,6 +64,7 @@ metadata: {name: caller, namespace: ns}
 spec:
   targets: {static: [{name: api}]}
   triggers: [{name: tick, every: 1s}]
+  primitives: [webhook]
   sensors:
     - {name: a, prometheus: {query: up, address: "http://mimir/prometheus", headers: {X-Scope-OrgID: team-a, X-Key: {secretKeyRef: {name: mimir, key: token}}}}}
     - {name: b, http: {url: "http://app/", headers: {X-Key: {env: KEY}}}}
@@ -76,7 +78,7 @@ spec:
 	}, a.SecretUses())
 	doubts := HostDoubts(agents, hosts.List{})
 	require.Len(t, doubts, 2)
-	require.Contains(t, doubts[0], "a.yaml:8:132: spec.sensors[0].prometheus.headers.X-Key.secretKeyRef: the Secret ns/mimir goes to allowed hosts alone; have http://mimir in the annotation")
+	require.Contains(t, doubts[0], "a.yaml:9:132: spec.sensors[0].prometheus.headers.X-Key.secretKeyRef: the Secret ns/mimir goes to allowed hosts alone; have http://mimir in the annotation")
 	inCluster := a.InCluster()
 	require.Len(t, inCluster, 1)
 	require.Equal(t, "spec.sensors[1].http.headers.X-Key.env", inCluster[0].Field)
