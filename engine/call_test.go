@@ -129,6 +129,11 @@ func TestCallsWaitForTheirReceiver(t *testing.T) {
 	boxes, err := b.journal.Boxes(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, engine.Boxes{Outbox: 40}, boxes)
+	b.eventually(func() bool {
+		letters, err := b.host.Letters(t.Context(), "", -1)
+		require.NoError(t, err)
+		return len(letters) == 40 && letters[0].Why == "connection refused" && letters[39].Why == "connection refused"
+	})
 	d.says(nil)
 	for _, a := range b.passes(40) {
 		require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "200 OK", Applied: true}, a.Outcome)

@@ -120,10 +120,10 @@ func (v *validator) allRead(p *place, names ...string) bool {
 
 // credentialsEffect finds credentials that are never shown.
 func (v *validator) credentialsEffect(p *place) {
-	if v.uses(append([]string{"webhook"}, TrackerVerbs...)...) {
+	if v.uses(append(slices.Clone(URLVerbs), TrackerVerbs...)...) {
 		return
 	}
 	for i := range v.agent.Spec.Credentials {
-		v.idle(p.item(i).field("url"), "nothing shows this: webhook is not in spec.primitives", "add it there, or leave the credential out")
+		v.idle(p.item(i).field("url"), "nothing shows this: neither event.send nor webhook is in spec.primitives", "add it there, or leave the credential out")
 	}
 }

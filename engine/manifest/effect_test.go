@@ -42,7 +42,7 @@ func TestAValueWithoutEffectIsRefused(t *testing.T) {
 		"a notice without approval":         {"scale", "guards: {approvalNotify: 'http://localhost/'}", "spec.guards.approvalNotify: is for what waits for a person, and no verb does"},
 		"an approval of what is not in":     {"scale", "guards: {approval: [webhook]}", `spec.guards.approval[0]: "webhook" is not in spec.primitives`},
 		"addresses that nothing calls":      {"scale", "guards: {urls: ['https://a/']}", "spec.guards.urls: bounds where event.send and webhook go, and neither is in spec.primitives"},
-		"a credential that nothing shows":   {"scale", "credentials: [{url: 'https://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: webhook is not in spec.primitives"},
+		"a credential that nothing shows":   {"scale", "credentials: [{url: 'https://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: neither event.send nor webhook is in spec.primitives"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)

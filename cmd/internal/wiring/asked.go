@@ -76,7 +76,7 @@ func (s *System) Letters(ctx context.Context, agent string, limit int) ([]engine
 	if err != nil {
 		return nil, err
 	}
-	letters, err := h.Journal.Letters(ctx, agent, limit)
+	letters, err := h.Letters(ctx, agent, limit)
 	return letters, deposed(err)
 }
 
