@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/policies"
 )
 
 const (
@@ -84,10 +85,18 @@ func (a *arena) save(h hostileFolder) {
 func (a *arena) mend() {
 	a.t.Helper()
 	a.save(hostileFolder{})
-	src, err := policy.Read(a.policies)
-	require.NoError(a.t, err)
-	live := fmt.Sprintf("scanflow_policy_revision_info{revision=%q} 1", src.ID())
+	live := fmt.Sprintf("scanflow_policy_revision_info{revision=%q} 1", revisionOf(a.t, a.policies))
 	a.until(func() bool { return strings.Contains(a.scrape(), live) }, "the mended folder is not taken")
+}
+
+// revisionOf is the revision that a folder or bundle makes, with the guards that ship.
+func revisionOf(t *testing.T, path string) string {
+	t.Helper()
+	own, err := policy.Read(path)
+	require.NoError(t, err)
+	shipped, err := policy.ReadFS(policies.FS)
+	require.NoError(t, err)
+	return policy.Join(own, policy.GuardsOf(shipped)).ID()
 }
 
 // until waits for a condition; the daemon must not end meanwhile.

@@ -15,8 +15,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // entry is one of an archive; raw is put into it as it is.
@@ -294,9 +292,7 @@ func TestHostileBundlesUnderADaemon(t *testing.T) {
 					b.verdict(t, said)
 					a.ticks("healthy", 3)
 					a.putBundle(hostileBundle{bytes: beside()})
-					src, err := policy.Read(a.policies)
-					require.NoError(t, err)
-					a.becomesLive(src.ID())
+					a.becomesLive(revisionOf(t, a.policies))
 					a.unharmed()
 				})
 				if a.d.ended() {

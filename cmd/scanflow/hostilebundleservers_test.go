@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // teller is a server whose answer is changed.
@@ -143,10 +141,8 @@ func TestHostileServersOfBundles(t *testing.T) {
 					a.ticks("healthy", 3)
 					mended := filepath.Join(a.dir, "mended.tar.gz")
 					require.NoError(t, os.WriteFile(mended, beside()(i+2), 0o644))
-					src, err := policy.Read(mended)
-					require.NoError(t, err)
 					server.set(serves(beside()(i + 2)))
-					a.becomesLive(src.ID())
+					a.becomesLive(revisionOf(t, mended))
 					a.unharmed()
 				})
 				if a.d.ended() {
