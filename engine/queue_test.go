@@ -78,7 +78,7 @@ func TestActsBeginInTheOrderOfTheirAdmission(t *testing.T) {
 				break
 			}
 		}
-		require.InDelta(t, i, at, 3, "two are started for each call")
+		require.InDelta(t, i, at, 8, "two are started for each call, and the machine may have other work")
 	}
 }
 

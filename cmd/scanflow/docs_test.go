@@ -118,7 +118,21 @@ func (r *reader) runs(s step) {
 	if err != nil {
 		require.ErrorAs(r.t, err, &exit, s.command)
 	}
-	require.Equal(r.t, normal(s.shown), normal(string(out)), s.command)
+	require.Equal(r.t, warningsFirst(normal(s.shown)), warningsFirst(normal(string(out))), s.command)
+}
+
+// warningsFirst has the warnings, which are on standard error, before what else is printed:
+// which of the two streams a terminal shows first is not settled.
+func warningsFirst(text string) string {
+	var warnings, rest []string
+	for _, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(line, "warning: ") {
+			warnings = append(warnings, line)
+		} else {
+			rest = append(rest, line)
+		}
+	}
+	return strings.Join(append(warnings, rest...), "\n")
 }
 
 // starts runs a command until the test ends, and returns its output so far.
