@@ -72,12 +72,13 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
-	said := resp.Status
+	status := shown([]byte(resp.Status), secrets...) // its words are the receiver's too
+	said := status
 	if text := shown(body, secrets...); text != "" {
 		said += ": " + text
 	}
 	if refused := installation.Refused(resp); refused != nil {
-		return "", fmt.Errorf("POST %s: answered %s: %w", web.Shown(to), resp.Status, refused)
+		return "", fmt.Errorf("POST %s: answered %s: %w", web.Shown(to), status, refused)
 	}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:

@@ -1,10 +1,12 @@
 package actuators
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -148,6 +150,29 @@ func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The words behind a status are the receiver's own, and may repeat what it was sent.
+func TestAStatusLineShowsNoSecret(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, "HTTP/1.1 400 no s3cret-token "+strings.Repeat("x", 400)+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_ = conn.Close()
+		}
+	}()
+	c := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Bearer s3cret-token", nil })
+	_, err = c.Call(t.Context(), called(nil), "http://"+l.Addr().String())
+	require.ErrorContains(t, err, "answered 400 no *** xxx")
+	require.NotContains(t, err.Error(), "s3cret")
+	require.Less(t, len(err.Error()), 300)
 }
 
 func TestFaultsOfACall(t *testing.T) {

@@ -33,7 +33,7 @@ type Call struct {
 	Letter bool `json:"letter,omitempty"`
 }
 
-// Delivery terms of an act that the outbox delivers.
+// Terms say how the outbox delivers an act.
 type Terms struct {
 	Call
 	// Replaces is the identity of an older act that is equal and waits in the outbox: it is

@@ -34,8 +34,8 @@ func (c *credentials) set(agents []*manifest.Agent) {
 	c.agents.Store(&m)
 }
 
-// of is what an agent's manifest has for an address; nil where it has nothing. The longest
-// URL that the address is below wins.
+// of returns the credential that an agent's manifest has for an address, nil where it has
+// none. The longest URL that the address is below wins.
 func (c *credentials) of(agent, address string) (best *manifest.Credential, namespace string, from manifest.SecretSource, err error) {
 	agents := c.agents.Load()
 	if agents == nil {
