@@ -72,7 +72,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
-	status := shown([]byte(resp.Status), secrets...) // its words are the receiver's too
+	status := shown([]byte(resp.Status), secrets...)              // its words are the receiver's too
 	said := status
 	if text := shown(body, secrets...); text != "" {
 		said += ": " + text
