@@ -13,8 +13,9 @@ func (h *Host) Letters(ctx context.Context, agent string, limit int) ([]Letter, 
 		if l.Box != BoxOutbox {
 			continue
 		}
-		if lane := h.outbox.lanes[laneKey{Destination{l.To, l.Agent}, l.Event.Source}]; lane != nil && lane.err != nil {
-			l.Why = Clip(lane.err.Error())
+		k := laneKey{Destination{l.To, l.Agent}, l.Event.Source}
+		if off := h.outbox.putOff(k, h.outbox.lanes[k]); off.why != nil {
+			l.Why = Clip(off.why.Error())
 		}
 	}
 	return letters, err

@@ -58,7 +58,8 @@ type outbox struct {
 
 	mu      sync.Mutex
 	lanes   map[laneKey]*lane
-	retired bool // no delivery is begun any more
+	asked   map[Destination]*putOff // by receivers that said Retry-After
+	retired bool                    // no delivery is begun any more
 }
 
 type laneKey struct {
@@ -68,18 +69,20 @@ type laneKey struct {
 
 type lane struct {
 	busy   bool
-	before bool // busy when the outbox was read: what was read of it may be delivered by now
-	single bool // one event at a time, to find the one that is refused
-	wait   time.Duration
-	until  time.Time
-	err    error     // why it waits
+	before bool          // busy when the outbox was read: what was read of it may be delivered by now
+	single bool          // one event at a time, to find the one that is refused
+	wait   time.Duration // the last pause after a failure; they double
+	off    putOff
 	since  time.Time // when it began to pause; zero where it does not
+	// unnoted is until when the journal is left alone that did not note what became of a
+	// delivery.
+	unnoted putOff
 }
 
 func newOutbox(h *Host) *outbox {
 	o := &outbox{
 		host: h, journal: h.Journal, courier: h.Courier, clock: h.Clock, log: h.Log.Named("outbox"),
-		wake: make(chan struct{}, 1), room: make(chan struct{}, lanesMost), lanes: map[laneKey]*lane{},
+		wake: make(chan struct{}, 1), room: make(chan struct{}, lanesMost), lanes: map[laneKey]*lane{}, asked: map[Destination]*putOff{},
 	}
 	o.ctx, o.halt = context.WithCancel(context.Background())
 	return o
@@ -184,6 +187,7 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 	if o.retired {
 		return 0, false
 	}
+	o.notAhead(now)
 	busy := map[string]int{} // lanes, by URL
 	for k, l := range o.lanes {
 		switch {
@@ -200,10 +204,11 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			o.lanes[k] = l
 		}
 		l.notAhead(byLane[k], now)
+		batch, opens := o.ready(k, l, byLane[k], now)
 		switch {
 		case l.before, busy[k.to.URL] == lanesEach: // whoever leaves wakes the loop
-		case l.until.After(now):
-			if left := l.until.Sub(now); !waits || left < wait {
+		case len(batch) == 0:
+			if left := opens.Sub(now); !waits || left < wait {
 				wait, waits = left, true
 			}
 		default:
@@ -214,7 +219,6 @@ func (o *outbox) round() (wait time.Duration, waits bool) {
 			}
 			l.busy = true
 			busy[k.to.URL]++
-			batch := byLane[k]
 			o.carrying.Go(func() { o.carry(k, l, batch) })
 		}
 	}
@@ -229,7 +233,7 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 	if k.to.Agent != "" || l.single {
 		each = 1
 	}
-	for len(batch) > 0 && o.mayGo(l, &batch[0]) {
+	for len(batch) > 0 && o.mayGo(k, l, &batch[0]) {
 		now := batch[:each]
 		if batch = batch[each:]; !o.hand(k, l, now, len(batch) == 0) {
 			return
@@ -238,12 +242,12 @@ func (o *outbox) carry(k laneKey, l *lane, batch []Delivery) {
 }
 
 // mayGo reports whether the lane has not to wait before its next delivery. One whose time
-// is up is not sent, and waits for nobody.
-func (o *outbox) mayGo(l *lane, next *Delivery) bool {
+// is up waits for nobody.
+func (o *outbox) mayGo(k laneKey, l *lane, next *Delivery) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.clock.Now()
-	l.busy = !l.until.After(now) || next.Event.Call != nil && !now.Before(next.until())
+	l.busy = !l.unnoted.until.After(now) && (!o.putOff(k, l).until.After(now) || !now.Before(next.until()))
 	return l.busy
 }
 
@@ -255,17 +259,24 @@ func (o *outbox) hand(k laneKey, l *lane, batch []Delivery, last bool) (goes boo
 		return false
 	}
 	settled, pause := o.judge(k, batch, receipts, err)
+	var serr error
 	if len(settled) > 0 {
-		if serr := o.journal.Settle(o.ctx, settled); serr != nil { // it is delivered again
+		if serr = o.journal.Settle(o.ctx, settled); serr != nil { // it is delivered again
 			o.log.Error("deliveries not noted", "to", hostOf(k.to.URL), "error", serr)
-			pause = true
 		} else {
 			o.tell(k.to.Agent, batch, settled)
 		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if asks := retryAfter(err); asks > 0 {
+		o.receiverAsks(k.to, asks, err)
+	}
 	switch {
+	case serr != nil:
+		l.unnoted = putOffFor(o.clock.Now(), outboxRetry, serr)
+		l.busy = false
+		return false
 	case errors.As(err, new(*tooLateError)): // it says nothing of the others
 		l.busy = !last && !o.retired
 		return l.busy
@@ -276,23 +287,14 @@ func (o *outbox) hand(k laneKey, l *lane, batch []Delivery, last bool) (goes boo
 		if l.wait == 0 && err != nil { // once, until something is delivered again
 			o.log.Warn("events wait: they can't be delivered now, and are tried again", "to", hostOf(k.to.URL), "from", Echo(k.source), "events", len(batch), "error", err)
 		}
-		l.err = err
 		l.wait = min(max(2*l.wait, carryFirst), carryLast)
-		l.until = o.clock.Now().Add(max(l.wait, retryAfter(err)))
-		for _, d := range batch { // its time may be up before
-			if up := d.until(); up.Before(l.until) && up.After(o.clock.Now()) {
-				l.until = up
-			}
-		}
+		l.off = putOffFor(o.clock.Now(), l.wait, err)
 		l.busy = false
 		return false
 	case l.wait > 0 && err == nil:
 		o.log.Info("events are delivered again", "to", hostOf(k.to.URL), "from", Echo(k.source))
 	}
-	if err == nil {
-		l.err = nil
-	}
-	l.wait, l.until, l.since = 0, time.Time{}, time.Time{}
+	l.wait, l.off, l.since = 0, putOff{}, time.Time{}
 	l.single = err != nil && len(batch) > 1 // the batch was refused as a whole
 	l.busy = !last && !o.retired
 	return l.busy
@@ -305,7 +307,7 @@ type tooLateError struct{ error }
 func (o *outbox) tryCarry(k laneKey, l *lane, batch []Delivery) ([]Receipt, error) {
 	if d := &batch[0]; d.Event.Call != nil {
 		o.mu.Lock()
-		before := l.err
+		before := o.putOff(k, l).why
 		o.mu.Unlock()
 		if !o.clock.Now().Before(d.until()) {
 			if before == nil {
@@ -385,15 +387,4 @@ func (o *outbox) judge(k laneKey, batch []Delivery, receipts []Receipt, err erro
 		}
 	}
 	return settled, false
-}
-
-// Later is an error that may pass, and says when at the soonest.
-type Later interface{ RetryAfter() time.Duration }
-
-func retryAfter(err error) time.Duration {
-	var later Later
-	if errors.As(err, &later) {
-		return min(later.RetryAfter(), carryLast)
-	}
-	return 0
 }

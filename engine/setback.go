@@ -118,9 +118,8 @@ func (w *watching) rewind(now time.Time) {
 // notAhead has a lane pause for no longer than it ever does, and the patience with what was
 // queued when the clock was ahead begin with the pause.
 func (l *lane) notAhead(batch []Delivery, now time.Time) {
-	if latest := now.Add(carryLast); l.until.After(latest) {
-		l.until = latest
-	}
+	l.off.notAhead(now)
+	l.unnoted.notAhead(now)
 	for i := range batch {
 		if !batch[i].Queued.After(now) {
 			continue
