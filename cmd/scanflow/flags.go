@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -61,7 +62,8 @@ func listFlag(f *pflag.FlagSet, to *[]string, name, short, usage string) {
 	flag.Value, flag.DefValue = listValue{flag.Value}, "" // or the help would show a default of []
 }
 
-// listValue is the value of a list. pflag reads its first line, and would drop the others.
+// listValue is the value of a list. pflag reads its first line, and would drop the others,
+// and an empty one.
 type listValue struct{ pflag.Value }
 
 // Set reads a line.
@@ -69,7 +71,13 @@ func (l listValue) Set(text string) error {
 	if strings.ContainsAny(text, "\r\n") {
 		return errors.New("has more than one line; write one, with commas")
 	}
-	return l.Value.Set(text)
+	if err := l.Value.Set(text); err != nil {
+		return err
+	}
+	if words, is := l.Value.(pflag.SliceValue); text == "" || is && slices.Contains(words.GetSlice(), "") {
+		return errors.New("has an empty word; write one, or leave the flag out")
+	}
+	return nil
 }
 
 // inputFlags are the files that most commands read.

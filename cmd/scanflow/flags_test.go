@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,21 @@ func TestAListOfSeveralLinesIsRefused(t *testing.T) {
 			out, code := scanflow(t, append(c, "a.example"+end+"b.example")...)
 			require.NotZero(t, code, c)
 			require.Contains(t, out, "has more than one line; write one, with commas", c)
+		}
+	}
+}
+
+// pflag drops an empty value, as a variable of a shell that is not set: then the flag
+// counts for nothing, without a word.
+func TestAnEmptyWordOfAListIsRefused(t *testing.T) {
+	for _, c := range [][]string{
+		{"run", "--policies", "policies", "--policies"}, {"check", "--policies"}, {"run", "-f"}, {"run", "--secret-hosts"}, {"run", "--peer"},
+		{"run", "--nodes"}, {"check", "-f"}, {"eval", "--workloads"}, {"rbac", "--apply"}, {"schema", "-f"},
+	} {
+		for _, words := range []string{"", "a,", ",a", "a,,b", `""`} {
+			out, code := scanflow(t, append(slices.Clone(c), words)...)
+			require.NotZero(t, code, c)
+			require.Contains(t, out, "has an empty word; write one, or leave the flag out", c)
 		}
 	}
 }

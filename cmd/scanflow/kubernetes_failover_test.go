@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +89,8 @@ func failsOver(t *testing.T, crd, route, agent string, weight func(s *stage, bac
 		require.NoError(t, prom.Close())
 	})
 	s.apply(agent)
-	d := s.daemon("--policies", "", "--prometheus", api.URL)
+	s.policies = filepath.Join("..", "..", "policies")
+	d := s.daemon("--prometheus", api.URL)
 	weights := func() string { return weight(s, "0") + ":" + weight(s, "1") }
 	d.until("it looks on", func() bool { return d.leads() })
 	d.fires(s.namespace+"/failover", 5)

@@ -40,8 +40,6 @@ func (p *policyFlags) source() (wiring.PolicySource, error) {
 
 func (p *policyFlags) checkPaths() error {
 	switch {
-	case slices.Contains(p.paths, ""), len(p.paths) == 0 && p.set.Changed("policies"):
-		return errors.New("--policies: is empty; name a folder, a bundle .tar.gz or the URL of one, or leave the flag out for the policies that ship")
 	case p.without && len(p.paths) == 0:
 		return errors.New("--without-shipped-guards: goes with --policies; to leave guards out, write what ships to a folder by `scanflow policies export`, and edit it")
 	}
