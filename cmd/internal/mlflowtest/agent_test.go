@@ -115,7 +115,9 @@ func (p *process) run(hook string) {
 	p.host = engine.NewHost(engine.Config{
 		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Courier: courier{actuators.NewCaller(nil, nil)},
 		Verbs: actuators.Offer(actuators.Env{
-			Call: func(ctx context.Context, e engine.Event, c engine.Change, url string) error { return p.host.Call(ctx, e, c, url) },
+			Call: func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
+				return p.host.Call(ctx, e, c, url)
+			},
 			MLflow: p.c, Now: p.clock.Now, Publish: func(ctx context.Context, e engine.Event) error { return p.host.Publish(ctx, e) },
 		}),
 	})
