@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// What a manifest takes for the verbs of a guard is what the verbs are.
+// A manifest takes for a guard the verbs that have the property it bounds.
 func TestTheVerbsOfEachGuard(t *testing.T) {
 	of := func(is func(verb string, k Kind) bool) []string {
 		var out []string

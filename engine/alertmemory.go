@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// AlertStatus is what an event says of an alert that lasts.
+// AlertStatus is the state of an alert, as an event reports it.
 type AlertStatus struct {
-	// Name is what the alert is known by to its source: the fingerprint of its labels.
+	// Name identifies the alert at its source: the fingerprint of its labels.
 	Name     string
 	Resolved bool
 	// Starts is when it began, and Ends when it ended, where it is resolved.
 	Starts, Ends time.Time
 }
 
-// AlertMemory is what was last said of an alert, so that a repeat can be told from an
+// AlertMemory is the state of an alert that was reported last, so that a repeat can be told from an
 // alert that fires again with the times of an earlier firing: a Prometheus that was cut
 // off from its Alertmanager goes on with the same startsAt.
 type AlertMemory struct {

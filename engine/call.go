@@ -197,7 +197,7 @@ func (h *Host) called(agent string, c Conclusion) {
 	h.calls[c.Identity] = c
 }
 
-// callEnded is what became of an act while nobody asked.
+// callEnded returns how an act ended while its agent did not run.
 func (h *Host) callEnded(identity string) (Conclusion, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

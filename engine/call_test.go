@@ -192,7 +192,7 @@ func TestACallThatIsRefusedForGood(t *testing.T) {
 	require.Empty(t, b.letters(engine.BoxDead))
 }
 
-// What is not answered in its time fails, with the last reason: a day for an event, the
+// A call that is not answered in its time fails, with the last reason: a day for an event, the
 // interval for a tick, or what the manifest says.
 func TestACallIsTriedForItsTime(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -311,7 +311,7 @@ func TestATickThatIsPutOffEndsInItsTime(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-// What the journal can't note is not sent again and again meanwhile.
+// A delivery whose end the journal can't note is tried again at the pace of the journal.
 func TestACallWhoseEndIsNotNotedWaitsForTheJournal(t *testing.T) {
 	b, d := newDesk(t)
 	b.close()
@@ -385,7 +385,7 @@ func TestANewerCallReplacesOneThatWaits(t *testing.T) {
 	}
 }
 
-// What waits in the outbox is not sent by an agent that is paused, nor to an address that
+// A call that waits in the outbox is not sent by an agent that is paused, nor to an address that
 // it may not call any more, nor of one that is gone.
 func TestACallAsksTheBoundsOfToday(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 // begins, again after a sample that failed, and, where nothing was found out, a minute
 // later.
 type Doubter interface {
-	// Doubt is what has no effect, for the Problems of the firings; "" where all has.
+	// Doubt names the setting that may have no effect, for the Problems of the firings; "" where each has one.
 	// known is false where it could not be found out. What was found out before since, which
 	// is when a sample last failed, may hold no more; at is now.
 	Doubt(ctx context.Context, at, since time.Time) (problem string, known bool)
@@ -20,7 +20,7 @@ type Doubter interface {
 // doubtAgain is when a source is asked again that could not answer.
 const doubtAgain = time.Minute
 
-// doubt is what is known of one sensor. It is guarded by the sampler's mutex.
+// doubt is the finding about one sensor. It is guarded by the sampler's mutex.
 type doubt struct {
 	asking  bool
 	known   bool

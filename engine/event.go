@@ -33,7 +33,7 @@ type Event struct {
 	Alert *AlertStatus `json:"-"`
 }
 
-// name is what an event is known by in one inbox.
+// name identifies an event in one inbox.
 func (e *Event) name() string { return e.Source + "\x00" + e.ID }
 
 // tells is true of what nobody need want: the end of a workflow, a promotion, that a

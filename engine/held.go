@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What a guard refuses of an event's acts is not lost:
+// An event of whose acts a guard refuses some is not lost:
 //
 //	inbox -> a firing -> handled                       its acts are admitted, or none is proposed
 //	          ^    \ \-> dead letter, with the reason  a guard refuses one
@@ -20,7 +20,7 @@ import (
 // Each refusal is a row too. Acts that were admitted already are not done again, whenever
 // the event is looked at next.
 
-// Held is what is kept of an event that was held back.
+// Held is kept with an event that was held back.
 type Held struct {
 	// Firing is the one that handled the event first. What identifies the acts of the
 	// event is made from it, however often the event is looked at.
@@ -32,7 +32,7 @@ type Held struct {
 	Since time.Time `json:"since,omitzero"`
 	At    time.Time `json:"at,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Why is what the guards said, for a person.
+	// Why has the guards' reasons, for a person.
 	Why string `json:"why,omitempty"`
 	// Looks is how often it was looked at since it waits.
 	Looks int `json:"looks,omitempty"`
@@ -40,9 +40,9 @@ type Held struct {
 	Refusals string `json:"refusals,omitempty"`
 }
 
-// Holding is what becomes of an event that a firing did not do all for.
+// Holding says how an event goes on of which a firing did not do all: as a dead letter, or waiting.
 type Holding struct {
-	// Event is what is kept of it, with Held set.
+	// Event is the event to keep, with Held set.
 	Event Event
 	// Dead makes it a dead letter. Else it waits, behind all others of its inbox.
 	Dead bool
@@ -60,7 +60,7 @@ const (
 	heldMost = 1000
 )
 
-// base is what the identities of a firing's acts are made from.
+// base returns the firing from whose id the identities of the acts are made.
 func (t *TriggerInfo) base(firing string) string {
 	if t.Held != nil {
 		return t.Held.Firing
@@ -77,7 +77,7 @@ func (t *TriggerInfo) did(identity string) bool {
 	return t.Held != nil && slices.Contains(t.Held.Acts, identity)
 }
 
-// holding is what becomes of the trigger's event, nil where it is handled.
+// holding says how the trigger's event goes on; nil where it is handled.
 func (a *agent) holding(rev Revision, trigger *TriggerInfo, candidates []*candidate, rec *FiringRecord, now time.Time) *Holding {
 	if !trigger.ofEvent() || rec.Trigger.Event == nil || a.spec.Mode != Enforce {
 		return nil

@@ -58,7 +58,7 @@ func TestActsOfDistinctEventsAreNotMerged(t *testing.T) {
 	require.Empty(t, b.letters(engine.BoxDead))
 }
 
-// What a guard refuses for an event is a row, each time, and a dead letter with the
+// A guard's refusal for an event is a row, each time, and a dead letter with the
 // reason. A person sends it again.
 func TestWhatAGuardRefusesForAnEventIsADeadLetter(t *testing.T) {
 	b := newBench(t, telling)
@@ -192,7 +192,7 @@ func verdicts(f engine.FiringRecord) map[engine.Verdict]int {
 	return out
 }
 
-// What a strategy proposes at each firing has nothing to do with the event.
+// A proposal that a strategy makes at each firing has nothing to do with the event.
 func TestARefusalThatTheEventDidNotAskForIsNotItsOwn(t *testing.T) {
 	b := newBench(t, telling, ticking)
 	b.world.set("web", 1)

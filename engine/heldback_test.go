@@ -18,7 +18,7 @@ func (b *bench) reload(name, rego string) {
 	require.NoError(b.t, b.policies.Load(b.t.Context()))
 }
 
-// What a person approved and something holds back says what does, and why, until it is done.
+// An approved act that something holds back says what does, and why, until it is done.
 func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec        func(*engine.Spec)

@@ -81,7 +81,7 @@ type FiringRecord struct {
 	Notes   []Note   `json:"-"`
 	// Approvals are what the firing changes of the questions to persons.
 	Approvals []ApprovalChange `json:"-"`
-	// Held is what becomes of the trigger's event where it is not handled with this firing:
+	// Held says how the trigger's event goes on where it is not handled with this firing:
 	// a guard refused what was proposed for it. Nil marks it as handled.
 	Held *Holding `json:"-"`
 	// Postings are events that come with the firing: the notices that somebody is asked.

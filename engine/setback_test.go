@@ -219,7 +219,7 @@ const wide = `package scanflow.strategies.t.wide
 propose contains {"primitive": "scale", "with": {"replicas": 7}, "priority": 90, "reason": "wide", "because": ["load"]} if input.signals.load.value == 1
 `
 
-// What a peer can't be handed is given up after a day, however long the clock was ahead.
+// A delivery to a peer is given up after a day, however long the clock was ahead.
 func TestADeliveryIsGivenUpAfterADayThoughTheClockWasSetBack(t *testing.T) {
 	b := newBench(t)
 	b.courier = &line{fault: func(int) string { return "refused connection" }}

@@ -66,7 +66,7 @@ func TestNoGuardWaitsLongerThanItsLength(t *testing.T) {
 	}
 }
 
-// What an earlier life did under a clock that was ahead keeps nothing of later.
+// Acts of an earlier life under a clock that was ahead hold up nothing of later.
 func TestWhatIsRecalledIsNotAhead(t *testing.T) {
 	id := scaleTo(1, 2).Target.ID()
 	act := func(identity string, at time.Time) Act {

@@ -78,7 +78,7 @@ func TestHeadersAreSent(t *testing.T) {
 	}
 }
 
-// What a secret's file holds is judged when it is read: it may hold a line end.
+// The content of a secret's file is judged when it is read: it may hold a line end.
 func TestSecretThatCanBeNoHeader(t *testing.T) {
 	for _, value := range []string{"a\nX-Other: 1", "a\x00b", "ø"} {
 		file := filepath.Join(t.TempDir(), "key")
@@ -153,7 +153,7 @@ func values(m map[string]int) (out []int) {
 	return out
 }
 
-// What one tenant's server does with the look-back is not taken for another's.
+// The answer of one tenant's server about the look-back is not taken for another's.
 func TestLookBackIsKnownByTenant(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]int{}

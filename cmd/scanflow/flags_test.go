@@ -51,7 +51,7 @@ func TestAnAnswerNamesAQuestion(t *testing.T) {
 	}
 }
 
-// What a test prints is no line of the report.
+// Output of a test is not taken for a line of the report.
 func TestWhatATestPrintsLooksLikeNoResult(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x_test.rego"), []byte(`package x_test

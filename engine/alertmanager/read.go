@@ -40,7 +40,7 @@ var (
 // mostMistakes are shown; the rest is counted.
 const mostMistakes = 50
 
-// payload is what Alertmanager sends. Fields that it may add, and those of Grafana, are
+// payload is the body that Alertmanager sends. Fields that it may add, and those of Grafana, are
 // left out.
 type payload struct {
 	Version     string            `json:"version"`

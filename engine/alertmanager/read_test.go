@@ -68,7 +68,7 @@ func TestARepeatedAlertIsTheSameEvent(t *testing.T) {
 	require.NotEqual(t, first.ID, ended.ID, "its end is another event")
 }
 
-// grafana is what Grafana 11 sends for an alert, and what its button "Test" sends.
+// grafana has the bodies that Grafana 11 sends: of an alert, and of its button "Test".
 var grafana = map[string]string{
 	"an alert": `{"receiver":"scanflow","status":"firing","orgId":1,"alerts":[{"status":"firing","labels":{"alertname":"QueueLong","grafana_folder":"serving","model":"digits"},
 "annotations":{"summary":"the queue grows"},"startsAt":"2026-03-01T03:00:00.92607674+01:00","endsAt":"0001-01-01T00:00:00Z","generatorURL":"https://grafana.example/alerting/grafana/q1/view?orgId=1",

@@ -31,7 +31,7 @@ func said(t *testing.T, j *Journal) int64 {
 	return n
 }
 
-// What was last said of an alert goes when no event of it is known any more: before, an
+// The memory of an alert goes when no event of it is known any more: before, an
 // alert that fires again could not be told from a repeat.
 func TestWhatIsSaidOfAnAlertIsKeptAsLongAsItsEvents(t *testing.T) {
 	dir, clock := t.TempDir(), newClock()

@@ -10,14 +10,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// What was last said of an alert is known for so long, which is longer than the names of
+// The memory of an alert is kept for so long, which is longer than the names of
 // its events are, and of so many alerts.
 const (
 	heardFor  = 2 * handledFor
 	heardMost = handledMost
 )
 
-// heard is what was last said of an alert: an engine.AlertMemory. A record with events
+// heard is an engine.AlertMemory. A record with events
 // about alerts says it with the ids that they are kept under, so that both are there or
 // neither is, and whoever reads the record again decides nothing afresh.
 type heard struct {

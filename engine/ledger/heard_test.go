@@ -26,7 +26,7 @@ func alert(name string, from, to int) engine.Event {
 	return e
 }
 
-// What was last said of an alert is in the log with the events, whoever leads.
+// The memory of alerts is in the log with the events, whoever leads.
 func TestAnAlertThatFiresAgainIsAnEventUnderEveryLeader(t *testing.T) {
 	c := shared(t)
 	client, _ := connect(t, c)

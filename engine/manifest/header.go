@@ -32,7 +32,7 @@ const headerFix = "write a text, or where it is secret a reference: {env: NAME},
 // Headers are those that a request carries beside what Scanflow sends itself, by name.
 type Headers map[string]Header
 
-// What a request's headers may be, beside the bounds of servers: nginx takes 8 KiB a line.
+// The bounds of a request's headers, within those of servers: nginx takes 8 KiB a line.
 const (
 	mostHeaders   = 32
 	longestHeader = 4 << 10 // bytes

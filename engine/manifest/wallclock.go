@@ -43,7 +43,7 @@ func (c *wallClock) Next(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// naive is what the zone's clock shows.
+// naive is the time that the zone's clock shows.
 func (c *wallClock) naive(at time.Time) time.Time {
 	at = at.In(c.zone)
 	_, offset := at.Zone()

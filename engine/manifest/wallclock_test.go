@@ -177,7 +177,7 @@ func TestACronForAllHoursComesAsTimeGoes(t *testing.T) {
 	}
 }
 
-// What comes when, at changes that are known.
+// The firings at changes that are known.
 func TestCronsOverAChangeOfClocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		expression, zone, after string

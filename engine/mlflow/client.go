@@ -20,7 +20,7 @@ import (
 type Options struct {
 	// URL is the server's, as in http://mlflow:5000; a path in it is kept.
 	URL string
-	// Headers are what each request carries to be let in; nil is nothing.
+	// Headers are sent with each request, to be let in; nil sends none.
 	Headers Headers
 	// TLS says whom to trust; nil is the system's.
 	TLS *tls.Config

@@ -78,7 +78,7 @@ func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
 	}
 }
 
-// Without those that ship, a folder alone is what it was.
+// Without those that ship, a folder alone has the revision that it had before.
 func TestOneSourceAloneIsItself(t *testing.T) {
 	a := folder(t, "a", basic())
 	require.Equal(t, a.ID(), Join(a).ID())

@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// Key is what the signatures of policies are held against, as OPA's --verification-key.
+// Key verifies the signatures of policies, as OPA's --verification-key does.
 type Key struct {
 	Text      string // PEM, or a secret
 	Algorithm string // as RS256

@@ -16,7 +16,7 @@ const overrunAfter = 3 * time.Second
 // lest it end the process: most take less than a millisecond.
 const noteAfter = 10 * time.Millisecond
 
-// late is what run calls where an evaluation takes long, and where it does not stop.
+// late has the functions that run calls where an evaluation takes long, and where it does not stop.
 type late struct {
 	after time.Duration
 	tell  func()        // nil where nobody is told

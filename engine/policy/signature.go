@@ -15,7 +15,7 @@ import (
 // signatures is the file in which `opa sign` lists what was signed.
 const signatures = ".signatures.json"
 
-// keyName is what the one key is called: a signature may not choose another.
+// keyName is the name of the one key: a signature may not choose another.
 const keyName = "policies"
 
 // signed is the signatures file of a part, nil where there is none.

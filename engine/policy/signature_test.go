@@ -171,7 +171,7 @@ func TestPoliciesThatWereTamperedWithAreRefused(t *testing.T) {
 	}
 }
 
-// firstWord is what both our words and OPA's say of a bundle.
+// firstWord begins both our errors and OPA's about a bundle.
 func firstWord(want string) string { return strings.Split(want, ":")[0] }
 
 func replace(t *testing.T, dir, name, old, text string) {
@@ -230,7 +230,7 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 	}
 }
 
-// What was taken is verified; it is kept without its key.
+// A source that was taken is verified, and kept without its key.
 func TestWhatWasTakenIsKeptWithoutItsKey(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, basic())

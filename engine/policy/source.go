@@ -35,7 +35,7 @@ type Source struct {
 	// Beside are the other files there, which are not read. They have content only where
 	// the whole is signed.
 	Beside []File
-	// Key is what the signatures are held against; nil refuses what is signed.
+	// Key verifies the signatures; nil refuses what is signed.
 	Key *Key
 	// Taken marks what was verified already, when it was taken.
 	Taken bool
@@ -100,7 +100,7 @@ func (s Source) parts() []Source {
 	return s.Parts
 }
 
-// name is what a file is called in messages.
+// name is the name of a file in messages.
 func (s Source) name(file string) string { return s.Label + file }
 
 // partOf is the part that a file is of, by what the file is called in messages.

@@ -49,7 +49,7 @@ func TestFilesThatAreNotReadAreRefused(t *testing.T) {
 	}
 }
 
-// What real folders have beside policies is no fault.
+// Files that real folders have beside policies are no fault.
 func TestFilesBesidePoliciesAreLeftAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "policies")
 	write(t, dir, basic())
@@ -81,7 +81,7 @@ func TestARevisionKnowsItsStrays(t *testing.T) {
 	require.Equal(t, first, id())
 }
 
-// What nothing defines is a warning, at its line.
+// A reference that nothing defines is a warning, at its line.
 func TestDataThatNothingDefinesIsAWarning(t *testing.T) {
 	body := func(ref string) map[string]string {
 		return with(one("propose contains {\"primitive\": \"p\", \"with\": {\"x\": "+ref+"}, \"reason\": \"r\", \"because\": []}\n"),

@@ -27,7 +27,7 @@ type Surroundings struct {
 	Secrets manifest.SecretReader
 	// Preview says that nothing is done: what only acts need may be missing.
 	Preview bool
-	// Lookbacks are what is known of the Prometheus servers, for all agents; nil for none.
+	// Lookbacks keep which Prometheus servers heed lookback_delta, for all agents; nil keeps nothing.
 	Lookbacks *sensors.Lookbacks
 	// Takes tells whether a target is this process' part of the fleet; nil takes all.
 	Takes func(namespace, name string, labels map[string]string) bool
