@@ -197,7 +197,8 @@ func (c *client) exchange(r *http.Request) (*http.Response, []byte, error) {
 	return resp, body, err
 }
 
-// get is a GET that accepts a media type. A status of 400 or more is an error.
+// get is a GET that accepts a media type. A status other than 200 is an error: with it
+// comes a part of the answer, one that a proxy has changed, or none.
 func (c *client) get(ctx context.Context, address, accept string) (contentType string, body []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -208,10 +209,14 @@ func (c *client) get(ctx context.Context, address, accept string) (contentType s
 	if err != nil {
 		return "", nil, err
 	}
-	if resp.StatusCode >= 300 {
-		return "", nil, c.secrets.clean(place(r.URL), fmt.Errorf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	if resp.StatusCode != http.StatusOK {
+		return "", nil, c.secrets.clean(place(r.URL), statusError(resp.StatusCode))
 	}
 	return resp.Header.Get("Content-Type"), body, nil
+}
+
+func statusError(code int) error {
+	return errors.New(strings.TrimSpace(fmt.Sprintf("answered %d %s", code, http.StatusText(code))))
 }
 
 // fault is an error about what came from an address.

@@ -217,7 +217,7 @@ func TestDriftFaults(t *testing.T) {
 		"a matrix":             {`{"status":"success","data":{"resultType":"matrix","result":[]}}`, fixed, "no result where there should be one"},
 		"no vector":            {`{"status":"success","data":{"resultType":"vector","result":null}}`, fixed, "query Prometheus"},
 		"a sample of nothing":  {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"bin":"a"}}]}}`, fixed, "no result where there should be one"},
-		"of both, the current": {`{"status":"error","errorType":"internal","error":"lost"}`, sensors.DriftReference{Query: "d"}, "query Prometheus: internal: lost"},
+		"of both, the current": {`{"status":"error","errorType":"internal","error":"lost"}`, sensors.DriftReference{Query: "d"}, ": internal: lost"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := serve(t, text(200, "application/json", c.body))

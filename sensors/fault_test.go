@@ -48,7 +48,7 @@ func TestPrometheusFaults(t *testing.T) {
 		"HTML":                         {text(200, "text/html; charset=utf-8", "<html>Log in</html>"), "a web page, not JSON", nil},
 		"HTML that says it is JSON":    {text(200, jsonType, "<html>Log in</html>"), "bad_response", nil},
 		"nothing":                      {text(200, jsonType, ""), "bad_response", nil},
-		"empty object":                 {text(200, jsonType, "{}"), "no result", nil},
+		"empty object":                 {text(200, jsonType, "{}"), `its status is not "success", but absent`, nil},
 		"no data":                      {text(200, jsonType, `{"status":"success","data":null}`), "no result", nil},
 		"null vector":                  {vector(`null`), "no result", nil},
 		"sample without a value":       {vector(`[{"metric":{"a":"b"}}]`), "no result", nil},
@@ -56,7 +56,7 @@ func TestPrometheusFaults(t *testing.T) {
 		"value that is no number":      {vector(`[{"metric":{},"value":[1,"many"]}]`), "bad_response", nil},
 		"null scalar":                  {text(200, jsonType, `{"status":"success","data":{"resultType":"scalar","result":null}}`), "query Prometheus", nil},
 		"string":                       {text(200, jsonType, `{"status":"success","data":{"resultType":"string","result":[1,"0"]}}`), "string", nil},
-		"matrix for an instant's null": {text(200, jsonType, `{"status":"success","data":{"resultType":"matrix","result":null}}`), "no result", nil},
+		"matrix for an instant's null": {text(200, jsonType, `{"status":"success","data":{"resultType":"matrix","result":null}}`), "the answer is a matrix", nil},
 		"cut short": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(emptyVector))

@@ -202,7 +202,7 @@ func TestHTTPFaultsKeepToTheirTarget(t *testing.T) {
 		"hangs":        {hang, "no full answer in time"},
 		"404":          {text(404, "application/json", `{"a":1}`), "answered 404 Not Found"},
 		"500":          {text(500, "text/html", "<html>"), "answered 500"},
-		"204":          {text(204, "", ""), "not JSON: EOF"},
+		"204":          {text(204, "", ""), "answered 204 No Content"},
 		"html":         {text(200, "text/html", "<html>"), "the answer is not JSON"},
 		"empty":        {text(200, "application/json", ""), "the answer is not JSON: EOF"},
 		"cut":          {text(200, "application/json", `{"a":1`), "the answer is not JSON"},

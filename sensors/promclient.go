@@ -106,7 +106,7 @@ func (q *querier) fault(err error) error {
 	}
 	var inner *cleanError // it names the place already
 	if !errors.As(err, &inner) {
-		err = q.client.secrets.clean("", err)
+		err = q.client.secrets.clean(place(q.server.base), err)
 	}
 	return fmt.Errorf("query Prometheus: %w", err)
 }

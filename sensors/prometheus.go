@@ -135,8 +135,18 @@ func (s *prometheusSensor) ask(ctx context.Context, api v1.API, at time.Time, fl
 	return deal(fleet, list, s.match)
 }
 
-// series are the answer's, each with the signal that it means.
+// series are the answer's, each with the signal that it means. An answer of another form
+// than the query's would be a value of another type than the sensor's.
 func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, error) {
+	_, overTime := answer.(model.Matrix)
+	switch {
+	case answer == nil:
+		return nil, errIncomplete
+	case s.past == nil && overTime:
+		return nil, errors.New("the answer is a matrix, where a query at one instant has a vector or a scalar; is this a Prometheus?")
+	case s.past != nil && !overTime:
+		return nil, fmt.Errorf("the answer is a %s, where a query over a span has a matrix; is this a Prometheus?", answer.Type())
+	}
 	switch v := answer.(type) {
 	case *model.Scalar:
 		if v.Timestamp == 0 {
@@ -175,8 +185,6 @@ func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, e
 			out[i] = series{labels: stream.Metric, signal: s.points(at, stream)}
 		}
 		return out, nil
-	case nil:
-		return nil, errIncomplete
 	}
 	return nil, fmt.Errorf("the answer is a %s, not a number", answer.Type())
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -89,7 +90,11 @@ func TestAddressKeepsItsParameters(t *testing.T) {
 			mu.Lock()
 			got = append(got, fmt.Sprint(r.Method, r.URL.Path, r.Form.Get("partial_response"), " ", r.Form.Get("deny_partial_response"), r.Form["x"][:2], r.Form.Get("lookback_delta"), r.Form["query"]))
 			mu.Unlock()
-			text(200, "application/json", emptyVector)(w, r)
+			answer := emptyVector
+			if strings.HasSuffix(r.URL.Path, "query_range") {
+				answer = strings.Replace(answer, "vector", "matrix", 1)
+			}
+			text(200, "application/json", answer)(w, r)
 		})
 		address += "/select/0/prometheus?partial_response=false&deny_partial_response=1&x=a%26b&x=c"
 		for _, config := range []*sensors.PrometheusConfig{

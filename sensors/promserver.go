@@ -98,8 +98,17 @@ func (s *server) Do(ctx context.Context, r *http.Request) (*http.Response, []byt
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode < 300 && strings.Contains(kind, "html") {
 		return nil, nil, s.secrets.clean(place(r.URL), errors.New("answered a web page, not JSON; is this a Prometheus?"))
 	}
-	if resp.StatusCode < 300 && saysPartial(body) {
+	if resp.StatusCode >= 300 {
+		return resp, body, nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, s.secrets.clean(place(r.URL), statusError(resp.StatusCode))
+	}
+	if saysPartial(body) {
 		return nil, nil, partialError(place(r.URL), "it has isPartial")
+	}
+	if err := checkAnswer(body); err != nil {
+		return nil, nil, s.secrets.clean(place(r.URL), err)
 	}
 	return resp, body, nil
 }
