@@ -116,7 +116,7 @@ func (s *driftSensor) ask(ctx context.Context, api v1.API, query string, at time
 	if err != nil {
 		return nil, s.querier.fault(err)
 	}
-	return deal(fleet, list, s.match)
+	return s.querier.deal(fleet, list, s.match)
 }
 
 // judge turns a target's distribution and its reference into the signal.
@@ -137,7 +137,7 @@ func (s *driftSensor) judge(now, was engine.Signal) engine.Signal {
 	}
 	a, b, err := s.bins.align(current, against)
 	if err != nil {
-		return engine.Signal{State: engine.Error, Problem: err.Error()}
+		return engine.Signal{State: engine.Error, Problem: s.querier.client.secrets.blank(err.Error())}
 	}
 	return engine.Signal{State: engine.OK, Value: s.value(a, b), At: now.At, Window: s.window}
 }

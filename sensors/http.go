@@ -148,6 +148,12 @@ func (s *httpSensor) read(ctx context.Context, address string) (any, error) {
 }
 
 func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine.Signal {
+	out := s.judge(at, target, doc)
+	out.Problem = s.client.secrets.blank(out.Problem)
+	return out
+}
+
+func (s *httpSensor) judge(at time.Time, target *engine.Target, doc any) engine.Signal {
 	value, found, err := s.find(s.pointer, target, doc)
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: "pointer: " + err.Error()}

@@ -50,7 +50,7 @@ func typedValue(v any, kind string) (any, error) {
 		return nil, beyondFloat(n)
 	}
 	if at, n := tooLarge(v, ""); n != "" {
-		return nil, fmt.Errorf("the value has the number %.40s at %.100s, which is too large for policies to compute with", string(n), at)
+		return nil, fmt.Errorf("the value has the number %s at %s, which is too large for policies to compute with", short(string(n)), clip(at))
 	}
 	return v, nil
 }
@@ -80,8 +80,11 @@ func tooLarge(v any, at string) (where string, n json.Number) {
 	return "", ""
 }
 
+// short is a number, or what stands for one, as an error quotes it.
+func short(text string) string { return excerpt(text, 40) }
+
 func beyondFloat(n json.Number) error {
-	return fmt.Errorf("the value %.40s would be another number as a 64-bit float, which is what policies compute with; have the application write it in quotes, and say type: string", string(n))
+	return fmt.Errorf("the value %s would be another number as a 64-bit float, which is what policies compute with; have the application write it in quotes, and say type: string", short(string(n)))
 }
 
 var (
@@ -93,11 +96,11 @@ var (
 // numberOf reads a number in quotes: decimal, or one of the words for what is none.
 func numberOf(text string) (any, error) {
 	if !notANumber.MatchString(text) && (len(text) > longestText || !decimal.MatchString(text)) {
-		return nil, fmt.Errorf("the value is the text %.40q, which is no number", text)
+		return nil, fmt.Errorf("the value is the text %q, which is no number", short(text))
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return nil, fmt.Errorf("the value is the text %.40q, which is no number", text)
+		return nil, fmt.Errorf("the value is the text %q, which is no number", short(text))
 	}
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return f, nil

@@ -35,7 +35,7 @@ func checkAnswer(body []byte) error {
 	case string(status) == `"error"`:
 		return errors.New(`answered with the status "error" and without a reason; is this a Prometheus?`)
 	case string(status) != `"success"`:
-		return fmt.Errorf(`its status is not "success", but %.40s; is this a Prometheus?`, status)
+		return fmt.Errorf(`its status is not "success", but %s; is this a Prometheus?`, short(string(status)))
 	}
 	return a.err
 }
@@ -139,7 +139,7 @@ func ofGo(number []byte) bool {
 
 func (a *answer) wrong(what []byte) {
 	if a.err == nil {
-		a.err = fmt.Errorf("the answer has %.60s where there should be a time and a number in quotes; is this a Prometheus?", bytes.TrimSpace(what))
+		a.err = fmt.Errorf("the answer has %s where there should be a time and a number in quotes; is this a Prometheus?", short(string(bytes.TrimSpace(what))))
 	}
 }
 

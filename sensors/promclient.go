@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // querier asks one Prometheus server. Its errors name the place and no secret.
@@ -97,6 +99,20 @@ func inTime(ctx context.Context) []v1.Option {
 		return nil
 	}
 	return []v1.Option{v1.WithTimeout(time.Until(deadline).Truncate(time.Second) + time.Second)}
+}
+
+// deal gives each target its series. What it says of them holds no secret.
+func (q *querier) deal(fleet []engine.Target, list []series, match []pair) (engine.Reading, error) {
+	out, err := deal(fleet, list, match)
+	if err != nil {
+		return nil, q.client.secrets.cleanOwn(err)
+	}
+	for i := range out {
+		if out[i].Problem != "" {
+			out[i].Problem = q.client.secrets.blank(out[i].Problem)
+		}
+	}
+	return out, nil
 }
 
 // fault is an error of a query, without secrets; nil stays nil.

@@ -132,7 +132,7 @@ func (s *prometheusSensor) ask(ctx context.Context, api v1.API, at time.Time, fl
 	if err != nil {
 		return nil, s.querier.fault(err)
 	}
-	return deal(fleet, list, s.match)
+	return s.querier.deal(fleet, list, s.match)
 }
 
 // series are the answer's, each with the signal that it means. An answer of another form
