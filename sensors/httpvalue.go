@@ -40,7 +40,7 @@ func typedValue(v any, kind string) (any, error) {
 	is := jsonType(v)
 	switch {
 	case kind == numberText && is == "string":
-		return numberOf(v.(string))
+		return inQuotes(v.(string))
 	case kind == numberText && is == "number":
 		return nil, errors.New("the value is of type number, and no text; say type: number")
 	case is != kind:
@@ -83,8 +83,15 @@ func tooLarge(v any, at string) (where string, n json.Number) {
 // short is a number, or what stands for one, as an error quotes it.
 func short(text string) string { return excerpt(text, 40) }
 
+// errBeyondFloat is a number that no float64 holds, by its digits.
+type errBeyondFloat json.Number
+
+func (n errBeyondFloat) Error() string {
+	return "the value " + short(string(n)) + " would be another number as a 64-bit float, which is what policies compute with"
+}
+
 func beyondFloat(n json.Number) error {
-	return fmt.Errorf("the value %s would be another number as a 64-bit float, which is what policies compute with; have the application write it in quotes, and say type: string", short(string(n)))
+	return fmt.Errorf("%w; have the application write it in quotes, and say type: string", errBeyondFloat(n))
 }
 
 var (
@@ -93,20 +100,34 @@ var (
 	longestText = 400
 )
 
-// numberOf reads a number in quotes: decimal, or one of the words for what is none.
-func numberOf(text string) (any, error) {
+var errNoNumber = errors.New("no number")
+
+// numberOf reads a text that is a number: decimal, or one of the words for what is none.
+func numberOf(text string) (float64, error) {
 	if !notANumber.MatchString(text) && (len(text) > longestText || !decimal.MatchString(text)) {
-		return nil, fmt.Errorf("the value is the text %q, which is no number", short(text))
+		return 0, errNoNumber
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return nil, fmt.Errorf("the value is the text %q, which is no number", short(text))
-	}
-	if math.IsInf(f, 0) || math.IsNaN(f) {
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, errNoNumber
+	case math.IsInf(f, 0) || math.IsNaN(f):
 		return f, nil
 	}
 	if n, beyond := engine.ExactNumber(json.Number(text)).(json.Number); beyond {
-		return nil, beyondFloat(n)
+		return 0, errBeyondFloat(n)
+	}
+	return f, nil
+}
+
+// inQuotes is the value of a number that an application writes in quotes.
+func inQuotes(text string) (any, error) {
+	f, err := numberOf(text)
+	switch n := errBeyondFloat(""); {
+	case errors.As(err, &n):
+		return nil, fmt.Errorf("%w; say type: string", err)
+	case err != nil:
+		return nil, fmt.Errorf("the value is the text %q, which is no number", short(text))
 	}
 	return f, nil
 }

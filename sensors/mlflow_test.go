@@ -146,3 +146,72 @@ func TestMLflowKeepsItsCredentials(t *testing.T) {
 		}
 	}
 }
+
+// What MLflow holds as a text is a number where it is one, with all of its digits, and
+// what it lists without a number is none.
+func TestMLflowNumbers(t *testing.T) {
+	const beyond = "would be another number as a 64-bit float"
+	for name, c := range map[string]struct {
+		take, json string
+		state      engine.State
+		want       any // a value, or a part of the problem
+	}{
+		"param":                  {"param", `"3"`, engine.OK, 3.0},
+		"param, exponent":        {"param", `"1e-3"`, engine.OK, 0.001},
+		"param, 2^53":            {"param", `"9007199254740992"`, engine.OK, 9007199254740992.0},
+		"param, beyond 2^53":     {"param", `"9007199254740993"`, engine.Error, "param \"x\" of run r: the value 9007199254740993 " + beyond},
+		"param, below":           {"param", `"-9007199254740993.0"`, engine.Error, beyond},
+		"param, underscores":     {"param", `"1_000"`, engine.Error, "no number"},
+		"param, hexadecimal":     {"param", `"0x1p4"`, engine.Error, "no number"},
+		"param, comma":           {"param", `"1,5"`, engine.Error, "no number"},
+		"param, blanks":          {"param", `" 7 "`, engine.Error, "no number"},
+		"param, nothing":         {"param", `""`, engine.Error, "no number"},
+		"param, None":            {"param", `"None"`, engine.Error, "no number"},
+		"param, nan":             {"param", `"nan"`, engine.NaN, "NaN"},
+		"param, infinite":        {"param", `"-inf"`, engine.NaN, "-Inf"},
+		"param, too large":       {"param", `"1e400"`, engine.NaN, "Inf"},
+		"tag, beyond 2^53":       {"tag", `"9007199254740993"`, engine.Error, "tag \"x\" of run r: the value 9007199254740993 " + beyond},
+		"tag, underscores":       {"tag", `"1_000"`, engine.Error, "no number"},
+		"metric":                 {"metric", `3`, engine.OK, 3.0},
+		"metric in quotes":       {"metric", `"3.5"`, engine.OK, 3.5},
+		"metric, nan":            {"metric", `"NaN"`, engine.NaN, "NaN"},
+		"metric, infinite":       {"metric", `"Infinity"`, engine.NaN, "Inf"},
+		"metric, below all":      {"metric", `"-Infinity"`, engine.NaN, "-Inf"},
+		"metric, stored so":      {"metric", `-1.7976931348623157e308`, engine.NaN, "-Inf"},
+		"metric, too large":      {"metric", `1e400`, engine.NaN, "Inf"},
+		"metric, null":           {"metric", `null`, engine.Empty, `run r has no metric "x"`},
+		"metric, underscores":    {"metric", `"1_0"`, engine.Error, "is no number"},
+		"metric, hexadecimal":    {"metric", `"0x1p4"`, engine.Error, "is no number"},
+		"metric, a word":         {"metric", `"many"`, engine.Error, "is no number"},
+		"sum":                    {"sum", `3`, engine.OK, 3.0},
+		"sum of what is not one": {"sum", `"NaN"`, engine.NaN, "NaN"},
+		"metric without a value": {"metric", ``, engine.Empty, `run r has no metric "x"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			value := ""
+			if c.json != "" {
+				value = `,"value":` + c.json
+			}
+			list := map[string]string{"param": "params", "tag": "tags", "metric": "metrics", "sum": "metrics"}[c.take]
+			address := answering(t, 200, `{"experiment":{"experiment_id":"1","name":"e"},"runs":[{"info":{"run_id":"r","start_time":1600000000000,"end_time":1600000001000,"status":"FINISHED"},"data":{"`+list+`":[{"key":"x"`+value+`}]}}]}`)
+			config := &sensors.MLflowConfig{URL: address, Runs: &sensors.MLflowRuns{Experiment: "e", Take: c.take, Of: "x"}}
+			if c.take == "param" || c.take == "tag" {
+				config.Runs.Type = "number"
+			}
+			got, err := build(t, "mlflow", config, sensors.Env{}).Sample(t.Context(), now, []engine.Target{target("x", "a")})
+			one := engine.Signal{State: engine.Error}
+			if err != nil {
+				one.Problem = err.Error()
+			} else {
+				one = got[0]
+			}
+			require.Equal(t, c.state, one.State, one.Problem)
+			if c.state == engine.OK {
+				require.Equal(t, c.want, one.Value)
+			} else {
+				require.Contains(t, one.Problem, c.want)
+				require.Nil(t, one.Value)
+			}
+		})
+	}
+}

@@ -3,9 +3,9 @@ package sensors
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -138,8 +138,11 @@ func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
 	}
 	text, isText := out.Value.(string)
 	if isText && q.Type == "number" {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
+		f, err := numberOf(text)
+		switch n := errBeyondFloat(""); {
+		case errors.As(err, &n):
+			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("%s %q of run %s: %v; leave out type: number", q.Take, q.Of, r.ID, n)}
+		case err != nil:
 			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("%s %q of run %s is no number", q.Take, q.Of, r.ID)}
 		}
 		out.Value = f

@@ -21,11 +21,21 @@ func (i *integer) UnmarshalJSON(raw []byte) error {
 	}
 	n, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
 	if err != nil {
-		return fmt.Errorf("%.40s is no whole number", raw)
+		return fmt.Errorf("%s is no whole number", short(raw))
 	}
 	*i = integer(n)
 	return nil
 }
+
+// short is what is quoted of a value; a mark says that it was cut.
+func short(raw []byte) string {
+	if len(raw) > longestQuote {
+		return strings.ToValidUTF8(string(raw[:longestQuote]), "") + "..."
+	}
+	return string(raw)
+}
+
+const longestQuote = 40
 
 // moment is a time in milliseconds since 1970; 0 is none.
 func (i integer) moment() time.Time {
@@ -75,8 +85,8 @@ func (d *double) UnmarshalJSON(raw []byte) error {
 	s := strings.Trim(string(raw), `"`)
 	f, err := strconv.ParseFloat(s, 64) // of a number that is too large, an infinity and ErrRange
 	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange):
-		return fmt.Errorf("%.40s is no number", raw)
+	case err != nil && !errors.Is(err, strconv.ErrRange), strings.ContainsAny(s, "_xX"): // as Go's source has them
+		return fmt.Errorf("%s is no number", short(raw))
 	case math.Abs(f) >= storedInfinity:
 		f = math.Copysign(math.Inf(1), f)
 	}

@@ -46,8 +46,8 @@ type wireRun struct {
 	} `json:"info"`
 	Data struct {
 		Metrics []struct {
-			Key   string `json:"key"`
-			Value double `json:"value"`
+			Key   string  `json:"key"`
+			Value *double `json:"value"` // nil where nothing was measured
 		} `json:"metrics"`
 		Params []pair `json:"params"`
 		Tags   []pair `json:"tags"`
@@ -67,7 +67,9 @@ func (w *wireRun) run() Run {
 		r.Name = r.Tags[runName]
 	}
 	for _, m := range w.Data.Metrics {
-		r.Metrics[m.Key] = float64(m.Value)
+		if m.Value != nil {
+			r.Metrics[m.Key] = float64(*m.Value)
+		}
 	}
 	return r
 }
