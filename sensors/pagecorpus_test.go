@@ -109,6 +109,35 @@ latency_seconds_bucket{instance="y:1",job="app",le="+Inf"} 11 %[1]d
 		"name as a label":                "load{name=\"x\",le=\"07\",quantile=\"a\"} 3\n",
 		"info and enumeration in text":   "# TYPE build_info gauge\nbuild_info{v=\"1\"} 1\n# TYPE mode gauge\nmode{mode=\"a\"} 0\nmode{mode=\"b\"} 1\n",
 		"a family cut off in its labels": "load 3\nother{a=\"x",
+		"summary of nothing":             "# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns{quantile=\"0.99\"} NaN\ns_sum 0\ns_count 0\n",
+		"infinite sum":                   "# TYPE d histogram\nd_bucket{le=\"1\"} 1\nd_bucket{le=\"+Inf\"} 2\nd_sum +Inf\nd_count 2\n",
+		"buckets that fall":              "# TYPE d histogram\nd_bucket{le=\"1\"} 4\nd_bucket{le=\"2\"} 3\nd_bucket{le=\"+Inf\"} 2\nd_count 9\n",
+		"bounds as exponents":            "# TYPE d histogram\nd_bucket{le=\"1e0\"} 4\nd_bucket{le=\"1.0\"} 4\nd_bucket{le=\"1E3\"} 5\nd_bucket{le=\"+inf\"} 6\n",
+		"bounds that are not numbers":    "# TYPE d histogram\nd_bucket{le=\"NaN\"} 4\nd_bucket{le=\"+Inf\"} 6\nd_bucket{le=\" 1\"} 2\n",
+		"whole numbers beyond 2^53":      "a 9007199254740993\nb -9007199254740993\nc 123456789012345678901234567890\nd 9007199254740993.0\n",
+		"small numbers":                  "a 1e-400\nb -1e-323\nc 0.1\nd 1e-7\ne -0\n",
+		"a long label":                   "load{a=\"" + strings.Repeat("x", 100_000) + "\"} 3\nother 4\n",
+		"many labels":                    "load{" + manyLabels(200) + "} 3\n",
+		"label of the engine's own":      "other{__a__=\"b\"} 4\n",
+		"instance and job":               "load{instance=\"i\",job=\"j\"} 3\nload{exported_job=\"k\"} 4\n",
+		"escaped names":                  "U__my_2e_load 3\nU__my_load{U__a_2e_b=\"c\"} 4\n",
+		"emoji for a name":               "{\"load 🚀\",\"🚀\"=\"a\"} 3\n",
+		"quotes in a name":               "{\"a\\\"b\\\\c\"} 3\n",
+		"name in quotes and out of them": "{\"load\"} 3\nload 4\n",
+		"name in the middle of braces":   "{a=\"b\",\"load\"} 3\n",
+		"two names":                      "{\"load\",\"other\"} 3\n",
+		"no name":                        "{a=\"b\"} 3\n",
+		"colons":                         ":load 3\na:b:c 4\nx{a:b=\"c\"} 5\n",
+		"digits first":                   "3load 3\n",
+		"minus before a time":            "load 3 -5\n",
+		"time beyond all":                "load 3 9223372036854775808\n",
+		"help with escapes":              "# HELP load a \\n b \\ \"c\"\n# TYPE load gauge\nload 3\n",
+		"help of bytes":                  "# HELP load \xff\nload 3\n",
+		"a page in Latin-1":              "load{a=\"caf\xe9\"} 3\n",
+		"tabs between":                   "load\t3\t\nother{a=\"b\"}\t4\n",
+		"vertical tab":                   "load\v3\n",
+		"form feed at the end":           "load 3\n\f",
+		"untyped and unknown":            "# TYPE a untyped\na 1\n# TYPE b unknown\nb 2\n",
 	}
 	for name, body := range text {
 		out[name] = page{kind: textKind, body: body}
@@ -136,6 +165,20 @@ latency_seconds_bucket{instance="y:1",job="app",le="+Inf"} 11 %[1]d
 		"om series twice":            "# TYPE load gauge\nload 3\nload 4\n# EOF\n",
 		"om counter without total":   "# TYPE load counter\nload 3\n# EOF\n",
 		"om fractions":               "# TYPE d histogram\nd_bucket{le=\"1\"} 0.5\nd_bucket{le=\"+Inf\"} 0.75\nd_count 0.75\nd_sum 1\n# EOF\n",
+		"om exemplar on a gauge":     "# TYPE load gauge\nload 3 # {a=\"b\"} 1\n# EOF\n",
+		"om long exemplar":           "# TYPE load counter\nload_total 3 # {a=\"" + strings.Repeat("b", 300) + "\"} 1\n# EOF\n",
+		"om exemplar without value":  "# TYPE load counter\nload_total 3 # {a=\"b\"}\n# EOF\n",
+		"om created before":          "# TYPE load counter\nload_created 1795000000.5\nload_total 3\n# EOF\n",
+		"om created of others":       "# TYPE load counter\nload_total{a=\"1\"} 3\nload_created{a=\"2\"} 1795000000.5\n# TYPE queue gauge\nqueue_created 7\n# EOF\n",
+		"om unit twice":              "# TYPE load_bytes gauge\n# UNIT load_bytes bytes\n# UNIT load_bytes bytes\nload_bytes 3\n# EOF\n",
+		"om info that is not 1":      "# TYPE b info\nb_info{v=\"1\"} 2\n# EOF\n",
+		"om states":                  "# TYPE e stateset\ne{e=\"a\"} 1\ne{e=\"b\"} 0\ne{e=\"c\"} 7\n# EOF\n",
+		"om negative gauge sum":      "# TYPE f gaugehistogram\nf_bucket{le=\"0\"} 1\nf_bucket{le=\"+Inf\"} 4\nf_gcount 4\nf_gsum -2.5\n# EOF\n",
+		"om times of all sizes":      "# TYPE a gauge\na 1 0\n# TYPE b gauge\nb 1 1.5e9\n# TYPE c gauge\nc 1 1500000000.123456789\n# EOF\n",
+		"om NaN and infinity":        "# TYPE a gauge\na NaN\n# TYPE b gauge\nb +Inf\n# TYPE c gauge\nc -Inf\n# EOF\n",
+		"om EOF with a blank":        "# TYPE load gauge\nload 3\n# EOF \n",
+		"om EOF twice":               "# TYPE load gauge\nload 3\n# EOF\n# EOF\n",
+		"om two families mixed":      "# TYPE a gauge\n# TYPE b gauge\na{x=\"1\"} 1\nb 2\na{x=\"2\"} 3\n# EOF\n",
 		"om exemplar that is broken": "# TYPE load counter\nload_total 3 # {a=\"b\"\n# EOF\n",
 	}
 	for name, body := range open {
@@ -149,6 +192,14 @@ latency_seconds_bucket{instance="y:1",job="app",le="+Inf"} 11 %[1]d
 		"kind: capitals":              {kind: "Text/Plain; Charset=UTF-8", body: body},
 		"kind: version 1.0.0":         {kind: "text/plain; version=1.0.0; escaping=allow-utf-8; charset=utf-8", body: body},
 		"kind: version 99":            {kind: "text/plain; version=99", body: body},
+		"kind: UTF-16":                {kind: "text/plain; charset=utf-16", body: body},
+		"kind: escaped values":        {kind: "text/plain; version=1.0.0; escaping=values", body: "U__my_2e_load 3\n"},
+		"kind: escaped dots":          {kind: "application/openmetrics-text; version=1.0.0; escaping=dots", body: "# TYPE my_dot_load gauge\nmy_dot_load 3\n# EOF\n"},
+		"kind: OpenMetrics 0.0.4":     {kind: "application/openmetrics-text; version=0.0.4", body: body + "# EOF\n"},
+		"kind: two at once":           {kind: "text/plain, application/openmetrics-text", body: body},
+		"kind: a blank":               {kind: " text/plain ", body: body},
+		"kind: parameter twice":       {kind: "text/plain; version=0.0.4; version=1.0.0", body: body},
+		"kind: XML":                   {kind: "text/xml", body: body},
 		"kind: HTML":                  {kind: "text/html; charset=utf-8", body: body},
 		"kind: JSON":                  {kind: "application/json", body: body},
 		"kind: bytes":                 {kind: "application/octet-stream", body: body},
@@ -169,6 +220,14 @@ latency_seconds_bucket{instance="y:1",job="app",le="+Inf"} 11 %[1]d
 		out[name] = p
 	}
 	return withPaths(out)
+}
+
+func manyLabels(n int) string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("l%d=\"%d\"", i, i))
+	}
+	return strings.Join(out, ",")
 }
 
 // withPaths makes the names such as can stand in a path.
