@@ -21,6 +21,7 @@ type point struct {
 	le        float64 // the bound, where buckets are wanted
 	value     float64
 	at        time.Time
+	read      time.Time // when its page was read, where it is kept
 }
 
 // findings are what a page has of what is wanted, and what it has instead.

@@ -21,9 +21,11 @@ func newPast(window time.Duration) *past {
 	return &past{window: window, pages: map[string]map[string][]point{}}
 }
 
-func (h *past) add(page string, points []point) {
+// add keeps what a page shows now.
+func (h *past) add(page string, points []point, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.trim(page, now)
 	tracks := h.pages[page]
 	if tracks == nil {
 		tracks = map[string][]point{}
@@ -33,6 +35,7 @@ func (h *past) add(page string, points []point) {
 		track := tracks[p.key]
 		// A page that carries its own timestamps may show the same sample again.
 		if n := len(track); n == 0 || p.at.After(track[n-1].at) {
+			p.read = now
 			tracks[p.key] = append(track, p)
 		}
 	}
@@ -74,10 +77,16 @@ func (h *past) forget(now time.Time) {
 	}
 }
 
+// trim drops what is older than the window, and what was read by a clock that has been
+// set back since: by it, nothing would be newer for as long.
 func (h *past) trim(page string, now time.Time) {
 	from := now.Add(-h.window)
 	tracks := h.pages[page]
 	for key, track := range tracks {
+		for len(track) > 0 && track[len(track)-1].read.After(now) {
+			track = track[:len(track)-1]
+		}
+		tracks[key] = track
 		n := 0
 		for n < len(track) && track[n].at.Before(from) {
 			n++

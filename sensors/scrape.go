@@ -214,7 +214,7 @@ func (s *scrape) read(ctx context.Context, at time.Time, address string) (findin
 		return findings{}, s.client.fault(address, err)
 	}
 	if s.past != nil {
-		s.past.add(address, found.points)
+		s.past.add(address, found.points, at)
 		found.once = len(found.points) > 0
 		found.points = s.past.increases(address, found.points, at)
 	}

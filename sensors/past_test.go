@@ -1,0 +1,68 @@
+package sensors_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/sensors"
+)
+
+// An increase is of samples that were taken up to now. After a clock that was ahead was set
+// back, what was taken before counts no more: it would stand still until the clock was
+// there again.
+func TestIncreasesAfterTheClockWasSetBack(t *testing.T) {
+	for name, config := range map[string]*sensors.ScrapeConfig{
+		"rate":     {Metric: "n_total", Rate: seconds(60)},
+		"quantile": {Metric: "d", Quantile: &sensors.QuantileConfig{Rank: 0.5, Window: seconds(60)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var count atomic.Int64
+			config.URL = serve(t, func(w http.ResponseWriter, r *http.Request) {
+				n := count.Load()
+				text(200, "text/plain", fmt.Sprintf("n_total %d\nd_bucket{le=\"1\"} %d\nd_bucket{le=\"+Inf\"} %[1]d\n", n, n/2))(w, r)
+			})
+			s := build(t, "scrape", config, sensors.Env{})
+			at := func(when time.Time, n int64) engine.Signal {
+				count.Store(n)
+				return sampleAt(t, s, when, target("x", "a"))[0]
+			}
+			ahead := now.Add(time.Hour)
+			require.Equal(t, engine.Empty, at(ahead, 0).State)
+			require.Equal(t, engine.OK, at(ahead.Add(10*time.Second), 100).State)
+
+			got := at(now, 100)
+			require.Equal(t, engine.Empty, got.State, "%v", got.Value)
+			require.Contains(t, got.Problem, "there are not yet two samples")
+			got = at(now.Add(10*time.Second), 120)
+			require.Equal(t, engine.OK, got.State, got.Problem)
+			require.Equal(t, now.Add(10*time.Second), got.At)
+			if name == "rate" {
+				require.Equal(t, 2.0, got.Value)
+			}
+		})
+	}
+}
+
+// A sample that the page stamps a little ahead of now is of now.
+func TestIncreasesOfSamplesStampedAhead(t *testing.T) {
+	var count atomic.Int64
+	when := now
+	s := build(t, "scrape", &sensors.ScrapeConfig{Metric: "n_total", Rate: seconds(60), URL: serve(t, func(w http.ResponseWriter, r *http.Request) {
+		text(200, "text/plain", fmt.Sprintf("n_total %d %d\n", count.Load(), when.Add(2*time.Second).UnixMilli()))(w, r)
+	})}, sensors.Env{})
+	for i, want := range []engine.State{engine.Empty, engine.OK, engine.OK} {
+		when = now.Add(time.Duration(i) * 10 * time.Second)
+		count.Store(int64(i) * 50)
+		got := sampleAt(t, s, when, target("x", "a"))[0]
+		require.Equal(t, want, got.State, got.Problem)
+		if want == engine.OK {
+			require.Equal(t, 5.0, got.Value)
+		}
+	}
+}
