@@ -3,6 +3,7 @@ package sensors
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -160,6 +161,9 @@ func (s *objectSensor) signal(at time.Time, target *engine.Target, newest map[st
 		return engine.Signal{State: engine.Empty, Problem: s.Kind + " " + o.name + " has no " + s.Field}
 	case is != s.ValueType():
 		return engine.Signal{State: engine.Error, Problem: s.Field + " of " + s.Kind + " " + o.name + " is of type " + is + ", not " + s.ValueType() + "; if that is meant, say so by type"}
+	}
+	if n, beyond := o.value.(json.Number); beyond {
+		return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("%s of %s %s: %v", s.Field, s.Kind, o.name, errBeyondFloat(n))}
 	}
 	return engine.Signal{State: engine.OK, Value: o.value, At: at}
 }

@@ -2,6 +2,7 @@ package sensors_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -95,6 +96,16 @@ func TestObjects(t *testing.T) {
 	got := sampleAt(t, build(t, "object", text, sensors.Env{Workloads: c}), at, target("x", "b"), target("x", "a"))
 	require.Equal(t, ok("half"), got[0])
 	require.Equal(t, engine.Error, got[1].State)
+}
+
+// A whole number that no float64 holds is refused by its digits, as elsewhere.
+func TestObjectOfAWholeNumberBeyondFloats(t *testing.T) {
+	c := &cluster{objects: []object{{"x", "train-a", nil, 0, json.Number("9007199254740993")}}}
+	s := build(t, "object", &sensors.ObjectConfig{APIVersion: "v1", Kind: "Workflow", Name: "train-{name}", Field: "status.progress"}, sensors.Env{Workloads: c})
+	got := sampleAt(t, s, time.Now(), target("x", "a"))[0]
+	require.Equal(t, engine.Error, got.State, "%v", got.Value)
+	require.Contains(t, got.Problem, "status.progress of Workflow train-a: the value 9007199254740993 would be another number as a 64-bit float")
+	require.Nil(t, got.Value)
 }
 
 func TestObjectsAreSoughtWhereTheFleetIs(t *testing.T) {

@@ -1,9 +1,12 @@
 package kubernetes
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // fieldPath is the way to a field of an object. Each step is a name (string) or a
@@ -109,12 +112,13 @@ func each(from map[string]any, path ...any) []map[string]any {
 	return out
 }
 
-// asJSON makes every number a float64, as encoding/json reads them: the value of a
-// signal and that of a trigger are compared with such.
+// asJSON makes every number what the engine reads of JSON, a float64 or, where it would be
+// another number as one, a json.Number: the value of a signal and that of a trigger are
+// compared with such.
 func asJSON(v any) any {
 	switch v := v.(type) {
 	case int64:
-		return float64(v)
+		return engine.ExactNumber(json.Number(strconv.FormatInt(v, 10)))
 	case []any:
 		for i := range v {
 			v[i] = asJSON(v[i])
