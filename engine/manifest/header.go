@@ -46,13 +46,12 @@ var (
 // ownHeaders are those that Scanflow or its HTTP client writes, and those that are between
 // a client and the next server on the way.
 var ownHeaders = []string{
-	"Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key", "Keep-Alive",
-	"Range", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
+	"Accept", "Accept-Encoding", "Connection", "Expect", "Host", "Idempotency-Key", "Keep-Alive", "Range", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
 }
 
-// ownPrefixes begin the names of such headers: of our own, of a proxy, and of conditions,
-// which an answer without the value would meet.
-var ownPrefixes = []string{"Scanflow-", "Proxy-", "If-"}
+// ownPrefixes begin the names of such headers: of our own, of the body, of a proxy, and of
+// conditions, which an answer without the value would meet.
+var ownPrefixes = []string{"Scanflow-", "Content-", "Proxy-", "If-"}
 
 // Check returns the mistakes, each with its field, of headers beside an Authorization of
 // its own, or without one. It repeats no value.
