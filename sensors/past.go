@@ -43,7 +43,8 @@ func (h *past) add(page string, points []point, now time.Time) {
 
 // increases is, for each counter that a page shows now and that has two samples
 // within the window, its increase per second between the first and the last of
-// them. A counter that fell began again from zero.
+// them. A counter that fell began again from zero. One that was not a number, or infinite,
+// has none: NaN.
 func (h *past) increases(page string, shown []point, now time.Time) []point {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,8 +57,10 @@ func (h *past) increases(page string, shown []point, now time.Time) []point {
 		}
 		first, last, sum := track[0], track[len(track)-1], 0.0
 		for i, p := range track[1:] {
-			if p.value >= track[i].value {
-				sum += p.value - track[i].value
+			if before := track[i].value; notFinite(p.value) || notFinite(before) {
+				sum = math.NaN()
+			} else if p.value >= before {
+				sum += p.value - before
 			} else {
 				sum += p.value
 			}
@@ -105,10 +108,13 @@ func (h *past) trim(page string, now time.Time) {
 // quantile estimates a quantile of a histogram from the increase of its
 // cumulative buckets, of several pages together, as PromQL's histogram_quantile
 // does: linear within a bucket, and the highest finite bound for what lies above.
-// It is false where nothing was observed.
+// It is false where nothing was observed, and NaN where a bucket has no number.
 func quantile(rank float64, buckets []point) (float64, bool) {
 	byBound := map[float64]float64{}
 	for _, b := range buckets {
+		if notFinite(b.value) {
+			return math.NaN(), true
+		}
 		byBound[b.le] += b.value
 	}
 	bounds := slices.Sorted(maps.Keys(byBound))
@@ -138,3 +144,5 @@ func quantile(rank float64, buckets []point) (float64, bool) {
 	}
 	return lower, true
 }
+
+func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }

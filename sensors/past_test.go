@@ -66,3 +66,45 @@ func TestIncreasesOfSamplesStampedAhead(t *testing.T) {
 		}
 	}
 }
+
+// What is not a number makes no number of an increase, wherever in the window it stands:
+// PromQL's rate says NaN of such.
+func TestIncreasesOfWhatIsNoNumber(t *testing.T) {
+	for name, c := range map[string]struct {
+		counts []string
+		want   engine.State
+	}{
+		"numbers":         {[]string{"1", "2", "3"}, engine.OK},
+		"at first":        {[]string{"NaN", "1000", "1010"}, engine.NaN},
+		"amid":            {[]string{"1", "NaN", "1010"}, engine.NaN},
+		"at last":         {[]string{"1", "2", "NaN"}, engine.NaN},
+		"infinite first":  {[]string{"+Inf", "1000", "1010"}, engine.NaN},
+		"infinite amid":   {[]string{"1", "+Inf", "1010"}, engine.NaN},
+		"infinite":        {[]string{"1", "2", "+Inf"}, engine.NaN},
+		"infinite always": {[]string{"+Inf", "+Inf", "+Inf"}, engine.NaN},
+		"below all":       {[]string{"-Inf", "5", "6"}, engine.NaN},
+	} {
+		for kind, config := range map[string]*sensors.ScrapeConfig{
+			"rate":                         {Metric: "n_total", Rate: seconds(60)},
+			"quantile, the infinite":       {Metric: "d", Quantile: &sensors.QuantileConfig{Rank: 0.5, Window: seconds(60)}},
+			"quantile, the first":          {Metric: "e", Quantile: &sensors.QuantileConfig{Rank: 0.9, Window: seconds(60)}},
+			"quantile, beyond what counts": {Metric: "f", Quantile: &sensors.QuantileConfig{Rank: 0.1, Window: seconds(60)}},
+		} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				n := 0
+				config.URL = serve(t, func(w http.ResponseWriter, r *http.Request) {
+					count := c.counts[n]
+					text(200, "text/plain", fmt.Sprintf("n_total %s\nd_bucket{le=\"1\"} %d\nd_bucket{le=\"2\"} %[2]d\nd_bucket{le=\"+Inf\"} %[1]s\n"+
+						"e_bucket{le=\"1\"} %[1]s\ne_bucket{le=\"2\"} %[3]d\ne_bucket{le=\"+Inf\"} %[3]d\n"+
+						"f_bucket{le=\"1\"} %[3]d\nf_bucket{le=\"2\"} %[1]s\nf_bucket{le=\"+Inf\"} %[3]d\n", count, n, 2000*n))(w, r)
+				})
+				s := build(t, "scrape", config, sensors.Env{})
+				var got engine.Signal
+				for n = range c.counts {
+					got = sampleAt(t, s, now.Add(time.Duration(n)*10*time.Second), target("x", "a"))[0]
+				}
+				require.Equal(t, c.want, got.State, "%v %s", got.Value, got.Problem)
+			})
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -221,4 +220,4 @@ func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engi
 	return out
 }
 
-func bad(v model.SampleValue) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
+func bad(v model.SampleValue) bool { return notFinite(float64(v)) }
