@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -140,11 +141,8 @@ func request(ctx context.Context, e engine.Event, to string) (*http.Request, err
 func shown(body []byte, secrets ...string) string {
 	text := strings.ToValidUTF8(string(body), "?")
 	for _, s := range secrets {
-		_, credential, _ := strings.Cut(s, " ") // of "Bearer TOKEN"
-		for _, s := range []string{s, credential} {
-			if len(s) >= secretLeast {
-				text = strings.ReplaceAll(text, s, "***")
-			}
+		if len(s) >= secretLeast {
+			text = redact.New(s).From(text)
 		}
 	}
 	text = strings.Join(strings.Fields(text), " ")

@@ -3,12 +3,16 @@ package actuators
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -201,3 +205,25 @@ func TestFaultsOfACall(t *testing.T) {
 
 // isRetry asks as the engine does.
 func isRetry(err error) bool { return engine.MayPass(err) }
+
+// A receiver may repeat a secret in JSON, in an address, or without the scheme it came with.
+func TestACallSaysNoSecretThatTheReceiverRepeats(t *testing.T) {
+	const secret = `pass "word\1" <2>/3&4`
+	inJSON, err := json.Marshal(secret)
+	require.NoError(t, err)
+	for name, said := range map[string]string{"json": string(inJSON), "quoted": strconv.Quote(secret), "query": url.QueryEscape(secret), "path": url.PathEscape(secret), "bare": secret} {
+		r := newReceiver(t, func(w http.ResponseWriter, _ int) { _, _ = w.Write([]byte("no " + said + " here")) })
+		for scheme, header := range map[string]string{
+			"Bearer": "Bearer " + secret, "Basic": "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+secret)), "none": secret,
+		} {
+			c := NewCaller(nil, nil)
+			c.Headers = func(context.Context, string, string) (plain, secret http.Header, err error) {
+				return nil, http.Header{"Authorization": {header}}, nil
+			}
+			got, err := c.Call(t.Context(), called(nil), r.URL+"/x")
+			require.NoError(t, err)
+			require.Contains(t, got, "***", name+scheme)
+			require.NotContains(t, got, "word", name+scheme)
+		}
+	}
+}

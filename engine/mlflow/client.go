@@ -157,7 +157,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("%s: the answer is not what MLflow would say: %w", place(r), err)
+		return fmt.Errorf("%s: the answer is not what MLflow would say: %s", place(r), sent.hide(err.Error()))
 	}
 	return nil
 }

@@ -127,6 +127,21 @@ func TestACallThatWasCalledOffIsNotPassing(t *testing.T) {
 	require.True(t, mlflow.Passing(calls["get"](soon(t), c)), "refused now, and there in a moment")
 }
 
+// What a server writes for a number is quoted, and may be what it was sent.
+func TestNoCredentialInAnErrorOfAnotherForm(t *testing.T) {
+	for _, token := range []string{"t0ken-0123456789", "t0ken-0123456789-" + strings.Repeat("x", 60)} {
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			answer(200, `{"run": {"info": {"start_time": "`+sent+`"}, "data": {"metrics": [{"key": "a", "value": "`+sent+`"}]}}}`)(w, r)
+		}, func(o *mlflow.Options) {
+			o.Headers = mlflow.Authorization(func(context.Context) (string, error) { return "Bearer " + token, nil })
+		})
+		_, err := c.Run(t.Context(), "r")
+		require.ErrorContains(t, err, "the answer is not what MLflow would say")
+		require.NotContains(t, err.Error(), "t0ken")
+	}
+}
+
 // Never 8: a server that echoes what it was sent must not bring it into an error.
 func TestNoCredentialInAnError(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte("me:s3cret:pass"))
