@@ -265,7 +265,9 @@ func TestNothingGoesBeforeRetryAfter(t *testing.T) {
 			b.run(b.spec(hooks, func(s *engine.Spec) { s.RetryFor = 48 * time.Hour }))
 			require.NoError(t, b.host.Publish(t.Context(), event("1")))
 			require.Len(t, b.next().Decisions, 13)
-			b.eventually(func() bool { return len(b.letters(engine.BoxOutbox)) > 0 && len(b.letters(engine.BoxOutbox))+len(d.taken()) == 13 })
+			b.eventually(func() bool {
+				return len(b.letters(engine.BoxOutbox)) > 0 && len(b.letters(engine.BoxOutbox))+len(d.taken()) == 13
+			})
 			early := len(d.taken()) // under way when it was asked for
 			require.NoError(t, b.host.Publish(t.Context(), event("2")))
 			require.Len(t, b.next().Decisions, 13)
