@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -52,11 +53,13 @@ type agent struct {
 	rehearsed map[string]bool // triggers whose strategies were tried elsewhere first
 	shown     chan chan<- []json.RawMessage
 
-	wake   chan struct{} // an event came in
-	room   chan struct{} // bounds the calls of adapters under way
-	busy   chan struct{} // bounds the acts that are started and don't wait for the world
-	acts   sync.WaitGroup
-	actCtx context.Context
+	wake chan struct{} // an event came in
+	room chan struct{} // bounds the calls of adapters under way
+	busy chan struct{} // bounds the acts that are started and don't wait for the world
+	acts sync.WaitGroup
+	// underWay counts the goroutines of acts.
+	underWay atomic.Int32
+	actCtx   context.Context
 
 	mu          sync.Mutex
 	memories    map[TargetID]*memory

@@ -180,6 +180,41 @@ func (h *Host) drop(wanted map[string]Spec) []*running {
 	return out
 }
 
+const (
+	// heedWithin is how long what is no act, as an evaluation or a sample, may take to notice
+	// that the process ends; underWayLook is how often acts are looked at after that.
+	heedWithin   = 2 * time.Second
+	underWayLook = 100 * time.Millisecond
+)
+
+// leave waits until an agent has ended, or its grace is over. The grace is for acts: where
+// the process ends, an agent that has none under way and does not end is stuck.
+func (h *Host) leave(a *agent, done <-chan struct{}) {
+	grace, giveBack := h.Clock.Timer(h.Grace)
+	defer giveBack()
+	heeded, giveBackHeeded := h.Clock.Timer(heedWithin)
+	defer func() { giveBackHeeded() }()
+	for {
+		select {
+		case <-done:
+			return
+		case <-grace:
+			return
+		case <-h.cut:
+			return
+		case <-heeded:
+		}
+		select {
+		case <-h.closed:
+			if a.underWay.Load() == 0 {
+				return
+			}
+		default:
+		}
+		heeded, giveBackHeeded = h.Clock.Timer(underWayLook)
+	}
+}
+
 // abandonAfter is how long an agent that was cut off may take to notice.
 const abandonAfter = time.Second
 
@@ -192,13 +227,7 @@ func (h *Host) start(a *agent) {
 	stop := func() {
 		defer stopActs()
 		stopLoop()
-		grace, giveBack := h.Clock.Timer(h.Grace)
-		defer giveBack()
-		select {
-		case <-done:
-		case <-grace:
-		case <-h.cut:
-		}
+		h.leave(a, done)
 		stopActs()
 		last, giveBackLast := h.Clock.Timer(abandonAfter)
 		defer giveBackLast()

@@ -22,7 +22,7 @@ func (a *agent) enqueue(acts ...Intent) {
 	a.queue = append(a.queue, acts...)
 	if !a.starting && len(a.queue) > 0 {
 		a.starting = true
-		a.acts.Go(a.startActs)
+		a.acting(a.startActs)
 	}
 }
 
@@ -40,6 +40,15 @@ func (a *agent) dequeue() (Intent, bool) {
 	return in, true
 }
 
+// acting has the agent own a goroutine of its acts.
+func (a *agent) acting(act func()) {
+	a.underWay.Add(1)
+	a.acts.Go(func() {
+		defer a.underWay.Add(-1)
+		act()
+	})
+}
+
 // startActs starts the acts of the queue, each when there is a slot for it. Those left
 // at a shutdown are for the next start, which finds their intents and settles them.
 func (a *agent) startActs() {
@@ -50,7 +59,7 @@ func (a *agent) startActs() {
 			a.letGo(in)
 			continue
 		}
-		a.acts.Go(func() {
+		a.acting(func() {
 			free := sync.OnceFunc(func() { <-a.busy })
 			defer free()
 			a.begin(in, free)

@@ -89,7 +89,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 			return false
 		case begun:
 			a.log.Info("following an act found under way", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
-			a.acts.Go(func() { a.carryOut(in, a.follow) })
+			a.acting(func() { a.carryOut(in, a.follow) })
 			return true
 		}
 		switch {
@@ -113,7 +113,7 @@ func (a *agent) settleOne(ctx context.Context, in Intent, targets map[TargetID]*
 		return end(Abandoned, "not to be found in place after a restart: %v", err)
 	case change.NoOp && goesOn(ctx, verb.Actuator, in.Change):
 		a.log.Info("following an act found under way", "target", in.Target, "verb", in.Primitive, "identity", in.Identity)
-		a.acts.Go(func() { a.carryOut(in, a.follow) })
+		a.acting(func() { a.carryOut(in, a.follow) })
 		return true
 	case change.NoOp:
 		return end(Done, "found in place after a restart: %s", change.Diff)

@@ -23,6 +23,8 @@ func (s *opened) addData(p *part, f File) Mistakes {
 			fix = "write one document, or a data file in another folder"
 		case errors.Is(err, errRounded):
 			fix = roundedFix
+		case errors.Is(err, errTwice):
+			fix = twiceFix
 		}
 		return Mistakes{misplaced(f, err, fix)}
 	}
@@ -60,6 +62,9 @@ func readData(f File) (v any, err error) {
 	if strings.HasSuffix(f.Path, ".json") {
 		if err = bounded.CheckJSON(f.Content); err == nil {
 			err = util.UnmarshalJSON(f.Content, &v)
+		}
+		if err == nil {
+			err = jsonKeysOnce(f.Content)
 		}
 	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {
 		if err = exactYAML(f.Content); err != nil {

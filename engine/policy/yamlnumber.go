@@ -22,12 +22,16 @@ const roundedFix = "write it in quotes, or in a data.json"
 // wholeNumber is one as YAML writes it, to the base of ten.
 var wholeNumber = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
 
-// exactYAML is an error, a *bounded.Place, for a whole number that is another once the text is
-// read: YAML keeps those of 64 bits, and reads larger ones as floats.
+// exactYAML is an error, a *bounded.Place, for what is another once the text is read: a whole
+// number (YAML keeps those of 64 bits, and reads larger ones as floats), and a key that is
+// there twice.
 func exactYAML(raw []byte) error {
 	var doc yaml.Node
 	if yaml.Unmarshal(raw, &doc) != nil {
 		return nil // the parser says so
+	}
+	if err := yamlKeysOnce(&doc); err != nil {
+		return err
 	}
 	return exactNode(&doc)
 }

@@ -121,6 +121,13 @@ func hostileInput() ast.Value {
 // evaluate has a child answer the expressions. Where it dies, the answers are fewer.
 func evaluate(t *testing.T, how string, exprs []string) []string {
 	t.Helper()
+	answers, _ := evaluateTimed(t, how, exprs)
+	return answers
+}
+
+// evaluateTimed says besides how long a processor was at it.
+func evaluateTimed(t *testing.T, how string, exprs []string) ([]string, time.Duration) {
+	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -148,5 +155,5 @@ func evaluate(t *testing.T, how string, exprs []string) []string {
 		said := problem.String()
 		t.Fatalf("the child died at %s: %v\n%s", exprs[len(answers)], err, said[:min(len(said), 6000)])
 	}
-	return answers
+	return answers, cmd.ProcessState.UserTime()
 }

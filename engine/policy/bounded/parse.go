@@ -72,62 +72,85 @@ func scanJSON(raw []byte) (values int, err error) {
 	return values, nil
 }
 
-// CheckYAML is an error of type *Place for a YAML text that is nested deeper than MaxDepth
-// or that its aliases make larger than most bytes. It leaves what is no YAML to the parser,
-// by which a number with too large an exponent is a string.
-func CheckYAML(raw []byte, most int64) error {
+// CheckYAML is an error of type *Place for a YAML text that is nested deeper than MaxDepth,
+// that its aliases make larger than most bytes, or that has objects of more keys than
+// MaxFileKeys. It leaves what is no YAML to the parser, by which a number with too large an
+// exponent is a string.
+func CheckYAML(raw []byte, most int64) error { return checkYAML(raw, most, MaxFileKeys) }
+
+func checkYAML(raw []byte, most, keys int64) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return nil //nolint:nilerr // the parser says so
 	}
-	y := yamlSize{most: most, sizes: map[*yaml.Node]int64{}}
+	y := yamlCosts{most: most, keys: keys, known: map[*yaml.Node]yamlCost{}}
 	_, err := y.of(&doc, 0)
 	return err
 }
 
-type yamlSize struct {
-	most  int64
-	sizes map[*yaml.Node]int64 // of those that have an anchor
+// yamlCost is what a part of a YAML text costs its parser, aliases written out.
+type yamlCost struct {
+	bytes int64
+	pairs int64 // of keys that are compared: each of an object with all others
 }
 
-func (y *yamlSize) of(n *yaml.Node, depth int) (int64, error) {
+func (c *yamlCost) add(part yamlCost) {
+	c.bytes = min(c.bytes, math.MaxInt64/4) + min(part.bytes, math.MaxInt64/4)
+	c.pairs = min(c.pairs, math.MaxInt64/4) + min(part.pairs, math.MaxInt64/4)
+}
+
+type yamlCosts struct {
+	most  int64                   // bytes
+	keys  int64                   // of one object, or, squared, of several together
+	known map[*yaml.Node]yamlCost // of those that have an anchor
+}
+
+func (y *yamlCosts) of(n *yaml.Node, depth int) (yamlCost, error) {
 	if depth > MaxDepth {
-		return 0, &Place{Line: n.Line, Err: errDeep()}
+		return yamlCost{}, &Place{Line: n.Line, Err: errDeep()}
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
-		size, ok := y.sizes[n.Alias]
+		cost, ok := y.known[n.Alias]
 		if !ok { // within itself
-			return 0, &Place{Line: n.Line, Err: fmt.Errorf("alias %q holds itself", n.Value)}
+			return yamlCost{}, &Place{Line: n.Line, Err: fmt.Errorf("alias %q holds itself", n.Value)}
 		}
-		return size, nil
+		return cost, nil
 	case yaml.ScalarNode:
-		y.keep(n, int64(len(n.Value))+2)
-		return int64(len(n.Value)) + 2, nil
+		return y.keep(n, yamlCost{bytes: int64(len(n.Value)) + 2}), nil
 	}
-	total := int64(2)
+	total := yamlCost{bytes: 2}
+	if n.Kind == yaml.MappingNode {
+		keys := int64(len(n.Content) / 2)
+		total.pairs = keys * keys
+	}
 	for _, part := range n.Content {
-		size, err := y.of(part, depth+1)
+		cost, err := y.of(part, depth+1)
 		if err != nil {
-			return 0, err
+			return yamlCost{}, err
 		}
-		if total = min(total, math.MaxInt64/4) + min(size, math.MaxInt64/4); total > y.most {
-			return 0, &Place{Line: part.Line, Err: fmt.Errorf("is larger than %d bytes when its aliases are written out", y.most)}
+		if total.add(cost); total.bytes > y.most {
+			return yamlCost{}, &Place{Line: part.Line, Err: fmt.Errorf("is larger than %d bytes when its aliases are written out", y.most)}
 		}
 	}
-	y.keep(n, total)
-	return total, nil
+	if total.pairs > y.keys*y.keys {
+		return yamlCost{}, &Place{Line: n.Line, Err: fmt.Errorf("has an object of more than %d keys, or many of fewer, which takes a parser of YAML long: it compares each with all others; write it as JSON", y.keys)}
+	}
+	return y.keep(n, total), nil
 }
 
-func (y *yamlSize) keep(n *yaml.Node, size int64) {
+func (y *yamlCosts) keep(n *yaml.Node, cost yamlCost) yamlCost {
 	if n.Anchor != "" {
-		y.sizes[n] = size
+		y.known[n] = cost
 	}
+	return cost
 }
 
 // CheckSource is an error of type *Place for Rego whose brackets are nested deeper than
 // MaxDepth: OPA's parser and compiler descend into each.
-func CheckSource(raw []byte) error {
+func CheckSource(raw []byte) error { return checkDepth(raw, MaxDepth) }
+
+func checkDepth(raw []byte, most int) error {
 	depth, line := 0, 1
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; c {
@@ -150,7 +173,7 @@ func CheckSource(raw []byte) error {
 				}
 			}
 		case '[', '{', '(':
-			if depth++; depth > MaxDepth {
+			if depth++; depth > most {
 				return &Place{Line: line, Err: errDeep()}
 			}
 		case ']', '}', ')':
@@ -194,7 +217,7 @@ func readYAML(args []*ast.Term) error {
 	if err := fewValues(strings.Count(raw, ",") + strings.Count(raw, "\n") + strings.Count(raw, "[")); err != nil {
 		return err
 	}
-	if err := CheckYAML([]byte(raw), MaxText*2); err != nil {
+	if err := checkYAML([]byte(raw), MaxText*2, MaxKeys); err != nil {
 		return refuse("%s; pass on a simpler text", because(err))
 	}
 	return nil
@@ -226,22 +249,6 @@ func indented(args []*ast.Term) error {
 	}
 	if size.Bytes+size.Bytes/2*each*int64(size.Depth+1) > MaxText*4 {
 		return tooMuchText("the indented text")
-	}
-	return nil
-}
-
-// language bounds a text in a language whose reading costs more than its length.
-func language(args []*ast.Term) error {
-	for i, t := range args {
-		if s := textOf(t); len(s) > MaxProgram {
-			return refuse("operand %d is longer than %d bytes; pass on a shorter text", i+1, MaxProgram)
-		}
-		if err := CheckSource([]byte(textOf(t))); err != nil {
-			return refuse("operand %d is nested deeper than %d levels; pass on a simpler text", i+1, MaxDepth)
-		}
-		if !Within(t.Value, MaxProgram*8) {
-			return refuse("operand %d is larger than %d bytes when it is written out; pass on a smaller value", i+1, MaxProgram*8)
-		}
 	}
 	return nil
 }
