@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // longestProblem bounds what a server's own words may take of an error, in bytes.
 const longestProblem = 300
 
-// secrets are the credentials that a client has sent, to be kept out of what it
+// secrets are the values of secret headers that a client has sent, to be kept out of what it
 // says: a server may echo them.
 type secrets struct {
 	mu   sync.Mutex
@@ -21,7 +23,6 @@ func (s *secrets) add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range values {
-		v = strings.TrimPrefix(v, "Basic ")
 		if v != "" && !slices.Contains(s.list, v) {
 			s.list = append(s.list, v)
 		}
@@ -36,9 +37,7 @@ func (s *secrets) add(values ...string) {
 func (s *secrets) hide(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, v := range s.list {
-		text = strings.ReplaceAll(text, v, "***")
-	}
+	text = web.Blank(text, s.list...)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > longestProblem {
 		text = strings.ToValidUTF8(text[:longestProblem], "") + "..."

@@ -87,7 +87,7 @@ func (c *Client) Send(ctx context.Context, to, authorization string, events []en
 		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", web.Shown(to), installation.ErrOwnListener)}
 	}
 	if err != nil {
-		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), explain(err)))
+		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), web.BlankError(explain(err), authorization)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if refused := installation.Refused(resp); refused != nil {

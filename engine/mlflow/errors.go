@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // Errors of the client.
@@ -147,20 +148,7 @@ type credentials []string
 
 // hide blanks them in a server's words, flattens these to one line and cuts them.
 func (c credentials) hide(text string) string {
-	var secrets []string
-	for _, value := range c {
-		_, secret, _ := strings.Cut(value, " ") // what follows Bearer or Basic
-		secrets = append(secrets, value, secret)
-		if raw, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.HasPrefix(value, "Basic ") {
-			_, password, _ := strings.Cut(string(raw), ":")
-			secrets = append(secrets, string(raw), password)
-		}
-	}
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "***")
-		}
-	}
+	text = web.Blank(text, c...)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' ' // a terminal would take it for a command
