@@ -78,11 +78,11 @@ func (t *TriggerInfo) did(identity string) bool {
 }
 
 // holding is what becomes of the trigger's event, nil where it is handled.
-func (a *agent) holding(rev Revision, trigger *TriggerInfo, candidates []*candidate, rec *FiringRecord, now time.Time) *Holding {
+func (a *agent) holding(trigger *TriggerInfo, candidates []*candidate, rec *FiringRecord, now time.Time) *Holding {
 	if !trigger.ofEvent() || rec.Trigger.Event == nil || a.spec.Mode != Enforce {
 		return nil
 	}
-	refused := a.refusedFor(rev, candidates)
+	refused := refusedFor(candidates)
 	if len(refused) == 0 {
 		return nil
 	}
@@ -187,21 +187,24 @@ func (a *agent) nextHeld() (at time.Time, any bool) {
 	return at, any
 }
 
-// refusedFor are the candidates that guards refused and that strategies proposed which
-// read the trigger: what others propose has nothing to do with the event.
-func (a *agent) refusedFor(rev Revision, candidates []*candidate) []*candidate {
-	reads := map[string]bool{}
+// ofEvent are the strategies whose proposals are what the trigger's event asks for: those
+// that read the trigger. What others propose has nothing to do with it.
+func (a *agent) ofEvent(rev Revision, trigger *TriggerInfo) map[string]bool {
+	if trigger.Event == nil {
+		return nil
+	}
+	of := make(map[string]bool, len(a.spec.Strategies))
+	for _, strategy := range a.spec.Strategies {
+		of[strategy] = rev.Reads([]string{strategy}).Trigger
+	}
+	return of
+}
+
+// refusedFor are the candidates that guards refused of what the event asks for.
+func refusedFor(candidates []*candidate) []*candidate {
 	var out []*candidate
 	for _, c := range candidates {
-		if c.decision.Verdict != Refused || c.decision.By == "arbiter" {
-			continue
-		}
-		of, known := reads[c.Strategy]
-		if !known {
-			of = rev.Reads([]string{c.Strategy}).Trigger
-			reads[c.Strategy] = of
-		}
-		if of {
+		if c.ofEvent && c.decision.Verdict == Refused && c.decision.By != "arbiter" {
 			out = append(out, c)
 		}
 	}

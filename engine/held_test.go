@@ -229,3 +229,52 @@ func TestWhatIsKeptOfAnEventIsNoPartOfTheDocument(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(raw), "eld")
 }
+
+// What two events ask for is two questions to a person, and two acts, however alike they
+// are; what an event did not ask for is one.
+func TestEachEventHasItsQuestion(t *testing.T) {
+	b := newBench(t, telling, ticking)
+	b.world.set("web", 1)
+	b.run(b.spec(tells, func(s *engine.Spec) {
+		s.Strategies = []string{"t.telling", "t.ticking"}
+		s.Guards.Approval = []string{"hook"}
+	}))
+	for i := range 3 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	asked := map[string]string{} // strategies, by question
+	for range 3 {
+		for _, d := range b.next().Decisions {
+			require.Equal(t, engine.Waiting, d.Verdict, d.Detail)
+			asked[d.Approval.ID] = d.Strategy
+		}
+	}
+	require.Len(t, asked, 4)
+	var answer []string
+	for id, strategy := range asked {
+		if strategy == "t.telling" {
+			answer = append(answer, id)
+		}
+	}
+	slices.Sort(answer)
+	require.Len(t, answer, 3)
+
+	for i, id := range answer[:2] {
+		_, err := b.host.Decide(t.Context(), id, true, "ada", "")
+		require.NoError(t, err)
+		second := b.next()
+		require.Equal(t, id, second.Trigger.Approval)
+		require.Equal(t, engine.Admitted, only(t, second).Verdict)
+		b.settled()
+		require.Len(t, b.world.sent, i+1)
+		require.Equal(t, engine.ApprovalUsed, b.approval(id).State)
+	}
+	_, err := b.host.Decide(t.Context(), answer[2], false, "ada", "not this one")
+	require.NoError(t, err)
+	require.NoError(t, b.host.Publish(t.Context(), event("3")))
+	for _, d := range b.next().Decisions {
+		require.Equal(t, engine.Waiting, d.Verdict, "no answer about another event counts for it")
+		require.NotContains(t, answer, d.Approval.ID)
+	}
+	require.Len(t, b.world.sent, 2)
+}
