@@ -237,6 +237,13 @@ func (h *Host) mayCall(to Destination) error {
 	return nil
 }
 
+// SentAgain is the outcome of a call that failed, was sent again by a person, and was then
+// delivered.
+func SentAgain(failed, delivered Outcome) Outcome {
+	delivered.Detail = Clip(fmt.Sprintf("%s; sent again, after it had failed: %s", delivered.Detail, failed.Detail))
+	return delivered
+}
+
 // until is when a delivery is given up.
 func (d *Delivery) until() time.Time { return d.Queued.Add(d.patience()) }
 

@@ -190,6 +190,20 @@ func TestACallThatIsRefusedForGood(t *testing.T) {
 		return len(d.took) > 0 && strings.Contains(strings.Join(d.took, " "), act.Identity)
 	})
 	require.Empty(t, b.letters(engine.BoxDead))
+	b.eventually(func() bool {
+		out := b.outcome(act)
+		return out.Status == engine.Done && out.Applied && strings.Contains(out.Detail, "; sent again, after it had failed: answered 400 Bad Request")
+	})
+}
+
+// outcome is what the journal has of an act.
+func (b *bench) outcome(of engine.Act) engine.Outcome {
+	b.t.Helper()
+	r, err := b.journal.Remember(b.t.Context(), of.Agent, time.Time{})
+	require.NoError(b.t, err)
+	i := slices.IndexFunc(r.Acts, func(a engine.Act) bool { return a.Identity == of.Identity })
+	require.GreaterOrEqual(b.t, i, 0)
+	return r.Acts[i].Outcome
 }
 
 // What is not answered in its time fails, with the last reason: a day for an event, the
@@ -265,7 +279,9 @@ func TestNothingGoesBeforeRetryAfter(t *testing.T) {
 			b.run(b.spec(hooks, func(s *engine.Spec) { s.RetryFor = 48 * time.Hour }))
 			require.NoError(t, b.host.Publish(t.Context(), event("1")))
 			require.Len(t, b.next().Decisions, 13)
-			b.eventually(func() bool { return len(b.letters(engine.BoxOutbox)) > 0 && len(b.letters(engine.BoxOutbox))+len(d.taken()) == 13 })
+			b.eventually(func() bool {
+				return len(b.letters(engine.BoxOutbox)) > 0 && len(b.letters(engine.BoxOutbox))+len(d.taken()) == 13
+			})
 			early := len(d.taken()) // under way when it was asked for
 			require.NoError(t, b.host.Publish(t.Context(), event("2")))
 			require.Len(t, b.next().Decisions, 13)
