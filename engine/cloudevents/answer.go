@@ -25,10 +25,11 @@ func (e *FinalError) Error() string { return e.text }
 
 // answer is what an endpoint said.
 type answer struct {
-	to, secret string
-	resp       *http.Response
-	body       []byte
-	cut        error // the body could not be read to its end
+	to      string
+	secrets []string // that were sent
+	resp    *http.Response
+	body    []byte
+	cut     error // the body could not be read to its end
 }
 
 // own is the body of a Scanflow's answer.
@@ -104,7 +105,7 @@ const answerLooked = 4 << 10
 // harmless flattens an endpoint's words to one line, blanks the credentials in them,
 // which it may echo, and cuts them.
 func (a answer) harmless(text string) string {
-	text = web.Blank(text[:min(len(text), answerLooked)], a.secret)
+	text = web.Blank(text[:min(len(text), answerLooked)], a.secrets...)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > mostSaid {
 		text = strings.ToValidUTF8(text[:mostSaid], "") + "..."
