@@ -153,7 +153,7 @@ func (a *agent) nextEvent(ctx context.Context) (next *Event, more bool, err erro
 		for i := range events {
 			e := &events[i]
 			switch {
-			case e.Held.waits(now):
+			case e.Held.waits(now, a.begun):
 				waiting[e.name()] = e.Held.Until
 			case next != nil:
 				return next, true, nil
@@ -172,9 +172,10 @@ func (a *agent) nextEvent(ctx context.Context) (next *Event, more bool, err erro
 }
 
 // waits reports whether an event is not to be looked at yet. One that was put off under a
-// clock that has been set back since is.
-func (h *Held) waits(now time.Time) bool {
-	return h != nil && h.Until.After(now) && !h.At.After(now)
+// clock that has been set back since is, and so is one that was last looked at before its
+// agent began: that may have had other guards.
+func (h *Held) waits(now, begun time.Time) bool {
+	return h != nil && h.Until.After(now) && !h.At.After(now) && !h.At.Before(begun)
 }
 
 // nextHeld is when the first event that waits is to be looked at.

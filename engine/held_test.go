@@ -151,6 +151,38 @@ func TestAnEventWaitsForAGuard(t *testing.T) {
 	})
 }
 
+// An event that waits for a guard is looked at as soon as its agent has other guards.
+func TestAnEventDoesNotWaitForAGuardThatIsGone(t *testing.T) {
+	for name, restart := range map[string]bool{"one life": false, "two": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, telling)
+			b.world.set("web", 1)
+			spec := b.spec(tells, func(s *engine.Spec) {
+				s.Triggers[0].Wait = 24 * time.Hour
+				s.Guards.Cooldown = map[string]time.Duration{"hook": 12 * time.Hour}
+			})
+			b.run(spec)
+			for i := range 2 {
+				require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+			}
+			require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+			b.settled()
+			require.Equal(t, "guards.cooldown", only(t, b.next()).By)
+			b.clock.Advance(time.Second)
+			if restart {
+				b.restart()
+			}
+			spec.Generation, spec.Guards.Cooldown = "2", nil
+			b.run(spec)
+			f := b.next()
+			require.Equal(t, "1", f.Trigger.Event.ID)
+			require.Equal(t, engine.Admitted, only(t, f).Verdict)
+			b.settled()
+			require.Empty(t, b.letters(engine.BoxInbox))
+		})
+	}
+}
+
 // Of an event for two targets, what was admitted is not done again when the rest is.
 func TestWhatWasAdmittedForAnEventIsNotDoneAgain(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"it waits": time.Hour, "a person sends it again": 0} {
