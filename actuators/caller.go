@@ -22,11 +22,11 @@ const (
 	// attemptTimeout bounds one request; the outbox tries again.
 	attemptTimeout = 10 * time.Second
 	// answerBytes is how much of an answer is read, so that the connection can be reused,
-	// and answerShown how much of it an outcome has.
-	answerBytes = 64 << 10
-	answerShown = 200
-	// secretLeast is the length from which on a secret is looked for in an answer.
-	secretLeast = 4
+	// answerLooked how much of that is looked at, and answerShown how much of it an outcome
+	// has.
+	answerBytes  = 64 << 10
+	answerLooked = 4 << 10
+	answerShown  = 200
 )
 
 // Caller makes the requests of `webhook`. The identity of the act is the Idempotency-Key
@@ -69,7 +69,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 		return "", fmt.Errorf("POST %s: %w", web.Shown(to), installation.ErrOwnListener)
 	}
 	if err != nil {
-		return "", engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), web.Cause(err)))
+		return "", engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), redact.Error(web.Cause(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
@@ -85,7 +85,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	case code >= 200 && code < 300:
 		return said, nil
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
-		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", web.Shown(to), said), web.RetryAfter(resp.Header))
+		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", web.Shown(to), said), web.RetryAfter(resp.Header, time.Now()))
 	default:
 		return "", fmt.Errorf("POST %s: answered %s", web.Shown(to), said)
 	}
@@ -139,12 +139,7 @@ func request(ctx context.Context, e engine.Event, to string) (*http.Request, err
 // shown is the beginning of an answer on one line, without the secrets that were sent,
 // which it may repeat.
 func shown(body []byte, secrets ...string) string {
-	text := strings.ToValidUTF8(string(body), "?")
-	for _, s := range secrets {
-		if len(s) >= secretLeast {
-			text = redact.New(s).From(text)
-		}
-	}
+	text := redact.Text(strings.ToValidUTF8(string(body[:min(len(body), answerLooked)]), "?"), secrets...)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > answerShown {
 		text = strings.ToValidUTF8(text[:answerShown], "") + "..."

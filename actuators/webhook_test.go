@@ -158,25 +158,63 @@ func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
 
 // The words behind a status are the receiver's own, and may repeat what it was sent.
 func TestAStatusLineShowsNoSecret(t *testing.T) {
+	r := rawReceiver(t, "HTTP/1.1 400 no s3cret-token "+strings.Repeat("x", 400)+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	c := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Bearer s3cret-token", nil })
+	_, err := c.Call(t.Context(), called(nil), r)
+	require.ErrorContains(t, err, "answered 400 no *** xxx")
+	require.NotContains(t, err.Error(), "s3cret")
+	require.Less(t, len(err.Error()), 300)
+}
+
+// Whatever a receiver repeats of what it was sent, and wherever, an outcome does not have it.
+func TestAnAnswerShowsNoSecret(t *testing.T) {
+	const user, password = "ana", `p@ss w/rd"+&<Q>`
+	pair := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+	for name, raw := range map[string]string{
+		"a password":                "HTTP/1.1 400 Bad Request\r\n\r\nno " + password,
+		"user and password":         "HTTP/1.1 400 Bad Request\r\n\r\nno " + user + ":" + password,
+		"upper case":                "HTTP/1.1 400 Bad Request\r\n\r\nno " + strings.ToUpper(password),
+		"escaped":                   "HTTP/1.1 400 Bad Request\r\n\r\nno " + url.QueryEscape(password),
+		"in the status":             "HTTP/1.1 400 no " + password + "\r\n\r\n",
+		"in a 2xx":                  "HTTP/1.1 200 OK\r\n\r\nno " + password,
+		"at the border":             "HTTP/1.1 400 Bad Request\r\n\r\nno" + strings.Repeat("x", 170) + password,
+		"cut off by the receiver":   "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nno p@ss w/r",
+		"cut off at what is read":   "HTTP/1.1 400 Bad Request\r\n\r\nno" + strings.Repeat(" ", answerLooked-7) + password,
+		"in an answer without HTTP": "no " + pair + "\r\n\r\n",
+		"as the code":               "HTTP/1.1 " + pair + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rawReceiver(t, raw)
+			said, err := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Basic " + pair, nil }).Call(t.Context(), called(nil), r)
+			if err != nil {
+				said = err.Error()
+			}
+			for _, secret := range []string{"p@ss", "rd\"", "P@SS", "p%40ss", pair[:9]} {
+				require.NotContains(t, said, secret)
+			}
+			require.Contains(t, said, "***")
+		})
+	}
+}
+
+// rawReceiver answers each connection with the same bytes.
+func rawReceiver(t *testing.T, raw string) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	go func() {
+	var work sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); work.Wait() })
+	work.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
 			_, _ = http.ReadRequest(bufio.NewReader(conn))
-			_, _ = io.WriteString(conn, "HTTP/1.1 400 no s3cret-token "+strings.Repeat("x", 400)+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_, _ = io.WriteString(conn, raw)
 			_ = conn.Close()
 		}
-	}()
-	c := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Bearer s3cret-token", nil })
-	_, err = c.Call(t.Context(), called(nil), "http://"+l.Addr().String())
-	require.ErrorContains(t, err, "answered 400 no *** xxx")
-	require.NotContains(t, err.Error(), "s3cret")
-	require.Less(t, len(err.Error()), 300)
+	})
+	return "http://" + l.Addr().String()
 }
 
 func TestFaultsOfACall(t *testing.T) {

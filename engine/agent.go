@@ -46,6 +46,7 @@ type agent struct {
 	good      map[TargetID][]lastGood // read back from the journal, for targets not seen yet
 
 	watching *watching
+	begun    time.Time            // when its loop began
 	waiting  map[string]time.Time // events that wait for a guard, by name: when they are looked at again
 	attempts int                  // at the event that is next, by firings whose strategies failed
 	failed   string               // what failed in the last firing's strategies, "" for nothing

@@ -19,6 +19,7 @@ type candidate struct {
 	prior    *hold     // the claim's holder before, to be given back
 	approval *Approval // a person's, which the act uses up; nil where it needs none
 	replaces string    // the act that waits in the outbox, and which this one replaces
+	ofEvent  bool      // its strategy reads the trigger, which is an event: it is what that asks for
 	passes   time.Time // when the guard that refused it lets it pass, where that is known
 }
 

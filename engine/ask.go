@@ -101,8 +101,22 @@ func (a *agent) hear(ctx context.Context) {
 	a.asked.heard = true
 }
 
-// approvalKey names a proposal whichever firing makes it.
-func approvalKey(p Proposal) string { return Identity(p, "approval") }
+// approvalKey names a proposal whichever firing makes it. What an event asks for is that
+// event's.
+func (c *candidate) approvalKey() string {
+	if c.ofEvent {
+		return Identity(c.Proposal, "approval/"+c.slot.doc.Trigger.Event.name())
+	}
+	return anyApprovalKey(c.Proposal)
+}
+
+func anyApprovalKey(p Proposal) string { return Identity(p, "approval") }
+
+// about reports whether a question is about a candidate. One that was put before questions
+// were of an event is about the event that it was put for.
+func (p *Approval) about(c *candidate) bool {
+	return p.Key == c.approvalKey() || p.Key == anyApprovalKey(c.Proposal)
+}
 
 func (a *agent) approvalExpiry() time.Duration {
 	if e := a.spec.Guards.ApprovalExpiry; e > 0 {
@@ -114,8 +128,8 @@ func (a *agent) approvalExpiry() time.Duration {
 // ask lets through what a person approved, and puts the question where nobody was
 // asked yet.
 func (a *agent) ask(c *candidate, now time.Time) {
-	key := approvalKey(c.Proposal)
-	if p := a.asked.looking; p != nil && p.Key == key { // though the verb may wait for nobody any more
+	key := c.approvalKey()
+	if p := a.asked.looking; p != nil && p.about(c) { // though the verb may wait for nobody any more
 		c.approval = p
 		return
 	}

@@ -116,6 +116,43 @@ func (a *agent) givenToOutbox(in Intent) {
 	}
 }
 
+// handOver takes from the open acts those that the outbox has, or has brought to an end:
+// what becomes of them is for the outbox to say, whatever the agent may do by now.
+func (a *agent) handOver(ctx context.Context) error {
+	delivered := func(in Intent) bool { return a.host.Verbs[in.Primitive].Delivered && !in.DryRun }
+	if !slices.ContainsFunc(a.open, delivered) {
+		return nil
+	}
+	letters, err := a.host.Journal.Letters(ctx, a.name, -1)
+	if err != nil {
+		return err
+	}
+	waits := map[string]bool{}
+	for _, l := range letters {
+		if l.Box == BoxOutbox && l.Event.Call != nil {
+			waits[l.Event.ID] = true
+		}
+	}
+	a.open = slices.DeleteFunc(a.open, func(in Intent) bool {
+		if !delivered(in) {
+			return false
+		}
+		if ended, is := a.host.callEnded(in.Identity); is {
+			a.over(in, ended.Outcome, ended.At)
+			return true
+		}
+		if !waits[in.Identity] {
+			return false
+		}
+		a.mu.Lock()
+		a.onItsWay(in)
+		a.mu.Unlock()
+		a.givenToOutbox(in)
+		return true
+	})
+	return nil
+}
+
 // errand is an act on its way.
 type errand struct {
 	Intent
@@ -235,6 +272,13 @@ func (h *Host) mayCall(to Destination) error {
 		return fmt.Errorf("%s is not among the addresses that the agent may call any more; add it to spec.guards.urls", hostOf(to.URL))
 	}
 	return nil
+}
+
+// SentAgain is the outcome of a call that failed, was sent again by a person, and was then
+// delivered.
+func SentAgain(failed, delivered Outcome) Outcome {
+	delivered.Detail = Clip(fmt.Sprintf("%s; sent again, after it had failed: %s", delivered.Detail, failed.Detail))
+	return delivered
 }
 
 // until is when a delivery is given up.

@@ -190,6 +190,20 @@ func TestACallThatIsRefusedForGood(t *testing.T) {
 		return len(d.took) > 0 && strings.Contains(strings.Join(d.took, " "), act.Identity)
 	})
 	require.Empty(t, b.letters(engine.BoxDead))
+	b.eventually(func() bool {
+		out := b.outcome(act)
+		return out.Status == engine.Done && out.Applied && strings.Contains(out.Detail, "; sent again, after it had failed: answered 400 Bad Request")
+	})
+}
+
+// outcome is what the journal has of an act.
+func (b *bench) outcome(of engine.Act) engine.Outcome {
+	b.t.Helper()
+	r, err := b.journal.Remember(b.t.Context(), of.Agent, time.Time{})
+	require.NoError(b.t, err)
+	i := slices.IndexFunc(r.Acts, func(a engine.Act) bool { return a.Identity == of.Identity })
+	require.GreaterOrEqual(b.t, i, 0)
+	return r.Acts[i].Outcome
 }
 
 // A call that is not answered in its time fails, with the last reason: a day for an event, the
@@ -457,4 +471,46 @@ func TestACooldownCountsFromTheAdmissionOfACall(t *testing.T) {
 	b.clock.Advance(10 * time.Minute)
 	require.NoError(t, b.host.Publish(t.Context(), event("3")))
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+}
+
+// What waits in the outbox comes to one end, which its row has: that of the outbox, however
+// the agent was changed meanwhile, and however long its process was away.
+func TestARowHasTheEndOfItsCall(t *testing.T) {
+	for name, c := range map[string]struct {
+		away   time.Duration // with a restart
+		change func(*engine.Spec)
+		want   engine.Status
+		why    string
+	}{
+		"another strategy":  {change: func(s *engine.Spec) { s.Strategies = []string{"t.scaling"} }, want: engine.Done, why: "200 OK"},
+		"a person is asked": {change: func(s *engine.Spec) { s.Guards.Approval = []string{"webhook"} }, want: engine.Done, why: "200 OK"},
+		"no such verb":      {change: func(s *engine.Spec) { s.Primitives = []string{"scale"} }, want: engine.Failed, why: "webhook is no longer among the agent's primitives"},
+		"another place":     {change: func(s *engine.Spec) { s.Guards.URLs = []string{"http://elsewhere/"} }, want: engine.Failed, why: "not among the addresses that the agent may call any more"},
+		"a long time":       {away: 48 * time.Hour, change: func(*engine.Spec) {}, want: engine.Done, why: "200 OK"},
+		"too long a time":   {away: 80 * time.Hour, change: func(*engine.Spec) {}, want: engine.Failed, why: "not answered within 72h0m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, d := newDesk(t)
+			d.says(away)
+			spec := b.spec(hooks, func(s *engine.Spec) { s.RetryFor = 72 * time.Hour })
+			b.run(spec)
+			require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			b.eventually(func() bool { asked, _ := d.counts(); return asked > 0 })
+			if c.away > 0 {
+				b.close()
+				b.clock.Advance(c.away)
+				b.open()
+			}
+			d.says(nil)
+			changed := spec
+			changed.Generation = "2"
+			c.change(&changed)
+			b.run(changed)
+			act := b.passes(1)[0]
+			require.Equal(t, c.want, act.Outcome.Status, act.Outcome.Detail)
+			require.Contains(t, act.Outcome.Detail, c.why)
+			require.Equal(t, act.Outcome, b.outcome(act))
+			require.Len(t, b.letters(engine.BoxDead), map[engine.Status]int{engine.Done: 0, engine.Failed: 1}[c.want])
+		})
+	}
 }

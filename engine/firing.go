@@ -58,7 +58,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	}
 	rec.Approvals = a.approvals(candidates, slots, rec.ID, now)
 	rec.Postings = a.notices(rec.Approvals)
-	rec.Held = a.holding(rev, &trigger, candidates, &rec, now)
+	rec.Held = a.holding(&trigger, candidates, &rec, now)
 	rec.Decisions = a.report(slots, candidates, &trigger)
 	if rec.Held.repeats(&trigger, &rec) {
 		rec.Decisions = nil
@@ -209,6 +209,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 	}
 	a.mu.Unlock()
 
+	ofEvent := a.ofEvent(rev, &rec.Trigger)
 	var evaluated atomic.Int64
 	each(len(slots), func(i int) {
 		s := slots[i]
@@ -233,7 +234,7 @@ func (a *agent) decide(ctx context.Context, rev Revision, slots []*slot, rec *Fi
 			if e := s.doc.Trigger.Event; e != nil {
 				p.Hops = e.Hops + 1
 			}
-			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s)}
+			list[j] = &candidate{Proposal: p, slot: s, decision: decisionOf(p, s), ofEvent: ofEvent[p.Strategy]}
 			if n, is := over[j]; is {
 				list[j].refuse(ByBounds, "%d proposals of %s for one target, and %d are taken: this one and the rest are left out", n, p.Strategy, ProposalsPerTarget)
 				continue

@@ -78,11 +78,11 @@ func (t *TriggerInfo) did(identity string) bool {
 }
 
 // holding says how the trigger's event goes on; nil where it is handled.
-func (a *agent) holding(rev Revision, trigger *TriggerInfo, candidates []*candidate, rec *FiringRecord, now time.Time) *Holding {
+func (a *agent) holding(trigger *TriggerInfo, candidates []*candidate, rec *FiringRecord, now time.Time) *Holding {
 	if !trigger.ofEvent() || rec.Trigger.Event == nil || a.spec.Mode != Enforce {
 		return nil
 	}
-	refused := a.refusedFor(rev, candidates)
+	refused := refusedFor(candidates)
 	if len(refused) == 0 {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (a *agent) nextEvent(ctx context.Context) (next *Event, more bool, err erro
 		for i := range events {
 			e := &events[i]
 			switch {
-			case e.Held.waits(now):
+			case e.Held.waits(now, a.begun):
 				waiting[e.name()] = e.Held.Until
 			case next != nil:
 				return next, true, nil
@@ -172,9 +172,10 @@ func (a *agent) nextEvent(ctx context.Context) (next *Event, more bool, err erro
 }
 
 // waits reports whether an event is not to be looked at yet. One that was put off under a
-// clock that has been set back since is.
-func (h *Held) waits(now time.Time) bool {
-	return h != nil && h.Until.After(now) && !h.At.After(now)
+// clock that has been set back since is, and so is one that was last looked at before its
+// agent began: that may have had other guards.
+func (h *Held) waits(now, begun time.Time) bool {
+	return h != nil && h.Until.After(now) && !h.At.After(now) && !h.At.Before(begun)
 }
 
 // nextHeld is when the first event that waits is to be looked at.
@@ -187,21 +188,24 @@ func (a *agent) nextHeld() (at time.Time, any bool) {
 	return at, any
 }
 
-// refusedFor are the candidates that guards refused and that strategies proposed which
-// read the trigger: what others propose has nothing to do with the event.
-func (a *agent) refusedFor(rev Revision, candidates []*candidate) []*candidate {
-	reads := map[string]bool{}
+// ofEvent are the strategies whose proposals are what the trigger's event asks for: those
+// that read the trigger. What others propose has nothing to do with it.
+func (a *agent) ofEvent(rev Revision, trigger *TriggerInfo) map[string]bool {
+	if trigger.Event == nil {
+		return nil
+	}
+	of := make(map[string]bool, len(a.spec.Strategies))
+	for _, strategy := range a.spec.Strategies {
+		of[strategy] = rev.Reads([]string{strategy}).Trigger
+	}
+	return of
+}
+
+// refusedFor are the candidates that guards refused of what the event asks for.
+func refusedFor(candidates []*candidate) []*candidate {
 	var out []*candidate
 	for _, c := range candidates {
-		if c.decision.Verdict != Refused || c.decision.By == "arbiter" {
-			continue
-		}
-		of, known := reads[c.Strategy]
-		if !known {
-			of = rev.Reads([]string{c.Strategy}).Trigger
-			reads[c.Strategy] = of
-		}
-		if of {
+		if c.ofEvent && c.decision.Verdict == Refused && c.decision.By != "arbiter" {
 			out = append(out, c)
 		}
 	}

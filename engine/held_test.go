@@ -151,6 +151,38 @@ func TestAnEventWaitsForAGuard(t *testing.T) {
 	})
 }
 
+// An event that waits for a guard is looked at as soon as its agent has other guards.
+func TestAnEventDoesNotWaitForAGuardThatIsGone(t *testing.T) {
+	for name, restart := range map[string]bool{"one life": false, "two": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, telling)
+			b.world.set("web", 1)
+			spec := b.spec(tells, func(s *engine.Spec) {
+				s.Triggers[0].Wait = 24 * time.Hour
+				s.Guards.Cooldown = map[string]time.Duration{"hook": 12 * time.Hour}
+			})
+			b.run(spec)
+			for i := range 2 {
+				require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+			}
+			require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
+			b.settled()
+			require.Equal(t, "guards.cooldown", only(t, b.next()).By)
+			b.clock.Advance(time.Second)
+			if restart {
+				b.restart()
+			}
+			spec.Generation, spec.Guards.Cooldown = "2", nil
+			b.run(spec)
+			f := b.next()
+			require.Equal(t, "1", f.Trigger.Event.ID)
+			require.Equal(t, engine.Admitted, only(t, f).Verdict)
+			b.settled()
+			require.Empty(t, b.letters(engine.BoxInbox))
+		})
+	}
+}
+
 // Of an event for two targets, what was admitted is not done again when the rest is.
 func TestWhatWasAdmittedForAnEventIsNotDoneAgain(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"it waits": time.Hour, "a person sends it again": 0} {
@@ -228,4 +260,53 @@ func TestWhatIsKeptOfAnEventIsNoPartOfTheDocument(t *testing.T) {
 	raw, err := json.Marshal(engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e, Held: &engine.Held{Firing: "f"}})
 	require.NoError(t, err)
 	require.NotContains(t, string(raw), "eld")
+}
+
+// What two events ask for is two questions to a person, and two acts, however alike they
+// are; what an event did not ask for is one.
+func TestEachEventHasItsQuestion(t *testing.T) {
+	b := newBench(t, telling, ticking)
+	b.world.set("web", 1)
+	b.run(b.spec(tells, func(s *engine.Spec) {
+		s.Strategies = []string{"t.telling", "t.ticking"}
+		s.Guards.Approval = []string{"hook"}
+	}))
+	for i := range 3 {
+		require.NoError(t, b.host.Publish(t.Context(), event(fmt.Sprint(i))))
+	}
+	asked := map[string]string{} // strategies, by question
+	for range 3 {
+		for _, d := range b.next().Decisions {
+			require.Equal(t, engine.Waiting, d.Verdict, d.Detail)
+			asked[d.Approval.ID] = d.Strategy
+		}
+	}
+	require.Len(t, asked, 4)
+	var answer []string
+	for id, strategy := range asked {
+		if strategy == "t.telling" {
+			answer = append(answer, id)
+		}
+	}
+	slices.Sort(answer)
+	require.Len(t, answer, 3)
+
+	for i, id := range answer[:2] {
+		_, err := b.host.Decide(t.Context(), id, true, "ada", "")
+		require.NoError(t, err)
+		second := b.next()
+		require.Equal(t, id, second.Trigger.Approval)
+		require.Equal(t, engine.Admitted, only(t, second).Verdict)
+		b.settled()
+		require.Len(t, b.world.sent, i+1)
+		require.Equal(t, engine.ApprovalUsed, b.approval(id).State)
+	}
+	_, err := b.host.Decide(t.Context(), answer[2], false, "ada", "not this one")
+	require.NoError(t, err)
+	require.NoError(t, b.host.Publish(t.Context(), event("3")))
+	for _, d := range b.next().Decisions {
+		require.Equal(t, engine.Waiting, d.Verdict, "no answer about another event counts for it")
+		require.NotContains(t, answer, d.Approval.ID)
+	}
+	require.Len(t, b.world.sent, 2)
 }

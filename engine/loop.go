@@ -15,8 +15,8 @@ const journalRetry = 5 * time.Second
 // run is the loop, until the context ends. actCtx outlives it by the time that
 // acts under way are given to end.
 func (a *agent) run(ctx, actCtx context.Context) {
-	a.actCtx = actCtx
-	due := newSchedule(a.spec.Triggers, a.host.Clock.Now(), a.name, a.host.Seed)
+	a.actCtx, a.begun = actCtx, a.host.Clock.Now()
+	due := newSchedule(a.spec.Triggers, a.begun, a.name, a.host.Seed)
 	a.mu.Lock()
 	a.status.Interval = due.interval()
 	a.mu.Unlock()

@@ -130,7 +130,7 @@ func (a *agent) only(candidates []*candidate) []*candidate {
 		return candidates
 	}
 	candidates = slices.DeleteFunc(candidates, func(c *candidate) bool {
-		return c.Target.ID() != p.Target || c.Primitive != p.Primitive || c.Strategy != p.Strategy || c.live() && approvalKey(c.Proposal) != p.Key
+		return c.Target.ID() != p.Target || c.Primitive != p.Primitive || c.Strategy != p.Strategy || c.live() && !p.about(c)
 	})
 	for _, c := range alive(candidates) {
 		c.decision.Approval = p.answer()

@@ -33,7 +33,7 @@ func (a *agent) clockSetBack(due *schedule) {
 	}
 	due.rewind(now, by)
 	a.watching.rewind(now)
-	a.retryAt, a.tidyAt = past(a.retryAt, now), past(a.tidyAt, now)
+	a.retryAt, a.tidyAt, a.begun = past(a.retryAt, now), past(a.tidyAt, now), past(a.begun, now)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, m := range a.memories {

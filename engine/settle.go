@@ -37,6 +37,10 @@ func (a *agent) settle(ctx context.Context) {
 	for i := range fleet {
 		targets[fleet[i].ID()] = &fleet[i]
 	}
+	if err := a.handOver(ctx); err != nil {
+		a.log.Warn("intents found open can't be settled yet", "intents", len(a.open), "error", err)
+		return
+	}
 	settled := make([]bool, len(a.open))
 	parallel(a.host.Concurrency, len(a.open), func(i int) {
 		one, cancel := context.WithTimeout(ctx, planDeadline)

@@ -149,7 +149,7 @@ func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 		}
 		basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.basic.Username+":"+password))
 		secret.Set("Authorization", basic)
-		c.secrets.add(password, basic)
+		c.secrets.add(basic)
 	}
 	if c.bearer != nil {
 		token, err := c.bearer.Read(r.Context(), c.namespace, from)
@@ -157,7 +157,7 @@ func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 			return nil, nil, fmt.Errorf("bearerToken: %w", err)
 		}
 		secret.Set("Authorization", "Bearer "+token)
-		c.secrets.add(token)
+		c.secrets.add("Bearer " + token)
 	}
 	return plain, secret, nil
 }

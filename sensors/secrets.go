@@ -16,26 +16,20 @@ const (
 	longestSearched = 64 << 10
 )
 
-// secrets are the credentials that a client has sent, to be kept out of what it
+// secrets are the values of secret headers that a client has sent, to be kept out of what it
 // says: a server may echo them.
 type secrets struct {
 	mu   sync.Mutex
-	list []secret
+	list []string
 	most int // kept of them
-}
-
-// secret is a value that was sent.
-type secret struct {
-	value string
-	redact.Secret
 }
 
 func (s *secrets) add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range values {
-		if v != "" && !slices.ContainsFunc(s.list, func(known secret) bool { return known.value == v }) {
-			s.list = append(s.list, secret{v, redact.New(v)})
+		if v != "" && !slices.Contains(s.list, v) {
+			s.list = append(s.list, v)
 		}
 	}
 	// One that was rotated away opens nothing any more; the last few are enough.
@@ -64,11 +58,7 @@ func (s *secrets) blank(text string) string {
 	if len(s.list) == 0 {
 		return text
 	}
-	text = excerpt(text, longestSearched)
-	for _, one := range s.list {
-		text = one.From(text)
-	}
-	return text
+	return redact.Text(excerpt(text, longestSearched), s.list...)
 }
 
 // excerpt is at most so many bytes of a text, with a mark where it was cut.

@@ -10,11 +10,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // intruderPolicy sends to every address of its agent at once.
@@ -87,8 +90,12 @@ func (i *intrusion) question() {
 func (i *intrusion) tries(bases ...string) {
 	i.t.Helper()
 	var credentials, urls []string
+	var shown []string
 	for _, base := range bases {
-		credentials = append(credentials, fmt.Sprintf("{url: %q, bearerToken: {file: %q}}", base, filepath.Join(i.data, "token")))
+		if !slices.ContainsFunc(shown, func(s string) bool { return engine.URLBelow(base, s) }) { // another spelling of it
+			shown = append(shown, base)
+			credentials = append(credentials, fmt.Sprintf("{url: %q, bearerToken: {file: %q}}", base, filepath.Join(i.data, "token")))
+		}
 		urls = append(urls, fmt.Sprintf("%q", base+"/"))
 	}
 	quoted, err := json.Marshal(bases)

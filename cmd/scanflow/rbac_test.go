@@ -85,6 +85,7 @@ spec:
   targets: {apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, namespace: "*", selector: {}}
   triggers: [{name: tick, every: 2s}]
   primitives: [scale, restart, webhook]
+  guards: {urls: ["https://hooks.example.com/"]}
   credentials: [{url: "https://hooks.example.com/", bearerToken: {secretKeyRef: {name: hook, key: token}}}]
 `), 0o600))
 	scenario := filepath.Join("..", "..", "deploy", "kubernetes", "autoscale", "planner.yaml")

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -24,10 +26,11 @@ func (e *FinalError) Error() string { return e.text }
 
 // answer is what an endpoint said.
 type answer struct {
-	to, secret string
-	resp       *http.Response
-	body       []byte
-	cut        error // the body could not be read to its end
+	to      string
+	secrets []string // that were sent
+	resp    *http.Response
+	body    []byte
+	cut     error // the body could not be read to its end
 }
 
 // own is the body of a Scanflow's answer.
@@ -53,7 +56,7 @@ func (a answer) receipts(events []engine.Event) ([]engine.Receipt, error) {
 		return a.match(events, said.Receipts)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, // credentials may be put right
 		code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
-		return nil, engine.RetryLater(a.says(said.Error), web.RetryAfter(a.resp.Header))
+		return nil, engine.RetryLater(a.says(said.Error), web.RetryAfter(a.resp.Header, time.Now()))
 	case code >= 300 && code < 400:
 		return nil, a.final("and redirects are not followed; give the address that it points to")
 	default:
@@ -97,12 +100,13 @@ func (a answer) says(why string) error {
 // mostSaid bounds what an endpoint's own words may take of an error, in bytes.
 const mostSaid = 500
 
+// answerLooked bounds what is looked at of an endpoint's words, in bytes.
+const answerLooked = 4 << 10
+
 // harmless flattens an endpoint's words to one line, blanks the credentials in them,
 // which it may echo, and cuts them.
 func (a answer) harmless(text string) string {
-	if _, credential, _ := strings.Cut(a.secret, " "); credential != "" {
-		text = strings.ReplaceAll(text, credential, "***")
-	}
+	text = redact.Text(text[:min(len(text), answerLooked)], a.secrets...)
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > mostSaid {
 		text = strings.ToValidUTF8(text[:mostSaid], "") + "..."

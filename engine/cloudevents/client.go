@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -65,6 +68,15 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // request would fail again, and may pass otherwise (engine.MayPass); then it may say
 // when (RetryAfter). Nothing was taken for certain where there is an error.
 func (c *Client) Send(ctx context.Context, to, authorization string, events []engine.Event) ([]engine.Receipt, error) {
+	secret := http.Header{}
+	if authorization != "" {
+		secret.Set("Authorization", authorization)
+	}
+	return c.SendWith(ctx, to, nil, secret, events)
+}
+
+// SendWith is Send with headers: those that may be shown, and those that are secret.
+func (c *Client) SendWith(ctx context.Context, to string, plain, secret http.Header, events []engine.Event) ([]engine.Receipt, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -79,22 +91,22 @@ func (c *Client) Send(ctx context.Context, to, authorization string, events []en
 	req.Header.Set("Content-Type", mediaType)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
-	if authorization != "" {
-		req.Header.Set("Authorization", authorization)
-	}
+	maps.Copy(req.Header, plain)
+	maps.Copy(req.Header, secret)
+	secrets := slices.Concat(slices.Collect(maps.Values(secret))...)
 	resp, err := c.http.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {
 		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", web.Shown(to), installation.ErrOwnListener)}
 	}
 	if err != nil {
-		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), explain(err)))
+		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), redact.Error(explain(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if refused := installation.Refused(resp); refused != nil {
-		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", web.Shown(to), resp.Status, refused)}
+		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", web.Shown(to), redact.Text(resp.Status, secrets...), refused)}
 	}
 	said, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
-	a := answer{to: web.Shown(to), secret: authorization, resp: resp, body: said, cut: err}
+	a := answer{to: web.Shown(to), secrets: secrets, resp: resp, body: said, cut: err}
 	return a.receipts(events)
 }
 

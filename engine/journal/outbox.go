@@ -129,9 +129,42 @@ func (s *store) settle(ctx context.Context, st settlement) error {
 	if err != nil || n == 0 || st.outcome == nil {
 		return err
 	}
-	// One that was sent again has its first conclusion.
-	_, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = (SELECT id FROM outbox WHERE seq = ?) AND status IS NULL`,
+	n, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = (SELECT id FROM outbox WHERE seq = ?) AND status IS NULL`,
 		string(st.outcome.Status), st.outcome.Detail, st.outcome.Applied, st.at, st.seq)
+	if err != nil || n > 0 {
+		return err
+	}
+	var identity string
+	if err := s.row(ctx, `SELECT id FROM outbox WHERE seq = ?`, []any{st.seq}, &identity); err != nil {
+		return err
+	}
+	return s.sentAgain(ctx, engine.Conclusion{Identity: identity, Outcome: *st.outcome, At: moment(st.at)})
+}
+
+// SentAgain notes that an act which had failed was sent again by a person, and delivered.
+// Anything else of it changes nothing.
+func (j *Journal) SentAgain(ctx context.Context, c engine.Conclusion) error {
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.sentAgain(ctx, c) }); err != nil {
+		return fmt.Errorf("conclude %s: %w", c.Identity, err)
+	}
+	return nil
+}
+
+func (s *store) sentAgain(ctx context.Context, c engine.Conclusion) error {
+	if c.Outcome.Status != engine.Done {
+		return nil
+	}
+	failed := engine.Outcome{Status: engine.Failed}
+	err := s.row(ctx, `SELECT detail FROM acts WHERE identity = ? AND status = 'failed'`, []any{c.Identity}, &failed.Detail)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	out := engine.SentAgain(failed, c.Outcome)
+	_, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ?`,
+		string(out.Status), out.Detail, out.Applied, nanos(c.At), c.Identity)
 	return err
 }
 

@@ -143,14 +143,45 @@ func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Settlement)
 		}
 		l.mu.Lock()
 		letter := l.state.mail.byID[d.ID]
-		open := letter != nil && letter.fate == waits && l.state.acts[letter.ID] != nil && l.state.acts[letter.ID].open()
+		var act *entry
+		if letter != nil && letter.fate == waits {
+			act = l.state.acts[letter.ID]
+		}
+		open := act != nil && act.open()
 		l.mu.Unlock()
-		if !open { // one that was sent again has its first conclusion
+		if act == nil {
 			continue
 		}
-		if err := l.Conclude(ctx, engine.Conclusion{Identity: letter.ID, Outcome: *d.Outcome, At: d.At}); err != nil {
+		conclude := l.sentAgain
+		if open {
+			conclude = l.Conclude
+		}
+		if err := conclude(ctx, engine.Conclusion{Identity: letter.ID, Outcome: *d.Outcome, At: d.At}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// sentAgain notes that a call which had failed was sent again by a person, and delivered.
+// Anything else of it changes nothing.
+func (l *Ledger) sentAgain(ctx context.Context, c engine.Conclusion) error {
+	l.mu.Lock()
+	e := l.state.acts[c.Identity]
+	if e == nil || !e.mayBecome(c.Outcome.Status) {
+		l.mu.Unlock()
+		return nil
+	}
+	out := engine.SentAgain(engine.Outcome{Detail: e.Detail}, c.Outcome)
+	own := conclusion{c.Identity, out.Status, shorten(out.Detail), out.Applied, nanos(c.At)}
+	l.state.conclude(own)
+	l.said.conclusions = append(l.said.conclusions, own)
+	signal(l.wake)
+	l.mu.Unlock()
+	if h, can := l.o.History.(interface {
+		SentAgain(context.Context, engine.Conclusion) error
+	}); can {
+		return h.SentAgain(ctx, c)
 	}
 	return nil
 }

@@ -124,6 +124,12 @@ func (a *act) act() engine.Act {
 
 func (a *act) open() bool { return a.Status == "" }
 
+// mayBecome reports whether an act that is concluded gets another end: a call that failed,
+// that a person sent again, and that was delivered then.
+func (a *act) mayBecome(end engine.Status) bool {
+	return a.Status == engine.Failed && end == engine.Done
+}
+
 // pack is a batch as a record, and as it reads when it is unpacked again.
 func pack(b *batch) (string, *batch, error) {
 	record, raw, err := encode(b)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -107,4 +108,46 @@ func TestALetterIsSentAgainBeforeItsDeathWasWritten(t *testing.T) {
 	require.Equal(t, last, want.Outbox[0].ID)
 	crash(l)
 	same(t, want, leaf(t, begin(t, o)))
+}
+
+// An act whose call failed, was sent again by a person and delivered then is done, for the
+// history and the next leader too. One that was done stays so.
+func TestACallThatWasSentAgainIsDone(t *testing.T) {
+	c := shared(t)
+	h := history(t)
+	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), History: h}
+	l := begin(t, o)
+	require.NoError(t, l.RecordFiring(ctx, firing("f1", "a")))
+	posted(t, l, engine.Posting{Event: engine.Event{Source: "s", ID: "a", Type: engine.CallType, Time: day, Call: &engine.Call{Letter: true}}, To: to("https://a")})
+	id := deliveries(t, l)["https://a a"]
+	settle := func(state engine.DeliveryState, out engine.Outcome) {
+		t.Helper()
+		require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id, State: state, Outcome: &out, At: day}}))
+	}
+	again := func() {
+		t.Helper()
+		found, err := l.Resend(ctx, []string{id})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+	}
+	outcome := func(j interface {
+		Remember(context.Context, string, time.Time) (engine.Recollection, error)
+	}) engine.Outcome {
+		t.Helper()
+		r, err := j.Remember(ctx, agent, time.Time{})
+		require.NoError(t, err)
+		require.Len(t, r.Acts, 1)
+		return r.Acts[0].Outcome
+	}
+	settle(engine.Undeliverable, engine.Outcome{Status: engine.Failed, Detail: "answered 400"})
+	again()
+	settle(engine.Undeliverable, engine.Outcome{Status: engine.Failed, Detail: "answered 410"})
+	require.Equal(t, engine.Outcome{Status: engine.Failed, Detail: "answered 400"}, outcome(l))
+	again()
+	settle(engine.Delivered, engine.Outcome{Status: engine.Done, Detail: "200 OK", Applied: true})
+	want := engine.Outcome{Status: engine.Done, Detail: "200 OK; sent again, after it had failed: answered 400", Applied: true}
+	require.Equal(t, want, outcome(l))
+	require.Equal(t, want, outcome(h))
+	closed(t, l)
+	require.Equal(t, want, outcome(begin(t, o)))
 }

@@ -71,7 +71,7 @@ func (s *state) take(b *batch) {
 
 func (s *state) conclude(c conclusion) {
 	switch e := s.acts[c.Identity]; {
-	case e == nil || !e.open():
+	case e == nil || !e.open() && !e.mayBecome(c.Status):
 	case c.Status == engine.Running:
 		e.Begun = true
 	default:

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -54,7 +55,7 @@ func (v *validator) effect(spec *place) {
 	if !v.uses(URLVerbs...) && !v.has(guards.field("approvalNotify")) {
 		v.idle(guards.field("urls"), "bounds where "+strings.Join(URLVerbs, " and ")+" go, and neither is in spec.primitives", "add the one that is meant there, or leave it out")
 	}
-	v.credentialsEffect(spec.field("credentials"))
+	v.credentialsEffect(spec.field("credentials"), guards)
 }
 
 // idle is a value without effect, where it is there.
@@ -118,12 +119,36 @@ func (v *validator) allRead(p *place, names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return !v.readable(p.field(name)) })
 }
 
-// credentialsEffect finds credentials that are never shown.
-func (v *validator) credentialsEffect(p *place) {
-	if v.uses(append(slices.Clone(URLVerbs), TrackerVerbs...)...) {
-		return
+// credentialsEffect finds credentials that are never shown, and those of which one hides
+// another.
+func (v *validator) credentialsEffect(p *place, guards *place) {
+	sends := v.uses(URLVerbs...) || v.written(guards.field("approvalNotify"))
+	for i, c := range v.agent.Spec.Credentials {
+		at := p.item(i).field("url")
+		if !v.written(at) || len(c.Check()) > 0 {
+			continue
+		}
+		before := slices.IndexFunc(v.agent.Spec.Credentials[:i], func(b Credential) bool { return b.Covers(c.URL) && c.Covers(b.URL) })
+		switch {
+		case before >= 0:
+			v.bad(at, fmt.Sprintf("is the address of credentials[%d] too, and one of them is never shown", before), "leave one out, or give each the path that it is for")
+		case v.uses(TrackerVerbs...): // whose address the process knows
+		case !sends:
+			v.idle(at, "nothing shows this: neither event.send nor webhook is in spec.primitives", "add it there, or leave the credential out")
+		case v.readable(guards) && v.readable(guards.field("urls")) && !v.reaches(&c):
+			v.idle(at, "nothing shows this: the agent may call no address there", "add the address to spec.guards.urls, or leave the credential out")
+		}
 	}
-	for i := range v.agent.Spec.Credentials {
-		v.idle(p.item(i).field("url"), "nothing shows this: neither event.send nor webhook is in spec.primitives", "add it there, or leave the credential out")
+}
+
+// reaches reports whether an agent may call an address that a credential is for.
+func (v *validator) reaches(c *Credential) bool {
+	g := v.agent.Spec.Guards
+	if !v.uses(URLVerbs...) {
+		return c.Covers(g.ApprovalNotify)
 	}
+	if engine.URLAllowed(c.URL, g.URLs) {
+		return true
+	}
+	return slices.ContainsFunc(g.URLs, c.Covers) // a part of what the credential is for
 }

@@ -43,6 +43,17 @@ func TestAValueWithoutEffectIsRefused(t *testing.T) {
 		"an approval of what is not in":     {"scale", "guards: {approval: [webhook]}", `spec.guards.approval[0]: "webhook" is not in spec.primitives`},
 		"addresses that nothing calls":      {"scale", "guards: {urls: ['https://a/']}", "spec.guards.urls: bounds where event.send and webhook go, and neither is in spec.primitives"},
 		"a credential that nothing shows":   {"scale", "credentials: [{url: 'https://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: neither event.send nor webhook is in spec.primitives"},
+		"a credential for a bounded address": {"webhook", "guards: {urls: ['https://b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]",
+			"a.yaml:10:18: spec.credentials[0].url: nothing shows this: the agent may call no address there; add the address to spec.guards.urls, or leave the credential out"},
+		"a credential for another path":     {"event.send", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/c/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this"},
+		"a credential for another port":     {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a:8443/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this"},
+		"a credential for another scheme":   {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'http://a/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this"},
+		"a credential without urls":         {"webhook", "credentials: [{url: 'https://hooks.example.com/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this: the agent may call no address there"},
+		"a credential where nothing may be": {"webhook", "guards: {urls: []}\n  credentials: [{url: 'http://localhost/', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this"},
+		"a credential beside the notice":    {"scale", "guards: {approval: [scale], approvalNotify: 'https://a/x', urls: ['https://a/']}\n  credentials: [{url: 'https://a/y', bearerToken: {env: A}}]", "spec.credentials[0].url: nothing shows this"},
+		"two credentials of one address":    {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}, {url: 'https://a/', bearerToken: {env: B}}]", "a.yaml:10:62: spec.credentials[1].url: is the address of credentials[0] too, and one of them is never shown; leave one out, or give each the path that it is for"},
+		"also in two spellings":             {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/b', bearerToken: {env: A}}, {url: 'https://A:443/b/', bearerToken: {env: B}}]", "spec.credentials[1].url: is the address of credentials[0] too"},
+		"also of the tracker":               {"run.tag", "credentials: [{url: 'https://a/', bearerToken: {env: A}}, {url: 'https://a', headers: {X-A: b}}]", "spec.credentials[1].url: is the address of credentials[0] too"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)
@@ -63,6 +74,11 @@ func TestAValueWithAnEffectIsTaken(t *testing.T) {
 		"what a cluster writes by itself": {"scale", "guards: {approvalExpiry: 24h}"},
 		"addresses of events":             {"event.send", "guards: {urls: ['https://a/']}"},
 		"a credential of a part":          {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/b/', bearerToken: {env: A}}]"},
+		"a credential of more":            {"webhook", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]"},
+		"a credential on this machine":    {"webhook", "credentials: [{url: 'http://localhost:8080/', bearerToken: {env: A}}]"},
+		"a credential in the cluster":     {"webhook", "credentials: [{url: 'http://hook.ns.svc/', bearerToken: {env: A}}]"},
+		"a credential of the notice":      {"scale", "guards: {approval: [scale], approvalNotify: 'https://a/x/y', urls: ['https://a/']}\n  credentials: [{url: 'https://a/x', bearerToken: {env: A}}]"},
+		"credentials within each other":   {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}, {url: 'https://a/b', bearerToken: {env: B}}]"},
 		"a credential of the tracker":     {"run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]"},
 		"most of the fleet":               {"scale", "guards: {fleet: {targets: 99%, per: 1h}}"},
 	} {

@@ -16,6 +16,7 @@ spec:
   targets: {static: [{name: x}]}
   triggers: [{name: tick, every: 1s}]
   primitives: [webhook]
+  guards: {urls: ["http://x/", "http://y/", "http://z/"]}
   params: {file: /not/a/secret, env: NAME, bearerToken: {file: as a policy likes}}
   sensors:
     - name: one

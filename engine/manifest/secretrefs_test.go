@@ -16,6 +16,7 @@ spec:
   targets: {static: [{name: x}]}
   triggers: [{name: tick, every: 1s}]
   primitives: [webhook]
+  guards: {urls: ["http://x/", "http://y/"]}
   sensors:
     - {name: none, prometheus: {query: up}}
     - name: both
@@ -38,5 +39,5 @@ spec:
 		{"spec.credentials[1].bearerToken", -1, SecretKeyRef{"one", "token"}, "http://y/"},
 	}, agents[0].SecretUses()))
 	m := agents[0].Mistaken("spec.sensors[1].http.headers.X.secretKeyRef", "m", "")
-	require.Equal(t, 16, m.Line)
+	require.Equal(t, 17, m.Line)
 }

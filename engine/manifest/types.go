@@ -45,7 +45,7 @@ type Spec struct {
 	Primitives  []string       `json:"primitives,omitempty" list:"set" doc:"the verbs that the agent may use; any other is refused and recorded"`
 	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; a whole number beyond 2^53 in quotes; never secrets"`
 	RetryFor    Duration       `json:"retryFor,omitzero" doc:"how long a webhook is tried whose receiver does not answer, or asks to come again later; if absent, 24h for what an event, an alert or a person's answer set going, and one interval of the trigger, at least 1m, for the rest"`
-	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook calls, by reference"`
+	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook, event.send and approvalNotify call, by reference"`
 	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`
 }
 

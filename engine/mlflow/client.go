@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 // Options say where the server is and how to get at it.
@@ -148,7 +150,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	}
 	switch {
 	case err != nil:
-		return &transportError{place(r), explain(ctx, err)}
+		return &transportError{place(r), redact.Error(explain(ctx, err), sent...)}
 	case len(raw) > longestAnswer || resp.ContentLength > longestAnswer:
 		return fmt.Errorf("%s: %w: more than %d MiB", place(r), ErrTooLarge, longestAnswer>>20)
 	case resp.StatusCode != http.StatusOK:
@@ -178,7 +180,7 @@ func (c *Client) send(r *http.Request) (*http.Response, credentials, error) {
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, sent, &transportError{place(r), explain(r.Context(), err)}
+		return nil, sent, &transportError{place(r), redact.Error(explain(r.Context(), err), sent...)}
 	}
 	return resp, sent, nil
 }

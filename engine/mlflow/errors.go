@@ -148,9 +148,7 @@ type credentials []string
 
 // hide blanks them in a server's words, flattens these to one line and cuts them.
 func (c credentials) hide(text string) string {
-	for _, value := range c {
-		text = redact.New(value).From(text)
-	}
+	text = redact.Text(text, c...)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' ' // a terminal would take it for a command

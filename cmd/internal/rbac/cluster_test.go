@@ -282,7 +282,7 @@ func TestSecretsByName(t *testing.T) {
 	c.InstallCRDs(t, "agents", "ledgers")
 	system, work := c.Namespace(t), c.Namespace(t)
 	p := plan(t, agent(work, "a", "targets: {static: [{name: x}]}", "primitives: [webhook]",
-		"credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: hook, key: token}}}]"), rbac.Options{Namespace: system})
+		"guards: {urls: ['http://x/']}", "credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: hook, key: token}}}]"), rbac.Options{Namespace: system})
 	c.Apply(t, string(p.YAML()))
 	for _, namespace := range []string{work, system} {
 		for _, name := range []string{"hook", "other"} {

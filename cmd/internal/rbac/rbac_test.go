@@ -158,6 +158,7 @@ ml scanflow.dev/agents/status patch
 				"  - {name: load, http: {url: 'http://x/', bearerToken: {secretKeyRef: {name: app, key: token}}}}",
 				"  - {name: free, http: {url: 'http://x/', bearerToken: {env: TOKEN}}}",
 				"  - {name: rate, prometheus: {address: 'http://p/', query: up, basicAuth: {username: u, password: {secretKeyRef: {name: prom, key: password}}}}}",
+				"guards: {urls: ['http://x/']}",
 				"credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: app, key: hook}}}]") +
 				agent("other", "b", "targets: {static: [{name: x}]}"),
 			want: `

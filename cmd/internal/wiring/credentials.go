@@ -35,7 +35,7 @@ func (c *credentials) set(agents []*manifest.Agent) {
 }
 
 // of returns the credential that an agent's manifest has for an address, nil where it has
-// none. The longest URL that the address is below wins.
+// none. Of several that the address is below, the innermost wins.
 func (c *credentials) of(agent, address string) (best *manifest.Credential, namespace string, from manifest.SecretSource, err error) {
 	agents := c.agents.Load()
 	if agents == nil {
@@ -43,7 +43,7 @@ func (c *credentials) of(agent, address string) (best *manifest.Credential, name
 	}
 	has := (*agents)[agent]
 	for i, cred := range has.all {
-		if cred.Covers(address) && (best == nil || len(cred.URL) > len(best.URL)) {
+		if cred.Covers(address) && (best == nil || best.Covers(cred.URL)) {
 			best = &has.all[i]
 		}
 	}

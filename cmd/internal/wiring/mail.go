@@ -83,7 +83,17 @@ func (c *courier) Carry(ctx context.Context, to engine.Destination, events []eng
 	if err != nil {
 		return nil, engine.Retry(err)
 	}
-	return c.others.Send(ctx, to.URL, header, events)
+	plain, secret, err := c.credentials.headers(ctx, to.Agent, to.URL)
+	if err != nil {
+		return nil, engine.Retry(err)
+	}
+	if header != "" {
+		if secret == nil {
+			secret = http.Header{}
+		}
+		secret.Set("Authorization", header)
+	}
+	return c.others.SendWith(ctx, to.URL, plain, secret, events)
 }
 
 // peerHeader reads the token for each use, so that a rotated one is taken up.

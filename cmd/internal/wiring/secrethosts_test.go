@@ -378,6 +378,7 @@ spec:
     - {name: c, scrape: {port: http, metric: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
     - {name: d, prometheus: {query: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
   primitives: [webhook]
+  guards: {urls: ["https://allowed.example.com/", "http://x/"]}
   credentials: [{url: "https://allowed.example.com/x/", bearerToken: {secretKeyRef: {name: hook, key: token}}}, {url: "http://x", bearerToken: {env: X}}]
 `), Kinds())
 	require.NoError(t, err)
