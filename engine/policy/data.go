@@ -23,6 +23,8 @@ func (s *opened) addData(p *part, f File) Mistakes {
 			fix = "write one document, or a data file in another folder"
 		case errors.Is(err, errRounded):
 			fix = roundedFix
+		case errors.Is(err, errTwice):
+			fix = twiceFix
 		}
 		return Mistakes{misplaced(f, err, fix)}
 	}
@@ -81,6 +83,9 @@ func readData(f File) (v any, err error) {
 	}
 	if strings.HasSuffix(f.Path, ".json") {
 		if err = bounded.CheckJSON(f.Content); err == nil {
+			if err = onceJSON(f.Content); err != nil {
+				return nil, err
+			}
 			err = util.UnmarshalJSON(f.Content, &v)
 		}
 	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {

@@ -22,8 +22,9 @@ const roundedFix = "write it in quotes, or in a data.json"
 // wholeNumber is one as YAML writes it, to the base of ten.
 var wholeNumber = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
 
-// exactYAML is an error, a *bounded.Place, for a whole number that is another once the text is
-// read: YAML keeps those of 64 bits, and reads larger ones as floats.
+// exactYAML is an error, a *bounded.Place, for a key that is there twice, of which the last
+// would count, and for a whole number that is another once the text is read: YAML keeps
+// those of 64 bits, and reads larger ones as floats.
 func exactYAML(raw []byte) error {
 	var doc yaml.Node
 	if yaml.Unmarshal(raw, &doc) != nil {
@@ -35,6 +36,16 @@ func exactYAML(raw []byte) error {
 func exactNode(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && wholeNumber.MatchString(n.Value) && !fitsFloat(n.Value) {
 		return &bounded.Place{Line: n.Line, Err: fmt.Errorf("the whole number %.60s %w", n.Value, errRounded)}
+	}
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if line := seen[key.Value]; line > 0 && key.Kind == yaml.ScalarNode {
+				return &bounded.Place{Line: key.Line, Err: fmt.Errorf("%q %w, first on line %d", key.Value, errTwice, line)}
+			}
+			seen[key.Value] = key.Line
+		}
 	}
 	for _, part := range n.Content { // those of an alias are where its anchor is
 		if err := exactNode(part); err != nil {
