@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"os"
 	"os/exec"
@@ -211,6 +212,14 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, ed := keyFiles(t, edPrivate, edPublic)
 	for name, c := range map[string]struct{ file, alg, want string }{
+		"two keys":                  {fileOf(t, textOf(t, public)+textOf(t, public)), "", "it holds more than one key, and one alone would count"},
+		"a key of OpenSSH":          {fileOf(t, "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@host"), "", "it is a key in another form than PEM, which would be taken for a secret"},
+		"a curve of OpenSSH":        {fileOf(t, "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= me@host"), "", "in another form than PEM"},
+		"a JWK":                     {fileOf(t, `{"kty": "RSA", "n": "x", "e": "AQAB"}`), "", "in another form than PEM"},
+		"a set of JWK":              {fileOf(t, `{"keys": []}`), "", "in another form than PEM"},
+		"DER":                       {fileOf(t, string(derOf(t, public))), "", "in another form than PEM"},
+		"DER of a private key":      {fileOf(t, string(derOf(t, private))), "", "in another form than PEM"},
+		"the lines of a PEM alone":  {fileOf(t, base64.StdEncoding.EncodeToString(derOf(t, public))), "", "in another form than PEM"},
 		"nothing there":             {filepath.Join(t.TempDir(), "none"), "", "no such file"},
 		"nothing in it":             {fileOf(t, " \n"), "", "it is empty"},
 		"a folder":                  {t.TempDir(), "", "read the key of the policies"},
@@ -227,6 +236,39 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 			_, err := ReadKey(c.file, c.alg, "")
 			require.ErrorContains(t, err, c.want)
 		})
+	}
+}
+
+func textOf(t *testing.T, file string) string {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+func derOf(t *testing.T, file string) []byte {
+	t.Helper()
+	block, _ := pem.Decode([]byte(textOf(t, file)))
+	return block.Bytes
+}
+
+// A claim that looks as if it bounded a signature, and that nobody looks at, is refused.
+func TestASignatureHasNoClaimThatBoundsNothing(t *testing.T) {
+	for claims, want := range map[string]string{
+		`{"exp": 1}`:                "the signature has exp, which nobody looks at; sign without it",
+		`{"exp": 1, "nbf": 1}`:      "the signature has exp and nbf",
+		`{"aud": "site"}`:           "the signature has aud",
+		`{"iss": "site", "iat": 1}`: "",
+		`{"keyid": "k"}`:            "",
+	} {
+		dir := t.TempDir()
+		write(t, dir, basic())
+		stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", "--claims-file", fileOf(t, claims), ".")
+		if err := judged(t, dir, &Key{Text: "a-long-secret", Algorithm: "HS256"}); want == "" {
+			require.NoError(t, err, claims)
+		} else {
+			require.ErrorContains(t, err, want, claims)
+		}
 	}
 }
 
