@@ -1,6 +1,9 @@
 package manifest
 
 import (
+	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -41,9 +44,6 @@ func (v *validator) effect(spec *place) {
 			v.idle(guards.field(name), "bounds acts, and the agent may use no verb", "add the verbs to spec.primitives, or leave it out")
 		}
 	}
-	if g.Fleet != nil && g.Fleet.Targets.Percent >= 100 {
-		v.idle(guards.field("fleet").field("targets"), "is every target, which bounds nothing", "write less than 100%, or leave fleet out")
-	}
 	if len(g.Approval) == 0 && v.readable(guards.field("approval")) {
 		const message, fix = "is for what waits for a person, and no verb does", "list the verbs in spec.guards.approval, or leave it out"
 		v.idle(guards.field("approvalNotify"), message, fix)
@@ -54,6 +54,8 @@ func (v *validator) effect(spec *place) {
 	if !v.uses(URLVerbs...) && !v.has(guards.field("approvalNotify")) {
 		v.idle(guards.field("urls"), "bounds where "+strings.Join(URLVerbs, " and ")+" go, and neither is in spec.primitives", "add the one that is meant there, or leave it out")
 	}
+	v.urlsEffect(guards.field("urls"))
+	v.fleetEffect(guards.field("fleet").field("targets"))
 	v.credentialsEffect(spec.field("credentials"))
 }
 
@@ -118,12 +120,79 @@ func (v *validator) allRead(p *place, names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return !v.readable(p.field(name)) })
 }
 
+// fleetEffect finds a bound of the fleet that lets all of it be acted on.
+func (v *validator) fleetEffect(p *place) {
+	if g := v.agent.Spec.Guards.Fleet; g != nil && g.Targets.Percent >= 100 && v.written(p) {
+		v.bad(p, "is every target, which bounds nothing", "write less than 100%, or leave fleet out")
+	}
+}
+
+// urlsEffect finds addresses that are there twice, or look like patterns.
+func (v *validator) urlsEffect(p *place) {
+	urls := v.agent.Spec.Guards.URLs
+	for i, raw := range urls {
+		at := p.item(i)
+		u, err := url.Parse(raw)
+		if err != nil || !v.readable(at) || engine.URLPrefixProblem(raw) != nil {
+			continue // said already
+		}
+		if strings.ContainsAny(u.Path, "*{}") {
+			v.bad(at, quote(raw)+" looks like a pattern, and is compared as it is", "end it with the path that all have; what is below is allowed too")
+		}
+		if _, err := netip.ParsePrefix(u.Hostname() + u.Path); err == nil {
+			v.bad(at, quote(raw)+" looks like a range of addresses, and is one address with a path", "write a URL for each host")
+		}
+		if slices.ContainsFunc(urls[:i], func(o string) bool { return sameURL(raw, o) }) {
+			v.bad(at, quote(raw)+" is in the list already", "keep one")
+		}
+	}
+}
+
+func sameURL(a, b string) bool { return engine.URLBelow(a, b) && engine.URLBelow(b, a) }
+
 // credentialsEffect finds credentials that are never shown.
 func (v *validator) credentialsEffect(p *place) {
-	if v.uses(append(slices.Clone(URLVerbs), TrackerVerbs...)...) {
-		return
+	all, tracker := v.agent.Spec.Credentials, v.uses(TrackerVerbs...)
+	for i, c := range all {
+		at := p.item(i).field("url")
+		if !v.written(at) {
+			continue
+		}
+		if twin := slices.IndexFunc(all[:i], func(o Credential) bool { return sameURL(c.URL, o.URL) }); twin >= 0 {
+			v.bad(at, fmt.Sprintf("is that of credentials[%d], and one of the two is never shown", twin), "keep one")
+		} else if !tracker && !v.uses(URLVerbs...) {
+			v.bad(at, "nothing shows this: neither event.send nor webhook is in spec.primitives", "add it there, or leave the credential out")
+		}
 	}
-	for i := range v.agent.Spec.Credentials {
-		v.idle(p.item(i).field("url"), "nothing shows this: neither event.send nor webhook is in spec.primitives", "add it there, or leave the credential out")
+}
+
+// Idle are the values of a manifest that can be meant for later, and have no effect as it
+// is: warnings, and no reason to refuse it.
+func (a *Agent) Idle() []Mistake {
+	var out []Mistake
+	say := func(field, message, fix string) { out = append(out, a.Mistaken(field, message, fix)) }
+	urls := a.Spec.Guards.URLs
+	for i, raw := range urls {
+		if j := slices.IndexFunc(urls, func(o string) bool { return engine.URLBelow(raw, o) && !engine.URLBelow(o, raw) }); j >= 0 {
+			say(fmt.Sprintf("spec.guards.urls[%d]", i), fmt.Sprintf("%s is allowed by %s already", quote(raw), quote(urls[j])), "keep the one that is meant")
+		}
 	}
+	if g, n := a.Spec.Guards.Fleet, len(a.Spec.Targets.Static); g != nil && n > 0 {
+		switch {
+		case n == 1:
+			say("spec.guards.fleet.targets", "bounds nothing: there is one target, and one is always allowed", "leave fleet out")
+		case g.Targets.Percent == 0 && g.Targets.Count >= n:
+			say("spec.guards.fleet.targets", fmt.Sprintf("is every target, which bounds nothing: there are %d", n), "write less, or leave fleet out")
+		}
+	}
+	if slices.ContainsFunc(a.Spec.Primitives, func(p string) bool { return slices.Contains(TrackerVerbs, p) }) {
+		return out
+	}
+	for i, c := range a.Spec.Credentials {
+		reached := engine.URLAllowed(c.URL, urls) || slices.ContainsFunc(urls, func(u string) bool { return engine.URLBelow(u, c.URL) })
+		if !reached {
+			say(fmt.Sprintf("spec.credentials[%d].url", i), "nothing shows this: spec.guards.urls allows nothing there", "add the address to spec.guards.urls, or leave the credential out")
+		}
+	}
+	return out
 }

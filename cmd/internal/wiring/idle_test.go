@@ -1,0 +1,99 @@
+package wiring
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+// Each of these is taken, and does nothing with the policies: check says so.
+func TestWhatDoesNothingWithThePoliciesIsSaid(t *testing.T) {
+	strategy := func(name, primitive, more string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("package scanflow.strategies.t." + name + "\n\npropose contains {\"primitive\": " + primitive + ", \"with\": {\"url\": \"u\"}, \"reason\": \"r\", \"because\": [\"load\"], \"marks\": [" + more + "]} if input.signals.load.value > 3\n")}
+	}
+	src, err := policy.FromFS(fs.FS(fstest.MapFS{
+		"a.rego": strategy("a", `"webhook"`, `"checked"`),
+		"b.rego": strategy("b", `sprintf("web%s", ["hook"])`, `sprintf("check%s", ["ed"])`),
+		"g.rego": {Data: []byte("package scanflow.guards.g\n\ndeny contains \"off\" if input.signals.heat.value > 3\n")},
+	}))()
+	require.NoError(t, err)
+	rev, err := policy.Draft(t.Context(), src)
+	require.NoError(t, err)
+	const workload = "workload: {field: ready}"
+	for name, c := range map[string]struct{ strategies, primitives, sensors, want string }{
+		"a sensor that nothing reads":      {"t.a", "webhook", "{name: load, since: checked, " + workload + "}, {name: laod, " + workload + "}", "spec.sensors[1].name: no strategy of this agent and no guard reads laod; correct its name, or leave it out"},
+		"a sensor that a guard reads":      {"t.a", "webhook", "{name: load, since: checked, " + workload + "}, {name: heat, " + workload + "}", ""},
+		"a mark that nothing sets":         {"t.a", "webhook", "{name: load, since: chekced, " + workload + "}", "spec.sensors[0].since: no strategy of this agent sets the mark chekced, so that the value is all of the total; leave it out, or set the mark in a proposal; those set are checked"},
+		"a mark that is set":               {"t.a", "webhook", "{name: load, since: checked, " + workload + "}", ""},
+		"a mark that may be set":           {"t.b", "webhook", "{name: load, since: other, " + workload + "}", ""},
+		"a verb that nothing proposes":     {"t.a", "webhook, restart", "{name: load, " + workload + "}", "spec.primitives[1]: no strategy of this agent proposes restart; leave it out, or name the strategy in spec.strategies"},
+		"a verb that may be proposed":      {"t.b", "webhook, restart", "{name: load, " + workload + "}", ""},
+		"verbs of an agent that only asks": {"", "restart", "{name: load, " + workload + "}", "no strategy of this agent proposes restart"},
+		"sensors of one that measures":     {"", "", "{name: load, " + workload + "}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			agents, err := manifest.ReadBytes("a.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: a}
+spec:
+  targets: {static: [{name: web}]}
+  triggers: [{name: tick, every: 2s}]
+  strategies: [`+c.strategies+`]
+  primitives: [`+c.primitives+`]
+  sensors: [`+c.sensors+`]
+`), Kinds())
+			require.NoError(t, err)
+			said := strings.Join(Doubts(agents, rev), "\n")
+			if c.want == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Contains(t, said, c.want)
+		})
+	}
+}
+
+// The daemon says the same in its log, at its start and when what it reads has changed.
+func TestTheDaemonSaysWhatDoesNothing(t *testing.T) {
+	dir := t.TempDir()
+	agents, policies := filepath.Join(dir, "agents"), filepath.Join(dir, "policies")
+	write := func(folder, name, text string) {
+		require.NoError(t, os.MkdirAll(folder, 0o755))
+		file := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(file+".new", []byte(text), 0o644))
+		require.NoError(t, os.Rename(file+".new", file))
+	}
+	agent := func(primitives string) {
+		write(agents, "keeper.yaml", strings.ReplaceAll(strings.ReplaceAll(boundAgent, "PARAMS", ""), "[webhook]", primitives))
+	}
+	agent("[webhook, restart]")
+	write(policies, "bound.rego", boundPolicy)
+	write(policies, "data.json", `{"limits": {"most": 3}}`)
+	log := &heard{}
+	s, err := Start(t.Context(), Options{
+		Manifests: []string{agents}, Policies: PolicySource{Paths: []string{policies}}, Data: filepath.Join(dir, "data"),
+		Log: hclog.New(&hclog.LoggerOptions{Output: log}),
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	eventually := func(text string) {
+		t.Helper()
+		require.Eventually(t, func() bool { _, _, all := log.last(); return strings.Contains(all, text) }, 30*time.Second, 5*time.Millisecond, text)
+	}
+	eventually("no rule refers to data.limits, which has no effect")
+	eventually("no strategy of this agent proposes restart")
+	agent("[webhook, scale]")
+	eventually("no strategy of this agent proposes scale")
+	write(policies, "data.json", `{"limitz": {"most": 3}}`)
+	eventually("no rule refers to data.limitz")
+}
