@@ -323,3 +323,24 @@ func TestAKeyIsReadAgain(t *testing.T) {
 	sign("second-secret")
 	require.Eventually(t, func() bool { return s.Status().Err == nil }, 30*time.Second, 5*time.Millisecond)
 }
+
+// A signed folder is taken as a ConfigMap that is mounted, and refused where a key of that
+// was changed.
+func TestASignedConfigMapIsTaken(t *testing.T) {
+	private, public := rsaFiles(t)
+	flat := map[string]string{"load.rego": lib, "autoscale.rego": autoscale, "data.yaml": "scanflow: {most: 3}"}
+	signed := t.TempDir()
+	write(t, signed, flat)
+	stockOPA(t, signed, "sign", "--bundle", "--signing-key", private, ".")
+	flat[signatures] = textOf(t, filepath.Join(signed, signatures))
+	key, err := ReadKey(public, "", "")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	mountConfigMap(t, dir, "..2026_01", flat)
+	require.NoError(t, judged(t, dir, key))
+	require.ErrorContains(t, judged(t, dir, nil), "verification key not provided")
+	flat["data.yaml"] = "scanflow: {most: 300}"
+	dir = t.TempDir()
+	mountConfigMap(t, dir, "..2026_02", flat)
+	require.ErrorContains(t, judged(t, dir, key), "the signature does not hold: data.yaml: digest mismatch")
+}
