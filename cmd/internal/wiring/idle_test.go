@@ -63,6 +63,47 @@ spec:
 	}
 }
 
+// A rule that compares with a word which is never there has no effect, and that is said.
+func TestAWordThatIsNeverThereIsSaid(t *testing.T) {
+	agents := agentWith(t, "", "x: 1")
+	sensors, err := manifest.ReadBytes("b.yaml", []byte(strings.NewReplacer("PARAMS", "", "keeper", "b").Replace(boundAgent)+"  sensors: [{name: load, workload: {field: ready}}]\n"), Kinds())
+	require.NoError(t, err)
+	for condition, want := range map[string]string{
+		`input.proposal.primitive == "scael"`:              `g.rego:3: input.proposal.primitive is never "scael"; it is one of annotate, apply`,
+		`"scael" == input.proposal.primitive`:              `input.proposal.primitive is never "scael"`,
+		`input.proposal.primitive in {"scale", "restrat"}`: `input.proposal.primitive is never "restrat"`,
+		`input.proposal.primitive in ["scale", "restrat"]`: `input.proposal.primitive is never "restrat"`,
+		`input.proposal.primitive != "scael"`:              `input.proposal.primitive is never "scael"`,
+		`not input.proposal.primitive == "scael"`:          `input.proposal.primitive is never "scael"`,
+		`input.agent.layer == "infra"`:                     `input.agent.layer is never "infra"; it is one of application, infrastructure`,
+		`input.signals.load.state == "missing"`:            `input.signals.load.state is never "missing"; it is one of ok, empty, nan, stale, error`,
+		`input.signals[_].state == "missing"`:              `input.signals.NAME.state is never "missing"`,
+		`input.claims.model.state == "held"`:               `input.claims.model.state is never "held"; it is one of running, cooling`,
+		`input.trigger.kind == "webhook"`:                  `input.trigger.kind is never "webhook"; it is one of every, cron`,
+		`input.proposal.primitive == "scale"`:              "",
+		`input.proposal.reason == "any"`:                   "",
+		`input.agent.name == "any"`:                        "",
+		`input.agent.layer == ""`:                          "",
+		`input.signals.load.state in {"empty", "stale"}`:   "",
+	} {
+		t.Run(condition, func(t *testing.T) {
+			src, err := policy.FromFS(fs.FS(fstest.MapFS{
+				"t.rego": {Data: []byte(boundPolicy)},
+				"g.rego": {Data: []byte("package scanflow.guards.g\n\ndeny contains \"x\" if " + condition + "\n")},
+			}))()
+			require.NoError(t, err)
+			rev, err := policy.Draft(t.Context(), src)
+			require.NoError(t, err)
+			said := strings.Join(neverEqual(append(agents, sensors...), rev), "\n")
+			if want == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Contains(t, said, want)
+		})
+	}
+}
+
 // The daemon says the same in its log, at its start and when what it reads has changed.
 func TestTheDaemonSaysWhatDoesNothing(t *testing.T) {
 	dir := t.TempDir()

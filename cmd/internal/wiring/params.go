@@ -112,3 +112,11 @@ func (s *System) warnIdle(agents ...*manifest.Agent) {
 		}
 	}
 }
+
+// warnAllIdle is warnIdle for all agents, and for what the policies hold against them.
+func (s *System) warnAllIdle(agents ...*manifest.Agent) {
+	s.warnIdle(agents...)
+	for _, says := range neverEqual(agents, s.Policies.Live()) {
+		s.opts.Log.Warn("of the policies, something does nothing", "error", says)
+	}
+}

@@ -35,7 +35,7 @@ func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 		}
 		out = append(out, idle(a, rev)...)
 	}
-	return slices.Compact(out)
+	return slices.Compact(append(out, neverEqual(agents, rev)...))
 }
 
 // Unfit are the reasons for which agents and policies don't go together.
