@@ -31,6 +31,14 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
 	if all {
 		return nil
 	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(a.Spec.Sensors, func(s manifest.Sensor) bool { return s.Name == name })
+	}
+	for _, name := range rev.Reads(a.Spec.Strategies).Signals {
+		if !has(name) {
+			return nil // a misspelt one, which is a mistake
+		}
+	}
 	var out []string
 	for i, s := range a.Spec.Sensors {
 		if !slices.Contains(reads, s.Name) {
