@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -183,6 +184,12 @@ func (a *Agent) Idle() []Mistake {
 			say("spec.guards.fleet.targets", "bounds nothing: there is one target, and one is always allowed", "leave fleet out")
 		case g.Targets.Percent == 0 && g.Targets.Count >= n:
 			say("spec.guards.fleet.targets", fmt.Sprintf("is every target, which bounds nothing: there are %d", n), "write less, or leave fleet out")
+		}
+	}
+	for i, s := range a.Spec.Sensors {
+		own := cmp.Or(s.Timeout.Duration, engine.DefaultSensorTimeout)
+		if d, _ := requestTimeout(s); d.Duration > own/2 {
+			say(fmt.Sprintf("spec.sensors[%d].%s.timeout", i, s.Kind), fmt.Sprintf("is %s, and a request has half of the sensor's own timeout at most: %s", d, own/2), "write less, or a longer timeout of the sensor")
 		}
 	}
 	if slices.ContainsFunc(a.Spec.Primitives, func(p string) bool { return slices.Contains(TrackerVerbs, p) }) {

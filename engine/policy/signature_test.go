@@ -344,3 +344,37 @@ func TestASignedConfigMapIsTaken(t *testing.T) {
 	mountConfigMap(t, dir, "..2026_02", flat)
 	require.ErrorContains(t, judged(t, dir, key), "the signature does not hold: data.yaml: digest mismatch")
 }
+
+// Data is signed by what it says, and hidden files that nothing reads are not looked at.
+func TestWhatASignatureLeavesOpen(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, with(basic(), "scanflow/limits/data.json", `{"most": 4}`, "scanflow/more/data.yaml", "a: {b: 1}"))
+	stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", ".")
+	key := &Key{Text: "a-long-secret", Algorithm: "HS256"}
+	for name, c := range map[string]struct{ file, text, want string }{
+		"white space in JSON": {"scanflow/limits/data.json", "{\n  \"most\":  4\n}\n", ""},
+		"white space in YAML": {"scanflow/more/data.yaml", "a:\n  b: 1\n", ""},
+		"another number":      {"scanflow/limits/data.json", `{"most": 5}`, "digest mismatch"},
+		"a hidden file":       {".lib.rego.swp", "x", ""},
+		"a hidden policy":     {".x.rego", "package x", ".x.rego: is not read"},
+		"a file that is not":  {"README.md", "x", "file README.md not included in bundle signature"},
+		"white space in Rego": {"lib/load.rego", lib + "\n", "digest mismatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(dir, filepath.FromSlash(c.file))
+			was, err := os.ReadFile(file)
+			write(t, dir, map[string]string{c.file: c.text})
+			said := judged(t, dir, key)
+			if err == nil {
+				require.NoError(t, os.WriteFile(file, was, 0o600))
+			} else {
+				require.NoError(t, os.Remove(file))
+			}
+			if c.want == "" {
+				require.NoError(t, said)
+				return
+			}
+			require.ErrorContains(t, said, c.want)
+		})
+	}
+}

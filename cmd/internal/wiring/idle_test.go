@@ -32,6 +32,8 @@ func TestWhatDoesNothingWithThePoliciesIsSaid(t *testing.T) {
 	const workload = "workload: {field: ready}"
 	for name, c := range map[string]struct{ strategies, primitives, sensors, want string }{
 		"a sensor that nothing reads":      {"t.a", "webhook", "{name: load, since: checked, " + workload + "}, {name: laod, " + workload + "}", "spec.sensors[1].name: no strategy of this agent and no guard reads laod; correct its name, or leave it out"},
+		"a request longer than it may be":  {"t.a", "webhook", "{name: load, since: checked, http: {url: 'http://localhost/', timeout: 3s}}", "spec.sensors[0].http.timeout: is 3s, and a request has half of the sensor's own timeout at most: 2.5s; write less, or a longer timeout of the sensor"},
+		"a request within a longer one":    {"t.a", "webhook", "{name: load, since: checked, timeout: 8s, http: {url: 'http://localhost/', timeout: 3s}}", ""},
 		"a sensor that a guard reads":      {"t.a", "webhook", "{name: load, since: checked, " + workload + "}, {name: heat, " + workload + "}", ""},
 		"a mark that nothing sets":         {"t.a", "webhook", "{name: load, since: chekced, " + workload + "}", "spec.sensors[0].since: no strategy of this agent sets the mark chekced, so that the value is all of the total; leave it out, or set the mark in a proposal; those set are checked"},
 		"a mark that is set":               {"t.a", "webhook", "{name: load, since: checked, " + workload + "}", ""},
@@ -60,6 +62,14 @@ spec:
 			}
 			require.Contains(t, said, c.want)
 		})
+	}
+}
+
+// A request with no time at all is refused.
+func TestARequestHasTime(t *testing.T) {
+	for _, kind := range []string{"http: {url: 'http://localhost/', timeout: 0s}", "scrape: {metric: m, port: 80, timeout: 0s}"} {
+		_, err := manifest.ReadBytes("b.yaml", []byte(strings.ReplaceAll(boundAgent, "PARAMS", "")+"  sensors: [{name: load, "+kind+"}]\n"), Kinds())
+		require.ErrorContains(t, err, ".timeout: must be more than 0s; leave it out for 2s")
 	}
 }
 
