@@ -72,3 +72,34 @@ func comparisons(e *ast.Expr, rule *ast.Rule) []Comparison {
 	}
 	return out
 }
+
+// ParamMention is a parameter of a proposal that a rule reads, and where.
+type ParamMention struct {
+	Param string
+	File  string
+	Line  int
+}
+
+// ProposalParams are the parameters of proposals that rules read by name, but for tests and
+// those that ship.
+func (r *Revision) ProposalParams() []ParamMention {
+	var out []ParamMention
+	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
+		m := r.compiler.Modules[file]
+		if isTest(m) || r.source.partOf(file).Shipped {
+			continue
+		}
+		for _, rule := range m.Rules {
+			ast.WalkRefs(rule, func(ref ast.Ref) bool {
+				if len(ref) > 3 && isInput(ref) && ref[1].Value.Compare(ast.String("proposal")) == 0 && ref[2].Value.Compare(ast.String("with")) == 0 {
+					if name, is := ref[3].Value.(ast.String); is {
+						loc := placed(ref[0], rule)
+						out = append(out, ParamMention{string(name), loc.File, loc.Row})
+					}
+				}
+				return false
+			})
+		}
+	}
+	return out
+}

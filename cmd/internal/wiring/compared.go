@@ -3,6 +3,7 @@ package wiring
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -28,6 +29,27 @@ func neverEqual(agents []*manifest.Agent, rev *policy.Revision) []string {
 			out = append(out, fmt.Sprintf("%s:%d: input.%s is never %q; it is one of %s", c.File, c.Line, path, c.Text, strings.Join(words, ", ")))
 		}
 	}
+	params := verbParams()
+	for _, m := range rev.ProposalParams() {
+		if !slices.Contains(params, m.Param) {
+			out = append(out, fmt.Sprintf("%s:%d: input.proposal.with.%s is never there: no primitive has a parameter %q", m.File, m.Line, m.Param, m.Param))
+		}
+	}
+	return slices.Compact(out)
+}
+
+// verbParams are the parameters of all primitives.
+func verbParams() []string {
+	var out []string
+	for _, make := range Kinds().Verbs {
+		raw := reflect.Indirect(reflect.ValueOf(make()))
+		for _, field := range reflect.VisibleFields(raw.Type()) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
 	return slices.Compact(out)
 }
 
