@@ -80,3 +80,35 @@ func TestAPipeAmongManifestsHoldsNobody(t *testing.T) {
 	d.metric(`scanflow_firings_total{agent="test/second",trigger="every"}`)
 	d.stop()
 }
+
+// Every command that reads policies has the same flags for them, and refuses in the same
+// words what has no effect.
+func TestCommandsThatReadPoliciesHaveTheSameFlags(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(key, []byte("a-long-secret"), 0o600))
+	said := map[string]string{}
+	for _, name := range []string{"run", "check", "eval", "test", "demo"} {
+		c, _, err := newRoot().Find([]string{name})
+		require.NoError(t, err)
+		for _, flag := range []string{"policies", "without-shipped-guards", "policies-key", "policies-key-alg", "policies-key-scope", "policies-token-file"} {
+			f := c.Flags().Lookup(flag)
+			require.NotNil(t, f, "%s --%s", name, flag)
+			if said[flag] == "" {
+				said[flag] = f.Usage
+			}
+			require.True(t, strings.HasPrefix(f.Usage, said[flag]), "%s --%s: %s", name, flag, f.Usage)
+		}
+		if name == "test" {
+			continue // its arguments are policies
+		}
+		args := []string{name}
+		if name != "demo" {
+			args = append(args, "-f", filepath.Join("..", "..", "deploy", "local", "autoscale"))
+		}
+		for _, flag := range []string{"--without-shipped-guards", "--policies-key=" + key} {
+			out, code := scanflow(t, append(args, flag)...)
+			require.NotZero(t, code, "%s %s", name, flag)
+			require.Contains(t, out, strings.Split(flag, "=")[0]+": goes with --policies", name)
+		}
+	}
+}

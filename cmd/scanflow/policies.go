@@ -40,6 +40,9 @@ that was changed wants --without-shipped-guards.`,
 
 // exportPolicies writes what ships into an empty folder, and returns how many files.
 func exportPolicies(dir string) (int, error) {
+	if dir == "" {
+		return 0, errors.New("DIR is empty; name a folder, like policies")
+	}
 	entries, err := os.ReadDir(dir)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):

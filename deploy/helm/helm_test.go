@@ -269,6 +269,16 @@ func TestABundle(t *testing.T) {
 	require.Contains(t, pod["volumes"], map[string]any{"name": "policies-token", "secret": secrets})
 }
 
+// Signed policies are held against a key that only a file has.
+func TestAKeyOfThePolicies(t *testing.T) {
+	pod := podOf(t, objects(t, render(t, "system", "-f", values("signed.yaml"))))
+	require.Subset(t, pod.Containers[0].Args, []string{"--policies=/policies", "--policies-key=/policies-key/public.pem", "--policies-key-alg=PS256", "--policies-key-scope=site"})
+	text := render(t, "system", "-f", values("default.yaml"))
+	require.NotContains(t, text, "policies-key")
+	bundle := render(t, "system", "-f", values("shards.yaml"), "--set", "policies.key.secretName=signer")
+	require.Contains(t, bundle, "--policies-key=/policies-key/key")
+}
+
 // What is switched on is there, and what is switched off is not.
 func TestWhatIsRendered(t *testing.T) {
 	kinds := func(file string) map[string]int {

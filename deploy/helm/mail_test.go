@@ -53,6 +53,7 @@ func TestSecretsAreFiles(t *testing.T) {
 		"everything.yaml": {
 			"--peer-token-file=/peer-token/word", "--policies=/policies", "--senders=/senders/who.yaml", "--token-file=/token/bearer.txt",
 		},
+		"signed.yaml": {"--policies-key=/policies-key/public.pem", "--policies=/policies"},
 		"shards.yaml": {"--policies-token-file=/policies-token/bearer.txt"},
 		"tls.yaml": {
 			"--client-ca=/client-ca/clients.pem", "--peer-ca=/peer-ca/ca.crt", "--peer-token-file=/peer-token/out", "--senders=/senders/senders.yaml",

@@ -1,7 +1,10 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -42,9 +45,6 @@ func (v *validator) effect(spec *place) {
 			v.idle(guards.field(name), "bounds acts, and the agent may use no verb", "add the verbs to spec.primitives, or leave it out")
 		}
 	}
-	if g.Fleet != nil && g.Fleet.Targets.Percent >= 100 {
-		v.idle(guards.field("fleet").field("targets"), "is every target, which bounds nothing", "write less than 100%, or leave fleet out")
-	}
 	if len(g.Approval) == 0 && v.readable(guards.field("approval")) {
 		const message, fix = "is for what waits for a person, and no verb does", "list the verbs in spec.guards.approval, or leave it out"
 		v.idle(guards.field("approvalNotify"), message, fix)
@@ -55,6 +55,8 @@ func (v *validator) effect(spec *place) {
 	if !v.uses(URLVerbs...) && !v.has(guards.field("approvalNotify")) {
 		v.idle(guards.field("urls"), "bounds where "+strings.Join(URLVerbs, " and ")+" go, and neither is in spec.primitives", "add the one that is meant there, or leave it out")
 	}
+	v.urlsEffect(guards.field("urls"))
+	v.fleetEffect(guards.field("fleet").field("targets"))
 	v.credentialsEffect(spec.field("credentials"), guards)
 }
 
@@ -151,4 +153,62 @@ func (v *validator) reaches(c *Credential) bool {
 		return true
 	}
 	return slices.ContainsFunc(g.URLs, c.Covers) // a part of what the credential is for
+}
+
+// fleetEffect finds a bound of the fleet that lets all of it be acted on.
+func (v *validator) fleetEffect(p *place) {
+	if g := v.agent.Spec.Guards.Fleet; g != nil && g.Targets.Percent >= 100 && v.written(p) {
+		v.bad(p, "is every target, which bounds nothing", "write less than 100%, or leave fleet out")
+	}
+}
+
+// urlsEffect finds addresses that are there twice, or look like patterns.
+func (v *validator) urlsEffect(p *place) {
+	urls := v.agent.Spec.Guards.URLs
+	for i, raw := range urls {
+		at := p.item(i)
+		u, err := url.Parse(raw)
+		if err != nil || !v.readable(at) || engine.URLPrefixProblem(raw) != nil {
+			continue // said already
+		}
+		if strings.ContainsAny(u.Path, "*{}") {
+			v.bad(at, quote(raw)+" looks like a pattern, and is compared as it is", "end it with the path that all have; what is below is allowed too")
+		}
+		if _, err := netip.ParsePrefix(u.Hostname() + u.Path); err == nil {
+			v.bad(at, quote(raw)+" looks like a range of addresses, and is one address with a path", "write a URL for each host")
+		}
+		if slices.ContainsFunc(urls[:i], func(o string) bool { return sameURL(raw, o) }) {
+			v.bad(at, quote(raw)+" is in the list already", "keep one")
+		}
+	}
+}
+
+func sameURL(a, b string) bool { return engine.URLBelow(a, b) && engine.URLBelow(b, a) }
+
+// Idle are the values of a manifest that can be meant for later, and have no effect as it
+// is: warnings, and no reason to refuse it.
+func (a *Agent) Idle() []Mistake {
+	var out []Mistake
+	say := func(field, message, fix string) { out = append(out, a.Mistaken(field, message, fix)) }
+	urls := a.Spec.Guards.URLs
+	for i, raw := range urls {
+		if j := slices.IndexFunc(urls, func(o string) bool { return engine.URLBelow(raw, o) && !engine.URLBelow(o, raw) }); j >= 0 {
+			say(fmt.Sprintf("spec.guards.urls[%d]", i), fmt.Sprintf("%s is allowed by %s already", quote(raw), quote(urls[j])), "keep the one that is meant")
+		}
+	}
+	if g, n := a.Spec.Guards.Fleet, len(a.Spec.Targets.Static); g != nil && n > 0 {
+		switch {
+		case n == 1:
+			say("spec.guards.fleet.targets", "bounds nothing: there is one target, and one is always allowed", "leave fleet out")
+		case g.Targets.Percent == 0 && g.Targets.Count >= n:
+			say("spec.guards.fleet.targets", fmt.Sprintf("is every target, which bounds nothing: there are %d", n), "write less, or leave fleet out")
+		}
+	}
+	for i, s := range a.Spec.Sensors {
+		own := cmp.Or(s.Timeout.Duration, engine.DefaultSensorTimeout)
+		if d, _ := requestTimeout(s); d.Duration > own/2 {
+			say(fmt.Sprintf("spec.sensors[%d].%s.timeout", i, s.Kind), fmt.Sprintf("is %s, and a request has half of the sensor's own timeout at most: %s", d, own/2), "write less, or a longer timeout of the sensor")
+		}
+	}
+	return out
 }

@@ -38,6 +38,11 @@ func TestAValueWithoutEffectIsRefused(t *testing.T) {
 		"a budget of no verb":               {"", "guards: {budget: {actions: 1, per: 1h}}", "spec.guards.budget: bounds acts, and the agent may use no verb"},
 		"a fleet of no verb":                {"", "guards: {fleet: {targets: 1, per: 1h}}", "spec.guards.fleet: bounds acts, and the agent may use no verb"},
 		"the whole fleet":                   {"scale", "guards: {fleet: {targets: 100%, per: 1h}}", "spec.guards.fleet.targets: is every target, which bounds nothing; write less than 100%, or leave fleet out"},
+		"an address twice":                  {"webhook", "guards: {urls: ['https://a/', 'https://A:443/']}", `a.yaml:9:33: spec.guards.urls[1]: "https://A:443/" is in the list already; keep one`},
+		"a star in an address":              {"webhook", "guards: {urls: ['https://a/b/*']}", `spec.guards.urls[0]: "https://a/b/*" looks like a pattern, and is compared as it is; end it with the path that all have`},
+		"a blank to fill in":                {"webhook", "guards: {urls: ['https://a/{team}/']}", "looks like a pattern"},
+		"a range of addresses":              {"webhook", "guards: {urls: ['http://10.0.0.0/8']}", `"http://10.0.0.0/8" looks like a range of addresses, and is one address with a path`},
+		"a credential twice":                {"webhook", "credentials: [{url: 'http://localhost/', bearerToken: {env: A}}, {url: 'http://localhost:80', bearerToken: {env: B}}]", "spec.credentials[1].url: is the address of credentials[0] too, and one of them is never shown"},
 		"an expiry without approval":        {"scale", "guards: {approvalExpiry: 1h}", "spec.guards.approvalExpiry: is for what waits for a person, and no verb does; list the verbs in spec.guards.approval, or leave it out"},
 		"a notice without approval":         {"scale", "guards: {approvalNotify: 'http://localhost/'}", "spec.guards.approvalNotify: is for what waits for a person, and no verb does"},
 		"an approval of what is not in":     {"scale", "guards: {approval: [webhook]}", `spec.guards.approval[0]: "webhook" is not in spec.primitives`},
@@ -80,7 +85,11 @@ func TestAValueWithAnEffectIsTaken(t *testing.T) {
 		"a credential of the notice":      {"scale", "guards: {approval: [scale], approvalNotify: 'https://a/x/y', urls: ['https://a/']}\n  credentials: [{url: 'https://a/x', bearerToken: {env: A}}]"},
 		"credentials within each other":   {"webhook", "guards: {urls: ['https://a/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}, {url: 'https://a/b', bearerToken: {env: B}}]"},
 		"a credential of the tracker":     {"run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]"},
-		"most of the fleet":               {"scale", "guards: {fleet: {targets: 99%, per: 1h}}"},
+		"addresses beside each other":     {"webhook", "guards: {urls: ['https://a/b', 'https://a/bc', 'https://a:444/', 'http://a/', 'http://10.0.0.1/x']}"},
+		"no address":                      {"webhook", "guards: {urls: []}"},
+		"a credential of the whole host":  {"webhook", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]"},
+		"a credential of a cluster":       {"webhook", "credentials: [{url: 'http://x.ns.svc/', bearerToken: {env: A}}]"},
+		"credentials of parts":            {"webhook", "credentials: [{url: 'http://localhost/', bearerToken: {env: A}}, {url: 'http://localhost/a', bearerToken: {env: B}}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadBytes("a.yaml", []byte(strings.ReplaceAll(idleAgent, "VERBS", c.verbs)+"  "+c.text+"\n"), kinds)
@@ -97,4 +106,38 @@ func effectKinds() Kinds {
 		}
 	}
 	return Kinds{Verbs: verbs}
+}
+
+// What may be meant for later, or for a larger fleet, is taken, and said.
+func TestWhatIsIdleIsSaid(t *testing.T) {
+	const one, three, selected = "{static: [{name: web}]}", "{static: [{name: a}, {name: b}, {name: c}]}", "{apiVersion: apps/v1, kind: Deployment, selector: {matchLabels: {}}}"
+	for name, c := range map[string]struct{ targets, verbs, text, want string }{
+		"all of three":                     {three, "scale", "guards: {fleet: {targets: 3, per: 1h}}", "a.yaml:9:29: spec.guards.fleet.targets: is every target, which bounds nothing: there are 3; write less, or leave fleet out"},
+		"more than three":                  {three, "scale", "guards: {fleet: {targets: 9, per: 1h}}", "is every target"},
+		"a share of one":                   {one, "scale", "guards: {fleet: {targets: 50%, per: 1h}}", "bounds nothing: there is one target, and one is always allowed"},
+		"an address below another":         {one, "webhook", "guards: {urls: ['https://a/b/', 'https://a/']}", `spec.guards.urls[0]: "https://a/b/" is allowed by "https://a/" already; keep the one that is meant`},
+		"two of three":                     {three, "scale", "guards: {fleet: {targets: 2, per: 1h}}", ""},
+		"a share of three":                 {three, "scale", "guards: {fleet: {targets: 99%, per: 1h}}", ""},
+		"of who knows":                     {selected, "scale", "guards: {fleet: {targets: 9, per: 1h}}", ""},
+		"addresses beside each other":      {one, "webhook", "guards: {urls: ['https://a/b', 'https://a/bc', 'https://a:444/', 'http://a/', 'http://10.0.0.1/x']}", ""},
+		"a credential of the whole host":   {one, "webhook", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]", ""},
+		"a credential of a cluster":        {one, "webhook", "credentials: [{url: 'http://x.ns.svc/', bearerToken: {env: A}}]", ""},
+		"a credential of the tracker":      {one, "run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.NewReplacer("VERBS", c.verbs, one, c.targets).Replace(idleAgent)
+			agents, err := ReadBytes("a.yaml", []byte(text+"  "+c.text+"\n"), effectKinds())
+			require.NoError(t, err)
+			var said []string
+			for _, m := range agents[0].Idle() {
+				said = append(said, m.String())
+			}
+			if c.want == "" {
+				require.Empty(t, said)
+				return
+			}
+			require.Len(t, said, 1)
+			require.Contains(t, said[0], c.want)
+		})
+	}
 }

@@ -64,9 +64,26 @@ func (v *validator) sensors(p *place) {
 		}
 		v.positive(at.field("staleAfter"), s.StaleAfter, "leave it out, and age is not judged")
 		v.positive(at.field("timeout"), s.Timeout, "leave it out for 5s")
+		if d, has := requestTimeout(s); has && s.Kind != "" {
+			v.positive(at.field(s.Kind).field("timeout"), d, "leave it out for 2s")
+		}
 		v.since(at.field("since"), s)
 		v.oneKind(at)
 	}
+}
+
+// requestTimeout is the bound of one request, of a kind of sensor that has one.
+func requestTimeout(s Sensor) (Duration, bool) {
+	v := reflect.Indirect(reflect.ValueOf(s.Config))
+	if v.Kind() != reflect.Struct {
+		return Duration{}, false
+	}
+	field := v.FieldByName("Timeout")
+	if !field.IsValid() {
+		return Duration{}, false
+	}
+	d, is := field.Interface().(Duration)
+	return d, is
 }
 
 // since wants the name of a mark, and numbers to count.

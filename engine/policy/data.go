@@ -32,10 +32,32 @@ func (s *opened) addData(p *part, f File) Mistakes {
 	if !ok {
 		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
 	}
-	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
+	if wrong := append(p.outside(f.Path, obj), bindingData(f.Path, obj)...); len(wrong) > 0 {
 		return wrong
 	}
 	return s.merge(s.data, obj, nil, f.Path)
+}
+
+// bindingData finds data at the place of a rule that binds, which nobody asks.
+func bindingData(file string, data map[string]any) Mistakes {
+	var out Mistakes
+	var walk func(v any, at []string, bound string)
+	walk = func(v any, at []string, bound string) {
+		obj, _ := v.(map[string]any)
+		for _, k := range util.KeysSorted(obj) {
+			below := append(slices.Clone(at), k)
+			if k == bound && len(at) > 2 {
+				out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is data, and binds nobody", strings.Join(below, ".")), Fix: "write a rule in Rego"})
+				continue
+			}
+			walk(obj[k], below, bound)
+		}
+	}
+	top, _ := data["scanflow"].(map[string]any)
+	for _, root := range util.KeysSorted(binding) {
+		walk(top[root], []string{"scanflow", root}, binding[root])
+	}
+	return out
 }
 
 // dataOf is what a data file adds to `data`: what it holds, below the names of its folders.
@@ -94,7 +116,7 @@ func (s *opened) merge(into, from map[string]any, at []string, file string) Mist
 		a, okA := old.(map[string]any)
 		b, okB := from[k].(map[string]any)
 		if !okA || !okB {
-			out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is set by another data file too: %s", strings.Join(below, "."), s.setter(below)), Fix: "take it out of one of the two"})
+			out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is set by another data file too: %s", strings.Join(below, "."), setter(s.Source.parts(), below)), Fix: "take it out of one of the two"})
 			continue
 		}
 		out = append(out, s.merge(a, b, below, file)...)
@@ -104,8 +126,8 @@ func (s *opened) merge(into, from map[string]any, at []string, file string) Mist
 
 // setter is the first data file that sets something at or below a path. It is looked for
 // only once two do: to note it for all data would cost as much memory as the data.
-func (s *opened) setter(at []string) string {
-	for _, p := range s.parts {
+func setter(parts []Source, at []string) string {
+	for _, p := range parts {
 		for _, f := range p.Files {
 			if !isDataFile(path.Base(f.Path)) {
 				continue

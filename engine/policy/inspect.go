@@ -34,7 +34,7 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if !isTest(m) {
-			r.warnings = append(r.warnings, r.undefinedData(m, data)...)
+			r.idle = append(r.idle, r.undefinedData(m, data)...)
 		}
 		if isTest(m) {
 			if slices.ContainsFunc(m.Rules, isTestRule) {
@@ -93,8 +93,11 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 		}
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
-	r.warnings = r.warnings.sorted()
-	return append(mistakes, r.misnamed(t)...)
+	mistakes = append(mistakes, r.misnamed(t)...)
+	r.unreadData(data)
+	r.idle = r.idle.sorted()
+	r.warnings = append(r.warnings, r.idle...).sorted()
+	return mistakes
 }
 
 func (r *Revision) warnUntested(pkg ast.Ref, tested map[string]bool) {

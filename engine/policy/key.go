@@ -4,6 +4,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -55,17 +57,52 @@ func ReadKey(file, algorithm, scope string) (*Key, error) {
 	return &Key{Text: string(raw), Algorithm: algorithm, Scope: scope}, nil
 }
 
+// otherForm reports whether a text that is no PEM is an asymmetric key all the same: as
+// OpenSSH, JWK or DER write it.
+func otherForm(raw []byte) bool {
+	text := strings.TrimSpace(string(raw))
+	if strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-sha2-") || strings.HasPrefix(text, "sk-") && strings.Contains(text, "@openssh.com ") {
+		return true
+	}
+	var jwk map[string]any
+	if json.Unmarshal(raw, &jwk) == nil && (jwk["kty"] != nil || jwk["keys"] != nil) {
+		return true
+	}
+	der := raw
+	if packed, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), "")); err == nil {
+		der = packed
+	}
+	for _, parse := range []func([]byte) error{
+		func(b []byte) error { _, err := x509.ParsePKIXPublicKey(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS1PublicKey(b); return err },
+		func(b []byte) error { _, err := x509.ParseCertificate(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS8PrivateKey(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS1PrivateKey(b); return err },
+		func(b []byte) error { _, err := x509.ParseECPrivateKey(b); return err },
+	} {
+		if parse(der) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // algorithmsOf are those that a key may be for, the usual one first.
 func algorithmsOf(raw []byte) ([]string, error) {
-	block, _ := pem.Decode(raw)
+	block, rest := pem.Decode(raw)
 	if block == nil {
 		switch text := strings.TrimSpace(string(raw)); {
 		case text == "":
 			return nil, errors.New("it is empty")
 		case strings.Contains(text, "-----BEGIN"):
 			return nil, errors.New("it is no whole PEM; copy the key anew")
+		case otherForm(raw):
+			return nil, errors.New("it is a key in another form than PEM, which would be taken for a secret; write the public key as PEM, as `openssl pkey -pubin` does")
 		}
 		return secretAlgorithms, nil
+	}
+	if strings.Contains(string(rest), "-----BEGIN") {
+		return nil, errors.New("it holds more than one key, and one alone would count; give the one that signs")
 	}
 	var key any
 	var err error

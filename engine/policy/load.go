@@ -67,7 +67,7 @@ func ReadFS(fsys fs.FS) (Source, error) {
 // read only through a link to it, so that a mounted ConfigMap's files, which are
 // links into ..data, are each read once.
 func ReadDir(dir string) (Source, error) {
-	t := tree{seen: map[string]bool{}}
+	t := tree{seen: map[string]string{}}
 	if _, err := os.Stat(filepath.Join(dir, signatures)); err == nil {
 		t.all = true
 	}
@@ -86,11 +86,11 @@ const maxNames = 30_000
 // maxFolders bounds the folders within folders, each of which is found anew by its path.
 const maxFolders = 64
 
-// tree walks a folder on disk. seen holds the real paths met, against loops and
-// files reachable in two ways.
+// tree walks a folder on disk. seen holds the real paths met, each with the path by which
+// it was, against loops and files reachable in two ways.
 type tree struct {
 	collector
-	seen map[string]bool
+	seen map[string]string
 	// top is the real path of the folder that the walk began in, and names how many
 	// files and folders it met.
 	top   string
@@ -108,10 +108,10 @@ func (t *tree) walk(dir, rel string) error {
 	if err != nil {
 		return err
 	}
-	if t.seen[real] {
-		return nil
+	if first, met := t.seen[real]; met {
+		return t.again(rel, first)
 	}
-	t.seen[real] = true
+	t.seen[real] = rel
 	if t.top == "" {
 		t.top = real
 	}
@@ -129,13 +129,16 @@ func (t *tree) walk(dir, rel string) error {
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
 		info, err := os.Stat(name)
+		below := path.Join(rel, e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone since, or a link to nothing
+			if !t.listing && e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (wanted(e.Name()) || path.Ext(e.Name()) == "") {
+				return fmt.Errorf("%s: a link to nothing; have it lead to a file or a folder, or remove it", below)
+			}
+			continue // gone since
 		}
 		if err != nil {
 			return err
 		}
-		below := path.Join(rel, e.Name())
 		switch {
 		case info.IsDir():
 			if err := t.folder(name, below); err != nil {
@@ -160,6 +163,31 @@ func (t *tree) walk(dir, rel string) error {
 	return nil
 }
 
+// ofMount reports whether a hidden folder is one of a mounted ConfigMap: ..data, or what
+// that leads to, which is called by its time.
+func ofMount(base string) bool {
+	rest, two := strings.CutPrefix(base, "..")
+	return two && (strings.HasPrefix(rest, "data") || rest != "" && rest[0] >= '0' && rest[0] <= '9')
+}
+
+// again is the second way to a folder. Policies are read once, by their packages; data
+// would have to be at two places.
+func (t *tree) again(rel, first string) error {
+	if first == "" || strings.HasPrefix(rel, first+"/") {
+		return nil // a loop
+	}
+	for _, f := range t.files {
+		if strings.HasPrefix(f.Path, first+"/") && isDataFile(path.Base(f.Path)) {
+			return twoWays(path.Join(rel, strings.TrimPrefix(f.Path, first)), f.Path)
+		}
+	}
+	return nil
+}
+
+func twoWays(rel, first string) error {
+	return fmt.Errorf("%s: leads to %s, and data is read at one place alone; copy it, or have one of the two", rel, first)
+}
+
 // folder walks a folder below. In a hidden one it looks only for what should not be
 // there: those of a mounted ConfigMap begin with two dots, and are linked to.
 func (t *tree) folder(name, rel string) error {
@@ -167,7 +195,7 @@ func (t *tree) folder(name, rel string) error {
 	switch {
 	case !hidden(base):
 		return t.walk(name, rel)
-	case strings.HasPrefix(base, "..") || slices.Contains(toolFolders, base):
+	case ofMount(base) || slices.Contains(toolFolders, base):
 		return nil
 	}
 	return filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
@@ -177,7 +205,7 @@ func (t *tree) folder(name, rel string) error {
 		if t.names++; t.names > maxNames {
 			return fmt.Errorf("%s: there are more than %d files and folders together; name a folder with nothing but policies", rel, maxNames)
 		}
-		if d.Type().IsRegular() && wanted(d.Name()) {
+		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && wanted(d.Name()) {
 			below, err := filepath.Rel(name, file)
 			if err != nil {
 				return err
@@ -216,10 +244,13 @@ func (t *tree) file(name, rel string) error {
 	if err != nil {
 		return err
 	}
-	if t.seen[real] {
+	if first, met := t.seen[real]; met {
+		if isDataFile(path.Base(rel)) && !t.listing {
+			return twoWays(rel, first)
+		}
 		return nil
 	}
-	t.seen[real] = true
+	t.seen[real] = rel
 	t.dirs = append(t.dirs, filepath.Dir(real))
 	if t.listing {
 		return nil

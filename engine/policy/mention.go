@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/open-policy-agent/opa/v1/ast"
+import (
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
 
 // Mention is a primitive that a strategy's text names, and where.
 type Mention struct {
@@ -63,4 +67,50 @@ func (r *Revision) written(strategy, key string, take func(text string, place *a
 			one(value)
 		}
 	}
+}
+
+// Tells reports whether the text of a strategy tells all that its proposals have under a
+// key: none of them computes it.
+func (r *Revision) Tells(strategy, key string) bool {
+	s := r.strategies[strategy]
+	if s == nil {
+		return false
+	}
+	for _, rule := range s.rules {
+		proposal, literal, ok := proposalOf(rule)
+		if !ok {
+			return false
+		}
+		value := proposal.Get(ast.InternedTerm(key))
+		if value == nil {
+			continue
+		}
+		told := true
+		one := func(t *ast.Term) {
+			if _, is := literal(t).Value.(ast.String); !is {
+				told = false
+			}
+		}
+		if list, is := literal(value).Value.(*ast.Array); is {
+			list.Foreach(one)
+		} else {
+			one(value)
+		}
+		if !told {
+			return false
+		}
+	}
+	return true
+}
+
+// Signals are the signals that the strategies and all guards read, sorted; all is where a
+// rule reads one whose name the text does not tell.
+func (r *Revision) Signals(strategies []string) (names []string, all bool) {
+	reads := r.Reads(strategies)
+	names, all = reads.Signals, reads.AllSignals
+	for _, g := range r.guardRules {
+		names, all = append(names, g.signals...), all || g.all
+	}
+	slices.Sort(names)
+	return slices.Compact(names), all
 }

@@ -31,7 +31,9 @@ func (r *Revision) misnamed(t *tracer) Mistakes {
 			}
 		}
 	}
-	var out Mistakes
+	files := slices.Sorted(maps.Keys(r.compiler.Modules))
+	out := slices.Concat(r.reaching(files), r.intoLive(files), r.asTests(files))
+	r.unused(others, used)
 	for _, m := range others {
 		out = append(out, misnamedIn(m, used)...)
 	}
@@ -73,8 +75,8 @@ func misnamedIn(m *ast.Module, used map[*ast.Rule]bool) Mistakes {
 				mistake.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
 			wrong = &mistake
-		case binds && nearName(name, bound):
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", name, pkg), "did you mean "+bound+"? Else rename it, or take it out")
+		case binds && (nearName(name, bound) || lastName(rule) == bound):
+			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+bound+"? Else rename it, or take it out")
 			wrong = &mistake
 		}
 		if wrong != nil {
@@ -95,6 +97,18 @@ func ruleName(rule *ast.Rule) string {
 	return string(v)
 }
 
+// lastName is the last part of a rule's name, as of `web.deny`.
+func lastName(rule *ast.Rule) string {
+	ref := rule.Head.Ref().GroundPrefix()
+	if v, ok := ref[len(ref)-1].Value.(ast.String); ok && len(ref) > 1 {
+		return string(v)
+	}
+	return ""
+}
+
+// alike are names by which other tools, and people, call what denies.
+var alike = []string{"denies", "denied", "denys", "denial", "denials", "allow", "allowed", "violation", "violations", "reject", "rejects", "rejected", "forbid", "forbidden", "block", "blocked"}
+
 // notMeant are names that are near propose or deny and say something else.
 var notMeant = []string{"proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
 
@@ -102,7 +116,7 @@ func nearName(name, bound string) bool {
 	if name == bound || slices.Contains(notMeant, name) {
 		return false
 	}
-	if bound == "deny" && slices.Contains([]string{"denies", "denied", "denys", "denial", "denials"}, name) {
+	if lower := strings.ToLower(name); strings.HasPrefix(lower, bound+"_") || bound == "deny" && slices.Contains(alike, lower) {
 		return true
 	}
 	return near(name, bound, len(bound)/3)
@@ -155,21 +169,25 @@ func near(a, b string, most int) bool {
 	if len(a) > len(b)+most || len(b) > len(a)+most {
 		return false
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	var before2 []int // the row before the last, for two letters that changed places
+	before := make([]int, len(b)+1)
+	for j := range before {
+		before[j] = j
 	}
 	for i := range len(a) {
-		before := row[0]
+		row := make([]int, len(b)+1)
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := before
+			cost := before[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			before = row[j+1]
-			row[j+1] = min(cost, row[j]+1, before+1)
+			row[j+1] = min(cost, before[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before2[j-1]+1)
+			}
 		}
+		before2, before = before, row
 	}
-	return row[len(b)] <= most
+	return before[len(b)] <= most
 }

@@ -32,6 +32,12 @@ func TestRulesThatBindNobodyAreRefused(t *testing.T) {
 		"a propose that is misspelt":    {"package scanflow.strategies.x\n\n" + propose + "\npropse contains {\"primitive\": \"q\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n", "m.rego:5:1: propse in package scanflow.strategies.x binds nobody, and nothing refers to it; did you mean propose?"},
 		"a deny that is misspelt":       {"package scanflow.guards.x\n\n" + deny + "\nDeny contains \"x\" if input.proposal.primitive == \"place\"\n", "Deny in package scanflow.guards.x binds nobody, and nothing refers to it; did you mean deny?"},
 		"a denied":                      {"package scanflow.guards.x\n\n" + deny + "\ndenied contains \"x\" if input.proposal.primitive == \"place\"\n", "did you mean deny?"},
+		"letters that changed places":   {"package scanflow.guards.x\n\n" + deny + "\ndney contains \"x\" if input.proposal.primitive == \"place\"\n", "dney in package scanflow.guards.x binds nobody, and nothing refers to it; did you mean deny?"},
+		"a deny with more of a name":    {"package scanflow.guards.x\n\n" + deny + "\ndeny_place contains \"x\" if input.proposal.primitive == \"place\"\n", "deny_place in package scanflow.guards.x binds nobody"},
+		"a violation":                   {"package scanflow.guards.x\n\n" + deny + "\nviolation contains \"x\" if input.proposal.primitive == \"place\"\n", "violation in package scanflow.guards.x binds nobody"},
+		"an allow":                      {"package scanflow.guards.x\n\n" + deny + "\ndefault allow := false\n", "allow in package scanflow.guards.x binds nobody"},
+		"a deny below a name":           {"package scanflow.guards.x\n\n" + deny + "\nweb.deny contains \"x\" if input.proposal.primitive == \"place\"\n", "web.deny in package scanflow.guards.x binds nobody"},
+		"a propose with more of a name": {"package scanflow.strategies.x\n\n" + propose + "\npropose_more contains {\"primitive\": \"q\"}\n", "propose_more in package scanflow.strategies.x binds nobody"},
 		"nearly a guard, though called": {"package scanflow.guard.x\n\n" + deny, meant("scanflow.guards.x")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +60,7 @@ func TestRulesThatAreReferredToAreTaken(t *testing.T) {
 		"by way of another package":       {"g.rego": "package scanflow.guards.y\n\ndeny contains r if some r in data.site.all\n", "a.rego": "package site\n\nall contains r if some r in data.site.rules.deny\n", "m.rego": "package site.rules\n\ndeny contains \"no\" if input.proposal.primitive == \"scale\"\n"},
 		"by a name that is computed":      {"g.rego": "package scanflow.guards.y\n\ndeny contains r if {\n\tsome x\n\tsome r in data.site[x].deny\n}\n", "m.rego": "package site.rules\n\ndeny contains \"no\" if input.proposal.primitive == \"scale\"\n"},
 		"a propose that a strategy takes": {"g.rego": "package scanflow.strategies.y\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": p.reason, \"because\": []} if some p in data.site.propose\n", "m.rego": "package site\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n"},
+		"an allow that deny refers to":    {"g.rego": "package scanflow.guards.y\n\ndeny contains \"no\" if not allow\n\nallow if input.proposal.primitive == \"p\"\n", "m.rego": "package scanflow.strategies.y\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n"},
 		"a helper that is nearly called":  {"g.rego": "package scanflow.strategies.y\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": p.reason, \"because\": []} if some p in proposes\n\nproposes contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n"},
 		"tests": {"g.rego": one("propose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n")["x.rego"],
 			"m_test.rego": "package site_test\n\ndeny contains \"x\"\n\ntest_it if count(deny) == 1\n", "n_test.rego": "package scanflow.guard.x\n\ndeny contains \"x\"\n"},

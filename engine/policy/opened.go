@@ -95,12 +95,37 @@ func (s *opened) parse(p *part) Mistakes {
 }
 
 func (p *part) readManifest(f File) Mistakes {
-	var m struct {
-		Roots       *[]string `json:"roots"`
-		RegoVersion *int      `json:"rego_version"`
+	var m *struct {
+		Roots       *[]string      `json:"roots"`
+		RegoVersion *int           `json:"rego_version"`
+		Versions    map[string]int `json:"file_rego_versions"`
+		Wasm        []any          `json:"wasm"`
+		Revision    any            `json:"revision"` // for people
+		Metadata    any            `json:"metadata"` // for people
 	}
-	if err := json.NewDecoder(bytes.NewReader(f.Content)).Decode(&m); err != nil {
-		return Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: `write it like {"roots": ["scanflow"], "rego_version": 1}`}}
+	const fix = `write it like {"roots": ["scanflow"], "rego_version": 1}`
+	d := json.NewDecoder(bytes.NewReader(f.Content))
+	d.DisallowUnknownFields() // a misspelt one would have no effect
+	err := d.Decode(&m)
+	if err == nil && m == nil {
+		err = errors.New("it is null")
+	}
+	if _, more := d.Token(); err == nil && more == nil {
+		err = errors.New("it goes on after its end")
+	}
+	if err != nil {
+		return Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: fix}}
+	}
+	if err := jsonKeysOnce(f.Content); err != nil {
+		return Mistakes{misplaced(f, err, twiceFix)}
+	}
+	for _, name := range util.KeysSorted(m.Versions) {
+		if m.Versions[name] != 1 {
+			return Mistakes{{File: f.Path, Message: fmt.Sprintf("file_rego_versions has %d for %q, and is not looked at", m.Versions[name], name), Fix: "policies are written in Rego 1: leave it out"}}
+		}
+	}
+	if len(m.Wasm) > 0 {
+		return Mistakes{{File: f.Path, Message: "wasm is not looked at: policies are Rego", Fix: "build the bundle with --target rego"}}
 	}
 	if m.RegoVersion != nil && *m.RegoVersion != 1 {
 		return Mistakes{{File: f.Path, Message: fmt.Sprintf("rego_version %d", *m.RegoVersion), Fix: "policies are written in Rego 1: set rego_version to 1"}}

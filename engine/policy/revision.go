@@ -29,8 +29,10 @@ type Revision struct {
 	// guardParams are the params that each guard reads.
 	guardParams map[string]*params
 	warnings    Mistakes
-	queries     queries
-	parts       parts
+	// idle are the warnings of what has no effect.
+	idle    Mistakes
+	queries queries
+	parts   parts
 }
 
 type guard struct {

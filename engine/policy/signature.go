@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -63,6 +64,9 @@ func (p *part) verify() Mistakes {
 	files, err := p.Key.listed(list)
 	if err != nil {
 		return refuse(err)
+	}
+	if wrong := unboundClaims(list.Signatures[0]); len(wrong) > 0 {
+		return Mistakes{{File: p.name(signatures), Message: fmt.Sprintf("the signature has %s, which nobody looks at", strings.Join(wrong, " and ")), Fix: "sign without it; to end what was signed, sign with another key"}}
 	}
 	files = p.named(files)
 	for _, f := range p.Files {
@@ -126,6 +130,21 @@ func (k *Key) listed(list bundle.SignaturesConfig) (map[string]bundle.FileInfo, 
 		}
 	}
 	return files, err
+}
+
+// unboundClaims are the claims of a signature that look as if they bounded it: OPA, and so
+// this, holds the scope against what is wanted, and looks at no other.
+func unboundClaims(token string) []string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims map[string]any
+	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return nil
+	}
+	return slices.DeleteFunc([]string{"exp", "nbf", "aud"}, func(name string) bool { return claims[name] == nil })
 }
 
 func (k *Key) secret() bool { return slices.Contains(secretAlgorithms, k.Algorithm) }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"os"
 	"os/exec"
@@ -211,6 +212,14 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, ed := keyFiles(t, edPrivate, edPublic)
 	for name, c := range map[string]struct{ file, alg, want string }{
+		"two keys":                  {fileOf(t, textOf(t, public)+textOf(t, public)), "", "it holds more than one key, and one alone would count"},
+		"a key of OpenSSH":          {fileOf(t, "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ me@host"), "", "it is a key in another form than PEM, which would be taken for a secret"},
+		"a curve of OpenSSH":        {fileOf(t, "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= me@host"), "", "in another form than PEM"},
+		"a JWK":                     {fileOf(t, `{"kty": "RSA", "n": "x", "e": "AQAB"}`), "", "in another form than PEM"},
+		"a set of JWK":              {fileOf(t, `{"keys": []}`), "", "in another form than PEM"},
+		"DER":                       {fileOf(t, string(derOf(t, public))), "", "in another form than PEM"},
+		"DER of a private key":      {fileOf(t, string(derOf(t, private))), "", "in another form than PEM"},
+		"the lines of a PEM alone":  {fileOf(t, base64.StdEncoding.EncodeToString(derOf(t, public))), "", "in another form than PEM"},
 		"nothing there":             {filepath.Join(t.TempDir(), "none"), "", "no such file"},
 		"nothing in it":             {fileOf(t, " \n"), "", "it is empty"},
 		"a folder":                  {t.TempDir(), "", "read the key of the policies"},
@@ -227,6 +236,39 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 			_, err := ReadKey(c.file, c.alg, "")
 			require.ErrorContains(t, err, c.want)
 		})
+	}
+}
+
+func textOf(t *testing.T, file string) string {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(raw)
+}
+
+func derOf(t *testing.T, file string) []byte {
+	t.Helper()
+	block, _ := pem.Decode([]byte(textOf(t, file)))
+	return block.Bytes
+}
+
+// A claim that looks as if it bounded a signature, and that nobody looks at, is refused.
+func TestASignatureHasNoClaimThatBoundsNothing(t *testing.T) {
+	for claims, want := range map[string]string{
+		`{"exp": 1}`:                "the signature has exp, which nobody looks at; sign without it",
+		`{"exp": 1, "nbf": 1}`:      "the signature has exp and nbf",
+		`{"aud": "site"}`:           "the signature has aud",
+		`{"iss": "site", "iat": 1}`: "",
+		`{"keyid": "k"}`:            "",
+	} {
+		dir := t.TempDir()
+		write(t, dir, basic())
+		stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", "--claims-file", fileOf(t, claims), ".")
+		if err := judged(t, dir, &Key{Text: "a-long-secret", Algorithm: "HS256"}); want == "" {
+			require.NoError(t, err, claims)
+		} else {
+			require.ErrorContains(t, err, want, claims)
+		}
 	}
 }
 
@@ -280,4 +322,59 @@ func TestAKeyIsReadAgain(t *testing.T) {
 	require.Equal(t, first, s.Live().ID())
 	sign("second-secret")
 	require.Eventually(t, func() bool { return s.Status().Err == nil }, 30*time.Second, 5*time.Millisecond)
+}
+
+// A signed folder is taken as a ConfigMap that is mounted, and refused where a key of that
+// was changed.
+func TestASignedConfigMapIsTaken(t *testing.T) {
+	private, public := rsaFiles(t)
+	flat := map[string]string{"load.rego": lib, "autoscale.rego": autoscale, "data.yaml": "scanflow: {most: 3}"}
+	signed := t.TempDir()
+	write(t, signed, flat)
+	stockOPA(t, signed, "sign", "--bundle", "--signing-key", private, ".")
+	flat[signatures] = textOf(t, filepath.Join(signed, signatures))
+	key, err := ReadKey(public, "", "")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	mountConfigMap(t, dir, "..2026_01", flat)
+	require.NoError(t, judged(t, dir, key))
+	require.ErrorContains(t, judged(t, dir, nil), "verification key not provided")
+	flat["data.yaml"] = "scanflow: {most: 300}"
+	dir = t.TempDir()
+	mountConfigMap(t, dir, "..2026_02", flat)
+	require.ErrorContains(t, judged(t, dir, key), "the signature does not hold: data.yaml: digest mismatch")
+}
+
+// Data is signed by what it says, and hidden files that nothing reads are not looked at.
+func TestWhatASignatureLeavesOpen(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, with(basic(), "scanflow/limits/data.json", `{"most": 4}`, "scanflow/more/data.yaml", "a: {b: 1}"))
+	stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", ".")
+	key := &Key{Text: "a-long-secret", Algorithm: "HS256"}
+	for name, c := range map[string]struct{ file, text, want string }{
+		"white space in JSON": {"scanflow/limits/data.json", "{\n  \"most\":  4\n}\n", ""},
+		"white space in YAML": {"scanflow/more/data.yaml", "a:\n  b: 1\n", ""},
+		"another number":      {"scanflow/limits/data.json", `{"most": 5}`, "digest mismatch"},
+		"a hidden file":       {".lib.rego.swp", "x", ""},
+		"a hidden policy":     {".x.rego", "package x", ".x.rego: is not read"},
+		"a file that is not":  {"README.md", "x", "file README.md not included in bundle signature"},
+		"white space in Rego": {"lib/load.rego", lib + "\n", "digest mismatch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(dir, filepath.FromSlash(c.file))
+			was, err := os.ReadFile(file)
+			write(t, dir, map[string]string{c.file: c.text})
+			said := judged(t, dir, key)
+			if err == nil {
+				require.NoError(t, os.WriteFile(file, was, 0o600))
+			} else {
+				require.NoError(t, os.Remove(file))
+			}
+			if c.want == "" {
+				require.NoError(t, said)
+				return
+			}
+			require.ErrorContains(t, said, c.want)
+		})
+	}
 }

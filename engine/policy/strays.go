@@ -16,6 +16,9 @@ var toolFolders = []string{".git", ".github", ".gitlab", ".gitea", ".circleci", 
 // besideFolders are folders whose .json and .yaml files are for schemas and tests.
 var besideFolders = []string{"schema", "schemas", "testdata", "fixtures"}
 
+// dataLike is how the type of a file begins that may be meant to hold data.
+var dataLike = []string{"json", "yaml", "yml", "toml", "hjson", "ndjson", "csv", "tsv", "txt", "xml", "ini", "cue"}
+
 const dataNames = "data files are named data.json, data.yaml or data.yml, and hold what stands at their folder's place in data"
 
 // strays finds files that look like policies or data and are not read: who wrote one
@@ -35,11 +38,25 @@ func (p *part) strays() Mistakes {
 		out = append(out, Mistake{File: p.name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
+		if read, is := p.reads(l); is {
+			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
+			continue
+		}
 		if !hit[l.pattern] {
 			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
 		}
 	}
 	return out
+}
+
+// reads is a file that is read and that a line of the ignore file names.
+func (p *part) reads(l ignoreLine) (string, bool) {
+	for _, f := range p.Files {
+		if _, is := (ignoreLines{l}).match(f.Path); is && f.Path != ignoreFile {
+			return f.Path, true
+		}
+	}
+	return "", false
 }
 
 // stray says why a file that is not read should not be there; "" where it may.
@@ -62,12 +79,14 @@ func stray(file string) (message, fix string) {
 			return "is not read: it is a hidden file", "take the dot away from its name" + elsewhere
 		}
 		return "is not read: the name of a policy ends with .rego in small letters", "rename it" + elsewhere
-	case strings.Contains(lower, ".rego."):
+	case strings.Contains(lower, ".rego") || near(strings.TrimPrefix(path.Ext(lower), "."), "rego", 1):
 		return "is not read: the name of a policy ends with .rego", "rename it" + elsewhere
+	case slices.ContainsFunc([]string{".manifest", ".signatures", ignoreFile}, func(name string) bool { return nearlyNamed(lower, name) }):
+		return "is not read: the files that are about policies are called .manifest, " + signatures + " and " + ignoreFile, "rename it" + elsewhere
 	case strings.HasSuffix(lower, ".wasm"):
 		return "is not read: policies are Rego", "build the bundle with --target rego"
 	}
-	if name := strings.TrimPrefix(lower, "."); strings.HasPrefix(name, "data.json") || strings.HasPrefix(name, "data.yaml") || strings.HasPrefix(name, "data.yml") || name == "data.toml" {
+	if name := strings.TrimPrefix(lower, "."); slices.ContainsFunc(dataLike, func(like string) bool { return strings.HasPrefix(name, "data."+like) }) {
 		return "is not read: " + dataNames, "rename it" + elsewhere
 	}
 	if hidden(base) || slices.ContainsFunc(folders, func(f string) bool { return slices.Contains(besideFolders, f) }) {
@@ -76,8 +95,17 @@ func stray(file string) (message, fix string) {
 	switch path.Ext(lower) {
 	case ".json", ".yaml", ".yml":
 		return "is not read: " + dataNames, "name it data" + path.Ext(lower) + elsewhere
+	case ".jsonc", ".json5", ".hjson", ".jsonl", ".ndjson":
+		return "is not read: " + dataNames, "write it as JSON or YAML" + elsewhere
 	}
 	return "", ""
+}
+
+// nearlyNamed reports whether a file is called like one that is about policies, with a dot
+// less or with more at its end.
+func nearlyNamed(file, name string) bool {
+	without := strings.TrimPrefix(name, ".")
+	return file == without || file == without+".json" && without != "manifest" || strings.HasPrefix(file, name) && file != signatures
 }
 
 // ofTool reports whether a file is an editor's or a system's, that comes and goes beside
@@ -136,10 +164,11 @@ func (lines ignoreLines) match(file string) (string, bool) {
 // nobody reads; 0 where it has none.
 func secondDocument(raw []byte) int {
 	begun, over := false, 0 // the line at which the first document ended
-	for i, line := range strings.Split(string(raw), "\n") {
+	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(raw))
+	for i, line := range strings.Split(lines, "\n") {
 		text := strings.TrimSpace(line)
-		marker := line == "---" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "---\t") || line == "---\r"
-		ended := line == "..." || strings.HasPrefix(line, "... ") || line == "...\r"
+		marker := line == "---" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "---\t")
+		ended := line == "..." || strings.HasPrefix(line, "... ")
 		content := text != "" && !strings.HasPrefix(text, "#") && !strings.HasPrefix(line, "%")
 		switch {
 		case marker && begun && over == 0, ended && over == 0:

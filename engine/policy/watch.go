@@ -97,7 +97,7 @@ func (w *location) dirs() []string {
 		}
 		return dirs
 	}
-	t := tree{seen: map[string]bool{}, listing: true}
+	t := tree{seen: map[string]string{}, listing: true}
 	// A folder that can't be read is the next load's to report; what was found is watched.
 	_ = t.walk(w.path, "")
 	if len(t.dirs) == 0 {

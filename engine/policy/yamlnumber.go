@@ -40,6 +40,16 @@ func exactNode(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && wholeNumber.MatchString(n.Value) && !fitsFloat(n.Value) {
 		return &bounded.Place{Line: n.Line, Err: fmt.Errorf("the whole number %.60s %w", n.Value, errRounded)}
 	}
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if line := seen[key.Value]; line > 0 && key.Kind == yaml.ScalarNode {
+				return &bounded.Place{Line: key.Line, Err: fmt.Errorf("%q %w, first on line %d", key.Value, errTwice, line)}
+			}
+			seen[key.Value] = key.Line
+		}
+	}
 	for _, part := range n.Content { // those of an alias are where its anchor is
 		if err := exactNode(part); err != nil {
 			return err

@@ -176,7 +176,7 @@ func (s *System) accept(name string, f resource.Found, agent *manifest.Agent, wr
 	}
 	is := &acceptedAgent{agent: agent, spec: spec, written: written, uid: f.UID}
 	is.follow()
-	s.warnUnread(agent)
+	s.warnIdle(agent)
 	s.cluster.accepted.by[name] = is
 	if was != nil {
 		s.cluster.accepted.replaced = append(s.cluster.accepted.replaced, was)

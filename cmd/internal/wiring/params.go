@@ -103,12 +103,20 @@ func unreadParams(a *manifest.Agent, rev *policy.Revision) []string {
 	return out
 }
 
-// warnUnread tells the log of params that nothing reads. Unlike the other doubts, these
-// leave no trace in the decisions.
-func (s *System) warnUnread(agents ...*manifest.Agent) {
+// warnIdle tells the log of what has no effect. Unlike the other doubts, it leaves no trace
+// in the decisions.
+func (s *System) warnIdle(agents ...*manifest.Agent) {
 	for _, a := range agents {
-		for _, says := range unreadParams(a, s.Policies.Live()) {
-			s.opts.Log.Warn("a param does nothing", "agent", a.Info().String(), "error", says)
+		for _, says := range idle(a, s.Policies.Live()) {
+			s.opts.Log.Warn("of an agent, something does nothing", "agent", a.Info().String(), "error", says)
 		}
+	}
+}
+
+// warnAllIdle is warnIdle for all agents, and for what the policies hold against them.
+func (s *System) warnAllIdle(agents ...*manifest.Agent) {
+	s.warnIdle(agents...)
+	for _, says := range neverEqual(agents, s.Policies.Live()) {
+		s.opts.Log.Warn("of the policies, something does nothing", "error", says)
 	}
 }

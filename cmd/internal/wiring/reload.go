@@ -98,7 +98,7 @@ func (s *System) validate(r *policy.Revision) error {
 
 // onSwap has the manifests read again, without waiting for it.
 func (s *System) onSwap() {
-	s.warnUnread(*s.agents.Load()...) // as they are: what is read again may be the same
+	s.warnAllIdle(*s.agents.Load()...) // as they are: what is read again may be the same
 	if s.host.Load() != nil || s.cluster != nil {
 		s.watches.Go(s.keepGood) // this is called by one of them
 	}
@@ -173,7 +173,7 @@ func (s *System) takeUp(ctx context.Context) error {
 		}
 	}
 	s.apply(agents, specs)
-	s.warnUnread(agents...)
+	s.warnAllIdle(agents...)
 	s.keepGood()
 	return nil
 }

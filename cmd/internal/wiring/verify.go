@@ -12,8 +12,8 @@ import (
 
 // Doubts are what is no reason to refuse, and yet surely not meant: a strategy that
 // names a primitive which nothing offers, or which the agent may not use. Such a
-// proposal is refused each time it is made. Or a mark that nothing counts from, or a
-// param that nothing reads.
+// proposal is refused each time it is made. Or what has no effect: a mark that nothing
+// counts from, a param or a sensor that nothing reads.
 func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 	verbs := Kinds().Verbs
 	var out []string
@@ -33,9 +33,9 @@ func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 				}
 			}
 		}
-		out = append(out, unreadParams(a, rev)...)
+		out = append(out, idle(a, rev)...)
 	}
-	return slices.Compact(out)
+	return slices.Compact(append(out, neverEqual(agents, rev)...))
 }
 
 // Unfit are the reasons for which agents and policies don't go together.

@@ -72,6 +72,15 @@ spec:
         {{- if .Values.policies.withoutShippedGuards }}
         - --without-shipped-guards
         {{- end }}
+        {{- with index $files "policies-key" }}
+        - --policies-key=/policies-key/{{ .key }}
+        {{- with .algorithm }}
+        - --policies-key-alg={{ . }}
+        {{- end }}
+        {{- with .scope }}
+        - {{ printf "--policies-key-scope=%s" . | quote }}
+        {{- end }}
+        {{- end }}
         {{- with index $files "policies-token" }}
         - --policies-token-file=/policies-token/{{ .key }}
         {{- end }}

@@ -6,6 +6,9 @@
 {{- if .Values.policies.bundle.url -}}
 {{- $_ := set $all "policies-token" .Values.policies.bundle.token -}}
 {{- end -}}
+{{- if or (include "scanflow.policies" .) .Values.policies.bundle.url -}}
+{{- $_ := set $all "policies-key" .Values.policies.key -}}
+{{- end -}}
 {{- if include "scanflow.peers" . | fromJsonArray -}}
 {{- $_ := set $all "peer-token" .Values.peers.token -}}
 {{- $_ := set $all "peer-ca" .Values.peers.ca -}}

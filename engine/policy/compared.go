@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Comparison is a text that a rule holds a part of the input against: `==` or `in`.
+type Comparison struct {
+	// Path is the part, below input; "" is a name that is computed.
+	Path []string
+	Text string
+	File string
+	Line int
+}
+
+// Comparisons are those of all rules but tests and those that ship.
+func (r *Revision) Comparisons() []Comparison {
+	var out []Comparison
+	for _, file := range slices.Sorted(maps.Keys(r.modules)) { // as written: the compiler takes references apart
+		m := r.modules[file]
+		if isTest(m) || r.source.partOf(file).Shipped {
+			continue
+		}
+		for _, rule := range m.Rules {
+			ast.WalkExprs(rule, func(e *ast.Expr) bool {
+				out = append(out, comparisons(e, rule)...)
+				return false
+			})
+		}
+	}
+	return out
+}
+
+func comparisons(e *ast.Expr, rule *ast.Rule) []Comparison {
+	if !e.IsCall() || len(e.Operands()) != 2 {
+		return nil
+	}
+	a, b := e.Operand(0), e.Operand(1)
+	var texts []*ast.Term
+	switch op := e.Operator(); {
+	case e.IsEquality(), op.Equal(ast.Equal.Ref()), op.Equal(ast.NotEqual.Ref()):
+		if _, ok := a.Value.(ast.Ref); !ok {
+			a, b = b, a
+		}
+		texts = []*ast.Term{b}
+	case op.Equal(ast.Member.Ref()):
+		switch all := b.Value.(type) {
+		case ast.Set:
+			texts = all.Slice()
+		case *ast.Array:
+			all.Foreach(func(t *ast.Term) { texts = append(texts, t) })
+		}
+	}
+	ref, ok := a.Value.(ast.Ref)
+	if !ok || !isInput(ref) {
+		return nil
+	}
+	var path []string
+	for _, t := range ref[1:] {
+		name, _ := t.Value.(ast.String)
+		path = append(path, string(name))
+	}
+	var out []Comparison
+	for _, t := range texts {
+		if text, is := t.Value.(ast.String); is {
+			loc := placed(e.OperatorTerm(), rule)
+			out = append(out, Comparison{Path: path, Text: string(text), File: loc.File, Line: loc.Row})
+		}
+	}
+	return out
+}
+
+// ParamMention is a parameter of a proposal that a rule reads, and where.
+type ParamMention struct {
+	Param string
+	File  string
+	Line  int
+}
+
+// ProposalParams are the parameters of proposals that rules read by name, but for tests and
+// those that ship.
+func (r *Revision) ProposalParams() []ParamMention {
+	var out []ParamMention
+	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
+		m := r.compiler.Modules[file]
+		if isTest(m) || r.source.partOf(file).Shipped {
+			continue
+		}
+		for _, rule := range m.Rules {
+			ast.WalkRefs(rule, func(ref ast.Ref) bool {
+				if len(ref) > 3 && isInput(ref) && ref[1].Value.Compare(ast.String("proposal")) == 0 && ref[2].Value.Compare(ast.String("with")) == 0 {
+					if name, is := ref[3].Value.(ast.String); is {
+						loc := placed(ref[0], rule)
+						out = append(out, ParamMention{string(name), loc.File, loc.Row})
+					}
+				}
+				return false
+			})
+		}
+	}
+	return out
+}
