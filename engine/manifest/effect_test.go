@@ -112,17 +112,17 @@ func effectKinds() Kinds {
 func TestWhatIsIdleIsSaid(t *testing.T) {
 	const one, three, selected = "{static: [{name: web}]}", "{static: [{name: a}, {name: b}, {name: c}]}", "{apiVersion: apps/v1, kind: Deployment, selector: {matchLabels: {}}}"
 	for name, c := range map[string]struct{ targets, verbs, text, want string }{
-		"all of three":                     {three, "scale", "guards: {fleet: {targets: 3, per: 1h}}", "a.yaml:9:29: spec.guards.fleet.targets: is every target, which bounds nothing: there are 3; write less, or leave fleet out"},
-		"more than three":                  {three, "scale", "guards: {fleet: {targets: 9, per: 1h}}", "is every target"},
-		"a share of one":                   {one, "scale", "guards: {fleet: {targets: 50%, per: 1h}}", "bounds nothing: there is one target, and one is always allowed"},
-		"an address below another":         {one, "webhook", "guards: {urls: ['https://a/b/', 'https://a/']}", `spec.guards.urls[0]: "https://a/b/" is allowed by "https://a/" already; keep the one that is meant`},
-		"two of three":                     {three, "scale", "guards: {fleet: {targets: 2, per: 1h}}", ""},
-		"a share of three":                 {three, "scale", "guards: {fleet: {targets: 99%, per: 1h}}", ""},
-		"of who knows":                     {selected, "scale", "guards: {fleet: {targets: 9, per: 1h}}", ""},
-		"addresses beside each other":      {one, "webhook", "guards: {urls: ['https://a/b', 'https://a/bc', 'https://a:444/', 'http://a/', 'http://10.0.0.1/x']}", ""},
-		"a credential of the whole host":   {one, "webhook", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]", ""},
-		"a credential of a cluster":        {one, "webhook", "credentials: [{url: 'http://x.ns.svc/', bearerToken: {env: A}}]", ""},
-		"a credential of the tracker":      {one, "run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]", ""},
+		"all of three":                   {three, "scale", "guards: {fleet: {targets: 3, per: 1h}}", "a.yaml:9:29: spec.guards.fleet.targets: is every target, which bounds nothing: there are 3; write less, or leave fleet out"},
+		"more than three":                {three, "scale", "guards: {fleet: {targets: 9, per: 1h}}", "is every target"},
+		"a share of one":                 {one, "scale", "guards: {fleet: {targets: 50%, per: 1h}}", "bounds nothing: there is one target, and one is always allowed"},
+		"an address below another":       {one, "webhook", "guards: {urls: ['https://a/b/', 'https://a/']}", `spec.guards.urls[0]: "https://a/b/" is allowed by "https://a/" already; keep the one that is meant`},
+		"two of three":                   {three, "scale", "guards: {fleet: {targets: 2, per: 1h}}", ""},
+		"a share of three":               {three, "scale", "guards: {fleet: {targets: 99%, per: 1h}}", ""},
+		"of who knows":                   {selected, "scale", "guards: {fleet: {targets: 9, per: 1h}}", ""},
+		"addresses beside each other":    {one, "webhook", "guards: {urls: ['https://a/b', 'https://a/bc', 'https://a:444/', 'http://a/', 'http://10.0.0.1/x']}", ""},
+		"a credential of the whole host": {one, "webhook", "guards: {urls: ['https://a/b/']}\n  credentials: [{url: 'https://a/', bearerToken: {env: A}}]", ""},
+		"a credential of a cluster":      {one, "webhook", "credentials: [{url: 'http://x.ns.svc/', bearerToken: {env: A}}]", ""},
+		"a credential of the tracker":    {one, "run.tag", "credentials: [{url: 'https://tracker.example.com/', bearerToken: {env: A}}]", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.NewReplacer("VERBS", c.verbs, one, c.targets).Replace(idleAgent)
