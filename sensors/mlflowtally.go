@@ -122,7 +122,8 @@ type tallies struct {
 	by map[string]*tally
 }
 
-// of is the tally of a question. Those that nobody has asked for long are dropped.
+// of is the tally of a question. Those that nobody has asked for long are dropped, and
+// those that a clock has settled which was set back since.
 func (ts *tallies) of(key string, at time.Time) *tally {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -134,7 +135,7 @@ func (ts *tallies) of(key string, at time.Time) *tally {
 			delete(ts.by, k)
 		}
 	}
-	if ts.by[key] == nil {
+	if t := ts.by[key]; t == nil || at.Before(t.used) {
 		ts.by[key] = &tally{}
 	}
 	ts.by[key].used = at

@@ -3,6 +3,7 @@ package sensors
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,26 @@ func TestEmptyPageIsAnError(t *testing.T) {
 		got := scrapeOne(t, s.server.URL+"/page", ScrapeConfig{Metric: "load"})
 		require.Equal(t, engine.Error, got.State)
 		require.Contains(t, got.Problem, "answered an empty page")
+	}
+}
+
+// A page comes with the status 200. With another it is a part of one, or somebody else's,
+// and Prometheus does not read it.
+func TestPageOfAnotherStatusIsAnError(t *testing.T) {
+	for _, code := range []int{200, 201, 202, 203, 204, 206, 299, 404, 503} {
+		s := servePages(t, map[string]page{"page": {handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", textKind)
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte("load 3\n")) // of 204 it goes nowhere
+		})}})
+		want, err := scrapeByPrometheus(t, s, "page")
+		require.NoError(t, err)
+		got := scrapeOne(t, s.server.URL+"/page", ScrapeConfig{Metric: "load"})
+		require.Equal(t, want.refused, got.State == engine.Error, "%d: %s", code, got.Problem)
+		require.Equal(t, code != 200, want.refused, code)
+		if want.refused {
+			require.Contains(t, got.Problem, fmt.Sprintf("answered %d", code))
+		}
 	}
 }
 
