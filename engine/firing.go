@@ -59,7 +59,7 @@ func (a *agent) fire(ctx context.Context, trigger TriggerInfo, lag time.Duration
 	rec.Approvals = a.approvals(candidates, slots, rec.ID, now)
 	rec.Postings = a.notices(rec.Approvals)
 	rec.Held = a.holding(&trigger, candidates, &rec, now)
-	rec.Decisions = a.report(slots, candidates, &trigger)
+	rec.Decisions = append(a.report(slots, candidates, &trigger), lapsed(rec.Approvals, candidates)...)
 	if rec.Held.repeats(&trigger, &rec) {
 		rec.Decisions = nil
 	}

@@ -262,6 +262,45 @@ func TestWhatIsKeptOfAnEventIsNoPartOfTheDocument(t *testing.T) {
 	require.NotContains(t, string(raw), "eld")
 }
 
+// What an event asked for and a person was asked about has a row of its end, whatever it is:
+// no later firing proposes it.
+func TestTheQuestionOfAnEventHasARowOfItsEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		end   func(b *bench, id string)
+		state engine.ApprovalState
+		want  string
+	}{
+		"expired": {func(b *bench, _ string) { b.clock.Advance(time.Hour) }, engine.ApprovalExpired, "nobody answered in time"},
+		"denied": {func(b *bench, id string) {
+			_, err := b.host.Decide(b.t.Context(), id, false, "ada", "")
+			require.NoError(b.t, err)
+		}, engine.ApprovalDenied, "denied by ada at "},
+		"its target is gone": {func(b *bench, id string) {
+			b.world.mu.Lock()
+			delete(b.world.replicas, "web")
+			b.world.mu.Unlock()
+			_, err := b.host.Decide(b.t.Context(), id, true, "ada", "")
+			require.NoError(b.t, err)
+		}, engine.ApprovalLapsed, "its target is not there any more"},
+		"its agent is gone": {func(b *bench, _ string) { b.run() }, engine.ApprovalLapsed, "its agent, ns/answerer, is not there any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, telling)
+			b.world.set("web", 1)
+			b.run(b.spec(tells, func(s *engine.Spec) { s.Guards.Approval, s.Guards.ApprovalExpiry = []string{"hook"}, time.Hour }))
+			require.NoError(t, b.host.Publish(t.Context(), event("1")))
+			asked := only(t, b.next())
+			require.Equal(t, engine.Waiting, asked.Verdict)
+			c.end(b, asked.Approval.ID)
+			d := only(t, b.next())
+			require.Equal(t, []any{engine.Refused, "guards.approval", "t.telling"}, []any{d.Verdict, d.By, d.Strategy})
+			require.Contains(t, d.Detail, c.want)
+			require.Equal(t, c.state, b.approval(asked.Approval.ID).State)
+			require.Empty(t, b.world.sent)
+		})
+	}
+}
+
 // What two events ask for is two questions to a person, and two acts, however alike they
 // are; what an event did not ask for is one.
 func TestEachEventHasItsQuestion(t *testing.T) {
@@ -303,6 +342,10 @@ func TestEachEventHasItsQuestion(t *testing.T) {
 	}
 	_, err := b.host.Decide(t.Context(), answer[2], false, "ada", "not this one")
 	require.NoError(t, err)
+	d := only(t, b.next())
+	require.Equal(t, []any{engine.Refused, "guards.approval"}, []any{d.Verdict, d.By})
+	require.Contains(t, d.Detail, `denied by ada at `)
+	require.Contains(t, d.Detail, `"not this one": `+answer[2])
 	require.NoError(t, b.host.Publish(t.Context(), event("3")))
 	for _, d := range b.next().Decisions {
 		require.Equal(t, engine.Waiting, d.Verdict, "no answer about another event counts for it")

@@ -75,26 +75,10 @@ func (h *Host) lapseOnce() error {
 
 func (h *Host) lapseOrphan(ctx context.Context, p Approval) error {
 	now := h.Clock.Now()
-	id, err := h.Journal.NextFiring(ctx)
-	if err != nil {
-		return err
-	}
 	ended := p
 	ended.State, ended.Ended, ended.Detail = ApprovalLapsed, now, "its agent, "+p.Agent+", is not there any more"
 	if !now.Before(p.Expires) {
 		ended = p.expired(p.Expires).Approval
 	}
-	rec := FiringRecord{
-		ID: id, Agent: p.Agent, Mode: Enforce, At: now, Trigger: TriggerInfo{Name: p.Trigger.Name, Kind: p.Trigger.Kind, Approval: p.ID},
-		Approvals: []ApprovalChange{{Approval: ended, From: p.State}},
-		Decisions: []Decision{{
-			Target: p.Target, Strategy: p.Strategy, Primitive: p.Primitive, With: p.With, Reason: p.Reason, Because: p.Because,
-			Verdict: Refused, By: "guards.approval", Detail: ended.Detail, Approval: p.answer(),
-		}},
-	}
-	if err := h.Journal.RecordFiring(ctx, rec); err != nil {
-		return err
-	}
-	h.Observer.Fired(rec)
-	return nil
+	return h.endQuestion(ctx, p, ended, Enforce)
 }

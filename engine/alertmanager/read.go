@@ -1,6 +1,7 @@
 package alertmanager
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -101,6 +102,18 @@ func Read(body []byte, most int) ([]engine.Event, error) {
 		events[i] = p.event(&p.Alerts[i], group)
 	}
 	return events, nil
+}
+
+// LeftOut is how many alerts of a group its sender says to have left out (Alertmanager's and
+// Grafana's max_alerts); 0 where it does not say.
+func LeftOut(body []byte) uint64 {
+	var p struct {
+		TruncatedAlerts uint64 `json:"truncatedAlerts"`
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return 0
+	}
+	return p.TruncatedAlerts
 }
 
 func (p *payload) check() (mistakes Mistakes) {

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -51,4 +53,17 @@ func TestAlertsComeInAsEvents(t *testing.T) {
 	b.err = engine.Retry(engine.ErrFull)
 	status, _ = send(twoAlerts, "application/json")
 	require.Equal(t, 503, status, "Alertmanager tries again")
+}
+
+// A sender that leaves alerts out says so, and the log says it on: nobody else would.
+func TestAlertsThatAreLeftOutAreSaid(t *testing.T) {
+	log := &bytes.Buffer{}
+	b := &inbox{verdict: map[string]engine.ReceiptVerdict{}}
+	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take, Log: hclog.New(&hclog.LoggerOptions{Output: log})}).Addr() + "/v1/alerts"
+	for _, left := range []string{"0", "17", "18"} {
+		status, _, _ := post(t, http.DefaultClient, address, strings.Replace(twoAlerts, `{"version"`, `{"truncatedAlerts":`+left+`,"version"`, 1), "Content-Type", "application/json")
+		require.Equal(t, 202, status)
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "their sender leaves them out"), "one line in a while: %s", log)
+	require.Contains(t, log.String(), "alerts=17")
 }

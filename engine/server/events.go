@@ -40,15 +40,15 @@ type reception struct {
 	turns *turns
 	clock engine.Clock
 	log   hclog.Logger
-	// full and large are for the lines of the log that any number of requests cause.
-	full, large rarely
+	// full, large and short are for the lines of the log that any number of requests cause.
+	full, large, short rarely
 }
 
 func newReception(o Options, door *doorkeeper) *reception {
 	return &reception{
 		doorkeeper: door,
 		take:       o.Receive, turns: newTurns(atOnce, roomBytes), clock: o.Clock, log: o.Log,
-		full: rarely{clock: o.Clock}, large: rarely{clock: o.Clock},
+		full: rarely{clock: o.Clock}, large: rarely{clock: o.Clock}, short: rarely{clock: o.Clock},
 	}
 }
 
@@ -148,6 +148,11 @@ func (in *reception) readAlerts(r *http.Request, hold func(int64) error) ([]engi
 		return nil, nil, err
 	}
 	events, err := alertmanager.Read(body, groupAlerts)
+	if left := alertmanager.LeftOut(body); err == nil && left > 0 {
+		if skipped, now := in.short.say(); now {
+			in.log.Warn("alerts of a group never come: their sender leaves them out; unset max_alerts there", "alerts", left, "not told", skipped)
+		}
+	}
 	return events, func(receipts []engine.Receipt) int {
 		for _, receipt := range receipts {
 			if receipt.Verdict != engine.RefusedEvent {
