@@ -113,6 +113,17 @@ func (s Source) partOf(name string) Source {
 	return s
 }
 
+// origins are where the files were read, by what they are called in messages.
+func (s Source) origins() map[string]string {
+	out := map[string]string{}
+	for _, p := range s.parts() {
+		for _, f := range p.Files {
+			out[p.name(f.Path)] = p.Origin
+		}
+	}
+	return out
+}
+
 // wanted tells whether a file belongs to a set of policies.
 func wanted(name string) bool {
 	base := path.Base(name)

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -32,7 +33,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 	said := map[string]bool{}
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
-		if r.source.partOf(m.Package.Location.File).Shipped || len(m.Rules) == 0 {
+		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
 			continue
 		}
 		if boundName(m) == "" {
