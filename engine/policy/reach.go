@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // reaching finds rules that define something in a package other than their own: OPA lets
@@ -146,4 +147,26 @@ func (r *Revision) asTests(files []string) Mistakes {
 func testPackage(m *ast.Module) bool {
 	last, ok := m.Package.Path[len(m.Package.Path)-1].Value.(ast.String)
 	return ok && len(last) > len("_test") && last[len(last)-len("_test"):] == "_test"
+}
+
+// bindingData finds data at the place of a rule that binds, which nobody asks.
+func (r *Revision) bindingData(data map[string]any) Mistakes {
+	var out Mistakes
+	var walk func(v any, at []string, bound string)
+	walk = func(v any, at []string, bound string) {
+		obj, _ := v.(map[string]any)
+		for _, k := range util.KeysSorted(obj) {
+			below := append(slices.Clone(at), k)
+			if k == bound && len(at) > 2 {
+				out = append(out, Mistake{File: setter(r.source.parts(), below), Message: dataPath(below) + " is data, and binds nobody", Fix: "write a rule in Rego"})
+				continue
+			}
+			walk(obj[k], below, bound)
+		}
+	}
+	top, _ := data["scanflow"].(map[string]any)
+	for _, root := range util.KeysSorted(binding) {
+		walk(top[root], []string{"scanflow", root}, binding[root])
+	}
+	return out
 }

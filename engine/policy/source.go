@@ -35,6 +35,8 @@ type Source struct {
 	// Beside are the other files there, which are not read. They have content only where
 	// the whole is signed.
 	Beside []File
+	// Dangling are links to nothing, by the names of policies, data or folders.
+	Dangling []string
 	// Key is what the signatures are held against; nil refuses what is signed.
 	Key *Key
 	// Taken marks what was verified already, when it was taken.

@@ -57,6 +57,15 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 	}
 }
 
+// dangling warns of links to nothing.
+func (r *Revision) dangling() {
+	for _, p := range r.source.parts() {
+		for _, name := range p.Dangling {
+			r.idle = append(r.idle, Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
+		}
+	}
+}
+
 // testsUse adds the packages that tests refer to: libraries for others are tried there.
 func (r *Revision) testsUse(packages map[string]bool) {
 	for _, m := range r.compiler.Modules {
