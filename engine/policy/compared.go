@@ -3,6 +3,7 @@ package policy
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -21,7 +22,7 @@ func (r *Revision) Comparisons() []Comparison {
 	var out []Comparison
 	for _, file := range slices.Sorted(maps.Keys(r.modules)) { // as written: the compiler takes references apart
 		m := r.modules[file]
-		if isTest(m) || r.source.partOf(file).Shipped {
+		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
 			continue
 		}
 		for _, rule := range m.Rules {
@@ -86,7 +87,7 @@ func (r *Revision) ProposalParams() []ParamMention {
 	var out []ParamMention
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
-		if isTest(m) || r.source.partOf(file).Shipped {
+		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
 			continue
 		}
 		for _, rule := range m.Rules {

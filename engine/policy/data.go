@@ -32,35 +32,13 @@ func (s *opened) addData(p *part, f File) Mistakes {
 	if !ok {
 		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
 	}
-	if wrong := append(p.outside(f.Path, obj), bindingData(f.Path, obj)...); len(wrong) > 0 {
+	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
 		return wrong
 	}
 	return s.merge(s.data, obj, nil, f.Path)
 }
 
-// bindingData finds data at the place of a rule that binds, which nobody asks.
-func bindingData(file string, data map[string]any) Mistakes {
-	var out Mistakes
-	var walk func(v any, at []string, bound string)
-	walk = func(v any, at []string, bound string) {
-		obj, _ := v.(map[string]any)
-		for _, k := range util.KeysSorted(obj) {
-			below := append(slices.Clone(at), k)
-			if k == bound && len(at) > 2 {
-				out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is data, and binds nobody", strings.Join(below, ".")), Fix: "write a rule in Rego"})
-				continue
-			}
-			walk(obj[k], below, bound)
-		}
-	}
-	top, _ := data["scanflow"].(map[string]any)
-	for _, root := range util.KeysSorted(binding) {
-		walk(top[root], []string{"scanflow", root}, binding[root])
-	}
-	return out
-}
-
-// dataOf is what a data file adds to `data`: what it holds, below the names of its folders.
+// dataOf returns the part of `data` that a data file adds: its content, below the names of its folders.
 func dataOf(f File) (any, error) {
 	v, err := readData(f)
 	if err != nil {

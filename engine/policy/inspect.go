@@ -93,8 +93,9 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 		}
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
-	mistakes = append(mistakes, r.misnamed(t)...)
+	mistakes = slices.Concat(mistakes, r.misnamed(t), r.bindingData(data))
 	r.unreadData(data)
+	r.dangling()
 	r.idle = r.idle.sorted()
 	r.warnings = append(r.warnings, r.idle...).sorted()
 	return mistakes

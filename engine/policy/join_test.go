@@ -111,10 +111,9 @@ func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
 			[]string{"package scanflow.guards.layers is a guard that ships, and this is not the same"}},
 		"a test file that adds to a guard": {map[string]string{"m_test.rego": "package scanflow.guards.scale_to_zero\n\nallow := true\n"},
 			[]string{"package scanflow.guards.scale_to_zero is a guard that ships, and this is not the same"}},
-		"data where a guard that ships has a rule":       {map[string]string{"scanflow/guards/layers/data.json": `{"deny": []}`}, []string{"data.scanflow.guards.layers.deny is data, and binds nobody"}},
-		"data where a guard that ships has another rule": {map[string]string{"scanflow/guards/layers/data.json": `{"application": true}`}, []string{"conflict"}},
-		"its own manifest's roots":                       {map[string]string{".manifest": `{"roots": ["scanflow/lib"]}`, "g.rego": ownGuard}, []string{"b/g.rego:1:1", "outside of the manifest's roots"}},
-		"nothing that is read":                           {map[string]string{"README.md": "text"}, []string{"b holds neither .rego nor data files"}},
+		"data where a guard that ships has a rule": {map[string]string{"scanflow/guards/layers/data.json": `{"deny": []}`}, []string{"conflict"}},
+		"its own manifest's roots":                 {map[string]string{".manifest": `{"roots": ["scanflow/lib"]}`, "g.rego": ownGuard}, []string{"b/g.rego:1:1", "outside of the manifest's roots"}},
+		"nothing that is read":                     {map[string]string{"README.md": "text"}, []string{"b holds neither .rego nor data files"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			roots := with(a.files(), ".manifest", "")

@@ -75,7 +75,7 @@ func ReadDir(dir string) (Source, error) {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
 	src := newSource(dir, t.files)
-	src.Beside = t.beside
+	src.Beside, src.Dangling = t.beside, t.dangling
 	return src, nil
 }
 
@@ -99,6 +99,8 @@ type tree struct {
 	dirs []string
 	// listing leaves the files unread.
 	listing bool
+	// dangling are links to nothing.
+	dangling []string
 	// all reads the other files too, for a signature that lists them.
 	all bool
 }
@@ -131,10 +133,10 @@ func (t *tree) walk(dir, rel string) error {
 		info, err := os.Stat(name)
 		below := path.Join(rel, e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
-			if !t.listing && e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (wanted(e.Name()) || path.Ext(e.Name()) == "") {
-				return fmt.Errorf("%s: a link to nothing; have it lead to a file or a folder, or remove it", below)
+			if e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (wanted(e.Name()) || path.Ext(e.Name()) == "") {
+				t.dangling = append(t.dangling, below)
 			}
-			continue // gone since
+			continue // gone since, or a link to nothing
 		}
 		if err != nil {
 			return err

@@ -71,6 +71,7 @@ func TestLinksAreFollowedAndLoopsEnd(t *testing.T) {
 	write(t, dir, map[string]string{"lib/load.rego": lib, ".git/x.rego": "not read"})
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "more")))
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "lib", "loop")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling.rego")))
 	src, err := ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, src.Files, 2)

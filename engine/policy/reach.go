@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // reaching finds rules that define something in a package other than their own: OPA lets
@@ -12,13 +13,23 @@ import (
 // layers, whoever wrote that. A guard is what its own package says, and a package is in
 // one source alone.
 func (r *Revision) reaching(files []string) Mistakes {
+	packages := map[string]string{} // a file of each, the first
+	for _, file := range files {
+		if pkg := r.compiler.Modules[file].Package.Path.String(); packages[pkg] == "" {
+			packages[pkg] = file
+		}
+	}
+	origins := r.source.origins()
 	var out Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
 		said := map[string]bool{}
 		for _, rule := range m.Rules {
 			place := definedAt(m, rule)
-			wrong := r.reachesInto(file, place, files)
+			if len(place) == len(m.Package.Path)+1 && len(m.Package.Path) > 2 {
+				continue // a plain name: OPA finds what it is in conflict with
+			}
+			wrong := r.reachesInto(file, place, packages, origins)
 			if name := rule.Head.Ref().GroundPrefix().String(); wrong != nil && !said[name] {
 				said[name] = true
 				wrong.Message = fmt.Sprintf("%s in package %s defines a part of package %s", name, short(m.Package.Path.String()), wrong.Message)
@@ -36,31 +47,32 @@ func definedAt(m *ast.Module, rule *ast.Rule) ast.Ref {
 }
 
 // reachesInto finds the package, and what to do, for a rule of a file that is at a place.
-func (r *Revision) reachesInto(file string, place ast.Ref, files []string) *Mistake {
+func (r *Revision) reachesInto(file string, place ast.Ref, packages, origins map[string]string) *Mistake {
 	own := r.compiler.Modules[file].Package.Path
 	if _, bound := boundTree(own); !bound {
 		if pkg, in := boundTree(place); in && (len(place) > len(own)+1 || len(own) < 3) {
 			return &Mistake{Message: pkg, Fix: "write it in a file of that package"}
 		}
 	}
-	for _, other := range files {
-		pkg := r.compiler.Modules[other].Package.Path
-		if len(pkg) <= len(own) || len(place) <= len(pkg) || !place.HasPrefix(pkg) {
+	for n := len(own) + 1; n < len(place); n++ {
+		pkg := place[:n]
+		other := packages[pkg.String()]
+		if other == "" {
 			continue
 		}
-		_, bound := boundTree(pkg)
-		if bound || r.source.partOf(file).Origin != r.source.partOf(other).Origin {
+		if _, bound := boundTree(pkg); bound || origins[file] != origins[other] {
 			return &Mistake{Message: fmt.Sprintf("%s (%s)", short(pkg.String()), other), Fix: "write it in that package's own source, or rename it"}
 		}
 	}
 	return nil
 }
 
+var boundTrees = []ast.Ref{ast.MustParseRef("data.scanflow." + strategiesRoot), ast.MustParseRef("data.scanflow." + guardsRoot)}
+
 // boundTree is the package of a strategy or a guard that a place is in, as far as the
 // place tells.
 func boundTree(place ast.Ref) (string, bool) {
-	for root := range binding {
-		tree := ast.MustParseRef("data.scanflow." + root)
+	for _, tree := range boundTrees {
 		if place.HasPrefix(tree) && len(place) > len(tree) {
 			return short(place[:len(tree)+1].String()), true
 		}
@@ -135,4 +147,26 @@ func (r *Revision) asTests(files []string) Mistakes {
 func testPackage(m *ast.Module) bool {
 	last, ok := m.Package.Path[len(m.Package.Path)-1].Value.(ast.String)
 	return ok && len(last) > len("_test") && last[len(last)-len("_test"):] == "_test"
+}
+
+// bindingData finds data at the place of a rule that binds, which nobody asks.
+func (r *Revision) bindingData(data map[string]any) Mistakes {
+	var out Mistakes
+	var walk func(v any, at []string, bound string)
+	walk = func(v any, at []string, bound string) {
+		obj, _ := v.(map[string]any)
+		for _, k := range util.KeysSorted(obj) {
+			below := append(slices.Clone(at), k)
+			if k == bound && len(at) > 2 {
+				out = append(out, Mistake{File: setter(r.source.parts(), below), Message: dataPath(below) + " is data, and binds nobody", Fix: "write a rule in Rego"})
+				continue
+			}
+			walk(obj[k], below, bound)
+		}
+	}
+	top, _ := data["scanflow"].(map[string]any)
+	for _, root := range util.KeysSorted(binding) {
+		walk(top[root], []string{"scanflow", root}, binding[root])
+	}
+	return out
 }

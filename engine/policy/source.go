@@ -35,6 +35,8 @@ type Source struct {
 	// Beside are the other files there, which are not read. They have content only where
 	// the whole is signed.
 	Beside []File
+	// Dangling are links to nothing, by the names of policies, data or folders.
+	Dangling []string
 	// Key verifies the signatures; nil refuses what is signed.
 	Key *Key
 	// Taken marks what was verified already, when it was taken.
@@ -111,6 +113,17 @@ func (s Source) partOf(name string) Source {
 		}
 	}
 	return s
+}
+
+// origins are where the files were read, by what they are called in messages.
+func (s Source) origins() map[string]string {
+	out := map[string]string{}
+	for _, p := range s.parts() {
+		for _, f := range p.Files {
+			out[p.name(f.Path)] = p.Origin
+		}
+	}
+	return out
 }
 
 // wanted tells whether a file belongs to a set of policies.

@@ -38,7 +38,7 @@ func (p *part) strays() Mistakes {
 		out = append(out, Mistake{File: p.name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
-		if read, is := p.reads(l); is {
+		if read, is := p.reads(l); is && hit[l.pattern] {
 			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
 			continue
 		}

@@ -12,55 +12,53 @@ import (
 func TestFilesThatAreNotReadAreRefused(t *testing.T) {
 	const data = "data files are named data.json, data.yaml or data.yml"
 	for name, c := range map[string]struct{ file, text, want string }{
-		"another JSON file":             {"limits.json", "{}", "limits.json: is not read: " + data + ", and hold what stands at their folder's place in data; name it data.json, put it elsewhere, or list it in .scanflowignore"},
-		"another YAML file":             {"lib/limits.yaml", "a: 1", "lib/limits.yaml: is not read: " + data},
-		"another of the short name":     {"limits.yml", "a: 1", "name it data.yml"},
-		"data in capitals":              {"lib/Data.json", "{}", "lib/Data.json: is not read: " + data},
-		"data of capital type":          {"data.YAML", "a: 1", "data.YAML: is not read: " + data},
-		"a kept copy of data":           {"data.json.bak", "{}", "data.json.bak: is not read"},
-		"data in TOML":                  {"data.toml", "a = 1", "data.toml: is not read"},
-		"a policy of capital type":      {"x.REGO", "package x", "x.REGO: is not read: the name of a policy ends with .rego in small letters; rename it"},
-		"a policy as text":              {"guards/x.rego.txt", "package x", "guards/x.rego.txt: is not read: the name of a policy ends with .rego; rename it"},
-		"a policy that was set aside":   {"x.rego.disabled", "package x", "x.rego.disabled: is not read"},
-		"a hidden policy":               {"lib/.x.rego", "package x", "lib/.x.rego: is not read: it is a hidden file; take the dot away"},
-		"hidden data":                   {".data.json", "{}", ".data.json: is not read"},
-		"data in a hidden folder":       {".site/data.json", "{}", ".site/data.json: is not read: it lies in a hidden folder; move it"},
-		"deep in a hidden folder":       {"lib/.site/a/x.rego", "package x", "lib/.site/a/x.rego: is not read: it lies in a hidden folder"},
-		"a manifest in capitals":        {".Manifest", "{}", ".Manifest: is not read: it is called .manifest; write the name in small letters"},
-		"signatures in capitals":        {".Signatures.json", "{}", "it is called .signatures.json"},
-		"a manifest in protobuf":        {".manifest.pb", "x", ".manifest.pb: is not read: a manifest is JSON here"},
-		"a policy in WebAssembly":       {"policy.wasm", "x", "policy.wasm: is not read: policies are Rego; build the bundle with --target rego"},
-		"a second document":             {"scanflow/data.yaml", "a: 1\n---\nb: 2\n", "scanflow/data.yaml:2:1: a second document, which is not read; write one document, or a data file in another folder"},
-		"after an end":                  {"scanflow/data.yml", "a: 1\n...\nb: 2\n", "scanflow/data.yml:2:1: a second document"},
-		"on the line of its mark":       {"scanflow/data.yaml", "# x\n---\na: 1\n--- {b: 2}\n", "scanflow/data.yaml:4:1: a second document"},
-		"an ignore file with nothing":   {".scanflowignore", "# why\nother.json\n", `.scanflowignore:2:1: "other.json" names nothing that would be refused; delete the line`},
-		"an ignored policy":             {".scanflowignore", "lib/load.rego\n", `.scanflowignore:1:1: "lib/load.rego" names lib/load.rego too, which is read; name the files that are not; what is not to be read lies outside of the policy folder`},
-		"an ignored folder of policies": {".scanflowignore", "# x\nlib/\n", `.scanflowignore:2:1: "lib/" names lib/`},
-		"an ignored folder by a star":   {".scanflowignore", "lib/*\n", `"lib/*" names lib/`},
-		"a policy with a blank":         {"x.rego ", "package x", "x.rego : is not read"},
-		"a policy with a number":        {"x.rego2", "package x", "x.rego2: is not read"},
-		"a policy of a misspelt type":   {"x.rgeo", "package x", "x.rgeo: is not read: the name of a policy ends with .rego"},
-		"data as text":                  {"data.txt", "a", "data.txt: is not read"},
-		"data with comments":            {"limits.jsonc", "{}", "limits.jsonc: is not read: " + data},
-		"data by lines":                 {"data.ndjson", "{}", "data.ndjson: is not read"},
-		"a manifest by another name":    {".manifest.json", "{}", ".manifest.json: is not read: the files that are about policies are called .manifest, .signatures.json and .scanflowignore; rename it"},
-		"a manifest without its dot":    {"manifest", "{}", "manifest: is not read"},
-		"signatures without their dot":  {"signatures.json", "{}", "signatures.json: is not read: the files that are about policies"},
-		"signatures by a short name":    {".signatures", "{}", ".signatures: is not read"},
-		"an ignore file of text":        {".scanflowignore.txt", "x", ".scanflowignore.txt: is not read"},
-		"a second document after CR":    {"scanflow/data.yaml", "a: 1\r---\rb: 2\r", "scanflow/data.yaml:2:1: a second document"},
-		"a key twice":                   {"scanflow/data.yaml", "a: 1\nb:\n  c: 1\n  c: 2\n", `scanflow/data.yaml:4:1: the key "c" is in one object twice; keep one`},
-		"a key twice in one line":       {"scanflow/data.yml", "{a: 1, a: 2}", `the key "a" is in one object twice; keep one`},
-		"a name twice":                  {"scanflow/data.json", "{\"a\": {\"most\": 1},\n \"b\": [{\"x\": 1, \"y\": {}, \"x\": 2}]}", `scanflow/data.json:2:1: the key "x" is in one object twice; keep one`},
-		"a name twice at the top":       {"scanflow/data.json", "{\"a\": {\"most\": 1},\n \"a\": {\"least\": 1}}", `the key "a" is in one object twice; keep one`},
-		"a misspelt manifest":           {".manifest", `{"root": ["scanflow"]}`, `.manifest: not a manifest: json: unknown field "root"; write it like`},
-		"two manifests":                 {".manifest", `{"roots": ["scanflow"]} {"roots": ["x"]}`, ".manifest: not a manifest: it goes on after its end"},
-		"no manifest":                   {".manifest", `null`, ".manifest: not a manifest: it is null"},
-		"roots twice":                   {".manifest", "{\"roots\": [\"x\"],\n\"roots\": [\"scanflow\"]}", `.manifest:2:1: the key "roots" is in one object twice; keep one`},
-		"versions of files":             {".manifest", `{"file_rego_versions": {"/lib/*": 0}}`, `.manifest: file_rego_versions has 0 for "/lib/*", and is not looked at`},
-		"a manifest of WebAssembly":     {".manifest", `{"wasm": [{"entrypoint": "a", "module": "/policy.wasm"}]}`, ".manifest: wasm is not looked at"},
-		"a bad pattern":                 {".scanflowignore", "[x\n", `"[x" is no pattern`},
-		"an ignore file in a folder":    {"lib/.scanflowignore", "x\n", "lib/.scanflowignore: is in a sub-folder"},
+		"another JSON file":            {"limits.json", "{}", "limits.json: is not read: " + data + ", and hold what stands at their folder's place in data; name it data.json, put it elsewhere, or list it in .scanflowignore"},
+		"another YAML file":            {"lib/limits.yaml", "a: 1", "lib/limits.yaml: is not read: " + data},
+		"another of the short name":    {"limits.yml", "a: 1", "name it data.yml"},
+		"data in capitals":             {"lib/Data.json", "{}", "lib/Data.json: is not read: " + data},
+		"data of capital type":         {"data.YAML", "a: 1", "data.YAML: is not read: " + data},
+		"a kept copy of data":          {"data.json.bak", "{}", "data.json.bak: is not read"},
+		"data in TOML":                 {"data.toml", "a = 1", "data.toml: is not read"},
+		"a policy of capital type":     {"x.REGO", "package x", "x.REGO: is not read: the name of a policy ends with .rego in small letters; rename it"},
+		"a policy as text":             {"guards/x.rego.txt", "package x", "guards/x.rego.txt: is not read: the name of a policy ends with .rego; rename it"},
+		"a policy that was set aside":  {"x.rego.disabled", "package x", "x.rego.disabled: is not read"},
+		"a hidden policy":              {"lib/.x.rego", "package x", "lib/.x.rego: is not read: it is a hidden file; take the dot away"},
+		"hidden data":                  {".data.json", "{}", ".data.json: is not read"},
+		"data in a hidden folder":      {".site/data.json", "{}", ".site/data.json: is not read: it lies in a hidden folder; move it"},
+		"deep in a hidden folder":      {"lib/.site/a/x.rego", "package x", "lib/.site/a/x.rego: is not read: it lies in a hidden folder"},
+		"a manifest in capitals":       {".Manifest", "{}", ".Manifest: is not read: it is called .manifest; write the name in small letters"},
+		"signatures in capitals":       {".Signatures.json", "{}", "it is called .signatures.json"},
+		"a manifest in protobuf":       {".manifest.pb", "x", ".manifest.pb: is not read: a manifest is JSON here"},
+		"a policy in WebAssembly":      {"policy.wasm", "x", "policy.wasm: is not read: policies are Rego; build the bundle with --target rego"},
+		"a second document":            {"scanflow/data.yaml", "a: 1\n---\nb: 2\n", "scanflow/data.yaml:2:1: a second document, which is not read; write one document, or a data file in another folder"},
+		"after an end":                 {"scanflow/data.yml", "a: 1\n...\nb: 2\n", "scanflow/data.yml:2:1: a second document"},
+		"on the line of its mark":      {"scanflow/data.yaml", "# x\n---\na: 1\n--- {b: 2}\n", "scanflow/data.yaml:4:1: a second document"},
+		"an ignore file with nothing":  {".scanflowignore", "# why\nother.json\n", `.scanflowignore:2:1: "other.json" names nothing that would be refused; delete the line`},
+		"an ignored policy":            {".scanflowignore", "lib/load.rego\n", `"lib/load.rego" names nothing that would be refused`},
+		"a policy with a blank":        {"x.rego ", "package x", "x.rego : is not read"},
+		"a policy with a number":       {"x.rego2", "package x", "x.rego2: is not read"},
+		"a policy of a misspelt type":  {"x.rgeo", "package x", "x.rgeo: is not read: the name of a policy ends with .rego"},
+		"data as text":                 {"data.txt", "a", "data.txt: is not read"},
+		"data with comments":           {"limits.jsonc", "{}", "limits.jsonc: is not read: " + data},
+		"data by lines":                {"data.ndjson", "{}", "data.ndjson: is not read"},
+		"a manifest by another name":   {".manifest.json", "{}", ".manifest.json: is not read: the files that are about policies are called .manifest, .signatures.json and .scanflowignore; rename it"},
+		"a manifest without its dot":   {"manifest", "{}", "manifest: is not read"},
+		"signatures without their dot": {"signatures.json", "{}", "signatures.json: is not read: the files that are about policies"},
+		"signatures by a short name":   {".signatures", "{}", ".signatures: is not read"},
+		"an ignore file of text":       {".scanflowignore.txt", "x", ".scanflowignore.txt: is not read"},
+		"a second document after CR":   {"scanflow/data.yaml", "a: 1\r---\rb: 2\r", "scanflow/data.yaml:2:1: a second document"},
+		"a key twice":                  {"scanflow/data.yaml", "a: 1\nb:\n  c: 1\n  c: 2\n", `scanflow/data.yaml:4:1: the key "c" is in one object twice; keep one`},
+		"a key twice in one line":      {"scanflow/data.yml", "{a: 1, a: 2}", `the key "a" is in one object twice; keep one`},
+		"a name twice":                 {"scanflow/data.json", "{\"a\": {\"most\": 1},\n \"b\": [{\"x\": 1, \"y\": {}, \"x\": 2}]}", `scanflow/data.json:2:1: the key "x" is in one object twice; keep one`},
+		"a name twice at the top":      {"scanflow/data.json", "{\"a\": {\"most\": 1},\n \"a\": {\"least\": 1}}", `the key "a" is in one object twice; keep one`},
+		"a misspelt manifest":          {".manifest", `{"root": ["scanflow"]}`, `.manifest: not a manifest: json: unknown field "root"; write it like`},
+		"two manifests":                {".manifest", `{"roots": ["scanflow"]} {"roots": ["x"]}`, ".manifest: not a manifest: it goes on after its end"},
+		"no manifest":                  {".manifest", `null`, ".manifest: not a manifest: it is null"},
+		"roots twice":                  {".manifest", "{\"roots\": [\"x\"],\n\"roots\": [\"scanflow\"]}", `.manifest:2:1: the key "roots" is in one object twice; keep one`},
+		"versions of files":            {".manifest", `{"file_rego_versions": {"/lib/*": 0}}`, `.manifest: file_rego_versions has 0 for "/lib/*", and is not looked at`},
+		"a manifest of WebAssembly":    {".manifest", `{"wasm": [{"entrypoint": "a", "module": "/policy.wasm"}]}`, ".manifest: wasm is not looked at"},
+		"a bad pattern":                {".scanflowignore", "[x\n", `"[x" is no pattern`},
+		"an ignore file in a folder":   {"lib/.scanflowignore", "x\n", "lib/.scanflowignore: is in a sub-folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "policies")
@@ -143,9 +141,6 @@ func TestDataThatNothingDefinesIsAWarning(t *testing.T) {
 // A link is read, or it is said why not.
 func TestLinksInAFolder(t *testing.T) {
 	for name, c := range map[string]struct{ link, to, want string }{
-		"to no policy":               {"lib/site.rego", "nowhere.rego", "lib/site.rego: a link to nothing; have it lead to a file or a folder, or remove it"},
-		"to no data":                 {"limits/data.json", "../nowhere.json", "limits/data.json: a link to nothing"},
-		"to no folder":               {"lib/more", "nowhere", "lib/more: a link to nothing"},
 		"an editor's":                {"lib/.#x.rego", "me@host.1:2", ""},
 		"to no picture":              {"lib/x.png", "nowhere.png", ""},
 		"to data that is read":       {"scanflow/two/data.json", "../one/data.json", "scanflow/two/data.json: leads to scanflow/one/data.json, and data is read at one place alone; copy it, or have one of the two"},
@@ -169,5 +164,48 @@ func TestLinksInAFolder(t *testing.T) {
 				require.ErrorContains(t, err, c.want)
 			}
 		})
+	}
+}
+
+// A link to nothing is no reason to refuse, since it may be one that comes back; it is said.
+func TestALinkToNothingIsSaid(t *testing.T) {
+	for link, want := range map[string]string{
+		"lib/site.rego": "lib/site.rego: a link to nothing, which has no effect; have it lead to a file or a folder, or remove it",
+		"lib/data.json": "lib/data.json: a link to nothing",
+		"lib/more":      "lib/more: a link to nothing",
+		"lib/.#x.rego":  "",
+		"lib/x.png":     "",
+	} {
+		dir := t.TempDir()
+		write(t, dir, basic())
+		require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, link)))
+		require.NoError(t, judged(t, dir, nil))
+		src, err := ReadDir(dir)
+		require.NoError(t, err)
+		rev, err := Draft(t.Context(), src)
+		require.NoError(t, err)
+		if want == "" {
+			require.Empty(t, rev.Unused(), link)
+			continue
+		}
+		require.Contains(t, messages(rev.Unused()), want)
+	}
+}
+
+// A line of the ignore file that names what is read too would have a person believe that it
+// is not.
+func TestWhatIsIgnoredIsNotRead(t *testing.T) {
+	for line, want := range map[string]string{
+		"lib/":       `.scanflowignore:2:1: "lib/" names lib/load.rego too, which is read; name the files that are not; what is not to be read lies outside of the policy folder`,
+		"lib/*":      `"lib/*" names lib/load.rego too, which is read`,
+		"lib/*.json": "",
+	} {
+		dir := t.TempDir()
+		write(t, dir, with(basic(), "lib/limits.json", "{}", ignoreFile, "# of a tool\n"+line+"\n"))
+		if err := judged(t, dir, nil); want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
@@ -32,7 +33,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 	said := map[string]bool{}
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
-		if r.source.partOf(m.Package.Location.File).Shipped || len(m.Rules) == 0 {
+		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
 			continue
 		}
 		if boundName(m) == "" {
@@ -52,6 +53,15 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 			}
 			said[name] = true
 			r.idle = append(r.idle, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", short(name), boundName(m)), "refer to it, or take it out"))
+		}
+	}
+}
+
+// dangling warns of links to nothing.
+func (r *Revision) dangling() {
+	for _, p := range r.source.parts() {
+		for _, name := range p.Dangling {
+			r.idle = append(r.idle, Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
 		}
 	}
 }
