@@ -269,3 +269,53 @@ func TestAnAgentDoesNotReachTheAPIOfAPeer(t *testing.T) {
 	e.stop()
 	w.stop()
 }
+
+// A sensor reads what the API shows, and writes nothing: with every credential, the headers of
+// an event, and whatever path or redirect leads there.
+func TestASensorWritesNothing(t *testing.T) {
+	i := newIntrusion(t, "127.0.0.1:0")
+	redirects := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to := "/v1/events"
+		if r.URL.Query().Has("answer") {
+			to = "/v1/approvals/" + i.id + "/approve"
+		}
+		http.Redirect(w, r, i.daemon.url+to, http.StatusTemporaryRedirect)
+	}))
+	defer redirects.Close()
+	approve := i.daemon.url + "/v1/approvals/" + i.id + "/approve"
+	shown := fmt.Sprintf("bearerToken: {file: %q}, headers: {ce-id: '1', ce-source: /s, ce-type: t.forged, ce-specversion: '1.0'}", filepath.Join(i.data, "token"))
+	var kinds []string
+	for _, at := range []string{i.daemon.url, i.daemon.url + "/v1/events", i.daemon.url + "/v1/events?x=", i.daemon.url + "/v1/events/..", approve, redirects.URL, redirects.URL + "?answer=1"} {
+		kinds = append(kinds,
+			fmt.Sprintf("prometheus: {address: %q, query: up, %s}", at, shown),
+			fmt.Sprintf("http: {url: %q, pointer: /a, %s}", at, shown),
+			fmt.Sprintf("scrape: {url: %q, metric: up, %s}", at, shown),
+		)
+		if !strings.Contains(at, "?") {
+			kinds = append(kinds, fmt.Sprintf("mlflow: {url: %q, runs: {experiment: a, take: count}, %s}", at, shown))
+		}
+	}
+	var sensors strings.Builder
+	for n, kind := range kinds {
+		_, _ = fmt.Fprintf(&sensors, "    - {name: s%d, %s}\n", n, kind)
+	}
+	i.write("policies/idle.rego", "package scanflow.strategies.t.idle\n\npropose contains {\"primitive\": \"webhook\", \"reason\": \"r\", \"because\": []} if false\n")
+	i.write("agents/reader.yaml", `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: reader, namespace: test}
+spec:
+  targets: {static: [{name: api, namespace: prod}]}
+  triggers: [{name: tick, every: 100ms}]
+  sensors:
+`+sensors.String()+`  strategies: [t.idle]
+  primitives: [webhook]
+`)
+	for _, n := range []string{"3", "6"} {
+		i.daemon.metric(`scanflow_firings_total{agent="test/reader",trigger="every"} ` + n)
+	}
+	require.Empty(t, i.app.keys(), "no event arrived, and nothing was approved")
+	for _, q := range i.questions() {
+		require.Equal(t, "waiting", q.State)
+	}
+	i.daemon.stop()
+}

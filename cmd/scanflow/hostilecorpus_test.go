@@ -169,6 +169,9 @@ func hostileData() []hostileFolder {
 		{name: "data that is set twice", files: func() map[string]string {
 			return map[string]string{"data.json": `{"x": 1}`, "data.yml": `x: 2`}
 		}, want: refused, says: "set by another data file too"},
+		{name: "YAML of 200,000 keys", files: one("data.yaml", func() string { return many(200_000, func(i int) string { return fmt.Sprintf("k%d: 1", i) }) }), want: refused, says: "write it as JSON"},
+		{name: "a key twice", files: one("data.json", text("{\"a\": 1,\n\"a\": 2}")), want: refused, says: "data.json:2"},
+		{name: "a key twice in YAML", files: one("data.yaml", text("a: 1\na: 2\n")), want: refused, says: "data.yaml:2"},
 		{name: "data in no UTF-8", files: one("data.json", text("{\"a\": \"\xff\xfe\"}"))},
 		{name: "data with a byte order mark", files: one("data.json", text("\ufeff{\"a\": 1}"))},
 		{name: "empty data", files: one("data.json", text("")), want: refused, says: "data.json"},

@@ -19,10 +19,10 @@ func TestTooManyKeysOfAnObjectAreRefusedWithTheirLine(t *testing.T) {
 		return b.String()
 	}
 	for name, text := range map[string]string{
-		"one object":       "a: 1\nb:\n" + keys(33_000),
-		"several":          "a: 1\nb:\n- c:\n" + keys(24_000) + "- d:\n" + keys(24_000),
+		"one object":       "a: 1\nb:\n" + keys(17_000),
+		"several":          "a: 1\nb:\n- c:\n" + keys(12_000) + "- d:\n" + keys(12_000),
 		"aliases of one":   "a: &a\n" + keys(9000) + "b: [" + strings.Repeat("*a, ", 20) + "*a]\n",
-		"flow, of strings": "a: 1\nb: {" + strings.ReplaceAll(keys(33_000), "\n", ",") + "}\n",
+		"flow, of strings": "a: 1\nb: {" + strings.ReplaceAll(keys(17_000), "\n", ",") + "}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := readData(File{Path: "data.yaml", Content: []byte(text)})

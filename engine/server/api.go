@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // What an API function wraps to say whose fault an error is. Any other is the
@@ -45,8 +47,8 @@ func api(pattern string, answer func(*http.Request) (any, error), log hclog.Logg
 			w.Header().Set("Retry-After", retryAfter)
 			w.Header().Set("Connection", "close") // the next one may reach another replica
 		default:
-			log.Error("request failed", "request", pattern, "error", err)
+			log.Error("request failed", "request", pattern, "error", engine.Clip(err.Error()))
 		}
-		reply(w, code, failure{Error: err.Error()})
+		reply(w, code, failure{Error: engine.Clip(err.Error())})
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 )
 
@@ -70,6 +73,36 @@ func TestAnAPIFunctionIsReachedByItsPattern(t *testing.T) {
 			require.Equal(t, c.status == 503, header.Get("Retry-After") != "")
 		})
 	}
+}
+
+// What a request said is repeated in part: an answer to a mistake, and a line of the log, are
+// short whatever was sent.
+func TestARequestIsNotRepeatedAtLength(t *testing.T) {
+	long := strings.Repeat("x", 50_000)
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer func() { _ = log.Close() }()
+	echo := func(r *http.Request) (any, error) {
+		err := fmt.Errorf("%s: %q", r.PathValue("id"), r.URL.Query().Get("q"))
+		if r.URL.Query().Has("mine") {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	web := serveOn(t, "127.0.0.1:0", Options{
+		API: map[string]func(*http.Request) (any, error){"/v1/echo/{id}": echo}, Log: hclog.New(&hclog.LoggerOptions{Output: log}),
+	})
+	for path, code := range map[string]int{"/v1/echo/" + long: 404, "/v1/echo/a?q=" + long: 404, "/v1/echo/" + long + "?mine": 500, "/v1/nowhere/" + long: 404} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+web.Addr()+path, nil)
+		require.NoError(t, err)
+		status, _, answer := answerOf(t, http.DefaultClient, r)
+		require.Equal(t, code, status)
+		require.Less(t, len(answer), 3000, path[:20])
+	}
+	written, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	require.Contains(t, string(written), "request failed")
+	require.Less(t, len(written), 5000)
 }
 
 func TestWithoutAReceiverNoEventsAreTaken(t *testing.T) {

@@ -19,7 +19,7 @@ const (
 	// compares each with all others.
 	MaxKeys = 4096
 	// MaxFileKeys does the same in a data file.
-	MaxFileKeys = 1 << 15
+	MaxFileKeys = 1 << 14
 )
 
 // language bounds a text in a language whose reading costs more than its length.
