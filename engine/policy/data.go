@@ -35,7 +35,9 @@ func (s *opened) addData(p *part, f File) Mistakes {
 	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
 		return wrong
 	}
-	return s.merge(s.data, obj, nil, f.Path)
+	var there places
+	merge(s.data, obj, nil, &there)
+	return s.setTwice(f.Path, there)
 }
 
 // dataOf returns the part of `data` that a data file adds: its content, below the names of its folders.
@@ -81,52 +83,33 @@ func readData(f File) (v any, err error) {
 	return v, nil
 }
 
-// merge adds the data of a file, of which no value may be there yet.
-func (s *opened) merge(into, from map[string]any, at []string, file string) Mistakes {
+// setTwice refuses values of a data file that another has set.
+func (s *opened) setTwice(file string, there places) Mistakes {
 	var out Mistakes
+	for i, by := range setters(s.Source.parts(), there.named) {
+		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
+	}
+	if there.others > 0 {
+		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
+	}
+	return out
+}
+
+// merge adds the data of a file, and notes what is there already.
+func merge(into, from map[string]any, at []string, there *places) {
 	for _, k := range util.KeysSorted(from) {
-		old, there := into[k]
-		if !there {
+		old, is := into[k]
+		if !is {
 			into[k] = from[k]
 			continue
 		}
 		below := append(slices.Clone(at), k)
 		a, okA := old.(map[string]any)
 		b, okB := from[k].(map[string]any)
-		if !okA || !okB {
-			out = append(out, Mistake{File: file, Message: fmt.Sprintf("data.%s is set by another data file too: %s", strings.Join(below, "."), setter(s.Source.parts(), below)), Fix: "take it out of one of the two"})
-			continue
-		}
-		out = append(out, s.merge(a, b, below, file)...)
-	}
-	return out
-}
-
-// setter is the first data file that sets something at or below a path. It is looked for
-// only once two do: to note it for all data would cost as much memory as the data.
-func setter(parts []Source, at []string) string {
-	for _, p := range parts {
-		for _, f := range p.Files {
-			if !isDataFile(path.Base(f.Path)) {
-				continue
-			}
-			if v, err := dataOf(f); err == nil && has(v, at) {
-				return p.name(f.Path)
-			}
+		if okA && okB {
+			merge(a, b, below, there)
+		} else {
+			there.add(below)
 		}
 	}
-	return "?"
-}
-
-func has(v any, at []string) bool {
-	for _, k := range at {
-		obj, ok := v.(map[string]any)
-		if !ok {
-			return false
-		}
-		if v, ok = obj[k]; !ok {
-			return false
-		}
-	}
-	return true
 }

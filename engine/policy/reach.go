@@ -151,14 +151,14 @@ func testPackage(m *ast.Module) bool {
 
 // bindingData finds data at the place of a rule that binds, which nobody asks.
 func (r *Revision) bindingData(data map[string]any) Mistakes {
-	var out Mistakes
+	var found places
 	var walk func(v any, at []string, bound string)
 	walk = func(v any, at []string, bound string) {
 		obj, _ := v.(map[string]any)
 		for _, k := range util.KeysSorted(obj) {
 			below := append(slices.Clone(at), k)
 			if k == bound && len(at) > 2 {
-				out = append(out, Mistake{File: setter(r.source.parts(), below), Message: dataPath(below) + " is data, and binds nobody", Fix: "write a rule in Rego"})
+				found.add(below)
 				continue
 			}
 			walk(obj[k], below, bound)
@@ -167,6 +167,14 @@ func (r *Revision) bindingData(data map[string]any) Mistakes {
 	top, _ := data["scanflow"].(map[string]any)
 	for _, root := range util.KeysSorted(binding) {
 		walk(top[root], []string{"scanflow", root}, binding[root])
+	}
+	const fix = "write a rule in Rego"
+	var out Mistakes
+	for i, file := range setters(r.source.parts(), found.named) {
+		out = append(out, Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
+	}
+	if found.others > 0 {
+		out = append(out, Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
 	}
 	return out
 }

@@ -31,6 +31,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 		}
 	}
 	said := map[string]bool{}
+	var found Mistakes
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
 		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
@@ -39,7 +40,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 		if boundName(m) == "" {
 			if !usedPackages[pkg] && !said[pkg] {
 				said[pkg] = true
-				r.idle = append(r.idle, at(m.Package.Location, fmt.Sprintf("nothing that is asked refers to package %s, which has no effect", short(pkg)), "refer to it in a strategy or a guard, or take it out"))
+				found = append(found, at(m.Package.Location, fmt.Sprintf("nothing that is asked refers to package %s, which has no effect", short(pkg)), "refer to it in a strategy or a guard, or take it out"))
 			}
 			continue
 		}
@@ -52,8 +53,12 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 				continue
 			}
 			said[name] = true
-			r.idle = append(r.idle, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", short(name), boundName(m)), "refer to it, or take it out"))
+			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", short(name), boundName(m)), "refer to it, or take it out"))
 		}
+	}
+	r.idle = append(r.idle, found[:min(len(found), mostNamed)]...)
+	if others := len(found) - mostNamed; others > 0 {
+		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
 	}
 }
 
@@ -96,6 +101,7 @@ func (r *Revision) unreadData(data map[string]any) {
 			})
 		}
 	}
+	var found places
 	var walk func(v map[string]any, at []string, node *refTree)
 	walk = func(v map[string]any, at []string, node *refTree) {
 		if node.whole {
@@ -105,7 +111,7 @@ func (r *Revision) unreadData(data map[string]any) {
 			below := append(slices.Clone(at), k)
 			next := node.below[k]
 			if next == nil {
-				r.idle = append(r.idle, Mistake{File: setter(r.source.parts(), below), Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(below)), Fix: "correct the name, or take it out"})
+				found.add(below)
 				continue
 			}
 			if obj, ok := v[k].(map[string]any); ok {
@@ -114,6 +120,12 @@ func (r *Revision) unreadData(data map[string]any) {
 		}
 	}
 	walk(data, nil, read)
+	for i, file := range setters(r.source.parts(), found.named) {
+		r.idle = append(r.idle, Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
+	}
+	if found.others > 0 {
+		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
+	}
 }
 
 // refTree are references to data, by their parts.

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -62,4 +64,35 @@ func TestWhatShipsHasAnEffect(t *testing.T) {
 	rev, err := Draft(t.Context(), src)
 	require.NoError(t, err)
 	require.Empty(t, rev.Unused())
+}
+
+// Of much data without effect the first values are named, and the others counted, in a time
+// that does not grow with their square.
+func TestMuchDataWithoutEffectIsSaidOnce(t *testing.T) {
+	var data, rules strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&data, "\"k%05d\": 1,", i)
+	}
+	for i := range 2000 {
+		fmt.Fprintf(&rules, "helper%d := %[1]d\n\n", i)
+	}
+	files := with(basic(), ".manifest", "", "many/data.json", "{"+data.String()+`"read": 1}`)
+	files["lib/many.rego"] = "package scanflow.strategies.many\n\n" + rules.String() + "propose contains {\"primitive\": \"annotate\", \"with\": {}, \"reason\": \"r\", \"because\": []} if data.many.read == 2\n"
+	dir := t.TempDir()
+	write(t, dir, files)
+	require.NoError(t, judged(t, dir, nil))
+	src, err := ReadDir(dir)
+	require.NoError(t, err)
+	rev, err := Draft(t.Context(), src)
+	require.NoError(t, err)
+	said := messages(rev.Unused())
+	require.Contains(t, said, "many/data.json: no rule refers to data.many.k00019, which has no effect")
+	require.NotContains(t, said, "k00020")
+	require.Contains(t, said, "no rule refers to 49980 more values of data")
+	require.Contains(t, said, "1980 more rules and packages have no effect")
+	require.Len(t, rev.Unused(), 2*(mostNamed+1))
+
+	again := with(files, "other.rego", "package scanflow.lib.other\n", "data.json", `{"many": {`+data.String()+`"more": 1}}`)
+	write(t, dir, again)
+	require.ErrorContains(t, judged(t, dir, nil), "49980 more values are set by another data file too")
 }
