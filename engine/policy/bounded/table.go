@@ -3,6 +3,7 @@ package bounded
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"path"
 )
 
 // check is an error where a call is refused. It is given the operands as OPA gives them:
@@ -150,7 +151,7 @@ func otherRules() map[string]rule {
 	return rules
 }
 
-// timed bounds a time, or a time with a zone and a layout.
+// timed bounds a time, or a time with a zone and a layout. A zone has one spelling.
 func timed(args []*ast.Term) error {
 	for i, t := range args {
 		if !Within(t.Value, MaxProgram) {
@@ -163,6 +164,12 @@ func timed(args []*ast.Term) error {
 		if list.Len() > 0 {
 			if err := numbers([]*ast.Term{list.Elem(0)}); err != nil {
 				return err
+			}
+		}
+		if list.Len() > 1 {
+			// OPA keeps each zone that it has read, by the text that named it.
+			if zone, ok := list.Elem(1).Value.(ast.String); ok && zone != "" && path.Clean(string(zone)) != string(zone) {
+				return refuse("%.60q is another spelling of a time zone; write it as in the IANA database, like Europe/Berlin", string(zone))
 			}
 		}
 	}
