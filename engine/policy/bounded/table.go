@@ -1,9 +1,10 @@
 package bounded
 
 import (
+	"path"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
-	"path"
 )
 
 // check is an error where a call is refused. It is given the operands as OPA gives them:
