@@ -23,7 +23,7 @@ type HTTPConfig struct {
 	Type      string            `json:"type,omitempty" default:"number" enum:"number,number-text,string,boolean,array,object" doc:"what the value must be; anything else is an error. number-text is a number in quotes, and a number to policies"`
 	Timestamp string            `json:"timestamp,omitempty" doc:"JSON Pointer to when the value was measured: RFC 3339, or seconds since 1970; else it is as of now"`
 	Unit      string            `json:"timestampUnit,omitempty" enum:"s,ms,us,ns" doc:"with timestamp: it is a number of these since 1970, in quotes or not, and no RFC 3339"`
-	Timeout   manifest.Duration `json:"timeout,omitempty" doc:"of one request; 2s if absent, and at most half the sensor's own"`
+	Timeout   manifest.Duration `json:"timeout,omitzero" doc:"of one request; 2s if absent, and at most half the sensor's own"`
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`

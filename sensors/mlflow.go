@@ -27,7 +27,7 @@ type MLflowConfig struct {
 	URL     string            `json:"url,omitempty" doc:"base URL of the server, instead of the one of --mlflow"`
 	Runs    *MLflowRuns       `json:"runs,omitempty" doc:"reads runs of an experiment; this or model"`
 	Model   *MLflowModel      `json:"model,omitempty" doc:"reads a version of a registered model; this or runs"`
-	Timeout manifest.Duration `json:"timeout,omitempty" doc:"of one question; 2s if absent where there are several, and at most half the sensor's own"`
+	Timeout manifest.Duration `json:"timeout,omitzero" doc:"of one question; 2s if absent where there are several, and at most half the sensor's own"`
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`

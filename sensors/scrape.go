@@ -27,9 +27,9 @@ type ScrapeConfig struct {
 	Metric    string            `json:"metric" required:"true" doc:"name of the sample, as the page shows it; for a quantile, of the histogram, without _bucket; NAME_count and NAME_sum are those of a native histogram NAME too"`
 	Labels    map[string]string `json:"labels,omitempty" doc:"labels that the samples must have, each with exactly this value; le and quantile are compared as numbers, and an empty value means no such label"`
 	Aggregate string            `json:"aggregate,omitempty" enum:"sum,avg,max,min" doc:"how the samples of all pages of a target become one; sum if absent"`
-	Rate      manifest.Duration `json:"rate,omitempty" doc:"increase per second over this span, for counters; wants two samples in it"`
+	Rate      manifest.Duration `json:"rate,omitzero" doc:"increase per second over this span, for counters; wants two samples in it"`
 	Quantile  *QuantileConfig   `json:"quantile,omitempty" doc:"quantile of a histogram"`
-	Timeout   manifest.Duration `json:"timeout,omitempty" doc:"of one page; 2s if absent, and at most half the sensor's own"`
+	Timeout   manifest.Duration `json:"timeout,omitzero" doc:"of one page; 2s if absent, and at most half the sensor's own"`
 
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
 	BearerToken *manifest.Secret    `json:"bearerToken,omitempty" doc:"token sent as Authorization: Bearer"`

@@ -96,7 +96,9 @@ func (i *intrusion) tries(bases ...string) {
 			shown = append(shown, base)
 			credentials = append(credentials, fmt.Sprintf("{url: %q, bearerToken: {file: %q}}", base, filepath.Join(i.data, "token")))
 		}
-		urls = append(urls, fmt.Sprintf("%q", base+"/"))
+		if url := fmt.Sprintf("%q", base+"/"); !slices.ContainsFunc(urls, func(u string) bool { return strings.EqualFold(u, url) }) {
+			urls = append(urls, url)
+		}
 	}
 	quoted, err := json.Marshal(bases)
 	require.NoError(i.t, err)

@@ -159,15 +159,23 @@ func TestContentThatIsReplacedIsNotTriedToTheEnd(t *testing.T) {
 	write(t, dir, map[string]string{"x.rego": proposes("x", "true")})
 	s := watched(t, dir, StoreOptions{Judge: NewJudge(JudgeOptions{})})
 	first := s.Pin().ID()
-	write(t, dir, map[string]string{"x_test.rego": "package scanflow.strategies.x_test\n\ntest_slow if {\n" + hang + "\n}\n"})
+	put(t, dir, "x_test.rego", "package scanflow.strategies.x_test\n\ntest_slow if {\n"+hang+"\n}\n")
 	require.Eventually(t, func() bool { return !s.Status().Trying.IsZero() }, 30*time.Second, time.Millisecond)
 	began := time.Now()
-	write(t, dir, map[string]string{"x.rego": proposes("x", "true") + "# mended\n"})
+	put(t, dir, "x.rego", proposes("x", "true")+"# mended\n")
 	require.NoError(t, os.Remove(filepath.Join(dir, "x_test.rego")))
 	require.Eventually(t, func() bool { return s.Pin().ID() != first }, 30*time.Second, time.Millisecond)
 	require.Less(t, time.Since(began), nextTestWithin, "it waited for the one that hangs")
 	require.Zero(t, s.Status().Failures)
 	require.Zero(t, s.Status().Trying)
+}
+
+// put has a file there at once: never half written.
+func put(t *testing.T, dir, name, text string) {
+	t.Helper()
+	elsewhere := t.TempDir()
+	write(t, elsewhere, map[string]string{name: text})
+	require.NoError(t, os.Rename(filepath.Join(elsewhere, name), filepath.Join(dir, name)))
 }
 
 func TestAJudgeEndsWithTheContext(t *testing.T) {

@@ -67,16 +67,30 @@ func ReadFS(fsys fs.FS) (Source, error) {
 // read only through a link to it, so that a mounted ConfigMap's files, which are
 // links into ..data, are each read once.
 func ReadDir(dir string) (Source, error) {
-	t := tree{seen: map[string]string{}}
-	if _, err := os.Stat(filepath.Join(dir, signatures)); err == nil {
-		t.all = true
+	t, err := walked(dir)
+	for range readAgain { // a file went away between its listing and its reading
+		if _, top := os.Stat(dir); top != nil || !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		t, err = walked(dir)
 	}
-	if err := t.walk(dir, ""); err != nil {
+	if err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
 	}
 	src := newSource(dir, t.files)
 	src.Beside, src.Dangling = t.beside, t.dangling
 	return src, nil
+}
+
+// readAgain is how often a folder is read again in which files go away.
+const readAgain = 3
+
+func walked(dir string) (*tree, error) {
+	t := &tree{seen: map[string]string{}}
+	if _, err := os.Stat(filepath.Join(dir, signatures)); err == nil {
+		t.all = true
+	}
+	return t, t.walk(dir, "")
 }
 
 // maxNames bounds the files and folders, of whatever kind, that are looked at for one set

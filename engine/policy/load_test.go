@@ -147,3 +147,29 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	_, err = Draft(t.Context(), src)
 	require.ErrorContains(t, err, "verification key not provided")
 }
+
+// A folder in which files come and go while it is read is read whole.
+func TestAFolderIsReadWhileFilesGoAway(t *testing.T) {
+	dir, away := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{"x.rego": proposes("x", "true"), "y.rego": proposes("y", "true")})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if os.Rename(filepath.Join(dir, "y.rego"), filepath.Join(away, "y.rego")) != nil || os.Rename(filepath.Join(away, "y.rego"), filepath.Join(dir, "y.rego")) != nil {
+				return
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	for range 300 {
+		src, err := ReadDir(dir)
+		require.NoError(t, err)
+		require.NotEmpty(t, src.Files)
+	}
+}
