@@ -76,6 +76,7 @@ func TestKillWhileCallsWait(t *testing.T) {
 
 propose contains {"primitive": "webhook", "with": {"url": input.params.url, "body": body}, "reason": "asked", "because": []} if {
 	input.trigger.event.type == "t.hook"
+	input.trigger.event.subject == input.target.name
 	body := object.get(input.trigger.event.data, "body", "retrain")
 }
 `)
@@ -83,7 +84,7 @@ propose contains {"primitive": "webhook", "with": {"url": input.params.url, "bod
 kind: Agent
 metadata: {name: hooker, namespace: test}
 spec:
-  targets: {static: [{name: a}]}
+  targets: {static: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}, {name: h}]}
   triggers: [{name: asked, event: {type: t.hook, from: [api]}}]
   strategies: [t.hook]
   primitives: [webhook]
@@ -98,8 +99,8 @@ spec:
 		for from := 0; from < events; from += 50 {
 			var batch []map[string]any
 			for i := from; i < min(from+50, events); i++ {
-				e := map[string]any{"specversion": "1.0", "id": fmt.Sprint(i), "source": "/test", "type": "t.hook", "data": map[string]any{}}
-				if i%2 == 0 {
+				e := map[string]any{"specversion": "1.0", "id": fmt.Sprint(i), "source": "/test", "type": "t.hook", "subject": string(rune('a'+i%8)), "data": map[string]any{}}
+				if i%16 < 8 {
 					e["data"] = map[string]any{"body": i}
 				}
 				batch = append(batch, e)
