@@ -99,7 +99,7 @@ spec:
 		for from := 0; from < events; from += 50 {
 			var batch []map[string]any
 			for i := from; i < min(from+50, events); i++ {
-				e := map[string]any{"specversion": "1.0", "id": fmt.Sprint(i), "source": "/test", "type": "t.hook", "subject": string(rune('a'+i%8)), "data": map[string]any{}}
+				e := map[string]any{"specversion": "1.0", "id": fmt.Sprint(i), "source": "/test", "type": "t.hook", "subject": string(rune('a' + i%8)), "data": map[string]any{}}
 				if i%16 < 8 {
 					e["data"] = map[string]any{"body": i}
 				}
