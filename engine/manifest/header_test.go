@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the connection or Scanflow writes is refused however it is spelt, and so is what
-// would be another header, or two.
+// Headers that the connection or Scanflow writes are refused in each spelling, and so are
+// names and values that would make another header.
 func TestHeadersThatCannotBeSet(t *testing.T) {
 	const own = "is a header that Scanflow, or the connection, writes itself; leave it out"
 	for name, want := range map[string]string{

@@ -176,10 +176,13 @@ func widths(text string, c rune, raw string) (out []int) {
 	}
 	switch text[0] {
 	case '%':
-		if s, n := percent(text, len(raw)); strings.EqualFold(s, raw) {
+		if s, n := escapedBytes(text, "%", len(raw)); strings.EqualFold(s, raw) {
 			out = append(out, n)
 		}
 	case '\\':
+		if s, n := escapedBytes(text, `\x`, len(raw)); len(raw) > 1 && s == raw {
+			out = append(out, n)
+		}
 		for n := 1; n <= 4 && strings.HasPrefix(text[n-1:], `\`); n++ { // JSON in JSON has two, or four
 			if size := backslashed(text[n:], c); size > 0 {
 				out = append(out, n+size)
@@ -201,20 +204,23 @@ func widths(text string, c rune, raw string) (out []int) {
 
 func same(a, b rune) bool { return a == b || unicode.ToLower(a) == unicode.ToLower(b) }
 
-// percent is what n bytes are that are escaped as in a URL, and how long that is.
-func percent(text string, n int) (string, int) {
-	if len(text) < 3*n {
+// escapedBytes decodes n bytes that are written in hexadecimal behind a prefix each, as in
+// URLs, and returns the length of that; "" if they are not.
+func escapedBytes(text, prefix string, n int) (string, int) {
+	each := len(prefix) + 2
+	if len(text) < each*n {
 		return "", 0
 	}
 	var b []byte
 	for i := range n {
-		code, err := hex.DecodeString(text[3*i+1 : 3*i+3])
-		if text[3*i] != '%' || err != nil {
+		one := text[i*each : (i+1)*each]
+		code, err := hex.DecodeString(one[len(prefix):])
+		if !strings.HasPrefix(one, prefix) || err != nil {
 			return "", 0
 		}
 		b = append(b, code[0])
 	}
-	return string(b), 3 * n
+	return string(b), each * n
 }
 
 // backslashed is the length of what follows a backslash and stands for a character; 0 if
