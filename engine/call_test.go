@@ -1,13 +1,10 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,101 +12,6 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
-
-// hooking calls for each event with the same body, and, where the load is high, at each tick.
-const hooking = `package scanflow.strategies.t.hooking
-
-propose contains {"primitive": "webhook", "with": {"body": "retrain"}, "reason": "asked", "because": []} if input.trigger.kind == "event"
-
-propose contains {"primitive": "webhook", "with": {"body": "high"}, "reason": "high", "because": ["load"]} if {
-	input.trigger.kind == "every"
-	input.signals.load.value > 30
-}
-`
-
-// desk is an address that answers as it is told, and notes whom.
-type desk struct {
-	mu     sync.Mutex
-	answer func(n int) (string, error) // of the n-th request, from 1
-	took   []string                    // identities, of those answered well
-	asked  []string                    // of all
-}
-
-func (d *desk) Carry(_ context.Context, _ engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if events[0].Call == nil { // to the peer
-		receipts := make([]engine.Receipt, len(events))
-		for i := range receipts {
-			receipts[i].Verdict = engine.Accepted
-		}
-		return receipts, nil
-	}
-	if len(events) != 1 {
-		return nil, errors.New("a call goes alone")
-	}
-	d.asked = append(d.asked, events[0].ID)
-	said, err := "200 OK", error(nil)
-	if d.answer != nil {
-		said, err = d.answer(len(d.asked))
-	}
-	if err == nil {
-		d.took = append(d.took, events[0].ID)
-	}
-	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
-}
-
-func (d *desk) says(answer func(n int) (string, error)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.answer = answer
-}
-
-func (d *desk) counts() (asked, took int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.asked), len(d.took)
-}
-
-func (d *desk) taken() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.took)
-}
-
-func away(int) (string, error) { return "", engine.Retry(errors.New("connection refused")) }
-
-func hooks(s *engine.Spec) {
-	answers(s)
-	s.Name, s.Strategies, s.Primitives = "pager", []string{"t.hooking"}, []string{"webhook"}
-}
-
-func newDesk(t *testing.T) (*bench, *desk) {
-	b := newBench(t, hooking)
-	b.close()
-	d := &desk{}
-	b.courier = d
-	b.open()
-	b.world.set("web", 1)
-	return b, d
-}
-
-// passes moves the clock until n acts have come to their end.
-func (b *bench) passes(n int) (acts []engine.Act) {
-	b.t.Helper()
-	b.eventually(func() bool {
-		for len(acts) < n {
-			select {
-			case a := <-b.acted:
-				acts = append(acts, a)
-			default:
-				return false
-			}
-		}
-		return true
-	})
-	return acts
-}
 
 // Of forty events whose receiver is away for a while, through restarts, each is one call,
 // under one identity; cooldown and outcome tell of it.
@@ -196,7 +98,7 @@ func TestACallThatIsRefusedForGood(t *testing.T) {
 	})
 }
 
-// outcome is what the journal has of an act.
+// outcome reads the outcome of an act from the journal.
 func (b *bench) outcome(of engine.Act) engine.Outcome {
 	b.t.Helper()
 	r, err := b.journal.Remember(b.t.Context(), of.Agent, time.Time{})
@@ -252,115 +154,6 @@ func TestACallIsTriedForItsTime(t *testing.T) {
 			require.Empty(t, b.letters(engine.BoxOutbox))
 		})
 	}
-}
-
-// A receiver that asks to be left alone is, on every lane, for as long as it says, and a
-// day at most. What is over before then ends in time, and unsent.
-func TestNothingGoesBeforeRetryAfter(t *testing.T) {
-	for name, c := range map[string]struct{ asks, waits time.Duration }{
-		"an hour":  {time.Hour, time.Hour},
-		"for ever": {1 << 31 * time.Second, 24 * time.Hour},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b, d := newDesk(t)
-			for i := range 12 { // lanes enough
-				b.world.set(fmt.Sprint("web", i), 1)
-			}
-			var mu sync.Mutex
-			var at []time.Time
-			d.says(func(n int) (string, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				if at = append(at, b.clock.Now()); n > 1 {
-					return "200 OK", nil
-				}
-				return "", engine.RetryLater(errors.New("answered 429 Too Many Requests"), c.asks)
-			})
-			b.run(b.spec(hooks, func(s *engine.Spec) { s.RetryFor = 48 * time.Hour }))
-			require.NoError(t, b.host.Publish(t.Context(), event("1")))
-			require.Len(t, b.next().Decisions, 13)
-			b.eventually(func() bool {
-				return len(b.letters(engine.BoxOutbox)) > 0 && len(b.letters(engine.BoxOutbox))+len(d.taken()) == 13
-			})
-			early := len(d.taken()) // under way when it was asked for
-			require.NoError(t, b.host.Publish(t.Context(), event("2")))
-			require.Len(t, b.next().Decisions, 13)
-			b.eventually(func() bool {
-				letters, err := b.host.Letters(t.Context(), "", -1)
-				require.NoError(t, err)
-				return len(letters) == 26-early && letters[0].Why == "answered 429 Too Many Requests" && letters[25-early].Why == letters[0].Why
-			})
-			b.clock.Advance(c.waits / 2)
-			b.eventually(func() bool { return b.clock.Now().After(start.Add(c.waits/2 + time.Minute)) })
-			require.Len(t, d.taken(), early)
-			b.clock.Advance(c.waits / 2)
-			b.passes(26)
-			mu.Lock()
-			defer mu.Unlock()
-			for _, when := range at[1+early:] {
-				require.False(t, when.Before(at[0].Add(c.waits)), "%s after the first", when.Sub(at[0]))
-			}
-		})
-	}
-}
-
-func TestATickThatIsPutOffEndsInItsTime(t *testing.T) {
-	b, d := newDesk(t)
-	d.says(func(int) (string, error) {
-		return "", engine.RetryLater(errors.New("answered 503 Service Unavailable"), time.Hour)
-	})
-	b.load.to("web", 35)
-	b.run(b.spec(hooks, func(s *engine.Spec) {
-		s.Triggers = []engine.Trigger{{Name: "tick", Every: 10 * time.Minute}}
-		s.Guards.Cooldown = map[string]time.Duration{"webhook": 48 * time.Hour}
-	}))
-	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
-	b.eventually(func() bool { asked, _ := d.counts(); return asked == 1 })
-	b.clock.Advance(9 * time.Minute)
-	b.clock.Advance(time.Minute)
-	act := b.passes(1)[0]
-	require.Equal(t, "not answered within 10m0s: answered 503 Service Unavailable", act.Outcome.Detail)
-	require.Less(t, b.clock.Now().Sub(start), time.Hour)
-	asked, _ := d.counts()
-	require.Equal(t, 1, asked)
-}
-
-// A delivery whose end the journal can't note is tried again at the pace of the journal.
-func TestACallWhoseEndIsNotNotedWaitsForTheJournal(t *testing.T) {
-	b, d := newDesk(t)
-	b.close()
-	full := &fullMail{}
-	b.wrap = func(j engine.Journal) engine.Journal { full.Journal = j; return full }
-	b.open()
-	b.world.set("web", 1)
-	d.says(away)
-	b.run(b.spec(hooks))
-	require.NoError(t, b.host.Publish(t.Context(), event("1")))
-	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
-	b.eventually(func() bool { asked, _ := d.counts(); return asked == 1 })
-	full.is.Store(true)
-	b.clock.Advance(25 * time.Hour)
-	began := b.clock.Now()
-	b.eventually(func() bool { return b.clock.Now().Sub(began) > time.Minute })
-	require.LessOrEqual(t, full.tries.Load(), int64(14), "one each five seconds")
-	require.Positive(t, full.tries.Load())
-	full.is.Store(false)
-	require.Equal(t, engine.Failed, b.passes(1)[0].Outcome.Status)
-}
-
-// fullMail is a journal on a full disk, where it is: it can be read.
-type fullMail struct {
-	engine.Journal
-	is    atomic.Bool
-	tries atomic.Int64
-}
-
-func (f *fullMail) Settle(ctx context.Context, s []engine.Settlement) error {
-	if f.is.Load() {
-		f.tries.Add(1)
-		return errors.New("disk full")
-	}
-	return f.Journal.Settle(ctx, s)
 }
 
 // A newer equal act of a tick replaces one that waits; one that is just being answered is

@@ -188,8 +188,8 @@ func (a *agent) nextHeld() (at time.Time, any bool) {
 	return at, any
 }
 
-// ofEvent are the strategies whose proposals are what the trigger's event asks for: those
-// that read the trigger. What others propose has nothing to do with it.
+// ofEvent returns the strategies that read the trigger: their proposals are for its event,
+// and those of others are not.
 func (a *agent) ofEvent(rev Revision, trigger *TriggerInfo) map[string]bool {
 	if trigger.Event == nil {
 		return nil

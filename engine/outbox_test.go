@@ -73,6 +73,21 @@ func (b *bench) eventually(condition func() bool) {
 	}, 20*time.Second, time.Millisecond)
 }
 
+// closes stops the host, and moves the clock until it has stopped.
+func (b *bench) closes() {
+	b.t.Helper()
+	closed := make(chan struct{})
+	go func() { defer close(closed); b.host.Close() }()
+	b.eventually(func() bool {
+		select {
+		case <-closed:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 // Never 5, across processes: whatever the network does, each event arrives once, and
 // those of one source in their order.
 func TestEventsToAPeerArriveOnceAndInOrder(t *testing.T) {

@@ -174,16 +174,6 @@ func TestACourierThatHangsHoldsUpNoShutdown(t *testing.T) {
 	b.run()
 	require.NoError(t, b.host.Send(t.Context(), event("1"), engine.Destination{URL: hung}))
 	receive(t, begun)
-	closed := make(chan struct{})
-	go func() { defer close(closed); b.host.Close() }()
-	require.Eventually(t, func() bool {
-		select {
-		case <-closed:
-			return true
-		default:
-			b.clock.Advance(100 * time.Millisecond)
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
+	b.closes()
 	require.Less(t, b.clock.Now().Sub(start), time.Minute)
 }

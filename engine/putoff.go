@@ -36,7 +36,7 @@ func (o *outbox) putOff(k laneKey, l *lane) putOff {
 	return off
 }
 
-// receiverAsks notes that a receiver wants nothing for a while, whatever lane it is on.
+// receiverAsks notes that a receiver wants nothing for a while, on any lane.
 // The mutex is held.
 func (o *outbox) receiverAsks(to Destination, wait time.Duration, why error) {
 	off := putOffFor(o.clock.Now(), wait, why)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// oddAnswer is what a server answers, to what sensor, and what is said of it.
+// oddAnswer is an answer of a server to a sensor, and the state and reason that it has to give.
 type oddAnswer struct {
 	sensor         string // with a place for the address
 	code           int

@@ -26,7 +26,7 @@ func alert(name string, from, to int) engine.Event {
 	return e
 }
 
-// The memory of alerts is in the log with the events, whoever leads.
+// The log holds the memory of alerts with the events: a new leader reads both.
 func TestAnAlertThatFiresAgainIsAnEventUnderEveryLeader(t *testing.T) {
 	c := shared(t)
 	client, _ := connect(t, c)

@@ -127,7 +127,7 @@ func TestACallThatWasCalledOffIsNotPassing(t *testing.T) {
 	require.True(t, mlflow.Passing(calls["get"](soon(t), c)), "refused now, and there in a moment")
 }
 
-// What a server writes for a number is quoted, and may be what it was sent.
+// An error quotes what a server wrote for a number, which may be a secret that it was sent.
 func TestNoCredentialInAnErrorOfAnotherForm(t *testing.T) {
 	for _, token := range []string{"t0ken-0123456789", "t0ken-0123456789-" + strings.Repeat("x", 60)} {
 		c := serve(t, func(w http.ResponseWriter, r *http.Request) {

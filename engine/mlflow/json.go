@@ -27,7 +27,7 @@ func (i *integer) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// short is what is quoted of a value; a mark says that it was cut.
+// short returns the beginning of a value to quote, with a mark where it was cut.
 func short(raw []byte) string {
 	if len(raw) > longestQuote {
 		return strings.ToValidUTF8(string(raw[:longestQuote]), "") + "..."

@@ -10,8 +10,8 @@ import (
 
 // reaching finds rules that define something in a package other than their own: OPA lets
 // `package scanflow.guards` define `layers.application`, which then counts in the guard
-// layers, whoever wrote that. A guard is what its own package says, and a package is in
-// one source alone.
+// layers. Only the package of a guard may define its rules, and a package is in one source
+// alone.
 func (r *Revision) reaching(files []string) Mistakes {
 	packages := map[string]string{} // a file of each, the first
 	for _, file := range files {

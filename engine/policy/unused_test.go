@@ -57,7 +57,7 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 	}
 }
 
-// What ships has nothing that has no effect.
+// Everything that ships has an effect.
 func TestWhatShipsHasAnEffect(t *testing.T) {
 	src, err := ReadFS(policies.FS)
 	require.NoError(t, err)

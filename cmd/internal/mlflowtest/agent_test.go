@@ -168,7 +168,7 @@ func (p *process) ended(verb string) engine.Act {
 	return engine.Act{}
 }
 
-// outcome is what the journal has of an act.
+// outcome reads the outcome of an act from the journal.
 func (p *process) outcome(identity string) engine.Outcome {
 	p.t.Helper()
 	reader, err := p.journal.Reader()

@@ -173,7 +173,7 @@ func TestHostileCallsAreRefused(t *testing.T) {
 	}
 }
 
-// What is just within the limits takes a process little time, too.
+// A call just within the limits takes little time, too.
 func TestCallsWithinTheLimitsTakeLittle(t *testing.T) {
 	const each = 3 * time.Second // of a processor; what was unbounded took ten and more
 	for _, call := range []string{

@@ -88,7 +88,7 @@ func checkYAML(raw []byte, most, keys int64) error {
 	return err
 }
 
-// yamlCost is what a part of a YAML text costs its parser, aliases written out.
+// yamlCost estimates the work of the parser for a part of a YAML text, aliases written out.
 type yamlCost struct {
 	bytes int64
 	pairs int64 // of keys that are compared: each of an object with all others
