@@ -162,7 +162,7 @@ func (r *BadModelReport) judge() {
 func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
 	var b strings.Builder
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
-		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Points: st.live.list(), Top: 100, Height: 9, Color: plot.Green},
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}}
 	for _, m := range []struct {
 		at    float64

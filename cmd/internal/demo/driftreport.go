@@ -72,7 +72,7 @@ func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 	}
 	b.WriteString(table.String() + "\n")
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
-		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Points: st.live.list(), Top: 100, Height: 9, Color: plot.Green},
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}, Marks: []plot.Mark{{At: driftAfter, Label: "drift"}}}
 	for _, round := range r.Rounds {
 		chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(round.AtSeconds * float64(time.Second)), Label: "v" + round.Version})
