@@ -58,7 +58,7 @@ func TestSendsToARealServer(t *testing.T) {
 
 	s := g.Stats(time.Hour)
 	require.Equal(t, []int{r.Total.Count, r.Total.Count, r.Total.Errors, 0}, []int{s.Due, s.Count, s.Errors, s.Outstanding})
-	require.Equal(t, r.Total.P99, ms(s.P99))
+	require.InEpsilon(t, r.Total.P99, ms(s.P99), 0.02)
 
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
@@ -84,16 +84,10 @@ func TestAStallCountsAgainstEveryQueryThatItHeldUp(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	r, err := generator(t, server.URL, nil, Phase{Duration: time.Second, Rate: 200}).Run(t.Context())
+	r, err := generator(t, server.URL, func(o *Options) { o.Bound = stall / 2 }, Phase{Duration: time.Second, Rate: 200}).Run(t.Context())
 	require.NoError(t, err)
 	require.Greater(t, during.Load(), int64(60), "queries stopped while the server stalled")
-	slow := 0
-	for _, rec := range r.Records {
-		if rec.Latency > stall/2 {
-			slow++
-		}
-	}
-	require.Greater(t, slow, 30, "half of the stall's queries waited for more than half of it")
+	require.Greater(t, r.Total.Count-r.Within, 30, "half of the stall's queries waited for more than half of it")
 	require.Greater(t, r.Total.P90, ms(stall)/2)
 }
 
@@ -106,10 +100,9 @@ func TestLatencyIsFromWhenAQueryWasDueNotSent(t *testing.T) {
 	}, Phase{Duration: 300 * time.Millisecond, Rate: 50})
 	r, err := g.Run(t.Context())
 	require.NoError(t, err)
-	require.NotEmpty(t, r.Records)
-	for _, rec := range r.Records {
-		require.GreaterOrEqual(t, rec.Latency, late)
-	}
+	fastest, ok := r.Rank(1)
+	require.True(t, ok)
+	require.GreaterOrEqual(t, fastest, late)
 }
 
 func TestFaultsAreToldApart(t *testing.T) {
@@ -147,10 +140,8 @@ func TestFaultsAreToldApart(t *testing.T) {
 			g := generator(t, url, func(o *Options) { o.Timeout = timeout }, Phase{Duration: 100 * time.Millisecond, Rate: 100})
 			r, err := g.Run(t.Context())
 			require.NoError(t, err)
-			require.NotEmpty(t, r.Records)
-			for _, rec := range r.Records {
-				require.Equal(t, c.want, rec.Status)
-			}
+			require.NotZero(t, r.Total.Count)
+			require.Equal(t, map[Status]int{c.want: r.Total.Count}, r.Failed)
 			require.Equal(t, 1.0, r.Total.ErrorRate)
 			require.Zero(t, r.Total.P99, "errors have no latency")
 		})
@@ -182,12 +173,7 @@ func TestOutstandingIsBounded(t *testing.T) {
 	require.Equal(t, 5, g.Stats(time.Second).Outstanding)
 	release()
 	r := <-done
-	overflow := 0
-	for _, rec := range r.Records {
-		if rec.Status == Overflow {
-			overflow++
-		}
-	}
+	overflow := r.Failed[Overflow]
 	require.Equal(t, r.Total.Errors, overflow)
 	require.Equal(t, int64(r.Total.Count-overflow), inside.Load(), "a query that counts as not sent was sent")
 	require.GreaterOrEqual(t, r.Total.Count-overflow, 5)

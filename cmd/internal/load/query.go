@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // Status is how a query ended: the HTTP status, or one of those below.
@@ -19,6 +20,19 @@ const (
 
 // OK reports whether the query was answered as it should be.
 func (s Status) OK() bool { return s >= 200 && s < 300 }
+
+// String is the HTTP status, or what happened in its place.
+func (s Status) String() string {
+	switch s {
+	case NoReply:
+		return "no_reply"
+	case TimedOut:
+		return "timeout"
+	case Overflow:
+		return "not_sent"
+	}
+	return strconv.Itoa(int(s))
+}
 
 // maxReply bounds what is read of a reply; more is no answer to a query.
 const maxReply = 16 << 20

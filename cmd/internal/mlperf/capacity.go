@@ -1,0 +1,86 @@
+package mlperf
+
+import (
+	"context"
+	"fmt"
+)
+
+// Probe is one run of a search.
+type Probe struct {
+	Rate   float64 `json:"rate"`
+	Held   bool    `json:"held"`
+	Report *Report `json:"report"`
+	// Confirms says that it repeats the rate that was found.
+	Confirms bool `json:"confirms,omitempty"`
+}
+
+// Held reports whether a run counts for its rate: the bound was met, all was answered, and
+// the generator kept up.
+func (out *Report) Held() bool {
+	return out.BoundMet != nil && *out.BoundMet && out.Errors == 0 && out.FellBehindMS == nil
+}
+
+const (
+	// precision is how close to one another a rate that holds and one that does not end up,
+	// and the step down where the rate that was found does not hold again.
+	precision = 0.05
+	// leastRate is a query in a hundred seconds.
+	leastRate = 0.01
+	// mostConfirmations are tried.
+	mostConfirmations = 5
+)
+
+// Capacity searches the highest rate that holds, as LoadGen's users do for the Server
+// scenario (inference rules, section "LoadGen Operation"): it doubles from the first rate
+// until one does not hold, bisects, and confirms what it found by a last run; where that
+// fails, it goes down by a small step and tries again. most is the highest rate tried. It
+// returns 0 where no rate held.
+func Capacity(ctx context.Context, first, most float64, run func(ctx context.Context, rate float64, confirms bool) (held bool, err error)) (float64, error) {
+	low, high := 0.0, 0.0 // holds; does not
+	for rate := min(first, most); ; {
+		held, err := run(ctx, rate, false)
+		if err != nil {
+			return 0, err
+		}
+		if held {
+			low = rate
+		} else {
+			high = rate
+		}
+		switch {
+		case low > 0 && (high > 0 || low == most):
+		case held:
+			rate = min(2*rate, most)
+			continue
+		case rate/2 < leastRate:
+			return 0, nil
+		default:
+			rate /= 2
+			continue
+		}
+		break
+	}
+	for high > 0 && high > low*(1+precision) {
+		rate := (low + high) / 2
+		held, err := run(ctx, rate, false)
+		if err != nil {
+			return 0, err
+		}
+		if held {
+			low = rate
+		} else {
+			high = rate
+		}
+	}
+	for range mostConfirmations {
+		held, err := run(ctx, low, true)
+		if err != nil {
+			return 0, err
+		}
+		if held {
+			return low, nil
+		}
+		low *= 1 - precision
+	}
+	return 0, fmt.Errorf("no rate held a second time, down to %.4g queries/s: the service's latency changes from run to run; make the probes longer", low)
+}
