@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,13 +35,16 @@ func (g *Generator) Run(ctx context.Context) (*Result, error) {
 	if !g.ran.CompareAndSwap(false, true) {
 		return nil, errors.New("load: this generator has run already; make another")
 	}
-	client := &http.Client{Transport: g.o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if client.Transport == nil {
+	poster, err := newPoster(&g.o)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	if poster.transport == nil {
 		own := &http.Transport{MaxIdleConns: g.o.MaxOutstanding, MaxIdleConnsPerHost: g.o.MaxOutstanding, IdleConnTimeout: time.Minute, DisableCompression: true}
 		defer own.CloseIdleConnections()
-		client.Transport = own
+		poster.transport = own
 	}
-	s := sender{Generator: g, client: client, began: time.Now()}
+	s := sender{Generator: g, poster: poster, began: time.Now()}
 	g.log.start(s.began, len(g.o.Phases), g.o.Bound)
 	switch g.o.Scenario {
 	case SingleStream, MultiStream:
@@ -54,8 +58,8 @@ func (g *Generator) Run(ctx context.Context) (*Result, error) {
 // sender is a run under way.
 type sender struct {
 	*Generator
-	client *http.Client
-	began  time.Time
+	*poster
+	began time.Time
 }
 
 // server sends each query in a goroutine of its own when it is due.
@@ -71,7 +75,7 @@ func (s *sender) server(ctx context.Context) (*Result, error) {
 		}
 		queries.Go(func() {
 			lag := time.Since(s.began) - a.At
-			status := s.query(detached, s.client, n)
+			status := s.query(detached, n)
 			s.log.done(a, lag, time.Since(s.began), status)
 			s.outstanding.Add(-1)
 		})
@@ -96,6 +100,10 @@ func (s *sender) dispatch(ctx context.Context, send func(n int, a Arrival)) (tim
 			case <-timer.C:
 			case <-ctx.Done():
 			}
+		} else {
+			// It is late: replies that came meanwhile free their connections first, or each
+			// query of the backlog would open one of its own.
+			runtime.Gosched()
 		}
 		if err := ctx.Err(); err != nil {
 			return min(time.Since(s.began), Total(s.o.Phases)), stopped(n, err)

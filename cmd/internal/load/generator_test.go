@@ -223,32 +223,3 @@ func TestStoppedBeforeItBegan(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, r.Total.Count)
 }
-
-// BenchmarkRate shows how many queries a second the generator sends and how late
-// it is, with the server on the same cores.
-func BenchmarkRate(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = w.Write([]byte("{}"))
-	}))
-	defer server.Close()
-	image := make([]byte, 784)
-	for _, rate := range []float64{1000, 5000, 10000, 15000, 20000} {
-		b.Run(fmt.Sprint(rate), func(b *testing.B) {
-			var r *Result
-			for b.Loop() {
-				g := generator(b, server.URL, func(o *Options) {
-					o.Body = func(int) (string, []byte) { return "application/octet-stream", image }
-				}, Phase{Duration: 2 * time.Second, Rate: rate})
-				var err error
-				r, err = g.Run(b.Context())
-				require.NoError(b, err)
-			}
-			b.ReportMetric(r.Total.AchievedRate, "answered/s")
-			b.ReportMetric(r.Total.P50, "p50-ms")
-			b.ReportMetric(r.Total.P99, "p99-ms")
-			b.ReportMetric(r.MaxLag, "lag-ms")
-			b.ReportMetric(100*r.Total.ErrorRate, "errors-%")
-		})
-	}
-}

@@ -32,12 +32,12 @@ func (s *sender) samples(ctx context.Context, n int) Status {
 	s.outstanding.Store(int64(s.o.Samples))
 	defer s.outstanding.Store(0)
 	if s.o.Samples == 1 {
-		return s.query(ctx, s.client, n)
+		return s.query(ctx, n)
 	}
 	statuses := make([]Status, s.o.Samples)
 	var all sync.WaitGroup
 	for i := range statuses {
-		all.Go(func() { statuses[i] = s.query(ctx, s.client, n*s.o.Samples+i) })
+		all.Go(func() { statuses[i] = s.query(ctx, n*s.o.Samples+i) })
 	}
 	all.Wait()
 	for _, status := range statuses {
@@ -62,7 +62,7 @@ func (s *sender) offline(ctx context.Context) (*Result, error) {
 				}
 				s.log.due(Arrival{})
 				s.outstanding.Add(1)
-				status := s.query(detached, s.client, n)
+				status := s.query(detached, n)
 				s.outstanding.Add(-1)
 				s.log.done(Arrival{}, 0, time.Since(s.began), status)
 			}

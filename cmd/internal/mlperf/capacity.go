@@ -7,17 +7,31 @@ import (
 
 // Probe is one run of a search.
 type Probe struct {
-	Rate   float64 `json:"rate"`
-	Held   bool    `json:"held"`
-	Report *Report `json:"report"`
+	Rate float64 `json:"rate"`
+	Held bool    `json:"held"`
+	// Because says why it did not hold.
+	Because string   `json:"because,omitempty"`
+	P99MS   *float64 `json:"p99_ms"`
+	Queries int      `json:"queries"`
+	Errors  int      `json:"errors"`
 	// Confirms says that it repeats the rate that was found.
 	Confirms bool `json:"confirms,omitempty"`
 }
 
-// Held reports whether a run counts for its rate: the bound was met, all was answered, and
-// the generator kept up.
-func (out *Report) Held() bool {
-	return out.BoundMet != nil && *out.BoundMet && out.Errors == 0 && out.FellBehindMS == nil
+// Probe is what a run at a rate says: it holds where the bound was met, all was answered,
+// and the generator kept up.
+func (out *Report) Probe(rate float64, confirms bool) Probe {
+	p := Probe{Rate: rate, P99MS: out.LatencyMS.P99, Queries: out.Queries, Errors: out.Errors, Confirms: confirms}
+	switch {
+	case out.FellBehindMS != nil:
+		p.Because = fmt.Sprintf("the generator fell behind by %.0f ms", out.MaxLagMS)
+	case out.Errors > 0:
+		p.Because = fmt.Sprintf("%d of %d were not answered", out.Errors, out.Queries)
+	case out.BoundMet == nil || !*out.BoundMet:
+		p.Because = "the bound was missed"
+	}
+	p.Held = p.Because == ""
+	return p
 }
 
 const (

@@ -89,7 +89,7 @@ func TestServer(t *testing.T) {
 			}
 			require.Equal(t, c.because == "", r.Valid, r.NotValid)
 			require.Contains(t, strings.Join(r.NotValid, "; "), c.because)
-			require.Equal(t, c.held, r.Held())
+			require.Equal(t, c.held, r.Probe(1, false).Held)
 			require.Equal(t, name == "too short", r.ScaledDown)
 			require.Equal(t, "scheduled_samples_per_second", r.Metric.Name)
 			require.InDelta(t, float64(r.Queries)/r.Seconds, *r.Metric.Value, 1e-9)

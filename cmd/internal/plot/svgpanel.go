@@ -51,13 +51,19 @@ func (p *page) legendRows(panel *Panel) [][]Series {
 	return rows
 }
 
-// yAxis is how many parts the axis has, and the value at its upper end.
+// yAxis is how many parts the axis has, and the value at its upper end: of the round
+// ones the lowest.
 func (p *Panel) yAxis() (steps int, highest float64) {
-	steps = 4
+	choices := []int{4, 5, 3}
 	if p.Height < 5 {
-		steps = 2
+		choices = []int{2, 3}
 	}
-	return steps, p.top(steps)
+	for _, n := range choices {
+		if top := p.top(n); steps == 0 || top < highest*(1-1e-9) {
+			steps, highest = n, top
+		}
+	}
+	return steps, highest
 }
 
 // title has the panel's name, what is above its upper edge, and the legend.
