@@ -52,9 +52,9 @@ percentile. It is not if the generator fell behind: sent one in a hundred querie
 late by more than a tenth of the bound (10 ms without one), or any by a second.
 
 With --json the last line is the report as JSON. Ctrl-C stops the arrivals, waits for
-what is under way, and reports. The exit status is 0 if the bound was met, or none
-was given, every query was answered and the generator kept up; 130 after Ctrl-C;
-1 otherwise. It does not depend on whether the run is valid.`
+what is under way, and reports. The exit status is 0 if every query was answered and
+the bound, where one was given, was met (with --capacity: if a rate was found); 130
+after Ctrl-C; 1 otherwise. It does not depend on whether the run is valid.`
 
 func newLoad() *cobra.Command {
 	var o loadFlags
@@ -108,6 +108,13 @@ type loadCapacity struct {
 }
 
 func (r *loadRun) do(ctx context.Context) error {
+	if r.plot != "" { // before the run, which may be long
+		f, err := os.OpenFile(r.plot, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return fmt.Errorf("--plot: %w", err)
+		}
+		_ = f.Close()
+	}
 	r.print("%s\n", r.what)
 	for _, note := range r.notes {
 		r.print("%s\n", note)
@@ -149,7 +156,7 @@ func (l *loadReport) exit(ctx context.Context) error {
 		return exitCode(130)
 	case l.Capacity != nil && l.Capacity.Rate != nil:
 		return nil
-	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0, l.FellBehindMS != nil:
+	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0:
 		return errSilent
 	}
 	return nil
@@ -173,15 +180,19 @@ func (r *loadRun) once(ctx context.Context) (*mlperf.Report, error) {
 	return mlperf.Judge(result, asked), nil
 }
 
-// maxProbeRate is more than one process sends.
-const maxProbeRate = 200_000
+const (
+	// maxProbeRate is more than one process sends.
+	maxProbeRate = 200_000
+	// probeQueries is how few a probe may have: fewer say nothing of the rate.
+	probeQueries = 10
+)
 
 // search looks for the capacity, and says what each probe found.
 func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	var last *mlperf.Report
 	var probes []mlperf.Probe
 	interrupted := errors.New("interrupted")
-	rate, err := mlperf.Capacity(ctx, r.firstRate, maxProbeRate, func(ctx context.Context, rate float64, confirms bool) (bool, error) {
+	rate, err := mlperf.Capacity(ctx, min(r.firstRate, probeQueries/r.probe.Seconds()), r.firstRate, maxProbeRate, func(ctx context.Context, rate float64, confirms bool) (bool, error) {
 		r.options.Phases = []load.Phase{{Name: "probe", Duration: r.probe, Rate: rate}}
 		var err error
 		if last, err = r.once(ctx); err != nil {

@@ -107,6 +107,11 @@ func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error)
 	} else {
 		r.what = describeLoad(r, u.Redacted())
 	}
+	if len(p.errs) == 0 && !r.capacity {
+		if _, err := load.New(r.options); err != nil {
+			p.errs = append(p.errs, err)
+		}
+	}
 	return r, errors.Join(p.errs...)
 }
 
@@ -156,6 +161,9 @@ func (p *loadPlan) values() {
 		if p.given(v.flag) && (!(v.value > 0) || math.IsInf(v.value, 0)) {
 			p.bad("--%s: it must be above 0", v.flag)
 		}
+	}
+	if p.rate > load.MaxRate {
+		p.bad("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
 	}
 	if p.bound >= p.timeout && p.timeout > 0 {
 		p.bad("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)

@@ -64,7 +64,11 @@ func (r *loadRun) text(report *mlperf.Report) string {
 	}
 	line("queries", "%s in %s; %s offered and %s answered a second", queries, rounded(time.Duration(report.Seconds*float64(time.Second))), short(report.Scheduled), short(report.Answered))
 	line("errors", "%s", errorsText(report))
-	line("latency", "p50 %s, p90 %s, p99 %s", milliseconds(report.LatencyMS.P50), milliseconds(report.LatencyMS.P90), milliseconds(report.LatencyMS.P99))
+	if report.Samples == 0 {
+		line("latency", "unknown: no query was sent")
+	} else {
+		line("latency", "p50 %s, p90 %s, p99 %s", milliseconds(report.LatencyMS.P50), milliseconds(report.LatencyMS.P90), milliseconds(report.LatencyMS.P99))
+	}
 	if report.BoundMet != nil {
 		line("bound", "%s: %s", milliseconds(report.BoundMS), map[bool]string{true: "met", false: "missed"}[*report.BoundMet])
 	}

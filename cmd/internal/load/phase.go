@@ -78,14 +78,14 @@ func (p Phase) mean(d time.Duration) float64 {
 	return sum / slices
 }
 
-// maxRate is more than one process can send; a higher rate is a mistake.
-const maxRate = 1e6
+// MaxRate is more than one process can send; a higher rate is a mistake.
+const MaxRate = 1e6
 
 func (p Phase) check() error {
 	var errs []error
 	rate := func(name string, v float64) {
-		if !(v >= 0 && v <= maxRate) {
-			errs = append(errs, fmt.Errorf("%s: %g is not between 0 and %g queries per second", name, v, maxRate))
+		if !(v >= 0 && v <= MaxRate) {
+			errs = append(errs, fmt.Errorf("%s: %g is not between 0 and %g queries per second", name, v, MaxRate))
 		}
 	}
 	if p.Duration <= 0 {

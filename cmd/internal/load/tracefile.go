@@ -145,7 +145,7 @@ func (t *traceReader) count(fields []string) {
 		return
 	}
 	n, err := plainNumber(fields[1])
-	switch limit := maxRate * t.trace.Interval.Seconds(); {
+	switch limit := MaxRate * t.trace.Interval.Seconds(); {
 	case err != nil:
 		t.bad("requests: %w", err)
 		return

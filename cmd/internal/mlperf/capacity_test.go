@@ -24,8 +24,9 @@ func TestCapacityFindsTheHighestRateThatHolds(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			var rates []float64
 			var confirmed bool
-			got, err := Capacity(t.Context(), c.first, c.most, func(_ context.Context, rate float64, confirms bool) (bool, error) {
+			got, err := Capacity(t.Context(), 0.1, c.first, c.most, func(_ context.Context, rate float64, confirms bool) (bool, error) {
 				rates, confirmed = append(rates, rate), confirms
+				require.GreaterOrEqual(t, rate, 0.1)
 				require.LessOrEqual(t, rate, c.most)
 				return rate <= c.limit, nil
 			})
@@ -43,7 +44,7 @@ func TestCapacityFindsTheHighestRateThatHolds(t *testing.T) {
 
 func TestCapacityGoesDownWhereItIsNotConfirmed(t *testing.T) {
 	fails := 2
-	got, err := Capacity(t.Context(), 10, 1e6, func(_ context.Context, rate float64, confirms bool) (bool, error) {
+	got, err := Capacity(t.Context(), 0.1, 10, 1e6, func(_ context.Context, rate float64, confirms bool) (bool, error) {
 		if confirms && fails > 0 {
 			fails--
 			return false, nil
@@ -53,11 +54,11 @@ func TestCapacityGoesDownWhereItIsNotConfirmed(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 100*0.95*0.95, got, 5)
 
-	_, err = Capacity(t.Context(), 10, 1e6, func(_ context.Context, rate float64, confirms bool) (bool, error) {
+	_, err = Capacity(t.Context(), 0.1, 10, 1e6, func(_ context.Context, rate float64, confirms bool) (bool, error) {
 		return !confirms && rate < 100, nil
 	})
 	require.ErrorContains(t, err, "no rate held a second time")
 	stop := errors.New("stop")
-	_, err = Capacity(t.Context(), 10, 1e6, func(context.Context, float64, bool) (bool, error) { return false, stop })
+	_, err = Capacity(t.Context(), 0.1, 10, 1e6, func(context.Context, float64, bool) (bool, error) { return false, stop })
 	require.ErrorIs(t, err, stop)
 }

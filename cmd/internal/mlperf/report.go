@@ -166,6 +166,9 @@ func (out *Report) validate(r *load.Result, asked Asked) {
 		out.ScaledDown = true
 		not("it had %d samples, and %d is the least", r.Total.Count, minOfflineSamples)
 	}
+	if r.Total.Count == 0 {
+		not("no query was sent")
+	}
 	if asked.Varies {
 		not("the rate changed: MLPerf's Server scenario has one rate")
 	}

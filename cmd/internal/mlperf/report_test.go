@@ -156,3 +156,34 @@ func TestOffline(t *testing.T) {
 	require.True(t, r.ScaledDown)
 	require.Len(t, r.NotValid, 2)
 }
+
+func TestAGeneratorThatFellBehindSpoilsARun(t *testing.T) {
+	for _, c := range []struct {
+		p99, worst float64 // ms
+		bound      time.Duration
+		late       bool
+	}{
+		{0, 0, 0, false}, {9, 900, 0, false}, {11, 11, 0, true}, {0, 1001, 0, true},
+		{24, 24, 250 * time.Millisecond, false}, {26, 26, 250 * time.Millisecond, true},
+		{0.9, 2, time.Millisecond, false}, {1.1, 2, time.Millisecond, true},
+	} {
+		r := &load.Result{LagP99: c.p99, MaxLag: c.worst}
+		require.Equal(t, c.late, late(r, c.bound), "%+v", c)
+	}
+	var result *load.Result
+	synctest.Test(t, func(t *testing.T) {
+		g, err := load.New(load.Options{URL: "http://service.test", Bound: time.Second, Phases: []load.Phase{{Duration: 600 * time.Second, Rate: 20}},
+			Body: func(int) (string, []byte) { return "", nil }, Transport: every(2, 0, 0)})
+		require.NoError(t, err)
+		result, err = g.Run(t.Context())
+		require.NoError(t, err)
+	})
+	result.MaxLag = 2000
+	r := Judge(result, Asked{Scenario: load.Server, Bound: time.Second})
+	require.True(t, *r.BoundMet)
+	require.False(t, r.Valid)
+	require.Equal(t, []string{"the generator fell behind by 2000 ms"}, r.NotValid)
+	require.True(t, r.Probe(20, false).Held, "it held although the generator was late")
+	*r.BoundMet = false
+	require.Equal(t, "the bound was missed, and the generator fell behind by 2000 ms", r.Probe(20, false).Because)
+}
