@@ -305,8 +305,8 @@ func TestLoadInterrupted(t *testing.T) {
 	require.Eventually(t, func() bool { return inside.Load() >= 5 }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	select {
-	case <-ended:
-		t.Fatalf("it did not wait for what was under way: %s%s", &out, &progress)
+	case err := <-ended:
+		t.Fatalf("it did not wait for what was under way: %v: %s%s", err, &out, &progress)
 	case <-time.After(100 * time.Millisecond):
 	}
 	release()
