@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -21,8 +22,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// A shorter run than these is none that MLPerf takes (inference rules, section
-// "Scenarios": a query of at least 24,576 samples, and at least 600 s).
+// A shorter run than these is none that MLPerf takes: a query of at least 24,576 samples
+// (inference rules, section "Scenarios"), and at least 600 s (min_duration in LoadGen's
+// mlperf.conf).
 const (
 	fullSamples = 24_576
 	fullSeconds = 600
@@ -141,9 +143,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	seconds := clock.Now().Sub(began).Seconds()
 	done, worked := t.done()
 	r := Result{
-		Scenario: "offline", Model: string(o.Model), Threads: o.Threads, Samples: worked, Seconds: seconds,
-		Metric: Metric{"samples_per_second", float64(worked) / seconds}, Done: done, Of: o.Samples,
-		CPUSeconds: (clock.Used() - usedBefore).Seconds(), ScaledDown: worked < fullSamples || seconds < fullSeconds,
+		Scenario: "offline", Model: string(o.Model), Threads: o.Threads, Samples: worked, Seconds: thousandths(seconds),
+		Metric: Metric{"samples_per_second", thousandths(float64(worked) / seconds)}, Done: done, Of: o.Samples,
+		CPUSeconds: thousandths((clock.Used() - usedBefore).Seconds()), ScaledDown: worked < fullSamples || seconds < fullSeconds,
 	}
 	failed = errors.Join(failed, o.save(done), json.NewEncoder(o.Output).Encode(r))
 	if done < o.Samples {
@@ -151,6 +153,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	return r, failed
 }
+
+// thousandths rounds to what is worth reading.
+func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 // report writes lines and the file until the threads stop.
 func (o *Options) report(t *tally, began time.Time, stopped <-chan struct{}) error {
@@ -164,7 +169,7 @@ func (o *Options) report(t *tally, began time.Time, stopped <-chan struct{}) err
 		}
 		done, worked := t.done()
 		seconds := time.Since(began).Seconds()
-		if err := errors.Join(o.save(done), json.NewEncoder(o.Output).Encode(line{done, o.Samples, seconds, float64(worked) / seconds})); err != nil {
+		if err := errors.Join(o.save(done), json.NewEncoder(o.Output).Encode(line{done, o.Samples, thousandths(seconds), thousandths(float64(worked) / seconds)})); err != nil {
 			return err
 		}
 	}
