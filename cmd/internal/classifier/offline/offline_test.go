@@ -63,9 +63,9 @@ func TestABatchGoesOnWhereItWasStopped(t *testing.T) {
 		o := options(&out)
 		o.Progress = file
 		ctx, cancel := context.WithCancel(t.Context())
-		o.Output = after(2, cancel)
 		before, err := o.load()
 		require.NoError(t, err)
+		o.Output = &stopper{before, cancel}
 		r, err := Run(ctx, o)
 		cancel()
 		runs++
@@ -95,16 +95,18 @@ func TestABatchGoesOnWhereItWasStopped(t *testing.T) {
 	require.Equal(t, []string{file}, left, "no other file is left")
 }
 
-// after calls stop with the n-th line.
-func after(n int, stop func()) *stopper { return &stopper{n, stop} }
-
+// stopper calls stop once a line says that ten more are done than before.
 type stopper struct {
-	left int
-	stop func()
+	before int
+	stop   func()
 }
 
 func (s *stopper) Write(p []byte) (int, error) {
-	if s.left--; s.left == 0 {
+	var l line
+	if err := json.Unmarshal(p, &l); err != nil {
+		return 0, err
+	}
+	if l.Done >= s.before+10 {
 		s.stop()
 	}
 	return len(p), nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ import (
 )
 
 // slow is a share with which the small model takes about 0.2 s an image.
-const slow share.Share = 50
+const slow share.Share = 50 * raceFactor
 
 // running is a server under test, with the small model of seed 1.
 type running struct {
@@ -212,34 +213,49 @@ func TestIsReadyOnceTheNetworkIsWarm(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	status, _ = s.sample(t.Context())
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, 0.05, s.metric("classifier_cpu_share"))
+	require.InDelta(t, 0.05*raceFactor, s.metric("classifier_cpu_share"), 1e-9)
+}
+
+// held is a server whose only thread the test has, so that requests wait until the test
+// lets them be worked.
+func held(t *testing.T, queue int) (s *running, release func()) {
+	o := Options{Addr: "127.0.0.1:0", Model: classifier.Small, Seed: 1, Queue: queue}
+	require.NoError(t, o.complete())
+	working, abort := context.WithCancel(context.Background())
+	service := newService(working, o)
+	require.NoError(t, service.load(working))
+	web := httptest.NewServer(service.routes())
+	t.Cleanup(func() { abort(); web.Close() })
+	scratch, err := service.queue.acquire(working)
+	require.NoError(t, err)
+	return &running{t: t, url: web.URL}, func() { service.queue.release(scratch) }
 }
 
 func TestAFullQueueRefusesAtOnceAndSaysWhenThereIsRoom(t *testing.T) {
-	s := start(t, Options{CPU: slow, Queue: 8})
+	s, release := held(t, 8)
 	var waiting sync.WaitGroup
-	statuses := make(chan int, 9)
-	for range 9 { // one is worked, eight wait
+	statuses := make(chan int, 8)
+	for range 8 {
 		waiting.Go(func() {
 			status, _ := s.sample(t.Context())
 			statuses <- status
 		})
 	}
 	s.eventually("the queue to be full", func() bool { return s.metric("classifier_queue_length") == 8 })
-	began := time.Now()
 	status, header := s.sample(t.Context())
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Less(t, time.Since(began), 500*time.Millisecond)
 	seconds, err := strconv.Atoi(header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, seconds, 1)
-	require.LessOrEqual(t, seconds, 30, "nine images of about 0.2 s; more on a busy machine")
+	require.LessOrEqual(t, seconds, 60, "nine images of about 10 ms; more on a busy machine")
+	release()
 	waiting.Wait()
-	for range 9 {
+	for range 8 {
 		require.Equal(t, http.StatusOK, <-statuses)
 	}
+	s.eventually("all to be counted", func() bool { return s.metric("http_responses_total", "code", "200") == 8 })
 	require.Equal(t, 1.0, s.metric("http_responses_total", "code", "503"))
-	require.Equal(t, 10.0, s.metric("http_requests_total"), "arrivals that were refused are counted")
+	require.Equal(t, 9.0, s.metric("http_requests_total"), "arrivals that were refused are counted")
 }
 
 func TestRetryAfterFollowsTheQueueAndTheTimeOfAnImage(t *testing.T) {
@@ -263,19 +279,44 @@ func TestRetryAfterFollowsTheQueueAndTheTimeOfAnImage(t *testing.T) {
 }
 
 func TestNoWorkIsDoneForAClientThatLeft(t *testing.T) {
-	s := start(t, Options{CPU: slow, Queue: 30})
+	s, release := held(t, 30)
 	ctx, cancel := context.WithCancel(t.Context())
 	var left sync.WaitGroup
-	for range 21 { // four seconds of work, if it were done
+	for range 20 {
 		left.Go(func() { s.sample(ctx) })
 	}
 	s.eventually("all to wait", func() bool { return s.metric("classifier_queue_length") == 20 })
 	cancel()
 	left.Wait()
-	s.eventually("the clients' leaving to be noticed", func() bool { return s.metric("http_responses_total", "code", "499") == 21 })
-	require.Equal(t, 0.0, s.metric("http_responses_total", "code", "200"), "the image in work was given up too")
+	s.eventually("the clients' leaving to be noticed", func() bool { return s.metric("http_responses_total", "code", "499") == 20 })
+	require.Equal(t, 0.0, s.metric("classifier_busy_seconds_total"))
+	release()
 	status, _ := s.sample(t.Context())
 	require.Equal(t, http.StatusOK, status)
+	require.Positive(t, s.metric("classifier_busy_seconds_total"))
+}
+
+func TestAnImageInWorkIsGivenUpWhenItsClientLeaves(t *testing.T) {
+	o := Options{Addr: "127.0.0.1:0", Model: classifier.Small, Seed: 1}
+	require.NoError(t, o.complete())
+	service := newService(t.Context(), o)
+	require.NoError(t, service.load(t.Context()))
+	picture, err := classifier.ReadPicture("", classifier.Sample(1)[:])
+	require.NoError(t, err)
+	// The share is used up after a layer or two, and the next one is far away.
+	ctx, leave := context.WithCancel(t.Context())
+	clock := share.System()
+	clock.Sleep = func(ctx context.Context, _ time.Duration) error {
+		leave()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	service.quota = share.New(1, clock)
+	_, err = service.work(ctx, picture)
+	require.ErrorIs(t, err, context.Canceled)
+	service.quota = share.New(0, share.System())
+	_, err = service.work(t.Context(), picture)
+	require.NoError(t, err, "the thread is free again")
 }
 
 func TestDrains(t *testing.T) {
