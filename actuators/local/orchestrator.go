@@ -70,6 +70,9 @@ var ErrClosed = errors.New("the local orchestrator is closed")
 // New opens the state folder. Pods recorded there are adopted by the first Apply.
 func New(opts Options) (*Orchestrator, error) {
 	opts.setDefaults()
+	if err := checkNodes(opts.Nodes); err != nil {
+		return nil, fmt.Errorf("start the local orchestrator: %w", err)
+	}
 	st, err := openStore(opts.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("start the local orchestrator: %w", err)

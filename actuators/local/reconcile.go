@@ -69,13 +69,13 @@ func (o *Orchestrator) startPending() {
 		if r.pod != nil || r.going {
 			continue
 		}
-		node, err := place(o.opts.Nodes, r.placement(), o.placed())
+		node, err := place(o.opts.nodeNames(), r.placement(), o.placed())
 		if err == nil {
-			r.rec.Node = node
+			r.rec.Node, r.rec.Cores = node, o.opts.coresOf(node)
 			r.pod, err = pod.Start(r.config(o))
 		}
 		if err != nil {
-			r.rec.Node = ""
+			r.rec.Node, r.rec.Cores = "", nil
 			if r.waiting != err.Error() {
 				r.waiting = err.Error()
 				o.opts.Log.Warn("pod waits for a node", "pod", r.rec.Name, "reason", r.waiting)

@@ -32,7 +32,7 @@ func (r *replica) placement() placement {
 func (r *replica) config(o *Orchestrator) pod.Config {
 	return pod.Config{
 		Namespace: r.rec.Namespace, Name: r.rec.Name, Node: r.rec.Node, UID: r.rec.UID,
-		Labels: r.rec.Labels, Annotations: r.rec.Annotations, Spec: r.rec.Spec, LogPath: r.rec.Log,
+		Labels: r.rec.Labels, Annotations: r.rec.Annotations, Spec: r.rec.Spec, Cores: r.rec.Cores, LogPath: r.rec.Log,
 		Self: o.opts.Self, Ports: o.ports, BackOff: o.opts.BackOff, EarlyProbe: earlyProbe,
 		KillWithParent: o.opts.KillWithParent, Clock: o.opts.Clock, Log: o.opts.Log,
 		OnChange: func(s pod.Status) { o.observe(r, s) },

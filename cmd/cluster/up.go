@@ -25,6 +25,7 @@ this checkout's own program. Each pod has a loopback address of its own.`
 type upOptions struct {
 	nodes, kwokNodes int
 	workflows        bool
+	cores            []string
 	dir, kubeconfig  string
 }
 
@@ -36,6 +37,7 @@ func newUp() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&o.nodes, "nodes", 2, "nodes that run pods as processes: node-1, node-2, ...")
+	f.StringArrayVar(&o.cores, "cores", nil, "once for each such node: NODE=CORES, with the cores of this machine that its pods run on, as node-1=0-1 or node-2=2,3 (Linux); absent: all of them")
 	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
 	f.BoolVar(&o.workflows, "workflows", false, "run Argo Workflows of WorkflowTemplates, their steps as processes, by a stand-in for Argo's controller")
 	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
@@ -47,6 +49,10 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if o.nodes < 0 || o.kwokNodes < 0 {
 		return errors.New("--nodes and --kwok-nodes can't be negative")
+	}
+	cores, err := o.coresOfNodes()
+	if err != nil {
+		return err
 	}
 	dir, clean, err := folder(o.dir)
 	if err != nil {
@@ -78,9 +84,12 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	var names []string
-	for i := range o.nodes {
-		name := fmt.Sprintf("node-%d", i+1)
-		n, err := c.StartNode(name, built)
+	for _, name := range o.nodeNames() {
+		var more []string
+		if own, given := cores[name]; given {
+			more = []string{"--cores", own.String()}
+		}
+		n, err := c.StartNode(name, built, more...)
 		if err != nil {
 			return err
 		}

@@ -103,8 +103,15 @@ func TestRefusals(t *testing.T) {
 	full := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
 	for want, args := range map[string][]string{
-		"is not empty":       {"up", "--dir", full},
-		"can't be negative":  {"up", "--nodes", "-1"},
+		"is not empty":      {"up", "--dir", full},
+		"can't be negative": {"up", "--nodes", "-1"},
+		"--cores node-3=0: there is no such node that runs processes; these are: node-1, node-2": {"up", "--cores", "node-3=0"},
+		"--cores node-1=x: \"x\" is neither a core":                                              {"up", "--cores", "node-2=0", "--cores", "node-1=x"},
+		"--cores node-1: wants NODE=CORES":                                                       {"up", "--cores", "node-1"},
+		"--cores node-1=0: the node has its cores":                                               {"up", "--cores", "node-1=0", "--cores", "node-1=0"},
+		"--cores 0,0: core 0 is named twice":                                                     {"node", "--name", "a", "--dir", full, "--cores", "0,0"},
+		"--cores : \"\" is neither":                                                              {"node", "--name", "a", "--dir", full, "--cores", ""},
+		"cores 1023: core 1023 is not this machine's":                                            {"node", "--name", "a", "--dir", full, "--cores", "1023"},
 		"--addresses":        {"node", "--name", "a", "--dir", full, "--addresses", "here"},
 		"--capacity cpu=lot": {"node", "--name", "a", "--dir", full, "--capacity", "cpu=lot"},
 		"name \"A B\"":       {"node", "--name", "A B", "--dir", full},

@@ -5,8 +5,8 @@
 // on one machine make anti-affinity real.
 //
 // What it does not do: it pulls no image (a container needs a command; the word
-// "scanflow" runs Options.Self), isolates nothing (limits and security contexts are
-// not looked at), mounts nothing (a volume of kind emptyDir, configMap or secret is
+// "scanflow" runs Options.Self), isolates nothing but by cores (Options.Cores; security
+// contexts are not looked at), mounts nothing (a volume of kind emptyDir, configMap or secret is
 // a folder that SCANFLOW_VOLUME_<NAME> names), gives no service account token, and
 // runs one container a pod, after its init containers. What it can't honour it
 // refuses: the pod stays Pending, and its status and an event name the field.

@@ -92,7 +92,11 @@ func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 		cmd.SysProcAttr = groupLeader(p.cfg.KillWithParent)
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		cmd.WaitDelay = time.Second
-		if err := cmd.Run(); err != nil {
+		err := onCores(p.cfg.Cores, cmd.Start)
+		if err == nil {
+			err = cmd.Wait()
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", h.Command[0], err)
 		}
 		return nil

@@ -23,6 +23,10 @@ type Config struct {
 	IP string
 	// HostIP is what status.hostIP stands for; "" is IP.
 	HostIP string
+	// Cores are those that the process runs on, with all its threads, and the commands
+	// of its probes and hooks too; none: all of them. An adopted process keeps what it
+	// was started with.
+	Cores Cores
 	// LogPath is the file that gets the process' standard output and error.
 	LogPath string
 	// ExitPath is the file that gets the exit status of the process, which is learnt by

@@ -115,7 +115,7 @@ func (p *Pod) start(argv []string, vars *variables) (*process, error) {
 			return nil, err
 		}
 	}
-	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.KillWithParent)
+	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.Cores, p.cfg.KillWithParent)
 }
 
 func (p *Pod) failToStart(err error) {

@@ -212,8 +212,12 @@ func (r *run) config(n *node, i int, a *attempt) (pod.Config, error) {
 		}
 	}
 	o := &r.runner.opts
+	var cores pod.Cores
+	if o.Place != nil {
+		cores = o.Place.Cores(a.Node)
+	}
 	return pod.Config{
-		Namespace: r.rec.Namespace, Name: a.Pod, Node: a.Node, UID: a.UID, Labels: as.Labels, Annotations: annotations, Spec: *as.Spec,
+		Namespace: r.rec.Namespace, Name: a.Pod, Node: a.Node, UID: a.UID, Labels: as.Labels, Annotations: annotations, Spec: *as.Spec, Cores: cores,
 		LogPath: filepath.Join(dir, logName), ExitPath: filepath.Join(dir, exitName), Self: o.Self,
 		KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
 		OnChange: func(s pod.Status) { r.observe(n, i, a, s) },

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,13 +27,21 @@ var (
 
 // ProcessNodes starts nodes, labelled scanflow.dev/node=process, whose pods really run, as processes with addresses of
 // their own, and stops them at the test's end. In their pods the command word
-// "scanflow" is the program of this checkout. The names are the cluster's alone.
-func (c *Cluster) ProcessNodes(t testing.TB, names ...string) {
+// "scanflow" is the program of this checkout. The names are the cluster's alone; one may
+// be NAME=CORES, with the cores of this machine that its pods run on: "node-1=0".
+func (c *Cluster) ProcessNodes(t testing.TB, list ...string) {
 	t.Helper()
+	var names []string
 	built, err := c.BuildNode(context.Background())
 	require.NoError(t, err)
-	for _, name := range names {
-		node, err := c.StartNode(name, built)
+	for _, of := range list {
+		name, cores, given := strings.Cut(of, "=")
+		names = append(names, name)
+		var more []string
+		if given {
+			more = []string{"--cores", cores}
+		}
+		node, err := c.StartNode(name, built, more...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, node.Stop()) })
 	}
@@ -82,16 +91,18 @@ type Node struct {
 	stopped bool
 }
 
-// StartNode starts a node; it is Ready some time later.
-func (c *Cluster) StartNode(name string, p Programs) (*Node, error) {
+// StartNode starts a node, with more flags of "cluster node" if need be; it is Ready some
+// time later.
+func (c *Cluster) StartNode(name string, p Programs, more ...string) (*Node, error) {
 	n := &Node{cluster: c, name: name, done: make(chan struct{}), log: c.path("node-" + name + ".log")}
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the node has its own
-	n.cmd = exec.CommandContext(context.Background(), p.Cluster, "node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-"+name),
-		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel+"=process", "--until-input-ends")
+	args := append([]string{"node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-" + name),
+		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, more...)
+	n.cmd = exec.CommandContext(context.Background(), p.Cluster, args...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
 	if n.alive, err = n.cmd.StdinPipe(); err != nil {
