@@ -99,6 +99,9 @@ func (c *checker) pod(spec *corev1.PodSpec) {
 	for _, p := range pod.Check(spec) {
 		c.add(at+p.Path, "%s", p.Message)
 	}
+	for i := range spec.Containers {
+		c.limits(fmt.Sprintf("%scontainers[%d]", at, i), &spec.Containers[i])
+	}
 	if r := spec.RestartPolicy; r != "" && r != corev1.RestartPolicyAlways {
 		c.add(at+"restartPolicy", "%s is not for a Deployment; only Always is", r)
 	}

@@ -18,7 +18,11 @@ func (c *checker) workflow(t *workflow.Template) {
 	}
 	c.placement("spec.", t.Spec.NodeSelector, t.Spec.Affinity)
 	for i := range t.Spec.Templates {
-		c.placement(fmt.Sprintf("spec.templates[%d].", i), t.Spec.Templates[i].NodeSelector, t.Spec.Templates[i].Affinity)
+		at, step := fmt.Sprintf("spec.templates[%d].", i), &t.Spec.Templates[i]
+		c.placement(at, step.NodeSelector, step.Affinity)
+		if step.Container != nil {
+			c.limits(at+"container", step.Container)
+		}
 	}
 }
 
@@ -43,6 +47,7 @@ func (c *checker) cronJob(j *batchv1.CronJob) {
 		c.add(at+"template.spec.containers", "a Job is run here as one process, and this has %d containers", len(spec.Containers))
 		return
 	}
+	c.limits(at+"template.spec.containers[0]", &spec.Containers[0])
 	t := cronTemplate(j, nil)
 	for _, p := range workflow.Check(&t) {
 		path := strings.Replace(p.Path, "spec.templates[0].container", at+"template.spec.containers[0]", 1)

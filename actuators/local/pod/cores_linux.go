@@ -28,6 +28,15 @@ var usableCores = sync.OnceValues(func() (Cores, error) {
 	return out, nil
 })
 
+// machineMemory is what this machine has, in bytes.
+func machineMemory() (int64, error) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0, err
+	}
+	return int64(uint64(info.Totalram) * uint64(info.Unit)), nil
+}
+
 // onCores calls start on a thread that has only these cores. A process that start makes
 // has them from its first instruction on, and so has every thread and child of it. No
 // other thread of ours gets them: Go makes its threads never from one that a goroutine

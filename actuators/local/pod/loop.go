@@ -82,7 +82,11 @@ func (p *Pod) launch() *process {
 	}
 	p.update(func(s *Status) { s.PID, s.StartID, s.Ports = 0, "", ports })
 	c := &p.cfg.Spec.Containers[0]
-	vars := p.cfg.environment(ports)
+	vars, err := p.cfg.environment(ports)
+	if err != nil {
+		p.failToStart(err)
+		return nil
+	}
 	var argv []string
 	for _, word := range append(append([]string{}, c.Command...), c.Args...) {
 		argv = append(argv, expand(word, vars.get))
