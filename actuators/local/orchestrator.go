@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/router"
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -28,7 +29,7 @@ type Orchestrator struct {
 
 	opts      Options
 	store     *store
-	router    *router
+	router    *router.Router
 	ports     *pod.Ports
 	workflows *workflow.Runner
 
@@ -86,7 +87,7 @@ func New(opts Options) (*Orchestrator, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &Orchestrator{
-		opts: opts, store: st, router: newRouter(opts), ports: &pod.Ports{},
+		opts: opts, store: st, router: router.New(router.Options{RandomPorts: opts.RandomPorts, Log: opts.Log}), ports: &pod.Ports{},
 		ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
 		recovered: records, deploys: map[key]*deployment{}, routes: map[key]*route{}, replicas: map[key]*replica{}, steps: map[string]placement{},
 		rnd: rand.New(rand.NewPCG(opts.Seed, 0)), changed: make(chan struct{}),
@@ -113,7 +114,7 @@ func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
 	if !o.beginClose() {
 		return nil
 	}
-	err := o.router.close(ctx)
+	err := o.router.Close(ctx)
 
 	o.mu.Lock()
 	recovered := o.recovered // those that no Apply has adopted

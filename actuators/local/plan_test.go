@@ -161,19 +161,3 @@ func TestPlace(t *testing.T) {
 		})
 	}
 }
-
-func TestWeightedIsExactAndSmooth(t *testing.T) {
-	a, b := &balancer{}, &balancer{}
-	w := &weighted{shares: []share{{balancer: a, weight: 3}, {balancer: b, weight: 1}, {balancer: &balancer{}, weight: 0}}}
-	got := ""
-	for range 8 {
-		switch w.next() {
-		case a:
-			got += "a"
-		case b:
-			got += "b"
-		}
-	}
-	require.Equal(t, "aabaaaba", got)
-	require.Nil(t, (&weighted{shares: []share{{balancer: a}}}).next())
-}

@@ -175,9 +175,13 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return errors.Join(err, sys.Close(ctx), listener.Close())
 	}
+	registry := metrics.Registry()
+	if sys.Local != nil {
+		registry.MustRegister(sys.Local.Collector())
+	}
 	web := server.Serve(listener, server.Options{
 		Token: token, UserToken: userToken, User: server.UserName(), Installation: sys.Installation, Refused: metrics.Refused,
-		Registry: metrics.Registry(), Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
+		Registry: registry, Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
 		API: api(sys), Answers: answers(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}

@@ -1,4 +1,4 @@
-package local
+package router
 
 import (
 	"bytes"
@@ -22,17 +22,18 @@ var errNoReady = errors.New("no ready pod")
 // front is the way in to a Service or an HTTPRoute: a reverse proxy that chooses a
 // pod for each request.
 type front struct {
-	id        frontID
+	way       Way
 	address   string
 	target    atomic.Pointer[weighted]
 	transport http.RoundTripper
 	proxy     *httputil.ReverseProxy
 
+	nobody                     func() *counts // for requests that no backend is chosen for
 	requests, errors, inFlight atomic.Int64
 }
 
-func newFront(id frontID, transport http.RoundTripper, logger hclog.Logger) *front {
-	f := &front{id: id, transport: transport}
+func newFront(way Way, transport http.RoundTripper, nobody func() *counts, logger hclog.Logger) *front {
+	f := &front{way: way, transport: transport, nobody: nobody}
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetXForwarded()
@@ -43,6 +44,7 @@ func newFront(id frontID, transport http.RoundTripper, logger hclog.Logger) *fro
 		BufferPool: &buffers{},
 		ErrorLog:   quiet(logger),
 		ModifyResponse: func(resp *http.Response) error {
+			visitOf(resp.Request).code = resp.StatusCode
 			if resp.StatusCode >= http.StatusInternalServerError {
 				f.errors.Add(1)
 			}
@@ -57,6 +59,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests.Add(1)
 	f.inFlight.Add(1)
 	defer f.inFlight.Add(-1)
+	v := &visit{code: http.StatusBadGateway}
+	defer v.end()
+	r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 	// Else the server reads the body to its end, and closes it, before it passes the
 	// answer on: what the pod is being sent breaks off, and its answer with it.
 	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
@@ -66,8 +71,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // RoundTrip sends the request to a pod. A pod that can't be connected to has
 // received nothing, so that another may be tried, whatever the method.
 func (f *front) RoundTrip(req *http.Request) (*http.Response, error) {
-	b := f.target.Load().next()
-	if b == nil {
+	b, counts, some := f.target.Load().next()
+	if !some {
+		counts = f.nobody()
+	}
+	visitOf(req).begin(counts)
+	if !some {
 		return nil, errNoReady
 	}
 	if err := keepSmallBody(req); err != nil {
@@ -136,21 +145,23 @@ func keepSmallBody(req *http.Request) error {
 // fail answers a request that no pod answered.
 func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		w.WriteHeader(http.StatusBadGateway) // the client has gone: nobody reads it
+		visitOf(r).code = clientLeft
+		w.WriteHeader(http.StatusBadGateway) // nobody reads it
 		return
 	}
 	f.errors.Add(1)
 	var op *net.OpError
 	if errors.Is(err, errNoReady) || errors.As(err, &op) && op.Op == "dial" {
+		visitOf(r).code = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, f.id.String()+" has no ready pod", http.StatusServiceUnavailable)
+		http.Error(w, f.way.String()+" has no ready pod", http.StatusServiceUnavailable)
 		return
 	}
-	http.Error(w, f.id.String()+": the pod did not answer: "+err.Error(), http.StatusBadGateway)
+	http.Error(w, f.way.String()+": the pod did not answer: "+err.Error(), http.StatusBadGateway)
 }
 
 // counted counts the request out of flight when its answer has been read.
-func counted(body io.ReadCloser, f *flight) io.ReadCloser {
+func counted(body io.ReadCloser, f *Flight) io.ReadCloser {
 	c := &countedBody{ReadCloser: body, leave: sync.OnceFunc(f.leave)}
 	if rw, ok := body.(io.ReadWriteCloser); ok { // an upgraded connection
 		return &countedConn{countedBody: c, Writer: rw}

@@ -1,4 +1,4 @@
-package local
+package router
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 // endpoint is one ready pod behind one port of a Service.
 type endpoint struct {
 	address string
-	flight  *flight
+	flight  *Flight
 }
 
 // balancer shares the requests of one port of a Service out: to the pod with the
@@ -34,7 +34,7 @@ func (b *balancer) pick(tried []string) (endpoint, bool) {
 	for i := range b.endpoints {
 		at := (b.turn + i) % len(b.endpoints)
 		e := &b.endpoints[at]
-		if n := e.flight.count(); (best < 0 || n < fewest) && !slices.Contains(tried, e.address) {
+		if n := e.flight.Count(); (best < 0 || n < fewest) && !slices.Contains(tried, e.address) {
 			best, fewest = at, n
 		}
 	}
@@ -50,6 +50,7 @@ func (b *balancer) pick(tried []string) (endpoint, bool) {
 // share is a backend and its weight.
 type share struct {
 	balancer *balancer
+	counts   *counts
 	weight   int
 	current  int
 }
@@ -61,8 +62,8 @@ type weighted struct {
 	shares []share
 }
 
-// next is the backend of the coming request; nil if all weights are 0.
-func (w *weighted) next() *balancer {
+// next is the backend of the coming request; false if all weights are 0.
+func (w *weighted) next() (*balancer, *counts, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	total, best := 0, -1
@@ -78,8 +79,9 @@ func (w *weighted) next() *balancer {
 		}
 	}
 	if best < 0 {
-		return nil
+		return nil, nil, false
 	}
-	w.shares[best].current -= total
-	return w.shares[best].balancer
+	s := &w.shares[best]
+	s.current -= total
+	return s.balancer, s.counts, true
 }

@@ -1,4 +1,4 @@
-package local
+package router
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type listener struct {
 	front   atomic.Pointer[front]
 }
 
-func serve(r *router, on net.Listener) *listener {
+func serve(r *Router, on net.Listener) *listener {
 	l := &listener{address: on.Addr().String()}
 	l.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -32,12 +32,12 @@ func serve(r *router, on net.Listener) *listener {
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          quiet(r.log),
+		ErrorLog:          quiet(r.opts.Log),
 		BaseContext:       func(net.Listener) context.Context { return r.ctx },
 	}
 	r.serving.Go(func() {
 		if err := l.server.Serve(on); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			r.log.Error("a route no longer accepts requests", "address", l.address, "error", err)
+			r.opts.Log.Error("a route no longer accepts requests", "address", l.address, "error", err)
 		}
 	})
 	return l

@@ -1,24 +1,25 @@
-package local
+package router
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// flight counts the requests that a pod is answering, over all its routes, so that
+// Flight counts the requests that a pod is answering, over all its routes, so that
 // it can be stopped when there are none.
-type flight struct {
+type Flight struct {
 	n       atomic.Int64
 	mu      sync.Mutex
 	waiting chan struct{}
 	landed  bool
 }
 
-func (f *flight) count() int { return int(f.n.Load()) }
+// Count is how many there are now.
+func (f *Flight) Count() int { return int(f.n.Load()) }
 
-func (f *flight) enter() { f.n.Add(1) }
+func (f *Flight) enter() { f.n.Add(1) }
 
-func (f *flight) leave() {
+func (f *Flight) leave() {
 	if f.n.Add(-1) > 0 {
 		return
 	}
@@ -27,9 +28,9 @@ func (f *flight) leave() {
 	f.land()
 }
 
-// idle returns a channel that is closed once no request is in flight. It is asked
+// Idle returns a channel that is closed once no request is in flight. It is asked
 // for after the pod was taken out of every route, so that none can come any more.
-func (f *flight) idle() <-chan struct{} {
+func (f *Flight) Idle() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.waiting == nil {
@@ -39,7 +40,7 @@ func (f *flight) idle() <-chan struct{} {
 	return f.waiting
 }
 
-func (f *flight) land() {
+func (f *Flight) land() {
 	if f.waiting != nil && !f.landed && f.n.Load() == 0 {
 		f.landed = true
 		close(f.waiting)
