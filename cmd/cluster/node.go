@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"time"
@@ -49,12 +48,8 @@ func newNode() *cobra.Command {
 			ctx := cmd.Context()
 			if untilInputEnds {
 				var stop context.CancelFunc
-				ctx, stop = context.WithCancel(ctx)
+				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
 				defer stop()
-				go func() { // ends with the process: a read of standard input can't be called off
-					_, _ = io.Copy(io.Discard, cmd.InOrStdin())
-					stop()
-				}()
 			}
 			return node.Run(ctx, o)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,8 @@ this checkout's own program. Each pod has a loopback address of its own.`
 type upOptions struct {
 	nodes, kwokNodes int
 	workflows        bool
+	gateway          bool
+	gatewayMetrics   string
 	cores            []string
 	dir, kubeconfig  string
 }
@@ -40,6 +43,8 @@ func newUp() *cobra.Command {
 	f.StringArrayVar(&o.cores, "cores", nil, "once for each such node: NODE=CORES, with the cores of this machine that its pods run on, as node-1=0-1 or node-2=2,3 (Linux); absent: all of them")
 	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
 	f.BoolVar(&o.workflows, "workflows", false, "run Argo Workflows of WorkflowTemplates, their steps as processes, by a stand-in for Argo's controller")
+	f.BoolVar(&o.gateway, "gateway", false, "route requests by HTTPRoutes, on 127.0.0.1 at the port of their parentRefs, by a stand-in for a gateway")
+	f.StringVar(&o.gatewayMetrics, "gateway-metrics", gatewayMetrics, "with --gateway: address of its metrics")
 	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to write the kubeconfig to, which must not exist; absent: one in the folder")
 	return c
@@ -49,6 +54,9 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if o.nodes < 0 || o.kwokNodes < 0 {
 		return errors.New("--nodes and --kwok-nodes can't be negative")
+	}
+	if cmd.Flags().Changed("gateway-metrics") && !o.gateway {
+		return errors.New("--gateway-metrics: goes with --gateway; give that too")
 	}
 	cores, err := o.coresOfNodes()
 	if err != nil {
@@ -112,6 +120,14 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		defer func() { err = errors.Join(err, end()) }()
 		say("workflows run, by a stand-in for Argo's controller")
 	}
+	if o.gateway {
+		end, err := startGateway(ctx, c, o.gatewayMetrics, out)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		say("requests are routed by HTTPRoutes, by a stand-in for a gateway")
+	}
 	config := c.Kubeconfig()
 	if o.kubeconfig != "" {
 		if config, err = filepath.Abs(o.kubeconfig); err != nil {
@@ -138,6 +154,27 @@ func runWorkflows(ctx context.Context, c *testcluster.Cluster, self, dir string)
 	done := make(chan error, 1)
 	go func() {
 		done <- argo.Run(running, argo.Options{Client: c.Client(), Dir: dir, Self: self, KillWithParent: true})
+	}()
+	return func() error { stop(); return <-done }, nil
+}
+
+// startGateway has requests routed until end is called, which waits for those under way.
+func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, out io.Writer) (end func() error, err error) {
+	if err := c.Install(ctx, "httproute"); err != nil {
+		return nil, err
+	}
+	listener, err := listenForScrapes(ctx, "--gateway-metrics", metrics)
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() {
+		err := runGateway(running, c.Client(), listener, false, out)
+		if err != nil {
+			_, _ = fmt.Fprintln(out, "the gateway ended:", err)
+		}
+		done <- err
 	}()
 	return func() error { stop(); return <-done }, nil
 }

@@ -34,7 +34,7 @@ func machineMemory() (int64, error) {
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0, err
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit)), nil
+	return int64(info.Totalram) * int64(info.Unit), nil
 }
 
 // onCores calls start on a thread that has only these cores. A process that start makes
