@@ -105,6 +105,17 @@ nodeSelector.*
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector.**
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces[]
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector.**
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces[]
 `
 )
 

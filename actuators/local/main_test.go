@@ -252,6 +252,8 @@ func actuatorOf(o *Orchestrator, verb string) engine.Actuator {
 		return TrafficActuator(o)
 	case "model.serve":
 		return ModelServeActuator(o)
+	case "place":
+		return PlaceActuator(o)
 	case "workflow.run":
 		return WorkflowRunActuator(o)
 	}

@@ -47,10 +47,12 @@ type Orchestrator struct {
 	replicas  map[key]*replica
 	templates map[key]*workflow.Template
 	cronJobs  map[key]*batchv1.CronJob
-	steps     map[string]placement // of workflows, by UID
-	rnd       *rand.Rand
-	serial    int
-	changed   chan struct{}
+	// placements are what was asked of WorkflowTemplates and CronJobs.
+	placements map[objectID]*placeWish
+	steps      map[string]placement // of workflows, by UID
+	rnd        *rand.Rand
+	serial     int
+	changed    chan struct{}
 }
 
 // Ending says what becomes of the pods when the orchestrator is closed.

@@ -43,6 +43,7 @@ type wish struct {
 	Replicas *replicasWish `json:"replicas,omitempty"`
 	Weights  *weightsWish  `json:"weights,omitempty"`
 	Model    *modelWish    `json:"model,omitempty"`
+	Place    *placeWish    `json:"place,omitempty"`
 	// Restart is the identity of the last change that restarted the pods.
 	Restart string `json:"restart,omitempty"`
 }

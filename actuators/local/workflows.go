@@ -6,6 +6,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
@@ -72,7 +73,7 @@ func cronTemplate(j *batchv1.CronJob, parameters map[string]string) workflow.Tem
 	if job.BackoffLimit != nil {
 		limit = intstr.FromInt32(*job.BackoffLimit)
 	}
-	return workflow.Template{ObjectMeta: j.ObjectMeta, Spec: workflow.Spec{
+	return workflow.Template{TypeMeta: metav1.TypeMeta{Kind: kindCronJob}, ObjectMeta: j.ObjectMeta, Spec: workflow.Spec{
 		Entrypoint: "main", Arguments: arguments, ActiveDeadlineSeconds: job.ActiveDeadlineSeconds,
 		NodeSelector: job.Template.Spec.NodeSelector, Affinity: job.Template.Spec.Affinity,
 		PodMetadata: &workflow.Metadata{Labels: labels, Annotations: job.Template.Annotations},

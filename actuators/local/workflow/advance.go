@@ -235,7 +235,7 @@ func (r *run) settle(a *attempt, s pod.Status) {
 		}
 	}
 	switch {
-	case a.Ending != "":
+	case a.Ending != "" && !(a.Moved && a.ExitCode != nil && *a.ExitCode == 0): // it had done its work
 		a.Phase, a.Message = Failed, a.Ending
 	case s.LastExit == nil:
 		a.Phase, a.Message = Error, s.Message

@@ -39,12 +39,13 @@ func (r *run) begin(n *node) bool {
 	inputs, err := r.inputs(n)
 	sources := r.sources(n)
 	a := &attempt{UID: newUID(), Pod: r.podName(n, i), Phase: Running, StartedAt: r.runner.opts.Clock.Now()}
+	as, placed := r.pod(n, a), r.placed
 	r.mu.Unlock()
 	if err != nil {
 		return r.cannot(n, err)
 	}
 	if place := r.runner.opts.Place; place != nil {
-		if a.Node, err = place.Place(r.pod(n, a)); err != nil {
+		if a.Node, err = place.Place(as); err != nil {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.pending(s, err.Error())
@@ -53,6 +54,12 @@ func (r *run) begin(n *node) bool {
 		}
 	}
 	r.mu.Lock()
+	if r.placed != placed { // the node was chosen by terms that no longer hold
+		r.mu.Unlock()
+		r.release(a)
+		r.poke()
+		return false
+	}
 	s.Attempts, s.Inputs, s.Phase, s.Message = append(s.Attempts, a), inputs, Running, ""
 	if s.StartedAt.IsZero() {
 		s.StartedAt = a.StartedAt
@@ -118,8 +125,13 @@ func (r *run) podName(n *node, i int) string {
 // RunLabel, on every pod of a run, is the run's name, as Argo Workflows has it.
 const RunLabel = "workflows.argoproj.io/workflow"
 
-// pod is the process as a Placer sees it. What is read here never changes.
+// pod is the process as a Placer sees it. mu is held.
 func (r *run) pod(n *node, a *attempt) Pod {
+	return r.podPlaced(n, a, r.rec.Template.Spec.Placement())
+}
+
+// podPlaced is what pod would be, were the run placed so.
+func (r *run) podPlaced(n *node, a *attempt, at Placement) Pod {
 	labels := map[string]string{}
 	for _, m := range []*Metadata{r.rec.Template.Spec.PodMetadata, n.template.Metadata} {
 		if m != nil {
@@ -127,14 +139,14 @@ func (r *run) pod(n *node, a *attempt) Pod {
 		}
 	}
 	labels[RunLabel] = r.rec.Name
-	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: r.podSpec(n)}
+	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: n.podSpec(at)}
 }
 
 // podSpec is what the process is, before anything is substituted.
-func (r *run) podSpec(n *node) *corev1.PodSpec {
+func (n *node) podSpec(at Placement) *corev1.PodSpec {
 	spec := &corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{*n.template.Container.DeepCopy()},
-		NodeSelector: r.rec.Template.Spec.NodeSelector, Affinity: r.rec.Template.Spec.Affinity,
+		NodeSelector: at.NodeSelector, Affinity: at.Affinity,
 	}
 	if n.template.NodeSelector != nil {
 		spec.NodeSelector = n.template.NodeSelector

@@ -35,10 +35,12 @@ type run struct {
 
 	mu    sync.Mutex
 	rec   record
-	dirty bool                // the record has changed since it was written
-	pods  map[string]*pod.Pod // those that run, by the attempt's UID
-	going map[string]bool     // those of them that are being ended
-	ends  sync.WaitGroup      // what ends them
+	dirty bool // the record has changed since it was written
+	// placed counts how often the run was placed otherwise.
+	placed int
+	pods   map[string]*pod.Pod // those that run, by the attempt's UID
+	going  map[string]bool     // those of them that are being ended
+	ends   sync.WaitGroup      // what ends them
 }
 
 const (
