@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
 func placeOn(kind, name string, pairs ...any) engine.Proposal {
@@ -400,4 +402,42 @@ spec:
 	reload(t, o, strings.Replace(yaml, "restartPolicy: Never", "restartPolicy: Never\n          nodeSelector: {kubernetes.io/hostname: a}", 1))
 	change, _ := act(t, o, placeOn("CronJob", "nightly", "nodeSelector", onNode("a")))
 	require.True(t, change.NoOp, "the YAML says so by now")
+}
+
+// What the sensor sees is what `place` mends.
+func TestColocatedPodsAreSeenAndMovedAway(t *testing.T) {
+	dir := t.TempDir()
+	o := open(t, t.TempDir())
+	crowd := pinned(web("x", 2), "b") + pinned(web("side", 2), "c")
+	reload(t, o, pinned(web("web", 1), "a")+crowd+batch(dir, always)+web("none", 0))
+	waitReady(t, o, "web", "x", "side")
+	sense := func(matchLabels map[string]string, namespaces ...string) engine.Reading {
+		s, err := sensors.Kinds["colocated"].New(&sensors.ColocatedConfig{MatchLabels: matchLabels, Namespaces: namespaces}, sensors.Env{Workloads: o})
+		require.NoError(t, err)
+		var fleet []engine.Target
+		for _, name := range []string{"web", "x", "none", "absent"} {
+			fleet = append(fleet, engine.Target{Kind: "Deployment", Namespace: "test", Name: name})
+		}
+		r, err := s.Sample(t.Context(), time.Unix(1, 0), fleet)
+		require.NoError(t, err)
+		return r
+	}
+	app := map[string]string{"app": "batch"}
+	require.Equal(t, engine.Signal{State: engine.OK, Value: 0.0, At: time.Unix(1, 0)}, sense(app)[0], "a measured zero")
+	name := running(t, o, identity, dir)
+	eventually(t, "it is seen", func() bool { return sense(app)[0].Value == 1.0 })
+	got := sense(app)
+	require.Equal(t, 0.0, got[1].Value)
+	require.Equal(t, engine.Signal{State: engine.Empty, Problem: "no pod of the workload has a node"}, got[2])
+	require.Equal(t, engine.Signal{State: engine.Empty, Problem: "the orchestrator runs no such workload"}, got[3])
+	require.Equal(t, 1.0, sense(map[string]string{workflow.RunLabel: name})[0].Value, "the label of the run")
+	require.Equal(t, 0.0, sense(app, "other")[0].Value)
+	require.Equal(t, 0.0, sense(map[string]string{"app": "web"})[0].Value, "its own pods are no company")
+
+	_, out := act(t, o, placeOn("Deployment", "web", "template", "offline", "move", true, "antiAffinity", from("web")))
+	require.Equal(t, engine.Done, out.Status, out.Detail)
+	require.Equal(t, 0.0, sense(app)[0].Value)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
+	eventually(t, "the run ends", func() bool { run, _ := o.Run("test", name); return run.Phase.Ended() })
+	require.Equal(t, 0.0, sense(app)[1].Value, "what has ended does not count")
 }
