@@ -2,6 +2,7 @@ package argo
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -192,3 +193,5 @@ func (b *bench) written(path string) string {
 	}
 	return strings.TrimSpace(string(raw))
 }
+
+func jsonInto(text string, into any) error { return json.Unmarshal([]byte(text), into) }

@@ -26,6 +26,14 @@ func (r *run) attemptDir(n *node, i int) string {
 
 func (r *run) logOf(n *node, i int) string { return filepath.Join(r.attemptDir(n, i), logName) }
 
+// logWords say where an attempt's log is.
+func (r *run) logWords(n *node, i int, a *attempt) string {
+	if r.runner.opts.Processes != nil {
+		return "that of pod " + a.Pod
+	}
+	return r.logOf(n, i)
+}
+
 func fileIn(dir, side, name, path string) string {
 	return filepath.Join(dir, side, name, filepath.Base(path))
 }
@@ -85,12 +93,9 @@ func (r *run) begin(n *node) bool {
 		r.release(a)
 		return false
 	}
-	var p *pod.Pod
+	var p Process
 	if err == nil {
-		var c pod.Config
-		if c, err = r.config(n, i, a); err == nil {
-			p, err = pod.Start(c) // its reports wait for mu
-		}
+		p, err = r.start(n, i, a, false)
 	}
 	if err != nil {
 		a.Phase, a.Message, a.FinishedAt, r.dirty = Error, err.Error(), r.runner.opts.Clock.Now(), true

@@ -21,6 +21,8 @@ type Options struct {
 	KillWithParent bool
 	// Place chooses the nodes of steps; nil where there are none.
 	Place Placer
+	// Processes runs the steps; nil runs them as processes of this machine.
+	Processes Processes
 	// OnChange gets every run as it is after each change, in order for each run. It must
 	// not wait for the Runner. It may be nil.
 	OnChange func(Run)
