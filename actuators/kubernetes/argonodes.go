@@ -46,7 +46,7 @@ func argoRunOf(o *unstructured.Unstructured) (*argoRun, error) {
 		}
 	}
 	if len(nodes) == 0 && (fieldPath{"status", "offloadNodeStatusVersion"}).text(o.Object) != "" {
-		return nil, errors.New("Argo keeps its nodes in a database (offloadNodeStatusVersion), so that nobody can tell here which of its steps would be tried again")
+		return nil, errors.New("its nodes are kept in a database by Argo (offloadNodeStatusVersion), so that nobody can tell here which of its steps would be tried again")
 	}
 	r.nodes = make(map[string]map[string]any, len(nodes))
 	for id, raw := range nodes {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/with"
@@ -223,9 +222,7 @@ func (a placer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, erro
 	}
 	var errs []error
 	for i := range plan.Runs {
-		if err := a.undo(ctx, plan.Runs[i].Write); err != nil && !apierrors.IsNotFound(err) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, a.moveBack(ctx, &plan.Runs[i]))
 	}
 	if plan.Write != nil {
 		errs = append(errs, a.undo(ctx, *plan.Write))
@@ -246,46 +243,4 @@ func (c *Cluster) undoRollout(ctx context.Context, change engine.Change) (engine
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + change.Diff + ")"}, nil
-}
-
-// errStarted says that pods may be there already, which nothing moves any more.
-var errStarted = errors.New("it has started, and its pods stay where they are")
-
-// byMove says what can be done about it.
-const byMove = "with move: true those of its steps are moved that may not be where they run"
-
-// unstarted is an error for a workflow that has started, and for a Job too.
-func unstarted(o *unstructured.Unstructured) error {
-	switch kindOf(o) {
-	case "Workflow." + argoGroup:
-		return workflowUnstarted(o)
-	case "Job.batch":
-		suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
-		_, started, _ := unstructured.NestedString(o.Object, "status", "startTime")
-		if !suspended || started {
-			return fmt.Errorf("%w: a Job can be placed while it is suspended (spec.suspend) and has never run", errStarted)
-		}
-	}
-	return nil
-}
-
-// workflowUnstarted goes by what Argo's controller writes: a workflow submitted as
-// suspended is Running with no node. It takes its template's specification into the
-// status as it takes up the workflow, and reads no other from then on.
-func workflowUnstarted(o *unstructured.Unstructured) error {
-	phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
-	suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
-	status, _, _ := unstructured.NestedMap(o.Object, "status")
-	for _, nodes := range []string{"nodes", "compressedNodes", "offloadNodeStatusVersion"} {
-		if v := plain(status[nodes]); v != nil && v != "" {
-			return fmt.Errorf("%w (phase %s); %s", errStarted, phase, byMove)
-		}
-	}
-	switch {
-	case status["storedWorkflowTemplateSpec"] != nil:
-		return fmt.Errorf("%w: it has taken over its template's specification (phase %s); submit it with the placement, by workflow.run; or %s", errStarted, phase, byMove)
-	case phase == "" || phase == "Pending" || phase == "Running" && suspended:
-		return nil
-	}
-	return fmt.Errorf("%w (phase %s); %s", errStarted, phase, byMove)
 }

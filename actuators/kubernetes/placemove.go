@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/scanflow-k8s/scanflow/actuators/with"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
@@ -26,6 +27,29 @@ func (a placer) move(ctx context.Context, run *runMove) error {
 	for _, l := range run.Leaves {
 		if err := a.evict(ctx, run.Write.Namespace, l); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// moveBack writes where the pods of a run might go before. Those that wait for a node by
+// the terms that are gone are made anew, which is no retry.
+func (a placer) moveBack(ctx context.Context, run *runMove) error {
+	if err := a.undo(ctx, run.Write); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	}
+	pods, err := a.podsOf(ctx, run.Write.Namespace, runLabel+"="+run.Write.Name)
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if pod := &pods[i]; nodeOf(pod) == "" && !podEnded(pod) && pod.GetDeletionTimestamp() == nil {
+			if err := a.evict(ctx, pod.GetNamespace(), leaver{Pod: pod.GetName(), UID: string(pod.GetUID()), Step: pod.GetAnnotations()[nodeIDAnnotation]}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -74,7 +98,7 @@ func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string,
 	}
 	var at []string
 	for _, l := range run.Leaves {
-		status, detail := of.left(l, pods)
+		status, detail := of.left(l, pods, run.Terms)
 		if status != engine.Done {
 			return status, detail, nil
 		}
@@ -93,7 +117,7 @@ func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string,
 }
 
 // left tells how far one step is.
-func (r *argoRun) left(l leaver, pods []unstructured.Unstructured) (engine.Status, string) {
+func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p with.Placement) (engine.Status, string) {
 	for i := range pods {
 		if pod := &pods[i]; string(pod.GetUID()) == l.UID && !podEnded(pod) {
 			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", l.Step, l.Node)
@@ -117,7 +141,11 @@ func (r *argoRun) left(l leaver, pods []unstructured.Unstructured) (engine.Statu
 		if is := pod.GetAnnotations()[nodeIDAnnotation]; is != id && pod.GetName() != id || pod.GetDeletionTimestamp() != nil {
 			continue
 		}
-		if on := nodeOf(pod); on != "" {
+		on := nodeOf(pod)
+		if !placedIn(pod, r.termsOf(id, p)) {
+			return engine.Failed, fmt.Sprintf("step %s was begun again by the terms from before, as Argo had not seen the others yet (node %q)", l.Step, on)
+		}
+		if on != "" {
 			return engine.Done, fmt.Sprintf("step %s on node %s", l.Step, on)
 		}
 		if l.Node == "" { // it waited before, and does so by the new terms now

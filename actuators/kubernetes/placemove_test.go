@@ -62,6 +62,11 @@ spec: {restartPolicy: Never, containers: [{name: main, image: none}]}
 `, name, ns, id)
 }
 
+// placedPod is one that has the terms.
+func placedPod(ns, name, id string) string {
+	return strings.Replace(stepPod(ns, name, id), "spec: {", "spec: {affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "+onlineTerm+"}}, ", 1)
+}
+
 // moving is a namespace with a run under way on the node of an online pod.
 func moving(t *testing.T, retry string) (c *testcluster.Cluster, ns string, place engine.Actuator) {
 	t.Helper()
@@ -113,7 +118,12 @@ nodes:
   run-infer-0: {id: run-infer-0, name: run.infer(0), type: Pod, phase: Error, message: pod deleted, templateName: infer, nodeFlag: {retried: true}}
   run-infer-1: {id: run-infer-1, name: run.infer(1), displayName: infer(1), type: Pod, phase: Pending, templateName: infer, nodeFlag: {retried: true}}
 `)
-	c.Apply(t, stepPod(ns, "run-infer-pod-1", "run-infer-1"))
+	c.Apply(t, stepPod(ns, "run-infer-stale", "run-infer-1"))
+	out = verified(t, place, change)
+	require.Equal(t, engine.Failed, out.Status)
+	require.Contains(t, out.Detail, "begun again by the terms from before")
+	removeObject(t, c, podsResource, ns, "run-infer-stale")
+	c.Apply(t, placedPod(ns, "run-infer-pod-1", "run-infer-1"))
 	require.Contains(t, verified(t, place, change).Detail, "step infer(0) has left node "+ns+"-one, and waits: ")
 	runPod(t, c, *fetch(t, c, "v1", "Pod", ns, "run-infer-pod-1"), ns+"-two", "127.8.1.1", 0)
 	out = verified(t, place, change)
@@ -234,7 +244,7 @@ func TestWhichStepsWouldBeTriedAgain(t *testing.T) {
 	delete(status, "nodes")
 	status["offloadNodeStatusVersion"] = "fnv:1"
 	_, err = argoRunOf(&unstructured.Unstructured{Object: map[string]any{"status": status}})
-	require.ErrorContains(t, err, "Argo keeps its nodes in a database")
+	require.ErrorContains(t, err, "its nodes are kept in a database by Argo")
 	delete(status, "offloadNodeStatusVersion")
 	status["compressedNodes"] = "nonsense"
 	_, err = argoRunOf(&unstructured.Unstructured{Object: map[string]any{"status": status}})

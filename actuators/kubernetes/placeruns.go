@@ -24,8 +24,9 @@ type placePlan struct {
 
 // runMove is a run that is placed.
 type runMove struct {
-	Write  write    `json:"write"`
-	Leaves []leaver `json:"leaves,omitempty"`
+	Write  write          `json:"write"`
+	Terms  with.Placement `json:"terms"`
+	Leaves []leaver       `json:"leaves,omitempty"`
 }
 
 // leaver is a pod of a run that is evicted.
@@ -114,7 +115,7 @@ func (a placer) planRun(ctx context.Context, o *object, p engine.Proposal, w wit
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &runMove{Write: write}
+	out := &runMove{Write: write, Terms: w.Placement}
 	if out.Leaves, err = a.leaversOf(ctx, o, run, w.Placement, where); err != nil {
 		return nil, nil, err
 	}
@@ -195,17 +196,14 @@ func (a placer) leaversOf(ctx context.Context, o *object, run *argoRun, p with.P
 			id = pod.GetName()
 		}
 		l := leaver{Pod: pod.GetName(), UID: string(pod.GetUID()), Node: nodeOf(pod), ID: id, Step: stepOf(run.nodes[id], id)}
-		selector := p.NodeSelector
-		if of := run.templateOf(run.nodes[id]); of["nodeSelector"] != nil {
-			selector = nil
-		}
+		terms := run.termsOf(id, p)
 		if l.Node == "" {
-			if !placedIn(pod, with.Placement{AntiAffinity: p.AntiAffinity, Affinity: p.Affinity, NodeSelector: selector}) {
+			if !placedIn(pod, terms) {
 				out = append(out, l)
 			}
 			continue
 		}
-		if l.Why = where.forbids(pod, selector); l.Why == "" {
+		if l.Why = where.forbids(pod, terms.NodeSelector); l.Why == "" {
 			continue
 		}
 		if why := run.stuck(id, a.Clock.Now()); why != "" {
@@ -214,6 +212,15 @@ func (a placer) leaversOf(ctx context.Context, o *object, run *argoRun, p with.P
 		out = append(out, l)
 	}
 	return out, errors.Join(stuck...)
+}
+
+// termsOf are those of a placement that the pods of a node get: a node selector of its
+// template counts instead of the run's.
+func (r *argoRun) termsOf(id string, p with.Placement) with.Placement {
+	if r.templateOf(r.nodes[id])["nodeSelector"] != nil {
+		p.NodeSelector = nil
+	}
+	return p
 }
 
 // placedIn tells whether a pod has the terms already.

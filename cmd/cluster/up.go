@@ -25,6 +25,7 @@ this checkout's own program. Each pod has a loopback address of its own.`
 type upOptions struct {
 	nodes, kwokNodes int
 	workflows        bool
+	workflowPods     bool
 	dir, kubeconfig  string
 }
 
@@ -38,6 +39,7 @@ func newUp() *cobra.Command {
 	f.IntVar(&o.nodes, "nodes", 2, "nodes that run pods as processes: node-1, node-2, ...")
 	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
 	f.BoolVar(&o.workflows, "workflows", false, "run Argo Workflows of WorkflowTemplates, their steps as processes, by a stand-in for Argo's controller")
+	f.BoolVar(&o.workflowPods, "workflow-pods", false, "with --workflows: each step is a pod, which the scheduler places and the nodes run, so that where it may go means something")
 	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to write the kubeconfig to, which must not exist; absent: one in the folder")
 	return c
@@ -47,6 +49,9 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if o.nodes < 0 || o.kwokNodes < 0 {
 		return errors.New("--nodes and --kwok-nodes can't be negative")
+	}
+	if o.workflowPods && (!o.workflows || o.kwokNodes > 0 || o.nodes == 0) {
+		return errors.New("--workflow-pods goes with --workflows and --nodes, and without --kwok-nodes: a pod there only says that it runs")
 	}
 	dir, clean, err := folder(o.dir)
 	if err != nil {
@@ -96,7 +101,7 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	if o.workflows {
-		end, err := runWorkflows(ctx, c, built.Scanflow, filepath.Join(dir, "workflows"))
+		end, err := runWorkflows(ctx, c, argo.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
 		if err != nil {
 			return interrupted(ctx, err)
 		}
@@ -121,14 +126,15 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 }
 
 // runWorkflows has Workflows run until end is called, which waits for their steps.
-func runWorkflows(ctx context.Context, c *testcluster.Cluster, self, dir string) (end func() error, err error) {
+func runWorkflows(ctx context.Context, c *testcluster.Cluster, how argo.Options) (end func() error, err error) {
 	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
 		return nil, err
 	}
+	how.Client, how.KillWithParent = c.Client(), true
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {
-		done <- argo.Run(running, argo.Options{Client: c.Client(), Dir: dir, Self: self, KillWithParent: true})
+		done <- argo.Run(running, how)
 	}()
 	return func() error { stop(); return <-done }, nil
 }

@@ -1,11 +1,14 @@
 package argo
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -81,4 +84,43 @@ func placedAs(t *workflow.Template, spec map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// storeAgain finds what is to be stored in a Workflow that was begun by an earlier
+// process, which ended before it could.
+func (c *controller) storeAgain(ctx context.Context, o *unstructured.Unstructured) error {
+	key := o.GetNamespace() + "/" + o.GetName()
+	c.mu.Lock()
+	done := c.written[key] != "" || c.joined[key] != nil
+	c.mu.Unlock()
+	if c.pods == nil || done || storedSpec(o) != nil {
+		return nil
+	}
+	_, err := c.request(ctx, o)
+	if apierrors.IsNotFound(err) { // its template is gone, and nothing of it is known
+		return nil
+	}
+	return err
+}
+
+// place has the pods that are still to come go where the stored specification says, which
+// is what Argo's controller reads for each of them.
+func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) error {
+	spec := storedSpec(o)
+	if c.pods == nil || spec == nil || run.Phase.Ended() {
+		return nil
+	}
+	to, err := placementIn(spec)
+	if err != nil {
+		return err
+	}
+	now, _, err := c.runner.PlacementOf(run.Namespace, run.Name)
+	if err == nil && !now.Same(to) {
+		c.Log.Info("a workflow is placed otherwise", "workflow", run.Namespace+"/"+run.Name)
+		err = c.runner.Place(run.Namespace, run.Name, now, to, nil)
+	}
+	if errors.Is(err, workflow.ErrEnded) || errors.Is(err, workflow.ErrUnknownRun) {
+		return nil
+	}
+	return err
 }

@@ -370,10 +370,66 @@ func TestAMovedStepThatNoNodeTakes(t *testing.T) {
 		require.NoError(t, err)
 		return out.Status == engine.Done && strings.Contains(out.Detail, "on node n2")
 	})
+	// Nowhere again, and put back: what waits does so by the terms from before.
+	b.runningPod("app=batch")
+	change = b.plan(place, b.proposal("place", `{"workflow": "run", "move": true, "nodeSelector": {"kubernetes.io/hostname": "nowhere"}}`))
+	_, err = place.Apply(t.Context(), change)
+	require.NoError(t, err)
+	b.until("it waits again", func() bool {
+		out, err = place.(engine.Verifier).Verify(t.Context(), change)
+		require.NoError(t, err)
+		return strings.Contains(out.Detail, "and waits: 0/2 nodes are available")
+	})
+	_, err = place.(engine.Undoer).Undo(t.Context(), change)
+	require.NoError(t, err)
+	require.Equal(t, "n2", b.runningPod("app=batch").Spec.NodeName)
 	require.NoError(t, os.WriteFile(at+".go", nil, 0o600))
 	o := b.phase("run", "Succeeded")
 	raw, _ := o.Object["status"].(map[string]any)["nodes"].(map[string]any)
 	for _, n := range raw {
-		require.NotEqual(t, "run.infer(2)", n.(map[string]any)["name"])
+		require.NotEqual(t, "run.infer(3)", n.(map[string]any)["name"])
+	}
+}
+
+// The stand-in is killed while a pod of it runs, and while it is away another is evicted.
+func TestTheStandInIsKilledAndItsPodsGoOn(t *testing.T) {
+	b := newPodBench(t)
+	kill := b.child("ARGO_PODS=1")
+	at := b.file("progress")
+	b.batch(at, "retryStrategy: {limit: 1, retryPolicy: Always}")
+	for _, name := range []string{"run", "evicted"} {
+		b.cluster.Apply(t, fmt.Sprintf("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: %s, namespace: %s}\nspec: {workflowTemplateRef: {name: offline}}", name, b.ns))
+	}
+	b.until("both steps run", func() bool { return b.written(at) == "begun\nbegun" })
+	kept, lost := b.runningPod("workflows.argoproj.io/workflow=run"), b.runningPod("workflows.argoproj.io/workflow=evicted")
+	b.until("Argo has seen them run", func() bool {
+		for _, name := range []string{"run", "evicted"} {
+			nodes, _ := b.get(name).Object["status"].(map[string]any)["nodes"].(map[string]any)
+			running := 0
+			for _, n := range nodes {
+				if n.(map[string]any)["hostNodeName"] != nil && n.(map[string]any)["phase"] == "Running" {
+					running++
+				}
+			}
+			if running != 1 {
+				return false
+			}
+		}
+		return true
+	})
+	kill()
+	now := int64(0)
+	require.NoError(t, b.core.Pods(b.ns).Delete(t.Context(), lost.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+	b.controller()
+	b.until("the evicted one is begun again, and the other is not", func() bool { return b.written(at) == "begun\nbegun\nbegun" })
+	require.Equal(t, kept.UID, b.runningPod("workflows.argoproj.io/workflow=run").UID)
+	require.NoError(t, os.WriteFile(at+".go", nil, 0o600))
+	b.phase("run", "Succeeded")
+	nodes, _ := b.phase("evicted", "Succeeded").Object["status"].(map[string]any)["nodes"].(map[string]any)
+	for _, n := range nodes {
+		if n := n.(map[string]any); n["name"] == "evicted.infer(0)" {
+			require.Equal(t, "Error", n["phase"])
+			require.Equal(t, "pod deleted", n["message"])
+		}
 	}
 }

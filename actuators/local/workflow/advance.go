@@ -234,8 +234,9 @@ func (r *run) settle(a *attempt, s pod.Status) {
 			a.ExitCode = &code
 		}
 	}
+	finished := a.Moved && a.ExitCode != nil && *a.ExitCode == 0 // before it could be moved
 	switch {
-	case a.Ending != "" && !(a.Moved && a.ExitCode != nil && *a.ExitCode == 0): // it had done its work
+	case a.Ending != "" && !finished:
 		a.Phase, a.Message = Failed, a.Ending
 	case s.LastExit == nil:
 		a.Phase, a.Message = Error, s.Message

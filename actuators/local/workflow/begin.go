@@ -127,41 +127,6 @@ func (r *run) podName(n *node, i int) string {
 	return fmt.Sprintf("%s-%s-%d", r.rec.Name, strings.ToLower(strings.ReplaceAll(n.folder(), ".", "-")), i)
 }
 
-// RunLabel, on every pod of a run, is the run's name, as Argo Workflows has it.
-const RunLabel = "workflows.argoproj.io/workflow"
-
-// pod is the process as a Placer sees it. mu is held.
-func (r *run) pod(n *node, a *attempt) Pod {
-	return r.podPlaced(n, a, r.rec.Template.Spec.Placement())
-}
-
-// podPlaced is what pod would be, were the run placed so.
-func (r *run) podPlaced(n *node, a *attempt, at Placement) Pod {
-	labels := map[string]string{}
-	for _, m := range []*Metadata{r.rec.Template.Spec.PodMetadata, n.template.Metadata} {
-		if m != nil {
-			maps.Copy(labels, m.Labels)
-		}
-	}
-	labels[RunLabel] = r.rec.Name
-	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: n.podSpec(at)}
-}
-
-// podSpec is what the process is, before anything is substituted.
-func (n *node) podSpec(at Placement) *corev1.PodSpec {
-	spec := &corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{*n.template.Container.DeepCopy()},
-		NodeSelector: at.NodeSelector, Affinity: at.Affinity,
-	}
-	if n.template.NodeSelector != nil {
-		spec.NodeSelector = n.template.NodeSelector
-	}
-	if n.template.Affinity != nil {
-		spec.Affinity = n.template.Affinity
-	}
-	return spec
-}
-
 // prepare lays out an attempt's folder, with copies of the files that it is handed: on
 // a cluster too, what a step does to them is nobody else's business.
 func (r *run) prepare(n *node, i int, sources map[string]string) error {

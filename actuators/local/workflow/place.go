@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -178,4 +179,39 @@ func (s *RetryStrategy) stuck(attempts []*attempt) string {
 		return why + ", so that it would fail once it is ended; raise the limit of its retryStrategy"
 	}
 	return ""
+}
+
+// RunLabel, on every pod of a run, is the run's name, as Argo Workflows has it.
+const RunLabel = "workflows.argoproj.io/workflow"
+
+// pod is the process as a Placer sees it. mu is held.
+func (r *run) pod(n *node, a *attempt) Pod {
+	return r.podPlaced(n, a, r.rec.Template.Spec.Placement())
+}
+
+// podPlaced is what pod would be, were the run placed so.
+func (r *run) podPlaced(n *node, a *attempt, at Placement) Pod {
+	labels := map[string]string{}
+	for _, m := range []*Metadata{r.rec.Template.Spec.PodMetadata, n.template.Metadata} {
+		if m != nil {
+			maps.Copy(labels, m.Labels)
+		}
+	}
+	labels[RunLabel] = r.rec.Name
+	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: n.podSpec(at)}
+}
+
+// podSpec is what the process is, before anything is substituted.
+func (n *node) podSpec(at Placement) *corev1.PodSpec {
+	spec := &corev1.PodSpec{
+		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{*n.template.Container.DeepCopy()},
+		NodeSelector: at.NodeSelector, Affinity: at.Affinity,
+	}
+	if n.template.NodeSelector != nil {
+		spec.NodeSelector = n.template.NodeSelector
+	}
+	if n.template.Affinity != nil {
+		spec.Affinity = n.template.Affinity
+	}
+	return spec
 }
