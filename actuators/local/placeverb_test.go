@@ -441,3 +441,34 @@ func TestColocatedPodsAreSeenAndMovedAway(t *testing.T) {
 	eventually(t, "the run ends", func() bool { run, _ := o.Run("test", name); return run.Phase.Ended() })
 	require.Equal(t, 0.0, sense(app)[1].Value, "what has ended does not count")
 }
+
+// What is only run when an agent asks for it can be a target too.
+func TestTemplatesAreTargets(t *testing.T) {
+	o := open(t, t.TempDir())
+	yaml := batch(t.TempDir(), always) + web("web", 0)
+	reload(t, o, yaml)
+	w, err := Read(write(t, yaml))
+	require.NoError(t, err)
+	for name, of := range map[string]engine.Orchestrator{"running": o, "declared": Declared(w)} {
+		t.Run(name, func(t *testing.T) {
+			f, err := of.Fleet(engine.Selector{APIVersion: "argoproj.io/v1alpha1", Kind: "WorkflowTemplate", Namespace: "test"})
+			require.NoError(t, err)
+			targets, err := f.Targets(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []engine.Target{{APIVersion: "argoproj.io/v1alpha1", Kind: "WorkflowTemplate", Namespace: "test", Name: "offline", Placement: []string{}}}, targets)
+			_, known := of.Workload(targets[0].ID())
+			require.False(t, known)
+			f, err = of.Fleet(engine.Selector{APIVersion: "batch/v1", Kind: "CronJob", Namespace: "test"})
+			require.NoError(t, err)
+			targets, err = f.Targets(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, targets)
+			_, err = of.Fleet(engine.Selector{APIVersion: "apps/v1", Kind: "StatefulSet"})
+			require.ErrorContains(t, err, "the local orchestrator runs no StatefulSet of apps/v1; targets can be")
+		})
+	}
+	p := placeOn("WorkflowTemplate", "offline", "nodeSelector", onNode("c"))
+	change, out := act(t, o, p)
+	require.Equal(t, "nodes with kubernetes.io/hostname=c", change.Diff)
+	require.Equal(t, engine.Done, out.Status)
+}
