@@ -223,7 +223,7 @@ func (r *argoRun) termsOf(id string, p with.Placement) with.Placement {
 	return p
 }
 
-// placedIn tells whether a pod has the terms already.
+// placedIn reports whether a pod has the terms already.
 func placedIn(pod *unstructured.Unstructured, p with.Placement) bool {
 	spec, _, _ := unstructured.NestedMap(pod.Object, "spec")
 	next := placing{spec: spec}

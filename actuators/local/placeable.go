@@ -51,7 +51,7 @@ func (o *Orchestrator) placeableOf(id objectID) (*placeable, error) {
 	return nil, fmt.Errorf("the local orchestrator can place a %s, a %s and a %s, and no %s", kindDeployment, kindWorkflow, kindCronJob, id.kind)
 }
 
-// hasTemplate tells whether a WorkflowTemplate or a CronJob is there. mu is held.
+// hasTemplate reports whether a WorkflowTemplate or a CronJob is there. mu is held.
 func (o *Orchestrator) hasTemplate(id objectID) bool {
 	return id.kind == kindWorkflow && o.templates[id.key] != nil || id.kind == kindCronJob && o.cronJobs[id.key] != nil
 }

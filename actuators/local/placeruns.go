@@ -81,7 +81,7 @@ func (a placer) planRun(data *placeData, w with.Place, name string) (*placedRun,
 	return run, diff, errors.Join(stuck...)
 }
 
-// begun tells whether any process of a run was begun.
+// begun reports whether any process of a run was begun.
 func (a placer) begun(namespace, name string) bool {
 	run, _ := a.o.workflows.Run(namespace, name)
 	for i := range run.Steps {

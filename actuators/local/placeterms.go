@@ -49,7 +49,7 @@ func preferred(a *corev1.Affinity, anti bool) []corev1.WeightedPodAffinityTerm {
 	return nil
 }
 
-// means tells whether a term of pod a is about pod b.
+// means reports whether a term of pod a is about pod b.
 func means(term *corev1.PodAffinityTerm, a, b placement) bool {
 	namespaces := term.Namespaces
 	if len(namespaces) == 0 {

@@ -152,10 +152,10 @@ func (w *placeWish) orNone() *placeWish {
 	return w
 }
 
-// outdated tells whether the YAML says something else than when the wish was made.
+// outdated reports whether the YAML says something else than when the wish was made.
 func (w *placeWish) outdated(declared workflow.Placement) bool { return !w.Declared.Same(declared) }
 
-// same tells whether two wishes ask for the same, whatever the YAML says.
+// same reports whether two wishes ask for the same, whatever the YAML says.
 func (w *placeWish) same(o *placeWish) bool {
 	w, o = w.orNone(), o.orNone()
 	if w == nil || o == nil {

@@ -12,10 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/actuators/local/node"
+	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
@@ -249,6 +251,40 @@ func TestPlaceMovesARunOnACluster(t *testing.T) {
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "Succeeded, 2/2"}, out)
 	for _, pod := range b.podsOf("workflows.argoproj.io/workflow!=run,app=batch", corev1.PodSucceeded) {
 		require.Equal(t, "n2", pod.Spec.NodeName)
+	}
+}
+
+// S3 from the start: what would go where the service is keeps away, as the run is told.
+func TestARunIsPlacedApartFromItsStart(t *testing.T) {
+	b := newPodBench(t)
+	b.online("online", "n1")
+	b.controller()
+	run := kubernetes.WorkflowRun(&kubernetes.Cluster{Client: b.cluster.Client(), Clock: engine.WallClock{}, Publish: func(context.Context, engine.Event) error { return nil }})
+	at := b.file("progress")
+	b.batch(at, "")
+	_, err := b.cluster.Client().Dynamic.Resource(templates).Namespace(b.ns).Patch(t.Context(), "offline", types.MergePatchType,
+		[]byte(`{"spec": {"affinity": {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "online"}}}}]}}}}`), metav1.PatchOptions{})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(at+".go", nil, 0o600))
+	for with, node := range map[string]string{
+		`{"template": "offline"}`: "n1",
+		`{"template": "offline", "antiAffinity": {"matchLabels": {"app": "online"}}}`: "n2",
+	} {
+		change, err := run.Plan(t.Context(), b.proposal("workflow.run", with))
+		require.NoError(t, err)
+		_, err = run.Apply(t.Context(), change)
+		require.NoError(t, err)
+		b.until("the run ends", func() bool {
+			out, err := run.(engine.Verifier).Verify(t.Context(), change)
+			require.NoError(t, err)
+			return out.Status == engine.Done
+		})
+		name := workflowrun.Name("offline", b.proposal("workflow.run", with).Identity)
+		pods := b.podsOf("workflows.argoproj.io/workflow="+name, corev1.PodSucceeded)
+		require.Len(t, pods, 2)
+		for _, pod := range pods {
+			require.Equal(t, node, pod.Spec.NodeName, with)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type Placement struct {
 	Affinity     *corev1.Affinity  `json:"affinity,omitempty"`
 }
 
-// Same tells whether two placements say the same.
+// Same reports whether two placements say the same.
 func (p Placement) Same(other Placement) bool { return equality.Semantic.DeepEqual(p, other) }
 
 // Placement is where the pods of a specification may go.
