@@ -18,10 +18,12 @@ hour_ns := 3600000000000
 seconds("24:00") := 86400
 
 seconds(text) := time.parse_ns("2006-01-02 15:04:05", sprintf("1970-01-01 %s:00", [text])) / 1000000000 if {
+	is_string(text)
 	regex.match(`^([01][0-9]|2[0-3]):[0-5][0-9]$`, text)
 }
 
 seconds(text) := time.parse_ns("2006-01-02 15:04:05", sprintf("1970-01-01 %s", [text])) / 1000000000 if {
+	is_string(text)
 	regex.match(`^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$`, text)
 }
 
