@@ -75,7 +75,11 @@ noon(timezone, now_ns, day) := (now_ns - (of_day(timezone, now_ns) * 1000000000)
 
 of_day(timezone, ns) := ((hour * 3600) + (minute * 60)) + second if [hour, minute, second] := time.clock([ns, timezone])
 
-on(window, timezone, ns) if substring(time.weekday([ns, timezone]), 0, 3) in object.get(window, "days", days)
+on(window, timezone, ns) if substring(time.weekday([ns, timezone]), 0, 3) in days_of(window)
+
+days_of(window) := days if object.get(window, "days", null) == null
+
+days_of(window) := window.days if window.days
 
 # METADATA
 # title: Problems of a window
@@ -110,7 +114,7 @@ default lists_days(_) := false
 
 lists_days(window) if {
 	is_object(window)
-	not "days" in object.keys(window)
+	object.get(window, "days", null) == null
 }
 
 lists_days(window) if {

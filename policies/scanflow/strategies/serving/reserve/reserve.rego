@@ -104,7 +104,8 @@ problems contains sprintf("params.windows[%d]: min and max are no whole numbers 
 
 problems contains sprintf("params.windows[%d].%v: there is no such key", [i, key]) if {
 	some i, window in windows
-	some key in (object.keys(window) - {"from", "until", "min", "max", "days"})
+	some key, _ in window
+	not key in {"from", "until", "min", "max", "days"}
 }
 
 problems contains "params.base: min and max are no whole numbers with 0 <= min <= max and 1 <= max" if not bounds(base)
