@@ -34,8 +34,8 @@ func TestServingPageManifests(t *testing.T) {
 	require.Contains(t, all.String(), string(shipped), "as it ships")
 }
 
-// The section of a strategy names what its METADATA does: every signal, and every param,
-// with the default that the rules have for it.
+// The section of a strategy names every signal and every param that its METADATA does,
+// and that names all that its rules read.
 func TestServingPageNamesSignalsAndParams(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "serving.md"))
 	require.NoError(t, err)
