@@ -19,7 +19,7 @@
 #     primary: backend of the primary
 #     backup: backend of the backup
 #     backup_requests_per_second_per_replica: "what one replica of the backup takes, in requests per second; 0: the backup is taken to be there (0)"
-#     primary_requests_per_second_per_replica: "what one replica of the primary takes, in requests per second, where that of the backup is set; 0: one that is ready carries all (0)"
+#     primary_requests_per_second_per_replica: "what one replica of the primary takes, in requests per second; 0: one that is ready carries all (0)"
 #     back_steps: shares of the traffic, in percent, by which the primary gets it back; 100 is always the last ([100])
 #     step_ns: how long each of these is held before the next (0)
 #     healthy_ns: how long after the traffic went to the backup it stays there at least (0)
