@@ -32,8 +32,11 @@ func TestSendsToARealServer(t *testing.T) {
 	var mu sync.Mutex
 	bodies := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		b, err := io.ReadAll(r.Body)
 		mu.Lock()
+		if err != nil || len(b) == 0 {
+			t.Errorf("a query without its body: %s %s %v: %v", r.Method, r.RemoteAddr, r.Header, err)
+		}
 		bodies[string(b)] = true
 		odd := len(bodies)%4 == 0
 		mu.Unlock()
