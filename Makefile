@@ -2,10 +2,15 @@
 LINT = go tool -modfile=.ci/tools/go.mod
 OPA  = go run ./cmd/scanflow opa
 
-.PHONY: build test race check soak bench docs demo cluster
+.PHONY: build image test race check soak bench docs demo cluster
 
 build:
 	go build -trimpath -o bin/scanflow ./cmd/scanflow
+
+# image: the container image as an OCI layout in bin/image, without Docker.
+# ARGS="--arch amd64 --arch arm64 --version v1.2.3" changes that.
+image:
+	go run ./cmd/image -o bin/image $(ARGS)
 
 # The control plane that tests talk to is built once, into the user's cache folder:
 # some 6 minutes then, nothing afterwards.

@@ -65,7 +65,7 @@ type Kind struct {
 var Verbs = map[string]Kind{
 	"scale":          {With: params[with.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
 	"autoscaler":     {With: params[with.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
-	"place":          {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(nil, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
+	"place":          {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.PlaceActuator, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
 	"traffic":        {With: params[with.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
 	"restart":        {With: params[with.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
 	"model.serve":    {With: params[with.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServeActuator, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},

@@ -6,5 +6,5 @@ import "embed"
 
 // FS is the folder, by its own paths.
 //
-//go:embed local prometheus modeldebug
+//go:embed local prometheus modeldebug scenarios
 var FS embed.FS

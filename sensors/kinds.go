@@ -57,6 +57,7 @@ var Kinds = map[string]Kind{
 	"workload":   kind(newWorkload),
 	"mlflow":     kind(newMLflow),
 	"object":     kind(newObject),
+	"colocated":  kind(newColocated),
 	"drift":      kind(newDrift),
 }
 

@@ -1,15 +1,29 @@
 package kubernetes
 
-// PlaceNeeds are those of `place`.
+// PlaceNeeds are those of `place`: of what is placed, and with move those to find the runs
+// and their pods, and to evict them.
 func PlaceNeeds(s Subject, with map[string]any) []Need {
-	workflow := Need{Group: argoGroup, Resource: "workflows", Verbs: []string{"get", "patch"}, Namespace: s.Namespace}
+	argo := func(resource string, verbs ...string) Need {
+		return Need{Group: argoGroup, Resource: resource, Verbs: verbs, Namespace: s.Namespace}
+	}
+	target, template, one := s.needs("", "get", "patch"), argo("workflowtemplates", "get", "patch"), argo("workflows", "get", "patch")
+	move := []Need{
+		argo("workflows", "get", "list", "patch"), {Resource: "pods", Verbs: []string{"list"}, Namespace: s.Namespace},
+		{Resource: "pods/eviction", Verbs: []string{"create"}, Namespace: s.Namespace},
+	}
 	switch {
 	case len(with) == 0: // what a policy will ask for is not known
-		return []Need{s.needs("", "get", "patch"), workflow}
+		return append([]Need{target, template}, move...)
+	case with["move"] == true && with["workflow"] != nil:
+		return append([]Need{one}, move[1:]...)
+	case with["move"] == true:
+		return append([]Need{template}, move...)
 	case with["workflow"] != nil:
-		return []Need{workflow}
+		return []Need{one}
+	case with["template"] != nil:
+		return []Need{template}
 	}
-	return []Need{s.needs("", "get", "patch")}
+	return []Need{target}
 }
 
 // ModelNeeds are those of `model.serve`.

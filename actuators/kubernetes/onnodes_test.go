@@ -81,6 +81,11 @@ func TestOnNodes(t *testing.T) {
 // What a verb says that it needs is enough for it, from plan to undo, and for no more.
 func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 	c, ns, _, _ := argo(t)
+	c.Apply(t, lone(ns, "online", "online")+stepPod(ns, "run-infer-pod", "run-infer-0")+"---\n"+workflow(ns, "run", ", workflowTemplateRef: {name: train}", ""))
+	argoTakesUp(t, c, ns, "run", underWay(alwaysRetry))
+	for i, p := range podsWith(t, c, ns, "app in (online, batch)", 2) {
+		runPod(t, c, p, ns+"-one", fmt.Sprintf("127.8.2.%d", i+1), 0)
+	}
 	c.Apply(t, trainTemplate(ns, "")+"---\n"+scoreCronJob(ns, "")+"---\n"+predictor(ns, "Deployment", "one")+"---\n"+workflow(ns, "batch", "", ""))
 	for name, row := range map[string]struct {
 		make  func(*Cluster) engine.Actuator
@@ -90,6 +95,8 @@ func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 	}{
 		"place":          {Place, PlaceNeeds, onDeployment("place", ns, "one", awayFromServing), onDeployment("place", ns, "one", `{"antiAffinity": {"matchLabels": {"app": "x"}}, "workflow": "batch"}`)},
 		"place-workflow": {Place, PlaceNeeds, onDeployment("place", ns, "one", `{"antiAffinity": {"matchLabels": {"app": "serving"}}, "workflow": "batch"}`), onDeployment("place", ns, "one", `{"nodeSelector": {"a": "b"}}`)},
+		"place-template": {Place, PlaceNeeds, onDeployment("place", ns, "one", `{"antiAffinity": {"matchLabels": {"app": "serving"}}, "template": "train"}`), onDeployment("place", ns, "one", `{"nodeSelector": {"a": "b"}}`)},
+		"place-move":     {Place, PlaceNeeds, onDeployment("place", ns, "one", `{"antiAffinity": {"matchLabels": {"app": "online"}}, "template": "train", "move": true}`), onDeployment("place", ns, "one", `{"nodeSelector": {"a": "b"}}`)},
 		"model":          {ModelServe, ModelNeeds, onDeployment("model.serve", ns, "one", `{"uri": "u", "env": "MODEL"}`), wish("model.serve", "apps/v1", "StatefulSet", ns, "one", `{"uri": "u", "env": "MODEL"}`)},
 		"workflow":       {WorkflowRun, WorkflowNeeds, onTrain(ns, trainOnS3), onTrain(ns, `{"template": "score", "kind": "CronJob"}`)},
 		"job":            {WorkflowRun, WorkflowNeeds, onTrain(ns, `{"template": "score", "kind": "CronJob"}`), onTrain(ns, trainOnS3)},
@@ -142,6 +149,6 @@ func TestNeedsOfWhatIsNotKnownYet(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"apps/deployments", "argoproj.io/workflows"}, names(PlaceNeeds(s, nil)))
+	require.Equal(t, []string{"apps/deployments", "argoproj.io/workflowtemplates", "argoproj.io/workflows", "/pods", "/pods/eviction"}, names(PlaceNeeds(s, nil)))
 	require.Equal(t, []string{"argoproj.io/workflowtemplates", "argoproj.io/workflows", "batch/cronjobs", "batch/jobs"}, names(WorkflowNeeds(s, nil)))
 }

@@ -16,8 +16,9 @@ import (
 // argoVersion is the version of Argo Workflows' kinds.
 const argoVersion = "argoproj.io/v1alpha1"
 
-// Place is the verb `place`: which nodes the pods of a workload, or of a workflow
-// that has not started, may run on.
+// Place is the verb `place`: which nodes the pods of a workload may run on, the runs to
+// come of a WorkflowTemplate, or a workflow that has not started; with move those of runs
+// under way too.
 func Place(c *Cluster) engine.Actuator { return placer{c} }
 
 var (
@@ -33,9 +34,44 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
+	var plan placePlan
+	var diff []string
+	if !w.Move || w.Workflow == "" {
+		change, err := a.planObject(ctx, p, w)
+		if err != nil {
+			return engine.Change{}, err
+		}
+		if !w.Move {
+			return change, nil
+		}
+		object, err := engine.ReadPlan[placePlan](change)
+		if err != nil {
+			return engine.Change{}, err
+		}
+		plan.Write = object.Write
+		if !change.NoOp {
+			diff = append(diff, change.Diff)
+		}
+	}
+	runs, moves, err := a.planRuns(ctx, p, w)
+	if err != nil {
+		return engine.Change{}, err
+	}
+	plan.Runs = runs
+	if diff = append(diff, moves...); len(diff) == 0 {
+		return engine.Planned(p, true, "it is placed so already", plan)
+	}
+	return engine.Planned(p, false, strings.Join(diff, "; "), plan)
+}
+
+// planObject plans the write to what is placed: the target, or what is named.
+func (a placer) planObject(ctx context.Context, p engine.Proposal, w with.Place) (engine.Change, error) {
 	apiVersion, kind, name := p.Target.APIVersion, p.Target.Kind, p.Target.Name
-	if w.Workflow != "" {
+	switch {
+	case w.Workflow != "":
 		apiVersion, kind, name = argoVersion, "Workflow", w.Workflow
+	case w.Template != "":
+		apiVersion, kind, name = argoVersion, "WorkflowTemplate", w.Template
 	}
 	o, err := a.get(ctx, apiVersion, kind, p.Target.Namespace, name)
 	if err != nil {
@@ -126,27 +162,75 @@ func removeField(from map[string]any, path []string) {
 	}
 }
 
-// Apply writes the terms. A workflow that has started meanwhile is left alone.
+// Apply writes the terms. A workflow that has started meanwhile is left alone, where it is
+// not to be moved.
 func (a placer) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[rolloutPlan](c)
+	plan, err := engine.ReadPlan[placePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	if err := a.apply(ctx, plan.Write, unstarted); err != nil {
-		return engine.Outcome{}, err
+	if plan.Write != nil {
+		if err := a.apply(ctx, *plan.Write, unstarted); err != nil {
+			return engine.Outcome{}, err
+		}
+	}
+	for i := range plan.Runs {
+		if err := a.move(ctx, &plan.Runs[i]); err != nil {
+			return engine.Outcome{}, err
+		}
 	}
 	return engine.Outcome{Status: engine.Running, Detail: "the placement is written"}, nil
 }
 
-// Verify is done once the pods have been replaced by placed ones, and are ready; for
-// what has no pods yet, once it is written.
+// Verify is done once the pods have been replaced by placed ones, and are ready, and the
+// steps that had to leave run elsewhere; for what has no pods yet, once it is written.
 func (a placer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.rolledOut(ctx, c)
+	plan, err := engine.ReadPlan[placePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	out := engine.Outcome{Status: engine.Done}
+	if plan.Write != nil {
+		if out, err = a.rolledOut(ctx, c); err != nil || len(plan.Runs) == 0 {
+			return out, err
+		}
+	}
+	details := []string{}
+	if out.Detail != "" {
+		details = append(details, out.Detail)
+	}
+	for i := range plan.Runs {
+		status, detail, err := a.moved(ctx, &plan.Runs[i])
+		if err != nil {
+			return engine.Outcome{}, err
+		}
+		details = append(details, "run "+plan.Runs[i].Write.Name+": "+detail)
+		if status == engine.Failed || out.Status == engine.Done {
+			out.Status = status
+		}
+	}
+	out.Detail = strings.Join(details, "; ")
+	return out, nil
 }
 
-// Undo puts back where the pods were allowed to run.
+// Undo puts back where the pods were allowed to run. Those that were moved stay where
+// they are.
 func (a placer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.undoRollout(ctx, c)
+	plan, err := engine.ReadPlan[placePlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	var errs []error
+	for i := range plan.Runs {
+		errs = append(errs, a.moveBack(ctx, &plan.Runs[i]))
+	}
+	if plan.Write != nil {
+		errs = append(errs, a.undo(ctx, *plan.Write))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + c.Diff + ")"}, nil
 }
 
 // undoRollout writes the fields as they were before.
@@ -159,43 +243,4 @@ func (c *Cluster) undoRollout(ctx context.Context, change engine.Change) (engine
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + change.Diff + ")"}, nil
-}
-
-// errStarted says that pods may be there already, which nothing moves any more.
-var errStarted = errors.New("it has started, and its pods stay where they are")
-
-// unstarted is an error for a workflow that has started, and for a Job too.
-func unstarted(o *unstructured.Unstructured) error {
-	switch kindOf(o) {
-	case "Workflow." + argoGroup:
-		return workflowUnstarted(o)
-	case "Job.batch":
-		suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
-		_, started, _ := unstructured.NestedString(o.Object, "status", "startTime")
-		if !suspended || started {
-			return fmt.Errorf("%w: a Job can be placed while it is suspended (spec.suspend) and has never run", errStarted)
-		}
-	}
-	return nil
-}
-
-// workflowUnstarted goes by what Argo's controller writes: a workflow submitted as
-// suspended is Running with no node. It takes its template's specification into the
-// status as it takes up the workflow, and reads no other from then on.
-func workflowUnstarted(o *unstructured.Unstructured) error {
-	phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
-	suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
-	status, _, _ := unstructured.NestedMap(o.Object, "status")
-	for _, nodes := range []string{"nodes", "compressedNodes", "offloadNodeStatusVersion"} {
-		if v := plain(status[nodes]); v != nil && v != "" {
-			return fmt.Errorf("%w (phase %s)", errStarted, phase)
-		}
-	}
-	switch {
-	case status["storedWorkflowTemplateSpec"] != nil:
-		return fmt.Errorf("%w: it has taken over its template's specification (phase %s); submit it with the placement, by workflow.run", errStarted, phase)
-	case phase == "" || phase == "Pending" || phase == "Running" && suspended:
-		return nil
-	}
-	return fmt.Errorf("%w (phase %s)", errStarted, phase)
 }

@@ -65,7 +65,7 @@ func (n *placing) add(p with.Placement) {
 		path := []string{"affinity", a.field, into}
 		list := listAt(n.spec, path)
 		if !slices.ContainsFunc(list, isTerm(into, a.near)) {
-			words := "pods " + a.words + " " + nearWords(a.near, into)
+			words := "pods " + a.words + " " + a.near.Words(into == hard)
 			if len(list) > 0 {
 				words += fmt.Sprintf(" (beside %d terms that are there)", len(list))
 			}
@@ -104,7 +104,7 @@ func (n *placing) withdraw(a affinityOf, from string) bool {
 		return false
 	}
 	rest := slices.DeleteFunc(slices.Clone(list), isTerm(from, a.near))
-	n.edits = append(n.edits, placeEdit{path, rest, "pods no longer " + a.words + " " + nearWords(a.near, from)})
+	n.edits = append(n.edits, placeEdit{path, rest, "pods no longer " + a.words + " " + a.near.Words(from == hard)})
 	return true
 }
 
@@ -187,20 +187,4 @@ func termOf(list string, n *with.Near) map[string]any {
 func isTerm(list string, n *with.Near) func(any) bool {
 	want := termOf(list, n)
 	return func(term any) bool { return same(term, want) }
-}
-
-func nearWords(n *with.Near, list string) string {
-	var labels []string
-	for _, k := range slices.Sorted(maps.Keys(n.MatchLabels)) {
-		labels = append(labels, k+"="+n.MatchLabels[k])
-	}
-	words := fmt.Sprintf("those with %s", strings.Join(labels, ","))
-	if len(n.Namespaces) > 0 {
-		words += " in " + andList(n.Namespaces)
-	}
-	how := "required"
-	if list == soft {
-		how = "preferred"
-	}
-	return fmt.Sprintf("%s, by %s, %s", words, n.TopologyKey, how)
 }

@@ -191,6 +191,11 @@ func (x *podIndex) selected(namespace, text string) []*slimPod {
 	if err != nil || selector.Empty() { // an empty one takes every pod there is
 		return nil
 	}
+	return x.matching(namespace, selector)
+}
+
+// matching are the pods of a namespace ("" is all) that a selector takes.
+func (x *podIndex) matching(namespace string, selector labels.Selector) []*slimPod {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.byLabel == nil {
@@ -207,13 +212,16 @@ func (x *podIndex) selected(namespace, text string) []*slimPod {
 		if op := r.Operator(); len(values) != 1 || op != selection.Equals && op != selection.DoubleEquals && op != selection.In {
 			continue // only `label = value` narrows
 		}
+		if namespace == "" {
+			break // the labels are told apart by namespace
+		}
 		if list := x.byLabel[podLabel{namespace, r.Key(), values[0]}]; !narrowed || len(list) < len(few) {
 			few, narrowed = list, true
 		}
 	}
 	if !narrowed {
 		for p := range x.pods {
-			if p.namespace == namespace {
+			if namespace == "" || p.namespace == namespace {
 				few = append(few, p)
 			}
 		}

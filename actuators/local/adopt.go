@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/router"
 )
 
 // adopt takes over the living processes of recorded pods and forgets the dead:
@@ -23,7 +24,7 @@ func (o *Orchestrator) adopt(records []record) {
 			}
 			continue
 		}
-		r := &replica{rec: rec, flight: &flight{}}
+		r := &replica{rec: rec, flight: &router.Flight{}}
 		from := pod.Resume{PID: rec.PID, StartID: rec.StartID, StartedAt: rec.StartedAt, Ports: rec.Ports, Restarts: rec.Restarts}
 		r.status = pod.Status{Phase: corev1.PodRunning, PID: rec.PID, StartID: rec.StartID, StartedAt: rec.StartedAt, Ports: rec.Ports, Restarts: rec.Restarts}
 		o.mu.Lock()

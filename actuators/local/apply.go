@@ -46,6 +46,10 @@ func newDeployment(spec appsv1.Deployment, w wish) *deployment {
 	if w.Model != nil {
 		w.Model.apply(&d.template)
 	}
+	if w.Place != nil {
+		at := w.Place.placement()
+		d.template.Spec.NodeSelector, d.template.Spec.Affinity = at.NodeSelector, at.Affinity
+	}
 	raw, err := json.Marshal(d.template)
 	if err != nil {
 		panic(err) // an API type always marshals
@@ -94,7 +98,11 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	if err != nil {
 		return fmt.Errorf("apply workloads: %w", err)
 	}
-	if err := o.router.set(ctx, w.Services, routes); err != nil {
+	placements, err := o.placementsOf(w, outdated)
+	if err != nil {
+		return fmt.Errorf("apply workloads: %w", err)
+	}
+	if err := o.router.Set(ctx, w.Services, ways(routes)); err != nil {
 		return fmt.Errorf("apply workloads: %w", err)
 	}
 	o.mu.Lock()
@@ -116,6 +124,12 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	}
 	o.deploys, o.routes = deploys, routes
 	o.templates, o.cronJobs = byKey(w.Workflows), byKey(w.CronJobs)
+	for id := range o.placements {
+		if !o.hasTemplate(id) {
+			removed = append(removed, id)
+		}
+	}
+	o.placements = placements
 	recovered := o.recovered
 	o.recovered = nil
 	o.mu.Unlock()
@@ -158,6 +172,10 @@ func (o *Orchestrator) wanted(w Workloads) (deploys map[key]*deployment, routes 
 		}
 		if m := asked.Model; m != nil && m.outdated(&d.Spec.Template) {
 			asked.Model = nil
+			outdated[id] = asked
+		}
+		if p := asked.Place; p != nil && p.outdated(podPlacementOf(&d.Spec.Template.Spec)) {
+			asked.Place = nil
 			outdated[id] = asked
 		}
 		deploys[k] = newDeployment(d, asked)

@@ -99,6 +99,9 @@ func (c *checker) pod(spec *corev1.PodSpec) {
 	for _, p := range pod.Check(spec) {
 		c.add(at+p.Path, "%s", p.Message)
 	}
+	for i := range spec.Containers {
+		c.limits(fmt.Sprintf("%scontainers[%d]", at, i), &spec.Containers[i])
+	}
 	if r := spec.RestartPolicy; r != "" && r != corev1.RestartPolicyAlways {
 		c.add(at+"restartPolicy", "%s is not for a Deployment; only Always is", r)
 	}
@@ -118,13 +121,29 @@ func (c *checker) placement(at string, nodeSelector map[string]string, affinity 
 		}
 	}
 	for i, term := range antiAffinity(affinity) {
-		at := fmt.Sprintf(at+"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i)
-		if term.TopologyKey != hostnameKey {
-			c.add(at+"topologyKey", "%q can't be honoured; only %s can", term.TopologyKey, hostnameKey)
+		c.term(fmt.Sprintf(at+"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i), &term)
+	}
+	for i, term := range requiredNear(affinity) {
+		c.term(fmt.Sprintf(at+"affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i), &term)
+	}
+	for field, anti := range map[string]bool{"podAntiAffinity": true, "podAffinity": false} {
+		for i, w := range preferred(affinity, anti) {
+			at := fmt.Sprintf(at+"affinity.%s.preferredDuringSchedulingIgnoredDuringExecution[%d].", field, i)
+			c.term(at+"podAffinityTerm.", &w.PodAffinityTerm)
+			if w.Weight < 1 || w.Weight > preferredWeight {
+				c.add(at+"weight", "%d is outside 1 to %d", w.Weight, preferredWeight)
+			}
 		}
-		if _, err := metav1.LabelSelectorAsSelector(term.LabelSelector); err != nil {
-			c.add(at+"labelSelector", "%v", err)
-		}
+	}
+}
+
+// term checks which pods one is to be near to, or away from.
+func (c *checker) term(at string, term *corev1.PodAffinityTerm) {
+	if term.TopologyKey != hostnameKey {
+		c.add(at+"topologyKey", "%q can't be honoured; only %s can", term.TopologyKey, hostnameKey)
+	}
+	if _, err := metav1.LabelSelectorAsSelector(term.LabelSelector); err != nil {
+		c.add(at+"labelSelector", "%v", err)
 	}
 }
 

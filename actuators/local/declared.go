@@ -13,7 +13,7 @@ func Declared(w Workloads) engine.Orchestrator { return declared{w} }
 
 type declared struct{ w Workloads }
 
-// Fleet finds the Deployments that a selector names.
+// Fleet finds the objects that a selector names.
 func (d declared) Fleet(s engine.Selector) (engine.Fleet, error) {
 	if err := selectable(s); err != nil {
 		return nil, err
@@ -29,8 +29,11 @@ type declaredFleet struct {
 	s engine.Selector
 }
 
-// Targets are the Deployments as they are written down.
+// Targets are the objects as they are written down.
 func (f declaredFleet) Targets(context.Context) ([]engine.Target, error) {
+	if f.s.Kind != kindDeployment {
+		return templateTargets(f.s, byKey(f.d.w.Workflows), byKey(f.d.w.CronJobs)), nil
+	}
 	var out []engine.Target
 	for i := range f.d.w.Deployments {
 		spec := &f.d.w.Deployments[i]

@@ -10,7 +10,7 @@
 // state folder, and adopted by the next orchestrator that opens it.
 //
 // Start reading at orchestrator.go (lifecycle), then reconcile.go (what is wanted
-// against what is); read.go is the way in of the YAML, router.go that of requests.
-// What one pod does is in the package pod, what one workflow does in the package
-// workflow.
+// against what is); read.go is the way in of the YAML, the package router that of
+// requests. What one pod does is in the package pod, what one workflow does in the
+// package workflow.
 package local

@@ -10,7 +10,8 @@ import "strings"
 // pulled: the command says what runs), resources.requests (they matter to a
 // scheduler that packs, and ours spreads), revisionHistoryLimit and
 // progressDeadlineSeconds (they matter to rollbacks and conditions, which are not
-// kept). Limits are refused: nothing would enforce them.
+// kept). Limits are refused, as nothing would enforce them, but for one on cpu that the
+// container is told of: pod.CheckLimits.
 const (
 	metadataFields = `
 metadata.name
@@ -43,10 +44,14 @@ env[].name
 env[].value
 env[].valueFrom.fieldRef.apiVersion
 env[].valueFrom.fieldRef.fieldPath
+env[].valueFrom.resourceFieldRef.containerName
+env[].valueFrom.resourceFieldRef.resource
+env[].valueFrom.resourceFieldRef.divisor
 ports[].name
 ports[].containerPort
 ports[].protocol
 resources.requests.*
+resources.limits.*
 lifecycle.preStop.exec.command[]
 lifecycle.preStop.sleep.seconds
 lifecycle.preStop.httpGet.path
@@ -105,6 +110,17 @@ nodeSelector.*
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
 affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector.**
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey
+affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces[]
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector.**
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey
+affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces[]
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector.**
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey
+affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces[]
 `
 )
 

@@ -7,7 +7,6 @@ var fixes = map[string]string{
 	"volumeMounts":              "a process sees this machine's own files; name a folder in args or env",
 	"securityContext":           "a process runs as the user who started scanflow",
 	"hostNetwork":               "every local pod is on this machine's network already; remove it",
-	"limits":                    "nothing enforces it on a process; remove it, or keep only requests",
 	"envFrom":                   "write the variables in env",
 	"configMapKeyRef":           "write the value in env",
 	"secretKeyRef":              "have the process read a file or ask for it; no secret is kept here",

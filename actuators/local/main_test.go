@@ -136,9 +136,14 @@ func write(t *testing.T, content string) string {
 // open starts an orchestrator; its end stops every pod and finds nothing left.
 func open(t *testing.T, dir string) *Orchestrator {
 	t.Helper()
+	return openOn(t, dir, Node{Name: "a"}, Node{Name: "b"}, Node{Name: "c"})
+}
+
+func openOn(t *testing.T, dir string, nodes ...Node) *Orchestrator {
+	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	o, err := New(Options{StateDir: dir, Self: self, RandomPorts: true, BackOff: 50 * time.Millisecond, Seed: 1, Nodes: []string{"a", "b", "c"}})
+	o, err := New(Options{StateDir: dir, Self: self, RandomPorts: true, BackOff: 50 * time.Millisecond, Seed: 1, Nodes: nodes})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		shut(t, o, StopAll)
@@ -252,6 +257,8 @@ func actuatorOf(o *Orchestrator, verb string) engine.Actuator {
 		return TrafficActuator(o)
 	case "model.serve":
 		return ModelServeActuator(o)
+	case "place":
+		return PlaceActuator(o)
 	case "workflow.run":
 		return WorkflowRunActuator(o)
 	}

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 )
 
@@ -37,13 +38,16 @@ func (n nodes) Place(p workflow.Pod) (string, error) {
 	if !n.o.applied {
 		return "", errors.New("waits until the workloads are known")
 	}
-	node, err := place(n.o.opts.Nodes, placementOf(p, ""), n.o.placed())
+	node, err := place(n.o.opts.nodeNames(), placementOf(p, ""), n.o.placed())
 	if err != nil {
 		return "", err
 	}
 	n.o.steps[p.UID] = placementOf(p, node)
 	return node, nil
 }
+
+// Cores are those of a node that Place has chosen.
+func (n nodes) Cores(node string) pod.Cores { return n.o.opts.coresOf(node) }
 
 func (n nodes) Adopt(p workflow.Pod, node string) {
 	n.o.mu.Lock()

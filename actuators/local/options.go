@@ -13,8 +13,9 @@ type Options struct {
 	// StateDir holds the records of pods, what actuators asked for, and the pods'
 	// logs. It must be given; one process at a time has it.
 	StateDir string
-	// Nodes are the names that pods are spread over; nil is node-0, node-1, node-2.
-	Nodes []string
+	// Nodes are what pods are spread over; nil is node-0, node-1, node-2, with no cores
+	// of their own.
+	Nodes []Node
 	// Self is the executable behind the command word "scanflow"; "" leaves that
 	// word to the PATH.
 	Self string
@@ -35,7 +36,7 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	if len(o.Nodes) == 0 {
-		o.Nodes = []string{"node-0", "node-1", "node-2"}
+		o.Nodes = []Node{{Name: "node-0"}, {Name: "node-1"}, {Name: "node-2"}}
 	}
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}

@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/router"
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -28,7 +29,7 @@ type Orchestrator struct {
 
 	opts      Options
 	store     *store
-	router    *router
+	router    *router.Router
 	ports     *pod.Ports
 	workflows *workflow.Runner
 
@@ -47,10 +48,12 @@ type Orchestrator struct {
 	replicas  map[key]*replica
 	templates map[key]*workflow.Template
 	cronJobs  map[key]*batchv1.CronJob
-	steps     map[string]placement // of workflows, by UID
-	rnd       *rand.Rand
-	serial    int
-	changed   chan struct{}
+	// placements are what was asked of WorkflowTemplates and CronJobs.
+	placements map[objectID]*placeWish
+	steps      map[string]placement // of workflows, by UID
+	rnd        *rand.Rand
+	serial     int
+	changed    chan struct{}
 }
 
 // Ending says what becomes of the pods when the orchestrator is closed.
@@ -70,6 +73,9 @@ var ErrClosed = errors.New("the local orchestrator is closed")
 // New opens the state folder. Pods recorded there are adopted by the first Apply.
 func New(opts Options) (*Orchestrator, error) {
 	opts.setDefaults()
+	if err := checkNodes(opts.Nodes); err != nil {
+		return nil, fmt.Errorf("start the local orchestrator: %w", err)
+	}
 	st, err := openStore(opts.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("start the local orchestrator: %w", err)
@@ -83,7 +89,7 @@ func New(opts Options) (*Orchestrator, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &Orchestrator{
-		opts: opts, store: st, router: newRouter(opts), ports: &pod.Ports{},
+		opts: opts, store: st, router: router.New(router.Options{RandomPorts: opts.RandomPorts, Log: opts.Log}), ports: &pod.Ports{},
 		ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
 		recovered: records, deploys: map[key]*deployment{}, routes: map[key]*route{}, replicas: map[key]*replica{}, steps: map[string]placement{},
 		rnd: rand.New(rand.NewPCG(opts.Seed, 0)), changed: make(chan struct{}),
@@ -110,7 +116,7 @@ func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
 	if !o.beginClose() {
 		return nil
 	}
-	err := o.router.close(ctx)
+	err := o.router.Close(ctx)
 
 	o.mu.Lock()
 	recovered := o.recovered // those that no Apply has adopted

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // placement is a pod as the choice of nodes sees it.
@@ -19,22 +17,23 @@ type placement struct {
 }
 
 // place chooses the node of a pod: of those that its nodeSelector and all required
-// anti-affinities allow, the one with the fewest pods, then with the fewest of the
-// same workload, then the first. The error says what stood in the way of each node.
+// affinities and anti-affinities allow, the one that its preferred ones like best, then
+// the one with the fewest pods, then with the fewest of the same workload, then the
+// first. The error says what stood in the way of each node.
 func place(nodes []string, want placement, running []placement) (string, error) {
-	best, bestScore := "", [2]int{}
+	best, bestScore := "", [3]int{}
 	var refusals []string
 	for _, node := range nodes {
 		if why := refusal(node, want, running); why != "" {
 			refusals = append(refusals, node+": "+why)
 			continue
 		}
-		var score [2]int
+		score := [3]int{dislike(node, want, running)}
 		for _, r := range running {
 			if r.node == node {
-				score[0]++
+				score[1]++
 				if r.workload == want.workload {
-					score[1]++
+					score[2]++
 				}
 			}
 		}
@@ -59,20 +58,13 @@ func refusal(node string, want placement, running []placement) string {
 			return "anti-affinity with a pod of " + r.workload.String()
 		}
 	}
-	return ""
+	return lonely(node, want, running)
 }
 
 func shuns(a, b placement) bool {
-	for _, term := range antiAffinity(a.spec.Affinity) {
-		namespaces := term.Namespaces
-		if len(namespaces) == 0 {
-			namespaces = []string{a.workload.namespace}
-		}
-		if !slices.Contains(namespaces, b.workload.namespace) {
-			continue
-		}
-		selector, err := metav1.LabelSelectorAsSelector(term.LabelSelector)
-		if err == nil && selector.Matches(labels.Set(b.labels)) {
+	terms := antiAffinity(a.spec.Affinity)
+	for i := range terms {
+		if means(&terms[i], a, b) {
 			return true
 		}
 	}

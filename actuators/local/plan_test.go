@@ -132,6 +132,18 @@ func TestPlace(t *testing.T) {
 		}
 		return placement{node: node, workload: key{"ns", app}, labels: map[string]string{"app": app}, spec: spec}
 	}
+	near := func(to string) *corev1.PodSpec {
+		return &corev1.PodSpec{Affinity: &corev1.Affinity{PodAffinity: &corev1.PodAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: antiAffinity(shy(to).Affinity),
+		}}}
+	}
+	rather := func(to string, anti bool) *corev1.PodSpec {
+		list := []corev1.WeightedPodAffinityTerm{{Weight: 100, PodAffinityTerm: antiAffinity(shy(to).Affinity)[0]}}
+		if anti {
+			return &corev1.PodSpec{Affinity: &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: list}}}
+		}
+		return &corev1.PodSpec{Affinity: &corev1.Affinity{PodAffinity: &corev1.PodAffinity{PreferredDuringSchedulingIgnoredDuringExecution: list}}}
+	}
 	elsewhere := pod("web", "a", nil)
 	elsewhere.workload.namespace = "other"
 	for name, c := range map[string]struct {
@@ -148,6 +160,13 @@ func TestPlace(t *testing.T) {
 		"is shunned":                {pod("web", "", nil), []placement{pod("batch", "a", shy("web"))}, "b"},
 		"shuns its like":            {pod("web", "", shy("web")), []placement{pod("web", "a", shy("web")), pod("web", "b", shy("web"))}, "c"},
 		"nowhere left":              {pod("web", "", shy("web")), []placement{pod("web", "a", nil), pod("web", "b", nil), pod("web", "c", nil)}, ""},
+		"near":                      {pod("batch", "", near("web")), []placement{pod("web", "c", nil)}, "c"},
+		"near to nobody":            {pod("batch", "", near("web")), nil, ""},
+		"the first of its like":     {pod("web", "", near("web")), nil, "a"},
+		"the second of its like":    {pod("web", "", near("web")), []placement{pod("web", "b", nil)}, "b"},
+		"rather away":               {pod("batch", "", rather("web", true)), []placement{pod("web", "a", nil), pod("x", "b", nil), pod("x", "c", nil), pod("x", "c", nil)}, "b"},
+		"rather away, but must":     {pod("batch", "", rather("web", true)), []placement{pod("web", "a", nil), pod("web", "b", nil), pod("web", "c", nil)}, "a"},
+		"rather near":               {pod("batch", "", rather("web", false)), []placement{pod("web", "c", nil), pod("x", "c", nil)}, "c"},
 		"not those of another name": {pod("batch", "", shy("web")), []placement{elsewhere, pod("x", "b", nil), pod("x", "c", nil)}, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,20 +179,4 @@ func TestPlace(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestWeightedIsExactAndSmooth(t *testing.T) {
-	a, b := &balancer{}, &balancer{}
-	w := &weighted{shares: []share{{balancer: a, weight: 3}, {balancer: b, weight: 1}, {balancer: &balancer{}, weight: 0}}}
-	got := ""
-	for range 8 {
-		switch w.next() {
-		case a:
-			got += "a"
-		case b:
-			got += "b"
-		}
-	}
-	require.Equal(t, "aabaaaba", got)
-	require.Nil(t, (&weighted{shares: []share{{balancer: a}}}).next())
 }

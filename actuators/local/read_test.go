@@ -118,11 +118,17 @@ func TestRefusesByName(t *testing.T) {
 		"node affinity":   {"      affinity:\n", "      affinity:\n        nodeAffinity: {}\n", []string{"27 " + spec + "affinity.nodeAffinity|use nodeSelector"}},
 		"topology": {"topologyKey: kubernetes.io/hostname", "topologyKey: zone", []string{
 			"29 " + spec + "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey|only kubernetes.io/hostname"}},
-		"preferred": {"        podAntiAffinity:\n", "        podAntiAffinity:\n          preferredDuringSchedulingIgnoredDuringExecution: []\n", []string{
-			"28 " + spec + "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution|can't be honoured"}},
-		"node label":      {selector, `nodeSelector: {gpu: "y"}`, []string{"25 " + spec + "nodeSelector.gpu|only kubernetes.io/hostname"}},
-		"volumeMounts":    {inside, "          volumeMounts: []\n", []string{"37 " + c0 + "volumeMounts|machine's own files"}},
-		"limits":          {"requests: {cpu", "limits: {cpu", []string{"38 " + c0 + "resources.limits|nothing enforces it"}},
+		"preferred": {"        podAntiAffinity:\n", "        podAntiAffinity:\n          preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, podAffinityTerm: {topologyKey: zone, labelSelector: {matchLabels: {a: b}}}}]\n", []string{
+			"28 " + spec + "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm.topologyKey|only kubernetes.io/hostname",
+			"28 " + spec + "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight|0 is outside 1 to 100"}},
+		"node label":   {selector, `nodeSelector: {gpu: "y"}`, []string{"25 " + spec + "nodeSelector.gpu|only kubernetes.io/hostname"}},
+		"volumeMounts": {inside, "          volumeMounts: []\n", []string{"37 " + c0 + "volumeMounts|machine's own files"}},
+		"limits": {"requests: {cpu", "limits: {cpu", []string{
+			"38 " + c0 + "resources.limits.cpu|have the program mind $(CPU_LIMIT)", "38 " + c0 + "resources.limits.memory|nothing enforces it"}},
+		"another container's limit": {"{fieldRef: {fieldPath: spec.nodeName}}", "{resourceFieldRef: {resource: limits.cpu, containerName: other}}", []string{
+			"41 " + c0 + "env[1].valueFrom.resourceFieldRef.containerName|not this container"}},
+		"a resource's divisor": {"{fieldRef: {fieldPath: spec.nodeName}}", "{resourceFieldRef: {resource: limits.cpu, divisor: 10m}}", []string{
+			"41 " + c0 + "env[1].valueFrom.resourceFieldRef.divisor|use one of 1, 1m"}},
 		"envFrom":         {inside, "          envFrom: [{secretRef: {name: s}}]\n", []string{"37 " + c0 + "envFrom|variables in env"}},
 		"secret":          {"{fieldRef: {fieldPath: spec.nodeName}}", "{secretKeyRef: {name: a, key: b}}", []string{"41 " + c0 + "env[1].valueFrom.secretKeyRef|no secret is kept"}},
 		"fieldPath":       {"spec.nodeName", "status.phase", []string{"41 " + c0 + "env[1].valueFrom|metadata.name"}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/router"
 )
 
 // reconcile compares what is wanted with what there is, and starts what closes
@@ -69,13 +70,13 @@ func (o *Orchestrator) startPending() {
 		if r.pod != nil || r.going {
 			continue
 		}
-		node, err := place(o.opts.Nodes, r.placement(), o.placed())
+		node, err := place(o.opts.nodeNames(), r.placement(), o.placed())
 		if err == nil {
-			r.rec.Node = node
+			r.rec.Node, r.rec.Cores = node, o.opts.coresOf(node)
 			r.pod, err = pod.Start(r.config(o))
 		}
 		if err != nil {
-			r.rec.Node = ""
+			r.rec.Node, r.rec.Cores = "", nil
 			if r.waiting != err.Error() {
 				r.waiting = err.Error()
 				o.opts.Log.Warn("pod waits for a node", "pod", r.rec.Name, "reason", r.waiting)
@@ -98,7 +99,7 @@ func (o *Orchestrator) drain(r *replica) {
 		return
 	}
 	o.publish()
-	o.opts.Log.Info("pod drains", "pod", r.rec.Name, "in flight", r.flight.count())
+	o.opts.Log.Info("pod drains", "pod", r.rec.Name, "in flight", r.flight.Count())
 	o.work.Go(func() { o.finish(r) })
 }
 
@@ -108,9 +109,9 @@ func (o *Orchestrator) finish(r *replica) {
 	timer, giveBack := o.opts.Clock.Timer(pod.Grace(&r.rec.Spec))
 	defer giveBack()
 	select {
-	case <-r.flight.idle():
+	case <-r.flight.Idle():
 	case <-timer:
-		o.opts.Log.Warn("pod is stopped with requests still in flight", "pod", r.rec.Name, "in flight", r.flight.count())
+		o.opts.Log.Warn("pod is stopped with requests still in flight", "pod", r.rec.Name, "in flight", r.flight.Count())
 	case <-o.ctx.Done():
 		return // Close stops it or lets it go
 	}
@@ -128,13 +129,13 @@ func (o *Orchestrator) finish(r *replica) {
 
 // publish tells the router which pods can take requests.
 func (o *Orchestrator) publish() {
-	var ready []endpointPod
+	var ready []router.Pod
 	for _, k := range keysOf(o.replicas) {
 		if r := o.replicas[k]; r.ready() {
-			ready = append(ready, endpointPod{namespace: k.namespace, labels: r.rec.Labels, ports: r.status.Ports, flight: r.flight})
+			ready = append(ready, router.Pod{Namespace: k.namespace, Labels: r.rec.Labels, Port: portOf(r.status.Ports), Flight: r.flight})
 		}
 	}
-	o.router.publish(ready)
+	o.router.Publish(ready)
 }
 
 // trouble says why a pod isn't ready, for a person.

@@ -2,23 +2,19 @@ package local
 
 import (
 	"bufio"
-	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/router"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
@@ -80,117 +76,7 @@ func TestNoReadyPodIs503(t *testing.T) {
 	require.Equal(t, "1", resp.Header.Get("Retry-After"))
 	m := o.Metrics()
 	require.Len(t, m, 1)
-	require.Equal(t, RouteMetrics{Kind: "Service", Namespace: "test", Name: "web", Port: 8080, Address: m[0].Address, Requests: 1, Errors: 1}, m[0])
-}
-
-// ways opens a way in over the given addresses, in this order.
-func ways(t testing.TB, addresses ...string) (url string, f *front) {
-	t.Helper()
-	opts := Options{RandomPorts: true}
-	opts.setDefaults()
-	r := newRouter(opts)
-	f = newFront(frontID{objectID: objectID{"Service", key{"test", "web"}}}, r.transport, opts.Log)
-	b := &balancer{}
-	var to []endpoint
-	for _, a := range addresses {
-		to = append(to, endpoint{a, &flight{}})
-	}
-	b.set(to)
-	f.target.Store(&weighted{shares: []share{{balancer: b, weight: 1}}})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	in := serve(r, l)
-	in.front.Store(f)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), soon)
-		defer cancel()
-		require.NoError(t, in.close(ctx))
-		require.NoError(t, r.close(ctx))
-		for _, e := range to {
-			require.Zero(t, e.flight.count(), "a request was not counted out")
-		}
-	})
-	return "http://" + in.address, f
-}
-
-func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
-	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			_, _ = w.Write(body)
-		}
-	}))
-	t.Cleanup(echo.Close)
-	url, f := ways(t, freeport.Of(t), echo.Listener.Addr().String(), freeport.Of(t)) // as of pods that just died
-	for _, size := range []int{0, 100, 200 << 10} {                                  // no body, one kept in memory, one streamed
-		body := bytes.Repeat([]byte("x"), size)
-		for range 6 {
-			resp, err := http.Post(url, "text/plain", bytes.NewReader(body))
-			require.NoError(t, err)
-			got, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			require.Equal(t, 200, resp.StatusCode)
-			require.True(t, bytes.Equal(body, got), "%d bytes of %d came back", len(got), size)
-		}
-	}
-	require.Zero(t, f.errors.Load())
-
-	url, f = ways(t, freeport.Of(t), freeport.Of(t))
-	status, body, err := get(url)
-	require.NoError(t, err)
-	require.Equal(t, 503, status)
-	require.Equal(t, "Service test/web has no ready pod\n", body)
-	require.EqualValues(t, 1, f.errors.Load())
-}
-
-func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
-	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		_, _ = io.WriteString(w, "begun ")
-		_ = http.NewResponseController(w).Flush()
-		n, err := io.Copy(io.Discard, r.Body)
-		_, _ = fmt.Fprint(w, n, err)
-	}))
-	t.Cleanup(pod.Close)
-	url, _ := ways(t, pod.Listener.Addr().String())
-	body, write := io.Pipe()
-	ctx, cancel := context.WithTimeout(t.Context(), soon)
-	defer cancel()
-	context.AfterFunc(ctx, func() { _ = write.CloseWithError(ctx.Err()) })
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err, "the answer waits for the body's end")
-	begun := make([]byte, len("begun "))
-	_, err = io.ReadFull(resp.Body, begun)
-	require.NoError(t, err)
-	_, err = write.Write(bytes.Repeat([]byte("x"), 200<<10))
-	require.NoError(t, err)
-	require.NoError(t, write.Close())
-	rest, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Equal(t, "begun 204800 <nil>", string(begun)+string(rest))
-	require.NoError(t, resp.Body.Close())
-}
-
-func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
-	var asked atomic.Int64
-	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_ = conn.Close()
-		}
-	}))
-	t.Cleanup(broken.Close)
-	url, f := ways(t, broken.Listener.Addr().String(), broken.Listener.Addr().String())
-	resp, err := http.Post(url, "text/plain", strings.NewReader("once"))
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusBadGateway, resp.StatusCode)
-	require.EqualValues(t, 1, asked.Load(), "what was sent once is not sent again")
-	require.EqualValues(t, 1, f.errors.Load())
+	require.Equal(t, router.Metrics{Way: router.Way{Kind: "Service", Namespace: "test", Name: "web", Port: 8080}, Address: m[0].Address, Requests: 1, Errors: 1}, m[0])
 }
 
 func TestCrashingReplicasUnderLoadLoseOnlyWhatTheyAnswered(t *testing.T) {
@@ -266,29 +152,4 @@ func TestListensOnTheDeclaredPort(t *testing.T) {
 	_, body, err := get("http://" + at)
 	require.NoError(t, err)
 	require.Contains(t, body, "Service test/other has no ready pod")
-}
-
-func BenchmarkProxy(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
-	b.Cleanup(server.Close)
-	url, _ := ways(b, server.Listener.Addr().String())
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	b.Cleanup(client.CloseIdleConnections)
-	for name, url := range map[string]string{"direct": server.URL, "proxied": url} {
-		b.Run(name, func(b *testing.B) {
-			var failed atomic.Int64
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					resp, err := client.Get(url)
-					if err != nil {
-						failed.Add(1)
-						continue
-					}
-					_, _ = io.Copy(io.Discard, resp.Body)
-					_ = resp.Body.Close()
-				}
-			})
-			require.Zero(b, failed.Load())
-		})
-	}
 }

@@ -24,6 +24,7 @@ type record struct {
 	Hash        string            `json:"templateHash"`
 	Serial      int               `json:"serial"`
 	Node        string            `json:"node"`
+	Cores       pod.Cores         `json:"cores,omitempty"` // of its node, when it was placed
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Spec        corev1.PodSpec    `json:"spec"`
@@ -43,6 +44,7 @@ type wish struct {
 	Replicas *replicasWish `json:"replicas,omitempty"`
 	Weights  *weightsWish  `json:"weights,omitempty"`
 	Model    *modelWish    `json:"model,omitempty"`
+	Place    *placeWish    `json:"place,omitempty"`
 	// Restart is the identity of the last change that restarted the pods.
 	Restart string `json:"restart,omitempty"`
 }

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -17,20 +16,12 @@ var _ engine.Orchestrator = (*Orchestrator)(nil)
 // ModelAnnotation, on a pod template, says which model version the pods serve.
 const ModelAnnotation = "scanflow.dev/model"
 
-// Fleet finds the Deployments that a selector names.
+// Fleet finds the Deployments, WorkflowTemplates or CronJobs that a selector names.
 func (o *Orchestrator) Fleet(s engine.Selector) (engine.Fleet, error) {
 	if err := selectable(s); err != nil {
 		return nil, err
 	}
 	return fleet{o, s}, nil
-}
-
-// selectable refuses a selector of what is never run here.
-func selectable(s engine.Selector) error {
-	if s.Kind != kindDeployment || s.APIVersion != "" && s.APIVersion != "apps/v1" {
-		return fmt.Errorf("the local orchestrator runs no %s of %s; targets can be apps/v1 Deployment", s.Kind, s.APIVersion)
-	}
-	return nil
 }
 
 // isSelected tells whether a Deployment is among those that a selector names.
@@ -43,12 +34,15 @@ type fleet struct {
 	s engine.Selector
 }
 
-// Targets are the Deployments as they are now.
+// Targets are the objects as they are now.
 func (f fleet) Targets(context.Context) ([]engine.Target, error) {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	if f.o.closed {
 		return nil, ErrClosed
+	}
+	if f.s.Kind != kindDeployment {
+		return templateTargets(f.s, f.o.templates, f.o.cronJobs), nil
 	}
 	var out []engine.Target
 	for _, k := range keysOf(f.o.deploys) {

@@ -29,23 +29,7 @@ func workflowWith(m map[string]any) (w with.WorkflowRun, mistakes []string) {
 	if mistakes = manifest.DecodeMap(m, &w); len(mistakes) > 0 {
 		return w, mistakes
 	}
-	for _, label := range sortedKeys(w.NodeSelector) {
-		if label != hostnameKey {
-			mistakes = append(mistakes, fmt.Sprintf("with.nodeSelector.%s: local nodes have no such label; only %s can be selected", label, hostnameKey))
-		}
-	}
-	if w.Affinity != nil {
-		mistakes = append(mistakes, "with.affinity: the local orchestrator keeps pods apart, and never together; name a node by nodeSelector")
-	}
-	if a := w.AntiAffinity; a != nil {
-		if a.TopologyKey != hostnameKey {
-			mistakes = append(mistakes, fmt.Sprintf("with.antiAffinity.topologyKey: %q can't be honoured; only %s can", a.TopologyKey, hostnameKey))
-		}
-		if !a.Required {
-			mistakes = append(mistakes, "with.antiAffinity.required: false can't be honoured; local pods are kept apart or they are not")
-		}
-	}
-	return w, mistakes
+	return w, cannotPlace(w.Placement)
 }
 
 func restartWith(m map[string]any) []string { return manifest.DecodeMap(m, &with.Restart{}) }

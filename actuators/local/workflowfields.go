@@ -82,7 +82,11 @@ env[].name
 env[].value
 env[].valueFrom.fieldRef.apiVersion
 env[].valueFrom.fieldRef.fieldPath
+env[].valueFrom.resourceFieldRef.containerName
+env[].valueFrom.resourceFieldRef.resource
+env[].valueFrom.resourceFieldRef.divisor
 resources.requests.*
+resources.limits.*
 `
 	cronJobFields = `
 apiVersion

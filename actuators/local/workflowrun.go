@@ -10,9 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
 	"github.com/scanflow-k8s/scanflow/actuators/with"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
@@ -70,7 +67,7 @@ func (r workflowRunner) Plan(_ context.Context, p engine.Proposal) (engine.Chang
 	if _, err := workflow.ParametersOf(template, plan.Parameters); err != nil {
 		return fail(err)
 	}
-	if err := plan.places(template); err != nil {
+	if err := hidden(template.Spec.OwnAffinity(), plan.Placement); err != nil {
 		return fail(err)
 	}
 	if plan.Hash, err = hashOf(template); err != nil {
@@ -92,13 +89,8 @@ func (p *runPlan) diff() string {
 	if len(list) > 0 {
 		text += " with " + strings.Join(list, ", ")
 	}
-	if a := p.Placement.AntiAffinity; a != nil {
-		text += "; pods away from those with " + metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: a.MatchLabels})
-	}
-	if node := p.Placement.NodeSelector[hostnameKey]; node != "" {
-		text += "; on node " + node
-	}
-	return text
+	_, where := (*placeWish)(nil).add(workflow.Placement{}, p.Placement)
+	return strings.Join(append([]string{text}, where...), "; ")
 }
 
 // brief cuts a long value, for a line that people read.
@@ -108,19 +100,6 @@ func brief(value string) string {
 		return strings.ToValidUTF8(value[:most], "") + "..."
 	}
 	return value
-}
-
-// places tells whether the template leaves the placement to the run.
-func (p *runPlan) places(t *workflow.Template) error {
-	if p.Placement.AntiAffinity == nil {
-		return nil
-	}
-	for _, s := range t.Spec.Templates {
-		if s.Affinity != nil {
-			return fmt.Errorf("its template %s has an affinity of its own, which counts instead of the workflow's: write the term there", s.Name)
-		}
-	}
-	return nil
 }
 
 // templateOf is what a change runs, as it is now.
@@ -134,13 +113,13 @@ func (o *Orchestrator) templateOf(p *runPlan) (*workflow.Template, error) {
 			return nil, fmt.Errorf("there is none; these are: %s", names(keysOf(o.cronJobs)))
 		}
 		t := cronTemplate(j, p.Parameters)
-		return &t, nil
+		return o.placements[objectID{kindCronJob, k}].template(&t), nil
 	}
 	t := o.templates[k]
 	if t == nil {
 		return nil, fmt.Errorf("there is none; these are: %s", names(keysOf(o.templates)))
 	}
-	return t, nil
+	return o.placements[objectID{kindWorkflow, k}].template(t), nil
 }
 
 func hashOf(t *workflow.Template) (string, error) {
@@ -181,24 +160,11 @@ func (r workflowRunner) Apply(_ context.Context, c engine.Change) (engine.Outcom
 	if hash, err := hashOf(template); err != nil || hash != plan.Hash {
 		return engine.Outcome{}, errors.Join(err, fmt.Errorf("%s: %s %s/%s was changed after this was decided; it is decided afresh", workflowrun.Verb, plan.Kind, plan.Namespace, plan.Template))
 	}
-	nodeSelector, affinity := podPlacement(plan.Placement)
+	placed, _ := (*placeWish)(nil).add(template.Spec.Placement(), plan.Placement)
 	_, err = r.o.workflows.Begin(workflow.Request{
-		Namespace: plan.Namespace, Name: plan.Name, Identity: plan.Identity, Template: *template, Parameters: plan.Parameters,
-		NodeSelector: nodeSelector, Affinity: affinity,
+		Namespace: plan.Namespace, Name: plan.Name, Identity: plan.Identity, Template: *placed.template(template), Parameters: plan.Parameters,
 	})
 	return begun, err
-}
-
-// podPlacement is a placement as pods have it.
-func podPlacement(p with.Placement) (map[string]string, *corev1.Affinity) {
-	if p.AntiAffinity == nil {
-		return p.NodeSelector, nil
-	}
-	return p.NodeSelector, &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-			TopologyKey: hostnameKey, Namespaces: p.AntiAffinity.Namespaces, LabelSelector: &metav1.LabelSelector{MatchLabels: p.AntiAffinity.MatchLabels},
-		}},
-	}}
 }
 
 // Resume tells whether the run was begun before this process started.

@@ -6,6 +6,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
@@ -18,7 +19,11 @@ func (c *checker) workflow(t *workflow.Template) {
 	}
 	c.placement("spec.", t.Spec.NodeSelector, t.Spec.Affinity)
 	for i := range t.Spec.Templates {
-		c.placement(fmt.Sprintf("spec.templates[%d].", i), t.Spec.Templates[i].NodeSelector, t.Spec.Templates[i].Affinity)
+		at, step := fmt.Sprintf("spec.templates[%d].", i), &t.Spec.Templates[i]
+		c.placement(at, step.NodeSelector, step.Affinity)
+		if step.Container != nil {
+			c.limits(at+"container", step.Container)
+		}
 	}
 }
 
@@ -43,6 +48,7 @@ func (c *checker) cronJob(j *batchv1.CronJob) {
 		c.add(at+"template.spec.containers", "a Job is run here as one process, and this has %d containers", len(spec.Containers))
 		return
 	}
+	c.limits(at+"template.spec.containers[0]", &spec.Containers[0])
 	t := cronTemplate(j, nil)
 	for _, p := range workflow.Check(&t) {
 		path := strings.Replace(p.Path, "spec.templates[0].container", at+"template.spec.containers[0]", 1)
@@ -72,7 +78,7 @@ func cronTemplate(j *batchv1.CronJob, parameters map[string]string) workflow.Tem
 	if job.BackoffLimit != nil {
 		limit = intstr.FromInt32(*job.BackoffLimit)
 	}
-	return workflow.Template{ObjectMeta: j.ObjectMeta, Spec: workflow.Spec{
+	return workflow.Template{TypeMeta: metav1.TypeMeta{Kind: kindCronJob}, ObjectMeta: j.ObjectMeta, Spec: workflow.Spec{
 		Entrypoint: "main", Arguments: arguments, ActiveDeadlineSeconds: job.ActiveDeadlineSeconds,
 		NodeSelector: job.Template.Spec.NodeSelector, Affinity: job.Template.Spec.Affinity,
 		PodMetadata: &workflow.Metadata{Labels: labels, Annotations: job.Template.Annotations},

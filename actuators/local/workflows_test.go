@@ -66,7 +66,7 @@ func TestReadsWorkflows(t *testing.T) {
 		"an artifact's s3": {"[{name: data, path: /tmp/data}]}\n      container: {image", "[{name: data, path: /tmp/data, s3: {key: x}}]}\n      container: {image", []string{"22 spec.templates[1].outputs.artifacts[0].s3|run's folder"}},
 		"volumeMounts":     {"        image: none:1\n", "        volumeMounts: []\n", []string{"28 spec.templates[2].container.volumeMounts|as artifacts"}},
 		"ports":            {"        image: none:1\n", "        ports: [{containerPort: 80}]\n", []string{"28 spec.templates[2].container.ports|serves nobody"}},
-		"limits":           {"        image: none:1\n", "        resources: {limits: {cpu: 1}}\n", []string{"28 spec.templates[2].container.resources.limits|nothing enforces it"}},
+		"limits":           {"        image: none:1\n", "        resources: {limits: {cpu: 1}}\n", []string{"28 spec.templates[2].container.resources.limits.cpu|nothing enforces it"}},
 		"a secret":         {"{fieldRef: {fieldPath: spec.nodeName}}", "{secretKeyRef: {name: a, key: b}}", []string{"23 spec.templates[1].container.env[0].valueFrom.secretKeyRef|no secret is kept"}},
 		"misspelt":         {"  entrypoint: main\n", "  entrypont: main\n", []string{"5 spec.entrypoint|is missing", "6 spec.entrypont|can't be honoured"}},
 		"a value's kind":   {"value: 2}", "value: [2]}", []string{"9 spec.arguments.parameters[1].value|must be text, a number"}},

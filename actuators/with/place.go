@@ -10,7 +10,9 @@ import (
 // Place are the parameters of `place`.
 type Place struct {
 	Placement
-	Workflow string `json:"workflow" doc:"name of an Argo Workflow in the target's namespace that has not started: it is placed, not the target"`
+	Template string `json:"template" doc:"name of a WorkflowTemplate in the target's namespace: it is placed, not the target, so that its runs to come have the terms from their start"`
+	Workflow string `json:"workflow" doc:"name of a run, an Argo Workflow in the target's namespace: it is placed, not the target; without move, only while it has not started"`
+	Move     bool   `json:"move" doc:"with template or workflow: runs under way are placed too, and those of their steps that run where they may no longer be are ended, and begun again elsewhere as a retry of the step; absent: what runs is left alone"`
 	Remove   bool   `json:"remove" doc:"true takes away the terms and the node labels that are named, if Scanflow put them there"`
 }
 
@@ -19,7 +21,17 @@ func (w Place) Check() []string {
 	if w.Empty() {
 		return []string{"must say where: set antiAffinity, affinity or nodeSelector"}
 	}
-	return w.mistakes()
+	out := w.mistakes()
+	if w.Template != "" && w.Workflow != "" {
+		out = append(out, "workflow: goes without template, which names the runs of that template; name one of them")
+	}
+	if w.Move && w.Template == "" && w.Workflow == "" {
+		out = append(out, "move: is for the steps of runs; name their template, or one run by workflow (the pods of a workload are replaced in any case)")
+	}
+	if w.Move && w.Remove {
+		out = append(out, "move: nothing has to move where a term is taken away; leave one of move and remove out")
+	}
+	return out
 }
 
 // Placement says where pods may run.
@@ -65,4 +77,21 @@ func (n Near) Check() []string {
 		}
 	}
 	return out
+}
+
+// Words name the pods, and what is near to them, for a person.
+func (n *Near) Words(required bool) string {
+	var labels []string
+	for _, k := range slices.Sorted(maps.Keys(n.MatchLabels)) {
+		labels = append(labels, k+"="+n.MatchLabels[k])
+	}
+	words := "those with " + strings.Join(labels, ",")
+	if len(n.Namespaces) > 0 {
+		words += " in " + strings.Join(n.Namespaces, " and ")
+	}
+	how := "preferred"
+	if required {
+		how = "required"
+	}
+	return fmt.Sprintf("%s, by %s, %s", words, n.TopologyKey, how)
 }

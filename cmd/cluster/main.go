@@ -1,7 +1,7 @@
 // Command cluster gives a developer a real Kubernetes control plane on this machine,
 // with nodes that run pods as processes, and is such a node itself. It is never part
-// of what ships. Start reading at up.go; node.go is one node, kubectl.go and
-// prometheus.go are what else a cluster wants beside it.
+// of what ships. Start reading at up.go; node.go is one node; gateway.go, kubectl.go,
+// prometheus.go and metrics.go are what else a cluster wants beside it.
 package main
 
 import (
@@ -23,7 +23,7 @@ func run() int {
 		Use: "cluster", Short: "A Kubernetes cluster for developers, on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newNode(), newBuild(), newKubectl(), newPrometheus())
+	root.AddCommand(newUp(), newNode(), newBuild(), newKubectl(), newGateway(), newPrometheus(), newMetrics())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		return 1

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"time"
@@ -14,12 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/node"
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
 func newNode() *cobra.Command {
 	var o node.Options
-	var kubeconfig, block, level string
+	var kubeconfig, block, level, cores string
 	var capacity map[string]string
 	var untilInputEnds bool
 	c := &cobra.Command{
@@ -36,6 +36,11 @@ func newNode() *cobra.Command {
 					return fmt.Errorf("--addresses: %w", err)
 				}
 			}
+			if cmd.Flags().Changed("cores") {
+				if o.Cores, err = pod.ParseCores(cores); err != nil {
+					return fmt.Errorf("--cores %s: %w", cores, err)
+				}
+			}
 			if o.Capacity, err = quantities(capacity); err != nil {
 				return err
 			}
@@ -43,12 +48,8 @@ func newNode() *cobra.Command {
 			ctx := cmd.Context()
 			if untilInputEnds {
 				var stop context.CancelFunc
-				ctx, stop = context.WithCancel(ctx)
+				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
 				defer stop()
-				go func() { // ends with the process: a read of standard input can't be called off
-					_, _ = io.Copy(io.Discard, cmd.InOrStdin())
-					stop()
-				}()
 			}
 			return node.Run(ctx, o)
 		},
@@ -59,7 +60,8 @@ func newNode() *cobra.Command {
 	f.StringVar(&o.Dir, "dir", "", "folder for logs and volumes")
 	f.StringVar(&o.Self, "self", "", `program that a container's command word "scanflow" stands for; absent: the one on the PATH`)
 	f.StringVar(&block, "addresses", "", "block of loopback addresses for the node and its pods, as 127.60.0.0/16; absent: a free one")
-	f.StringToStringVar(&capacity, "capacity", nil, "what the scheduler may fill, as cpu=8,memory=16Gi,pods=110")
+	f.StringVar(&cores, "cores", "", "cores of this machine that its pods run on, as 0-1 or 2,3 (Linux); absent: all of them")
+	f.StringToStringVar(&capacity, "capacity", nil, "what the scheduler may fill, as cpu=8,memory=16Gi,pods=110; cpu is as many as --cores names, if it is given")
 	f.StringToStringVar(&o.Labels, "labels", nil, "labels of the node, as zone=a,disk=ssd")
 	f.DurationVar(&o.Heartbeat, "heartbeat", 0, "how often the node says that it lives; 0: 10s")
 	f.DurationVar(&o.BackOff, "back-off", 10*time.Second, "wait before a container's second restart, doubled each time")

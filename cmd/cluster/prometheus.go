@@ -24,14 +24,15 @@ import (
 const prometheusHelp = `Scrapes the ready pods that the label selector chooses, at their port called http,
 and answers queries as Prometheus does. The series have the labels namespace, pod, and
 deployment, which is the pod's app.kubernetes.io/name: those that the scrape
-configuration in deploy/kubernetes/autoscale gives them. Ctrl-C ends it.`
+configuration in deploy/kubernetes/autoscale gives them. With --gateway it scrapes the
+stand-in gateway too: the requests at the entrance. Ctrl-C ends it.`
 
 // lookForPods is how often the pods are listed.
 const lookForPods = time.Second
 
 type prometheusOptions struct {
-	kubeconfig, listen, selector string
-	interval                     time.Duration
+	kubeconfig, listen, selector, gateway string
+	interval                              time.Duration
 }
 
 func newPrometheus() *cobra.Command {
@@ -44,6 +45,7 @@ func newPrometheus() *cobra.Command {
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says where the API server is; absent: $KUBECONFIG, then ~/.kube/config")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:9090", "address to answer queries on")
 	f.StringVar(&o.selector, "selector", "app.kubernetes.io/component=predictor", "labels of the pods to scrape")
+	f.StringVar(&o.gateway, "gateway", "", "address of the metrics of a gateway to scrape too, as "+gatewayMetrics)
 	f.DurationVar(&o.interval, "interval", time.Second, "how often each pod is scraped")
 	return c
 }
@@ -68,6 +70,11 @@ func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
+	if o.gateway != "" {
+		if err := engine.SetTargets("gateway", []promengine.Target{{Address: o.gateway}}); err != nil {
+			return errors.Join(fmt.Errorf("--gateway: %w", err), listener.Close())
+		}
+	}
 	web := &http.Server{Handler: engine.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- web.Serve(listener) }()

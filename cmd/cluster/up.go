@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,10 @@ this checkout's own program. Each pod has a loopback address of its own.`
 type upOptions struct {
 	nodes, kwokNodes int
 	workflows        bool
+	gateway          bool
+	gatewayMetrics   string
+	cores            []string
+	workflowPods     bool
 	dir, kubeconfig  string
 }
 
@@ -36,8 +41,12 @@ func newUp() *cobra.Command {
 	}
 	f := c.Flags()
 	f.IntVar(&o.nodes, "nodes", 2, "nodes that run pods as processes: node-1, node-2, ...")
+	f.StringArrayVar(&o.cores, "cores", nil, "once for each such node: NODE=CORES, with the cores of this machine that its pods run on, as node-1=0-1 or node-2=2,3 (Linux); absent: all of them")
 	f.IntVar(&o.kwokNodes, "kwok-nodes", 0, "nodes that only say they run pods, 1,000 each, for fleets; with both kinds, choose by nodeSelector {scanflow.dev/node: process} or {... kwok}")
 	f.BoolVar(&o.workflows, "workflows", false, "run Argo Workflows of WorkflowTemplates, their steps as processes, by a stand-in for Argo's controller")
+	f.BoolVar(&o.gateway, "gateway", false, "route requests by HTTPRoutes, on 127.0.0.1 at the port of their parentRefs, by a stand-in for a gateway")
+	f.StringVar(&o.gatewayMetrics, "gateway-metrics", gatewayMetrics, "with --gateway: address of its metrics")
+	f.BoolVar(&o.workflowPods, "workflow-pods", false, "with --workflows: each step is a pod, which the scheduler places and the nodes run, so that where it may go means something")
 	f.StringVar(&o.dir, "dir", "", "folder for state and logs, which must be empty; absent: a temporary one, removed at the end")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file to write the kubeconfig to, which must not exist; absent: one in the folder")
 	return c
@@ -47,6 +56,16 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if o.nodes < 0 || o.kwokNodes < 0 {
 		return errors.New("--nodes and --kwok-nodes can't be negative")
+	}
+	if cmd.Flags().Changed("gateway-metrics") && !o.gateway {
+		return errors.New("--gateway-metrics: goes with --gateway; give that too")
+	}
+	cores, err := o.coresOfNodes()
+	if err != nil {
+		return err
+	}
+	if o.workflowPods && (!o.workflows || o.kwokNodes > 0 || o.nodes == 0) {
+		return errors.New("--workflow-pods goes with --workflows and --nodes, and without --kwok-nodes: a pod there only says that it runs")
 	}
 	dir, clean, err := folder(o.dir)
 	if err != nil {
@@ -78,9 +97,12 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	var names []string
-	for i := range o.nodes {
-		name := fmt.Sprintf("node-%d", i+1)
-		n, err := c.StartNode(name, built)
+	for _, name := range o.nodeNames() {
+		var more []string
+		if own, given := cores[name]; given {
+			more = []string{"--cores", own.String()}
+		}
+		n, err := c.StartNode(name, built, more...)
 		if err != nil {
 			return err
 		}
@@ -96,12 +118,20 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	if o.workflows {
-		end, err := runWorkflows(ctx, c, built.Scanflow, filepath.Join(dir, "workflows"))
+		end, err := runWorkflows(ctx, c, argo.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		defer func() { err = errors.Join(err, end()) }()
 		say("workflows run, by a stand-in for Argo's controller")
+	}
+	if o.gateway {
+		end, err := startGateway(ctx, c, o.gatewayMetrics, out)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		say("requests are routed by HTTPRoutes, by a stand-in for a gateway")
 	}
 	config := c.Kubeconfig()
 	if o.kubeconfig != "" {
@@ -121,14 +151,36 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 }
 
 // runWorkflows has Workflows run until end is called, which waits for their steps.
-func runWorkflows(ctx context.Context, c *testcluster.Cluster, self, dir string) (end func() error, err error) {
+func runWorkflows(ctx context.Context, c *testcluster.Cluster, how argo.Options) (end func() error, err error) {
 	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
+		return nil, err
+	}
+	how.Client, how.KillWithParent = c.Client(), true
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() {
+		done <- argo.Run(running, how)
+	}()
+	return func() error { stop(); return <-done }, nil
+}
+
+// startGateway has requests routed until end is called, which waits for those under way.
+func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, out io.Writer) (end func() error, err error) {
+	if err := c.Install(ctx, "httproute"); err != nil {
+		return nil, err
+	}
+	listener, err := listenForScrapes(ctx, "--gateway-metrics", metrics)
+	if err != nil {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {
-		done <- argo.Run(running, argo.Options{Client: c.Client(), Dir: dir, Self: self, KillWithParent: true})
+		err := runGateway(running, c.Client(), listener, false, out)
+		if err != nil {
+			_, _ = fmt.Fprintln(out, "the gateway ended:", err)
+		}
+		done <- err
 	}()
 	return func() error { stop(); return <-done }, nil
 }

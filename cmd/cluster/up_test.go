@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/scanflow-k8s/scanflow/engine/freeport"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
@@ -43,7 +46,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	defer cancel()
 	var out screen
 	cmd := newUp()
-	cmd.SetArgs([]string{"--nodes", "1", "--kwok-nodes", "1", "--workflows", "--dir", dir, "--kubeconfig", config})
+	cmd.SetArgs([]string{"--nodes", "1", "--kwok-nodes", "1", "--workflows", "--gateway", "--gateway-metrics", "127.0.0.1:0", "--cores", "node-1=0", "--dir", dir, "--kubeconfig", config})
 	cmd.SetOut(&out)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
@@ -70,6 +73,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	_, err = client.Kinds.Find("scanflow.dev/v1alpha1", "Agent")
 	require.NoError(t, err, "the shipped definitions are installed")
 	aWorkflowRuns(t, client)
+	theEntranceIsScraped(t, client, config, out.String())
 
 	cancel()
 	require.NoError(t, <-ended)
@@ -99,12 +103,67 @@ func aWorkflowRuns(t *testing.T, client *kube.Client) {
 	}, 30*time.Second, 50*time.Millisecond)
 }
 
+// theEntranceIsScraped asks a Service without a pod through the gateway, and finds the
+// request in the Prometheus.
+func theEntranceIsScraped(t *testing.T, client *kube.Client, config, said string) {
+	t.Helper()
+	at := freeport.Of(t)
+	_, port, _ := strings.Cut(at, ":")
+	var o unstructured.Unstructured
+	require.NoError(t, o.UnmarshalJSON([]byte(`{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r"},
+		"spec": {"parentRefs": [{"name": "gateway", "port": `+port+`}], "rules": [{"backendRefs": [{"name": "none", "port": 80}]}]}}`)))
+	_, err := client.Dynamic.Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}).Namespace("default").Create(t.Context(), &o, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		resp, err := http.Get("http://" + at)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode == http.StatusServiceUnavailable
+	}, 30*time.Second, 50*time.Millisecond)
+
+	_, metrics, found := strings.Cut(said, "counts requests on http://")
+	require.True(t, found, said)
+	metrics, _, _ = strings.Cut(metrics, "/")
+	ctx, cancel := context.WithCancel(t.Context())
+	var out screen
+	cmd := newPrometheus()
+	cmd.SetArgs([]string{"--kubeconfig", config, "--listen", "127.0.0.1:0", "--gateway", metrics, "--interval", "100ms"})
+	cmd.SetOut(&out)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	require.Eventually(t, func() bool {
+		_, url, found := strings.Cut(out.String(), "answering queries on ")
+		if !found {
+			return false
+		}
+		url, _, _ = strings.Cut(url, "\n")
+		resp, err := http.Get(url + `/api/v1/query?query=scanflow_router_requests_total{backend="none",name="r"}`)
+		require.NoError(t, err)
+		defer func() { _ = resp.Body.Close() }()
+		raw, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return strings.Contains(string(raw), `"backend":"none"`)
+	}, 30*time.Second, 50*time.Millisecond)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
 func TestRefusals(t *testing.T) {
 	full := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(full, "x"), nil, 0o600))
 	for want, args := range map[string][]string{
-		"is not empty":       {"up", "--dir", full},
-		"can't be negative":  {"up", "--nodes", "-1"},
+		"is not empty":      {"up", "--dir", full},
+		"can't be negative": {"up", "--nodes", "-1"},
+		"--cores node-3=0: there is no such node that runs processes; these are: node-1, node-2": {"up", "--cores", "node-3=0"},
+		"--cores node-1=x: \"x\" is neither a core":                                              {"up", "--cores", "node-2=0", "--cores", "node-1=x"},
+		"--gateway-metrics: goes with --gateway":                                                 {"up", "--gateway-metrics", "127.0.0.1:1"},
+		"--cores node-1: wants NODE=CORES":                                                       {"up", "--cores", "node-1"},
+		"--cores node-1=0: the node has its cores":                                               {"up", "--cores", "node-1=0", "--cores", "node-1=0"},
+		"--cores 0,0: core 0 is named twice":                                                     {"node", "--name", "a", "--dir", full, "--cores", "0,0"},
+		"--cores : \"\" is neither":                                                              {"node", "--name", "a", "--dir", full, "--cores", ""},
+		"cores 1023: core 1023 is not this machine's":                                            {"node", "--name", "a", "--dir", full, "--cores", "1023"},
 		"--addresses":        {"node", "--name", "a", "--dir", full, "--addresses", "here"},
 		"--capacity cpu=lot": {"node", "--name", "a", "--dir", full, "--capacity", "cpu=lot"},
 		"name \"A B\"":       {"node", "--name", "A B", "--dir", full},

@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
 		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(),
-		newJudge(), newDemo(), newPolicies(), newDigits(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
+		newJudge(), newDemo(), newLoad(), newPolicies(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root
 }

@@ -29,7 +29,7 @@ type runFlags struct {
 	logs       logFlags
 	data       string
 	workloads  []string
-	nodes      []string
+	nodes      nodeFlags
 	stopPods   bool
 	prometheus string
 	mlflow     string
@@ -70,7 +70,7 @@ next start, unless --stop-pods is given.`,
 	f.DurationVar(&o.interval, "policies-interval", policy.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
 	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
 	listFlag(f, &o.workloads, "workloads", "", "Deployments for the local orchestrator: files, or folders of them")
-	listFlag(f, &o.nodes, "nodes", "", "names of the nodes that the local orchestrator spreads pods over (node-0,node-1,node-2)")
+	o.nodes.add(f)
 	f.BoolVar(&o.stopPods, "stop-pods", false, "stop the local orchestrator's pods at the end")
 	f.StringVar(&o.prometheus, "prometheus", "", "base URL of the Prometheus server for sensors that name none")
 	f.StringVar(&o.mlflow, "mlflow", "", "base URL of the MLflow tracking server for sensors that name none, and for model.promote, model.rollback and run.tag; absent: $MLFLOW_TRACKING_URI")
@@ -83,7 +83,8 @@ next start, unless --stop-pods is given.`,
 }
 
 func runAgents(ctx context.Context, o *runFlags) error {
-	if err := errors.Join(o.cluster.check(o), o.mail.check()); err != nil {
+	nodes, err := o.nodes.read(o.cluster.kubernetes)
+	if err := errors.Join(o.cluster.check(o), err, o.mail.check()); err != nil {
 		return err
 	}
 	log, err := o.logs.logger()
@@ -159,7 +160,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	metrics := server.NewMetrics(sources)
 	sys, err = wiring.Start(ctx, wiring.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
-		Local: local.Options{Self: self, Nodes: o.nodes}, StopPods: o.stopPods,
+		Local: local.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
 	})
 	if err != nil {
@@ -174,9 +175,13 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return errors.Join(err, sys.Close(ctx), listener.Close())
 	}
+	registry := metrics.Registry()
+	if sys.Local != nil {
+		registry.MustRegister(sys.Local.Collector())
+	}
 	web := server.Serve(listener, server.Options{
 		Token: token, UserToken: userToken, User: server.UserName(), Installation: sys.Installation, Refused: metrics.Refused,
-		Registry: metrics.Registry(), Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
+		Registry: registry, Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
 		API: api(sys), Answers: answers(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}

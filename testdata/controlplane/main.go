@@ -1,5 +1,6 @@
 // Command controlplane is a Kubernetes control plane in one binary, for tests: the
-// upstream programs, unchanged, each as a subcommand, and kubectl besides. It is a
+// upstream programs, unchanged, each as a subcommand, and kubectl besides; the
+// subcommand replicas runs one controller alone, on a clock that tests move. It is a
 // module of its own, so that what Kubernetes depends on stays out of the module that
 // ships. The package engine/kube/testcluster builds it, once, and runs it.
 package main
@@ -36,6 +37,8 @@ func main() {
 		exit(runKwok(signals()))
 	case "stages":
 		exit(printStages())
+	case "replicas":
+		runReplicas()
 	default:
 		usage()
 	}
@@ -50,6 +53,6 @@ func exit(err error) {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|kubectl [flags] | stages")
+	fmt.Fprintln(os.Stderr, "usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kwok|kubectl [flags] | stages | replicas")
 	os.Exit(2)
 }

@@ -32,6 +32,10 @@ type Options struct {
 	Dir string
 	// Self is the executable that the command word "scanflow" stands for.
 	Self string
+	// Pods has the steps run as pods of the cluster, on whichever of its nodes the scheduler
+	// chooses; they must see this machine's files, as process-backed nodes do. Else they
+	// are processes of this one, and are on no node.
+	Pods bool
 	// KillWithParent has the kernel end the steps when this process dies (Linux). Else
 	// they are found again by the next one with the same folder.
 	KillWithParent bool
@@ -80,11 +84,13 @@ func (o *Options) setDefaults() error {
 type controller struct {
 	Options
 	runner *workflow.Runner
+	pods   *pods // nil where steps are no pods
 	seen   cache.Store
 	queue  workqueue.TypedRateLimitingInterface[string] // namespace/name
 
 	mu      sync.Mutex
-	written map[string]string // the status that an object has, by key
+	written map[string]string         // the status that an object has, by key
+	joined  map[string]map[string]any // what is stored in it, by key, until it was written
 }
 
 // Run runs workflows until ctx ends. Then it ends those under way, writes what became
@@ -93,31 +99,45 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
 	}
-	c := &controller{Options: o, written: map[string]string{}}
+	c := &controller{Options: o, written: map[string]string{}, joined: map[string]map[string]any{}}
+	over, end := context.WithCancel(context.WithoutCancel(ctx)) // past ctx: the last statuses are written
+	defer end()
 	c.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 5*time.Second))
+	var processes workflow.Processes
 	var err error
+	if o.Pods {
+		if c.pods, err = newPods(over, o); err != nil {
+			return fmt.Errorf("stand-in for Argo: %w", err)
+		}
+		processes = c.pods
+	}
 	c.runner, err = workflow.New(workflow.Options{
-		Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
+		Processes: processes, Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
 		OnChange: func(r workflow.Run) { c.queue.Add(r.Namespace + "/" + r.Name) },
 	})
 	if err != nil {
 		c.queue.ShutDown()
 		return fmt.Errorf("stand-in for Argo: %w", err)
 	}
-	if err := c.run(ctx); err != nil {
+	if err := c.run(ctx, over, end); err != nil {
 		return fmt.Errorf("stand-in for Argo: %w", err)
 	}
 	return nil
 }
 
-func (c *controller) run(ctx context.Context) error {
-	over, end := context.WithCancel(context.WithoutCancel(ctx)) // past ctx: the last statuses are written
+func (c *controller) run(ctx, over context.Context, end context.CancelFunc) error {
 	var informing, working sync.WaitGroup
 	defer informing.Wait()
 	defer end()
-	synced := c.watch(over, &informing)
+	synced := []cache.InformerSynced{c.watch(over, &informing)}
+	if c.pods != nil {
+		synced = append(synced, c.pods.watch(over, &informing))
+		defer c.pods.group.Wait()
+		defer end()
+	}
+	known := cache.WaitForCacheSync(ctx.Done(), synced...)
 	c.runner.Start()
-	if cache.WaitForCacheSync(ctx.Done(), synced) {
+	if known {
 		for _, r := range c.runner.Runs() { // its Workflow may be gone
 			c.queue.Add(r.Namespace + "/" + r.Name)
 		}

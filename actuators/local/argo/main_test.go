@@ -2,6 +2,7 @@ package argo
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	if namespace := os.Getenv(argoRole); namespace != "" {
 		client, err := kube.New(kube.Options{})
 		if err == nil {
-			err = Run(context.Background(), Options{Client: client, Namespace: namespace, Dir: os.Getenv("ARGO_DIR")})
+			err = Run(context.Background(), Options{Client: client, Namespace: namespace, Dir: os.Getenv("ARGO_DIR"), Pods: os.Getenv("ARGO_PODS") != ""})
 		}
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -78,10 +79,11 @@ func (b *bench) start() (stop func()) {
 }
 
 // child runs it as a process of its own, to be killed.
-func (b *bench) child() (kill func()) {
+func (b *bench) child(env ...string) (kill func()) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), argoRole+"="+b.ns, "KUBECONFIG="+b.cluster.Kubeconfig(), "ARGO_DIR="+b.dir)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	require.NoError(b, cmd.Start())
 	killed := false
@@ -192,3 +194,5 @@ func (b *bench) written(path string) string {
 	}
 	return strings.TrimSpace(string(raw))
 }
+
+func jsonInto(text string, into any) error { return json.Unmarshal([]byte(text), into) }

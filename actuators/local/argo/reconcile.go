@@ -39,6 +39,12 @@ func (c *controller) reconcile(ctx context.Context, key string) error {
 			return err
 		}
 	}
+	if err := c.storeAgain(ctx, o); err != nil {
+		return err
+	}
+	if err := c.place(o, &run); err != nil {
+		return err
+	}
 	return c.write(ctx, o, statusOf(&run))
 }
 
@@ -47,6 +53,7 @@ func (c *controller) reconcile(ctx context.Context, key string) error {
 func (c *controller) forget(key string, run workflow.Run, known, again bool) error {
 	c.mu.Lock()
 	delete(c.written, key)
+	delete(c.joined, key)
 	c.mu.Unlock()
 	if !known {
 		return nil
@@ -109,6 +116,17 @@ func (c *controller) request(ctx context.Context, o *unstructured.Unstructured) 
 	}
 	if out.Template, err = templateOf(object); err != nil {
 		return out, err
+	}
+	if c.pods != nil {
+		from, _, _ := unstructured.NestedMap(object.Object, "spec")
+		own, _, _ := unstructured.NestedMap(o.Object, "spec")
+		joined := joinedSpec(from, own)
+		if err := placedAs(&out.Template, joined); err != nil {
+			return out, err
+		}
+		c.mu.Lock()
+		c.joined[o.GetNamespace()+"/"+o.GetName()] = joined
+		c.mu.Unlock()
 	}
 	if entrypoint, _, _ := unstructured.NestedString(o.Object, "spec", "entrypoint"); entrypoint != "" {
 		out.Template.Spec.Entrypoint = entrypoint
@@ -177,6 +195,13 @@ func (c *controller) refuse(ctx context.Context, o *unstructured.Unstructured, e
 // write writes a status, unless that is what was written last. As in Argo, status is no
 // subresource, and the phase is a label too.
 func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, status map[string]any) error {
+	key := o.GetNamespace() + "/" + o.GetName()
+	c.mu.Lock()
+	joined := c.joined[key]
+	c.mu.Unlock()
+	if joined != nil {
+		status[stored] = joined
+	}
 	phase := workflow.Phase(fmt.Sprint(status["phase"]))
 	labels := map[string]any{"workflows.argoproj.io/phase": string(phase)}
 	if phase.Ended() {
@@ -186,7 +211,6 @@ func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, st
 	if err != nil {
 		return err
 	}
-	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
 	same := c.written[key] == string(patch)
 	c.mu.Unlock()
@@ -202,6 +226,7 @@ func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, st
 	}
 	c.mu.Lock()
 	c.written[key] = string(patch)
+	delete(c.joined, key) // it is stored, and may be changed there from now on
 	c.mu.Unlock()
 	return nil
 }

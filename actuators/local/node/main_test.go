@@ -81,12 +81,16 @@ func newBench(t *testing.T) *bench {
 }
 
 // node runs a node in this process; stop ends it, as the test's end does.
-func (b *bench) node(suffix string) (stop func()) {
+func (b *bench) node(suffix string, change ...func(*Options)) (stop func()) {
 	b.Helper()
 	name := b.name + suffix
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, options(b.cluster.Client(), name, b.TempDir())) }()
+	o := options(b.cluster.Client(), name, b.TempDir())
+	for _, c := range change {
+		c(&o)
+	}
+	go func() { ended <- Run(ctx, o) }()
 	stopped := false
 	stop = func() {
 		if !stopped {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
@@ -24,9 +25,11 @@ type Options struct {
 	Client *kube.Client
 	// Name of the Node object; no other process may run it.
 	Name string
-	// Capacity is what the scheduler may fill; absent entries are 110 pods, 8 cpu,
-	// 16Gi memory. Nothing keeps a process within what it requested.
+	// Capacity is what the scheduler may fill; absent entries are 110 pods, 16Gi memory,
+	// and as many cpu as there are Cores, or 8. Nothing keeps a process within what it requested.
 	Capacity corev1.ResourceList
+	// Cores of this machine that the node's pods run on; none: all of them.
+	Cores pod.Cores
 	// Labels are set on the Node beside those that every node has.
 	Labels map[string]string
 	// AddressBase is the block of loopback addresses of the node (the first) and of
@@ -77,8 +80,14 @@ func (o *Options) setDefaults() error {
 	if b := o.AddressBase; b.IsValid() && (!b.Addr().Is4() || b.Bits() > 28) {
 		errs = append(errs, fmt.Errorf("addresses %s: a block of IPv4 addresses is needed, /28 or larger", b))
 	}
+	if err := o.Cores.Check(); err != nil {
+		errs = append(errs, fmt.Errorf("cores %s: %w", o.Cores, err))
+	}
 	capacity := corev1.ResourceList{
 		corev1.ResourcePods: resource.MustParse("110"), corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("16Gi"),
+	}
+	if n := len(o.Cores); n > 0 {
+		capacity[corev1.ResourceCPU] = *resource.NewQuantity(int64(n), resource.DecimalSI)
 	}
 	maps.Copy(capacity, o.Capacity)
 	o.Capacity = capacity

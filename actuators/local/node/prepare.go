@@ -59,7 +59,7 @@ func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 		}
 		out = append(out, pod.Config{
 			Namespace: object.Namespace, Name: object.Name, Node: r.node.Name, UID: string(object.UID), Labels: object.Labels, Annotations: object.Annotations,
-			Spec: spec, IP: ip, HostIP: r.node.addresses.host.String(), LogPath: r.logPath(c.Name), Self: r.node.Self,
+			Spec: spec, Cores: r.node.Cores, Allocatable: r.node.Capacity, IP: ip, HostIP: r.node.addresses.host.String(), LogPath: r.logPath(c.Name), Self: r.node.Self,
 			BackOff: r.node.BackOff, EarlyProbe: r.node.EarlyProbe, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
 		})
 	}

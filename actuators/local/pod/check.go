@@ -82,7 +82,10 @@ func (p *Pod) httpCheck(h *corev1.HTTPGetAction) func(context.Context) error {
 // execCheck runs a command beside the process, with the same environment.
 func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 	return func(ctx context.Context) error {
-		vars := p.cfg.environment(p.Status().Ports)
+		vars, err := p.cfg.environment(p.Status().Ports)
+		if err != nil {
+			return err
+		}
 		word := h.Command[0]
 		if word == "scanflow" && p.cfg.Self != "" {
 			word = p.cfg.Self
@@ -92,7 +95,11 @@ func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 		cmd.SysProcAttr = groupLeader(p.cfg.KillWithParent)
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		cmd.WaitDelay = time.Second
-		if err := cmd.Run(); err != nil {
+		err = onCores(p.cfg.Cores, cmd.Start)
+		if err == nil {
+			err = cmd.Wait()
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", h.Command[0], err)
 		}
 		return nil

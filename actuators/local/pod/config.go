@@ -23,6 +23,13 @@ type Config struct {
 	IP string
 	// HostIP is what status.hostIP stands for; "" is IP.
 	HostIP string
+	// Cores are those that the process runs on, with all its threads, and the commands
+	// of its probes and hooks too; none: all of them. An adopted process keeps what it
+	// was started with.
+	Cores Cores
+	// Allocatable is what the container is told where it asks for a limit that it has
+	// not (resourceFieldRef); absent entries are its cores and this machine's memory.
+	Allocatable corev1.ResourceList
 	// LogPath is the file that gets the process' standard output and error.
 	LogPath string
 	// ExitPath is the file that gets the exit status of the process, which is learnt by

@@ -76,7 +76,7 @@ func PortVariable(name string) string {
 }
 
 // environment builds the variables of a run with these ports.
-func (c *Config) environment(ports []Port) *variables {
+func (c *Config) environment(ports []Port) (*variables, error) {
 	v := &variables{values: map[string]string{}}
 	for i, p := range ports {
 		if i == 0 {
@@ -87,14 +87,24 @@ func (c *Config) environment(ports []Port) *variables {
 		}
 	}
 	for _, e := range c.Spec.Containers[0].Env {
-		if e.ValueFrom != nil {
-			value, _ := c.field(e.ValueFrom.FieldRef) // Check has refused any other
+		if from := e.ValueFrom; from != nil {
+			value, err := c.valueOf(from)
+			if err != nil {
+				return nil, fmt.Errorf("env %s: %w", e.Name, err)
+			}
 			v.set(e.Name, value)
 			continue
 		}
 		v.set(e.Name, expand(e.Value, v.get))
 	}
-	return v
+	return v, nil
+}
+
+func (c *Config) valueOf(from *corev1.EnvVarSource) (string, error) {
+	if from.ResourceFieldRef != nil {
+		return c.resource(from.ResourceFieldRef)
+	}
+	return c.field(from.FieldRef)
 }
 
 var fieldPaths = []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"}
@@ -102,7 +112,7 @@ var fieldPaths = []string{"metadata.name", "metadata.namespace", "metadata.uid",
 // field is what a fieldRef stands for.
 func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
 	if ref == nil {
-		return "", fmt.Errorf("only fieldRef can be honoured here")
+		return "", fmt.Errorf("only fieldRef and resourceFieldRef can be honoured here")
 	}
 	switch ref.FieldPath {
 	case "metadata.name":

@@ -82,7 +82,11 @@ func (p *Pod) launch() *process {
 	}
 	p.update(func(s *Status) { s.PID, s.StartID, s.Ports = 0, "", ports })
 	c := &p.cfg.Spec.Containers[0]
-	vars := p.cfg.environment(ports)
+	vars, err := p.cfg.environment(ports)
+	if err != nil {
+		p.failToStart(err)
+		return nil
+	}
 	var argv []string
 	for _, word := range append(append([]string{}, c.Command...), c.Args...) {
 		argv = append(argv, expand(word, vars.get))
@@ -115,7 +119,7 @@ func (p *Pod) start(argv []string, vars *variables) (*process, error) {
 			return nil, err
 		}
 	}
-	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.KillWithParent)
+	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.Cores, p.cfg.KillWithParent)
 }
 
 func (p *Pod) failToStart(err error) {

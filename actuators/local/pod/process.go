@@ -23,7 +23,7 @@ type process struct {
 
 // start runs the command and watches it. The child is reaped here, not by os/exec:
 // a pod may be let go while its process runs, and Wait can't be interrupted.
-func start(argv, env []string, dir, logPath, exitPath string, killWithParent bool) (*process, error) {
+func start(argv, env []string, dir, logPath, exitPath string, cores Cores, killWithParent bool) (*process, error) {
 	logFile, err := openLog(logPath)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func start(argv, env []string, dir, logPath, exitPath string, killWithParent boo
 	cmd.Env, cmd.Dir = env, dir
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = groupLeader(killWithParent)
-	if err := cmd.Start(); err != nil {
+	if err := onCores(cores, cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	pid := cmd.Process.Pid

@@ -55,7 +55,7 @@ func (ps *problems) container(at string, c *corev1.Container) {
 		ps.add(at+".envFrom", "ConfigMaps and Secrets are not read here; write the variables in env")
 	}
 	ps.ports(at+".ports", c.Ports)
-	ps.env(at+".env", c.Env)
+	ps.env(at+".env", c)
 	ps.probe(at+".startupProbe", c.StartupProbe, c.Ports)
 	ps.probe(at+".readinessProbe", c.ReadinessProbe, c.Ports)
 	ps.probe(at+".livenessProbe", c.LivenessProbe, c.Ports)
@@ -107,9 +107,9 @@ func (ps *problems) ports(at string, ports []corev1.ContainerPort) {
 	}
 }
 
-func (ps *problems) env(at string, env []corev1.EnvVar) {
+func (ps *problems) env(at string, of *corev1.Container) {
 	var c Config
-	for i, e := range env {
+	for i, e := range of.Env {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") {
 			ps.add(at+".name", "%q is not the name of an environment variable", e.Name)
@@ -126,7 +126,15 @@ func (ps *problems) env(at string, env []corev1.EnvVar) {
 		if e.Value != "" {
 			ps.add(at+".valueFrom", "is set beside value; keep one of them")
 		}
-		if _, err := c.field(e.ValueFrom.FieldRef); err != nil {
+		from := e.ValueFrom
+		if from.ResourceFieldRef != nil {
+			if from.FieldRef != nil {
+				ps.add(at+".valueFrom", "has a fieldRef beside a resourceFieldRef; keep one of them")
+			}
+			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, of)
+			continue
+		}
+		if _, err := c.field(from.FieldRef); err != nil {
 			ps.add(at+".valueFrom", "%v", err)
 		}
 	}

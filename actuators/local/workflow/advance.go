@@ -162,7 +162,7 @@ func (a *advancing) again(n *node, s *step) {
 	again, at, why := n.template.RetryStrategy.next(s.Attempts)
 	switch {
 	case a.rec.Stop != "" || !again:
-		message := fmt.Sprintf("%s; its log is %s", last.Message, a.logOf(n, len(s.Attempts)-1))
+		message := fmt.Sprintf("%s; its log is %s", last.Message, a.logWords(n, len(s.Attempts)-1, last))
 		if len(s.Attempts) > 1 {
 			message = fmt.Sprintf("attempt %d: %s", len(s.Attempts), message)
 		}
@@ -234,8 +234,9 @@ func (r *run) settle(a *attempt, s pod.Status) {
 			a.ExitCode = &code
 		}
 	}
+	finished := a.Moved && a.ExitCode != nil && *a.ExitCode == 0 // before it could be moved
 	switch {
-	case a.Ending != "":
+	case a.Ending != "" && !finished:
 		a.Phase, a.Message = Failed, a.Ending
 	case s.LastExit == nil:
 		a.Phase, a.Message = Error, s.Message

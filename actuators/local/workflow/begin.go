@@ -26,6 +26,14 @@ func (r *run) attemptDir(n *node, i int) string {
 
 func (r *run) logOf(n *node, i int) string { return filepath.Join(r.attemptDir(n, i), logName) }
 
+// logWords say where an attempt's log is.
+func (r *run) logWords(n *node, i int, a *attempt) string {
+	if r.runner.opts.Processes != nil {
+		return "that of pod " + a.Pod
+	}
+	return r.logOf(n, i)
+}
+
 func fileIn(dir, side, name, path string) string {
 	return filepath.Join(dir, side, name, filepath.Base(path))
 }
@@ -39,12 +47,13 @@ func (r *run) begin(n *node) bool {
 	inputs, err := r.inputs(n)
 	sources := r.sources(n)
 	a := &attempt{UID: newUID(), Pod: r.podName(n, i), Phase: Running, StartedAt: r.runner.opts.Clock.Now()}
+	as, placed := r.pod(n, a), r.placed
 	r.mu.Unlock()
 	if err != nil {
 		return r.cannot(n, err)
 	}
 	if place := r.runner.opts.Place; place != nil {
-		if a.Node, err = place.Place(r.pod(n, a)); err != nil {
+		if a.Node, err = place.Place(as); err != nil {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.pending(s, err.Error())
@@ -53,6 +62,12 @@ func (r *run) begin(n *node) bool {
 		}
 	}
 	r.mu.Lock()
+	if r.placed != placed { // the node was chosen by terms that no longer hold
+		r.mu.Unlock()
+		r.release(a)
+		r.poke()
+		return false
+	}
 	s.Attempts, s.Inputs, s.Phase, s.Message = append(s.Attempts, a), inputs, Running, ""
 	if s.StartedAt.IsZero() {
 		s.StartedAt = a.StartedAt
@@ -78,12 +93,9 @@ func (r *run) begin(n *node) bool {
 		r.release(a)
 		return false
 	}
-	var p *pod.Pod
+	var p Process
 	if err == nil {
-		var c pod.Config
-		if c, err = r.config(n, i, a); err == nil {
-			p, err = pod.Start(c) // its reports wait for mu
-		}
+		p, err = r.start(n, i, a, false)
 	}
 	if err != nil {
 		a.Phase, a.Message, a.FinishedAt, r.dirty = Error, err.Error(), r.runner.opts.Clock.Now(), true
@@ -113,36 +125,6 @@ func (r *run) release(a *attempt) {
 // podName is what the process is called: it is its HOSTNAME.
 func (r *run) podName(n *node, i int) string {
 	return fmt.Sprintf("%s-%s-%d", r.rec.Name, strings.ToLower(strings.ReplaceAll(n.folder(), ".", "-")), i)
-}
-
-// RunLabel, on every pod of a run, is the run's name, as Argo Workflows has it.
-const RunLabel = "workflows.argoproj.io/workflow"
-
-// pod is the process as a Placer sees it. What is read here never changes.
-func (r *run) pod(n *node, a *attempt) Pod {
-	labels := map[string]string{}
-	for _, m := range []*Metadata{r.rec.Template.Spec.PodMetadata, n.template.Metadata} {
-		if m != nil {
-			maps.Copy(labels, m.Labels)
-		}
-	}
-	labels[RunLabel] = r.rec.Name
-	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: r.podSpec(n)}
-}
-
-// podSpec is what the process is, before anything is substituted.
-func (r *run) podSpec(n *node) *corev1.PodSpec {
-	spec := &corev1.PodSpec{
-		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{*n.template.Container.DeepCopy()},
-		NodeSelector: r.rec.Template.Spec.NodeSelector, Affinity: r.rec.Template.Spec.Affinity,
-	}
-	if n.template.NodeSelector != nil {
-		spec.NodeSelector = n.template.NodeSelector
-	}
-	if n.template.Affinity != nil {
-		spec.Affinity = n.template.Affinity
-	}
-	return spec
 }
 
 // prepare lays out an attempt's folder, with copies of the files that it is handed: on
@@ -212,8 +194,12 @@ func (r *run) config(n *node, i int, a *attempt) (pod.Config, error) {
 		}
 	}
 	o := &r.runner.opts
+	var cores pod.Cores
+	if o.Place != nil {
+		cores = o.Place.Cores(a.Node)
+	}
 	return pod.Config{
-		Namespace: r.rec.Namespace, Name: a.Pod, Node: a.Node, UID: a.UID, Labels: as.Labels, Annotations: annotations, Spec: *as.Spec,
+		Namespace: r.rec.Namespace, Name: a.Pod, Node: a.Node, UID: a.UID, Labels: as.Labels, Annotations: annotations, Spec: *as.Spec, Cores: cores,
 		LogPath: filepath.Join(dir, logName), ExitPath: filepath.Join(dir, exitName), Self: o.Self,
 		KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
 		OnChange: func(s pod.Status) { r.observe(n, i, a, s) },

@@ -266,8 +266,9 @@ func (p slowPlacer) Place(Pod) (string, error) {
 	<-p.closing
 	return "node", nil
 }
-func (slowPlacer) Adopt(Pod, string) {}
-func (slowPlacer) Release(string)    {}
+func (slowPlacer) Cores(string) pod.Cores { return nil }
+func (slowPlacer) Adopt(Pod, string)      {}
+func (slowPlacer) Release(string)         {}
 
 func TestAStepThatIsAboutToBeginIsLeftToTheNextRunner(t *testing.T) {
 	dir, count := t.TempDir(), file(t, "count")

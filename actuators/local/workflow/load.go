@@ -63,6 +63,10 @@ func (r *Runner) takeUp(rec record) {
 func (r *run) adopt(n *node, i int, a *attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.runner.opts.Processes != nil {
+		r.adoptElsewhere(n, i, a)
+		return
+	}
 	from := pod.Resume{PID: a.PID, StartID: a.StartID, StartedAt: a.StartedAt}
 	if !pod.Alive(a.PID, a.StartID) {
 		// Without a number it was being started, and may still be.
@@ -87,6 +91,16 @@ func (r *run) adopt(n *node, i int, a *attempt) {
 	if place := r.runner.opts.Place; place != nil {
 		place.Adopt(r.pod(n, a), a.Node)
 	}
+}
+
+// adoptElsewhere finds a process that runs somewhere else. mu is held.
+func (r *run) adoptElsewhere(n *node, i int, a *attempt) {
+	p, err := r.start(n, i, a, a.Node != "" && a.Phase != Pending)
+	if err != nil {
+		a.Phase, a.Message, a.FinishedAt, r.dirty = Error, err.Error(), r.runner.opts.Clock.Now(), true
+		return
+	}
+	r.pods[a.UID] = p
 }
 
 // prune removes the runs that ended long ago, or so many others since.

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -21,6 +22,8 @@ type Options struct {
 	KillWithParent bool
 	// Place chooses the nodes of steps; nil where there are none.
 	Place Placer
+	// Processes runs the steps; nil runs them as processes of this machine.
+	Processes Processes
 	// OnChange gets every run as it is after each change, in order for each run. It must
 	// not wait for the Runner. It may be nil.
 	OnChange func(Run)
@@ -45,6 +48,8 @@ type Placer interface {
 	// Place chooses a node, and remembers the pod until it is released. The error says
 	// what stands in the way; it is asked again when the Runner is poked.
 	Place(Pod) (node string, err error)
+	// Cores are what the processes of a node run on; none: all of this machine's.
+	Cores(node string) pod.Cores
 	// Adopt remembers a pod that has its node already.
 	Adopt(p Pod, node string)
 	Release(uid string)

@@ -99,8 +99,10 @@ type attempt struct {
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	ExitCode   *int      `json:"exitCode,omitempty"` // nil where it is not known
-	// Ending is why we end it; "" while we don't.
+	// Ending is why we end it; "" while we don't. Moved says that it is to be begun again
+	// on another node.
 	Ending string `json:"ending,omitempty"`
+	Moved  bool   `json:"moved,omitempty"`
 	// Lost says that its end can't be learnt, Never that it never began.
 	Lost  bool `json:"lost,omitempty"`
 	Never bool `json:"never,omitempty"`

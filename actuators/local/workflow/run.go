@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
 )
 
 // run is one run. Its life, in its own goroutine (drive):
@@ -35,10 +34,12 @@ type run struct {
 
 	mu    sync.Mutex
 	rec   record
-	dirty bool                // the record has changed since it was written
-	pods  map[string]*pod.Pod // those that run, by the attempt's UID
-	going map[string]bool     // those of them that are being ended
-	ends  sync.WaitGroup      // what ends them
+	dirty bool // the record has changed since it was written
+	// placed counts how often the run was placed otherwise.
+	placed int
+	pods   map[string]Process // those that run, by the attempt's UID
+	going  map[string]bool    // those of them that are being ended
+	ends   sync.WaitGroup     // what ends them
 }
 
 const (
@@ -50,7 +51,7 @@ const (
 func (r *Runner) newRun(rec record) *run {
 	one := &run{
 		runner: r, dir: r.folder(key{rec.Namespace, rec.Name}), rec: rec,
-		wake: make(chan struct{}, 1), pods: map[string]*pod.Pod{}, going: map[string]bool{},
+		wake: make(chan struct{}, 1), pods: map[string]Process{}, going: map[string]bool{},
 	}
 	if len(Check(&one.rec.Template)) == 0 {
 		one.root = compile(&one.rec.Template.Spec)

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/internal/statefile"
@@ -94,9 +93,6 @@ type Request struct {
 	Identity   string
 	Template   Template
 	Parameters map[string]string
-	// NodeSelector and Affinity are added to what the template says.
-	NodeSelector map[string]string
-	Affinity     *corev1.Affinity
 }
 
 // Begin begins a run, unless it was begun before: then it is that. Once Begin has
@@ -164,15 +160,13 @@ func (r *Runner) newRecord(req Request) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	template := req.Template
-	template.Spec.addPlacement(req.NodeSelector, req.Affinity)
 	now := r.opts.Clock.Now()
 	deadline := now.Add(mostRun)
-	if s := template.Spec.ActiveDeadlineSeconds; s != nil && time.Duration(*s) < mostRun/time.Second {
+	if s := req.Template.Spec.ActiveDeadlineSeconds; s != nil && time.Duration(*s) < mostRun/time.Second {
 		deadline = now.Add(time.Duration(*s) * time.Second)
 	}
 	return record{
-		Namespace: req.Namespace, Name: req.Name, UID: newUID(), Identity: req.Identity, Template: template, Parameters: parameters,
+		Namespace: req.Namespace, Name: req.Name, UID: newUID(), Identity: req.Identity, Template: req.Template, Parameters: parameters,
 		Phase: Running, StartedAt: now, Deadline: deadline, Steps: map[string]*step{},
 	}, nil
 }

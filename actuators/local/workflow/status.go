@@ -15,7 +15,8 @@ type Run struct {
 	Name      string `json:"name"`
 	UID       string `json:"uid"`
 	Identity  string `json:"identity"`
-	// Template is the name of what is run, Parameters the workflow's with their values.
+	// Kind and Template are what is run, Parameters the workflow's with their values.
+	Kind       string            `json:"-"`
 	Template   string            `json:"template"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Phase      Phase             `json:"phase"`
@@ -91,13 +92,15 @@ type Attempt struct {
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
 	ExitCode   *int      `json:"exitCode,omitempty"` // nil where it is not known
 	Log        string    `json:"log"`
+	// Moved says that it is, or was, ended to be begun again on another node.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // status is what others see of the run. mu is held.
 func (r *run) status() *Run {
 	rec := &r.rec
 	out := &Run{
-		Namespace: rec.Namespace, Name: rec.Name, UID: rec.UID, Identity: rec.Identity, Template: rec.Template.Name, Parameters: maps.Clone(rec.Parameters),
+		Namespace: rec.Namespace, Name: rec.Name, UID: rec.UID, Identity: rec.Identity, Kind: rec.Template.Kind, Template: rec.Template.Name, Parameters: maps.Clone(rec.Parameters),
 		Phase: rec.Phase, Message: rec.Message, Stop: rec.Stop, StartedAt: rec.StartedAt, FinishedAt: rec.FinishedAt, Folder: r.dir,
 	}
 	if root := rec.Steps[""]; root != nil {
@@ -124,7 +127,7 @@ func (r *run) status() *Run {
 		for i, a := range s.Attempts {
 			v.Attempts = append(v.Attempts, Attempt{
 				Pod: a.Pod, Node: a.Node, PID: a.PID, Phase: a.Phase, Message: a.Message, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt,
-				ExitCode: a.ExitCode, Log: filepath.Join(r.attemptDir(n, i), logName),
+				ExitCode: a.ExitCode, Moved: a.Moved, Log: filepath.Join(r.attemptDir(n, i), logName),
 			})
 		}
 		if !v.DAG {

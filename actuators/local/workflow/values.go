@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // ParametersOf are the parameters of a run: those given, and for the rest what the
@@ -39,29 +37,6 @@ func ParametersOf(t *Template, given map[string]string) (map[string]string, erro
 		}
 	}
 	return out, errors.Join(errs...)
-}
-
-// addPlacement adds to where the pods may go.
-func (s *Spec) addPlacement(nodeSelector map[string]string, affinity *corev1.Affinity) {
-	if len(nodeSelector) > 0 {
-		s.NodeSelector = maps.Clone(s.NodeSelector)
-		if s.NodeSelector == nil {
-			s.NodeSelector = map[string]string{}
-		}
-		maps.Copy(s.NodeSelector, nodeSelector)
-	}
-	if affinity == nil || affinity.PodAntiAffinity == nil {
-		return
-	}
-	s.Affinity = s.Affinity.DeepCopy()
-	if s.Affinity == nil {
-		s.Affinity = &corev1.Affinity{}
-	}
-	if s.Affinity.PodAntiAffinity == nil {
-		s.Affinity.PodAntiAffinity = &corev1.PodAntiAffinity{}
-	}
-	terms := &s.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-	*terms = append(*terms, affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution...)
 }
 
 // everywhere is what every template can refer to.

@@ -37,11 +37,18 @@ func phases(o *Options) []load.Phase {
 // while the load steps up, swings and falls. The report says whether it did.
 func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
+	kept := o.Dir != ""
 	tidy, err := o.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
+	s.introduce(about{
+		shows: `An online inference service keeps its quality of service while the load steps up,
+swings and falls: one agent scales its replicas.`,
+		needs: "this program, and two cores; ports of 127.0.0.1",
+		takes: load.Total(phases(&o)) + 10*time.Second,
+	})
 	s.printf("%s", s.title("A digit classifier"))
 	path, model, images, err := prepareModel(ctx, &o, s)
 	if err != nil {
@@ -64,6 +71,8 @@ func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 	s.printf("\n%s", report.text(&o, s, st))
 	if o.Keep {
 		st.keep(ctx, &o, files, images)
+	} else {
+		s.tellNext(&o, kept, "scanflow decisions --data DATA   # what was decided, and why", "scanflow demo --keep             # leave it running, and edit the policies")
 	}
 	return report, nil
 }
@@ -98,7 +107,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	if st.apiURL, st.api, err = loopback(ctx, &st.tasks, st.prom.Handler()); err != nil {
 		return nil, err
 	}
-	s.start = time.Now()
+	s.begin(time.Now())
 	st.system, err = wiring.Start(ctx, wiring.Options{
 		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
@@ -112,14 +121,8 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 			s.printf("  %s", s.alarm("scraping: "+err.Error()))
 		}
 	})
-	readyCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := st.system.Local.WaitReady(readyCtx, predictor.Namespace, predictor.Name); err != nil {
-		return nil, fmt.Errorf("the classifier did not become ready: %w", err)
-	}
-	address, _ := st.system.Local.Address("Service", predictor.Namespace, "digits")
-	st.url = "http://" + address + "/predict"
-	return st, nil
+	st.url, err = awaitService(ctx, st.system.Local)
+	return st, err
 }
 
 // perform drives the load through its phases.
@@ -131,8 +134,8 @@ func (st *stage) perform(ctx context.Context, o *Options, images []digits.Image)
 		return err
 	}
 	s.printf("\n%s", s.title("The agent planner at work"))
-	s.start = time.Now()
-	begin := s.start
+	s.begin(time.Now())
+	begin := s.began()
 	for _, p := range plan {
 		at, text := begin, describe(p)
 		st.tasks.Go(func() {
@@ -144,7 +147,7 @@ func (st *stage) perform(ctx context.Context, o *Options, images []digits.Image)
 	}
 	logCtx, stopLog := context.WithCancel(ctx)
 	var logging sync.WaitGroup
-	logging.Go(func() { st.replicas.follow(logCtx, st.system.Local, predictor, s.start) })
+	logging.Go(func() { st.replicas.follow(logCtx, st.system.Local, predictor, s.began()) })
 	st.result, err = generator.Run(ctx)
 	stopLog()
 	logging.Wait()
@@ -157,7 +160,7 @@ func body(images []digits.Image) func(int) (string, []byte) {
 }
 
 func describe(p load.Phase) string {
-	if p.Shape == load.Sine {
+	if p.Shape != load.Steady {
 		return fmt.Sprintf("%s, %g to %g requests/s", p.Name, p.Rate, p.To)
 	}
 	return fmt.Sprintf("%s, %g requests/s", p.Name, p.Rate)

@@ -50,11 +50,19 @@ type BadModelReport struct {
 	Missed    []string `json:"missed,omitempty"`
 }
 
+var badModelIntro = about{
+	shows: `A version that compares well and serves badly is promoted. The executor sees by
+the live signals how it serves, and rolls it back; nobody promotes it again.`,
+	needs: "this program, and two cores; ports of 127.0.0.1",
+	takes: 50 * time.Second,
+}
+
 // BadModel has a version promoted that compares well and serves badly: it was trained
 // on the very digits that versions are compared on. The executor sees by the live
 // signals how it serves, and rolls it back.
 func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error) {
-	err = debugging(ctx, &o, func(st *debugStage) error {
+	kept := o.Dir != ""
+	err = debugging(ctx, &o, badModelIntro, (*debugStage).layOut, func(st *debugStage) error {
 		st.screen.printf("\n%s", st.screen.title("The agents at work, and a model that cheats"))
 		r := &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
 		if err := st.play(ctx, badLimit, nil, func(ctx context.Context) error {
@@ -67,6 +75,7 @@ func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error
 		}
 		r.judge()
 		st.screen.printf("\n%s", r.text(&o, st.screen, st))
+		st.screen.tellNext(&o, kept, "scanflow decisions --data DATA --verdict admitted   # what was done, and why", "docs/model-debugging.md                             # the same as daemons")
 		report = r
 		return nil
 	})
@@ -75,7 +84,7 @@ func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error
 
 // trainBad makes the version as the training workflow would, but for its lesson.
 func (st *debugStage) trainBad(ctx context.Context) error {
-	if !waitUntil(ctx, st.screen.start.Add(badAfter)) {
+	if !waitUntil(ctx, st.screen.began().Add(badAfter)) {
 		return ctx.Err()
 	}
 	dir := filepath.Join(st.o.Dir, "bad")
@@ -94,7 +103,7 @@ func (st *debugStage) trainBad(ctx context.Context) error {
 
 // follow notes what becomes of the version, and then that nobody promotes it again.
 func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
-	at := func(t time.Time) float64 { return seconds(t.Sub(st.screen.start)) }
+	at := func(t time.Time) float64 { return seconds(t.Sub(st.screen.began())) }
 	for r.BackS == 0 {
 		select {
 		case <-ctx.Done():
@@ -162,7 +171,7 @@ func (r *BadModelReport) judge() {
 func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
 	var b strings.Builder
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
-		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Points: st.live.list(), Top: 100, Height: 9, Color: plot.Green},
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}}
 	for _, m := range []struct {
 		at    float64

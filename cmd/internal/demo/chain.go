@@ -116,7 +116,7 @@ func cause(rows []journal.Row, step journal.Row) (journal.Row, bool) {
 
 func (s *screen) link(r journal.Row) Link {
 	l := Link{
-		AtSeconds: seconds(r.At.Sub(s.start)), Agent: r.Agent, Decision: r.ID, Identity: r.Identity, Primitive: r.Primitive,
+		AtSeconds: seconds(r.At.Sub(s.began())), Agent: r.Agent, Decision: r.ID, Identity: r.Identity, Primitive: r.Primitive,
 		Did: r.Detail, Reason: r.Reason, Because: r.Because,
 	}
 	if r.Outcome != nil {

@@ -8,6 +8,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/deploy"
 )
 
+// layout copies a scenario's manifests and policies into the run's folder.
+type layout func(*debugStage) (files, error)
+
 // Debugging says what S1's files are filled in with; deploy/modeldebug has them.
 type Debugging struct {
 	// Tracker is the base URL of the tracker.
@@ -17,14 +20,19 @@ type Debugging struct {
 	Seed   uint64
 }
 
-// LayOut copies S1's files into two folders: the workloads with the tracker's address
-// and the digits filled in, and the agents at the demo's pace.
-func (d Debugging) LayOut(agents, workloads string) error {
-	filled := strings.NewReplacer(
+// filled fills the workloads in.
+func (d Debugging) filled() *strings.Replacer {
+	return strings.NewReplacer(
 		`"http://127.0.0.1:5000"`, fmt.Sprintf("%q", d.Tracker),
 		`{name: digits, value: ""`, fmt.Sprintf("{name: digits, value: %q", d.Digits),
 		`{name: seed, value: "1"`, fmt.Sprintf("{name: seed, value: %q", fmt.Sprint(d.Seed)),
 	)
+}
+
+// LayOut copies S1's files into two folders: the workloads with the tracker's address
+// and the digits filled in, and the agents at the demo's pace.
+func (d Debugging) LayOut(agents, workloads string) error {
+	filled := d.filled()
 	if err := copyTree(deploy.FS, "modeldebug/workloads", workloads, func(raw []byte) ([]byte, error) {
 		return []byte(filled.Replace(string(raw))), nil
 	}); err != nil {

@@ -46,6 +46,7 @@ type debugStage struct {
 	trackURL string
 	promURL  string
 	system   *wiring.System
+	files    files
 	url      string // of the service
 	live     *liveAccuracy
 
@@ -53,7 +54,7 @@ type debugStage struct {
 	tasks sync.WaitGroup
 }
 
-func openDebugStage(ctx context.Context, o *Options, s *screen) (_ *debugStage, err error) {
+func openDebugStage(ctx context.Context, o *Options, s *screen, layOut layout) (_ *debugStage, err error) {
 	taskCtx, stop := context.WithCancel(ctx)
 	st := &debugStage{o: o, screen: s, narrator: &narrator{screen: s}, acts: &actWatch{acts: make(chan engine.Act, 1000)}, stop: stop}
 	defer func() {
@@ -80,7 +81,7 @@ func openDebugStage(ctx context.Context, o *Options, s *screen) (_ *debugStage, 
 	if st.promURL, err = st.serve(ctx, st.prom.Handler()); err != nil {
 		return nil, err
 	}
-	if err := st.startSystem(ctx); err != nil {
+	if err := st.startSystem(ctx, layOut); err != nil {
 		return nil, err
 	}
 	st.tasks.Go(func() {
@@ -88,16 +89,14 @@ func openDebugStage(ctx context.Context, o *Options, s *screen) (_ *debugStage, 
 			s.printf("  %s", s.alarm("scraping: "+err.Error()))
 		}
 	})
-	readyCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := st.system.Local.WaitReady(readyCtx, predictor.Namespace, predictor.Name); err != nil {
-		return nil, fmt.Errorf("the classifier did not become ready: %w", err)
-	}
-	address, _ := st.system.Local.Address("Service", predictor.Namespace, "digits")
-	st.url = "http://" + address + "/predict"
-	st.live = &liveAccuracy{url: st.promURL, start: s.start}
-	st.tasks.Go(func() { st.live.follow(taskCtx) })
-	return st, nil
+	st.url, err = awaitService(ctx, st.system.Local)
+	return st, err
+}
+
+// watchLive follows from now on how often what is answered is right, until the context ends.
+func (st *debugStage) watchLive(ctx context.Context) {
+	st.live = &liveAccuracy{url: st.promURL, start: st.screen.began()}
+	st.tasks.Go(func() { st.live.follow(ctx) })
 }
 
 func (st *debugStage) serve(ctx context.Context, h http.Handler) (string, error) {
@@ -138,12 +137,12 @@ func (st *debugStage) step(ctx context.Context, name string, args ...string) err
 	return ctx.Err()
 }
 
-func (st *debugStage) startSystem(ctx context.Context) (err error) {
-	f, err := st.layOut()
-	if err != nil {
+func (st *debugStage) startSystem(ctx context.Context, layOut layout) (err error) {
+	if st.files, err = layOut(st); err != nil {
 		return err
 	}
-	st.screen.start = time.Now()
+	f := st.files
+	st.screen.begin(time.Now())
 	st.system, err = wiring.Start(ctx, wiring.Options{
 		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(st.o.Dir, "data"),
 		Local:    local.Options{Self: st.o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: st.o.Seed},
@@ -153,14 +152,15 @@ func (st *debugStage) startSystem(ctx context.Context) (err error) {
 }
 
 // debugging opens the stage, has a scenario play on it, and tidies up.
-func debugging(ctx context.Context, o *Options, scenario func(*debugStage) error) (err error) {
+func debugging(ctx context.Context, o *Options, intro about, layOut layout, scenario func(*debugStage) error) (err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
+	s.introduce(intro)
 	tidy, err := o.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
-	st, err := openDebugStage(ctx, o, s)
+	st, err := openDebugStage(ctx, o, s, layOut)
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,7 @@ func debugging(ctx context.Context, o *Options, scenario func(*debugStage) error
 func (st *debugStage) play(ctx context.Context, limit time.Duration, drift *corrupt.Drift, follow func(context.Context) error) error {
 	playCtx, over := context.WithTimeout(ctx, limit)
 	defer over()
+	st.watchLive(playCtx)
 	var playing sync.WaitGroup
 	var played error
 	playing.Go(func() { played = st.perform(playCtx, drift) })
@@ -231,18 +232,4 @@ func (st *debugStage) close() error {
 		errs = append(errs, st.tracker.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// actWatch passes on the acts that ended.
-type actWatch struct{ acts chan engine.Act }
-
-// Fired is nothing that it looks at.
-func (w *actWatch) Fired(engine.FiringRecord) {}
-
-// Acted passes an act on, unless nobody has looked for a long time.
-func (w *actWatch) Acted(a engine.Act) {
-	select {
-	case w.acts <- a:
-	default:
-	}
 }

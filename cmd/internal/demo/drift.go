@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/corrupt"
@@ -21,23 +23,34 @@ const (
 	mostRounds  = 5
 	// driftRest is how long the last model is watched as it serves.
 	driftRest = 5 * time.Second
+	// firstVersion is what scanflow digits publish has put into production.
+	firstVersion = "1"
 )
+
+var driftIntro = about{
+	shows: `Digits drift and a classifier's accuracy falls. Four agents that ask each other by
+events notice, retrain, compare, promote and roll out, with nobody watching.`,
+	needs: "this program, and two cores; ports of 127.0.0.1",
+	takes: 80 * time.Second,
+}
 
 // Drift runs S1: the digits drift, accuracy falls, and four agents that ask each other
 // by events notice, retrain, compare, promote and roll out, with nobody watching.
 func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
-	err = debugging(ctx, &o, func(st *debugStage) error {
+	kept := o.Dir != ""
+	err = debugging(ctx, &o, driftIntro, (*debugStage).layOut, func(st *debugStage) error {
 		s, mix := st.screen, corrupt.DefaultMix()
 		rate := func(d time.Duration) int { return int(d.Seconds() * debugRate) }
 		drift := &corrupt.Drift{Mix: mix, Seed: o.Seed, Begin: rate(driftAfter), Over: rate(driftOver)}
 		s.printf("\n%s", s.title("Four agents at work: tracker, checker, planner, executor"))
-		s.printf("  %s  %s", s.clock(time.Now()), s.title(fmt.Sprintf("%d digits/s come in; from %s on they drift: %s", debugRate, s.clock(s.start.Add(driftAfter)), mix)))
+		s.printf("  %s  %s", s.clock(time.Now()), s.title(fmt.Sprintf("%d digits/s come in; from %s on they drift: %s", debugRate, s.clock(s.began().Add(driftAfter)), mix)))
 		r := &rounds{stage: st}
-		if err := st.play(ctx, driftLimit, drift, r.follow); err != nil {
+		if err := st.play(ctx, driftLimit, drift, func(ctx context.Context) error { return r.follow(ctx, r.enough) }); err != nil {
 			return err
 		}
 		report = newDriftReport(&o, r, mix)
 		s.printf("\n%s", report.text(&o, s, st))
+		s.tellNext(&o, kept, "scanflow decisions --data DATA --verdict admitted   # what was done, and why", "docs/model-debugging.md                             # the same as daemons")
 		return nil
 	})
 	return report, err
@@ -47,6 +60,10 @@ func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
 type rounds struct {
 	stage *debugStage
 	list  []Round
+	// serving is the version in service, "" for the first one; rolledBack counts how often
+	// that was one that had served before.
+	serving    string
+	rolledBack int
 	// clean and drifted are what the first model is worth, as the registry has it.
 	clean, drifted float64
 }
@@ -67,9 +84,15 @@ type Round struct {
 	Chain []Link `json:"chain"`
 }
 
-// follow notes each model that comes into service, until enough is won back or the
-// context ends.
-func (r *rounds) follow(ctx context.Context) error {
+// enough reports whether no more rounds are waited for.
+func (r *rounds) enough() bool {
+	n := len(r.list)
+	return n >= mostRounds || n >= leastRounds && r.wonBack() >= mostToWin
+}
+
+// follow notes each model that comes into service, until there are enough or the context
+// ends.
+func (r *rounds) follow(ctx context.Context, enough func() bool) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,11 +101,11 @@ func (r *rounds) follow(ctx context.Context) error {
 			if a.Primitive != "model.serve" || a.Outcome.Status != engine.Done {
 				continue
 			}
-			if err := r.served(ctx, a); err != nil {
+			if err := r.served(ctx, a); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
-		if n := len(r.list); n >= mostRounds || n >= leastRounds && r.wonBack() >= mostToWin {
+		if enough() {
 			waitUntil(ctx, time.Now().Add(driftRest))
 			return nil
 		}
@@ -97,11 +120,12 @@ func (r *rounds) served(ctx context.Context, a engine.Act) error {
 	if err != nil {
 		return err
 	}
-	before := "1"
-	if n := len(r.list); n > 0 {
-		before = r.list[n-1].Version
+	before := cmp.Or(r.serving, firstVersion)
+	if r.serving = version; before == version {
+		return nil
 	}
-	if before == version { // the first one, served again
+	if version == firstVersion || slices.ContainsFunc(r.list, func(round Round) bool { return round.Version == version }) {
+		r.rolledBack++
 		return nil
 	}
 	then, err := st.worthOf(ctx, before)
@@ -117,7 +141,7 @@ func (r *rounds) served(ctx context.Context, a engine.Act) error {
 	}
 	round := Round{
 		Round: len(r.list) + 1, Version: version, TrainSize: now.trainSize, Before: then.accuracy, After: now.accuracy,
-		AtSeconds: seconds(a.EndedAt.Sub(st.screen.start)), Chain: st.screen.chainTo(rows, a.Identity),
+		AtSeconds: seconds(a.EndedAt.Sub(st.screen.began())), Chain: st.screen.chainTo(rows, a.Identity),
 	}
 	r.list = append(r.list, round)
 	st.screen.printf("  %s  %s", st.screen.clock(a.EndedAt), st.screen.title(fmt.Sprintf("round %d: version %s serves, trained on %d digits; accuracy on drifted digits %.4f -> %.4f", round.Round, version, round.TrainSize, round.Before, round.After)))

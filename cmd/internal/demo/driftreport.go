@@ -35,7 +35,7 @@ const mostToWin = 0.8
 func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) *DriftReport {
 	out := &DriftReport{
 		Scenario: "drift", Seed: o.Seed, Digits: r.stage.parts.Source, Drift: mix.String(), Clean: r.clean, Drifted: r.drifted,
-		Rounds: r.list, WonBack: r.wonBack(), Seconds: seconds(time.Since(r.stage.screen.start)),
+		Rounds: r.list, WonBack: r.wonBack(), Seconds: seconds(time.Since(r.stage.screen.began())),
 	}
 	if out.Rounds == nil {
 		out.Rounds = []Round{}
@@ -68,11 +68,11 @@ func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 	table := plot.Table{Color: s.color, Right: []bool{true, true, true, true, true, true}, Header: []string{"round", "version", "training digits", "accuracy before", "after", "in service at"}}
 	for _, round := range r.Rounds {
 		table.Rows = append(table.Rows, []string{fmt.Sprint(round.Round), round.Version, fmt.Sprint(round.TrainSize),
-			fmt.Sprintf("%.4f", round.Before), fmt.Sprintf("%.4f", round.After), s.clock(s.start.Add(time.Duration(round.AtSeconds * float64(time.Second))))})
+			fmt.Sprintf("%.4f", round.Before), fmt.Sprintf("%.4f", round.After), s.clock(s.began().Add(time.Duration(round.AtSeconds * float64(time.Second))))})
 	}
 	b.WriteString(table.String() + "\n")
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
-		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Points: st.live.list(), Top: 100, Height: 9, Color: plot.Green},
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}, Marks: []plot.Mark{{At: driftAfter, Label: "drift"}}}
 	for _, round := range r.Rounds {
 		chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(round.AtSeconds * float64(time.Second)), Label: "v" + round.Version})
@@ -102,7 +102,7 @@ func chainText(s *screen, chain []Link) string {
 		case len(l.Because) > 0:
 			because += " [" + strings.Join(l.Because, " ") + "]"
 		}
-		table.Rows = append(table.Rows, []string{s.clock(s.start.Add(time.Duration(l.AtSeconds * float64(time.Second)))), l.Decision, l.Agent, l.Primitive + " " + brief(l.Identity) + ": " + short(l.Did), because})
+		table.Rows = append(table.Rows, []string{s.clock(s.began().Add(time.Duration(l.AtSeconds * float64(time.Second)))), l.Decision, l.Agent, l.Primitive + " " + brief(l.Identity) + ": " + short(l.Did), because})
 	}
 	return table.String()
 }

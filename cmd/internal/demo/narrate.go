@@ -80,7 +80,7 @@ func (n *narrator) say(d engine.Decision, admitted bool) bool {
 func (n *narrator) Acted(a engine.Act) {
 	n.mu.Lock()
 	n.acts = append(n.acts, Act{
-		AtSeconds: seconds(a.At.Sub(n.screen.start)), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
+		AtSeconds: seconds(a.At.Sub(n.screen.began())), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
 		Change: a.Change.Diff, Reason: a.Change.Proposal.Reason, Direction: string(a.Direction), Outcome: string(a.Outcome.Status), Identity: a.Identity,
 	})
 	n.mu.Unlock()

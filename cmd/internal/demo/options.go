@@ -26,7 +26,9 @@ type Options struct {
 	// Keep leaves everything running after the report, until the context ends.
 	Keep bool
 	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.
-	Dir  string
+	Dir string
+	// Plot is a file that gets the picture of the run as SVG; "" draws none.
+	Plot string
 	Seed uint64
 	// Self is this program, which the workloads are started from.
 	Self string

@@ -84,17 +84,28 @@ func (p pace) agent(spec *manifest.Spec) error {
 	return nil
 }
 
-// query divides the range selectors of a PromQL query.
+// query divides the spans of a PromQL query: ranges, subqueries with their steps, and
+// offsets.
 func (p pace) query(query string) (string, error) {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
 		return "", err
 	}
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
-		if m, is := node.(*parser.MatrixSelector); is {
-			m.Range = p.of(m.Range, p.window)
+		switch n := node.(type) {
+		case *parser.MatrixSelector:
+			n.Range = p.of(n.Range, p.window)
+		case *parser.SubqueryExpr:
+			n.Range, n.Step, n.OriginalOffset = p.of(n.Range, p.window), p.of(n.Step, p.interval), p.offset(n.OriginalOffset)
+		case *parser.VectorSelector:
+			n.OriginalOffset = p.offset(n.OriginalOffset)
 		}
 		return nil
 	})
 	return expr.String(), nil
+}
+
+// offset may be below 0: it is then of a time ahead.
+func (p pace) offset(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / p.by)
 }

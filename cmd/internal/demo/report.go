@@ -193,9 +193,9 @@ func (r *Report) picture(o *Options, s *screen, st *stage) plot.Chart {
 		p99 = append(p99, plot.Point{At: p.At, Value: value})
 	}
 	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Span: load.Total(phases(o)), Color: s.color, Panels: []plot.Panel{
-		{Title: "load", Unit: "requests/s", Points: rate, Color: plot.Cyan},
-		{Title: "replicas", Unit: "ready", Points: st.replicas.list(), Step: true, Color: plot.Green},
-		{Title: "latency p99", Unit: "ms", Points: p99, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS, Color: plot.Yellow},
+		{Title: "load", Unit: "requests/s", Lines: []plot.Series{{Points: rate, Color: plot.Cyan}}},
+		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: st.replicas.list(), Step: true, Color: plot.Green}}},
+		{Title: "latency p99", Unit: "ms", Lines: []plot.Series{{Points: p99, Color: plot.Yellow}}, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS},
 	}}
 	for _, p := range r.Phases {
 		c.Marks = append(c.Marks, plot.Mark{At: time.Duration(p.StartS * float64(time.Second)), Label: p.Name})

@@ -109,6 +109,33 @@ func TestAtSpeed(t *testing.T) {
 	require.Equal(t, was.Spec.Guards.Replicas, is.Spec.Guards.Replicas)
 }
 
+// Every span of a query is divided: one that is not would look back over what happened
+// long before, at the speed that the rest has.
+func TestAtSpeedQueries(t *testing.T) {
+	for name, row := range map[string]struct {
+		pace     pace
+		was, now string
+	}{
+		"a range":                       {pace{by: 4}, `rate(x[8s])`, `rate(x[2s])`},
+		"a range at its least":          {pace{by: 4, window: 3 * time.Second}, `rate(x[8s])`, `rate(x[3s])`},
+		"a subquery":                    {pace{by: 4}, `max_over_time(rate(x[8s])[1m:4s])`, `max_over_time(rate(x[2s])[15s:1s])`},
+		"a subquery without a step":     {pace{by: 4}, `max_over_time(x[1m:])`, `max_over_time(x[15s:])`},
+		"a subquery at its least":       {pace{by: 60, interval: 2 * time.Second, window: 5 * time.Second}, `max_over_time(x[1m:4s])`, `max_over_time(x[5s:2s])`},
+		"a subquery in a subquery":      {pace{by: 2}, `max_over_time(min_over_time(x[20s:2s])[1m:4s])`, `max_over_time(min_over_time(x[10s:1s])[30s:2s])`},
+		"an offset":                     {pace{by: 4}, `x offset 1m`, `x offset 15s`},
+		"an offset ahead":               {pace{by: 4}, `x offset -1m`, `x offset -15s`},
+		"an offset of a range":          {pace{by: 4}, `rate(x[8s] offset 1m)`, `rate(x[2s] offset 15s)`},
+		"an offset of a subquery":       {pace{by: 4}, `max_over_time(x[1m:4s] offset 8s)`, `max_over_time(x[15s:1s] offset 2s)`},
+		"what has no span is as it was": {pace{by: 4}, `sum by (namespace) (x) / 2`, `sum by (namespace) (x) / 2`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, err := row.pace.query(row.was)
+			require.NoError(t, err)
+			require.Equal(t, row.now, now)
+		})
+	}
+}
+
 func TestTheFilesAreLaidOutAsTheyShip(t *testing.T) {
 	o := &Options{Dir: t.TempDir(), Speed: 1, Out: &bytes.Buffer{}}
 	f, err := layOut(o, "/models/m.digits")

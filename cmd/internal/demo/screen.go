@@ -11,10 +11,24 @@ import (
 
 // screen is the terminal: one line at a time, whoever writes it.
 type screen struct {
-	mu    sync.Mutex
 	out   io.Writer
 	color bool
+	mu    sync.Mutex
 	start time.Time // of the load; lines are stamped with the time since
+}
+
+// begin sets the clock to 0 at a time.
+func (s *screen) begin(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start = at
+}
+
+// began is when the clock was 0.
+func (s *screen) began() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.start
 }
 
 func (s *screen) printf(format string, args ...any) {
@@ -25,7 +39,7 @@ func (s *screen) printf(format string, args ...any) {
 
 // clock is the time since the load began, as mm:ss.
 func (s *screen) clock(at time.Time) string {
-	d := max(0, at.Sub(s.start))
+	d := max(0, at.Sub(s.began()))
 	return fmt.Sprintf("%02d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }
 

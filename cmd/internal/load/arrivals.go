@@ -11,15 +11,14 @@ type Arrival struct {
 	Phase int           // index of its phase
 }
 
-// arrivals draws a Poisson process through the phases: gaps are exponential, and
-// where the rate moves, arrivals at the phase's peak rate are thinned down to it
-// (Lewis and Shedler, 1979). The seed fixes every arrival.
+// arrivals goes through the phases. The seed fixes every arrival.
 type arrivals struct {
 	phases []Phase
 	rng    *rand.Rand
 	phase  int
 	begin  time.Duration // of the phase
 	at     float64       // seconds since the phase began; float64 keeps the gaps' distribution exact
+	traced *tracedArrivals
 }
 
 func newArrivals(phases []Phase, seed uint64) *arrivals {
@@ -29,22 +28,43 @@ func newArrivals(phases []Phase, seed uint64) *arrivals {
 // next is the next arrival; false after the last phase.
 func (a *arrivals) next() (Arrival, bool) {
 	for a.phase < len(a.phases) {
-		p := a.phases[a.phase]
-		peak := p.peak()
-		if peak > 0 {
-			a.at += a.rng.ExpFloat64() / peak
+		p := &a.phases[a.phase]
+		within := a.poisson
+		if p.Shape == Traced {
+			within = a.replay
 		}
-		t := time.Duration(a.at * float64(time.Second))
-		if peak == 0 || a.at >= p.Duration.Seconds() {
-			// A Poisson process forgets: the next phase may begin with a fresh gap.
-			a.begin += p.Duration
-			a.phase, a.at = a.phase+1, 0
-			continue
+		if t, ok := within(p); ok {
+			return Arrival{At: a.begin + t, Phase: a.phase}, true
 		}
-		if p.Shape != Steady && a.rng.Float64()*peak >= p.RateAt(t) {
-			continue
-		}
-		return Arrival{At: a.begin + t, Phase: a.phase}, true
+		a.begin += p.Duration
+		a.phase, a.at, a.traced = a.phase+1, 0, nil
 	}
 	return Arrival{}, false
+}
+
+// poisson draws a Poisson process: gaps are exponential, and where the rate moves,
+// arrivals at the phase's peak rate are thinned down to it (Lewis and Shedler, 1979).
+// It forgets, so that the next phase may begin with a fresh gap.
+func (a *arrivals) poisson(p *Phase) (time.Duration, bool) {
+	peak := p.peak()
+	for peak > 0 {
+		a.at += a.rng.ExpFloat64() / peak
+		if a.at >= p.Duration.Seconds() {
+			break
+		}
+		t := time.Duration(a.at * float64(time.Second))
+		if p.Shape == Steady || a.rng.Float64()*peak < p.RateAt(t) {
+			return t, true
+		}
+	}
+	return 0, false
+}
+
+// replay takes the trace's arrivals.
+func (a *arrivals) replay(p *Phase) (time.Duration, bool) {
+	if a.traced == nil {
+		a.traced = &tracedArrivals{trace: p.trace, rng: a.rng}
+	}
+	t, ok := a.traced.next()
+	return t, ok && t < p.Duration
 }

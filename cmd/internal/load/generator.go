@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,7 @@ func New(o Options) (*Generator, error) {
 	return &Generator{o: o}, nil
 }
 
-// Run sends the queries of all phases, waits for the last replies, and reports. It
+// Run sends the queries of the scenario, waits for the last replies, and reports. It
 // may be called once. When ctx ends first, it sends no more, waits for the queries
 // under way (each is bounded by its timeout), and returns what there is with ctx's
 // error.
@@ -34,55 +35,87 @@ func (g *Generator) Run(ctx context.Context) (*Result, error) {
 	if !g.ran.CompareAndSwap(false, true) {
 		return nil, errors.New("load: this generator has run already; make another")
 	}
-	client := &http.Client{Transport: g.o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if client.Transport == nil {
+	poster, err := newPoster(&g.o)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	if poster.transport == nil {
 		own := &http.Transport{MaxIdleConns: g.o.MaxOutstanding, MaxIdleConnsPerHost: g.o.MaxOutstanding, IdleConnTimeout: time.Minute, DisableCompression: true}
 		defer own.CloseIdleConnections()
-		client.Transport = own
+		poster.transport = own
 	}
-	began := time.Now()
-	g.log.start(began)
+	s := sender{Generator: g, poster: poster, began: time.Now()}
+	g.log.start(s.began, len(g.o.Phases), g.o.Bound)
+	switch g.o.Scenario {
+	case SingleStream, MultiStream:
+		return s.streams(ctx)
+	case Offline:
+		return s.offline(ctx)
+	}
+	return s.server(ctx)
+}
+
+// sender is a run under way.
+type sender struct {
+	*Generator
+	*poster
+	began time.Time
+}
+
+// server sends each query in a goroutine of its own when it is due.
+func (s *sender) server(ctx context.Context) (*Result, error) {
+	detached := context.WithoutCancel(ctx)
 	var queries sync.WaitGroup
-	elapsed, err := g.dispatch(ctx, began, func(n int, a Arrival) {
-		if g.outstanding.Add(1) > int64(g.o.MaxOutstanding) {
-			g.outstanding.Add(-1)
-			g.log.done(a, time.Since(began), Overflow)
+	elapsed, err := s.dispatch(ctx, func(n int, a Arrival) {
+		if s.outstanding.Add(1) > int64(s.o.MaxOutstanding) {
+			s.outstanding.Add(-1)
+			now := time.Since(s.began)
+			s.log.done(a, now-a.At, now, Overflow)
 			return
 		}
 		queries.Go(func() {
-			status := g.query(context.WithoutCancel(ctx), client, n)
-			g.log.done(a, time.Since(began), status)
-			g.outstanding.Add(-1)
+			lag := time.Since(s.began) - a.At
+			status := s.query(detached, n)
+			s.log.done(a, lag, time.Since(s.began), status)
+			s.outstanding.Add(-1)
 		})
 	})
 	queries.Wait()
-	return g.log.result(g.o.Phases, elapsed), err
+	return s.log.result(s.o.Phases, elapsed), err
 }
 
 // dispatch calls send for each arrival when it is due, and never waits for a reply.
-func (g *Generator) dispatch(ctx context.Context, began time.Time, send func(n int, a Arrival)) (time.Duration, error) {
-	due := newArrivals(g.o.Phases, g.o.Seed)
+func (s *sender) dispatch(ctx context.Context, send func(n int, a Arrival)) (time.Duration, error) {
+	due := newArrivals(s.o.Phases, s.o.Seed)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for n := 0; ; n++ {
 		a, ok := due.next()
 		if !ok {
-			a.At = Total(g.o.Phases)
+			a.At = Total(s.o.Phases)
 		}
-		if wait := time.Until(began.Add(a.At)); wait > 0 {
+		if wait := time.Until(s.began.Add(a.At)); wait > 0 {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
 			}
+		} else {
+			// It is late: replies that came meanwhile free their connections first, or each
+			// query of the backlog would open one of its own.
+			runtime.Gosched()
 		}
 		if err := ctx.Err(); err != nil {
-			return min(time.Since(began), Total(g.o.Phases)), fmt.Errorf("load: stopped after %d queries: %w", n, err)
+			return min(time.Since(s.began), Total(s.o.Phases)), stopped(n, err)
 		}
 		if !ok {
 			return a.At, nil
 		}
-		g.log.due(a, time.Since(began))
+		s.log.due(a)
 		send(n, a)
 	}
+}
+
+func stopped(n int, err error) error {
+	return fmt.Errorf("load: stopped after %d queries: %w", n, err)
 }

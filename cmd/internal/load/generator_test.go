@@ -32,8 +32,11 @@ func TestSendsToARealServer(t *testing.T) {
 	var mu sync.Mutex
 	bodies := map[string]bool{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		b, err := io.ReadAll(r.Body)
 		mu.Lock()
+		if err != nil || len(b) == 0 {
+			t.Errorf("a query without its body: %s %s %v: %v", r.Method, r.RemoteAddr, r.Header, err)
+		}
 		bodies[string(b)] = true
 		odd := len(bodies)%4 == 0
 		mu.Unlock()
@@ -58,7 +61,7 @@ func TestSendsToARealServer(t *testing.T) {
 
 	s := g.Stats(time.Hour)
 	require.Equal(t, []int{r.Total.Count, r.Total.Count, r.Total.Errors, 0}, []int{s.Due, s.Count, s.Errors, s.Outstanding})
-	require.Equal(t, r.Total.P99, ms(s.P99))
+	require.InEpsilon(t, r.Total.P99, ms(s.P99), 0.02)
 
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
@@ -84,16 +87,10 @@ func TestAStallCountsAgainstEveryQueryThatItHeldUp(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	r, err := generator(t, server.URL, nil, Phase{Duration: time.Second, Rate: 200}).Run(t.Context())
+	r, err := generator(t, server.URL, func(o *Options) { o.Bound = stall / 2 }, Phase{Duration: time.Second, Rate: 200}).Run(t.Context())
 	require.NoError(t, err)
 	require.Greater(t, during.Load(), int64(60), "queries stopped while the server stalled")
-	slow := 0
-	for _, rec := range r.Records {
-		if rec.Latency > stall/2 {
-			slow++
-		}
-	}
-	require.Greater(t, slow, 30, "half of the stall's queries waited for more than half of it")
+	require.Greater(t, r.Total.Count-r.Within, 30, "half of the stall's queries waited for more than half of it")
 	require.Greater(t, r.Total.P90, ms(stall)/2)
 }
 
@@ -106,10 +103,9 @@ func TestLatencyIsFromWhenAQueryWasDueNotSent(t *testing.T) {
 	}, Phase{Duration: 300 * time.Millisecond, Rate: 50})
 	r, err := g.Run(t.Context())
 	require.NoError(t, err)
-	require.NotEmpty(t, r.Records)
-	for _, rec := range r.Records {
-		require.GreaterOrEqual(t, rec.Latency, late)
-	}
+	fastest, ok := r.Rank(1)
+	require.True(t, ok)
+	require.GreaterOrEqual(t, fastest, late)
 }
 
 func TestFaultsAreToldApart(t *testing.T) {
@@ -147,10 +143,8 @@ func TestFaultsAreToldApart(t *testing.T) {
 			g := generator(t, url, func(o *Options) { o.Timeout = timeout }, Phase{Duration: 100 * time.Millisecond, Rate: 100})
 			r, err := g.Run(t.Context())
 			require.NoError(t, err)
-			require.NotEmpty(t, r.Records)
-			for _, rec := range r.Records {
-				require.Equal(t, c.want, rec.Status)
-			}
+			require.NotZero(t, r.Total.Count)
+			require.Equal(t, map[Status]int{c.want: r.Total.Count}, r.Failed)
 			require.Equal(t, 1.0, r.Total.ErrorRate)
 			require.Zero(t, r.Total.P99, "errors have no latency")
 		})
@@ -182,12 +176,7 @@ func TestOutstandingIsBounded(t *testing.T) {
 	require.Equal(t, 5, g.Stats(time.Second).Outstanding)
 	release()
 	r := <-done
-	overflow := 0
-	for _, rec := range r.Records {
-		if rec.Status == Overflow {
-			overflow++
-		}
-	}
+	overflow := r.Failed[Overflow]
 	require.Equal(t, r.Total.Errors, overflow)
 	require.Equal(t, int64(r.Total.Count-overflow), inside.Load(), "a query that counts as not sent was sent")
 	require.GreaterOrEqual(t, r.Total.Count-overflow, 5)
@@ -236,33 +225,4 @@ func TestStoppedBeforeItBegan(t *testing.T) {
 	r, err := generator(t, "http://127.0.0.1:1", nil, Phase{Duration: time.Second, Rate: 1}).Run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, r.Total.Count)
-}
-
-// BenchmarkRate shows how many queries a second the generator sends and how late
-// it is, with the server on the same cores.
-func BenchmarkRate(b *testing.B) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = w.Write([]byte("{}"))
-	}))
-	defer server.Close()
-	image := make([]byte, 784)
-	for _, rate := range []float64{1000, 5000, 10000, 15000, 20000} {
-		b.Run(fmt.Sprint(rate), func(b *testing.B) {
-			var r *Result
-			for b.Loop() {
-				g := generator(b, server.URL, func(o *Options) {
-					o.Body = func(int) (string, []byte) { return "application/octet-stream", image }
-				}, Phase{Duration: 2 * time.Second, Rate: rate})
-				var err error
-				r, err = g.Run(b.Context())
-				require.NoError(b, err)
-			}
-			b.ReportMetric(r.Total.AchievedRate, "answered/s")
-			b.ReportMetric(r.Total.P50, "p50-ms")
-			b.ReportMetric(r.Total.P99, "p99-ms")
-			b.ReportMetric(r.MaxLag, "lag-ms")
-			b.ReportMetric(100*r.Total.ErrorRate, "errors-%")
-		})
-	}
 }

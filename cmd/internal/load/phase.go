@@ -15,6 +15,8 @@ const (
 	Ramp   Shape = "ramp"   // in a straight line from Rate to To
 	Sine   Shape = "sine"   // between Rate and To and back, each Period, beginning midway and going towards To
 	Square Shape = "square" // Rate for the first half of each Period, To for the second
+	Day    Shape = "day"    // from midnight to midnight each Period: lowest (Rate) at 04:00, highest (To) at 16:00
+	Traced Shape = "trace"  // as a trace has it; see Trace.Phase
 )
 
 // Phase is a stretch of time with a rate of arrivals.
@@ -24,7 +26,8 @@ type Phase struct {
 	Rate     float64       `json:"rate"` // queries per second; 0 is silence
 	Shape    Shape         `json:"shape,omitempty"`
 	To       float64       `json:"to,omitempty"` // for every shape but Steady
-	Period   time.Duration `json:"-"`            // for Sine and Square
+	Period   time.Duration `json:"-"`            // for Sine, Square and Day
+	trace    *Trace
 }
 
 // RateAt is the target rate, in queries per second, at a time since the phase began.
@@ -39,9 +42,17 @@ func (p Phase) RateAt(t time.Duration) float64 {
 		if t%p.Period >= p.Period/2 {
 			return p.To
 		}
+	case Day:
+		hours := 24 * float64(t) / float64(p.Period)
+		return p.Rate + (p.To-p.Rate)*(1-math.Cos(2*math.Pi*(hours-lowestHour)/24))/2
+	case Traced:
+		return p.trace.rateAt(t)
 	}
 	return p.Rate
 }
+
+// lowestHour is when a day's load is lowest.
+const lowestHour = 4
 
 // peak is a rate that the phase never passes.
 func (p Phase) peak() float64 {
@@ -53,8 +64,11 @@ func (p Phase) peak() float64 {
 
 // mean is the phase's mean target rate over its first d, which are more than 0.
 func (p Phase) mean(d time.Duration) float64 {
-	if p.Shape == Steady {
+	switch p.Shape {
+	case Steady:
 		return p.Rate
+	case Traced:
+		return p.trace.mean(d)
 	}
 	const slices = 2000
 	var sum float64
@@ -64,14 +78,14 @@ func (p Phase) mean(d time.Duration) float64 {
 	return sum / slices
 }
 
-// maxRate is more than one process can send; a higher rate is a mistake.
-const maxRate = 1e6
+// MaxRate is more than one process can send; a higher rate is a mistake.
+const MaxRate = 1e6
 
 func (p Phase) check() error {
 	var errs []error
 	rate := func(name string, v float64) {
-		if !(v >= 0 && v <= maxRate) {
-			errs = append(errs, fmt.Errorf("%s: %g is not between 0 and %g queries per second", name, v, maxRate))
+		if !(v >= 0 && v <= MaxRate) {
+			errs = append(errs, fmt.Errorf("%s: %g is not between 0 and %g queries per second", name, v, MaxRate))
 		}
 	}
 	if p.Duration <= 0 {
@@ -81,15 +95,19 @@ func (p Phase) check() error {
 	switch p.Shape {
 	case Steady:
 		if p.To != 0 || p.Period != 0 {
-			errs = append(errs, errors.New("shape: a steady phase has neither to nor period; use ramp, sine or square"))
+			errs = append(errs, errors.New("shape: a steady phase has neither to nor period; use ramp, sine, square or day"))
 		}
-	case Ramp, Sine, Square:
+	case Ramp, Sine, Square, Day:
 		rate("to", p.To)
 		if p.Shape != Ramp && p.Period <= 0 {
 			errs = append(errs, fmt.Errorf("period: %s is not above 0", p.Period))
 		}
+	case Traced:
+		if p.trace == nil {
+			errs = append(errs, errors.New("shape: a traced phase is made by a trace"))
+		}
 	default:
-		errs = append(errs, fmt.Errorf("shape: %q is not one of ramp, sine, square, or empty for steady", p.Shape))
+		errs = append(errs, fmt.Errorf("shape: %q is not one of ramp, sine, square, day, or empty for steady", p.Shape))
 	}
 	return errors.Join(errs...)
 }

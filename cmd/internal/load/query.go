@@ -3,9 +3,12 @@ package load
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 )
 
 // Status is how a query ended: the HTTP status, or one of those below.
@@ -20,25 +23,75 @@ const (
 // OK reports whether the query was answered as it should be.
 func (s Status) OK() bool { return s >= 200 && s < 300 }
 
+// String is the HTTP status, or what happened in its place.
+func (s Status) String() string {
+	switch s {
+	case NoReply:
+		return "no_reply"
+	case TimedOut:
+		return "timeout"
+	case Overflow:
+		return "not_sent"
+	}
+	return strconv.Itoa(int(s))
+}
+
 // maxReply bounds what is read of a reply; more is no answer to a query.
 const maxReply = 16 << 20
 
-// query posts the n-th query and reads its reply to the end.
-func (g *Generator) query(ctx context.Context, client *http.Client, n int) Status {
-	ctx, cancel := context.WithTimeout(ctx, g.o.Timeout)
-	defer cancel()
-	kind, body := g.o.Body(n)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.o.URL, bytes.NewReader(body))
-	if err != nil {
-		return NoReply
+// poster posts to one address. It follows no redirect: that is an answer, and no good one.
+type poster struct {
+	options   *Options
+	url       *url.URL
+	basic     string // Authorization of an address with a user
+	transport http.RoundTripper
+}
+
+func newPoster(o *Options) (*poster, error) {
+	p := &poster{options: o, transport: o.Transport}
+	var err error
+	if p.url, err = url.Parse(o.URL); err != nil {
+		return nil, errors.New("url: it is not an http:// or https:// address")
 	}
-	req.Header.Set("Content-Type", kind)
-	if g.o.Header != nil {
-		for name, value := range g.o.Header(n) {
+	if u := p.url.User; u != nil {
+		password, _ := u.Password()
+		p.basic = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password))
+	}
+	return p, nil
+}
+
+// request is the n-th query's. It is made by hand, for there are many: what
+// http.NewRequest and http.Client do beside this is the same for all of them.
+func (p *poster) request(n int) *http.Request {
+	kind, body := p.options.Body(n)
+	req := &http.Request{
+		Method: http.MethodPost, URL: p.url, Host: p.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {kind}}, ContentLength: int64(len(body)), Body: http.NoBody,
+	}
+	if len(body) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		// A connection that the server closed meanwhile is tried once more, as http.Client does.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	if p.basic != "" {
+		req.Header["Authorization"] = []string{p.basic}
+	}
+	if p.options.Header != nil {
+		for name, value := range p.options.Header(n) {
 			req.Header.Set(name, value)
+			if name == "Host" {
+				req.Host = value
+			}
 		}
 	}
-	res, err := client.Do(req)
+	return req
+}
+
+// query posts the n-th query and reads its reply to the end.
+func (p *poster) query(ctx context.Context, n int) Status {
+	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
+	defer cancel()
+	res, err := p.transport.RoundTrip(p.request(n).WithContext(ctx))
 	if err != nil {
 		return failed(err)
 	}

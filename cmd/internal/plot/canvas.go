@@ -3,8 +3,9 @@ package plot
 // canvas is a grid of braille characters, each of 2 by 4 dots. Dot (0, 0) is at
 // the top left.
 type canvas struct {
-	w, h int // in characters
-	dots []byte
+	w, h   int // in characters
+	dots   []byte
+	sparse int // only dots whose x + y it divides are set; 0 is 1
 }
 
 // brailleBits are a character's dots by row and column, as Unicode orders them.
@@ -13,7 +14,7 @@ var brailleBits = [4][2]byte{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x
 func newCanvas(w, h int) *canvas { return &canvas{w: w, h: h, dots: make([]byte, w*h)} }
 
 func (c *canvas) set(x, y int) {
-	if x < 0 || y < 0 || x >= 2*c.w || y >= 4*c.h {
+	if x < 0 || y < 0 || x >= 2*c.w || y >= 4*c.h || c.sparse > 1 && (x+y)%c.sparse != 0 {
 		return
 	}
 	c.dots[y/4*c.w+x/2] |= brailleBits[y%4][x%2]

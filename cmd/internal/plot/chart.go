@@ -11,22 +11,30 @@ type Point struct {
 	Value float64
 }
 
-// Panel is one quantity over the chart's time.
-type Panel struct {
-	Title string
-	Unit  string // after the title, in brackets
+// Series is one course of values in a panel.
+type Series struct {
+	// Name is in the legend, which a panel of several lines has.
+	Name string
 	// Points are in order of time.
 	Points []Point
 	// Step holds each value until the next, as a number of replicas does; otherwise points are joined.
 	Step bool
-	// Height is in lines: 5.
+	// Color tells the lines of a panel apart; those of several that are Plain take one each.
+	Color Color
+}
+
+// Panel is one quantity over the chart's time.
+type Panel struct {
+	Title string
+	Unit  string // after the title, in brackets
+	Lines []Series
+	// Height is in lines of a terminal: 5.
 	Height int
 	// Top is the highest value shown; values above it are drawn at the top edge, and
 	// the peak is written beside the title. 0 takes the peak or the Objective, whichever is higher.
 	Top float64
 	// Objective, if above 0, is drawn as a dashed line.
 	Objective float64
-	Color     Color
 }
 
 // Mark names the stretch of time that begins there.
@@ -35,13 +43,14 @@ type Mark struct {
 	Label string
 }
 
-// Chart is panels above one another that share a time axis.
+// Chart is panels above one another that share a time axis. String draws it for a
+// terminal, SVG for a page.
 type Chart struct {
-	Width  int           // in columns, of the whole chart: 90; at least 40
+	Width  int           // in columns of a terminal, of the whole chart: 90; at least 40
 	Span   time.Duration // from 0; 0 ends at the last point
 	Panels []Panel
 	Marks  []Mark
-	// Color says that the chart may be coloured; see Colorful.
+	// Color says that the terminal's chart may be coloured; see Colorful.
 	Color bool
 }
 
@@ -50,6 +59,9 @@ const (
 	minWidth      = 40
 	defaultHeight = 5
 )
+
+// lineColors are given to the lines of a panel that name none, in this order.
+var lineColors = []Color{Cyan, Yellow, Magenta, Green, Red, Blue}
 
 func (c Chart) complete() Chart {
 	if c.Width == 0 {
@@ -65,8 +77,15 @@ func (c Chart) complete() Chart {
 			p.Height = defaultHeight
 		}
 		p.Height = max(p.Height, 2)
-		if n := len(p.Points); n > 0 && c.Span < p.Points[n-1].At {
-			c.Span = p.Points[n-1].At
+		p.Lines = append([]Series{}, p.Lines...)
+		for k := range p.Lines {
+			l := &p.Lines[k]
+			if len(p.Lines) > 1 && l.Color == Plain {
+				l.Color = lineColors[k%len(lineColors)]
+			}
+			if n := len(l.Points); n > 0 && c.Span < l.Points[n-1].At {
+				c.Span = l.Points[n-1].At
+			}
 		}
 	}
 	c.Span = max(c.Span, time.Second)
@@ -76,60 +95,65 @@ func (c Chart) complete() Chart {
 // peak is the highest value that is a number, 0 where there is none.
 func (p *Panel) peak() float64 {
 	peak := 0.0
-	for _, q := range p.Points {
-		if !math.IsNaN(q.Value) && !math.IsInf(q.Value, 0) {
-			peak = max(peak, q.Value)
+	for _, l := range p.Lines {
+		for _, q := range l.Points {
+			if !math.IsNaN(q.Value) && !math.IsInf(q.Value, 0) {
+				peak = max(peak, q.Value)
+			}
 		}
 	}
 	return peak
 }
 
-// top is the value at the panel's upper edge.
-func (p *Panel) top() float64 {
+// top is the value at the panel's upper edge; its lower edge is 0.
+func (p *Panel) top(steps int) float64 {
 	if p.Top > 0 {
 		return p.Top
 	}
-	return niceTop(max(p.peak(), p.Objective*1.05), p.steps())
+	return niceTop(max(p.peak(), p.Objective*1.05), steps)
 }
 
-// steps is how many parts the axis has; a panel's bottom line is 0.
-func (p *Panel) steps() int {
-	if p.Height >= 5 && (p.Height-1)%2 == 0 {
-		return 2
+// heading is the title with its unit.
+func (p *Panel) heading() string {
+	if p.Unit == "" {
+		return p.Title
 	}
-	return 1
+	return p.Title + " (" + p.Unit + ")"
 }
 
-// draw puts the points on a canvas whose width is the chart's time.
-func (p *Panel) draw(w int, span time.Duration) *canvas {
-	c := newCanvas(w, p.Height)
-	top := p.top()
-	bottomDot := 4*p.Height - 1
-	x := func(at time.Duration) int { return int(math.Round(float64(at) / float64(span) * float64(2*w-1))) }
-	y := func(v float64) int {
-		v = min(max(v, 0), top)
-		return bottomDot - int(math.Round(v/top*float64(bottomDot)))
+// color is the title's: that of a line which is alone.
+func (p *Panel) color() Color {
+	if len(p.Lines) == 1 {
+		return p.Lines[0].Color
 	}
-	var last *Point
-	for i := range p.Points {
-		q := &p.Points[i]
+	return Plain
+}
+
+// runs are the line's stretches without a gap, as corners to be joined, with values
+// within 0 and top. end is where a line that steps ends.
+func (l *Series) runs(top float64, end time.Duration) [][]Point {
+	var runs [][]Point
+	var run []Point
+	flush := func() {
+		if len(run) > 0 {
+			runs = append(runs, run)
+		}
+		run = nil
+	}
+	for _, q := range l.Points {
 		if math.IsNaN(q.Value) {
-			last = nil
+			flush()
 			continue
 		}
-		switch {
-		case last == nil:
-			c.set(x(q.At), y(q.Value))
-		case p.Step:
-			c.line(x(last.At), y(last.Value), x(q.At), y(last.Value))
-			c.line(x(q.At), y(last.Value), x(q.At), y(q.Value))
-		default:
-			c.line(x(last.At), y(last.Value), x(q.At), y(q.Value))
+		q.Value = min(max(q.Value, 0), top)
+		if n := len(run); l.Step && n > 0 {
+			run = append(run, Point{q.At, run[n-1].Value})
 		}
-		last = q
+		run = append(run, q)
 	}
-	if p.Step && last != nil {
-		c.line(x(last.At), y(last.Value), x(span), y(last.Value))
+	if n := len(run); l.Step && n > 0 && run[n-1].At < end {
+		run = append(run, Point{end, run[n-1].Value})
 	}
-	return c
+	flush()
+	return runs
 }

@@ -55,9 +55,9 @@ func demo() Chart {
 	return Chart{
 		Marks: []Mark{{0, "warm-up"}, {15 * time.Second, "step up"}, {40 * time.Second, "swing"}, {75 * time.Second, "down"}},
 		Panels: []Panel{
-			{Title: "load", Unit: "req/s", Points: load, Color: Cyan},
-			{Title: "replicas", Points: replicas, Step: true, Height: 3, Color: Green},
-			{Title: "p99", Unit: "ms", Points: p99, Objective: 250, Top: 500, Color: Yellow},
+			{Title: "load", Unit: "req/s", Lines: []Series{{Points: load, Color: Cyan}}},
+			{Title: "replicas", Height: 3, Lines: []Series{{Points: replicas, Step: true, Color: Green}}},
+			{Title: "p99", Unit: "ms", Objective: 250, Top: 500, Lines: []Series{{Points: p99, Color: Yellow}}},
 		},
 	}
 }
@@ -87,24 +87,24 @@ func TestChartOfLittle(t *testing.T) {
 	nan := math.NaN()
 	golden(t, "chart-little", Chart{Width: 50, Panels: []Panel{
 		{Title: "nothing", Height: 2},
-		{Title: "one point", Height: 2, Points: []Point{{5 * time.Second, 3}}},
-		{Title: "a gap", Height: 3, Points: []Point{{0, 1}, {4 * time.Second, 1}, {5 * time.Second, nan}, {6 * time.Second, 2}, {10 * time.Second, 2}}},
-		{Title: "an infinity and a negative", Height: 3, Top: 10, Points: []Point{{0, math.Inf(1)}, {5 * time.Second, -4}, {10 * time.Second, 25}}},
+		{Title: "one point", Height: 2, Lines: []Series{{Points: []Point{{5 * time.Second, 3}}}}},
+		{Title: "a gap", Height: 3, Lines: []Series{{Points: []Point{{0, 1}, {4 * time.Second, 1}, {5 * time.Second, nan}, {6 * time.Second, 2}, {10 * time.Second, 2}}}}},
+		{Title: "an infinity and a negative", Height: 3, Top: 10, Lines: []Series{{Points: []Point{{0, math.Inf(1)}, {5 * time.Second, -4}, {10 * time.Second, 25}}}}},
 	}}.String())
 }
 
 // TestDotsAreWhereTheValuesAre reads a drawn panel back.
 func TestDotsAreWhereTheValuesAre(t *testing.T) {
-	p := Panel{Height: 5, Top: 19, Points: []Point{{0, 0}, {10 * time.Second, 19}}}
-	c := p.draw(10, 10*time.Second)
+	p := Panel{Height: 5, Top: 19}
+	c := p.draw(&Series{Points: []Point{{0, 0}, {10 * time.Second, 19}}}, 10, 10*time.Second, 1)
 	for x := range 20 {
 		for y := range 20 {
 			lit := c.dots[y/4*10+x/2]&brailleBits[y%4][x%2] != 0
 			require.Equalf(t, y == 19-x, lit, "dot %d, %d", x, y)
 		}
 	}
-	s := Panel{Height: 1, Top: 3, Step: true, Points: []Point{{0, 3}, {5 * time.Second, 0}}}
-	c = s.draw(2, 10*time.Second)
+	s := Panel{Height: 1, Top: 3}
+	c = s.draw(&Series{Step: true, Points: []Point{{0, 3}, {5 * time.Second, 0}}}, 2, 10*time.Second, 1)
 	first, _ := c.at(0, 0)
 	second, _ := c.at(1, 0)
 	require.Equal(t, "⠉⣇", string([]rune{first, second}), "held at 3 to the middle, then down, then held at 0")

@@ -29,7 +29,7 @@ func (c Chart) String() string {
 // labels are the axis' labels by line; most are empty.
 func (p *Panel) labels() []string {
 	labels := make([]string, p.Height)
-	top := p.top()
+	top := p.top(p.steps())
 	for s := range p.steps() + 1 {
 		labels[(p.Height-1)*s/p.steps()] = number(top - top*float64(s)/float64(p.steps()))
 	}
@@ -38,9 +38,10 @@ func (p *Panel) labels() []string {
 
 func (c Chart) panel(b *strings.Builder, p *Panel, gutter, w int) {
 	c.title(b, p, gutter, w)
-	dots := p.draw(w, c.Span)
+	c.legend(b, p, gutter)
+	dots := p.drawAll(w, c.Span)
 	objective := -1
-	if top := p.top(); p.Objective > 0 && p.Objective <= top {
+	if top := p.top(p.steps()); p.Objective > 0 && p.Objective <= top {
 		bottom := 4*p.Height - 1
 		objective = (bottom - int(p.Objective/top*float64(bottom)+0.5)) / 4
 	}
@@ -66,10 +67,7 @@ func (c Chart) panel(b *strings.Builder, p *Panel, gutter, w int) {
 
 // title has the panel's name at the left, and at the right the objective and the peak.
 func (c Chart) title(b *strings.Builder, p *Panel, gutter, w int) {
-	left := p.Title
-	if p.Unit != "" {
-		left += " (" + p.Unit + ")"
-	}
+	left := p.heading()
 	var notes []string
 	if p.Objective > 0 {
 		notes = append(notes, "┄ objective "+number(p.Objective))
@@ -77,7 +75,27 @@ func (c Chart) title(b *strings.Builder, p *Panel, gutter, w int) {
 	notes = append(notes, "peak "+number(p.peak()))
 	right := strings.Join(notes, "   ")
 	pad := max(2, w-utf8.RuneCountInString(left)-utf8.RuneCountInString(right))
-	fmt.Fprintf(b, "%s%s%s%s\n", strings.Repeat(" ", gutter+3), Paint(c.Color, p.Color, left), strings.Repeat(" ", pad), Paint(c.Color, Grey, right))
+	fmt.Fprintf(b, "%s%s%s%s\n", strings.Repeat(" ", gutter+3), Paint(c.Color, p.color(), left), strings.Repeat(" ", pad), Paint(c.Color, Grey, right))
+}
+
+// legend names the lines of a panel that has several.
+func (c Chart) legend(b *strings.Builder, p *Panel, gutter int) {
+	if len(p.Lines) < 2 {
+		return
+	}
+	var names []string
+	for k, l := range p.Lines {
+		sample := newCanvas(3, 1)
+		sample.sparse = k + 1
+		sample.line(0, 2, 5, 2)
+		text := ""
+		for col := range sample.w {
+			r, _ := sample.at(col, 0)
+			text += string(r)
+		}
+		names = append(names, Paint(c.Color, l.Color, text+" "+l.Name))
+	}
+	fmt.Fprintf(b, "%s%s\n", strings.Repeat(" ", gutter+3), strings.Join(names, "   "))
 }
 
 // run is neighbouring characters of one colour.
@@ -88,12 +106,12 @@ type run struct {
 
 // runs is one line of a panel: the dots, and where there are none the objective or
 // the beginning of a stretch.
-func (p *Panel) runs(dots *canvas, row, w int, objective bool, starts map[int]bool) []run {
+func (p *Panel) runs(dots drawn, row, w int, objective bool, starts map[int]bool) []run {
 	var runs []run
 	for col := range w {
 		char, color := ' ', Plain
 		if r, ok := dots.at(col, row); ok {
-			char, color = r, p.Color
+			char, color = r, dots.colors[row*w+col]
 		} else if objective {
 			char, color = '┄', Red
 		} else if starts[col] {

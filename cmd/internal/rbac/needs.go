@@ -120,6 +120,14 @@ func (c *collector) sensors(a *manifest.Agent, namespaces []string, targets kube
 				if targets.Kind != "" { // a target of a plain list has no pods to know of
 					c.pods(namespace, "sensor "+s.Name)
 				}
+			case *sensors.ColocatedConfig:
+				if targets.Kind == "" {
+					continue
+				}
+				c.pods(namespace, "sensor "+s.Name)
+				for _, other := range config.Namespaces {
+					c.pods(other, "sensor "+s.Name)
+				}
 			case *sensors.ScrapeConfig:
 				if config.Port != "" && targets.Kind != "" {
 					c.pods(namespace, "sensor "+s.Name)

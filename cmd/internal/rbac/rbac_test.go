@@ -68,6 +68,17 @@ ml scanflow.dev/agents list,watch
 ml scanflow.dev/agents/status patch
 `,
 		},
+		"one that looks for pods beside its own": {
+			agents: agent("ml", "a", deployments, "sensors: [{name: near, colocated: {matchLabels: {app: batch}, namespaces: [jobs]}}]"),
+			want: `
+jobs /pods list,watch
+ml /events create
+ml /pods list,watch
+ml apps/deployments list,watch
+ml scanflow.dev/agents/status patch
+* scanflow.dev/agents list,watch
+`,
+		},
 		"one that restarts, and a trigger on one object": {
 			agents: agent("ml", "a", deployments, "primitives: [restart]") +
 				agent("ml", "b", "targets: {static: [{name: x}]}", "primitives: [scale, webhook]") +

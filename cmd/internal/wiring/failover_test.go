@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -82,7 +83,9 @@ type failoverStage struct {
 	acts   *actLog
 }
 
-func newFailoverStage(t *testing.T) *failoverStage {
+func newFailoverStage(t *testing.T) *failoverStage { return stageOfFailover(t, failoverAgent) }
+
+func stageOfFailover(t *testing.T, agent string) *failoverStage {
 	prom, err := promengine.Open(promengine.Options{})
 	require.NoError(t, err)
 	api := httptest.NewServer(prom.Handler())
@@ -94,7 +97,7 @@ func newFailoverStage(t *testing.T) *failoverStage {
 	}
 	s := &failoverStage{T: t, prom: prom, acts: &actLog{acts: make(chan engine.Act, 10), reasons: map[string]string{}}}
 	s.system, err = Start(t.Context(), Options{
-		Manifests: []string{file("failover.yaml", failoverAgent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
+		Manifests: []string{file("failover.yaml", agent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
 		Data: filepath.Join(dir, "data"), Prometheus: api.URL, StopPods: true,
 		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{s.acts}, Log: hclog.NewNullLogger(),
 	})
@@ -121,15 +124,30 @@ func (s *failoverStage) weights(large, small int) bool {
 // says writes the metric, as scrapes would, until an act ends.
 func (s *failoverStage) says(ready float64) engine.Act {
 	s.Helper()
+	return s.saysOf(map[string]float64{"large": ready})
+}
+
+// scraped writes one sample for each Deployment.
+func (s *failoverStage) scraped(ready map[string]float64) {
+	s.Helper()
+	var samples []promengine.Sample
+	for name, n := range ready {
+		samples = append(samples, promengine.Sample{
+			Labels: map[string]string{"__name__": "kube_deployment_status_replicas_ready", "namespace": "models", "deployment": name},
+			At:     time.Now(), Value: n,
+		})
+	}
+	require.NoError(s, s.prom.Append(s.Context(), samples))
+}
+
+func (s *failoverStage) saysOf(ready map[string]float64) engine.Act {
+	s.Helper()
 	scrape := time.NewTicker(50 * time.Millisecond)
 	defer scrape.Stop()
 	deadline := time.After(30 * time.Second)
 	for {
 		<-scrape.C // two samples of one moment are refused
-		require.NoError(s, s.prom.Append(s.Context(), []promengine.Sample{{
-			Labels: map[string]string{"__name__": "kube_deployment_status_replicas_ready", "namespace": "models", "deployment": "large"},
-			At:     time.Now(), Value: ready,
-		}}))
+		s.scraped(ready)
 		select {
 		case a := <-s.acts.acts:
 			require.Equal(s, engine.Done, a.Outcome.Status, a.Outcome.Detail)
@@ -166,6 +184,56 @@ func TestDefect3FailoverGoesOnWatching(t *testing.T) {
 		require.GreaterOrEqual(t, back.At.Sub(begin), failoverWhile-100*time.Millisecond, "not before it was there for a while")
 	}
 	require.Empty(t, s.acts.acts, "and nothing else was done")
+}
+
+// A careful failover: nothing is sent to a backup without a ready replica, the way back
+// is in steps, each held for its time, and after a second loss the traffic stays away
+// twice as long: a primary that flaps does not make the traffic flap.
+func TestFailoverInSteps(t *testing.T) {
+	const step, healthy = 400 * time.Millisecond, 1500 * time.Millisecond
+	s := stageOfFailover(t, strings.NewReplacer("[2s]", "[500ms]", "  strategies:", `    - name: backup_ready_replicas
+      prometheus: {query: 'sum by (namespace) (kube_deployment_status_replicas_ready{deployment="small"})', match: {namespace: namespace}}
+  strategies:`, "backup: small", "backup: small, backup_requests_per_second_per_replica: 10, back_steps: [10, 50], step_ns: 400e6, healthy_ns: 1500e6").
+		Replace(strings.ReplaceAll(failoverAgent, "query: kube_deployment_status_replicas_ready}", `query: 'kube_deployment_status_replicas_ready{deployment="large"}'}`)))
+	there, gone := map[string]float64{"large": 2, "small": 1}, map[string]float64{"large": 0, "small": 1}
+
+	require.Nil(t, s.saysUntil(map[string]float64{"large": 0, "small": 0}, time.Second), "no traffic to nothing")
+	for n, wait := range []time.Duration{healthy, 2 * healthy} {
+		lost := s.saysOf(gone)
+		require.Equal(t, "primary_not_ready", s.acts.reason(lost))
+		require.True(t, s.weights(0, 100))
+		last := lost.At
+		for i, share := range []int{10, 50, 100} {
+			back := s.saysOf(there)
+			require.Equal(t, "primary_ready_for_a_while", s.acts.reason(back))
+			require.True(t, s.weights(share, 100-share), "%s", back.Change.Diff)
+			least := step
+			if i == 0 {
+				least = wait
+			}
+			require.GreaterOrEqual(t, back.At.Sub(last), least, "loss %d, step %d", n+1, i+1)
+			last = back.At
+		}
+	}
+	require.Empty(t, s.acts.acts, "and nothing else was done")
+}
+
+// saysUntil writes the metric for some time; an act that ends meanwhile is returned.
+func (s *failoverStage) saysUntil(ready map[string]float64, d time.Duration) *engine.Act {
+	s.Helper()
+	scrape := time.NewTicker(50 * time.Millisecond)
+	defer scrape.Stop()
+	end := time.After(d)
+	for {
+		select {
+		case a := <-s.acts.acts:
+			return &a
+		case <-end:
+			return nil
+		case <-scrape.C:
+			s.scraped(ready)
+		}
+	}
 }
 
 // actLog passes on the acts that ended, and knows why they were done.

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,15 +22,23 @@ var (
 	patchOptions = metav1.PatchOptions{}
 )
 
-// ProcessNodes starts nodes, labelled scanflow.dev/node=process, whose pods really run, as processes with addresses of
-// their own, and stops them at the test's end. In their pods the command word
-// "scanflow" is the program of this checkout. The names are the cluster's alone.
-func (c *Cluster) ProcessNodes(t testing.TB, names ...string) {
+// ProcessNodes starts nodes, labelled scanflow.dev/node=process, whose pods really run,
+// as processes with addresses of their own, and stops them at the test's end. In their
+// pods the command word "scanflow" is the program of this checkout. The names are the cluster's alone; one may
+// be NAME=CORES, with the cores of this machine that its pods run on: "node-1=0".
+func (c *Cluster) ProcessNodes(t testing.TB, list ...string) {
 	t.Helper()
+	var names []string
 	built, err := c.BuildNode(context.Background())
 	require.NoError(t, err)
-	for _, name := range names {
-		node, err := c.StartNode(name, built)
+	for _, of := range list {
+		name, cores, given := strings.Cut(of, "=")
+		names = append(names, name)
+		var more []string
+		if given {
+			more = []string{"--cores", cores}
+		}
+		node, err := c.StartNode(name, built, more...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, node.Stop()) })
 	}
@@ -73,42 +79,22 @@ func (c *Cluster) BuildNode(ctx context.Context) (Programs, error) {
 
 // Node is a process-backed node under way.
 type Node struct {
+	*child
 	cluster *Cluster
-	name    string
-	cmd     *exec.Cmd
-	alive   io.Closer // the node ends when this does, so that it can't outlive us
-	done    chan struct{}
-	log     string
-	stopped bool
+	object  string
 }
 
-// StartNode starts a node; it is Ready some time later.
-func (c *Cluster) StartNode(name string, p Programs) (*Node, error) {
-	n := &Node{cluster: c, name: name, done: make(chan struct{}), log: c.path("node-" + name + ".log")}
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// StartNode starts a node, with more flags of "cluster node" if need be; it is Ready some
+// time later.
+func (c *Cluster) StartNode(name string, p Programs, more ...string) (*Node, error) {
+	args := append([]string{"node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-" + name),
+		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, more...)
+	started, err := c.startChild("node "+name, "node-"+name+".log", p.Cluster, args)
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }() // the node has its own
-	n.cmd = exec.CommandContext(context.Background(), p.Cluster, "node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-"+name),
-		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel+"=process", "--until-input-ends")
-	n.cmd.Stdout, n.cmd.Stderr = log, log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
-	if n.alive, err = n.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := n.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start node %s: %w", name, err)
 	}
-	go func() {
-		defer close(n.done)
-		_ = n.cmd.Wait() // how it ended is read from the process' state
-	}()
-	return n, nil
+	return &Node{child: started, cluster: c, object: name}, nil
 }
-
-// nodeStops is how long a node may take to end its pods.
-const nodeStops = 10 * time.Second
 
 // Stop ends the node and its pods as a machine that is switched off in order, and
 // removes its object, so that nothing waits for it to come back.
@@ -116,41 +102,17 @@ func (n *Node) Stop() error {
 	if n.stopped {
 		return nil
 	}
-	n.stopped = true
-	early := false
-	select {
-	case <-n.done:
-		early = true
-	default:
-	}
-	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	timer := time.NewTimer(nodeStops)
-	defer timer.Stop()
-	select {
-	case <-n.done:
-	case <-timer.C:
-		n.Kill()
-	}
-	var errs []error
-	if early {
-		errs = append(errs, fmt.Errorf("node %s ended by itself: %s; its log is %s", n.name, n.cmd.ProcessState, n.log))
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), nodeStops)
+	errs := []error{n.child.Stop()}
+	ctx, cancel := context.WithTimeout(context.Background(), childStops)
 	defer cancel()
 	for _, err := range []error{
-		n.cluster.client.Dynamic.Resource(nodes).Delete(ctx, n.name, metav1.DeleteOptions{}),
-		n.cluster.client.Dynamic.Resource(leases).Namespace("kube-node-lease").Delete(ctx, n.name, metav1.DeleteOptions{}),
+		n.cluster.client.Dynamic.Resource(nodes).Delete(ctx, n.object, metav1.DeleteOptions{}),
+		n.cluster.client.Dynamic.Resource(leases).Namespace("kube-node-lease").Delete(ctx, n.object, metav1.DeleteOptions{}),
 	} {
 		// A test may have stopped the API server for good.
 		if err != nil && !apierrors.IsNotFound(err) && n.cluster.client.Reach(ctx) == nil {
-			errs = append(errs, fmt.Errorf("remove node %s: %w", n.name, err))
+			errs = append(errs, fmt.Errorf("remove node %s: %w", n.object, err))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Kill ends the node's process as a crash would; its pods die with it.
-func (n *Node) Kill() {
-	_ = n.cmd.Process.Kill() // it may have ended
-	<-n.done
 }

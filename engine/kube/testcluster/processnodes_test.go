@@ -18,11 +18,12 @@ func TestProcessNodesRunPods(t *testing.T) {
 	c := New(t)
 	ns := c.Namespace(t)
 	t.Run("while they live", func(t *testing.T) {
-		c.ProcessNodes(t, "a", "b")
+		c.ProcessNodes(t, "a", "b=0")
+		gateway := c.Gateway(t)
 		c.Apply(t, `
 apiVersion: v1
 kind: Pod
-metadata: {name: p, namespace: `+ns+`}
+metadata: {name: p, namespace: `+ns+`, labels: {app: p}}
 spec:
   nodeName: b
   terminationGracePeriodSeconds: 5
@@ -50,6 +51,33 @@ spec:
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Contains(t, string(raw), "digits_model_info")
+
+		// A gateway leads to it, and counts.
+		c.Apply(t, `
+apiVersion: v1
+kind: Service
+metadata: {name: s, namespace: `+ns+`}
+spec: {selector: {app: p}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: `+ns+`}
+spec: {parentRefs: [{name: gateway, port: 80}], rules: [{backendRefs: [{name: s, port: 80}]}]}
+`)
+		at, err := gateway.Address(t.Context(), ns, "r")
+		require.NoError(t, err)
+		read := func(url string) string {
+			resp, err := http.Get(url)
+			require.NoError(t, err)
+			raw, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			return string(raw)
+		}
+		require.Contains(t, read(at+"/metrics"), "digits_model_info")
+		counts, err := gateway.Metrics(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, read(counts), `scanflow_router_requests_total{backend="s",kind="HTTPRoute",name="r",namespace="`+ns+`",port="80"} 1`)
 	})
 	for _, name := range []string{"a", "b"} {
 		_, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), name, getOptions)

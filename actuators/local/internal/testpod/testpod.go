@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -63,8 +64,8 @@ func Main() {
 	must(http.Serve(l, handler()))
 }
 
-// handler answers / with the pod's name (after ?ms=N milliseconds), /env with
-// ?name's value, /echo with the body; /sicken makes /healthz fail, /exit ends the
+// handler answers / with the pod's name (after ?ms=N milliseconds), /cpus with how
+// many cores it has, /pid with its process id, /env with ?name's value, /echo with the body; /sicken makes /healthz fail, /exit ends the
 // process with status 4, /stream sends a line and waits before it sends another.
 func handler() http.Handler {
 	var served atomic.Int64
@@ -84,6 +85,8 @@ func handler() http.Handler {
 		}
 	})
 	mux.HandleFunc("/sicken", func(http.ResponseWriter, *http.Request) { sick.Store(true) })
+	mux.HandleFunc("/cpus", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, runtime.NumCPU()) })
+	mux.HandleFunc("/pid", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(4) })
 	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, os.Getenv(r.URL.Query().Get("name")))

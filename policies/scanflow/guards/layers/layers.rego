@@ -45,7 +45,7 @@ cuts_across if {
 	not keeps_room
 }
 
-# `place` of a workflow that has not started does not touch the target's pods.
+# `place` of a workflow, or of a template of workflows, does not touch the target's pods.
 cuts_across if {
 	input.proposal.primitive == "place"
 	not of_a_workflow
@@ -59,6 +59,8 @@ cuts_across if {
 }
 
 of_a_workflow if input.proposal.with.workflow != ""
+
+of_a_workflow if input.proposal.with.template != ""
 
 # None of these holds where the target's size is not known.
 keeps_replicas if input.proposal.with.replicas >= input.target.replicas.desired

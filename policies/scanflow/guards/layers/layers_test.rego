@@ -25,6 +25,7 @@ test_denies_what_cuts_across[note] if {
 		"a bound below what there is": {"verb": "autoscaler", "with": {"max": 2}},
 		"moving pods": {"verb": "place", "with": {"nodeSelector": {"disk": "ssd"}}},
 		"moving pods, with a workflow that has no name": {"verb": "place", "with": {"workflow": ""}},
+		"moving pods, with a template that has no name": {"verb": "place", "with": {"template": "", "move": true}},
 		"a restart": {"verb": "restart", "with": {}},
 		"turning traffic": {"verb": "traffic", "with": {"route": "digits", "weights": {"small": 100}}},
 	}
@@ -39,6 +40,8 @@ test_lets_pass[note] if {
 		"a bound at what there is": {"verb": "autoscaler", "with": {"max": 3}},
 		"another lower bound": {"verb": "autoscaler", "with": {"min": 2}},
 		"placing a workflow that has not started": {"verb": "place", "with": {"workflow": "batch-7"}},
+		"placing what a template runs": {"verb": "place", "with": {"template": "batch"}},
+		"moving what a template runs": {"verb": "place", "with": {"template": "batch", "move": true}},
 		"what is no autoscaler's bound": {"verb": "annotate", "with": {"max": 1}},
 		"a call": {"verb": "webhook", "with": {"url": "http://127.0.0.1/"}},
 	}

@@ -4,14 +4,18 @@
 #   Keeps the replicas of a serving workload at what its request rate needs. It
 #   scales up as soon as the load asks for it, and down only when the load would
 #   leave the smaller size with room to spare, so that a swinging load does not
-#   make the replicas swing.
+#   make the replicas swing. With the load's peak as a signal it scales down to what
+#   the peak needs, so that the replicas are still there for the next burst.
 # custom:
 #   layer: infrastructure
 #   signals:
-#     requests_per_second: requests per second that the target receives
+#     requests_per_second: requests per second that arrive for the target
+#     requests_per_second_peak: "the most that it was over the time that the replicas are to be kept for; only where `scale_down_by_peak` is set"
 #   params:
-#     requests_per_second_per_replica: what one replica takes
-#     scale_down_share: share of that which may be used after scaling down (0.8)
+#     requests_per_second_per_replica: what one replica takes, as measured
+#     target_share: share of that which is used before there are more replicas (1)
+#     scale_down_share: share of what is used then that may be used after scaling down (0.8)
+#     scale_down_by_peak: "true: down to what requests_per_second_peak needs, and not at all where it is not known (false)"
 package scanflow.strategies.serving.autoscale
 
 import data.scanflow.lib.capacity
@@ -22,10 +26,7 @@ import data.scanflow.lib.capacity
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
-	wanted := capacity.replicas(
-		input.signals.requests_per_second.value,
-		input.params.requests_per_second_per_replica,
-	)
+	wanted := capacity.replicas(input.signals.requests_per_second.value, each)
 	wanted > input.target.replicas.desired
 	proposal := {
 		"primitive": "scale",
@@ -42,11 +43,8 @@ propose contains proposal if {
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
-	share := object.get(input.params, "scale_down_share", 0.8)
-	wanted := capacity.replicas(
-		input.signals.requests_per_second.value,
-		input.params.requests_per_second_per_replica * share,
-	)
+	not by_peak
+	wanted := capacity.replicas(input.signals.requests_per_second.value, each * share)
 	wanted < input.target.replicas.desired
 	proposal := {
 		"primitive": "scale",
@@ -56,3 +54,33 @@ propose contains proposal if {
 		"because": ["requests_per_second"],
 	}
 }
+
+# METADATA
+# title: Peak below capacity
+# description: A smaller size would have served the load's peak, with room to spare.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	by_peak
+	peak >= 0
+	most := max([input.signals.requests_per_second.value, peak])
+	wanted := capacity.replicas(most, each * share)
+	wanted < input.target.replicas.desired
+	proposal := {
+		"primitive": "scale",
+		"with": {"replicas": wanted},
+		"priority": 10,
+		"reason": "peak_below_capacity",
+		"because": ["requests_per_second", "requests_per_second_peak"],
+	}
+}
+
+each := input.params.requests_per_second_per_replica * object.get(input.params, "target_share", 1)
+
+share := object.get(input.params, "scale_down_share", 0.8)
+
+by_peak if object.get(input.params, "scale_down_by_peak", false)
+
+# By object.get, so that an agent without it may use this strategy too. Where the param
+# wants it and the agent lacks it, the proposal is made, and refused by its name.
+peak := object.get(object.get(input.signals, "requests_per_second_peak", {"value": 0}), "value", -1)

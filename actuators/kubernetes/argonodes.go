@@ -1,0 +1,131 @@
+package kubernetes
+
+import (
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Labels and annotations of the pods of a Workflow, as Argo Workflows 3.7 writes them.
+const (
+	runLabel         = "workflows.argoproj.io/workflow"
+	completedLabel   = "workflows.argoproj.io/completed"
+	nodeIDAnnotation = "workflows.argoproj.io/node-id"
+)
+
+// storedSpecField holds what a Workflow of a template is: Argo's controller joins the
+// template's specification with the Workflow's own as it takes it up, and makes pods by
+// that alone from then on (setStoredWfSpec, setExecWorkflow and addSchedulingConstraints
+// in workflow/controller of v3.7). Status is no subresource there.
+const storedSpecField = "storedWorkflowTemplateSpec"
+
+// argoRun is what is known of a Workflow under way.
+type argoRun struct {
+	object map[string]any
+	spec   map[string]any            // what its pods are made by
+	nodes  map[string]map[string]any // by id
+}
+
+func argoRunOf(o *unstructured.Unstructured) (*argoRun, error) {
+	r := &argoRun{object: o.Object}
+	if r.spec, _, _ = unstructured.NestedMap(o.Object, "status", storedSpecField); r.spec == nil {
+		r.spec, _, _ = unstructured.NestedMap(o.Object, "spec")
+	}
+	nodes, _, _ := unstructured.NestedMap(o.Object, "status", "nodes")
+	packed := fieldPath{"status", "compressedNodes"}.text(o.Object)
+	if len(nodes) == 0 && packed != "" {
+		var err error
+		if nodes, err = unpackNodes(packed); err != nil {
+			return nil, fmt.Errorf("read its nodes: %w", err)
+		}
+	}
+	if len(nodes) == 0 && (fieldPath{"status", "offloadNodeStatusVersion"}).text(o.Object) != "" {
+		return nil, errors.New("its nodes are kept in a database by Argo (offloadNodeStatusVersion), so that nobody can tell here which of its steps would be tried again")
+	}
+	r.nodes = make(map[string]map[string]any, len(nodes))
+	for id, raw := range nodes {
+		if node, ok := raw.(map[string]any); ok {
+			r.nodes[id] = node
+		}
+	}
+	return r, nil
+}
+
+// mostNodes bounds what nodes unpack to.
+const mostNodes = 64 << 20
+
+// unpackNodes reads nodes as Argo packs those of a large Workflow: gzip, in base64.
+func unpackNodes(text string) (map[string]any, error) {
+	raw, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
+	if err != nil {
+		return nil, err
+	}
+	var out map[string]any
+	err = json.NewDecoder(io.LimitReader(raw, mostNodes)).Decode(&out)
+	return out, err
+}
+
+// templateOf is the template of a node, with the defaults that Argo gives each; nil where
+// it is not in the Workflow.
+func (r *argoRun) templateOf(node map[string]any) map[string]any {
+	name, _ := node["templateName"].(string)
+	ref, _ := node["templateRef"].(map[string]any)
+	if of, _ := ref["template"].(string); of != "" {
+		name = of
+	}
+	var found map[string]any
+	for _, t := range each(r.spec, "templates") {
+		if ref == nil && t["name"] == name {
+			found = t
+		}
+	}
+	kept, _, _ := unstructured.NestedMap(r.object, "status", "storedTemplates")
+	for _, raw := range kept {
+		if t, ok := raw.(map[string]any); ok && found == nil && t["name"] == name {
+			found = t
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	defaults, _ := r.spec["templateDefaults"].(map[string]any)
+	return overlay(defaults, found)
+}
+
+// retryNode is the node whose attempts a pod's node is one of, and the ids of these, in
+// order; nil where the step has no retryStrategy.
+func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) {
+	for _, n := range r.nodes {
+		if n["type"] != "Retry" {
+			continue
+		}
+		attempts = nil
+		mine := false
+		children, _ := n["children"].([]any)
+		for _, child := range children {
+			of, _ := child.(string)
+			if retried, _ := (fieldPath{"nodeFlag", "retried"}).find(r.nodes[of]); retried == true {
+				attempts = append(attempts, of)
+				mine = mine || of == id
+			}
+		}
+		if mine {
+			return n, attempts
+		}
+	}
+	return nil, nil
+}
+
+// stepOf is what a person calls a node.
+func stepOf(node map[string]any, id string) string {
+	if name, _ := node["displayName"].(string); name != "" {
+		return name
+	}
+	return id
+}

@@ -1,0 +1,119 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
+)
+
+const hostnameLabel = "kubernetes.io/hostname"
+
+// cannotMove names what a move can't tell of pods that run: which nodes are one place by
+// another label than the host's would need the right to read nodes.
+func cannotMove(p with.Placement) (mistakes []string) {
+	for _, a := range affinitiesOf(p) {
+		field := "antiAffinity"
+		if a.field == "podAffinity" {
+			field = "affinity"
+		}
+		if a.near.TopologyKey != hostnameLabel {
+			mistakes = append(mistakes, fmt.Sprintf("with.%s.topologyKey: with move it can only be %s, by which pods themselves tell where they are; leave move out", field, hostnameLabel))
+		}
+	}
+	for label := range p.NodeSelector {
+		if label != hostnameLabel {
+			mistakes = append(mistakes, fmt.Sprintf("with.nodeSelector.%s: with move it can only be %s, by which pods themselves tell where they are; leave move out", label, hostnameLabel))
+		}
+	}
+	return mistakes
+}
+
+// around are the pods that a placement is about, by the node that they are on.
+type around struct {
+	away, near map[string][]string // names, by node; nil where the placement has no such term
+}
+
+// lookAround lists those pods, once for all runs.
+func (a placer) lookAround(ctx context.Context, namespace string, p with.Placement) (*around, error) {
+	var out around
+	for _, of := range affinitiesOf(p) {
+		if !of.near.Required { // what is only preferred forbids no node
+			continue
+		}
+		namespaces := of.near.Namespaces
+		if len(namespaces) == 0 {
+			namespaces = []string{namespace}
+		}
+		on := map[string][]string{}
+		for _, ns := range namespaces {
+			list, err := a.podsOf(ctx, ns, labels.SelectorFromSet(of.near.MatchLabels).String())
+			if err != nil {
+				return nil, err
+			}
+			for i := range list {
+				if o := &list[i]; !podEnded(o) && o.GetDeletionTimestamp() == nil && nodeOf(o) != "" {
+					on[nodeOf(o)] = append(on[nodeOf(o)], ns+"/"+o.GetName())
+				}
+			}
+		}
+		if of.field == "podAffinity" {
+			out.near = on
+		} else {
+			out.away = on
+		}
+	}
+	return &out, nil
+}
+
+// forbids says why a pod may not be on its node; "" where it may. A node selector of its
+// template counts instead of the run's, so that it is left out there.
+func (x *around) forbids(o *unstructured.Unstructured, selector map[string]string) string {
+	node := nodeOf(o)
+	self := o.GetNamespace() + "/" + o.GetName()
+	others := func(list []string) (out []string) {
+		for _, name := range list {
+			if name != self {
+				out = append(out, name)
+			}
+		}
+		return out
+	}
+	if want := selector[hostnameLabel]; want != "" && want != node {
+		return "nodeSelector wants " + want
+	}
+	if list := others(x.away[node]); len(list) > 0 {
+		return "anti-affinity with pod " + list[0]
+	}
+	if x.near != nil && len(others(x.near[node])) == 0 {
+		return "none of the pods that it must be near to is there"
+	}
+	return ""
+}
+
+// podsOf lists pods by a label selector.
+func (c *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]unstructured.Unstructured, error) {
+	mapping, err := c.Client.Kinds.Find("v1", "Pod")
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.resource(mapping, namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, kube.Classify(fmt.Errorf("list pods of %s with %s: %w", namespace, selector, err))
+	}
+	return list.Items, nil
+}
+
+func nodeOf(pod *unstructured.Unstructured) string {
+	return fieldPath{"spec", "nodeName"}.text(pod.Object)
+}
+
+func podEnded(pod *unstructured.Unstructured) bool {
+	phase := fieldPath{"status", "phase"}.text(pod.Object)
+	return phase == "Succeeded" || phase == "Failed"
+}

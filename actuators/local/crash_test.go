@@ -1,0 +1,40 @@
+package local
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+)
+
+// A pod that crashes comes back under its name, in another process, and the others are
+// left alone.
+func TestACrashedPodComesBack(t *testing.T) {
+	o := open(t, t.TempDir())
+	reload(t, o, web("web", 2))
+	waitReady(t, o, "web")
+	before, running := workload(t, o, "web"), processes(o, "web")
+	name := before.Pods[0].Name
+
+	pid, err := o.CrashPod("test", name)
+	require.NoError(t, err)
+	require.Equal(t, running[name].PID, pid)
+	for {
+		changed := o.Changed()
+		if w := workload(t, o, "web"); w.Restarts == before.Restarts+1 && w.Ready == 2 {
+			break
+		}
+		<-changed
+	}
+	now := processes(o, "web")
+	require.Len(t, now, 2)
+	for pod, was := range running {
+		require.Equal(t, pod == name, now[pod].PID != was.PID, pod)
+	}
+
+	_, err = o.CrashPod("test", "absent")
+	require.EqualError(t, err, "crash pod test/absent: there is no such pod, or it has no process yet")
+	_, err = (&pod.Pod{}).Crash()
+	require.ErrorIs(t, err, pod.ErrNotRunning)
+}

@@ -1,0 +1,137 @@
+package pod
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// What a resourceFieldRef may name, and how it is read, is as the API server's
+// validation (k8s.io/kubernetes v1.37.2, pkg/apis/core/validation,
+// validateContainerResourceDivisor) and the kubelet (pkg/api/v1/resource,
+// ExtractContainerResourceValue) have it.
+const (
+	limitsCPU      = "limits.cpu"
+	limitsMemory   = "limits.memory"
+	requestsCPU    = "requests.cpu"
+	requestsMemory = "requests.memory"
+)
+
+var (
+	cpuDivisors    = []string{"1", "1m"}
+	memoryDivisors = []string{"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"}
+)
+
+// resourceRef names what is wrong with a resourceFieldRef in this container.
+func (ps *problems) resourceRef(at string, ref *corev1.ResourceFieldSelector, c *corev1.Container) {
+	if ref.ContainerName != "" && ref.ContainerName != c.Name {
+		ps.add(at+".containerName", "%q is not this container, and it can be told only of its own resources; leave it out", ref.ContainerName)
+	}
+	known := memoryDivisors
+	switch ref.Resource {
+	case limitsCPU, requestsCPU:
+		known = cpuDivisors
+	case limitsMemory, requestsMemory:
+	default:
+		ps.add(at+".resource", "%q can't be read here; use one of %s", ref.Resource, strings.Join([]string{limitsCPU, limitsMemory, requestsCPU, requestsMemory}, ", "))
+		return
+	}
+	if d := ref.Divisor; !d.IsZero() && !slices.Contains(known, d.String()) {
+		ps.add(at+".divisor", "%s can't divide %s; use one of %s", d.String(), ref.Resource, strings.Join(known, ", "))
+	}
+}
+
+// resource is what a resourceFieldRef stands for: the quantity in units of the divisor,
+// rounded up. A limit that is not set is all that the node has, a request that is not
+// set the limit, as the API server sets it.
+func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
+	has := c.Spec.Containers[0].Resources
+	kind, name, _ := strings.Cut(ref.Resource, ".")
+	of := corev1.ResourceName(name)
+	limit, limited := has.Limits[of]
+	request, requested := has.Requests[of]
+	var value resource.Quantity
+	switch {
+	case kind == "requests" && requested:
+		value = request
+	case kind == "requests" && limited:
+		value = limit
+	case kind == "requests":
+	case limited && !limit.IsZero():
+		value = limit
+	default:
+		var err error
+		if value, err = c.allocatable(of); err != nil {
+			return "", err
+		}
+	}
+	divisor := ref.Divisor
+	if divisor.IsZero() {
+		divisor = resource.MustParse("1")
+	}
+	number, unit := value.Value(), divisor.Value()
+	if of == corev1.ResourceCPU {
+		number, unit = value.MilliValue(), divisor.MilliValue()
+	}
+	return strconv.FormatInt(int64(math.Ceil(float64(number)/float64(unit))), 10), nil
+}
+
+// CheckLimits names what a container's limits ask for that nothing here does. Of
+// limits.cpu the container can be told, so that it holds itself to it.
+func CheckLimits(c *corev1.Container) []Problem {
+	var ps problems
+	told := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+		return e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == limitsCPU
+	})
+	for _, name := range sorted(c.Resources.Limits) {
+		at, limit := "resources.limits."+string(name), c.Resources.Limits[name]
+		request, requested := c.Resources.Requests[name]
+		switch {
+		case name != corev1.ResourceCPU:
+			ps.add(at, "can't be honoured by the local orchestrator; nothing enforces it on a process; remove it, or keep only requests")
+		case !told:
+			ps.add(at, "can't be honoured by the local orchestrator; nothing enforces it on a process, but one that is told of it can hold itself to it: "+
+				"add to env {name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}} and have the program mind $(CPU_LIMIT), or remove the limit")
+		case limit.Sign() <= 0:
+			ps.add(at, "%s is no share of a core; write one above 0", limit.String())
+		case requested && request.Cmp(limit) > 0:
+			ps.add(at, "%s is less than the request %s; a cluster refuses that", limit.String(), request.String())
+		}
+	}
+	return ps
+}
+
+func sorted(list corev1.ResourceList) []corev1.ResourceName {
+	var names []corev1.ResourceName
+	for name := range list {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// allocatable is what a process here may use where nothing else is said: its cores, and
+// the machine's memory.
+func (c *Config) allocatable(of corev1.ResourceName) (resource.Quantity, error) {
+	if q, given := c.Allocatable[of]; given {
+		return q, nil
+	}
+	if of == corev1.ResourceCPU {
+		n := len(c.Cores)
+		if n == 0 {
+			n = runtime.NumCPU()
+		}
+		return *resource.NewQuantity(int64(n), resource.DecimalSI), nil
+	}
+	bytes, err := machineMemory()
+	if err != nil {
+		return resource.Quantity{}, fmt.Errorf("read how much memory this machine has: %w", err)
+	}
+	return *resource.NewQuantity(bytes, resource.BinarySI), nil
+}

@@ -1,0 +1,24 @@
+package router
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWeightedIsExactAndSmooth(t *testing.T) {
+	a, b := &balancer{}, &balancer{}
+	w := &weighted{shares: []share{{balancer: a, weight: 3}, {balancer: b, weight: 1}, {balancer: &balancer{}, weight: 0}}}
+	got := ""
+	for range 8 {
+		switch to, _, _ := w.next(); to {
+		case a:
+			got += "a"
+		case b:
+			got += "b"
+		}
+	}
+	require.Equal(t, "aabaaaba", got)
+	_, _, some := (&weighted{shares: []share{{balancer: a}}}).next()
+	require.False(t, some)
+}

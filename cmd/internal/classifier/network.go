@@ -1,0 +1,59 @@
+package classifier
+
+import "math/rand/v2"
+
+// Network is a model with its weights. It is not changed once it is made: any number of
+// goroutines may use one, each with a Scratch of its own.
+type Network struct {
+	model   Model
+	layers  []layer
+	weights [][]float32 // of each layer, filter after filter
+	biases  [][]float32
+}
+
+// New draws a network's weights. It calls pause, which may be nil, after each layer of
+// each image that it normalises with; an error of pause ends it.
+func New(m Model, seed uint64, pause func() error) (*Network, error) {
+	n := &Network{model: m, layers: layersOf(Side, m.width(), Classes)}
+	s := n.NewScratch()
+	var images [][]float32
+	for i := range normalising {
+		Sample(seed + uint64(i)).planes(s.a)
+		images = append(images, append([]float32(nil), s.a[:ImageBytes]...))
+	}
+	return n, n.draw(seed, images, s, pause)
+}
+
+// Model says which network it is.
+func (n *Network) Model() Model { return n.model }
+
+// draw draws the layers, one after the other: how one is normalised depends on what
+// those before it make of the images.
+func (n *Network) draw(seed uint64, images [][]float32, s *Scratch, pause func() error) error {
+	for i, l := range n.layers {
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		weights := make([]float32, l.filter()*l.out)
+		for j := range weights {
+			weights[j] = float32(r.NormFloat64())
+		}
+		n.weights, n.biases = append(n.weights, weights), append(n.biases, make([]float32, l.out))
+		if l.kind == dense {
+			normaliseClasses(l, images, weights, n.biases[i])
+			return nil
+		}
+		for j := range images {
+			out := make([]float32, l.out*l.sideNext*l.sideNext)
+			n.linear(i, images[j], out, s)
+			images[j] = out
+			if pause != nil {
+				if err := pause(); err != nil {
+					return err
+				}
+			}
+		}
+		if l.kind != pool {
+			normalise(l, images, weights, n.biases[i])
+		}
+	}
+	return nil
+}

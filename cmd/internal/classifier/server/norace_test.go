@@ -1,0 +1,6 @@
+//go:build !race
+
+package server
+
+// raceFactor: nothing is slower without the race detector.
+const raceFactor = 1

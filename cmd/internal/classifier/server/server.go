@@ -1,0 +1,154 @@
+// Package server answers what a classifier says of images over HTTP: POST /predict,
+// GET /healthz, GET /metrics. It is a replica of a real kind: it works one image at a
+// time on one core (or a few), holds itself to its share of the CPU, lets a bounded
+// number of requests wait, and refuses the others at once.
+//
+// It never works for a client that has gone, never burns CPU to look busy, and handles
+// no signals: its caller cancels the context, and it drains.
+//
+// Start reading at Serve, then predict.go (one request), queue.go (the wait), busy.go
+// (what the work costs).
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
+)
+
+// Options is what to serve and how.
+type Options struct {
+	// Addr is where to listen, as host:port; port 0 takes a free one.
+	Addr  string
+	Model classifier.Model
+	// Seed is that of the weights.
+	Seed uint64
+	// CPU is the share; 0 is no bound.
+	CPU share.Share
+	// Threads is how many images are worked at a time: 1 where it is 0.
+	Threads int
+	// Queue is how many requests may wait beside those that are worked.
+	Queue int
+	// Linger is how long, once told to stop, new requests are still taken while /healthz
+	// already says 503, so that routers can look away first.
+	Linger time.Duration
+	// Grace is how long in all, once told to stop, requests under way may take: 30 s
+	// where it is 0.
+	Grace time.Duration
+	// Logger may be nil.
+	Logger hclog.Logger
+	// Listening, if set, is called with the address before the network is made, and
+	// Ready once it is made and warm.
+	Listening func(net.Addr)
+	Ready     func()
+}
+
+// ErrGrace is returned when requests under way were cut off because they outlasted the grace.
+var ErrGrace = errors.New("requests under way outlasted the grace period and were cut off")
+
+func (o *Options) complete() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	_, err := classifier.ParseModel(string(o.Model))
+	errs = append(errs, err)
+	refuse(o.Addr == "", "no address to listen on; use host:port, as 127.0.0.1:8080")
+	refuse(o.CPU < 0, "cpu: %d thousandths of a core are below 0", o.CPU)
+	refuse(o.Threads < 0, "threads: %d is below 0", o.Threads)
+	refuse(o.Queue < 0, "queue: %d is below 0", o.Queue)
+	refuse(o.Linger < 0, "linger: %s is below 0", o.Linger)
+	refuse(o.Grace < 0, "grace: %s is below 0", o.Grace)
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
+	if o.Grace == 0 {
+		o.Grace = 30 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	return errors.Join(errs...)
+}
+
+// Serve answers requests until ctx ends, then drains: /healthz says 503, after Linger no
+// new request is taken, and those that wait or are worked are answered within Grace. It
+// returns nil if they were, ErrGrace if not, and any other error if it could not serve.
+func Serve(ctx context.Context, o Options) error {
+	if err := o.complete(); err != nil {
+		return fmt.Errorf("serve the classifier: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Addr)
+	if err != nil {
+		return fmt.Errorf("serve the classifier on %s: %w", o.Addr, err)
+	}
+	working, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	s := newService(working, o)
+	h := &http.Server{
+		Handler:           s.routes(),
+		BaseContext:       func(net.Listener) context.Context { return working },
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          o.Logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(listener) }()
+	if o.Listening != nil {
+		o.Listening(listener.Addr())
+	}
+	switch err := s.load(ctx); {
+	case err == nil:
+		o.Logger.Info("serving", "address", listener.Addr().String(), "model", o.Model, "cpu", o.CPU.String(), "queue", o.Queue, "image", s.queue.each().Round(time.Millisecond).String())
+		if o.Ready != nil {
+			o.Ready()
+		}
+	case ctx.Err() == nil:
+		return errors.Join(err, h.Close(), notClosed(<-served))
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve the classifier on %s: %w", o.Addr, err)
+	case <-ctx.Done():
+	}
+	return errors.Join(s.drain(h, abort), notClosed(<-served))
+}
+
+func notClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// drain ends the service. abort cuts off the work in hand.
+func (s *service) drain(h *http.Server, abort func()) error {
+	s.ready.Store(false)
+	s.o.Logger.Info("draining", "linger", s.o.Linger.String(), "grace", s.o.Grace.String())
+	grace, cancel := context.WithTimeout(context.Background(), s.o.Grace)
+	defer cancel()
+	select {
+	case <-time.After(min(s.o.Linger, s.o.Grace)):
+	case <-grace.Done():
+	}
+	s.closing.Store(true)
+	if h.Shutdown(grace) == nil { // it waits for the requests under way
+		return nil
+	}
+	abort()
+	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
+	defer cancelLast()
+	_ = h.Shutdown(last) // they are told so
+	return errors.Join(fmt.Errorf("serve the classifier: %w (%s)", ErrGrace, s.o.Grace), h.Close())
+}

@@ -1,0 +1,204 @@
+package demo
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// DayReport is what the run showed. As JSON it is the last line of `scanflow demo day --json`.
+type DayReport struct {
+	Scenario  string       `json:"scenario"`
+	Seed      uint64       `json:"seed"`
+	Speed     float64      `json:"speed"`
+	Digits    string       `json:"digits"` // where they come from
+	Drifts    []DayDrift   `json:"drifts"`
+	Objective DayObjective `json:"objective"`
+	Phases    []DayPhase   `json:"phases"`
+	Rounds    []Round      `json:"rounds"`
+	// Trainings is how many retrainings ended well; those of no round were no better by
+	// the planner's margin, or were not rolled out before the day was over.
+	Trainings  int       `json:"trainings"`
+	RolledBack int       `json:"rolled_back"`
+	Requests   Requests  `json:"requests"`
+	Kill       Kill      `json:"kill"`
+	Agents     []DayWork `json:"agents"`
+	Waits      []Wait    `json:"waits"`
+	SideBySide []Pair    `json:"side_by_side"`
+	Fields     []Field   `json:"fields"`
+	Held       bool      `json:"held"`
+	Missed     []string  `json:"missed,omitempty"`
+
+	acts   []act
+	layers map[string]string // of the agents
+}
+
+// DayObjective is what must hold: p99 in each phase without its first SettleS seconds and
+// as many after the kill; no request lost but those under way on the replica that died;
+// replicas as the load wants them; each round better than what it replaced; and no field
+// written by two agents.
+type DayObjective struct {
+	P99MS       float64 `json:"p99_ms"`
+	SettleS     float64 `json:"settle_s"`
+	Lost        int     `json:"requests_lost"`
+	MinPeak     int     `json:"peak_replicas_at_least"`
+	EndReplicas int     `json:"replicas_at_the_end"`
+	BackS       float64 `json:"replica_back_s"`
+	Rounds      int     `json:"rounds_at_least"`
+	Writers     int     `json:"agents_per_field"`
+}
+
+// DayWork is what an agent did with one verb.
+type DayWork struct {
+	Agent     string `json:"agent"`
+	Layer     string `json:"layer"`
+	Primitive string `json:"primitive"`
+	Done      int    `json:"done"`
+	Failed    int    `json:"failed"`
+	// Waits, by what for: an agent of the other layer, another agent of its own, and its
+	// own guards, as a cooldown.
+	ForOtherLayer int `json:"waits_for_other_layer"`
+	ForOwnLayer   int `json:"waits_for_own_layer"`
+	ForOwnGuards  int `json:"waits_for_own_guards"`
+}
+
+// backWithin is how soon a replica that died has to be back.
+const backWithin = 10 * time.Second
+
+func (d *day) report(ctx context.Context) (*DayReport, error) {
+	settled := max(d.o.scaled(settle), leastSettle)
+	r := &DayReport{
+		Scenario: "day", Seed: d.o.Seed, Speed: d.o.Speed, Digits: d.parts.Source, Drifts: d.drifts,
+		Objective: DayObjective{P99MS: 300, SettleS: settled.Seconds(), MinPeak: 3, EndReplicas: 1, BackS: backWithin.Seconds(), Rounds: leastRounds, Writers: 1},
+		Rounds:    d.rounds.list, RolledBack: d.rounds.rolledBack, Kill: d.kill, layers: map[string]string{},
+		Requests: requestsOf(d.result.Total.Count, d.result.Failures, d.began, &d.kill), Phases: d.phases(settled),
+	}
+	r.Requests.LagMS = round(d.result.MaxLag)
+	if r.Rounds == nil {
+		r.Rounds = []Round{}
+	}
+	agents, err := manifest.Read([]string{d.files.agents}, wiring.Kinds())
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range agents {
+		r.layers[a.Metadata.Namespace+"/"+a.Metadata.Name] = a.Spec.Layer
+	}
+	reader, err := d.system.Journal.Reader()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := reader.Decisions(ctx, journal.Filter{OldestFirst: true})
+	if err != nil {
+		return nil, err
+	}
+	r.read(rows, d.began, time.Now())
+	r.judge()
+	return r, nil
+}
+
+// read takes from the journal what the agents did.
+func (r *DayReport) read(rows []journal.Row, began, now time.Time) {
+	r.acts = actsOf(rows, now)
+	r.Waits, r.Fields, r.SideBySide = waitsOf(rows, began), fieldsOf(r.acts), sideBySide(r.acts, r.layers, began)
+	work := map[[2]string]DayWork{}
+	at := func(agent, primitive string) ([2]string, DayWork) {
+		k := [2]string{agent, primitive}
+		w := work[k]
+		w.Agent, w.Layer, w.Primitive = agent, r.layers[agent], primitive
+		return k, w
+	}
+	for _, row := range rows {
+		if row.Verdict != engine.Admitted || row.Outcome == nil {
+			continue
+		}
+		k, w := at(row.Agent, row.Primitive)
+		switch row.Outcome.Status {
+		case engine.Done:
+			w.Done++
+			if row.With["template"] == "retrain" {
+				r.Trainings++
+			}
+		case engine.Failed:
+			w.Failed++
+		default:
+		}
+		work[k] = w
+	}
+	for i := range r.Waits {
+		k, w := at(r.Waits[i].Agent, r.Waits[i].Primitive)
+		switch {
+		case r.Waits[i].across(r.layers):
+			w.ForOtherLayer++
+		case len(r.Waits[i].forAgents()) > 0:
+			w.ForOwnLayer++
+		default:
+			w.ForOwnGuards++
+		}
+		work[k] = w
+	}
+	r.Agents = []DayWork{}
+	for _, w := range work {
+		r.Agents = append(r.Agents, w)
+	}
+	slices.SortFunc(r.Agents, func(a, b DayWork) int {
+		return cmp.Or(cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Primitive, b.Primitive))
+	})
+}
+
+// judge says what was missed.
+func (r *DayReport) judge() {
+	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
+	o := &r.Objective
+	if len(r.Rounds) < o.Rounds {
+		miss("%d rounds of retraining, and %d are wanted", len(r.Rounds), o.Rounds)
+	}
+	for _, round := range r.Rounds {
+		if round.After <= round.Before {
+			miss("round %d did not raise the accuracy: %.4f -> %.4f", round.Round, round.Before, round.After)
+		}
+	}
+	peak, end := 0, 0
+	for _, p := range r.Phases {
+		peak, end = max(peak, p.Replicas.Max), p.Replicas.End
+		if p.SettledP99 == nil {
+			miss("p99 of %s, settled: nothing was measured", p.Name)
+		} else if *p.SettledP99 > o.P99MS {
+			miss("p99 of %s, settled: %.0f ms, and %.0f is the objective", p.Name, *p.SettledP99, o.P99MS)
+		}
+	}
+	if lost := r.Requests.Lost - r.Requests.LostToKill; lost > o.Lost {
+		miss("%d requests lost, beside the %d on the replica that died, and %d may be", lost, r.Requests.LostToKill, o.Lost)
+	}
+	if peak < o.MinPeak {
+		miss("never more than %d replicas ready, and the load needs %d", peak, o.MinPeak)
+	}
+	if end != o.EndReplicas {
+		miss("%d replicas at the end, and the load needs %d", end, o.EndReplicas)
+	}
+	switch k := &r.Kill; {
+	case k.PID == 0:
+		miss("no replica was killed")
+	case k.BackSeconds == nil:
+		miss("the replica that died did not come back")
+	case *k.BackSeconds > o.BackS:
+		miss("the replica that died was back after %.1f s, and %.0f are allowed", *k.BackSeconds, o.BackS)
+	}
+	for _, f := range r.Fields {
+		if len(f.Acts) > o.Writers {
+			miss("the field %s of %s was written by %s", f.Claim, f.Target, strings.Join(f.writers(), " and "))
+		}
+		if f.Overlaps > 0 {
+			miss("%d acts on the field %s of %s began before the one before had ended", f.Overlaps, f.Claim, f.Target)
+		}
+	}
+	r.Held = len(r.Missed) == 0
+}

@@ -1,0 +1,110 @@
+package podmetrics
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var (
+	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	apiServices = schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+)
+
+const (
+	serviceNamespace = "kube-system"
+	serviceName      = "pod-metrics"
+	apiServiceName   = version + "." + group
+)
+
+// register creates the APIService. The API server reaches an APIService by a Service,
+// and one of type ExternalName is any host: this one.
+func (s *Server) register(ctx context.Context, port int) error {
+	service := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": serviceName, "namespace": serviceNamespace},
+		"spec": map[string]any{"type": "ExternalName", "externalName": "localhost"},
+	}}
+	apiService := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": apiServiceName},
+		"spec": map[string]any{
+			"group": group, "version": version, "groupPriorityMinimum": int64(100), "versionPriority": int64(100),
+			"insecureSkipTLSVerify": true,
+			"service":               map[string]any{"name": serviceName, "namespace": serviceNamespace, "port": int64(port)},
+		},
+	}}
+	owner := metav1.ApplyOptions{FieldManager: serviceName}
+	if _, err := s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Apply(ctx, serviceName, service, owner); err != nil {
+		return err
+	}
+	if _, err := s.o.Client.Dynamic.Resource(apiServices).Apply(ctx, apiServiceName, apiService, owner); err != nil {
+		return err
+	}
+	return s.available(ctx)
+}
+
+// available waits until the API server says that it reaches this server.
+func (s *Server) available(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		object, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		why := "it says nothing yet"
+		conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+		for _, raw := range conditions {
+			c, _ := raw.(map[string]any)
+			if c["type"] == "Available" && c["status"] == "True" {
+				return nil
+			}
+			why = fmt.Sprint(c["message"])
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s is available: %w; last: %s", apiServiceName, ctx.Err(), why)
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) unregister(ctx context.Context) error {
+	err := s.o.Client.Dynamic.Resource(apiServices).Delete(ctx, apiServiceName, metav1.DeleteOptions{})
+	return errors.Join(gone(err), gone(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
+}
+
+func gone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// selfSigned is a certificate that nobody checks: the registration says so.
+func selfSigned(now time.Time) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}

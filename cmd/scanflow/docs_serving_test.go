@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every manifest of the page is accepted by check, without a warning, and for every
+// strategy there is one.
+func TestServingPageManifests(t *testing.T) {
+	r := read(t, "docs/serving.md", "", "")
+	r.files()
+	files, err := filepath.Glob(filepath.Join(r.dir, "*.yaml"))
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all.Write(raw)
+		out, err := r.shell("scanflow check -f " + filepath.Base(file)).CombinedOutput()
+		require.NoError(t, err, "%s: %s", file, out)
+		require.True(t, strings.HasPrefix(string(out), "ok: "), "%s: %s", file, out)
+	}
+	for name := range servingStrategies(t) {
+		require.Contains(t, all.String(), "serving."+name)
+	}
+	shipped, err := os.ReadFile(filepath.Join("..", "..", "deploy", "local", "autoscale", "planner.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, all.String(), string(shipped), "as it ships")
+}
+
+// The section of a strategy names every signal and every param that its METADATA does,
+// and that names all that its rules read.
+func TestServingPageNamesSignalsAndParams(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "serving.md"))
+	require.NoError(t, err)
+	list := regexp.MustCompile(`(?m)^#   (?:signals|params):\n((?:#     .+\n)+)`)
+	name := regexp.MustCompile(`(?m)^#     (\w+): `)
+	read := regexp.MustCompile(`input\.(?:params|signals)(?:\.|, \[?")(\w+)`)
+	for strategy, text := range servingStrategies(t) {
+		_, section, found := strings.Cut(string(page), "\n## serving."+strategy+"\n")
+		require.True(t, found, strategy)
+		section, _, _ = strings.Cut(section, "\n## ")
+		known := map[string]bool{}
+		for _, m := range list.FindAllStringSubmatch(text, -1) {
+			for _, n := range name.FindAllStringSubmatch(m[1], -1) {
+				known[n[1]] = true
+				require.Contains(t, section, "`"+n[1]+"`", "the section on serving.%s", strategy)
+			}
+		}
+		for _, m := range read.FindAllStringSubmatch(text, -1) {
+			require.True(t, known[m[1]], "the METADATA of serving.%s says nothing of %s", strategy, m[1])
+		}
+	}
+}
+
+// servingStrategies are the texts of the serving strategies that ship, by name.
+func servingStrategies(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "policies", "scanflow", "strategies", "serving", "*", "*.rego"))
+	require.NoError(t, err)
+	out := map[string]string{}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.rego") {
+			continue
+		}
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		out[filepath.Base(filepath.Dir(file))] = string(raw)
+	}
+	require.NotEmpty(t, out)
+	return out
+}

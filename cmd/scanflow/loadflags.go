@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+)
+
+// loadFlags are what the command was given.
+type loadFlags struct {
+	scenario, schedule, trace, body, contentType, plot string
+	rate, scaleRate, scaleTime                         float64
+	duration, bound, timeout                           time.Duration
+	samples, concurrency, outstanding                  int
+	seed                                               uint64
+	headers                                            []string
+	capacity, json                                     bool
+}
+
+func (o *loadFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.scenario, "scenario", "server", "server, single-stream, multi-stream or offline")
+	f.Float64Var(&o.rate, "rate", 0, "server: queries a second; with --capacity the first that is tried (10)")
+	f.StringVar(&o.schedule, "schedule", "", "server: phases of different rates")
+	f.StringVar(&o.trace, "trace", "", "server: CSV file of arrivals, plain or gzipped")
+	f.Float64Var(&o.scaleRate, "scale-rate", 1, "multiply the rates of --trace")
+	f.Float64Var(&o.scaleTime, "scale-time", 1, "multiply the time of --trace")
+	f.DurationVar(&o.duration, "duration", time.Minute, "how long queries are sent; of --trace the first part; absent: all of it")
+	f.IntVar(&o.samples, "samples", 0, "offline: how many")
+	f.IntVar(&o.concurrency, "concurrency", 1, "offline: how many samples are under way at a time")
+	f.DurationVar(&o.bound, "bound", 0, "latency bound, such as 250ms; not for offline")
+	f.StringVar(&o.body, "body", "", "file that is posted; absent: nothing")
+	f.StringVar(&o.contentType, "content-type", "", "of --body; absent: by the file's extension")
+	f.StringArrayVar(&o.headers, "header", nil, "further header, as \"Name: value\"; may be given again")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "for one query; one that takes longer is an error")
+	f.IntVar(&o.outstanding, "max-outstanding", 4096, "server: the most queries under way; one that is due beyond them is an error, and is not sent")
+	f.Uint64Var(&o.seed, "seed", 1, "server: of the arrivals")
+	f.BoolVar(&o.capacity, "capacity", false, "server: search the highest rate that holds --bound")
+	f.StringVar(&o.plot, "plot", "", "file to draw the run into, as SVG")
+	f.BoolVar(&o.json, "json", false, "print the report as one line of JSON, the last")
+}
+
+// takes says which scenarios a flag has an effect in; the others are for all.
+var takes = map[string][]load.Scenario{
+	"rate": {load.Server}, "schedule": {load.Server}, "trace": {load.Server}, "scale-rate": {load.Server}, "scale-time": {load.Server},
+	"max-outstanding": {load.Server}, "seed": {load.Server}, "capacity": {load.Server},
+	"duration": {load.Server, load.SingleStream, load.MultiStream}, "bound": {load.Server, load.SingleStream, load.MultiStream},
+	"samples": {load.Offline}, "concurrency": {load.Offline},
+}
+
+// without says which flags have no effect beside another or without it, and what to do.
+var without = []struct {
+	flag, other string
+	needed      bool // the other must be there; otherwise it must not
+	fix         string
+}{
+	{"rate", "trace", false, "the trace has its own rates; leave --rate out, or use --scale-rate"},
+	{"rate", "schedule", false, "the schedule has its own rates; leave one of them out"},
+	{"schedule", "trace", false, "both say when queries are due; leave one of them out"},
+	{"duration", "schedule", false, "the schedule has its own; leave --duration out"},
+	{"capacity", "schedule", false, "it searches a rate; leave --schedule out"},
+	{"capacity", "trace", false, "it searches a rate; leave --trace out"},
+	{"capacity", "bound", true, "say which latency must hold, such as --bound 250ms"},
+	{"scale-rate", "trace", true, "it scales a trace; add --trace, or leave it out"},
+	{"scale-time", "trace", true, "it scales a trace; add --trace, or leave it out"},
+	{"content-type", "body", true, "it is of --body; add one, or leave it out"},
+}
+
+// plan checks everything, names every mistake, and sends nothing.
+func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error) {
+	p := &loadPlan{loadFlags: o, given: flags.Changed, scenario: load.Scenario(o.scenario)}
+	p.flags()
+	r := &loadRun{plot: o.plot, json: o.json, capacity: o.capacity, probe: o.duration, firstRate: o.rate, seeded: p.scenario == load.Server}
+	if r.firstRate == 0 {
+		r.firstRate = 10
+	}
+	r.options = load.Options{
+		URL: address, Scenario: p.scenario, Bound: o.bound, Timeout: o.timeout, MaxOutstanding: o.outstanding, Seed: o.seed,
+		Samples: o.samples, Concurrency: o.concurrency, Body: p.content(), Header: p.header(),
+	}
+	switch p.scenario {
+	case load.Server:
+		r.options.Samples = 0
+		p.server(r)
+	case load.SingleStream, load.MultiStream:
+		r.options.Duration = o.duration
+		if p.scenario == load.MultiStream {
+			r.options.Samples = 8
+		}
+	}
+	r.asked.Scenario, r.asked.Bound, r.asked.Samples = p.scenario, o.bound, r.options.Samples
+	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		p.bad("URL: it is not an address such as http://127.0.0.1:8080/predict")
+	} else {
+		r.what = describeLoad(r, u.Redacted())
+	}
+	if len(p.errs) == 0 && !r.capacity {
+		if _, err := load.New(r.options); err != nil {
+			p.errs = append(p.errs, err)
+		}
+	}
+	return r, errors.Join(p.errs...)
+}
+
+// loadPlan is the check of what was given.
+type loadPlan struct {
+	*loadFlags
+	given    func(flag string) bool
+	scenario load.Scenario
+	errs     []error
+}
+
+func (p *loadPlan) bad(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
+
+func (p *loadPlan) flags() {
+	if !slices.Contains([]load.Scenario{load.Server, load.SingleStream, load.MultiStream, load.Offline}, p.scenario) {
+		p.bad("--scenario: %q is none of server, single-stream, multi-stream, offline", p.scenario)
+		return
+	}
+	for _, flag := range []string{"rate", "schedule", "trace", "scale-rate", "scale-time", "duration", "samples", "concurrency", "bound", "max-outstanding", "seed", "capacity"} {
+		if p.given(flag) && !slices.Contains(takes[flag], p.scenario) {
+			p.bad("--%s: has no effect with --scenario %s; leave it out", flag, p.scenario)
+		}
+	}
+	for _, w := range without {
+		if p.given(w.flag) && p.given(w.other) != w.needed {
+			with := "with"
+			if w.needed {
+				with = "without"
+			}
+			p.bad("--%s: has no effect %s --%s: %s", w.flag, with, w.other, w.fix)
+		}
+	}
+	p.values()
+}
+
+// values checks numbers that were given.
+func (p *loadPlan) values() {
+	for _, v := range []struct {
+		flag  string
+		value float64
+	}{
+		{"rate", p.rate}, {"scale-rate", p.scaleRate}, {"scale-time", p.scaleTime}, {"duration", p.duration.Seconds()}, {"bound", p.bound.Seconds()},
+		{"timeout", p.timeout.Seconds()}, {"samples", float64(p.samples)}, {"concurrency", float64(p.concurrency)}, {"max-outstanding", float64(p.outstanding)},
+	} {
+		if p.given(v.flag) && (!(v.value > 0) || math.IsInf(v.value, 0)) {
+			p.bad("--%s: it must be above 0", v.flag)
+		}
+	}
+	if p.rate > load.MaxRate {
+		p.bad("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
+	}
+	if p.bound >= p.timeout && p.timeout > 0 {
+		p.bad("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)
+	}
+	if p.scenario == load.Offline && !p.given("samples") {
+		p.bad("--samples: offline needs how many, such as --samples 1000")
+	}
+}
+
+// server says when queries are due.
+func (p *loadPlan) server(r *loadRun) {
+	switch {
+	case p.given("schedule"):
+		phases, err := load.ParseSchedule(p.schedule)
+		if err != nil {
+			p.bad("--schedule: %w", err)
+		}
+		r.options.Phases = phases
+		for _, phase := range phases {
+			r.asked.Varies = r.asked.Varies || phase.Shape != load.Steady || phase.Rate != phases[0].Rate
+		}
+	case p.given("trace"):
+		r.asked.Varies = true
+		p.replay(r)
+	case p.capacity || p.given("rate"):
+		r.options.Phases = []load.Phase{{Name: "steady", Duration: p.duration, Rate: p.rate}}
+	default:
+		p.bad("--rate: server needs --rate, --schedule or --trace")
+	}
+}
+
+func (p *loadPlan) replay(r *loadRun) {
+	trace, err := load.ReadTrace(p.trace)
+	if err != nil {
+		for _, err := range each(err) {
+			p.bad("--%w", err)
+		}
+		return
+	}
+	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate*p.scaleTime, 0) {
+		return // it was said
+	}
+	trace = trace.Scaled(p.scaleRate, p.scaleTime)
+	span, play := trace.Span(), time.Duration(0)
+	if p.given("duration") {
+		play = p.duration
+	}
+	if span <= 0 {
+		p.bad("--scale-time: %g leaves nothing of the trace", p.scaleTime)
+		return
+	}
+	phase := trace.Phase(filepath.Base(p.trace), play)
+	r.options.Phases = []load.Phase{phase}
+	if phase.Duration < span {
+		r.notes = append(r.notes, fmt.Sprintf("The trace takes %s; --duration leaves its first %s: %.0f of %.0f queries.",
+			rounded(span), rounded(phase.Duration), trace.Requests(phase.Duration), trace.Requests(span)))
+	} else if play > span {
+		p.bad("--duration: %s is longer than the trace, which takes %s; leave it out", play, rounded(span))
+	}
+}
+
+// each are the errors that were joined.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
