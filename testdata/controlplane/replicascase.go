@@ -21,7 +21,7 @@ type replicaCase struct {
 	Steps       []replicaStep                                `json:"steps"`
 }
 
-// replicaStep is what the controller sees in one sync.
+// replicaStep is the controller's input of one sync.
 type replicaStep struct {
 	Replicas int32        `json:"replicas"`
 	Pods     []replicaPod `json:"pods"`
@@ -34,7 +34,7 @@ type replicaPod struct {
 	Milli    *int64        `json:"milli,omitempty"` // absent: the metrics API has no value of it
 }
 
-// replicaDecision is what the controller did in one sync: the size it wrote, or the
+// replicaDecision is the controller's result of one sync: the size it wrote, or the
 // one that was there, and the reasons of the conditions in the status it wrote.
 type replicaDecision struct {
 	Desired       int32  `json:"desired"`

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
@@ -68,39 +65,7 @@ func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured 
 func (c *Cluster) ApplyAs(ctx context.Context, manager, text string) ([]*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var out []*unstructured.Unstructured
-	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
-			return out, fmt.Errorf("read the objects to apply: %w", err)
-		}
-		if len(object.Object) == 0 {
-			continue
-		}
-		applied, err := c.applyOne(ctx, manager, object)
-		if err != nil {
-			return out, fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
-		}
-		out = append(out, applied)
-	}
-}
-
-func (c *Cluster) applyOne(ctx context.Context, manager string, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	mapping, err := c.client.Kinds.Find(object.GetAPIVersion(), object.GetKind())
-	if err != nil {
-		return nil, err
-	}
-	resource := c.client.Dynamic.Resource(mapping.Resource)
-	options := metav1.ApplyOptions{FieldManager: manager, Force: true}
-	if mapping.Scope.Name() == "root" {
-		return resource.Apply(ctx, object.GetName(), object, options)
-	}
-	if object.GetNamespace() == "" {
-		object.SetNamespace("default")
-	}
-	return resource.Namespace(object.GetNamespace()).Apply(ctx, object.GetName(), object, options)
+	return c.client.Apply(ctx, manager, text)
 }
 
 // InstallCRDs installs definitions of testdata/crds, or of deploy/crds, by the

@@ -1,0 +1,30 @@
+// Package labelrules names the mistakes in labels that objects are looked for by. A label
+// that no object can have finds none, which reads like a count of 0. It looks at no object.
+// Start at Mistakes.
+package labelrules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Mistakes are the labels that no object can have, by Kubernetes' rules for labels, as
+// "field.NAME: why".
+func Mistakes(field string, labels map[string]string) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if why := validation.IsQualifiedName(name); len(why) > 0 {
+			out = append(out, fmt.Sprintf("%s.%s: is no name of a label: %s", field, name, why[0]))
+		}
+		if why := validation.IsValidLabelValue(labels[name]); len(why) > 0 {
+			out = append(out, fmt.Sprintf("%s.%s: no label has the value %q: %s", field, name, labels[name], why[0]))
+		}
+	}
+	return out
+}
+
+// Namespace reports whether a namespace can have this name.
+func Namespace(name string) bool { return len(validation.IsDNS1123Label(name)) == 0 }
