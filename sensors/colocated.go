@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/labelrules"
 )
 
 // ColocatedConfig samples how many other pods share a node with the target's own: batch
@@ -29,15 +30,16 @@ func (c *ColocatedConfig) Check() (mistakes []string) {
 	if len(c.MatchLabels) == 0 {
 		mistakes = append(mistakes, "matchLabels: is empty, and would take every pod; name a label of the pods to look for")
 	}
+	mistakes = append(mistakes, labelrules.Mistakes("matchLabels", c.MatchLabels)...)
 	for i, namespace := range c.Namespaces {
-		if namespace == "" || strings.ContainsAny(namespace, " /*") {
+		if !labelrules.Namespace(namespace) {
 			mistakes = append(mistakes, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
 		}
 	}
 	return mistakes
 }
 
-// podsEverywhere is what an orchestrator needs that knows all pods. read gives every pod
+// podsEverywhere is an orchestrator that knows all pods. read gives every pod
 // of the labels in some namespaces that has a node and has not ended; none named is all
 // in sight. release tells that no more is read.
 type podsEverywhere interface {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/labelrules"
 )
 
 // ObjectConfig reads a field of another object of the cluster that belongs to the
@@ -35,6 +36,9 @@ type ObjectConfig struct {
 type ObjectSelector struct {
 	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels that the object must have, each with exactly this value"`
 }
+
+// Check finds labels that no object can have.
+func (s *ObjectSelector) Check() []string { return labelrules.Mistakes("matchLabels", s.MatchLabels) }
 
 var fieldForm = regexp.MustCompile(`^[^\s.'"\[\]]+(\.[^\s.'"\[\]]+|\[[0-9]+\]|\['[^']+'\]|\["[^"]+"\])*$`)
 

@@ -25,7 +25,7 @@ const (
 // in workflow/controller of v3.7). Status is no subresource there.
 const storedSpecField = "storedWorkflowTemplateSpec"
 
-// argoRun is what is known of a Workflow under way.
+// argoRun is the known state of a Workflow under way.
 type argoRun struct {
 	object map[string]any
 	spec   map[string]any            // what its pods are made by
@@ -122,7 +122,7 @@ func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) 
 	return nil, nil
 }
 
-// stepOf is what a person calls a node.
+// stepOf is a person's name for a node.
 func stepOf(node map[string]any, id string) string {
 	if name, _ := node["displayName"].(string); name != "" {
 		return name

@@ -156,7 +156,7 @@ func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p with.Placem
 	return engine.Running, fmt.Sprintf("step %s waits for its next pod", l.Step)
 }
 
-// unschedulable is what the scheduler says of a pod without a node.
+// unschedulable is the scheduler's message about a pod without a node.
 func unschedulable(pod *unstructured.Unstructured) string {
 	for _, c := range each(pod.Object, "status", "conditions") {
 		if c["type"] == "PodScheduled" && c["status"] == "False" {

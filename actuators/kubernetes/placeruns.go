@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
-// placePlan is what `place` does: a write to what is placed, and for each run under way
+// placePlan is the plan of `place`: a write to the object that is placed, and for each run under way
 // another, and the pods of it that have to leave.
 type placePlan struct {
 	Write *write    `json:"write,omitempty"`

@@ -13,7 +13,7 @@ type Options struct {
 	// StateDir holds the records of pods, what actuators asked for, and the pods'
 	// logs. It must be given; one process at a time has it.
 	StateDir string
-	// Nodes are what pods are spread over; nil is node-0, node-1, node-2, with no cores
+	// Nodes are those that pods are spread over; nil is node-0, node-1, node-2, with no cores
 	// of their own.
 	Nodes []Node
 	// Self is the executable behind the command word "scanflow"; "" leaves that

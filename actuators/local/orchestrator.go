@@ -48,7 +48,7 @@ type Orchestrator struct {
 	replicas  map[key]*replica
 	templates map[key]*workflow.Template
 	cronJobs  map[key]*batchv1.CronJob
-	// placements are what was asked of WorkflowTemplates and CronJobs.
+	// placements are the wishes for WorkflowTemplates and CronJobs.
 	placements map[objectID]*placeWish
 	steps      map[string]placement // of workflows, by UID
 	rnd        *rand.Rand

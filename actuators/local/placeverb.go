@@ -22,7 +22,7 @@ var (
 
 type placer struct{ o *Orchestrator }
 
-// placeData is what Plan tells Apply, Verify and Undo.
+// placeData goes from Plan to Apply, Verify and Undo.
 type placeData struct {
 	// Kind and Name are of the object that is placed; "" where only runs are.
 	Kind      string     `json:"kind,omitempty"`

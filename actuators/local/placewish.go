@@ -14,12 +14,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/with"
 )
 
-// placeWish is what `place` added to where the pods of an object may go. It holds until
+// placeWish holds the terms that `place` added for the pods of an object. It holds until
 // the YAML says something new about that.
 type placeWish struct {
 	Terms        []placeTerm       `json:"terms,omitempty"`
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
-	// Declared is what the YAML says.
+	// Declared comes from the YAML.
 	Declared workflow.Placement `json:"declared"`
 }
 
@@ -164,7 +164,7 @@ func (w *placeWish) same(o *placeWish) bool {
 	return slices.EqualFunc(w.Terms, o.Terms, func(a, b placeTerm) bool { return a.same(b) }) && maps.Equal(w.NodeSelector, o.NodeSelector)
 }
 
-// placement is what the YAML and the wish come to.
+// placement joins the YAML's terms and the wish.
 func (w *placeWish) placement() workflow.Placement {
 	return workflow.Placement{NodeSelector: w.nodes(w.Declared.NodeSelector), Affinity: w.near(w.Declared.Affinity)}
 }

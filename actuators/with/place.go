@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/labelrules"
 )
 
 // Place are the parameters of `place`.
@@ -47,15 +49,7 @@ func (p Placement) Empty() bool {
 }
 
 // mistakes are those of the node labels; a Near has its own.
-func (p Placement) mistakes() []string {
-	var out []string
-	for _, label := range slices.Sorted(maps.Keys(p.NodeSelector)) {
-		if label == "" {
-			out = append(out, "nodeSelector: has a label without a name")
-		}
-	}
-	return out
-}
+func (p Placement) mistakes() []string { return labelrules.Mistakes("nodeSelector", p.NodeSelector) }
 
 // Near names pods, and what counts as near to them.
 type Near struct {
@@ -71,8 +65,9 @@ func (n Near) Check() []string {
 	if n.TopologyKey == "" {
 		out = append(out, "topologyKey: must not be empty")
 	}
+	out = append(out, labelrules.Mistakes("matchLabels", n.MatchLabels)...)
 	for i, ns := range n.Namespaces {
-		if ns == "" || strings.ContainsAny(ns, " /") {
+		if !labelrules.Namespace(ns) {
 			out = append(out, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
 		}
 	}

@@ -28,6 +28,10 @@ func TestMistakesInParameters(t *testing.T) {
 		"an object":             {Apply{map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "x"}}}, nil},
 		"an object of nothing":  {Apply{map[string]any{}}, []string{"apiVersion: is missing", "kind: is missing", "metadata.name: is missing"}},
 		"a list of objects":     {Apply{map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"name": "x"}}}, []string{"gives power"}},
+		"a place":               {Place{Placement: Placement{NodeSelector: map[string]string{"gpu": ""}}}, nil},
+		"a node of no label":    {Place{Placement: Placement{NodeSelector: map[string]string{"": "a", "b": "c d"}}}, []string{"nodeSelector.: is no name", `nodeSelector.b: no label has the value "c d"`}},
+		"pods of no label":      {Near{MatchLabels: map[string]string{"a b": "c", "d": "e,f"}, TopologyKey: "zone"}, []string{"matchLabels.a b: is no name", `matchLabels.d: no label has the value "e,f"`}},
+		"pods of no namespace":  {Near{MatchLabels: map[string]string{"a": "b"}, TopologyKey: "zone", Namespaces: []string{"x", "", "*", "A"}}, []string{"namespaces[1]", "namespaces[2]", "namespaces[3]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := row.check.Check()

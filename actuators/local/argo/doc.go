@@ -15,5 +15,5 @@
 // and then its files go too. A Workflow without a workflowTemplateRef is refused.
 //
 // Start reading at argo.go, then reconcile.go (what becomes of one Workflow); status.go
-// is what Argo would write, steppod.go the pod of one attempt.
+// writes the status as Argo would, steppod.go makes the pod of one attempt.
 package argo

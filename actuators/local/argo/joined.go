@@ -43,7 +43,7 @@ func join(into, over map[string]any) {
 	}
 }
 
-// storedSpec is what a Workflow has stored; nil where it has not yet.
+// storedSpec is the spec that a Workflow has stored; nil where it has not yet.
 func storedSpec(o *unstructured.Unstructured) map[string]any {
 	spec, _, _ := unstructured.NestedMap(o.Object, "status", stored)
 	return spec
@@ -104,7 +104,7 @@ func (c *controller) storeAgain(ctx context.Context, o *unstructured.Unstructure
 }
 
 // place has the pods that are still to come go where the stored specification says, which
-// is what Argo's controller reads for each of them.
+// is read by Argo's controller for each of them.
 func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) error {
 	spec := storedSpec(o)
 	if c.pods == nil || spec == nil || run.Phase.Ended() {

@@ -116,7 +116,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return g.router.Close(ending)
 }
 
-// reconcile has requests go by what is there now, and reports. It tells whether it must
+// reconcile has requests go by what is there now, and reports. It reports whether it must
 // be done again even if nothing changes.
 func (g *Gateway) reconcile(ctx context.Context) (again bool) {
 	services := map[types.NamespacedName]*corev1.Service{}

@@ -60,7 +60,7 @@ type backendRef struct {
 	Filters   []any   `json:"filters"`
 }
 
-// verdict is what becomes of a route, and why. Reasons are the Gateway API's
+// verdict says whether a route is taken, and why. Reasons are the Gateway API's
 // (sigs.k8s.io/gateway-api, apis/v1/shared_types.go, RouteConditionReason).
 type verdict struct {
 	name       types.NamespacedName

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// ControllerName is what the gateway calls itself in a route's status.
+// ControllerName names the gateway in a route's status.
 const ControllerName = "scanflow.dev/stand-in-gateway"
 
 // parentStatus is one of status.parents. Those of other controllers are kept as they are.

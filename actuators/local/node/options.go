@@ -25,7 +25,7 @@ type Options struct {
 	Client *kube.Client
 	// Name of the Node object; no other process may run it.
 	Name string
-	// Capacity is what the scheduler may fill; absent entries are 110 pods, 16Gi memory,
+	// Capacity bounds what the scheduler fills; absent entries are 110 pods, 16Gi memory,
 	// and as many cpu as there are Cores, or 8. Nothing keeps a process within what it requested.
 	Capacity corev1.ResourceList
 	// Cores of this machine that the node's pods run on; none: all of them.

@@ -27,7 +27,7 @@ type Config struct {
 	// of its probes and hooks too; none: all of them. An adopted process keeps what it
 	// was started with.
 	Cores Cores
-	// Allocatable is what the container is told where it asks for a limit that it has
+	// Allocatable answers a container that asks for a limit that it has
 	// not (resourceFieldRef); absent entries are its cores and this machine's memory.
 	Allocatable corev1.ResourceList
 	// LogPath is the file that gets the process' standard output and error.

@@ -28,7 +28,7 @@ var usableCores = sync.OnceValues(func() (Cores, error) {
 	return out, nil
 })
 
-// machineMemory is what this machine has, in bytes.
+// machineMemory is the memory of this machine, in bytes.
 func machineMemory() (int64, error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {

@@ -17,7 +17,7 @@ var errNoCores = errors.New("a process can't be held to cores on " + runtime.GOO
 // UsableCores can't be told here, nor would it be of use.
 func UsableCores() (Cores, error) { return nil, errNoCores }
 
-// machineMemory is what this machine has, in bytes.
+// machineMemory is the memory of this machine, in bytes.
 func machineMemory() (int64, error) {
 	name := "hw.physmem"
 	if runtime.GOOS == "darwin" {

@@ -47,7 +47,7 @@ func (ps *problems) resourceRef(at string, ref *corev1.ResourceFieldSelector, c 
 	}
 }
 
-// resource is what a resourceFieldRef stands for: the quantity in units of the divisor,
+// resource is the value of a resourceFieldRef: the quantity in units of the divisor,
 // rounded up. A limit that is not set is all that the node has, a request that is not
 // set the limit, as the API server sets it.
 func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
@@ -116,7 +116,7 @@ func sorted(list corev1.ResourceList) []corev1.ResourceName {
 	return names
 }
 
-// allocatable is what a process here may use where nothing else is said: its cores, and
+// allocatable is the share of the machine that a process here may use by default: its cores, and
 // the machine's memory.
 func (c *Config) allocatable(of corev1.ResourceName) (resource.Quantity, error) {
 	if q, given := c.Allocatable[of]; given {

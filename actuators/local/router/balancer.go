@@ -49,6 +49,7 @@ func (b *balancer) pick(tried []string) (endpoint, bool) {
 
 // share is a backend and its weight.
 type share struct {
+	backend  string
 	balancer *balancer
 	counts   *counts
 	weight   int

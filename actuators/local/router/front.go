@@ -62,6 +62,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{code: http.StatusBadGateway}
 	defer v.end()
 	r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+	if r.Body != nil && r.Body != http.NoBody {
+		v.body = &sentBody{ReadCloser: r.Body}
+		r.Body = v.body
+	}
 	// Else the server reads the body to its end, and closes it, before it passes the
 	// answer on: what the pod is being sent breaks off, and its answer with it.
 	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 always is
@@ -147,6 +151,16 @@ func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		visitOf(r).code = clientLeft
 		w.WriteHeader(http.StatusBadGateway) // nobody reads it
+		return
+	}
+	switch visitOf(r).body.fault() {
+	case clientLeft:
+		visitOf(r).code = clientLeft
+		w.WriteHeader(http.StatusBadGateway) // nobody reads it
+		return
+	case http.StatusBadRequest:
+		visitOf(r).code = http.StatusBadRequest
+		http.Error(w, "the body of the request can't be read", http.StatusBadRequest)
 		return
 	}
 	f.errors.Add(1)

@@ -3,15 +3,12 @@ package router
 import (
 	"cmp"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// clientLeft stands for an answer that nobody waits for any more, as other proxies have it.
-const clientLeft = 499
 
 // Definition is one metric, for a reference.
 type Definition struct {
@@ -32,8 +29,11 @@ func Definitions() []Definition {
 	}
 }
 
-// series are what a router counts, by way in and backend.
+// series are the counters of a router, by way in and backend.
 type series struct {
+	mu   sync.RWMutex
+	kept map[Way]map[string]bool // the backends of each way in that are counted
+
 	inFlight  *prometheus.GaugeVec
 	requests  *prometheus.CounterVec
 	responses *prometheus.CounterVec
@@ -42,6 +42,7 @@ type series struct {
 func newSeries() *series {
 	d := Definitions()
 	return &series{
+		kept:      map[Way]map[string]bool{},
 		inFlight:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d[0].Name, Help: d[0].Help}, d[0].Labels),
 		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: d[1].Name, Help: d[1].Help}, d[1].Labels),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{Name: d[2].Name, Help: d[2].Help}, d[2].Labels),
@@ -51,55 +52,75 @@ func newSeries() *series {
 // counts are the series of one way in and backend. They are there, at 0, from the start,
 // so that the first request already is an increase.
 type counts struct {
-	inFlight  prometheus.Gauge
-	requests  prometheus.Counter
-	responses *prometheus.CounterVec // by code
+	inFlight prometheus.Gauge
+	requests prometheus.Counter
+	answered func(code int)
 }
 
 func (w Way) labels() prometheus.Labels {
 	return prometheus.Labels{"kind": w.Kind, "namespace": w.Namespace, "name": w.Name, "port": strconv.Itoa(int(w.Port))}
 }
 
+// of gives the series of a way in and a backend that are kept. What outlives them is
+// counted nowhere: it would make series that nobody drops.
 func (s *series) of(w Way, backend string) *counts {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !s.kept[w][backend] {
+		return &counts{inFlight: prometheus.NewGauge(prometheus.GaugeOpts{}), requests: prometheus.NewCounter(prometheus.CounterOpts{}), answered: func(int) {}}
+	}
 	of := w.labels()
 	of["backend"] = backend
-	return &counts{inFlight: s.inFlight.With(of), requests: s.requests.With(of), responses: s.responses.MustCurryWith(of)}
+	responses := s.responses.MustCurryWith(of)
+	return &counts{inFlight: s.inFlight.With(of), requests: s.requests.With(of), answered: func(code int) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if s.kept[w][backend] {
+			responses.WithLabelValues(strconv.Itoa(code)).Inc()
+		}
+	}}
 }
 
-// forget drops the series of a way in that is no more.
-func (s *series) forget(w Way) {
+// keep has a way in counted from now on, by these backends and by none.
+func (s *series) keep(w Way, backends ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept[w] == nil {
+		s.kept[w] = map[string]bool{"": true}
+	}
+	for _, backend := range backends {
+		s.kept[w][backend] = true
+	}
+}
+
+// only drops the series of what is no more: ways in, and backends that one no longer names.
+func (s *series) only(backends map[Way][]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w, kept := range s.kept {
+		now, there := backends[w]
+		if !there {
+			delete(s.kept, w)
+			s.drop(w.labels())
+			continue
+		}
+		for backend := range kept {
+			if backend != "" && !slices.Contains(now, backend) {
+				delete(kept, backend)
+				gone := w.labels()
+				gone["backend"] = backend
+				s.drop(gone)
+			}
+		}
+	}
+}
+
+// drop is for one that holds mu.
+func (s *series) drop(labels prometheus.Labels) {
 	for _, v := range []interface {
 		DeletePartialMatch(prometheus.Labels) int
 	}{s.inFlight, s.requests, s.responses} {
-		v.DeletePartialMatch(w.labels())
-	}
-}
-
-// visit is one request on its way through.
-type visit struct {
-	counts *counts // nil until a backend is chosen
-	code   int
-}
-
-type visitKey struct{}
-
-func visitOf(r *http.Request) *visit {
-	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
-		return v
-	}
-	return &visit{}
-}
-
-func (v *visit) begin(c *counts) {
-	v.counts = c
-	c.requests.Inc()
-	c.inFlight.Inc()
-}
-
-func (v *visit) end() {
-	if v.counts != nil {
-		v.counts.inFlight.Dec()
-		v.counts.responses.WithLabelValues(strconv.Itoa(v.code)).Inc()
+		v.DeletePartialMatch(labels)
 	}
 }
 

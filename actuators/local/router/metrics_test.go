@@ -44,7 +44,7 @@ func collected(t *testing.T, r *Router, want string) {
 }
 
 // A request counts on arrival for the backend that was chosen, and at its end by the
-// code of the answer, whoever gave it.
+// code of the answer, of a pod or of the router.
 func TestRequestsAreCountedByBackendAndCode(t *testing.T) {
 	begun, gone, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

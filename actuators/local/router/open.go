@@ -65,7 +65,7 @@ func (r *Router) open(ctx context.Context, ways []Way) (map[string]*listener, er
 	return opened, nil
 }
 
-// listenKey is what a listener is kept by: its port, so that two ways in can
+// listenKey identifies a listener: by its port, so that two ways in can
 // change places; or its user where the port is any.
 func (r *Router) listenKey(w Way) string {
 	if r.opts.RandomPorts {

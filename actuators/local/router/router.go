@@ -89,11 +89,7 @@ func (r *Router) Set(ctx context.Context, services []corev1.Service, routes []Ro
 		r.listeners[at].front.Store(f)
 		fronts[w], used[at] = f, true
 	}
-	for w := range r.fronts {
-		if fronts[w] == nil {
-			r.series.forget(w)
-		}
-	}
+	r.series.only(backendsOf(targets))
 	r.fronts, r.order = fronts, ways
 	for at, l := range r.listeners {
 		if !used[at] {
@@ -114,7 +110,8 @@ func (r *Router) targets(services []corev1.Service, routes []Route) map[Way]*wei
 		n := nameOf(&services[i])
 		for _, p := range services[i].Spec.Ports {
 			w := Way{KindService, n.namespace, n.name, p.Port}
-			out[w] = &weighted{shares: []share{{balancer: r.balancers[portID{n, p.Port}], counts: r.series.of(w, n.name), weight: 1}}}
+			r.series.keep(w, n.name)
+			out[w] = &weighted{shares: []share{{backend: n.name, balancer: r.balancers[portID{n, p.Port}], counts: r.series.of(w, n.name), weight: 1}}}
 		}
 	}
 	for i := range routes {
@@ -123,14 +120,28 @@ func (r *Router) targets(services []corev1.Service, routes []Route) map[Way]*wei
 	return out
 }
 
+// backendsOf are the names of the Services that each way in leads to.
+func backendsOf(targets map[Way]*weighted) map[Way][]string {
+	out := make(map[Way][]string, len(targets))
+	for w, target := range targets {
+		out[w] = []string{}
+		for _, s := range target.shares {
+			out[w] = append(out[w], s.backend)
+		}
+	}
+	return out
+}
+
 func (r *Router) targetOf(rt *Route) *weighted {
 	w := &weighted{}
+	r.series.keep(rt.way())
 	for _, b := range rt.Backends {
 		to := r.balancers[portID{name{rt.Namespace, b.Service}, b.Port}]
 		if to == nil { // there is no such Service: no pod is ever ready
 			to = &balancer{}
 		}
-		w.shares = append(w.shares, share{balancer: to, counts: r.series.of(rt.way(), b.Service), weight: b.Weight})
+		r.series.keep(rt.way(), b.Service)
+		w.shares = append(w.shares, share{backend: b.Service, balancer: to, counts: r.series.of(rt.way(), b.Service), weight: b.Weight})
 	}
 	return w
 }

@@ -48,7 +48,7 @@ type Placer interface {
 	// Place chooses a node, and remembers the pod until it is released. The error says
 	// what stands in the way; it is asked again when the Runner is poked.
 	Place(Pod) (node string, err error)
-	// Cores are what the processes of a node run on; none: all of this machine's.
+	// Cores are those that the processes of a node run on; none: all of this machine's.
 	Cores(node string) pod.Cores
 	// Adopt remembers a pod that has its node already.
 	Adopt(p Pod, node string)

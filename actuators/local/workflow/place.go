@@ -189,7 +189,7 @@ func (r *run) pod(n *node, a *attempt) Pod {
 	return r.podPlaced(n, a, r.rec.Template.Spec.Placement())
 }
 
-// podPlaced is what pod would be, were the run placed so.
+// podPlaced is the pod with the run's new placement.
 func (r *run) podPlaced(n *node, a *attempt, at Placement) Pod {
 	labels := map[string]string{}
 	for _, m := range []*Metadata{r.rec.Template.Spec.PodMetadata, n.template.Metadata} {
@@ -201,7 +201,7 @@ func (r *run) podPlaced(n *node, a *attempt, at Placement) Pod {
 	return Pod{UID: a.UID, Namespace: r.rec.Namespace, Run: r.rec.Name, Labels: labels, Spec: n.podSpec(at)}
 }
 
-// podSpec is what the process is, before anything is substituted.
+// podSpec describes the process, before anything is substituted.
 func (n *node) podSpec(at Placement) *corev1.PodSpec {
 	spec := &corev1.PodSpec{
 		RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{*n.template.Container.DeepCopy()},

@@ -15,7 +15,7 @@ type Run struct {
 	Name      string `json:"name"`
 	UID       string `json:"uid"`
 	Identity  string `json:"identity"`
-	// Kind and Template are what is run, Parameters the workflow's with their values.
+	// Kind and Template name the object that is run, Parameters are the workflow's with their values.
 	Kind       string            `json:"-"`
 	Template   string            `json:"template"`
 	Parameters map[string]string `json:"parameters,omitempty"`

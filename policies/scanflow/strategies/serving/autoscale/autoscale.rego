@@ -19,6 +19,7 @@
 package scanflow.strategies.serving.autoscale
 
 import data.scanflow.lib.capacity
+import data.scanflow.lib.params
 
 # METADATA
 # title: Load above capacity
@@ -44,6 +45,7 @@ propose contains proposal if {
 #   layer: infrastructure
 propose contains proposal if {
 	not by_peak
+	share <= 1
 	wanted := capacity.replicas(input.signals.requests_per_second.value, each * share)
 	wanted < input.target.replicas.desired
 	proposal := {
@@ -63,6 +65,7 @@ propose contains proposal if {
 propose contains proposal if {
 	by_peak
 	peak >= 0
+	share <= 1
 	most := max([input.signals.requests_per_second.value, peak])
 	wanted := capacity.replicas(most, each * share)
 	wanted < input.target.replicas.desired
@@ -75,8 +78,29 @@ propose contains proposal if {
 	}
 }
 
-each := input.params.requests_per_second_per_replica * object.get(input.params, "target_share", 1)
+# METADATA
+# title: Params with mistakes
+# description: |
+#   A number makes no sense. The proposal names the mistakes in place of an act: it is
+#   refused for its shape. What does not need that number goes on.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	count(problems) > 0
+	proposal := {
+		"primitive": "scale",
+		"with": {"mistakes": sort(problems)},
+		"priority": 0,
+		"reason": "params_with_mistakes",
+		"because": [],
+	}
+}
 
+each := input.params.requests_per_second_per_replica * target_share
+
+target_share := object.get(input.params, "target_share", 1)
+
+# Above 1, the smaller size would be too small for the load, and come and go.
 share := object.get(input.params, "scale_down_share", 0.8)
 
 by_peak if object.get(input.params, "scale_down_by_peak", false)
@@ -84,3 +108,9 @@ by_peak if object.get(input.params, "scale_down_by_peak", false)
 # By object.get, so that an agent without it may use this strategy too. Where the param
 # wants it and the agent lacks it, the proposal is made, and refused by its name.
 peak := object.get(object.get(input.signals, "requests_per_second_peak", {"value": 0}), "value", -1)
+
+problems contains params.not_above_zero("requests_per_second_per_replica", input.params.requests_per_second_per_replica)
+
+problems contains params.not_a_share("target_share", target_share)
+
+problems contains params.not_a_share("scale_down_share", share)

@@ -65,7 +65,7 @@ test_target_share_leaves_room[note] if {
 	wants(doc) == row.want
 }
 
-wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in autoscale.propose} with input as doc
+wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in autoscale.propose; p.reason != "params_with_mistakes"} with input as doc
 
 # --- by the peak ---------------------------------------------------------------
 
@@ -113,4 +113,34 @@ test_a_peak_that_is_not_declared_shows if {
 test_without_the_param_the_peak_counts_for_nothing if {
 	doc := object.union(peaked(load(30), load(61), 4), {"params": {"scale_down_by_peak": false}})
 	wants(doc) == {[2, "load_below_capacity"]}
+}
+
+# By a share above 1 the smaller size would be too small for the load that it is for.
+test_up_and_down_agree[sprintf("a load of %v from %d, share %v, by the peak: %v", [rate, from, part, by_peak])] if {
+	some rate in [0, 20, 21, 55]
+	some from in [1, 2, 4]
+	some part in [0.5, 1, 1.5]
+	some by_peak in [false, true]
+	doc := object.union(peaked(load(rate), load(rate), from), {"params": {"scale_down_share": part, "scale_down_by_peak": by_peak}})
+	every want in wants(doc) {
+		to := want[0]
+		count(wants(object.union(doc, {"target": {"replicas": {"desired": to, "ready": to}}}))) == 0
+	}
+}
+
+test_mistakes_are_said[sprintf("%s: %v", [name, value])] if {
+	some name, values in {
+		"requests_per_second_per_replica": [0, -1],
+		"target_share": [0, -1, 1.5],
+		"scale_down_share": [0, -1, 1.5],
+	}
+	some value in values
+	said(autoscale.propose, name) with input as object.union(document(load(5), 4), {"params": {name: value}})
+}
+
+said(proposals, name) if {
+	some p in proposals
+	p.reason == "params_with_mistakes"
+	count(object.get(p.with, "mistakes", [])) == 1
+	startswith(object.get(p.with, "mistakes", [""])[0], sprintf("params.%s: ", [name]))
 }

@@ -27,6 +27,8 @@
 #     healthy_max_ns: up to this (1 hour)
 package scanflow.strategies.serving.failover
 
+import data.scanflow.lib.params
+
 # METADATA
 # title: Primary gone
 # description: No replica of the primary is ready. The backup is taken to be there.
@@ -68,12 +70,13 @@ propose contains proposal if {
 
 # METADATA
 # title: Backup gone, primary there
-# description: The backup has traffic and no ready replica, and the primary has one.
+# description: |
+#   The backup has no ready replica, and the primary has one. It changes nothing where the
+#   backup has no traffic: what the last act was does not show that for sure.
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
 	backup_each > 0
-	held > 0
 	backup_ready == 0
 	positive(input.signals.ready_replicas.value)
 	proposal := {
@@ -89,7 +92,9 @@ propose contains proposal if {
 # title: Primary short
 # description: |
 #   The primary has replicas, and too few for the load. The backup gets the rest, in
-#   tens of percent, and no more than its ready replicas carry.
+#   tens of percent, and no more than its ready replicas carry. What it has grows only
+#   where they carry ten percent more than that, so that a load that swings a little
+#   does not have the route written at each turn.
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
@@ -99,7 +104,7 @@ propose contains proposal if {
 	carried > 0
 	carried < load
 	rest := ceil((10 * (load - carried)) / load) * 10
-	share := min([rest, carriable])
+	share := min([rest, room])
 	share > 0
 	share >= in_place
 	proposal := {
@@ -115,7 +120,8 @@ propose contains proposal if {
 # title: Backup above its capacity
 # description: |
 #   The backup has more of the traffic than its ready replicas carry, and the primary
-#   has been ready for a while. It keeps what it carries, in tens of percent.
+#   has been ready for a while. It keeps what it carries, in tens of percent. An act of
+#   this kind that failed is taken again.
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
@@ -124,8 +130,8 @@ propose contains proposal if {
 	positive(input.signals.ready_replicas.value)
 	positive(input.signals.ready_replicas_min.value)
 	backup_ready > 0
-	held > carriable
-	share := floor(carriable / 10) * 10
+	too_much
+	share := min([held, floor(carriable / 10) * 10])
 	proposal := {
 		"primitive": "traffic",
 		"with": shift(share),
@@ -173,15 +179,33 @@ propose contains proposal if {
 	}
 }
 
+# METADATA
+# title: Params with mistakes
+# description: |
+#   A number makes no sense. The proposal names the mistakes in place of an act: it is
+#   refused for its shape. What does not need that number goes on.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	count(problems) > 0
+	proposal := {
+		"primitive": "traffic",
+		"with": {"mistakes": sort(problems)},
+		"priority": 0,
+		"reason": "params_with_mistakes",
+		"because": [],
+	}
+}
+
 # A text is above every number, and "0" is no number.
 positive(value) if {
 	is_number(value)
 	value > 0
 }
 
-backup_each := object.get(input.params, "backup_requests_per_second_per_replica", 0)
+backup_each := max([0, object.get(input.params, "backup_requests_per_second_per_replica", 0)])
 
-primary_each := object.get(input.params, "primary_requests_per_second_per_replica", 0)
+primary_each := max([0, object.get(input.params, "primary_requests_per_second_per_replica", 0)])
 
 # These are by object.get, so that an agent without them may use this strategy too. Where
 # a param wants one that the agent lacks, the proposal is made, and refused by its name.
@@ -190,7 +214,24 @@ backup_ready := object.get(object.get(input.signals, "backup_ready_replicas", {"
 load := object.get(object.get(input.signals, "requests_per_second", {"value": 0}), "value", -1)
 
 # The share of the load, in whole percent, that the backup's ready replicas carry.
-carriable := min([100, floor(((100 * backup_ready) * backup_each) / load)]) if load > 0
+carriable := min([100, carried_at_most]) if load > 0
+
+carried_at_most := floor(((100 * backup_ready) * backup_each) / load) if load > 0
+
+# The share that the backup may be given.
+room := carriable if in_place == 0
+
+room := max([in_place, min([100, (floor(carried_at_most / 10) * 10) - 10])]) if {
+	in_place > 0
+	carriable >= in_place
+}
+
+too_much if held > carriable
+
+too_much if {
+	held > 0
+	not succeeded
+}
 
 # The same strategy serves any kind of route that `traffic` knows.
 shift(backup) := {
@@ -227,30 +268,40 @@ returned := 100 - held if {
 	not due
 }
 
-steps := {100} | {s | some s in object.get(input.params, "back_steps", [100]); is_number(s); s > 0; s < 100}
+steps := {100} | {s | some step in object.get(input.params, "back_steps", [100]); is_number(step); s := ceil(step); s > 0; s < 100}
 
 due if {
 	succeeded
-	input.now_ns - last.at_ns >= object.get(input.params, "step_ns", 0)
+	input.now_ns - last.at_ns >= step_ns
 	waited
 }
 
 waited if count(failovers) == 0
 
-waited if input.now_ns - max(failovers) >= wait
+waited if min([abs(input.now_ns - at) | some at in failovers]) >= wait
+
+step_ns := object.get(input.params, "step_ns", 0)
+
+flap_window_ns := object.get(input.params, "flap_window_ns", 3600000000000)
+
+healthy_max_ns := object.get(input.params, "healthy_max_ns", 3600000000000)
 
 healthy_ns := object.get(input.params, "healthy_ns", 0)
 
-wait := max([healthy_ns, min([object.get(input.params, "healthy_max_ns", 3600000000000), healthy_ns * bits.lsh(1, count(recent) - 1)])]) if {
+wait := max([healthy_ns, min([healthy_max_ns, healthy_ns * bits.lsh(1, count(recent) - 1)])]) if {
 	count(recent) > 0
 } else := healthy_ns
 
-# When the traffic went to the backup: the last times.
-failovers := object.get(input.memory, ["serving.failover", "note", "failovers"], [])
+# When the traffic went to the backup: the last times. A clock that was set back leaves
+# some that lie ahead: they count by how far.
+failovers := [at |
+	some at in object.get(input.memory, ["serving.failover", "note", "failovers"], [])
+	is_number(at)
+]
 
 recent := [at |
 	some at in failovers
-	input.now_ns - at < object.get(input.params, "flap_window_ns", 3600000000000)
+	abs(input.now_ns - at) < flap_window_ns
 ]
 
 # A failover that is tried again, or stands, is counted once.
@@ -262,3 +313,15 @@ losses := {"failovers": array.slice(all, count(all) - 16, count(all))} if {
 	held != 100
 	all := array.concat(recent, [input.now_ns])
 }
+
+problems contains params.below_zero("backup_requests_per_second_per_replica", object.get(input.params, "backup_requests_per_second_per_replica", 0))
+
+problems contains params.below_zero("primary_requests_per_second_per_replica", object.get(input.params, "primary_requests_per_second_per_replica", 0))
+
+problems contains params.below_zero("step_ns", step_ns)
+
+problems contains params.below_zero("healthy_ns", healthy_ns)
+
+problems contains params.below_zero("flap_window_ns", flap_window_ns)
+
+problems contains params.below_zero("healthy_max_ns", healthy_max_ns)

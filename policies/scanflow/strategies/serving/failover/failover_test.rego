@@ -69,7 +69,7 @@ acted(backup, ago, outcome, lost) := {"memory": {"serving.failover": {
 past(seconds) := [at | some s in seconds; at := now_ns - (s * second_ns)]
 
 # wants is what is proposed: the backup's weight and the reason.
-wants(doc) := found if found := {[p.with.weights.small, p.reason] | some p in failover.propose} with input as doc
+wants(doc) := found if found := {[p.with.weights.small, p.reason] | some p in failover.propose; p.reason != "params_with_mistakes"} with input as doc
 
 test_looks_at_the_backup[note] if {
 	some note, row in {
@@ -77,13 +77,15 @@ test_looks_at_the_backup[note] if {
 		"gone, and the backup is too: no traffic to nothing": {"primary": 0, "least": 0, "backup": 0, "held": 0, "want": set()},
 		"gone, and then the backup too: it stays": {"primary": 0, "least": 0, "backup": 0, "held": 100, "want": set()},
 		"the backup gone, and the primary has one, if only just": {"primary": 1, "least": 0, "backup": 0, "held": 100, "want": {[0, "backup_not_ready"]}},
-		"the backup gone, and it has no traffic": {"primary": 4, "least": 4, "backup": 0, "held": 0, "want": {[0, "primary_ready_for_a_while"]}},
+		"the backup gone, and it has no traffic": {"primary": 4, "least": 4, "backup": 0, "held": 0, "want": {[0, "backup_not_ready"]}},
 		"short by a quarter": {"primary": 3, "least": 3, "backup": 1, "held": 0, "want": {[30, "primary_short"]}},
 		"short by three quarters, more than the backup carries": {"primary": 1, "least": 1, "backup": 1, "held": 0, "want": {[50, "primary_short"]}},
 		"short by three quarters, and the backup has grown": {"primary": 1, "least": 1, "backup": 2, "held": 50, "want": {[80, "primary_short"]}},
+		"short, and the backup carries a little more than it has": {"primary": 1, "least": 1, "backup": 1, "held": 40, "want": {[40, "primary_short"]}},
+		"short, and the backup carries more than it has": {"primary": 1, "least": 1, "backup": 1, "held": 30, "want": {[40, "primary_short"]}},
 		"short, and the backup has that already": {"primary": 3, "least": 3, "backup": 2, "held": 30, "want": {[30, "primary_short"]}},
 		"less short than it was": {"primary": 3, "least": 1, "backup": 2, "held": 80, "want": set()},
-		"short, and the backup has none ready": {"primary": 3, "least": 3, "backup": 0, "held": 0, "want": set()},
+		"short, and the backup has none ready": {"primary": 3, "least": 3, "backup": 0, "held": 0, "want": {[0, "backup_not_ready"]}},
 		"all on the backup, which is too much for it": {"primary": 1, "least": 1, "backup": 1, "held": 100, "want": {[50, "backup_above_capacity"]}},
 		"the same, and the primary was there for a moment only": {"primary": 1, "least": 0, "backup": 1, "held": 100, "want": set()},
 		"enough of it again, but not for a while": {"primary": 4, "least": 3, "backup": 2, "held": 100, "want": set()},
@@ -241,4 +243,92 @@ test_counts_losses[note] if {
 	doc := object.union(object.union(watched(row.memory), {"params": params}), {"signals": {"ready_replicas": ok(0)}})
 	proposals := failover.propose with input as doc
 	{p.note.failovers | some p in proposals} == {row.want}
+}
+
+# --- with a memory that is odd --------------------------------------------------
+
+# A failover whose end is not known, or that somebody else has changed since, is no
+# reason to leave the traffic where nothing answers.
+test_leaves_a_backup_that_is_gone[note] if {
+	some note, row in {
+		"nothing is remembered": {"memory": {}},
+		"the way back failed": acted(0, 5, "failed", [60]),
+		"the way back was never ended": acted(0, 5, "running", [60]),
+		"the way back is done, and the route was changed since": acted(0, 5, "done", [60]),
+		"the memory is of another route": {"memory": {"serving.failover": {"last": {"traffic": {"at_ns": 1, "outcome": "done", "with": {"weights": {"other": 100}}}}}}},
+	}
+
+	# Too few for the load, and only just there, so that it is no way back.
+	doc := object.union(watched({"signals": {"ready_replicas": ok(1), "ready_replicas_min": ok(0), "backup_ready_replicas": ok(0)}}), row)
+	highest(doc) == {[0, "backup_not_ready"]}
+}
+
+test_a_smaller_share_that_failed_is_taken_again[note] if {
+	some note, row in {
+		"failed": {"memory": acted(50, 5, "failed", []), "want": {[50, "backup_above_capacity"]}},
+		"failed, and the backup carries less": {"memory": acted(80, 5, "failed", []), "want": {[50, "backup_above_capacity"]}},
+		"done": {"memory": acted(50, 5, "done", []), "want": set()},
+		"the way back failed: that goes on": {"memory": acted(0, 5, "failed", []), "want": set()},
+	}
+
+	# Enough for the load, but not for a while: neither short nor back.
+	doc := object.union(watched({"signals": {"ready_replicas": ok(4), "ready_replicas_min": ok(3), "backup_ready_replicas": ok(1)}}), row.memory)
+	wants(doc) == row.want
+}
+
+# A note of another shape is none.
+test_a_note_of_another_shape[note] if {
+	some note, failovers in {
+		"nothing": null,
+		"a number": 3,
+		"a text": "many",
+		"an object": {"a": 1},
+		"texts and nothing in a list": ["yesterday", null, [1]],
+	}
+	memory := {"memory": {"serving.failover": {
+		"last": {"traffic": {"at_ns": 1, "outcome": "done", "with": {"weights": {"large": 0, "small": 100}}}},
+		"note": {"failovers": failovers},
+	}}}
+	wants(back({"healthy_ns": 60 * second_ns}, memory)) == {[0, "primary_ready_for_a_while"]}
+	lost := object.union(watched(object.union(acted(0, 5, "done", []), {"signals": {"ready_replicas": ok(0)}})), {"memory": {"serving.failover": {"note": {"failovers": failovers}}}})
+	proposals := failover.propose with input as lost
+	{p.note.failovers | some p in proposals} == {[now_ns]}
+}
+
+# A clock that was ahead and is set back leaves losses that are still to come.
+test_a_loss_that_lies_ahead_holds_nothing_up[note] if {
+	some note, row in {
+		"by a day": {"lost": [-86400], "want": 0},
+		"by more than is waited": {"lost": [-61], "want": 0},
+		"by a moment: that is waited for": {"lost": [-1], "want": 100},
+	}
+	wants(back({"healthy_ns": 60 * second_ns}, acted(100, 1000, "done", row.lost))) == {[row.want, "primary_ready_for_a_while"]}
+}
+
+# --- with params that make no sense ---------------------------------------------
+
+test_a_capacity_below_zero_is_none[note] if {
+	some note, row in {
+		"gone": {"primary": 0, "least": 0, "want": {[100, "primary_not_ready"]}},
+		"back": {"primary": 4, "least": 4, "want": {[0, "primary_ready_for_a_while"]}},
+	}
+	below := {"primary_requests_per_second_per_replica": -10, "backup_requests_per_second_per_replica": -20}
+	doc := watched({"signals": {"ready_replicas": ok(row.primary), "ready_replicas_min": ok(row.least)}, "params": below})
+	wants(doc) == row.want
+}
+
+test_a_step_is_a_whole_percent if {
+	wants(back({"back_steps": [33.3, 50.5]}, acted(100, 1, "done", []))) == {[66, "primary_ready_for_a_while"]}
+}
+
+test_mistakes_are_said[name] if {
+	some name in ["backup_requests_per_second_per_replica", "primary_requests_per_second_per_replica", "step_ns", "healthy_ns", "flap_window_ns", "healthy_max_ns"]
+	said(failover.propose, name) with input as object.union(watched({}), {"params": {name: -1}})
+}
+
+said(proposals, name) if {
+	some p in proposals
+	p.reason == "params_with_mistakes"
+	count(object.get(p.with, "mistakes", [])) == 1
+	startswith(object.get(p.with, "mistakes", [""])[0], sprintf("params.%s: ", [name]))
 }

@@ -16,6 +16,7 @@
 package scanflow.strategies.serving.idle
 
 import data.scanflow.lib.memory
+import data.scanflow.lib.params
 
 # METADATA
 # title: Idle
@@ -67,17 +68,42 @@ propose contains proposal if {
 	input.signals.arrivals.value > 0
 	proposal := {
 		"primitive": "scale",
-		"with": {"replicas": object.get(input.params, "wake_replicas", 1)},
+		"with": {"replicas": max([1, wake_replicas])},
 		"priority": 70,
 		"reason": "requests_arrive",
 		"because": ["arrivals"],
 	}
 }
 
+# METADATA
+# title: Params with mistakes
+# description: |
+#   A number makes no sense. The proposal names the mistakes in place of an act: it is
+#   refused for its shape. What does not need that number goes on.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	count(problems) > 0
+	proposal := {
+		"primitive": "scale",
+		"with": {"mistakes": sort(problems)},
+		"priority": 0,
+		"reason": "params_with_mistakes",
+		"because": [],
+	}
+}
+
 idle_ns := object.get(input.params, "idle_ns", 600000000000)
+
+wake_replicas := object.get(input.params, "wake_replicas", 1)
 
 # A count over less than that shows nothing of the time before.
 quiet if {
 	input.signals.arrivals.value == 0
+	idle_ns >= 0
 	input.signals.arrivals.window >= idle_ns
 }
+
+problems contains params.below_zero("idle_ns", idle_ns)
+
+problems contains params.not_a_count("wake_replicas", wake_replicas, 1)

@@ -20,7 +20,7 @@ document(arrivals, replicas) := {
 
 scaled(minutes) := {"memory": {"serving.idle": {"last": {"scale": {"at_ns": now_ns - (minutes * minute_ns), "outcome": "done"}}}}}
 
-wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in idle.propose} with input as doc
+wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in idle.propose; p.reason != "params_with_mistakes"} with input as doc
 
 test_sleeps_and_wakes[note] if {
 	some note, row in {
@@ -50,6 +50,18 @@ test_when_is_it_idle[note] if {
 
 test_wakes_with_as_many_as_are_said if {
 	wants(object.union(document(counted(3), 0), {"params": {"wake_replicas": 2}})) == {[2, "requests_arrive"]}
+}
+
+# None would leave it asleep for ever, and nothing would say so.
+test_wakes_with_one_at_least[sprintf("%v", [replicas])] if {
+	some replicas in [0, -1]
+	wants(object.union(document(counted(3), 0), {"params": {"wake_replicas": replicas}})) == {[1, "requests_arrive"]}
+}
+
+test_a_time_below_zero_is_none[sprintf("%v", [awake])] if {
+	some awake in [0, 1]
+	doc := object.union_n([document({"state": "ok", "value": 0, "window": 0}, 1), {"params": {"idle_ns": 0 - minute_ns}}, scaled(awake)])
+	count(wants(doc)) == 0
 }
 
 test_an_unknown_count_is_not_zero[sprintf("%s, from %d", [signal.state, replicas])] if {
@@ -110,4 +122,20 @@ test_beside_autoscale[note] if {
 		"params": {"requests_per_second_per_replica": 20},
 	})
 	winner(doc) == row.want
+}
+
+test_mistakes_are_said[sprintf("%s: %v", [name, value])] if {
+	some name, values in {
+		"idle_ns": [-1],
+		"wake_replicas": [0, -1, 1.5],
+	}
+	some value in values
+	said(idle.propose, name) with input as object.union(document(counted(0), 4), {"params": {name: value}})
+}
+
+said(proposals, name) if {
+	some p in proposals
+	p.reason == "params_with_mistakes"
+	count(object.get(p.with, "mistakes", [])) == 1
+	startswith(object.get(p.with, "mistakes", [""])[0], sprintf("params.%s: ", [name]))
 }

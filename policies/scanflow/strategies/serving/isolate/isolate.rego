@@ -16,12 +16,15 @@
 #     from_the_start: "true: what begins later is placed apart too, before anything is slow (false)"
 package scanflow.strategies.serving.isolate
 
+import data.scanflow.lib.params
+
 # METADATA
 # title: Shares its node
 # description: The service misses its objective, and batch work shares a node with it.
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
+	count(problems) == 0
 	input.signals.latency_p99_seconds.value > input.params.latency_objective_seconds
 	input.signals.colocated.value > 0
 	proposal := {
@@ -41,6 +44,7 @@ propose contains proposal if {
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
+	count(problems) == 0
 	object.get(input.params, "from_the_start", false)
 	proposal := {
 		"primitive": "place",
@@ -51,7 +55,31 @@ propose contains proposal if {
 	}
 }
 
+# METADATA
+# title: Params with mistakes
+# description: |
+#   A param makes no sense. The proposal names the mistakes in place of an act: it is
+#   refused for its shape. Without a template the service itself would be placed.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	count(problems) > 0
+	proposal := {
+		"primitive": "place",
+		"with": {"mistakes": sort(problems)},
+		"priority": 0,
+		"reason": "params_with_mistakes",
+		"because": [],
+	}
+}
+
 apart := {
 	"template": input.params.batch_template,
 	"antiAffinity": {"matchLabels": input.params.online_labels, "required": true},
 }
+
+problems contains params.not_above_zero("latency_objective_seconds", input.params.latency_objective_seconds)
+
+problems contains params.not_a_name("batch_template", input.params.batch_template)
+
+problems contains params.not_labels("online_labels", input.params.online_labels)

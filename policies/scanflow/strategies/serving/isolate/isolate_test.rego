@@ -58,3 +58,21 @@ test_holds_on_missing_data[sprintf("%s, %s", [note, signal.state])] if {
 	proposals := isolate.propose with input as row.doc
 	proposals == row.want
 }
+
+# Of a template without a name the service itself would be placed, away from itself.
+test_params_with_mistakes_place_nothing[sprintf("%s: %v", [name, value])] if {
+	some name, values in {
+		"latency_objective_seconds": [0, -1, "0.25", null],
+		"batch_template": ["", " ", null, 5],
+		"online_labels": [{}, null, "app", {"app": 1}],
+	}
+	some value in values
+	base := document(ok(0.3), ok(1), {"from_the_start": true})
+	doc := object.union(object.remove(base, ["params"]), {"params": object.union(object.remove(base.params, [name]), {name: value})})
+	proposals := isolate.propose with input as doc
+	{p.reason | some p in proposals} == {"params_with_mistakes"}
+	every p in proposals {
+		count(object.get(p.with, "mistakes", [])) == 1
+		startswith(object.get(p.with, "mistakes", [""])[0], sprintf("params.%s: ", [name]))
+	}
+}

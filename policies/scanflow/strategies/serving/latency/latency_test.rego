@@ -22,3 +22,10 @@ test_waits[note] if {
 	}
 	count(latency.propose) == 0 with input as document(row.signal, row.ready)
 }
+
+test_an_objective_that_is_none_adds_nothing[sprintf("%v", [objective])] if {
+	some objective in [0, -1, "0.25", null]
+	doc := object.union(document({"state": "ok", "value": 0.3}, 3), {"params": {"latency_objective_seconds": objective}})
+	proposals := latency.propose with input as doc
+	{[p.with, p.reason] | some p in proposals} == {[{"mistakes": ["params.latency_objective_seconds: is no number above 0"]}, "params_with_mistakes"]}
+}

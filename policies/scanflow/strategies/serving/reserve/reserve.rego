@@ -108,6 +108,11 @@ problems contains sprintf("params.windows[%d].%v: there is no such key", [i, key
 	not key in {"from", "until", "min", "max", "days"}
 }
 
+problems contains sprintf("params.base.%v: there is no such key", [key]) if {
+	some key, _ in base
+	not key in {"min", "max"}
+}
+
 problems contains "params.base: min and max are no whole numbers with 0 <= min <= max and 1 <= max" if not bounds(base)
 
 is_lead if {

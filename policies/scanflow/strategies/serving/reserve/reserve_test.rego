@@ -69,6 +69,7 @@ test_mistakes_are_said_in_place_of_bounds[note] if {
 		"a lead of more than a day": {"params": {"lead_ns": 1441 * minute_ns}, "want": ["params.lead_ns: is no number of nanoseconds from 0 to 24 hours"]},
 		"a lead in quotes": {"params": {"lead_ns": "0"}, "want": ["params.lead_ns: is no number of nanoseconds from 0 to 24 hours"]},
 		"a base without a max": {"params": {"base": {"max": "3"}}, "want": [sprintf("params.base: %s", [bounds])]},
+		"a misspelt key of the base": {"params": {"base": {"mxa": 4}}, "want": ["params.base.mxa: there is no such key"]},
 		"two at once": {"params": {"lead_ns": -1, "windows": []}, "want": ["params.lead_ns: is no number of nanoseconds from 0 to 24 hours", "params.windows: has none"]},
 	}
 	proposals := reserve.propose with input as document("2026-03-02T09:00:00+01:00", row.params)

@@ -19,6 +19,7 @@
 package scanflow.strategies.serving.standby
 
 import data.scanflow.lib.capacity
+import data.scanflow.lib.params
 
 # METADATA
 # title: Primary gone
@@ -43,6 +44,7 @@ propose contains proposal if {
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
+	positive(input.signals.primary_ready_replicas.value)
 	carried := input.signals.primary_ready_replicas.value * primary_each
 	carried > 0
 	carried < input.signals.requests_per_second.value
@@ -96,8 +98,8 @@ propose contains proposal if {
 # custom:
 #   layer: infrastructure
 propose contains proposal if {
-	input.signals.primary_ready_replicas.value > 0
-	input.signals.primary_ready_replicas_min.value > 0
+	positive(input.signals.primary_ready_replicas.value)
+	positive(input.signals.primary_ready_replicas_min.value)
 	enough
 	own < input.target.replicas.desired
 	proposal := {
@@ -106,6 +108,24 @@ propose contains proposal if {
 		"priority": 10,
 		"reason": "primary_ready_for_a_while",
 		"because": ["primary_ready_replicas", "primary_ready_replicas_min", "requests_per_second", "backup_requests_per_second"],
+	}
+}
+
+# METADATA
+# title: Params with mistakes
+# description: |
+#   A number makes no sense. The proposal names the mistakes in place of an act: it is
+#   refused for its shape. What does not need that number goes on.
+# custom:
+#   layer: infrastructure
+propose contains proposal if {
+	count(problems) > 0
+	proposal := {
+		"primitive": "scale",
+		"with": {"mistakes": sort(problems)},
+		"priority": 0,
+		"reason": "params_with_mistakes",
+		"because": [],
 	}
 }
 
@@ -118,7 +138,7 @@ standing := object.get(input.params, "standby_replicas", 1)
 
 backup_each := input.params.backup_requests_per_second_per_replica
 
-primary_each := object.get(input.params, "primary_requests_per_second_per_replica", 0)
+primary_each := max([0, object.get(input.params, "primary_requests_per_second_per_replica", 0)])
 
 enough if {
 	primary_each == 0
@@ -129,3 +149,15 @@ enough if {
 	primary_each > 0
 	input.signals.requests_per_second.value <= input.signals.primary_ready_replicas_min.value * primary_each
 }
+
+# A text is above every number, and "0" is no number.
+positive(value) if {
+	is_number(value)
+	value > 0
+}
+
+problems contains params.not_above_zero("backup_requests_per_second_per_replica", backup_each)
+
+problems contains params.below_zero("primary_requests_per_second_per_replica", object.get(input.params, "primary_requests_per_second_per_replica", 0))
+
+problems contains params.not_a_count("standby_replicas", standing, 0)

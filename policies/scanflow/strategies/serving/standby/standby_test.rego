@@ -16,7 +16,7 @@ document(now, least, load, own, desired) := {
 	"params": {"backup_requests_per_second_per_replica": 20, "primary_requests_per_second_per_replica": 10, "standby_replicas": 2},
 }
 
-wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in standby.propose} with input as doc
+wants(doc) := found if found := {[p.with.replicas, p.reason] | some p in standby.propose; p.reason != "params_with_mistakes"} with input as doc
 
 test_sizes[note] if {
 	some note, row in {
@@ -74,4 +74,38 @@ test_without_a_load_a_primary_of_no_known_size_keeps_the_backup if {
 
 test_a_size_that_is_not_known_is_left if {
 	count(wants(object.remove(document(ok(0), ok(0), ok(90), ok(90), 2), ["target"]))) == 0
+}
+
+# The text "0" is no number, and shows neither a loss nor a recovery.
+test_a_text_is_no_number[note] if {
+	some note, row in {
+		"now": {"doc": document(ok("0"), ok(9), ok(90), ok(0), 5)},
+		"lately": {"doc": document(ok(9), ok("0"), ok(90), ok(0), 5)},
+		"both": {"doc": document(ok("0"), ok("0"), ok(90), ok(0), 5)},
+	}
+	every primary in [0, 10] {
+		count(wants(object.union(row.doc, {"params": {"primary_requests_per_second_per_replica": primary}}))) == 0
+	}
+}
+
+test_mistakes_are_said[sprintf("%s: %v", [name, value])] if {
+	some name, values in {
+		"backup_requests_per_second_per_replica": [0, -1],
+		"primary_requests_per_second_per_replica": [-1],
+		"standby_replicas": [-1, 1.5],
+	}
+	some value in values
+	said(standby.propose, name) with input as object.union(document(ok(9), ok(9), ok(90), ok(0), 2), {"params": {name: value}})
+}
+
+test_a_primary_below_zero_is_of_no_known_size if {
+	doc := object.union(document(ok(1), ok(1), ok(90), ok(0), 5), {"params": {"primary_requests_per_second_per_replica": -1}})
+	wants(doc) == {[2, "primary_ready_for_a_while"]}
+}
+
+said(proposals, name) if {
+	some p in proposals
+	p.reason == "params_with_mistakes"
+	count(object.get(p.with, "mistakes", [])) == 1
+	startswith(object.get(p.with, "mistakes", [""])[0], sprintf("params.%s: ", [name]))
 }
