@@ -1,7 +1,7 @@
 // Command cluster gives a developer a real Kubernetes control plane on this machine,
 // with nodes that run pods as processes, and is such a node itself. It is never part
 // of what ships. Start reading at up.go; node.go is one node; gateway.go, kubectl.go,
-// prometheus.go and metrics.go are what else a cluster wants beside it.
+// prometheus.go and metrics.go are further servers of a cluster.
 package main
 
 import (

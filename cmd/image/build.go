@@ -19,7 +19,7 @@ type options struct {
 	arches       []string
 }
 
-// tag is what an image's tag may be; the linker and the shell take it as it is, too.
+// tag matches the tags that an image may have; the linker and the shell take them as they are, too.
 var tag = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
 
 func (o options) validate() error {

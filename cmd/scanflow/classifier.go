@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +39,17 @@ func (m *modelFlags) model() (convnet.Model, error) {
 	return model, nil
 }
 
+// formatOf is the one that scanflow load posts a file of this name as.
+func formatOf(name string) convnet.Format {
+	switch contentTypes[strings.ToLower(filepath.Ext(name))] {
+	case "image/jpeg":
+		return convnet.JPEG
+	case "image/png":
+		return convnet.PNG
+	}
+	return convnet.Raw
+}
+
 func newClassifierSample() *cobra.Command {
 	var output, format string
 	var seed uint64
@@ -47,6 +60,9 @@ func newClassifierSample() *cobra.Command {
 scanflow load --body FILE does: raw bytes of red, green and blue, JPEG or PNG.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format == "" {
+				format = string(formatOf(output))
+			}
 			body, err := convnet.Sample(seed).Encode(convnet.Format(format))
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
@@ -60,7 +76,7 @@ scanflow load --body FILE does: raw bytes of red, green and blue, JPEG or PNG.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
-	f.StringVar(&format, "format", string(convnet.Raw), "raw, jpeg or png")
+	f.StringVar(&format, "format", "", "raw, jpeg or png; absent: by the file's extension, and raw without one of these")
 	f.Uint64Var(&seed, "seed", 1, "of the image")
 	return c
 }

@@ -80,7 +80,7 @@ func (r *replica) post(kind string, body []byte) (int, string) {
 	return res.StatusCode, string(text)
 }
 
-// did is what a replica did while it was loaded.
+// did counts a replica's work while it was loaded.
 type did struct{ rate, cores, imagesPerCPUSecond float64 }
 
 // loaded keeps two requests at each replica for so long.
@@ -215,4 +215,39 @@ func TestClassifierBatchIsStoppedAndGoesOn(t *testing.T) {
 	ended := last(string(rest))
 	require.Equal(t, 60, ended.Done)
 	require.Equal(t, 60-stopped.Done, ended.Samples, "what was worked is not worked again")
+}
+
+// TestClassifierServeRefuses: a value that would be taken for another is none.
+func TestClassifierServeRefuses(t *testing.T) {
+	for args, want := range map[string][]string{
+		"--threads 0":      {"--threads: 0 is not from 1 to 1024"},
+		"--threads 100000": {"--threads: 100000 is not from 1 to 1024"},
+		"--grace 0":        {"--grace: 0s is not above 0"},
+		"--queue -1 --linger -1s --model huge --threads -1": {"--model: there is no model", "--queue: -1 is below 0", "--linger: -1s is below 0", "--threads: -1"},
+	} {
+		out, code := scanflow(t, append([]string{"classifier", "serve"}, strings.Fields(args)...)...)
+		require.Equal(t, 1, code, args)
+		for _, part := range want {
+			require.Contains(t, out, part, args)
+		}
+	}
+	out, code := scanflow(t, "digits", "serve", "--grace", "0")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "--grace: 0s is not above 0")
+}
+
+// TestClassifierSampleGoesByTheName: scanflow load takes the type from the name too.
+func TestClassifierSampleGoesByTheName(t *testing.T) {
+	for args, want := range map[string]string{
+		"-o i.png": "\x89PNG", "-o i.JPG": "\xff\xd8\xff", "-o i.jpeg": "\xff\xd8\xff", "-o i.raw --format png": "\x89PNG",
+		"-o i.bin": string(convnet.Sample(1)[:8]), "-o i.png --format raw": string(convnet.Sample(1)[:8]),
+	} {
+		words := strings.Fields(args)
+		words[1] = filepath.Join(t.TempDir(), words[1])
+		out, code := scanflow(t, append([]string{"classifier", "sample"}, words...)...)
+		require.Zero(t, code, out)
+		body, err := os.ReadFile(words[1])
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(body), want), args)
+	}
 }

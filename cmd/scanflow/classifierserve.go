@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -14,12 +17,17 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
+// maxServeThreads is more than machines have cores: each takes memory of its own, and works an
+// image before the server is ready.
+const maxServeThreads = 1024
+
 type classifierServeFlags struct {
 	modelFlags
 	listen         string
 	cpu            share.Share
 	threads, queue int
 	linger, grace  time.Duration
+	outage         string
 }
 
 func newClassifierServe() *cobra.Command {
@@ -29,7 +37,7 @@ func newClassifierServe() *cobra.Command {
 		Short: "Serve predictions over HTTP: /predict, /healthz, /metrics",
 		Long: `Serves predictions over HTTP. POST /predict takes one image: 224 rows of 224 pixels as
 bytes of red, green and blue (application/octet-stream, 150528 bytes), or image/jpeg or
-image/png of any size, which is scaled. The answer is {"model","class","probability"}.
+image/png of another size, which is scaled. The answer is {"model","class","probability"}.
 
 The weights are drawn from --seed, not trained: the class means nothing, and costs what
 it would cost if it did.
@@ -57,14 +65,45 @@ more, and those that it has are answered.`,
 	f.IntVar(&o.queue, "queue", 32, "requests that may wait")
 	f.DurationVar(&o.linger, "linger", 0, "how long new requests are still taken after SIGTERM")
 	f.DurationVar(&o.grace, "grace", 30*time.Second, "how long the requests under way may take after SIGTERM")
+	f.StringVar(&o.outage, "outage", "", "a drill: while this file is there, end at once, as if killed, and do not come up")
 	return c
+}
+
+// check refuses values that would be taken for another, or that nothing could do with.
+func (o *classifierServeFlags) check() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(o.threads < 1 || o.threads > maxServeThreads, "--threads: %d is not from 1 to %d", o.threads, maxServeThreads)
+	refuse(o.queue < 0, "--queue: %d is below 0", o.queue)
+	refuse(o.linger < 0, "--linger: %s is below 0", o.linger)
+	return errors.Join(append(errs, checkGrace(o.grace))...)
+}
+
+// checkGrace refuses a grace of 0, which a server takes for its default.
+func checkGrace(grace time.Duration) error {
+	if grace <= 0 {
+		return fmt.Errorf("--grace: %s is not above 0; to cut off the requests under way, give a short one, such as 1ms", grace)
+	}
+	return nil
 }
 
 func (o *classifierServeFlags) serve(ctx context.Context) error {
 	model, err := o.model()
-	if err != nil {
+	if err := errors.Join(err, o.check()); err != nil {
 		return err
 	}
+	drill := outage(o.outage)
+	if !drill.over(ctx) {
+		return nil
+	}
+	var striking sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	defer func() { stop(); striking.Wait() }()
+	striking.Go(func() { drill.strike(ctx) })
 	return server.Serve(ctx, server.Options{
 		Addr:  cmp.Or(o.listen, net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "8080"))),
 		Model: model, Seed: o.seed, CPU: o.cpu, Threads: o.threads, Queue: o.queue, Linger: o.linger, Grace: o.grace,

@@ -1,121 +1,217 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/demo"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
-// scenarios are the demos by name; each says whether it went as it must.
-var scenarios = map[string]func(context.Context, demo.Options) (report any, held bool, err error){
-	"autoscale": func(ctx context.Context, o demo.Options) (any, bool, error) {
-		r, err := demo.Autoscale(ctx, o)
-		return r, r != nil && r.Held, err
-	},
-	"drift": func(ctx context.Context, o demo.Options) (any, bool, error) {
-		r, err := demo.Drift(ctx, o)
-		return r, r != nil && r.Held, err
-	},
-	"bad-model": func(ctx context.Context, o demo.Options) (any, bool, error) {
-		r, err := demo.BadModel(ctx, o)
-		return r, r != nil && r.Held, err
-	},
-	"day": func(ctx context.Context, o demo.Options) (any, bool, error) {
-		r, err := demo.Day(ctx, o)
-		return r, r != nil && r.Held, err
-	},
+// demoFlags are the command's flags.
+type demoFlags struct {
+	demo.Options
+	logs       logFlags
+	policies   policyFlags
+	asJSON     bool
+	list       bool
+	kubernetes bool
+	kubeconfig string
 }
 
 func newDemo() *cobra.Command {
-	var o demo.Options
-	var logs logFlags
-	var from policyFlags
-	var asJSON bool
+	var o demoFlags
+	names := []string{}
+	var long strings.Builder
+	long.WriteString("Runs a scenario and ends with a report; the exit status is 0 only if it went as it must.\n")
+	for _, s := range demo.Scenarios {
+		names = append(names, s.Name)
+		fmt.Fprintf(&long, "\n%s\n%s\n", s.Name, plot.Wrap(s.Shows+" It held if "+s.Held+".", "  ", 80))
+	}
 	c := &cobra.Command{
-		Use:   "demo [autoscale | drift | bad-model | day]",
-		Short: "Watch agents keep a model-serving workload healthy",
-		Long: `Runs a scenario on this machine, with nothing but this program, and ends with a
-report; the exit status is 0 only if it went as it must.
-
-autoscale  A digit classifier, one process a replica, under a load that steps up,
-           swings and falls, while an agent scales the replicas. It held if latency
-           stayed within its objective and no request was lost.
-drift      The digits drift and accuracy falls. Four agents notice, retrain, compare,
-           promote and roll out, in rounds. It held if each round raised accuracy on
-           held-out drifted digits, and four fifths of the drift's cost was won back.
-bad-model  A version that compares well and serves badly is promoted. It held if it
-           was rolled back within two intervals, and never promoted again.
-day        Both layers at once: digits drift twice under a day's load, four agents keep
-           the model right while a fifth scales the same Deployment, and a replica is
-           killed. It held if each round raised accuracy, latency stayed within its
-           objective, no request was lost but on the replica that died, replicas
-           followed the load, and no field was written by two agents.`,
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"autoscale", "drift", "bad-model", "day"},
+		Use:       "demo [" + strings.Join(names, " | ") + "]",
+		Short:     "Watch agents keep a model-serving workload healthy",
+		Long:      long.String(),
+		Args:      o.names(names),
+		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := "autoscale"
+			if o.list {
+				return listScenarios(cmd.OutOrStdout())
+			}
+			name := names[0]
 			if len(args) > 0 {
 				name = args[0]
 			}
-			var err error
-			switch {
-			case o.Speed < 1 || o.Speed > 4:
-				return fmt.Errorf("--speed: %g is not between 1 and 4: processes start no faster", o.Speed)
-			case o.Keep && name != "autoscale":
-				return fmt.Errorf("--keep: goes with autoscale only")
-			case o.Speed != 1 && name != "autoscale" && name != "day":
-				return fmt.Errorf("--speed: goes with autoscale and day only: the agents of %s are as fast as they can be", name)
-			case o.Plot != "" && name != "day":
-				return fmt.Errorf("--plot: goes with day only")
-			}
-			if o.Policies, err = from.source(); err != nil {
-				return err
-			}
-			if o.Log, err = logs.logger(); err != nil {
-				return err
-			}
-			if o.Self, err = os.Executable(); err != nil {
-				return fmt.Errorf("find this program's own file: %w", err)
-			}
-			o.Out = cmd.OutOrStdout()
-			report, held, err := scenarios[name](cmd.Context(), o)
-			if cmd.Context().Err() != nil && !o.Keep {
-				_, _ = fmt.Fprintln(cmd.OutOrStdout(), "\ninterrupted")
-				return exitCode(130)
-			}
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				if err := writeLine(cmd.OutOrStdout(), report); err != nil {
-					return err
-				}
-			}
-			if !held {
-				return errSilent
-			}
-			return nil
+			s, _ := demo.Find(name) // cobra has checked it
+			return o.run(cmd, s)
 		},
 	}
 	f := c.Flags()
-	logs.add(c, "warn")
-	f.BoolVar(&asJSON, "json", false, "print the report as one line of JSON, the last")
+	o.logs.add(c, "error")
+	f.BoolVar(&o.list, "list", false, "list the scenarios: what each shows, needs and takes")
+	f.BoolVar(&o.asJSON, "json", false, "print the report as one line of JSON, the last")
 	f.BoolVar(&o.Keep, "keep", false, "autoscale: leave it running after the report, and print the addresses")
-	f.Float64Var(&o.Speed, "speed", 1, "autoscale, day: divide every duration of the load, and of the agent that scales, by this, 1 to 4")
+	f.Float64Var(&o.Speed, "speed", 1, "divide every duration of the scenario by this; --list says up to what")
 	f.StringVar(&o.Digits, "digits", "", "folder of MNIST's IDX files, plain or gzipped; absent: rendered digits")
-	from.add(f)
+	o.policies.add(f)
 	f.Lookup("policies").Usage += ", copied to be edited"
 	f.StringVar(&o.Dir, "dir", "", "keep the run's files in this folder; absent: a temporary one")
-	f.StringVar(&o.Plot, "plot", "", "day: draw the run into this file, as SVG")
+	f.StringVar(&o.Plot, "plot", "", "write the report's picture to this file, as SVG")
+	f.BoolVar(&o.kubernetes, "kubernetes", false, "run it on a cluster whose pods can be reached from here, as those of the test cluster can: go run ./cmd/cluster up --gateway --workflows --workflow-pods --cores node-1=0 --cores node-2=1")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "with --kubernetes: how to reach the cluster; absent: $KUBECONFIG, or ~/.kube/config")
+	f.StringVar(&o.GatewayMetrics, "gateway-metrics", "127.0.0.1:8283", "with --kubernetes: where the cluster's gateway is scraped, as host:port")
 	f.Uint64Var(&o.Seed, "seed", 1, "of digits, weights and arrivals")
 	return c
+}
+
+// names takes one scenario, or none. --list is of all, and takes nothing else.
+func (o *demoFlags) names(all []string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		var errs []error
+		for _, name := range args {
+			if !slices.Contains(all, name) {
+				errs = append(errs, fmt.Errorf("there is no scenario %q: choose of %s", name, strings.Join(all, ", ")))
+			}
+		}
+		if len(args) > 1 {
+			errs = append(errs, fmt.Errorf("one scenario runs at a time, and %d are named: %s", len(args), strings.Join(args, ", ")))
+		}
+		if o.list && len(args) > 0 {
+			errs = append(errs, errors.New("--list: lists all scenarios; leave the name out"))
+		}
+		cmd.Flags().Visit(func(f *pflag.Flag) {
+			if o.list && f.Name != "list" {
+				errs = append(errs, fmt.Errorf("--%s: has no effect with --list; leave it out", f.Name))
+			}
+		})
+		return errors.Join(errs...)
+	}
+}
+
+// drawable refuses a picture's file before the run, which takes minutes. The run makes
+// the folder of --dir itself.
+func (o *demoFlags) drawable(given bool) error {
+	if !given {
+		return nil
+	}
+	if o.Plot == "" {
+		return errors.New("--plot: it is empty; name a file, or leave it out")
+	}
+	if inside, err := filepath.Rel(o.Dir, o.Plot); o.Dir != "" && err == nil && filepath.IsLocal(inside) && inside != "." {
+		return nil
+	}
+	return writable("plot", o.Plot)
+}
+
+// run plays a scenario between what is said before and after it.
+func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
+	for _, flag := range []string{"kubeconfig", "gateway-metrics"} {
+		if cmd.Flags().Changed(flag) && !o.kubernetes {
+			return fmt.Errorf("--%s: goes with --kubernetes", flag)
+		}
+	}
+	if o.kubernetes {
+		if o.Kubernetes, err = kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow-demo/" + version(), Concurrency: 250}); err != nil {
+			return err
+		}
+	}
+	mistakes := s.Check(&o.Options)
+	if err := o.drawable(cmd.Flags().Changed("plot")); err != nil {
+		mistakes = append(mistakes, err.Error())
+	}
+	if len(mistakes) > 0 {
+		return errors.New(strings.Join(mistakes, "\n"))
+	}
+	if o.Options.Policies, err = o.policies.source(); err != nil {
+		return err
+	}
+	if o.Log, err = o.logs.logger(); err != nil {
+		return err
+	}
+	libraryLog(o.Log)
+	if o.Self, err = os.Executable(); err != nil {
+		return fmt.Errorf("find this program's own file: %w", err)
+	}
+	o.Out = cmd.OutOrStdout()
+	if _, err := fmt.Fprintf(o.Out, "shows  %s\nneeds  %s\ntakes  some %s\n\n", strings.TrimSpace(plot.Wrap(s.Shows, "       ", 88)), s.Needs, o.takes(s)); err != nil {
+		return err
+	}
+	report, held, err := s.Run(cmd.Context(), o.Options)
+	if cmd.Context().Err() != nil && !o.Keep {
+		_, _ = fmt.Fprintln(o.Out, "\ninterrupted")
+		return exitCode(130)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(o.Out, "\n%s\n", o.next(s)); err != nil {
+		return err
+	}
+	if o.asJSON {
+		if err := writeLine(o.Out, report); err != nil {
+			return err
+		}
+	}
+	if !held {
+		return errSilent
+	}
+	return nil
+}
+
+// takes is how long a scenario takes at the speed chosen, roughly.
+func (o *demoFlags) takes(s *demo.Scenario) string {
+	d := time.Duration(float64(s.Takes) / o.Speed)
+	if d < 3*time.Minute {
+		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()/10)*10)
+	}
+	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
+}
+
+// next says what there is to do afterwards.
+func (o *demoFlags) next(s *demo.Scenario) string {
+	title, dir := "Next:", o.Dir
+	if dir == "" {
+		title, dir = "Next: the run's files are removed; with --dir DIR they stay, its manifests, policies and journal:", "DIR"
+	}
+	fill := strings.NewReplacer("DATA", filepath.Join(dir, "data"), "DIR", dir)
+	lines := []string{title}
+	for _, line := range s.Next {
+		lines = append(lines, "  "+fill.Replace(line))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func listScenarios(w io.Writer) error {
+	table := plot.Table{Header: []string{"scenario", "takes", "speed", "needs", "on a cluster"}}
+	for _, s := range demo.Scenarios {
+		clusters := "no"
+		if s.Clusters {
+			clusters = "--kubernetes"
+		}
+		if s.ClusterAlone != "" {
+			clusters = "--kubernetes, always"
+		}
+		table.Rows = append(table.Rows, []string{s.Name, (&demoFlags{Options: demo.Options{Speed: 1}}).takes(&s), fmt.Sprintf("1..%g", s.MostSpeed), s.Needs, clusters})
+	}
+	_, err := fmt.Fprintln(w, table.String())
+	for _, s := range demo.Scenarios {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "%s\n%s\n", s.Name, plot.Wrap(s.Shows, "  ", 80))
+		}
+	}
+	return err
 }
 
 func writeLine(w io.Writer, v any) error {

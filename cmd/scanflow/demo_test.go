@@ -90,3 +90,24 @@ func TestDemo(t *testing.T) {
 	require.Equal(t, []string{"scale", "serving.autoscale", "load_above_capacity", "up", "done"}, []string{first.Primitive, first.Strategy, first.Reason, first.Direction, first.Outcome})
 	require.Contains(t, text(), "(load_above_capacity)", "one line a decision")
 }
+
+// TestDemoRefuses: a scenario takes minutes, so what is wrong is said before.
+func TestDemoRefuses(t *testing.T) {
+	for args, want := range map[string][]string{
+		"mlperf --plot nosuch/run.svg":              {"--plot: open nosuch/run.svg"},
+		"autoscale --plot= --speed 0":               {"--plot: it is empty", "--speed: autoscale runs at"},
+		"day --plot .":                              {"--plot: open .: is a directory"},
+		"autoscale --dir nosuch --plot nosuch2/a":   {"--plot: open nosuch2/a"},
+		"day --dir nosuch --plot nosuch --speed 99": {"--speed: day"},
+		"nosuch":                  {`there is no scenario "nosuch": choose of autoscale, drift`},
+		"autoscale day":           {"one scenario runs at a time, and 2 are named"},
+		"--list autoscale --json": {"--list: lists all scenarios; leave the name out", "--json: has no effect with --list"},
+	} {
+		out, code := scanflow(t, append([]string{"demo"}, strings.Fields(args)...)...)
+		require.Equal(t, 1, code, args)
+		for _, part := range want {
+			require.Contains(t, out, part, args)
+		}
+		require.NotContains(t, out, "takes", args)
+	}
+}

@@ -59,6 +59,9 @@ often the model was right:
 }
 
 func (o *serveFlags) serve(ctx context.Context) error {
+	if err := checkGrace(o.grace); err != nil {
+		return err
+	}
 	log := newLog(hclog.LoggerOptions{Name: "digits", Output: os.Stderr})
 	options := digitserver.Options{
 		Addr: cmp.Or(o.listen, net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "8080"))),

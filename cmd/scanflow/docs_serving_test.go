@@ -76,3 +76,38 @@ func servingStrategies(t *testing.T) map[string]string {
 	require.NotEmpty(t, out)
 	return out
 }
+
+// A value that makes no sense is accepted by check, and named by eval.
+func TestServingPageParamsThatMakeNoSense(t *testing.T) {
+	r := read(t, "docs/serving.md", "", "")
+	r.files()
+	require.NoError(t, os.MkdirAll(filepath.Join(r.dir, "workloads"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "workloads", "predictor.yaml"), []byte(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: predictor, namespace: digits, labels: {app.kubernetes.io/component: predictor, example.com/serves: primary}}
+spec:
+  selector: {matchLabels: {app: predictor}}
+  template:
+    metadata: {labels: {app: predictor}}
+    spec: {containers: [{name: main, command: [sleep, "1"]}]}
+`), 0o600))
+	for name, row := range map[string]struct{ file, from, to, agent, want string }{
+		"a capacity of none":      {"autoscale.yaml", "requests_per_second_per_replica: 12.5", "requests_per_second_per_replica: 0", "planner", "params.requests_per_second_per_replica: is no number above 0"},
+		"a time below zero":       {"idle.yaml", "idle_ns: 600e9", "idle_ns: -1", "planner", "params.idle_ns: is no number of 0 or more"},
+		"a lead below zero":       {"reserve.yaml", "lead_ns: 300e9", "lead_ns: -1", "reserve", "params.lead_ns: is no number of nanoseconds from 0 to 24 hours"},
+		"a template without name": {"isolate.yaml", "batch_template: offline", `batch_template: ""`, "isolate", "params.batch_template: is no name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := os.ReadFile(filepath.Join(r.dir, row.file))
+			require.NoError(t, err)
+			require.Contains(t, string(raw), row.from)
+			require.NoError(t, os.WriteFile(filepath.Join(r.dir, "wrong.yaml"), []byte(strings.Replace(string(raw), row.from, row.to, 1)), 0o600))
+			out, err := r.shell("scanflow check -f wrong.yaml").CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			out, err = r.shell("scanflow eval -f wrong.yaml --agent " + row.agent + " --workloads workloads --over 1ms --prometheus http://127.0.0.1:9").Output()
+			require.NoError(t, err, "%s", out)
+			require.Contains(t, string(out), row.want)
+			require.Contains(t, string(out), `"by": "shape"`)
+		})
+	}
+}

@@ -52,9 +52,9 @@ percentile. It is not if the generator fell behind: sent one in a hundred querie
 late by more than a tenth of the bound (10 ms without one), or any by a second.
 
 With --json the last line is the report as JSON. Ctrl-C stops the arrivals, waits for
-what is under way, and reports. The exit status is 0 if every query was answered and
-the bound, where one was given, was met (with --capacity: if a rate was found); 130
-after Ctrl-C; 1 otherwise. It does not depend on whether the run is valid.`
+what is under way, and reports. The exit status is 0 if there were queries, each was
+answered, and the bound, where one was given, was met (with --capacity: if a rate was
+found); 130 after Ctrl-C; 1 otherwise. It does not depend on whether the run is valid.`
 
 func newLoad() *cobra.Command {
 	var o loadFlags
@@ -100,7 +100,7 @@ type loadReport struct {
 	Capacity *loadCapacity `json:"capacity,omitempty"`
 }
 
-// loadCapacity is what --capacity found.
+// loadCapacity is the result of --capacity.
 type loadCapacity struct {
 	// Rate is the highest that held, in queries a second; null if none did.
 	Rate   *float64       `json:"rate"`
@@ -108,13 +108,6 @@ type loadCapacity struct {
 }
 
 func (r *loadRun) do(ctx context.Context) error {
-	if r.plot != "" { // before the run, which may be long
-		f, err := os.OpenFile(r.plot, os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return fmt.Errorf("--plot: %w", err)
-		}
-		_ = f.Close()
-	}
 	r.print("%s\n", r.what)
 	for _, note := range r.notes {
 		r.print("%s\n", note)
@@ -156,7 +149,7 @@ func (l *loadReport) exit(ctx context.Context) error {
 		return exitCode(130)
 	case l.Capacity != nil && l.Capacity.Rate != nil:
 		return nil
-	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0:
+	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0, l.Queries == 0:
 		return errSilent
 	}
 	return nil

@@ -142,7 +142,9 @@ func TestLoadStatus(t *testing.T) {
 		"a redirect":            {302, []string{"--scenario", "offline", "--samples", "3"}, 1, nil, "302"},
 		"a bound missed":        {200, []string{"--scenario", "single-stream", "--duration", "100ms", "--bound", "1ns"}, 1, false, ""},
 		"no bound":              {200, []string{"--scenario", "single-stream", "--duration", "100ms"}, 0, nil, ""},
-		"silence":               {200, []string{"--schedule", "100ms@0", "--bound", "9s"}, 1, false, ""},
+		"silence":               {200, []string{"--schedule", "100ms@0"}, 1, nil, ""},
+		"silence, and a bound":  {200, []string{"--schedule", "100ms@0", "--bound", "9s"}, 1, false, ""},
+		"too short for a query": {200, []string{"--rate", "1e-9", "--duration", "100ms"}, 1, nil, ""},
 		"a bound met":           {200, []string{"--scenario", "single-stream", "--duration", "100ms", "--bound", "9s"}, 0, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +180,8 @@ func TestLoadRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte("second,requests\n0,x\n1,5\n1,5\n"), 0o600))
 	good := filepath.Join(t.TempDir(), "good.csv")
 	require.NoError(t, os.WriteFile(good, []byte("second,requests\n0,1\n1,5\n"), 0o600))
+	link := filepath.Join(t.TempDir(), "link.svg")
+	require.NoError(t, os.Symlink(good, link))
 	for name, c := range map[string]struct {
 		args string
 		want []string
@@ -197,6 +201,7 @@ func TestLoadRefuses(t *testing.T) {
 		"capacity, trace":        {"--capacity --bound 1s --trace " + good, []string{"--capacity: has no effect with --trace"}},
 		"not above 0":            {"--rate 0 --duration 0s --bound 0s --timeout -1s --max-outstanding 0", []string{"--rate: it must be above 0", "--duration:", "--bound:", "--timeout:", "--max-outstanding:"}},
 		"no number":              {"--rate NaN", []string{"--rate: it must be above 0"}},
+		"infinite rate":          {"--rate Inf", []string{"--rate: +Inf is more than 1000000"}},
 		"infinite":               {"--trace " + good + " --scale-time +Inf", []string{"--scale-time: it must be above 0"}},
 		"more than can be sent":  {"--rate 1e9", []string{"--rate: 1e+09 is more than 1000000"}},
 		"bound beyond timeout":   {"--rate 5 --bound 20s", []string{"--timeout: 10s is not above --bound (20s)"}},
@@ -211,6 +216,18 @@ func TestLoadRefuses(t *testing.T) {
 		"the type as a header":   {"--rate 5 --header Content-Type:a/b", []string{"--header: Content-Type is what --content-type says"}},
 		"the connection's own":   {"--rate 5 --header content-length:5", []string{"--header: Content-Length is the connection's own"}},
 		"a header twice":         {"--rate 5 --header a:1 --header A:2", []string{"--header: A is given twice"}},
+		"a header that is empty": {"--rate 5 --header=", []string{"--header: number 1 is not"}},
+		"names that are empty":   {"--rate 5 --plot= --body= --content-type=", []string{"--plot: it is empty; name a file, or leave it out", "--body: it is empty", "--content-type: it is empty"}},
+		"no trace, no schedule":  {"--trace= --schedule=", []string{"--trace: it is empty", "--schedule: it is empty"}},
+		"a body without an end":  {"--rate 5 --body /dev/zero", []string{"--body: /dev/zero has more than 134217728 bytes"}},
+		"drawn over the body":    {"--rate 5 --body " + good + " --plot " + good, []string{"--plot: it is the file of --body, and would be written over"}},
+		"drawn over the trace":   {"--trace " + good + " --plot " + filepath.Dir(good) + "/../" + filepath.Base(filepath.Dir(good)) + "/good.csv", []string{"--plot: it is the file of --trace"}},
+		"drawn over by a link":   {"--trace " + good + " --plot " + link, []string{"--plot: it is the file of --trace"}},
+		"nowhere to draw":        {"--rate 5 --plot nosuch/run.svg --body nosuch", []string{"--plot: open nosuch/run.svg", "--body: open nosuch"}},
+		"scaled beyond sense":    {"--trace " + good + " --scale-rate 1e300", []string{"--scale-rate: at 1e+300 the trace has up to 5e+300 queries/s, and no process sends more than 1000000"}},
+		"scaled a bit too much":  {"--trace " + good + " --scale-rate 200001", []string{"--scale-rate: at 200001 the trace has"}},
+		"longer than all time":   {"--trace " + good + " --scale-time 1e12", []string{"--scale-time: at 1e+12 the trace takes more than 100 years; give a smaller one"}},
+		"longer, and infinite":   {"--trace " + good + " --scale-time 1e300", []string{"--scale-time: at 1e+300 the trace takes more"}},
 		"several lines in a key": {"--rate 5 --header a:1\nb:2", []string{"--header: number 1 is not"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,6 +243,11 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	_, _, err := runLoad(t, "localhost:80", "--rate", "5")
 	require.ErrorContains(t, err, "URL: it is not an address such as http://")
+	_, _, err = runLoad(t, "http://127.0.0.1:99999/", "--rate", "5")
+	require.ErrorContains(t, err, "URL: 99999 is no port, which is from 1 to 65535")
+	raw, err := os.ReadFile(good)
+	require.NoError(t, err)
+	require.Equal(t, "second,requests\n0,1\n1,5\n", string(raw), "it was written over")
 	require.Zero(t, sent.Load(), "something was sent")
 }
 
@@ -240,6 +262,64 @@ func TestLoadShowsNoPassword(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Zero(t, status)
 	require.NotContains(t, out, "hush")
+}
+
+// TestLoadSaysWhyNothingReplies: no_reply alone does not tell a typing mistake from a crash.
+func TestLoadSaysWhyNothingReplies(t *testing.T) {
+	tls := httptest.NewServer(http.NotFoundHandler())
+	defer tls.Close()
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_, _ = conn.Write([]byte("\x1b[31mgarbage\r\n\r\n"))
+			_ = conn.Close()
+		}
+	}))
+	defer broken.Close()
+	short := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "200")
+		_, _ = w.Write([]byte("x"))
+	}))
+	defer short.Close()
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for part := make([]byte, 1<<20); ; {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}))
+	defer endless.Close()
+	for name, c := range map[string]struct{ url, want string }{
+		"nothing listens":       {fmt.Sprintf("http://u:hush@127.0.0.1:%d/", freePort(t)), "connection refused"},
+		"HTTPS to plain HTTP":   {strings.Replace(tls.URL, "http", "https", 1), "does not look like a TLS handshake"},
+		"no such host":          {"http://nosuch.invalid/", "lookup nosuch.invalid"},
+		"it is not HTTP":        {broken.URL, "malformed HTTP"},
+		"a reply that is short": {short.URL, "unexpected EOF"},
+		"a reply without end":   {endless.URL, "the reply has more than 16777216 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, status, _ := runLoad(t, c.url, "--scenario", "offline", "--samples", "2", "--timeout", "20s", "--json")
+			require.Equal(t, 1, status)
+			require.Regexp(t, `no_reply the first: .*`+c.want, out)
+			require.Regexp(t, `"no_reply_because":".*`+c.want, out)
+			require.NotContains(t, out, "hush")
+			require.NotContains(t, out, "\x1b")
+		})
+	}
+	good := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer good.Close()
+	out, _, _ := runLoad(t, good.URL, "--scenario", "offline", "--samples", "2", "--json")
+	require.NotContains(t, out, "no_reply")
+}
+
+// TestLoadSaysWhichColumnsItDoesNotRead: of second,tokens each line is one request.
+func TestLoadSaysWhichColumnsItDoesNotRead(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "trace.csv")
+	require.NoError(t, os.WriteFile(file, []byte("second,count,tokens\n0,12,1\n0.1,40,2\n"), 0o600))
+	out, _, _ := runLoad(t, server.URL, "--trace", file)
+	require.Contains(t, out, "The trace has a request a line: 2 queries. Its columns count, tokens are not read.\n")
 }
 
 func TestLoadOfATrace(t *testing.T) {

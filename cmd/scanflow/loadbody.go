@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +19,7 @@ func (p *loadPlan) content() func(int) (string, []byte) {
 	kind, body := p.contentType, []byte(nil)
 	if p.body != "" {
 		var err error
-		if body, err = os.ReadFile(p.body); err != nil {
+		if body, err = readBody(p.body); err != nil {
 			p.bad("--body: %w", err)
 		}
 		if kind == "" {
@@ -31,6 +33,22 @@ func (p *loadPlan) content() func(int) (string, []byte) {
 		p.bad("--content-type: it has a character that no header may have")
 	}
 	return func(int) (string, []byte) { return kind, body }
+}
+
+// maxLoadBody bounds --body, which is held in memory.
+const maxLoadBody = 128 << 20
+
+func readBody(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	body, err := io.ReadAll(io.LimitReader(f, maxLoadBody+1))
+	if len(body) > maxLoadBody {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, maxLoadBody)
+	}
+	return body, err
 }
 
 // header reads "Name: value".

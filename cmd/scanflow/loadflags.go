@@ -7,15 +7,18 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// loadFlags are what the command was given.
+// loadFlags are the command's flags.
 type loadFlags struct {
 	scenario, schedule, trace, body, contentType, plot string
 	rate, scaleRate, scaleTime                         float64
@@ -78,7 +81,9 @@ var without = []struct {
 // plan checks everything, names every mistake, and sends nothing.
 func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error) {
 	p := &loadPlan{loadFlags: o, given: flags.Changed, scenario: load.Scenario(o.scenario)}
+	p.empty()
 	p.flags()
+	p.drawable()
 	r := &loadRun{plot: o.plot, json: o.json, capacity: o.capacity, probe: o.duration, firstRate: o.rate, seeded: p.scenario == load.Server}
 	if r.firstRate == 0 {
 		r.firstRate = 10
@@ -100,6 +105,8 @@ func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error)
 	r.asked.Scenario, r.asked.Bound, r.asked.Samples = p.scenario, o.bound, r.options.Samples
 	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		p.bad("URL: it is not an address such as http://127.0.0.1:8080/predict")
+	} else if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > math.MaxUint16) {
+		p.bad("URL: %s is no port, which is from 1 to %d", u.Port(), math.MaxUint16)
 	} else {
 		r.what = describeLoad(r, u.Redacted())
 	}
@@ -154,7 +161,7 @@ func (p *loadPlan) values() {
 		{"rate", p.rate}, {"scale-rate", p.scaleRate}, {"scale-time", p.scaleTime}, {"duration", p.duration.Seconds()}, {"bound", p.bound.Seconds()},
 		{"timeout", p.timeout.Seconds()}, {"samples", float64(p.samples)}, {"concurrency", float64(p.concurrency)}, {"max-outstanding", float64(p.outstanding)},
 	} {
-		if p.given(v.flag) && (!(v.value > 0) || math.IsInf(v.value, 0)) {
+		if p.given(v.flag) && (!(v.value > 0) || v.flag != "rate" && math.IsInf(v.value, 0)) {
 			p.bad("--%s: it must be above 0", v.flag)
 		}
 	}
@@ -172,6 +179,7 @@ func (p *loadPlan) values() {
 // server says when queries are due.
 func (p *loadPlan) server(r *loadRun) {
 	switch {
+	case p.given("schedule") && p.schedule == "" || p.given("trace") && p.trace == "": // it was said
 	case p.given("schedule"):
 		phases, err := load.ParseSchedule(p.schedule)
 		if err != nil {
@@ -191,6 +199,9 @@ func (p *loadPlan) server(r *loadRun) {
 	}
 }
 
+// longestTrace is less than a time.Duration holds.
+const longestTrace = 100 * 365 * 24 * time.Hour
+
 func (p *loadPlan) replay(r *loadRun) {
 	trace, err := load.ReadTrace(p.trace)
 	if err != nil {
@@ -199,10 +210,21 @@ func (p *loadPlan) replay(r *loadRun) {
 		}
 		return
 	}
-	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate*p.scaleTime, 0) {
+	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate, 0) || math.IsInf(p.scaleTime, 0) {
 		return // it was said
 	}
+	if float64(trace.Span())*p.scaleTime > float64(longestTrace) {
+		p.bad("--scale-time: at %g the trace takes more than 100 years; give a smaller one", p.scaleTime)
+		return
+	}
 	trace = trace.Scaled(p.scaleRate, p.scaleTime)
+	if peak := trace.Peak(); peak > load.MaxRate {
+		p.bad("--scale-rate: at %g the trace has up to %g queries/s, and no process sends more than %.0f", p.scaleRate, peak, load.MaxRate)
+		return
+	}
+	if len(trace.Unread) > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("The trace has a request a line: %d queries. Its columns %s are not read.", len(trace.Times), plot.Line(strings.Join(trace.Unread, ", "))))
+	}
 	span, play := trace.Span(), time.Duration(0)
 	if p.given("duration") {
 		play = p.duration

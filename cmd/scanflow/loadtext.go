@@ -64,6 +64,9 @@ func (r *loadRun) text(report *mlperf.Report) string {
 	}
 	line("queries", "%s in %s; %s offered and %s answered a second", queries, rounded(time.Duration(report.Seconds*float64(time.Second))), short(report.Scheduled), short(report.Answered))
 	line("errors", "%s", errorsText(report))
+	if report.NoReply != "" {
+		line("no_reply", "the first: %s", plot.Line(report.NoReply))
+	}
 	if report.Samples == 0 {
 		line("latency", "unknown: no query was sent")
 	} else {

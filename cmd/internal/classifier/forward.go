@@ -2,7 +2,7 @@ package classifier
 
 import "math"
 
-// Prediction is what a network says of an image.
+// Prediction is the answer of a network for an image.
 type Prediction struct {
 	Class       int
 	Probability float32

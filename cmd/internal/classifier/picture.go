@@ -15,10 +15,14 @@ import (
 // MaxPixels bounds a picture before it is scaled: it takes up to 16 bytes a pixel.
 const MaxPixels = 4 << 20
 
+// MaxSide bounds its width and its height: scaling takes 32 x Side bytes for each row,
+// however narrow that is.
+const MaxSide = 8192
+
 // ErrType says that a body is of a type that is not read.
 var ErrType = errors.New("it is none of application/octet-stream, image/jpeg, image/png")
 
-// Picture is what a client sent, of which only the first bytes have been looked at.
+// Picture is a client's upload, of which only the first bytes have been looked at.
 type Picture struct {
 	body   []byte
 	decode func([]byte) (image.Image, error) // nil: raw bytes
@@ -63,8 +67,8 @@ func ReadPicture(contentType string, body []byte) (Picture, error) {
 	if err != nil {
 		return Picture{}, fmt.Errorf("the body is no %s: %w", kind, err)
 	}
-	if size.Width < 1 || size.Height < 1 || size.Width > MaxPixels/size.Height {
-		return Picture{}, fmt.Errorf("the picture has %d x %d pixels, not from 1 to %d in all: send a smaller one", size.Width, size.Height, MaxPixels)
+	if size.Width < 1 || size.Height < 1 || size.Width > MaxPixels/size.Height || max(size.Width, size.Height) > MaxSide {
+		return Picture{}, fmt.Errorf("the picture has %d x %d pixels, not from 1 to %d in all and no side of more than %d: send a smaller one", size.Width, size.Height, MaxPixels, MaxSide)
 	}
 	return p, nil
 }

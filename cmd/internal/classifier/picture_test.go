@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -65,6 +66,21 @@ func TestPicturesAreScaled(t *testing.T) {
 	}
 }
 
+// Scaling keeps a row of Side pixels for each row that was sent, so that a picture of few
+// bytes and many rows would take gigabytes.
+func TestNarrowPicturesTakeLittleMemory(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, MaxSide))))
+	p, err := ReadPicture("image/png", b.Bytes())
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = p.Image()
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(128<<20))
+}
+
 // announced is the beginning of a PNG that says it has so many pixels.
 func announced(width, height uint32) []byte {
 	head := append([]byte("IHDR"), make([]byte, 13)...)
@@ -93,6 +109,9 @@ func TestPicturesThatAreRefused(t *testing.T) {
 		{"too many pixels", "image/png", announced(1<<30, 1<<20), "send a smaller one"},
 		{"one row too many", "image/png", announced(2048, 2049), "send a smaller one"},
 		{"no pixels", "image/png", announced(0, 10), "image/png"},
+		{"one pixel wide, all rows", "image/png", announced(1, MaxPixels), "no side of more than 8192"},
+		{"one pixel high, all columns", "image/png", announced(MaxPixels, 1), "no side of more than 8192"},
+		{"a row more than a side has", "image/png", announced(64, MaxSide+1), "no side of more than 8192"},
 	} {
 		_, err := ReadPicture(c.kind, c.body)
 		require.ErrorContains(t, err, c.want, c.name)

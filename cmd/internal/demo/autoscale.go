@@ -37,18 +37,11 @@ func phases(o *Options) []load.Phase {
 // while the load steps up, swings and falls. The report says whether it did.
 func Autoscale(ctx context.Context, o Options) (report *Report, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
-	kept := o.Dir != ""
 	tidy, err := o.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
-	s.introduce(about{
-		shows: `An online inference service keeps its quality of service while the load steps up,
-swings and falls: one agent scales its replicas.`,
-		needs: "this program, and two cores; ports of 127.0.0.1",
-		takes: load.Total(phases(&o)) + 10*time.Second,
-	})
 	s.printf("%s", s.title("A digit classifier"))
 	path, model, images, err := prepareModel(ctx, &o, s)
 	if err != nil {
@@ -69,10 +62,11 @@ swings and falls: one agent scales its replicas.`,
 	}
 	report = newReport(&o, model.Info(), st)
 	s.printf("\n%s", report.text(&o, s, st))
+	if err := o.savePlot(s, report.picture(&o, s, st)); err != nil {
+		return nil, err
+	}
 	if o.Keep {
 		st.keep(ctx, &o, files, images)
-	} else {
-		s.tellNext(&o, kept, "scanflow decisions --data DATA   # what was decided, and why", "scanflow demo --keep             # leave it running, and edit the policies")
 	}
 	return report, nil
 }
@@ -161,9 +155,9 @@ func body(images []digits.Image) func(int) (string, []byte) {
 
 func describe(p load.Phase) string {
 	if p.Shape != load.Steady {
-		return fmt.Sprintf("%s, %g to %g requests/s", p.Name, p.Rate, p.To)
+		return fmt.Sprintf("%s, %s to %s requests/s", p.Name, number(p.Rate), number(p.To))
 	}
-	return fmt.Sprintf("%s, %g requests/s", p.Name, p.Rate)
+	return fmt.Sprintf("%s, %s requests/s", p.Name, number(p.Rate))
 }
 
 func waitUntil(ctx context.Context, at time.Time) bool {

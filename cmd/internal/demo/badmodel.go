@@ -50,19 +50,11 @@ type BadModelReport struct {
 	Missed    []string `json:"missed,omitempty"`
 }
 
-var badModelIntro = about{
-	shows: `A version that compares well and serves badly is promoted. The executor sees by
-the live signals how it serves, and rolls it back; nobody promotes it again.`,
-	needs: "this program, and two cores; ports of 127.0.0.1",
-	takes: 50 * time.Second,
-}
-
 // BadModel has a version promoted that compares well and serves badly: it was trained
 // on the very digits that versions are compared on. The executor sees by the live
 // signals how it serves, and rolls it back.
 func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error) {
-	kept := o.Dir != ""
-	err = debugging(ctx, &o, badModelIntro, (*debugStage).layOut, func(st *debugStage) error {
+	err = debugging(ctx, &o, "drift", func(st *debugStage) error {
 		st.screen.printf("\n%s", st.screen.title("The agents at work, and a model that cheats"))
 		r := &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
 		if err := st.play(ctx, badLimit, nil, func(ctx context.Context) error {
@@ -75,9 +67,8 @@ func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error
 		}
 		r.judge()
 		st.screen.printf("\n%s", r.text(&o, st.screen, st))
-		st.screen.tellNext(&o, kept, "scanflow decisions --data DATA --verdict admitted   # what was done, and why", "docs/model-debugging.md                             # the same as daemons")
 		report = r
-		return nil
+		return o.savePlot(st.screen, r.picture(&o, st.screen, st))
 	})
 	return report, err
 }
@@ -120,7 +111,7 @@ func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
 				r.RolledBackS = at(a.EndedAt)
 			case a.Primitive == "model.serve" && version == r.Good && r.RolledBackS > 0:
 				r.BackS = at(a.EndedAt)
-				rows, err := acted(ctx, st.system.Journal)
+				rows, err := acted(ctx, st.platform.system().Journal)
 				if err != nil {
 					return err
 				}
@@ -170,6 +161,20 @@ func (r *BadModelReport) judge() {
 
 func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
 	var b strings.Builder
+	b.WriteString(r.picture(o, s, st).String())
+	if len(r.Chain) > 0 {
+		fmt.Fprintf(&b, "\n%s\n%s", s.title("What led back to version "+r.Good), chainText(s, r.Chain))
+	}
+	if r.Held {
+		fmt.Fprintf(&b, "\n%s version %s was rolled back after %.1f of %d intervals (%s each) in service, version %s served again %.1f s later, and nobody promoted %s again.\n",
+			s.good("It held:"), r.Bad, r.Intervals, withinIntervals, badInterval, r.Good, r.BackS-r.RolledBackS, r.Bad)
+	} else {
+		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("It did not hold:"), strings.Join(r.Missed, "\n  "))
+	}
+	return b.String()
+}
+
+func (r *BadModelReport) picture(o *Options, s *screen, st *debugStage) plot.Chart {
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
 		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}}
@@ -181,15 +186,5 @@ func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
 			chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(m.at * float64(time.Second)), Label: m.label})
 		}
 	}
-	b.WriteString(chart.String())
-	if len(r.Chain) > 0 {
-		fmt.Fprintf(&b, "\n%s\n%s", s.title("What led back to version "+r.Good), chainText(s, r.Chain))
-	}
-	if r.Held {
-		fmt.Fprintf(&b, "\n%s version %s was rolled back after %.1f of %d intervals (%s each) in service, version %s served again %.1f s later, and nobody promoted %s again.\n",
-			s.good("It held:"), r.Bad, r.Intervals, withinIntervals, badInterval, r.Good, r.BackS-r.RolledBackS, r.Bad)
-	} else {
-		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("It did not hold:"), strings.Join(r.Missed, "\n  "))
-	}
-	return b.String()
+	return chart
 }

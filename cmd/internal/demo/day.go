@@ -16,21 +16,19 @@ const killAfter = 0.4
 // day is a run of both layers.
 type day struct {
 	*debugStage
-	plan     []load.Phase
-	drifts   []DayDrift
-	rounds   rounds
-	replicas replicaLog
-	kill     Kill
-	result   *load.Result
-	began    time.Time
+	plan   []load.Phase
+	drifts []DayDrift
+	rounds rounds
+	kill   Kill
+	result *load.Result
+	began  time.Time
 }
 
 // Day runs both layers at once: digits drift under a load that swings like a day's. The
 // application layer's agents retrain, promote and roll out, while the infrastructure
 // layer's scales the same Deployment and one of its replicas dies.
 func Day(ctx context.Context, o Options) (report *DayReport, err error) {
-	kept := o.Dir != ""
-	err = debugging(ctx, &o, aboutDay(&o), (*debugStage).layOutDay, func(st *debugStage) error {
+	err = debugging(ctx, &o, "day", func(st *debugStage) error {
 		d := &day{debugStage: st, plan: dayPhases(&o)}
 		d.rounds.stage, d.drifts = st, dayDrifts(&o, d.plan)
 		if err := d.perform(ctx); err != nil {
@@ -42,27 +40,9 @@ func Day(ctx context.Context, o Options) (report *DayReport, err error) {
 		}
 		report = r
 		st.screen.printf("\n%s", r.text(d))
-		if err := o.savePlot(st.screen, r.picture(d)); err != nil {
-			return err
-		}
-		st.screen.tellNext(&o, kept,
-			"scanflow decisions --data DATA --verdict refused     # who was held back, by whom",
-			"scanflow decisions --data DATA --agent digits/scaler # one agent's day",
-			"docs/operate.md#claims says who holds what and how long, docs/strategies.md what the guard layers lets through")
-		return nil
+		return o.savePlot(st.screen, r.picture(d))
 	})
 	return report, err
-}
-
-func aboutDay(o *Options) about {
-	return about{
-		shows: `Both layers at once, on one Deployment: a day of digits that drift twice, under a
-load that swings. Four agents of the application layer retrain, promote and roll out;
-one of the infrastructure layer scales; at noon a replica is killed. The report says
-who wanted what, who waited for whom and why.`,
-		needs: "this program, and two cores for itself; ports of 127.0.0.1",
-		takes: load.Total(dayPhases(o)) + 20*time.Second,
-	}
 }
 
 // perform has the day go by.
@@ -77,15 +57,15 @@ func (d *day) perform(ctx context.Context) error {
 	defer over()
 	d.began = time.Now()
 	s.begin(d.began)
+	d.records.restart(d.began)
 	d.watchLive(dayCtx)
 	var following sync.WaitGroup
 	var followed, killed error
-	following.Go(func() { d.replicas.follow(dayCtx, d.system.Local, predictor, d.began) })
 	following.Go(func() { followed = d.rounds.follow(dayCtx, func() bool { return false }) })
 	following.Go(func() {
 		noonAt := beginOf(d.plan, noon) + time.Duration(killAfter*float64(d.plan[noon].Duration))
 		if waitUntil(dayCtx, d.began.Add(noonAt)) {
-			killed = killReplica(dayCtx, d.system.Local, s, &d.kill)
+			killed = killReplica(dayCtx, d.testbed, &d.kill)
 		}
 	})
 	following.Go(func() { d.announce(dayCtx) })

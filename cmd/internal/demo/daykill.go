@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -15,10 +14,10 @@ import (
 type Kill struct {
 	AtSeconds float64 `json:"at_s"`
 	Pod       string  `json:"pod"`
-	PID       int     `json:"pid"`
+	death
 	// Ready is how many replicas were ready just before.
 	Ready int `json:"ready_before"`
-	// NoticedSeconds is when no request went to it any more, and BackSeconds when as many
+	// NoticedSeconds is when it was no longer taken for ready, and BackSeconds when as many
 	// replicas were ready as were wanted, both since it died; nil for never.
 	NoticedSeconds *float64 `json:"noticed_s"`
 	BackSeconds    *float64 `json:"back_s"`
@@ -26,44 +25,56 @@ type Kill struct {
 	at, noticed time.Time
 }
 
-// killReplica kills the process of the first ready pod, and watches until it is back.
-func killReplica(ctx context.Context, orchestrator *local.Orchestrator, s *screen, k *Kill) error {
-	before, _ := orchestrator.Workload(predictor)
+// noticeEvery is how often it is looked whether a death was noticed.
+const noticeEvery = 10 * time.Millisecond
+
+// killReplica has the first ready pod die, and watches until it is back.
+func killReplica(ctx context.Context, tb *testbed, k *Kill) error {
+	s := tb.screen
+	before, _ := tb.platform.orchestrator().Workload(predictor)
 	i := slices.IndexFunc(before.Pods, func(p engine.Pod) bool { return p.Ready })
 	if i < 0 {
 		return errors.New("no replica is ready that could be killed")
 	}
-	k.Pod, k.Ready, k.at = before.Pods[i].Name, before.Ready, time.Now()
+	k.Pod, k.Ready, k.at = before.Pods[i].Name, readyPods(before), time.Now()
 	k.AtSeconds = seconds(k.at.Sub(s.began()))
 	var err error
-	if k.PID, err = orchestrator.CrashPod(predictor.Namespace, k.Pod); err != nil {
+	if k.death, err = tb.platform.kill(ctx, predictor.Namespace, before.Pods[i]); err != nil {
 		return err
 	}
-	s.printf("  %s  %s", s.clock(k.at), s.alarm("replica "+k.Pod+" dies: its process gets SIGKILL"))
+	s.printf("  %s  %s", s.clock(k.at), s.alarm("replica "+k.Pod+" dies: "+k.How))
 	restarts := before.Pods[i].Restarts
 	for {
-		changed := orchestrator.Changed()
-		w, _ := orchestrator.Workload(predictor)
+		w, _ := tb.platform.orchestrator().Workload(predictor)
 		took := seconds(time.Since(k.at))
 		at := slices.IndexFunc(w.Pods, func(p engine.Pod) bool { return p.Name == k.Pod })
 		died := at < 0 || w.Pods[at].Restarts > restarts || !w.Pods[at].Ready
 		if died && k.NoticedSeconds == nil {
 			k.NoticedSeconds, k.noticed = &took, time.Now()
 		}
-		if died && (at < 0 || w.Pods[at].Restarts > restarts) && w.Ready >= min(before.Ready, w.Desired) {
+		if died && (at < 0 || w.Pods[at].Restarts > restarts) && readyPods(w) >= min(k.Ready, w.Desired) {
 			k.BackSeconds = &took
 			s.printf("  %s  %s", s.clock(time.Now()), s.good("the replica that died is back"))
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !waitUntil(ctx, time.Now().Add(noticeEvery)) {
 			return nil
-		case <-changed:
 		}
 	}
 }
 
-// Requests is what became of the day's requests.
+// readyPods counts the pods that are ready. What a Deployment says of itself on a cluster
+// is of a moment before.
+func readyPods(w engine.Workload) (n int) {
+	for _, p := range w.Pods {
+		if p.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// Requests counts how the day's requests ended.
 type Requests struct {
 	Sent int `json:"sent"`
 	// Lost got no answer, or none as it should be; LostToKill are those of them that were

@@ -93,7 +93,7 @@ func digitsUntil(phases []load.Phase, until time.Duration) int {
 	return int(math.Round(requests * imagesPerRequest))
 }
 
-// dayDigits are what the requests bring.
+// dayDigits are the digits of the requests.
 type dayDigits struct {
 	stream digits.Set
 	drifts []DayDrift

@@ -16,7 +16,7 @@ type DayPhase struct {
 // phases sums the day up.
 func (d *day) phases(settled time.Duration) (out []DayPhase) {
 	var begin time.Duration
-	replicas := d.replicas.list()
+	replicas := d.records.readyOf(predictor.Name)
 	for i, sum := range d.result.Phases {
 		p := d.plan[i]
 		end := begin + p.Duration
@@ -35,7 +35,7 @@ func (d *day) phases(settled time.Duration) (out []DayPhase) {
 // before and what is after it. It is nil where nothing was answered.
 func (d *day) calmP99(from, to, settled time.Duration) *float64 {
 	died := to
-	if d.kill.PID > 0 {
+	if d.kill.Pod != "" {
 		died = d.kill.at.Sub(d.began)
 	}
 	var worst *float64

@@ -30,7 +30,7 @@ func (r *DayReport) picture(d *day) plot.Chart {
 	}
 	c := plot.Chart{Width: min(plot.Width(d.o.Out), 110), Span: end, Color: d.screen.color, Panels: []plot.Panel{
 		{Title: "load", Unit: "requests/s", Lines: []plot.Series{{Points: rate, Color: plot.Cyan}}},
-		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: upTo(d.replicas.list(), end), Step: true, Color: plot.Green}}},
+		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: upTo(d.records.readyOf(predictor.Name), end), Step: true, Color: plot.Green}}},
 		{Title: "latency p99", Unit: "ms", Lines: []plot.Series{{Points: p99, Color: plot.Yellow}}, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS},
 		{Title: "wrong of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: wrong, Color: plot.Red}}},
 		{Title: "claims", Unit: "acts under way, waits", Lines: []plot.Series{
@@ -50,7 +50,7 @@ func (r *DayReport) picture(d *day) plot.Chart {
 	for _, round := range r.Rounds {
 		mark(round.AtSeconds, "v"+round.Version)
 	}
-	if r.Kill.PID > 0 {
+	if r.Kill.Pod != "" {
 		mark(r.Kill.AtSeconds, "kill")
 	}
 	slices.SortStableFunc(c.Marks, func(a, b plot.Mark) int { return int(a.At - b.At) })

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// DayReport is what the run showed. As JSON it is the last line of `scanflow demo day --json`.
+// DayReport reports the run. As JSON it is the last line of `scanflow demo day --json`.
 type DayReport struct {
 	Scenario  string       `json:"scenario"`
 	Seed      uint64       `json:"seed"`
@@ -41,7 +41,7 @@ type DayReport struct {
 	layers map[string]string // of the agents
 }
 
-// DayObjective is what must hold: p99 in each phase without its first SettleS seconds and
+// DayObjective has the bounds: p99 in each phase without its first SettleS seconds and
 // as many after the kill; no request lost but those under way on the replica that died;
 // replicas as the load wants them; each round better than what it replaced; and no field
 // written by two agents.
@@ -56,7 +56,7 @@ type DayObjective struct {
 	Writers     int     `json:"agents_per_field"`
 }
 
-// DayWork is what an agent did with one verb.
+// DayWork counts an agent's acts with one verb.
 type DayWork struct {
 	Agent     string `json:"agent"`
 	Layer     string `json:"layer"`
@@ -92,7 +92,7 @@ func (d *day) report(ctx context.Context) (*DayReport, error) {
 	for _, a := range agents {
 		r.layers[a.Metadata.Namespace+"/"+a.Metadata.Name] = a.Spec.Layer
 	}
-	reader, err := d.system.Journal.Reader()
+	reader, err := d.platform.system().Journal.Reader()
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (r *DayReport) judge() {
 		miss("%d replicas at the end, and the load needs %d", end, o.EndReplicas)
 	}
 	switch k := &r.Kill; {
-	case k.PID == 0:
+	case k.Pod == "":
 		miss("no replica was killed")
 	case k.BackSeconds == nil:
 		miss("the replica that died did not come back")

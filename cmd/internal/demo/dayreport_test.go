@@ -12,8 +12,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/corrupt"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
-	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 func TestTheDayIsJudged(t *testing.T) {
@@ -25,7 +23,7 @@ func TestTheDayIsJudged(t *testing.T) {
 				{PhaseReport: PhaseReport{Name: "night", SettledP99: p99(100), Replicas: Replicas{Max: 3, End: 1}}},
 			},
 			Rounds:   []Round{{Round: 1, Before: 0.7, After: 0.8}, {Round: 2, Before: 0.8, After: 0.9}},
-			Requests: Requests{Sent: 100, Lost: 2, LostToKill: 2}, Kill: Kill{PID: 7, BackSeconds: p99(10)},
+			Requests: Requests{Sent: 100, Lost: 2, LostToKill: 2}, Kill: Kill{Pod: "digits-1", BackSeconds: p99(10)},
 			Fields: []Field{{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 3}}},
 		}
 	}
@@ -71,7 +69,7 @@ func TestLostRequestsAreToldApart(t *testing.T) {
 		record(10.2, 0.1, 502), // after it was noticed
 	}
 	noticed := 0.1
-	k := Kill{PID: 7, at: midnight.Add(10 * time.Second), noticed: midnight.Add(10100 * time.Millisecond), NoticedSeconds: &noticed}
+	k := Kill{Pod: "digits-1", at: midnight.Add(10 * time.Second), noticed: midnight.Add(10100 * time.Millisecond), NoticedSeconds: &noticed}
 	require.Equal(t, Requests{Sent: 6, Lost: 4, LostToKill: 2}, requestsOf(6, records, midnight, &k))
 	require.Equal(t, Requests{Sent: 6, Lost: 4}, requestsOf(6, records, midnight, &Kill{}), "nobody was killed")
 }
@@ -116,33 +114,6 @@ func TestTheDayDriftsTwice(t *testing.T) {
 	require.Equal(t, "application/octet-stream", kind)
 	require.Len(t, body, imagesPerRequest*784)
 	require.Equal(t, strings.TrimSuffix(strings.Repeat("3,", imagesPerRequest), ","), d.header(7)["X-Label"])
-}
-
-// What the demo runs is what kustomize makes of the folder: S1's agents and workloads as
-// they ship, a dearer server, and one agent more.
-func TestTheDayIsLaidOutByKustomize(t *testing.T) {
-	o := &Options{Dir: t.TempDir(), Speed: 2, Seed: 7}
-	st := &debugStage{o: o, trackURL: "http://127.0.0.1:1234"}
-	f, err := st.layOutDay()
-	require.NoError(t, err)
-	agents, err := manifest.Read([]string{f.agents}, wiring.Kinds())
-	require.NoError(t, err)
-	every := map[string]time.Duration{}
-	for _, a := range agents {
-		every[a.Metadata.Name+" "+a.Spec.Layer] = a.Spec.Triggers[0].Every.Duration
-	}
-	require.Equal(t, map[string]time.Duration{
-		"tracker application": 3 * time.Second, "checker application": 3 * time.Second, "planner application": 3 * time.Second,
-		"executor application": 3 * time.Second, "scaler infrastructure": time.Second,
-	}, every)
-	resources, err := kustomized("scenarios/day", func(_ string, raw []byte) []byte { return raw })
-	require.NoError(t, err)
-	require.Len(t, resources, 9)
-	raw := read(t, f.workloads+"/deployment-digits.yaml")
-	require.Contains(t, raw, "--work=5ms")
-	require.Contains(t, raw, "replicas: 1")
-	require.Contains(t, raw, "http://127.0.0.1:1234")
-	require.Contains(t, read(t, f.workloads+"/workflowtemplate-retrain.yaml"), `value: "7"`)
 }
 
 func read(t *testing.T, file string) string {

@@ -155,10 +155,10 @@ func (r *DayReport) lossText() string {
 		text += fmt.Sprintf(" (%d of them under way while the replica died)", q.LostToKill)
 	}
 	text += fmt.Sprintf(". The generator was %.0f ms late at the worst, which is in the latencies.\n", q.LagMS)
-	if k.PID == 0 {
+	if k.Pod == "" {
 		return text + "No replica was killed.\n"
 	}
-	text += fmt.Sprintf("At %d:%02d replica %s (process %d) was killed, with %d ready; ", int(k.AtSeconds)/60, int(k.AtSeconds)%60, k.Pod, k.PID, k.Ready)
+	text += fmt.Sprintf("At %d:%02d replica %s was killed (%s), with %d ready; ", int(k.AtSeconds)/60, int(k.AtSeconds)%60, k.Pod, k.How, k.Ready)
 	if k.BackSeconds == nil {
 		return text + "it did not come back.\n"
 	}

@@ -16,7 +16,7 @@ type Wait struct {
 	Primitive string  `json:"primitive"`
 	Wanted    string  `json:"wanted"` // its parameters, when it was first refused
 	Reason    string  `json:"reason"`
-	// For is what it waited for, in order; the journal has a row where that changed.
+	// For lists the causes of the wait, in order; the journal has a row where that changed.
 	For []Holdup `json:"for"`
 	// Ended says how: admitted, not wanted (any more), or open (at the end of the run).
 	Ended string `json:"ended"`

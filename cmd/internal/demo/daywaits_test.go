@@ -108,7 +108,7 @@ func TestWaitsAreReadFromTheJournal(t *testing.T) {
 	}
 }
 
-// causes are what a wait was for, one after the other, and how long.
+// causes are the reasons of a wait, one after the other, and how long each held.
 func causes(w *Wait) string {
 	var parts []string
 	for _, h := range w.For {

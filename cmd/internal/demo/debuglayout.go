@@ -2,14 +2,10 @@ package demo
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/deploy"
 )
-
-// layout copies a scenario's manifests and policies into the run's folder.
-type layout func(*debugStage) (files, error)
 
 // Debugging says what S1's files are filled in with; deploy/modeldebug has them.
 type Debugging struct {
@@ -39,14 +35,4 @@ func (d Debugging) LayOut(agents, workloads string) error {
 		return err
 	}
 	return copyTree(deploy.FS, "modeldebug/agents", agents, debugPace.agents)
-}
-
-// layOut copies S1's manifests and policies into the run's folder.
-func (st *debugStage) layOut() (files, error) {
-	o := st.o
-	out := files{agents: filepath.Join(o.Dir, "agents"), workloads: filepath.Join(o.Dir, "workloads"), policies: o.Policies}
-	if err := out.copyPolicies(o.Dir); err != nil {
-		return out, err
-	}
-	return out, Debugging{Tracker: st.trackURL, Digits: o.Digits, Seed: o.Seed}.LayOut(out.agents, out.workloads)
 }

@@ -23,22 +23,14 @@ const (
 	mostRounds  = 5
 	// driftRest is how long the last model is watched as it serves.
 	driftRest = 5 * time.Second
-	// firstVersion is what scanflow digits publish has put into production.
+	// firstVersion is the one that scanflow digits publish has put into production.
 	firstVersion = "1"
 )
-
-var driftIntro = about{
-	shows: `Digits drift and a classifier's accuracy falls. Four agents that ask each other by
-events notice, retrain, compare, promote and roll out, with nobody watching.`,
-	needs: "this program, and two cores; ports of 127.0.0.1",
-	takes: 80 * time.Second,
-}
 
 // Drift runs S1: the digits drift, accuracy falls, and four agents that ask each other
 // by events notice, retrain, compare, promote and roll out, with nobody watching.
 func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
-	kept := o.Dir != ""
-	err = debugging(ctx, &o, driftIntro, (*debugStage).layOut, func(st *debugStage) error {
+	err = debugging(ctx, &o, "drift", func(st *debugStage) error {
 		s, mix := st.screen, corrupt.DefaultMix()
 		rate := func(d time.Duration) int { return int(d.Seconds() * debugRate) }
 		drift := &corrupt.Drift{Mix: mix, Seed: o.Seed, Begin: rate(driftAfter), Over: rate(driftOver)}
@@ -50,8 +42,7 @@ func Drift(ctx context.Context, o Options) (report *DriftReport, err error) {
 		}
 		report = newDriftReport(&o, r, mix)
 		s.printf("\n%s", report.text(&o, s, st))
-		s.tellNext(&o, kept, "scanflow decisions --data DATA --verdict admitted   # what was done, and why", "docs/model-debugging.md                             # the same as daemons")
-		return nil
+		return o.savePlot(s, report.picture(&o, s, st))
 	})
 	return report, err
 }
@@ -135,7 +126,7 @@ func (r *rounds) served(ctx context.Context, a engine.Act) error {
 	if len(r.list) == 0 {
 		r.clean, r.drifted = then.clean, then.accuracy
 	}
-	rows, err := acted(ctx, st.system.Journal)
+	rows, err := acted(ctx, st.platform.system().Journal)
 	if err != nil {
 		return err
 	}

@@ -71,13 +71,7 @@ func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 			fmt.Sprintf("%.4f", round.Before), fmt.Sprintf("%.4f", round.After), s.clock(s.began().Add(time.Duration(round.AtSeconds * float64(time.Second))))})
 	}
 	b.WriteString(table.String() + "\n")
-	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
-		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
-	}, Marks: []plot.Mark{{At: driftAfter, Label: "drift"}}}
-	for _, round := range r.Rounds {
-		chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(round.AtSeconds * float64(time.Second)), Label: "v" + round.Version})
-	}
-	b.WriteString(chart.String())
+	b.WriteString(r.picture(o, s, st).String())
 	for _, round := range r.Rounds {
 		fmt.Fprintf(&b, "\n%s\n%s", s.title(fmt.Sprintf("What led to version %s", round.Version)), chainText(s, round.Chain))
 	}
@@ -88,6 +82,16 @@ func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("It did not hold:"), strings.Join(r.Missed, "\n  "))
 	}
 	return b.String()
+}
+
+func (r *DriftReport) picture(o *Options, s *screen, st *debugStage) plot.Chart {
+	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
+		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
+	}, Marks: []plot.Mark{{At: driftAfter, Label: "drift"}}}
+	for _, round := range r.Rounds {
+		chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(round.AtSeconds * float64(time.Second)), Label: "v" + round.Version})
+	}
+	return chart
 }
 
 // chainText is the chain for a person: a line a decision, with the event that it

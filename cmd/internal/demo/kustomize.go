@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/deploy"
 )
 
-// kustomized is what `kubectl kustomize deploy/DIR` makes of a folder that ships, with
+// kustomized is the output of `kubectl kustomize deploy/DIR` for a folder that ships, with
 // each file changed before.
 func kustomized(dir string, change func(name string, raw []byte) []byte) ([]*resource.Resource, error) {
 	shipped := filesys.MakeFsInMemory()

@@ -24,16 +24,18 @@ type narrator struct {
 // Act is one act of the run, as the report has it.
 type Act struct {
 	// AtSeconds is when it was decided, since the load began.
-	AtSeconds float64        `json:"at_s"`
-	Target    string         `json:"target"`
-	Strategy  string         `json:"strategy"`
-	Primitive string         `json:"primitive"`
-	With      map[string]any `json:"with"`
-	Change    string         `json:"change"`
-	Reason    string         `json:"reason"`
-	Direction string         `json:"direction,omitempty"`
-	Outcome   string         `json:"outcome"`
-	Identity  string         `json:"identity"`
+	AtSeconds float64 `json:"at_s"`
+	// EndedSeconds is when it had ended.
+	EndedSeconds float64        `json:"ended_s"`
+	Target       string         `json:"target"`
+	Strategy     string         `json:"strategy"`
+	Primitive    string         `json:"primitive"`
+	With         map[string]any `json:"with"`
+	Change       string         `json:"change"`
+	Reason       string         `json:"reason"`
+	Direction    string         `json:"direction,omitempty"`
+	Outcome      string         `json:"outcome"`
+	Identity     string         `json:"identity"`
 }
 
 // Fired writes what was decided. A refusal is worth a line too: it says what held
@@ -49,7 +51,8 @@ func (n *narrator) Fired(f engine.FiringRecord) {
 			what = n.screen.good(plot.Line(d.Primitive) + " " + what)
 			n.say(d, true)
 		case engine.Refused:
-			if !n.say(d, false) {
+			// Whoever is paused was paused by the scenario itself.
+			if d.By == "mode" || !n.say(d, false) {
 				continue
 			}
 			what = n.screen.dim(plot.Line(fmt.Sprintf("%s %s held back by %s", d.Primitive, parameters(d.With), d.By)))
@@ -80,7 +83,7 @@ func (n *narrator) say(d engine.Decision, admitted bool) bool {
 func (n *narrator) Acted(a engine.Act) {
 	n.mu.Lock()
 	n.acts = append(n.acts, Act{
-		AtSeconds: seconds(a.At.Sub(n.screen.began())), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
+		AtSeconds: seconds(a.At.Sub(n.screen.began())), EndedSeconds: seconds(a.EndedAt.Sub(n.screen.began())), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
 		Change: a.Change.Diff, Reason: a.Change.Proposal.Reason, Direction: string(a.Direction), Outcome: string(a.Outcome.Status), Identity: a.Identity,
 	})
 	n.mu.Unlock()

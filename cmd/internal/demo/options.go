@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/engine/kube"
 )
 
 // Options are how the demo is run.
@@ -27,9 +29,13 @@ type Options struct {
 	Keep bool
 	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.
 	Dir string
-	// Plot is a file that gets the picture of the run as SVG; "" draws none.
+	// Plot is the file that the report's picture is written to, as SVG; "" is none.
 	Plot string
-	Seed uint64
+	// Kubernetes is the cluster to run on; nil is this machine.
+	Kubernetes *kube.Client
+	// GatewayMetrics is where that cluster's gateway is scraped, as host:port.
+	GatewayMetrics string
+	Seed           uint64
 	// Self is this program, which the workloads are started from.
 	Self string
 	Log  hclog.Logger
@@ -50,6 +56,10 @@ func (o *Options) prepare(ctx context.Context) (tidy func() error, err error) {
 		}
 	}
 	if o.Dir != "" {
+		// Absolute, as programs of the scenario that run elsewhere are told of it.
+		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+			return nil, fmt.Errorf("--dir: %w", err)
+		}
 		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 			return nil, fmt.Errorf("--dir: %w", err)
 		}

@@ -26,7 +26,7 @@ func New(spec Spec) (*Autoscaler, error) {
 	return a, nil
 }
 
-// Decision is what one sync came to.
+// Decision is the result of one sync.
 type Decision struct {
 	Desired     int   // the size to set; the present one if nothing is to change
 	Recommended int   // by the metric alone, where it was asked and could say

@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
 
-// sequence is what `controlplane replicas` reads: one HorizontalPodAutoscaler, and what
+// sequence is the input of `controlplane replicas`: one HorizontalPodAutoscaler, and what
 // it sees sync by sync.
 type sequence struct {
 	Min         int           `json:"min"`
@@ -57,7 +57,7 @@ type policyJSON struct {
 	Period int    `json:"periodSeconds"`
 }
 
-// decided is what the controller answers for a step.
+// decided is the controller's answer for a step.
 type decided struct {
 	Desired       int    `json:"desired"`
 	Rescaled      bool   `json:"rescaled"`

@@ -2,7 +2,7 @@ package hpa
 
 import "time"
 
-// recommendation is what the metric asked for at one sync, before any bound.
+// recommendation is the size that the metric asked for at one sync, before any bound.
 type recommendation struct {
 	size int
 	at   time.Time

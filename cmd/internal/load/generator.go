@@ -46,13 +46,18 @@ func (g *Generator) Run(ctx context.Context) (*Result, error) {
 	}
 	s := sender{Generator: g, poster: poster, began: time.Now()}
 	g.log.start(s.began, len(g.o.Phases), g.o.Bound)
+	send := s.server
 	switch g.o.Scenario {
 	case SingleStream, MultiStream:
-		return s.streams(ctx)
+		send = s.streams
 	case Offline:
-		return s.offline(ctx)
+		send = s.offline
 	}
-	return s.server(ctx)
+	result, err := send(ctx)
+	if why := poster.noReply.Load(); why != nil && result != nil {
+		result.NoReply = *why
+	}
+	return result, err
 }
 
 // sender is a run under way.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 )
 
 // Status is how a query ended: the HTTP status, or one of those below.
@@ -45,6 +47,7 @@ type poster struct {
 	url       *url.URL
 	basic     string // Authorization of an address with a user
 	transport http.RoundTripper
+	noReply   atomic.Pointer[string] // why the first query without a reply had none
 }
 
 func newPoster(o *Options) (*poster, error) {
@@ -93,22 +96,24 @@ func (p *poster) query(ctx context.Context, n int) Status {
 	defer cancel()
 	res, err := p.transport.RoundTrip(p.request(n).WithContext(ctx))
 	if err != nil {
-		return failed(err)
+		return p.failed(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	size, err := io.Copy(io.Discard, io.LimitReader(res.Body, maxReply+1))
 	if err != nil {
-		return failed(err)
+		return p.failed(err)
 	}
 	if size > maxReply {
-		return NoReply
+		return p.failed(fmt.Errorf("the reply has more than %d bytes", maxReply))
 	}
 	return Status(res.StatusCode)
 }
 
-func failed(err error) Status {
+func (p *poster) failed(err error) Status {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return TimedOut
 	}
+	why := err.Error()
+	p.noReply.CompareAndSwap(nil, &why)
 	return NoReply
 }

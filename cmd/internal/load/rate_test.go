@@ -55,7 +55,7 @@ func otherProcess(b *testing.B) (url string) {
 	return strings.TrimSpace(line)
 }
 
-// bareLoop is what a loop of net/http's client reaches, one query after the other on
+// bareLoop is the rate of a loop of net/http's client, one query after the other on
 // each of some connections.
 func bareLoop(b *testing.B, url string, body []byte, d time.Duration) float64 {
 	const connections = 16
@@ -86,7 +86,7 @@ func bareLoop(b *testing.B, url string, body []byte, d time.Duration) float64 {
 	return float64(sum) / d.Seconds()
 }
 
-// processorTime is what this process has used.
+// processorTime is the processor time that this process has used.
 func processorTime(b *testing.B) time.Duration {
 	var used syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))

@@ -31,6 +31,8 @@ type Result struct {
 	LagP99 float64   `json:"lagP99Ms"`
 	// Failed counts the queries not answered as they should be by how they ended.
 	Failed map[Status]int `json:"-"`
+	// NoReply says why the first query without a reply had none; empty if each had one.
+	NoReply string `json:"-"`
 	// Failures are the first of them, mostFailures at most, in the order in which they ended.
 	Failures []Failure `json:"-"`
 	// Within counts the queries answered within Options.Bound.

@@ -16,6 +16,8 @@ type Trace struct {
 	Counts   []float64
 	// Times are the arrivals since the trace began, in order.
 	Times []time.Duration
+	// Unread are the columns beside Times.
+	Unread []string
 
 	rate, time float64 // scales; 0 is 1
 }
@@ -80,6 +82,22 @@ func (t *Trace) Requests(d time.Duration) float64 {
 		sum += t.Counts[whole] * rest / interval
 	}
 	return sum * share
+}
+
+// Peak is the most requests that a second has, scaled. It is at least the number of
+// copies of an arrival.
+func (t *Trace) Peak() float64 {
+	if t.Interval > 0 && len(t.Counts) > 0 {
+		return slices.Max(t.Counts) * t.rateScale() / t.Interval.Seconds()
+	}
+	most, from := 0, 0
+	for i, at := range t.Times {
+		for at-t.Times[from] >= time.Second {
+			from++
+		}
+		most = max(most, i-from+1)
+	}
+	return t.rateScale() * max(float64(most), t.timeScale())
 }
 
 // interval is the scaled one, in nanoseconds.

@@ -28,13 +28,21 @@ func TestReadTrace(t *testing.T) {
 		"times with zones":  {text: "minute,requests\n2026-01-02T23:59:00Z,1\n2026-01-03T01:00:00+01:00,2\n", want: &Trace{Interval: minute, Counts: []float64{1, 2}}},
 		"a gap is silence":  {text: "second,requests\n0,3\n3,5\n", want: &Trace{Interval: second, Counts: []float64{3, 0, 0, 5}}},
 		"from the middle":   {text: "second,requests\n1700000000,3\n1700000001,5\n", want: &Trace{Interval: second, Counts: []float64{3, 5}}},
-		"one a line":        {text: "second,context_tokens\n0.0,4808\n0.052,1\n0.052,1\n7,2\n", want: &Trace{Times: []time.Duration{0, 52 * time.Millisecond, 52 * time.Millisecond, 7 * second}}},
+		"one a line":        {text: "second,context_tokens\n0.0,4808\n0.052,1\n0.052,1\n7,2\n", want: &Trace{Times: []time.Duration{0, 52 * time.Millisecond, 52 * time.Millisecond, 7 * second}, Unread: []string{"context_tokens"}}},
 		"one column":        {text: "second\n5\n5.5\n", want: &Trace{Times: []time.Duration{0, second / 2}}},
 		"Windows":           {text: "\ufeffsecond,requests\r\n0,3\r\n\r\n1,4\r\n", want: &Trace{Interval: second, Counts: []float64{3, 4}}},
 		"quoted and spaced": {text: "\"second\", \"requests\"\n \"0\" , 3 \n", want: &Trace{Interval: second, Counts: []float64{3}}},
+		"other case":        {text: "Second,REQUESTS\n0,3\n", want: &Trace{Interval: second, Counts: []float64{3}}},
 		"means":             {text: "second,requests\n0,2.5\n", want: &Trace{Interval: second, Counts: []float64{2.5}}},
 
-		"empty":               {errs: []string{":0: there is no line with requests"}},
+		"empty":               {errs: []string{"t.csv:1: there is no line with requests"}},
+		"counts beside more":  {text: "second,requests,errors\n0,30,1\n", errs: []string{":1: the header \"second,requests,errors\" has requests beside other columns"}},
+		"counts come third":   {text: "second,errors,Requests\n0,1,30\n", errs: []string{":1: the header", "keep second,requests alone"}},
+		"no request":          {text: "second,requests\n0,0\n1,0\n", errs: []string{":3: no line has a request"}},
+		"a long header":       {text: strings.Repeat("x", 5000) + "\n", errs: []string{strings.Repeat("x", 20) + `..." is none of`}},
+		"a long number":       {text: "second,requests\n0," + strings.Repeat("x", 5000) + "\n", errs: []string{`x..." is not a number`}},
+		"a long second":       {text: "second\n" + strings.Repeat("x", 5000) + "\n", errs: []string{`x..." is not a number`}},
+		"a long minute":       {text: "minute,requests\n" + strings.Repeat("x", 5000) + ",5\n", errs: []string{`x..." is neither`}},
 		"header alone":        {text: "second,requests\n", errs: []string{":1: there is no line with requests"}},
 		"no header":           {text: "0,3\n1,4\n", errs: []string{`:1: the header "0,3" is none of`}},
 		"other header":        {text: "hour,requests\n0,3\n", errs: []string{`:1: the header "hour,requests"`}},
@@ -50,7 +58,7 @@ func TestReadTrace(t *testing.T) {
 		"parts of minutes":  {text: "minute,requests\n2026-01-02T00:00:00Z,1\n2026-01-02T00:01:30Z,1\n", errs: []string{":3: \"2026-01-02T00:01:30Z\" is not whole"}},
 		"arrivals back":     {text: "second\n1\n3\n2\nx\n", errs: []string{":4: second: 2 is before", ":5: second: \"x\""}},
 		"too many errors":   {text: long, errs: []string{fmt.Sprintf(":%d: 0 is not after", maxTraceErrors+2), "and 29 more lines"}},
-		"a line too long":   {text: "second,requests\n0,1\n" + strings.Repeat("9", maxTraceLine+1) + "\n", errs: []string{":3: "}},
+		"a line too long":   {text: "second,requests\n0,1\n" + strings.Repeat("9", maxTraceLine+1) + "\n", errs: []string{":3: the line has more than 65536 bytes"}},
 		"gzip in name only": {text: "\x1f\x8bno", errs: []string{"it is not gzip"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +68,7 @@ func TestReadTrace(t *testing.T) {
 					require.ErrorContains(t, err, want)
 				}
 				require.ErrorContains(t, err, "trace: t.csv")
+				require.Less(t, len(err.Error()), 200*(maxTraceErrors+1))
 				if name == "every bad line" {
 					require.Len(t, strings.Split(err.Error(), "\n"), len(c.errs))
 				}
@@ -76,12 +85,20 @@ func TestReadTrace(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 			_, err = readTrace("t.csv.gz", bytes.NewReader(half))
-			require.ErrorContains(t, err, "unexpected EOF", "a file that was cut")
+			require.ErrorContains(t, err, "the file is damaged, or was cut off: unexpected EOF")
 		})
 	}
 	_, err := ReadTrace(filepath.Join(t.TempDir(), "none.csv"))
 	require.ErrorContains(t, err, "none.csv")
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestPeakOfATrace(t *testing.T) {
+	second, minute := &Trace{Interval: time.Second, Counts: []float64{3, 40, 2}}, &Trace{Interval: time.Minute, Counts: []float64{60, 600}}
+	times := &Trace{Times: []time.Duration{0, time.Second, 1500 * time.Millisecond, 1900 * time.Millisecond, 2500 * time.Millisecond}}
+	for want, trace := range map[float64]*Trace{40: second, 80: second.Scaled(2, 1), 20: second.Scaled(0.5, 9), 10: minute, 3: times, 6: times.Scaled(2, 0.1), 1800: times.Scaled(2, 900)} {
+		require.InDelta(t, want, trace.Peak(), 1e-9)
+	}
 }
 
 func drawn(t *Trace, d time.Duration) (all []time.Duration) {

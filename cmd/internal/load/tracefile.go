@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,10 +70,19 @@ func readTrace(name string, r io.Reader) (*Trace, error) {
 	}
 	if err := lines.Err(); err != nil {
 		t.number++
-		t.bad("%w", err)
+		if errors.Is(err, bufio.ErrTooLong) {
+			t.bad("the line has more than %d bytes", maxTraceLine)
+		} else {
+			t.bad("the file is damaged, or was cut off: %w", err)
+		}
 	}
-	if len(t.errs) == 0 && t.rows == 0 {
+	switch {
+	case len(t.errs) > 0:
+	case t.rows == 0:
+		t.number = max(t.number, 1)
 		t.bad("there is no line with requests after the header")
+	case t.trace.Interval > 0 && slices.Max(t.trace.Counts) == 0:
+		t.bad("no line has a request")
 	}
 	if t.more > 0 {
 		t.errs = append(t.errs, fmt.Errorf("trace: %s: and %d more lines like these", name, t.more))
@@ -120,16 +130,25 @@ func (t *traceReader) line(line string) {
 }
 
 func (t *traceReader) header(fields []string) {
+	shown := brief(strings.Join(fields, ","))
+	for i := range fields {
+		fields[i] = strings.ToLower(fields[i])
+	}
 	counts := len(fields) == 2 && fields[1] == "requests"
 	switch {
+	case len(fields) > 2 && slices.Contains(fields[1:], "requests"): // as one request a line, they would be lost
+		t.bad("the header %q has requests beside other columns; keep %s,requests alone", shown, fields[0])
 	case fields[0] == "second" && counts:
 		t.trace.Interval, t.parse = time.Second, t.count
 	case fields[0] == "minute" && counts:
 		t.trace.Interval, t.parse = time.Minute, t.count
 	case fields[0] == "second":
 		t.parse = t.arrival
+		if len(fields) > 1 {
+			t.trace.Unread = fields[1:]
+		}
 	default:
-		t.bad("the header %q is none of second,requests; minute,requests; second (with one request a line)", strings.Join(fields, ","))
+		t.bad("the header %q is none of second,requests; minute,requests; second (with one request a line)", shown)
 	}
 }
 
@@ -176,7 +195,7 @@ func (t *traceReader) index(text string) (int, error) {
 		}
 		when, timeErr := time.Parse(time.RFC3339, text)
 		if timeErr != nil {
-			return 0, fmt.Errorf("minute: %q is neither a number of at least 0 nor a time such as 2026-01-02T15:04:00Z", text)
+			return 0, fmt.Errorf("minute: %q is neither a number of at least 0 nor a time such as 2026-01-02T15:04:00Z", brief(text))
 		}
 		if !t.began {
 			t.first, t.began = when, true
@@ -230,7 +249,16 @@ func (t *traceReader) arrival(fields []string) {
 func plainNumber(text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.ContainsAny(text, "xX_pPiInN") || v < 0 || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("%q is not a number of at least 0", text)
+		return 0, fmt.Errorf("%q is not a number of at least 0", brief(text))
 	}
 	return v, nil
+}
+
+// brief is the beginning of what a line has: a file that is no trace may have long ones.
+func brief(text string) string {
+	const most = 60
+	if len(text) <= most {
+		return text
+	}
+	return text[:most-20] + "..."
 }

@@ -18,7 +18,7 @@ type Probe struct {
 	Confirms bool `json:"confirms,omitempty"`
 }
 
-// Probe is what a run at a rate says: it holds where the bound was met and all was answered.
+// Probe is the result of a run at a rate: it holds where the bound was met and all was answered.
 // A generator that fell behind makes latencies longer, not shorter: what holds all the
 // same does hold.
 func (out *Report) Probe(rate float64, confirms bool) Probe {

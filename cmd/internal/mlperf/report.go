@@ -18,7 +18,7 @@ const (
 // Offline has none.
 var percentile = map[load.Scenario]float64{load.Server: 0.99, load.SingleStream: 0.90, load.MultiStream: 0.99}
 
-// Asked is what a run was to do.
+// Asked holds the parameters of a run.
 type Asked struct {
 	Scenario load.Scenario
 	// Bound is the latency bound; 0 is none.
@@ -31,7 +31,7 @@ type Asked struct {
 	Interrupted bool
 }
 
-// Metric is what MLPerf compares systems of a scenario by.
+// Metric is the figure by which MLPerf compares systems of a scenario.
 type Metric struct {
 	Name  string   `json:"name"`
 	Value *float64 `json:"value"` // null where the run does not tell
@@ -58,6 +58,8 @@ type Report struct {
 	Samples      int            `json:"samples"`
 	Errors       int            `json:"errors"`
 	ErrorsByCode map[string]int `json:"errors_by_code,omitempty"`
+	// NoReply says why the first query that had no reply had none.
+	NoReply string `json:"no_reply_because,omitempty"`
 	// LatencyMS is of queries; of Offline, of samples since the run began.
 	LatencyMS Latency `json:"latency_ms"`
 	Seconds   float64 `json:"seconds"`
@@ -78,7 +80,7 @@ func Judge(r *load.Result, asked Asked) *Report {
 	out := &Report{
 		Scenario: asked.Scenario, Queries: r.Total.Count, Samples: r.Total.Count, Errors: r.Total.Errors,
 		Seconds: r.Elapsed.Seconds(), Scheduled: r.Total.OfferedRate, Answered: r.Total.AchievedRate,
-		MaxLagMS: r.MaxLag, Interrupted: asked.Interrupted, ErrorsByCode: map[string]int{},
+		MaxLagMS: r.MaxLag, Interrupted: asked.Interrupted, ErrorsByCode: map[string]int{}, NoReply: r.NoReply,
 	}
 	for status, n := range r.Failed {
 		out.ErrorsByCode[status.String()] += n

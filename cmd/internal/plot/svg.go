@@ -29,7 +29,7 @@ const (
 	markRow     = 13
 )
 
-// fontFamily is what takes the measured font's place where a reader has it not:
+// fontFamily takes the measured font's place where a reader has it not:
 // Arial and Helvetica have the same widths.
 const fontFamily = "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"
 

@@ -44,7 +44,7 @@ func svgOf(t *testing.T, c Chart) string {
 	return b.String()
 }
 
-// texts are what a reader can select, in order.
+// texts are the words that a reader can select, in order.
 func texts(t *testing.T, svg string) []string {
 	var all []string
 	d := xml.NewDecoder(strings.NewReader(svg))

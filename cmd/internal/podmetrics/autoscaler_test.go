@@ -114,6 +114,40 @@ func counting(t *testing.T, perSecond float64, target promengine.Target) (url st
 	return api.URL
 }
 
+// A cluster whose custom metrics somebody else serves keeps them so; what a server of
+// this package has left behind is taken over.
+func TestWhoseAPIItIs(t *testing.T) {
+	c := testcluster.Shared(t)
+	api := c.Client().Dynamic.Resource(apiServices)
+	for name, row := range map[string]struct{ service, says string }{
+		"an adapter's":  {"prometheus-adapter", "of the Service kube-system/prometheus-adapter"},
+		"left behind":   {serviceName, ""},
+		"not there yet": {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if row.service != "" {
+				_, err := c.ApplyAs(t.Context(), row.service, fmt.Sprintf("apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: %s}\nspec: {group: %s, version: %s, groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true, service: {namespace: kube-system, name: %s, port: 443}}\n", apiServiceName, group, version, row.service))
+				require.NoError(t, err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			server, err := Start(ctx, Options{Client: c.Client(), Prometheus: "http://127.0.0.1:1", Metric: "requests_per_second", Query: "q"})
+			if row.says != "" {
+				require.ErrorContains(t, err, row.says)
+				_, err := api.Get(ctx, apiServiceName, metav1.GetOptions{})
+				require.NoError(t, err, "it is still there")
+				require.NoError(t, api.Delete(ctx, apiServiceName, metav1.DeleteOptions{}))
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, server.Close())
+			_, err = api.Get(ctx, apiServiceName, metav1.GetOptions{})
+			require.NoError(t, gone(err))
+			require.Error(t, err)
+		})
+	}
+}
+
 // What the query gives is refused where it is of no pod, or of one twice; the pods
 // without a number are left out.
 func TestValues(t *testing.T) {

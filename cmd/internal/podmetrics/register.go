@@ -30,8 +30,13 @@ const (
 )
 
 // register creates the APIService. The API server reaches an APIService by a Service,
-// and one of type ExternalName is any host: this one.
+// and one of type ExternalName is any host: this one. One that another serves is left
+// as it is, and is an error.
 func (s *Server) register(ctx context.Context, port int) error {
+	if err := s.free(ctx); err != nil {
+		return err
+	}
+	s.registered = true
 	service := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": serviceName, "namespace": serviceNamespace},
 		"spec": map[string]any{"type": "ExternalName", "externalName": "localhost"},
@@ -52,6 +57,21 @@ func (s *Server) register(ctx context.Context, port int) error {
 		return err
 	}
 	return s.available(ctx)
+}
+
+// free makes sure that nobody else serves the API. What this package has left behind, as
+// where it was killed, is nobody's.
+func (s *Server) free(ctx context.Context) error {
+	there, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
+	if err != nil {
+		return gone(err)
+	}
+	namespace, _, _ := unstructured.NestedString(there.Object, "spec", "service", "namespace")
+	name, _, _ := unstructured.NestedString(there.Object, "spec", "service", "name")
+	if namespace != serviceNamespace || name != serviceName {
+		return fmt.Errorf("the cluster has an APIService %s already, of the Service %s/%s, and one API has one server: use a cluster without it, as the test cluster", apiServiceName, namespace, name)
+	}
+	return nil
 }
 
 // available waits until the API server says that it reaches this server.
@@ -81,6 +101,9 @@ func (s *Server) available(ctx context.Context) error {
 }
 
 func (s *Server) unregister(ctx context.Context) error {
+	if !s.registered {
+		return nil
+	}
 	err := s.o.Client.Dynamic.Resource(apiServices).Delete(ctx, apiServiceName, metav1.DeleteOptions{})
 	return errors.Join(gone(err), gone(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
 }

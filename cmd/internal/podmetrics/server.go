@@ -29,6 +29,7 @@ type Server struct {
 	prometheus prometheus.API
 	web        *http.Server
 	served     chan error
+	registered bool // something of it may be in the cluster
 }
 
 // Start serves on a port of loopback, registers there, and returns once the API server

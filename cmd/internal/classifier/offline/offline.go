@@ -33,7 +33,7 @@ const (
 // drawn is how many images there are; sample i is image i of them, and so on anew.
 const drawn = 16
 
-// Options is what to work and how.
+// Options say which samples are worked, and how.
 type Options struct {
 	Model   classifier.Model
 	Seed    uint64
@@ -104,6 +104,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	from, err := o.load()
 	if err != nil {
+		return Result{}, err
+	}
+	if err := o.save(from); err != nil { // before hours of work
 		return Result{}, err
 	}
 	clock := share.System()

@@ -158,7 +158,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// Samples end in any order: what is done is what has no gap before it.
+// Samples end in any order: those without a gap before them count as done.
 func TestTally(t *testing.T) {
 	order := rand.New(rand.NewPCG(1, 1)).Perm(50)
 	tally := newTally(0, 50)
@@ -177,4 +177,16 @@ func TestTally(t *testing.T) {
 	}
 	_, more := tally.take()
 	require.False(t, more)
+}
+
+// A batch may take hours: that its progress has no place is said before.
+func TestABatchWhoseProgressHasNoPlaceIsNotBegun(t *testing.T) {
+	for _, file := range []string{"nosuch/progress", filepath.Join(os.DevNull, "progress")} {
+		var out bytes.Buffer
+		o := options(&out)
+		o.Progress = file
+		_, err := Run(t.Context(), o)
+		require.ErrorContains(t, err, "progress: ")
+		require.Empty(t, out.String(), "it was worked")
+	}
 }

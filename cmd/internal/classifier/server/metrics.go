@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// metrics is what the server tells Prometheus. Namespace, deployment and pod are labels
+// metrics are the server's series for Prometheus. Namespace, deployment and pod are labels
 // of the scraped target, so they are not here. Probes and scrapes are not counted: a
 // request rate means requests of clients.
 type metrics struct {

@@ -24,7 +24,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// Options is what to serve and how.
+// Options say which model is served, and how.
 type Options struct {
 	// Addr is where to listen, as host:port; port 0 takes a free one.
 	Addr  string

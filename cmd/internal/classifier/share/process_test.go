@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// work is what a process did.
+// work counts what a process did.
 type work struct {
 	Images     int
 	Used, Wall float64 // seconds

@@ -19,7 +19,7 @@ type Clock struct {
 }
 
 // System is the real clock.
-func System() Clock { return Clock{Now: time.Now, Used: processTime, Sleep: sleep} }
+func System() Clock { return Clock{Now: time.Now, Used: ProcessTime, Sleep: sleep} }
 
 // Quota is a program's share. Any number of goroutines may use one.
 type Quota struct {

@@ -33,7 +33,7 @@ func (s *Share) String() string {
 	return resource.NewMilliQuantity(int64(*s), resource.DecimalSI).String()
 }
 
-// Type is what a flag's help calls it.
+// Type names it in a flag's help.
 func (s *Share) Type() string { return "quantity" }
 
 // Cores is the share in cores.

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// processTime is the CPU time of all threads, in user mode and in the kernel. Linux
+// ProcessTime is the CPU time of this process so far: of all threads, in user mode and in the kernel. Linux
 // keeps it in nanoseconds and tells it in microseconds.
-func processTime() time.Duration {
+func ProcessTime() time.Duration {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil { // only a wrong argument fails
 		return 0

@@ -1,0 +1,169 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+)
+
+const (
+	// interferenceRate is how many images come each second: half of what 0.6 of a
+	// core answers, and more than a fifth of a core does, which is left beside four busy
+	// threads.
+	interferenceRate = 10
+	// interferenceBound is the latency that the online service promises at the 99th
+	// percentile; the agent's manifest has it too.
+	interferenceBound = 400 * time.Millisecond
+	// interferenceInterval is the agent's.
+	interferenceInterval = 10 * time.Second
+)
+
+// interferencePlan is when what happens in a half, since its load began.
+type interferencePlan struct{ submit, end time.Duration }
+
+func newInterferencePlan(o *Options) interferencePlan {
+	return interferencePlan{submit: o.scaled(40 * time.Second), end: o.scaled(140 * time.Second)}
+}
+
+// The halves of the study.
+const (
+	movedLater = "moved"
+	placedNow  = "apart"
+)
+
+// Interference runs S3: batch work lands on the online service's node, and is moved; in
+// the second half it is placed apart before it begins.
+func Interference(ctx context.Context, o Options) (report *InterferenceReport, err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
+	nodes, err := twoNodes()
+	if err != nil && o.Kubernetes == nil {
+		return nil, err
+	}
+	tidy, err := o.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	report = newInterferenceReport(&o)
+	for _, half := range []string{movedLater, placedNow} {
+		ran, err := interferenceHalf(ctx, &o, s, half, nodes)
+		if err != nil {
+			return nil, err
+		}
+		report.Halves = append(report.Halves, ran)
+	}
+	report.judge()
+	s.printf("\n%s", report.text(&o, s))
+	return report, o.savePlot(s, report.chart(&o, s))
+}
+
+// twoNodes are the study's nodes, with a core of this machine each.
+func twoNodes() ([]local.Node, error) {
+	cores, err := pod.UsableCores()
+	if err != nil {
+		return nil, err
+	}
+	if len(cores) < 2 {
+		return nil, fmt.Errorf("this needs two cores, one a node, and the process may use %d", len(cores))
+	}
+	return []local.Node{{Name: "node-1", Cores: cores[:1]}, {Name: "node-2", Cores: cores[1:2]}}, nil
+}
+
+func interferenceStudy(o *Options, half string, nodes []local.Node) *study {
+	return &study{
+		name: "interference", services: []string{"classifier"}, route: "classifier", nodes: nodes, pace: studyPace(o),
+		fill: func(raw []byte) []byte { return setParam(raw, "from_the_start", fmt.Sprint(half == placedNow)) },
+	}
+}
+
+// interferenceHalf has the online service under a steady load when the batch work is
+// submitted.
+func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, nodes []local.Node) (_ *InterferenceHalf, err error) {
+	s.printf("\n%s", s.title(map[string]string{
+		movedLater: "First half: batch work lands on the online service's node", placedNow: "Second half: the same batch work, placed apart before it begins",
+	}[half]))
+	tb, err := openTestbed(ctx, o, s, interferenceStudy(o, half, nodes), filepath.Join(o.Dir, half))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tb.close(ctx)) }()
+	plan := newInterferencePlan(o)
+	playing, over := context.WithCancel(ctx)
+	defer over()
+	var tasks sync.WaitGroup
+	var submitted error
+	begun := make(chan time.Time, 1)
+	batch := &batchRun{}
+	tasks.Go(func() {
+		select {
+		case start := <-begun:
+			if !waitUntil(playing, start.Add(plan.submit)) {
+				return
+			}
+			s.printf("  %s  %s", s.clock(time.Now()), s.title("an Offline run of four threads is submitted"))
+			submitted = tb.platform.submit(playing, tb.study.name, "offline")
+			batch.follow(playing, tb, start)
+		case <-playing.Done():
+		}
+	})
+	result, err := tb.drive(ctx, []load.Phase{{Name: "steady", Duration: plan.end, Rate: interferenceRate}}, begun)
+	over()
+	tasks.Wait()
+	if err := errors.Join(err, submitted); err != nil {
+		return nil, err
+	}
+	return newInterferenceHalf(o, tb, half, plan, batch, result), nil
+}
+
+// batchRun is where the batch work ran.
+type batchRun struct {
+	mu    sync.Mutex
+	nodes []onNode
+}
+
+// onNode is a node that the batch work came to, and whether the online service was there.
+type onNode struct {
+	at     time.Duration
+	node   string
+	shared bool
+}
+
+// follow notes each change of the node until the context ends.
+func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
+	read, release, err := tb.platform.orchestrator().Pods(map[string]string{"app.kubernetes.io/component": "batch"})
+	if err != nil { // a label of our own
+		tb.screen.printf("  %s", tb.screen.alarm(err.Error()))
+		return
+	}
+	defer release()
+	for {
+		node := ""
+		// What can't be read now can be a moment later.
+		_ = read(ctx, []string{tb.study.name}, func(_, _, on string) { node = on })
+		w, _ := tb.platform.orchestrator().Workload(tb.study.id("classifier"))
+		shared := false
+		for _, p := range w.Pods {
+			shared = shared || p.Node == node && node != ""
+		}
+		b.mu.Lock()
+		if n := len(b.nodes); n == 0 || b.nodes[n-1].node != node {
+			b.nodes = append(b.nodes, onNode{time.Since(start), node, shared})
+			if node != "" {
+				tb.screen.printf("  %s  the batch work runs on %s", tb.screen.clock(time.Now()), node)
+			}
+		}
+		b.mu.Unlock()
+		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
+			return
+		}
+	}
+}

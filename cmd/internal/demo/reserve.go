@@ -1,0 +1,172 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+)
+
+const (
+	// reserveNotice is how long before the load begins the agent is told of the rise.
+	reserveNotice = 10 * time.Second
+	// reservedReplicas is the min of the agent's window: what the rise needs.
+	reservedReplicas = 4
+	// baseReplicas is the min outside of it.
+	baseReplicas = 1
+)
+
+// reserveSchedule is a rise at a known time, and the fall after it, in multiples of what
+// one replica carries. By the autoscaler's target the rise is worth four.
+func reserveSchedule(o *Options, each float64) []load.Phase {
+	return []load.Phase{
+		{Name: "quiet", Duration: o.scaled(60 * time.Second), Rate: 0.5 * each},
+		{Name: "rise", Duration: o.scaled(90 * time.Second), Rate: 2.5 * each},
+		{Name: "fall", Duration: o.scaled(100 * time.Second), Rate: 0.5 * each},
+	}
+}
+
+// Reserve runs S2 where a HorizontalPodAutoscaler owns the replicas: the same arrivals
+// twice, with the autoscaler alone, and with an agent that sets its bounds ahead of the
+// rise. Both are scaled by the cluster's own controller.
+func Reserve(ctx context.Context, o Options) (report *ReserveReport, err error) {
+	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
+	tidy, err := o.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	s.printf("%s", s.title("What one replica carries"))
+	each, err := reserveCapacity(ctx, &o, s)
+	if err != nil {
+		return nil, err
+	}
+	report = newReserveReport(&o, each)
+	for _, scaler := range []string{scaledByController, scaledByBoth} {
+		run, err := reserveRun(ctx, &o, s, scaler, each)
+		if err != nil {
+			return nil, err
+		}
+		report.Runs = append(report.Runs, run)
+	}
+	report.judge()
+	s.printf("\n%s", report.text(&o, s))
+	return report, o.savePlot(s, report.chart(&o, s))
+}
+
+// reserveStudy has the agent look on, with a window that is over, until it is told of the
+// rise.
+func reserveStudy(each float64) *study {
+	return &study{
+		name: "reserve", services: []string{"classifier"}, route: "classifier", pace: pace{by: 1}, paused: true,
+		fill: func(raw []byte) []byte {
+			now := time.Now()
+			return setWindow(setParam(raw, "averageValue", fmt.Sprintf("%q", averageValue(each))), now.Add(-time.Hour), now.Add(-time.Minute))
+		},
+	}
+}
+
+// setWindow puts times into the window of the agent's manifest.
+func setWindow(raw []byte, from, until time.Time) []byte {
+	at := func(t time.Time) string { return fmt.Sprintf("%q", t.UTC().Format(time.TimeOnly)) }
+	return setParam(setParam(raw, "- from", at(from)), "until", at(until))
+}
+
+// reserveCapacity is how many requests a second one replica answers. The autoscaler has
+// no metric there, and so adds none.
+func reserveCapacity(ctx context.Context, o *Options, s *screen) (_ float64, err error) {
+	tb, err := openTestbed(ctx, o, s, reserveStudy(1), filepath.Join(o.Dir, "capacity"))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, tb.close(ctx)) }()
+	each, err := tb.saturation(ctx, 4, capacityTime)
+	if err == nil && each == 0 {
+		err = fmt.Errorf("one replica answered nothing within %s", capacityTime)
+	}
+	if err == nil {
+		s.printf("  one replica, with 0.1 of a core, answers %s images a second (4 clients, %s)", s.title(fmt.Sprintf("%.2f", each)), capacityTime)
+	}
+	return each, err
+}
+
+// reserveRun has the load played once.
+func reserveRun(ctx context.Context, o *Options, s *screen, scaler string, each float64) (_ *ReserveRun, err error) {
+	s.printf("\n%s", s.title(map[string]string{scaledByController: "The HorizontalPodAutoscaler alone", scaledByBoth: "The HorizontalPodAutoscaler, and the agent reserve at its bounds, on the same arrivals"}[scaler]))
+	r, err := openReserve(ctx, o, s, reserveStudy(each), filepath.Join(o.Dir, map[string]string{scaledByController: "alone", scaledByBoth: "reserved"}[scaler]))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.tb.close(ctx)) }()
+	phases := reserveSchedule(o, each)
+	begin := time.Now().Truncate(time.Second).Add(reserveNotice)
+	if scaler == scaledByBoth {
+		rise := begin.Add(phases[0].Duration)
+		if err := r.announce(ctx, rise, rise.Add(phases[1].Duration)); err != nil {
+			return nil, err
+		}
+	}
+	if !waitUntil(ctx, begin) {
+		return nil, ctx.Err()
+	}
+	result, err := r.tb.drive(ctx, phases)
+	if err != nil {
+		return nil, err
+	}
+	return r.run(ctx, scaler, phases, result)
+}
+
+// reserveBed is the testbed, with who writes the fields in question.
+type reserveBed struct {
+	tb       *testbed
+	cluster  *onCluster
+	replicas *fieldLog // of the Deployment
+	low      *fieldLog // the autoscaler's fewest
+}
+
+func openReserve(ctx context.Context, o *Options, s *screen, about *study, dir string) (_ *reserveBed, err error) {
+	tb, err := openTestbed(ctx, o, s, about, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tb.close(ctx))
+		}
+	}()
+	cluster, is := tb.platform.(*onCluster)
+	if !is {
+		return nil, errors.New("a HorizontalPodAutoscaler's controller is part of a cluster")
+	}
+	r := &reserveBed{
+		tb: tb, cluster: cluster, replicas: cluster.replicasOf("classifier"),
+		low: &fieldLog{apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", namespace: about.name, name: "classifier", path: []string{"spec", "minReplicas"}},
+	}
+	cluster.watch(ctx, tb, r.replicas)
+	cluster.watch(ctx, tb, r.low)
+	if err := cluster.begin(ctx, "classifier"); err != nil {
+		return nil, err
+	}
+	return r, cluster.servePodMetric(ctx, tb, "classifier")
+}
+
+// announce has the agent at work, with the rise's times in its manifest.
+func (r *reserveBed) announce(ctx context.Context, from, until time.Time) error {
+	file := filepath.Join(r.tb.files.agents, "reserve.yaml")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	raw = bytes.ReplaceAll(setWindow(raw, from, until), []byte("mode: paused"), []byte("mode: enforce"))
+	if err := os.WriteFile(file, raw, 0o644); err != nil {
+		return err
+	}
+	r.tb.screen.printf("  the rise is announced for %s to %s UTC", from.UTC().Format(time.TimeOnly), until.UTC().Format(time.TimeOnly))
+	return r.cluster.applyFolder(ctx, r.tb.files.agents)
+}

@@ -1,0 +1,26 @@
+package load
+
+import "time"
+
+// Over counts the queries that were due from one time of the run up to, not including,
+// another: those answered later than a bound or not as they should be, and all of them. A
+// latency within a hundredth of the bound may count either way.
+func (r *Result) Over(bound, from, to time.Duration) (over, all int) {
+	if to <= from {
+		return 0, 0
+	}
+	l, _, _ := r.series.within(max(from, 0), to)
+	return l.errors + l.above(bound), l.count()
+}
+
+// above is how many good answers took longer than d.
+func (l *latencies) above(d time.Duration) int {
+	n := int64(0)
+	l.ForEachBucket(func(value, count int64) bool {
+		if value > int64(d) {
+			n += count
+		}
+		return true
+	})
+	return int(n)
+}

@@ -1,0 +1,24 @@
+package plot
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Wrap breaks a text between words, so that no line is wider than width columns unless a
+// word is. Each line begins with the indent.
+func Wrap(text, indent string, width int) string {
+	var lines []string
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
