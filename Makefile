@@ -2,7 +2,7 @@
 LINT = go tool -modfile=.ci/tools/go.mod
 OPA  = go run ./cmd/scanflow opa
 
-.PHONY: build image test race check soak bench docs demo cluster
+.PHONY: build image test race check soak bench docs demo case-studies cluster
 
 build:
 	go build -trimpath -o bin/scanflow ./cmd/scanflow
@@ -39,6 +39,7 @@ check:
 	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego
 	go run ./cmd/scanflow check -f deploy/local/autoscale --workloads deploy/local/autoscale/workloads --policies policies
 	go run ./cmd/scanflow check -f deploy/modeldebug/agents --workloads deploy/modeldebug/workloads --policies policies
+	for s in mlperf interference failover; do go run ./cmd/scanflow check -f deploy/scenarios/$$s/agents --workloads deploy/scenarios/$$s/workloads --policies policies || exit 1; done
 	go run ./cmd/scanflow reference --check docs/reference
 	go run ./cmd/scanflow crd --check deploy/crds/agents.yaml
 	.ci/vulncheck
@@ -57,6 +58,14 @@ docs:
 
 demo:
 	go run ./cmd/scanflow demo
+
+# case-studies: the figures and pictures of docs/case-studies.md, made again. It takes
+# some 40 minutes, on a machine with nothing else to do.
+case-studies: build
+	mkdir -p bin/case-studies
+	for s in drift day mlperf interference failover; do \
+		bin/scanflow demo $$s --plot bin/case-studies/$$s.svg --json > bin/case-studies/$$s.log || echo "$$s did not hold: bin/case-studies/$$s.log"; \
+	done
 
 # cluster: a real control plane and two nodes that run pods as processes, until Ctrl-C.
 # ARGS="--nodes 3 --kwok-nodes 10 --dir DIR --kubeconfig FILE" changes that.
