@@ -36,7 +36,7 @@ check:
 	$(OPA) test policies
 	$(OPA) build -b policies -o bin/policies.tar.gz
 	go run ./cmd/scanflow schema -f deploy/local/autoscale > bin/planner.schema.json
-	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego
+	$(OPA) check --strict --schema bin/planner.schema.json policies/scanflow/strategies/serving/autoscale/autoscale.rego policies/scanflow/lib/capacity/capacity.rego policies/scanflow/lib/params/params.rego
 	go run ./cmd/scanflow check -f deploy/local/autoscale --workloads deploy/local/autoscale/workloads --policies policies
 	go run ./cmd/scanflow check -f deploy/modeldebug/agents --workloads deploy/modeldebug/workloads --policies policies
 	for s in mlperf interference failover; do go run ./cmd/scanflow check -f deploy/scenarios/$$s/agents --workloads deploy/scenarios/$$s/workloads --policies policies || exit 1; done
