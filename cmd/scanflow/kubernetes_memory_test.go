@@ -73,7 +73,7 @@ func TestKubernetesAQuietAgentAsksNothing(t *testing.T) {
 	var before []string
 	s.until("the last of it is written", func() bool {
 		before = requests()
-		d.fires(s.namespace+"/follower", 10) // longer than anything waits to be written together
+		d.fires(s.namespace+"/follower", 30) // longer than anything waits to be written together
 		return slices.Equal(before, requests())
 	})
 	require.NotEmpty(t, before)
