@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// newImageOf is the image of a program for one architecture. Its config is what the
-// Dockerfile says, and labels of the image spec's names.
+// newImageOf makes the image of a program for one architecture. Its config agrees with
+// the Dockerfile, and has labels of the image spec's names.
 func newImageOf(program, arch, version string, src source) (v1.Image, error) {
 	base, err := baseLayer(src.time)
 	if err != nil {

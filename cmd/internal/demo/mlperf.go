@@ -45,7 +45,7 @@ func MLPerf(ctx context.Context, o Options) (report *MLPerfReport, err error) {
 	defer func() { err = errors.Join(err, tidy()) }()
 	report = newMLPerfReport(&o)
 	s.printf("%s", s.title("What one replica carries"))
-	each, err := mlperfCapacity(ctx, &o, s)
+	each, err := capacity(ctx, &o, s, mlperfStudy(&o, 1, scaledByHPA))
 	if err != nil {
 		return nil, err
 	}
@@ -93,24 +93,3 @@ func mlperfRun(ctx context.Context, o *Options, s *screen, scaler string, each f
 	run.Cost, err = cost(ctx)
 	return run, err
 }
-
-// mlperfCapacity is how many requests a second one replica answers that is never
-// without one.
-func mlperfCapacity(ctx context.Context, o *Options, s *screen) (_ float64, err error) {
-	tb, err := openTestbed(ctx, o, s, mlperfStudy(o, 1, scaledByHPA), filepath.Join(o.Dir, "capacity"))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, tb.close(ctx)) }()
-	each, err := tb.saturation(ctx, 4, capacityTime)
-	if err == nil && each == 0 {
-		err = fmt.Errorf("one replica answered nothing within %s", capacityTime)
-	}
-	if err == nil {
-		s.printf("  one replica, with 0.1 of a core, answers %s images a second (4 clients, %s)", s.title(fmt.Sprintf("%.2f", each)), capacityTime)
-	}
-	return each, err
-}
-
-// capacityTime is how long one replica's capacity is measured, at any speed.
-const capacityTime = 12 * time.Second

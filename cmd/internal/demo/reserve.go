@@ -43,7 +43,7 @@ func Reserve(ctx context.Context, o Options) (report *ReserveReport, err error) 
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
 	s.printf("%s", s.title("What one replica carries"))
-	each, err := reserveCapacity(ctx, &o, s)
+	each, err := capacity(ctx, &o, s, reserveStudy(1))
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +76,6 @@ func reserveStudy(each float64) *study {
 func setWindow(raw []byte, from, until time.Time) []byte {
 	at := func(t time.Time) string { return fmt.Sprintf("%q", t.UTC().Format(time.TimeOnly)) }
 	return setParam(setParam(raw, "- from", at(from)), "until", at(until))
-}
-
-// reserveCapacity is how many requests a second one replica answers. The autoscaler has
-// no metric there, and so adds none.
-func reserveCapacity(ctx context.Context, o *Options, s *screen) (_ float64, err error) {
-	tb, err := openTestbed(ctx, o, s, reserveStudy(1), filepath.Join(o.Dir, "capacity"))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, tb.close(ctx)) }()
-	each, err := tb.saturation(ctx, 4, capacityTime)
-	if err == nil && each == 0 {
-		err = fmt.Errorf("one replica answered nothing within %s", capacityTime)
-	}
-	if err == nil {
-		s.printf("  one replica, with 0.1 of a core, answers %s images a second (4 clients, %s)", s.title(fmt.Sprintf("%.2f", each)), capacityTime)
-	}
-	return each, err
 }
 
 // reserveRun has the load played once.
