@@ -130,14 +130,15 @@ type batchRun struct {
 	nodes []onNode
 }
 
-// onNode is a node that the batch work came to, and whether the online service was there.
+// onNode is a node that the batch work was on, and whether the online service was there.
 type onNode struct {
 	at     time.Duration
 	node   string
 	shared bool
 }
 
-// follow notes each change of the node until the context ends.
+// follow notes each change of the node, and of whether it is the online service's, until
+// the context ends.
 func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
 	read, release, err := tb.platform.orchestrator().Pods(map[string]string{"app.kubernetes.io/component": "batch"})
 	if err != nil { // a label of our own
@@ -146,20 +147,25 @@ func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
 	}
 	defer release()
 	for {
-		node := ""
+		now := onNode{}
 		// What can't be read now can be a moment later.
-		_ = read(ctx, []string{tb.study.name}, func(_, _, on string) { node = on })
-		w, _ := tb.platform.orchestrator().Workload(tb.study.id("classifier"))
-		shared := false
-		for _, p := range w.Pods {
-			shared = shared || p.Node == node && node != ""
+		_ = read(ctx, []string{tb.study.name}, func(_, _, on string) { now.node = on })
+		if w, known := tb.platform.orchestrator().Workload(tb.study.id("classifier")); known {
+			for _, p := range w.Pods {
+				now.shared = now.shared || p.Node == now.node && now.node != ""
+			}
 		}
 		b.mu.Lock()
-		if n := len(b.nodes); n == 0 || b.nodes[n-1].node != node {
-			b.nodes = append(b.nodes, onNode{time.Since(start), node, shared})
-			if node != "" {
-				tb.screen.printf("  %s  the batch work runs on %s", tb.screen.clock(time.Now()), node)
+		last := onNode{}
+		if n := len(b.nodes); n > 0 {
+			last = b.nodes[n-1]
+		}
+		if last.node != now.node || last.shared != now.shared {
+			if now.node != "" && last.node != now.node {
+				tb.screen.printf("  %s  the batch work runs on %s", tb.screen.clock(time.Now()), now.node)
 			}
+			now.at = time.Since(start)
+			b.nodes = append(b.nodes, now)
 		}
 		b.mu.Unlock()
 		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
