@@ -8,7 +8,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/actuators/mlflow"
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -63,18 +63,18 @@ type Kind struct {
 
 // Verbs maps each verb to how it is carried out: one line an adapter.
 var Verbs = map[string]Kind{
-	"scale":          {With: params[with.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
-	"autoscaler":     {With: params[with.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
-	"place":          {With: params[with.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.PlaceActuator, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
-	"traffic":        {With: params[with.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
-	"restart":        {With: params[with.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
-	"model.serve":    {With: params[with.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServeActuator, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
-	"workflow.run":   {With: params[with.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: on(local.WorkflowRunActuator, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
-	"apply":          {With: params[with.Apply], Claim: with.ApplyClaim, New: on(nil, kubernetes.Apply)},
-	"model.promote":  {With: params[with.ModelPromote], Claim: with.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Promote)},
-	"model.rollback": {With: params[with.ModelRollback], Claim: with.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
-	"run.tag":        {With: params[with.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
-	"annotate":       {With: params[with.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
+	"scale":          {With: params[verbparams.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
+	"autoscaler":     {With: params[verbparams.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
+	"place":          {With: params[verbparams.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.PlaceActuator, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
+	"traffic":        {With: params[verbparams.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
+	"restart":        {With: params[verbparams.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
+	"model.serve":    {With: params[verbparams.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServeActuator, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
+	"workflow.run":   {With: params[verbparams.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: on(local.WorkflowRunActuator, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
+	"apply":          {With: params[verbparams.Apply], Claim: verbparams.ApplyClaim, New: on(nil, kubernetes.Apply)},
+	"model.promote":  {With: params[verbparams.ModelPromote], Claim: verbparams.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Promote)},
+	"model.rollback": {With: params[verbparams.ModelRollback], Claim: verbparams.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
+	"run.tag":        {With: params[verbparams.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
+	"annotate":       {With: params[verbparams.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
 	"webhook":        {With: params[WebhookWith], OneShot: true, Delivered: true, Deadline: engine.GiveUpDelivery, New: newWebhook},
 	"event.send":     {With: params[EventWith], OneShot: true, Deadline: engine.GiveUpDelivery, New: newEvent},
 }

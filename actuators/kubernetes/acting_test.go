@@ -8,13 +8,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // acting is a Cluster without a View, for the verbs that read for themselves.
-func acting(client *kube.Client) *Cluster { return &Cluster{Client: client, Clock: engine.WallClock{}} }
+func acting(client *apiclient.Client) *Cluster {
+	return &Cluster{Client: client, Clock: engine.WallClock{}}
+}
 
 // wish is a proposal as the engine hands it to Plan.
 func wish(verb, apiVersion, kind, namespace, name, with string) engine.Proposal {

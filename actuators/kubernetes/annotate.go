@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -33,7 +33,7 @@ type annotatePlan struct {
 
 // Plan is a no-op where the target has these annotations.
 func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Annotate
+	var w verbparams.Annotate
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}

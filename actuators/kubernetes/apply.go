@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -25,7 +25,7 @@ type applier struct{ *Cluster }
 
 // Plan asks the API server what the object would come to.
 func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Apply
+	var w verbparams.Apply
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}

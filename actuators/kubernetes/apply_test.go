@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -147,8 +147,8 @@ func TestApplyRefusesWhatGivesPower(t *testing.T) {
 	}
 	_, err := Apply(b.Cluster).Plan(testContext(t), proposal("apply", target, map[string]any{"object": "text"}))
 	require.ErrorContains(t, err, "object: must be a mapping")
-	require.Equal(t, "object/ConfigMap/settings", with.ApplyClaim(asObject(t, settings)))
-	require.Equal(t, "object//", with.ApplyClaim(nil))
+	require.Equal(t, "object/ConfigMap/settings", verbparams.ApplyClaim(asObject(t, settings)))
+	require.Equal(t, "object//", verbparams.ApplyClaim(nil))
 }
 
 // An object that is not there when it is planned, and is when it is made, is

@@ -8,7 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -23,7 +23,7 @@ type bounder struct{ *Cluster }
 
 // Plan finds the autoscaler, or plans one, with the fields that are given.
 func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Autoscaler
+	var w verbparams.Autoscaler
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
@@ -59,17 +59,17 @@ func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 }
 
 // which is the autoscaler that is meant. Two would fight over one target.
-func which(w with.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
+func which(w verbparams.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
 	if owned && (w.Kind != "" && w.Kind != owner.Kind || w.Name != "" && w.Name != owner.Name) {
 		return "", "", &OwnedError{
 			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
 			Fix: "leave kind and name out to change that one, or delete it",
 		}
 	}
-	return cmp.Or(w.Kind, owner.Kind, with.HorizontalPodAutoscaler), cmp.Or(w.Name, owner.Name, id.Name), nil
+	return cmp.Or(w.Kind, owner.Kind, verbparams.HorizontalPodAutoscaler), cmp.Or(w.Name, owner.Name, id.Name), nil
 }
 
-func (b bounder) planNew(p engine.Proposal, w with.Autoscaler, f scalerFields, kind, name string, set map[string]any) (engine.Change, error) {
+func (b bounder) planNew(p engine.Proposal, w verbparams.Autoscaler, f scalerFields, kind, name string, set map[string]any) (engine.Change, error) {
 	var missing []string
 	if w.Max == nil {
 		missing = append(missing, fmt.Sprintf("with.max: there is no %s %s yet; set it, to make one", kind, name))
@@ -104,14 +104,14 @@ type scalerFields struct {
 }
 
 func fieldsOf(kind string) scalerFields {
-	if kind == with.ScaledObject {
+	if kind == verbparams.ScaledObject {
 		return scalerFields{kedaVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
 	}
 	return scalerFields{hpaVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
 }
 
 // set is the fields that are given.
-func (f scalerFields) set(w with.Autoscaler) (map[string]any, error) {
+func (f scalerFields) set(w verbparams.Autoscaler) (map[string]any, error) {
 	spec := map[string]any{}
 	if w.Min != nil {
 		spec[f.min] = int64(*w.Min)
@@ -136,10 +136,10 @@ func (f scalerFields) set(w with.Autoscaler) (map[string]any, error) {
 
 // fits tells whether the autoscaler that is there scales the target, and whether its
 // bounds fit together with what it keeps.
-func (f scalerFields) fits(o *object, w with.Autoscaler, t engine.Target) error {
+func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) error {
 	ref := fieldPath{"spec", "scaleTargetRef"}
 	kind, name := append(ref, "kind").text(o.Object), append(ref, "name").text(o.Object)
-	if kind == "" && o.GetKind() == with.ScaledObject {
+	if kind == "" && o.GetKind() == verbparams.ScaledObject {
 		kind = "Deployment"
 	}
 	if kind != t.Kind || name != t.Name {

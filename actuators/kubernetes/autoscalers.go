@@ -7,9 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const (
@@ -47,7 +47,7 @@ func (v *View) AutoscalerOf(ctx context.Context, id engine.TargetID) (Autoscaler
 	mapping, _ := inf.kindOf()
 	for _, s := range kinds {
 		switch err := s.inf.ready(ctx); {
-		case kube.Missing(err): // nobody has such autoscalers here
+		case apiclient.Missing(err): // nobody has such autoscalers here
 			continue
 		case err != nil:
 			return Autoscaler{}, false, fmt.Errorf("find the autoscaler of %s %s: %w", id.Kind, id, err)
@@ -70,8 +70,8 @@ func (v *View) autoscalersFor(inf *informer) ([]*scalers, error) {
 	case inf.users == 0: // released since it was found: nobody would release them
 		return nil, errReleased
 	}
-	for _, kind := range []struct{ version, kind string }{{kedaVersion, with.ScaledObject}, {hpaVersion, with.HorizontalPodAutoscaler}} {
-		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == with.ScaledObject})
+	for _, kind := range []struct{ version, kind string }{{kedaVersion, verbparams.ScaledObject}, {hpaVersion, verbparams.HorizontalPodAutoscaler}} {
+		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == verbparams.ScaledObject})
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (s *scalers) read(o *slim) (engine.TargetID, reference) {
 	}
 	scaler := Autoscaler{APIVersion: key.apiVersion, Kind: key.kind, Namespace: o.namespace, Name: o.name}
 	kind, group := text("kind"), Subject{APIVersion: text("apiVersion")}.Group()
-	if key.kind == with.ScaledObject {
+	if key.kind == verbparams.ScaledObject {
 		scaler.Min, scaler.Max = number("minReplicaCount", 0), number("maxReplicaCount", 100)
 		if kind == "" {
 			kind = "Deployment"

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const hpa = `
@@ -56,7 +56,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 		})
 	}
 	remove()
-	client, err := kube.FromConfig(b.admin.Client().Config, "default", kube.Options{}) // that never heard of KEDA
+	client, err := apiclient.FromConfig(b.admin.Client().Config, "default", apiclient.Options{}) // that never heard of KEDA
 	require.NoError(t, err)
 	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client}), Clock: engine.WallClock{}}
 	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
@@ -121,7 +121,7 @@ metadata: {name: half, namespace: NS}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: half}
 subjects: [{kind: ServiceAccount, name: half, namespace: NS}]
 `, "NS", b.ns))
-	client, err := kube.New(kube.Options{Kubeconfig: file})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: file})
 	require.NoError(t, err)
 	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client, Namespace: b.ns}), Clock: engine.WallClock{}}
 	target := b.settled(t, "apps/v1", "Deployment", "web")

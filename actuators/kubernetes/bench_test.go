@@ -21,9 +21,9 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // bench is a namespace of the real cluster, and the verbs on it.
@@ -36,13 +36,13 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	c := testcluster.Shared(t)
-	client, err := kube.FromConfig(c.Client().Config, "default", kube.Options{})
+	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	return &bench{Cluster: &Cluster{Client: client, View: testView(t, Options{Client: client}), Clock: engine.WallClock{}}, admin: c, ns: c.Namespace(t)}
 }
 
 // through is the verbs by another connection; what is seen is the same.
-func (b *bench) through(client *kube.Client) *Cluster {
+func (b *bench) through(client *apiclient.Client) *Cluster {
 	return &Cluster{Client: client, View: b.View, Clock: b.Clock}
 }
 
@@ -225,7 +225,7 @@ func (b *bench) behind(t *testing.T, spoil func(w http.ResponseWriter, r *http.R
 		}
 	}))
 	t.Cleanup(s.Close)
-	client, err := kube.FromConfig(&rest.Config{Host: s.URL}, "default", kube.Options{})
+	client, err := apiclient.FromConfig(&rest.Config{Host: s.URL}, "default", apiclient.Options{})
 	require.NoError(t, err)
 	return b.through(client), p
 }

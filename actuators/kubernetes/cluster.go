@@ -11,12 +11,12 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // Cluster is what the verbs act through.
 type Cluster struct {
-	Client *kube.Client
+	Client *apiclient.Client
 	View   *View
 	// Publish tells the agents of this process of an event: a workflow's end.
 	Publish func(context.Context, engine.Event) error
@@ -38,7 +38,7 @@ func (c *Cluster) get(ctx context.Context, apiVersion, kind, namespace, name str
 	}
 	o, err := c.resource(mapping, namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, kube.Classify(fmt.Errorf("read %s %s/%s: %w", kind, namespace, name, err))
+		return nil, apiclient.Classify(fmt.Errorf("read %s %s/%s: %w", kind, namespace, name, err))
 	}
 	return &object{o, mapping}, nil
 }

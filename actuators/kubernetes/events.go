@@ -16,7 +16,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 
 // RecorderOptions are what a Recorder needs.
 type RecorderOptions struct {
-	Client *kube.Client
+	Client *apiclient.Client
 	// View finds the objects that events are about.
 	View *View
 	// Instance names this process.
@@ -224,7 +224,7 @@ func (r *Recorder) write(ctx context.Context, e *corev1.Event) {
 		one, cancel := context.WithTimeout(ctx, eventTimeout)
 		_, err = client.Events(e.Namespace).Create(one, e, metav1.CreateOptions{})
 		cancel()
-		if err == nil || !engine.MayPass(kube.Classify(err)) {
+		if err == nil || !engine.MayPass(apiclient.Classify(err)) {
 			break
 		}
 		err = nil

@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const (
 	reconnectFirst = 100 * time.Millisecond
 	reconnectMost  = 5 * time.Second
-	// lookAgain is how often a missing kind is asked for. kube.Kinds answers from
+	// lookAgain is how often a missing kind is asked for. apiclient.Kinds answers from
 	// memory, and asks the API server itself every 10 s at most.
 	lookAgain = time.Second
 	// goneAgain is how often a resource is asked for that the API server did know.
@@ -110,9 +110,9 @@ func (inf *informer) run(ctx context.Context) {
 			inf.failed(err)
 		}
 		switch lasted := inf.view.clock.Now().Sub(began); {
-		case kube.Missing(err) && found:
+		case apiclient.Missing(err) && found:
 			wait = goneAgain
-		case kube.Missing(err):
+		case apiclient.Missing(err):
 			wait = lookAgain
 		case lasted > reconnectMost || wait > reconnectMost:
 			wait = reconnectFirst
@@ -166,7 +166,7 @@ func (inf *informer) asks() {
 
 // quiet tells whether nobody has to be told of a problem.
 func (inf *informer) quiet(problem error) bool {
-	return problem == nil || inf.key.optional && kube.Missing(problem)
+	return problem == nil || inf.key.optional && apiclient.Missing(problem)
 }
 
 func (inf *informer) failed(err error) {
@@ -234,7 +234,7 @@ func (inf *informer) state() (err error, final bool) {
 		why = errors.New("the API server does not answer")
 	}
 	switch {
-	case kube.Missing(inf.problem):
+	case apiclient.Missing(inf.problem):
 		return inf.problem, true
 	case !inf.synced:
 		return fmt.Errorf("list %s: %w", inf.key, why), inf.problem != nil && !engine.MayPass(inf.problem)

@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -158,7 +158,7 @@ type throttle struct {
 }
 
 // through is a client whose connection can be cut.
-func through(t testing.TB, c *testcluster.Cluster) (*kube.Client, *throttle) {
+func through(t testing.TB, c *testcluster.Cluster) (*apiclient.Client, *throttle) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func through(t testing.TB, c *testcluster.Cluster) (*kube.Client, *throttle) {
 	})
 	config := rest.CopyConfig(c.Client().Config)
 	config.Host = "https://" + listener.Addr().String()
-	client, err := kube.FromConfig(config, "default", kube.Options{})
+	client, err := apiclient.FromConfig(config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	return client, p
 }

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -34,7 +34,7 @@ type modelEdit struct {
 
 // Plan finds where the object says what it serves.
 func (m modeler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.ModelServe
+	var w verbparams.ModelServe
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
@@ -49,7 +49,7 @@ func (m modeler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	return change, nil
 }
 
-func planModel(o *object, p engine.Proposal, w with.ModelServe) (engine.Change, error) {
+func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Change, error) {
 	edit := modelEdit{set: map[string]any{}}
 	var err error
 	switch kindOf(o.Unstructured) {
@@ -103,7 +103,7 @@ func (e *modelEdit) note(path []any, was, is any) {
 
 // annotate says which model is in service, for documents to come: the new one, once
 // it has more than a share.
-func (e *modelEdit) annotate(from map[string]any, w with.ModelServe, metadata ...string) error {
+func (e *modelEdit) annotate(from map[string]any, w verbparams.ModelServe, metadata ...string) error {
 	model := cmp.Or(w.Version, w.URI)
 	if model == "" || w.CanaryPercent != nil && *w.CanaryPercent < 100 {
 		return nil

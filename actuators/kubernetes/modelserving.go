@@ -9,12 +9,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 // inferenceService changes the predictor of KServe's v1beta1: its `model`, or the
 // entry of a framework, which has a storageUri too.
-func (e *modelEdit) inferenceService(o map[string]any, w with.ModelServe) error {
+func (e *modelEdit) inferenceService(o map[string]any, w verbparams.ModelServe) error {
 	predictor, _, _ := unstructured.NestedMap(o, "spec", "predictor")
 	if w.Env != "" || w.Argument != "" || w.Container != "" {
 		return errors.New("an InferenceService says itself where its model lies: leave out env, argument and container")
@@ -46,7 +46,7 @@ func (e *modelEdit) inferenceService(o map[string]any, w with.ModelServe) error 
 
 // seldonDeployment changes one predictor of Seldon Core's v1. The API server takes
 // the predictors as one value.
-func (e *modelEdit) seldonDeployment(o map[string]any, w with.ModelServe) error {
+func (e *modelEdit) seldonDeployment(o map[string]any, w verbparams.ModelServe) error {
 	if w.Env != "" || w.Argument != "" {
 		return errors.New("a SeldonDeployment says itself where its model lies: leave out env and argument; container names the predictor")
 	}

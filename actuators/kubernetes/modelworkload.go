@@ -9,11 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 // workload changes a container's variable or argument.
-func (e *modelEdit) workload(o *object, w with.ModelServe) error {
+func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 	if w.CanaryPercent != nil {
 		return fmt.Errorf("canaryPercent: a %s has none; run the new model as a workload of its own, and share out the requests by traffic", o.GetKind())
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // A cluster of its own, with nodes whose pods get ready: on the shared one they would
@@ -20,7 +20,7 @@ func TestOnNodes(t *testing.T) {
 	acts := acting(c.Client())
 	t.Run("without Argo", func(t *testing.T) {
 		ns := c.Namespace(t)
-		var missing *kube.MissingKindError
+		var missing *apiclient.MissingKindError
 		require.ErrorAs(t, refused(t, WorkflowRun(acts), onTrain(ns, trainOnS3)), &missing)
 		require.Equal(t, "WorkflowTemplate", missing.Kind)
 	})
@@ -107,7 +107,7 @@ func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 				require.Equal(t, ns, n.Namespace)
 				fmt.Fprintf(&rules, "- {apiGroups: [%q], resources: [%q], verbs: [%s]}\n", n.Group, n.Resource, strings.Join(n.Verbs, ", "))
 			}
-			client, err := kube.New(kube.Options{Kubeconfig: c.KubeconfigFor(t, ns, name)})
+			client, err := apiclient.New(apiclient.Options{Kubeconfig: c.KubeconfigFor(t, ns, name)})
 			require.NoError(t, err)
 			c.Apply(t, fmt.Sprintf(`
 apiVersion: rbac.authorization.k8s.io/v1

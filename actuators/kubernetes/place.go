@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -30,7 +30,7 @@ type placer struct{ *Cluster }
 
 // Plan adds to the terms that are there, and takes none away that is not ours.
 func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Place
+	var w verbparams.Place
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
@@ -65,7 +65,7 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 }
 
 // planObject plans the write to what is placed: the target, or what is named.
-func (a placer) planObject(ctx context.Context, p engine.Proposal, w with.Place) (engine.Change, error) {
+func (a placer) planObject(ctx context.Context, p engine.Proposal, w verbparams.Place) (engine.Change, error) {
 	apiVersion, kind, name := p.Target.APIVersion, p.Target.Kind, p.Target.Name
 	switch {
 	case w.Workflow != "":
@@ -84,7 +84,7 @@ func (a placer) planObject(ctx context.Context, p engine.Proposal, w with.Place)
 	return change, nil
 }
 
-func planPlace(o *object, p engine.Proposal, w with.Place) (engine.Change, error) {
+func planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change, error) {
 	at, err := podSpecAt(o.Unstructured, w.Placement)
 	if err != nil {
 		return engine.Change{}, err

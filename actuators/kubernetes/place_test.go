@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const awayFromServing = `{"antiAffinity": {"matchLabels": {"app": "serving"}}}`
@@ -361,7 +361,7 @@ func TestPlaceRefuses(t *testing.T) {
 		})
 	}
 	err := refused(t, place, wish("place", "example.com/v1", "Nothing", ns, "x", awayFromServing))
-	var missing *kube.MissingKindError
+	var missing *apiclient.MissingKindError
 	require.True(t, errors.As(err, &missing), "%v", err)
 }
 

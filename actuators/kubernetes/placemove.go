@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // move writes where the pods of a run may go, and then has those evicted that have to
@@ -76,7 +76,7 @@ func (a placer) evict(ctx context.Context, namespace string, l leaver) error {
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it is gone, or another has its name
 		return nil
 	}
-	return kube.Classify(fmt.Errorf("evict pod %s/%s of step %s: %w", namespace, l.Pod, l.Step, err))
+	return apiclient.Classify(fmt.Errorf("evict pod %s/%s of step %s: %w", namespace, l.Pod, l.Step, err))
 }
 
 // moved tells how far the move of a run is.
@@ -117,7 +117,7 @@ func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string,
 }
 
 // left tells how far one step is.
-func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p with.Placement) (engine.Status, string) {
+func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p verbparams.Placement) (engine.Status, string) {
 	for i := range pods {
 		if pod := &pods[i]; string(pod.GetUID()) == l.UID && !podEnded(pod) {
 			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", l.Step, l.Node)

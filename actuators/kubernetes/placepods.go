@@ -8,15 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const hostnameLabel = "kubernetes.io/hostname"
 
 // cannotMove names what a move can't tell of pods that run: which nodes are one place by
 // another label than the host's would need the right to read nodes.
-func cannotMove(p with.Placement) (mistakes []string) {
+func cannotMove(p verbparams.Placement) (mistakes []string) {
 	for _, a := range affinitiesOf(p) {
 		field := "antiAffinity"
 		if a.field == "podAffinity" {
@@ -40,7 +40,7 @@ type around struct {
 }
 
 // lookAround lists those pods, once for all runs.
-func (a placer) lookAround(ctx context.Context, namespace string, p with.Placement) (*around, error) {
+func (a placer) lookAround(ctx context.Context, namespace string, p verbparams.Placement) (*around, error) {
 	var out around
 	for _, of := range affinitiesOf(p) {
 		if !of.near.Required { // what is only preferred forbids no node
@@ -104,7 +104,7 @@ func (c *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]uns
 	}
 	list, err := c.resource(mapping, namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return nil, kube.Classify(fmt.Errorf("list pods of %s with %s: %w", namespace, selector, err))
+		return nil, apiclient.Classify(fmt.Errorf("list pods of %s with %s: %w", namespace, selector, err))
 	}
 	return list.Items, nil
 }

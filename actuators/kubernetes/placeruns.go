@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // placePlan is the plan of `place`: a write to the object that is placed, and for each run under way
@@ -24,9 +24,9 @@ type placePlan struct {
 
 // runMove is a run that is placed.
 type runMove struct {
-	Write  write          `json:"write"`
-	Terms  with.Placement `json:"terms"`
-	Leaves []leaver       `json:"leaves,omitempty"`
+	Write  write                `json:"write"`
+	Terms  verbparams.Placement `json:"terms"`
+	Leaves []leaver             `json:"leaves,omitempty"`
 }
 
 // leaver is a pod of a run that is evicted.
@@ -41,7 +41,7 @@ type leaver struct {
 
 // planRuns plans the move of the runs that are meant. It is an error, and nothing is
 // planned, where a step that has to leave would not be tried again.
-func (a placer) planRuns(ctx context.Context, p engine.Proposal, w with.Place) (runs []runMove, diff []string, err error) {
+func (a placer) planRuns(ctx context.Context, p engine.Proposal, w verbparams.Place) (runs []runMove, diff []string, err error) {
 	if err := refuse(p, cannotMove(w.Placement)); err != nil {
 		return nil, nil, err
 	}
@@ -72,7 +72,7 @@ func (a placer) planRuns(ctx context.Context, p engine.Proposal, w with.Place) (
 var errRunEnded = errors.New("it has ended")
 
 // runsOf are the runs that are meant: one, or those of a template that have not ended.
-func (a placer) runsOf(ctx context.Context, p engine.Proposal, w with.Place) ([]*object, error) {
+func (a placer) runsOf(ctx context.Context, p engine.Proposal, w verbparams.Place) ([]*object, error) {
 	if w.Workflow != "" {
 		o, err := a.get(ctx, argoVersion, "Workflow", p.Target.Namespace, w.Workflow)
 		if err != nil {
@@ -89,7 +89,7 @@ func (a placer) runsOf(ctx context.Context, p engine.Proposal, w with.Place) ([]
 	}
 	list, err := a.resource(mapping, p.Target.Namespace).List(ctx, metav1.ListOptions{LabelSelector: completedLabel + "!=true"})
 	if err != nil {
-		return nil, kube.Classify(fmt.Errorf("list the runs of WorkflowTemplate %s/%s: %w", p.Target.Namespace, w.Template, err))
+		return nil, apiclient.Classify(fmt.Errorf("list the runs of WorkflowTemplate %s/%s: %w", p.Target.Namespace, w.Template, err))
 	}
 	var out []*object
 	for i := range list.Items {
@@ -103,7 +103,7 @@ func (a placer) runsOf(ctx context.Context, p engine.Proposal, w with.Place) ([]
 	return out, nil
 }
 
-func (a placer) planRun(ctx context.Context, o *object, p engine.Proposal, w with.Place, where *around) (*runMove, []string, error) {
+func (a placer) planRun(ctx context.Context, o *object, p engine.Proposal, w verbparams.Place, where *around) (*runMove, []string, error) {
 	spec, run, err := placedSpecs(o)
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +142,7 @@ func placedSpecs(o *object) (at [][]string, run *argoRun, err error) {
 
 // planTerms plans the write of terms to several parts of one object, each of which is a
 // pod's specification as far as placement goes. diff has what is new, said once.
-func planTerms(o *object, p engine.Proposal, w with.Place, at ...[]string) (write, []string, error) {
+func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string) (write, []string, error) {
 	set, paths := map[string]any{}, [][]any{}
 	var words []string
 	for _, part := range at {
@@ -180,7 +180,7 @@ func planTerms(o *object, p engine.Proposal, w with.Place, at ...[]string) (writ
 
 // leaversOf are the pods of a run that are where they may no longer be, and those that
 // wait for a node by terms that no longer hold.
-func (a placer) leaversOf(ctx context.Context, o *object, run *argoRun, p with.Placement, where *around) (out []leaver, err error) {
+func (a placer) leaversOf(ctx context.Context, o *object, run *argoRun, p verbparams.Placement, where *around) (out []leaver, err error) {
 	list, err := a.podsOf(ctx, o.GetNamespace(), runLabel+"="+o.GetName())
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (a placer) leaversOf(ctx context.Context, o *object, run *argoRun, p with.P
 
 // termsOf are those of a placement that the pods of a node get: a node selector of its
 // template counts instead of the run's.
-func (r *argoRun) termsOf(id string, p with.Placement) with.Placement {
+func (r *argoRun) termsOf(id string, p verbparams.Placement) verbparams.Placement {
 	if r.templateOf(r.nodes[id])["nodeSelector"] != nil {
 		p.NodeSelector = nil
 	}
@@ -224,7 +224,7 @@ func (r *argoRun) termsOf(id string, p with.Placement) with.Placement {
 }
 
 // placedIn reports whether a pod has the terms already.
-func placedIn(pod *unstructured.Unstructured, p with.Placement) bool {
+func placedIn(pod *unstructured.Unstructured, p verbparams.Placement) bool {
 	spec, _, _ := unstructured.NestedMap(pod.Object, "spec")
 	next := placing{spec: spec}
 	next.add(p)

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 const (
@@ -46,17 +46,17 @@ func (e placeEdit) empty() bool {
 // affinityOf is a kind of affinity, and how a diff says it.
 type affinityOf struct {
 	field, words string
-	near         *with.Near
+	near         *verbparams.Near
 }
 
-func affinitiesOf(p with.Placement) []affinityOf {
+func affinitiesOf(p verbparams.Placement) []affinityOf {
 	out := []affinityOf{{"podAntiAffinity", "away from", p.AntiAffinity}, {"podAffinity", "near to", p.Affinity}}
 	return slices.DeleteFunc(out, func(a affinityOf) bool { return a.near == nil })
 }
 
 // add keeps everybody's terms and adds those that are missing. A term of ours that
 // was required and is to be preferred, or the other way round, is moved.
-func (n *placing) add(p with.Placement) {
+func (n *placing) add(p verbparams.Placement) {
 	for _, a := range affinitiesOf(p) {
 		into, other := hard, soft
 		if !a.near.Required {
@@ -110,7 +110,7 @@ func (n *placing) withdraw(a affinityOf, from string) bool {
 
 // remove takes away what is named and ours. What somebody else put there is theirs
 // to take away.
-func (n *placing) remove(o *object, at []string, p with.Placement) error {
+func (n *placing) remove(o *object, at []string, p verbparams.Placement) error {
 	for _, a := range affinitiesOf(p) {
 		for _, list := range []string{hard, soft} {
 			path := []string{"affinity", a.field, list}
@@ -165,7 +165,7 @@ func listAt(spec map[string]any, path []string) []any {
 	return list
 }
 
-func termOf(list string, n *with.Near) map[string]any {
+func termOf(list string, n *verbparams.Near) map[string]any {
 	labels := map[string]any{}
 	for k, v := range n.MatchLabels {
 		labels[k] = v
@@ -184,7 +184,7 @@ func termOf(list string, n *with.Near) map[string]any {
 	return term
 }
 
-func isTerm(list string, n *with.Near) func(any) bool {
+func isTerm(list string, n *verbparams.Near) func(any) bool {
 	want := termOf(list, n)
 	return func(term any) bool { return same(term, want) }
 }

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 const (
@@ -22,7 +22,7 @@ func kindOf(o *unstructured.Unstructured) string {
 
 // podSpecAt is where an object says which nodes its pods may run on. The error says
 // why it can't be told so.
-func podSpecAt(o *unstructured.Unstructured, w with.Placement) ([]string, error) {
+func podSpecAt(o *unstructured.Unstructured, w verbparams.Placement) ([]string, error) {
 	if err := unstarted(o); err != nil {
 		return nil, err
 	}

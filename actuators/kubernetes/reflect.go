@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // pageSize bounds a list where the API server can't stream it.
@@ -43,9 +43,9 @@ func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) err
 	r.WatchListPageSize = pageSize
 	err := r.ListAndWatchWithContext(klog.NewContext(ctx, quiet))
 	if apierrors.IsNotFound(err) {
-		return &kube.MissingKindError{APIVersion: inf.key.apiVersion, Kind: inf.key.kind}
+		return &apiclient.MissingKindError{APIVersion: inf.key.apiVersion, Kind: inf.key.kind}
 	}
-	return kube.Classify(err)
+	return apiclient.Classify(err)
 }
 
 // lister makes the informer's requests, and tells it how they went.
@@ -106,7 +106,7 @@ func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (wa
 
 func (l *lister) fail(verb string, err error) error {
 	if !apierrors.IsNotFound(err) && !apierrors.IsResourceExpired(err) { // of these the loop makes its own
-		l.inf.failed(kube.Classify(fmt.Errorf("%s: %w", verb, err)))
+		l.inf.failed(apiclient.Classify(fmt.Errorf("%s: %w", verb, err)))
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // writePlan is a write to one object, the target or another.
@@ -34,7 +34,7 @@ func (c *Cluster) rehearse(ctx context.Context, o *object, w write) (map[string]
 	options := metav1.PatchOptions{FieldManager: w.Manager, Force: &force, DryRun: []string{metav1.DryRunAll}}
 	would, err := c.resource(o.mapping, w.Namespace).Patch(ctx, w.Name, types.ApplyPatchType, raw, options)
 	if err != nil {
-		return nil, kube.Classify(fmt.Errorf("try to write %s: %w", w, err))
+		return nil, apiclient.Classify(fmt.Errorf("try to write %s: %w", w, err))
 	}
 	return would.Object, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -26,7 +26,7 @@ var restartPath = []string{"spec", "template", "metadata", "annotations", Restar
 
 // Plan is a no-op where this very change has restarted the pods already.
 func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	if err := refuse(p, manifest.DecodeMap(p.With, &with.Restart{})); err != nil {
+	if err := refuse(p, manifest.DecodeMap(p.With, &verbparams.Restart{})); err != nil {
 		return engine.Change{}, err
 	}
 	t := p.Target

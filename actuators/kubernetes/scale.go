@@ -7,7 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -26,7 +26,7 @@ type scalePlan struct {
 
 // Plan compares what is asked for with what the informer shows: it costs no request.
 func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Scale
+	var w verbparams.Scale
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // scalePaths say where a kind keeps its size.
@@ -74,7 +74,7 @@ func scalePathsOf(ctx context.Context, client dynamic.Interface, mapping *meta.R
 	case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
 		return guess, nil
 	case err != nil:
-		return scalePaths{}, kube.Classify(fmt.Errorf("read the definition of %s: %w", mapping.Resource.GroupResource(), err))
+		return scalePaths{}, apiclient.Classify(fmt.Errorf("read the definition of %s: %w", mapping.Resource.GroupResource(), err))
 	}
 	return scalePathsIn(crd, mapping.GroupVersionKind.Version)
 }

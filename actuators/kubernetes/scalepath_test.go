@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // definition is a custom resource definition of a namespaced kind that keeps every
@@ -120,7 +120,7 @@ metadata: {name: viewer, namespace: NS}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: viewer}
 subjects: [{kind: ServiceAccount, name: viewer, namespace: NS}]
 `, "NS", ns))
-	client, err := kube.New(kube.Options{Kubeconfig: c.KubeconfigFor(t, ns, "viewer")})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: c.KubeconfigFor(t, ns, "viewer")})
 	require.NoError(t, err)
 	soon(t, "the kind is served", func() bool { _, err := c.Client().Kinds.Find("guess.example.com/v1", "Guess"); return err == nil })
 	c.Apply(t, "apiVersion: guess.example.com/v1\nkind: Guess\nmetadata: {name: g, namespace: "+ns+"}\nspec: {replicas: 3}\n---\napiVersion: guess.example.com/v1\nkind: Guess\nmetadata: {name: h, namespace: "+ns+"}\n")

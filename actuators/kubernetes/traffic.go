@@ -10,9 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -62,7 +62,7 @@ var (
 
 // Plan compares the weights of every backend with those asked for.
 func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.Traffic
+	var w verbparams.Traffic
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
@@ -95,7 +95,7 @@ func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 func (c *Cluster) getFirst(ctx context.Context, apiVersions []string, kind, namespace, name string) (o *object, err error) {
 	var first error
 	for _, version := range apiVersions {
-		if o, err = c.get(ctx, version, kind, namespace, name); !kube.Missing(err) {
+		if o, err = c.get(ctx, version, kind, namespace, name); !apiclient.Missing(err) {
 			return o, err
 		}
 		if first == nil {

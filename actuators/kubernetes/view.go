@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 var (
@@ -31,7 +31,7 @@ const defaultSilence = time.Minute
 
 // Options say what a View looks at.
 type Options struct {
-	Client *kube.Client
+	Client *apiclient.Client
 	// Namespace is the only one that is looked into; "" is the whole cluster.
 	Namespace string
 	// Shard says whether a target is this process'; nil takes all. Triggers are of
@@ -47,7 +47,7 @@ type Options struct {
 // View is what is known of the cluster. It is safe for concurrent use. What is asked
 // for first starts an informer; Close ends them all.
 type View struct {
-	client    *kube.Client
+	client    *apiclient.Client
 	namespace string
 	shard     func(namespace, name string, labels map[string]string) bool
 	silence   time.Duration

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 func TestFleetsBySelector(t *testing.T) {
@@ -47,7 +47,7 @@ metadata: {name: registry, namespace: `+ns+`, labels: {tier: front}, annotations
 
 func TestOneInformerServesAllAgentsAndEndsWithTheLast(t *testing.T) {
 	c := testcluster.Shared(t)
-	client, err := kube.FromConfig(c.Client().Config, "default", kube.Options{})
+	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	v := testView(t, Options{Client: client})
 	ns := c.Namespace(t)
@@ -101,7 +101,7 @@ metadata: {name: viewer, namespace: NS}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: viewer}
 subjects: [{kind: ServiceAccount, name: viewer, namespace: NS}]
 `, "NS", ns))
-	client, err := kube.New(kube.Options{Kubeconfig: c.KubeconfigFor(t, ns, "viewer")})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: c.KubeconfigFor(t, ns, "viewer")})
 	require.NoError(t, err)
 	v := testView(t, Options{Client: client, Namespace: ns})
 	soon(t, "the role counts", func() bool {
@@ -128,14 +128,14 @@ subjects: [{kind: ServiceAccount, name: viewer, namespace: NS}]
 
 func TestAKindThatIsInstalledLater(t *testing.T) {
 	c := testcluster.Shared(t)
-	client, err := kube.FromConfig(c.Client().Config, "default", kube.Options{})
+	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	v := testView(t, Options{Client: client})
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "a", 1, ""))
 	later := testFleet(t, v, engine.Selector{APIVersion: "later.example.com/v1", Kind: "Later", Namespace: ns})
 	_, err = later.Targets(testContext(t))
-	var missing *kube.MissingKindError
+	var missing *apiclient.MissingKindError
 	require.ErrorAs(t, err, &missing)
 	require.Equal(t, "Later", missing.Kind)
 	require.Len(t, targetsOf(t, testFleet(t, v, deploymentsIn(ns, nil))), 1, "other agents are served")

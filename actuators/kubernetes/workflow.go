@@ -12,10 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -37,18 +37,18 @@ const workflowVerb = workflowrun.Verb
 // workflowPlan is what to run. The object to be made is not in it: a template may
 // hold what no journal should.
 type workflowPlan struct {
-	Template   templateRef       `json:"template"`
-	Kind       string            `json:"kind"` // of the run
-	APIVersion string            `json:"apiVersion"`
-	Namespace  string            `json:"namespace"`
-	Name       string            `json:"name"`
-	Called     string            `json:"called"`
-	Parameters map[string]string `json:"parameters,omitempty"`
-	Placement  with.Placement    `json:"placement"`
-	Identity   string            `json:"identity"`
-	Agent      string            `json:"agent"`
-	Target     engine.TargetID   `json:"target"`
-	Hops       int               `json:"hops,omitempty"`
+	Template   templateRef          `json:"template"`
+	Kind       string               `json:"kind"` // of the run
+	APIVersion string               `json:"apiVersion"`
+	Namespace  string               `json:"namespace"`
+	Name       string               `json:"name"`
+	Called     string               `json:"called"`
+	Parameters map[string]string    `json:"parameters,omitempty"`
+	Placement  verbparams.Placement `json:"placement"`
+	Identity   string               `json:"identity"`
+	Agent      string               `json:"agent"`
+	Target     engine.TargetID      `json:"target"`
+	Hops       int                  `json:"hops,omitempty"`
 }
 
 // templateRef is a template as it was planned on.
@@ -64,7 +64,7 @@ func (p *workflowPlan) String() string { return fmt.Sprintf("%s %s/%s", p.Kind, 
 
 // Plan reads the template. It is a no-op where this very change has its run already.
 func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.WorkflowRun
+	var w verbparams.WorkflowRun
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
@@ -163,7 +163,7 @@ func (r workflowRunner) create(ctx context.Context, plan *workflowPlan, run *uns
 		return err
 	}
 	if err != nil {
-		return kube.Classify(fmt.Errorf("make %s: %w", plan, err))
+		return apiclient.Classify(fmt.Errorf("make %s: %w", plan, err))
 	}
 	return nil
 }

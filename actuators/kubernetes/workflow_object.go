@@ -11,7 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 // Labels of a run. Those of the agent and the target are cut to what a label may
@@ -141,7 +141,7 @@ func checkParameters(spec map[string]any, given map[string]string) error {
 
 // placeNew adds a placement to what the template says, in the pods' specification
 // that goes with the run.
-func placeNew(spec, template map[string]any, w with.Placement) error {
+func placeNew(spec, template map[string]any, w verbparams.Placement) error {
 	next := placing{spec: template}
 	next.add(w)
 	for _, e := range next.edits {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // write is a part of one object, to be applied by server-side apply under a field
@@ -157,7 +157,7 @@ func (c *Cluster) send(ctx context.Context, w write) error {
 	}
 	_, err = c.resource(mapping, w.Namespace).Patch(ctx, w.Name, how, raw, options, w.subresources()...)
 	if err != nil {
-		return kube.Classify(fmt.Errorf("write %s: %w", w, err))
+		return apiclient.Classify(fmt.Errorf("write %s: %w", w, err))
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (c *Cluster) read(ctx context.Context, w write) (*unstructured.Unstructured
 	}
 	o, err := c.resource(mapping, w.Namespace).Get(ctx, w.Name, metav1.GetOptions{}, w.subresources()...)
 	if err != nil {
-		return nil, kube.Classify(fmt.Errorf("read %s: %w", w, err))
+		return nil, apiclient.Classify(fmt.Errorf("read %s: %w", w, err))
 	}
 	return o, nil
 }

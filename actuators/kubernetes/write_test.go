@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 func TestScaleOfWhatIsNotThere(t *testing.T) {
@@ -160,7 +160,7 @@ func TestAForbiddenWriteIsFinal(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
 	target := b.settled(t, "apps/v1", "Deployment", "web")
-	nobody, err := kube.New(kube.Options{Kubeconfig: b.admin.KubeconfigFor(t, b.ns, "nobody")})
+	nobody, err := apiclient.New(apiclient.Options{Kubeconfig: b.admin.KubeconfigFor(t, b.ns, "nobody")})
 	require.NoError(t, err)
 	change := plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(3)))
 	_, err = Scale(b.through(nobody)).Apply(testContext(t), change)

@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 // Node is a name that pods are spread over, and the cores of this machine that they run

@@ -3,7 +3,7 @@ package local
 import (
 	"fmt"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 // CrashPod kills a pod's process with SIGKILL, for demos and tests of what follows, and

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 // A pod that crashes comes back under its name, in another process, and the others are

@@ -3,7 +3,7 @@ package local
 import (
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 // limits checks those of a container.

@@ -3,7 +3,7 @@ package local
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
 // Metrics are the counters of every Service port and HTTPRoute, in a fixed order.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -36,7 +36,7 @@ type modelData struct {
 func (d *modelData) key() key { return key{d.Namespace, d.Name} }
 
 // modelWith refuses what a Deployment can't mean.
-func modelWith(m map[string]any) (w with.ModelServe, mistakes []string) {
+func modelWith(m map[string]any) (w verbparams.ModelServe, mistakes []string) {
 	if mistakes = manifest.DecodeMap(m, &w); len(mistakes) > 0 {
 		return w, mistakes
 	}

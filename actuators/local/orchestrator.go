@@ -9,9 +9,9 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 

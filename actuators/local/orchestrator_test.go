@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
@@ -19,7 +19,7 @@ type placedRun struct {
 
 // planRuns finds the runs to be placed, and what that changes. Nothing is planned where a
 // step that has to leave would not be begun again.
-func (a placer) planRuns(data *placeData, w with.Place) (diff []string, err error) {
+func (a placer) planRuns(data *placeData, w verbparams.Place) (diff []string, err error) {
 	var stuck []error
 	for _, name := range a.runsOf(data, w) {
 		run, words, err := a.planRun(data, w, name)
@@ -39,7 +39,7 @@ func (a placer) planRuns(data *placeData, w with.Place) (diff []string, err erro
 }
 
 // runsOf are the runs that are meant.
-func (a placer) runsOf(data *placeData, w with.Place) (names []string) {
+func (a placer) runsOf(data *placeData, w verbparams.Place) (names []string) {
 	if w.Workflow != "" {
 		return []string{w.Workflow}
 	}
@@ -54,7 +54,7 @@ func (a placer) runsOf(data *placeData, w with.Place) (names []string) {
 	return names
 }
 
-func (a placer) planRun(data *placeData, w with.Place, name string) (*placedRun, []string, error) {
+func (a placer) planRun(data *placeData, w verbparams.Place, name string) (*placedRun, []string, error) {
 	now, own, err := a.o.workflows.PlacementOf(data.Namespace, name)
 	if err != nil {
 		return nil, nil, err

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -38,7 +38,7 @@ type placeData struct {
 func (d *placeData) object() objectID { return objectID{d.Kind, key{d.Namespace, d.Name}} }
 
 // placeWith refuses what local nodes can't mean.
-func placeWith(m map[string]any) (w with.Place, mistakes []string) {
+func placeWith(m map[string]any) (w verbparams.Place, mistakes []string) {
 	if mistakes = manifest.DecodeMap(m, &w); len(mistakes) > 0 {
 		return w, mistakes
 	}
@@ -50,7 +50,7 @@ func placeWith(m map[string]any) (w with.Place, mistakes []string) {
 }
 
 // cannotPlace names what local nodes can't mean.
-func cannotPlace(p with.Placement) (mistakes []string) {
+func cannotPlace(p verbparams.Placement) (mistakes []string) {
 	for _, label := range sortedKeys(p.NodeSelector) {
 		if label != hostnameKey {
 			mistakes = append(mistakes, fmt.Sprintf("with.nodeSelector.%s: local nodes have no such label; only %s can be selected", label, hostnameKey))
@@ -58,7 +58,7 @@ func cannotPlace(p with.Placement) (mistakes []string) {
 	}
 	for _, near := range []struct {
 		field string
-		*with.Near
+		*verbparams.Near
 	}{{"antiAffinity", p.AntiAffinity}, {"affinity", p.Affinity}} {
 		if near.Near != nil && near.TopologyKey != hostnameKey {
 			mistakes = append(mistakes, fmt.Sprintf("with.%s.topologyKey: %q can't be honoured; only %s can: each local node is a host", near.field, near.TopologyKey, hostnameKey))
@@ -97,7 +97,7 @@ func (a placer) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 	return engine.Planned(p, false, strings.Join(diff, "; "), data)
 }
 
-func (a placer) planObject(data *placeData, w with.Place) (diff []string, err error) {
+func (a placer) planObject(data *placeData, w verbparams.Place) (diff []string, err error) {
 	a.o.mu.Lock()
 	defer a.o.mu.Unlock()
 	now, err := a.o.placeableOf(data.object())
@@ -120,7 +120,7 @@ func (a placer) planObject(data *placeData, w with.Place) (diff []string, err er
 }
 
 // hidden is the error where a template's own affinity would count instead.
-func hidden(by string, p with.Placement) error {
+func hidden(by string, p verbparams.Placement) error {
 	if by == "" || p.AntiAffinity == nil && p.Affinity == nil {
 		return nil
 	}

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 // placeWish holds the terms that `place` added for the pods of an object. It holds until
@@ -37,13 +37,13 @@ func (t *placeTerm) same(o placeTerm) bool { return equality.Semantic.DeepEqual(
 
 // wishedTerm is a term that an actuator was asked for.
 type wishedTerm struct {
-	near  *with.Near
+	near  *verbparams.Near
 	words string
 	placeTerm
 }
 
 // wishedTerms are those of a placement.
-func wishedTerms(p with.Placement) (out []wishedTerm) {
+func wishedTerms(p verbparams.Placement) (out []wishedTerm) {
 	for _, w := range []wishedTerm{
 		{near: p.AntiAffinity, words: "away from", placeTerm: placeTerm{Anti: true}}, {near: p.Affinity, words: "near to"},
 	} {
@@ -71,7 +71,7 @@ func (w *placeWish) clone(declared workflow.Placement) *placeWish {
 
 // add is the wish with a placement, and what is new in it. A term that was required and
 // is to be preferred, or the other way round, is moved.
-func (w *placeWish) add(declared workflow.Placement, p with.Placement) (next *placeWish, diff []string) {
+func (w *placeWish) add(declared workflow.Placement, p verbparams.Placement) (next *placeWish, diff []string) {
 	next = w.clone(declared)
 	for _, t := range wishedTerms(p) {
 		now := termsOf(next.placement(), t.Anti, t.Required)
@@ -116,7 +116,7 @@ func (w *placeWish) withdraw(t wishedTerm, required bool) (diff []string) {
 }
 
 // remove is the wish without a placement. What the YAML says is its author's to take away.
-func (w *placeWish) remove(declared workflow.Placement, p with.Placement) (next *placeWish, diff []string, err error) {
+func (w *placeWish) remove(declared workflow.Placement, p verbparams.Placement) (next *placeWish, diff []string, err error) {
 	next = w.clone(declared)
 	for _, t := range wishedTerms(p) {
 		for _, required := range []bool{true, false} {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
 // reconcile compares what is wanted with what there is, and starts what closes

@@ -7,8 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
 // replica is one pod as the orchestrator knows it. rec and flight never change

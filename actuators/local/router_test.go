@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 func closeIdle() { http.DefaultClient.CloseIdleConnections() }

@@ -3,8 +3,8 @@ package local
 import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/actuators/local/router"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
 // ways are the routes as the router has them, in a fixed order.

@@ -5,18 +5,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // scaleWith reads parameters, and names every mistake.
-func scaleWith(m map[string]any) (w with.Scale, mistakes []string) {
+func scaleWith(m map[string]any) (w verbparams.Scale, mistakes []string) {
 	mistakes = manifest.DecodeMap(m, &w)
 	return w, mistakes
 }
 
-func trafficWith(m map[string]any) (w with.Traffic, mistakes []string) {
+func trafficWith(m map[string]any) (w verbparams.Traffic, mistakes []string) {
 	mistakes = manifest.DecodeMap(m, &w)
 	if len(mistakes) == 0 && w.Kind != kindRoute {
 		mistakes = []string{"with.kind: the local orchestrator has HTTPRoutes only, not " + w.Kind}
@@ -25,14 +25,14 @@ func trafficWith(m map[string]any) (w with.Traffic, mistakes []string) {
 }
 
 // workflowWith refuses what local nodes can't mean.
-func workflowWith(m map[string]any) (w with.WorkflowRun, mistakes []string) {
+func workflowWith(m map[string]any) (w verbparams.WorkflowRun, mistakes []string) {
 	if mistakes = manifest.DecodeMap(m, &w); len(mistakes) > 0 {
 		return w, mistakes
 	}
 	return w, cannotPlace(w.Placement)
 }
 
-func restartWith(m map[string]any) []string { return manifest.DecodeMap(m, &with.Restart{}) }
+func restartWith(m map[string]any) []string { return manifest.DecodeMap(m, &verbparams.Restart{}) }
 
 // refuse is the error for parameters with mistakes; nil if there are none.
 func refuse(p engine.Proposal, mistakes []string) error {

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -31,18 +31,18 @@ type workflowRunner struct{ o *Orchestrator }
 // runPlan is what Plan tells Apply and Verify. The template itself is not in it: it may
 // hold what no journal should.
 type runPlan struct {
-	Kind       string            `json:"kind"` // of the template
-	Template   string            `json:"template"`
-	Hash       string            `json:"hash"` // of the template, as it was planned on
-	Namespace  string            `json:"namespace"`
-	Name       string            `json:"name"` // of the run
-	Called     string            `json:"called"`
-	Parameters map[string]string `json:"parameters,omitempty"`
-	Placement  with.Placement    `json:"placement"`
-	Identity   string            `json:"identity"`
-	Agent      string            `json:"agent"`
-	Target     engine.TargetID   `json:"target"`
-	Hops       int               `json:"hops,omitempty"`
+	Kind       string               `json:"kind"` // of the template
+	Template   string               `json:"template"`
+	Hash       string               `json:"hash"` // of the template, as it was planned on
+	Namespace  string               `json:"namespace"`
+	Name       string               `json:"name"` // of the run
+	Called     string               `json:"called"`
+	Parameters map[string]string    `json:"parameters,omitempty"`
+	Placement  verbparams.Placement `json:"placement"`
+	Identity   string               `json:"identity"`
+	Agent      string               `json:"agent"`
+	Target     engine.TargetID      `json:"target"`
+	Hops       int                  `json:"hops,omitempty"`
 }
 
 func (p *runPlan) String() string { return "run " + p.Namespace + "/" + p.Name }

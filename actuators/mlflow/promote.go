@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
@@ -20,7 +20,7 @@ type promoter struct{ *Registry }
 
 // Plan reads the version and where the model stands.
 func (a promoter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.ModelPromote
+	var w verbparams.ModelPromote
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}

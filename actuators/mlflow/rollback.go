@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
@@ -22,7 +22,7 @@ type roller struct{ *Registry }
 
 // Plan finds what to go back to.
 func (a roller) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
-	var w with.ModelRollback
+	var w verbparams.ModelRollback
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -16,7 +16,7 @@ type tagger struct{ *Registry }
 
 // tagPlan is a tag as it was and as it shall be.
 type tagPlan struct {
-	with.RunTag
+	verbparams.RunTag
 	Was   *string `json:"was"` // nil for none
 	Agent string  `json:"agent"`
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/with"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 
 // Claim is the verb's claim: one run of a name at a time, for each target.
 func Claim(parameters map[string]any) string {
-	w := with.WorkflowRun{}
+	w := verbparams.WorkflowRun{}
 	w.Name, _ = parameters["name"].(string)
 	w.Template, _ = parameters["template"].(string)
 	return "workflow/" + w.Called()

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 func (o *upOptions) nodeNames() []string {

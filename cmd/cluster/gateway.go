@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/gateway"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/gateway"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const gatewayHelp = `Stands in for a Gateway API implementation: each HTTPRoute listens on 127.0.0.1 at
@@ -38,7 +38,7 @@ func newGateway() *cobra.Command {
 	c := &cobra.Command{
 		Use: "gateway", Short: "Be a gateway that routes by the cluster's HTTPRoutes", Long: gatewayHelp, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "stand-in-gateway"})
+			client, err := apiclient.New(apiclient.Options{Kubeconfig: o.kubeconfig, UserAgent: "stand-in-gateway"})
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func listenForScrapes(ctx context.Context, flag, address string) (net.Listener, 
 }
 
 // runGateway is the gateway until ctx ends. It closes the listener, which is for its metrics.
-func runGateway(ctx context.Context, client *kube.Client, listener net.Listener, randomPorts bool, out io.Writer) (err error) {
+func runGateway(ctx context.Context, client *apiclient.Client, listener net.Listener, randomPorts bool, out io.Writer) (err error) {
 	g, err := gateway.New(gateway.Options{
 		Client: client, RandomPorts: randomPorts, Log: hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.Warn, Output: os.Stderr}),
 		OnListen: func(namespace, name, address string) {

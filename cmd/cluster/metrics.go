@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/podmetrics"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/podmetrics"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 const metricsHelp = `Serves the custom metrics API for one metric of pods, from a Prometheus, so that a
@@ -58,7 +58,7 @@ func runMetrics(cmd *cobra.Command, o metricsOptions) (err error) {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "pod-metrics"})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: o.kubeconfig, UserAgent: "pod-metrics"})
 	if err != nil {
 		return err
 	}

@@ -12,13 +12,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/node"
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/processnode"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 func newNode() *cobra.Command {
-	var o node.Options
+	var o processnode.Options
 	var kubeconfig, block, level, cores string
 	var capacity map[string]string
 	var untilInputEnds bool
@@ -28,7 +28,7 @@ func newNode() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if o.Client, err = kube.New(kube.Options{Kubeconfig: kubeconfig, UserAgent: "process-node/" + o.Name}); err != nil {
+			if o.Client, err = apiclient.New(apiclient.Options{Kubeconfig: kubeconfig, UserAgent: "process-node/" + o.Name}); err != nil {
 				return err
 			}
 			if block != "" {
@@ -51,7 +51,7 @@ func newNode() *cobra.Command {
 				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
 				defer stop()
 			}
-			return node.Run(ctx, o)
+			return processnode.Run(ctx, o)
 		},
 	}
 	f := c.Flags()

@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
@@ -53,7 +53,7 @@ func newPrometheus() *cobra.Command {
 func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 	ctx := cmd.Context()
 	log := hclog.New(&hclog.LoggerOptions{Name: "prometheus", Level: hclog.Warn, Output: os.Stderr})
-	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "prometheus"})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: o.kubeconfig, UserAgent: "prometheus"})
 	if err != nil {
 		return err
 	}

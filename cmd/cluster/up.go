@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/argo"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/workflowcontroller"
 )
 
 const upHelp = `Boots etcd, kube-apiserver, kube-controller-manager and kube-scheduler on loopback
@@ -118,7 +118,7 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	if o.workflows {
-		end, err := runWorkflows(ctx, c, argo.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
+		end, err := runWorkflows(ctx, c, workflowcontroller.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
 		if err != nil {
 			return interrupted(ctx, err)
 		}
@@ -151,7 +151,7 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 }
 
 // runWorkflows has Workflows run until end is called, which waits for their steps.
-func runWorkflows(ctx context.Context, c *testcluster.Cluster, how argo.Options) (end func() error, err error) {
+func runWorkflows(ctx context.Context, c *testcluster.Cluster, how workflowcontroller.Options) (end func() error, err error) {
 	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func runWorkflows(ctx context.Context, c *testcluster.Cluster, how argo.Options)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {
-		done <- argo.Run(running, how)
+		done <- workflowcontroller.Run(running, how)
 	}()
 	return func() error { stop(); return <-done }, nil
 }

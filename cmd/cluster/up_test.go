@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // screen is what the command prints, read while it runs.
@@ -59,7 +59,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 		return strings.Contains(out.String(), "export KUBECONFIG="+config)
 	}, 3*time.Minute, 50*time.Millisecond)
 
-	client, err := kube.New(kube.Options{Kubeconfig: config})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: config})
 	require.NoError(t, err)
 	core, err := corev1client.NewForConfig(client.Config)
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 }
 
 // aWorkflowRuns submits a Workflow of a WorkflowTemplate, and sees its end.
-func aWorkflowRuns(t *testing.T, client *kube.Client) {
+func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 	t.Helper()
 	create := func(resource, object string) {
 		var o unstructured.Unstructured
@@ -105,7 +105,7 @@ func aWorkflowRuns(t *testing.T, client *kube.Client) {
 
 // theEntranceIsScraped asks a Service without a pod through the gateway, and finds the
 // request in the Prometheus.
-func theEntranceIsScraped(t *testing.T, client *kube.Client, config, said string) {
+func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, said string) {
 	t.Helper()
 	at := freeport.Of(t)
 	_, port, _ := strings.Cut(at, ":")

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/server"
@@ -18,7 +18,7 @@ import (
 )
 
 // api maps each path to what the process shows to those who may see it.
-func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
+func api(sys *app.System) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return sys.Agents(), nil },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(sys), nil },
@@ -34,7 +34,7 @@ func api(sys *wiring.System) map[string]func(*http.Request) (any, error) {
 }
 
 // answers maps each path to what the process does for a person.
-func answers(sys *wiring.System) map[string]func(*http.Request, server.Caller) (any, error) {
+func answers(sys *app.System) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
 		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, true) },
 		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, false) },
@@ -46,22 +46,22 @@ func answers(sys *wiring.System) map[string]func(*http.Request, server.Caller) (
 }
 
 // forPeers is what the API has for other processes of the kind.
-func forPeers(sys *wiring.System) map[string]func(*http.Request) (any, error) {
+func forPeers(sys *app.System) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		wiring.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
+		app.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
 	}
 }
 
 // said turns what the system answers into what the server knows how to answer with.
 func said[T any](v T, err error) (any, error) {
 	switch {
-	case errors.Is(err, wiring.ErrStandsBy):
+	case errors.Is(err, app.ErrStandsBy):
 		return nil, fmt.Errorf("%w: %w", server.ErrUnavailable, err)
 	case errors.Is(err, engine.ErrNoApproval):
 		return nil, fmt.Errorf("%w: %w; `scanflow approvals` lists them", server.ErrNotFound, err)
 	case errors.Is(err, workflow.ErrUnknownRun):
 		return nil, fmt.Errorf("%w: %w; `scanflow workflows` lists them", server.ErrNotFound, err)
-	case errors.Is(err, workflow.ErrUnknownStep), errors.Is(err, wiring.ErrArgos), errors.Is(err, wiring.ErrNoWorkflows):
+	case errors.Is(err, workflow.ErrUnknownStep), errors.Is(err, app.ErrArgos), errors.Is(err, app.ErrNoWorkflows):
 		return nil, fmt.Errorf("%w: %w", server.ErrNotFound, err)
 	case errors.Is(err, engine.ErrApprovalState):
 		return nil, fmt.Errorf("%w: %w", server.ErrConflict, err)
@@ -86,7 +86,7 @@ func limitOf(r *http.Request) (int, error) {
 	return n, nil
 }
 
-func decisionsOf(sys *wiring.System, r *http.Request) (any, error) {
+func decisionsOf(sys *app.System, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -109,7 +109,7 @@ func decisionsOf(sys *wiring.System, r *http.Request) (any, error) {
 	return rows, err
 }
 
-func approvalsOf(sys *wiring.System, r *http.Request) (any, error) {
+func approvalsOf(sys *app.System, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -125,7 +125,7 @@ func approvalsOf(sys *wiring.System, r *http.Request) (any, error) {
 	return said(list, err)
 }
 
-func answerTo(sys *wiring.System, r *http.Request, who server.Caller, approve bool) (any, error) {
+func answerTo(sys *app.System, r *http.Request, who server.Caller, approve bool) (any, error) {
 	a, err := readAnswer(r)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func answerTo(sys *wiring.System, r *http.Request, who server.Caller, approve bo
 	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, who.By(a.By), a.Why))
 }
 
-func lettersOf(sys *wiring.System, r *http.Request) (any, error) {
+func lettersOf(sys *app.System, r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func lettersOf(sys *wiring.System, r *http.Request) (any, error) {
 	return said(letters, err)
 }
 
-func resend(sys *wiring.System, r *http.Request) (any, error) {
+func resend(sys *app.System, r *http.Request) (any, error) {
 	var wanted struct {
 		IDs []string `json:"ids"`
 	}

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // clusterFlags say how agents of a cluster are served.
@@ -28,7 +28,7 @@ type clusterFlags struct {
 	elect         bool
 	leaseDuration time.Duration
 	secretHosts   secretHostsFlag
-	part          wiring.Shard // of shard and shardBy, once they are checked
+	part          app.Shard // of shard and shardBy, once they are checked
 }
 
 func (o *clusterFlags) add(c *cobra.Command) {
@@ -52,7 +52,7 @@ func (o *clusterFlags) check(run *runFlags) error {
 			return errNoManifests
 		}
 		if len(o.secretHosts.hosts) > 0 {
-			return fmt.Errorf("%s: goes with --kubernetes: without it no Secret is read", kube.HostsFlag)
+			return fmt.Errorf("%s: goes with --kubernetes: without it no Secret is read", apiclient.HostsFlag)
 		}
 		return nil
 	}
@@ -70,12 +70,12 @@ func (o *clusterFlags) check(run *runFlags) error {
 		errs = append(errs, fmt.Errorf("--agents: %w", err))
 	}
 	var err error
-	o.part, err = wiring.ParseShard(o.shard, o.shardBy)
+	o.part, err = app.ParseShard(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
 }
 
 // options connects to the cluster; nil without --kubernetes.
-func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
+func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 	if !o.kubernetes {
 		return nil, nil
 	}
@@ -83,7 +83,7 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version(), Concurrency: 250})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow/" + version(), Concurrency: 250})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (o *clusterFlags) options() (*wiring.KubernetesOptions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this machine's name: %w", err)
 	}
-	return &wiring.KubernetesOptions{
+	return &app.KubernetesOptions{
 		Client: client, Namespace: o.namespace, Agents: o.agents, Install: o.install, Identity: identity, Shard: o.part,
 		Elect: o.elect, LeaseDuration: o.leaseDuration, SecretHosts: secretHosts,
 	}, nil

@@ -16,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	sigsyaml "sigs.k8s.io/yaml"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/deploy"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -91,9 +91,9 @@ func TestShippedCRDTakesTheShippedAgents(t *testing.T) {
 			stored := stored(t, c, agent)
 			raw, err := stored.MarshalJSON()
 			require.NoError(t, err)
-			got, mistakes := manifest.ReadObject(path, raw, wiring.Kinds())
+			got, mistakes := manifest.ReadObject(path, raw, app.Kinds())
 			require.NoError(t, mistakes.Err(), path)
-			want, err := manifest.ReadBytes(path, []byte(document), wiring.Kinds())
+			want, err := manifest.ReadBytes(path, []byte(document), app.Kinds())
 			require.NoError(t, err)
 			require.Equal(t, generation(t, want[0]), generation(t, got), path)
 		}

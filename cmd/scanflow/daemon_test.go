@@ -148,8 +148,8 @@ func scanflow(t *testing.T, args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// app is a thing that only has an API: it shows a load, and takes calls.
-type app struct {
+// application is a thing that only has an API: it shows a load, and takes calls.
+type application struct {
 	*httptest.Server
 	mu    sync.Mutex
 	load  string // body of GET /load
@@ -158,8 +158,8 @@ type app struct {
 	hold  chan struct{} // calls wait for it, if set
 }
 
-func newApp(t *testing.T) *app {
-	a := &app{load: `{"load": 50}`}
+func newApp(t *testing.T) *application {
+	a := &application{load: `{"load": 50}`}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			a.mu.Lock()
@@ -186,9 +186,9 @@ func newApp(t *testing.T) *app {
 	return a
 }
 
-func (a *app) set(load string) { a.mu.Lock(); defer a.mu.Unlock(); a.load = load }
+func (a *application) set(load string) { a.mu.Lock(); defer a.mu.Unlock(); a.load = load }
 
-func (a *app) keys() (out []string) {
+func (a *application) keys() (out []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, r := range a.calls {
@@ -227,7 +227,7 @@ var another = strings.ReplaceAll(callPolicy, "t.call", "t.another")
 type site struct {
 	t                           *testing.T
 	dir, agents, policies, data string
-	app                         *app
+	app                         *application
 }
 
 func newSite(t *testing.T) *site {

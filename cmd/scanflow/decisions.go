@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -50,7 +50,7 @@ which "scanflow eval --input" takes.`,
 			if filter.Limit < 0 {
 				return fmt.Errorf("--limit: %d is below 0", filter.Limit)
 			}
-			r, err := journal.OpenReader(cmd.Context(), wiring.JournalDir(data))
+			r, err := journal.OpenReader(cmd.Context(), app.JournalDir(data))
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/demo"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // demoFlags are the command's flags.
@@ -123,7 +123,7 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 		}
 	}
 	if o.kubernetes {
-		if o.Kubernetes, err = kube.New(kube.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow-demo/" + version(), Concurrency: 250}); err != nil {
+		if o.Kubernetes, err = apiclient.New(apiclient.Options{Kubeconfig: o.kubeconfig, UserAgent: "scanflow-demo/" + version(), Concurrency: 250}); err != nil {
 			return err
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/deploy"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 )
 
 // The files that the laptop runs are taken by a real API server, and its nodes run

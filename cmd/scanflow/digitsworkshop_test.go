@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/tracker"
 	"github.com/scanflow-k8s/scanflow/deploy"

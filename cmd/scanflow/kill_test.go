@@ -19,7 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -122,7 +122,7 @@ func decided(d *daemon, replicas int) bool {
 // scales are the admitted acts of a journal, the oldest first.
 func scales(t *testing.T, data string) []journal.Row {
 	t.Helper()
-	r, err := journal.OpenReader(t.Context(), wiring.JournalDir(data))
+	r, err := journal.OpenReader(t.Context(), app.JournalDir(data))
 	require.NoError(t, err)
 	defer func() { _ = r.Close() }()
 	rows, err := r.Decisions(t.Context(), journal.Filter{Verdict: engine.Admitted, OldestFirst: true})

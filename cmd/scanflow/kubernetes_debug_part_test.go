@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -83,7 +83,7 @@ func (s *debugged) four() map[string]*part {
 func (p *part) did() (out []journal.Row) {
 	t := p.stage.t
 	for _, data := range p.data {
-		r, err := journal.OpenReader(t.Context(), wiring.JournalDir(data))
+		r, err := journal.OpenReader(t.Context(), app.JournalDir(data))
 		require.NoError(t, err)
 		rows, err := r.Decisions(t.Context(), journal.Filter{Verdict: engine.Admitted, OldestFirst: true})
 		require.NoError(t, err)

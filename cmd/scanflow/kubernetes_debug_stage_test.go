@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/argo"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/workflowcontroller"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/demo"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/corrupt"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/tracker"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -141,7 +141,7 @@ func (s *debugged) runWorkflows() {
 	require.NoError(s.t, err)
 	dir := s.t.TempDir()
 	s.background(func(ctx context.Context) {
-		if err := argo.Run(ctx, argo.Options{Client: s.cluster.Client(), Namespace: s.namespace, Dir: dir, Self: self, KillWithParent: true}); err != nil {
+		if err := workflowcontroller.Run(ctx, workflowcontroller.Options{Client: s.cluster.Client(), Namespace: s.namespace, Dir: dir, Self: self, KillWithParent: true}); err != nil {
 			s.t.Errorf("run workflows: %v", err)
 		}
 	})

@@ -14,11 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// backupAgent is that of cmd/internal/wiring's failover on a laptop, but that it asks
+// backupAgent is that of cmd/internal/app's failover on a laptop, but that it asks
 // the cluster itself whether the primary is there.
 const backupAgent = `apiVersion: scanflow.dev/v1alpha1
 kind: Agent

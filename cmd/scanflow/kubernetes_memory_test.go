@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
 // A budget that is spent, and a cooldown that runs, bind the next leader too, though it

@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // Defect 6 of the published system: every agent ran as cluster-admin, and its API
@@ -38,7 +38,7 @@ func TestDefect6NoMoreRightsThanNeededAndNoAPIWithoutAToken(t *testing.T) {
 	require.NotContains(t, strings.ToLower(d.text()), "forbidden")
 
 	// The rights themselves.
-	client, err := kube.New(kube.Options{Kubeconfig: s.config})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: s.config})
 	require.NoError(t, err)
 	reviews, err := authorizationclient.NewForConfig(client.Config)
 	require.NoError(t, err)

@@ -17,9 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
 func TestTheLocalNodesFlags(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
@@ -74,8 +74,8 @@ func (o *mailFlags) in(own *server.Token, log hclog.Logger) (senders *server.Sen
 }
 
 // out is how events leave.
-func (o *mailFlags) out(log hclog.Logger) (wiring.MailOptions, error) {
-	mail := wiring.MailOptions{Peers: o.peers, PeerTokenFile: o.peerToken}
+func (o *mailFlags) out(log hclog.Logger) (app.MailOptions, error) {
+	mail := app.MailOptions{Peers: o.peers, PeerTokenFile: o.peerToken}
 	if o.peerToken != "" { // a wrong path would only show in events that wait; it is read again for each use
 		raw, err := os.ReadFile(o.peerToken)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
@@ -102,7 +102,7 @@ func (b *bench) asks(d *daemon, id string) {
 // firings is how often each event has fired the planner.
 func (b *bench) firings() map[string]int {
 	b.t.Helper()
-	r, err := journal.OpenReader(b.t.Context(), wiring.JournalDir(b.data))
+	r, err := journal.OpenReader(b.t.Context(), app.JournalDir(b.data))
 	require.NoError(b.t, err)
 	defer func() { require.NoError(b.t, r.Close()) }()
 	all, err := r.Firings(b.t.Context(), journal.Filter{})

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 )
 
 // trainAgainPolicy wants the very workflow that another process runs.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
@@ -154,7 +154,7 @@ func TestSoakAQuietLine(t *testing.T) {
 	require.Eventually(t, func() bool { return len(l.done()) == events }, 10*time.Minute, 20*time.Millisecond)
 	west.stop()
 	east.stop()
-	r, err := journal.OpenReader(t.Context(), wiring.JournalDir(l.dir+"/east-data"))
+	r, err := journal.OpenReader(t.Context(), app.JournalDir(l.dir+"/east-data"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	firings, err := r.Firings(t.Context(), journal.Filter{})

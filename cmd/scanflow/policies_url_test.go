@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 )
 
 // bundleServer serves the bundle that is on it, under an ETag, to who has the token.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 )
 
 // What arrives at a Service is counted under /metrics, also where no pod is there.

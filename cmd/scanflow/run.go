@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/server"
@@ -95,7 +95,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	wiring.FavourMemory()
+	app.FavourMemory()
 	token, err := o.token(log.Named("http"))
 	if err != nil {
 		return err
@@ -133,8 +133,8 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	var sys *wiring.System
-	var started atomic.Pointer[wiring.System] // an agent may fire before all is started
+	var sys *app.System
+	var started atomic.Pointer[app.System] // an agent may fire before all is started
 	sources := server.Sources{
 		Version: version(),
 		Agents: func() []engine.AgentStatus {
@@ -158,7 +158,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		}
 	}
 	metrics := server.NewMetrics(sources)
-	sys, err = wiring.Start(ctx, wiring.Options{
+	sys, err = app.Start(ctx, app.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
 		Local: local.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
@@ -196,7 +196,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		again = true
 	}
 	log.Info("stopping")
-	err = wiring.Within(stopWithin, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
+	err = app.Within(stopWithin, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
 		err := sys.Close(ctx)
 		webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
@@ -240,9 +240,9 @@ func baseURL(flag, value, like string) error {
 }
 
 // policySource is where the policies come from, and how often they are looked for.
-func (o *runFlags) policySource() (wiring.PolicySource, error) {
+func (o *runFlags) policySource() (app.PolicySource, error) {
 	if o.interval < time.Second {
-		return wiring.PolicySource{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
+		return app.PolicySource{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
 	}
 	from, err := o.source()
 	from.Every = o.interval
@@ -289,7 +289,7 @@ func readToken(file string) (string, error) {
 	return token, nil
 }
 
-func policyStatus(sys *wiring.System) server.PolicyStatus {
+func policyStatus(sys *app.System) server.PolicyStatus {
 	s := sys.Policies.Status()
 	out := server.PolicyStatus{
 		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
@@ -314,7 +314,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func journalStatus(sys *wiring.System) server.JournalStatus {
+func journalStatus(sys *app.System) server.JournalStatus {
 	return server.JournalStatus{Bytes: sys.Journal.Size(), Error: errorText(sys.Journal.Health())}
 }
 
@@ -322,18 +322,18 @@ func journalStatus(sys *wiring.System) server.JournalStatus {
 const scrapeFor = 2 * time.Second
 
 // waitingStatus is what waits, where this process can say.
-func waitingStatus(sys *wiring.System, log hclog.Logger) (server.WaitingStatus, bool) {
+func waitingStatus(sys *app.System, log hclog.Logger) (server.WaitingStatus, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeFor)
 	defer cancel()
 	boxes, approvals, err := sys.Waiting(ctx)
-	if err != nil && !errors.Is(err, wiring.ErrStandsBy) {
+	if err != nil && !errors.Is(err, app.ErrStandsBy) {
 		log.Debug("what waits can't be counted for the metrics", "error", err)
 	}
 	return server.WaitingStatus{Boxes: boxes, Approvals: approvals}, err == nil
 }
 
 // notReady lists why the process should not be relied upon.
-func notReady(sys *wiring.System) []string {
+func notReady(sys *app.System) []string {
 	var why []string
 	if err := sys.Journal.Health(); err != nil {
 		why = append(why, err.Error()+" (nothing is done until then)")

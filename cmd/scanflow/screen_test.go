@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -102,7 +102,7 @@ func TestWhatAScanflowAnswersForgesNothing(t *testing.T) {
 
 func TestWhatTheJournalHoldsForgesNothing(t *testing.T) {
 	data := t.TempDir()
-	j, err := journal.Open(t.Context(), wiring.JournalDir(data), journal.Options{})
+	j, err := journal.Open(t.Context(), app.JournalDir(data), journal.Options{})
 	require.NoError(t, err)
 	target := engine.TargetID{Kind: "Deployment", Namespace: "ns", Name: forging}
 	require.NoError(t, j.RecordFiring(t.Context(), engine.FiringRecord{
@@ -170,9 +170,9 @@ func TestALogIsQuotedForATerminalOnly(t *testing.T) {
 // A daemon whose journal was taken away says so, and does not begin a new one.
 func TestADaemonMissesItsJournal(t *testing.T) {
 	for name, spoil := range map[string]func(data string) error{
-		"deleted": func(data string) error { return os.RemoveAll(wiring.JournalDir(data)) },
+		"deleted": func(data string) error { return os.RemoveAll(app.JournalDir(data)) },
 		"emptied": func(data string) error {
-			return os.Truncate(filepath.Join(wiring.JournalDir(data), "journal.db"), 0)
+			return os.Truncate(filepath.Join(app.JournalDir(data), "journal.db"), 0)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestADaemonMissesItsJournal(t *testing.T) {
 	s := newSite(t)
 	d := startDaemon(t, s.args()...)
 	s.calls(1)
-	require.NoError(t, os.Rename(wiring.JournalDir(s.data), s.data+"/away"))
+	require.NoError(t, os.Rename(app.JournalDir(s.data), s.data+"/away"))
 	require.Eventually(t, func() bool {
 		code, body := d.get("/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "file gone")

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
@@ -141,7 +141,7 @@ spec:
 	d.stop()
 
 	require.Equal(t, events, f.count(), "none lost, and none under two keys")
-	r, err := journal.OpenReader(t.Context(), wiring.JournalDir(s.data))
+	r, err := journal.OpenReader(t.Context(), app.JournalDir(s.data))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	rows, err := r.Decisions(t.Context(), journal.Filter{})

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 )
 
 // workflowSource is where the runs of workflows are read: a running scanflow, or a data
@@ -32,7 +32,7 @@ func (o *workflowSource) add(c *cobra.Command) {
 
 // folder are the runs of the data folder.
 func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
-	runs, err := workflow.ReadFolder(wiring.WorkflowsDir(o.data))
+	runs, err := workflow.ReadFolder(app.WorkflowsDir(o.data))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("--data: no workflows have run with %s: %w", o.data, err)

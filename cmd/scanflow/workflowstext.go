@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 

@@ -21,8 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
 func read(t *testing.T, o map[string]any, into any) {

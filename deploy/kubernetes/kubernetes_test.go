@@ -27,7 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )

@@ -21,8 +21,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // Ten strategies of the kinds that the scenarios need (four rules each, written

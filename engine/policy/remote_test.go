@@ -18,8 +18,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
 )
 
 // shelf serves one bundle, with its hash as ETag, to those who show the token.

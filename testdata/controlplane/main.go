@@ -2,7 +2,7 @@
 // upstream programs, unchanged, each as a subcommand, and kubectl besides; the
 // subcommand replicas runs one controller alone, on a clock that tests move. It is a
 // module of its own, so that what Kubernetes depends on stays out of the module that
-// ships. The package engine/kube/testcluster builds it, once, and runs it.
+// ships. The package cmd/cluster/testcluster builds it, once, and runs it.
 package main
 
 import (

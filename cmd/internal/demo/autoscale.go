@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -78,7 +78,7 @@ type stage struct {
 	api      *http.Server
 	apiURL   string
 	url      string // of the service
-	system   *wiring.System
+	system   *app.System
 	narrator *narrator
 	replicas replicaLog
 	result   *load.Result
@@ -102,7 +102,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 		return nil, err
 	}
 	s.begin(time.Now())
-	st.system, err = wiring.Start(ctx, wiring.Options{
+	st.system, err = app.Start(ctx, app.Options{
 		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
 		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,

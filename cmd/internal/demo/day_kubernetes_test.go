@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // observed collects the states that objects of a namespace were seen in.
@@ -29,7 +29,7 @@ func (o *observed) list() []string {
 }
 
 // observe notes what of each object of a resource is worth a note, until the test ends.
-func observe(t *testing.T, client *kube.Client, namespace string, resource schema.GroupVersionResource, note func(o *unstructured.Unstructured) string) *observed {
+func observe(t *testing.T, client *apiclient.Client, namespace string, resource schema.GroupVersionResource, note func(o *unstructured.Unstructured) string) *observed {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	w, err := client.Dynamic.Resource(resource).Namespace(namespace).Watch(ctx, metav1.ListOptions{})

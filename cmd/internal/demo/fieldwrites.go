@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // FieldWrite is a value that a field of an object got, and who owned the field then, by
@@ -42,7 +42,7 @@ type fieldWrite struct {
 }
 
 // follow watches the object until the context ends.
-func (l *fieldLog) follow(ctx context.Context, client *kube.Client) error {
+func (l *fieldLog) follow(ctx context.Context, client *apiclient.Client) error {
 	mapping, err := client.Kinds.Find(l.apiVersion, l.kind)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/podmetrics"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/podmetrics"
 )
 
 // podMetric is the metric of pods that the cluster's autoscalers scale by.

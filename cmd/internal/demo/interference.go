@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )

@@ -12,14 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // laptop runs a study on this machine: each pod is a process.
 type laptop struct {
 	dir string
-	sys *wiring.System
+	sys *app.System
 	// endFormula ends what scaleByHPA has begun; nil where it has not.
 	endFormula context.CancelFunc
 }
@@ -28,17 +28,17 @@ func newLaptop(dir string) *laptop { return &laptop{dir: dir} }
 
 func (l *laptop) start(ctx context.Context, tb *testbed) (err error) {
 	o := tb.o
-	options := wiring.Options{
+	options := app.Options{
 		Manifests: []string{tb.files.agents}, Policies: tb.files.policies, Workloads: []string{tb.files.workloads}, Data: filepath.Join(l.dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed, Nodes: tb.study.nodes},
 		StopPods: true, Prometheus: tb.promURL, MLflow: tb.study.mlflow, Observers: []engine.Observer{tb.narrator, tb.acts}, Log: o.Log,
 	}
-	l.sys, err = wiring.Start(ctx, options)
+	l.sys, err = app.Start(ctx, options)
 	return err
 }
 
-func (l *laptop) orchestrator() sighted  { return l.sys.Local }
-func (l *laptop) system() *wiring.System { return l.sys }
+func (l *laptop) orchestrator() sighted { return l.sys.Local }
+func (l *laptop) system() *app.System   { return l.sys }
 
 func (l *laptop) entrance(_ context.Context, study, route string) (string, error) {
 	address, known := l.sys.Local.Address("HTTPRoute", study, route)

@@ -17,10 +17,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/podmetrics"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/podmetrics"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // fieldManager is how the demo writes what a person would apply.
@@ -35,11 +35,11 @@ var (
 // the test cluster. The agents are objects of it, served by this process. Everything is
 // in the study's namespace, which is made for it and deleted at its end.
 type onCluster struct {
-	client     *kube.Client
+	client     *apiclient.Client
 	dir        string
 	namespace  string
 	view       *kubernetes.View // for the demo's own eyes
-	sys        *wiring.System
+	sys        *app.System
 	podMetrics *podmetrics.Server // nil where no autoscaler asks
 	watches    []func()           // each ends one
 	made       bool
@@ -47,7 +47,7 @@ type onCluster struct {
 
 // newOnCluster has a run keep its lease and its ledgers in the study's namespace, with
 // which they go: the next run knows nothing of this one's acts, events and budgets.
-func newOnCluster(client *kube.Client, namespace, dir string) *onCluster {
+func newOnCluster(client *apiclient.Client, namespace, dir string) *onCluster {
 	within := *client
 	within.Namespace = namespace
 	return &onCluster{client: &within, namespace: namespace, dir: dir}
@@ -70,10 +70,10 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 			return err
 		}
 	}
-	c.sys, err = wiring.Start(ctx, wiring.Options{
+	c.sys, err = app.Start(ctx, app.Options{
 		Policies: tb.files.policies, Data: filepath.Join(c.dir, "data"), Prometheus: tb.promURL, MLflow: tb.study.mlflow,
 		Observers: []engine.Observer{tb.narrator, tb.acts}, Log: tb.o.Log,
-		Kubernetes: &wiring.KubernetesOptions{Client: c.client, Namespace: c.namespace, Install: "demo", Identity: "demo"},
+		Kubernetes: &app.KubernetesOptions{Client: c.client, Namespace: c.namespace, Install: "demo", Identity: "demo"},
 	})
 	return err
 }
@@ -110,8 +110,8 @@ func (c *onCluster) applyFolder(ctx context.Context, dir string) error {
 	return nil
 }
 
-func (c *onCluster) orchestrator() sighted  { return c.view }
-func (c *onCluster) system() *wiring.System { return c.sys }
+func (c *onCluster) orchestrator() sighted { return c.view }
+func (c *onCluster) system() *app.System   { return c.sys }
 
 // entrance is the port that the route's parent has on this machine: the test cluster's
 // gateway listens there.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // Options are how the demo is run.
@@ -24,7 +24,7 @@ type Options struct {
 	// Digits is a folder of MNIST's IDX files; "" renders digits.
 	Digits string
 	// Policies are those to run; without paths, a copy of the ones that ship, to edit.
-	Policies wiring.PolicySource
+	Policies app.PolicySource
 	// Keep leaves everything running after the report, until the context ends.
 	Keep bool
 	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.
@@ -32,7 +32,7 @@ type Options struct {
 	// Plot is the file that the report's picture is written to, as SVG; "" is none.
 	Plot string
 	// Kubernetes is the cluster to run on; nil is this machine.
-	Kubernetes *kube.Client
+	Kubernetes *apiclient.Client
 	// GatewayMetrics is where that cluster's gateway is scraped, as host:port.
 	GatewayMetrics string
 	Seed           uint64

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/sensors"
@@ -92,7 +92,7 @@ func TestAtSpeed(t *testing.T) {
 	raw, err := deploy.FS.ReadFile("local/autoscale/planner.yaml")
 	require.NoError(t, err)
 	read := func(raw []byte) *manifest.Agent {
-		agents, err := manifest.ReadBytes("a.yaml", raw, wiring.Kinds())
+		agents, err := manifest.ReadBytes("a.yaml", raw, app.Kinds())
 		require.NoError(t, err)
 		require.Len(t, agents, 1)
 		return agents[0]
@@ -140,14 +140,14 @@ func TestTheFilesAreLaidOutAsTheyShip(t *testing.T) {
 	o := &Options{Dir: t.TempDir(), Speed: 1, Out: &bytes.Buffer{}}
 	f, err := layOut(o, "/models/m.digits")
 	require.NoError(t, err)
-	agents, err := manifest.Read([]string{f.agents}, wiring.Kinds())
+	agents, err := manifest.Read([]string{f.agents}, app.Kinds())
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
 	require.FileExists(t, f.policies.Paths[0]+"/.manifest")
 	require.FileExists(t, f.policies.Paths[0]+"/scanflow/strategies/serving/autoscale/autoscale_test.rego")
 	src, err := f.policies.Read(t.Context())
 	require.NoError(t, err)
-	shipped, err := wiring.PolicySource{}.Read(t.Context())
+	shipped, err := app.PolicySource{}.Read(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, shipped.ID(), src.ID())
 }

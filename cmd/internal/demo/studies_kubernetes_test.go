@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local/argo"
-	"github.com/scanflow-k8s/scanflow/actuators/local/pod"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/workflowcontroller"
 )
 
 var ledgersResource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "ledgers"}
@@ -46,7 +46,7 @@ func newStudyCluster(t *testing.T) *studyCluster {
 	var workflows sync.WaitGroup
 	dir := t.TempDir()
 	workflows.Go(func() {
-		if err := argo.Run(ctx, argo.Options{Client: c.Client(), Dir: dir, Self: built.Scanflow, Pods: true}); err != nil {
+		if err := workflowcontroller.Run(ctx, workflowcontroller.Options{Client: c.Client(), Dir: dir, Self: built.Scanflow, Pods: true}); err != nil {
 			t.Errorf("run workflows: %v", err)
 		}
 	})

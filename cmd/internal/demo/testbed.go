@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -90,7 +90,7 @@ type platform interface {
 	// kill has a pod die at once.
 	kill(ctx context.Context, namespace string, p engine.Pod) (death, error)
 	// system runs the agents.
-	system() *wiring.System
+	system() *app.System
 	stop(ctx context.Context) error
 }
 

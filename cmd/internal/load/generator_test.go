@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/freeport"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 )
 
 func generator(t testing.TB, url string, change func(*Options), phases ...Phase) *Generator {

@@ -23,10 +23,10 @@ import (
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kube"
-	"github.com/scanflow-k8s/scanflow/engine/kube/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -60,9 +60,9 @@ func granted(p *rbac.Plan) map[string]bool {
 }
 
 // account connects as the service account of a plan that was applied.
-func account(t *testing.T, c *testcluster.Cluster, namespace string) *kube.Client {
+func account(t *testing.T, c *testcluster.Cluster, namespace string) *apiclient.Client {
 	t.Helper()
-	client, err := kube.New(kube.Options{Kubeconfig: c.KubeconfigFor(t, namespace, "scanflow")})
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: c.KubeconfigFor(t, namespace, "scanflow")})
 	require.NoError(t, err)
 	return client
 }
@@ -70,7 +70,7 @@ func account(t *testing.T, c *testcluster.Cluster, namespace string) *kube.Clien
 // requireExactly asks the API server for every verb on everything that the plan names,
 // and on what it does not, in its namespaces and another: it grants what the plan
 // says and nothing else.
-func requireExactly(t *testing.T, client *kube.Client, p *rbac.Plan, namespaces ...string) {
+func requireExactly(t *testing.T, client *apiclient.Client, p *rbac.Plan, namespaces ...string) {
 	t.Helper()
 	reviews, err := authorizationclient.NewForConfig(client.Config)
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func until(t *testing.T, check func() error) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) { require.NoError(c, check()) }, 10*time.Second, 20*time.Millisecond)
 }
 
-func deployments(client *kube.Client, namespace string) (func(ctx context.Context) error, func(verb string) error) {
+func deployments(client *apiclient.Client, namespace string) (func(ctx context.Context) error, func(verb string) error) {
 	api := client.Dynamic.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(namespace)
 	list := func(ctx context.Context) error {
 		_, err := api.List(ctx, metav1.ListOptions{})

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/wiring"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -21,7 +21,7 @@ func agent(namespace, name string, spec ...string) string {
 
 func readAgents(t *testing.T, text string) []*manifest.Agent {
 	t.Helper()
-	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), wiring.Kinds())
+	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), app.Kinds())
 	require.NoError(t, err)
 	return agents
 }

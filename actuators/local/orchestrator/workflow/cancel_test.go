@@ -1,0 +1,46 @@
+package workflow
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+)
+
+// Whatever a step had come to: the run was cancelled, and that is a failure.
+func TestACancelledRunFails(t *testing.T) {
+	r := open(t, Options{})
+	begin(t, r, `
+templates:
+  - name: main
+    retryStrategy: {limit: 3, retryPolicy: Always, backoff: {duration: 1h}}
+    container: {command: [no-such-program]}`)
+	eventually(t, "it waits to be tried again", func() bool { return stepOf(t, look(t, r), "").Phase == Pending })
+	require.Equal(t, Error, stepOf(t, look(t, r), "").Attempts[0].Phase)
+	run := look(t, r)
+	require.Equal(t, []string{"main"}, run.At())
+	require.NoError(t, r.Cancel("test", "run", "cancelled by ana"))
+	require.Equal(t, "cancelled by ana", look(t, r).Stop, "it shows at once")
+	run = ended(t, r)
+	require.Equal(t, Failed, run.Phase)
+	require.Equal(t, "cancelled by ana", run.Message)
+}
+
+// A cancellation is on disk before it is acknowledged: the next Runner carries it out.
+func TestACancellationOutlivesTheRunner(t *testing.T) {
+	dir, at := t.TempDir(), file(t, "pid")
+	r := open(t, Options{Dir: dir})
+	begin(t, r, "templates: [{name: main, container: "+shell("trap '[ -e "+at+".go ] && exit' TERM; touch "+at+"; while :; do sleep 0.02; done")+"}]")
+	p := process(t, r, "", at)
+	require.NoError(t, r.Cancel("test", "run", "cancelled by ana"))
+	shut(t, r, Detach)
+	require.True(t, pod.Alive(p.PID, p.StartID), "it does not heed SIGTERM yet")
+	require.NoError(t, os.WriteFile(at+".go", nil, 0o600))
+	r = open(t, Options{Dir: dir})
+	run := ended(t, r)
+	require.Equal(t, Failed, run.Phase)
+	require.Equal(t, "cancelled by ana", run.Message)
+	require.False(t, pod.Alive(p.PID, p.StartID))
+}

@@ -1,0 +1,47 @@
+package verbparams
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Annotate are the parameters of `annotate`.
+type Annotate struct {
+	Annotations map[string]string `json:"annotations" required:"true" doc:"annotations to set on the target; those that were set before stay"`
+}
+
+// takeOver hands fields of an object to Scanflow: a person's word, not a policy's.
+const takeOver = "scanflow.dev/take-over"
+
+// Check returns the mistakes in the values.
+func (w Annotate) Check() []string {
+	var out []string
+	if len(w.Annotations) == 0 {
+		out = append(out, "annotations: must not be empty")
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.Annotations)) {
+		domain, _, _ := strings.Cut(key, "/")
+		switch problems := validation.IsQualifiedName(strings.ToLower(key)); {
+		case len(problems) > 0:
+			out = append(out, fmt.Sprintf("annotations.%s: is no name of an annotation: %s", key, problems[0]))
+		case strings.Contains(key, "/") && reserved(domain):
+			out = append(out, fmt.Sprintf("annotations.%s: names of %s are those of Kubernetes itself", key, domain))
+		case key == takeOver:
+			out = append(out, fmt.Sprintf("annotations.%s: is for people alone to write", key))
+		}
+	}
+	return out
+}
+
+func reserved(domain string) bool {
+	for _, own := range []string{"kubernetes.io", "k8s.io"} {
+		if domain == own || strings.HasSuffix(domain, "."+own) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,87 @@
+package verbparams
+
+import (
+	"strconv"
+	"strings"
+)
+
+// ModelServe are the parameters of `model.serve`.
+type ModelServe struct {
+	URI           string `json:"uri" doc:"where the model lies, as s3://models/digits/4; absent: only the version, or the canary's share, changes"`
+	Version       string `json:"version" doc:"the model's version, shown to policies as input.target.model; absent: the uri"`
+	CanaryPercent *int   `json:"canaryPercent" doc:"share of the requests, 0 to 100, that the new model gets: on an InferenceService, or a SeldonDeployment with two predictors"`
+	Container     string `json:"container" doc:"the container that serves, or the predictor of a SeldonDeployment; absent: the only one"`
+	Env           string `json:"env" doc:"on a workload: the container's variable that holds the uri, or the version if there is no uri"`
+	Argument      string `json:"argument" doc:"on a workload: how the container's argument begins that holds the uri, or the version if there is no uri, as --model="`
+}
+
+// Check returns the mistakes in the values.
+func (w ModelServe) Check() []string {
+	var out []string
+	if w.URI == "" && w.Version == "" && w.CanaryPercent == nil {
+		out = append(out, "must say what to serve: set uri, version or canaryPercent")
+	}
+	if w.CanaryPercent != nil && (*w.CanaryPercent < 0 || *w.CanaryPercent > 100) {
+		out = append(out, "canaryPercent: must be between 0 and 100")
+	}
+	if w.Env != "" && w.Argument != "" {
+		out = append(out, "env and argument: write one of them")
+	}
+	if strings.Contains(w.Env, "=") {
+		out = append(out, "env: must be the name of a variable, without =")
+	}
+	return out
+}
+
+// ModelPromote are the parameters of `model.promote`.
+type ModelPromote struct {
+	Model    string `json:"model" required:"true" doc:"name of the registered model"`
+	Version  string `json:"version" required:"true" doc:"the version to promote; it must be READY, and not marked as rolled back"`
+	Alias    string `json:"alias" default:"production" doc:"the alias that names the version in production; on a tracker older than aliases (MLflow 2.3), the stage of that name"`
+	Previous string `json:"previous" default:"previous" doc:"the alias that the replaced version gets, to be rolled back to; a tracker without aliases archives that version"`
+}
+
+// Check returns the mistakes in the values.
+func (w ModelPromote) Check() []string {
+	return append(registered(w.Model, w.Alias, w.Previous), whole("version", w.Version)...)
+}
+
+// ModelRollback are the parameters of `model.rollback`.
+type ModelRollback struct {
+	Model    string `json:"model" required:"true" doc:"name of the registered model"`
+	Alias    string `json:"alias" default:"production" doc:"the alias that names the version in production, as in model.promote"`
+	Previous string `json:"previous" default:"previous" doc:"the alias that names the version to go back to, as in model.promote"`
+	Reason   string `json:"reason" doc:"kept at the version that is taken out of production; absent: the proposal's reason"`
+}
+
+// Check returns the mistakes in the values.
+func (w ModelRollback) Check() []string { return registered(w.Model, w.Alias, w.Previous) }
+
+// ModelClaim is the claim of `model.promote` and `model.rollback`: the registered
+// model. What a workload serves is another field, with an owner of its own.
+func ModelClaim(parameters map[string]any) string {
+	name, _ := parameters["model"].(string)
+	return "model/" + name
+}
+
+// registered are the mistakes in the names of a registered model and its aliases.
+func registered(model, alias, previous string) []string {
+	var out []string
+	for _, f := range []struct{ field, value string }{{"model", model}, {"alias", alias}, {"previous", previous}} {
+		if f.value == "" {
+			out = append(out, f.field+": must not be empty")
+		}
+	}
+	if alias == previous && alias != "" {
+		out = append(out, "previous: must be another alias than alias")
+	}
+	return out
+}
+
+// whole are the mistakes in a number of a version.
+func whole(field, value string) []string {
+	if n, err := strconv.ParseUint(value, 10, 63); err != nil || n == 0 {
+		return []string{field + ": must be the number of a version, as \"4\""}
+	}
+	return nil
+}

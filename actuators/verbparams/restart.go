@@ -1,0 +1,4 @@
+package verbparams
+
+// Restart are the parameters of `restart`: none.
+type Restart struct{}

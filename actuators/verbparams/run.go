@@ -1,0 +1,25 @@
+package verbparams
+
+import "strings"
+
+// RunTag are the parameters of `run.tag`.
+type RunTag struct {
+	RunID string `json:"run_id" required:"true" doc:"id of the run in the tracker"`
+	Key   string `json:"key" required:"true" doc:"name of the tag; one that begins with mlflow. is the tracker's own"`
+	Value string `json:"value" required:"true" doc:"the text that it shall have"`
+}
+
+// Check returns the mistakes in the values.
+func (w RunTag) Check() []string {
+	var out []string
+	if w.RunID == "" {
+		out = append(out, "run_id: must not be empty")
+	}
+	if w.Key == "" {
+		out = append(out, "key: must not be empty")
+	}
+	if strings.HasPrefix(w.Key, "mlflow.") {
+		out = append(out, "key: what begins with mlflow. is the tracker's own; use another name")
+	}
+	return out
+}

@@ -1,0 +1,33 @@
+package verbparams
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Traffic are the parameters of `traffic`.
+type Traffic struct {
+	Route   string         `json:"route" required:"true" doc:"name of the object that shares out the requests, in the target's namespace"`
+	Kind    string         `json:"kind" enum:"HTTPRoute,VirtualService,InferenceService,SeldonDeployment" default:"HTTPRoute" doc:"kind of that object: a Gateway API HTTPRoute, an Istio VirtualService, a KServe InferenceService (its canary) or a SeldonDeployment; HTTPRoute only, locally"`
+	Weights map[string]int `json:"weights" required:"true" doc:"each backend's share of the requests, by the name of its Service (its host for a VirtualService, its predictor for a SeldonDeployment; latest and previous for an InferenceService); a backend that is not named gets none"`
+}
+
+// Check returns the mistakes in the values.
+func (w Traffic) Check() []string {
+	var out []string
+	if w.Route == "" {
+		out = append(out, "route: must not be empty")
+	}
+	sum := 0
+	for _, name := range slices.Sorted(maps.Keys(w.Weights)) {
+		if w.Weights[name] < 0 {
+			out = append(out, fmt.Sprintf("weights.%s: must not be negative", name))
+		}
+		sum += max(w.Weights[name], 0)
+	}
+	if sum == 0 {
+		out = append(out, "weights: at least one must be above 0")
+	}
+	return out
+}

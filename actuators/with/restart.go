@@ -1,4 +1,0 @@
-package with
-
-// Restart are the parameters of `restart`: none.
-type Restart struct{}

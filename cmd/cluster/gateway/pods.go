@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
+)
+
+// mindPods publishes the pods at each change of one.
+func (g *Gateway) mindPods(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.podKick:
+			g.router.Publish(g.ready())
+		}
+	}
+}
+
+// ready are the pods that requests may go to. One that is being deleted is none from
+// the moment that its object says so.
+func (g *Gateway) ready() []router.Pod {
+	var list []*corev1.Pod
+	there := map[types.UID]bool{}
+	for _, o := range g.pods.List() {
+		p := o.(*corev1.Pod)
+		there[p.UID] = true
+		if isReady(p) {
+			list = append(list, p)
+		}
+	}
+	slices.SortFunc(list, func(a, b *corev1.Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	out := make([]router.Pod, len(list))
+	for i, p := range list {
+		if g.flights[p.UID] == nil {
+			g.flights[p.UID] = &router.Flight{}
+		}
+		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Flight: g.flights[p.UID]}
+	}
+	for uid := range g.flights {
+		if !there[uid] {
+			delete(g.flights, uid)
+		}
+	}
+	return out
+}
+
+func isReady(p *corev1.Pod) bool {
+	return p.DeletionTimestamp == nil && p.Status.PodIP != "" && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// portOf finds the port that a Service's targetPort means in a pod: a number need not
+// be declared there, a name must be.
+func portOf(spec *corev1.PodSpec) func(intstr.IntOrString) (int, bool) {
+	return func(target intstr.IntOrString) (int, bool) {
+		if target.Type == intstr.Int {
+			return int(target.IntVal), true
+		}
+		for _, c := range spec.Containers {
+			for _, p := range c.Ports {
+				if p.Name == target.StrVal {
+					return int(p.ContainerPort), true
+				}
+			}
+		}
+		return 0, false
+	}
+}

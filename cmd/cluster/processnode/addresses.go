@@ -1,0 +1,101 @@
+package processnode
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// nodePort is where a node listens on the first address of its block. That makes
+// the block its own: the kernel lets no other node listen there, and forgets the
+// claim when the process dies.
+const nodePort = 10650
+
+const (
+	blocksIn  = 10 // bits of 127.64.0.0/10, which the blocks are cut from
+	blockBits = 20
+)
+
+// addresses are a node's block and which of it pods have now.
+type addresses struct {
+	block netip.Prefix
+	host  netip.Addr
+	claim net.Listener
+
+	mu   sync.Mutex
+	held map[netip.Addr]bool
+	last netip.Addr
+}
+
+// claimAddresses takes the block, or with none a free one: the same for the same
+// name where it can be had, so that a node's pods keep their addresses.
+func claimAddresses(ctx context.Context, block netip.Prefix, name string) (*addresses, error) {
+	if block.IsValid() {
+		a, err := claimBlock(ctx, block)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("claim the addresses %s: another node on this machine has them; give it others, or none", block)
+		}
+		return a, err
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	const count = 1 << (blockBits - blocksIn)
+	for i := range uint32(count) {
+		at := (h.Sum32() + i) % count
+		var raw [4]byte
+		binary.BigEndian.PutUint32(raw[:], 127<<24|64<<16|at<<(32-blockBits))
+		a, err := claimBlock(ctx, netip.PrefixFrom(netip.AddrFrom4(raw), blockBits))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		return a, err
+	}
+	return nil, fmt.Errorf("claim addresses: all %d blocks of 127.64.0.0/%d are other nodes', or something listens on port %d of every address", count, blocksIn, nodePort)
+}
+
+func claimBlock(ctx context.Context, block netip.Prefix) (*addresses, error) {
+	block = block.Masked()
+	host := block.Addr().Next()
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host.String(), strconv.Itoa(nodePort)))
+	if err != nil {
+		return nil, fmt.Errorf("claim the addresses %s: %w", block, err)
+	}
+	return &addresses{block: block, host: host, claim: l, held: map[netip.Addr]bool{host: true}, last: host}, nil
+}
+
+// take gives a pod an address: the wished one if it is free, else the one that has
+// been free longest, as somebody may still try to reach the pod that had it.
+func (a *addresses) take(wish string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ip, err := netip.ParseAddr(wish); err == nil && a.block.Contains(ip) && !a.held[ip] {
+		a.held[ip] = true
+		return ip.String(), nil
+	}
+	ip := a.last
+	for range 1 << (32 - a.block.Bits()) {
+		if ip = ip.Next(); !a.block.Contains(ip) {
+			ip = a.host
+		}
+		if !a.held[ip] {
+			a.held[ip], a.last = true, ip
+			return ip.String(), nil
+		}
+	}
+	return "", fmt.Errorf("every address of %s is a pod's", a.block)
+}
+
+func (a *addresses) giveBack(ip string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if addr, err := netip.ParseAddr(ip); err == nil && addr != a.host {
+		delete(a.held, addr)
+	}
+}

@@ -1,0 +1,179 @@
+package processnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+// node is one node under way.
+type node struct {
+	Options
+	core      *corev1client.CoreV1Client
+	leases    coordinationv1client.LeaseInterface
+	addresses *addresses
+
+	pods sync.WaitGroup // the runners' goroutines
+
+	mu       sync.Mutex
+	runners  map[types.UID]*runner
+	draining context.Context // ends when the node's own end begins
+	over     context.Context // ends when nobody may be waited for any more
+}
+
+// Run is the node until ctx ends. Then it takes no more pods, ends those that run,
+// reports them Failed, so that others take their place, and says that it isn't
+// ready any more. An error says why it could not begin, or what it could not end.
+func Run(ctx context.Context, o Options) error {
+	if err := o.setDefaults(); err != nil {
+		return err
+	}
+	n, err := newNode(ctx, o)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", o.Name, err)
+	}
+	defer func() { _ = n.addresses.claim.Close() }()
+	if err := n.run(ctx); err != nil {
+		return fmt.Errorf("node %s: %w", o.Name, err)
+	}
+	return nil
+}
+
+func newNode(ctx context.Context, o Options) (*node, error) {
+	n := &node{Options: o, runners: map[types.UID]*runner{}}
+	var err error
+	if n.core, err = corev1client.NewForConfig(o.Client.Config); err != nil {
+		return nil, err
+	}
+	coordination, err := coordinationv1client.NewForConfig(o.Client.Config)
+	if err != nil {
+		return nil, err
+	}
+	n.leases = coordination.Leases(corev1.NamespaceNodeLease)
+	n.addresses, err = claimAddresses(ctx, o.AddressBase, o.Name)
+	return n, err
+}
+
+func (n *node) run(ctx context.Context) error {
+	over, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	n.draining, n.over = ctx, over
+
+	var group sync.WaitGroup
+	server, err := n.serveLogs(&group)
+	if err != nil {
+		return err
+	}
+	defer group.Wait()
+	defer func() { _ = server.Close() }()
+	if err := n.register(ctx); err != nil {
+		return err
+	}
+	n.Log.Info("node is ready", "node", n.Name, "addresses", n.addresses.block.String(), "dir", n.Dir)
+	group.Go(func() { n.beat(ctx) })
+	informing, stopInforming := context.WithCancel(over) // past ctx: it tells when pods are gone
+	defer stopInforming()
+	group.Go(func() { n.watch(informing) })
+
+	<-ctx.Done()
+	return n.drain(end)
+}
+
+// drain ends every pod, each within its own grace period.
+func (n *node) drain(end context.CancelFunc) error {
+	n.Log.Info("node stops", "node", n.Name)
+	unready := n.setReady(n.over, false)
+	n.mu.Lock()
+	for _, r := range n.runners {
+		r.poke()
+	}
+	n.mu.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); n.pods.Wait() }()
+	timer, giveBack := n.Clock.Timer(n.StopWithin)
+	defer giveBack()
+	select {
+	case <-done:
+		return unready
+	case <-timer:
+	}
+	end() // what still runs is killed
+	<-done
+	return errors.Join(unready, fmt.Errorf("pods did not end within %s, and were killed", n.StopWithin))
+}
+
+// watch follows the pods that are bound to this node.
+func (n *node) watch(ctx context.Context) {
+	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: cache.NewListWatchFromClient(n.core.RESTClient(), "pods", corev1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", n.Name)),
+		ObjectType:    &corev1.Pod{},
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(o any) { n.see(o.(*corev1.Pod)) },
+			UpdateFunc: func(_, o any) { n.see(o.(*corev1.Pod)) },
+			DeleteFunc: func(o any) {
+				if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
+					o = last.Obj
+				}
+				if p, ok := o.(*corev1.Pod); ok {
+					n.vanish(p.UID)
+				}
+			},
+		},
+	})
+	controller.RunWithContext(ctx)
+}
+
+// see hands a pod's newest object to its runner, which it makes for a new pod.
+func (n *node) see(p *corev1.Pod) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.runners[p.UID]
+	if r == nil {
+		ended := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		if n.draining.Err() != nil || ended && p.DeletionTimestamp == nil {
+			return
+		}
+		r = newRunner(n, p)
+		n.runners[p.UID] = r
+		n.pods.Go(func() {
+			defer n.forget(p.UID)
+			r.live()
+		})
+	}
+	r.see(p)
+}
+
+func (n *node) vanish(uid types.UID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r := n.runners[uid]; r != nil {
+		r.vanish()
+	}
+}
+
+func (n *node) forget(uid types.UID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.runners, uid)
+}
+
+// pause waits, and tells whether the wait was not cut short.
+func (n *node) pause(ctx context.Context, d time.Duration) bool {
+	timer, giveBack := n.Clock.Timer(d)
+	defer giveBack()
+	select {
+	case <-timer:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

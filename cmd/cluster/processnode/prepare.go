@@ -1,0 +1,146 @@
+package processnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+)
+
+// RefusedError is what a pod's spec asks for and no process can have. Each line
+// names one field.
+type RefusedError struct{ Problems []pod.Problem }
+
+func (e *RefusedError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Error()
+	}
+	return "a process-backed node can't run this pod: " + strings.Join(lines, "; ")
+}
+
+// configs turns the pod's containers into processes: those of initContainers in
+// their order, and the one of containers last. The error is a *RefusedError, or
+// says what is missing yet.
+func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
+	object := r.newest()
+	if found := problems(&object.Spec); len(found) > 0 {
+		return nil, &RefusedError{found}
+	}
+	src := newSources(ctx, r.node.core, object.Namespace)
+	folders, err := r.volumes(src, object.Spec.Volumes)
+	if err != nil {
+		return nil, err
+	}
+	var out []pod.Config
+	var errs []error
+	for i, c := range containers(&object.Spec) {
+		c := c.DeepCopy()
+		if c.Env, err = src.env(c, folders); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		c.EnvFrom = nil // it is in Env now
+		declareProbed(c)
+		if c.WorkingDir == "" {
+			c.WorkingDir = r.dir
+		}
+		spec := object.Spec
+		spec.InitContainers, spec.Containers = nil, []corev1.Container{*c}
+		if i < len(object.Spec.InitContainers) && spec.RestartPolicy == corev1.RestartPolicyAlways {
+			spec.RestartPolicy = corev1.RestartPolicyOnFailure
+		}
+		out = append(out, pod.Config{
+			Namespace: object.Namespace, Name: object.Name, Node: r.node.Name, UID: string(object.UID), Labels: object.Labels, Annotations: object.Annotations,
+			Spec: spec, Cores: r.node.Cores, Allocatable: r.node.Capacity, IP: ip, HostIP: r.node.addresses.host.String(), LogPath: r.logPath(c.Name), Self: r.node.Self,
+			BackOff: r.node.BackOff, EarlyProbe: r.node.EarlyProbe, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
+		})
+	}
+	return out, errors.Join(errs...)
+}
+
+func (r *runner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
+
+// containers are all that run, in order.
+func containers(spec *corev1.PodSpec) []corev1.Container {
+	return append(slices.Clone(spec.InitContainers), spec.Containers...)
+}
+
+// problems are the fields that can't be honoured.
+func problems(spec *corev1.PodSpec) []pod.Problem {
+	var out []pod.Problem
+	add := func(path, format string, args ...any) {
+		out = append(out, pod.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+	}
+	if len(spec.Containers) != 1 {
+		add("containers", "one container is run, and this has %d; make each a workload of its own", len(spec.Containers))
+	}
+	if spec.ActiveDeadlineSeconds != nil {
+		add("activeDeadlineSeconds", "can't be honoured; set it on the Job")
+	}
+	for i, v := range spec.Volumes {
+		if kind := volumeKind(&v); kind == "" {
+			add(fmt.Sprintf("volumes[%d]", i), "%q is neither emptyDir, configMap nor secret", v.Name)
+		}
+	}
+	for i, c := range containers(spec) {
+		at := fmt.Sprintf("initContainers[%d]", i)
+		if i >= len(spec.InitContainers) {
+			at = fmt.Sprintf("containers[%d]", i-len(spec.InitContainers))
+		} else if c.RestartPolicy != nil {
+			add(at+".restartPolicy", "can't be honoured; make the sidecar a workload of its own")
+		}
+		if len(c.VolumeDevices) > 0 {
+			add(at+".volumeDevices", "can't be honoured")
+		}
+		// What refers to ConfigMaps and Secrets is replaced before a container starts.
+		c := *c.DeepCopy()
+		c.EnvFrom = nil
+		for j, e := range c.Env {
+			if f := e.ValueFrom; f != nil && (f.ConfigMapKeyRef != nil || f.SecretKeyRef != nil) {
+				c.Env[j].ValueFrom = nil
+			}
+		}
+		declareProbed(&c)
+		alone := corev1.PodSpec{Containers: []corev1.Container{c}}
+		for _, p := range pod.Check(&alone) {
+			p.Path = at + strings.TrimPrefix(p.Path, "containers[0]")
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// declareProbed declares the ports that probes and hooks name by number: Kubernetes
+// does not ask for that, and package pod does.
+func declareProbed(c *corev1.Container) {
+	var handlers []corev1.ProbeHandler
+	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
+		if p != nil {
+			handlers = append(handlers, p.ProbeHandler)
+		}
+	}
+	if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
+		handlers = append(handlers, corev1.ProbeHandler{HTTPGet: c.Lifecycle.PreStop.HTTPGet})
+	}
+	declare := func(port intstr.IntOrString) {
+		if port.Type == intstr.Int && !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == port.IntVal }) {
+			c.Ports = append(c.Ports, corev1.ContainerPort{ContainerPort: port.IntVal})
+		}
+	}
+	for _, h := range handlers {
+		if h.HTTPGet != nil {
+			declare(h.HTTPGet.Port)
+		}
+		if h.TCPSocket != nil {
+			declare(h.TCPSocket.Port)
+		}
+	}
+}

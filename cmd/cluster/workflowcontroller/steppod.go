@@ -1,0 +1,226 @@
+package workflowcontroller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+)
+
+// stepPod is the pod of one attempt at a step. Its goroutine (live) makes it, and then
+// reports what the informer sees of it (see), until it has ended or is gone.
+type stepPod struct {
+	of     *pods
+	step   workflow.StepProcess
+	report func(s pod.Status, node string)
+	done   chan struct{}
+	wake   chan struct{} // holds one
+
+	stopOnce, detachOnce sync.Once
+	stop, detach         chan struct{}
+
+	mu   sync.Mutex
+	seen map[types.UID]*corev1.Pod // the newest of each that had the name
+	gone map[types.UID]bool
+	uid  types.UID // "" before it is made
+}
+
+func newStepPod(of *pods, t workflow.StepProcess, report func(s pod.Status, node string)) *stepPod {
+	return &stepPod{
+		of: of, step: t, report: report, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), detach: make(chan struct{}),
+		seen: map[types.UID]*corev1.Pod{}, gone: map[types.UID]bool{},
+	}
+}
+
+func (p *stepPod) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.step.Namespace, Name: p.step.Name}
+}
+
+// see takes the newest of the pod, from the informer's goroutine.
+func (p *stepPod) see(object *corev1.Pod, gone bool) {
+	p.mu.Lock()
+	p.seen[object.UID] = object
+	p.gone[object.UID] = p.gone[object.UID] || gone
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// live is the pod's whole life.
+func (p *stepPod) live() {
+	defer close(p.done)
+	err := p.make()
+	switch {
+	case errors.Is(err, errStopping):
+		p.report(pod.Status{Phase: corev1.PodFailed, Reason: workflow.NeverBegan, Message: "its pod was not made"}, "")
+		return
+	case err != nil:
+		p.report(pod.Status{Phase: corev1.PodFailed, Message: err.Error()}, "")
+		return
+	}
+	select {
+	case <-p.stop: // meanwhile, when there was nothing to delete yet
+		p.remove(nil)
+	default:
+	}
+	began := p.step.Begun
+	for {
+		p.mu.Lock()
+		object, gone := p.seen[p.uid], p.gone[p.uid]
+		p.mu.Unlock()
+		if object != nil {
+			s := statusOfPod(object)
+			ended := s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed
+			began = began || s.Phase != corev1.PodPending
+			if gone && !ended {
+				s = pod.Status{Phase: corev1.PodFailed, Message: "pod deleted"}
+				if !began { // Argo's controller makes the pod of a pending node anew
+					s.Reason, s.Message = workflow.NeverBegan, "its pod was deleted before it ran, and is made anew"
+				}
+			}
+			p.report(s, object.Spec.NodeName)
+			if ended || gone {
+				return
+			}
+		}
+		select {
+		case <-p.wake:
+		case <-p.detach:
+			return
+		}
+	}
+}
+
+// make makes the pod, or finds the one that was made for this attempt.
+func (p *stepPod) make() error {
+	api := p.of.core.Pods(p.step.Namespace)
+	for {
+		var made *corev1.Pod
+		err := error(apierrors.NewNotFound(corev1.Resource("pods"), p.step.Name))
+		if !p.step.Begun {
+			made, err = api.Create(p.of.ctx, p.object(), metav1.CreateOptions{FieldManager: "workflow-controller"})
+		}
+		if apierrors.IsAlreadyExists(err) || p.step.Begun {
+			made, err = api.Get(p.of.ctx, p.step.Name, metav1.GetOptions{})
+		}
+		switch {
+		case err == nil && made.Labels[uidLabel] == p.step.UID:
+			p.mu.Lock()
+			p.uid = made.UID
+			if p.seen[made.UID] == nil {
+				p.seen[made.UID] = made
+			}
+			p.mu.Unlock()
+			return nil
+		case p.step.Begun && (err == nil || apierrors.IsNotFound(err)):
+			return errors.New("pod deleted")
+		case err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)):
+			return fmt.Errorf("make its pod: %w", err)
+		case err != nil && !apierrors.IsNotFound(err):
+			p.of.Log.Warn("a step's pod can't be made yet", "pod", p.name().String(), "error", err)
+		}
+		if !p.pause() {
+			return errStopping
+		}
+	}
+}
+
+func (p *stepPod) pause() bool {
+	timer, giveBack := p.of.Clock.Timer(again)
+	defer giveBack()
+	select {
+	case <-timer:
+		return true
+	case <-p.wake: // an earlier pod of the name may be gone
+		return true
+	case <-p.stop:
+	case <-p.detach:
+	case <-p.of.ctx.Done():
+	}
+	return false
+}
+
+// uidLabel tells the pods of two attempts apart that have one name.
+const uidLabel = "scanflow.dev/attempt"
+
+// object is the pod to be made.
+func (p *stepPod) object() *corev1.Pod {
+	yes, no := true, false
+	o := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.step.Namespace, Name: p.step.Name, Labels: map[string]string{}, Annotations: map[string]string{}},
+		Spec:       *p.step.Spec.DeepCopy(),
+	}
+	for k, v := range p.step.Labels {
+		o.Labels[k] = v
+	}
+	for k, v := range p.step.Annotations {
+		o.Annotations[k] = v
+	}
+	o.Labels[uidLabel] = p.step.UID
+	run := &workflow.Run{Name: p.step.Run}
+	node := nodeName(run, p.step.Step)
+	if p.step.Retries {
+		node = fmt.Sprintf("%s(%d)", node, p.step.Attempt)
+	}
+	o.Annotations[nodeNameAnnotation], o.Annotations[nodeIDAnnotation] = node, nodeID(run, node)
+	o.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "argoproj.io/v1alpha1", Kind: "Workflow", Name: p.step.Run, UID: types.UID(p.step.Identity), Controller: &yes, BlockOwnerDeletion: &yes,
+	}}
+	o.Spec.AutomountServiceAccountToken = &no
+	c := &o.Spec.Containers[0]
+	c.Name = "main"
+	if c.Image == "" {
+		c.Image = "none"
+	}
+	return o
+}
+
+// Stop deletes the pod, and returns when it has ended.
+func (p *stepPod) Stop(ctx context.Context) error {
+	p.stopOnce.Do(func() { close(p.stop) })
+	p.remove(nil)
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+	}
+	now := int64(0)
+	p.remove(&now)
+	select {
+	case <-p.done:
+	case <-p.of.ctx.Done():
+	}
+	return nil
+}
+
+// remove deletes the pod, if it was made.
+func (p *stepPod) remove(grace *int64) {
+	p.mu.Lock()
+	uid := p.uid
+	p.mu.Unlock()
+	if uid == "" {
+		return
+	}
+	err := p.of.core.Pods(p.step.Namespace).Delete(p.of.ctx, p.step.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: grace, Preconditions: &metav1.Preconditions{UID: &uid},
+	})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		p.of.Log.Warn("a step's pod can't be deleted", "pod", p.name().String(), "error", err)
+	}
+}
+
+// Detach lets the pod go on without us.
+func (p *stepPod) Detach() {
+	p.detachOnce.Do(func() { close(p.detach) })
+	<-p.done
+}

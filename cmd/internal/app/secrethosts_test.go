@@ -1,0 +1,394 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/sensors"
+)
+
+var agentResource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "agents"}
+
+// callPolicy calls and tells, whatever is sensed.
+const callPolicy = `package scanflow.strategies.t.always
+
+propose contains {"primitive": "webhook", "with": {"url": input.params.url}, "reason": "called", "because": []}
+
+propose contains {"primitive": "event.send", "with": {"type": "dev.scanflow.t", "url": input.params.url}, "reason": "told", "because": []}
+`
+
+// listener keeps what it was asked, and answers what it is told to.
+type listener struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen []string // method, path and Authorization
+	then http.HandlerFunc
+}
+
+func listen(t *testing.T) *listener {
+	l := &listener{then: func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, `{}`) }}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		l.seen = append(l.seen, r.Method+" "+r.URL.Path+" "+r.Header.Get("Authorization"))
+		then := l.then
+		l.mu.Unlock()
+		then(w, r)
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *listener) asked() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string{}, l.seen...)
+}
+
+// serve runs the agents of a namespace by an account with the rights that these agents
+// need and no more, with the policy above.
+func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed hosts.List) (*aheadClock, *heard) {
+	t.Helper()
+	read, err := manifest.ReadBytes("agents.yaml", []byte(agents), Kinds())
+	require.NoError(t, err)
+	plan, err := rbac.For(read, rbac.Options{Namespace: ns, Account: "scanflow"})
+	require.NoError(t, err)
+	config := c.KubeconfigFor(t, ns, "scanflow")
+	c.Apply(t, string(plan.YAML()))
+	policies := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(policies, "always.rego"), []byte(callPolicy), 0o600))
+	client, err := apiclient.New(apiclient.Options{Kubeconfig: config})
+	require.NoError(t, err)
+	client.Namespace = ns
+	clock, said := &aheadClock{}, &heard{}
+	system, err := Start(t.Context(), Options{
+		Policies: PolicySource{Paths: []string{policies}}, Data: t.TempDir(), Clock: clock, Observers: []engine.Observer{said},
+		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
+		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", SecretHosts: allowed},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = system.Close(context.Background())
+		_, _, log := said.last()
+		if t.Failed() {
+			t.Log(log)
+		}
+		assert.NotContains(t, log, "hunter2")
+	})
+	return clock, said
+}
+
+// conditions waits until an agent's conditions say something, as "Type Status Reason Message".
+func conditions(t *testing.T, c *testcluster.Cluster, ns, agent string, says ...string) {
+	t.Helper()
+	require.EventuallyWithT(t, func(a *assert.CollectT) {
+		all := conditionsOf(t, c, ns, agent)
+		for _, text := range says {
+			assert.Contains(a, all, text)
+		}
+	}, 30*time.Second, 50*time.Millisecond)
+}
+
+func conditionsOf(t *testing.T, c *testcluster.Cluster, ns, agent string) (all string) {
+	t.Helper()
+	u, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Get(t.Context(), agent, metav1.GetOptions{})
+	require.NoError(t, err)
+	list, _, err := unstructured.NestedSlice(u.Object, "status", "conditions")
+	require.NoError(t, err)
+	for _, each := range list {
+		one := each.(map[string]any)
+		all += fmt.Sprintf("%v %v %v %v\n", one["type"], one["status"], one["reason"], one["message"])
+	}
+	return all
+}
+
+const thirsty = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: thirsty, namespace: NAMESPACE}
+spec:
+  targets: {static: [{name: api, labels: {host: "127.0.0.1"}}]}
+  triggers: [{name: tick, every: 100ms}]
+  sensors:
+    - {name: a, timeout: 5s, http: {url: "THIEF/http", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: b, http: {url: "http://{label:host}:THIEFPORT/each/{name}", basicAuth: {username: bot, password: {secretKeyRef: {name: app, key: token}}}}}
+    - {name: c, scrape: {url: "THIEF/metrics", metric: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: d, prometheus: {query: up, address: "THIEF/prom", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: e, mlflow: {url: "THIEF/mlflow", model: {name: m, alias: champion}, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: f, drift: {query: "sum by (name, le) (increase(x[1m]))", bins: le, match: {name: name}, reference: {query: "sum by (name, le) (increase(x[1m] offset 1d))"}, address: "THIEF/drift", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+  strategies: [t.always]
+  primitives: [webhook, event.send]
+  params: {url: "THIEF/call"}
+  guards: {urls: ["THIEF/"]}
+  credentials: [{url: "THIEF", bearerToken: {secretKeyRef: {name: app, key: token}}}]
+`
+
+// A Secret reaches no host that neither the flag nor its annotation allows, from any
+// sensor and any act, and the agent's condition says which host each is missing. Allowed,
+// all of them are let in, without a restart.
+func TestNoSecretGoesToAHostThatIsNotAllowed(t *testing.T) {
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers")
+	ns := c.Namespace(t)
+	thief := listen(t)
+	agents := strings.NewReplacer("NAMESPACE", ns, "THIEFPORT", thief.URL[strings.LastIndex(thief.URL, ":")+1:], "THIEF", thief.URL).Replace(thirsty)
+	secret := func(annotation string) {
+		c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: app, namespace: %s, annotations: {scanflow.dev/hosts: %q}}, stringData: {token: hunter2}}", ns, annotation))
+	}
+	secret("https://127.0.0.1, http://other.example.com")
+	c.Apply(t, agents)
+	flag, err := hosts.Parse("http://flag.example.com")
+	require.NoError(t, err)
+	clock, said := serve(t, c, ns, agents, flag)
+
+	refusal := fmt.Sprintf("the Secret %s/app may not be sent to %s; add that to the annotation scanflow.dev/hosts of the Secret, or to --secret-hosts of the process", ns, thief.URL)
+	conditions(t, c, ns, "thirsty", "Accepted True", "Running True Problems",
+		"spec.credentials[0].bearerToken: "+refusal, "sensor a: "+thief.URL+"/http: bearerToken: "+refusal)
+	require.Eventually(t, func() bool {
+		problems, failed, _ := said.last()
+		return strings.Contains(failed, refusal) && strings.Count(problems, refusal) == 4
+	}, time.Minute, 20*time.Millisecond)
+	clock.forward(30 * time.Second) // the time between two looks at what is only known when it is used
+	c.Apply(t, strings.Replace(agents, "timeout: 5s", "timeout: 4s", 1))
+	conditions(t, c, ns, "thirsty", "spec.sensors[1].http.basicAuth.password: "+refusal, "spec.sensors[2].scrape.bearerToken: "+refusal)
+	require.Empty(t, thief.asked(), "nothing is sent, with the Secret or without")
+
+	secret(thief.URL)
+	clock.forward(31 * time.Second)
+	require.Eventually(t, func() bool {
+		asked := strings.Join(thief.asked(), "\n")
+		for _, way := range []string{
+			"GET /http Bearer hunter2", "GET /each/api Basic ", "GET /metrics Bearer hunter2", "POST /prom/api/v1/query Bearer hunter2",
+			"GET /mlflow/api/2.0/mlflow/registered-models/alias Bearer hunter2", "POST /drift/api/v1/query Bearer hunter2", "POST /call Bearer hunter2",
+		} {
+			if !strings.Contains(asked, way) {
+				return false
+			}
+		}
+		return true
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+const moved = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: moved, namespace: NAMESPACE}
+spec:
+  targets: {static: [{name: api}]}
+  triggers: [{name: tick, every: 100ms}]
+  sensors:
+    - {name: a, http: {url: "FRIEND/away", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: b, prometheus: {query: up, address: "FRIEND/away", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: c, mlflow: {url: "FRIEND/away", model: {name: m, alias: champion}, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: d, http: {url: "FRIEND/home", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+  strategies: [t.always]
+  primitives: [webhook, event.send]
+  params: {url: "FRIEND/away"}
+  guards: {urls: ["FRIEND/"]}
+  credentials: [{url: "FRIEND", bearerToken: {secretKeyRef: {name: app, key: token}}}]
+`
+
+// A host that is allowed can't pass a Secret on by a redirect. One on the same host is
+// followed, with the Secret.
+func TestNoSecretFollowsARedirectToAnotherHost(t *testing.T) {
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers")
+	ns := c.Namespace(t)
+	friend, thief := listen(t), listen(t)
+	friend.then = func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/away"):
+			http.Redirect(w, r, thief.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		case r.URL.Path == "/home":
+			http.Redirect(w, r, "/arrived", http.StatusFound)
+		default:
+			_, _ = fmt.Fprint(w, "5")
+		}
+	}
+	agents := strings.NewReplacer("NAMESPACE", ns, "FRIEND", friend.URL).Replace(moved)
+	c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: app, namespace: %s}, stringData: {token: hunter2}}", ns))
+	c.Apply(t, agents)
+	flag, err := hosts.Parse(friend.URL)
+	require.NoError(t, err)
+	_, said := serve(t, c, ns, agents, flag)
+	require.Eventually(t, func() bool {
+		problems, failed, _ := said.last()
+		asked := strings.Join(friend.asked(), "\n")
+		return strings.Contains(problems, "sensor a: ") && strings.Contains(problems, "sensor b: ") && strings.Contains(problems, "sensor c: ") &&
+			!strings.Contains(problems, "sensor d: ") && failed != "" && strings.Contains(asked, "POST /away Bearer hunter2") && strings.Contains(asked, "GET /arrived Bearer hunter2")
+	}, 20*time.Second, 20*time.Millisecond)
+	require.Empty(t, thief.asked())
+}
+
+const greedy = `apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: greedy, namespace: NAMESPACE}
+spec:
+  targets: {static: [{name: api}]}
+  triggers: [{name: tick, every: 100ms}]
+  sensors:
+    - {name: a, http: {url: "THIEF/a", bearerToken: {file: "TOKENFILE"}}}
+    - {name: b, scrape: {url: "THIEF/b", metric: up, basicAuth: {username: bot, password: {env: SCANFLOW_TEST_HUNTER}}}}
+    - {name: c, http: {url: "THIEF/c", tls: {certFile: "TOKENFILE", keyFile: "TOKENFILE"}}}
+  strategies: [t.always]
+  primitives: [webhook, event.send]
+  params: {url: "THIEF/call"}
+  guards: {urls: ["THIEF/"]}
+  credentials: [{url: "THIEF", bearerToken: {file: "TOKENFILE"}}]
+`
+
+// Whoever may create Agents, or write their status, can't have the process send its own
+// files and environment: the condition says each field and what to write instead, and a
+// last good spec that has them does not run.
+func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers")
+	ns := c.Namespace(t)
+	thief := listen(t)
+	token := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("hunter2"), 0o600))
+	t.Setenv("SCANFLOW_TEST_HUNTER", "hunter2")
+	agents := strings.NewReplacer("NAMESPACE", ns, "TOKENFILE", token, "THIEF", thief.URL).Replace(greedy)
+	c.Apply(t, agents)
+
+	// As a release of before has left it, or somebody who may write the status.
+	u, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Get(t.Context(), "greedy", metav1.GetOptions{})
+	require.NoError(t, err)
+	forged, err := json.Marshal(map[string]any{"status": map[string]any{"lastGood": u.Object["spec"]}})
+	require.NoError(t, err)
+	_, err = c.Client().Dynamic.Resource(agentResource).Namespace(ns).Patch(t.Context(), "greedy", types.MergePatchType, forged, metav1.PatchOptions{}, "status")
+	require.NoError(t, err)
+
+	serve(t, c, ns, agents, nil)
+	const own, instead = ": is the process's own, which an Agent of a cluster may not use; ", "put the secret into a Secret of the agent's namespace, and write secretKeyRef: {name: NAME, key: KEY}"
+	conditions(t, c, ns, "greedy", "Accepted False Invalid",
+		"spec.sensors[0].http.bearerToken.file"+own+instead,
+		"spec.sensors[1].scrape.basicAuth.password.env"+own+instead,
+		"spec.sensors[2].http.tls.certFile"+own+"leave it out, and write bearerToken or basicAuth with a secretKeyRef",
+		"spec.sensors[2].http.tls.keyFile"+own,
+		"spec.credentials[0].bearerToken.file"+own+instead,
+		"Running False NeverAccepted")
+	require.Empty(t, thief.asked())
+	require.NotContains(t, conditionsOf(t, c, ns, "greedy"), token)
+}
+
+// Each kind of sensor that has a secret says where it sends it, so that check and the
+// condition can say which host is missing; and each field that names a file or a variable
+// of the process is marked as such, or is known to hold nothing that is sent.
+func TestEveryFieldOfTheProcessIsJudged(t *testing.T) {
+	public := map[string]bool{"caFile": true} // authorities to trust, of which nothing is sent
+	var walk func(t *testing.T, at string, typ reflect.Type, depth int, secret *bool)
+	walk = func(t *testing.T, at string, typ reflect.Type, depth int, secret *bool) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Array:
+			walk(t, at, typ.Elem(), depth, secret)
+		case reflect.Struct:
+			if depth > 12 {
+				return
+			}
+			*secret = *secret || typ == reflect.TypeFor[manifest.Secret]()
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if name == "-" || !f.IsExported() && !f.Anonymous {
+					continue
+				}
+				lower := strings.ToLower(name + " " + f.Tag.Get("doc"))
+				if f.Type.Kind() == reflect.String && !public[name] && (strings.Contains(lower, "file") || strings.Contains(lower, "environment variable")) {
+					require.NotEmpty(t, f.Tag.Get("process"), "%s.%s: an Agent of a cluster would use what belongs to the process; mark the field", at, name)
+				}
+				walk(t, at+"."+name, f.Type, depth+1, secret)
+			}
+		}
+	}
+	var secrets []string
+	for kind, config := range sensors.Configs() {
+		has := false
+		walk(t, kind, reflect.TypeOf(config()), 0, &has)
+		_, says := config().(manifest.SecretSender)
+		require.Equal(t, has, says, "%s: a configuration with a secret has SecretsTo, and no other", kind)
+		if has {
+			secrets = append(secrets, kind)
+		}
+	}
+	require.ElementsMatch(t, []string{"prometheus", "scrape", "http", "mlflow", "drift"}, secrets)
+
+	// In the spec itself, secrets are in its credentials; SecretUses has to know any other place.
+	spec := reflect.TypeFor[manifest.Spec]()
+	for i := range spec.NumField() {
+		has := false
+		walk(t, "spec", spec.Field(i).Type, 0, &has)
+		require.Equal(t, spec.Field(i).Name == "Credentials", has, spec.Field(i).Name)
+	}
+}
+
+// Which of an agent's references a refused address is laid to, where the manifest alone
+// does not say.
+func TestWhichReferenceARefusedAddressIsOf(t *testing.T) {
+	for _, row := range []struct {
+		uses, address string
+		is            bool
+	}{
+		{"http://{name}.{namespace}.svc:8080/metrics", "http://api.ml.svc:8080/metrics", true},
+		{"http://{name}.{namespace}.svc:8080/metrics", "http://api.ml.svc:8081/metrics", false},
+		{"http://{name}.{namespace}.svc:8080/metrics", "https://api.ml.svc:8080/metrics", false},
+		{"http://{label:host}/x", "http://anything.example.com/x", true},
+		{"", "http://10.244.0.7:8080/metrics", true},
+		{"", "http://api.example.com/", false},
+	} {
+		to, err := url.Parse(row.address)
+		require.NoError(t, err)
+		require.Equal(t, row.is, wants(manifest.SecretUse{To: row.uses}, to), "%s %s", row.uses, row.address)
+	}
+}
+
+// check says which hosts are missing, as far as manifests tell.
+func TestHostDoubts(t *testing.T) {
+	agents, err := manifest.ReadBytes("agent.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
+kind: Agent
+metadata: {name: caller, namespace: ns}
+spec:
+  targets: {static: [{name: api}]}
+  triggers: [{name: tick, every: 1s}]
+  sensors:
+    - {name: a, http: {url: "http://API.example.com:80/load", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: b, http: {url: "http://{name}.svc/load", bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: c, scrape: {port: http, metric: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+    - {name: d, prometheus: {query: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
+  primitives: [webhook]
+  guards: {urls: ["https://allowed.example.com/", "http://x/"]}
+  credentials: [{url: "https://allowed.example.com/x/", bearerToken: {secretKeyRef: {name: hook, key: token}}}, {url: "http://x", bearerToken: {env: X}}]
+`), Kinds())
+	require.NoError(t, err)
+	allowed, err := hosts.Parse("allowed.example.com")
+	require.NoError(t, err)
+	const rest = " in the annotation scanflow.dev/hosts of the Secret, or in --secret-hosts of the process"
+	require.Equal(t, []string{
+		"agent.yaml:8:91: spec.sensors[0].http.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have http://api.example.com" + rest,
+		"agent.yaml:9:83: spec.sensors[1].http.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have each host of http://{name}.svc/load" + rest,
+		"agent.yaml:10:78: spec.sensors[2].scrape.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the addresses of the pods, as a network like http://10.244.0.0/16:8080," + rest,
+		"agent.yaml:11:69: spec.sensors[3].prometheus.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the server of --prometheus or --mlflow" + rest,
+	}, HostDoubts(agents, allowed))
+}

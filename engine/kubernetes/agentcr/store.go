@@ -1,0 +1,230 @@
+package agentcr
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// store is what the watch has shown, and the answers to our own writes, whichever is
+// newer. It is a cache.ReflectorStore.
+type store struct {
+	kinds   manifest.Kinds
+	changed chan struct{}
+	synced  chan struct{}
+
+	mu    sync.Mutex
+	known map[types.NamespacedName]entry
+	once  sync.Once // closes synced
+}
+
+type entry struct {
+	found  Found
+	labels map[string]string
+	status manifest.Status
+}
+
+func newStore(kinds manifest.Kinds) *store {
+	return &store{kinds: kinds, changed: make(chan struct{}, 1), synced: make(chan struct{}), known: map[types.NamespacedName]entry{}}
+}
+
+// Add takes an object that is new, or that the store missed.
+func (s *store) Add(object any) error { return s.see(object) }
+
+// Update takes an object that changed.
+func (s *store) Update(object any) error { return s.see(object) }
+
+// Delete takes an object that is gone.
+func (s *store) Delete(object any) error {
+	u, err := asObject(object)
+	if err != nil {
+		return err
+	}
+	s.forget(nameOf(u))
+	return nil
+}
+
+// Replace takes all that there is. What changed meanwhile shows as a change.
+func (s *store) Replace(objects []any, _ string) error {
+	there := map[types.NamespacedName]bool{}
+	for _, object := range objects {
+		u, err := asObject(object)
+		if err != nil {
+			return err
+		}
+		there[nameOf(u)] = true
+		s.take(u)
+	}
+	for _, f := range s.all() {
+		if name := f.NamespacedName(); !there[name] {
+			s.forget(name)
+		}
+	}
+	s.once.Do(func() { close(s.synced) })
+	return nil
+}
+
+// Resync has nothing to do: nobody but us reads the store.
+func (s *store) Resync() error { return nil }
+
+func asObject(object any) (*unstructured.Unstructured, error) {
+	u, ok := object.(*unstructured.Unstructured)
+	if !ok {
+		return nil, fmt.Errorf("the API server sent a %T for an agent", object)
+	}
+	return u, nil
+}
+
+func nameOf(u *unstructured.Unstructured) types.NamespacedName {
+	return types.NamespacedName{Namespace: u.GetNamespace(), Name: u.GetName()}
+}
+
+func (s *store) see(object any) error {
+	u, err := asObject(object)
+	if err == nil {
+		s.take(u)
+	}
+	return err
+}
+
+// take keeps an object of the watch, unless a newer one is there. One that is being
+// deleted counts as gone.
+func (s *store) take(u *unstructured.Unstructured) {
+	if u.GetDeletionTimestamp() != nil {
+		s.forget(nameOf(u))
+		return
+	}
+	s.keep(u, func(before entry, there bool) bool {
+		return !there || before.found.UID != u.GetUID() || !older(u.GetResourceVersion(), before.found.ResourceVersion)
+	})
+}
+
+// refresh keeps the answer to a write of ours, unless the watch is ahead: the agent
+// may be gone meanwhile.
+func (s *store) refresh(u *unstructured.Unstructured) {
+	s.keep(u, func(before entry, there bool) bool {
+		return there && before.found.UID == u.GetUID() && !older(u.GetResourceVersion(), before.found.ResourceVersion)
+	})
+}
+
+// keep reads an object outside the lock, and only where there is something new to
+// read; wanted has the last word under the lock.
+func (s *store) keep(u *unstructured.Unstructured, wanted func(before entry, there bool) bool) {
+	before, there := s.get(nameOf(u))
+	same := there && before.found.UID == u.GetUID() && before.found.Generation == u.GetGeneration() && maps.Equal(before.labels, u.GetLabels())
+	now := entry{found: before.found, labels: u.GetLabels(), status: statusOf(u)}
+	if !same {
+		now.found = s.read(u)
+	}
+	now.found.ResourceVersion = u.GetResourceVersion()
+	now.found.LastGood, now.found.LastGoodSpec = s.lastGood(u)
+	if s.put(now, wanted) && !same {
+		s.tell()
+	}
+}
+
+func (s *store) put(e entry, wanted func(before entry, there bool) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := e.found.NamespacedName()
+	if before, there := s.known[name]; !wanted(before, there) {
+		return false
+	}
+	s.known[name] = e
+	return true
+}
+
+func (s *store) read(u *unstructured.Unstructured) Found {
+	f := Found{Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), Generation: u.GetGeneration()}
+	raw, err := u.MarshalJSON()
+	if err != nil { // it came as JSON
+		f.Mistakes = manifest.Mistakes{{Message: err.Error()}}
+		return f
+	}
+	f.Agent, f.Mistakes = manifest.ReadObject(f.NamespacedName().String(), raw, s.kinds)
+	f.Spec, _, _ = unstructured.NestedMap(u.Object, "spec")
+	return f
+}
+
+// lastGood is the agent with the spec that its status keeps.
+func (s *store) lastGood(u *unstructured.Unstructured) (*manifest.Agent, map[string]any) {
+	spec, there, _ := unstructured.NestedMap(u.Object, "status", "lastGood")
+	if !there {
+		return nil, nil
+	}
+	whole := u.DeepCopy()
+	whole.Object["spec"] = spec
+	raw, err := whole.MarshalJSON()
+	if err != nil {
+		return nil, nil
+	}
+	agent, mistakes := manifest.ReadObject(nameOf(u).String(), raw, s.kinds)
+	if len(mistakes) > 0 { // of an older release
+		return nil, nil
+	}
+	return agent, spec
+}
+
+// statusOf is the status that the object shows; nothing where another wrote what is
+// none of ours, and then it is written anew.
+func statusOf(u *unstructured.Unstructured) manifest.Status {
+	var out manifest.Status
+	raw, err := json.Marshal(u.Object["status"])
+	if err != nil || json.Unmarshal(raw, &out) != nil {
+		return manifest.Status{}
+	}
+	return out
+}
+
+// older compares versions of one object. Two that can't be compared are taken in the
+// order in which they came.
+func older(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
+}
+
+func (s *store) forget(name types.NamespacedName) {
+	s.mu.Lock()
+	_, there := s.known[name]
+	delete(s.known, name)
+	s.mu.Unlock()
+	if there {
+		s.tell()
+	}
+}
+
+func (s *store) tell() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // one is waiting already
+	}
+}
+
+func (s *store) get(name types.NamespacedName) (entry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.known[name]
+	return e, ok
+}
+
+func (s *store) all() []Found {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Found, 0, len(s.known))
+	for _, e := range s.known {
+		out = append(out, e.found)
+	}
+	slices.SortFunc(out, func(a, b Found) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return out
+}

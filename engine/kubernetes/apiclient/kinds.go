@@ -1,0 +1,84 @@
+package apiclient
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/restmapper"
+)
+
+// askAgain is how long a kind that the API server did not know is taken to be still
+// missing: discovery costs some requests.
+const askAgain = 10 * time.Second
+
+// Kinds knows which kinds the API server has, as resources. It is safe for
+// concurrent use.
+type Kinds struct {
+	lookup *discovery.DiscoveryClient
+	mapper *restmapper.DeferredDiscoveryRESTMapper
+
+	mu    sync.Mutex
+	asked map[schema.GroupVersionKind]time.Time // when discovery was last asked afresh because of a kind missing
+}
+
+func newKinds(lookup *discovery.DiscoveryClient) *Kinds {
+	return &Kinds{lookup: lookup, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(lookup))}
+}
+
+// MissingKindError says that the API server does not serve a kind.
+type MissingKindError struct {
+	APIVersion, Kind string
+}
+
+func (e *MissingKindError) Error() string {
+	return fmt.Sprintf("the cluster has no kind %s of %s; install its custom resource definition, or correct the name", e.Kind, e.APIVersion)
+}
+
+// Find is the resource of a kind. The error is a *MissingKindError where the API
+// server has no such kind, and may pass otherwise.
+func (k *Kinds) Find(apiVersion, kind string) (*meta.RESTMapping, error) {
+	gv, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return nil, fmt.Errorf("apiVersion %q: %w", apiVersion, err)
+	}
+	mapping, err := k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
+	if meta.IsNoMatchError(err) && k.mayAsk(gv.WithKind(kind)) {
+		k.mapper.Reset()
+		mapping, err = k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
+	}
+	var failed *discovery.ErrGroupDiscoveryFailed
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil, &MissingKindError{apiVersion, kind}
+	case errors.As(err, &failed):
+		return nil, Classify(fmt.Errorf("find the kind %s of %s: %w", kind, apiVersion, failed))
+	case err != nil:
+		return nil, Classify(fmt.Errorf("find the kind %s of %s: %w", kind, apiVersion, err))
+	}
+	return mapping, nil
+}
+
+func (k *Kinds) mayAsk(kind schema.GroupVersionKind) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.asked[kind]) < askAgain {
+		return false
+	}
+	if k.asked == nil {
+		k.asked = map[schema.GroupVersionKind]time.Time{}
+	}
+	k.asked[kind] = time.Now()
+	return true
+}
+
+// Missing tells whether an error says that the API server has no such kind.
+func Missing(err error) bool {
+	var m *MissingKindError
+	return errors.As(err, &m)
+}

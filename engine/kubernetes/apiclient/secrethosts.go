@@ -1,0 +1,62 @@
+package apiclient
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/scanflow-k8s/scanflow/engine/hosts"
+)
+
+const (
+	// HostsAnnotation of a Secret names the hosts that it may be sent to, as hosts.Parse
+	// reads them.
+	HostsAnnotation = "scanflow.dev/hosts"
+	// HostsFlag of the process names hosts that every Secret may be sent to.
+	HostsFlag = "--secret-hosts"
+)
+
+// NotAllowedError is a Secret that may not be sent to where an agent wants it.
+type NotAllowedError struct {
+	// Namespace and Name are the Secret's.
+	Namespace, Name string
+	// Host is where it may not go, as a list of hosts would name it.
+	Host string
+}
+
+// Error names the Secret, the host, and the two ways to allow it.
+func (e *NotAllowedError) Error() string {
+	return fmt.Sprintf("the Secret %s/%s may not be sent to %s; add that to the annotation %s of the Secret, or to %s of the process", e.Namespace, e.Name, e.Host, HostsAnnotation, HostsFlag)
+}
+
+// Allow is nil where a Secret may be sent to an address. The error is that of Read.
+func (s *Secrets) Allow(ctx context.Context, namespace, name string, to *url.URL) error {
+	if s.hosts.AllowsURL(to) {
+		return nil
+	}
+	at := secretName{namespace, name}
+	is, err := s.get(ctx, at)
+	if err != nil {
+		return fmt.Errorf("the Secret %s/%s: %w", namespace, name, err)
+	}
+	return s.allow(at, is, to)
+}
+
+// allow is nil where the flag or a Secret's annotation allows an address. An annotation
+// with a mistake in it allows nothing: what it was meant to say is not known.
+func (s *Secrets) allow(at secretName, is *content, to *url.URL) error {
+	origin, err := hosts.Of(to)
+	if err != nil {
+		return fmt.Errorf("the Secret %s/%s is sent nowhere: %w", at.namespace, at.name, err)
+	}
+	if s.hosts.Allows(origin) {
+		return nil
+	}
+	switch {
+	case is.wrong != nil:
+		return fmt.Errorf("the annotation %s of the Secret %s/%s: %w", HostsAnnotation, at.namespace, at.name, is.wrong)
+	case !is.hosts.Allows(origin):
+		return &NotAllowedError{Namespace: at.namespace, Name: at.name, Host: origin.String()}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+)
+
+// Options say which log, and how it is kept. The zero value of each takes its
+// default where one is named.
+type Options struct {
+	// Client is the fenced one: a write of a deposed process should not even be sent.
+	Client    *apiclient.Client
+	Namespace string
+	// Install names what the logs of all shards have in common; "" is Name. Name is
+	// the log's own: install and shard. Both are DNS labels, Name of 40 characters at most.
+	Install, Name string
+	// Writer is how this process is named to others, for a person; "" is "unnamed".
+	Writer string
+	// History keeps everything else. It outlives the ledger, and is not closed by it.
+	History engine.Journal
+	// Owns tells the targets of this shard; nil is all. What the install's other logs
+	// say of a target that it owns is remembered too.
+	Owns func(engine.TargetID) bool
+	// Adopt names logs without an owner (a shard that is no more). Open moves all that
+	// they hold into this one and removes them. The caller knows that nobody leads
+	// them, best by holding their lease.
+	Adopt []string
+	Clock engine.Clock
+	Log   hclog.Logger
+	// Horizon is how long acts are kept; at least the longest look back of any guard;
+	// 24 h. The last act of each strategy and verb on a target, and notes, are kept
+	// for Forget; 90 days.
+	Horizon, Forget time.Duration
+	// SegmentBytes is the size over which a segment is followed by a new one; 128 KiB.
+	// MaxObjectBytes bounds every object; 900 KiB.
+	SegmentBytes, MaxObjectBytes int
+	// CompactAfter is how many segments may follow the bases; 6.
+	CompactAfter int
+	// Gather is how long conclusions, and what became of deliveries, wait for others; 100 ms.
+	Gather time.Duration
+	// InboxMost is how many events may wait for an agent, 1,000; OutboxMost how many to
+	// be delivered, 5,000. What a firing posts is never refused.
+	InboxMost, OutboxMost int
+	// MailBytes is how many bytes the events that wait may take in all inboxes and the
+	// outbox together, an event in several places in each; 32 MiB.
+	MailBytes int64
+	// Patience bounds a write with all its retries; 10 s.
+	Patience time.Duration
+}
+
+func (o Options) withDefaults() (Options, error) {
+	o.Install = cmp.Or(o.Install, o.Name)
+	o.Writer = cmp.Or(o.Writer, "unnamed")
+	o.Horizon = cmp.Or(o.Horizon, 24*time.Hour)
+	o.Forget = max(cmp.Or(o.Forget, 90*24*time.Hour), o.Horizon)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 128<<10)
+	o.MaxObjectBytes = cmp.Or(o.MaxObjectBytes, 900<<10)
+	o.CompactAfter = cmp.Or(o.CompactAfter, 6)
+	o.Gather = cmp.Or(o.Gather, 100*time.Millisecond)
+	o.InboxMost = cmp.Or(o.InboxMost, 1000)
+	o.OutboxMost = cmp.Or(o.OutboxMost, 5000)
+	o.MailBytes = cmp.Or(o.MailBytes, 32<<20)
+	o.Patience = cmp.Or(o.Patience, 10*time.Second)
+	if o.Clock == nil {
+		o.Clock = engine.WallClock{}
+	}
+	if o.Log == nil {
+		o.Log = hclog.NewNullLogger()
+	}
+	if o.Owns == nil {
+		o.Owns = func(engine.TargetID) bool { return true }
+	}
+	return o, o.check()
+}
+
+func (o *Options) check() error {
+	var errs []error
+	if o.Client == nil {
+		errs = append(errs, errors.New("a Client is missing"))
+	}
+	if o.History == nil {
+		errs = append(errs, errors.New("a History is missing"))
+	}
+	for _, name := range append([]string{o.Install, o.Name}, o.Adopt...) {
+		if why := validation.IsDNS1123Label(name); len(why) > 0 || len(name) > 40 {
+			errs = append(errs, fmt.Errorf("name %q must be a DNS label of at most 40 characters%s", name, strings.Join(append([]string{""}, why...), ": ")))
+		}
+	}
+	if o.Namespace == "" {
+		errs = append(errs, errors.New("a Namespace is missing"))
+	}
+	if o.MaxObjectBytes < o.SegmentBytes || o.MaxObjectBytes > 1<<20 || o.SegmentBytes < 1024 {
+		errs = append(errs, fmt.Errorf("sizes %d, %d: SegmentBytes must be from 1 KiB to MaxObjectBytes, and that at most 1 MiB", o.SegmentBytes, o.MaxObjectBytes))
+	}
+	if o.InboxMost < 1 || o.OutboxMost < 1 || o.MailBytes < 1 {
+		errs = append(errs, fmt.Errorf("room for %d and %d events, and %d bytes: InboxMost, OutboxMost and MailBytes must be at least 1", o.InboxMost, o.OutboxMost, o.MailBytes))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("options of ledger %q: %w", o.Name, err)
+	}
+	return nil
+}
