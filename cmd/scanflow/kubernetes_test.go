@@ -61,7 +61,7 @@ type stage struct {
 	t         *testing.T
 	cluster   *testcluster.Cluster
 	namespace string
-	app       *app
+	app       *application
 	policies  string
 	config    string // kubeconfig of the daemons
 }
