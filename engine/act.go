@@ -92,7 +92,7 @@ func (a *agent) apply(ctx context.Context, actuator Actuator, in Intent, waits f
 			a.log.Warn("act failed, and is tried again until its deadline", "target", change.Proposal.Target.ID(), "verb", change.Proposal.Primitive, "error", err)
 		}
 		waits()
-		if !a.sleep(ctx, wait) || !a.enter(ctx) {
+		if !Sleep(ctx, a.host.Clock, wait) || !a.enter(ctx) {
 			return Outcome{Status: Failed, Detail: "gave up at the deadline: " + err.Error()}
 		}
 		out, err = a.applyOnce(ctx, actuator, change)
@@ -151,7 +151,7 @@ func (a *agent) verify(ctx context.Context, actuator Actuator, change Change, ou
 	verifier, can := actuator.(Verifier)
 	began := a.host.Clock.Now()
 	for wait := verifyFirst; can && out.Status == Running; wait = min(2*wait, verifyPause(a.host.Clock.Now().Sub(began))) {
-		if !a.sleep(ctx, wait) {
+		if !Sleep(ctx, a.host.Clock, wait) {
 			out = Outcome{Status: Failed, Detail: "not done by its deadline: " + out.Detail, Applied: true}
 			break
 		}
@@ -192,25 +192,13 @@ func (a *agent) undo(actuator Actuator, change Change) string {
 	ctx, cancel := context.WithTimeout(a.actCtx, undoDeadline) // the act's own may be over
 	defer cancel()
 	out, err := callUndo(ctx, undoer, change)
-	for wait := retryFirst; err != nil && MayPass(err) && a.sleep(ctx, wait); wait = min(2*wait, retryMost) {
+	for wait := retryFirst; err != nil && MayPass(err) && Sleep(ctx, a.host.Clock, wait); wait = min(2*wait, retryMost) {
 		out, err = callUndo(ctx, undoer, change)
 	}
 	if err != nil {
 		return "; it could not be undone: " + err.Error()
 	}
 	return "; undone: " + out.Detail
-}
-
-// sleep waits, and returns false if the context ends first.
-func (a *agent) sleep(ctx context.Context, d time.Duration) bool {
-	wake, stop := a.host.Clock.Timer(d)
-	defer stop()
-	select {
-	case <-wake:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // finish writes an outcome, and has the act be over.

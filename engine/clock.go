@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Clock tells the time and wakes a sleeper. The engine has no other.
 type Clock interface {
@@ -20,4 +23,16 @@ func (WallClock) Now() time.Time { return time.Now() }
 func (WallClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	t := time.NewTimer(d)
 	return t.C, func() { t.Stop() }
+}
+
+// Sleep waits on the clock for d and reports whether it passed before ctx ended.
+func Sleep(ctx context.Context, c Clock, d time.Duration) bool {
+	wake, stop := c.Timer(d)
+	defer stop()
+	select {
+	case <-wake:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
