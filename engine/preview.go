@@ -28,7 +28,7 @@ func PreviewFleet(ctx context.Context, c Config, spec Spec, over time.Duration) 
 	p := Preview{FiringRecord: FiringRecord{Agent: a.name, At: now, Trigger: trigger, Revision: rev.ID(), Policy: a.host.Policies.Info(now), Signals: map[State]int{}}}
 	if over > 0 {
 		_, _ = a.sense(ctx, now, &trigger, &FiringRecord{})
-		if !Sleep(ctx, c.Clock, over) {
+		if !Sleep(ctx, a.host.Clock, over) {
 			return p, ctx.Err()
 		}
 		now = a.host.Clock.Now()
