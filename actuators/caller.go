@@ -52,7 +52,7 @@ func NewCaller(transport http.RoundTripper, credentials func(ctx context.Context
 }
 
 // Call sends one request, and returns what was answered, for a person. Refused
-// connections, timeouts, 408, 425, 429 and 5xx may pass (engine.MayPass), not before
+// connections, timeouts, 408, 425, 429 and 5xx may pass (engine.IsRetryable), not before
 // Retry-After; any other answer but 2xx is final, and so are credentials that can't be read
 // and an address of the installation that runs the agent.
 func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
@@ -75,8 +76,8 @@ var Verbs = map[string]Kind{
 	"model.rollback": {With: params[verbparams.ModelRollback], Claim: verbparams.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
 	"run.tag":        {With: params[verbparams.RunTag], OneShot: true, New: inRegistry(mlflow.Tag)},
 	"annotate":       {With: params[verbparams.Annotate], New: on(nil, kubernetes.Annotate), Needs: kubernetes.AnnotateNeeds},
-	"webhook":        {With: params[WebhookWith], OneShot: true, Delivered: true, Deadline: engine.GiveUpDelivery, New: newWebhook},
-	"event.send":     {With: params[EventWith], OneShot: true, Deadline: engine.GiveUpDelivery, New: newEvent},
+	"webhook":        {With: params[WebhookWith], OneShot: true, Delivered: true, Deadline: engine.DeliveryTimeout, New: newWebhook},
+	"event.send":     {With: params[EventWith], OneShot: true, Deadline: engine.DeliveryTimeout, New: newEvent},
 }
 
 // telling is how long an act that is done may take to be told of.
@@ -142,7 +143,7 @@ func inRegistry(build func(*mlflow.Registry) engine.Actuator) func(Env) engine.A
 
 // scaleDirection compares what is asked for with what the orchestrator wants now.
 func scaleDirection(p engine.Proposal) engine.Direction {
-	want, isNumber := engine.Float(p.With["replicas"])
+	want, isNumber := jsonvalue.Float(p.With["replicas"])
 	switch {
 	case !isNumber || p.Target.Replicas == nil:
 		return ""

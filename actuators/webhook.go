@@ -8,6 +8,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -55,7 +56,7 @@ func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, e
 	if mistakes := manifest.DecodeMap(c.Proposal.With, &with); len(mistakes) > 0 {
 		return engine.Outcome{}, errors.New(mistakes[0])
 	}
-	if err := w.call(ctx, engine.NewCall(c, with.Body, w.now()), c, with.URL); err != nil {
+	if err := w.call(ctx, queue.NewCall(c, with.Body, w.now()), c, with.URL); err != nil {
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Running, Detail: "on its way"}, nil

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
 // receiver is an API that notes what it gets and answers as it is told.
@@ -55,8 +56,8 @@ func status(code int) func(http.ResponseWriter, int) {
 
 // request of an act, as the outbox has it.
 func called(body any) engine.Event {
-	c := engine.Change{Identity: "abc123", Proposal: engine.Proposal{Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}}}
-	return engine.NewCall(c, body, time.Time{})
+	c := engine.Change{Proposal: engine.Proposal{Identity: "abc123", Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}}}
+	return queue.NewCall(c, body, time.Time{})
 }
 
 func TestWebhookHandsItsRequestToTheOutbox(t *testing.T) {
@@ -68,14 +69,14 @@ func TestWebhookHandsItsRequestToTheOutbox(t *testing.T) {
 		got, to = e, url
 		return err
 	}})
-	c := engine.Change{Identity: "abc123", Terms: &engine.Terms{Call: engine.Call{For: time.Hour, Letter: true}}, Proposal: engine.Proposal{
+	c := engine.Change{Terms: &engine.Terms{Call: engine.Call{For: time.Hour, DeadLetter: true}}, Proposal: engine.Proposal{Identity: "abc123",
 		Agent: "ns/a", Target: engine.Target{Namespace: "prod", Name: "api"}, With: map[string]any{"url": "http://x/y", "body": map[string]any{"a": 1.0}},
 	}}
 	out, applied := hook.Apply(t.Context(), c)
 	require.NoError(t, applied)
 	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "on its way"}, out)
 	require.Equal(t, "http://x/y", to)
-	require.Equal(t, []any{"abc123", "ns/a", "prod/api", map[string]any{"a": 1.0}, engine.Call{For: time.Hour, Letter: true}}, []any{got.ID, got.Sender, got.Subject, got.Data, *got.Call})
+	require.Equal(t, []any{"abc123", "ns/a", "prod/api", map[string]any{"a": 1.0}, engine.Call{For: time.Hour, DeadLetter: true}}, []any{got.ID, got.Sender, got.Subject, got.Data, *got.Call})
 	err = full
 	_, applied = hook.Apply(t.Context(), c)
 	require.True(t, isRetry(applied))
@@ -242,7 +243,7 @@ func TestFaultsOfACall(t *testing.T) {
 }
 
 // isRetry asks as the engine does.
-func isRetry(err error) bool { return engine.MayPass(err) }
+func isRetry(err error) bool { return engine.IsRetryable(err) }
 
 // A receiver may repeat a secret in JSON, in an address, or without the scheme it came with.
 func TestACallSaysNoSecretThatTheReceiverRepeats(t *testing.T) {

@@ -14,9 +14,9 @@ type AlertStatus struct {
 	Starts, Ends time.Time
 }
 
-// AlertMemory is the state of an alert that was reported last, so that a repeat can be told from an
+// AlertMemory is the last reported state of an alert. It distinguishes a repeat from an
 // alert that fires again with the times of an earlier firing: a Prometheus that was cut
-// off from its Alertmanager goes on with the same startsAt.
+// off from its Alertmanager continues with the same startsAt.
 type AlertMemory struct {
 	// ID is that of the last event, and Said the id that its times alone make.
 	ID, Said string
@@ -28,11 +28,11 @@ type AlertMemory struct {
 	Turn int64
 }
 
-// Hear returns under which id an event about an alert is to be kept, and what is then
-// remembered. The event's own id is made of its times. It stands where the times are
-// new, and where the event says the same as the one before, or less: then its id is
-// known, and it is a repeat. A change back to a status that was said before gets a
-// number behind it, which is number or higher. The memory nil is none.
+// Next returns the id under which an event about an alert is stored, and the state to keep
+// with it. last is nil where none is kept. The event's own id is made of its times. It is
+// used where the times are new, and where the event repeats the state or is older: then
+// the id is known, and the event is a repeat. A change back to an earlier state gets a
+// number behind the id, which is at least number.
 //
 //	              same times             other times
 //	firing        repeat                 by its id
@@ -41,7 +41,7 @@ type AlertMemory struct {
 //	 resolved
 //	resolved      ends again, so new     by its id, and old if a later end was said,
 //	 after firing                        or the alert began again after this end
-func (a *AlertStatus) Hear(last *AlertMemory, id string, number int64) (string, AlertMemory) {
+func (a *AlertStatus) Next(last *AlertMemory, id string, number int64) (string, AlertMemory) {
 	now := AlertMemory{ID: id, Said: id, Resolved: a.Resolved, Starts: a.Starts, Ended: a.Ends}
 	if last == nil {
 		return id, now

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ApprovalState is how a question to a person stands.
+// ApprovalState is the state of an approval.
 //
 //	waiting ----> approved ----> used       the act began
 //	   |  \           \
-//	   |   \           +-------> lapsed     the second look found it no longer wanted
+//	   |   \           +-------> lapsed     the recheck found that it is no longer wanted
 //	   |    +--> denied           \         (a waiting one too, if its agent is gone)
-//	   +-------> expired  <--------+ (expired: nobody answered, or the world never let it)
+//	   +-------> expired  <--------+ (expired: nobody answered, or a guard never let it pass)
 type ApprovalState string
 
 const (
@@ -25,11 +25,11 @@ const (
 	ApprovalUsed     ApprovalState = "used"
 )
 
-// Ended tells whether nothing comes after the state.
+// Ended reports whether the state is final.
 func (s ApprovalState) Ended() bool { return s != ApprovalWaiting && s != ApprovalApproved }
 
-// stage is how far an approval has come: no state leads to one of a lower stage.
-func (s ApprovalState) stage() int {
+// Stage orders the states: no state leads to one of a lower stage.
+func (s ApprovalState) Stage() int {
 	switch {
 	case s.Ended():
 		return 2
@@ -38,6 +38,13 @@ func (s ApprovalState) stage() int {
 	}
 	return 0
 }
+
+// DefaultApprovalExpiry is how long an approval waits, and a denial counts, where the
+// manifest does not say.
+const DefaultApprovalExpiry = 24 * time.Hour
+
+// ApprovalRequested is the event type of the notice that an approval is requested.
+const ApprovalRequested = "dev.scanflow.approval.requested"
 
 // Approval is one proposal that waits for a person, or waited.
 type Approval struct {
@@ -52,9 +59,9 @@ type Approval struct {
 	With      map[string]any `json:"with,omitempty"`
 	Reason    string         `json:"reason"`
 	Because   []string       `json:"because"`
-	// Diff is what would change, as planned when it was asked for.
+	// Diff is the change as planned when the approval was requested.
 	Diff string `json:"diff"`
-	// Firing and Trigger are those that asked; the second look has the same trigger.
+	// Firing and Trigger are those that requested it. The recheck has the same trigger.
 	Firing  string        `json:"firing"`
 	Trigger TriggerInfo   `json:"trigger"`
 	Asked   time.Time     `json:"asked"`
@@ -64,21 +71,79 @@ type Approval struct {
 	By      string    `json:"by,omitempty"`
 	Why     string    `json:"why,omitempty"`
 	Decided time.Time `json:"decided,omitzero"`
-	// Held is what held the approved act back when it was last looked at, for a person: the
-	// guard, and its reason. "" where nothing has.
+	// Held is the guard that kept the approved act from beginning at the last recheck, and
+	// its reason; "" where none did.
 	Held string `json:"held,omitempty"`
-	// Ended is when it came to its end, Detail how, for a person, and Identity the act
-	// that it was used for.
+	// Ended is when the approval ended, Detail how, for a person, and Identity the act that
+	// used it.
 	Ended    time.Time `json:"ended,omitzero"`
 	Detail   string    `json:"detail,omitempty"`
 	Identity string    `json:"identity,omitempty"`
 }
 
-// Counts is how long an approval counts after its end: a denial holds for as long as its
-// question was to stand.
+// Counts returns how long an approval counts after its end: a denial counts as long as the
+// approval could have waited.
 func (p *Approval) Counts() time.Duration { return p.Expires.Sub(p.Asked) }
 
-// Answer is how the question to a person stood when a decision was made that rests on it.
+// ForEvent reports whether an event asked for the act. No strategy proposes it again.
+func (p *Approval) ForEvent() bool { return p.Trigger.Event != nil }
+
+// Expire returns the change that ends an approval whose time is over.
+func (p Approval) Expire(now time.Time) ApprovalChange {
+	from := p.State
+	p.State, p.Ended, p.Detail = ApprovalExpired, now, "nobody answered in time"
+	if from == ApprovalApproved {
+		p.Detail = "approved, and it could not be done in time"
+		if p.Held != "" {
+			p.Detail += ": " + p.Held
+		}
+	}
+	return ApprovalChange{Approval: p, From: from}
+}
+
+// Lapse returns the change that ends an approval whose act is no longer wanted.
+func (p Approval) Lapse(now time.Time, detail string) ApprovalChange {
+	from := p.State
+	p.State, p.Ended, p.Detail, p.Held = ApprovalLapsed, now, detail, ""
+	return ApprovalChange{Approval: p, From: from}
+}
+
+// HoldBack returns the change that records what keeps an approved act from beginning; none
+// where the approval says so already.
+func (p Approval) HoldBack(by string) []ApprovalChange {
+	if by == "" || by == p.Held {
+		return nil
+	}
+	p.Held = by
+	return []ApprovalChange{{Approval: p, From: ApprovalApproved}}
+}
+
+// Rebase returns the change of an open approval that was requested while the clock was
+// ahead: it waits as long as it was to, from now on. It reports whether there is a change.
+func (p Approval) Rebase(now time.Time) (ApprovalChange, bool) {
+	if p.State.Ended() || !p.Asked.After(now) {
+		return ApprovalChange{}, false
+	}
+	from := p.State
+	p.Asked, p.Expires = now, now.Add(p.Counts())
+	p.Decided = NotAfter(p.Decided, now)
+	return ApprovalChange{Approval: p, From: from}, true
+}
+
+// Refusal returns the decision on the proposal of an approval that ends without an act.
+func (p *Approval) Refusal(why string) Decision {
+	return Decision{
+		Target: p.Target, Strategy: p.Strategy, Primitive: p.Primitive, With: p.With, Reason: p.Reason, Because: p.Because,
+		Verdict: Refused, By: "guards.approval", Detail: why, Approval: p.Answer(),
+	}
+}
+
+// Answer returns the approval as a decision refers to it.
+func (p *Approval) Answer() *Answer {
+	return &Answer{ID: p.ID, State: p.State, By: p.By, Why: p.Why, Decided: p.Decided, Expires: p.Expires}
+}
+
+// Answer is the state of an approval when a decision was made that rests on it.
 type Answer struct {
 	// ID is the approval's.
 	ID string `json:"id"`
@@ -88,25 +153,16 @@ type Answer struct {
 	By      string    `json:"by,omitempty"`
 	Why     string    `json:"why,omitempty"`
 	Decided time.Time `json:"decided,omitzero"`
-	// Expires is until when the question stands.
+	// Expires is when the approval expires.
 	Expires time.Time `json:"expires"`
 }
 
-func (p *Approval) answer() *Answer {
-	return &Answer{ID: p.ID, State: p.State, By: p.By, Why: p.Why, Decided: p.Decided, Expires: p.Expires}
-}
-
-// text is String, "" where there is no question.
-func (a *Answer) text() string {
-	if a == nil {
-		return ""
-	}
-	return a.String()
-}
-
-// String is for a person, on one line whatever was given as the reason.
+// String describes the answer to a person, on one line; "" for nil.
 func (a *Answer) String() string {
-	if a.State == ApprovalWaiting {
+	switch {
+	case a == nil:
+		return ""
+	case a.State == ApprovalWaiting:
 		return fmt.Sprintf("waits for a person until %s: %s", a.Expires.UTC().Format(time.RFC3339), a.ID)
 	}
 	why := ""
@@ -116,28 +172,28 @@ func (a *Answer) String() string {
 	return fmt.Sprintf("%s by %s at %s%s: %s", a.State, a.By, a.Decided.UTC().Format(time.RFC3339), why, a.ID)
 }
 
-// ApprovalChange writes an approval if it is in the state From, "" where it must
-// not be there yet.
+// ApprovalChange writes an approval if its stored state is From; "" where it must not be
+// stored yet.
 type ApprovalChange struct {
 	Approval Approval
 	From     ApprovalState
 }
 
-// ErrApprovalState is wrapped where an approval is not in the state that a change
-// expects: somebody else was first.
+// ErrApprovalState is wrapped where an approval is not in the state that a change expects:
+// somebody else changed it first.
 var ErrApprovalState = errors.New("the approval is not in that state any more")
 
-// ErrNoApproval is wrapped where there is no approval of an id.
+// ErrNoApproval is wrapped where no approval has the id.
 var ErrNoApproval = errors.New("there is no approval of that id")
 
-// Approvals is the durable part of approvals. Changes also come with a firing
+// ApprovalStore is the durable store of approvals. A firing's record has changes too
 // (FiringRecord.Approvals): there an ErrApprovalState refuses the whole firing.
-type Approvals interface {
-	// Approvals returns those of an agent, "" for all, that have not ended, and those
-	// that ended since a time, oldest first.
+type ApprovalStore interface {
+	// Approvals returns the approvals of an agent ("" means all) that have not ended, and
+	// those that ended since a time, oldest first.
 	Approvals(ctx context.Context, agent string, since time.Time) ([]Approval, error)
-	// ApprovalsWaiting is how many wait for a person, and have not expired by now. It is
-	// asked at each scrape.
+	// ApprovalsWaiting counts those that wait for a person and have not expired by now.
+	// Each scrape calls it.
 	ApprovalsWaiting(ctx context.Context, now time.Time) (int, error)
 	// Approval returns one; ErrNoApproval where there is none.
 	Approval(ctx context.Context, id string) (Approval, error)

@@ -5,24 +5,34 @@ import (
 	"time"
 )
 
-// Clock tells the time and wakes a sleeper. The engine has no other.
+// Clock is the source of time. The engine uses no other.
 type Clock interface {
 	Now() time.Time
 	// Timer returns a channel that receives once, when d has passed, and a function
-	// that gives the timer back.
+	// that stops the timer.
 	Timer(d time.Duration) (<-chan time.Time, func())
 }
 
 // WallClock is the machine's own clock.
 type WallClock struct{}
 
-// Now is the machine's time.
+// Now returns the machine's time.
 func (WallClock) Now() time.Time { return time.Now() }
 
-// Timer is a time.Timer.
+// Timer starts a time.Timer.
 func (WallClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	t := time.NewTimer(d)
 	return t.C, func() { t.Stop() }
+}
+
+// NotAfter returns t, or now where t is later. A clock that was ahead and is set back
+// leaves times behind that are in the future: such a time counts as the moment at which
+// this is found out, so that no wait is longer than one that begins then.
+func NotAfter(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
 }
 
 // Sleep waits on the clock for d and reports whether it passed before ctx ended.

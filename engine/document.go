@@ -3,10 +3,12 @@ package engine
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// AgentInfo is what a document says of the agent. The mode is not in it: a dry
-// run decides as a real one does.
+// AgentInfo identifies the agent in a document. The mode is not in it: a dry run decides
+// as a real one does.
 type AgentInfo struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
@@ -17,19 +19,19 @@ type AgentInfo struct {
 // String is "namespace/name".
 func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
 
-// TriggerInfo is what a document says of why the loop runs.
+// TriggerInfo is the trigger of a firing, as a document has it.
 type TriggerInfo struct {
 	Name string `json:"name"`
 	// Kind is every, cron, at, event, alert, watch, or manual (`scanflow eval`).
 	Kind  string `json:"kind"`
 	Event *Event `json:"event,omitempty"`
-	// Approval is the id of what a person approved, where this is the second look at it:
-	// the rest is the trigger that asked.
+	// Approval is the id of the approval that the firing rechecks; then the rest is the
+	// trigger of the firing that asked for it.
 	Approval string `json:"approval,omitempty"`
-	// Watch is what a watch trigger saw.
+	// Watch has the changes that a watch trigger saw.
 	Watch *Watched `json:"watch,omitempty"`
-	// Held is of the event, nil where it was not held back.
-	Held *Held `json:"-"`
+	// Deferral is that of the event, nil where no guard deferred it.
+	Deferral *Deferral `json:"-"`
 }
 
 // Watched are the changes that fired a watch trigger, one an object, at most 100.
@@ -56,7 +58,7 @@ type Document struct {
 	Sections any
 }
 
-// Memory is what an agent remembers of one target, by strategy.
+// Memory is the part of an agent's memory of one target that documents have, by strategy.
 type Memory map[string]StrategyMemory
 
 // StrategyMemory is the last outcome of each verb that the strategy proposed, and
@@ -73,8 +75,8 @@ type LastAct struct {
 	With    map[string]any `json:"with,omitempty"`
 }
 
-// Claim is a field of a target that somebody is writing, or wrote so lately that
-// the verb's cooldown still holds it.
+// Claim is a field of a target that an act writes, or that an act wrote and whose cooldown
+// has not ended.
 type Claim struct {
 	Name     string `json:"-"`
 	Agent    string `json:"agent"`
@@ -84,8 +86,8 @@ type Claim struct {
 	State string `json:"state"`
 }
 
-// Input is the document as JSON values: what Rego sees as `input`, what the
-// journal keeps and what `scanflow eval` prints.
+// Input returns the document as JSON values: Rego's `input`. The journal keeps it and
+// `scanflow eval` prints it.
 //
 //	agent    {namespace, name, role, layer}
 //	now_ns   nanoseconds since the Unix epoch
@@ -124,8 +126,8 @@ func (d *Document) Input() map[string]any {
 	}
 }
 
-// Input is one strategy's part of the memory. Nanoseconds stay whole numbers: as
-// floats they would lose up to 128 of them.
+// Input returns one strategy's part of the memory as JSON values. Nanoseconds stay whole
+// numbers: a float64 would be off by up to 128.
 func (m StrategyMemory) Input() map[string]any {
 	out := map[string]any{}
 	if len(m.Last) > 0 {
@@ -145,12 +147,12 @@ func (m StrategyMemory) Input() map[string]any {
 	return out
 }
 
-// Age is how long ago the signal was measured; 0 where that is to come, by clocks that
-// differ a little.
+// Age returns the time since the signal was measured; 0 where its stamp is in the future,
+// as clocks differ a little.
 func (s *Signal) Age(now time.Time) time.Duration { return max(now.Sub(s.At), 0) }
 
-// Input is the signal's part of a document at a moment. An age that is not known
-// (never sampled) is left out.
+// Input returns the signal as JSON values, with its age at now. The age of a signal that
+// was never sampled is left out.
 func (s Signal) Input(now time.Time) map[string]any {
 	out := map[string]any{"state": string(s.State), "window": s.Window.Nanoseconds()}
 	if s.State == OK {
@@ -167,7 +169,7 @@ func (s Signal) Input(now time.Time) map[string]any {
 	return out
 }
 
-// Input is the target's part of a document.
+// Input returns the target as JSON values.
 func (t *Target) Input() map[string]any {
 	labels := make(map[string]any, len(t.Labels))
 	for k, v := range t.Labels {
@@ -192,17 +194,17 @@ func (t *Target) Input() map[string]any {
 	return out
 }
 
-// MarshalJSON is Input as JSON, with sorted keys.
+// MarshalJSON encodes Input, with sorted keys.
 func (d *Document) MarshalJSON() ([]byte, error) { return json.Marshal(d.Input()) }
 
-// jsonValue is v as JSON values. The types that it is given always marshal.
+// jsonValue returns v as JSON values. The types that it gets always marshal.
 func jsonValue(v any) any {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
 	var out any
-	if err := UnmarshalExact(raw, &out); err != nil {
+	if err := jsonvalue.Unmarshal(raw, &out); err != nil {
 		panic(err)
 	}
 	return out

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// writtenDocument is a document as Document.Input writes it.
+// writtenDocument is the JSON form that Document.Input has.
 type writtenDocument struct {
 	Agent   *AgentInfo               `json:"agent"`
 	NowNS   *int64                   `json:"now_ns"`
@@ -53,7 +55,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 	if err := d.Decode(&w); err != nil {
 		return nil, fmt.Errorf("%s%w; `scanflow eval` prints a document to begin with", lineOf(raw, err), err)
 	}
-	exact(reflect.ValueOf(&w))
+	jsonvalue.Normalize(&w)
 	out := &Document{Agent: &AgentInfo{}, Trigger: &TriggerInfo{Kind: "manual"}, Params: w.Params, Memory: w.Memory}
 	if w.Agent != nil {
 		out.Agent = w.Agent
@@ -65,7 +67,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 		out.Now = time.Unix(0, *w.NowNS).UTC()
 	}
 	out.Target = Target(w.Target)
-	for _, name := range sortedKeys(w.Signals) {
+	for _, name := range slices.Sorted(maps.Keys(w.Signals)) {
 		s := w.Signals[name]
 		if !slices.Contains(States, s.State) {
 			return nil, fmt.Errorf("signals.%s.state: %q is none of ok, empty, nan, stale, error", name, s.State)
@@ -80,7 +82,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 		out.Names = append(out.Names, name)
 		out.Signals = append(out.Signals, signal)
 	}
-	for _, name := range sortedKeys(w.Claims) {
+	for _, name := range slices.Sorted(maps.Keys(w.Claims)) {
 		c := w.Claims[name]
 		c.Name = name
 		out.Claims = append(out.Claims, c)
@@ -88,7 +90,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 	return out, nil
 }
 
-// lineOf is "line N: " where a JSON error has a place.
+// lineOf returns "line N: " where a JSON error has an offset.
 func lineOf(raw []byte, err error) string {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

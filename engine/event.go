@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,77 +13,91 @@ type Event struct {
 	Type    string    `json:"type"`
 	Subject string    `json:"subject,omitempty"`
 	Time    time.Time `json:"time"`
-	// Data is what encoding/json makes of JSON. Of an event on its way between two
-	// processes it may be json.RawMessage: sound, within the limits, and decoded by nobody.
+	// Data is a decoded JSON value. In an event between two processes it may be
+	// json.RawMessage: valid JSON within the limits that nobody decoded.
 	Data any `json:"data,omitempty"`
-	// Hops is how many events led to this one, each sent because of the one before:
+	// Hops counts the events that led to this one, each sent because of the one before:
 	// the extension attribute scanflowhops. MaxHops bounds it.
 	Hops int `json:"hops,omitempty"`
-	// Sender is who it came from, as that was found out here: the agent as
-	// namespace/name, or a declared sender's name. It is not taken from the event.
+	// Sender is the authenticated sender: an agent as namespace/name, or the name of a
+	// declared sender. It is not read from the event.
 	Sender string `json:"sender,omitempty"`
-	// Held is set where an agent could not do all for it yet. No sender writes it, and no
-	// policy sees it.
-	Held *Held `json:"held,omitempty"`
-	// Call is set of what is no event, and no inbox ever has: a request of an act that the
-	// outbox delivers.
+	// Deferral is set where guards refused a part of what was proposed for the event. No
+	// sender sets it, and no policy sees it.
+	Deferral *Deferral `json:"held,omitempty"`
+	// Call is set where this is no event but the request of an act, which the outbox
+	// delivers. No inbox has one.
 	Call *Call `json:"call,omitempty"`
-	// Alert is what an event made of an alert says of it, until Mail has taken the event
-	// over: it decides by that under which id the event is kept. Nil for any other.
+	// Alert is the state of the alert that the event reports, until the Queue has stored
+	// the event: the id that it is stored under depends on it. Nil for any other event.
 	Alert *AlertStatus `json:"-"`
 }
 
-// name identifies an event in one inbox.
-func (e *Event) name() string { return e.Source + "\x00" + e.ID }
+// Key identifies an event in one inbox.
+func (e *Event) Key() string { return e.Source + "\x00" + e.ID }
 
-// tells is true of what nobody need want: the end of a workflow, a promotion, that a
-// person is asked. What else an agent sends asks for something, and somebody has to.
-func (e *Event) tells() bool {
+// Informs reports whether an event needs no receiver: the end of a workflow, a promotion,
+// the notice of an approval. Any other event of an agent is a request.
+func (e *Event) Informs() bool {
 	return !strings.HasPrefix(e.Source, AgentSource) || e.Type == ApprovalRequested
 }
 
-// MaxHops is the most events in a row of which each was sent because of the one
-// before. Agents that ask each other in a circle end there.
+// AgentSource is the beginning of the source of an agent's events; namespace/name follows.
+const AgentSource = "/agents/"
+
+// MaxHops bounds the events in a row of which each was sent because of the one before.
+// Agents that trigger each other in a circle end there.
 const MaxHops = 16
 
-// Sender is who hands events over, as authenticated.
-type Sender struct {
-	// Name is the sender's, as it is declared; OperatorSender for who may use the API.
-	Name string
-	// Peer is another Scanflow, which speaks for its own agents: the sender of an event
-	// of theirs is the agent that its source names.
-	Peer bool
-}
-
-// OperatorSender is the name of who holds the process's own token.
-const OperatorSender = "api"
-
-// Receipt says what became of one event that was handed over.
-type Receipt struct {
-	ID      string         `json:"id"`
-	Source  string         `json:"source"`
-	Verdict ReceiptVerdict `json:"verdict"`
-	// Why is for a person, where the verdict is not accepted.
+// Deferral is kept with an event of whose acts a guard refused some.
+type Deferral struct {
+	// Firing is the firing that handled the event first. The identities of the event's acts
+	// are made from it, however often the event is handled.
+	Firing string `json:"firing"`
+	// Acts are the identities of those that were admitted.
+	Acts []string `json:"acts,omitempty"`
+	// Since is when the event began to wait, At when it was last handled, and Until when it
+	// is handled next: zero times for a dead letter.
+	Since time.Time `json:"since,omitzero"`
+	At    time.Time `json:"at,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// Why has the guards' reasons, for a person.
 	Why string `json:"why,omitempty"`
+	// Looks counts how often the event was handled since it waits.
+	Looks int `json:"looks,omitempty"`
+	// Refusals is a hash of what was refused, and by which guard.
+	Refusals string `json:"refusals,omitempty"`
 }
 
-// ReceiptVerdict is what became of an event that was handed over.
-type ReceiptVerdict string
+// Waits reports whether the event is not due yet. It is due where the clock was set back
+// since, and where it was last handled before its agent began: the guards may be others.
+func (d *Deferral) Waits(now, begun time.Time) bool {
+	return d != nil && d.Until.After(now) && !d.At.After(now) && !d.At.Before(begun)
+}
 
-const (
-	// Accepted is durable: the event will be handled, once. One that was there before is
-	// accepted again, and changes nothing.
-	Accepted ReceiptVerdict = "accepted"
-	// UnwantedEvent is one of a type that no agent here has a trigger for.
-	UnwantedEvent ReceiptVerdict = "unwanted"
-	// RefusedEvent is one that no agent takes from this sender, or that has come too far.
-	RefusedEvent ReceiptVerdict = "refused"
-)
+// Disposition says how an event continues of whose acts a firing did not do all.
+type Disposition struct {
+	// Event is the event to keep, with Deferral set.
+	Event Event
+	// Dead makes it a dead letter. Otherwise it waits, behind all others of its inbox.
+	Dead bool
+	// Why is for a person.
+	Why string
+}
 
-// ErrFull is wrapped where an inbox or the outbox has no room: not all was taken, and
-// the same may be handed over again later.
-var ErrFull = errors.New("no room for more events")
+// Base returns the firing from whose id the identities of the acts are made.
+func (t *TriggerInfo) Base(firing string) string {
+	if t.Deferral != nil {
+		return t.Deferral.Firing
+	}
+	return firing
+}
 
-// ErrTooLarge is wrapped where what was handed over can't be kept in one piece: nothing
-// was taken, and the same would be refused again. Fewer events at once may be taken.
-var ErrTooLarge = errors.New("too large")
+// HandlesEvent reports whether the firing handles an event. A recheck of an approval that
+// an event asked for does not.
+func (t *TriggerInfo) HandlesEvent() bool { return t.Event != nil && t.Approval == "" }
+
+// Did reports whether an act was admitted when the event was handled before.
+func (t *TriggerInfo) Did(identity string) bool {
+	return t.Deferral != nil && slices.Contains(t.Deferral.Acts, identity)
+}

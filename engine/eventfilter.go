@@ -13,19 +13,19 @@ const (
 	AlertResolved = "dev.scanflow.alert.resolved"
 )
 
-// EventFilter says which events fire a trigger, and from whom.
+// EventFilter selects the events that fire a trigger, by type, sender and labels.
 type EventFilter struct {
 	// Types are the CloudEvents types.
 	Types []string
-	// From are the senders it is taken from: an agent as namespace/name, or a declared
-	// sender's name. Nil is every agent of this installation, and the operator.
+	// From are the accepted senders: an agent as namespace/name, or the name of a declared
+	// sender. Nil accepts every agent of this installation, and the operator.
 	From []string
 	// Labels are those that an alert must have.
 	Labels map[string]string
 }
 
-// wants tells whether the event is of a kind that fires the trigger, whoever sent it.
-func (f *EventFilter) wants(e *Event, labels labels) bool {
+// Matches reports whether the event is of a kind that fires the trigger, whoever sent it.
+func (f *EventFilter) Matches(e *Event, labels EventLabels) bool {
 	if !slices.Contains(f.Types, e.Type) {
 		return false
 	}
@@ -41,38 +41,39 @@ func (f *EventFilter) wants(e *Event, labels labels) bool {
 	return true
 }
 
-// takes tells whether it is taken from its sender. Names of agents have a slash, and
-// those of declared senders have none.
-func (f *EventFilter) takes(e *Event) bool {
+// Accepts reports whether the trigger accepts the event's sender. Names of agents contain
+// a slash, those of declared senders do not.
+func (f *EventFilter) Accepts(e *Event) bool {
 	if f.From == nil {
 		return e.Sender == OperatorSender || strings.Contains(e.Sender, "/")
 	}
 	return slices.Contains(f.From, e.Sender)
 }
 
-// eventTrigger is the first trigger that the event fires; nil if there is none.
-func eventTrigger(triggers []Trigger, e *Event, labels labels) *Trigger {
+// EventTrigger returns the first trigger that the event fires; nil if there is none.
+func EventTrigger(triggers []Trigger, e *Event, labels EventLabels) *Trigger {
 	for i := range triggers {
-		if f := triggers[i].events(); f != nil && f.wants(e, labels) && f.takes(e) {
+		if f := triggers[i].Filter(); f != nil && f.Matches(e, labels) && f.Accepts(e) {
 			return &triggers[i]
 		}
 	}
 	return nil
 }
 
-// events is the filter of a trigger that events fire; nil for the others.
-func (t *Trigger) events() *EventFilter {
+// Filter returns the filter of a trigger that events or alerts fire; nil for the others.
+func (t *Trigger) Filter() *EventFilter {
 	if t.Event != nil {
 		return t.Event
 	}
 	return t.Alert
 }
 
-// labels are those of an alert's event. They are looked for once, and only where a
-// trigger of the event's type asks for them: data that nobody takes is decoded by nobody.
-type labels func() map[string]any
+// EventLabels returns the labels of an alert's event. The data is decoded at most once, and
+// only where a trigger of the event's type asks for labels.
+type EventLabels func() map[string]any
 
-func labelsOf(e *Event) labels {
+// Labels returns the labels in the event's data.
+func (e *Event) Labels() EventLabels {
 	return sync.OnceValue(func() map[string]any {
 		switch data := e.Data.(type) {
 		case map[string]any:

@@ -8,23 +8,23 @@ import (
 	"unicode"
 )
 
-// The most that one event may have, whoever sends it.
+// The limits of one event, whoever sends it.
 const (
-	// MaxDataBytes is how long its data may be, written as JSON: an event has to fit into
-	// the 4 MiB that a peer reads of one request.
+	// MaxDataBytes bounds its data, encoded as JSON: an event has to fit into the 4 MiB that
+	// a peer reads of one request.
 	MaxDataBytes = 4<<20 - 64<<10
-	// MaxEventValues is how many JSON values an event may have, inner ones too. A value
-	// takes some 40 bytes of memory once it is decoded, however short it was.
+	// MaxEventValues bounds its JSON values, nested ones included. A decoded value takes
+	// some 40 bytes of memory, however short it was.
 	MaxEventValues = 100_000
-	// MaxDataDepth is how deep arrays and objects of its data may be nested.
+	// MaxDataDepth bounds the nesting of arrays and objects in its data.
 	MaxDataDepth = 64
-	// MaxAttributeBytes is how long an attribute may be: ids and sources are kept for long.
+	// MaxAttributeBytes bounds an attribute: ids and sources are stored for long.
 	MaxAttributeBytes = 1024
 )
 
-// check refuses an event of an agent here that no peer would take: it would take as
-// much memory here as there.
-func (e *Event) check() error {
+// Check refuses an event of an agent here that exceeds the limits, which a peer would
+// refuse too.
+func (e *Event) Check() error {
 	for _, a := range []struct{ name, value string }{{"id", e.ID}, {"source", e.Source}, {"type", e.Type}, {"subject", e.Subject}} {
 		switch {
 		case len(a.value) > MaxAttributeBytes:
@@ -40,15 +40,15 @@ func (e *Event) check() error {
 	return nil
 }
 
-// Unprintable characters are those that an attribute may not have, by the type String of
-// CloudEvents. The replacement character is what an unpaired surrogate was read as, and
-// would make two ids one.
+// Unprintable reports whether an attribute may not have a character, by the type String
+// of CloudEvents. An unpaired surrogate is decoded as the replacement character, which
+// would make two ids equal.
 func Unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == unicode.ReplacementChar || r >= 0xFDD0 && r <= 0xFDEF || r&0xFFFE == 0xFFFE
 }
 
-// measure is what is left of the limits while data is looked at. It counts what is in
-// two places twice, as it would be written, and ends where a limit is reached.
+// measure is the rest of the limits while data is measured. A value that is in two places
+// counts twice, as it is encoded twice. It stops at a limit.
 type measure struct{ bytes, values int }
 
 func (m *measure) take(v any, depth int) error {
@@ -100,7 +100,7 @@ func (m *measure) within(depth int) error {
 	return nil
 }
 
-// text spends what a text takes in JSON: the quotes, a comma or colon, and its escapes.
+// text spends the length of a text in JSON: the quotes, a comma or colon, and its escapes.
 func (m *measure) text(s string) error {
 	n := len(s) + 3
 	for i := 0; i < len(s) && n <= m.bytes; i++ {
@@ -121,21 +121,21 @@ func (m *measure) spend(n int) error {
 	return nil
 }
 
-// clipAt is how many bytes of what others sent an error or a log repeats.
+// clipAt bounds, in bytes, a text from outside in an error or a log.
 const clipAt = 100
 
-// Echo is a text of somebody else's as an error or a log may repeat it: cut, and in
-// quotes where it has characters that a terminal acts upon.
+// Echo returns a text from outside as an error or a log may contain it: cut, and quoted
+// where it has characters that a terminal would interpret.
 func Echo(text string) string {
-	text = cut(text)
+	text = Cut(text)
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}
 	return text
 }
 
-// cut is a text that is not too long to be repeated, as UTF-8.
-func cut(text string) string {
+// Cut returns the beginning of a text from outside, as valid UTF-8.
+func Cut(text string) string {
 	if len(text) > clipAt {
 		text = text[:clipAt] + "..."
 	}

@@ -3,56 +3,63 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 )
 
-// Journal is the durable record of what was sensed, decided and done. Calls are
-// safe for concurrent use; the implementation batches them. An error means that
-// nothing was written, and the engine does not act.
+// Journal is the durable record of what was sensed, decided and done. Calls are safe for
+// concurrent use; an implementation may batch them. An error means that nothing was
+// written, and the engine does not act. It is the sum of what its callers depend on.
 type Journal interface {
-	// NextFiring returns an id that no firing of this journal ever had, or will
-	// have again, across restarts and crashes too.
-	NextFiring(ctx context.Context) (string, error)
-	// RecordFiring writes a firing, its decisions, intents and notes, and marks the
-	// event that it handled as handled: durably, all or nothing, before any act. A
-	// quiet firing costs one row.
-	RecordFiring(ctx context.Context, f FiringRecord) error
-
-	// Began notes that an act was applied, which has not come to its end. It may be
-	// written some time later.
-	Began(ctx context.Context, identity string) error
-	// Conclude writes what became of an intent.
-	Conclude(ctx context.Context, c Conclusion) error
-	// Open returns the intents of an agent that have no conclusion yet.
-	Open(ctx context.Context, agent string) ([]Intent, error)
-	// Remember returns what an agent did: for each target, strategy and verb the
-	// last act, and every act since the given time; with the last note of each
-	// target and strategy.
-	Remember(ctx context.Context, agent string, since time.Time) (Recollection, error)
-
-	// SaveReadings keeps the last good values of an agent's sensors; LoadReadings
-	// returns what was kept, nil if nothing was.
-	SaveReadings(ctx context.Context, agent string, readings []byte) error
-	LoadReadings(ctx context.Context, agent string) ([]byte, error)
-
-	Mail
-	Approvals
+	TurnRecorder
+	IntentStore
+	ReadingStore
+	Queue
+	ApprovalStore
 }
 
-// PolicyInfo is how the policies stood at a firing.
+// TurnRecorder records turns.
+type TurnRecorder interface {
+	// NextFiring returns an id that no firing of this journal ever had or will have again,
+	// across restarts and crashes too.
+	NextFiring(ctx context.Context) (string, error)
+	// RecordFiring writes a firing, its decisions, intents, notes, approvals and envelopes,
+	// and acknowledges the event that it handled, in one transaction, durably, before any
+	// act. A quiet firing costs one row.
+	RecordFiring(ctx context.Context, f FiringRecord) error
+}
+
+// IntentStore keeps intents, from their admission to their conclusion.
+type IntentStore interface {
+	// Began records that an act was applied and has not ended. It may be written later.
+	Began(ctx context.Context, identity string) error
+	// Conclude writes the outcome of an intent.
+	Conclude(ctx context.Context, c Conclusion) error
+	// Open returns the intents of an agent without a conclusion.
+	Open(ctx context.Context, agent string) ([]Intent, error)
+	// Remember returns the acts of an agent: for each target, strategy and verb the last
+	// one, and every act since the given time; with the last note of each target and strategy.
+	Remember(ctx context.Context, agent string, since time.Time) (Recollection, error)
+}
+
+// ReadingStore keeps the last good values of an agent's sensors across restarts.
+type ReadingStore interface {
+	SaveReadings(ctx context.Context, agent string, readings []byte) error
+	// LoadReadings returns what SaveReadings saved, nil if nothing was saved.
+	LoadReadings(ctx context.Context, agent string) ([]byte, error)
+}
+
+// PolicyInfo is the state of the policies at a firing.
 type PolicyInfo struct {
-	// Age is since the revision went live.
+	// Age is the time since the revision went live.
 	Age time.Duration `json:"age_ns"`
-	// Refused says that a later change was refused, and an older revision decides.
+	// Refused is set where a later change was refused, and an older revision decides.
 	Refused bool `json:"refused"`
 	// Successes and Failures count the changes since the start of the process.
 	Successes int `json:"successes"`
 	Failures  int `json:"failures"`
 }
 
-// FiringRecord is one turn of an agent's loop.
+// FiringRecord is the record of one turn of an agent.
 type FiringRecord struct {
 	ID       string        `json:"id"`
 	Agent    string        `json:"agent"`
@@ -62,46 +69,46 @@ type FiringRecord struct {
 	Revision string        `json:"revision"`
 	Policy   PolicyInfo    `json:"policy"`
 	Took     time.Duration `json:"took_ns"`
-	// Lag is how late the firing began after its trigger was due.
+	// Lag is the time from when the trigger was due to the start of the firing.
 	Lag time.Duration `json:"lag_ns"`
-	// Targets is the size of the fleet; Evaluated those whose strategies were run,
-	// the others being unchanged in what those read.
+	// Targets is the size of the fleet. Evaluated counts the targets whose strategies ran;
+	// the others were unchanged in what the strategies read.
 	Targets   int `json:"targets"`
 	Evaluated int `json:"evaluated"`
 	// Signals counts the fleet's signals by state.
 	Signals map[State]int `json:"signals,omitempty"`
-	// Unfit are the sensors with signals that are not OK, in the agent's order.
-	Unfit []Unfit `json:"-"`
-	// Problems are what went wrong, for a person: a fleet that could not be listed,
-	// a sensor that failed, a strategy that erred. Each once, not once a target.
+	// Unhealthy lists the sensors with signals that are not OK, in the agent's order.
+	Unhealthy []SignalHealth `json:"-"`
+	// Problems lists what went wrong, for a person: a fleet that could not be listed, a
+	// sensor or a strategy that failed. Each appears once, not once for each target.
 	Problems  []string   `json:"problems,omitempty"`
 	Decisions []Decision `json:"-"`
-	// Intents are the acts that the firing sets going.
+	// Intents are the acts that the firing starts.
 	Intents []Intent `json:"-"`
 	Notes   []Note   `json:"-"`
-	// Approvals are what the firing changes of the questions to persons.
+	// Approvals are the changes of approvals that the firing makes.
 	Approvals []ApprovalChange `json:"-"`
-	// Held says how the trigger's event goes on where it is not handled with this firing:
-	// a guard refused what was proposed for it. Nil marks it as handled.
-	Held *Holding `json:"-"`
-	// Postings are events that come with the firing: the notices that somebody is asked.
-	// They are never refused for want of room.
-	Postings []Posting `json:"-"`
+	// Deferred is set where a guard refused what was proposed for the trigger's event: the
+	// event is not acknowledged, and continues as this says. Nil acknowledges it.
+	Deferred *Disposition `json:"-"`
+	// Envelopes are events that are enqueued with the firing: the notices of new approvals.
+	// They are never refused for lack of room.
+	Envelopes []Envelope `json:"-"`
 }
 
-// Verdict is what became of a proposal.
+// Verdict is the result of a proposal.
 type Verdict string
 
 const (
 	Admitted Verdict = "admitted"
 	Refused  Verdict = "refused"
-	// Unchanged is a proposal for what the world already is. Nothing is done.
+	// Unchanged is the verdict on a proposal for the current state. Nothing is done.
 	Unchanged Verdict = "unchanged"
-	// Waiting is a proposal that a person was asked about.
+	// Waiting is the verdict on a proposal that waits for the approval of a person.
 	Waiting Verdict = "waiting"
 )
 
-// Decision is one proposal and what became of it, with the document it rests on.
+// Decision is one proposal and its verdict, with the document that it rests on.
 type Decision struct {
 	Target    TargetID       `json:"target"`
 	Strategy  string         `json:"strategy"`
@@ -112,80 +119,57 @@ type Decision struct {
 	Because   []string       `json:"because"`
 	Rules     []string       `json:"rules,omitempty"`
 	Verdict   Verdict        `json:"verdict"`
-	// By is who refused or clamped it: "arbiter", "signals", "primitives", "shape",
-	// "guards.replicas", "guards.cooldown", "backoff", "policy:PACKAGE", ...
+	// By names the check that refused or clamped it: "arbiter", "signals", "primitives",
+	// "shape", "guards.replicas", "guards.cooldown", "backoff", "policy:PACKAGE", ...
 	By string `json:"by,omitempty"`
-	// Detail is the sentence that says why, for a person.
+	// Detail explains the verdict to a person, in a sentence.
 	Detail string `json:"detail,omitempty"`
-	// Approval is the question to a person that the verdict rests on, nil where there is none.
+	// HeldBy is the claim that kept the proposal from its own, where By is "claims" and
+	// another act holds one.
+	HeldBy *Claim `json:"-"`
+	// Guard is the package of the Rego guard that denied it, without "scanflow.guards."; ""
+	// where none did.
+	Guard string `json:"-"`
+	// Approval is the approval that the verdict rests on, nil where there is none.
 	Approval *Answer `json:"approval,omitempty"`
 	// Proposed holds the parameters as proposed where a guard clamped them.
 	Proposed map[string]any `json:"proposed,omitempty"`
 	Identity string         `json:"identity,omitempty"`
 	DryRun   bool           `json:"dry_run,omitempty"`
-	// Document is the input as JSON. The journal keeps equal ones once.
+	// Document is the input as JSON. The journal keeps equal documents once.
 	Document json.RawMessage `json:"document,omitempty"`
 }
 
-// byPolicy reports whether a guard in Rego refused it.
-func (d *Decision) byPolicy() bool { return strings.HasPrefix(d.By, "policy:") }
-
-// gist is equal for decisions that say the same: a repeated one is written once. What a
-// guard in Rego says is part of it, as one that is broken denies for another reason than
-// it does when it is not. The sentences of the guards in Go count acts and name times, and
-// change though nothing does.
-func (d *Decision) gist() string {
-	why := ""
-	if d.byPolicy() {
-		why = d.Detail
-	}
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", d.Strategy, d.Primitive, canonical(d.With), d.Reason, d.Verdict, d.By, why)
-}
-
-// Note is what a strategy left for its next turn. It is kept once the proposal
-// that carried it was admitted.
-type Note struct {
-	Target   TargetID
-	Strategy string
-	Value    any
-}
-
-// Intent is an act about to begin.
+// Intent is an admitted change whose act is about to begin.
 type Intent struct {
-	Identity  string
+	Change
 	Firing    string
-	Agent     string
-	Target    TargetID
-	Strategy  string
-	Primitive string
-	With      map[string]any
 	Claim     string
 	Direction Direction
 	At        time.Time
 	DryRun    bool
-	// Once says that nobody proposes it again if it is lost: what set it going, an event
-	// or a person's answer, is spent.
+	// Once is set where no strategy proposes the act again if it is lost: the event or the
+	// approval that caused it is used up.
 	Once bool
-	// Begun says that it was applied: what Began noted.
-	Begun  bool
-	Change Change
+	// Begun reports whether the act was applied, as recorded by Began.
+	Begun bool
 }
 
-// Conclusion is what became of an intent.
+// Conclusion is the outcome of an intent.
 type Conclusion struct {
 	Identity string
 	Outcome  Outcome
 	At       time.Time
 }
 
-// Act is an intent with its outcome, as the journal remembers it.
+// Act is an intent with its outcome.
 type Act struct {
 	Intent
 	Outcome Outcome // Status Running while it has no conclusion
 	EndedAt time.Time
 }
 
-// Recollection is an agent's memory, read back after a start.
+// Recollection is an agent's memory as the journal keeps it.
 type Recollection struct {
 	Acts  []Act // oldest first
 	Notes []Note

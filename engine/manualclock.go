@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ManualClock is a clock that stands still until it is moved: for tests, and for
-// replaying recorded time.
+// ManualClock is a clock that moves only by Advance and Set: for tests, and for replaying
+// recorded time.
 type ManualClock struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -18,17 +18,17 @@ type manualTimer struct {
 	ch chan time.Time
 }
 
-// NewManualClock starts a clock at a moment.
+// NewManualClock returns a clock that shows start.
 func NewManualClock(start time.Time) *ManualClock { return &ManualClock{now: start} }
 
-// Now is the moment at which the clock stands.
+// Now returns the time that the clock shows.
 func (c *ManualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Timer fires when the clock has been moved by d; at once where d is not positive.
+// Timer fires when the clock has advanced by d; at once where d is not positive.
 func (c *ManualClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,16 +52,16 @@ func (c *ManualClock) drop(t *manualTimer) {
 	}
 }
 
-// Waiting is the number of timers that have not fired: a test waits for the
-// sleeper it means to wake.
+// Waiting returns the number of timers that have not fired: a test waits for the sleeper
+// that it is to wake.
 func (c *ManualClock) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.timers)
 }
 
-// Set has the clock show another time, as one who sets it does: no time passes, and who
-// sleeps sleeps as long as before.
+// Set changes the time that the clock shows, as setting a clock does: no time passes, and
+// each timer fires as much later as before.
 func (c *ManualClock) Set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *ManualClock) Set(now time.Time) {
 	c.now = now
 }
 
-// Advance moves the clock and fires what is due, in the order of time.
+// Advance moves the clock by d and fires the timers that are due, in the order of time.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,26 +1,26 @@
 package engine
 
-// Observer is told what the engine did, for metrics, logs and screens. Calls
-// come from many goroutines and must not block.
+// Observer receives what the engine did, for metrics, logs and screens. Calls come from
+// many goroutines and must not block.
 type Observer interface {
-	// Fired is called at the end of each firing, recorded or not: Problems says so
-	// where the journal could not take it.
+	// Fired is called at the end of each firing. Where the journal could not record it,
+	// Problems says so.
 	Fired(f FiringRecord)
 	// Acted is called when an act ends, dry runs included.
 	Acted(a Act)
 }
 
-// Observers tells several observers, in their order.
+// Observers calls several observers, in order.
 type Observers []Observer
 
-// Fired tells each.
+// Fired calls each.
 func (o Observers) Fired(f FiringRecord) {
 	for _, each := range o {
 		each.Fired(f)
 	}
 }
 
-// Acted tells each.
+// Acted calls each.
 func (o Observers) Acted(a Act) {
 	for _, each := range o {
 		each.Acted(a)

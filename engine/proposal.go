@@ -15,31 +15,31 @@ type Proposal struct {
 	// Reason is a short key; the sentence is put together in Go.
 	Reason  string
 	Because []Evidence
-	// Note is kept in the agent's memory for the strategy's next turn; nil leaves the last one.
+	// Note replaces the strategy's note in the agent's memory; nil keeps the last one.
 	Note any
-	// Marks are the marks that are set once the proposal is admitted: sensors that count
-	// from them begin anew, at what they had sampled for this document.
+	// Marks are set once the proposal is admitted: the baselines of these names become what
+	// the sensors had sampled for this document.
 	Marks []string
-	// Hops is how many events led here, one because of the other, the one that fired
-	// among them; 0 where none did.
+	// Hops counts the events that led here, each sent because of the one before, the
+	// trigger's event included.
 	Hops int
-	// Written is when the agent last did this verb to this target, the zero time if it
-	// never did: an actuator tells by it whether a value is the author's own, to be
-	// taken over, or somebody's who wrote after us.
+	// Written is when the agent last applied this verb to this target, zero if never. By it
+	// an actuator distinguishes a value that the agent may take over from one that somebody
+	// wrote after the agent.
 	Written time.Time
-	// Identity is set by the engine before Plan: the change's name, the same for
-	// every attempt at one act.
+	// Identity names the change, the same for every attempt at one act. The engine sets it
+	// before Plan.
 	Identity string
 }
 
-// Evidence is a signal that a proposal relies on, in the state that it means:
+// Evidence is a signal that a proposal relies on, in the state that it requires:
 // OK for `"load"`, Empty for `"load:empty"`.
 type Evidence struct {
 	Signal string `json:"signal"`
 	State  State  `json:"state"`
 }
 
-// String is the form that a strategy writes.
+// String returns the form that a strategy writes.
 func (e Evidence) String() string {
 	if e.State == OK {
 		return e.Signal

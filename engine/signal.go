@@ -19,7 +19,7 @@ const (
 // States are all the states, in the order in which they are shown.
 var States = []State{OK, Empty, NaN, Stale, Error}
 
-// Signal is one sampled value of one target. The value counts only in state OK.
+// Signal is one sampled value of one target. The value is valid only in state OK.
 type Signal struct {
 	State State
 	// Value is a JSON value: float64, string, bool, nil, []any or map[string]any. Within
@@ -31,25 +31,24 @@ type Signal struct {
 	At time.Time
 	// Window is the span that the value was computed over; 0 where it is of an instant.
 	Window time.Duration
-	// Since is when the mark was set that Value counts from, where the sensor counts and
-	// the mark was ever set.
+	// Since is when the baseline was set that Value counts from; zero where the sensor has
+	// none.
 	Since time.Time
 	// Problem says why the state is not OK. It goes to logs and the journal, and
 	// holds no secret: a sensor never puts an address' userinfo or a header in it.
 	Problem string
 }
 
-// Reading is what a sensor saw: one signal for each target of the fleet, in the
-// fleet's order.
+// Reading is one sample of a sensor: a signal for each target, in the fleet's order.
 type Reading []Signal
 
 // Sensor samples one signal for the whole fleet at once.
 //
-// A sensor reports what it saw and nothing more: a target without a series is
-// Empty, a value it can't read is Error for that target. The returned error is
+// A sensor reports what it measured and nothing else: a target without a series is
+// Empty, a value that it can't read is Error for that target. The returned error is
 // for a failure of the whole sample, and becomes an Error signal of every target.
-// Where its source knows what the value was before it went, the sensor says so by Last
-// and At of the Empty signal, and where it knows one that is too old, by Stale.
+// Where its source knows the value from before the series ended, the sensor sets Last and
+// At of the Empty signal; where the source knows one that is too old, it returns Stale.
 // The engine judges NaN and staleness, and fills Last, for all sensors alike.
 type Sensor interface {
 	Sample(ctx context.Context, at time.Time, fleet []Target) (Reading, error)
@@ -63,12 +62,22 @@ type SensorSpec struct {
 	Timeout time.Duration
 	// StaleAfter is the age beyond which a value is stale; 0 means that age is not judged.
 	StaleAfter time.Duration
-	// Since is the mark from which the sensor counts: what it samples is a total that
-	// grows, and the signal is by how much it grew since then; "" where it doesn't count.
+	// Since is the mark that sets the sensor's baseline: it samples a total that grows, and
+	// the signal is the increase since the baseline; "" where it has none.
 	Since string
-	// Sum says that a total that falls is a sum of which something was taken out; else it
-	// is a counter that began anew.
+	// Sum is set where a total that falls is a sum from which something was deleted;
+	// otherwise it is a counter that was reset.
 	Sum bool
+}
+
+// Doubter is a sensor that can check with its source whether the settings that the agent
+// relies on have an effect there. The check runs beside the turns: when the agent begins,
+// after a sample that failed, and a minute after a check without a result.
+type Doubter interface {
+	// Doubt names the setting that may have no effect, for the Problems of the firings; ""
+	// where each has one. known is false where it could not be found out. A result from
+	// before since, the time of the last failed sample, may be outdated; at is now.
+	Doubt(ctx context.Context, at, since time.Time) (problem string, known bool)
 }
 
 // DefaultSensorTimeout bounds a sample where the manifest sets no timeout.

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Mode says what an agent does with what it admits.
+// Mode controls which decisions an agent carries out.
 type Mode string
 
 const (
 	Enforce Mode = "enforce"
 	// DryRun decides, plans and records, and never applies.
 	DryRun Mode = "dry-run"
-	// Paused senses and decides, and admits nothing; events wait in the inbox.
+	// Paused samples and decides, and admits nothing; events wait in the inbox.
 	Paused Mode = "paused"
 )
 
@@ -28,8 +28,8 @@ type Spec struct {
 	Primitives []string
 	Params     map[string]any
 	Guards     Guards
-	// RetryFor is how long a webhook is tried; 0 is a day for what an event or a person's
-	// answer set going, and the interval of the trigger, a minute at the least, for the rest.
+	// RetryFor is how long a webhook is tried; 0 means a day where an event or an approval
+	// caused it, and otherwise the interval of the trigger, at least a minute.
 	RetryFor time.Duration
 	// Generation is a hash of the manifest: an agent whose generation did not change
 	// is left running by a reload.
@@ -46,29 +46,29 @@ type Trigger struct {
 	Jitter time.Duration
 	Cron   Schedule
 	At     time.Time
-	// Event is the events that fire it, Alert the alerts.
+	// Event selects the events that fire it, Alert the alerts.
 	Event *EventFilter
 	Alert *EventFilter
-	// Wait is how long an event or alert that fires it may wait, where a guard refuses what
-	// is proposed for it; 0 is not at all: it becomes a dead letter.
+	// Wait is how long an event or alert may wait where a guard refuses what is proposed for
+	// it; with 0 it becomes a dead letter at once.
 	Wait time.Duration
-	// Watch is the objects whose changes fire it.
+	// Watch selects the objects whose changes fire it.
 	Watch *WatchSpec
 }
 
-// WatchSpec says which changes of which objects fire a trigger.
+// WatchSpec selects the objects, and which of their changes fire a trigger.
 type WatchSpec struct {
 	Selector Selector
-	// Name is one object's; "" takes every one that the selector names.
+	// Name is the name of one object; "" means every object of the selector.
 	Name string
-	// Field is a dotted path like status.readyReplicas; "" takes each change of an
-	// object's spec or labels.
+	// Field is a dotted path like status.readyReplicas; "" means each change of an object's
+	// spec or labels.
 	Field string
 }
 
 // Schedule is a cron expression in its time zone.
 type Schedule interface {
-	// Next is the first time strictly after t, the zero time if there is none.
+	// Next returns the first time strictly after t, the zero time if there is none.
 	Next(t time.Time) time.Time
 }
 
@@ -85,15 +85,15 @@ type Guards struct {
 	// 0 is DefaultApprovalExpiry.
 	Approval       []string
 	ApprovalExpiry time.Duration
-	// ApprovalNotify gets the notice that somebody is asked, as a CloudEvent; "" for
-	// nobody.
+	// ApprovalNotify is the address that gets the notice of a new approval, as a
+	// CloudEvent; "" for none.
 	ApprovalNotify string
 	// URLs are prefixes of the addresses where webhook and event.send may go. Nil
 	// is loopback and in-cluster addresses only.
 	URLs []string
 }
 
-// ReplicaGuard clamps what `scale` asks for. A zero Max, StepUp or StepDown bounds nothing.
+// ReplicaGuard clamps the replicas that `scale` requests. A zero Max, StepUp or StepDown bounds nothing.
 type ReplicaGuard struct {
 	Min, Max         int
 	StepUp, StepDown int
@@ -117,5 +117,39 @@ type FleetGuard struct {
 	Primitives []string
 }
 
-// among reports whether a guard that is for some verbs is for this one.
-func among(verbs []string, verb string) bool { return verbs == nil || slices.Contains(verbs, verb) }
+// GuardCovers reports whether a guard with a list of verbs covers a verb; nil covers all.
+func GuardCovers(verbs []string, verb string) bool {
+	return verbs == nil || slices.Contains(verbs, verb)
+}
+
+// Horizon returns how far back the guards count: they ignore older acts.
+func (g *Guards) Horizon() time.Duration {
+	h := time.Duration(0)
+	for _, d := range g.Cooldown {
+		h = max(h, d)
+	}
+	if g.Budget != nil {
+		h = max(h, g.Budget.Per)
+	}
+	if g.Fleet != nil {
+		h = max(h, g.Fleet.Per)
+	}
+	return h
+}
+
+// CooldownOf returns the cooldown of a verb: that of the direction for a verb that has one,
+// otherwise that of the verb; with the key that it has in Cooldown.
+func (g *Guards) CooldownOf(verb string, d Direction) (key string, wait time.Duration) {
+	if key = verb; d != "" {
+		key = string(d)
+	}
+	return key, g.Cooldown[key]
+}
+
+// ExpiryOfApproval returns how long an approval waits.
+func (g *Guards) ExpiryOfApproval() time.Duration {
+	if g.ApprovalExpiry > 0 {
+		return g.ApprovalExpiry
+	}
+	return DefaultApprovalExpiry
+}

@@ -10,8 +10,13 @@ type TargetID struct {
 	Name      string `json:"name"`
 }
 
-// String is "namespace/name", the form that the command line takes and prints.
+// String returns "namespace/name", the form that the command line takes and prints.
 func (id TargetID) String() string { return id.Namespace + "/" + id.Name }
+
+// Target returns a target of which only the identity is known.
+func (id TargetID) Target() Target {
+	return Target{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
+}
 
 // Less orders targets by namespace, name, kind: the order in which an agent
 // decides, so that the same snapshot always gives the same acts.
@@ -25,7 +30,7 @@ func (id TargetID) Less(other TargetID) bool {
 	return id.Kind < other.Kind
 }
 
-// Replicas is what an orchestrator says of a workload's size.
+// Replicas is the size of a workload.
 type Replicas struct {
 	Desired int `json:"desired"`
 	Ready   int `json:"ready"`
@@ -40,20 +45,22 @@ type Target struct {
 	Labels     map[string]string
 	// Replicas is nil where nothing runs the target (a plain list).
 	Replicas *Replicas
-	// Placement is the nodes on which its pods run, sorted, each once.
+	// Placement lists the nodes of its pods, sorted, each once.
 	Placement []string
 	// Model is the model version in service, "" where it is not known.
 	Model string
 }
 
-// ID is the target's name.
-func (t *Target) ID() TargetID {
+// ID returns the identity of the target.
+func (t Target) ID() TargetID {
 	return TargetID{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name}
 }
 
-// Field is a field or label of the target by the name that a manifest's `match`
-// uses: "namespace", "name", "kind", "model" (the version in service), or else a
-// label.
+// String returns "namespace/name".
+func (t Target) String() string { return t.ID().String() }
+
+// Field returns a field or label of the target by the name that a manifest's `match`
+// uses: "namespace", "name", "kind", "model" (the version in service), or a label.
 func (t *Target) Field(name string) (string, bool) {
 	switch name {
 	case "namespace":
@@ -69,10 +76,10 @@ func (t *Target) Field(name string) (string, bool) {
 	return v, ok
 }
 
-// Fleet finds the targets of one agent. It is asked once a firing.
+// Fleet lists the targets of one agent. Each firing calls it once.
 type Fleet interface {
-	// Targets returns the targets in any order. An error leaves the agent
-	// without targets for this firing; it is recorded and asked again.
+	// Targets returns the targets in any order. An error leaves the agent without targets
+	// for this firing; it is recorded, and the next firing tries again.
 	Targets(ctx context.Context) ([]Target, error)
 }
 
@@ -82,7 +89,7 @@ type StaticFleet []Target
 // Targets returns the list as it was written.
 func (f StaticFleet) Targets(context.Context) ([]Target, error) { return f, nil }
 
-// Selector says which workloads of an orchestrator are an agent's targets.
+// Selector selects workloads of an orchestrator as an agent's targets.
 type Selector struct {
 	APIVersion  string
 	Kind        string
@@ -90,23 +97,23 @@ type Selector struct {
 	MatchLabels map[string]string
 }
 
-// Orchestrator is what runs the workloads, as sensors and fleets see it.
+// Orchestrator runs the workloads; this is the interface that sensors and fleets use.
 type Orchestrator interface {
-	// Fleet finds the workloads that a selector names. An unknown kind is an error.
+	// Fleet returns the fleet of a selector. An unknown kind is an error.
 	Fleet(Selector) (Fleet, error)
-	// Workload is the state of one workload; false where there is none of that name.
+	// Workload returns the state of one workload; false where there is none of that name.
 	Workload(TargetID) (Workload, bool)
 }
 
-// Watcher is an Orchestrator that can tell of changes of objects.
+// Watcher is an Orchestrator that reports changes of objects.
 type Watcher interface {
-	// Watch calls changed for each object that appears, disappears or changes, until
-	// ctx ends. Objects that are there at the beginning are not told of. Several
-	// changes of one object may be told as one.
+	// Watch calls changed for each object that appears, disappears or changes, until ctx
+	// ends. Objects that exist at the beginning are not reported. Several changes of one
+	// object may be reported as one.
 	Watch(ctx context.Context, spec WatchSpec, changed func(ObjectChange)) error
 }
 
-// ObjectChange is one change of an object, as a document tells of it.
+// ObjectChange is one change of an object, as a document has it.
 type ObjectChange struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -125,11 +132,10 @@ type Workload struct {
 	Ready    int
 	Restarts int // of all its pods together, since the orchestrator knows them
 	Pods     []Pod
-	// Images are those that its pods run, sorted, each once; nil where the
-	// orchestrator runs no images.
+	// Images lists the images of its pods, sorted, each once; nil where the orchestrator
+	// runs no images.
 	Images []string
-	// Conditions are what the workload says of itself: True, False or Unknown, by
-	// the condition's type.
+	// Conditions are the workload's conditions: True, False or Unknown, by type.
 	Conditions map[string]string
 }
 

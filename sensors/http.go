@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -141,7 +142,7 @@ func (s *httpSensor) read(ctx context.Context, address string) (any, error) {
 		return nil, err
 	}
 	var doc any
-	if err = engine.UnmarshalExact(body, &doc); err != nil {
+	if err = jsonvalue.Unmarshal(body, &doc); err != nil {
 		return nil, s.client.fault(address, fmt.Errorf("the answer is not JSON: %w", err))
 	}
 	return doc, nil

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // numberText is the type of a number that an application writes in quotes.
@@ -114,7 +114,7 @@ func numberOf(text string) (float64, error) {
 	case math.IsInf(f, 0) || math.IsNaN(f):
 		return f, nil
 	}
-	if n, beyond := engine.ExactNumber(json.Number(text)).(json.Number); beyond {
+	if n, beyond := jsonvalue.Exact(json.Number(text)).(json.Number); beyond {
 		return 0, errBeyondFloat(n)
 	}
 	return f, nil

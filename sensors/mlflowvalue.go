@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -59,7 +59,7 @@ func versionSchema() map[string]any {
 // float64 would lose up to 128.
 func stamp(out map[string]any, key string, t time.Time) {
 	if !t.IsZero() && time.Unix(0, t.UnixNano()).Equal(t) {
-		out[key] = engine.ExactNumber(json.Number(strconv.FormatInt(t.UnixNano(), 10)))
+		out[key] = jsonvalue.Exact(json.Number(strconv.FormatInt(t.UnixNano(), 10)))
 	}
 }
 

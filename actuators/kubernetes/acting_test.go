@@ -58,7 +58,7 @@ func refused(t testing.TB, a engine.Actuator, p engine.Proposal) error {
 	t.Helper()
 	_, err := a.Plan(testContext(t), p)
 	require.Error(t, err)
-	require.False(t, engine.MayPass(err), "%v", err)
+	require.False(t, engine.IsRetryable(err), "%v", err)
 	return err
 }
 

@@ -121,7 +121,7 @@ func TestAnnotateAndOthers(t *testing.T) {
 	require.NoError(t, b.deployments(t).Delete(testContext(t), "web", metav1.DeleteOptions{}))
 	_, err = verb.Apply(testContext(t), change)
 	require.Error(t, err)
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 	_, err = b.deployments(t).Get(testContext(t), "web", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err), "what was deleted is not made again")
 }

@@ -159,7 +159,7 @@ func TestAnObjectIsMadeOnce(t *testing.T) {
 	change := plannedOf(t, Apply(b.Cluster), proposal("apply", target, asObject(t, settings)))
 	c, p := b.behind(t, lost())
 	_, err := Apply(c).Apply(testContext(t), change)
-	require.True(t, engine.MayPass(err), "%v", err)
+	require.True(t, engine.IsRetryable(err), "%v", err)
 	version := b.read(t, "v1", "ConfigMap", "settings").GetResourceVersion()
 	_, err = Apply(c).Apply(testContext(t), change)
 	require.NoError(t, err)

@@ -133,7 +133,7 @@ func (r *Recorder) Acted(a engine.Act) {
 		return
 	}
 	because := fmt.Sprintf("strategy %s of agent %s", a.Strategy, a.Agent)
-	if reason := a.Change.Proposal.Reason; reason != "" { // of an act that an earlier leader began, none is known
+	if reason := a.Reason; reason != "" { // of an act that an earlier leader began, none is known
 		because += ", " + reason
 	}
 	kind, suffix := corev1.EventTypeNormal, ""
@@ -146,20 +146,20 @@ func (r *Recorder) Acted(a engine.Act) {
 	if r.repeats(a) {
 		return
 	}
-	r.say(a.Target, kind, camel(a.Primitive)+suffix,
-		fmt.Sprintf("%s: %s (%s; change %s)", a.Change.Diff, a.Outcome.Detail, because, a.Identity))
+	r.say(a.Target.ID(), kind, camel(a.Primitive)+suffix,
+		fmt.Sprintf("%s: %s (%s; change %s)", a.Diff, a.Outcome.Detail, because, a.Identity))
 }
 
 // repeats tells whether an act failed as the one before it did, which was told of.
 func (r *Recorder) repeats(a engine.Act) bool {
-	key := fmt.Sprint(a.Agent, a.Target, a.Primitive)
+	key := fmt.Sprint(a.Agent, a.Target.ID(), a.Primitive)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a.Outcome.Status != engine.Failed {
 		delete(r.failing, key)
 		return false
 	}
-	is := failure{a.Change.Diff + a.Outcome.Detail, r.opts.Clock.Now()}
+	is := failure{a.Diff + a.Outcome.Detail, r.opts.Clock.Now()}
 	if was, known := r.failing[key]; known && was.text == is.text && is.at.Sub(was.at) < failureAgain {
 		return true
 	}
@@ -224,7 +224,7 @@ func (r *Recorder) write(ctx context.Context, e *corev1.Event) {
 		one, cancel := context.WithTimeout(ctx, eventTimeout)
 		_, err = client.Events(e.Namespace).Create(one, e, metav1.CreateOptions{})
 		cancel()
-		if err == nil || !engine.MayPass(apiclient.Classify(err)) {
+		if err == nil || !engine.IsRetryable(apiclient.Classify(err)) {
 			break
 		}
 		err = nil

@@ -35,8 +35,7 @@ func TestAnEventSaysWhyWhicheverComesFirst(t *testing.T) {
 	act := func(identity, verb, reason string) engine.Act {
 		return engine.Act{
 			Intent: engine.Intent{
-				Identity: identity, Agent: b.ns + "/planner", Strategy: "serving.autoscale", Primitive: verb, Target: target,
-				Change: engine.Change{Diff: "replicas 1 -> 3", Proposal: engine.Proposal{Reason: reason}},
+				Change: engine.Change{Proposal: engine.Proposal{Identity: identity, Agent: b.ns + "/planner", Strategy: "serving.autoscale", Primitive: verb, Target: target.Target(), Reason: reason}, Diff: "replicas 1 -> 3"},
 			},
 			Outcome: engine.Outcome{Status: engine.Done, Detail: "3 of 3 ready"}, EndedAt: time.Now(),
 		}
@@ -68,8 +67,7 @@ func TestAFailureThatRepeatsIsToldOnce(t *testing.T) {
 	ended := func(target, detail string, status engine.Status) {
 		r.Acted(engine.Act{
 			Intent: engine.Intent{
-				Identity: detail, Agent: b.ns + "/planner", Primitive: "scale", Target: engine.TargetID{Kind: "Deployment", Namespace: b.ns, Name: target},
-				Change: engine.Change{Diff: "replicas 1 -> 5"},
+				Change: engine.Change{Proposal: engine.Proposal{Identity: detail, Agent: b.ns + "/planner", Primitive: "scale", Target: engine.Target{Kind: "Deployment", Namespace: b.ns, Name: target}}, Diff: "replicas 1 -> 5"},
 			},
 			Outcome: engine.Outcome{Status: status, Detail: detail},
 		})

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // fieldPath is the way to a field of an object. Each step is a name (string) or a
@@ -118,7 +118,7 @@ func each(from map[string]any, path ...any) []map[string]any {
 func asJSON(v any) any {
 	switch v := v.(type) {
 	case int64:
-		return engine.ExactNumber(json.Number(strconv.FormatInt(v, 10)))
+		return jsonvalue.Exact(json.Number(strconv.FormatInt(v, 10)))
 	case []any:
 		for i := range v {
 			v[i] = asJSON(v[i])

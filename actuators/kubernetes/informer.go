@@ -237,7 +237,7 @@ func (inf *informer) state() (err error, final bool) {
 	case apiclient.Missing(inf.problem):
 		return inf.problem, true
 	case !inf.synced:
-		return fmt.Errorf("list %s: %w", inf.key, why), inf.problem != nil && !engine.MayPass(inf.problem)
+		return fmt.Errorf("list %s: %w", inf.key, why), inf.problem != nil && !engine.IsRetryable(inf.problem)
 	case late:
 		return engine.Retry(fmt.Errorf("nothing was heard of %s since %s: %w", inf.key, inf.trouble.UTC().Format(time.RFC3339), why)), true
 	}

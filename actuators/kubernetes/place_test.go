@@ -242,7 +242,7 @@ func TestPlaceWhileTheObjectMoves(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, "others wrote it at the same time, again and again")
-			require.True(t, engine.MayPass(err))
+			require.True(t, engine.IsRetryable(err))
 			require.JSONEq(t, before, at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), antiAffinity(hard)...))
 		})
 	}

@@ -162,7 +162,7 @@ func TestAnEvictionThatABudgetForbids(t *testing.T) {
 	change := planOf(t, place, onDeployment("place", ns, "serving", moveAway))
 	_, err := place.Apply(testContext(t), change)
 	require.ErrorContains(t, err, "evict pod "+ns+"/run-infer-pod of step infer(0)")
-	require.True(t, engine.MayPass(err), "it is tried again")
+	require.True(t, engine.IsRetryable(err), "it is tried again")
 	require.Equal(t, "null", at(t, fetch(t, c, "v1", "Pod", ns, "run-infer-pod"), "metadata", "deletionTimestamp"))
 }
 

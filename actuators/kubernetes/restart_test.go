@@ -67,7 +67,7 @@ func TestARestartDoesNotMakeWhatWasDeleted(t *testing.T) {
 	require.NoError(t, b.deployments(t).Delete(testContext(t), "web", metav1.DeleteOptions{}))
 	_, err := Restart(b.Cluster).Apply(testContext(t), change)
 	require.Error(t, err)
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 	_, err = b.deployments(t).Get(testContext(t), "web", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err), "%v", err)
 

@@ -166,7 +166,7 @@ func TestWhoOwnsTheReplicas(t *testing.T) {
 			require.ErrorAs(t, err, &owned)
 			require.Contains(t, err.Error(), "replicas belongs to kubectl (Update, scale), who wrote it after Scanflow did at 2026-01-02T03:04:05Z")
 			require.Contains(t, err.Error(), "kubectl annotate deployment -n "+b.ns+" web scanflow.dev/take-over=$(date -u +%FT%TZ) --overwrite")
-			require.False(t, engine.MayPass(err))
+			require.False(t, engine.IsRetryable(err))
 
 			before := after.Add(-time.Hour).UTC().Format(time.RFC3339)
 			b.merge(t, "kubectl-annotate", "apps/v1", "Deployment", "web", `{"metadata": {"annotations": {"scanflow.dev/take-over": "`+before+`"}}}`)

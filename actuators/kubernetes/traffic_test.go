@@ -202,7 +202,7 @@ func TestTrafficThatCanNotBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Traffic(b.Cluster).Plan(testContext(t), proposal("traffic", target, row.with))
 			require.ErrorContains(t, err, strings.ReplaceAll(row.want, "NS", b.ns))
-			require.False(t, engine.MayPass(err))
+			require.False(t, engine.IsRetryable(err))
 		})
 	}
 }

@@ -123,7 +123,7 @@ subjects: [{kind: ServiceAccount, name: viewer, namespace: NS}]
 	wide := testView(t, Options{Client: client})
 	_, err = testFleet(t, wide, deploymentsIn("", nil)).Targets(testContext(t))
 	require.ErrorContains(t, err, "forbidden")
-	require.False(t, engine.MayPass(err), "a refusal is told at once")
+	require.False(t, engine.IsRetryable(err), "a refusal is told at once")
 }
 
 func TestAKindThatIsInstalledLater(t *testing.T) {
@@ -172,7 +172,7 @@ func TestAnOutageIsNoQuietFleet(t *testing.T) {
 		_, err = f.Targets(testContext(t))
 		return err != nil && strings.Contains(err.Error(), "nothing was heard of Deployment of apps/v1 in the namespace "+ns+" since 20")
 	})
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 	id := engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "a"}
 	_, known := v.Workload(id)
 	require.False(t, known)
@@ -212,7 +212,7 @@ func TestNeverListedIsAnError(t *testing.T) {
 	_, err := f.Targets(ctx)
 	require.ErrorContains(t, err, "list Deployment of apps/v1 in the namespace default")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 	line.set(false)
 	require.Empty(t, targetsOf(t, f))
 

@@ -199,7 +199,7 @@ func TestAWorkflowIsRefused(t *testing.T) {
 		c.Apply(t, trainTemplate(ns, "parallelism: 2"))
 		_, err := run.Apply(testContext(t), change)
 		require.ErrorIs(t, err, ErrMoved)
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 	})
 	t.Run("the name is somebody else's", func(t *testing.T) {
 		p := onTrain(ns, trainOnS3)

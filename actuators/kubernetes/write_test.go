@@ -27,7 +27,7 @@ func TestScaleOfWhatIsNotThere(t *testing.T) {
 		require.NoError(t, b.deployments(t).Delete(testContext(t), "web", metav1.DeleteOptions{}))
 		_, err := Scale(b.Cluster).Apply(testContext(t), change)
 		require.True(t, apierrors.IsNotFound(err), "%v", err)
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 		_, err = b.deployments(t).Get(testContext(t), "web", metav1.GetOptions{})
 		require.True(t, apierrors.IsNotFound(err), "it is not made")
 	})
@@ -82,7 +82,7 @@ func TestWhatComesBetweenPlanAndWrite(t *testing.T) {
 		b.rescale(t, "kubectl", "web", 7)
 		_, err := Scale(b.Cluster).Apply(testContext(t), change)
 		require.ErrorIs(t, err, ErrMoved)
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 		require.Equal(t, int64(7), b.replicasOf(t, "web"))
 	})
 }
@@ -95,7 +95,7 @@ func TestALostAnswerIsWrittenOnce(t *testing.T) {
 	change := plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(3)))
 	_, err := Scale(c).Apply(testContext(t), change)
 	require.Error(t, err)
-	require.True(t, engine.MayPass(err), "%v", err)
+	require.True(t, engine.IsRetryable(err), "%v", err)
 	require.Equal(t, int64(3), b.replicasOf(t, "web"), "it has landed")
 	generation := b.read(t, "apps/v1", "Deployment", "web").GetGeneration()
 
@@ -114,7 +114,7 @@ func TestAnAPIServerThatIsBusyMayPass(t *testing.T) {
 		c, _ := b.behind(t, answers(code))
 		_, err := Scale(c).Apply(testContext(t), change)
 		require.Error(t, err)
-		require.True(t, engine.MayPass(err), "%d: %v", code, err)
+		require.True(t, engine.IsRetryable(err), "%d: %v", code, err)
 	}
 	require.Equal(t, int64(1), b.replicasOf(t, "web"))
 }
@@ -151,7 +151,7 @@ spec:
 	})
 	_, err := Scale(b.Cluster).Apply(testContext(t), plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(6))))
 	require.ErrorContains(t, err, "no more than five here")
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 	require.Equal(t, int64(1), b.replicasOf(t, "web"))
 	done(t, Scale(b.Cluster), proposal("scale", target, to(5)))
 }
@@ -165,5 +165,5 @@ func TestAForbiddenWriteIsFinal(t *testing.T) {
 	change := plannedOf(t, Scale(b.Cluster), proposal("scale", target, to(3)))
 	_, err = Scale(b.through(nobody)).Apply(testContext(t), change)
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 }

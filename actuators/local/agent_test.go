@@ -17,7 +17,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
 const (
@@ -65,7 +67,7 @@ propose contains p if {
 type daemon struct {
 	t     *testing.T
 	local *local.Orchestrator
-	host  *engine.Host
+	host  *loop.Manager
 	book  *journal.Journal
 
 	mu   sync.Mutex
@@ -106,11 +108,12 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 	w, err := local.ReadBytes("workloads.yaml", []byte(yaml))
 	require.NoError(t, err)
 	require.NoError(t, d.local.Apply(t.Context(), w))
-	publish := func(ctx context.Context, e engine.Event) error { return d.host.Publish(ctx, e) }
-	d.local.Publish = publish
-	d.host = engine.NewHost(engine.Config{
+	d.host = loop.New(loop.Config{
 		Journal: d.book, Policies: policies, Observer: d, Grace: 100 * time.Millisecond,
-		Verbs: actuators.Offer(actuators.Env{Local: d.local, Publish: publish, Now: time.Now}),
+		Verbs: func(r *queue.Router) map[string]engine.Verb {
+			d.local.Publish = r.Publish
+			return actuators.Offer(actuators.Env{Local: d.local, Publish: r.Publish, Now: time.Now})
+		},
 	})
 	fleet, err := d.local.Fleet(engine.Selector{Kind: "Deployment"})
 	require.NoError(t, err)

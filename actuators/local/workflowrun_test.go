@@ -187,7 +187,7 @@ func TestAWorkflowIsRefusedByName(t *testing.T) {
 		reload(t, o, retrain("true", ""))
 		_, err = WorkflowRunActuator(o).Apply(t.Context(), change)
 		require.ErrorContains(t, err, "was changed after this was decided")
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 		require.Empty(t, o.Runs())
 	})
 }

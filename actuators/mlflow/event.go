@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
 // The types of the events by which agents learn that another version is in production.
@@ -31,9 +32,9 @@ func (r *Registry) tell(ctx context.Context, p *plan, e engine.Event) engine.Out
 	}
 	err := r.Publish(ctx, e)
 	switch {
-	case engine.MayPass(err):
+	case engine.IsRetryable(err):
 		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", p, err)}
-	case err != nil && !engine.Unwanted(err):
+	case err != nil && !queue.IsUnwanted(err):
 		out.Detail += "; " + err.Error()
 	}
 	return out

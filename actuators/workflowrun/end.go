@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
 // The types of the events by which agents learn of a run's end.
@@ -85,9 +86,9 @@ func (e *End) Tell(ctx context.Context, publish func(context.Context, engine.Eve
 	}
 	err := publish(ctx, e.Event(now))
 	switch {
-	case engine.MayPass(err):
+	case engine.IsRetryable(err):
 		return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s, and nobody could be told yet: %v", detail, err)}
-	case err != nil && !engine.Unwanted(err):
+	case err != nil && !queue.IsUnwanted(err):
 		out.Detail += "; " + err.Error()
 	}
 	return out

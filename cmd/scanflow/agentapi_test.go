@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
 // intruderPolicy sends to every address of its agent at once.
@@ -92,7 +92,7 @@ func (i *intrusion) tries(bases ...string) {
 	var credentials, urls []string
 	var shown []string
 	for _, base := range bases {
-		if !slices.ContainsFunc(shown, func(s string) bool { return engine.URLBelow(base, s) }) { // another spelling of it
+		if !slices.ContainsFunc(shown, func(s string) bool { return urlguard.Below(base, s) }) { // another spelling of it
 			shown = append(shown, base)
 			credentials = append(credentials, fmt.Sprintf("{url: %q, bearerToken: {file: %q}}", base, filepath.Join(i.data, "token")))
 		}
@@ -167,7 +167,7 @@ func (i *intrusion) refused(bases []string) {
 
 // An agent does not reach the API of its own installation, however it spells the address,
 // and whatever lies between; not even with the token of the data folder. Spellings that
-// servers read differently are no entry of guards.urls to begin with (engine.URLAllowed).
+// servers read differently are no entry of guards.urls to begin with (urlguard.Allowed).
 func TestAnAgentDoesNotReachItsOwnAPI(t *testing.T) {
 	t.Run("a listener on loopback", func(t *testing.T) {
 		i := newIntrusion(t, "127.0.0.1:0")

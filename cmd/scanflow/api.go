@@ -138,9 +138,9 @@ func lettersOf(sys *app.System, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	letters, err := sys.Letters(r.Context(), r.URL.Query().Get("agent"), limit)
+	letters, err := sys.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
 	if letters == nil {
-		letters = []engine.Letter{}
+		letters = []engine.Message{}
 	}
 	for i := range letters {
 		if letters[i].To != "" {
@@ -160,7 +160,7 @@ func resend(sys *app.System, r *http.Request) (any, error) {
 	if len(wanted.IDs) == 0 {
 		return nil, fmt.Errorf("%w: ids: name at least one; `scanflow events` lists them", server.ErrBadRequest)
 	}
-	found, err := sys.Resend(r.Context(), wanted.IDs)
+	found, err := sys.Redeliver(r.Context(), wanted.IDs)
 	return said(resent{found}, err)
 }
 

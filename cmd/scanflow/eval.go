@@ -19,8 +19,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -110,7 +112,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := app.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
-	config := engine.Config{Policies: announced{store}, Verbs: offered(), Log: log}
+	config := loop.Config{Policies: announced{store}, Verbs: offered, Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
@@ -134,7 +136,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		over = o.over
 	}
 	confine.Doing("sampling the agent's sensors", sampleWithin+over)
-	p, err := engine.PreviewFleet(ctx, config, specs[0], over)
+	p, err := loop.PreviewFleet(ctx, config, specs[0], over)
 	if err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func compares(a *manifest.Agent) bool {
 
 // offered are all verbs. Those that act on workloads or on the tracker can't be
 // planned without a running process, and their plans say so.
-func offered() map[string]engine.Verb {
+func offered(*queue.Router) map[string]engine.Verb {
 	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
 		return errors.New("nothing is sent from here")
 	}})
@@ -185,7 +187,7 @@ func (unplanned) Apply(context.Context, engine.Change) (engine.Outcome, error) {
 	return engine.Outcome{}, errUnplanned
 }
 
-func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config engine.Config, a *manifest.Agent, rev *policy.Revision) error {
+func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision) error {
 	raw, err := readInput(cmd.InOrStdin(), o.input)
 	if err != nil {
 		return err
@@ -198,7 +200,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	p, err := engine.PreviewDocument(ctx, config, spec, doc)
+	p, err := loop.PreviewDocument(ctx, config, spec, doc)
 	if err != nil {
 		return err
 	}
@@ -225,7 +227,7 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 }
 
 // printFaults says why signals are not ok, one line each: the documents don't.
-func printFaults(w io.Writer, p engine.Preview, only string) {
+func printFaults(w io.Writer, p loop.Preview, only string) {
 	for _, f := range p.Faults {
 		if only != "" && only != f.Target.String() {
 			continue
@@ -238,7 +240,7 @@ func printFaults(w io.Writer, p engine.Preview, only string) {
 	}
 }
 
-func printPreview(w io.Writer, p engine.Preview, only string) error {
+func printPreview(w io.Writer, p loop.Preview, only string) error {
 	found := only == ""
 	for _, raw := range p.Documents {
 		doc, err := engine.ReadDocument(raw)

@@ -41,11 +41,11 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 			if agent != "" {
 				q.Set("agent", agent)
 			}
-			var letters []engine.Letter
+			var letters []engine.Message
 			if err := o.get(cmd.Context(), "/v1/events", q, &letters); err != nil {
 				return err
 			}
-			shown := []engine.Letter{}
+			shown := []engine.Message{}
 			for _, l := range letters {
 				if box == "" || l.Box == box {
 					shown = append(shown, l)
@@ -67,7 +67,7 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 	return c
 }
 
-func printLetters(cmd *cobra.Command, letters []engine.Letter) error {
+func printLetters(cmd *cobra.Command, letters []engine.Message) error {
 	if len(letters) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "no events wait, and none is dead")
 		return err

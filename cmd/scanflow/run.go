@@ -20,6 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
@@ -137,7 +138,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	var started atomic.Pointer[app.System] // an agent may fire before all is started
 	sources := server.Sources{
 		Version: version(),
-		Agents: func() []engine.AgentStatus {
+		Agents: func() []loop.AgentStatus {
 			if s := started.Load(); s != nil {
 				return s.Agents()
 			}

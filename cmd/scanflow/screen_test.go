@@ -56,7 +56,7 @@ func forger(t *testing.T) string {
 		},
 	}
 	answers := map[string]any{
-		"/v1/events":                     []engine.Letter{{ID: forging, Box: forging, Agent: forging, To: forging, Why: forging, Event: engine.Event{ID: forging, Type: forging, Source: forging}}},
+		"/v1/events":                     []engine.Message{{ID: forging, Box: forging, Agent: forging, To: forging, Why: forging, Event: engine.Event{ID: forging, Type: forging, Source: forging}}},
 		"/v1/events/resend":              map[string]any{"resent": []string{forging}},
 		"/v1/claims":                     []engine.HeldClaim{{Target: forging}},
 		"/v1/approvals":                  []engine.Approval{asked},

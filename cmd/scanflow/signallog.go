@@ -37,7 +37,7 @@ func (l signalLog) changes(f *engine.FiringRecord) []signalChange {
 	var out []signalChange
 	before, known := l[f.Agent]
 	now := map[string]heardSignal{}
-	for _, u := range f.Unfit {
+	for _, u := range f.Unhealthy {
 		was, is := before[u.Sensor], heardSignal{state: u.State, whole: u.Whole}
 		is.told = was.told || !u.Whole
 		now[u.Sensor] = is

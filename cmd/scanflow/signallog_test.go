@@ -49,15 +49,15 @@ func TestTheLogTellsOfSignals(t *testing.T) {
 func TestSignalLog(t *testing.T) {
 	var out bytes.Buffer
 	l := newDecisionLog(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}))
-	fired := func(targets int, unfit ...engine.Unfit) string {
+	fired := func(targets int, unfit ...engine.SignalHealth) string {
 		out.Reset()
-		l.Fired(engine.FiringRecord{Agent: "a/b", ID: "f-1", Targets: targets, Unfit: unfit})
+		l.Fired(engine.FiringRecord{Agent: "a/b", ID: "f-1", Targets: targets, Unhealthy: unfit})
 		return out.String()
 	}
 	first := engine.TargetID{Namespace: "n", Name: "t-3"}
-	empty := engine.Unfit{Sensor: "x", State: engine.Empty, Targets: 9, First: first, Problem: "no series"}
-	failed := engine.Unfit{Sensor: "x", State: engine.Error, Targets: 1, First: first, Problem: "refused"}
-	whole := engine.Unfit{Sensor: "x", State: engine.Error, Targets: 10, First: first, Problem: "refused", Whole: true}
+	empty := engine.SignalHealth{Sensor: "x", State: engine.Empty, Targets: 9, First: first, Problem: "no series"}
+	failed := engine.SignalHealth{Sensor: "x", State: engine.Error, Targets: 1, First: first, Problem: "refused"}
+	whole := engine.SignalHealth{Sensor: "x", State: engine.Error, Targets: 10, First: first, Problem: "refused", Whole: true}
 
 	require.Equal(t, "[INFO]  signal is not ok: agent=a/b firing=f-1 signal=x state=empty targets=\"9 of 10\" first=n/t-3 problem=\"no series\"\n",
 		fired(10, empty), "at the start there may be nothing to measure yet")

@@ -65,7 +65,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 //
 // The receipts are in the order of the events. An endpoint that answers 2xx has
 // accepted a single event, whoever it is. The error is a *FinalError where the same
-// request would fail again, and may pass otherwise (engine.MayPass); then it may say
+// request would fail again, and may pass otherwise (engine.IsRetryable); then it may say
 // when (RetryAfter). Nothing was taken for certain where there is an error.
 func (c *Client) Send(ctx context.Context, to, authorization string, events []engine.Event) ([]engine.Receipt, error) {
 	secret := http.Header{}

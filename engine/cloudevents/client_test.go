@@ -161,9 +161,9 @@ func TestAnswersAreTakenForWhatTheyAre(t *testing.T) {
 			case final:
 				require.ErrorAs(t, err, &last)
 				require.Equal(t, c.status, last.Status)
-				require.False(t, engine.MayPass(err))
+				require.False(t, engine.IsRetryable(err))
 			case passing:
-				require.True(t, engine.MayPass(err), "%v", err)
+				require.True(t, engine.IsRetryable(err), "%v", err)
 				require.False(t, errors.As(err, &last))
 			default:
 				require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestABatchIsNotTakenAsAcceptedWithoutReceipts(t *testing.T) {
 		_, _ = w.Write([]byte(`{"receipts":[`))
 	})
 	_, err = client(t, cloudevents.Options{}).Send(t.Context(), address, "", []engine.Event{event("1"), event("2")})
-	require.True(t, engine.MayPass(err), "%v", err)
+	require.True(t, engine.IsRetryable(err), "%v", err)
 	require.ErrorContains(t, err, "cut short")
 }
 
@@ -207,7 +207,7 @@ func TestRetryAfterIsPassedOn(t *testing.T) {
 			w.WriteHeader(503)
 		})
 		_, err := client(t, cloudevents.Options{}).Send(t.Context(), address, "", []engine.Event{event("1")})
-		require.True(t, engine.MayPass(err))
+		require.True(t, engine.IsRetryable(err))
 		var later engine.Later
 		require.ErrorAs(t, err, &later)
 		require.Equal(t, want, later.RetryAfter(), header)
@@ -237,7 +237,7 @@ func TestSendFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := client(t, cloudevents.Options{Timeout: 300 * time.Millisecond}).Send(t.Context(), c.to, secret, []engine.Event{event("1")})
-			require.True(t, engine.MayPass(err), "%v", err)
+			require.True(t, engine.IsRetryable(err), "%v", err)
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), "hunter2")
 		})
@@ -290,5 +290,5 @@ func TestSendShowsItsCertificate(t *testing.T) {
 	require.Equal(t, "1", receipts[0].Why)
 
 	_, err = client(t, cloudevents.Options{}).Send(t.Context(), srv.URL, "", []engine.Event{event("1")})
-	require.True(t, engine.MayPass(err), "a certificate may be put right")
+	require.True(t, engine.IsRetryable(err), "a certificate may be put right")
 }

@@ -19,7 +19,13 @@ type actBody struct {
 	Direction engine.Direction `json:"direction,omitempty"`
 	DryRun    bool             `json:"dry_run,omitempty"`
 	Once      bool             `json:"once,omitempty"`
-	Change    engine.Change    `json:"change"`
+	Change    storedChange     `json:"change"`
+}
+
+// storedChange is the plan of an act, with the act's identity.
+type storedChange struct {
+	Identity string `json:"identity"`
+	engine.Change
 }
 
 // Intend writes an intent by itself: those of a firing come with it. The same intent again, its time
@@ -39,7 +45,7 @@ func encodeIntent(in engine.Intent) ([]byte, error) {
 	if in.Identity == "" || in.Agent == "" {
 		return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
 	}
-	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Once, in.Change})
+	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Once, storedChange{in.Identity, in.Change}})
 	if err != nil {
 		return nil, fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
 	}
@@ -59,7 +65,7 @@ func (s *store) intend(ctx context.Context, in engine.Intent, body []byte) error
 		&there.Agent, &there.Target.Namespace, &there.Target.Name, &there.Target.Kind, &there.Strategy, &there.Primitive, &old); err != nil {
 		return err
 	}
-	if there.Agent != in.Agent || there.Target != in.Target || there.Strategy != in.Strategy || there.Primitive != in.Primitive || !bytes.Equal(old, body) {
+	if there.Agent != in.Agent || there.Target.ID() != in.Target.ID() || there.Strategy != in.Strategy || there.Primitive != in.Primitive || !bytes.Equal(old, body) {
 		return fmt.Errorf("identity %s: %w", in.Identity, ErrConflict)
 	}
 	return nil

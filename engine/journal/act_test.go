@@ -12,8 +12,8 @@ import (
 
 // remembered is an intent as it comes back: with what its row knows of the proposal.
 func remembered(in engine.Intent) engine.Intent {
-	in.Change.Proposal = engine.Proposal{
-		Agent: in.Agent, Target: engine.Target{Kind: in.Target.Kind, Namespace: in.Target.Namespace, Name: in.Target.Name},
+	in.Proposal = engine.Proposal{
+		Agent: in.Agent, Target: in.Target.ID().Target(),
 		Strategy: in.Strategy, Primitive: in.Primitive, With: in.With, Identity: in.Identity,
 	}
 	return in
@@ -82,8 +82,12 @@ func TestIntendTwice(t *testing.T) {
 		change(&other)
 		require.ErrorIs(t, j.Intend(t.Context(), other), ErrConflict, name)
 	}
-	require.Error(t, j.Intend(t.Context(), engine.Intent{Agent: "x/y"}))
-	require.Error(t, j.Intend(t.Context(), engine.Intent{Identity: "x"}))
+	require.Error(t, j.Intend(t.Context(), engine.Intent{
+		Change: engine.Change{Proposal: engine.Proposal{Agent: "x/y"}},
+	}))
+	require.Error(t, j.Intend(t.Context(), engine.Intent{
+		Change: engine.Change{Proposal: engine.Proposal{Identity: "x"}},
+	}))
 	require.EqualValues(t, 1, rows(t, j)["acts"])
 }
 

@@ -28,7 +28,7 @@ func (s *store) hear(ctx context.Context, p *posting, at int64) error {
 			return fmt.Errorf("read what was last said of alert %s of %s: %w", engine.Echo(e.Alert.Name), engine.Echo(e.Source), err)
 		}
 	}
-	id, now := e.Alert.Hear(last, e.ID, s.boxes.next())
+	id, now := e.Alert.Next(last, e.ID, s.boxes.next())
 	if last == nil || now != *last {
 		body, err := json.Marshal(now)
 		if err != nil {

@@ -39,7 +39,7 @@ func TestWhatIsSaidOfAnAlertIsKeptAsLongAsItsEvents(t *testing.T) {
 	j := open(t, dir, opts)
 	first := alert("ff", 1, 0)
 	require.Equal(t, 1, put(t, j, "a/x", first))
-	_, err := j.Post(t.Context(), postings(nil, nil, alert("ff", 1, 2), alert("f", 1, 0)))
+	_, err := j.Enqueue(t.Context(), postings(nil, nil, alert("ff", 1, 2), alert("f", 1, 0)))
 	require.NoError(t, err)
 	require.Equal(t, int64(2), said(t, j))
 
@@ -71,7 +71,7 @@ func TestAnAlertThatHasNoRoomIsNotSaid(t *testing.T) {
 	j := open(t, t.TempDir(), Options{InboxMost: 2})
 	require.Equal(t, 2, put(t, j, "a/x", alert("ff", 1, 0), alert("ff", 1, 2)))
 	for range 2 {
-		_, err := j.Post(t.Context(), postings([]string{"a/x"}, nil, alert("ff", 1, 0)))
+		_, err := j.Enqueue(t.Context(), postings([]string{"a/x"}, nil, alert("ff", 1, 0)))
 		require.ErrorIs(t, err, engine.ErrFull)
 	}
 	handle(t, j, "f-1", "a/x", alert("ff", 1, 0))

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-var _ engine.Approvals = (*Journal)(nil)
+var _ engine.ApprovalStore = (*Journal)(nil)
 
 // approvalChange is one ready to be written.
 type approvalChange struct {
@@ -20,7 +21,7 @@ type approvalChange struct {
 	body  []byte
 }
 
-// Approvals returns the questions to persons; see engine.Approvals. They come in the
+// Approvals returns the questions to persons; see engine.ApprovalStore. They come in the
 // order in which they were asked.
 func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
 	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended IS NULL
@@ -31,7 +32,7 @@ func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) 
 	return out, nil
 }
 
-// ApprovalsWaiting counts the questions that wait, to the second; see engine.Approvals. It
+// ApprovalsWaiting counts the questions that wait, to the second; see engine.ApprovalStore. It
 // reads those that have not ended.
 func (j *Journal) ApprovalsWaiting(ctx context.Context, now time.Time) (int, error) {
 	n, err := j.number(ctx, waitingApprovals, now.Unix())
@@ -44,7 +45,7 @@ func (j *Journal) ApprovalsWaiting(ctx context.Context, now time.Time) (int, err
 const waitingApprovals = `SELECT count(*) FROM approvals WHERE ended IS NULL AND state = 'waiting'
 	AND unixepoch(json_extract(CAST(body AS TEXT), '$.expires')) > ?`
 
-// Approval returns one; see engine.Approvals.
+// Approval returns one; see engine.ApprovalStore.
 func (j *Journal) Approval(ctx context.Context, id string) (engine.Approval, error) {
 	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE id = ?`, id)
 	if err == nil && len(out) == 0 {
@@ -64,14 +65,14 @@ func (j *Journal) approvals(ctx context.Context, query string, args ...any) ([]e
 			return err
 		}
 		var a engine.Approval
-		err := engine.UnmarshalExact(body, &a)
+		err := jsonvalue.Unmarshal(body, &a)
 		out = append(out, a)
 		return err
 	}, query, args...)
 	return out, err
 }
 
-// SaveApproval writes a change by itself; see engine.Approvals. A change of one that is
+// SaveApproval writes a change by itself; see engine.ApprovalStore. A change of one that is
 // not there is both an engine.ErrApprovalState and an engine.ErrNoApproval.
 func (j *Journal) SaveApproval(ctx context.Context, c engine.ApprovalChange) error {
 	ready, err := j.encodeApproval(c)

@@ -162,7 +162,7 @@ func TestFiringChangesApprovals(t *testing.T) {
 	asks := firingOf("f-1", day, 1)
 	asks.Approvals = []engine.ApprovalChange{{Approval: approval("p-1")}, {Approval: approval("p-2")}}
 	notices := []engine.Event{event("/agents/digits/executor", "n-1"), event("/agents/digits/executor", "n-2")}
-	asks.Postings = postings([]string{"a/notified"}, []engine.Destination{{URL: "http://peer"}}, notices...)
+	asks.Envelopes = postings([]string{"a/notified"}, []engine.Destination{{URL: "http://peer"}}, notices...)
 	require.NoError(t, j.RecordFiring(ctx, asks), "notices are not refused for want of room")
 	waiting, err := j.Inbox(ctx, "a/notified", -1)
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestFiringChangesApprovals(t *testing.T) {
 	out, err := j.Outbox(ctx, -1)
 	require.NoError(t, err)
 	require.Len(t, out, 2)
-	_, err = j.Post(ctx, postings([]string{"a/notified"}, nil, event("s", "another")))
+	_, err = j.Enqueue(ctx, postings([]string{"a/notified"}, nil, event("s", "another")))
 	require.ErrorIs(t, err, engine.ErrFull, "they count all the same")
 
 	require.NoError(t, j.SaveApproval(ctx, engine.ApprovalChange{Approval: approved(approval("p-1")), From: engine.ApprovalWaiting}))

@@ -43,7 +43,7 @@ func TestFullAndRecovered(t *testing.T) {
 	}
 	large := event("s", "large")
 	large.Data = strings.Repeat("x", 1<<20)
-	_, err := j.Post(t.Context(), postings([]string{"a/x"}, []engine.Destination{peer}, event("s", "1"), large))
+	_, err := j.Enqueue(t.Context(), postings([]string{"a/x"}, []engine.Destination{peer}, event("s", "1"), large))
 	require.ErrorIs(t, err, ErrFull)
 	require.NotErrorIs(t, err, engine.ErrFull, "the disk is full, the inbox is not")
 	require.Equal(t, before, rows(t, j), "nothing was written")

@@ -30,14 +30,21 @@ type firingBody struct {
 // firing is a record ready to be written: all that takes time is done.
 type firing struct {
 	engine.FiringRecord
-	body           []byte
-	count          Verdicts
-	decisions      []decision
-	documents      []packed
-	held           []byte // the event, where it is held back
-	notes, intents [][]byte
-	approvals      []approvalChange
-	postings       []posting
+	body      []byte
+	count     Verdicts
+	decisions []decision
+	documents []packed
+	held      []byte // the event, where it is held back
+	notes     []storedNote
+	intents   [][]byte
+	approvals []approvalChange
+	postings  []posting
+}
+
+// storedNote is a note as its row has it.
+type storedNote struct {
+	key   string
+	value []byte
 }
 
 type decision struct {
@@ -67,7 +74,7 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 	if len(f.Decisions) >= 1<<decisionBits {
 		return nil, fmt.Errorf("%d decisions are more than a firing can have", len(f.Decisions))
 	}
-	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([][]byte, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
+	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([]storedNote, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
 	var err error
 	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
 	if err != nil {
@@ -86,8 +93,10 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 		}
 	}
 	for i, n := range f.Notes {
-		if out.notes[i], err = json.Marshal(n.Value); err != nil {
-			return nil, fmt.Errorf("note of %s on %s: %w", n.Strategy, n.Target, err)
+		var value any
+		out.notes[i].key, value = n.Stored()
+		if out.notes[i].value, err = json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("note of %s on %s: %w", out.notes[i].key, n.Target, err)
 		}
 	}
 	for _, c := range f.Approvals {
@@ -97,12 +106,12 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 		}
 		out.approvals = append(out.approvals, change)
 	}
-	if h := f.Held; h != nil {
-		if out.held, err = encodePosting(engine.Posting{Event: h.Event, Agents: []string{f.Agent}}); err != nil {
+	if h := f.Deferred; h != nil {
+		if out.held, err = encodePosting(engine.Envelope{Event: h.Event, Agents: []string{f.Agent}}); err != nil {
 			return nil, fmt.Errorf("the event that is held back: %w", err)
 		}
 	}
-	out.postings, err = encodePostings(f.Postings)
+	out.postings, err = encodePostings(f.Envelopes)
 	return out, err
 }
 
@@ -159,7 +168,7 @@ func (s *store) record(ctx context.Context, f *firing, now int64) error {
 			continue
 		}
 		if err := s.exec(ctx, `INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`,
-			f.Agent, note.Target.Namespace, note.Target.Name, note.Target.Kind, note.Strategy, f.notes[i]); err != nil {
+			f.Agent, note.Target.Namespace, note.Target.Name, note.Target.Kind, f.notes[i].key, f.notes[i].value); err != nil {
 			return err
 		}
 	}
@@ -172,8 +181,8 @@ func (s *store) record(ctx context.Context, f *firing, now int64) error {
 		return err
 	}
 	switch e := f.Trigger.Event; {
-	case f.Held != nil:
-		return s.held(ctx, f.Agent, f.Held, f.held, now)
+	case f.Deferred != nil:
+		return s.held(ctx, f.Agent, f.Deferred, f.held, now)
 	case e != nil:
 		return s.handled(ctx, f.Agent, *e, now)
 	}

@@ -96,8 +96,8 @@ func TestBadFiringLeavesNothing(t *testing.T) {
 		"a parameter not in JSON":     func(f *engine.FiringRecord) { f.Decisions[1].With = map[string]any{"x": math.NaN()} },
 		"a note not in JSON":          func(f *engine.FiringRecord) { f.Notes[0].Value = func() {} },
 		"event data not in JSON":      func(f *engine.FiringRecord) { f.Trigger.Event.Data = make(chan int) },
-		"a posting without an id":     func(f *engine.FiringRecord) { f.Postings[0].Event.ID = "" },
-		"a posting not in JSON":       func(f *engine.FiringRecord) { f.Postings[0].Event.Data = math.Inf(1) },
+		"a posting without an id":     func(f *engine.FiringRecord) { f.Envelopes[0].Event.ID = "" },
+		"a posting not in JSON":       func(f *engine.FiringRecord) { f.Envelopes[0].Event.Data = math.Inf(1) },
 		"an approval without a state": func(f *engine.FiringRecord) { f.Approvals[0].Approval.State = "" },
 		"an approval too late":        func(f *engine.FiringRecord) { f.Approvals[0].From = engine.ApprovalApproved },
 		"more decisions than fit":     func(f *engine.FiringRecord) { f.Decisions = make([]engine.Decision, 1<<decisionBits) },
@@ -109,7 +109,7 @@ func TestBadFiringLeavesNothing(t *testing.T) {
 			f.Notes = []engine.Note{{Target: target(0), Strategy: "s", Value: 1.0}}
 			f.Intents = []engine.Intent{intent("f-intent", 1)}
 			f.Trigger.Event = &engine.Event{ID: "1", Source: "s"}
-			f.Postings = postings([]string{"a/x"}, []engine.Destination{{URL: "http://elsewhere"}}, event("s", "notice"))
+			f.Envelopes = postings([]string{"a/x"}, []engine.Destination{{URL: "http://elsewhere"}}, event("s", "notice"))
 			f.Approvals = []engine.ApprovalChange{{Approval: approval("p-1")}}
 			spoil(&f)
 			require.Error(t, j.RecordFiring(t.Context(), f))

@@ -93,7 +93,7 @@ func FuzzRow(f *testing.F) {
 		ctx := t.Context()
 		require.NoError(t, j.RecordFiring(ctx, firingOf("f-0", day, 1)))
 		require.NoError(t, j.SaveApproval(ctx, engine.ApprovalChange{Approval: engine.Approval{ID: "q", Agent: "ns/a", State: engine.ApprovalWaiting}}))
-		_, err := j.Post(ctx, []engine.Posting{{Event: engine.Event{ID: "e", Source: "s", Type: "t"}, Agents: []string{"ns/a"}, To: []engine.Destination{{URL: "http://x"}}}})
+		_, err := j.Enqueue(ctx, []engine.Envelope{{Event: engine.Event{ID: "e", Source: "s", Type: "t"}, Agents: []string{"ns/a"}, To: []engine.Destination{{URL: "http://x"}}}})
 		require.NoError(t, err)
 		set := func(body []byte, at int64) error {
 			return j.writer.do(ctx, func(ctx context.Context, s *store) error {
@@ -113,7 +113,7 @@ func FuzzRow(f *testing.F) {
 			require.NoError(t, err)
 			return errors.Join(
 				second(j.Open(ctx, "ns/a")), second(j.Remember(ctx, "ns/a", day)), second(j.Approvals(ctx, "", day)), second(j.Approval(ctx, "q")), second(j.ApprovalsWaiting(ctx, day)),
-				second(j.Inbox(ctx, "ns/a", -1)), second(j.Outbox(ctx, -1)), second(j.Letters(ctx, "", -1)), second(j.Boxes(ctx)),
+				second(j.Inbox(ctx, "ns/a", -1)), second(j.Outbox(ctx, -1)), second(j.Messages(ctx, "", -1)), second(j.Depths(ctx)),
 				second(r.Decisions(ctx, Filter{})), second(r.Firings(ctx, Filter{})), second(r.Stats(ctx)),
 			)
 		}

@@ -20,8 +20,8 @@ func TestWhatAGuardHoldsBack(t *testing.T) {
 		t.Helper()
 		f := firingOf(id, day, 0)
 		f.Agent, f.Trigger = "a/x", engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e}
-		f.Held = &engine.Holding{Event: e, Dead: dead, Why: "it cools down"}
-		f.Held.Event.Held = &engine.Held{Firing: "f-1", Acts: acts, Until: day.Add(time.Minute)}
+		f.Deferred = &engine.Disposition{Event: e, Dead: dead, Why: "it cools down"}
+		f.Deferred.Event.Deferral = &engine.Deferral{Firing: "f-1", Acts: acts, Until: day.Add(time.Minute)}
 		require.NoError(t, j.RecordFiring(t.Context(), f))
 		soundCounts(t, j)
 	}
@@ -31,8 +31,8 @@ func TestWhatAGuardHoldsBack(t *testing.T) {
 		events, err := j.Inbox(t.Context(), "a/x", -1)
 		require.NoError(t, err)
 		require.Equal(t, []string{"3", "1"}, []string{events[0].ID, events[1].ID})
-		require.Equal(t, []string{"a", "b"}, events[1].Held.Acts)
-		letters, err := j.Letters(t.Context(), "", -1)
+		require.Equal(t, []string{"a", "b"}, events[1].Deferral.Acts)
+		letters, err := j.Messages(t.Context(), "", -1)
 		require.NoError(t, err)
 		require.Len(t, letters, 3)
 		for _, l := range letters {

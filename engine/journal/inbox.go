@@ -7,9 +7,10 @@ import (
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// Inbox returns the events that wait, oldest first; see engine.Mail. A limit below 0 is none.
+// Inbox returns the events that wait, oldest first; see engine.Queue. A limit below 0 is none.
 func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.Event, error) {
 	var events []engine.Event
 	err := j.each(ctx, func(rows *sql.Rows) error {
@@ -18,7 +19,7 @@ func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.
 			return err
 		}
 		var e engine.Event
-		err := engine.UnmarshalExact(body, &e)
+		err := jsonvalue.Unmarshal(body, &e)
 		events = append(events, e)
 		return err
 	}, `SELECT body FROM inbox WHERE agent = ? AND state = 'waiting' ORDER BY place LIMIT ?`, agent, limit)
@@ -28,9 +29,9 @@ func (j *Journal) Inbox(ctx context.Context, agent string, limit int) ([]engine.
 	return events, nil
 }
 
-// Bury makes a waiting event a dead letter; see engine.Mail. One that was handled or
+// Bury makes a waiting event a dead letter; see engine.Queue. One that was handled or
 // buried before stays what it is; one that never was there is an ErrNotFound.
-func (j *Journal) Bury(ctx context.Context, agent string, e engine.Event, why string) error {
+func (j *Journal) DeadLetter(ctx context.Context, agent string, e engine.Event, why string) error {
 	at := nanos(j.opts.Clock.Now())
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
 		var bytes int64
@@ -78,7 +79,7 @@ func (s *store) handled(ctx context.Context, agent string, e engine.Event, at in
 
 // held keeps an event that a firing did not do all for: it waits on behind the others, or
 // is a dead letter. One that does not wait stays what it is.
-func (s *store) held(ctx context.Context, agent string, h *engine.Holding, body []byte, at int64) error {
+func (s *store) held(ctx context.Context, agent string, h *engine.Disposition, body []byte, at int64) error {
 	e := &h.Event
 	bytes, err := s.bytesOf(ctx, `SELECT octet_length(body) FROM inbox WHERE source = ? AND id = ? AND agent = ? AND state = 'waiting'`, e.Source, e.ID, agent)
 	if err != nil {

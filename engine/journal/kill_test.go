@@ -54,14 +54,14 @@ func writeOnce(ctx context.Context, j *Journal) error {
 	fmt.Println("n", id)
 	const agent = "mlperf/planner"
 	e := engine.Event{ID: id, Source: "kill", Type: "x"}
-	if _, err := j.Post(ctx, postings([]string{agent}, []engine.Destination{peer}, e)); err != nil {
+	if _, err := j.Enqueue(ctx, postings([]string{agent}, []engine.Destination{peer}, e)); err != nil {
 		return err
 	}
 	fmt.Println("e", id)
 	f := firingOf(id, time.Now(), 2)
 	f.Trigger.Event = &e
 	f.Approvals = []engine.ApprovalChange{{Approval: approval(id)}}
-	f.Postings = postings([]string{"mlperf/notified"}, nil, engine.Event{ID: id, Source: "notice", Type: "x"})
+	f.Envelopes = postings([]string{"mlperf/notified"}, nil, engine.Event{ID: id, Source: "notice", Type: "x"})
 	for i, d := range f.Decisions {
 		in := intent(d.Identity, i)
 		in.Firing = id
@@ -94,7 +94,7 @@ func settleOnce(ctx context.Context, j *Journal, id string) error {
 	}
 	for _, d := range waiting {
 		if d.Event.ID == id {
-			return j.Settle(ctx, []engine.Settlement{{ID: d.ID, State: engine.Delivered, At: time.Now()}})
+			return j.Ack(ctx, []engine.Ack{{ID: d.ID, State: engine.Delivered, At: time.Now()}})
 		}
 	}
 	return fmt.Errorf("the delivery of %s does not wait", id)
@@ -242,7 +242,7 @@ func verifyOutbox(t *testing.T, j *Journal, all *acks, waiting, firings map[stri
 		require.False(t, all.got["s"][d.Event.ID], "what was settled waits again")
 	}
 	for id := range all.got["e"] {
-		fresh, err := j.Post(ctx, postings([]string{"mlperf/planner"}, []engine.Destination{peer}, engine.Event{ID: id, Source: "kill", Type: "x"}))
+		fresh, err := j.Enqueue(ctx, postings([]string{"mlperf/planner"}, []engine.Destination{peer}, engine.Event{ID: id, Source: "kill", Type: "x"}))
 		require.NoError(t, err)
 		require.Zero(t, fresh, "a redelivery was taken twice")
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // The id of a letter is its box and its number, which no other letter of the file has.
@@ -30,9 +31,9 @@ func letterNumber(prefix, id string) (int64, bool) {
 }
 
 // Letters lists what waits and what is dead, oldest first, whatever the box; see
-// engine.Mail. It reads all that an agent has: it is for a person. A limit below 0 is none.
-func (j *Journal) Letters(ctx context.Context, agent string, limit int) ([]engine.Letter, error) {
-	var out []engine.Letter
+// engine.Queue. It reads all that an agent has: it is for a person. A limit below 0 is none.
+func (j *Journal) Messages(ctx context.Context, agent string, limit int) ([]engine.Message, error) {
+	var out []engine.Message
 	err := j.each(ctx, func(rows *sql.Rows) error {
 		l, err := scanLetter(rows)
 		out = append(out, l)
@@ -54,10 +55,10 @@ const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, age
 		ORDER BY since, seq LIMIT ?2)
 	ORDER BY since, seq`
 
-// Boxes counts what waits and what is dead; see engine.Mail. Each count reads an index of
+// Boxes counts what waits and what is dead; see engine.Queue. Each count reads an index of
 // just these rows.
-func (j *Journal) Boxes(ctx context.Context) (engine.Boxes, error) {
-	var b engine.Boxes
+func (j *Journal) Depths(ctx context.Context) (engine.QueueDepths, error) {
+	var b engine.QueueDepths
 	if err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&b.Inbox, &b.Outbox, &b.Dead) }, boxCounts); err != nil {
 		return b, fmt.Errorf("count the events: %w", err)
 	}
@@ -67,8 +68,8 @@ func (j *Journal) Boxes(ctx context.Context) (engine.Boxes, error) {
 const boxCounts = `SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'waiting'),
 	(SELECT count(*) FROM inbox WHERE state = 'dead') + (SELECT count(*) FROM outbox WHERE state = 'dead')`
 
-func scanLetter(rows *sql.Rows) (engine.Letter, error) {
-	var l engine.Letter
+func scanLetter(rows *sql.Rows) (engine.Message, error) {
+	var l engine.Message
 	var prefix string
 	var seq, since int64
 	var body []byte
@@ -76,12 +77,12 @@ func scanLetter(rows *sql.Rows) (engine.Letter, error) {
 		return l, err
 	}
 	l.ID, l.Since = letterID(prefix, seq), moment(since)
-	return l, engine.UnmarshalExact(body, &l.Event)
+	return l, jsonvalue.Unmarshal(body, &l.Event)
 }
 
 // Resend has dead letters wait again, at the end of their boxes, as if they came now; it
 // returns those that it found. It asks for no room: who resends decided that there is.
-func (j *Journal) Resend(ctx context.Context, ids []string) ([]string, error) {
+func (j *Journal) Redeliver(ctx context.Context, ids []string) ([]string, error) {
 	at := nanos(j.opts.Clock.Now())
 	var found []string
 	for part := range slices.Chunk(ids, chunk) {

@@ -18,7 +18,7 @@ func TestBuried(t *testing.T) {
 	require.Equal(t, 2, put(t, j, "a/x", poison, next))
 	require.Equal(t, 1, put(t, j, "a/y", poison))
 	for range 2 { // the second time it is dead already
-		require.NoError(t, j.Bury(t.Context(), "a/x", poison, "refused 5 times"))
+		require.NoError(t, j.DeadLetter(t.Context(), "a/x", poison, "refused 5 times"))
 	}
 	require.Zero(t, put(t, j, "a/x", poison), "a redelivery does not revive it")
 	waiting := func(agent string) []engine.Event {
@@ -28,16 +28,16 @@ func TestBuried(t *testing.T) {
 	}
 	require.Empty(t, cmp.Diff([]engine.Event{next}, waiting("a/x")))
 	require.Empty(t, cmp.Diff([]engine.Event{poison}, waiting("a/y")), "another's inbox is another's")
-	require.ErrorIs(t, j.Bury(t.Context(), "a/x", event("s", "3"), "x"), ErrNotFound)
+	require.ErrorIs(t, j.DeadLetter(t.Context(), "a/x", event("s", "3"), "x"), ErrNotFound)
 	handle(t, j, "f-1", "a/x", next)
-	require.NoError(t, j.Bury(t.Context(), "a/x", next, "too late"))
-	letters, err := j.Letters(t.Context(), "a/x", -1)
+	require.NoError(t, j.DeadLetter(t.Context(), "a/x", next, "too late"))
+	letters, err := j.Messages(t.Context(), "a/x", -1)
 	require.NoError(t, err)
 	require.Len(t, letters, 1, "what was handled does not die")
-	require.Empty(t, cmp.Diff(engine.Letter{ID: letters[0].ID, Box: engine.BoxDead, Agent: "a/x", Event: poison, Since: day, Why: "refused 5 times"}, letters[0]))
+	require.Empty(t, cmp.Diff(engine.Message{ID: letters[0].ID, Box: engine.BoxDead, Agent: "a/x", Event: poison, Since: day, Why: "refused 5 times"}, letters[0]))
 	soundCounts(t, j)
 
-	found, err := j.Resend(t.Context(), []string{letters[0].ID})
+	found, err := j.Redeliver(t.Context(), []string{letters[0].ID})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	handle(t, j, "f-2", "a/x", poison)
@@ -50,9 +50,9 @@ func TestHandledAfterItsBurial(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	e := event("s", "1")
 	put(t, j, "a/x", e)
-	require.NoError(t, j.Bury(t.Context(), "a/x", e, "gave up"))
+	require.NoError(t, j.DeadLetter(t.Context(), "a/x", e, "gave up"))
 	handle(t, j, "f-1", "a/x", e)
-	letters, err := j.Letters(t.Context(), "", -1)
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	require.Empty(t, letters)
 	soundCounts(t, j)
@@ -70,10 +70,10 @@ func TestLetters(t *testing.T) {
 	}
 	put(t, j, "a/y", event("in", "y"))
 	send(t, j, event("out", "peer"), peer)
-	require.NoError(t, j.Bury(t.Context(), "a/x", event("in", "0"), "poison"))
+	require.NoError(t, j.DeadLetter(t.Context(), "a/x", event("in", "0"), "poison"))
 	settle(t, j, engine.Undeliverable, event("out", "0"), webhook)
 	at := func(s int) time.Time { return day.Add(time.Duration(s) * time.Second) }
-	all := []engine.Letter{
+	all := []engine.Message{
 		{Box: "dead", Agent: "a/x", To: webhook.URL, Event: event("out", "0"), Since: day, Why: "as told"},
 		{Box: "inbox", Agent: "a/x", Event: event("in", "1"), Since: at(2)},
 		{Box: "outbox", Agent: "a/x", To: webhook.URL, Event: event("out", "1"), Since: at(3)},
@@ -86,7 +86,7 @@ func TestLetters(t *testing.T) {
 	for name, test := range map[string]struct {
 		agent string
 		limit int
-		want  []engine.Letter
+		want  []engine.Message
 	}{
 		"all":             {"", -1, all},
 		"an agent's":      {"a/x", -1, all[:6]},
@@ -98,12 +98,12 @@ func TestLetters(t *testing.T) {
 		"two of an agent": {"a/x", 2, all[:6]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := j.Letters(t.Context(), test.agent, test.limit)
+			got, err := j.Messages(t.Context(), test.agent, test.limit)
 			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(test.want, got, cmpopts.IgnoreFields(engine.Letter{}, "ID"), cmpopts.EquateEmpty()))
+			require.Empty(t, cmp.Diff(test.want, got, cmpopts.IgnoreFields(engine.Message{}, "ID"), cmpopts.EquateEmpty()))
 		})
 	}
-	got, err := j.Letters(t.Context(), "", -1)
+	got, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	for _, l := range got {
@@ -118,21 +118,21 @@ func TestResend(t *testing.T) {
 	j := open(t, t.TempDir(), Options{Clock: clock, InboxMost: 2})
 	put(t, j, "a/x", event("s", "1"), event("s", "2"))
 	for _, id := range []string{"2", "1"} {
-		require.NoError(t, j.Bury(t.Context(), "a/x", event("s", id), "poison"))
+		require.NoError(t, j.DeadLetter(t.Context(), "a/x", event("s", id), "poison"))
 	}
 	put(t, j, "a/x", event("s", "3"), event("s", "4"))
-	letters, err := j.Letters(t.Context(), "", -1)
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	id := map[string]string{}
 	for _, l := range letters {
 		id[l.Event.ID] = l.ID
 	}
 	clock.Pass(time.Minute)
-	found, err := j.Resend(t.Context(), []string{id["2"], "in-999", "", "in-", "in--1", "in-x", "4", id["3"], id["2"], id["1"], "out-" + id["1"]})
+	found, err := j.Redeliver(t.Context(), []string{id["2"], "in-999", "", "in-", "in--1", "in-x", "4", id["3"], id["2"], id["1"], "out-" + id["1"]})
 	require.NoError(t, err)
 	require.Equal(t, []string{id["2"], id["1"]}, found, "what is dead, each once; it asks for no room")
 	require.Equal(t, []string{"3", "4", "2", "1"}, inboxOf(t, j, "a/x"), "at the end of the inbox")
-	letters, err = j.Letters(t.Context(), "", -1)
+	letters, err = j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	for _, l := range letters {
 		require.Equal(t, engine.BoxInbox, l.Box)
@@ -141,7 +141,7 @@ func TestResend(t *testing.T) {
 	}
 	require.Equal(t, day.Add(time.Minute), letters[3].Since)
 	soundCounts(t, j)
-	found, err = j.Resend(t.Context(), nil)
+	found, err = j.Redeliver(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
@@ -151,8 +151,8 @@ func TestResentKeepsItsPlaceOverARestart(t *testing.T) {
 	j := open(t, dir, Options{})
 	put(t, j, "a/x", event("s", "1"), event("s", "2"), event("s", "3"))
 	for _, id := range []string{"2", "1"} {
-		require.NoError(t, j.Bury(t.Context(), "a/x", event("s", id), "poison"))
-		_, err := j.Resend(t.Context(), []string{"in-" + id})
+		require.NoError(t, j.DeadLetter(t.Context(), "a/x", event("s", id), "poison"))
+		_, err := j.Redeliver(t.Context(), []string{"in-" + id})
 		require.NoError(t, err)
 	}
 	require.NoError(t, j.Close())

@@ -29,7 +29,7 @@ func BenchmarkPost(b *testing.B) {
 				j := open(b, b.TempDir(), Options{InboxMost: 1 << 30, OutboxMost: 1 << 30})
 				var n atomic.Int64
 				post := func() {
-					postings := make([]engine.Posting, c.events)
+					postings := make([]engine.Envelope, c.events)
 					for i := range postings {
 						postings[i].Event = letter("tracker", n.Add(1))
 						if box == "inbox" {
@@ -38,7 +38,7 @@ func BenchmarkPost(b *testing.B) {
 							postings[i].To = []engine.Destination{{URL: "https://scanflow-1.scanflow.digits.svc:8443/v1/events"}}
 						}
 					}
-					_, err := j.Post(context.Background(), postings)
+					_, err := j.Enqueue(context.Background(), postings)
 					require.NoError(b, err)
 				}
 				b.SetParallelism((c.callers + 1) / 2) // times two cores
@@ -61,14 +61,14 @@ func BenchmarkPost(b *testing.B) {
 
 // waits fills an outbox: 20 sources that send to 5 destinations.
 func waits(b *testing.B, j *Journal, n int) {
-	var postings []engine.Posting
+	var postings []engine.Envelope
 	for i := range n {
-		postings = append(postings, engine.Posting{
+		postings = append(postings, engine.Envelope{
 			Event: letter(fmt.Sprint("agent-", i%20), int64(i)),
 			To:    []engine.Destination{{URL: fmt.Sprintf("https://scanflow-%d.scanflow.digits.svc:8443/v1/events", i/20%5)}},
 		})
 		if len(postings) == 1000 || i == n-1 {
-			_, err := j.Post(context.Background(), postings)
+			_, err := j.Enqueue(context.Background(), postings)
 			require.NoError(b, err)
 			postings = nil
 		}
@@ -105,13 +105,13 @@ func BenchmarkSettle(b *testing.B) {
 					next, err = j.Outbox(context.Background(), most/200)
 					require.NoError(b, err)
 				}
-				settled := make([]engine.Settlement, 100)
+				settled := make([]engine.Ack, 100)
 				for i, d := range next[:100] {
-					settled[i] = engine.Settlement{ID: d.ID, State: state, At: day}
+					settled[i] = engine.Ack{ID: d.ID, State: state, At: day}
 				}
 				next = next[100:]
 				b.StartTimer()
-				require.NoError(b, j.Settle(context.Background(), settled))
+				require.NoError(b, j.Ack(context.Background(), settled))
 			}
 		})
 	}

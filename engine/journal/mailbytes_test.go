@@ -28,20 +28,20 @@ func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 	j := open(t, dir, opts)
 	fits := func(agents []string, to []engine.Destination, events ...engine.Event) {
 		t.Helper()
-		_, err := j.Post(t.Context(), postings(agents, to, events...))
+		_, err := j.Enqueue(t.Context(), postings(agents, to, events...))
 		require.NoError(t, err)
 	}
 	full := func(held int, agents []string, to []engine.Destination, events ...engine.Event) {
 		t.Helper()
 		before := rows(t, j)
-		_, err := j.Post(t.Context(), postings(agents, to, events...))
+		_, err := j.Enqueue(t.Context(), postings(agents, to, events...))
 		require.ErrorIs(t, err, engine.ErrFull)
 		require.ErrorContains(t, err, fmt.Sprintf("the inboxes and the outbox hold %d bytes of 10000", held))
 		require.Equal(t, before, rows(t, j), "all or nothing")
 		soundCounts(t, j)
 	}
 	x, y, away := []string{"a/x"}, []string{"a/y"}, []engine.Destination{peer}
-	_, err := j.Post(t.Context(), postings(x, nil, sized(t, "huge", 10_001)))
+	_, err := j.Enqueue(t.Context(), postings(x, nil, sized(t, "huge", 10_001)))
 	require.ErrorIs(t, err, engine.ErrTooLarge, "it would never fit")
 	require.NotErrorIs(t, err, engine.ErrFull)
 
@@ -58,13 +58,13 @@ func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 	full(10_000, y, nil, sized(t, "5", 1000))
 	handle(t, j, "f-1", "a/x", sized(t, "1", 4000))
 	fits(y, nil, sized(t, "5", 4000))
-	require.NoError(t, j.Bury(t.Context(), "a/y", sized(t, "5", 4000), "poison"))
+	require.NoError(t, j.DeadLetter(t.Context(), "a/y", sized(t, "5", 4000), "poison"))
 	fits(y, nil, sized(t, "6", 4000))
 	out, err := j.Outbox(t.Context(), 1)
 	require.NoError(t, err)
-	require.NoError(t, j.Settle(t.Context(), []engine.Settlement{{ID: out[0].ID, State: engine.Undeliverable}}))
+	require.NoError(t, j.Ack(t.Context(), []engine.Ack{{ID: out[0].ID, State: engine.Undeliverable}}))
 	fits(x, nil, sized(t, "7", 2000))
-	letters, err := j.Letters(t.Context(), "", -1)
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	var dead []string
 	for _, l := range letters {
@@ -72,14 +72,14 @@ func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 			dead = append(dead, l.ID)
 		}
 	}
-	found, err := j.Resend(t.Context(), dead)
+	found, err := j.Redeliver(t.Context(), dead)
 	require.NoError(t, err)
 	require.Len(t, found, 2, "who resends decided that there is room")
 	soundCounts(t, j)
 	full(16_000, x, nil, sized(t, "8", 1000))
 
 	f := firingOf("f-2", day, 0)
-	f.Agent, f.Postings = "a/x", postings(x, nil, sized(t, "9", 1000))
+	f.Agent, f.Envelopes = "a/x", postings(x, nil, sized(t, "9", 1000))
 	require.NoError(t, j.RecordFiring(t.Context(), f), "what a firing posts is never refused")
 	soundCounts(t, j)
 }

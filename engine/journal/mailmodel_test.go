@@ -66,7 +66,7 @@ func (m *mailModel) bytes() (n int64) {
 }
 
 // post is what Post should answer. Without limits it takes everything.
-func (m *mailModel) post(postings []engine.Posting, limited bool) (fresh int, full bool) {
+func (m *mailModel) post(postings []engine.Envelope, limited bool) (fresh int, full bool) {
 	before := slices.Clone(m.letters)
 	add := func(agent, url string, e engine.Event) bool {
 		if m.find(agent, url, e.Source, e.ID) != nil {
@@ -154,8 +154,8 @@ var (
 	modelTo     = []engine.Destination{peer, webhook, other}
 )
 
-func drawPostings(rt *rapid.T) []engine.Posting {
-	out := make([]engine.Posting, rapid.IntRange(1, 3).Draw(rt, "postings"))
+func drawPostings(rt *rapid.T) []engine.Envelope {
+	out := make([]engine.Envelope, rapid.IntRange(1, 3).Draw(rt, "postings"))
 	for i := range out {
 		out[i].Event = drawEvent(rt)
 		for _, agent := range modelAgents {
@@ -194,7 +194,7 @@ func TestMailAgainstAModel(t *testing.T) {
 			case 0, 1, 2:
 				p := drawPostings(rt)
 				want, full := m.post(p, true)
-				fresh, err := j.Post(ctx, p)
+				fresh, err := j.Enqueue(ctx, p)
 				require.Equal(rt, want, fresh)
 				if full {
 					require.ErrorIs(rt, err, engine.ErrFull)
@@ -206,16 +206,16 @@ func TestMailAgainstAModel(t *testing.T) {
 				f := firingOf(fmt.Sprint("f-", step), day, 0)
 				f.Agent, f.Trigger.Event = agent, &e
 				if rapid.Bool().Draw(rt, "with notices") {
-					f.Postings = drawPostings(rt)
+					f.Envelopes = drawPostings(rt)
 				}
 				require.NoError(rt, j.RecordFiring(ctx, f))
-				m.post(f.Postings, false)
+				m.post(f.Envelopes, false)
 				m.handle(agent, e)
 			case 4, 5:
 				m.settleSome(rt, j)
 			case 6:
 				e, agent := drawEvent(rt), rapid.SampledFrom(modelAgents).Draw(rt, "agent")
-				err := j.Bury(ctx, agent, e, "poison")
+				err := j.DeadLetter(ctx, agent, e, "poison")
 				if l := m.find(agent, "", e.Source, e.ID); l == nil {
 					require.ErrorIs(rt, err, ErrNotFound)
 				} else {
@@ -247,15 +247,15 @@ func TestMailAgainstAModel(t *testing.T) {
 }
 
 func (m *mailModel) settleSome(rt *rapid.T, j *Journal) {
-	var settled []engine.Settlement
+	var settled []engine.Ack
 	for i := range m.letters {
 		if l := &m.letters[i]; l.url != "" && l.letterID != "" && rapid.Bool().Draw(rt, "settle") {
 			state := rapid.SampledFrom([]engine.DeliveryState{engine.Delivered, engine.UnwantedThere, engine.Undeliverable}).Draw(rt, "state")
-			settled = append(settled, engine.Settlement{ID: l.letterID, State: state, Why: "settled", At: m.now})
+			settled = append(settled, engine.Ack{ID: l.letterID, State: state, Why: "settled", At: m.now})
 			m.settle(l, state)
 		}
 	}
-	require.NoError(rt, j.Settle(context.Background(), settled))
+	require.NoError(rt, j.Ack(context.Background(), settled))
 }
 
 func (m *mailModel) resendSome(rt *rapid.T, j *Journal) {
@@ -268,7 +268,7 @@ func (m *mailModel) resendSome(rt *rapid.T, j *Journal) {
 			}
 		}
 	}
-	found, err := j.Resend(context.Background(), append(ids, "in-12345", "nonsense"))
+	found, err := j.Redeliver(context.Background(), append(ids, "in-12345", "nonsense"))
 	require.NoError(rt, err)
 	require.Equal(rt, want, found)
 }
@@ -294,9 +294,9 @@ func (m *mailModel) compare(rt *rapid.T, j *Journal, limit int) {
 
 // compareLetters compares the list for a person, and learns the ids of the new ones.
 func (m *mailModel) compareLetters(rt *rapid.T, j *Journal) {
-	got, err := j.Letters(context.Background(), "", -1)
+	got, err := j.Messages(context.Background(), "", -1)
 	require.NoError(rt, err)
-	require.True(rt, slices.IsSortedFunc(got, func(a, b engine.Letter) int { return a.Since.Compare(b.Since) }))
+	require.True(rt, slices.IsSortedFunc(got, func(a, b engine.Message) int { return a.Since.Compare(b.Since) }))
 	listed := 0
 	for _, l := range m.letters {
 		if l.state == "waiting" || l.state == "dead" {
@@ -322,7 +322,7 @@ func (m *mailModel) compareLetters(rt *rapid.T, j *Journal) {
 }
 
 func (m *mailModel) compareBoxes(rt *rapid.T, j *Journal) {
-	var want engine.Boxes
+	var want engine.QueueDepths
 	for _, l := range m.letters {
 		switch {
 		case l.state == "dead":
@@ -333,7 +333,7 @@ func (m *mailModel) compareBoxes(rt *rapid.T, j *Journal) {
 			want.Outbox++
 		}
 	}
-	got, err := j.Boxes(context.Background())
+	got, err := j.Depths(context.Background())
 	require.NoError(rt, err)
 	require.Equal(rt, want, got)
 }

@@ -30,7 +30,7 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 		require.NoError(t, err)
 		for _, d := range got {
 			if d.Event.ID == id && d.To == peer {
-				require.NoError(t, j.Settle(ctx, []engine.Settlement{{ID: d.ID, State: state, At: now}}))
+				require.NoError(t, j.Ack(ctx, []engine.Ack{{ID: d.ID, State: state, At: now}}))
 			}
 		}
 	}
@@ -38,11 +38,11 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 	end(engine.UnwantedThere, "unwanted")
 	end(engine.Undeliverable, "dead")
 	handle(t, j, "f-1", "a/x", event("s", "handled"))
-	require.NoError(t, j.Bury(ctx, "a/x", event("s", "dead"), "poison"))
+	require.NoError(t, j.DeadLetter(ctx, "a/x", event("s", "dead"), "poison"))
 	for _, state := range []engine.ApprovalState{engine.ApprovalDenied, engine.ApprovalExpired, engine.ApprovalLapsed, engine.ApprovalUsed} {
 		require.NoError(t, j.SaveApproval(ctx, engine.ApprovalChange{Approval: ended(approval(string(state)), state, now)}))
 	}
-	letters, err := j.Letters(ctx, "", -1)
+	letters, err := j.Messages(ctx, "", -1)
 	require.NoError(t, err)
 	require.Len(t, letters, 5)
 
@@ -60,7 +60,7 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 	kept, err := j.Approvals(ctx, "", time.Time{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"waits", "approved"}, []string{kept[0].ID, kept[1].ID})
-	left, err := j.Letters(ctx, "", -1)
+	left, err := j.Messages(ctx, "", -1)
 	require.NoError(t, err)
 	require.Len(t, left, 3, "what waits stays, however long")
 	soundCounts(t, j)
@@ -99,7 +99,7 @@ func TestLetterIDsAreNotUsedAgain(t *testing.T) {
 		j := open(t, dir, opts)
 		put(t, j, "a/x", event("s", string(rune('a'+i))))
 		send(t, j, event("s", string(rune('a'+i))), peer)
-		letters, err := j.Letters(t.Context(), "", -1)
+		letters, err := j.Messages(t.Context(), "", -1)
 		require.NoError(t, err)
 		require.Len(t, letters, 2)
 		for _, l := range letters {

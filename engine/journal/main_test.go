@@ -140,16 +140,16 @@ func rows(t testing.TB, j *Journal) map[string]int64 {
 // put posts events to an agent, and returns how many were new there.
 func put(t testing.TB, j *Journal, agent string, events ...engine.Event) int {
 	t.Helper()
-	fresh, err := j.Post(context.Background(), postings([]string{agent}, nil, events...))
+	fresh, err := j.Enqueue(context.Background(), postings([]string{agent}, nil, events...))
 	require.NoError(t, err)
 	return fresh
 }
 
 // postings are events that all go to the same.
-func postings(agents []string, to []engine.Destination, events ...engine.Event) []engine.Posting {
-	out := make([]engine.Posting, len(events))
+func postings(agents []string, to []engine.Destination, events ...engine.Event) []engine.Envelope {
+	out := make([]engine.Envelope, len(events))
 	for i, e := range events {
-		out[i] = engine.Posting{Event: e, Agents: agents, To: to}
+		out[i] = engine.Envelope{Event: e, Agents: agents, To: to}
 	}
 	return out
 }
@@ -212,9 +212,8 @@ func target(n int) engine.TargetID {
 
 func intent(identity string, n int) engine.Intent {
 	return engine.Intent{
-		Identity: identity, Firing: "f-1", Agent: "mlperf/planner", Target: target(n), Strategy: "serving.autoscale", Primitive: "scale",
-		With: map[string]any{"replicas": 4.0}, Claim: "replicas", Direction: engine.Up, At: day.Add(time.Duration(n) * time.Second),
-		Change: engine.Change{Identity: identity, Diff: "replicas 1 -> 4", Data: []byte(`{"from":1}`)},
+		Change: engine.Change{Proposal: engine.Proposal{Identity: identity, Agent: "mlperf/planner", Target: target(n).Target(), Strategy: "serving.autoscale", Primitive: "scale", With: map[string]any{"replicas": 4.0}}, Diff: "replicas 1 -> 4", Data: []byte(`{"from":1}`)},
+		Firing: "f-1", Claim: "replicas", Direction: engine.Up, At: day.Add(time.Duration(n) * time.Second),
 	}
 }
 

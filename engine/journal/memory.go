@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 const actColumns = `identity, agent, namespace, name, kind, strategy, verb, at, body, status, detail, applied, ended`
 
 // Open returns the intents without a conclusion, oldest first; see engine.Journal.
-// The proposal in each change holds what the intent knows: the agent, the target's
-// id, the strategy, the verb, its parameters and the identity.
+// Of each proposal the journal has the agent, the target's id, the strategy, the verb, its
+// parameters and the identity.
 func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, error) {
 	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE agent = ? AND status IS NULL ORDER BY seq`, agent)
 	if err != nil {
@@ -73,16 +74,13 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 		&at, &raw, &status, &detail, &wrote, &ended); err != nil {
 		return a, err
 	}
-	if err := engine.UnmarshalExact(raw, &body); err != nil {
+	if err := jsonvalue.Unmarshal(raw, &body); err != nil {
 		return a, fmt.Errorf("act %s: %w", a.Identity, err)
 	}
-	a.Firing, a.With, a.Claim, a.Direction, a.DryRun, a.Once, a.Change = body.Firing, body.With, body.Claim, body.Direction, body.DryRun, body.Once, body.Change
-	a.At = moment(at)
-	a.Change.Proposal = engine.Proposal{
-		Agent:    a.Agent,
-		Target:   engine.Target{Kind: a.Target.Kind, Namespace: a.Target.Namespace, Name: a.Target.Name},
-		Strategy: a.Strategy, Primitive: a.Primitive, With: a.With, Identity: a.Identity,
-	}
+	proposal := a.Proposal
+	a.Change = body.Change.Change
+	a.Proposal, a.With = proposal, body.With
+	a.Firing, a.Claim, a.Direction, a.DryRun, a.Once, a.At = body.Firing, body.Claim, body.Direction, body.DryRun, body.Once, moment(at)
 	a.Outcome = engine.Outcome{Status: engine.Running}
 	a.Begun = !status.Valid && detail.Valid
 	if status.Valid {
@@ -95,13 +93,15 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 func (j *Journal) notes(ctx context.Context, agent string) ([]engine.Note, error) {
 	var notes []engine.Note
 	err := j.each(ctx, func(rows *sql.Rows) error {
-		var n engine.Note
-		var value []byte
-		if err := rows.Scan(&n.Target.Namespace, &n.Target.Name, &n.Target.Kind, &n.Strategy, &value); err != nil {
+		var target engine.TargetID
+		var key string
+		var raw []byte
+		if err := rows.Scan(&target.Namespace, &target.Name, &target.Kind, &key, &raw); err != nil {
 			return err
 		}
-		err := engine.UnmarshalExact(value, &n.Value)
-		notes = append(notes, n)
+		var value any
+		err := jsonvalue.Unmarshal(raw, &value)
+		notes = append(notes, engine.StoredNote(target, key, value))
 		return err
 	}, `SELECT namespace, name, kind, strategy, value FROM notes WHERE agent = ? ORDER BY namespace, name, kind, strategy`, agent)
 	return notes, err

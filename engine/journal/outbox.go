@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Outbox returns the deliveries that wait; see engine.Mail. It goes from lane to lane
+// Outbox returns the deliveries that wait; see engine.Queue. It goes from lane to lane
 // (destination and source) by the index, so that what waits behind a lane's limit costs
 // nothing. A limit below 0 is none.
 func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, error) {
@@ -72,9 +72,9 @@ type settlement struct {
 	outcome *engine.Outcome
 }
 
-// Settle notes what became of deliveries, all of it or nothing; see engine.Mail. One
+// Settle notes what became of deliveries, all of it or nothing; see engine.Queue. One
 // that does not wait any more stays what it is.
-func (j *Journal) Settle(ctx context.Context, settled []engine.Settlement) error {
+func (j *Journal) Ack(ctx context.Context, settled []engine.Ack) error {
 	if len(settled) == 0 {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (s *store) sentAgain(ctx context.Context, c engine.Conclusion) error {
 	if err != nil {
 		return err
 	}
-	out := engine.SentAgain(failed, c.Outcome)
+	out := engine.OutcomeOfRedelivery(failed, c.Outcome)
 	_, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ?`,
 		string(out.Status), out.Detail, out.Applied, nanos(c.At), c.Identity)
 	return err

@@ -24,7 +24,7 @@ var (
 // send posts an event to destinations.
 func send(t testing.TB, j *Journal, e engine.Event, to ...engine.Destination) {
 	t.Helper()
-	_, err := j.Post(context.Background(), postings(nil, to, e))
+	_, err := j.Enqueue(context.Background(), postings(nil, to, e))
 	require.NoError(t, err)
 }
 
@@ -45,7 +45,7 @@ func settle(t testing.TB, j *Journal, state engine.DeliveryState, e engine.Event
 	require.NoError(t, err)
 	for _, d := range got {
 		if d.Event.Source == e.Source && d.Event.ID == e.ID && d.To == to {
-			require.NoError(t, j.Settle(context.Background(), []engine.Settlement{{ID: d.ID, State: state, Why: "as told", At: day}}))
+			require.NoError(t, j.Ack(context.Background(), []engine.Ack{{ID: d.ID, State: state, Why: "as told", At: day}}))
 			return
 		}
 	}
@@ -136,13 +136,13 @@ func TestSettled(t *testing.T) {
 			send(t, j, event("s", "0"), peer, webhook, other) // another event has no part in it
 			settle(t, j, engine.Delivered, event("s", "0"), peer)
 			before := len(outboxOf(t, j, -1))
-			_, err := j.Post(t.Context(), postings(test.agents, test.to, e))
+			_, err := j.Enqueue(t.Context(), postings(test.agents, test.to, e))
 			require.NoError(t, err)
 			for i, state := range test.states {
 				settle(t, j, state, e, test.to[i])
 			}
 			require.Len(t, outboxOf(t, j, -1), before+test.waiting)
-			letters, err := j.Letters(t.Context(), "", -1)
+			letters, err := j.Messages(t.Context(), "", -1)
 			require.NoError(t, err)
 			var dead []string
 			for _, l := range letters {
@@ -172,18 +172,18 @@ func TestSettlingTwice(t *testing.T) {
 	got, err := j.Outbox(t.Context(), -1)
 	require.NoError(t, err)
 	first, second := got[0].ID, got[1].ID
-	require.NoError(t, j.Settle(t.Context(), []engine.Settlement{
+	require.NoError(t, j.Ack(t.Context(), []engine.Ack{
 		{ID: first, State: engine.Delivered}, {ID: first, State: engine.Undeliverable}, {ID: "out-4711", State: engine.Delivered},
 	}), "the first word counts, and of one that is gone there is nothing to say")
-	require.NoError(t, j.Settle(t.Context(), []engine.Settlement{{ID: first, State: engine.UnwantedThere}}))
-	require.NoError(t, j.Settle(t.Context(), nil))
-	letters, err := j.Letters(t.Context(), "", -1)
+	require.NoError(t, j.Ack(t.Context(), []engine.Ack{{ID: first, State: engine.UnwantedThere}}))
+	require.NoError(t, j.Ack(t.Context(), nil))
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	require.Equal(t, second, letters[0].ID)
 	soundCounts(t, j)
 
-	err = j.Settle(t.Context(), []engine.Settlement{
+	err = j.Ack(t.Context(), []engine.Ack{
 		{ID: second, State: engine.Delivered}, {ID: "in-1", State: engine.Delivered}, {ID: second, State: "lost"}, {ID: "out-x", State: engine.Delivered},
 	})
 	for _, text := range []string{`"in-1"`, `"lost" is no end`, `"out-x"`} {
@@ -199,10 +199,10 @@ func TestResentDeliveryIsQueuedAnew(t *testing.T) {
 	send(t, j, event("s", "1"), peer)
 	settle(t, j, engine.Undeliverable, event("s", "1"), peer)
 	send(t, j, event("s", "2"), peer)
-	letters, err := j.Letters(t.Context(), "", -1)
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	clock.Pass(time.Hour)
-	found, err := j.Resend(t.Context(), []string{letters[0].ID})
+	found, err := j.Redeliver(t.Context(), []string{letters[0].ID})
 	require.NoError(t, err)
 	require.Equal(t, []string{letters[0].ID}, found)
 	got, err := j.Outbox(t.Context(), -1)

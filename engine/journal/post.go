@@ -10,11 +10,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-var _ engine.Mail = (*Journal)(nil)
+var _ engine.Queue = (*Journal)(nil)
 
 // posting is one ready to be written.
 type posting struct {
-	engine.Posting
+	engine.Envelope
 	body []byte
 }
 
@@ -24,9 +24,9 @@ type room struct {
 	bytes         int64
 }
 
-// Post takes events over, all of them or none; see engine.Mail. The names of those that
+// Post takes events over, all of them or none; see engine.Queue. The names of those that
 // were handled and delivered are known for Options.MaxAge, and so are dead letters.
-func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, error) {
+func (j *Journal) Enqueue(ctx context.Context, postings []engine.Envelope) (int, error) {
 	fail := func(err error) (int, error) { return 0, fmt.Errorf("post %s: %w", postingsText(postings), err) }
 	ready, err := encodePostings(postings)
 	if err != nil {
@@ -53,7 +53,7 @@ func (j *Journal) Post(ctx context.Context, postings []engine.Posting) (int, err
 	return fresh, nil
 }
 
-func postingsText(postings []engine.Posting) string {
+func postingsText(postings []engine.Envelope) string {
 	if len(postings) == 1 {
 		return eventText(&postings[0].Event)
 	}
@@ -66,7 +66,7 @@ func eventText(e *engine.Event) string {
 }
 
 // encodePostings makes postings ready, or says all that is wrong with them.
-func encodePostings(postings []engine.Posting) ([]posting, error) {
+func encodePostings(postings []engine.Envelope) ([]posting, error) {
 	out := make([]posting, 0, len(postings))
 	var errs []error
 	for i, p := range postings {
@@ -80,7 +80,7 @@ func encodePostings(postings []engine.Posting) ([]posting, error) {
 	return out, errors.Join(errs...)
 }
 
-func encodePosting(p engine.Posting) ([]byte, error) {
+func encodePosting(p engine.Envelope) ([]byte, error) {
 	if p.Event.ID == "" || p.Event.Source == "" {
 		return nil, errors.New("an event needs a source and an id")
 	}

@@ -20,7 +20,7 @@ func TestPostedOnceInEachInbox(t *testing.T) {
 	j := open(t, dir, Options{Clock: clock})
 	first, second, other := event("tracker", "1"), event("tracker", "2"), event("checker", "1")
 	for i, step := range []struct {
-		postings []engine.Posting
+		postings []engine.Envelope
 		fresh    int
 	}{
 		{postings([]string{"a/x"}, nil, first), 1},
@@ -30,7 +30,7 @@ func TestPostedOnceInEachInbox(t *testing.T) {
 		{postings(nil, []engine.Destination{{URL: "http://peer"}}, first), 0},
 		{nil, 0},
 	} {
-		fresh, err := j.Post(t.Context(), step.postings)
+		fresh, err := j.Enqueue(t.Context(), step.postings)
 		require.NoError(t, err)
 		require.Equal(t, step.fresh, fresh, "step %d", i)
 	}
@@ -69,7 +69,7 @@ func TestPostedOnceInEachInbox(t *testing.T) {
 func TestBadPostingIsRefusedWithAllItsMistakes(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	good := []string{"a/x"}
-	_, err := j.Post(t.Context(), []engine.Posting{
+	_, err := j.Enqueue(t.Context(), []engine.Envelope{
 		{Event: event("s", "good"), Agents: good},
 		{Event: event("s", ""), Agents: good},
 		{Event: event("", "1"), Agents: good},
@@ -91,10 +91,10 @@ func TestFullBoxTakesNothingOfACall(t *testing.T) {
 	ctx := t.Context()
 	peer := []engine.Destination{{URL: "http://peer"}}
 	require.Equal(t, 2, put(t, j, "a/x", event("s", "1"), event("s", "2")))
-	full := func(p []engine.Posting) {
+	full := func(p []engine.Envelope) {
 		t.Helper()
 		before := rows(t, j)
-		fresh, err := j.Post(ctx, p)
+		fresh, err := j.Enqueue(ctx, p)
 		require.ErrorIs(t, err, engine.ErrFull)
 		require.NotErrorIs(t, err, ErrFull, "the disk is not")
 		require.Zero(t, fresh)
@@ -106,11 +106,11 @@ func TestFullBoxTakesNothingOfACall(t *testing.T) {
 	full(postings(nil, peer, event("s", "3"), event("s", "4"), event("s", "5")))
 	require.Equal(t, 3, put(t, j, "a/y", event("s", "3"), event("s", "4"), event("s", "5")), "each inbox has its own room")
 
-	fresh, err := j.Post(ctx, postings([]string{"a/x"}, nil, event("s", "1"), event("s", "3"), event("s", "2")))
+	fresh, err := j.Enqueue(ctx, postings([]string{"a/x"}, nil, event("s", "1"), event("s", "3"), event("s", "2")))
 	require.NoError(t, err, "what is there already needs no room")
 	require.Equal(t, 1, fresh)
 	require.Zero(t, put(t, j, "a/x", event("s", "1"), event("s", "2"), event("s", "3")), "in a full one neither")
-	_, err = j.Post(ctx, postings(nil, peer, event("s", "1"), event("s", "2"), event("s", "1")))
+	_, err = j.Enqueue(ctx, postings(nil, peer, event("s", "1"), event("s", "2"), event("s", "1")))
 	require.NoError(t, err)
 
 	require.NoError(t, j.Close())
@@ -118,13 +118,13 @@ func TestFullBoxTakesNothingOfACall(t *testing.T) {
 	full(postings([]string{"a/x"}, nil, event("s", "4")))
 	full(postings(nil, peer, event("s", "3")))
 	handle(t, j, "f-1", "a/x", event("s", "1"))
-	require.NoError(t, j.Bury(ctx, "a/x", event("s", "2"), "poison"))
+	require.NoError(t, j.DeadLetter(ctx, "a/x", event("s", "2"), "poison"))
 	require.Equal(t, 2, put(t, j, "a/x", event("s", "4"), event("s", "5")), "what was handled and buried makes room")
 	full(postings([]string{"a/x"}, nil, event("s", "6")))
 	out, err := j.Outbox(ctx, 1)
 	require.NoError(t, err)
-	require.NoError(t, j.Settle(ctx, []engine.Settlement{{ID: out[0].ID, State: engine.Delivered}}))
-	_, err = j.Post(ctx, postings(nil, peer, event("s", "3")))
+	require.NoError(t, j.Ack(ctx, []engine.Ack{{ID: out[0].ID, State: engine.Delivered}}))
+	_, err = j.Enqueue(ctx, postings(nil, peer, event("s", "3")))
 	require.NoError(t, err)
 	full(postings(nil, peer, event("s", "4")))
 }
@@ -149,7 +149,7 @@ func TestPostsShareATransaction(t *testing.T) {
 					p = append(p, postings([]string{"a/x"}, nil, event("large", fmt.Sprint(i, "-", n)))...)
 				}
 			}
-			_, errs[i] = j.Post(context.Background(), p)
+			_, errs[i] = j.Enqueue(context.Background(), p)
 		})
 	}
 	eventually(t, func() bool { return j.writer.queued() == callers })
@@ -184,7 +184,7 @@ func TestCountsOfAFailedCommit(t *testing.T) {
 		wg.Go(func() {
 			large := large
 			large.ID = fmt.Sprint("large-", i)
-			_, errs[i] = j.Post(context.Background(), postings([]string{"a/x"}, nil, event("s", fmt.Sprint("small-", i)), large))
+			_, errs[i] = j.Enqueue(context.Background(), postings([]string{"a/x"}, nil, event("s", fmt.Sprint("small-", i)), large))
 		})
 	}
 	wg.Wait()
@@ -195,6 +195,6 @@ func TestCountsOfAFailedCommit(t *testing.T) {
 	soundCounts(t, j)
 	release()
 	require.Equal(t, 3, put(t, j, "a/x", event("s", "1"), event("s", "2"), event("s", "3")))
-	_, err := j.Post(t.Context(), postings([]string{"a/x"}, nil, event("s", "4")))
+	_, err := j.Enqueue(t.Context(), postings([]string{"a/x"}, nil, event("s", "4")))
 	require.ErrorIs(t, err, engine.ErrFull)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // Row is a decision with its firing and what came of it. As JSON it is one flat object.
@@ -130,7 +131,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 	if err := rows.Scan(&id, &body, &row.Firing, &row.Agent, &at, &fbody, &ab, &status, &detail, &applied, &ended); err != nil {
 		return 0, row, err
 	}
-	if err := errors.Join(engine.UnmarshalExact(body, &row.Decision), engine.UnmarshalExact(fbody, &f)); err != nil {
+	if err := errors.Join(jsonvalue.Unmarshal(body, &row.Decision), jsonvalue.Unmarshal(fbody, &f)); err != nil {
 		return 0, row, err
 	}
 	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
@@ -139,7 +140,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		return id, row, nil
 	}
 	var act actBody
-	if err := engine.UnmarshalExact(ab, &act); err != nil {
+	if err := jsonvalue.Unmarshal(ab, &act); err != nil {
 		return 0, row, err
 	}
 	row.Diff, row.Outcome = act.Change.Diff, &engine.Outcome{Status: engine.Running}
@@ -159,7 +160,7 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 		return 0, out, err
 	}
 	var f firingBody
-	err := engine.UnmarshalExact(raw, &f)
+	err := jsonvalue.Unmarshal(raw, &f)
 	out.At = moment(at)
 	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
 	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems

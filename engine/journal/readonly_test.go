@@ -105,16 +105,16 @@ func readsOnly(ctx context.Context, dir string, dirMode, fileMode os.FileMode) e
 		return fmt.Errorf("open tolerantly: %w", err)
 	}
 	_, rerr := j.NextFiring(ctx)
-	_, perr := j.Post(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
+	_, perr := j.Enqueue(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
 	if err := errors.Join(expect("health", j.Health(), ErrReadOnly), expect("next", rerr, ErrReadOnly), expect("post", perr, ErrReadOnly),
-		expect("settle", j.Settle(ctx, []engine.Settlement{{ID: "out-1", State: engine.Delivered}}), ErrReadOnly),
+		expect("settle", j.Ack(ctx, []engine.Ack{{ID: "out-1", State: engine.Delivered}}), ErrReadOnly),
 		expect("approve", j.SaveApproval(ctx, engine.ApprovalChange{Approval: approval("p")}), ErrReadOnly)); err != nil {
 		return err
 	}
 	if err := chmodAll(dir, 0o700, 0o600); err != nil {
 		return err
 	}
-	_, perr = j.Post(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
+	_, perr = j.Enqueue(ctx, postings([]string{"a/x"}, nil, event("s", "1")))
 	if err := errors.Join(j.Intend(ctx, intent("a", 1)), perr, j.Health(), j.Close()); err != nil {
 		return fmt.Errorf("writable again: %w", err)
 	}

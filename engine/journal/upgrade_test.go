@@ -71,9 +71,9 @@ func TestUpgradeKeepsWhatIsThere(t *testing.T) {
 			require.Zero(t, put(t, j, "a/x", event("s", "handled"), event("s", "first"), event("s", "second")))
 			require.Zero(t, put(t, j, "a/y", event("s", "handled long ago")))
 			require.Equal(t, 1, put(t, j, "a/x", event("s", "third")))
-			_, err = j.Post(t.Context(), postings([]string{"a/x"}, nil, event("s", "fourth")))
+			_, err = j.Enqueue(t.Context(), postings([]string{"a/x"}, nil, event("s", "fourth")))
 			require.ErrorIs(t, err, engine.ErrFull, "those of before count")
-			letters, err := j.Letters(t.Context(), "a/x", -1)
+			letters, err := j.Messages(t.Context(), "a/x", -1)
 			require.NoError(t, err)
 			require.Equal(t, "in-10", letters[2].ID, "behind all that were there")
 
@@ -95,7 +95,7 @@ func checkUpgraded(t *testing.T, j *Journal) {
 	require.NoError(t, err)
 	first := engine.Event{ID: "first", Source: "s", Type: "asked", Time: time.Date(2026, 3, 1, 9, 0, 0, 123456789, time.UTC), Data: map[string]any{"n": 1.0}}
 	require.Empty(t, cmp.Diff([]engine.Event{first, {ID: "second", Source: "s", Type: "asked"}}, got))
-	letters, err := j.Letters(t.Context(), "", -1)
+	letters, err := j.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	var since []string
 	for _, l := range letters {

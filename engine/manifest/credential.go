@@ -3,7 +3,7 @@ package manifest
 import (
 	"net/url"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
 // Credential says what an agent shows to the addresses below a URL.
@@ -27,7 +27,7 @@ func (c *Credential) Check() []string {
 		out = append(out, "url: must begin with http:// or https:// and name a host")
 	} else if u.User != nil || u.RawQuery != "" {
 		out = append(out, "url: holds a user or a query; give scheme, host and path")
-	} else if err := engine.URLPrefixProblem(c.URL); err != nil {
+	} else if err := urlguard.PrefixProblem(c.URL); err != nil {
 		out = append(out, "url: bounds nothing: "+err.Error()+"; give scheme, host and path, like https://hooks.example.com/team/")
 	}
 	switch {
@@ -41,4 +41,4 @@ func (c *Credential) Check() []string {
 
 // Covers reports whether an address is this URL's or below it, by the rule of
 // spec.guards.urls.
-func (c *Credential) Covers(address string) bool { return engine.URLBelow(address, c.URL) }
+func (c *Credential) Covers(address string) bool { return urlguard.Below(address, c.URL) }

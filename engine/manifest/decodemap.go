@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // DecodeMap reads the parameters of a primitive, as JSON values, into the struct
@@ -53,7 +53,7 @@ func (b nodeBuilder) node(v any, depth int) *yaml.Node {
 		n.Tag, n.Value = "!!str", v
 	case json.Number:
 		n.Tag, n.Value = "!!float", v.String()
-		b.origin[n] = engine.ExactNumber(v)
+		b.origin[n] = jsonvalue.Exact(v)
 	case float64:
 		n.Tag, n.Value = "!!float", strconv.FormatFloat(v, 'g', -1, 64)
 		if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
 // The verbs that a guard, or a credential, is for. A test of the verbs holds these against
@@ -149,7 +150,7 @@ func (v *validator) reaches(c *Credential) bool {
 	if !v.uses(URLVerbs...) {
 		return c.Covers(g.ApprovalNotify)
 	}
-	if engine.URLAllowed(c.URL, g.URLs) {
+	if urlguard.Allowed(c.URL, g.URLs) {
 		return true
 	}
 	return slices.ContainsFunc(g.URLs, c.Covers) // a part of what the credential is for
@@ -168,7 +169,7 @@ func (v *validator) urlsEffect(p *place) {
 	for i, raw := range urls {
 		at := p.item(i)
 		u, err := url.Parse(raw)
-		if err != nil || !v.readable(at) || engine.URLPrefixProblem(raw) != nil {
+		if err != nil || !v.readable(at) || urlguard.PrefixProblem(raw) != nil {
 			continue // said already
 		}
 		if strings.ContainsAny(u.Path, "*{}") {
@@ -183,7 +184,7 @@ func (v *validator) urlsEffect(p *place) {
 	}
 }
 
-func sameURL(a, b string) bool { return engine.URLBelow(a, b) && engine.URLBelow(b, a) }
+func sameURL(a, b string) bool { return urlguard.Below(a, b) && urlguard.Below(b, a) }
 
 // Idle are the values of a manifest that can be meant for later, and have no effect as it
 // is: warnings, and no reason to refuse it.
@@ -192,7 +193,7 @@ func (a *Agent) Idle() []Mistake {
 	say := func(field, message, fix string) { out = append(out, a.Mistaken(field, message, fix)) }
 	urls := a.Spec.Guards.URLs
 	for i, raw := range urls {
-		if j := slices.IndexFunc(urls, func(o string) bool { return engine.URLBelow(raw, o) && !engine.URLBelow(o, raw) }); j >= 0 {
+		if j := slices.IndexFunc(urls, func(o string) bool { return urlguard.Below(raw, o) && !urlguard.Below(o, raw) }); j >= 0 {
 			say(fmt.Sprintf("spec.guards.urls[%d]", i), fmt.Sprintf("%s is allowed by %s already", quote(raw), quote(urls[j])), "keep the one that is meant")
 		}
 	}

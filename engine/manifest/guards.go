@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
 func (v *validator) guards(p *place) {
@@ -92,9 +92,9 @@ func (v *validator) notify(p, urls *place, g Guards) {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		v.bad(p, "is not an address", notifyFix)
 	case u.User != nil, !v.readable(urls): // said already
-	case engine.URLProblem(g.ApprovalNotify) != nil:
-		v.bad(p, "is an address that servers read differently: "+engine.URLProblem(g.ApprovalNotify).Error(), notifyFix)
-	case !engine.URLAllowed(g.ApprovalNotify, g.URLs):
+	case urlguard.Problem(g.ApprovalNotify) != nil:
+		v.bad(p, "is an address that servers read differently: "+urlguard.Problem(g.ApprovalNotify).Error(), notifyFix)
+	case !urlguard.Allowed(g.ApprovalNotify, g.URLs):
 		v.bad(p, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, like "+u.Scheme+"://"+u.Host+"/")
 	}
 }
@@ -119,7 +119,7 @@ func (v *validator) prefix(p *place, raw string) {
 		v.bad(p, quote(raw)+" goes up with ..", "write the path that is meant")
 	case u.User != nil: // said already
 	default:
-		if err := engine.URLPrefixProblem(raw); err != nil {
+		if err := urlguard.PrefixProblem(raw); err != nil {
 			v.bad(p, quote(raw)+" bounds nothing: "+err.Error(), fix)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 func (d *decoder) text(n *yaml.Node, p *place, into encoding.TextUnmarshaler) {
@@ -186,7 +186,7 @@ func (d *decoder) jsonScalar(n *yaml.Node, p *place) any {
 		if !ok {
 			return nil
 		}
-		_, is := engine.ExactNumber(json.Number(strings.ReplaceAll(n.Value, "_", ""))).(float64)
+		_, is := jsonvalue.Exact(json.Number(strings.ReplaceAll(n.Value, "_", ""))).(float64)
 		if tag == "!!int" && math.Abs(f) >= 1<<53 || tag == "!!float" && !is { // one that is beyond 64 bits is a float to YAML
 			d.bad(p, "is too large to be held exactly", "put it in quotes")
 			return nil

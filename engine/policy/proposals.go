@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
@@ -201,7 +202,7 @@ func (s *shape) marks(v ast.Value) []string {
 	return out
 }
 
-// json is a value as engine.UnmarshalExact would decode it.
+// json is a value as jsonvalue.Unmarshal would decode it.
 func (s *shape) json(at string, v ast.Value) any {
 	switch v := v.(type) {
 	case ast.Null:
@@ -214,7 +215,7 @@ func (s *shape) json(at string, v ast.Value) any {
 		if _, ok := v.Float64(); !ok {
 			s.bad("%s: %s is too large a number", clip(at), clip(string(v)))
 		}
-		return engine.ExactNumber(json.Number(v))
+		return jsonvalue.Exact(json.Number(v))
 	case *ast.Array:
 		out := make([]any, 0, v.Len())
 		v.Foreach(func(t *ast.Term) { out = append(out, s.json(fmt.Sprintf("%s[%d]", at, len(out)), t.Value)) })

@@ -122,7 +122,7 @@ func (r *Remote) Wait(ctx context.Context) error {
 	said := ""
 	for {
 		err := r.Fetch(ctx)
-		if err == nil || !engine.MayPass(err) || !r.opts.Clock.Now().Before(until) || ctx.Err() != nil {
+		if err == nil || !engine.IsRetryable(err) || !r.opts.Clock.Now().Before(until) || ctx.Err() != nil {
 			return err
 		}
 		if said != err.Error() {
@@ -139,7 +139,7 @@ func (r *Remote) Wait(ctx context.Context) error {
 }
 
 // Fetch asks for the bundle, unless it is what it was. Its error is what Read returns
-// from then on, and may pass (engine.MayPass) where the server is away or failing.
+// from then on, and may pass (engine.IsRetryable) where the server is away or failing.
 func (r *Remote) Fetch(ctx context.Context) error {
 	r.fetching.Lock()
 	defer r.fetching.Unlock()

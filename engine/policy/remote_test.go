@@ -200,7 +200,7 @@ func TestABundleThatIsTooLarge(t *testing.T) {
 	})
 	err := remote(t, RemoteOptions{URL: s.URL}).Fetch(t.Context())
 	require.ErrorIs(t, err, ErrTooLarge)
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 }
 
 // The token is read anew for each request, and shown to the bundle's own server alone:
@@ -268,7 +268,7 @@ func TestAServerThatIsAwayAtTheStart(t *testing.T) {
 	}
 	err := <-ended
 	require.EqualError(t, err, "fetch http://"+address+": dial: connect: connection refused")
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 	require.Equal(t, 1, strings.Count(log.String(), "there are no policies yet"), "said once")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -302,7 +302,7 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 	<-gone
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "no full answer in time")
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 }
 
 func TestURLsThatAreRefused(t *testing.T) {

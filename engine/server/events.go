@@ -92,7 +92,7 @@ func (in *reception) hand(w http.ResponseWriter, r *http.Request, from engine.Se
 	defer cancel()
 	receipts, err := in.take(ctx, from, events)
 	switch {
-	case errors.Is(err, engine.ErrFull) || engine.MayPass(err):
+	case errors.Is(err, engine.ErrFull) || engine.IsRetryable(err):
 		in.later(w, from, err)
 	case errors.Is(err, engine.ErrTooLarge): // fewer at once may be taken
 		if skipped, now := in.large.say(); now {

@@ -146,7 +146,7 @@ func TestClientsOfEitherKindAreUnderstood(t *testing.T) {
 	b.err = engine.Retry(engine.ErrFull)
 	b.mu.Unlock()
 	_, err = ours.Send(t.Context(), address, "", []engine.Event{want})
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 	var later engine.Later
 	require.ErrorAs(t, err, &later)
 	require.Equal(t, time.Second, later.RetryAfter())

@@ -25,6 +25,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
@@ -60,19 +61,19 @@ func TestServeForAParent(t *testing.T) {
 	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
 	metrics := NewMetrics(Sources{Version: "v1"})
-	h := engine.NewHost(engine.Config{Journal: j, Policies: policies, Log: log, Observer: metrics})
+	h := loop.New(loop.Config{Journal: j, Policies: policies, Log: log, Observer: metrics})
 	filter := func(types ...string) *engine.EventFilter { return &engine.EventFilter{Types: types} }
 	h.Apply([]engine.Spec{{
 		AgentInfo: engine.AgentInfo{Namespace: "ns", Name: "handles"}, Mode: engine.Enforce, Fleet: engine.StaticFleet{{Namespace: "ns", Name: "web"}},
 		Triggers:   []engine.Trigger{{Name: "asked", Event: filter(hostile.Type)}, {Name: "alert", Alert: filter(engine.AlertFiring)}},
 		Strategies: []string{"t.looking"}, Primitives: []string{"scale"}, Generation: "1",
 	}})
-	s := serveOn(t, "127.0.0.1:0", Options{Receive: h.Receive, Log: log, Registry: metrics.Registry(), ReadTimeout: 2 * time.Second, Clock: engine.WallClock{}})
+	s := serveOn(t, "127.0.0.1:0", Options{Receive: h.Router.Receive, Log: log, Registry: metrics.Registry(), ReadTimeout: 2 * time.Second, Clock: engine.WallClock{}})
 	fmt.Println("address", s.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin) // until the parent has enough
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { // what was taken is handled, which costs memory too
-		boxes, err := j.Boxes(t.Context())
+		boxes, err := j.Depths(t.Context())
 		return err == nil && boxes.Inbox == 0
 	}, 2*time.Minute, 10*time.Millisecond)
 	h.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 // series counts all series of Scanflow's own, a histogram as one.
@@ -55,17 +56,21 @@ func TestFloodsMakeNoSeries(t *testing.T) {
 			m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: fmt.Sprint("k", i)}})
 		}, 21},
 		"acts": {func(m *Metrics, i int) {
-			m.Acted(engine.Act{Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: fmt.Sprint("v", i)}, Outcome: engine.Outcome{Status: engine.Done}})
+			m.Acted(engine.Act{Intent: engine.Intent{
+				Change: engine.Change{Proposal: engine.Proposal{Agent: "ns/a", Strategy: "s", Primitive: fmt.Sprint("v", i)}},
+			}, Outcome: engine.Outcome{Status: engine.Done}})
 		}, 202},
 		"outcomes": {func(m *Metrics, i int) {
-			m.Acted(engine.Act{Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: "v"}, Outcome: engine.Outcome{Status: engine.Status(fmt.Sprint("o", i))}})
+			m.Acted(engine.Act{Intent: engine.Intent{
+				Change: engine.Change{Proposal: engine.Proposal{Agent: "ns/a", Strategy: "s", Primitive: "v"}},
+			}, Outcome: engine.Outcome{Status: engine.Status(fmt.Sprint("o", i))}})
 		}, 22},
 		"agents that come and go": {func(m *Metrics, i int) {
 			m.Fired(engine.FiringRecord{Agent: fmt.Sprint("ns/", i), Trigger: engine.TriggerInfo{Kind: "every"}})
 		}, 20 * goneMost},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := NewMetrics(Sources{Agents: func() []engine.AgentStatus { return nil }})
+			m := NewMetrics(Sources{Agents: func() []loop.AgentStatus { return nil }})
 			n := many
 			if strings.HasPrefix(name, "long") {
 				n = 2000
@@ -79,8 +84,8 @@ func TestFloodsMakeNoSeries(t *testing.T) {
 }
 
 func TestAgentsThatRunKeepTheirCounters(t *testing.T) {
-	agents := []engine.AgentStatus{{Agent: "ns/stays"}}
-	m := NewMetrics(Sources{Agents: func() []engine.AgentStatus { return agents }})
+	agents := []loop.AgentStatus{{Agent: "ns/stays"}}
+	m := NewMetrics(Sources{Agents: func() []loop.AgentStatus { return agents }})
 	m.Fired(engine.FiringRecord{Agent: "ns/stays", Trigger: engine.TriggerInfo{Kind: "every"}})
 	for i := range 3 * goneMost {
 		m.Fired(engine.FiringRecord{Agent: fmt.Sprint("ns/", i), Trigger: engine.TriggerInfo{Kind: "every"}})

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 // Definition is one metric, as the reference lists it.
@@ -27,7 +28,7 @@ func Definitions() []Definition {
 
 // Sources are asked when the metrics are scraped. A nil one is left out.
 type Sources struct {
-	Agents func() []engine.AgentStatus
+	Agents func() []loop.AgentStatus
 	Policy func() PolicyStatus
 	// Manifests is how the re-reading of manifests and workloads stands.
 	Manifests func() ReloadStatus
@@ -54,7 +55,7 @@ type ReloadStatus struct {
 
 // WaitingStatus counts what waits for an agent, an endpoint, or a person.
 type WaitingStatus struct {
-	Boxes     engine.Boxes
+	Boxes     engine.QueueDepths
 	Approvals int
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 func listen(t *testing.T, address, token string, ready func() []string) *Server {
@@ -104,10 +105,10 @@ func TestAnAddressInUseIsAClearError(t *testing.T) {
 }
 
 func TestMetricsCountWhatTheEngineTells(t *testing.T) {
-	agents := []engine.AgentStatus{{Agent: "ns/a", Mode: engine.Enforce, Interval: 10 * time.Second, Targets: 3, Started: time.Unix(1000, 0), LastFiring: time.Unix(2000, 0)}}
+	agents := []loop.AgentStatus{{Agent: "ns/a", Mode: engine.Enforce, Interval: 10 * time.Second, Targets: 3, Started: time.Unix(1000, 0), LastFiring: time.Unix(2000, 0)}}
 	leads := true
 	m := NewMetrics(Sources{
-		Version: "v1", Agents: func() []engine.AgentStatus { return agents },
+		Version: "v1", Agents: func() []loop.AgentStatus { return agents },
 		Policy: func() PolicyStatus {
 			return PolicyStatus{Revision: "abc", LoadedAt: time.UnixMilli(1500), LastAttempt: time.Unix(7, 0), LastError: "bad", Successes: 2, Failures: 1,
 				Trying: new(time.UnixMilli(9500)), Quarantine: []Quarantined{{Kind: "strategy", Name: "a.b"}, {Kind: "guard", Name: "g"}}}
@@ -115,7 +116,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		Manifests: func() ReloadStatus { return ReloadStatus{Successes: 4, Failures: 3} },
 		Journal:   func() JournalStatus { return JournalStatus{Bytes: 4096, Error: "full"} },
 		Waiting: func() (WaitingStatus, bool) {
-			return WaitingStatus{Boxes: engine.Boxes{Inbox: 5, Outbox: 6, Dead: 1}, Approvals: 2}, leads
+			return WaitingStatus{Boxes: engine.QueueDepths{Inbox: 5, Outbox: 6, Dead: 1}, Approvals: 2}, leads
 		},
 		Cluster: func() ClusterStatus {
 			return ClusterStatus{Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2}}
@@ -126,7 +127,10 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		Evaluated: 2, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
 		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
 	m.Acted(engine.Act{
-		Intent: engine.Intent{Agent: "ns/a", Strategy: "s", Primitive: "scale", At: time.Unix(100, 0)}, EndedAt: time.Unix(104, 0), Outcome: engine.Outcome{Status: engine.Done},
+		Intent: engine.Intent{
+			Change: engine.Change{Proposal: engine.Proposal{Agent: "ns/a", Strategy: "s", Primitive: "scale"}},
+			At:     time.Unix(100, 0),
+		}, EndedAt: time.Unix(104, 0), Outcome: engine.Outcome{Status: engine.Done},
 	})
 	// All of them, as samples without their names; the helps are those of the definitions.
 	expect := map[string]string{

@@ -23,7 +23,7 @@ import (
 func (n *node) register(ctx context.Context) error {
 	for {
 		err := n.tryRegister(ctx)
-		if err == nil || !engine.MayPass(apiclient.Classify(err)) || ctx.Err() != nil {
+		if err == nil || !engine.IsRetryable(apiclient.Classify(err)) || ctx.Err() != nil {
 			return err
 		}
 		n.Log.Warn("can't register yet", "node", n.Name, "error", err)

@@ -9,13 +9,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 // ErrStandsBy says that the agents run on another replica.
 var ErrStandsBy = errors.New("this replica stands by, and another one leads: ask that one")
 
 // leading is the host, where the agents run here.
-func (s *System) leading() (*engine.Host, error) {
+func (s *System) leading() (*loop.Manager, error) {
 	if h := s.host.Load(); h != nil {
 		return h, nil
 	}
@@ -56,7 +57,7 @@ func (s *System) Approvals(ctx context.Context, agent string, since time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.Approvals(ctx, agent, since)
+	list, err := h.Approvals.List(ctx, agent, since)
 	return list, deposed(err)
 }
 
@@ -66,39 +67,39 @@ func (s *System) Decide(ctx context.Context, id string, approve bool, by, why st
 	if err != nil {
 		return engine.Approval{}, err
 	}
-	p, err := h.Decide(ctx, id, approve, by, why)
+	p, err := h.Approvals.Decide(ctx, id, approve, by, why)
 	return p, deposed(err)
 }
 
 // Letters lists the events that wait, and the dead ones.
-func (s *System) Letters(ctx context.Context, agent string, limit int) ([]engine.Letter, error) {
+func (s *System) Messages(ctx context.Context, agent string, limit int) ([]engine.Message, error) {
 	h, err := s.leading()
 	if err != nil {
 		return nil, err
 	}
-	letters, err := h.Letters(ctx, agent, limit)
+	letters, err := h.Router.Messages(ctx, agent, limit)
 	return letters, deposed(err)
 }
 
 // Waiting counts the events that wait, the dead ones, and the questions to persons.
-func (s *System) Waiting(ctx context.Context) (boxes engine.Boxes, approvals int, err error) {
+func (s *System) Waiting(ctx context.Context) (boxes engine.QueueDepths, approvals int, err error) {
 	h, err := s.leading()
 	if err != nil {
 		return boxes, 0, err
 	}
-	if boxes, err = h.Journal.Boxes(ctx); err == nil {
+	if boxes, err = h.Journal.Depths(ctx); err == nil {
 		approvals, err = h.Journal.ApprovalsWaiting(ctx, h.Clock.Now())
 	}
 	return boxes, approvals, deposed(err)
 }
 
 // Resend has dead letters wait again, and returns those that it found.
-func (s *System) Resend(ctx context.Context, ids []string) ([]string, error) {
+func (s *System) Redeliver(ctx context.Context, ids []string) ([]string, error) {
 	h, err := s.leading()
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Resend(ctx, ids)
+	found, err := h.Router.Redeliver(ctx, ids)
 	return found, deposed(err)
 }
 
@@ -108,5 +109,5 @@ func (s *System) Receive(ctx context.Context, from engine.Sender, events []engin
 	if err != nil {
 		return nil, engine.Retry(err)
 	}
-	return h.Receive(ctx, from, events)
+	return h.Router.Receive(ctx, from, events)
 }

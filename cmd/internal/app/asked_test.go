@@ -11,6 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 // given is a journal that fails as it is told.
@@ -25,28 +26,28 @@ func (g given) Approval(context.Context, string) (engine.Approval, error) {
 func (g given) Approvals(context.Context, string, time.Time) ([]engine.Approval, error) {
 	return nil, g.err
 }
-func (g given) Letters(context.Context, string, int) ([]engine.Letter, error) { return nil, g.err }
-func (g given) Boxes(context.Context) (engine.Boxes, error)                   { return engine.Boxes{}, g.err }
-func (g given) Resend(context.Context, []string) ([]string, error)            { return nil, g.err }
+func (g given) Letters(context.Context, string, int) ([]engine.Message, error) { return nil, g.err }
+func (g given) Boxes(context.Context) (engine.QueueDepths, error)              { return engine.QueueDepths{}, g.err }
+func (g given) Resend(context.Context, []string) ([]string, error)             { return nil, g.err }
 
 // Who asks a leader that was just deposed is sent to the next one, as by one that stands by.
 func TestALeaderThatWasDeposedSendsToTheNext(t *testing.T) {
 	for _, cause := range []error{apiclient.ErrDeposed, ledger.ErrClosed} {
 		s := &System{}
-		s.host.Store(engine.NewHost(engine.Config{Journal: given{err: fmt.Errorf("asked: %w", cause)}}))
+		s.host.Store(loop.New(loop.Config{Journal: given{err: fmt.Errorf("asked: %w", cause)}}))
 		_, err := s.Approvals(t.Context(), "", time.Time{})
 		require.ErrorIs(t, err, ErrStandsBy)
 		_, err = s.Decide(t.Context(), "id", true, "ada", "")
 		require.ErrorIs(t, err, ErrStandsBy)
-		_, err = s.Letters(t.Context(), "", 1)
+		_, err = s.Messages(t.Context(), "", 1)
 		require.ErrorIs(t, err, ErrStandsBy)
 		_, _, err = s.Waiting(t.Context())
 		require.ErrorIs(t, err, ErrStandsBy)
-		_, err = s.Resend(t.Context(), []string{"id"})
+		_, err = s.Redeliver(t.Context(), []string{"id"})
 		require.ErrorIs(t, err, ErrStandsBy)
 	}
 	s := &System{}
-	s.host.Store(engine.NewHost(engine.Config{Journal: given{err: engine.ErrNoApproval}}))
+	s.host.Store(loop.New(loop.Config{Journal: given{err: engine.ErrNoApproval}}))
 	_, err := s.Decide(t.Context(), "id", true, "ada", "")
 	require.NotErrorIs(t, err, ErrStandsBy)
 	require.ErrorIs(t, err, engine.ErrNoApproval)

@@ -19,7 +19,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -38,7 +40,7 @@ type fleet struct {
 	prom    *promengine.Engine
 	queries atomic.Int64
 	clock   *engine.ManualClock
-	host    *engine.Host
+	host    *loop.Manager
 	journal *journal.Journal
 	fired   chan engine.FiringRecord
 	acted   chan engine.Act
@@ -98,7 +100,7 @@ func newFleet(tb testing.TB, n int) *fleet {
 	require.NoError(tb, store.Load(context.Background()))
 	f.journal, err = journal.Open(context.Background(), tb.TempDir(), journal.Options{})
 	require.NoError(tb, err)
-	f.host = engine.NewHost(engine.Config{Clock: f.clock, Journal: f.journal, Policies: store, Observer: f, Verbs: actuators.Offer(actuators.Env{})})
+	f.host = loop.New(loop.Config{Clock: f.clock, Journal: f.journal, Policies: store, Observer: f, Verbs: func(*queue.Router) map[string]engine.Verb { return actuators.Offer(actuators.Env{}) }})
 	tb.Cleanup(func() {
 		f.host.Close()
 		api.Close()

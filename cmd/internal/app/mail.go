@@ -40,7 +40,7 @@ type courier struct {
 	credentials   *credentials
 }
 
-var _ engine.Courier = (*courier)(nil)
+var _ engine.Deliverer = (*courier)(nil)
 
 // newCourier makes one; toPeers makes the requests to peers, forAgents all others.
 func newCourier(o MailOptions, c *credentials, toPeers, forAgents http.RoundTripper) *courier {
@@ -64,7 +64,7 @@ func (o *MailOptions) endpoints() []string {
 
 // Carry hands events over. A credential that can't be read may pass: it may be mounted
 // later. Nothing goes to a peer of an earlier start, whose token is not for it any more.
-func (c *courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+func (c *courier) Deliver(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	if to.Agent == "" {
 		if !slices.Contains(c.endpoints, to.URL) {
 			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", web.Shown(to.URL)))

@@ -31,12 +31,12 @@ func TestThePeerTokenIsShownToPeersOnly(t *testing.T) {
 	defer c.close()
 	events := []engine.Event{{ID: "1", Source: "/agents/ns/a", Type: "t"}}
 
-	_, err := c.Carry(t.Context(), engine.Destination{URL: today + eventsPath}, events)
+	_, err := c.Deliver(t.Context(), engine.Destination{URL: today + eventsPath}, events)
 	require.NoError(t, err)
-	_, err = c.Carry(t.Context(), engine.Destination{URL: before + eventsPath}, events)
+	_, err = c.Deliver(t.Context(), engine.Destination{URL: before + eventsPath}, events)
 	require.ErrorContains(t, err, "is no --peer")
-	require.True(t, engine.MayPass(err), "it may be one again")
-	_, err = c.Carry(t.Context(), engine.Destination{URL: before + eventsPath, Agent: "ns/a"}, events)
+	require.True(t, engine.IsRetryable(err), "it may be one again")
+	_, err = c.Deliver(t.Context(), engine.Destination{URL: before + eventsPath, Agent: "ns/a"}, events)
 	require.NoError(t, err)
 	require.Equal(t, map[string][]string{"today": {"Bearer between-us"}, "before": {""}}, shown)
 }

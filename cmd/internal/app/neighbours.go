@@ -145,7 +145,7 @@ func (n *neighbours) ask(ctx context.Context, peer string, misses int) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i := range claims { // a peer's clock may be ahead, and it may end before it is set right
-		claims[i] = claims[i].Upcoming(n.clock.Now())
+		claims[i] = claims[i].Rebase(n.clock.Now())
 	}
 	n.heard[peer] = claims
 	all := map[engine.TargetID][]engine.HeldClaim{}

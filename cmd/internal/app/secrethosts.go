@@ -66,7 +66,7 @@ func (s *System) withheld(ctx context.Context, a *manifest.Agent) []string {
 		}
 		for _, to := range wanted {
 			err := s.cluster.secrets.Allow(ctx, a.Metadata.Namespace, use.Ref.Name, to)
-			if err != nil && !engine.MayPass(err) && ctx.Err() == nil {
+			if err != nil && !engine.IsRetryable(err) && ctx.Err() == nil {
 				out = append(out, use.Field+": "+err.Error())
 			}
 		}

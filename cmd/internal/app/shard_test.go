@@ -66,7 +66,7 @@ func TestTheLedgerOfAShardThatIsNoMoreIsTakenOver(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, history.Close()) })
 	old, err := ledger.Open(t.Context(), ledger.Options{Client: c.Client(), Namespace: ns, Install: "scanflow", Name: "scanflow-1", History: history})
 	require.NoError(t, err)
-	fresh, err := old.Post(t.Context(), []engine.Posting{{Event: engine.Event{ID: "e1", Source: "/test", Type: "asked", Time: time.Now(), Sender: "ns/asker"}, Agents: []string{ns + "/asked"}}})
+	fresh, err := old.Enqueue(t.Context(), []engine.Envelope{{Event: engine.Event{ID: "e1", Source: "/test", Type: "asked", Time: time.Now(), Sender: "ns/asker"}, Agents: []string{ns + "/asked"}}})
 	require.NoError(t, err)
 	require.Equal(t, 1, fresh)
 	require.NoError(t, old.Close(t.Context()))

@@ -20,9 +20,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -65,9 +67,9 @@ type System struct {
 	Policies *policy.Store
 	Local    *local.Orchestrator // nil where it runs no workloads
 
-	host        atomic.Pointer[engine.Host] // nil while this process only stands by
-	cluster     *cluster                    // nil outside of Kubernetes
-	remotes     []*policy.Remote            // of policies behind URLs
+	host        atomic.Pointer[loop.Manager] // nil while this process only stands by
+	cluster     *cluster                     // nil outside of Kubernetes
+	remotes     []*policy.Remote             // of policies behind URLs
 	opts        Options
 	credentials credentials
 	tracker     *mlflow.Client // nil where none is known
@@ -194,19 +196,17 @@ func (s *System) openJournal(ctx context.Context) error {
 }
 
 // newHost makes a host whose verbs act through env, filled in with what they share.
-func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *engine.Host {
-	var h *engine.Host
+func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Watcher) *loop.Manager {
 	env.Credentials, env.Headers, env.Now, env.MLflow = s.credentials.authorization, s.credentials.headers, s.opts.Clock.Now, s.tracker
-	env.Call = func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
-		return h.Call(ctx, e, c, url)
-	}
-	env.Publish = func(ctx context.Context, e engine.Event) error { return h.Publish(ctx, e) }
-	env.Send = func(ctx context.Context, e engine.Event, to engine.Destination) error { return h.Send(ctx, e, to) }
-	if env.Kubernetes != nil {
-		env.Kubernetes.Publish = env.Publish
-	}
-	if env.Local != nil {
-		env.Local.Publish = env.Publish
+	verbs := func(r *queue.Router) map[string]engine.Verb {
+		env.Call, env.Publish, env.Send = r.Call, r.Publish, r.Send
+		if env.Kubernetes != nil {
+			env.Kubernetes.Publish = env.Publish
+		}
+		if env.Local != nil {
+			env.Local.Publish = env.Publish
+		}
+		return actuators.Offer(env)
 	}
 	var rehearse func(context.Context, engine.Revision, []string, []json.RawMessage) error
 	if s.unclean {
@@ -216,13 +216,12 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	if s.cluster != nil {
 		declared = s.cluster.isDeclared
 	}
-	h = engine.NewHost(engine.Config{
+	return loop.New(loop.Config{
 		Rehearse: rehearse, Declared: declared,
 		Clock: s.opts.Clock, Grace: s.grace(), Journal: j, Policies: s.Policies, Observer: engine.Observers(s.opts.Observers), Log: s.opts.Log,
-		Verbs: actuators.Offer(env), Watcher: watcher, Concurrency: s.concurrency(),
-		Courier: s.courier, Peers: s.opts.Mail.endpoints(), Elsewhere: s.neighbours.all,
+		Verbs: verbs, Watcher: watcher, Concurrency: s.concurrency(),
+		Deliverer: s.courier, Peers: s.opts.Mail.endpoints(), RemoteClaims: s.neighbours.all,
 	})
-	return h
 }
 
 // grace is how long acts may take to end when their agent is stopped.
@@ -243,11 +242,11 @@ func (s *System) apply(agents []*manifest.Agent, specs []engine.Spec) {
 }
 
 // Agents says how each agent that runs here stands.
-func (s *System) Agents() []engine.AgentStatus {
+func (s *System) Agents() []loop.AgentStatus {
 	if h := s.host.Load(); h != nil {
 		return h.Agents()
 	}
-	return []engine.AgentStatus{}
+	return []loop.AgentStatus{}
 }
 
 // surroundings are what the agents of this system sense through.
@@ -285,7 +284,7 @@ func (s *System) Close(ctx context.Context) error {
 	var errs []error
 	host := s.host.Load()
 	if host != nil {
-		host.Closing() // a reload that is under way starts nothing more
+		host.BeginClose() // a reload that is under way starts nothing more
 	}
 	if s.stop != nil {
 		s.stop()

@@ -106,7 +106,7 @@ func (s *System) term(ctx context.Context, fence func() error) error {
 	case <-log.Lost():
 		err = errLedgerLost
 	}
-	host.Closing()
+	host.BeginClose()
 	host.Close()
 	s.host.Store(nil)
 	k.ledger.Store(nil)

@@ -20,7 +20,9 @@ func TestWhatIsNarratedIsOnOneLine(t *testing.T) {
 	admitted, refused := decision, decision
 	admitted.Verdict, refused.Verdict = engine.Admitted, engine.Refused
 	n.Fired(engine.FiringRecord{Problems: []string{hostile}, Decisions: []engine.Decision{admitted, refused}, Trigger: engine.TriggerInfo{Event: &engine.Event{Sender: hostile}}})
-	n.Acted(engine.Act{Intent: engine.Intent{Target: target, Primitive: hostile}, Outcome: engine.Outcome{Status: engine.Failed, Detail: hostile}})
+	n.Acted(engine.Act{Intent: engine.Intent{
+		Change: engine.Change{Proposal: engine.Proposal{Target: target.Target(), Primitive: hostile}},
+	}, Outcome: engine.Outcome{Status: engine.Failed, Detail: hostile}})
 	require.Equal(t, 4, strings.Count(out.String(), "\n"), out.String())
 	for _, bad := range []string{"\nFORGED", "\r", "\x1b", "\u202e", "\u200b"} {
 		require.NotContains(t, out.String(), bad)

@@ -15,7 +15,9 @@ import (
 	verb "github.com/scanflow-k8s/scanflow/actuators/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -65,7 +67,7 @@ type process struct {
 	*world
 	dir     string
 	journal *journal.Journal
-	host    *engine.Host
+	host    *loop.Manager
 	acted   chan engine.Act
 	specs   []engine.Spec
 }
@@ -98,7 +100,7 @@ func newProcess(t *testing.T) *process {
 // courier makes the requests of webhook.
 type courier struct{ *actuators.Caller }
 
-func (c courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+func (c courier) Deliver(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	said, err := c.Call(ctx, events[0], to.URL)
 	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
 }
@@ -112,14 +114,11 @@ func (p *process) run(hook string) {
 	p.journal, err = journal.Open(context.Background(), p.dir, journal.Options{Clock: p.clock})
 	require.NoError(p.t, err)
 	p.acted = make(chan engine.Act, 100)
-	p.host = engine.NewHost(engine.Config{
-		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Courier: courier{actuators.NewCaller(nil, nil)},
-		Verbs: actuators.Offer(actuators.Env{
-			Call: func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
-				return p.host.Call(ctx, e, c, url)
-			},
-			MLflow: p.c, Now: p.clock.Now, Publish: func(ctx context.Context, e engine.Event) error { return p.host.Publish(ctx, e) },
-		}),
+	p.host = loop.New(loop.Config{
+		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Deliverer: courier{actuators.NewCaller(nil, nil)},
+		Verbs: func(r *queue.Router) map[string]engine.Verb {
+			return actuators.Offer(actuators.Env{Call: r.Call, Publish: r.Publish, MLflow: p.c, Now: p.clock.Now})
+		},
 	})
 	for i := range p.specs {
 		p.specs[i].Params = map[string]any{"hook": hook}
@@ -147,7 +146,7 @@ func (p *process) stop() {
 
 func (p *process) ask(id, version string) {
 	p.t.Helper()
-	require.NoError(p.t, p.host.Publish(p.ctx(), engine.Event{ID: id, Source: "/test", Type: "promote", Sender: "ns/planner", Time: p.clock.Now(), Data: map[string]any{"version": version}}))
+	require.NoError(p.t, p.host.Router.Publish(p.ctx(), engine.Event{ID: id, Source: "/test", Type: "promote", Sender: "ns/planner", Time: p.clock.Now(), Data: map[string]any{"version": version}}))
 }
 
 // ended is the next act of a verb that has ended, while the clock goes on.

@@ -64,7 +64,7 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 				_, err := v.offered[row.verb].Actuator.Apply(v.ctx(), c)
 				if at > 0 {
 					require.Error(t, err)
-					require.True(t, engine.MayPass(err), "%v", err)
+					require.True(t, engine.IsRetryable(err), "%v", err)
 					require.Empty(t, v.told, "nothing is told before it is done")
 					v.setFault(row.fault)
 					v.apply(c)

@@ -89,7 +89,7 @@ func TestPromotionLooksAgainBeforeItActs(t *testing.T) {
 	_, err := promote.Apply(v.ctx(), planned)
 	require.ErrorIs(t, err, verb.ErrMoved)
 	require.ErrorContains(t, err, "digits: production 1 -> 3: production is 2 now")
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 
 	v.alias("digits", "production", "1")
 	require.NoError(t, v.c.SetVersionTag(v.ctx(), "digits", "3", verb.TagRolledBack, "2026-02-01T00:00:00Z"))

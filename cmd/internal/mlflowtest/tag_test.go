@@ -32,7 +32,7 @@ func TestARunIsTagged(t *testing.T) {
 	require.NoError(t, v.c.SetRunTag(v.ctx(), run.ID, "by", "hand"))
 	_, err := v.offered["run.tag"].Actuator.Apply(v.ctx(), c)
 	require.ErrorIs(t, err, verb.ErrMoved)
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 	require.ErrorIs(t, v.refused("run.tag", `{"run_id": "00000000000000000000000000000000", "key": "k", "value": "v"}`), mlflow.ErrNotFound)
 	require.Nil(t, v.offered["run.tag"].Claim)
 }

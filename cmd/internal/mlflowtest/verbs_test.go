@@ -60,7 +60,7 @@ func (v *verbs) refused(verb, with string) error {
 	v.t.Helper()
 	_, err := v.offered[verb].Actuator.Plan(v.ctx(), v.proposal(verb, with))
 	require.Error(v.t, err)
-	require.False(v.t, engine.MayPass(err), "%v", err)
+	require.False(v.t, engine.IsRetryable(err), "%v", err)
 	return err
 }
 

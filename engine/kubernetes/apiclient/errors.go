@@ -23,7 +23,7 @@ import (
 // goes on until its agent is stopped, and is the next leader's to settle.
 func Classify(err error) error {
 	switch {
-	case err == nil || engine.MayPass(err):
+	case err == nil || engine.IsRetryable(err):
 		return err
 	case mayPass(err):
 		return engine.Retry(err)

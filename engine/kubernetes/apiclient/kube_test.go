@@ -54,7 +54,7 @@ func TestAFencedClientReadsAndDoesNotWrite(t *testing.T) {
 	_, err = maps.Create(t.Context(), configMap("two"), metav1.CreateOptions{})
 	require.ErrorIs(t, err, apiclient.ErrDeposed)
 	require.ErrorIs(t, maps.Delete(t.Context(), "one", metav1.DeleteOptions{}), apiclient.ErrDeposed)
-	require.True(t, engine.MayPass(apiclient.Classify(err)), "what became of it, the next leader finds out")
+	require.True(t, engine.IsRetryable(apiclient.Classify(err)), "what became of it, the next leader finds out")
 	list, err := maps.List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	names := []string{}
@@ -163,7 +163,7 @@ func TestARequestWaitsNoLongerThanItMay(t *testing.T) {
 	require.ErrorIs(t, get(ctx), context.Canceled)
 	err = <-first
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.True(t, engine.MayPass(apiclient.Classify(err)))
+	require.True(t, engine.IsRetryable(apiclient.Classify(err)))
 	close(server.release)
 	require.NoError(t, get(t.Context()), "the room is free again")
 }
@@ -187,14 +187,14 @@ func TestWhichErrorsMayPass(t *testing.T) {
 		"our own":     {errors.New("a bug"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, row.passes, engine.MayPass(apiclient.Classify(fmt.Errorf("scale: %w", row.err))))
+			require.Equal(t, row.passes, engine.IsRetryable(apiclient.Classify(fmt.Errorf("scale: %w", row.err))))
 			require.ErrorIs(t, apiclient.Classify(row.err), row.err)
 		})
 	}
 	require.NoError(t, apiclient.Classify(nil))
 	client, err := apiclient.FromConfig(&rest.Config{Host: "http://127.0.0.1:1"}, "ns", apiclient.Options{})
 	require.NoError(t, err)
-	require.True(t, engine.MayPass(apiclient.Classify(client.Reach(t.Context()))), "nobody listens there")
+	require.True(t, engine.IsRetryable(apiclient.Classify(client.Reach(t.Context()))), "nobody listens there")
 }
 
 const thingDefinition = `apiVersion: apiextensions.k8s.io/v1

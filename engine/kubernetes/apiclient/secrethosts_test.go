@@ -42,7 +42,7 @@ func TestASecretGoesToAllowedHostsOnly(t *testing.T) {
 		require.Empty(t, value)
 		require.Equal(t, err, allowed)
 		require.NotContains(t, err.Error(), "hunter2")
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 		return err
 	}
 

@@ -75,7 +75,7 @@ func NewSecrets(client *Client, clock engine.Clock, to hosts.List) *Secrets {
 
 // Read returns the value of a key, without white space around it, to be sent to an
 // address. The error names the Secret, the key and the host. It is a *NotAllowedError
-// where the Secret may not be sent there, and may pass (engine.MayPass) where the API
+// where the Secret may not be sent there, and may pass (engine.IsRetryable) where the API
 // server is away.
 func (s *Secrets) Read(ctx context.Context, namespace, name, key string, to *url.URL) (string, error) {
 	if namespace == "" || name == "" { // the API server would list them
@@ -149,7 +149,7 @@ func (e *secret) known(now time.Time) (data *content, known bool, err error) {
 
 // outlives tells whether old data are used, since the API server is away.
 func (e *secret) outlives(now time.Time) bool {
-	return e.data != nil && engine.MayPass(e.err) && now.Sub(e.read) < secretsKept+secretsOutlive
+	return e.data != nil && engine.IsRetryable(e.err) && now.Sub(e.read) < secretsKept+secretsOutlive
 }
 
 // refresh asks the API server, and lets the others go on.

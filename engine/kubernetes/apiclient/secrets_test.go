@@ -80,7 +80,7 @@ func TestASecretIsReadNowAndThen(t *testing.T) {
 	} {
 		_, err := read("hook", key)
 		require.EqualError(t, err, says)
-		require.False(t, engine.MayPass(err))
+		require.False(t, engine.IsRetryable(err))
 	}
 	_, err = read("", "token")
 	require.ErrorContains(t, err, "without a name")
@@ -109,7 +109,7 @@ func TestASecretThatIsNotAllowed(t *testing.T) {
 	require.NoError(t, err)
 	_, err = apiclient.NewSecrets(client, engine.WallClock{}, anywhere(t)).Read(t.Context(), ns, "hook", "token", there)
 	require.EqualError(t, err, fmt.Sprintf(`key "token" of Secret %s/hook: this process may not read it; print its roles anew with scanflow rbac, and apply them`, ns))
-	require.False(t, engine.MayPass(err))
+	require.False(t, engine.IsRetryable(err))
 }
 
 // While the API server is away, what was read last is used for ten minutes more, so
@@ -134,7 +134,7 @@ func TestSecretsWhileTheAPIServerIsAway(t *testing.T) {
 	_, err = secrets.Read(t.Context(), ns, "hook", "token", there)
 	require.ErrorContains(t, err, fmt.Sprintf(`key "token" of Secret %s/hook: ask the API server`, ns))
 	require.NotContains(t, err.Error(), "hunter2")
-	require.True(t, engine.MayPass(err))
+	require.True(t, engine.IsRetryable(err))
 
 	c.StartAPIServer(t)
 	require.EventuallyWithT(t, func(a *assert.CollectT) {

@@ -101,7 +101,7 @@ func expected(changes []engine.ApprovalChange) []engine.ApprovalState {
 // asked may be another.
 func (l *Ledger) forHistory(ctx context.Context, f engine.FiringRecord) (engine.FiringRecord, error) {
 	changes := f.Approvals
-	f.Postings, f.Approvals, f.Held = nil, nil, nil
+	f.Envelopes, f.Approvals, f.Deferred = nil, nil, nil
 	for _, c := range changes {
 		news, err := l.newToHistory(ctx, &c)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 // question is an approval as it stands in a state.
 func question(id string, state engine.ApprovalState) engine.Approval {
 	a := engine.Approval{
-		ID: id, Key: "key of " + id, Agent: agent, Target: intent("", 0).Target, Strategy: "modeldebug.execute", Primitive: "model.promote",
+		ID: id, Key: "key of " + id, Agent: agent, Target: intent("", 0).Target.ID(), Strategy: "modeldebug.execute", Primitive: "model.promote",
 		With: map[string]any{"version": 3.0}, Reason: "better", Because: []string{"accuracy"}, Diff: "v2 -> v3", Firing: "f1",
 		Trigger: engine.TriggerInfo{Name: "asked", Kind: "event", Event: &engine.Event{ID: "e1", Source: "s", Time: day, Data: "x"}},
 		Asked:   day, Expires: day.Add(time.Hour), State: state,
@@ -102,7 +102,7 @@ func TestAChangeThatComesTooLateIsRefused(t *testing.T) {
 			require.ErrorIs(t, l.SaveApproval(ctx, late), engine.ErrApprovalState)
 			f := firing("f2", "a")
 			f.Trigger.Event = &engine.Event{ID: "e1", Source: "s"}
-			f.Postings = []engine.Posting{{Event: asked("notice"), To: to("https://a")}}
+			f.Envelopes = []engine.Envelope{{Event: asked("notice"), To: to("https://a")}}
 			f.Approvals = []engine.ApprovalChange{change("", waiting, "new"), late}
 			require.ErrorIs(t, l.RecordFiring(ctx, f), engine.ErrApprovalState)
 			same(t, want, leaf(t, l))
@@ -112,7 +112,7 @@ func TestAChangeThatComesTooLateIsRefused(t *testing.T) {
 	require.Error(t, l.SaveApproval(ctx, engine.ApprovalChange{Approval: engine.Approval{ID: "q3"}}))
 	require.Equal(t, before, requests(client))
 	require.Empty(t, look(t, l).Acts)
-	fresh, err := l.Post(ctx, []engine.Posting{{Event: engine.Event{ID: "e1", Source: "s"}, Agents: []string{agent}}})
+	fresh, err := l.Enqueue(ctx, []engine.Envelope{{Event: engine.Event{ID: "e1", Source: "s"}, Agents: []string{agent}}})
 	require.NoError(t, err)
 	require.Equal(t, 1, fresh, "the refused firing handled an event")
 }
@@ -166,16 +166,16 @@ func TestAFiringIsTakenBackWithItsApprovalsAndPostings(t *testing.T) {
 	for _, id := range []string{"stays", "was approved"} {
 		require.NoError(t, l.SaveApproval(ctx, change("", approved, id)))
 	}
-	posted(t, l, engine.Posting{Event: asked("known"), Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: asked("known"), Agents: []string{agent}})
 	before := leaf(t, l)
 	f := firing("f1", "a")
 	f.Approvals = []engine.ApprovalChange{change(approved, used, "was approved"), change("", waiting, "new"), change("", waiting, "decided"), change(approved, approved, "stays")}
-	f.Postings = []engine.Posting{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a", "https://b", "https://c")}, {Event: asked("known"), Agents: []string{agent}}}
+	f.Envelopes = []engine.Envelope{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a", "https://b", "https://c")}, {Event: asked("known"), Agents: []string{agent}}}
 	errs := make(chan error)
 	go func() { errs <- l.RecordFiring(ctx, f) }()
 	<-h.arrived
 	id := deliveries(t, l)
-	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id["https://a notice"], State: engine.Delivered, At: day}, {ID: id["https://b notice"], State: engine.Undeliverable, At: day}}))
+	require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: id["https://a notice"], State: engine.Delivered, At: day}, {ID: id["https://b notice"], State: engine.Undeliverable, At: day}}))
 	require.NoError(t, l.SaveApproval(ctx, change(waiting, denied, "decided")))
 	h.release <- errCut
 	require.ErrorIs(t, <-errs, errCut)
@@ -188,7 +188,7 @@ func TestAFiringIsTakenBackWithItsApprovalsAndPostings(t *testing.T) {
 	o.History = nil
 	l = begin(t, o)
 	same(t, want, leaf(t, l))
-	fresh, err := l.Post(ctx, f.Postings)
+	fresh, err := l.Enqueue(ctx, f.Envelopes)
 	require.NoError(t, err)
 	require.Equal(t, 1, fresh)
 	require.Len(t, deliveries(t, l), 2, "one was delivered")
@@ -215,12 +215,12 @@ func TestTheHistoryKeepsHowApprovalsEnded(t *testing.T) {
 	require.NoError(t, h.SaveApproval(ctx, change("", expired, "q3")), "the history is ahead of a log that was restored from a backup")
 	f = firing("f2", "b")
 	f.Approvals = []engine.ApprovalChange{change(approved, used, "q2"), change(waiting, expired, "q3"), change("", waiting, "q4")}
-	f.Postings = []engine.Posting{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a")}}
+	f.Envelopes = []engine.Envelope{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a")}}
 	require.NoError(t, l.RecordFiring(ctx, f))
 	kept, err := h.Approvals(ctx, "", time.Time{})
 	require.NoError(t, err)
 	same(t, []engine.Approval{question("q1", denied), question("q3", expired), question("q2", used)}, kept)
-	letters, err := h.Letters(ctx, "", -1)
+	letters, err := h.Messages(ctx, "", -1)
 	require.NoError(t, err)
 	require.Empty(t, letters)
 }

@@ -39,7 +39,7 @@ func TestAnAnswerIsLost(t *testing.T) {
 			ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), Patience: time.Second}
 			l := begin(t, o)
 			e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-			posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+			posted(t, l, engine.Envelope{Event: e, Agents: []string{agent}})
 			require.NoError(t, l.SaveApproval(ctx, change("", approved, "q1")))
 
 			cut := false
@@ -57,9 +57,9 @@ func TestAnAnswerIsLost(t *testing.T) {
 				return next.RoundTrip(r)
 			})
 			one := firing("f1", "a")
-			one.Trigger.Event, one.Notes = &e, []engine.Note{{Target: one.Intents[0].Target, Strategy: "s", Value: 1.0}}
+			one.Trigger.Event, one.Notes = &e, []engine.Note{{Target: one.Intents[0].Target.ID(), Strategy: "s", Value: 1.0}}
 			one.Approvals = []engine.ApprovalChange{change(approved, used, "q1"), change("", waiting, "q2")}
-			one.Postings = []engine.Posting{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a")}}
+			one.Envelopes = []engine.Envelope{{Event: asked("notice"), Agents: []string{executor}, To: to("https://a")}}
 			before := leaf(t, l)
 			err := l.RecordFiring(ctx, one)
 			f.set(nil)
@@ -69,7 +69,7 @@ func TestAnAnswerIsLost(t *testing.T) {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, ErrUnknown)
-				require.True(t, engine.MayPass(err))
+				require.True(t, engine.IsRetryable(err))
 				want = picture{Open: []string{"b"}, Acts: map[string]engine.Status{"b": engine.Running}, Inbox: []string{"e1"}}
 				if p.landed {
 					want.Acts["a"] = engine.Abandoned
@@ -100,7 +100,7 @@ func TestAWriteLandsLate(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), Patience: time.Second}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: e, Agents: []string{agent}})
 
 	var err error
 	var land func() error
@@ -119,7 +119,7 @@ func TestAWriteLandsLate(t *testing.T) {
 		return nil, errCut
 	})
 	first := firing("f1", "a")
-	first.Trigger.Event, first.Notes = &e, []engine.Note{{Target: first.Intents[0].Target, Strategy: "s", Value: 1.0}}
+	first.Trigger.Event, first.Notes = &e, []engine.Note{{Target: first.Intents[0].Target.ID(), Strategy: "s", Value: 1.0}}
 	require.ErrorIs(t, l.RecordFiring(ctx, first), ErrUnknown)
 	require.NoError(t, err)
 	require.Equal(t, []string{"e1"}, look(t, l).Inbox)
@@ -127,7 +127,7 @@ func TestAWriteLandsLate(t *testing.T) {
 	f.set(nil)
 
 	second := firing("f2", "b")
-	second.Trigger.Event, second.Notes = &e, []engine.Note{{Target: second.Intents[0].Target, Strategy: "s", Value: 2.0}}
+	second.Trigger.Event, second.Notes = &e, []engine.Note{{Target: second.Intents[0].Target.ID(), Strategy: "s", Value: 2.0}}
 	require.NoError(t, l.RecordFiring(ctx, second))
 	want := picture{Open: []string{"b"}, Acts: map[string]engine.Status{"a": engine.Abandoned, "b": engine.Running}, Notes: second.Notes}
 	same(t, want, look(t, l))
@@ -142,7 +142,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: e, Agents: []string{agent}})
 
 	arrived, release := make(chan struct{}), make(chan struct{})
 	f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
@@ -201,11 +201,11 @@ func TestTheAnswerToAPersonIsLost(t *testing.T) {
 			same(t, []engine.Approval{question("q1", waiting)}, leaf(t, l).Approvals)
 			require.NoError(t, l.SaveApproval(ctx, change(waiting, denied, "q1")))
 
-			post := []engine.Posting{{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")}}
-			lose(func() error { _, err := l.Post(ctx, post); return err })
+			post := []engine.Envelope{{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")}}
+			lose(func() error { _, err := l.Enqueue(ctx, post); return err })
 			require.NoError(t, l.RecordFiring(ctx, firing("f2", "b")))
 			require.Equal(t, landed, len(leaf(t, l).Letters) == 2, "what landed is not thrown away")
-			fresh, err := l.Post(ctx, post)
+			fresh, err := l.Enqueue(ctx, post)
 			require.NoError(t, err)
 			require.Equal(t, landed, fresh == 0)
 			want := leaf(t, l)
@@ -224,11 +224,11 @@ func TestTheAPIServerIsAway(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), Patience: 2 * time.Second}
 	l := begin(t, o)
 	require.NoError(t, l.RecordFiring(ctx, firing("f1", "a", "b")))
-	posted(t, l, engine.Posting{Event: asked("e1"), To: to("https://a")})
+	posted(t, l, engine.Envelope{Event: asked("e1"), To: to("https://a")})
 	delivery := deliveries(t, l)["https://a e1"]
 	c.StopAPIServer(t)
 	require.NoError(t, l.Conclude(ctx, done("a")), "it waits here")
-	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: delivery, State: engine.Delivered, At: day}}), "it does too")
+	require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: delivery, State: engine.Delivered, At: day}}), "it does too")
 	require.Error(t, l.RecordFiring(ctx, firing("f2", "c")))
 	require.NoError(t, l.RecordFiring(ctx, firing("quiet")), "it has nothing for the cluster")
 	c.StartAPIServer(t)
@@ -255,7 +255,7 @@ func TestCompactionIsCutOff(t *testing.T) {
 					id := fmt.Sprintf("f%02d", i)
 					one := firing(id, id+"-0", id+"-1", id+"-2")
 					one.Approvals = []engine.ApprovalChange{change("", waiting, id)}
-					one.Postings = []engine.Posting{{Event: asked(id), To: to("https://a")}}
+					one.Envelopes = []engine.Envelope{{Event: asked(id), To: to("https://a")}}
 					err := l.RecordFiring(ctx, one)
 					if err == nil {
 						for n := range 3 {

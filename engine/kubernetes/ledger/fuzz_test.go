@@ -82,7 +82,7 @@ func FuzzRecord(f *testing.F) {
 	}
 	b := &batch{
 		Acts: []act{actOf(intent("a", 0)), actOf(intent("b", 1))}, Notes: []note{{agent, target{Name: "x"}, "s", []byte(`{"a":1}`), 1}},
-		Events:      eventsOf([]engine.Posting{{Event: asked("e"), Agents: []string{agent, executor}, To: to("https://a")}}, stamp{1, 1}),
+		Events:      eventsOf([]engine.Envelope{{Event: asked("e"), Agents: []string{agent, executor}, To: to("https://a")}}, stamp{1, 1}),
 		Conclusions: []conclusion{{Identity: "a", Status: engine.Done, Ended: 1}}, Approvals: []approval{{question("q", waiting), 1}},
 	}
 	_, raw, err := encode(b)

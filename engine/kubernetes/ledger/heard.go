@@ -57,7 +57,7 @@ func (s *state) takeAlerts(b *batch) {
 }
 
 // alertsOf are the alerts that postings are about.
-func alertsOf(postings []engine.Posting) []alertKey {
+func alertsOf(postings []engine.Envelope) []alertKey {
 	var out []alertKey
 	for i := range postings {
 		if e := &postings[i].Event; e.Alert != nil {
@@ -88,7 +88,7 @@ func (l *Ledger) hear(o *op) error {
 		if known {
 			last = h.memory()
 		}
-		id, now := e.Alert.Hear(last, e.ID, s.n)
+		id, now := e.Alert.Next(last, e.ID, s.n)
 		if e.ID = id; last == nil || now != *last {
 			said[k] = heardOf(k, now, s)
 		}

@@ -44,7 +44,7 @@ func TestAnAlertThatFiresAgainIsAnEventUnderEveryLeader(t *testing.T) {
 		{alert("ff", 1, 0), 1}, {alert("ff", 1, 0), 0},
 		{alert("ff", 5, 6), 1}, {alert("ff", 5, 0), 1},
 	} {
-		fresh, err := l.Post(t.Context(), []engine.Posting{{Event: step.event, Agents: []string{agent}}})
+		fresh, err := l.Enqueue(t.Context(), []engine.Envelope{{Event: step.event, Agents: []string{agent}}})
 		require.NoError(t, err)
 		require.Equal(t, step.fresh, fresh, "step %d", i)
 		waiting, err := l.Inbox(t.Context(), agent, -1)
@@ -70,7 +70,7 @@ func TestAnAlertsEndThatNobodyTakesIsRemembered(t *testing.T) {
 	l := begin(t, Options{Client: client, Namespace: c.Namespace(t)})
 	post := func(agents []string, e engine.Event) int {
 		t.Helper()
-		fresh, err := l.Post(t.Context(), []engine.Posting{{Event: e, Agents: agents}})
+		fresh, err := l.Enqueue(t.Context(), []engine.Envelope{{Event: e, Agents: agents}})
 		require.NoError(t, err)
 		return fresh
 	}
@@ -97,7 +97,7 @@ func TestAlertsAtOnceAreHeardOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				_, err := l.Post(t.Context(), []engine.Posting{{Event: e, Agents: []string{agent}}})
+				_, err := l.Enqueue(t.Context(), []engine.Envelope{{Event: e, Agents: []string{agent}}})
 				require.NoError(t, err)
 			})
 		}

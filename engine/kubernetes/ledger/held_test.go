@@ -12,11 +12,11 @@ import (
 // holding is a firing of an event that a guard holds back.
 func holding(id string, e engine.Event, dead bool, acts ...string) engine.FiringRecord {
 	f := firing(id, acts...)
-	f.Trigger = engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e, Held: e.Held}
-	f.Held = &engine.Holding{Event: e, Dead: dead, Why: "it cools down"}
-	f.Held.Event.Held = &engine.Held{Firing: "f1", Acts: acts, Why: "it cools down", Since: day, At: day, Until: day.Add(time.Minute), Looks: 1}
+	f.Trigger = engine.TriggerInfo{Name: "asked", Kind: "event", Event: &e, Deferral: e.Deferral}
+	f.Deferred = &engine.Disposition{Event: e, Dead: dead, Why: "it cools down"}
+	f.Deferred.Event.Deferral = &engine.Deferral{Firing: "f1", Acts: acts, Why: "it cools down", Since: day, At: day, Until: day.Add(time.Minute), Looks: 1}
 	if dead {
-		f.Held.Event.Held = &engine.Held{Firing: "f1", Acts: acts}
+		f.Deferred.Event.Deferral = &engine.Deferral{Firing: "f1", Acts: acts}
 	}
 	return f
 }
@@ -27,7 +27,7 @@ func TestTheNextLeaderKnowsWhatWaitsForAGuard(t *testing.T) {
 	c := shared(t)
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t)}
 	l := begin(t, o)
-	posted(t, l, engine.Posting{Event: asked("e1"), Agents: []string{agent}}, engine.Posting{Event: asked("e2"), Agents: []string{agent}}, engine.Posting{Event: asked("e3"), Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: asked("e1"), Agents: []string{agent}}, engine.Envelope{Event: asked("e2"), Agents: []string{agent}}, engine.Envelope{Event: asked("e3"), Agents: []string{agent}})
 	require.NoError(t, l.RecordFiring(ctx, holding("f1", asked("e1"), false, "a")))
 	require.NoError(t, l.RecordFiring(ctx, holding("f2", asked("e2"), true, "b")))
 	check := func() {
@@ -35,8 +35,8 @@ func TestTheNextLeaderKnowsWhatWaitsForAGuard(t *testing.T) {
 		events, err := l.Inbox(ctx, agent, -1)
 		require.NoError(t, err)
 		require.Equal(t, []string{"e3", "e1"}, []string{events[0].ID, events[1].ID}, "behind the others")
-		require.Equal(t, []string{"a"}, events[1].Held.Acts)
-		require.Equal(t, day.Add(time.Minute), events[1].Held.Until.UTC())
+		require.Equal(t, []string{"a"}, events[1].Deferral.Acts)
+		require.Equal(t, day.Add(time.Minute), events[1].Deferral.Until.UTC())
 		require.Equal(t, map[string]any{"n": 1.0}, events[1].Data)
 		var why []string
 		for _, letter := range leaf(t, l).Letters {
@@ -59,13 +59,13 @@ func TestTheNextLeaderKnowsWhatWaitsForAGuard(t *testing.T) {
 	f.Trigger.Event = &events[1]
 	require.NoError(t, l.RecordFiring(ctx, f))
 	dead := leaf(t, l).Letters
-	found, err := l.Resend(ctx, []string{dead[len(dead)-1].ID})
+	found, err := l.Redeliver(ctx, []string{dead[len(dead)-1].ID})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	events, err = l.Inbox(ctx, agent, -1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"e3", "e2"}, []string{events[0].ID, events[1].ID})
-	require.Equal(t, []string{"b"}, events[1].Held.Acts)
+	require.Equal(t, []string{"b"}, events[1].Deferral.Acts)
 }
 
 // Of a firing that came to nothing, the event waits at the head again, as it was.
@@ -74,7 +74,7 @@ func TestWhatAFiringHeldBackIsTakenBackWithIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newState()
 			l := &Ledger{state: s}
-			s.take(&batch{Events: eventsOf([]engine.Posting{{Event: asked("e1"), Agents: []string{agent}}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
+			s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("e1"), Agents: []string{agent}}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
 			f := holding("f1", asked("e1"), dead, "a")
 			b, err := batchOf(&f, stamp{2, 2})
 			require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestWhatAFiringHeldBackIsTakenBackWithIt(t *testing.T) {
 			s.take(undo)
 			waiting := s.mail.inbox(agent, -1)
 			require.Equal(t, []string{"e1", "e2"}, []string{waiting[0].ID, waiting[1].ID})
-			require.Nil(t, waiting[0].Held)
+			require.Nil(t, waiting[0].Deferral)
 			require.Empty(t, s.mail.dead)
 			soundBytes(t, &s.mail)
 		})

@@ -77,10 +77,10 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 
 // batchOf is empty for a quiet firing.
 func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
-	if err := errors.Join(checkPostings(f.Postings), checkApprovals(f.Approvals)); err != nil {
+	if err := errors.Join(checkPostings(f.Envelopes), checkApprovals(f.Approvals)); err != nil {
 		return nil, err
 	}
-	b := &batch{Events: eventsOf(f.Postings, s), Approvals: approvalsOf(f.Approvals, s)}
+	b := &batch{Events: eventsOf(f.Envelopes, s), Approvals: approvalsOf(f.Approvals, s)}
 	for _, in := range f.Intents {
 		if in.Identity == "" || in.Agent == "" {
 			return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
@@ -91,16 +91,17 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 		if n.Value == nil {
 			continue
 		}
-		value, err := json.Marshal(n.Value)
+		key, value := n.Stored()
+		raw, err := json.Marshal(value)
 		if err != nil {
-			return nil, fmt.Errorf("note of %s on %s: %w", n.Strategy, n.Target, err)
+			return nil, fmt.Errorf("note of %s on %s: %w", key, n.Target, err)
 		}
-		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), n.Strategy, value, nanos(f.At)})
+		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), key, raw, nanos(f.At)})
 	}
 	if e := f.Trigger.Event; e != nil {
 		h := handled{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}
-		if f.Held != nil {
-			if h.Fate, h.Why, h.Kept = waits, shortenTo(whyBytes, f.Held.Why), (*kept)(&f.Held.Event); f.Held.Dead {
+		if f.Deferred != nil {
+			if h.Fate, h.Why, h.Kept = waits, shortenTo(whyBytes, f.Deferred.Why), (*kept)(&f.Deferred.Event); f.Deferred.Dead {
 				h.Fate = dead
 			}
 		}

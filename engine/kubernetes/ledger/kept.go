@@ -6,6 +6,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // kept is an event while the log holds it. Its data stays the text that it was: that of
@@ -48,7 +49,7 @@ func (k *kept) event() (engine.Event, error) {
 		return e, nil
 	}
 	e.Data = nil
-	if err := engine.UnmarshalExact(raw, &e.Data); err != nil {
+	if err := jsonvalue.Unmarshal(raw, &e.Data); err != nil {
 		return e, fmt.Errorf("data of event %s of %s: %w", engine.Echo(e.ID), engine.Echo(e.Source), err)
 	}
 	return e, nil

@@ -72,7 +72,7 @@ func writeOnce(ctx context.Context, l *Ledger) error {
 		return err
 	}
 	e := engine.Event{ID: id, Source: "kill", Type: "x"}
-	if _, err := l.Post(ctx, []engine.Posting{{Event: e, Agents: []string{agent}, To: to("https://a")}}); err != nil {
+	if _, err := l.Enqueue(ctx, []engine.Envelope{{Event: e, Agents: []string{agent}, To: to("https://a")}}); err != nil {
 		return err
 	}
 	fmt.Println("e", id)
@@ -82,7 +82,7 @@ func writeOnce(ctx context.Context, l *Ledger) error {
 		f.Intents[i].At, f.Intents[i].Firing = f.At, id
 	}
 	f.Approvals = []engine.ApprovalChange{asking("", waiting, id)}
-	f.Postings = []engine.Posting{{Event: notice(id), To: to("https://n")}}
+	f.Envelopes = []engine.Envelope{{Event: notice(id), To: to("https://n")}}
 	if err := l.RecordFiring(ctx, f); err != nil {
 		return err
 	}
@@ -105,13 +105,13 @@ func killKey(url, id string) *eventKey {
 func writeMail(ctx context.Context, l *Ledger, e engine.Event, id string) error {
 	fmt.Println("s", id)
 	dead := killKey("https://n", notice(id).ID).letterID()
-	if err := l.Settle(ctx, []engine.Settlement{
+	if err := l.Ack(ctx, []engine.Ack{
 		{ID: killKey("https://a", e.ID).letterID(), State: engine.Delivered, At: time.Now()},
 		{ID: dead, State: engine.Undeliverable, At: time.Now()},
 	}); err != nil {
 		return err
 	}
-	found, err := l.Resend(ctx, []string{dead})
+	found, err := l.Redeliver(ctx, []string{dead})
 	if err != nil || len(found) != 1 {
 		return errors.Join(err, fmt.Errorf("the dead letter was not found"))
 	}

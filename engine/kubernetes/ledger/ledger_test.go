@@ -22,13 +22,13 @@ func TestTheNextLeaderKnows(t *testing.T) {
 
 	asked, later := engine.Event{ID: "e1", Source: "s", Type: "x", Data: map[string]any{"n": 1.0}}, engine.Event{ID: "e2", Source: "s", Type: "x"}
 	for _, e := range []engine.Event{asked, later} {
-		fresh, err := l.Post(ctx, []engine.Posting{{Event: e, Agents: []string{agent}}})
+		fresh, err := l.Enqueue(ctx, []engine.Envelope{{Event: e, Agents: []string{agent}}})
 		require.NoError(t, err)
 		require.Equal(t, 1, fresh)
 	}
 	f := firing("f1", "a", "b")
 	f.Trigger.Event = &asked
-	f.Notes = []engine.Note{{Target: f.Intents[0].Target, Strategy: "serving.autoscale", Value: map[string]any{"step": 2.0}}}
+	f.Notes = []engine.Note{{Target: f.Intents[0].Target.ID(), Strategy: "serving.autoscale", Value: map[string]any{"step": 2.0}}}
 	f.Intents[1].Once = true
 	require.NoError(t, l.RecordFiring(ctx, f))
 	require.NoError(t, l.Conclude(ctx, done("a")))
@@ -45,7 +45,7 @@ func TestTheNextLeaderKnows(t *testing.T) {
 	open, err := l.Open(ctx, agent)
 	require.NoError(t, err)
 	same(t, []engine.Intent{f.Intents[1]}, open)
-	fresh, err := l.Post(ctx, []engine.Posting{{Event: asked, Agents: []string{agent}}})
+	fresh, err := l.Enqueue(ctx, []engine.Envelope{{Event: asked, Agents: []string{agent}}})
 	require.NoError(t, err)
 	require.Zero(t, fresh, "a handled event was taken again")
 	require.NoError(t, l.Conclude(ctx, done("b")), "an intent of the leader before, that this history never saw")
@@ -112,7 +112,7 @@ func TestATooLargeFiringIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	f.Intents[0].With["manifest"] = tooLarge
 	before := requests(client)
 	require.ErrorIs(t, l.RecordFiring(t.Context(), f), ErrTooLarge)
-	_, err := l.Post(t.Context(), []engine.Posting{{Event: engine.Event{ID: "e", Source: "s", Data: tooLarge}, Agents: []string{agent}}})
+	_, err := l.Enqueue(t.Context(), []engine.Envelope{{Event: engine.Event{ID: "e", Source: "s", Data: tooLarge}, Agents: []string{agent}}})
 	require.ErrorIs(t, err, ErrTooLarge)
 	require.Equal(t, before, requests(client))
 	same(t, picture{Acts: map[string]engine.Status{}}, look(t, l))
@@ -134,7 +134,7 @@ func TestTheDeposedWritesNothing(t *testing.T) {
 			same(t, want, look(t, young))
 			require.ErrorIs(t, old.RecordFiring(ctx, firing("f2", "b")), apiclient.ErrDeposed)
 			require.ErrorIs(t, old.RecordFiring(ctx, firing("f3")), apiclient.ErrDeposed, "a quiet one")
-			_, err := old.Post(ctx, []engine.Posting{{Event: engine.Event{ID: "e", Source: "s"}, Agents: []string{agent}}})
+			_, err := old.Enqueue(ctx, []engine.Envelope{{Event: engine.Event{ID: "e", Source: "s"}, Agents: []string{agent}}})
 			require.ErrorIs(t, err, apiclient.ErrDeposed)
 			require.NoError(t, young.RecordFiring(ctx, firing("f4", "c")))
 			closed(t, young)
@@ -149,20 +149,23 @@ func TestTheDeposedAnswersNothing(t *testing.T) {
 	c := shared(t)
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t)}
 	old := begin(t, o)
-	posted(t, old, engine.Posting{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")})
+	posted(t, old, engine.Envelope{Event: asked("e1"), Agents: []string{agent}, To: to("https://a")})
 	require.NoError(t, old.SaveApproval(ctx, engine.ApprovalChange{Approval: question("q1", engine.ApprovalWaiting)}))
 	want := leaf(t, old)
 	young := begin(t, o)
-	_, err := old.Post(ctx, []engine.Posting{{Event: asked("e2"), Agents: []string{agent}}})
+	_, err := old.Enqueue(ctx, []engine.Envelope{{Event: asked("e2"), Agents: []string{agent}}})
 	require.ErrorIs(t, err, apiclient.ErrDeposed)
 	for name, do := range map[string]func() error{
-		"Post":      func() error { _, err := old.Post(ctx, []engine.Posting{{Event: asked("e3"), To: to("b")}}); return err },
+		"Post": func() error {
+			_, err := old.Enqueue(ctx, []engine.Envelope{{Event: asked("e3"), To: to("b")}})
+			return err
+		},
 		"Inbox":     func() error { _, err := old.Inbox(ctx, agent, 1); return err },
 		"Outbox":    func() error { _, err := old.Outbox(ctx, 1); return err },
-		"Settle":    func() error { return old.Settle(ctx, nil) },
-		"Bury":      func() error { return old.Bury(ctx, agent, asked("e1"), "") },
-		"Letters":   func() error { _, err := old.Letters(ctx, "", 1); return err },
-		"Resend":    func() error { _, err := old.Resend(ctx, []string{"x"}); return err },
+		"Settle":    func() error { return old.Ack(ctx, nil) },
+		"Bury":      func() error { return old.DeadLetter(ctx, agent, asked("e1"), "") },
+		"Letters":   func() error { _, err := old.Messages(ctx, "", 1); return err },
+		"Resend":    func() error { _, err := old.Redeliver(ctx, []string{"x"}); return err },
 		"Approvals": func() error { _, err := old.Approvals(ctx, "", day); return err },
 		"Approval":  func() error { _, err := old.Approval(ctx, "q1"); return err },
 		"SaveApproval": func() error {
@@ -225,9 +228,9 @@ func TestTheHistoryFails(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), History: h}
 	l := begin(t, o)
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: e, Agents: []string{agent}})
 	f := firing("f1", "a")
-	f.Trigger.Event, f.Notes = &e, []engine.Note{{Target: f.Intents[0].Target, Strategy: "s", Value: 1.0}}
+	f.Trigger.Event, f.Notes = &e, []engine.Note{{Target: f.Intents[0].Target.ID(), Strategy: "s", Value: 1.0}}
 	require.NoError(t, h.Close())
 	require.Error(t, l.RecordFiring(ctx, f))
 	want := picture{Acts: map[string]engine.Status{"a": engine.Abandoned}, Inbox: []string{"e1"}}
@@ -249,7 +252,7 @@ func TestManyAtOnceShareWrites(t *testing.T) {
 	for i := range n {
 		go func() { errs <- l.RecordFiring(context.Background(), firing(fmt.Sprint("f", i), fmt.Sprint("a", i))) }()
 		go func() {
-			got, err := l.Post(context.Background(), []engine.Posting{{Event: engine.Event{ID: fmt.Sprint("e", i/2), Source: "s"}, Agents: []string{agent}}})
+			got, err := l.Enqueue(context.Background(), []engine.Envelope{{Event: engine.Event{ID: fmt.Sprint("e", i/2), Source: "s"}, Agents: []string{agent}}})
 			fresh <- got
 			errs <- err
 		}()

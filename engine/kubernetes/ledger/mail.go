@@ -13,7 +13,7 @@ import (
 // names of handled and of delivered events are known for a week, and 10,000 of
 // each; an event that is known needs no room. Events that fit into no object are an
 // ErrTooLarge. After an ErrUnknown they may be there: to post them again does no harm.
-func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int, err error) {
+func (l *Ledger) Enqueue(ctx context.Context, postings []engine.Envelope) (fresh int, err error) {
 	fail := func(err error) (int, error) { return 0, fmt.Errorf("post %s: %w", naming(postings), err) }
 	if err := checkPostings(postings); err != nil {
 		return fail(err)
@@ -37,7 +37,7 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 }
 
 // replacedBy are the calls that newer ones replace.
-func replacedBy(postings []engine.Posting, now time.Time) (out []handled) {
+func replacedBy(postings []engine.Envelope, now time.Time) (out []handled) {
 	for i := range postings {
 		p := &postings[i]
 		for _, to := range p.To {
@@ -50,7 +50,7 @@ func replacedBy(postings []engine.Posting, now time.Time) (out []handled) {
 }
 
 // naming names postings to a person.
-func naming(postings []engine.Posting) string {
+func naming(postings []engine.Envelope) string {
 	if len(postings) == 1 {
 		return fmt.Sprintf("event %s of %s", engine.Echo(postings[0].Event.ID), engine.Echo(postings[0].Event.Source))
 	}
@@ -84,7 +84,7 @@ func (l *Ledger) Outbox(_ context.Context, limit int) ([]engine.Delivery, error)
 }
 
 // Letters lists the boxes. Of dead letters the last 10,000 are kept, for Options.Forget.
-func (l *Ledger) Letters(_ context.Context, agent string, limit int) ([]engine.Letter, error) {
+func (l *Ledger) Messages(_ context.Context, agent string, limit int) ([]engine.Message, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fallen != nil {
@@ -94,14 +94,14 @@ func (l *Ledger) Letters(_ context.Context, agent string, limit int) ([]engine.L
 }
 
 // Boxes counts what waits and what is dead.
-func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
+func (l *Ledger) Depths(context.Context) (engine.QueueDepths, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fallen != nil {
-		return engine.Boxes{}, fmt.Errorf("count the letters: %w", l.fallen)
+		return engine.QueueDepths{}, fmt.Errorf("count the letters: %w", l.fallen)
 	}
 	m := &l.state.mail
-	b := engine.Boxes{Outbox: len(m.outbox), Dead: len(m.dead)}
+	b := engine.QueueDepths{Outbox: len(m.outbox), Dead: len(m.dead)}
 	for _, in := range m.inboxes {
 		b.Inbox += len(*in)
 	}
@@ -111,7 +111,7 @@ func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
 // Settle notes what became of deliveries; one that does not wait is passed over. Like
 // Conclude it returns before the cluster has it. What a crash loses is delivered
 // again by the next leader, and deduplicated by who has it already.
-func (l *Ledger) Settle(ctx context.Context, settled []engine.Settlement) error {
+func (l *Ledger) Ack(ctx context.Context, settled []engine.Ack) error {
 	fail := func(err error) error { return fmt.Errorf("settle %d deliveries: %w", len(settled), err) }
 	for _, d := range settled {
 		if d.State != engine.Delivered && d.State != engine.UnwantedThere && d.State != engine.Undeliverable && d.State != engine.Dropped {
@@ -136,7 +136,7 @@ func (l *Ledger) Settle(ctx context.Context, settled []engine.Settlement) error 
 
 // concludeCalls concludes the acts of calls that came to their end: before these do, so
 // that no record has the end of a call alone.
-func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Settlement) error {
+func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Ack) error {
 	for _, d := range settled {
 		if d.Outcome == nil {
 			continue
@@ -172,7 +172,7 @@ func (l *Ledger) sentAgain(ctx context.Context, c engine.Conclusion) error {
 		l.mu.Unlock()
 		return nil
 	}
-	out := engine.SentAgain(engine.Outcome{Detail: e.Detail}, c.Outcome)
+	out := engine.OutcomeOfRedelivery(engine.Outcome{Detail: e.Detail}, c.Outcome)
 	own := conclusion{c.Identity, out.Status, shorten(out.Detail), out.Applied, nanos(c.At)}
 	l.state.conclude(own)
 	l.said.conclusions = append(l.said.conclusions, own)
@@ -189,7 +189,7 @@ func (l *Ledger) sentAgain(ctx context.Context, c engine.Conclusion) error {
 // Bury makes a waiting event a dead letter. One that was handled or buried before
 // stays what it is; one that never was there is an ErrNotFound. Like Conclude it
 // returns before the cluster has it. What a crash loses waits in the inbox again.
-func (l *Ledger) Bury(_ context.Context, agent string, e engine.Event, why string) error {
+func (l *Ledger) DeadLetter(_ context.Context, agent string, e engine.Event, why string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := eventKey{Agent: agent, Source: e.Source, ID: e.ID}
@@ -214,7 +214,7 @@ func (l *Ledger) say(end handled) {
 
 // Resend has dead letters wait again, behind what waits in their boxes, which may be
 // full: nothing is refused. It returns once the cluster has it.
-func (l *Ledger) Resend(ctx context.Context, ids []string) ([]string, error) {
+func (l *Ledger) Redeliver(ctx context.Context, ids []string) ([]string, error) {
 	found, b := l.resending(ids)
 	if len(found) == 0 {
 		l.mu.Lock()

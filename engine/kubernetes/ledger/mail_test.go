@@ -26,15 +26,15 @@ func to(urls ...string) (out []engine.Destination) {
 	return out
 }
 
-func posted(t *testing.T, l *Ledger, p ...engine.Posting) {
+func posted(t *testing.T, l *Ledger, p ...engine.Envelope) {
 	t.Helper()
-	_, err := l.Post(t.Context(), p)
+	_, err := l.Enqueue(t.Context(), p)
 	require.NoError(t, err)
 }
 
 // papers is all mail and all approvals that a ledger answers with.
 type papers struct {
-	Letters   []engine.Letter
+	Letters   []engine.Message
 	Outbox    []engine.Delivery
 	Approvals []engine.Approval
 }
@@ -43,16 +43,16 @@ func leaf(t *testing.T, l *Ledger) papers {
 	t.Helper()
 	var p papers
 	var err error
-	p.Letters, err = l.Letters(t.Context(), "", -1)
+	p.Letters, err = l.Messages(t.Context(), "", -1)
 	require.NoError(t, err)
 	p.Outbox, err = l.Outbox(t.Context(), -1)
 	require.NoError(t, err)
 	p.Approvals, err = l.Approvals(t.Context(), "", time.Time{})
 	require.NoError(t, err)
-	counted, err := l.Boxes(t.Context())
+	counted, err := l.Depths(t.Context())
 	require.NoError(t, err)
 	listed := p.boxes()
-	require.Equal(t, engine.Boxes{Inbox: len(listed[engine.BoxInbox]), Outbox: len(listed[engine.BoxOutbox]), Dead: len(listed[engine.BoxDead])}, counted)
+	require.Equal(t, engine.QueueDepths{Inbox: len(listed[engine.BoxInbox]), Outbox: len(listed[engine.BoxOutbox]), Dead: len(listed[engine.BoxDead])}, counted)
 	l.mu.Lock()
 	soundBytes(t, &l.state.mail)
 	l.mu.Unlock()
@@ -107,26 +107,26 @@ func TestTheNextLeaderHasTheMail(t *testing.T) {
 	c := shared(t)
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t)}
 	l := begin(t, o)
-	everywhere := engine.Posting{Event: asked("e1"), Agents: []string{agent, executor}, To: to("https://a", "https://b", "https://c")}
-	fresh, err := l.Post(ctx, []engine.Posting{everywhere, {Event: asked("e2"), Agents: []string{agent}, To: to("https://a")}, {Event: asked("e3"), To: to("https://c")}})
+	everywhere := engine.Envelope{Event: asked("e1"), Agents: []string{agent, executor}, To: to("https://a", "https://b", "https://c")}
+	fresh, err := l.Enqueue(ctx, []engine.Envelope{everywhere, {Event: asked("e2"), Agents: []string{agent}, To: to("https://a")}, {Event: asked("e3"), To: to("https://c")}})
 	require.NoError(t, err)
 	require.Equal(t, 3, fresh, "inboxes, not destinations")
 
 	id := deliveries(t, l)
-	require.NoError(t, l.Settle(ctx, []engine.Settlement{
+	require.NoError(t, l.Ack(ctx, []engine.Ack{
 		{ID: id["https://a e1"], State: engine.Delivered, At: day},
 		{ID: id["https://b e1"], State: engine.UnwantedThere, At: day},
 		{ID: id["https://c e1"], State: engine.Undeliverable, Why: "it says 400", At: day.Add(time.Minute)},
 		{ID: id["https://c e3"], State: engine.UnwantedThere, Why: "nobody there wants it", At: day.Add(time.Hour)},
 		{ID: "none of ours", State: engine.Delivered},
 	}))
-	require.NoError(t, l.Bury(ctx, executor, asked("e1"), "its trigger is gone"))
-	require.NoError(t, l.Bury(ctx, executor, asked("e1"), "again"))
-	require.ErrorIs(t, l.Bury(ctx, executor, asked("e9"), "never came"), ErrNotFound)
-	require.ErrorContains(t, l.Settle(ctx, []engine.Settlement{{ID: id["https://a e2"], State: "lost"}}), `"lost"`)
+	require.NoError(t, l.DeadLetter(ctx, executor, asked("e1"), "its trigger is gone"))
+	require.NoError(t, l.DeadLetter(ctx, executor, asked("e1"), "again"))
+	require.ErrorIs(t, l.DeadLetter(ctx, executor, asked("e9"), "never came"), ErrNotFound)
+	require.ErrorContains(t, l.Ack(ctx, []engine.Ack{{ID: id["https://a e2"], State: "lost"}}), `"lost"`)
 	f := firing("f1", "a")
 	f.Trigger.Event = &everywhere.Event
-	f.Postings = []engine.Posting{{Event: asked("notice"), Agents: []string{executor}, To: to("https://hook")}}
+	f.Envelopes = []engine.Envelope{{Event: asked("notice"), Agents: []string{executor}, To: to("https://hook")}}
 	require.NoError(t, l.RecordFiring(ctx, f))
 	want := map[string][]string{
 		"inbox":  {agent + " e2", executor + " notice"},
@@ -134,7 +134,7 @@ func TestTheNextLeaderHasTheMail(t *testing.T) {
 		"dead":   {executor + " e1", "https://c e1", "https://c e3"},
 	}
 	require.Equal(t, want, leaf(t, l).boxes())
-	again, err := l.Resend(ctx, []string{id["https://c e1"], id["https://a e2"], "none of ours"})
+	again, err := l.Redeliver(ctx, []string{id["https://c e1"], id["https://a e2"], "none of ours"})
 	require.NoError(t, err)
 	require.Equal(t, []string{id["https://c e1"]}, again)
 	want["outbox"], want["dead"] = append(want["outbox"], "https://c e1"), []string{executor + " e1", "https://c e3"}
@@ -142,14 +142,14 @@ func TestTheNextLeaderHasTheMail(t *testing.T) {
 	require.Equal(t, want, whole.boxes())
 	unread := asked("e3")
 	unread.Data = json.RawMessage(`{"n":1}`)
-	require.Equal(t, engine.Letter{ID: id["https://c e3"], Box: engine.BoxDead, Agent: agent, To: "https://c", Event: unread, Since: day.Add(time.Hour), Why: "nobody there wants it"}, whole.Letters[len(whole.Letters)-1])
+	require.Equal(t, engine.Message{ID: id["https://c e3"], Box: engine.BoxDead, Agent: agent, To: "https://c", Event: unread, Since: day.Add(time.Hour), Why: "nobody there wants it"}, whole.Letters[len(whole.Letters)-1])
 
 	for range 2 {
 		closed(t, l)
 		l = begin(t, o)
 		same(t, whole, leaf(t, l))
 		everywhere.Agents = []string{agent, executor}
-		fresh, err = l.Post(ctx, []engine.Posting{everywhere, {Event: asked("e3"), To: to("https://c")}})
+		fresh, err = l.Enqueue(ctx, []engine.Envelope{everywhere, {Event: asked("e3"), To: to("https://c")}})
 		require.NoError(t, err)
 		require.Zero(t, fresh)
 		same(t, whole, leaf(t, l))
@@ -157,7 +157,7 @@ func TestTheNextLeaderHasTheMail(t *testing.T) {
 		l.o.CompactAfter, o.CompactAfter = 1, 1
 	}
 	require.Positive(t, l.head.spec.Bases)
-	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id["https://c e1"], State: engine.Delivered}}), "it has the name that it had")
+	require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: id["https://c e1"], State: engine.Delivered}}), "it has the name that it had")
 	require.NotContains(t, deliveries(t, l), "https://c e1")
 }
 
@@ -184,13 +184,13 @@ func TestWhoTookAnEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newState()
-			s.take(&batch{Events: eventsOf([]engine.Posting{{Event: e, Agents: c.agents, To: to("a", "b")}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
+			s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: e, Agents: c.agents, To: to("a", "b")}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
 			s.take(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: "e2"}, At: 1}}})
 			if len(c.agents) > 0 && c.agents[0] == executor {
 				s.take(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: e.ID}, At: 1}}})
 			}
 			for _, a := range c.answers {
-				_, waited := s.settle(engine.Settlement{ID: (&eventKey{Agent: agent, URL: a.url, Source: e.Source, ID: e.ID}).letterID(), State: a.state}, day)
+				_, waited := s.settle(engine.Ack{ID: (&eventKey{Agent: agent, URL: a.url, Source: e.Source, ID: e.ID}).letterID(), State: a.state}, day)
 				require.True(t, waited)
 			}
 			var dead []string
@@ -209,7 +209,7 @@ func TestAnOutboxIsReadInLines(t *testing.T) {
 	s := newState()
 	for n := range int64(30) {
 		e := engine.Event{ID: fmt.Sprint(n), Source: []string{"s", "t"}[n%2]}
-		s.take(&batch{Events: eventsOf([]engine.Posting{{Event: e, To: to([]string{"a", "b", "c"}[n%3])}}, stamp{n, n})})
+		s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: e, To: to([]string{"a", "b", "c"}[n%3])}}, stamp{n, n})})
 	}
 	var ids []string
 	for _, d := range s.mail.deliveries(2) {

@@ -16,17 +16,17 @@ import (
 func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 	c := shared(t)
 	o := Options{Client: c.Client(), Namespace: c.Namespace(t), MailBytes: 2500}
-	sized := func(id string, bytes int, agents []string, to ...engine.Destination) engine.Posting {
-		p := engine.Posting{Event: engine.Event{ID: id, Source: "s", Type: "x", Data: strings.Repeat("x", bytes-5)}, Agents: agents, To: to}
+	sized := func(id string, bytes int, agents []string, to ...engine.Destination) engine.Envelope {
+		p := engine.Envelope{Event: engine.Event{ID: id, Source: "s", Type: "x", Data: strings.Repeat("x", bytes-5)}, Agents: agents, To: to}
 		require.Len(t, id, 1)
 		return p
 	}
 	x, y := []string{"ns/x"}, []string{"ns/y"}
 	l := begin(t, o)
-	full := func(held int, p ...engine.Posting) {
+	full := func(held int, p ...engine.Envelope) {
 		t.Helper()
 		before := leaf(t, l)
-		_, err := l.Post(t.Context(), p)
+		_, err := l.Enqueue(t.Context(), p)
 		require.ErrorIs(t, err, engine.ErrFull)
 		require.ErrorContains(t, err, fmt.Sprintf("the inboxes and the outbox hold %d bytes of 2500", held))
 		require.Equal(t, before, leaf(t, l), "all or nothing")
@@ -40,12 +40,12 @@ func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 	l = begin(t, o)
 	full(2000, sized("3", 600, y))
 
-	require.NoError(t, l.Bury(t.Context(), "ns/x", sized("1", 1000, x).Event, "poison"))
+	require.NoError(t, l.DeadLetter(t.Context(), "ns/x", sized("1", 1000, x).Event, "poison"))
 	posted(t, l, sized("3", 600, y))
-	require.NoError(t, l.Settle(t.Context(), []engine.Settlement{{ID: deliveries(t, l)["https://a 2"], State: engine.Delivered}}))
+	require.NoError(t, l.Ack(t.Context(), []engine.Ack{{ID: deliveries(t, l)["https://a 2"], State: engine.Delivered}}))
 	f := firing("f1", "a")
 	handled := sized("3", 600, y).Event
-	f.Agent, f.Trigger.Event, f.Postings = "ns/y", &handled, []engine.Posting{sized("n", 2500, x)}
+	f.Agent, f.Trigger.Event, f.Envelopes = "ns/y", &handled, []engine.Envelope{sized("n", 2500, x)}
 	require.NoError(t, l.RecordFiring(t.Context(), f), "what a firing posts is never refused")
 	full(2500, sized("4", 100, y))
 	closed(t, l)
@@ -63,7 +63,7 @@ func TestDeadLettersHaveABound(t *testing.T) {
 	data := strings.Repeat("x", each)
 	for i := range 6 {
 		n := int64(i + 1)
-		_, back, err := pack(&batch{Events: eventsOf([]engine.Posting{{Event: engine.Event{ID: fmt.Sprint(i), Source: "s", Data: data}, Agents: []string{agent}}}, stamp{n, n})})
+		_, back, err := pack(&batch{Events: eventsOf([]engine.Envelope{{Event: engine.Event{ID: fmt.Sprint(i), Source: "s", Data: data}, Agents: []string{agent}}}, stamp{n, n})})
 		require.NoError(t, err)
 		s.take(back)
 		_, waited := s.bury(eventKey{Agent: agent, Source: "s", ID: fmt.Sprint(i)}, "poison", day.Add(time.Duration(i)*time.Minute))
@@ -78,6 +78,6 @@ func TestDeadLettersHaveABound(t *testing.T) {
 
 // TestARecordThatNobodyWouldReadIsNotWritten, however well it is compressed.
 func TestARecordThatNobodyWouldReadIsNotWritten(t *testing.T) {
-	_, _, err := pack(&batch{Events: eventsOf([]engine.Posting{{Event: engine.Event{ID: "1", Source: "s", Data: strings.Repeat("x", mostUnpacked)}, Agents: []string{agent}}}, stamp{1, 1})})
+	_, _, err := pack(&batch{Events: eventsOf([]engine.Envelope{{Event: engine.Event{ID: "1", Source: "s", Data: strings.Repeat("x", mostUnpacked)}, Agents: []string{agent}}}, stamp{1, 1})})
 	require.ErrorIs(t, err, engine.ErrTooLarge)
 }

@@ -43,19 +43,19 @@ func (m *mail) deliveries(limit int) []engine.Delivery {
 }
 
 // list is all that a person may want to see, oldest first; so many of each box.
-func (m *mail) list(agent string, limit int) []engine.Letter {
+func (m *mail) list(agent string, limit int) []engine.Message {
 	waiting, gone := m.inOrder()
 	counts := map[string]int{}
-	var out []engine.Letter
+	var out []engine.Message
 	for _, l := range slices.Concat(waiting, gone) {
 		box := l.inBox()
 		if agent != "" && l.Agent != agent || limit >= 0 && counts[box] == limit {
 			continue
 		}
 		counts[box]++
-		out = append(out, engine.Letter{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: engine.Event(*l.event), Since: moment(l.age()), Why: l.whyHere()})
+		out = append(out, engine.Message{ID: l.id, Box: box, Agent: l.Agent, To: l.URL, Event: engine.Event(*l.event), Since: moment(l.age()), Why: l.whyHere()})
 	}
-	slices.SortStableFunc(out, func(a, b engine.Letter) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(out, func(a, b engine.Message) int { return a.Since.Compare(b.Since) })
 	return out
 }
 
@@ -69,8 +69,8 @@ func (l *letter) age() int64 {
 
 // whyHere is why it is dead, or why it waits for a guard.
 func (l *letter) whyHere() string {
-	if l.event.Held != nil {
-		return cmp.Or(l.why, l.event.Held.Why)
+	if l.event.Deferral != nil {
+		return cmp.Or(l.why, l.event.Deferral.Why)
 	}
 	return l.why
 }

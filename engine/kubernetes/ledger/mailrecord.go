@@ -91,7 +91,7 @@ func (l *Ledger) stampNow() stamp {
 }
 
 // eventsOf are postings in all the places that they go to.
-func eventsOf(postings []engine.Posting, s stamp) events {
+func eventsOf(postings []engine.Envelope, s stamp) events {
 	var out events
 	for i := range postings {
 		p := &postings[i]
@@ -105,7 +105,7 @@ func eventsOf(postings []engine.Posting, s stamp) events {
 	return out
 }
 
-func checkPostings(postings []engine.Posting) error {
+func checkPostings(postings []engine.Envelope) error {
 	var errs []error
 	for i := range postings {
 		p := &postings[i]

@@ -100,7 +100,7 @@ func (m *mail) reopen(e event) {
 }
 
 // settle is what becomes of a delivery; false if it does not wait.
-func (s *state) settle(d engine.Settlement, now time.Time) (handled, bool) {
+func (s *state) settle(d engine.Ack, now time.Time) (handled, bool) {
 	l := s.mail.byID[d.ID]
 	if l == nil || l.fate != waits || !l.outgoing() {
 		return handled{}, false

@@ -102,14 +102,10 @@ func closed(t *testing.T, l *Ledger) {
 
 func intent(identity string, n int) engine.Intent {
 	id := engine.TargetID{Kind: "Deployment", Namespace: "mlperf", Name: fmt.Sprintf("server-%03d", n)}
-	in := engine.Intent{
-		Identity: identity, Firing: "f", Agent: agent, Target: id, Strategy: "serving.autoscale", Primitive: "scale",
-		With: map[string]any{"replicas": 4.0}, Claim: "replicas", Direction: engine.Up, At: day.Add(time.Duration(n) * time.Second),
-		Change: engine.Change{Identity: identity, Diff: "replicas 1 -> 4", Data: []byte(`{"from":1,"resourceVersion":"184467"}`)},
+	return engine.Intent{
+		Change: engine.Change{Proposal: engine.Proposal{Identity: identity, Agent: agent, Target: id.Target(), Strategy: "serving.autoscale", Primitive: "scale", With: map[string]any{"replicas": 4.0}}, Diff: "replicas 1 -> 4", Data: []byte(`{"from":1,"resourceVersion":"184467"}`)},
+		Firing: "f", Claim: "replicas", Direction: engine.Up, At: day.Add(time.Duration(n) * time.Second),
 	}
-	in.Change.Proposal = engine.Proposal{Agent: agent, Target: engine.Target{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name},
-		Strategy: in.Strategy, Primitive: in.Primitive, With: in.With, Identity: identity}
-	return in
 }
 
 // firing has an intent for each identity.

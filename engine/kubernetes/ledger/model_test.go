@@ -60,7 +60,7 @@ func (m *model) those(is string) (out []eventKey) {
 	return out
 }
 
-// settle follows the words of engine.Mail.
+// settle follows the words of engine.Queue.
 func (m *model) settle(k eventKey, state engine.DeliveryState) {
 	p := *m.find(k)
 	switch state {
@@ -112,9 +112,9 @@ func (r *run) pick(label string, of []eventKey) (eventKey, bool) {
 	return rapid.SampledFrom(of).Draw(r.T, label), true
 }
 
-func (r *run) postings() (out []engine.Posting) {
+func (r *run) postings() (out []engine.Envelope) {
 	for range rapid.IntRange(0, 2).Draw(r.T, "postings") {
-		p := engine.Posting{Event: engine.Event{ID: fmt.Sprint("e", rapid.IntRange(0, 3).Draw(r.T, "event")), Source: rapid.SampledFrom([]string{"s", "t"}).Draw(r.T, "source"),
+		p := engine.Envelope{Event: engine.Event{ID: fmt.Sprint("e", rapid.IntRange(0, 3).Draw(r.T, "event")), Source: rapid.SampledFrom([]string{"s", "t"}).Draw(r.T, "source"),
 			Time: day, Data: map[string]any{"step": float64(r.step)}}}
 		p.Agents = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"ns/a", "ns/b"}), 0, 2, rapid.ID).Draw(r.T, "agents")
 		for _, url := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"https://x", "https://y", "https://z"}), 0, 3, rapid.ID).Draw(r.T, "to") {
@@ -126,7 +126,7 @@ func (r *run) postings() (out []engine.Posting) {
 }
 
 // posted has the model take postings, and returns what is new.
-func (r *run) posted(postings []engine.Posting) (fresh []eventKey) {
+func (r *run) posted(postings []engine.Envelope) (fresh []eventKey) {
 	for _, e := range eventsOf(postings, stamp{}) {
 		if k := e.key(); r.m.find(k) == nil {
 			r.m.put(paper{k, "waits", r.step}, false)
@@ -150,9 +150,9 @@ func (r *run) settle() {
 		return
 	}
 	state := rapid.SampledFrom([]engine.DeliveryState{engine.Delivered, engine.UnwantedThere, engine.Undeliverable}).Draw(r.T, "state")
-	end, waited := r.s.settle(engine.Settlement{ID: k.letterID(), State: state, At: day}, day)
+	end, waited := r.s.settle(engine.Ack{ID: k.letterID(), State: state, At: day}, day)
 	require.True(r, waited)
-	_, again := r.s.settle(engine.Settlement{ID: k.letterID(), State: state, At: day}, day)
+	_, again := r.s.settle(engine.Ack{ID: k.letterID(), State: state, At: day}, day)
 	require.False(r, again)
 	r.write(&batch{Handled: []handled{end}})
 	r.m.settle(k, state)

@@ -18,7 +18,7 @@ type op struct {
 	result chan result
 	from   []engine.ApprovalState // what the changes of its approvals expect
 	post   bool                   // its events stay, whatever its caller was told
-	alerts []engine.Posting       // what is posted, where some is about alerts; nil otherwise
+	alerts []engine.Envelope      // what is posted, where some is about alerts; nil otherwise
 	resend bool
 
 	// Guarded by the ledger's mutex.

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
 // The question of an agent that was deleted while nobody led lapses under the next leader,
@@ -21,7 +22,7 @@ func TestAQuestionOfADeletedAgentLapsesUnderTheNextLeader(t *testing.T) {
 	require.NoError(t, l.RecordFiring(t.Context(), f))
 	crash(l)
 	l = begin(t, o)
-	host := engine.NewHost(engine.Config{Journal: l, Clock: clock{day}})
+	host := loop.New(loop.Config{Journal: l, Clock: clock{day}})
 	defer host.Close()
 	host.Apply(nil)
 	for _, id := range []string{"q1", "q2"} {

@@ -19,13 +19,13 @@ func TestWithoutRoomNothingIsTaken(t *testing.T) {
 	c := shared(t)
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), InboxMost: 3, OutboxMost: 2}
 	l := begin(t, o)
-	posting := func(id string, agents []string, urls ...string) engine.Posting {
-		return engine.Posting{Event: asked(id), Agents: agents, To: to(urls...)}
+	posting := func(id string, agents []string, urls ...string) engine.Envelope {
+		return engine.Envelope{Event: asked(id), Agents: agents, To: to(urls...)}
 	}
 	errs := make(chan error)
 	for i := range 20 {
 		go func() {
-			_, err := l.Post(ctx, []engine.Posting{posting(fmt.Sprint("e", i), []string{agent})})
+			_, err := l.Enqueue(ctx, []engine.Envelope{posting(fmt.Sprint("e", i), []string{agent})})
 			errs <- err
 		}()
 	}
@@ -40,33 +40,33 @@ func TestWithoutRoomNothingIsTaken(t *testing.T) {
 	}
 	require.Equal(t, 3, taken)
 	before := leaf(t, l)
-	for name, p := range map[string][]engine.Posting{
+	for name, p := range map[string][]engine.Envelope{
 		"one of two inboxes is full":      {posting("n", []string{executor, agent})},
 		"one of two events has no room":   {posting("n", []string{executor}), posting("m", []string{agent})},
 		"more destinations than the rest": {posting("n", []string{executor}, "a", "b", "c")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := l.Post(ctx, p)
+			_, err := l.Enqueue(ctx, p)
 			require.ErrorIs(t, err, engine.ErrFull)
 			same(t, before, leaf(t, l))
 		})
 	}
 
 	known := before.Letters[0].Event
-	fresh, err := l.Post(ctx, []engine.Posting{{Event: known, Agents: []string{agent, executor}}})
+	fresh, err := l.Enqueue(ctx, []engine.Envelope{{Event: known, Agents: []string{agent, executor}}})
 	require.NoError(t, err, "what is known needs no room")
 	require.Equal(t, 1, fresh)
 	f := firing("f1")
-	f.Postings = []engine.Posting{posting("notice", []string{agent}, "a", "b", "c")}
+	f.Envelopes = []engine.Envelope{posting("notice", []string{agent}, "a", "b", "c")}
 	require.NoError(t, l.RecordFiring(ctx, f), "a firing is never refused")
-	_, err = l.Post(ctx, []engine.Posting{posting("n", nil, "d")})
+	_, err = l.Enqueue(ctx, []engine.Envelope{posting("n", nil, "d")})
 	require.ErrorContains(t, err, "the outbox holds 3 of 2")
 
 	f = firing("f2")
 	f.Trigger.Event = &known
 	require.NoError(t, l.RecordFiring(ctx, f))
-	require.NoError(t, l.Bury(ctx, agent, asked("notice"), "room is needed"))
-	fresh, err = l.Post(ctx, []engine.Posting{posting("n", []string{agent})})
+	require.NoError(t, l.DeadLetter(ctx, agent, asked("notice"), "room is needed"))
+	fresh, err = l.Enqueue(ctx, []engine.Envelope{posting("n", []string{agent})})
 	require.NoError(t, err)
 	require.Equal(t, 1, fresh)
 }
@@ -76,18 +76,18 @@ func TestWithoutRoomNothingIsTaken(t *testing.T) {
 func TestMoreAtOnceThanAnInboxHoldsFitsIntoAnEmptyOne(t *testing.T) {
 	c := shared(t)
 	l := begin(t, Options{Client: c.Client(), Namespace: c.Namespace(t), InboxMost: 2})
-	group := func(ids ...string) (out []engine.Posting) {
+	group := func(ids ...string) (out []engine.Envelope) {
 		for _, id := range ids {
-			out = append(out, engine.Posting{Event: asked(id), Agents: []string{agent}})
+			out = append(out, engine.Envelope{Event: asked(id), Agents: []string{agent}})
 		}
 		return out
 	}
-	fresh, err := l.Post(t.Context(), group("1", "2", "3"))
+	fresh, err := l.Enqueue(t.Context(), group("1", "2", "3"))
 	require.NoError(t, err)
 	require.Equal(t, 3, fresh)
-	_, err = l.Post(t.Context(), group("4"))
+	_, err = l.Enqueue(t.Context(), group("4"))
 	require.ErrorIs(t, err, engine.ErrFull)
-	fresh, err = l.Post(t.Context(), group("3", "1"))
+	fresh, err = l.Enqueue(t.Context(), group("3", "1"))
 	require.NoError(t, err, "what is known needs no room")
 	require.Zero(t, fresh)
 }
@@ -98,7 +98,7 @@ func TestTheLastPlaceIsForOneEvent(t *testing.T) {
 	client, f := connect(t, c)
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t), InboxMost: 1}
 	l := begin(t, o)
-	posted(t, l, engine.Posting{Event: asked("first"), Agents: []string{"ns/a"}})
+	posted(t, l, engine.Envelope{Event: asked("first"), Agents: []string{"ns/a"}})
 	arrived, release := make(chan struct{}), make(chan struct{})
 	f.set(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		if isAppend(r) {
@@ -109,7 +109,7 @@ func TestTheLastPlaceIsForOneEvent(t *testing.T) {
 	})
 	fresh, errs := make(chan int), make(chan error)
 	post := func(id, agent string) {
-		n, err := l.Post(ctx, []engine.Posting{{Event: asked(id), Agents: []string{agent}}})
+		n, err := l.Enqueue(ctx, []engine.Envelope{{Event: asked(id), Agents: []string{agent}}})
 		errs <- err
 		fresh <- n
 	}
@@ -136,11 +136,11 @@ func TestTheLastPlaceIsForOneEvent(t *testing.T) {
 func TestAPostingSaysWhatItLacks(t *testing.T) {
 	c := shared(t)
 	l := begin(t, Options{Client: c.Client(), Namespace: c.Namespace(t)})
-	_, err := l.Post(t.Context(), []engine.Posting{{Agents: []string{agent}}, {Event: asked("e1"), Agents: []string{""}, To: to("")}})
+	_, err := l.Enqueue(t.Context(), []engine.Envelope{{Agents: []string{agent}}, {Event: asked("e1"), Agents: []string{""}, To: to("")}})
 	for _, want := range []string{"a source and an id", "an agent's name", "a URL"} {
 		require.ErrorContains(t, err, want)
 	}
-	fresh, err := l.Post(t.Context(), []engine.Posting{{Event: asked("e1")}})
+	fresh, err := l.Enqueue(t.Context(), []engine.Envelope{{Event: asked("e1")}})
 	require.NoError(t, err, "an event that goes nowhere")
 	require.Zero(t, fresh)
 	require.Empty(t, leaf(t, l))
@@ -161,7 +161,7 @@ func TestALargeEventForManyIsWrittenOnce(t *testing.T) {
 	c := shared(t)
 	o := Options{Client: c.Client(), Namespace: c.Namespace(t), CompactAfter: 1}
 	l := begin(t, o)
-	p := engine.Posting{Event: asked("e1")}
+	p := engine.Envelope{Event: asked("e1")}
 	p.Event.Data = noise(300 << 10)
 	for i := range 40 {
 		p.Agents = append(p.Agents, fmt.Sprint("ns/a", i))
@@ -192,7 +192,7 @@ func TestPostsAtOnceShareWrites(t *testing.T) {
 	fresh, errs := make(chan int, n), make(chan error, n)
 	for i := range n {
 		go func() {
-			got, err := l.Post(context.Background(), []engine.Posting{{Event: asked(fmt.Sprint("e", i/4)), Agents: []string{agent, executor}, To: to("https://a")}})
+			got, err := l.Enqueue(context.Background(), []engine.Envelope{{Event: asked(fmt.Sprint("e", i/4)), Agents: []string{agent, executor}, To: to("https://a")}})
 			fresh <- got
 			errs <- err
 		}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // batch is one record: what it says is there as a whole or not at all. It is read
@@ -93,27 +94,22 @@ func shortenTo(most int, s string) string {
 }
 
 func actOf(in engine.Intent) act {
-	change := in.Change
-	change.Identity = ""
 	return act{
-		Identity: in.Identity, Firing: in.Firing, Agent: in.Agent, Target: target(in.Target), Strategy: in.Strategy, Verb: in.Primitive,
-		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Once: in.Once, Change: &change,
+		Identity: in.Identity, Firing: in.Firing, Agent: in.Agent, Target: target(in.Target.ID()), Strategy: in.Strategy, Verb: in.Primitive,
+		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Once: in.Once, Change: &in.Change,
 	}
 }
 
 // act is the engine's view, the same whether it was just written or read back.
 func (a *act) act() engine.Act {
-	id := engine.TargetID(a.Target)
 	out := engine.Act{Intent: engine.Intent{
-		Identity: a.Identity, Firing: a.Firing, Agent: a.Agent, Target: id, Strategy: a.Strategy, Primitive: a.Verb,
-		With: a.With, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once, Begun: a.Begun && a.open(),
+		Firing: a.Firing, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once, Begun: a.Begun && a.open(),
 	}, Outcome: engine.Outcome{Status: engine.Running}}
 	if a.Change != nil {
 		out.Change = *a.Change
 	}
-	out.Change.Identity = a.Identity
-	out.Change.Proposal = engine.Proposal{
-		Agent: a.Agent, Target: engine.Target{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name},
+	out.Proposal = engine.Proposal{
+		Agent: a.Agent, Target: engine.TargetID(a.Target).Target(),
 		Strategy: a.Strategy, Primitive: a.Verb, With: a.With, Identity: a.Identity,
 	}
 	if !a.open() {
@@ -146,7 +142,7 @@ func pack(b *batch) (string, *batch, error) {
 // decode is a batch from its JSON, if a state can take it in.
 func decode(raw []byte) (*batch, error) {
 	b := &batch{}
-	if err := engine.UnmarshalExact(raw, b); err != nil {
+	if err := jsonvalue.Unmarshal(raw, b); err != nil {
 		return nil, err
 	}
 	return b, b.sound()

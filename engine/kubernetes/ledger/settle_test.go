@@ -20,15 +20,15 @@ func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
 	l := begin(t, o)
 	const n = 300
-	var all []engine.Posting
+	var all []engine.Envelope
 	for i := range n {
-		all = append(all, engine.Posting{Event: asked(fmt.Sprint("e", i)), Agents: []string{agent}, To: to("https://a")})
+		all = append(all, engine.Envelope{Event: asked(fmt.Sprint("e", i)), Agents: []string{agent}, To: to("https://a")})
 	}
 	posted(t, l, all...)
 	before, start := requests(client), time.Now()
 	for i, id := range deliveries(t, l) {
-		require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id, State: engine.Delivered, At: day}}))
-		require.NoError(t, l.Bury(ctx, agent, asked(strings.TrimPrefix(i, "https://a ")), "test"))
+		require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: id, State: engine.Delivered, At: day}}))
+		require.NoError(t, l.DeadLetter(ctx, agent, asked(strings.TrimPrefix(i, "https://a ")), "test"))
 	}
 	unsaid := func() bool {
 		l.mu.Lock()
@@ -48,8 +48,8 @@ func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
 	require.Empty(t, deliveries(t, l))
 	require.Len(t, leaf(t, l).boxes()["dead"], n)
 
-	posted(t, l, engine.Posting{Event: asked("last"), To: to("https://a")})
-	require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: deliveries(t, l)["https://a last"], State: engine.Delivered, At: day}}))
+	posted(t, l, engine.Envelope{Event: asked("last"), To: to("https://a")})
+	require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: deliveries(t, l)["https://a last"], State: engine.Delivered, At: day}}))
 	closed(t, l)
 	require.Empty(t, deliveries(t, begin(t, o)), "Close left it unwritten")
 }
@@ -61,9 +61,9 @@ func TestALetterIsSentAgainBeforeItsDeathWasWritten(t *testing.T) {
 	client, f := connect(t, c)
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
 	l := begin(t, o)
-	var all []engine.Posting
+	var all []engine.Envelope
 	for i := range 2 * mostConclusions {
-		all = append(all, engine.Posting{Event: asked(fmt.Sprint("e", i)), To: to("https://a")})
+		all = append(all, engine.Envelope{Event: asked(fmt.Sprint("e", i)), To: to("https://a")})
 	}
 	posted(t, l, all...)
 
@@ -77,20 +77,20 @@ func TestALetterIsSentAgainBeforeItsDeathWasWritten(t *testing.T) {
 	})
 	errs := make(chan error)
 	go func() {
-		_, err := l.Post(ctx, []engine.Posting{{Event: asked("under way"), Agents: []string{agent}}})
+		_, err := l.Enqueue(ctx, []engine.Envelope{{Event: asked("under way"), Agents: []string{agent}}})
 		errs <- err
 	}()
 	<-arrived
-	var deaths []engine.Settlement
+	var deaths []engine.Ack
 	waiting, err := l.Outbox(ctx, -1)
 	require.NoError(t, err)
 	for _, d := range waiting {
-		deaths = append(deaths, engine.Settlement{ID: d.ID, State: engine.Undeliverable, At: day})
+		deaths = append(deaths, engine.Ack{ID: d.ID, State: engine.Undeliverable, At: day})
 	}
-	require.NoError(t, l.Settle(ctx, deaths))
+	require.NoError(t, l.Ack(ctx, deaths))
 	last := deaths[len(deaths)-1].ID
 	go func() {
-		_, err := l.Resend(ctx, []string{last})
+		_, err := l.Redeliver(ctx, []string{last})
 		errs <- err
 	}()
 	require.Eventually(t, func() bool {
@@ -118,15 +118,15 @@ func TestACallThatWasSentAgainIsDone(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t), History: h}
 	l := begin(t, o)
 	require.NoError(t, l.RecordFiring(ctx, firing("f1", "a")))
-	posted(t, l, engine.Posting{Event: engine.Event{Source: "s", ID: "a", Type: engine.CallType, Time: day, Call: &engine.Call{Letter: true}}, To: to("https://a")})
+	posted(t, l, engine.Envelope{Event: engine.Event{Source: "s", ID: "a", Type: engine.CallType, Time: day, Call: &engine.Call{DeadLetter: true}}, To: to("https://a")})
 	id := deliveries(t, l)["https://a a"]
 	settle := func(state engine.DeliveryState, out engine.Outcome) {
 		t.Helper()
-		require.NoError(t, l.Settle(ctx, []engine.Settlement{{ID: id, State: state, Outcome: &out, At: day}}))
+		require.NoError(t, l.Ack(ctx, []engine.Ack{{ID: id, State: state, Outcome: &out, At: day}}))
 	}
 	again := func() {
 		t.Helper()
-		found, err := l.Resend(ctx, []string{id})
+		found, err := l.Redeliver(ctx, []string{id})
 		require.NoError(t, err)
 		require.Len(t, found, 1)
 	}

@@ -19,15 +19,15 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	other := begin(t, o)
 	f := firing("f1", "ours", "theirs", "open")
 	f.Intents[2].Target = f.Intents[0].Target
-	f.Notes = []engine.Note{{Target: f.Intents[0].Target, Strategy: "s", Value: "theirs, younger"}}
+	f.Notes = []engine.Note{{Target: f.Intents[0].Target.ID(), Strategy: "s", Value: "theirs, younger"}}
 	f.At = day.Add(time.Hour)
 	require.NoError(t, other.RecordFiring(ctx, f))
 	require.NoError(t, other.Conclude(ctx, done("ours")))
 	e := engine.Event{ID: "e1", Source: "s", Type: "x"}
-	posted(t, other, engine.Posting{Event: e, Agents: []string{agent}})
-	posted(t, other, engine.Posting{Event: asked("there"), To: to("https://a", "https://b", "https://c", "https://d")})
+	posted(t, other, engine.Envelope{Event: e, Agents: []string{agent}})
+	posted(t, other, engine.Envelope{Event: asked("there"), To: to("https://a", "https://b", "https://c", "https://d")})
 	there := deliveries(t, other)
-	require.NoError(t, other.Settle(ctx, []engine.Settlement{
+	require.NoError(t, other.Ack(ctx, []engine.Ack{
 		{ID: there["https://a there"], State: engine.Delivered, At: day}, {ID: there["https://b there"], State: engine.Undeliverable, At: day}, {ID: there["https://c there"], State: engine.Undeliverable, At: day},
 	}))
 	require.NoError(t, other.SaveApproval(ctx, change("", waiting, "q1")))
@@ -35,13 +35,13 @@ func TestAnotherNumberOfShards(t *testing.T) {
 	closed(t, other)
 
 	o.Name = "planner-0"
-	o.Owns = func(id engine.TargetID) bool { return id == f.Intents[0].Target }
+	o.Owns = func(id engine.TargetID) bool { return id == f.Intents[0].Target.ID() }
 	l := begin(t, o)
 	mine := firing("f2", "mine")
-	mine.Notes = []engine.Note{{Target: f.Intents[0].Target, Strategy: "s", Value: "ours, older"}}
+	mine.Notes = []engine.Note{{Target: f.Intents[0].Target.ID(), Strategy: "s", Value: "ours, older"}}
 	require.NoError(t, l.RecordFiring(ctx, mine))
 	require.NoError(t, l.SaveApproval(ctx, change("", denied, "q2")))
-	posted(t, l, engine.Posting{Event: asked("there"), To: to("https://a", "https://b")})
+	posted(t, l, engine.Envelope{Event: asked("there"), To: to("https://a", "https://b")})
 	ours := leaf(t, l)
 	closed(t, l)
 

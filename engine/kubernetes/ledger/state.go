@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // state is what the records of a log add up to. Taking the same record in twice
@@ -235,10 +236,10 @@ func (s *state) remember(agent string, since time.Time) (engine.Recollection, er
 	})
 	for _, n := range notes {
 		var value any
-		if err := engine.UnmarshalExact(n.Value, &value); err != nil {
+		if err := jsonvalue.Unmarshal(n.Value, &value); err != nil {
 			return engine.Recollection{}, err
 		}
-		out.Notes = append(out.Notes, engine.Note{Target: engine.TargetID(n.Target), Strategy: n.Strategy, Value: value})
+		out.Notes = append(out.Notes, engine.StoredNote(engine.TargetID(n.Target), n.Strategy, value))
 	}
 	return out, nil
 }

@@ -17,10 +17,10 @@ func TestCompaction(t *testing.T) {
 	l := begin(t, o)
 	ctx := t.Context()
 	e := engine.Event{ID: "waits", Source: "s", Type: "x"}
-	posted(t, l, engine.Posting{Event: e, Agents: []string{agent}})
+	posted(t, l, engine.Envelope{Event: e, Agents: []string{agent}})
 	forgotten := firing("f-open", "open")
 	forgotten.Intents[0].At = day.Add(-72 * time.Hour)
-	forgotten.Notes = []engine.Note{{Target: forgotten.Intents[0].Target, Strategy: "s", Value: "kept"}}
+	forgotten.Notes = []engine.Note{{Target: forgotten.Intents[0].Target.ID(), Strategy: "s", Value: "kept"}}
 	require.NoError(t, l.RecordFiring(ctx, forgotten))
 	const n = 300
 	for i := range n {
@@ -76,9 +76,9 @@ func TestHandledEventsAreBounded(t *testing.T) {
 // TestDeadLettersAreBounded, and what is dropped is the oldest; what waits stays.
 func TestDeadLettersAreBounded(t *testing.T) {
 	s := newState()
-	s.take(&batch{Events: eventsOf([]engine.Posting{{Event: asked("waits"), Agents: []string{agent}, To: to("https://a")}}, stamp{nanos(day.Add(-1000 * 24 * time.Hour)), 1})})
+	s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("waits"), Agents: []string{agent}, To: to("https://a")}}, stamp{nanos(day.Add(-1000 * 24 * time.Hour)), 1})})
 	for i := range int64(deadMost + 2) {
-		e := eventsOf([]engine.Posting{{Event: asked(fmt.Sprint(i)), Agents: []string{agent}}}, stamp{1, i + 2})
+		e := eventsOf([]engine.Envelope{{Event: asked(fmt.Sprint(i)), Agents: []string{agent}}}, stamp{1, i + 2})
 		s.take(&batch{Events: e, Handled: []handled{{eventKey: e[0].key(), At: nanos(day) + i, Fate: dead, Of: i + 2}}})
 	}
 	require.Equal(t, 2, s.prune(day, time.Hour, 90*24*time.Hour))
