@@ -108,7 +108,7 @@ func TestAdoptsAfterTheDaemonIsKilled(t *testing.T) {
 	require.Len(t, now, 3)
 	require.NotContains(t, now, records[0].Name, "the dead one is replaced")
 	for _, r := range records[1:] {
-		require.Equal(t, pod.Resume{PID: r.PID, StartID: r.StartID}, now[r.Name], "the living are adopted")
+		require.Equal(t, pod.Handle{PID: r.PID, StartID: r.StartID}, now[r.Name], "the living are adopted")
 	}
 	require.FileExists(t, bad+".bad")
 

@@ -102,7 +102,7 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	if err != nil {
 		return fmt.Errorf("apply workloads: %w", err)
 	}
-	if err := o.router.Set(ctx, w.Services, ways(routes)); err != nil {
+	if err := o.router.SetRoutes(ctx, w.Services, ways(routes)); err != nil {
 		return fmt.Errorf("apply workloads: %w", err)
 	}
 	o.mu.Lock()

@@ -52,7 +52,7 @@ func TestPodsRunOnTheirNodesCores(t *testing.T) {
 	for _, p := range was {
 		require.NoError(t, syscall.Kill(p.PID, syscall.SIGKILL))
 	}
-	restarted := func(o *Orchestrator, was map[string]pod.Resume) func() bool {
+	restarted := func(o *Orchestrator, was map[string]pod.Handle) func() bool {
 		return func() bool {
 			o.mu.Lock()
 			defer o.mu.Unlock()

@@ -206,12 +206,12 @@ func workload(t *testing.T, o *Orchestrator, name string) engine.Workload {
 }
 
 // processes are the process ids of a workload's pods, by pod, those leaving too.
-func processes(o *Orchestrator, name string) map[string]pod.Resume {
+func processes(o *Orchestrator, name string) map[string]pod.Handle {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out := map[string]pod.Resume{}
+	out := map[string]pod.Handle{}
 	for _, r := range o.of(key{"test", name}) {
-		out[r.rec.Name] = pod.Resume{PID: r.status.PID, StartID: r.status.StartID}
+		out[r.rec.Name] = pod.Handle{PID: r.status.PID, StartID: r.status.StartID}
 	}
 	return out
 }

@@ -67,16 +67,16 @@ func (a placer) planRun(data *placeData, w verbparams.Place, name string) (*plac
 	}
 	wish, diff := (*placeWish)(nil).add(now, w.Placement)
 	run := &placedRun{Name: name, Was: now, To: wish.placement()}
-	leavers, err := a.o.workflows.Leavers(data.Namespace, name, run.To, a.o.mayStay)
+	leavers, err := a.o.workflows.Evictions(data.Namespace, name, run.To, a.o.mayStay)
 	if err != nil {
 		return nil, nil, err
 	}
 	var stuck []error
 	for _, l := range leavers {
-		if l.Stuck != "" {
-			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Stuck))
+		if l.Blocked != "" {
+			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Blocked))
 		}
-		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Why))
+		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Reason))
 	}
 	return run, diff, errors.Join(stuck...)
 }
@@ -155,24 +155,24 @@ func (a placer) verifyRun(namespace string, placed *placedRun) (engine.Status, s
 		switch {
 		case n == 0 || !s.Attempts[n-1].Moved:
 		case !s.Phase.Ended() && s.Attempts[n-1].Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.Called(), s.Attempts[n-1].Node, s.Message)
+			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.DisplayName(), s.Attempts[n-1].Node, s.Message)
 		case !s.Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.Called(), s.Attempts[n-1].Node)
+			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.DisplayName(), s.Attempts[n-1].Node)
 		case s.Phase != workflow.Succeeded && run.Stop == "":
-			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.Called(), s.Message)
+			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.DisplayName(), s.Message)
 		}
 	}
 	if run.Phase.Ended() {
 		return engine.Done, "it has ended, " + string(run.Phase)
 	}
-	if now, _, err := a.o.workflows.PlacementOf(namespace, placed.Name); err == nil && !now.Same(placed.To) {
+	if now, _, err := a.o.workflows.PlacementOf(namespace, placed.Name); err == nil && !now.Equal(placed.To) {
 		return engine.Failed, errPlacedOtherwise.Error()
 	}
 	var at []string
 	for i := range run.Steps {
 		s := &run.Steps[i]
 		if n := len(s.Attempts); n > 0 && !s.Attempts[n-1].Phase.Ended() {
-			at = append(at, fmt.Sprintf("step %s on node %s", s.Called(), s.Attempts[n-1].Node))
+			at = append(at, fmt.Sprintf("step %s on node %s", s.DisplayName(), s.Attempts[n-1].Node))
 		}
 	}
 	if len(at) == 0 {

@@ -153,7 +153,7 @@ func (w *placeWish) orNone() *placeWish {
 }
 
 // outdated reports whether the YAML says something else than when the wish was made.
-func (w *placeWish) outdated(declared workflow.Placement) bool { return !w.Declared.Same(declared) }
+func (w *placeWish) outdated(declared workflow.Placement) bool { return !w.Declared.Equal(declared) }
 
 // same reports whether two wishes ask for the same, whatever the YAML says.
 func (w *placeWish) same(o *placeWish) bool {

@@ -106,7 +106,7 @@ func (o *Orchestrator) drain(r *replica) {
 // finish waits for the requests of a drained pod, no longer than its grace period,
 // and stops it.
 func (o *Orchestrator) finish(r *replica) {
-	timer, giveBack := o.opts.Clock.Timer(pod.Grace(&r.rec.Spec))
+	timer, giveBack := o.opts.Clock.Timer(pod.GracePeriod(&r.rec.Spec))
 	defer giveBack()
 	select {
 	case <-r.flight.Idle():
@@ -132,10 +132,10 @@ func (o *Orchestrator) publish() {
 	var ready []router.Pod
 	for _, k := range keysOf(o.replicas) {
 		if r := o.replicas[k]; r.ready() {
-			ready = append(ready, router.Pod{Namespace: k.namespace, Labels: r.rec.Labels, Port: portOf(r.status.Ports), Flight: r.flight})
+			ready = append(ready, router.Pod{Namespace: k.namespace, Labels: r.rec.Labels, Port: portOf(r.status.Ports), Inflight: r.flight})
 		}
 	}
-	o.router.Publish(ready)
+	o.router.SetPods(ready)
 }
 
 // trouble says why a pod isn't ready, for a person.

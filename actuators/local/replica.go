@@ -16,7 +16,7 @@ import (
 // guarded by the orchestrator's mu.
 type replica struct {
 	rec     record
-	flight  *router.Flight
+	flight  *router.Inflight
 	pod     *pod.Pod // nil while no node can take it
 	status  pod.Status
 	saved   pod.Status // as last written; only the pod's own goroutine uses it
@@ -34,7 +34,7 @@ func (r *replica) config(o *Orchestrator) pod.Config {
 	return pod.Config{
 		Namespace: r.rec.Namespace, Name: r.rec.Name, Node: r.rec.Node, UID: r.rec.UID,
 		Labels: r.rec.Labels, Annotations: r.rec.Annotations, Spec: r.rec.Spec, Cores: r.rec.Cores, LogPath: r.rec.Log,
-		Self: o.opts.Self, Ports: o.ports, BackOff: o.opts.BackOff, EarlyProbe: earlyProbe,
+		Self: o.opts.Self, Ports: o.ports, BackOff: o.opts.BackOff, InitialProbePeriod: earlyProbe,
 		KillWithParent: o.opts.KillWithParent, Clock: o.opts.Clock, Log: o.opts.Log,
 		OnChange: func(s pod.Status) { o.observe(r, s) },
 	}
@@ -55,7 +55,7 @@ func (o *Orchestrator) newReplica(k key, d *deployment) *replica {
 	// Not from the seed: a UID must differ from those of earlier runs too.
 	var uid [16]byte
 	_, _ = rand.Read(uid[:]) // never fails
-	r := &replica{flight: &router.Flight{}, rec: record{
+	r := &replica{flight: &router.Inflight{}, rec: record{
 		Namespace: k.namespace, Name: name, UID: hex.EncodeToString(uid[:]), Deployment: k.name, Hash: d.hash, Serial: o.serial,
 		Labels: d.template.Labels, Annotations: d.template.Annotations, Spec: *d.template.Spec.DeepCopy(),
 	}}

@@ -89,7 +89,7 @@ func (o *Orchestrator) setWeights(k key, weights map[string]int) error {
 	o.routes[k] = changed
 	o.notifyLocked()
 	o.mu.Unlock()
-	o.router.Reweigh(changed.way())
+	o.router.SetWeights(changed.way())
 	return nil
 }
 

@@ -64,7 +64,7 @@ func (r workflowRunner) Plan(_ context.Context, p engine.Proposal) (engine.Chang
 	if err != nil {
 		return fail(err)
 	}
-	if _, err := workflow.ParametersOf(template, plan.Parameters); err != nil {
+	if _, err := workflow.ResolveParameters(template, plan.Parameters); err != nil {
 		return fail(err)
 	}
 	if err := hidden(template.Spec.OwnAffinity(), plan.Placement); err != nil {
@@ -138,7 +138,7 @@ func (r workflowRunner) find(p *runPlan) (*workflow.Run, error) {
 	case !ok:
 		return nil, nil
 	case run.Identity != p.Identity:
-		return nil, fmt.Errorf("%s: %w", p, workflow.ErrTaken)
+		return nil, fmt.Errorf("%s: %w", p, workflow.ErrNameConflict)
 	}
 	return &run, nil
 }
@@ -161,7 +161,7 @@ func (r workflowRunner) Apply(_ context.Context, c engine.Change) (engine.Outcom
 		return engine.Outcome{}, errors.Join(err, fmt.Errorf("%s: %s %s/%s was changed after this was decided; it is decided afresh", workflowrun.Verb, plan.Kind, plan.Namespace, plan.Template))
 	}
 	placed, _ := (*placeWish)(nil).add(template.Spec.Placement(), plan.Placement)
-	_, err = r.o.workflows.Begin(workflow.Request{
+	_, err = r.o.workflows.Submit(workflow.Request{
 		Namespace: plan.Namespace, Name: plan.Name, Identity: plan.Identity, Template: *placed.template(template), Parameters: plan.Parameters,
 	})
 	return begun, err
@@ -174,7 +174,7 @@ func (r workflowRunner) Resume(_ context.Context, c engine.Change) (begun bool, 
 		return false, err
 	}
 	run, err := r.find(&plan)
-	if errors.Is(err, workflow.ErrTaken) {
+	if errors.Is(err, workflow.ErrNameConflict) {
 		return false, nil
 	}
 	return run != nil, err

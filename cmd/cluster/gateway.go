@@ -45,7 +45,7 @@ func newGateway() *cobra.Command {
 			ctx := cmd.Context()
 			if untilInputEnds {
 				var stop context.CancelFunc
-				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
+				ctx, stop = withInputEnd(ctx, cmd.InOrStdin())
 				defer stop()
 			}
 			listener, err := listenForScrapes(ctx, "--metrics", o.metrics)
@@ -91,8 +91,8 @@ func runGateway(ctx context.Context, client *apiclient.Client, listener net.List
 	go func() { served <- web.Serve(listener) }()
 	defer func() {
 		_ = web.Close() // a scrape under way is of no use any more
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
+		if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+			err = errors.Join(err, serveErr)
 		}
 	}()
 	_, _ = fmt.Fprintf(out, "counts requests on http://%s/metrics\n", listener.Addr())
@@ -101,7 +101,7 @@ func runGateway(ctx context.Context, client *apiclient.Client, listener net.List
 
 // inputEnds is a context that also ends when an input does. What reads it ends with the
 // process: a read of standard input can't be called off.
-func inputEnds(ctx context.Context, input io.Reader) (context.Context, context.CancelFunc) {
+func withInputEnd(ctx context.Context, input io.Reader) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancel(ctx)
 	go func() {
 		_, _ = io.Copy(io.Discard, input)

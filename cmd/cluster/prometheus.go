@@ -28,7 +28,7 @@ configuration in deploy/kubernetes/autoscale gives them. With --gateway it scrap
 stand-in gateway too: the requests at the entrance. Ctrl-C ends it.`
 
 // lookForPods is how often the pods are listed.
-const lookForPods = time.Second
+const podListInterval = time.Second
 
 type prometheusOptions struct {
 	kubeconfig, listen, selector, gateway string
@@ -80,8 +80,8 @@ func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 	go func() { served <- web.Serve(listener) }()
 	defer func() {
 		_ = web.Close() // queries under way are of no use any more
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
+		if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+			err = errors.Join(err, serveErr)
 		}
 	}()
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "answering queries on http://%s\n", listener.Addr())
@@ -100,7 +100,7 @@ func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(lookForPods):
+		case <-time.After(podListInterval):
 		}
 	}
 	return nil

@@ -67,27 +67,27 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	if o.workflowPods && (!o.workflows || o.kwokNodes > 0 || o.nodes == 0) {
 		return errors.New("--workflow-pods goes with --workflows and --nodes, and without --kwok-nodes: a pod there only says that it runs")
 	}
-	dir, clean, err := folder(o.dir)
+	dir, clean, err := clusterDir(o.dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, clean()) }()
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 
-	say("booting the control plane (built from source at the very first time, which takes minutes) ...")
-	began := time.Now()
+	printf("booting the control plane (built from source at the very first time, which takes minutes) ...")
+	started := time.Now()
 	c, err := testcluster.Start(ctx, dir)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	say("control plane up after %s", time.Since(began).Round(100*time.Millisecond))
+	printf("control plane up after %s", time.Since(started).Round(100*time.Millisecond))
 
-	built, err := c.BuildNode(ctx)
+	binaries, err := c.BuildBinaries(ctx)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	definitions, err := filepath.Glob(filepath.Join(built.Source, "deploy", "crds", "*.yaml"))
+	definitions, err := filepath.Glob(filepath.Join(binaries.Source, "deploy", "crds", "*.yaml"))
 	if err != nil {
 		return err
 	}
@@ -98,18 +98,18 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	}
 	var names []string
 	for _, name := range o.nodeNames() {
-		var more []string
+		var flags []string
 		if own, given := cores[name]; given {
-			more = []string{"--cores", own.String()}
+			flags = []string{"--cores", own.String()}
 		}
-		n, err := c.StartNode(name, built, more...)
+		n, err := c.StartNode(name, binaries, flags...)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = n.Stop() }() // the cluster that would know of it ends next
 		names = append(names, name)
 	}
-	if err := c.NodesReady(ctx, names...); err != nil {
+	if err := c.WaitNodesReady(ctx, names...); err != nil {
 		return interrupted(ctx, err)
 	}
 	if o.kwokNodes > 0 {
@@ -118,12 +118,12 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	if o.workflows {
-		end, err := runWorkflows(ctx, c, workflowcontroller.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
+		end, err := runWorkflows(ctx, c, workflowcontroller.Options{Dir: filepath.Join(dir, "workflows"), Self: binaries.Scanflow, Pods: o.workflowPods})
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		defer func() { err = errors.Join(err, end()) }()
-		say("workflows run, by a stand-in for Argo's controller")
+		printf("workflows run, by a stand-in for Argo's controller")
 	}
 	if o.gateway {
 		end, err := startGateway(ctx, c, o.gatewayMetrics, out)
@@ -131,22 +131,22 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 			return interrupted(ctx, err)
 		}
 		defer func() { err = errors.Join(err, end()) }()
-		say("requests are routed by HTTPRoutes, by a stand-in for a gateway")
+		printf("requests are routed by HTTPRoutes, by a stand-in for a gateway")
 	}
 	config := c.Kubeconfig()
 	if o.kubeconfig != "" {
 		if config, err = filepath.Abs(o.kubeconfig); err != nil {
 			return err
 		}
-		if err := copyNew(c.Kubeconfig(), config); err != nil {
+		if err := copyExclusive(c.Kubeconfig(), config); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, os.Remove(config)) }()
 	}
-	say("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(began).Round(100*time.Millisecond), dir)
-	say("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n\nWithout kubectl on this machine: go run ./cmd/cluster kubectl get nodes\nA Prometheus for it: go run ./cmd/cluster prometheus. What to do with it: docs/kubernetes.md\n\nCtrl-C ends the cluster and everything in it.", config)
+	printf("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(started).Round(100*time.Millisecond), dir)
+	printf("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n\nWithout kubectl on this machine: go run ./cmd/cluster kubectl get nodes\nA Prometheus for it: go run ./cmd/cluster prometheus. What to do with it: docs/kubernetes.md\n\nCtrl-C ends the cluster and everything in it.", config)
 	<-ctx.Done()
-	say("stopping ...")
+	printf("stopping ...")
 	return nil
 }
 
@@ -194,7 +194,7 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 // folder is where the cluster lives, and what becomes of it.
-func folder(dir string) (string, func() error, error) {
+func clusterDir(dir string) (string, func() error, error) {
 	if dir == "" {
 		made, err := os.MkdirTemp("", "scanflow-cluster-")
 		return made, func() error { return os.RemoveAll(made) }, err
@@ -214,7 +214,7 @@ func folder(dir string) (string, func() error, error) {
 }
 
 // copyNew copies a file that holds credentials, and never over another.
-func copyNew(from, to string) error {
+func copyExclusive(from, to string) error {
 	raw, err := os.ReadFile(from)
 	if err != nil {
 		return err

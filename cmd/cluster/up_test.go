@@ -105,9 +105,9 @@ func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 
 // theEntranceIsScraped asks a Service without a pod through the gateway, and finds the
 // request in the Prometheus.
-func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, said string) {
+func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, output string) {
 	t.Helper()
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	_, port, _ := strings.Cut(at, ":")
 	var o unstructured.Unstructured
 	require.NoError(t, o.UnmarshalJSON([]byte(`{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r"},
@@ -123,8 +123,8 @@ func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, said s
 		return resp.StatusCode == http.StatusServiceUnavailable
 	}, 30*time.Second, 50*time.Millisecond)
 
-	_, metrics, found := strings.Cut(said, "counts requests on http://")
-	require.True(t, found, said)
+	_, metrics, found := strings.Cut(output, "counts requests on http://")
+	require.True(t, found, output)
 	metrics, _, _ = strings.Cut(metrics, "/")
 	ctx, cancel := context.WithCancel(t.Context())
 	var out screen
@@ -180,5 +180,5 @@ func TestRefusals(t *testing.T) {
 		require.ErrorContains(t, cmd.ExecuteContext(t.Context()), want)
 	}
 	from := filepath.Join(full, "x")
-	require.ErrorIs(t, copyNew(from, from), os.ErrExist)
+	require.ErrorIs(t, copyExclusive(from, from), os.ErrExist)
 }

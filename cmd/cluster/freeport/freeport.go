@@ -15,7 +15,7 @@ import (
 // Of is an address on 127.0.0.1, host:port, that refuses connections until somebody
 // listens at it, which any program may. The kernel gives it to nobody else before the
 // test ends.
-func Of(t testing.TB) string {
+func Reserve(t testing.TB) string {
 	t.Helper()
 	port, release, err := Hold()
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 )
 
 func TestItRefusesUntilSomebodyListens(t *testing.T) {
-	at := Of(t)
+	at := Reserve(t)
 	_, err := net.Dial("tcp", at)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	for range 2 { // a server that is started anew

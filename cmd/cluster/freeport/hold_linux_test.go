@@ -14,7 +14,7 @@ import (
 func TestNobodyElseIsGivenIt(t *testing.T) {
 	held := map[string]bool{}
 	for range 20 {
-		held[Of(t)] = true
+		held[Reserve(t)] = true
 	}
 	require.Len(t, held, 20)
 	for range 3 * ports(t) {

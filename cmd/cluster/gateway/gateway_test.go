@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	b.run("the node", func(ctx context.Context) error {
 		return processnode.Run(ctx, processnode.Options{
-			Client: c.Client(), Name: b.ns, Dir: t.TempDir(), Self: self, EarlyProbe: 20 * time.Millisecond, Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
+			Client: c.Client(), Name: b.ns, Dir: t.TempDir(), Self: self, InitialProbePeriod: 20 * time.Millisecond, Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
 		})
 	})
 	t.Cleanup(func() { // it runs before the node stops
@@ -242,7 +242,7 @@ func (b *bench) counted(name string, labels ...string) float64 {
 // deleted, under load: none is lost.
 func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 	b := newBench(t)
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	_, port, _ := net.SplitHostPort(at)
 	b.cluster.Apply(t, b.route("models", port, ""))
 	b.until("the route is accepted", func() bool { return b.condition("models", "Accepted") == "True Accepted: requests go by the route" })
@@ -300,10 +300,10 @@ func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 // A route that can't be taken says why, holds up no other, and is taken once it can be.
 func TestARouteThatCantBeTakenSaysWhy(t *testing.T) {
 	b := newBench(t)
-	taken, err := net.Listen("tcp", freeport.Of(t))
+	taken, err := net.Listen("tcp", freeport.Reserve(t))
 	require.NoError(t, err)
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	free := freeport.Of(t)
+	free := freeport.Reserve(t)
 	_, freePort, _ := net.SplitHostPort(free)
 	b.cluster.Apply(t, b.route("blocked", port, "")+"\n---\n"+b.route("fine", freePort, ""))
 	b.until("the one is accepted", func() bool { return strings.HasPrefix(b.condition("fine", "Accepted"), "True ") })

@@ -13,20 +13,20 @@ import (
 )
 
 // mindPods publishes the pods at each change of one.
-func (g *Gateway) mindPods(ctx context.Context) {
+func (g *Gateway) runPods(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-g.podKick:
-			g.router.Publish(g.ready())
+		case <-g.podWake:
+			g.router.SetPods(g.readyPods())
 		}
 	}
 }
 
 // ready are the pods that requests may go to. One that is being deleted is none from
 // the moment that its object says so.
-func (g *Gateway) ready() []router.Pod {
+func (g *Gateway) readyPods() []router.Pod {
 	var list []*corev1.Pod
 	there := map[types.UID]bool{}
 	for _, o := range g.pods.List() {
@@ -39,14 +39,14 @@ func (g *Gateway) ready() []router.Pod {
 	slices.SortFunc(list, func(a, b *corev1.Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	out := make([]router.Pod, len(list))
 	for i, p := range list {
-		if g.flights[p.UID] == nil {
-			g.flights[p.UID] = &router.Flight{}
+		if g.inflight[p.UID] == nil {
+			g.inflight[p.UID] = &router.Inflight{}
 		}
-		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Flight: g.flights[p.UID]}
+		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Inflight: g.inflight[p.UID]}
 	}
-	for uid := range g.flights {
+	for uid := range g.inflight {
 		if !there[uid] {
-			delete(g.flights, uid)
+			delete(g.inflight, uid)
 		}
 	}
 	return out

@@ -22,38 +22,38 @@ type parentStatus struct {
 }
 
 // report writes what became of a route, where its status says something else.
-func (g *Gateway) report(ctx context.Context, v *verdict) error {
+func (g *Gateway) writeStatus(ctx context.Context, v *routeState) error {
 	now := metav1.NewTime(g.opts.Clock.Now().Truncate(1e9)) // as the API server keeps it
 	parents, _, _ := unstructured.NestedSlice(v.object.Object, "status", "parents")
-	var was parentStatus
-	var next []any
+	var previous parentStatus
+	var updated []any
 	for _, p := range parents {
 		one, _ := p.(map[string]any)
 		if one["controllerName"] != ControllerName {
-			next = append(next, p)
-		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(one, &was); err != nil {
-			was = parentStatus{} // somebody wrote nonsense there
+			updated = append(updated, p)
+		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(one, &previous); err != nil {
+			previous = parentStatus{} // somebody wrote nonsense there
 		}
 	}
-	is := parentStatus{ParentRef: v.parent, ControllerName: ControllerName}
+	current := parentStatus{ParentRef: v.parent, ControllerName: ControllerName}
 	for _, c := range v.conditions() {
 		c.ObservedGeneration, c.LastTransitionTime = v.object.GetGeneration(), now
-		for _, old := range was.Conditions {
+		for _, old := range previous.Conditions {
 			if old.Type == c.Type && old.Status == c.Status {
 				c.LastTransitionTime = old.LastTransitionTime
 			}
 		}
-		is.Conditions = append(is.Conditions, c)
+		current.Conditions = append(current.Conditions, c)
 	}
-	if equality.Semantic.DeepEqual(was, is) {
+	if equality.Semantic.DeepEqual(previous, current) {
 		return nil
 	}
-	ours, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&is)
+	encoded, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&current)
 	if err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
 	o := v.object.DeepCopy()
-	if err := unstructured.SetNestedSlice(o.Object, append(next, ours), "status", "parents"); err != nil {
+	if err := unstructured.SetNestedSlice(o.Object, append(updated, encoded), "status", "parents"); err != nil {
 		return fmt.Errorf("write the status: %w", err)
 	}
 	_, err = g.opts.Client.Dynamic.Resource(routeResource).Namespace(v.name.Namespace).UpdateStatus(ctx, o, metav1.UpdateOptions{FieldManager: "stand-in-gateway"})
@@ -63,14 +63,14 @@ func (g *Gateway) report(ctx context.Context, v *verdict) error {
 	return err
 }
 
-func (v *verdict) conditions() []metav1.Condition {
+func (v *routeState) conditions() []metav1.Condition {
 	accepted := metav1.Condition{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted", Message: "requests go by the route"}
 	if !v.accepted() {
-		accepted.Status, accepted.Reason, accepted.Message = metav1.ConditionFalse, v.why, v.message
+		accepted.Status, accepted.Reason, accepted.Message = metav1.ConditionFalse, v.reason, v.message
 	}
 	resolved := metav1.Condition{Type: "ResolvedRefs", Status: metav1.ConditionTrue, Reason: "ResolvedRefs", Message: "all backends are there"}
-	if v.unresolved != "" {
-		resolved.Status, resolved.Reason, resolved.Message = metav1.ConditionFalse, v.unresolved, v.missing
+	if v.unresolvedReason != "" {
+		resolved.Status, resolved.Reason, resolved.Message = metav1.ConditionFalse, v.unresolvedReason, v.unresolvedMessage
 	}
 	return []metav1.Condition{accepted, resolved}
 }

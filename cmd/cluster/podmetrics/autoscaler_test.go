@@ -142,7 +142,7 @@ func TestWhoseAPIItIs(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, server.Close())
 			_, err = api.Get(ctx, apiServiceName, metav1.GetOptions{})
-			require.NoError(t, gone(err))
+			require.NoError(t, ignoreNotFound(err))
 			require.Error(t, err)
 		})
 	}

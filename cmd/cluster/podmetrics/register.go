@@ -33,7 +33,7 @@ const (
 // and one of type ExternalName is any host: this one. One that another serves is left
 // as it is, and is an error.
 func (s *Server) register(ctx context.Context, port int) error {
-	if err := s.free(ctx); err != nil {
+	if err := s.checkOwner(ctx); err != nil {
 		return err
 	}
 	s.registered = true
@@ -56,18 +56,18 @@ func (s *Server) register(ctx context.Context, port int) error {
 	if _, err := s.o.Client.Dynamic.Resource(apiServices).Apply(ctx, apiServiceName, apiService, owner); err != nil {
 		return err
 	}
-	return s.available(ctx)
+	return s.waitAvailable(ctx)
 }
 
 // free makes sure that nobody else serves the API. What this package has left behind, as
 // where it was killed, is nobody's.
-func (s *Server) free(ctx context.Context) error {
-	there, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
+func (s *Server) checkOwner(ctx context.Context) error {
+	list, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
 	if err != nil {
-		return gone(err)
+		return ignoreNotFound(err)
 	}
-	namespace, _, _ := unstructured.NestedString(there.Object, "spec", "service", "namespace")
-	name, _, _ := unstructured.NestedString(there.Object, "spec", "service", "name")
+	namespace, _, _ := unstructured.NestedString(list.Object, "spec", "service", "namespace")
+	name, _, _ := unstructured.NestedString(list.Object, "spec", "service", "name")
 	if namespace != serviceNamespace || name != serviceName {
 		return fmt.Errorf("the cluster has an APIService %s already, of the Service %s/%s, and one API has one server: use a cluster without it, as the test cluster", apiServiceName, namespace, name)
 	}
@@ -75,7 +75,7 @@ func (s *Server) free(ctx context.Context) error {
 }
 
 // available waits until the API server says that it reaches this server.
-func (s *Server) available(ctx context.Context) error {
+func (s *Server) waitAvailable(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -83,18 +83,18 @@ func (s *Server) available(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		why := "it says nothing yet"
+		message := "it says nothing yet"
 		conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 		for _, raw := range conditions {
 			c, _ := raw.(map[string]any)
 			if c["type"] == "Available" && c["status"] == "True" {
 				return nil
 			}
-			why = fmt.Sprint(c["message"])
+			message = fmt.Sprint(c["message"])
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until %s is available: %w; last: %s", apiServiceName, ctx.Err(), why)
+			return fmt.Errorf("wait until %s is available: %w; last: %s", apiServiceName, ctx.Err(), message)
 		case <-tick.C:
 		}
 	}
@@ -105,10 +105,10 @@ func (s *Server) unregister(ctx context.Context) error {
 		return nil
 	}
 	err := s.o.Client.Dynamic.Resource(apiServices).Delete(ctx, apiServiceName, metav1.DeleteOptions{})
-	return errors.Join(gone(err), gone(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
+	return errors.Join(ignoreNotFound(err), ignoreNotFound(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
 }
 
-func gone(err error) error {
+func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}

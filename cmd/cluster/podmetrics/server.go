@@ -64,8 +64,8 @@ func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := errors.Join(s.unregister(ctx), s.web.Close())
-	if failed := <-s.served; !errors.Is(failed, http.ErrServerClosed) {
-		err = errors.Join(err, failed)
+	if serveErr := <-s.served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
 	}
 	return err
 }

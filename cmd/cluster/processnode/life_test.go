@@ -55,7 +55,7 @@ func TestANodeThatDiedFindsNoProcess(t *testing.T) {
 	require.Equal(t, address["always"], p.Status.PodIP, "it keeps its address")
 	b.until("the other has failed", func() bool { p = b.get("never"); return p.Status.Phase == corev1.PodFailed })
 	require.Equal(t, "NodeLost", p.Status.Reason)
-	require.EqualValues(t, killed, main0(p).State.Terminated.ExitCode)
+	require.EqualValues(t, exitCodeKilled, main0(p).State.Terminated.ExitCode)
 	require.EqualValues(t, 0, main0(p).RestartCount)
 }
 

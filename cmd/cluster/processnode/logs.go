@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-const followEvery = 100 * time.Millisecond
+const logPollInterval = 100 * time.Millisecond
 
 // serveLogs answers what the API server asks a kubelet for `kubectl logs`, and
 // nothing else. Whoever can reach the node's loopback address can read them.
@@ -40,7 +40,7 @@ func (n *node) serveLogs(group *sync.WaitGroup) (*http.Server, error) {
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}, MinVersion: tls.VersionTLS12},
 	}
 	group.Go(func() {
-		if err := server.ServeTLS(n.addresses.claim, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.ServeTLS(n.addresses.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 			n.Log.Error("logs are not served any more", "error", err)
 		}
 	})
@@ -54,7 +54,7 @@ func (n *node) logs(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	known := false
-	for _, c := range containers(&r.newest().Spec) {
+	for _, c := range containers(&r.latest().Spec) {
 		known = known || c.Name == req.PathValue("container")
 	}
 	if !known {
@@ -81,21 +81,21 @@ func (n *node) logs(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		ended := r.state.ended()
 		r.mu.Unlock()
-		if err != nil || !follow || ended || r.gone.Err() != nil || n.draining.Err() != nil {
+		if err != nil || !follow || ended || r.deletedCtx.Err() != nil || n.draining.Err() != nil {
 			return
 		}
 		_ = http.NewResponseController(w).Flush() // a client that has left shows at the next write
-		if !n.pause(req.Context(), followEvery) {
+		if !n.pause(req.Context(), logPollInterval) {
 			return
 		}
 	}
 }
 
-func (n *node) find(namespace, name string) *runner {
+func (n *node) find(namespace, name string) *podRunner {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.runners {
-		if o := r.newest(); o.Namespace == namespace && o.Name == name {
+		if o := r.latest(); o.Namespace == namespace && o.Name == name {
 			return r
 		}
 	}

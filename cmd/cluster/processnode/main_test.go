@@ -53,7 +53,7 @@ func options(client *apiclient.Client, name, dir string) Options {
 	}
 	return Options{
 		Client: client, Name: name, Dir: dir, Self: self, Labels: map[string]string{"test": strings.SplitN(name, ".", 2)[0]},
-		BackOff: 500 * time.Millisecond, EarlyProbe: 20 * time.Millisecond, Heartbeat: time.Second,
+		BackOff: 500 * time.Millisecond, InitialProbePeriod: 20 * time.Millisecond, Heartbeat: time.Second,
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
 	}
 }

@@ -20,14 +20,14 @@ type node struct {
 	Options
 	core      *corev1client.CoreV1Client
 	leases    coordinationv1client.LeaseInterface
-	addresses *addresses
+	addresses *addressPool
 
 	pods sync.WaitGroup // the runners' goroutines
 
 	mu       sync.Mutex
-	runners  map[types.UID]*runner
+	runners  map[types.UID]*podRunner
 	draining context.Context // ends when the node's own end begins
-	over     context.Context // ends when nobody may be waited for any more
+	killCtx  context.Context // ends when nobody may be waited for any more
 }
 
 // Run is the node until ctx ends. Then it takes no more pods, ends those that run,
@@ -41,7 +41,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", o.Name, err)
 	}
-	defer func() { _ = n.addresses.claim.Close() }()
+	defer func() { _ = n.addresses.listener.Close() }()
 	if err := n.run(ctx); err != nil {
 		return fmt.Errorf("node %s: %w", o.Name, err)
 	}
@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func newNode(ctx context.Context, o Options) (*node, error) {
-	n := &node{Options: o, runners: map[types.UID]*runner{}}
+	n := &node{Options: o, runners: map[types.UID]*podRunner{}}
 	var err error
 	if n.core, err = corev1client.NewForConfig(o.Client.Config); err != nil {
 		return nil, err
@@ -59,14 +59,14 @@ func newNode(ctx context.Context, o Options) (*node, error) {
 		return nil, err
 	}
 	n.leases = coordination.Leases(corev1.NamespaceNodeLease)
-	n.addresses, err = claimAddresses(ctx, o.AddressBase, o.Name)
+	n.addresses, err = claimPool(ctx, o.AddressBase, o.Name)
 	return n, err
 }
 
 func (n *node) run(ctx context.Context) error {
 	over, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	n.draining, n.over = ctx, over
+	n.draining, n.killCtx = ctx, over
 
 	var group sync.WaitGroup
 	server, err := n.serveLogs(&group)
@@ -79,10 +79,10 @@ func (n *node) run(ctx context.Context) error {
 		return err
 	}
 	n.Log.Info("node is ready", "node", n.Name, "addresses", n.addresses.block.String(), "dir", n.Dir)
-	group.Go(func() { n.beat(ctx) })
-	informing, stopInforming := context.WithCancel(over) // past ctx: it tells when pods are gone
-	defer stopInforming()
-	group.Go(func() { n.watch(informing) })
+	group.Go(func() { n.heartbeat(ctx) })
+	informCtx, stopInformer := context.WithCancel(over) // past ctx: it tells when pods are gone
+	defer stopInformer()
+	group.Go(func() { n.watchPods(informCtx) })
 
 	<-ctx.Done()
 	return n.drain(end)
@@ -91,16 +91,16 @@ func (n *node) run(ctx context.Context) error {
 // drain ends every pod, each within its own grace period.
 func (n *node) drain(end context.CancelFunc) error {
 	n.Log.Info("node stops", "node", n.Name)
-	unready := n.setReady(n.over, false)
+	unready := n.setReady(n.killCtx, false)
 	n.mu.Lock()
 	for _, r := range n.runners {
-		r.poke()
+		r.wakeUp()
 	}
 	n.mu.Unlock()
 	done := make(chan struct{})
 	go func() { defer close(done); n.pods.Wait() }()
-	timer, giveBack := n.Clock.Timer(n.StopWithin)
-	defer giveBack()
+	timer, stopTimer := n.Clock.Timer(n.StopTimeout)
+	defer stopTimer()
 	select {
 	case <-done:
 		return unready
@@ -108,23 +108,23 @@ func (n *node) drain(end context.CancelFunc) error {
 	}
 	end() // what still runs is killed
 	<-done
-	return errors.Join(unready, fmt.Errorf("pods did not end within %s, and were killed", n.StopWithin))
+	return errors.Join(unready, fmt.Errorf("pods did not end within %s, and were killed", n.StopTimeout))
 }
 
 // watch follows the pods that are bound to this node.
-func (n *node) watch(ctx context.Context) {
+func (n *node) watchPods(ctx context.Context) {
 	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.NewListWatchFromClient(n.core.RESTClient(), "pods", corev1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", n.Name)),
 		ObjectType:    &corev1.Pod{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(o any) { n.see(o.(*corev1.Pod)) },
-			UpdateFunc: func(_, o any) { n.see(o.(*corev1.Pod)) },
+			AddFunc:    func(o any) { n.onPod(o.(*corev1.Pod)) },
+			UpdateFunc: func(_, o any) { n.onPod(o.(*corev1.Pod)) },
 			DeleteFunc: func(o any) {
 				if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
 					o = last.Obj
 				}
 				if p, ok := o.(*corev1.Pod); ok {
-					n.vanish(p.UID)
+					n.onPodDeleted(p.UID)
 				}
 			},
 		},
@@ -133,7 +133,7 @@ func (n *node) watch(ctx context.Context) {
 }
 
 // see hands a pod's newest object to its runner, which it makes for a new pod.
-func (n *node) see(p *corev1.Pod) {
+func (n *node) onPod(p *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r := n.runners[p.UID]
@@ -142,25 +142,25 @@ func (n *node) see(p *corev1.Pod) {
 		if n.draining.Err() != nil || ended && p.DeletionTimestamp == nil {
 			return
 		}
-		r = newRunner(n, p)
+		r = newPodRunner(n, p)
 		n.runners[p.UID] = r
 		n.pods.Go(func() {
-			defer n.forget(p.UID)
-			r.live()
+			defer n.removeRunner(p.UID)
+			r.run()
 		})
 	}
-	r.see(p)
+	r.setObject(p)
 }
 
-func (n *node) vanish(uid types.UID) {
+func (n *node) onPodDeleted(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if r := n.runners[uid]; r != nil {
-		r.vanish()
+		r.markDeleted()
 	}
 }
 
-func (n *node) forget(uid types.UID) {
+func (n *node) removeRunner(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.runners, uid)
@@ -168,8 +168,8 @@ func (n *node) forget(uid types.UID) {
 
 // pause waits, and tells whether the wait was not cut short.
 func (n *node) pause(ctx context.Context, d time.Duration) bool {
-	timer, giveBack := n.Clock.Timer(d)
-	defer giveBack()
+	timer, stopTimer := n.Clock.Timer(d)
+	defer stopTimer()
 	select {
 	case <-timer:
 		return true

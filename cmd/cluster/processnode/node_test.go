@@ -57,10 +57,10 @@ func TestADeploymentServesScalesAndRollsOver(t *testing.T) {
 		require.Equal(t, "two", b.ask(&p, "/env?name=VERSION"))
 	}
 
-	was := b.ready(3)
+	previous := b.ready(3)
 	b.cluster.Apply(t, b.deployment(0, "", "", "VERSION", "two"))
 	b.ready(0)
-	for _, p := range was {
+	for _, p := range previous {
 		require.Empty(t, b.ask(&p, "/"), "its process must be gone")
 	}
 }

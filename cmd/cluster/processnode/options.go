@@ -47,18 +47,18 @@ type Options struct {
 	BackOff time.Duration
 	// EarlyProbe is how often a probe is asked until it first succeeds, where that
 	// is shorter than its period; 0 is 200 ms.
-	EarlyProbe time.Duration
+	InitialProbePeriod time.Duration
 	// StopWithin bounds the time that pods get to end when the node stops, on top
 	// of which each has its own grace period; 0 is 30 s.
-	StopWithin time.Duration
-	Log        hclog.Logger
-	Clock      engine.Clock
+	StopTimeout time.Duration
+	Log         hclog.Logger
+	Clock       engine.Clock
 }
 
 const (
-	defaultHeartbeat  = 10 * time.Second
-	defaultEarlyProbe = 200 * time.Millisecond
-	defaultStopWithin = 30 * time.Second
+	defaultHeartbeat          = 10 * time.Second
+	defaultInitialProbePeriod = 200 * time.Millisecond
+	defaultStopTimeout        = 30 * time.Second
 )
 
 func (o *Options) setDefaults() error {
@@ -96,8 +96,8 @@ func (o *Options) setDefaults() error {
 		at   *time.Duration
 		to   time.Duration
 	}{
-		{"heartbeat", &o.Heartbeat, defaultHeartbeat}, {"early probe", &o.EarlyProbe, defaultEarlyProbe},
-		{"back-off", &o.BackOff, 10 * time.Second}, {"stop within", &o.StopWithin, defaultStopWithin},
+		{"heartbeat", &o.Heartbeat, defaultHeartbeat}, {"early probe", &o.InitialProbePeriod, defaultInitialProbePeriod},
+		{"back-off", &o.BackOff, 10 * time.Second}, {"stop within", &o.StopTimeout, defaultStopTimeout},
 	} {
 		if *d.at < 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is negative", d.name, *d.at))

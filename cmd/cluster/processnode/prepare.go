@@ -16,9 +16,9 @@ import (
 
 // RefusedError is what a pod's spec asks for and no process can have. Each line
 // names one field.
-type RefusedError struct{ Problems []pod.Problem }
+type UnsupportedError struct{ Problems []pod.Problem }
 
-func (e *RefusedError) Error() string {
+func (e *UnsupportedError) Error() string {
 	lines := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		lines[i] = p.Error()
@@ -29,12 +29,12 @@ func (e *RefusedError) Error() string {
 // configs turns the pod's containers into processes: those of initContainers in
 // their order, and the one of containers last. The error is a *RefusedError, or
 // says what is missing yet.
-func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
-	object := r.newest()
-	if found := problems(&object.Spec); len(found) > 0 {
-		return nil, &RefusedError{found}
+func (r *podRunner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
+	object := r.latest()
+	if found := unsupported(&object.Spec); len(found) > 0 {
+		return nil, &UnsupportedError{found}
 	}
-	src := newSources(ctx, r.node.core, object.Namespace)
+	src := newConfigSources(ctx, r.node.core, object.Namespace)
 	folders, err := r.volumes(src, object.Spec.Volumes)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 			continue
 		}
 		c.EnvFrom = nil // it is in Env now
-		declareProbed(c)
+		declareProbePorts(c)
 		if c.WorkingDir == "" {
 			c.WorkingDir = r.dir
 		}
@@ -60,13 +60,13 @@ func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 		out = append(out, pod.Config{
 			Namespace: object.Namespace, Name: object.Name, Node: r.node.Name, UID: string(object.UID), Labels: object.Labels, Annotations: object.Annotations,
 			Spec: spec, Cores: r.node.Cores, Allocatable: r.node.Capacity, IP: ip, HostIP: r.node.addresses.host.String(), LogPath: r.logPath(c.Name), Self: r.node.Self,
-			BackOff: r.node.BackOff, EarlyProbe: r.node.EarlyProbe, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
+			BackOff: r.node.BackOff, InitialProbePeriod: r.node.InitialProbePeriod, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
 		})
 	}
 	return out, errors.Join(errs...)
 }
 
-func (r *runner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
+func (r *podRunner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
 
 // containers are all that run, in order.
 func containers(spec *corev1.PodSpec) []corev1.Container {
@@ -74,7 +74,7 @@ func containers(spec *corev1.PodSpec) []corev1.Container {
 }
 
 // problems are the fields that can't be honoured.
-func problems(spec *corev1.PodSpec) []pod.Problem {
+func unsupported(spec *corev1.PodSpec) []pod.Problem {
 	var out []pod.Problem
 	add := func(path, format string, args ...any) {
 		out = append(out, pod.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
@@ -108,7 +108,7 @@ func problems(spec *corev1.PodSpec) []pod.Problem {
 				c.Env[j].ValueFrom = nil
 			}
 		}
-		declareProbed(&c)
+		declareProbePorts(&c)
 		alone := corev1.PodSpec{Containers: []corev1.Container{c}}
 		for _, p := range pod.Check(&alone) {
 			p.Path = at + strings.TrimPrefix(p.Path, "containers[0]")
@@ -120,7 +120,7 @@ func problems(spec *corev1.PodSpec) []pod.Problem {
 
 // declareProbed declares the ports that probes and hooks name by number: Kubernetes
 // does not ask for that, and package pod does.
-func declareProbed(c *corev1.Container) {
+func declareProbePorts(c *corev1.Container) {
 	var handlers []corev1.ProbeHandler
 	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
 		if p != nil {

@@ -61,7 +61,7 @@ func (n *node) patchNode(ctx context.Context, patch any, subresources ...string)
 // setReady reports the node's whole status.
 func (n *node) setReady(ctx context.Context, ready bool) error {
 	now := metav1.NewTime(n.Clock.Now())
-	old, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
+	current, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("report the node's status: %w", err)
 	}
@@ -70,7 +70,7 @@ func (n *node) setReady(ctx context.Context, ready bool) error {
 		if holds {
 			c.Status = corev1.ConditionTrue
 		}
-		for _, o := range old.Status.Conditions {
+		for _, o := range current.Status.Conditions {
 			if o.Type == kind && o.Status == c.Status {
 				c.LastTransitionTime = o.LastTransitionTime
 			}
@@ -104,11 +104,11 @@ func (n *node) setReady(ctx context.Context, ready bool) error {
 
 // beat keeps the node's Lease, and corrects its status when the control plane has
 // taken it for lost meanwhile.
-func (n *node) beat(ctx context.Context) {
+func (n *node) heartbeat(ctx context.Context) {
 	for n.pause(ctx, n.Heartbeat) {
 		err := n.renew(ctx)
 		if err == nil {
-			err = n.stayReady(ctx)
+			err = n.ensureReady(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			n.Log.Warn("heartbeat failed", "node", n.Name, "error", err)
@@ -116,7 +116,7 @@ func (n *node) beat(ctx context.Context) {
 	}
 }
 
-func (n *node) stayReady(ctx context.Context) error {
+func (n *node) ensureReady(ctx context.Context) error {
 	now, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return n.tryRegister(ctx) // somebody deleted it, and the scheduler needs it

@@ -14,48 +14,48 @@ import (
 // reporter tells the API server how a pod is, when that has changed, and removes
 // the object of a deleted pod whose processes have ended.
 type reporter struct {
-	*runner
-	said       []byte
-	conditions []corev1.PodCondition
-	asked      string // the resource version that the object was last removed at
+	*podRunner
+	lastPatch      []byte
+	conditions     []corev1.PodCondition
+	deletedVersion string // the resource version that the object was last removed at
 }
 
 // say reports what is new. A pod that is gone is no error.
-func (r *reporter) say(object *corev1.Pod, ended bool) error {
+func (r *reporter) report(object *corev1.Pod, ended bool) error {
 	err := r.patch(object)
-	if err == nil && ended && object.DeletionTimestamp != nil && r.asked != object.ResourceVersion {
+	if err == nil && ended && object.DeletionTimestamp != nil && r.deletedVersion != object.ResourceVersion {
 		if err = r.remove(object); err == nil {
-			r.asked = object.ResourceVersion // a finalizer may keep it; each change of it is worth another try
+			r.deletedVersion = object.ResourceVersion // a finalizer may keep it; each change of it is worth another try
 		}
 	}
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict: the name is another pod's now
-		r.vanish()
+		r.markDeleted()
 		return nil
 	}
 	return err
 }
 
 func (r *reporter) patch(object *corev1.Pod) error {
-	was := r.conditions
-	if was == nil {
-		was = object.Status.Conditions
+	previous := r.conditions
+	if previous == nil {
+		previous = object.Status.Conditions
 	}
 	r.mu.Lock()
-	status := r.state.report(object, r.node.addresses.host.String(), was, r.node.Clock.Now())
+	status := r.state.podStatus(object, r.node.addresses.host.String(), previous, r.node.Clock.Now())
 	r.mu.Unlock()
-	raw, err := encode(object.UID, status)
-	if err != nil || bytes.Equal(raw, r.said) {
+	raw, err := encodePatch(object.UID, status)
+	if err != nil || bytes.Equal(raw, r.lastPatch) {
 		return err
 	}
 	// A strategic merge, as a kubelet's: conditions that are others' stay.
-	if _, err = r.node.core.Pods(object.Namespace).Patch(r.node.over, object.Name, types.StrategicMergePatchType, raw, metav1.PatchOptions{}, "status"); err != nil {
+	if _, err = r.node.core.Pods(object.Namespace).Patch(r.node.killCtx, object.Name, types.StrategicMergePatchType, raw, metav1.PatchOptions{}, "status"); err != nil {
 		return fmt.Errorf("report the status: %w", err)
 	}
-	r.said, r.conditions = raw, status.Conditions
+	r.lastPatch, r.conditions = raw, status.Conditions
 	return nil
 }
 
-func encode(uid types.UID, status corev1.PodStatus) ([]byte, error) {
+func encodePatch(uid types.UID, status corev1.PodStatus) ([]byte, error) {
 	raw, err := json.Marshal(status)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func encode(uid types.UID, status corev1.PodStatus) ([]byte, error) {
 
 func (r *reporter) remove(object *corev1.Pod) error {
 	now := int64(0)
-	err := r.node.core.Pods(object.Namespace).Delete(r.node.over, object.Name, metav1.DeleteOptions{
+	err := r.node.core.Pods(object.Namespace).Delete(r.node.killCtx, object.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &object.UID},
 	})
 	if err != nil {

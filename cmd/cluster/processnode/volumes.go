@@ -31,7 +31,7 @@ func volumeKind(v *corev1.Volume) string {
 }
 
 // volumes makes the folders, and returns the variables that name them.
-func (r *runner) volumes(src *sources, all []corev1.Volume) ([]corev1.EnvVar, error) {
+func (r *podRunner) volumes(src *configSources, all []corev1.Volume) ([]corev1.EnvVar, error) {
 	var out []corev1.EnvVar
 	var errs []error
 	for _, v := range all {
@@ -53,13 +53,13 @@ func (r *runner) volumes(src *sources, all []corev1.Volume) ([]corev1.EnvVar, er
 		if err != nil {
 			errs = append(errs, fmt.Errorf("volume %s: %w", v.Name, err))
 		}
-		out = append(out, literally(VolumeVariable(v.Name), folder))
+		out = append(out, literalVar(VolumeVariable(v.Name), folder))
 	}
 	return out, errors.Join(errs...)
 }
 
 // project writes the entries of an object, or those of them that items name, as files.
-func (s *sources) project(kind, name string, items []corev1.KeyToPath, optional *bool, folder string) error {
+func (s *configSources) project(kind, name string, items []corev1.KeyToPath, optional *bool, folder string) error {
 	data, err := s.get(kind, name, optional)
 	if err != nil || data == nil {
 		return err

@@ -28,7 +28,7 @@ func Binary(ctx context.Context) (string, error) {
 		return "", err
 	}
 	source := filepath.Join(root, "testdata", "controlplane")
-	key, err := keyOf(source)
+	key, err := hashFiles(source)
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +36,7 @@ func Binary(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
+	unlock, err := lockFile(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +56,7 @@ func Binary(ctx context.Context) (string, error) {
 }
 
 // keyOf hashes the module's files.
-func keyOf(dir string) (string, error) {
+func hashFiles(dir string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		return "", err
@@ -87,7 +87,7 @@ func cacheDir() (string, error) {
 }
 
 // lock waits for a file's lock, so that two builds don't run at once.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err

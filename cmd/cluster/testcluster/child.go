@@ -44,7 +44,7 @@ func (c *Cluster) startChild(name, logName, program string, args []string) (*chi
 }
 
 // childStops is how long a child may take to end, with what it runs.
-const childStops = 10 * time.Second
+const childStopTimeout = 10 * time.Second
 
 // Stop ends the child in order. The error says that it had ended before by itself.
 func (n *child) Stop() error {
@@ -59,7 +59,7 @@ func (n *child) Stop() error {
 	default:
 	}
 	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	timer := time.NewTimer(childStops)
+	timer := time.NewTimer(childStopTimeout)
 	defer timer.Stop()
 	select {
 	case <-n.done:

@@ -13,7 +13,7 @@ import (
 )
 
 // bootWithin bounds a boot whose binary is there; it takes 3 to 4 s on 2 idle cores.
-const bootWithin = 2 * time.Minute
+const bootTimeout = 2 * time.Minute
 
 // Cluster is a control plane under way.
 type Cluster struct {
@@ -39,7 +39,7 @@ func Start(ctx context.Context, dir string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, bootWithin)
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	c := &Cluster{dir: dir, binary: binary, processes: map[string]*process{}}
 	if err := c.boot(ctx); err != nil {
@@ -79,7 +79,7 @@ func (c *Cluster) boot(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.until(ctx, "the default service account is there", func(ctx context.Context) error {
+	return c.waitFor(ctx, "the default service account is there", func(ctx context.Context) error {
 		_, err := c.client.Dynamic.Resource(serviceAccounts).Namespace("default").Get(ctx, "default", getOptions)
 		return err
 	})
@@ -117,11 +117,11 @@ func (c *Cluster) Client() *apiclient.Client { return c.client }
 
 // ready waits until the API server says that it is.
 func (c *Cluster) ready(ctx context.Context) error {
-	return c.until(ctx, "the API server is ready", func(ctx context.Context) error { return c.client.Ready(ctx) })
+	return c.waitFor(ctx, "the API server is ready", func(ctx context.Context) error { return c.client.Ready(ctx) })
 }
 
 // until waits for a condition, and tells why it did not come about.
-func (c *Cluster) until(ctx context.Context, what string, check func(context.Context) error) error {
+func (c *Cluster) waitFor(ctx context.Context, what string, check func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -38,7 +38,7 @@ func TestADeploymentGetsItsPods(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
 		return err == nil && len(list.Items) == 2
-	}, within, 50*time.Millisecond)
+	}, waitTimeout, 50*time.Millisecond)
 }
 
 // RBAC is on: a service account with no role may see nothing.

@@ -20,9 +20,9 @@ type Gateway struct {
 // cluster's HTTPRoutes, each on a free port of 127.0.0.1 (Address), until the test ends.
 func (c *Cluster) Gateway(t testing.TB) *Gateway {
 	t.Helper()
-	built, err := c.BuildNode(context.Background())
+	binaries, err := c.BuildBinaries(context.Background())
 	require.NoError(t, err)
-	g, err := c.StartGateway(context.Background(), built, "--random-ports")
+	g, err := c.StartGateway(context.Background(), binaries, "--random-ports")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Stop()) })
 	return g
@@ -31,7 +31,7 @@ func (c *Cluster) Gateway(t testing.TB) *Gateway {
 // StartGateway is Gateway outside of a test, with more flags of "cluster gateway". Its
 // metrics are on a free port, and each route listens on its own unless --random-ports is
 // among the flags.
-func (c *Cluster) StartGateway(ctx context.Context, p Programs, more ...string) (*Gateway, error) {
+func (c *Cluster) StartGateway(ctx context.Context, p Binaries, flags ...string) (*Gateway, error) {
 	if err := c.Install(ctx, "httproute"); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (c *Cluster) StartGateway(ctx context.Context, p Programs, more ...string) 
 	c.counter++
 	log := fmt.Sprintf("gateway-%d.log", c.counter)
 	c.mu.Unlock()
-	args := append([]string{"gateway", "--kubeconfig", c.Kubeconfig(), "--metrics", "127.0.0.1:0", "--until-input-ends"}, more...)
+	args := append([]string{"gateway", "--kubeconfig", c.Kubeconfig(), "--metrics", "127.0.0.1:0", "--until-input-ends"}, flags...)
 	started, err := c.startChild("the gateway", log, p.Cluster, args)
 	if err != nil {
 		return nil, fmt.Errorf("start the gateway: %w", err)
@@ -49,19 +49,19 @@ func (c *Cluster) StartGateway(ctx context.Context, p Programs, more ...string) 
 
 // Metrics is the URL of what it counts.
 func (g *Gateway) Metrics(ctx context.Context) (string, error) {
-	return g.said(ctx, "counts requests on ")
+	return g.waitForLine(ctx, "counts requests on ")
 }
 
 // Address is the URL where an HTTPRoute listens, once the gateway has taken it.
 func (g *Gateway) Address(ctx context.Context, namespace, name string) (string, error) {
-	return g.said(ctx, "HTTPRoute "+namespace+"/"+name+": ")
+	return g.waitForLine(ctx, "HTTPRoute "+namespace+"/"+name+": ")
 }
 
 // said waits for a line, and returns what follows its beginning in the last of its kind.
-func (g *Gateway) said(ctx context.Context, begins string) (rest string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+func (g *Gateway) waitForLine(ctx context.Context, begins string) (rest string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
-	err = g.cluster.until(ctx, "the gateway says "+begins, func(context.Context) error {
+	err = g.cluster.waitFor(ctx, "the gateway says "+begins, func(context.Context) error {
 		raw, err := os.ReadFile(g.log)
 		for line := range strings.Lines(string(raw)) {
 			if after, is := strings.CutPrefix(line, begins); is && strings.HasSuffix(after, "\n") {

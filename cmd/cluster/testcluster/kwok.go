@@ -65,7 +65,7 @@ metadata: {name: %s, labels: {%s: kwok, kubernetes.io/hostname: %s, kubernetes.i
 			return err
 		}
 	}
-	return c.NodesReady(ctx, names...)
+	return c.WaitNodesReady(ctx, names...)
 }
 
 // setCapacity says what the node can hold: kwok keeps what it finds there.
@@ -88,11 +88,11 @@ func (c *Cluster) startKwok(ctx context.Context) error {
 	if running {
 		return nil
 	}
-	var stages, said bytes.Buffer
+	var stages, output bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.binary, "stages")
-	cmd.Stdout, cmd.Stderr = &stages, &said
+	cmd.Stdout, cmd.Stderr = &stages, &output
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("print kwok's stages: %w: %s", err, said.String())
+		return fmt.Errorf("print kwok's stages: %w: %s", err, output.String())
 	}
 	file := c.path("kwok.yaml")
 	if err := os.WriteFile(file, append([]byte(kwokConfig), stages.Bytes()...), 0o600); err != nil {
@@ -103,11 +103,11 @@ func (c *Cluster) startKwok(ctx context.Context) error {
 }
 
 // NodesReady waits until every one of the nodes is Ready, and may be given pods.
-func (c *Cluster) NodesReady(ctx context.Context, names ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+func (c *Cluster) WaitNodesReady(ctx context.Context, names ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	for _, name := range names {
-		if err := c.until(ctx, "node "+name+" is ready", func(ctx context.Context) error {
+		if err := c.waitFor(ctx, "node "+name+" is ready", func(ctx context.Context) error {
 			node, err := c.client.Dynamic.Resource(nodes).Get(ctx, name, getOptions)
 			if err != nil {
 				return err

@@ -73,7 +73,7 @@ func TestKwokNodes(t *testing.T) {
 	text := workloads(ns, nodeLabel+": kwok", deployments, replicas)
 	began := time.Now()
 	c.Apply(t, text)
-	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == deployments*replicas }, within, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == deployments*replicas }, waitTimeout, 20*time.Millisecond)
 	t.Logf("%d Deployments with %d pods each ready after %s", deployments, replicas, time.Since(began).Round(time.Millisecond))
 
 	c.Apply(t, fmt.Sprintf(`
@@ -88,10 +88,10 @@ spec: {template: {spec: {restartPolicy: Never, nodeSelector: {%s: kwok}, contain
 		require.NoError(t, err)
 		done, _, _ := unstructured.NestedInt64(job.Object, "status", "succeeded")
 		return done == 1
-	}, within, 20*time.Millisecond)
+	}, waitTimeout, 20*time.Millisecond)
 
 	c.Apply(t, strings.ReplaceAll(text, fmt.Sprintf("replicas: %d", replicas), "replicas: 0"))
-	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == 0 }, within, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == 0 }, waitTimeout, 20*time.Millisecond)
 
 	other, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), "other", getOptions)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ var (
 )
 
 // within bounds what a test waits for in the cluster.
-const within = 30 * time.Second
+const waitTimeout = 30 * time.Second
 
 // Namespace makes a namespace for a test; it is deleted at the test's end, and what
 // is in it goes with it.
@@ -37,14 +37,14 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	c.counter++
 	name := fmt.Sprintf("test-%d", c.counter)
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	_, err := c.client.Dynamic.Resource(namespaces).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), within)
+		ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 		defer cancel()
 		// A test may have stopped the API server for good.
 		_ = c.client.Dynamic.Resource(namespaces).Delete(ctx, name, metav1.DeleteOptions{})
@@ -63,7 +63,7 @@ func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured 
 
 // ApplyAs is Apply under another field manager.
 func (c *Cluster) ApplyAs(ctx context.Context, manager, text string) ([]*unstructured.Unstructured, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	return c.client.Apply(ctx, manager, text)
 }
@@ -103,9 +103,9 @@ func (c *Cluster) Install(ctx context.Context, names ...string) error {
 }
 
 func (c *Cluster) established(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
-	return c.until(ctx, "the definition "+name+" is established", func(ctx context.Context) error {
+	return c.waitFor(ctx, "the definition "+name+" is established", func(ctx context.Context) error {
 		o, err := c.client.Dynamic.Resource(definitions).Get(ctx, name, getOptions)
 		if err != nil {
 			return err
@@ -116,8 +116,8 @@ func (c *Cluster) established(ctx context.Context, name string) error {
 				return nil
 			}
 		}
-		said, _ := json.Marshal(conditions)
-		return fmt.Errorf("its conditions are %s", said)
+		output, _ := json.Marshal(conditions)
+		return fmt.Errorf("its conditions are %s", output)
 	})
 }
 
@@ -134,7 +134,7 @@ func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string 
 // a time: the API server gives none for less than 10 minutes.
 func (c *Cluster) Token(t testing.TB, namespace, account string, expires time.Duration) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	_, err := c.client.Dynamic.Resource(serviceAccounts).Namespace(namespace).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": account, "namespace": namespace},

@@ -42,14 +42,14 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := certify(p.caCert, ca, ca, caKey, caKey); err != nil {
+	if err := writeCertificate(p.caCert, ca, ca, caKey, caKey); err != nil {
 		return nil, err
 	}
 	serverKey, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	if err := certify(p.serverCert, server, ca, serverKey, caKey); err != nil {
+	if err := writeCertificate(p.serverCert, server, ca, serverKey, caKey); err != nil {
 		return nil, err
 	}
 	accountKey, err := newKey()
@@ -71,7 +71,7 @@ func newPKI(dir string) (*pki, error) {
 
 func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
-func certify(file string, of, by *x509.Certificate, key, byKey *ecdsa.PrivateKey) error {
+func writeCertificate(file string, of, by *x509.Certificate, key, byKey *ecdsa.PrivateKey) error {
 	raw, err := x509.CreateCertificate(rand.Reader, of, by, &key.PublicKey, byKey)
 	if err != nil {
 		return err

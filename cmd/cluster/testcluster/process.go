@@ -24,12 +24,12 @@ func (c *Cluster) start(program string, flags ...string) error {
 	// Of no context: it ends with Stop, or with this process.
 	cmd := exec.CommandContext(context.Background(), c.binary, append([]string{program}, flags...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, log, log
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = killWithParent()
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	// The thread that starts it must outlive it: the kernel watches the thread.
 	started := make(chan error)
 	go func() {
-		pin()
+		lockThread()
 		if err := cmd.Start(); err != nil {
 			started <- err
 			return

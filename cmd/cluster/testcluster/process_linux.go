@@ -6,9 +6,9 @@ import (
 )
 
 // dieWithParent has the kernel kill the program when the thread that started it ends.
-func dieWithParent() *syscall.SysProcAttr {
+func killWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
 // pin keeps a goroutine on its thread, and the thread alive, until it ends.
-func pin() { runtime.LockOSThread() }
+func lockThread() { runtime.LockOSThread() }

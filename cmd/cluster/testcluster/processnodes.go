@@ -29,24 +29,24 @@ var (
 func (c *Cluster) ProcessNodes(t testing.TB, list ...string) {
 	t.Helper()
 	var names []string
-	built, err := c.BuildNode(context.Background())
+	binaries, err := c.BuildBinaries(context.Background())
 	require.NoError(t, err)
 	for _, of := range list {
 		name, cores, given := strings.Cut(of, "=")
 		names = append(names, name)
-		var more []string
+		var flags []string
 		if given {
-			more = []string{"--cores", cores}
+			flags = []string{"--cores", cores}
 		}
-		node, err := c.StartNode(name, built, more...)
+		node, err := c.StartNode(name, binaries, flags...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, node.Stop()) })
 	}
-	require.NoError(t, c.NodesReady(context.Background(), names...))
+	require.NoError(t, c.WaitNodesReady(context.Background(), names...))
 }
 
 // Programs are what a process-backed node is made of.
-type Programs struct {
+type Binaries struct {
 	Source   string // the folder of the checkout
 	Cluster  string // cmd/cluster
 	Scanflow string // cmd/scanflow, which pods call "scanflow"
@@ -54,13 +54,13 @@ type Programs struct {
 
 // BuildNode builds both from this checkout, once a cluster; Go's own cache makes it
 // short when nothing has changed.
-func (c *Cluster) BuildNode(ctx context.Context) (Programs, error) {
+func (c *Cluster) BuildBinaries(ctx context.Context) (Binaries, error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return Programs{}, err
+		return Binaries{}, err
 	}
 	programs := filepath.Join(c.dir, "bin")
-	out := Programs{Source: root, Cluster: filepath.Join(programs, "cluster"), Scanflow: filepath.Join(programs, "scanflow")}
+	out := Binaries{Source: root, Cluster: filepath.Join(programs, "cluster"), Scanflow: filepath.Join(programs, "scanflow")}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, err := os.Stat(out.Scanflow); err == nil {
@@ -71,8 +71,8 @@ func (c *Cluster) BuildNode(ctx context.Context) (Programs, error) {
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", programs, "./cmd/cluster", "./cmd/scanflow")
 	build.Dir = root
-	if said, err := build.CombinedOutput(); err != nil {
-		return out, fmt.Errorf("build the node's programs: %w\n%s", err, bytes.TrimSpace(said))
+	if output, err := build.CombinedOutput(); err != nil {
+		return out, fmt.Errorf("build the node's programs: %w\n%s", err, bytes.TrimSpace(output))
 	}
 	return out, nil
 }
@@ -86,9 +86,9 @@ type Node struct {
 
 // StartNode starts a node, with more flags of "cluster node" if need be; it is Ready some
 // time later.
-func (c *Cluster) StartNode(name string, p Programs, more ...string) (*Node, error) {
+func (c *Cluster) StartNode(name string, p Binaries, flags ...string) (*Node, error) {
 	args := append([]string{"node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-" + name),
-		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, more...)
+		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, flags...)
 	started, err := c.startChild("node "+name, "node-"+name+".log", p.Cluster, args)
 	if err != nil {
 		return nil, fmt.Errorf("start node %s: %w", name, err)
@@ -103,7 +103,7 @@ func (n *Node) Stop() error {
 		return nil
 	}
 	errs := []error{n.child.Stop()}
-	ctx, cancel := context.WithTimeout(context.Background(), childStops)
+	ctx, cancel := context.WithTimeout(context.Background(), childStopTimeout)
 	defer cancel()
 	for _, err := range []error{
 		n.cluster.client.Dynamic.Resource(nodes).Delete(ctx, n.object, metav1.DeleteOptions{}),

@@ -43,7 +43,7 @@ spec:
 			p, err = pods.Get(t.Context(), "p", getOptions)
 			require.NoError(t, err)
 			return podReady(p)
-		}, 2*within, 50*time.Millisecond)
+		}, 2*waitTimeout, 50*time.Millisecond)
 		ip, _, _ := unstructured.NestedString(p.Object, "status", "podIP")
 		resp, err := http.Get("http://" + ip + ":8080/metrics")
 		require.NoError(t, err)
@@ -94,11 +94,11 @@ spec: {parentRefs: [{name: gateway, port: 80}], rules: [{backendRefs: [{name: s,
 // A node that dies without its owner's order is reported.
 func TestAProcessNodeThatDiesIsReported(t *testing.T) {
 	c := Shared(t)
-	built, err := c.BuildNode(t.Context())
+	binaries, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
-	n, err := c.StartNode("doomed", built)
+	n, err := c.StartNode("doomed", binaries)
 	require.NoError(t, err)
-	require.NoError(t, c.NodesReady(t.Context(), "doomed"))
+	require.NoError(t, c.WaitNodesReady(t.Context(), "doomed"))
 	n.Kill()
 	require.ErrorContains(t, n.Stop(), "node doomed ended by itself")
 }

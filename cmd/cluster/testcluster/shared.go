@@ -76,7 +76,7 @@ func (c *Cluster) StopAPIServer(t testing.TB) {
 // StartAPIServer starts it again, at the same address, and waits until it is ready.
 func (c *Cluster) StartAPIServer(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), bootWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), bootTimeout)
 	defer cancel()
 	require.NoError(t, c.start("kube-apiserver", c.apiserverFlags()...))
 	require.NoError(t, c.ready(ctx))

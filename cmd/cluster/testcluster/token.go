@@ -21,7 +21,7 @@ import (
 // RFC 7519, by ES256). The account must be there.
 func (c *Cluster) ShortToken(t testing.TB, namespace, account string, expires time.Duration) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	o, err := c.client.Dynamic.Resource(serviceAccounts).Namespace(namespace).Get(ctx, account, getOptions)
 	require.NoError(t, err)

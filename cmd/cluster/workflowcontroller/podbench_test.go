@@ -52,7 +52,7 @@ func (b *podBench) node(name string) {
 		cancel()
 		require.NoError(b, <-ended)
 	})
-	require.NoError(b, b.cluster.NodesReady(context.Background(), name))
+	require.NoError(b, b.cluster.WaitNodesReady(context.Background(), name))
 }
 
 // controller runs the stand-in; stop ends it.

@@ -21,16 +21,16 @@ import (
 func (c *controller) reconcile(ctx context.Context, key string) error {
 	namespace, name, _ := strings.Cut(key, "/")
 	run, known := c.runner.Run(namespace, name)
-	stored, there, err := c.seen.GetByKey(key)
+	stored, there, err := c.store.GetByKey(key)
 	if err != nil {
 		return err
 	}
 	if !there || known && string(stored.(*unstructured.Unstructured).GetUID()) != run.Identity {
-		return c.forget(key, run, known, there)
+		return c.handleDeleted(key, run, known, there)
 	}
 	o := stored.(*unstructured.Unstructured)
 	if !known {
-		if run, known, err = c.begin(ctx, o); err != nil || !known {
+		if run, known, err = c.submit(ctx, o); err != nil || !known {
 			return err
 		}
 	}
@@ -39,21 +39,21 @@ func (c *controller) reconcile(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	if err := c.storeAgain(ctx, o); err != nil {
+	if err := c.restoreSpec(ctx, o); err != nil {
 		return err
 	}
-	if err := c.place(o, &run); err != nil {
+	if err := c.syncPlacement(o, &run); err != nil {
 		return err
 	}
-	return c.write(ctx, o, statusOf(&run))
+	return c.patchStatus(ctx, o, statusOf(&run))
 }
 
 // forget ends the run of an object that is no more. again says that there is another
 // object of its name, which waits for that.
-func (c *controller) forget(key string, run workflow.Run, known, again bool) error {
+func (c *controller) handleDeleted(key string, run workflow.Run, known, again bool) error {
 	c.mu.Lock()
 	delete(c.written, key)
-	delete(c.joined, key)
+	delete(c.pendingSpecs, key)
 	c.mu.Unlock()
 	if !known {
 		return nil
@@ -64,7 +64,7 @@ func (c *controller) forget(key string, run workflow.Run, known, again bool) err
 	if !run.Phase.Ended() {
 		return nil // its end comes by this way again
 	}
-	if err := c.runner.Forget(run.Namespace, run.Name); err != nil {
+	if err := c.runner.Delete(run.Namespace, run.Name); err != nil {
 		return err
 	}
 	if again {
@@ -75,7 +75,7 @@ func (c *controller) forget(key string, run workflow.Run, known, again bool) err
 
 // begin begins the run of a Workflow whose turn it is; known tells whether it has one
 // then.
-func (c *controller) begin(ctx context.Context, o *unstructured.Unstructured) (run workflow.Run, known bool, err error) {
+func (c *controller) submit(ctx context.Context, o *unstructured.Unstructured) (run workflow.Run, known bool, err error) {
 	phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
 	nodes, _, _ := unstructured.NestedMap(o.Object, "status", "nodes")
 	suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
@@ -83,15 +83,15 @@ func (c *controller) begin(ctx context.Context, o *unstructured.Unstructured) (r
 	case workflow.Phase(phase).Ended():
 		return run, false, nil
 	case len(nodes) > 0: // begun by another, or by us with another folder
-		return run, false, c.refuse(ctx, o, errors.New("its run is not known here any more"))
+		return run, false, c.fail(ctx, o, errors.New("its run is not known here any more"))
 	case suspended && phase == "":
-		return run, false, c.write(ctx, o, map[string]any{"phase": string(workflow.Running), "startedAt": stamp(c.Clock.Now())})
+		return run, false, c.patchStatus(ctx, o, map[string]any{"phase": string(workflow.Running), "startedAt": formatTime(c.Clock.Now())})
 	case suspended:
 		return run, false, nil
 	}
 	request, err := c.request(ctx, o)
 	if err == nil {
-		run, err = c.runner.Begin(request)
+		run, err = c.runner.Submit(request)
 	}
 	var status apierrors.APIStatus
 	switch {
@@ -100,7 +100,7 @@ func (c *controller) begin(ctx context.Context, o *unstructured.Unstructured) (r
 	case errors.Is(err, workflow.ErrClosed) || errors.As(err, &status) && !apierrors.IsNotFound(err):
 		return run, false, err
 	}
-	return run, false, c.refuse(ctx, o, err)
+	return run, false, c.fail(ctx, o, err)
 }
 
 // request reads what a Workflow asks for.
@@ -117,15 +117,15 @@ func (c *controller) request(ctx context.Context, o *unstructured.Unstructured) 
 	if out.Template, err = templateOf(object); err != nil {
 		return out, err
 	}
-	if c.pods != nil {
+	if c.podLauncher != nil {
 		from, _, _ := unstructured.NestedMap(object.Object, "spec")
 		own, _, _ := unstructured.NestedMap(o.Object, "spec")
-		joined := joinedSpec(from, own)
-		if err := placedAs(&out.Template, joined); err != nil {
+		joined := mergedSpec(from, own)
+		if err := applyPlacement(&out.Template, joined); err != nil {
 			return out, err
 		}
 		c.mu.Lock()
-		c.joined[o.GetNamespace()+"/"+o.GetName()] = joined
+		c.pendingSpecs[o.GetNamespace()+"/"+o.GetName()] = joined
 		c.mu.Unlock()
 	}
 	if entrypoint, _, _ := unstructured.NestedString(o.Object, "spec", "entrypoint"); entrypoint != "" {
@@ -187,20 +187,20 @@ func templateOf(o *unstructured.Unstructured) (workflow.Template, error) {
 }
 
 // refuse ends a Workflow that can't be run.
-func (c *controller) refuse(ctx context.Context, o *unstructured.Unstructured, err error) error {
-	now := stamp(c.Clock.Now())
-	return c.write(ctx, o, map[string]any{"phase": string(workflow.Error), "message": err.Error(), "startedAt": now, "finishedAt": now})
+func (c *controller) fail(ctx context.Context, o *unstructured.Unstructured, err error) error {
+	now := formatTime(c.Clock.Now())
+	return c.patchStatus(ctx, o, map[string]any{"phase": string(workflow.Error), "message": err.Error(), "startedAt": now, "finishedAt": now})
 }
 
 // write writes a status, unless that is what was written last. As in Argo, status is no
 // subresource, and the phase is a label too.
-func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, status map[string]any) error {
+func (c *controller) patchStatus(ctx context.Context, o *unstructured.Unstructured, status map[string]any) error {
 	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
-	joined := c.joined[key]
+	joined := c.pendingSpecs[key]
 	c.mu.Unlock()
 	if joined != nil {
-		status[stored] = joined
+		status[storedSpecField] = joined
 	}
 	phase := workflow.Phase(fmt.Sprint(status["phase"]))
 	labels := map[string]any{"workflows.argoproj.io/phase": string(phase)}
@@ -226,7 +226,7 @@ func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, st
 	}
 	c.mu.Lock()
 	c.written[key] = string(patch)
-	delete(c.joined, key) // it is stored, and may be changed there from now on
+	delete(c.pendingSpecs, key) // it is stored, and may be changed there from now on
 	c.mu.Unlock()
 	return nil
 }

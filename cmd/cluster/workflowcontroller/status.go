@@ -14,9 +14,9 @@ import (
 // statusOf is the status of a Workflow, after Argo Workflows 3.7: nodes by their ids,
 // of which that of the entrypoint is called as the Workflow is.
 func statusOf(r *workflow.Run) map[string]any {
-	status := map[string]any{"phase": string(r.Phase), "startedAt": stamp(r.StartedAt), "progress": r.Progress()}
-	put(status, "message", r.Message)
-	put(status, "finishedAt", stamp(r.FinishedAt))
+	status := map[string]any{"phase": string(r.Phase), "startedAt": formatTime(r.StartedAt), "progress": r.Progress()}
+	setNonEmpty(status, "message", r.Message)
+	setNonEmpty(status, "finishedAt", formatTime(r.FinishedAt))
 	nodes := map[string]any{}
 	for i := range r.Steps {
 		addNodes(nodes, r, &r.Steps[i])
@@ -31,14 +31,14 @@ func statusOf(r *workflow.Run) map[string]any {
 }
 
 // stamp is a time as Kubernetes writes it; "" for the zero one.
-func stamp(t time.Time) string {
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
 }
 
-func put(into map[string]any, field, text string) {
+func setNonEmpty(into map[string]any, field, text string) {
 	if text != "" {
 		into[field] = text
 	}
@@ -98,7 +98,7 @@ func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 			}
 			node["children"] = children
 		} else {
-			put(node, "hostNodeName", last.Node)
+			setNonEmpty(node, "hostNodeName", last.Node)
 		}
 		if last.ExitCode != nil {
 			outputs["exitCode"] = strconv.Itoa(*last.ExitCode)
@@ -110,13 +110,13 @@ func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	nodes[nodeID(r, name)] = node
 }
 
-func newNode(r *workflow.Run, s *workflow.Step, name, kind string, phase workflow.Phase, message string, began, ended time.Time) map[string]any {
+func newNode(r *workflow.Run, s *workflow.Step, name, kind string, phase workflow.Phase, message string, started, ended time.Time) map[string]any {
 	node := map[string]any{
-		"id": nodeID(r, name), "name": name, "type": kind, "phase": string(phase), "startedAt": stamp(began),
+		"id": nodeID(r, name), "name": name, "type": kind, "phase": string(phase), "startedAt": formatTime(started),
 		"templateName": s.Template, "templateScope": "local/" + r.Name,
 	}
-	put(node, "message", message)
-	put(node, "finishedAt", stamp(ended))
+	setNonEmpty(node, "message", message)
+	setNonEmpty(node, "finishedAt", formatTime(ended))
 	if s.Path != "" {
 		node["boundaryID"] = nodeID(r, nodeName(r, s.Parent))
 	}
@@ -130,7 +130,7 @@ func addAttempt(nodes map[string]any, r *workflow.Run, s *workflow.Step, i int) 
 	node := newNode(r, s, name, "Pod", a.Phase, a.Message, a.StartedAt, a.FinishedAt)
 	node["displayName"] = fmt.Sprintf("%s(%d)", s.Name, i)
 	node["nodeFlag"] = map[string]any{"retried": true}
-	put(node, "hostNodeName", a.Node)
+	setNonEmpty(node, "hostNodeName", a.Node)
 	if a.ExitCode != nil {
 		node["outputs"] = map[string]any{"exitCode": strconv.Itoa(*a.ExitCode)}
 	}

@@ -90,8 +90,8 @@ func TestCommandThatCannotStartIsReportedAndRetried(t *testing.T) {
 }
 
 func TestGraceThenKill(t *testing.T) {
-	told := filepath.Join(t.TempDir(), "told")
-	cfg, _ := config(t, "IGNORE_TERM", "1", "ON_TERM", told)
+	reported := filepath.Join(t.TempDir(), "told")
+	cfg, _ := config(t, "IGNORE_TERM", "1", "ON_TERM", reported)
 	grace := int64(1)
 	cfg.Spec.TerminationGracePeriodSeconds = &grace
 	p := run(t, cfg)
@@ -100,7 +100,7 @@ func TestGraceThenKill(t *testing.T) {
 	stop(t, p)
 	require.GreaterOrEqual(t, time.Since(began), time.Second, "killed before its grace had passed")
 	require.Equal(t, "killed", p.Status().LastExit.Signal)
-	require.FileExists(t, told, "SIGTERM must come first")
+	require.FileExists(t, reported, "SIGTERM must come first")
 }
 
 func TestStopDeadlineKills(t *testing.T) {
@@ -192,16 +192,16 @@ func TestProbeKinds(t *testing.T) {
 
 func TestPreStopRunsBeforeTerm(t *testing.T) {
 	dir := t.TempDir()
-	told, hook := filepath.Join(dir, "told"), filepath.Join(dir, "hook")
-	cfg, _ := config(t, "ON_TERM", told)
+	reported, hook := filepath.Join(dir, "told"), filepath.Join(dir, "hook")
+	cfg, _ := config(t, "ON_TERM", reported)
 	cfg.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
-		Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "test ! -e " + told + " && touch " + hook}},
+		Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "test ! -e " + reported + " && touch " + hook}},
 	}}
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
 	stop(t, p)
 	require.FileExists(t, hook)
-	require.FileExists(t, told)
+	require.FileExists(t, reported)
 }
 
 func TestDetachAndAdopt(t *testing.T) {
@@ -213,7 +213,7 @@ func TestDetachAndAdopt(t *testing.T) {
 	require.ErrorIs(t, first.Stop(context.Background()), ErrDetached)
 	require.True(t, Alive(s.PID, s.StartID))
 
-	second, err := Adopt(cfg, Resume{PID: s.PID, StartID: s.StartID, StartedAt: s.StartedAt, Ports: s.Ports, Restarts: 2})
+	second, err := Adopt(cfg, Handle{PID: s.PID, StartID: s.StartID, StartedAt: s.StartedAt, Ports: s.Ports, Restarts: 2})
 	require.NoError(t, err)
 	eventually(t, "ready again", ready(second))
 	require.Equal(t, s.PID, second.Status().PID)
@@ -228,8 +228,8 @@ func TestDetachAndAdopt(t *testing.T) {
 
 func TestAdoptOfTheDeadRestarts(t *testing.T) {
 	cfg, _ := config(t)
-	// A living process of the same number that is not the pod: ourselves.
-	p, err := Adopt(cfg, Resume{PID: os.Getpid(), StartID: "another"})
+	// A running process with the same PID that is not the pod: this one.
+	p, err := Adopt(cfg, Handle{PID: os.Getpid(), StartID: "another"})
 	require.NoError(t, err)
 	eventually(t, "ready", ready(p))
 	require.Equal(t, 1, p.Status().Restarts)
@@ -241,7 +241,7 @@ func TestTakenPortIsExchanged(t *testing.T) {
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
 	before := p.Status()
-	// Somebody takes the port as soon as the process dies, before its restart.
+	// Another listener takes the port between the end of the process and its restart.
 	cfg.Ports.mu.Lock()
 	require.NoError(t, syscall.Kill(before.PID, syscall.SIGKILL))
 	var err error
@@ -265,7 +265,7 @@ func TestTaggedFindsAPodByItsUID(t *testing.T) {
 	cfg, _ := config(t)
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
-	found := Tagged()[cfg.UID]
+	found := ProcessesByUID()[cfg.UID]
 	require.Len(t, found, 1)
 	require.Equal(t, p.Status().PID, found[0].PID)
 	require.Equal(t, p.Status().StartID, found[0].StartID)

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Problem is something in a PodSpec that can't be run here. Path is from the spec
-// on: "containers[0].ports[1].name".
+// Problem is a field of a PodSpec that can't be honoured here. Path starts at the spec:
+// "containers[0].ports[1].name".
 type Problem struct {
 	Path    string
 	Message string
@@ -24,9 +24,9 @@ func (ps *problems) add(path, format string, args ...any) {
 	*ps = append(*ps, Problem{path, fmt.Sprintf(format, args...)})
 }
 
-// Check names everything in what the spec says that this package can't honour.
-// Fields that a cluster fills in by itself (dnsPolicy, schedulerName, ...) and
-// those that mean nothing to a process (image) are not looked at.
+// Check returns a Problem for every field of the spec that this package can't honour. It
+// ignores the fields that a cluster sets by default (dnsPolicy, schedulerName, ...) and
+// those that mean nothing to a process (image).
 func Check(spec *corev1.PodSpec) []Problem {
 	var ps problems
 	if n := len(spec.InitContainers); n > 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
-// Whatever a step had come to: the run was cancelled, and that is a failure.
+// A cancelled run is Failed, whatever the phases of its steps.
 func TestACancelledRunFails(t *testing.T) {
 	r := open(t, Options{})
 	begin(t, r, `
@@ -20,7 +20,7 @@ templates:
 	eventually(t, "it waits to be tried again", func() bool { return stepOf(t, look(t, r), "").Phase == Pending })
 	require.Equal(t, Error, stepOf(t, look(t, r), "").Attempts[0].Phase)
 	run := look(t, r)
-	require.Equal(t, []string{"main"}, run.At())
+	require.Equal(t, []string{"main"}, run.ActiveSteps())
 	require.NoError(t, r.Cancel("test", "run", "cancelled by ana"))
 	require.Equal(t, "cancelled by ana", look(t, r).Stop, "it shows at once")
 	run = ended(t, r)
@@ -28,7 +28,7 @@ templates:
 	require.Equal(t, "cancelled by ana", run.Message)
 }
 
-// A cancellation is on disk before it is acknowledged: the next Runner carries it out.
+// A cancellation is saved before it is acknowledged: the next Runner carries it out.
 func TestACancellationOutlivesTheRunner(t *testing.T) {
 	dir, at := t.TempDir(), file(t, "pid")
 	r := open(t, Options{Dir: dir})

@@ -20,8 +20,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 )
 
-// Three steps, the second of which waits for a file, and writes down each time that it
-// is begun. Its status is 3 until there is a file "good" beside.
+// Three steps, the second of which waits for a file, and records each start of it. Its
+// exit status is 3 until a file "good" exists beside.
 func waiting(dir string) string {
 	return `
 templates:
@@ -32,8 +32,8 @@ templates:
   - {name: c, container: ` + shell("echo c >>"+dir+"/log") + `}`
 }
 
-// daemonOf runs a daemon that begins a run, until the step b is under way.
-func daemonOf(t *testing.T, dir, work, kills string) (kill func(), b pod.Resume) {
+// daemonOf runs a daemon that submits a run, and waits until step b runs.
+func daemonOf(t *testing.T, dir, work, kills string) (kill func(), b pod.Handle) {
 	t.Helper()
 	yaml := filepath.Join(t.TempDir(), "flow.yaml")
 	require.NoError(t, os.WriteFile(yaml, []byte("metadata: {name: flow, namespace: test}\nspec:\n  entrypoint: main\n"+indent(waiting(work))), 0o600))
@@ -57,7 +57,7 @@ func daemonOf(t *testing.T, dir, work, kills string) (kill func(), b pod.Resume)
 			return false
 		}
 		last := rec.Steps["b"].last()
-		b = pod.Resume{PID: last.PID, StartID: last.StartID}
+		b = pod.Handle{PID: last.PID, StartID: last.StartID}
 		_, err = os.Stat(work + "/b")
 		return b.PID != 0 && err == nil
 	})
@@ -115,8 +115,7 @@ func TestAStepOutlivesItsDaemon(t *testing.T) {
 	}
 }
 
-// The daemon is killed after it started a process, and before it could write down its
-// number.
+// The daemon is killed after it has started a process, and before it has recorded its PID.
 func TestAStepWhoseNumberWasNotWrittenDownIsFound(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // documented: elsewhere the environment of another process can't be read
@@ -142,7 +141,7 @@ func edit(t *testing.T, dir string, change func(*record)) {
 	require.NoError(t, statefile.Write(path, &rec))
 }
 
-// What kills the whole group leaves no exit status: the step is run again, once.
+// After SIGKILL to the whole group there is no exit status: the step is retried, once.
 func TestAStepWhoseEndCantBeLearntIsRunAgainOnce(t *testing.T) {
 	dir, work := t.TempDir(), t.TempDir()
 	kill, b := daemonOf(t, dir, work, "")
@@ -153,17 +152,17 @@ func TestAStepWhoseEndCantBeLearntIsRunAgainOnce(t *testing.T) {
 	r := open(t, Options{Dir: dir})
 	eventually(t, "it is begun again", func() bool { return len(stepOf(t, look(t, r), "b").Attempts) == 2 })
 	require.Equal(t, Running, look(t, r).Phase)
-	require.Contains(t, stepOf(t, look(t, r), "b").Attempts[0].Message, "can't be learnt")
+	require.Contains(t, stepOf(t, look(t, r), "b").Attempts[0].Message, "its exit status is unknown")
 	process(t, r, "b", work+"/b")
 	shut(t, r, Detach)
-	edit(t, dir, func(rec *record) { b = pod.Resume{PID: rec.Steps["b"].last().PID} })
+	edit(t, dir, func(rec *record) { b = pod.Handle{PID: rec.Steps["b"].last().PID} })
 	require.NoError(t, syscall.Kill(-b.PID, syscall.SIGKILL))
 	eventually(t, "it is dead", func() bool { return errors.Is(syscall.Kill(b.PID, 0), syscall.ESRCH) || zombie(b.PID) })
 
 	run := ended(t, open(t, Options{Dir: dir}))
 	require.Equal(t, Error, run.Phase, "once, and not for ever")
 	require.Len(t, stepOf(t, run, "b").Attempts, 2)
-	require.Contains(t, run.Message, "can't be learnt")
+	require.Contains(t, run.Message, "its exit status is unknown")
 }
 
 func zombie(pid int) bool {
@@ -199,8 +198,8 @@ func TestARecordThatCantBeReadIsLeftAlone(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist, "one that was being begun, or removed")
 }
 
-// A run goes on with the template that it began with, unless this program can't run it
-// any more.
+// A run keeps the template that it was submitted with. If this program no longer supports
+// it, the run ends.
 func TestARunThatCantBeGoneOnWith(t *testing.T) {
 	dir, work := t.TempDir(), t.TempDir()
 	kill, b := daemonOf(t, dir, work, "")
@@ -212,8 +211,7 @@ func TestARunThatCantBeGoneOnWith(t *testing.T) {
 	require.Contains(t, run.Message, `there is no template "absent"`)
 }
 
-// Never a step lost, and never one begun twice, however often and whenever the daemon
-// is killed.
+// No step is lost or started twice, however often and whenever the daemon is killed.
 func TestKilledAgainAndAgain(t *testing.T) {
 	rounds := 1
 	if os.Getenv("SCANFLOW_SOAK") != "" {
@@ -258,7 +256,7 @@ func killAgainAndAgain(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// slowPlacer lets a step have its node only when the Runner is being closed.
+// slowPlacer returns a step's node only once the Runner is being closed.
 type slowPlacer struct{ asked, closing chan struct{} }
 
 func (p slowPlacer) Place(Pod) (string, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever has no Runner reads the same from the folder, and disturbs nobody.
+// ReadFolder returns the same runs as the Runner that has the folder open.
 func TestAFolderIsReadByOthers(t *testing.T) {
 	dir, here := t.TempDir(), file(t, "here")
 	r := open(t, Options{Dir: dir})

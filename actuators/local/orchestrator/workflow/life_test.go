@@ -121,7 +121,7 @@ templates:
 	}
 }
 
-// sleeper is a step that has a child in its process group, and says when it runs.
+// sleeper is a step that has a child in its process group, and signals when it runs.
 func sleeper(at, extra string) string {
 	return `
 ` + extra + `
@@ -186,7 +186,7 @@ func TestDeadlinesAndCancellationEndTheWholeGroup(t *testing.T) {
 	require.ErrorIs(t, r.Cancel("test", "absent", ""), ErrUnknownRun)
 }
 
-// Time stands still, so that a step whose attempts are spread out is seen waiting.
+// The clock is stopped, so that a step is observed during its back-off.
 func TestBackOffIsKeptAcrossARestart(t *testing.T) {
 	dir, clock := t.TempDir(), engine.NewManualClock(time.Unix(1_700_000_000, 0))
 	r := open(t, Options{Dir: dir, Clock: clock})
@@ -208,7 +208,7 @@ func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
 	r := open(t, Options{Clock: clock})
 	spec := "templates: [{name: main, container: " + shell("true") + "}]"
 	one := func(i int) {
-		_, err := r.Begin(Request{Namespace: "test", Name: fmt.Sprintf("run-%d", i), Identity: "one", Template: parse(t, spec)})
+		_, err := r.Submit(Request{Namespace: "test", Name: fmt.Sprintf("run-%d", i), Identity: "one", Template: parse(t, spec)})
 		require.NoError(t, err)
 		eventually(t, "it ends", func() bool {
 			run, ok := r.Run("test", fmt.Sprintf("run-%d", i))
@@ -219,7 +219,7 @@ func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
 		one(i)
 	}
 	require.Len(t, r.Runs(), keepRuns+3, "each is kept for a while, so that its end is seen")
-	clock.Advance(keepAtLeast)
+	clock.Advance(keepMinimum)
 	one(100)
 	eventually(t, "the oldest go", func() bool { return len(r.Runs()) == keepRuns })
 	require.Equal(t, "run-100", r.Runs()[0].Name)
@@ -231,7 +231,7 @@ func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
 	require.Equal(t, []string{filepath.Join(r.opts.Dir, "test_run-101")}, folders)
 }
 
-// While the record can't be written, nothing is started that nobody would know of.
+// While the record can't be saved, no process is started.
 func TestNothingStartsThatIsNotWrittenDown(t *testing.T) {
 	r := open(t, Options{})
 	began, second := file(t, "began"), file(t, "second")
@@ -268,7 +268,7 @@ func TestStopAllEndsTheRun(t *testing.T) {
 	p := process(t, r, "slow", at)
 	shut(t, r, StopAll)
 	require.False(t, pod.Alive(p.PID, p.StartID))
-	_, err := r.Begin(Request{Namespace: "test", Name: "late", Identity: "x", Template: parse(t, "templates: [{name: main, container: "+shell("true")+"}]")})
+	_, err := r.Submit(Request{Namespace: "test", Name: "late", Identity: "x", Template: parse(t, "templates: [{name: main, container: "+shell("true")+"}]")})
 	require.ErrorIs(t, err, ErrClosed)
 
 	run := ended(t, open(t, Options{Dir: dir}))
@@ -276,7 +276,7 @@ func TestStopAllEndsTheRun(t *testing.T) {
 	require.Equal(t, "ended with the orchestrator", run.Message)
 }
 
-// A step that does not heed SIGTERM is killed when the closing has taken long enough.
+// A step that ignores SIGTERM is killed when Close's context ends.
 func TestClosingHasAnEnd(t *testing.T) {
 	r := open(t, Options{})
 	at := file(t, "pid")

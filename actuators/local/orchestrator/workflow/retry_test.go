@@ -15,7 +15,7 @@ func TestWhenAStepIsTriedAgain(t *testing.T) {
 		return &attempt{Phase: p, Lost: lost, StartedAt: began, FinishedAt: began.Add(time.Second)}
 	}
 	failed, broken, lost := one(Failed, false), one(Error, false), one(Error, true)
-	never := &attempt{Phase: Error, Never: true, FinishedAt: began.Add(time.Second)}
+	never := &attempt{Phase: Error, NeverStarted: true, FinishedAt: began.Add(time.Second)}
 	limit := func(policy string) *RetryStrategy { return &RetryStrategy{Limit: n("2"), RetryPolicy: policy} }
 	backoff := func(b Backoff) *RetryStrategy { return &RetryStrategy{Limit: n("9"), Backoff: &b} }
 	for name, row := range map[string]struct {
@@ -57,5 +57,5 @@ func TestWhenAStepIsTriedAgain(t *testing.T) {
 		})
 	}
 	huge := &Backoff{Duration: "1h", Factor: n("2000000000")}
-	require.Equal(t, mostWait, huge.wait(50), "no overflow")
+	require.Equal(t, maxRetryWait, huge.wait(50), "no overflow")
 }

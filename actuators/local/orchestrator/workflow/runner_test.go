@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// training is load -> train -> evaluate, with files and values handed on.
+// training is load -> train -> evaluate, with artifacts and parameters.
 const training = `
 arguments:
   parameters:
@@ -106,8 +106,8 @@ func TestARunIsBegunOnce(t *testing.T) {
 	require.Equal(t, first.UID, begin(t, r, spec).UID)
 	require.Equal(t, Succeeded, ended(t, r).Phase)
 	require.Equal(t, first.UID, begin(t, r, spec).UID, "nor after its end")
-	_, err := r.Begin(Request{Namespace: "test", Name: "run", Identity: "two", Template: parse(t, spec)})
-	require.ErrorIs(t, err, ErrTaken)
+	_, err := r.Submit(Request{Namespace: "test", Name: "run", Identity: "two", Template: parse(t, spec)})
+	require.ErrorIs(t, err, ErrNameConflict)
 	require.Equal(t, "x\n", text(t, count))
 	require.Len(t, r.Runs(), 1)
 
@@ -117,7 +117,7 @@ func TestARunIsBegunOnce(t *testing.T) {
 		"an unknown parameter":  {Namespace: "test", Name: "other", Template: parse(t, spec), Parameters: map[string]string{"a": "b"}},
 		"a broken template":     {Namespace: "test", Name: "other"},
 	} {
-		_, err := r.Begin(req)
+		_, err := r.Submit(req)
 		require.Error(t, err, name)
 	}
 	left, err := os.ReadDir(r.opts.Dir)
@@ -129,16 +129,16 @@ func TestParameters(t *testing.T) {
 	template := parse(t, `
 arguments: {parameters: [{name: a}, {name: b, value: 2}, {name: c, default: true}, {name: d, value: x, enum: [x, "1"]}]}
 templates: [{name: main, container: `+shell("true")+`}]`)
-	got, err := ParametersOf(&template, map[string]string{"a": "{{workflow.name}}", "d": "1"})
+	got, err := ResolveParameters(&template, map[string]string{"a": "{{workflow.name}}", "d": "1"})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(map[string]string{"a": "{{workflow.name}}", "b": "2", "c": "true", "d": "1"}, got))
-	_, err = ParametersOf(&template, map[string]string{"d": "y", "e": "1"})
+	_, err = ResolveParameters(&template, map[string]string{"d": "y", "e": "1"})
 	for _, want := range []string{"with.parameters.a: is missing", `with.parameters.d: "y" is none of its enum: x, 1`, "with.parameters.e: the template has no such parameter; it has a, b, c, d"} {
 		require.ErrorContains(t, err, want)
 	}
 }
 
-// What is handed over as a value stays a value.
+// References in the values of parameters are not substituted.
 func TestReferencesInValuesAreNotLookedAt(t *testing.T) {
 	r := open(t, Options{})
 	begin(t, r, `

@@ -17,61 +17,61 @@ import (
 )
 
 const (
-	tryAgain   = time.Second     // after a request that failed, or a ConfigMap that is missing
-	goneGrace  = 2 * time.Second // for a pod whose object was removed by force
-	volumesDir = "volumes"
+	retryInterval = time.Second     // after a request that failed, or a ConfigMap that is missing
+	deletedGrace  = 2 * time.Second // for a pod whose object was removed by force
+	volumesDir    = "volumes"
 )
 
 // Why a pod's containers are ended.
 var (
-	errDeleted = errors.New("the pod was deleted")
-	errGone    = errors.New("the pod's object is gone")
-	errStopped = errors.New("the node stops")
+	errDeleted       = errors.New("the pod was deleted")
+	errObjectDeleted = errors.New("the pod's object is gone")
+	errStopped       = errors.New("the node stops")
 )
 
 // runner has one pod. One goroutine works (prepare, init containers, container),
 // the other reports, so that a slow API server never delays a restart.
-type runner struct {
+type podRunner struct {
 	node *node
 	log  hclog.Logger
 	dir  string
 	wake chan struct{} // holds one: there is something new to look at
 
-	stop   context.Context // ends, with its cause, when the containers are to end
-	end    context.CancelCauseFunc
-	gone   context.Context // ends when the object is gone: nobody waits any more
-	goneIs context.CancelFunc
+	stopCtx       context.Context // ends, with its cause, when the containers are to end
+	cancelStop    context.CancelCauseFunc
+	deletedCtx    context.Context // ends when the object is gone: nobody waits any more
+	cancelDeleted context.CancelFunc
 
 	mu     sync.Mutex
 	object *corev1.Pod // the newest
 	state  state
 }
 
-func newRunner(n *node, p *corev1.Pod) *runner {
-	r := &runner{
+func newPodRunner(n *node, p *corev1.Pod) *podRunner {
+	r := &podRunner{
 		node: n, object: p, wake: make(chan struct{}, 1), log: n.Log.With("pod", p.Namespace+"/"+p.Name),
 		dir: filepath.Join(n.Dir, fmt.Sprintf("%s_%s_%s", p.Namespace, p.Name, p.UID)),
 	}
-	r.stop, r.end = context.WithCancelCause(context.Background())
-	r.gone, r.goneIs = context.WithCancel(context.Background())
-	r.state = startingState(p, n.Clock.Now())
+	r.stopCtx, r.cancelStop = context.WithCancelCause(context.Background())
+	r.deletedCtx, r.cancelDeleted = context.WithCancel(context.Background())
+	r.state = initialState(p, n.Clock.Now())
 	return r
 }
 
 // see takes the pod's newest object.
-func (r *runner) see(p *corev1.Pod) {
+func (r *podRunner) setObject(p *corev1.Pod) {
 	r.mu.Lock()
 	r.object = p
 	r.mu.Unlock()
-	r.poke()
+	r.wakeUp()
 }
 
-func (r *runner) vanish() {
-	r.goneIs()
-	r.poke()
+func (r *podRunner) markDeleted() {
+	r.cancelDeleted()
+	r.wakeUp()
 }
 
-func (r *runner) poke() {
+func (r *podRunner) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -79,14 +79,14 @@ func (r *runner) poke() {
 }
 
 // change alters what is reported.
-func (r *runner) change(f func(*state)) {
+func (r *podRunner) change(f func(*state)) {
 	r.mu.Lock()
 	f(&r.state)
 	r.mu.Unlock()
-	r.poke()
+	r.wakeUp()
 }
 
-func (r *runner) newest() *corev1.Pod {
+func (r *podRunner) latest() *corev1.Pod {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.object
@@ -94,22 +94,22 @@ func (r *runner) newest() *corev1.Pod {
 
 // live is the pod's whole life on this node: it returns when the object is gone, or
 // when the node stops and has said how the pod ended.
-func (r *runner) live() {
+func (r *podRunner) run() {
 	worked := make(chan struct{})
-	go func() { defer close(worked); r.work() }()
+	go func() { defer close(worked); r.runContainers() }()
 	defer func() { <-worked }()
-	defer r.end(errStopped)
-	said := reporter{runner: r}
+	defer r.cancelStop(errStopped)
+	reporter := reporter{podRunner: r}
 	for {
-		object := r.newest()
+		object := r.latest()
 		stopping := r.node.draining.Err() != nil
 		switch {
-		case r.gone.Err() != nil:
-			r.end(errGone)
+		case r.deletedCtx.Err() != nil:
+			r.cancelStop(errObjectDeleted)
 		case object.DeletionTimestamp != nil:
-			r.end(errDeleted)
+			r.cancelStop(errDeleted)
 		case stopping:
-			r.end(errStopped)
+			r.cancelStop(errStopped)
 		}
 		ended := false
 		select {
@@ -118,18 +118,18 @@ func (r *runner) live() {
 		default:
 		}
 		var err error
-		if r.gone.Err() == nil {
-			err = said.say(object, ended)
+		if r.deletedCtx.Err() == nil {
+			err = reporter.report(object, ended)
 		}
-		over := r.node.over.Err() != nil
-		if ended && (r.gone.Err() != nil || stopping && err == nil || over) {
+		over := r.node.killCtx.Err() != nil
+		if ended && (r.deletedCtx.Err() != nil || stopping && err == nil || over) {
 			return
 		}
-		var again <-chan time.Time
-		giveBack := func() {}
+		var retry <-chan time.Time
+		stopTimer := func() {}
 		if err != nil {
 			r.log.Warn("can't report the pod", "error", err)
-			again, giveBack = r.node.Clock.Timer(tryAgain)
+			retry, stopTimer = r.node.Clock.Timer(retryInterval)
 		}
 		var ending <-chan struct{}
 		if !ended {
@@ -140,22 +140,22 @@ func (r *runner) live() {
 			draining = r.node.draining.Done()
 		}
 		if !over {
-			done = r.node.over.Done()
+			done = r.node.killCtx.Done()
 		}
 		select {
 		case <-r.wake:
-		case <-again:
+		case <-retry:
 		case <-ending:
 		case <-draining:
 		case <-done:
 		}
-		giveBack()
+		stopTimer()
 	}
 }
 
 // work runs the containers to their end.
-func (r *runner) work() {
-	object := r.newest()
+func (r *podRunner) runContainers() {
+	object := r.latest()
 	r.mu.Lock()
 	over := object.DeletionTimestamp != nil || r.state.ended()
 	r.mu.Unlock()
@@ -163,19 +163,19 @@ func (r *runner) work() {
 		return // an earlier run of the node left it; no process of it lives
 	}
 	defer func() {
-		if cause := context.Cause(r.stop); errors.Is(cause, errStopped) {
-			r.change(func(s *state) { s.cut = true })
+		if cause := context.Cause(r.stopCtx); errors.Is(cause, errStopped) {
+			r.change(func(s *state) { s.interrupted = true })
 		}
 	}()
-	ip, err := r.node.addresses.take(object.Status.PodIP)
+	ip, err := r.node.addresses.allocate(object.Status.PodIP)
 	if err != nil {
-		r.refuse("NoAddress", err)
+		r.waitUntilStopped("NoAddress", err)
 		return
 	}
-	defer r.node.addresses.giveBack(ip)
+	defer r.node.addresses.release(ip)
 	r.change(func(s *state) { s.ip = ip })
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
-		r.refuse("NoFolder", err)
+		r.waitUntilStopped("NoFolder", err)
 		return
 	}
 	defer func() {
@@ -188,27 +188,27 @@ func (r *runner) work() {
 		return
 	}
 	for i, c := range configs {
-		if !r.run(i, c) {
+		if !r.runContainer(i, c) {
 			return
 		}
 	}
 }
 
 // run runs one container to its end, and tells whether the next may begin.
-func (r *runner) run(i int, c pod.Config) bool {
-	c.OnChange = func(s pod.Status) { r.change(func(now *state) { now.runs[i].observe(s) }) }
+func (r *podRunner) runContainer(i int, c pod.Config) bool {
+	c.OnChange = func(s pod.Status) { r.change(func(now *state) { now.containers[i].observe(s) }) }
 	p, err := pod.Start(c)
 	if err != nil {
-		r.refuse("Unsupported", err)
+		r.waitUntilStopped("Unsupported", err)
 		return false
 	}
 	select {
 	case <-p.Done():
-	case <-r.stop.Done():
-		ctx, cancel := context.WithTimeout(context.Background(), r.grace())
+	case <-r.stopCtx.Done():
+		ctx, cancel := context.WithTimeout(context.Background(), r.gracePeriod())
 		defer cancel()
-		defer context.AfterFunc(r.gone, func() { r.hasten(cancel) })()
-		defer context.AfterFunc(r.node.over, cancel)()
+		defer context.AfterFunc(r.deletedCtx, func() { r.killAfterGrace(cancel) })()
+		defer context.AfterFunc(r.node.killCtx, cancel)()
 		if err := p.Stop(ctx); err != nil {
 			r.log.Error("can't stop the pod", "error", err)
 		}
@@ -218,18 +218,18 @@ func (r *runner) run(i int, c pod.Config) bool {
 }
 
 // hasten ends the grace of a pod whose object is gone.
-func (r *runner) hasten(kill context.CancelFunc) {
-	r.node.pause(r.node.over, goneGrace)
+func (r *podRunner) killAfterGrace(kill context.CancelFunc) {
+	r.node.pause(r.node.killCtx, deletedGrace)
 	kill()
 }
 
 // grace is how long the containers may take to end, never longer than their own grace period.
-func (r *runner) grace() time.Duration {
-	object := r.newest()
-	own := pod.Grace(&object.Spec)
-	switch cause := context.Cause(r.stop); {
-	case errors.Is(cause, errGone):
-		return min(own, goneGrace)
+func (r *podRunner) gracePeriod() time.Duration {
+	object := r.latest()
+	own := pod.GracePeriod(&object.Spec)
+	switch cause := context.Cause(r.stopCtx); {
+	case errors.Is(cause, errObjectDeleted):
+		return min(own, deletedGrace)
 	case errors.Is(cause, errDeleted) && object.DeletionGracePeriodSeconds != nil:
 		return min(own, time.Duration(*object.DeletionGracePeriodSeconds)*time.Second)
 	}
@@ -238,55 +238,55 @@ func (r *runner) grace() time.Duration {
 
 // prepare makes the containers' configurations. It waits for ConfigMaps and Secrets
 // that are missing, as a kubelet does, and refuses what can't be honoured.
-func (r *runner) prepare(ip string) ([]pod.Config, bool) {
+func (r *podRunner) prepare(ip string) ([]pod.Config, bool) {
 	for {
-		configs, err := r.configs(r.stop, ip)
-		var refused *RefusedError
+		configs, err := r.configs(r.stopCtx, ip)
+		var refused *UnsupportedError
 		switch {
 		case err == nil:
 			r.change(func(s *state) { s.waiting = nil })
 			return configs, true
-		case r.stop.Err() != nil:
+		case r.stopCtx.Err() != nil:
 			return nil, false
 		case errors.As(err, &refused):
-			r.refuse("Unsupported", err)
+			r.waitUntilStopped("Unsupported", err)
 			return nil, false
 		}
-		r.hold("CreateContainerConfigError", err)
-		if !r.node.pause(r.stop, tryAgain) {
+		r.setWaiting("CreateContainerConfigError", err)
+		if !r.node.pause(r.stopCtx, retryInterval) {
 			return nil, false
 		}
 	}
 }
 
 // refuse leaves the pod Pending until it is deleted, and says why.
-func (r *runner) refuse(reason string, err error) {
-	r.hold(reason, err)
-	<-r.stop.Done()
+func (r *podRunner) waitUntilStopped(reason string, err error) {
+	r.setWaiting(reason, err)
+	<-r.stopCtx.Done()
 }
 
-func (r *runner) hold(reason string, err error) {
+func (r *podRunner) setWaiting(reason string, err error) {
 	r.mu.Lock()
-	again := r.state.waiting != nil && r.state.waiting.Message == err.Error()
+	retry := r.state.waiting != nil && r.state.waiting.Message == err.Error()
 	r.mu.Unlock()
-	if again {
+	if retry {
 		return
 	}
 	r.log.Warn("pod can't run", "reason", reason, "error", err)
 	r.change(func(s *state) { s.waiting = &corev1.ContainerStateWaiting{Reason: reason, Message: err.Error()} })
-	if err := r.warn(reason, err.Error()); err != nil {
+	if err := r.recordEvent(reason, err.Error()); err != nil {
 		r.log.Warn("can't record an event", "error", err)
 	}
 }
 
 // warn records an event on the pod.
-func (r *runner) warn(reason, message string) error {
-	object := r.newest()
+func (r *podRunner) recordEvent(reason, message string) error {
+	object := r.latest()
 	now := metav1.NewTime(r.node.Clock.Now())
 	if len(message) > 1024 { // the API server takes no more
 		message = message[:1021] + "..."
 	}
-	_, err := r.node.core.Events(object.Namespace).Create(r.node.over, &corev1.Event{
+	_, err := r.node.core.Events(object.Namespace).Create(r.node.killCtx, &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: object.Name + ".", Namespace: object.Namespace},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: "v1", Kind: "Pod", Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,

@@ -20,17 +20,17 @@ import (
 
 // pods runs the steps of workflows as pods, which the cluster's scheduler places and its
 // nodes run. They are called, labelled and owned as those of Argo's controller are.
-type pods struct {
+type podLauncher struct {
 	Options
 	core *corev1client.CoreV1Client
 	ctx  context.Context // ends when no request is to be made any more
 
 	mu       sync.Mutex
-	followed map[types.NamespacedName]*stepPod
+	stepPods map[types.NamespacedName]*stepPod
 	group    sync.WaitGroup
 }
 
-var _ workflow.Processes = (*pods)(nil)
+var _ workflow.Launcher = (*podLauncher)(nil)
 
 // Labels and annotations of a step's pod, as Argo Workflows has them.
 const (
@@ -38,35 +38,35 @@ const (
 	nodeNameAnnotation = "workflows.argoproj.io/node-name"
 )
 
-func newPods(ctx context.Context, o Options) (*pods, error) {
+func newPodLauncher(ctx context.Context, o Options) (*podLauncher, error) {
 	core, err := corev1client.NewForConfig(o.Client.Config)
 	if err != nil {
 		return nil, err
 	}
-	return &pods{Options: o, core: core, ctx: ctx, followed: map[types.NamespacedName]*stepPod{}}, nil
+	return &podLauncher{Options: o, core: core, ctx: ctx, stepPods: map[types.NamespacedName]*stepPod{}}, nil
 }
 
 // Start makes the pod of a step, and follows it.
-func (c *pods) Start(t workflow.StepProcess, report func(s pod.Status, node string)) (workflow.Process, error) {
+func (c *podLauncher) Start(t workflow.StepProcess, report func(s pod.Status, node string)) (workflow.Process, error) {
 	p := newStepPod(c, t, report)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.followed[p.name()] = p
+	c.stepPods[p.name()] = p
 	c.group.Go(func() {
-		p.live()
+		p.run()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.followed[p.name()] == p {
-			delete(c.followed, p.name())
+		if c.stepPods[p.name()] == p {
+			delete(c.stepPods, p.name())
 		}
 	})
 	return p, nil
 }
 
 // watch hands every step's pod what becomes of it.
-func (c *pods) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerSynced {
+func (c *podLauncher) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerSynced {
 	of := c.core.Pods(c.Namespace)
-	see := func(o any, gone bool) {
+	onPod := func(o any, gone bool) {
 		if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
 			o = last.Obj
 		}
@@ -75,10 +75,10 @@ func (c *pods) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerS
 			return
 		}
 		c.mu.Lock()
-		p := c.followed[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
+		p := c.stepPods[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 		c.mu.Unlock()
 		if p != nil {
-			p.see(object, gone)
+			p.onPod(object, gone)
 		}
 	}
 	labelled := func(o metav1.ListOptions) metav1.ListOptions { o.LabelSelector = workflow.RunLabel; return o }
@@ -93,7 +93,7 @@ func (c *pods) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerS
 		},
 		ObjectType: &corev1.Pod{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc: func(o any) { see(o, false) }, UpdateFunc: func(_, o any) { see(o, false) }, DeleteFunc: func(o any) { see(o, true) },
+			AddFunc: func(o any) { onPod(o, false) }, UpdateFunc: func(_, o any) { onPod(o, false) }, DeleteFunc: func(o any) { onPod(o, true) },
 		},
 	})
 	group.Go(func() { informer.RunWithContext(ctx) })
@@ -135,4 +135,4 @@ func pendingReason(p *corev1.Pod) string {
 var errStopping = errors.New("its run is being ended")
 
 // again is how long to wait before what failed is tried again.
-const again = 200 * time.Millisecond
+const retryInterval = 200 * time.Millisecond

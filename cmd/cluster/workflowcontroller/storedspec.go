@@ -19,24 +19,24 @@ import (
 // specification with its own over it, joined once, as it takes the Workflow up. From then
 // on it makes pods by that alone (setStoredWfSpec and setExecWorkflow in
 // workflow/controller/operator.go, addSchedulingConstraints in workflowpod.go, v3.7).
-const stored = "storedWorkflowTemplateSpec"
+const storedSpecField = "storedWorkflowTemplateSpec"
 
 // joinedSpec is a template's specification with a Workflow's own over it: objects are
 // joined, and any other value is one.
-func joinedSpec(template, own map[string]any) map[string]any {
+func mergedSpec(template, own map[string]any) map[string]any {
 	out := runtime.DeepCopyJSON(template)
 	own = maps.Clone(own)
 	delete(own, "workflowTemplateRef")
-	join(out, own)
+	mergeInto(out, own)
 	return out
 }
 
-func join(into, over map[string]any) {
+func mergeInto(into, over map[string]any) {
 	for name, value := range over {
 		above, is := value.(map[string]any)
 		below, was := into[name].(map[string]any)
 		if is && was {
-			join(below, above)
+			mergeInto(below, above)
 			continue
 		}
 		into[name] = runtime.DeepCopyJSONValue(value)
@@ -45,7 +45,7 @@ func join(into, over map[string]any) {
 
 // storedSpec is the spec that a Workflow has stored; nil where it has not yet.
 func storedSpec(o *unstructured.Unstructured) map[string]any {
-	spec, _, _ := unstructured.NestedMap(o.Object, "status", stored)
+	spec, _, _ := unstructured.NestedMap(o.Object, "status", storedSpecField)
 	return spec
 }
 
@@ -66,7 +66,7 @@ func placementIn(part map[string]any) (workflow.Placement, error) {
 }
 
 // placedAs gives a template that was read without it where its pods may go.
-func placedAs(t *workflow.Template, spec map[string]any) error {
+func applyPlacement(t *workflow.Template, spec map[string]any) error {
 	at, err := placementIn(spec)
 	if err != nil {
 		return err
@@ -88,12 +88,12 @@ func placedAs(t *workflow.Template, spec map[string]any) error {
 
 // storeAgain finds what is to be stored in a Workflow that was begun by an earlier
 // process, which ended before it could.
-func (c *controller) storeAgain(ctx context.Context, o *unstructured.Unstructured) error {
+func (c *controller) restoreSpec(ctx context.Context, o *unstructured.Unstructured) error {
 	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
-	done := c.written[key] != "" || c.joined[key] != nil
+	done := c.written[key] != "" || c.pendingSpecs[key] != nil
 	c.mu.Unlock()
-	if c.pods == nil || done || storedSpec(o) != nil {
+	if c.podLauncher == nil || done || storedSpec(o) != nil {
 		return nil
 	}
 	_, err := c.request(ctx, o)
@@ -105,9 +105,9 @@ func (c *controller) storeAgain(ctx context.Context, o *unstructured.Unstructure
 
 // place has the pods that are still to come go where the stored specification says, which
 // is read by Argo's controller for each of them.
-func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) error {
+func (c *controller) syncPlacement(o *unstructured.Unstructured, run *workflow.Run) error {
 	spec := storedSpec(o)
-	if c.pods == nil || spec == nil || run.Phase.Ended() {
+	if c.podLauncher == nil || spec == nil || run.Phase.Ended() {
 		return nil
 	}
 	to, err := placementIn(spec)
@@ -115,7 +115,7 @@ func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) erro
 		return err
 	}
 	now, _, err := c.runner.PlacementOf(run.Namespace, run.Name)
-	if err == nil && !now.Same(to) {
+	if err == nil && !now.Equal(to) {
 		c.Log.Info("a workflow is placed otherwise", "workflow", run.Namespace+"/"+run.Name)
 		err = c.runner.Place(run.Namespace, run.Name, now, to, nil)
 	}

@@ -42,7 +42,7 @@ type metricIdentifier struct {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	root := "GET /apis/" + group + "/" + version
-	mux.HandleFunc(root, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.discovery()) })
+	mux.HandleFunc(root, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.discovery()) })
 	mux.HandleFunc(root+"/namespaces/{namespace}/pods/{name}/{metric}", s.serveValues)
 	return mux
 }
@@ -57,15 +57,15 @@ func (s *Server) discovery() metav1.APIResourceList {
 
 func (s *Server) serveValues(w http.ResponseWriter, r *http.Request) {
 	if metric := r.PathValue("metric"); metric != s.o.Metric {
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Errorf("there is no metric %s of pods: %s is served", metric, s.o.Metric))
+		writeError(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Errorf("there is no metric %s of pods: %s is served", metric, s.o.Metric))
 		return
 	}
 	list, err := s.values(r.Context(), r.PathValue("namespace"), r.PathValue("name"), r.URL.Query().Get("labelSelector"))
 	if err != nil {
-		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err)
+		writeError(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err)
 		return
 	}
-	reply(w, http.StatusOK, list)
+	writeJSON(w, http.StatusOK, list)
 }
 
 // values are those of the pods that are there and measured. One that is NaN or infinite
@@ -79,7 +79,7 @@ func (s *Server) values(ctx context.Context, namespace, name, selector string) (
 	if err != nil {
 		return metricValueList{}, err
 	}
-	measured, err := s.ask(ctx, namespace)
+	measured, err := s.query(ctx, namespace)
 	if err != nil {
 		return metricValueList{}, err
 	}
@@ -100,7 +100,7 @@ func (s *Server) values(ctx context.Context, namespace, name, selector string) (
 }
 
 // ask queries Prometheus for the namespace's pods.
-func (s *Server) ask(ctx context.Context, namespace string) (map[string]*model.Sample, error) {
+func (s *Server) query(ctx context.Context, namespace string) (map[string]*model.Sample, error) {
 	answer, warnings, _, err := s.prometheus.Query(ctx, s.o.Query, time.Now())
 	switch {
 	case err != nil:
@@ -129,14 +129,14 @@ func (s *Server) ask(ctx context.Context, namespace string) (map[string]*model.S
 	return measured, nil
 }
 
-func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, err error) {
-	reply(w, code, metav1.Status{
+func writeError(w http.ResponseWriter, code int, reason metav1.StatusReason, err error) {
+	writeJSON(w, code, metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
 		Message: err.Error(), Reason: reason, Code: int32(code),
 	})
 }
 
-func reply(w http.ResponseWriter, code int, body any) {
+func writeJSON(w http.ResponseWriter, code int, body any) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		http.Error(w, errors.Join(errors.New("encode the answer"), err).Error(), http.StatusInternalServerError)

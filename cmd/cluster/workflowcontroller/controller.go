@@ -40,16 +40,16 @@ type Options struct {
 	// they are found again by the next one with the same folder.
 	KillWithParent bool
 	// StopWithin bounds the time that steps get to end when ctx does; 0 is 10 s.
-	StopWithin time.Duration
-	Log        hclog.Logger
-	Clock      engine.Clock
+	StopTimeout time.Duration
+	Log         hclog.Logger
+	Clock       engine.Clock
 }
 
 const (
-	defaultStopWithin = 10 * time.Second
+	defaultStopTimeout = 10 * time.Second
 	// flushWithin bounds the writing of the last statuses.
-	flushWithin = 5 * time.Second
-	workers     = 4
+	flushTimeout = 5 * time.Second
+	workers      = 4
 )
 
 var (
@@ -58,8 +58,8 @@ var (
 )
 
 func (o *Options) setDefaults() error {
-	if o.StopWithin == 0 {
-		o.StopWithin = defaultStopWithin
+	if o.StopTimeout == 0 {
+		o.StopTimeout = defaultStopTimeout
 	}
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
@@ -83,14 +83,14 @@ func (o *Options) setDefaults() error {
 // controller is the stand-in under way.
 type controller struct {
 	Options
-	runner *workflow.Runner
-	pods   *pods // nil where steps are no pods
-	seen   cache.Store
-	queue  workqueue.TypedRateLimitingInterface[string] // namespace/name
+	runner      *workflow.Runner
+	podLauncher *podLauncher // nil where steps are no pods
+	store       cache.Store
+	queue       workqueue.TypedRateLimitingInterface[string] // namespace/name
 
-	mu      sync.Mutex
-	written map[string]string         // the status that an object has, by key
-	joined  map[string]map[string]any // what is stored in it, by key, until it was written
+	mu           sync.Mutex
+	written      map[string]string         // the status that an object has, by key
+	pendingSpecs map[string]map[string]any // what is stored in it, by key, until it was written
 }
 
 // Run runs workflows until ctx ends. Then it ends those under way, writes what became
@@ -99,20 +99,20 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
 	}
-	c := &controller{Options: o, written: map[string]string{}, joined: map[string]map[string]any{}}
+	c := &controller{Options: o, written: map[string]string{}, pendingSpecs: map[string]map[string]any{}}
 	over, end := context.WithCancel(context.WithoutCancel(ctx)) // past ctx: the last statuses are written
 	defer end()
 	c.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 5*time.Second))
-	var processes workflow.Processes
+	var processes workflow.Launcher
 	var err error
 	if o.Pods {
-		if c.pods, err = newPods(over, o); err != nil {
+		if c.podLauncher, err = newPodLauncher(over, o); err != nil {
 			return fmt.Errorf("stand-in for Argo: %w", err)
 		}
-		processes = c.pods
+		processes = c.podLauncher
 	}
 	c.runner, err = workflow.New(workflow.Options{
-		Processes: processes, Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
+		Launcher: processes, Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
 		OnChange: func(r workflow.Run) { c.queue.Add(r.Namespace + "/" + r.Name) },
 	})
 	if err != nil {
@@ -126,13 +126,13 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (c *controller) run(ctx, over context.Context, end context.CancelFunc) error {
-	var informing, working sync.WaitGroup
-	defer informing.Wait()
+	var informers, workerGroup sync.WaitGroup
+	defer informers.Wait()
 	defer end()
-	synced := []cache.InformerSynced{c.watch(over, &informing)}
-	if c.pods != nil {
-		synced = append(synced, c.pods.watch(over, &informing))
-		defer c.pods.group.Wait()
+	synced := []cache.InformerSynced{c.watch(over, &informers)}
+	if c.podLauncher != nil {
+		synced = append(synced, c.podLauncher.watch(over, &informers))
+		defer c.podLauncher.group.Wait()
 		defer end()
 	}
 	known := cache.WaitForCacheSync(ctx.Done(), synced...)
@@ -142,20 +142,20 @@ func (c *controller) run(ctx, over context.Context, end context.CancelFunc) erro
 			c.queue.Add(r.Namespace + "/" + r.Name)
 		}
 		for range workers {
-			working.Go(func() { c.work(over) })
+			workerGroup.Go(func() { c.work(over) })
 		}
 		c.Log.Info("workflows are run", "folder", c.Dir)
 	}
 	<-ctx.Done()
 
-	closing, giveUp := context.WithTimeout(over, c.StopWithin)
+	closing, giveUp := context.WithTimeout(over, c.StopTimeout)
 	defer giveUp()
 	err := c.runner.Close(closing, workflow.StopAll)
 	c.queue.ShutDown() // the workers go through what is in it
 	written := make(chan struct{})
-	go func() { defer close(written); working.Wait() }()
-	timer, giveBack := c.Clock.Timer(flushWithin)
-	defer giveBack()
+	go func() { defer close(written); workerGroup.Wait() }()
+	timer, stopTimer := c.Clock.Timer(flushTimeout)
+	defer stopTimer()
 	select {
 	case <-written:
 	case <-timer:
@@ -184,7 +184,7 @@ func (c *controller) watch(ctx context.Context, group *sync.WaitGroup) cache.Inf
 		ObjectType: &unstructured.Unstructured{},
 		Handler:    cache.ResourceEventHandlerFuncs{AddFunc: add, UpdateFunc: func(_, o any) { add(o) }, DeleteFunc: add},
 	})
-	c.seen = store
+	c.store = store
 	group.Go(func() { informer.RunWithContext(ctx) })
 	return informer.HasSynced
 }
