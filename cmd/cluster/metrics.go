@@ -19,7 +19,7 @@ that it needs. Ctrl-C ends it. Beside it runs the Prometheus:
 
   go run ./cmd/cluster prometheus`
 
-// registerWithin bounds the wait for the API server to find the server.
+// registerTimeout bounds the wait until the API server reaches the metrics server.
 const registerTimeout = 30 * time.Second
 
 type metricsOptions struct {

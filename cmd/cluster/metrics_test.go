@@ -35,7 +35,7 @@ func TestMetricsRefused(t *testing.T) {
 	}
 }
 
-// The registration is there while the command runs, and gone once it has ended.
+// The command registers an APIService, and removes it when it ends.
 func TestMetrics(t *testing.T) {
 	c := testcluster.New(t)
 	ctx, stop := context.WithCancel(t.Context())

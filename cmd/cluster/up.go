@@ -99,14 +99,14 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	var names []string
 	for _, name := range o.nodeNames() {
 		var flags []string
-		if own, given := cores[name]; given {
-			flags = []string{"--cores", own.String()}
+		if nodeCores, given := cores[name]; given {
+			flags = []string{"--cores", nodeCores.String()}
 		}
 		n, err := c.StartNode(name, binaries, flags...)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = n.Stop() }() // the cluster that would know of it ends next
+		defer func() { _ = n.Stop() }() // its errors don't matter, since the cluster ends next
 		names = append(names, name)
 	}
 	if err := c.WaitNodesReady(ctx, names...); err != nil {
@@ -150,21 +150,25 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	return nil
 }
 
-// runWorkflows has Workflows run until end is called, which waits for their steps.
+// runWorkflows runs the workflow controller until end is called, which waits for the steps.
 func runWorkflows(ctx context.Context, c *testcluster.Cluster, how workflowcontroller.Options) (end func() error, err error) {
 	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
 		return nil, err
 	}
 	how.Client, how.KillWithParent = c.Client(), true
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() {
-		done <- workflowcontroller.Run(running, how)
-	}()
-	return func() error { stop(); return <-done }, nil
+	return background(ctx, func(ctx context.Context) error { return workflowcontroller.Run(ctx, how) }), nil
 }
 
-// startGateway has requests routed until end is called, which waits for those under way.
+// background runs a function until end is called, which waits for it. The function's
+// context doesn't end with ctx.
+func background(ctx context.Context, run func(context.Context) error) (end func() error) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() error { stop(); return <-done }
+}
+
+// startGateway runs the gateway until end is called, which waits for the requests in flight.
 func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, out io.Writer) (end func() error, err error) {
 	if err := c.Install(ctx, "httproute"); err != nil {
 		return nil, err
@@ -173,19 +177,16 @@ func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, o
 	if err != nil {
 		return nil, err
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() {
-		err := runGateway(running, c.Client(), listener, false, out)
+	return background(ctx, func(ctx context.Context) error {
+		err := runGateway(ctx, c.Client(), listener, false, out)
 		if err != nil {
 			_, _ = fmt.Fprintln(out, "the gateway ended:", err)
 		}
-		done <- err
-	}()
-	return func() error { stop(); return <-done }, nil
+		return err
+	}), nil
 }
 
-// interrupted makes Ctrl-C during the boot a plain end.
+// interrupted replaces the error of a boot that was interrupted by Ctrl-C.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -193,14 +194,13 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// folder is where the cluster lives, and what becomes of it.
-func clusterDir(dir string) (string, func() error, error) {
+// clusterDir returns the cluster's folder, and a function that removes it if it is temporary.
+func clusterDir(dir string) (path string, clean func() error, err error) {
 	if dir == "" {
 		made, err := os.MkdirTemp("", "scanflow-cluster-")
 		return made, func() error { return os.RemoveAll(made) }, err
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
 	}
 	found, err := os.ReadDir(dir)
@@ -213,7 +213,7 @@ func clusterDir(dir string) (string, func() error, error) {
 	return dir, func() error { return nil }, nil
 }
 
-// copyNew copies a file that holds credentials, and never over another.
+// copyExclusive copies a file with credentials, and fails if the destination exists.
 func copyExclusive(from, to string) error {
 	raw, err := os.ReadFile(from)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// screen is what the command prints, read while it runs.
+// screen is a buffer for the output of a running command.
 type screen struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -81,7 +81,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	require.Error(t, client.Reach(context.Background()))
 }
 
-// aWorkflowRuns submits a Workflow of a WorkflowTemplate, and sees its end.
+// aWorkflowRuns submits a Workflow of a WorkflowTemplate, and waits for its end.
 func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 	t.Helper()
 	create := func(resource, object string) {
@@ -103,8 +103,8 @@ func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 	}, 30*time.Second, 50*time.Millisecond)
 }
 
-// theEntranceIsScraped asks a Service without a pod through the gateway, and finds the
-// request in the Prometheus.
+// theEntranceIsScraped sends a request to a Service without pods through the gateway, and
+// queries its counter from the Prometheus.
 func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, output string) {
 	t.Helper()
 	at := freeport.Reserve(t)

@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// inform follows routes, Services and pods.
+// startInformers starts the informers of routes, Services and pods.
 func (g *Gateway) startInformers(ctx context.Context, group *sync.WaitGroup) (synced []cache.InformerSynced) {
-	startInformer := func(lw cache.ListerWatcher, of runtime.Object, wake chan struct{}) cache.Store {
+	startInformer := func(lw cache.ListerWatcher, objectType runtime.Object, wake chan struct{}) cache.Store {
 		notify := func() {
 			select {
 			case wake <- struct{}{}:
@@ -23,7 +23,7 @@ func (g *Gateway) startInformers(ctx context.Context, group *sync.WaitGroup) (sy
 			}
 		}
 		store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
-			ListerWatcher: lw, ObjectType: of,
+			ListerWatcher: lw, ObjectType: objectType,
 			Handler: cache.ResourceEventHandlerFuncs{
 				AddFunc: func(any) { notify() }, UpdateFunc: func(any, any) { notify() }, DeleteFunc: func(any) { notify() },
 			},

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
-// mindPods publishes the pods at each change of one.
+// runPods updates the router's pods after each change.
 func (g *Gateway) runPods(ctx context.Context) {
 	for {
 		select {
@@ -24,15 +24,14 @@ func (g *Gateway) runPods(ctx context.Context) {
 	}
 }
 
-// ready are the pods that requests may go to. One that is being deleted is none from
-// the moment that its object says so.
+// readyPods returns the ready pods. A pod with a deletionTimestamp is not ready.
 func (g *Gateway) readyPods() []router.Pod {
 	var list []*corev1.Pod
-	there := map[types.UID]bool{}
+	exists := map[types.UID]bool{}
 	for _, o := range g.pods.List() {
 		p := o.(*corev1.Pod)
-		there[p.UID] = true
-		if isReady(p) {
+		exists[p.UID] = true
+		if PodReady(p) {
 			list = append(list, p)
 		}
 	}
@@ -45,21 +44,22 @@ func (g *Gateway) readyPods() []router.Pod {
 		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Inflight: g.inflight[p.UID]}
 	}
 	for uid := range g.inflight {
-		if !there[uid] {
+		if !exists[uid] {
 			delete(g.inflight, uid)
 		}
 	}
 	return out
 }
 
-func isReady(p *corev1.Pod) bool {
+// PodReady reports whether a pod is ready for requests.
+func PodReady(p *corev1.Pod) bool {
 	return p.DeletionTimestamp == nil && p.Status.PodIP != "" && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// portOf finds the port that a Service's targetPort means in a pod: a number need not
-// be declared there, a name must be.
+// portOf returns a resolver of a Service's targetPort in a pod. A name must be declared in
+// the pod's ports, a number needn't be.
 func portOf(spec *corev1.PodSpec) func(intstr.IntOrString) (int, bool) {
 	return func(target intstr.IntOrString) (int, bool) {
 		if target.Type == intstr.Int {

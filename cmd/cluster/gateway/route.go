@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
-// routeSpec is an HTTPRoute's spec. What is any is not honoured, and refused by name.
+// routeSpec is the spec of an HTTPRoute. Fields of type any are not supported, and rejected.
 type routeSpec struct {
 	ParentRefs []parentRef `json:"parentRefs"`
 	Hostnames  []string    `json:"hostnames"`
@@ -60,7 +60,7 @@ type backendRef struct {
 	Filters   []any   `json:"filters"`
 }
 
-// verdict says whether a route is taken, and why. Reasons are the Gateway API's
+// routeState is an evaluated route. Its reasons are those of the Gateway API
 // (sigs.k8s.io/gateway-api, apis/v1/shared_types.go, RouteConditionReason).
 type routeState struct {
 	name              types.NamespacedName
@@ -82,12 +82,12 @@ func (v *routeState) reject(reason, message string) {
 	}
 }
 
-// compare puts the older route first: it keeps a port that two want.
+// compare orders routes by age: the older one keeps a port in a conflict.
 func (v *routeState) compare(o *routeState) int {
 	return cmp.Or(v.created.Compare(o.created), cmp.Compare(v.name.String(), o.name.String()))
 }
 
-// judge reads a route; nil for one that no gateway is the parent of.
+// evaluate reads a route. It returns nil if no parent is a Gateway.
 func evaluate(o *unstructured.Unstructured, services map[types.NamespacedName]*corev1.Service, randomPorts bool) *routeState {
 	v := &routeState{name: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}, object: o, created: o.GetCreationTimestamp().Time}
 	v.route = router.Route{Namespace: v.name.Namespace, Name: v.name.Name}
@@ -129,7 +129,7 @@ func evaluate(o *unstructured.Unstructured, services map[types.NamespacedName]*c
 	return v
 }
 
-// unsupported names the fields that are not honoured.
+// unsupported returns a message for each unsupported field.
 func unsupported(spec *routeSpec, randomPorts bool) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -173,7 +173,7 @@ func unsupported(spec *routeSpec, randomPorts bool) []string {
 	return out
 }
 
-// all tells a match that every request passes, as the API server writes it by default.
+// matchesAll reports whether every request matches, like the API server's default match.
 func (m *routeMatch) matchesAll() bool {
 	if len(m.Headers) > 0 || len(m.QueryParams) > 0 || m.Method != nil {
 		return false
@@ -185,8 +185,8 @@ func (m *routeMatch) matchesAll() bool {
 	return (kind == "" || kind == "PathPrefix") && (value == "" || value == "/")
 }
 
-// resolve finds the Service of a backend. One that is not there gets its share of
-// requests all the same, and they are answered by 503.
+// checkBackend records why a backend can't be resolved. Such a backend keeps its weight,
+// and its requests are responded to with 503, as the Gateway API requires.
 func (v *routeState) checkBackend(at string, b *backendRef, services map[types.NamespacedName]*corev1.Service) {
 	reason, message := "", ""
 	switch s := services[types.NamespacedName{Namespace: v.name.Namespace, Name: b.Name}]; {
@@ -202,7 +202,7 @@ func (v *routeState) checkBackend(at string, b *backendRef, services map[types.N
 		return
 	}
 	if reason != "BackendNotFound" {
-		b.Name, b.Port = "", nil // never the Service that happens to have this name here
+		b.Name, b.Port = "", nil // it must not resolve to a Service of this name and namespace
 	}
 	if v.unresolvedReason == "" {
 		v.unresolvedReason = reason

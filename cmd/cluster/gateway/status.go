@@ -3,47 +3,44 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// ControllerName names the gateway in a route's status.
+// ControllerName is the gateway's controllerName in a route's status.
 const ControllerName = "scanflow.dev/stand-in-gateway"
 
-// parentStatus is one of status.parents. Those of other controllers are kept as they are.
+// parentStatus is an entry of status.parents. Those of other controllers are not changed.
 type parentStatus struct {
 	ParentRef      parentRef          `json:"parentRef"`
 	ControllerName string             `json:"controllerName"`
 	Conditions     []metav1.Condition `json:"conditions"`
 }
 
-// report writes what became of a route, where its status says something else.
+// writeStatus writes the status of a route if it has changed.
 func (g *Gateway) writeStatus(ctx context.Context, v *routeState) error {
-	now := metav1.NewTime(g.opts.Clock.Now().Truncate(1e9)) // as the API server keeps it
+	now := metav1.NewTime(g.opts.Clock.Now().Truncate(1e9)) // the resolution of the API server
 	parents, _, _ := unstructured.NestedSlice(v.object.Object, "status", "parents")
 	var previous parentStatus
 	var updated []any
 	for _, p := range parents {
-		one, _ := p.(map[string]any)
-		if one["controllerName"] != ControllerName {
+		parent, _ := p.(map[string]any)
+		if parent["controllerName"] != ControllerName {
 			updated = append(updated, p)
-		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(one, &previous); err != nil {
-			previous = parentStatus{} // somebody wrote nonsense there
+		} else if err := runtime.DefaultUnstructuredConverter.FromUnstructured(parent, &previous); err != nil {
+			previous = parentStatus{} // it is malformed, and replaced
 		}
 	}
-	current := parentStatus{ParentRef: v.parent, ControllerName: ControllerName}
+	current := parentStatus{ParentRef: v.parent, ControllerName: ControllerName, Conditions: slices.Clone(previous.Conditions)}
 	for _, c := range v.conditions() {
 		c.ObservedGeneration, c.LastTransitionTime = v.object.GetGeneration(), now
-		for _, old := range previous.Conditions {
-			if old.Type == c.Type && old.Status == c.Status {
-				c.LastTransitionTime = old.LastTransitionTime
-			}
-		}
-		current.Conditions = append(current.Conditions, c)
+		meta.SetStatusCondition(&current.Conditions, c)
 	}
 	if equality.Semantic.DeepEqual(previous, current) {
 		return nil
@@ -58,7 +55,7 @@ func (g *Gateway) writeStatus(ctx context.Context, v *routeState) error {
 	}
 	_, err = g.opts.Client.Dynamic.Resource(routeResource).Namespace(v.name.Namespace).UpdateStatus(ctx, o, metav1.UpdateOptions{FieldManager: "stand-in-gateway"})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // its newer self is on the way
+		return nil // the informer will deliver the newer object
 	}
 	return err
 }

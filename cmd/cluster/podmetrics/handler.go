@@ -21,7 +21,7 @@ const group, version = "custom.metrics.k8s.io", "v1beta2"
 
 var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// metricValueList and what is in it are those of k8s.io/metrics/pkg/apis/custom_metrics/v1beta2.
+// metricValueList and its parts are copied from k8s.io/metrics/pkg/apis/custom_metrics/v1beta2.
 type metricValueList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
@@ -68,14 +68,14 @@ func (s *Server) serveValues(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, list)
 }
 
-// values are those of the pods that are there and measured. One that is NaN or infinite
-// was not measured.
+// values returns the values of the existing pods. A pod without a value, or with one that
+// is NaN or infinite, is left out.
 func (s *Server) values(ctx context.Context, namespace, name, selector string) (metricValueList, error) {
 	options := metav1.ListOptions{LabelSelector: selector}
 	if name != "*" {
 		options = metav1.ListOptions{FieldSelector: "metadata.name=" + name}
 	}
-	there, err := s.o.Client.Dynamic.Resource(pods).Namespace(namespace).List(ctx, options)
+	list, err := s.o.Client.Dynamic.Resource(pods).Namespace(namespace).List(ctx, options)
 	if err != nil {
 		return metricValueList{}, err
 	}
@@ -83,23 +83,23 @@ func (s *Server) values(ctx context.Context, namespace, name, selector string) (
 	if err != nil {
 		return metricValueList{}, err
 	}
-	list := metricValueList{TypeMeta: metav1.TypeMeta{Kind: "MetricValueList", APIVersion: group + "/" + version}, Items: []metricValue{}}
-	for _, pod := range there.Items {
+	out := metricValueList{TypeMeta: metav1.TypeMeta{Kind: "MetricValueList", APIVersion: group + "/" + version}, Items: []metricValue{}}
+	for _, pod := range list.Items {
 		sample, ok := measured[pod.GetName()]
 		if !ok || math.IsNaN(float64(sample.Value)) || math.IsInf(float64(sample.Value), 0) {
 			continue
 		}
-		list.Items = append(list.Items, metricValue{
+		out.Items = append(out.Items, metricValue{
 			DescribedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: pod.GetName()},
 			Metric:          metricIdentifier{Name: s.o.Metric},
 			Timestamp:       metav1.NewTime(sample.Timestamp.Time()),
 			Value:           *resource.NewMilliQuantity(int64(float64(sample.Value)*1000), resource.DecimalSI),
 		})
 	}
-	return list, nil
+	return out, nil
 }
 
-// ask queries Prometheus for the namespace's pods.
+// query queries Prometheus and returns the samples of a namespace by pod.
 func (s *Server) query(ctx context.Context, namespace string) (map[string]*model.Sample, error) {
 	answer, warnings, _, err := s.prometheus.Query(ctx, s.o.Query, time.Now())
 	switch {
@@ -144,5 +144,5 @@ func writeJSON(w http.ResponseWriter, code int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(raw) // the caller that went away wants no answer
+	_, _ = w.Write(raw) // the error is that the client has left
 }

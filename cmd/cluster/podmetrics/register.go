@@ -2,20 +2,16 @@ package podmetrics
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	certutil "k8s.io/client-go/util/cert"
 )
 
 var (
@@ -29,9 +25,8 @@ const (
 	apiServiceName   = version + "." + group
 )
 
-// register creates the APIService. The API server reaches an APIService by a Service,
-// and one of type ExternalName is any host: this one. One that another serves is left
-// as it is, and is an error.
+// register creates the APIService, and a Service of type ExternalName by which the API
+// server reaches this host. It is an error if another server has registered the API.
 func (s *Server) register(ctx context.Context, port int) error {
 	if err := s.checkOwner(ctx); err != nil {
 		return err
@@ -59,8 +54,8 @@ func (s *Server) register(ctx context.Context, port int) error {
 	return s.waitAvailable(ctx)
 }
 
-// free makes sure that nobody else serves the API. What this package has left behind, as
-// where it was killed, is nobody's.
+// checkOwner returns an error if another server has registered the API. A registration that
+// a killed process of this package has left is taken over.
 func (s *Server) checkOwner(ctx context.Context) error {
 	list, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
 	if err != nil {
@@ -74,7 +69,7 @@ func (s *Server) checkOwner(ctx context.Context) error {
 	return nil
 }
 
-// available waits until the API server says that it reaches this server.
+// waitAvailable waits until the API server reports that it reaches this server.
 func (s *Server) waitAvailable(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -83,7 +78,7 @@ func (s *Server) waitAvailable(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		message := "it says nothing yet"
+		message := "it has no conditions yet"
 		conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 		for _, raw := range conditions {
 			c, _ := raw.(map[string]any)
@@ -115,19 +110,11 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// selfSigned is a certificate that nobody checks: the registration says so.
-func selfSigned(now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// selfSigned returns a certificate that the API server doesn't verify.
+func selfSigned() (tls.Certificate, error) {
+	certificate, key, err := certutil.GenerateSelfSignedCertKey("localhost", nil, nil)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+	return tls.X509KeyPair(certificate, key)
 }

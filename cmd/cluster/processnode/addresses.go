@@ -13,17 +13,16 @@ import (
 	"syscall"
 )
 
-// nodePort is where a node listens on the first address of its block. That makes
-// the block its own: the kernel lets no other node listen there, and forgets the
-// claim when the process dies.
+// nodePort is the port of a node on the first address of its block. Listening there
+// reserves the block: it fails for any other node, until the process ends.
 const nodePort = 10650
 
 const (
-	blocksIn  = 10 // bits of 127.64.0.0/10, which the blocks are cut from
+	blocksIn  = 10 // the prefix length of 127.64.0.0/10, which has the blocks
 	blockBits = 20
 )
 
-// addresses are a node's block and which of it pods have now.
+// addressPool allocates the addresses of a node's block to pods.
 type addressPool struct {
 	block    netip.Prefix
 	host     netip.Addr
@@ -34,8 +33,8 @@ type addressPool struct {
 	last      netip.Addr
 }
 
-// claimAddresses takes the block, or with none a free one: the same for the same
-// name where it can be had, so that a node's pods keep their addresses.
+// claimPool reserves the block, or a free one if it is the zero value. It prefers the same
+// free block for the same name, so that a node's pods keep their addresses.
 func claimPool(ctx context.Context, block netip.Prefix, name string) (*addressPool, error) {
 	if block.IsValid() {
 		a, err := claimBlock(ctx, block)
@@ -70,8 +69,8 @@ func claimBlock(ctx context.Context, block netip.Prefix) (*addressPool, error) {
 	return &addressPool{block: block, host: host, listener: l, allocated: map[netip.Addr]bool{host: true}, last: host}, nil
 }
 
-// take gives a pod an address: the wished one if it is free, else the one that has
-// been free longest, as somebody may still try to reach the pod that had it.
+// allocate returns the preferred address if it is free, or the next free one after the
+// last allocated one, so that clients of an ended pod don't reach another pod soon.
 func (a *addressPool) allocate(preferred string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

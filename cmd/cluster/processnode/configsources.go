@@ -14,7 +14,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// sources reads the ConfigMaps and Secrets of one namespace, each once.
+// configSources reads the ConfigMaps and Secrets of a namespace, each one once.
 type configSources struct {
 	ctx       context.Context // of one preparation
 	core      *corev1client.CoreV1Client
@@ -31,7 +31,8 @@ const (
 	secret    = "Secret"
 )
 
-// get is the entries of an object; nil and no error for an optional one that is missing.
+// get returns the entries of an object; nil without an error for an optional one that is
+// missing.
 func (s *configSources) get(kind, name string, optional *bool) (map[string][]byte, error) {
 	if data, ok := s.cache[kind+"/"+name]; ok {
 		return data, nil
@@ -62,7 +63,7 @@ func (s *configSources) get(kind, name string, optional *bool) (map[string][]byt
 	return data, nil
 }
 
-// value is one entry; present is false for an optional one that is missing.
+// value returns an entry; present is false for an optional one that is missing.
 func (s *configSources) value(kind, name, key string, optional *bool) (value string, present bool, err error) {
 	data, err := s.get(kind, name, optional)
 	if err != nil {
@@ -75,8 +76,8 @@ func (s *configSources) value(kind, name, key string, optional *bool) (value str
 	return string(raw), ok, nil
 }
 
-// env is the container's environment with every reference to a ConfigMap or Secret
-// replaced by what it stands for, literally.
+// env returns the container's environment with every reference to a ConfigMap or Secret
+// replaced by its literal value.
 func (s *configSources) env(c *corev1.Container, folders []corev1.EnvVar) ([]corev1.EnvVar, error) {
 	out := slices.Clone(folders)
 	var errs []error
@@ -119,7 +120,7 @@ func (s *configSources) env(c *corev1.Container, folders []corev1.EnvVar) ([]cor
 	return out, errors.Join(errs...)
 }
 
-// literally is a variable whose value is not expanded: $$ stands for $.
+// literalVar returns a variable whose value is not expanded: $ is escaped as $$.
 func literalVar(name, value string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
 }

@@ -66,13 +66,13 @@ func TestTheNodeLives(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, b.name, n.Labels["kubernetes.io/hostname"])
 	require.Equal(t, "8", n.Status.Allocatable.Cpu().String())
-	// The control plane takes it for lost: it says that it isn't.
+	// The control plane marks the node as lost: it reports ready again.
 	lost, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "Unknown"}}}})
 	require.NoError(t, err)
 	_, err = b.core.Nodes().Patch(t.Context(), b.name, "application/strategic-merge-patch+json", lost, metav1.PatchOptions{}, "status")
 	require.NoError(t, err)
 	b.nodeReady(b.name)
-	// Somebody deletes it: it comes back.
+	// The Node is deleted: it registers again.
 	require.NoError(t, b.core.Nodes().Delete(t.Context(), b.name, metav1.DeleteOptions{}))
 	b.nodeReady(b.name)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -15,7 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// node is one node under way.
+// node is a running node.
 type node struct {
 	Options
 	core      *corev1client.CoreV1Client
@@ -26,13 +25,13 @@ type node struct {
 
 	mu       sync.Mutex
 	runners  map[types.UID]*podRunner
-	draining context.Context // ends when the node's own end begins
-	killCtx  context.Context // ends when nobody may be waited for any more
+	draining context.Context // ends when the node starts to shut down
+	killCtx  context.Context // ends when StopTimeout has passed; bounds all waits and requests
 }
 
-// Run is the node until ctx ends. Then it takes no more pods, ends those that run,
-// reports them Failed, so that others take their place, and says that it isn't
-// ready any more. An error says why it could not begin, or what it could not end.
+// Run runs the node until ctx ends. Then it stops the pods, reports them Failed, so that
+// they are replaced, and reports itself not ready. It returns an error if it can't start,
+// or if pods had to be killed.
 func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
@@ -64,9 +63,9 @@ func newNode(ctx context.Context, o Options) (*node, error) {
 }
 
 func (n *node) run(ctx context.Context) error {
-	over, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	n.draining, n.killCtx = ctx, over
+	killCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	n.draining, n.killCtx = ctx, killCtx
 
 	var group sync.WaitGroup
 	server, err := n.serveLogs(&group)
@@ -80,18 +79,18 @@ func (n *node) run(ctx context.Context) error {
 	}
 	n.Log.Info("node is ready", "node", n.Name, "addresses", n.addresses.block.String(), "dir", n.Dir)
 	group.Go(func() { n.heartbeat(ctx) })
-	informCtx, stopInformer := context.WithCancel(over) // past ctx: it tells when pods are gone
+	informCtx, stopInformer := context.WithCancel(killCtx) // outlives ctx, to learn of deleted pods
 	defer stopInformer()
 	group.Go(func() { n.watchPods(informCtx) })
 
 	<-ctx.Done()
-	return n.drain(end)
+	return n.drain(kill)
 }
 
-// drain ends every pod, each within its own grace period.
-func (n *node) drain(end context.CancelFunc) error {
+// drain stops every pod with its grace period, and kills the rest after StopTimeout.
+func (n *node) drain(kill context.CancelFunc) error {
 	n.Log.Info("node stops", "node", n.Name)
-	unready := n.setReady(n.killCtx, false)
+	err := n.setReady(n.killCtx, false)
 	n.mu.Lock()
 	for _, r := range n.runners {
 		r.wakeUp()
@@ -103,15 +102,15 @@ func (n *node) drain(end context.CancelFunc) error {
 	defer stopTimer()
 	select {
 	case <-done:
-		return unready
+		return err
 	case <-timer:
 	}
-	end() // what still runs is killed
+	kill()
 	<-done
-	return errors.Join(unready, fmt.Errorf("pods did not end within %s, and were killed", n.StopTimeout))
+	return errors.Join(err, fmt.Errorf("pods did not end within %s, and were killed", n.StopTimeout))
 }
 
-// watch follows the pods that are bound to this node.
+// watchPods watches the pods that are bound to this node.
 func (n *node) watchPods(ctx context.Context) {
 	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.NewListWatchFromClient(n.core.RESTClient(), "pods", corev1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", n.Name)),
@@ -132,7 +131,7 @@ func (n *node) watchPods(ctx context.Context) {
 	controller.RunWithContext(ctx)
 }
 
-// see hands a pod's newest object to its runner, which it makes for a new pod.
+// onPod passes a pod's newest object to its runner, and creates the runner of a new pod.
 func (n *node) onPod(p *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -164,16 +163,4 @@ func (n *node) removeRunner(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.runners, uid)
-}
-
-// pause waits, and tells whether the wait was not cut short.
-func (n *node) pause(ctx context.Context, d time.Duration) bool {
-	timer, stopTimer := n.Clock.Timer(d)
-	defer stopTimer()
-	select {
-	case <-timer:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -11,35 +11,35 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 const (
-	retryInterval = time.Second     // after a request that failed, or a ConfigMap that is missing
-	deletedGrace  = 2 * time.Second // for a pod whose object was removed by force
+	retryInterval = time.Second     // after a failed request, or while a ConfigMap is missing
+	deletedGrace  = 2 * time.Second // the grace period of a pod whose object was force-deleted
 	volumesDir    = "volumes"
 )
 
-// Why a pod's containers are ended.
+// The causes of stopCtx.
 var (
 	errDeleted       = errors.New("the pod was deleted")
 	errObjectDeleted = errors.New("the pod's object is gone")
 	errStopped       = errors.New("the node stops")
 )
 
-// runner has one pod. One goroutine works (prepare, init containers, container),
-// the other reports, so that a slow API server never delays a restart.
+// podRunner runs one pod. One goroutine runs the containers, another reports the status,
+// so that a slow API server never delays a restart.
 type podRunner struct {
 	node *node
 	log  hclog.Logger
 	dir  string
-	wake chan struct{} // holds one: there is something new to look at
+	wake chan struct{} // of capacity 1; wakes the reporting goroutine
 
-	stopCtx       context.Context // ends, with its cause, when the containers are to end
+	stopCtx       context.Context // ends, with its cause, when the containers must stop
 	cancelStop    context.CancelCauseFunc
-	deletedCtx    context.Context // ends when the object is gone: nobody waits any more
+	deletedCtx    context.Context // ends when the object is deleted
 	cancelDeleted context.CancelFunc
 
 	mu     sync.Mutex
@@ -58,7 +58,7 @@ func newPodRunner(n *node, p *corev1.Pod) *podRunner {
 	return r
 }
 
-// see takes the pod's newest object.
+// setObject sets the pod's newest object.
 func (r *podRunner) setObject(p *corev1.Pod) {
 	r.mu.Lock()
 	r.object = p
@@ -78,7 +78,7 @@ func (r *podRunner) wakeUp() {
 	}
 }
 
-// change alters what is reported.
+// change updates the state and wakes the reporting goroutine.
 func (r *podRunner) change(f func(*state)) {
 	r.mu.Lock()
 	f(&r.state)
@@ -92,12 +92,12 @@ func (r *podRunner) latest() *corev1.Pod {
 	return r.object
 }
 
-// live is the pod's whole life on this node: it returns when the object is gone, or
-// when the node stops and has said how the pod ended.
+// run runs the pod on this node. It returns when the containers have ended, and the object
+// is deleted or the node stops and has reported the end.
 func (r *podRunner) run() {
-	worked := make(chan struct{})
-	go func() { defer close(worked); r.runContainers() }()
-	defer func() { <-worked }()
+	done := make(chan struct{})
+	go func() { defer close(done); r.runContainers() }()
+	defer func() { <-done }()
 	defer r.cancelStop(errStopped)
 	reporter := reporter{podRunner: r}
 	for {
@@ -113,7 +113,7 @@ func (r *podRunner) run() {
 		}
 		ended := false
 		select {
-		case <-worked:
+		case <-done:
 			ended = true
 		default:
 		}
@@ -121,8 +121,8 @@ func (r *podRunner) run() {
 		if r.deletedCtx.Err() == nil {
 			err = reporter.report(object, ended)
 		}
-		over := r.node.killCtx.Err() != nil
-		if ended && (r.deletedCtx.Err() != nil || stopping && err == nil || over) {
+		killing := r.node.killCtx.Err() != nil
+		if ended && (r.deletedCtx.Err() != nil || stopping && err == nil || killing) {
 			return
 		}
 		var retry <-chan time.Time
@@ -131,36 +131,35 @@ func (r *podRunner) run() {
 			r.log.Warn("can't report the pod", "error", err)
 			retry, stopTimer = r.node.Clock.Timer(retryInterval)
 		}
-		var ending <-chan struct{}
+		var containersEnd, drain, kill <-chan struct{} // nil once they have been handled
 		if !ended {
-			ending = worked
+			containersEnd = done
 		}
-		var draining, done <-chan struct{}
 		if !stopping {
-			draining = r.node.draining.Done()
+			drain = r.node.draining.Done()
 		}
-		if !over {
-			done = r.node.killCtx.Done()
+		if !killing {
+			kill = r.node.killCtx.Done()
 		}
 		select {
 		case <-r.wake:
 		case <-retry:
-		case <-ending:
-		case <-draining:
-		case <-done:
+		case <-containersEnd:
+		case <-drain:
+		case <-kill:
 		}
 		stopTimer()
 	}
 }
 
-// work runs the containers to their end.
+// runContainers runs the containers until they end or the pod is stopped.
 func (r *podRunner) runContainers() {
 	object := r.latest()
 	r.mu.Lock()
-	over := object.DeletionTimestamp != nil || r.state.ended()
+	ended := object.DeletionTimestamp != nil || r.state.ended()
 	r.mu.Unlock()
-	if over {
-		return // an earlier run of the node left it; no process of it lives
+	if ended {
+		return // the pod of an earlier run of the node, whose processes have ended with it
 	}
 	defer func() {
 		if cause := context.Cause(r.stopCtx); errors.Is(cause, errStopped) {
@@ -194,7 +193,7 @@ func (r *podRunner) runContainers() {
 	}
 }
 
-// run runs one container to its end, and tells whether the next may begin.
+// runContainer runs one container to its end, and reports whether the next one may start.
 func (r *podRunner) runContainer(i int, c pod.Config) bool {
 	c.OnChange = func(s pod.Status) { r.change(func(now *state) { now.containers[i].observe(s) }) }
 	p, err := pod.Start(c)
@@ -217,59 +216,37 @@ func (r *podRunner) runContainer(i int, c pod.Config) bool {
 	return p.Status().Phase == corev1.PodSucceeded
 }
 
-// hasten ends the grace of a pod whose object is gone.
+// killAfterGrace kills a pod whose object was deleted while it was being stopped.
 func (r *podRunner) killAfterGrace(kill context.CancelFunc) {
-	r.node.pause(r.node.killCtx, deletedGrace)
+	engine.Sleep(r.node.killCtx, r.node.Clock, deletedGrace)
 	kill()
 }
 
-// grace is how long the containers may take to end, never longer than their own grace period.
+// gracePeriod returns the grace period of the containers, which is at most the pod's own.
 func (r *podRunner) gracePeriod() time.Duration {
 	object := r.latest()
-	own := pod.GracePeriod(&object.Spec)
+	period := pod.GracePeriod(&object.Spec)
 	switch cause := context.Cause(r.stopCtx); {
 	case errors.Is(cause, errObjectDeleted):
-		return min(own, deletedGrace)
+		return min(period, deletedGrace)
 	case errors.Is(cause, errDeleted) && object.DeletionGracePeriodSeconds != nil:
-		return min(own, time.Duration(*object.DeletionGracePeriodSeconds)*time.Second)
+		return min(period, time.Duration(*object.DeletionGracePeriodSeconds)*time.Second)
 	}
-	return own
+	return period
 }
 
-// prepare makes the containers' configurations. It waits for ConfigMaps and Secrets
-// that are missing, as a kubelet does, and refuses what can't be honoured.
-func (r *podRunner) prepare(ip string) ([]pod.Config, bool) {
-	for {
-		configs, err := r.configs(r.stopCtx, ip)
-		var refused *UnsupportedError
-		switch {
-		case err == nil:
-			r.change(func(s *state) { s.waiting = nil })
-			return configs, true
-		case r.stopCtx.Err() != nil:
-			return nil, false
-		case errors.As(err, &refused):
-			r.waitUntilStopped("Unsupported", err)
-			return nil, false
-		}
-		r.setWaiting("CreateContainerConfigError", err)
-		if !r.node.pause(r.stopCtx, retryInterval) {
-			return nil, false
-		}
-	}
-}
-
-// refuse leaves the pod Pending until it is deleted, and says why.
+// waitUntilStopped leaves the pod Pending with a reason until it is stopped.
 func (r *podRunner) waitUntilStopped(reason string, err error) {
 	r.setWaiting(reason, err)
 	<-r.stopCtx.Done()
 }
 
+// setWaiting reports why the pod can't run, in its status and by an event.
 func (r *podRunner) setWaiting(reason string, err error) {
 	r.mu.Lock()
-	retry := r.state.waiting != nil && r.state.waiting.Message == err.Error()
+	unchanged := r.state.waiting != nil && r.state.waiting.Message == err.Error()
 	r.mu.Unlock()
-	if retry {
+	if unchanged {
 		return
 	}
 	r.log.Warn("pod can't run", "reason", reason, "error", err)
@@ -277,22 +254,4 @@ func (r *podRunner) setWaiting(reason string, err error) {
 	if err := r.recordEvent(reason, err.Error()); err != nil {
 		r.log.Warn("can't record an event", "error", err)
 	}
-}
-
-// warn records an event on the pod.
-func (r *podRunner) recordEvent(reason, message string) error {
-	object := r.latest()
-	now := metav1.NewTime(r.node.Clock.Now())
-	if len(message) > 1024 { // the API server takes no more
-		message = message[:1021] + "..."
-	}
-	_, err := r.node.core.Events(object.Namespace).Create(r.node.killCtx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: object.Name + ".", Namespace: object.Namespace},
-		InvolvedObject: corev1.ObjectReference{
-			APIVersion: "v1", Kind: "Pod", Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
-		},
-		Type: corev1.EventTypeWarning, Reason: reason, Message: message, FirstTimestamp: now, LastTimestamp: now, Count: 1,
-		Source: corev1.EventSource{Component: "process-node", Host: r.node.Name},
-	}, metav1.CreateOptions{})
-	return err
 }

@@ -12,10 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// RefusedError is what a pod's spec asks for and no process can have. Each line
-// names one field.
+// UnsupportedError lists the fields of a pod's spec that can't be honoured.
 type UnsupportedError struct{ Problems []pod.Problem }
 
 func (e *UnsupportedError) Error() string {
@@ -26,9 +26,31 @@ func (e *UnsupportedError) Error() string {
 	return "a process-backed node can't run this pod: " + strings.Join(lines, "; ")
 }
 
-// configs turns the pod's containers into processes: those of initContainers in
-// their order, and the one of containers last. The error is a *RefusedError, or
-// says what is missing yet.
+// prepare returns the containers' configurations. It waits for missing ConfigMaps and
+// Secrets, like a kubelet, and rejects an unsupported pod.
+func (r *podRunner) prepare(ip string) ([]pod.Config, bool) {
+	for {
+		configs, err := r.configs(r.stopCtx, ip)
+		var unsupported *UnsupportedError
+		switch {
+		case err == nil:
+			r.change(func(s *state) { s.waiting = nil })
+			return configs, true
+		case r.stopCtx.Err() != nil:
+			return nil, false
+		case errors.As(err, &unsupported):
+			r.waitUntilStopped("Unsupported", err)
+			return nil, false
+		}
+		r.setWaiting("CreateContainerConfigError", err)
+		if !engine.Sleep(r.stopCtx, r.node.Clock, retryInterval) {
+			return nil, false
+		}
+	}
+}
+
+// configs returns a configuration for each container of the pod: the init containers in
+// order, then the container. The error is an *UnsupportedError, or temporary.
 func (r *podRunner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 	object := r.latest()
 	if found := unsupported(&object.Spec); len(found) > 0 {
@@ -47,7 +69,7 @@ func (r *podRunner) configs(ctx context.Context, ip string) ([]pod.Config, error
 			errs = append(errs, err)
 			continue
 		}
-		c.EnvFrom = nil // it is in Env now
+		c.EnvFrom = nil // merged into Env
 		declareProbePorts(c)
 		if c.WorkingDir == "" {
 			c.WorkingDir = r.dir
@@ -68,12 +90,12 @@ func (r *podRunner) configs(ctx context.Context, ip string) ([]pod.Config, error
 
 func (r *podRunner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
 
-// containers are all that run, in order.
+// containers returns the init containers and the container, in the order that they run.
 func containers(spec *corev1.PodSpec) []corev1.Container {
 	return append(slices.Clone(spec.InitContainers), spec.Containers...)
 }
 
-// problems are the fields that can't be honoured.
+// unsupported returns a Problem for each field that can't be honoured.
 func unsupported(spec *corev1.PodSpec) []pod.Problem {
 	var out []pod.Problem
 	add := func(path, format string, args ...any) {
@@ -100,7 +122,7 @@ func unsupported(spec *corev1.PodSpec) []pod.Problem {
 		if len(c.VolumeDevices) > 0 {
 			add(at+".volumeDevices", "can't be honoured")
 		}
-		// What refers to ConfigMaps and Secrets is replaced before a container starts.
+		// References to ConfigMaps and Secrets are resolved before a container starts.
 		c := *c.DeepCopy()
 		c.EnvFrom = nil
 		for j, e := range c.Env {
@@ -118,8 +140,8 @@ func unsupported(spec *corev1.PodSpec) []pod.Problem {
 	return out
 }
 
-// declareProbed declares the ports that probes and hooks name by number: Kubernetes
-// does not ask for that, and package pod does.
+// declareProbePorts declares the numeric ports of probes and hooks in the container's
+// ports: package pod requires that, and Kubernetes doesn't.
 func declareProbePorts(c *corev1.Container) {
 	var handlers []corev1.ProbeHandler
 	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {

@@ -13,33 +13,33 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
-// state is what is known of a pod here.
+// state is the state of a pod on this node.
 type state struct {
 	ip          string
-	began       time.Time
-	waiting     *corev1.ContainerStateWaiting // why no container can be started; nil where one can
-	interrupted bool                          // the node's own end came before the pod's
-	lost        bool                          // an earlier run of the node left it, and it must not be restarted
-	containers  []containerState              // as containers() has them: the last is the pod's own
+	startTime   time.Time
+	waiting     *corev1.ContainerStateWaiting // why no container can start; nil if they can
+	interrupted bool                          // the node stopped before the pod had ended
+	lost        bool                          // it ended with an earlier run of the node, and must not be restarted
+	containers  []containerState              // in the order of containers(): the main container is the last
 }
 
-// containerState is one container, through all its restarts.
+// containerState is the state of a container over all its restarts.
 type containerState struct {
 	name, image    string
-	restartsBefore int32 // restarts that an earlier run of the node counted
+	restartsBefore int32 // restarts during earlier runs of the node
 	current        pod.Status
 	id             string
 	last           *corev1.ContainerStateTerminated
 }
 
-const exitCodeKilled = 137 // the exit code of a process ended by SIGKILL
+const exitCodeKilled = 137 // the exit code after SIGKILL
 
-// startingState takes up what an earlier run of the node reported. Its processes
-// died with it.
+// initialState derives the state from what an earlier run of the node reported, whose
+// processes ended with it.
 func initialState(p *corev1.Pod, now time.Time) state {
-	s := state{began: now}
+	s := state{startTime: now}
 	if p.Status.StartTime != nil {
-		s.began = p.Status.StartTime.Time
+		s.startTime = p.Status.StartTime.Time
 	}
 	s.lost = p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded
 	statuses := append(slices.Clone(p.Status.InitContainerStatuses), p.Status.ContainerStatuses...)
@@ -68,7 +68,7 @@ func initialState(p *corev1.Pod, now time.Time) state {
 	return s
 }
 
-// observe takes what package pod says, in its order.
+// observe updates the state from the next status of package pod.
 func (c *containerState) observe(s pod.Status) {
 	if s.PID != 0 {
 		_, ticks, _ := strings.Cut(s.StartID, ":")
@@ -97,32 +97,32 @@ func (c *containerState) finished() bool {
 	return c.current.Phase == corev1.PodSucceeded || c.current.Phase == corev1.PodFailed
 }
 
-// status is the container as Kubernetes reads it; idle is why it has not begun.
+// status returns the container's status; idle is the state of one that has not started.
 func (c *containerState) status(idle *corev1.ContainerStateWaiting) corev1.ContainerStatus {
 	started := c.current.Started // encoded later, when c may have changed
 	out := corev1.ContainerStatus{
 		Name: c.name, Image: c.image, ImageID: "process://" + c.image, ContainerID: c.id, RestartCount: c.restartsBefore + int32(c.current.Restarts),
 		Ready: c.current.Ready, Started: &started,
 	}
-	again := &corev1.ContainerState{Terminated: c.last}
+	lastState := &corev1.ContainerState{Terminated: c.last}
 	switch {
 	case c.finished():
 		out.State.Terminated = c.last
 		if c.last == nil { // ended before its first start
 			out.State.Terminated = &corev1.ContainerStateTerminated{ExitCode: exitCodeKilled, Reason: "Error", Message: c.current.Message}
 		}
-		again = nil
+		lastState = nil
 	case c.current.PID != 0:
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(c.current.StartedAt)}
 	case c.current.Reason == "CrashLoopBackOff":
 		out.State.Waiting = &corev1.ContainerStateWaiting{Reason: c.current.Reason, Message: c.current.Message}
 	case c.current.Phase == corev1.PodRunning && c.last != nil:
-		out.State.Terminated, again = c.last, nil
+		out.State.Terminated, lastState = c.last, nil
 	default:
 		out.State.Waiting = idle
 	}
-	if again != nil {
-		out.LastTerminationState = *again
+	if lastState != nil {
+		out.LastTerminationState = *lastState
 	}
 	return out
 }
@@ -143,10 +143,11 @@ func (s *state) phase() corev1.PodPhase {
 	return cmp.Or(s.main().current.Phase, corev1.PodPending)
 }
 
-// report is the whole status of the pod. was are the conditions that were reported last.
+// podStatus returns the complete status of the pod. previous are the conditions of the last
+// report.
 func (s *state) podStatus(p *corev1.Pod, host string, previous []corev1.PodCondition, now time.Time) corev1.PodStatus {
-	began := metav1.NewTime(s.began)
-	out := corev1.PodStatus{Phase: s.phase(), StartTime: &began, HostIP: host, HostIPs: []corev1.HostIP{{IP: host}}}
+	startTime := metav1.NewTime(s.startTime)
+	out := corev1.PodStatus{Phase: s.phase(), StartTime: &startTime, HostIP: host, HostIPs: []corev1.HostIP{{IP: host}}}
 	if s.ip != "" {
 		out.PodIP, out.PodIPs = s.ip, []corev1.PodIP{{IP: s.ip}}
 	}
@@ -166,18 +167,18 @@ func (s *state) podStatus(p *corev1.Pod, host string, previous []corev1.PodCondi
 	inits := len(s.containers) - len(p.Spec.Containers)
 	initialized := true
 	for i := range s.containers {
-		one := s.containers[i].status(idle)
-		if s.lost && one.State.Terminated == nil && s.containers[i].last != nil {
-			one.State, one.LastTerminationState = corev1.ContainerState{Terminated: s.containers[i].last}, corev1.ContainerState{}
-			one.RestartCount = max(0, one.RestartCount-1)
+		cs := s.containers[i].status(idle)
+		if s.lost && cs.State.Terminated == nil && s.containers[i].last != nil {
+			cs.State, cs.LastTerminationState = corev1.ContainerState{Terminated: s.containers[i].last}, corev1.ContainerState{}
+			cs.RestartCount = max(0, cs.RestartCount-1)
 		}
 		if i < inits {
-			one.Ready = s.containers[i].current.Phase == corev1.PodSucceeded // of an init container, this says that it is done
-			initialized = initialized && one.Ready
-			out.InitContainerStatuses = append(out.InitContainerStatuses, one)
+			cs.Ready = s.containers[i].current.Phase == corev1.PodSucceeded // for an init container, ready means succeeded
+			initialized = initialized && cs.Ready
+			out.InitContainerStatuses = append(out.InitContainerStatuses, cs)
 			continue
 		}
-		out.ContainerStatuses = append(out.ContainerStatuses, one)
+		out.ContainerStatuses = append(out.ContainerStatuses, cs)
 	}
 	out.Conditions = s.conditions(p, out.Phase, initialized, previous, now)
 	return out
@@ -197,8 +198,8 @@ func (s *state) conditions(p *corev1.Pod, phase corev1.PodPhase, initialized boo
 		}
 		out = append(out, c)
 	}
-	own := s.main()
-	reason, message := "ContainersNotReady", "container "+own.name+" is not ready"
+	container := s.main()
+	reason, message := "ContainersNotReady", "container "+container.name+" is not ready"
 	switch {
 	case phase == corev1.PodSucceeded:
 		reason, message = "PodCompleted", ""
@@ -206,10 +207,10 @@ func (s *state) conditions(p *corev1.Pod, phase corev1.PodPhase, initialized boo
 		reason, message = "PodFailed", ""
 	case s.waiting != nil:
 		message = s.waiting.Message
-	case own.current.Message != "":
-		message += ": " + own.current.Message
+	case container.current.Message != "":
+		message += ": " + container.current.Message
 	}
-	ready := phase == corev1.PodRunning && own.current.Ready
+	ready := phase == corev1.PodRunning && container.current.Ready
 	gates := true
 	for _, g := range p.Spec.ReadinessGates {
 		gates = gates && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {

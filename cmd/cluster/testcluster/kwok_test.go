@@ -16,7 +16,7 @@ import (
 
 var podResource = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// workloads is the YAML of so many Deployments.
+// workloads returns the YAML of a number of Deployments.
 func workloads(namespace, selector string, deployments, replicas int) string {
 	var out strings.Builder
 	for i := range deployments {
@@ -59,8 +59,8 @@ func podReady(p *unstructured.Unstructured) bool {
 	return false
 }
 
-// Pods on kwok nodes are Ready without running, those of Jobs succeed, all of them
-// go when they are deleted, and a node that isn't kwok's is left alone.
+// Pods on kwok nodes become Ready without running, those of Jobs succeed, and all of them
+// can be deleted. kwok ignores other nodes.
 func TestKwokNodes(t *testing.T) {
 	c := Shared(t)
 	c.KwokNodes(t, 2)
@@ -96,12 +96,12 @@ spec: {template: {spec: {restartPolicy: Never, nodeSelector: {%s: kwok}, contain
 	other, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), "other", getOptions)
 	require.NoError(t, err)
 	conditions, _, _ := unstructured.NestedSlice(other.Object, "status", "conditions")
-	for _, condition := range conditions { // the control plane's own word on a node that nobody heard of
+	for _, condition := range conditions { // set by the control plane, for a node that never reported
 		require.Equal(t, "NodeStatusNeverUpdated", condition.(map[string]any)["reason"], "%v", condition)
 	}
 }
 
-// The definitions in testdata/crds are served, and keep what Scanflow writes.
+// The CRDs in testdata/crds are served, and preserve the fields that Scanflow writes.
 func TestDefinitionsOfOtherProjects(t *testing.T) {
 	c := New(t)
 	c.InstallCRDs(t, "workflow", "workflowtemplate", "scaledobject", "virtualservice", "httproute", "inferenceservice", "seldondeployment")
@@ -154,7 +154,7 @@ spec: {replicas: 2, predictors: [{name: main, replicas: 2, traffic: 100, graph: 
 	}
 }
 
-// normal is a value with the numbers that YAML gives.
+// normal converts a value's numbers to those of YAML.
 func normal(t *testing.T, v any) any {
 	t.Helper()
 	raw, err := yaml.Marshal(v)

@@ -2,7 +2,6 @@ package testcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,17 +25,13 @@ var (
 	getOptions      = metav1.GetOptions{}
 )
 
-// within bounds what a test waits for in the cluster.
+// waitTimeout bounds every wait for the cluster.
 const waitTimeout = 30 * time.Second
 
-// Namespace makes a namespace for a test; it is deleted at the test's end, and what
-// is in it goes with it.
+// Namespace creates a namespace, which is deleted with its content when the test ends.
 func (c *Cluster) Namespace(t testing.TB) string {
 	t.Helper()
-	c.mu.Lock()
-	c.counter++
-	name := fmt.Sprintf("test-%d", c.counter)
-	c.mu.Unlock()
+	name := c.uniqueName("test")
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	_, err := c.client.Dynamic.Resource(namespaces).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
@@ -52,8 +47,8 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	return name
 }
 
-// Apply applies every object of a YAML text by server-side apply, as the field
-// manager "test". Objects without a namespace go to "default" where they want one.
+// Apply applies every object of a YAML text by server-side apply, with the field manager
+// "test". The default namespace is "default".
 func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured {
 	t.Helper()
 	out, err := c.ApplyAs(context.Background(), "test", text)
@@ -68,8 +63,8 @@ func (c *Cluster) ApplyAs(ctx context.Context, manager, text string) ([]*unstruc
 	return c.client.Apply(ctx, manager, text)
 }
 
-// InstallCRDs installs definitions of testdata/crds, or of deploy/crds, by the
-// names of their files without the ending, and waits until they are served.
+// InstallCRDs installs CRDs of testdata/crds or deploy/crds, by their file names without
+// the extension, and waits until they are served.
 func (c *Cluster) InstallCRDs(t testing.TB, names ...string) {
 	t.Helper()
 	require.NoError(t, c.Install(context.Background(), names...))
@@ -110,19 +105,23 @@ func (c *Cluster) established(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-		for _, raw := range conditions {
-			if condition, ok := raw.(map[string]any); ok && condition["type"] == "Established" && condition["status"] == "True" {
-				return nil
-			}
-		}
-		output, _ := json.Marshal(conditions)
-		return fmt.Errorf("its conditions are %s", output)
+		return checkCondition(o, "Established")
 	})
 }
 
-// KubeconfigFor makes the service account, if it isn't there, and returns a
-// kubeconfig file with a token of it: it may do what RBAC allows it, and no more.
+// checkCondition returns an error unless a condition of an object is True.
+func checkCondition(o *unstructured.Unstructured, kind string) error {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, raw := range conditions {
+		if condition, ok := raw.(map[string]any); ok && condition["type"] == kind && condition["status"] == "True" {
+			return nil
+		}
+	}
+	return fmt.Errorf("its conditions are %v", conditions)
+}
+
+// KubeconfigFor returns a kubeconfig file with a token of a service account, which has the
+// permissions of its RBAC bindings. The account is created if necessary.
 func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), account+".kubeconfig")
@@ -130,8 +129,8 @@ func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string 
 	return file
 }
 
-// Token is a token of a service account, made if it isn't there, that expires after
-// a time: the API server gives none for less than 10 minutes.
+// Token returns a token of a service account, which is created if necessary. The API
+// server's minimum for expires is 10 minutes.
 func (c *Cluster) Token(t testing.TB, namespace, account string, expires time.Duration) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)

@@ -11,9 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// A pod on a process-backed node runs: the word "scanflow" is this checkout's
-// program, and what it serves is reached at the pod's address. The node leaves
-// nothing behind.
+// A pod on a process-backed node runs: the word "scanflow" is this checkout's program,
+// which is reachable at the pod's address. Stopping the node removes its objects.
 func TestProcessNodesRunPods(t *testing.T) {
 	c := New(t)
 	ns := c.Namespace(t)
@@ -52,7 +51,7 @@ spec:
 		require.NoError(t, resp.Body.Close())
 		require.Contains(t, string(raw), "digits_model_info")
 
-		// A gateway leads to it, and counts.
+		// A gateway routes to it, and counts the requests.
 		c.Apply(t, `
 apiVersion: v1
 kind: Service
@@ -91,7 +90,7 @@ spec: {parentRefs: [{name: gateway, port: 80}], rules: [{backendRefs: [{name: s,
 	}
 }
 
-// A node that dies without its owner's order is reported.
+// A node that ends unexpectedly is reported.
 func TestAProcessNodeThatDiesIsReported(t *testing.T) {
 	c := Shared(t)
 	binaries, err := c.BuildBinaries(t.Context())

@@ -18,7 +18,7 @@ import (
 
 const good = "cat $0; echo 0.93 >$1"
 
-// The verb's own run object, from its making to the event of its end.
+// A Workflow of the verb workflow.run, from its creation to the event of its end.
 func TestTheVerbWorkflowRunIsServed(t *testing.T) {
 	b := newBench(t)
 	b.start()
@@ -103,7 +103,7 @@ func TestWhatCantBeRunEndsAsError(t *testing.T) {
 	}
 }
 
-// holding is a script that says when it runs, by its number, and waits for a file.
+// holding is a script that writes the PID of its recorder to a file, and waits for another file.
 func holding(at string) string {
 	return "echo $PPID >" + at + "; until [ -e " + at + ".go ]; do sleep 0.01; done; " + good
 }
@@ -190,7 +190,7 @@ func TestStoppingEndsWhatRuns(t *testing.T) {
 	require.Equal(t, "Failed", field(b.get("run"), "status", "phase"), "what has ended is not begun again")
 }
 
-// A Workflow that was begun, and whose run is known nowhere.
+// A Workflow that was started, and whose run does not exist.
 func TestAWorkflowWithoutItsFolder(t *testing.T) {
 	b := newBench(t)
 	b.template(good, "")

@@ -11,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// statusOf is the status of a Workflow, after Argo Workflows 3.7: nodes by their ids,
-// of which that of the entrypoint is called as the Workflow is.
+// statusOf returns the status of a Workflow in the format of Argo Workflows 3.7: nodes are
+// keyed by ID, and the ID of the entrypoint is the name of the Workflow.
 func statusOf(r *workflow.Run) map[string]any {
 	status := map[string]any{"phase": string(r.Phase), "startedAt": formatTime(r.StartedAt), "progress": r.Progress()}
 	setNonEmpty(status, "message", r.Message)
@@ -30,7 +30,7 @@ func statusOf(r *workflow.Run) map[string]any {
 	return status
 }
 
-// stamp is a time as Kubernetes writes it; "" for the zero one.
+// formatTime formats a time like Kubernetes; "" for the zero time.
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -44,7 +44,7 @@ func setNonEmpty(into map[string]any, field, text string) {
 	}
 }
 
-// nodeName is how Argo names a node: the Workflow's name, and the tasks' from there.
+// nodeName returns Argo's name of a node: the Workflow's name and the path of tasks.
 func nodeName(r *workflow.Run, path string) string {
 	if path == "" {
 		return r.Name
@@ -52,7 +52,8 @@ func nodeName(r *workflow.Run, path string) string {
 	return r.Name + "." + path
 }
 
-// nodeID is the Workflow's name for the entrypoint, and a hash of the node's for the rest.
+// nodeID returns Argo's ID of a node: the Workflow's name, with a hash of the node's name
+// for all but the entrypoint.
 func nodeID(r *workflow.Run, name string) string {
 	if name == r.Name {
 		return name
@@ -62,7 +63,7 @@ func nodeID(r *workflow.Run, name string) string {
 	return fmt.Sprintf("%s-%v", r.Name, h.Sum32())
 }
 
-// addNodes adds a step's node, and those of its attempts where it may have several.
+// addNodes adds the node of a step, and those of its attempts if it has a retryStrategy.
 func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	if s.Phase == "" {
 		return
@@ -123,7 +124,7 @@ func newNode(r *workflow.Run, s *workflow.Step, name, kind string, phase workflo
 	return node
 }
 
-// addAttempt adds the node of one of several attempts, and returns its id.
+// addAttempt adds the node of an attempt, and returns its ID.
 func addAttempt(nodes map[string]any, r *workflow.Run, s *workflow.Step, i int) string {
 	a := &s.Attempts[i]
 	name := fmt.Sprintf("%s(%d)", nodeName(r, s.Path), i)
@@ -139,21 +140,20 @@ func addAttempt(nodes map[string]any, r *workflow.Run, s *workflow.Step, i int) 
 	return id
 }
 
-// addChildren links a node from those that it came after: the tasks that it waited
-// for, or the dag that it is part of.
+// addChildren adds a node to the children of its dependencies, or of its dag.
 func addChildren(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	id := nodeID(r, nodeName(r, s.Path))
 	if s.Path == "" || nodes[id] == nil {
 		return
 	}
-	after := s.Needs
-	if len(after) == 0 {
-		after = []string{s.Parent}
+	parents := s.Needs
+	if len(parents) == 0 {
+		parents = []string{s.Parent}
 	}
-	for _, path := range after {
-		if before, ok := nodes[nodeID(r, nodeName(r, path))].(map[string]any); ok {
-			children, _ := before["children"].([]any)
-			before["children"] = append(children, id)
+	for _, path := range parents {
+		if parent, ok := nodes[nodeID(r, nodeName(r, path))].(map[string]any); ok {
+			children, _ := parent["children"].([]any)
+			parent["children"] = append(children, id)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,27 +16,27 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// stepPod is the pod of one attempt at a step. Its goroutine (live) makes it, and then
-// reports what the informer sees of it (see), until it has ended or is gone.
+// stepPod is the pod of an attempt. Its goroutine (run) creates it, and then reports the
+// updates of the informer (onPod) until it has ended or is deleted.
 type stepPod struct {
 	launcher *podLauncher
 	step     workflow.StepProcess
 	report   func(s pod.Status, node string)
 	done     chan struct{}
-	wake     chan struct{} // holds one
+	wake     chan struct{} // of capacity 1
 
 	stopOnce, detachOnce sync.Once
 	stop, detach         chan struct{}
 
 	mu      sync.Mutex
-	objects map[types.UID]*corev1.Pod // the newest of each that had the name
+	objects map[types.UID]*corev1.Pod // the newest objects of the pods with this name
 	deleted map[types.UID]bool
-	uid     types.UID // "" before it is made
+	uid     types.UID // "" before it is created
 }
 
-func newStepPod(of *podLauncher, t workflow.StepProcess, report func(s pod.Status, node string)) *stepPod {
+func newStepPod(launcher *podLauncher, t workflow.StepProcess, report func(s pod.Status, node string)) *stepPod {
 	return &stepPod{
-		launcher: of, step: t, report: report, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), detach: make(chan struct{}),
+		launcher: launcher, step: t, report: report, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), detach: make(chan struct{}),
 		objects: map[types.UID]*corev1.Pod{}, deleted: map[types.UID]bool{},
 	}
 }
@@ -44,11 +45,11 @@ func (p *stepPod) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: p.step.Namespace, Name: p.step.Name}
 }
 
-// see takes the newest of the pod, from the informer's goroutine.
-func (p *stepPod) onPod(object *corev1.Pod, gone bool) {
+// onPod records the newest object. It is called from the informer's goroutine.
+func (p *stepPod) onPod(object *corev1.Pod, deleted bool) {
 	p.mu.Lock()
 	p.objects[object.UID] = object
-	p.deleted[object.UID] = p.deleted[object.UID] || gone
+	p.deleted[object.UID] = p.deleted[object.UID] || deleted
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -56,40 +57,40 @@ func (p *stepPod) onPod(object *corev1.Pod, gone bool) {
 	}
 }
 
-// live is the pod's whole life.
+// run creates the pod, and reports its status until it has ended or is detached.
 func (p *stepPod) run() {
 	defer close(p.done)
 	err := p.create()
 	switch {
 	case errors.Is(err, errStopping):
-		p.report(pod.Status{Phase: corev1.PodFailed, Reason: workflow.ReasonNeverStarted, Message: "its pod was not made"}, "")
+		p.report(pod.Status{Phase: corev1.PodFailed, Reason: workflow.ReasonNeverStarted, Message: "its pod was not created"}, "")
 		return
 	case err != nil:
 		p.report(pod.Status{Phase: corev1.PodFailed, Message: err.Error()}, "")
 		return
 	}
 	select {
-	case <-p.stop: // meanwhile, when there was nothing to delete yet
+	case <-p.stop: // called while there was no pod to delete yet
 		p.remove(nil)
 	default:
 	}
 	started := p.step.Started
 	for {
 		p.mu.Lock()
-		object, gone := p.objects[p.uid], p.deleted[p.uid]
+		object, deleted := p.objects[p.uid], p.deleted[p.uid]
 		p.mu.Unlock()
 		if object != nil {
 			s := statusOfPod(object)
 			ended := s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed
 			started = started || s.Phase != corev1.PodPending
-			if gone && !ended {
+			if deleted && !ended {
 				s = pod.Status{Phase: corev1.PodFailed, Message: "pod deleted"}
-				if !started { // Argo's controller makes the pod of a pending node anew
-					s.Reason, s.Message = workflow.ReasonNeverStarted, "its pod was deleted before it ran, and is made anew"
+				if !started { // Argo's controller recreates the pod of a pending node
+					s.Reason, s.Message = workflow.ReasonNeverStarted, "its pod was deleted before it ran, and is created again"
 				}
 			}
 			p.report(s, object.Spec.NodeName)
-			if ended || gone {
+			if ended || deleted {
 				return
 			}
 		}
@@ -101,7 +102,7 @@ func (p *stepPod) run() {
 	}
 }
 
-// make makes the pod, or finds the one that was made for this attempt.
+// create creates the pod, or finds the one that was created for this attempt.
 func (p *stepPod) create() error {
 	api := p.launcher.core.Pods(p.step.Namespace)
 	for {
@@ -125,9 +126,9 @@ func (p *stepPod) create() error {
 		case p.step.Started && (err == nil || apierrors.IsNotFound(err)):
 			return errors.New("pod deleted")
 		case err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)):
-			return fmt.Errorf("make its pod: %w", err)
+			return fmt.Errorf("create its pod: %w", err)
 		case err != nil && !apierrors.IsNotFound(err):
-			p.launcher.Log.Warn("a step's pod can't be made yet", "pod", p.name().String(), "error", err)
+			p.launcher.Log.Warn("can't create a step's pod; retrying", "pod", p.name().String(), "error", err)
 		}
 		if !p.waitRetry() {
 			return errStopping
@@ -141,7 +142,7 @@ func (p *stepPod) waitRetry() bool {
 	select {
 	case <-timer:
 		return true
-	case <-p.wake: // an earlier pod of the name may be gone
+	case <-p.wake: // an earlier pod of the same name may have been deleted
 		return true
 	case <-p.stop:
 	case <-p.detach:
@@ -150,22 +151,18 @@ func (p *stepPod) waitRetry() bool {
 	return false
 }
 
-// uidLabel tells the pods of two attempts apart that have one name.
+// attemptLabel is the attempt's UID. It distinguishes the pods of two attempts of one name.
 const attemptLabel = "scanflow.dev/attempt"
 
-// object is the pod to be made.
+// object returns the pod to create.
 func (p *stepPod) object() *corev1.Pod {
 	yes, no := true, false
 	o := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.step.Namespace, Name: p.step.Name, Labels: map[string]string{}, Annotations: map[string]string{}},
 		Spec:       *p.step.Spec.DeepCopy(),
 	}
-	for k, v := range p.step.Labels {
-		o.Labels[k] = v
-	}
-	for k, v := range p.step.Annotations {
-		o.Annotations[k] = v
-	}
+	maps.Copy(o.Labels, p.step.Labels)
+	maps.Copy(o.Annotations, p.step.Annotations)
 	o.Labels[attemptLabel] = p.step.UID
 	run := &workflow.Run{Name: p.step.Run}
 	node := nodeName(run, p.step.Step)
@@ -185,7 +182,7 @@ func (p *stepPod) object() *corev1.Pod {
 	return o
 }
 
-// Stop deletes the pod, and returns when it has ended.
+// Stop deletes the pod, and returns when it has ended. When ctx ends, it force-deletes it.
 func (p *stepPod) Stop(ctx context.Context) error {
 	p.stopOnce.Do(func() { close(p.stop) })
 	p.remove(nil)
@@ -203,7 +200,7 @@ func (p *stepPod) Stop(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the pod, if it was made.
+// remove deletes the pod if it was created.
 func (p *stepPod) remove(grace *int64) {
 	p.mu.Lock()
 	uid := p.uid
@@ -215,11 +212,11 @@ func (p *stepPod) remove(grace *int64) {
 		GracePeriodSeconds: grace, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		p.launcher.Log.Warn("a step's pod can't be deleted", "pod", p.name().String(), "error", err)
+		p.launcher.Log.Warn("can't delete a step's pod", "pod", p.name().String(), "error", err)
 	}
 }
 
-// Detach lets the pod go on without us.
+// Detach stops watching the pod, and leaves it running.
 func (p *stepPod) Detach() {
 	p.detachOnce.Do(func() { close(p.detach) })
 	<-p.done

@@ -15,24 +15,24 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// stored is the field in which Argo's controller keeps what a Workflow is: its template's
-// specification with its own over it, joined once, as it takes the Workflow up. From then
-// on it makes pods by that alone (setStoredWfSpec and setExecWorkflow in
+// storedSpecField is the status field for the specification of a Workflow: its own, merged
+// over that of its template. Argo's controller stores it when the Workflow starts, and
+// creates all pods by it (setStoredWfSpec and setExecWorkflow in
 // workflow/controller/operator.go, addSchedulingConstraints in workflowpod.go, v3.7).
 const storedSpecField = "storedWorkflowTemplateSpec"
 
-// joinedSpec is a template's specification with a Workflow's own over it: objects are
-// joined, and any other value is one.
-func mergedSpec(template, own map[string]any) map[string]any {
+// mergedSpec merges a Workflow's specification over its template's. Objects are merged
+// recursively, and other values are replaced.
+func mergedSpec(template, workflowSpec map[string]any) map[string]any {
 	out := runtime.DeepCopyJSON(template)
-	own = maps.Clone(own)
-	delete(own, "workflowTemplateRef")
-	mergeInto(out, own)
+	workflowSpec = maps.Clone(workflowSpec)
+	delete(workflowSpec, "workflowTemplateRef")
+	mergeInto(out, workflowSpec)
 	return out
 }
 
-func mergeInto(into, over map[string]any) {
-	for name, value := range over {
+func mergeInto(into, overrides map[string]any) {
+	for name, value := range overrides {
 		above, is := value.(map[string]any)
 		below, was := into[name].(map[string]any)
 		if is && was {
@@ -43,13 +43,13 @@ func mergeInto(into, over map[string]any) {
 	}
 }
 
-// storedSpec is the spec that a Workflow has stored; nil where it has not yet.
+// storedSpec returns the stored specification of a Workflow; nil if there is none yet.
 func storedSpec(o *unstructured.Unstructured) map[string]any {
 	spec, _, _ := unstructured.NestedMap(o.Object, "status", storedSpecField)
 	return spec
 }
 
-// placementIn is where a specification, or a template of one, lets pods go.
+// placementIn returns the placement of a specification or of one of its templates.
 func placementIn(part map[string]any) (workflow.Placement, error) {
 	var out struct {
 		NodeSelector map[string]string `json:"nodeSelector"`
@@ -65,7 +65,7 @@ func placementIn(part map[string]any) (workflow.Placement, error) {
 	return workflow.Placement{NodeSelector: out.NodeSelector, Affinity: out.Affinity}, nil
 }
 
-// placedAs gives a template that was read without it where its pods may go.
+// applyPlacement sets the placement of a template, which was decoded without it.
 func applyPlacement(t *workflow.Template, spec map[string]any) error {
 	at, err := placementIn(spec)
 	if err != nil {
@@ -86,8 +86,8 @@ func applyPlacement(t *workflow.Template, spec map[string]any) error {
 	return nil
 }
 
-// storeAgain finds what is to be stored in a Workflow that was begun by an earlier
-// process, which ended before it could.
+// restoreSpec recomputes the specification to store, for a Workflow that was started by an
+// earlier process which ended before it had stored it.
 func (c *controller) restoreSpec(ctx context.Context, o *unstructured.Unstructured) error {
 	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
@@ -97,14 +97,14 @@ func (c *controller) restoreSpec(ctx context.Context, o *unstructured.Unstructur
 		return nil
 	}
 	_, err := c.request(ctx, o)
-	if apierrors.IsNotFound(err) { // its template is gone, and nothing of it is known
+	if apierrors.IsNotFound(err) { // its template was deleted, so that the specification can't be recomputed
 		return nil
 	}
 	return err
 }
 
-// place has the pods that are still to come go where the stored specification says, which
-// is read by Argo's controller for each of them.
+// syncPlacement applies the placement of the stored specification, which may have been
+// changed, to the pods that are still to be created, as Argo's controller does.
 func (c *controller) syncPlacement(o *unstructured.Unstructured, run *workflow.Run) error {
 	spec := storedSpec(o)
 	if c.podLauncher == nil || spec == nil || run.Phase.Ended() {
@@ -116,7 +116,7 @@ func (c *controller) syncPlacement(o *unstructured.Unstructured, run *workflow.R
 	}
 	now, _, err := c.runner.PlacementOf(run.Namespace, run.Name)
 	if err == nil && !now.Equal(to) {
-		c.Log.Info("a workflow is placed otherwise", "workflow", run.Namespace+"/"+run.Name)
+		c.Log.Info("the placement of a workflow has changed", "workflow", run.Namespace+"/"+run.Name)
 		err = c.runner.Place(run.Namespace, run.Name, now, to, nil)
 	}
 	if errors.Is(err, workflow.ErrEnded) || errors.Is(err, workflow.ErrUnknownRun) {

@@ -130,10 +130,10 @@ func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
 	case "status.hostIP", "status.hostIPs":
 		return c.HostIP, nil
 	}
-	for prefix, of := range map[string]map[string]string{"metadata.labels['": c.Labels, "metadata.annotations['": c.Annotations} {
+	for prefix, values := range map[string]map[string]string{"metadata.labels['": c.Labels, "metadata.annotations['": c.Annotations} {
 		if rest, ok := strings.CutPrefix(ref.FieldPath, prefix); ok {
 			if key, ok := strings.CutSuffix(rest, "']"); ok {
-				return of[key], nil
+				return values[key], nil
 			}
 		}
 	}

@@ -246,7 +246,7 @@ func TestTakenPortIsExchanged(t *testing.T) {
 	require.NoError(t, syscall.Kill(before.PID, syscall.SIGKILL))
 	var err error
 	eventually(t, "port is free", func() bool { _, err = tryPort(defaultIP, before.Ports[0].Host); return err == nil })
-	delete(cfg.Ports.held, before.Ports[0].Host)
+	delete(cfg.Ports.allocated, before.Ports[0].Host)
 	other := run(t, func() Config {
 		c, _ := config(t)
 		c.UID, c.Ports = "other", nil

@@ -14,17 +14,17 @@ import (
 // program may still bind a port between its allocation and its use: then the process
 // exits, and its restart gets another port. The zero value is ready for use.
 type PortAllocator struct {
-	mu   sync.Mutex
-	held map[int]bool
+	mu        sync.Mutex
+	allocated map[int]bool
 }
 
 // pickPort reserves a free port on ip: the preferred one if it is free.
-func (p *PortAllocator) pick(ip string, preferred int) (int, error) {
+func (p *PortAllocator) pickPort(ip string, preferred int) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if preferred != 0 && !p.held[preferred] {
+	if preferred != 0 && !p.allocated[preferred] {
 		if port, err := tryPort(ip, preferred); err == nil {
-			p.hold(port)
+			p.reserve(port)
 			return port, nil
 		}
 	}
@@ -34,26 +34,26 @@ func (p *PortAllocator) pick(ip string, preferred int) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find a free port on %s: %w", ip, err)
 		}
-		if !p.held[port] {
-			p.hold(port)
+		if !p.allocated[port] {
+			p.reserve(port)
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("find a free port on %s: %d attempts gave only ports of other pods", ip, attempts)
 }
 
-func (p *PortAllocator) hold(port int) {
-	if p.held == nil {
-		p.held = map[int]bool{}
+func (p *PortAllocator) reserve(port int) {
+	if p.allocated == nil {
+		p.allocated = map[int]bool{}
 	}
-	p.held[port] = true
+	p.allocated[port] = true
 }
 
 func (p *PortAllocator) adopt(ports []Port) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, port := range ports {
-		p.hold(port.Host)
+		p.reserve(port.Host)
 	}
 }
 
@@ -61,7 +61,7 @@ func (p *PortAllocator) release(ports []Port) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, port := range ports {
-		delete(p.held, port.Host)
+		delete(p.allocated, port.Host)
 	}
 }
 
@@ -84,7 +84,7 @@ func (p *PortAllocator) assign(ip string, want []corev1.ContainerPort, last []Po
 		if i < len(last) {
 			preferred = last[i].Host
 		}
-		host, err := p.pick(ip, preferred)
+		host, err := p.pickPort(ip, preferred)
 		if err != nil {
 			p.release(out)
 			return nil, err

@@ -51,11 +51,11 @@ func (ps *problems) resourceRef(at string, ref *corev1.ResourceFieldSelector, c 
 // rounded up. An unset limit defaults to the node's allocatable amount, and an unset
 // request to the limit, as the API server sets it.
 func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
-	has := c.Spec.Containers[0].Resources
+	resources := c.Spec.Containers[0].Resources
 	kind, name, _ := strings.Cut(ref.Resource, ".")
-	of := corev1.ResourceName(name)
-	limit, limited := has.Limits[of]
-	request, requested := has.Requests[of]
+	res := corev1.ResourceName(name)
+	limit, limited := resources.Limits[res]
+	request, requested := resources.Requests[res]
 	var value resource.Quantity
 	switch {
 	case kind == "requests" && requested:
@@ -67,7 +67,7 @@ func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
 		value = limit
 	default:
 		var err error
-		if value, err = c.allocatable(of); err != nil {
+		if value, err = c.allocatable(res); err != nil {
 			return "", err
 		}
 	}
@@ -76,7 +76,7 @@ func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
 		divisor = resource.MustParse("1")
 	}
 	number, unit := value.Value(), divisor.Value()
-	if of == corev1.ResourceCPU {
+	if res == corev1.ResourceCPU {
 		number, unit = value.MilliValue(), divisor.MilliValue()
 	}
 	return strconv.FormatInt(int64(math.Ceil(float64(number)/float64(unit))), 10), nil
@@ -118,11 +118,11 @@ func sortedNames(list corev1.ResourceList) []corev1.ResourceName {
 
 // allocatable returns the allocatable amount of a resource: Config.Allocatable, or the
 // pod's cores and the machine's memory.
-func (c *Config) allocatable(of corev1.ResourceName) (resource.Quantity, error) {
-	if q, given := c.Allocatable[of]; given {
+func (c *Config) allocatable(res corev1.ResourceName) (resource.Quantity, error) {
+	if q, given := c.Allocatable[res]; given {
 		return q, nil
 	}
-	if of == corev1.ResourceCPU {
+	if res == corev1.ResourceCPU {
 		n := len(c.Cores)
 		if n == 0 {
 			n = runtime.NumCPU()

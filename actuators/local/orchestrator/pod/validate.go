@@ -107,9 +107,9 @@ func (ps *problems) ports(at string, ports []corev1.ContainerPort) {
 	}
 }
 
-func (ps *problems) env(at string, of *corev1.Container) {
+func (ps *problems) env(at string, container *corev1.Container) {
 	var c Config
-	for i, e := range of.Env {
+	for i, e := range container.Env {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") {
 			ps.add(at+".name", "%q is not the name of an environment variable", e.Name)
@@ -131,7 +131,7 @@ func (ps *problems) env(at string, of *corev1.Container) {
 			if from.FieldRef != nil {
 				ps.add(at+".valueFrom", "has a fieldRef beside a resourceFieldRef; keep one of them")
 			}
-			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, of)
+			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, container)
 			continue
 		}
 		if _, err := c.field(from.FieldRef); err != nil {

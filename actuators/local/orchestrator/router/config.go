@@ -70,8 +70,8 @@ func serviceNameOf(s *corev1.Service) serviceName {
 	return serviceName{s.Namespace, s.Name}
 }
 
-func selects(selector, of map[string]string) bool {
-	return len(selector) > 0 && labels.SelectorFromSet(selector).Matches(labels.Set(of))
+func selects(selector, podLabels map[string]string) bool {
+	return len(selector) > 0 && labels.SelectorFromSet(selector).Matches(labels.Set(podLabels))
 }
 
 // targetPort returns the target port of a Service's port, which defaults to the port.

@@ -70,10 +70,10 @@ func (s *requestMetrics) counters(id FrontendID, backend string) *counters {
 	if !s.tracked[id][backend] {
 		return &counters{inFlight: prometheus.NewGauge(prometheus.GaugeOpts{}), requests: prometheus.NewCounter(prometheus.CounterOpts{}), responded: func(int) {}}
 	}
-	of := id.labels()
-	of["backend"] = backend
-	responses := s.responses.MustCurryWith(of)
-	return &counters{inFlight: s.inFlight.With(of), requests: s.requests.With(of), responded: func(code int) {
+	labels := id.labels()
+	labels["backend"] = backend
+	responses := s.responses.MustCurryWith(labels)
+	return &counters{inFlight: s.inFlight.With(labels), requests: s.requests.With(labels), responded: func(code int) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if s.tracked[id][backend] {
@@ -99,14 +99,14 @@ func (s *requestMetrics) retain(backends map[FrontendID][]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, tracked := range s.tracked {
-		now, there := backends[id]
-		if !there {
+		names, exists := backends[id]
+		if !exists {
 			delete(s.tracked, id)
 			s.delete(id.labels())
 			continue
 		}
 		for backend := range tracked {
-			if backend != "" && !slices.Contains(now, backend) {
+			if backend != "" && !slices.Contains(names, backend) {
 				delete(tracked, backend)
 				labels := id.labels()
 				labels["backend"] = backend

@@ -10,7 +10,7 @@ import (
 // advance updates the record for what has ended or missed its deadline. It returns the
 // steps to start, and the time of the next call at the latest (zero if only the end of a
 // pod can change anything). It never blocks. mu is held.
-func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
+func (r *run) advance(now time.Time) (start []*node, wakeAt time.Time) {
 	if r.rec.Phase.Ended() {
 		return nil, time.Time{}
 	}
@@ -33,22 +33,22 @@ func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
 		if r.rec.Stop != "" && r.rec.Phase != Succeeded { // the reason of the stop outranks the step's phase and message
 			r.rec.Phase, r.rec.Message = Failed, r.rec.Stop
 		}
-		about := []any{"run", key{r.rec.Namespace, r.rec.Name}.String(), "phase", string(r.rec.Phase)}
+		fields := []any{"run", key{r.rec.Namespace, r.rec.Name}.String(), "phase", string(r.rec.Phase)}
 		if r.rec.Message != "" {
-			about = append(about, "message", r.rec.Message)
+			fields = append(fields, "message", r.rec.Message)
 		}
-		r.runner.opts.Log.Info("workflow ended", about...)
+		r.runner.opts.Log.Info("workflow ended", fields...)
 	}
-	return a.start, a.wakeAt
+	return a.toStart, a.wakeAt
 }
 
 // advancer is one pass over all nodes.
 type advancer struct {
 	*run
-	now    time.Time
-	wakeAt time.Time
-	slots  int // for further processes; negative without a limit
-	start  []*node
+	now     time.Time
+	wakeAt  time.Time
+	slots   int // for further processes; negative without a limit
+	toStart []*node
 }
 
 func (a *advancer) visit(n *node) {
@@ -159,9 +159,9 @@ func (a *advancer) container(n *node, s *step) {
 // retryOrFail schedules a retry of an attempt that did not succeed, or fails the step.
 func (a *advancer) retryOrFail(n *node, s *step) {
 	last := s.last()
-	again, at, why := n.template.RetryStrategy.next(s.Attempts)
+	retry, at, why := n.template.RetryStrategy.next(s.Attempts)
 	switch {
-	case a.rec.Stop != "" || !again:
+	case a.rec.Stop != "" || !retry:
 		message := fmt.Sprintf("%s; its log is %s", last.Message, a.logLocation(n, len(s.Attempts)-1, last))
 		if len(s.Attempts) > 1 {
 			message = fmt.Sprintf("attempt %d: %s", len(s.Attempts), message)
@@ -185,7 +185,7 @@ func (a *advancer) schedule(n *node, s *step) {
 		return
 	}
 	a.slots--
-	a.start = append(a.start, n)
+	a.toStart = append(a.toStart, n)
 }
 
 func (r *run) setPending(s *step, message string) {
@@ -218,11 +218,11 @@ func (a *advancer) enforceDeadlines(n *node, s *step, last *attempt) {
 }
 
 // deadline returns the time by which an attempt must have ended; zero if there is none.
-func (t *StepTemplate) deadline(of *attempt) time.Time {
+func (t *StepTemplate) deadline(a *attempt) time.Time {
 	if t.ActiveDeadlineSeconds == nil {
 		return time.Time{}
 	}
-	return of.StartedAt.Add(time.Duration(t.ActiveDeadlineSeconds.IntVal) * time.Second)
+	return a.StartedAt.Add(time.Duration(t.ActiveDeadlineSeconds.IntVal) * time.Second)
 }
 
 // recordExit records the end of an attempt's process. mu is held.

@@ -104,32 +104,39 @@ func (d *dagChecker) cycles(at string) {
 // visible returns the references that are valid once the given tasks have ended, and a
 // hint for each output of the other tasks.
 func (d *dagChecker) visible(ended map[string]bool, who string) (scope, map[string]string) {
-	known, hints := maps.Clone(d.workflow), map[string]string{}
+	known := maps.Clone(d.workflow)
 	for _, p := range d.template.Inputs.Parameters {
 		known["inputs.parameters."+p.Name] = ""
 	}
-	for name, task := range d.tasks {
-		of := d.spec.template(task.Template)
-		if of == nil {
-			known["tasks."+name+anyOutput] = "" // reported by task
+	return known, d.addOutputs(known, "parameters", func(o Outputs) []string { return parameterNames(o.Parameters) }, ended, who)
+}
+
+// addOutputs adds the outputs of the tasks that have ended to known, and returns a hint for
+// each output of the other tasks.
+func (d *dagChecker) addOutputs(known scope, kind string, names func(Outputs) []string, ended map[string]bool, who string) (hints map[string]string) {
+	hints = map[string]string{}
+	for task := range d.tasks {
+		template := d.spec.template(d.tasks[task].Template)
+		if template == nil {
+			known["tasks."+task+anyOutput] = "" // reported by task
 			continue
 		}
-		for _, p := range of.Outputs.Parameters {
-			at := "tasks." + name + ".outputs.parameters." + p.Name
-			if ended[name] {
-				known[at] = ""
+		for _, name := range names(template.Outputs) {
+			ref := "tasks." + task + ".outputs." + kind + "." + name
+			if ended[task] {
+				known[ref] = ""
 			} else {
-				hints[at] = fmt.Sprintf("%s does not wait for task %s; name that in its dependencies", who, name)
+				hints[ref] = fmt.Sprintf("%s does not wait for task %s; name that in its dependencies", who, task)
 			}
 		}
 	}
-	return known, hints
+	return hints
 }
 
 // task checks one use of a template.
 func (d *dagChecker) task(at string, t *Task) {
-	of := d.spec.template(t.Template)
-	if of == nil {
+	template := d.spec.template(t.Template)
+	if template == nil {
 		d.add(at+".template", "there is no template %q; there are: %s", t.Template, d.templateNames())
 		return
 	}
@@ -138,9 +145,9 @@ func (d *dagChecker) task(at string, t *Task) {
 	for i, p := range t.Arguments.Parameters {
 		at := fmt.Sprintf("%s.arguments.parameters[%d]", at, i)
 		given[p.Name] = true
-		in := slices.IndexFunc(of.Inputs.Parameters, func(in Parameter) bool { return in.Name == p.Name })
+		in := slices.IndexFunc(template.Inputs.Parameters, func(in Parameter) bool { return in.Name == p.Name })
 		if in < 0 {
-			d.add(at+".name", "template %s has no input parameter %q", of.Name, p.Name)
+			d.add(at+".name", "template %s has no input parameter %q", template.Name, p.Name)
 		}
 		if p.Value == nil {
 			d.add(at+".value", "is missing")
@@ -149,35 +156,35 @@ func (d *dagChecker) task(at string, t *Task) {
 		if why := known.check(string(*p.Value), hints); why != "" {
 			d.add(at+".value", "%s", why)
 		}
-		if in >= 0 && !strings.Contains(string(*p.Value), "{{") && !of.Inputs.Parameters[in].allows(*p.Value) {
-			d.add(at+".value", "%q is none of the enum of template %s: %s", *p.Value, of.Name, enumText(of.Inputs.Parameters[in].Enum))
+		if in >= 0 && !strings.Contains(string(*p.Value), "{{") && !template.Inputs.Parameters[in].allows(*p.Value) {
+			d.add(at+".value", "%q is none of the enum of template %s: %s", *p.Value, template.Name, enumText(template.Inputs.Parameters[in].Enum))
 		}
 	}
-	for _, p := range of.Inputs.Parameters {
+	for _, p := range template.Inputs.Parameters {
 		if !given[p.Name] && p.Value == nil && p.Default == nil {
-			d.add(at+".arguments", "template %s takes a parameter %s, which has no value; give it one", of.Name, p.Name)
+			d.add(at+".arguments", "template %s takes a parameter %s, which has no value; give it one", template.Name, p.Name)
 		}
 	}
-	d.artifacts(at, t, of)
+	d.artifacts(at, t, template)
 	c := d.checker
 	names := parameterNames(t.Arguments.Parameters)
 	c.unique(at+".arguments.parameters", len(names), func(i int) string { return names[i] }, parameterName, parameterNameRule)
 }
 
 // artifacts checks the artifact arguments of a task.
-func (d *dagChecker) artifacts(at string, t *Task, of *StepTemplate) {
+func (d *dagChecker) artifacts(at string, t *Task, template *StepTemplate) {
 	given := map[string]bool{}
 	for i, a := range t.Arguments.Artifacts {
 		at := fmt.Sprintf("%s.arguments.artifacts[%d]", at, i)
 		given[a.Name] = true
-		if !slices.ContainsFunc(of.Inputs.Artifacts, func(in Artifact) bool { return in.Name == a.Name }) {
-			d.add(at+".name", "template %s has no input artifact %q", of.Name, a.Name)
+		if !slices.ContainsFunc(template.Inputs.Artifacts, func(in Artifact) bool { return in.Name == a.Name }) {
+			d.add(at+".name", "template %s has no input artifact %q", template.Name, a.Name)
 		}
 		d.from(at+".from", a.From, d.ancestors[t.Name], "task "+t.Name)
 	}
-	for _, a := range of.Inputs.Artifacts {
+	for _, a := range template.Inputs.Artifacts {
 		if !given[a.Name] && !a.Optional {
-			d.add(at+".arguments", "template %s takes an artifact %s; say from where, as from: \"{{tasks.TASK.outputs.artifacts.NAME}}\"", of.Name, a.Name)
+			d.add(at+".arguments", "template %s takes an artifact %s; say from where, as from: \"{{tasks.TASK.outputs.artifacts.NAME}}\"", template.Name, a.Name)
 		}
 	}
 	names := artifactNames(t.Arguments.Artifacts)
@@ -186,25 +193,11 @@ func (d *dagChecker) artifacts(at string, t *Task, of *StepTemplate) {
 
 // from checks an artifact's from field, which must be exactly one reference.
 func (d *dagChecker) from(at, text string, ended map[string]bool, who string) {
-	known, hints := scope{}, map[string]string{}
+	known := scope{}
 	for _, a := range d.template.Inputs.Artifacts {
 		known["inputs.artifacts."+a.Name] = ""
 	}
-	for name, task := range d.tasks {
-		of := d.spec.template(task.Template)
-		if of == nil {
-			known["tasks."+name+anyOutput] = "" // reported by task
-			continue
-		}
-		for _, a := range of.Outputs.Artifacts {
-			at := "tasks." + name + ".outputs.artifacts." + a.Name
-			if ended[name] {
-				known[at] = ""
-			} else {
-				hints[at] = fmt.Sprintf("%s does not wait for task %s; name that in its dependencies", who, name)
-			}
-		}
-	}
+	hints := d.addOutputs(known, "artifacts", func(o Outputs) []string { return artifactNames(o.Artifacts) }, ended, who)
 	if len(references(text)) != 1 || reference.FindString(text) != text {
 		d.add(at, "must be one reference, as \"{{tasks.TASK.outputs.artifacts.NAME}}\"")
 		return

@@ -113,8 +113,8 @@ func FuzzTemplate(f *testing.F) {
 		}
 		raw, err := json.Marshal(&template)
 		require.NoError(t, err)
-		var again Template
-		require.NoError(t, json.Unmarshal(raw, &again), "its record could not be read")
-		require.Empty(t, Check(&again), "it could not be resumed")
+		var retry Template
+		require.NoError(t, json.Unmarshal(raw, &retry), "its record could not be read")
+		require.Empty(t, Check(&retry), "it could not be resumed")
 	})
 }

@@ -56,36 +56,36 @@ var (
 // PlacementOf returns the current placement of a run, and its OwnAffinity. The error is
 // ErrUnknownRun or ErrEnded.
 func (r *Runner) PlacementOf(namespace, name string) (now Placement, own string, err error) {
-	one, err := r.active(namespace, name)
+	wf, err := r.active(namespace, name)
 	if err != nil {
 		return Placement{}, "", err
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	return one.rec.Template.Spec.Placement(), one.rec.Template.Spec.OwnAffinity(), nil
+	wf.mu.Lock()
+	defer wf.mu.Unlock()
+	return wf.rec.Template.Spec.Placement(), wf.rec.Template.Spec.OwnAffinity(), nil
 }
 
 func (r *Runner) active(namespace, name string) (*run, error) {
-	one := r.find(key{namespace, name})
+	wf := r.find(key{namespace, name})
 	switch {
-	case one == nil:
+	case wf == nil:
 		return nil, ErrUnknownRun
-	case one.snapshot.Load().Phase.Ended():
+	case wf.snapshot.Load().Phase.Ended():
 		return nil, ErrEnded
 	}
-	return one, nil
+	return wf, nil
 }
 
 // Evictions returns the running steps that would be evicted by a new placement. The error
 // is ErrUnknownRun or ErrEnded.
 func (r *Runner) Evictions(namespace, name string, to Placement, check PlacementCheck) ([]Eviction, error) {
-	one, err := r.active(namespace, name)
+	wf, err := r.active(namespace, name)
 	if err != nil {
 		return nil, err
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	evicted, _ := one.evictions(to, check)
+	wf.mu.Lock()
+	defer wf.mu.Unlock()
+	evicted, _ := wf.evictions(to, check)
 	return evicted, nil
 }
 
@@ -95,11 +95,11 @@ func (r *Runner) Evictions(namespace, name string, to Placement, check Placement
 // Nothing changes if a step would not be retried, or if the current placement is neither
 // from nor to. With a nil check no step is stopped.
 func (r *Runner) Place(namespace, name string, from, to Placement, check PlacementCheck) error {
-	one, err := r.active(namespace, name)
+	wf, err := r.active(namespace, name)
 	if err != nil {
 		return err
 	}
-	return one.setPlacement(from, to, check)
+	return wf.setPlacement(from, to, check)
 }
 
 func (r *run) setPlacement(from, to Placement, check PlacementCheck) error {
@@ -173,7 +173,7 @@ func (s *RetryStrategy) evictionBlocked(attempts []*attempt) string {
 	}
 	last := *attempts[len(attempts)-1]
 	last.Phase, last.FinishedAt = Failed, last.StartedAt
-	if again, _, reason := s.next(append(attempts[:len(attempts)-1:len(attempts)-1], &last)); !again {
+	if retry, _, reason := s.next(append(attempts[:len(attempts)-1:len(attempts)-1], &last)); !retry {
 		return reason + ", so that it would fail once it is ended; raise the limit of its retryStrategy"
 	}
 	return ""

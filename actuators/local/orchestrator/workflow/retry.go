@@ -118,7 +118,7 @@ func startedAttempts(attempts []*attempt) []*attempt {
 // next reports whether and when a step is retried after its last attempt, which did not
 // succeed, and the reason if it isn't. The first attempt whose exit status is unknown is
 // retried regardless of the strategy.
-func (s *RetryStrategy) next(attempts []*attempt) (again bool, at time.Time, why string) {
+func (s *RetryStrategy) next(attempts []*attempt) (retry bool, at time.Time, why string) {
 	last := attempts[len(attempts)-1]
 	if last.NeverStarted {
 		return true, last.FinishedAt, ""

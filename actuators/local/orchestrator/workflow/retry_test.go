@@ -48,10 +48,10 @@ func TestWhenAStepIsTriedAgain(t *testing.T) {
 		"beyond maxDuration":                  {backoff(Backoff{Duration: "5", MaxDuration: "5s"}), []*attempt{failed}, false, 0, "the next attempt would come after maxDuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			again, at, why := row.strategy.next(row.attempts)
-			require.Equal(t, row.again, again)
+			retry, at, why := row.strategy.next(row.attempts)
+			require.Equal(t, row.again, retry)
 			require.Equal(t, row.why, why)
-			if again {
+			if retry {
 				require.Equal(t, row.wait, at.Sub(began.Add(time.Second)))
 			}
 		})

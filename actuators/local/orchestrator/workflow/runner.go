@@ -118,29 +118,29 @@ func (r *Runner) Submit(req Request) (Run, error) {
 	if err != nil {
 		return Run{}, fmt.Errorf("begin run %s: %w", k, err)
 	}
-	one := r.newRun(rec)
-	if err := os.MkdirAll(one.dir, 0o700); err != nil {
+	wf := r.newRun(rec)
+	if err := os.MkdirAll(wf.dir, 0o700); err != nil {
 		return Run{}, fmt.Errorf("begin run %s: %w", k, err)
 	}
-	if err := errors.Join(statefile.Write(one.file(), &one.rec), statefile.SyncDir(r.opts.Dir)); err != nil {
-		return Run{}, fmt.Errorf("begin run %s: %w", k, errors.Join(err, os.RemoveAll(one.dir)))
+	if err := errors.Join(statefile.Write(wf.file(), &wf.rec), statefile.SyncDir(r.opts.Dir)); err != nil {
+		return Run{}, fmt.Errorf("begin run %s: %w", k, errors.Join(err, os.RemoveAll(wf.dir)))
 	}
-	if !r.launch(k, one) {
-		return Run{}, errors.Join(ErrClosed, os.RemoveAll(one.dir))
+	if !r.launch(k, wf) {
+		return Run{}, errors.Join(ErrClosed, os.RemoveAll(wf.dir))
 	}
-	r.opts.Log.Info("workflow begins", "run", k.String(), "template", req.Template.Name, "folder", one.dir)
-	return *one.snapshot.Load(), nil
+	r.opts.Log.Info("workflow begins", "run", k.String(), "template", req.Template.Name, "folder", wf.dir)
+	return *wf.snapshot.Load(), nil
 }
 
 // launch starts the goroutine of a run; false if the Runner is closed.
-func (r *Runner) launch(k key, one *run) bool {
+func (r *Runner) launch(k key, wf *run) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return false
 	}
-	r.runs[k] = one
-	r.work.Go(one.drive)
+	r.runs[k] = wf
+	r.work.Go(wf.drive)
 	return true
 }
 
@@ -189,11 +189,11 @@ func newUID() string {
 
 // Run returns a run by name; false if there is none.
 func (r *Runner) Run(namespace, name string) (Run, bool) {
-	one := r.find(key{namespace, name})
-	if one == nil {
+	wf := r.find(key{namespace, name})
+	if wf == nil {
 		return Run{}, false
 	}
-	return *one.snapshot.Load(), true
+	return *wf.snapshot.Load(), true
 }
 
 // Runs returns all runs, the newest first.
@@ -201,8 +201,8 @@ func (r *Runner) Runs() []Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []Run
-	for _, one := range r.runs {
-		out = append(out, *one.snapshot.Load())
+	for _, wf := range r.runs {
+		out = append(out, *wf.snapshot.Load())
 	}
 	slices.SortFunc(out, newestFirst)
 	return out
@@ -212,11 +212,11 @@ func (r *Runner) Runs() []Run {
 // returns once that is saved, and has no effect on a run that has ended.
 func (r *Runner) Cancel(namespace, name, why string) error {
 	k := key{namespace, name}
-	one := r.find(k)
-	if one == nil {
+	wf := r.find(k)
+	if wf == nil {
 		return fmt.Errorf("cancel run %s: %w", k, ErrUnknownRun)
 	}
-	if err := one.cancel(why); err != nil {
+	if err := wf.cancel(why); err != nil {
 		return fmt.Errorf("cancel run %s: %w", k, err)
 	}
 	return nil
@@ -226,8 +226,8 @@ func (r *Runner) Cancel(namespace, name, why string) error {
 func (r *Runner) Reschedule() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, one := range r.runs {
-		one.wakeUp()
+	for _, wf := range r.runs {
+		wf.wakeUp()
 	}
 }
 

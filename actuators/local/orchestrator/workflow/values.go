@@ -66,13 +66,13 @@ func (r *run) inputs(n *node) (map[string]string, error) {
 	var errs []error
 	for _, p := range n.template.Inputs.Parameters {
 		value, err := "", error(nil)
-		switch own := cmp.Or(p.Value, p.Default); {
+		switch fallback := cmp.Or(p.Value, p.Default); {
 		case given[p.Name] != nil && n.parent == nil:
 			value = string(*given[p.Name]) // literally: references in it are not substituted
 		case given[p.Name] != nil:
 			value, err = from.substitute(string(*given[p.Name]))
-		case own != nil:
-			value, err = r.globalScope().substitute(string(*own))
+		case fallback != nil:
+			value, err = r.globalScope().substitute(string(*fallback))
 		default:
 			err = errors.New("has no value")
 		}
