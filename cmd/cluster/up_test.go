@@ -40,7 +40,7 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
+func TestUp(t *testing.T) {
 	dir, config := filepath.Join(t.TempDir(), "cluster"), filepath.Join(t.TempDir(), "config")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

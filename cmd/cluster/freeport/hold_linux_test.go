@@ -11,7 +11,7 @@ import (
 )
 
 // The kernel never assigns a reserved port to a listener on port 0.
-func TestNobodyElseIsGivenIt(t *testing.T) {
+func TestAReservedPortIsNotAssigned(t *testing.T) {
 	held := map[string]bool{}
 	for range 20 {
 		held[Reserve(t)] = true

@@ -300,7 +300,7 @@ func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 
 // A rejected route has the reason in its status, doesn't block other routes, and is
 // accepted once the cause is gone.
-func TestARouteThatCantBeTakenSaysWhy(t *testing.T) {
+func TestARejectedRouteHasTheReason(t *testing.T) {
 	b := newBench(t)
 	taken, err := net.Listen("tcp", freeport.Reserve(t))
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ func parse(t *testing.T, spec string) *unstructured.Unstructured {
 	return o
 }
 
-func TestARouteIsReadAndWhatIsNotHonouredIsNamed(t *testing.T) {
+func TestUnsupportedFieldsAreNamed(t *testing.T) {
 	services := map[types.NamespacedName]*corev1.Service{}
 	for _, name := range []string{"a", "b"} {
 		services[types.NamespacedName{Namespace: "ns", Name: name}] = &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}

@@ -116,7 +116,7 @@ func counting(t *testing.T, perSecond float64, target promengine.Target) (url st
 
 // The registration of another server is kept, and that of an earlier server of this package
 // is taken over.
-func TestWhoseAPIItIs(t *testing.T) {
+func TestAnotherServersRegistrationIsKept(t *testing.T) {
 	c := testcluster.Shared(t)
 	api := c.Client().Dynamic.Resource(apiServices)
 	for name, row := range map[string]struct{ service, says string }{

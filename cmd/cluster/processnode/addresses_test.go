@@ -19,7 +19,7 @@ func claimed(t *testing.T, block, name string) *addressPool {
 	return a
 }
 
-func TestABlockIsOneNodesAlone(t *testing.T) {
+func TestABlockBelongsToOneNode(t *testing.T) {
 	a := claimed(t, "127.20.0.0/16", "a")
 	_, err := claimPool(t.Context(), a.block, "b")
 	require.ErrorContains(t, err, "another node on this machine has them")
@@ -31,7 +31,7 @@ func TestABlockIsOneNodesAlone(t *testing.T) {
 	require.Equal(t, first.block, claimed(t, "", "same").block, "a node's next run finds its block again")
 }
 
-func TestAddressesGoRound(t *testing.T) {
+func TestAddressesAreReusedLate(t *testing.T) {
 	a := claimed(t, "127.21.0.0/29", "a") // .0 to .7; .1 is the node's
 	var got []string
 	for range 6 {
@@ -53,7 +53,7 @@ func TestAddressesGoRound(t *testing.T) {
 	require.Equal(t, "127.21.0.3", ip, "a wish that is another's is not granted")
 }
 
-func TestOptionsAreRefusedAllAtOnce(t *testing.T) {
+func TestAllInvalidOptionsAreReported(t *testing.T) {
 	err := Run(t.Context(), Options{
 		Name: "No Name", Labels: map[string]string{"a b": "c"}, AddressBase: netip.MustParsePrefix("::1/128"), Heartbeat: -1,
 	})

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestANodeThatStopsGivesItsPodsUp(t *testing.T) {
+func TestAStoppedNodeFailsItsPods(t *testing.T) {
 	b := newBench(t)
 	stop := b.node("")
 	b.cluster.Apply(t, b.pod("p", "", ""))
@@ -26,7 +26,7 @@ func TestANodeThatStopsGivesItsPodsUp(t *testing.T) {
 	require.Equal(t, corev1.ConditionFalse, nodeCondition(n))
 }
 
-func TestANodeThatDiedFindsNoProcess(t *testing.T) {
+func TestPodsAfterACrashOfTheNode(t *testing.T) {
 	b := newBench(t)
 	dir := t.TempDir()
 	node := b.child("", dir)
@@ -43,7 +43,7 @@ func TestANodeThatDiedFindsNoProcess(t *testing.T) {
 	require.NoError(t, node.Process.Kill())
 	_ = node.Wait()
 	for name, ip := range address {
-		b.until(name+" died with its node", func() bool { return askAddress(t, ip+":8080", "/") == "" })
+		b.until(name+" died with its node", func() bool { return requestAddress(t, ip+":8080", "/") == "" })
 	}
 	b.child("", dir)
 	var p *corev1.Pod
@@ -59,7 +59,7 @@ func TestANodeThatDiedFindsNoProcess(t *testing.T) {
 	require.EqualValues(t, 0, main0(p).RestartCount)
 }
 
-func TestTheNodeLives(t *testing.T) {
+func TestHeartbeat(t *testing.T) {
 	b := newBench(t)
 	b.node("")
 	n, err := b.core.Nodes().Get(t.Context(), b.name, metav1.GetOptions{})

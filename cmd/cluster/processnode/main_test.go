@@ -29,7 +29,7 @@ const nodeRole = "SCANFLOW_TEST_NODE"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(nodeRole); name != "" {
-		beNode(name)
+		runNode(name)
 	}
 	if os.Getenv(testpod.Role) != "" {
 		testpod.Main()
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	testcluster.Main(m)
 }
 
-func beNode(name string) {
+func runNode(name string) {
 	client, err := apiclient.New(apiclient.Options{})
 	if err == nil {
 		err = Run(context.Background(), options(client, name, os.Getenv("NODE_DIR")))
@@ -242,12 +242,12 @@ func (b *bench) gone(name string) {
 	})
 }
 
-// ask returns the response of a pod; "" if there is none.
+// request returns the response of a pod; "" if there is none.
 func (b *bench) ask(p *corev1.Pod, path string) string {
-	return askAddress(b.T, p.Status.PodIP+":8080", path)
+	return requestAddress(b.T, p.Status.PodIP+":8080", path)
 }
 
-func askAddress(t *testing.T, address, path string) string {
+func requestAddress(t *testing.T, address, path string) string {
 	t.Helper()
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + address + path)

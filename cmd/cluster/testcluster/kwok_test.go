@@ -102,7 +102,7 @@ spec: {template: {spec: {restartPolicy: Never, nodeSelector: {%s: kwok}, contain
 }
 
 // The CRDs in testdata/crds are served, and preserve the fields that Scanflow writes.
-func TestDefinitionsOfOtherProjects(t *testing.T) {
+func TestCRDsOfOtherProjects(t *testing.T) {
 	c := New(t)
 	c.InstallCRDs(t, "workflow", "workflowtemplate", "scaledobject", "virtualservice", "httproute", "inferenceservice", "seldondeployment")
 	for _, text := range []string{`

@@ -91,7 +91,7 @@ spec: {parentRefs: [{name: gateway, port: 80}], rules: [{backendRefs: [{name: s,
 }
 
 // A node that ends unexpectedly is reported.
-func TestAProcessNodeThatDiesIsReported(t *testing.T) {
+func TestAnUnexpectedEndOfANodeIsReported(t *testing.T) {
 	c := Shared(t)
 	binaries, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)

@@ -83,7 +83,7 @@ func TestPlaceMovesARunOnACluster(t *testing.T) {
 }
 
 // S3 from the start: the run's placement keeps its step away from the node of the service.
-func TestARunIsPlacedApartFromItsStart(t *testing.T) {
+func TestARunIsPlacedApart(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -117,7 +117,7 @@ func TestARunIsPlacedApartFromItsStart(t *testing.T) {
 }
 
 // A step that was evicted succeeds in its retry, which is counted.
-func TestAMovedStepSucceedsAndIsCounted(t *testing.T) {
+func TestAnEvictedStepSucceedsAndIsCounted(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -169,7 +169,7 @@ func outputOf(nodes map[string]any, id, name string) any {
 }
 
 // A step that Argo would not retry is not evicted.
-func TestAMoveThatWouldFailTheRunIsRefused(t *testing.T) {
+func TestAnEvictionThatWouldFailTheRunIsRejected(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.online("second", "n2")
@@ -195,7 +195,7 @@ func TestAMoveThatWouldFailTheRunIsRefused(t *testing.T) {
 }
 
 // No node is permitted: the step stays pending, as the outcome reports; after an undo it runs again.
-func TestAMovedStepThatNoNodeTakes(t *testing.T) {
+func TestAnEvictedStepWithoutANode(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -256,7 +256,7 @@ func TestAMovedStepThatNoNodeTakes(t *testing.T) {
 }
 
 // The controller is killed while a pod runs, and the pod is evicted before it restarts.
-func TestTheStandInIsKilledAndItsPodsGoOn(t *testing.T) {
+func TestPodsSurviveTheController(t *testing.T) {
 	b := newPodBench(t)
 	kill := b.child("ARGO_PODS=1")
 	at := b.file("progress")

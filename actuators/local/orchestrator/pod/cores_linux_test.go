@@ -101,7 +101,7 @@ func assertStart(t *testing.T, cores Cores, cmd *exec.Cmd) bool {
 }
 
 // The affinity is set before the program starts: the Go runtime reads it before main.
-func TestCoresHoldFromTheFirstInstruction(t *testing.T) {
+func TestCoresAreSetBeforeTheProgramStarts(t *testing.T) {
 	if len(usable(t)) == runtime.NumCPU() && runtime.NumCPU() == 1 {
 		t.Skip("one core alone shows nothing")
 	}
@@ -129,7 +129,7 @@ func TestAProbesCommandRunsOnThePodsCores(t *testing.T) {
 	require.Equal(t, own.String(), strings.Fields(string(raw))[1])
 }
 
-func TestCoresThatAreNotThereAreAStartError(t *testing.T) {
+func TestUnusableCoresAreAStartError(t *testing.T) {
 	cfg, h := config(t)
 	have := usable(t)
 	cfg.Cores = Cores{have[len(have)-1] + 1}

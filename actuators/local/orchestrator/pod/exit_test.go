@@ -19,7 +19,7 @@ func once(t *testing.T, script string) (Config, *history) {
 	return cfg, h
 }
 
-func TestTheExitStatusIsKept(t *testing.T) {
+func TestTheExitStatusIsRecorded(t *testing.T) {
 	cfg, _ := once(t, "exit 5")
 	p := run(t, cfg)
 	<-p.Done()
@@ -42,7 +42,7 @@ func TestTheExitStatusIsKept(t *testing.T) {
 }
 
 // The recorder waits for a command that handles SIGTERM.
-func TestTheExitStatusIsKeptWhenTheCommandIsStopped(t *testing.T) {
+func TestTheExitStatusIsRecordedWhenTheCommandIsStopped(t *testing.T) {
 	ready := filepath.Join(t.TempDir(), "ready")
 	cfg, _ := once(t, "trap 'exit 9' TERM; touch "+ready+"; while :; do sleep 0.01; done")
 	p := run(t, cfg)
@@ -62,7 +62,7 @@ func TestACommandThatCantBeStarted(t *testing.T) {
 	require.Nil(t, p.Status().LastExit)
 }
 
-func TestWhatIsNoExitStatus(t *testing.T) {
+func TestInvalidExitStatus(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "exit")
 	for text, want := range map[string]int{"0\n": 0, "137\n": 137, "": -1, "1": -1, "one\n": -1} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

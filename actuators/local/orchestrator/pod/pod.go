@@ -29,7 +29,7 @@ type Pod struct {
 func Start(cfg Config) (*Pod, error) { return newPod(cfg, nil) }
 
 // Adopt takes over a process that an earlier Pod started. If the process has ended
-// meanwhile, the RestartPolicy applies.
+// meanwhile, it is restarted, unless the RestartPolicy is Never.
 func Adopt(cfg Config, from Handle) (*Pod, error) { return newPod(cfg, &from) }
 
 func newPod(cfg Config, from *Handle) (*Pod, error) {

@@ -115,7 +115,7 @@ func TestStopDeadlineKills(t *testing.T) {
 	require.Equal(t, "killed", p.Status().LastExit.Signal)
 }
 
-func TestWhatAProcessLeavesBehindDiesWithIt(t *testing.T) {
+func TestTheProcessGroupEndsWithItsLeader(t *testing.T) {
 	cfg, _ := config(t, "SPAWN", "1")
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
@@ -226,7 +226,7 @@ func TestDetachAndAdopt(t *testing.T) {
 	stop(t, second)
 }
 
-func TestAdoptOfTheDeadRestarts(t *testing.T) {
+func TestAdoptRestartsAnEndedProcess(t *testing.T) {
 	cfg, _ := config(t)
 	// A running process with the same PID that is not the pod: this one.
 	p, err := Adopt(cfg, Handle{PID: os.Getpid(), StartID: "another"})
@@ -236,7 +236,7 @@ func TestAdoptOfTheDeadRestarts(t *testing.T) {
 	stop(t, p)
 }
 
-func TestTakenPortIsExchanged(t *testing.T) {
+func TestAPortInUseIsReplaced(t *testing.T) {
 	cfg, _ := config(t)
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
@@ -261,7 +261,7 @@ func TestTakenPortIsExchanged(t *testing.T) {
 	})
 }
 
-func TestTaggedFindsAPodByItsUID(t *testing.T) {
+func TestProcessesByUID(t *testing.T) {
 	cfg, _ := config(t)
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))

@@ -112,5 +112,5 @@ func (p *Pod) address(port intstr.IntOrString) string {
 			return net.JoinHostPort(p.cfg.IP, strconv.Itoa(have.Host))
 		}
 	}
-	return net.JoinHostPort(p.cfg.IP, port.String()) // Check has refused a port that isn't declared
+	return net.JoinHostPort(p.cfg.IP, port.String()) // Check rejects undeclared ports
 }

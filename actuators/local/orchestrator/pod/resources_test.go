@@ -70,7 +70,7 @@ func TestAContainerIsToldOfItsResourcesAsByAKubelet(t *testing.T) {
 
 // Without a limit and without Config.Allocatable, the value is the process' cores and the
 // memory of the machine.
-func TestAContainerWithoutALimitHasTheMachine(t *testing.T) {
+func TestResourceFieldRefWithoutALimit(t *testing.T) {
 	cfg := Config{Cores: Cores{0, 1, 7}}
 	cfg.Spec.Containers = []corev1.Container{{}}
 	got, err := cfg.resource(ref("limits.cpu", ""))
@@ -83,7 +83,7 @@ func TestAContainerWithoutALimitHasTheMachine(t *testing.T) {
 	require.Greater(t, n, 100)
 }
 
-func TestAReferenceToAResourceThatCantBeReadIsRefused(t *testing.T) {
+func TestCheckRejectsResourceFieldRefs(t *testing.T) {
 	other := ref("limits.cpu", "")
 	other.ContainerName = "side"
 	own := ref("limits.cpu", "")
@@ -119,7 +119,7 @@ func TestAReferenceToAResourceThatCantBeReadIsRefused(t *testing.T) {
 	require.Contains(t, found[0].Message, "keep one of them")
 }
 
-func TestALimitIsHonouredWhereTheContainerIsToldOfIt(t *testing.T) {
+func TestCheckLimits(t *testing.T) {
 	limits := fieldRefEnv(ref("limits.cpu", "1m"))
 	for _, c := range []struct {
 		limits, requests corev1.ResourceList
@@ -151,7 +151,7 @@ func TestALimitIsHonouredWhereTheContainerIsToldOfIt(t *testing.T) {
 }
 
 // A resourceFieldRef is expanded in the command's arguments and in a probe's command.
-func TestALimitReachesTheArguments(t *testing.T) {
+func TestResourceFieldRefInArguments(t *testing.T) {
 	cfg, _ := config(t)
 	c := &cfg.Spec.Containers[0]
 	c.Resources.Limits = list("cpu", "150m")

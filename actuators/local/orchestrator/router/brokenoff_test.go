@@ -17,7 +17,7 @@ import (
 
 // A client that aborts its request doesn't count as an error of the service, however it
 // sends the body.
-func TestAClientThatBreaksOffIsNoErrorOfThePod(t *testing.T) {
+func TestAnAbortedRequestIsNoError(t *testing.T) {
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
@@ -82,7 +82,7 @@ func TestARequestThatOutlivesItsRouteLeavesNoSeries(t *testing.T) {
 
 // A route has series for its current backends only, and a backend that stays keeps its
 // counters.
-func TestABackendThatARouteNoLongerNamesHasNoSeries(t *testing.T) {
+func TestARemovedBackendHasNoSeries(t *testing.T) {
 	r := New(Options{RandomPorts: true, RoutesOnly: true})
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	rt := Route{Namespace: "ns", Name: "models", Port: 8090}

@@ -90,7 +90,7 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 	require.EqualValues(t, 1, f.errors.Load())
 }
 
-func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
+func TestAResponseMayStartBeforeTheRequestEnds(t *testing.T) {
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		_, _ = io.WriteString(w, "begun ")
@@ -120,7 +120,7 @@ func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 }
 
-func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
+func TestAnAbortedResponseIsABadGateway(t *testing.T) {
 	var asked atomic.Int64
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)

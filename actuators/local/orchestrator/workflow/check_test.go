@@ -79,7 +79,7 @@ func TestRefusesWhatCantBeRun(t *testing.T) {
 	}
 }
 
-func TestTemplatesThatUseEachOther(t *testing.T) {
+func TestTemplateCycles(t *testing.T) {
 	circle := parse(t, `
 templates:
   - {name: main, dag: {tasks: [{name: a, template: b}]}}

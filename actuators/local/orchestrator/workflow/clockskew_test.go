@@ -8,7 +8,7 @@ import (
 )
 
 // A run that started while the clock was ahead keeps its deadline and its retries.
-func TestARunsTimesAreNotAheadOfTheClock(t *testing.T) {
+func TestClampFuture(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ahead := now.AddDate(1, 0, 0)
 	past := now.Add(-time.Hour)

@@ -73,7 +73,7 @@ func shell(script string) string {
 	return fmt.Sprintf("{image: none, command: [sh, -c], args: [%q]}", script)
 }
 
-func open(t *testing.T, o Options) *Runner {
+func newRunner(t *testing.T, o Options) *Runner {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
@@ -82,25 +82,25 @@ func open(t *testing.T, o Options) *Runner {
 	require.NoError(t, err)
 	r.Start()
 	t.Cleanup(func() {
-		shut(t, r, StopAll)
+		closeRunner(t, r, StopAll)
 		// Processes that a failed test has detached.
 		if rest, err := New(Options{Dir: o.Dir}); err == nil {
 			rest.Start()
-			shut(t, rest, StopAll)
+			closeRunner(t, rest, StopAll)
 		}
 	})
 	return r
 }
 
-func shut(t *testing.T, r *Runner, how CloseMode) {
+func closeRunner(t *testing.T, r *Runner, how CloseMode) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	require.NoError(t, r.Close(ctx, how))
 }
 
-// begin submits the run "run" of a template.
-func begin(t *testing.T, r *Runner, spec string, parameters ...string) Run {
+// submit submits the run "run" of a template.
+func submit(t *testing.T, r *Runner, spec string, parameters ...string) Run {
 	t.Helper()
 	given := map[string]string{}
 	for i := 0; i < len(parameters); i += 2 {
@@ -111,19 +111,19 @@ func begin(t *testing.T, r *Runner, spec string, parameters ...string) Run {
 	return run
 }
 
-func look(t *testing.T, r *Runner) Run {
+func getRun(t *testing.T, r *Runner) Run {
 	t.Helper()
 	run, ok := r.Run("test", "run")
 	require.True(t, ok)
 	return run
 }
 
-// ended waits for the end of the run.
-func ended(t *testing.T, r *Runner) Run {
+// waitEnded waits for the end of the run.
+func waitEnded(t *testing.T, r *Runner) Run {
 	t.Helper()
 	var run Run
 	eventually(t, "the run ends", func() bool {
-		run = look(t, r)
+		run = getRun(t, r)
 		return run.Phase.Ended()
 	})
 	return run

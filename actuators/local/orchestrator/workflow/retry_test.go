@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-func TestWhenAStepIsTriedAgain(t *testing.T) {
+func TestRetryStrategyNext(t *testing.T) {
 	began := time.Unix(1000, 0)
 	n := func(s string) *intstr.IntOrString { v := intstr.Parse(s); return &v }
 	one := func(p Phase, lost bool) *attempt {
