@@ -1,7 +1,7 @@
 // Package statefile stores small records on disk, each in a JSON file that is replaced
 // atomically, so that a crash leaves the old version or the new one. It knows nothing of
-// the records' contents, and imports nothing but the standard library. Start reading at
-// Write.
+// the records' contents, and imports no other package of the orchestrator. Start reading
+// at Write.
 package statefile
 
 import (
