@@ -7,6 +7,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/mlflow"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
@@ -19,7 +20,7 @@ import (
 type Env struct {
 	// Local runs workloads as processes; nil where nothing does, and then the verbs
 	// that need it are not offered.
-	Local *local.Orchestrator
+	Local *orchestrator.Orchestrator
 	// Kubernetes acts on a cluster; nil where there is none. Where both are there, the
 	// cluster is what verbs act on.
 	Kubernetes *kubernetes.Cluster
@@ -63,13 +64,13 @@ type Kind struct {
 
 // Verbs maps each verb to how it is carried out: one line an adapter.
 var Verbs = map[string]Kind{
-	"scale":          {With: params[verbparams.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
+	"scale":          {With: params[verbparams.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.Scale, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
 	"autoscaler":     {With: params[verbparams.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
-	"place":          {With: params[verbparams.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.PlaceActuator, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
-	"traffic":        {With: params[verbparams.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
-	"restart":        {With: params[verbparams.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
-	"model.serve":    {With: params[verbparams.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServeActuator, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
-	"workflow.run":   {With: params[verbparams.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: on(local.WorkflowRunActuator, kubernetes.WorkflowRun), Needs: kubernetes.WorkflowNeeds},
+	"place":          {With: params[verbparams.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.Place, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
+	"traffic":        {With: params[verbparams.Traffic], Claim: claim("traffic"), New: on(local.Traffic, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
+	"restart":        {With: params[verbparams.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.Restart, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
+	"model.serve":    {With: params[verbparams.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServe, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
+	"workflow.run":   {With: params[verbparams.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: newWorkflowRun, Needs: kubernetes.WorkflowNeeds},
 	"apply":          {With: params[verbparams.Apply], Claim: verbparams.ApplyClaim, New: on(nil, kubernetes.Apply)},
 	"model.promote":  {With: params[verbparams.ModelPromote], Claim: verbparams.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Promote)},
 	"model.rollback": {With: params[verbparams.ModelRollback], Claim: verbparams.ModelClaim, Deadline: telling, OneShot: true, New: inRegistry(mlflow.Rollback)},
@@ -118,7 +119,7 @@ func claim(name string) func(map[string]any) string {
 
 // on makes a verb's actuator for whichever orchestrator is there; nil stands for one
 // that can't do it.
-func on(locally func(*local.Orchestrator) engine.Actuator, inCluster func(*kubernetes.Cluster) engine.Actuator) func(Env) engine.Actuator {
+func on(locally func(*orchestrator.Orchestrator) engine.Actuator, inCluster func(*kubernetes.Cluster) engine.Actuator) func(Env) engine.Actuator {
 	return func(env Env) engine.Actuator {
 		switch {
 		case env.Kubernetes != nil && inCluster != nil:
@@ -128,6 +129,10 @@ func on(locally func(*local.Orchestrator) engine.Actuator, inCluster func(*kuber
 		}
 		return nil
 	}
+}
+
+func newWorkflowRun(env Env) engine.Actuator {
+	return on(func(o *orchestrator.Orchestrator) engine.Actuator { return local.WorkflowRun(o, env.Publish) }, kubernetes.WorkflowRun)(env)
 }
 
 // inRegistry makes the actuator of a verb that writes to the tracker.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
@@ -64,7 +64,7 @@ propose contains p if {
 // daemon is agents over a local orchestrator, as a process has them.
 type daemon struct {
 	t     *testing.T
-	local *local.Orchestrator
+	local *orchestrator.Orchestrator
 	host  *engine.Host
 	book  *journal.Journal
 
@@ -101,13 +101,12 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 	var err error
 	d.book, err = journal.Open(t.Context(), filepath.Join(dir, "journal"), journal.Options{})
 	require.NoError(t, err)
-	d.local, err = local.New(local.Options{StateDir: filepath.Join(dir, "local"), RandomPorts: true})
+	d.local, err = orchestrator.New(orchestrator.Options{StateDir: filepath.Join(dir, "local"), RandomPorts: true})
 	require.NoError(t, err)
-	w, err := local.ReadBytes("workloads.yaml", []byte(yaml))
+	w, err := orchestrator.ReadBytes("workloads.yaml", []byte(yaml))
 	require.NoError(t, err)
 	require.NoError(t, d.local.Apply(t.Context(), w))
 	publish := func(ctx context.Context, e engine.Event) error { return d.host.Publish(ctx, e) }
-	d.local.Publish = publish
 	d.host = engine.NewHost(engine.Config{
 		Journal: d.book, Policies: policies, Observer: d, Grace: 100 * time.Millisecond,
 		Verbs: actuators.Offer(actuators.Env{Local: d.local, Publish: publish, Now: time.Now}),
@@ -127,7 +126,7 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 	return d
 }
 
-func (d *daemon) end(how local.Ending) {
+func (d *daemon) end(how orchestrator.Ending) {
 	d.t.Helper()
 	d.host.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -158,13 +157,13 @@ func TestAgentsTrainAndServeAcrossARestart(t *testing.T) {
 	first := begin(t, dir, yaml)
 	until(t, "the workflow runs", func() bool { _, err := os.Stat(hold); return err == nil })
 	require.Empty(t, first.ended("workflow.run"), "a long act ends when the run does")
-	first.end(local.Detach)
+	first.end(orchestrator.Detach)
 
 	second := begin(t, dir, yaml)
 	stopped := false
 	defer func() {
 		if !stopped {
-			second.end(local.StopAll)
+			second.end(orchestrator.StopAll)
 		}
 	}()
 	require.Len(t, second.local.Runs(), 1, "it goes on")
@@ -178,5 +177,5 @@ func TestAgentsTrainAndServeAcrossARestart(t *testing.T) {
 	require.Equal(t, "begun\n", string(raw), "once, however often it was proposed and whoever followed it")
 	require.Equal(t, map[string]string{"version": "4"}, second.local.Runs()[0].Outputs)
 	stopped = true
-	second.end(local.StopAll)
+	second.end(orchestrator.StopAll)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
@@ -83,7 +83,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	}
 	errs = append(errs, cluster.judge(agents, errOut))
 	if len(workloads) > 0 {
-		_, err := local.Read(workloads...)
+		_, err := orchestrator.Read(workloads...)
 		errs = append(errs, err)
 	}
 	from, err := in.source()

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -119,11 +119,11 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	}
 	around := app.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
-		workloads, err := local.Read(o.workloads...)
+		workloads, err := orchestrator.Read(o.workloads...)
 		if err != nil {
 			return err
 		}
-		around.Orchestrator = local.Declared(workloads)
+		around.Orchestrator = orchestrator.Declared(workloads)
 	}
 	specs, err := app.Specs([]*manifest.Agent{a}, around)
 	if err != nil {

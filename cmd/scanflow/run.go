@@ -17,7 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
@@ -160,7 +160,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	metrics := server.NewMetrics(sources)
 	sys, err = app.Start(ctx, app.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
-		Local: local.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
+		Local: orchestrator.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
 	})
 	if err != nil {

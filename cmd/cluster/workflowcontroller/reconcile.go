@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
@@ -170,8 +170,8 @@ func templateOf(o *unstructured.Unstructured) (workflow.Template, error) {
 	if err != nil {
 		return workflow.Template{}, fmt.Errorf("read WorkflowTemplate %s: %w", o.GetName(), err)
 	}
-	read, err := local.ReadBytes("", raw)
-	var found local.Problems
+	read, err := orchestrator.ReadBytes("", raw)
+	var found orchestrator.Problems
 	switch {
 	case errors.As(err, &found):
 		lines := make([]string, len(found))

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -99,7 +100,7 @@ func stageOfFailover(t *testing.T, agent string) *failoverStage {
 	s.system, err = Start(t.Context(), Options{
 		Manifests: []string{file("failover.yaml", agent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
 		Data: filepath.Join(dir, "data"), Prometheus: api.URL, StopPods: true,
-		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{s.acts}, Log: hclog.NewNullLogger(),
+		Local: orchestrator.Options{RandomPorts: true}, Observers: []engine.Observer{s.acts}, Log: hclog.NewNullLogger(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -113,7 +114,7 @@ func stageOfFailover(t *testing.T, agent string) *failoverStage {
 
 // weights tells whether the route itself has them.
 func (s *failoverStage) weights(large, small int) bool {
-	change, err := local.TrafficActuator(s.system.Local).Plan(s.Context(), engine.Proposal{
+	change, err := local.Traffic(s.system.Local).Plan(s.Context(), engine.Proposal{
 		Primitive: "traffic", Identity: "look", With: map[string]any{"route": "digits", "weights": map[string]any{"large": float64(large), "small": float64(small)}},
 		Target: engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "models", Name: "large"},
 	})

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
@@ -121,18 +121,18 @@ func (s *System) goodSource() (src policy.Source, err error) {
 // goOn starts from what the last process ran on, where that did not end in order, and what
 // is written down by now is refused. The error is the refusal where there is nothing to go
 // on with.
-func (s *System) goOn(ctx context.Context, refused error) ([]*manifest.Agent, local.Workloads, error) {
+func (s *System) goOn(ctx context.Context, refused error) ([]*manifest.Agent, orchestrator.Workloads, error) {
 	if ctx.Err() != nil || s.policyJudge == nil {
-		return nil, local.Workloads{}, refused
+		return nil, orchestrator.Workloads{}, refused
 	}
 	src, err := s.goodSource()
 	if err != nil { // none is there, mostly
-		return nil, local.Workloads{}, refused
+		return nil, orchestrator.Workloads{}, refused
 	}
-	agents, workloads := []*manifest.Agent{}, local.Workloads{}
+	agents, workloads := []*manifest.Agent{}, orchestrator.Workloads{}
 	if s.opts.Kubernetes == nil {
 		if agents, err = manifest.Read(under(s.goodDir(), goodManifests, len(s.opts.Manifests)), Kinds()); err == nil && len(s.opts.Workloads) > 0 {
-			workloads, err = local.Read(under(s.goodDir(), goodWorkloads, len(s.opts.Workloads))...)
+			workloads, err = orchestrator.Read(under(s.goodDir(), goodWorkloads, len(s.opts.Workloads))...)
 		}
 	}
 	if err != nil {

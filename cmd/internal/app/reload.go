@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
@@ -151,10 +151,10 @@ func (s *System) note(err error) {
 // takeUp reads and judges everything before it changes anything.
 func (s *System) takeUp(ctx context.Context) error {
 	agents, err := manifest.Read(s.opts.Manifests, Kinds())
-	var workloads local.Workloads
+	var workloads orchestrator.Workloads
 	if s.Local != nil {
 		var workloadsErr error
-		workloads, workloadsErr = local.Read(s.opts.Workloads...)
+		workloads, workloadsErr = orchestrator.Read(s.opts.Workloads...)
 		err = errors.Join(err, workloadsErr)
 	}
 	if err != nil {

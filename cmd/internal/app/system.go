@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
@@ -39,7 +39,7 @@ type Options struct {
 	// Workloads are files and folders of Deployments for the local orchestrator;
 	// none starts none.
 	Workloads []string
-	Local     local.Options // StateDir, Log and Clock are filled in
+	Local     orchestrator.Options // StateDir, Log and Clock are filled in
 	// StopPods ends the local orchestrator's pods when the system is closed; else
 	// they run on, to be adopted by the next start.
 	StopPods   bool
@@ -63,7 +63,7 @@ type Options struct {
 type System struct {
 	Journal  *journal.Journal
 	Policies *policy.Store
-	Local    *local.Orchestrator // nil where it runs no workloads
+	Local    *orchestrator.Orchestrator // nil where it runs no workloads
 
 	host        atomic.Pointer[engine.Host] // nil while this process only stands by
 	cluster     *cluster                    // nil outside of Kubernetes
@@ -117,10 +117,10 @@ func Start(ctx context.Context, o Options) (*System, error) {
 	}
 	s.reloads.tried = contentOf(s.paths()) // before it is read: a change after that is one
 	agents, agentsErr := manifest.Read(o.Manifests, Kinds())
-	var workloads local.Workloads
+	var workloads orchestrator.Workloads
 	var workloadsErr error
 	if len(o.Workloads) > 0 {
-		workloads, workloadsErr = local.Read(o.Workloads...)
+		workloads, workloadsErr = orchestrator.Read(o.Workloads...)
 	}
 	s.agents.Store(&agents)
 	if err := errors.Join(agentsErr, workloadsErr, s.loadPolicies(ctx)); err != nil {
@@ -154,7 +154,7 @@ func (s *System) reachTracker() error {
 	return nil
 }
 
-func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads local.Workloads) error {
+func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads orchestrator.Workloads) error {
 	o := &s.opts
 	err := s.openJournal(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *System) start(ctx context.Context, agents []*manifest.Agent, workloads 
 	if len(o.Workloads) > 0 {
 		options := o.Local
 		options.StateDir, options.Log, options.Clock = localDir(o.Data), o.Log.Named("local"), o.Clock
-		if s.Local, err = local.New(options); err != nil {
+		if s.Local, err = orchestrator.New(options); err != nil {
 			return err
 		}
 	}
@@ -204,9 +204,6 @@ func (s *System) newHost(j engine.Journal, env actuators.Env, watcher engine.Wat
 	env.Send = func(ctx context.Context, e engine.Event, to engine.Destination) error { return h.Send(ctx, e, to) }
 	if env.Kubernetes != nil {
 		env.Kubernetes.Publish = env.Publish
-	}
-	if env.Local != nil {
-		env.Local.Publish = env.Publish
 	}
 	var rehearse func(context.Context, engine.Revision, []string, []json.RawMessage) error
 	if s.unclean {
@@ -302,9 +299,9 @@ func (s *System) Close(ctx context.Context) error {
 		errs = append(errs, s.cluster.close(ctx))
 	}
 	if s.Local != nil {
-		ending := local.Detach
+		ending := orchestrator.Detach
 		if s.opts.StopPods {
-			ending = local.StopAll
+			ending = orchestrator.StopAll
 		}
 		localCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), localDeadline)
 		errs = append(errs, s.Local.Close(localCtx, ending))

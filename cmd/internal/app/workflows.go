@@ -4,7 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 )
 
 var (
@@ -17,10 +17,10 @@ var (
 func localDir(data string) string { return filepath.Join(data, "local") }
 
 // WorkflowsDir is where the runs of workflows lie in a data folder.
-func WorkflowsDir(data string) string { return local.WorkflowsDir(localDir(data)) }
+func WorkflowsDir(data string) string { return orchestrator.WorkflowsDir(localDir(data)) }
 
 // Workflows is what runs workflows in this process.
-func (s *System) Workflows() (*local.Orchestrator, error) {
+func (s *System) Workflows() (*orchestrator.Orchestrator, error) {
 	switch {
 	case s.cluster != nil:
 		return nil, ErrArgos

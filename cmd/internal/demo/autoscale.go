@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
@@ -104,7 +104,7 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 	s.begin(time.Now())
 	st.system, err = app.Start(ctx, app.Options{
 		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
-		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
+		Local:    orchestrator.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
 		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,
 	})
 	if err != nil {

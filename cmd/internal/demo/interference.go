@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
@@ -67,7 +67,7 @@ func Interference(ctx context.Context, o Options) (report *InterferenceReport, e
 }
 
 // twoNodes are the study's nodes, with a core of this machine each.
-func twoNodes() ([]local.Node, error) {
+func twoNodes() ([]orchestrator.Node, error) {
 	cores, err := pod.UsableCores()
 	if err != nil {
 		return nil, err
@@ -75,10 +75,10 @@ func twoNodes() ([]local.Node, error) {
 	if len(cores) < 2 {
 		return nil, fmt.Errorf("this needs two cores, one a node, and the process may use %d", len(cores))
 	}
-	return []local.Node{{Name: "node-1", Cores: cores[:1]}, {Name: "node-2", Cores: cores[1:2]}}, nil
+	return []orchestrator.Node{{Name: "node-1", Cores: cores[:1]}, {Name: "node-2", Cores: cores[1:2]}}, nil
 }
 
-func interferenceStudy(o *Options, half string, nodes []local.Node) *study {
+func interferenceStudy(o *Options, half string, nodes []orchestrator.Node) *study {
 	return &study{
 		name: "interference", services: []string{"classifier"}, route: "classifier", nodes: nodes, pace: studyPace(o),
 		fill: func(raw []byte) []byte { return setParam(raw, "from_the_start", fmt.Sprint(half == placedNow)) },
@@ -87,7 +87,7 @@ func interferenceStudy(o *Options, half string, nodes []local.Node) *study {
 
 // interferenceHalf has the online service under a steady load when the batch work is
 // submitted.
-func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, nodes []local.Node) (_ *InterferenceHalf, err error) {
+func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, nodes []orchestrator.Node) (_ *InterferenceHalf, err error) {
 	s.printf("\n%s", s.title(map[string]string{
 		movedLater: "First half: batch work lands on the online service's node", placedNow: "Second half: the same batch work, placed apart before it begins",
 	}[half]))

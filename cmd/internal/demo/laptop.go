@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -30,7 +31,7 @@ func (l *laptop) start(ctx context.Context, tb *testbed) (err error) {
 	o := tb.o
 	options := app.Options{
 		Manifests: []string{tb.files.agents}, Policies: tb.files.policies, Workloads: []string{tb.files.workloads}, Data: filepath.Join(l.dir, "data"),
-		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed, Nodes: tb.study.nodes},
+		Local:    orchestrator.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed, Nodes: tb.study.nodes},
 		StopPods: true, Prometheus: tb.promURL, MLflow: tb.study.mlflow, Observers: []engine.Observer{tb.narrator, tb.acts}, Log: o.Log,
 	}
 	l.sys, err = app.Start(ctx, options)
@@ -60,14 +61,14 @@ func (l *laptop) metrics(ctx context.Context, tb *testbed) (string, error) {
 }
 
 func (l *laptop) scale(ctx context.Context, id engine.TargetID, replicas int) error {
-	return carryOut(ctx, local.ScaleActuator(l.sys.Local), engine.Proposal{
+	return carryOut(ctx, local.Scale(l.sys.Local), engine.Proposal{
 		Primitive: "scale", With: map[string]any{"replicas": replicas},
 		Target: engine.Target{APIVersion: "apps/v1", Kind: id.Kind, Namespace: id.Namespace, Name: id.Name},
 	})
 }
 
 func (l *laptop) submit(ctx context.Context, namespace, template string) error {
-	return carryOut(ctx, local.WorkflowRunActuator(l.sys.Local), engine.Proposal{
+	return carryOut(ctx, local.WorkflowRun(l.sys.Local, nil), engine.Proposal{
 		Primitive: "workflow.run", With: map[string]any{"template": template}, Identity: "byhand",
 		Target: engine.Target{APIVersion: "argoproj.io/v1alpha1", Kind: "WorkflowTemplate", Namespace: namespace, Name: template},
 	})

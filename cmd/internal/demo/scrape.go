@@ -3,7 +3,7 @@ package demo
 import (
 	"context"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -11,10 +11,10 @@ import (
 // followPods keeps the Prometheus engine's targets those of the workload's pods,
 // with the labels that a cluster's scrape configuration would give them, until the
 // context ends.
-func followPods(ctx context.Context, prom *promengine.Engine, orchestrator *local.Orchestrator, id engine.TargetID) error {
+func followPods(ctx context.Context, prom *promengine.Engine, local *orchestrator.Orchestrator, id engine.TargetID) error {
 	for {
-		changed := orchestrator.Changed()
-		workload, _ := orchestrator.Workload(id)
+		changed := local.Changed()
+		workload, _ := local.Workload(id)
 		var targets []promengine.Target
 		for _, p := range workload.Pods {
 			if address := p.Ports["http"]; address != "" {

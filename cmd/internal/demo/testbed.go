@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -27,7 +27,7 @@ type study struct {
 	// route is the HTTPRoute that requests come in by.
 	route string
 	// nodes are those of the testbed; empty leaves them to the platform.
-	nodes []local.Node
+	nodes []orchestrator.Node
 	// fill changes the text of a manifest before it is used; nil leaves it.
 	fill func(raw []byte) []byte
 	// pace shortens the durations of the agents.

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -17,10 +17,10 @@ type replicaLog struct {
 }
 
 // follow notes the ready replicas whenever they change, until the context ends.
-func (l *replicaLog) follow(ctx context.Context, orchestrator *local.Orchestrator, id engine.TargetID, start time.Time) {
+func (l *replicaLog) follow(ctx context.Context, local *orchestrator.Orchestrator, id engine.TargetID, start time.Time) {
 	for {
-		changed := orchestrator.Changed()
-		w, _ := orchestrator.Workload(id)
+		changed := local.Changed()
+		w, _ := local.Workload(id)
 		l.mu.Lock()
 		if n := len(l.points); n == 0 || l.points[n-1].Value != float64(w.Ready) {
 			l.points = append(l.points, plot.Point{At: time.Since(start), Value: float64(w.Ready)})
