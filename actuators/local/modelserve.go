@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -26,15 +24,12 @@ type modelServer struct{ o *orchestrator.Orchestrator }
 
 // modelPlan goes from Plan to Apply, Verify and Undo.
 type modelPlan struct {
-	Namespace string                  `json:"namespace"`
-	Name      string                  `json:"name"`
-	Field     orchestrator.ModelField `json:"field"`
-	Version   string                  `json:"version"`
+	target
+	Field   orchestrator.ModelField `json:"field"`
+	Version string                  `json:"version"`
 	// Before is the override that this one replaces; nil where the model was the YAML's.
 	Before *orchestrator.ModelOverride `json:"was"`
 }
-
-func (p *modelPlan) key() types.NamespacedName { return named(p.Namespace, p.Name) }
 
 // checkModel returns the parameters that a Deployment does not support.
 func checkModel(with verbparams.ModelServe) (mistakes []string) {
@@ -49,23 +44,19 @@ func checkModel(with verbparams.ModelServe) (mistakes []string) {
 
 // Plan compares the pod template with the requested model.
 func (m modelServer) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	with, err := decode(p, checkModel)
+	with, to, err := decodeFor(p, checkModel)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	k, err := deploymentOf(p)
-	if err != nil {
-		return engine.Change{}, err
-	}
-	plan := modelPlan{Namespace: k.Namespace, Name: k.Name, Version: cmp.Or(with.Version, with.URI)}
+	plan := modelPlan{target: to, Version: cmp.Or(with.Version, with.URI)}
 	plan.Field = orchestrator.ModelField{Container: with.Container, Env: with.Env, Argument: with.Argument, Wanted: cmp.Or(with.URI, with.Version)}
-	d, err := m.o.Deployment(k)
+	d, err := m.o.Deployment(to.key())
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("model.serve %s: %w", k, err)
+		return engine.Change{}, fmt.Errorf("model.serve %s: %w", to.key(), err)
 	}
 	now, err := plan.Field.Value(d.Template)
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("model.serve %s: %w", k, err)
+		return engine.Change{}, fmt.Errorf("model.serve %s: %w", to.key(), err)
 	}
 	plan.Before = d.Model
 	var diff []string

@@ -26,14 +26,21 @@ func decode[T any](p engine.Proposal, checks ...func(T) []string) (with T, err e
 	return with, err
 }
 
-// deploymentOf returns the Deployment that is a proposal's target.
-func deploymentOf(p engine.Proposal) (types.NamespacedName, error) {
-	if p.Target.Kind != orchestrator.KindDeployment {
-		return types.NamespacedName{}, fmt.Errorf("%s %s: the target's kind is %q; the local orchestrator can do that to a Deployment only",
-			p.Primitive, p.Target.ID(), p.Target.Kind)
+// decodeFor is decode for a verb whose target is a Deployment.
+func decodeFor[T any](p engine.Proposal, checks ...func(T) []string) (with T, to target, err error) {
+	if with, err = decode(p, checks...); err == nil && p.Target.Kind != orchestrator.KindDeployment {
+		err = fmt.Errorf("%s %s: the target's kind is %q; the local orchestrator can do that to a Deployment only", p.Primitive, p.Target.ID(), p.Target.Kind)
 	}
-	return named(p.Target.Namespace, p.Target.Name), nil
+	return with, target{p.Target.Namespace, p.Target.Name}, err
 }
+
+// target names the Deployment of a plan.
+type target struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+func (t target) key() types.NamespacedName { return named(t.Namespace, t.Name) }
 
 func named(namespace, name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}

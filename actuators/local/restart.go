@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -19,28 +17,22 @@ var _ engine.Verifier = restarter{}
 type restarter struct{ o *orchestrator.Orchestrator }
 
 type restartPlan struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Identity  string `json:"identity"`
+	target
+	Identity string `json:"identity"`
 }
-
-func (p *restartPlan) key() types.NamespacedName { return named(p.Namespace, p.Name) }
 
 // Plan returns a no-op if this change has restarted the pods already.
 func (r restarter) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	if _, err := decode[verbparams.Restart](p); err != nil {
-		return engine.Change{}, err
-	}
-	k, err := deploymentOf(p)
+	_, to, err := decodeFor[verbparams.Restart](p)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	d, err := r.o.Deployment(k)
+	d, err := r.o.Deployment(to.key())
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("restart %s: %w", k, err)
+		return engine.Change{}, fmt.Errorf("restart %s: %w", to.key(), err)
 	}
 	return engine.Planned(p, p.Identity != "" && d.Restart == p.Identity, fmt.Sprintf("pods to replace, one after another: %d", d.Updated+d.Outdated),
-		restartPlan{k.Namespace, k.Name, p.Identity})
+		restartPlan{to, p.Identity})
 }
 
 // Apply marks the pod template with the change's identity, which makes its pods outdated.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -20,29 +18,21 @@ type scaler struct{ o *orchestrator.Orchestrator }
 
 // scalePlan goes from Plan to Apply and Verify.
 type scalePlan struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Replicas  int    `json:"replicas"`
+	target
+	Replicas int `json:"replicas"`
 }
-
-func (p *scalePlan) key() types.NamespacedName { return named(p.Namespace, p.Name) }
 
 // Plan compares the desired replicas with the requested ones.
 func (s scaler) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	with, err := decode[verbparams.Scale](p)
+	with, to, err := decodeFor[verbparams.Scale](p)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	k, err := deploymentOf(p)
+	d, err := s.o.Deployment(to.key())
 	if err != nil {
-		return engine.Change{}, err
+		return engine.Change{}, fmt.Errorf("scale %s: %w", to.key(), err)
 	}
-	d, err := s.o.Deployment(k)
-	if err != nil {
-		return engine.Change{}, fmt.Errorf("scale %s: %w", k, err)
-	}
-	return engine.Planned(p, d.Desired == with.Replicas, fmt.Sprintf("replicas %d -> %d", d.Desired, with.Replicas),
-		scalePlan{k.Namespace, k.Name, with.Replicas})
+	return engine.Planned(p, d.Desired == with.Replicas, fmt.Sprintf("replicas %d -> %d", d.Desired, with.Replicas), scalePlan{to, with.Replicas})
 }
 
 // Apply sets the replicas.

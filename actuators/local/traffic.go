@@ -39,21 +39,17 @@ func checkTraffic(with verbparams.Traffic) []string {
 
 // Plan compares the weights of every backend with the requested ones.
 func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	with, err := decode(p, checkTraffic)
+	with, to, err := decodeFor(p, checkTraffic)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	k, err := deploymentOf(p)
-	if err != nil {
-		return engine.Change{}, err
-	}
-	plan := trafficPlan{k.Namespace, with.Route, map[string]int{}}
-	if _, err := s.o.Deployment(k); err != nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: %w", k, err)
+	plan := trafficPlan{to.Namespace, with.Route, map[string]int{}}
+	if _, err := s.o.Deployment(to.key()); err != nil {
+		return engine.Change{}, fmt.Errorf("traffic %s: %w", to.key(), err)
 	}
 	r, err := s.o.Route(plan.key())
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: %w", k, err)
+		return engine.Change{}, fmt.Errorf("traffic %s: %w", to.key(), err)
 	}
 	var diff, unknown []string
 	for _, b := range r.Backends {
@@ -69,7 +65,7 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 	}
 	if len(unknown) > 0 {
 		return engine.Change{}, fmt.Errorf("traffic %s: HTTPRoute %s has no backend %s; it has: %s",
-			k, plan.key(), strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(plan.Weights)), ", "))
+			to.key(), plan.key(), strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(plan.Weights)), ", "))
 	}
 	if len(diff) == 0 {
 		return engine.Planned(p, true, "weights as they are", plan)

@@ -57,7 +57,7 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	o.deploys, o.routes = deploys, routes
 	o.templates, o.cronJobs = byKey(w.Workflows), byKey(w.CronJobs)
 	for id := range o.placements {
-		if !o.hasTemplate(id) {
+		if _, replaced := outdated[id]; placements[id] == nil && !replaced {
 			removed = append(removed, id)
 		}
 	}

@@ -118,13 +118,10 @@ func (c *checker) placement(at string, nodeSelector map[string]string, affinity 
 			c.add(at+"nodeSelector."+k, "the local nodes have no such label; only %s can be selected", corev1.LabelHostname)
 		}
 	}
-	for i, term := range requiredTerms(affinity, true) {
-		c.term(fmt.Sprintf(at+"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i), &term)
-	}
-	for i, term := range requiredTerms(affinity, false) {
-		c.term(fmt.Sprintf(at+"affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].", i), &term)
-	}
 	for field, anti := range map[string]bool{"podAntiAffinity": true, "podAffinity": false} {
+		for i, term := range requiredTerms(affinity, anti) {
+			c.term(fmt.Sprintf(at+"affinity.%s.requiredDuringSchedulingIgnoredDuringExecution[%d].", field, i), &term)
+		}
 		for i, w := range preferredTerms(affinity, anti) {
 			at := fmt.Sprintf(at+"affinity.%s.preferredDuringSchedulingIgnoredDuringExecution[%d].", field, i)
 			c.term(at+"podAffinityTerm.", &w.PodAffinityTerm)

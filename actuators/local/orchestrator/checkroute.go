@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -37,21 +38,17 @@ func (c *checker) service(s *corev1.Service, deployments []appsv1.Deployment) {
 	}
 }
 
-// targetPort must be declared by every Deployment that the Service selects: only
+// targetPort checks that every Deployment that the Service selects declares the port: only
 // declared ports are mapped to ports of this machine.
 func (c *checker) targetPort(path string, s *corev1.Service, p corev1.ServicePort, deployments []appsv1.Deployment) {
 	target := targetOf(p)
 	for i := range deployments {
 		d := &deployments[i]
-		if keyOf(&d.ObjectMeta).Namespace != c.id.Namespace || !selects(s.Spec.Selector, d.Spec.Template.Labels) || len(d.Spec.Template.Spec.Containers) == 0 {
+		if keyOf(d).Namespace != c.id.Namespace || !selects(s.Spec.Selector, d.Spec.Template.Labels) || len(d.Spec.Template.Spec.Containers) == 0 {
 			continue
 		}
-		declared := false
-		for _, cp := range d.Spec.Template.Spec.Containers[0].Ports {
-			declared = declared || portIs(target, cp.Name, cp.ContainerPort)
-		}
-		if !declared {
-			c.add(path, "%s is not declared in the container ports of Deployment %s; add it there", target.String(), keyOf(&d.ObjectMeta))
+		if !slices.ContainsFunc(d.Spec.Template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return portIs(target, p.Name, p.ContainerPort) }) {
+			c.add(path, "%s is not declared in the container ports of Deployment %s; add it there", target.String(), keyOf(d))
 		}
 	}
 }
@@ -97,19 +94,16 @@ func (c *checker) route(r *HTTPRoute, w *Workloads) {
 
 func (c *checker) backend(at string, b BackendRef, w *Workloads) {
 	if w.unread[ObjectID{KindService, named(c.id.Namespace, b.Name)}] {
-		return // its own mistakes come first
+		return // the mistakes in that Service are reported
 	}
 	for i := range w.Services {
 		s := &w.Services[i]
-		if keyOf(&s.ObjectMeta) != named(c.id.Namespace, b.Name) {
+		if keyOf(s) != named(c.id.Namespace, b.Name) {
 			continue
 		}
-		for _, p := range s.Spec.Ports {
-			if p.Port == b.Port {
-				return
-			}
+		if !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == b.Port }) {
+			c.add(at+"port", "%d is not a port of Service %s", b.Port, keyOf(s))
 		}
-		c.add(at+"port", "%d is not a port of Service %s", b.Port, keyOf(&s.ObjectMeta))
 		return
 	}
 	c.add(at+"name", "there is no Service %s/%s; declare it, or correct the name", c.id.Namespace, b.Name)

@@ -94,12 +94,6 @@ func (o *Orchestrator) Deployment(name types.NamespacedName) (DeploymentStatus, 
 	return DeploymentStatus{Rollout: o.rollout(name, d), Template: &d.template, Model: d.override.Model, Restart: d.override.Restart}, nil
 }
 
-func (o *Orchestrator) deployment(name types.NamespacedName) (*deployment, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.deploymentLocked(name)
-}
-
 func (o *Orchestrator) deploymentLocked(name types.NamespacedName) (*deployment, error) {
 	d := o.deploys[name]
 	switch {

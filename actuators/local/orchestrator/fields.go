@@ -2,16 +2,14 @@ package orchestrator
 
 import "strings"
 
-// The fields that are honoured, or truly have no effect here. Everything else is
-// refused by name. "*" is any key, "[]" the items of a list, a trailing "**" all
-// that is below.
+// The accepted fields; any other is refused by name. "*" stands for any key, "[]" for the
+// items of a list, a trailing "**" for everything below.
 //
-// Accepted without effect: image, imagePullPolicy and imagePullSecrets (no image is
-// pulled: the command says what runs), resources.requests (they matter to a
-// scheduler that packs, and ours spreads), revisionHistoryLimit and
-// progressDeadlineSeconds (they matter to rollbacks and conditions, which are not
-// kept). Limits are refused, as nothing would enforce them, but for one on cpu that the
-// container is told of: pod.CheckLimits.
+// Some are accepted without effect: image, imagePullPolicy and imagePullSecrets (no image
+// is pulled; the command is run), resources.requests (the scheduler spreads pods and does
+// not pack them), revisionHistoryLimit and progressDeadlineSeconds (no history and no
+// conditions are kept). Limits are refused, as nothing enforces them, except for a limit
+// on cpu that is passed to the container (pod.CheckLimits).
 const (
 	metadataFields = `
 metadata.name
@@ -124,7 +122,7 @@ affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffini
 `
 )
 
-// allowed is a tree of accepted fields.
+// allowed is the tree of the accepted fields of a kind.
 type allowed struct {
 	all      bool
 	children map[string]*allowed
@@ -148,7 +146,7 @@ func (a *allowed) add(path string) {
 	}
 }
 
-// child is where a field leads; nil if it is refused.
+// child returns the fields below a field, nil if the field is refused.
 func (a *allowed) child(name string) *allowed {
 	if a.all {
 		return a

@@ -1,6 +1,6 @@
 package orchestrator
 
-// fixes say what to do instead, by the field's name.
+// fixes maps the name of a refused field to what to do instead.
 var fixes = map[string]string{
 	"initContainers":            "do that work in the container's own start, or in a workload of its own",
 	"volumes":                   "a process sees this machine's own files; name a folder in args or env",
@@ -20,7 +20,7 @@ var fixes = map[string]string{
 	"hostnames":                 "a local route listens on its port for every host name; remove it",
 }
 
-// workflowFixes are those of WorkflowTemplates, before the others.
+// workflowFixes takes precedence over fixes in a WorkflowTemplate.
 var workflowFixes = map[string]string{
 	"steps":           "write them as a dag, each depending on the one before",
 	"script":          "write it as a container: the interpreter as command, the source in args",

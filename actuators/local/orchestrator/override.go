@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"fmt"
 	"maps"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -73,7 +72,9 @@ func (o *Orchestrator) updateDeployment(name types.NamespacedName, update func(*
 	if o.ctx.Err() != nil {
 		return ErrClosed
 	}
-	d, err := o.deployment(name)
+	o.mu.Lock()
+	d, err := o.deploymentLocked(name)
+	o.mu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (o *Orchestrator) updateDeployment(name types.NamespacedName, update func(*
 	if err := update(d, &next); err != nil {
 		return err
 	}
-	if err := o.saveOverride(ObjectID{KindDeployment, name}, next); err != nil {
+	if err := o.store.saveOverride(ObjectID{KindDeployment, name}, next); err != nil {
 		return err
 	}
 	updated := newDeployment(d.spec, next)
@@ -106,7 +107,7 @@ func (o *Orchestrator) SetWeights(name types.NamespacedName, weights map[string]
 	}
 	next := r.override
 	next.Weights = &weightsOverride{Declared: r.declared(), Wanted: maps.Clone(weights)}
-	if err := o.saveOverride(ObjectID{KindRoute, name}, next); err != nil {
+	if err := o.store.saveOverride(ObjectID{KindRoute, name}, next); err != nil {
 		return err
 	}
 	updated := &route{spec: r.spec, override: next}
@@ -115,12 +116,5 @@ func (o *Orchestrator) SetWeights(name types.NamespacedName, weights map[string]
 	o.notifyLocked()
 	o.mu.Unlock()
 	o.router.Reweigh(updated.current())
-	return nil
-}
-
-func (o *Orchestrator) saveOverride(id ObjectID, next override) error {
-	if err := o.store.saveOverride(id, next); err != nil {
-		return fmt.Errorf("keep what was asked of %s: %w", id, err)
-	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (o *Orchestrator) SetPlacement(id ObjectID, next, before *PlacementOverride
 	if !now.Override.Same(before) && !now.Override.Same(next) {
 		return ErrPlacementChanged
 	}
-	if err := o.saveOverride(id, override{Placement: next}); err != nil {
+	if err := o.store.saveOverride(id, override{Placement: next}); err != nil {
 		return err
 	}
 	o.mu.Lock()
@@ -89,12 +89,6 @@ func (o *Orchestrator) SetPlacement(id ObjectID, next, before *PlacementOverride
 	}
 	o.notifyLocked()
 	return nil
-}
-
-// hasTemplate reports whether a WorkflowTemplate or a CronJob exists. It is called with
-// mu held.
-func (o *Orchestrator) hasTemplate(id ObjectID) bool {
-	return id.Kind == KindWorkflow && o.templates[id.NamespacedName] != nil || id.Kind == KindCronJob && o.cronJobs[id.NamespacedName] != nil
 }
 
 // loadPlacements reads the overrides of the WorkflowTemplates and CronJobs. Those that the

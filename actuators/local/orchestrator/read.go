@@ -22,7 +22,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// ReadBytes reads the workloads of a text; name stands for the file in errors.
+// ReadBytes reads workloads; name stands for the file in errors.
 func ReadBytes(name string, raw []byte) (Workloads, error) {
 	w := Workloads{where: map[ObjectID]*source{}, unread: map[ObjectID]bool{}}
 	var found Problems
@@ -30,11 +30,11 @@ func ReadBytes(name string, raw []byte) (Workloads, error) {
 	return w.checked(found)
 }
 
-// maxFileSize bounds a file of workloads, in bytes.
+// maxFileSize is the largest file that is read, in bytes.
 const maxFileSize = 16 << 20
 
-// Read reads the workloads of files and folders (their *.yaml and *.yml, not those
-// of sub-folders). The error is Problems: every mistake of every file.
+// Read reads the workloads of files, and of the *.yaml and *.yml files of folders without
+// their sub-folders. The error is Problems, with every mistake of every file.
 func Read(paths ...string) (Workloads, error) {
 	w := Workloads{where: map[ObjectID]*source{}, unread: map[ObjectID]bool{}}
 	var found Problems
@@ -49,7 +49,7 @@ func Read(paths ...string) (Workloads, error) {
 	return w.checked(found)
 }
 
-// checked adds what only shows once everything is read.
+// checked adds the mistakes in values and between objects.
 func (w Workloads) checked(found Problems) (Workloads, error) {
 	found = append(found, w.check()...)
 	slices.SortStableFunc(found, func(a, b Problem) int {
@@ -61,7 +61,7 @@ func (w Workloads) checked(found Problems) (Workloads, error) {
 	return w, nil
 }
 
-// expand lists the files of the paths.
+// expand replaces each folder by its files.
 func expand(paths []string, found *Problems) []string {
 	var files []string
 	for _, path := range paths {
@@ -113,12 +113,13 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 		return
 	}
 	apiVersion, kind := text(n, "apiVersion"), text(n, "kind")
-	object := newObject(apiVersion, kind)
-	if object == nil {
+	empty := newObject[apiVersion+" "+kind]
+	if empty == nil {
 		*found = append(*found, Problem{File: file, Line: n.Line, Message: fmt.Sprintf(
 			"apiVersion %q kind %q is not run by the local orchestrator; it takes %s", apiVersion, kind, taken)})
 		return
 	}
+	object := empty()
 	var mine Problems
 	walk := walker{src: src, found: &mine, kind: kind}
 	walk.walk(n, reflect.TypeOf(object), allowedFields(kind), "")
@@ -127,7 +128,7 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 		err = kyaml.UnmarshalStrict(raw, object)
 	}
 	if err != nil && len(mine) > 0 {
-		// The walk has named what is wrong; what can be read shows further mistakes.
+		// The walk has found the mistake; check may find others in the fields that can be read.
 		err = kyaml.Unmarshal(raw, object)
 	} else if err != nil {
 		mine = append(mine, Problem{File: file, Line: n.Line, Message: err.Error()})
@@ -136,10 +137,7 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 	for i, p := range mine {
 		src.refused[i] = p.Path
 	}
-	id, already := ObjectID{kind, named(text(n, "metadata", "namespace"), text(n, "metadata", "name"))}, false
-	if id.Namespace == "" {
-		id.Namespace = corev1.NamespaceDefault
-	}
+	id, already := ObjectID{kind, named(cmp.Or(text(n, "metadata", "namespace"), corev1.NamespaceDefault), text(n, "metadata", "name"))}, false
 	if err == nil {
 		id, already = w.add(kind, object, src)
 	} else {
@@ -155,27 +153,19 @@ func (w *Workloads) readDocument(file string, n *yaml.Node, found *Problems) {
 	*found = append(*found, mine...)
 }
 
-// taken are the kinds that are read.
+// taken lists the kinds in newObject.
 const taken = "apps/v1 Deployment, v1 Service, gateway.networking.k8s.io/v1 HTTPRoute, argoproj.io/v1alpha1 WorkflowTemplate, batch/v1 CronJob"
 
-// newObject is an empty object of a kind; nil for one that isn't read.
-func newObject(apiVersion, kind string) any {
-	switch apiVersion + " " + kind {
-	case "apps/v1 Deployment":
-		return &appsv1.Deployment{}
-	case "v1 Service":
-		return &corev1.Service{}
-	case "gateway.networking.k8s.io/v1 HTTPRoute":
-		return &HTTPRoute{}
-	case "argoproj.io/v1alpha1 WorkflowTemplate":
-		return &workflow.Template{}
-	case "batch/v1 CronJob":
-		return &batchv1.CronJob{}
-	}
-	return nil
+// newObject makes an empty object of each kind that is read, by API version and kind.
+var newObject = map[string]func() metav1.Object{
+	"apps/v1 Deployment":                     func() metav1.Object { return &appsv1.Deployment{} },
+	"v1 Service":                             func() metav1.Object { return &corev1.Service{} },
+	"gateway.networking.k8s.io/v1 HTTPRoute": func() metav1.Object { return &HTTPRoute{} },
+	"argoproj.io/v1alpha1 WorkflowTemplate":  func() metav1.Object { return &workflow.Template{} },
+	"batch/v1 CronJob":                       func() metav1.Object { return &batchv1.CronJob{} },
 }
 
-// text is a scalar down a path of mappings; "" if there is none.
+// text returns the scalar at a path of mappings, "" if there is none.
 func text(n *yaml.Node, path ...string) string {
 	for _, name := range path {
 		var next *yaml.Node
@@ -195,23 +185,10 @@ func text(n *yaml.Node, path ...string) string {
 	return n.Value
 }
 
-// add files an object; already says that there is one of its name.
-func (w *Workloads) add(kind string, object any, src *source) (id ObjectID, already bool) {
-	var meta *metav1.ObjectMeta
-	switch o := object.(type) {
-	case *appsv1.Deployment:
-		meta = &o.ObjectMeta
-	case *corev1.Service:
-		meta = &o.ObjectMeta
-	case *HTTPRoute:
-		meta = &o.ObjectMeta
-	case *workflow.Template:
-		meta = &o.ObjectMeta
-	case *batchv1.CronJob:
-		meta = &o.ObjectMeta
-	}
-	meta.Namespace = keyOf(meta).Namespace
-	id = ObjectID{kind, keyOf(meta)}
+// add adds an object, and reports whether there was one of that name already.
+func (w *Workloads) add(kind string, object metav1.Object, src *source) (id ObjectID, already bool) {
+	object.SetNamespace(keyOf(object).Namespace)
+	id = ObjectID{kind, keyOf(object)}
 	if _, already = w.where[id]; already {
 		return id, true
 	}

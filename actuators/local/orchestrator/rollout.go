@@ -118,15 +118,15 @@ func planRollout(desired int, limits rolloutLimits, members []member) (create in
 // evictionOrder sorts pods in the order in which they are ended: those without a node
 // first, then those that aren't ready, then the newest.
 func evictionOrder(a, b member) int {
-	return cmp.Or(boolCompare(a.scheduled, b.scheduled), boolCompare(a.ready, b.ready), cmp.Compare(b.serial, a.serial))
+	return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.serial, a.serial))
 }
 
-func boolCompare(a, b bool) int {
+func (m *member) rank() int {
 	switch {
-	case a == b:
+	case !m.scheduled:
 		return 0
-	case b:
-		return -1
+	case !m.ready:
+		return 1
 	}
-	return 1
+	return 2
 }

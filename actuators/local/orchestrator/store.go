@@ -134,8 +134,12 @@ func (s *store) pruneLogs(records []record, before time.Time) error {
 }
 
 func (s *store) saveOverride(id ObjectID, set override) error {
-	return statefile.Write(s.overrideFile(id), set)
+	if err := statefile.Write(s.overrideFile(id), set); err != nil {
+		return fmt.Errorf("keep what was asked of %s: %w", id, err)
+	}
+	return nil
 }
+
 func (s *store) removeOverride(id ObjectID) error { return statefile.Remove(s.overrideFile(id)) }
 
 // loadOverride returns an empty override where none is stored.

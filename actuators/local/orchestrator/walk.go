@@ -14,21 +14,21 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// source is where the fields of one object were written.
+// source holds the positions of an object's fields in its file.
 type source struct {
 	file  string
 	line  int            // of the document's first line
 	lines map[string]int // by path
-	// refused are the paths that the walk has found fault with.
+	// refused are the paths in which the walker has found mistakes.
 	refused []string
 }
 
-// known tells whether a path, or something in it, was found fault with already.
+// known reports whether the walker has found a mistake at a path or below it.
 func (s *source) known(path string) bool {
 	return slices.ContainsFunc(s.refused, func(r string) bool { return r == path || strings.HasPrefix(r, path+".") })
 }
 
-// at is the line of a path, or of its nearest parent that was written.
+// at returns the line of a path, or of its nearest parent in the file.
 func (s *source) at(path string) int {
 	for path != "" {
 		if line, ok := s.lines[path]; ok {
@@ -43,16 +43,16 @@ func (s *source) at(path string) int {
 	return s.line
 }
 
-// walker goes through a document beside its Go type: every field must exist, be
-// honoured here, and hold a value of its kind.
+// walker compares a document with its Go type: each field must exist, be supported, and
+// have a value of the right type.
 type walker struct {
 	src   *source
 	found *Problems
 	kind  string
 }
 
-// partial says that a Go type holds only the fields honoured here, so that an unknown
-// one may be right in a cluster.
+// partial reports whether a Go type holds only the supported fields, so that an unknown one
+// may be valid in a cluster.
 func partial(t reflect.Type) bool { return !strings.HasPrefix(t.PkgPath(), "k8s.io/") }
 
 func (w *walker) add(line int, path, format string, args ...any) {
@@ -64,7 +64,7 @@ func (w *walker) walk(n *yaml.Node, t reflect.Type, ok *allowed, path string) {
 		n = n.Alias
 	}
 	if n.Tag == "!!null" {
-		return // as good as not written
+		return // the field is not set
 	}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -167,7 +167,7 @@ func (w *walker) scalar(n *yaml.Node, t reflect.Type, path string) {
 	}
 }
 
-// fieldType is the type of a struct's field by its JSON name; nil if there is none.
+// fieldType returns the type of the struct field with a JSON name, nil if there is none.
 func fieldType(t reflect.Type, name string) reflect.Type {
 	for f := range t.Fields() {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")

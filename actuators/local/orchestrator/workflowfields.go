@@ -1,12 +1,12 @@
 package orchestrator
 
-// The fields of WorkflowTemplates and CronJobs, written as those of Deployments are.
+// The accepted fields of WorkflowTemplates and CronJobs, in the syntax of fields.go.
 //
-// Accepted without effect, beside what is for Deployments: serviceAccountName (Argo's
-// own needs it, to report), ttlStrategy, podGC and archiveLogs (runs are kept for a
-// while, whatever became of them), artifactRepositoryRef and archive (artifacts lie in
-// the run's folder, as they are), workflowMetadata, and of a CronJob, which is only run
-// as an agent asks, what is about its schedule.
+// Beside those of Deployments, some are accepted without effect: serviceAccountName (only
+// Argo's executor needs it), ttlStrategy, podGC and archiveLogs (every run is kept for a
+// while), artifactRepositoryRef and archive (artifacts are plain files in the run's
+// folder), workflowMetadata, and the schedule of a CronJob, which runs only when an agent
+// starts it.
 const (
 	workflowFields = `
 apiVersion
