@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// digits is served by sleepers: model.serve only wants them replaced.
+	// digits runs sleep: model.serve needs its pods only to be replaced.
 	workloads = `
 apiVersion: apps/v1
 kind: Deployment
@@ -45,7 +45,7 @@ spec:
       outputs: {parameters: [{name: version, valueFrom: {path: /tmp/version}}]}
       container: {command: [sh, -c, "echo begun >>HOLD; until [ -e HOLD.go ]; do sleep 0.01; done; echo {{workflow.parameters.round}} >{{outputs.parameters.version.path}}"]}
 `
-	// train runs it while the old model is served; its end has the new one served.
+	// train runs the workflow while the old model is served; serve acts on the event of its end.
 	train = `package scanflow.strategies.t.train
 
 propose contains {"primitive": "workflow.run", "with": {"template": "retrain", "parameters": {"round": "4"}}, "reason": "old", "because": []} if {
@@ -61,7 +61,7 @@ propose contains p if {
 `
 )
 
-// daemon is agents over a local orchestrator, as a process has them.
+// daemon is a host of agents over a local orchestrator.
 type daemon struct {
 	t     *testing.T
 	local *orchestrator.Orchestrator
@@ -80,7 +80,7 @@ func (d *daemon) Acted(a engine.Act) {
 	d.acts = append(d.acts, a)
 }
 
-// ended are the outcomes of a verb's acts.
+// ended returns the outcomes of a verb's acts.
 func (d *daemon) ended(verb string) (out []engine.Outcome) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,7 +92,7 @@ func (d *daemon) ended(verb string) (out []engine.Outcome) {
 	return out
 }
 
-// begin starts it as the wiring does.
+// begin starts a daemon.
 func begin(t *testing.T, dir, yaml string) *daemon {
 	t.Helper()
 	d := &daemon{t: t}
@@ -149,8 +149,8 @@ func until(t *testing.T, what string, ok func() bool) {
 	require.Eventually(t, ok, 20*time.Second, 10*time.Millisecond, what)
 }
 
-// One agent has a model trained, by a workflow that outlives the daemon; the event of
-// its end, which comes under the next one, has another agent serve it.
+// An agent starts a workflow that trains a model and outlives the daemon. The next daemon
+// publishes the event of its end, on which another agent serves the model.
 func TestAgentsTrainAndServeAcrossARestart(t *testing.T) {
 	dir, hold := t.TempDir(), filepath.Join(t.TempDir(), "hold")
 	yaml := strings.ReplaceAll(workloads, "HOLD", hold)

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// twoNodes are nodes a and b, each with one core where this machine has two.
+// twoNodes returns nodes a and b, each with a core of its own if the machine has two.
 func twoNodes(t *testing.T) (a, b orchestrator.Node) {
 	t.Helper()
 	have, err := pod.UsableCores()
@@ -22,7 +22,7 @@ func twoNodes(t *testing.T) (a, b orchestrator.Node) {
 	return orchestrator.Node{Name: "a", Cores: have[:1]}, orchestrator.Node{Name: "b", Cores: have[len(have)-1:]}
 }
 
-// A step of a workflow has the cores of the node that it was given.
+// A step of a workflow runs on the cores of its node.
 func TestStepsRunOnTheirNodesCores(t *testing.T) {
 	a, b := twoNodes(t)
 	o := testlocal.OpenOn(t, t.TempDir(), a, b)

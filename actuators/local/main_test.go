@@ -29,7 +29,7 @@ func proposal(verb, name string, with map[string]any) engine.Proposal {
 	}
 }
 
-// act plans, applies and verifies until the act is over.
+// act plans and applies a proposal, and verifies until the act has ended.
 func act(t *testing.T, o *orchestrator.Orchestrator, p engine.Proposal) (engine.Change, engine.Outcome) {
 	t.Helper()
 	return actBy(t, actuatorOf(o, p.Primitive), p)

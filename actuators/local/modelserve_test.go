@@ -11,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// serving is a Deployment that is told its model by the variable MODEL_URI, and by an
-// argument that the test server passes over.
+// serving is a Deployment that takes its model in the variable MODEL_URI, and in an argument
+// that the test server ignores.
 func serving(uri string) string {
 	return strings.Replace(testlocal.Web("web", 2, "MODEL_URI="+uri), "command: [scanflow]", "command: [scanflow]\n          args: [--model=3]", 1)
 }
@@ -35,7 +35,7 @@ func modelOf(t *testing.T, o *orchestrator.Orchestrator) string {
 	return targets[0].Model
 }
 
-// served is what every pod has in a variable.
+// served returns the value of a variable, which every pod must share.
 func served(t *testing.T, o *orchestrator.Orchestrator, name string) string {
 	t.Helper()
 	all := map[string]bool{}
@@ -84,7 +84,7 @@ func TestServesAnotherModel(t *testing.T) {
 	change, _ = act(t, o, serveWith("uri", "models:/digits/4", "version", "4", "env", "MODEL_URI"))
 	require.True(t, change.NoOp)
 
-	// In a second place, which leaves the first as it is.
+	// A second field leaves the first as it is.
 	change, out = act(t, o, serveWith("version", "4", "argument", "--model="))
 	require.Equal(t, engine.Done, out.Status)
 	require.Equal(t, "--model= 3 -> 4", change.Diff)
@@ -103,7 +103,7 @@ func TestServesAnotherModel(t *testing.T) {
 
 	testlocal.Reload(t, o, serving("models:/digits/9"))
 	testlocal.WaitReady(t, o, "web")
-	require.Equal(t, "models:/digits/9", served(t, o, "MODEL_URI"), "what the YAML newly says overrules")
+	require.Equal(t, "models:/digits/9", served(t, o, "MODEL_URI"), "a change of the YAML replaces the override")
 	require.Equal(t, "digits:3", modelOf(t, o))
 	testlocal.Reload(t, o, serving("models:/digits/3"))
 	testlocal.WaitReady(t, o, "web")

@@ -27,7 +27,7 @@ func placeOn(kind, name string, pairs ...any) engine.Proposal {
 	return p
 }
 
-// from keeps away from, or near to, the pods of an app.
+// from is a term of affinity, or of anti-affinity, to the pods of an app.
 func from(app string, more ...any) map[string]any {
 	out := map[string]any{"matchLabels": map[string]any{"app": app}}
 	for i := 0; i < len(more); i += 2 {
@@ -95,7 +95,7 @@ func TestPlaceRollsADeploymentAway(t *testing.T) {
 	again, _ = act(t, o, placeOn("Deployment", "batch", "antiAffinity", from("web"), "remove", true))
 	require.True(t, again.NoOp, "there is nothing left of ours")
 
-	// What the YAML newly says overrules, for good.
+	// A change of the YAML replaces the override, for good.
 	act(t, o, placeOn("Deployment", "batch", "nodeSelector", onNode("c")))
 	testlocal.Reload(t, o, testlocal.Pinned(testlocal.Web("web", 1), "a")+testlocal.Pinned(testlocal.Web("batch", 1), "b"))
 	testlocal.WaitReady(t, o, "batch")
@@ -154,7 +154,7 @@ func TestPlacePrefersAndKeepsNear(t *testing.T) {
 	change, _ = act(t, o, placeOn("Deployment", "batch", "antiAffinity", from("web")))
 	require.Equal(t, "pods away from those with app=web, by kubernetes.io/hostname, required; pods no longer away from those with app=web, by kubernetes.io/hostname, preferred; every pod is replaced", change.Diff)
 	act(t, o, placeOn("Deployment", "batch", "antiAffinity", from("web", "required", false), "nodeSelector", onNode("b")))
-	require.Equal(t, map[string]bool{"b": true}, nodesOf(t, o, "batch"), "what is preferred gives way where it must")
+	require.Equal(t, map[string]bool{"b": true}, nodesOf(t, o, "batch"), "a preferred term gives way")
 }
 
 func TestPlaceIsRefusedByName(t *testing.T) {
@@ -221,7 +221,7 @@ spec:
 	require.True(t, change.NoOp, "the YAML says so by now")
 }
 
-// `place` mends the state that the sensor reports.
+// `place` corrects the state that the sensor `colocated` reports.
 func TestColocatedPodsAreSeenAndMovedAway(t *testing.T) {
 	dir := t.TempDir()
 	o := testlocal.Open(t, t.TempDir())
@@ -259,7 +259,7 @@ func TestColocatedPodsAreSeenAndMovedAway(t *testing.T) {
 	require.Equal(t, 0.0, sense(app)[1].Value, "what has ended does not count")
 }
 
-// What is only run when an agent asks for it can be a target too.
+// WorkflowTemplates and CronJobs can be targets too.
 func TestTemplatesAreTargets(t *testing.T) {
 	o := testlocal.Open(t, t.TempDir())
 	yaml := batch(t.TempDir(), always) + testlocal.Web("web", 0)

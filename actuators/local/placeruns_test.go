@@ -15,8 +15,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// batch is a WorkflowTemplate of two steps: the second counts on in a file for as long as
-// there is no file "go", as a program does that keeps its progress.
+// batch is a WorkflowTemplate of two steps. The second adds a line to a file at each start,
+// as a program that saves its progress, and runs until there is a file "go".
 func batch(dir, retry string) string {
 	return fmt.Sprintf(`
 apiVersion: argoproj.io/v1alpha1
@@ -77,7 +77,7 @@ func infer(t *testing.T, o *orchestrator.Orchestrator, name string) workflow.Ste
 
 const identity = "0123456789abcdef"
 
-// S3 after the fact: a run shares the node of what serves, and its step goes elsewhere.
+// A run shares the node of a serving pod; its step is moved away.
 func TestPlaceMovesARun(t *testing.T) {
 	state, dir := t.TempDir(), t.TempDir()
 	o := testlocal.Open(t, state) // nodes a, b, c
@@ -88,7 +88,7 @@ func TestPlaceMovesARun(t *testing.T) {
 	name := running(t, o, identity, dir)
 	require.Equal(t, "a", infer(t, o, name).Attempts[0].Node, "they share a node")
 
-	// Without move what runs is left alone.
+	// Without move the run is left alone.
 	change, out := act(t, o, placeOn("Deployment", "web", "template", "offline", "antiAffinity", from("web")))
 	require.Equal(t, "pods away from those with app=web, by kubernetes.io/hostname, required", change.Diff)
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "the runs to come are placed so"}, out)
@@ -103,7 +103,7 @@ func TestPlaceMovesARun(t *testing.T) {
 		_, err = place.Apply(t.Context(), change)
 		require.NoError(t, err)
 	}
-	// The process ends meanwhile: the next one goes on.
+	// The process ends meanwhile; the next one continues the move.
 	testlocal.Shut(t, o, orchestrator.Detach)
 	o = testlocal.Open(t, state)
 	testlocal.Reload(t, o, yaml)
@@ -133,7 +133,7 @@ func TestPlaceMovesARun(t *testing.T) {
 	require.Equal(t, engine.Done, out.Status)
 	require.Contains(t, out.Detail, "it has ended, Succeeded")
 
-	// A run to come has the term from its start.
+	// The next run has the term from its start.
 	require.NoError(t, os.Remove(filepath.Join(dir, "progress")))
 	next := running(t, o, "fedcba9876543210", dir)
 	require.NotEqual(t, "a", infer(t, o, next).Attempts[0].Node)

@@ -47,7 +47,7 @@ func TestScaleUpAndDownByTheVerb(t *testing.T) {
 	require.ErrorIs(t, err, orchestrator.ErrUnknownWorkload)
 }
 
-func TestScaleThatSomebodyElseOverrulesFails(t *testing.T) {
+func TestScaleFailsWhenTheReplicasAreSetAgain(t *testing.T) {
 	o := testlocal.Open(t, t.TempDir())
 	testlocal.Reload(t, o, testlocal.Web("web", 1, "SLOW_START=1h"))
 	a := Scale(o)
@@ -70,8 +70,8 @@ func TestNoRequestIsLostWhileScalingAndRestarting(t *testing.T) {
 	testlocal.Reload(t, o, testlocal.Web("web", 4))
 	testlocal.WaitReady(t, o, "web")
 	before := testlocal.Processes(t, dir, "web")
-	// Each request takes 20 ms, and the pods die at once on SIGTERM: one that is
-	// stopped undrained cuts what it was answering.
+	// Each request takes 20 ms, and the pods exit at once on SIGTERM: one that was stopped
+	// without a drain would cut its requests.
 	stop := testlocal.Load(32, testlocal.Address(t, o, "Service", "web")+"/?ms=20")
 	for _, n := range []int{1, 3, 1, 4, 2} {
 		_, out := scale(t, o, "web", n)

@@ -18,7 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// inbox takes events as the engine's Publish does, and fails as it does.
+// inbox collects the published events, or fails with err.
 type inbox struct {
 	events []engine.Event
 	err    error
@@ -151,7 +151,7 @@ func TestAWorkflowIsRefusedByName(t *testing.T) {
 	})
 }
 
-// S3 on a laptop: batch work that is told to keep away from what serves.
+// A batch workflow keeps away from a serving Deployment by anti-affinity.
 func TestStepsAndPodsKeepApart(t *testing.T) {
 	o := testlocal.Open(t, t.TempDir()) // nodes a, b, c
 	hold := filepath.Join(t.TempDir(), "hold")
@@ -172,7 +172,7 @@ func TestStepsAndPodsKeepApart(t *testing.T) {
 	testlocal.Eventually(t, "train runs", func() bool { return len(o.Runs()[0].Steps[2].Attempts) == 1 })
 	require.NotContains(t, busy, o.Runs()[0].Steps[2].Attempts[0].Node)
 
-	// It binds both ways: the service's next pods keep away from the step.
+	// Anti-affinity binds both ways: new pods of the Deployment keep away from the step.
 	require.NoError(t, o.SetReplicas(named("test", "web"), 4))
 	testlocal.WaitReady(t, o, "web")
 	for _, p := range testlocal.Workload(t, o, "web").Pods {
@@ -183,7 +183,7 @@ func TestStepsAndPodsKeepApart(t *testing.T) {
 	require.NoError(t, o.SetReplicas(named("test", "web"), 6))
 	testlocal.WaitReady(t, o, "web")
 
-	// And now the batch work has nowhere to go, until a node is free.
+	// The next run has to wait until a node is free.
 	p.Identity = engine.Identity(p, "another firing")
 	change, err = run.Plan(t.Context(), p)
 	require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestStepsAndPodsKeepApart(t *testing.T) {
 	testlocal.Eventually(t, "it runs", func() bool { return o.Runs()[0].Phase == workflow.Succeeded })
 }
 
-// The daemon is killed in the middle of a step; the next one goes on with the run.
+// The daemon is killed in the middle of a step; the next one continues the run.
 func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	dir, hold := t.TempDir(), filepath.Join(t.TempDir(), "hold")
 	yaml := testlocal.Retrain("echo begun >>"+hold+"; until [ -e "+hold+".go ]; do sleep 0.01; done; "+testlocal.Good, "")
@@ -252,8 +252,8 @@ func TestACronJobIsRunAsOneStep(t *testing.T) {
 	require.Equal(t, "to {{there}} 8\n", string(raw))
 }
 
-// A step is told of its limit, and without one of its node's cores.
-func TestAStepIsToldOfItsLimit(t *testing.T) {
+// The variables of a step can refer to its limit.
+func TestAVariableOfAStepRefersToItsLimit(t *testing.T) {
 	o := testlocal.Open(t, t.TempDir())
 	out := filepath.Join(t.TempDir(), "limit")
 	yaml := strings.Replace(testlocal.Retrain(testlocal.Good, ""), `env: [{name: NODE`, "resources: {limits: {cpu: 150m}}, env: [{name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}, {name: NODE", 1)

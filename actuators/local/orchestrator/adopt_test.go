@@ -51,7 +51,7 @@ func TestAdoptsAfterDetach(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "change-1", restarted.Restart, "the restart is remembered")
 
-	// What the YAML newly says overrules, and for good.
+	// A change of the YAML replaces the override, for good.
 	testlocal.Reload(t, second, strings.ReplaceAll(yaml, "replicas: 2", "replicas: 1"))
 	require.Equal(t, 1, testlocal.Workload(t, second, "web").Desired)
 	testlocal.Reload(t, second, yaml)
@@ -106,7 +106,7 @@ func TestAdoptsAfterTheDaemonIsKilled(t *testing.T) {
 	}
 	require.FileExists(t, bad+".bad")
 
-	// The death of a process that is not our child is seen too.
+	// The end of a process that is not a child is noticed too.
 	require.NoError(t, syscall.Kill(records[2].PID, syscall.SIGKILL))
 	testlocal.Eventually(t, "restarted", func() bool { w := testlocal.Workload(t, o, "web"); return w.Restarts == 1 && w.Ready == 3 })
 }
@@ -162,7 +162,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
 		}
-		if how == orchestrator.Detach { // the next one ends its pods, even if it is never told of workloads
+		if how == orchestrator.Detach { // the next one stops its pods, even without an Apply
 			records := testlocal.Processes(t, dir, "web")
 			require.NotEmpty(t, records)
 			testlocal.Shut(t, testlocal.Open(t, dir), orchestrator.StopAll)
@@ -173,7 +173,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	}
 }
 
-// within is like require.Eventually, whose own goroutines would count.
+// within is require.Eventually without its goroutines, which would count.
 func within(d time.Duration, ok func() bool) bool {
 	for deadline := time.Now().Add(d); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 		if ok() {

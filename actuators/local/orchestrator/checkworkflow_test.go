@@ -11,26 +11,26 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/testlocal"
 )
 
-const toldOfLimit = "{name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}"
+const limitVariable = "{name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}"
 
-// The container of each kind may have a limit of cpu that it is told of, and no other.
-func TestALimitThatTheContainerIsToldOfIsTaken(t *testing.T) {
-	limited := func(yaml, before string) (told, untold string) {
+// A container may have a limit on cpu that a variable of it refers to, and no other limit.
+func TestACPULimitThatAVariableRefersToIsAccepted(t *testing.T) {
+	limited := func(yaml, before string) (with, without string) {
 		at := strings.Index(yaml, before)
 		require.GreaterOrEqual(t, at, 0)
-		untold = yaml[:at] + "resources: {limits: {cpu: 150m}}, " + yaml[at:]
-		told = strings.Replace(untold, "env: [", "env: ["+toldOfLimit+", ", 1)
-		require.NotEqual(t, untold, told)
-		return told, untold
+		without = yaml[:at] + "resources: {limits: {cpu: 150m}}, " + yaml[at:]
+		with = strings.Replace(without, "env: [", "env: ["+limitVariable+", ", 1)
+		require.NotEqual(t, without, with)
+		return with, without
 	}
 	for kind, c := range map[string]struct{ yaml, before string }{
 		"WorkflowTemplate": {testlocal.Retrain(testlocal.Good, ""), `image: "none:1", command`},
 		"CronJob":          {testlocal.CronJob(""), "command: [sh, -c]"},
 	} {
-		told, untold := limited(c.yaml, c.before)
-		_, err := orchestrator.Read(testlocal.Write(t, told))
+		with, without := limited(c.yaml, c.before)
+		_, err := orchestrator.Read(testlocal.Write(t, with))
 		require.NoError(t, err, kind)
-		_, err = orchestrator.Read(testlocal.Write(t, untold))
+		_, err = orchestrator.Read(testlocal.Write(t, without))
 		require.ErrorContains(t, err, "resources.limits.cpu: can't be honoured by the local orchestrator", kind)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/testlocal"
 )
 
-// twoNodes are nodes a and b, each with one core where this machine has two.
+// twoNodes returns nodes a and b, each with a core of its own if the machine has two.
 func twoNodes(t *testing.T) (a, b orchestrator.Node) {
 	t.Helper()
 	have, err := pod.UsableCores()
@@ -34,8 +34,8 @@ func onCoresOf(t *testing.T, dir, name string, nodes ...orchestrator.Node) {
 	require.Len(t, seen, len(nodes))
 }
 
-// Pods have their node's cores: the new ones, those that were restarted, and those that
-// an orchestrator adopted whose nodes have other cores now.
+// Pods run on their node's cores: new ones, restarted ones, and those adopted by an
+// orchestrator whose nodes have other cores.
 func TestPodsRunOnTheirNodesCores(t *testing.T) {
 	dir := t.TempDir()
 	a, b := twoNodes(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/testlocal"
 )
 
-// A pod that crashes comes back under its name, in another process, and the others are
-// left alone.
+// A pod that crashes is restarted under its name in another process. The others are left
+// alone.
 func TestACrashedPodComesBack(t *testing.T) {
 	dir := t.TempDir()
 	o := testlocal.Open(t, dir)

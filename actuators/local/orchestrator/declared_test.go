@@ -8,7 +8,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// What is only declared is found by the same selectors, and has no state.
+// Declared workloads are found by the same selectors, and have no state.
 func TestDeclared(t *testing.T) {
 	w, err := ReadBytes("w.yaml", []byte(`
 apiVersion: apps/v1

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzPodRecord reads any file as the record of a pod. What is taken is the file's own
-// pod and is written back to the same file; what is not is set aside, and named.
+// FuzzPodRecord reads any file as the record of a pod. A record that is accepted is that of
+// the file's pod and is written back to the same file; any other file is set aside and
+// named in the error.
 func FuzzPodRecord(f *testing.F) {
 	for _, raw := range []string{
 		`{"namespace":"ns","name":"p","uid":"u","pid":-1,"startID":"x","spec":{"containers":[]}}`, `{"namespace":"ns","name":"p","pid":1,"ports":[{}],"restarts":-9}`, `{"namespace":"ns","name":"p","pid":99999999999999999999}`,
@@ -50,9 +51,9 @@ func FuzzPodRecord(f *testing.F) {
 	})
 }
 
-// FuzzWish reads any file as what was asked of a workload: a wish, or an error that names
-// the file.
-func FuzzWish(f *testing.F) {
+// FuzzOverride reads any file as an override. The result is an override, or an error that
+// names the file.
+func FuzzOverride(f *testing.F) {
 	for _, raw := range []string{
 		`{}`, `null`, `{"replicas":{"declared":1,"wanted":-1}}`, `{"replicas":{"wanted":1e100000}}`, `{"weights":{"wanted":{"a":-1}}}`, `{"weights":{"wanted":null}}`, `{"model":null,"restart":"\u0000"}`, `{"replicas":{"wanted":99999999999}}`,
 	} {

@@ -144,8 +144,7 @@ func TestAntiAffinityKeepsPodsApart(t *testing.T) {
 	require.Equal(t, []string{"b", "b"}, nodes("web"))
 	require.Equal(t, []string{"a", "c"}, nodes("batch"))
 
-	// Nothing can take a pod of web on node a while batch is there; once batch is
-	// gone, what waited is started.
+	// No node can take a pod of web while batch is on node a. It starts once batch is gone.
 	moved := strings.Replace(pinned, "hostname: b", "hostname: a", 1)
 	testlocal.Reload(t, o, moved+shy)
 	testlocal.Eventually(t, "one waits", func() bool {

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// full uses every field that is honoured.
+// full uses every field that is supported.
 const full = `apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -217,8 +217,8 @@ func TestReadNamesAllMistakesOfAllFiles(t *testing.T) {
 	})
 }
 
-// The container of a Deployment may have a limit of cpu that it is told of.
-func TestALimitOfADeploymentIsTaken(t *testing.T) {
+// A container may have a limit on cpu that a variable of it refers to.
+func TestACPULimitOfADeploymentIsAccepted(t *testing.T) {
 	_, err := Read(write(t, strings.NewReplacer("memory: 64Mi}", "memory: 64Mi}, limits: {cpu: 150m}", "{fieldRef: {fieldPath: spec.nodeName}}", "{resourceFieldRef: {resource: limits.cpu}}").Replace(full)))
 	require.NoError(t, err)
 }

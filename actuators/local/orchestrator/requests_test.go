@@ -49,8 +49,8 @@ func TestCrashingReplicasUnderLoadLoseOnlyWhatTheyAnswered(t *testing.T) {
 		testlocal.Eventually(t, "back", func() bool { w := testlocal.Workload(t, o, "web"); return w.Restarts > restarts && w.Ready == 3 })
 	}
 	answered, wrong := stop()
-	// At most the 8 requests in flight at each of 3 deaths; GETs on a connection that
-	// breaks before the answer are even sent again.
+	// At most the 8 requests in flight at each of 3 crashes are lost. A GET on a connection that
+	// breaks before the response is retried.
 	require.LessOrEqual(t, len(wrong), 24)
 	require.Greater(t, answered, int64(100))
 	t.Logf("%d requests, %d lost", answered, len(wrong))
@@ -68,7 +68,7 @@ func TestStreamsAndDrains(t *testing.T) {
 	require.Equal(t, "first\n", line, "passed on before the answer ended")
 	require.EqualValues(t, 1, o.Metrics()[0].InFlight)
 
-	// A request that never ends holds the pod for its grace period, and no longer.
+	// A request that never ends delays the stop of the pod by its grace period, and no longer.
 	began := time.Now()
 	require.NoError(t, o.SetReplicas(named("web"), 0))
 	testlocal.Eventually(t, "stopped", func() bool { return len(testlocal.Processes(t, dir, "web")) == 0 })
@@ -104,7 +104,7 @@ func TestListensOnTheDeclaredPort(t *testing.T) {
 	err = testlocal.ReadAndApply(t.Context(), o, testlocal.Write(t, yaml+strings.ReplaceAll(yaml, "web", "other")))
 	require.ErrorContains(t, err, fmt.Sprintf("Service test/web and Service test/other both want port %s", taken))
 
-	// Two ways in may take each other's place.
+	// A Service may take the port of one that is removed.
 	require.NoError(t, testlocal.ReadAndApply(t.Context(), o, testlocal.Write(t, strings.ReplaceAll(yaml, "web", "other"))))
 	_, body, err := testlocal.Get("http://" + at)
 	require.NoError(t, err)

@@ -46,8 +46,8 @@ func TestPlanRollout(t *testing.T) {
 	}
 }
 
-// Whatever becomes ready or sick in between: a change of template ends, never makes
-// more pods than the surge allows, and never ends a ready pod below what it allows.
+// Whichever pods become ready or unready meanwhile, a rollout ends, never creates more pods
+// than maxSurge allows, and never ends a ready pod below what maxUnavailable allows.
 func TestPlanRollsSafely(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		desired := rapid.IntRange(0, 6).Draw(t, "desired")
