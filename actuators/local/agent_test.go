@@ -117,6 +117,8 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 		return engine.Spec{
 			AgentInfo: engine.AgentInfo{Namespace: "test", Name: name}, Mode: engine.Enforce, Fleet: fleet, Triggers: []engine.Trigger{trigger},
 			Strategies: []string{strategy}, Primitives: []string{verb}, Generation: "1",
+			// Under load a tick may come between the end of the run and the serving of its model.
+			Guards: engine.Guards{Cooldown: map[string]time.Duration{"workflow.run": time.Hour}},
 		}
 	}
 	d.host.Apply([]engine.Spec{
