@@ -138,7 +138,7 @@ func (a placer) verifyObject(plan *placePlan) (engine.Outcome, error) {
 	switch {
 	case err != nil:
 		return engine.Outcome{}, err
-	case !now.Override.Same(plan.Next):
+	case !now.Override.Equal(plan.Next):
 		return engine.Outcome{Status: engine.Failed, Detail: orchestrator.ErrPlacementChanged.Error()}, nil
 	case now.Rollout == nil:
 		return engine.Outcome{Status: engine.Done, Detail: "the runs to come are placed so"}, nil

@@ -69,7 +69,7 @@ func (a placer) planRun(plan *placePlan, with verbparams.Place, name string) (*p
 	}
 	next, diff := addPlacement(nil, now, with.Placement)
 	run := &placedRun{Name: name, Before: now, Next: next.Placement()}
-	leavers, err := a.o.Leavers(plan.Namespace, name, run.Next)
+	leavers, err := a.o.Evictions(plan.Namespace, name, run.Next)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -70,7 +70,7 @@ func addPlacement(now *orchestrator.PlacementOverride, declared workflow.Placeme
 	next = now.Clone(declared)
 	for _, t := range requestedTerms(p) {
 		terms := orchestrator.Terms(next.Placement(), t.Anti, t.Required)
-		if !slices.ContainsFunc(terms, t.Same) {
+		if !slices.ContainsFunc(terms, t.Equal) {
 			words := "pods " + t.words + " " + t.near.Words(t.Required)
 			if len(terms) > 0 {
 				words += fmt.Sprintf(" (beside %d terms that are there)", len(terms))
@@ -108,7 +108,7 @@ func removePlacement(now *orchestrator.PlacementOverride, declared workflow.Plac
 			removed := removeTerm(next, t, required)
 			diff = append(diff, removed...)
 			t.Required = required
-			if len(removed) == 0 && slices.ContainsFunc(orchestrator.Terms(declared, t.Anti, required), t.Same) {
+			if len(removed) == 0 && slices.ContainsFunc(orchestrator.Terms(declared, t.Anti, required), t.Equal) {
 				return nil, nil, fmt.Errorf("the term about pods %s %s is the YAML's: take it away where it is written", t.words, t.near.Words(required))
 			}
 		}
@@ -132,7 +132,7 @@ func removePlacement(now *orchestrator.PlacementOverride, declared workflow.Plac
 // removeTerm removes a term from an override, if it is there.
 func removeTerm(from *orchestrator.PlacementOverride, t requestedTerm, required bool) (diff []string) {
 	t.Required = required
-	at := slices.IndexFunc(from.Terms, t.Same)
+	at := slices.IndexFunc(from.Terms, t.Equal)
 	if at < 0 {
 		return nil
 	}

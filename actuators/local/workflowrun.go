@@ -154,7 +154,7 @@ func (r workflowRunner) Apply(_ context.Context, c engine.Change) (engine.Outcom
 		return engine.Outcome{}, errors.Join(err, fmt.Errorf("%s: %s was changed after this was decided; it is decided afresh", workflowrun.Verb, plan.template()))
 	}
 	placed, _ := addPlacement(nil, template.Spec.Placement(), plan.Placement)
-	return begun, r.o.Begin(workflow.Request{
+	return begun, r.o.Submit(workflow.Request{
 		Namespace: plan.Namespace, Name: plan.Name, Identity: plan.Identity, Template: *placed.Template(template), Parameters: plan.Parameters,
 	})
 }

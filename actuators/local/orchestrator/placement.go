@@ -59,7 +59,7 @@ func (o *Orchestrator) SetPlacement(id ObjectID, next, before *PlacementOverride
 	next = next.OrNil()
 	if id.Kind == KindDeployment {
 		return o.updateDeployment(id.NamespacedName, func(_ *deployment, set *override) error {
-			if !set.Placement.Same(before) && !set.Placement.Same(next) {
+			if !set.Placement.Equal(before) && !set.Placement.Equal(next) {
 				return ErrPlacementChanged
 			}
 			set.Placement = next
@@ -75,7 +75,7 @@ func (o *Orchestrator) SetPlacement(id ObjectID, next, before *PlacementOverride
 	if err != nil {
 		return err
 	}
-	if !now.Override.Same(before) && !now.Override.Same(next) {
+	if !now.Override.Equal(before) && !now.Override.Equal(next) {
 		return ErrPlacementChanged
 	}
 	if err := o.store.saveOverride(id, override{Placement: next}); err != nil {

@@ -28,8 +28,8 @@ type PlacementTerm struct {
 // preferredWeight is the weight of an added term that is not required: the highest.
 const preferredWeight = 100
 
-// Same reports whether two terms are equal.
-func (t *PlacementTerm) Same(other PlacementTerm) bool {
+// Equal reports whether two terms are equal.
+func (t *PlacementTerm) Equal(other PlacementTerm) bool {
 	return equality.Semantic.DeepEqual(*t, other)
 }
 
@@ -51,13 +51,13 @@ func (p *PlacementOverride) Clone(declared workflow.Placement) *PlacementOverrid
 	return out
 }
 
-// Same reports whether two overrides add the same, over whatever placement of the YAML.
-func (p *PlacementOverride) Same(other *PlacementOverride) bool {
+// Equal reports whether two overrides add the same, over whatever placement of the YAML.
+func (p *PlacementOverride) Equal(other *PlacementOverride) bool {
 	p, other = p.OrNil(), other.OrNil()
 	if p == nil || other == nil {
 		return p == other
 	}
-	return slices.EqualFunc(p.Terms, other.Terms, func(a, b PlacementTerm) bool { return a.Same(b) }) && maps.Equal(p.NodeSelector, other.NodeSelector)
+	return slices.EqualFunc(p.Terms, other.Terms, func(a, b PlacementTerm) bool { return a.Equal(b) }) && maps.Equal(p.NodeSelector, other.NodeSelector)
 }
 
 // outdated reports whether the YAML's placement changed since the override was set.

@@ -29,8 +29,8 @@ func (o *Orchestrator) Template(id ObjectID, parameters map[string]string) (*wor
 	return o.placements[id].Template(t), nil
 }
 
-// Begin begins a run. It goes on after this process has ended.
-func (o *Orchestrator) Begin(r workflow.Request) error {
+// Submit begins a run. It goes on after this process has ended.
+func (o *Orchestrator) Submit(r workflow.Request) error {
 	_, err := o.workflows.Begin(r)
 	return err
 }
@@ -55,9 +55,9 @@ func (o *Orchestrator) RunPlacement(namespace, name string) (now workflow.Placem
 	return o.workflows.PlacementOf(namespace, name)
 }
 
-// Leavers returns the steps of a run that would have to leave their node under another
+// Evictions returns the steps of a run that would have to leave their node under another
 // placement.
-func (o *Orchestrator) Leavers(namespace, name string, to workflow.Placement) ([]workflow.Leaver, error) {
+func (o *Orchestrator) Evictions(namespace, name string, to workflow.Placement) ([]workflow.Leaver, error) {
 	return o.workflows.Leavers(namespace, name, to, o.mayStay)
 }
 
