@@ -75,10 +75,10 @@ func (a placer) planRun(plan *placePlan, with verbparams.Place, name string) (*p
 	}
 	var stuck []error
 	for _, l := range leavers {
-		if l.Stuck != "" {
-			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Stuck))
+		if l.Blocked != "" {
+			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Blocked))
 		}
-		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Why))
+		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Reason))
 	}
 	return run, diff, errors.Join(stuck...)
 }
@@ -130,24 +130,24 @@ func (a placer) verifyRun(namespace string, placed *placedRun) (engine.Status, s
 		switch {
 		case n == 0 || !s.Attempts[n-1].Moved:
 		case !s.Phase.Ended() && s.Attempts[n-1].Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.Called(), s.Attempts[n-1].Node, s.Message)
+			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.DisplayName(), s.Attempts[n-1].Node, s.Message)
 		case !s.Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.Called(), s.Attempts[n-1].Node)
+			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.DisplayName(), s.Attempts[n-1].Node)
 		case s.Phase != workflow.Succeeded && run.Stop == "":
-			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.Called(), s.Message)
+			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.DisplayName(), s.Message)
 		}
 	}
 	if run.Phase.Ended() {
 		return engine.Done, "it has ended, " + string(run.Phase)
 	}
-	if now, _, err := a.o.RunPlacement(namespace, placed.Name); err == nil && !now.Same(placed.Next) {
+	if now, _, err := a.o.RunPlacement(namespace, placed.Name); err == nil && !now.Equal(placed.Next) {
 		return engine.Failed, orchestrator.ErrPlacementChanged.Error()
 	}
 	var at []string
 	for i := range run.Steps {
 		s := &run.Steps[i]
 		if n := len(s.Attempts); n > 0 && !s.Attempts[n-1].Phase.Ended() {
-			at = append(at, fmt.Sprintf("step %s on node %s", s.Called(), s.Attempts[n-1].Node))
+			at = append(at, fmt.Sprintf("step %s on node %s", s.DisplayName(), s.Attempts[n-1].Node))
 		}
 	}
 	if len(at) == 0 {

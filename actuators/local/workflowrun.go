@@ -77,7 +77,7 @@ func (r workflowRunner) Plan(_ context.Context, p engine.Proposal) (engine.Chang
 	if err != nil {
 		return fail(err)
 	}
-	if _, err := workflow.ParametersOf(template, plan.Parameters); err != nil {
+	if _, err := workflow.ResolveParameters(template, plan.Parameters); err != nil {
 		return fail(err)
 	}
 	if err := checkOwnAffinity(template.Spec.OwnAffinity(), plan.Placement); err != nil {
@@ -131,7 +131,7 @@ func (r workflowRunner) find(p *runPlan) (*workflow.Run, error) {
 	case !ok:
 		return nil, nil
 	case run.Identity != p.Identity:
-		return nil, fmt.Errorf("%s: %w", p, workflow.ErrTaken)
+		return nil, fmt.Errorf("%s: %w", p, workflow.ErrNameConflict)
 	}
 	return &run, nil
 }
@@ -166,7 +166,7 @@ func (r workflowRunner) Resume(_ context.Context, c engine.Change) (begun bool, 
 		return false, err
 	}
 	run, err := r.find(&plan)
-	if errors.Is(err, workflow.ErrTaken) {
+	if errors.Is(err, workflow.ErrNameConflict) {
 		return false, nil
 	}
 	return run != nil, err

@@ -34,7 +34,7 @@ func workflowLines(runs []workflow.Run) []workflowLine {
 		r := &runs[i]
 		lines[i] = workflowLine{
 			Namespace: r.Namespace, Name: r.Name, Template: r.Template, Phase: r.Phase, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
-			Done: r.Done, All: r.All, At: r.At(), Message: cmp.Or(r.Message, r.Stop),
+			Done: r.Done, All: r.All, At: r.ActiveSteps(), Message: cmp.Or(r.Message, r.Stop),
 		}
 	}
 	return lines

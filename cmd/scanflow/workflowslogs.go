@@ -75,10 +75,10 @@ func (l *logReader) all() error {
 			continue
 		}
 		none = false
-		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.Called(), len(s.Attempts)))); err != nil {
+		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.DisplayName(), len(s.Attempts)))); err != nil {
 			return err
 		}
-		if err := l.one(s.Called(), len(s.Attempts)); err != nil {
+		if err := l.one(s.DisplayName(), len(s.Attempts)); err != nil {
 			return err
 		}
 	}

@@ -361,7 +361,7 @@ func BenchmarkAgainstServer(b *testing.B) {
 func startServer(b *testing.B, files map[string]string) string {
 	dir := b.TempDir()
 	write(b, dir, files)
-	address := freeport.Of(b)
+	address := freeport.Reserve(b)
 	c := exec.Command(os.Args[0], "run", "--server", "--addr", address, "--log-level", "error", "--skip-version-check", dir)
 	c.Env = append(os.Environ(), actAsOPA+"=1")
 	c.Stderr = os.Stderr

@@ -250,7 +250,7 @@ func TestTheTokenOfABundle(t *testing.T) {
 // The first bundle is waited for while its server is away, for as long as there is
 // patience, and no longer than somebody else waits.
 func TestAServerThatIsAwayAtTheStart(t *testing.T) {
-	address := freeport.Of(t)
+	address := freeport.Reserve(t)
 	clock := &heldClock{now: noon, timers: map[chan time.Time]time.Time{}}
 	var log bytes.Buffer
 	r := remote(t, RemoteOptions{URL: "http://" + address, Clock: clock, Log: hclog.New(&hclog.LoggerOptions{Output: &locked{w: &log}})})

@@ -12,9 +12,9 @@ import (
 // adopt takes over the running processes of recorded pods and removes the records of the
 // others, which reconcile replaces.
 func (o *Orchestrator) adopt(records []record) {
-	var tagged map[string][]pod.Resume
+	var tagged map[string][]pod.Handle
 	if slices.ContainsFunc(records, func(r record) bool { return !pod.Alive(r.PID, r.StartID) }) {
-		tagged = pod.Tagged()
+		tagged = pod.ProcessesByUID()
 	}
 	for _, rec := range records {
 		if !alive(&rec, tagged[rec.UID]) {
@@ -24,8 +24,8 @@ func (o *Orchestrator) adopt(records []record) {
 			}
 			continue
 		}
-		r := &replica{rec: rec, inflight: &router.Flight{}}
-		from := pod.Resume{PID: rec.PID, StartID: rec.StartID, StartedAt: rec.StartedAt, Ports: rec.Ports, Restarts: rec.Restarts}
+		r := &replica{rec: rec, inflight: &router.Inflight{}}
+		from := pod.Handle{PID: rec.PID, StartID: rec.StartID, StartedAt: rec.StartedAt, Ports: rec.Ports, Restarts: rec.Restarts}
 		r.status = pod.Status{Phase: corev1.PodRunning, PID: rec.PID, StartID: rec.StartID, StartedAt: rec.StartedAt, Ports: rec.Ports, Restarts: rec.Restarts}
 		o.mu.Lock()
 		adopted, err := pod.Adopt(r.config(o), from)
@@ -44,7 +44,7 @@ func (o *Orchestrator) adopt(records []record) {
 
 // alive reports whether the pod's process runs. If the recorded PID doesn't, it looks among
 // the strays: a process whose PID was not recorded before the last orchestrator ended.
-func alive(rec *record, strays []pod.Resume) bool {
+func alive(rec *record, strays []pod.Handle) bool {
 	if pod.Alive(rec.PID, rec.StartID) {
 		return true
 	}

@@ -34,7 +34,7 @@ func (o *Orchestrator) Apply(ctx context.Context, w Workloads) error {
 	for _, k := range keysOf(routes) {
 		toRouter = append(toRouter, routes[k].current())
 	}
-	if err := o.router.Set(ctx, w.Services, toRouter); err != nil {
+	if err := o.router.SetRoutes(ctx, w.Services, toRouter); err != nil {
 		return fmt.Errorf("apply workloads: %w", err)
 	}
 	o.mu.Lock()

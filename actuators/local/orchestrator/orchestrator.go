@@ -26,7 +26,7 @@ type Orchestrator struct {
 	opts      Options
 	store     *store
 	router    *router.Router
-	ports     *pod.Ports
+	ports     *pod.PortAllocator
 	workflows *workflow.Runner
 
 	ctx    context.Context // ends when Close begins
@@ -83,7 +83,7 @@ func New(opts Options) (*Orchestrator, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &Orchestrator{
-		opts: opts, store: st, router: router.New(router.Options{RandomPorts: opts.RandomPorts, Log: opts.Log}), ports: &pod.Ports{},
+		opts: opts, store: st, router: router.New(router.Options{RandomPorts: opts.RandomPorts, Log: opts.Log}), ports: &pod.PortAllocator{},
 		ctx: ctx, cancel: cancel, kick: make(chan struct{}, 1),
 		recovered: records, deploys: map[types.NamespacedName]*deployment{}, routes: map[types.NamespacedName]*route{}, replicas: map[types.NamespacedName]*replica{}, steps: map[string]podInfo{}, placements: map[ObjectID]*PlacementOverride{},
 		rnd: rand.New(rand.NewPCG(opts.Seed, 0)), changed: make(chan struct{}),
@@ -129,7 +129,7 @@ func (o *Orchestrator) Close(ctx context.Context, how Ending) error {
 	o.mu.Unlock()
 	var ends sync.WaitGroup
 	var runs error
-	ends.Go(func() { runs = o.workflows.Close(ctx, workflow.Ending(how)) })
+	ends.Go(func() { runs = o.workflows.Close(ctx, workflow.CloseMode(how)) })
 	for _, r := range all {
 		ends.Go(func() {
 			if how == Detach {
@@ -205,5 +205,5 @@ func (o *Orchestrator) notify() {
 func (o *Orchestrator) notifyLocked() {
 	close(o.changed)
 	o.changed = make(chan struct{})
-	o.workflows.Poke() // a step may wait for a node
+	o.workflows.Reschedule() // a step may wait for a node
 }

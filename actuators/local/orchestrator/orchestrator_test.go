@@ -176,7 +176,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	for _, p := range all {
 		require.False(t, pod.Alive(p.PID, p.StartID))
 	}
-	for uid := range pod.Tagged() {
+	for uid := range pod.ProcessesByUID() {
 		require.NotContains(t, uids, uid, "children of pods are gone too")
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "pods"))

@@ -115,6 +115,6 @@ func (o *Orchestrator) SetWeights(name types.NamespacedName, weights map[string]
 	o.routes[name] = updated
 	o.notifyLocked()
 	o.mu.Unlock()
-	o.router.Reweigh(updated.current())
+	o.router.SetWeights(updated.current())
 	return nil
 }

@@ -62,7 +62,7 @@ func (p *PlacementOverride) Equal(other *PlacementOverride) bool {
 
 // outdated reports whether the YAML's placement changed since the override was set.
 func (p *PlacementOverride) outdated(declared workflow.Placement) bool {
-	return !p.Declared.Same(declared)
+	return !p.Declared.Equal(declared)
 }
 
 // Placement joins the YAML's placement and the override.

@@ -107,7 +107,7 @@ func (o *Orchestrator) drain(r *replica) {
 
 // finish stops a drained pod once its requests are answered, or its grace period is over.
 func (o *Orchestrator) finish(r *replica) {
-	timer, stopTimer := o.opts.Clock.Timer(pod.Grace(&r.rec.Spec))
+	timer, stopTimer := o.opts.Clock.Timer(pod.GracePeriod(&r.rec.Spec))
 	defer stopTimer()
 	select {
 	case <-r.inflight.Idle():
@@ -133,10 +133,10 @@ func (o *Orchestrator) publishReady() {
 	var ready []router.Pod
 	for _, k := range keysOf(o.replicas) {
 		if r := o.replicas[k]; r.ready() {
-			ready = append(ready, router.Pod{Namespace: k.Namespace, Labels: r.rec.Labels, Port: hostPort(r.status.Ports), Flight: r.inflight})
+			ready = append(ready, router.Pod{Namespace: k.Namespace, Labels: r.rec.Labels, Port: hostPort(r.status.Ports), Inflight: r.inflight})
 		}
 	}
-	o.router.Publish(ready)
+	o.router.SetPods(ready)
 }
 
 // unreadyReason describes why a pod isn't ready.

@@ -16,7 +16,7 @@ import (
 // started (status holds what changes of the record); Orchestrator.mu guards the others.
 type replica struct {
 	rec         record
-	inflight    *router.Flight
+	inflight    *router.Inflight
 	pod         *pod.Pod // nil until a node takes it
 	status      pod.Status
 	saved       pod.Status // as last written to disk; used by the pod's own goroutine only
@@ -34,7 +34,7 @@ func (r *replica) config(o *Orchestrator) pod.Config {
 	return pod.Config{
 		Namespace: r.rec.Namespace, Name: r.rec.Name, Node: r.rec.Node, UID: r.rec.UID,
 		Labels: r.rec.Labels, Annotations: r.rec.Annotations, Spec: r.rec.Spec, Cores: r.rec.Cores, LogPath: r.rec.Log,
-		Self: o.opts.Self, Ports: o.ports, BackOff: o.opts.BackOff, EarlyProbe: earlyProbe,
+		Self: o.opts.Self, Ports: o.ports, BackOff: o.opts.BackOff, InitialProbePeriod: earlyProbe,
 		KillWithParent: o.opts.KillWithParent, Clock: o.opts.Clock, Log: o.opts.Log,
 		OnChange: func(s pod.Status) { o.observe(r, s) },
 	}
@@ -56,7 +56,7 @@ func (o *Orchestrator) newReplica(k types.NamespacedName, d *deployment) *replic
 	// Not from the seed: a UID must differ from those of earlier processes too.
 	var uid [16]byte
 	_, _ = rand.Read(uid[:]) // never fails
-	r := &replica{inflight: &router.Flight{}, rec: record{
+	r := &replica{inflight: &router.Inflight{}, rec: record{
 		Namespace: k.Namespace, Name: name, UID: hex.EncodeToString(uid[:]), Deployment: k.Name, Hash: d.hash, Serial: o.serial,
 		Labels: d.template.Labels, Annotations: d.template.Annotations, Spec: *d.template.Spec.DeepCopy(),
 	}}

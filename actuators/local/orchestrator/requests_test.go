@@ -31,7 +31,7 @@ func TestNoReadyPodIs503(t *testing.T) {
 	require.Equal(t, "1", resp.Header.Get("Retry-After"))
 	m := o.Metrics()
 	require.Len(t, m, 1)
-	require.Equal(t, router.Metrics{Way: router.Way{Kind: "Service", Namespace: "test", Name: "web", Port: 8080}, Address: m[0].Address, Requests: 1, Errors: 1}, m[0])
+	require.Equal(t, router.Metrics{FrontendID: router.FrontendID{Kind: "Service", Namespace: "test", Name: "web", Port: 8080}, Address: m[0].Address, Requests: 1, Errors: 1}, m[0])
 }
 
 func TestCrashingReplicasUnderLoadLoseOnlyWhatTheyAnswered(t *testing.T) {
@@ -78,7 +78,7 @@ func TestStreamsAndDrains(t *testing.T) {
 }
 
 func TestListensOnTheDeclaredPort(t *testing.T) {
-	l, err := net.Listen("tcp", freeport.Of(t))
+	l, err := net.Listen("tcp", freeport.Reserve(t))
 	require.NoError(t, err)
 	taken := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	self, err := os.Executable()

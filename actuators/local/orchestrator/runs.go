@@ -31,7 +31,7 @@ func (o *Orchestrator) Template(id ObjectID, parameters map[string]string) (*wor
 
 // Submit begins a run. It goes on after this process has ended.
 func (o *Orchestrator) Submit(r workflow.Request) error {
-	_, err := o.workflows.Begin(r)
+	_, err := o.workflows.Submit(r)
 	return err
 }
 
@@ -57,8 +57,8 @@ func (o *Orchestrator) RunPlacement(namespace, name string) (now workflow.Placem
 
 // Evictions returns the steps of a run that would have to leave their node under another
 // placement.
-func (o *Orchestrator) Evictions(namespace, name string, to workflow.Placement) ([]workflow.Leaver, error) {
-	return o.workflows.Leavers(namespace, name, to, o.mayStay)
+func (o *Orchestrator) Evictions(namespace, name string, to workflow.Placement) ([]workflow.Eviction, error) {
+	return o.workflows.Evictions(namespace, name, to, o.mayStay)
 }
 
 // PlaceRun replaces the placement of a run. With move, the steps that have to leave their

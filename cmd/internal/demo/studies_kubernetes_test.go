@@ -33,7 +33,7 @@ func newStudyCluster(t *testing.T) *studyCluster {
 		nodes = []string{"node-1=" + cores[:1].String(), "node-2=" + cores[1:2].String()}
 	}
 	c.ProcessNodes(t, nodes...)
-	built, err := c.BuildNode(t.Context())
+	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
 	gateway, err := c.StartGateway(t.Context(), built)
 	require.NoError(t, err)

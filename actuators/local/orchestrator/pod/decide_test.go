@@ -12,7 +12,7 @@ import (
 )
 
 func TestBackOff(t *testing.T) {
-	b := backOff{base: 10 * time.Second}
+	b := restartBackOff{base: 10 * time.Second}
 	var got []time.Duration
 	for range 8 {
 		got = append(got, b.next(time.Second))
@@ -41,7 +41,7 @@ func TestThreshold(t *testing.T) {
 			th := threshold{success: c.success, failure: c.failure}
 			var got strings.Builder
 			for _, a := range c.answers {
-				if th.observe(a == 'g') {
+				if th.add(a == 'g') {
 					got.WriteByte('S')
 				} else {
 					got.WriteByte('.')

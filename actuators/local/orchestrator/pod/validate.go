@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Problem is something in a PodSpec that can't be run here. Path is from the spec
-// on: "containers[0].ports[1].name".
+// Problem is a field of a PodSpec that can't be honoured here. Path starts at the spec:
+// "containers[0].ports[1].name".
 type Problem struct {
 	Path    string
 	Message string
@@ -24,9 +24,9 @@ func (ps *problems) add(path, format string, args ...any) {
 	*ps = append(*ps, Problem{path, fmt.Sprintf(format, args...)})
 }
 
-// Check names everything in what the spec says that this package can't honour.
-// Fields that a cluster fills in by itself (dnsPolicy, schedulerName, ...) and
-// those that mean nothing to a process (image) are not looked at.
+// Check returns a Problem for every field of the spec that this package can't honour. It
+// ignores the fields that a cluster sets by default (dnsPolicy, schedulerName, ...) and
+// those that mean nothing to a process (image).
 func Check(spec *corev1.PodSpec) []Problem {
 	var ps problems
 	if n := len(spec.InitContainers); n > 0 {
@@ -107,9 +107,9 @@ func (ps *problems) ports(at string, ports []corev1.ContainerPort) {
 	}
 }
 
-func (ps *problems) env(at string, of *corev1.Container) {
+func (ps *problems) env(at string, container *corev1.Container) {
 	var c Config
-	for i, e := range of.Env {
+	for i, e := range container.Env {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") {
 			ps.add(at+".name", "%q is not the name of an environment variable", e.Name)
@@ -131,7 +131,7 @@ func (ps *problems) env(at string, of *corev1.Container) {
 			if from.FieldRef != nil {
 				ps.add(at+".valueFrom", "has a fieldRef beside a resourceFieldRef; keep one of them")
 			}
-			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, of)
+			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, container)
 			continue
 		}
 		if _, err := c.field(from.FieldRef); err != nil {

@@ -2,8 +2,8 @@ package workflow
 
 import "fmt"
 
-// Problem is something in a template that can't be run here. Path is from the object
-// on: "spec.templates[1].container.args[0]".
+// Problem is a mistake in a template, or a field that can't be honoured here. Path starts
+// at the object: "spec.templates[1].container.args[0]".
 type Problem struct {
 	Path    string
 	Message string

@@ -18,8 +18,8 @@ import (
 
 const good = "cat $0; echo 0.93 >$1"
 
-// The verb's own run object, from its making to the event of its end.
-func TestTheVerbWorkflowRunIsServed(t *testing.T) {
+// A Workflow of the verb workflow.run, from its creation to the event of its end.
+func TestTheVerbWorkflowRun(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.template(good, "")
@@ -56,7 +56,7 @@ func TestTheVerbWorkflowRunIsServed(t *testing.T) {
 	require.Equal(t, "digits 2\n", string(raw))
 }
 
-func TestAFailureLooksAsArgosDoes(t *testing.T) {
+func TestAFailureHasArgosStatus(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.template("exit 3", `retryStrategy: {limit: "1"}`)
@@ -87,7 +87,7 @@ func TestAFailureLooksAsArgosDoes(t *testing.T) {
 	require.NotEmpty(t, field(o, "status", "finishedAt"))
 }
 
-func TestWhatCantBeRunEndsAsError(t *testing.T) {
+func TestUnsupportedWorkflowsEndAsError(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	for name, row := range map[string]struct{ object, want string }{
@@ -103,7 +103,7 @@ func TestWhatCantBeRunEndsAsError(t *testing.T) {
 	}
 }
 
-// holding is a script that says when it runs, by its number, and waits for a file.
+// holding is a script that writes the PID of its recorder to a file, and waits for another file.
 func holding(at string) string {
 	return "echo $PPID >" + at + "; until [ -e " + at + ".go ]; do sleep 0.01; done; " + good
 }
@@ -142,7 +142,7 @@ func TestASuspendedWorkflowWaits(t *testing.T) {
 	b.phase("run", "Succeeded")
 }
 
-func TestADeletedWorkflowEndsAndMakesWay(t *testing.T) {
+func TestADeletedWorkflowIsStoppedAndReplaced(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	at := b.file("pid")
@@ -160,7 +160,7 @@ func TestADeletedWorkflowEndsAndMakesWay(t *testing.T) {
 	})
 }
 
-func TestTheStandInIsKilledInTheMiddle(t *testing.T) {
+func TestARunSurvivesTheController(t *testing.T) {
 	b := newBench(t)
 	kill := b.child()
 	at := b.file("pid")
@@ -190,7 +190,7 @@ func TestStoppingEndsWhatRuns(t *testing.T) {
 	require.Equal(t, "Failed", field(b.get("run"), "status", "phase"), "what has ended is not begun again")
 }
 
-// A Workflow that was begun, and whose run is known nowhere.
+// A Workflow that was started, and whose run does not exist.
 func TestAWorkflowWithoutItsFolder(t *testing.T) {
 	b := newBench(t)
 	b.template(good, "")

@@ -8,9 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 
@@ -18,55 +16,55 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// pods runs the steps of workflows as pods, which the cluster's scheduler places and its
-// nodes run. They are called, labelled and owned as those of Argo's controller are.
-type pods struct {
+// podLauncher runs the steps of workflows as pods of the cluster, with the names, labels
+// and owners of Argo's controller.
+type podLauncher struct {
 	Options
 	core *corev1client.CoreV1Client
-	ctx  context.Context // ends when no request is to be made any more
+	ctx  context.Context // of all requests
 
 	mu       sync.Mutex
-	followed map[types.NamespacedName]*stepPod
+	stepPods map[types.NamespacedName]*stepPod
 	group    sync.WaitGroup
 }
 
-var _ workflow.Processes = (*pods)(nil)
+var _ workflow.Launcher = (*podLauncher)(nil)
 
-// Labels and annotations of a step's pod, as Argo Workflows has them.
+// Argo Workflows' annotations of a step's pod.
 const (
 	nodeIDAnnotation   = "workflows.argoproj.io/node-id"
 	nodeNameAnnotation = "workflows.argoproj.io/node-name"
 )
 
-func newPods(ctx context.Context, o Options) (*pods, error) {
+func newPodLauncher(ctx context.Context, o Options) (*podLauncher, error) {
 	core, err := corev1client.NewForConfig(o.Client.Config)
 	if err != nil {
 		return nil, err
 	}
-	return &pods{Options: o, core: core, ctx: ctx, followed: map[types.NamespacedName]*stepPod{}}, nil
+	return &podLauncher{Options: o, core: core, ctx: ctx, stepPods: map[types.NamespacedName]*stepPod{}}, nil
 }
 
-// Start makes the pod of a step, and follows it.
-func (c *pods) Start(t workflow.StepProcess, report func(s pod.Status, node string)) (workflow.Process, error) {
+// Start creates the pod of a step, and watches it in the background.
+func (c *podLauncher) Start(t workflow.StepProcess, report func(s pod.Status, node string)) (workflow.Process, error) {
 	p := newStepPod(c, t, report)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.followed[p.name()] = p
+	c.stepPods[p.name()] = p
 	c.group.Go(func() {
-		p.live()
+		p.run()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.followed[p.name()] == p {
-			delete(c.followed, p.name())
+		if c.stepPods[p.name()] == p {
+			delete(c.stepPods, p.name())
 		}
 	})
 	return p, nil
 }
 
-// watch hands every step's pod what becomes of it.
-func (c *pods) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerSynced {
-	of := c.core.Pods(c.Namespace)
-	see := func(o any, gone bool) {
+// watch starts the informer that passes pods to their stepPods.
+func (c *podLauncher) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerSynced {
+	labelled := func(o *metav1.ListOptions) { o.LabelSelector = workflow.RunLabel }
+	onPod := func(o any, deleted bool) {
 		if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
 			o = last.Obj
 		}
@@ -75,32 +73,24 @@ func (c *pods) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerS
 			return
 		}
 		c.mu.Lock()
-		p := c.followed[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
+		p := c.stepPods[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}]
 		c.mu.Unlock()
 		if p != nil {
-			p.see(object, gone)
+			p.onPod(object, deleted)
 		}
 	}
-	labelled := func(o metav1.ListOptions) metav1.ListOptions { o.LabelSelector = workflow.RunLabel; return o }
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: &cache.ListWatch{
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return of.List(ctx, labelled(o))
-			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return of.Watch(ctx, labelled(o))
-			},
-		},
-		ObjectType: &corev1.Pod{},
+		ListerWatcher: cache.NewFilteredListWatchFromClient(c.core.RESTClient(), "pods", c.Namespace, labelled),
+		ObjectType:    &corev1.Pod{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc: func(o any) { see(o, false) }, UpdateFunc: func(_, o any) { see(o, false) }, DeleteFunc: func(o any) { see(o, true) },
+			AddFunc: func(o any) { onPod(o, false) }, UpdateFunc: func(_, o any) { onPod(o, false) }, DeleteFunc: func(o any) { onPod(o, true) },
 		},
 	})
 	group.Go(func() { informer.RunWithContext(ctx) })
 	return informer.HasSynced
 }
 
-// statusOfPod is how a pod is, as the runner of workflows wants to know it.
+// statusOfPod converts the status of a pod.
 func statusOfPod(p *corev1.Pod) pod.Status {
 	s := pod.Status{Phase: p.Status.Phase, Message: p.Status.Message}
 	switch p.Status.Phase {
@@ -116,7 +106,7 @@ func statusOfPod(p *corev1.Pod) pod.Status {
 	return s
 }
 
-// pendingReason says what a pod waits for, as Argo does.
+// pendingReason returns why a pod is pending, in the format of Argo.
 func pendingReason(p *corev1.Pod) string {
 	for _, c := range p.Status.ContainerStatuses {
 		if w := c.State.Waiting; w != nil && w.Message != "" {
@@ -131,8 +121,8 @@ func pendingReason(p *corev1.Pod) string {
 	return "its pod waits to be run"
 }
 
-// errStopping says that a pod is not made any more.
+// errStopping is returned if the run is stopped before the pod was created.
 var errStopping = errors.New("its run is being ended")
 
-// again is how long to wait before what failed is tried again.
-const again = 200 * time.Millisecond
+// retryInterval is the wait before the creation of a pod is retried.
+const retryInterval = 200 * time.Millisecond

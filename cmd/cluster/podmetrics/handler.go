@@ -21,7 +21,7 @@ const group, version = "custom.metrics.k8s.io", "v1beta2"
 
 var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// metricValueList and what is in it are those of k8s.io/metrics/pkg/apis/custom_metrics/v1beta2.
+// metricValueList and its parts are copied from k8s.io/metrics/pkg/apis/custom_metrics/v1beta2.
 type metricValueList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
@@ -42,7 +42,7 @@ type metricIdentifier struct {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	root := "GET /apis/" + group + "/" + version
-	mux.HandleFunc(root, func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.discovery()) })
+	mux.HandleFunc(root, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.discovery()) })
 	mux.HandleFunc(root+"/namespaces/{namespace}/pods/{name}/{metric}", s.serveValues)
 	return mux
 }
@@ -57,50 +57,50 @@ func (s *Server) discovery() metav1.APIResourceList {
 
 func (s *Server) serveValues(w http.ResponseWriter, r *http.Request) {
 	if metric := r.PathValue("metric"); metric != s.o.Metric {
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Errorf("there is no metric %s of pods: %s is served", metric, s.o.Metric))
+		writeError(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Errorf("there is no metric %s of pods: %s is served", metric, s.o.Metric))
 		return
 	}
 	list, err := s.values(r.Context(), r.PathValue("namespace"), r.PathValue("name"), r.URL.Query().Get("labelSelector"))
 	if err != nil {
-		fail(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err)
+		writeError(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, err)
 		return
 	}
-	reply(w, http.StatusOK, list)
+	writeJSON(w, http.StatusOK, list)
 }
 
-// values are those of the pods that are there and measured. One that is NaN or infinite
-// was not measured.
+// values returns the values of the existing pods. A pod without a value, or with one that
+// is NaN or infinite, is left out.
 func (s *Server) values(ctx context.Context, namespace, name, selector string) (metricValueList, error) {
 	options := metav1.ListOptions{LabelSelector: selector}
 	if name != "*" {
 		options = metav1.ListOptions{FieldSelector: "metadata.name=" + name}
 	}
-	there, err := s.o.Client.Dynamic.Resource(pods).Namespace(namespace).List(ctx, options)
+	list, err := s.o.Client.Dynamic.Resource(pods).Namespace(namespace).List(ctx, options)
 	if err != nil {
 		return metricValueList{}, err
 	}
-	measured, err := s.ask(ctx, namespace)
+	measured, err := s.query(ctx, namespace)
 	if err != nil {
 		return metricValueList{}, err
 	}
-	list := metricValueList{TypeMeta: metav1.TypeMeta{Kind: "MetricValueList", APIVersion: group + "/" + version}, Items: []metricValue{}}
-	for _, pod := range there.Items {
+	out := metricValueList{TypeMeta: metav1.TypeMeta{Kind: "MetricValueList", APIVersion: group + "/" + version}, Items: []metricValue{}}
+	for _, pod := range list.Items {
 		sample, ok := measured[pod.GetName()]
 		if !ok || math.IsNaN(float64(sample.Value)) || math.IsInf(float64(sample.Value), 0) {
 			continue
 		}
-		list.Items = append(list.Items, metricValue{
+		out.Items = append(out.Items, metricValue{
 			DescribedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: pod.GetName()},
 			Metric:          metricIdentifier{Name: s.o.Metric},
 			Timestamp:       metav1.NewTime(sample.Timestamp.Time()),
 			Value:           *resource.NewMilliQuantity(int64(float64(sample.Value)*1000), resource.DecimalSI),
 		})
 	}
-	return list, nil
+	return out, nil
 }
 
-// ask queries Prometheus for the namespace's pods.
-func (s *Server) ask(ctx context.Context, namespace string) (map[string]*model.Sample, error) {
+// query queries Prometheus and returns the samples of a namespace by pod.
+func (s *Server) query(ctx context.Context, namespace string) (map[string]*model.Sample, error) {
 	answer, warnings, _, err := s.prometheus.Query(ctx, s.o.Query, time.Now())
 	switch {
 	case err != nil:
@@ -129,14 +129,14 @@ func (s *Server) ask(ctx context.Context, namespace string) (map[string]*model.S
 	return measured, nil
 }
 
-func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, err error) {
-	reply(w, code, metav1.Status{
+func writeError(w http.ResponseWriter, code int, reason metav1.StatusReason, err error) {
+	writeJSON(w, code, metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
 		Message: err.Error(), Reason: reason, Code: int32(code),
 	})
 }
 
-func reply(w http.ResponseWriter, code int, body any) {
+func writeJSON(w http.ResponseWriter, code int, body any) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		http.Error(w, errors.Join(errors.New("encode the answer"), err).Error(), http.StatusInternalServerError)
@@ -144,5 +144,5 @@ func reply(w http.ResponseWriter, code int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_, _ = w.Write(raw) // the caller that went away wants no answer
+	_, _ = w.Write(raw) // the error is that the client has left
 }

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// mostOutput bounds an output parameter, in bytes.
-const mostOutput = 256 << 10
+// maxOutput bounds the size of an output parameter in bytes.
+const maxOutput = 256 << 10
 
-// collect reads what a step that succeeded has left. mu is held.
+// collect reads the outputs of a step that succeeded. mu is held.
 func (r *run) collect(n *node, s *step) error {
 	dir := r.attemptDir(n, len(s.Attempts)-1)
 	var errs []error
 	outputs, artifacts := map[string]string{}, map[string]string{}
 	for _, p := range n.template.Outputs.Parameters {
-		value, err := readOutput(fileIn(dir, parameterDir, p.Name, p.ValueFrom.Path))
+		value, err := readOutput(artifactPath(dir, parameterDir, p.Name, p.ValueFrom.Path))
 		if errors.Is(err, fs.ErrNotExist) && p.ValueFrom.Default != nil {
 			value, err = string(*p.ValueFrom.Default), nil
 		}
@@ -30,7 +30,7 @@ func (r *run) collect(n *node, s *step) error {
 		outputs[p.Name] = value
 	}
 	for _, a := range n.template.Outputs.Artifacts {
-		path := fileIn(dir, outDir, a.Name, a.Path)
+		path := artifactPath(dir, outDir, a.Name, a.Path)
 		_, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) && a.Optional {
 			path, err = "", nil
@@ -47,24 +47,24 @@ func (r *run) collect(n *node, s *step) error {
 	return nil
 }
 
-// readOutput is a file's text, without the line's end that most programs write.
+// readOutput reads a file without the trailing newline that most programs write.
 func readOutput(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(f, mostOutput+1))
+	raw, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
 	if err != nil {
 		return "", err
 	}
-	if len(raw) > mostOutput {
-		return "", fmt.Errorf("%s has more than %d bytes; make it an artifact", path, mostOutput)
+	if len(raw) > maxOutput {
+		return "", fmt.Errorf("%s has more than %d bytes; make it an artifact", path, maxOutput)
 	}
 	return strings.TrimSuffix(string(raw), "\n"), nil
 }
 
-// copyFiles copies a file, or a folder with all that is in it.
+// copyFiles copies a file, or a folder recursively.
 func copyFiles(ctx context.Context, from, to string) error {
 	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil {
@@ -85,7 +85,7 @@ func copyFiles(ctx context.Context, from, to string) error {
 	})
 }
 
-// copyLink keeps a link within a folder a link.
+// copyLink copies a symbolic link.
 func copyLink(from, to string) error {
 	target, err := os.Readlink(from)
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// sources reads the ConfigMaps and Secrets of one namespace, each once.
-type sources struct {
+// configSources reads the ConfigMaps and Secrets of a namespace, each one once.
+type configSources struct {
 	ctx       context.Context // of one preparation
 	core      *corev1client.CoreV1Client
 	namespace string
-	known     map[string]map[string][]byte
+	cache     map[string]map[string][]byte
 }
 
-func newSources(ctx context.Context, core *corev1client.CoreV1Client, namespace string) *sources {
-	return &sources{ctx: ctx, core: core, namespace: namespace, known: map[string]map[string][]byte{}}
+func newConfigSources(ctx context.Context, core *corev1client.CoreV1Client, namespace string) *configSources {
+	return &configSources{ctx: ctx, core: core, namespace: namespace, cache: map[string]map[string][]byte{}}
 }
 
 const (
@@ -31,9 +31,10 @@ const (
 	secret    = "Secret"
 )
 
-// get is the entries of an object; nil and no error for an optional one that is missing.
-func (s *sources) get(kind, name string, optional *bool) (map[string][]byte, error) {
-	if data, ok := s.known[kind+"/"+name]; ok {
+// get returns the entries of an object; nil without an error for an optional one that is
+// missing.
+func (s *configSources) get(kind, name string, optional *bool) (map[string][]byte, error) {
+	if data, ok := s.cache[kind+"/"+name]; ok {
 		return data, nil
 	}
 	data := map[string][]byte{}
@@ -58,12 +59,12 @@ func (s *sources) get(kind, name string, optional *bool) (map[string][]byte, err
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", kind, name, err)
 	}
-	s.known[kind+"/"+name] = data
+	s.cache[kind+"/"+name] = data
 	return data, nil
 }
 
-// value is one entry; present is false for an optional one that is missing.
-func (s *sources) value(kind, name, key string, optional *bool) (value string, present bool, err error) {
+// value returns an entry; present is false for an optional one that is missing.
+func (s *configSources) value(kind, name, key string, optional *bool) (value string, present bool, err error) {
 	data, err := s.get(kind, name, optional)
 	if err != nil {
 		return "", false, err
@@ -75,9 +76,9 @@ func (s *sources) value(kind, name, key string, optional *bool) (value string, p
 	return string(raw), ok, nil
 }
 
-// env is the container's environment with every reference to a ConfigMap or Secret
-// replaced by what it stands for, literally.
-func (s *sources) env(c *corev1.Container, folders []corev1.EnvVar) ([]corev1.EnvVar, error) {
+// env returns the container's environment with every reference to a ConfigMap or Secret
+// replaced by its literal value.
+func (s *configSources) env(c *corev1.Container, folders []corev1.EnvVar) ([]corev1.EnvVar, error) {
 	out := slices.Clone(folders)
 	var errs []error
 	for _, from := range c.EnvFrom {
@@ -93,7 +94,7 @@ func (s *sources) env(c *corev1.Container, folders []corev1.EnvVar) ([]corev1.En
 			errs = append(errs, err)
 		}
 		for _, key := range slices.Sorted(maps.Keys(data)) {
-			out = append(out, literally(from.Prefix+key, string(data[key])))
+			out = append(out, literalVar(from.Prefix+key, string(data[key])))
 		}
 	}
 	for _, e := range c.Env {
@@ -113,13 +114,13 @@ func (s *sources) env(c *corev1.Container, folders []corev1.EnvVar) ([]corev1.En
 			errs = append(errs, fmt.Errorf("env %s: %w", e.Name, err))
 		}
 		if present {
-			out = append(out, literally(e.Name, value))
+			out = append(out, literalVar(e.Name, value))
 		}
 	}
 	return out, errors.Join(errs...)
 }
 
-// literally is a variable whose value is not expanded: $$ stands for $.
-func literally(name, value string) corev1.EnvVar {
+// literalVar returns a variable whose value is not expanded: $ is escaped as $$.
+func literalVar(name, value string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, Value: strings.ReplaceAll(value, "$", "$$")}
 }

@@ -30,30 +30,30 @@ func get(url string) (status int, body string, err error) {
 	return resp.StatusCode, string(raw), err
 }
 
-// ways opens a way in over the given addresses, in this order.
-func ways(t testing.TB, addresses ...string) (url string, f *front) {
+// newTestFrontend serves a frontend with these endpoints, in this order.
+func newTestFrontend(t testing.TB, addresses ...string) (url string, f *frontend) {
 	t.Helper()
 	r := New(Options{RandomPorts: true})
-	way := Way{Kind: KindService, Namespace: "test", Name: "web"}
-	f = newFront(way, r.transport, func() *counts { return r.series.of(way, "") }, r.opts.Log)
+	id := FrontendID{Kind: KindService, Namespace: "test", Name: "web"}
+	f = newFrontend(id, r.transport, func() *counters { return r.metrics.counters(id, "") }, r.opts.Log)
 	b := &balancer{}
 	var to []endpoint
 	for _, a := range addresses {
-		to = append(to, endpoint{a, &Flight{}})
+		to = append(to, endpoint{a, &Inflight{}})
 	}
 	b.set(to)
-	f.target.Store(&weighted{shares: []share{{balancer: b, counts: r.series.of(way, "web"), weight: 1}}})
+	f.backends.Store(&weightedBackends{backends: []weightedBackend{{balancer: b, counters: r.metrics.counters(id, "web"), weight: 1}}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	in := serve(r, l)
-	in.front.Store(f)
+	in.frontend.Store(f)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), soon)
 		defer cancel()
 		require.NoError(t, in.close(ctx))
 		require.NoError(t, r.Close(ctx))
 		for _, e := range to {
-			require.Zero(t, e.flight.Count(), "a request was not counted out")
+			require.Zero(t, e.inflight.Count(), "a request was not counted out")
 		}
 	})
 	return "http://" + in.address, f
@@ -67,8 +67,8 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 		}
 	}))
 	t.Cleanup(echo.Close)
-	url, f := ways(t, freeport.Of(t), echo.Listener.Addr().String(), freeport.Of(t)) // as of pods that just died
-	for _, size := range []int{0, 100, 200 << 10} {                                  // no body, one kept in memory, one streamed
+	url, f := newTestFrontend(t, freeport.Reserve(t), echo.Listener.Addr().String(), freeport.Reserve(t)) // as of pods that just died
+	for _, size := range []int{0, 100, 200 << 10} {                                                       // no body, one kept in memory, one streamed
 		body := bytes.Repeat([]byte("x"), size)
 		for range 6 {
 			resp, err := http.Post(url, "text/plain", bytes.NewReader(body))
@@ -82,7 +82,7 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 	}
 	require.Zero(t, f.errors.Load())
 
-	url, f = ways(t, freeport.Of(t), freeport.Of(t))
+	url, f = newTestFrontend(t, freeport.Reserve(t), freeport.Reserve(t))
 	status, body, err := get(url)
 	require.NoError(t, err)
 	require.Equal(t, 503, status)
@@ -90,7 +90,7 @@ func TestRefusedConnectionGoesToAnotherReplica(t *testing.T) {
 	require.EqualValues(t, 1, f.errors.Load())
 }
 
-func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
+func TestAResponseMayStartBeforeTheRequestEnds(t *testing.T) {
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		_, _ = io.WriteString(w, "begun ")
@@ -99,7 +99,7 @@ func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
 		_, _ = fmt.Fprint(w, n, err)
 	}))
 	t.Cleanup(pod.Close)
-	url, _ := ways(t, pod.Listener.Addr().String())
+	url, _ := newTestFrontend(t, pod.Listener.Addr().String())
 	body, write := io.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
@@ -120,7 +120,7 @@ func TestAnAnswerMayBeginBeforeTheRequestHasEnded(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 }
 
-func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
+func TestAnAbortedResponseIsABadGateway(t *testing.T) {
 	var asked atomic.Int64
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
@@ -130,7 +130,7 @@ func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
 		}
 	}))
 	t.Cleanup(broken.Close)
-	url, f := ways(t, broken.Listener.Addr().String(), broken.Listener.Addr().String())
+	url, f := newTestFrontend(t, broken.Listener.Addr().String(), broken.Listener.Addr().String())
 	resp, err := http.Post(url, "text/plain", strings.NewReader("once"))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
@@ -142,7 +142,7 @@ func TestAnswerThatBreaksOffIsABadGateway(t *testing.T) {
 func BenchmarkProxy(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	b.Cleanup(server.Close)
-	url, _ := ways(b, server.Listener.Addr().String())
+	url, _ := newTestFrontend(b, server.Listener.Addr().String())
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.Cleanup(client.CloseIdleConnections)
 	for name, url := range map[string]string{"direct": server.URL, "proxied": url} {

@@ -17,8 +17,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// S3 on a cluster, after the fact: a run shares the node of what serves, and its step
-// goes elsewhere, as a retry that is counted.
+// S3 on a cluster, while the run is active: its step shares a node with the service and is
+// evicted to the other one, which counts as a retry.
 func TestPlaceMovesARunOnACluster(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
@@ -28,7 +28,7 @@ func TestPlaceMovesARunOnACluster(t *testing.T) {
 	at := b.file("progress")
 	b.batch(at, "retryStrategy: {limit: 1, retryPolicy: Always}")
 
-	// It is told to go there, so that they share a node.
+	// Its affinity places it on the node of the service.
 	b.cluster.Apply(t, fmt.Sprintf("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: run, namespace: %s}\nspec: {workflowTemplateRef: {name: offline}, affinity: {podAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: online}}}}]}}}", b.ns))
 	b.until("its step runs", func() bool { return b.written(at) == "begun" })
 	step := b.runningPod("app=batch")
@@ -56,16 +56,16 @@ func TestPlaceMovesARunOnACluster(t *testing.T) {
 	b.until("it goes on", func() bool { return b.written(at) == "begun\nbegun" })
 	o := b.get("run")
 	require.Contains(t, field(o, "status", "phase"), "Running")
-	again, err := place.Plan(t.Context(), b.proposal("place", away))
+	recreated, err := place.Plan(t.Context(), b.proposal("place", away))
 	require.NoError(t, err)
-	require.True(t, again.NoOp, again.Diff)
+	require.True(t, recreated.NoOp, recreated.Diff)
 
 	stop() // another process of the controller goes on
 	require.Equal(t, "Failed", field(b.phase("run", "Failed"), "status", "phase"), "it ends its runs, in order")
 	b.controller()
 	require.NoError(t, os.WriteFile(at+".go", nil, 0o600))
 
-	// From the start: the terms are in the template by now.
+	// The template has the new placement by now.
 	p := b.proposal("workflow.run", `{"template": "offline"}`)
 	change, err = run.Plan(t.Context(), p)
 	require.NoError(t, err)
@@ -82,8 +82,8 @@ func TestPlaceMovesARunOnACluster(t *testing.T) {
 	}
 }
 
-// S3 from the start: what would go where the service is keeps away, as the run is told.
-func TestARunIsPlacedApartFromItsStart(t *testing.T) {
+// S3 from the start: the run's placement keeps its step away from the node of the service.
+func TestARunIsPlacedApart(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -116,8 +116,8 @@ func TestARunIsPlacedApartFromItsStart(t *testing.T) {
 	}
 }
 
-// The step whose retry was the move ends well, and Argo has counted.
-func TestAMovedStepSucceedsAndIsCounted(t *testing.T) {
+// A step that was evicted succeeds in its retry, which is counted.
+func TestAnEvictedStepSucceedsAndIsCounted(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -135,7 +135,7 @@ func TestAMovedStepSucceedsAndIsCounted(t *testing.T) {
 	now := b.runningPod("app=batch")
 	require.NotEqual(t, on, now.Spec.NodeName)
 
-	// It has no retry left: it is not moved again, before anything is changed.
+	// It has no retry left: a further eviction is rejected before anything changes.
 	p = b.proposal("place", `{"workflow": "run", "move": true, "nodeSelector": {"kubernetes.io/hostname": "`+on+`"}}`)
 	require.ErrorContains(t, b.cannot(place, p), "its step infer(1) can't leave node "+now.Spec.NodeName+": no more retries left after 1 of 1, so that it would fail once its pod is evicted; raise the limit of its retryStrategy")
 
@@ -168,8 +168,8 @@ func outputOf(nodes map[string]any, id, name string) any {
 	return nil
 }
 
-// What Argo would not try again is not evicted.
-func TestAMoveThatWouldFailTheRunIsRefused(t *testing.T) {
+// A step that Argo would not retry is not evicted.
+func TestAnEvictionThatWouldFailTheRunIsRejected(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.online("second", "n2")
@@ -194,8 +194,8 @@ func TestAMoveThatWouldFailTheRunIsRefused(t *testing.T) {
 	}
 }
 
-// Nothing can take the step: it waits, and the act says so; put back, it runs again.
-func TestAMovedStepThatNoNodeTakes(t *testing.T) {
+// No node is permitted: the step stays pending, as the outcome reports; after an undo it runs again.
+func TestAnEvictedStepWithoutANode(t *testing.T) {
 	b := newPodBench(t)
 	b.online("online", "n1")
 	b.controller()
@@ -223,7 +223,7 @@ func TestAMovedStepThatNoNodeTakes(t *testing.T) {
 		}
 		return false
 	})
-	// Its pod waits by terms that are to be others: it is made anew, and no retry is spent.
+	// The placement of a pending pod changes: the pod is recreated, which isn't a retry.
 	change, err = place.Plan(t.Context(), b.proposal("place", `{"workflow": "run", "move": true, "nodeSelector": {"kubernetes.io/hostname": "n2"}}`))
 	require.NoError(t, err)
 	require.Contains(t, change.Diff, "the pod of step infer(1), which waits for a node, is made anew")
@@ -234,7 +234,7 @@ func TestAMovedStepThatNoNodeTakes(t *testing.T) {
 		require.NoError(t, err)
 		return out.Status == engine.Done && strings.Contains(out.Detail, "on node n2")
 	})
-	// Nowhere again, and put back: what waits does so by the terms from before.
+	// Again no node is permitted, and the change is undone: the pending pod has the old placement.
 	b.runningPod("app=batch")
 	change = b.plan(place, b.proposal("place", `{"workflow": "run", "move": true, "nodeSelector": {"kubernetes.io/hostname": "nowhere"}}`))
 	_, err = place.Apply(t.Context(), change)
@@ -255,8 +255,8 @@ func TestAMovedStepThatNoNodeTakes(t *testing.T) {
 	}
 }
 
-// The stand-in is killed while a pod of it runs, and while it is away another is evicted.
-func TestTheStandInIsKilledAndItsPodsGoOn(t *testing.T) {
+// The controller is killed while a pod runs, and the pod is evicted before it restarts.
+func TestPodsSurviveTheController(t *testing.T) {
 	b := newPodBench(t)
 	kill := b.child("ARGO_PODS=1")
 	at := b.file("progress")

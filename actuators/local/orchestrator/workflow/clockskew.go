@@ -2,10 +2,10 @@ package workflow
 
 import "time"
 
-// notAhead has nothing of a run lie in the future, where its times were written down by a
-// clock that was ahead and was set back: its deadline and its pauses count from now on,
-// and are no longer than they were to be.
-func (r *record) notAhead(now time.Time) (changed bool) {
+// clampFuture moves the times of a run that are in the future to now: they were recorded
+// while the clock was ahead, before it was set back. The deadline and the back-offs count
+// from now, with their original lengths.
+func (r *record) clampFuture(now time.Time) (changed bool) {
 	if ahead := r.StartedAt.Sub(now); ahead > 0 {
 		r.StartedAt, r.Deadline, changed = now, r.Deadline.Add(-ahead), true
 	}

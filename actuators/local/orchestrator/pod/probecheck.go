@@ -17,11 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// checkOf is the question that a probe asks; nil error is a good answer.
-func (p *Pod) checkOf(h *corev1.ProbeHandler) func(context.Context) error {
+// probeCheck returns the function that performs a probe once; nil is success.
+func (p *Pod) probeCheck(h *corev1.ProbeHandler) func(context.Context) error {
 	switch {
 	case h.HTTPGet != nil:
-		return p.httpCheck(h.HTTPGet)
+		return p.httpGetCheck(h.HTTPGet)
 	case h.TCPSocket != nil:
 		return func(ctx context.Context) error {
 			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.address(h.TCPSocket.Port))
@@ -34,14 +34,13 @@ func (p *Pod) checkOf(h *corev1.ProbeHandler) func(context.Context) error {
 	return p.execCheck(h.Exec)
 }
 
-// httpCheck is good at any status from 200 to 399, as the kubelet's is. Nothing is
-// kept open between two requests, so that the server's idle connections are its
-// clients' alone.
-func (p *Pod) httpCheck(h *corev1.HTTPGetAction) func(context.Context) error {
+// httpGetCheck succeeds on any status from 200 to 399, as the kubelet's does. It keeps no
+// connection open, so that the server's idle connections are those of its clients only.
+func (p *Pod) httpGetCheck(h *corev1.HTTPGetAction) func(context.Context) error {
 	client := &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			// The certificate is the pod's own, for a name that we don't dial.
+			// The kubelet doesn't verify the certificate either: the probe dials an IP.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -79,7 +78,7 @@ func (p *Pod) httpCheck(h *corev1.HTTPGetAction) func(context.Context) error {
 	}
 }
 
-// execCheck runs a command beside the process, with the same environment.
+// execCheck runs a command with the environment and the cores of the pod's process.
 func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 	return func(ctx context.Context) error {
 		vars, err := p.cfg.environment(p.Status().Ports)
@@ -91,7 +90,7 @@ func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 			word = p.cfg.Self
 		}
 		cmd := exec.CommandContext(ctx, word, h.Command[1:]...)
-		cmd.Env, cmd.Dir = p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir
+		cmd.Env, cmd.Dir = p.processEnv(vars), p.cfg.Spec.Containers[0].WorkingDir
 		cmd.SysProcAttr = groupLeader(p.cfg.KillWithParent)
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		cmd.WaitDelay = time.Second
@@ -106,12 +105,12 @@ func (p *Pod) execCheck(h *corev1.ExecAction) func(context.Context) error {
 	}
 }
 
-// address is where a declared port of the pod is reached now.
+// address returns the host:port at which a declared port of the pod is reachable.
 func (p *Pod) address(port intstr.IntOrString) string {
 	for _, have := range p.Status().Ports {
 		if samePort(port, have.Name, have.Container) {
 			return net.JoinHostPort(p.cfg.IP, strconv.Itoa(have.Host))
 		}
 	}
-	return net.JoinHostPort(p.cfg.IP, port.String()) // Check has refused a port that isn't declared
+	return net.JoinHostPort(p.cfg.IP, port.String()) // Check rejects undeclared ports
 }

@@ -15,41 +15,41 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// stored is the field in which Argo's controller keeps what a Workflow is: its template's
-// specification with its own over it, joined once, as it takes the Workflow up. From then
-// on it makes pods by that alone (setStoredWfSpec and setExecWorkflow in
+// storedSpecField is the status field for the specification of a Workflow: its own, merged
+// over that of its template. Argo's controller stores it when the Workflow starts, and
+// creates all pods by it (setStoredWfSpec and setExecWorkflow in
 // workflow/controller/operator.go, addSchedulingConstraints in workflowpod.go, v3.7).
-const stored = "storedWorkflowTemplateSpec"
+const storedSpecField = "storedWorkflowTemplateSpec"
 
-// joinedSpec is a template's specification with a Workflow's own over it: objects are
-// joined, and any other value is one.
-func joinedSpec(template, own map[string]any) map[string]any {
+// mergedSpec merges a Workflow's specification over its template's. Objects are merged
+// recursively, and other values are replaced.
+func mergedSpec(template, workflowSpec map[string]any) map[string]any {
 	out := runtime.DeepCopyJSON(template)
-	own = maps.Clone(own)
-	delete(own, "workflowTemplateRef")
-	join(out, own)
+	workflowSpec = maps.Clone(workflowSpec)
+	delete(workflowSpec, "workflowTemplateRef")
+	mergeInto(out, workflowSpec)
 	return out
 }
 
-func join(into, over map[string]any) {
-	for name, value := range over {
+func mergeInto(into, overrides map[string]any) {
+	for name, value := range overrides {
 		above, is := value.(map[string]any)
 		below, was := into[name].(map[string]any)
 		if is && was {
-			join(below, above)
+			mergeInto(below, above)
 			continue
 		}
 		into[name] = runtime.DeepCopyJSONValue(value)
 	}
 }
 
-// storedSpec is the spec that a Workflow has stored; nil where it has not yet.
+// storedSpec returns the stored specification of a Workflow; nil if there is none yet.
 func storedSpec(o *unstructured.Unstructured) map[string]any {
-	spec, _, _ := unstructured.NestedMap(o.Object, "status", stored)
+	spec, _, _ := unstructured.NestedMap(o.Object, "status", storedSpecField)
 	return spec
 }
 
-// placementIn is where a specification, or a template of one, lets pods go.
+// placementIn returns the placement of a specification or of one of its templates.
 func placementIn(part map[string]any) (workflow.Placement, error) {
 	var out struct {
 		NodeSelector map[string]string `json:"nodeSelector"`
@@ -65,8 +65,8 @@ func placementIn(part map[string]any) (workflow.Placement, error) {
 	return workflow.Placement{NodeSelector: out.NodeSelector, Affinity: out.Affinity}, nil
 }
 
-// placedAs gives a template that was read without it where its pods may go.
-func placedAs(t *workflow.Template, spec map[string]any) error {
+// applyPlacement sets the placement of a template, which was decoded without it.
+func applyPlacement(t *workflow.Template, spec map[string]any) error {
 	at, err := placementIn(spec)
 	if err != nil {
 		return err
@@ -86,28 +86,28 @@ func placedAs(t *workflow.Template, spec map[string]any) error {
 	return nil
 }
 
-// storeAgain finds what is to be stored in a Workflow that was begun by an earlier
-// process, which ended before it could.
-func (c *controller) storeAgain(ctx context.Context, o *unstructured.Unstructured) error {
+// restoreSpec recomputes the specification to store, for a Workflow that was started by an
+// earlier process which ended before it had stored it.
+func (c *controller) restoreSpec(ctx context.Context, o *unstructured.Unstructured) error {
 	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
-	done := c.written[key] != "" || c.joined[key] != nil
+	done := c.written[key] != "" || c.pendingSpecs[key] != nil
 	c.mu.Unlock()
-	if c.pods == nil || done || storedSpec(o) != nil {
+	if c.podLauncher == nil || done || storedSpec(o) != nil {
 		return nil
 	}
 	_, err := c.request(ctx, o)
-	if apierrors.IsNotFound(err) { // its template is gone, and nothing of it is known
+	if apierrors.IsNotFound(err) { // its template was deleted, so that the specification can't be recomputed
 		return nil
 	}
 	return err
 }
 
-// place has the pods that are still to come go where the stored specification says, which
-// is read by Argo's controller for each of them.
-func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) error {
+// syncPlacement applies the placement of the stored specification, which may have been
+// changed, to the pods that are still to be created, as Argo's controller does.
+func (c *controller) syncPlacement(o *unstructured.Unstructured, run *workflow.Run) error {
 	spec := storedSpec(o)
-	if c.pods == nil || spec == nil || run.Phase.Ended() {
+	if c.podLauncher == nil || spec == nil || run.Phase.Ended() {
 		return nil
 	}
 	to, err := placementIn(spec)
@@ -115,8 +115,8 @@ func (c *controller) place(o *unstructured.Unstructured, run *workflow.Run) erro
 		return err
 	}
 	now, _, err := c.runner.PlacementOf(run.Namespace, run.Name)
-	if err == nil && !now.Same(to) {
-		c.Log.Info("a workflow is placed otherwise", "workflow", run.Namespace+"/"+run.Name)
+	if err == nil && !now.Equal(to) {
+		c.Log.Info("the placement of a workflow has changed", "workflow", run.Namespace+"/"+run.Name)
 		err = c.runner.Place(run.Namespace, run.Name, now, to, nil)
 	}
 	if errors.Is(err, workflow.ErrEnded) || errors.Is(err, workflow.ErrUnknownRun) {

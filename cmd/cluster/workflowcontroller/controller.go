@@ -23,33 +23,32 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options say whose workflows to run, and where.
+// Options configure the controller.
 type Options struct {
 	Client *apiclient.Client
-	// Namespace is the only one whose Workflows are run; "" is all.
+	// Namespace restricts the controller to the Workflows of a namespace; "" is all.
 	Namespace string
-	// Dir is the folder of the runs, made if it isn't there. No other process may use it.
+	// Dir is the folder of the runs, created if necessary. No other process may use it.
 	Dir string
-	// Self is the executable that the command word "scanflow" stands for.
+	// Self is the executable for the command word "scanflow".
 	Self string
-	// Pods has the steps run as pods of the cluster, on whichever of its nodes the scheduler
-	// chooses; they must see this machine's files, as process-backed nodes do. Else they
-	// are processes of this one, and are on no node.
+	// Pods runs the steps as pods of the cluster. The nodes must share this machine's files,
+	// as process-backed nodes do. Without Pods the steps are processes of this machine.
 	Pods bool
-	// KillWithParent has the kernel end the steps when this process dies (Linux). Else
-	// they are found again by the next one with the same folder.
+	// KillWithParent makes the kernel kill the steps when this process dies (Linux). Without
+	// it, the next controller with the same folder adopts them.
 	KillWithParent bool
-	// StopWithin bounds the time that steps get to end when ctx does; 0 is 10 s.
-	StopWithin time.Duration
-	Log        hclog.Logger
-	Clock      engine.Clock
+	// StopTimeout bounds the time that steps get to end after ctx has; the default is 10 s.
+	StopTimeout time.Duration
+	Log         hclog.Logger
+	Clock       engine.Clock
 }
 
 const (
-	defaultStopWithin = 10 * time.Second
-	// flushWithin bounds the writing of the last statuses.
-	flushWithin = 5 * time.Second
-	workers     = 4
+	defaultStopTimeout = 10 * time.Second
+	// flushTimeout bounds the writing of the last statuses.
+	flushTimeout = 5 * time.Second
+	workers      = 4
 )
 
 var (
@@ -58,8 +57,8 @@ var (
 )
 
 func (o *Options) setDefaults() error {
-	if o.StopWithin == 0 {
-		o.StopWithin = defaultStopWithin
+	if o.StopTimeout == 0 {
+		o.StopTimeout = defaultStopTimeout
 	}
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
@@ -80,93 +79,93 @@ func (o *Options) setDefaults() error {
 	return nil
 }
 
-// controller is the stand-in under way.
+// controller is the running stand-in.
 type controller struct {
 	Options
-	runner *workflow.Runner
-	pods   *pods // nil where steps are no pods
-	seen   cache.Store
-	queue  workqueue.TypedRateLimitingInterface[string] // namespace/name
+	runner      *workflow.Runner
+	podLauncher *podLauncher // nil without Options.Pods
+	store       cache.Store
+	queue       workqueue.TypedRateLimitingInterface[string] // namespace/name
 
-	mu      sync.Mutex
-	written map[string]string         // the status that an object has, by key
-	joined  map[string]map[string]any // what is stored in it, by key, until it was written
+	mu           sync.Mutex
+	written      map[string]string         // the last written status by key
+	pendingSpecs map[string]map[string]any // the specifications to store in the status by key, until written
 }
 
-// Run runs workflows until ctx ends. Then it ends those under way, writes what became
-// of them, and returns. The definition of Workflow may be installed later.
+// Run runs workflows until ctx ends. Then it stops the active ones, writes their last
+// statuses, and returns. The CRD of Workflow may be installed later.
 func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
 	}
-	c := &controller{Options: o, written: map[string]string{}, joined: map[string]map[string]any{}}
-	over, end := context.WithCancel(context.WithoutCancel(ctx)) // past ctx: the last statuses are written
-	defer end()
+	c := &controller{Options: o, written: map[string]string{}, pendingSpecs: map[string]map[string]any{}}
+	writeCtx, cancelWrites := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, for the last statuses
+	defer cancelWrites()
 	c.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](50*time.Millisecond, 5*time.Second))
-	var processes workflow.Processes
+	var launcher workflow.Launcher
 	var err error
 	if o.Pods {
-		if c.pods, err = newPods(over, o); err != nil {
+		if c.podLauncher, err = newPodLauncher(writeCtx, o); err != nil {
 			return fmt.Errorf("stand-in for Argo: %w", err)
 		}
-		processes = c.pods
+		launcher = c.podLauncher
 	}
 	c.runner, err = workflow.New(workflow.Options{
-		Processes: processes, Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
+		Launcher: launcher, Dir: o.Dir, Self: o.Self, KillWithParent: o.KillWithParent, Clock: o.Clock, Log: o.Log,
 		OnChange: func(r workflow.Run) { c.queue.Add(r.Namespace + "/" + r.Name) },
 	})
 	if err != nil {
 		c.queue.ShutDown()
 		return fmt.Errorf("stand-in for Argo: %w", err)
 	}
-	if err := c.run(ctx, over, end); err != nil {
+	if err := c.run(ctx, writeCtx, cancelWrites); err != nil {
 		return fmt.Errorf("stand-in for Argo: %w", err)
 	}
 	return nil
 }
 
-func (c *controller) run(ctx, over context.Context, end context.CancelFunc) error {
-	var informing, working sync.WaitGroup
-	defer informing.Wait()
-	defer end()
-	synced := []cache.InformerSynced{c.watch(over, &informing)}
-	if c.pods != nil {
-		synced = append(synced, c.pods.watch(over, &informing))
-		defer c.pods.group.Wait()
-		defer end()
+func (c *controller) run(ctx, writeCtx context.Context, cancelWrites context.CancelFunc) error {
+	var informers, workerGroup sync.WaitGroup
+	defer informers.Wait()
+	defer cancelWrites()
+	synced := []cache.InformerSynced{c.watch(writeCtx, &informers)}
+	if c.podLauncher != nil {
+		synced = append(synced, c.podLauncher.watch(writeCtx, &informers))
+		defer c.podLauncher.group.Wait()
+		defer cancelWrites()
 	}
-	known := cache.WaitForCacheSync(ctx.Done(), synced...)
+	ready := cache.WaitForCacheSync(ctx.Done(), synced...)
 	c.runner.Start()
-	if known {
-		for _, r := range c.runner.Runs() { // its Workflow may be gone
+	if ready {
+		for _, r := range c.runner.Runs() { // their Workflows may have been deleted
 			c.queue.Add(r.Namespace + "/" + r.Name)
 		}
 		for range workers {
-			working.Go(func() { c.work(over) })
+			workerGroup.Go(func() { c.work(writeCtx) })
 		}
 		c.Log.Info("workflows are run", "folder", c.Dir)
 	}
 	<-ctx.Done()
 
-	closing, giveUp := context.WithTimeout(over, c.StopWithin)
-	defer giveUp()
-	err := c.runner.Close(closing, workflow.StopAll)
-	c.queue.ShutDown() // the workers go through what is in it
+	closeCtx, cancel := context.WithTimeout(writeCtx, c.StopTimeout)
+	defer cancel()
+	err := c.runner.Close(closeCtx, workflow.StopAll)
+	c.queue.ShutDown() // the workers process the remaining keys
 	written := make(chan struct{})
-	go func() { defer close(written); working.Wait() }()
-	timer, giveBack := c.Clock.Timer(flushWithin)
-	defer giveBack()
+	go func() { defer close(written); workerGroup.Wait() }()
+	timer, stopTimer := c.Clock.Timer(flushTimeout)
+	defer stopTimer()
 	select {
 	case <-written:
 	case <-timer:
 		err = errors.Join(err, errors.New("the last statuses could not all be written"))
-		end()
+		cancelWrites()
 		<-written
 	}
 	return err
 }
 
-// watch follows the Workflows.
+// watch starts the informer of Workflows.
 func (c *controller) watch(ctx context.Context, group *sync.WaitGroup) cache.InformerSynced {
 	objects := c.Client.Dynamic.Resource(workflows).Namespace(c.Namespace)
 	add := func(o any) {
@@ -184,12 +183,12 @@ func (c *controller) watch(ctx context.Context, group *sync.WaitGroup) cache.Inf
 		ObjectType: &unstructured.Unstructured{},
 		Handler:    cache.ResourceEventHandlerFuncs{AddFunc: add, UpdateFunc: func(_, o any) { add(o) }, DeleteFunc: add},
 	})
-	c.seen = store
+	c.store = store
 	group.Go(func() { informer.RunWithContext(ctx) })
 	return informer.HasSynced
 }
 
-// work settles one object after another, and again what could not be settled.
+// work reconciles keys from the queue, and retries the failed ones.
 func (c *controller) work(ctx context.Context) {
 	for {
 		key, ended := c.queue.Get()
@@ -197,7 +196,7 @@ func (c *controller) work(ctx context.Context) {
 			return
 		}
 		if err := c.reconcile(ctx, key); err != nil {
-			c.Log.Warn("a workflow can't be settled yet", "workflow", key, "error", err)
+			c.Log.Warn("can't reconcile a workflow; retrying", "workflow", key, "error", err)
 			c.queue.AddRateLimited(key)
 		} else {
 			c.queue.Forget(key)
