@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -78,9 +79,9 @@ func keepLabel(o *object, set map[string]any) map[string]any {
 func othersOfOurs(o *object, changes []fieldChange) error {
 	for _, c := range changes {
 		writers := writersAt(o, c.path)
-		other := slices.IndexFunc(writers, func(w writer) bool { return w.ours() && w.Manager != managerOf("apply") })
-		if other >= 0 && !slices.ContainsFunc(writers, func(w writer) bool { return w.Manager == managerOf("apply") }) {
-			return &OwnedError{Field: c.name(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
+		other := slices.IndexFunc(writers, func(w clusterview.FieldManager) bool { return ours(w) && w.Manager != managerOf("apply") })
+		if other >= 0 && !slices.ContainsFunc(writers, func(w clusterview.FieldManager) bool { return w.Manager == managerOf("apply") }) {
+			return &OwnedError{Field: c.path.String(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
 		}
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // Labels and annotations of the pods of a Workflow, as Argo Workflows 3.7 writes them.
@@ -38,14 +40,14 @@ func argoRunOf(o *unstructured.Unstructured) (*argoRun, error) {
 		r.spec, _, _ = unstructured.NestedMap(o.Object, "spec")
 	}
 	nodes, _, _ := unstructured.NestedMap(o.Object, "status", "nodes")
-	packed := fieldPath{"status", "compressedNodes"}.text(o.Object)
+	packed := fieldpath.Text(o.Object, "status", "compressedNodes")
 	if len(nodes) == 0 && packed != "" {
 		var err error
 		if nodes, err = unpackNodes(packed); err != nil {
 			return nil, fmt.Errorf("read its nodes: %w", err)
 		}
 	}
-	if len(nodes) == 0 && (fieldPath{"status", "offloadNodeStatusVersion"}).text(o.Object) != "" {
+	if len(nodes) == 0 && fieldpath.Text(o.Object, "status", "offloadNodeStatusVersion") != "" {
 		return nil, errors.New("its nodes are kept in a database by Argo (offloadNodeStatusVersion), so that nobody can tell here which of its steps would be tried again")
 	}
 	r.nodes = make(map[string]map[string]any, len(nodes))
@@ -80,7 +82,7 @@ func (r *argoRun) templateOf(node map[string]any) map[string]any {
 		name = of
 	}
 	var found map[string]any
-	for _, t := range each(r.spec, "templates") {
+	for _, t := range fieldpath.Maps(r.spec, "templates") {
 		if ref == nil && t["name"] == name {
 			found = t
 		}
@@ -110,7 +112,7 @@ func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) 
 		children, _ := n["children"].([]any)
 		for _, child := range children {
 			of, _ := child.(string)
-			if retried, _ := (fieldPath{"nodeFlag", "retried"}).find(r.nodes[of]); retried == true {
+			if retried, _ := fieldpath.Find(r.nodes[of], "nodeFlag", "retried"); retried == true {
 				attempts = append(attempts, of)
 				mine = mine || of == id
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // retryFix says what lets a step be moved.
@@ -54,7 +56,7 @@ func (r *argoRun) stuck(id string, now time.Time) string {
 
 // late says that the next attempt would come after the time for all of them.
 func (r *argoRun) late(strategy map[string]any, attempts []string, now time.Time) string {
-	text := (fieldPath{"backoff", "maxDuration"}).text(strategy)
+	text := fieldpath.Text(strategy, "backoff", "maxDuration")
 	if text == "" {
 		return ""
 	}
@@ -62,7 +64,7 @@ func (r *argoRun) late(strategy map[string]any, attempts []string, now time.Time
 	if seconds, is := strconv.Atoi(text); is == nil {
 		most, err = time.Duration(seconds)*time.Second, nil
 	}
-	first := timeOf((fieldPath{"startedAt"}).text(r.nodes[attempts[0]]))
+	first := timeOf(fieldpath.Text(r.nodes[attempts[0]], "startedAt"))
 	if err != nil || now.After(first.Add(most)) {
 		return fmt.Sprintf("the maxDuration of its retryStrategy, %s, is over, so that it would fail once its pod is evicted; raise it", text)
 	}

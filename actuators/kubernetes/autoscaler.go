@@ -10,6 +10,8 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -59,7 +61,7 @@ func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 }
 
 // which is the autoscaler that is meant. Two would fight over one target.
-func which(w verbparams.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
+func which(w verbparams.Autoscaler, owner clusterview.Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
 	if owned && (w.Kind != "" && w.Kind != owner.Kind || w.Name != "" && w.Name != owner.Name) {
 		return "", "", &OwnedError{
 			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
@@ -105,9 +107,9 @@ type scalerFields struct {
 
 func fieldsOf(kind string) scalerFields {
 	if kind == verbparams.ScaledObject {
-		return scalerFields{kedaVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
+		return scalerFields{clusterview.ScaledObjectVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
 	}
-	return scalerFields{hpaVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
+	return scalerFields{clusterview.HPAVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
 }
 
 // set is the fields that are given.
@@ -137,8 +139,8 @@ func (f scalerFields) set(w verbparams.Autoscaler) (map[string]any, error) {
 // fits tells whether the autoscaler that is there scales the target, and whether its
 // bounds fit together with what it keeps.
 func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) error {
-	ref := fieldPath{"spec", "scaleTargetRef"}
-	kind, name := append(ref, "kind").text(o.Object), append(ref, "name").text(o.Object)
+	ref := func(name string) string { return fieldpath.Text(o.Object, "spec", "scaleTargetRef", name) }
+	kind, name := ref("kind"), ref("name")
 	if kind == "" && o.GetKind() == verbparams.ScaledObject {
 		kind = "Deployment"
 	}
@@ -149,7 +151,7 @@ func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) 
 		if given != nil {
 			return int64(*given)
 		}
-		if n, ok := (fieldPath{"spec", field}).integer(o.Object); ok {
+		if n, ok := fieldpath.Int(o.Object, "spec", field); ok {
 			return n
 		}
 		return int64(least)
@@ -183,8 +185,8 @@ func (b bounder) Verify(ctx context.Context, c engine.Change) (engine.Outcome, e
 	if !still {
 		return overwritten(w), nil
 	}
-	for _, condition := range each(o.Object, "status", "conditions") {
-		text := func(name string) string { return fieldPath{name}.text(condition) }
+	for _, condition := range fieldpath.Maps(o.Object, "status", "conditions") {
+		text := func(name string) string { return fieldpath.Text(condition, name) }
 		if text("type") == "Ready" && text("status") == "False" {
 			return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is not ready: %s: %s", w, text("reason"), text("message"))}, nil
 		}

@@ -12,12 +12,13 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // Cluster is what the verbs act through.
 type Cluster struct {
 	Client *apiclient.Client
-	View   *View
+	View   *clusterview.View
 	// Publish tells the agents of this process of an event: a workflow's end.
 	Publish func(context.Context, engine.Event) error
 	Clock   engine.Clock

@@ -6,12 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // fieldChange is a field that differs between two versions of an object.
 type fieldChange struct {
-	path     []any // names (string) and places in lists (int)
-	from, to any   // nil where there is none
+	path     fieldpath.Path
+	from, to any // nil where there is none
 }
 
 // unsaid are the fields of metadata that the API server writes by itself.
@@ -75,30 +77,9 @@ func asMaps(before, after any) (b, a map[string]any, both bool) {
 	return b, a, both
 }
 
-// name is the field as a person writes it: spec.containers[0].image.
-func (c fieldChange) name() string {
-	var b strings.Builder
-	for _, step := range c.path {
-		switch at := step.(type) {
-		case int:
-			fmt.Fprintf(&b, "[%d]", at)
-		case string:
-			switch {
-			case strings.ContainsAny(at, "./"):
-				fmt.Fprintf(&b, "['%s']", at)
-			case b.Len() == 0:
-				b.WriteString(at)
-			default:
-				b.WriteString("." + at)
-			}
-		}
-	}
-	return b.String()
-}
-
 // String is the field's part of a diff.
 func (c fieldChange) String() string {
-	return fmt.Sprintf("%s %s -> %s", c.name(), brief(c.from), brief(c.to))
+	return fmt.Sprintf("%s %s -> %s", c.path, brief(c.from), brief(c.to))
 }
 
 const (

@@ -5,22 +5,23 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	managedfields "sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // writersAt are the managers that own a field of an object, or anything below it.
 // Where none does, they are those that own a list or map around it as a whole.
 // It tells the items of a list apart, where the API server does.
-func writersAt(o *object, path []any) []writer {
-	var itself, around []writer
+func writersAt(o *object, path []any) []clusterview.FieldManager {
+	var itself, around []clusterview.FieldManager
 	for _, e := range o.GetManagedFields() {
 		set := setOf(e)
 		if set == nil {
 			continue
 		}
-		w := writer{Manager: e.Manager, Operation: string(e.Operation), Subresource: e.Subresource}
+		w := clusterview.FieldManager{Manager: e.Manager, Operation: string(e.Operation), Subresource: e.Subresource}
 		if e.Time != nil {
 			w.Time = e.Time.Time
 		}
@@ -38,11 +39,11 @@ func writersAt(o *object, path []any) []writer {
 }
 
 // setOf is the fields of one manager; nil where they can't be read.
-func setOf(e metav1.ManagedFieldsEntry) *fieldpath.Set {
+func setOf(e metav1.ManagedFieldsEntry) *managedfields.Set {
 	if e.FieldsV1 == nil {
 		return nil
 	}
-	set := &fieldpath.Set{}
+	set := &managedfields.Set{}
 	if err := set.FromJSON(e.FieldsV1.GetRawReader()); err != nil {
 		return nil
 	}
@@ -59,7 +60,7 @@ const (
 
 // ownsAt follows a path of names (string) and places in lists (int) through the
 // value, since managedFields name an item of a list by its keys.
-func ownsAt(set *fieldpath.Set, value any, path []any) ownership {
+func ownsAt(set *managedfields.Set, value any, path []any) ownership {
 	element, next, ok := elementOf(set, value, path[0])
 	if !ok {
 		return ownsNot
@@ -79,11 +80,11 @@ func ownsAt(set *fieldpath.Set, value any, path []any) ownership {
 }
 
 // elementOf is how managedFields call a step of a path, and the value there.
-func elementOf(set *fieldpath.Set, value any, step any) (element fieldpath.PathElement, next any, ok bool) {
+func elementOf(set *managedfields.Set, value any, step any) (element managedfields.PathElement, next any, ok bool) {
 	switch at := step.(type) {
 	case string:
 		m, _ := value.(map[string]any)
-		return fieldpath.PathElement{FieldName: &at}, m[at], true
+		return managedfields.PathElement{FieldName: &at}, m[at], true
 	case int:
 		list, _ := value.([]any)
 		if at >= len(list) {
@@ -98,17 +99,17 @@ func elementOf(set *fieldpath.Set, value any, step any) (element fieldpath.PathE
 	return element, nil, false
 }
 
-func elementsOf(set *fieldpath.Set) func(yield func(fieldpath.PathElement) bool) {
-	return func(yield func(fieldpath.PathElement) bool) {
+func elementsOf(set *managedfields.Set) func(yield func(managedfields.PathElement) bool) {
+	return func(yield func(managedfields.PathElement) bool) {
 		more := true
-		each := func(e fieldpath.PathElement) { more = more && yield(e) }
+		each := func(e managedfields.PathElement) { more = more && yield(e) }
 		set.Members.Iterate(each)
 		set.Children.Iterate(each)
 	}
 }
 
 // isItem tells whether an element is an item of a list: by its keys, or by its value.
-func isItem(e fieldpath.PathElement, item any) bool {
+func isItem(e managedfields.PathElement, item any) bool {
 	switch {
 	case e.Key != nil:
 		m, ok := item.(map[string]any)
@@ -137,8 +138,8 @@ func ownOf(o *object, manager string) map[string]any {
 	return nil
 }
 
-func extract(set *fieldpath.Set, value any) any {
-	below := func(e fieldpath.PathElement, v any) any {
+func extract(set *managedfields.Set, value any) any {
+	below := func(e managedfields.PathElement, v any) any {
 		if child, ok := set.Children.Get(e); ok {
 			return extract(child, v)
 		}

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // writeKeeping is writeTo for a verb that writes one field now and another then: it
@@ -44,7 +46,7 @@ func takeAll(o *object, verb string, p engine.Proposal, paths [][]any) ([]string
 		if !wroteOver(o, verb, p.Written, writers) {
 			judged.Written = time.Time{}
 		}
-		from, err := mayTake(fieldChange{path: path}.name(), writers, judged, o.GetAnnotations())
+		from, err := mayTake(fieldpath.Path(path).String(), writers, judged, o.GetAnnotations())
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +58,7 @@ func takeAll(o *object, verb string, p engine.Proposal, paths [][]any) ([]string
 // wroteOver tells whether the writers of a field can have replaced a value of ours.
 // They can't in an object that is younger than our last act, nor where we wrote the
 // object after them: then we have left this field alone.
-func wroteOver(o *object, verb string, written time.Time, writers []writer) bool {
+func wroteOver(o *object, verb string, written time.Time, writers []clusterview.FieldManager) bool {
 	if o.GetCreationTimestamp().After(written) {
 		return false
 	}

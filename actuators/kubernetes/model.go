@@ -10,6 +10,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -108,7 +109,7 @@ func (e *modelEdit) annotate(from map[string]any, w verbparams.ModelServe, metad
 	if model == "" || w.CanaryPercent != nil && *w.CanaryPercent < 100 {
 		return nil
 	}
-	return e.put(from, model, append(metadata, "annotations", ModelAnnotation)...)
+	return e.put(from, model, append(metadata, "annotations", clusterview.ModelAnnotation)...)
 }
 
 // Apply writes it.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // workload changes a container's variable or argument.
@@ -46,7 +47,7 @@ func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 
 func (e *modelEdit) variable(container, part map[string]any, at []any, name, value string) error {
 	part["env"] = []any{map[string]any{"name": name, "value": value}}
-	for i, v := range each(container, "env") {
+	for i, v := range fieldpath.Maps(container, "env") {
 		if v["name"] != name {
 			continue
 		}

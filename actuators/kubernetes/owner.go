@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // managerPrefix begins the name of every field manager of ours. Each verb has its
@@ -21,27 +22,8 @@ func managerOf(verb string) string { return managerPrefix + strings.ReplaceAll(v
 // taken over.
 const TakeOverAnnotation = "scanflow.dev/take-over"
 
-// writer is who wrote a field, as the object's managedFields say.
-type writer struct {
-	Manager     string    `json:"manager"`
-	Operation   string    `json:"operation"` // Apply or Update
-	Subresource string    `json:"subresource,omitempty"`
-	Time        time.Time `json:"time"`
-}
-
-func (w writer) ours() bool { return strings.HasPrefix(w.Manager, managerPrefix) }
-
-// String is how a person is told of it: "kubectl (scale, 2026-03-01T12:00:00Z)".
-func (w writer) String() string {
-	how := []string{w.Operation}
-	if w.Subresource != "" {
-		how = append(how, w.Subresource)
-	}
-	if !w.Time.IsZero() {
-		how = append(how, w.Time.UTC().Format(time.RFC3339))
-	}
-	return fmt.Sprintf("%s (%s)", w.Manager, strings.Join(how, ", "))
-}
+// ours reports whether a manager is one of our verbs.
+func ours(m clusterview.FieldManager) bool { return strings.HasPrefix(m.Manager, managerPrefix) }
 
 // OwnedError says that a field belongs to somebody else.
 type OwnedError struct {
@@ -63,8 +45,8 @@ func (e *OwnedError) Error() string {
 //
 // The API server tells no time of a write to the scale subresource: there the
 // annotation has to be younger than our own last write.
-func mayTake(field string, writers []writer, p engine.Proposal, annotations map[string]string) (from string, err error) {
-	if slices.ContainsFunc(writers, writer.ours) || len(writers) == 0 {
+func mayTake(field string, writers []clusterview.FieldManager, p engine.Proposal, annotations map[string]string) (from string, err error) {
+	if slices.ContainsFunc(writers, ours) || len(writers) == 0 {
 		return "", nil
 	}
 	names := make([]string, len(writers))
@@ -77,7 +59,7 @@ func mayTake(field string, writers []writer, p engine.Proposal, annotations map[
 	}
 	from = strings.Join(names, " and ")
 	handed, err := time.Parse(time.RFC3339, annotations[TakeOverAnnotation])
-	timeless := slices.ContainsFunc(writers, func(w writer) bool { return w.Time.IsZero() })
+	timeless := slices.ContainsFunc(writers, func(w clusterview.FieldManager) bool { return w.Time.IsZero() })
 	if p.Written.IsZero() || err == nil && !handed.Before(newest) && (!timeless || handed.After(p.Written)) {
 		return from, nil
 	}

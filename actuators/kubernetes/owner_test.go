@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 const containers = `{"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {".": {}, "f:name": {}, "f:image": {}}}, "f:tolerations": {}}}}}`
@@ -45,11 +46,11 @@ func TestWritersOfAField(t *testing.T) {
 
 func TestMayTake(t *testing.T) {
 	theirs := after.Add(time.Minute)
-	other := writer{Manager: "kubectl", Operation: "Update", Time: theirs}
-	timeless := writer{Manager: "kubectl", Operation: "Update", Subresource: "scale"}
-	ours := writer{Manager: "scanflow-scale", Operation: "Apply"}
+	other := clusterview.FieldManager{Manager: "kubectl", Operation: "Update", Time: theirs}
+	timeless := clusterview.FieldManager{Manager: "kubectl", Operation: "Update", Subresource: "scale"}
+	ours := clusterview.FieldManager{Manager: "scanflow-scale", Operation: "Apply"}
 	for name, row := range map[string]struct {
-		writers []writer
+		writers []clusterview.FieldManager
 		written time.Time
 		handed  string
 		from    string
@@ -57,15 +58,15 @@ func TestMayTake(t *testing.T) {
 	}{
 		"nobody's":                               {},
 		"nobody's, once ours":                    {written: after},
-		"the author's, once":                     {writers: []writer{other}, from: "kubectl (Update, 2026-01-02T03:05:05Z)"},
-		"ours":                                   {writers: []writer{ours}, written: after},
-		"ours and theirs":                        {writers: []writer{other, ours}, written: after},
-		"written after us":                       {writers: []writer{other}, written: after, refused: true},
-		"handed back after that":                 {writers: []writer{other}, written: after, handed: "2026-01-02T03:05:05Z", from: "kubectl (Update, 2026-01-02T03:05:05Z)"},
-		"handed back before that":                {writers: []writer{other}, written: after, handed: "2026-01-02T03:05:04Z", refused: true},
-		"handed back at no time":                 {writers: []writer{other}, written: after, handed: "yes", refused: true},
-		"when is not known, handed back after":   {writers: []writer{timeless}, written: after, handed: "2026-01-02T03:04:06Z", from: "kubectl (Update, scale)"},
-		"when is not known, handed back earlier": {writers: []writer{timeless}, written: after, handed: "2026-01-02T03:04:05Z", refused: true},
+		"the author's, once":                     {writers: []clusterview.FieldManager{other}, from: "kubectl (Update, 2026-01-02T03:05:05Z)"},
+		"ours":                                   {writers: []clusterview.FieldManager{ours}, written: after},
+		"ours and theirs":                        {writers: []clusterview.FieldManager{other, ours}, written: after},
+		"written after us":                       {writers: []clusterview.FieldManager{other}, written: after, refused: true},
+		"handed back after that":                 {writers: []clusterview.FieldManager{other}, written: after, handed: "2026-01-02T03:05:05Z", from: "kubectl (Update, 2026-01-02T03:05:05Z)"},
+		"handed back before that":                {writers: []clusterview.FieldManager{other}, written: after, handed: "2026-01-02T03:05:04Z", refused: true},
+		"handed back at no time":                 {writers: []clusterview.FieldManager{other}, written: after, handed: "yes", refused: true},
+		"when is not known, handed back after":   {writers: []clusterview.FieldManager{timeless}, written: after, handed: "2026-01-02T03:04:06Z", from: "kubectl (Update, scale)"},
+		"when is not known, handed back earlier": {writers: []clusterview.FieldManager{timeless}, written: after, handed: "2026-01-02T03:04:05Z", refused: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := engine.Proposal{Written: row.written, Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}}

@@ -13,6 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // move writes where the pods of a run may go, and then has those evicted that have to
@@ -158,7 +159,7 @@ func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p verbparams.
 
 // unschedulable is the scheduler's message about a pod without a node.
 func unschedulable(pod *unstructured.Unstructured) string {
-	for _, c := range each(pod.Object, "status", "conditions") {
+	for _, c := range fieldpath.Maps(pod.Object, "status", "conditions") {
 		if c["type"] == "PodScheduled" && c["status"] == "False" {
 			return fmt.Sprint(c["message"])
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const hostnameLabel = "kubernetes.io/hostname"
@@ -110,10 +111,10 @@ func (c *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]uns
 }
 
 func nodeOf(pod *unstructured.Unstructured) string {
-	return fieldPath{"spec", "nodeName"}.text(pod.Object)
+	return fieldpath.Text(pod.Object, "spec", "nodeName")
 }
 
 func podEnded(pod *unstructured.Unstructured) bool {
-	phase := fieldPath{"status", "phase"}.text(pod.Object)
+	phase := fieldpath.Text(pod.Object, "status", "phase")
 	return phase == "Succeeded" || phase == "Failed"
 }

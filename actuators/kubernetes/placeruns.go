@@ -13,6 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // placePlan is the plan of `place`: a write to the object that is placed, and for each run under way
@@ -94,8 +95,8 @@ func (a placer) runsOf(ctx context.Context, p engine.Proposal, w verbparams.Plac
 	var out []*object
 	for i := range list.Items {
 		o := &list.Items[i]
-		ref := fieldPath{"spec", "workflowTemplateRef", "name"}.text(o.Object)
-		cluster, _ := fieldPath{"spec", "workflowTemplateRef", "clusterScope"}.find(o.Object)
+		ref := fieldpath.Text(o.Object, "spec", "workflowTemplateRef", "name")
+		cluster, _ := fieldpath.Find(o.Object, "spec", "workflowTemplateRef", "clusterScope")
 		if s := runStateOf(o); ref == w.Template && cluster != true && !s.ended() && o.GetDeletionTimestamp() == nil {
 			out = append(out, &object{o, mapping})
 		}

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const (
@@ -50,7 +51,7 @@ func podSpecAt(o *unstructured.Unstructured, w verbparams.Placement) ([]string, 
 // ownAffinity is a template of a workflow's specification whose own affinity hides
 // that of the workflow; "" if there is none.
 func ownAffinity(spec map[string]any) string {
-	for _, template := range each(spec, "templates") {
+	for _, template := range fieldpath.Maps(spec, "templates") {
 		if template["affinity"] != nil {
 			name, _ := template["name"].(string)
 			return name

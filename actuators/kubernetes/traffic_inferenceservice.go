@@ -1,5 +1,7 @@
 package kubernetes
 
+import "github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+
 // The backends of an InferenceService: the newest revision of its predictor, and the
 // one before.
 const (
@@ -18,7 +20,7 @@ func inferenceService() splitter {
 			if err := unknown(weights, both); err != nil {
 				return nil, err
 			}
-			predictor, _ := fieldPath{"spec", "predictor"}.find(o)
+			predictor, _ := fieldpath.Find(o, "spec", "predictor")
 			fields, ok := predictor.(map[string]any)
 			if !ok {
 				return nil, errNoPredictor

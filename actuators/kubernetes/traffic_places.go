@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // trafficPlace is one list of an object whose items share requests: a rule of a route.
@@ -67,6 +69,6 @@ func asTheyAre(weights map[string]int) map[string]int { return weights }
 
 // weightIn is the whole number in a field.
 func weightIn(item map[string]any, field string) (int, bool) {
-	n, ok := fieldPath{field}.integer(item)
+	n, ok := fieldpath.Int(item, field)
 	return int(n), ok
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // Labels of a run. Those of the agent and the target are cut to what a label may
@@ -123,7 +124,7 @@ func workflowObject(p *workflowPlan, template map[string]any) (map[string]any, e
 func checkParameters(spec map[string]any, given map[string]string) error {
 	known := map[string]bool{}
 	var errs []error
-	for _, parameter := range each(spec, "arguments", "parameters") {
+	for _, parameter := range fieldpath.Maps(spec, "arguments", "parameters") {
 		name, _ := parameter["name"].(string)
 		known[name] = true
 		_, has := given[name]
@@ -178,7 +179,7 @@ func jobObject(p *workflowPlan, template map[string]any) (map[string]any, error)
 		return nil, err
 	}
 	for _, list := range []string{"initContainers", "containers"} {
-		for _, container := range each(pods, list) {
+		for _, container := range fieldpath.Maps(pods, list) {
 			setVariables(container, p.Parameters)
 		}
 	}

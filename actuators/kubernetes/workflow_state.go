@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // runState is how a run stands, in Argo's words for a Job too.
@@ -40,7 +42,7 @@ func runStateOf(o *unstructured.Unstructured) runState {
 	if o.GetKind() == "Job" {
 		return jobState(o)
 	}
-	text := func(name string) string { return fieldPath{"status", name}.text(o.Object) }
+	text := func(name string) string { return fieldpath.Text(o.Object, "status", name) }
 	s := runState{phase: text("phase"), message: text("message"), progress: text("progress")}
 	s.endedAt = timeOf(text("finishedAt"))
 	if s.ended() {
@@ -54,10 +56,10 @@ func runStateOf(o *unstructured.Unstructured) runState {
 // the nodes elsewhere, or packed, there are only the global ones.
 func outputsOf(o *unstructured.Unstructured) map[string]string {
 	out := map[string]string{}
-	for _, path := range []fieldPath{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
-		found, _ := path.find(o.Object)
+	for _, path := range []fieldpath.Path{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
+		found, _ := fieldpath.Find(o.Object, path...)
 		outputs, _ := found.(map[string]any)
-		for _, parameter := range each(outputs, "parameters") {
+		for _, parameter := range fieldpath.Maps(outputs, "parameters") {
 			name, _ := parameter["name"].(string)
 			if value, ok := parameter["value"]; ok && name != "" {
 				out[name] = fmt.Sprint(value)
@@ -68,8 +70,8 @@ func outputsOf(o *unstructured.Unstructured) map[string]string {
 }
 
 func jobState(o *unstructured.Unstructured) runState {
-	count := func(path ...any) int64 { n, _ := fieldPath(path).integer(o.Object); return n }
-	want, has := fieldPath{"spec", "completions"}.integer(o.Object)
+	count := func(path ...any) int64 { n, _ := fieldpath.Int(o.Object, path...); return n }
+	want, has := fieldpath.Int(o.Object, "spec", "completions")
 	if !has {
 		want = 1
 	}
@@ -81,19 +83,19 @@ func jobState(o *unstructured.Unstructured) runState {
 			s.phase = "Running"
 		}
 	}
-	for _, c := range each(o.Object, "status", "conditions") {
-		if (fieldPath{"status"}).text(c) != "True" {
+	for _, c := range fieldpath.Maps(o.Object, "status", "conditions") {
+		if fieldpath.Text(c, "status") != "True" {
 			continue
 		}
-		switch (fieldPath{"type"}).text(c) {
+		switch fieldpath.Text(c, "type") {
 		case "Complete":
 			s.phase = "Succeeded"
 		case "Failed":
-			s.phase, s.message = "Failed", (fieldPath{"message"}).text(c)
+			s.phase, s.message = "Failed", fieldpath.Text(c, "message")
 		default:
 			continue
 		}
-		s.endedAt = timeOf(fieldPath{"lastTransitionTime"}.text(c))
+		s.endedAt = timeOf(fieldpath.Text(c, "lastTransitionTime"))
 	}
 	return s
 }

@@ -9,9 +9,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/agentcr"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
@@ -36,7 +36,7 @@ type acceptedAgent struct {
 // follow begins to follow the agent's targets. It comes before the release of an
 // earlier spec, so that what both need is never let go of.
 func (a *acceptedAgent) follow() {
-	if f, ok := a.spec.Fleet.(*kubernetes.Fleet); ok {
+	if f, ok := a.spec.Fleet.(*clusterview.Fleet); ok {
 		f.Follow()
 	}
 }

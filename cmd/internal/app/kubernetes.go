@@ -9,11 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/agentcr"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/events"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
@@ -45,12 +46,12 @@ type KubernetesOptions struct {
 // another replica leads, so that this one can take over at once.
 type cluster struct {
 	KubernetesOptions
-	view     *kubernetes.View
+	view     *clusterview.View
 	secrets  *apiclient.Secrets
 	refused  refusedHosts
 	clock    engine.Clock
 	source   *agentcr.Source
-	events   *kubernetes.Recorder
+	events   *events.Recorder
 	board    *board
 	agents   sync.WaitGroup // the source's own goroutine
 	stop     context.CancelFunc
@@ -78,13 +79,13 @@ func (s *System) startKubernetes(ctx context.Context) error {
 	c := &cluster{KubernetesOptions: k, clock: o.Clock, kick: make(chan struct{}, 1), applied: make(chan struct{}, 1), judged: make(chan struct{}), accepted: accepted{by: map[string]*acceptedAgent{}, logged: map[string]string{}}}
 	c.secrets = apiclient.NewSecrets(k.Client, o.Clock, k.SecretHosts)
 	s.credentials.from = c.readSecret
-	c.view = kubernetes.NewView(kubernetes.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.takes, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
+	c.view = clusterview.New(clusterview.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.takes, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
 	leading, err := k.Client.Fenced(c.leads) // a status is the leader's to write
 	if err != nil {
 		return err
 	}
 	c.source = agentcr.New(agentcr.Options{Client: leading, Namespace: k.Namespace, Selector: k.Agents, Kinds: Kinds(), Clock: o.Clock, Log: o.Log.Named("agents")})
-	c.events = kubernetes.NewRecorder(kubernetes.RecorderOptions{Client: k.Client, View: c.view, Instance: k.Identity, Clock: o.Clock, Log: o.Log.Named("events")})
+	c.events = events.NewRecorder(events.Options{Client: k.Client, View: c.view, Instance: k.Identity, Clock: o.Clock, Log: o.Log.Named("events")})
 	c.board = newBoard(c.source.Report, func() bool { return s.host.Load() != nil && k.Shard.Index == 0 })
 	s.cluster = c
 	s.opts.Observers = append(o.Observers, c.events, c.board)
@@ -182,4 +183,4 @@ func signal(c chan struct{}) {
 	}
 }
 
-var _ engine.Watcher = (*kubernetes.View)(nil)
+var _ engine.Watcher = (*clusterview.View)(nil)

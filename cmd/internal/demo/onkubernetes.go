@@ -16,11 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/podmetrics"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // fieldManager is how the demo writes what a person would apply.
@@ -38,7 +38,7 @@ type onCluster struct {
 	client     *apiclient.Client
 	dir        string
 	namespace  string
-	view       *kubernetes.View // for the demo's own eyes
+	view       *clusterview.View // for the demo's own eyes
 	sys        *app.System
 	podMetrics *podmetrics.Server // nil where no autoscaler asks
 	watches    []func()           // each ends one
@@ -57,7 +57,7 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 	if err := c.makeNamespace(ctx); err != nil {
 		return err
 	}
-	c.view = kubernetes.NewView(kubernetes.Options{Client: c.client, Namespace: c.namespace, Log: tb.o.Log.Named("view")})
+	c.view = clusterview.New(clusterview.Options{Client: c.client, Namespace: c.namespace, Log: tb.o.Log.Named("view")})
 	deployments, err := c.view.Fleet(engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: c.namespace})
 	if err != nil {
 		return err

@@ -1,9 +1,6 @@
-package kubernetes
+package fieldpath
 
 import (
-	"encoding/json"
-	"math"
-	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,14 +28,14 @@ func TestFieldPaths(t *testing.T) {
 		`metadata.annotations["example.com/owner"]`:   "me",
 		"metadata.annotations['example.com/another']": nil,
 	} {
-		p, err := parseFieldPath(text)
+		p, err := Parse(text)
 		require.NoError(t, err, text)
-		got, found := p.find(object)
+		got, found := Find(object, p...)
 		require.Empty(t, cmp.Diff(want, got), text)
 		require.Equal(t, want != nil, found, text)
 	}
 	for _, bad := range []string{"", ".", "a.", "a..b", "[0]", "a[", "a[]", "a[-1]", "a[x]", "a['b", "a['']", "a[0]b", "a b", "a]", "'a'"} {
-		_, err := parseFieldPath(bad)
+		_, err := Parse(bad)
 		require.ErrorContains(t, err, "status.readyReplicas", bad)
 	}
 }
@@ -48,18 +45,7 @@ func FuzzFieldPath(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := parseFieldPath(text)
+		p, err := Parse(text)
 		require.Equal(t, err == nil, len(p) > 0)
 	})
-}
-
-func TestNumbersAreJSONs(t *testing.T) {
-	require.Empty(t, cmp.Diff(
-		any(map[string]any{"a": []any{1.0, "x", true, nil}, "b": 0.5}),
-		asJSON(map[string]any{"a": []any{int64(1), "x", true, nil}, "b": 0.5})))
-	require.Equal(t, float64(1<<53), asJSON(int64(1<<53)))
-	require.Equal(t, -float64(1<<53), asJSON(-int64(1<<53)))
-	for _, n := range []int64{1<<53 + 1, -1<<53 - 1, math.MaxInt64} {
-		require.Equal(t, json.Number(strconv.FormatInt(n, 10)), asJSON(n), "a float64 would make another number of it")
-	}
 }

@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // Objects reads one field of the objects of a kind, for the sensor `object`. The
@@ -20,7 +22,7 @@ func (v *View) Objects(apiVersion, kind string, matchLabels map[string]string, f
 	read func(ctx context.Context, namespace string, each func(namespace, name string, labels map[string]string, created time.Time, value any, found bool)) error,
 	release func(), err error,
 ) {
-	if _, err := parseFieldPath(field); err != nil {
+	if _, err := fieldpath.Parse(field); err != nil {
 		return nil, nil, err
 	}
 	matches, err := labels.ValidatedSelectorFromSet(matchLabels)

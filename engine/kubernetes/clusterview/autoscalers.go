@@ -1,20 +1,25 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
+// The API versions and kinds of the autoscalers that a View looks for.
 const (
-	hpaVersion  = "autoscaling/v2"
-	kedaVersion = "keda.sh/v1alpha1"
+	HPAVersion          = "autoscaling/v2"
+	ScaledObjectVersion = "keda.sh/v1alpha1"
+
+	hpa          = "HorizontalPodAutoscaler"
+	scaledObject = "ScaledObject"
 )
 
 // Autoscaler is an object that sets the replicas of a target.
@@ -70,8 +75,8 @@ func (v *View) autoscalersFor(inf *informer) ([]*scalers, error) {
 	case inf.users == 0: // released since it was found: nobody would release them
 		return nil, errReleased
 	}
-	for _, kind := range []struct{ version, kind string }{{kedaVersion, verbparams.ScaledObject}, {hpaVersion, verbparams.HorizontalPodAutoscaler}} {
-		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == verbparams.ScaledObject})
+	for _, kind := range []struct{ version, kind string }{{ScaledObjectVersion, scaledObject}, {HPAVersion, hpa}} {
+		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == scaledObject})
 		if err != nil {
 			return nil, err
 		}
@@ -138,17 +143,19 @@ func (s *scalers) of(group string, id engine.TargetID) (Autoscaler, bool) {
 func (s *scalers) read(o *slim) (engine.TargetID, reference) {
 	spec, _ := o.value.(map[string]any)
 	key := s.inf.key
-	ref := fieldPath{"scaleTargetRef"}
-	text := func(name string) string { return append(ref, name).text(spec) }
+	text := func(name string) string { return fieldpath.Text(spec, "scaleTargetRef", name) }
 	number := func(name string, otherwise int) int {
-		if n, ok := (fieldPath{name}).integer(spec); ok {
+		if n, ok := fieldpath.Int(spec, name); ok {
 			return int(n)
 		}
 		return otherwise
 	}
 	scaler := Autoscaler{APIVersion: key.apiVersion, Kind: key.kind, Namespace: o.namespace, Name: o.name}
-	kind, group := text("kind"), Subject{APIVersion: text("apiVersion")}.Group()
-	if key.kind == verbparams.ScaledObject {
+	kind, group := text("kind"), ""
+	if g, _, grouped := strings.Cut(text("apiVersion"), "/"); grouped {
+		group = g
+	}
+	if key.kind == scaledObject {
 		scaler.Min, scaler.Max = number("minReplicaCount", 0), number("maxReplicaCount", 100)
 		if kind == "" {
 			kind = "Deployment"

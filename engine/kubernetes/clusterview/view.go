@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"cmp"
@@ -26,8 +26,7 @@ var ErrClosed = errors.New("the view of the cluster is closed")
 
 var errReleased = errors.New("no fleet has these objects any more")
 
-// defaultSilence is how long nothing need be heard before that is an error.
-const defaultSilence = time.Minute
+const defaultMaxStaleness = time.Minute
 
 // Options say what a View looks at.
 type Options struct {
@@ -37,11 +36,11 @@ type Options struct {
 	// Shard says whether a target is this process'; nil takes all. Triggers are of
 	// every process, whatever the shard.
 	Shard func(namespace, name string, labels map[string]string) bool
-	// Silence is how long the API server may be away before what is known of the
-	// objects is too old to decide on; 0 is a minute.
-	Silence time.Duration
-	Log     hclog.Logger // nil is nowhere
-	Clock   engine.Clock // nil is the machine's
+	// MaxStaleness is how long the API server may be unreachable before reads return an
+	// error; 0 is a minute.
+	MaxStaleness time.Duration
+	Log          hclog.Logger // nil is nowhere
+	Clock        engine.Clock // nil is the machine's
 }
 
 // View is what is known of the cluster. It is safe for concurrent use. What is asked
@@ -50,7 +49,7 @@ type View struct {
 	client    *apiclient.Client
 	namespace string
 	shard     func(namespace, name string, labels map[string]string) bool
-	silence   time.Duration
+	maxStale  time.Duration
 	log       hclog.Logger
 	clock     engine.Clock
 	names     commonTexts
@@ -66,9 +65,9 @@ type View struct {
 }
 
 // NewView asks nothing yet.
-func NewView(o Options) *View {
+func New(o Options) *View {
 	v := &View{
-		client: o.Client, namespace: o.Namespace, shard: o.Shard, silence: cmp.Or(o.Silence, defaultSilence), log: o.Log, clock: o.Clock,
+		client: o.Client, namespace: o.Namespace, shard: o.Shard, maxStale: cmp.Or(o.MaxStaleness, defaultMaxStaleness), log: o.Log, clock: o.Clock,
 		informers: map[informerKey]*informer{}, byKind: map[string][]*informer{},
 	}
 	if v.log == nil {

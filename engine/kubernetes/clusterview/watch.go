@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // Watch calls changed, from this goroutine, for each object that appears, disappears
@@ -71,7 +72,7 @@ func (v *View) newWatcher(spec engine.WatchSpec) (*watcher, error) {
 		matches: matches, news: make(chan struct{}, 1),
 	}
 	if spec.Field != "" {
-		if _, err := parseFieldPath(spec.Field); err != nil {
+		if _, err := fieldpath.Parse(spec.Field); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package kubernetes
+package events
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 const (
@@ -34,11 +34,11 @@ const (
 	mostFailures = 20_000
 )
 
-// RecorderOptions are what a Recorder needs.
-type RecorderOptions struct {
+// Options are what a Recorder needs.
+type Options struct {
 	Client *apiclient.Client
 	// View finds the objects that events are about.
-	View *View
+	View *clusterview.View
 	// Instance names this process.
 	Instance string
 	Clock    engine.Clock
@@ -51,7 +51,7 @@ type RecorderOptions struct {
 // waits for a cooldown. A failure that repeats is told of once in ten minutes. It is an
 // engine.Observer, and never holds the engine up.
 type Recorder struct {
-	opts  RecorderOptions
+	opts  Options
 	queue chan *corev1.Event
 	stop  context.CancelFunc
 	work  sync.WaitGroup
@@ -71,7 +71,7 @@ type failure struct {
 var _ engine.Observer = (*Recorder)(nil)
 
 // NewRecorder starts the writers; Close ends them.
-func NewRecorder(o RecorderOptions) *Recorder {
+func NewRecorder(o Options) *Recorder {
 	r := &Recorder{opts: o, queue: make(chan *corev1.Event, waitingEvents), failing: map[string]failure{}}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -194,13 +194,9 @@ func (r *Recorder) say(id engine.TargetID, kind, reason, message string) {
 		message = strings.ToValidUTF8(message[:longestEvent-3], "") + "..."
 	}
 	now := metav1.NewTime(r.opts.Clock.Now())
-	about := corev1.ObjectReference{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
-	if inf, s := r.opts.View.find(id); s != nil {
-		about.APIVersion, about.UID = inf.key.apiVersion, types.UID(s.uid) // without the UID, kubectl describe would not find it
-	}
 	e := &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{GenerateName: id.Name + ".", Namespace: id.Namespace},
-		InvolvedObject: about, Reason: reason, Message: message, Type: kind, Count: 1, FirstTimestamp: now, LastTimestamp: now,
+		InvolvedObject: r.opts.View.Reference(id), Reason: reason, Message: message, Type: kind, Count: 1, FirstTimestamp: now, LastTimestamp: now,
 		Source: corev1.EventSource{Component: "scanflow", Host: r.opts.Instance}, ReportingController: "scanflow.dev/agent", ReportingInstance: r.opts.Instance,
 	}
 	r.mu.Lock()

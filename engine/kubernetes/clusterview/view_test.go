@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
@@ -157,7 +157,7 @@ func TestAKindThatIsInstalledLater(t *testing.T) {
 func TestAnOutageIsNoQuietFleet(t *testing.T) {
 	c := testcluster.New(t)
 	client, line := through(t, c)
-	v := testView(t, Options{Client: client, Silence: time.Second})
+	v := testView(t, Options{Client: client, MaxStaleness: time.Second})
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "a", 1, "")+web(ns, "b", 1, ""))
 	f := testFleet(t, v, deploymentsIn(ns, nil))

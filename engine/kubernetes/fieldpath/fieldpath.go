@@ -1,26 +1,25 @@
-package kubernetes
+// Package fieldpath reads single fields of objects whose Go type is unknown, such as
+// unstructured.Unstructured. It imports neither the engine nor a Kubernetes client.
+package fieldpath
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// fieldPath is the way to a field of an object. Each step is a name (string) or a
-// place in a list (int).
-type fieldPath []any
+// Path leads to a field of an object. Each step is a field's name (string) or an index
+// of a list (int).
+type Path []any
 
-// parseFieldPath reads a dotted path, as in spec.containers[0].image or
-// metadata.annotations['example.com/owner']. A leading dot is allowed, as custom
-// resource definitions write it.
-func parseFieldPath(text string) (fieldPath, error) {
+// Parse reads a dotted path such as spec.containers[0].image or
+// metadata.annotations['example.com/owner']. It accepts a leading dot, which the paths of
+// custom resource definitions have.
+func Parse(text string) (Path, error) {
 	bad := func(why string) error {
 		return fmt.Errorf("field %q: %s; write it like status.readyReplicas, spec.containers[0].image or metadata.annotations['example.com/owner']", text, why)
 	}
-	var p fieldPath
+	var p Path
 	for rest, first := strings.TrimPrefix(text, "."), true; first || rest != ""; first = false {
 		if inside, bracket := strings.CutPrefix(rest, "["); bracket && !first {
 			if quote := strings.TrimLeft(inside, `'"`); len(quote) == len(inside)-1 {
@@ -59,9 +58,31 @@ func parseFieldPath(text string) (fieldPath, error) {
 	return p, nil
 }
 
-// find follows the path; false where it ends early, or at null.
-func (p fieldPath) find(value any) (any, bool) {
+// String is the text that Parse reads.
+func (p Path) String() string {
+	var b strings.Builder
 	for _, step := range p {
+		switch at := step.(type) {
+		case int:
+			fmt.Fprintf(&b, "[%d]", at)
+		case string:
+			switch {
+			case strings.ContainsAny(at, "./"):
+				fmt.Fprintf(&b, "['%s']", at)
+			case b.Len() == 0:
+				b.WriteString(at)
+			default:
+				b.WriteString("." + at)
+			}
+		}
+	}
+	return b.String()
+}
+
+// Find returns the value at a path. The bool is false where the path does not exist, or
+// the value is null.
+func Find(value any, path ...any) (any, bool) {
+	for _, step := range path {
 		switch at := step.(type) {
 		case string:
 			m, ok := value.(map[string]any)
@@ -80,16 +101,16 @@ func (p fieldPath) find(value any) (any, bool) {
 	return value, value != nil
 }
 
-// text is the string at the path, "" where there is none.
-func (p fieldPath) text(from map[string]any) string {
-	v, _ := p.find(from)
+// Text returns the string at a path, or "".
+func Text(from map[string]any, path ...any) string {
+	v, _ := Find(from, path...)
 	s, _ := v.(string)
 	return s
 }
 
-// integer is the whole number at the path.
-func (p fieldPath) integer(from map[string]any) (int64, bool) {
-	v, _ := p.find(from)
+// Int returns the integer at a path. The bool is false where there is none.
+func Int(from map[string]any, path ...any) (int64, bool) {
+	v, _ := Find(from, path...)
 	switch n := v.(type) {
 	case int64:
 		return n, true
@@ -99,9 +120,9 @@ func (p fieldPath) integer(from map[string]any) (int64, bool) {
 	return 0, false
 }
 
-// each is the maps of the list at a path.
-func each(from map[string]any, path ...any) []map[string]any {
-	v, _ := fieldPath(path).find(from)
+// Maps returns the items of the list at a path that are maps.
+func Maps(from map[string]any, path ...any) []map[string]any {
+	v, _ := Find(from, path...)
 	list, _ := v.([]any)
 	out := make([]map[string]any, 0, len(list))
 	for _, item := range list {
@@ -110,23 +131,4 @@ func each(from map[string]any, path ...any) []map[string]any {
 		}
 	}
 	return out
-}
-
-// asJSON makes every number what the engine reads of JSON, a float64 or, where it would be
-// another number as one, a json.Number: the value of a signal and that of a trigger are
-// compared with such.
-func asJSON(v any) any {
-	switch v := v.(type) {
-	case int64:
-		return engine.ExactNumber(json.Number(strconv.FormatInt(v, 10)))
-	case []any:
-		for i := range v {
-			v[i] = asJSON(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = asJSON(v[k])
-		}
-	}
-	return v
 }

@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const (
@@ -146,7 +147,7 @@ func (inf *informer) follow(ctx context.Context) (found bool, err error) {
 	if inf.objects != nil {
 		s := &slimmer{paths: paths, names: &inf.view.names}
 		if inf.key.field != "" {
-			if s.field, err = parseFieldPath(inf.key.field); err != nil {
+			if s.field, err = fieldpath.Parse(inf.key.field); err != nil {
 				return true, err
 			}
 		}
@@ -228,7 +229,7 @@ func (inf *informer) ready(ctx context.Context) error {
 // state is nil where the objects are known well enough. An error that is not final
 // may pass while one waits.
 func (inf *informer) state() (err error, final bool) {
-	late := !inf.trouble.IsZero() && inf.view.clock.Now().Sub(inf.trouble) > inf.view.silence
+	late := !inf.trouble.IsZero() && inf.view.clock.Now().Sub(inf.trouble) > inf.view.maxStale
 	why := inf.problem
 	if why == nil {
 		why = errors.New("the API server does not answer")

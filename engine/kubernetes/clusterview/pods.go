@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"net"
@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // slimPod is what is kept of a pod. It never changes.
@@ -42,27 +43,27 @@ func (p *slimPod) DeepCopyObject() runtime.Object { return p }
 func (p *slimPod) gone() bool { return p.leaving || p.phase == "Succeeded" || p.phase == "Failed" }
 
 func slimPodOf(u *unstructured.Unstructured, names *commonTexts) *slimPod {
-	text := func(path ...any) string { return fieldPath(path).text(u.Object) }
+	text := func(path ...any) string { return fieldpath.Text(u.Object, path...) }
 	p := &slimPod{
 		identity: identityIn(u, names), labels: names.pairs(u.GetLabels()), leaving: u.GetDeletionTimestamp() != nil,
 		node: names.one(text("spec", "nodeName")), ip: text("status", "podIP"), phase: names.one(text("status", "phase")),
 	}
 	p.owners = podOwners(u, names)
-	for _, c := range each(u.Object, "status", "conditions") {
-		if (fieldPath{"type"}).text(c) == "Ready" {
-			p.ready = (fieldPath{"status"}).text(c) == "True" && !p.leaving
+	for _, c := range fieldpath.Maps(u.Object, "status", "conditions") {
+		if fieldpath.Text(c, "type") == "Ready" {
+			p.ready = fieldpath.Text(c, "status") == "True" && !p.leaving
 		}
 	}
-	for _, c := range each(u.Object, "status", "containerStatuses") {
-		n, _ := fieldPath{"restartCount"}.integer(c)
+	for _, c := range fieldpath.Maps(u.Object, "status", "containerStatuses") {
+		n, _ := fieldpath.Int(c, "restartCount")
 		p.restarts += int(n)
 	}
-	for _, c := range each(u.Object, "spec", "containers") {
-		p.images = append(p.images, names.one(fieldPath{"image"}.text(c)))
+	for _, c := range fieldpath.Maps(u.Object, "spec", "containers") {
+		p.images = append(p.images, names.one(fieldpath.Text(c, "image")))
 		p.open(c, names)
 	}
-	for _, c := range each(u.Object, "spec", "initContainers") {
-		if (fieldPath{"restartPolicy"}).text(c) == "Always" { // a sidecar
+	for _, c := range fieldpath.Maps(u.Object, "spec", "initContainers") {
+		if fieldpath.Text(c, "restartPolicy") == "Always" { // a sidecar
 			p.open(c, names)
 		}
 	}
@@ -71,8 +72,8 @@ func slimPodOf(u *unstructured.Unstructured, names *commonTexts) *slimPod {
 
 // open takes a container's ports, by name and by number.
 func (p *slimPod) open(container map[string]any, names *commonTexts) {
-	for _, port := range each(container, "ports") {
-		number, ok := fieldPath{"containerPort"}.integer(port)
+	for _, port := range fieldpath.Maps(container, "ports") {
+		number, ok := fieldpath.Int(port, "containerPort")
 		if !ok || p.ip == "" {
 			continue
 		}
@@ -82,7 +83,7 @@ func (p *slimPod) open(container map[string]any, names *commonTexts) {
 		text := names.one(strconv.FormatInt(number, 10))
 		at := net.JoinHostPort(p.ip, text)
 		p.ports[text] = at
-		if name := (fieldPath{"name"}).text(port); name != "" {
+		if name := fieldpath.Text(port, "name"); name != "" {
 			p.ports[names.one(name)] = at
 		}
 	}

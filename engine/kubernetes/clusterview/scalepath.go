@@ -1,4 +1,4 @@
-package kubernetes
+package clusterview
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // scalePaths say where a kind keeps its size.
@@ -22,11 +23,11 @@ type scalePaths struct {
 	// guessed paths are of a kind whose definition can't be read: an object has
 	// replicas if it has the field.
 	guessed               bool
-	desired, current      fieldPath
-	ready                 fieldPath
-	updated               fieldPath
-	selector              fieldPath // to a selector in its text form; nil for spec.selector
-	owns                  bool      // its pods name it, or a ReplicaSet of it, as their owner
+	desired, current      fieldpath.Path
+	ready                 fieldpath.Path
+	updated               fieldpath.Path
+	selector              fieldpath.Path // to a selector in its text form; nil for spec.selector
+	owns                  bool           // its pods name it, or a ReplicaSet of it, as their owner
 	readyIsZeroWhenAbsent bool
 }
 
@@ -34,8 +35,8 @@ var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "
 
 func usualPaths() scalePaths {
 	return scalePaths{
-		desired: fieldPath{"spec", "replicas"}, current: fieldPath{"status", "replicas"},
-		ready: fieldPath{"status", "readyReplicas"}, updated: fieldPath{"status", "updatedReplicas"},
+		desired: fieldpath.Path{"spec", "replicas"}, current: fieldpath.Path{"status", "replicas"},
+		ready: fieldpath.Path{"status", "readyReplicas"}, updated: fieldpath.Path{"status", "updatedReplicas"},
 	}
 }
 
@@ -48,11 +49,11 @@ func builtIn(kind schema.GroupKind) scalePaths {
 		schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}, schema.GroupKind{Kind: "ReplicationController"}:
 		p.scalable = true
 	case schema.GroupKind{Group: "apps", Kind: "DaemonSet"}:
-		p.desired, p.current = fieldPath{"status", "desiredNumberScheduled"}, fieldPath{"status", "currentNumberScheduled"}
-		p.ready, p.updated = fieldPath{"status", "numberReady"}, fieldPath{"status", "updatedNumberScheduled"}
+		p.desired, p.current = fieldpath.Path{"status", "desiredNumberScheduled"}, fieldpath.Path{"status", "currentNumberScheduled"}
+		p.ready, p.updated = fieldpath.Path{"status", "numberReady"}, fieldpath.Path{"status", "updatedNumberScheduled"}
 	case schema.GroupKind{Group: "batch", Kind: "Job"}:
-		p.desired, p.current = fieldPath{"spec", "parallelism"}, fieldPath{"status", "active"}
-		p.ready, p.updated = fieldPath{"status", "ready"}, nil
+		p.desired, p.current = fieldpath.Path{"spec", "parallelism"}, fieldpath.Path{"status", "active"}
+		p.ready, p.updated = fieldpath.Path{"status", "ready"}, nil
 	default:
 		return scalePaths{}
 	}
@@ -93,7 +94,7 @@ func scalePathsIn(crd *unstructured.Unstructured, version string) (scalePaths, e
 		p := usualPaths()
 		p.scalable = true
 		for _, f := range []struct {
-			into *fieldPath
+			into *fieldpath.Path
 			name string
 		}{{&p.desired, "specReplicasPath"}, {&p.current, "statusReplicasPath"}, {&p.selector, "labelSelectorPath"}} {
 			text, _ := scale[f.name].(string)
@@ -101,7 +102,7 @@ func scalePathsIn(crd *unstructured.Unstructured, version string) (scalePaths, e
 				continue
 			}
 			var err error
-			if *f.into, err = parseFieldPath(text); err != nil {
+			if *f.into, err = fieldpath.Parse(text); err != nil {
 				return scalePaths{}, fmt.Errorf("definition %s: %s: %w", crd.GetName(), f.name, err)
 			}
 		}

@@ -1,7 +1,9 @@
-package kubernetes
+package clusterview
 
 import (
+	"encoding/json"
 	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // ModelAnnotation, on a pod template or on the target itself, says which model
@@ -56,7 +61,7 @@ type slim struct {
 	sized                          bool // desired is known
 	statedReady                    bool // ready is known
 	desired, current, ready, fresh int
-	owners                         []writer // of the desired replicas
+	owners                         []FieldManager // of the desired replicas
 
 	value any // of the field that the informer is for
 	found bool
@@ -69,7 +74,7 @@ func (s *slim) DeepCopyObject() runtime.Object { return s }
 // slimmer makes slims of the objects of one kind.
 type slimmer struct {
 	paths scalePaths
-	field fieldPath // keep just this; nil keeps the workload's
+	field fieldpath.Path // keep just this; nil keeps the workload's
 	names *commonTexts
 }
 
@@ -79,14 +84,14 @@ func (s *slimmer) slim(u *unstructured.Unstructured) *slim {
 		leaving: u.GetDeletionTimestamp() != nil, labels: s.names.pairs(u.GetLabels()),
 	}
 	if s.field != nil {
-		out.value, out.found = s.field.find(u.Object)
+		out.value, out.found = fieldpath.Find(u.Object, s.field...)
 		out.value = asJSON(out.value)
 		return out
 	}
 	out.annotations = s.names.pairs(ownOnes(u.GetAnnotations()))
-	out.observed, _ = fieldPath{"status", "observedGeneration"}.integer(u.Object)
+	out.observed, _ = fieldpath.Int(u.Object, "status", "observedGeneration")
 	out.conditions = s.conditions(u.Object)
-	out.model = fieldPath{"spec", "template", "metadata", "annotations", ModelAnnotation}.text(u.Object)
+	out.model = fieldpath.Text(u.Object, "spec", "template", "metadata", "annotations", ModelAnnotation)
 	if out.model == "" {
 		out.model = out.annotations[ModelAnnotation]
 	}
@@ -99,8 +104,8 @@ func (s *slimmer) slim(u *unstructured.Unstructured) *slim {
 
 func (s *slimmer) size(out *slim, u *unstructured.Unstructured) {
 	p := s.paths
-	number := func(path fieldPath) (int, bool) {
-		n, ok := path.integer(u.Object)
+	number := func(path fieldpath.Path) (int, bool) {
+		n, ok := fieldpath.Int(u.Object, path...)
 		return int(n), ok && path != nil
 	}
 	out.desired, out.sized = number(p.desired)
@@ -117,10 +122,10 @@ func (s *slimmer) size(out *slim, u *unstructured.Unstructured) {
 }
 
 // owners are the managers that wrote the desired replicas.
-func (s *slimmer) owners(u *unstructured.Unstructured, field fieldPath) []writer {
+func (s *slimmer) owners(u *unstructured.Unstructured, field fieldpath.Path) []FieldManager {
 	entries, _, _ := unstructured.NestedFieldNoCopy(u.Object, "metadata", "managedFields")
 	list, _ := entries.([]any)
-	var out []writer
+	var out []FieldManager
 	for _, e := range list {
 		entry, _ := e.(map[string]any)
 		at, owned := entry["fieldsV1"].(map[string]any)
@@ -137,8 +142,8 @@ func (s *slimmer) owners(u *unstructured.Unstructured, field fieldPath) []writer
 			continue
 		}
 		text := func(name string) string { v, _ := entry[name].(string); return s.names.one(v) }
-		w := writer{Manager: text("manager"), Operation: text("operation"), Subresource: text("subresource")}
-		if at, err := time.Parse(time.RFC3339, fieldPath{"time"}.text(entry)); err == nil {
+		w := FieldManager{Manager: text("manager"), Operation: text("operation"), Subresource: text("subresource")}
+		if at, err := time.Parse(time.RFC3339, fieldpath.Text(entry, "time")); err == nil {
 			w.Time = at
 		}
 		out = append(out, w)
@@ -147,12 +152,12 @@ func (s *slimmer) owners(u *unstructured.Unstructured, field fieldPath) []writer
 }
 
 func (s *slimmer) conditions(object map[string]any) map[string]string {
-	v, _ := fieldPath{"status", "conditions"}.find(object)
+	v, _ := fieldpath.Find(object, "status", "conditions")
 	list, _ := v.([]any)
 	var out map[string]string
 	for _, c := range list {
 		condition, _ := c.(map[string]any)
-		kind, status := fieldPath{"type"}.text(condition), fieldPath{"status"}.text(condition)
+		kind, status := fieldpath.Text(condition, "type"), fieldpath.Text(condition, "status")
 		if kind == "" || status == "" {
 			continue
 		}
@@ -167,9 +172,9 @@ func (s *slimmer) conditions(object map[string]any) map[string]string {
 // selectorOf is an object's selector of pods, in its text form; "" for none.
 func (p scalePaths) selectorOf(object map[string]any) string {
 	if p.selector != nil {
-		return p.selector.text(object)
+		return fieldpath.Text(object, p.selector...)
 	}
-	raw, _ := fieldPath{"spec", "selector"}.find(object)
+	raw, _ := fieldpath.Find(object, "spec", "selector")
 	fields, ok := raw.(map[string]any)
 	if !ok {
 		return ""
@@ -232,4 +237,23 @@ func (n *commonTexts) pairs(m map[string]string) map[string]string {
 		out[n.one(k)] = n.one(v)
 	}
 	return out
+}
+
+// asJSON replaces every int64 in a value by what encoding/json would have read: a float64,
+// or a json.Number where a float64 can't represent it. Signals and triggers are compared
+// with such numbers.
+func asJSON(v any) any {
+	switch v := v.(type) {
+	case int64:
+		return engine.ExactNumber(json.Number(strconv.FormatInt(v, 10)))
+	case []any:
+		for i := range v {
+			v[i] = asJSON(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = asJSON(v[k])
+		}
+	}
+	return v
 }

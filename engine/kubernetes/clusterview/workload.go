@@ -1,8 +1,9 @@
-package kubernetes
+package clusterview
 
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -42,6 +43,16 @@ func (v *View) find(id engine.TargetID) (*informer, *slim) {
 	return nil, nil
 }
 
+// Reference refers to an object. It has no API version and no UID where no fleet follows
+// the object's kind, or there is none of that name.
+func (v *View) Reference(id engine.TargetID) corev1.ObjectReference {
+	ref := corev1.ObjectReference{Kind: id.Kind, Namespace: id.Namespace, Name: id.Name}
+	if inf, s := v.find(id); s != nil {
+		ref.APIVersion, ref.UID = inf.key.apiVersion, types.UID(s.uid)
+	}
+	return ref
+}
+
 // Workload is the state of one object of a kind that some fleet follows; false where
 // there is none of that name, or where nothing was heard of it for too long. What
 // has no replicas of its own is as large as it has pods.
@@ -73,7 +84,7 @@ type Scalable struct {
 	Desired, Current, Ready, Updated int
 	Generation, ObservedGeneration   int64
 	// ReplicaOwners are the managers that wrote the desired replicas.
-	ReplicaOwners []writer
+	ReplicaOwners []FieldManager
 	// Annotations are those whose names begin with scanflow.dev/.
 	Annotations map[string]string
 }
