@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/web"
@@ -85,7 +86,7 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	case code >= 200 && code < 300:
 		return said, nil
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
-		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", web.Shown(to), said), web.RetryAfter(resp.Header, time.Now()))
+		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", web.Shown(to), said), backoff.RetryAfter(resp.Header, time.Now()))
 	default:
 		return "", fmt.Errorf("POST %s: answered %s", web.Shown(to), said)
 	}
