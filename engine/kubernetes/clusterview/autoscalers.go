@@ -22,24 +22,23 @@ const (
 	scaledObject = "ScaledObject"
 )
 
-// Autoscaler is an object that sets the replicas of a target.
+// Autoscaler is an object that controls the replicas of a target.
 type Autoscaler struct {
 	APIVersion, Kind, Namespace, Name string
-	// Min and Max are the bounds that it keeps to: what it says, or else its kind's
-	// defaults.
+	// Min and Max are its bounds, or the defaults of its kind.
 	Min, Max int
 }
 
-// String is how a person is told of it: "HorizontalPodAutoscaler web (2 to 8 replicas)".
+// String is "HorizontalPodAutoscaler web (2 to 8 replicas)".
 func (a Autoscaler) String() string {
 	return fmt.Sprintf("%s %s (%d to %d replicas)", a.Kind, a.Name, a.Min, a.Max)
 }
 
-// AutoscalerOf is the autoscaler that names a target of some fleet; false where none
-// does. A ScaledObject comes before the HorizontalPodAutoscaler that KEDA made for
-// it, and is its target's owner while it is paused, too. It costs no request but
-// those that begin to follow the autoscalers; it waits for their first list. An error
-// says why it is not known whether there is one: then nobody may write the replicas.
+// AutoscalerOf returns the autoscaler that names a target of some fleet; the bool is false
+// where there is none. A ScaledObject takes precedence over the HorizontalPodAutoscaler
+// that KEDA made for it, even while it is paused. The first call starts the informers of
+// autoscalers and waits for their first list; later ones send no request. On an error
+// nobody may write the replicas, since it is unknown who owns them.
 func (v *View) AutoscalerOf(ctx context.Context, id engine.TargetID) (Autoscaler, bool, error) {
 	inf, _ := v.find(id)
 	if inf == nil {
@@ -49,10 +48,10 @@ func (v *View) AutoscalerOf(ctx context.Context, id engine.TargetID) (Autoscaler
 	if err != nil {
 		return Autoscaler{}, false, err
 	}
-	mapping, _ := inf.kindOf()
+	mapping, _ := inf.kind()
 	for _, s := range kinds {
 		switch err := s.inf.ready(ctx); {
-		case apiclient.Missing(err): // nobody has such autoscalers here
+		case apiclient.Missing(err): // the cluster has no such kind, so no such autoscaler
 			continue
 		case err != nil:
 			return Autoscaler{}, false, fmt.Errorf("find the autoscaler of %s %s: %w", id.Kind, id, err)
@@ -64,15 +63,15 @@ func (v *View) AutoscalerOf(ctx context.Context, id engine.TargetID) (Autoscaler
 	return Autoscaler{}, false, nil
 }
 
-// autoscalersFor is the autoscalers of an informer's objects, started when first
-// asked for and released with it.
-func (v *View) autoscalersFor(inf *informer) ([]*scalers, error) {
+// autoscalersFor returns the autoscalers of an informer's objects. The first call acquires
+// their informers, and releasing inf releases them.
+func (v *View) autoscalersFor(inf *informer) ([]*autoscalerIndex, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case inf.autoscalers != nil:
 		return inf.autoscalers, nil
-	case inf.users == 0: // released since it was found: nobody would release them
+	case inf.users == 0: // released meanwhile: nobody would release them
 		return nil, errReleased
 	}
 	for _, kind := range []struct{ version, kind string }{{ScaledObjectVersion, scaledObject}, {HPAVersion, hpa}} {
@@ -80,15 +79,15 @@ func (v *View) autoscalersFor(inf *informer) ([]*scalers, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := &scalers{inf: own}
+		s := &autoscalerIndex{inf: own}
 		s.stale.Store(true)
-		s.forget = own.objects.listen(s.changed)
+		s.forget = own.objects.addListener(s.changed)
 		inf.autoscalers = append(inf.autoscalers, s)
 	}
 	return inf.autoscalers, nil
 }
 
-// releaseAutoscalers ends what autoscalersFor began. The View is locked.
+// releaseAutoscalers releases what autoscalersFor acquired. The View is locked.
 func (v *View) releaseAutoscalers(inf *informer) {
 	for _, s := range inf.autoscalers {
 		s.forget()
@@ -97,10 +96,9 @@ func (v *View) releaseAutoscalers(inf *informer) {
 	inf.autoscalers = nil
 }
 
-// scalers finds autoscalers of one kind by what they scale. The index is made again
-// when it is asked for after one of them has changed: their status, which changes
-// all the time, is not kept.
-type scalers struct {
+// autoscalerIndex finds autoscalers of one kind by their target. It is rebuilt on the first
+// use after a spec has changed; their status, which changes all the time, is not cached.
+type autoscalerIndex struct {
 	inf    *informer
 	forget func()
 	stale  atomic.Bool
@@ -109,24 +107,24 @@ type scalers struct {
 	index map[engine.TargetID][]reference
 }
 
-// reference is one autoscaler, and the API group that it names; "" is any.
+// reference is an autoscaler with the API group of its target; "" is any.
 type reference struct {
 	group  string
 	scaler Autoscaler
 }
 
-func (s *scalers) changed(before, after *slim) {
+func (s *autoscalerIndex) changed(before, after *cachedObject) {
 	if before == nil || after == nil || !reflect.DeepEqual(before.value, after.value) {
 		s.stale.Store(true)
 	}
 }
 
-func (s *scalers) of(group string, id engine.TargetID) (Autoscaler, bool) {
+func (s *autoscalerIndex) of(group string, id engine.TargetID) (Autoscaler, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stale.Swap(false) { // before the reading: what changes meanwhile is read again
+	if s.stale.Swap(false) { // first, so that a change during the rebuild causes another
 		s.index = map[engine.TargetID][]reference{}
-		for _, o := range s.inf.objects.all(func(o *slim) bool { return !o.leaving }) {
+		for _, o := range s.inf.objects.all(func(o *cachedObject) bool { return !o.terminating }) {
 			at, ref := s.read(o)
 			s.index[at] = append(s.index[at], ref)
 		}
@@ -139,8 +137,8 @@ func (s *scalers) of(group string, id engine.TargetID) (Autoscaler, bool) {
 	return Autoscaler{}, false
 }
 
-// read takes from an autoscaler whom it scales, and within what bounds.
-func (s *scalers) read(o *slim) (engine.TargetID, reference) {
+// read returns an autoscaler's target and bounds.
+func (s *autoscalerIndex) read(o *cachedObject) (engine.TargetID, reference) {
 	spec, _ := o.value.(map[string]any)
 	key := s.inf.key
 	text := func(name string) string { return fieldpath.Text(spec, "scaleTargetRef", name) }

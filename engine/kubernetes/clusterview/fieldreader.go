@@ -11,13 +11,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// Objects reads one field of the objects of a kind, for the sensor `object`. The
-// error says what is wrong with what is asked for. Nothing is followed before the
-// first read; release ends it.
+// Objects returns a reader of one field of a kind's objects, for the sensor `object`. The
+// error is a mistake in the arguments. The first read starts an informer, and release ends
+// it.
 //
-// read calls each for every object in a namespace ("" is all that is in sight), found
-// being whether it has the field. The error of read says why the objects are not
-// known, and may pass.
+// read calls each for every object of a namespace ("" is all that the View may read); found
+// is false where the object lacks the field. The error of read is temporary.
 func (v *View) Objects(apiVersion, kind string, matchLabels map[string]string, field string) (
 	read func(ctx context.Context, namespace string, each func(namespace, name string, labels map[string]string, created time.Time, value any, found bool)) error,
 	release func(), err error,
@@ -50,8 +49,7 @@ func (r *fieldReader) release() {
 	}
 }
 
-// informer is that of the namespace which is read. A fleet seldom moves, so one is
-// enough.
+// informer returns that of the namespace to read. A fleet seldom moves, so one is enough.
 func (r *fieldReader) informer(namespace string) (*informer, error) {
 	if namespace == "" {
 		namespace = r.view.namespace
@@ -86,7 +84,7 @@ func (r *fieldReader) read(ctx context.Context, namespace string, each func(name
 	if err := inf.ready(ctx); err != nil {
 		return err
 	}
-	for _, s := range inf.objects.all(func(*slim) bool { return true }) {
+	for _, s := range inf.objects.all(func(*cachedObject) bool { return true }) {
 		each(s.namespace, s.name, s.labels, s.created, s.value, s.found)
 	}
 	return nil

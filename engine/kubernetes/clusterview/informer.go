@@ -21,25 +21,25 @@ import (
 const (
 	reconnectFirst = 100 * time.Millisecond
 	reconnectMost  = 5 * time.Second
-	// lookAgain is how often a missing kind is asked for. apiclient.Kinds answers from
-	// memory, and asks the API server itself every 10 s at most.
-	lookAgain = time.Second
-	// goneAgain is how often a resource is asked for that the API server did know.
-	goneAgain = 10 * time.Second
+	// missingKindRetry is short because apiclient.Kinds caches its answer: discovery runs
+	// at most every 10 s.
+	missingKindRetry = time.Second
+	// removedKindRetry is for a kind that discovery lists and whose resource is not found.
+	removedKindRetry = 10 * time.Second
 )
 
-// informerKey is what an informer follows. Agents that ask for the same share it.
+// informerKey identifies an informer. Users of an equal key share one.
 type informerKey struct {
 	apiVersion, kind string
 	namespace        string // "" is all
 	name             string // "" is all
-	labels           string // a selector that the API server applies; "" is all
-	field            string // keep just this field; "" keeps what a workload needs
-	pods             bool   // keep what a pod's owner needs
-	optional         bool   // a cluster without the kind is as good as one without objects of it
+	labels           string // a label selector that the API server applies; "" is all
+	field            string // cache only this field; "" caches what a workload needs
+	pods             bool   // cache pods instead of objects
+	optional         bool   // a missing kind means that there are no objects, and is not logged
 }
 
-// workloads tells an informer that fleets share.
+// workloads reports whether fleets can share the informer.
 func (k informerKey) workloads() bool {
 	return !k.pods && k.name == "" && k.labels == "" && k.field == ""
 }
@@ -58,44 +58,44 @@ func (k informerKey) String() string {
 // informer follows the objects of one kind:
 //
 //	find the kind ----> read its definition ----> list ----> watch
-//	     ^  missing: again each second       \      |          |
+//	     ^  missing: retry each second       \      |          |
 //	     |                                    \     v          v  closed, or expired
-//	     +------------ the kind is gone -------- failed: again, ever later
+//	     +------------ the kind is gone -------- failed: retry with back-off
 //
-// What it knows stays while it can't reach the API server; trouble says since when.
+// It keeps its objects while the API server is unreachable; silentSince says since when.
 type informer struct {
 	view  *View
 	key   informerKey
 	users int // guarded by view.mu
 	stop  context.CancelFunc
 
-	objects *store[*slim]
-	pods    *store[*slimPod]
+	objects *store[*cachedObject]
+	pods    *store[*cachedPod]
 	index   *podIndex
 
-	mu      sync.Mutex
-	mapping *meta.RESTMapping
-	paths   scalePaths
-	synced  bool
-	trouble time.Time // when the first request since the last answer was sent; zero is none
-	problem error     // of the last one; nil while it has no answer
-	changed chan struct{}
-	podsOf  *informer // the pods of these objects; guarded by view.mu
+	mu          sync.Mutex
+	mapping     *meta.RESTMapping
+	paths       scalePaths
+	synced      bool
+	silentSince time.Time     // when the first request after the last answer was sent; zero is none
+	lastErr     error         // of the last request; nil until it is answered
+	changed     chan struct{} // closed and replaced when ready should look again
+	podsOf      *informer     // the pods of these objects; guarded by view.mu
 
-	autoscalers []*scalers // of these objects; guarded by view.mu
+	autoscalers []*autoscalerIndex // of these objects; guarded by view.mu
 }
 
 func newInformer(v *View, key informerKey) *informer {
 	inf := &informer{view: v, key: key, changed: make(chan struct{})}
 	if key.pods {
 		inf.index = newPodIndex()
-		inf.pods = &store[*slimPod]{
-			slim:  func(u *unstructured.Unstructured) *slimPod { return slimPodOf(u, &v.names) },
-			index: inf.index.change, filled: inf.filled,
+		inf.pods = &store[*cachedPod]{
+			convert: func(u *unstructured.Unstructured) *cachedPod { return newCachedPod(u, &v.intern) },
+			index:   inf.index.update, listed: inf.listed,
 		}
 		return inf
 	}
-	inf.objects = &store[*slim]{filled: inf.filled}
+	inf.objects = &store[*cachedObject]{listed: inf.listed}
 	return inf
 }
 
@@ -110,7 +110,7 @@ func (inf *informer) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			inf.failed(err)
+			inf.requestFailed(err)
 		}
 		if attempts++; inf.view.clock.Now().Sub(began) > reconnectMost {
 			attempts = 1
@@ -118,17 +118,17 @@ func (inf *informer) run(ctx context.Context) {
 		wait := reconnect.After(attempts)
 		switch {
 		case apiclient.Missing(err) && found:
-			attempts, wait = 0, goneAgain
+			attempts, wait = 0, removedKindRetry
 		case apiclient.Missing(err):
-			attempts, wait = 0, lookAgain
+			attempts, wait = 0, missingKindRetry
 		}
-		inf.view.sleep(ctx, wait)
+		engine.Sleep(ctx, inf.view.clock, wait)
 	}
 }
 
-// follow finds the kind, and follows its objects until that fails.
+// follow finds the kind and follows its objects until that fails.
 func (inf *informer) follow(ctx context.Context) (found bool, err error) {
-	inf.asks()
+	inf.requestSent()
 	mapping, err := inf.view.client.Kinds.Find(inf.key.apiVersion, inf.key.kind)
 	if err != nil {
 		return false, err
@@ -147,65 +147,66 @@ func (inf *informer) follow(ctx context.Context) (found bool, err error) {
 	inf.mapping, inf.paths = mapping, paths
 	inf.mu.Unlock()
 	if inf.objects != nil {
-		s := &slimmer{paths: paths, names: &inf.view.names}
+		s := &converter{paths: paths, intern: &inf.view.intern}
 		if inf.key.field != "" {
 			if s.field, err = fieldpath.Parse(inf.key.field); err != nil {
 				return true, err
 			}
 		}
-		inf.objects.slim = s.slim
+		inf.objects.convert = s.convert
 	}
 	return true, inf.reflect(ctx, mapping)
 }
 
-// asks is called before each request that shows whether the API server is there.
-func (inf *informer) asks() {
+// requestSent starts the time that MaxStaleness bounds, unless it is running already.
+func (inf *informer) requestSent() {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
-	if inf.trouble.IsZero() {
-		inf.trouble = inf.view.clock.Now()
+	if inf.silentSince.IsZero() {
+		inf.silentSince = inf.view.clock.Now()
 	}
 }
 
-// quiet tells whether nobody has to be told of a problem.
-func (inf *informer) quiet(problem error) bool {
+// tolerates reports whether an error, or none, needs no log entry.
+func (inf *informer) tolerates(problem error) bool {
 	return problem == nil || inf.key.optional && apiclient.Missing(problem)
 }
 
-func (inf *informer) failed(err error) {
+func (inf *informer) requestFailed(err error) {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
-	if inf.quiet(inf.problem) && !inf.quiet(err) {
+	if inf.tolerates(inf.lastErr) && !inf.tolerates(err) {
 		inf.view.log.Warn("can't follow objects, and tries again", "objects", inf.key.String(), "error", err)
 	}
-	inf.problem = err
-	inf.tell()
+	inf.lastErr = err
+	inf.notify()
 }
 
-func (inf *informer) answered() {
+func (inf *informer) requestSucceeded() {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
-	if !inf.quiet(inf.problem) {
+	if !inf.tolerates(inf.lastErr) {
 		inf.view.log.Info("follows objects again", "objects", inf.key.String())
 	}
-	inf.trouble, inf.problem = time.Time{}, nil
-	inf.tell()
+	inf.silentSince, inf.lastErr = time.Time{}, nil
+	inf.notify()
 }
 
-func (inf *informer) filled() {
+func (inf *informer) listed() {
 	inf.mu.Lock()
 	inf.synced = true
 	inf.mu.Unlock()
-	inf.answered()
+	inf.requestSucceeded()
 }
 
-func (inf *informer) tell() {
+// notify wakes the callers of ready. The mutex is held.
+func (inf *informer) notify() {
 	close(inf.changed)
 	inf.changed = make(chan struct{})
 }
 
-// ready waits for the first list. An error says why there is none, or since when
-// nothing was heard of the objects.
+// ready waits for the first list. The error says why there is none, or since when the API
+// server has not answered.
 func (inf *informer) ready(ctx context.Context) error {
 	for {
 		if inf.view.ctx.Err() != nil {
@@ -228,26 +229,26 @@ func (inf *informer) ready(ctx context.Context) error {
 	}
 }
 
-// state is nil where the objects are known well enough. An error that is not final
-// may pass while one waits.
+// state returns nil where the cached objects are recent enough to use. An error that is
+// not final can go away while the caller waits.
 func (inf *informer) state() (err error, final bool) {
-	late := !inf.trouble.IsZero() && inf.view.clock.Now().Sub(inf.trouble) > inf.view.maxStale
-	why := inf.problem
+	late := !inf.silentSince.IsZero() && inf.view.clock.Now().Sub(inf.silentSince) > inf.view.maxStale
+	why := inf.lastErr
 	if why == nil {
 		why = errors.New("the API server does not answer")
 	}
 	switch {
-	case apiclient.Missing(inf.problem):
-		return inf.problem, true
+	case apiclient.Missing(inf.lastErr):
+		return inf.lastErr, true
 	case !inf.synced:
-		return fmt.Errorf("list %s: %w", inf.key, why), inf.problem != nil && !engine.MayPass(inf.problem)
+		return fmt.Errorf("list %s: %w", inf.key, why), inf.lastErr != nil && !engine.MayPass(inf.lastErr)
 	case late:
-		return engine.Retry(fmt.Errorf("nothing was heard of %s since %s: %w", inf.key, inf.trouble.UTC().Format(time.RFC3339), why)), true
+		return engine.Retry(fmt.Errorf("nothing was heard of %s since %s: %w", inf.key, inf.silentSince.UTC().Format(time.RFC3339), why)), true
 	}
 	return nil, false
 }
 
-// healthy tells whether what is known may be shown.
+// healthy reports whether the cached objects are recent enough to use.
 func (inf *informer) healthy() bool {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
@@ -255,15 +256,15 @@ func (inf *informer) healthy() bool {
 	return err == nil
 }
 
-// kindOf is the resource and where its objects keep their size.
-func (inf *informer) kindOf() (*meta.RESTMapping, scalePaths) {
+// kind returns the resource of the informer's kind, and where its objects have replicas.
+func (inf *informer) kind() (*meta.RESTMapping, scalePaths) {
 	inf.mu.Lock()
 	defer inf.mu.Unlock()
 	return inf.mapping, inf.paths
 }
 
-// narrow puts what the informer is for into a request.
-func (inf *informer) narrow(o metav1.ListOptions) metav1.ListOptions {
+// listOptions adds the informer's selectors to the options of a request.
+func (inf *informer) listOptions(o metav1.ListOptions) metav1.ListOptions {
 	o.LabelSelector = inf.key.labels
 	if inf.key.name != "" {
 		o.FieldSelector = "metadata.name=" + inf.key.name
@@ -271,7 +272,7 @@ func (inf *informer) narrow(o metav1.ListOptions) metav1.ListOptions {
 	return o
 }
 
-// byScope puts those that see one namespace before those that see all.
+// byScope sorts informers of one namespace before those of all namespaces.
 func byScope(a, b *informer) int {
 	if a.key.namespace != b.key.namespace { // "" is the whole cluster
 		if a.key.namespace == "" {

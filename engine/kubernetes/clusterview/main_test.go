@@ -146,8 +146,8 @@ func runPod(t testing.TB, c *testcluster.Cluster, pod unstructured.Unstructured,
 		"containerStatuses": [{"name": "main", "restartCount": %[2]d, "image": "", "imageID": "", "ready": true}]}}`, ip, restarts), "status")
 }
 
-// throttle is a TCP proxy before the API server, to be cut.
-type throttle struct {
+// breakableProxy is a TCP proxy in front of the API server whose connections can be cut.
+type breakableProxy struct {
 	listener net.Listener
 	server   string
 	work     sync.WaitGroup
@@ -157,12 +157,12 @@ type throttle struct {
 	conns map[net.Conn]bool
 }
 
-// through is a client whose connection can be cut.
-func through(t testing.TB, c *testcluster.Cluster) (*apiclient.Client, *throttle) {
+// proxied is a client whose connection can be cut.
+func proxied(t testing.TB, c *testcluster.Cluster) (*apiclient.Client, *breakableProxy) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &throttle{listener: listener, server: strings.TrimPrefix(c.URL(), "https://"), conns: map[net.Conn]bool{}}
+	p := &breakableProxy{listener: listener, server: strings.TrimPrefix(c.URL(), "https://"), conns: map[net.Conn]bool{}}
 	p.work.Go(p.serve)
 	t.Cleanup(func() {
 		p.set(true)
@@ -176,7 +176,7 @@ func through(t testing.TB, c *testcluster.Cluster) (*apiclient.Client, *throttle
 	return client, p
 }
 
-func (p *throttle) serve() {
+func (p *breakableProxy) serve() {
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
@@ -192,7 +192,7 @@ func (p *throttle) serve() {
 	}
 }
 
-func (p *throttle) hold(conns ...net.Conn) bool {
+func (p *breakableProxy) hold(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
@@ -205,7 +205,7 @@ func (p *throttle) hold(conns ...net.Conn) bool {
 }
 
 // set cuts every connection, or lets new ones through again.
-func (p *throttle) set(cut bool) {
+func (p *breakableProxy) set(cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut = cut

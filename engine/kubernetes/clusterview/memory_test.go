@@ -54,8 +54,8 @@ func filledView(t testing.TB) (v *View, deployments *informer) {
 	v = testView(t, Options{})
 	deployments = newInformer(v, informerKey{apiVersion: "apps/v1", kind: "Deployment"})
 	paths := usualPaths()
-	paths.scalable, paths.owns, paths.readyIsZeroWhenAbsent = true, true, true
-	deployments.objects.slim = (&slimmer{paths: paths, names: &v.names}).slim
+	paths.scalable, paths.ownsPods, paths.readyIsZeroWhenAbsent = true, true, true
+	deployments.objects.convert = (&converter{paths: paths, intern: &v.intern}).convert
 	deployments.paths = paths
 	deployments.podsOf = newInformer(v, informerKey{apiVersion: "v1", kind: "Pod", pods: true})
 	for i := range many {
@@ -104,10 +104,10 @@ func BenchmarkTargets(b *testing.B) {
 // BenchmarkSlim is what one object costs on its way from the wire.
 func BenchmarkSlim(b *testing.B) {
 	v := testView(b, Options{})
-	s := &slimmer{paths: usualPaths(), names: &v.names}
+	s := &converter{paths: usualPaths(), intern: &v.intern}
 	u := bigDeployment(b, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.slim(u)
+		s.convert(u)
 	}
 }

@@ -19,14 +19,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// ModelAnnotation, on a pod template or on the target itself, says which model
-// version is in service.
+// ModelAnnotation, on a pod template or on the target itself, names the model version in
+// service.
 const ModelAnnotation = "scanflow.dev/model"
 
-// ownAnnotations begin the names of the annotations that are kept.
+// ownAnnotations is the prefix of the annotations that are cached.
 const ownAnnotations = "scanflow.dev/"
 
-// identity is what is kept of every object.
+// identity is the part of the metadata that is cached of every object.
 type identity struct {
 	namespace, name, uid, version string
 }
@@ -37,92 +37,91 @@ func (i *identity) key() types.NamespacedName {
 
 func (i *identity) id() *identity { return i }
 
-// GetObjectMeta is what a reflector asks of an object; it is made as it is asked for.
+// GetObjectMeta implements metav1.ObjectMetaAccessor for the reflector. It makes the
+// metadata anew each time, so that the cache need not hold them.
 func (i *identity) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: i.namespace, Name: i.name, UID: types.UID(i.uid), ResourceVersion: i.version}
 }
 
-// GetObjectKind is empty: an informer has objects of one kind.
+// GetObjectKind implements runtime.Object. It is empty, as an informer has one kind.
 func (i *identity) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-// slim is what is kept of an object. It never changes: a new version is a new slim,
-// so its maps are given out as they are.
-type slim struct {
+// cachedObject is the cached part of an object. It is immutable, so its maps are handed
+// out without copies.
+type cachedObject struct {
 	identity
-	generation, observed int64
-	created              time.Time
-	leaving              bool // it is being deleted
-	labels               map[string]string
-	annotations          map[string]string // our own
-	conditions           map[string]string
-	model                string
-	selector             string
+	generation, observedGeneration int64
+	created                        time.Time
+	terminating                    bool // it has a deletion timestamp
+	labels                         map[string]string
+	annotations                    map[string]string // those with the prefix scanflow.dev/
+	conditions                     map[string]string
+	model                          string
+	selector                       string
 
-	sized                          bool // desired is known
-	statedReady                    bool // ready is known
-	desired, current, ready, fresh int
-	owners                         []FieldManager // of the desired replicas
+	desiredKnown, readyKnown         bool // the object states it
+	desired, current, ready, updated int
+	replicaManagers                  []FieldManager // of the desired replicas
 
 	value any // of the field that the informer is for
 	found bool
 }
 
-// DeepCopyObject makes a slim a runtime.Object. Nothing changes one, so it is its
-// own copy.
-func (s *slim) DeepCopyObject() runtime.Object { return s }
+// DeepCopyObject implements runtime.Object. Immutable objects need no copy.
+func (s *cachedObject) DeepCopyObject() runtime.Object { return s }
 
-// slimmer makes slims of the objects of one kind.
-type slimmer struct {
-	paths scalePaths
-	field fieldpath.Path // keep just this; nil keeps the workload's
-	names *commonTexts
+// converter makes the cached objects of one kind.
+type converter struct {
+	paths  scalePaths
+	field  fieldpath.Path // cache only this field; nil caches what a workload needs
+	intern *interner
 }
 
-func (s *slimmer) slim(u *unstructured.Unstructured) *slim {
-	out := &slim{
-		identity: identityIn(u, s.names), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time,
-		leaving: u.GetDeletionTimestamp() != nil, labels: s.names.pairs(u.GetLabels()),
+func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
+	out := &cachedObject{
+		identity: identityIn(u, s.intern), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time,
+		terminating: u.GetDeletionTimestamp() != nil, labels: s.intern.pairs(u.GetLabels()),
 	}
 	if s.field != nil {
 		out.value, out.found = fieldpath.Find(u.Object, s.field...)
 		out.value = asJSON(out.value)
 		return out
 	}
-	out.annotations = s.names.pairs(ownOnes(u.GetAnnotations()))
-	out.observed, _ = fieldpath.Int(u.Object, "status", "observedGeneration")
+	out.annotations = s.intern.pairs(withOwnPrefix(u.GetAnnotations()))
+	out.observedGeneration, _ = fieldpath.Int(u.Object, "status", "observedGeneration")
 	out.conditions = s.conditions(u.Object)
 	out.model = fieldpath.Text(u.Object, "spec", "template", "metadata", "annotations", ModelAnnotation)
 	if out.model == "" {
 		out.model = out.annotations[ModelAnnotation]
 	}
-	if !s.paths.owns {
+	if !s.paths.ownsPods {
 		out.selector = s.paths.selectorOf(u.Object)
 	}
 	s.size(out, u)
 	return out
 }
 
-func (s *slimmer) size(out *slim, u *unstructured.Unstructured) {
+func (s *converter) size(out *cachedObject, u *unstructured.Unstructured) {
 	p := s.paths
 	number := func(path fieldpath.Path) (int, bool) {
 		n, ok := fieldpath.Int(u.Object, path...)
 		return int(n), ok && path != nil
 	}
-	out.desired, out.sized = number(p.desired)
-	if p.scalable { // an absent field of a scale subresource is zero there, too
-		out.sized = true
+	out.desired, out.desiredKnown = number(p.desired)
+	if p.scalable { // the scale subresource shows an absent field as zero, too
+		out.desiredKnown = true
 	}
 	out.current, _ = number(p.current)
-	out.fresh, _ = number(p.updated)
-	out.ready, out.statedReady = number(p.ready)
-	out.statedReady = out.statedReady || p.readyIsZeroWhenAbsent
-	if out.sized {
-		out.owners = s.owners(u, p.desired)
+	out.updated, _ = number(p.updated)
+	out.ready, out.readyKnown = number(p.ready)
+	out.readyKnown = out.readyKnown || p.readyIsZeroWhenAbsent
+	if out.desiredKnown {
+		out.replicaManagers = s.managersOf(u, p.desired)
 	}
 }
 
-// owners are the managers that wrote the desired replicas.
-func (s *slimmer) owners(u *unstructured.Unstructured, field fieldpath.Path) []FieldManager {
+// managersOf returns the managers that own a field.
+func (s *converter) managersOf(u *unstructured.Unstructured, field fieldpath.Path) []FieldManager {
 	entries, _, _ := unstructured.NestedFieldNoCopy(u.Object, "metadata", "managedFields")
 	list, _ := entries.([]any)
 	var out []FieldManager
@@ -141,7 +140,7 @@ func (s *slimmer) owners(u *unstructured.Unstructured, field fieldpath.Path) []F
 		if !owned {
 			continue
 		}
-		text := func(name string) string { v, _ := entry[name].(string); return s.names.one(v) }
+		text := func(name string) string { v, _ := entry[name].(string); return s.intern.text(v) }
 		w := FieldManager{Manager: text("manager"), Operation: text("operation"), Subresource: text("subresource")}
 		if at, err := time.Parse(time.RFC3339, fieldpath.Text(entry, "time")); err == nil {
 			w.Time = at
@@ -151,7 +150,7 @@ func (s *slimmer) owners(u *unstructured.Unstructured, field fieldpath.Path) []F
 	return out
 }
 
-func (s *slimmer) conditions(object map[string]any) map[string]string {
+func (s *converter) conditions(object map[string]any) map[string]string {
 	v, _ := fieldpath.Find(object, "status", "conditions")
 	list, _ := v.([]any)
 	var out map[string]string
@@ -164,12 +163,12 @@ func (s *slimmer) conditions(object map[string]any) map[string]string {
 		if out == nil {
 			out = make(map[string]string, len(list))
 		}
-		out[s.names.one(kind)] = s.names.one(status)
+		out[s.intern.text(kind)] = s.intern.text(status)
 	}
 	return out
 }
 
-// selectorOf is an object's selector of pods, in its text form; "" for none.
+// selectorOf returns an object's selector of pods as text, or "".
 func (p scalePaths) selectorOf(object map[string]any) string {
 	if p.selector != nil {
 		return fieldpath.Text(object, p.selector...)
@@ -195,31 +194,31 @@ func (p scalePaths) selectorOf(object map[string]any) string {
 	return plain.String()
 }
 
-func identityIn(u *unstructured.Unstructured, names *commonTexts) identity {
-	return identity{names.one(u.GetNamespace()), u.GetName(), string(u.GetUID()), u.GetResourceVersion()}
+func identityIn(u *unstructured.Unstructured, intern *interner) identity {
+	return identity{intern.text(u.GetNamespace()), u.GetName(), string(u.GetUID()), u.GetResourceVersion()}
 }
 
-func ownOnes(annotations map[string]string) map[string]string {
+func withOwnPrefix(annotations map[string]string) map[string]string {
 	maps.DeleteFunc(annotations, func(name, _ string) bool { return !strings.HasPrefix(name, ownAnnotations) })
 	return annotations
 }
 
-// commonTexts keeps one copy of texts that many objects have in common.
-type commonTexts struct {
+// interner shares one copy of strings that many objects have in common.
+type interner struct {
 	mu    sync.Mutex
 	known map[string]string
 }
 
-// mostTexts bounds what is kept where texts turn out not to be common after all.
-const mostTexts = 1 << 15
+// maxInterned bounds the memory for strings that are not common after all.
+const maxInterned = 1 << 15
 
-func (n *commonTexts) one(text string) string {
+func (n *interner) text(text string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if known, ok := n.known[text]; ok {
 		return known
 	}
-	if n.known == nil || len(n.known) >= mostTexts {
+	if n.known == nil || len(n.known) >= maxInterned {
 		n.known = map[string]string{}
 	}
 	text = strings.Clone(text)
@@ -227,14 +226,14 @@ func (n *commonTexts) one(text string) string {
 	return text
 }
 
-// pairs is a map of common names; nil for an empty one.
-func (n *commonTexts) pairs(m map[string]string) map[string]string {
+// pairs interns a map; an empty one becomes nil.
+func (n *interner) pairs(m map[string]string) map[string]string {
 	if len(m) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(m))
 	for k, v := range m {
-		out[n.one(k)] = n.one(v)
+		out[n.text(k)] = n.text(v)
 	}
 	return out
 }

@@ -9,11 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Pods reads the pods that have some labels and a node, for the sensor `colocated`.
-// Those that are on their way out are among them, as they still use their node, and those
-// that have ended are not. Nothing is followed before the first read; release ends it.
-//
-// The error of read says why the pods are not known, and may pass.
+// Pods returns a reader of the pods that match labels and have a node, for the sensor
+// `colocated`. Terminating pods are included, as they still use their node; pods that have
+// ended are not. The first read starts informers, and release ends them. The error of read
+// is temporary.
 func (v *View) Pods(matchLabels map[string]string) (
 	read func(ctx context.Context, namespaces []string, each func(namespace, name, node string)) error,
 	release func(), err error,
@@ -43,7 +42,7 @@ func (r *podReader) release() {
 	}
 }
 
-// informers are those of the namespaces that are read, shared with the fleets of them.
+// informers returns those of the namespaces to read, which fleets share.
 func (r *podReader) informers(namespaces []string) ([]*informer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,41 +17,43 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// slimPod is what is kept of a pod. It never changes.
-type slimPod struct {
+// cachedPod is the cached part of a pod. It is immutable.
+type cachedPod struct {
 	identity
-	labels   map[string]string
-	owners   []podOwner // its controller, and whose that is
-	node     string
-	ip       string
-	phase    string
-	ready    bool
-	leaving  bool
-	restarts int
-	images   []string
-	ports    map[string]string // as engine.Pod has them
+	labels      map[string]string
+	owners      []podOwner // its controller, and the controller's own
+	node        string
+	ip          string
+	phase       string
+	ready       bool
+	terminating bool
+	restarts    int
+	images      []string
+	ports       map[string]string // as engine.Pod has them
 }
 
-// podOwner is a workload, as a pod names it. The version is left out: it may differ
-// from the one that the workload is followed in.
+// podOwner identifies a workload that owns pods. It has no version, which may differ from
+// the one that the workload is followed in.
 type podOwner struct{ group, kind, namespace, name string }
 
-// DeepCopyObject makes a slimPod a runtime.Object; it is its own copy.
-func (p *slimPod) DeepCopyObject() runtime.Object { return p }
+// DeepCopyObject implements runtime.Object. Immutable pods need no copy.
+func (p *cachedPod) DeepCopyObject() runtime.Object { return p }
 
-// gone pods are on their way out, or have ended: they are nobody's replica.
-func (p *slimPod) gone() bool { return p.leaving || p.phase == "Succeeded" || p.phase == "Failed" }
+// inactive reports whether the pod is terminating or has ended, and so is no replica.
+func (p *cachedPod) inactive() bool {
+	return p.terminating || p.phase == "Succeeded" || p.phase == "Failed"
+}
 
-func slimPodOf(u *unstructured.Unstructured, names *commonTexts) *slimPod {
+func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
 	text := func(path ...any) string { return fieldpath.Text(u.Object, path...) }
-	p := &slimPod{
-		identity: identityIn(u, names), labels: names.pairs(u.GetLabels()), leaving: u.GetDeletionTimestamp() != nil,
-		node: names.one(text("spec", "nodeName")), ip: text("status", "podIP"), phase: names.one(text("status", "phase")),
+	p := &cachedPod{
+		identity: identityIn(u, intern), labels: intern.pairs(u.GetLabels()), terminating: u.GetDeletionTimestamp() != nil,
+		node: intern.text(text("spec", "nodeName")), ip: text("status", "podIP"), phase: intern.text(text("status", "phase")),
 	}
-	p.owners = podOwners(u, names)
+	p.owners = podOwners(u, intern)
 	for _, c := range fieldpath.Maps(u.Object, "status", "conditions") {
 		if fieldpath.Text(c, "type") == "Ready" {
-			p.ready = fieldpath.Text(c, "status") == "True" && !p.leaving
+			p.ready = fieldpath.Text(c, "status") == "True" && !p.terminating
 		}
 	}
 	for _, c := range fieldpath.Maps(u.Object, "status", "containerStatuses") {
@@ -59,19 +61,19 @@ func slimPodOf(u *unstructured.Unstructured, names *commonTexts) *slimPod {
 		p.restarts += int(n)
 	}
 	for _, c := range fieldpath.Maps(u.Object, "spec", "containers") {
-		p.images = append(p.images, names.one(fieldpath.Text(c, "image")))
-		p.open(c, names)
+		p.images = append(p.images, intern.text(fieldpath.Text(c, "image")))
+		p.addPorts(c, intern)
 	}
 	for _, c := range fieldpath.Maps(u.Object, "spec", "initContainers") {
 		if fieldpath.Text(c, "restartPolicy") == "Always" { // a sidecar
-			p.open(c, names)
+			p.addPorts(c, intern)
 		}
 	}
 	return p
 }
 
-// open takes a container's ports, by name and by number.
-func (p *slimPod) open(container map[string]any, names *commonTexts) {
+// addPorts adds a container's ports, by name and by number.
+func (p *cachedPod) addPorts(container map[string]any, intern *interner) {
 	for _, port := range fieldpath.Maps(container, "ports") {
 		number, ok := fieldpath.Int(port, "containerPort")
 		if !ok || p.ip == "" {
@@ -80,19 +82,19 @@ func (p *slimPod) open(container map[string]any, names *commonTexts) {
 		if p.ports == nil {
 			p.ports = map[string]string{}
 		}
-		text := names.one(strconv.FormatInt(number, 10))
+		text := intern.text(strconv.FormatInt(number, 10))
 		at := net.JoinHostPort(p.ip, text)
 		p.ports[text] = at
 		if name := fieldpath.Text(port, "name"); name != "" {
-			p.ports[names.one(name)] = at
+			p.ports[intern.text(name)] = at
 		}
 	}
 }
 
-// podOwners are the controller of a pod, and that one's own where its name tells: a
-// Deployment calls its ReplicaSets by its own name and a hash, which is also a label
-// of the pods. So no ReplicaSet need be followed.
-func podOwners(u *unstructured.Unstructured, names *commonTexts) []podOwner {
+// podOwners returns a pod's controller and, for a ReplicaSet of a Deployment, that
+// Deployment. A Deployment names its ReplicaSets after itself and a hash, which is also a
+// label of the pods, so ReplicaSets need not be followed.
+func podOwners(u *unstructured.Unstructured, intern *interner) []podOwner {
 	for _, ref := range u.GetOwnerReferences() {
 		if ref.Controller == nil || !*ref.Controller {
 			continue
@@ -101,43 +103,42 @@ func podOwners(u *unstructured.Unstructured, names *commonTexts) []podOwner {
 		if err != nil {
 			return nil
 		}
-		direct := podOwner{names.one(gv.Group), names.one(ref.Kind), names.one(u.GetNamespace()), names.one(ref.Name)}
+		direct := podOwner{intern.text(gv.Group), intern.text(ref.Kind), intern.text(u.GetNamespace()), intern.text(ref.Name)}
 		root, found := strings.CutSuffix(ref.Name, "-"+u.GetLabels()["pod-template-hash"])
 		if gv.Group == "apps" && ref.Kind == "ReplicaSet" && found && root != "" && !strings.HasSuffix(ref.Name, "-") {
-			return []podOwner{direct, {"apps", "Deployment", direct.namespace, names.one(root)}}
+			return []podOwner{direct, {"apps", "Deployment", direct.namespace, intern.text(root)}}
 		}
 		return []podOwner{direct}
 	}
 	return nil
 }
 
-// podIndex finds pods by whose they are. The store of pods tells it of each change.
+// podIndex finds pods by owner and by label. The store of pods updates it.
 type podIndex struct {
 	mu      sync.RWMutex
-	byOwner map[podOwner][]*slimPod
-	// byLabel is made when first asked for: only workloads that are no pod's owner
-	// need it.
-	byLabel map[podLabel][]*slimPod
-	pods    map[*slimPod]struct{}
+	byOwner map[podOwner][]*cachedPod
+	// byLabel is built on first use: only workloads that their pods don't name need it.
+	byLabel map[podLabel][]*cachedPod
+	pods    map[*cachedPod]struct{}
 }
 
 type podLabel struct{ namespace, name, value string }
 
 func newPodIndex() *podIndex {
-	return &podIndex{byOwner: map[podOwner][]*slimPod{}, pods: map[*slimPod]struct{}{}}
+	return &podIndex{byOwner: map[podOwner][]*cachedPod{}, pods: map[*cachedPod]struct{}{}}
 }
 
-func (x *podIndex) change(before, after *slimPod) {
+func (x *podIndex) update(before, after *cachedPod) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if before != nil {
 		delete(x.pods, before)
 		for _, o := range before.owners {
-			dropPod(x.byOwner, o, before)
+			removePod(x.byOwner, o, before)
 		}
 		if x.byLabel != nil {
 			for k, v := range before.labels {
-				dropPod(x.byLabel, podLabel{before.namespace, k, v}, before)
+				removePod(x.byLabel, podLabel{before.namespace, k, v}, before)
 			}
 		}
 	}
@@ -146,11 +147,11 @@ func (x *podIndex) change(before, after *slimPod) {
 		for _, o := range after.owners {
 			x.byOwner[o] = append(x.byOwner[o], after)
 		}
-		x.label(after)
+		x.indexLabels(after)
 	}
 }
 
-func (x *podIndex) label(p *slimPod) {
+func (x *podIndex) indexLabels(p *cachedPod) {
 	if x.byLabel == nil {
 		return
 	}
@@ -160,7 +161,7 @@ func (x *podIndex) label(p *slimPod) {
 	}
 }
 
-func dropPod[K comparable](from map[K][]*slimPod, at K, p *slimPod) {
+func removePod[K comparable](from map[K][]*cachedPod, at K, p *cachedPod) {
 	list := from[at]
 	i := slices.Index(list, p)
 	if i < 0 {
@@ -174,61 +175,61 @@ func dropPod[K comparable](from map[K][]*slimPod, at K, p *slimPod) {
 	from[at] = list[:len(list)-1]
 }
 
-// of is the pods of a workload, ended ones too, by name: those that it owns, or
-// else those that its selector takes.
-func (x *podIndex) of(owner podOwner, selector string) []*slimPod {
+// of returns the pods of a workload by name, ended ones too: those that name it as their
+// owner, or else those that its selector matches.
+func (x *podIndex) of(owner podOwner, selector string) []*cachedPod {
 	x.mu.RLock()
 	out := slices.Clone(x.byOwner[owner])
 	x.mu.RUnlock()
 	if len(out) == 0 && selector != "" {
-		out = x.selected(owner.namespace, selector)
+		out = x.selectedBy(owner.namespace, selector)
 	}
-	slices.SortFunc(out, func(a, b *slimPod) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b *cachedPod) int { return strings.Compare(a.name, b.name) })
 	return out
 }
 
-func (x *podIndex) selected(namespace, text string) []*slimPod {
+func (x *podIndex) selectedBy(namespace, text string) []*cachedPod {
 	selector, err := labels.Parse(text)
-	if err != nil || selector.Empty() { // an empty one takes every pod there is
+	if err != nil || selector.Empty() { // an empty one matches every pod
 		return nil
 	}
 	return x.matching(namespace, selector)
 }
 
-// matching are the pods of a namespace ("" is all) that a selector takes.
-func (x *podIndex) matching(namespace string, selector labels.Selector) []*slimPod {
+// matching returns the pods of a namespace ("" is all) that a selector matches.
+func (x *podIndex) matching(namespace string, selector labels.Selector) []*cachedPod {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.byLabel == nil {
-		x.byLabel = map[podLabel][]*slimPod{}
+		x.byLabel = map[podLabel][]*cachedPod{}
 		for p := range x.pods {
-			x.label(p)
+			x.indexLabels(p)
 		}
 	}
-	var few []*slimPod
+	var candidates []*cachedPod
 	narrowed := false
 	requirements, _ := selector.Requirements()
 	for _, r := range requirements {
 		values := r.ValuesUnsorted()
 		if op := r.Operator(); len(values) != 1 || op != selection.Equals && op != selection.DoubleEquals && op != selection.In {
-			continue // only `label = value` narrows
+			continue // only `label = value` is indexed
 		}
 		if namespace == "" {
-			break // the labels are told apart by namespace
+			break // the index is by namespace
 		}
-		if list := x.byLabel[podLabel{namespace, r.Key(), values[0]}]; !narrowed || len(list) < len(few) {
-			few, narrowed = list, true
+		if list := x.byLabel[podLabel{namespace, r.Key(), values[0]}]; !narrowed || len(list) < len(candidates) {
+			candidates, narrowed = list, true
 		}
 	}
 	if !narrowed {
 		for p := range x.pods {
 			if namespace == "" || p.namespace == namespace {
-				few = append(few, p)
+				candidates = append(candidates, p)
 			}
 		}
 	}
-	var out []*slimPod
-	for _, p := range few {
+	var out []*cachedPod
+	for _, p := range candidates {
 		if selector.Matches(labels.Set(p.labels)) {
 			out = append(out, p)
 		}
@@ -236,12 +237,11 @@ func (x *podIndex) matching(namespace string, selector labels.Selector) []*slimP
 	return out
 }
 
-// addPods gives a workload its pods. Those that have ended, or are on their way out,
-// count in the restarts alone.
-func addPods(w *engine.Workload, pods []*slimPod) {
+// addPods adds pods to a workload. Inactive pods only count in its restarts.
+func addPods(w *engine.Workload, pods []*cachedPod) {
 	for _, p := range pods {
 		w.Restarts += p.restarts
-		if p.gone() {
+		if p.inactive() {
 			continue
 		}
 		w.Pods = append(w.Pods, engine.Pod{Name: p.name, Node: p.node, Ready: p.ready, Restarts: p.restarts, Ports: p.ports})
@@ -251,11 +251,11 @@ func addPods(w *engine.Workload, pods []*slimPod) {
 	w.Images = slices.Compact(w.Images)
 }
 
-// nodesOf is the nodes of pods, sorted, each once.
-func nodesOf(pods []*slimPod) []string {
+// nodesOf returns the nodes of active pods, sorted and without duplicates.
+func nodesOf(pods []*cachedPod) []string {
 	out := []string{}
 	for _, p := range pods {
-		if p.node != "" && !p.gone() {
+		if p.node != "" && !p.inactive() {
 			out = append(out, p.node)
 		}
 	}

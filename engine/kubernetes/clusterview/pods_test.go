@@ -90,19 +90,19 @@ spec:
 // Whatever happens to pods, the index finds those that a pass over all would.
 func TestPodIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, now := newPodIndex(), map[string]*slimPod{}
+		x, now := newPodIndex(), map[string]*cachedPod{}
 		selectors := []string{"app=a", "app in (a),tier=y", "tier!=x", "app in (a,b)", "app", "tier=none"}
 		for range rapid.IntRange(1, 30).Draw(t, "changes") {
 			name := rapid.SampledFrom([]string{"p", "q", "r", "s"}).Draw(t, "pod")
-			var next *slimPod
+			var next *cachedPod
 			if rapid.Bool().Draw(t, "there") {
 				owner := podOwner{"apps", "Deployment", "ns", rapid.SampledFrom([]string{"one", "two"}).Draw(t, "owner")}
-				next = &slimPod{identity: identity{namespace: "ns", name: name}, owners: []podOwner{owner}, labels: map[string]string{
+				next = &cachedPod{identity: identity{namespace: "ns", name: name}, owners: []podOwner{owner}, labels: map[string]string{
 					"app": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "app"), "tier": rapid.SampledFrom([]string{"x", "y"}).Draw(t, "tier"),
 				}}
 			}
 			if now[name] != nil || next != nil {
-				x.change(now[name], next)
+				x.update(now[name], next)
 			}
 			delete(now, name)
 			if next != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,11 +20,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// pageSize bounds a list where the API server can't stream it.
+// pageSize is the page of a list where the API server can't stream it.
 const pageSize = 500
 
-// reflect lists and watches until the watch breaks in a way that wants a new list.
-// The stores are the informer's, so nothing is held twice.
+// reflect lists and watches until the watch ends in a way that requires a new list. It
+// uses client-go's reflector with the informer's store, so that nothing is held twice.
 func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) error {
 	var target cache.TransformingStore = inf.pods
 	if inf.objects != nil {
@@ -35,7 +34,7 @@ func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) err
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace && inf.key.namespace != "" {
 		resource = inf.view.client.Dynamic.Resource(mapping.Resource).Namespace(inf.key.namespace)
 	}
-	quiet := klog.Logger{} // what is worth a word is said by failed
+	quiet := klog.Logger{} // requestFailed logs
 	r := cache.NewReflectorWithOptions(&lister{inf, resource, target.Transformer()}, nil, target, cache.ReflectorOptions{
 		Name: inf.key.String(), TypeDescription: inf.key.String(), Logger: &quiet,
 		Backoff: &wait.Backoff{Duration: reconnectFirst, Cap: reconnectMost, Steps: 10, Factor: 2, Jitter: 0.5},
@@ -48,28 +47,28 @@ func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) err
 	return apiclient.Classify(err)
 }
 
-// lister makes the informer's requests, and tells it how they went.
+// lister sends the informer's requests and reports their results to it.
 type lister struct {
 	inf      *informer
 	resource dynamic.ResourceInterface
-	lean     cache.TransformFunc
+	convert  cache.TransformFunc
 }
 
-// List reads a page, and makes it lean.
+// List implements cache.Lister.
 func (l *lister) List(o metav1.ListOptions) (runtime.Object, error) {
 	return l.ListWithContext(context.Background(), o)
 }
 
-// ListWithContext is List.
+// ListWithContext reads one page and converts its objects.
 func (l *lister) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	l.inf.asks()
-	page, err := l.resource.List(ctx, l.inf.narrow(o))
+	l.inf.requestSent()
+	page, err := l.resource.List(ctx, l.inf.listOptions(o))
 	if err != nil {
 		return nil, l.fail("list", err)
 	}
-	out := &leanList{ListMeta: metav1.ListMeta{ResourceVersion: page.GetResourceVersion(), Continue: page.GetContinue(), RemainingItemCount: page.GetRemainingItemCount()}}
+	out := &cachedList{ListMeta: metav1.ListMeta{ResourceVersion: page.GetResourceVersion(), Continue: page.GetContinue(), RemainingItemCount: page.GetRemainingItemCount()}}
 	for i := range page.Items {
-		item, err := l.lean(&page.Items[i])
+		item, err := l.convert(&page.Items[i])
 		if err != nil {
 			return nil, err
 		}
@@ -79,57 +78,47 @@ func (l *lister) ListWithContext(ctx context.Context, o metav1.ListOptions) (run
 	return out, nil
 }
 
-// Watch opens a stream of changes.
+// Watch implements cache.Watcher.
 func (l *lister) Watch(o metav1.ListOptions) (watch.Interface, error) {
 	return l.WatchWithContext(context.Background(), o)
 }
 
-// WatchWithContext is Watch.
+// WatchWithContext opens a stream of changes.
 func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	l.inf.asks()
-	w, err := l.resource.Watch(ctx, l.inf.narrow(o))
+	l.inf.requestSent()
+	w, err := l.resource.Watch(ctx, l.inf.listOptions(o))
 	lists := o.SendInitialEvents != nil && *o.SendInitialEvents
 	if err != nil {
 		err = l.fail("watch", err)
 		var status apierrors.APIStatus
 		if lists && !errors.As(err, &status) {
-			// The reflector would wait here and try again, deaf to the end of ctx.
+			// On any other type of error the reflector would retry without heeding ctx.
 			err = errors.New(err.Error())
 		}
 		return nil, err
 	}
 	if !lists {
-		l.inf.answered()
+		l.inf.requestSucceeded()
 	}
 	return w, nil
 }
 
 func (l *lister) fail(verb string, err error) error {
-	if !apierrors.IsNotFound(err) && !apierrors.IsResourceExpired(err) { // of these the loop makes its own
-		l.inf.failed(apiclient.Classify(fmt.Errorf("%s: %w", verb, err)))
+	if !apierrors.IsNotFound(err) && !apierrors.IsResourceExpired(err) { // the informer's loop handles these
+		l.inf.requestFailed(apiclient.Classify(fmt.Errorf("%s: %w", verb, err)))
 	}
 	return err
 }
 
-// leanList is a page of lean objects.
-type leanList struct {
+// cachedList is a page of cached objects.
+type cachedList struct {
 	metav1.TypeMeta
 	metav1.ListMeta
 	Items []runtime.Object
 }
 
-// DeepCopyObject makes it a runtime.Object. Its objects never change.
-func (l *leanList) DeepCopyObject() runtime.Object { out := *l; return &out }
+// DeepCopyObject implements runtime.Object. The objects are immutable.
+func (l *cachedList) DeepCopyObject() runtime.Object { out := *l; return &out }
 
-// GetObjectKind is empty, as that of the objects.
-func (l *leanList) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
-
-// sleep waits, less if ctx ends.
-func (v *View) sleep(ctx context.Context, d time.Duration) {
-	wake, stop := v.clock.Timer(d)
-	defer stop()
-	select {
-	case <-wake:
-	case <-ctx.Done():
-	}
-}
+// GetObjectKind implements runtime.Object.
+func (l *cachedList) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }

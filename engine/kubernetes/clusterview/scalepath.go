@@ -16,18 +16,18 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// scalePaths say where a kind keeps its size.
+// scalePaths are the paths to the replicas of a kind's objects.
 type scalePaths struct {
-	// scalable kinds have a scale subresource, so their targets have replicas.
+	// scalable kinds have a scale subresource.
 	scalable bool
-	// guessed paths are of a kind whose definition can't be read: an object has
+	// guessed paths are those of a kind whose definition can't be read: an object has
 	// replicas if it has the field.
 	guessed               bool
 	desired, current      fieldpath.Path
 	ready                 fieldpath.Path
 	updated               fieldpath.Path
-	selector              fieldpath.Path // to a selector in its text form; nil for spec.selector
-	owns                  bool           // its pods name it, or a ReplicaSet of it, as their owner
+	selector              fieldpath.Path // of a selector as text; nil is spec.selector
+	ownsPods              bool           // its pods name it, or its ReplicaSet, as their owner
 	readyIsZeroWhenAbsent bool
 }
 
@@ -40,10 +40,10 @@ func usualPaths() scalePaths {
 	}
 }
 
-// builtIn are the kinds that the API server itself defines.
+// builtIn returns the paths of the kinds that the API server defines.
 func builtIn(kind schema.GroupKind) scalePaths {
 	p := usualPaths()
-	p.owns, p.readyIsZeroWhenAbsent = true, true
+	p.ownsPods, p.readyIsZeroWhenAbsent = true, true
 	switch kind {
 	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
 		schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}, schema.GroupKind{Kind: "ReplicationController"}:
@@ -60,9 +60,9 @@ func builtIn(kind schema.GroupKind) scalePaths {
 	return p
 }
 
-// scalePathsOf reads them from the kind's definition, with one request. Where that
-// is forbidden, or the kind has none, they are guessed. The groups of custom
-// resources have a dot in them, by rule, and those of the API server mostly not.
+// scalePathsOf reads the paths from the kind's definition, with one request. It guesses them
+// where that is forbidden, or where the kind has none. Groups of custom resources contain a
+// dot by rule; most of the API server's groups do not.
 func scalePathsOf(ctx context.Context, client dynamic.Interface, mapping *meta.RESTMapping) (scalePaths, error) {
 	kind := mapping.GroupVersionKind.GroupKind()
 	if !strings.Contains(kind.Group, ".") {

@@ -10,57 +10,58 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// lean is what is kept of an object: a *slim or a *slimPod.
-type lean interface {
+// cached is what a store keeps of an object.
+type cached interface {
 	comparable
 	runtime.Object
 	key() types.NamespacedName
 	id() *identity
 }
 
-// store is what one informer knows. A reflector writes it.
-type store[T lean] struct {
-	slim   func(*unstructured.Unstructured) T
-	index  func(before, after T) // told of every change; nil for none. Absent is the zero T
-	filled func()                // told after each full list
+// store holds the objects of one informer. A client-go reflector writes it. The zero T
+// stands for no object.
+type store[T cached] struct {
+	convert func(*unstructured.Unstructured) T
+	index   func(before, after T) // called for every change; may be nil
+	listed  func()                // called after each full list
 
 	mu        sync.RWMutex
-	full      bool // a list was taken once
+	full      bool // listed at least once
 	items     map[types.NamespacedName]T
-	listeners map[int]func(before, after T) // told of changes after the first list
-	serial    int
+	listeners map[int]func(before, after T) // called for changes after the first list
+	nextID    int
 }
 
 var (
-	_ cache.TransformingStore = (*store[*slim])(nil)
-	_ cache.TransformingStore = (*store[*slimPod])(nil)
+	_ cache.TransformingStore = (*store[*cachedObject])(nil)
+	_ cache.TransformingStore = (*store[*cachedPod])(nil)
 )
 
-// Transformer makes objects lean as they come off the wire, so that a stream of
-// 10,000 is never in memory as it is.
+// Transformer converts objects as they are decoded, so that a stream of 10,000 is never
+// in memory as a whole.
 func (s *store[T]) Transformer() cache.TransformFunc {
-	return func(o any) (any, error) { return s.lean(o) }
+	return func(o any) (any, error) { return s.cached(o) }
 }
 
-func (s *store[T]) lean(o any) (T, error) {
+func (s *store[T]) cached(o any) (T, error) {
 	switch o := o.(type) {
 	case T:
 		return o, nil
 	case *unstructured.Unstructured:
-		return s.slim(o), nil
+		return s.convert(o), nil
 	}
 	var none T
 	return none, fmt.Errorf("the API server sent a %T, not an object", o)
 }
 
-// Add takes an object.
-func (s *store[T]) Add(o any) error { return s.put(o) }
+// Add stores an object.
+func (s *store[T]) Add(o any) error { return s.upsert(o) }
 
-// Update takes an object's new version.
-func (s *store[T]) Update(o any) error { return s.put(o) }
+// Update stores an object's new version.
+func (s *store[T]) Update(o any) error { return s.upsert(o) }
 
-func (s *store[T]) put(o any) error {
-	item, err := s.lean(o)
+func (s *store[T]) upsert(o any) error {
+	item, err := s.cached(o)
 	if err != nil {
 		return err
 	}
@@ -70,9 +71,9 @@ func (s *store[T]) put(o any) error {
 	return nil
 }
 
-// Delete forgets an object.
+// Delete removes an object.
 func (s *store[T]) Delete(o any) error {
-	item, err := s.lean(o)
+	item, err := s.cached(o)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (s *store[T]) Delete(o any) error {
 	return nil
 }
 
-// Replace takes a full list, and tells of what is different in it.
+// Replace stores a full list, and notifies of what differs.
 func (s *store[T]) Replace(list []any, _ string) error {
 	s.mu.Lock()
 	if s.items == nil {
@@ -90,7 +91,7 @@ func (s *store[T]) Replace(list []any, _ string) error {
 	}
 	still := make(map[types.NamespacedName]bool, len(list))
 	for _, o := range list {
-		item, err := s.lean(o)
+		item, err := s.cached(o)
 		if err != nil {
 			s.mu.Unlock()
 			return err
@@ -105,11 +106,11 @@ func (s *store[T]) Replace(list []any, _ string) error {
 	}
 	s.full = true
 	s.mu.Unlock()
-	s.filled()
+	s.listed()
 	return nil
 }
 
-// Resync does nothing: nobody asks for what did not change.
+// Resync does nothing, since no user needs to hear of unchanged objects.
 func (s *store[T]) Resync() error { return nil }
 
 func (s *store[T]) set(item T) {
@@ -117,7 +118,7 @@ func (s *store[T]) set(item T) {
 	if known && before.id().uid == item.id().uid && before.id().version == item.id().version {
 		return
 	}
-	if known && before.id().uid != item.id().uid { // deleted, and made again
+	if known && before.id().uid != item.id().uid { // deleted and created again
 		s.unset(item.key())
 		var none T
 		before = none
@@ -126,7 +127,7 @@ func (s *store[T]) set(item T) {
 		s.items = map[types.NamespacedName]T{}
 	}
 	s.items[item.key()] = item
-	s.tell(before, item)
+	s.notify(before, item)
 }
 
 func (s *store[T]) unset(key types.NamespacedName) {
@@ -136,10 +137,10 @@ func (s *store[T]) unset(key types.NamespacedName) {
 	}
 	delete(s.items, key)
 	var none T
-	s.tell(before, none)
+	s.notify(before, none)
 }
 
-func (s *store[T]) tell(before, after T) {
+func (s *store[T]) notify(before, after T) {
 	if s.index != nil {
 		s.index(before, after)
 	}
@@ -151,21 +152,21 @@ func (s *store[T]) tell(before, after T) {
 	}
 }
 
-// listen calls f, with the store locked, for each change from now on; what the first
-// list brings is no change. The function returned ends it.
-func (s *store[T]) listen(f func(before, after T)) (stop func()) {
+// addListener has f called, with the store locked, for each change after the first list.
+// The function returned removes f.
+func (s *store[T]) addListener(f func(before, after T)) (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listeners == nil {
 		s.listeners = map[int]func(before, after T){}
 	}
-	s.serial++
-	serial := s.serial
-	s.listeners[serial] = f
+	s.nextID++
+	id := s.nextID
+	s.listeners[id] = f
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.listeners, serial)
+		delete(s.listeners, id)
 	}
 }
 
@@ -176,7 +177,7 @@ func (s *store[T]) get(key types.NamespacedName) (T, bool) {
 	return item, ok
 }
 
-// all is every object that keep lets through.
+// all returns the objects for which keep returns true.
 func (s *store[T]) all(keep func(T) bool) []T {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

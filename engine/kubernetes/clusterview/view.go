@@ -21,30 +21,30 @@ var (
 	_ engine.Watcher      = (*View)(nil)
 )
 
-// ErrClosed says that the View was closed.
+// ErrClosed is the error of every call after Close.
 var ErrClosed = errors.New("the view of the cluster is closed")
 
 var errReleased = errors.New("no fleet has these objects any more")
 
 const defaultMaxStaleness = time.Minute
 
-// Options say what a View looks at.
+// Options configure a View.
 type Options struct {
 	Client *apiclient.Client
-	// Namespace is the only one that is looked into; "" is the whole cluster.
+	// Namespace is the only namespace that is read; "" is the whole cluster.
 	Namespace string
-	// Shard says whether a target is this process'; nil takes all. Triggers are of
-	// every process, whatever the shard.
+	// Shard reports whether this process acts on a target; nil accepts all. It does not
+	// apply to triggers: every process watches all objects.
 	Shard func(namespace, name string, labels map[string]string) bool
 	// MaxStaleness is how long the API server may be unreachable before reads return an
 	// error; 0 is a minute.
 	MaxStaleness time.Duration
-	Log          hclog.Logger // nil is nowhere
-	Clock        engine.Clock // nil is the machine's
+	Log          hclog.Logger // nil discards
+	Clock        engine.Clock // nil is engine.WallClock
 }
 
-// View is what is known of the cluster. It is safe for concurrent use. What is asked
-// for first starts an informer; Close ends them all.
+// View caches objects of the cluster. It is safe for concurrent use. The first use of a
+// kind starts an informer; Close stops them all.
 type View struct {
 	client    *apiclient.Client
 	namespace string
@@ -52,7 +52,7 @@ type View struct {
 	maxStale  time.Duration
 	log       hclog.Logger
 	clock     engine.Clock
-	names     commonTexts
+	intern    interner
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -61,10 +61,10 @@ type View struct {
 	mu        sync.RWMutex
 	closed    bool
 	informers map[informerKey]*informer
-	byKind    map[string][]*informer // those that show workloads
+	byKind    map[string][]*informer // those that fleets share
 }
 
-// NewView asks nothing yet.
+// New makes a View, which sends no request yet.
 func New(o Options) *View {
 	v := &View{
 		client: o.Client, namespace: o.Namespace, shard: o.Shard, maxStale: cmp.Or(o.MaxStaleness, defaultMaxStaleness), log: o.Log, clock: o.Clock,
@@ -80,8 +80,7 @@ func New(o Options) *View {
 	return v
 }
 
-// Close ends every informer, and waits for them. The error is ctx's, where it ended
-// first.
+// Close stops every informer and waits for them until ctx ends.
 func (v *View) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.closed = true
@@ -97,8 +96,8 @@ func (v *View) Close(ctx context.Context) error {
 	}
 }
 
-// scope is the namespace to look into for one that was asked for ("" is every one).
-// It is an error if that is not in sight.
+// scope checks that the View may read a namespace; "" and "*" are all of them, which it
+// returns as "".
 func (v *View) scope(namespace, what string) (string, error) {
 	switch {
 	case namespace == "*":
@@ -114,7 +113,8 @@ func (v *View) scope(namespace, what string) (string, error) {
 	return namespace, nil
 }
 
-// acquire starts an informer, or shares it. Each has to be released.
+// acquire returns the informer of a key and starts it for its first user. Every acquire
+// needs a release.
 func (v *View) acquire(key informerKey) (*informer, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -164,8 +164,8 @@ func (v *View) releaseLocked(inf *informer) {
 	v.releaseAutoscalers(inf)
 }
 
-// podsFor is the pods of an informer's objects, started when first asked for and
-// released with it.
+// podsFor returns the informer of the pods of another informer's objects. The first call
+// acquires it, and releasing inf releases it.
 func (v *View) podsFor(inf *informer) (*informer, error) {
 	v.mu.RLock()
 	pods := inf.podsOf
@@ -175,7 +175,7 @@ func (v *View) podsFor(inf *informer) (*informer, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if inf.users == 0 { // released since it was found: nobody would release the pods
+	if inf.users == 0 { // released meanwhile: nobody would release the pods
 		return nil, errReleased
 	}
 	if inf.podsOf == nil {
@@ -188,9 +188,8 @@ func (v *View) podsFor(inf *informer) (*informer, error) {
 	return inf.podsOf, nil
 }
 
-// Fleet finds the objects that a selector names, of any kind. The first Targets
-// starts to follow them. A kind that the cluster does not have is an error of
-// Targets, for as long as it doesn't.
+// Fleet returns the fleet of the objects that a selector matches. Its first Targets
+// starts the informer. While the cluster lacks the kind, Targets returns an error.
 func (v *View) Fleet(s engine.Selector) (engine.Fleet, error) {
 	namespace, err := v.scope(s.Namespace, "objects of the kind "+s.Kind)
 	if err != nil {
@@ -203,7 +202,7 @@ func (v *View) Fleet(s engine.Selector) (engine.Fleet, error) {
 	return &Fleet{view: v, key: informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace}, matches: matches}, nil
 }
 
-// Fleet is the targets of one agent.
+// Fleet lists the targets of one agent.
 type Fleet struct {
 	view    *View
 	key     informerKey
@@ -213,8 +212,7 @@ type Fleet struct {
 	inf *informer
 }
 
-// Release ends the following of the targets, unless others need it. A later Targets
-// begins it again.
+// Release stops following the targets, unless another user does. Targets starts again.
 func (f *Fleet) Release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,8 +222,8 @@ func (f *Fleet) Release() {
 	}
 }
 
-// Follow begins to follow the targets at once. The error of a view that is closed
-// comes with Targets.
+// Follow starts following the targets before the first Targets, which returns the error
+// if there is one.
 func (f *Fleet) Follow() { _, _ = f.informer() }
 
 func (f *Fleet) informer() (*informer, error) {
@@ -238,8 +236,8 @@ func (f *Fleet) informer() (*informer, error) {
 	return f.inf, err
 }
 
-// Targets are the objects as they were last heard of. It is an error, which may
-// pass, if they were never listed, or if the API server is away for too long.
+// Targets lists the objects from the cache. The error is temporary where the objects were
+// not listed yet, or the API server has been unreachable for too long.
 func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 	inf, err := f.informer()
 	if err != nil {
@@ -248,12 +246,12 @@ func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 	if err := inf.ready(ctx); err != nil {
 		return nil, err
 	}
-	list := inf.objects.all(func(s *slim) bool {
-		return !s.leaving && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
+	list := inf.objects.all(func(s *cachedObject) bool {
+		return !s.terminating && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
 	})
-	mapping, paths := inf.kindOf()
-	var pods *podIndex // stays nil for what runs none: then the right to see pods is not needed
-	if paths.scalable || paths.owns || slices.ContainsFunc(list, paths.hasReplicas) {
+	mapping, paths := inf.kind()
+	var pods *podIndex // nil for a kind that runs none: then no right to list pods is needed
+	if paths.scalable || paths.ownsPods || slices.ContainsFunc(list, paths.hasReplicas) {
 		of, err := f.view.podsFor(inf)
 		if err != nil {
 			return nil, err

@@ -73,7 +73,7 @@ func TestOneInformerServesAllAgentsAndEndsWithTheLast(t *testing.T) {
 	require.Zero(t, informers())
 	_, known := v.Workload(engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "a"})
 	require.False(t, known)
-	require.Len(t, targetsOf(t, first), 1, "a fleet that was released may be asked again")
+	require.Len(t, targetsOf(t, first), 1, "a fleet that was released lists its targets again")
 }
 
 func TestShards(t *testing.T) {
@@ -123,7 +123,7 @@ subjects: [{kind: ServiceAccount, name: viewer, namespace: NS}]
 	wide := testView(t, Options{Client: client})
 	_, err = testFleet(t, wide, deploymentsIn("", nil)).Targets(testContext(t))
 	require.ErrorContains(t, err, "forbidden")
-	require.False(t, engine.MayPass(err), "a refusal is told at once")
+	require.False(t, engine.MayPass(err), "a refusal is returned at once")
 }
 
 func TestAKindThatIsInstalledLater(t *testing.T) {
@@ -156,7 +156,7 @@ func TestAKindThatIsInstalledLater(t *testing.T) {
 
 func TestAnOutageIsNoQuietFleet(t *testing.T) {
 	c := testcluster.New(t)
-	client, line := through(t, c)
+	client, line := proxied(t, c)
 	v := testView(t, Options{Client: client, MaxStaleness: time.Second})
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "a", 1, "")+web(ns, "b", 1, ""))
@@ -203,7 +203,7 @@ func TestAnOutageIsNoQuietFleet(t *testing.T) {
 
 func TestNeverListedIsAnError(t *testing.T) {
 	c := testcluster.New(t)
-	client, line := through(t, c)
+	client, line := proxied(t, c)
 	line.set(true)
 	v := testView(t, Options{Client: client})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -12,11 +12,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// Watch calls changed, from this goroutine, for each object that appears, disappears
-// or changes, until ctx ends: the nil that it returns then is no mistake. What is
-// there at the beginning is not told of. What changed while the API server was away
-// is told of afterwards, and what did not is not. A kind that the cluster does not
-// have is waited for. An error says what is wrong with the spec.
+// Watch calls changed for each object that appears, disappears or changes, until ctx ends,
+// and then returns nil. It does not report the objects of the first list. After an outage
+// of the API server it reports the objects that changed meanwhile. It waits for a kind that the
+// cluster lacks. The error is a mistake in the spec, or ErrClosed.
 func (v *View) Watch(ctx context.Context, spec engine.WatchSpec, changed func(engine.ObjectChange)) error {
 	w, err := v.newWatcher(spec)
 	if err != nil {
@@ -27,16 +26,16 @@ func (v *View) Watch(ctx context.Context, spec engine.WatchSpec, changed func(en
 		return err
 	}
 	defer v.release(inf)
-	defer inf.objects.listen(w.push)()
+	defer inf.objects.addListener(w.enqueue)()
 	for {
 		select {
-		case <-w.news:
+		case <-w.wake:
 		case <-v.ctx.Done():
 			return ErrClosed
 		case <-ctx.Done():
 			return nil
 		}
-		for _, c := range w.pull() {
+		for _, c := range w.drain() {
 			if change, is := w.change(c.before, c.after); is && ctx.Err() == nil {
 				changed(change)
 			}
@@ -44,18 +43,18 @@ func (v *View) Watch(ctx context.Context, spec engine.WatchSpec, changed func(en
 	}
 }
 
-// watcher tells what of an informer's news a trigger is about. What comes while the
-// trigger is busy waits in queue: an informer never waits for one.
+// watcher filters the changes of an informer for one trigger. Changes wait in queue while
+// the trigger is busy, so that an informer is never held up.
 type watcher struct {
 	key     informerKey
 	matches labels.Selector
-	news    chan struct{}
+	wake    chan struct{}
 
 	mu    sync.Mutex
 	queue []revision
 }
 
-type revision struct{ before, after *slim }
+type revision struct{ before, after *cachedObject }
 
 func (v *View) newWatcher(spec engine.WatchSpec) (*watcher, error) {
 	s := spec.Selector
@@ -69,30 +68,30 @@ func (v *View) newWatcher(spec engine.WatchSpec) (*watcher, error) {
 	}
 	w := &watcher{
 		key:     informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace, name: spec.Name, field: spec.Field},
-		matches: matches, news: make(chan struct{}, 1),
+		matches: matches, wake: make(chan struct{}, 1),
 	}
 	if spec.Field != "" {
 		if _, err := fieldpath.Parse(spec.Field); err != nil {
 			return nil, err
 		}
 	}
-	if !w.key.workloads() { // no fleet shares it, so the API server may sort out
+	if !w.key.workloads() { // no fleet shares it, so the API server can filter
 		w.key.labels = matches.String()
 	}
 	return w, nil
 }
 
-func (w *watcher) push(before, after *slim) {
+func (w *watcher) enqueue(before, after *cachedObject) {
 	w.mu.Lock()
 	w.queue = append(w.queue, revision{before, after})
 	w.mu.Unlock()
 	select {
-	case w.news <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (w *watcher) pull() []revision {
+func (w *watcher) drain() []revision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := w.queue
@@ -100,9 +99,9 @@ func (w *watcher) pull() []revision {
 	return out
 }
 
-// change is what a revision means to the trigger; false for nothing. An object whose
-// labels begin to match appears, and one whose labels cease to disappears.
-func (w *watcher) change(before, after *slim) (engine.ObjectChange, bool) {
+// change converts a revision for the trigger; false if it is not concerned. An object whose
+// labels begin to match is added, and one whose labels cease to match is deleted.
+func (w *watcher) change(before, after *cachedObject) (engine.ObjectChange, bool) {
 	if before != nil && !w.matches.Matches(labels.Set(before.labels)) {
 		before = nil
 	}
@@ -117,7 +116,7 @@ func (w *watcher) change(before, after *slim) (engine.ObjectChange, bool) {
 		out.Type = "added"
 	case after == nil:
 		out.Type = "deleted"
-	case !w.differ(before, after):
+	case !w.changed(before, after):
 		return out, false
 	}
 	if before != nil {
@@ -129,9 +128,9 @@ func (w *watcher) change(before, after *slim) (engine.ObjectChange, bool) {
 	return out, true
 }
 
-// differ compares the field, or else what the author of the object may write. A kind
-// without generations has no status either, so each version of it counts.
-func (w *watcher) differ(before, after *slim) bool {
+// changed compares the watched field, or else what the object's author can write. A kind
+// without generations has no status subresource, so each of its versions counts.
+func (w *watcher) changed(before, after *cachedObject) bool {
 	if w.key.field != "" {
 		return before.found != after.found || !reflect.DeepEqual(before.value, after.value)
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// told is what a trigger was told.
-type told struct {
+// changeLog records the changes that a trigger is given.
+type changeLog struct {
 	mu   sync.Mutex
 	list []engine.ObjectChange
 }
 
 // watched watches until the test ends, from a moment at which the objects are known.
-func watched(t *testing.T, v *View, spec engine.WatchSpec) *told {
+func watched(t *testing.T, v *View, spec engine.WatchSpec) *changeLog {
 	t.Helper()
-	out := &told{}
+	out := &changeLog{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	w, err := v.newWatcher(spec)
@@ -54,16 +54,16 @@ func watched(t *testing.T, v *View, spec engine.WatchSpec) *told {
 	return out
 }
 
-func (r *told) waiting() []engine.ObjectChange {
+func (r *changeLog) waiting() []engine.ObjectChange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]engine.ObjectChange(nil), r.list...)
 }
 
 // next takes the next n.
-func (r *told) next(t *testing.T, n int) []engine.ObjectChange {
+func (r *changeLog) next(t *testing.T, n int) []engine.ObjectChange {
 	t.Helper()
-	soon(t, "the changes are told", func() bool { return len(r.waiting()) >= n })
+	soon(t, "the changes are reported", func() bool { return len(r.waiting()) >= n })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := r.list[:n:n]
@@ -91,7 +91,7 @@ func TestWatchTriggers(t *testing.T) {
 	own := func(kind, name string, from, to any) engine.ObjectChange {
 		return engine.ObjectChange{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: ns, Name: name, Type: kind, From: from, To: to}
 	}
-	next := func(what string, r *told, want ...engine.ObjectChange) {
+	next := func(what string, r *changeLog, want ...engine.ObjectChange) {
 		t.Helper()
 		require.Empty(t, cmp.Diff(want, r.next(t, len(want))), what)
 	}
@@ -125,7 +125,7 @@ func TestWatchTriggers(t *testing.T) {
 
 	patchObject(t, c, configMaps, ns, "c", `{"data": {"x": "2"}}`)
 	next("a kind without generations: each version counts", config, engine.ObjectChange{APIVersion: "v1", Kind: "ConfigMap", Namespace: ns, Name: "c", Type: "changed"})
-	for _, r := range []*told{whole, image, config} {
+	for _, r := range []*changeLog{whole, image, config} {
 		require.Empty(t, r.waiting())
 	}
 	require.ErrorContains(t, v.Watch(testContext(t), engine.WatchSpec{Selector: front, Field: "spec..x"}, nil), "spec..x")

@@ -10,25 +10,27 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// hasReplicas tells whether a target's size can be read and set.
-func (p scalePaths) hasReplicas(s *slim) bool { return p.scalable || p.guessed && s.sized }
+// hasReplicas reports whether a target's replicas can be read and set.
+func (p scalePaths) hasReplicas(s *cachedObject) bool {
+	return p.scalable || p.guessed && s.desiredKnown
+}
 
-// readyOf is how many replicas are ready: what the object says, or else its pods.
-func (s *slim) readyOf(pods []*slimPod) int {
-	if s.statedReady {
+// readyOf returns the ready replicas: the object's own count, or else that of its pods.
+func (s *cachedObject) readyOf(pods []*cachedPod) int {
+	if s.readyKnown {
 		return s.ready
 	}
 	n := 0
 	for _, p := range pods {
-		if p.ready && !p.gone() {
+		if p.ready && !p.inactive() {
 			n++
 		}
 	}
 	return n
 }
 
-// find is an object of a kind that some fleet follows.
-func (v *View) find(id engine.TargetID) (*informer, *slim) {
+// find returns an object of a kind that a fleet follows, and its informer.
+func (v *View) find(id engine.TargetID) (*informer, *cachedObject) {
 	v.mu.RLock()
 	informers := v.byKind[id.Kind]
 	v.mu.RUnlock()
@@ -53,9 +55,9 @@ func (v *View) Reference(id engine.TargetID) corev1.ObjectReference {
 	return ref
 }
 
-// Workload is the state of one object of a kind that some fleet follows; false where
-// there is none of that name, or where nothing was heard of it for too long. What
-// has no replicas of its own is as large as it has pods.
+// Workload returns the state of an object of a kind that a fleet follows. The bool is false
+// where there is no such object, or the cache is too old. An object without replicas has
+// as many as it has pods.
 func (v *View) Workload(id engine.TargetID) (engine.Workload, bool) {
 	inf, s := v.find(id)
 	if inf == nil || !inf.healthy() {
@@ -65,48 +67,48 @@ func (v *View) Workload(id engine.TargetID) (engine.Workload, bool) {
 	if err != nil || !pods.healthy() {
 		return engine.Workload{}, false
 	}
-	mapping, _ := inf.kindOf()
+	mapping, _ := inf.kind()
 	of := pods.index.of(podOwner{mapping.GroupVersionKind.Group, id.Kind, id.Namespace, id.Name}, s.selector)
 	w := engine.Workload{Desired: s.desired, Ready: s.readyOf(of), Conditions: s.conditions}
 	addPods(&w, of)
-	if !s.sized {
+	if !s.desiredKnown {
 		w.Desired = len(w.Pods)
 	}
 	return w, true
 }
 
-// Scalable is what a verb that writes replicas plans on.
+// Scalable is the input to a verb that writes replicas.
 type Scalable struct {
 	Mapping              *meta.RESTMapping
 	ResourceVersion, UID string
-	// Desired, Current, Ready and Updated are replicas: asked for, there, able to
-	// serve, and of the newest template.
+	// Desired, Current, Ready and Updated count replicas: requested, existing, able to serve,
+	// and of the newest template.
 	Desired, Current, Ready, Updated int
 	Generation, ObservedGeneration   int64
-	// ReplicaOwners are the managers that wrote the desired replicas.
+	// ReplicaOwners are the managers that own the desired replicas.
 	ReplicaOwners []FieldManager
-	// Annotations are those whose names begin with scanflow.dev/.
+	// Annotations are those with the prefix scanflow.dev/.
 	Annotations map[string]string
 }
 
-// Scalable is one object of a kind that some fleet follows, as it was last heard of,
-// however long ago: a write is refused if it changed since. False where there is
-// none of that name, or it has no replicas. It costs no request.
+// Scalable returns an object of a kind that a fleet follows. It may be of any age, since a
+// write is refused if the object changed meanwhile. The bool is false where there is no
+// such object, or it has no replicas. It sends no request.
 func (v *View) Scalable(id engine.TargetID) (Scalable, bool) {
 	inf, s := v.find(id)
-	if inf == nil || s.leaving {
+	if inf == nil || s.terminating {
 		return Scalable{}, false
 	}
-	mapping, paths := inf.kindOf()
+	mapping, paths := inf.kind()
 	if !paths.hasReplicas(s) {
 		return Scalable{}, false
 	}
 	out := Scalable{
 		Mapping: mapping, ResourceVersion: s.version, UID: s.uid,
-		Desired: s.desired, Current: s.current, Ready: s.ready, Updated: s.fresh,
-		Generation: s.generation, ObservedGeneration: s.observed, ReplicaOwners: slices.Clone(s.owners), Annotations: s.annotations,
+		Desired: s.desired, Current: s.current, Ready: s.ready, Updated: s.updated,
+		Generation: s.generation, ObservedGeneration: s.observedGeneration, ReplicaOwners: slices.Clone(s.replicaManagers), Annotations: s.annotations,
 	}
-	if !s.statedReady {
+	if !s.readyKnown {
 		if pods, err := v.podsFor(inf); err == nil {
 			out.Ready = s.readyOf(pods.index.of(podOwner{mapping.GroupVersionKind.Group, id.Kind, id.Namespace, id.Name}, s.selector))
 		}

@@ -20,36 +20,31 @@ import (
 )
 
 const (
-	// waitingEvents is how many may wait to be written; a burst beyond it is dropped,
-	// and said so: the journal has everything.
-	waitingEvents = 20_000
-	// eventWriters are few: an act must not wait for the telling of another.
-	eventWriters = 1
-	eventTimeout = 10 * time.Second
-	// longestEvent is the most bytes of a message that the API server takes.
-	longestEvent = 1024
-	// failureAgain is when a failure that repeats at each firing is told of again: the
-	// API server keeps an event for an hour.
-	failureAgain = 10 * time.Minute
-	mostFailures = 20_000
+	// maxQueued bounds the events that wait to be written. Events beyond it are dropped
+	// with a warning; the journal has them.
+	maxQueued    = 20_000
+	writeTimeout = 10 * time.Second
+	// maxMessage is the API server's limit on a message, in bytes.
+	maxMessage = 1024
+	// repeatAfter is when a failure that repeats at each firing is recorded again. The API
+	// server keeps an event for an hour.
+	repeatAfter = 10 * time.Minute
+	maxFailures = 20_000
 )
 
-// Options are what a Recorder needs.
+// Options configure a Recorder.
 type Options struct {
-	Client *apiclient.Client
-	// View finds the objects that events are about.
-	View *clusterview.View
-	// Instance names this process.
-	Instance string
+	Client   *apiclient.Client
+	View     *clusterview.View // finds the objects that events are about
+	Instance string            // names this process
 	Clock    engine.Clock
 	Log      hclog.Logger
 }
 
-// Recorder writes a Kubernetes Event on the target for each act, and for each
-// refusal that a person should know of: one that will not pass by itself, like a
-// field that belongs to somebody else or a budget that is spent, and not one that
-// waits for a cooldown. A failure that repeats is told of once in ten minutes. It is an
-// engine.Observer, and never holds the engine up.
+// Recorder writes a Kubernetes Event on the target for each act, and for each refusal
+// that needs a person: a field that belongs to someone else or a spent budget, but not a
+// cooldown. It records a failure that repeats once in ten minutes. It implements
+// engine.Observer and never blocks the engine.
 type Recorder struct {
 	opts  Options
 	queue chan *corev1.Event
@@ -62,7 +57,7 @@ type Recorder struct {
 	failing map[string]failure // by agent, target and verb
 }
 
-// failure is one that was told of.
+// failure is the last one that was recorded.
 type failure struct {
 	text string
 	at   time.Time
@@ -70,24 +65,22 @@ type failure struct {
 
 var _ engine.Observer = (*Recorder)(nil)
 
-// NewRecorder starts the writers; Close ends them.
+// NewRecorder starts a goroutine that writes the events; Close ends it.
 func NewRecorder(o Options) *Recorder {
-	r := &Recorder{opts: o, queue: make(chan *corev1.Event, waitingEvents), failing: map[string]failure{}}
+	r := &Recorder{opts: o, queue: make(chan *corev1.Event, maxQueued), failing: map[string]failure{}}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	for range eventWriters {
-		r.work.Go(func() {
-			for e := range r.queue {
-				if ctx.Err() == nil {
-					r.write(ctx, e)
-				}
+	r.work.Go(func() {
+		for e := range r.queue {
+			if ctx.Err() == nil {
+				r.write(ctx, e)
 			}
-		})
-	}
+		}
+	})
 	return r
 }
 
-// Close writes what waits, until the context ends.
+// Close writes the queued events until ctx ends.
 func (r *Recorder) Close(ctx context.Context) error {
 	r.mu.Lock()
 	if !r.closed {
@@ -108,8 +101,8 @@ func (r *Recorder) Close(ctx context.Context) error {
 	}
 }
 
-// tells are the refusals that a person should know of.
-func tells(by string) bool {
+// needsPerson reports whether a refusal by this rule or guard stays until a person acts.
+func needsPerson(by string) bool {
 	switch by {
 	case "plan", "primitives", "shape", "guards.budget", "guards.fleet", "guards.approval", "guards.urls":
 		return true
@@ -117,23 +110,24 @@ func tells(by string) bool {
 	return strings.HasPrefix(by, "policy:")
 }
 
-// Fired records the refusals. The engine tells of one when it begins, not each time.
+// Fired records the refusals of a firing. The engine reports a refusal that repeats only
+// once.
 func (r *Recorder) Fired(f engine.FiringRecord) {
 	for _, d := range f.Decisions {
-		if d.Verdict == engine.Refused && tells(d.By) {
-			r.say(d.Target, corev1.EventTypeWarning, camel(d.Primitive)+"Refused",
+		if d.Verdict == engine.Refused && needsPerson(d.By) {
+			r.enqueue(d.Target, corev1.EventTypeWarning, camel(d.Primitive)+"Refused",
 				fmt.Sprintf("%s (by %s; strategy %s of agent %s, %s)", d.Detail, d.By, d.Strategy, f.Agent, d.Reason))
 		}
 	}
 }
 
-// Acted records an act. An act may end before its firing is told of.
+// Acted records an act, which may end before Fired has its firing.
 func (r *Recorder) Acted(a engine.Act) {
 	if a.DryRun {
 		return
 	}
 	because := fmt.Sprintf("strategy %s of agent %s", a.Strategy, a.Agent)
-	if reason := a.Change.Proposal.Reason; reason != "" { // of an act that an earlier leader began, none is known
+	if reason := a.Change.Proposal.Reason; reason != "" { // unknown for an act that an earlier leader began
 		because += ", " + reason
 	}
 	kind, suffix := corev1.EventTypeNormal, ""
@@ -146,11 +140,11 @@ func (r *Recorder) Acted(a engine.Act) {
 	if r.repeats(a) {
 		return
 	}
-	r.say(a.Target, kind, camel(a.Primitive)+suffix,
+	r.enqueue(a.Target, kind, camel(a.Primitive)+suffix,
 		fmt.Sprintf("%s: %s (%s; change %s)", a.Change.Diff, a.Outcome.Detail, because, a.Identity))
 }
 
-// repeats tells whether an act failed as the one before it did, which was told of.
+// repeats reports whether an act failed like the one before it, which was recorded.
 func (r *Recorder) repeats(a engine.Act) bool {
 	key := fmt.Sprint(a.Agent, a.Target, a.Primitive)
 	r.mu.Lock()
@@ -160,17 +154,17 @@ func (r *Recorder) repeats(a engine.Act) bool {
 		return false
 	}
 	is := failure{a.Change.Diff + a.Outcome.Detail, r.opts.Clock.Now()}
-	if was, known := r.failing[key]; known && was.text == is.text && is.at.Sub(was.at) < failureAgain {
+	if was, known := r.failing[key]; known && was.text == is.text && is.at.Sub(was.at) < repeatAfter {
 		return true
 	}
-	if len(r.failing) >= mostFailures { // of targets that are long gone, too
+	if len(r.failing) >= maxFailures { // some are of targets that are long gone
 		clear(r.failing)
 	}
 	r.failing[key] = is
 	return false
 }
 
-// camel is a verb as the reason of an event: "ModelServe".
+// camel converts a verb to the reason of an event: "ModelServe".
 func camel(verb string) string {
 	up := true
 	return strings.Map(func(c rune) rune {
@@ -186,12 +180,12 @@ func camel(verb string) string {
 	}, verb)
 }
 
-func (r *Recorder) say(id engine.TargetID, kind, reason, message string) {
+func (r *Recorder) enqueue(id engine.TargetID, kind, reason, message string) {
 	if id.Kind == "" {
-		return // a target of a plain list is no object
+		return // a static target, which is no object
 	}
-	if len(message) > longestEvent {
-		message = strings.ToValidUTF8(message[:longestEvent-3], "") + "..."
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage-3], "") + "..."
 	}
 	now := metav1.NewTime(r.opts.Clock.Now())
 	e := &corev1.Event{
@@ -208,16 +202,16 @@ func (r *Recorder) say(id engine.TargetID, kind, reason, message string) {
 	case r.queue <- e:
 	default:
 		if r.dropped++; r.dropped == 1 {
-			r.opts.Log.Warn("events come faster than they can be written; some are dropped, the journal has all", "waiting", waitingEvents)
+			r.opts.Log.Warn("events come faster than they can be written; some are dropped, the journal has all", "waiting", maxQueued)
 		}
 	}
 }
 
-// write writes one event, once more where the API server was busy or away.
+// write writes one event, and retries once where the API server was busy or unreachable.
 func (r *Recorder) write(ctx context.Context, e *corev1.Event) {
 	client, err := corev1client.NewForConfig(r.opts.Client.Config)
 	for try := 0; err == nil && try < 2; try++ {
-		one, cancel := context.WithTimeout(ctx, eventTimeout)
+		one, cancel := context.WithTimeout(ctx, writeTimeout)
 		_, err = client.Events(e.Namespace).Create(one, e, metav1.CreateOptions{})
 		cancel()
 		if err == nil || !engine.MayPass(apiclient.Classify(err)) {
