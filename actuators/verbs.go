@@ -64,7 +64,7 @@ type Kind struct {
 // Verbs maps each verb to how it is carried out: one line an adapter.
 var Verbs = map[string]Kind{
 	"scale":          {With: params[verbparams.Scale], Claim: claim("replicas"), Direction: scaleDirection, New: on(local.ScaleActuator, kubernetes.Scale), Needs: kubernetes.ScaleNeeds},
-	"autoscaler":     {With: params[verbparams.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Bounds), Needs: kubernetes.AutoscalerNeeds},
+	"autoscaler":     {With: params[verbparams.Autoscaler], Claim: claim("replicas"), New: on(nil, kubernetes.Autoscaler), Needs: kubernetes.AutoscalerNeeds},
 	"place":          {With: params[verbparams.Place], Claim: claim("placement"), Deadline: rollout, New: on(local.PlaceActuator, kubernetes.Place), Needs: kubernetes.PlaceNeeds},
 	"traffic":        {With: params[verbparams.Traffic], Claim: claim("traffic"), New: on(local.TrafficActuator, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
 	"restart":        {With: params[verbparams.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.RestartActuator, kubernetes.Restart), Needs: kubernetes.RestartNeeds},

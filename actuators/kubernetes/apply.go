@@ -54,31 +54,32 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	o, err := a.get(ctx, version, kind, p.Target.Namespace, name)
 	switch {
 	case apierrors.IsNotFound(err):
-		set = merged(map[string]any{"metadata": managedByUs()}, set)
-		write := write{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
-		return engine.Planned(p, false, "make "+write.String(), writePlan{Write: write, Creates: true})
+		set = merge(map[string]any{"metadata": managedByUs()}, set)
+		patch := objectPatch{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
+		return engine.Planned(p, false, "make "+patch.String(), patchPlan{Write: patch, Creates: true})
 	case err != nil:
 		return engine.Change{}, fmt.Errorf("apply: %w", err)
 	}
-	write := writeTo(o, "apply", keepLabel(o, set))
-	write.APIVersion = version // the version that the fields are written in
-	return a.plannedWrite(ctx, p, o, write, othersOfOurs)
+	patch := patchOf(o, "apply", keepLabel(o, set))
+	patch.APIVersion = version // the version that the fields are written in
+	return a.planPatch(ctx, p, o, patch, refuseOtherVerbs)
 }
 
-// keepLabel names the label again that marks what we made: left out, it would go.
+// keepLabel adds the label of objects that we created, if it is there, since leaving it out
+// would remove it.
 func keepLabel(o *object, set map[string]any) map[string]any {
-	own, _, _ := unstructured.NestedStringMap(ownOf(o, managerOf("apply")), "metadata", "labels")
+	own, _, _ := unstructured.NestedStringMap(appliedAs(o, managerOf("apply")), "metadata", "labels")
 	if own["app.kubernetes.io/managed-by"] != "scanflow" {
 		return set
 	}
-	return merged(map[string]any{"metadata": managedByUs()}, set)
+	return merge(map[string]any{"metadata": managedByUs()}, set)
 }
 
-// othersOfOurs refuses fields that another verb has written: its claim, and the
-// guards of that, must not be got around.
-func othersOfOurs(o *object, changes []fieldChange) error {
+// refuseOtherVerbs refuses fields that another of our verbs has written, because that verb's
+// claim and guards would be bypassed.
+func refuseOtherVerbs(o *object, changes []fieldChange) error {
 	for _, c := range changes {
-		writers := writersAt(o, c.path)
+		writers := managersAt(o, c.path)
 		other := slices.IndexFunc(writers, func(w clusterview.FieldManager) bool { return ours(w) && w.Manager != managerOf("apply") })
 		if other >= 0 && !slices.ContainsFunc(writers, func(w clusterview.FieldManager) bool { return w.Manager == managerOf("apply") }) {
 			return &OwnedError{Field: c.path.String(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
@@ -87,24 +88,14 @@ func othersOfOurs(o *object, changes []fieldChange) error {
 	return nil
 }
 
-// Apply writes the object.
 func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[writePlan](c)
-	if err != nil {
-		return engine.Outcome{}, err
-	}
-	if err := a.apply(ctx, plan.Write); err != nil {
-		return engine.Outcome{}, err
-	}
-	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is written", plan.Write)}, nil
+	return a.applyPatch(ctx, c)
 }
 
-// Verify is done if the fields are still those.
 func (a applier) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.verifyWrite(ctx, c, "written")
+	return a.verifyPatch(ctx, c, "written")
 }
 
-// Undo puts an object that was there back to what it was.
 func (a applier) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.undoWrite(ctx, c)
+	return a.undoPatch(ctx, c)
 }

@@ -141,7 +141,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	b.admin.InstallCRDs(t, "scaledobject")
 	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
 	target := b.settled(t, "apps/v1", "Deployment", "web")
-	verb := bounder{b.Cluster}
+	verb := autoscalerVerb{b.Cluster}
 	cpu := []any{map[string]any{"type": "Resource", "resource": map[string]any{"name": "cpu", "target": map[string]any{"type": "AverageValue", "averageValue": "1000m"}}}}
 	try := func(with map[string]any) error {
 		_, err := verb.Plan(testContext(t), proposal("autoscaler", target, with))
@@ -204,7 +204,7 @@ func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
 	b.create(t, "helm", scaledObject)
 	target := b.settled(t, "apps/v1", "Deployment", "web")
 	soon(t, "it is seen", func() bool { _, owned := scalerOf(t, b, "web"); return owned })
-	verb := bounder{b.Cluster}
+	verb := autoscalerVerb{b.Cluster}
 	change := done(t, verb, proposal("autoscaler", target, map[string]any{"min": 1.0, "max": 7.0}))
 	require.Contains(t, change.Diff, "spec.maxReplicaCount 5 -> 7, spec.minReplicaCount none -> 1, taken over from helm (Update, 20")
 	require.Len(t, fieldpath.Maps(b.read(t, clusterview.ScaledObjectVersion, "ScaledObject", "by-queue").Object, "spec", "triggers"), 1)

@@ -54,7 +54,7 @@ func TestScaleOfEveryKindWithTheSubresource(t *testing.T) {
 			o := b.read(t, row.version, row.kind, row.name)
 			n, _, _ := unstructured.NestedInt64(o.Object, "spec", row.field)
 			require.Equal(t, int64(3), n)
-			require.Contains(t, timeless(writersAt(&object{o, nil}, []any{"spec", row.field})), clusterview.FieldManager{Manager: "scanflow-scale", Operation: row.how, Subresource: "scale"})
+			require.Contains(t, timeless(managersAt(&object{o, nil}, []any{"spec", row.field})), clusterview.FieldManager{Manager: "scanflow-scale", Operation: row.how, Subresource: "scale"})
 			if row.kind == "Deployment" {
 				require.Equal(t, "kept", o.GetAnnotations()["scanflow.dev/note"])
 			}

@@ -9,10 +9,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// serving tells how an object stands that serves models by a controller of its own,
-// by what that writes into its status: KServe a condition Ready, Seldon Core a state.
-// The second result is false for every other kind.
-func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
+// servingState returns the state of an object that serves models, as its controller reports
+// it: KServe by a condition Ready, Seldon Core by a state. The bool is false for other
+// kinds.
+func servingState(o *unstructured.Unstructured) (engine.Outcome, bool) {
 	observed, reports := fieldpath.Int(o.Object, "status", "observedGeneration")
 	stale := reports && observed < o.GetGeneration()
 	switch kindOf(o) {
@@ -24,7 +24,7 @@ func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
 			if fieldpath.Text(c, "status") == "True" && reports && !stale {
 				return engine.Outcome{Status: engine.Done, Detail: "it is ready"}, true
 			}
-			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + because(c)}, true
+			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + conditionDetail(c)}, true
 		}
 	case "SeldonDeployment." + seldonGroup:
 		switch state := fieldpath.Text(o.Object, "status", "state"); {
@@ -41,8 +41,8 @@ func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the %s says nothing of itself yet: is its controller running?", o.GetKind())}, true
 }
 
-// because is what a condition says for a person.
-func because(condition map[string]any) string {
+// conditionDetail is the reason and message of a condition.
+func conditionDetail(condition map[string]any) string {
 	reason, message := fieldpath.Text(condition, "reason"), fieldpath.Text(condition, "message")
 	switch {
 	case reason != "" && message != "":

@@ -7,10 +7,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// httpRoute is the Gateway API's: a backend is called by the name of its Service,
-// and a weight that is not there is 1.
-func httpRoute() splitter {
-	return splitter{
+// httpRoute is the Gateway API's HTTPRoute. A backend has its Service's name; the default
+// weight is 1.
+func httpRoute() trafficKind {
+	return trafficKind{
 		apiVersions: []string{"gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"},
 		field:       []string{"spec", "rules"},
 		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
@@ -26,15 +26,14 @@ func httpRoute() splitter {
 				}
 				places = append(places, place)
 			}
-			return shiftPlaces(places, weights, asTheyAre)
+			return shiftPlaces(places, weights, unchanged)
 		},
 		settled: routeSettled,
 	}
 }
 
-// routeSettled goes by what each gateway says of the route as it is now. One that
-// said nothing yet of this version is waited for; a route that no gateway reports
-// on is done once it is written.
+// routeSettled evaluates each gateway's conditions. It waits for a gateway whose conditions
+// are of an earlier version. A route without any gateway's conditions is done.
 func routeSettled(o *object) engine.Outcome {
 	detail := "the weights are written; no gateway reports on the route"
 	for _, parent := range fieldpath.Maps(o.Object, "status", "parents") {

@@ -114,7 +114,7 @@ var splits = []struct {
 // What is not a weight of one of the backends stays as it is, whatever the kind.
 func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	for _, row := range splits {
 		t.Run(row.kind, func(t *testing.T) {
 			made := b.create(t, "helm", row.text)
@@ -147,7 +147,7 @@ func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 
 func TestWhoseWeightsTheyAre(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	b.create(t, "kubectl-client-side-apply", gatewayRoute)
 	with := func(v1, v2 float64) map[string]any { return shares("HTTPRoute", map[string]any{"v1": v1, "v2": v2}) }
 	change := done(t, verb, proposal("traffic", target, with(5, 5)))
@@ -211,7 +211,7 @@ func TestTrafficThatCanNotBe(t *testing.T) {
 // A gateway reports on the route in its status, by a condition of its generation.
 func TestTheGatewaySaysWhetherItTookTheRoute(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	b.create(t, "helm", gatewayRoute)
 	change := done(t, verb, proposal("traffic", target, shares("HTTPRoute", map[string]any{"v1": 1.0, "v2": 1.0})))
 	generation := b.read(t, gatewayVersion, "HTTPRoute", "digits").GetGeneration()

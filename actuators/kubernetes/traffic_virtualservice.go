@@ -6,11 +6,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// virtualService is Istio's: a backend is called by its host, or by host/subset where
-// it names a subset. The weights of a rule add up to 100, and one that is not there
-// is 100 for the only destination, else 0.
-func virtualService() splitter {
-	return splitter{
+// virtualService is Istio's. A backend is named by its host, or host/subset. The weights of a
+// rule add up to 100; the default is 100 for the only destination, else 0.
+func virtualService() trafficKind {
+	return trafficKind{
 		apiVersions: []string{"networking.istio.io/v1", "networking.istio.io/v1beta1"},
 		field:       []string{"spec", "http"},
 		shift: func(o map[string]any, weights map[string]int) ([]move, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// runState is how a run stands, in Argo's words for a Job too.
+// runState is the state of a run, in Argo's terms for a Job as well.
 type runState struct {
 	phase    string // "", Pending, Running, Succeeded, Failed or Error
 	message  string
@@ -23,7 +23,7 @@ func (s *runState) ended() bool {
 	return s.succeeded() || s.phase == "Failed" || s.phase == "Error"
 }
 
-// String is for a person: "Running, 2/5".
+// String is "Running, 2/5".
 func (s *runState) String() string {
 	text := s.phase
 	if text == "" {
@@ -51,9 +51,9 @@ func runStateOf(o *unstructured.Unstructured) runState {
 	return s
 }
 
-// outputsOf are the parameters that the workflow's entrypoint puts out, and its
-// global ones. The entrypoint's node has the name of the workflow. Where Argo keeps
-// the nodes elsewhere, or packed, there are only the global ones.
+// outputsOf returns the output parameters of the workflow and of its entrypoint, whose node
+// has the workflow's name. Where Argo stores the nodes elsewhere or compressed, it returns
+// only the workflow's.
 func outputsOf(o *unstructured.Unstructured) map[string]string {
 	out := map[string]string{}
 	for _, path := range []fieldpath.Path{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
@@ -100,7 +100,7 @@ func jobState(o *unstructured.Unstructured) runState {
 	return s
 }
 
-// timeOf is the zero time for what is none.
+// timeOf parses a time; a malformed one is zero.
 func timeOf(text string) time.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {

@@ -58,6 +58,15 @@ func Parse(text string) (Path, error) {
 	return p, nil
 }
 
+// Names returns the path through these fields.
+func Names(names ...string) Path {
+	p := make(Path, len(names))
+	for i, name := range names {
+		p[i] = name
+	}
+	return p
+}
+
 // String is the text that Parse reads.
 func (p Path) String() string {
 	var b strings.Builder

@@ -40,7 +40,7 @@ func TestWritersOfAField(t *testing.T) {
 		"no such item":         {append(pod, "containers", 7, "image"), false},
 		"in a list as a whole": {append(pod, "tolerations", 0, "key"), true},
 	} {
-		require.Equal(t, row.owns, len(writersAt(o, row.path)) == 1, name)
+		require.Equal(t, row.owns, len(managersAt(o, row.path)) == 1, name)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestMayTake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := engine.Proposal{Written: row.written, Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}}
-			from, err := mayTake("replicas", row.writers, p, map[string]string{TakeOverAnnotation: row.handed})
+			from, err := mayTakeOver("replicas", row.writers, p, map[string]string{TakeOverAnnotation: row.handed})
 			require.Equal(t, row.refused, err != nil, "%v", err)
 			require.Equal(t, row.from, from)
 		})

@@ -1,20 +1,16 @@
 package kubernetes
 
 import (
-	"slices"
-	"strings"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	managedfields "sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
-	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
-// writersAt are the managers that own a field of an object, or anything below it.
-// Where none does, they are those that own a list or map around it as a whole.
-// It tells the items of a list apart, where the API server does.
-func writersAt(o *object, path []any) []clusterview.FieldManager {
+// managersAt returns the managers that own a field of an object, or a field below it. If there
+// are none, it returns those that own a list or map around it as a whole. It distinguishes
+// items of a list where the API server does.
+func managersAt(o *object, path []any) []clusterview.FieldManager {
 	var itself, around []clusterview.FieldManager
 	for _, e := range o.GetManagedFields() {
 		set := setOf(e)
@@ -32,13 +28,13 @@ func writersAt(o *object, path []any) []clusterview.FieldManager {
 			around = append(around, w)
 		}
 	}
-	if len(itself) > 0 { // nobody owns as a whole what somebody owns a part of
+	if len(itself) > 0 { // nobody can own a value as a whole if another owns a part of it
 		return itself
 	}
 	return around
 }
 
-// setOf is the fields of one manager; nil where they can't be read.
+// setOf returns the fields of one manager, or nil where they can't be parsed.
 func setOf(e metav1.ManagedFieldsEntry) *managedfields.Set {
 	if e.FieldsV1 == nil {
 		return nil
@@ -58,8 +54,8 @@ const (
 	ownsAround
 )
 
-// ownsAt follows a path of names (string) and places in lists (int) through the
-// value, since managedFields name an item of a list by its keys.
+// ownsAt follows a path through the value as well, because managedFields identify the item
+// of a list by its keys and not by its index.
 func ownsAt(set *managedfields.Set, value any, path []any) ownership {
 	element, next, ok := elementOf(set, value, path[0])
 	if !ok {
@@ -79,7 +75,7 @@ func ownsAt(set *managedfields.Set, value any, path []any) ownership {
 	return ownsNot
 }
 
-// elementOf is how managedFields call a step of a path, and the value there.
+// elementOf returns the element of managedFields for a step of a path, and the value there.
 func elementOf(set *managedfields.Set, value any, step any) (element managedfields.PathElement, next any, ok bool) {
 	switch at := step.(type) {
 	case string:
@@ -108,7 +104,7 @@ func elementsOf(set *managedfields.Set) func(yield func(managedfields.PathElemen
 	}
 }
 
-// isItem tells whether an element is an item of a list: by its keys, or by its value.
+// isItem reports whether an element identifies an item of a list, by keys or by value.
 func isItem(e managedfields.PathElement, item any) bool {
 	switch {
 	case e.Key != nil:
@@ -123,9 +119,9 @@ func isItem(e managedfields.PathElement, item any) bool {
 	return false
 }
 
-// ownOf is the part of an object that a manager of ours has applied: a manager that
-// applies again gives up what it no longer names, so it has to name all of this.
-func ownOf(o *object, manager string) map[string]any {
+// appliedAs returns the fields of an object that a manager of ours has applied. The manager
+// has to name all of them when it applies again, or it gives them up.
+func appliedAs(o *object, manager string) map[string]any {
 	for _, e := range o.GetManagedFields() {
 		if e.Manager != manager || e.Operation != metav1.ManagedFieldsOperationApply || e.Subresource != "" {
 			continue
@@ -172,34 +168,10 @@ func extract(set *managedfields.Set, value any) any {
 	return value
 }
 
-// merged is a and b together; where both have a field that is no map, b's.
-func merged(a, b map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range a {
-		out[k] = v
+// appliedBy returns the fields that a verb has applied to an object and still owns.
+func appliedBy(o *object, verb string) map[string]any {
+	if applied := appliedAs(o, managerOf(verb)); applied != nil {
+		return applied
 	}
-	for k, v := range b {
-		mine, isMap := out[k].(map[string]any)
-		theirs, both := v.(map[string]any)
-		if isMap && both {
-			v = merged(mine, theirs)
-		}
-		out[k] = v
-	}
-	return out
-}
-
-// mayTakeAll judges every field that a write changes, by the managers that own it. It
-// returns the end of the diff: whose values are taken over.
-func mayTakeAll(o *object, p engine.Proposal, changes []fieldChange) (taken string, err error) {
-	paths := make([][]any, len(changes))
-	for i, c := range changes {
-		paths[i] = c.path
-	}
-	whose, err := takeAll(o, p.Primitive, p, paths)
-	if err != nil {
-		return "", err
-	}
-	slices.Sort(whose)
-	return strings.Join(slices.Compact(whose), ""), nil
+	return map[string]any{}
 }

@@ -11,86 +11,85 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// write is a part of one object, to be applied by server-side apply under a field
-// manager of our own, on the very version that it was planned on. It is an
-// actuator's plan, so it holds no secret.
-type write struct {
+// objectPatch is a set of fields of one object, for a server-side apply by one of our field
+// managers to the version of the object that it was planned on. It is part of an actuator's
+// plan, so it contains no secret.
+type objectPatch struct {
 	APIVersion  string `json:"apiVersion"`
 	Kind        string `json:"kind"`
 	Namespace   string `json:"namespace"`
 	Name        string `json:"name"`
 	Subresource string `json:"subresource,omitempty"`
-	// ResourceVersion is that of the plan; "" creates the object, and fails if it is
-	// there already with other values.
+	// ResourceVersion is that of the planned version; "" creates the object, and fails if it
+	// exists with other values.
 	ResourceVersion string `json:"resourceVersion,omitempty"`
 	UID             string `json:"uid,omitempty"`
 	Manager         string `json:"manager"`
-	// Set is the fields to write, without apiVersion, kind and metadata's name.
+	// Set has the fields to write, without apiVersion, kind and the object's name.
 	Set map[string]any `json:"set"`
-	// Before is what those fields were when it was planned: those that were not there
-	// are not in it.
+	// Before has the planned version's values of those fields, as far as it has any.
 	Before map[string]any `json:"before,omitempty"`
-	// After is what those fields come to, with what the API server adds; nil where
-	// that is Set.
+	// After has their values once written, with the API server's defaults; nil where they equal
+	// Set.
 	After map[string]any `json:"after,omitempty"`
 }
 
-// wanted is what the fields are once they are written.
-func (w write) wanted() map[string]any {
+// wanted returns the values of the fields once written.
+func (w objectPatch) wanted() map[string]any {
 	if w.After != nil {
 		return w.After
 	}
 	return w.Set
 }
 
-// writeTo is a write of some fields to an object that was read.
-func writeTo(o *object, verb string, set map[string]any) write {
-	return write{
+// patchOf makes a verb's patch of an object that was read.
+func patchOf(o *object, verb string, set map[string]any) objectPatch {
+	return objectPatch{
 		APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(),
 		ResourceVersion: o.GetResourceVersion(), UID: string(o.GetUID()), Manager: managerOf(verb), Set: set, Before: pick(o.Object, set),
 	}
 }
 
-// ErrMoved says that somebody changed the fields between plan and act. The act is
-// not done; the loop plans afresh.
+// ErrMoved is the error where the fields were changed between plan and act. The act is not
+// done, and the loop plans again.
 var ErrMoved = errors.New("it was changed after it was planned")
 
-// moves is how often a write is sent again because the object's version moved on
-// while the fields to write did not: a workload's status moves it all the time. The
-// pauses in between begin with firstPause, and double.
-const (
-	moves      = 8
-	firstPause = 10 * time.Millisecond
-)
+// maxConflicts bounds the attempts while others keep changing the object. Its status, for
+// one, changes all the time.
+const maxConflicts = 8
 
-// apply sends a write. It is done once however often it is sent: where the version
-// is not the one that was planned on, the object is read again, and if the fields
-// are as wanted by then (an earlier attempt landed, and its answer was lost) that
-// is all; if they are as they were, the write goes to the new version; if they are
-// anything else, it is an ErrMoved, final. An outage may pass (engine.Retry), and so may
-// that the version moves on each time.
+var conflictRetry = backoff.Exponential{First: 10 * time.Millisecond, Most: time.Second}
+
+// apply sends a patch. It is idempotent. On a conflict it reads the object again:
 //
-// still may forbid the write on a newer version than the planned one.
-func (c *Cluster) apply(ctx context.Context, w write, still ...func(*unstructured.Unstructured) error) error {
-	for i := range moves {
-		if i > 0 && !c.pause(ctx, firstPause<<(i-1)) {
+//	the fields have the wanted values      done: an earlier attempt landed and its answer was lost
+//	the fields have their earlier values   the patch is sent to the new version
+//	otherwise                              ErrMoved, which is final
+//
+// An outage is a temporary error (engine.Retry), and so are too many conflicts. The checks
+// can refuse to patch a newer version than the planned one.
+func (c *Cluster) apply(ctx context.Context, w objectPatch, checks ...func(*unstructured.Unstructured) error) error {
+	for i := range maxConflicts {
+		if i > 0 && !engine.Sleep(ctx, c.Clock, conflictRetry.After(i)) {
 			break
 		}
 		err := c.send(ctx, w)
 		if !apierrors.IsConflict(err) {
 			return err
 		}
-		now, there := c.read(ctx, w)
-		if there != nil {
-			return there
+		now, err := c.read(ctx, w)
+		if err != nil {
+			return err
 		}
-		for _, check := range still {
+		for _, check := range checks {
 			if err := check(now); err != nil {
 				return fmt.Errorf("write %s: %w", w, err)
 			}
@@ -109,37 +108,24 @@ func (c *Cluster) apply(ctx context.Context, w write, still ...func(*unstructure
 	return engine.Retry(fmt.Errorf("write %s: others wrote it at the same time, again and again", w))
 }
 
-// pause waits, and returns false if the context ends first.
-func (c *Cluster) pause(ctx context.Context, d time.Duration) bool {
-	wake, stop := c.Clock.Timer(d)
-	defer stop()
-	select {
-	case <-wake:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// fields are those that the write sets or gives up, as an object has them.
-func (w write) fields(o *unstructured.Unstructured) map[string]any {
+// fields returns an object's values of the fields that the patch sets or gives up.
+func (w objectPatch) fields(o *unstructured.Unstructured) map[string]any {
 	return pick(o.Object, overlay(w.Before, w.Set))
 }
 
-// String names the object.
-func (w write) String() string { return fmt.Sprintf("%s %s/%s", w.Kind, w.Namespace, w.Name) }
+func (w objectPatch) String() string { return fmt.Sprintf("%s %s/%s", w.Kind, w.Namespace, w.Name) }
 
-func (w write) subresources() []string {
+func (w objectPatch) subresources() []string {
 	if w.Subresource == "" {
 		return nil
 	}
 	return []string{w.Subresource}
 }
 
-// send is a server-side apply. The scale of a custom resource takes none (Kubernetes
-// 1.37 can't convert it): it gets a merge patch, of one field and on the version that
-// was planned on, too.
-func (c *Cluster) send(ctx context.Context, w write) error {
+// send sends a server-side apply. The scale subresource of a custom resource supports none
+// (Kubernetes 1.37 can't convert it), so that gets a merge patch, with the planned
+// resourceVersion as well.
+func (c *Cluster) send(ctx context.Context, w objectPatch) error {
 	mapping, err := c.Client.Kinds.Find(w.APIVersion, w.Kind)
 	if err != nil {
 		return err
@@ -152,7 +138,7 @@ func (c *Cluster) send(ctx context.Context, w write) error {
 	if w.Subresource == "scale" && strings.Contains(mapping.GroupVersionKind.Group, ".") {
 		how = types.MergePatchType
 	} else {
-		force := w.ResourceVersion != "" // mayTake has judged the owners of this very version
+		force := w.ResourceVersion != "" // mayTakeOver has checked the owners in this version
 		options.Force = &force
 	}
 	_, err = c.resource(mapping, w.Namespace).Patch(ctx, w.Name, how, raw, options, w.subresources()...)
@@ -162,8 +148,8 @@ func (c *Cluster) send(ctx context.Context, w write) error {
 	return nil
 }
 
-// read is the object as the API server has it now; of a subresource, that one.
-func (c *Cluster) read(ctx context.Context, w write) (*unstructured.Unstructured, error) {
+// read reads the object, or its subresource.
+func (c *Cluster) read(ctx context.Context, w objectPatch) (*unstructured.Unstructured, error) {
 	mapping, err := c.Client.Kinds.Find(w.APIVersion, w.Kind)
 	if err != nil {
 		return nil, err
@@ -175,8 +161,8 @@ func (c *Cluster) read(ctx context.Context, w write) (*unstructured.Unstructured
 	return o, nil
 }
 
-// object is what is sent.
-func (w write) object() map[string]any {
+// object returns the request's body.
+func (w objectPatch) object() map[string]any {
 	o := map[string]any{}
 	for k, v := range w.Set {
 		o[k] = v
@@ -206,10 +192,9 @@ func (w write) object() map[string]any {
 	return o
 }
 
-// undo puts the fields back to what they were, if they are still as we wrote them:
-// whoever wrote them since keeps them. Fields that were not there are given up,
-// which removes them.
-func (c *Cluster) undo(ctx context.Context, w write) error {
+// undo restores the fields if they still have the values that we wrote. Fields that did not
+// exist are given up, which removes them.
+func (c *Cluster) undo(ctx context.Context, w objectPatch) error {
 	now, err := c.read(ctx, w)
 	if err != nil {
 		return err
@@ -224,4 +209,18 @@ func (c *Cluster) undo(ctx context.Context, w write) error {
 	back.Set, back.Before, back.After = w.Before, w.wanted(), nil
 	back.ResourceVersion, back.UID = now.GetResourceVersion(), string(now.GetUID())
 	return c.apply(ctx, back)
+}
+
+// patchKeeping is patchOf for a verb that writes different fields at different times. The
+// patch names the fields that the verb has applied before as well, because a manager gives up
+// what it does not name. drop removes fields from those; it may be nil.
+func patchKeeping(o *object, verb string, set map[string]any, drop func(held map[string]any)) objectPatch {
+	held := appliedBy(o, verb)
+	keep := runtime.DeepCopyJSON(held)
+	if drop != nil {
+		drop(keep)
+	}
+	w := patchOf(o, verb, orderLike(overlay(keep, set), o.Object))
+	w.Before = pick(o.Object, overlay(held, w.Set))
+	return w
 }
