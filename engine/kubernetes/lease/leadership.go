@@ -10,28 +10,30 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// ErrLost is what a fence says once it is closed.
+// ErrLost is the error of a closed fence.
 var ErrLost = errors.New("the lease is lost")
 
-// term is one time of leading, from taking the lease to losing it or giving it up.
-type term struct {
+// leadership lasts from acquiring the lease to losing or releasing it.
+type leadership struct {
 	c *candidate
 
 	mu      sync.Mutex
-	renewed time.Time // before the last renewal that went well was sent
-	over    bool
+	renewed time.Time // when the last successful renewal was sent
+	ended   bool
 }
 
-// fence is nil while nobody else can have the lease.
-func (t *term) fence() error {
+// fence returns nil while no other process can hold the lease.
+func (t *leadership) fence() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.c.now()
 	since := max(now.Sub(t.renewed), now.Round(0).Sub(t.renewed.Round(0)))
 	switch {
-	case t.over:
+	case t.ended:
 		return fmt.Errorf("lease %s: %w", t.c.o.Name, ErrLost)
 	case since >= t.c.o.Renew:
 		return fmt.Errorf("lease %s: %w: not renewed for %s", t.c.o.Name, ErrLost, since.Round(time.Millisecond))
@@ -39,40 +41,40 @@ func (t *term) fence() error {
 	return nil
 }
 
-// left is how long the fence stays open without another renewal.
-func (t *term) left() time.Duration {
+// remaining returns how long the fence stays open without another renewal.
+func (t *leadership) remaining() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.c.o.Renew - t.c.now().Sub(t.renewed)
 }
 
-func (t *term) renewedAt(at time.Time) {
+func (t *leadership) renewedAt(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.renewed = at
 }
 
-func (t *term) end() {
+func (t *leadership) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.over = true
+	t.ended = true
 }
 
-// serve leads: it renews the lease beside lead, until one of the two ends. Then it
-// waits for lead, and gives the lease up if it is still ours.
-func (c *candidate) serve(ctx context.Context, renewed time.Time, lead func(context.Context, func() error) error) {
-	t := &term{c: c, renewed: renewed}
+// lead renews the lease while it calls lead, until one of the two ends. Then it waits for lead and
+// releases the lease if it is still ours.
+func (c *candidate) lead(ctx context.Context, renewed time.Time, lead func(context.Context, func() error) error) {
+	t := &leadership{c: c, renewed: renewed}
 	defer t.end()
 	leading, stopLeading := context.WithCancel(ctx)
 	defer stopLeading()
-	// Not of ctx: the lease is kept while lead winds up.
+	// Independent of ctx, since the lease is held while lead shuts down.
 	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRenewing()
-	c.said = c.identity
+	c.lastLeader = c.identity
 	c.o.Log.Info("this process leads", "lease", c.o.Name, "identity", c.identity)
 	kept := make(chan error, 1)
 	go func() {
-		err := t.keep(renewing)
+		err := t.renewUntilLost(renewing)
 		if err != nil {
 			t.end()
 			stopLeading()
@@ -88,20 +90,20 @@ func (c *candidate) serve(ctx context.Context, renewed time.Time, lead func(cont
 	case err != nil && ctx.Err() == nil:
 		c.o.Log.Error("leading failed: the lease is given up", "lease", c.o.Name, "error", err)
 	}
-	c.giveUp(context.WithoutCancel(ctx))
+	c.release(context.WithoutCancel(ctx))
 }
 
-// keep renews the lease until it is lost, or ctx ends: nil then.
-func (t *term) keep(ctx context.Context) error {
+// renewUntilLost renews the lease until it is lost. It returns nil if ctx ends.
+func (t *leadership) renewUntilLost(ctx context.Context) error {
 	for {
-		if !pause(ctx, min(t.c.o.Retry, t.left())) {
+		if !engine.Sleep(ctx, engine.WallClock{}, min(t.c.o.Retry, t.remaining())) {
 			return nil
 		}
-		gone, err := t.renew(ctx)
+		taken, err := t.renew(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case gone:
+		case taken:
 			return err
 		case t.fence() != nil:
 			return errors.Join(t.fence(), err)
@@ -109,13 +111,13 @@ func (t *term) keep(ctx context.Context) error {
 	}
 }
 
-// renew writes the lease anew. It is gone where another holds it, or where it was
-// deleted: then another may hold one already.
-func (t *term) renew(ctx context.Context) (gone bool, err error) {
+// renew renews the lease. taken is true where another process holds it, or may hold it because it
+// was deleted.
+func (t *leadership) renew(ctx context.Context) (taken bool, err error) {
 	c := t.c
-	// Half of Renew at most for one request, so that one that hangs can be tried again;
-	// none goes on for longer than the lease.
-	ctx, cancel := context.WithTimeout(ctx, max(min(t.left(), c.o.Renew/2), time.Millisecond))
+	// At most half of Renew for one request, so that there is time to retry one that hangs,
+	// and never longer than the lease.
+	ctx, cancel := context.WithTimeout(ctx, max(min(t.remaining(), c.o.Renew/2), time.Millisecond))
 	defer cancel()
 	err = t.write(ctx, c.held)
 	if err == nil {
@@ -124,7 +126,7 @@ func (t *term) renew(ctx context.Context) (gone bool, err error) {
 	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 		return false, fmt.Errorf("renew lease %s: %w", c.o.Name, err)
 	}
-	// Perhaps a renewal of ours landed whose answer was lost, or somebody labelled it.
+	// A renewal of ours may have landed although its answer was lost, or a label changed.
 	there, err := c.leases.Get(ctx, c.o.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -140,11 +142,11 @@ func (t *term) renew(ctx context.Context) (gone bool, err error) {
 	return false, nil
 }
 
-// write renews the lease, if it is still as given.
-func (t *term) write(ctx context.Context, as *coordinationv1.Lease) error {
+// write renews the lease if it is still at this version.
+func (t *leadership) write(ctx context.Context, as *coordinationv1.Lease) error {
 	at := t.c.now()
 	next := as.DeepCopy()
-	t.c.fill(next, at)
+	t.c.setHolder(next, at)
 	next.Spec.AcquireTime = as.Spec.AcquireTime
 	written, err := t.c.leases.Update(ctx, next, metav1.UpdateOptions{})
 	if err != nil {
@@ -155,14 +157,13 @@ func (t *term) write(ctx context.Context, as *coordinationv1.Lease) error {
 	return nil
 }
 
-// giveUpWithin bounds the giving up: a process that ends must not wait for an API
-// server that is away.
-const giveUpWithin = 2 * time.Second
+// releaseTimeout bounds the release, since a process that ends must not wait for an unreachable
+// API server.
+const releaseTimeout = 2 * time.Second
 
-// giveUp makes the lease free, if it is still ours as it lies there. Where that
-// fails, it runs out by itself.
-func (c *candidate) giveUp(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, min(c.o.Renew, giveUpWithin))
+// release gives the lease up if it is still ours. If that fails, the lease expires by itself.
+func (c *candidate) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, min(c.o.Renew, releaseTimeout))
 	defer cancel()
 	for {
 		there, err := c.leases.Get(ctx, c.o.Name, metav1.GetOptions{})
@@ -178,7 +179,7 @@ func (c *candidate) giveUp(ctx context.Context) {
 			c.o.Log.Info("the lease is given up", "lease", c.o.Name)
 			return
 		}
-		if !apierrors.IsConflict(err) && !pause(ctx, c.o.Retry) || ctx.Err() != nil {
+		if !apierrors.IsConflict(err) && !engine.Sleep(ctx, engine.WallClock{}, c.o.Retry) || ctx.Err() != nil {
 			c.o.Log.Warn("the lease can't be given up: it runs out by itself", "lease", c.o.Name, "error", err)
 			return
 		}
