@@ -9,13 +9,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// update is what goes to the log in one request.
+// update is what one request writes to the log.
 type update struct {
-	ops  []*op
-	said said
-	size int
-	// What arrives with it. Of changes of an approval only one does: whether the second
-	// still may is known once the first is written. The same holds for alerts.
+	ops      []*op
+	outcomes outcomes
+	size     int
+	// What the update adds. It holds at most one change per approval and per alert, since the
+	// second can be checked only once the first is written.
 	events    map[eventKey]bool
 	approvals map[string]bool
 	alerts    map[alertKey]bool
@@ -24,8 +24,8 @@ type update struct {
 	bytes     int64
 }
 
-// next takes from what waits as much as belongs into one update.
-func (l *Ledger) next() (ops []*op, s said) {
+// next takes records for one update off the queue.
+func (l *Ledger) next() (ops []*op, s outcomes) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := &update{events: map[eventKey]bool{}, approvals: map[string]bool{}, alerts: map[alertKey]bool{}, inboxes: map[string]int{}}
@@ -35,20 +35,20 @@ func (l *Ledger) next() (ops []*op, s said) {
 			left = append(left, l.queue[i:]...)
 			break
 		}
-		switch l.turn(u, o) {
-		case goesNow:
+		switch l.admit(u, o) {
+		case admitNow:
 			o.taken = true
 			u.size += len(o.record)
 			u.ops = append(u.ops, o)
-		case goesLater:
+		case admitLater:
 			left = append(left, o)
-		case goesNot:
+		case answered:
 		}
 	}
-	if u.size <= l.o.MaxObjectBytes/2 { // a larger one needs the object for itself
-		u.said = l.said.next(l.o.SegmentBytes)
+	if u.size <= l.o.MaxObjectBytes/2 { // a larger one needs the object to itself
+		u.outcomes = l.outcomes.next(l.o.SegmentBytes)
 	}
-	if l.said.len() > 0 { // a letter can't be sent again before the log has it as dead
+	if l.outcomes.len() > 0 { // the log must have a dead letter before it can be sent again
 		u.ops = slices.DeleteFunc(u.ops, func(o *op) bool {
 			if o.resend {
 				o.taken = false
@@ -58,53 +58,52 @@ func (l *Ledger) next() (ops []*op, s said) {
 		})
 	}
 	l.queue = left
-	return u.ops, u.said
+	return u.ops, u.outcomes
 }
 
-// turn is when an op is written.
-type turn int
+// admission says when a record is written.
+type admission int
 
 const (
-	goesNow turn = iota
-	goesLater
-	goesNot // it has its answer
+	admitNow admission = iota
+	admitLater
+	answered // not at all: its caller has an answer
 )
 
-// turn decides when an op is written, by what the log will hold by then. The mutex
-// is held.
-func (l *Ledger) turn(u *update, o *op) turn {
-	if o.result == nil { // it takes back what is in the log
-		return goesNow
+// admit decides when a record is written, by what the log will hold by then. The mutex is held.
+func (l *Ledger) admit(u *update, o *op) admission {
+	if o.result == nil { // it undoes another
+		return admitNow
 	}
 	if slices.ContainsFunc(o.b.Approvals, func(a approval) bool { return u.approvals[a.ID] }) {
-		return goesLater
+		return admitLater
 	}
 	alerts := alertsOf(o.alerts)
 	if slices.ContainsFunc(alerts, func(k alertKey) bool { return u.alerts[k] }) {
-		return goesLater
+		return admitLater
 	}
 	if len(alerts) > 0 {
-		if err := l.hear(o); err != nil {
+		if err := l.resolveAlerts(o); err != nil {
 			o.end(0, err)
-			return goesNot
+			return answered
 		}
 	}
-	if err := l.state.allows(o.b, o.from); err != nil {
+	if err := l.state.checkTransitions(o.b, o.from); err != nil {
 		o.end(0, err)
-		return goesNot
+		return answered
 	}
-	fresh := l.state.mail.fresh(o.b)
+	fresh := l.state.queues.fresh(o.b)
 	if o.post && len(fresh)+len(o.b.Alerts) == 0 {
 		o.end(0, nil)
-		return goesNot
+		return answered
 	}
 	maps.DeleteFunc(fresh, func(k eventKey, _ int64) bool { return u.events[k] })
-	inboxes, outbox := places(fresh)
+	inboxes, outbox := countByBox(fresh)
 	bytes := o.b.bytesOf(fresh)
 	if o.post {
-		if err := l.room(u, inboxes, outbox, bytes); err != nil {
+		if err := l.checkCapacity(u, inboxes, outbox, bytes); err != nil {
 			o.end(0, err)
-			return goesNot
+			return answered
 		}
 	}
 	u.outbox += outbox
@@ -121,11 +120,11 @@ func (l *Ledger) turn(u *update, o *op) turn {
 	for _, k := range alerts {
 		u.alerts[k] = true
 	}
-	return goesNow
+	return admitNow
 }
 
-// places counts letters by where they go.
-func places(of map[eventKey]int64) (inboxes map[string]int, outbox int) {
+// countByBox counts messages by destination.
+func countByBox(of map[eventKey]int64) (inboxes map[string]int, outbox int) {
 	inboxes = map[string]int{}
 	for k := range of {
 		if k.outgoing() {
@@ -137,7 +136,7 @@ func places(of map[eventKey]int64) (inboxes map[string]int, outbox int) {
 	return inboxes, outbox
 }
 
-// bytesOf is what events of a record take, each in each place where it is one of these.
+// bytesOf returns the bytes of a record's events in these boxes.
 func (b *batch) bytesOf(places map[eventKey]int64) (n int64) {
 	left := maps.Clone(places)
 	for i := range b.Events {
@@ -150,19 +149,20 @@ func (b *batch) bytesOf(places map[eventKey]int64) (n int64) {
 	return n
 }
 
-// room is an engine.ErrFull where so many more have none. More at once than an inbox holds
-// fit into an empty one: who sends them (an Alertmanager) can't take them apart.
-func (l *Ledger) room(u *update, inboxes map[string]int, outbox int, bytes int64) error {
+// checkCapacity returns an engine.ErrFull where the boxes can't hold so many more events. A
+// post that is larger than an inbox fits into an empty one, since its sender (an Alertmanager)
+// can't split it.
+func (l *Ledger) checkCapacity(u *update, inboxes map[string]int, outbox int, bytes int64) error {
 	var full []string
 	for _, agent := range slices.Sorted(maps.Keys(inboxes)) {
-		if held := l.state.mail.waiting(agent) + u.inboxes[agent]; held+inboxes[agent] > max(l.o.InboxMost, inboxes[agent]) {
+		if held := l.state.queues.waiting(agent) + u.inboxes[agent]; held+inboxes[agent] > max(l.o.InboxMost, inboxes[agent]) {
 			full = append(full, fmt.Sprintf("the inbox of %s holds %d of %d", agent, held, l.o.InboxMost))
 		}
 	}
-	if held := len(l.state.mail.outbox) + u.outbox; outbox > 0 && held+outbox > l.o.OutboxMost {
+	if held := len(l.state.queues.outbox) + u.outbox; outbox > 0 && held+outbox > l.o.OutboxMost {
 		full = append(full, fmt.Sprintf("the outbox holds %d of %d", held, l.o.OutboxMost))
 	}
-	if held := l.state.mail.bytes + u.bytes; bytes > 0 && held+bytes > l.o.MailBytes {
+	if held := l.state.queues.bytes + u.bytes; bytes > 0 && held+bytes > l.o.MailBytes {
 		full = append(full, fmt.Sprintf("the inboxes and the outbox hold %d bytes of %d", held, l.o.MailBytes))
 	}
 	if full == nil {

@@ -10,17 +10,17 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// The memory of an alert is kept for so long, which is longer than the names of
-// its events are, and of so many alerts.
+// Alerts are remembered for alertMemoryFor, which is longer than the names of their
+// events, but maxAlerts at most.
 const (
-	heardFor  = 2 * handledFor
-	heardMost = handledMost
+	alertMemoryFor = 2 * handledFor
+	maxAlerts      = maxHandled
 )
 
-// heard is an engine.AlertMemory. A record with events
-// about alerts says it with the ids that they are kept under, so that both are there or
-// neither is, and whoever reads the record again decides nothing afresh.
-type heard struct {
+// alertRecord is an engine.AlertMemory. A record of events about alerts contains it together
+// with the final ids of the events. So both are stored or neither, and applying the record
+// again decides nothing anew.
+type alertRecord struct {
 	Source   string `json:"s"`
 	Name     string `json:"a"`
 	ID       string `json:"i"`
@@ -33,30 +33,30 @@ type heard struct {
 	At       int64  `json:"at"`
 }
 
-// alertKey is an alert of a source.
+// alertKey identifies an alert of a source.
 type alertKey struct{ source, name string }
 
-func (h *heard) key() alertKey { return alertKey{h.Source, h.Name} }
+func (h *alertRecord) key() alertKey { return alertKey{h.Source, h.Name} }
 
-func (h *heard) memory() *engine.AlertMemory {
-	return &engine.AlertMemory{ID: h.ID, Said: h.Said, Resolved: h.Resolved, Starts: moment(h.Starts), Ended: moment(h.Ended), Turn: h.Turn}
+func (h *alertRecord) memory() *engine.AlertMemory {
+	return &engine.AlertMemory{ID: h.ID, Said: h.Said, Resolved: h.Resolved, Starts: timeOf(h.Starts), Ended: timeOf(h.Ended), Turn: h.Turn}
 }
 
-func heardOf(k alertKey, m engine.AlertMemory, s stamp) heard {
-	return heard{k.source, k.name, m.ID, m.Said, m.Resolved, nanos(m.Starts), nanos(m.Ended), m.Turn, s.n, s.at}
+func alertRecordOf(k alertKey, m engine.AlertMemory, s stamp) alertRecord {
+	return alertRecord{k.source, k.name, m.ID, m.Said, m.Resolved, nanos(m.Starts), nanos(m.Ended), m.Turn, s.n, s.at}
 }
 
-// takeAlerts takes in what a record says of alerts. An older one may be read again.
-func (s *state) takeAlerts(b *batch) {
+// applyAlerts applies a record's alerts. An older record may be applied again.
+func (s *state) applyAlerts(b *batch) {
 	for _, h := range b.Alerts {
-		s.saw(h.N)
+		s.noteNumber(h.N)
 		if s.alerts[h.key()].N < h.N {
 			s.alerts[h.key()] = h
 		}
 	}
 }
 
-// alertsOf are the alerts that postings are about.
+// alertsOf returns the alerts that postings are about.
 func alertsOf(postings []engine.Posting) []alertKey {
 	var out []alertKey
 	for i := range postings {
@@ -67,20 +67,20 @@ func alertsOf(postings []engine.Posting) []alertKey {
 	return out
 }
 
-// hear makes an op's record anew, of events about alerts under the ids that they are kept
-// under, by what the log holds by now. Nobody else writes until it is written. The mutex
-// is held.
-func (l *Ledger) hear(o *op) error {
+// resolveAlerts builds an op's record anew, with the ids that its events about alerts get by
+// the current state of the log. The mutex is held, and nothing else is written until the
+// record is.
+func (l *Ledger) resolveAlerts(o *op) error {
 	s := l.stampNow()
 	postings := slices.Clone(o.alerts)
-	said := map[alertKey]heard{}
+	updated := map[alertKey]alertRecord{}
 	for i := range postings {
 		e := &postings[i].Event
 		if e.Alert == nil {
 			continue
 		}
 		k := alertKey{e.Source, e.Alert.Name}
-		h, known := said[k]
+		h, known := updated[k]
 		if !known {
 			h, known = l.state.alerts[k]
 		}
@@ -90,10 +90,10 @@ func (l *Ledger) hear(o *op) error {
 		}
 		id, now := e.Alert.Hear(last, e.ID, s.n)
 		if e.ID = id; last == nil || now != *last {
-			said[k] = heardOf(k, now, s)
+			updated[k] = alertRecordOf(k, now, s)
 		}
 	}
-	b := &batch{Events: eventsOf(postings, s), Handled: o.b.Handled, Alerts: slices.SortedFunc(maps.Values(said), byAlert)}
+	b := &batch{Events: eventsOf(postings, s), Handled: o.b.Handled, Alerts: slices.SortedFunc(maps.Values(updated), byAlert)}
 	made, err := l.newOp(b)
 	if err != nil {
 		return fmt.Errorf("with what is said of its alerts: %w", err)
@@ -102,16 +102,16 @@ func (l *Ledger) hear(o *op) error {
 	return nil
 }
 
-func byAlert(a, b heard) int {
+func byAlert(a, b alertRecord) int {
 	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Name, b.Name))
 }
 
-// pruneAlerts drops what nobody needs to know a repeat by any more.
+// pruneAlerts drops alerts that are no longer needed to recognize a repeat.
 func (s *state) pruneAlerts(now time.Time) {
-	old := now.Add(-heardFor).UnixNano()
-	maps.DeleteFunc(s.alerts, func(_ alertKey, h heard) bool { return h.At < old })
-	if over := len(s.alerts) - heardMost; over > 0 {
-		oldest := slices.SortedFunc(maps.Values(s.alerts), func(a, b heard) int { return cmp.Or(cmp.Compare(a.N, b.N), byAlert(a, b)) })
+	old := now.Add(-alertMemoryFor).UnixNano()
+	maps.DeleteFunc(s.alerts, func(_ alertKey, h alertRecord) bool { return h.At < old })
+	if over := len(s.alerts) - maxAlerts; over > 0 {
+		oldest := slices.SortedFunc(maps.Values(s.alerts), func(a, b alertRecord) int { return cmp.Or(cmp.Compare(a.N, b.N), byAlert(a, b)) })
 		for _, h := range oldest[:over] {
 			delete(s.alerts, h.key())
 		}

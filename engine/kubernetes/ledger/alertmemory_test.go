@@ -110,27 +110,27 @@ func TestAlertsAtOnceAreHeardOnce(t *testing.T) {
 
 func TestWhatIsSaidOfAlertsIsBounded(t *testing.T) {
 	s := newState()
-	at := func(n int64, when time.Time) heard {
-		return heardOf(alertKey{"s", fmt.Sprint(n)}, engine.AlertMemory{ID: fmt.Sprint(n), Starts: day}, stamp{nanos(when), n})
+	at := func(n int64, when time.Time) alertRecord {
+		return alertRecordOf(alertKey{"s", fmt.Sprint(n)}, engine.AlertMemory{ID: fmt.Sprint(n), Starts: day}, stamp{nanos(when), n})
 	}
-	s.take(&batch{Alerts: []heard{at(1, day.Add(-heardFor-time.Second)), at(2, day)}})
-	s.take(&batch{Alerts: []heard{{Source: "s", Name: "2", ID: "older", N: 1, At: nanos(day)}}})
+	s.apply(&batch{Alerts: []alertRecord{at(1, day.Add(-alertMemoryFor-time.Second)), at(2, day)}})
+	s.apply(&batch{Alerts: []alertRecord{{Source: "s", Name: "2", ID: "older", N: 1, At: nanos(day)}}})
 	require.Equal(t, "2", s.alerts[alertKey{"s", "2"}].ID, "a record read again changes nothing")
 	s.prune(day, time.Hour, time.Hour)
 	require.Len(t, s.alerts, 1)
-	for n := range int64(heardMost) {
-		s.take(&batch{Alerts: []heard{at(n+3, day)}})
+	for n := range int64(maxAlerts) {
+		s.apply(&batch{Alerts: []alertRecord{at(n+3, day)}})
 	}
 	s.prune(day, time.Hour, time.Hour)
-	require.Len(t, s.alerts, heardMost)
+	require.Len(t, s.alerts, maxAlerts)
 	require.NotContains(t, s.alerts, alertKey{"s", "2"}, "the oldest goes")
-	records, err := fold(s.items(), 1<<20)
+	records, err := packItems(s.items(), 1<<20)
 	require.NoError(t, err)
 	again := newState()
 	for _, record := range records {
 		b, err := unpack(record)
 		require.NoError(t, err)
-		again.take(b)
+		again.apply(b)
 	}
 	require.Equal(t, s.alerts, again.alerts)
 	require.Less(t, len(strings.Join(records, "")), 1<<20, "which is no more than an object holds")

@@ -220,9 +220,9 @@ func TestTheHistoryKeepsHowApprovalsEnded(t *testing.T) {
 	kept, err := h.Approvals(ctx, "", time.Time{})
 	require.NoError(t, err)
 	same(t, []engine.Approval{question("q1", denied), question("q3", expired), question("q2", used)}, kept)
-	letters, err := h.Letters(ctx, "", -1)
+	messages, err := h.Letters(ctx, "", -1)
 	require.NoError(t, err)
-	require.Empty(t, letters)
+	require.Empty(t, messages)
 }
 
 // held is a history that a test lets go on.

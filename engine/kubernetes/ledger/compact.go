@@ -7,20 +7,19 @@ import (
 	"slices"
 )
 
-// items is what a state holds as records of one item each, in the order in which
-// they are to be read. They share what they point at with the state, which never
-// changes it.
+// items returns the state as records of one item each, in an order in which they can be
+// applied. They share values with the state, which never changes those.
 func (s *state) items() (out []batch) {
 	for _, e := range slices.SortedFunc(maps.Values(s.acts), byOrder) {
-		if !e.foreign {
+		if !e.ofPeer {
 			out = append(out, batch{Acts: []act{e.act}})
 		}
 	}
 	for _, n := range s.notes {
 		out = append(out, batch{Notes: []note{n}})
 	}
-	waiting, dead := s.mail.inOrder()
-	for len(waiting) > 0 { // an event in several places is written once
+	waiting, dead := s.queues.inOrder()
+	for len(waiting) > 0 { // an event in several boxes is written once
 		n := 1
 		for n < len(waiting) && waiting[n].event == waiting[0].event {
 			n++
@@ -34,7 +33,7 @@ func (s *state) items() (out []batch) {
 	for _, l := range dead {
 		out = append(out, batch{Events: events{l.posted()}, Handled: []handled{l.settled()}})
 	}
-	for _, l := range s.mail.letters {
+	for _, l := range s.queues.messages {
 		if l.event == nil {
 			out = append(out, batch{Handled: []handled{l.settled()}})
 		}
@@ -43,13 +42,13 @@ func (s *state) items() (out []batch) {
 		out = append(out, batch{Approvals: []approval{a}})
 	}
 	for _, h := range slices.SortedFunc(maps.Values(s.alerts), byAlert) {
-		out = append(out, batch{Alerts: []heard{h}})
+		out = append(out, batch{Alerts: []alertRecord{h}})
 	}
 	return out
 }
 
-// join adds what another record says.
-func (b *batch) join(o *batch) {
+// append adds the items of another record.
+func (b *batch) append(o *batch) {
 	b.Acts = append(b.Acts, o.Acts...)
 	b.Notes = append(b.Notes, o.Notes...)
 	b.Events = append(b.Events, o.Events...)
@@ -58,9 +57,9 @@ func (b *batch) join(o *batch) {
 	b.Alerts = append(b.Alerts, o.Alerts...)
 }
 
-// fold is items as records. Each is of so many bytes before it is compressed, or of
-// one item.
-func fold(items []batch, limit int) ([]string, error) {
+// packItems packs items into records of about limit bytes before compression, with one item
+// at least.
+func packItems(items []batch, limit int) ([]string, error) {
 	var (
 		out   []string
 		b     batch
@@ -82,7 +81,7 @@ func fold(items []batch, limit int) ([]string, error) {
 			}
 		}
 		bytes += len(raw)
-		b.join(&items[i])
+		b.append(&items[i])
 	}
 	if bytes == 0 {
 		return out, nil

@@ -9,16 +9,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// event is one in an inbox, or for a destination.
+// event is an event in an inbox, or for a destination.
 type event struct {
-	Agent string `json:"a,omitempty"` // whose inbox, or who sends it
-	URL   string `json:"u,omitempty"` // of a destination
-	Event *kept  `json:"e,omitempty"`
-	At    int64  `json:"at,omitempty"` // when it was queued
-	N     int64  `json:"n,omitempty"`
+	Agent string       `json:"a,omitempty"` // the inbox's agent, or the sender
+	URL   string       `json:"u,omitempty"` // the destination
+	Event *storedEvent `json:"e,omitempty"`
+	At    int64        `json:"at,omitempty"` // when it was queued
+	N     int64        `json:"n,omitempty"`
 }
 
-// eventKey is what an event is known by in one place.
+// eventKey identifies an event in one box.
 type eventKey struct {
 	Agent  string `json:"a"`
 	URL    string `json:"u,omitempty"`
@@ -26,17 +26,17 @@ type eventKey struct {
 	ID     string `json:"i"`
 }
 
-// handled is the end of an event in one place, or that it was held back there.
+// handled is the end of an event in one box, or that it was held back there.
 type handled struct {
 	eventKey
-	At   int64  `json:"at"`
-	Fate fate   `json:"f,omitempty"`
-	Of   int64  `json:"of,omitempty"` // of a dead one, and of one that waits on, its number
-	Why  string `json:"w,omitempty"`
-	Kept *kept  `json:"k,omitempty"` // what is kept of it from now on, where that is another
+	At   int64        `json:"at"`
+	Fate fate         `json:"f,omitempty"`
+	Of   int64        `json:"of,omitempty"` // the number of one that is dead or held back
+	Why  string       `json:"w,omitempty"`
+	Kept *storedEvent `json:"k,omitempty"` // replaces the stored event; may be nil
 }
 
-// numbered is one that waited under that number, or does from now on.
+// numbered is the key and number of a message.
 type numbered struct {
 	eventKey
 	N  int64 `json:"n"`
@@ -45,7 +45,7 @@ type numbered struct {
 
 func (e *event) key() eventKey { return eventKey{e.Agent, e.URL, e.Event.Source, e.Event.ID} }
 
-// events are written with the same event once for all the places that it goes to.
+// events encode an event in several boxes only once.
 type events []event
 
 func (es events) MarshalJSON() ([]byte, error) {
@@ -75,7 +75,7 @@ func (es *events) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// stamp is when a record was made, and its number.
+// stamp is the time and the number of a record.
 type stamp struct{ at, n int64 }
 
 func (l *Ledger) stamp() stamp {
@@ -84,22 +84,22 @@ func (l *Ledger) stamp() stamp {
 	return l.stampNow()
 }
 
-// stampNow is stamp with the mutex held.
+// stampNow is stamp while the mutex is held.
 func (l *Ledger) stampNow() stamp {
 	l.state.n++
 	return stamp{nanos(l.o.Clock.Now()), l.state.n}
 }
 
-// eventsOf are postings in all the places that they go to.
+// eventsOf returns postings for all their boxes.
 func eventsOf(postings []engine.Posting, s stamp) events {
 	var out events
 	for i := range postings {
 		p := &postings[i]
 		for _, agent := range p.Agents {
-			out = append(out, event{agent, "", (*kept)(&p.Event), s.at, s.n})
+			out = append(out, event{agent, "", (*storedEvent)(&p.Event), s.at, s.n})
 		}
 		for _, to := range p.To {
-			out = append(out, event{to.Agent, to.URL, (*kept)(&p.Event), s.at, s.n})
+			out = append(out, event{to.Agent, to.URL, (*storedEvent)(&p.Event), s.at, s.n})
 		}
 	}
 	return out

@@ -158,9 +158,9 @@ func TestTheCallerGivesUp(t *testing.T) {
 	one.Trigger.Event = &e
 	go func() { errs <- l.RecordFiring(hurried, one) }()
 	<-arrived
-	waits, stopWaiting := context.WithCancel(ctx)
+	waiting, stopWaiting := context.WithCancel(ctx)
 	stopWaiting()
-	err := l.RecordFiring(waits, firing("f2", "b"))
+	err := l.RecordFiring(waiting, firing("f2", "b"))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ErrUnknown)
 	giveUp()

@@ -7,105 +7,102 @@ import (
 	"slices"
 )
 
-// letter is an event in one inbox or for one destination, for as long as it is known
-// there.
+// message is an event in one inbox, or for one destination:
 //
-//	waits ---- handled, delivered ----> took        its name is kept, its event is not
-//	  | ^ \---- nobody wants it there -> unwanted   likewise
-//	  | +------ sent again ------\
-//	  +-------- a person's now ---> dead
-type letter struct {
+//	waiting ---- handled, delivered ------> handled    only its name is kept
+//	  | ^ \----- nobody wants it there ---> unwanted   only its name is kept
+//	  | +------- sent again ------\
+//	  +--------- failed for good ---> dead
+type message struct {
 	eventKey
 	id    string
-	event *kept // nil once only the name is kept
+	event *storedEvent // nil when only the name is kept
 	fate  fate
-	n     int64 // tells the same name, come again, from this one
+	n     int64 // distinguishes it from a later message of the same name
 	at    int64 // when it was queued
-	since int64 // when it came to its fate
+	since int64 // when its fate was decided
 	why   string
-	order int64 // in its box
+	order int64 // position in its box
 }
 
 type fate string
 
 const (
-	waits    fate = "w"
-	took     fate = "" // in a record too: most are
-	unwanted fate = "u"
-	dead     fate = "d"
+	fateWaiting  fate = "w"
+	fateHandled  fate = "" // the most frequent, so it is short in records
+	fateUnwanted fate = "u"
+	fateDead     fate = "d"
 )
 
-// eventName is what an event is known by, wherever it goes.
+// eventName identifies an event in all boxes.
 type eventName struct{ source, id string }
 
 func (k *eventKey) name() eventName { return eventName{k.Source, k.ID} }
 
-// outgoing tells a delivery from an event in an inbox.
+// outgoing reports whether it is a delivery and not an event in an inbox.
 func (k *eventKey) outgoing() bool { return k.URL != "" }
 
-// letterID names a letter to persons and to who delivers it, under every leader alike.
-func (k *eventKey) letterID() string {
+// messageID is the message's ID for persons and receivers, which is the same under all leaders.
+func (k *eventKey) messageID() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", k.Agent, k.URL, k.Source, k.ID))
 	return hex.EncodeToString(sum[:12])
 }
 
-// box is letters in their order.
-type box []*letter
+// box holds messages in order.
+type box []*message
 
-func (b *box) find(l *letter) (int, bool) {
-	return slices.BinarySearchFunc(*b, l.order, func(l *letter, order int64) int { return int(l.order - order) })
+func (b *box) find(l *message) (int, bool) {
+	return slices.BinarySearchFunc(*b, l.order, func(l *message, order int64) int { return int(l.order - order) })
 }
 
-func (b *box) put(l *letter) {
+func (b *box) put(l *message) {
 	i, _ := b.find(l)
 	*b = slices.Insert(*b, i, l)
 }
 
-func (b *box) drop(l *letter) {
+func (b *box) drop(l *message) {
 	if i, there := b.find(l); there {
 		*b = slices.Delete(*b, i, i+1)
 	}
 }
 
-// mail is all letters that a log knows.
-type mail struct {
-	letters      map[eventKey]*letter
-	byName       map[eventName][]*letter
-	byID         map[string]*letter // those that have their event
+// queues are all messages of a log.
+type queues struct {
+	messages     map[eventKey]*message
+	byName       map[eventName][]*message
+	byID         map[string]*message // those with their event
 	inboxes      map[string]*box
 	outbox, dead box
-	// last is the order of the youngest, first that of what came back to the head.
-	last, first int64
-	// bytes is what waits, in all boxes; an event in several places counts in each.
-	bytes int64
+	last, first  int64 // the highest and the lowest order in use
+	bytes        int64 // of the waiting events, counted in each box
 }
 
-func newMail() mail {
-	return mail{letters: map[eventKey]*letter{}, byName: map[eventName][]*letter{}, byID: map[string]*letter{}, inboxes: map[string]*box{}}
+func newQueues() queues {
+	return queues{messages: map[eventKey]*message{}, byName: map[eventName][]*message{}, byID: map[string]*message{}, inboxes: map[string]*box{}}
 }
 
-func (m *mail) known(k eventKey) bool { return m.letters[k] != nil }
+func (m *queues) known(k eventKey) bool { return m.messages[k] != nil }
 
-// waiting is how many wait in an inbox.
-func (m *mail) waiting(agent string) int {
+// waiting returns how many events are in an inbox.
+func (m *queues) waiting(agent string) int {
 	if b := m.inboxes[agent]; b != nil {
 		return len(*b)
 	}
 	return 0
 }
 
-// add takes a letter in that is not known. It waits, or has come to its fate.
-func (m *mail) add(l *letter) {
-	m.letters[l.eventKey] = l
+// add adds an unknown message.
+func (m *queues) add(l *message) {
+	m.messages[l.eventKey] = l
 	m.byName[l.name()] = append(m.byName[l.name()], l)
 	m.file(l, false)
 }
 
-// forget drops a letter, and its name.
-func (m *mail) forget(l *letter) {
+// forget removes a message and its name.
+func (m *queues) forget(l *message) {
 	m.unfile(l)
-	delete(m.letters, l.eventKey)
-	left := slices.DeleteFunc(m.byName[l.name()], func(o *letter) bool { return o == l })
+	delete(m.messages, l.eventKey)
+	left := slices.DeleteFunc(m.byName[l.name()], func(o *message) bool { return o == l })
 	if len(left) == 0 {
 		delete(m.byName, l.name())
 	} else {
@@ -113,18 +110,17 @@ func (m *mail) forget(l *letter) {
 	}
 }
 
-// become moves a letter to where its new fate belongs: behind the others, or back to
-// the head of its box.
-func (m *mail) become(l *letter, f fate, since int64, why string, head bool) {
+// setFate moves a message to the box of its new fate, at the end or, for head, at the front.
+func (m *queues) setFate(l *message, f fate, since int64, why string, head bool) {
 	m.unfile(l)
 	l.fate, l.since, l.why = f, since, why
-	if f == took || f == unwanted {
+	if f == fateHandled || f == fateUnwanted {
 		l.event = nil
 	}
 	m.file(l, head)
 }
 
-func (m *mail) file(l *letter, head bool) {
+func (m *queues) file(l *message, head bool) {
 	b := m.box(l)
 	if b == nil {
 		return
@@ -137,36 +133,36 @@ func (m *mail) file(l *letter, head bool) {
 		l.order = m.last
 	}
 	if l.id == "" {
-		l.id = l.letterID()
+		l.id = l.messageID()
 	}
 	m.byID[l.id] = l
 	b.put(l)
-	if l.fate == waits {
+	if l.fate == fateWaiting {
 		m.bytes += l.event.bytes()
 	}
 }
 
-func (m *mail) unfile(l *letter) {
+func (m *queues) unfile(l *message) {
 	b := m.box(l)
 	if b == nil {
 		return
 	}
 	b.drop(l)
 	delete(m.byID, l.id)
-	if l.fate == waits {
+	if l.fate == fateWaiting {
 		m.bytes -= l.event.bytes()
 	}
-	if l.fate == waits && !l.outgoing() && len(*b) == 0 {
+	if l.fate == fateWaiting && !l.outgoing() && len(*b) == 0 {
 		delete(m.inboxes, l.Agent)
 	}
 }
 
-// box is where a letter is, nil if only its name is kept.
-func (m *mail) box(l *letter) *box {
+// box returns the box of a message, or nil if only its name is kept.
+func (m *queues) box(l *message) *box {
 	switch {
-	case l.fate == dead:
+	case l.fate == fateDead:
 		return &m.dead
-	case l.fate != waits:
+	case l.fate != fateWaiting:
 		return nil
 	case l.outgoing():
 		return &m.outbox

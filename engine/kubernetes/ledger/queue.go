@@ -9,10 +9,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Post takes events over, in one record; calls at the same time share an update. The
-// names of handled and of delivered events are known for a week, and 10,000 of
-// each; an event that is known needs no room. Events that fit into no object are an
-// ErrTooLarge. After an ErrUnknown they may be there: to post them again does no harm.
+// Post stores events in one record; concurrent calls share an update. The names of handled and
+// of delivered events are known for a week, but 10,000 of each at most. A known event needs no
+// capacity. Events that fit into no object are an ErrTooLarge. After an ErrUnknown they may be
+// stored; posting them again is harmless.
 func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int, err error) {
 	fail := func(err error) (int, error) { return 0, fmt.Errorf("post %s: %w", naming(postings), err) }
 	if err := checkPostings(postings); err != nil {
@@ -36,7 +36,7 @@ func (l *Ledger) Post(ctx context.Context, postings []engine.Posting) (fresh int
 	return fresh, nil
 }
 
-// replacedBy are the calls that newer ones replace.
+// replacedBy returns the ends of calls that newer ones replace.
 func replacedBy(postings []engine.Posting, now time.Time) (out []handled) {
 	for i := range postings {
 		p := &postings[i]
@@ -49,7 +49,7 @@ func replacedBy(postings []engine.Posting, now time.Time) (out []handled) {
 	return out
 }
 
-// naming names postings to a person.
+// naming names postings in an error.
 func naming(postings []engine.Posting) string {
 	if len(postings) == 1 {
 		return fmt.Sprintf("event %s of %s", engine.Echo(postings[0].Event.ID), engine.Echo(postings[0].Event.Source))
@@ -57,10 +57,10 @@ func naming(postings []engine.Posting) string {
 	return fmt.Sprintf("%d events", len(postings))
 }
 
-// Inbox returns the events that wait, in the order in which they came.
+// Inbox returns the events that wait, in order of arrival.
 func (l *Ledger) Inbox(_ context.Context, agent string, limit int) ([]engine.Event, error) {
 	l.mu.Lock()
-	waiting, err := l.state.mail.inbox(agent, limit), l.fallen
+	waiting, err := l.state.queues.inbox(agent, limit), l.deposedErr
 	l.mu.Unlock()
 	out := make([]engine.Event, len(waiting))
 	for i := 0; i < len(waiting) && err == nil; i++ {
@@ -72,35 +72,35 @@ func (l *Ledger) Inbox(_ context.Context, agent string, limit int) ([]engine.Eve
 	return out, nil
 }
 
-// Outbox returns the deliveries that wait. Their data is json.RawMessage: it is only
-// sent on; and so it is in Letters.
+// Outbox returns the deliveries that wait. Their data, and that of Letters, is json.RawMessage,
+// as it is only forwarded.
 func (l *Ledger) Outbox(_ context.Context, limit int) ([]engine.Delivery, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return nil, fmt.Errorf("read the outbox: %w", l.fallen)
+	if l.deposedErr != nil {
+		return nil, fmt.Errorf("read the outbox: %w", l.deposedErr)
 	}
-	return l.state.mail.deliveries(limit), nil
+	return l.state.queues.deliveries(limit), nil
 }
 
-// Letters lists the boxes. Of dead letters the last 10,000 are kept, for Options.Forget.
+// Letters lists the boxes. The last 10,000 dead letters are kept, for Options.Forget.
 func (l *Ledger) Letters(_ context.Context, agent string, limit int) ([]engine.Letter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return nil, fmt.Errorf("list the letters: %w", l.fallen)
+	if l.deposedErr != nil {
+		return nil, fmt.Errorf("list the letters: %w", l.deposedErr)
 	}
-	return l.state.mail.list(agent, limit), nil
+	return l.state.queues.list(agent, limit), nil
 }
 
-// Boxes counts what waits and what is dead.
+// Boxes counts waiting events and dead letters.
 func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return engine.Boxes{}, fmt.Errorf("count the letters: %w", l.fallen)
+	if l.deposedErr != nil {
+		return engine.Boxes{}, fmt.Errorf("count the letters: %w", l.deposedErr)
 	}
-	m := &l.state.mail
+	m := &l.state.queues
 	b := engine.Boxes{Outbox: len(m.outbox), Dead: len(m.dead)}
 	for _, in := range m.inboxes {
 		b.Inbox += len(*in)
@@ -108,9 +108,9 @@ func (l *Ledger) Boxes(context.Context) (engine.Boxes, error) {
 	return b, nil
 }
 
-// Settle notes what became of deliveries; one that does not wait is passed over. Like
-// Conclude it returns before the cluster has it. What a crash loses is delivered
-// again by the next leader, and deduplicated by who has it already.
+// Settle records the ends of deliveries, and ignores a delivery that does not wait. Like
+// Conclude it returns before the cluster has them. If a crash loses one, the next leader
+// delivers again, and the receiver drops the duplicate.
 func (l *Ledger) Settle(ctx context.Context, settled []engine.Settlement) error {
 	fail := func(err error) error { return fmt.Errorf("settle %d deliveries: %w", len(settled), err) }
 	for _, d := range settled {
@@ -128,24 +128,24 @@ func (l *Ledger) Settle(ctx context.Context, settled []engine.Settlement) error 
 	}
 	for _, d := range settled {
 		if end, waited := l.state.settle(d, l.o.Clock.Now()); waited {
-			l.say(end)
+			l.queueEnd(end)
 		}
 	}
 	return nil
 }
 
-// concludeCalls concludes the acts of calls that came to their end: before these do, so
-// that no record has the end of a call alone.
+// concludeCalls concludes the acts of calls that have ended. It does so before the ends are
+// recorded, so that no record has the end of a call without its conclusion.
 func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Settlement) error {
 	for _, d := range settled {
 		if d.Outcome == nil {
 			continue
 		}
 		l.mu.Lock()
-		letter := l.state.mail.byID[d.ID]
+		message := l.state.queues.byID[d.ID]
 		var act *entry
-		if letter != nil && letter.fate == waits {
-			act = l.state.acts[letter.ID]
+		if message != nil && message.fate == fateWaiting {
+			act = l.state.acts[message.ID]
 		}
 		open := act != nil && act.open()
 		l.mu.Unlock()
@@ -156,26 +156,26 @@ func (l *Ledger) concludeCalls(ctx context.Context, settled []engine.Settlement)
 		if open {
 			conclude = l.Conclude
 		}
-		if err := conclude(ctx, engine.Conclusion{Identity: letter.ID, Outcome: *d.Outcome, At: d.At}); err != nil {
+		if err := conclude(ctx, engine.Conclusion{Identity: message.ID, Outcome: *d.Outcome, At: d.At}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sentAgain notes that a call which had failed was sent again by a person, and delivered.
-// Anything else of it changes nothing.
+// sentAgain records that a failed call was resent by a person and delivered. It ignores any
+// other end.
 func (l *Ledger) sentAgain(ctx context.Context, c engine.Conclusion) error {
 	l.mu.Lock()
 	e := l.state.acts[c.Identity]
-	if e == nil || !e.mayBecome(c.Outcome.Status) {
+	if e == nil || !e.canBecome(c.Outcome.Status) {
 		l.mu.Unlock()
 		return nil
 	}
 	out := engine.SentAgain(engine.Outcome{Detail: e.Detail}, c.Outcome)
-	own := conclusion{c.Identity, out.Status, shorten(out.Detail), out.Applied, nanos(c.At)}
+	own := conclusion{c.Identity, out.Status, truncateDetail(out.Detail), out.Applied, nanos(c.At)}
 	l.state.conclude(own)
-	l.said.conclusions = append(l.said.conclusions, own)
+	l.outcomes.conclusions = append(l.outcomes.conclusions, own)
 	signal(l.wake)
 	l.mu.Unlock()
 	if h, can := l.o.History.(interface {
@@ -186,34 +186,34 @@ func (l *Ledger) sentAgain(ctx context.Context, c engine.Conclusion) error {
 	return nil
 }
 
-// Bury makes a waiting event a dead letter. One that was handled or buried before
-// stays what it is; one that never was there is an ErrNotFound. Like Conclude it
-// returns before the cluster has it. What a crash loses waits in the inbox again.
+// Bury makes a waiting event a dead letter. It ignores one that was handled or buried before;
+// an unknown one is an ErrNotFound. Like Conclude it returns before the cluster has it. If a
+// crash loses it, the event waits in the inbox again.
 func (l *Ledger) Bury(_ context.Context, agent string, e engine.Event, why string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := eventKey{Agent: agent, Source: e.Source, ID: e.ID}
 	err := l.usable()
-	if err == nil && !l.state.mail.known(k) {
+	if err == nil && !l.state.queues.known(k) {
 		err = fmt.Errorf("event %w", ErrNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("bury event %s of %s in the inbox of %s: %w", e.ID, e.Source, agent, err)
 	}
 	if end, waited := l.state.bury(k, why, l.o.Clock.Now()); waited {
-		l.say(end)
+		l.queueEnd(end)
 	}
 	return nil
 }
 
-// say has an end written some time soon. The mutex is held.
-func (l *Ledger) say(end handled) {
-	l.said.ends = append(l.said.ends, end)
+// queueEnd queues an end to be written. The mutex is held.
+func (l *Ledger) queueEnd(end handled) {
+	l.outcomes.ends = append(l.outcomes.ends, end)
 	signal(l.wake)
 }
 
-// Resend has dead letters wait again, behind what waits in their boxes, which may be
-// full: nothing is refused. It returns once the cluster has it.
+// Resend puts dead letters at the end of their boxes again, which may exceed the boxes'
+// capacity. It returns once the cluster has them.
 func (l *Ledger) Resend(ctx context.Context, ids []string) ([]string, error) {
 	found, b := l.resending(ids)
 	if len(found) == 0 {
@@ -241,12 +241,12 @@ func (l *Ledger) resending(ids []string) (found []string, b *batch) {
 	s := l.stampNow()
 	b = &batch{}
 	for _, id := range ids {
-		letter := l.state.mail.byID[id]
-		if letter == nil || letter.fate != dead || slices.Contains(found, id) {
+		message := l.state.queues.byID[id]
+		if message == nil || message.fate != fateDead || slices.Contains(found, id) {
 			continue
 		}
 		found = append(found, id)
-		b.Resent = append(b.Resent, numbered{eventKey: letter.eventKey, N: s.n, At: s.at})
+		b.Resent = append(b.Resent, numbered{eventKey: message.eventKey, N: s.n, At: s.at})
 	}
 	return found, b
 }

@@ -54,7 +54,7 @@ func leaf(t *testing.T, l *Ledger) papers {
 	listed := p.boxes()
 	require.Equal(t, engine.Boxes{Inbox: len(listed[engine.BoxInbox]), Outbox: len(listed[engine.BoxOutbox]), Dead: len(listed[engine.BoxDead])}, counted)
 	l.mu.Lock()
-	soundBytes(t, &l.state.mail)
+	soundBytes(t, &l.state.queues)
 	l.mu.Unlock()
 	for _, now := range []time.Time{day, day.Add(time.Hour)} { // the second is when those of most tests expire
 		waits := slices.DeleteFunc(slices.Clone(p.Approvals), func(a engine.Approval) bool { return a.State != waiting || !now.Before(a.Expires) })
@@ -66,10 +66,10 @@ func leaf(t *testing.T, l *Ledger) papers {
 }
 
 // soundBytes compares what is counted as it comes and goes with what is there.
-func soundBytes(t require.TestingT, m *mail) {
+func soundBytes(t require.TestingT, m *queues) {
 	var waiting int64
-	for _, l := range m.letters {
-		if l.fate == waits {
+	for _, l := range m.messages {
+		if l.fate == fateWaiting {
 			waiting += l.event.bytes()
 		}
 	}
@@ -184,17 +184,17 @@ func TestWhoTookAnEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newState()
-			s.take(&batch{Events: eventsOf([]engine.Posting{{Event: e, Agents: c.agents, To: to("a", "b")}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
-			s.take(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: "e2"}, At: 1}}})
+			s.apply(&batch{Events: eventsOf([]engine.Posting{{Event: e, Agents: c.agents, To: to("a", "b")}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
+			s.apply(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: "e2"}, At: 1}}})
 			if len(c.agents) > 0 && c.agents[0] == executor {
-				s.take(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: e.ID}, At: 1}}})
+				s.apply(&batch{Handled: []handled{{eventKey: eventKey{Agent: executor, Source: e.Source, ID: e.ID}, At: 1}}})
 			}
 			for _, a := range c.answers {
-				_, waited := s.settle(engine.Settlement{ID: (&eventKey{Agent: agent, URL: a.url, Source: e.Source, ID: e.ID}).letterID(), State: a.state}, day)
+				_, waited := s.settle(engine.Settlement{ID: (&eventKey{Agent: agent, URL: a.url, Source: e.Source, ID: e.ID}).messageID(), State: a.state}, day)
 				require.True(t, waited)
 			}
 			var dead []string
-			for _, l := range s.mail.list("", -1) {
+			for _, l := range s.queues.list("", -1) {
 				if l.Box == engine.BoxDead {
 					dead = append(dead, l.To)
 				}
@@ -209,14 +209,14 @@ func TestAnOutboxIsReadInLines(t *testing.T) {
 	s := newState()
 	for n := range int64(30) {
 		e := engine.Event{ID: fmt.Sprint(n), Source: []string{"s", "t"}[n%2]}
-		s.take(&batch{Events: eventsOf([]engine.Posting{{Event: e, To: to([]string{"a", "b", "c"}[n%3])}}, stamp{n, n})})
+		s.apply(&batch{Events: eventsOf([]engine.Posting{{Event: e, To: to([]string{"a", "b", "c"}[n%3])}}, stamp{n, n})})
 	}
 	var ids []string
-	for _, d := range s.mail.deliveries(2) {
+	for _, d := range s.queues.deliveries(2) {
 		ids = append(ids, d.Event.ID)
 	}
 	require.Equal(t, "0 1 2 3 4 5 6 7 8 9 10 11", strings.Join(ids, " "))
-	require.Len(t, s.mail.deliveries(-1), 30)
-	require.Len(t, s.mail.list(agent, 7), 7)
-	require.Empty(t, s.mail.list(executor, -1))
+	require.Len(t, s.queues.deliveries(-1), 30)
+	require.Len(t, s.queues.list(agent, 7), 7)
+	require.Empty(t, s.queues.list(executor, -1))
 }

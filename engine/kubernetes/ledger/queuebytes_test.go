@@ -65,19 +65,19 @@ func TestDeadLettersHaveABound(t *testing.T) {
 		n := int64(i + 1)
 		_, back, err := pack(&batch{Events: eventsOf([]engine.Posting{{Event: engine.Event{ID: fmt.Sprint(i), Source: "s", Data: data}, Agents: []string{agent}}}, stamp{n, n})})
 		require.NoError(t, err)
-		s.take(back)
+		s.apply(back)
 		_, waited := s.bury(eventKey{Agent: agent, Source: "s", ID: fmt.Sprint(i)}, "poison", day.Add(time.Duration(i)*time.Minute))
 		require.True(t, waited)
 	}
-	require.Equal(t, 3, s.mail.prune(day, time.Hour), "of 24 MiB, 16 MiB are kept, and a few bytes are more than 4 of them")
-	require.Zero(t, s.mail.bytes)
+	require.Equal(t, 3, s.queues.prune(day, time.Hour), "of 24 MiB, 16 MiB are kept, and a few bytes are more than 4 of them")
+	require.Zero(t, s.queues.bytes)
 	for i := range 6 {
-		require.Equal(t, i >= 3, s.mail.known(eventKey{Agent: agent, Source: "s", ID: fmt.Sprint(i)}))
+		require.Equal(t, i >= 3, s.queues.known(eventKey{Agent: agent, Source: "s", ID: fmt.Sprint(i)}))
 	}
 }
 
 // TestARecordThatNobodyWouldReadIsNotWritten, however well it is compressed.
 func TestARecordThatNobodyWouldReadIsNotWritten(t *testing.T) {
-	_, _, err := pack(&batch{Events: eventsOf([]engine.Posting{{Event: engine.Event{ID: "1", Source: "s", Data: strings.Repeat("x", mostUnpacked)}, Agents: []string{agent}}}, stamp{1, 1})})
+	_, _, err := pack(&batch{Events: eventsOf([]engine.Posting{{Event: engine.Event{ID: "1", Source: "s", Data: strings.Repeat("x", maxUnpacked)}, Agents: []string{agent}}}, stamp{1, 1})})
 	require.ErrorIs(t, err, engine.ErrTooLarge)
 }

@@ -9,121 +9,119 @@ import (
 )
 
 const (
-	// The names of handled and of delivered events are known for so long, and so many of
-	// each. Of dead letters so many, and so many bytes, are kept, for Options.Forget.
-	handledFor  = 7 * 24 * time.Hour
-	handledMost = 10_000
-	deadMost    = 10_000
-	deadBytes   = 16 << 20
+	// Limits on the names of handled and of delivered events, each. Dead letters are kept
+	// for Options.Forget, up to maxDead and maxDeadBytes.
+	handledFor   = 7 * 24 * time.Hour
+	maxHandled   = 10_000
+	maxDead      = 10_000
+	maxDeadBytes = 16 << 20
 )
 
-// takeMail takes in what a record says of mail.
-func (s *state) takeMail(b *batch) {
+func (s *state) applyQueues(b *batch) {
 	for _, e := range b.Events {
-		s.saw(e.N)
-		if !s.mail.known(e.key()) {
-			s.mail.add(e.letter())
+		s.noteNumber(e.N)
+		if !s.queues.known(e.key()) {
+			s.queues.add(e.message())
 		}
 	}
 	for _, h := range b.Handled {
-		s.mail.came(h)
+		s.queues.applyHandled(h)
 	}
 	for _, e := range b.Reopened {
-		s.mail.reopen(e)
+		s.queues.reopen(e)
 	}
 	for _, u := range b.Unposted {
-		if l := s.mail.letters[u.eventKey]; l != nil && l.n == u.N && l.event != nil {
-			s.mail.forget(l)
+		if l := s.queues.messages[u.eventKey]; l != nil && l.n == u.N && l.event != nil {
+			s.queues.forget(l)
 		}
 	}
 	for _, r := range b.Resent {
-		s.saw(r.N)
-		if l := s.mail.letters[r.eventKey]; l != nil && l.fate == dead && l.n < r.N {
+		s.noteNumber(r.N)
+		if l := s.queues.messages[r.eventKey]; l != nil && l.fate == fateDead && l.n < r.N {
 			l.n, l.at = r.N, r.At
-			s.mail.become(l, waits, 0, "", false)
+			s.queues.setFate(l, fateWaiting, 0, "", false)
 		}
 	}
 }
 
-func (e *event) letter() *letter {
-	return &letter{eventKey: e.key(), event: e.Event, fate: waits, n: e.N, at: e.At}
+func (e *event) message() *message {
+	return &message{eventKey: e.key(), event: e.Event, fate: fateWaiting, n: e.N, at: e.At}
 }
 
-func (l *letter) posted() event { return event{l.Agent, l.URL, l.event, l.at, l.n} }
+func (l *message) posted() event { return event{l.Agent, l.URL, l.event, l.at, l.n} }
 
-func (l *letter) settled() handled {
+func (l *message) settled() handled {
 	h := handled{eventKey: l.eventKey, At: l.since, Fate: l.fate, Why: l.why}
-	if l.fate == dead {
+	if l.fate == fateDead {
 		h.Of = l.n
 	}
 	return h
 }
 
-// came is the end of a letter, or has it wait on behind the others. A dead one that was
-// sent again meanwhile waits on.
-func (m *mail) came(h handled) {
-	switch l := m.letters[h.eventKey]; {
-	case h.Fate == dead || h.Fate == waits:
-		if l != nil && l.fate == waits && l.n == h.Of {
+// applyHandled ends a message, or moves it behind the others if it was held back. A dead one
+// that was resent meanwhile keeps waiting.
+func (m *queues) applyHandled(h handled) {
+	switch l := m.messages[h.eventKey]; {
+	case h.Fate == fateDead || h.Fate == fateWaiting:
+		if l != nil && l.fate == fateWaiting && l.n == h.Of {
 			m.keep(l, h.Kept)
-			m.become(l, h.Fate, h.At, h.Why, false)
+			m.setFate(l, h.Fate, h.At, h.Why, false)
 		}
 	case l == nil:
-		m.add(&letter{eventKey: h.eventKey, fate: h.Fate, since: h.At})
+		m.add(&message{eventKey: h.eventKey, fate: h.Fate, since: h.At})
 	default:
-		m.become(l, h.Fate, h.At, "", false)
+		m.setFate(l, h.Fate, h.At, "", false)
 	}
 }
 
-// keep changes what is kept of a letter that waits.
-func (m *mail) keep(l *letter, k *kept) {
+// keep replaces the event of a waiting message; nil leaves it.
+func (m *queues) keep(l *message, k *storedEvent) {
 	if k != nil {
 		m.bytes += k.bytes() - l.event.bytes()
 		l.event = k
 	}
 }
 
-// reopen has an event wait again at the head of its inbox: what came from its source
-// after it still comes after it.
-func (m *mail) reopen(e event) {
-	l := m.letters[e.key()]
+// reopen puts an event at the head of its inbox again, before later events of its source.
+func (m *queues) reopen(e event) {
+	l := m.messages[e.key()]
 	switch {
 	case l == nil:
-		l = e.letter()
+		l = e.message()
 		m.add(l)
-	case (l.fate == waits || l.fate == dead) && l.n != e.N: // sent again meanwhile
+	case (l.fate == fateWaiting || l.fate == fateDead) && l.n != e.N: // sent again meanwhile
 		return
 	}
 	m.unfile(l)
-	l.event, l.at, l.n, l.fate, l.since, l.why = e.Event, e.At, e.N, waits, 0, ""
+	l.event, l.at, l.n, l.fate, l.since, l.why = e.Event, e.At, e.N, fateWaiting, 0, ""
 	m.file(l, true)
 }
 
-// settle is what becomes of a delivery; false if it does not wait.
+// settle ends a delivery; false if it does not wait.
 func (s *state) settle(d engine.Settlement, now time.Time) (handled, bool) {
-	l := s.mail.byID[d.ID]
-	if l == nil || l.fate != waits || !l.outgoing() {
+	l := s.queues.byID[d.ID]
+	if l == nil || l.fate != fateWaiting || !l.outgoing() {
 		return handled{}, false
 	}
-	h := handled{eventKey: l.eventKey, At: cmp.Or(nanos(d.At), nanos(now)), Fate: took}
+	h := handled{eventKey: l.eventKey, At: cmp.Or(nanos(d.At), nanos(now)), Fate: fateHandled}
 	switch {
-	case d.State == engine.UnwantedThere && s.mail.elsewhere(l):
-		h.Fate = unwanted
+	case d.State == engine.UnwantedThere && s.queues.wantedElsewhere(l):
+		h.Fate = fateUnwanted
 	case d.State != engine.Delivered && d.State != engine.Dropped:
-		h.Fate, h.Of, h.Why = dead, l.n, shortenTo(whyBytes, d.Why)
+		h.Fate, h.Of, h.Why = fateDead, l.n, truncate(whyBytes, d.Why)
 	}
-	s.mail.came(h)
+	s.queues.applyHandled(h)
 	return h, true
 }
 
-// elsewhere tells whether anybody else took the event of a delivery, or may yet.
-func (m *mail) elsewhere(of *letter) bool {
-	return slices.ContainsFunc(m.byName[of.name()], func(l *letter) bool {
+// wantedElsewhere reports whether another receiver has the event of a delivery, or may get it.
+func (m *queues) wantedElsewhere(of *message) bool {
+	return slices.ContainsFunc(m.byName[of.name()], func(l *message) bool {
 		switch {
 		case l == of:
 			return false
 		case l.outgoing():
-			return l.fate == waits || l.fate == took
+			return l.fate == fateWaiting || l.fate == fateHandled
 		}
 		return true
 	})
@@ -131,17 +129,17 @@ func (m *mail) elsewhere(of *letter) bool {
 
 // bury makes a waiting event of an inbox a dead letter; false if it does not wait.
 func (s *state) bury(k eventKey, why string, now time.Time) (handled, bool) {
-	l := s.mail.letters[k]
-	if l == nil || l.fate != waits {
+	l := s.queues.messages[k]
+	if l == nil || l.fate != fateWaiting {
 		return handled{}, false
 	}
-	h := handled{eventKey: k, At: nanos(now), Fate: dead, Of: l.n, Why: shortenTo(whyBytes, why)}
-	s.mail.came(h)
+	h := handled{eventKey: k, At: nanos(now), Fate: fateDead, Of: l.n, Why: truncate(whyBytes, why)}
+	s.queues.applyHandled(h)
 	return h, true
 }
 
-// fresh are the events of a record that are not known, by their number.
-func (m *mail) fresh(b *batch) map[eventKey]int64 {
+// fresh returns the numbers of a record's events that are unknown.
+func (m *queues) fresh(b *batch) map[eventKey]int64 {
 	out := map[eventKey]int64{}
 	for i := range b.Events {
 		if k := b.Events[i].key(); !m.known(k) {
@@ -151,26 +149,25 @@ func (m *mail) fresh(b *batch) map[eventKey]int64 {
 	return out
 }
 
-// prune drops the names that nobody sends again, and dead letters that nobody asked
-// for. It returns how many of those were dropped because there were too many.
-func (m *mail) prune(now time.Time, forget time.Duration) (lost int) {
+// prune drops old names and dead letters. It returns how many dead letters exceeded the limits.
+func (m *queues) prune(now time.Time, forget time.Duration) (lost int) {
 	old, forgotten := now.Add(-handledFor).UnixNano(), now.Add(-forget).UnixNano()
-	var here, there []*letter
-	for _, l := range m.letters {
+	var here, there []*message
+	for _, l := range m.messages {
 		switch {
-		case l.fate == waits:
-		case l.fate == dead && l.since < forgotten, l.fate != dead && l.since < old:
+		case l.fate == fateWaiting:
+		case l.fate == fateDead && l.since < forgotten, l.fate != fateDead && l.since < old:
 			m.forget(l)
-		case l.fate == dead:
+		case l.fate == fateDead:
 		case l.outgoing():
 			there = append(there, l)
 		default:
 			here = append(here, l)
 		}
 	}
-	for _, names := range [][]*letter{here, there} {
-		if over := len(names) - handledMost; over > 0 {
-			slices.SortFunc(names, func(a, b *letter) int { return cmp.Compare(a.since, b.since) })
+	for _, names := range [][]*message{here, there} {
+		if over := len(names) - maxHandled; over > 0 {
+			slices.SortFunc(names, func(a, b *message) int { return cmp.Compare(a.since, b.since) })
 			for _, l := range names[:over] {
 				m.forget(l)
 			}
@@ -179,7 +176,7 @@ func (m *mail) prune(now time.Time, forget time.Duration) (lost int) {
 	_, dead := m.inOrder()
 	var bytes int64
 	for i, l := range slices.Backward(dead) {
-		if bytes += l.event.bytes(); len(dead)-i > deadMost || bytes > deadBytes {
+		if bytes += l.event.bytes(); len(dead)-i > maxDead || bytes > maxDeadBytes {
 			m.forget(l)
 			lost++
 		}
@@ -187,15 +184,15 @@ func (m *mail) prune(now time.Time, forget time.Duration) (lost int) {
 	return lost
 }
 
-// inOrder are all letters that have their event: those that wait as they came, and
-// the dead as they died.
-func (m *mail) inOrder() (waiting, dead []*letter) {
+// inOrder returns the messages that have their event: the waiting ones in order of arrival, the
+// dead ones in order of death.
+func (m *queues) inOrder() (waiting, dead []*message) {
 	waiting = slices.Clone(m.outbox)
 	for _, b := range m.inboxes {
 		waiting = append(waiting, *b...)
 	}
-	slices.SortFunc(waiting, func(a, b *letter) int { return cmp.Compare(a.order, b.order) })
+	slices.SortFunc(waiting, func(a, b *message) int { return cmp.Compare(a.order, b.order) })
 	dead = slices.Clone(m.dead)
-	slices.SortStableFunc(dead, func(a, b *letter) int { return cmp.Compare(a.since, b.since) })
+	slices.SortStableFunc(dead, func(a, b *message) int { return cmp.Compare(a.since, b.since) })
 	return waiting, dead
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
 )
 
-// kept is an event while the log holds it. Its data stays the text that it was: that of
-// a record of a few hundred KiB can be a thousand times as much once it is decoded, and
-// nobody needs it before the event is handled.
-type kept engine.Event
+// storedEvent is an event in the log. Its data stays encoded: the data of a record of a few
+// hundred KiB can take a thousand times as much memory once it is decoded, and is not needed
+// before the event is handled.
+type storedEvent engine.Event
 
-// deepestKept is as deep as encoding/json reads.
-const deepestKept = 10_000
+// maxDepth is the limit of encoding/json.
+const maxDepth = 10_000
 
-// UnmarshalJSON leaves the data as it is.
-func (k *kept) UnmarshalJSON(raw []byte) error {
+// UnmarshalJSON leaves the data encoded.
+func (k *storedEvent) UnmarshalJSON(raw []byte) error {
 	var read struct {
 		engine.Event
 		Data json.RawMessage `json:"data,omitempty"`
@@ -25,23 +25,23 @@ func (k *kept) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &read); err != nil {
 		return err
 	}
-	if *k = kept(read.Event); read.Data == nil {
+	if *k = storedEvent(read.Event); read.Data == nil {
 		return nil
 	}
 	k.Data = read.Data
-	// Whoever handles the event will decode it, and could not say no any more.
-	_, err := jsonscan.Check(read.Data, jsonscan.Limits{Values: mostUnpacked, Depth: deepestKept})
+	// The handler of the event decodes it, when it is too late to refuse it.
+	_, err := jsonscan.Check(read.Data, jsonscan.Limits{Values: maxUnpacked, Depth: maxDepth})
 	return err
 }
 
-// bytes is what the event takes of Options.MailBytes.
-func (k *kept) bytes() int64 {
+// bytes is the event's share of Options.MailBytes.
+func (k *storedEvent) bytes() int64 {
 	data, _ := k.Data.(json.RawMessage)
 	return int64(len(k.ID) + len(k.Source) + len(k.Type) + len(k.Subject) + len(k.Sender) + len(data))
 }
 
-// event is the event with its data as Go values.
-func (k *kept) event() (engine.Event, error) {
+// event returns the event with decoded data.
+func (k *storedEvent) event() (engine.Event, error) {
 	e := engine.Event(*k)
 	raw, is := k.Data.(json.RawMessage)
 	if !is {

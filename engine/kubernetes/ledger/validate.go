@@ -6,12 +6,11 @@ import (
 	"math"
 )
 
-// mostNumber bounds the number of a record, so that there is always a next one.
-const mostNumber = math.MaxInt64 / 2
+// maxNumber bounds the number of a record, so that there is always a next one.
+const maxNumber = math.MaxInt64 / 2
 
-// sound finds what a record can't say and still be read, in spite of the right types:
-// taken in, it would break what comes after it.
-func (b *batch) sound() error {
+// validate finds values that have the right types and still would break the state.
+func (b *batch) validate() error {
 	for i := range b.Notes {
 		var value any
 		if n := &b.Notes[i]; len(n.Value) > 0 {
@@ -22,20 +21,20 @@ func (b *batch) sound() error {
 	}
 	for i := range b.Handled {
 		switch h := &b.Handled[i]; h.Fate {
-		case took, unwanted, dead, waits:
+		case fateHandled, fateUnwanted, fateDead, fateWaiting:
 		default:
 			return fmt.Errorf("event %q of %q came to the end %q, which there is not", h.ID, h.Source, h.Fate)
 		}
 	}
 	for _, n := range b.numbers() {
-		if n < 0 || n > mostNumber {
-			return fmt.Errorf("a record has the number %d, not one from 0 to %d", n, int64(mostNumber))
+		if n < 0 || n > maxNumber {
+			return fmt.Errorf("a record has the number %d, not one from 0 to %d", n, int64(maxNumber))
 		}
 	}
 	return nil
 }
 
-// numbers are those of records that a batch holds.
+// numbers returns the record numbers in a batch.
 func (b *batch) numbers() []int64 {
 	var out []int64
 	for i := range b.Events {
