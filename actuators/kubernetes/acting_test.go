@@ -102,7 +102,7 @@ func at(t testing.TB, o *unstructured.Unstructured, path ...any) string {
 	return string(raw)
 }
 
-// applyAs has somebody else write.
+// applyAs writes as another field manager.
 func applyAs(t testing.TB, c *testcluster.Cluster, manager, text string) {
 	t.Helper()
 	_, err := c.ApplyAs(testContext(t), manager, text)

@@ -15,16 +15,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Apply is the verb `apply`: any object in the target's namespace, but of the kinds
-// that give power. A field that it set before and that is no longer given is
-// removed, unless somebody else owns it too.
+// Apply is the verb `apply`: it writes any object in the target's namespace, except of kinds that
+// grant rights. A field that it set before and that is no longer given is removed, unless another
+// manager owns it as well.
 func Apply(c *Cluster) engine.Actuator { return applier{c} }
 
 var _ engine.Verifier = applier{}
 
 type applier struct{ *Cluster }
 
-// Plan asks the API server what the object would come to.
 func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Apply
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -79,10 +78,10 @@ func keepLabel(o *object, set map[string]any) map[string]any {
 // claim and guards would be bypassed.
 func refuseOtherVerbs(o *object, changes []fieldChange) error {
 	for _, c := range changes {
-		writers := managersAt(o, c.path)
-		other := slices.IndexFunc(writers, func(w clusterview.FieldManager) bool { return ours(w) && w.Manager != managerOf("apply") })
-		if other >= 0 && !slices.ContainsFunc(writers, func(w clusterview.FieldManager) bool { return w.Manager == managerOf("apply") }) {
-			return &OwnedError{Field: c.path.String(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
+		managers := managersAt(o, c.path)
+		other := slices.IndexFunc(managers, func(w clusterview.FieldManager) bool { return ours(w) && w.Manager != managerOf("apply") })
+		if other >= 0 && !slices.ContainsFunc(managers, func(w clusterview.FieldManager) bool { return w.Manager == managerOf("apply") }) {
+			return &OwnedError{Field: c.path.String(), Owner: managers[other].String(), Fix: "leave it out of the object, and use that verb"}
 		}
 	}
 	return nil

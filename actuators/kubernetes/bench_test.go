@@ -43,12 +43,12 @@ func newBench(t *testing.T) *bench {
 	return &bench{Cluster: &Cluster{Client: client, View: testView(t, clusterview.Options{Client: client}), Clock: engine.WallClock{}}, admin: c, ns: c.Namespace(t)}
 }
 
-// through is the verbs by another connection; what is seen is the same.
+// through returns the verbs on another connection, with the same View.
 func (b *bench) through(client *apiclient.Client) *Cluster {
 	return &Cluster{Client: client, View: b.View, Clock: b.Clock}
 }
 
-// on is the resource of a kind, for what others write.
+// on returns the resource of a kind, for writes of others.
 func (b *bench) on(t *testing.T, apiVersion, kind string) dynamic.ResourceInterface {
 	t.Helper()
 	mapping, err := b.Client.Kinds.Find(apiVersion, kind)
@@ -69,7 +69,7 @@ func objectOf(t *testing.T, text string) *unstructured.Unstructured {
 	return o
 }
 
-// create is what `kubectl create` does, or `kubectl apply` of something new: an
+// create creates an object like `kubectl create`, or `kubectl apply` of a new object: an
 // Update under its own manager.
 func (b *bench) create(t *testing.T, manager, text string) *unstructured.Unstructured {
 	t.Helper()
@@ -80,7 +80,7 @@ func (b *bench) create(t *testing.T, manager, text string) *unstructured.Unstruc
 	return out
 }
 
-// merge is what a client-side `kubectl apply`, `edit` or `set` sends.
+// merge sends a merge patch, like a client-side `kubectl apply`, `edit` or `set`.
 func (b *bench) merge(t *testing.T, manager, apiVersion, kind, name, fields string) {
 	t.Helper()
 	_, err := b.on(t, apiVersion, kind).Patch(testContext(t), name, types.MergePatchType, []byte(fields), metav1.PatchOptions{FieldManager: manager})
@@ -96,7 +96,7 @@ func (b *bench) serverSide(t *testing.T, manager string, force bool, text string
 	return err
 }
 
-// rescale is what `kubectl scale` and the autoscaler's controller do: an Update of
+// rescale sends what `kubectl scale` and the autoscaler's controller send: an Update of
 // the scale subresource.
 func (b *bench) rescale(t *testing.T, manager, name string, replicas int64) {
 	t.Helper()
@@ -116,7 +116,7 @@ func (b *bench) read(t *testing.T, apiVersion, kind, name string) *unstructured.
 	return o
 }
 
-// replicasOf is what a Deployment wants.
+// replicasOf returns a Deployment's desired replicas.
 func (b *bench) replicasOf(t *testing.T, name string) int64 {
 	t.Helper()
 	n, _, err := unstructured.NestedInt64(b.read(t, "apps/v1", "Deployment", name).Object, "spec", "replicas")

@@ -117,7 +117,7 @@ func runPod(t testing.TB, c *testcluster.Cluster, pod unstructured.Unstructured,
 		"containerStatuses": [{"name": "main", "restartCount": %[2]d, "image": "", "imageID": "", "ready": true}]}}`, ip, restarts), "status")
 }
 
-// lone is a pod of an app that nobody's controller made.
+// lone is a pod of an app without a controller.
 func lone(ns, name, app string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, labels: {app: %s}}\nspec: {containers: [{name: c, image: none}]}\n", name, ns, app)
 }

@@ -140,7 +140,7 @@ nodes:
 	require.Equal(t, engine.Failed, verified(t, place, change).Status)
 }
 
-// What Argo gives up after the eviction is told.
+// A step that Argo gives up after the eviction fails the act.
 func TestAMovedStepThatIsGivenUp(t *testing.T) {
 	c, ns, place := moving(t, alwaysRetry)
 	change := do(t, place, onDeployment("place", ns, "serving", moveAway))

@@ -45,28 +45,34 @@ func (e *OwnedError) Error() string {
 //
 // The API server records no time for writes of the scale subresource. There the annotation
 // has to be younger than our own last write.
-func mayTakeOver(field string, writers []clusterview.FieldManager, p engine.Proposal, annotations map[string]string) (from string, err error) {
-	if slices.ContainsFunc(writers, ours) || len(writers) == 0 {
+func mayTakeOver(field string, managers []clusterview.FieldManager, p engine.Proposal, annotations map[string]string) (from string, err error) {
+	if slices.ContainsFunc(managers, ours) || len(managers) == 0 {
 		return "", nil
 	}
-	names := make([]string, len(writers))
-	newest := time.Time{}
-	for i, w := range writers {
+	names := make([]string, len(managers))
+	for i, w := range managers {
 		names[i] = w.String()
-		if w.Time.After(newest) {
-			newest = w.Time
-		}
 	}
 	from = strings.Join(names, " and ")
 	handed, err := time.Parse(time.RFC3339, annotations[TakeOverAnnotation])
-	timeless := slices.ContainsFunc(writers, func(w clusterview.FieldManager) bool { return w.Time.IsZero() })
-	if p.Written.IsZero() || err == nil && !handed.Before(newest) && (!timeless || handed.After(p.Written)) {
+	timeless := slices.ContainsFunc(managers, func(w clusterview.FieldManager) bool { return w.Time.IsZero() })
+	if p.Written.IsZero() || err == nil && !handed.Before(newestWrite(managers)) && (!timeless || handed.After(p.Written)) {
 		return from, nil
 	}
 	return "", &OwnedError{
 		Field: field, Owner: from + ", who wrote it after Scanflow did at " + p.Written.UTC().Format(time.RFC3339),
 		Fix: fmt.Sprintf("to hand it back: kubectl annotate %s -n %s %s %s=$(date -u +%%FT%%TZ) --overwrite", strings.ToLower(p.Target.Kind), p.Target.Namespace, p.Target.Name, TakeOverAnnotation),
 	}
+}
+
+// newestWrite returns the time of the last write by these managers.
+func newestWrite(managers []clusterview.FieldManager) (newest time.Time) {
+	for _, m := range managers {
+		if m.Time.After(newest) {
+			newest = m.Time
+		}
+	}
+	return newest
 }
 
 // takeOverNote is the part of a diff that names the managers whose value is replaced.
@@ -82,12 +88,12 @@ func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath
 	p.Target = engine.Target{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
 	out := make([]string, len(paths))
 	for i, path := range paths {
-		writers := managersAt(o, path)
+		managers := managersAt(o, path)
 		judged := p
-		if !overwroteUs(o, verb, p.Written, writers) {
+		if !overwroteUs(o, verb, p.Written, managers) {
 			judged.Written = time.Time{}
 		}
-		from, err := mayTakeOver(path.String(), writers, judged, o.GetAnnotations())
+		from, err := mayTakeOver(path.String(), managers, judged, o.GetAnnotations())
 		if err != nil {
 			return nil, err
 		}
@@ -99,16 +105,11 @@ func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath
 // overwroteUs reports whether the managers of a field may have replaced a value of ours. They
 // can't have if the object is younger than our last act, or if our manager wrote the object
 // after them and left the field alone.
-func overwroteUs(o *object, verb string, written time.Time, writers []clusterview.FieldManager) bool {
+func overwroteUs(o *object, verb string, written time.Time, managers []clusterview.FieldManager) bool {
 	if o.GetCreationTimestamp().After(written) {
 		return false
 	}
-	var newest time.Time
-	for _, w := range writers {
-		if w.Time.After(newest) {
-			newest = w.Time
-		}
-	}
+	newest := newestWrite(managers)
 	for _, e := range o.GetManagedFields() {
 		if e.Manager == managerOf(verb) && e.Time != nil && newest.Before(e.Time.Time) {
 			return false

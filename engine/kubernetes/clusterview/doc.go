@@ -9,6 +9,6 @@
 // given, and returns an error instead of state that is older than Options.MaxStaleness.
 // It imports the engine, apiclient and fieldpath.
 //
-// Start reading at view.go. informer.go follows the API server, object.go and pods.go
+// Start reading at view.go and fleet.go. informer.go follows the API server, object.go and pods.go
 // define what is kept, watch.go turns changes into triggers.
 package clusterview

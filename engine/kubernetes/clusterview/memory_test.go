@@ -101,8 +101,8 @@ func BenchmarkTargets(b *testing.B) {
 	}
 }
 
-// BenchmarkSlim is what one object costs on its way from the wire.
-func BenchmarkSlim(b *testing.B) {
+// BenchmarkConvert measures the conversion of one object.
+func BenchmarkConvert(b *testing.B) {
 	v := testView(b, Options{})
 	s := &converter{paths: usualPaths(), intern: &v.intern}
 	u := bigDeployment(b, 1)

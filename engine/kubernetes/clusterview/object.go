@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -201,41 +200,6 @@ func identityIn(u *unstructured.Unstructured, intern *interner) identity {
 func withOwnPrefix(annotations map[string]string) map[string]string {
 	maps.DeleteFunc(annotations, func(name, _ string) bool { return !strings.HasPrefix(name, ownAnnotations) })
 	return annotations
-}
-
-// interner shares one copy of strings that many objects have in common.
-type interner struct {
-	mu    sync.Mutex
-	known map[string]string
-}
-
-// maxInterned bounds the memory for strings that are not common after all.
-const maxInterned = 1 << 15
-
-func (n *interner) text(text string) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if known, ok := n.known[text]; ok {
-		return known
-	}
-	if n.known == nil || len(n.known) >= maxInterned {
-		n.known = map[string]string{}
-	}
-	text = strings.Clone(text)
-	n.known[text] = text
-	return text
-}
-
-// pairs interns a map; an empty one becomes nil.
-func (n *interner) pairs(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		out[n.text(k)] = n.text(v)
-	}
-	return out
 }
 
 // asJSON replaces every int64 in a value by what encoding/json would have read: a float64,

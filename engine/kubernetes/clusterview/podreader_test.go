@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// lone is a pod of an app that nobody's controller made.
+// lone is a pod of an app without a controller.
 func lone(ns, name, app string) string {
 	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, labels: {app: %s}}\nspec: {containers: [{name: c, image: none}]}\n", name, ns, app)
 }

@@ -117,7 +117,7 @@ func TestAChangeThatComesTooLateIsRefused(t *testing.T) {
 	require.Equal(t, 1, fresh, "the refused firing handled an event")
 }
 
-// TestTwoDecideAtOnce: one of them is told that it came too late.
+// TestTwoDecideAtOnce: the second gets an error.
 func TestTwoDecideAtOnce(t *testing.T) {
 	c := shared(t)
 	o := Options{Client: c.Client(), Namespace: c.Namespace(t)}

@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// TestWhatBecameOfDeliveriesIsGathered and written, though nobody waits for it.
+// TestWhatBecameOfDeliveriesIsGathered: the ends are written though no caller waits for them.
 func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
 	c := shared(t)
 	client, _ := connect(t, c)
