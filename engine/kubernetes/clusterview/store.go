@@ -54,10 +54,8 @@ func (s *store[T]) cached(o any) (T, error) {
 	return none, fmt.Errorf("the API server sent a %T, not an object", o)
 }
 
-// Add stores an object.
 func (s *store[T]) Add(o any) error { return s.upsert(o) }
 
-// Update stores an object's new version.
 func (s *store[T]) Update(o any) error { return s.upsert(o) }
 
 func (s *store[T]) upsert(o any) error {
@@ -71,7 +69,6 @@ func (s *store[T]) upsert(o any) error {
 	return nil
 }
 
-// Delete removes an object.
 func (s *store[T]) Delete(o any) error {
 	item, err := s.cached(o)
 	if err != nil {

@@ -69,9 +69,9 @@ func (s *state) dropSuperseded(mine *state) {
 			delete(s.notes, k)
 		}
 	}
-	for k, l := range s.queues.messages {
-		if mine.queues.known(k) && l.fate != fateHandled {
-			s.queues.forget(l)
+	for k, m := range s.queues.messages {
+		if mine.queues.known(k) && m.fate != fateHandled {
+			s.queues.forget(m)
 		}
 	}
 	for id := range mine.approvals {

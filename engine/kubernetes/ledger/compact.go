@@ -25,17 +25,17 @@ func (s *state) items() (out []batch) {
 			n++
 		}
 		var b batch
-		for _, l := range waiting[:n] {
-			b.Events = append(b.Events, l.posted())
+		for _, m := range waiting[:n] {
+			b.Events = append(b.Events, m.posted())
 		}
 		out, waiting = append(out, b), waiting[n:]
 	}
-	for _, l := range dead {
-		out = append(out, batch{Events: events{l.posted()}, Handled: []handled{l.settled()}})
+	for _, m := range dead {
+		out = append(out, batch{Events: events{m.posted()}, Handled: []handled{m.settled()}})
 	}
-	for _, l := range s.queues.messages {
-		if l.event == nil {
-			out = append(out, batch{Handled: []handled{l.settled()}})
+	for _, m := range s.queues.messages {
+		if m.event == nil {
+			out = append(out, batch{Handled: []handled{m.settled()}})
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Values(s.approvals), func(a, b approval) int { return cmp.Compare(a.ID, b.ID) }) {

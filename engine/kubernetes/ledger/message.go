@@ -51,17 +51,17 @@ func (k *eventKey) messageID() string {
 // box holds messages in order.
 type box []*message
 
-func (b *box) find(l *message) (int, bool) {
-	return slices.BinarySearchFunc(*b, l.order, func(l *message, order int64) int { return int(l.order - order) })
+func (b *box) find(m *message) (int, bool) {
+	return slices.BinarySearchFunc(*b, m.order, func(m *message, order int64) int { return int(m.order - order) })
 }
 
-func (b *box) put(l *message) {
-	i, _ := b.find(l)
-	*b = slices.Insert(*b, i, l)
+func (b *box) put(m *message) {
+	i, _ := b.find(m)
+	*b = slices.Insert(*b, i, m)
 }
 
-func (b *box) drop(l *message) {
-	if i, there := b.find(l); there {
+func (b *box) drop(m *message) {
+	if i, there := b.find(m); there {
 		*b = slices.Delete(*b, i, i+1)
 	}
 }
@@ -81,94 +81,94 @@ func newQueues() queues {
 	return queues{messages: map[eventKey]*message{}, byName: map[eventName][]*message{}, byID: map[string]*message{}, inboxes: map[string]*box{}}
 }
 
-func (m *queues) known(k eventKey) bool { return m.messages[k] != nil }
+func (q *queues) known(k eventKey) bool { return q.messages[k] != nil }
 
 // waiting returns how many events are in an inbox.
-func (m *queues) waiting(agent string) int {
-	if b := m.inboxes[agent]; b != nil {
+func (q *queues) waiting(agent string) int {
+	if b := q.inboxes[agent]; b != nil {
 		return len(*b)
 	}
 	return 0
 }
 
 // add adds an unknown message.
-func (m *queues) add(l *message) {
-	m.messages[l.eventKey] = l
-	m.byName[l.name()] = append(m.byName[l.name()], l)
-	m.file(l, false)
+func (q *queues) add(m *message) {
+	q.messages[m.eventKey] = m
+	q.byName[m.name()] = append(q.byName[m.name()], m)
+	q.file(m, false)
 }
 
 // forget removes a message and its name.
-func (m *queues) forget(l *message) {
-	m.unfile(l)
-	delete(m.messages, l.eventKey)
-	left := slices.DeleteFunc(m.byName[l.name()], func(o *message) bool { return o == l })
+func (q *queues) forget(m *message) {
+	q.unfile(m)
+	delete(q.messages, m.eventKey)
+	left := slices.DeleteFunc(q.byName[m.name()], func(o *message) bool { return o == m })
 	if len(left) == 0 {
-		delete(m.byName, l.name())
+		delete(q.byName, m.name())
 	} else {
-		m.byName[l.name()] = left
+		q.byName[m.name()] = left
 	}
 }
 
 // setFate moves a message to the box of its new fate, at the end or, for head, at the front.
-func (m *queues) setFate(l *message, f fate, since int64, why string, head bool) {
-	m.unfile(l)
-	l.fate, l.since, l.why = f, since, why
+func (q *queues) setFate(m *message, f fate, since int64, why string, head bool) {
+	q.unfile(m)
+	m.fate, m.since, m.why = f, since, why
 	if f == fateHandled || f == fateUnwanted {
-		l.event = nil
+		m.event = nil
 	}
-	m.file(l, head)
+	q.file(m, head)
 }
 
-func (m *queues) file(l *message, head bool) {
-	b := m.box(l)
+func (q *queues) file(m *message, head bool) {
+	b := q.box(m)
 	if b == nil {
 		return
 	}
 	if head {
-		m.first--
-		l.order = m.first
+		q.first--
+		m.order = q.first
 	} else {
-		m.last++
-		l.order = m.last
+		q.last++
+		m.order = q.last
 	}
-	if l.id == "" {
-		l.id = l.messageID()
+	if m.id == "" {
+		m.id = m.messageID()
 	}
-	m.byID[l.id] = l
-	b.put(l)
-	if l.fate == fateWaiting {
-		m.bytes += l.event.bytes()
+	q.byID[m.id] = m
+	b.put(m)
+	if m.fate == fateWaiting {
+		q.bytes += m.event.bytes()
 	}
 }
 
-func (m *queues) unfile(l *message) {
-	b := m.box(l)
+func (q *queues) unfile(m *message) {
+	b := q.box(m)
 	if b == nil {
 		return
 	}
-	b.drop(l)
-	delete(m.byID, l.id)
-	if l.fate == fateWaiting {
-		m.bytes -= l.event.bytes()
+	b.drop(m)
+	delete(q.byID, m.id)
+	if m.fate == fateWaiting {
+		q.bytes -= m.event.bytes()
 	}
-	if l.fate == fateWaiting && !l.outgoing() && len(*b) == 0 {
-		delete(m.inboxes, l.Agent)
+	if m.fate == fateWaiting && !m.outgoing() && len(*b) == 0 {
+		delete(q.inboxes, m.Agent)
 	}
 }
 
 // box returns the box of a message, or nil if only its name is kept.
-func (m *queues) box(l *message) *box {
+func (q *queues) box(m *message) *box {
 	switch {
-	case l.fate == fateDead:
-		return &m.dead
-	case l.fate != fateWaiting:
+	case m.fate == fateDead:
+		return &q.dead
+	case m.fate != fateWaiting:
 		return nil
-	case l.outgoing():
-		return &m.outbox
+	case m.outgoing():
+		return &q.outbox
 	}
-	if m.inboxes[l.Agent] == nil {
-		m.inboxes[l.Agent] = &box{}
+	if q.inboxes[m.Agent] == nil {
+		q.inboxes[m.Agent] = &box{}
 	}
-	return m.inboxes[l.Agent]
+	return q.inboxes[m.Agent]
 }
