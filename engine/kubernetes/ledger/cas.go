@@ -149,14 +149,3 @@ func (l *Ledger) create(ctx context.Context, o *object, sp spec) (*object, error
 		}
 	}
 }
-
-func (l *Ledger) sleep(ctx context.Context, d time.Duration) bool {
-	wake, stop := l.o.Clock.Timer(d)
-	defer stop()
-	select {
-	case <-wake:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
