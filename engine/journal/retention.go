@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 const (
@@ -22,14 +24,7 @@ const (
 // keep prunes the journal, and tries to write where it is ill, until ctx ends.
 func (j *Journal) keep(ctx context.Context) {
 	due := j.opts.Clock.Now()
-	for {
-		tick, stop := j.opts.Clock.Timer(min(j.opts.PruneEvery, healEvery))
-		select {
-		case <-ctx.Done():
-			stop()
-			return
-		case <-tick:
-		}
+	for engine.Sleep(ctx, j.opts.Clock, min(j.opts.PruneEvery, healEvery)) {
 		if j.Health() != nil {
 			// Its outcome is the health, which is logged where it turns.
 			_ = j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.touch(ctx) })
