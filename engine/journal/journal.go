@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 var _ engine.Journal = (*Journal)(nil)
@@ -62,8 +63,8 @@ type Journal struct {
 	reader    atomic.Pointer[Reader]
 	mark      atomic.Pointer[mark]
 
-	lock  *lock       // as the writer's goroutine connected it
-	info  os.FileInfo // the file, once it was open
+	lock  *filelock.Lock // as the writer's goroutine connected it
+	info  os.FileInfo    // the file, once it was open
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 	once  sync.Once
@@ -197,7 +198,7 @@ func (j *Journal) disconnect() error {
 		errs = append(errs, r.Close())
 	}
 	if j.lock != nil {
-		errs = append(errs, j.lock.release())
+		errs = append(errs, j.lock.Release())
 	}
 	return errors.Join(errs...)
 }
