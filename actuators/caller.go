@@ -16,7 +16,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 const (
@@ -67,10 +66,10 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 	}
 	resp, err := c.client.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {
-		return "", fmt.Errorf("POST %s: %w", web.Shown(to), installation.ErrOwnListener)
+		return "", fmt.Errorf("POST %s: %w", redact.URL(to), installation.ErrOwnListener)
 	}
 	if err != nil {
-		return "", engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), redact.Error(web.Cause(err), secrets...)))
+		return "", engine.Retry(fmt.Errorf("POST %s: %w", redact.URL(to), redact.Error(redact.WithoutURL(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
@@ -80,15 +79,15 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 		said += ": " + text
 	}
 	if refused := installation.Refused(resp); refused != nil {
-		return "", fmt.Errorf("POST %s: answered %s: %w", web.Shown(to), status, refused)
+		return "", fmt.Errorf("POST %s: answered %s: %w", redact.URL(to), status, refused)
 	}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
 		return said, nil
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
-		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", web.Shown(to), said), backoff.RetryAfter(resp.Header, time.Now()))
+		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", redact.URL(to), said), backoff.RetryAfter(resp.Header, time.Now()))
 	default:
-		return "", fmt.Errorf("POST %s: answered %s", web.Shown(to), said)
+		return "", fmt.Errorf("POST %s: answered %s", redact.URL(to), said)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 // EventWith are the parameters of `event.send`.
@@ -70,7 +70,7 @@ func (e *eventSend) Plan(_ context.Context, p engine.Proposal) (engine.Change, e
 	}
 	diff := "event " + with.Type
 	if with.URL != "" {
-		diff += " to " + web.Shown(with.URL)
+		diff += " to " + redact.URL(with.URL)
 	}
 	return engine.Planned(p, false, diff, plan)
 }

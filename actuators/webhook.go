@@ -8,7 +8,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 // WebhookWith are the parameters of `webhook`.
@@ -46,7 +46,7 @@ func (w *webhook) Plan(_ context.Context, p engine.Proposal) (engine.Change, err
 	if mistakes := manifest.DecodeMap(p.With, &with); len(mistakes) > 0 {
 		return engine.Change{}, errors.New(mistakes[0])
 	}
-	return engine.Change{Diff: "POST " + web.Shown(with.URL)}, nil
+	return engine.Change{Diff: "POST " + redact.URL(with.URL)}, nil
 }
 
 // Apply returns once the journal holds the request.

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 // MailOptions are how events leave this process.
@@ -67,7 +67,7 @@ func (o *MailOptions) endpoints() []string {
 func (c *courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	if to.Agent == "" {
 		if !slices.Contains(c.endpoints, to.URL) {
-			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", web.Shown(to.URL)))
+			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", redact.URL(to.URL)))
 		}
 		header, err := c.peerHeader()
 		if err != nil {
