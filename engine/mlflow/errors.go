@@ -88,7 +88,7 @@ func (e *transportError) Unwrap() error { return e.err }
 // Passing tells whether an error may pass, so that asking again is worth while: no
 // answer, or one of 408, 425, 429 or 5xx. A request that the caller called off is not
 // among them.
-func Passing(err error) bool {
+func Retryable(err error) bool {
 	var refused *Error
 	if errors.As(err, &refused) {
 		switch refused.HTTPStatus {

@@ -46,7 +46,7 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 			l.metrics.dropped.Add(float64(len(all)))
 			l.cutOff = len(all)
 			return
-		case !mlflow.Passing(err):
+		case !mlflow.Retryable(err):
 			l.metrics.dropped.Add(float64(len(all)))
 			l.o.Logger.Error("predictions are lost", "count", len(all), "error", err)
 			return

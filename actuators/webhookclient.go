@@ -21,41 +21,40 @@ import (
 const (
 	// attemptTimeout bounds one request; the outbox tries again.
 	attemptTimeout = 10 * time.Second
-	// answerBytes is how much of an answer is read, so that the connection can be reused,
-	// answerLooked how much of that is looked at, and answerShown how much of it an outcome
-	// has.
+	// answerBytes bounds what is read of an answer, so that the connection can be reused;
+	// scannedBytes bounds what is searched for secrets, and excerptBytes what an outcome quotes.
 	answerBytes  = 64 << 10
-	answerLooked = 4 << 10
-	answerShown  = 200
+	scannedBytes = 4 << 10
+	excerptBytes = 200
 )
 
-// Caller makes the requests of `webhook`. The identity of the act is the Idempotency-Key
-// (IETF draft-ietf-httpapi-idempotency-key-header), the same for every attempt, so that a
-// receiver that honours it acts once.
-type Caller struct {
+// WebhookClient sends the requests of `webhook`. The identity of the act is the
+// Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header), the same for every
+// attempt, so that a receiver that honours it acts once.
+type WebhookClient struct {
 	client *http.Client
-	// credentials finds what to send in the Authorization header, "" for nothing.
+	// credentials returns the value of the Authorization header; "" sends none.
 	credentials func(ctx context.Context, agent, url string) (string, error)
-	// Headers finds the other headers: those that may be shown, and those that are secret.
+	// Headers returns the other headers: those that may be shown, and those that are secret.
 	// It is set before the first request; nil sends none.
 	Headers func(ctx context.Context, agent, url string) (plain, secret http.Header, err error)
 }
 
-// NewCaller makes one; a nil transport makes requests as net/http does, and nil
-// credentials show none.
-func NewCaller(transport http.RoundTripper, credentials func(ctx context.Context, agent, url string) (string, error)) *Caller {
-	return &Caller{credentials: credentials, client: &http.Client{
+// NewWebhookClient returns a client. A nil transport is that of net/http; with nil credentials
+// no request has any.
+func NewWebhookClient(transport http.RoundTripper, credentials func(ctx context.Context, agent, url string) (string, error)) *WebhookClient {
+	return &WebhookClient{credentials: credentials, client: &http.Client{
 		Transport: transport, Timeout: attemptTimeout,
 		// A redirect would carry body and credentials to an address that no guard saw.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Call sends one request, and returns what was answered, for a person. Refused
-// connections, timeouts, 408, 425, 429 and 5xx may pass (engine.MayPass), not before
-// Retry-After; any other answer but 2xx is final, and so are credentials that can't be read
+// Call sends one request and returns an excerpt of the answer, for a person to read. Refused
+// connections, timeouts, 408, 425, 429 and 5xx may be retried (engine.MayPass), not before
+// Retry-After. Any other answer but 2xx is final, and so are credentials that can't be read
 // and an address of the installation that runs the agent.
-func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, error) {
+func (c *WebhookClient) Call(ctx context.Context, e engine.Event, to string) (string, error) {
 	req, err := request(ctx, e, to)
 	if err != nil {
 		return "", err
@@ -72,27 +71,27 @@ func (c *Caller) Call(ctx context.Context, e engine.Event, to string) (string, e
 		return "", engine.Retry(fmt.Errorf("POST %s: %w", redact.URL(to), redact.Error(redact.WithoutURL(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // as much as there is
-	status := shown([]byte(resp.Status), secrets...)              // its words are the receiver's too
-	said := status
-	if text := shown(body, secrets...); text != "" {
-		said += ": " + text
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, answerBytes)) // what arrived is enough for the excerpt
+	status := excerpt([]byte(resp.Status), secrets...)            // the receiver writes the reason phrase too
+	answered := status
+	if text := excerpt(body, secrets...); text != "" {
+		answered += ": " + text
 	}
 	if refused := installation.Refused(resp); refused != nil {
 		return "", fmt.Errorf("POST %s: answered %s: %w", redact.URL(to), status, refused)
 	}
 	switch code := resp.StatusCode; {
 	case code >= 200 && code < 300:
-		return said, nil
+		return answered, nil
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests:
-		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", redact.URL(to), said), backoff.RetryAfter(resp.Header, time.Now()))
+		return "", engine.RetryLater(fmt.Errorf("POST %s: answered %s", redact.URL(to), answered), backoff.RetryAfter(resp.Header, time.Now()))
 	default:
-		return "", fmt.Errorf("POST %s: answered %s", redact.URL(to), said)
+		return "", fmt.Errorf("POST %s: answered %s", redact.URL(to), answered)
 	}
 }
 
-// authorize adds the headers of an agent for an address, and returns the secrets in them.
-func (c *Caller) authorize(ctx context.Context, req *http.Request, agent, to string) (secrets []string, err error) {
+// authorize adds the agent's headers for an address, and returns the secrets in them.
+func (c *WebhookClient) authorize(ctx context.Context, req *http.Request, agent, to string) (secrets []string, err error) {
 	if c.credentials != nil {
 		authorization, err := c.credentials(ctx, agent, to)
 		if err != nil {
@@ -136,16 +135,16 @@ func request(ctx context.Context, e engine.Event, to string) (*http.Request, err
 	return req, nil
 }
 
-// shown is the beginning of an answer on one line, without the secrets that were sent,
-// which it may repeat.
-func shown(body []byte, secrets ...string) string {
-	text := redact.Text(strings.ToValidUTF8(string(body[:min(len(body), answerLooked)]), "?"), secrets...)
+// excerpt returns the beginning of an answer on one line, without the secrets that were sent:
+// a receiver may echo them.
+func excerpt(body []byte, secrets ...string) string {
+	text := redact.Text(strings.ToValidUTF8(string(body[:min(len(body), scannedBytes)]), "?"), secrets...)
 	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > answerShown {
-		text = strings.ToValidUTF8(text[:answerShown], "") + "..."
+	if len(text) > excerptBytes {
+		text = strings.ToValidUTF8(text[:excerptBytes], "") + "..."
 	}
 	return text
 }
 
-// Close ends the connections that wait for a next request.
-func (c *Caller) Close() { c.client.CloseIdleConnections() }
+// Close closes idle connections.
+func (c *WebhookClient) Close() { c.client.CloseIdleConnections() }
