@@ -39,7 +39,7 @@ func versionObject(v *mlflow.Version, run *mlflow.Run) map[string]any {
 		aliases = append(aliases, a)
 	}
 	out := map[string]any{
-		"model": v.Model, "version": v.Version, "run_id": v.RunID, "source": mlflow.Shown(v.Source), "stage": v.Stage, "aliases": aliases,
+		"model": v.Model, "version": v.Version, "run_id": v.RunID, "source": mlflow.PublicURL(v.Source), "stage": v.Stage, "aliases": aliases,
 		"tags": ownTags(v.Tags), "metrics": numbers(run.Metrics), "params": texts(run.Params),
 	}
 	stamp(out, "created_ns", v.Created)

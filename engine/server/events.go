@@ -148,7 +148,7 @@ func (in *reception) readAlerts(r *http.Request, hold func(int64) error) ([]engi
 		return nil, nil, err
 	}
 	events, err := alertmanager.Read(body, groupAlerts)
-	if left := alertmanager.LeftOut(body); err == nil && left > 0 {
+	if left := alertmanager.Truncated(body); err == nil && left > 0 {
 		if skipped, now := in.short.say(); now {
 			in.log.Warn("alerts of a group never come: their sender leaves them out; unset max_alerts there", "alerts", left, "not told", skipped)
 		}
