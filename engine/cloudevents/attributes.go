@@ -16,22 +16,22 @@ import (
 
 // The extension attributes of our own.
 const (
-	// attributeHops is engine.Event's Hops, a whole number.
+	// attributeHops holds engine.Event.Hops, a whole number.
 	attributeHops = "scanflowhops"
-	// attributeSender is engine.Event's Sender, which counts from a peer only.
+	// attributeSender holds engine.Event.Sender, which is trusted from a peer only.
 	attributeSender = "scanflowsender"
 )
 
-// known are the attributes that are looked at; any other is left out.
+// known are the attributes that are read; any other is ignored.
 var known = map[string]bool{
 	"id": true, "source": true, "type": true, "specversion": true, "subject": true, "time": true,
 	"datacontenttype": true, "dataschema": true, attributeHops: true, attributeSender: true,
 }
 
-// attributeName is how the specification has attributes written.
+// attributeName matches the names that the specification allows.
 var attributeName = regexp.MustCompile(`^[a-z0-9]+$`)
 
-// draft is an event that is being read: its attributes as texts, and what is wrong.
+// draft is an event that is being read: its attributes as strings, and the mistakes found.
 type draft struct {
 	attributes map[string]string
 	mistakes   findings
@@ -41,7 +41,7 @@ func (d *draft) bad(name, sentence string) {
 	d.mistakes.add(name + ": " + sentence)
 }
 
-// quoteName is a name as a message may show it.
+// quoteName returns a name for messages, quoted if it is not a valid one.
 func quoteName(name string) string {
 	if len(name) <= longestShown && attributeName.MatchString(name) {
 		return name
@@ -49,8 +49,8 @@ func quoteName(name string) string {
 	return quote(name)
 }
 
-// named tells whether the name is an attribute's.
-func (d *draft) named(name string) bool {
+// checkName reports whether a name may be that of an attribute, and adds a mistake if not.
+func (d *draft) checkName(name string) bool {
 	if attributeName.MatchString(name) {
 		return true
 	}
@@ -62,7 +62,7 @@ func (d *draft) named(name string) bool {
 	return false
 }
 
-// event is what the attributes say. Data is for the caller.
+// event returns the event of the attributes, without data.
 func (d *draft) event(now time.Time) engine.Event {
 	if version, there := d.attributes["specversion"]; !there {
 		d.bad("specversion", "is missing; write "+event.CloudEventsVersionV1)
@@ -86,7 +86,7 @@ func (d *draft) event(now time.Time) engine.Event {
 	return e
 }
 
-// text is a string attribute; where it is there, it has characters.
+// text returns a string attribute, and adds a mistake if it is present and empty.
 func (d *draft) text(name string, required bool) string {
 	value, there := d.attributes[name]
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
 )
 
-// readBatch reads an array of events. Each is looked at before anything is made of it,
-// and the first that is no JSON, or breaks a rule, ends the reading.
+// readBatch reads an array of events. It checks each element before it decodes it, and stops at
+// the first that is not JSON or breaks a rule.
 func readBatch(body []byte, most int, now time.Time) ([]engine.Event, error) {
 	if !utf8.Valid(body) {
 		return nil, Mistakes{"the body is not UTF-8"}
@@ -49,8 +49,7 @@ func readBatch(body []byte, most int, now time.Time) ([]engine.Event, error) {
 	return events, nil
 }
 
-// ofBatch is the error of a batch that could not be read to its end, after so many
-// events.
+// ofBatch returns the error of a batch that could not be read after that many events.
 func (f *findings) ofBatch(err error, read int) error {
 	var found *jsonscan.Error
 	if !errors.As(err, &found) || errors.Is(err, ErrTooLarge) {

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// prefix is that of the headers of the binary mode, as net/http writes them.
+// prefix begins the headers of the binary mode, in net/http's canonical form.
 const prefix = "Ce-"
 
 // readBinary reads an event whose attributes are headers, and whose data is the body.
@@ -52,10 +52,10 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 	return []engine.Event{e}, nil
 }
 
-// header takes an attribute from its header's values.
+// header reads an attribute from its header's values.
 func (d *draft) header(name string, values []string) {
 	switch {
-	case !d.named(name):
+	case !d.checkName(name):
 	case name == "datacontenttype":
 		d.bad("ce-datacontenttype", "is not a header; the Content-Type says it")
 	case len(values) > 1:
@@ -70,9 +70,9 @@ func (d *draft) header(name string, values []string) {
 	}
 }
 
-// unescape undoes what the HTTP binding has done to an attribute's text (section
-// 3.1.3.2): quotes around it, and percent-encoding. A percent sign without two
-// hexadecimal digits is taken as it is: not every sender encodes it.
+// unescape decodes the value of an attribute's header (HTTP binding, section 3.1.3.2): quotes
+// around it, and percent-encoding. A percent sign without two hexadecimal digits is kept, since
+// not every sender encodes it.
 func unescape(value string) (string, error) {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = unquote(value[1 : len(value)-1])
@@ -95,7 +95,7 @@ func unescape(value string) (string, error) {
 	return out.String(), nil
 }
 
-// unquote undoes the backslashes of a quoted string (RFC 7230, 3.2.6).
+// unquote removes the backslashes of a quoted string (RFC 7230, 3.2.6).
 func unquote(inner string) string {
 	var out strings.Builder
 	for i := 0; i < len(inner); i++ {

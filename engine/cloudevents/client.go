@@ -17,23 +17,24 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-// Options are those of a Client.
+// Options configure a Client.
 type Options struct {
 	// Timeout bounds one Send; 0 is 10 s.
 	Timeout time.Duration
-	// Transport makes the requests; nil trusts the system's authorities, and shows nothing.
+	// Transport sends the requests; nil trusts the system's authorities and has no client
+	// certificate.
 	Transport http.RoundTripper
 	// UserAgent is sent with each request; "" is scanflow.
 	UserAgent string
 }
 
-// Client hands events over to CloudEvents endpoints.
+// Client sends events to CloudEvents endpoints.
 type Client struct {
 	http      *http.Client
 	userAgent string
 }
 
-// New makes a client. It opens no connection yet.
+// New returns a client. It opens no connection.
 func New(o Options) *Client {
 	if o.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -55,17 +56,17 @@ func New(o Options) *Client {
 	return c
 }
 
-// Close gives the idle connections back.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Send hands events over in one request: one in the structured mode, which any
-// CloudEvents endpoint reads, and several in the batched mode, which is for another
-// Scanflow only. authorization is the header of that name, "" for none.
+// Send sends events in one request: one event in the structured mode, which any CloudEvents
+// endpoint reads, and several in the batched mode, which only another Scanflow reads.
+// authorization is the header of that name, "" for none.
 //
-// The receipts are in the order of the events. An endpoint that answers 2xx has
-// accepted a single event, whoever it is. The error is a *FinalError where the same
-// request would fail again, and may pass otherwise (engine.MayPass); then it may say
-// when (RetryAfter). Nothing was taken for certain where there is an error.
+// The receipts are in the order of the events. A single event is accepted if the endpoint
+// answers 2xx, even without receipts. The error is a *FinalError if the same request would fail
+// again, and otherwise one that may be retried (engine.MayPass), not before the answer's
+// Retry-After. After an error, events may have been accepted all the same.
 func (c *Client) Send(ctx context.Context, to, authorization string, events []engine.Event) ([]engine.Receipt, error) {
 	secret := http.Header{}
 	if authorization != "" {
@@ -109,7 +110,7 @@ func (c *Client) SendWith(ctx context.Context, to string, plain, secret http.Hea
 	return a.receipts(events)
 }
 
-// explain says a deadline in words.
+// explain removes the request's URL from an error, and puts a deadline into words.
 func explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no full answer in time: %w", context.DeadlineExceeded)

@@ -21,7 +21,7 @@ const (
 	textKind
 )
 
-// kindOf is what the data of a media type is read as: JSON, or text as it is.
+// kindOf returns how data of a media type is read.
 func kindOf(mediaType string) dataKind {
 	switch {
 	case strings.HasSuffix(mediaType, "/json"), strings.HasSuffix(mediaType, "+json"):
@@ -32,8 +32,8 @@ func kindOf(mediaType string) dataKind {
 	return unreadKind
 }
 
-// dataKind is by the attribute datacontenttype; where that is absent it is JSON. One
-// that is not read is a mistake.
+// dataKind returns the kind of the attribute datacontenttype, or JSON without it. It adds a
+// mistake for a type that is not read.
 func (d *draft) dataKind() dataKind {
 	written := d.attributes["datacontenttype"]
 	if written == "" {
@@ -50,9 +50,8 @@ func (d *draft) dataKind() dataKind {
 	return kind
 }
 
-// bytes are data as a sequence of bytes, in the field that holds them. JSON is looked at
-// and kept as it is: whether anybody wants the event is found out before it is decoded.
-// An error is an ErrTooLarge.
+// bytes returns the data of a field that holds it as bytes. JSON is checked and not decoded,
+// since the event may turn out to be unwanted. The error is an ErrTooLarge.
 func (d *draft) bytes(field string, raw []byte) (any, error) {
 	switch d.dataKind() {
 	case jsonKind:
@@ -91,7 +90,7 @@ func (d *draft) parseJSON(raw []byte) (any, error) {
 	return nil, nil
 }
 
-// jsonText is data as it is kept; null is none.
+// jsonText returns JSON data as a json.RawMessage, and nil for null.
 func jsonText(raw []byte) any {
 	if raw = bytes.TrimSpace(raw); string(raw) == "null" {
 		return nil

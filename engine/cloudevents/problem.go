@@ -9,12 +9,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
 )
 
-// eventDepth is how deep an event may be nested as a JSON object: its data, and itself.
+// eventDepth bounds the nesting of an event as a JSON object: that of its data, and one more.
 const eventDepth = engine.MaxDataDepth + 1
 
-// brokenRule is what is wrong with JSON that is no event's for another reason than its
-// syntax, as a mistake that begins with where: in the text of a field, or of a whole
-// event, which is "". It is "" for an error of another kind.
+// brokenRule returns the mistake of JSON that is nested too deep or holds something that an
+// event may not, with its path below field ("" for the whole event). It returns "" for an
+// error of another kind.
 func brokenRule(field string, err error) string {
 	var found *jsonscan.Error
 	if !errors.As(err, &found) {
@@ -37,5 +37,5 @@ func brokenRule(field string, err error) string {
 	return where + ": " + text
 }
 
-// syntax is what is wrong with a text that is not JSON.
+// syntax returns the mistake in a text that is not JSON.
 func syntax(err error) string { return "it " + err.Error() }

@@ -40,8 +40,8 @@ func readStructured(body []byte, now time.Time) ([]engine.Event, error) {
 	return []engine.Event{e}, nil
 }
 
-// readObject reads an event in the JSON event format, in text that was looked at. An
-// error is an ErrTooLarge.
+// readObject reads an event in the JSON event format, from JSON that was checked. The error is
+// an ErrTooLarge.
 func readObject(raw []byte, now time.Time) (e engine.Event, found findings, err error) {
 	d := draft{attributes: map[string]string{}}
 	var data, base64Data []byte
@@ -53,7 +53,7 @@ func readObject(raw []byte, now time.Time) (e engine.Event, found findings, err 
 		switch name := nameOf(escaped); {
 		case name == "data":
 			data = value
-		case string(value) == "null": // as good as absent, by the JSON format
+		case string(value) == "null": // the JSON format treats it as absent
 		case name == "data_base64":
 			base64Data = value
 		default:
@@ -73,7 +73,7 @@ func readObject(raw []byte, now time.Time) (e engine.Event, found findings, err 
 	return e, d.mistakes, err
 }
 
-// nameOf is a member's name without its escapes.
+// nameOf returns the name of a member without its escapes.
 func nameOf(escaped []byte) string {
 	if bytes.IndexByte(escaped, '\\') < 0 {
 		return string(escaped)
@@ -85,9 +85,9 @@ func nameOf(escaped []byte) string {
 	return name
 }
 
-// jsonAttribute takes an attribute that is not null.
+// jsonAttribute reads an attribute that is not null.
 func (d *draft) jsonAttribute(name string, value []byte) {
-	if !d.named(name) {
+	if !d.checkName(name) {
 		return
 	}
 	var text string

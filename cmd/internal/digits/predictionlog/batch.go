@@ -21,8 +21,8 @@ const (
 	MeanConfidence = "mean_confidence" // of them all
 )
 
-// batch is predictions on their way into a run. It remembers how far it has come, so
-// that to go on after an error writes nothing twice.
+// batch is a list of predictions that is being written to a run. It records the steps that are
+// done, so that a retry writes nothing twice.
 type batch struct {
 	samples  []samples.Sample
 	began    time.Time
@@ -31,8 +31,8 @@ type batch struct {
 	logged   bool
 }
 
-// write writes a batch, and offers it again for as long as the tracker's trouble may
-// pass. The queue bounds how much comes to wait meanwhile.
+// write writes a batch, and retries while the error is retryable. The queue bounds the samples
+// that wait meanwhile.
 func (l *Log) write(ctx context.Context, all []samples.Sample) {
 	b := &batch{samples: all, began: l.o.Now()}
 	retry := backoff.Exponential{First: l.o.Pause, Most: 16 * l.o.Pause}
@@ -60,8 +60,8 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 	}
 }
 
-// attempt takes the steps of a batch that are not done yet. Only one that is all
-// there is FINISHED: who reads looks for that.
+// attempt does the remaining steps of a batch. The run becomes FINISHED last: readers ignore any
+// other.
 func (l *Log) attempt(ctx context.Context, b *batch) error {
 	if l.experiment == "" {
 		id, err := l.o.Client.EnsureExperiment(ctx, l.o.Experiment)
@@ -100,7 +100,7 @@ func (l *Log) attempt(ctx context.Context, b *batch) error {
 	return l.o.Client.EndRun(ctx, b.run, mlflow.Finished, l.o.Now())
 }
 
-// forget asks for the experiment anew next time: somebody may have deleted it.
+// forget has the next attempt look up the experiment again if it was deleted.
 func (l *Log) forget(err error) error {
 	if errors.Is(err, mlflow.ErrNotFound) {
 		l.experiment = ""
