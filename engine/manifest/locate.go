@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Mistaken is a mistake about a field of this agent, at its place in the file: for
 // those who find out later what reading can't know, such as a strategy that is not
 // there. Field is a path like "spec.strategies[1]"; the place is that of the
 // nearest field that was written.
-func (a *Agent) Mistaken(field, message, fix string) Mistake {
-	m := Mistake{File: a.File, Line: a.Line, Column: 1, Field: field, Message: message, Fix: fix}
+func (a *Agent) Mistaken(field, message, fix string) mistake.Mistake {
+	m := mistake.Mistake{File: a.File, Line: a.Line, Column: 1, Path: field, Message: message, Fix: fix}
 	if n := locate(a.node, field); n != nil {
 		m.Line, m.Column = n.Line, n.Column
 	}

@@ -217,3 +217,11 @@ func subPlace(p *place, path string) *place {
 	}
 	return p
 }
+
+// splitFix takes a sentence apart at its last "; ".
+func splitFix(sentence string) (message, fix string) {
+	if i := strings.LastIndex(sentence, "; "); i > 0 {
+		return sentence[:i], sentence[i+2:]
+	}
+	return sentence, ""
+}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ReadBundle reads an OPA bundle, a .tar.gz. Its signatures are verified when it is built.
@@ -43,11 +45,11 @@ func openBundle(name string, packed []byte) (Source, error) {
 
 // judgeBundle has OPA's own reader judge the manifest. It stops at the first file that
 // does not parse; compile names them all.
-func judgeBundle(s Source) Mistakes {
+func judgeBundle(s Source) mistake.Mistakes {
 	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).WithSkipBundleVerification(true).Read()
 	var parse ast.Errors
 	if err != nil && !errors.As(err, &parse) {
-		return Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
+		return mistake.Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
 	}
 	return nil
 }

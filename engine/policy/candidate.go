@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Candidate makes a revision that is fit to become live: compiled, judged, and
@@ -28,7 +30,7 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 		}
 	}
 	if len(mistakes) > 0 {
-		return nil, mistakes.err()
+		return nil, sorted(mistakes).Err()
 	}
 	if err := rev.prepare(ctx); err != nil {
 		return nil, err
@@ -50,12 +52,12 @@ func Ready(ctx context.Context, src Source, opts Options) (*Revision, error) {
 }
 
 // failure is what a test has to say against the revision.
-func failure(r *tester.Result) (Mistake, bool) {
+func failure(r *tester.Result) (mistake.Mistake, bool) {
 	t := newTestResult(r)
 	var what string
 	switch t.Outcome {
 	case Pass, Skipped:
-		return Mistake{}, false
+		return mistake.Mistake{}, false
 	case Errored:
 		what = "ended in an error: " + t.Error
 	case Fail:
@@ -82,7 +84,7 @@ func (r *Revision) prepare(ctx context.Context) error {
 			continue
 		}
 		if _, err := g.ready(ctx, r, g.body); err != nil {
-			return Mistakes{{Message: "can't be prepared: " + err.Error()}}
+			return mistake.Mistakes{{Message: "can't be prepared: " + err.Error()}}
 		}
 	}
 	return nil

@@ -9,11 +9,12 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // addData puts a data file of a part in its place: that of its folder.
-func (s *opened) addData(p *part, f File) Mistakes {
+func (s *opened) addData(p *part, f File) mistake.Mistakes {
 	v, err := dataOf(f)
 	f.Path = p.name(f.Path)
 	if err != nil {
@@ -26,11 +27,11 @@ func (s *opened) addData(p *part, f File) Mistakes {
 		case errors.Is(err, errTwice):
 			fix = twiceFix
 		}
-		return Mistakes{misplaced(f, err, fix)}
+		return mistake.Mistakes{misplaced(f, err, fix)}
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
-		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
+		return mistake.Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
 	}
 	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
 		return wrong
@@ -84,13 +85,13 @@ func readData(f File) (v any, err error) {
 }
 
 // setTwice refuses values of a data file that another has set.
-func (s *opened) setTwice(file string, there places) Mistakes {
-	var out Mistakes
+func (s *opened) setTwice(file string, there places) mistake.Mistakes {
+	var out mistake.Mistakes
 	for i, by := range setters(s.Source.parts(), there.named) {
-		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
 	}
 	if there.others > 0 {
-		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
 	}
 	return out
 }

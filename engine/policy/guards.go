@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // guardRule is what must be known of one `deny` rule before it is asked: a
@@ -39,12 +40,12 @@ func (c condition) holds(input ast.Value) bool {
 }
 
 // newGuardRule judges one `deny` rule.
-func newGuardRule(guard string, rule *ast.Rule, read *reads, notes ast.AnnotationsRefSet) (guardRule, Mistakes) {
+func newGuardRule(guard string, rule *ast.Rule, read *reads, notes ast.AnnotationsRefSet) (guardRule, mistake.Mistakes) {
 	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.all != nil, states: map[engine.State]bool{}}
 	if !isSet(rule) {
-		return g, Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
+		return g, mistake.Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, note := range notes {
 		if note.Annotations == nil || note.Annotations.Custom["states"] == nil {
 			continue

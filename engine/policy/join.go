@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // shippedLabel precedes the paths of guards that ship. No path of a folder or a bundle
@@ -65,14 +67,14 @@ func (f moduleFile) place() string {
 
 // settleParts finds packages that are in two parts, and leaves out guards that ship of
 // which a part has the same.
-func settleParts(files []moduleFile) ([]moduleFile, Mistakes) {
+func settleParts(files []moduleFile) ([]moduleFile, mistake.Mistakes) {
 	packages := map[string][]moduleFile{}
 	for _, f := range files {
 		pkg := f.m.Package.Path.String()
 		packages[pkg] = append(packages[pkg], f)
 	}
 	var out []moduleFile
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
 		in := packages[pkg]
 		slices.SortFunc(in, func(a, b moduleFile) int { return strings.Compare(a.place(), b.place()) })

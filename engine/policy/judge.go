@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // JudgeOptions are how policies are judged in a child process.
@@ -65,19 +66,19 @@ func (j *Judge) Try(ctx context.Context, src Source, t Trial) error {
 	var ended *confine.Error
 	switch {
 	case errors.As(err, &ended):
-		return Mistakes{overLimit(ended)}
+		return mistake.Mistakes{overLimit(ended)}
 	case err != nil:
 		return err
 	}
 	if a.Skipped > 0 {
 		j.opts.Log.Debug("not every document was tried in the time for it", "left", a.Skipped)
 	}
-	return Mistakes(a.Mistakes).err()
+	return sorted(a.Mistakes).Err()
 }
 
 // overLimit is the mistake of policies that a judge did not survive.
-func overLimit(e *confine.Error) Mistake {
-	m := Mistake{Message: "they were judged in a child process, and " + e.Error(), Fix: "bound what the policies compute; what runs stays as it was"}
+func overLimit(e *confine.Error) mistake.Mistake {
+	m := mistake.Mistake{Message: "they were judged in a child process, and " + e.Error(), Fix: "bound what the policies compute; what runs stays as it was"}
 	if e.At != "" {
 		m.Message += " (" + e.At + ")"
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // request is what a judge is asked, and answer what it says, each in encoding/gob.
@@ -34,7 +35,7 @@ type request struct {
 }
 
 type answer struct {
-	Mistakes []Mistake
+	Mistakes []mistake.Mistake
 	// Skipped counts the documents for which there was no time.
 	Skipped int
 }
@@ -63,7 +64,7 @@ func ServeJudge(ctx context.Context, in io.Reader, out io.Writer) error {
 	} else {
 		err = rehearse(ctx, &r, opts)
 	}
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
 		a.Mistakes = append(a.Mistakes, mistakes...)
@@ -162,7 +163,7 @@ func beyond(m Member, doc *engine.Document, err error) error {
 	if !errors.As(err, &stopped) {
 		return nil
 	}
-	return Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, stopped.Why, doc.Target.ID(), doc.Agent), Fix: stopped.Fix}}
+	return mistake.Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, stopped.Why, doc.Target.ID(), doc.Agent), Fix: stopped.Fix}}
 }
 
 // rehearse asks members about inputs as they are; what they answer is measured as the

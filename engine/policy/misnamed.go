@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // binding are the rules that bind, by the tree in which they do.
@@ -16,7 +18,7 @@ var binding = map[string]string{strategiesRoot: "propose", guardsRoot: "deny"}
 // a deny in another package than those asked, or one that is misspelt. A package that is
 // called by a strategy or a guard may have rules of any name; one that is nearly called
 // like those asked may not.
-func (r *Revision) misnamed(t *tracer) Mistakes {
+func (r *Revision) misnamed(t *tracer) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	var others []*ast.Module
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
@@ -50,34 +52,34 @@ func boundName(m *ast.Module) string {
 	return ""
 }
 
-func misnamedIn(m *ast.Module, used map[*ast.Rule]bool) Mistakes {
+func misnamedIn(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
 	bound, meant := boundName(m), treeMeant(m.Package.Path)
 	// A package of the trees that has none is said to propose nothing, or to guard nothing.
 	binds := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return bound != "" && ruleName(rule) == bound })
 	said := map[string]bool{}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, rule := range m.Rules {
 		name := ruleName(rule)
 		if said[name] || name == bound || used[rule] && meant == "" {
 			continue
 		}
-		var wrong *Mistake
+		var wrong *mistake.Mistake
 		switch pkg := short(m.Package.Path.String()); {
 		case name == "propose" || name == "deny":
 			tree := guardsRoot
 			if name == "propose" {
 				tree = strategiesRoot
 			}
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
 			if meant != "" {
-				mistake.Fix = "did you mean package " + meant + "?"
+				found.Fix = "did you mean package " + meant + "?"
 			} else if bound == "" {
-				mistake.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
+				found.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
-			wrong = &mistake
+			wrong = &found
 		case binds && (nearName(name, bound) || lastName(rule) == bound):
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+bound+"? Else rename it, or take it out")
-			wrong = &mistake
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+bound+"? Else rename it, or take it out")
+			wrong = &found
 		}
 		if wrong != nil {
 			said[name] = true

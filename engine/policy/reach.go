@@ -6,13 +6,15 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // reaching finds rules that define something in a package other than their own: OPA lets
 // `package scanflow.guards` define `layers.application`, which then counts in the guard
 // layers. Only the package of a guard may define its rules, and a package is in one source
 // alone.
-func (r *Revision) reaching(files []string) Mistakes {
+func (r *Revision) reaching(files []string) mistake.Mistakes {
 	packages := map[string]string{} // a file of each, the first
 	for _, file := range files {
 		if pkg := r.compiler.Modules[file].Package.Path.String(); packages[pkg] == "" {
@@ -20,7 +22,7 @@ func (r *Revision) reaching(files []string) Mistakes {
 		}
 	}
 	origins := r.source.origins()
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
 		said := map[string]bool{}
@@ -33,7 +35,7 @@ func (r *Revision) reaching(files []string) Mistakes {
 			if name := rule.Head.Ref().GroundPrefix().String(); wrong != nil && !said[name] {
 				said[name] = true
 				wrong.Message = fmt.Sprintf("%s in package %s defines a part of package %s", name, short(m.Package.Path.String()), wrong.Message)
-				wrong.File, wrong.Line, wrong.Col = rule.Location.File, rule.Location.Row, rule.Location.Col
+				wrong.File, wrong.Line, wrong.Column = rule.Location.File, rule.Location.Row, rule.Location.Col
 				out = append(out, *wrong)
 			}
 		}
@@ -47,11 +49,11 @@ func definedAt(m *ast.Module, rule *ast.Rule) ast.Ref {
 }
 
 // reachesInto finds the package, and what to do, for a rule of a file that is at a place.
-func (r *Revision) reachesInto(file string, place ast.Ref, packages, origins map[string]string) *Mistake {
+func (r *Revision) reachesInto(file string, place ast.Ref, packages, origins map[string]string) *mistake.Mistake {
 	own := r.compiler.Modules[file].Package.Path
 	if _, bound := boundTree(own); !bound {
 		if pkg, in := boundTree(place); in && (len(place) > len(own)+1 || len(own) < 3) {
-			return &Mistake{Message: pkg, Fix: "write it in a file of that package"}
+			return &mistake.Mistake{Message: pkg, Fix: "write it in a file of that package"}
 		}
 	}
 	for n := len(own) + 1; n < len(place); n++ {
@@ -61,7 +63,7 @@ func (r *Revision) reachesInto(file string, place ast.Ref, packages, origins map
 			continue
 		}
 		if _, bound := boundTree(pkg); bound || origins[file] != origins[other] {
-			return &Mistake{Message: fmt.Sprintf("%s (%s)", short(pkg.String()), other), Fix: "write it in that package's own source, or rename it"}
+			return &mistake.Mistake{Message: fmt.Sprintf("%s (%s)", short(pkg.String()), other), Fix: "write it in that package's own source, or rename it"}
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func boundTree(place ast.Ref) (string, bool) {
 
 // intoLive finds rules of tests that count outside of them: tests are compiled with what
 // they test, so that one which defines a rule of the same name changes it.
-func (r *Revision) intoLive(files []string) Mistakes {
+func (r *Revision) intoLive(files []string) mistake.Mistakes {
 	live := map[string]*ast.Rule{}
 	for _, file := range files {
 		if m := r.compiler.Modules[file]; !isTest(m) {
@@ -91,7 +93,7 @@ func (r *Revision) intoLive(files []string) Mistakes {
 			}
 		}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	said := map[string]bool{}
 	for _, file := range files {
 		m := r.compiler.Modules[file]
@@ -114,14 +116,14 @@ func (r *Revision) intoLive(files []string) Mistakes {
 
 // asTests finds strategies and guards that their file or their package calls tests, so
 // that nobody asks them.
-func (r *Revision) asTests(files []string) Mistakes {
+func (r *Revision) asTests(files []string) mistake.Mistakes {
 	tested := map[string]bool{}
 	for _, file := range files {
 		if m := r.compiler.Modules[file]; slices.ContainsFunc(m.Rules, isTestRule) {
 			tested[m.Package.Path.String()] = true
 		}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
 		bound := boundName(m)
@@ -150,7 +152,7 @@ func testPackage(m *ast.Module) bool {
 }
 
 // bindingData finds data at the place of a rule that binds, which nobody asks.
-func (r *Revision) bindingData(data map[string]any) Mistakes {
+func (r *Revision) bindingData(data map[string]any) mistake.Mistakes {
 	var found places
 	var walk func(v any, at []string, bound string)
 	walk = func(v any, at []string, bound string) {
@@ -169,12 +171,12 @@ func (r *Revision) bindingData(data map[string]any) Mistakes {
 		walk(top[root], []string{"scanflow", root}, binding[root])
 	}
 	const fix = "write a rule in Rego"
-	var out Mistakes
+	var out mistake.Mistakes
 	for i, file := range setters(r.source.parts(), found.named) {
-		out = append(out, Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
+		out = append(out, mistake.Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
 	}
 	if found.others > 0 {
-		out = append(out, Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
+		out = append(out, mistake.Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Revision is one compiled set of policies; it never changes. It is safe for
@@ -28,9 +29,9 @@ type Revision struct {
 	guardRules []guardRule
 	// guardParams are the params that each guard reads.
 	guardParams map[string]*params
-	warnings    Mistakes
+	warnings    mistake.Mistakes
 	// idle are the warnings of what has no effect.
-	idle    Mistakes
+	idle    mistake.Mistakes
 	queries queries
 	parts   parts
 }
@@ -74,7 +75,7 @@ func (r *Revision) Guards() []string {
 }
 
 // Warnings are what `scanflow check` should say, though it is no reason to refuse.
-func (r *Revision) Warnings() []Mistake { return slices.Clone(r.warnings) }
+func (r *Revision) Warnings() []mistake.Mistake { return slices.Clone(r.warnings) }
 
 // Evaluate asks the strategies for proposals on one document. It keeps the parts
 // of the document that it parsed in doc.Sections, so one document must not be

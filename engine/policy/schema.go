@@ -6,43 +6,45 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // CheckAgainst compiles the strategies with `input` being of the given JSON
 // Schema (as JSON text or as decoded), so that a signal or parameter that the
 // agent doesn't have is a mistake with its place. Of the packages that the
 // strategies use, it judges the rules that they reach. Nil means that all is well.
-func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
+func (r *Revision) CheckAgainst(schema any, strategies []string) []mistake.Mistake {
 	if raw, ok := schema.([]byte); ok {
 		var v any
 		if err := json.Unmarshal(raw, &v); err != nil {
-			return Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
+			return mistake.Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
 		}
 		schema = v
 	}
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	own := map[string]bool{} // packages judged as a whole
 	for _, name := range strategies {
 		s := r.strategies[name]
 		if s == nil {
-			mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + signalNames(r.Strategies())})
+			mistakes = append(mistakes, mistake.Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + signalNames(r.Strategies())})
 			continue
 		}
 		own[s.pkg.String()] = true
 	}
-	return append(mistakes, r.checkPackages(schema, own)...).sorted()
+	return sorted(append(mistakes, r.checkPackages(schema, own)...))
 }
 
 // CheckGuards is CheckAgainst for all guards, whose `input` has the proposal too.
-func (r *Revision) CheckGuards(schema any) []Mistake {
+func (r *Revision) CheckGuards(schema any) []mistake.Mistake {
 	own := map[string]bool{}
 	for _, g := range r.guards {
 		own[g.pkg.String()] = true
 	}
-	return r.checkPackages(schema, own).sorted()
+	return sorted(r.checkPackages(schema, own))
 }
 
-func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
+func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	t := newTracer(r.compiler)
 	for _, m := range r.compiler.Modules {

@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // foreignSchemas finds what the METADATA of a module would have OPA read as it compiles:
 // a schema by the URL of a file is read from this machine, whatever is in its place by
 // then, while one by http is refused by OPA's capabilities.
-func foreignSchemas(m *ast.Module) Mistakes {
-	var out Mistakes
+func foreignSchemas(m *ast.Module) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, a := range m.Annotations {
 		for _, s := range a.Schemas {
 			if s.Definition == nil {

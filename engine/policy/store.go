@@ -232,7 +232,7 @@ func (s *Store) settle(rev *Revision, err error) error {
 	s.status.Revision, s.status.Loaded = rev.id, now
 	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", ListGuards(rev.BoundGuards()))
 	for _, m := range rev.idle {
-		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.String())
+		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.Error())
 	}
 	if s.opts.Swapped != nil {
 		s.opts.Swapped()

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ignoreFile lists files that lie beside policies on purpose.
@@ -23,7 +25,7 @@ const dataNames = "data files are named data.json, data.yaml or data.yml, and ho
 
 // strays finds files that look like policies or data and are not read: who wrote one
 // believes that it counts.
-func (p *part) strays() Mistakes {
+func (p *part) strays() mistake.Mistakes {
 	ignored, out := p.ignored()
 	hit := map[string]bool{}
 	for _, f := range p.Beside {
@@ -35,15 +37,15 @@ func (p *part) strays() Mistakes {
 			hit[line] = true
 			continue
 		}
-		out = append(out, Mistake{File: p.name(f.Path), Message: message, Fix: fix})
+		out = append(out, mistake.Mistake{File: p.name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
 		if read, is := p.reads(l); is && hit[l.pattern] {
-			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
 			continue
 		}
 		if !hit[l.pattern] {
-			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
+			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
 		}
 	}
 	return out
@@ -125,15 +127,15 @@ type ignoreLines []ignoreLine
 
 // ignored reads the ignore file: a pattern a line, by path.Match, or a folder with a slash
 // at its end.
-func (p *part) ignored() (ignoreLines, Mistakes) {
+func (p *part) ignored() (ignoreLines, mistake.Mistakes) {
 	var lines ignoreLines
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ignoreFile {
 			continue
 		}
 		if f.Path != ignoreFile {
-			out = append(out, Mistake{File: p.name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
 			continue
 		}
 		for i, text := range strings.Split(string(f.Content), "\n") {
@@ -142,7 +144,7 @@ func (p *part) ignored() (ignoreLines, Mistakes) {
 				continue
 			}
 			if _, err := path.Match(text, "x"); err != nil {
-				out = append(out, Mistake{File: p.name(f.Path), Line: i + 1, Col: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
+				out = append(out, mistake.Mistake{File: p.name(f.Path), Line: i + 1, Column: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
 				continue
 			}
 			lines = append(lines, ignoreLine{text, i + 1})

@@ -4,12 +4,14 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // undefinedData warns of references to data that neither a rule nor a data file defines: a
 // rule with one never holds, and nothing else says why.
-func (r *Revision) undefinedData(m *ast.Module, data map[string]any) Mistakes {
-	var out Mistakes
+func (r *Revision) undefinedData(m *ast.Module, data map[string]any) mistake.Mistakes {
+	var out mistake.Mistakes
 	said := map[string]bool{}
 	ast.WalkRefs(m, func(ref ast.Ref) bool {
 		if !isData(ref) {

@@ -7,11 +7,13 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Unused are the warnings of what has no effect: data and rules that nothing which is
 // asked refers to, and references to what is not there.
-func (r *Revision) Unused() []Mistake { return slices.Clone(r.idle) }
+func (r *Revision) Unused() []mistake.Mistake { return slices.Clone(r.idle) }
 
 // unused warns of rules of strategies and guards, and of whole packages, that no propose
 // and no deny refers to. used are the rules that one does.
@@ -31,7 +33,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 		}
 	}
 	said := map[string]bool{}
-	var found Mistakes
+	var found mistake.Mistakes
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
 		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
@@ -58,7 +60,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 	}
 	r.idle = append(r.idle, found[:min(len(found), mostNamed)]...)
 	if others := len(found) - mostNamed; others > 0 {
-		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
+		r.idle = append(r.idle, mistake.Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
 	}
 }
 
@@ -66,7 +68,7 @@ func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
 func (r *Revision) dangling() {
 	for _, p := range r.source.parts() {
 		for _, name := range p.Dangling {
-			r.idle = append(r.idle, Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
+			r.idle = append(r.idle, mistake.Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
 		}
 	}
 }
@@ -121,10 +123,10 @@ func (r *Revision) unreadData(data map[string]any) {
 	}
 	walk(data, nil, read)
 	for i, file := range setters(r.source.parts(), found.named) {
-		r.idle = append(r.idle, Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
+		r.idle = append(r.idle, mistake.Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
 	}
 	if found.others > 0 {
-		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
+		r.idle = append(r.idle, mistake.Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
 	}
 }
 

@@ -108,7 +108,7 @@ func (c *certificate) Check() []string {
 	return nil
 }
 
-// ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and
+// ReadSenders reads the file. The error is mistake.Mistakes, with every mistake and
 // its line; or a token can't be read, or is that of two, or the process's own (nil is
 // none).
 func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {
