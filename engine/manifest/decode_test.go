@@ -83,7 +83,9 @@ type stumbling struct {
 	B string  `json:"b" doc:"b"`
 }
 
-func (s *stumbling) Check() []string { return []string{"b: differs from " + *s.A} }
+func (s *stumbling) Check() mistake.Mistakes {
+	return mistake.Mistakes{{Path: "b", Message: "differs from " + *s.A}}
+}
 
 // A Checker that counts on its required fields is not the reader's fault where one
 // of them could not be read.
@@ -211,8 +213,11 @@ type picky struct {
 	Items []map[string]any `json:"items" doc:"items"`
 }
 
-func (picky) Check() []string {
-	return []string{"items[1].b: is odd; make it even", "items[7].x: is not there", "elsewhere: is no field", "item s: is no path"}
+func (picky) Check() mistake.Mistakes {
+	return mistake.Mistakes{
+		{Path: "items[1].b", Message: "is odd", Fix: "make it even"}, {Path: "items[7].x", Message: "is not there"},
+		{Path: "elsewhere", Message: "is no field"}, {Message: "item s: is no path"},
+	}
 }
 
 // What a Checker says of a value within a field is placed at that value, or at the
