@@ -9,6 +9,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 const (
@@ -24,17 +25,17 @@ const (
 // decode reads a payload, after it was looked at: until then nothing is made of it.
 func decode(body []byte) (*payload, error) {
 	if !utf8.Valid(body) {
-		return nil, Mistakes{"the body is not UTF-8"}
+		return nil, mistake.Mistakes{{Message: "the body is not UTF-8"}}
 	}
 	if _, err := jsonscan.Check(body, jsonscan.Limits{Values: mostValues, Depth: deepest}); err != nil {
 		return nil, refuse(err)
 	}
 	if strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "[") {
-		return nil, Mistakes{"the body is not what Alertmanager sends: it is a list of alerts, as Prometheus and vmalert send them to an Alertmanager; have the Alertmanager send them here"}
+		return nil, mistake.Mistakes{{Message: "the body is not what Alertmanager sends: it is a list of alerts, as Prometheus and vmalert send them to an Alertmanager", Fix: "have the Alertmanager send them here"}}
 	}
 	p := &payload{}
 	if err := json.Unmarshal(body, p); err != nil {
-		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}
+		return nil, mistake.Mistakes{{Message: "the body is not what Alertmanager sends: " + problem(err)}}
 	}
 	return p, nil
 }
@@ -48,7 +49,7 @@ func refuse(err error) error {
 	if where == "" || errors.Is(err, jsonscan.ErrTooDeep) {
 		where = "it"
 	}
-	return Mistakes{"the body is not what Alertmanager sends: " + where + " " + found.Text}
+	return mistake.Mistakes{{Message: "the body is not what Alertmanager sends: " + where + " " + found.Text}}
 }
 
 func problem(err error) string {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // The versions of the payload that are read: Alertmanager's, which Mimir's is too, and
@@ -24,12 +25,6 @@ const (
 // Grafana's button "Test" leaves empty.
 const Source = "/alertmanager/"
 
-// Mistakes are all that is wrong with a payload, each a sentence that names the field.
-type Mistakes []string
-
-// Error is one mistake a line.
-func (m Mistakes) Error() string { return strings.Join(m, "\n") }
-
 var (
 	// ErrTooMany is a payload with more alerts than are read.
 	ErrTooMany = errors.New("too many alerts")
@@ -37,9 +32,6 @@ var (
 	// large.
 	ErrTooLarge = errors.New("too large")
 )
-
-// mostMistakes are shown; the rest is counted.
-const mostMistakes = 50
 
 // payload is the body that Alertmanager sends. Fields that it may add, and those of Grafana, are
 // left out.
@@ -68,7 +60,7 @@ type alert struct {
 // it says of the alert goes with it (engine.Event.Alert), since one that fires again may
 // have the times of before.
 //
-// The error is Mistakes, or wraps ErrTooMany or ErrTooLarge.
+// The error is mistake.Mistakes, or wraps ErrTooMany or ErrTooLarge.
 func Read(body []byte, most int) ([]engine.Event, error) {
 	p, err := decode(body)
 	if err != nil {
@@ -80,21 +72,16 @@ func Read(body []byte, most int) ([]engine.Event, error) {
 	if err := p.fits(len(body)); err != nil {
 		return nil, err
 	}
-	mistakes, more := p.check(), 0
+	var mistakes mistake.Collector
+	mistakes.Add(p.check()...)
 	for i := range p.Alerts {
-		for _, mistake := range p.Alerts[i].check() {
-			if len(mistakes) == mostMistakes {
-				more++
-				continue
-			}
-			mistakes = append(mistakes, fmt.Sprintf("alerts[%d].%s", i, mistake))
+		for _, m := range p.Alerts[i].check() {
+			m.Path = fmt.Sprintf("alerts[%d].%s", i, m.Path)
+			mistakes.Add(m)
 		}
 	}
-	if more > 0 {
-		mistakes = append(mistakes, fmt.Sprintf("%d more mistakes are not shown", more))
-	}
-	if len(mistakes) > 0 {
-		return nil, mistakes
+	if err := mistakes.Err(); err != nil {
+		return nil, err
 	}
 	events := make([]engine.Event, len(p.Alerts))
 	group := texts(p.GroupLabels)
@@ -116,41 +103,41 @@ func LeftOut(body []byte) uint64 {
 	return p.TruncatedAlerts
 }
 
-func (p *payload) check() (mistakes Mistakes) {
+func (p *payload) check() (mistakes mistake.Mistakes) {
 	if p.Version != Version && p.Version != VersionGrafana {
-		mistakes = append(mistakes, fmt.Sprintf("version: is %.20q, and only %q and %q (Grafana's) are read", p.Version, Version, VersionGrafana))
+		mistakes.Add("version", fmt.Sprintf("is %.20q, and only %q and %q (Grafana's) are read", p.Version, Version, VersionGrafana), "")
 	}
 	switch {
 	case p.Receiver == nil:
-		mistakes = append(mistakes, "receiver: is missing")
+		mistakes.Add("receiver", "is missing", "")
 	case len(*p.Receiver) > longestText/4: // escaped, it is up to three times as long
-		mistakes = append(mistakes, fmt.Sprintf("receiver: has more than %d bytes", longestText/4))
+		mistakes.Add("receiver", fmt.Sprintf("has more than %d bytes", longestText/4), "")
 	}
 	if len(p.Alerts) == 0 {
-		mistakes = append(mistakes, "alerts: there are none")
+		mistakes.Add("alerts", "there are none", "")
 	}
 	return mistakes
 }
 
-func (a *alert) check() (mistakes []string) {
+func (a *alert) check() (mistakes mistake.Mistakes) {
 	switch a.Status {
 	case "firing":
 	case "resolved":
 		if out(a.EndsAt) {
-			mistakes = append(mistakes, "endsAt: is missing or out of range, and the alert is resolved")
+			mistakes.Add("endsAt", "is missing or out of range, and the alert is resolved", "")
 		}
 	default:
-		mistakes = append(mistakes, fmt.Sprintf("status: is %.20q, neither firing nor resolved", a.Status))
+		mistakes.Add("status", fmt.Sprintf("is %.20q, neither firing nor resolved", a.Status), "")
 	}
 	if out(a.StartsAt) {
-		mistakes = append(mistakes, "startsAt: is missing or out of range")
+		mistakes.Add("startsAt", "is missing or out of range", "")
 	}
 	if a.Fingerprint == "" {
-		mistakes = append(mistakes, "fingerprint: is missing")
+		mistakes.Add("fingerprint", "is missing", "")
 	}
 	for _, f := range []struct{ name, text string }{{"fingerprint", a.Fingerprint}, {"labels.alertname", a.Labels["alertname"]}} {
 		if len(f.text) > longestText || strings.ContainsFunc(f.text, odd) {
-			mistakes = append(mistakes, fmt.Sprintf("%s: is no plain text of at most %d bytes", f.name, longestText))
+			mistakes.Add(f.name, fmt.Sprintf("is no plain text of at most %d bytes", longestText), "")
 		}
 	}
 	return mistakes

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
@@ -126,7 +127,9 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			events, err := alertmanager.Read([]byte(c.body), 10)
-			require.Equal(t, alertmanager.Mistakes(c.want), err)
+			var mistakes mistake.Mistakes
+			require.ErrorAs(t, err, &mistakes)
+			require.Equal(t, c.want, mistakes.Lines())
 			require.Nil(t, events)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // prefix is that of the headers of the binary mode, as net/http writes them.
@@ -24,7 +25,7 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 		}
 	}
 	if len(headers) == 0 {
-		return nil, Mistakes{"is no CloudEvent: the Content-Type is not application/cloudevents+json, and there are no headers ce-id, ce-source, ce-type and ce-specversion"}
+		return nil, mistake.Mistakes{{Message: "is no CloudEvent: the Content-Type is not application/cloudevents+json, and there are no headers ce-id, ce-source, ce-type and ce-specversion"}}
 	}
 	slices.Sort(headers)
 	for _, name := range headers {
@@ -46,7 +47,7 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 			return nil, err
 		}
 	}
-	if err := d.mistakes.err(); err != nil {
+	if err := d.mistakes.Err(); err != nil {
 		return nil, err
 	}
 	return []engine.Event{e}, nil
@@ -57,13 +58,13 @@ func (d *draft) header(name string, values []string) {
 	switch {
 	case !d.named(name):
 	case name == "datacontenttype":
-		d.bad("ce-datacontenttype", "is not a header; the Content-Type says it")
+		d.bad("ce-datacontenttype", "is not a header", "the Content-Type says it")
 	case len(values) > 1:
-		d.bad(name, "is there twice; keep one")
+		d.bad(name, "is there twice", "keep one")
 	default:
 		text, err := unescape(values[0])
 		if err != nil {
-			d.bad(name, err.Error())
+			d.bad(name, err.Error(), "")
 			return
 		}
 		d.attributes[name] = text

@@ -45,7 +45,7 @@ func (d *draft) dataKind() dataKind {
 	}
 	kind := kindOf(mediaType)
 	if kind == unreadKind {
-		d.bad("datacontenttype", fmt.Sprintf("data of the type %s is not read; send JSON or text", quote(mediaType)))
+		d.bad("datacontenttype", fmt.Sprintf("data of the type %s is not read", quote(mediaType)), "send JSON or text")
 	}
 	return kind
 }
@@ -62,7 +62,7 @@ func (d *draft) bytes(field string, raw []byte) (any, error) {
 		return d.parseJSON(raw)
 	case textKind:
 		if !utf8.Valid(raw) {
-			d.bad(field, "is not UTF-8")
+			d.bad(field, "is not UTF-8", "")
 			return nil, nil
 		}
 		return string(raw), nil
@@ -72,21 +72,21 @@ func (d *draft) bytes(field string, raw []byte) (any, error) {
 
 func (d *draft) parseJSON(raw []byte) (any, error) {
 	if !utf8.Valid(raw) {
-		d.bad("data", "is not UTF-8")
+		d.bad("data", "is not UTF-8", "")
 		return nil, nil
 	}
 	_, err := jsonscan.Check(raw, jsonscan.Limits{Values: engine.MaxEventValues, Depth: engine.MaxDataDepth})
-	switch rule := brokenRule("data", err); {
+	switch rule, broken := brokenRule("data", err); {
 	case err == nil:
 		return jsonText(raw), nil
 	case errors.Is(err, jsonscan.ErrTooMany):
 		return nil, fmt.Errorf("%w: the data %w", ErrTooLarge, err)
-	case rule != "":
-		d.mistakes.add(rule)
+	case broken:
+		d.mistakes.Add(rule)
 	case errors.Is(err, jsonscan.ErrMore):
-		d.bad("data", "is not one JSON value: more follows after it")
+		d.bad("data", "is not one JSON value: more follows after it", "")
 	default:
-		d.bad("data", "is not JSON that can be read: "+syntax(err))
+		d.bad("data", "is not JSON that can be read: "+syntax(err), "")
 	}
 	return nil, nil
 }

@@ -30,7 +30,7 @@ const MaxRequestValues = 250_000
 // Read takes the events out of a request, in structured, binary or batched content
 // mode. An event without a time gets now.
 //
-// The error is Mistakes where the request is not a CloudEvent as the specification
+// The error is mistake.Mistakes where the request is not a CloudEvent as the specification
 // has it, wraps ErrTooLarge or ErrMediaType, or is that of reading the body. There
 // are no events beside an error. Data that is JSON is a json.RawMessage, a part of the
 // body.

@@ -43,3 +43,20 @@ func TestKey(t *testing.T) {
 		require.Equal(t, want, Key("a", key))
 	}
 }
+
+func TestCollector(t *testing.T) {
+	var all, event Collector
+	require.NoError(t, all.Err())
+	for range collected {
+		event.Add(Mistake{Path: "id", Message: "is missing"})
+	}
+	all.AddAll("event 1", event)
+	require.Len(t, all.Err(), collected)
+	event.Add(Mistake{}, Mistake{})
+	all.AddAll("event 2", event)
+	var found Mistakes
+	require.ErrorAs(t, all.Err(), &found)
+	require.Len(t, found, collected+1)
+	require.EqualError(t, found[0], "event 1: id: is missing")
+	require.EqualError(t, found[collected], "52 more mistakes are not shown")
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 const (
@@ -165,14 +166,11 @@ func (in *reception) readAlerts(r *http.Request, hold func(int64) error) ([]engi
 
 // unreadable answers for what can't be read.
 func unreadable(w http.ResponseWriter, err error) {
-	var events cloudevents.Mistakes
-	var alerts alertmanager.Mistakes
+	var mistakes mistake.Mistakes
 	answer, code := failure{Error: err.Error()}, http.StatusBadRequest
 	switch {
-	case errors.As(err, &events):
-		answer.Mistakes = events
-	case errors.As(err, &alerts):
-		answer.Mistakes = alerts
+	case errors.As(err, &mistakes):
+		answer.Mistakes = mistakes.Lines()
 	case errors.Is(err, cloudevents.ErrTooLarge), errors.Is(err, alertmanager.ErrTooMany), errors.Is(err, alertmanager.ErrTooLarge):
 		code = http.StatusRequestEntityTooLarge
 	case errors.Is(err, cloudevents.ErrMediaType):
