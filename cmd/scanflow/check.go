@@ -69,7 +69,7 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 	}
 	var wrong mistake.Mistakes
 	for _, a := range agents {
-		wrong = append(wrong, a.InCluster()...)
+		wrong = append(wrong, a.MistakesInCluster()...)
 	}
 	return wrong.Err()
 }

@@ -73,6 +73,6 @@ func planRBAC(manifests, resources []string, o rbac.Options) (*rbac.Plan, error)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("not fit to run:\n%w", err))
 	}
-	plan, err := rbac.For(agents, o)
+	plan, err := rbac.NewPlan(agents, o)
 	return plan, errors.Join(append(errs, err)...)
 }

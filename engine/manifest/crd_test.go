@@ -130,13 +130,13 @@ func TestTheServerTakesGoodManifests(t *testing.T) {
 			got, mistakes := ReadObject("cluster", stored, sampleKinds())
 			want := agents[0]
 			agents = agents[1:]
-			if own := want.takesFromProcess(); len(own) > 0 {
+			if own := want.processFields(); len(own) > 0 {
 				require.Equal(t, own, mistakes)
 				continue
 			}
 			require.NoError(t, mistakes.Err())
 			require.Equal(t, generation(t, want), generation(t, got), file)
-			require.Equal(t, "cluster: spec.targets: lost", got.Mistaken("spec.targets", "lost", "").Error())
+			require.Equal(t, "cluster: spec.targets: lost", got.MistakeAt("spec.targets", "lost", "").Error())
 		}
 	}
 	require.Empty(t, agents, "each was tried")

@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Credential says what an agent shows to the addresses below a URL.
+// Credential is what an agent sends to authenticate itself to the addresses below a URL.
 type Credential struct {
 	URL         string     `json:"url" required:"true" doc:"the addresses that it is for: the same scheme and host, and this path or one below"`
 	BearerToken *Secret    `json:"bearerToken,omitempty" doc:"sent as Authorization: Bearer"`
@@ -21,7 +21,7 @@ type BasicAuth struct {
 	Password Secret `json:"password" required:"true" doc:"where the password is found"`
 }
 
-// Check finds what the types don't show.
+// Check implements Checker.
 func (c *Credential) Check() mistake.Mistakes {
 	var out mistake.Mistakes
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -40,6 +40,6 @@ func (c *Credential) Check() mistake.Mistakes {
 	return append(out, c.Headers.Check(c.BearerToken != nil || c.BasicAuth != nil)...)
 }
 
-// Covers reports whether an address is this URL's or below it, by the rule of
-// spec.guards.urls.
+// Covers reports whether an address is the credential's URL or below it. It compares as
+// spec.guards.urls does.
 func (c *Credential) Covers(address string) bool { return engine.URLBelow(address, c.URL) }

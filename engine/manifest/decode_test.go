@@ -141,7 +141,7 @@ func TestDecodeMapHandsAnyJSONOn(t *testing.T) {
 
 	body["self"] = body
 	require.NotEmpty(t, DecodeMap(map[string]any{"url": "http://127.0.0.1/", "body": body}, &got), "a loop has no end")
-	require.Equal(t, []string{"with.url: has a URL with a user in it; " + userFix},
+	require.Equal(t, []string{"with.url: has a URL with a user in it; " + userinfoFix},
 		DecodeMap(map[string]any{"url": "http://scanflow:hunter2@127.0.0.1/"}, &got))
 	require.Equal(t, []string{`with.body.f: must be a JSON value, not a value with the tag "!func()"`},
 		DecodeMap(map[string]any{"url": "http://127.0.0.1/", "body": map[string]any{"f": func() {}}}, &got))
@@ -162,7 +162,7 @@ func TestUserPartsAreFoundAndNotShown(t *testing.T) {
 		`up{url="http://x"} @ end()`:  false,
 		`up{url=~"http://.+"} @ 1609`: false,
 	} {
-		require.Equal(t, found, hasUser(text), text)
+		require.Equal(t, found, hasUserinfo(text), text)
 		if found {
 			require.NotContains(t, quote(text), "p@")
 			require.NotContains(t, quote(text), "token")
@@ -176,10 +176,10 @@ func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"replica": "replicas", "repilcas": "replicas", "STEPUP": "stepUp", "step_up": "stepUp", "mni": "min", "colour": "", "x": "",
 	} {
-		require.Equal(t, want, nearest(name, names), name)
+		require.Equal(t, want, closest(name, names), name)
 	}
-	require.Equal(t, 1, distance("scael", "scale"), "two letters swapped")
-	require.Equal(t, 3, distance("kitten", "sitting"))
+	require.Equal(t, 1, editDistance("scael", "scale"), "two letters swapped")
+	require.Equal(t, 3, editDistance("kitten", "sitting"))
 }
 
 func TestSecretRead(t *testing.T) {

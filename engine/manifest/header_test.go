@@ -37,7 +37,7 @@ func TestHeadersThatCannotBeSet(t *testing.T) {
 	const value = "use printable ASCII on one line, without white space at its ends"
 	for text, want := range map[string]string{
 		"a\r\nX-Other: b": value, "a\nb": value, "a\rb": value, "a\x00b": value, "a\x7fb": value, "\u00e9": value, " a": value, "a ": value, "a\t": value,
-		"": "has no value", strings.Repeat("a", longestHeader+1): "is longer than 4096 bytes", strings.Repeat("a", longestHeader): "", "a\tb": "", "a, b; c=\"d\"": "",
+		"": "has no value", strings.Repeat("a", maxHeaderBytes+1): "is longer than 4096 bytes", strings.Repeat("a", maxHeaderBytes): "", "a\tb": "", "a, b; c=\"d\"": "",
 	} {
 		mistakes := Headers{"X-A": {Plain: text}}.Check(false).Lines()
 		if want == "" {

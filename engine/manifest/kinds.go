@@ -7,20 +7,18 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Kinds are the adapters that a manifest may name. Whoever reads manifests passes
-// the maps of the packages sensors and actuators, so that a new adapter is one
-// file and one line there, and none here.
+// Kinds are the adapters that a manifest may name. The caller passes the maps of the packages
+// sensors and actuators: a new adapter changes nothing in this package.
 type Kinds struct {
 	// Sensors maps a sensor's kind ("prometheus") to a function that returns a
 	// pointer to a new, empty configuration struct. Its exported fields are decoded
 	// strictly by their `json` names; `required:"true"` marks one that must be set,
-	// `doc:"..."` is its line in the reference, `enum:"a,b"` lists what a string may
-	// be, `default:"5s"` is the scalar that an absent field gets. A struct (or a
-	// nested one) that is a Checker is asked for further mistakes. Its method ValueType
-	// or ValueSchema, if it has one, says what the values are, for policies to be held
-	// against.
+	// `doc:"..."` is its line in the reference, `enum:"a,b"` lists the values of a
+	// string, `default:"5s"` is the scalar that an absent field gets. A struct, at any
+	// depth, may be a Checker. A method ValueType or ValueSchema declares the type of
+	// the sensor's values, so that policies can be checked against it.
 	Sensors map[string]func() any
-	// Verbs maps a primitive to a function that returns a pointer to a struct of its
+	// Verbs maps a primitive to a function that returns a pointer to the struct of its
 	// parameters (`with`), with the same tags.
 	Verbs map[string]func() any
 }

@@ -62,7 +62,7 @@ func TestMistakesAboutParams(t *testing.T) {
 		"nothing is read yet": {nil, `reads it; correct its name or leave it out`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			says := a.UnreadParam("number", c.read).Error()
+			says := a.UnusedParam("number", c.read).Error()
 			require.Equal(t, c.says, says[len(says)-len(c.says):])
 		})
 	}

@@ -9,8 +9,8 @@ import (
 // shownLength bounds how much of a value a message repeats.
 const shownLength = 60
 
-// quote is a value as a message may show it: short, and without the user part of
-// a URL, which may be a password.
+// quote quotes a value for a message. It cuts a long one, and hides the user part of a URL,
+// which may be a password.
 func quote(value string) string {
 	value = redact(value)
 	if runes := []rune(value); len(runes) > shownLength {
@@ -19,7 +19,7 @@ func quote(value string) string {
 	return fmt.Sprintf("%q", value)
 }
 
-// A password may hold any character, so everything up to the last @ of the line goes.
+// A password may contain any character, so userPart matches up to the last @ of the line.
 var userPart = regexp.MustCompile(`://[^\n]*@`)
 
 func redact(s string) string {

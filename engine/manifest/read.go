@@ -20,10 +20,9 @@ import (
 // MaxFileSize is the most that a manifest file may hold, in bytes.
 const MaxFileSize = 1 << 20
 
-// Read reads the Agent manifests in files and folders (the *.yaml and *.yml right
-// in them). The error is Mistakes, with all of all files by file and line. The
-// agents that have no mistake are returned even then; of two agents of one
-// namespace and name neither is.
+// Read reads the Agent manifests in files and in folders (their *.yaml and *.yml, not those
+// of sub-folders). The error is mistake.Mistakes, of all files. Read also returns the agents
+// that have no mistake. Two agents with the same namespace and name are both left out.
 func Read(paths []string, kinds Kinds) ([]*Agent, error) {
 	files, mistakes := manifestFiles(paths)
 	var agents []*Agent
@@ -37,16 +36,16 @@ func Read(paths []string, kinds Kinds) ([]*Agent, error) {
 		agents = append(agents, found...)
 		mistakes = append(mistakes, mistaken...)
 	}
-	return settle(agents, mistakes)
+	return rejectDuplicates(agents, mistakes)
 }
 
-// ReadBytes reads the manifests in one text; name stands for the file in messages.
+// ReadBytes reads the manifests in data. Messages show name as the file.
 func ReadBytes(name string, data []byte, kinds Kinds) ([]*Agent, error) {
 	agents, mistakes := readAll(name, data, kinds)
-	return settle(agents, mistakes)
+	return rejectDuplicates(agents, mistakes)
 }
 
-// manifestFiles are the files that the paths name, each once.
+// manifestFiles resolves paths to files, without duplicates.
 func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
 	var files []string
 	var mistakes mistake.Mistakes
@@ -88,7 +87,7 @@ func folder(path string) ([]string, error) {
 		if ext := filepath.Ext(file); (ext != ".yaml" && ext != ".yml") || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		// A ConfigMap's files are symbolic links, so what they point to is asked.
+		// The files of a ConfigMap volume are symbolic links.
 		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			continue
 		}
@@ -110,7 +109,7 @@ func readFile(path string) ([]byte, *mistake.Mistake) {
 	return data, nil
 }
 
-// cause leaves the path out, which the mistake names already.
+// cause drops the path from an error, because a mistake has the file.
 func cause(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -119,12 +118,12 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// readAll reads each document of a text.
+// readAll reads each document of a file.
 func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes) {
 	if len(data) > MaxFileSize {
 		return nil, mistake.Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
 	}
-	if wrong := notText(file, data); wrong != nil {
+	if wrong := textMistakes(file, data); wrong != nil {
 		return nil, wrong
 	}
 	var agents []*Agent
@@ -136,7 +135,7 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes)
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil { // the rest can't be told apart any more
+		if err != nil { // the next document can't be found
 			return agents, append(mistakes, syntaxMistake(file, data, err))
 		}
 		if node.Kind == yaml.DocumentNode && len(node.Content) == 1 && node.Content[0].ShortTag() != "!!null" {
@@ -146,7 +145,7 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes)
 				agents = append(agents, agent)
 			}
 			if mistakes = append(mistakes, wrong...); len(mistakes) > maxMistakes {
-				return agents, append(mistakes[:maxMistakes], tooMany(file))
+				return agents, append(mistakes[:maxMistakes], tooManyMistakes(file))
 			}
 		}
 	}
@@ -159,7 +158,7 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes)
 func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistakes) {
 	d := newDecoder(file, node, "", kinds)
 	if apiVersion, kind, other := otherObject(d); other {
-		d.bad(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
+		d.reject(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
 			"expected apiVersion "+APIVersion+" and kind "+Kind)
 		return nil, d.mistakes
 	}
@@ -171,8 +170,8 @@ func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistake
 	return agent, d.mistakes
 }
 
-// otherObject tells whether the document is an object of another kind, whose
-// fields are not worth judging. A slip in an Agent's own two lines is not one.
+// otherObject reports whether the document is an object of another kind, whose fields are
+// not checked. A typing error in the apiVersion or kind of an Agent does not count.
 func otherObject(d *decoder) (apiVersion, kind string, other bool) {
 	text := func(name string) string {
 		_, value, there := d.root.field(name).find(d.tree)
@@ -182,14 +181,14 @@ func otherObject(d *decoder) (apiVersion, kind string, other bool) {
 		return value.Value
 	}
 	apiVersion, kind = text("apiVersion"), text("kind")
-	if apiVersion != "" && nearest(apiVersion, []string{APIVersion}) == "" && !strings.HasPrefix(apiVersion, "scanflow.dev/") {
+	if apiVersion != "" && closest(apiVersion, []string{APIVersion}) == "" && !strings.HasPrefix(apiVersion, "scanflow.dev/") {
 		return apiVersion, kind, true
 	}
-	return apiVersion, kind, kind != "" && nearest(kind, []string{Kind}) == ""
+	return apiVersion, kind, kind != "" && closest(kind, []string{Kind}) == ""
 }
 
-// settle refuses agents of one name, and puts all in order.
-func settle(agents []*Agent, mistakes mistake.Mistakes) ([]*Agent, error) {
+// rejectDuplicates drops agents with the same name and adds their mistakes.
+func rejectDuplicates(agents []*Agent, mistakes mistake.Mistakes) ([]*Agent, error) {
 	first, twice := map[string]*Agent{}, map[string]bool{}
 	for _, a := range agents {
 		name := a.Info().String()

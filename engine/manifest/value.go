@@ -9,10 +9,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Duration is a span of time as Go writes it: "500ms", "30s", "5m", "24h".
+// Duration is a duration in the format of Go: "500ms", "30s", "5m", "24h".
 type Duration struct{ time.Duration }
 
-// UnmarshalText reads "30s". A negative span is refused.
+// UnmarshalText parses "30s". It rejects a negative duration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
@@ -25,13 +25,13 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes it back.
+// MarshalText is the inverse of UnmarshalText.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.Duration.String()), nil }
 
-// Time is a moment, written as RFC 3339 has it: "2026-03-01T03:00:00Z".
+// Time is a time in the format of RFC 3339: "2026-03-01T03:00:00Z".
 type Time struct{ time.Time }
 
-// UnmarshalText reads RFC 3339.
+// UnmarshalText parses RFC 3339.
 func (t *Time) UnmarshalText(text []byte) error {
 	v, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
@@ -41,7 +41,7 @@ func (t *Time) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Share is a part of a fleet: a number of targets or a percentage. One of the two is set.
+// Share is a part of a fleet. Either Count or Percent is set.
 type Share struct {
 	Count   int
 	Percent float64
@@ -51,7 +51,7 @@ func notShare(text []byte) error {
 	return mistake.Mistake{Message: quote(string(text)) + " is not a part of a fleet", Fix: "write a number of targets like 3, or a percentage like 10%"}
 }
 
-// UnmarshalText reads "10%" or "3".
+// UnmarshalText parses "10%" or "3".
 func (s *Share) UnmarshalText(text []byte) error {
 	written, percent := strings.CutSuffix(string(text), "%")
 	if !percent {
@@ -76,7 +76,7 @@ func (s *Share) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes it back.
+// MarshalText is the inverse of UnmarshalText.
 func (s Share) MarshalText() ([]byte, error) {
 	if s.Percent != 0 {
 		return []byte(strconv.FormatFloat(s.Percent, 'f', -1, 64) + "%"), nil

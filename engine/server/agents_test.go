@@ -22,7 +22,7 @@ func TestNoAgentUsesTheAPIOfItsInstallationOrOfAPeer(t *testing.T) {
 	o.Senders = sendersOf(t, "senders: [{name: east, peer: true, bearerToken: {env: EAST}}]")
 	o.Clock = clock
 	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
-	east, stranger := installation.Derived("east"), installation.Derived("stranger")
+	east, stranger := installation.DeriveID("east"), installation.DeriveID("stranger")
 	ask := func(method, path, token string, headers ...string) (int, http.Header, string) {
 		clock.Advance(refusedFor) // so that none is held back
 		r, err := http.NewRequestWithContext(t.Context(), method, at+path, strings.NewReader(event("1", "asked")))

@@ -128,7 +128,7 @@ func (d *doorkeeper) introduce(w http.ResponseWriter, r *http.Request, who Calle
 	if id == "" || d.here == nil || !who.Peer && who.Name != engine.OperatorSender {
 		return
 	}
-	if err := d.here.Learn(who.Name, id); err != nil {
+	if err := d.here.AddPeerID(who.Name, id); err != nil {
 		d.log.Error("a peer is known until the next start only", "error", err)
 	}
 	w.Header().Set(installation.PeerHeader, d.here.ID())

@@ -117,7 +117,7 @@ func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {
 	var err error
 	s.current, err = newReread([]string{file}, log, func() ([]declared, error) {
 		var read sendersFile
-		if err := manifest.ReadInto(file, &read); err != nil {
+		if err := manifest.DecodeFile(file, &read); err != nil {
 			return nil, err
 		}
 		return read.Senders, tokensDiffer(file, read.Senders, own.current())

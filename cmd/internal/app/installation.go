@@ -14,10 +14,10 @@ import (
 // send as an agent's. Nothing is sent yet.
 func (s *System) reachOthers() {
 	for _, at := range s.opts.Listens {
-		s.Installation.Listens(at)
+		s.Installation.AddListener(at)
 	}
-	s.forAgents = s.Installation.ForAgents()
-	toPeers := s.Installation.ForPeers(newPeerTransport(s.opts.Mail.PeerTLS), func(err error) {
+	s.forAgents = s.Installation.AgentTransport()
+	toPeers := s.Installation.PeerTransport(newPeerTransport(s.opts.Mail.PeerTLS), func(err error) {
 		s.opts.Log.Error("a peer is known until the next start only", "error", err)
 	})
 	s.courier = newCourier(s.opts.Mail, &s.credentials, toPeers, s.forAgents)
@@ -36,7 +36,7 @@ func (s *System) openInstallation() error {
 		if err != nil {
 			return err
 		}
-		id = installation.Derived(cluster, k.Client.Namespace, cmp.Or(k.Install, defaultInstall))
+		id = installation.DeriveID(cluster, k.Client.Namespace, cmp.Or(k.Install, defaultInstall))
 	}
 	return s.Installation.Open(s.opts.Data, id)
 }

@@ -96,7 +96,7 @@ func unreadParams(a *manifest.Agent, rev *policy.Revision) []string {
 	var out []string
 	for name := range a.Spec.Params {
 		if !slices.Contains(reads.Names, name) {
-			out = append(out, a.UnreadParam(name, reads.Names).Error())
+			out = append(out, a.UnusedParam(name, reads.Names).Error())
 		}
 	}
 	slices.Sort(out)

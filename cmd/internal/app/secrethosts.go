@@ -111,7 +111,7 @@ func HostDoubts(agents []*manifest.Agent, allowed hosts.List) []string {
 			case known && allowed.AllowsURL(to):
 				continue
 			case known:
-				origin, err := hosts.Of(to)
+				origin, err := hosts.OriginOf(to)
 				if host = origin.String(); err != nil {
 					continue // reading the manifest has refused it
 				}
@@ -120,7 +120,7 @@ func HostDoubts(agents []*manifest.Agent, allowed hosts.List) []string {
 			case sensors.DefaultAddress(a.Spec.Sensors[use.Sensor].Config, sensors.Env{Prometheus: "p", MLflow: "m"}) != "":
 				host = "the server of --prometheus or --mlflow"
 			}
-			out = append(out, a.Mistaken(use.Field+".secretKeyRef", fmt.Sprintf("the Secret %s/%s goes to allowed hosts alone", a.Metadata.Namespace, use.Ref.Name),
+			out = append(out, a.MistakeAt(use.Field+".secretKeyRef", fmt.Sprintf("the Secret %s/%s goes to allowed hosts alone", a.Metadata.Namespace, use.Ref.Name),
 				fmt.Sprintf("have %s in the annotation %s of the Secret, or in %s of the process", host, apiclient.HostsAnnotation, apiclient.HostsFlag)).Error())
 		}
 	}

@@ -75,7 +75,7 @@ func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed host
 	t.Helper()
 	read, err := manifest.ReadBytes("agents.yaml", []byte(agents), Kinds())
 	require.NoError(t, err)
-	plan, err := rbac.For(read, rbac.Options{Namespace: ns, Account: "scanflow"})
+	plan, err := rbac.NewPlan(read, rbac.Options{Namespace: ns, Account: "scanflow"})
 	require.NoError(t, err)
 	config := c.KubeconfigFor(t, ns, "scanflow")
 	c.Apply(t, string(plan.YAML()))

@@ -144,7 +144,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	filled := strings.NewReplacer("NAMESPACE", ns, "URL", server.URL).Replace(secretsAgent)
 	agents, err := manifest.ReadBytes("agent.yaml", []byte(filled), Kinds())
 	require.NoError(t, err)
-	plan, err := rbac.For(agents, rbac.Options{Namespace: ns, Account: "scanflow"})
+	plan, err := rbac.NewPlan(agents, rbac.Options{Namespace: ns, Account: "scanflow"})
 	require.NoError(t, err)
 	config := c.KubeconfigFor(t, ns, "scanflow")
 	c.Apply(t, string(plan.YAML()))

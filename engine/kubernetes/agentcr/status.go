@@ -86,12 +86,12 @@ func seconds(t time.Time) manifest.Time { return manifest.Time{Time: t.UTC().Tru
 
 // bounded cuts a text to what the resource may hold.
 func bounded(text string) string {
-	if len(text) <= manifest.LongestMessage {
+	if len(text) <= manifest.MaxMessageLength {
 		return text
 	}
 	const end = "..."
 	runes := []rune(text)
-	return string(runes[:min(len(runes), manifest.LongestMessage-len(end))]) + end
+	return string(runes[:min(len(runes), manifest.MaxMessageLength-len(end))]) + end
 }
 
 // patch is the merge patch that makes the cluster show the status; nil where it does

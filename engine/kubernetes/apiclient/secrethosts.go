@@ -45,7 +45,7 @@ func (s *Secrets) Allow(ctx context.Context, namespace, name string, to *url.URL
 // allow is nil where the flag or a Secret's annotation allows an address. An annotation
 // with a mistake in it allows nothing: what it was meant to say is not known.
 func (s *Secrets) allow(at secretName, is *content, to *url.URL) error {
-	origin, err := hosts.Of(to)
+	origin, err := hosts.OriginOf(to)
 	if err != nil {
 		return fmt.Errorf("the Secret %s/%s is sent nowhere: %w", at.namespace, at.name, err)
 	}

@@ -5,26 +5,25 @@ import (
 	"reflect"
 )
 
-// structural is the schema of a custom resource: OpenAPI 3 in the narrow form that
-// an API server takes, where rules in CEL say what the form can't.
+// structural is the dialect of a custom resource's schema: OpenAPI 3, restricted to the
+// structural form that an API server accepts, and rules in CEL for what that can't express.
 //
-// It has no additionalProperties: false, which the form doesn't know. The API server
-// drops unknown fields, and refuses them where a client asks for that by
-// fieldValidation=Strict, as kubectl does unless told otherwise.
+// The form does not allow additionalProperties: false. The API server drops unknown fields,
+// or rejects them if the client sets fieldValidation=Strict, which is kubectl's default.
 //
-// Everything is bounded, generously: an API server takes a rule only if it is cheap
-// for the largest object that the schema allows.
+// Every list, map and string has a generous bound: an API server estimates the cost of a
+// rule for the largest object that the schema allows, and rejects a rule that is expensive.
 type structural struct{ kinds Kinds }
 
 const (
-	longestText     = 16_384
-	longestURL      = 2_048
-	longestDuration = 64
-	mostItems       = 64
-	mostSensors     = 128
-	mostStatic      = 1_000
-	mostKeys        = 64
-	mostParams      = 256
+	maxTextLength     = 16_384
+	maxURLLength      = 2_048
+	maxDurationLength = 64
+	maxItems          = 64
+	maxSensors        = 128
+	maxStaticTargets  = 1_000
+	maxKeys           = 64
+	maxParams         = 256
 )
 
 const (
@@ -38,37 +37,37 @@ const (
 func (structural) value(t reflect.Type, schema map[string]any) {
 	switch {
 	case t == reflect.TypeFor[Duration]():
-		schema["maxLength"] = longestDuration
+		schema["maxLength"] = maxDurationLength
 	case t == reflect.TypeFor[Share]():
 		delete(schema, "type")
 		schema[intOrString] = true
 		schema["anyOf"] = []any{map[string]any{"type": "integer"}, map[string]any{"type": "string"}}
-		schema["minimum"], schema["pattern"], schema["maxLength"] = 1, sharePattern, longestDuration
-	case t == reflect.TypeFor[Header](): // a text or a mapping, which no structural schema can say
+		schema["minimum"], schema["pattern"], schema["maxLength"] = 1, sharePattern, maxDurationLength
+	case t == reflect.TypeFor[Header](): // a string or a mapping, which a structural schema can't express
 		schema[preserve] = true
 	case t.Kind() == reflect.Interface:
 		schema[preserve], schema["nullable"] = true, true
 	case t.Kind() == reflect.Map:
-		schema["maxProperties"] = mostKeys
+		schema["maxProperties"] = maxKeys
 		if t.Elem().Kind() == reflect.Interface {
 			delete(schema, "additionalProperties")
-			schema[preserve], schema["maxProperties"] = true, mostParams
+			schema[preserve], schema["maxProperties"] = true, maxParams
 		}
 	case t.Kind() == reflect.Slice:
-		schema["maxItems"] = mostOf(t.Elem())
+		schema["maxItems"] = maxItemsOf(t.Elem())
 	case schema["type"] == "string" && schema["format"] == nil:
-		schema["maxLength"] = longestText
+		schema["maxLength"] = maxTextLength
 	}
 }
 
-func mostOf(item reflect.Type) int {
+func maxItemsOf(item reflect.Type) int {
 	switch item {
 	case reflect.TypeFor[Sensor]():
-		return mostSensors
+		return maxSensors
 	case reflect.TypeFor[StaticTarget]():
-		return mostStatic
+		return maxStaticTargets
 	}
-	return mostItems
+	return maxItems
 }
 
 func (s structural) structure(t reflect.Type, schema map[string]any) {
@@ -89,26 +88,26 @@ func (s structural) structure(t reflect.Type, schema map[string]any) {
 	}
 }
 
-// field bounds texts that rules read, and says how the items of a list are told
-// apart, so that two writers of one list don't overwrite each other.
+// field bounds strings that rules read, and sets the list type, so that server-side apply
+// merges the items of two writers.
 func (structural) field(f field, schema map[string]any) {
 	switch f.list {
 	case "":
-	case listOfWords:
+	case listSet:
 		schema[listType] = "set"
 	default:
 		schema[listType], schema[listMapKeys] = "map", []any{f.list}
 	}
 	if items, ok := schema["items"].(map[string]any); ok && f.name == "urls" {
-		items["maxLength"] = longestURL
+		items["maxLength"] = maxURLLength
 	}
-	if isAddress(f.name) {
-		schema["maxLength"] = longestURL
+	if isURLField(f.name) {
+		schema["maxLength"] = maxURLLength
 	}
 }
 
-// resourceSchema is the schema of the whole resource. The API server has its own of
-// metadata, and lets a resource narrow no more than the name.
+// resourceSchema is the schema of the whole resource. Of metadata, which the API server
+// validates itself, a resource may restrict only the name.
 func resourceSchema(kinds Kinds) map[string]any {
 	walk := schemaWalk{kinds, structural{kinds}}
 	out := walk.of(reflect.TypeFor[Agent](), 0)

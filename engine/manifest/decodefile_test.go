@@ -28,7 +28,7 @@ func TestReadIntoIsAsStrictAsAManifest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, []byte(c.text), 0o600))
 			var into settings
-			err := manifest.ReadInto(file, &into)
+			err := manifest.DecodeFile(file, &into)
 			if c.want == "" {
 				require.NoError(t, err)
 				require.Equal(t, settings{Name: "a", Token: &manifest.Secret{Env: "TOKEN"}}, into)
@@ -37,5 +37,5 @@ func TestReadIntoIsAsStrictAsAManifest(t *testing.T) {
 			require.EqualError(t, err, c.want)
 		})
 	}
-	require.ErrorContains(t, manifest.ReadInto(filepath.Join(t.TempDir(), "none"), &settings{}), "can't be read: no such file or directory")
+	require.ErrorContains(t, manifest.DecodeFile(filepath.Join(t.TempDir(), "none"), &settings{}), "can't be read: no such file or directory")
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// open is a struct that takes keys beside its fields: a sensor and its kinds.
-type open interface {
-	// extra makes the place for a key's value; false if it takes no such key.
-	extra(kinds Kinds, key string) (into any, ok bool)
-	// extras are the keys that it takes, and what they are called.
-	extras(kinds Kinds) (what string, keys []string)
+// extensible is a struct with keys that are not fields: a sensor has one for each kind.
+type extensible interface {
+	// extension returns what a key's value is decoded into; false for an unknown key.
+	extension(kinds Kinds, key string) (into any, ok bool)
+	// extensions returns the keys, and what messages call one.
+	extensions(kinds Kinds) (what string, keys []string)
 }
 
-func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
+func (d *decoder) structure(n *yaml.Node, p *fieldPath, into reflect.Value) {
 	if n.Kind != yaml.MappingNode {
 		if into.Type() == reflect.TypeFor[Secret]() {
-			d.bad(p, "must be a reference, not "+describe(n), secretFix)
+			d.reject(p, "must be a reference, not "+describe(n), secretFix)
 			return
 		}
 		if into.Type() == reflect.TypeFor[Header]() {
-			d.bad(p, "must be text or a reference, not "+describe(n), headerFix)
+			d.reject(p, "must be text or a reference, not "+describe(n), headerFix)
 			return
 		}
-		d.bad(p, "must be a mapping, not "+describe(n), fieldList("its", fieldNames(fieldsOf(into.Type()))))
+		d.reject(p, "must be a mapping, not "+describe(n), fieldList("its", fieldNames(fieldsOf(into.Type()))))
 		return
 	}
 	fields := fieldsOf(into.Type())
@@ -48,11 +48,11 @@ func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
 	for _, f := range fields {
 		at, value := p.field(f.name), into.FieldByIndex(f.index)
 		switch {
-		case set[f.name] && f.required && isEmpty(value) && !d.touched[at.String()]:
-			d.bad(at, "must not be empty", "")
+		case set[f.name] && f.required && isEmpty(value) && !d.mistaken[at.String()]:
+			d.reject(at, "must not be empty", "")
 		case set[f.name]:
 		case f.required:
-			d.bad(at, "is missing", describeField(f))
+			d.reject(at, "is missing", describeField(f))
 		case f.fallback != "":
 			d.value(&yaml.Node{Kind: yaml.ScalarNode, Value: f.fallback}, at, value)
 		}
@@ -60,34 +60,34 @@ func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
 	d.check(p, into, fields)
 }
 
-// unknown is a key that is none of the fields: one of the struct's own other
-// keys, or a mistake.
-func (d *decoder) unknown(p *place, key string, at, value *yaml.Node, into reflect.Value, fields []field) {
+// unknown decodes the value of a key that is not a field, if the struct is extensible and
+// has that key, and reports the key otherwise.
+func (d *decoder) unknown(p *fieldPath, key string, at, value *yaml.Node, into reflect.Value, fields []field) {
 	names, what := fieldNames(fields), "field"
-	if o, ok := into.Addr().Interface().(open); ok {
-		if made, ok := o.extra(d.kinds, key); ok {
+	if o, ok := into.Addr().Interface().(extensible); ok {
+		if made, ok := o.extension(d.kinds, key); ok {
 			if v := reflect.ValueOf(made); v.Kind() == reflect.Pointer && !v.IsNil() {
 				d.value(value, p.field(key), v.Elem())
 			}
 			return
 		}
-		other, keys := o.extras(d.kinds)
+		other, keys := o.extensions(d.kinds)
 		what = "field or " + other
 		names = append(names, keys...)
 	}
 	fix := fieldList("the", names)
-	if o, ok := into.Addr().Interface().(open); ok {
-		other, keys := o.extras(d.kinds)
+	if o, ok := into.Addr().Interface().(extensible); ok {
+		other, keys := o.extensions(d.kinds)
 		fix = fmt.Sprintf("the fields are %s, the %ss %s", list(fieldNames(fields)), other, list(keys))
 	}
-	if near := nearest(key, names); near != "" {
+	if near := closest(key, names); near != "" {
 		fix = fmt.Sprintf("did you mean %s? %s", near, strings.ToUpper(fix[:1])+fix[1:])
 	}
-	d.oddAt(at, p.field(key), "unknown "+what, fix)
+	d.reportAt(at, p.field(key), "unknown "+what, fix)
 }
 
-func (d *decoder) enum(p *place, v reflect.Value, enum []string) {
-	if len(enum) == 0 || d.touched[p.String()] {
+func (d *decoder) enum(p *fieldPath, v reflect.Value, enum []string) {
+	if len(enum) == 0 || d.mistaken[p.String()] {
 		return
 	}
 	for v.Kind() == reflect.Pointer {
@@ -103,10 +103,10 @@ func (d *decoder) enum(p *place, v reflect.Value, enum []string) {
 		if len(enum) > 1 {
 			fix = "write one of " + list(enum)
 		}
-		if near := nearest(v.String(), enum); near != "" && len(enum) > 1 {
+		if near := closest(v.String(), enum); near != "" && len(enum) > 1 {
 			fix = fmt.Sprintf("did you mean %s? It is one of %s", near, list(enum))
 		}
-		d.bad(p, quote(v.String())+" is not known here", fix)
+		d.reject(p, quote(v.String())+" is not known here", fix)
 	}
 }
 
@@ -139,9 +139,9 @@ func isEmpty(v reflect.Value) bool {
 	return false
 }
 
-// check adds what a Checker finds. A mistake about a value that could not be read is
-// dropped, because that value has its own.
-func (d *decoder) check(p *place, into reflect.Value, fields []field) {
+// check adds what a Checker finds. It drops mistakes about values that could not be decoded:
+// these have one already.
+func (d *decoder) check(p *fieldPath, into reflect.Value, fields []field) {
 	checker, ok := into.Addr().Interface().(Checker)
 	if !ok {
 		return
@@ -149,16 +149,16 @@ func (d *decoder) check(p *place, into reflect.Value, fields []field) {
 	whole := !d.unread[p.String()]
 	names := fieldNames(fields)
 	found := checked(checker, whole)
-	// Recording one marks its place, so all are compared with the marks before the first is.
+	// reject marks paths as unread, so the filter runs before the first call.
 	found = slices.DeleteFunc(found, func(m mistake.Mistake) bool {
-		return d.unread[p.at(m.Path).String()] || m.Path == "" && d.touched[p.String()] || d.namesUnread(m, p, names)
+		return d.unread[p.at(m.Path).String()] || m.Path == "" && d.mistaken[p.String()] || d.namesUnread(m, p, names)
 	})
 	for _, m := range found {
-		d.bad(p.at(m.Path), m.Message, m.Fix)
+		d.reject(p.at(m.Path), m.Message, m.Fix)
 	}
 }
 
-func (d *decoder) namesUnread(m mistake.Mistake, p *place, names []string) bool {
+func (d *decoder) namesUnread(m mistake.Mistake, p *fieldPath, names []string) bool {
 	words := strings.FieldsFunc(m.Message+" "+m.Fix, func(r rune) bool { return !isWord(r) })
 	for _, name := range names {
 		if d.unread[p.field(name).String()] && slices.Contains(words, name) {
@@ -172,9 +172,8 @@ func isWord(r rune) bool {
 	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// checked calls a Checker. One that panics on a configuration of which a part could not
-// be read has no mistakes: it may rely on the required fields. On a whole configuration a
-// panic is the Checker's own error and goes on.
+// checked calls a Checker. It may rely on the required fields, so a panic is recovered if
+// some field could not be decoded. On a whole configuration a panic is a bug and goes on.
 func checked(c Checker, whole bool) (out mistake.Mistakes) {
 	if !whole {
 		defer func() {

@@ -10,25 +10,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// place is a value's path in its document. It is spelt out only for a mistake: a
-// text for every value of a deep document would cost the square of its size.
-type place struct {
-	parent *place
+// fieldPath is a value's path in its document. The string is built only for a mistake: one
+// for every value of a deep document would take quadratic time.
+type fieldPath struct {
+	parent *fieldPath
 	key    string
-	index  int // of a list's item; -1 for a field
+	index  int // of a list item; -1 for a field
 }
 
-// root is where a document, or a part of one, begins; its name may be empty.
-func root(name string) *place { return &place{key: name, index: -1} }
+// root is the path of a document, or of a part of one; its name may be empty.
+func root(name string) *fieldPath { return &fieldPath{key: name, index: -1} }
 
-func (p *place) field(key string) *place { return &place{parent: p, key: key, index: -1} }
-func (p *place) item(i int) *place       { return &place{parent: p, index: i} }
+func (p *fieldPath) field(key string) *fieldPath { return &fieldPath{parent: p, key: key, index: -1} }
+func (p *fieldPath) item(i int) *fieldPath       { return &fieldPath{parent: p, index: i} }
 
 const shownKey = 40
 
-// String is "spec.sensors[0].prometheus.query"; a key that is no plain name is
-// quoted: `spec.guards.cooldown["model.promote"]`.
-func (p *place) String() string {
+// String is like `spec.sensors[0].prometheus.query`. A key that is not a plain name is
+// quoted, as mistake.Key does it.
+func (p *fieldPath) String() string {
 	var parts []string
 	for ; p != nil; p = p.parent {
 		switch {
@@ -48,8 +48,8 @@ func (p *place) String() string {
 	return strings.TrimPrefix(strings.Join(parts, ""), ".")
 }
 
-// at follows a path from a place: ".name", "[0]" and `["any key"]`, as String prints them.
-func (p *place) at(path string) *place {
+// at appends a path in the form of String: ".name", "[0]" and `["any key"]`.
+func (p *fieldPath) at(path string) *fieldPath {
 	for path != "" {
 		switch {
 		case strings.HasPrefix(path, `["`):
@@ -57,7 +57,7 @@ func (p *place) at(path string) *place {
 			if err != nil {
 				return p
 			}
-			key, _ := strconv.Unquote(quoted) // which QuotedPrefix has checked
+			key, _ := strconv.Unquote(quoted) // QuotedPrefix has validated it
 			p, path = p.field(key), strings.TrimPrefix(path[1+len(quoted):], "]")
 		case path[0] == '[':
 			index, rest, _ := strings.Cut(path[1:], "]")
@@ -75,10 +75,9 @@ func (p *place) at(path string) *place {
 	return p
 }
 
-// find looks a place up in the tree: the node that shows where it is (a field's
-// key, a list's item) and its value. What isn't there is placed at the nearest
-// thing around it.
-func (p *place) find(tree *yaml.Node) (at, value *yaml.Node, there bool) {
+// find looks a path up in a tree. at is the node whose line a mistake shows: the key of a
+// field, or a list item. For a path that is not there, at is the nearest node around it.
+func (p *fieldPath) find(tree *yaml.Node) (at, value *yaml.Node, there bool) {
 	if p.parent == nil {
 		return tree, tree, tree != nil
 	}

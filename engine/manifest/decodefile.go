@@ -10,14 +10,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// ReadInto reads the one YAML document of a file that is no manifest into the struct
-// that `into` points to, as strictly as a manifest is read. The error is Mistakes.
-func ReadInto(file string, into any) error {
+// DecodeFile decodes a file with one YAML document, such as a list of senders, by the rules
+// of Decode. The error is mistake.Mistakes.
+func DecodeFile(file string, into any) error {
 	data, unread := readFile(file)
 	if unread != nil {
 		return mistake.Mistakes{*unread}
 	}
-	if wrong := notText(file, data); wrong != nil {
+	if wrong := textMistakes(file, data); wrong != nil {
 		return wrong
 	}
 	reader := yaml.NewDecoder(bytes.NewReader(data))

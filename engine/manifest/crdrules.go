@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// rule is a condition in CEL that a struct must meet. What the validator of files
-// finds and a rule can say at a bounded cost is here; the rest becomes a condition
-// of the resource once Scanflow has read it.
+// rule is a condition in CEL that a struct must meet. The API server evaluates those checks
+// of the validator that CEL can express at a bounded cost. Scanflow does the rest when it
+// reads the resource, and reports it as a condition in the status.
 type rule struct {
-	// field is the path of the field that the message is about, from the struct: ".max".
+	// field is the path, relative to the struct, of the field that is rejected: ".max".
 	field, cel, message string
 }
 
@@ -37,24 +37,24 @@ func (s structural) rules(t reflect.Type) []rule {
 	case reflect.TypeFor[Sensor]():
 		return s.sensorRules()
 	case reflect.TypeFor[Secret]():
-		// No rule of a pattern for env: the API server would repeat the value, which may
-		// be the secret itself.
+		// env has no pattern: the API server would print the value, which may be the
+		// secret itself.
 		return []rule{
-			{"", one("env", "file", "secretKeyRef"), "wants exactly one of env, file, secretKeyRef; " + secretFix},
+			{"", exactlyOne("env", "file", "secretKeyRef"), "wants exactly one of env, file, secretKeyRef; " + secretFix},
 			{".env", "!has(self.env) || self.env.matches('" + variableName.String() + "')", "is not the name of an environment variable; write a name like API_TOKEN, without $"},
 		}
 	case reflect.TypeFor[Credential]():
 		return []rule{
 			{"", "!(has(self.bearerToken) && has(self.basicAuth))", "wants one of bearerToken and basicAuth, not both"},
-			{".url", webAddress("self.url") + " && !self.url.contains('?')", "must begin with http:// or https://, name a host, and have no query"},
+			{".url", isWebURL("self.url") + " && !self.url.contains('?')", "must begin with http:// or https://, name a host, and have no query"},
 		}
 	case reflect.TypeFor[Guards]():
 		keys := append([]string{"up", "down"}, s.kinds.verbNames()...)
 		return []rule{
 			positiveRule("approvalExpiry", "leave it out for 24h"),
-			{".approvalNotify", "!has(self.approvalNotify) || (" + webAddress("self.approvalNotify") + ")", "is not an address; " + notifyFix},
+			{".approvalNotify", "!has(self.approvalNotify) || (" + isWebURL("self.approvalNotify") + ")", "is not an address; " + notifyFix},
 			{".cooldown", "!has(self.cooldown) || self.cooldown.all(k, k in " + celList(keys) + ")", "a key is neither a direction nor a primitive; write up, down, or a verb: " + list(s.kinds.verbNames())},
-			{".urls", "!has(self.urls) || self.urls.all(u, " + webAddress("u") + " && !u.contains('?') && !u.contains('#') && !u.contains('*') && " + noUser("u") + " && !u.endsWith('/..') && !u.contains('/../'))",
+			{".urls", "!has(self.urls) || self.urls.all(u, " + isWebURL("u") + " && !u.contains('?') && !u.contains('#') && !u.contains('*') && " + noUserinfo("u") + " && !u.endsWith('/..') && !u.contains('/../'))",
 				"must be like https://hooks.example.com/ or https://hooks.example.com/team/: a scheme, a host and a path"},
 		}
 	case reflect.TypeFor[ReplicaGuard]():
@@ -69,7 +69,7 @@ func (s structural) rules(t reflect.Type) []rule {
 	return nil
 }
 
-// ownVerbsRule has a guard name verbs of the agent only, and one at least.
+// ownVerbsRule requires that a guard names at least one verb, and only verbs of the agent.
 func ownVerbsRule(guard string) rule {
 	verbs := "self.guards." + guard + ".primitives"
 	return rule{".guards." + guard + ".primitives",
@@ -97,15 +97,15 @@ func sendersRule() rule {
 
 func triggerRules() []rule {
 	return []rule{
-		{"", count(triggerWays) + " > 0", "says not when to fire; add one of " + list(triggerWays)},
-		{"", count(triggerWays) + " < 2", "has more than one of " + list(triggerWays) + "; keep one, and make a trigger of each other"},
-		{".every", "!has(self.every) || duration(self.every) >= duration('" + leastEvery.String() + "')", "is too short; write " + leastEvery.String() + " or more"},
+		{"", count(triggerKinds) + " > 0", "says not when to fire; add one of " + list(triggerKinds)},
+		{"", count(triggerKinds) + " < 2", "has more than one of " + list(triggerKinds) + "; keep one, and make a trigger of each other"},
+		{".every", "!has(self.every) || duration(self.every) >= duration('" + minEvery.String() + "')", "is too short; write " + minEvery.String() + " or more"},
 		{".jitter", "!has(self.jitter) || has(self.every)", "goes with every only; leave it out"},
 		{".jitter", "!has(self.jitter) || !has(self.every) || duration(self.jitter) < duration(self.every)", "is not less than every; make it shorter"},
 		{".timezone", "!has(self.timezone) || has(self.cron)", "goes with cron only; leave it out"},
 		{".timezone", "!has(self.timezone) || self.timezone != 'Local'", "is not a time zone; write a name of the IANA database, like Europe/Madrid"},
 		{".wait", "!has(self.wait) || has(self.event) || has(self.alert)", "goes with event or alert only; leave it out"},
-		{".wait", "!has(self.wait) || duration(self.wait) >= duration('" + leastWait.String() + "')", "is too short; write " + leastWait.String() + " or more, or leave it out"},
+		{".wait", "!has(self.wait) || duration(self.wait) >= duration('" + minWait.String() + "')", "is too short; write " + minWait.String() + " or more, or leave it out"},
 		{".cron", `!has(self.cron) || self.cron.trim().matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^ \\t]+([ \\t]+[^ \\t]+){4})$')`, "is not a cron expression; " + cronFix},
 	}
 }
@@ -115,7 +115,7 @@ func (s structural) sensorRules() []rule {
 	return []rule{
 		{"", count(kinds) + " > 0", "has no kind; add one of " + list(kinds)},
 		{"", count(kinds) + " < 2", "has several kinds; keep one, and make a sensor of each other"},
-		{".name", "!(self.name in " + celList(regoWords) + ")", "is a word of Rego; choose another"},
+		{".name", "!(self.name in " + celList(regoKeywords) + ")", "is a word of Rego; choose another"},
 		positiveRule("staleAfter", "leave it out, and age is not judged"),
 		positiveRule("timeout", "leave it out for 5s"),
 	}
@@ -125,34 +125,34 @@ func positiveRule(field, fix string) rule {
 	return rule{"." + field, fmt.Sprintf("!has(self.%s) || duration(self.%s) > duration('0s')", field, field), "must be more than 0s; " + fix}
 }
 
-// webAddress holds for a URL with a host.
-func webAddress(expr string) string {
+// isWebURL is the CEL condition that an expression is an HTTP URL with a host.
+func isWebURL(expr string) string {
 	return fmt.Sprintf("isURL(%s) && url(%s).getScheme() in ['http', 'https'] && url(%s).getHostname() != ''", expr, expr, expr)
 }
 
-func noUser(expr string) string { return "!" + expr + ".matches('^[a-zA-Z]+://[^/?#]*@')" }
+func noUserinfo(expr string) string { return "!" + expr + ".matches('^[a-zA-Z]+://[^/?#]*@')" }
 
-// addressRules keep passwords inside URLs out of the cluster's store, as far as a
-// rule can tell.
+// addressRules reject URLs with a password, so that none gets into the cluster's store. They
+// cover the fields that isURLField knows.
 func addressRules(at map[string]any) []rule {
 	var out []rule
 	for _, name := range sortedKeys(at) {
-		if isAddress(name) {
-			out = append(out, rule{"." + name, "!has(self." + name + ") || " + noUser("self."+name), "has a URL with a user in it; " + userFix})
+		if isURLField(name) {
+			out = append(out, rule{"." + name, "!has(self." + name + ") || " + noUserinfo("self."+name), "has a URL with a user in it; " + userinfoFix})
 		}
 	}
 	return out
 }
 
-// isAddress tells whether a field of that name is a URL, in every configuration.
-func isAddress(field string) bool {
+// isURLField reports whether a field of that name is a URL, in every configuration.
+func isURLField(field string) bool {
 	return field == "url" || field == "address" || field == "approvalNotify"
 }
 
-// one holds where exactly one of the fields is there.
-func one(fields ...string) string { return count(fields) + " == 1" }
+// exactlyOne is the CEL condition that exactly one of the fields is set.
+func exactlyOne(fields ...string) string { return count(fields) + " == 1" }
 
-// count is how many of the fields are there.
+// count is the CEL expression for the number of fields that are set.
 func count(fields []string) string {
 	has := make([]string, len(fields))
 	for i, f := range fields {
@@ -169,7 +169,7 @@ func celList(words []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// celName is a field as CEL spells it: some words are CEL's own.
+// celName escapes a field name for CEL, which reserves some words and characters.
 func celName(field string) string {
 	words := []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while"}
 	if slices.Contains(words, field) {

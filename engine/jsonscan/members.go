@@ -1,29 +1,28 @@
 package jsonscan
 
-// Members calls back for each member of an object, in the order of the text, until found
-// is false. The name and the value are parts of the text; the name is without its quotes
-// and with its escapes. The text is one that Check let pass, and is not looked at again;
-// one that is no object has no members.
+// Members calls found for each member of an object, in the order of the text, until it
+// returns false. name and value are slices of the text; name has no quotes, and still has its
+// escapes. Check must have accepted the text. A value that is not an object has no members.
 func Members(raw []byte, found func(name, value []byte) bool) {
 	s := scan{raw: raw}
-	s.space()
-	if !s.next('{') {
+	s.skipSpace()
+	if !s.accept('{') {
 		return
 	}
-	for s.space(); s.at < len(raw) && raw[s.at] == '"'; s.space() {
+	for s.skipSpace(); s.at < len(raw) && raw[s.at] == '"'; s.skipSpace() {
 		name := s.skip()
-		s.space()
-		s.next(':')
-		s.space()
+		s.skipSpace()
+		s.accept(':')
+		s.skipSpace()
 		if !found(name[1:len(name)-1], s.skip()) {
 			return
 		}
-		s.space()
-		s.next(',')
+		s.skipSpace()
+		s.accept(',')
 	}
 }
 
-// skip is the value that begins here.
+// skip moves past the value at the current byte and returns it.
 func (s *scan) skip() []byte {
 	begin := s.at
 	for depth := 0; s.at < len(s.raw); {

@@ -129,7 +129,7 @@ func TestWhatIsIdleIsSaid(t *testing.T) {
 			agents, err := ReadBytes("a.yaml", []byte(text+"  "+c.text+"\n"), effectKinds())
 			require.NoError(t, err)
 			var said []string
-			for _, m := range agents[0].Idle() {
+			for _, m := range agents[0].Ineffective() {
 				said = append(said, m.Error())
 			}
 			if c.want == "" {
