@@ -29,16 +29,17 @@ type Mistake struct {
 	Fix string
 }
 
-// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX", without the parts that are empty.
+// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX", without the parts that are empty. A
+// line without a file is not printed.
 func (m Mistake) Error() string {
 	var b strings.Builder
-	b.WriteString(fileName(m.File))
-	for _, n := range []int{m.Line, m.Column} {
-		if n > 0 {
-			b.WriteString(":" + strconv.Itoa(n))
+	if m.File != "" {
+		b.WriteString(fileName(m.File))
+		for _, n := range []int{m.Line, m.Column} {
+			if n > 0 {
+				b.WriteString(":" + strconv.Itoa(n))
+			}
 		}
-	}
-	if b.Len() > 0 {
 		b.WriteString(": ")
 	}
 	for _, part := range []string{m.Object, m.Path} {

@@ -14,6 +14,7 @@ func TestError(t *testing.T) {
 		"is wrong; mend it":                          {Message: "is wrong", Fix: "mend it"},
 		"spec.x: is wrong":                           {Path: "spec.x", Message: "is wrong"},
 		"event 2: id: is missing":                    {Object: "event 2", Path: "id", Message: "is missing"},
+		"spec: is odd":                               {Line: 3, Column: 1, Path: "spec", Message: "is odd"},
 		"a.yaml: is empty":                           {File: "a.yaml", Message: "is empty"},
 		"a.yaml:3: Job a/b: spec: is wrong":          {File: "a.yaml", Line: 3, Object: "Job a/b", Path: "spec", Message: "is wrong"},
 		"a.yaml:3:7: spec.x: is wrong; mend it":      {File: "a.yaml", Line: 3, Column: 7, Path: "spec.x", Message: "is wrong", Fix: "mend it"},
