@@ -112,6 +112,6 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		return fmt.Errorf("not fit to run:\n%w", err)
 	}
 	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n%s\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()),
-		plot.Line("guards that bind: "+policy.ListGuards(rev.BoundGuards())))
+		plot.Line("guards that bind: "+policy.FormatGuards(rev.GuardInfos())))
 	return err
 }

@@ -292,13 +292,13 @@ func readToken(file string) (string, error) {
 func policyStatus(sys *app.System) server.PolicyStatus {
 	s := sys.Policies.Status()
 	out := server.PolicyStatus{
-		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
+		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.LastAttempt, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
 		Guards: []server.BoundGuard{},
 	}
-	if !s.Trying.IsZero() {
-		out.Trying = &s.Trying
+	if !s.AttemptStarted.IsZero() {
+		out.Trying = &s.AttemptStarted
 	}
-	for _, g := range sys.Policies.Live().BoundGuards() {
+	for _, g := range sys.Policies.Live().GuardInfos() {
 		out.Guards = append(out.Guards, server.BoundGuard{Name: g.Name, From: g.From})
 	}
 	for _, q := range sys.Quarantine() {

@@ -14,7 +14,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
 
-// ReadBundle reads an OPA bundle, a .tar.gz. Its signatures are verified when it is built.
+// ReadBundle reads an OPA bundle, a .tar.gz. Its signature is verified later,
+// when the source is compiled.
 func ReadBundle(name string) (Source, error) {
 	f, err := openPlain(name, name)
 	if err != nil {
@@ -24,13 +25,13 @@ func ReadBundle(name string) (Source, error) {
 	if err := c.add(name, f); err != nil {
 		return Source{}, fmt.Errorf("read bundle: %w", err)
 	}
-	return openBundle(name, c.beside[0].Content)
+	return unpackBundle(name, c.beside[0].Content)
 }
 
-// openBundle unpacks a bundle that is in memory; name says where it is from.
-func openBundle(name string, packed []byte) (Source, error) {
+// unpackBundle unpacks a bundle in memory. name is its origin, for messages.
+func unpackBundle(name string, packed []byte) (Source, error) {
 	c, err := unpack(packed, false)
-	if err == nil && newSource(name, c.files).signed() != nil {
+	if err == nil && newSource(name, c.files).signatureFile() != nil {
 		c, err = unpack(packed, true)
 	}
 	if err != nil {
@@ -41,9 +42,10 @@ func openBundle(name string, packed []byte) (Source, error) {
 	return src, nil
 }
 
-// judgeBundle has OPA's own reader judge the manifest. It stops at the first file that
-// does not parse; compile names them all.
-func judgeBundle(s Source) Mistakes {
+// checkBundle validates the manifest with OPA's own reader. OPA's reader stops
+// at the first file that does not parse; those errors are left to the compiler,
+// which reports all of them.
+func checkBundle(s Source) Mistakes {
 	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).WithSkipBundleVerification(true).Read()
 	var parse ast.Errors
 	if err != nil && !errors.As(err, &parse) {
@@ -52,8 +54,8 @@ func judgeBundle(s Source) Mistakes {
 	return nil
 }
 
-// unpack reads the files of a bundle; all reads also those that are not for policies, for
-// a signature that lists them.
+// unpack reads the policy files of a bundle. With all, it reads the other files
+// too, because a signature lists them.
 func unpack(packed []byte, all bool) (*collector, error) {
 	zr, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -61,12 +63,12 @@ func unpack(packed []byte, all bool) (*collector, error) {
 	}
 	c := &collector{}
 	seen := map[string]bool{}
-	room := &io.LimitedReader{R: zr, N: 2 * MaxBytes} // what isn't wanted is unpacked too
-	tr := tar.NewReader(room)
+	limited := &io.LimitedReader{R: zr, N: 2 * MaxBytes} // other files are unpacked too
+	tr := tar.NewReader(limited)
 	for {
 		h, err := tr.Next()
 		switch {
-		case err != nil && room.N <= 0: // also where that looks like its end
+		case err != nil && limited.N <= 0: // the limit can look like the end of the archive
 			return nil, fmt.Errorf("it unpacks to more than %d MiB", 2*MaxBytes>>20)
 		case errors.Is(err, io.EOF):
 			return c, nil
@@ -80,14 +82,14 @@ func unpack(packed []byte, all bool) (*collector, error) {
 		if h.Typeflag == tar.TypeDir {
 			continue
 		}
-		if !wanted(name) && (!all || h.Typeflag != tar.TypeReg) {
+		if !isPolicyFile(name) && (!all || h.Typeflag != tar.TypeReg) {
 			c.beside = append(c.beside, File{Path: name})
 			continue
 		}
-		if h.Typeflag != tar.TypeReg { // without it, a guard would be missing and nobody told
+		if h.Typeflag != tar.TypeReg { // skipping it could drop a guard silently
 			return nil, fmt.Errorf("%s is no plain file; pack what a link leads to", name)
 		}
-		// Of two, a judge could read one and the daemon the other.
+		// With two files of one name, two readers could disagree on which counts.
 		if seen[name] {
 			return nil, fmt.Errorf("%s is in it twice", name)
 		}

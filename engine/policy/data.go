@@ -12,37 +12,37 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// addData puts a data file of a part in its place: that of its folder.
+// addData merges a data file into the data, at the path of its folder.
 func (s *opened) addData(p *part, f File) Mistakes {
-	v, err := dataOf(f)
+	v, err := parseDataFile(f)
 	f.Path = p.name(f.Path)
 	if err != nil {
 		fix := ""
 		switch {
-		case errors.Is(err, errSecond):
+		case errors.Is(err, errSecondDocument):
 			fix = "write one document, or a data file in another folder"
 		case errors.Is(err, errRounded):
 			fix = roundedFix
-		case errors.Is(err, errTwice):
-			fix = twiceFix
+		case errors.Is(err, errDuplicateKey):
+			fix = duplicateKeyFix
 		}
-		return Mistakes{misplaced(f, err, fix)}
+		return Mistakes{mistakeAt(f, err, fix)}
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
 		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
 	}
-	if wrong := p.outside(f.Path, obj); len(wrong) > 0 {
+	if wrong := p.outsideRoots(f.Path, obj); len(wrong) > 0 {
 		return wrong
 	}
-	var there places
+	var there dataPaths
 	merge(s.data, obj, nil, &there)
-	return s.setTwice(f.Path, there)
+	return s.conflicts(f.Path, there)
 }
 
-// dataOf returns the part of `data` that a data file adds: its content, below the names of its folders.
-func dataOf(f File) (any, error) {
-	v, err := readData(f)
+// parseDataFile returns the content of a data file, nested below the names of its folders.
+func parseDataFile(f File) (any, error) {
+	v, err := parseData(f)
 	if err != nil {
 		return nil, err
 	}
@@ -54,22 +54,22 @@ func dataOf(f File) (any, error) {
 	return v, nil
 }
 
-var errSecond = errors.New("a second document, which is not read")
+var errSecondDocument = errors.New("a second document, which is not read")
 
-// readData parses a data file.
-func readData(f File) (v any, err error) {
+// parseData parses the content of a data file.
+func parseData(f File) (v any, err error) {
 	if line := secondDocument(f.Content); line > 0 && !strings.HasSuffix(f.Path, ".json") {
-		return nil, &bounded.Place{Line: line, Err: errSecond}
+		return nil, &bounded.Place{Line: line, Err: errSecondDocument}
 	}
 	if strings.HasSuffix(f.Path, ".json") {
 		if err = bounded.CheckJSON(f.Content); err == nil {
 			err = util.UnmarshalJSON(f.Content, &v)
 		}
 		if err == nil {
-			err = jsonKeysOnce(f.Content)
+			err = checkJSONKeys(f.Content)
 		}
 	} else if err = bounded.CheckYAML(f.Content, MaxBytes); err == nil {
-		if err = exactYAML(f.Content); err != nil {
+		if err = checkYAMLText(f.Content); err != nil {
 			return nil, err
 		}
 		err = util.Unmarshal(f.Content, &v)
@@ -83,10 +83,10 @@ func readData(f File) (v any, err error) {
 	return v, nil
 }
 
-// setTwice refuses values of a data file that another has set.
-func (s *opened) setTwice(file string, there places) Mistakes {
+// conflicts reports values of a data file that another file sets too.
+func (s *opened) conflicts(file string, there dataPaths) Mistakes {
 	var out Mistakes
-	for i, by := range setters(s.Source.parts(), there.named) {
+	for i, by := range filesSetting(s.Source.parts(), there.named) {
 		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
 	}
 	if there.others > 0 {
@@ -95,8 +95,8 @@ func (s *opened) setTwice(file string, there places) Mistakes {
 	return out
 }
 
-// merge adds the data of a file, and notes what is there already.
-func merge(into, from map[string]any, at []string, there *places) {
+// merge adds the data of a file and collects the paths that are already set.
+func merge(into, from map[string]any, at []string, there *dataPaths) {
 	for _, k := range util.KeysSorted(from) {
 		old, is := into[k]
 		if !is {

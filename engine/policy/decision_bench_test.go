@@ -174,7 +174,7 @@ func BenchmarkDecision(b *testing.B) {
 	raw, err := json.Marshal(doc)
 	require.NoError(b, err)
 	require.InDelta(b, 3072, len(raw), 300)
-	input, err := told.parts.input(doc)
+	input, err := told.inputs.input(doc)
 	require.NoError(b, err)
 	require.Len(b, told.Evaluate(ctx, names, doc).Proposals, 3)
 
@@ -230,7 +230,7 @@ func BenchmarkDecision(b *testing.B) {
 	})
 	b.Run("document-build", func(b *testing.B) {
 		var p pair
-		var reuse parts
+		var reuse inputBuilder
 		fresh := benchDocument()
 		for b.Loop() {
 			p.turn(times(func() {

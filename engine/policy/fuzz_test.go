@@ -79,7 +79,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		require.Len(t, src.ID(), 12)
 		for _, file := range src.Files {
-			require.True(t, wanted(file.Path))
+			require.True(t, isPolicyFile(file.Path))
 			require.NotContains(t, file.Path, "../")
 		}
 		compilesOrSays(t, src)
@@ -129,7 +129,7 @@ func FuzzFiles(f *testing.F) {
 		f.Add(path, "package scanflow.lib.more\n")
 	}
 	f.Fuzz(func(t *testing.T, path, text string) {
-		if !wanted(path) {
+		if !isPolicyFile(path) {
 			return // nobody reads it
 		}
 		var files []File
@@ -150,7 +150,7 @@ func FuzzEvidence(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := evidence(s)
+		e, err := parseEvidence(s)
 		if err != nil {
 			return
 		}

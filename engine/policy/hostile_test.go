@@ -85,7 +85,7 @@ func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	text, err := rev.Explain(ctx, "x", document(1).Input())
 	require.NoError(t, err)
 	require.Contains(t, text, "too large to show")
-	require.Less(t, len(text), 4*mostTrace)
+	require.Less(t, len(text), 4*maxTraceBytes)
 }
 
 // A comparison of shared parts, and a built-in that would give far too much, end with an
@@ -184,7 +184,7 @@ func TestUnreadableDocuments(t *testing.T) {
 
 // What the table of built-ins calls switched off is so.
 func TestWhatIsNotBoundedIsSwitchedOff(t *testing.T) {
-	off := switchedOff()
+	off := disabledBuiltins()
 	for _, name := range bounded.NotJudged() {
 		require.Contains(t, off, name)
 	}

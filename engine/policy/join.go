@@ -9,17 +9,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// shippedLabel precedes the paths of guards that ship. No path of a folder or a bundle
-// has two slashes in a row, so that none is taken for theirs.
+// shippedLabel is the prefix of the paths of shipped guards. Paths in folders and
+// bundles never contain two slashes in a row, so they can't be confused with it.
 const shippedLabel = "shipped://"
 
-// Shipped is how the guards that ship, and all else that does, are told from policies of
-// one's own.
+// Shipped is the origin of the policies that are embedded in the binary.
 const Shipped = "shipped"
 
-// Join makes one set of several sources. Each keeps its own manifest; together they make
-// one revision. No package may be in two of them. The files of each are called by its
-// origin, where there are several.
+// Join combines several sources into one, of which one revision is compiled. Each
+// keeps its own manifest. No package may be in two of them. If there are several,
+// the paths of each one's files begin with its origin.
 func Join(sources ...Source) Source {
 	if len(sources) == 1 {
 		return sources[0]
@@ -40,8 +39,9 @@ func Join(sources ...Source) Source {
 	return out
 }
 
-// GuardsOf is the part of the policies that ship which binds beside policies of one's own:
-// their guards, without the tests, which were run before they were shipped.
+// GuardsOf returns the guards of the shipped policies, which also apply when an
+// operator provides other policies. It leaves out their tests, which were run
+// before the release.
 func GuardsOf(shipped Source) Source {
 	out := Source{Origin: Shipped, Label: shippedLabel, Shipped: true}
 	for _, f := range shipped.Files {
@@ -52,20 +52,20 @@ func GuardsOf(shipped Source) Source {
 	return out
 }
 
-// moduleFile is a parsed file and the part that it is of.
+// moduleFile is a parsed module with its file and the part that contains it.
 type moduleFile struct {
 	file File
 	part *part
 	m    *ast.Module
 }
 
-func (f moduleFile) place() string {
+func (f moduleFile) location() string {
 	return fmt.Sprintf("%s:%d", f.m.Package.Location.File, f.m.Package.Location.Row)
 }
 
-// settleParts finds packages that are in two parts, and leaves out guards that ship of
-// which a part has the same.
-func settleParts(files []moduleFile) ([]moduleFile, Mistakes) {
+// resolvePackages reports packages that are in two parts. It leaves out a shipped
+// guard if another part contains an identical copy.
+func resolvePackages(files []moduleFile) ([]moduleFile, Mistakes) {
 	packages := map[string][]moduleFile{}
 	for _, f := range files {
 		pkg := f.m.Package.Path.String()
@@ -75,15 +75,15 @@ func settleParts(files []moduleFile) ([]moduleFile, Mistakes) {
 	var mistakes Mistakes
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
 		in := packages[pkg]
-		slices.SortFunc(in, func(a, b moduleFile) int { return strings.Compare(a.place(), b.place()) })
-		own, shipped := divide(in)
-		switch first, other := twoParts(own); {
+		slices.SortFunc(in, func(a, b moduleFile) int { return strings.Compare(a.location(), b.location()) })
+		own, shipped := splitShipped(in)
+		switch first, other := firstConflict(own); {
 		case other != nil:
-			mistakes = append(mistakes, at(other.m.Package.Location, fmt.Sprintf("package %s is in %s too (%s)", short(pkg), first.part.Origin, first.place()), "a package is in one place: rename one, or take one out"))
+			mistakes = append(mistakes, at(other.m.Package.Location, fmt.Sprintf("package %s is in %s too (%s)", withoutData(pkg), first.part.Origin, first.location()), "a package is in one place: rename one, or take one out"))
 		case len(own) == 0 || len(shipped) == 0:
 			out = append(out, in...)
 		case !sameFiles(own, shipped):
-			mistakes = append(mistakes, at(own[0].m.Package.Location, fmt.Sprintf("package %s is a guard that ships, and this is not the same", short(pkg)), "pass --without-shipped-guards, so that this one binds and none that ships does; or remove it, or rename its package"))
+			mistakes = append(mistakes, at(own[0].m.Package.Location, fmt.Sprintf("package %s is a guard that ships, and this is not the same", withoutData(pkg)), "pass --without-shipped-guards, so that this one binds and none that ships does; or remove it, or rename its package"))
 		default:
 			out = append(out, own...)
 		}
@@ -91,7 +91,7 @@ func settleParts(files []moduleFile) ([]moduleFile, Mistakes) {
 	return out, mistakes
 }
 
-func divide(in []moduleFile) (own, shipped []moduleFile) {
+func splitShipped(in []moduleFile) (own, shipped []moduleFile) {
 	for _, f := range in {
 		if f.part.Shipped {
 			shipped = append(shipped, f)
@@ -102,8 +102,8 @@ func divide(in []moduleFile) (own, shipped []moduleFile) {
 	return own, shipped
 }
 
-// twoParts are files of two parts; nil where all are of one.
-func twoParts(in []moduleFile) (one, other *moduleFile) {
+// firstConflict returns two files of different parts, or nil if all are in one part.
+func firstConflict(in []moduleFile) (one, other *moduleFile) {
 	for i := range in {
 		if in[i].part != in[0].part {
 			return &in[0], &in[i]
@@ -112,7 +112,8 @@ func twoParts(in []moduleFile) (one, other *moduleFile) {
 	return nil, nil
 }
 
-// sameFiles reports whether files have the same contents, whatever their names.
+// sameFiles reports whether two lists of files have the same contents, regardless
+// of their names.
 func sameFiles(a, b []moduleFile) bool {
 	contents := func(in []moduleFile) []string {
 		var out []string
@@ -125,26 +126,26 @@ func sameFiles(a, b []moduleFile) bool {
 	return slices.Equal(contents(a), contents(b))
 }
 
-func short(pkg string) string { return strings.TrimPrefix(pkg, "data.") }
+func withoutData(pkg string) string { return strings.TrimPrefix(pkg, "data.") }
 
-// BoundGuard is a guard that binds.
-type BoundGuard struct {
+// GuardInfo names a guard and its origin.
+type GuardInfo struct {
 	Name string // its package, without "scanflow.guards."
-	// From is Shipped, or the folder, the bundle or the URL that it is of.
+	// From is Shipped, or the folder, bundle or URL that contains it.
 	From string
 }
 
-// BoundGuards are the guards with where each comes from, by name.
-func (r *Revision) BoundGuards() []BoundGuard {
-	out := make([]BoundGuard, len(r.guards))
+// GuardInfos returns the guards with their origins, sorted by name.
+func (r *Revision) GuardInfos() []GuardInfo {
+	out := make([]GuardInfo, len(r.guards))
 	for i, g := range r.guards {
-		out[i] = BoundGuard{Name: g.name, From: g.from}
+		out[i] = GuardInfo{Name: g.name, From: g.from}
 	}
 	return out
 }
 
-// ListGuards lists guards for a person, each with where it comes from.
-func ListGuards(guards []BoundGuard) string {
+// FormatGuards formats guards with their origins as one line.
+func FormatGuards(guards []GuardInfo) string {
 	if len(guards) == 0 {
 		return "none"
 	}

@@ -48,27 +48,27 @@ const (
 )
 
 func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
-	shippedBoth := []BoundGuard{{"layers", "shipped"}, {"scale_to_zero", "shipped"}}
+	shippedBoth := []GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}}
 	for name, c := range map[string]struct {
 		sources []Source
-		want    []BoundGuard
+		want    []GuardInfo
 	}{
 		"a folder without guards": {[]Source{folder(t, "a", basic())}, shippedBoth},
 		"a guard of its own": {[]Source{folder(t, "a", with(basic(), "g.rego", ownGuard))},
-			[]BoundGuard{{"layers", "shipped"}, {"mine", "a"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{{"layers", "shipped"}, {"mine", "a"}, {"scale_to_zero", "shipped"}}},
 		"two folders": {[]Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"g.rego": ownGuard})},
-			[]BoundGuard{{"layers", "shipped"}, {"mine", "b"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{{"layers", "shipped"}, {"mine", "b"}, {"scale_to_zero", "shipped"}}},
 		"a copy of one that ships, with its test": {[]Source{folder(t, "a", with(basic(), "copy/l.rego", shipped(t, layersFile),
 			"copy/l_test.rego", shipped(t, "scanflow/guards/layers/layers_test.rego")))},
-			[]BoundGuard{{"layers", "a"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{{"layers", "a"}, {"scale_to_zero", "shipped"}}},
 		"a guard below the package of one that ships": {[]Source{folder(t, "a", with(basic(), "g.rego", "package scanflow.guards.site.zero\n\ndeny contains \"never\" if input.proposal.with.replicas > 99\n"))},
-			[]BoundGuard{{"layers", "shipped"}, {"scale_to_zero", "shipped"}, {"site.zero", "a"}}},
+			[]GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}, {"site.zero", "a"}}},
 		"a folder with nothing but data": {[]Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"limits/data.yaml": "most: 4"})}, shippedBoth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rev, err := Candidate(t.Context(), Join(append(slices.Clone(c.sources), ships(t))...), Options{})
 			require.NoError(t, err)
-			require.Equal(t, c.want, rev.BoundGuards())
+			require.Equal(t, c.want, rev.GuardInfos())
 
 			p := engine.Proposal{Agent: "mlperf/planner", Strategy: "x", Primitive: "scale", With: map[string]any{"replicas": 0}}
 			denials := rev.Deny(t.Context(), document(10), p)
@@ -84,8 +84,8 @@ func TestOneSourceAloneIsItself(t *testing.T) {
 	require.Equal(t, a.ID(), Join(a).ID())
 	rev, err := Candidate(t.Context(), Join(a), Options{})
 	require.NoError(t, err)
-	require.Empty(t, rev.BoundGuards())
-	require.Equal(t, "none", ListGuards(rev.BoundGuards()))
+	require.Empty(t, rev.GuardInfos())
+	require.Equal(t, "none", FormatGuards(rev.GuardInfos()))
 }
 
 func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAChangedGuardBindsWithoutThoseThatShip(t *testing.T) {
 	changed := shipped(t, zeroFile) + "\ndeny contains \"too_many\" if input.proposal.with.replicas > 99\n"
 	rev, err := Candidate(t.Context(), Join(folder(t, "a", with(basic(), "zero.rego", changed, ".manifest", ""))), Options{})
 	require.NoError(t, err)
-	require.Len(t, rev.BoundGuards(), 1)
+	require.Len(t, rev.GuardInfos(), 1)
 }
 
 func TestTheRevisionIsOverAllSources(t *testing.T) {

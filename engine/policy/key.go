@@ -15,15 +15,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// Key verifies the signatures of policies, as OPA's --verification-key does.
+// Key verifies signatures of policies, like OPA's --verification-key.
 type Key struct {
 	Text      string // PEM, or a secret
 	Algorithm string // as RS256
-	Scope     string // what the signature says that it is for
+	Scope     string // must equal the scope claim of the signature
 }
 
-// maxKey bounds a key file, in bytes.
-const maxKey = 64 << 10
+// maxKeyBytes bounds a key file, in bytes.
+const maxKeyBytes = 64 << 10
 
 var (
 	secretAlgorithms = []string{"HS256", "HS384", "HS512"}
@@ -31,16 +31,17 @@ var (
 	ecAlgorithms     = map[int]string{256: "ES256", 384: "ES384", 521: "ES512"} // by bits of the curve
 )
 
-// Algorithms are those by which policies may be signed.
+// Algorithms returns the supported signature algorithms.
 func Algorithms() []string {
 	return slices.Concat(rsaAlgorithms, []string{"ES256", "ES384", "ES512"}, secretAlgorithms)
 }
 
-// ReadKey reads a key from a file: a public key or a certificate as PEM, or else a secret.
-// Without an algorithm it is what fits the key: RS256, ES256 to ES512 by the curve, or
-// HS256. A public key is never taken for a secret, which anybody could sign with.
+// ReadKey reads a key from a file: a public key or certificate in PEM, or else a
+// shared secret. The default algorithm depends on the key: RS256, ES256 to ES512 by
+// the curve, or HS256. A public key in another format is refused and not used as a
+// secret, because anybody could sign with it.
 func ReadKey(file, algorithm, scope string) (*Key, error) {
-	raw, err := plainfile.Read(file, maxKey)
+	raw, err := plainfile.Read(file, maxKeyBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the key of the policies: %w", err)
 	}
@@ -57,9 +58,9 @@ func ReadKey(file, algorithm, scope string) (*Key, error) {
 	return &Key{Text: string(raw), Algorithm: algorithm, Scope: scope}, nil
 }
 
-// otherForm reports whether a text that is no PEM is an asymmetric key all the same: as
-// OpenSSH, JWK or DER write it.
-func otherForm(raw []byte) bool {
+// isOtherFormat reports whether a text is an asymmetric key in another format than
+// PEM: OpenSSH, JWK or DER.
+func isOtherFormat(raw []byte) bool {
 	text := strings.TrimSpace(string(raw))
 	if strings.HasPrefix(text, "ssh-") || strings.HasPrefix(text, "ecdsa-sha2-") || strings.HasPrefix(text, "sk-") && strings.Contains(text, "@openssh.com ") {
 		return true
@@ -87,7 +88,7 @@ func otherForm(raw []byte) bool {
 	return false
 }
 
-// algorithmsOf are those that a key may be for, the usual one first.
+// algorithmsOf returns the algorithms that a key can be used with, the default first.
 func algorithmsOf(raw []byte) ([]string, error) {
 	block, rest := pem.Decode(raw)
 	if block == nil {
@@ -96,7 +97,7 @@ func algorithmsOf(raw []byte) ([]string, error) {
 			return nil, errors.New("it is empty")
 		case strings.Contains(text, "-----BEGIN"):
 			return nil, errors.New("it is no whole PEM; copy the key anew")
-		case otherForm(raw):
+		case isOtherFormat(raw):
 			return nil, errors.New("it is a key in another form than PEM, which would be taken for a secret; write the public key as PEM, as `openssl pkey -pubin` does")
 		}
 		return secretAlgorithms, nil

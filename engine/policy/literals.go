@@ -6,7 +6,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// hugeNumbers finds the numbers in a module's text that no arithmetic should meet: to add
+// hugeNumbers reports number literals that are too large for arithmetic: adding
 // one to 1e1000000 takes a million digits.
 func hugeNumbers(m *ast.Module) Mistakes {
 	var out Mistakes

@@ -14,16 +14,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// Reader reads a set of policies, each time anew.
+// Reader reads a set of policies. Each call reads the current content.
 type Reader func() (Source, error)
 
-// FromPath reads a folder, or a bundle where the path ends in .tar.gz or .tgz.
+// FromPath returns a Reader of a folder, or of a bundle if the path ends in .tar.gz or .tgz.
 func FromPath(name string) Reader { return func() (Source, error) { return Read(name) } }
 
-// FromFS reads the policies in a file system, as one embedded in the binary.
+// FromFS returns a Reader of the policies in a file system, such as an embedded one.
 func FromFS(fsys fs.FS) Reader { return func() (Source, error) { return ReadFS(fsys) } }
 
-// Read reads a folder, or a bundle where the path ends in .tar.gz or .tgz.
+// Read reads a folder, or a bundle if the path ends in .tar.gz or .tgz.
 func Read(name string) (Source, error) {
 	if isBundle(name) {
 		return ReadBundle(name)
@@ -35,7 +35,7 @@ func isBundle(name string) bool {
 	return strings.HasSuffix(name, ".tar.gz") || strings.HasSuffix(name, ".tgz")
 }
 
-// ReadFS reads the policies in a file system. Hidden folders are left out.
+// ReadFS reads the policies in a file system. It skips hidden folders.
 func ReadFS(fsys fs.FS) (Source, error) {
 	var c collector
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
@@ -48,7 +48,7 @@ func ReadFS(fsys fs.FS) (Source, error) {
 			}
 			return nil
 		}
-		if !wanted(name) {
+		if !isPolicyFile(name) {
 			return nil
 		}
 		f, err := fsys.Open(name)
@@ -63,16 +63,16 @@ func ReadFS(fsys fs.FS) (Source, error) {
 	return newSource(Shipped, c.files), nil
 }
 
-// ReadDir reads a policy folder, following symbolic links. A hidden folder is
-// read only through a link to it, so that a mounted ConfigMap's files, which are
-// links into ..data, are each read once.
+// ReadDir reads a policy folder and follows symbolic links. It reads a hidden
+// folder only through a link, so that each file of a mounted ConfigMap, which is
+// a link into ..data, is read once.
 func ReadDir(dir string) (Source, error) {
-	t, err := walked(dir)
-	for range readAgain { // a file went away between its listing and its reading
+	t, err := walkFolder(dir)
+	for range readRetries { // a file was removed after it was listed
 		if _, top := os.Stat(dir); top != nil || !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		t, err = walked(dir)
+		t, err = walkFolder(dir)
 	}
 	if err != nil {
 		return Source{}, fmt.Errorf("read policies: %w", err)
@@ -82,41 +82,41 @@ func ReadDir(dir string) (Source, error) {
 	return src, nil
 }
 
-// readAgain is how often a folder is read again in which files go away.
-const readAgain = 3
+// readRetries bounds how often a folder is read again when files disappear meanwhile.
+const readRetries = 3
 
-func walked(dir string) (*tree, error) {
+func walkFolder(dir string) (*tree, error) {
 	t := &tree{seen: map[string]string{}}
-	if _, err := os.Stat(filepath.Join(dir, signatures)); err == nil {
-		t.all = true
+	if _, err := os.Stat(filepath.Join(dir, signaturesFile)); err == nil {
+		t.withOthers = true
 	}
 	return t, t.walk(dir, "")
 }
 
-// maxNames bounds the files and folders, of whatever kind, that are looked at for one set
-// of policies: a link may lead into a tree of any size.
+// maxNames bounds the files and folders of one set of policies, whether they are
+// read or not: a link may lead into a tree of any size.
 const maxNames = 30_000
 
-// maxFolders bounds the folders within folders, each of which is found anew by its path.
+// maxFolders bounds the depth of folders.
 const maxFolders = 64
 
-// tree walks a folder on disk. seen holds the real paths met, each with the path by which
-// it was, against loops and files reachable in two ways.
+// tree walks a folder on disk. seen maps each real path to the path by which it was
+// reached first, to detect loops and files that are reachable by two paths.
 type tree struct {
 	collector
 	seen map[string]string
-	// top is the real path of the folder that the walk began in, and names how many
-	// files and folders it met.
-	top   string
+	// root is the real path of the folder that the walk began in. names counts the
+	// files and folders.
+	root  string
 	names int
 	// dirs are the real paths of the folders in which a file was found or could appear.
 	dirs []string
-	// listing leaves the files unread.
-	listing bool
-	// dangling are links to nothing.
+	// namesOnly skips reading the files.
+	namesOnly bool
+	// dangling are broken links.
 	dangling []string
-	// all reads the other files too, for a signature that lists them.
-	all bool
+	// withOthers reads the other files too, because a signature lists them.
+	withOthers bool
 }
 
 func (t *tree) walk(dir, rel string) error {
@@ -125,13 +125,13 @@ func (t *tree) walk(dir, rel string) error {
 		return err
 	}
 	if first, met := t.seen[real]; met {
-		return t.again(rel, first)
+		return t.secondPath(rel, first)
 	}
 	t.seen[real] = rel
-	if t.top == "" {
-		t.top = real
+	if t.root == "" {
+		t.root = real
 	}
-	if err := t.leads(real, rel); err != nil {
+	if err := t.checkFolder(real, rel); err != nil {
 		return err
 	}
 	t.dirs = append(t.dirs, real)
@@ -147,10 +147,10 @@ func (t *tree) walk(dir, rel string) error {
 		info, err := os.Stat(name)
 		below := path.Join(rel, e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
-			if e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (wanted(e.Name()) || path.Ext(e.Name()) == "") {
+			if e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (isPolicyFile(e.Name()) || path.Ext(e.Name()) == "") {
 				t.dangling = append(t.dangling, below)
 			}
-			continue // gone since, or a link to nothing
+			continue // removed meanwhile, or a broken link
 		}
 		if err != nil {
 			return err
@@ -160,7 +160,7 @@ func (t *tree) walk(dir, rel string) error {
 			if err := t.folder(name, below); err != nil {
 				return err
 			}
-		case wanted(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signatures || e.Name() == ignoreFile):
+		case isPolicyFile(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signaturesFile || e.Name() == ignoreFile):
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s: not a plain file", below)
 			}
@@ -168,7 +168,7 @@ func (t *tree) walk(dir, rel string) error {
 				return err
 			}
 		case !info.Mode().IsRegular():
-		case t.all && !t.listing && !wanted(e.Name()):
+		case t.withOthers && !t.namesOnly && !isPolicyFile(e.Name()):
 			if err := t.file(name, below); err != nil {
 				return err
 			}
@@ -179,49 +179,50 @@ func (t *tree) walk(dir, rel string) error {
 	return nil
 }
 
-// ofMount reports whether a hidden folder is one of a mounted ConfigMap: ..data, or what
-// that leads to, which is called by its time.
-func ofMount(base string) bool {
+// isConfigMapFolder reports whether a hidden folder belongs to a mounted ConfigMap:
+// ..data, or the timestamped folder that it links to.
+func isConfigMapFolder(base string) bool {
 	rest, two := strings.CutPrefix(base, "..")
 	return two && (strings.HasPrefix(rest, "data") || rest != "" && rest[0] >= '0' && rest[0] <= '9')
 }
 
-// again is the second way to a folder. Policies are read once, by their packages; data
-// would have to be at two places.
-func (t *tree) again(rel, first string) error {
+// secondPath handles a folder that is reached by a second path. That is harmless
+// for policies, which are read once; for data it is an error, because data has the
+// path of its folder.
+func (t *tree) secondPath(rel, first string) error {
 	if first == "" || strings.HasPrefix(rel, first+"/") {
 		return nil // a loop
 	}
 	for _, f := range t.files {
 		if strings.HasPrefix(f.Path, first+"/") && isDataFile(path.Base(f.Path)) {
-			return twoWays(path.Join(rel, strings.TrimPrefix(f.Path, first)), f.Path)
+			return duplicateDataError(path.Join(rel, strings.TrimPrefix(f.Path, first)), f.Path)
 		}
 	}
 	return nil
 }
 
-func twoWays(rel, first string) error {
+func duplicateDataError(rel, first string) error {
 	return fmt.Errorf("%s: leads to %s, and data is read at one place alone; copy it, or have one of the two", rel, first)
 }
 
-// folder walks a folder below. In a hidden one it looks only for what should not be
-// there: those of a mounted ConfigMap begin with two dots, and are linked to.
+// folder walks a subfolder. In a hidden one it only collects policy files, to report
+// that they are not read. Those of a mounted ConfigMap are read through links.
 func (t *tree) folder(name, rel string) error {
 	base := path.Base(rel)
 	switch {
 	case !hidden(base):
 		return t.walk(name, rel)
-	case ofMount(base) || slices.Contains(toolFolders, base):
+	case isConfigMapFolder(base) || slices.Contains(toolFolders, base):
 		return nil
 	}
 	return filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil //nolint:nilerr // what can't be read there is not read anyway
+			return nil //nolint:nilerr // files in hidden folders are not read anyway
 		}
 		if t.names++; t.names > maxNames {
 			return fmt.Errorf("%s: there are more than %d files and folders together; name a folder with nothing but policies", rel, maxNames)
 		}
-		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && wanted(d.Name()) {
+		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && isPolicyFile(d.Name()) {
 			below, err := filepath.Rel(name, file)
 			if err != nil {
 				return err
@@ -232,21 +233,21 @@ func (t *tree) folder(name, rel string) error {
 	})
 }
 
-// leads refuses a folder that no policies can be meant to be in.
-func (t *tree) leads(real, rel string) error {
+// checkFolder refuses a folder that can't be a policy folder.
+func (t *tree) checkFolder(real, rel string) error {
 	if strings.Count(rel, "/") >= maxFolders {
 		return fmt.Errorf("%s: more than %d folders deep", rel, maxFolders)
 	}
-	if rel != "" && t.top != real && strings.HasPrefix(t.top, strings.TrimSuffix(real, "/")+"/") {
+	if rel != "" && t.root != real && strings.HasPrefix(t.root, strings.TrimSuffix(real, "/")+"/") {
 		return fmt.Errorf("%s: a link to %s, a folder above the policies; link to a folder with nothing but policies", rel, real)
 	}
-	return ofKernel(real, rel)
+	return checkFileSystem(real, rel)
 }
 
-// ofKernel refuses what lies in a file system of the kernel's own, as /proc: reading there
-// may block, go on without end, or show what is a secret of this process.
-func ofKernel(real, rel string) error {
-	if kernelOwns(real) {
+// checkFileSystem refuses paths in a file system of the kernel, such as /proc. Reading
+// there may block, never end, or reveal secrets of this process.
+func checkFileSystem(real, rel string) error {
+	if onKernelFS(real) {
 		return fmt.Errorf("%s: %s is in a file system of the kernel, which holds no policies", path.Join(".", rel), real)
 	}
 	return nil
@@ -261,14 +262,14 @@ func (t *tree) file(name, rel string) error {
 		return err
 	}
 	if first, met := t.seen[real]; met {
-		if isDataFile(path.Base(rel)) && !t.listing {
-			return twoWays(rel, first)
+		if isDataFile(path.Base(rel)) && !t.namesOnly {
+			return duplicateDataError(rel, first)
 		}
 		return nil
 	}
 	t.seen[real] = rel
 	t.dirs = append(t.dirs, filepath.Dir(real))
-	if t.listing {
+	if t.namesOnly {
 		return nil
 	}
 	f, err := openPlain(real, rel)
@@ -278,7 +279,7 @@ func (t *tree) file(name, rel string) error {
 	return t.add(rel, f)
 }
 
-// openPlain opens a file to be read, if it is a plain one.
+// openPlain opens a regular file for reading.
 func openPlain(real, rel string) (*os.File, error) {
 	f, err := plainfile.Open(real)
 	if errors.Is(err, plainfile.ErrNotPlain) {
@@ -287,7 +288,7 @@ func openPlain(real, rel string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := ofKernel(real, rel); err != nil {
+	if err := checkFileSystem(real, rel); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -295,15 +296,15 @@ func openPlain(real, rel string) (*os.File, error) {
 
 func hidden(name string) bool { return strings.HasPrefix(path.Base(name), ".") }
 
-// collector gathers files within MaxBytes.
+// collector collects files up to MaxBytes.
 type collector struct {
 	files []File
-	// beside are the files that are not read.
+	// beside are the files that are no policy files.
 	beside []File
 	total  int64
 }
 
-// add reads a file to its end and closes it. One that is not read otherwise is kept beside.
+// add reads a file to its end and closes it.
 func (c *collector) add(name string, r io.ReadCloser) error {
 	raw, err := io.ReadAll(io.LimitReader(r, MaxBytes-c.total+1))
 	if err := errors.Join(err, r.Close()); err != nil {
@@ -316,7 +317,7 @@ func (c *collector) add(name string, r io.ReadCloser) error {
 	if c.total > MaxBytes {
 		return fmt.Errorf("%s: the policies are larger than %d MiB together", name, MaxBytes>>20)
 	}
-	if wanted(name) {
+	if isPolicyFile(name) {
 		c.files = append(c.files, File{Path: name, Content: raw})
 	} else {
 		c.beside = append(c.beside, File{Path: name, Content: raw})

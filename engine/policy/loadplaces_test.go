@@ -110,7 +110,7 @@ func TestWhatABundleUnpacksToIsBounded(t *testing.T) {
 	require.NoError(t, w.WriteHeader(&tar.Header{Name: "x.rego", Typeflag: tar.TypeSymlink, Linkname: "y.rego"}))
 	require.NoError(t, w.Close())
 	require.NoError(t, zw.Close())
-	_, err = openBundle("here", headers.Bytes())
+	_, err = unpackBundle("here", headers.Bytes())
 	require.ErrorContains(t, err, "it unpacks to more than 64 MiB")
 	for says, packed := range map[string][]byte{
 		"x.rego is no plain file; pack what a link leads to": linked.Bytes(),
@@ -118,9 +118,9 @@ func TestWhatABundleUnpacksToIsBounded(t *testing.T) {
 		"it unpacks to more than 64 MiB":                     large.Bytes(),
 		"gzip: invalid header: it is no .":                   []byte("<html>log in</html>"),
 	} {
-		_, err := openBundle("here", packed)
+		_, err := unpackBundle("here", packed)
 		require.ErrorContains(t, err, says)
 	}
-	_, err = openBundle("here", pack("x.rego", "y.rego"))
+	_, err = unpackBundle("here", pack("x.rego", "y.rego"))
 	require.NoError(t, err)
 }

@@ -116,7 +116,7 @@ func fixFor(message string) string {
 	if !ok {
 		return ""
 	}
-	if why, off := switchedOff()[name]; off {
+	if why, off := disabledBuiltins()[name]; off {
 		return why
 	}
 	return ""

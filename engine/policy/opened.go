@@ -15,18 +15,18 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// opened is a source whose data and manifests were parsed.
+// opened is a source with its data and manifests parsed.
 type opened struct {
 	Source
 	parts []*part
-	// data is `data` without the rules.
+	// data is the content of the data files.
 	data map[string]any
 }
 
-// part is one of the sources that are opened together.
+// part is one of the joined sources.
 type part struct {
 	Source
-	// roots are the manifest's; nil where there is none.
+	// roots are those of the manifest; nil if it has none.
 	roots   []string
 	modules int
 }
@@ -39,18 +39,19 @@ func newOpened(s Source) *opened {
 	return o
 }
 
-// open parses everything but the modules. It is work on foreign input.
+// open verifies the signatures and parses everything but the modules. The input is
+// foreign.
 func (s Source) open() (*opened, Mistakes) {
 	o := newOpened(s)
 	var mistakes Mistakes
 	modules := 0
 	for _, p := range o.parts {
-		wrong := slices.Concat(p.checkSigned(), p.strays(), o.parse(p))
+		wrong := slices.Concat(p.checkSigned(), p.strays(), o.parseData(p))
 		if len(wrong) == 0 {
-			wrong = p.verify()
+			wrong = p.verifySignature()
 		}
 		if len(wrong) == 0 && p.Packed != nil {
-			wrong = judgeBundle(p.Source)
+			wrong = checkBundle(p.Source)
 		}
 		mistakes = append(mistakes, wrong...)
 		if !p.Shipped {
@@ -63,7 +64,7 @@ func (s Source) open() (*opened, Mistakes) {
 	return o, mistakes
 }
 
-func (s *opened) parse(p *part) Mistakes {
+func (s *opened) parseData(p *part) Mistakes {
 	var mistakes Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ".manifest" {
@@ -82,7 +83,7 @@ func (s *opened) parse(p *part) Mistakes {
 			p.modules++
 			if err := bounded.CheckSource(f.Content); err != nil {
 				f.Path = p.name(f.Path)
-				mistakes = append(mistakes, misplaced(f, err, "split it into rules, or move it to a data file"))
+				mistakes = append(mistakes, mistakeAt(f, err, "split it into rules, or move it to a data file"))
 			}
 		case isDataFile(base):
 			mistakes = append(mistakes, s.addData(p, f)...)
@@ -100,12 +101,12 @@ func (p *part) readManifest(f File) Mistakes {
 		RegoVersion *int           `json:"rego_version"`
 		Versions    map[string]int `json:"file_rego_versions"`
 		Wasm        []any          `json:"wasm"`
-		Revision    any            `json:"revision"` // for people
-		Metadata    any            `json:"metadata"` // for people
+		Revision    any            `json:"revision"` // not used
+		Metadata    any            `json:"metadata"` // not used
 	}
 	const fix = `write it like {"roots": ["scanflow"], "rego_version": 1}`
 	d := json.NewDecoder(bytes.NewReader(f.Content))
-	d.DisallowUnknownFields() // a misspelt one would have no effect
+	d.DisallowUnknownFields() // a misspelt field would have no effect
 	err := d.Decode(&m)
 	if err == nil && m == nil {
 		err = errors.New("it is null")
@@ -116,8 +117,8 @@ func (p *part) readManifest(f File) Mistakes {
 	if err != nil {
 		return Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: fix}}
 	}
-	if err := jsonKeysOnce(f.Content); err != nil {
-		return Mistakes{misplaced(f, err, twiceFix)}
+	if err := checkJSONKeys(f.Content); err != nil {
+		return Mistakes{mistakeAt(f, err, duplicateKeyFix)}
 	}
 	for _, name := range util.KeysSorted(m.Versions) {
 		if m.Versions[name] != 1 {
@@ -139,8 +140,8 @@ func (p *part) readManifest(f File) Mistakes {
 	return nil
 }
 
-// misplaced is a mistake in a file, at its line where that is known.
-func misplaced(f File, err error, fix string) Mistake {
+// mistakeAt returns a mistake in a file, with the line if it is known.
+func mistakeAt(f File, err error, fix string) Mistake {
 	m := Mistake{File: f.Path, Message: err.Error(), Fix: fix}
 	if place := new(bounded.Place); errors.As(err, &place) {
 		m.Line, m.Col, m.Message = place.Line, 1, place.Err.Error()
@@ -148,9 +149,9 @@ func misplaced(f File, err error, fix string) Mistake {
 	return m
 }
 
-// outside finds data of a file that is outside of the manifest's roots; compile does so
-// for packages.
-func (p *part) outside(file string, data map[string]any) Mistakes {
+// outsideRoots reports data of a file that is outside of the manifest's roots. For
+// packages, parseModule does.
+func (p *part) outsideRoots(file string, data map[string]any) Mistakes {
 	if p.roots == nil {
 		return nil
 	}
@@ -173,7 +174,7 @@ func (p *part) outside(file string, data map[string]any) Mistakes {
 	return out
 }
 
-// inRoots tells whether a path is at or below one of the roots.
+// inRoots reports whether a path is at or below one of the roots.
 func (p *part) inRoots(at []string) bool {
 	joined := strings.Join(at, "/") + "/"
 	return slices.ContainsFunc(p.roots, func(root string) bool {
@@ -181,7 +182,7 @@ func (p *part) inRoots(at []string) bool {
 	})
 }
 
-func (p *part) hasPackage(m *ast.Module) bool {
+func (p *part) ownsPackage(m *ast.Module) bool {
 	if p.roots == nil {
 		return true
 	}

@@ -74,7 +74,7 @@ func BenchmarkReload(b *testing.B) {
 	require.Len(b, files, 50)
 	write(b, dir, files)
 	swapped := make(chan struct{}, 1)
-	s := watched(b, dir, StoreOptions{Judge: NewJudge(JudgeOptions{}), Swapped: func() { swapped <- struct{}{} }})
+	s := watched(b, dir, StoreOptions{Judge: NewJudge(JudgeOptions{}), OnSwap: func() { swapped <- struct{}{} }})
 	file := filepath.Join(dir, "strategies", "bench", "s7.rego")
 	<-swapped // the first load
 	var took []time.Duration

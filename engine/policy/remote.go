@@ -17,24 +17,22 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// RemoteOptions say where a bundle is, and how it is asked for. The zero value of each
-// takes its default.
+// RemoteOptions configure how a bundle is fetched. Zero values mean the defaults.
 type RemoteOptions struct {
-	// URL is of http or https, without a user in it.
+	// URL is an http or https URL without user information.
 	URL string
-	// TokenFile holds a bearer token, read at each request; "" sends none. It is sent
-	// to the URL's own scheme, host and port, and to no other.
+	// TokenFile holds a bearer token, which is read for each request; "" sends none.
+	// The token is only sent to the scheme, host and port of the URL.
 	TokenFile string
-	// Every is the time between two requests, give or take a tenth; 30 s.
+	// Every is the interval between two requests, with a jitter of a tenth.
 	Every time.Duration
-	// Timeout bounds a request with its whole answer; 30 s.
+	// Timeout bounds a request with its whole response.
 	Timeout time.Duration
-	// Patience is how long the first bundle is waited for, while its server is away or
-	// failing; a minute.
+	// Patience bounds how long Wait retries while the server is unreachable or failing.
 	Patience time.Duration
 	Clock    engine.Clock
 	Log      hclog.Logger
-	// Seed is of the tenth.
+	// Seed is the seed of the jitter.
 	Seed uint64
 }
 
@@ -45,22 +43,22 @@ const (
 	DefaultPatience = time.Minute
 )
 
-// retryFirst is the time between two requests for the first bundle.
-const retryFirst = time.Second
+// retryInterval is the interval between two requests for the first bundle.
+const retryInterval = time.Second
 
-// Remote is a bundle behind a URL. Fetch asks for it; Read is what came of that. So
-// whoever judges the policies anew never waits for a network.
+// Remote is a bundle behind a URL. Fetch downloads it, and Read returns the result of
+// the last download without waiting for the network.
 type Remote struct {
 	opts RemoteOptions
 	url  *url.URL
 	http *http.Client
 
-	fetching sync.Mutex // one request at a time; guards rand
-	rand     *rand.Rand
+	fetchMu sync.Mutex // serializes requests; guards rand
+	rand    *rand.Rand
 
 	mu   sync.Mutex
 	last result // what Read returns
-	kept result // what the bundle of etag gave, good or bad
+	kept result // the result for the bundle with this etag
 	etag string
 }
 
@@ -69,19 +67,18 @@ type result struct {
 	err error
 }
 
-// IsURL tells whether policies are behind a URL, and not in a folder or a file.
+// IsURL reports whether a source of policies is a URL, and not a folder or a file.
 func IsURL(name string) bool {
 	scheme, _, found := strings.Cut(strings.ToLower(name), "://")
 	return found && (scheme == "http" || scheme == "https")
 }
 
-// NewRemote makes a bundle behind a URL, and asks for nothing yet. The error says what
-// is wrong with the options.
+// NewRemote validates the options and returns a Remote. It sends no request.
 func NewRemote(o RemoteOptions) (*Remote, error) {
 	u, err := url.Parse(o.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("the policies' URL must begin with http:// or https:// and name a host") // the parser's error would repeat it
+		return nil, errors.New("the policies' URL must begin with http:// or https:// and name a host") // the parser's error contains the URL
 	case u.User != nil:
 		return nil, errors.New("the policies' URL holds a user; put a bearer token into a file instead")
 	}
@@ -104,32 +101,32 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 	return r, nil
 }
 
-// Origin is the URL as it may be shown: a query may be a secret.
+// Origin returns the URL without its query, which may be a secret.
 func (r *Remote) Origin() string { return r.url.Scheme + "://" + r.url.Host + r.url.EscapedPath() }
 
-// Read is a Reader: what came of the last Fetch.
+// Read is a Reader. It returns the result of the last Fetch.
 func (r *Remote) Read() (Source, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last.src, r.last.err
 }
 
-// Wait fetches the first bundle. While the server is away or failing it tries again,
-// for as long as there is patience; what would not pass (another 4xx, a certificate, a
-// bundle that is none) is returned at once.
+// Wait fetches the first bundle. While the server is unreachable or failing, it
+// retries for up to Patience. Permanent errors (other 4xx, certificates, an invalid
+// bundle) are returned at once.
 func (r *Remote) Wait(ctx context.Context) error {
 	until := r.opts.Clock.Now().Add(r.opts.Patience)
-	said := ""
+	logged := ""
 	for {
 		err := r.Fetch(ctx)
 		if err == nil || !engine.MayPass(err) || !r.opts.Clock.Now().Before(until) || ctx.Err() != nil {
 			return err
 		}
-		if said != err.Error() {
-			said = err.Error()
+		if logged != err.Error() {
+			logged = err.Error()
 			r.opts.Log.Warn("there are no policies yet; trying again", "for", r.opts.Patience.String(), "error", err)
 		}
-		ring, stop := r.opts.Clock.Timer(retryFirst)
+		ring, stop := r.opts.Clock.Timer(retryInterval)
 		select {
 		case <-ring:
 		case <-ctx.Done():
@@ -138,16 +135,17 @@ func (r *Remote) Wait(ctx context.Context) error {
 	}
 }
 
-// Fetch asks for the bundle, unless it is what it was. Its error is what Read returns
-// from then on, and may pass (engine.MayPass) where the server is away or failing.
+// Fetch downloads the bundle if it has changed. Read returns the same error until the
+// next Fetch. The error can be retried (engine.MayPass) if the server is unreachable
+// or failing.
 func (r *Remote) Fetch(ctx context.Context) error {
-	r.fetching.Lock()
-	defer r.fetching.Unlock()
-	asking, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+	r.fetchMu.Lock()
+	defer r.fetchMu.Unlock()
+	reqCtx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
 	defer cancel()
-	packed, etag, err := r.get(asking, r.etag)
+	packed, etag, err := r.get(reqCtx, r.etag)
 	if ctx.Err() != nil {
-		return ctx.Err() // the caller's own end says nothing of the bundle
+		return ctx.Err() // the caller has cancelled; the last result stays
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,22 +155,22 @@ func (r *Remote) Fetch(ctx context.Context) error {
 	case packed == nil:
 		r.last = r.kept
 	default:
-		src, err := openBundle(r.Origin(), packed)
+		src, err := unpackBundle(r.Origin(), packed)
 		r.last = result{src, err}
 		r.kept, r.etag = r.last, etag
 	}
 	return r.last.err
 }
 
-// pause is the time until the next request: many daemons do not ask all at once.
-func (r *Remote) pause() time.Duration {
-	r.fetching.Lock()
-	defer r.fetching.Unlock()
+// nextInterval returns the time until the next request, with jitter.
+func (r *Remote) nextInterval() time.Duration {
+	r.fetchMu.Lock()
+	defer r.fetchMu.Unlock()
 	tenth := r.opts.Every / 10
 	return r.opts.Every - tenth + time.Duration(r.rand.Int64N(int64(2*tenth)+1))
 }
 
-// token reads the token, so that a rotated one is sent.
+// token reads the token file, which may have been rotated.
 func (r *Remote) token() (string, error) {
 	if r.opts.TokenFile == "" {
 		return "", nil

@@ -325,7 +325,7 @@ func TestTheTimeBetweenRequests(t *testing.T) {
 	r := remote(t, RemoteOptions{URL: "http://x", Seed: 1})
 	least, most := time.Hour, time.Duration(0)
 	for range 1000 {
-		d := r.pause()
+		d := r.nextInterval()
 		least, most = min(least, d), max(most, d)
 	}
 	require.GreaterOrEqual(t, least, 27*time.Second)

@@ -332,7 +332,7 @@ func TestASignedConfigMapIsTaken(t *testing.T) {
 	signed := t.TempDir()
 	write(t, signed, flat)
 	stockOPA(t, signed, "sign", "--bundle", "--signing-key", private, ".")
-	flat[signatures] = textOf(t, filepath.Join(signed, signatures))
+	flat[signaturesFile] = textOf(t, filepath.Join(signed, signaturesFile))
 	key, err := ReadKey(public, "", "")
 	require.NoError(t, err)
 	dir := t.TempDir()

@@ -9,41 +9,42 @@ import (
 	"strings"
 )
 
-// MaxBytes bounds what is read of one set of policies, in bytes, unpacked.
+// MaxBytes bounds the unpacked size of one set of policies, in bytes.
 const MaxBytes = 32 << 20
 
-// File is one file of a set of policies; Path is relative, with slashes.
+// File is one file of a set of policies. Path is relative and uses slashes.
 type File struct {
 	Path    string
 	Content []byte
 }
 
-// Source is a set of policies as read: every .rego file (tests too), data.json and
-// data.yaml, and the manifest, none of them looked into yet. Open does that.
+// Source is a set of policies as read, before parsing: every .rego file (tests too),
+// data.json and data.yaml, and the manifest. It is stored in encoding/gob to start
+// from the last accepted policies, so its field names must not change.
 type Source struct {
-	// Origin says where it was read, for messages.
+	// Origin is the folder, bundle or URL, for messages.
 	Origin string
-	Files  []File // by path
-	// Packed is the bundle that they were in; nil where they were in none.
+	Files  []File // sorted by path
+	// Packed is the bundle that contained the files; nil for a folder.
 	Packed []byte
 	// Parts are the sources that Join has joined; such a source has no files of its own.
 	Parts []Source
-	// Label precedes the paths of a part's files in messages; "" is nothing.
+	// Label is the prefix of the paths of a part's files in messages.
 	Label string
-	// Shipped marks guards that ship, beside policies of one's own.
+	// Shipped marks the shipped guards, if they are joined with other policies.
 	Shipped bool
-	// Beside are the other files there, which are not read. They have content only where
-	// the whole is signed.
+	// Beside are the other files, which are not used. They have content only if the
+	// source is signed.
 	Beside []File
-	// Dangling are links to nothing, by the names of policies, data or folders.
+	// Dangling are the broken links that are named like policies, data or folders.
 	Dangling []string
-	// Key verifies the signatures; nil refuses what is signed.
+	// Key verifies the signature; nil refuses a signed source.
 	Key *Key
-	// Taken marks what was verified already, when it was taken.
+	// Taken marks a source that was verified before it was stored.
 	Taken bool
 }
 
-// AsTaken is the source without its keys, to be kept by whoever has taken it.
+// AsTaken returns the source without its keys, marked as verified, to be stored.
 func (s Source) AsTaken() Source {
 	s.Key, s.Taken, s.Parts = nil, true, slices.Clone(s.Parts)
 	for i := range s.Parts {
@@ -52,8 +53,8 @@ func (s Source) AsTaken() Source {
 	return s
 }
 
-// attempt names what is tried: the content, and the keys that it is held against.
-func (s Source) attempt() string {
+// fingerprint returns a hash of the content and of the keys that verify it.
+func (s Source) fingerprint() string {
 	h := sha256.New()
 	for _, p := range s.parts() {
 		if p.Key != nil {
@@ -63,11 +64,12 @@ func (s Source) attempt() string {
 	return s.sum() + hex.EncodeToString(h.Sum(nil))
 }
 
-// ID is the revision: the first 12 hex digits of a SHA-256 over paths and contents.
+// ID returns the ID of the revision: the first 12 hex digits of a SHA-256 over paths
+// and contents.
 func (s Source) ID() string { return s.sum()[:12] }
 
-// sum is the SHA-256 in hex digits. That of joined sources is over all of them, in
-// whatever order they were given.
+// sum returns the SHA-256 in hex digits. For joined sources it does not depend on
+// their order.
 func (s Source) sum() string {
 	h := sha256.New()
 	sums := make([]string, len(s.Parts))
@@ -82,10 +84,10 @@ func (s Source) sum() string {
 		_, _ = fmt.Fprintf(h, "%d:%s%d:", len(f.Path), f.Path, len(f.Content))
 		_, _ = h.Write(f.Content)
 	}
-	for _, m := range (&part{Source: s}).strays() { // one that goes away is a change
+	for _, m := range (&part{Source: s}).strays() { // removing one is a change
 		_, _ = fmt.Fprintf(h, "stray:%q", m.String())
 	}
-	if s.signed() != nil {
+	if s.signatureFile() != nil {
 		for _, f := range s.Beside {
 			_, _ = fmt.Fprintf(h, "beside:%d:%s%d:", len(f.Path), f.Path, len(f.Content))
 			_, _ = h.Write(f.Content)
@@ -94,7 +96,7 @@ func (s Source) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// parts are the sources that were joined, or else the source itself.
+// parts returns the joined sources, or the source itself.
 func (s Source) parts() []Source {
 	if len(s.Parts) == 0 {
 		return []Source{s}
@@ -102,10 +104,10 @@ func (s Source) parts() []Source {
 	return s.Parts
 }
 
-// name is the name of a file in messages.
+// name returns the name of a file in messages.
 func (s Source) name(file string) string { return s.Label + file }
 
-// partOf is the part that a file is of, by what the file is called in messages.
+// partOf returns the part that contains a file, by its name in messages.
 func (s Source) partOf(name string) Source {
 	for _, p := range s.parts() {
 		if slices.ContainsFunc(p.Files, func(f File) bool { return p.name(f.Path) == name }) {
@@ -115,7 +117,7 @@ func (s Source) partOf(name string) Source {
 	return s
 }
 
-// origins are where the files were read, by what they are called in messages.
+// origins returns the origins of the files, by their names in messages.
 func (s Source) origins() map[string]string {
 	out := map[string]string{}
 	for _, p := range s.parts() {
@@ -126,18 +128,18 @@ func (s Source) origins() map[string]string {
 	return out
 }
 
-// wanted tells whether a file belongs to a set of policies.
-func wanted(name string) bool {
+// isPolicyFile reports whether a file belongs to a set of policies, by its name.
+func isPolicyFile(name string) bool {
 	base := path.Base(name)
-	return isDataFile(base) || base == ".manifest" || base == signatures || base == ignoreFile || strings.HasSuffix(base, ".rego")
+	return isDataFile(base) || base == ".manifest" || base == signaturesFile || base == ignoreFile || strings.HasSuffix(base, ".rego")
 }
 
-// isDataFile reports whether a file of that name holds data, as in an OPA bundle.
+// isDataFile reports whether a file of that name holds data.
 func isDataFile(base string) bool {
 	return base == "data.json" || base == "data.yaml" || base == "data.yml"
 }
 
-// newSource is a Source of the files.
+// newSource returns a Source of the files.
 func newSource(origin string, files []File) Source {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return Source{Origin: origin, Files: files}

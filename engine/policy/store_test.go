@@ -125,7 +125,7 @@ func TestStatusTellsTheTimes(t *testing.T) {
 	require.Error(t, s.Load(context.Background()))
 	got := s.Status()
 	require.Equal(t, noon, got.Loaded)
-	require.Equal(t, noon.Add(2*time.Minute), got.Tried)
+	require.Equal(t, noon.Add(2*time.Minute), got.LastAttempt)
 	require.Equal(t, 2, got.Successes)
 	require.Equal(t, 1, got.Failures)
 	require.ErrorAs(t, got.Err, new(Mistakes))

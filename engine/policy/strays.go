@@ -7,70 +7,70 @@ import (
 	"strings"
 )
 
-// ignoreFile lists files that lie beside policies on purpose.
+// ignoreFile lists files in a policy folder that are not policies on purpose.
 const ignoreFile = ".scanflowignore"
 
-// toolFolders are hidden folders that are of other tools, whatever is in them.
+// toolFolders are hidden folders of other tools; their content is ignored.
 var toolFolders = []string{".git", ".github", ".gitlab", ".gitea", ".circleci", ".regal", ".vscode", ".idea", ".devcontainer", ".svn", ".hg", ".venv", ".terraform", ".cache"}
 
-// besideFolders are folders whose .json and .yaml files are for schemas and tests.
-var besideFolders = []string{"schema", "schemas", "testdata", "fixtures"}
+// fixtureFolders are folders whose .json and .yaml files are schemas and fixtures.
+var fixtureFolders = []string{"schema", "schemas", "testdata", "fixtures"}
 
-// dataLike is how the type of a file begins that may be meant to hold data.
-var dataLike = []string{"json", "yaml", "yml", "toml", "hjson", "ndjson", "csv", "tsv", "txt", "xml", "ini", "cue"}
+// dataExtensions are the extensions of files that look like data files.
+var dataExtensions = []string{"json", "yaml", "yml", "toml", "hjson", "ndjson", "csv", "tsv", "txt", "xml", "ini", "cue"}
 
 const dataNames = "data files are named data.json, data.yaml or data.yml, and hold what stands at their folder's place in data"
 
-// strays finds files that look like policies or data and are not read: who wrote one
-// believes that it counts.
+// strays reports files that look like policies or data but are not read, since their
+// authors would expect them to have an effect.
 func (p *part) strays() Mistakes {
 	ignored, out := p.ignored()
-	hit := map[string]bool{}
+	used := map[string]bool{}
 	for _, f := range p.Beside {
 		message, fix := stray(f.Path)
 		if message == "" {
 			continue
 		}
 		if line, is := ignored.match(f.Path); is {
-			hit[line] = true
+			used[line] = true
 			continue
 		}
 		out = append(out, Mistake{File: p.name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
-		if read, is := p.reads(l); is && hit[l.pattern] {
+		if read, is := p.policyFileMatching(l); is && used[l.pattern] {
 			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
 			continue
 		}
-		if !hit[l.pattern] {
+		if !used[l.pattern] {
 			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
 		}
 	}
 	return out
 }
 
-// reads is a file that is read and that a line of the ignore file names.
-func (p *part) reads(l ignoreLine) (string, bool) {
+// policyFileMatching returns a policy file that a pattern of the ignore file matches.
+func (p *part) policyFileMatching(l ignorePattern) (string, bool) {
 	for _, f := range p.Files {
-		if _, is := (ignoreLines{l}).match(f.Path); is && f.Path != ignoreFile {
+		if _, is := (ignorePatterns{l}).match(f.Path); is && f.Path != ignoreFile {
 			return f.Path, true
 		}
 	}
 	return "", false
 }
 
-// stray says why a file that is not read should not be there; "" where it may.
+// stray returns why a file that is not read looks like a mistake, or "".
 func stray(file string) (message, fix string) {
 	const elsewhere = ", put it elsewhere, or list it in " + ignoreFile
 	dir, base := path.Split(file)
 	lower := strings.ToLower(base)
 	folders := strings.Split(strings.TrimSuffix(dir, "/"), "/")
 	switch {
-	case ofTool(base):
+	case isEditorFile(base):
 		return "", ""
 	case slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(f, ".") }):
 		return "is not read: it lies in a hidden folder", "move it to a folder whose name begins with another character than a dot" + elsewhere
-	case lower == ".manifest" || lower == signatures || lower == ignoreFile:
+	case lower == ".manifest" || lower == signaturesFile || lower == ignoreFile:
 		return "is not read: it is called " + lower, "write the name in small letters"
 	case lower == ".manifest.pb":
 		return "is not read: a manifest is JSON here", `write .manifest, like {"roots": ["scanflow"], "rego_version": 1}`
@@ -79,17 +79,17 @@ func stray(file string) (message, fix string) {
 			return "is not read: it is a hidden file", "take the dot away from its name" + elsewhere
 		}
 		return "is not read: the name of a policy ends with .rego in small letters", "rename it" + elsewhere
-	case strings.Contains(lower, ".rego") || near(strings.TrimPrefix(path.Ext(lower), "."), "rego", 1):
+	case strings.Contains(lower, ".rego") || similar(strings.TrimPrefix(path.Ext(lower), "."), "rego", 1):
 		return "is not read: the name of a policy ends with .rego", "rename it" + elsewhere
-	case slices.ContainsFunc([]string{".manifest", ".signatures", ignoreFile}, func(name string) bool { return nearlyNamed(lower, name) }):
-		return "is not read: the files that are about policies are called .manifest, " + signatures + " and " + ignoreFile, "rename it" + elsewhere
+	case slices.ContainsFunc([]string{".manifest", ".signatures", ignoreFile}, func(name string) bool { return similarControlFile(lower, name) }):
+		return "is not read: the files that are about policies are called .manifest, " + signaturesFile + " and " + ignoreFile, "rename it" + elsewhere
 	case strings.HasSuffix(lower, ".wasm"):
 		return "is not read: policies are Rego", "build the bundle with --target rego"
 	}
-	if name := strings.TrimPrefix(lower, "."); slices.ContainsFunc(dataLike, func(like string) bool { return strings.HasPrefix(name, "data."+like) }) {
+	if name := strings.TrimPrefix(lower, "."); slices.ContainsFunc(dataExtensions, func(like string) bool { return strings.HasPrefix(name, "data."+like) }) {
 		return "is not read: " + dataNames, "rename it" + elsewhere
 	}
-	if hidden(base) || slices.ContainsFunc(folders, func(f string) bool { return slices.Contains(besideFolders, f) }) {
+	if hidden(base) || slices.ContainsFunc(folders, func(f string) bool { return slices.Contains(fixtureFolders, f) }) {
 		return "", ""
 	}
 	switch path.Ext(lower) {
@@ -101,32 +101,31 @@ func stray(file string) (message, fix string) {
 	return "", ""
 }
 
-// nearlyNamed reports whether a file is called like one that is about policies, with a dot
-// less or with more at its end.
-func nearlyNamed(file, name string) bool {
+// similarControlFile reports whether a file has the name of a control file (manifest,
+// signatures, ignore file) without its dot or with a suffix.
+func similarControlFile(file, name string) bool {
 	without := strings.TrimPrefix(name, ".")
-	return file == without || file == without+".json" && without != "manifest" || strings.HasPrefix(file, name) && file != signatures
+	return file == without || file == without+".json" && without != "manifest" || strings.HasPrefix(file, name) && file != signaturesFile
 }
 
-// ofTool reports whether a file is an editor's or a system's, that comes and goes beside
-// the one that is meant.
-func ofTool(base string) bool {
+// isEditorFile reports whether a file is a temporary file of an editor or the system.
+func isEditorFile(base string) bool {
 	return strings.HasSuffix(base, "~") || strings.HasPrefix(base, "._") || strings.HasPrefix(base, ".#") || strings.HasPrefix(base, "#") ||
 		strings.HasSuffix(base, ".swp") || strings.HasSuffix(base, ".swo") || strings.HasSuffix(base, ".swx") || strings.Contains(base, ".tmp") || strings.HasSuffix(base, ".new")
 }
 
-// ignoreLine is a pattern of the ignore file.
-type ignoreLine struct {
+// ignorePattern is a line of the ignore file.
+type ignorePattern struct {
 	pattern string
 	line    int
 }
 
-type ignoreLines []ignoreLine
+type ignorePatterns []ignorePattern
 
-// ignored reads the ignore file: a pattern a line, by path.Match, or a folder with a slash
-// at its end.
-func (p *part) ignored() (ignoreLines, Mistakes) {
-	var lines ignoreLines
+// ignored parses the ignore file. Each line is a pattern of path.Match, or a folder
+// that ends with a slash.
+func (p *part) ignored() (ignorePatterns, Mistakes) {
+	var lines ignorePatterns
 	var out Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ignoreFile {
@@ -145,13 +144,13 @@ func (p *part) ignored() (ignoreLines, Mistakes) {
 				out = append(out, Mistake{File: p.name(f.Path), Line: i + 1, Col: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
 				continue
 			}
-			lines = append(lines, ignoreLine{text, i + 1})
+			lines = append(lines, ignorePattern{text, i + 1})
 		}
 	}
 	return lines, out
 }
 
-func (lines ignoreLines) match(file string) (string, bool) {
+func (lines ignorePatterns) match(file string) (string, bool) {
 	for _, l := range lines {
 		if is, _ := path.Match(l.pattern, file); is || strings.HasSuffix(l.pattern, "/") && strings.HasPrefix(file, l.pattern) {
 			return l.pattern, true
@@ -160,10 +159,10 @@ func (lines ignoreLines) match(file string) (string, bool) {
 	return "", false
 }
 
-// secondDocument is the line at which a YAML text has a document after its first, which
-// nobody reads; 0 where it has none.
+// secondDocument returns the line of the second document in a YAML text, which would
+// be ignored, or 0.
 func secondDocument(raw []byte) int {
-	begun, over := false, 0 // the line at which the first document ended
+	begun, over := false, 0 // over is the line at which the first document ended
 	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(raw))
 	for i, line := range strings.Split(lines, "\n") {
 		text := strings.TrimSpace(line)

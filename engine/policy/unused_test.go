@@ -90,7 +90,7 @@ func TestMuchDataWithoutEffectIsSaidOnce(t *testing.T) {
 	require.NotContains(t, said, "k00020")
 	require.Contains(t, said, "no rule refers to 49980 more values of data")
 	require.Contains(t, said, "1980 more rules and packages have no effect")
-	require.Len(t, rev.Unused(), 2*(mostNamed+1))
+	require.Len(t, rev.Unused(), 2*(maxNamed+1))
 
 	again := with(files, "other.rego", "package scanflow.lib.other\n", "data.json", `{"many": {`+data.String()+`"more": 1}}`)
 	write(t, dir, again)

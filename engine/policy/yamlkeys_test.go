@@ -25,13 +25,13 @@ func TestTooManyKeysOfAnObjectAreRefusedWithTheirLine(t *testing.T) {
 		"flow, of strings": "a: 1\nb: {" + strings.ReplaceAll(keys(17_000), "\n", ",") + "}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readData(File{Path: "data.yaml", Content: []byte(text)})
+			_, err := parseData(File{Path: "data.yaml", Content: []byte(text)})
 			require.ErrorContains(t, err, "write it as JSON")
 			require.Regexp(t, `^line \d+: `, err.Error())
 		})
 	}
-	_, err := readData(File{Path: "data.json", Content: []byte(`{"a": 1}`)})
+	_, err := parseData(File{Path: "data.json", Content: []byte(`{"a": 1}`)})
 	require.NoError(t, err)
-	_, err = readData(File{Path: "data.yaml", Content: []byte("a:\n" + keys(3000))})
+	_, err = parseData(File{Path: "data.yaml", Content: []byte("a:\n" + keys(3000))})
 	require.NoError(t, err)
 }

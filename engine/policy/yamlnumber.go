@@ -13,30 +13,29 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// errRounded is of a whole number in YAML that policies would not see as it is written.
+// errRounded is the error for an integer in YAML that does not fit a float64.
 var errRounded = errors.New("would be rounded")
 
-// roundedFix says what keeps such a number.
+// roundedFix is the advice for errRounded.
 const roundedFix = "write it in quotes, or in a data.json"
 
-// wholeNumber is one as YAML writes it, to the base of ten.
+// wholeNumber matches a decimal integer in YAML.
 var wholeNumber = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
 
-// exactYAML is an error, a *bounded.Place, for what is another once the text is read: a whole
-// number (YAML keeps those of 64 bits, and reads larger ones as floats), and a key that is
-// there twice.
-func exactYAML(raw []byte) error {
+// checkYAMLText returns a *bounded.Place for content that parsing would change: an
+// integer of more than 64 bits, which is parsed as a float, and a duplicate key.
+func checkYAMLText(raw []byte) error {
 	var doc yaml.Node
 	if yaml.Unmarshal(raw, &doc) != nil {
-		return nil // the parser says so
+		return nil // the parser reports the error
 	}
-	if err := yamlKeysOnce(&doc); err != nil {
+	if err := checkYAMLKeys(&doc); err != nil {
 		return err
 	}
-	return exactNode(&doc)
+	return checkYAMLNode(&doc)
 }
 
-func exactNode(n *yaml.Node) error {
+func checkYAMLNode(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && wholeNumber.MatchString(n.Value) && !fitsFloat(n.Value) {
 		return &bounded.Place{Line: n.Line, Err: fmt.Errorf("the whole number %.60s %w", n.Value, errRounded)}
 	}
@@ -45,20 +44,20 @@ func exactNode(n *yaml.Node) error {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if line := seen[key.Value]; line > 0 && key.Kind == yaml.ScalarNode {
-				return &bounded.Place{Line: key.Line, Err: fmt.Errorf("%q %w, first on line %d", key.Value, errTwice, line)}
+				return &bounded.Place{Line: key.Line, Err: fmt.Errorf("%q %w, first on line %d", key.Value, errDuplicateKey, line)}
 			}
 			seen[key.Value] = key.Line
 		}
 	}
-	for _, part := range n.Content { // those of an alias are where its anchor is
-		if err := exactNode(part); err != nil {
+	for _, part := range n.Content { // the content of an alias is checked at its anchor
+		if err := checkYAMLNode(part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fitsFloat reports whether a whole number is a float64.
+// fitsFloat reports whether a float64 can represent an integer.
 func fitsFloat(text string) bool {
 	whole, ok := new(big.Int).SetString(strings.ReplaceAll(strings.TrimPrefix(text, "+"), "_", ""), 10)
 	if !ok {

@@ -51,7 +51,7 @@ func (s *System) settleAsked(ctx context.Context) error {
 			continue // cut off as it was written, or of policies that are gone
 		}
 		s.opts.Log.Warn("the last process ended while this was asked; it is tried in a child process", "asked", o.Suspects, "revision", o.Revision, "target", o.Target)
-		more, err := s.policyJudge.Accuse(ctx, rev, o.Suspects, o.Input)
+		more, err := s.policyJudge.RehearseSuspects(ctx, rev, o.Suspects, o.Input)
 		if ctx.Err() != nil {
 			return ctx.Err() // the next start finds out
 		}

@@ -52,7 +52,7 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
 func unsetMarks(a *manifest.Agent, rev *policy.Revision) []string {
 	var marks []string
 	for _, s := range a.Spec.Strategies {
-		if !rev.Tells(s, "marks") {
+		if !rev.IsLiteral(s, "marks") {
 			return nil
 		}
 		for _, m := range rev.Marks(s) {
@@ -77,7 +77,7 @@ func unsetMarks(a *manifest.Agent, rev *policy.Revision) []string {
 func unusedVerbs(a *manifest.Agent, rev *policy.Revision) []string {
 	var used []string
 	for _, s := range a.Spec.Strategies {
-		if !rev.Tells(s, "primitive") {
+		if !rev.IsLiteral(s, "primitive") {
 			return nil
 		}
 		for _, m := range rev.Primitives(s) {

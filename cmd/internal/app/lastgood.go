@@ -139,7 +139,7 @@ func (s *System) goOn(ctx context.Context, refused error) ([]*manifest.Agent, lo
 		return nil, workloads, errors.Join(refused, fmt.Errorf("go on with what the last process ran on: %w", err))
 	}
 	s.agents.Store(&agents)
-	if err := s.Policies.LoadInstead(ctx, src, refused); err != nil {
+	if err := s.Policies.LoadFallback(ctx, src, refused); err != nil {
 		return nil, workloads, errors.Join(refused, fmt.Errorf("go on with what the last process ran on: %w", err))
 	}
 	s.reloads.tried = [len(s.reloads.tried)]byte{} // what is written down is tried again, and said to be refused

@@ -100,7 +100,7 @@ func (s *System) settleOverrun(ctx context.Context, raw []byte) error {
 		return fmt.Errorf("read the overrun that the journal keeps: %w", err)
 	}
 	if rev := s.Policies.Live(); o.Revision == rev.ID() {
-		found, err := s.policyJudge.Accuse(ctx, rev, o.Suspects, o.Input)
+		found, err := s.policyJudge.RehearseSuspects(ctx, rev, o.Suspects, o.Input)
 		if ctx.Err() != nil {
 			return ctx.Err() // the next start finds out
 		}

@@ -122,10 +122,10 @@ func (s *System) loadPolicies(ctx context.Context) error {
 	options := policy.Options{Quarantine: s.quarantine}
 	if s.opts.Judge != nil {
 		s.policyJudge = policy.NewJudge(policy.JudgeOptions{Options: options, Command: s.opts.Judge, Log: log})
-		options.Overran, options.Note = s.overran, s.noteAsked
+		options.OnOverrun, options.OnSlow = s.overran, s.noteAsked
 	}
 	s.Policies = policy.NewStore(read, policy.StoreOptions{
-		Options: options, Judge: s.policyJudge, Trial: s.trial, Clock: s.opts.Clock, Log: log, Validate: s.validate, Swapped: s.onSwap,
+		Options: options, Judge: s.policyJudge, Trial: s.trial, Clock: s.opts.Clock, Log: log, Validate: s.validate, OnSwap: s.onSwap,
 	})
 	if waited != nil {
 		return fmt.Errorf("load policies: %w", waited)

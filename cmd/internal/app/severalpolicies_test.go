@@ -68,7 +68,7 @@ func TestAFolderAndAURLMakeOneRevision(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close(t.Context())) }()
-	require.Equal(t, []policy.BoundGuard{{Name: "layers", From: "shipped"}, {Name: "scale_to_zero", From: "shipped"}, {Name: "site", From: url}}, s.Policies.Live().BoundGuards())
+	require.Equal(t, []policy.GuardInfo{{Name: "layers", From: "shipped"}, {Name: "scale_to_zero", From: "shipped"}, {Name: "site", From: url}}, s.Policies.Live().GuardInfos())
 	_, _, said := log.last()
 	require.Contains(t, said, "layers (shipped), scale_to_zero (shipped), site ("+url+")", "the start says which bind")
 
@@ -119,5 +119,5 @@ func TestWhatRanIsCopiedWithAllSources(t *testing.T) {
 	require.Equal(t, src.ID(), kept.ID())
 	rev, err := policy.Candidate(t.Context(), kept, policy.Options{})
 	require.NoError(t, err)
-	require.Equal(t, s.Policies.Live().BoundGuards(), rev.BoundGuards())
+	require.Equal(t, s.Policies.Live().GuardInfos(), rev.GuardInfos())
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// TestOutcome is how a test ended, as stock `opa test` says it.
+// TestOutcome is the outcome of a test, in the words of `opa test`.
 type TestOutcome string
 
 const (
@@ -24,7 +24,7 @@ const (
 	Skipped TestOutcome = "SKIPPED"
 )
 
-// TestResult is one test rule.
+// TestResult is the result of one test rule.
 type TestResult struct {
 	Package  string        `json:"package"`
 	Name     string        `json:"name"`
@@ -32,12 +32,12 @@ type TestResult struct {
 	Duration time.Duration `json:"duration_ns"`
 	File     string        `json:"file"`
 	Line     int           `json:"line"`
-	// Cases are the rows of a table test, by name; those of a nested table are joined by "/".
+	// Cases are the rows of a table test, by name; the names of nested rows are joined by "/".
 	Cases []TestCase `json:"cases,omitempty"`
 	// FailedAt is the last expression that was false, as "file:line: text".
 	FailedAt string `json:"failed_at,omitempty"`
 	Error    string `json:"error,omitempty"`
-	Output   string `json:"output,omitempty"` // what print wrote
+	Output   string `json:"output,omitempty"` // of print
 }
 
 // TestCase is one row of a table test.
@@ -46,22 +46,22 @@ type TestCase struct {
 	Outcome TestOutcome `json:"outcome"`
 }
 
-// FileCoverage is what the tests reached of one file.
+// FileCoverage is the test coverage of one file.
 type FileCoverage struct {
 	File    string  `json:"file"`
 	Percent float64 `json:"percent"`
-	// Uncovered are the lines that no test reached.
+	// Uncovered are the lines that no test covers.
 	Uncovered []int `json:"uncovered,omitempty"`
 }
 
-// TestReport is a run of all tests.
+// TestReport is the result of all tests.
 type TestReport struct {
-	Results  []TestResult   `json:"results"` // by package, then name
+	Results  []TestResult   `json:"results"` // sorted by package and name
 	Percent  float64        `json:"percent"`
-	Coverage []FileCoverage `json:"coverage,omitempty"` // without the tests' own files
+	Coverage []FileCoverage `json:"coverage,omitempty"` // without test files
 }
 
-// Count is how many tests ended so.
+// Count returns the number of tests with an outcome.
 func (r TestReport) Count(o TestOutcome) int {
 	n := 0
 	for _, t := range r.Results {
@@ -72,8 +72,8 @@ func (r TestReport) Count(o TestOutcome) int {
 	return n
 }
 
-// RunTests runs the test rules with coverage, for a person to read. What does
-// not compile is an error of type Mistakes; a test that fails is not an error.
+// RunTests runs the tests with coverage, for `scanflow test`. A compile error is
+// returned as Mistakes; a failed test is not an error.
 func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error) {
 	b, err := newBuild(ctx, src, opts)
 	if err != nil {
@@ -82,7 +82,7 @@ func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error)
 	b.compiler.WithEnablePrintStatements(true)
 	tracer := cover.New()
 	results, err := b.runTests(ctx, func(r *tester.Runner) {
-		// In this order: OPA's runner drops coverage when it is told to trace.
+		// The order matters: EnableTracing drops the coverage tracer.
 		r.EnableTracing(true).SetCoverageQueryTracer(tracer).SetCoverageRuns(nil).CapturePrintOutput(true)
 	})
 	if err != nil {
@@ -102,8 +102,8 @@ func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error)
 	return out, nil
 }
 
-// runTests compiles the modules, tests and all, and runs the tests. OPA's runner
-// compiles for itself, with stages that tell the rows of a table apart.
+// runTests compiles the modules with their tests and runs the tests. OPA's runner
+// compiles them itself, with extra stages that separate the rows of a table test.
 func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*tester.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.opts.TestTimeout)
 	defer cancel()
@@ -116,8 +116,8 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 	b.compiler.WithStageAfterID(ast.StageBuildRequiredCapabilities, ast.CompilerStageDefinition{
 		Name: "TestsBegin", MetricName: "tests_begin", Stage: func(*ast.Compiler) *ast.Error { progress.begin(); return nil },
 	})
-	// Of several that run at a time, those are left in the end that don't come to theirs.
-	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store).SetParallel(testsAtOnce).SetTimeout(testWithin)
+	// With several tests at a time, those that never end remain last and can be named.
+	runner := tester.NewRunner().SetCompiler(b.compiler).SetModules(b.modules).SetStore(b.store).SetParallel(testParallelism).SetTimeout(testTimeout)
 	set(runner)
 	channel, err := runner.RunTests(ctx, txn)
 	if err != nil {
@@ -165,7 +165,7 @@ func newTestResult(r *tester.Result) TestResult {
 	return out
 }
 
-// failedAt is the last expression in the test's own file that was false.
+// failedAt returns the last expression in the test's own file that was false.
 func failedAt(r *tester.Result) string {
 	trace := r.Trace
 	for _, sub := range r.SubResults.Iter {

@@ -13,19 +13,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// errTwice is of a key that an object of a data file has twice: parsers keep one of the
-// values, and whoever reads the file may look at the other.
-var errTwice = errors.New("is in one object twice")
+// errDuplicateKey is the error for a key that occurs twice in an object of a data
+// file. Parsers keep only one of the values.
+var errDuplicateKey = errors.New("is in one object twice")
 
-const twiceFix = "keep one"
+const duplicateKeyFix = "keep one"
 
-func twice(line int, key string) error {
-	return &bounded.Place{Line: line, Err: fmt.Errorf("the key %.60q %w", key, errTwice)}
+func duplicateKeyError(line int, key string) error {
+	return &bounded.Place{Line: line, Err: fmt.Errorf("the key %.60q %w", key, errDuplicateKey)}
 }
 
-// yamlKeysOnce is an error, a *bounded.Place, for a key that is there twice. Keys that JSON
-// writes alike are the same.
-func yamlKeysOnce(n *yaml.Node) error {
+// checkYAMLKeys returns a *bounded.Place for a duplicate key. Keys with the same text
+// in JSON are duplicates.
+func checkYAMLKeys(n *yaml.Node) error {
 	if n.Kind == yaml.MappingNode {
 		seen := make(map[string]bool, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -38,38 +38,38 @@ func yamlKeysOnce(n *yaml.Node) error {
 				continue
 			}
 			if seen[key.Value] {
-				return twice(line, key.Value)
+				return duplicateKeyError(line, key.Value)
 			}
 			seen[key.Value] = true
 		}
 	}
-	for _, part := range n.Content { // those of an alias are where its anchor is
-		if err := yamlKeysOnce(part); err != nil {
+	for _, part := range n.Content { // the content of an alias is checked at its anchor
+		if err := checkYAMLKeys(part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// jsonKey is a key of an object, and where it is written.
+// jsonKey is a key of an object with its offset.
 type jsonKey struct {
 	text []byte
 	at   int
 }
 
-// jsonKeysOnce does the same for a text that is JSON. It holds the keys of the objects that
-// are open, and no more: data may be large.
-func jsonKeysOnce(raw []byte) error {
+// checkJSONKeys returns a *bounded.Place for a duplicate key. Because data may be
+// large, it only stores the keys of the objects that are open.
+func checkJSONKeys(raw []byte) error {
 	var keys []jsonKey
-	var open []int // where the keys of each object begin that is open
+	var open []int // for each open object, the index of its first key
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {
 		case '{':
 			open = append(open, len(keys))
 		case '}':
 			from := open[len(open)-1]
-			if second := again(keys[from:]); second != nil {
-				return twice(bytes.Count(raw[:second.at], []byte("\n"))+1, string(second.text))
+			if second := duplicateOf(keys[from:]); second != nil {
+				return duplicateKeyError(bytes.Count(raw[:second.at], []byte("\n"))+1, string(second.text))
 			}
 			keys, open = keys[:from], open[:len(open)-1]
 		case '"':
@@ -88,7 +88,7 @@ func jsonKeysOnce(raw []byte) error {
 	return nil
 }
 
-// keyAt is the text between two quotes, where that is a key: a colon follows.
+// keyAt returns the string between two quotes if it is a key, so that a colon follows.
 func keyAt(raw []byte, begin, end int) ([]byte, bool) {
 	rest := bytes.TrimLeft(raw[end+1:], " \t\r\n")
 	if len(rest) == 0 || rest[0] != ':' {
@@ -103,8 +103,8 @@ func keyAt(raw []byte, begin, end int) ([]byte, bool) {
 	return []byte(key), err == nil
 }
 
-// again is the second of two keys that are the same, nil where there is none. It sorts them.
-func again(keys []jsonKey) *jsonKey {
+// duplicateOf returns the second of two equal keys, or nil. It sorts the keys.
+func duplicateOf(keys []jsonKey) *jsonKey {
 	if len(keys) < 2 {
 		return nil
 	}

@@ -2,9 +2,9 @@ package policy
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// learn finds what the local variables stand for. OPA has named them apart over
-// all modules before this, so one map serves nested bodies too.
-func (w *walk) learn(body ast.Body) {
+// collectLocals collects the definitions of local variables. OPA's compiler has
+// given them unique names over all modules, so one map serves nested bodies too.
+func (w *walk) collectLocals(body ast.Body) {
 	var constants []*ast.Expr
 	top := map[*ast.Expr]bool{}
 	for _, e := range body {
@@ -35,34 +35,34 @@ func (w *walk) learn(body ast.Body) {
 	}
 }
 
-// definition takes `v = term` or `v := term` apart.
+// definition returns the variable and the term of `v = term` or `v := term`.
 func definition(e *ast.Expr) (ast.Var, *ast.Term, bool) {
 	if e.Negated || !e.IsCall() || !e.IsEquality() && !e.IsAssignment() || len(e.Operands()) != 2 {
 		return "", nil, false
 	}
 	a, b := e.Operand(0), e.Operand(1)
-	if v, ok := local(a); ok {
+	if v, ok := localVar(a); ok {
 		return v, b, true
 	}
-	if v, ok := local(b); ok {
+	if v, ok := localVar(b); ok {
 		return v, a, true
 	}
 	return "", nil, false
 }
 
-// local is a term that is a variable, and neither `input` nor `data`.
-func local(t *ast.Term) (ast.Var, bool) {
+// localVar returns the variable of a term, unless it is `input`, `data` or a wildcard.
+func localVar(t *ast.Term) (ast.Var, bool) {
 	v, ok := t.Value.(ast.Var)
 	return v, ok && !v.IsWildcard() && v != ast.InputRootDocument.Value && v != ast.DefaultRootDocument.Value
 }
 
-// meaning is what a term stands for: a reference into `input`, another reference,
-// a constant, or nil where that isn't known.
-func (w *walk) meaning(t *ast.Term) *ast.Term {
+// resolveTerm returns the value of a term: a reference into `input`, another
+// reference, a constant, or nil if it is not known.
+func (w *walk) resolveTerm(t *ast.Term) *ast.Term {
 	w.depth++
 	defer func() { w.depth-- }()
 	if w.depth > maxDepth {
-		w.out.everything(t.Location)
+		w.reads.addAll(t.Location)
 		return nil
 	}
 	switch v := t.Value.(type) {
@@ -71,29 +71,29 @@ func (w *walk) meaning(t *ast.Term) *ast.Term {
 			return ast.NewTerm(ast.Ref{t})
 		}
 		if next := w.locals[v]; next != nil {
-			return w.meaning(next)
+			return w.resolveTerm(next)
 		}
 	case ast.Ref:
-		return &ast.Term{Value: w.resolve(v), Location: t.Location}
+		return &ast.Term{Value: w.resolveRef(v), Location: t.Location}
 	case ast.String, ast.Number, ast.Boolean, ast.Null, *ast.Array, ast.Object:
 		return t
 	}
 	return nil
 }
 
-// resolve puts into a reference what its variables stand for.
-func (w *walk) resolve(ref ast.Ref) ast.Ref {
+// resolveRef replaces the variables in a reference by their values.
+func (w *walk) resolveRef(ref ast.Ref) ast.Ref {
 	out := ast.Ref{ref[0]}
-	if head, ok := local(ref[0]); ok && w.locals[head] != nil {
-		if m := w.meaning(ref[0]); m != nil {
+	if head, ok := localVar(ref[0]); ok && w.locals[head] != nil {
+		if m := w.resolveTerm(ref[0]); m != nil {
 			if r, ok := m.Value.(ast.Ref); ok {
 				out = append(ast.Ref{}, r...)
 			}
 		}
 	}
 	for _, t := range ref[1:] {
-		if v, ok := local(t); ok && w.locals[v] != nil {
-			if m := w.meaning(t); m != nil {
+		if v, ok := localVar(t); ok && w.locals[v] != nil {
+			if m := w.resolveTerm(t); m != nil {
 				if _, ok := m.Value.(ast.String); ok {
 					t = m
 				}

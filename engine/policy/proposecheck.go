@@ -11,10 +11,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// checkPropose judges one `propose` rule: its form, its literal `because`, and
-// that it reads no signal which `because` doesn't name.
+// checkPropose checks one `propose` rule: its form, that its `because` is a
+// literal, and that `because` names every signal that the rule reads.
 func checkPropose(rule *ast.Rule, read *reads) Mistakes {
-	if !isSet(rule) {
+	if !isSetRule(rule) {
 		return Mistakes{at(rule.Location, "propose must be a set of proposals", "write it as `propose contains proposal if {...}`")}
 	}
 	because, mistake := findBecause(rule)
@@ -25,24 +25,24 @@ func checkPropose(rule *ast.Rule, read *reads) Mistakes {
 	var out Mistakes
 	array, ok := because.Value.(*ast.Array)
 	if !ok {
-		return Mistakes{at(placed(because, rule), "because must be a literal array of signal names", "write the names out, as [\"load\", \"ready:empty\"], or [] if it rests on none")}
+		return Mistakes{at(locationOf(because, rule), "because must be a literal array of signal names", "write the names out, as [\"load\", \"ready:empty\"], or [] if it rests on none")}
 	}
 	array.Foreach(func(t *ast.Term) {
 		s, ok := t.Value.(ast.String)
 		if !ok {
-			out = append(out, at(placed(t, rule), fmt.Sprintf("because holds %s, not a signal's name", clip(t.String())), "write the names out, as [\"load\", \"ready:empty\"]"))
+			out = append(out, at(locationOf(t, rule), fmt.Sprintf("because holds %s, not a signal's name", clip(t.String())), "write the names out, as [\"load\", \"ready:empty\"]"))
 			return
 		}
-		e, err := evidence(string(s))
+		e, err := parseEvidence(string(s))
 		if err != nil {
-			out = append(out, at(placed(t, rule), "because: "+err.Error(), ""))
+			out = append(out, at(locationOf(t, rule), "because: "+err.Error(), ""))
 			return
 		}
 		named[e.Signal] = true
 	})
-	if read.all != nil {
+	if read.anySignal != nil {
 		out = append(out, at(rule.Location,
-			fmt.Sprintf("propose reads signals whose names the text doesn't tell (%s:%d)", read.all.File, read.all.Row),
+			fmt.Sprintf("propose reads signals whose names the text doesn't tell (%s:%d)", read.anySignal.File, read.anySignal.Row),
 			"read each signal by its name, as input.signals.load.value, and name it in because"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(read.signals)) {
@@ -56,16 +56,16 @@ func checkPropose(rule *ast.Rule, read *reads) Mistakes {
 	return out
 }
 
-func placed(t *ast.Term, rule *ast.Rule) *ast.Location {
+func locationOf(t *ast.Term, rule *ast.Rule) *ast.Location {
 	if t.Location != nil && t.Location.File != "" {
 		return t.Location
 	}
 	return rule.Location
 }
 
-// proposalOf finds the object that a rule gives, written in the head or through
-// local variables of the body, and a function that looks such variables up.
-func proposalOf(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *ast.Term, ok bool) {
+// proposalObject finds the object that a rule produces, written in the head or
+// assigned to a variable in the body. literal resolves such variables.
+func proposalObject(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *ast.Term, ok bool) {
 	literals := map[ast.Var]*ast.Term{}
 	for _, e := range rule.Body {
 		if v, term, ok := definition(e); ok && literals[v] == nil {
@@ -82,16 +82,16 @@ func proposalOf(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *a
 		}
 		return t
 	}
-	if !isSet(rule) {
-		return nil, literal, false // Draft keeps such a rule too, to report on the others
+	if !isSetRule(rule) {
+		return nil, literal, false // Draft keeps invalid rules, to report on the others
 	}
 	proposal, ok = literal(rule.Head.Key).Value.(ast.Object)
 	return proposal, literal, ok
 }
 
-// findBecause finds the value of `because` in the object that a rule gives.
+// findBecause finds the value of `because` in the object that a rule produces.
 func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
-	proposal, literal, ok := proposalOf(rule)
+	proposal, literal, ok := proposalObject(rule)
 	if !ok {
 		m := at(rule.Location, "propose must give an object written in this rule", `write it as {"primitive": ..., "with": ..., "reason": ..., "because": [...]}, in the head or assigned to a variable in the body`)
 		return nil, &m
@@ -104,8 +104,8 @@ func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
 	return literal(because), nil
 }
 
-// evidence reads "load" or "load:empty".
-func evidence(s string) (engine.Evidence, error) {
+// parseEvidence parses "load" or "load:empty".
+func parseEvidence(s string) (engine.Evidence, error) {
 	name, state, has := strings.Cut(s, ":")
 	if name == "" {
 		return engine.Evidence{}, fmt.Errorf("%q names no signal", s)

@@ -8,19 +8,20 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Comparison is a text that a rule holds a part of the input against: `==` or `in`.
+// Comparison is a string literal that a rule compares with a part of the input,
+// by `==`, `!=` or `in`.
 type Comparison struct {
-	// Path is the part, below input; "" is a name that is computed.
+	// Path is that part, below input; an element that is computed is "".
 	Path []string
 	Text string
 	File string
 	Line int
 }
 
-// Comparisons are those of all rules but tests and those that ship.
+// Comparisons returns the comparisons in all rules except tests and shipped guards.
 func (r *Revision) Comparisons() []Comparison {
 	var out []Comparison
-	for _, file := range slices.Sorted(maps.Keys(r.modules)) { // as written: the compiler takes references apart
+	for _, file := range slices.Sorted(maps.Keys(r.modules)) { // the parsed modules: the compiler rewrites references
 		m := r.modules[file]
 		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
 			continue
@@ -67,24 +68,24 @@ func comparisons(e *ast.Expr, rule *ast.Rule) []Comparison {
 	var out []Comparison
 	for _, t := range texts {
 		if text, is := t.Value.(ast.String); is {
-			loc := placed(e.OperatorTerm(), rule)
+			loc := locationOf(e.OperatorTerm(), rule)
 			out = append(out, Comparison{Path: path, Text: string(text), File: loc.File, Line: loc.Row})
 		}
 	}
 	return out
 }
 
-// ParamMention is a parameter of a proposal that a rule reads, and where.
-type ParamMention struct {
+// ParamReference is a place where a rule reads a parameter of the proposal.
+type ParamReference struct {
 	Param string
 	File  string
 	Line  int
 }
 
-// ProposalParams are the parameters of proposals that rules read by name, but for tests and
-// those that ship.
-func (r *Revision) ProposalParams() []ParamMention {
-	var out []ParamMention
+// ProposalParams returns the places where rules read a parameter of the proposal
+// by name, except in tests and shipped guards.
+func (r *Revision) ProposalParams() []ParamReference {
+	var out []ParamReference
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
@@ -94,8 +95,8 @@ func (r *Revision) ProposalParams() []ParamMention {
 			ast.WalkRefs(rule, func(ref ast.Ref) bool {
 				if len(ref) > 3 && isInput(ref) && ref[1].Value.Compare(ast.String("proposal")) == 0 && ref[2].Value.Compare(ast.String("with")) == 0 {
 					if name, is := ref[3].Value.(ast.String); is {
-						loc := placed(ref[0], rule)
-						out = append(out, ParamMention{string(name), loc.File, loc.Row})
+						loc := locationOf(ref[0], rule)
+						out = append(out, ParamReference{string(name), loc.File, loc.Row})
 					}
 				}
 				return false
