@@ -8,6 +8,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
@@ -20,18 +21,18 @@ type EventWith struct {
 }
 
 // Check finds what the types don't show.
-func (w *EventWith) Check() []string {
+func (w *EventWith) Check() mistake.Mistakes {
 	if w.URL == "" {
 		return nil
 	}
 	u, err := url.Parse(w.URL)
 	switch {
 	case err != nil:
-		return []string{"url: is no URL"} // the parser's error would repeat it, userinfo and all
+		return mistake.Mistakes{{Path: "url", Message: "is no URL"}} // the parser's error would repeat it, userinfo and all
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return []string{"url: must begin with http:// or https:// and name a host"}
+		return mistake.Mistakes{{Path: "url", Message: "must begin with http:// or https:// and name a host"}}
 	case u.User != nil:
-		return []string{"url: holds a user; put credentials in the manifest, by reference"}
+		return mistake.Mistakes{{Path: "url", Message: "holds a user", Fix: "put credentials in the manifest, by reference"}}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // access is how a sensor gets at its server.
@@ -26,9 +27,9 @@ type access struct {
 }
 
 // check finds the two ways to authenticate used at once, and headers that can't be sent.
-func (a access) check() (mistakes []string) {
+func (a access) check() (mistakes mistake.Mistakes) {
 	if a.basic != nil && a.bearer != nil {
-		mistakes = append(mistakes, "basicAuth and bearerToken exclude each other; keep one")
+		mistakes.Add("", "basicAuth and bearerToken exclude each other", "keep one")
 	}
 	return append(mistakes, a.headers.Check(a.basic != nil || a.bearer != nil)...)
 }
@@ -65,7 +66,7 @@ type client struct {
 
 func newClient(a access, env Env) (*client, error) {
 	if mistakes := a.check(); mistakes != nil {
-		return nil, errors.New(mistakes[0])
+		return nil, mistakes[0]
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4

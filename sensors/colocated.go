@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/labelrules"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ColocatedConfig samples how many other pods share a node with the target's own: batch
@@ -26,14 +26,14 @@ type ColocatedConfig struct {
 func (c *ColocatedConfig) ValueType() string { return "number" }
 
 // Check finds a selector that takes every pod, and bad namespaces.
-func (c *ColocatedConfig) Check() (mistakes []string) {
+func (c *ColocatedConfig) Check() (mistakes mistake.Mistakes) {
 	if len(c.MatchLabels) == 0 {
-		mistakes = append(mistakes, "matchLabels: is empty, and would take every pod; name a label of the pods to look for")
+		mistakes.Add("matchLabels", "is empty, and would take every pod", "name a label of the pods to look for")
 	}
 	mistakes = append(mistakes, labelrules.Mistakes("matchLabels", c.MatchLabels)...)
 	for i, namespace := range c.Namespaces {
 		if !labelrules.Namespace(namespace) {
-			mistakes = append(mistakes, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
+			mistakes.Add(fmt.Sprintf("namespaces[%d]", i), "must be the name of a namespace", "")
 		}
 	}
 	return mistakes
@@ -60,8 +60,8 @@ func newColocated(c *ColocatedConfig, env Env) (engine.Sensor, error) {
 	if !can {
 		return nil, errors.New("no orchestrator runs here, so there are no pods to look at; use another kind of sensor")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	s := &colocated{ColocatedConfig: c, of: env.Workloads}
 	var err error

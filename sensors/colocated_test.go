@@ -70,7 +70,7 @@ func TestColocatedIsChecked(t *testing.T) {
 	require.Equal(t, []string{
 		"matchLabels: is empty, and would take every pod; name a label of the pods to look for",
 		"namespaces[1]: must be the name of a namespace", "namespaces[2]: must be the name of a namespace",
-	}, config.Check())
+	}, config.Check().Lines())
 	_, err := sensors.Kinds["colocated"].New(&sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}}, sensors.Env{})
 	require.ErrorContains(t, err, "no orchestrator runs here")
 }
@@ -81,16 +81,16 @@ func TestLabelsThatNoPodCanHaveAreMistakes(t *testing.T) {
 		config sensors.ColocatedConfig
 		want   string
 	}{
-		"a name with a space":     {sensors.ColocatedConfig{MatchLabels: map[string]string{"a b": "c"}}, "matchLabels.a b: is no name of a label"},
-		"no name":                 {sensors.ColocatedConfig{MatchLabels: map[string]string{"": "c"}}, "matchLabels.: is no name of a label"},
-		"two slashes":             {sensors.ColocatedConfig{MatchLabels: map[string]string{"a/b/c": "c"}}, "matchLabels.a/b/c: is no name of a label"},
+		"a name with a space":     {sensors.ColocatedConfig{MatchLabels: map[string]string{"a b": "c"}}, `matchLabels["a b"]: is no name of a label`},
+		"no name":                 {sensors.ColocatedConfig{MatchLabels: map[string]string{"": "c"}}, `matchLabels[""]: is no name of a label`},
+		"two slashes":             {sensors.ColocatedConfig{MatchLabels: map[string]string{"a/b/c": "c"}}, `matchLabels["a/b/c"]: is no name of a label`},
 		"a list for a value":      {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b,c"}}, `matchLabels.a: no label has the value "b,c"`},
 		"a star for a value":      {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "*"}}, `matchLabels.a: no label has the value "*"`},
 		"a namespace in capitals": {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}, Namespaces: []string{"Batch"}}, "namespaces[0]: must be the name of a namespace"},
 		"a namespace with a dot":  {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}, Namespaces: []string{"a.b"}}, "namespaces[0]: must be the name of a namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := row.config.Check()
+			got := row.config.Check().Lines()
 			require.Len(t, got, 1)
 			require.Contains(t, got[0], row.want)
 		})
@@ -99,8 +99,8 @@ func TestLabelsThatNoPodCanHaveAreMistakes(t *testing.T) {
 }
 
 func TestLabelsThatNoObjectCanHaveAreMistakes(t *testing.T) {
-	got := (&sensors.ObjectSelector{MatchLabels: map[string]string{"a b": "c", "d": "*"}}).Check()
+	got := (&sensors.ObjectSelector{MatchLabels: map[string]string{"a b": "c", "d": "*"}}).Check().Lines()
 	require.Len(t, got, 2)
-	require.Contains(t, got[0], "matchLabels.a b: is no name of a label")
+	require.Contains(t, got[0], `matchLabels["a b"]: is no name of a label`)
 	require.Contains(t, got[1], `matchLabels.d: no label has the value "*"`)
 }

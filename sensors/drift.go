@@ -47,8 +47,9 @@ type reference struct {
 
 func newDrift(c *DriftConfig, env Env) (engine.Sensor, error) {
 	mistakes := c.Check()
-	for _, mistake := range c.Reference.Check() {
-		mistakes = append(mistakes, "reference: "+mistake)
+	for _, m := range c.Reference.Check() {
+		m.Object = "reference"
+		mistakes = append(mistakes, m)
 	}
 	q, err := newQuerier(c.Address, c.access(), env, mistakes)
 	if err != nil {

@@ -276,7 +276,7 @@ func TestDriftCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := good()
 			c.change(&config)
-			require.Equal(t, c.want, config.Check())
+			require.Equal(t, c.want, config.Check().Lines())
 		})
 	}
 	for name, c := range map[string]struct {
@@ -290,7 +290,7 @@ func TestDriftCheck(t *testing.T) {
 		"one bin":        {sensors.DriftReference{Counts: map[string]float64{"a": 500}}, []string{"counts: has 1 bins; give 2 to 256"}},
 		"rounded shares": {sensors.DriftReference{Shares: map[string]float64{"a": 0.33, "b": 0.33, "c": 0.33}}, nil},
 	} {
-		t.Run("reference with "+name, func(t *testing.T) { require.Equal(t, c.want, c.reference.Check()) })
+		t.Run("reference with "+name, func(t *testing.T) { require.Equal(t, c.want, c.reference.Check().Lines()) })
 	}
 	_, err := sensors.Kinds["drift"].New(&sensors.DriftConfig{MinSamples: 100, Smoothing: 1e-4, Query: "a", Bins: "b"}, sensors.Env{Prometheus: "http://127.0.0.1:1"})
 	require.ErrorContains(t, err, "reference: wants exactly one")

@@ -95,20 +95,20 @@ func (b binning) sort(names []string) {
 
 // fixed is the distribution of a manifest, whose bins are not cumulative, and what
 // is wrong with their names.
-func (b binning) fixed(bins map[string]float64) (d *distribution, mistakes []string) {
+func (b binning) fixed(bins map[string]float64) (d *distribution, wrong []string) {
 	named := map[string]float64{}
 	for _, value := range slices.Sorted(maps.Keys(bins)) {
 		name, err := b.name(value)
 		if err != nil {
-			mistakes = append(mistakes, err.Error())
+			wrong = append(wrong, err.Error())
 			continue
 		}
 		if _, twice := named[name]; twice {
-			mistakes = append(mistakes, fmt.Sprintf("the bin %s is there twice", name))
+			wrong = append(wrong, fmt.Sprintf("the bin %s is there twice", name))
 		}
 		named[name] = bins[value]
 	}
-	return b.distribution(named), mistakes
+	return b.distribution(named), wrong
 }
 
 func (b binning) distribution(counts map[string]float64) *distribution {

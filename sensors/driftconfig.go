@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // DriftConfig compares the distribution that a Prometheus query answers with a
@@ -65,52 +66,52 @@ func (c *DriftConfig) access() access {
 }
 
 // Check finds what is wrong with the query, the bins, the reference and the address.
-func (c *DriftConfig) Check() []string {
+func (c *DriftConfig) Check() mistake.Mistakes {
 	mistakes := append(c.access().check(), checkCounts(c.Query)...)
 	if c.Address != "" {
 		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
 	if c.Bins != "" && !model.UTF8Validation.IsValidLabelName(c.Bins) {
-		mistakes = append(mistakes, fmt.Sprintf("bins: %q is not a label", c.Bins))
+		mistakes.Add("bins", fmt.Sprintf("%q is not a label", c.Bins), "")
 	}
 	if c.MinSamples < 1 {
-		mistakes = append(mistakes, "minSamples: must be at least 1")
+		mistakes.Add("minSamples", "must be at least 1", "")
 	}
 	if !(c.Smoothing > 0 && c.Smoothing <= 0.01) {
-		mistakes = append(mistakes, "smoothing: must be above 0 and at most 0.01")
+		mistakes.Add("smoothing", "must be above 0 and at most 0.01", "")
 	}
 	for _, p := range sortedPairs(c.Match) {
 		switch {
 		case !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "":
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		case p.label == c.Bins:
-			mistakes = append(mistakes, fmt.Sprintf("match: %q tells the bins apart, not the targets", p.label))
+			mistakes.Add("match", fmt.Sprintf("%q tells the bins apart, not the targets", p.label), "")
 		}
 	}
 	if c.Reference.Query != "" && c.Reference.Query == c.Query {
-		mistakes = append(mistakes, "reference.query: is the query itself, from which nothing can drift; add an offset to it, such as offset 1d")
+		mistakes.Add("reference.query", "is the query itself, from which nothing can drift", "add an offset to it, such as offset 1d")
 	}
 	return append(mistakes, c.checkFixed()...)
 }
 
 // checkFixed finds a fixed reference that does not go with the bins or with minSamples.
-func (c *DriftConfig) checkFixed() (mistakes []string) {
+func (c *DriftConfig) checkFixed() (mistakes mistake.Mistakes) {
 	field, bins := c.Reference.bins()
 	if bins == nil || c.Bins == "" {
 		return nil
 	}
 	d, wrong := binning{label: c.Bins}.fixed(bins)
-	for _, mistake := range wrong {
-		mistakes = append(mistakes, fmt.Sprintf("reference.%s: %s", field, mistake))
+	for _, message := range wrong {
+		mistakes.Add("reference."+field, message, "")
 	}
 	if few := c.MinSamples; field == "counts" && wrong == nil && d.total() < float64(few) {
-		mistakes = append(mistakes, fmt.Sprintf("reference.counts: add up to %g, fewer than minSamples, which is %d", d.total(), few))
+		mistakes.Add("reference.counts", fmt.Sprintf("add up to %g, fewer than minSamples, which is %d", d.total(), few), "")
 	}
 	return mistakes
 }
 
 // Check finds none or two of the fields, and numbers that can't be.
-func (r DriftReference) Check() (mistakes []string) {
+func (r DriftReference) Check() (mistakes mistake.Mistakes) {
 	set := 0
 	for _, there := range []bool{r.Query != "", r.Counts != nil, r.Shares != nil} {
 		if there {
@@ -118,7 +119,7 @@ func (r DriftReference) Check() (mistakes []string) {
 		}
 	}
 	if set != 1 {
-		return []string{"wants exactly one of query, counts, shares"}
+		return mistake.Mistakes{{Message: "wants exactly one of query, counts, shares"}}
 	}
 	mistakes = checkCounts(r.Query)
 	field, bins := r.bins()
@@ -126,17 +127,17 @@ func (r DriftReference) Check() (mistakes []string) {
 		return mistakes
 	}
 	if len(bins) < 2 || len(bins) > maxBins {
-		mistakes = append(mistakes, fmt.Sprintf("%s: has %d bins; give 2 to %d", field, len(bins), maxBins))
+		mistakes.Add(field, fmt.Sprintf("has %d bins", len(bins)), fmt.Sprintf("give 2 to %d", maxBins))
 	}
 	total := 0.0
 	for _, name := range slices.Sorted(maps.Keys(bins)) {
 		if err := countable(bins[name]); err != nil {
-			mistakes = append(mistakes, fmt.Sprintf("%s: %q %v", field, name, err))
+			mistakes.Add(field, fmt.Sprintf("%q %v", name, err), "")
 		}
 		total += bins[name]
 	}
 	if field == "shares" && math.Abs(total-1) > 0.02 {
-		mistakes = append(mistakes, fmt.Sprintf("shares: add up to %g, not to 1", total))
+		mistakes.Add("shares", fmt.Sprintf("add up to %g, not to 1", total), "")
 	}
 	return mistakes
 }
@@ -150,7 +151,7 @@ func (r DriftReference) bins() (field string, bins map[string]float64) {
 }
 
 // checkCounts refuses a query that can't be a count for each bin; "" is not judged.
-func checkCounts(query string) []string {
+func checkCounts(query string) mistake.Mistakes {
 	if query == "" {
 		return nil
 	}
@@ -159,10 +160,10 @@ func checkCounts(query string) []string {
 	}
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
-		return []string{"query: " + err.Error()}
+		return mistake.Mistakes{{Path: "query", Message: err.Error()}}
 	}
 	if expr.Type() == parser.ValueTypeScalar {
-		return []string{"query: 1:1: is one number, not one for each bin"}
+		return mistake.Mistakes{{Path: "query", Message: "1:1: is one number, not one for each bin"}}
 	}
 	for {
 		switch e := expr.(type) {
@@ -172,7 +173,7 @@ func checkCounts(query string) []string {
 			expr = e.Expr
 		case *parser.Call:
 			if e.Func.Name == "rate" || e.Func.Name == "irate" {
-				return []string{"query: " + e.Func.Name + "() is per second, and how many were counted can't be told from it; use increase()"}
+				return mistake.Mistakes{{Path: "query", Message: e.Func.Name + "() is per second, and how many were counted can't be told from it", Fix: "use increase()"}}
 			}
 			return nil
 		default:

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // HTTPConfig takes a value out of a JSON answer.
@@ -39,20 +39,20 @@ func (c *HTTPConfig) access() access {
 }
 
 // Check finds a bad URL or pointer.
-func (c *HTTPConfig) Check() []string {
+func (c *HTTPConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 	}
 	for _, f := range []struct{ name, text string }{{"pointer", c.Pointer}, {"timestamp", c.Timestamp}} {
 		if _, err := parseTemplate(f.text); err != nil {
-			mistakes = append(mistakes, f.name+": "+err.Error())
+			mistakes.Add(f.name, err.Error(), "")
 		} else if _, err := parsePointer(f.text); err != nil {
-			mistakes = append(mistakes, f.name+": "+err.Error())
+			mistakes.Add(f.name, err.Error(), "")
 		}
 	}
 	if c.Unit != "" && c.Timestamp == "" {
-		mistakes = append(mistakes, "timestampUnit: goes with timestamp; add that, or leave it out")
+		mistakes.Add("timestampUnit", "goes with timestamp", "add that, or leave it out")
 	}
 	return mistakes
 }
@@ -73,8 +73,8 @@ type httpSensor struct {
 }
 
 func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	cl, err := newClient(c.access(), env)
 	if err != nil {

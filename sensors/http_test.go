@@ -136,7 +136,7 @@ func TestHTTPNumbers(t *testing.T) {
 		})
 	}
 	require.Equal(t, "number", (&sensors.HTTPConfig{Type: "number-text"}).ValueType())
-	require.Equal(t, []string{"timestampUnit: goes with timestamp; add that, or leave it out"}, (&sensors.HTTPConfig{URL: "http://x", Unit: "ms"}).Check())
+	require.Equal(t, []string{"timestampUnit: goes with timestamp; add that, or leave it out"}, (&sensors.HTTPConfig{URL: "http://x", Unit: "ms"}).Check().Lines())
 }
 
 func TestHTTPTimestampUnits(t *testing.T) {
@@ -262,7 +262,7 @@ func TestHTTPCheck(t *testing.T) {
 			"timestamp: ~ is written ~0 in a JSON Pointer, and / within a name ~1",
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check()) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check().Lines()) })
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -44,16 +45,16 @@ func (c *MLflowConfig) access() access {
 }
 
 // Check finds a bad URL, and a sensor that asks for both or for nothing.
-func (c *MLflowConfig) Check() []string {
+func (c *MLflowConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 		if strings.Contains(c.URL, "{") {
-			mistakes = append(mistakes, "url: is one for the whole fleet; leave out the placeholders")
+			mistakes.Add("url", "is one for the whole fleet", "leave out the placeholders")
 		}
 	}
 	if (c.Runs == nil) == (c.Model == nil) {
-		mistakes = append(mistakes, "say what to read: one of runs and model")
+		mistakes.Add("", "say what to read: one of runs and model", "")
 	}
 	return mistakes
 }
@@ -104,7 +105,7 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 		q, mistakes = c.Model.question()
 	}
 	if len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+		return nil, mistakes
 	}
 	address := c.URL
 	if address == "" {
@@ -203,10 +204,10 @@ type templates []struct {
 	escape func(string) (string, error)
 }
 
-func (ts *templates) add(field, text string, escape func(string) (string, error)) []string {
+func (ts *templates) add(field, text string, escape func(string) (string, error)) mistake.Mistakes {
 	t, err := parseTemplate(text)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	*ts = append(*ts, struct {
 		template

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -23,7 +24,7 @@ type MLflowModel struct {
 }
 
 // Check finds a version named twice, or not at all.
-func (m *MLflowModel) Check() []string {
+func (m *MLflowModel) Check() mistake.Mistakes {
 	_, mistakes := m.question()
 	return mistakes
 }
@@ -34,7 +35,7 @@ type modelQuestion struct {
 	*MLflowModel
 }
 
-func (m *MLflowModel) question() (question, []string) {
+func (m *MLflowModel) question() (question, mistake.Mistakes) {
 	q := &modelQuestion{MLflowModel: m}
 	mistakes := q.add("name", m.Name, asIs)
 	mistakes = append(mistakes, q.add("alias", m.Alias, asIs)...)
@@ -46,7 +47,7 @@ func (m *MLflowModel) question() (question, []string) {
 		}
 	}
 	if ways != 1 {
-		mistakes = append(mistakes, "say which version: one of alias, stage, version and latest")
+		mistakes.Add("", "say which version: one of alias, stage, version and latest", "")
 	}
 	return q, mistakes
 }

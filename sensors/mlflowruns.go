@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -25,7 +26,7 @@ type MLflowRuns struct {
 }
 
 // Check finds what doesn't go with what is taken.
-func (r *MLflowRuns) Check() []string {
+func (r *MLflowRuns) Check() mistake.Mistakes {
 	_, mistakes := r.question()
 	return mistakes
 }
@@ -47,7 +48,7 @@ type runsQuestion struct {
 	tallies tallies
 }
 
-func (r *MLflowRuns) question() (question, []string) {
+func (r *MLflowRuns) question() (question, mistake.Mistakes) {
 	q := &runsQuestion{MLflowRuns: r}
 	mistakes := q.add("experiment", r.Experiment, asIs)
 	mistakes = append(mistakes, q.add("filter", r.Filter, inFilter)...)
@@ -57,15 +58,15 @@ func (r *MLflowRuns) question() (question, []string) {
 	named := slices.Contains([]string{"metric", "param", "tag", "sum"}, r.Take)
 	switch {
 	case named && r.Of == "":
-		mistakes = append(mistakes, "of: say which "+r.Take+" to take")
+		mistakes.Add("of", "say which "+r.Take+" to take", "")
 	case !named && r.Of != "":
-		mistakes = append(mistakes, "of: goes with take: metric, param, tag or sum; drop it, or change take")
+		mistakes.Add("of", "goes with take: metric, param, tag or sum", "drop it, or change take")
 	}
 	if r.Type != "" && r.Take != "param" && r.Take != "tag" {
-		mistakes = append(mistakes, "type: goes with take: param or tag; drop it, or change take")
+		mistakes.Add("type", "goes with take: param or tag", "drop it, or change take")
 	}
 	if len(r.OrderBy) > 0 && (r.Take == "sum" || r.Take == "count") {
-		mistakes = append(mistakes, "orderBy: makes no difference to a "+r.Take+"; drop it")
+		mistakes.Add("orderBy", "makes no difference to a "+r.Take, "drop it")
 	}
 	return q, mistakes
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/labelrules"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ObjectConfig reads a field of another object of the cluster that belongs to the
@@ -38,29 +39,31 @@ type ObjectSelector struct {
 }
 
 // Check finds labels that no object can have.
-func (s *ObjectSelector) Check() []string { return labelrules.Mistakes("matchLabels", s.MatchLabels) }
+func (s *ObjectSelector) Check() mistake.Mistakes {
+	return labelrules.Mistakes("matchLabels", s.MatchLabels)
+}
 
 var fieldForm = regexp.MustCompile(`^[^\s.'"\[\]]+(\.[^\s.'"\[\]]+|\[[0-9]+\]|\['[^']+'\]|\["[^"]+"\])*$`)
 
 // Check finds a bad name, match or field, and a sensor that tells no targets apart.
-func (c *ObjectConfig) Check() (mistakes []string) {
+func (c *ObjectConfig) Check() (mistakes mistake.Mistakes) {
 	name, err := parseTemplate(c.Name)
 	if err != nil {
-		mistakes = append(mistakes, "name: "+err.Error())
+		mistakes.Add("name", err.Error(), "")
 	}
 	for _, p := range sortedPairs(c.Match) {
 		if p.label == "" || p.field == "" {
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		}
 	}
 	if c.Name == "" && len(c.Match) == 0 {
-		mistakes = append(mistakes, "match: say whose an object is, as in {app: name}, or give its name")
+		mistakes.Add("match", "say whose an object is, as in {app: name}, or give its name", "")
 	}
 	if c.Name != "" && !name.particular() && len(c.Match) > 0 {
-		mistakes = append(mistakes, "match: an object of one name is every target's; drop match, or the name")
+		mistakes.Add("match", "an object of one name is every target's", "drop match, or the name")
 	}
 	if c.Field != "" && !fieldForm.MatchString(c.Field) {
-		mistakes = append(mistakes, "field: is no path; write it like status.progress, status.nodes[0].phase or metadata.annotations['example.com/owner']")
+		mistakes.Add("field", "is no path", "write it like status.progress, status.nodes[0].phase or metadata.annotations['example.com/owner']")
 	}
 	return mistakes
 }
@@ -90,8 +93,8 @@ func newObject(c *ObjectConfig, env Env) (engine.Sensor, error) {
 	if !can {
 		return nil, errors.New("no orchestrator runs here that knows objects; this kind of sensor works on Kubernetes alone")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	name, err := parseTemplate(c.Name)
 	if err != nil {

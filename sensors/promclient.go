@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // querier asks one Prometheus server. Its errors name the place and no secret.
@@ -32,7 +33,7 @@ type querier struct {
 
 // newQuerier is for the server at an address, or else the one of --prometheus. The
 // mistakes that the configuration has besides come first.
-func newQuerier(address string, a access, env Env, mistakes []string) (*querier, error) {
+func newQuerier(address string, a access, env Env, mistakes mistake.Mistakes) (*querier, error) {
 	from := "address"
 	if address == "" {
 		address, from = env.Prometheus, "--prometheus"
@@ -41,7 +42,7 @@ func newQuerier(address string, a access, env Env, mistakes []string) (*querier,
 		return nil, errors.New("address: no Prometheus is named; set it, or start with --prometheus URL")
 	}
 	if mistakes = append(mistakes, checkServer(from, address)...); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+		return nil, errors.New(strings.Join(mistakes.Lines(), "; "))
 	}
 	base, err := url.Parse(address)
 	if err != nil {
@@ -51,8 +52,8 @@ func newQuerier(address string, a access, env Env, mistakes []string) (*querier,
 	if err != nil {
 		return nil, err
 	}
-	if mistake := checkParameters(base.Query(), env.StaleAfter > 0); mistake != "" {
-		return nil, fmt.Errorf("%s: %s", from, mistake)
+	if wrong := checkParameters(base.Query(), env.StaleAfter > 0); wrong != "" {
+		return nil, fmt.Errorf("%s: %s", from, wrong)
 	}
 	srv := &server{client: cl, base: base, lookback: env.StaleAfter}
 	key, err := a.key(address, env.Namespace)

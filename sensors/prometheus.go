@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // PrometheusConfig asks a Prometheus one query for the whole fleet.
@@ -35,14 +36,14 @@ type RangeConfig struct {
 }
 
 // Check finds a window that Prometheus would refuse.
-func (r RangeConfig) Check() (mistakes []string) {
+func (r RangeConfig) Check() (mistakes mistake.Mistakes) {
 	if r.Window.Duration <= 0 {
-		mistakes = append(mistakes, "window: must be positive")
+		mistakes.Add("window", "must be positive", "")
 	}
 	if r.Step.Duration <= 0 {
-		mistakes = append(mistakes, "step: must be positive")
+		mistakes.Add("step", "must be positive", "")
 	} else if r.Window.Duration/r.Step.Duration > 11_000 {
-		mistakes = append(mistakes, "step: gives more than 11,000 points; make it longer")
+		mistakes.Add("step", "gives more than 11,000 points", "make it longer")
 	}
 	return mistakes
 }
@@ -64,7 +65,7 @@ func (c *PrometheusConfig) access() access {
 }
 
 // Check finds what is wrong with the query, the address and the labels.
-func (c *PrometheusConfig) Check() []string {
+func (c *PrometheusConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.Query != "" {
 		mistakes = append(mistakes, checkQuery(c.Query)...)
@@ -74,7 +75,7 @@ func (c *PrometheusConfig) Check() []string {
 	}
 	for _, p := range sortedPairs(c.Match) {
 		if !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "" {
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		}
 	}
 	return mistakes

@@ -121,7 +121,7 @@ func TestParametersThatHaveNoEffectAreRefused(t *testing.T) {
 	} {
 		config := &sensors.PrometheusConfig{Query: "a", Address: "http://prom:9090/x" + parameter}
 		require.Len(t, config.Check(), 1)
-		require.Contains(t, config.Check()[0], "address: "+want)
+		require.Contains(t, config.Check().Lines()[0], "address: "+want)
 		_, err := sensors.Kinds["prometheus"].New(&sensors.PrometheusConfig{Query: "a"}, sensors.Env{Prometheus: "http://prom:9090" + parameter})
 		require.ErrorContains(t, err, "--prometheus: "+want)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // server is Prometheus' API client over our own: it bounds what is read, and says
@@ -33,19 +35,19 @@ func (s *server) with(lookback time.Duration) *server {
 var ours = []string{"query", "time", "start", "end", "step", "timeout"}
 
 // checkServer returns the mistakes in the address of a Prometheus.
-func checkServer(field, address string) []string {
+func checkServer(field, address string) mistake.Mistakes {
 	if mistakes := checkURL(field, address); len(mistakes) > 0 {
 		return mistakes
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return []string{field + ": is not a URL; write it like http://host:9090/path"}
+		return mistake.Mistakes{{Path: field, Message: "is not a URL", Fix: "write it like http://host:9090/path"}}
 	}
 	if u.Fragment != "" {
-		return []string{field + ": has a part after #, which is sent to no server; leave it out"}
+		return mistake.Mistakes{{Path: field, Message: "has a part after #, which is sent to no server", Fix: "leave it out"}}
 	}
-	if mistake := checkParameters(u.Query(), false); mistake != "" {
-		return []string{field + ": " + mistake}
+	if wrong := checkParameters(u.Query(), false); wrong != "" {
+		return mistake.Mistakes{{Path: field, Message: wrong}}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ScrapeConfig reads a metric off the applications' own pages, with no server in
@@ -44,12 +45,12 @@ type QuantileConfig struct {
 }
 
 // Check finds a rank that is none.
-func (q QuantileConfig) Check() (mistakes []string) {
+func (q QuantileConfig) Check() (mistakes mistake.Mistakes) {
 	if q.Rank <= 0 || q.Rank > 1 {
-		mistakes = append(mistakes, "rank: must be above 0 and at most 1")
+		mistakes.Add("rank", "must be above 0 and at most 1", "")
 	}
 	if q.Window.Duration <= 0 {
-		mistakes = append(mistakes, "window: must be positive")
+		mistakes.Add("window", "must be positive", "")
 	}
 	return mistakes
 }
@@ -68,25 +69,25 @@ func (c *ScrapeConfig) access() access {
 }
 
 // Check finds fields that exclude each other, and a bad URL.
-func (c *ScrapeConfig) Check() []string {
+func (c *ScrapeConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if (c.URL == "") == (c.Port == "") {
-		mistakes = append(mistakes, "url: give either url or port")
+		mistakes.Add("url", "give either url or port", "")
 	}
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 		if c.Path != "" {
-			mistakes = append(mistakes, "path: goes with port; put it into url")
+			mistakes.Add("path", "goes with port", "put it into url")
 		}
 	}
 	if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
-		mistakes = append(mistakes, "path: begins with /")
+		mistakes.Add("path", "begins with /", "")
 	}
 	if c.Rate.Duration > 0 && c.Quantile != nil {
-		mistakes = append(mistakes, "rate: excludes quantile")
+		mistakes.Add("rate", "excludes quantile", "")
 	}
 	if c.Quantile != nil && c.Aggregate != "" {
-		mistakes = append(mistakes, "aggregate: a quantile is of all observations together; drop it")
+		mistakes.Add("aggregate", "a quantile is of all observations together", "drop it")
 	}
 	return mistakes
 }
@@ -102,8 +103,8 @@ type scrape struct {
 }
 
 func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	if c.Port != "" && env.Workloads == nil {
 		return nil, errors.New("port: no orchestrator runs here that knows the pods; give a url instead")

@@ -319,9 +319,9 @@ func TestScrapeCheck(t *testing.T) {
 		"no host":     {sensors.ScrapeConfig{URL: "http:///x", Metric: "a"}, []string{"url: has no host"}},
 		"two answers": {sensors.ScrapeConfig{Port: "http", Metric: "a", Aggregate: "sum", Rate: seconds(1), Quantile: &sensors.QuantileConfig{}}, []string{"rate: excludes quantile", "aggregate: a quantile is of all observations together; drop it"}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check()) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check().Lines()) })
 	}
-	require.Equal(t, []string{"rank: must be above 0 and at most 1", "window: must be positive"}, sensors.QuantileConfig{Rank: 99}.Check())
+	require.Equal(t, []string{"rank: must be above 0 and at most 1", "window: must be positive"}, sensors.QuantileConfig{Rank: 99}.Check().Lines())
 	_, err := sensors.Kinds["scrape"].New(&sensors.ScrapeConfig{Port: "http", Metric: "a"}, sensors.Env{})
 	require.ErrorContains(t, err, "no orchestrator runs here")
 }

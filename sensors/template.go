@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // template is a text with places for what is particular to a target: {name},
@@ -89,27 +90,27 @@ func inURL(value string) (string, error) {
 	return value, nil
 }
 
-// checkURL returns the mistakes in a URL of a manifest, each prefixed by its field.
-func checkURL(field, text string) (mistakes []string) {
+// checkURL returns the mistakes in a URL of a manifest.
+func checkURL(field, text string) (mistakes mistake.Mistakes) {
 	t, err := parseTemplate(text)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	example, err := t.fill(&engine.Target{Name: "x", Namespace: "x", Labels: t.exampleLabels()}, inURL)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	u, err := url.Parse(example)
 	if err != nil {
-		return []string{field + ": is not a URL; write it like http://host:9090/path"} // url's own error quotes it, user and all
+		return mistake.Mistakes{{Path: field, Message: "is not a URL", Fix: "write it like http://host:9090/path"}} // url's own error quotes it, user and all
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		mistakes = append(mistakes, field+": has no scheme; begin it with http:// or https://")
+		mistakes.Add(field, "has no scheme", "begin it with http:// or https://")
 	} else if u.Host == "" {
-		mistakes = append(mistakes, field+": has no host")
+		mistakes.Add(field, "has no host", "")
 	}
 	if u.User != nil {
-		mistakes = append(mistakes, field+": has a user in it; use basicAuth, with the password by reference")
+		mistakes.Add(field, "has a user in it", "use basicAuth, with the password by reference")
 	}
 	return mistakes
 }

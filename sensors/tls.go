@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
@@ -19,9 +20,9 @@ type TLS struct {
 }
 
 // Check finds a certificate without its key.
-func (t TLS) Check() []string {
+func (t TLS) Check() mistake.Mistakes {
 	if (t.CertFile == "") != (t.KeyFile == "") {
-		return []string{"certFile and keyFile go together"}
+		return mistake.Mistakes{{Message: "certFile and keyFile go together"}}
 	}
 	return nil
 }

@@ -135,6 +135,6 @@ spec:
 			continue
 		}
 		require.Len(t, mistakes, 1, condition)
-		require.Contains(t, mistakes[0].String(), wrong)
+		require.Contains(t, mistakes[0].Error(), wrong)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // WorkloadConfig samples what the orchestrator knows of the target itself.
@@ -27,12 +28,12 @@ func (c *WorkloadConfig) ValueType() string {
 }
 
 // Check finds a condition without its field, and the other way round.
-func (c *WorkloadConfig) Check() []string {
+func (c *WorkloadConfig) Check() mistake.Mistakes {
 	switch {
 	case c.Field == "condition" && c.Condition == "":
-		return []string{"condition: say which, as in Available"}
+		return mistake.Mistakes{{Path: "condition", Message: "say which, as in Available"}}
 	case c.Field != "condition" && c.Condition != "":
-		return []string{"condition: goes with field: condition; drop it, or change the field"}
+		return mistake.Mistakes{{Path: "condition", Message: "goes with field: condition", Fix: "drop it, or change the field"}}
 	}
 	return nil
 }
@@ -47,8 +48,8 @@ func newWorkload(c *WorkloadConfig, env Env) (engine.Sensor, error) {
 	if env.Workloads == nil {
 		return nil, errors.New("no orchestrator runs here, so there are no workloads to look at; use another kind of sensor")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	fields := map[string]func(engine.Workload) any{
 		"desired":     func(w engine.Workload) any { return float64(w.Desired) },

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Apply are the parameters of `apply`.
@@ -27,36 +29,36 @@ var powerful = map[string][]string{
 }
 
 // Check returns the mistakes in the values.
-func (w Apply) Check() []string {
+func (w Apply) Check() mistake.Mistakes {
 	o, ok := w.Object.(map[string]any)
 	if !ok {
-		return []string{"object: must be a mapping with apiVersion, kind and metadata"}
+		return mistake.Mistakes{{Path: "object", Message: "must be a mapping with apiVersion, kind and metadata"}}
 	}
-	var out []string
+	var out mistake.Mistakes
 	for _, field := range []string{"apiVersion", "kind"} {
 		if text, _ := o[field].(string); text == "" {
-			out = append(out, "object."+field+": is missing")
+			out.Add("object."+field, "is missing", "")
 		}
 	}
 	meta, _ := o["metadata"].(map[string]any)
 	if name, _ := meta["name"].(string); name == "" {
-		out = append(out, "object.metadata.name: is missing")
+		out.Add("object.metadata.name", "is missing", "")
 	}
 	for _, field := range slices.Sorted(maps.Keys(meta)) {
 		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, field) {
-			out = append(out, fmt.Sprintf("object.metadata.%s: can't be set; leave it out", field))
+			out.Add(mistake.Key("object.metadata", field), "can't be set", "leave it out")
 		}
 	}
 	if annotations, _ := meta["annotations"].(map[string]any); annotations[takeOver] != nil {
-		out = append(out, fmt.Sprintf("object.metadata.annotations.%s: is for people alone to write", takeOver))
+		out.Add(mistake.Key("object.metadata.annotations", takeOver), "is for people alone to write", "")
 	}
 	if _, has := o["status"]; has {
-		out = append(out, "object.status: is not to be set; leave it out")
+		out.Add("object.status", "is not to be set", "leave it out")
 	}
 	return append(out, w.tooPowerful(o)...)
 }
 
-func (w Apply) tooPowerful(o map[string]any) []string {
+func (w Apply) tooPowerful(o map[string]any) mistake.Mistakes {
 	version, _ := o["apiVersion"].(string)
 	kind, _ := o["kind"].(string)
 	group, _, found := strings.Cut(version, "/")
@@ -65,7 +67,7 @@ func (w Apply) tooPowerful(o map[string]any) []string {
 	}
 	kinds := powerful[group]
 	if slices.Contains(kinds, "*") || slices.Contains(kinds, kind) {
-		return []string{fmt.Sprintf("object.kind: a %s of %s gives power, so no policy may write it; let a person apply it", kind, version)}
+		return mistake.Mistakes{{Path: "object.kind", Message: fmt.Sprintf("a %s of %s gives power, so no policy may write it", kind, version), Fix: "let a person apply it"}}
 	}
 	return nil
 }
@@ -79,14 +81,14 @@ func ApplyClaim(with map[string]any) string {
 }
 
 // mappings are the mistakes of a list whose items must be mappings.
-func mappings(field string, list []any) []string {
-	var out []string
+func mappings(field string, list []any) mistake.Mistakes {
+	var out mistake.Mistakes
 	if list != nil && len(list) == 0 {
-		out = append(out, field+": must not be empty; leave it out to keep what is there")
+		out.Add(field, "must not be empty", "leave it out to keep what is there")
 	}
 	for i, item := range list {
 		if _, ok := item.(map[string]any); !ok {
-			out = append(out, fmt.Sprintf("%s[%d]: must be a mapping", field, i))
+			out.Add(fmt.Sprintf("%s[%d]", field, i), "must be a mapping", "")
 		}
 	}
 	return out

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // WorkflowRun are the parameters of `workflow.run`.
@@ -17,11 +19,11 @@ type WorkflowRun struct {
 }
 
 // Check returns the mistakes in the values.
-func (w WorkflowRun) Check() []string {
+func (w WorkflowRun) Check() mistake.Mistakes {
 	out := w.mistakes()
 	for _, name := range slices.Sorted(maps.Keys(w.Parameters)) {
 		if name == "" || strings.ContainsAny(name, "= \n") {
-			out = append(out, fmt.Sprintf("parameters: %q can't be the name of one", name))
+			out.Add("parameters", fmt.Sprintf("%q can't be the name of one", name), "")
 		}
 	}
 	return out

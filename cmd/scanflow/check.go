@@ -14,6 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -66,7 +67,7 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 	if !o.kubernetes {
 		return nil
 	}
-	var wrong manifest.Mistakes
+	var wrong mistake.Mistakes
 	for _, a := range agents {
 		wrong = append(wrong, a.InCluster()...)
 	}

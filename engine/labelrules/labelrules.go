@@ -9,18 +9,20 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Mistakes are the labels that no object can have, by Kubernetes' rules for labels, as
 // "field.NAME: why".
-func Mistakes(field string, labels map[string]string) []string {
-	var out []string
+func Mistakes(field string, labels map[string]string) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if why := validation.IsQualifiedName(name); len(why) > 0 {
-			out = append(out, fmt.Sprintf("%s.%s: is no name of a label: %s", field, name, why[0]))
+			out.Add(mistake.Key(field, name), "is no name of a label: "+why[0], "")
 		}
 		if why := validation.IsValidLabelValue(labels[name]); len(why) > 0 {
-			out = append(out, fmt.Sprintf("%s.%s: no label has the value %q: %s", field, name, labels[name], why[0]))
+			out.Add(mistake.Key(field, name), fmt.Sprintf("no label has the value %q: %s", labels[name], why[0]), "")
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Credential says what an agent shows to the addresses below a URL.
@@ -21,20 +22,20 @@ type BasicAuth struct {
 }
 
 // Check finds what the types don't show.
-func (c *Credential) Check() []string {
-	var out []string
+func (c *Credential) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		out = append(out, "url: must begin with http:// or https:// and name a host")
+		out.Add("url", "must begin with http:// or https:// and name a host", "")
 	} else if u.User != nil || u.RawQuery != "" {
-		out = append(out, "url: holds a user or a query; give scheme, host and path")
+		out.Add("url", "holds a user or a query", "give scheme, host and path")
 	} else if err := engine.URLPrefixProblem(c.URL); err != nil {
-		out = append(out, "url: bounds nothing: "+err.Error()+"; give scheme, host and path, like https://hooks.example.com/team/")
+		out.Add("url", "bounds nothing: "+err.Error(), "give scheme, host and path, like https://hooks.example.com/team/")
 	}
 	switch {
 	case c.BearerToken != nil && c.BasicAuth != nil:
-		out = append(out, "wants one of bearerToken and basicAuth, not both")
+		out.Add("", "wants one of bearerToken and basicAuth, not both", "")
 	case c.BearerToken == nil && c.BasicAuth == nil && c.Headers == nil:
-		out = append(out, "shows nothing; add bearerToken, basicAuth or headers")
+		out.Add("", "shows nothing", "add bearerToken, basicAuth or headers")
 	}
 	return append(out, c.Headers.Check(c.BearerToken != nil || c.BasicAuth != nil)...)
 }

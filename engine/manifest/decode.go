@@ -2,11 +2,14 @@ package manifest
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Decode reads a YAML value into the struct that `into` points to, strictly: a
@@ -14,10 +17,10 @@ import (
 // required one missing, one outside its enum, and what a Checker finds are all
 // mistakes, and all are returned. path is where the value stands in its document
 // ("spec.sensors[0].http"), for the messages. It never panics, whatever the node.
-func Decode(file string, node *yaml.Node, path string, into any) Mistakes {
+func Decode(file string, node *yaml.Node, path string, into any) mistake.Mistakes {
 	d := newDecoder(file, node, path, Kinds{})
 	d.decode(into)
-	return d.mistakes.sorted()
+	return d.mistakes.Sorted()
 }
 
 // Bounds of one document, so that a small file can't become a large one.
@@ -33,7 +36,7 @@ type decoder struct {
 	root  *place
 	kinds Kinds
 
-	mistakes Mistakes
+	mistakes mistake.Mistakes
 	// touched are the places with a mistake at or below them; unread those where a
 	// value could not be read, so that a further check of it would only confuse.
 	touched map[string]bool
@@ -52,8 +55,8 @@ type decoder struct {
 	origin map[*yaml.Node]any
 }
 
-func tooMany(file string) Mistake {
-	return Mistake{File: file, Message: fmt.Sprintf("has more than %d mistakes", maxMistakes), Fix: "the rest is not shown"}
+func tooMany(file string) mistake.Mistake {
+	return mistake.Mistake{File: file, Message: fmt.Sprintf("has more than %d mistakes", maxMistakes), Fix: "the rest is not shown"}
 }
 
 func newDecoder(file string, node *yaml.Node, path string, kinds Kinds) *decoder {
@@ -90,6 +93,15 @@ func (d *decoder) bad(p *place, message, fix string) {
 	d.odd(p, message, fix)
 }
 
+// wrong records an error as bad does; one that is a mistake has its fix apart.
+func (d *decoder) wrong(p *place, err error) {
+	var m mistake.Mistake
+	if !errors.As(err, &m) {
+		m.Message = err.Error()
+	}
+	d.bad(p, m.Message, m.Fix)
+}
+
 // odd records a mistake that leaves the value around it readable: a field too many.
 func (d *decoder) odd(p *place, message, fix string) {
 	at, _, _ := p.find(d.tree)
@@ -103,7 +115,7 @@ func (d *decoder) oddAt(at *yaml.Node, p *place, message, fix string) {
 	for q := p; q != nil; q = q.parent {
 		d.touched[q.String()] = true
 	}
-	m := Mistake{File: d.file, Field: redact(p.String()), Message: redact(message), Fix: redact(fix)}
+	m := mistake.Mistake{File: d.file, Path: redact(p.String()), Message: redact(message), Fix: redact(fix)}
 	if at != nil {
 		m.Line, m.Column = at.Line, at.Column
 	}

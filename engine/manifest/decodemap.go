@@ -26,11 +26,7 @@ func DecodeMap(m map[string]any, into any) []string {
 	d := newDecoder("", b.node(m, 0), "with", Kinds{})
 	d.origin = b.origin
 	d.decode(into)
-	var out []string
-	for _, mistake := range d.mistakes {
-		out = append(out, mistake.sentence())
-	}
-	return out
+	return d.mistakes.Lines()
 }
 
 // nodeBuilder turns JSON values into the tree that the decoder reads, so that

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // The verbs that a guard, or a credential, is for. A test of the verbs holds these against
@@ -187,8 +188,8 @@ func sameURL(a, b string) bool { return engine.URLBelow(a, b) && engine.URLBelow
 
 // Idle are the values of a manifest that can be meant for later, and have no effect as it
 // is: warnings, and no reason to refuse it.
-func (a *Agent) Idle() []Mistake {
-	var out []Mistake
+func (a *Agent) Idle() []mistake.Mistake {
+	var out []mistake.Mistake
 	say := func(field, message, fix string) { out = append(out, a.Mistaken(field, message, fix)) }
 	urls := a.Spec.Guards.URLs
 	for i, raw := range urls {

@@ -130,7 +130,7 @@ func TestWhatIsIdleIsSaid(t *testing.T) {
 			require.NoError(t, err)
 			var said []string
 			for _, m := range agents[0].Idle() {
-				said = append(said, m.String())
+				said = append(said, m.Error())
 			}
 			if c.want == "" {
 				require.Empty(t, said)

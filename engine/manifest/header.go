@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Header is the value of a header of a request: as it is written, where it is no secret,
@@ -55,56 +57,56 @@ var ownPrefixes = []string{"Scanflow-", "Content-", "Proxy-", "If-"}
 
 // Check returns the mistakes, each with its field, of headers beside an Authorization of
 // its own, or without one. It repeats no value.
-func (h Headers) Check(authorized bool) (mistakes []string) {
+func (h Headers) Check(authorized bool) (mistakes mistake.Mistakes) {
 	if h != nil && len(h) == 0 {
-		return []string{"headers: is empty; name a header, or leave it out"}
+		return mistake.Mistakes{{Path: "headers", Message: "is empty", Fix: "name a header, or leave it out"}}
 	}
 	if len(h) > mostHeaders {
-		mistakes = append(mistakes, fmt.Sprintf("headers: are more than %d; leave some out", mostHeaders))
+		mistakes.Add("headers", fmt.Sprintf("are more than %d", mostHeaders), "leave some out")
 	}
 	as := map[string]string{}
 	for _, name := range sortedKeys(h) {
 		if !headerName.MatchString(name) {
-			mistakes = append(mistakes, fmt.Sprintf("headers: %s is not the name of a header; use letters, digits and -", quote(name)))
+			mistakes.Add("headers", fmt.Sprintf("%s is not the name of a header", quote(name)), "use letters, digits and -")
 			continue
 		}
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		if first, twice := as[canonical]; twice {
-			mistakes = append(mistakes, fmt.Sprintf("headers: %s and %s are one header; keep one", first, name))
+			mistakes.Add("headers", fmt.Sprintf("%s and %s are one header", first, name), "keep one")
 		}
 		as[canonical] = name
-		if wrong := h[name].mistake(canonical, authorized); wrong != "" {
-			mistakes = append(mistakes, "headers."+name+": "+wrong)
+		if message, fix := h[name].mistake(canonical, authorized); message != "" {
+			mistakes.Add(mistake.Key("headers", name), message, fix)
 		}
 	}
 	return mistakes
 }
 
-func (h Header) mistake(name string, authorized bool) string {
+func (h Header) mistake(name string, authorized bool) (message, fix string) {
 	byReference := h.Secret != Secret{}
 	switch {
 	case slices.Contains(ownHeaders, name) || slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
-		return "is a header that Scanflow, or the connection, writes itself; leave it out"
+		return "is a header that Scanflow, or the connection, writes itself", "leave it out"
 	case name == "Authorization" && authorized:
-		return "is what bearerToken or basicAuth sends; keep one"
+		return "is what bearerToken or basicAuth sends", "keep one"
 	case byReference:
-		return ""
+		return "", ""
 	case h.Plain == "":
-		return "has no value; " + headerFix
+		return "has no value", headerFix
 	case name == "Authorization" || name == "Cookie":
-		return "holds a secret; " + secretFix
+		return "holds a secret", secretFix
 	}
 	return valueMistake(h.Plain)
 }
 
-func valueMistake(value string) string {
+func valueMistake(value string) (message, fix string) {
 	switch {
 	case len(value) > longestHeader:
-		return fmt.Sprintf("is longer than %d bytes; shorten it", longestHeader)
+		return fmt.Sprintf("is longer than %d bytes", longestHeader), "shorten it"
 	case !headerValue.MatchString(value):
-		return "can't be sent in a header; use printable ASCII on one line, without white space at its ends"
+		return "can't be sent in a header", "use printable ASCII on one line, without white space at its ends"
 	}
-	return ""
+	return "", ""
 }
 
 // Read fetches the values for an agent of a namespace: those that are written, and those
@@ -120,8 +122,8 @@ func (h Headers) Read(ctx context.Context, namespace string, from SecretSource) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("headers.%s: %w", name, err)
 		}
-		if wrong := valueMistake(value); wrong != "" {
-			return nil, nil, fmt.Errorf("headers.%s: the secret %s", name, wrong)
+		if message, fix := valueMistake(value); message != "" {
+			return nil, nil, fmt.Errorf("headers.%s: the secret %s; %s", name, message, fix)
 		}
 		secret.Set(name, value)
 	}

@@ -3,6 +3,8 @@ package manifest
 import (
 	"maps"
 	"slices"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Kinds are the adapters that a manifest may name. Whoever reads manifests passes
@@ -23,13 +25,12 @@ type Kinds struct {
 	Verbs map[string]func() any
 }
 
-// Checker is a configuration that can find mistakes which its types don't show.
-// Each is a sentence, prefixed by the field it is about: "url: has no scheme". A
-// part after the last "; " is taken for the fix.
+// Checker is a configuration that finds mistakes which its types don't show. The Path of
+// each is relative to the configuration: "url", "headers.Accept", "" for all of it.
 //
-// Check is asked even where some fields could not be read, so that all mistakes
-// show at once; its sentences that name such a field are left out.
-type Checker interface{ Check() []string }
+// Check is called even if some fields could not be read, so that one run reports every
+// mistake; a mistake whose message or fix names such a field is dropped.
+type Checker interface{ Check() mistake.Mistakes }
 
 func (k Kinds) sensorNames() []string { return slices.Sorted(maps.Keys(k.Sensors)) }
 func (k Kinds) verbNames() []string   { return slices.Sorted(maps.Keys(k.Verbs)) }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ReadObject reads an Agent from the JSON of a custom resource, by the rules of
@@ -15,12 +17,12 @@ import (
 //
 // name stands for the object where an agent has a file. The mistakes have no file
 // and no line, since nobody wrote any: each is "spec.triggers[0].every: ...; fix".
-func ReadObject(name string, object []byte, kinds Kinds) (*Agent, Mistakes) {
+func ReadObject(name string, object []byte, kinds Kinds) (*Agent, mistake.Mistakes) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	decoder.UseNumber() // a whole number too large for a float is told, not rounded
 	var whole map[string]any
 	if err := decoder.Decode(&whole); err != nil {
-		return nil, Mistakes{{Message: fmt.Sprintf("the object is not JSON: %v", err)}}
+		return nil, mistake.Mistakes{{Message: fmt.Sprintf("the object is not JSON: %v", err)}}
 	}
 	delete(whole, "status")
 	if metadata, ok := whole["metadata"].(map[string]any); ok {

@@ -1,6 +1,10 @@
 package manifest
 
-import "reflect"
+import (
+	"reflect"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+)
 
 // processTag marks a field by which an agent uses what belongs to the process: an
 // environment variable or a file to send (secret), or a certificate to show
@@ -17,11 +21,11 @@ var processFixes = map[string]string{
 
 // takesFromProcess are the fields of an agent that use what belongs to the process, as
 // mistakes. They don't repeat what was written.
-func (a *Agent) takesFromProcess() Mistakes {
-	var out Mistakes
+func (a *Agent) takesFromProcess() mistake.Mistakes {
+	var out mistake.Mistakes
 	walkFields(reflect.ValueOf(a), "", func(at string, f reflect.StructField, v reflect.Value) {
 		if what := f.Tag.Get(processTag); what != "" && !v.IsZero() {
-			out = append(out, Mistake{Field: at, Message: "is the process's own, which an Agent of a cluster may not use", Fix: processFixes[what]})
+			out = append(out, mistake.Mistake{Path: at, Message: "is the process's own, which an Agent of a cluster may not use", Fix: processFixes[what]})
 		}
 	})
 	return out
@@ -29,10 +33,10 @@ func (a *Agent) takesFromProcess() Mistakes {
 
 // InCluster are the fields of an agent that was read from a file which the same agent may
 // not have as an object of a cluster, as mistakes at their places in the file.
-func (a *Agent) InCluster() Mistakes {
+func (a *Agent) InCluster() mistake.Mistakes {
 	out := a.takesFromProcess()
 	for i, m := range out {
-		out[i] = a.Mistaken(m.Field, m.Message, m.Fix)
+		out[i] = a.Mistaken(m.Path, m.Message, m.Fix)
 	}
 	return out
 }

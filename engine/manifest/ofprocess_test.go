@@ -49,7 +49,7 @@ func TestObjectTakesNothingFromTheProcess(t *testing.T) {
 	}
 	var got []string
 	for _, m := range mistakes {
-		got = append(got, m.String())
+		got = append(got, m.Error())
 	}
 	require.ElementsMatch(t, want, got)
 	require.NotContains(t, mistakes.Error(), "unter2")

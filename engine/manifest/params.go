@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // JSONType is the type of a value in params, as JSON Schema calls it.
@@ -23,7 +25,7 @@ func TypeInWords(kind string) string { return wordsFor[kind] }
 
 // MistypedParam is a mistake about a param of another type than those who read it take
 // it to be. Path leads to it from spec.params; wants says who takes it for what.
-func (a *Agent) MistypedParam(path []string, value any, wants string) Mistake {
+func (a *Agent) MistypedParam(path []string, value any, wants string) mistake.Mistake {
 	message := "is " + TypeInWords(JSONType(value))
 	switch value := value.(type) {
 	case string:
@@ -37,7 +39,7 @@ func (a *Agent) MistypedParam(path []string, value any, wants string) Mistake {
 }
 
 // UnreadParam is a mistake about a param that nothing reads. Read are those that something does.
-func (a *Agent) UnreadParam(name string, read []string) Mistake {
+func (a *Agent) UnreadParam(name string, read []string) mistake.Mistake {
 	var unset []string
 	for _, r := range read {
 		if _, set := a.Spec.Params[r]; !set {
@@ -54,12 +56,12 @@ func (a *Agent) UnreadParam(name string, read []string) Mistake {
 }
 
 // mistakenParam is Mistaken for a key at any depth of the params, whatever is in it.
-func (a *Agent) mistakenParam(path []string, message, fix string) Mistake {
+func (a *Agent) mistakenParam(path []string, message, fix string) mistake.Mistake {
 	p := root("").field("spec").field("params")
 	for _, key := range path {
 		p = p.field(key)
 	}
-	m := Mistake{File: a.File, Line: a.Line, Column: 1, Field: p.String(), Message: message, Fix: fix}
+	m := mistake.Mistake{File: a.File, Line: a.Line, Column: 1, Path: p.String(), Message: message, Fix: fix}
 	if at, _, _ := p.find(a.node); at != nil {
 		m.Line, m.Column = at.Line, at.Column
 	}

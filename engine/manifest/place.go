@@ -1,13 +1,13 @@
 package manifest
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // place is a value's path in its document. It is spelt out only for a mistake: a
@@ -23,8 +23,6 @@ func root(name string) *place { return &place{key: name, index: -1} }
 
 func (p *place) field(key string) *place { return &place{parent: p, key: key, index: -1} }
 func (p *place) item(i int) *place       { return &place{parent: p, index: i} }
-
-var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 const shownKey = 40
 
@@ -43,15 +41,38 @@ func (p *place) String() string {
 			if runes := []rune(key); len(runes) > shownKey {
 				key = string(runes[:shownKey]) + "..."
 			}
-			if plainKey.MatchString(key) {
-				parts = append(parts, "."+key)
-			} else {
-				parts = append(parts, fmt.Sprintf("[%q]", key))
-			}
+			parts = append(parts, mistake.Key("", key))
 		}
 	}
 	slices.Reverse(parts)
 	return strings.TrimPrefix(strings.Join(parts, ""), ".")
+}
+
+// at follows a path from a place: ".name", "[0]" and `["any key"]`, as String prints them.
+func (p *place) at(path string) *place {
+	for path != "" {
+		switch {
+		case strings.HasPrefix(path, `["`):
+			quoted, err := strconv.QuotedPrefix(path[1:])
+			if err != nil {
+				return p
+			}
+			key, _ := strconv.Unquote(quoted) // which QuotedPrefix has checked
+			p, path = p.field(key), strings.TrimPrefix(path[1+len(quoted):], "]")
+		case path[0] == '[':
+			index, rest, _ := strings.Cut(path[1:], "]")
+			i, err := strconv.Atoi(index)
+			if err != nil {
+				return p
+			}
+			p, path = p.item(i), rest
+		default:
+			path = strings.TrimPrefix(path, ".")
+			end := strings.IndexAny(path+".", ".[")
+			p, path = p.field(path[:end]), path[end:]
+		}
+	}
+	return p
 }
 
 // find looks a place up in the tree: the node that shows where it is (a field's

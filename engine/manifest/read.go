@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
@@ -46,28 +47,28 @@ func ReadBytes(name string, data []byte, kinds Kinds) ([]*Agent, error) {
 }
 
 // manifestFiles are the files that the paths name, each once.
-func manifestFiles(paths []string) ([]string, Mistakes) {
+func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
 	var files []string
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	if len(paths) == 0 {
-		mistakes = append(mistakes, Mistake{Message: "no manifest given", Fix: "name a file or a folder of Agent manifests"})
+		mistakes = append(mistakes, mistake.Mistake{Message: "no manifest given", Fix: "name a file or a folder of Agent manifests"})
 	}
 	for _, path := range paths {
 		path = filepath.Clean(path)
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			mistakes = append(mistakes, Mistake{File: path, Message: "there is no such file or folder", Fix: "name a file or a folder of Agent manifests"})
+			mistakes = append(mistakes, mistake.Mistake{File: path, Message: "there is no such file or folder", Fix: "name a file or a folder of Agent manifests"})
 		case err != nil:
-			mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+			mistakes = append(mistakes, mistake.Mistake{File: path, Message: "can't be read: " + cause(err)})
 		case !info.IsDir():
 			files = append(files, path)
 		default:
 			found, err := folder(path)
 			if err != nil {
-				mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "can't be read: " + cause(err)})
 			} else if len(found) == 0 {
-				mistakes = append(mistakes, Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
+				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
 			}
 			files = append(files, found...)
 		}
@@ -96,15 +97,15 @@ func folder(path string) ([]string, error) {
 	return files, nil
 }
 
-func readFile(path string) ([]byte, *Mistake) {
+func readFile(path string) ([]byte, *mistake.Mistake) {
 	data, err := plainfile.Read(path, MaxFileSize)
 	switch {
 	case errors.Is(err, plainfile.ErrNotPlain):
-		return nil, &Mistake{File: path, Message: cause(err)}
+		return nil, &mistake.Mistake{File: path, Message: cause(err)}
 	case errors.Is(err, plainfile.ErrTooLarge):
-		return nil, &Mistake{File: path, Message: cause(err), Fix: "split it"}
+		return nil, &mistake.Mistake{File: path, Message: cause(err), Fix: "split it"}
 	case err != nil:
-		return nil, &Mistake{File: path, Message: "can't be read: " + cause(err)}
+		return nil, &mistake.Mistake{File: path, Message: "can't be read: " + cause(err)}
 	}
 	return data, nil
 }
@@ -119,15 +120,15 @@ func cause(err error) string {
 }
 
 // readAll reads each document of a text.
-func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
+func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes) {
 	if len(data) > MaxFileSize {
-		return nil, Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
+		return nil, mistake.Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
 	}
 	if wrong := notText(file, data); wrong != nil {
 		return nil, wrong
 	}
 	var agents []*Agent
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	documents := 0
 	for reader := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var node yaml.Node
@@ -150,12 +151,12 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
 		}
 	}
 	if documents == 0 {
-		mistakes = append(mistakes, Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
+		mistakes = append(mistakes, mistake.Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
 	}
 	return agents, mistakes
 }
 
-func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, Mistakes) {
+func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistakes) {
 	d := newDecoder(file, node, "", kinds)
 	if apiVersion, kind, other := otherObject(d); other {
 		d.bad(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
@@ -188,7 +189,7 @@ func otherObject(d *decoder) (apiVersion, kind string, other bool) {
 }
 
 // settle refuses agents of one name, and puts all in order.
-func settle(agents []*Agent, mistakes Mistakes) ([]*Agent, error) {
+func settle(agents []*Agent, mistakes mistake.Mistakes) ([]*Agent, error) {
 	first, twice := map[string]*Agent{}, map[string]bool{}
 	for _, a := range agents {
 		name := a.Info().String()
@@ -198,11 +199,11 @@ func settle(agents []*Agent, mistakes Mistakes) ([]*Agent, error) {
 			continue
 		}
 		twice[name] = true
-		mistakes = append(mistakes, Mistake{
-			File: a.File, Line: a.Line, Column: 1, Field: "metadata.name",
+		mistakes = append(mistakes, mistake.Mistake{
+			File: a.File, Line: a.Line, Column: 1, Path: "metadata.name",
 			Message: fmt.Sprintf("the agent %s is in %s:%d already", name, before.File, before.Line), Fix: "rename one",
 		})
 	}
 	agents = slices.DeleteFunc(agents, func(a *Agent) bool { return twice[a.Info().String()] })
-	return agents, mistakes.sorted().Err()
+	return agents, mistakes.Sorted().Err()
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ReadInto reads the one YAML document of a file that is no manifest into the struct
@@ -13,7 +15,7 @@ import (
 func ReadInto(file string, into any) error {
 	data, unread := readFile(file)
 	if unread != nil {
-		return Mistakes{*unread}
+		return mistake.Mistakes{*unread}
 	}
 	if wrong := notText(file, data); wrong != nil {
 		return wrong
@@ -23,13 +25,13 @@ func ReadInto(file string, into any) error {
 	err := reader.Decode(&document)
 	if err == nil {
 		if err = reader.Decode(&another); err == nil {
-			return Mistakes{{File: file, Line: another.Line, Column: another.Column, Message: "a second document begins here", Fix: "write one"}}
+			return mistake.Mistakes{{File: file, Line: another.Line, Column: another.Column, Message: "a second document begins here", Fix: "write one"}}
 		}
 	} else if errors.Is(err, io.EOF) {
-		return Mistakes{{File: file, Message: "is empty"}}
+		return mistake.Mistakes{{File: file, Message: "is empty"}}
 	}
 	if !errors.Is(err, io.EOF) {
-		return Mistakes{syntaxMistake(file, data, err)}
+		return mistake.Mistakes{syntaxMistake(file, data, err)}
 	}
 	return Decode(file, &document, "", into).Err()
 }

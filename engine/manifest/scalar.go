@@ -20,8 +20,7 @@ func (d *decoder) text(n *yaml.Node, p *place, into encoding.TextUnmarshaler) {
 		return
 	}
 	if err := into.UnmarshalText([]byte(n.Value)); err != nil {
-		message, fix := splitFix(err.Error())
-		d.bad(p, message, fix)
+		d.wrong(p, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
@@ -36,19 +37,19 @@ var (
 
 // Check returns what can be no Secret's name, and no key's. One that is missing is named
 // by the schema.
-func (r *SecretKeyRef) Check() (mistakes []string) {
+func (r *SecretKeyRef) Check() (mistakes mistake.Mistakes) {
 	if r.Name != "" && !secretName.MatchString(r.Name) {
-		mistakes = append(mistakes, "name: is not the name of a Secret; use lower-case letters, digits, - and .")
+		mistakes.Add("name", "is not the name of a Secret", "use lower-case letters, digits, - and .")
 	}
 	if r.Key != "" && !secretKey.MatchString(r.Key) {
-		mistakes = append(mistakes, "key: is not a key of a Secret; use letters, digits, -, _ and .")
+		mistakes.Add("key", "is not a key of a Secret", "use letters, digits, -, _ and .")
 	}
 	return mistakes
 }
 
 // Check returns the mistakes in the reference: exactly one source is wanted. It
 // never repeats what was written, which may be the secret itself.
-func (s Secret) Check() []string {
+func (s Secret) Check() mistake.Mistakes {
 	n := 0
 	for _, set := range []bool{s.Env != "", s.File != "", s.SecretKeyRef != nil} {
 		if set {
@@ -56,10 +57,10 @@ func (s Secret) Check() []string {
 		}
 	}
 	if n != 1 {
-		return []string{"wants exactly one of env, file, secretKeyRef"}
+		return mistake.Mistakes{{Message: "wants exactly one of env, file, secretKeyRef"}}
 	}
 	if s.Env != "" && !variableName.MatchString(s.Env) {
-		return []string{"env: is not the name of an environment variable; write a name like API_TOKEN, without $"}
+		return mistake.Mistakes{{Path: "env", Message: "is not the name of an environment variable", Fix: "write a name like API_TOKEN, without $"}}
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package manifest
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // open is a struct that takes keys beside its fields: a sensor and its kinds.
@@ -57,7 +57,7 @@ func (d *decoder) structure(n *yaml.Node, p *place, into reflect.Value) {
 			d.value(&yaml.Node{Kind: yaml.ScalarNode, Value: f.fallback}, at, value)
 		}
 	}
-	d.ask(p, into, fields)
+	d.check(p, into, fields)
 }
 
 // unknown is a key that is none of the fields: one of the struct's own other
@@ -139,41 +139,27 @@ func isEmpty(v reflect.Value) bool {
 	return false
 }
 
-var aboutField = regexp.MustCompile(`(?s)^([A-Za-z_][A-Za-z0-9_-]*)((?:\.[A-Za-z0-9_-]+|\[[0-9]{1,6}\])*): (.+)$`)
-
-// ask lets a Checker find what the types don't show. What it says of a value that
-// could not be read is dropped: that one has its own mistake.
-func (d *decoder) ask(p *place, into reflect.Value, fields []field) {
+// check adds what a Checker finds. A mistake about a value that could not be read is
+// dropped, because that value has its own.
+func (d *decoder) check(p *place, into reflect.Value, fields []field) {
 	checker, ok := into.Addr().Interface().(Checker)
 	if !ok {
 		return
 	}
 	whole := !d.unread[p.String()]
 	names := fieldNames(fields)
-	type finding struct {
-		at       *place
-		sentence string
-	}
-	var found []finding // all are judged before the first is recorded, which marks its place
-	for _, sentence := range sentences(checker, whole) {
-		at := p
-		parts := aboutField.FindStringSubmatch(sentence)
-		if parts != nil && slices.Contains(names, parts[1]) {
-			at, sentence = subPlace(p.field(parts[1]), parts[2]), parts[3]
-		}
-		if d.unread[at.String()] || (at == p && d.touched[p.String()]) || d.namesUnread(sentence, p, names) {
-			continue
-		}
-		found = append(found, finding{at, sentence})
-	}
-	for _, f := range found {
-		message, fix := splitFix(f.sentence)
-		d.bad(f.at, message, fix)
+	found := checked(checker, whole)
+	// Recording one marks its place, so all are compared with the marks before the first is.
+	found = slices.DeleteFunc(found, func(m mistake.Mistake) bool {
+		return d.unread[p.at(m.Path).String()] || m.Path == "" && d.touched[p.String()] || d.namesUnread(m, p, names)
+	})
+	for _, m := range found {
+		d.bad(p.at(m.Path), m.Message, m.Fix)
 	}
 }
 
-func (d *decoder) namesUnread(sentence string, p *place, names []string) bool {
-	words := strings.FieldsFunc(sentence, func(r rune) bool { return !isWord(r) })
+func (d *decoder) namesUnread(m mistake.Mistake, p *place, names []string) bool {
+	words := strings.FieldsFunc(m.Message+" "+m.Fix, func(r rune) bool { return !isWord(r) })
 	for _, name := range names {
 		if d.unread[p.field(name).String()] && slices.Contains(words, name) {
 			return true
@@ -186,10 +172,10 @@ func isWord(r rune) bool {
 	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// sentences asks for the mistakes. A Checker may count on the fields that are
-// required; where some could not be read it may stumble over that, and then has
-// nothing to say. On a whole configuration a panic is its own mistake and goes on.
-func sentences(c Checker, whole bool) (out []string) {
+// checked calls a Checker. One that panics on a configuration of which a part could not
+// be read has no mistakes: it may rely on the required fields. On a whole configuration a
+// panic is the Checker's own error and goes on.
+func checked(c Checker, whole bool) (out mistake.Mistakes) {
 	if !whole {
 		defer func() {
 			if recover() != nil {
@@ -198,22 +184,4 @@ func sentences(c Checker, whole bool) (out []string) {
 		}()
 	}
 	return c.Check()
-}
-
-// subPlace goes on from a place by ".name" and "[0]".
-func subPlace(p *place, path string) *place {
-	for path != "" {
-		end := strings.IndexAny(path[1:], ".[") + 1
-		if end == 0 {
-			end = len(path)
-		}
-		if step := path[:end]; step[0] == '[' {
-			i, _ := strconv.Atoi(strings.Trim(step, "[]")) // digits only, by the pattern
-			p = p.item(i)
-		} else {
-			p = p.field(step[1:])
-		}
-		path = path[end:]
-	}
-	return p
 }

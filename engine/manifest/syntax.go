@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 var (
@@ -19,9 +21,9 @@ var (
 
 // syntaxMistake places what the YAML parser said. It never repeats the text: a
 // password that begins with * reads as an alias.
-func syntaxMistake(file string, data []byte, err error) Mistake {
+func syntaxMistake(file string, data []byte, err error) mistake.Mistake {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	m := Mistake{File: file, Line: 1, Column: 1, Fix: "check the indentation and the quotes there"}
+	m := mistake.Mistake{File: file, Line: 1, Column: 1, Fix: "check the indentation and the quotes there"}
 	if found := syntaxLine.FindStringSubmatch(message); found != nil {
 		if line, err := strconv.Atoi(found[1]); err == nil {
 			m.Line = line
@@ -43,7 +45,7 @@ func syntaxMistake(file string, data []byte, err error) Mistake {
 
 // notText finds the first byte that no YAML text has, since the parser would not
 // say where it is.
-func notText(file string, data []byte) Mistakes {
+func notText(file string, data []byte) mistake.Mistakes {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		message := ""
@@ -54,9 +56,9 @@ func notText(file string, data []byte) Mistakes {
 			message = fmt.Sprintf("the control character %U can't be in YAML", r)
 		}
 		if message != "" {
-			m := Mistake{File: file, Message: message, Fix: "save the file as plain UTF-8 text"}
+			m := mistake.Mistake{File: file, Message: message, Fix: "save the file as plain UTF-8 text"}
 			m.Line, m.Column = lineAndColumn(data, i)
-			return Mistakes{m}
+			return mistake.Mistakes{m}
 		}
 		i += size
 	}

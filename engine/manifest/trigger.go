@@ -13,6 +13,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // leastEvery keeps a slip (1ms for 1m) from turning an agent into a busy loop.
@@ -122,14 +123,12 @@ func (v *validator) cron(p *place, t Trigger) {
 			v.bad(zone, "goes with cron only", "leave it out")
 		}
 		if _, err := location(t.Timezone); err != nil {
-			message, fix := splitFix(err.Error())
-			v.bad(zone, message, fix)
+			v.wrong(zone, err)
 		}
 	}
 	if v.written(expression) {
 		if _, err := schedule(t.Cron, "UTC"); err != nil {
-			message, fix := splitFix(err.Error())
-			v.bad(expression, message, fix)
+			v.wrong(expression, err)
 		}
 	}
 }
@@ -157,7 +156,7 @@ func location(zone string) (*time.Location, error) {
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil || loc == time.Local {
-		return nil, fmt.Errorf("%s is not a time zone; write a name of the IANA database, like Europe/Madrid", quote(zone))
+		return nil, mistake.Mistake{Message: quote(zone) + " is not a time zone", Fix: "write a name of the IANA database, like Europe/Madrid"}
 	}
 	return loc, nil
 }
@@ -178,22 +177,22 @@ func schedule(expression, zone string) (engine.Schedule, error) {
 	trimmed := strings.TrimSpace(expression)
 	switch {
 	case strings.HasPrefix(trimmed, "TZ="), strings.HasPrefix(trimmed, "CRON_TZ="):
-		return nil, fmt.Errorf("%s has its time zone inside; write it in timezone", quote(expression))
+		return nil, mistake.Mistake{Message: quote(expression) + " has its time zone inside", Fix: "write it in timezone"}
 	case strings.HasPrefix(trimmed, "@every"):
-		return nil, fmt.Errorf("%s is an interval; write it in every", quote(expression))
+		return nil, mistake.Mistake{Message: quote(expression) + " is an interval", Fix: "write it in every"}
 	}
 	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 	parsed, err := parser.Parse(trimmed)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a cron expression (%s); %s", quote(expression), strings.ReplaceAll(err.Error(), "; ", ", "), cronFix)
+		return nil, mistake.Mistake{Message: fmt.Sprintf("%s is not a cron expression (%v)", quote(expression), err), Fix: cronFix}
 	}
 	times, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return nil, fmt.Errorf("%s is not a cron expression; %s", quote(expression), cronFix)
+		return nil, mistake.Mistake{Message: quote(expression) + " is not a cron expression", Fix: cronFix}
 	}
 	times.Location = time.UTC
 	if times.Next(leapYear).IsZero() {
-		return nil, fmt.Errorf("%s never comes; %s", quote(expression), cronFix)
+		return nil, mistake.Mistake{Message: quote(expression) + " never comes", Fix: cronFix}
 	}
 	return &wallClock{times: times, zone: loc}, nil
 }

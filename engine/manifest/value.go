@@ -1,11 +1,12 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Duration is a span of time as Go writes it: "500ms", "30s", "5m", "24h".
@@ -15,10 +16,10 @@ type Duration struct{ time.Duration }
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%s is not a duration; write it like 500ms, 30s, 5m or 24h", quote(string(text)))
+		return mistake.Mistake{Message: quote(string(text)) + " is not a duration", Fix: "write it like 500ms, 30s, 5m or 24h"}
 	}
 	if v < 0 {
-		return fmt.Errorf("%q is negative; write a span of 0s or more", text)
+		return mistake.Mistake{Message: fmt.Sprintf("%q is negative", text), Fix: "write a span of 0s or more"}
 	}
 	d.Duration = v
 	return nil
@@ -34,7 +35,7 @@ type Time struct{ time.Time }
 func (t *Time) UnmarshalText(text []byte) error {
 	v, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
-		return fmt.Errorf("%s is not a time; write it like 2026-03-01T03:00:00Z or 2026-03-01T03:00:00+01:00", quote(string(text)))
+		return mistake.Mistake{Message: quote(string(text)) + " is not a time", Fix: "write it like 2026-03-01T03:00:00Z or 2026-03-01T03:00:00+01:00"}
 	}
 	t.Time = v
 	return nil
@@ -46,7 +47,9 @@ type Share struct {
 	Percent float64
 }
 
-var errShare = errors.New("is not a part of a fleet; write a number of targets like 3, or a percentage like 10%")
+func notShare(text []byte) error {
+	return mistake.Mistake{Message: quote(string(text)) + " is not a part of a fleet", Fix: "write a number of targets like 3, or a percentage like 10%"}
+}
 
 // UnmarshalText reads "10%" or "3".
 func (s *Share) UnmarshalText(text []byte) error {
@@ -54,20 +57,20 @@ func (s *Share) UnmarshalText(text []byte) error {
 	if !percent {
 		n, err := strconv.Atoi(written)
 		if err != nil {
-			return fmt.Errorf("%s %w", quote(string(text)), errShare)
+			return notShare(text)
 		}
 		if n <= 0 {
-			return fmt.Errorf("%s would never allow an act; write at least 1", quote(string(text)))
+			return mistake.Mistake{Message: quote(string(text)) + " would never allow an act", Fix: "write at least 1"}
 		}
 		*s = Share{Count: n}
 		return nil
 	}
 	p, err := strconv.ParseFloat(written, 64)
 	if err != nil {
-		return fmt.Errorf("%s %w", quote(string(text)), errShare)
+		return notShare(text)
 	}
 	if !(p > 0 && p <= 100) { // NaN too
-		return fmt.Errorf("%s is out of bounds; write more than 0%% and at most 100%%", quote(string(text)))
+		return mistake.Mistake{Message: quote(string(text)) + " is out of bounds", Fix: "write more than 0% and at most 100%"}
 	}
 	*s = Share{Percent: p}
 	return nil

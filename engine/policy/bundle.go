@@ -12,6 +12,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ReadBundle reads an OPA bundle, a .tar.gz. Its signature is verified later,
@@ -45,11 +47,11 @@ func unpackBundle(name string, packed []byte) (Source, error) {
 // checkBundle validates the manifest with OPA's own reader. OPA's reader stops
 // at the first file that does not parse; those errors are left to the compiler,
 // which reports all of them.
-func checkBundle(s Source) Mistakes {
+func checkBundle(s Source) mistake.Mistakes {
 	_, err := bundle.NewReader(bytes.NewReader(s.Packed)).WithSizeLimitBytes(MaxBytes).WithRegoVersion(ast.RegoV1).WithSkipBundleVerification(true).Read()
 	var parse ast.Errors
 	if err != nil && !errors.As(err, &parse) {
-		return Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
+		return mistake.Mistakes{{Message: fmt.Sprintf("read bundle %s: %s", s.Origin, err)}}
 	}
 	return nil
 }

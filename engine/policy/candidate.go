@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Candidate compiles, checks and tests a source and returns a revision that is
@@ -28,7 +30,7 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 		}
 	}
 	if len(mistakes) > 0 {
-		return nil, mistakes.err()
+		return nil, sorted(mistakes).Err()
 	}
 	if err := rev.prepare(ctx); err != nil {
 		return nil, err
@@ -50,12 +52,12 @@ func CompilePrepared(ctx context.Context, src Source, opts Options) (*Revision, 
 }
 
 // testFailure returns the mistake that a failed test stands for.
-func testFailure(r *tester.Result) (Mistake, bool) {
+func testFailure(r *tester.Result) (mistake.Mistake, bool) {
 	t := newTestResult(r)
 	var problem string
 	switch t.Outcome {
 	case Pass, Skipped:
-		return Mistake{}, false
+		return mistake.Mistake{}, false
 	case Errored:
 		problem = "ended in an error: " + t.Error
 	case Fail:
@@ -82,7 +84,7 @@ func (r *Revision) prepare(ctx context.Context) error {
 			continue
 		}
 		if _, err := g.prepare(ctx, r, g.body); err != nil {
-			return Mistakes{{Message: "can't be prepared: " + err.Error()}}
+			return mistake.Mistakes{{Message: "can't be prepared: " + err.Error()}}
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
@@ -66,7 +67,7 @@ func Compile(ctx context.Context, src Source, opts Options) (*Revision, error) {
 		return nil, err
 	}
 	if b.compiler.Compile(b.modules); b.compiler.Failed() {
-		return nil, fromOPA(b.compiler.Errors).err()
+		return nil, sorted(fromOPA(b.compiler.Errors)).Err()
 	}
 	return b.revision()
 }
@@ -79,7 +80,7 @@ func Draft(ctx context.Context, src Source) (*Revision, error) {
 		return nil, err
 	}
 	if b.compiler.Compile(b.modules); b.compiler.Failed() {
-		return nil, fromOPA(b.compiler.Errors).err()
+		return nil, sorted(fromOPA(b.compiler.Errors)).Err()
 	}
 	rev := newRevision(b)
 	_ = rev.inspect(b.data) // Candidate reports these mistakes
@@ -104,7 +105,7 @@ func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
 	o, mistakes := src.open()
 	modules, more := parse(o)
 	if mistakes = append(mistakes, more...); len(mistakes) > 0 {
-		return nil, mistakes.err()
+		return nil, sorted(mistakes).Err()
 	}
 	b.modules, b.data = modules, o.data
 	b.store = inmem.NewFromObjectWithOpts(o.data, inmem.OptReturnASTValuesOnRead(true))
@@ -131,15 +132,15 @@ func newCompiler() *ast.Compiler {
 func (b *build) revision() (*Revision, error) {
 	rev := newRevision(b)
 	if mistakes := rev.inspect(b.data); len(mistakes) > 0 {
-		return nil, mistakes.err()
+		return nil, sorted(mistakes).Err()
 	}
 	return rev, nil
 }
 
 // parse parses all modules, on all cores.
-func parse(src *opened) (map[string]*ast.Module, Mistakes) {
+func parse(src *opened) (map[string]*ast.Module, mistake.Mistakes) {
 	var files []moduleFile
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -168,25 +169,25 @@ func parse(src *opened) (map[string]*ast.Module, Mistakes) {
 	for _, f := range files {
 		name := f.part.name(f.file.Path)
 		if modules[name] != nil {
-			mistakes = append(mistakes, Mistake{File: name, Message: "is read twice", Fix: "of folders that lie in each other, give one"})
+			mistakes = append(mistakes, mistake.Mistake{File: name, Message: "is read twice", Fix: "of folders that lie in each other, give one"})
 			continue
 		}
 		modules[name] = f.m
 	}
-	return modules, mistakes.sorted()
+	return modules, sorted(mistakes)
 }
 
 // parseModule parses one module. The module is nil if it can't be compiled.
-func parseModule(p *part, f File) (*ast.Module, Mistakes) {
+func parseModule(p *part, f File) (*ast.Module, mistake.Mistakes) {
 	name := p.name(f.Path)
 	m, err := ast.ParseModuleWithOpts(name, string(f.Content), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()})
 	switch {
 	case err != nil:
 		return nil, fromOPA(err)
 	case m == nil:
-		return nil, Mistakes{{File: name, Message: "the file is empty", Fix: "begin it with a package, or delete it"}}
+		return nil, mistake.Mistakes{{File: name, Message: "the file is empty", Fix: "begin it with a package, or delete it"}}
 	case !p.ownsPackage(m):
-		return nil, Mistakes{at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root")}
+		return nil, mistake.Mistakes{at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root")}
 	case len(externalSchemas(m)) > 0:
 		return nil, externalSchemas(m)
 	}

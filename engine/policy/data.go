@@ -9,11 +9,12 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // addData merges a data file into the data, at the path of its folder.
-func (s *opened) addData(p *part, f File) Mistakes {
+func (s *opened) addData(p *part, f File) mistake.Mistakes {
 	v, err := parseDataFile(f)
 	f.Path = p.name(f.Path)
 	if err != nil {
@@ -26,11 +27,11 @@ func (s *opened) addData(p *part, f File) Mistakes {
 		case errors.Is(err, errDuplicateKey):
 			fix = duplicateKeyFix
 		}
-		return Mistakes{mistakeAt(f, err, fix)}
+		return mistake.Mistakes{mistakeAt(f, err, fix)}
 	}
 	obj, ok := v.(map[string]any)
 	if !ok {
-		return Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
+		return mistake.Mistakes{{File: f.Path, Message: fmt.Sprintf("holds %T; the top of a data file must be an object", v)}}
 	}
 	if wrong := p.outsideRoots(f.Path, obj); len(wrong) > 0 {
 		return wrong
@@ -84,13 +85,13 @@ func parseData(f File) (v any, err error) {
 }
 
 // conflicts reports values of a data file that another file sets too.
-func (s *opened) conflicts(file string, there dataPaths) Mistakes {
-	var out Mistakes
+func (s *opened) conflicts(file string, there dataPaths) mistake.Mistakes {
+	var out mistake.Mistakes
 	for i, by := range filesSetting(s.Source.parts(), there.named) {
-		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
 	}
 	if there.others > 0 {
-		out = append(out, Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // autoscale is a strategy as a person would write it, with its test.
@@ -134,10 +135,10 @@ func document(rps float64) *engine.Document {
 	}
 }
 
-func messages(ms []Mistake) string {
+func messages(ms []mistake.Mistake) string {
 	lines := make([]string, len(ms))
 	for i, m := range ms {
-		lines[i] = m.String()
+		lines[i] = m.Error()
 	}
 	return strings.Join(lines, "\n")
 }

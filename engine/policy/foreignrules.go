@@ -6,13 +6,15 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // foreignRules reports rules that define a part of another package. OPA lets
 // `package scanflow.guards` define `layers.application`, which then belongs to the
 // guard layers. Only the package of a guard may define its rules, and a package must
 // be in one source.
-func (r *Revision) foreignRules(files []string) Mistakes {
+func (r *Revision) foreignRules(files []string) mistake.Mistakes {
 	packages := map[string]string{} // the first file of each
 	for _, file := range files {
 		if pkg := r.compiler.Modules[file].Package.Path.String(); packages[pkg] == "" {
@@ -20,7 +22,7 @@ func (r *Revision) foreignRules(files []string) Mistakes {
 		}
 	}
 	origins := r.source.origins()
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
 		reported := map[string]bool{}
@@ -33,7 +35,7 @@ func (r *Revision) foreignRules(files []string) Mistakes {
 			if name := rule.Head.Ref().GroundPrefix().String(); wrong != nil && !reported[name] {
 				reported[name] = true
 				wrong.Message = fmt.Sprintf("%s in package %s defines a part of package %s", name, withoutData(m.Package.Path.String()), wrong.Message)
-				wrong.File, wrong.Line, wrong.Col = rule.Location.File, rule.Location.Row, rule.Location.Col
+				wrong.File, wrong.Line, wrong.Column = rule.Location.File, rule.Location.Row, rule.Location.Col
 				out = append(out, *wrong)
 			}
 		}
@@ -48,11 +50,11 @@ func definitionPath(m *ast.Module, rule *ast.Rule) ast.Ref {
 
 // foreignPackage returns the package of which a rule at a path defines a part, as
 // the message of a mistake, or nil.
-func (r *Revision) foreignPackage(file string, place ast.Ref, packages, origins map[string]string) *Mistake {
+func (r *Revision) foreignPackage(file string, place ast.Ref, packages, origins map[string]string) *mistake.Mistake {
 	own := r.compiler.Modules[file].Package.Path
 	if _, bound := entrypointPackage(own); !bound {
 		if pkg, in := entrypointPackage(place); in && (len(place) > len(own)+1 || len(own) < 3) {
-			return &Mistake{Message: pkg, Fix: "write it in a file of that package"}
+			return &mistake.Mistake{Message: pkg, Fix: "write it in a file of that package"}
 		}
 	}
 	for n := len(own) + 1; n < len(place); n++ {
@@ -62,7 +64,7 @@ func (r *Revision) foreignPackage(file string, place ast.Ref, packages, origins 
 			continue
 		}
 		if _, bound := entrypointPackage(pkg); bound || origins[file] != origins[other] {
-			return &Mistake{Message: fmt.Sprintf("%s (%s)", withoutData(pkg.String()), other), Fix: "write it in that package's own source, or rename it"}
+			return &mistake.Mistake{Message: fmt.Sprintf("%s (%s)", withoutData(pkg.String()), other), Fix: "write it in that package's own source, or rename it"}
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func entrypointPackage(place ast.Ref) (string, bool) {
 
 // testOverrides reports rules of tests that have the name of a policy rule. Tests
 // are compiled with the policies, so such a rule would change the policy.
-func (r *Revision) testOverrides(files []string) Mistakes {
+func (r *Revision) testOverrides(files []string) mistake.Mistakes {
 	live := map[string]*ast.Rule{}
 	for _, file := range files {
 		if m := r.compiler.Modules[file]; !isTest(m) {
@@ -91,7 +93,7 @@ func (r *Revision) testOverrides(files []string) Mistakes {
 			}
 		}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	reported := map[string]bool{}
 	for _, file := range files {
 		m := r.compiler.Modules[file]
@@ -114,14 +116,14 @@ func (r *Revision) testOverrides(files []string) Mistakes {
 
 // maskedByTests reports entrypoints in files or packages that are named like tests
 // and are therefore not evaluated.
-func (r *Revision) maskedByTests(files []string) Mistakes {
+func (r *Revision) maskedByTests(files []string) mistake.Mistakes {
 	tested := map[string]bool{}
 	for _, file := range files {
 		if m := r.compiler.Modules[file]; slices.ContainsFunc(m.Rules, isTestRule) {
 			tested[m.Package.Path.String()] = true
 		}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
 		bound := entrypoint(m)
@@ -150,7 +152,7 @@ func isTestPackage(m *ast.Module) bool {
 }
 
 // entrypointData reports data at the path of an entrypoint, which is not evaluated.
-func (r *Revision) entrypointData(data map[string]any) Mistakes {
+func (r *Revision) entrypointData(data map[string]any) mistake.Mistakes {
 	var found dataPaths
 	var walk func(v any, at []string, bound string)
 	walk = func(v any, at []string, bound string) {
@@ -169,12 +171,12 @@ func (r *Revision) entrypointData(data map[string]any) Mistakes {
 		walk(top[root], []string{"scanflow", root}, entrypoints[root])
 	}
 	const fix = "write a rule in Rego"
-	var out Mistakes
+	var out mistake.Mistakes
 	for i, file := range filesSetting(r.source.parts(), found.named) {
-		out = append(out, Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
+		out = append(out, mistake.Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
 	}
 	if found.others > 0 {
-		out = append(out, Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
+		out = append(out, mistake.Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // forms are ways to define NAME that give no set: each is a mistake that says so, in a
@@ -55,7 +56,7 @@ func TestEveryFormOfAHead(t *testing.T) {
 				src := source(t, files)
 				_, err := Candidate(ctx, src, Options{})
 				require.Error(t, err)
-				require.ErrorAs(t, err, new(Mistakes))
+				require.ErrorAs(t, err, new(mistake.Mistakes))
 				_, err = Compile(ctx, src, Options{})
 				require.Error(t, err)
 				if rev, draftErr := Draft(ctx, src); draftErr == nil {

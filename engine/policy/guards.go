@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // guardRule is the static description of one `deny` rule. If a signal that the
@@ -39,12 +40,12 @@ func (c condition) holds(input ast.Value) bool {
 }
 
 // newGuardRule checks and describes one `deny` rule.
-func newGuardRule(guard string, rule *ast.Rule, read *reads, annotations ast.AnnotationsRefSet) (guardRule, Mistakes) {
+func newGuardRule(guard string, rule *ast.Rule, read *reads, annotations ast.AnnotationsRefSet) (guardRule, mistake.Mistakes) {
 	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.anySignal != nil, tolerated: map[engine.State]bool{}}
 	if !isSetRule(rule) {
-		return g, Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
+		return g, mistake.Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, annotation := range annotations {
 		if annotation.Annotations == nil || annotation.Annotations.Custom["states"] == nil {
 			continue

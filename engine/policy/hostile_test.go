@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
@@ -141,7 +142,7 @@ func TestHostileFilesAreMistakes(t *testing.T) {
 				_, err = Candidate(context.Background(), src, Options{})
 			}
 			require.ErrorContains(t, err, c.want)
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 			require.Less(t, len(err.Error()), 2000)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // strategy is the static description of one strategy.
@@ -26,8 +27,8 @@ type guardFile struct {
 
 // inspect finds the strategies and guards in the compiled modules and checks
 // their rules. data is the content of the data files.
-func (r *Revision) inspect(data map[string]any) Mistakes {
-	var mistakes Mistakes
+func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
+	var mistakes mistake.Mistakes
 	t := newTracer(r.compiler)
 	tested := map[string]bool{}
 	guards := map[string]guardFile{}
@@ -80,7 +81,7 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 	for _, name := range slices.Sorted(maps.Keys(r.strategies)) {
 		s := r.strategies[name]
 		if len(s.rules) == 0 {
-			r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s proposes nothing", s.pkg), Fix: "add `propose contains proposal if {...}`, or move it out of scanflow.strategies"})
+			r.warnings = append(r.warnings, mistake.Mistake{Message: fmt.Sprintf("package %s proposes nothing", s.pkg), Fix: "add `propose contains proposal if {...}`, or move it out of scanflow.strategies"})
 			delete(r.strategies, name)
 			continue
 		}
@@ -96,14 +97,14 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 	mistakes = slices.Concat(mistakes, r.misnamed(t), r.entrypointData(data))
 	r.unusedData(data)
 	r.danglingLinks()
-	r.unused = r.unused.sorted()
-	r.warnings = append(r.warnings, r.unused...).sorted()
+	r.unused = sorted(r.unused)
+	r.warnings = sorted(append(r.warnings, r.unused...))
 	return mistakes
 }
 
 func (r *Revision) warnUntested(pkg ast.Ref, tested map[string]bool) {
 	if !tested[pkg.String()] {
-		r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s has no tests", pkg), Fix: "add rules test_... in a package of that name with _test at its end"})
+		r.warnings = append(r.warnings, mistake.Mistake{Message: fmt.Sprintf("package %s has no tests", pkg), Fix: "add rules test_... in a package of that name with _test at its end"})
 	}
 }
 
@@ -126,7 +127,7 @@ func isTestRule(rule *ast.Rule) bool {
 }
 
 // missingMetadata warns about METADATA that a propose rule lacks.
-func missingMetadata(rule *ast.Rule, annotations *ast.AnnotationSet) Mistakes {
+func missingMetadata(rule *ast.Rule, annotations *ast.AnnotationSet) mistake.Mistakes {
 	var title, description, layer bool
 	for _, a := range annotations.GetRuleScope(rule) {
 		title = title || a.Title != ""
@@ -145,7 +146,7 @@ func missingMetadata(rule *ast.Rule, annotations *ast.AnnotationSet) Mistakes {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return Mistakes{at(rule.Location, "the METADATA of this propose rule has no "+strings.Join(lacks, ", "), "write it in a # METADATA comment above the rule")}
+	return mistake.Mistakes{at(rule.Location, "the METADATA of this propose rule has no "+strings.Join(lacks, ", "), "write it in a # METADATA comment above the rule")}
 }
 
 // Reads returns the parts of a document that the strategies read, taken

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 const helpers = `package scanflow.lib.h
@@ -108,7 +109,7 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})
 			require.ErrorContains(t, err, c.says)
-			require.IsType(t, Mistakes{}, err)
+			require.IsType(t, mistake.Mistakes{}, err)
 		})
 	}
 }
@@ -188,7 +189,7 @@ func TestWhatDoesNotCompileIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Candidate(context.Background(), source(t, c.files), Options{})
 			require.ErrorContains(t, err, c.says)
-			require.IsType(t, Mistakes{}, err)
+			require.IsType(t, mistake.Mistakes{}, err)
 		})
 	}
 }

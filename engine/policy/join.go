@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // shippedLabel is the prefix of the paths of shipped guards. Paths in folders and
@@ -65,14 +67,14 @@ func (f moduleFile) location() string {
 
 // resolvePackages reports packages that are in two parts. It leaves out a shipped
 // guard if another part contains an identical copy.
-func resolvePackages(files []moduleFile) ([]moduleFile, Mistakes) {
+func resolvePackages(files []moduleFile) ([]moduleFile, mistake.Mistakes) {
 	packages := map[string][]moduleFile{}
 	for _, f := range files {
 		pkg := f.m.Package.Path.String()
 		packages[pkg] = append(packages[pkg], f)
 	}
 	var out []moduleFile
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	for _, pkg := range slices.Sorted(maps.Keys(packages)) {
 		in := packages[pkg]
 		slices.SortFunc(in, func(a, b moduleFile) int { return strings.Compare(a.location(), b.location()) })

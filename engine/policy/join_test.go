@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
@@ -118,7 +119,7 @@ func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			roots := with(a.files(), ".manifest", "")
 			_, err := Candidate(t.Context(), Join(folder(t, "a", roots), folder(t, "b", c.b), ships(t)), Options{})
-			var mistakes Mistakes
+			var mistakes mistake.Mistakes
 			require.ErrorAs(t, err, &mistakes)
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)

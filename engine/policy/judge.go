@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // JudgeOptions configure how policies are judged in a child process.
@@ -66,19 +67,19 @@ func (j *Judge) Try(ctx context.Context, src Source, t Trial) error {
 	var limitErr *confine.Error
 	switch {
 	case errors.As(err, &limitErr):
-		return Mistakes{limitMistake(limitErr)}
+		return mistake.Mistakes{limitMistake(limitErr)}
 	case err != nil:
 		return err
 	}
 	if a.Skipped > 0 {
 		j.opts.Log.Debug("not every document was tried in the time for it", "left", a.Skipped)
 	}
-	return Mistakes(a.Mistakes).err()
+	return sorted(a.Mistakes).Err()
 }
 
 // limitMistake returns the mistake for policies that made the child reach a limit.
-func limitMistake(e *confine.Error) Mistake {
-	m := Mistake{Message: "they were judged in a child process, and " + e.Error(), Fix: "bound what the policies compute; what runs stays as it was"}
+func limitMistake(e *confine.Error) mistake.Mistake {
+	m := mistake.Mistake{Message: "they were judged in a child process, and " + e.Error(), Fix: "bound what the policies compute; what runs stays as it was"}
 	if e.At != "" {
 		m.Message += " (" + e.At + ")"
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // compares is a body that compares two values of 2 to the power of n elements each, which
@@ -92,7 +93,7 @@ func TestAJudgeNamesWhatItDidNotSurvive(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 			for _, s := range c.says {
 				require.ErrorContains(t, err, s)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // request and response are the messages between parent and child, in encoding/gob.
@@ -35,7 +36,7 @@ type request struct {
 }
 
 type response struct {
-	Mistakes []Mistake
+	Mistakes []mistake.Mistake
 	// Skipped counts the documents that were not evaluated for lack of time.
 	Skipped int
 }
@@ -64,7 +65,7 @@ func ServeJudge(ctx context.Context, in io.Reader, out io.Writer) error {
 	} else {
 		err = rehearse(ctx, &r, opts)
 	}
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
 		a.Mistakes = append(a.Mistakes, mistakes...)
@@ -164,7 +165,7 @@ func stoppedMistake(m Member, doc *engine.Document, err error) error {
 	if !errors.As(err, &stopped) {
 		return nil
 	}
-	return Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, stopped.Why, doc.Target.ID(), doc.Agent), Fix: stopped.Fix}}
+	return mistake.Mistakes{{Message: fmt.Sprintf("%s %s, on the newest document of target %s of agent %s", m, stopped.Why, doc.Target.ID(), doc.Agent), Fix: stopped.Fix}}
 }
 
 // rehearse evaluates members on the inputs as they are and reads their answers as

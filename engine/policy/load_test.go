@@ -11,6 +11,8 @@ import (
 
 	"github.com/open-policy-agent/opa/cmd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
@@ -101,7 +103,7 @@ func TestWhatCanNotBeRead(t *testing.T) {
 			require.NoError(t, err)
 			_, err = Draft(t.Context(), src)
 			require.ErrorContains(t, err, c.says)
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 		})
 	}
 	_, err := Read(filepath.Join(t.TempDir(), "gone"))

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // entrypoints maps each tree of packages to the rule that is evaluated in it.
@@ -16,7 +18,7 @@ var entrypoints = map[string]string{strategiesRoot: "propose", guardsRoot: "deny
 // propose or deny in the wrong package, or with a misspelt name. A package that a
 // strategy or a guard refers to may use any rule names, unless its own name looks
 // like a misspelt strategy or guard package.
-func (r *Revision) misnamed(t *readTracer) Mistakes {
+func (r *Revision) misnamed(t *readTracer) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	var others []*ast.Module
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
@@ -50,34 +52,34 @@ func entrypoint(m *ast.Module) string {
 	return ""
 }
 
-func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) Mistakes {
+func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
 	entry, suggestion := entrypoint(m), suggestPackage(m.Package.Path)
 	// A strategy or guard package without an entrypoint is reported as a whole.
 	hasEntry := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return entry != "" && ruleName(rule) == entry })
 	reported := map[string]bool{}
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, rule := range m.Rules {
 		name := ruleName(rule)
 		if reported[name] || name == entry || used[rule] && suggestion == "" {
 			continue
 		}
-		var wrong *Mistake
+		var wrong *mistake.Mistake
 		switch pkg := withoutData(m.Package.Path.String()); {
 		case name == "propose" || name == "deny":
 			tree := guardsRoot
 			if name == "propose" {
 				tree = strategiesRoot
 			}
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
 			if suggestion != "" {
-				mistake.Fix = "did you mean package " + suggestion + "?"
+				found.Fix = "did you mean package " + suggestion + "?"
 			} else if entry == "" {
-				mistake.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
+				found.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
-			wrong = &mistake
+			wrong = &found
 		case hasEntry && (similarName(name, entry) || lastName(rule) == entry):
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+entry+"? Else rename it, or take it out")
-			wrong = &mistake
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+entry+"? Else rename it, or take it out")
+			wrong = &found
 		}
 		if wrong != nil {
 			reported[name] = true

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
@@ -41,9 +42,9 @@ func newOpened(s Source) *opened {
 
 // open verifies the signatures and parses everything but the modules. The input is
 // foreign.
-func (s Source) open() (*opened, Mistakes) {
+func (s Source) open() (*opened, mistake.Mistakes) {
 	o := newOpened(s)
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	modules := 0
 	for _, p := range o.parts {
 		wrong := slices.Concat(p.checkSigned(), p.strays(), o.parseData(p))
@@ -59,20 +60,20 @@ func (s Source) open() (*opened, Mistakes) {
 		}
 	}
 	if modules == 0 {
-		mistakes = append(mistakes, Mistake{Message: s.Origin + " holds no .rego file", Fix: "name the folder or bundle that holds the policies"})
+		mistakes = append(mistakes, mistake.Mistake{Message: s.Origin + " holds no .rego file", Fix: "name the folder or bundle that holds the policies"})
 	}
 	return o, mistakes
 }
 
-func (s *opened) parseData(p *part) Mistakes {
-	var mistakes Mistakes
+func (s *opened) parseData(p *part) mistake.Mistakes {
+	var mistakes mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ".manifest" {
 			continue
 		}
 		f.Path = p.name(f.Path)
 		if f.Path != p.name(".manifest") {
-			mistakes = append(mistakes, Mistake{File: f.Path, Message: "a manifest in a sub-folder", Fix: "move it to the top of the policy folder"})
+			mistakes = append(mistakes, mistake.Mistake{File: f.Path, Message: "a manifest in a sub-folder", Fix: "move it to the top of the policy folder"})
 			continue
 		}
 		mistakes = append(mistakes, p.readManifest(f)...)
@@ -90,12 +91,12 @@ func (s *opened) parseData(p *part) Mistakes {
 		}
 	}
 	if len(p.Files) == 0 && len(s.parts) > 1 {
-		mistakes = append(mistakes, Mistake{Message: p.Origin + " holds neither .rego nor data files", Fix: "name the folder or bundle that holds the policies, or leave it out"})
+		mistakes = append(mistakes, mistake.Mistake{Message: p.Origin + " holds neither .rego nor data files", Fix: "name the folder or bundle that holds the policies, or leave it out"})
 	}
 	return mistakes
 }
 
-func (p *part) readManifest(f File) Mistakes {
+func (p *part) readManifest(f File) mistake.Mistakes {
 	var m *struct {
 		Roots       *[]string      `json:"roots"`
 		RegoVersion *int           `json:"rego_version"`
@@ -115,21 +116,21 @@ func (p *part) readManifest(f File) Mistakes {
 		err = errors.New("it goes on after its end")
 	}
 	if err != nil {
-		return Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: fix}}
+		return mistake.Mistakes{{File: f.Path, Message: "not a manifest: " + err.Error(), Fix: fix}}
 	}
 	if err := checkJSONKeys(f.Content); err != nil {
-		return Mistakes{mistakeAt(f, err, duplicateKeyFix)}
+		return mistake.Mistakes{mistakeAt(f, err, duplicateKeyFix)}
 	}
 	for _, name := range util.KeysSorted(m.Versions) {
 		if m.Versions[name] != 1 {
-			return Mistakes{{File: f.Path, Message: fmt.Sprintf("file_rego_versions has %d for %q, and is not looked at", m.Versions[name], name), Fix: "policies are written in Rego 1: leave it out"}}
+			return mistake.Mistakes{{File: f.Path, Message: fmt.Sprintf("file_rego_versions has %d for %q, and is not looked at", m.Versions[name], name), Fix: "policies are written in Rego 1: leave it out"}}
 		}
 	}
 	if len(m.Wasm) > 0 {
-		return Mistakes{{File: f.Path, Message: "wasm is not looked at: policies are Rego", Fix: "build the bundle with --target rego"}}
+		return mistake.Mistakes{{File: f.Path, Message: "wasm is not looked at: policies are Rego", Fix: "build the bundle with --target rego"}}
 	}
 	if m.RegoVersion != nil && *m.RegoVersion != 1 {
-		return Mistakes{{File: f.Path, Message: fmt.Sprintf("rego_version %d", *m.RegoVersion), Fix: "policies are written in Rego 1: set rego_version to 1"}}
+		return mistake.Mistakes{{File: f.Path, Message: fmt.Sprintf("rego_version %d", *m.RegoVersion), Fix: "policies are written in Rego 1: set rego_version to 1"}}
 	}
 	if m.Roots != nil {
 		p.roots = []string{}
@@ -141,21 +142,21 @@ func (p *part) readManifest(f File) Mistakes {
 }
 
 // mistakeAt returns a mistake in a file, with the line if it is known.
-func mistakeAt(f File, err error, fix string) Mistake {
-	m := Mistake{File: f.Path, Message: err.Error(), Fix: fix}
+func mistakeAt(f File, err error, fix string) mistake.Mistake {
+	m := mistake.Mistake{File: f.Path, Message: err.Error(), Fix: fix}
 	if place := new(bounded.Place); errors.As(err, &place) {
-		m.Line, m.Col, m.Message = place.Line, 1, place.Err.Error()
+		m.Line, m.Column, m.Message = place.Line, 1, place.Err.Error()
 	}
 	return m
 }
 
 // outsideRoots reports data of a file that is outside of the manifest's roots. For
 // packages, parseModule does.
-func (p *part) outsideRoots(file string, data map[string]any) Mistakes {
+func (p *part) outsideRoots(file string, data map[string]any) mistake.Mistakes {
 	if p.roots == nil {
 		return nil
 	}
-	var out Mistakes
+	var out mistake.Mistakes
 	var walk func(v any, at []string)
 	walk = func(v any, at []string) {
 		if len(at) > 0 && p.inRoots(at) {
@@ -163,7 +164,7 @@ func (p *part) outsideRoots(file string, data map[string]any) Mistakes {
 		}
 		obj, ok := v.(map[string]any)
 		if !ok {
-			out = append(out, Mistake{File: file, Message: "data." + strings.Join(at, ".") + " is outside of the manifest's roots", Fix: "move the data file, or add a root"})
+			out = append(out, mistake.Mistake{File: file, Message: "data." + strings.Join(at, ".") + " is outside of the manifest's roots", Fix: "move the data file, or add a root"})
 			return
 		}
 		for _, k := range util.KeysSorted(obj) {

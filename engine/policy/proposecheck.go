@@ -9,23 +9,24 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // checkPropose checks one `propose` rule: its form, that its `because` is a
 // literal, and that `because` names every signal that the rule reads.
-func checkPropose(rule *ast.Rule, read *reads) Mistakes {
+func checkPropose(rule *ast.Rule, read *reads) mistake.Mistakes {
 	if !isSetRule(rule) {
-		return Mistakes{at(rule.Location, "propose must be a set of proposals", "write it as `propose contains proposal if {...}`")}
+		return mistake.Mistakes{at(rule.Location, "propose must be a set of proposals", "write it as `propose contains proposal if {...}`")}
 	}
-	because, mistake := findBecause(rule)
-	if mistake != nil {
-		return Mistakes{*mistake}
+	because, wrong := findBecause(rule)
+	if wrong != nil {
+		return mistake.Mistakes{*wrong}
 	}
 	named := map[string]bool{}
-	var out Mistakes
+	var out mistake.Mistakes
 	array, ok := because.Value.(*ast.Array)
 	if !ok {
-		return Mistakes{at(locationOf(because, rule), "because must be a literal array of signal names", "write the names out, as [\"load\", \"ready:empty\"], or [] if it rests on none")}
+		return mistake.Mistakes{at(locationOf(because, rule), "because must be a literal array of signal names", "write the names out, as [\"load\", \"ready:empty\"], or [] if it rests on none")}
 	}
 	array.Foreach(func(t *ast.Term) {
 		s, ok := t.Value.(ast.String)
@@ -90,7 +91,7 @@ func proposalObject(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term
 }
 
 // findBecause finds the value of `because` in the object that a rule produces.
-func findBecause(rule *ast.Rule) (*ast.Term, *Mistake) {
+func findBecause(rule *ast.Rule) (*ast.Term, *mistake.Mistake) {
 	proposal, literal, ok := proposalObject(rule)
 	if !ok {
 		m := at(rule.Location, "propose must give an object written in this rule", `write it as {"primitive": ..., "with": ..., "reason": ..., "because": [...]}, in the head or assigned to a variable in the body`)

@@ -98,7 +98,7 @@ func BenchmarkReload(b *testing.B) {
 func BenchmarkCandidate(b *testing.B) {
 	src := source(b, fiftyFiles())
 	for name, f := range map[string]func() error{
-		"parse":           func() error { _, m := parse(newOpened(src)); return m.err() },
+		"parse":           func() error { _, m := parse(newOpened(src)); return m.Err() },
 		"compiled":        func() error { _, err := Compile(b.Context(), src, Options{}); return err },
 		"compiled+tested": func() error { _, err := Candidate(b.Context(), src, Options{}); return err },
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Revision is one compiled, immutable set of policies. It is safe for concurrent
@@ -28,9 +29,9 @@ type Revision struct {
 	guardRules []guardRule
 	// guardParams are the params that each guard reads, by guard.
 	guardParams map[string]*params
-	warnings    Mistakes
+	warnings    mistake.Mistakes
 	// unused are the warnings about policies and data without effect.
-	unused  Mistakes
+	unused  mistake.Mistakes
 	queries queries
 	inputs  inputBuilder
 }
@@ -75,7 +76,7 @@ func (r *Revision) Guards() []string {
 
 // Warnings returns the findings that `scanflow check` reports and that are no reason
 // to refuse the revision.
-func (r *Revision) Warnings() []Mistake { return slices.Clone(r.warnings) }
+func (r *Revision) Warnings() []mistake.Mistake { return slices.Clone(r.warnings) }
 
 // Evaluate evaluates the strategies on one document. It caches converted sections
 // in doc.Sections, so a document must not be evaluated concurrently.

@@ -6,43 +6,45 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // CheckAgainst type-checks the strategies with a JSON Schema of `input` (as JSON
 // text or decoded), so that a signal or param that the agent does not have is a
 // mistake. Of the packages that the strategies use, it checks the rules that they
 // depend on. It returns nil if there are no mistakes.
-func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
+func (r *Revision) CheckAgainst(schema any, strategies []string) []mistake.Mistake {
 	if raw, ok := schema.([]byte); ok {
 		var v any
 		if err := json.Unmarshal(raw, &v); err != nil {
-			return Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
+			return mistake.Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
 		}
 		schema = v
 	}
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	own := map[string]bool{} // packages that are checked as a whole
 	for _, name := range strategies {
 		s := r.strategies[name]
 		if s == nil {
-			mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + quotedList(r.Strategies())})
+			mistakes = append(mistakes, mistake.Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + quotedList(r.Strategies())})
 			continue
 		}
 		own[s.pkg.String()] = true
 	}
-	return append(mistakes, r.checkPackages(schema, own)...).sorted()
+	return sorted(append(mistakes, r.checkPackages(schema, own)...))
 }
 
 // CheckGuards is CheckAgainst for all guards, whose `input` includes the proposal.
-func (r *Revision) CheckGuards(schema any) []Mistake {
+func (r *Revision) CheckGuards(schema any) []mistake.Mistake {
 	own := map[string]bool{}
 	for _, g := range r.guards {
 		own[g.pkg.String()] = true
 	}
-	return r.checkPackages(schema, own).sorted()
+	return sorted(r.checkPackages(schema, own))
 }
 
-func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
+func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	t := newTracer(r.compiler)
 	for _, m := range r.compiler.Modules {

@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // externalSchemas reports references in METADATA that make OPA's compiler read a
 // schema from a file of this machine. References by http are already refused by the
 // capabilities.
-func externalSchemas(m *ast.Module) Mistakes {
-	var out Mistakes
+func externalSchemas(m *ast.Module) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, a := range m.Annotations {
 		for _, s := range a.Schemas {
 			if s.Definition == nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // signaturesFile is the file in which `opa sign` lists the signed files.
@@ -30,32 +32,32 @@ func (s Source) signatureFile() *File {
 }
 
 // checkSigned reports a signed source without a key, and an unsigned source with one.
-func (p *part) checkSigned() Mistakes {
-	var out Mistakes
+func (p *part) checkSigned() mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) == signaturesFile && f.Path != signaturesFile {
-			out = append(out, Mistake{File: p.name(f.Path), Message: "signatures in a sub-folder", Fix: "sign the whole folder: move it to the top"})
+			out = append(out, mistake.Mistake{File: p.name(f.Path), Message: "signatures in a sub-folder", Fix: "sign the whole folder: move it to the top"})
 		}
 	}
 	switch signed := p.signatureFile() != nil; {
 	case p.Shipped || p.Taken:
 	case signed && p.Key == nil:
-		out = append(out, Mistake{File: p.name(signaturesFile), Message: p.Origin + " is signed: verification key not provided", Fix: "pass --policies-key FILE with the public key or the secret; or delete the file, if nobody is to look at it"})
+		out = append(out, mistake.Mistake{File: p.name(signaturesFile), Message: p.Origin + " is signed: verification key not provided", Fix: "pass --policies-key FILE with the public key or the secret; or delete the file, if nobody is to look at it"})
 	case !signed && p.Key != nil:
-		out = append(out, Mistake{Message: p.Origin + " is not signed, and --policies-key wants it to be", Fix: "sign it in its folder by `scanflow opa sign --bundle --signing-key KEY .`, or leave --policies-key out"})
+		out = append(out, mistake.Mistake{Message: p.Origin + " is not signed, and --policies-key wants it to be", Fix: "sign it in its folder by `scanflow opa sign --bundle --signing-key KEY .`, or leave --policies-key out"})
 	}
 	return out
 }
 
 // verifySignature verifies a signed part with OPA's own functions: each file must be
 // listed with its content, and each listed file must exist.
-func (p *part) verifySignature() Mistakes {
+func (p *part) verifySignature() mistake.Mistakes {
 	f := p.signatureFile()
 	if f == nil || p.Key == nil || p.Taken {
 		return nil
 	}
-	refuse := func(err error) Mistakes {
-		return Mistakes{{File: p.name(signaturesFile), Message: "the signature does not hold: " + err.Error(), Fix: "take the policies as they were signed, or sign them anew; if another key signed them, give that one as --policies-key"}}
+	refuse := func(err error) mistake.Mistakes {
+		return mistake.Mistakes{{File: p.name(signaturesFile), Message: "the signature does not hold: " + err.Error(), Fix: "take the policies as they were signed, or sign them anew; if another key signed them, give that one as --policies-key"}}
 	}
 	var list bundle.SignaturesConfig
 	if err := json.NewDecoder(bytes.NewReader(f.Content)).Decode(&list); err != nil {
@@ -66,7 +68,7 @@ func (p *part) verifySignature() Mistakes {
 		return refuse(err)
 	}
 	if wrong := ignoredClaims(list.Signatures[0]); len(wrong) > 0 {
-		return Mistakes{{File: p.name(signaturesFile), Message: fmt.Sprintf("the signature has %s, which nobody looks at", strings.Join(wrong, " and ")), Fix: "sign without it; to end what was signed, sign with another key"}}
+		return mistake.Mistakes{{File: p.name(signaturesFile), Message: fmt.Sprintf("the signature has %s, which nobody looks at", strings.Join(wrong, " and ")), Fix: "sign without it; to end what was signed, sign with another key"}}
 	}
 	files = p.relativeNames(files)
 	for _, f := range p.Files {

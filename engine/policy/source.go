@@ -85,7 +85,7 @@ func (s Source) sum() string {
 		_, _ = h.Write(f.Content)
 	}
 	for _, m := range (&part{Source: s}).strays() { // removing one is a change
-		_, _ = fmt.Fprintf(h, "stray:%q", m.String())
+		_, _ = fmt.Fprintf(h, "stray:%q", m.Error())
 	}
 	if s.signatureFile() != nil {
 		for _, f := range s.Beside {

@@ -230,7 +230,7 @@ func (s *Store) finish(rev *Revision, err error) error {
 	s.status.Revision, s.status.Loaded = rev.id, now
 	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", FormatGuards(rev.GuardInfos()))
 	for _, m := range rev.unused {
-		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.String())
+		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.Error())
 	}
 	if s.opts.OnSwap != nil {
 		s.opts.OnSwap()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Defect 5 of the published system: a broken rule module was swallowed, and the
@@ -128,7 +129,7 @@ func TestStatusTellsTheTimes(t *testing.T) {
 	require.Equal(t, noon.Add(2*time.Minute), got.LastAttempt)
 	require.Equal(t, 2, got.Successes)
 	require.Equal(t, 1, got.Failures)
-	require.ErrorAs(t, got.Err, new(Mistakes))
+	require.ErrorAs(t, got.Err, new(mistake.Mistakes))
 }
 
 func TestEvaluateGoesOnWhilePoliciesAreSwapped(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ignoreFile lists files in a policy folder that are not policies on purpose.
@@ -23,7 +25,7 @@ const dataNames = "data files are named data.json, data.yaml or data.yml, and ho
 
 // strays reports files that look like policies or data but are not read, since their
 // authors would expect them to have an effect.
-func (p *part) strays() Mistakes {
+func (p *part) strays() mistake.Mistakes {
 	ignored, out := p.ignored()
 	used := map[string]bool{}
 	for _, f := range p.Beside {
@@ -35,15 +37,15 @@ func (p *part) strays() Mistakes {
 			used[line] = true
 			continue
 		}
-		out = append(out, Mistake{File: p.name(f.Path), Message: message, Fix: fix})
+		out = append(out, mistake.Mistake{File: p.name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
 		if read, is := p.policyFileMatching(l); is && used[l.pattern] {
-			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
 			continue
 		}
 		if !used[l.pattern] {
-			out = append(out, Mistake{File: p.name(ignoreFile), Line: l.line, Col: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
+			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
 		}
 	}
 	return out
@@ -124,15 +126,15 @@ type ignorePatterns []ignorePattern
 
 // ignored parses the ignore file. Each line is a pattern of path.Match, or a folder
 // that ends with a slash.
-func (p *part) ignored() (ignorePatterns, Mistakes) {
+func (p *part) ignored() (ignorePatterns, mistake.Mistakes) {
 	var lines ignorePatterns
-	var out Mistakes
+	var out mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ignoreFile {
 			continue
 		}
 		if f.Path != ignoreFile {
-			out = append(out, Mistake{File: p.name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
 			continue
 		}
 		for i, text := range strings.Split(string(f.Content), "\n") {
@@ -141,7 +143,7 @@ func (p *part) ignored() (ignorePatterns, Mistakes) {
 				continue
 			}
 			if _, err := path.Match(text, "x"); err != nil {
-				out = append(out, Mistake{File: p.name(f.Path), Line: i + 1, Col: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
+				out = append(out, mistake.Mistake{File: p.name(f.Path), Line: i + 1, Column: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
 				continue
 			}
 			lines = append(lines, ignorePattern{text, i + 1})

@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // TestOutcome is the outcome of a test, in the words of `opa test`.
@@ -121,7 +123,7 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 	set(runner)
 	channel, err := runner.RunTests(ctx, txn)
 	if err != nil {
-		return nil, fromOPA(err).err()
+		return nil, sorted(fromOPA(err)).Err()
 	}
 	var results []*tester.Result
 	for r := range channel {
@@ -129,7 +131,7 @@ func (b *build) runTests(ctx context.Context, set func(*tester.Runner)) ([]*test
 		progress.ended(r)
 	}
 	if ctx.Err() != nil {
-		return nil, Mistakes{{Message: fmt.Sprintf("the tests did not end within %s", b.opts.TestTimeout), Fix: "look for a test that iterates without bound"}}
+		return nil, mistake.Mistakes{{Message: fmt.Sprintf("the tests did not end within %s", b.opts.TestTimeout), Fix: "look for a test that iterates without bound"}}
 	}
 	slices.SortFunc(results, func(a, b *tester.Result) int {
 		return cmp.Or(strings.Compare(a.Package, b.Package), strings.Compare(a.Name, b.Name))

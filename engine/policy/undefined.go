@@ -4,12 +4,14 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // undefinedRefs warns about references to data that neither a rule nor a data file
 // defines. A rule with such a reference is always undefined, without an error.
-func (r *Revision) undefinedRefs(m *ast.Module, data map[string]any) Mistakes {
-	var out Mistakes
+func (r *Revision) undefinedRefs(m *ast.Module, data map[string]any) mistake.Mistakes {
+	var out mistake.Mistakes
 	reported := map[string]bool{}
 	ast.WalkRefs(m, func(ref ast.Ref) bool {
 		if !isData(ref) {

@@ -7,11 +7,13 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Unused returns the warnings about things without effect: data and rules that no
 // entrypoint refers to, and references to undefined data.
-func (r *Revision) Unused() []Mistake { return slices.Clone(r.unused) }
+func (r *Revision) Unused() []mistake.Mistake { return slices.Clone(r.unused) }
 
 // unusedRules warns about packages and about rules of strategies and guards that no
 // entrypoint refers to. used are the rules that entrypoints depend on.
@@ -31,7 +33,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 		}
 	}
 	reported := map[string]bool{}
-	var found Mistakes
+	var found mistake.Mistakes
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
 		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
@@ -58,7 +60,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 	}
 	r.unused = append(r.unused, found[:min(len(found), maxNamed)]...)
 	if others := len(found) - maxNamed; others > 0 {
-		r.unused = append(r.unused, Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
+		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
 	}
 }
 
@@ -66,7 +68,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 func (r *Revision) danglingLinks() {
 	for _, p := range r.source.parts() {
 		for _, name := range p.Dangling {
-			r.unused = append(r.unused, Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
+			r.unused = append(r.unused, mistake.Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
 		}
 	}
 }
@@ -121,10 +123,10 @@ func (r *Revision) unusedData(data map[string]any) {
 	}
 	walk(data, nil, read)
 	for i, file := range filesSetting(r.source.parts(), found.named) {
-		r.unused = append(r.unused, Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
+		r.unused = append(r.unused, mistake.Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
 	}
 	if found.others > 0 {
-		r.unused = append(r.unused, Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
+		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Right is what a credential opens.
@@ -38,16 +40,16 @@ func (r Rights) String() string {
 
 // mistakes finds words that are no rights, and those that are there twice. Rights that
 // are absent are no mistake; an empty list of them would open nothing.
-func (r Rights) mistakes() (mistakes []string) {
+func (r Rights) mistakes() (mistakes mistake.Mistakes) {
 	if r != nil && len(r) == 0 {
-		mistakes = append(mistakes, "rights: must not be empty; leave it out for [send], or remove the sender")
+		mistakes.Add("rights", "must not be empty", "leave it out for [send], or remove the sender")
 	}
 	for i, right := range r {
 		switch {
 		case !allRights.has(right):
-			mistakes = append(mistakes, fmt.Sprintf("rights[%d]: %q is none of %s", i, right, allRights))
+			mistakes.Add(fmt.Sprintf("rights[%d]", i), fmt.Sprintf("%q is none of %s", right, allRights), "")
 		case slices.Contains(r[:i], right):
-			mistakes = append(mistakes, fmt.Sprintf("rights[%d]: %q is there already; remove one", i, right))
+			mistakes.Add(fmt.Sprintf("rights[%d]", i), fmt.Sprintf("%q is there already", right), "remove one")
 		}
 	}
 	return mistakes

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Senders are those who may send events, or more, as a file declares them. The file is read
@@ -50,14 +51,14 @@ type certificate struct {
 var senderName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
 // Check finds two senders that can't be told apart.
-func (f *sendersFile) Check() (mistakes []string) {
+func (f *sendersFile) Check() (mistakes mistake.Mistakes) {
 	for i, s := range f.Senders {
 		for _, before := range f.Senders[:i] {
 			if s.Name != "" && s.Name == before.Name {
-				mistakes = append(mistakes, fmt.Sprintf("senders[%d].name: %q is there already; rename one", i, s.Name))
+				mistakes.Add(fmt.Sprintf("senders[%d].name", i), fmt.Sprintf("%q is there already", s.Name), "rename one")
 			}
 			if c, b := s.ClientCertificate, before.ClientCertificate; c != nil && b != nil && *c == *b {
-				mistakes = append(mistakes, fmt.Sprintf("senders[%d].clientCertificate: is that of %q already; keep one", i, before.Name))
+				mistakes.Add(fmt.Sprintf("senders[%d].clientCertificate", i), fmt.Sprintf("is that of %q already", before.Name), "keep one")
 			}
 		}
 	}
@@ -65,25 +66,25 @@ func (f *sendersFile) Check() (mistakes []string) {
 }
 
 // Check finds a name that can't be one, and a sender that nobody could be.
-func (s *declared) Check() (mistakes []string) {
+func (s *declared) Check() (mistakes mistake.Mistakes) {
 	switch {
 	case s.Name == engine.OperatorSender:
-		mistakes = append(mistakes, fmt.Sprintf("name: %q is who holds the process's own token; choose another", s.Name))
+		mistakes.Add("name", fmt.Sprintf("%q is who holds the process's own token", s.Name), "choose another")
 	case s.Name != "" && !senderName.MatchString(s.Name):
-		mistakes = append(mistakes, fmt.Sprintf("name: %q is not a name; use lower-case letters, digits, - and .", s.Name))
+		mistakes.Add("name", fmt.Sprintf("%q is not a name", s.Name), "use lower-case letters, digits, - and .")
 	}
 	if s.BearerToken == nil && s.ClientCertificate == nil {
-		mistakes = append(mistakes, "wants bearerToken or clientCertificate")
+		mistakes.Add("", "wants bearerToken or clientCertificate", "")
 	}
 	if s.BearerToken != nil && s.BearerToken.SecretKeyRef != nil {
-		mistakes = append(mistakes, "bearerToken: a Kubernetes Secret is not read here; mount it, and give the file")
+		mistakes.Add("bearerToken", "a Kubernetes Secret is not read here", "mount it, and give the file")
 	}
 	mistakes = append(mistakes, s.Rights.mistakes()...)
 	if s.Peer && s.rights().has(Answer) {
-		mistakes = append(mistakes, "rights: a peer speaks for its agents, and may not answer for a person; remove answer, or give the person a sender of its own")
+		mistakes.Add("rights", "a peer speaks for its agents, and may not answer for a person", "remove answer, or give the person a sender of its own")
 	}
 	if s.Peer && !s.rights().has(Send) {
-		mistakes = append(mistakes, "rights: a peer sends the events of its agents; add send, or remove `peer: true`")
+		mistakes.Add("rights", "a peer sends the events of its agents", "add send, or remove `peer: true`")
 	}
 	return mistakes
 }
@@ -101,14 +102,14 @@ func (s *declared) caller() Caller {
 }
 
 // Check wants one of the two names.
-func (c *certificate) Check() []string {
+func (c *certificate) Check() mistake.Mistakes {
 	if (c.DNSName == "") == (c.URI == "") {
-		return []string{"wants exactly one of dnsName and uri"}
+		return mistake.Mistakes{{Message: "wants exactly one of dnsName and uri"}}
 	}
 	return nil
 }
 
-// ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and
+// ReadSenders reads the file. The error is mistake.Mistakes, with every mistake and
 // its line; or a token can't be read, or is that of two, or the process's own (nil is
 // none).
 func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {

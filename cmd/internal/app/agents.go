@@ -10,6 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -57,9 +58,9 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 	var errs []error
 	if selector, selected := a.Selector(); selected {
 		if around.Orchestrator == nil {
-			errs = append(errs, manifest.Mistakes{a.Mistaken("spec.targets.selector", "nothing here runs workloads", "start with --workloads DIR, or list the targets under static")})
+			errs = append(errs, mistake.Mistakes{a.Mistaken("spec.targets.selector", "nothing here runs workloads", "start with --workloads DIR, or list the targets under static")})
 		} else if spec.Fleet, err = around.Orchestrator.Fleet(selector); err != nil {
-			errs = append(errs, manifest.Mistakes{a.Mistaken("spec.targets", err.Error(), "")})
+			errs = append(errs, mistake.Mistakes{a.Mistaken("spec.targets", err.Error(), "")})
 		}
 	}
 	if static, is := spec.Fleet.(engine.StaticFleet); is && around.Takes != nil {
@@ -68,7 +69,7 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 	unread := map[int]bool{} // sensors, by index
 	for _, use := range a.SecretUses() {
 		if around.Secrets == nil && (use.Sensor >= 0 || !around.Preview) {
-			errs = append(errs, manifest.Mistakes{a.Mistaken(use.Field+".secretKeyRef", manifest.NoSecrets, manifest.NoSecretsFix)})
+			errs = append(errs, mistake.Mistakes{a.Mistaken(use.Field+".secretKeyRef", manifest.NoSecrets, manifest.NoSecretsFix)})
 			unread[use.Sensor] = true
 		}
 	}
@@ -81,14 +82,14 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 			Namespace: a.Metadata.Namespace, Secrets: around.Secrets, Lookbacks: around.Lookbacks,
 		})
 		if err != nil {
-			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
+			errs = append(errs, mistake.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
 			continue
 		}
 		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.Sums(s.Config)})
 	}
 	for i, t := range spec.Triggers {
 		if _, can := around.Orchestrator.(engine.Watcher); t.Watch != nil && !can {
-			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.triggers[%d].watch", i), "there are no objects to watch here", "run with --kubernetes, or use every")})
+			errs = append(errs, mistake.Mistakes{a.Mistaken(fmt.Sprintf("spec.triggers[%d].watch", i), "there are no objects to watch here", "run with --kubernetes, or use every")})
 		}
 	}
 	return spec, errors.Join(errs...)

@@ -132,7 +132,7 @@ spec:
 	require.Contains(t, doubts[0], "a.yaml:9:132: spec.sensors[0].prometheus.headers.X-Key.secretKeyRef: the Secret ns/mimir goes to allowed hosts alone; have http://mimir in the annotation")
 	inCluster := a.InCluster()
 	require.Len(t, inCluster, 1)
-	require.Equal(t, "spec.sensors[1].http.headers.X-Key.env", inCluster[0].Field)
+	require.Equal(t, "spec.sensors[1].http.headers.X-Key.env", inCluster[0].Path)
 	plan, err := rbac.For(agents, rbac.Options{Namespace: "system", Account: "scanflow"})
 	require.NoError(t, err)
 	require.Contains(t, string(plan.YAML()), "mimir")

@@ -14,7 +14,7 @@ import (
 func idle(a *manifest.Agent, rev *policy.Revision) []string {
 	var out []string
 	for _, m := range a.Idle() {
-		out = append(out, m.String())
+		out = append(out, m.Error())
 	}
 	if slices.ContainsFunc(a.Spec.Strategies, func(s string) bool { return !rev.Has(s) }) {
 		return out
@@ -42,7 +42,7 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
 	var out []string
 	for i, s := range a.Spec.Sensors {
 		if !slices.Contains(reads, s.Name) {
-			out = append(out, a.Mistaken(fmt.Sprintf("spec.sensors[%d].name", i), fmt.Sprintf("no strategy of this agent and no guard reads %s", s.Name), "correct its name, or leave it out").String())
+			out = append(out, a.Mistaken(fmt.Sprintf("spec.sensors[%d].name", i), fmt.Sprintf("no strategy of this agent and no guard reads %s", s.Name), "correct its name, or leave it out").Error())
 		}
 	}
 	return out
@@ -67,7 +67,7 @@ func unsetMarks(a *manifest.Agent, rev *policy.Revision) []string {
 			if len(marks) > 0 {
 				fix += "; those set are " + strings.Join(slices.Compact(marks), ", ")
 			}
-			out = append(out, a.Mistaken(fmt.Sprintf("spec.sensors[%d].since", i), fmt.Sprintf("no strategy of this agent sets the mark %s, so that the value is all of the total", s.Since), fix).String())
+			out = append(out, a.Mistaken(fmt.Sprintf("spec.sensors[%d].since", i), fmt.Sprintf("no strategy of this agent sets the mark %s, so that the value is all of the total", s.Since), fix).Error())
 		}
 	}
 	return out
@@ -87,7 +87,7 @@ func unusedVerbs(a *manifest.Agent, rev *policy.Revision) []string {
 	var out []string
 	for i, verb := range a.Spec.Primitives {
 		if !slices.Contains(used, verb) {
-			out = append(out, a.Mistaken(fmt.Sprintf("spec.primitives[%d]", i), fmt.Sprintf("no strategy of this agent proposes %s", verb), "leave it out, or name the strategy in spec.strategies").String())
+			out = append(out, a.Mistaken(fmt.Sprintf("spec.primitives[%d]", i), fmt.Sprintf("no strategy of this agent proposes %s", verb), "leave it out, or name the strategy in spec.strategies").Error())
 		}
 	}
 	return out

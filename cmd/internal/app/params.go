@@ -17,7 +17,7 @@ func mistypedParams(a *manifest.Agent, reads policy.ParamReads) Unfit {
 	for _, wants := range byPath(reads.Defaults) {
 		path, value, there := paramAt(a.Spec.Params, wants[0].Path)
 		if there && !meant(reads.Defaults, path, manifest.JSONType(value)) {
-			unfit = append(unfit, a.MistypedParam(path, value, wanted(wants, path)).String())
+			unfit = append(unfit, a.MistypedParam(path, value, wanted(wants, path)).Error())
 		}
 	}
 	return slices.Compact(unfit)
@@ -96,7 +96,7 @@ func unreadParams(a *manifest.Agent, rev *policy.Revision) []string {
 	var out []string
 	for name := range a.Spec.Params {
 		if !slices.Contains(reads.Names, name) {
-			out = append(out, a.UnreadParam(name, reads.Names).String())
+			out = append(out, a.UnreadParam(name, reads.Names).Error())
 		}
 	}
 	slices.Sort(out)

@@ -121,7 +121,7 @@ func HostDoubts(agents []*manifest.Agent, allowed hosts.List) []string {
 				host = "the server of --prometheus or --mlflow"
 			}
 			out = append(out, a.Mistaken(use.Field+".secretKeyRef", fmt.Sprintf("the Secret %s/%s goes to allowed hosts alone", a.Metadata.Namespace, use.Ref.Name),
-				fmt.Sprintf("have %s in the annotation %s of the Secret, or in %s of the process", host, apiclient.HostsAnnotation, apiclient.HostsFlag)).String())
+				fmt.Sprintf("have %s in the annotation %s of the Secret, or in %s of the process", host, apiclient.HostsAnnotation, apiclient.HostsFlag)).Error())
 		}
 	}
 	return out

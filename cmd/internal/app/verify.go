@@ -24,12 +24,12 @@ func Doubts(agents []*manifest.Agent, rev *policy.Revision) []string {
 				case verbs[m.Primitive] == nil:
 					out = append(out, fmt.Sprintf("%s:%d: strategy %s proposes %q, and there is no such primitive; there are %s", m.File, m.Line, s, m.Primitive, strings.Join(slices.Sorted(maps.Keys(verbs)), ", ")))
 				case !slices.Contains(a.Spec.Primitives, m.Primitive):
-					out = append(out, a.Mistaken("spec.primitives", fmt.Sprintf("does not list %s, which strategy %s proposes (%s:%d)", m.Primitive, s, m.File, m.Line), "add it, or every such proposal is refused").String())
+					out = append(out, a.Mistaken("spec.primitives", fmt.Sprintf("does not list %s, which strategy %s proposes (%s:%d)", m.Primitive, s, m.File, m.Line), "add it, or every such proposal is refused").Error())
 				}
 			}
 			for _, m := range rev.Marks(s) {
 				if !slices.ContainsFunc(a.Spec.Sensors, func(c manifest.Sensor) bool { return c.Since == m.Mark }) {
-					out = append(out, a.Mistaken("spec.sensors", fmt.Sprintf("none counts since %s, a mark that strategy %s sets (%s:%d)", m.Mark, s, m.File, m.Line), "add since: "+m.Mark+" to the one that is meant, or correct the name").String())
+					out = append(out, a.Mistaken("spec.sensors", fmt.Sprintf("none counts since %s, a mark that strategy %s sets (%s:%d)", m.Mark, s, m.File, m.Line), "add since: "+m.Mark+" to the one that is meant, or correct the name").Error())
 				}
 			}
 		}
@@ -56,7 +56,7 @@ func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	}
 	if schema := manifest.GuardSchema(agents); schema != nil {
 		for _, m := range rev.CheckGuards(schema) {
-			unfit = append(unfit, m.String()+", of all the agents' documents")
+			unfit = append(unfit, m.Error()+", of all the agents' documents")
 		}
 	}
 	if len(unfit) == 0 {
@@ -71,7 +71,7 @@ func unfitStrategies(a *manifest.Agent, rev *policy.Revision) Unfit {
 	present := []string{}
 	for i, s := range a.Spec.Strategies {
 		if !rev.Has(s) {
-			unfit = append(unfit, a.Mistaken(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).String())
+			unfit = append(unfit, a.Mistaken(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).Error())
 			continue
 		}
 		present = append(present, s)

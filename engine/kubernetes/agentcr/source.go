@@ -22,6 +22,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Options say which agents are watched.
@@ -45,7 +46,7 @@ type Found struct {
 	ResourceVersion string
 	// Agent is nil where the resource can't be read; Mistakes say why.
 	Agent    *manifest.Agent
-	Mistakes manifest.Mistakes
+	Mistakes mistake.Mistakes
 	// Spec is the agent's spec as it was written, to be shown as LastGood later.
 	Spec map[string]any
 	// LastGood is the agent as the status keeps it: of the last spec that was accepted,

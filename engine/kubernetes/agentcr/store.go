@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // store is what the watch has shown, and the answers to our own writes, whichever is
@@ -147,7 +148,7 @@ func (s *store) read(u *unstructured.Unstructured) Found {
 	f := Found{Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), Generation: u.GetGeneration()}
 	raw, err := u.MarshalJSON()
 	if err != nil { // it came as JSON
-		f.Mistakes = manifest.Mistakes{{Message: err.Error()}}
+		f.Mistakes = mistake.Mistakes{{Message: err.Error()}}
 		return f
 	}
 	f.Agent, f.Mistakes = manifest.ReadObject(f.NamespacedName().String(), raw, s.kinds)
