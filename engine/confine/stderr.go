@@ -7,55 +7,54 @@ import (
 	"sync"
 )
 
-// lastWords hands on what a child writes to its standard error, but for what Go's
-// runtime writes as it dies, which is kept, as far as it is short.
-type lastWords struct {
-	next io.Writer // nil hands on nothing
+// stderrFilter forwards the standard error of a child, except what Go's runtime writes
+// when the process dies. It keeps the beginning of that for the error.
+type stderrFilter struct {
+	next io.Writer // may be nil
 
 	mu   sync.Mutex
 	line []byte
 	kept []byte
 }
 
-// most is how much is kept, in bytes.
-const most = 8 << 10
+// maxKept bounds what is kept, in bytes.
+const maxKept = 8 << 10
 
-// Write is part of io.Writer.
-func (l *lastWords) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (l *stderrFilter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for rest := p; len(rest) > 0; {
 		end := bytes.IndexByte(rest, '\n')
 		if end < 0 {
 			l.line = append(l.line, rest...)
-			if len(l.line) > most {
-				l.take()
+			if len(l.line) > maxKept {
+				l.endLine()
 			}
 			break
 		}
 		l.line = append(l.line, rest[:end+1]...)
-		l.take()
+		l.endLine()
 		rest = rest[end+1:]
 	}
 	return len(p), nil
 }
 
-// take keeps a line or hands it on.
-func (l *lastWords) take() {
+// endLine keeps or forwards the current line.
+func (l *stderrFilter) endLine() {
 	line := l.line
 	l.line = nil
-	if len(l.kept) == 0 && !isLast(string(line)) {
-		l.pass(line)
+	if len(l.kept) == 0 && !isCrash(string(line)) {
+		l.forward(line)
 		return
 	}
-	if len(l.kept) < most {
+	if len(l.kept) < maxKept {
 		l.kept = append(l.kept, line...)
 	}
 }
 
-// isLast reports whether a line is the first of those that Go's runtime writes as the
-// process dies.
-func isLast(line string) bool {
+// isCrash reports whether a line begins the output of Go's runtime when the process dies.
+func isCrash(line string) bool {
 	for _, begin := range []string{"panic: ", "fatal error: ", "runtime: ", "SIG", "unexpected fault address", "goroutine stack exceeds"} {
 		if strings.HasPrefix(line, begin) {
 			return true
@@ -64,22 +63,22 @@ func isLast(line string) bool {
 	return false
 }
 
-func (l *lastWords) pass(line []byte) {
+func (l *stderrFilter) forward(line []byte) {
 	if l.next != nil {
-		_, _ = l.next.Write(line) // a reader that went away is no reason to stop
+		_, _ = l.next.Write(line) // an error must not stop the child
 	}
 }
 
-// flush hands on everything: the child came to its end, so these were no last words.
-func (l *lastWords) flush() {
+// flush forwards what was kept, because the child has ended regularly.
+func (l *stderrFilter) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pass(append(l.kept, l.line...))
+	l.forward(append(l.kept, l.line...))
 	l.kept, l.line = nil, nil
 }
 
-// first is the line that says why the child died, "" where it said nothing.
-func (l *lastWords) first() string {
+// message returns the line with the cause of the crash, or "".
+func (l *stderrFilter) message() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, begin := range []string{"panic: ", "fatal error: "} {
@@ -93,8 +92,8 @@ func (l *lastWords) first() string {
 	return ""
 }
 
-// outOfMemory reports whether the child died for want of memory.
-func (l *lastWords) outOfMemory() bool {
+// outOfMemory reports whether the child died because it ran out of memory.
+func (l *stderrFilter) outOfMemory() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := string(l.kept)
