@@ -13,6 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // applied is a verb that says when it was applied.
@@ -34,7 +35,7 @@ func (a applied) Apply(context.Context, engine.Change) (engine.Outcome, error) {
 func BenchmarkEventToAct(b *testing.B) {
 	j, err := journal.Open(b.Context(), b.TempDir(), journal.Options{})
 	require.NoError(b, err)
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(answering)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"p.rego": {Data: []byte(answering)}}), policy.StoreOptions{})
 	require.NoError(b, policies.Load(b.Context()))
 	acts := make(applied, 1)
 	h := engine.NewHost(engine.Config{Journal: j, Policies: policies, Verbs: map[string]engine.Verb{"hook": {Actuator: acts}}})

@@ -15,6 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // violations asks OPA's own JSON Schema validator, about a value as documents have it.
@@ -124,7 +125,7 @@ spec:
 		`to_number(input.signals.production.value.params.round) > 2`:              "",
 		`input.signals.production.value.start_ns > input.now_ns - 3600 * 1000000`: "undefined ref: input.signals.production.value.start_ns",
 	} {
-		source, err := policy.ReadFS(fstest.MapFS{"t.rego": {Data: []byte("package scanflow.strategies.modeldebug.t\n\n" +
+		source, err := source.ReadFS(fstest.MapFS{"t.rego": {Data: []byte("package scanflow.strategies.modeldebug.t\n\n" +
 			`propose contains {"primitive": "p", "reason": "r", "because": ["confidence", "classes", "newest", "runs", "production"]} if ` + condition + "\n")}})
 		require.NoError(t, err)
 		revision, err := policy.Compile(context.Background(), source, policy.Options{})

@@ -18,6 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 const (
@@ -96,7 +97,7 @@ func (d *daemon) ended(verb string) (out []engine.Outcome) {
 func begin(t *testing.T, dir, yaml string) *daemon {
 	t.Helper()
 	d := &daemon{t: t}
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"train.rego": {Data: []byte(train)}, "serve.rego": {Data: []byte(serve)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"train.rego": {Data: []byte(train)}, "serve.rego": {Data: []byte(serve)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
 	var err error
 	d.book, err = journal.Open(t.Context(), filepath.Join(dir, "journal"), journal.Options{})

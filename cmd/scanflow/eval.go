@@ -21,6 +21,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -102,7 +103,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	store := policy.NewStore(func() (policy.Source, error) { return from.Read(ctx) }, policy.StoreOptions{Log: log})
+	store := policy.NewStore(func() (source.Source, error) { return from.Read(ctx) }, policy.StoreOptions{Log: log})
 	if err := store.Load(ctx); err != nil {
 		return err
 	}

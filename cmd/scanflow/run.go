@@ -20,7 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
@@ -67,7 +67,7 @@ next start, unless --stop-pods is given.`,
 	o.inputFlags.add(c, "agent manifests: files, or folders of them")
 	o.logs.add(c, "info")
 	f := c.Flags()
-	f.DurationVar(&o.interval, "policies-interval", policy.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
+	f.DurationVar(&o.interval, "policies-interval", source.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
 	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
 	listFlag(f, &o.workloads, "workloads", "", "Deployments for the local orchestrator: files, or folders of them")
 	o.nodes.add(f)

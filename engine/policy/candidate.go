@@ -8,12 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Candidate compiles, checks and tests a source and returns a revision that is
 // ready to become live. The error is of type Mistakes and holds every mistake
 // and every failed test.
-func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error) {
+func Candidate(ctx context.Context, src source.Source, opts Options) (*Revision, error) {
 	b, err := newBuild(ctx, src, opts)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 
 // CompilePrepared returns a revision that is ready to become live, from a source
 // that Judge.Try has accepted. It does not run the tests again.
-func CompilePrepared(ctx context.Context, src Source, opts Options) (*Revision, error) {
+func CompilePrepared(ctx context.Context, src source.Source, opts Options) (*Revision, error) {
 	rev, err := Compile(ctx, src, opts)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Comparison is a string literal that a rule compares with a part of the input,
@@ -23,7 +25,7 @@ func (r *Revision) Comparisons() []Comparison {
 	var out []Comparison
 	for _, file := range slices.Sorted(maps.Keys(r.modules)) { // the parsed modules: the compiler rewrites references
 		m := r.modules[file]
-		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
+		if isTest(m) || strings.HasPrefix(file, source.ShippedLabel) {
 			continue
 		}
 		for _, rule := range m.Rules {
@@ -88,7 +90,7 @@ func (r *Revision) ProposalParams() []ParamReference {
 	var out []ParamReference
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
-		if isTest(m) || strings.HasPrefix(file, shippedLabel) {
+		if isTest(m) || strings.HasPrefix(file, source.ShippedLabel) {
 			continue
 		}
 		for _, rule := range m.Rules {

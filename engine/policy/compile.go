@@ -15,6 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Options configure how a revision is compiled and evaluated. The zero value is
@@ -61,7 +62,7 @@ func (o Options) withDefaults() Options {
 
 // Compile returns a revision without running its tests. The error is of type
 // Mistakes and holds every mistake.
-func Compile(ctx context.Context, src Source, opts Options) (*Revision, error) {
+func Compile(ctx context.Context, src source.Source, opts Options) (*Revision, error) {
 	b, err := newBuild(ctx, src, opts)
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func Compile(ctx context.Context, src Source, opts Options) (*Revision, error) {
 
 // Draft returns a revision that compiles but may break other rules, so that it
 // can be checked against agents and reported on. It must not decide.
-func Draft(ctx context.Context, src Source) (*Revision, error) {
+func Draft(ctx context.Context, src source.Source) (*Revision, error) {
 	b, err := newBuild(ctx, src, Options{})
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func Draft(ctx context.Context, src Source) (*Revision, error) {
 
 // build holds the inputs of a revision.
 type build struct {
-	src      Source
+	src      source.Source
 	opts     Options
 	modules  map[string]*ast.Module
 	store    storage.Store
@@ -98,17 +99,17 @@ type build struct {
 	data map[string]any
 }
 
-func newBuild(ctx context.Context, src Source, opts Options) (*build, error) {
+func newBuild(ctx context.Context, src source.Source, opts Options) (*build, error) {
 	bounded.Install() // before anything is evaluated
 	b := &build{src: src, opts: opts.withDefaults()}
 	confine.Doing("reading and compiling the policies", compileTimeout)
-	o, mistakes := src.open()
+	o, mistakes := src.Open()
 	modules, more := parse(o)
 	if mistakes = append(mistakes, more...); len(mistakes) > 0 {
 		return nil, sorted(mistakes).Err()
 	}
-	b.modules, b.data = modules, o.data
-	b.store = inmem.NewFromObjectWithOpts(o.data, inmem.OptReturnASTValuesOnRead(true))
+	b.modules, b.data = modules, o.Data
+	b.store = inmem.NewFromObjectWithOpts(o.Data, inmem.OptReturnASTValuesOnRead(true))
 	b.compiler = newCompiler().WithStrict(true).WithPathConflictsCheck(func(path []string) (bool, error) {
 		txn, err := b.store.NewTransaction(ctx)
 		if err != nil {
@@ -138,13 +139,13 @@ func (b *build) revision() (*Revision, error) {
 }
 
 // parse parses all modules, on all cores.
-func parse(src *opened) (map[string]*ast.Module, mistake.Mistakes) {
+func parse(src *source.Opened) (map[string]*ast.Module, mistake.Mistakes) {
 	var files []moduleFile
 	var mistakes mistake.Mistakes
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for _, p := range src.parts {
+	for _, p := range src.Parts {
 		for _, f := range p.Files {
 			if !strings.HasSuffix(f.Path, ".rego") || bounded.CheckSource(f.Content) != nil {
 				continue // open has reported it
@@ -167,7 +168,7 @@ func parse(src *opened) (map[string]*ast.Module, mistake.Mistakes) {
 	mistakes = append(mistakes, wrong...)
 	modules := map[string]*ast.Module{}
 	for _, f := range files {
-		name := f.part.name(f.file.Path)
+		name := f.part.Name(f.file.Path)
 		if modules[name] != nil {
 			mistakes = append(mistakes, mistake.Mistake{File: name, Message: "is read twice", Fix: "of folders that lie in each other, give one"})
 			continue
@@ -178,15 +179,15 @@ func parse(src *opened) (map[string]*ast.Module, mistake.Mistakes) {
 }
 
 // parseModule parses one module. The module is nil if it can't be compiled.
-func parseModule(p *part, f File) (*ast.Module, mistake.Mistakes) {
-	name := p.name(f.Path)
+func parseModule(p *source.Part, f source.File) (*ast.Module, mistake.Mistakes) {
+	name := p.Name(f.Path)
 	m, err := ast.ParseModuleWithOpts(name, string(f.Content), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()})
 	switch {
 	case err != nil:
 		return nil, fromOPA(err)
 	case m == nil:
 		return nil, mistake.Mistakes{{File: name, Message: "the file is empty", Fix: "begin it with a package, or delete it"}}
-	case !p.ownsPackage(m):
+	case !p.OwnsPackage(m):
 		return nil, mistake.Mistakes{at(m.Package.Location, fmt.Sprintf("%s is outside of the manifest's roots", m.Package.Path), "rename it, or add a root")}
 	case len(externalSchemas(m)) > 0:
 		return nil, externalSchemas(m)

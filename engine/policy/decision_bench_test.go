@@ -23,6 +23,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Ten strategies of the kinds that the scenarios need (four rules each, written
@@ -165,7 +166,7 @@ func (p *pair) report(b *testing.B, nameA, nameB, ratio string, each int) {
 
 func BenchmarkDecision(b *testing.B) {
 	ctx := context.Background()
-	src := source(b, benchFiles())
+	src := sourceOf(b, benchFiles())
 	plain := stockQuery(b, src)
 	silent := compiled(b, benchFiles(), Options{NoRules: true})
 	told := compiled(b, benchFiles(), Options{})
@@ -254,8 +255,8 @@ func BenchmarkDecision(b *testing.B) {
 }
 
 // stockQuery is what a program would do that uses OPA as a library, well.
-func stockQuery(b *testing.B, src Source) rego.PreparedEvalQuery {
-	modules, mistakes := parse(newOpened(src))
+func stockQuery(b *testing.B, src source.Source) rego.PreparedEvalQuery {
+	modules, mistakes := parse(unchecked(src))
 	require.Empty(b, mistakes)
 	c := ast.NewCompiler()
 	c.Compile(modules)

@@ -38,7 +38,7 @@ func TestAKeyOfDataIsThereOnce(t *testing.T) {
 		"YAML that is JSON":         {"data.yaml", "{\"a\": 1,\n\"a\": 2}", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compile(t.Context(), source(t, map[string]string{"x.rego": proposes("x", "true"), "x/" + c.file: c.text}), Options{})
+			_, err := Compile(t.Context(), sourceOf(t, map[string]string{"x.rego": proposes("x", "true"), "x/" + c.file: c.text}), Options{})
 			if c.line == 0 {
 				require.NoError(t, err)
 				return

@@ -8,6 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // foreignRules reports rules that define a part of another package. OPA lets
@@ -21,7 +22,7 @@ func (r *Revision) foreignRules(files []string) mistake.Mistakes {
 			packages[pkg] = file
 		}
 	}
-	origins := r.source.origins()
+	origins := r.source.Origins()
 	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
@@ -153,14 +154,14 @@ func isTestPackage(m *ast.Module) bool {
 
 // entrypointData reports data at the path of an entrypoint, which is not evaluated.
 func (r *Revision) entrypointData(data map[string]any) mistake.Mistakes {
-	var found dataPaths
+	var found source.DataPaths
 	var walk func(v any, at []string, bound string)
 	walk = func(v any, at []string, bound string) {
 		obj, _ := v.(map[string]any)
 		for _, k := range util.KeysSorted(obj) {
 			below := append(slices.Clone(at), k)
 			if k == bound && len(at) > 2 {
-				found.add(below)
+				found.Add(below)
 				continue
 			}
 			walk(obj[k], below, bound)
@@ -172,11 +173,11 @@ func (r *Revision) entrypointData(data map[string]any) mistake.Mistakes {
 	}
 	const fix = "write a rule in Rego"
 	var out mistake.Mistakes
-	for i, file := range filesSetting(r.source.parts(), found.named) {
-		out = append(out, mistake.Mistake{File: file, Message: dataPath(found.named[i]) + " is data, and binds nobody", Fix: fix})
+	for i, file := range source.FilesSetting(r.source.All(), found.First) {
+		out = append(out, mistake.Mistake{File: file, Message: source.FormatPath(found.First[i]) + " is data, and binds nobody", Fix: fix})
 	}
-	if found.others > 0 {
-		out = append(out, mistake.Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.others), Fix: fix})
+	if found.Others > 0 {
+		out = append(out, mistake.Mistake{Message: fmt.Sprintf("%d more values of data bind nobody", found.Others), Fix: fix})
 	}
 	return out
 }

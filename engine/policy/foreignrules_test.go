@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Each of these changed a guard from outside of its package, without a word.
@@ -38,7 +40,7 @@ func TestNoRuleReachesIntoAnotherPackage(t *testing.T) {
 			files["lib.rego"] = "package scanflow.lib.y\n\nf := 3\n"
 			files["b.rego"] = "package scanflow.guards.a.b\n\ndeny contains \"x\" if input.proposal.primitive == \"q\"\n"
 			files[c.file] = c.text
-			_, err := Candidate(t.Context(), Join(folder(t, "a", files), ships(t)), Options{})
+			_, err := Candidate(t.Context(), source.Join(folder(t, "a", files), ships(t)), Options{})
 			if c.want == "" {
 				require.NoError(t, err)
 				return
@@ -52,7 +54,7 @@ func TestNoRuleReachesIntoAnotherPackage(t *testing.T) {
 func TestNoSourceReachesIntoAnother(t *testing.T) {
 	a := folder(t, "a", with(basic(), "lib/y.rego", "package scanflow.lib.y\n\nf := 3\n"))
 	b := folder(t, "b", map[string]string{"m.rego": "package scanflow.lib\n\ny.g := 4\n"})
-	_, err := Candidate(t.Context(), Join(a, b, ships(t)), Options{})
+	_, err := Candidate(t.Context(), source.Join(a, b, ships(t)), Options{})
 	require.ErrorContains(t, err, "b/m.rego:3:1: y.g in package scanflow.lib defines a part of package scanflow.lib.y (a/lib/y.rego); write it in that package's own source, or rename it")
 }
 
@@ -66,7 +68,7 @@ func TestDataBindsNobody(t *testing.T) {
 		"another tree":     {"data.json", `{"scanflow": {"site": {"deny": ["a"]}}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Candidate(t.Context(), source(t, with(basic(), c.file, c.text)), Options{})
+			_, err := Candidate(t.Context(), sourceOf(t, with(basic(), c.file, c.text)), Options{})
 			if c.want == "" {
 				require.NoError(t, err)
 				return

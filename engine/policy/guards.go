@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -151,4 +152,32 @@ func (g *guardRule) signalDenials(doc *engine.Document, input ast.Value) []engin
 		}
 	}
 	return out
+}
+
+// GuardInfo names a guard and its origin.
+type GuardInfo struct {
+	Name string // its package, without "scanflow.guards."
+	// From is Shipped, or the folder, bundle or URL that contains it.
+	From string
+}
+
+// GuardInfos returns the guards with their origins, sorted by name.
+func (r *Revision) GuardInfos() []GuardInfo {
+	out := make([]GuardInfo, len(r.guards))
+	for i, g := range r.guards {
+		out[i] = GuardInfo{Name: g.name, From: g.from}
+	}
+	return out
+}
+
+// FormatGuards formats guards with their origins as one line.
+func FormatGuards(guards []GuardInfo) string {
+	if len(guards) == 0 {
+		return "none"
+	}
+	out := make([]string, len(guards))
+	for i, g := range guards {
+		out[i] = fmt.Sprintf("%s (%s)", g.Name, g.From)
+	}
+	return strings.Join(out, ", ")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // sharing is 40 rules, of which each holds the one before twice: it takes 40 lines to
@@ -103,7 +104,7 @@ func TestBuiltinsOfPoliciesAreBounded(t *testing.T) {
 		require.Contains(t, problems(e), want)
 		require.Empty(t, e.Proposals)
 	}
-	_, err := Candidate(ctx, source(t, with(basic(), ".manifest", "", "a_test.rego", "package a_test\n\ntest_shift if { bits.lsh(1, 9223372036854775807) > 0 }\n\ntest_not if { not bits.lsh(1, 9223372036854775807) > 0 }\n")), Options{})
+	_, err := Candidate(ctx, sourceOf(t, with(basic(), ".manifest", "", "a_test.rego", "package a_test\n\ntest_shift if { bits.lsh(1, 9223372036854775807) > 0 }\n\ntest_not if { not bits.lsh(1, 9223372036854775807) > 0 }\n")), Options{})
 	require.ErrorContains(t, err, "test a_test.test_shift ended in an error: ")
 	require.ErrorContains(t, err, "test a_test.test_not ended in an error: ")
 	require.ErrorContains(t, err, "bits.lsh: the result could have more than 4000 digits")
@@ -137,7 +138,7 @@ func TestHostileFilesAreMistakes(t *testing.T) {
 		t.Run(c.name+" "+c.text[:min(20, len(c.text))], func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, with(basic(), ".manifest", "", c.name, c.text))
-			src, err := ReadDir(dir)
+			src, err := source.ReadDir(dir)
 			if err == nil {
 				_, err = Candidate(context.Background(), src, Options{})
 			}
@@ -147,9 +148,9 @@ func TestHostileFilesAreMistakes(t *testing.T) {
 		})
 	}
 	// The aliases that people write are fine.
-	o, mistakes := source(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n")).open()
+	o, mistakes := sourceOf(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n")).Open()
 	require.Empty(t, mistakes)
-	require.Len(t, o.data["more"].(map[string]any)["y"], 2)
+	require.Len(t, o.Data["more"].(map[string]any)["y"], 2)
 }
 
 // A value of a document that OPA can't compute with is a problem and a denial that name
@@ -186,7 +187,7 @@ func TestUnreadableDocuments(t *testing.T) {
 // What the table of built-ins calls switched off is so.
 func TestWhatIsNotBoundedIsSwitchedOff(t *testing.T) {
 	off := disabledBuiltins()
-	for _, name := range bounded.NotJudged() {
+	for _, name := range bounded.Unlimited() {
 		require.Contains(t, off, name)
 	}
 }

@@ -88,7 +88,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		r.warnUntested(s.pkg, tested)
 	}
 	for _, name := range slices.Sorted(maps.Keys(guards)) {
-		from := r.source.partOf(guards[name].file)
+		from := r.source.PartOf(guards[name].file)
 		if !from.Shipped {
 			r.warnUntested(guards[name].pkg, tested)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // JudgeOptions configure how policies are judged in a child process.
@@ -61,7 +62,7 @@ type Subject struct {
 // Try compiles, checks and tests a candidate and evaluates it on the newest
 // documents of the agents. It returns nil if the candidate is acceptable. The error
 // is of type Mistakes; if the child reached a limit, it names the step.
-func (j *Judge) Try(ctx context.Context, src Source, t Trial) error {
+func (j *Judge) Try(ctx context.Context, src source.Source, t Trial) error {
 	var a response
 	err := j.runChild(ctx, request{Try: true, Source: src, Trial: t}, &a)
 	var limitErr *confine.Error

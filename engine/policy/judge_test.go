@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // compares is a body that compares two values of 2 to the power of n elements each, which
@@ -86,7 +87,7 @@ func TestAJudgeNamesWhatItDidNotSurvive(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			write(t, dir, c.files)
-			src, err := Read(dir)
+			src, err := source.Read(dir)
 			require.NoError(t, err)
 			err = NewJudge(JudgeOptions{}).Try(t.Context(), src, trial(t, "x"))
 			if c.says == nil {
@@ -110,7 +111,7 @@ func TestOfSeveralStrategiesTheGuiltyAreIsolatedWithTheirFile(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, files)
-	src, err := Read(dir)
+	src, err := source.Read(dir)
 	require.NoError(t, err)
 	rev, err := CompilePrepared(t.Context(), src, Options{Quarantine: NewQuarantine(nil)})
 	require.NoError(t, err)
@@ -182,7 +183,7 @@ func put(t *testing.T, dir, name, text string) {
 func TestAJudgeEndsWithTheContext(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"x.rego": proposes("x", "true"), "x_test.rego": "package scanflow.strategies.x_test\n\ntest_slow if {\n" + hang + "\n}\n"})
-	src, err := Read(dir)
+	src, err := source.Read(dir)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()

@@ -19,11 +19,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // request and response are the messages between parent and child, in encoding/gob.
 type request struct {
-	Source                Source
+	Source                source.Source
 	Deadline, TestTimeout time.Duration
 	// Try asks for a check of Source as a candidate, with Trial.
 	Try   bool

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
 // entrypoints maps each tree of packages to the rule that is evaluated in it.
@@ -121,7 +122,7 @@ func similarName(name, entry string) bool {
 	if lower := strings.ToLower(name); strings.HasPrefix(lower, entry+"_") || entry == "deny" && slices.Contains(synonyms, lower) {
 		return true
 	}
-	return similar(name, entry, len(entry)/3)
+	return spelling.Similar(name, entry, len(entry)/3)
 }
 
 // suggestPackage returns the strategy or guard package that a similar name was
@@ -144,7 +145,7 @@ func suggestPackage(pkg ast.Ref) string {
 	if root := similarRoot(parts[0]); root != "" { // such as guards.x
 		return join(parts[1:], root)
 	}
-	if similar(parts[0], "scanflow", 2) && len(parts) > 1 {
+	if spelling.Similar(parts[0], "scanflow", 2) && len(parts) > 1 {
 		if root := similarRoot(parts[1]); root != "" {
 			if suggestion := join(parts[2:], root); suggestion != withoutData(pkg.String()) {
 				return suggestion
@@ -157,40 +158,10 @@ func suggestPackage(pkg ast.Ref) string {
 // similarRoot returns the tree whose name is similar to an element of a package's name.
 func similarRoot(part string) string {
 	switch {
-	case similar(part, "strategies", 3):
+	case spelling.Similar(part, "strategies", 3):
 		return strategiesRoot
-	case similar(part, "guards", 2):
+	case spelling.Similar(part, "guards", 2):
 		return guardsRoot
 	}
 	return ""
-}
-
-// similar reports whether the edit distance of two words is at most most, ignoring
-// the case of a. Two swapped letters count as one edit.
-func similar(a, b string, most int) bool {
-	a = strings.ToLower(a)
-	if len(a) > len(b)+most || len(b) > len(a)+most {
-		return false
-	}
-	var before2 []int // the row before the last, for swapped letters
-	before := make([]int, len(b)+1)
-	for j := range before {
-		before[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before[j]
-			if a[i] != b[j] {
-				cost++
-			}
-			row[j+1] = min(cost, before[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before2[j-1]+1)
-			}
-		}
-		before2, before = before, row
-	}
-	return before[len(b)] <= most
 }

@@ -9,55 +9,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
-
-// shippedLabel is the prefix of the paths of shipped guards. Paths in folders and
-// bundles never contain two slashes in a row, so they can't be confused with it.
-const shippedLabel = "shipped://"
-
-// Shipped is the origin of the policies that are embedded in the binary.
-const Shipped = "shipped"
-
-// Join combines several sources into one, of which one revision is compiled. Each
-// keeps its own manifest. No package may be in two of them. If there are several,
-// the paths of each one's files begin with its origin.
-func Join(sources ...Source) Source {
-	if len(sources) == 1 {
-		return sources[0]
-	}
-	var own []string
-	for _, s := range sources {
-		if !s.Shipped {
-			own = append(own, s.Origin)
-		}
-	}
-	out := Source{Origin: strings.Join(own, " and ")}
-	for _, s := range sources {
-		if !s.Shipped && len(own) > 1 {
-			s.Label = strings.TrimSuffix(s.Origin, "/") + "/"
-		}
-		out.Parts = append(out.Parts, s)
-	}
-	return out
-}
-
-// GuardsOf returns the guards of the shipped policies, which also apply when an
-// operator provides other policies. It leaves out their tests, which were run
-// before the release.
-func GuardsOf(shipped Source) Source {
-	out := Source{Origin: Shipped, Label: shippedLabel, Shipped: true}
-	for _, f := range shipped.Files {
-		if strings.HasPrefix(f.Path, "scanflow/guards/") && strings.HasSuffix(f.Path, ".rego") && !strings.HasSuffix(f.Path, "_test.rego") {
-			out.Files = append(out.Files, f)
-		}
-	}
-	return out
-}
 
 // moduleFile is a parsed module with its file and the part that contains it.
 type moduleFile struct {
-	file File
-	part *part
+	file source.File
+	part *source.Part
 	m    *ast.Module
 }
 
@@ -129,31 +87,3 @@ func sameFiles(a, b []moduleFile) bool {
 }
 
 func withoutData(pkg string) string { return strings.TrimPrefix(pkg, "data.") }
-
-// GuardInfo names a guard and its origin.
-type GuardInfo struct {
-	Name string // its package, without "scanflow.guards."
-	// From is Shipped, or the folder, bundle or URL that contains it.
-	From string
-}
-
-// GuardInfos returns the guards with their origins, sorted by name.
-func (r *Revision) GuardInfos() []GuardInfo {
-	out := make([]GuardInfo, len(r.guards))
-	for i, g := range r.guards {
-		out[i] = GuardInfo{Name: g.name, From: g.from}
-	}
-	return out
-}
-
-// FormatGuards formats guards with their origins as one line.
-func FormatGuards(guards []GuardInfo) string {
-	if len(guards) == 0 {
-		return "none"
-	}
-	out := make([]string, len(guards))
-	for i, g := range guards {
-		out[i] = fmt.Sprintf("%s (%s)", g.Name, g.From)
-	}
-	return strings.Join(out, ", ")
-}

@@ -96,9 +96,9 @@ func BenchmarkReload(b *testing.B) {
 
 // BenchmarkCandidate is the part of it that is work.
 func BenchmarkCandidate(b *testing.B) {
-	src := source(b, fiftyFiles())
+	src := sourceOf(b, fiftyFiles())
 	for name, f := range map[string]func() error{
-		"parse":           func() error { _, m := parse(newOpened(src)); return m.Err() },
+		"parse":           func() error { _, m := parse(unchecked(src)); return m.Err() },
 		"compiled":        func() error { _, err := Compile(b.Context(), src, Options{}); return err },
 		"compiled+tested": func() error { _, err := Candidate(b.Context(), src, Options{}); return err },
 	} {

@@ -13,13 +13,14 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Revision is one compiled, immutable set of policies. It is safe for concurrent
 // use with different documents.
 type Revision struct {
 	id         string
-	source     Source
+	source     source.Source
 	opts       Options
 	modules    map[string]*ast.Module // as parsed
 	compiler   *ast.Compiler
@@ -57,7 +58,7 @@ func newRevision(b *build) *Revision {
 func (r *Revision) ID() string { return r.id }
 
 // Source returns the source that the revision was compiled from.
-func (r *Revision) Source() Source { return r.source }
+func (r *Revision) Source() source.Source { return r.source }
 
 // Strategies returns the names of the strategies, sorted.
 func (r *Revision) Strategies() []string { return slices.Sorted(maps.Keys(r.strategies)) }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestEvaluateGivesProposalsAndTheRulesThatFired(t *testing.T) {
-	rev, err := Candidate(context.Background(), source(t, basic()), Options{})
+	rev, err := Candidate(context.Background(), sourceOf(t, basic()), Options{})
 	require.NoError(t, err)
 	require.Empty(t, rev.Warnings())
 	doc := document(70)

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // StoreOptions configure a Store. Every field may be nil.
@@ -49,7 +50,7 @@ type Status struct {
 //	  |                          |                                  |         |           |
 //	  +--------------------------+----------------------------------+---------+-----------+--> the live one stays, Status has the error
 type Store struct {
-	read Reader
+	read source.Reader
 	opts StoreOptions
 	live atomic.Pointer[Revision]
 
@@ -63,7 +64,7 @@ type Store struct {
 var _ engine.Policies = (*Store)(nil)
 
 // NewStore returns a store without a live revision. Load loads the first one.
-func NewStore(read Reader, opts StoreOptions) *Store {
+func NewStore(read source.Reader, opts StoreOptions) *Store {
 	if opts.Clock == nil {
 		opts.Clock = engine.WallClock{}
 	}
@@ -108,7 +109,7 @@ func (s *Store) Load(ctx context.Context) error {
 
 // LoadFallback makes a stored source live in place of the configured policies, which
 // were refused. The status keeps that error until the configured policies load.
-func (s *Store) LoadFallback(ctx context.Context, src Source, refused error) error {
+func (s *Store) LoadFallback(ctx context.Context, src source.Source, refused error) error {
 	s.loadMu.Lock()
 	defer s.loadMu.Unlock()
 	if err := s.tryLoad(ctx, src); err != nil {
@@ -133,17 +134,17 @@ func (s *Store) reload(ctx context.Context) error {
 	case err != nil:
 		s.lastTried = err.Error()
 		return s.finish(nil, err)
-	case s.lastTried == src.fingerprint():
+	case s.lastTried == src.Fingerprint():
 		return nil
 	}
 	return s.tryLoad(ctx, src)
 }
 
 // tryLoad is called with loadMu held.
-func (s *Store) tryLoad(ctx context.Context, src Source) error {
-	s.lastTried = src.fingerprint()
+func (s *Store) tryLoad(ctx context.Context, src source.Source) error {
+	s.lastTried = src.Fingerprint()
 	s.begin(s.lastTried)
-	if live := s.live.Load(); live != nil && live.source.fingerprint() == s.lastTried {
+	if live := s.live.Load(); live != nil && live.source.Fingerprint() == s.lastTried {
 		return s.finish(live, s.validate(live)) // reverted or unchanged
 	}
 	rev, err := s.candidate(ctx, src)
@@ -158,7 +159,7 @@ func (s *Store) tryLoad(ctx context.Context, src Source) error {
 }
 
 // candidate checks a source and returns its revision.
-func (s *Store) candidate(ctx context.Context, src Source) (*Revision, error) {
+func (s *Store) candidate(ctx context.Context, src source.Source) (*Revision, error) {
 	if s.opts.Judge == nil {
 		return Candidate(ctx, src, s.opts.Options)
 	}
@@ -191,7 +192,7 @@ func (s *Store) superseded() bool {
 	src, err := s.read()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attempting != "" && (err != nil || src.fingerprint() != s.attempting)
+	return s.attempting != "" && (err != nil || src.Fingerprint() != s.attempting)
 }
 
 // validate calls StoreOptions.Validate.
@@ -240,9 +241,9 @@ func (s *Store) finish(rev *Revision, err error) error {
 
 // Poll fetches a remote bundle at its interval and reloads it when it has changed,
 // until the context ends. It blocks. The store must read from the remote's Read.
-func (s *Store) Poll(ctx context.Context, r *Remote) {
+func (s *Store) Poll(ctx context.Context, r *source.Remote) {
 	for {
-		ring, stop := s.opts.Clock.Timer(r.nextInterval())
+		ring, stop := s.opts.Clock.Timer(r.NextInterval())
 		select {
 		case <-ctx.Done():
 			stop()

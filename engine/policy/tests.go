@@ -14,6 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // TestOutcome is the outcome of a test, in the words of `opa test`.
@@ -76,7 +77,7 @@ func (r TestReport) Count(o TestOutcome) int {
 
 // RunTests runs the tests with coverage, for `scanflow test`. A compile error is
 // returned as Mistakes; a failed test is not an error.
-func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error) {
+func RunTests(ctx context.Context, src source.Source, opts Options) (TestReport, error) {
 	b, err := newBuild(ctx, src, opts)
 	if err != nil {
 		return TestReport{}, err
@@ -96,7 +97,7 @@ func RunTests(ctx context.Context, src Source, opts Options) (TestReport, error)
 	}
 	policies := map[string]*ast.Module{}
 	for file, m := range b.modules {
-		if !isTest(m) && !src.partOf(file).Shipped {
+		if !isTest(m) && !src.PartOf(file).Shipped {
 			policies[file] = m
 		}
 	}

@@ -65,7 +65,7 @@ func suiteFiles() map[string]string {
 func TestRunTestsGivesWhatStockOPAGives(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, suiteFiles())
-	got, err := RunTests(context.Background(), source(t, suiteFiles()), Options{})
+	got, err := RunTests(context.Background(), sourceOf(t, suiteFiles()), Options{})
 	require.NoError(t, err)
 
 	var out bytes.Buffer
@@ -96,7 +96,7 @@ func TestRunTestsGivesWhatStockOPAGives(t *testing.T) {
 }
 
 func TestRunTestsTellsWhereAndWhatWasReached(t *testing.T) {
-	got, err := RunTests(context.Background(), source(t, suiteFiles()), Options{})
+	got, err := RunTests(context.Background(), sourceOf(t, suiteFiles()), Options{})
 	require.NoError(t, err)
 	byName := map[string]TestResult{}
 	for _, r := range got.Results {
@@ -122,6 +122,6 @@ func TestRunTestsTellsWhereAndWhatWasReached(t *testing.T) {
 }
 
 func TestRunTestsNamesWhatDoesNotCompile(t *testing.T) {
-	_, err := RunTests(context.Background(), source(t, with(basic(), "x.rego", "package scanflow.x\n\ny := 1 + \"a\"\n")), Options{})
+	_, err := RunTests(context.Background(), sourceOf(t, with(basic(), "x.rego", "package scanflow.x\n\ny := 1 + \"a\"\n")), Options{})
 	require.ErrorContains(t, err, "x.rego:3:6: rego_type_error")
 }

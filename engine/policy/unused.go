@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Unused returns the warnings about things without effect: data and rules that no
@@ -36,7 +37,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 	var found mistake.Mistakes
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
-		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
+		if strings.HasPrefix(m.Package.Location.File, source.ShippedLabel) || len(m.Rules) == 0 {
 			continue
 		}
 		if entrypoint(m) == "" {
@@ -58,17 +59,17 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), entrypoint(m)), "refer to it, or take it out"))
 		}
 	}
-	r.unused = append(r.unused, found[:min(len(found), maxNamed)]...)
-	if others := len(found) - maxNamed; others > 0 {
+	r.unused = append(r.unused, found[:min(len(found), source.MaxNamed)]...)
+	if others := len(found) - source.MaxNamed; others > 0 {
 		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
 	}
 }
 
 // danglingLinks warns about broken links.
 func (r *Revision) danglingLinks() {
-	for _, p := range r.source.parts() {
+	for _, p := range r.source.All() {
 		for _, name := range p.Dangling {
-			r.unused = append(r.unused, mistake.Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
+			r.unused = append(r.unused, mistake.Mistake{File: p.Name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
 		}
 	}
 }
@@ -103,7 +104,7 @@ func (r *Revision) unusedData(data map[string]any) {
 			})
 		}
 	}
-	var found dataPaths
+	var found source.DataPaths
 	var walk func(v map[string]any, at []string, node *refTree)
 	walk = func(v map[string]any, at []string, node *refTree) {
 		if node.whole {
@@ -113,7 +114,7 @@ func (r *Revision) unusedData(data map[string]any) {
 			below := append(slices.Clone(at), k)
 			next := node.below[k]
 			if next == nil {
-				found.add(below)
+				found.Add(below)
 				continue
 			}
 			if obj, ok := v[k].(map[string]any); ok {
@@ -122,11 +123,11 @@ func (r *Revision) unusedData(data map[string]any) {
 		}
 	}
 	walk(data, nil, read)
-	for i, file := range filesSetting(r.source.parts(), found.named) {
-		r.unused = append(r.unused, mistake.Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
+	for i, file := range source.FilesSetting(r.source.All(), found.First) {
+		r.unused = append(r.unused, mistake.Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", source.FormatPath(found.First[i])), Fix: "correct the name, or take it out"})
 	}
-	if found.others > 0 {
-		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
+	if found.Others > 0 {
+		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.Others), Fix: "correct their names, or take them out"})
 	}
 }
 
@@ -151,12 +152,4 @@ func (t *refTree) add(ref ast.Ref) {
 		t = t.below[string(key)]
 	}
 	t.whole = true
-}
-
-func dataPath(at []string) string {
-	ref := ast.Ref{ast.DefaultRootDocument}
-	for _, k := range at {
-		ref = append(ref, ast.StringTerm(k))
-	}
-	return ref.String()
 }

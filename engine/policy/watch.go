@@ -2,13 +2,9 @@ package policy
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
-	"github.com/fsnotify/fsnotify"
-
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/watch"
 )
 
@@ -21,10 +17,10 @@ func (s *Store) Watch(ctx context.Context, paths ...string) {
 	var work sync.WaitGroup
 	work.Go(func() { s.reloadOnChange(ctx, changed) })
 	for _, path := range paths {
-		w := &location{path: path}
+		w := &source.Location{Path: path}
 		work.Go(func() {
 			watch.Watch(ctx, watch.Options{
-				Folders: w.folders, Concerns: w.affects, Clock: s.opts.Clock, Log: s.opts.Log.Named("watch"),
+				Folders: w.Folders, Filter: w.Affects, Clock: s.opts.Clock, Log: s.opts.Log.Named("watch"),
 				Changed: func(context.Context) {
 					select {
 					case changed <- struct{}{}:
@@ -73,40 +69,4 @@ func (s *Store) reloadUntilReplaced(ctx context.Context, changed <-chan struct{}
 			}
 		}
 	}
-}
-
-// location is a watched path.
-type location struct{ path string }
-
-// isFile reports whether the path is a file (a bundle or a key) and not a folder.
-func (w *location) isFile() bool {
-	if isBundle(w.path) {
-		return true
-	}
-	info, err := os.Stat(w.path)
-	return err == nil && !info.IsDir()
-}
-
-// folders returns the folders that contain the files of the policies.
-func (w *location) folders() []string {
-	if w.isFile() {
-		dirs := []string{filepath.Dir(w.path)}
-		if real, err := filepath.EvalSymlinks(w.path); err == nil {
-			dirs = append(dirs, filepath.Dir(real))
-		}
-		return dirs
-	}
-	t := tree{seen: map[string]string{}, namesOnly: true}
-	// The next load reports a folder that can't be read; the others are watched.
-	_ = t.walk(w.path, "")
-	if len(t.dirs) == 0 {
-		return []string{filepath.Dir(w.path)} // it may be created again
-	}
-	return t.dirs
-}
-
-// affects reports whether an event may concern the path, and not another file in its folder.
-func (w *location) affects(e fsnotify.Event) bool {
-	name := filepath.Base(e.Name)
-	return !w.isFile() || isBundle(name) || name == filepath.Base(w.path) || strings.HasPrefix(name, "..")
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
@@ -57,7 +58,7 @@ func TestServeForAParent(t *testing.T) {
 	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Debug})
 	j, err := journal.Open(t.Context(), dir, journal.Options{Log: log})
 	require.NoError(t, err)
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
 	metrics := NewMetrics(Sources{Version: "v1"})
 	h := engine.NewHost(engine.Config{Journal: j, Policies: policies, Log: log, Observer: metrics})

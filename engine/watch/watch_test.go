@@ -49,7 +49,7 @@ func TestWhatDoesNotConcernIsNotTold(t *testing.T) {
 	dir := t.TempDir()
 	calls := watching(t, watch.Options{
 		Folders:  func() []string { return []string{dir} },
-		Concerns: func(e fsnotify.Event) bool { return filepath.Base(e.Name) == "wanted" },
+		Filter: func(e fsnotify.Event) bool { return filepath.Base(e.Name) == "wanted" },
 	})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "other"), nil, 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "wanted"), nil, 0o644))

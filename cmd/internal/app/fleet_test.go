@@ -20,6 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/sensors"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -94,7 +95,7 @@ func newFleet(tb testing.TB, n int) *fleet {
 		files[fmt.Sprintf("s%d.rego", i)] = &fstest.MapFile{Data: []byte(strategyText(i))}
 		spec.Strategies = append(spec.Strategies, fmt.Sprintf("fleet.s%d", i))
 	}
-	store := policy.NewStore(policy.FromFS(files), policy.StoreOptions{})
+	store := policy.NewStore(source.FromFS(files), policy.StoreOptions{})
 	require.NoError(tb, store.Load(context.Background()))
 	f.journal, err = journal.Open(context.Background(), tb.TempDir(), journal.Options{})
 	require.NoError(tb, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Each of these is taken, and does nothing with the policies: check says so.
@@ -21,7 +22,7 @@ func TestWhatDoesNothingWithThePoliciesIsSaid(t *testing.T) {
 	strategy := func(name, primitive, more string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte("package scanflow.strategies.t." + name + "\n\npropose contains {\"primitive\": " + primitive + ", \"with\": {\"url\": \"u\"}, \"reason\": \"r\", \"because\": [\"load\"], \"marks\": [" + more + "]} if input.signals.load.value > 3\n")}
 	}
-	src, err := policy.FromFS(fs.FS(fstest.MapFS{
+	src, err := source.FromFS(fs.FS(fstest.MapFS{
 		"a.rego": strategy("a", `"webhook"`, `"checked"`),
 		"b.rego": strategy("b", `sprintf("web%s", ["hook"])`, `sprintf("check%s", ["ed"])`),
 		"g.rego": {Data: []byte("package scanflow.guards.g\n\ndeny contains \"off\" if input.signals.heat.value > 3\n")},
@@ -102,7 +103,7 @@ func TestAWordThatIsNeverThereIsSaid(t *testing.T) {
 		`input.signals.load.state in {"empty", "stale"}`:   "",
 	} {
 		t.Run(condition, func(t *testing.T) {
-			src, err := policy.FromFS(fs.FS(fstest.MapFS{
+			src, err := source.FromFS(fs.FS(fstest.MapFS{
 				"t.rego": {Data: []byte(boundPolicy)},
 				"g.rego": {Data: []byte("package scanflow.guards.g\n\ndeny contains \"x\" if " + condition + "\n")},
 			}))()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // While a process runs, its data folder has a copy of the policies, manifests and workloads
@@ -108,7 +108,7 @@ func (s *System) forgetGood() {
 }
 
 // goodSource are the policies of the last process, where that did not end in order.
-func (s *System) goodSource() (src policy.Source, err error) {
+func (s *System) goodSource() (src source.Source, err error) {
 	f, err := os.Open(filepath.Join(s.goodDir(), goodPolicies))
 	if err != nil {
 		return src, err

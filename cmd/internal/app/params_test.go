@@ -15,6 +15,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // paramPolicies read params in every way: a and b disagree about mode.
@@ -43,7 +44,7 @@ func paramDraft(t *testing.T) *policy.Revision {
 	} {
 		files[name+".rego"] = &fstest.MapFile{Data: []byte(strings.NewReplacer("NAME", name, "READS", reads).Replace(paramPolicies))}
 	}
-	src, err := policy.FromFS(fs.FS(files))()
+	src, err := source.FromFS(fs.FS(files))()
 	require.NoError(t, err)
 	rev, err := policy.Draft(t.Context(), src)
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
@@ -26,7 +27,7 @@ type PolicySource struct {
 	// Key is what the signatures of the paths are held against; without a file, what is
 	// signed is refused.
 	Key KeyFile
-	// TokenFile and Every are for URLs: see policy.RemoteOptions. The token is shown to
+	// TokenFile and Every are for URLs: see source.RemoteOptions. The token is shown to
 	// each of them.
 	TokenFile string
 	Every     time.Duration
@@ -34,36 +35,36 @@ type PolicySource struct {
 	Patience time.Duration
 }
 
-// KeyFile is a file with a key for signatures; see policy.ReadKey.
+// KeyFile is a file with a key for signatures; see source.ReadKey.
 type KeyFile struct{ Path, Algorithm, Scope string }
 
 // Reader reads the policies. URLs are fetched here: their servers are waited for, and their
 // bundles are what the reader returns until the remotes have fetched others. The reader
 // is there whatever the error.
-func (p PolicySource) Reader(ctx context.Context, clock engine.Clock, log hclog.Logger) (policy.Reader, []*policy.Remote, error) {
+func (p PolicySource) Reader(ctx context.Context, clock engine.Clock, log hclog.Logger) (source.Reader, []*source.Remote, error) {
 	if len(p.Paths) == 0 {
-		return policy.FromFS(fs.FS(policies.FS)), nil, nil
+		return source.FromFS(fs.FS(policies.FS)), nil, nil
 	}
-	var readers []policy.Reader
-	var remotes []*policy.Remote
+	var readers []source.Reader
+	var remotes []*source.Remote
 	for _, path := range p.Paths {
-		if !policy.IsURL(path) {
-			readers = append(readers, policy.FromPath(path))
+		if !source.IsURL(path) {
+			readers = append(readers, source.FromPath(path))
 			continue
 		}
-		remote, err := policy.NewRemote(policy.RemoteOptions{
+		remote, err := source.NewRemote(source.RemoteOptions{
 			URL: path, TokenFile: p.TokenFile, Every: p.Every, Patience: p.Patience, Clock: clock, Log: log, Seed: uint64(time.Now().UnixNano()),
 		})
 		if err != nil {
-			return func() (policy.Source, error) { return policy.Source{}, err }, nil, err
+			return func() (source.Source, error) { return source.Source{}, err }, nil, err
 		}
 		readers, remotes = append(readers, remote.Read), append(remotes, remote)
 	}
-	return func() (policy.Source, error) { return p.join(readers) }, remotes, waitAll(ctx, remotes)
+	return func() (source.Source, error) { return p.join(readers) }, remotes, waitAll(ctx, remotes)
 }
 
 // waitAll waits for the first bundle of each URL, for all at a time.
-func waitAll(ctx context.Context, remotes []*policy.Remote) error {
+func waitAll(ctx context.Context, remotes []*source.Remote) error {
 	errs := make([]error, len(remotes))
 	var all sync.WaitGroup
 	for i, r := range remotes {
@@ -74,42 +75,42 @@ func waitAll(ctx context.Context, remotes []*policy.Remote) error {
 }
 
 // join reads all sources, and adds the guards that ship.
-func (p PolicySource) join(readers []policy.Reader) (policy.Source, error) {
-	var sources []policy.Source
+func (p PolicySource) join(readers []source.Reader) (source.Source, error) {
+	var sources []source.Source
 	var errs []error
 	for _, read := range readers {
 		src, err := read()
 		sources, errs = append(sources, src), append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return policy.Source{}, err
+		return source.Source{}, err
 	}
 	if p.Key.Path != "" { // read each time: another may be in it
-		key, err := policy.ReadKey(p.Key.Path, p.Key.Algorithm, p.Key.Scope)
+		key, err := source.ReadKey(p.Key.Path, p.Key.Algorithm, p.Key.Scope)
 		if err != nil {
-			return policy.Source{}, err
+			return source.Source{}, err
 		}
 		for i := range sources {
 			sources[i].Key = key
 		}
 	}
 	if !p.WithoutShippedGuards {
-		shipped, err := policy.ReadFS(policies.FS)
+		shipped, err := source.ReadFS(policies.FS)
 		if err != nil {
-			return policy.Source{}, err
+			return source.Source{}, err
 		}
-		sources = append(sources, policy.GuardsOf(shipped))
+		sources = append(sources, source.GuardsOf(shipped))
 	}
-	return policy.Join(sources...), nil
+	return source.Join(sources...), nil
 }
 
 // Read reads the policies once, for somebody who waits: a server that is away is not
 // waited for.
-func (p PolicySource) Read(ctx context.Context) (policy.Source, error) {
+func (p PolicySource) Read(ctx context.Context) (source.Source, error) {
 	p.Patience = time.Nanosecond
 	read, _, err := p.Reader(ctx, nil, nil)
 	if err != nil {
-		return policy.Source{}, err
+		return source.Source{}, err
 	}
 	return read()
 }
@@ -150,7 +151,7 @@ func (p PolicySource) files() []string {
 		out = append(out, p.Key.Path)
 	}
 	for _, path := range p.Paths {
-		if !policy.IsURL(path) {
+		if !source.IsURL(path) {
 			out = append(out, path)
 		}
 	}

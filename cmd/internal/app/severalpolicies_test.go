@@ -18,6 +18,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 const countGuard = `package scanflow.guards.site
@@ -111,7 +112,7 @@ func TestWhatRanIsCopiedWithAllSources(t *testing.T) {
 	}
 	src, err := PolicySource{Paths: []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}}.Read(t.Context())
 	require.NoError(t, err)
-	s := &System{opts: Options{Data: filepath.Join(dir, "data")}, Policies: policy.NewStore(func() (policy.Source, error) { return src, nil }, policy.StoreOptions{})}
+	s := &System{opts: Options{Data: filepath.Join(dir, "data")}, Policies: policy.NewStore(func() (source.Source, error) { return src, nil }, policy.StoreOptions{})}
 	require.NoError(t, s.Policies.Load(t.Context()))
 	require.NoError(t, s.copyGood())
 	kept, err := s.goodSource()

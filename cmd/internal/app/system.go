@@ -23,6 +23,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -67,7 +68,7 @@ type System struct {
 
 	host        atomic.Pointer[engine.Host] // nil while this process only stands by
 	cluster     *cluster                    // nil outside of Kubernetes
-	remotes     []*policy.Remote            // of policies behind URLs
+	remotes     []*source.Remote            // of policies behind URLs
 	opts        Options
 	credentials credentials
 	tracker     *mlflow.Client // nil where none is known

@@ -16,6 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -106,7 +107,7 @@ func (c courier) Carry(ctx context.Context, to engine.Destination, events []engi
 // run starts the process; stop ends it.
 func (p *process) run(hook string) {
 	p.t.Helper()
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"e.rego": {Data: []byte(executing)}, "l.rego": {Data: []byte(listening)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"e.rego": {Data: []byte(executing)}, "l.rego": {Data: []byte(listening)}}), policy.StoreOptions{})
 	require.NoError(p.t, policies.Load(p.t.Context()))
 	var err error
 	p.journal, err = journal.Open(context.Background(), p.dir, journal.Options{Clock: p.clock})

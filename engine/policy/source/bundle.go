@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"archive/tar"
@@ -27,11 +27,11 @@ func ReadBundle(name string) (Source, error) {
 	if err := c.add(name, f); err != nil {
 		return Source{}, fmt.Errorf("read bundle: %w", err)
 	}
-	return unpackBundle(name, c.beside[0].Content)
+	return Unpack(name, c.beside[0].Content)
 }
 
-// unpackBundle unpacks a bundle in memory. name is its origin, for messages.
-func unpackBundle(name string, packed []byte) (Source, error) {
+// Unpack reads a bundle in memory. name is its origin, for messages.
+func Unpack(name string, packed []byte) (Source, error) {
 	c, err := unpack(packed, false)
 	if err == nil && newSource(name, c.files).signatureFile() != nil {
 		c, err = unpack(packed, true)
@@ -84,7 +84,7 @@ func unpack(packed []byte, all bool) (*collector, error) {
 		if h.Typeflag == tar.TypeDir {
 			continue
 		}
-		if !isPolicyFile(name) && (!all || h.Typeflag != tar.TypeReg) {
+		if !IsPolicyFile(name) && (!all || h.Typeflag != tar.TypeReg) {
 			c.beside = append(c.beside, File{Path: name})
 			continue
 		}

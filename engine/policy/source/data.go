@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 )
 
 // addData merges a data file into the data, at the path of its folder.
-func (s *opened) addData(p *part, f File) mistake.Mistakes {
+func (s *Opened) addData(p *Part, f File) mistake.Mistakes {
 	v, err := parseDataFile(f)
-	f.Path = p.name(f.Path)
+	f.Path = p.Name(f.Path)
 	if err != nil {
 		fix := ""
 		switch {
@@ -36,8 +36,8 @@ func (s *opened) addData(p *part, f File) mistake.Mistakes {
 	if wrong := p.outsideRoots(f.Path, obj); len(wrong) > 0 {
 		return wrong
 	}
-	var there dataPaths
-	merge(s.data, obj, nil, &there)
+	var there DataPaths
+	merge(s.Data, obj, nil, &there)
 	return s.conflicts(f.Path, there)
 }
 
@@ -85,19 +85,19 @@ func parseData(f File) (v any, err error) {
 }
 
 // conflicts reports values of a data file that another file sets too.
-func (s *opened) conflicts(file string, there dataPaths) mistake.Mistakes {
+func (s *Opened) conflicts(file string, there DataPaths) mistake.Mistakes {
 	var out mistake.Mistakes
-	for i, by := range filesSetting(s.Source.parts(), there.named) {
-		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", dataPath(there.named[i]), by), Fix: "take it out of one of the two"})
+	for i, by := range FilesSetting(s.Source.All(), there.First) {
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%s is set by another data file too: %s", FormatPath(there.First[i]), by), Fix: "take it out of one of the two"})
 	}
-	if there.others > 0 {
-		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.others), Fix: "take each out of one of the two"})
+	if there.Others > 0 {
+		out = append(out, mistake.Mistake{File: file, Message: fmt.Sprintf("%d more values are set by another data file too", there.Others), Fix: "take each out of one of the two"})
 	}
 	return out
 }
 
 // merge adds the data of a file and collects the paths that are already set.
-func merge(into, from map[string]any, at []string, there *dataPaths) {
+func merge(into, from map[string]any, at []string, there *DataPaths) {
 	for _, k := range util.KeysSorted(from) {
 		old, is := into[k]
 		if !is {
@@ -110,7 +110,7 @@ func merge(into, from map[string]any, at []string, there *dataPaths) {
 		if okA && okB {
 			merge(a, b, below, there)
 		} else {
-			there.add(below)
+			there.Add(below)
 		}
 	}
 }

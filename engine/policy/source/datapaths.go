@@ -1,15 +1,19 @@
-package policy
+package source
 
-import "path"
+import (
+	"path"
 
-// maxNamed bounds the data paths or rules that are reported one by one for a kind of
+	"github.com/open-policy-agent/opa/ast"
+)
+
+// MaxNamed bounds the data paths or rules that are reported one by one for a kind of
 // mistake, because data may have a million. The others are counted.
-const maxNamed = 20
+const MaxNamed = 20
 
-// filesSetting returns, for each path, the first data file that sets a value at or
+// FilesSetting returns, for each path, the first data file that sets a value at or
 // below it, or "?". It parses the files again, because an index of all data would take
 // as much memory as the data.
-func filesSetting(parts []Source, paths [][]string) []string {
+func FilesSetting(parts []Source, paths [][]string) []string {
 	out := make([]string, len(paths))
 	left := len(paths)
 	for _, p := range parts {
@@ -26,7 +30,7 @@ func filesSetting(parts []Source, paths [][]string) []string {
 			}
 			for i, at := range paths {
 				if out[i] == "" && hasPath(v, at) {
-					out[i] = p.name(f.Path)
+					out[i] = p.Name(f.Path)
 					left--
 				}
 			}
@@ -40,17 +44,17 @@ func filesSetting(parts []Source, paths [][]string) []string {
 	return out
 }
 
-// dataPaths collects data paths for a report.
-type dataPaths struct {
-	named  [][]string // the first maxNamed
-	others int        // the number of others
+// DataPaths collects data paths for a report.
+type DataPaths struct {
+	First  [][]string // the first maxNamed
+	Others int        // the number of others
 }
 
-func (p *dataPaths) add(at []string) {
-	if len(p.named) < maxNamed {
-		p.named = append(p.named, at)
+func (p *DataPaths) Add(at []string) {
+	if len(p.First) < MaxNamed {
+		p.First = append(p.First, at)
 	} else {
-		p.others++
+		p.Others++
 	}
 }
 
@@ -65,4 +69,13 @@ func hasPath(v any, at []string) bool {
 		}
 	}
 	return true
+}
+
+// FormatPath formats a data path as a Rego reference.
+func FormatPath(at []string) string {
+	ref := ast.Ref{ast.DefaultRootDocument}
+	for _, k := range at {
+		ref = append(ref, ast.StringTerm(k))
+	}
+	return ref.String()
 }

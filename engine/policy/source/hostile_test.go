@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"archive/tar"
@@ -34,7 +34,7 @@ func TestAFolderThatNoPoliciesCanBeMeantToBeIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "policies")
-			write(t, dir, basic())
+			writePolicy(t, dir)
 			c.make(t, dir)
 			_, err := ReadDir(dir)
 			require.ErrorContains(t, err, c.says)
@@ -48,7 +48,7 @@ func TestFilesThatTheKernelMakesUpAreNotRead(t *testing.T) {
 	}
 	for _, file := range []string{"/proc/self/environ", "/proc/self/maps", "/proc"} {
 		dir := t.TempDir()
-		write(t, dir, basic())
+		writePolicy(t, dir)
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, "x.rego")))
 		_, err := ReadDir(dir)
 		require.ErrorContains(t, err, "is in a file system of the kernel, which holds no policies", file)
@@ -68,7 +68,7 @@ func TestWhatIsNoPlainFileIsRefused(t *testing.T) {
 		"a device": func(name string) error { return os.Symlink("/dev/zero", name) },
 	} {
 		dir := t.TempDir()
-		write(t, dir, basic())
+		writePolicy(t, dir)
 		require.NoError(t, make(filepath.Join(dir, "more.rego")))
 		_, err := ReadDir(dir)
 		require.ErrorContains(t, err, "more.rego: not a plain file", name)
@@ -110,7 +110,7 @@ func TestWhatABundleUnpacksToIsBounded(t *testing.T) {
 	require.NoError(t, w.WriteHeader(&tar.Header{Name: "x.rego", Typeflag: tar.TypeSymlink, Linkname: "y.rego"}))
 	require.NoError(t, w.Close())
 	require.NoError(t, zw.Close())
-	_, err = unpackBundle("here", headers.Bytes())
+	_, err = Unpack("here", headers.Bytes())
 	require.ErrorContains(t, err, "it unpacks to more than 64 MiB")
 	for says, packed := range map[string][]byte{
 		"x.rego is no plain file; pack what a link leads to": linked.Bytes(),
@@ -118,9 +118,16 @@ func TestWhatABundleUnpacksToIsBounded(t *testing.T) {
 		"it unpacks to more than 64 MiB":                     large.Bytes(),
 		"gzip: invalid header: it is no .":                   []byte("<html>log in</html>"),
 	} {
-		_, err := unpackBundle("here", packed)
+		_, err := Unpack("here", packed)
 		require.ErrorContains(t, err, says)
 	}
-	_, err = unpackBundle("here", pack("x.rego", "y.rego"))
+	_, err = Unpack("here", pack("x.rego", "y.rego"))
 	require.NoError(t, err)
+}
+
+// writePolicy writes a policy into a folder.
+func writePolicy(t *testing.T, dir string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "lib.rego"), []byte("package scanflow.lib\n"), 0o644))
 }

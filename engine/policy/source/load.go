@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"errors"
@@ -48,7 +48,7 @@ func ReadFS(fsys fs.FS) (Source, error) {
 			}
 			return nil
 		}
-		if !isPolicyFile(name) {
+		if !IsPolicyFile(name) {
 			return nil
 		}
 		f, err := fsys.Open(name)
@@ -147,7 +147,7 @@ func (t *tree) walk(dir, rel string) error {
 		info, err := os.Stat(name)
 		below := path.Join(rel, e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
-			if e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (isPolicyFile(e.Name()) || path.Ext(e.Name()) == "") {
+			if e.Type()&fs.ModeSymlink != 0 && !hidden(e.Name()) && (IsPolicyFile(e.Name()) || path.Ext(e.Name()) == "") {
 				t.dangling = append(t.dangling, below)
 			}
 			continue // removed meanwhile, or a broken link
@@ -160,7 +160,7 @@ func (t *tree) walk(dir, rel string) error {
 			if err := t.folder(name, below); err != nil {
 				return err
 			}
-		case isPolicyFile(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signaturesFile || e.Name() == ignoreFile):
+		case IsPolicyFile(e.Name()) && (!hidden(e.Name()) || e.Name() == ".manifest" || e.Name() == signaturesFile || e.Name() == ignoreFile):
 			if !info.Mode().IsRegular() {
 				return fmt.Errorf("%s: not a plain file", below)
 			}
@@ -168,7 +168,7 @@ func (t *tree) walk(dir, rel string) error {
 				return err
 			}
 		case !info.Mode().IsRegular():
-		case t.withOthers && !t.namesOnly && !isPolicyFile(e.Name()):
+		case t.withOthers && !t.namesOnly && !IsPolicyFile(e.Name()):
 			if err := t.file(name, below); err != nil {
 				return err
 			}
@@ -222,7 +222,7 @@ func (t *tree) folder(name, rel string) error {
 		if t.names++; t.names > maxNames {
 			return fmt.Errorf("%s: there are more than %d files and folders together; name a folder with nothing but policies", rel, maxNames)
 		}
-		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && isPolicyFile(d.Name()) {
+		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && IsPolicyFile(d.Name()) {
 			below, err := filepath.Rel(name, file)
 			if err != nil {
 				return err
@@ -317,7 +317,7 @@ func (c *collector) add(name string, r io.ReadCloser) error {
 	if c.total > MaxBytes {
 		return fmt.Errorf("%s: the policies are larger than %d MiB together", name, MaxBytes>>20)
 	}
-	if isPolicyFile(name) {
+	if IsPolicyFile(name) {
 		c.files = append(c.files, File{Path: name, Content: raw})
 	} else {
 		c.beside = append(c.beside, File{Path: name, Content: raw})

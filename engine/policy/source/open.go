@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"bytes"
@@ -16,37 +16,37 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// opened is a source with its data and manifests parsed.
-type opened struct {
+// Opened is a source with its data and manifests parsed.
+type Opened struct {
 	Source
-	parts []*part
+	Parts []*Part
 	// data is the content of the data files.
-	data map[string]any
+	Data map[string]any
 }
 
-// part is one of the joined sources.
-type part struct {
+// Part is one of the joined sources.
+type Part struct {
 	Source
 	// roots are those of the manifest; nil if it has none.
 	roots   []string
 	modules int
 }
 
-func newOpened(s Source) *opened {
-	o := &opened{Source: s, data: map[string]any{}}
-	for _, p := range s.parts() {
-		o.parts = append(o.parts, &part{Source: p})
+func newOpened(s Source) *Opened {
+	o := &Opened{Source: s, Data: map[string]any{}}
+	for _, p := range s.All() {
+		o.Parts = append(o.Parts, &Part{Source: p})
 	}
 	return o
 }
 
-// open verifies the signatures and parses everything but the modules. The input is
+// Open verifies the signatures and parses everything but the modules. The input is
 // foreign.
-func (s Source) open() (*opened, mistake.Mistakes) {
+func (s Source) Open() (*Opened, mistake.Mistakes) {
 	o := newOpened(s)
 	var mistakes mistake.Mistakes
 	modules := 0
-	for _, p := range o.parts {
+	for _, p := range o.Parts {
 		wrong := slices.Concat(p.checkSigned(), p.strays(), o.parseData(p))
 		if len(wrong) == 0 {
 			wrong = p.verifySignature()
@@ -65,14 +65,14 @@ func (s Source) open() (*opened, mistake.Mistakes) {
 	return o, mistakes
 }
 
-func (s *opened) parseData(p *part) mistake.Mistakes {
+func (s *Opened) parseData(p *Part) mistake.Mistakes {
 	var mistakes mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) != ".manifest" {
 			continue
 		}
-		f.Path = p.name(f.Path)
-		if f.Path != p.name(".manifest") {
+		f.Path = p.Name(f.Path)
+		if f.Path != p.Name(".manifest") {
 			mistakes = append(mistakes, mistake.Mistake{File: f.Path, Message: "a manifest in a sub-folder", Fix: "move it to the top of the policy folder"})
 			continue
 		}
@@ -83,20 +83,20 @@ func (s *opened) parseData(p *part) mistake.Mistakes {
 		case strings.HasSuffix(base, ".rego"):
 			p.modules++
 			if err := bounded.CheckSource(f.Content); err != nil {
-				f.Path = p.name(f.Path)
+				f.Path = p.Name(f.Path)
 				mistakes = append(mistakes, mistakeAt(f, err, "split it into rules, or move it to a data file"))
 			}
 		case isDataFile(base):
 			mistakes = append(mistakes, s.addData(p, f)...)
 		}
 	}
-	if len(p.Files) == 0 && len(s.parts) > 1 {
+	if len(p.Files) == 0 && len(s.Parts) > 1 {
 		mistakes = append(mistakes, mistake.Mistake{Message: p.Origin + " holds neither .rego nor data files", Fix: "name the folder or bundle that holds the policies, or leave it out"})
 	}
 	return mistakes
 }
 
-func (p *part) readManifest(f File) mistake.Mistakes {
+func (p *Part) readManifest(f File) mistake.Mistakes {
 	var m *struct {
 		Roots       *[]string      `json:"roots"`
 		RegoVersion *int           `json:"rego_version"`
@@ -152,7 +152,7 @@ func mistakeAt(f File, err error, fix string) mistake.Mistake {
 
 // outsideRoots reports data of a file that is outside of the manifest's roots. For
 // packages, parseModule does.
-func (p *part) outsideRoots(file string, data map[string]any) mistake.Mistakes {
+func (p *Part) outsideRoots(file string, data map[string]any) mistake.Mistakes {
 	if p.roots == nil {
 		return nil
 	}
@@ -176,14 +176,14 @@ func (p *part) outsideRoots(file string, data map[string]any) mistake.Mistakes {
 }
 
 // inRoots reports whether a path is at or below one of the roots.
-func (p *part) inRoots(at []string) bool {
+func (p *Part) inRoots(at []string) bool {
 	joined := strings.Join(at, "/") + "/"
 	return slices.ContainsFunc(p.roots, func(root string) bool {
 		return root == "" || strings.HasPrefix(joined, root+"/")
 	})
 }
 
-func (p *part) ownsPackage(m *ast.Module) bool {
+func (p *Part) OwnsPackage(m *ast.Module) bool {
 	if p.roots == nil {
 		return true
 	}

@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"context"
@@ -155,15 +155,15 @@ func (r *Remote) Fetch(ctx context.Context) error {
 	case packed == nil:
 		r.last = r.kept
 	default:
-		src, err := unpackBundle(r.Origin(), packed)
+		src, err := Unpack(r.Origin(), packed)
 		r.last = result{src, err}
 		r.kept, r.etag = r.last, etag
 	}
 	return r.last.err
 }
 
-// nextInterval returns the time until the next request, with jitter.
-func (r *Remote) nextInterval() time.Duration {
+// NextInterval returns the time until the next request, with jitter.
+func (r *Remote) NextInterval() time.Duration {
 	r.fetchMu.Lock()
 	defer r.fetchMu.Unlock()
 	tenth := r.opts.Every / 10

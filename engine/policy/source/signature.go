@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"bytes"
@@ -32,17 +32,17 @@ func (s Source) signatureFile() *File {
 }
 
 // checkSigned reports a signed source without a key, and an unsigned source with one.
-func (p *part) checkSigned() mistake.Mistakes {
+func (p *Part) checkSigned() mistake.Mistakes {
 	var out mistake.Mistakes
 	for _, f := range p.Files {
 		if path.Base(f.Path) == signaturesFile && f.Path != signaturesFile {
-			out = append(out, mistake.Mistake{File: p.name(f.Path), Message: "signatures in a sub-folder", Fix: "sign the whole folder: move it to the top"})
+			out = append(out, mistake.Mistake{File: p.Name(f.Path), Message: "signatures in a sub-folder", Fix: "sign the whole folder: move it to the top"})
 		}
 	}
 	switch signed := p.signatureFile() != nil; {
 	case p.Shipped || p.Taken:
 	case signed && p.Key == nil:
-		out = append(out, mistake.Mistake{File: p.name(signaturesFile), Message: p.Origin + " is signed: verification key not provided", Fix: "pass --policies-key FILE with the public key or the secret; or delete the file, if nobody is to look at it"})
+		out = append(out, mistake.Mistake{File: p.Name(signaturesFile), Message: p.Origin + " is signed: verification key not provided", Fix: "pass --policies-key FILE with the public key or the secret; or delete the file, if nobody is to look at it"})
 	case !signed && p.Key != nil:
 		out = append(out, mistake.Mistake{Message: p.Origin + " is not signed, and --policies-key wants it to be", Fix: "sign it in its folder by `scanflow opa sign --bundle --signing-key KEY .`, or leave --policies-key out"})
 	}
@@ -51,13 +51,13 @@ func (p *part) checkSigned() mistake.Mistakes {
 
 // verifySignature verifies a signed part with OPA's own functions: each file must be
 // listed with its content, and each listed file must exist.
-func (p *part) verifySignature() mistake.Mistakes {
+func (p *Part) verifySignature() mistake.Mistakes {
 	f := p.signatureFile()
 	if f == nil || p.Key == nil || p.Taken {
 		return nil
 	}
 	refuse := func(err error) mistake.Mistakes {
-		return mistake.Mistakes{{File: p.name(signaturesFile), Message: "the signature does not hold: " + err.Error(), Fix: "take the policies as they were signed, or sign them anew; if another key signed them, give that one as --policies-key"}}
+		return mistake.Mistakes{{File: p.Name(signaturesFile), Message: "the signature does not hold: " + err.Error(), Fix: "take the policies as they were signed, or sign them anew; if another key signed them, give that one as --policies-key"}}
 	}
 	var list bundle.SignaturesConfig
 	if err := json.NewDecoder(bytes.NewReader(f.Content)).Decode(&list); err != nil {
@@ -68,7 +68,7 @@ func (p *part) verifySignature() mistake.Mistakes {
 		return refuse(err)
 	}
 	if wrong := ignoredClaims(list.Signatures[0]); len(wrong) > 0 {
-		return mistake.Mistakes{{File: p.name(signaturesFile), Message: fmt.Sprintf("the signature has %s, which nobody looks at", strings.Join(wrong, " and ")), Fix: "sign without it; to end what was signed, sign with another key"}}
+		return mistake.Mistakes{{File: p.Name(signaturesFile), Message: fmt.Sprintf("the signature has %s, which nobody looks at", strings.Join(wrong, " and ")), Fix: "sign without it; to end what was signed, sign with another key"}}
 	}
 	files = p.relativeNames(files)
 	for _, f := range p.Files {
@@ -110,7 +110,7 @@ func listedName(file string, files map[string]bundle.FileInfo) string {
 
 // relativeNames returns the files by their paths relative to the folder. `opa sign`
 // lists them with the path of the folder that it was given.
-func (p *part) relativeNames(files map[string]bundle.FileInfo) map[string]bundle.FileInfo {
+func (p *Part) relativeNames(files map[string]bundle.FileInfo) map[string]bundle.FileInfo {
 	from := strings.TrimLeft(path.Clean(p.Origin), "./") + "/"
 	out := map[string]bundle.FileInfo{}
 	for name, info := range files {

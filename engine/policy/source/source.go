@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"crypto/sha256"
@@ -53,10 +53,10 @@ func (s Source) AsTaken() Source {
 	return s
 }
 
-// fingerprint returns a hash of the content and of the keys that verify it.
-func (s Source) fingerprint() string {
+// Fingerprint returns a hash of the content and of the keys that verify it.
+func (s Source) Fingerprint() string {
 	h := sha256.New()
-	for _, p := range s.parts() {
+	for _, p := range s.All() {
 		if p.Key != nil {
 			_, _ = fmt.Fprintf(h, "%q%q%q", p.Key.Text, p.Key.Algorithm, p.Key.Scope)
 		}
@@ -84,7 +84,7 @@ func (s Source) sum() string {
 		_, _ = fmt.Fprintf(h, "%d:%s%d:", len(f.Path), f.Path, len(f.Content))
 		_, _ = h.Write(f.Content)
 	}
-	for _, m := range (&part{Source: s}).strays() { // removing one is a change
+	for _, m := range (&Part{Source: s}).strays() { // removing one is a change
 		_, _ = fmt.Fprintf(h, "stray:%q", m.Error())
 	}
 	if s.signatureFile() != nil {
@@ -96,40 +96,40 @@ func (s Source) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// parts returns the joined sources, or the source itself.
-func (s Source) parts() []Source {
+// All returns the joined sources, or the source itself.
+func (s Source) All() []Source {
 	if len(s.Parts) == 0 {
 		return []Source{s}
 	}
 	return s.Parts
 }
 
-// name returns the name of a file in messages.
-func (s Source) name(file string) string { return s.Label + file }
+// Name returns the name of a file in messages.
+func (s Source) Name(file string) string { return s.Label + file }
 
-// partOf returns the part that contains a file, by its name in messages.
-func (s Source) partOf(name string) Source {
-	for _, p := range s.parts() {
-		if slices.ContainsFunc(p.Files, func(f File) bool { return p.name(f.Path) == name }) {
+// PartOf returns the part that contains a file, by its name in messages.
+func (s Source) PartOf(name string) Source {
+	for _, p := range s.All() {
+		if slices.ContainsFunc(p.Files, func(f File) bool { return p.Name(f.Path) == name }) {
 			return p
 		}
 	}
 	return s
 }
 
-// origins returns the origins of the files, by their names in messages.
-func (s Source) origins() map[string]string {
+// Origins returns the origins of the files, by their names in messages.
+func (s Source) Origins() map[string]string {
 	out := map[string]string{}
-	for _, p := range s.parts() {
+	for _, p := range s.All() {
 		for _, f := range p.Files {
-			out[p.name(f.Path)] = p.Origin
+			out[p.Name(f.Path)] = p.Origin
 		}
 	}
 	return out
 }
 
-// isPolicyFile reports whether a file belongs to a set of policies, by its name.
-func isPolicyFile(name string) bool {
+// IsPolicyFile reports whether a file belongs to a set of policies, by its name.
+func IsPolicyFile(name string) bool {
 	base := path.Base(name)
 	return isDataFile(base) || base == ".manifest" || base == signaturesFile || base == ignoreFile || strings.HasSuffix(base, ".rego")
 }

@@ -1,4 +1,4 @@
-package policy
+package source
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
 // ignoreFile lists files in a policy folder that are not policies on purpose.
@@ -25,7 +26,7 @@ const dataNames = "data files are named data.json, data.yaml or data.yml, and ho
 
 // strays reports files that look like policies or data but are not read, since their
 // authors would expect them to have an effect.
-func (p *part) strays() mistake.Mistakes {
+func (p *Part) strays() mistake.Mistakes {
 	ignored, out := p.ignored()
 	used := map[string]bool{}
 	for _, f := range p.Beside {
@@ -37,22 +38,22 @@ func (p *part) strays() mistake.Mistakes {
 			used[line] = true
 			continue
 		}
-		out = append(out, mistake.Mistake{File: p.name(f.Path), Message: message, Fix: fix})
+		out = append(out, mistake.Mistake{File: p.Name(f.Path), Message: message, Fix: fix})
 	}
 	for _, l := range ignored {
 		if read, is := p.policyFileMatching(l); is && used[l.pattern] {
-			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.Name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names %s too, which is read", l.pattern, p.Name(read)), Fix: "name the files that are not; what is not to be read lies outside of the policy folder"})
 			continue
 		}
 		if !used[l.pattern] {
-			out = append(out, mistake.Mistake{File: p.name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
+			out = append(out, mistake.Mistake{File: p.Name(ignoreFile), Line: l.line, Column: 1, Message: fmt.Sprintf("%q names nothing that would be refused", l.pattern), Fix: "delete the line"})
 		}
 	}
 	return out
 }
 
 // policyFileMatching returns a policy file that a pattern of the ignore file matches.
-func (p *part) policyFileMatching(l ignorePattern) (string, bool) {
+func (p *Part) policyFileMatching(l ignorePattern) (string, bool) {
 	for _, f := range p.Files {
 		if _, is := (ignorePatterns{l}).match(f.Path); is && f.Path != ignoreFile {
 			return f.Path, true
@@ -81,7 +82,7 @@ func stray(file string) (message, fix string) {
 			return "is not read: it is a hidden file", "take the dot away from its name" + elsewhere
 		}
 		return "is not read: the name of a policy ends with .rego in small letters", "rename it" + elsewhere
-	case strings.Contains(lower, ".rego") || similar(strings.TrimPrefix(path.Ext(lower), "."), "rego", 1):
+	case strings.Contains(lower, ".rego") || spelling.Similar(strings.TrimPrefix(path.Ext(lower), "."), "rego", 1):
 		return "is not read: the name of a policy ends with .rego", "rename it" + elsewhere
 	case slices.ContainsFunc([]string{".manifest", ".signatures", ignoreFile}, func(name string) bool { return similarControlFile(lower, name) }):
 		return "is not read: the files that are about policies are called .manifest, " + signaturesFile + " and " + ignoreFile, "rename it" + elsewhere
@@ -126,7 +127,7 @@ type ignorePatterns []ignorePattern
 
 // ignored parses the ignore file. Each line is a pattern of path.Match, or a folder
 // that ends with a slash.
-func (p *part) ignored() (ignorePatterns, mistake.Mistakes) {
+func (p *Part) ignored() (ignorePatterns, mistake.Mistakes) {
 	var lines ignorePatterns
 	var out mistake.Mistakes
 	for _, f := range p.Files {
@@ -134,7 +135,7 @@ func (p *part) ignored() (ignorePatterns, mistake.Mistakes) {
 			continue
 		}
 		if f.Path != ignoreFile {
-			out = append(out, mistake.Mistake{File: p.name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
+			out = append(out, mistake.Mistake{File: p.Name(f.Path), Message: "is in a sub-folder, where it is not read", Fix: "move its lines to the one at the top of the policy folder"})
 			continue
 		}
 		for i, text := range strings.Split(string(f.Content), "\n") {
@@ -143,7 +144,7 @@ func (p *part) ignored() (ignorePatterns, mistake.Mistakes) {
 				continue
 			}
 			if _, err := path.Match(text, "x"); err != nil {
-				out = append(out, mistake.Mistake{File: p.name(f.Path), Line: i + 1, Column: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
+				out = append(out, mistake.Mistake{File: p.Name(f.Path), Line: i + 1, Column: 1, Message: fmt.Sprintf("%q is no pattern", text), Fix: "write a path below the folder, with * and ? in a name, or a folder with / at its end"})
 				continue
 			}
 			lines = append(lines, ignorePattern{text, i + 1})
