@@ -3,7 +3,7 @@ package source
 import (
 	"path"
 
-	"github.com/open-policy-agent/opa/ast"
+	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // MaxNamed bounds the data paths or rules that are reported one by one for a kind of
