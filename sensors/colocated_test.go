@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// podWorld is an orchestrator that knows pods: each has a namespace, a name, a node.
+// podWorld is an orchestrator with pods, each with a namespace, a name and a node.
 type podWorld struct {
 	workloads
 	pods  [][3]string
@@ -75,7 +75,7 @@ func TestColocatedIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "no orchestrator runs here")
 }
 
-// What no pod can have would find none, and none is 0.
+// Labels that no pod can have would select none, which would be reported as 0.
 func TestLabelsThatNoPodCanHaveAreMistakes(t *testing.T) {
 	for name, row := range map[string]struct {
 		config sensors.ColocatedConfig

@@ -146,7 +146,7 @@ func TestDefect1ZeroFromPrometheusIsANumber(t *testing.T) {
 	}
 }
 
-// The published system died of an empty result.
+// The published system crashed on an empty result.
 func TestDefect2EmptyResultIsEmptyForEach(t *testing.T) {
 	address, _ := prom(t)
 	for _, match := range []map[string]string{nil, {"namespace": "namespace"}} {

@@ -7,12 +7,12 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// checkQuery returns the mistake in a PromQL expression, with its place, and
-// refuses what can't be a number for each target.
+// checkQuery returns the mistake in a PromQL expression with its position. It refuses
+// expressions that can't return a number for each target.
 func checkQuery(query string) []string {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
-		// The first only: what the parser finds after it is mostly of its making.
+		// Only the first error: the following ones are mostly a consequence of it.
 		return []string{"query: " + err.Error()}
 	}
 	switch expr.Type() {
@@ -24,8 +24,8 @@ func checkQuery(query string) []string {
 	return nil
 }
 
-// queryWindow is the longest span of samples that a query computes over: its
-// largest range selector or subquery, nested ones added up; 0 if it is of an instant.
+// queryWindow returns the longest span of samples that a query computes over: its largest
+// range selector or subquery, with nested ones added up; 0 for an instant query.
 func queryWindow(query string) time.Duration {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {

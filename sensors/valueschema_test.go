@@ -17,7 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// violations asks OPA's own JSON Schema validator, about a value as documents have it.
+// violations validates a value, as documents have it, with OPA's JSON Schema validator.
 func violations(t *testing.T, value, schema any) []any {
 	t.Helper()
 	raw, err := json.Marshal(map[string]any{"value": value, "schema": schema})
@@ -46,10 +46,10 @@ func TestValuesOfDriftAreAsTheirSchemaSays(t *testing.T) {
 				s := made.(*driftSensor)
 				for what, now := range map[string]map[string]float64{"much": counts, "too little for chi2": {"1": 400, "2": 0, "+Inf": 0}} {
 					against := s.bins.distribution(counts)
-					if s.reference.fixed != nil {
-						against = s.reference.fixed
+					if s.baseline.fixed != nil {
+						against = s.baseline.fixed
 					}
-					got := s.judge(engine.Signal{State: engine.OK, Value: s.bins.distribution(now)}, engine.Signal{State: engine.OK, Value: against})
+					got := s.signal(engine.Signal{State: engine.OK, Value: s.bins.distribution(now)}, engine.Signal{State: engine.OK, Value: against})
 					require.Equal(t, engine.OK, got.State, got.Problem)
 					require.Empty(t, violations(t, got.Value, c.ValueSchema()), what)
 					if what == "much" {
@@ -82,7 +82,7 @@ func TestObjectsOfMLflowAreAsTheirSchemaSays(t *testing.T) {
 	require.Nil(t, (&MLflowConfig{Runs: &MLflowRuns{Take: "sum"}}).ValueSchema(), "its type says all")
 }
 
-// What is misspelt in an object is found as what is misspelt in a document is.
+// A misspelt field of an object is reported like one of the document.
 func TestAPolicyIsHeldAgainstThePartsOfAValue(t *testing.T) {
 	agents, err := manifest.ReadBytes("agent.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
 kind: Agent

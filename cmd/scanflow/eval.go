@@ -148,7 +148,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 // compares tells whether a sensor of the agent needs two samples for a value.
 func compares(a *manifest.Agent) bool {
 	for _, s := range a.Spec.Sensors {
-		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.Compares() {
+		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.NeedsTwoSamples() {
 			return true
 		}
 	}

@@ -84,7 +84,7 @@ func specOf(a *manifest.Agent, around Surroundings) (engine.Spec, error) {
 			errs = append(errs, manifest.Mistakes{a.Mistaken(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
 			continue
 		}
-		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.Sums(s.Config)})
+		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.IsSum(s.Config)})
 	}
 	for i, t := range spec.Triggers {
 		if _, can := around.Orchestrator.(engine.Watcher); t.Watch != nil && !can {
