@@ -9,8 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// An event that a guard holds back waits behind the others with what was done for it, or
-// is dead; what the boxes count is right, and it is there after a restart.
+// An event that a guard holds back waits again behind the others with what was done for it, or
+// becomes a dead letter. The sizes of the queues are right, and the event survives a restart.
 func TestWhatAGuardHoldsBack(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{Clock: newClock()})

@@ -67,7 +67,7 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 	require.Equal(t, 2, put(t, j, "a/x", event("s", "handled"), event("s", "dead")), "after MaxAge they are forgotten")
 }
 
-// An approval stays for as long as it counts, however old it is by then.
+// An approval is kept as long as it is valid, regardless of its age.
 func TestADenialStaysForAsLongAsItHolds(t *testing.T) {
 	clock := newClock()
 	j := open(t, t.TempDir(), Options{Clock: clock, MaxAge: 24 * time.Hour})
@@ -89,7 +89,7 @@ func TestADenialStaysForAsLongAsItHolds(t *testing.T) {
 	require.EqualValues(t, 0, kept(240*time.Hour+time.Second))
 }
 
-// A person may type an id that was listed long ago: nothing else ever has it.
+// Ids are never reused, so that one that was listed long ago can't name another event.
 func TestLetterIDsAreNotUsedAgain(t *testing.T) {
 	clock := newClock()
 	dir := t.TempDir()

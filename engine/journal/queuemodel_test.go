@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// modelLetter is an event in one box of the model.
+// modelLetter is an event in one queue of the model.
 type modelLetter struct {
 	agent, url string // url is "" in an inbox
 	source, id string
@@ -28,11 +28,11 @@ type modelLetter struct {
 
 func (l *modelLetter) ended() bool { return l.state != "waiting" }
 
-// mailModel is what a journal's mail should be, kept the plain way: every letter in one
-// slice, in the order in which they came to wait.
+// mailModel is a simple model of a journal's queues: all events in one slice, in the order in
+// which they were queued.
 type mailModel struct {
 	letters []modelLetter
-	most    room
+	most    queueLimits
 	now     time.Time
 	used    map[string]bool // ids of letters, of those that are gone too
 }
@@ -55,7 +55,7 @@ func (m *mailModel) waiting(inbox string) (n int) {
 	return n
 }
 
-// bytes is what all that wait take.
+// bytes is the size of all waiting events.
 func (m *mailModel) bytes() (n int64) {
 	for _, l := range m.letters {
 		if l.state == "waiting" {
@@ -65,7 +65,7 @@ func (m *mailModel) bytes() (n int64) {
 	return n
 }
 
-// post is what Post should answer. Without limits it takes everything.
+// post returns the expected result of Post. Without limits it accepts everything.
 func (m *mailModel) post(postings []engine.Posting, limited bool) (fresh int, full bool) {
 	before := slices.Clone(m.letters)
 	add := func(agent, url string, e engine.Event) bool {
@@ -118,7 +118,7 @@ func (m *mailModel) settle(l *modelLetter, state engine.DeliveryState) {
 	l.state, l.since, l.why = string(state), m.now, "settled"
 }
 
-// resend puts a dead letter at the end.
+// resend moves a dead letter to the end.
 func (m *mailModel) resend(letterID string) bool {
 	i := slices.IndexFunc(m.letters, func(l modelLetter) bool { return l.letterID == letterID && l.state == "dead" })
 	if i < 0 {
@@ -134,7 +134,7 @@ func (m *mailModel) prune(maxAge time.Duration) {
 	m.letters = slices.DeleteFunc(m.letters, func(l modelLetter) bool { return l.ended() && l.since.Before(m.now.Add(-maxAge)) })
 }
 
-// lanes is what Outbox should answer.
+// lanes returns the expected result of Outbox.
 func (m *mailModel) lanes(limit int) []string {
 	out := []string{}
 	n := map[string]int{}
@@ -176,8 +176,8 @@ func drawEvent(rt *rapid.T) engine.Event {
 	return event(rapid.SampledFrom([]string{"s1", "s2"}).Draw(rt, "source"), strconv.Itoa(rapid.IntRange(0, 3).Draw(rt, "event")))
 }
 
-// TestMailAgainstAModel posts, handles, settles, buries, resends, prunes and restarts at
-// random, and compares every box with a model after each step.
+// TestMailAgainstAModel performs random operations (post, handle, settle, bury, resend, prune,
+// restart) and compares every queue with a model after each.
 func TestMailAgainstAModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -188,7 +188,7 @@ func TestMailAgainstAModel(t *testing.T) {
 		opts := Options{Clock: clock, PruneEvery: 1000 * time.Hour, MaxAge: time.Hour, InboxMost: 4, OutboxMost: 6, MailBytes: 9 * bodyBytes(event("s1", "1"))}
 		j, err := Open(ctx, dir, opts)
 		require.NoError(rt, err)
-		m := &mailModel{most: room{opts.InboxMost, opts.OutboxMost, opts.MailBytes}, now: day, used: map[string]bool{}}
+		m := &mailModel{most: queueLimits{opts.InboxMost, opts.OutboxMost, opts.MailBytes}, now: day, used: map[string]bool{}}
 		for step := range rapid.IntRange(1, 15).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 8).Draw(rt, "op") {
 			case 0, 1, 2:
@@ -292,7 +292,7 @@ func (m *mailModel) compare(rt *rapid.T, j *Journal, limit int) {
 	soundCounts(rt, j)
 }
 
-// compareLetters compares the list for a person, and learns the ids of the new ones.
+// compareLetters compares the result of Letters, and stores the ids of new ones in the model.
 func (m *mailModel) compareLetters(rt *rapid.T, j *Journal) {
 	got, err := j.Letters(context.Background(), "", -1)
 	require.NoError(rt, err)

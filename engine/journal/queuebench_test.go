@@ -20,8 +20,8 @@ func letter(source string, n int64) engine.Event {
 	}
 }
 
-// BenchmarkPost keeps events in an inbox or the outbox: alone, among others that share
-// the trips to the disk, and many in a call.
+// BenchmarkPost queues events in an inbox or the outbox: one by one, concurrently with shared
+// syncs, and many in a call.
 func BenchmarkPost(b *testing.B) {
 	for _, c := range []struct{ callers, events int }{{1, 1}, {64, 1}, {1, 100}, {8, 100}} {
 		for _, box := range []string{"inbox", "outbox"} {
@@ -75,7 +75,7 @@ func waits(b *testing.B, j *Journal, n int) {
 	}
 }
 
-// BenchmarkOutbox reads what is next of 100 lanes, in which so many wait.
+// BenchmarkOutbox reads the next deliveries of 100 lanes.
 func BenchmarkOutbox(b *testing.B) {
 	for _, c := range []struct{ waiting, limit int }{{0, 100}, {100, 1}, {100_000, 1}, {100_000, 10}, {100_000, 100}} {
 		b.Run(fmt.Sprintf("%d-waiting/%d-a-lane", c.waiting, c.limit), func(b *testing.B) {
@@ -90,7 +90,7 @@ func BenchmarkOutbox(b *testing.B) {
 	}
 }
 
-// BenchmarkSettle delivers 100 events of 100,000 that wait, again and again.
+// BenchmarkSettle settles 100 of 100,000 waiting deliveries.
 func BenchmarkSettle(b *testing.B) {
 	const most = 100_000
 	for _, state := range []engine.DeliveryState{engine.Delivered, engine.UnwantedThere, engine.Undeliverable} {

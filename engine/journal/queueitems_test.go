@@ -45,7 +45,7 @@ func TestBuried(t *testing.T) {
 	soundCounts(t, j)
 }
 
-// A firing that was under way when its event was buried has handled it.
+// An event that is buried during its firing counts as handled.
 func TestHandledAfterItsBurial(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	e := event("s", "1")
@@ -161,7 +161,7 @@ func TestResentKeepsItsPlaceOverARestart(t *testing.T) {
 	require.Equal(t, []string{"3", "2", "1", "4"}, inboxOf(t, j, "a/x"), "who comes later is behind them")
 }
 
-// inboxOf is the ids of the events that wait.
+// inboxOf returns the ids of the waiting events.
 func inboxOf(t *testing.T, j *Journal, agent string) (ids []string) {
 	t.Helper()
 	got, err := j.Inbox(t.Context(), agent, -1)
@@ -172,11 +172,11 @@ func inboxOf(t *testing.T, j *Journal, agent string) (ids []string) {
 	return ids
 }
 
-// A scrape counts by indexes of what it counts: what was handled and delivered costs nothing.
+// The counts for metrics use partial indexes, so handled and delivered events cost nothing.
 func TestWhatWaitsIsCountedByItsIndexes(t *testing.T) {
 	require.Equal(t, []string{
 		"SCAN inbox USING COVERING INDEX inbox_waiting", "SCAN outbox USING COVERING INDEX outbox_waiting",
 		"SCAN inbox USING COVERING INDEX inbox_dead", "SCAN outbox USING COVERING INDEX outbox_dead",
-	}, planOf(t, "box ", boxCounts))
-	require.Equal(t, []string{"SCAN approvals USING INDEX approvals_open"}, planOf(t, "approvals", waitingApprovals, 0))
+	}, planOf(t, "box ", selectQueueCounts))
+	require.Equal(t, []string{"SCAN approvals USING INDEX approvals_open"}, planOf(t, "approvals", countWaitingApprovals, 0))
 }

@@ -51,9 +51,9 @@ func TestPostedOnceInEachInbox(t *testing.T) {
 	require.Empty(t, cmp.Diff([]engine.Event{first, other}, got), "each agent handles for itself")
 	require.Zero(t, put(t, j, "a/x", first, event("unseen", "1")), "handled once is handled")
 
-	// A late second look at what was handled before changes nothing.
+	// Posting an event again that was handled before has no effect.
 	since := func() int64 {
-		at, err := j.number(t.Context(), `SELECT since FROM inbox WHERE agent = 'a/x' AND source = 'tracker' AND id = '1' AND state = 'handled'`)
+		at, err := j.queryInt(t.Context(), `SELECT since FROM inbox WHERE agent = 'a/x' AND source = 'tracker' AND id = '1' AND state = 'handled'`)
 		require.NoError(t, err)
 		return at
 	}
@@ -129,8 +129,8 @@ func TestFullBoxTakesNothingOfACall(t *testing.T) {
 	full(postings(nil, peer, event("s", "4")))
 }
 
-// Many callers share a trip to the disk, and each has its own answer: those that find
-// no room take none from the others.
+// Concurrent callers share a transaction, and each gets its own result: those that exceed the
+// limits do not affect the others.
 func TestPostsShareATransaction(t *testing.T) {
 	const callers, most = 40, 25
 	j := open(t, t.TempDir(), Options{InboxMost: most})
@@ -171,7 +171,7 @@ func TestPostsShareATransaction(t *testing.T) {
 	require.Equal(t, 3, trips, "one for the gate, one for all that waited, one to look at the counts")
 }
 
-// A commit that fails takes its counts back.
+// A failed commit rolls back the counts.
 func TestCountsOfAFailedCommit(t *testing.T) {
 	j := open(t, t.TempDir(), Options{InboxMost: 4})
 	require.Equal(t, 1, put(t, j, "a/x", event("s", "0")))

@@ -11,24 +11,25 @@ import (
 	"time"
 )
 
-// markPath is the file that says which journal is kept in a folder. It lies beside the
-// folder, so that a folder that is gone is missed too.
-func markPath(dir string) string { return dir + ".id" }
+// identityPath returns the file that identifies the journal of a folder. It is beside the
+// folder, so that the loss of the whole folder is noticed too.
+func identityPath(dir string) string { return dir + ".id" }
 
-// mark says that there is a journal, and which: without it a journal that was deleted or
-// emptied would be begun anew, and the cooldowns, approvals and acts that it knew of
-// would be forgotten without a word. It is written once the journal is on the disk.
-type mark struct {
-	// Journal is the epoch in its table meta.
+// identityFile records that a folder has a journal, and which one. Without it, a journal that
+// was deleted or emptied would be created again, and its cooldowns, approvals and acts would
+// be lost silently. It is written once the journal is on the disk.
+type identityFile struct {
+	// Journal is the journal's epoch, from its table meta.
 	Journal string    `json:"journal"`
 	Made    time.Time `json:"made"`
-	// Closed says that the last owner closed it, or was about to: nothing is in its log alone.
+	// Closed means that the last owner closed the journal or was about to: no data is only in
+	// the write-ahead log.
 	Closed bool `json:"closed"`
 }
 
-// readMark returns nil where there is no mark: no journal was made here yet, or only by
-// a Scanflow that wrote none.
-func readMark(path string) (*mark, error) {
+// readIdentity returns nil if there is no file: no journal was created here yet, or only by a
+// Scanflow that wrote none.
+func readIdentity(path string) (*identityFile, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -36,14 +37,14 @@ func readMark(path string) (*mark, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mark{}
+	m := &identityFile{}
 	if err := json.Unmarshal(raw, m); err != nil || m.Journal == "" {
 		return nil, &FaultError{filepath.Join(strings.TrimSuffix(path, ".id"), fileName), ErrLost, fmt.Errorf("%s does not say which journal is kept here", path)}
 	}
 	return m, nil
 }
 
-func (m *mark) write(path string) (err error) {
+func (m *identityFile) write(path string) (err error) {
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -62,9 +63,9 @@ func (m *mark) write(path string) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// verify holds the file against the mark, before anything is written. What is wrong with
-// a file that can't be read is left to inspect.
-func (m *mark) verify(ctx context.Context, path string) error {
+// verify compares the journal's file with the identity before anything is written. Errors of a
+// file that can't be read are left to inspect.
+func (m *identityFile) verify(ctx context.Context, path string) error {
 	lost := func(format string, args ...any) error {
 		return &FaultError{path, ErrLost, fmt.Errorf("one was made here on %s, and %s", m.Made.UTC().Format(time.RFC3339), fmt.Sprintf(format, args...))}
 	}
@@ -98,46 +99,46 @@ func (m *mark) verify(ctx context.Context, path string) error {
 	return nil
 }
 
-// known verifies the file of a journal that is to be opened.
-func (j *Journal) known(ctx context.Context) error {
-	m, err := readMark(markPath(j.dir))
+// verifyIdentity verifies the file of a journal before it is opened.
+func (j *Journal) verifyIdentity(ctx context.Context) error {
+	m, err := readIdentity(identityPath(j.dir))
 	if err != nil || m == nil {
 		return err
 	}
 	return m.verify(ctx, j.path)
 }
 
-// note writes the mark of the journal that was opened.
-func (j *Journal) note(ctx context.Context, s *store) error {
+// writeIdentity writes the identity of the journal that was opened.
+func (j *Journal) writeIdentity(ctx context.Context, s *store) error {
 	epoch, err := meta(ctx, s.conn, "epoch")
 	if err != nil {
 		return err
 	}
-	m := mark{Journal: epoch, Made: j.opts.Clock.Now()}
-	if before, err := readMark(markPath(j.dir)); err == nil && before != nil {
+	m := identityFile{Journal: epoch, Made: j.opts.Clock.Now()}
+	if before, err := readIdentity(identityPath(j.dir)); err == nil && before != nil {
 		m.Made = before.Made
 	}
-	err = m.write(markPath(j.dir))
-	if errors.Is(fileKind(err), ErrReadOnly) { // the journal itself can be written
-		j.opts.Log.Warn("a journal that gets lost here will not be missed", "file", markPath(j.dir), "error", err)
+	err = m.write(identityPath(j.dir))
+	if errors.Is(errnoKind(err), ErrReadOnly) { // the journal itself can be written
+		j.opts.Log.Warn("a journal that gets lost here will not be missed", "file", identityPath(j.dir), "error", err)
 		return nil
 	}
 	if err == nil {
-		j.mark.Store(&m)
+		j.identity.Store(&m)
 	}
 	return err
 }
 
-// noteClosed says in the mark that soon nothing is in the log alone. It comes before the
-// log is emptied: a kill in between must not look like a loss.
-func (j *Journal) noteClosed() {
-	m := j.mark.Load()
+// markClosed records that no data will be only in the write-ahead log. It is called before the
+// log is emptied, so that a kill in between does not look like a loss.
+func (j *Journal) markClosed() {
+	m := j.identity.Load()
 	if m == nil || j.Health() != nil {
 		return
 	}
 	closed := *m
 	closed.Closed = true
-	if err := closed.write(markPath(j.dir)); err != nil {
-		j.opts.Log.Warn("not noted that the journal was closed", "file", markPath(j.dir), "error", err)
+	if err := closed.write(identityPath(j.dir)); err != nil {
+		j.opts.Log.Warn("not noted that the journal was closed", "file", identityPath(j.dir), "error", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// sized is an event whose body has so many bytes.
+// sized is an event with a body of a given size.
 func sized(t testing.TB, id string, bytes int64) engine.Event {
 	t.Helper()
 	e := event("s", id)
@@ -20,8 +20,8 @@ func sized(t testing.TB, id string, bytes int64) engine.Event {
 	return e
 }
 
-// All boxes share one room in bytes, which what leaves them gives back, and which is
-// counted anew by the next process.
+// All queues share one limit in bytes. Events that leave them free their bytes, and the next
+// process counts again.
 func TestAllBoxesHoldSoManyBytes(t *testing.T) {
 	dir := t.TempDir()
 	opts := Options{MailBytes: 10_000, Clock: newClock()}

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// alert is one that fires since an hour of the day, or that was resolved at another.
+// alert is one that has fired since an hour of the day, and may be resolved at another.
 func alert(name string, from, to int) engine.Event {
 	at := func(hour int) time.Time { return day.Add(time.Duration(hour) * time.Hour) }
 	e := event("/alertmanager/r", fmt.Sprintf("%s-%d", name, from))
@@ -23,16 +23,16 @@ func alert(name string, from, to int) engine.Event {
 	return e
 }
 
-// said is of how many alerts it is known what was last said.
+// said counts the alerts whose last event is stored.
 func said(t *testing.T, j *Journal) int64 {
 	t.Helper()
-	n, err := j.number(t.Context(), `SELECT count(*) FROM alerts`)
+	n, err := j.queryInt(t.Context(), `SELECT count(*) FROM alerts`)
 	require.NoError(t, err)
 	return n
 }
 
-// The memory of an alert goes when no event of it is known any more: before, an
-// alert that fires again could not be told from a repeat.
+// The state of an alert is deleted when no event of it is stored any more. Without the state, an
+// alert that fires again would be taken for a repeated event.
 func TestWhatIsSaidOfAnAlertIsKeptAsLongAsItsEvents(t *testing.T) {
 	dir, clock := t.TempDir(), newClock()
 	opts := Options{Clock: clock, MaxAge: time.Hour}
@@ -66,7 +66,7 @@ func TestWhatIsSaidOfAnAlertIsKeptAsLongAsItsEvents(t *testing.T) {
 	soundCounts(t, j)
 }
 
-// All of a call is taken or none, and what is said of its alerts with it.
+// A call stores all of its events and the states of their alerts, or none.
 func TestAnAlertThatHasNoRoomIsNotSaid(t *testing.T) {
 	j := open(t, t.TempDir(), Options{InboxMost: 2})
 	require.Equal(t, 2, put(t, j, "a/x", alert("ff", 1, 0), alert("ff", 1, 2)))

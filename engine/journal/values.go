@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// kept is what the names of kept values begin with in the table meta.
-const kept = "kept:"
+// valuePrefix is the prefix of the keys of kept values in the table meta.
+const valuePrefix = "kept:"
 
-// Keep writes a small value under a name, in place of the one before, durably.
+// Keep writes a small value by name, durably. It replaces the previous one.
 func (j *Journal) Keep(ctx context.Context, name string, value []byte) error {
 	err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		return s.exec(ctx, `INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, kept+name, string(value))
+		return s.exec(ctx, `INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, valuePrefix+name, string(value))
 	})
 	if err != nil {
 		return fmt.Errorf("keep %s in the journal: %w", name, err)
@@ -20,10 +20,10 @@ func (j *Journal) Keep(ctx context.Context, name string, value []byte) error {
 	return nil
 }
 
-// Kept returns what was kept under a name, nil if nothing was.
+// Kept returns the value of a name; nil if there is none.
 func (j *Journal) Kept(ctx context.Context, name string) ([]byte, error) {
 	var out []byte
-	err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&out) }, `SELECT value FROM meta WHERE key = ?`, kept+name)
+	err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&out) }, `SELECT value FROM meta WHERE key = ?`, valuePrefix+name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s, as the journal keeps it: %w", name, err)
 	}

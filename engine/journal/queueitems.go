@@ -12,15 +12,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// The id of a letter is its box and its number, which no other letter of the file has.
+// The id of a queued event or a dead letter: a prefix for its queue, and a number that is
+// unique in the file.
 const (
-	inPrefix  = "in-"
-	outPrefix = "out-"
+	inboxPrefix  = "in-"
+	outboxPrefix = "out-"
 )
 
-func letterID(prefix string, seq int64) string { return prefix + strconv.FormatInt(seq, 10) }
+func queueItemID(prefix string, seq int64) string { return prefix + strconv.FormatInt(seq, 10) }
 
-func letterNumber(prefix, id string) (int64, bool) {
+func parseQueueItemID(prefix, id string) (int64, bool) {
 	digits, ok := strings.CutPrefix(id, prefix)
 	if !ok {
 		return 0, false
@@ -29,22 +30,23 @@ func letterNumber(prefix, id string) (int64, bool) {
 	return int64(n), err == nil && n > 0
 }
 
-// Letters lists what waits and what is dead, oldest first, whatever the box; see
-// engine.Mail. It reads all that an agent has: it is for a person. A limit below 0 is none.
+// Letters lists waiting events and dead letters of all queues, oldest first; see engine.Mail.
+// It reads all that an agent has, and is meant for interactive use. A negative limit means
+// none.
 func (j *Journal) Letters(ctx context.Context, agent string, limit int) ([]engine.Letter, error) {
 	var out []engine.Letter
 	err := j.each(ctx, func(rows *sql.Rows) error {
-		l, err := scanLetter(rows)
+		l, err := scanQueueItem(rows)
 		out = append(out, l)
 		return err
-	}, letters, agent, limit)
+	}, selectQueueItems, agent, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list the events: %w", err)
 	}
 	return out, nil
 }
 
-const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, agent, '' AS url, since, why, body FROM inbox WHERE seq IN (
+const selectQueueItems = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, agent, '' AS url, since, why, body FROM inbox WHERE seq IN (
 		SELECT seq FROM inbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))
 	UNION ALL SELECT * FROM (SELECT 'out-', 'outbox', seq, agent, url, since, '', body FROM outbox WHERE seq IN (
 		SELECT seq FROM outbox WHERE state = 'waiting' AND ?1 IN ('', agent) ORDER BY place LIMIT ?2))
@@ -54,20 +56,20 @@ const letters = `SELECT * FROM (SELECT 'in-' AS prefix, 'inbox' AS box, seq, age
 		ORDER BY since, seq LIMIT ?2)
 	ORDER BY since, seq`
 
-// Boxes counts what waits and what is dead; see engine.Mail. Each count reads an index of
-// just these rows.
+// Boxes counts waiting events and dead letters; see engine.Mail. Each count reads a partial
+// index that has just these rows.
 func (j *Journal) Boxes(ctx context.Context) (engine.Boxes, error) {
 	var b engine.Boxes
-	if err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&b.Inbox, &b.Outbox, &b.Dead) }, boxCounts); err != nil {
+	if err := j.each(ctx, func(rows *sql.Rows) error { return rows.Scan(&b.Inbox, &b.Outbox, &b.Dead) }, selectQueueCounts); err != nil {
 		return b, fmt.Errorf("count the events: %w", err)
 	}
 	return b, nil
 }
 
-const boxCounts = `SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'waiting'),
+const selectQueueCounts = `SELECT (SELECT count(*) FROM inbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'waiting'),
 	(SELECT count(*) FROM inbox WHERE state = 'dead') + (SELECT count(*) FROM outbox WHERE state = 'dead')`
 
-func scanLetter(rows *sql.Rows) (engine.Letter, error) {
+func scanQueueItem(rows *sql.Rows) (engine.Letter, error) {
 	var l engine.Letter
 	var prefix string
 	var seq, since int64
@@ -75,58 +77,58 @@ func scanLetter(rows *sql.Rows) (engine.Letter, error) {
 	if err := rows.Scan(&prefix, &l.Box, &seq, &l.Agent, &l.To, &since, &l.Why, &body); err != nil {
 		return l, err
 	}
-	l.ID, l.Since = letterID(prefix, seq), moment(since)
+	l.ID, l.Since = queueItemID(prefix, seq), timeOf(since)
 	return l, engine.UnmarshalExact(body, &l.Event)
 }
 
-// Resend has dead letters wait again, at the end of their boxes, as if they came now; it
-// returns those that it found. It asks for no room: who resends decided that there is.
+// Resend queues dead letters again, at the end of their queues and with the current time, and
+// returns the ids that it found. It ignores the limits of the queues: callers check them.
 func (j *Journal) Resend(ctx context.Context, ids []string) ([]string, error) {
 	at := nanos(j.opts.Clock.Now())
 	var found []string
-	for part := range slices.Chunk(ids, chunk) {
-		var some []string
+	for part := range slices.Chunk(ids, chunkSize) {
+		var revived []string
 		if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-			some = nil
+			revived = nil
 			for _, id := range part {
 				ok, err := s.resend(ctx, id, at)
 				if err != nil {
 					return err
 				}
 				if ok {
-					some = append(some, id)
+					revived = append(revived, id)
 				}
 			}
 			return nil
 		}); err != nil {
 			return found, fmt.Errorf("resend %d events: %w", len(ids), err)
 		}
-		found = append(found, some...)
+		found = append(found, revived...)
 	}
 	return found, nil
 }
 
 func (s *store) resend(ctx context.Context, id string, at int64) (bool, error) {
-	if seq, ok := letterNumber(outPrefix, id); ok {
+	if seq, ok := parseQueueItemID(outboxPrefix, id); ok {
 		return s.revive(ctx, `UPDATE outbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING '', octet_length(body)`, at, seq)
 	}
-	seq, ok := letterNumber(inPrefix, id)
+	seq, ok := parseQueueItemID(inboxPrefix, id)
 	if !ok {
 		return false, nil
 	}
 	return s.revive(ctx, `UPDATE inbox SET state = 'waiting', since = ?, place = ?, why = '' WHERE seq = ? AND state = 'dead' RETURNING agent, octet_length(body)`, at, seq)
 }
 
-// revive has one wait again; false where there is none.
+// revive queues one dead letter again; false if there is none.
 func (s *store) revive(ctx context.Context, update string, at, seq int64) (bool, error) {
 	var box string
 	var bytes int64
-	err := s.row(ctx, update, []any{at, s.boxes.next(), seq}, &box, &bytes)
+	err := s.queryRow(ctx, update, []any{at, s.sizes.nextSeq(), seq}, &box, &bytes)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err == nil {
-		s.boxes.put(box, 1, bytes)
+		s.sizes.added(box, 1, bytes)
 	}
 	return err == nil, err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A journal that was there and is not is never begun anew without a word.
+// A journal that was lost is never silently created again.
 func TestALostJournalIsNotBegunAnew(t *testing.T) {
 	remove := func(names ...string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -70,7 +70,7 @@ func TestALostJournalIsNotBegunAnew(t *testing.T) {
 			require.NoError(t, os.WriteFile(journalPath(dir), raw, 0o600))
 		}, ErrCorrupt, ""},
 		"a mark that says nothing": {false, func(t *testing.T, dir string) {
-			require.NoError(t, os.WriteFile(markPath(dir), nil, 0o600))
+			require.NoError(t, os.WriteFile(identityPath(dir), nil, 0o600))
 		}, ErrLost, "does not say which"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,11 +94,11 @@ func TestALostJournalIsNotBegunAnew(t *testing.T) {
 				require.ErrorIs(t, err, row.kind)
 				require.ErrorContains(t, err, row.says)
 				if errors.Is(row.kind, ErrLost) {
-					require.ErrorContains(t, err, "delete "+markPath(dir), "the way out is said")
+					require.ErrorContains(t, err, "delete "+identityPath(dir), "the way out is said")
 				}
 			}
 			if errors.Is(row.kind, ErrLost) {
-				require.NoError(t, os.Remove(markPath(dir)))
+				require.NoError(t, os.Remove(identityPath(dir)))
 				_, err := Open(t.Context(), dir, Options{})
 				require.NotErrorIs(t, err, ErrLost, "and works")
 			}
@@ -106,40 +106,40 @@ func TestALostJournalIsNotBegunAnew(t *testing.T) {
 	}
 }
 
-// killedCopy is a journal as a kill leaves it: its files while it is open.
+// killedCopy copies the files of an open journal, as a kill would leave them.
 func killedCopy(t *testing.T, dir string) string {
 	t.Helper()
 	j := open(t, dir, Options{})
 	copied := filepath.Join(t.TempDir(), "journal")
 	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
-	raw, err := os.ReadFile(markPath(dir))
+	raw, err := os.ReadFile(identityPath(dir))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(markPath(copied), raw, 0o600))
+	require.NoError(t, os.WriteFile(identityPath(copied), raw, 0o600))
 	require.NoError(t, j.Close())
 	return copied
 }
 
 func TestAJournalOfBeforeTheMarkIsTaken(t *testing.T) {
 	dir := filled(t)
-	require.NoError(t, os.Remove(markPath(dir)))
+	require.NoError(t, os.Remove(identityPath(dir)))
 	j := open(t, dir, Options{})
 	require.EqualValues(t, 10, rows(t, j)["firings"])
 	require.NoError(t, j.Close())
-	require.FileExists(t, markPath(dir))
+	require.FileExists(t, identityPath(dir))
 }
 
-// The mark lies beside the folder, so that the whole folder is missed too.
+// The identity file is beside the folder, so that the loss of the whole folder is noticed too.
 func TestADeletedFolderIsNoticed(t *testing.T) {
 	dir, o := filepath.Join(t.TempDir(), "journal"), Options{}
 	require.NoError(t, open(t, dir, o).Close())
 	require.NoError(t, os.RemoveAll(dir))
 	_, err := Open(t.Context(), dir, o)
 	require.ErrorIs(t, err, ErrLost)
-	require.NoError(t, os.Remove(markPath(dir)))
+	require.NoError(t, os.Remove(identityPath(dir)))
 	require.NoError(t, open(t, dir, o).Close())
 }
 
-// A file that goes while nobody writes is missed all the same.
+// A file that disappears while there are no writes is noticed too.
 func TestAFileThatGoesWhileItIsOpenIsNoticed(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"deleted": os.Remove,
@@ -152,7 +152,7 @@ func TestAFileThatGoesWhileItIsOpenIsNoticed(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, j.Intend(t.Context(), intent("a", 1)))
 			require.NoError(t, spoil(j.path))
-			pass(t, clock, healEvery)
+			pass(t, clock, retryInterval)
 			require.ErrorIs(t, j.Health(), ErrGone)
 			_ = j.Close() // what it says depends on how far SQLite comes
 		})
