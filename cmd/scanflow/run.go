@@ -267,7 +267,7 @@ func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
 	if o.tokenFile != "" || o.mail.senders != "" || o.cluster.kubernetes {
 		return nil, nil
 	}
-	file, err := server.MakeUserToken(o.data, log)
+	file, err := server.EnsureUserToken(o.data, log)
 	if err != nil {
 		return nil, err
 	}

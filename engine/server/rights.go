@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Right is what a credential opens.
+// Right is a permission.
 type Right string
 
 // The rights. None implies another.
 const (
-	// Read shows the API: all of its GET.
+	// Read allows all GET requests to the API.
 	Read Right = "read"
-	// Send hands over events and alerts.
+	// Send allows sending events and alerts.
 	Send Right = "send"
-	// Answer decides for a person: it approves, denies, cancels workflows and sends dead
-	// events again.
+	// Answer allows decisions of a person: to approve, deny, cancel workflows and resend dead
+	// letters.
 	Answer Right = "answer"
 )
 
-// Rights are those that a credential has.
+// Rights are the rights of a credential.
 type Rights []Right
 
-// allRights are those of who runs the process.
+// allRights are the rights of the operator.
 var allRights = Rights{Read, Send, Answer}
 
 func (r Rights) has(right Right) bool { return slices.Contains(r, right) }
@@ -36,8 +36,8 @@ func (r Rights) String() string {
 	return strings.Join(words, ", ")
 }
 
-// mistakes finds words that are no rights, and those that are there twice. Rights that
-// are absent are no mistake; an empty list of them would open nothing.
+// mistakes returns unknown and duplicate rights, and an empty list, which would be useless. A
+// missing list is no mistake.
 func (r Rights) mistakes() (mistakes []string) {
 	if r != nil && len(r) == 0 {
 		mistakes = append(mistakes, "rights: must not be empty; leave it out for [send], or remove the sender")

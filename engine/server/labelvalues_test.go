@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// series counts all series of Scanflow's own, a histogram as one.
+// series counts the series of Scanflow's metrics, a histogram as one.
 func series(t *testing.T, m *Metrics) int {
 	t.Helper()
 	r := prometheus.NewRegistry()
@@ -22,7 +22,7 @@ func series(t *testing.T, m *Metrics) int {
 	return n
 }
 
-// Whatever policies, events and manifests make up, the series are so many.
+// The number of series is bounded, whatever policies, events and manifests contain.
 func TestFloodsMakeNoSeries(t *testing.T) {
 	const many = 28000
 	fired := func(m *Metrics, d engine.Decision) {
@@ -62,7 +62,7 @@ func TestFloodsMakeNoSeries(t *testing.T) {
 		}, 22},
 		"agents that come and go": {func(m *Metrics, i int) {
 			m.Fired(engine.FiringRecord{Agent: fmt.Sprint("ns/", i), Trigger: engine.TriggerInfo{Kind: "every"}})
-		}, 20 * goneMost},
+		}, 20 * maxGoneAgents},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := NewMetrics(Sources{Agents: func() []engine.AgentStatus { return nil }})
@@ -82,9 +82,9 @@ func TestAgentsThatRunKeepTheirCounters(t *testing.T) {
 	agents := []engine.AgentStatus{{Agent: "ns/stays"}}
 	m := NewMetrics(Sources{Agents: func() []engine.AgentStatus { return agents }})
 	m.Fired(engine.FiringRecord{Agent: "ns/stays", Trigger: engine.TriggerInfo{Kind: "every"}})
-	for i := range 3 * goneMost {
+	for i := range 3 * maxGoneAgents {
 		m.Fired(engine.FiringRecord{Agent: fmt.Sprint("ns/", i), Trigger: engine.TriggerInfo{Kind: "every"}})
 	}
 	require.InDelta(t, 1, testutil.ToFloat64(m.firings.WithLabelValues("ns/stays", "every")), 0)
-	require.LessOrEqual(t, testutil.CollectAndCount(m, "scanflow_firings_total"), goneMost+2)
+	require.LessOrEqual(t, testutil.CollectAndCount(m, "scanflow_firings_total"), maxGoneAgents+2)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// lockedLog is a log that several goroutines write, and one reads.
+// lockedLog is a log for concurrent writers and a reader.
 type lockedLog struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -36,7 +36,7 @@ func (l *lockedLog) String() string {
 
 func TestRefusedRequestsAreCountedLoggedAndSlowed(t *testing.T) {
 	clock, log, metrics := engine.NewManualClock(start), &lockedLog{}, NewMetrics(Sources{Version: "v1"})
-	o := doors(&inbox{})
+	o := serveAllRights(&inbox{})
 	o.Token, o.Clock, o.Refused, o.Log = tokenOf(t, "s3cret"), clock, metrics.Refused, hclog.New(&hclog.LoggerOptions{Output: log})
 	o.Registry = metrics.Registry()
 	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
@@ -52,7 +52,7 @@ func TestRefusedRequestsAreCountedLoggedAndSlowed(t *testing.T) {
 		require.Equal(t, 401, try(fmt.Sprintf("guess-%d", n)))
 	}
 
-	// The next ones wait, so many at once.
+	// The following ones are delayed, up to a number of concurrent ones.
 	var all sync.WaitGroup
 	answered := make(chan int, 300)
 	for n := range 300 - patience {
@@ -74,23 +74,23 @@ func TestRefusedRequestsAreCountedLoggedAndSlowed(t *testing.T) {
 	require.Equal(t, 300., testutil.ToFloat64(metrics.refused.WithLabelValues("credential_unknown")))
 	require.Equal(t, 1, strings.Count(log.String(), "a request is refused"), log.String())
 	require.Contains(t, log.String(), "reason=credential_unknown remote=127.0.0.1")
-	clock.Advance(refusedFor)
+	clock.Advance(refusalWindow)
 	require.Equal(t, 401, try("guess"))
 	require.Contains(t, log.String(), "refused_since_last_line=299")
 	require.NotContains(t, log.String(), "guess")
-	require.Len(t, reasons, testutil.CollectAndCount(metrics.refused), "a fixed set")
+	require.Len(t, refusalReasons, testutil.CollectAndCount(metrics.refused), "a fixed set")
 }
 
 func TestWhatIsRememberedOfRefusedHostsIsBounded(t *testing.T) {
 	h := newRefusedHosts()
-	for n := range 3 * mostHosts {
-		h.note(fmt.Sprint("host", n), closed, start)
+	for n := range 3 * maxHosts {
+		h.record(fmt.Sprint("host", n), reasonClosed, start)
 	}
-	require.Len(t, h.by, mostHosts+1)
-	n, line, _ := h.note("another", closed, start)
-	require.Equal(t, 2*mostHosts+1, n, "the others count as one")
+	require.Len(t, h.by, maxHosts+1)
+	n, line, _ := h.record("another", reasonClosed, start)
+	require.Equal(t, 2*maxHosts+1, n, "the others count as one")
 	require.False(t, line)
-	n, line, _ = h.note("another", closed, start.Add(refusedFor))
+	n, line, _ = h.record("another", reasonClosed, start.Add(refusalWindow))
 	require.Equal(t, 1, n, "there is room again")
 	require.True(t, line)
 	require.Less(t, len(h.by), 3)
@@ -106,7 +106,7 @@ func TestRemoteHostIsWhatOneMayHave(t *testing.T) {
 }
 
 func TestTheEndWaitsForNoAnswerThatIsHeldBack(t *testing.T) {
-	o := doors(&inbox{})
+	o := serveAllRights(&inbox{})
 	o.Token = tokenOf(t, "s3cret")
 	s := serveOn(t, "127.0.0.1:0", o)
 	answered := make(chan int, patience+1)

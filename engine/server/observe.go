@@ -10,8 +10,8 @@ import (
 
 // Fired counts a firing.
 func (m *Metrics) Fired(f engine.FiringRecord) {
-	agent := m.agent(f.Agent)
-	m.firings.WithLabelValues(agent, m.labels.value("trigger", f.Trigger.Kind)).Inc()
+	agent := m.agentLabel(f.Agent)
+	m.firings.WithLabelValues(agent, m.labels.bounded("trigger", f.Trigger.Kind)).Inc()
 	m.duration.WithLabelValues(agent).Observe(f.Took.Seconds())
 	m.lag.WithLabelValues(agent).Observe(f.Lag.Seconds())
 	for _, s := range engine.States {
@@ -20,11 +20,11 @@ func (m *Metrics) Fired(f engine.FiringRecord) {
 	m.evaluated.WithLabelValues(agent).Set(float64(f.Evaluated))
 	m.problems.WithLabelValues(agent).Set(float64(len(f.Problems)))
 	for _, d := range f.Decisions {
-		verb := other // a policy may write any word; the engine refused one that is no verb of the agent
+		verb := otherValue // a policy may return any text; the engine refused one that is not a verb of the agent
 		if d.By != engine.ByPrimitives && d.By != engine.ByBounds {
-			verb = m.labels.value("primitive", d.Primitive)
+			verb = m.labels.bounded("primitive", d.Primitive)
 		}
-		m.decisions.WithLabelValues(agent, m.labels.value("strategy", d.Strategy), verb, m.labels.value("verdict", string(d.Verdict))).Inc()
+		m.decisions.WithLabelValues(agent, m.labels.bounded("strategy", d.Strategy), verb, m.labels.bounded("verdict", string(d.Verdict))).Inc()
 		if d.Verdict == engine.Refused {
 			m.refusals.WithLabelValues(agent, m.refusedBy(d.By)).Inc()
 		}
@@ -33,16 +33,16 @@ func (m *Metrics) Fired(f engine.FiringRecord) {
 
 // Acted counts an act that ended.
 func (m *Metrics) Acted(a engine.Act) {
-	verb := m.labels.value("primitive", a.Primitive)
-	m.acts.WithLabelValues(m.agent(a.Agent), m.labels.value("strategy", a.Strategy), verb, m.labels.value("outcome", string(a.Outcome.Status)), fmt.Sprint(a.DryRun)).Inc()
+	verb := m.labels.bounded("primitive", a.Primitive)
+	m.acts.WithLabelValues(m.agentLabel(a.Agent), m.labels.bounded("strategy", a.Strategy), verb, m.labels.bounded("outcome", string(a.Outcome.Status)), fmt.Sprint(a.DryRun)).Inc()
 	m.actDuration.WithLabelValues(verb).Observe(a.EndedAt.Sub(a.At).Seconds())
 }
 
-// goneMost is how many agents that are gone keep their counters.
-const goneMost = 100
+// maxGoneAgents bounds the agents that no longer run and keep their counters.
+const maxGoneAgents = 100
 
-// agent is an agent's label. One that is new may take the place of those that are gone.
-func (m *Metrics) agent(name string) string {
+// agentLabel returns the label of an agent. A new agent may replace those that no longer run.
+func (m *Metrics) agentLabel(name string) string {
 	m.mu.Lock()
 	known := m.known[name]
 	m.mu.Unlock()
@@ -52,25 +52,25 @@ func (m *Metrics) agent(name string) string {
 		for _, a := range all {
 			running[a.Agent] = true
 		}
-		if len(all) > 0 { // none are known while the process starts
-			m.forget(running)
+		if len(all) > 0 { // the list is empty while the process starts
+			m.forgetGone(running)
 		}
 	}
-	label := m.labels.value("agent", name)
+	label := m.labels.bounded("agent", name)
 	m.mu.Lock()
 	m.known[label] = true
 	m.mu.Unlock()
 	return label
 }
 
-// forget drops the gauges of agents that don't run, and their counters once there are
+// forgetGone deletes the gauges of agents that do not run, and their counters if there are too
 // many of them.
-func (m *Metrics) forget(running map[string]bool) {
+func (m *Metrics) forgetGone(running map[string]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var gone []string
 	for name := range m.known {
-		if !running[name] && name != other {
+		if !running[name] && name != otherValue {
 			gone = append(gone, name)
 		}
 	}
@@ -79,7 +79,7 @@ func (m *Metrics) forget(running map[string]bool) {
 		for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated} {
 			g.DeletePartialMatch(of)
 		}
-		if len(gone) <= goneMost {
+		if len(gone) <= maxGoneAgents {
 			continue
 		}
 		for _, c := range []*prometheus.CounterVec{m.firings, m.decisions, m.refusals, m.acts} {

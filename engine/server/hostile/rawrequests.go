@@ -5,21 +5,20 @@ import (
 	"strings"
 )
 
-// Wire is a request as it is written to a connection, which its sender then leaves open.
-type Wire struct {
+// RawRequest is a request as it is written to a connection, which the sender then leaves open.
+type RawRequest struct {
 	Name string
 	Text string
-	// Status are the answers that are right; 0 is a connection that is closed without one.
+	// Status are the accepted statuses; Closed is one of them if the server may close the connection.
 	Status []int
 }
 
-// Closed is the Status of a connection that was closed without an answer.
+// Closed is the Status of a connection that was closed without a response.
 const Closed = 0
 
-// Wires are requests that no client of ours would write: they break the rules of HTTP,
-// or end before their end.
-func Wires(host string, large int) (out []Wire) {
-	add := func(name, text string, status ...int) { out = append(out, Wire{name, text, status}) }
+// RawRequests returns requests that violate HTTP or are incomplete.
+func RawRequests(host string, large int) (out []RawRequest) {
+	add := func(name, text string, status ...int) { out = append(out, RawRequest{name, text, status}) }
 	good := object("wire", "")
 	head := func(lines ...string) string {
 		return "POST /v1/events HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: " + Structured + "\r\n" + strings.Join(append(lines, "", ""), "\r\n")

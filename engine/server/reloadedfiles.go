@@ -8,34 +8,33 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// reread is what was read from files, and is read anew when one of them has changed:
-// edited, replaced, or swapped with the mount that it is in. What can't be read leaves
-// what was there before.
-type reread[T any] struct {
+// reloadedFiles is a value read from files, which is read again when one of them has changed:
+// edited, replaced, or swapped with its mount. If that fails, the last value stays.
+type reloadedFiles[T any] struct {
 	files []string
 	load  func() (T, error)
 	log   hclog.Logger
 
 	mu    sync.Mutex
-	seen  []fs.FileInfo // nil for a file that isn't there
+	infos []fs.FileInfo // nil for a missing file
 	value T
 }
 
-func newReread[T any](files []string, log hclog.Logger, load func() (T, error)) (*reread[T], error) {
-	r := &reread[T]{files: files, load: load, log: log, seen: look(files)} // a change after this look is one
+func newReloadedFiles[T any](files []string, log hclog.Logger, load func() (T, error)) (*reloadedFiles[T], error) {
+	r := &reloadedFiles[T]{files: files, load: load, log: log, infos: statFiles(files)} // before load, so that a later change is noticed
 	var err error
 	r.value, err = load()
 	return r, err
 }
 
-func (r *reread[T]) get() T {
+func (r *reloadedFiles[T]) get() T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := look(r.files)
-	if same(r.seen, now) {
+	now := statFiles(r.files)
+	if sameFiles(r.infos, now) {
 		return r.value
 	}
-	r.seen = now // a failure is told once
+	r.infos = now // a failure is logged once
 	value, err := r.load()
 	if err != nil {
 		r.log.Error("a changed file is not taken; what was read before goes on", "files", r.files, "error", err)
@@ -46,7 +45,7 @@ func (r *reread[T]) get() T {
 	return value
 }
 
-func look(files []string) []fs.FileInfo {
+func statFiles(files []string) []fs.FileInfo {
 	out := make([]fs.FileInfo, len(files))
 	for i, file := range files {
 		if info, err := os.Stat(file); err == nil {
@@ -56,7 +55,7 @@ func look(files []string) []fs.FileInfo {
 	return out
 }
 
-func same(a, b []fs.FileInfo) bool {
+func sameFiles(a, b []fs.FileInfo) bool {
 	for i := range a {
 		if a[i] == nil || b[i] == nil {
 			if a[i] != b[i] {

@@ -16,7 +16,7 @@ func TestNoAgentUsesTheAPIOfItsInstallationOrOfAPeer(t *testing.T) {
 	here := installation.New()
 	require.NoError(t, here.Open(t.TempDir(), ""))
 	b := &inbox{}
-	o, clock := doors(b), engine.NewManualClock(start)
+	o, clock := serveAllRights(b), engine.NewManualClock(start)
 	counted := map[string]int{}
 	o.Installation, o.Token, o.Refused = here, tokenOf(t, "s3cret"), func(reason string) { counted[reason]++ }
 	o.Senders = sendersOf(t, "senders: [{name: east, peer: true, bearerToken: {env: EAST}}]")
@@ -24,7 +24,7 @@ func TestNoAgentUsesTheAPIOfItsInstallationOrOfAPeer(t *testing.T) {
 	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
 	east, stranger := installation.Derived("east"), installation.Derived("stranger")
 	ask := func(method, path, token string, headers ...string) (int, http.Header, string) {
-		clock.Advance(refusedFor) // so that none is held back
+		clock.Advance(refusalWindow) // so that none is held back
 		r, err := http.NewRequestWithContext(t.Context(), method, at+path, strings.NewReader(event("1", "asked")))
 		require.NoError(t, err)
 		r.Header.Set("Content-Type", structured)
@@ -35,7 +35,7 @@ func TestNoAgentUsesTheAPIOfItsInstallationOrOfAPeer(t *testing.T) {
 		return answerOf(t, http.DefaultClient, r)
 	}
 
-	// A peer says who it is, and hears who we are; nobody else is believed.
+	// Installations exchange their ids with peers only.
 	status, _, _ := ask("POST", "/v1/events", "s3cret", installation.Header, east)
 	require.Equal(t, 202, status, "another installation's agent may send, with a credential")
 	for _, path := range []string{"/v1/peer/claims", "/v1/events"} {
@@ -65,7 +65,7 @@ func TestNoAgentUsesTheAPIOfItsInstallationOrOfAPeer(t *testing.T) {
 		require.Equal(t, 200, status, "health and metrics are open to all")
 	}
 
-	// No agent answers, of whichever installation it says it is.
+	// No agent may answer, whichever installation it claims to be from.
 	for _, id := range []string{stranger, "", "x"} {
 		status, _, answer := ask("POST", "/v1/approvals/1/approve", "s3cret", installation.Header, id)
 		require.Equal(t, 403, status)
