@@ -24,7 +24,7 @@ func TestTheDayIsJudged(t *testing.T) {
 			},
 			Rounds:   []Round{{Round: 1, Before: 0.7, After: 0.8}, {Round: 2, Before: 0.8, After: 0.9}},
 			Requests: Requests{Sent: 100, Lost: 2, LostToKill: 2}, Kill: Kill{Pod: "digits-1", BackSeconds: p99(10)},
-			Fields: []Field{{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 3}}},
+			Fields: []FieldWriters{{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 3}}},
 		}
 	}
 	for name, row := range map[string]struct {
@@ -70,8 +70,8 @@ func TestLostRequestsAreToldApart(t *testing.T) {
 	}
 	noticed := 0.1
 	k := Kill{Pod: "digits-1", at: midnight.Add(10 * time.Second), noticed: midnight.Add(10100 * time.Millisecond), NoticedSeconds: &noticed}
-	require.Equal(t, Requests{Sent: 6, Lost: 4, LostToKill: 2}, requestsOf(6, records, midnight, &k))
-	require.Equal(t, Requests{Sent: 6, Lost: 4}, requestsOf(6, records, midnight, &Kill{}), "nobody was killed")
+	require.Equal(t, Requests{Sent: 6, Lost: 4, LostToKill: 2}, countRequests(6, records, midnight, &k))
+	require.Equal(t, Requests{Sent: 6, Lost: 4}, countRequests(6, records, midnight, &Kill{}), "nobody was killed")
 }
 
 func TestAccuracyOfAPhase(t *testing.T) {

@@ -28,7 +28,7 @@ func TestDebuggingScenariosAreLaidOutByKustomize(t *testing.T) {
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			dir := t.TempDir()
-			f, err := layOutDebugging(&Options{Speed: 2, Seed: 7}, dir, scenario, "http://127.0.0.1:1234")
+			f, err := writeDebugFiles(&Options{Speed: 2, Seed: 7}, dir, scenario, "http://127.0.0.1:1234")
 			require.NoError(t, err)
 			agents, err := manifest.Read([]string{f.agents}, app.Kinds())
 			require.NoError(t, err)

@@ -30,8 +30,8 @@ func TestWinningBackIsJudged(t *testing.T) {
 			}
 		})
 	}
-	require.InDelta(t, 0.8, (&rounds{clean: 1, drifted: 0.5, list: []Round{{After: 0.9}}}).wonBack(), 1e-9)
-	require.Zero(t, (&rounds{clean: 0.9, drifted: 0.9, list: []Round{{After: 0.95}}}).wonBack(), "nothing was lost")
+	require.InDelta(t, 0.8, (&retrainings{clean: 1, drifted: 0.5, list: []Round{{After: 0.9}}}).wonBack(), 1e-9)
+	require.Zero(t, (&retrainings{clean: 0.9, drifted: 0.9, list: []Round{{After: 0.95}}}).wonBack(), "nothing was lost")
 }
 
 func TestRollingBackIsJudged(t *testing.T) {

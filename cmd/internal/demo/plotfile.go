@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// savePlot draws a chart into the file that --plot names, if it names one.
+// savePlot writes a chart to the file of --plot, if it is set.
 func (o *Options) savePlot(s *screen, chart plot.Chart) (err error) {
 	if o.Plot == "" {
 		return nil

@@ -30,7 +30,7 @@ func failover(t *testing.T, o Options) {
 	require.Zero(t, r.FlapBack, "nothing goes back to a primary that flaps")
 	var back []float64
 	for _, a := range r.Acts {
-		if share, is := shiftOf(a); is && a.AtSeconds >= r.ReturnS && a.AtSeconds <= r.ReturnedS {
+		if share, is := backupShare(a); is && a.AtSeconds >= r.ReturnS && a.AtSeconds <= r.ReturnedS {
 			back = append(back, share)
 		}
 	}

@@ -16,19 +16,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// FieldWrite is a value that a field of an object got, and who owned the field then, by
-// the object's managedFields. By is empty where nobody has written it: the default.
+// FieldWrite is a value of an object's field, and its owners at that time, from the object's
+// managedFields. By is empty for the default value.
 type FieldWrite struct {
 	AtSeconds float64  `json:"at_s"`
 	Value     int64    `json:"value"`
 	By        []string `json:"by"`
 }
 
-// fieldLog keeps each change of a whole number of an object, and of its owners.
-type fieldLog struct {
+// fieldHistory records each change of an integer field of an object, and of the field's
+// owners.
+type fieldHistory struct {
 	apiVersion, kind, namespace, name string
 	path                              []string
-	// changed is called when another value was written over an earlier one.
+	// changed is called when the value changed.
 	changed func(from, to fieldWrite)
 
 	mu     sync.Mutex
@@ -42,13 +43,13 @@ type fieldWrite struct {
 }
 
 // follow watches the object until the context ends.
-func (l *fieldLog) follow(ctx context.Context, client *apiclient.Client) error {
+func (l *fieldHistory) follow(ctx context.Context, client *apiclient.Client) error {
 	mapping, err := client.Kinds.Find(l.apiVersion, l.kind)
 	if err != nil {
 		return err
 	}
 	resource := client.Dynamic.Resource(mapping.Resource).Namespace(l.namespace)
-	// A watch is ended by the server now and then; the next begins with what is there.
+	// The server ends a watch from time to time; the next one begins with the current state.
 	for {
 		watch, err := resource.Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", l.name).String()})
 		if ctx.Err() != nil {
@@ -59,22 +60,22 @@ func (l *fieldLog) follow(ctx context.Context, client *apiclient.Client) error {
 		}
 		for e := range watch.ResultChan() {
 			if o, is := e.Object.(*unstructured.Unstructured); is {
-				l.note(time.Now(), o)
+				l.record(time.Now(), o)
 			}
 		}
 		watch.Stop()
-		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
+		if !waitUntil(ctx, time.Now().Add(pollInterval)) {
 			return nil
 		}
 	}
 }
 
-func (l *fieldLog) note(at time.Time, o *unstructured.Unstructured) {
+func (l *fieldHistory) record(at time.Time, o *unstructured.Unstructured) {
 	value, there, err := unstructured.NestedInt64(o.Object, l.path...)
 	if !there || err != nil {
 		return
 	}
-	w := fieldWrite{at: at, value: value, by: ownersOf(o.GetManagedFields(), l.path)}
+	w := fieldWrite{at: at, value: value, by: fieldOwners(o.GetManagedFields(), l.path)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.writes)
@@ -87,8 +88,8 @@ func (l *fieldLog) note(at time.Time, o *unstructured.Unstructured) {
 	}
 }
 
-// list is all of them, by the time since began.
-func (l *fieldLog) list(began time.Time) []FieldWrite {
+// list returns the changes, with times since began.
+func (l *fieldHistory) list(began time.Time) []FieldWrite {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := []FieldWrite{}
@@ -98,8 +99,8 @@ func (l *fieldLog) list(began time.Time) []FieldWrite {
 	return out
 }
 
-// ownersOf are the managers of a field, with the subresource that they write it by.
-func ownersOf(managed []metav1.ManagedFieldsEntry, path []string) []string {
+// fieldOwners returns the managers of a field, with the subresource that they used.
+func fieldOwners(managed []metav1.ManagedFieldsEntry, path []string) []string {
 	owners := []string{}
 	for _, e := range managed {
 		if e.FieldsV1 == nil {
@@ -121,8 +122,8 @@ func ownersOf(managed []metav1.ManagedFieldsEntry, path []string) []string {
 	return slices.Compact(owners)
 }
 
-// writersOf are all that ever owned it.
-func writersOf(writes []FieldWrite) []string {
+// fieldManagers returns all managers that ever owned the field.
+func fieldManagers(writes []FieldWrite) []string {
 	var out []string
 	for _, w := range writes {
 		out = append(out, w.By...)

@@ -15,9 +15,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 )
 
-// drive sends images to the study's service through the phases of a load, and says
-// when each begins. Whoever waits for begun is told when the first does.
-func (tb *testbed) drive(ctx context.Context, phases []load.Phase, begun ...chan<- time.Time) (*load.Result, error) {
+// runLoad sends images to the study's service in the phases of a load, and prints when each
+// begins. It sends the time of the beginning to the channels.
+func (tb *testbed) runLoad(ctx context.Context, phases []load.Phase, started ...chan<- time.Time) (*load.Result, error) {
 	s := tb.screen
 	sample := classifier.Sample(tb.o.Seed)
 	generator, err := load.New(load.Options{
@@ -27,39 +27,39 @@ func (tb *testbed) drive(ctx context.Context, phases []load.Phase, begun ...chan
 	if err != nil {
 		return nil, err
 	}
-	telling, over := context.WithCancel(ctx)
+	logCtx, over := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	defer func() { over(); tasks.Wait() }()
 	begin := time.Now()
-	s.begin(begin)
+	s.setStart(begin)
 	tb.records.restart(begin)
-	for _, c := range begun {
+	for _, c := range started {
 		c <- begin
 	}
 	tasks.Go(func() {
 		for _, p := range phases {
-			if !waitUntil(telling, begin) {
+			if !waitUntil(logCtx, begin) {
 				return
 			}
-			s.printf("  %s  %s", s.clock(begin), s.title("load: "+describe(p)))
+			s.printf("  %s  %s", s.clock(begin), s.title("load: "+describePhase(p)))
 			begin = begin.Add(p.Duration)
 		}
 	})
 	return generator.Run(ctx)
 }
 
-// requestTimeout is how long a client waits for its answer.
+// requestTimeout bounds the wait of a client for its response.
 const requestTimeout = 20 * time.Second
 
-// saturation is how many requests a second a service answers that is never without one:
-// so many clients ask, each again as soon as it has its answer.
-func (tb *testbed) saturation(ctx context.Context, clients int, d time.Duration) (float64, error) {
+// throughput measures the requests per second that a service answers at saturation: each
+// client sends its next request as soon as it has a response.
+func (tb *testbed) throughput(ctx context.Context, clients int, d time.Duration) (float64, error) {
 	sample := classifier.Sample(tb.o.Seed)
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var answered atomic.Int64
 	var tasks sync.WaitGroup
-	var failed errorOnce
+	var failed firstError
 	for range clients {
 		tasks.Go(func() {
 			for ctx.Err() == nil {
@@ -77,13 +77,13 @@ func (tb *testbed) saturation(ctx context.Context, clients int, d time.Duration)
 	return float64(answered.Load()) / d.Seconds(), failed.err
 }
 
-// errorOnce keeps the first error.
-type errorOnce struct {
+// firstError keeps the first error.
+type firstError struct {
 	once sync.Once
 	err  error
 }
 
-func (e *errorOnce) set(err error) { e.once.Do(func() { e.err = err }) }
+func (e *firstError) set(err error) { e.once.Do(func() { e.err = err }) }
 
 // post sends one image.
 func post(ctx context.Context, url string, body []byte) error {

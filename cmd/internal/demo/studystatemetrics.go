@@ -7,8 +7,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// stateMetrics stands in for kube-state-metrics, of which there is none here: the
-// replicas of the services as series of the same names, as the platform has them.
+// stateMetrics replaces kube-state-metrics: it appends the replicas of the services, as series
+// with the same names.
 func (tb *testbed) stateMetrics(ctx context.Context) error {
 	for at := time.Now(); waitUntil(ctx, at); at = at.Add(scrapeEvery) {
 		var samples []promengine.Sample

@@ -13,19 +13,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// narrator writes one line a decision, and keeps the acts for the report.
+// narrator prints one line per decision, and keeps the acts for the report.
 type narrator struct {
-	screen *screen
-	mu     sync.Mutex
-	acts   []Act
-	held   map[string]bool // refusals that were said, until the strategy gets its way
+	screen         *screen
+	mu             sync.Mutex
+	acts           []Act
+	loggedRefusals map[string]bool // refusals since the last admission
 }
 
-// Act is one act of the run, as the report has it.
+// Act is one act of the run.
 type Act struct {
 	// AtSeconds is when it was decided, since the load began.
 	AtSeconds float64 `json:"at_s"`
-	// EndedSeconds is when it had ended.
+	// EndedSeconds is when it ended.
 	EndedSeconds float64        `json:"ended_s"`
 	Target       string         `json:"target"`
 	Strategy     string         `json:"strategy"`
@@ -38,8 +38,7 @@ type Act struct {
 	Identity     string         `json:"identity"`
 }
 
-// Fired writes what was decided. A refusal is worth a line too: it says what held
-// the policy back.
+// Fired prints the decisions. A refusal is printed too: it shows what prevented the act.
 func (n *narrator) Fired(f engine.FiringRecord) {
 	for _, p := range f.Problems {
 		n.screen.printf("  %s  %s", n.screen.clock(f.At), n.screen.alarm(plot.Line(p)))
@@ -49,41 +48,40 @@ func (n *narrator) Fired(f engine.FiringRecord) {
 		switch d.Verdict {
 		case engine.Admitted:
 			what = n.screen.good(plot.Line(d.Primitive) + " " + what)
-			n.say(d, true)
+			n.isNewRefusal(d, true)
 		case engine.Refused:
-			// Whoever is paused was paused by the scenario itself.
-			if d.By == "mode" || !n.say(d, false) {
+			// The scenario itself paused the agent.
+			if d.By == "mode" || !n.isNewRefusal(d, false) {
 				continue
 			}
-			what = n.screen.dim(plot.Line(fmt.Sprintf("%s %s held back by %s", d.Primitive, parameters(d.With), d.By)))
+			what = n.screen.dim(plot.Line(fmt.Sprintf("%s %s held back by %s", d.Primitive, paramsText(d.With), d.By)))
 		case engine.Unchanged:
 			continue
 		}
-		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), plot.Line(d.Target.String()), plot.Line(cmp.Or(sensed(d), asked(f.Trigger), "-")), plot.Line(d.Strategy), what, n.screen.dim("("+why+")"))
+		n.screen.printf("  %s  %s  %s  %s: %s %s", n.screen.clock(f.At), plot.Line(d.Target.String()), plot.Line(cmp.Or(signalText(d), senderText(f.Trigger), "-")), plot.Line(d.Strategy), what, n.screen.dim("("+why+")"))
 	}
 }
 
-// say tells whether a refusal is news: it was not said since the strategy last got
-// its way.
-func (n *narrator) say(d engine.Decision, admitted bool) bool {
+// isNewRefusal reports whether a refusal has not been printed since the last admission.
+func (n *narrator) isNewRefusal(d engine.Decision, admitted bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if admitted || n.held == nil {
-		n.held = map[string]bool{}
+	if admitted || n.loggedRefusals == nil {
+		n.loggedRefusals = map[string]bool{}
 	}
 	key := d.Target.String() + " " + d.Strategy + " " + d.By
-	if admitted || n.held[key] {
+	if admitted || n.loggedRefusals[key] {
 		return false
 	}
-	n.held[key] = true
+	n.loggedRefusals[key] = true
 	return true
 }
 
-// Acted keeps an act, and writes a line for one that failed.
+// Acted keeps an act, and prints a failed one.
 func (n *narrator) Acted(a engine.Act) {
 	n.mu.Lock()
 	n.acts = append(n.acts, Act{
-		AtSeconds: seconds(a.At.Sub(n.screen.began())), EndedSeconds: seconds(a.EndedAt.Sub(n.screen.began())), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
+		AtSeconds: seconds(a.At.Sub(n.screen.startTime())), EndedSeconds: seconds(a.EndedAt.Sub(n.screen.startTime())), Target: a.Target.String(), Strategy: a.Strategy, Primitive: a.Primitive, With: a.With,
 		Change: a.Change.Diff, Reason: a.Change.Proposal.Reason, Direction: string(a.Direction), Outcome: string(a.Outcome.Status), Identity: a.Identity,
 	})
 	n.mu.Unlock()
@@ -100,15 +98,15 @@ func (n *narrator) list() []Act {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-// sensed is the signals that a decision relies on, with their values.
-func sensed(d engine.Decision) string {
+// signalText formats the signals of a decision with their values.
+func signalText(d engine.Decision) string {
 	var doc struct {
 		Signals map[string]struct {
 			State string
 			Value any
 		}
 	}
-	_ = json.Unmarshal(d.Document, &doc) // a document that can't be read shows no values
+	_ = json.Unmarshal(d.Document, &doc) // without a readable document, no values are shown
 	parts := []string{}
 	for _, name := range d.Because {
 		name, _, _ = strings.Cut(name, ":")
@@ -122,7 +120,7 @@ func sensed(d engine.Decision) string {
 	return strings.Join(parts, ", ")
 }
 
-// number is a value to three digits, or whole.
+// number formats a value with three significant digits, or as an integer.
 func number(v float64) string {
 	if math.Abs(v) >= 1000 {
 		return fmt.Sprintf("%.0f", v)
@@ -130,15 +128,15 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// asked is whose event a decision answers that relies on no signal.
-func asked(t engine.TriggerInfo) string {
+// senderText describes the sender of the event that triggered a decision without signals.
+func senderText(t engine.TriggerInfo) string {
 	if t.Event == nil {
 		return ""
 	}
 	return "asked by " + t.Event.Sender
 }
 
-func parameters(with map[string]any) string {
+func paramsText(with map[string]any) string {
 	raw, err := json.Marshal(with)
 	if err != nil {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/deploy"
 )
 
-// Debugging says what S1's files are filled in with; deploy/modeldebug has them.
-type Debugging struct {
+// DebugFiles are the values for the files of S1 in deploy/modeldebug.
+type DebugFiles struct {
 	// Tracker is the base URL of the tracker.
 	Tracker string
 	// Digits is a folder of MNIST's IDX files; "" renders digits.
@@ -16,8 +16,8 @@ type Debugging struct {
 	Seed   uint64
 }
 
-// filled fills the workloads in.
-func (d Debugging) filled() *strings.Replacer {
+// replacer fills in the workloads.
+func (d DebugFiles) replacer() *strings.Replacer {
 	return strings.NewReplacer(
 		`"http://127.0.0.1:5000"`, fmt.Sprintf("%q", d.Tracker),
 		`{name: digits, value: ""`, fmt.Sprintf("{name: digits, value: %q", d.Digits),
@@ -25,10 +25,10 @@ func (d Debugging) filled() *strings.Replacer {
 	)
 }
 
-// LayOut copies S1's files into two folders: the workloads with the tracker's address
+// WriteFiles copies the files of S1 into two folders: the workloads with the tracker's address
 // and the digits filled in, and the agents at the demo's pace.
-func (d Debugging) LayOut(agents, workloads string) error {
-	filled := d.filled()
+func (d DebugFiles) WriteFiles(agents, workloads string) error {
+	filled := d.replacer()
 	if err := copyTree(deploy.FS, "modeldebug/workloads", workloads, func(raw []byte) ([]byte, error) {
 		return []byte(filled.Replace(string(raw))), nil
 	}); err != nil {

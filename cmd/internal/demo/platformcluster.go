@@ -23,7 +23,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// fieldManager is how the demo writes what a person would apply.
+// fieldManager is the field manager of what a user would apply.
 const fieldManager = "scanflow-demo"
 
 var (
@@ -31,30 +31,31 @@ var (
 	podsResource       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 )
 
-// onCluster runs a study on a cluster whose pods and gateway can be reached from here:
-// the test cluster. The agents are objects of it, served by this process. Everything is
-// in the study's namespace, which is made for it and deleted at its end.
-type onCluster struct {
-	client     *apiclient.Client
-	dir        string
-	namespace  string
-	view       *kubernetes.View // for the demo's own eyes
-	sys        *app.System
-	podMetrics *podmetrics.Server // nil where no autoscaler asks
-	watches    []func()           // each ends one
-	made       bool
+// clusterPlatform runs a study on a cluster whose pods and gateway can be reached from this
+// machine: the test cluster. The agents are custom resources, run by this process. Everything
+// is in the study's namespace, which is created for it and deleted at the end.
+type clusterPlatform struct {
+	client           *apiclient.Client
+	dir              string
+	namespace        string
+	view             *kubernetes.View // for the demo itself
+	sys              *app.System
+	podMetrics       *podmetrics.Server // nil unless an autoscaler needs it
+	watches          []func()           // functions that stop them
+	createdNamespace bool
 }
 
-// newOnCluster has a run keep its lease and its ledgers in the study's namespace, with
-// which they go: the next run knows nothing of this one's acts, events and budgets.
-func newOnCluster(client *apiclient.Client, namespace, dir string) *onCluster {
+// newClusterPlatform keeps the lease and the ledgers of a run in the study's namespace, with
+// which they are deleted, so that the next run does not see the acts, events and budgets of
+// this one.
+func newClusterPlatform(client *apiclient.Client, namespace, dir string) *clusterPlatform {
 	within := *client
 	within.Namespace = namespace
-	return &onCluster{client: &within, namespace: namespace, dir: dir}
+	return &clusterPlatform{client: &within, namespace: namespace, dir: dir}
 }
 
-func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
-	if err := c.makeNamespace(ctx); err != nil {
+func (c *clusterPlatform) start(ctx context.Context, tb *testbed) (err error) {
+	if err := c.createNamespace(ctx); err != nil {
 		return err
 	}
 	c.view = kubernetes.NewView(kubernetes.Options{Client: c.client, Namespace: c.namespace, Log: tb.o.Log.Named("view")})
@@ -62,7 +63,7 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := deployments.Targets(ctx); err != nil { // followed from here on
+	if _, err := deployments.Targets(ctx); err != nil { // starts watching
 		return err
 	}
 	for _, folder := range []string{tb.files.workloads, tb.files.agents} {
@@ -78,8 +79,8 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 	return err
 }
 
-// makeNamespace refuses one that is there: it may be somebody's.
-func (c *onCluster) makeNamespace(ctx context.Context) error {
+// createNamespace refuses an existing namespace, which may belong to someone.
+func (c *clusterPlatform) createNamespace(ctx context.Context) error {
 	_, err := c.client.Dynamic.Resource(namespacesResource).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": c.namespace},
 	}}, metav1.CreateOptions{})
@@ -89,11 +90,11 @@ func (c *onCluster) makeNamespace(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("make the namespace %s: %w", c.namespace, err)
 	}
-	c.made = true
+	c.createdNamespace = true
 	return nil
 }
 
-func (c *onCluster) applyFolder(ctx context.Context, dir string) error {
+func (c *clusterPlatform) applyFolder(ctx context.Context, dir string) error {
 	list, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		return err
@@ -110,12 +111,12 @@ func (c *onCluster) applyFolder(ctx context.Context, dir string) error {
 	return nil
 }
 
-func (c *onCluster) orchestrator() sighted { return c.view }
-func (c *onCluster) system() *app.System   { return c.sys }
+func (c *clusterPlatform) orchestrator() podOrchestrator { return c.view }
+func (c *clusterPlatform) system() *app.System           { return c.sys }
 
-// entrance is the port that the route's parent has on this machine: the test cluster's
-// gateway listens there.
-func (c *onCluster) entrance(ctx context.Context, _, route string) (string, error) {
+// gatewayAddress is the port of the route's parent on this machine: the test cluster's gateway
+// listens there.
+func (c *clusterPlatform) gatewayAddress(ctx context.Context, _, route string) (string, error) {
 	mapping, err := c.client.Kinds.Find("gateway.networking.k8s.io/v1", "HTTPRoute")
 	if err != nil {
 		return "", err
@@ -128,33 +129,33 @@ func (c *onCluster) entrance(ctx context.Context, _, route string) (string, erro
 	for _, p := range parents {
 		if parent, is := p.(map[string]any); is {
 			if port, is := parent["port"].(int64); is {
-				return c.listening(ctx, net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
+				return c.waitListening(ctx, net.JoinHostPort("127.0.0.1", strconv.FormatInt(port, 10)))
 			}
 		}
 	}
 	return "", fmt.Errorf("the HTTPRoute %s names no port of its parent", route)
 }
 
-// listening waits until the gateway takes connections.
-func (c *onCluster) listening(ctx context.Context, address string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+// waitListening waits until the gateway accepts connections.
+func (c *clusterPlatform) waitListening(ctx context.Context, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err == nil {
 			return address, conn.Close()
 		}
-		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
+		if !waitUntil(ctx, time.Now().Add(pollInterval)) {
 			return "", fmt.Errorf("no gateway listens on %s: %w; the test cluster has one: go run ./cmd/cluster up --gateway --workflows --workflow-pods", address, err)
 		}
 	}
 }
 
-func (c *onCluster) metrics(_ context.Context, tb *testbed) (string, error) {
+func (c *clusterPlatform) metrics(_ context.Context, tb *testbed) (string, error) {
 	return tb.o.GatewayMetrics, nil
 }
 
-func (c *onCluster) scale(ctx context.Context, id engine.TargetID, replicas int) error {
+func (c *clusterPlatform) scale(ctx context.Context, id engine.TargetID, replicas int) error {
 	mapping, err := c.client.Kinds.Find("apps/v1", id.Kind)
 	if err != nil {
 		return err
@@ -164,7 +165,7 @@ func (c *onCluster) scale(ctx context.Context, id engine.TargetID, replicas int)
 	return err
 }
 
-func (c *onCluster) submit(ctx context.Context, namespace, template string) error {
+func (c *clusterPlatform) submit(ctx context.Context, namespace, template string) error {
 	_, err := c.client.Apply(ctx, fieldManager, fmt.Sprintf(`apiVersion: argoproj.io/v1alpha1
 kind: Workflow
 metadata: {name: %s-by-hand, namespace: %s}
@@ -173,16 +174,16 @@ spec: {workflowTemplateRef: {name: %[1]s}}
 	return err
 }
 
-// kill deletes the pod and gives it no time to end: its node sends SIGKILL, and another
-// pod takes its place.
-func (c *onCluster) kill(ctx context.Context, namespace string, p engine.Pod) (death, error) {
-	return death{How: "its pod is deleted with a grace period of 0"}, c.client.Dynamic.Resource(podsResource).Namespace(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+// kill deletes the pod without a grace period: its node sends SIGKILL, and another pod
+// replaces it.
+func (c *clusterPlatform) kill(ctx context.Context, namespace string, p engine.Pod) (podDeath, error) {
+	return podDeath{How: "its pod is deleted with a grace period of 0"}, c.client.Dynamic.Resource(podsResource).Namespace(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
 }
 
-// gone is how long a namespace may take to go.
-const gone = time.Minute
+// namespaceDeleteTimeout bounds the deletion of a namespace.
+const namespaceDeleteTimeout = time.Minute
 
-func (c *onCluster) stop(ctx context.Context) error {
+func (c *clusterPlatform) stop(ctx context.Context) error {
 	var errs []error
 	for _, end := range c.watches {
 		end()
@@ -198,14 +199,14 @@ func (c *onCluster) stop(ctx context.Context) error {
 		errs = append(errs, c.view.Close(within))
 		cancel()
 	}
-	if c.made {
+	if c.createdNamespace {
 		errs = append(errs, c.deleteNamespace(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-func (c *onCluster) deleteNamespace(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, gone)
+func (c *clusterPlatform) deleteNamespace(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, namespaceDeleteTimeout)
 	defer cancel()
 	resource := c.client.Dynamic.Resource(namespacesResource)
 	if err := resource.Delete(ctx, c.namespace, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -216,12 +217,12 @@ func (c *onCluster) deleteNamespace(ctx context.Context) error {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
+		if !waitUntil(ctx, time.Now().Add(pollInterval)) {
 			why := ""
 			if err != nil {
 				why = ": " + strings.TrimSpace(err.Error())
 			}
-			return fmt.Errorf("the namespace %s is still there after %s%s", c.namespace, gone, why)
+			return fmt.Errorf("the namespace %s is still there after %s%s", c.namespace, namespaceDeleteTimeout, why)
 		}
 	}
 }

@@ -10,15 +10,15 @@ import (
 
 // Cost is the processor time of a run, in seconds.
 type Cost struct {
-	// Workload is that of the pods. Demo is that of this process: the generator,
-	// Prometheus, the router, the orchestrator, and the agents where they act.
+	// Workload is the time of the pods. Demo is the time of this process: the load generator,
+	// Prometheus, the router, the orchestrator and the agents.
 	Workload float64 `json:"workload_cpu_s"`
 	Demo     float64 `json:"demo_cpu_s"`
 }
 
-// costOf measures a run of a service's load: it is called at the beginning, and what it
-// returns at the end.
-func (tb *testbed) costOf(service string) func(ctx context.Context) (Cost, error) {
+// startCost begins to measure the cost of a service's load. The function that it returns ends
+// the measurement.
+func (tb *testbed) startCost(service string) func(ctx context.Context) (Cost, error) {
 	began, used := time.Now(), share.ProcessTime()
 	return func(ctx context.Context) (Cost, error) {
 		c := Cost{Demo: round((share.ProcessTime() - used).Seconds())}

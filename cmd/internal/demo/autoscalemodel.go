@@ -16,9 +16,9 @@ const (
 	testDigits     = 2000
 )
 
-// prepareModel trains the classifier and saves it, and returns the file and the
-// test images, for the load to send.
-func prepareModel(ctx context.Context, o *Options, s *screen) (path string, model *digits.Model, images []digits.Image, err error) {
+// trainModel trains and saves the classifier. It returns its file, and the test images for the
+// load.
+func trainModel(ctx context.Context, o *Options, s *screen) (path string, model *digits.Model, images []digits.Image, err error) {
 	var data digits.Dataset
 	if o.Digits != "" {
 		data, err = digits.LoadIDX(o.Digits)

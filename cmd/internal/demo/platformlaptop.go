@@ -16,17 +16,17 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// laptop runs a study on this machine: each pod is a process.
-type laptop struct {
+// laptopPlatform runs a study on this machine, with a process for each pod.
+type laptopPlatform struct {
 	dir string
 	sys *app.System
-	// endFormula ends what scaleByHPA has begun; nil where it has not.
-	endFormula context.CancelFunc
+	// stopHPAFormula stops what scaleByHPA has started; nil before.
+	stopHPAFormula context.CancelFunc
 }
 
-func newLaptop(dir string) *laptop { return &laptop{dir: dir} }
+func newLaptopPlatform(dir string) *laptopPlatform { return &laptopPlatform{dir: dir} }
 
-func (l *laptop) start(ctx context.Context, tb *testbed) (err error) {
+func (l *laptopPlatform) start(ctx context.Context, tb *testbed) (err error) {
 	o := tb.o
 	options := app.Options{
 		Manifests: []string{tb.files.agents}, Policies: tb.files.policies, Workloads: []string{tb.files.workloads}, Data: filepath.Join(l.dir, "data"),
@@ -37,10 +37,10 @@ func (l *laptop) start(ctx context.Context, tb *testbed) (err error) {
 	return err
 }
 
-func (l *laptop) orchestrator() sighted { return l.sys.Local }
-func (l *laptop) system() *app.System   { return l.sys }
+func (l *laptopPlatform) orchestrator() podOrchestrator { return l.sys.Local }
+func (l *laptopPlatform) system() *app.System           { return l.sys }
 
-func (l *laptop) entrance(_ context.Context, study, route string) (string, error) {
+func (l *laptopPlatform) gatewayAddress(_ context.Context, study, route string) (string, error) {
 	address, known := l.sys.Local.Address("HTTPRoute", study, route)
 	if !known {
 		return "", fmt.Errorf("there is no HTTPRoute %s/%s", study, route)
@@ -48,7 +48,7 @@ func (l *laptop) entrance(_ context.Context, study, route string) (string, error
 	return address, nil
 }
 
-func (l *laptop) metrics(ctx context.Context, tb *testbed) (string, error) {
+func (l *laptopPlatform) metrics(ctx context.Context, tb *testbed) (string, error) {
 	registry := prometheus.NewRegistry()
 	if err := registry.Register(l.sys.Local.Collector()); err != nil {
 		return "", err
@@ -59,38 +59,28 @@ func (l *laptop) metrics(ctx context.Context, tb *testbed) (string, error) {
 	return strings.TrimPrefix(url, "http://"), err
 }
 
-func (l *laptop) scale(ctx context.Context, id engine.TargetID, replicas int) error {
-	return carryOut(ctx, local.ScaleActuator(l.sys.Local), engine.Proposal{
+func (l *laptopPlatform) scale(ctx context.Context, id engine.TargetID, replicas int) error {
+	return applyProposal(ctx, local.ScaleActuator(l.sys.Local), engine.Proposal{
 		Primitive: "scale", With: map[string]any{"replicas": replicas},
 		Target: engine.Target{APIVersion: "apps/v1", Kind: id.Kind, Namespace: id.Namespace, Name: id.Name},
 	})
 }
 
-func (l *laptop) submit(ctx context.Context, namespace, template string) error {
-	return carryOut(ctx, local.WorkflowRunActuator(l.sys.Local), engine.Proposal{
+func (l *laptopPlatform) submit(ctx context.Context, namespace, template string) error {
+	return applyProposal(ctx, local.WorkflowRunActuator(l.sys.Local), engine.Proposal{
 		Primitive: "workflow.run", With: map[string]any{"template": template}, Identity: "byhand",
 		Target: engine.Target{APIVersion: "argoproj.io/v1alpha1", Kind: "WorkflowTemplate", Namespace: namespace, Name: template},
 	})
 }
 
-func (l *laptop) kill(_ context.Context, namespace string, p engine.Pod) (death, error) {
+func (l *laptopPlatform) kill(_ context.Context, namespace string, p engine.Pod) (podDeath, error) {
 	pid, err := l.sys.Local.CrashPod(namespace, p.Name)
-	return death{pid, "its process gets SIGKILL"}, err
+	return podDeath{pid, "its process gets SIGKILL"}, err
 }
 
-// carryOut carries out a proposal that no agent made.
-func carryOut(ctx context.Context, by engine.Actuator, p engine.Proposal) error {
-	change, err := by.Plan(ctx, p)
-	if err != nil || change.NoOp {
-		return err
-	}
-	_, err = by.Apply(ctx, change)
-	return err
-}
-
-func (l *laptop) stop(ctx context.Context) error {
-	if l.endFormula != nil {
-		l.endFormula()
+func (l *laptopPlatform) stop(ctx context.Context) error {
+	if l.stopHPAFormula != nil {
+		l.stopHPAFormula()
 	}
 	if l.sys == nil {
 		return nil

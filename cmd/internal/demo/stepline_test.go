@@ -30,9 +30,9 @@ func TestAreaIsReplicaSeconds(t *testing.T) {
 		"beyond the last":     {25 * time.Second, 35 * time.Second, 20},
 		"the end comes first": {9 * time.Second, 3 * time.Second, 0},
 	} {
-		require.InDelta(t, row.want, area(line, row.from, row.to), 1e-9, name)
+		require.InDelta(t, row.want, integrate(line, row.from, row.to), 1e-9, name)
 	}
-	require.Zero(t, area(nil, 0, time.Minute))
+	require.Zero(t, integrate(nil, 0, time.Minute))
 }
 
 func TestTurnsOfALine(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTurnsOfALine(t *testing.T) {
 		"up, rest, and down": {stepLine(0, 1, 1, 3, 2, 3, 3, 1), 1},
 		"to and fro":         {stepLine(0, 1, 1, 2, 2, 1, 3, 2), 2},
 	} {
-		require.Equal(t, row.want, turnsOf(row.line), name)
+		require.Equal(t, row.want, countTurns(row.line), name)
 	}
 }
 
@@ -59,23 +59,21 @@ func TestValueAt(t *testing.T) {
 	}
 }
 
-// What was before the load counts as its beginning, and nothing is lost on the way.
-func TestTheRecorderBeginsAnew(t *testing.T) {
-	r := newRecorder(time.Now().Add(-time.Minute))
-	r.note(r.ready, "a", 1)
-	r.note(r.ready, "a", 1)
-	r.note(r.ready, "a", 2)
-	require.Len(t, r.readyOf("a"), 2)
-	r.restart(time.Now())
-	require.Equal(t, []plot.Point{{Value: 2}}, r.readyOf("a"))
-	r.note(r.ready, "a", 2)
-	r.note(r.ready, "a", 3)
-	require.Equal(t, 3, valueAt(r.readyOf("a"), time.Hour))
-	require.Less(t, r.readyOf("a")[1].At, time.Second)
-}
-
-func TestSetParam(t *testing.T) {
-	raw := "  params:\n    each: 3 # measured\n    each_other: 4\n"
-	require.Equal(t, "  params:\n    each: 2.50\n    each_other: 4\n", string(setParam([]byte(raw), "each", "2.50")))
-	require.Equal(t, raw, string(setParam([]byte(raw), "absent", "1")))
+func TestReplicasBetween(t *testing.T) {
+	at := func(s, v float64) plot.Point {
+		return plot.Point{At: time.Duration(s * float64(time.Second)), Value: v}
+	}
+	points := []plot.Point{at(0, 1), at(12, 3), at(15, 4), at(30, 2), at(31, 1)}
+	for _, row := range []struct {
+		from, to                 time.Duration
+		first, last, least, most int
+	}{
+		{0, 10 * time.Second, 1, 1, 1, 1},
+		{10 * time.Second, 20 * time.Second, 1, 4, 1, 4},
+		{20 * time.Second, 29 * time.Second, 4, 4, 4, 4},
+		{20 * time.Second, 40 * time.Second, 4, 1, 1, 4},
+	} {
+		first, last, least, most := replicasBetween(points, row.from, row.to)
+		require.Equal(t, []int{row.first, row.last, row.least, row.most}, []int{first, last, least, most}, "%s to %s", row.from, row.to)
+	}
 }

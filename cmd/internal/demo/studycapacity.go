@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// capacityTime is how long one replica's capacity is measured, at any speed.
+// capacityTime is the duration of the measurement, at any speed.
 const capacityTime = 12 * time.Second
 
-// capacity measures how many requests a second one replica of a study answers that is
-// never without one. Nothing scales it meanwhile: the agents look on, and an autoscaler
-// has no metric there.
-func capacity(ctx context.Context, o *Options, s *screen, about *study) (_ float64, err error) {
+// measureCapacity measures the requests per second that one replica of a study answers at
+// saturation. Nothing scales it during the measurement: the agents are paused, and an
+// autoscaler has no metric.
+func measureCapacity(ctx context.Context, o *Options, s *screen, about *study) (_ float64, err error) {
 	tb, err := openTestbed(ctx, o, s, about, filepath.Join(o.Dir, "capacity"))
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, tb.close(ctx)) }()
-	each, err := tb.saturation(ctx, 4, capacityTime)
+	each, err := tb.throughput(ctx, 4, capacityTime)
 	if err == nil && each == 0 {
 		err = fmt.Errorf("one replica answered nothing within %s", capacityTime)
 	}

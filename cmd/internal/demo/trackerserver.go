@@ -10,18 +10,18 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/tracker"
 )
 
-// servedTracker is a tracker on a port of this machine. What runs on a cluster reaches it
-// there, as pods of the test cluster are processes of this machine.
-type servedTracker struct {
+// trackerServer is a tracker on a port of this machine. Workloads on the test cluster reach it
+// there, because its pods are processes of this machine.
+type trackerServer struct {
 	*tracker.Tracker
 	url    string
 	server *http.Server
 	task   sync.WaitGroup
 }
 
-// openTracker opens one that keeps its files in the run's folder.
-func openTracker(ctx context.Context, o *Options) (_ *servedTracker, err error) {
-	t := &servedTracker{}
+// openTracker opens a tracker with its files in the run's folder.
+func openTracker(ctx context.Context, o *Options) (_ *trackerServer, err error) {
+	t := &trackerServer{}
 	if t.Tracker, err = tracker.Open(ctx, tracker.Options{Dir: filepath.Join(o.Dir, "tracker"), Log: o.Log.Named("tracker")}); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func openTracker(ctx context.Context, o *Options) (_ *servedTracker, err error) 
 	return t, nil
 }
 
-func (t *servedTracker) close() error {
+func (t *trackerServer) close() error {
 	err := t.server.Close()
 	t.task.Wait()
 	return errors.Join(err, t.Close())

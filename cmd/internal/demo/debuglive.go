@@ -13,10 +13,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// liveQuery is the share of the last seconds' predictions that turned out right.
-const liveQuery = `sum(increase(digits_feedback_total{correct="true"}[3s])) / sum(increase(digits_feedback_total[3s]))`
+// accuracyQuery is the share of correct predictions in the last seconds.
+const accuracyQuery = `sum(increase(digits_feedback_total{correct="true"}[3s])) / sum(increase(digits_feedback_total[3s]))`
 
-// liveAccuracy is that share over the run.
+// liveAccuracy records that share over the run.
 type liveAccuracy struct {
 	url    string
 	start  time.Time
@@ -24,16 +24,16 @@ type liveAccuracy struct {
 	points []plot.Point
 }
 
-// follow asks each second, until the context ends.
+// follow queries it each second until the context ends.
 func (l *liveAccuracy) follow(ctx context.Context) {
 	client, err := api.NewClient(api.Config{Address: l.url})
-	if err != nil { // an address of our own
+	if err != nil { // never: the address is our own
 		return
 	}
 	ask := prometheus.NewAPI(client)
 	for at := time.Now(); waitUntil(ctx, at); at = at.Add(time.Second) {
 		v := math.NaN()
-		answer, _, _, err := ask.Query(ctx, liveQuery, time.Now())
+		answer, _, _, err := ask.Query(ctx, accuracyQuery, time.Now())
 		if vector, is := answer.(model.Vector); err == nil && is && len(vector) == 1 {
 			v = 100 * float64(vector[0].Value)
 		}

@@ -9,13 +9,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// pictureStep is how long the stretches are that a point of the picture sums up.
-const pictureStep = 2 * time.Second
+// chartStep is the interval of a point in the chart.
+const chartStep = 2 * time.Second
 
-// picture has everything on one time axis.
-func (r *DayReport) picture(d *day) plot.Chart {
+// chart has everything on one time axis.
+func (r *DayReport) chart(d *day) plot.Chart {
 	var rate, p99 []plot.Point
-	for _, p := range d.result.Series(pictureStep) {
+	for _, p := range d.result.Series(chartStep) {
 		rate = append(rate, plot.Point{At: p.At, Value: p.OfferedRate})
 		value := p.P99
 		if p.Count == p.Errors {
@@ -24,18 +24,18 @@ func (r *DayReport) picture(d *day) plot.Chart {
 		p99 = append(p99, plot.Point{At: p.At, Value: value})
 	}
 	end := load.Total(d.plan)
-	wrong := upTo(d.live.list(), end) // which shows more than what was right: that is 85 to 100
+	wrong := pointsUntil(d.live.list(), end) // errors show more than accuracies, which are 85 to 100
 	for i := range wrong {
 		wrong[i].Value = 100 - wrong[i].Value
 	}
 	c := plot.Chart{Width: min(plot.Width(d.o.Out), 110), Span: end, Color: d.screen.color, Panels: []plot.Panel{
 		{Title: "load", Unit: "requests/s", Lines: []plot.Series{{Points: rate, Color: plot.Cyan}}},
-		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: upTo(d.records.readyOf(predictor.Name), end), Step: true, Color: plot.Green}}},
+		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: pointsUntil(d.records.readyOf(predictor.Name), end), Step: true, Color: plot.Green}}},
 		{Title: "latency p99", Unit: "ms", Lines: []plot.Series{{Points: p99, Color: plot.Yellow}}, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS},
 		{Title: "wrong of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: wrong, Color: plot.Red}}},
 		{Title: "claims", Unit: "acts under way, waits", Lines: []plot.Series{
-			{Name: "application layer: acts under way", Points: r.underWay(d.began, end, application), Step: true, Color: plot.Magenta},
-			{Name: "infrastructure layer: waits for them", Points: r.waiting(end), Step: true, Color: plot.Red},
+			{Name: "application layer: acts under way", Points: r.actsInProgress(d.began, end, application), Step: true, Color: plot.Magenta},
+			{Name: "infrastructure layer: waits for them", Points: r.waitsInProgress(end), Step: true, Color: plot.Red},
 		}},
 	}}
 	for _, p := range r.Phases {
@@ -57,30 +57,29 @@ func (r *DayReport) picture(d *day) plot.Chart {
 	return c
 }
 
-// upTo leaves out what came after the load.
-func upTo(points []plot.Point, end time.Duration) []plot.Point {
+// pointsUntil drops the points after the load.
+func pointsUntil(points []plot.Point, end time.Duration) []plot.Point {
 	return slices.DeleteFunc(points, func(p plot.Point) bool { return p.At > end })
 }
 
-// underWay counts a layer's acts that are under way, at each change.
-func (r *DayReport) underWay(began time.Time, end time.Duration, layer string) []plot.Point {
+// actsInProgress counts a layer's acts in progress, at each change.
+func (r *DayReport) actsInProgress(began time.Time, end time.Duration, layer string) []plot.Point {
 	var spans [][2]time.Duration
 	for _, a := range r.acts {
 		if r.layers[a.Agent] == layer {
 			spans = append(spans, [2]time.Duration{a.At.Sub(began), a.end.Sub(began)})
 		}
 	}
-	return counted(spans, end)
+	return countConcurrent(spans, end)
 }
 
-// waiting counts the infrastructure layer's waits for the other layer, at each change.
-// How long something was wanted in vain is not known: such a wait is drawn up to its last
-// refusal.
-func (r *DayReport) waiting(end time.Duration) []plot.Point {
+// waitsInProgress counts the infrastructure layer's waits for the other layer, at each change.
+// The end of a wait without admission is not known, so it is drawn up to its last refusal.
+func (r *DayReport) waitsInProgress(end time.Duration) []plot.Point {
 	var spans [][2]time.Duration
 	for i := range r.Waits {
 		w := &r.Waits[i]
-		if r.layers[w.Agent] != infrastructure || !w.across(r.layers) {
+		if r.layers[w.Agent] != infrastructure || !w.acrossLayers(r.layers) {
 			continue
 		}
 		last := w.For[len(w.For)-1].AtSeconds + 1
@@ -89,11 +88,11 @@ func (r *DayReport) waiting(end time.Duration) []plot.Point {
 		}
 		spans = append(spans, [2]time.Duration{time.Duration(w.AtSeconds * float64(time.Second)), time.Duration(last * float64(time.Second))})
 	}
-	return counted(spans, end)
+	return countConcurrent(spans, end)
 }
 
-// counted is how many spans there are, at each change up to the end.
-func counted(spans [][2]time.Duration, end time.Duration) []plot.Point {
+// countConcurrent counts the overlapping spans, at each change up to the end.
+func countConcurrent(spans [][2]time.Duration, end time.Duration) []plot.Point {
 	type change struct {
 		at time.Duration
 		by float64

@@ -2,15 +2,16 @@ package demo
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// followPods keeps the Prometheus engine's targets those of the workload's pods,
-// with the labels that a cluster's scrape configuration would give them, until the
-// context ends.
+// followPods updates the Prometheus targets to the pods of the workload, with the labels that
+// a cluster's scrape configuration would give them, until the context ends.
 func followPods(ctx context.Context, prom *promengine.Engine, orchestrator *local.Orchestrator, id engine.TargetID) error {
 	for {
 		changed := orchestrator.Changed()
@@ -32,4 +33,15 @@ func followPods(ctx context.Context, prom *promengine.Engine, orchestrator *loca
 		case <-changed:
 		}
 	}
+}
+
+// awaitService waits until the classifier is ready, and returns the URL for predictions.
+func awaitService(ctx context.Context, orchestrator *local.Orchestrator) (url string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := orchestrator.WaitReady(ctx, predictor.Namespace, predictor.Name); err != nil {
+		return "", fmt.Errorf("the classifier did not become ready: %w", err)
+	}
+	address, _ := orchestrator.Address("Service", predictor.Namespace, predictor.Name)
+	return "http://" + address + "/predict", nil
 }

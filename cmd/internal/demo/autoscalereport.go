@@ -11,8 +11,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// Report is what the run showed. As JSON it is the last line of `scanflow demo --json`.
-type Report struct {
+// AutoscaleReport is the result of the run. Its JSON is the last line of `scanflow demo
+// --json`.
+type AutoscaleReport struct {
 	Scenario  string        `json:"scenario"`
 	Seed      uint64        `json:"seed"`
 	Speed     float64       `json:"speed"`
@@ -23,13 +24,13 @@ type Report struct {
 	// Flaps is the number of direction changes between one act and the next.
 	Flaps int  `json:"flaps"`
 	Held  bool `json:"held"`
-	// Missed says what was not held, for a person.
+	// Missed describes the objectives that were missed.
 	Missed []string `json:"missed,omitempty"`
 }
 
-// Objective is the quality of service that must hold: in each phase the p99
-// latency once the phase has had time to settle, over the whole run the share of
-// requests not answered, and the direction changes (one: the load itself turns once).
+// Objective is the required quality of service: the p99 latency of each phase after its
+// settling time, the share of failed requests over the whole run, and the direction changes
+// (one, because the load turns once).
 type Objective struct {
 	P99MS       float64 `json:"p99_ms"`
 	SettleS     float64 `json:"settle_s"`
@@ -38,8 +39,8 @@ type Objective struct {
 	MinReplicas int     `json:"peak_replicas_at_least"`
 }
 
-// PhaseReport is one phase of the load. Latencies are in milliseconds, from when a
-// request was due.
+// PhaseReport is one phase of the load. Latencies are in milliseconds, from the time at which
+// a request was due.
 type PhaseReport struct {
 	Name         string   `json:"name"`
 	StartS       float64  `json:"start_s"`
@@ -48,13 +49,13 @@ type PhaseReport struct {
 	Rate         float64  `json:"requests_per_second"`
 	P50          float64  `json:"p50_ms"`
 	P99          float64  `json:"p99_ms"`
-	SettledP99   *float64 `json:"settled_p99_ms"` // null where the phase was too short to settle
+	SettledP99   *float64 `json:"settled_p99_ms"` // null if the phase was too short to settle
 	ErrorRate    float64  `json:"error_rate"`
 	Replicas     Replicas `json:"replicas"`
 	RequestCount int      `json:"requests"`
 }
 
-// Replicas is how many were ready during a phase.
+// Replicas is the number of ready replicas during a phase.
 type Replicas struct {
 	Start int `json:"start"`
 	End   int `json:"end"`
@@ -62,29 +63,29 @@ type Replicas struct {
 	Max   int `json:"max"`
 }
 
-// settle is how long after a step of the load the latency may be above its
-// objective: the published system took about 15 s.
-const settle = 10 * time.Second
+// settleTime is how long after a step of the load the latency may exceed its objective. The
+// published system took about 15 s.
+const settleTime = 10 * time.Second
 
-// leastSettle holds at any speed: a replica starts no faster.
-const leastSettle = 3 * time.Second
+// minSettleTime applies at any speed: replicas do not start faster.
+const minSettleTime = 3 * time.Second
 
-func newReport(o *Options, info digits.Info, st *stage) *Report {
-	settled := max(o.scaled(settle), leastSettle)
-	r := &Report{
+func newAutoscaleReport(o *Options, info digits.Info, st *autoscaleStage) *AutoscaleReport {
+	settled := max(o.scaled(settleTime), minSettleTime)
+	r := &AutoscaleReport{
 		Scenario: "autoscale", Seed: o.Seed, Speed: o.Speed, Model: info, Acts: st.narrator.list(),
 		Objective: Objective{P99MS: 300, SettleS: settled.Seconds(), ErrorRate: 0.001, Flaps: 1, MinReplicas: 3},
 	}
 	replicas := st.replicas.list()
 	var begin time.Duration
 	peak := 0
-	for i, p := range phases(o) {
+	for i, p := range autoscalePhases(o) {
 		if i >= len(st.result.Phases) {
 			break
 		}
 		sum := st.result.Phases[i]
 		end := begin + p.Duration
-		first, last, least, most := between(replicas, begin, end)
+		first, last, least, most := replicasBetween(replicas, begin, end)
 		peak = max(peak, most)
 		r.Phases = append(r.Phases, PhaseReport{
 			Name: p.Name, StartS: begin.Seconds(), Seconds: sum.Seconds, TargetRate: round(sum.TargetRate), Rate: round(sum.OfferedRate),
@@ -93,13 +94,13 @@ func newReport(o *Options, info digits.Info, st *stage) *Report {
 		})
 		begin = end
 	}
-	r.Flaps = turns(r.Acts)
+	r.Flaps = directionChanges(r.Acts)
 	r.judge(st.result.Total.ErrorRate, peak)
 	return r
 }
 
-// judge says whether the objective held, and if not, what was missed.
-func (r *Report) judge(errorRate float64, peak int) {
+// judge compares the results with the objective.
+func (r *AutoscaleReport) judge(errorRate float64, peak int) {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	measured := 0
 	for _, p := range r.Phases {
@@ -130,8 +131,8 @@ func (r *Report) judge(errorRate float64, peak int) {
 	r.Held = len(r.Missed) == 0
 }
 
-// turns counts the acts that go the other way than the one before.
-func turns(acts []Act) int {
+// directionChanges counts the acts with another direction than the previous one.
+func directionChanges(acts []Act) int {
 	n, last := 0, ""
 	for _, a := range acts {
 		if a.Direction == "" || a.Outcome != "done" {
@@ -145,7 +146,7 @@ func turns(acts []Act) int {
 	return n
 }
 
-// settledP99 is nil where nothing was answered: no value is not a good value.
+// settledP99 returns nil if nothing was answered: a missing value is not a good value.
 func settledP99(s load.Summary) *float64 {
 	if s.Count == s.Errors {
 		return nil
@@ -156,8 +157,8 @@ func settledP99(s load.Summary) *float64 {
 
 func round(v float64) float64 { return math.Round(v*100) / 100 }
 
-// text is the report for a person: a table, a picture, a verdict.
-func (r *Report) text(o *Options, s *screen, st *stage) string {
+// text formats the report: a table, a chart and a verdict.
+func (r *AutoscaleReport) text(o *Options, s *screen, st *autoscaleStage) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
 		Header: []string{"phase", "req/s", "p50 ms", "p99 ms", "p99 settled", "errors", "replicas", "requests"}}
@@ -166,7 +167,7 @@ func (r *Report) text(o *Options, s *screen, st *stage) string {
 			orDash(p.SettledP99), fmt.Sprintf("%.2f%%", 100*p.ErrorRate), fmt.Sprintf("%d..%d", p.Replicas.Min, p.Replicas.Max), fmt.Sprint(p.RequestCount)})
 	}
 	b.WriteString(table.String() + "\n")
-	b.WriteString(r.picture(o, s, st).String())
+	b.WriteString(r.chart(o, s, st).String())
 	if r.Held {
 		fmt.Fprintf(&b, "\n%s %d acts, %d direction change(s), p99 under %.0f ms in every settled phase, no request lost.\n", s.good("The objective held:"), len(r.Acts), r.Flaps, r.Objective.P99MS)
 	} else {
@@ -182,7 +183,7 @@ func orDash(v *float64) string {
 	return fmt.Sprintf("%.0f", *v)
 }
 
-func (r *Report) picture(o *Options, s *screen, st *stage) plot.Chart {
+func (r *AutoscaleReport) chart(o *Options, s *screen, st *autoscaleStage) plot.Chart {
 	var rate, p99 []plot.Point
 	for _, p := range st.result.Series(o.scaled(time.Second)) {
 		rate = append(rate, plot.Point{At: p.At, Value: p.OfferedRate})
@@ -192,7 +193,7 @@ func (r *Report) picture(o *Options, s *screen, st *stage) plot.Chart {
 		}
 		p99 = append(p99, plot.Point{At: p.At, Value: value})
 	}
-	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Span: load.Total(phases(o)), Color: s.color, Panels: []plot.Panel{
+	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Span: load.Total(autoscalePhases(o)), Color: s.color, Panels: []plot.Panel{
 		{Title: "load", Unit: "requests/s", Lines: []plot.Series{{Points: rate, Color: plot.Cyan}}},
 		{Title: "replicas", Unit: "ready", Lines: []plot.Series{{Points: st.replicas.list(), Step: true, Color: plot.Green}}},
 		{Title: "latency p99", Unit: "ms", Lines: []plot.Series{{Points: p99, Color: plot.Yellow}}, Objective: r.Objective.P99MS, Top: 2 * r.Objective.P99MS},

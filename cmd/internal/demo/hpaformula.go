@@ -13,36 +13,37 @@ import (
 )
 
 const (
-	// hpaSync is the controller manager's default, hpaWindow the stabilisation on the
-	// way down; its default, 300 s, would keep every replica of these minutes.
+	// hpaSync is the sync period of the HorizontalPodAutoscaler controller by default.
+	// hpaWindow is the stabilization window for scaling down. The default, 300 s, would keep
+	// all replicas until the end of the demo.
 	hpaSync   = 15 * time.Second
 	hpaWindow = 60 * time.Second
-	// hpaRate is the range of the pods' requests per second.
+	// hpaRate is the range of the rate of the pods' requests.
 	hpaRate = 30 * time.Second
-	// targetShare is how much of what a replica carries is used before there are more: of
-	// either scaler. The agent's manifest has it too.
+	// targetShare is the utilization of a replica that both scalers aim at. The agent's
+	// manifest has the same value.
 	targetShare = 0.7
-	// leastRate is four scrapes.
-	leastRate = 4 * scrapeEvery
+	// minRateWindow is four scrapes.
+	minRateWindow = 4 * scrapeEvery
 )
 
-// scaleByHPA has the HorizontalPodAutoscaler's formula set the replicas of a service, once
-// a run. At a speed above 1 the formula's clock goes faster, as everything else does.
-func (l *laptop) scaleByHPA(ctx context.Context, tb *testbed, service string, each float64) error {
+// scaleByHPA scales a service with the algorithm of the HorizontalPodAutoscaler, once a run.
+// At a speed above 1 the algorithm's clock is faster, like everything else.
+func (l *laptopPlatform) scaleByHPA(ctx context.Context, tb *testbed, service string, each float64) error {
 	window := hpaWindow
-	scaler, err := hpa.New(hpa.Spec{Min: 1, Max: mostReplicas, TargetMilli: int64(1000 * targetShare * each), Behavior: &hpa.Behavior{ScaleDown: hpa.Rules{Window: &window}}})
+	scaler, err := hpa.New(hpa.Spec{Min: 1, Max: maxReplicas, TargetMilli: int64(1000 * targetShare * each), Behavior: &hpa.Behavior{ScaleDown: hpa.Rules{Window: &window}}})
 	if err != nil {
 		return err
 	}
-	ctx, l.endFormula = context.WithCancel(ctx)
-	tb.tasks.Go(func() { tb.followFormula(ctx, scaler, service) })
+	ctx, l.stopHPAFormula = context.WithCancel(ctx)
+	tb.tasks.Go(func() { tb.runHPAFormula(ctx, scaler, service) })
 	return nil
 }
 
-// followFormula does what the formula says, until the context ends.
-func (tb *testbed) followFormula(ctx context.Context, scaler *hpa.Autoscaler, service string) {
+// runHPAFormula syncs the replicas with the algorithm until the context ends.
+func (tb *testbed) runHPAFormula(ctx context.Context, scaler *hpa.Autoscaler, service string) {
 	s, id := tb.screen, tb.study.id(service)
-	query := tb.podRate(service)
+	query := tb.podRateQuery(service)
 	began := time.Now()
 	for at := began; waitUntil(ctx, at); at = at.Add(tb.o.scaled(hpaSync)) {
 		w, _ := tb.platform.orchestrator().Workload(id)
@@ -72,9 +73,9 @@ func (tb *testbed) followFormula(ctx context.Context, scaler *hpa.Autoscaler, se
 	}
 }
 
-// podRate is the query of the requests per second of a service's pods.
-func (tb *testbed) podRate(service string) string {
-	span := max(tb.o.scaled(hpaRate), leastRate).Round(time.Millisecond)
+// podRateQuery is the query for the requests per second of a service's pods.
+func (tb *testbed) podRateQuery(service string) string {
+	span := max(tb.o.scaled(hpaRate), minRateWindow).Round(time.Millisecond)
 	return fmt.Sprintf(`sum by (namespace, pod) (rate(http_requests_total{namespace=%q,deployment=%q,path="/predict"}[%s]))`, tb.study.name, service, model.Duration(span))
 }
 
