@@ -58,7 +58,7 @@ func TestTheDayIsJudged(t *testing.T) {
 	}
 }
 
-// Requests that were under way while the dead replica was taken for alive are counted apart.
+// Requests in flight while the killed replica still counted as ready are counted separately.
 func TestLostRequestsAreToldApart(t *testing.T) {
 	record := func(at, took float64, status load.Status) load.Failure {
 		return load.Failure{At: time.Duration(at * float64(time.Second)), Latency: time.Duration(took * float64(time.Second)), Status: status}
@@ -80,7 +80,7 @@ func TestAccuracyOfAPhase(t *testing.T) {
 	require.Nil(t, meanAccuracy(points, 3*time.Second, 4*time.Second))
 }
 
-// By the evening the digits come spoilt as the held-out ones are, and at night they are clean.
+// In the evening the digits are distorted like the held-out ones, and at night they are clean.
 func TestTheDayDriftsTwice(t *testing.T) {
 	o := &Options{Speed: 1, Seed: 1}
 	plan := dayPhases(o)

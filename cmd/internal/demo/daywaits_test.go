@@ -108,7 +108,7 @@ func TestWaitsAreReadFromTheJournal(t *testing.T) {
 	}
 }
 
-// causes are the reasons of a wait, one after the other, and how long each held.
+// causes lists the causes of a wait in order, with the duration of each.
 func causes(w *Wait) string {
 	var parts []string
 	for _, h := range w.For {

@@ -13,9 +13,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// The demos run the objects that kustomize makes of the folders, but for those that only a cluster
-// of one's own needs: S1's agents and workloads as they ship and a way in, and for a day
-// a dearer server and one agent more.
+// The demos run the objects that kustomize renders from the folders, except for those that only
+// a user's own cluster needs: the shipped agents and workloads of S1 with a route, and for a day
+// a slower server and another agent.
 func TestDebuggingScenariosAreLaidOutByKustomize(t *testing.T) {
 	for scenario, row := range map[string]struct {
 		agents   map[string]time.Duration

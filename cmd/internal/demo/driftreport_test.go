@@ -57,8 +57,8 @@ func TestRollingBackIsJudged(t *testing.T) {
 	}
 }
 
-// The chain goes from event to the act that sent it, and where a tick's signals were the
-// reason, to the act whose effect they are.
+// The chain goes from an event to the act that sent it, and from signals to the act that caused
+// them.
 func TestAChainIsFollowedBack(t *testing.T) {
 	row := func(identity, primitive, event string, with map[string]any) journal.Row {
 		r := journal.Row{}

@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// The agent that the demo runs faster is the one that ships, with every duration
-// divided: windows and cooldowns alike.
+// A faster demo runs the shipped agent with all durations divided, including windows and
+// cooldowns.
 func TestAtSpeed(t *testing.T) {
 	raw, err := deploy.FS.ReadFile("local/autoscale/planner.yaml")
 	require.NoError(t, err)
@@ -35,8 +35,8 @@ func TestAtSpeed(t *testing.T) {
 	require.Equal(t, was.Spec.Guards.Replicas, is.Spec.Guards.Replicas)
 }
 
-// Every span of a query is divided: one that is not would look back over what happened
-// long before, at the speed that the rest has.
+// All durations of a query are divided. One that is not would look back too far relative to the
+// others.
 func TestAtSpeedQueries(t *testing.T) {
 	for name, row := range map[string]struct {
 		pace     pace

@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// What was before the load counts as its beginning, and nothing is lost on the way.
+// The last value before the load becomes that of its beginning.
 func TestTheRecorderBeginsAnew(t *testing.T) {
 	r := newReplicaRecorder(time.Now().Add(-time.Minute))
 	r.record(r.ready, "a", 1)

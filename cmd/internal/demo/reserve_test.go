@@ -13,10 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The short form, without the load: the agent raises the autoscaler's bounds ahead of a
-// window and takes them back after it, and the cluster's own controller has the replicas
-// follow. The controller minds new bounds within 15 s, which the window with its lead is
-// longer than.
+// A short run without load: the agent raises the autoscaler's bounds before a time window and
+// lowers them after it, and the cluster's own controller scales accordingly. The controller
+// applies new bounds within 15 s, which is less than the window with its lead.
 func reserveOnKubernetes(t *testing.T, o Options) {
 	const lead, window, follows = 8 * time.Second, 10 * time.Second, 60 * time.Second
 	about := reserveStudy(3)
@@ -67,7 +66,7 @@ func reserveOnKubernetes(t *testing.T, o Options) {
 	require.Error(t, err, "nothing is left of it")
 }
 
-// The kustomization has all that the demo applies, for a cluster of one's own.
+// The kustomization for a user's own cluster has everything that the demo applies.
 func TestReserveKustomization(t *testing.T) {
 	made, err := kustomizeBuild("scenarios/reserve", func(_ string, raw []byte) []byte { return raw })
 	require.NoError(t, err)
@@ -119,7 +118,7 @@ func TestWhoOwnsAField(t *testing.T) {
 	}
 }
 
-// The query is one at every speed: a span of PromQL has no fraction.
+// The query is valid at every speed: PromQL durations have no fractions.
 func TestPodRateAtEverySpeed(t *testing.T) {
 	for speed, want := range map[float64]string{1: "[30s]", 2: "[15s]", 2.5: "[12s]", 4: "[7s500ms]", 7: "[4s286ms]", 10: "[3s]", 30: "[2s]"} {
 		tb := &testbed{o: &Options{Speed: speed}, study: &study{name: "mlperf"}}
@@ -130,7 +129,7 @@ func TestPodRateAtEverySpeed(t *testing.T) {
 	}
 }
 
-// reserved is a run of each kind as it should go.
+// reserved is a successful run of each kind.
 func reserved() []*ReserveRun {
 	at := func(s float64) *float64 { return &s }
 	phases := []MLPerfPhase{{Name: "quiet"}, {Name: "rise", StartS: 60}, {Name: "fall", StartS: 150}}

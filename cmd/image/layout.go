@@ -13,8 +13,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// replaceable refuses a path whose content is no image layout: it would be lost.
-func replaceable(dir string) error {
+// checkReplaceable refuses a folder whose content is not an image layout, because it would be
+// deleted.
+func checkReplaceable(dir string) error {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -30,35 +31,35 @@ func replaceable(dir string) error {
 	return nil
 }
 
-// write writes the layout beside dir, and puts it there once it is whole. It returns
-// the digest of the one image, or of the index of several.
-func write(dir string, images []v1.Image) (digest v1.Hash, err error) {
+// writeLayout writes the layout next to dir, and moves it there when it is complete. It
+// returns the digest of the image, or of the index of several.
+func writeLayout(dir string, images []v1.Image) (digest v1.Hash, err error) {
 	dir = filepath.Clean(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return v1.Hash{}, err
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".new-")
+	temp, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".new-")
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(fresh)) }() // nothing is there when all went well
-	if err := os.Chmod(fresh, 0o755); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }() // it does not exist after a success
+	if err := os.Chmod(temp, 0o755); err != nil {
 		return v1.Hash{}, err
 	}
-	path, err := layout.Write(fresh, empty.Index)
+	path, err := layout.Write(temp, empty.Index)
 	if err != nil {
 		return v1.Hash{}, err
 	}
-	if digest, err = add(path, images); err != nil {
+	if digest, err = appendImages(path, images); err != nil {
 		return v1.Hash{}, err
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return v1.Hash{}, err
 	}
-	return digest, os.Rename(fresh, dir)
+	return digest, os.Rename(temp, dir)
 }
 
-func add(path layout.Path, images []v1.Image) (v1.Hash, error) {
+func appendImages(path layout.Path, images []v1.Image) (v1.Hash, error) {
 	if len(images) == 1 {
 		platform, err := platformOf(images[0])
 		if err != nil {
