@@ -60,20 +60,9 @@ func (q *metadataQuery) result(names []string, warnings annotations.Annotations)
 }
 
 func (a *api) labelNames(r *http.Request) (apiResult, *apiError) {
-	q, e := a.openMetadataQuery(r)
-	if e != nil {
-		return apiResult{}, e
-	}
-	var names []string
-	warnings := annotations.New()
-	for _, m := range q.matchers {
-		some, w, err := q.LabelNames(r.Context(), nil, m...)
-		if err != nil {
-			return q.result(nil, nil), executionError(err)
-		}
-		names, _ = append(names, some...), warnings.Merge(w)
-	}
-	return q.result(names, *warnings), nil
+	return a.names(r, func(q *metadataQuery, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelNames(r.Context(), nil, m...)
+	})
 }
 
 func (a *api) labelValues(r *http.Request) (apiResult, *apiError) {
@@ -81,20 +70,27 @@ func (a *api) labelValues(r *http.Request) (apiResult, *apiError) {
 	if !model.UTF8Validation.IsValidLabelName(name) {
 		return apiResult{}, &apiError{badData, fmt.Errorf("invalid label name: %q", name)}
 	}
+	return a.names(r, func(q *metadataQuery, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelValues(r.Context(), name, nil, m...)
+	})
+}
+
+// names merges the names that list returns for each set of matchers.
+func (a *api) names(r *http.Request, list func(*metadataQuery, []*labels.Matcher) ([]string, annotations.Annotations, error)) (apiResult, *apiError) {
 	q, e := a.openMetadataQuery(r)
 	if e != nil {
 		return apiResult{}, e
 	}
-	var values []string
+	var names []string
 	warnings := annotations.New()
 	for _, m := range q.matchers {
-		some, w, err := q.LabelValues(r.Context(), name, nil, m...)
+		some, w, err := list(q, m)
 		if err != nil {
 			return q.result(nil, nil), executionError(err)
 		}
-		values, _ = append(values, some...), warnings.Merge(w)
+		names, _ = append(names, some...), warnings.Merge(w)
 	}
-	return q.result(values, *warnings), nil
+	return q.result(names, *warnings), nil
 }
 
 func (a *api) series(r *http.Request) (apiResult, *apiError) {

@@ -99,7 +99,6 @@ func newAutoscaleReport(o *Options, info digits.Info, st *autoscaleStage) *Autos
 	return r
 }
 
-// judge compares the results with the objective.
 func (r *AutoscaleReport) judge(errorRate float64, peak int) {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	measured := 0
@@ -187,11 +186,7 @@ func (r *AutoscaleReport) chart(o *Options, s *screen, st *autoscaleStage) plot.
 	var rate, p99 []plot.Point
 	for _, p := range st.result.Series(o.scaled(time.Second)) {
 		rate = append(rate, plot.Point{At: p.At, Value: p.OfferedRate})
-		value := p.P99
-		if p.Count == p.Errors {
-			value = math.NaN()
-		}
-		p99 = append(p99, plot.Point{At: p.At, Value: value})
+		p99 = append(p99, p99Point(p))
 	}
 	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Span: load.Total(autoscalePhases(o)), Color: s.color, Panels: []plot.Panel{
 		{Title: "load", Unit: "requests/s", Lines: []plot.Series{{Points: rate, Color: plot.Cyan}}},

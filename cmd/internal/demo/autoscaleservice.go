@@ -16,15 +16,7 @@ func followPods(ctx context.Context, prom *promengine.Engine, orchestrator *loca
 	for {
 		changed := orchestrator.Changed()
 		workload, _ := orchestrator.Workload(id)
-		var targets []promengine.Target
-		for _, p := range workload.Pods {
-			if address := p.Ports["http"]; address != "" {
-				targets = append(targets, promengine.Target{Address: address, Labels: map[string]string{
-					"namespace": id.Namespace, "deployment": id.Name, "pod": p.Name, "node": p.Node,
-				}})
-			}
-		}
-		if err := prom.SetTargets(id.Name, targets); err != nil {
+		if err := prom.SetTargets(id.Name, podTargets(id, workload.Pods)); err != nil {
 			return err
 		}
 		select {

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -17,11 +16,7 @@ func (r *DayReport) chart(d *day) plot.Chart {
 	var rate, p99 []plot.Point
 	for _, p := range d.result.Series(chartStep) {
 		rate = append(rate, plot.Point{At: p.At, Value: p.OfferedRate})
-		value := p.P99
-		if p.Count == p.Errors {
-			value = math.NaN()
-		}
-		p99 = append(p99, plot.Point{At: p.At, Value: value})
+		p99 = append(p99, p99Point(p))
 	}
 	end := load.Total(d.plan)
 	wrong := pointsUntil(d.live.list(), end) // errors show more than accuracies, which are 85 to 100

@@ -154,7 +154,6 @@ func (r *DayReport) read(rows []journal.Row, began, now time.Time) {
 	})
 }
 
-// judge compares the results with the objective.
 func (r *DayReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	o := &r.Objective

@@ -43,7 +43,6 @@ func newDriftReport(o *Options, r *retrainings, mix corrupt.Mix) *DriftReport {
 	return out
 }
 
-// judge compares the results with the objective.
 func (r *DriftReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	if len(r.Rounds) < minRounds {

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -171,7 +170,6 @@ func (r *FailoverReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text formats the report.
 func (r *FailoverReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	row := func(what, format string, args ...any) {
@@ -197,11 +195,7 @@ func (r *FailoverReport) chart(o *Options, s *screen) plot.Chart {
 	var failed, p99 []plot.Point
 	for _, p := range r.result.Series(o.scaled(2 * time.Second)) {
 		failed = append(failed, plot.Point{At: p.At, Value: float64(p.Errors)})
-		value := p.P99
-		if p.Count == p.Errors {
-			value = math.NaN()
-		}
-		p99 = append(p99, plot.Point{At: p.At, Value: value})
+		p99 = append(p99, p99Point(p))
 	}
 	lines := func(of map[string][]plot.Point, step bool) []plot.Series {
 		return []plot.Series{{Name: "primary", Points: of["primary"], Step: step}, {Name: "backup", Points: of["backup"], Step: step}}

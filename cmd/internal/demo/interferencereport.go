@@ -23,7 +23,6 @@ type InterferenceReport struct {
 	Missed    []string            `json:"missed,omitempty"`
 }
 
-// InterferenceHalf is the result of one half.
 type InterferenceHalf struct {
 	Half string `json:"half"`
 	// QuietP99 is before the batch work, SharedP99 while it was on the same node, and ApartP99
@@ -119,7 +118,6 @@ func newInterferenceHalf(o *Options, tb *testbed, half string, plan interference
 	return h
 }
 
-// judge compares the results with the objective.
 func (r *InterferenceReport) judge() {
 	for _, h := range r.Halves {
 		miss := func(format string, args ...any) {
@@ -154,7 +152,6 @@ func (r *InterferenceReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text formats the report.
 func (r *InterferenceReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
@@ -188,11 +185,7 @@ func (r *InterferenceReport) chart(o *Options, s *screen) plot.Chart {
 	for _, h := range r.Halves {
 		var line []plot.Point
 		for _, p := range h.result.Series(o.scaled(2 * time.Second)) {
-			value := p.P99
-			if p.Count == p.Errors {
-				value = math.NaN()
-			}
-			line = append(line, plot.Point{At: p.At, Value: value})
+			line = append(line, p99Point(p))
 		}
 		p99.Lines = append(p99.Lines, plot.Series{Name: names[h.Half], Points: line})
 		c.Span = h.plan.end

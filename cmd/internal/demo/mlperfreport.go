@@ -44,7 +44,6 @@ type MLPerfReport struct {
 	Missed   []string     `json:"missed,omitempty"`
 }
 
-// MLPerfRun is the load with one scaler.
 type MLPerfRun struct {
 	Scaler  string `json:"scaler"`
 	Queries int    `json:"queries"`
@@ -65,7 +64,6 @@ type MLPerfRun struct {
 	ready, desired []plot.Point
 }
 
-// MLPerfPhase is one phase of the load.
 type MLPerfPhase struct {
 	Name      string  `json:"name"`
 	StartS    float64 `json:"start_s"`
@@ -149,7 +147,6 @@ func (r *MLPerfReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text formats the report.
 func (r *MLPerfReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
@@ -219,11 +216,7 @@ func (r *MLPerfReport) chart(o *Options, s *screen) plot.Chart {
 		var offered, slow []plot.Point
 		for _, p := range run.result.Series(o.scaled(5 * time.Second)) {
 			offered = append(offered, plot.Point{At: p.At, Value: p.OfferedRate})
-			value := p.P99
-			if p.Count == p.Errors {
-				value = math.NaN()
-			}
-			slow = append(slow, plot.Point{At: p.At, Value: value})
+			slow = append(slow, p99Point(p))
 		}
 		if i == 0 {
 			rate.Lines = []plot.Series{{Name: "offered", Points: offered}}

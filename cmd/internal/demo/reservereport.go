@@ -47,7 +47,6 @@ type ReserveRun struct {
 	Replicas    []FieldWrite `json:"spec_replicas"`
 }
 
-// BoundsAct is one act on the bounds.
 type BoundsAct struct {
 	AtSeconds float64 `json:"at_s"`
 	// EndedSeconds is when it was verified; null if it was not.
@@ -103,7 +102,6 @@ func boundsAct(row journal.Row, began time.Time) BoundsAct {
 	return a
 }
 
-// judge compares the results with the objective.
 func (r *ReserveReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	alone, reserved := r.Runs[0], r.Runs[1]
@@ -141,7 +139,6 @@ func (r *ReserveRun) missedBounds(rise, fall time.Duration) (missed []string) {
 	return missed
 }
 
-// text formats the report.
 func (r *ReserveReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},

@@ -127,16 +127,9 @@ func (tb *testbed) waitReady(ctx context.Context) error {
 func (tb *testbed) scrape(ctx context.Context) error {
 	for {
 		for _, name := range tb.study.services {
-			w, _ := tb.platform.orchestrator().Workload(tb.study.id(name))
-			var targets []promengine.Target
-			for _, p := range w.Pods {
-				if address := p.Ports["http"]; address != "" {
-					targets = append(targets, promengine.Target{Address: address, Labels: map[string]string{
-						"namespace": tb.study.name, "deployment": name, "pod": p.Name, "node": p.Node,
-					}})
-				}
-			}
-			if err := tb.prom.SetTargets(name, targets); err != nil {
+			id := tb.study.id(name)
+			w, _ := tb.platform.orchestrator().Workload(id)
+			if err := tb.prom.SetTargets(name, podTargets(id, w.Pods)); err != nil {
 				return err
 			}
 		}
@@ -144,6 +137,18 @@ func (tb *testbed) scrape(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// podTargets returns the scrape targets of a workload's pods.
+func podTargets(id engine.TargetID, pods []engine.Pod) (targets []promengine.Target) {
+	for _, p := range pods {
+		if address := p.Ports["http"]; address != "" {
+			targets = append(targets, promengine.Target{Address: address, Labels: map[string]string{
+				"namespace": id.Namespace, "deployment": id.Name, "pod": p.Name, "node": p.Node,
+			}})
+		}
+	}
+	return targets
 }
 
 func (tb *testbed) close(ctx context.Context) error {

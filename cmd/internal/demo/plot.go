@@ -2,8 +2,10 @@ package demo
 
 import (
 	"fmt"
+	"math"
 	"os"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
@@ -24,4 +26,12 @@ func (o *Options) savePlot(s *screen, chart plot.Chart) (err error) {
 	}
 	s.printf("\nplot: %s", o.Plot)
 	return nil
+}
+
+// p99Point is a point's p99; NaN, which leaves a gap in the line, if nothing was answered.
+func p99Point(p load.Point) plot.Point {
+	if p.Count == p.Errors {
+		return plot.Point{At: p.At, Value: math.NaN()}
+	}
+	return plot.Point{At: p.At, Value: p.P99}
 }
