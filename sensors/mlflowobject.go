@@ -40,7 +40,7 @@ func versionObject(v *mlflow.Version, run *mlflow.Run) map[string]any {
 		aliases = append(aliases, a)
 	}
 	out := map[string]any{
-		"model": v.Model, "version": v.Version, "run_id": v.RunID, "source": mlflow.Shown(v.Source), "stage": v.Stage, "aliases": aliases,
+		"model": v.Model, "version": v.Version, "run_id": v.RunID, "source": mlflow.PublicURL(v.Source), "stage": v.Stage, "aliases": aliases,
 		"tags": userTags(v.Tags), "metrics": finiteMap(run.Metrics), "params": stringMap(run.Params),
 	}
 	setTimestamp(out, "created_ns", v.Created)

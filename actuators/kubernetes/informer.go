@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
@@ -99,7 +100,8 @@ func newInformer(v *View, key informerKey) *informer {
 
 // run follows the objects until ctx ends.
 func (inf *informer) run(ctx context.Context) {
-	wait := reconnectFirst
+	reconnect := backoff.Exponential{First: reconnectFirst, Most: reconnectMost}
+	attempts := 1 // in a row, with the coming one
 	for ctx.Err() == nil {
 		began := inf.view.clock.Now()
 		found, err := inf.follow(ctx)
@@ -109,15 +111,15 @@ func (inf *informer) run(ctx context.Context) {
 		if err != nil {
 			inf.failed(err)
 		}
-		switch lasted := inf.view.clock.Now().Sub(began); {
+		if attempts++; inf.view.clock.Now().Sub(began) > reconnectMost {
+			attempts = 1
+		}
+		wait := reconnect.After(attempts)
+		switch {
 		case apiclient.Missing(err) && found:
-			wait = goneAgain
+			attempts, wait = 0, goneAgain
 		case apiclient.Missing(err):
-			wait = lookAgain
-		case lasted > reconnectMost || wait > reconnectMost:
-			wait = reconnectFirst
-		default:
-			wait = min(2*wait, reconnectMost)
+			attempts, wait = 0, lookAgain
 		}
 		inf.view.sleep(ctx, wait)
 	}

@@ -71,7 +71,7 @@ func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 	plan := workflowPlan{
 		Template:  templateRef{APIVersion: argoVersion, Kind: w.Kind, Name: w.Template},
 		Namespace: p.Target.Namespace, APIVersion: argoVersion, Kind: "Workflow", Name: workflowrun.Name(w.Template, p.Identity),
-		Called: w.Called(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
+		Called: w.ClaimName(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
 	}
 	if w.Kind == "CronJob" {
 		plan.Template.APIVersion, plan.APIVersion, plan.Kind = "batch/v1", "batch/v1", "Job"
@@ -199,5 +199,5 @@ func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Out
 	if !now.ended() {
 		return engine.Outcome{Status: engine.Running, Detail: now.String()}, nil
 	}
-	return plan.end(&now).Tell(ctx, r.Publish, now.String(), r.Clock.Now()), nil
+	return plan.end(&now).Publish(ctx, r.Publish, now.String(), r.Clock.Now()), nil
 }

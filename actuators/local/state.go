@@ -13,6 +13,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 // record is a pod on disk: all that it takes to adopt its process.
@@ -63,7 +64,7 @@ type weightsWish struct {
 // as a whole, so that a crash leaves the old one or the new one.
 type store struct {
 	dir  string
-	lock *statefile.Lock
+	lock *filelock.Lock
 }
 
 // ErrStateInUse says that another process has the state folder open.

@@ -54,7 +54,7 @@ func (r workflowRunner) Plan(_ context.Context, p engine.Proposal) (engine.Chang
 		return engine.Change{}, err
 	}
 	plan := runPlan{
-		Kind: w.Kind, Template: w.Template, Namespace: p.Target.Namespace, Name: workflowrun.Name(w.Template, p.Identity), Called: w.Called(),
+		Kind: w.Kind, Template: w.Template, Namespace: p.Target.Namespace, Name: workflowrun.Name(w.Template, p.Identity), Called: w.ClaimName(),
 		Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
 	}
 	fail := func(err error) (engine.Change, error) {
@@ -199,10 +199,10 @@ func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Out
 		return engine.Outcome{Status: engine.Running, Detail: detail}, nil
 	}
 	end := workflowrun.End{
-		Identity: plan.Identity, Namespace: plan.Namespace, Run: plan.Name, Called: plan.Called, Template: plan.Template,
+		Identity: plan.Identity, Namespace: plan.Namespace, Run: plan.Name, ClaimName: plan.Called, Template: plan.Template,
 		Agent: plan.Agent, Target: plan.Target, Hops: plan.Hops, Phase: string(run.Phase), Message: run.Message, At: run.FinishedAt, Outputs: run.Outputs,
 	}
-	return end.Tell(ctx, r.o.Publish, detail, r.o.opts.Clock.Now()), nil
+	return end.Publish(ctx, r.o.Publish, detail, r.o.opts.Clock.Now()), nil
 }
 
 // WorkflowsDir is where the runs of workflows lie in a state folder.

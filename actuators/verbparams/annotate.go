@@ -14,7 +14,8 @@ type Annotate struct {
 	Annotations map[string]string `json:"annotations" required:"true" doc:"annotations to set on the target; those that were set before stay"`
 }
 
-// takeOver hands fields of an object to Scanflow: a person's word, not a policy's.
+// takeOver is the annotation by which a person hands fields of an object to Scanflow. A policy
+// must not set it.
 const takeOver = "scanflow.dev/take-over"
 
 // Check returns the mistakes in the values.

@@ -12,9 +12,9 @@ type Apply struct {
 	Object any `json:"object" required:"true" doc:"the object to make or change, as a manifest has it: apiVersion, kind, metadata.name and the fields to set; in the target's namespace. Its permissions are not among those that scanflow rbac prints: add a rule for its kind"`
 }
 
-// powerful are the kinds that give power to whoever writes them, by group; "*" is
-// every kind of it.
-var powerful = map[string][]string{
+// privileged lists the kinds that no policy may write, by group, since they grant permissions
+// or run code for others; "*" is every kind of the group.
+var privileged = map[string][]string{
 	"":                             {"Secret", "ServiceAccount", "Namespace", "Node", "Binding", "List"},
 	"admissionregistration.k8s.io": {"*"},
 	"apiextensions.k8s.io":         {"*"},
@@ -53,24 +53,24 @@ func (w Apply) Check() []string {
 	if _, has := o["status"]; has {
 		out = append(out, "object.status: is not to be set; leave it out")
 	}
-	return append(out, w.tooPowerful(o)...)
+	return append(out, checkKind(o)...)
 }
 
-func (w Apply) tooPowerful(o map[string]any) []string {
+func checkKind(o map[string]any) []string {
 	version, _ := o["apiVersion"].(string)
 	kind, _ := o["kind"].(string)
 	group, _, found := strings.Cut(version, "/")
 	if !found {
 		group = ""
 	}
-	kinds := powerful[group]
+	kinds := privileged[group]
 	if slices.Contains(kinds, "*") || slices.Contains(kinds, kind) {
 		return []string{fmt.Sprintf("object.kind: a %s of %s gives power, so no policy may write it; let a person apply it", kind, version)}
 	}
 	return nil
 }
 
-// ApplyClaim is the claim of `apply`: the object that it writes.
+// ApplyClaim returns the claim of `apply`: the object that it writes.
 func ApplyClaim(with map[string]any) string {
 	text := func(from map[string]any, name string) string { v, _ := from[name].(string); return v }
 	o, _ := with["object"].(map[string]any)
@@ -78,8 +78,8 @@ func ApplyClaim(with map[string]any) string {
 	return "object/" + text(o, "kind") + "/" + text(meta, "name")
 }
 
-// mappings are the mistakes of a list whose items must be mappings.
-func mappings(field string, list []any) []string {
+// checkMappings returns the mistakes in a list whose items must be mappings.
+func checkMappings(field string, list []any) []string {
 	var out []string
 	if list != nil && len(list) == 0 {
 		out = append(out, field+": must not be empty; leave it out to keep what is there")

@@ -2,7 +2,7 @@ package verbparams
 
 import "slices"
 
-// Autoscaler are the parameters of `autoscaler`. What is left out stays as it is.
+// Autoscaler are the parameters of `autoscaler`. A field that is left out is not changed.
 type Autoscaler struct {
 	Kind     string `json:"kind" enum:"HorizontalPodAutoscaler,ScaledObject" doc:"kind of the autoscaler; absent: that of the one that scales the target, or else HorizontalPodAutoscaler"`
 	Name     string `json:"name" doc:"name of the autoscaler; absent: that of the one that scales the target, or else the target's"`
@@ -39,5 +39,5 @@ func (w Autoscaler) Check() []string {
 	if w.Triggers != nil && w.Kind == HorizontalPodAutoscaler {
 		out = append(out, "triggers: are those of a ScaledObject; a HorizontalPodAutoscaler has metrics")
 	}
-	return slices.Concat(out, mappings("metrics", w.Metrics), mappings("triggers", w.Triggers))
+	return slices.Concat(out, checkMappings("metrics", w.Metrics), checkMappings("triggers", w.Triggers))
 }

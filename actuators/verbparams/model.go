@@ -43,7 +43,7 @@ type ModelPromote struct {
 
 // Check returns the mistakes in the values.
 func (w ModelPromote) Check() []string {
-	return append(registered(w.Model, w.Alias, w.Previous), whole("version", w.Version)...)
+	return append(checkNames(w.Model, w.Alias, w.Previous), checkVersion("version", w.Version)...)
 }
 
 // ModelRollback are the parameters of `model.rollback`.
@@ -55,17 +55,17 @@ type ModelRollback struct {
 }
 
 // Check returns the mistakes in the values.
-func (w ModelRollback) Check() []string { return registered(w.Model, w.Alias, w.Previous) }
+func (w ModelRollback) Check() []string { return checkNames(w.Model, w.Alias, w.Previous) }
 
-// ModelClaim is the claim of `model.promote` and `model.rollback`: the registered
-// model. What a workload serves is another field, with an owner of its own.
+// ModelClaim returns the claim of `model.promote` and `model.rollback`: the registered model.
+// The model that a workload serves is another field, with a claim of its own.
 func ModelClaim(parameters map[string]any) string {
 	name, _ := parameters["model"].(string)
 	return "model/" + name
 }
 
-// registered are the mistakes in the names of a registered model and its aliases.
-func registered(model, alias, previous string) []string {
+// checkNames returns the mistakes in the names of a registered model and its aliases.
+func checkNames(model, alias, previous string) []string {
 	var out []string
 	for _, f := range []struct{ field, value string }{{"model", model}, {"alias", alias}, {"previous", previous}} {
 		if f.value == "" {
@@ -78,8 +78,8 @@ func registered(model, alias, previous string) []string {
 	return out
 }
 
-// whole are the mistakes in a number of a version.
-func whole(field, value string) []string {
+// checkVersion returns the mistakes in the number of a version.
+func checkVersion(field, value string) []string {
 	if n, err := strconv.ParseUint(value, 10, 63); err != nil || n == 0 {
 		return []string{field + ": must be the number of a version, as \"4\""}
 	}

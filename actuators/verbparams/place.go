@@ -23,7 +23,7 @@ func (w Place) Check() []string {
 	if w.Empty() {
 		return []string{"must say where: set antiAffinity, affinity or nodeSelector"}
 	}
-	out := w.mistakes()
+	out := w.check()
 	if w.Template != "" && w.Workflow != "" {
 		out = append(out, "workflow: goes without template, which names the runs of that template; name one of them")
 	}
@@ -36,22 +36,22 @@ func (w Place) Check() []string {
 	return out
 }
 
-// Placement says where pods may run.
+// Placement restricts the nodes that pods may run on.
 type Placement struct {
 	AntiAffinity *Near             `json:"antiAffinity" doc:"pods to keep away from"`
 	Affinity     *Near             `json:"affinity" doc:"pods to stay near to"`
 	NodeSelector map[string]string `json:"nodeSelector" doc:"labels that a node must have"`
 }
 
-// Empty tells whether it says nothing.
+// Empty reports whether there is no restriction.
 func (p Placement) Empty() bool {
 	return p.AntiAffinity == nil && p.Affinity == nil && len(p.NodeSelector) == 0
 }
 
-// mistakes are those of the node labels; a Near has its own.
-func (p Placement) mistakes() []string { return labelrules.Mistakes("nodeSelector", p.NodeSelector) }
+// check returns the mistakes in the node labels; those of a Near are its Check's.
+func (p Placement) check() []string { return labelrules.Mistakes("nodeSelector", p.NodeSelector) }
 
-// Near names pods, and what counts as near to them.
+// Near selects pods, and the topology in which another pod counts as near to them.
 type Near struct {
 	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels of those pods"`
 	TopologyKey string            `json:"topologyKey" default:"kubernetes.io/hostname" doc:"label of nodes: those with the same value are one place"`
@@ -74,7 +74,7 @@ func (n Near) Check() []string {
 	return out
 }
 
-// Words name the pods, and what is near to them, for a person.
+// Words describes the pods and the topology, for a person to read.
 func (n *Near) Words(required bool) string {
 	var labels []string
 	for _, k := range slices.Sorted(maps.Keys(n.MatchLabels)) {

@@ -18,7 +18,7 @@ type WorkflowRun struct {
 
 // Check returns the mistakes in the values.
 func (w WorkflowRun) Check() []string {
-	out := w.mistakes()
+	out := w.check()
 	for _, name := range slices.Sorted(maps.Keys(w.Parameters)) {
 		if name == "" || strings.ContainsAny(name, "= \n") {
 			out = append(out, fmt.Sprintf("parameters: %q can't be the name of one", name))
@@ -27,8 +27,8 @@ func (w WorkflowRun) Check() []string {
 	return out
 }
 
-// Called is what the run is called in its claim.
-func (w WorkflowRun) Called() string {
+// ClaimName returns the name of the run in its claim.
+func (w WorkflowRun) ClaimName() string {
 	if w.Name != "" {
 		return w.Name
 	}

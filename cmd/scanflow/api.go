@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/server"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // api maps each path to what the process shows to those who may see it.
@@ -144,7 +144,7 @@ func lettersOf(sys *app.System, r *http.Request) (any, error) {
 	}
 	for i := range letters {
 		if letters[i].To != "" {
-			letters[i].To = web.Shown(letters[i].To) // a webhook's query is often its secret
+			letters[i].To = redact.URL(letters[i].To) // a webhook's query is often its secret
 		}
 	}
 	return said(letters, err)

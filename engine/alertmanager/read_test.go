@@ -165,10 +165,10 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func TestLeftOut(t *testing.T) {
+func TestTruncated(t *testing.T) {
 	for body, want := range map[string]uint64{
 		`{"truncatedAlerts": 3, "alerts": []}`: 3, `{"truncatedAlerts": 0}`: 0, `{}`: 0, `{"truncatedAlerts": -1}`: 0, `{"truncatedAlerts": "3"}`: 0, `no`: 0,
 	} {
-		require.Equal(t, want, alertmanager.LeftOut([]byte(body)), body)
+		require.Equal(t, want, alertmanager.Truncated([]byte(body)), body)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // answerBytes is how much of an answer is read.
@@ -56,7 +56,7 @@ func (a answer) receipts(events []engine.Event) ([]engine.Receipt, error) {
 		return a.match(events, said.Receipts)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, // credentials may be put right
 		code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
-		return nil, engine.RetryLater(a.says(said.Error), web.RetryAfter(a.resp.Header, time.Now()))
+		return nil, engine.RetryLater(a.says(said.Error), backoff.RetryAfter(a.resp.Header, time.Now()))
 	case code >= 300 && code < 400:
 		return nil, a.final("and redirects are not followed; give the address that it points to")
 	default:

@@ -15,7 +15,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // Options are those of a Client.
@@ -96,17 +95,17 @@ func (c *Client) SendWith(ctx context.Context, to string, plain, secret http.Hea
 	secrets := slices.Concat(slices.Collect(maps.Values(secret))...)
 	resp, err := c.http.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {
-		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", web.Shown(to), installation.ErrOwnListener)}
+		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", redact.URL(to), installation.ErrOwnListener)}
 	}
 	if err != nil {
-		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), redact.Error(explain(err), secrets...)))
+		return nil, engine.Retry(fmt.Errorf("POST %s: %w", redact.URL(to), redact.Error(explain(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if refused := installation.Refused(resp); refused != nil {
-		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", web.Shown(to), redact.Text(resp.Status, secrets...), refused)}
+		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", redact.URL(to), redact.Text(resp.Status, secrets...), refused)}
 	}
 	said, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
-	a := answer{to: web.Shown(to), secrets: secrets, resp: resp, body: said, cut: err}
+	a := answer{to: redact.URL(to), secrets: secrets, resp: resp, body: said, cut: err}
 	return a.receipts(events)
 }
 
@@ -115,5 +114,5 @@ func explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no full answer in time: %w", context.DeadlineExceeded)
 	}
-	return web.Cause(err)
+	return redact.WithoutURL(err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 var _ engine.Journal = (*Journal)(nil)
@@ -62,8 +63,8 @@ type Journal struct {
 	reader      atomic.Pointer[Reader]
 	identity    atomic.Pointer[identityFile]
 
-	lock      *lock       // set by connect, in the writer's goroutine
-	info      os.FileInfo // the file, after it was opened once
+	lock      *filelock.Lock // set by connect, in the writer's goroutine
+	info      os.FileInfo    // the file, after it was opened once
 	stop      context.CancelFunc
 	loops     sync.WaitGroup
 	closeOnce sync.Once
@@ -197,7 +198,7 @@ func (j *Journal) disconnect() error {
 		errs = append(errs, r.Close())
 	}
 	if j.lock != nil {
-		errs = append(errs, j.lock.release())
+		errs = append(errs, j.lock.Release())
 	}
 	return errors.Join(errs...)
 }

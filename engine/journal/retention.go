@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 const (
@@ -21,14 +23,7 @@ const (
 // maintain prunes the journal, and tries to write after a fault, until ctx ends.
 func (j *Journal) maintain(ctx context.Context) {
 	due := j.opts.Clock.Now()
-	for {
-		tick, stop := j.opts.Clock.Timer(min(j.opts.PruneEvery, retryInterval))
-		select {
-		case <-ctx.Done():
-			stop()
-			return
-		case <-tick:
-		}
+	for engine.Sleep(ctx, j.opts.Clock, min(j.opts.PruneEvery, retryInterval)) {
 		if j.Health() != nil {
 			// The result is reported as the health, which is logged when it changes.
 			_ = j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.probeWrite(ctx) })

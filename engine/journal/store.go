@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 const (
@@ -157,7 +159,7 @@ func openReadOnly(path string, owner bool) (*sql.DB, error) {
 	_, noLog := os.Stat(path + "-wal")
 	_, noIndex := os.Stat(path + "-shm")
 	switch {
-	case errors.Is(noLog, os.ErrNotExist) && (owner || !held(filepath.Dir(path))):
+	case errors.Is(noLog, os.ErrNotExist) && (owner || !filelock.Held(lockPath(filepath.Dir(path)))):
 		source += "&immutable=1"
 	case owner:
 	case noIndex == nil:

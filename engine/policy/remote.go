@@ -45,8 +45,8 @@ const (
 	DefaultPatience = time.Minute
 )
 
-// retryFirst is the time between two requests for the first bundle.
-const retryFirst = time.Second
+// retryEvery is the time between two requests for the first bundle.
+const retryEvery = time.Second
 
 // Remote is a bundle behind a URL. Fetch asks for it; Read is what came of that. So
 // whoever judges the policies anew never waits for a network.
@@ -129,12 +129,7 @@ func (r *Remote) Wait(ctx context.Context) error {
 			said = err.Error()
 			r.opts.Log.Warn("there are no policies yet; trying again", "for", r.opts.Patience.String(), "error", err)
 		}
-		ring, stop := r.opts.Clock.Timer(retryFirst)
-		select {
-		case <-ring:
-		case <-ctx.Done():
-		}
-		stop()
+		engine.Sleep(ctx, r.opts.Clock, retryEvery)
 	}
 }
 

@@ -244,14 +244,7 @@ func (s *Store) settle(rev *Revision, err error) error {
 // until the context ends; the caller waits for it to return. The store must have been
 // made with the remote's Read.
 func (s *Store) Poll(ctx context.Context, r *Remote) {
-	for {
-		ring, stop := s.opts.Clock.Timer(r.pause())
-		select {
-		case <-ctx.Done():
-			stop()
-			return
-		case <-ring:
-		}
+	for engine.Sleep(ctx, s.opts.Clock, r.pause()) {
 		// Read has the error, for the store to log and to keep in its status.
 		_ = r.Fetch(ctx)
 		if ctx.Err() == nil {

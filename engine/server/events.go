@@ -148,7 +148,7 @@ func (in *eventReceiver) readAlerts(r *http.Request, reserve func(int64) error) 
 		return nil, nil, err
 	}
 	events, err := alertmanager.Read(body, maxGroupAlerts)
-	if left := alertmanager.LeftOut(body); err == nil && left > 0 {
+	if left := alertmanager.Truncated(body); err == nil && left > 0 {
 		if skipped, now := in.truncatedLog.allow(); now {
 			in.log.Warn("alerts of a group never come: their sender leaves them out; unset max_alerts there", "alerts", left, "not told", skipped)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 )
 
@@ -32,15 +33,15 @@ type refusal struct {
 }
 
 const (
-	// patience is how many refusals of a minute a remote host gets at once. Each further
-	// one waits firstDelay, twice that, and so on, up to longestDelay.
-	patience     = 10
-	firstDelay   = 50 * time.Millisecond
-	longestDelay = time.Second
+	// patience is the number of refusals per minute that a remote host gets without a delay.
+	patience = 10
 	// mostDelayed bounds the answers that wait, over all hosts; more are not delayed, so
 	// that they hold no memory.
 	mostDelayed = 32
 )
+
+// delay holds back the refusals beyond patience.
+var delay = backoff.Exponential{First: 50 * time.Millisecond, Most: time.Second}
 
 // refuser responds to refused requests. It counts and logs them, and delays the responses.
 type refuser struct {
@@ -80,7 +81,7 @@ func (f *refuser) refuse(w http.ResponseWriter, r *http.Request, no refusal) {
 		f.log.Warn("a request is refused", more...)
 	}
 	if n > patience && no.reason != reasonMissingRight {
-		f.wait(r, min(firstDelay<<min(n-patience-1, 10), longestDelay))
+		f.wait(r, delay.After(n-patience))
 	}
 	code := http.StatusForbidden
 	switch no.reason {

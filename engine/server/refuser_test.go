@@ -65,7 +65,7 @@ func TestRefusedRequestsAreCountedLoggedAndSlowed(t *testing.T) {
 		require.Equal(t, 200, status)
 	}
 	for len(answered) < 300-patience {
-		clock.Advance(longestDelay)
+		clock.Advance(delay.Most)
 	}
 	all.Wait()
 	for range 300 - patience {

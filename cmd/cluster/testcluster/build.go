@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 // version is the Kubernetes that testdata/controlplane's go.mod requires: without
@@ -36,11 +36,11 @@ func Binary(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
+	lock, err := filelock.Wait(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer func() { _ = lock.Release() }()
 	path := filepath.Join(cache, "controlplane-"+key)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -84,26 +84,6 @@ func cacheDir() (string, error) {
 		dir = filepath.Join(base, "scanflow")
 	}
 	return dir, os.MkdirAll(dir, 0o755)
-}
-
-// lock waits for a file's lock, so that two builds don't run at once.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	locked := make(chan error, 1)
-	go func() { locked <- unix.Flock(int(f.Fd()), unix.LOCK_EX) }()
-	select {
-	case err = <-locked:
-	case <-ctx.Done(): // the goroutine ends when it has the lock, which it then gives back
-		go func() { _ = errors.Join(<-locked, f.Close()) }()
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil
 }
 
 // moduleRoot is the folder of the main module's go.mod, above the working directory.

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 // MailOptions are how events leave this process.
@@ -34,7 +34,7 @@ const eventsPath = "/v1/events"
 // any other address with those of the agent that sends, marked as an agent's.
 type courier struct {
 	peers, others *cloudevents.Client
-	calls         *actuators.Caller
+	calls         *actuators.WebhookClient
 	endpoints     []string // of the peers
 	tokenFile     string
 	credentials   *credentials
@@ -44,7 +44,7 @@ var _ engine.Courier = (*courier)(nil)
 
 // newCourier makes one; toPeers makes the requests to peers, forAgents all others.
 func newCourier(o MailOptions, c *credentials, toPeers, forAgents http.RoundTripper) *courier {
-	calls := actuators.NewCaller(forAgents, c.authorization)
+	calls := actuators.NewWebhookClient(forAgents, c.authorization)
 	calls.Headers = c.headers
 	return &courier{
 		peers: cloudevents.New(cloudevents.Options{Transport: toPeers}), others: cloudevents.New(cloudevents.Options{Transport: forAgents}),
@@ -67,7 +67,7 @@ func (o *MailOptions) endpoints() []string {
 func (c *courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	if to.Agent == "" {
 		if !slices.Contains(c.endpoints, to.URL) {
-			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", web.Shown(to.URL)))
+			return nil, engine.Retry(fmt.Errorf("%s is no --peer any more", redact.URL(to.URL)))
 		}
 		header, err := c.peerHeader()
 		if err != nil {

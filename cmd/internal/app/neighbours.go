@@ -18,7 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
 const (
@@ -135,12 +135,12 @@ func (n *neighbours) ask(ctx context.Context, peer string, misses int) int {
 	claims, err := n.get(ctx, peer)
 	if err != nil {
 		if misses++; misses == claimsMisses {
-			n.log.Warn("a peer does not say what its agents hold; what it was last heard to hold counts", "peer", web.Shown(peer), "error", err)
+			n.log.Warn("a peer does not say what its agents hold; what it was last heard to hold counts", "peer", redact.URL(peer), "error", err)
 		}
 		return misses
 	}
 	if misses >= claimsMisses {
-		n.log.Info("a peer says what its agents hold again", "peer", web.Shown(peer))
+		n.log.Info("a peer says what its agents hold again", "peer", redact.URL(peer))
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -173,13 +173,13 @@ func (n *neighbours) get(ctx context.Context, peer string) ([]engine.HeldClaim, 
 	req.Header.Set("Accept", "application/json")
 	resp, err := n.http.Do(req)
 	if err != nil {
-		return nil, web.Cause(err)
+		return nil, redact.WithoutURL(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("it answers %s", resp.Status)
 	}
-	claims, err := readClaims(io.LimitReader(resp.Body, claimsBytes), web.Shown(peer))
+	claims, err := readClaims(io.LimitReader(resp.Body, claimsBytes), redact.URL(peer))
 	if err != nil {
 		return nil, fmt.Errorf("its answer is no list of claims: %w", err)
 	}

@@ -161,14 +161,7 @@ func describePhase(p load.Phase) string {
 }
 
 func waitUntil(ctx context.Context, at time.Time) bool {
-	t := time.NewTimer(time.Until(at))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return engine.Sleep(ctx, engine.WallClock{}, time.Until(at))
 }
 
 // keepRunning sends a swinging load until the context ends.

@@ -96,7 +96,7 @@ func newProcess(t *testing.T) *process {
 }
 
 // courier makes the requests of webhook.
-type courier struct{ *actuators.Caller }
+type courier struct{ *actuators.WebhookClient }
 
 func (c courier) Carry(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	said, err := c.Call(ctx, events[0], to.URL)
@@ -113,7 +113,7 @@ func (p *process) run(hook string) {
 	require.NoError(p.t, err)
 	p.acted = make(chan engine.Act, 100)
 	p.host = engine.NewHost(engine.Config{
-		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Courier: courier{actuators.NewCaller(nil, nil)},
+		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Courier: courier{actuators.NewWebhookClient(nil, nil)},
 		Verbs: actuators.Offer(actuators.Env{
 			Call: func(ctx context.Context, e engine.Event, c engine.Change, url string) error {
 				return p.host.Call(ctx, e, c, url)

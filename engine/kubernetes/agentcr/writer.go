@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -23,8 +24,6 @@ import (
 const (
 	// pace is the least time between two writes of one agent's status.
 	pace = 5 * time.Second
-	// After a failure the next try waits this long, and twice as long each time.
-	firstRetry, lastRetry = time.Second, time.Minute
 	// atOnce bounds the writes under way.
 	atOnce = 4
 	// triesEach is how often a write is tried at once while others write too.
@@ -32,6 +31,9 @@ const (
 	// fieldManager is how the API server records who wrote.
 	fieldManager = "scanflow-status"
 )
+
+// retry spaces out the writes of a status that fail.
+var retry = backoff.Exponential{First: time.Second, Most: time.Minute}
 
 // writer writes what was reported last of each agent.
 type writer struct {
@@ -51,8 +53,8 @@ type writer struct {
 type line struct {
 	want      *Status // nil where there is nothing to write
 	notBefore time.Time
-	retry     time.Duration // 0 after a success
-	said      string        // the failure that was logged last
+	failures  int    // in a row
+	said      string // the failure that was logged last
 }
 
 func newWriter(api dynamic.NamespaceableResourceInterface, s *store, clock engine.Clock, log hclog.Logger) *writer {
@@ -174,7 +176,7 @@ func (w *writer) one(ctx context.Context, name types.NamespacedName) error {
 	if err != nil {
 		return w.failed(ctx, name, l, err)
 	}
-	l.retry, l.said = 0, ""
+	l.failures, l.said = 0, ""
 	if wrote {
 		l.notBefore = w.clock.Now().Add(pace)
 	}
@@ -187,10 +189,11 @@ func (w *writer) one(ctx context.Context, name types.NamespacedName) error {
 // failed sets the time of the next try, and logs what is news.
 func (w *writer) failed(ctx context.Context, name types.NamespacedName, l *line, err error) error {
 	err = fmt.Errorf("write the status of agent %s: %w", name, err)
-	l.retry = min(max(2*l.retry, firstRetry), lastRetry)
-	l.notBefore = w.clock.Now().Add(l.retry)
+	l.failures++
+	wait := retry.After(l.failures)
+	l.notBefore = w.clock.Now().Add(wait)
 	if ctx.Err() == nil && l.said != err.Error() && !errors.Is(err, apiclient.ErrDeposed) {
-		w.log.Warn("an agent's status could not be written; trying again", "agent", name, "in", l.retry, "error", err)
+		w.log.Warn("an agent's status could not be written; trying again", "agent", name, "in", wait, "error", err)
 		l.said = err.Error()
 	}
 	return err

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
-const (
-	firstRetry = 100 * time.Millisecond
-	mostRetry  = 2 * time.Second
-)
+const firstRetry = 100 * time.Millisecond
+
+var retry = backoff.Exponential{First: firstRetry, Most: 2 * time.Second}
 
 // errMoved: an earlier write to the object, which was in doubt, turns out to have
 // landed. The object is as that write left it, and the new one must be made again.
@@ -42,7 +43,7 @@ func (l *Ledger) update(ctx context.Context, o *object, next spec, late func()) 
 	l.seq++
 	next.Writer, next.Seq = l.writer, l.seq
 	unknown := false
-	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
+	for failures := 1; ; failures++ {
 		version, err := l.store.update(ctx, o, next)
 		if err == nil {
 			o.settle(next, version)
@@ -63,7 +64,7 @@ func (l *Ledger) update(ctx context.Context, o *object, next spec, late func()) 
 			}
 			return resolved
 		}
-		if !l.sleep(ctx, wait) {
+		if !l.sleep(ctx, retry.After(failures)) {
 			if !unknown {
 				return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 			}
@@ -129,7 +130,7 @@ func other(writer, me string) string {
 func (l *Ledger) create(ctx context.Context, o *object, sp spec) (*object, error) {
 	l.seq++
 	sp.Writer, sp.Seq, sp.Term = l.writer, l.seq, l.term
-	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
+	for failures := 1; ; failures++ {
 		made, err := l.store.create(ctx, o, sp)
 		switch {
 		case err == nil:
@@ -142,7 +143,7 @@ func (l *Ledger) create(ctx context.Context, o *object, sp spec) (*object, error
 		} else if !lost(readErr) && !apierrors.IsNotFound(readErr) {
 			return nil, readErr
 		}
-		if !l.sleep(ctx, wait) {
+		if !l.sleep(ctx, retry.After(failures)) {
 			return nil, err
 		}
 	}

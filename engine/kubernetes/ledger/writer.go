@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
@@ -31,8 +32,7 @@ func (l *Ledger) loop(ctx context.Context) {
 		defer l.mu.Unlock()
 		l.refuse(ErrClosed)
 	}()
-	const firstPause, mostPause = time.Second, 10 * time.Second
-	pause := firstPause
+	pause, failures := backoff.Exponential{First: time.Second, Most: 10 * time.Second}, 0
 	var again <-chan time.Time
 	stopTimer := func() {}
 	defer func() { stopTimer() }()
@@ -48,11 +48,11 @@ func (l *Ledger) loop(ctx context.Context) {
 		again, stopTimer = nil, func() {}
 		l.gather(ctx)
 		if l.flushAll(ctx) {
-			pause = firstPause
+			failures = 0
 			continue
 		}
-		again, stopTimer = l.o.Clock.Timer(pause)
-		pause = min(2*pause, mostPause)
+		failures++
+		again, stopTimer = l.o.Clock.Timer(pause.After(failures))
 	}
 }
 

@@ -1,6 +1,10 @@
 package pod
 
-import "time"
+import (
+	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
+)
 
 const (
 	maxBackOff = 5 * time.Minute
@@ -22,14 +26,5 @@ func (b *backOff) next(ran time.Duration) time.Duration {
 		b.tries = 0
 	}
 	b.tries++
-	if b.tries == 1 {
-		return 0
-	}
-	d := b.base
-	for range b.tries - 2 {
-		if d *= 2; d >= maxBackOff {
-			break
-		}
-	}
-	return min(d, maxBackOff)
+	return backoff.Exponential{First: b.base, Most: maxBackOff}.After(b.tries - 1)
 }

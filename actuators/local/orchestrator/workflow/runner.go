@@ -15,13 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 // Runner runs workflows. New opens its folder, Start takes up the runs that are under
 // way there, Begin begins one, Close ends it all. Each run has a goroutine of its own.
 type Runner struct {
 	opts Options
-	lock *statefile.Lock
+	lock *filelock.Lock
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/samples"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -34,7 +35,8 @@ type batch struct {
 // pass. The queue bounds how much comes to wait meanwhile.
 func (l *Log) write(ctx context.Context, all []samples.Sample) {
 	b := &batch{samples: all, began: l.o.Now()}
-	for pause := l.o.Pause; ; pause = min(2*pause, 16*l.o.Pause) {
+	retry := backoff.Exponential{First: l.o.Pause, Most: 16 * l.o.Pause}
+	for failures := 1; ; failures++ {
 		err := l.attempt(ctx, b)
 		switch {
 		case err == nil:
@@ -44,7 +46,7 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 			l.metrics.dropped.Add(float64(len(all)))
 			l.cutOff = len(all)
 			return
-		case !mlflow.Passing(err):
+		case !mlflow.Retryable(err):
 			l.metrics.dropped.Add(float64(len(all)))
 			l.o.Logger.Error("predictions are lost", "count", len(all), "error", err)
 			return
@@ -52,7 +54,7 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 		l.metrics.retries.Inc()
 		l.o.Logger.Warn("predictions wait for the tracker", "waiting", len(all)+len(l.queue), "error", err)
 		select {
-		case <-time.After(pause):
+		case <-time.After(retry.After(failures)):
 		case <-ctx.Done():
 		}
 	}

@@ -1,4 +1,4 @@
-package web_test
+package redact_test
 
 import (
 	"errors"
@@ -9,28 +9,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-func TestShownHidesUserAndQuery(t *testing.T) {
+func TestURLHidesUserAndQuery(t *testing.T) {
 	for raw, want := range map[string]string{
 		"https://me:hunter2@host:8443/a/b?token=hunter2#hunter2": "https://host:8443/a/b",
 		"http://host":             "http://host",
 		"http://me:hunter2@ho st": "(an unreadable address)",
 	} {
-		require.Equal(t, want, web.Shown(raw))
+		require.Equal(t, want, redact.URL(raw))
 	}
 }
 
-func TestCauseLeavesTheAddressOut(t *testing.T) {
+func TestWithoutURL(t *testing.T) {
 	resp, err := http.Get("http://127.0.0.1:1/?token=hunter2")
 	if err == nil {
 		require.NoError(t, resp.Body.Close())
 	}
 	require.ErrorContains(t, err, "hunter2")
-	require.NotContains(t, web.Cause(err).Error(), "hunter2")
+	require.NotContains(t, redact.WithoutURL(err).Error(), "hunter2")
 
 	lost := errors.New("lost")
-	require.Equal(t, lost, web.Cause(fmt.Errorf("asked: %w", &url.Error{Op: "Get", URL: "http://x?token=hunter2", Err: lost})))
-	require.Equal(t, lost, web.Cause(lost))
+	require.Equal(t, lost, redact.WithoutURL(fmt.Errorf("asked: %w", &url.Error{Op: "Get", URL: "http://x?token=hunter2", Err: lost})))
+	require.Equal(t, lost, redact.WithoutURL(lost))
 }
