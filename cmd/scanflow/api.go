@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/peers"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/server"
@@ -18,7 +19,7 @@ import (
 )
 
 // api maps each path to what the process shows to those who may see it.
-func api(sys *app.System) map[string]func(*http.Request) (any, error) {
+func api(sys *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return sys.Agents(), nil },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(sys), nil },
@@ -34,7 +35,7 @@ func api(sys *app.System) map[string]func(*http.Request) (any, error) {
 }
 
 // answers maps each path to what the process does for a person.
-func answers(sys *app.System) map[string]func(*http.Request, server.Caller) (any, error) {
+func answers(sys *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
 		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, true) },
 		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, false) },
@@ -46,9 +47,9 @@ func answers(sys *app.System) map[string]func(*http.Request, server.Caller) (any
 }
 
 // forPeers is what the API has for other processes of the kind.
-func forPeers(sys *app.System) map[string]func(*http.Request) (any, error) {
+func forPeers(sys *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		app.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
+		peers.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
 	}
 }
 
@@ -86,7 +87,7 @@ func limitOf(r *http.Request) (int, error) {
 	return n, nil
 }
 
-func decisionsOf(sys *app.System, r *http.Request) (any, error) {
+func decisionsOf(sys *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -109,7 +110,7 @@ func decisionsOf(sys *app.System, r *http.Request) (any, error) {
 	return rows, err
 }
 
-func approvalsOf(sys *app.System, r *http.Request) (any, error) {
+func approvalsOf(sys *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -125,7 +126,7 @@ func approvalsOf(sys *app.System, r *http.Request) (any, error) {
 	return said(list, err)
 }
 
-func answerTo(sys *app.System, r *http.Request, who server.Caller, approve bool) (any, error) {
+func answerTo(sys *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
 	a, err := readAnswer(r)
 	if err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func answerTo(sys *app.System, r *http.Request, who server.Caller, approve bool)
 	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, who.By(a.By), a.Why))
 }
 
-func lettersOf(sys *app.System, r *http.Request) (any, error) {
+func lettersOf(sys *app.App, r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func lettersOf(sys *app.System, r *http.Request) (any, error) {
 	return said(letters, err)
 }
 
-func resend(sys *app.System, r *http.Request) (any, error) {
+func resend(sys *app.App, r *http.Request) (any, error) {
 	var wanted struct {
 		IDs []string `json:"ids"`
 	}

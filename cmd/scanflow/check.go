@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/credentials"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -60,7 +62,7 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
-	for _, d := range app.HostDoubts(agents, allowed) {
+	for _, d := range credentials.HostWarnings(agents, allowed) {
 		_, _ = fmt.Fprintf(errOut, "warning: %s\n", plot.Line(d))
 	}
 	if !o.kubernetes {
@@ -78,7 +80,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	var agents []*manifest.Agent
 	if len(in.manifests) > 0 {
 		var err error
-		agents, err = manifest.Read(in.manifests, app.Kinds())
+		agents, err = manifest.Read(in.manifests, agentspec.Kinds())
 		errs = append(errs, err)
 	}
 	errs = append(errs, cluster.judge(agents, errOut))
@@ -98,11 +100,11 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	// fail too, and they say less.
 	if draft, err := policy.Draft(ctx, src); err == nil {
 		confine.Doing("holding agents and policies against each other", verifyWithin)
-		errs = append(errs, app.Verify(agents, draft))
+		errs = append(errs, agentcheck.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))
 		}
-		for _, d := range app.Doubts(agents, draft) {
+		for _, d := range agentcheck.Warnings(agents, draft) {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", d)))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/shard"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
@@ -28,7 +29,7 @@ type clusterFlags struct {
 	elect         bool
 	leaseDuration time.Duration
 	secretHosts   secretHostsFlag
-	part          app.Shard // of shard and shardBy, once they are checked
+	part          shard.Shard // of shard and shardBy, once they are checked
 }
 
 func (o *clusterFlags) add(c *cobra.Command) {
@@ -70,7 +71,7 @@ func (o *clusterFlags) check(run *runFlags) error {
 		errs = append(errs, fmt.Errorf("--agents: %w", err))
 	}
 	var err error
-	o.part, err = app.ParseShard(o.shard, o.shardBy)
+	o.part, err = shard.Parse(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
 }
 

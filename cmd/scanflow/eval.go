@@ -15,7 +15,8 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
@@ -90,7 +91,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	agents, err := manifest.Read(o.manifests, app.Kinds())
+	agents, err := manifest.Read(o.manifests, agentspec.Kinds())
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		return err
 	}
 	confine.Doing("holding the agent and the policies against each other", verifyWithin)
-	if err := app.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
+	if err := agentcheck.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
 	config := engine.Config{Policies: announced{store}, Verbs: offered(), Log: log}
@@ -117,7 +118,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	around := app.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
+	around := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
 		workloads, err := local.Read(o.workloads...)
 		if err != nil {
@@ -125,7 +126,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		}
 		around.Orchestrator = local.Declared(workloads)
 	}
-	specs, err := app.Specs([]*manifest.Agent{a}, around)
+	specs, err := agentspec.Build([]*manifest.Agent{a}, around)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -19,7 +19,7 @@ type policyFlags struct {
 	paths     []string
 	without   bool
 	tokenFile string
-	key       app.KeyFile
+	key       policysource.KeyFile
 }
 
 func (p *policyFlags) add(f *pflag.FlagSet) {
@@ -33,8 +33,8 @@ func (p *policyFlags) add(f *pflag.FlagSet) {
 }
 
 // source is where the policies come from.
-func (p *policyFlags) source() (app.PolicySource, error) {
-	out := app.PolicySource{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
+func (p *policyFlags) source() (policysource.Source, error) {
+	out := policysource.Source{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
 	return out, errors.Join(p.checkPaths(), p.checkToken(), p.checkKey())
 }
 

@@ -40,7 +40,7 @@ func workflowLines(runs []workflow.Run) []workflowLine {
 	return lines
 }
 
-func workflowsOf(sys *app.System) ([]workflowLine, error) {
+func workflowsOf(sys *app.App) ([]workflowLine, error) {
 	here, err := sys.Workflows()
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func workflowsOf(sys *app.System) ([]workflowLine, error) {
 }
 
 // workflowOf is the run that a request names.
-func workflowOf(sys *app.System, r *http.Request) (workflow.Run, error) {
+func workflowOf(sys *app.App, r *http.Request) (workflow.Run, error) {
 	here, err := sys.Workflows()
 	if err != nil {
 		return workflow.Run{}, err
@@ -62,7 +62,7 @@ func workflowOf(sys *app.System, r *http.Request) (workflow.Run, error) {
 	return run, nil
 }
 
-func logOf(sys *app.System, r *http.Request) (workflow.LogPart, error) {
+func logOf(sys *app.App, r *http.Request) (workflow.LogPart, error) {
 	q := r.URL.Query()
 	attempt, err := strconv.Atoi(cmp.Or(q.Get("attempt"), "0"))
 	if err != nil || attempt < 0 {
@@ -81,7 +81,7 @@ func logOf(sys *app.System, r *http.Request) (workflow.LogPart, error) {
 
 // cancelWorkflow has a run end, for a person. The agent whose act it is sees it fail, as
 // whenever a run does. The reason that was given first stays.
-func cancelWorkflow(sys *app.System, r *http.Request, who server.Caller) (workflow.Run, error) {
+func cancelWorkflow(sys *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
 	a, err := readAnswer(r)
 	if err != nil {
 		return workflow.Run{}, err

@@ -178,7 +178,7 @@ func TestAFleetIsSampledByOneQueryASignal(t *testing.T) {
 // signals, 1% of them busy: sample from a real Prometheus engine over loopback,
 // decide, arbitrate, journal with intents and outcomes.
 func BenchmarkFleetTick(b *testing.B) {
-	FavourMemory() // as the daemon does
+	LimitMemory() // as the daemon does
 	f := newFleet(b, 10000)
 	var worst, total time.Duration
 	f.queries.Store(0)

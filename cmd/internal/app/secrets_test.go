@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
@@ -142,7 +144,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	ns := c.Namespace(t)
 	server := newGuarded(t)
 	filled := strings.NewReplacer("NAMESPACE", ns, "URL", server.URL).Replace(secretsAgent)
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(filled), Kinds())
+	agents, err := manifest.ReadBytes("agent.yaml", []byte(filled), agentspec.Kinds())
 	require.NoError(t, err)
 	plan, err := rbac.For(agents, rbac.Options{Namespace: ns, Account: "scanflow"})
 	require.NoError(t, err)
@@ -159,16 +161,16 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	require.NoError(t, err)
 	client.Namespace = ns
 	clock, said := &aheadClock{}, &heard{}
-	system, err := Start(t.Context(), Options{
-		Policies: PolicySource{Paths: []string{policies}}, Data: data, Clock: clock, Observers: []engine.Observer{said},
+	system, err := start(t, Options{
+		Policies: policysource.Source{Paths: []string{policies}}, Data: data, Clock: clock,
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
 		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one"},
-	})
+	}, said)
 	require.NoError(t, err)
 	closed := false
 	t.Cleanup(func() {
 		if !closed {
-			_ = system.Close(context.Background())
+			_ = system.Stop(context.Background())
 		}
 		if t.Failed() {
 			_, _, log := said.last()
@@ -217,7 +219,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	problem(fmt.Sprintf(`key "token" of Secret %s/other: this process may not read it; print its roles anew with scanflow rbac`, ns))
 
 	closed = true
-	require.NoError(t, system.Close(context.Background()))
+	require.NoError(t, system.Stop(context.Background()))
 	_, _, written := said.last()
 	for _, resource := range []string{"agents", "ledgers"} {
 		list, err := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: resource}).Namespace(ns).List(t.Context(), metav1.ListOptions{})
@@ -249,12 +251,12 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 // runs; a preview, which does nothing, wants no credentials for acts.
 func TestSecretsWithoutKubernetes(t *testing.T) {
 	text := strings.NewReplacer("NAMESPACE", "ns", "URL", "http://127.0.0.1:1").Replace(secretsAgent)
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(text), Kinds())
+	agents, err := manifest.ReadBytes("agent.yaml", []byte(text), agentspec.Kinds())
 	require.NoError(t, err)
-	_, err = Specs(agents, Surroundings{Log: hclog.NewNullLogger()})
+	_, err = agentspec.Build(agents, agentspec.Env{Log: hclog.NewNullLogger()})
 	require.EqualError(t, err, `agent.yaml:7:109: spec.sensors[0].http.bearerToken.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes
 agent.yaml:11:97: spec.credentials[0].basicAuth.password.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes`)
-	_, err = Specs(agents, Surroundings{Preview: true, Log: hclog.NewNullLogger()})
+	_, err = agentspec.Build(agents, agentspec.Env{Preview: true, Log: hclog.NewNullLogger()})
 	require.ErrorContains(t, err, "spec.sensors[0].http.bearerToken")
 	require.NotContains(t, err.Error(), "credentials")
 }

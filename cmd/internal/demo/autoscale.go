@@ -78,7 +78,7 @@ type stage struct {
 	api      *http.Server
 	apiURL   string
 	url      string // of the service
-	system   *app.System
+	system   *app.App
 	narrator *narrator
 	replicas replicaLog
 	result   *load.Result
@@ -102,11 +102,11 @@ func openStage(ctx context.Context, o *Options, s *screen, f files) (_ *stage, e
 		return nil, err
 	}
 	s.begin(time.Now())
-	st.system, err = app.Start(ctx, app.Options{
+	st.system, err = startApp(ctx, app.Options{
 		Manifests: []string{f.agents}, Policies: f.policies, Workloads: []string{f.workloads}, Data: filepath.Join(o.Dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed},
-		StopPods: true, Prometheus: st.apiURL, Observers: []engine.Observer{st.narrator}, Log: o.Log,
-	})
+		StopPods: true, Prometheus: st.apiURL, Log: o.Log,
+	}, st.narrator)
 	if err != nil {
 		return nil, err
 	}
@@ -191,13 +191,13 @@ func (st *stage) keep(ctx context.Context, o *Options, f files, images []digits.
 
 // tellReloads says when an edit was taken up; the log says when it was refused.
 func (st *stage) tellReloads(ctx context.Context) {
-	revision, manifests := st.system.Policies.Status().Revision, st.system.Reload().Successes
+	revision, manifests := st.system.Policies.Status().Revision, st.system.ReloadStatus().Successes
 	for waitUntil(ctx, time.Now().Add(200*time.Millisecond)) {
 		if now := st.system.Policies.Status().Revision; now != revision {
 			revision = now
 			st.screen.printf("  %s  policies %s are live", st.screen.clock(time.Now()), now)
 		}
-		if now := st.system.Reload().Successes; now != manifests {
+		if now := st.system.ReloadStatus().Successes; now != manifests {
 			manifests = now
 			st.screen.printf("  %s  manifests taken up", st.screen.clock(time.Now()))
 		}
@@ -208,7 +208,7 @@ func (st *stage) close() error {
 	var errs []error
 	st.stop()
 	if st.system != nil {
-		errs = append(errs, st.system.Close(context.Background()))
+		errs = append(errs, st.system.Stop(context.Background()))
 	}
 	if st.api != nil {
 		errs = append(errs, st.api.Close())

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -85,7 +85,7 @@ func (d *day) report(ctx context.Context) (*DayReport, error) {
 	if r.Rounds == nil {
 		r.Rounds = []Round{}
 	}
-	agents, err := manifest.Read([]string{d.files.agents}, app.Kinds())
+	agents, err := manifest.Read([]string{d.files.agents}, agentspec.Kinds())
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -30,7 +30,7 @@ func TestDebuggingScenariosAreLaidOutByKustomize(t *testing.T) {
 			dir := t.TempDir()
 			f, err := layOutDebugging(&Options{Speed: 2, Seed: 7}, dir, scenario, "http://127.0.0.1:1234")
 			require.NoError(t, err)
-			agents, err := manifest.Read([]string{f.agents}, app.Kinds())
+			agents, err := manifest.Read([]string{f.agents}, agentspec.Kinds())
 			require.NoError(t, err)
 			every := map[string]time.Duration{}
 			for _, a := range agents {

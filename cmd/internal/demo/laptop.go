@@ -19,7 +19,7 @@ import (
 // laptop runs a study on this machine: each pod is a process.
 type laptop struct {
 	dir string
-	sys *app.System
+	sys *app.App
 	// endFormula ends what scaleByHPA has begun; nil where it has not.
 	endFormula context.CancelFunc
 }
@@ -31,14 +31,14 @@ func (l *laptop) start(ctx context.Context, tb *testbed) (err error) {
 	options := app.Options{
 		Manifests: []string{tb.files.agents}, Policies: tb.files.policies, Workloads: []string{tb.files.workloads}, Data: filepath.Join(l.dir, "data"),
 		Local:    local.Options{Self: o.Self, RandomPorts: true, BackOff: time.Second / 2, KillWithParent: true, Seed: o.Seed, Nodes: tb.study.nodes},
-		StopPods: true, Prometheus: tb.promURL, MLflow: tb.study.mlflow, Observers: []engine.Observer{tb.narrator, tb.acts}, Log: o.Log,
+		StopPods: true, Prometheus: tb.promURL, MLflow: tb.study.mlflow, Log: o.Log,
 	}
-	l.sys, err = app.Start(ctx, options)
+	l.sys, err = startApp(ctx, options, tb.narrator, tb.acts)
 	return err
 }
 
 func (l *laptop) orchestrator() sighted { return l.sys.Local }
-func (l *laptop) system() *app.System   { return l.sys }
+func (l *laptop) system() *app.App      { return l.sys }
 
 func (l *laptop) entrance(_ context.Context, study, route string) (string, error) {
 	address, known := l.sys.Local.Address("HTTPRoute", study, route)
@@ -95,5 +95,5 @@ func (l *laptop) stop(ctx context.Context) error {
 	if l.sys == nil {
 		return nil
 	}
-	return l.sys.Close(ctx)
+	return l.sys.Stop(ctx)
 }

@@ -39,7 +39,7 @@ type onCluster struct {
 	dir        string
 	namespace  string
 	view       *kubernetes.View // for the demo's own eyes
-	sys        *app.System
+	sys        *app.App
 	podMetrics *podmetrics.Server // nil where no autoscaler asks
 	watches    []func()           // each ends one
 	made       bool
@@ -70,11 +70,11 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 			return err
 		}
 	}
-	c.sys, err = app.Start(ctx, app.Options{
+	c.sys, err = startApp(ctx, app.Options{
 		Policies: tb.files.policies, Data: filepath.Join(c.dir, "data"), Prometheus: tb.promURL, MLflow: tb.study.mlflow,
-		Observers: []engine.Observer{tb.narrator, tb.acts}, Log: tb.o.Log,
+		Log:        tb.o.Log,
 		Kubernetes: &app.KubernetesOptions{Client: c.client, Namespace: c.namespace, Install: "demo", Identity: "demo"},
-	})
+	}, tb.narrator, tb.acts)
 	return err
 }
 
@@ -111,7 +111,7 @@ func (c *onCluster) applyFolder(ctx context.Context, dir string) error {
 }
 
 func (c *onCluster) orchestrator() sighted { return c.view }
-func (c *onCluster) system() *app.System   { return c.sys }
+func (c *onCluster) system() *app.App      { return c.sys }
 
 // entrance is the port that the route's parent has on this machine: the test cluster's
 // gateway listens there.
@@ -188,7 +188,7 @@ func (c *onCluster) stop(ctx context.Context) error {
 		end()
 	}
 	if c.sys != nil {
-		errs = append(errs, c.sys.Close(ctx))
+		errs = append(errs, c.sys.Stop(ctx))
 	}
 	if c.podMetrics != nil {
 		errs = append(errs, c.podMetrics.Close())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
@@ -24,7 +24,7 @@ type Options struct {
 	// Digits is a folder of MNIST's IDX files; "" renders digits.
 	Digits string
 	// Policies are those to run; without paths, a copy of the ones that ship, to edit.
-	Policies app.PolicySource
+	Policies policysource.Source
 	// Keep leaves everything running after the report, until the context ends.
 	Keep bool
 	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.

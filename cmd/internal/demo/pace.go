@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"sigs.k8s.io/yaml"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
@@ -31,7 +31,7 @@ func (p pace) of(d, least time.Duration) time.Duration {
 
 // agents rewrites a file of agents.
 func (p pace) agents(raw []byte) ([]byte, error) {
-	agents, err := manifest.ReadBytes("agent.yaml", raw, app.Kinds())
+	agents, err := manifest.ReadBytes("agent.yaml", raw, agentspec.Kinds())
 	if err != nil {
 		return nil, err
 	}

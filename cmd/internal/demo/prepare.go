@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
@@ -16,7 +16,7 @@ import (
 // files are where the run's own copies lie, to be looked at and edited.
 type files struct {
 	agents, workloads string
-	policies          app.PolicySource
+	policies          policysource.Source
 }
 
 // layOut copies the scenario's manifests and policies into the run's folder, with
@@ -45,7 +45,7 @@ func (f *files) copyPolicies(dir string) error {
 		return nil
 	}
 	to := filepath.Join(dir, "policies")
-	f.policies = app.PolicySource{Paths: []string{to}, WithoutShippedGuards: true}
+	f.policies = policysource.Source{Paths: []string{to}, WithoutShippedGuards: true}
 	return copyTree(policies.FS, ".", to, nil)
 }
 

@@ -7,7 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -92,7 +93,7 @@ func TestAtSpeed(t *testing.T) {
 	raw, err := deploy.FS.ReadFile("local/autoscale/planner.yaml")
 	require.NoError(t, err)
 	read := func(raw []byte) *manifest.Agent {
-		agents, err := manifest.ReadBytes("a.yaml", raw, app.Kinds())
+		agents, err := manifest.ReadBytes("a.yaml", raw, agentspec.Kinds())
 		require.NoError(t, err)
 		require.Len(t, agents, 1)
 		return agents[0]
@@ -140,14 +141,14 @@ func TestTheFilesAreLaidOutAsTheyShip(t *testing.T) {
 	o := &Options{Dir: t.TempDir(), Speed: 1, Out: &bytes.Buffer{}}
 	f, err := layOut(o, "/models/m.digits")
 	require.NoError(t, err)
-	agents, err := manifest.Read([]string{f.agents}, app.Kinds())
+	agents, err := manifest.Read([]string{f.agents}, agentspec.Kinds())
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
 	require.FileExists(t, f.policies.Paths[0]+"/.manifest")
 	require.FileExists(t, f.policies.Paths[0]+"/scanflow/strategies/serving/autoscale/autoscale_test.rego")
 	src, err := f.policies.Read(t.Context())
 	require.NoError(t, err)
-	shipped, err := app.PolicySource{}.Read(t.Context())
+	shipped, err := policysource.Source{}.Read(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, shipped.ID(), src.ID())
 }

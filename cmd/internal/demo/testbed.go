@@ -90,8 +90,17 @@ type platform interface {
 	// kill has a pod die at once.
 	kill(ctx context.Context, namespace string, p engine.Pod) (death, error)
 	// system runs the agents.
-	system() *app.System
+	system() *app.App
 	stop(ctx context.Context) error
+}
+
+// startApp runs the agents of a demo, seen by observers.
+func startApp(ctx context.Context, o app.Options, observers ...engine.Observer) (*app.App, error) {
+	a, err := app.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.Start(ctx, observers...)
 }
 
 // death is how a pod died.

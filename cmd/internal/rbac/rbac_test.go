@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -21,7 +21,7 @@ func agent(namespace, name string, spec ...string) string {
 
 func readAgents(t *testing.T, text string) []*manifest.Agent {
 	t.Helper()
-	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), app.Kinds())
+	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), agentspec.Kinds())
 	require.NoError(t, err)
 	return agents
 }
