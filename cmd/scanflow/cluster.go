@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/shard"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
@@ -93,8 +94,8 @@ func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 		return nil, fmt.Errorf("find this machine's name: %w", err)
 	}
 	return &app.KubernetesOptions{
-		Client: client, Namespace: o.namespace, Agents: o.agents, Install: o.install, Identity: identity, Shard: o.part,
-		Elect: o.elect, LeaseDuration: o.leaseDuration, SecretHosts: secretHosts,
+		Replica:   leadership.Replica{Client: client, Install: o.install, Identity: identity, Shard: o.part, Elect: o.elect, LeaseDuration: o.leaseDuration},
+		Namespace: o.namespace, Agents: o.agents, SecretHosts: secretHosts,
 	}, nil
 }
 

@@ -37,7 +37,7 @@ type cluster struct {
 func (a *App) newCluster() error {
 	o := a.opts
 	k := *o.Kubernetes
-	k.Install = cmp.Or(k.Install, defaultInstall)
+	k.Install = cmp.Or(k.Install, "scanflow")
 	c := &cluster{KubernetesOptions: k}
 	c.secrets = credentials.NewSecretReader(apiclient.NewSecrets(k.Client, o.Clock, k.SecretHosts), o.Clock)
 	c.view = kubernetes.NewView(kubernetes.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.Owns, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
@@ -91,7 +91,7 @@ func (a *App) startKubernetes(ctx context.Context) error {
 	events := kubernetes.NewRecorder(kubernetes.RecorderOptions{Client: c.Client, View: c.view, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
 	a.observers = append(a.observers, events, c.status)
 	c.leader = leadership.New(leadership.Options{
-		State: a.lead, Client: c.Client, Install: c.Install, Identity: c.Identity, Shard: c.Shard, Elect: c.Elect, LeaseDuration: c.LeaseDuration,
+		Replica: c.Replica, State: a.lead,
 		Ready: c.acceptance.Judged(), Began: c.acceptance.JudgeAgain, History: a.Journal, Clock: a.opts.Clock, Log: a.opts.Log,
 		NewManager: func(log *ledger.Ledger, client *apiclient.Client) *engine.Host { return a.newManager(log, client) },
 	})

@@ -79,7 +79,7 @@ func inCluster(t *testing.T, c *testcluster.Cluster, ns, data, rego string, cloc
 	saw := &decided{}
 	s, err := start(t, Options{
 		Policies: policysource.Source{Paths: []string{policies}}, Data: data, Clock: clock, Log: hclog.NewNullLogger(),
-		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", Elect: elect},
+		Kubernetes: &KubernetesOptions{Replica: leadership.Replica{Client: client, Identity: "one", Elect: elect}, Namespace: ns},
 	}, saw)
 	require.NoError(t, err)
 	return s, saw

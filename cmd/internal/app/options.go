@@ -3,17 +3,15 @@ package app
 import (
 	"crypto/tls"
 	"net"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/peers"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app/shard"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
-	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
 // Options are what an App is made of.
@@ -50,25 +48,12 @@ type Options struct {
 
 // KubernetesOptions are what a process needs to run the agents of a cluster.
 type KubernetesOptions struct {
-	Client *apiclient.Client
+	leadership.Replica
 	// Namespace restricts agents and objects to one namespace; "" is all.
 	Namespace string
 	// Agents is a label selector of the agents that this process runs; "" is all.
 	Agents string
-	// Install names the Lease and the ledgers in the client's own namespace. Two
-	// installations with one name share them, and so are one.
-	Install string
-	// Identity names this replica in the Lease.
-	Identity string
-	Shard    shard.Shard
-	// Elect has the process campaign for the Lease before it acts. Otherwise it is the
-	// only one of its installation.
-	Elect         bool
-	LeaseDuration time.Duration
 	// SecretHosts are the hosts that every Secret may be sent to. The annotation of a
 	// Secret may name more for it.
 	SecretHosts hosts.List
 }
-
-// defaultInstall is the Install of an installation that was given none.
-const defaultInstall = "scanflow"

@@ -23,6 +23,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
@@ -86,7 +87,7 @@ func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed host
 	system, err := start(t, Options{
 		Policies: policysource.Source{Paths: []string{policies}}, Data: t.TempDir(), Clock: clock,
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
-		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", SecretHosts: allowed},
+		Kubernetes: &KubernetesOptions{Replica: leadership.Replica{Client: client, Identity: "one"}, Namespace: ns, SecretHosts: allowed},
 	}, said)
 	require.NoError(t, err)
 	t.Cleanup(func() {

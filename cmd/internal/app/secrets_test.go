@@ -22,6 +22,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -164,7 +165,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	system, err := start(t, Options{
 		Policies: policysource.Source{Paths: []string{policies}}, Data: data, Clock: clock,
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
-		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one"},
+		Kubernetes: &KubernetesOptions{Replica: leadership.Replica{Client: client, Identity: "one"}, Namespace: ns},
 	}, said)
 	require.NoError(t, err)
 	closed := false

@@ -19,6 +19,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/podmetrics"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
@@ -73,7 +74,7 @@ func (c *onCluster) start(ctx context.Context, tb *testbed) (err error) {
 	c.sys, err = startApp(ctx, app.Options{
 		Policies: tb.files.policies, Data: filepath.Join(c.dir, "data"), Prometheus: tb.promURL, MLflow: tb.study.mlflow,
 		Log:        tb.o.Log,
-		Kubernetes: &app.KubernetesOptions{Client: c.client, Namespace: c.namespace, Install: "demo", Identity: "demo"},
+		Kubernetes: &app.KubernetesOptions{Replica: leadership.Replica{Client: c.client, Install: "demo", Identity: "demo"}, Namespace: c.namespace},
 	}, tb.narrator, tb.acts)
 	return err
 }

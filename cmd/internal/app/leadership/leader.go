@@ -25,17 +25,25 @@ const (
 	ledgerCloseTimeout = 2 * time.Second
 )
 
-// Options are what a Leader needs.
-type Options struct {
-	State  *State
+// Replica is this process among those that may lead.
+type Replica struct {
 	Client *apiclient.Client
-	// Install and Shard name the Lease and the ledger; Identity names this replica there.
-	Install, Identity string
-	Shard             shard.Shard
-	// Elect has the process campaign for the Lease. Otherwise it leads at once: its user
-	// runs no other.
+	// Install names the Lease and the ledgers in the client's own namespace. Two
+	// installations with one name share them, and so are one. "" is "scanflow".
+	Install string
+	// Identity names this replica in the Lease.
+	Identity string
+	Shard    shard.Shard
+	// Elect has the process campaign for the Lease before it acts. Otherwise it is the
+	// only one of its installation and shard.
 	Elect         bool
 	LeaseDuration time.Duration // 0 is lease.DefaultDuration
+}
+
+// Options are what a Leader needs.
+type Options struct {
+	Replica
+	State *State
 	// Ready is closed once the agents are known. No term begins before: it would not know
 	// how much of the ledger the agents need.
 	Ready <-chan struct{}
