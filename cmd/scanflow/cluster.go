@@ -18,7 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// clusterFlags say how agents of a cluster are served.
+// clusterFlags are the flags of a process that serves a cluster.
 type clusterFlags struct {
 	kubernetes    bool
 	kubeconfig    string
@@ -99,9 +99,8 @@ func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 	}, nil
 }
 
-// libraryLog puts what client-go writes to stderr by itself, line after line while the
-// API server is away, into our own log, for whoever looks closer: what is worth a word
-// is said by those who call it.
+// libraryLog sends what client-go writes to stderr, line after line while the API server
+// is away, to our log at level debug. The callers of client-go log what matters.
 func libraryLog(log hclog.Logger) {
 	to := log.Named("client-go").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

@@ -143,7 +143,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	metrics := server.NewMetrics(metricSources(a, inCluster, log))
 	if err := a.Start(ctx, metrics, newDecisionLog(log)); err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while it waited for policies
 			log.Info("stopped")
 			return listener.Close()
 		}
@@ -163,7 +163,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		API: api(a), Answers: answers(a), ForPeers: forPeers(a), Receive: a.Receive, Senders: senders, TLS: overTLS,
 	})
 	about := []any{"address", web.Addr(), "policies", a.Policies.Status().Revision}
-	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own
+	if inCluster == nil { // on a cluster, each agent is logged when it is accepted
 		about = append(about, "agents", len(a.Agents()))
 	}
 	log.Info("running", about...)
@@ -187,15 +187,15 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	return err
 }
 
-// stopWithin is how long everything together may take to end: the process promises to be
-// gone within 15 s.
+// stopWithin bounds the stop of all parts together: the process promises to end within
+// 15 s.
 const stopWithin = 14 * time.Second
 
 // beginAnew replaces this process by a new one of the same program, with the same
-// arguments and the same process id: pods and open acts are taken up as after a crash.
+// arguments and process id. The new one recovers pods and open acts as after a crash.
 func beginAnew(log hclog.Logger) error {
 	log.Warn("beginning anew")
-	self := "/proc/self/exe" // this very program, even where its file was replaced
+	self := "/proc/self/exe" // the running program, even if its file was replaced
 	if _, err := os.Stat(self); err != nil {
 		if self, err = os.Executable(); err != nil {
 			return fmt.Errorf("begin anew: find this program's own file: %w", err)
@@ -204,7 +204,7 @@ func beginAnew(log hclog.Logger) error {
 	return fmt.Errorf("begin anew: %w", syscall.Exec(self, os.Args, os.Environ()))
 }
 
-// mlflowVariable is where MLflow's own clients find their server.
+// mlflowVariable is the variable in which MLflow's clients look for their server.
 const mlflowVariable = "MLFLOW_TRACKING_URI"
 
 func baseURL(flag, value, like string) error {
@@ -217,7 +217,7 @@ func baseURL(flag, value, like string) error {
 	return nil
 }
 
-// policySource is where the policies come from, and how often they are looked for.
+// policySource returns where the policies come from, and how often URLs are polled.
 func (o *runFlags) policySource() (policysource.Source, error) {
 	if o.interval < time.Second {
 		return policysource.Source{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
@@ -227,7 +227,7 @@ func (o *runFlags) policySource() (policysource.Source, error) {
 	return from, err
 }
 
-// token is that of --token-file; nil is none.
+// token reads the token of --token-file; nil without one.
 func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
 	if o.tokenFile == "" {
 		return nil, nil
@@ -239,8 +239,9 @@ func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
 	return token, nil
 }
 
-// userToken is the token of the data folder, made where nothing else says who may answer
-// for a person; nil is none. In a cluster whoever gets into the pod would have it.
+// userToken makes and reads a token in the data folder, if no flag says who may answer for
+// a person; otherwise it is nil. There is none on a cluster, where everybody who can enter
+// the pod could read it.
 func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
 	if o.tokenFile != "" || o.mail.senders != "" || o.cluster.kubernetes {
 		return nil, nil
