@@ -183,7 +183,7 @@ func (a *App) apply(agents []*manifest.Agent, specs []engine.Spec) {
 
 func (a *App) runningAgents() []*manifest.Agent { return *a.agents.Load() }
 
-// env is what the sensors and fleets of agents are made with.
+// env returns what sensors and fleets are made with.
 func (a *App) env() agentspec.Env {
 	env := agentspec.Env{Prometheus: a.opts.Prometheus, MLflow: a.opts.MLflow, Lookbacks: a.lookbacks, Log: a.opts.Log}
 	switch {

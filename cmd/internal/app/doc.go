@@ -33,7 +33,8 @@
 //	the clean end is recorded, the journal closes
 //	peers are polled no more, the courier's connections close, the view ends
 //
-// Two cycles remain, and each is closed by a value that is made before both sides. The
-// manager needs verbs, and verbs publish through the manager: eventBus. The writers of
-// statuses need to know who leads, and who leads needs what they judged: leadership.State.
+// Two cycles remain. Each goes through a value that is made before both sides: the
+// manager needs verbs, and verbs publish through the manager (eventBus); the writer of
+// statuses asks who leads, and the leader waits for the agents to be judged
+// (leadership.State).
 package app

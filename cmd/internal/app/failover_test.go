@@ -121,7 +121,7 @@ func (s *failoverStage) weights(large, small int) bool {
 	return change.NoOp
 }
 
-// says writes the metric, as scrapes would, until an act ends.
+// says writes the metric, as scrapes would, until an act ends, and returns the act.
 func (s *failoverStage) says(ready float64) engine.Act {
 	s.Helper()
 	return s.saysOf(map[string]float64{"large": ready})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/kubernetes"
@@ -89,7 +90,7 @@ func (a *App) startKubernetes(ctx context.Context) error {
 	}
 	a.lastGood.Keep(a.Policies.Live())
 	events := kubernetes.NewRecorder(kubernetes.RecorderOptions{Client: c.Client, View: c.view, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
-	a.observers = append(a.observers, events, c.status)
+	a.observers = append(slices.Clip(a.observers), events, c.status)
 	c.leader = leadership.New(leadership.Options{
 		Replica: c.Replica, State: a.lead,
 		Ready: c.acceptance.Judged(), Began: c.acceptance.JudgeAgain, History: a.Journal, Clock: a.opts.Clock, Log: a.opts.Log,

@@ -110,10 +110,10 @@ spec:
     spec: {containers: [{name: main, image: "example.com/web:1"}]}
 `
 
-// goneWithin is what the process promises.
+// goneWithin is how long a process may take to end.
 const goneWithin = 15 * time.Second
 
-// SIGTERM, an act under way that does not end, and no API server to give the lease up to.
+// A stop ends in time though an act hangs and no API server takes the lease back.
 func TestGoneInTimeWithoutAnAPIServer(t *testing.T) {
 	c := testcluster.New(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -123,7 +123,7 @@ func TestGoneInTimeWithoutAnAPIServer(t *testing.T) {
 	require.Eventually(t, func() bool { return saw.any(engine.Admitted, "") }, 30*time.Second, 10*time.Millisecond)
 	c.StopAPIServer(t)
 	begin := time.Now()
-	_ = s.Stop(context.Background()) // it says what it could not write
+	_ = s.Stop(context.Background()) // the error lists what could not be written
 	require.Less(t, time.Since(begin), goneWithin-time.Second, "the web server is closed after it")
 }
 
@@ -144,7 +144,8 @@ spec:
   guards: {budget: {actions: 2, per: 72h}}
 `
 
-// What a guard counts over three days, the next leader still knows after thirty hours.
+// A guard with a budget of three days still counts the acts of an earlier leader after
+// thirty hours.
 func TestTheLedgerRemembersAsFarBackAsTheGuardsLook(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -167,8 +168,8 @@ func TestTheLedgerRemembersAsFarBackAsTheGuardsLook(t *testing.T) {
 	live()
 }
 
-// The lease may be held, or there may be none: once another writes the ledger, who
-// settles what is under way, nothing is written here.
+// Once another process writes the ledger, this one writes nothing, whether it holds a
+// lease, or needs none: the other one recovers the running acts.
 func TestWhoLostTheLedgerWritesNoMore(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -197,8 +198,8 @@ func TestWhoLostTheLedgerWritesNoMore(t *testing.T) {
 	require.NoError(t, history.Close())
 }
 
-// A status is the leader's to write: what a replica still has to say once another
-// leads, it keeps to itself.
+// Only the leader writes statuses: a replica drops what it has left to write once another
+// one leads.
 func TestAStatusIsTheLeadersToWrite(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -215,8 +216,8 @@ func TestAStatusIsTheLeadersToWrite(t *testing.T) {
 	require.NotContains(t, found.Object, "status")
 }
 
-// The fence closes between an act's intent and its write. What became of the act is
-// not this process' to say: it is no failure, and the next leader settles it.
+// The fence closes between an act's intent and its write. The deposed leader records no
+// outcome: the act has not failed, and the next leader recovers it.
 func TestAnActOfADeposedLeaderIsLeftToTheNext(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 )
 
-// Options are what an App is made of.
+// Options configure an App.
 type Options struct {
 	// Manifests are files and folders of agents.
 	Manifests []string
@@ -46,7 +46,7 @@ type Options struct {
 	Log     hclog.Logger
 }
 
-// KubernetesOptions are what a process needs to run the agents of a cluster.
+// KubernetesOptions configure a process that runs the agents of a cluster.
 type KubernetesOptions struct {
 	leadership.Replica
 	// Namespace restricts agents and objects to one namespace; "" is all.

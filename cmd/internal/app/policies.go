@@ -88,7 +88,7 @@ func (a *App) followPolicies(ctx context.Context, changed func(context.Context))
 			return
 		case <-a.swapped:
 			live := a.Policies.Live()
-			agentcheck.LogAllUnused(a.opts.Log, live, a.runningAgents()) // those that changed are logged when they are taken up
+			agentcheck.LogAllUnused(a.opts.Log, live, a.runningAgents())
 			a.lastGood.Keep(live)
 			changed(ctx)
 		}

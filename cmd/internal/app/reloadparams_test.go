@@ -56,8 +56,8 @@ func (d *decided) nextReason(t *testing.T) string {
 	return reason
 }
 
-// A param of another type is refused by the start, by a reload of the manifests and by
-// one of the policies, and the agent goes on by what it had.
+// A param of the wrong type is refused at the start, by a reload of the manifests and by
+// one of the policies, and the agent keeps the params that it had.
 func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	agents, policies := filepath.Join(dir, "agents"), filepath.Join(dir, "policies")
@@ -112,7 +112,8 @@ func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	soon(func() bool { return bound() == "bound_six" }, "with a manifest that goes with them, both are taken")
 }
 
-// So it is on a cluster, where each agent is refused by itself, and its status says why.
+// The same on a cluster, where each agent is refused by itself and its status has the
+// reason.
 func TestAnAgentOfAClusterKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")

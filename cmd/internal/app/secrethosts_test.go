@@ -33,7 +33,7 @@ import (
 
 var agentResource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "agents"}
 
-// callPolicy calls and tells, whatever is sensed.
+// callPolicy calls a webhook and sends an event at each firing.
 const callPolicy = `package scanflow.strategies.t.always
 
 propose contains {"primitive": "webhook", "with": {"url": input.params.url}, "reason": "called", "because": []}
@@ -41,7 +41,7 @@ propose contains {"primitive": "webhook", "with": {"url": input.params.url}, "re
 propose contains {"primitive": "event.send", "with": {"type": "dev.scanflow.t", "url": input.params.url}, "reason": "told", "because": []}
 `
 
-// listener keeps what it was asked, and answers what it is told to.
+// listener records the requests that it gets.
 type listener struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -145,9 +145,9 @@ spec:
   credentials: [{url: "THIEF", bearerToken: {secretKeyRef: {name: app, key: token}}}]
 `
 
-// A Secret reaches no host that neither the flag nor its annotation allows, from any
-// sensor and any act, and the agent's condition says which host each is missing. Allowed,
-// all of them are let in, without a restart.
+// No sensor and no act sends a Secret to a host that neither the flag nor its annotation
+// allows, and the agent's condition names the host. Once it is allowed, all of them send
+// the Secret, without a restart.
 func TestNoSecretGoesToAHostThatIsNotAllowed(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -209,8 +209,8 @@ spec:
   credentials: [{url: "FRIEND", bearerToken: {secretKeyRef: {name: app, key: token}}}]
 `
 
-// A host that is allowed can't pass a Secret on by a redirect. One on the same host is
-// followed, with the Secret.
+// A redirect to another host gets no Secret. One to the same host is followed, with the
+// Secret.
 func TestNoSecretFollowsARedirectToAnotherHost(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -258,9 +258,9 @@ spec:
   credentials: [{url: "THIEF", bearerToken: {file: "TOKENFILE"}}]
 `
 
-// Whoever may create Agents, or write their status, can't have the process send its own
-// files and environment: the condition says each field and what to write instead, and a
-// last good spec that has them does not run.
+// An account that may create Agents, or write their status, can't make the process send
+// its own files and environment: the condition names each field and what to write instead,
+// and a last good spec with such fields does not run.
 func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -272,7 +272,7 @@ func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
 	agents := strings.NewReplacer("NAMESPACE", ns, "TOKENFILE", token, "THIEF", thief.URL).Replace(greedy)
 	c.Apply(t, agents)
 
-	// As a release of before has left it, or somebody who may write the status.
+	// As an earlier release left it, or an account that may write the status.
 	u, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Get(t.Context(), "greedy", metav1.GetOptions{})
 	require.NoError(t, err)
 	forged, err := json.Marshal(map[string]any{"status": map[string]any{"lastGood": u.Object["spec"]}})

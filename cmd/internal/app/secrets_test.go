@@ -106,7 +106,7 @@ func (c *aheadClock) Now() time.Time {
 
 func (c *aheadClock) forward(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.ahead += d }
 
-// heard keeps what was last said, and is a log.
+// heard records the log, and the problems and failed acts that were observed last.
 type heard struct {
 	mu       sync.Mutex
 	log      bytes.Buffer
@@ -136,9 +136,9 @@ func (h *heard) last() (problems, failed, log string) {
 	return h.problems, h.failed, h.log.String()
 }
 
-// A sensor and a webhook with credentials from Secrets of the agent's namespace, by an
-// account that may do what `scanflow rbac` says and no more: missing, half there, there,
-// rotated, and another one that may not be read. What is in them is written nowhere.
+// A sensor and a webhook use Secrets of the agent's namespace, with an account that has
+// exactly the rights of `scanflow rbac`. The Secrets are missing, incomplete, complete,
+// rotated, and not readable. Their content is written nowhere.
 func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -248,8 +248,8 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	}
 }
 
-// Without Kubernetes, each reference is a mistake with its place, told before anything
-// runs; a preview, which does nothing, wants no credentials for acts.
+// Without Kubernetes, each reference to a Secret is a mistake with its place, reported
+// before anything runs. A preview does nothing, and needs no credentials for acts.
 func TestSecretsWithoutKubernetes(t *testing.T) {
 	text := strings.NewReplacer("NAMESPACE", "ns", "URL", "http://127.0.0.1:1").Replace(secretsAgent)
 	agents, err := manifest.ReadBytes("agent.yaml", []byte(text), agentspec.Kinds())

@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 )
 
-// The daemon says the same in its log, at its start and when what it reads has changed.
-func TestTheDaemonSaysWhatDoesNothing(t *testing.T) {
+// The daemon logs settings without effect when it starts, and when its files change.
+func TestTheDaemonLogsSettingsWithoutEffect(t *testing.T) {
 	dir := t.TempDir()
 	agents, policies := filepath.Join(dir, "agents"), filepath.Join(dir, "policies")
 	write := func(folder, name, text string) {

@@ -22,7 +22,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// Options are what a Controller needs; all are required.
+// Options configure a Controller; all are required.
 type Options struct {
 	Source   *agentcr.Source
 	Policies *policy.Store
@@ -34,8 +34,8 @@ type Options struct {
 	Log   hclog.Logger
 }
 
-// Controller judges the agents of a cluster as they change, and again when it is told that
-// other policies are live or that a term began. The goroutine of Run owns its maps.
+// Controller judges the agents of a cluster when they change, and on JudgeAgain: when
+// other policies are live, or a term began. The goroutine of Run owns its maps.
 //
 //	resource or policies changed -> judge each -> Apply those accepted -> release replaced specs -> status
 type Controller struct {
@@ -43,7 +43,7 @@ type Controller struct {
 	running map[string]*running
 	// replaced are the specs that run until the next Apply returns.
 	replaced []*running
-	// logged is what was last logged of each agent.
+	// logged has the last logged judgement of each agent.
 	logged map[string]string
 
 	again  chan struct{}

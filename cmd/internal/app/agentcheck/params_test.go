@@ -116,7 +116,7 @@ func TestParamsAreHeldAgainstWhatReadsThem(t *testing.T) {
 	}
 }
 
-// All of an agent's params are told of at once, and what some other agent has is no help.
+// Verify reports all params of an agent at once. What another agent sets does not matter.
 func TestEachParamOfEachAgentIsJudged(t *testing.T) {
 	rev := paramDraft(t)
 	agents := append(agentWith(t, "t.a", "{bound: four, mode: 5, x: 1, y: 1}"), agentWith(t, "t.b", "{extra: x, bound: 1}")...)
@@ -130,8 +130,8 @@ a.yaml:10:6: spec.params.extra: is text, "x"; t.b wants a mapping (its default i
 	}
 }
 
-// The agents that ship go with the policies that ship, and no param of theirs could
-// have been misspelt, or of another type, without anybody being told.
+// The agents that ship fit the policies that ship, and a misspelt or mistyped param of
+// theirs would be reported.
 func TestParamsOfTheAgentsThatShip(t *testing.T) {
 	src, err := policysource.Source{}.Read(t.Context())
 	require.NoError(t, err)

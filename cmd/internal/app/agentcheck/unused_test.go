@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// Each of these is taken, and does nothing with the policies: check says so.
-func TestWhatDoesNothingWithThePoliciesIsSaid(t *testing.T) {
+// Each of these settings is accepted and has no effect with the policies: check warns.
+func TestSettingsWithoutEffectGetAWarning(t *testing.T) {
 	strategy := func(name, primitive, more string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte("package scanflow.strategies.t." + name + "\n\npropose contains {\"primitive\": " + primitive + ", \"with\": {\"url\": \"u\"}, \"reason\": \"r\", \"because\": [\"load\"], \"marks\": [" + more + "]} if input.signals.load.value > 3\n")}
 	}
@@ -88,8 +88,8 @@ func TestARequestHasTime(t *testing.T) {
 	}
 }
 
-// A rule that compares with a word which is never there has no effect, and that is said.
-func TestAWordThatIsNeverThereIsSaid(t *testing.T) {
+// A rule that compares a field with a word that it never has gets a warning.
+func TestImpossibleComparisonsGetAWarning(t *testing.T) {
 	agents := agentWith(t, "", "x: 1")
 	sensors, err := manifest.ReadBytes("b.yaml", []byte(strings.ReplaceAll(keeper, "name: keeper", "name: b")+"  sensors: [{name: load, workload: {field: ready}}]\n"), agentspec.Kinds())
 	require.NoError(t, err)

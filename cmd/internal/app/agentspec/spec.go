@@ -1,5 +1,5 @@
 // Package agentspec turns the manifests of agents into what the engine runs: it makes
-// the sensors and the fleet of each agent. It starts nothing and asks no server. Start
+// the sensors and the fleet of each agent. It starts nothing and sends no request. Start
 // reading at Build.
 package agentspec
 
@@ -21,7 +21,7 @@ func Kinds() manifest.Kinds {
 	return manifest.Kinds{Sensors: sensors.Configs(), Verbs: actuators.Parameters()}
 }
 
-// Env is what the sensors and fleets of agents are made with.
+// Env holds what sensors and fleets are made with.
 type Env struct {
 	Prometheus   string              // base URL, "" for none
 	MLflow       string              // base URL, "" for none

@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// The headers of a webhook are those of the innermost URL, with an Authorization or without
-// one, and none elsewhere.
+// A request has the headers of the innermost URL that covers it, with an Authorization or
+// without one, and none if no URL covers it.
 func TestHeadersOfCredentials(t *testing.T) {
 	t.Setenv("HOOK_KEY", "k3y")
 	agents, err := manifest.ReadBytes("a.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
@@ -61,8 +61,8 @@ spec:
 	require.NoError(t, err)
 }
 
-// A Secret in a header is a Secret: it may be read, its hosts are asked for, and an Agent
-// of a cluster takes none from the process.
+// A Secret in a header is handled as any Secret: rbac allows to read it, check wants its
+// host allowed, and an Agent of a cluster uses no file or variable of the process there.
 func TestSecretsInHeadersAreFound(t *testing.T) {
 	agents, err := manifest.ReadBytes("a.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
 kind: Agent

@@ -33,7 +33,7 @@ type HostChecker struct {
 	changed chan struct{}
 }
 
-// HostCheckerOptions are what a HostChecker needs; all are required.
+// HostCheckerOptions configure a HostChecker; all are required.
 type HostCheckerOptions struct {
 	Secrets *SecretReader
 	// Servers has the base URLs for sensors that name none.

@@ -14,9 +14,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// Each kind of sensor that has a secret says where it sends it, so that check and the
-// condition can say which host is missing; and each field that names a file or a variable
-// of the process is marked as such, or is known to hold nothing that is sent.
+// Each kind of sensor with a secret returns the address that it sends it to, so that check
+// and the condition can name the host that is not allowed. Each field that names a file or
+// a variable of the process is marked, or is known to hold nothing that is sent.
 func TestEveryFieldOfTheProcessIsJudged(t *testing.T) {
 	public := map[string]bool{"caFile": true} // authorities to trust, of which nothing is sent
 	var walk func(t *testing.T, at string, typ reflect.Type, depth int, secret *bool)
@@ -64,8 +64,7 @@ func TestEveryFieldOfTheProcessIsJudged(t *testing.T) {
 	}
 }
 
-// Which of an agent's references a refused address is laid to, where the manifest alone
-// does not say.
+// A refused address is attributed to the references of an agent that can produce it.
 func TestWhichReferenceARefusedAddressIsOf(t *testing.T) {
 	for _, row := range []struct {
 		uses, address string
@@ -84,7 +83,7 @@ func TestWhichReferenceARefusedAddressIsOf(t *testing.T) {
 	}
 }
 
-// check says which hosts are missing, as far as manifests tell.
+// check lists the hosts that are not allowed, as far as the manifests name them.
 func TestHostWarnings(t *testing.T) {
 	agents, err := manifest.ReadBytes("agent.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
 kind: Agent

@@ -40,7 +40,7 @@ type Replica struct {
 	LeaseDuration time.Duration // 0 is lease.DefaultDuration
 }
 
-// Options are what a Leader needs.
+// Options configure a Leader.
 type Options struct {
 	Replica
 	State *State

@@ -18,8 +18,8 @@ var ErrLedgerLost = errors.New("the ledger has another writer")
 // minRetention is how far back a ledger remembers at least.
 const minRetention = 24 * time.Hour
 
-// State is what a process leads with. It is made before everything that depends on who
-// leads, and is empty while this process is a standby.
+// State tells the other parts of a process whether it leads, and with which manager and
+// ledger. It is made before them, and is empty on a standby.
 type State struct {
 	manager atomic.Pointer[engine.Host]
 	ledger  atomic.Pointer[ledger.Ledger]
@@ -30,13 +30,13 @@ type State struct {
 // Lead records the manager that runs the agents here; nil once it ended.
 func (s *State) Lead(manager *engine.Host) { s.manager.Store(manager) }
 
-// Manager is what runs the agents here; nil on a standby.
+// Manager returns the manager that runs the agents here; nil on a standby.
 func (s *State) Manager() *engine.Host { return s.manager.Load() }
 
 // Leading reports whether the agents run here, and on no other replica.
 func (s *State) Leading() bool { return s.Manager() != nil }
 
-// Ledger is the one of the term; nil between terms.
+// Ledger returns the ledger of the term; nil between terms.
 func (s *State) Ledger() *ledger.Ledger { return s.ledger.Load() }
 
 // Fence returns nil while this process may write, and otherwise why not.

@@ -24,7 +24,7 @@ type Status struct {
 	Failures  int
 }
 
-// Options are what a Reloader needs.
+// Options configure a Reloader.
 type Options struct {
 	Files    Files
 	Policies *policy.Store
