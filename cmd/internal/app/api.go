@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/reload"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// The methods in this file serve the HTTP API. All but Agents return ErrStandsBy on a
-// standby.
+// The methods in this file serve the HTTP API and the metrics. Those with an error return
+// ErrStandsBy on a standby.
 
 // ErrStandsBy means that the agents run on another replica.
 var ErrStandsBy = errors.New("this replica stands by, and another one leads: ask that one")
@@ -91,4 +93,39 @@ func (a *App) Receive(ctx context.Context, from engine.Sender, events []engine.E
 		return manager.Receive(ctx, from, events)
 	}
 	return nil, engine.Retry(ErrStandsBy)
+}
+
+// Leading reports whether the agents run here, and on no other replica.
+func (a *App) Leading() bool { return a.lead.Leading() }
+
+// Unready lists why a process that serves a cluster can't take over. It is empty for a
+// standby that can, and outside of Kubernetes.
+func (a *App) Unready() []string {
+	if a.cluster == nil {
+		return nil
+	}
+	var why []string
+	for _, err := range []error{a.cluster.source.Fault(), a.cluster.leader.Fault()} {
+		if err != nil {
+			why = append(why, err.Error())
+		}
+	}
+	return why
+}
+
+// ReloadStatus returns how the reloads of manifests and workloads went.
+func (a *App) ReloadStatus() reload.Status {
+	if a.reloader == nil {
+		return reload.Status{}
+	}
+	return a.reloader.Status()
+}
+
+// Overran is closed when the process has to restart: an evaluation goes on after its
+// deadline, and only the end of the process ends it.
+func (a *App) Overran() <-chan struct{} { return a.recovery.Overran() }
+
+// Quarantine lists the strategies and guards of the live policies that are not evaluated.
+func (a *App) Quarantine() []policy.Quarantined {
+	return a.recovery.Quarantined(a.Policies.Live().ID())
 }

@@ -129,22 +129,4 @@ func (a *App) followAgents(ctx context.Context, events *kubernetes.Recorder) {
 	})
 }
 
-// Leading reports whether the agents run here, and on no other replica.
-func (a *App) Leading() bool { return a.lead.Leading() }
-
-// Unready lists why a process that serves a cluster can't take over. It is empty for a
-// standby that can, and outside of Kubernetes.
-func (a *App) Unready() []string {
-	if a.cluster == nil {
-		return nil
-	}
-	var why []string
-	for _, err := range []error{a.cluster.source.Fault(), a.cluster.leader.Fault()} {
-		if err != nil {
-			why = append(why, err.Error())
-		}
-	}
-	return why
-}
-
 var _ engine.Watcher = (*kubernetes.View)(nil)

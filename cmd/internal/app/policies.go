@@ -10,7 +10,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/acceptance"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app/reload"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
@@ -113,21 +112,4 @@ func (a *App) loadLastGood(ctx context.Context, refused error) ([]*manifest.Agen
 	a.firstPolicies()
 	a.opts.Log.Error("what is written down is refused; this process goes on with what the last one ran on, which did not end in order", "error", refused)
 	return agents, workloads, nil
-}
-
-// ReloadStatus returns how the reloads of manifests and workloads went.
-func (a *App) ReloadStatus() reload.Status {
-	if a.reloader == nil {
-		return reload.Status{}
-	}
-	return a.reloader.Status()
-}
-
-// Overran is closed when the process has to restart: an evaluation goes on after its
-// deadline, and only the end of the process ends it.
-func (a *App) Overran() <-chan struct{} { return a.recovery.Overran() }
-
-// Quarantine lists the strategies and guards of the live policies that are not evaluated.
-func (a *App) Quarantine() []policy.Quarantined {
-	return a.recovery.Quarantined(a.Policies.Live().ID())
 }

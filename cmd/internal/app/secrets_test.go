@@ -247,17 +247,3 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 		require.NotContains(t, written, base64.StdEncoding.EncodeToString([]byte("bot:"+value)))
 	}
 }
-
-// Without Kubernetes, each reference to a Secret is a mistake with its place, reported
-// before anything runs. A preview does nothing, and needs no credentials for acts.
-func TestSecretsWithoutKubernetes(t *testing.T) {
-	text := strings.NewReplacer("NAMESPACE", "ns", "URL", "http://127.0.0.1:1").Replace(secretsAgent)
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(text), agentspec.Kinds())
-	require.NoError(t, err)
-	_, err = agentspec.Build(agents, agentspec.Env{Log: hclog.NewNullLogger()})
-	require.EqualError(t, err, `agent.yaml:7:109: spec.sensors[0].http.bearerToken.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes
-agent.yaml:11:97: spec.credentials[0].basicAuth.password.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes`)
-	_, err = agentspec.Build(agents, agentspec.Env{Preview: true, Log: hclog.NewNullLogger()})
-	require.ErrorContains(t, err, "spec.sensors[0].http.bearerToken")
-	require.NotContains(t, err.Error(), "credentials")
-}
