@@ -73,7 +73,7 @@ func New(o Options) (_ *App, err error) {
 		}
 	}()
 	a.agents.Store(&[]*manifest.Agent{})
-	a.lastGood = reload.NewLastGood(o.Data, a.files, a.recovery.Enabled(), o.Log)
+	a.lastGood = reload.NewLastGood(o.Data, a.files, a.recovery.Judge() != nil, o.Log)
 	if o.MLflow != "" {
 		if a.tracker, err = mlflow.New(mlflow.Options{URL: o.MLflow, TLS: o.MLflowTLS}); err != nil {
 			return nil, fmt.Errorf("--mlflow: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,12 +34,10 @@ func (c *closers) push(f func(context.Context) error) { *c = append(*c, f) }
 // close calls the functions in reverse order, and empties the stack.
 func (c *closers) close(ctx context.Context) error {
 	var errs []error
-	for len(*c) > 0 {
-		last := len(*c) - 1
-		f := (*c)[last]
-		*c = (*c)[:last]
+	for _, f := range slices.Backward(*c) {
 		errs = append(errs, f(ctx))
 	}
+	*c = nil
 	return errors.Join(errs...)
 }
 

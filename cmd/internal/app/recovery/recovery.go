@@ -64,10 +64,7 @@ func New(command []string, data string, log hclog.Logger) *Recovery {
 	return r
 }
 
-// Enabled reports whether policies are judged in a child process.
-func (r *Recovery) Enabled() bool { return r.judge != nil }
-
-// Judge tries policies in a child process; nil where this process judges them.
+// Judge returns what tries policies in a child process; nil where this process does.
 func (r *Recovery) Judge() *policy.Judge { return r.judge }
 
 // PolicyOptions has revisions respect the quarantine and report evaluations that take long.
