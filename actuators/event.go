@@ -8,37 +8,38 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-// EventWith are the parameters of `event.send`.
-type EventWith struct {
+// eventParams are the parameters of `event.send`.
+type eventParams struct {
 	Type    string `json:"type" required:"true" doc:"the CloudEvents type, as in the trigger of the agent that takes it"`
 	Subject string `json:"subject" doc:"what it is about; absent: the target, as namespace/name"`
 	Data    any    `json:"data" doc:"any JSON value"`
 	URL     string `json:"url" doc:"a CloudEvents endpoint, allowed by the agent's guards.urls; absent: the agents of this process and of its peers that have a trigger for the type"`
 }
 
-// Check finds what the types don't show.
-func (w *EventWith) Check() []string {
+// Check returns the mistakes in the values.
+func (w *eventParams) Check() mistake.Mistakes {
 	if w.URL == "" {
 		return nil
 	}
 	u, err := url.Parse(w.URL)
 	switch {
 	case err != nil:
-		return []string{"url: is no URL"} // the parser's error would repeat it, userinfo and all
+		return mistake.Mistakes{{Path: "url", Message: "is no URL"}} // the parser's error would repeat it, userinfo and all
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return []string{"url: must begin with http:// or https:// and name a host"}
+		return mistake.Mistakes{{Path: "url", Message: "must begin with http:// or https:// and name a host"}}
 	case u.User != nil:
-		return []string{"url: holds a user; put credentials in the manifest, by reference"}
+		return mistake.Mistakes{{Path: "url", Message: "holds a user", Fix: "put credentials in the manifest, by reference"}}
 	}
 	return nil
 }
 
-// eventSend hands an event to the journal: to the inboxes of agents and, for an
-// address, to the outbox. The change's identity is the event's id, so that it is
-// taken once however often it is sent.
+// eventSend writes an event to the journal: to the inboxes of agents or, for an address, to
+// the outbox. The event's id is the change's identity, so that receivers handle it once
+// however often it is sent.
 type eventSend struct {
 	publish func(context.Context, engine.Event) error
 	send    func(context.Context, engine.Event, engine.Destination) error
@@ -52,15 +53,15 @@ func newEvent(env Env) engine.Actuator {
 	return &eventSend{publish: env.Publish, send: env.Send, now: env.Now}
 }
 
-// eventPlan is what a crash between the intent and the sending must not lose.
+// eventPlan is kept in the intent, so that a crash before Apply doesn't lose it.
 type eventPlan struct {
 	Subject string `json:"subject"`
 	Hops    int    `json:"hops,omitempty"`
 }
 
-// Plan says what would be sent.
+// Plan describes the event. It reads nothing.
 func (e *eventSend) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	var with EventWith
+	var with eventParams
 	if mistakes := manifest.DecodeMap(p.With, &with); len(mistakes) > 0 {
 		return engine.Change{}, errors.New(mistakes[0])
 	}
@@ -70,14 +71,14 @@ func (e *eventSend) Plan(_ context.Context, p engine.Proposal) (engine.Change, e
 	}
 	diff := "event " + with.Type
 	if with.URL != "" {
-		diff += " to " + web.Shown(with.URL)
+		diff += " to " + redact.URL(with.URL)
 	}
 	return engine.Planned(p, false, diff, plan)
 }
 
 // Apply returns once the journal holds the event.
 func (e *eventSend) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	var with EventWith
+	var with eventParams
 	if mistakes := manifest.DecodeMap(c.Proposal.With, &with); len(mistakes) > 0 {
 		return engine.Outcome{}, errors.New(mistakes[0])
 	}

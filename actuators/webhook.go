@@ -8,32 +8,33 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
-	"github.com/scanflow-k8s/scanflow/engine/web"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-// WebhookWith are the parameters of `webhook`.
-type WebhookWith struct {
+// webhookParams are the parameters of `webhook`.
+type webhookParams struct {
 	URL  string `json:"url" required:"true" doc:"where to POST; it must be allowed by the agent's guards.urls"`
 	Body any    `json:"body" doc:"any JSON value, sent as it is; absent: an empty body"`
 }
 
-// Check finds what the types don't show.
-func (w *WebhookWith) Check() []string {
+// Check returns the mistakes in the values.
+func (w *webhookParams) Check() mistake.Mistakes {
 	u, err := url.Parse(w.URL)
 	switch {
 	case err != nil:
-		return []string{"url: is no URL"} // the parser's error would repeat it, userinfo and all
+		return mistake.Mistakes{{Path: "url", Message: "is no URL"}} // the parser's error would repeat it, userinfo and all
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return []string{"url: must begin with http:// or https:// and name a host"}
+		return mistake.Mistakes{{Path: "url", Message: "must begin with http:// or https:// and name a host"}}
 	case u.User != nil:
-		return []string{"url: holds a user; put credentials in the manifest, by reference"}
+		return mistake.Mistakes{{Path: "url", Message: "holds a user", Fix: "put credentials in the manifest, by reference"}}
 	}
 	return nil
 }
 
-// webhook POSTs JSON to an address: for things that only have an API. The outbox makes the
-// request (Caller), again until it is answered.
+// webhook POSTs JSON to an address: for things that only have an API. The outbox sends the
+// request through a WebhookClient, and retries it until it is answered.
 type webhook struct {
 	call func(ctx context.Context, e engine.Event, c engine.Change, url string) error
 	now  func() time.Time
@@ -41,18 +42,18 @@ type webhook struct {
 
 func newWebhook(env Env) engine.Actuator { return &webhook{call: env.Call, now: env.Now} }
 
-// Plan reads nothing: what is behind an API can't be seen.
+// Plan reads nothing: the state behind an arbitrary API is unknown.
 func (w *webhook) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	var with WebhookWith
+	var with webhookParams
 	if mistakes := manifest.DecodeMap(p.With, &with); len(mistakes) > 0 {
 		return engine.Change{}, errors.New(mistakes[0])
 	}
-	return engine.Change{Diff: "POST " + web.Shown(with.URL)}, nil
+	return engine.Change{Diff: "POST " + redact.URL(with.URL)}, nil
 }
 
 // Apply returns once the journal holds the request.
 func (w *webhook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	var with WebhookWith
+	var with webhookParams
 	if mistakes := manifest.DecodeMap(c.Proposal.With, &with); len(mistakes) > 0 {
 		return engine.Outcome{}, errors.New(mistakes[0])
 	}

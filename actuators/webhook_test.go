@@ -87,7 +87,7 @@ func TestACallPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, "queued\nas 7, for s3cret ")
 	})
-	c := NewCaller(nil, func(_ context.Context, agent, url string) (string, error) {
+	c := NewWebhookClient(nil, func(_ context.Context, agent, url string) (string, error) {
 		require.Equal(t, "ns/a", agent)
 		require.Equal(t, r.URL+"/retrain", url)
 		return "Bearer s3cret", nil
@@ -110,7 +110,7 @@ func TestACallPostsTheBodyAsItIsUnderItsIdentity(t *testing.T) {
 // receiver is said to have answered.
 func TestACallSendsHeaders(t *testing.T) {
 	r := newReceiver(t, func(w http.ResponseWriter, _ int) { _, _ = w.Write([]byte("team-a came with s3cret-key")) })
-	c := NewCaller(nil, nil)
+	c := NewWebhookClient(nil, nil)
 	c.Headers = func(_ context.Context, _, url string) (plain, secret http.Header, err error) {
 		require.Equal(t, r.URL+"/x", url)
 		return http.Header{"X-Scope-Orgid": {"team-a"}}, http.Header{"X-Key": {"s3cret-key"}}, nil
@@ -142,7 +142,7 @@ func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
 				w.WriteHeader(code)
 				_, _ = io.WriteString(w, `{"ok":false,"error":"invalid_payload"}`+strings.Repeat("x", 300))
 			})
-			_, err := NewCaller(nil, nil).Call(t.Context(), called(nil), r.URL+"/x?token=s3cret")
+			_, err := NewWebhookClient(nil, nil).Call(t.Context(), called(nil), r.URL+"/x?token=s3cret")
 			require.ErrorContains(t, err, fmt.Sprint(code))
 			require.NotContains(t, err.Error(), "s3cret")
 			require.Equal(t, again, isRetry(err))
@@ -160,7 +160,7 @@ func TestACallTellsWhatMayPassFromWhatIsFinal(t *testing.T) {
 // The words behind a status are the receiver's own, and may repeat what it was sent.
 func TestAStatusLineShowsNoSecret(t *testing.T) {
 	r := rawReceiver(t, "HTTP/1.1 400 no s3cret-token "+strings.Repeat("x", 400)+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-	c := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Bearer s3cret-token", nil })
+	c := NewWebhookClient(nil, func(context.Context, string, string) (string, error) { return "Bearer s3cret-token", nil })
 	_, err := c.Call(t.Context(), called(nil), r)
 	require.ErrorContains(t, err, "answered 400 no *** xxx")
 	require.NotContains(t, err.Error(), "s3cret")
@@ -180,13 +180,13 @@ func TestAnAnswerShowsNoSecret(t *testing.T) {
 		"in a 2xx":                  "HTTP/1.1 200 OK\r\n\r\nno " + password,
 		"at the border":             "HTTP/1.1 400 Bad Request\r\n\r\nno" + strings.Repeat("x", 170) + password,
 		"cut off by the receiver":   "HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nno p@ss w/r",
-		"cut off at what is read":   "HTTP/1.1 400 Bad Request\r\n\r\nno" + strings.Repeat(" ", answerLooked-7) + password,
+		"cut off at what is read":   "HTTP/1.1 400 Bad Request\r\n\r\nno" + strings.Repeat(" ", scannedBytes-7) + password,
 		"in an answer without HTTP": "no " + pair + "\r\n\r\n",
 		"as the code":               "HTTP/1.1 " + pair + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rawReceiver(t, raw)
-			said, err := NewCaller(nil, func(context.Context, string, string) (string, error) { return "Basic " + pair, nil }).Call(t.Context(), called(nil), r)
+			said, err := NewWebhookClient(nil, func(context.Context, string, string) (string, error) { return "Basic " + pair, nil }).Call(t.Context(), called(nil), r)
 			if err != nil {
 				said = err.Error()
 			}
@@ -222,7 +222,7 @@ func TestFaultsOfACall(t *testing.T) {
 	r := newReceiver(t, status(http.StatusOK))
 	gone := r.URL
 	r.Close()
-	_, err := NewCaller(nil, nil).Call(t.Context(), called(nil), gone+"/?token=s3cret")
+	_, err := NewWebhookClient(nil, nil).Call(t.Context(), called(nil), gone+"/?token=s3cret")
 	require.ErrorContains(t, err, "connection refused")
 	require.NotContains(t, err.Error(), "s3cret")
 	require.True(t, isRetry(err))
@@ -232,10 +232,10 @@ func TestFaultsOfACall(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = NewCaller(nil, nil).Call(ctx, called(nil), slow.URL)
+	_, err = NewWebhookClient(nil, nil).Call(ctx, called(nil), slow.URL)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
-	_, err = NewCaller(nil, func(context.Context, string, string) (string, error) {
+	_, err = NewWebhookClient(nil, func(context.Context, string, string) (string, error) {
 		return "", errors.New("environment variable HOOK is not set")
 	}).Call(t.Context(), called(nil), slow.URL)
 	require.EqualError(t, err, "environment variable HOOK is not set")
@@ -255,7 +255,7 @@ func TestACallSaysNoSecretThatTheReceiverRepeats(t *testing.T) {
 		for scheme, header := range map[string]string{
 			"Bearer": "Bearer " + secret, "Basic": "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+secret)), "none": secret,
 		} {
-			c := NewCaller(nil, nil)
+			c := NewWebhookClient(nil, nil)
 			c.Headers = func(context.Context, string, string) (plain, secret http.Header, err error) {
 				return nil, http.Header{"Authorization": {header}}, nil
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// BenchmarkFleet is one tick's sampling: five Prometheus sensors, in parallel,
-// over ten thousand targets, from a real engine over loopback.
+// BenchmarkFleet measures the sampling of one tick: five Prometheus sensors, in parallel, for
+// ten thousand targets, from a real engine over loopback.
 func BenchmarkFleet(b *testing.B) {
 	const targets = 10_000
 	metrics := []string{"load", "latency", "errors", "queue", "ready"}

@@ -14,58 +14,59 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// access is how a sensor gets at its server.
+// access configures how a sensor connects to its server.
 type access struct {
 	basic   *manifest.BasicAuth
 	bearer  *manifest.Secret
 	headers manifest.Headers
 	tls     *TLS
-	limit   int64 // bytes of a body, as decompressed
+	limit   int64 // of a response body, in bytes, decompressed
 }
 
-// check finds the two ways to authenticate used at once, and headers that can't be sent.
-func (a access) check() (mistakes []string) {
+// check returns conflicting authentication methods and invalid headers.
+func (a access) check() (mistakes mistake.Mistakes) {
 	if a.basic != nil && a.bearer != nil {
-		mistakes = append(mistakes, "basicAuth and bearerToken exclude each other; keep one")
+		mistakes.Add("", "basicAuth and bearerToken exclude each other", "keep one")
 	}
 	return append(mistakes, a.headers.Check(a.basic != nil || a.bearer != nil)...)
 }
 
-// key tells accesses apart that an address may answer in other ways. It has references to
-// secrets, and no secret.
+// key identifies a server together with the access to it, because the server may respond
+// differently to different clients. It contains references to secrets and no secret.
 func (a access) key(address, namespace string) (string, error) {
 	raw, err := json.Marshal([]any{address, namespace, a.basic, a.bearer, a.headers, a.tls})
 	return string(raw), err
 }
 
 const (
-	serverBodyLimit = 64 << 20 // a Prometheus that answers for ten thousand targets over a range
-	appBodyLimit    = 8 << 20  // one application's page
-	believed        = 4 << 20  // what is set aside for a body on the word of its Content-Length alone
+	serverBodyLimit = 64 << 20 // a range query for ten thousand targets
+	appBodyLimit    = 8 << 20  // one page of an application
+	maxPreallocated = 4 << 20  // allocated for a body on the basis of its Content-Length
 )
 
-// Errors of a client, besides those of the network.
+// Errors of a client, in addition to network errors.
 var (
-	// ErrTooLarge is an answer beyond the size that a sensor reads.
+	// ErrTooLarge means that a response exceeds the size limit of the sensor.
 	ErrTooLarge = errors.New("the answer is too large")
-	// ErrRedirect is a redirect to another host, which is not followed.
+	// ErrRedirect means that a server redirected to another host, which is not followed.
 	ErrRedirect = errors.New("redirected to another host")
 )
 
-// client sends requests with credentials, and reads answers up to a size.
+// client sends requests with credentials and reads responses up to a size limit.
 type client struct {
 	access
-	http      *http.Client
-	secrets   *secrets
-	namespace string // the agent's, for Kubernetes Secrets
-	from      manifest.SecretReader
+	http         *http.Client
+	secrets      *sentSecrets
+	namespace    string // the agent's, for Kubernetes Secrets
+	secretReader manifest.SecretReader
 }
 
 func newClient(a access, env Env) (*client, error) {
 	if mistakes := a.check(); mistakes != nil {
-		return nil, errors.New(mistakes[0])
+		return nil, mistakes[0]
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 4
@@ -77,11 +78,11 @@ func newClient(a access, env Env) (*client, error) {
 		}
 		transport.TLSClientConfig = cfg
 	}
-	c := &client{access: a, secrets: &secrets{most: 8 * (1 + len(a.headers))}, namespace: env.Namespace, from: env.Secrets}
-	c.http = &http.Client{Transport: transport, CheckRedirect: c.follow}
-	// Told now, a missing secret is a mistake in a file; told later, a failed sample.
-	// A Kubernetes Secret may well be made after the agent that names it.
-	if c.from == nil || !c.inCluster() {
+	c := &client{access: a, secrets: &sentSecrets{max: 8 * (1 + len(a.headers))}, namespace: env.Namespace, secretReader: env.Secrets}
+	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
+	// A missing secret is reported now, as a mistake in the manifest, instead of as a failed
+	// sample. A Kubernetes Secret may be created later than the agent that refers to it.
+	if c.secretReader == nil || !c.usesSecretKeyRef() {
 		if err := c.authorize(&http.Request{Header: http.Header{}}); err != nil {
 			return nil, err
 		}
@@ -89,8 +90,8 @@ func newClient(a access, env Env) (*client, error) {
 	return c, nil
 }
 
-// inCluster reports whether a secret is a Kubernetes Secret's.
-func (a access) inCluster() bool {
+// usesSecretKeyRef reports whether a secret comes from a Kubernetes Secret.
+func (a access) usesSecretKeyRef() bool {
 	for _, h := range a.headers {
 		if h.SecretKeyRef != nil {
 			return true
@@ -99,9 +100,9 @@ func (a access) inCluster() bool {
 	return a.basic != nil && a.basic.Password.SecretKeyRef != nil || a.bearer != nil && a.bearer.SecretKeyRef != nil
 }
 
-// follow lets a redirect pass that stays on the host, and asks anew whether the secret
-// may go where it leads: another scheme is another place.
-func (c *client) follow(r *http.Request, via []*http.Request) error {
+// checkRedirect allows redirects within the host. It authorizes the request again, since the
+// secret may not be sent to every address.
+func (c *client) checkRedirect(r *http.Request, via []*http.Request) error {
 	if err := sameHost(r, via); err != nil {
 		return err
 	}
@@ -119,9 +120,9 @@ func sameHost(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize sets the headers of a request, those with secrets and those without.
+// authorize sets the configured headers of a request.
 func (c *client) authorize(r *http.Request) error {
-	plain, secret, err := c.shown(r)
+	plain, secret, err := c.authHeaders(r)
 	if err != nil {
 		return err
 	}
@@ -131,11 +132,11 @@ func (c *client) authorize(r *http.Request) error {
 	return nil
 }
 
-// shown reads the secrets each time, so that a rotated one takes effect. A Kubernetes
-// Secret is read for the request's URL, and may be refused to it.
-func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
-	from := c.from.For(r.URL)
-	plain, secret, err = c.headers.Read(r.Context(), c.namespace, from)
+// authHeaders reads the secrets each time, so that a rotated one takes effect. A Kubernetes
+// Secret is read for the request's URL, and the reader may refuse it for that URL.
+func (c *client) authHeaders(r *http.Request) (plain, secret http.Header, err error) {
+	reader := c.secretReader.For(r.URL)
+	plain, secret, err = c.headers.Read(r.Context(), c.namespace, reader)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,7 +144,7 @@ func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 		c.secrets.add(values...)
 	}
 	if c.basic != nil {
-		password, err := c.basic.Password.Read(r.Context(), c.namespace, from)
+		password, err := c.basic.Password.Read(r.Context(), c.namespace, reader)
 		if err != nil {
 			return nil, nil, fmt.Errorf("basicAuth.password: %w", err)
 		}
@@ -152,7 +153,7 @@ func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 		c.secrets.add(basic)
 	}
 	if c.bearer != nil {
-		token, err := c.bearer.Read(r.Context(), c.namespace, from)
+		token, err := c.bearer.Read(r.Context(), c.namespace, reader)
 		if err != nil {
 			return nil, nil, fmt.Errorf("bearerToken: %w", err)
 		}
@@ -162,15 +163,15 @@ func (c *client) shown(r *http.Request) (plain, secret http.Header, err error) {
 	return plain, secret, nil
 }
 
-// do sends a request and reads the whole answer. Its errors name the host and
-// path, and no secret.
+// do sends a request and reads the whole response. Its errors name the host and the path, and
+// contain no secret.
 func (c *client) do(r *http.Request) (*http.Response, []byte, error) {
-	if err := c.authorize(r); err != nil { // in our own words, which are not cut: the fix is at their end
-		return nil, nil, &cleanError{text: place(r.URL) + ": " + err.Error(), cause: err}
+	if err := c.authorize(r); err != nil { // not truncated: the message ends with the fix
+		return nil, nil, &redactedError{text: redactedURL(r.URL) + ": " + err.Error(), cause: err}
 	}
 	resp, body, err := c.exchange(r)
 	if err != nil {
-		return nil, nil, c.secrets.clean(place(r.URL), explain(err))
+		return nil, nil, c.secrets.wrap(redactedURL(r.URL), describeNetError(err))
 	}
 	return resp, body, nil
 }
@@ -180,12 +181,12 @@ func (c *client) exchange(r *http.Request) (*http.Response, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = resp.Body.Close() }() // only read from
+	defer func() { _ = resp.Body.Close() }() // read-only
 	tooLarge := fmt.Errorf("%w: more than %d MiB", ErrTooLarge, c.limit>>20)
 	if resp.ContentLength > c.limit {
 		return nil, nil, tooLarge
 	}
-	if resp.ContentLength > 0 && resp.ContentLength <= believed {
+	if resp.ContentLength > 0 && resp.ContentLength <= maxPreallocated {
 		body := make([]byte, resp.ContentLength)
 		_, err = io.ReadFull(resp.Body, body)
 		return resp, body, err
@@ -197,20 +198,20 @@ func (c *client) exchange(r *http.Request) (*http.Response, []byte, error) {
 	return resp, body, err
 }
 
-// get is a GET that accepts a media type. A status other than 200 is an error: with it
-// comes a part of the answer, one that a proxy has changed, or none.
+// get sends a GET request that accepts a media type. A status other than 200 is an error: the
+// response may be partial, changed by a proxy, or missing.
 func (c *client) get(ctx context.Context, address, accept string) (contentType string, body []byte, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return "", nil, c.secrets.clean("", err)
+		return "", nil, c.secrets.wrap("", err)
 	}
 	r.Header.Set("Accept", accept)
-	resp, body, err := c.do(r) //nolint:bodyclose // do reads it to the end and closes it
+	resp, body, err := c.do(r) //nolint:bodyclose // do reads and closes it
 	if err != nil {
 		return "", nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", nil, c.secrets.clean(place(r.URL), statusError(resp.StatusCode))
+		return "", nil, c.secrets.wrap(redactedURL(r.URL), statusError(resp.StatusCode))
 	}
 	return resp.Header.Get("Content-Type"), body, nil
 }
@@ -219,17 +220,17 @@ func statusError(code int) error {
 	return errors.New(strings.TrimSpace(fmt.Sprintf("answered %d %s", code, http.StatusText(code))))
 }
 
-// fault is an error about what came from an address.
-func (c *client) fault(address string, err error) error {
+// bodyError wraps an error about the body of a response from an address.
+func (c *client) bodyError(address string, err error) error {
 	address, _, _ = strings.Cut(address, "?")
-	return c.secrets.clean(address, err)
+	return c.secrets.wrap(address, err)
 }
 
-// place is where a request went, without user and parameters.
-func place(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
+// redactedURL returns a URL without its user and parameters.
+func redactedURL(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
 
-// explain drops the request's URL from an error, and says a deadline in words.
-func explain(err error) error {
+// describeNetError removes the request's URL from an error and describes a timeout.
+func describeNetError(err error) error {
 	var at *url.Error
 	if errors.As(err, &at) {
 		err = at.Err

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// The size of an answer is bounded as it is read, and not as it comes.
+// The size limit applies to the decompressed response.
 func TestCompressedAnswersAreBoundedAsDecompressed(t *testing.T) {
 	zipped := func(size int) []byte {
 		var out bytes.Buffer

@@ -4,45 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/labelrules"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// ColocatedConfig samples how many other pods share a node with the target's own: batch
-// work that may interfere with it.
+// ColocatedConfig samples how many other pods share a node with the target's own pods, such as
+// batch jobs that may interfere with it.
 //
-// The value is a number. 0 is measured: the target runs, and none of those pods is where
-// it does. A target none of whose pods has a node shares nothing, and nothing was
-// measured: it is empty.
+// The value is a number. 0 means that the target runs and none of the other pods is on its
+// nodes. If no pod of the target has a node, nothing was measured and the signal is empty.
 type ColocatedConfig struct {
 	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels of the other pods, each with exactly this value; on a laptop steps of workflows are pods too"`
 	Namespaces  []string          `json:"namespaces,omitempty" doc:"where the other pods are; absent: in the target's namespace"`
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *ColocatedConfig) ValueType() string { return "number" }
 
-// Check finds a selector that takes every pod, and bad namespaces.
-func (c *ColocatedConfig) Check() (mistakes []string) {
+// Check returns a selector that matches every pod, and invalid namespaces.
+func (c *ColocatedConfig) Check() (mistakes mistake.Mistakes) {
 	if len(c.MatchLabels) == 0 {
-		mistakes = append(mistakes, "matchLabels: is empty, and would take every pod; name a label of the pods to look for")
+		mistakes.Add("matchLabels", "is empty, and would take every pod", "name a label of the pods to look for")
 	}
 	mistakes = append(mistakes, labelrules.Mistakes("matchLabels", c.MatchLabels)...)
 	for i, namespace := range c.Namespaces {
 		if !labelrules.Namespace(namespace) {
-			mistakes = append(mistakes, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
+			mistakes.Add(fmt.Sprintf("namespaces[%d]", i), "must be the name of a namespace", "")
 		}
 	}
 	return mistakes
 }
 
-// podsEverywhere is an orchestrator that knows all pods. read gives every pod
-// of the labels in some namespaces that has a node and has not ended; none named is all
-// in sight. release tells that no more is read.
-type podsEverywhere interface {
+// podLister is an orchestrator that lists pods. read calls each for every pod with the labels
+// in the namespaces that has a node and has not ended; without namespaces, for those in all of
+// them. release stops watching the pods.
+type podLister interface {
 	Pods(matchLabels map[string]string) (
 		read func(ctx context.Context, namespaces []string, each func(namespace, name, node string)) error,
 		release func(), err error)
@@ -50,35 +49,35 @@ type podsEverywhere interface {
 
 type colocated struct {
 	*ColocatedConfig
-	of      engine.Orchestrator
-	read    func(ctx context.Context, namespaces []string, each func(namespace, name, node string)) error
-	release func()
+	orchestrator engine.Orchestrator
+	read         func(ctx context.Context, namespaces []string, each func(namespace, name, node string)) error
+	release      func()
 }
 
 func newColocated(c *ColocatedConfig, env Env) (engine.Sensor, error) {
-	known, can := env.Workloads.(podsEverywhere)
-	if !can {
+	lister, ok := env.Workloads.(podLister)
+	if !ok {
 		return nil, errors.New("no orchestrator runs here, so there are no pods to look at; use another kind of sensor")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
-	s := &colocated{ColocatedConfig: c, of: env.Workloads}
+	s := &colocated{ColocatedConfig: c, orchestrator: env.Workloads}
 	var err error
-	s.read, s.release, err = known.Pods(c.MatchLabels)
+	s.read, s.release, err = lister.Pods(c.MatchLabels)
 	return s, err
 }
 
-// Release ends the following of the pods, unless others need it.
+// Release stops watching the pods.
 func (s *colocated) Release() { s.release() }
 
-// podName is a pod among all.
+// podName identifies a pod.
 type podName struct{ namespace, name string }
 
-// Sample passes once over the other pods for the whole fleet.
+// Sample reads the other pods once for the whole fleet.
 func (s *colocated) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
-	if len(fleet) == 0 { // then no namespace is named, which would be all of them
+	if len(fleet) == 0 { // without a namespace, all of them would be read
 		return out, nil
 	}
 	namespaces := s.Namespaces
@@ -87,20 +86,20 @@ func (s *colocated) Sample(ctx context.Context, at time.Time, fleet []engine.Tar
 			namespaces = []string{one}
 		}
 	}
-	on := map[string][]podName{} // by node
+	byNode := map[string][]podName{}
 	if err := s.read(ctx, namespaces, func(namespace, name, node string) {
-		on[node] = append(on[node], podName{namespace, name})
+		byNode[node] = append(byNode[node], podName{namespace, name})
 	}); err != nil {
 		return nil, fmt.Errorf("read pods: %w", err)
 	}
 	for i := range fleet {
-		out[i] = s.signal(at, &fleet[i], on)
+		out[i] = s.signal(at, &fleet[i], byNode)
 	}
 	return out, nil
 }
 
-func (s *colocated) signal(at time.Time, target *engine.Target, on map[string][]podName) engine.Signal {
-	w, known := s.of.Workload(target.ID())
+func (s *colocated) signal(at time.Time, target *engine.Target, byNode map[string][]podName) engine.Signal {
+	w, known := s.orchestrator.Workload(target.ID())
 	if !known {
 		return engine.Signal{State: engine.Empty, Problem: "the orchestrator runs no such workload"}
 	}
@@ -114,13 +113,13 @@ func (s *colocated) signal(at time.Time, target *engine.Target, on map[string][]
 	if len(nodes) == 0 {
 		return engine.Signal{State: engine.Empty, Problem: "no pod of the workload has a node"}
 	}
-	beside := 0
+	neighbours := 0
 	for node := range nodes {
-		for _, p := range on[node] {
+		for _, p := range byNode[node] {
 			if !own[p] && (len(s.Namespaces) > 0 || p.namespace == target.Namespace) {
-				beside++
+				neighbours++
 			}
 		}
 	}
-	return engine.Signal{State: engine.OK, Value: float64(beside), At: at}
+	return engine.Signal{State: engine.OK, Value: float64(neighbours), At: at}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// podWorld is an orchestrator that knows pods: each has a namespace, a name, a node.
+// podWorld is an orchestrator with pods, each with a namespace, a name and a node.
 type podWorld struct {
 	workloads
 	pods  [][3]string
@@ -70,27 +70,27 @@ func TestColocatedIsChecked(t *testing.T) {
 	require.Equal(t, []string{
 		"matchLabels: is empty, and would take every pod; name a label of the pods to look for",
 		"namespaces[1]: must be the name of a namespace", "namespaces[2]: must be the name of a namespace",
-	}, config.Check())
+	}, config.Check().Lines())
 	_, err := sensors.Kinds["colocated"].New(&sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}}, sensors.Env{})
 	require.ErrorContains(t, err, "no orchestrator runs here")
 }
 
-// What no pod can have would find none, and none is 0.
+// Labels that no pod can have would select none, which would be reported as 0.
 func TestLabelsThatNoPodCanHaveAreMistakes(t *testing.T) {
 	for name, row := range map[string]struct {
 		config sensors.ColocatedConfig
 		want   string
 	}{
-		"a name with a space":     {sensors.ColocatedConfig{MatchLabels: map[string]string{"a b": "c"}}, "matchLabels.a b: is no name of a label"},
-		"no name":                 {sensors.ColocatedConfig{MatchLabels: map[string]string{"": "c"}}, "matchLabels.: is no name of a label"},
-		"two slashes":             {sensors.ColocatedConfig{MatchLabels: map[string]string{"a/b/c": "c"}}, "matchLabels.a/b/c: is no name of a label"},
+		"a name with a space":     {sensors.ColocatedConfig{MatchLabels: map[string]string{"a b": "c"}}, `matchLabels["a b"]: is no name of a label`},
+		"no name":                 {sensors.ColocatedConfig{MatchLabels: map[string]string{"": "c"}}, `matchLabels[""]: is no name of a label`},
+		"two slashes":             {sensors.ColocatedConfig{MatchLabels: map[string]string{"a/b/c": "c"}}, `matchLabels["a/b/c"]: is no name of a label`},
 		"a list for a value":      {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b,c"}}, `matchLabels.a: no label has the value "b,c"`},
 		"a star for a value":      {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "*"}}, `matchLabels.a: no label has the value "*"`},
 		"a namespace in capitals": {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}, Namespaces: []string{"Batch"}}, "namespaces[0]: must be the name of a namespace"},
 		"a namespace with a dot":  {sensors.ColocatedConfig{MatchLabels: map[string]string{"a": "b"}, Namespaces: []string{"a.b"}}, "namespaces[0]: must be the name of a namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := row.config.Check()
+			got := row.config.Check().Lines()
 			require.Len(t, got, 1)
 			require.Contains(t, got[0], row.want)
 		})
@@ -99,8 +99,8 @@ func TestLabelsThatNoPodCanHaveAreMistakes(t *testing.T) {
 }
 
 func TestLabelsThatNoObjectCanHaveAreMistakes(t *testing.T) {
-	got := (&sensors.ObjectSelector{MatchLabels: map[string]string{"a b": "c", "d": "*"}}).Check()
+	got := (&sensors.ObjectSelector{MatchLabels: map[string]string{"a b": "c", "d": "*"}}).Check().Lines()
 	require.Len(t, got, 2)
-	require.Contains(t, got[0], "matchLabels.a b: is no name of a label")
+	require.Contains(t, got[0], `matchLabels["a b"]: is no name of a label`)
 	require.Contains(t, got[1], `matchLabels.d: no label has the value "*"`)
 }

@@ -28,7 +28,7 @@ func histogram(at time.Time, name string, low, middle, high float64) []promengin
 	return []promengine.Sample{bucket("0.5", low), bucket("0.90", low+middle), bucket("+Inf", low+middle+high)}
 }
 
-// near compares readings whose numbers rounding may have touched.
+// near compares readings up to rounding errors.
 func near(t *testing.T, want, got engine.Reading) {
 	t.Helper()
 	require.Empty(t, cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-12)))
@@ -166,8 +166,8 @@ func TestDriftThatCanNotBeTold(t *testing.T) {
 	}
 }
 
-// Increases are estimated for each bucket on its own, so that a higher one may come
-// out a little below a lower one.
+// Increases are estimated for each bucket separately, so a higher bucket may count slightly
+// fewer than a lower one.
 func TestDriftOfBucketsThatFall(t *testing.T) {
 	bucket := func(le string, v float64) promengine.Sample { return one("c_bucket", now, v, "le", le) }
 	address, _ := prom(t, bucket("1", 100), bucket("2", 99.5), bucket("+Inf", 400))
@@ -276,7 +276,7 @@ func TestDriftCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := good()
 			c.change(&config)
-			require.Equal(t, c.want, config.Check())
+			require.Equal(t, c.want, config.Check().Lines())
 		})
 	}
 	for name, c := range map[string]struct {
@@ -290,7 +290,7 @@ func TestDriftCheck(t *testing.T) {
 		"one bin":        {sensors.DriftReference{Counts: map[string]float64{"a": 500}}, []string{"counts: has 1 bins; give 2 to 256"}},
 		"rounded shares": {sensors.DriftReference{Shares: map[string]float64{"a": 0.33, "b": 0.33, "c": 0.33}}, nil},
 	} {
-		t.Run("reference with "+name, func(t *testing.T) { require.Equal(t, c.want, c.reference.Check()) })
+		t.Run("reference with "+name, func(t *testing.T) { require.Equal(t, c.want, c.reference.Check().Lines()) })
 	}
 	_, err := sensors.Kinds["drift"].New(&sensors.DriftConfig{MinSamples: 100, Smoothing: 1e-4, Query: "a", Bins: "b"}, sensors.Env{Prometheus: "http://127.0.0.1:1"})
 	require.ErrorContains(t, err, "reference: wants exactly one")

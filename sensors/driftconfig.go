@@ -10,11 +10,11 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// DriftConfig compares the distribution that a Prometheus query answers with a
-// reference. The value is an object of statistics and of what they rest on: evidence
-// for a policy.
+// DriftConfig compares the distribution that a Prometheus query returns with a reference. The
+// value is an object with several statistics and their inputs, for a policy to judge.
 type DriftConfig struct {
 	Query      string            `json:"query" required:"true" doc:"PromQL whose answer is a count for each bin of each target, such as sum by (namespace, deployment, le) (increase(confidence_bucket[10m])); of counts, so no rate()"`
 	Bins       string            `json:"bins" required:"true" doc:"label of the answer that tells the bins apart: le for a classic histogram, whose cumulative buckets are taken apart, or any other, like class"`
@@ -30,95 +30,95 @@ type DriftConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// DriftReference is a distribution to compare with: exactly one of its fields.
+// DriftReference is the distribution to compare with. Exactly one field is set.
 type DriftReference struct {
 	Query  string             `json:"query,omitempty" doc:"PromQL like query, of a time that was good: with offset 1d, say"`
 	Counts map[string]float64 `json:"counts,omitempty" doc:"bin: how many fell into it, not cumulative; a histogram's bins by their upper bound, the last one +Inf"`
 	Shares map[string]float64 `json:"shares,omitempty" doc:"bin: its part of the whole, where that is known, not counted; they add up to 1"`
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (*DriftConfig) ValueType() string { return "object" }
 
-// ValueSchema is the JSON Schema of the signal's value: ks is of histograms only, and
-// nothing was counted of a reference of shares.
+// ValueSchema returns the JSON Schema of the signal's value: ks exists for histograms only,
+// and reference_samples unless the reference is given as shares.
 func (c *DriftConfig) ValueSchema() map[string]any {
-	of := map[string]any{
-		"psi": typed("number"), "js": typed("number"), "chi2": typed("number"), "p_value": typed("number"),
-		"samples": typed("number"), "shares": byKey("number"), "reference": byKey("number"),
+	fields := map[string]any{
+		"psi": typeSchema("number"), "js": typeSchema("number"), "chi2": typeSchema("number"), "p_value": typeSchema("number"),
+		"samples": typeSchema("number"), "shares": mapSchema("number"), "reference": mapSchema("number"),
 	}
 	if (binning{label: c.Bins}).ordered() {
-		of["ks"] = typed("number")
+		fields["ks"] = typeSchema("number")
 	}
 	if c.Reference.Shares == nil {
-		of["reference_samples"] = typed("number")
+		fields["reference_samples"] = typeSchema("number")
 	}
-	return parts(of, "chi2", "p_value")
+	return objectSchema(fields, "chi2", "p_value")
 }
 
-// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
-// process.
+// SecretsTo returns the address that basicAuth, bearerToken and headers are sent to; "" is the
+// default server's.
 func (c *DriftConfig) SecretsTo() string { return c.Address }
 
 func (c *DriftConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: serverBodyLimit}
 }
 
-// Check finds what is wrong with the query, the bins, the reference and the address.
-func (c *DriftConfig) Check() []string {
+// Check returns mistakes in the query, the bins, the reference and the address.
+func (c *DriftConfig) Check() mistake.Mistakes {
 	mistakes := append(c.access().check(), checkCounts(c.Query)...)
 	if c.Address != "" {
 		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
 	if c.Bins != "" && !model.UTF8Validation.IsValidLabelName(c.Bins) {
-		mistakes = append(mistakes, fmt.Sprintf("bins: %q is not a label", c.Bins))
+		mistakes.Add("bins", fmt.Sprintf("%q is not a label", c.Bins), "")
 	}
 	if c.MinSamples < 1 {
-		mistakes = append(mistakes, "minSamples: must be at least 1")
+		mistakes.Add("minSamples", "must be at least 1", "")
 	}
 	if !(c.Smoothing > 0 && c.Smoothing <= 0.01) {
-		mistakes = append(mistakes, "smoothing: must be above 0 and at most 0.01")
+		mistakes.Add("smoothing", "must be above 0 and at most 0.01", "")
 	}
-	for _, p := range sortedPairs(c.Match) {
+	for _, p := range sortedMatches(c.Match) {
 		switch {
 		case !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "":
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		case p.label == c.Bins:
-			mistakes = append(mistakes, fmt.Sprintf("match: %q tells the bins apart, not the targets", p.label))
+			mistakes.Add("match", fmt.Sprintf("%q tells the bins apart, not the targets", p.label), "")
 		}
 	}
 	if c.Reference.Query != "" && c.Reference.Query == c.Query {
-		mistakes = append(mistakes, "reference.query: is the query itself, from which nothing can drift; add an offset to it, such as offset 1d")
+		mistakes.Add("reference.query", "is the query itself, from which nothing can drift", "add an offset to it, such as offset 1d")
 	}
 	return append(mistakes, c.checkFixed()...)
 }
 
-// checkFixed finds a fixed reference that does not go with the bins or with minSamples.
-func (c *DriftConfig) checkFixed() (mistakes []string) {
+// checkFixed returns a fixed reference that contradicts the bins or minSamples.
+func (c *DriftConfig) checkFixed() (mistakes mistake.Mistakes) {
 	field, bins := c.Reference.bins()
 	if bins == nil || c.Bins == "" {
 		return nil
 	}
 	d, wrong := binning{label: c.Bins}.fixed(bins)
-	for _, mistake := range wrong {
-		mistakes = append(mistakes, fmt.Sprintf("reference.%s: %s", field, mistake))
+	for _, message := range wrong {
+		mistakes.Add("reference."+field, message, "")
 	}
 	if few := c.MinSamples; field == "counts" && wrong == nil && d.total() < float64(few) {
-		mistakes = append(mistakes, fmt.Sprintf("reference.counts: add up to %g, fewer than minSamples, which is %d", d.total(), few))
+		mistakes.Add("reference.counts", fmt.Sprintf("add up to %g, fewer than minSamples, which is %d", d.total(), few), "")
 	}
 	return mistakes
 }
 
-// Check finds none or two of the fields, and numbers that can't be.
-func (r DriftReference) Check() (mistakes []string) {
+// Check returns a reference without exactly one field, and invalid numbers.
+func (r DriftReference) Check() (mistakes mistake.Mistakes) {
 	set := 0
-	for _, there := range []bool{r.Query != "", r.Counts != nil, r.Shares != nil} {
-		if there {
+	for _, isSet := range []bool{r.Query != "", r.Counts != nil, r.Shares != nil} {
+		if isSet {
 			set++
 		}
 	}
 	if set != 1 {
-		return []string{"wants exactly one of query, counts, shares"}
+		return mistake.Mistakes{{Message: "wants exactly one of query, counts, shares"}}
 	}
 	mistakes = checkCounts(r.Query)
 	field, bins := r.bins()
@@ -126,22 +126,23 @@ func (r DriftReference) Check() (mistakes []string) {
 		return mistakes
 	}
 	if len(bins) < 2 || len(bins) > maxBins {
-		mistakes = append(mistakes, fmt.Sprintf("%s: has %d bins; give 2 to %d", field, len(bins), maxBins))
+		mistakes.Add(field, fmt.Sprintf("has %d bins", len(bins)), fmt.Sprintf("give 2 to %d", maxBins))
 	}
 	total := 0.0
 	for _, name := range slices.Sorted(maps.Keys(bins)) {
-		if err := countable(bins[name]); err != nil {
-			mistakes = append(mistakes, fmt.Sprintf("%s: %q %v", field, name, err))
+		if err := checkCount(bins[name]); err != nil {
+			mistakes.Add(field, fmt.Sprintf("%q %v", name, err), "")
 		}
 		total += bins[name]
 	}
 	if field == "shares" && math.Abs(total-1) > 0.02 {
-		mistakes = append(mistakes, fmt.Sprintf("shares: add up to %g, not to 1", total))
+		mistakes.Add("shares", fmt.Sprintf("add up to %g, not to 1", total), "")
 	}
 	return mistakes
 }
 
-// bins is the fixed distribution, and the name of its field; nil where it is a query.
+// bins returns the fixed distribution and the name of its field; nil if the reference is a
+// query.
 func (r DriftReference) bins() (field string, bins map[string]float64) {
 	if r.Shares != nil {
 		return "shares", r.Shares
@@ -149,8 +150,8 @@ func (r DriftReference) bins() (field string, bins map[string]float64) {
 	return "counts", r.Counts
 }
 
-// checkCounts refuses a query that can't be a count for each bin; "" is not judged.
-func checkCounts(query string) []string {
+// checkCounts returns a mistake if a query can't return a count for each bin. It ignores "".
+func checkCounts(query string) mistake.Mistakes {
 	if query == "" {
 		return nil
 	}
@@ -159,10 +160,10 @@ func checkCounts(query string) []string {
 	}
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
-		return []string{"query: " + err.Error()}
+		return mistake.Mistakes{{Path: "query", Message: err.Error()}}
 	}
 	if expr.Type() == parser.ValueTypeScalar {
-		return []string{"query: 1:1: is one number, not one for each bin"}
+		return mistake.Mistakes{{Path: "query", Message: "1:1: is one number, not one for each bin"}}
 	}
 	for {
 		switch e := expr.(type) {
@@ -172,7 +173,7 @@ func checkCounts(query string) []string {
 			expr = e.Expr
 		case *parser.Call:
 			if e.Func.Name == "rate" || e.Func.Name == "irate" {
-				return []string{"query: " + e.Func.Name + "() is per second, and how many were counted can't be told from it; use increase()"}
+				return mistake.Mistakes{{Path: "query", Message: e.Func.Name + "() is per second, and how many were counted can't be told from it", Fix: "use increase()"}}
 			}
 			return nil
 		default:

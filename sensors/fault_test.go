@@ -93,8 +93,7 @@ func TestPrometheusDownAndUpAgain(t *testing.T) {
 	require.Equal(t, engine.OK, sampleAt(t, s, time.Now(), target("x", "a"))[0].State)
 }
 
-// A hundred megabytes are refused, unread where they are announced, and after the
-// limit where they are not.
+// A response of 100 MB is refused: unread if its length is announced, else after the limit.
 func TestPrometheusHugeAnswer(t *testing.T) {
 	for announced, most := range map[bool]uint64{true: 8 << 20, false: 420 << 20} {
 		t.Run(fmt.Sprintf("announced=%v", announced), func(t *testing.T) {
@@ -129,8 +128,8 @@ func TestRedirectOnTheSameHostIsFollowedWithCredentials(t *testing.T) {
 	require.Equal(t, engine.Empty, sampleAt(t, s, time.Now(), target("x", "a"))[0].State)
 }
 
-// Whatever a server does with our credentials, and whichever sensor it is, they
-// are in no error, also as the header has them.
+// No error of any sensor contains the credentials, whatever a server does with them, also not
+// in the encoding of the header.
 func TestNoSecretInErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte("t0ken-of-file\n"), 0o600))

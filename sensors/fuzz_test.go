@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// A name put into a pointer is one name again, whatever it is.
+// Any name that is inserted into a pointer is parsed as one name.
 func FuzzPointer(f *testing.F) {
 	for _, seed := range []string{"", "a", "a/b", "~", "~0", "~1", "~01", "é"} {
 		f.Add(seed)
@@ -27,7 +27,7 @@ func FuzzPointer(f *testing.F) {
 	})
 }
 
-// A text without placeholders is left as it is; one with a target's fields holds them.
+// A text without placeholders stays unchanged; placeholders are replaced by a target's fields.
 func FuzzTemplate(f *testing.F) {
 	for _, seed := range []string{"", "{name}", "http://{name}.{namespace}/{label:a/b}", "{", "}", "{}", "{label:}", "{{name}}"} {
 		f.Add(seed)
@@ -43,7 +43,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
-		if !parsed.particular() && got != text {
+		if !parsed.perTarget() && got != text {
 			t.Fatalf("%q became %q", text, got)
 		}
 		if strings.Contains(got, "{") {

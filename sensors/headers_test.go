@@ -21,7 +21,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// withHeaders are sensors of each kind that asks over HTTP, at an address.
+// withHeaders returns a sensor of each kind that uses HTTP, for an address.
 func withHeaders(address string, headers manifest.Headers) map[string]any {
 	shares := sensors.DriftReference{Shares: map[string]float64{"a": 0.5, "b": 0.5}}
 	return map[string]any{
@@ -45,8 +45,8 @@ func said(t *testing.T, s engine.Sensor) string {
 	return r[0].Problem
 }
 
-// Every sensor that asks over HTTP sends its headers, reads those that are secret anew for
-// each request, and says no secret, though the server repeats it.
+// Every sensor that uses HTTP sends its headers, reads the secret ones again for each request,
+// and reveals no secret even if the server echoes it.
 func TestHeadersAreSent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	t.Setenv("TENANT_KEY", "env-s3cret")
@@ -78,7 +78,7 @@ func TestHeadersAreSent(t *testing.T) {
 	}
 }
 
-// The content of a secret's file is judged when it is read: it may hold a line end.
+// The content of a secret's file is checked when it is read. It may contain a line break.
 func TestSecretThatCanBeNoHeader(t *testing.T) {
 	for _, value := range []string{"a\nX-Other: 1", "a\x00b", "ø"} {
 		file := filepath.Join(t.TempDir(), "key")
@@ -95,7 +95,7 @@ func TestSecretThatCanBeNoHeader(t *testing.T) {
 	}
 }
 
-// A redirect to another host carries no header, secret or not, and is not followed.
+// A redirect to another host is not followed, and no header is sent there, secret or not.
 func TestHeadersDoNotFollowARedirect(t *testing.T) {
 	t.Setenv("TENANT_KEY", "env-s3cret")
 	var mu sync.Mutex
@@ -115,8 +115,8 @@ func TestHeadersDoNotFollowARedirect(t *testing.T) {
 	require.Empty(t, heard)
 }
 
-// A Kubernetes Secret is read for the address that it goes to, which may be refused, and
-// then nothing is sent.
+// A Kubernetes Secret is read for the address that it is sent to. If that is refused, nothing
+// is sent.
 func TestHeaderOfAKubernetesSecret(t *testing.T) {
 	var mu sync.Mutex
 	keys := map[string]int{}
@@ -153,7 +153,7 @@ func values(m map[string]int) (out []int) {
 	return out
 }
 
-// The answer of one tenant's server about the look-back is not taken for another's.
+// The look-back support of one tenant's server is not used for another's.
 func TestLookBackIsKnownByTenant(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]int{}

@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// deadline is a sample's in the tests of what goes wrong.
+// deadline is the deadline of a sample in the tests of failures.
 const deadline = 300 * time.Millisecond
 
 func build(t testing.TB, kind string, config any, env sensors.Env) engine.Sensor {
@@ -35,8 +35,7 @@ func sampleAt(t testing.TB, s engine.Sensor, at time.Time, fleet ...engine.Targe
 	return r
 }
 
-// failing samples with a short deadline, and returns the error that must come,
-// in time.
+// failing samples with a short deadline, and returns the error that must occur in time.
 func failing(t testing.TB, s engine.Sensor, fleet ...engine.Target) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -81,7 +80,7 @@ func prom(t testing.TB, samples ...promengine.Sample) (address string, queries *
 	return srv.URL, queries
 }
 
-// serve answers every request by f.
+// serve serves every request with f.
 func serve(t testing.TB, f http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(f)
@@ -97,7 +96,7 @@ func text(status int, kind, body string) http.HandlerFunc {
 	}
 }
 
-// drip sends a byte now and then, for as long as the client listens.
+// drip sends a byte from time to time until the client disconnects.
 func drip(first string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm() // only once the body is read does the server see the client leave
@@ -118,13 +117,13 @@ func drip(first string) http.HandlerFunc {
 	}
 }
 
-// hang never answers.
+// hang never responds.
 func hang(_ http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	<-r.Context().Done()
 }
 
-// huge sends 100 MB, with or without saying so beforehand.
+// huge sends 100 MB, with or without a Content-Length.
 func huge(first string, announced bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		const size = 100_000_000
@@ -146,7 +145,7 @@ func huge(first string, announced bool) http.HandlerFunc {
 	}
 }
 
-// workloads is the orchestrator's view, as a table.
+// workloads is an orchestrator's view as a table.
 type workloads map[engine.TargetID]engine.Workload
 
 func (w workloads) Fleet(engine.Selector) (engine.Fleet, error) { return engine.StaticFleet(nil), nil }

@@ -5,19 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// HTTPConfig takes a value out of a JSON answer.
+// HTTPConfig reads a value from a JSON response.
 //
-// The value is a number, or of the type that the manifest declares. Anything else is
-// an error: in Rego "50" > 1000 is true, as every text is above every number.
-// Nothing there, or null, is no value.
+// The value is a number, or of the type that the manifest declares. Any other type is an
+// error, because Rego compares values of different types: "50" > 1000 is true there. If the
+// value is missing or null, the signal is empty.
 type HTTPConfig struct {
 	URL       string            `json:"url" required:"true" doc:"address to GET, with {name}, {namespace} and {label:NAME}; without any of them it is asked once for the whole fleet"`
 	Pointer   string            `json:"pointer,omitempty" doc:"JSON Pointer (RFC 6901) to the value, with the same placeholders; the whole answer if absent"`
@@ -32,33 +32,33 @@ type HTTPConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// SecretsTo is the address that basicAuth, bearerToken and headers are sent to.
+// SecretsTo returns the address that basicAuth, bearerToken and headers are sent to.
 func (c *HTTPConfig) SecretsTo() string { return c.URL }
 
 func (c *HTTPConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
-// Check finds a bad URL or pointer.
-func (c *HTTPConfig) Check() []string {
+// Check returns an invalid URL, pointer or unit.
+func (c *HTTPConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 	}
 	for _, f := range []struct{ name, text string }{{"pointer", c.Pointer}, {"timestamp", c.Timestamp}} {
 		if _, err := parseTemplate(f.text); err != nil {
-			mistakes = append(mistakes, f.name+": "+err.Error())
+			mistakes.Add(f.name, err.Error(), "")
 		} else if _, err := parsePointer(f.text); err != nil {
-			mistakes = append(mistakes, f.name+": "+err.Error())
+			mistakes.Add(f.name, err.Error(), "")
 		}
 	}
 	if c.Unit != "" && c.Timestamp == "" {
-		mistakes = append(mistakes, "timestampUnit: goes with timestamp; add that, or leave it out")
+		mistakes.Add("timestampUnit", "goes with timestamp", "add that, or leave it out")
 	}
 	return mistakes
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *HTTPConfig) ValueType() string {
 	if c.Type == numberText {
 		return "number"
@@ -70,18 +70,18 @@ type httpSensor struct {
 	client                  *client
 	kind, unit              string
 	url, pointer, timestamp template
-	fan                     fan
+	poller                  poller
 }
 
 func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	cl, err := newClient(c.access(), env)
 	if err != nil {
 		return nil, err
 	}
-	s := &httpSensor{client: cl, kind: cmp.Or(c.Type, "number"), unit: c.Unit, fan: fan{timeout: c.Timeout.Duration}}
+	s := &httpSensor{client: cl, kind: cmp.Or(c.Type, "number"), unit: c.Unit, poller: poller{timeout: c.Timeout.Duration}}
 	for _, t := range []struct {
 		into *template
 		text string
@@ -93,10 +93,11 @@ func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
 	return s, nil
 }
 
-// Sample asks once for the fleet, or once for each target, each within its own time.
+// Sample sends one request for the fleet, or one for each target if the URL has placeholders,
+// each with its own timeout.
 func (s *httpSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
-	if !s.url.particular() {
+	if !s.url.perTarget() {
 		address, err := s.url.fill(&engine.Target{}, inURL)
 		if err != nil {
 			return nil, err
@@ -112,25 +113,25 @@ func (s *httpSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Ta
 	}
 
 	var addresses []string
-	var asked []int
+	var targets []int // indexes into fleet, by address
 	for i := range fleet {
 		address, err := s.url.fill(&fleet[i], inURL)
 		if err != nil {
 			out[i] = engine.Signal{State: engine.Error, Problem: err.Error()}
 			continue
 		}
-		addresses, asked = append(addresses, address), append(asked, i)
+		addresses, targets = append(addresses, address), append(targets, i)
 	}
-	errs := s.fan.run(ctx, addresses, func(ctx context.Context, k int) error {
+	errs := s.poller.pollAll(ctx, addresses, func(ctx context.Context, k int) error {
 		doc, err := s.read(ctx, addresses[k])
 		if err == nil {
-			out[asked[k]] = s.signal(at, &fleet[asked[k]], doc)
+			out[targets[k]] = s.signal(at, &fleet[targets[k]], doc)
 		}
 		return err
 	})
 	for k, err := range errs {
 		if err != nil {
-			out[asked[k]] = engine.Signal{State: engine.Error, Problem: err.Error()}
+			out[targets[k]] = engine.Signal{State: engine.Error, Problem: err.Error()}
 		}
 	}
 	return out, nil
@@ -143,18 +144,19 @@ func (s *httpSensor) read(ctx context.Context, address string) (any, error) {
 	}
 	var doc any
 	if err = jsonvalue.Unmarshal(body, &doc); err != nil {
-		return nil, s.client.fault(address, fmt.Errorf("the answer is not JSON: %w", err))
+		return nil, s.client.bodyError(address, fmt.Errorf("the answer is not JSON: %w", err))
 	}
 	return doc, nil
 }
 
 func (s *httpSensor) signal(at time.Time, target *engine.Target, doc any) engine.Signal {
-	out := s.judge(at, target, doc)
-	out.Problem = s.client.secrets.blank(out.Problem)
+	out := s.parse(at, target, doc)
+	out.Problem = s.client.secrets.redact(out.Problem)
 	return out
 }
 
-func (s *httpSensor) judge(at time.Time, target *engine.Target, doc any) engine.Signal {
+// parse extracts the value and its timestamp from a response.
+func (s *httpSensor) parse(at time.Time, target *engine.Target, doc any) engine.Signal {
 	value, found, err := s.find(s.pointer, target, doc)
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: "pointer: " + err.Error()}
@@ -166,7 +168,7 @@ func (s *httpSensor) judge(at time.Time, target *engine.Target, doc any) engine.
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: err.Error()}
 	}
-	out := finite(engine.Signal{State: engine.OK, Value: value, At: at}, "the value")
+	out := finiteSignal(engine.Signal{State: engine.OK, Value: value, At: at}, "the value")
 	if len(s.timestamp.parts) == 0 || out.State != engine.OK {
 		return out
 	}
@@ -175,7 +177,7 @@ func (s *httpSensor) judge(at time.Time, target *engine.Target, doc any) engine.
 		err = errors.New("the answer has nothing there")
 	}
 	if err == nil {
-		out.At, err = momentOf(stamp, s.unit)
+		out.At, err = parseTimestamp(stamp, s.unit)
 	}
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: "timestamp: " + err.Error()}

@@ -63,7 +63,7 @@ func typeOf(v any) string {
 	return ""
 }
 
-// Defect 1 of the published system, again: a text compared with a number.
+// Defect 1 of the published system: it compared a text with a number.
 func TestDefect1ATextIsNeverTakenForANumber(t *testing.T) {
 	address := serve(t, text(200, "application/json", `{"load": "50", "up": true}`))
 	for pointer, want := range map[string]string{"/load": "the value is of type string, not number", "/up": "the value is of type boolean, not number", "": "the value is of type object, not number"} {
@@ -87,8 +87,8 @@ func TestHTTPTimestamp(t *testing.T) {
 	require.Equal(t, engine.Signal{State: engine.Error, Problem: "timestamp: the answer has nothing there"}, sample("/none"))
 }
 
-// Whole numbers come as they are, or are refused by their digits; numbers in quotes and
-// times in other units are read where the sensor says so.
+// Integers are exact or refused with their digits; quoted numbers and times in other units are
+// read if the sensor says so.
 func TestHTTPNumbers(t *testing.T) {
 	const beyond = "would be another number as a 64-bit float"
 	nested := func(n string) any {
@@ -136,7 +136,7 @@ func TestHTTPNumbers(t *testing.T) {
 		})
 	}
 	require.Equal(t, "number", (&sensors.HTTPConfig{Type: "number-text"}).ValueType())
-	require.Equal(t, []string{"timestampUnit: goes with timestamp; add that, or leave it out"}, (&sensors.HTTPConfig{URL: "http://x", Unit: "ms"}).Check())
+	require.Equal(t, []string{"timestampUnit: goes with timestamp; add that, or leave it out"}, (&sensors.HTTPConfig{URL: "http://x", Unit: "ms"}).Check().Lines())
 }
 
 func TestHTTPTimestampUnits(t *testing.T) {
@@ -262,7 +262,7 @@ func TestHTTPCheck(t *testing.T) {
 			"timestamp: ~ is written ~0 in a JSON Pointer, and / within a name ~1",
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check()) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check().Lines()) })
 	}
 }
 

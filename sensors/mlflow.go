@@ -12,17 +12,17 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// MLflowConfig reads runs, or a version of a registered model, from an MLflow server
-// (REST API 2.0). The server is asked once for each different question, whatever the
-// size of the fleet: texts without placeholders are one question.
+// MLflowConfig reads runs, or a version of a registered model, from an MLflow server (REST API
+// 2.0). Each different query is sent once, whatever the size of the fleet: without
+// placeholders there is only one.
 //
-// The value is a number for a metric, a sum or a count; of the declared type for a
-// param or a tag; an object for a run or a model version. In an object, metrics that
-// are no numbers are left out, and so are the tags that begin with mlflow., which are
-// MLflow's own.
+// The value is a number for a metric, a sum or a count; of the declared type for a param or a
+// tag; an object for a run or a model version. An object has no metrics that are NaN or
+// infinite, and none of MLflow's own tags, which begin with mlflow.
 type MLflowConfig struct {
 	URL     string            `json:"url,omitempty" doc:"base URL of the server, instead of the one of --mlflow"`
 	Runs    *MLflowRuns       `json:"runs,omitempty" doc:"reads runs of an experiment; this or model"`
@@ -35,30 +35,30 @@ type MLflowConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
-// process.
+// SecretsTo returns the address that basicAuth, bearerToken and headers are sent to; "" is the
+// default server's.
 func (c *MLflowConfig) SecretsTo() string { return c.URL }
 
 func (c *MLflowConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
-// Check finds a bad URL, and a sensor that asks for both or for nothing.
-func (c *MLflowConfig) Check() []string {
+// Check returns an invalid URL, and a sensor with both of runs and model, or with none.
+func (c *MLflowConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 		if strings.Contains(c.URL, "{") {
-			mistakes = append(mistakes, "url: is one for the whole fleet; leave out the placeholders")
+			mistakes.Add("url", "is one for the whole fleet", "leave out the placeholders")
 		}
 	}
 	if (c.Runs == nil) == (c.Model == nil) {
-		mistakes = append(mistakes, "say what to read: one of runs and model")
+		mistakes.Add("", "say what to read: one of runs and model", "")
 	}
 	return mistakes
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *MLflowConfig) ValueType() string {
 	if c.Runs != nil {
 		return c.Runs.valueType()
@@ -66,7 +66,7 @@ func (c *MLflowConfig) ValueType() string {
 	return "object"
 }
 
-// ValueSchema is the JSON Schema of the signal's value where that is an object.
+// ValueSchema returns the JSON Schema of the signal's value if that is an object.
 func (c *MLflowConfig) ValueSchema() map[string]any {
 	switch {
 	case c.ValueType() != "object":
@@ -77,34 +77,34 @@ func (c *MLflowConfig) ValueSchema() map[string]any {
 	return versionSchema()
 }
 
-// question is what a sensor asks of the server.
-type question interface {
-	// of fills the placeholders: the texts that the answer depends on.
-	of(target *engine.Target) (asked []string, err error)
-	// ask is the signal of everybody who asks so.
-	ask(ctx context.Context, c *mlflow.Client, at time.Time, asked []string) (engine.Signal, error)
-	particular() bool
+// mlflowQuery is what a sensor reads from the server.
+type mlflowQuery interface {
+	// arguments fills in the placeholders. Targets with equal arguments share one request.
+	arguments(target *engine.Target) ([]string, error)
+	// run sends the query with those arguments and returns the signal.
+	run(ctx context.Context, c *mlflow.Client, at time.Time, args []string) (engine.Signal, error)
+	perTarget() bool
 }
 
 type mlflowSensor struct {
-	client   *mlflow.Client
-	access   *client // has the credentials
-	question question
-	fan      fan
+	client *mlflow.Client
+	auth   *client // the credentials
+	query  mlflowQuery
+	poller poller
 }
 
 func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 	mistakes := c.Check()
-	var q question
+	var q mlflowQuery
 	switch {
 	case len(mistakes) > 0:
 	case c.Runs != nil:
-		q, mistakes = c.Runs.question()
+		q, mistakes = c.Runs.query()
 	default:
-		q, mistakes = c.Model.question()
+		q, mistakes = c.Model.query()
 	}
 	if len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+		return nil, mistakes
 	}
 	address := c.URL
 	if address == "" {
@@ -117,7 +117,7 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &mlflowSensor{access: cl, question: q, fan: fan{timeout: c.Timeout.Duration}}
+	s := &mlflowSensor{auth: cl, query: q, poller: poller{timeout: c.Timeout.Duration}}
 	var certificates *tls.Config
 	if c.TLS != nil {
 		if certificates, err = c.TLS.config(); err != nil {
@@ -128,85 +128,85 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, errors.New("url: is not a URL")
 	}
-	s.client, err = mlflow.New(mlflow.Options{URL: address, Headers: cl.shownTo(base), TLS: certificates, Timeout: c.Timeout.Duration})
+	s.client, err = mlflow.New(mlflow.Options{URL: address, Headers: cl.mlflowHeaders(base), TLS: certificates, Timeout: c.Timeout.Duration})
 	return s, err
 }
 
-// shownTo finds the headers that a request to a server gets.
-func (c *client) shownTo(base *url.URL) mlflow.Headers {
+// mlflowHeaders returns the headers of the requests to a server.
+func (c *client) mlflowHeaders(base *url.URL) mlflow.Headers {
 	return func(ctx context.Context) (plain, secret http.Header, err error) {
-		return c.shown((&http.Request{URL: base}).WithContext(ctx))
+		return c.authHeaders((&http.Request{URL: base}).WithContext(ctx))
 	}
 }
 
-// Sample asks each different question once, and gives the answer to all who ask it.
+// Sample sends each different query once and assigns the result to all targets that share it.
 func (s *mlflowSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
-	if !s.question.particular() {
-		one, err := s.answer(ctx, at, &engine.Target{})
+	if !s.query.perTarget() {
+		one, err := s.sampleOnce(ctx, at, &engine.Target{})
 		for i := range out {
 			out[i] = one
 		}
 		return out, err
 	}
 	var keys []string
-	var questions [][]string
+	var queries [][]string
 	index := map[string]int{}
-	who := make([]int, len(fleet)) // each target's question
+	queryOf := make([]int, len(fleet)) // index into queries, by target
 	for i := range fleet {
-		asked, err := s.question.of(&fleet[i])
+		args, err := s.query.arguments(&fleet[i])
 		if err != nil {
-			out[i], who[i] = engine.Signal{State: engine.Error, Problem: err.Error()}, -1
+			out[i], queryOf[i] = engine.Signal{State: engine.Error, Problem: err.Error()}, -1
 			continue
 		}
-		key := strings.Join(asked, "\xff")
+		key := strings.Join(args, "\xff")
 		k, known := index[key]
 		if !known {
 			k = len(keys)
-			index[key], keys, questions = k, append(keys, key), append(questions, asked)
+			index[key], keys, queries = k, append(keys, key), append(queries, args)
 		}
-		who[i] = k
+		queryOf[i] = k
 	}
-	answers := make([]engine.Signal, len(keys))
-	errs := s.fan.run(ctx, keys, func(ctx context.Context, k int) (err error) {
-		answers[k], err = s.question.ask(ctx, s.client, at, questions[k])
+	results := make([]engine.Signal, len(keys))
+	errs := s.poller.pollAll(ctx, keys, func(ctx context.Context, k int) (err error) {
+		results[k], err = s.query.run(ctx, s.client, at, queries[k])
 		return err
 	})
-	for i, k := range who {
+	for i, k := range queryOf {
 		switch {
 		case k < 0:
 		case errs[k] != nil:
-			out[i] = engine.Signal{State: engine.Error, Problem: s.access.secrets.hide(errs[k].Error())}
+			out[i] = engine.Signal{State: engine.Error, Problem: s.auth.secrets.redactLine(errs[k].Error())}
 		default:
-			out[i] = answers[k]
+			out[i] = results[k]
 		}
 	}
 	return out, nil
 }
 
-// answer is the signal of a fleet that asks one question.
-func (s *mlflowSensor) answer(ctx context.Context, at time.Time, target *engine.Target) (engine.Signal, error) {
-	asked, err := s.question.of(target)
+// sampleOnce returns the signal of a fleet whose targets all share one query.
+func (s *mlflowSensor) sampleOnce(ctx context.Context, at time.Time, target *engine.Target) (engine.Signal, error) {
+	args, err := s.query.arguments(target)
 	if err != nil {
 		return engine.Signal{}, err
 	}
-	one, err := s.question.ask(ctx, s.client, at, asked)
+	one, err := s.query.run(ctx, s.client, at, args)
 	if err != nil {
-		return engine.Signal{}, s.access.secrets.clean("", err)
+		return engine.Signal{}, s.auth.secrets.wrap("", err)
 	}
 	return one, nil
 }
 
-// templates are several texts with placeholders, each with how a value is escaped.
+// templates are several texts with placeholders, each with the escaping of its values.
 type templates []struct {
 	template
 	escape func(string) (string, error)
 }
 
-func (ts *templates) add(field, text string, escape func(string) (string, error)) []string {
+func (ts *templates) add(field, text string, escape func(string) (string, error)) mistake.Mistakes {
 	t, err := parseTemplate(text)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	*ts = append(*ts, struct {
 		template
@@ -215,16 +215,16 @@ func (ts *templates) add(field, text string, escape func(string) (string, error)
 	return nil
 }
 
-func (ts templates) particular() bool {
+func (ts templates) perTarget() bool {
 	for _, t := range ts {
-		if t.template.particular() {
+		if t.template.perTarget() {
 			return true
 		}
 	}
 	return false
 }
 
-func (ts templates) of(target *engine.Target) ([]string, error) {
+func (ts templates) arguments(target *engine.Target) ([]string, error) {
 	out := make([]string, len(ts))
 	for i, t := range ts {
 		var err error
@@ -235,12 +235,12 @@ func (ts templates) of(target *engine.Target) ([]string, error) {
 	return out, nil
 }
 
-// asIs is for what stands alone, as a name.
-func asIs(value string) (string, error) { return value, nil }
+// unescaped is for placeholders in a whole name, which need no escaping.
+func unescaped(value string) (string, error) { return value, nil }
 
-// inFilter lets only through what can't change the filter around it.
+// inFilter accepts only values that can't change the filter around them.
 func inFilter(value string) (string, error) {
-	if !harmless.MatchString(value) {
+	if !plainToken.MatchString(value) {
 		return "", fmt.Errorf("%q can't stand in a filter; letters, digits, '-', '_' and '.' can", value)
 	}
 	return value, nil

@@ -16,8 +16,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// What it reads of a server that is well is tested in cmd/internal/mlflowtest, against
-// the embedded tracker.
+// Reading from a healthy server is tested in cmd/internal/mlflowtest against the embedded
+// tracker.
 
 func TestMLflowManifest(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -92,7 +92,7 @@ func TestMLflowFaults(t *testing.T) {
 			_, err := s.Sample(ctx, now, fleet)
 			require.ErrorContains(t, err, row.want)
 
-			// Asked for each, it fails for each, in time.
+			// With a query per target, each target fails in time.
 			s = build(t, "mlflow", &sensors.MLflowConfig{Runs: &sensors.MLflowRuns{Experiment: "{name}", Take: "run"}}, sensors.Env{MLflow: serve(t, row.answer)})
 			got, err := s.Sample(ctx, now, fleet)
 			if ctx.Err() != nil { // the first took all the time
@@ -107,7 +107,7 @@ func TestMLflowFaults(t *testing.T) {
 	}
 }
 
-// Never 8: no credential in an error, whatever the server says.
+// No credential is in an error, whatever the server responds.
 func TestMLflowKeepsItsCredentials(t *testing.T) {
 	t.Setenv("TOKEN", "t0ken")
 	t.Setenv("PASSWORD", "s3cret")
@@ -147,8 +147,8 @@ func TestMLflowKeepsItsCredentials(t *testing.T) {
 	}
 }
 
-// What MLflow holds as a text is a number where it is one, with all of its digits, and
-// what it lists without a number is none.
+// A text of MLflow that is a number is read with all of its digits, and a metric that it lists
+// without a number is missing.
 func TestMLflowNumbers(t *testing.T) {
 	const beyond = "would be another number as a 64-bit float"
 	for name, c := range map[string]struct {

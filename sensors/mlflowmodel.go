@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// MLflowModel says which version of a registered model to read: one of alias, stage,
-// version and latest.
+// MLflowModel selects a version of a registered model: by one of alias, stage, version and
+// latest.
 type MLflowModel struct {
 	Name    string `json:"name" required:"true" doc:"name of the registered model, with {name}, {namespace} and {label:NAME} of the target. The value is an object {model, version, run_id, source, stage, aliases, tags, created_ns, metrics, params}, the last two being its run's"`
 	Alias   string `json:"alias,omitempty" doc:"the version that this alias names; on a server older than aliases (MLflow 2.3), production and staging are the stages of that name"`
@@ -22,23 +23,23 @@ type MLflowModel struct {
 	Latest  bool   `json:"latest,omitempty" doc:"the newest version"`
 }
 
-// Check finds a version named twice, or not at all.
-func (m *MLflowModel) Check() []string {
-	_, mistakes := m.question()
+// Check returns a version that is selected in two ways, or in none.
+func (m *MLflowModel) Check() mistake.Mistakes {
+	_, mistakes := m.query()
 	return mistakes
 }
 
-// modelQuestion asks for a version: name, alias, version.
-type modelQuestion struct {
+// modelQuery reads a version. Its arguments are the name, the alias and the version.
+type modelQuery struct {
 	templates
 	*MLflowModel
 }
 
-func (m *MLflowModel) question() (question, []string) {
-	q := &modelQuestion{MLflowModel: m}
-	mistakes := q.add("name", m.Name, asIs)
-	mistakes = append(mistakes, q.add("alias", m.Alias, asIs)...)
-	mistakes = append(mistakes, q.add("version", m.Version, asIs)...)
+func (m *MLflowModel) query() (mlflowQuery, mistake.Mistakes) {
+	q := &modelQuery{MLflowModel: m}
+	mistakes := q.add("name", m.Name, unescaped)
+	mistakes = append(mistakes, q.add("alias", m.Alias, unescaped)...)
+	mistakes = append(mistakes, q.add("version", m.Version, unescaped)...)
 	ways := 0
 	for _, way := range []bool{m.Alias != "", m.Stage != "", m.Version != "", m.Latest} {
 		if way {
@@ -46,22 +47,22 @@ func (m *MLflowModel) question() (question, []string) {
 		}
 	}
 	if ways != 1 {
-		mistakes = append(mistakes, "say which version: one of alias, stage, version and latest")
+		mistakes.Add("", "say which version: one of alias, stage, version and latest", "")
 	}
 	return q, mistakes
 }
 
-func (q *modelQuestion) ask(ctx context.Context, c *mlflow.Client, at time.Time, asked []string) (engine.Signal, error) {
-	name, alias, number := asked[0], asked[1], asked[2]
+func (q *modelQuery) run(ctx context.Context, c *mlflow.Client, at time.Time, args []string) (engine.Signal, error) {
+	name, alias, number := args[0], args[1], args[2]
 	var v mlflow.Version
 	var err error
 	switch {
 	case q.Alias != "":
-		v, err = byAlias(ctx, c, name, alias)
+		v, err = versionByAlias(ctx, c, name, alias)
 	case q.Version != "":
 		v, err = c.Version(ctx, name, number)
 	default:
-		v, err = newest(ctx, c, name, q.Stage)
+		v, err = newestVersion(ctx, c, name, q.Stage)
 	}
 	switch {
 	case errors.Is(err, mlflow.ErrNotFound):
@@ -72,15 +73,15 @@ func (q *modelQuestion) ask(ctx context.Context, c *mlflow.Client, at time.Time,
 	var run mlflow.Run
 	if v.RunID != "" {
 		run, err = c.Run(ctx, v.RunID)
-		if err != nil && !errors.Is(err, mlflow.ErrNotFound) { // a run may be deleted, and its model kept
+		if err != nil && !errors.Is(err, mlflow.ErrNotFound) { // a run can be deleted while its model is kept
 			return engine.Signal{}, err
 		}
 	}
 	return engine.Signal{State: engine.OK, Value: versionObject(&v, &run), At: at}, nil
 }
 
-// byAlias is the version that an alias names, or the stage that stands for it.
-func byAlias(ctx context.Context, c *mlflow.Client, name, alias string) (mlflow.Version, error) {
+// versionByAlias returns the version of an alias, or the one in the stage of the same name.
+func versionByAlias(ctx context.Context, c *mlflow.Client, name, alias string) (mlflow.Version, error) {
 	v, err := c.VersionByAlias(ctx, name, alias)
 	if !errors.Is(err, mlflow.ErrNoAliases) {
 		return v, err
@@ -89,12 +90,12 @@ func byAlias(ctx context.Context, c *mlflow.Client, name, alias string) (mlflow.
 	if !has {
 		return v, fmt.Errorf("the tracker knows no aliases, and no stage is called %s; use production or staging, or a newer MLflow", alias)
 	}
-	return newest(ctx, c, name, stage)
+	return newestVersion(ctx, c, name, stage)
 }
 
-// newest is the version of the highest number that is ready, in a stage or, for "",
-// in any.
-func newest(ctx context.Context, c *mlflow.Client, name, stage string) (mlflow.Version, error) {
+// newestVersion returns the ready version with the highest number, in a stage or, for "", in
+// any stage.
+func newestVersion(ctx context.Context, c *mlflow.Client, name, stage string) (mlflow.Version, error) {
 	m, err := c.Model(ctx, name)
 	if err != nil {
 		return mlflow.Version{}, err

@@ -8,13 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
-
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// MLflowRuns says which runs to find, and what to take of them.
+// MLflowRuns selects runs, and what to read from them.
 type MLflowRuns struct {
 	Experiment string   `json:"experiment" required:"true" doc:"name of the experiment, with {name}, {namespace} and {label:NAME} of the target; one that doesn't exist gives no value"`
 	Filter     string   `json:"filter,omitempty" doc:"which runs, in MLflow's filter grammar, as in attributes.status = 'FINISHED' and tags.app = '{name}'; with the same placeholders; all if absent"`
@@ -24,9 +23,9 @@ type MLflowRuns struct {
 	Type       string   `json:"type,omitempty" enum:"string,number" doc:"with param and tag, which are texts: number makes a number of it, and an error of a text that is none; a string if absent"`
 }
 
-// Check finds what doesn't go with what is taken.
-func (r *MLflowRuns) Check() []string {
-	_, mistakes := r.question()
+// Check returns invalid templates, and fields that don't go with take.
+func (r *MLflowRuns) Check() mistake.Mistakes {
+	_, mistakes := r.query()
 	return mistakes
 }
 
@@ -40,16 +39,16 @@ func (r *MLflowRuns) valueType() string {
 	return "number"
 }
 
-// runsQuestion asks for runs: experiment, filter, and one order after the other.
-type runsQuestion struct {
+// runsQuery searches for runs. Its arguments are the experiment, the filter, and each order.
+type runsQuery struct {
 	templates
 	*MLflowRuns
-	tallies tallies
+	totals runTotalsCache
 }
 
-func (r *MLflowRuns) question() (question, []string) {
-	q := &runsQuestion{MLflowRuns: r}
-	mistakes := q.add("experiment", r.Experiment, asIs)
+func (r *MLflowRuns) query() (mlflowQuery, mistake.Mistakes) {
+	q := &runsQuery{MLflowRuns: r}
+	mistakes := q.add("experiment", r.Experiment, unescaped)
 	mistakes = append(mistakes, q.add("filter", r.Filter, inFilter)...)
 	for i, order := range r.OrderBy {
 		mistakes = append(mistakes, q.add(fmt.Sprintf("orderBy[%d]", i), order, inFilter)...)
@@ -57,45 +56,45 @@ func (r *MLflowRuns) question() (question, []string) {
 	named := slices.Contains([]string{"metric", "param", "tag", "sum"}, r.Take)
 	switch {
 	case named && r.Of == "":
-		mistakes = append(mistakes, "of: say which "+r.Take+" to take")
+		mistakes.Add("of", "say which "+r.Take+" to take", "")
 	case !named && r.Of != "":
-		mistakes = append(mistakes, "of: goes with take: metric, param, tag or sum; drop it, or change take")
+		mistakes.Add("of", "goes with take: metric, param, tag or sum", "drop it, or change take")
 	}
 	if r.Type != "" && r.Take != "param" && r.Take != "tag" {
-		mistakes = append(mistakes, "type: goes with take: param or tag; drop it, or change take")
+		mistakes.Add("type", "goes with take: param or tag", "drop it, or change take")
 	}
 	if len(r.OrderBy) > 0 && (r.Take == "sum" || r.Take == "count") {
-		mistakes = append(mistakes, "orderBy: makes no difference to a "+r.Take+"; drop it")
+		mistakes.Add("orderBy", "makes no difference to a "+r.Take, "drop it")
 	}
 	return q, mistakes
 }
 
-func (q *runsQuestion) ask(ctx context.Context, c *mlflow.Client, at time.Time, asked []string) (engine.Signal, error) {
-	experiments, err := c.Experiments(ctx, asked[:1])
+func (q *runsQuery) run(ctx context.Context, c *mlflow.Client, at time.Time, args []string) (engine.Signal, error) {
+	experiments, err := c.Experiments(ctx, args[:1])
 	if err != nil {
 		return engine.Signal{}, err
 	}
-	id, exists := experiments[asked[0]]
+	id, exists := experiments[args[0]]
 	if !exists {
-		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("there is no experiment %q", asked[0])}, nil
+		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("there is no experiment %q", args[0])}, nil
 	}
-	search := mlflow.Search{ExperimentIDs: []string{id}, Filter: asked[1]}
+	search := mlflow.Search{ExperimentIDs: []string{id}, Filter: args[1]}
 	if q.Take == "sum" || q.Take == "count" {
 		return q.total(ctx, c, at, search)
 	}
-	search.OrderBy, search.Max = asked[2:], 1
+	search.OrderBy, search.Max = args[2:], 1
 	runs, err := c.SearchRuns(ctx, search)
 	if err != nil {
 		return engine.Signal{}, err
 	}
 	if len(runs) == 0 {
-		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("no run of experiment %q matches", asked[0])}, nil
+		return engine.Signal{State: engine.Empty, Problem: fmt.Sprintf("no run of experiment %q matches", args[0])}, nil
 	}
-	return q.take(&runs[0], at), nil
+	return q.signal(&runs[0], at), nil
 }
 
-func (q *runsQuestion) total(ctx context.Context, c *mlflow.Client, at time.Time, search mlflow.Search) (engine.Signal, error) {
-	tally := q.tallies.of(search.ExperimentIDs[0]+"\xff"+search.Filter, at)
+func (q *runsQuery) total(ctx context.Context, c *mlflow.Client, at time.Time, search mlflow.Search) (engine.Signal, error) {
+	tally := q.totals.get(search.ExperimentIDs[0]+"\xff"+search.Filter, at)
 	all, err := tally.total(ctx, c, at, search, q.Of)
 	if err != nil {
 		return engine.Signal{}, err
@@ -104,20 +103,12 @@ func (q *runsQuestion) total(ctx context.Context, c *mlflow.Client, at time.Time
 		return engine.Signal{State: engine.OK, Value: float64(all.runs), At: at}, nil
 	}
 	out := engine.Signal{State: engine.OK, Value: all.sum, At: at}
-	return finite(out, fmt.Sprintf("the sum of metric %q", q.Of)), nil
+	return finiteSignal(out, fmt.Sprintf("the sum of metric %q", q.Of)), nil
 }
 
-// finite is a signal whose value, if it is a number, is one that can be reckoned with;
-// else its state is NaN, and what says of what.
-func finite(s engine.Signal, what string) engine.Signal {
-	if f, is := s.Value.(float64); is && s.State == engine.OK && bad(model.SampleValue(f)) {
-		s.State, s.Value, s.Problem = engine.NaN, nil, what+" is "+model.SampleValue(f).String()
-	}
-	return s
-}
-
-// take is the signal of one run, as of when that ended; of one that has not, as of now.
-func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
+// signal reads the selected value from a run. It has the time at which the run ended, or that
+// of the sample while the run is active.
+func (q *runsQuery) signal(r *mlflow.Run, at time.Time) engine.Signal {
 	out := engine.Signal{State: engine.OK, At: at}
 	if !r.End.IsZero() && r.End.Before(at) {
 		out.At = r.End
@@ -138,7 +129,7 @@ func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
 	}
 	text, isText := out.Value.(string)
 	if isText && q.Type == "number" {
-		f, err := numberOf(text)
+		f, err := parseNumber(text)
 		switch n := errBeyondFloat(""); {
 		case errors.As(err, &n):
 			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("%s %q of run %s: %v; leave out type: number", q.Take, q.Of, r.ID, n)}
@@ -147,7 +138,7 @@ func (q *runsQuestion) take(r *mlflow.Run, at time.Time) engine.Signal {
 		}
 		out.Value = f
 	}
-	return finite(out, fmt.Sprintf("%s %q of run %s", q.Take, q.Of, r.ID))
+	return finiteSignal(out, fmt.Sprintf("%s %q of run %s", q.Take, q.Of, r.ID))
 }
 
 func lookup[V any](m map[string]V, key string) (any, bool) {

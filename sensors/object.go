@@ -14,14 +14,15 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/labelrules"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// ObjectConfig reads a field of another object of the cluster that belongs to the
-// target: the progress of a workflow, the size of a queue. If several objects do,
-// the newest counts.
+// ObjectConfig reads a field of another object of the cluster that belongs to the target, such
+// as the progress of a workflow or the size of a queue. If several objects match, the newest
+// one is read.
 //
-// The value is a number, or of the type that the manifest declares. Anything else is
-// an error. No such object, or no such field in it, is no value.
+// The value is a number, or of the type that the manifest declares; any other type is an
+// error. If there is no such object, or the object has no such field, the signal is empty.
 type ObjectConfig struct {
 	APIVersion string            `json:"apiVersion" required:"true" doc:"API group and version of the object, as in argoproj.io/v1alpha1"`
 	Kind       string            `json:"kind" required:"true" doc:"kind of the object, as in Workflow"`
@@ -32,46 +33,48 @@ type ObjectConfig struct {
 	Type       string            `json:"type,omitempty" default:"number" enum:"number,string,boolean" doc:"what the value must be; anything else is an error"`
 }
 
-// ObjectSelector says which objects count.
+// ObjectSelector selects objects by their labels.
 type ObjectSelector struct {
 	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels that the object must have, each with exactly this value"`
 }
 
-// Check finds labels that no object can have.
-func (s *ObjectSelector) Check() []string { return labelrules.Mistakes("matchLabels", s.MatchLabels) }
+// Check returns invalid labels.
+func (s *ObjectSelector) Check() mistake.Mistakes {
+	return labelrules.Mistakes("matchLabels", s.MatchLabels)
+}
 
 var fieldForm = regexp.MustCompile(`^[^\s.'"\[\]]+(\.[^\s.'"\[\]]+|\[[0-9]+\]|\['[^']+'\]|\["[^"]+"\])*$`)
 
-// Check finds a bad name, match or field, and a sensor that tells no targets apart.
-func (c *ObjectConfig) Check() (mistakes []string) {
+// Check returns an invalid name, match or field, and a match that can't distinguish targets.
+func (c *ObjectConfig) Check() (mistakes mistake.Mistakes) {
 	name, err := parseTemplate(c.Name)
 	if err != nil {
-		mistakes = append(mistakes, "name: "+err.Error())
+		mistakes.Add("name", err.Error(), "")
 	}
-	for _, p := range sortedPairs(c.Match) {
+	for _, p := range sortedMatches(c.Match) {
 		if p.label == "" || p.field == "" {
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		}
 	}
 	if c.Name == "" && len(c.Match) == 0 {
-		mistakes = append(mistakes, "match: say whose an object is, as in {app: name}, or give its name")
+		mistakes.Add("match", "say whose an object is, as in {app: name}, or give its name", "")
 	}
-	if c.Name != "" && !name.particular() && len(c.Match) > 0 {
-		mistakes = append(mistakes, "match: an object of one name is every target's; drop match, or the name")
+	if c.Name != "" && !name.perTarget() && len(c.Match) > 0 {
+		mistakes.Add("match", "an object of one name is every target's", "drop match, or the name")
 	}
 	if c.Field != "" && !fieldForm.MatchString(c.Field) {
-		mistakes = append(mistakes, "field: is no path; write it like status.progress, status.nodes[0].phase or metadata.annotations['example.com/owner']")
+		mistakes.Add("field", "is no path", "write it like status.progress, status.nodes[0].phase or metadata.annotations['example.com/owner']")
 	}
 	return mistakes
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *ObjectConfig) ValueType() string { return cmp.Or(c.Type, "number") }
 
-// objects is what an orchestrator needs that knows more than workloads. read gives
-// every object in a namespace ("" is all), found being whether it has the field;
-// release tells that no more is read.
-type objects interface {
+// objectLister is an orchestrator that lists objects of any kind. read calls each for every
+// object in a namespace ("" for all); found reports whether the object has the field. release
+// stops watching the objects.
+type objectLister interface {
 	Objects(apiVersion, kind string, matchLabels map[string]string, field string) (
 		read func(ctx context.Context, namespace string, each func(namespace, name string, labels map[string]string, created time.Time, value any, found bool)) error,
 		release func(), err error)
@@ -80,57 +83,56 @@ type objects interface {
 type objectSensor struct {
 	*ObjectConfig
 	name    template
-	match   []pair
+	match   []labelMatch
 	read    func(ctx context.Context, namespace string, each func(namespace, name string, labels map[string]string, created time.Time, value any, found bool)) error
 	release func()
 }
 
 func newObject(c *ObjectConfig, env Env) (engine.Sensor, error) {
-	known, can := env.Workloads.(objects)
-	if !can {
+	lister, ok := env.Workloads.(objectLister)
+	if !ok {
 		return nil, errors.New("no orchestrator runs here that knows objects; this kind of sensor works on Kubernetes alone")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	name, err := parseTemplate(c.Name)
 	if err != nil {
 		return nil, fmt.Errorf("name: %w", err)
 	}
-	s := &objectSensor{ObjectConfig: c, name: name, match: sortedPairs(c.Match)}
+	s := &objectSensor{ObjectConfig: c, name: name, match: sortedMatches(c.Match)}
 	var labels map[string]string
 	if c.Selector != nil {
 		labels = c.Selector.MatchLabels
 	}
-	s.read, s.release, err = known.Objects(c.APIVersion, c.Kind, labels, c.Field)
+	s.read, s.release, err = lister.Objects(c.APIVersion, c.Kind, labels, c.Field)
 	return s, err
 }
 
-// Release ends the following of the objects, unless others need it.
+// Release stops watching the objects.
 func (s *objectSensor) Release() { s.release() }
 
-// found is the newest object so far of those that belong together.
-type found struct {
-	name    string
-	created time.Time
-	value   any
-	has     bool
+// objectMatch is the newest object with a key.
+type objectMatch struct {
+	name     string
+	created  time.Time
+	value    any
+	hasValue bool
 }
 
-// Sample passes once over the objects and once over the fleet. A fleet of one
-// namespace looks into that alone. An object of the whole cluster is in no namespace,
-// and belongs to targets in any.
+// Sample reads the objects once for the whole fleet. If all targets are in one namespace, only
+// that one is read. A cluster-scoped object may belong to targets in any namespace.
 func (s *objectSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
-	if len(fleet) == 0 { // then no namespace is named, which would be all of them
+	if len(fleet) == 0 { // without a namespace, all of them would be read
 		return out, nil
 	}
-	newest := map[string]found{}
+	newest := map[string]objectMatch{}
 	err := s.read(ctx, namespaceOf(fleet), func(namespace, name string, labels map[string]string, created time.Time, value any, has bool) {
-		key, ok := s.keyOf(namespace, name, func(p pair) (string, bool) { v, ok := labels[p.label]; return v, ok })
+		key, ok := s.keyOf(namespace, name, func(p labelMatch) (string, bool) { v, ok := labels[p.label]; return v, ok })
 		before, known := newest[key]
 		if ok && (!known || created.After(before.created) || created.Equal(before.created) && name > before.name) {
-			newest[key] = found{name, created, value, has}
+			newest[key] = objectMatch{name, created, value, has}
 		}
 	})
 	if err != nil {
@@ -142,15 +144,15 @@ func (s *objectSensor) Sample(ctx context.Context, at time.Time, fleet []engine.
 	return out, nil
 }
 
-func (s *objectSensor) signal(at time.Time, target *engine.Target, newest map[string]found) engine.Signal {
+func (s *objectSensor) signal(at time.Time, target *engine.Target, newest map[string]objectMatch) engine.Signal {
 	name, err := s.name.fill(target, func(v string) (string, error) { return v, nil })
 	if err != nil {
 		return engine.Signal{State: engine.Error, Problem: "name: " + err.Error()}
 	}
-	var o found
+	var o objectMatch
 	exists := false
 	for _, namespace := range slices.Compact([]string{target.Namespace, ""}) {
-		key, ok := s.keyOf(namespace, name, func(p pair) (string, bool) { return target.Field(p.field) })
+		key, ok := s.keyOf(namespace, name, func(p labelMatch) (string, bool) { return target.Field(p.field) })
 		if !ok {
 			return engine.Signal{State: engine.Empty, Problem: "the target lacks one of " + strings.Join(slices.Sorted(maps.Values(s.Match)), ", ")}
 		}
@@ -161,7 +163,7 @@ func (s *objectSensor) signal(at time.Time, target *engine.Target, newest map[st
 	switch is := jsonType(o.value); {
 	case !exists:
 		return engine.Signal{State: engine.Empty, Problem: "there is no such " + s.Kind}
-	case !o.has:
+	case !o.hasValue:
 		return engine.Signal{State: engine.Empty, Problem: s.Kind + " " + o.name + " has no " + s.Field}
 	case is != s.ValueType():
 		return engine.Signal{State: engine.Error, Problem: s.Field + " of " + s.Kind + " " + o.name + " is of type " + is + ", not " + s.ValueType() + "; if that is meant, say so by type"}
@@ -172,8 +174,8 @@ func (s *objectSensor) signal(at time.Time, target *engine.Target, newest map[st
 	return engine.Signal{State: engine.OK, Value: o.value, At: at}
 }
 
-// keyOf is what an object and the target that it belongs to have in common.
-func (s *objectSensor) keyOf(namespace, name string, value func(pair) (string, bool)) (string, bool) {
+// keyOf returns the key that an object and its target have in common.
+func (s *objectSensor) keyOf(namespace, name string, value func(labelMatch) (string, bool)) (string, bool) {
 	parts := []string{namespace}
 	if s.Name != "" {
 		parts = append(parts, name)
@@ -188,7 +190,7 @@ func (s *objectSensor) keyOf(namespace, name string, value func(pair) (string, b
 	return strings.Join(parts, "\xff"), true
 }
 
-// namespaceOf is the one of all targets; "" if they are in several.
+// namespaceOf returns the namespace of all targets, or "" if they are in several.
 func namespaceOf(fleet []engine.Target) string {
 	for i := range fleet {
 		if fleet[i].Namespace != fleet[0].Namespace {

@@ -14,8 +14,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// cluster is an orchestrator that knows objects, as a table. The real one is tested
-// with this sensor in actuators/kubernetes.
+// cluster is an orchestrator with objects as a table. The real one is tested with this sensor
+// in actuators/kubernetes.
 type cluster struct {
 	workloads
 	objects  []object
@@ -98,7 +98,7 @@ func TestObjects(t *testing.T) {
 	require.Equal(t, engine.Error, got[1].State)
 }
 
-// A whole number that no float64 holds is refused by its digits, as elsewhere.
+// An integer that a float64 can't hold exactly is refused with its digits.
 func TestObjectOfAWholeNumberBeyondFloats(t *testing.T) {
 	c := &cluster{objects: []object{{"x", "train-a", nil, 0, json.Number("9007199254740993")}}}
 	s := build(t, "object", &sensors.ObjectConfig{APIVersion: "v1", Kind: "Workflow", Name: "train-{name}", Field: "status.progress"}, sensors.Env{Workloads: c})

@@ -11,12 +11,13 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// PrometheusConfig asks a Prometheus one query for the whole fleet.
+// PrometheusConfig sends one query to a Prometheus server for the whole fleet.
 //
-// The value is a number; with `range` it is an array of [age, value] pairs, the
-// oldest first, age in seconds before the sample.
+// The value is a number. With `range` it is an array of [age, value] pairs, the oldest first,
+// with the age in seconds before the sample.
 type PrometheusConfig struct {
 	Query       string              `json:"query" required:"true" doc:"PromQL whose answer is one number for each target, or one for all"`
 	Match       map[string]string   `json:"match,omitempty" doc:"label of the answer: field (namespace, name, kind) or label of the target. Without it, an answer with the labels namespace and deployment goes by these; one number without labels goes to every target"`
@@ -28,26 +29,26 @@ type PrometheusConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates"`
 }
 
-// RangeConfig is the past of a range query.
+// RangeConfig is the window and the step of a range query.
 type RangeConfig struct {
 	Window manifest.Duration `json:"window" required:"true" doc:"how far back"`
 	Step   manifest.Duration `json:"step" required:"true" doc:"time between two points"`
 }
 
-// Check finds a window that Prometheus would refuse.
-func (r RangeConfig) Check() (mistakes []string) {
+// Check returns a window or a step that Prometheus would refuse.
+func (r RangeConfig) Check() (mistakes mistake.Mistakes) {
 	if r.Window.Duration <= 0 {
-		mistakes = append(mistakes, "window: must be positive")
+		mistakes.Add("window", "must be positive", "")
 	}
 	if r.Step.Duration <= 0 {
-		mistakes = append(mistakes, "step: must be positive")
+		mistakes.Add("step", "must be positive", "")
 	} else if r.Window.Duration/r.Step.Duration > 11_000 {
-		mistakes = append(mistakes, "step: gives more than 11,000 points; make it longer")
+		mistakes.Add("step", "gives more than 11,000 points", "make it longer")
 	}
 	return mistakes
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *PrometheusConfig) ValueType() string {
 	if c.Range != nil {
 		return "array"
@@ -55,16 +56,16 @@ func (c *PrometheusConfig) ValueType() string {
 	return "number"
 }
 
-// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" is that of the
-// process.
+// SecretsTo returns the address that basicAuth, bearerToken and headers are sent to; "" is the
+// default server's.
 func (c *PrometheusConfig) SecretsTo() string { return c.Address }
 
 func (c *PrometheusConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: serverBodyLimit}
 }
 
-// Check finds what is wrong with the query, the address and the labels.
-func (c *PrometheusConfig) Check() []string {
+// Check returns mistakes in the query, the address and the labels.
+func (c *PrometheusConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if c.Query != "" {
 		mistakes = append(mistakes, checkQuery(c.Query)...)
@@ -72,21 +73,21 @@ func (c *PrometheusConfig) Check() []string {
 	if c.Address != "" {
 		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
-	for _, p := range sortedPairs(c.Match) {
+	for _, p := range sortedMatches(c.Match) {
 		if !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "" {
-			mistakes = append(mistakes, fmt.Sprintf("match: %q: %q is not a label and a field", p.label, p.field))
+			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
 		}
 	}
 	return mistakes
 }
 
 type prometheusSensor struct {
-	querier *querier
-	query   string
-	match   []pair
-	past    *RangeConfig
-	window  time.Duration
-	older   older
+	querier     *querier
+	query       string
+	match       []labelMatch
+	rangeConfig *RangeConfig
+	window      time.Duration
+	stale       staleDetector
 }
 
 func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
@@ -94,56 +95,56 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &prometheusSensor{querier: q, query: c.Query, match: sortedPairs(c.Match), past: c.Range, window: queryWindow(c.Query), older: older{staleAfter: env.StaleAfter}}
+	s := &prometheusSensor{querier: q, query: c.Query, match: sortedMatches(c.Match), rangeConfig: c.Range, window: queryWindow(c.Query), stale: staleDetector{staleAfter: env.StaleAfter}}
 	if c.Range != nil {
 		s.window += c.Range.Window.Duration
 	}
 	return s, nil
 }
 
-// Sample sends one query, whatever the size of the fleet, and up to four more where
-// targets have no value, age is judged, and it is not yet known whether they had one.
+// Sample sends one query, whatever the size of the fleet. See staleDetector for further
+// queries.
 func (s *prometheusSensor) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
-	out, err := s.ask(ctx, s.querier.api, at, fleet)
+	out, err := s.sample(ctx, s.querier.api, at, fleet)
 	if err == nil {
-		s.older.fill(ctx, s.querier, at, fleet, out, s.ask)
+		s.stale.markStale(ctx, s.querier, at, fleet, out, s.sample)
 	}
 	return out, err
 }
 
-// Doubt says that staleAfter has no effect, where the server ignores it.
+// Doubt implements engine.Doubter: it reports that the server ignores staleAfter.
 func (s *prometheusSensor) Doubt(ctx context.Context, at, since time.Time) (problem string, known bool) {
-	return s.querier.doubt(ctx, at, since)
+	return s.querier.lookbackProblem(ctx, at, since)
 }
 
-func (s *prometheusSensor) ask(ctx context.Context, api v1.API, at time.Time, fleet []engine.Target) (engine.Reading, error) {
+func (s *prometheusSensor) sample(ctx context.Context, api v1.API, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	var answer model.Value
 	var err error
-	if s.past == nil {
-		answer, err = s.querier.instant(ctx, api, s.query, at)
+	if s.rangeConfig == nil {
+		answer, err = s.querier.queryInstant(ctx, api, s.query, at)
 	} else {
-		answer, err = s.querier.over(ctx, api, s.query, v1.Range{Start: at.Add(-s.past.Window.Duration), End: at, Step: s.past.Step.Duration})
+		answer, err = s.querier.queryRange(ctx, api, s.query, v1.Range{Start: at.Add(-s.rangeConfig.Window.Duration), End: at, Step: s.rangeConfig.Step.Duration})
 	}
 	if err != nil {
 		return nil, err
 	}
 	list, err := s.series(at, answer)
 	if err != nil {
-		return nil, s.querier.fault(err)
+		return nil, s.querier.queryError(err)
 	}
-	return s.querier.deal(fleet, list, s.match)
+	return s.querier.matchSeries(fleet, list, s.match)
 }
 
-// series are the answer's, each with the signal that it means. An answer of another form
-// than the query's would be a value of another type than the sensor's.
+// series converts a result to signals. It refuses a result of another form than the query asks
+// for, since its values would not have the sensor's type.
 func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, error) {
 	_, overTime := answer.(model.Matrix)
 	switch {
 	case answer == nil:
 		return nil, errIncomplete
-	case s.past == nil && overTime:
+	case s.rangeConfig == nil && overTime:
 		return nil, errors.New("the answer is a matrix, where a query at one instant has a vector or a scalar; is this a Prometheus?")
-	case s.past != nil && !overTime:
+	case s.rangeConfig != nil && !overTime:
 		return nil, fmt.Errorf("the answer is a %s, where a query over a span has a matrix; is this a Prometheus?", answer.Type())
 	}
 	switch v := answer.(type) {
@@ -181,26 +182,26 @@ func (s *prometheusSensor) series(at time.Time, answer model.Value) ([]series, e
 			if stream == nil {
 				return nil, errIncomplete
 			}
-			out[i] = series{labels: stream.Metric, signal: s.points(at, stream)}
+			out[i] = series{labels: stream.Metric, signal: s.rangeSignal(at, stream)}
 		}
 		return out, nil
 	}
 	return nil, fmt.Errorf("the answer is a %s, not a number", answer.Type())
 }
 
-// errIncomplete is an answer of the right form without what it should hold. Read
-// on, it would come out as zero.
+// errIncomplete is the error for a response that has the right form but lacks a result, which
+// would otherwise be decoded as zero.
 var errIncomplete = errors.New("the answer has no result where there should be one; is this a Prometheus?")
 
 func (s *prometheusSensor) signal(v model.SampleValue, t model.Time) engine.Signal {
 	out := engine.Signal{State: engine.OK, Value: float64(v), At: t.Time(), Window: s.window}
-	if bad(v) {
+	if notFinite(float64(v)) {
 		out.State, out.Value, out.Problem = engine.NaN, nil, "the value is "+v.String()
 	}
 	return out
 }
 
-func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engine.Signal {
+func (s *prometheusSensor) rangeSignal(at time.Time, stream *model.SampleStream) engine.Signal {
 	if len(stream.Histograms) > 0 {
 		return engine.Signal{State: engine.Error, Problem: "the answer is a native histogram; take histogram_quantile() or histogram_count() of it"}
 	}
@@ -210,7 +211,7 @@ func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engi
 	out := engine.Signal{State: engine.OK, At: stream.Values[len(stream.Values)-1].Timestamp.Time(), Window: s.window}
 	points := make([]any, len(stream.Values))
 	for i, p := range stream.Values {
-		if bad(p.Value) {
+		if notFinite(float64(p.Value)) {
 			out.State, out.Problem = engine.NaN, "a value is "+p.Value.String()
 			return out
 		}
@@ -219,5 +220,3 @@ func (s *prometheusSensor) points(at time.Time, stream *model.SampleStream) engi
 	out.Value = points
 	return out
 }
-
-func bad(v model.SampleValue) bool { return notFinite(float64(v)) }

@@ -146,7 +146,7 @@ func TestDefect1ZeroFromPrometheusIsANumber(t *testing.T) {
 	}
 }
 
-// The published system died of an empty result.
+// The published system crashed on an empty result.
 func TestDefect2EmptyResultIsEmptyForEach(t *testing.T) {
 	address, _ := prom(t)
 	for _, match := range []map[string]string{nil, {"namespace": "namespace"}} {
@@ -198,11 +198,11 @@ func TestPrometheusCheck(t *testing.T) {
 			"address: has no scheme; begin it with http:// or https://",
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check()) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check().Lines()) })
 	}
-	require.Equal(t, []string{"window: must be positive", "step: must be positive"}, sensors.RangeConfig{}.Check())
-	require.Equal(t, []string{"step: gives more than 11,000 points; make it longer"}, sensors.RangeConfig{Window: seconds(20000), Step: seconds(1)}.Check())
-	require.Equal(t, []string{"certFile and keyFile go together"}, sensors.TLS{CertFile: "x"}.Check())
+	require.Equal(t, []string{"window: must be positive", "step: must be positive"}, sensors.RangeConfig{}.Check().Lines())
+	require.Equal(t, []string{"step: gives more than 11,000 points; make it longer"}, sensors.RangeConfig{Window: seconds(20000), Step: seconds(1)}.Check().Lines())
+	require.Equal(t, []string{"certFile and keyFile go together"}, sensors.TLS{CertFile: "x"}.Check().Lines())
 }
 
 func TestPrometheusWithoutAServer(t *testing.T) {

@@ -13,97 +13,98 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// heed is what a server does with the parameter lookback_delta, on which staleAfter rests:
-// Prometheus and Thanos heed it, and others ignore it without a word.
-type heed string
+// lookbackSupport is how a server treats the parameter lookback_delta, which staleAfter
+// depends on. Prometheus and Thanos honor it; other servers ignore it silently.
+type lookbackSupport string
 
 const (
-	heeds   heed = "heeded"
-	ignores heed = "ignored"
-	unknown heed = "unknown" // the server has no series `up` to tell by
+	lookbackSupported lookbackSupport = "heeded"
+	lookbackIgnored   lookbackSupport = "ignored"
+	lookbackUnknown   lookbackSupport = "unknown" // the server has no series `up` to probe
 )
 
-// briefest is the look-back with which a server that heeds it finds next to no sample.
-const briefest = time.Millisecond
+// probeLookback is so short that a server that honors it finds almost no sample.
+const probeLookback = time.Millisecond
 
-// Lookbacks remember what each server does with the look-back, so that each is asked once
-// and not once a sensor.
+// Lookbacks caches the look-back support of each server, so that a server is probed once for
+// all sensors.
 type Lookbacks struct {
 	mu sync.Mutex
-	by map[string]*lookback
+	by map[string]*serverLookback
 }
 
-// NewLookbacks remembers nothing yet.
-func NewLookbacks() *Lookbacks { return &Lookbacks{by: map[string]*lookback{}} }
+// NewLookbacks returns an empty cache.
+func NewLookbacks() *Lookbacks { return &Lookbacks{by: map[string]*serverLookback{}} }
 
-// lookback is of one server, as one client is known to it.
-type lookback struct {
-	turn chan struct{} // held by whoever asks, and reads or changes what follows
-	// found is what the server does; "" before it was asked, or where it has not answered.
-	found heed
-	at    time.Time
-	said  string
+// serverLookback is the support of one server with one access.
+type serverLookback struct {
+	sem chan struct{} // held while probing, and while accessing the fields below
+	// support is "" before the first probe, and if the probe failed.
+	support lookbackSupport
+	at      time.Time
+	logged  string
 }
 
-func (l *Lookbacks) of(key string) *lookback {
+func (l *Lookbacks) of(key string) *serverLookback {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by[key] == nil {
-		l.by[key] = &lookback{turn: make(chan struct{}, 1)}
+		l.by[key] = &serverLookback{sem: make(chan struct{}, 1)}
 	}
 	return l.by[key]
 }
 
-// soon is how long it stays unknown, before the server is asked again.
-const soon = time.Minute
+// reprobeAfter is how long an unknown support is cached.
+const reprobeAfter = time.Minute
 
-// find is what the server does with the look-back, "" where that can't be known now. It
-// asks where nothing is known from later than since. Those who come meanwhile wait for the
-// answer, and don't ask anew. What it finds is logged once.
-func (l *lookback) find(ctx context.Context, at, since time.Time, q *querier) heed {
+// detect returns the server's support, or "" if it can't be determined now. It probes the
+// server unless a result from after since is cached. Concurrent callers wait for the same
+// probe. A new result is logged once.
+func (l *serverLookback) detect(ctx context.Context, at, since time.Time, q *querier) lookbackSupport {
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.sem <- struct{}{}:
+		defer func() { <-l.sem }()
 	case <-ctx.Done():
 		return ""
 	}
-	settled := l.found == heeds || l.found == ignores
-	recent := at.Sub(l.at) < soon && !at.Before(l.at)
-	if l.at.After(since) && (settled || recent) {
-		return l.found
+	known := l.support == lookbackSupported || l.support == lookbackIgnored
+	recent := at.Sub(l.at) < reprobeAfter && !at.Before(l.at)
+	if l.at.After(since) && (known || recent) {
+		return l.support
 	}
-	found, err := q.server.heed(ctx, at)
-	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) { // a stop, which is no answer
+	found, err := q.server.probeLookback(ctx, at)
+	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) { // the process is stopping; the server's support stays unknown
 		return ""
 	}
-	l.found, l.at = found, at
-	if says := fmt.Sprint(found, err); says != l.said {
-		l.said = says
+	l.support, l.at = found, at
+	if says := fmt.Sprint(found, err); says != l.logged {
+		l.logged = says
 		l.log(q, err)
 	}
 	return found
 }
 
-func (l *lookback) log(q *querier, err error) {
-	where := []any{"address", place(q.server.base)}
+func (l *serverLookback) log(q *querier, err error) {
+	where := []any{"address", redactedURL(q.server.base)}
 	switch {
 	case err != nil:
-		q.log.Warn("it is not known whether the server heeds lookback_delta, on which staleAfter rests", append(where, "error", q.fault(err))...)
-	case l.found == heeds:
+		q.log.Warn("it is not known whether the server heeds lookback_delta, on which staleAfter rests", append(where, "error", q.queryError(err))...)
+	case l.support == lookbackSupported:
 		q.log.Info("the server heeds lookback_delta, on which staleAfter rests", where...)
-	case l.found == ignores:
+	case l.support == lookbackIgnored:
 		q.log.Warn("the server ignores lookback_delta, so staleAfter has no effect there", where...)
 	default:
 		q.log.Warn("it is not known whether the server heeds lookback_delta, on which staleAfter rests: it has no series up to tell by", where...)
 	}
 }
 
-// heed asks for the series `up` with a look-back of 1ms and without any. A server that
-// heeds it has fewer with: those alone that were scraped in that very millisecond.
-func (s *server) heed(ctx context.Context, at time.Time) (heed, error) {
+// probeLookback queries the series `up` with the default look-back and with one of 1ms. A
+// server that honors the parameter returns fewer series with the latter: only those that were
+// scraped within that millisecond.
+func (s *prometheusAPI) probeLookback(ctx context.Context, at time.Time) (lookbackSupport, error) {
 	var counts [2]int
-	for i, lookback := range []time.Duration{0, briefest} {
-		answer, _, _, err := v1.NewAPI(s.with(lookback)).Query(ctx, "up", at, inTime(ctx)...)
+	for i, lookback := range []time.Duration{0, probeLookback} {
+		answer, _, _, err := v1.NewAPI(s.withLookback(lookback)).Query(ctx, "up", at, timeoutOption(ctx)...)
 		if err != nil {
 			return "", err
 		}
@@ -112,26 +113,26 @@ func (s *server) heed(ctx context.Context, at time.Time) (heed, error) {
 			return "", errIncomplete
 		}
 		if counts[i] = len(vector); counts[0] == 0 {
-			return unknown, nil
+			return lookbackUnknown, nil
 		}
 	}
 	if counts[1] < counts[0] {
-		return heeds, nil
+		return lookbackSupported, nil
 	}
-	return ignores, nil
+	return lookbackIgnored, nil
 }
 
-// doubt says that staleAfter has no effect where the server ignores the look-back.
-func (q *querier) doubt(ctx context.Context, at, since time.Time) (problem string, known bool) {
+// lookbackProblem describes that staleAfter has no effect if the server ignores the look-back.
+func (q *querier) lookbackProblem(ctx context.Context, at, since time.Time) (problem string, known bool) {
 	if q.server.lookback == 0 {
 		return "", true
 	}
-	switch q.lookback.find(ctx, at, since, q) {
-	case heeds:
+	switch q.lookback.detect(ctx, at, since, q) {
+	case lookbackSupported:
 		return "", true
-	case ignores:
+	case lookbackIgnored:
 		return fmt.Sprintf("staleAfter has no effect: %s ignores lookback_delta, as servers other than Prometheus and Thanos may, so a value can be as old as the server's own look-back; "+
-			"put the bound into the query, like X and (time() - timestamp(X) < %g), or make the server's look-back shorter", place(q.server.base), q.server.lookback.Seconds()), true
+			"put the bound into the query, like X and (time() - timestamp(X) < %g), or make the server's look-back shorter", redactedURL(q.server.base), q.server.lookback.Seconds()), true
 	}
 	return "", false
 }

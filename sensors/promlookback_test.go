@@ -19,8 +19,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// forgetful is a real engine behind a front that drops the parameter lookback_delta, as
-// servers do that don't know it. It counts the questions for up.
+// forgetful is a real engine behind a proxy that drops the parameter lookback_delta, like a
+// server that ignores it. It counts the queries for up.
 func forgetful(t *testing.T, samples ...promengine.Sample) (address string, ups *atomic.Int64) {
 	t.Helper()
 	e, err := promengine.Open(promengine.Options{})
@@ -39,7 +39,7 @@ func forgetful(t *testing.T, samples ...promengine.Sample) (address string, ups 
 	}), ups
 }
 
-// doubt asks a sensor as the engine does.
+// doubt calls a sensor like the engine does.
 func doubt(t *testing.T, s engine.Sensor, at, since time.Time) (string, bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -89,7 +89,7 @@ func TestServerIsAskedWhetherItHeedsTheLookBack(t *testing.T) {
 	}
 }
 
-// An address is asked once, by all sensors, and again after an error.
+// An address is probed once for all sensors, and again after an error.
 func TestServerIsAskedOnceForTheLookBack(t *testing.T) {
 	address, ups := forgetful(t, one("up", now, 1))
 	known := sensors.NewLookbacks()
@@ -112,7 +112,7 @@ func TestServerIsAskedOnceForTheLookBack(t *testing.T) {
 	require.EqualValues(t, 4, ups.Load(), "once more after an error")
 }
 
-// What is not known is asked again a minute later, and not at every turn.
+// An unknown support is probed again a minute later, and not at every turn.
 func TestUnknownLookBackIsAskedAgain(t *testing.T) {
 	e, err := promengine.Open(promengine.Options{})
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestUnknownLookBackIsAskedAgain(t *testing.T) {
 	require.Empty(t, problem)
 }
 
-// A sample does not wait for what the server does with the look-back.
+// A sample does not wait for the probe of the look-back.
 func TestSampleWaitsForNoDoubt(t *testing.T) {
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if _ = r.ParseForm(); r.Form.Get("query") == "up" {

@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// What servers of Prometheus' API say beside an answer, as they write it.
+// Warnings and marks of several servers of Prometheus' API, as they write them.
 func TestPartialAnswersAreNoMeasurements(t *testing.T) {
 	const vector = `"data":{"resultType":"vector","result":[{"metric":{},"value":[1700000000,"3"]}]}`
 	const matrix = `"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1700000000,"3"]]}]}`
@@ -74,8 +74,8 @@ func TestPartialAnswersAreNoMeasurements(t *testing.T) {
 	}
 }
 
-// The parameters of an address are in all requests: of both kinds of queries, in those to
-// a server that takes no POST, and beside the look-back.
+// The parameters of an address are in all requests: in both types of queries, in those to a
+// server that does not accept POST, and together with the look-back.
 func TestAddressKeepsItsParameters(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
@@ -121,7 +121,7 @@ func TestParametersThatHaveNoEffectAreRefused(t *testing.T) {
 	} {
 		config := &sensors.PrometheusConfig{Query: "a", Address: "http://prom:9090/x" + parameter}
 		require.Len(t, config.Check(), 1)
-		require.Contains(t, config.Check()[0], "address: "+want)
+		require.Contains(t, config.Check().Lines()[0], "address: "+want)
 		_, err := sensors.Kinds["prometheus"].New(&sensors.PrometheusConfig{Query: "a"}, sensors.Env{Prometheus: "http://prom:9090" + parameter})
 		require.ErrorContains(t, err, "--prometheus: "+want)
 	}
@@ -133,7 +133,7 @@ func TestParametersThatHaveNoEffectAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "address: has the parameter lookback_delta, which is staleAfter; keep one")
 }
 
-// A warning that makes an answer partial is in the error, and not in the log as well.
+// A warning that makes a result partial is in the error and not also in the log.
 func TestPartialIsNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	address := serve(t, text(200, "application/json", `{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["store gone"]}`))

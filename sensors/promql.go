@@ -5,27 +5,29 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // checkQuery returns the mistake in a PromQL expression, with its place, and
 // refuses what can't be a number for each target.
-func checkQuery(query string) []string {
+func checkQuery(query string) mistake.Mistakes {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
 		// The first only: what the parser finds after it is mostly of its making.
-		return []string{"query: " + err.Error()}
+		return mistake.Mistakes{{Path: "query", Message: err.Error()}}
 	}
 	switch expr.Type() {
 	case parser.ValueTypeString:
-		return []string{"query: 1:1: is a text, not a number"}
+		return mistake.Mistakes{{Path: "query", Message: "1:1: is a text, not a number"}}
 	case parser.ValueTypeMatrix:
-		return []string{fmt.Sprintf("query: 1:1: %s is a range vector; take rate() or avg_over_time() of it, or drop the range", expr)}
+		return mistake.Mistakes{{Path: "query", Message: fmt.Sprintf("1:1: %s is a range vector", expr), Fix: "take rate() or avg_over_time() of it, or drop the range"}}
 	}
 	return nil
 }
 
-// queryWindow is the longest span of samples that a query computes over: its
-// largest range selector or subquery, nested ones added up; 0 if it is of an instant.
+// queryWindow returns the longest span of samples that a query computes over: its largest
+// range selector or subquery, with nested ones added up; 0 for an instant query.
 func queryWindow(query string) time.Duration {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {

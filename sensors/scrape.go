@@ -9,17 +9,18 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// ScrapeConfig reads a metric off the applications' own pages, with no server in
-// between. It is for fleets of hundreds: beyond, and for any history longer than
-// a minute or so, let a Prometheus do it.
+// ScrapeConfig reads a metric directly from the applications' pages of metrics. It is meant
+// for fleets of hundreds of targets. For more of them, and for a history of more than a minute
+// or so, use a Prometheus server.
 //
-// A page is read as Prometheus' scrape reads it: in text, OpenMetrics or protobuf, by
-// its Content-Type. Only what is on the page is a sample.
+// Pages are read like a scrape by Prometheus: as text, OpenMetrics or protobuf, by their
+// Content-Type. Only what is on the page is a sample.
 //
-// The value is a number: the metric as it is, its increase per second (`rate`),
-// or a quantile of what a histogram observed (`quantile`).
+// The value is a number: the metric itself, its increase per second (`rate`), or a quantile of
+// a histogram's observations (`quantile`).
 type ScrapeConfig struct {
 	URL       string            `json:"url,omitempty" doc:"page of each target, with {name}, {namespace} and {label:NAME}"`
 	Port      string            `json:"port,omitempty" doc:"instead of url: name or number of the port of each ready pod of the target"`
@@ -37,56 +38,57 @@ type ScrapeConfig struct {
 	TLS         *TLS                `json:"tls,omitempty" doc:"certificates; with port, it also says https"`
 }
 
-// QuantileConfig says which quantile, of which observations.
+// QuantileConfig selects a quantile and the span of the observations.
 type QuantileConfig struct {
 	Rank   float64           `json:"rank" required:"true" doc:"0.99 for the 99th percentile"`
 	Window manifest.Duration `json:"window" required:"true" doc:"of the observations within this span; wants two samples in it"`
 }
 
-// Check finds a rank that is none.
-func (q QuantileConfig) Check() (mistakes []string) {
+// Check returns an invalid rank or window.
+func (q QuantileConfig) Check() (mistakes mistake.Mistakes) {
 	if q.Rank <= 0 || q.Rank > 1 {
-		mistakes = append(mistakes, "rank: must be above 0 and at most 1")
+		mistakes.Add("rank", "must be above 0 and at most 1", "")
 	}
 	if q.Window.Duration <= 0 {
-		mistakes = append(mistakes, "window: must be positive")
+		mistakes.Add("window", "must be positive", "")
 	}
 	return mistakes
 }
 
-// Compares tells whether a value takes two samples.
-func (c *ScrapeConfig) Compares() bool { return c.Rate.Duration > 0 || c.Quantile != nil }
+// NeedsTwoSamples reports whether a value needs two samples.
+func (c *ScrapeConfig) NeedsTwoSamples() bool { return c.Rate.Duration > 0 || c.Quantile != nil }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (*ScrapeConfig) ValueType() string { return "number" }
 
-// SecretsTo is the address that basicAuth, bearerToken and headers are sent to; "" with port: the pods'.
+// SecretsTo returns the address that basicAuth, bearerToken and headers are sent to. It is ""
+// with port: they go to the pods.
 func (c *ScrapeConfig) SecretsTo() string { return c.URL }
 
 func (c *ScrapeConfig) access() access {
 	return access{basic: c.BasicAuth, bearer: c.BearerToken, headers: c.Headers, tls: c.TLS, limit: appBodyLimit}
 }
 
-// Check finds fields that exclude each other, and a bad URL.
-func (c *ScrapeConfig) Check() []string {
+// Check returns fields that exclude each other, and an invalid URL.
+func (c *ScrapeConfig) Check() mistake.Mistakes {
 	mistakes := c.access().check()
 	if (c.URL == "") == (c.Port == "") {
-		mistakes = append(mistakes, "url: give either url or port")
+		mistakes.Add("url", "give either url or port", "")
 	}
 	if c.URL != "" {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 		if c.Path != "" {
-			mistakes = append(mistakes, "path: goes with port; put it into url")
+			mistakes.Add("path", "goes with port", "put it into url")
 		}
 	}
 	if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
-		mistakes = append(mistakes, "path: begins with /")
+		mistakes.Add("path", "begins with /", "")
 	}
 	if c.Rate.Duration > 0 && c.Quantile != nil {
-		mistakes = append(mistakes, "rate: excludes quantile")
+		mistakes.Add("rate", "excludes quantile", "")
 	}
 	if c.Quantile != nil && c.Aggregate != "" {
-		mistakes = append(mistakes, "aggregate: a quantile is of all observations together; drop it")
+		mistakes.Add("aggregate", "a quantile is of all observations together", "drop it")
 	}
 	return mistakes
 }
@@ -95,15 +97,15 @@ type scrape struct {
 	*ScrapeConfig
 	client    *client
 	url       template
-	want      *wanted
+	selector  *sampleSelector
 	workloads engine.Orchestrator
-	fan       fan
-	past      *past // nil where the value needs none
+	poller    poller
+	rates     *rateWindow // nil unless the value is a rate or a quantile
 }
 
 func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	if c.Port != "" && env.Workloads == nil {
 		return nil, errors.New("port: no orchestrator runs here that knows the pods; give a url instead")
@@ -112,29 +114,28 @@ func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scrape{ScrapeConfig: c, client: cl, want: newWanted(c), workloads: env.Workloads, fan: fan{timeout: c.Timeout.Duration}}
+	s := &scrape{ScrapeConfig: c, client: cl, selector: newSampleSelector(c), workloads: env.Workloads, poller: poller{timeout: c.Timeout.Duration}}
 	if s.url, err = parseTemplate(c.URL); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
 	switch {
 	case c.Rate.Duration > 0:
-		s.past = newPast(c.Rate.Duration)
+		s.rates = newRateWindow(c.Rate.Duration)
 	case c.Quantile != nil:
-		s.past = newPast(c.Quantile.Window.Duration)
+		s.rates = newRateWindow(c.Quantile.Window.Duration)
 	}
 	return s, nil
 }
 
-// Sample reads every page once. A page that fails makes an Error of its target
-// alone; a target with several pages needs them all, since a sum without one of
-// them would be a lower number, not a missing one.
+// Sample reads every page once. If a page fails, only its target is an Error. A target with
+// several pages needs all of them: a sum without one of them would be too low.
 func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
 	var addresses []string
-	known := map[string]int{}          // a page of several targets is read once
-	pages := make([][]int, len(fleet)) // of each target, in addresses
+	known := map[string]int{}          // a page that several targets share is read once
+	pages := make([][]int, len(fleet)) // indexes into addresses, by target
 	for i := range fleet {
-		list, err := s.pages(&fleet[i])
+		list, err := s.addresses(&fleet[i])
 		if err != nil {
 			out[i] = engine.Signal{State: engine.Error, Problem: err.Error()}
 		}
@@ -148,8 +149,8 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		}
 	}
 
-	found := make([]findings, len(addresses))
-	errs := s.fan.run(ctx, addresses, func(ctx context.Context, i int) (err error) {
+	found := make([]expositionSamples, len(addresses))
+	errs := s.poller.pollAll(ctx, addresses, func(ctx context.Context, i int) (err error) {
 		found[i], err = s.read(ctx, at, addresses[i])
 		return err
 	})
@@ -158,10 +159,10 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		if out[i].State == engine.Error {
 			continue
 		}
-		var all findings
+		var all expositionSamples
 		var failed []error
 		for _, k := range pages[i] {
-			all.join(found[k])
+			all.merge(found[k])
 			failed = append(failed, errs[k])
 		}
 		if err := errors.Join(failed...); err != nil {
@@ -170,14 +171,14 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		}
 		out[i] = s.signal(all)
 	}
-	if s.past != nil {
-		s.past.forget(at)
+	if s.rates != nil {
+		s.rates.prune(at)
 	}
 	return out, nil
 }
 
-// pages are the addresses to read for a target: one, or one for each ready pod.
-func (s *scrape) pages(target *engine.Target) ([]string, error) {
+// addresses returns the pages of a target: one, or one for each ready pod.
+func (s *scrape) addresses(target *engine.Target) ([]string, error) {
 	if s.Port == "" {
 		address, err := s.url.fill(target, inURL)
 		return []string{address}, err
@@ -204,19 +205,19 @@ func (s *scrape) pages(target *engine.Target) ([]string, error) {
 	return out, nil
 }
 
-func (s *scrape) read(ctx context.Context, at time.Time, address string) (findings, error) {
-	kind, body, err := s.client.get(ctx, address, acceptPages)
+func (s *scrape) read(ctx context.Context, at time.Time, address string) (expositionSamples, error) {
+	kind, body, err := s.client.get(ctx, address, acceptExposition)
 	if err != nil {
-		return findings{}, err
+		return expositionSamples{}, err
 	}
-	found, err := readPage(kind, body, s.want, at)
+	found, err := readExposition(kind, body, s.selector, at)
 	if err != nil {
-		return findings{}, s.client.fault(address, err)
+		return expositionSamples{}, s.client.bodyError(address, err)
 	}
-	if s.past != nil {
-		s.past.add(address, found.points, at)
-		found.once = len(found.points) > 0
-		found.points = s.past.increases(address, found.points, at)
+	if s.rates != nil {
+		s.rates.add(address, found.points, at)
+		found.present = len(found.points) > 0
+		found.points = s.rates.rates(address, found.points, at)
 	}
 	return found, nil
 }

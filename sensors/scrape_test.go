@@ -187,7 +187,7 @@ func TestScrapeQuantileOfAllPodsTogether(t *testing.T) {
 	require.Equal(t, 30*time.Second, got.Window)
 }
 
-// Whatever one application does, its signal alone is an Error, and in time.
+// If one application fails in any way, only its own signal is an Error, in time.
 func TestScrapeFaultsKeepToTheirTarget(t *testing.T) {
 	good := newApplication(t)
 	good.requests.WithLabelValues("200", "/").Add(5)
@@ -216,7 +216,7 @@ func TestScrapeFaultsKeepToTheirTarget(t *testing.T) {
 	for name, f := range faults {
 		tg := target("x", fmt.Sprint("bad-", len(names)))
 		names, fleet = append(names, name), append(fleet, tg)
-		// A second, healthy pod does not make the sum right.
+		// The sum is wrong even if a second pod is healthy.
 		view[tg.ID()] = engine.Workload{Pods: []engine.Pod{ready("p", strings.TrimPrefix(serve(t, f.answer), "http://")), ready("q", good.address)}}
 	}
 	fleet = append(fleet, target("x", "good-after"))
@@ -238,8 +238,8 @@ func TestScrapeFaultsKeepToTheirTarget(t *testing.T) {
 	}
 }
 
-// More applications hang than are asked at once: those that answer are not lost
-// with them, from the second sample on.
+// More applications hang than are polled concurrently: from the second sample on, the others
+// are read.
 func TestScrapeAsksTheLateOnesLast(t *testing.T) {
 	good := newApplication(t)
 	good.requests.WithLabelValues("200", "/").Add(5)
@@ -319,9 +319,9 @@ func TestScrapeCheck(t *testing.T) {
 		"no host":     {sensors.ScrapeConfig{URL: "http:///x", Metric: "a"}, []string{"url: has no host"}},
 		"two answers": {sensors.ScrapeConfig{Port: "http", Metric: "a", Aggregate: "sum", Rate: seconds(1), Quantile: &sensors.QuantileConfig{}}, []string{"rate: excludes quantile", "aggregate: a quantile is of all observations together; drop it"}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check()) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.config.Check().Lines()) })
 	}
-	require.Equal(t, []string{"rank: must be above 0 and at most 1", "window: must be positive"}, sensors.QuantileConfig{Rank: 99}.Check())
+	require.Equal(t, []string{"rank: must be above 0 and at most 1", "window: must be positive"}, sensors.QuantileConfig{Rank: 99}.Check().Lines())
 	_, err := sensors.Kinds["scrape"].New(&sensors.ScrapeConfig{Port: "http", Metric: "a"}, sensors.Env{})
 	require.ErrorContains(t, err, "no orchestrator runs here")
 }

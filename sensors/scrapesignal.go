@@ -7,26 +7,26 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// signal makes one number of a target's samples.
-func (s *scrape) signal(found findings) engine.Signal {
+// signal aggregates the samples of a target into one value.
+func (s *scrape) signal(found expositionSamples) engine.Signal {
 	points := found.points
 	if len(points) == 0 {
-		return engine.Signal{State: engine.Empty, Problem: s.client.secrets.hide(s.absence(&found))}
+		return engine.Signal{State: engine.Empty, Problem: s.client.secrets.redactLine(s.absence(&found))}
 	}
 	out := engine.Signal{State: engine.OK, At: points[0].at}
 	for _, p := range points {
 		if p.at.Before(out.At) {
-			out.At = p.at // a number is as old as the oldest of its parts
+			out.At = p.at // an aggregate is as old as its oldest sample
 		}
 	}
-	if s.past != nil {
-		out.Window = s.past.window
+	if s.rates != nil {
+		out.Window = s.rates.window
 	}
 	var v float64
 	if s.Quantile != nil {
 		var observed bool
-		if v, observed = quantile(s.Quantile.Rank, points); !observed {
-			return engine.Signal{State: engine.Empty, Problem: "nothing was observed within " + s.past.window.String()}
+		if v, observed = histogramQuantile(s.Quantile.Rank, points); !observed {
+			return engine.Signal{State: engine.Empty, Problem: "nothing was observed within " + s.rates.window.String()}
 		}
 	} else {
 		v = aggregate(s.Aggregate, points)
@@ -39,14 +39,14 @@ func (s *scrape) signal(found findings) engine.Signal {
 	return out
 }
 
-// absence says why no page of a target gives a number.
-func (s *scrape) absence(found *findings) string {
-	name := s.want.name
-	switch other, alike := found.other.String(), found.alike.String(); {
-	case found.once:
-		return fmt.Sprintf("there are not yet two samples of %s within %s", name, s.past.window)
+// absence explains why no page of a target has a selected sample.
+func (s *scrape) absence(found *expositionSamples) string {
+	name := s.selector.name
+	switch other, alike := found.otherLabels.String(), found.similarNames.String(); {
+	case found.present:
+		return fmt.Sprintf("there are not yet two samples of %s within %s", name, s.rates.window)
 	case other != "":
-		return fmt.Sprintf("no sample of %s has the labels %s; there are %s", name, s.want.text(), other)
+		return fmt.Sprintf("no sample of %s has the labels %s; there are %s", name, s.selector.labelText(), other)
 	case alike != "":
 		return fmt.Sprintf("no page has a sample of %s; there are %s", name, alike)
 	}

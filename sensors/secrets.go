@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// longestProblem bounds what a server's own words may take of an error, in bytes.
-	longestProblem = 300
-	// longestSearched bounds what is searched of them for secrets.
-	longestSearched = 64 << 10
+	// maxProblemBytes bounds the text of a server in an error, in bytes.
+	maxProblemBytes = 300
+	// maxRedactBytes bounds the text that is searched for secrets.
+	maxRedactBytes = 64 << 10
 )
 
-// secrets are the values of secret headers that a client has sent, to be kept out of what it
-// says: a server may echo them.
-type secrets struct {
+// sentSecrets holds the values of secret headers that a client has sent. They are removed from
+// errors and problems, because a server may echo them.
+type sentSecrets struct {
 	mu   sync.Mutex
 	list []string
-	most int // kept of them
+	max  int // number of values to keep
 }
 
-func (s *secrets) add(values ...string) {
+func (s *sentSecrets) add(values ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range values {
@@ -32,36 +32,36 @@ func (s *secrets) add(values ...string) {
 			s.list = append(s.list, v)
 		}
 	}
-	// One that was rotated away opens nothing any more; the last few are enough.
-	if n := len(s.list) - s.most; n > 0 {
+	// A rotated secret is no longer valid, so the last few are enough.
+	if n := len(s.list) - s.max; n > 0 {
 		s.list = s.list[n:]
 	}
 }
 
-// hide is a text that may have a server's own words, as blank makes it, on one line and cut.
-func (s *secrets) hide(text string) string {
-	text = s.blank(text)
+// redactLine redacts a text that may come from a server, puts it on one line and truncates it.
+func (s *sentSecrets) redactLine(text string) string {
+	text = s.redact(text)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
-			return ' ' // a terminal would take it for a command
+			return ' ' // a terminal could interpret it
 		}
 		return r
 	}, text)
-	return excerpt(strings.Join(strings.Fields(text), " "), longestProblem)
+	return excerpt(strings.Join(strings.Fields(text), " "), maxProblemBytes)
 }
 
-// blank takes the secrets out of a text, and what is left of one where the text, or a part
-// of it, was cut.
-func (s *secrets) blank(text string) string {
+// redact removes the secrets from a text. It also removes the remainder of one that was cut
+// off at the end of the text.
+func (s *sentSecrets) redact(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.list) == 0 {
 		return text
 	}
-	return redact.Text(excerpt(text, longestSearched), s.list...)
+	return redact.Text(excerpt(text, maxRedactBytes), s.list...)
 }
 
-// excerpt is at most so many bytes of a text, with a mark where it was cut.
+// excerpt truncates a text to a number of bytes and marks the cut.
 func excerpt(text string, most int) string {
 	if len(text) > most {
 		return strings.ToValidUTF8(text[:most], "") + redact.CutMark
@@ -69,25 +69,25 @@ func excerpt(text string, most int) string {
 	return text
 }
 
-// clean is an error at a place, in words without secrets. What it wraps can be
-// told by errors.Is and errors.As.
-func (s *secrets) clean(where string, err error) error {
-	text := s.hide(err.Error())
-	if where != "" {
-		text = where + ": " + text
+// wrap returns a redacted and truncated error about a location. errors.Is and errors.As find
+// what it wraps.
+func (s *sentSecrets) wrap(location string, err error) error {
+	text := s.redactLine(err.Error())
+	if location != "" {
+		text = location + ": " + text
 	}
-	return &cleanError{text: text, cause: err}
+	return &redactedError{text: text, cause: err}
 }
 
-// cleanOwn is clean for an error in our own words, which are not cut: the fix is at their end.
-func (s *secrets) cleanOwn(err error) error {
-	return &cleanError{text: s.blank(err.Error()), cause: err}
+// wrapWhole is like wrap, without truncation, for our own messages: they end with the fix.
+func (s *sentSecrets) wrapWhole(err error) error {
+	return &redactedError{text: s.redact(err.Error()), cause: err}
 }
 
-type cleanError struct {
+type redactedError struct {
 	text  string
 	cause error
 }
 
-func (e *cleanError) Error() string { return e.text }
-func (e *cleanError) Unwrap() error { return e.cause }
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.cause }

@@ -16,8 +16,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// What a server repeats of a secret is in no error and no problem: not in quotes, not cut
-// short, and not where the words are ours.
+// A secret that a server echoes is in no error and no problem: not in a quote, not truncated,
+// and not in our own messages.
 func TestSecretsThatAServerRepeatsAreNotSaid(t *testing.T) {
 	const vector = `{"status":"success","data":{"resultType":"vector","result":[%s]}}`
 	inJSON := func(text string) string {
@@ -136,7 +136,7 @@ func TestSecretsThatAServerRepeatsAreNotSaid(t *testing.T) {
 	}
 }
 
-// A server's words are one line without what a terminal takes for a command.
+// The text of a server is put on one line without control characters.
 func TestServersWordsAreOneLine(t *testing.T) {
 	address := answering(t, 400, `{"status":"error","errorType":"x","error":"a\u001b[2Jb\u0000c\u009bd\r\ne\u007f"}`)
 	_, err := build(t, "prometheus", &sensors.PrometheusConfig{Query: "a", Address: address}, sensors.Env{}).Sample(t.Context(), now, []engine.Target{target("x", "a")})

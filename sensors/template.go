@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// template is a text with places for what is particular to a target: {name},
-// {namespace} and {label:NAME}.
+// template is a text with placeholders for the fields of a target: {name}, {namespace} and
+// {label:NAME}.
 type template struct {
 	parts []part
 }
@@ -41,8 +42,8 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
-// particular says whether the text differs from target to target.
-func (t template) particular() bool {
+// perTarget reports whether the text has placeholders.
+func (t template) perTarget() bool {
 	for _, p := range t.parts {
 		if p.field != "" {
 			return true
@@ -51,7 +52,7 @@ func (t template) particular() bool {
 	return false
 }
 
-// fill puts a target's fields in, each passed through escape.
+// fill replaces the placeholders by the target's fields, each passed through escape.
 func (t template) fill(target *engine.Target, escape func(string) (string, error)) (string, error) {
 	var b strings.Builder
 	for _, p := range t.parts {
@@ -78,38 +79,38 @@ func (t template) fill(target *engine.Target, escape func(string) (string, error
 	return b.String(), nil
 }
 
-var harmless = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+var plainToken = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 
-// inURL lets only through what can't change the host, the path or the parameters
-// around it: any Kubernetes name or label value, and nothing else.
+// inURL accepts only values that can't change the host, the path or the parameters of the URL
+// around them. Every Kubernetes name and label value is accepted.
 func inURL(value string) (string, error) {
-	if !harmless.MatchString(value) {
+	if !plainToken.MatchString(value) {
 		return "", fmt.Errorf("%q can't stand in a URL; letters, digits, '-', '_' and '.' can", value)
 	}
 	return value, nil
 }
 
-// checkURL returns the mistakes in a URL of a manifest, each prefixed by its field.
-func checkURL(field, text string) (mistakes []string) {
+// checkURL returns the mistakes in the URL of a manifest, each prefixed with the field.
+func checkURL(field, text string) (mistakes mistake.Mistakes) {
 	t, err := parseTemplate(text)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	example, err := t.fill(&engine.Target{Name: "x", Namespace: "x", Labels: t.exampleLabels()}, inURL)
 	if err != nil {
-		return []string{field + ": " + err.Error()}
+		return mistake.Mistakes{{Path: field, Message: err.Error()}}
 	}
 	u, err := url.Parse(example)
 	if err != nil {
-		return []string{field + ": is not a URL; write it like http://host:9090/path"} // url's own error quotes it, user and all
+		return mistake.Mistakes{{Path: field, Message: "is not a URL", Fix: "write it like http://host:9090/path"}} // url's own error quotes it, user and all
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		mistakes = append(mistakes, field+": has no scheme; begin it with http:// or https://")
+		mistakes.Add(field, "has no scheme", "begin it with http:// or https://")
 	} else if u.Host == "" {
-		mistakes = append(mistakes, field+": has no host")
+		mistakes.Add(field, "has no host", "")
 	}
 	if u.User != nil {
-		mistakes = append(mistakes, field+": has a user in it; use basicAuth, with the password by reference")
+		mistakes.Add(field, "has a user in it", "use basicAuth, with the password by reference")
 	}
 	return mistakes
 }

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// TLS says whom to trust and who we are.
+// TLS configures the trusted authorities and the client certificate.
 type TLS struct {
 	CAFile             string `json:"caFile,omitempty" doc:"PEM file of the authorities to trust, instead of the system's"`
 	CertFile           string `json:"certFile,omitempty" process:"certificate" doc:"PEM file of our own certificate; for agents given by -f"`
@@ -18,10 +19,10 @@ type TLS struct {
 	InsecureSkipVerify bool   `json:"insecureSkipVerify,omitempty" doc:"accept any certificate"`
 }
 
-// Check finds a certificate without its key.
-func (t TLS) Check() []string {
+// Check returns a certificate without a key, or a key without a certificate.
+func (t TLS) Check() mistake.Mistakes {
 	if (t.CertFile == "") != (t.KeyFile == "") {
-		return []string{"certFile and keyFile go together"}
+		return mistake.Mistakes{{Message: "certFile and keyFile go together"}}
 	}
 	return nil
 }
@@ -48,19 +49,19 @@ func (t TLS) config() (*tls.Config, error) {
 	return cfg, nil
 }
 
-// longestCA bounds a file of authorities, in bytes: all that a system trusts fit into a
-// quarter of it.
-const longestCA = 1 << 20
+// maxCABytes bounds a file of authorities, in bytes. The authorities that a system trusts take
+// a quarter of it.
+const maxCABytes = 1 << 20
 
-// readCA reads a regular file. The name may come from whoever may create Agents, and a
-// pipe would hold the process, a device fill its memory.
+// readCA reads a regular file. Whoever may create Agents may choose its name: reading a pipe
+// would block the process, and reading a device would exhaust its memory.
 func readCA(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
 		return nil, err
-	case info.Mode().IsRegular() && info.Size() == 0: // those of /proc, too, which need not end
+	case info.Mode().IsRegular() && info.Size() == 0: // files in /proc report size 0 and may be endless
 		return nil, fmt.Errorf("%s is empty", file)
 	}
-	return plainfile.Read(file, longestCA)
+	return plainfile.Read(file, maxCABytes)
 }

@@ -5,26 +5,25 @@ import (
 	"slices"
 )
 
-// What follows is the JSON Schema of values that are objects, for policies to be held
-// against: a part that is misspelt is then found by `scanflow check`. It keeps to what
-// OPA's type checker understands.
+// The JSON Schemas of values that are objects. `scanflow check` type-checks policies against
+// them and reports misspelt fields. They use only what OPA's type checker supports.
 
-// typed is a value of a JSON type.
-func typed(name string) map[string]any { return map[string]any{"type": name} }
+// typeSchema is the schema of a JSON type.
+func typeSchema(name string) map[string]any { return map[string]any{"type": name} }
 
-// byKey is an object whose keys are not known before, and its values of a JSON type.
-func byKey(name string) map[string]any {
-	return map[string]any{"type": "object", "additionalProperties": typed(name)}
+// mapSchema is the schema of an object with arbitrary keys and values of a JSON type.
+func mapSchema(name string) map[string]any {
+	return map[string]any{"type": "object", "additionalProperties": typeSchema(name)}
 }
 
-// parts is an object with these parts and no others, each always there unless it is
-// optional.
-func parts(of map[string]any, optional ...string) map[string]any {
+// objectSchema is the schema of an object with exactly these fields. All but the optional ones
+// are required.
+func objectSchema(fields map[string]any, optional ...string) map[string]any {
 	required := []any{}
-	for _, name := range slices.Sorted(maps.Keys(of)) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if !slices.Contains(optional, name) {
 			required = append(required, name)
 		}
 	}
-	return map[string]any{"type": "object", "properties": of, "required": required, "additionalProperties": false}
+	return map[string]any{"type": "object", "properties": fields, "required": required, "additionalProperties": false}
 }

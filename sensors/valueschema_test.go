@@ -15,9 +15,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// violations asks OPA's own JSON Schema validator, about a value as documents have it.
+// violations validates a value, as documents have it, with OPA's JSON Schema validator.
 func violations(t *testing.T, value, schema any) []any {
 	t.Helper()
 	raw, err := json.Marshal(map[string]any{"value": value, "schema": schema})
@@ -46,10 +47,10 @@ func TestValuesOfDriftAreAsTheirSchemaSays(t *testing.T) {
 				s := made.(*driftSensor)
 				for what, now := range map[string]map[string]float64{"much": counts, "too little for chi2": {"1": 400, "2": 0, "+Inf": 0}} {
 					against := s.bins.distribution(counts)
-					if s.reference.fixed != nil {
-						against = s.reference.fixed
+					if s.baseline.fixed != nil {
+						against = s.baseline.fixed
 					}
-					got := s.judge(engine.Signal{State: engine.OK, Value: s.bins.distribution(now)}, engine.Signal{State: engine.OK, Value: against})
+					got := s.signal(engine.Signal{State: engine.OK, Value: s.bins.distribution(now)}, engine.Signal{State: engine.OK, Value: against})
 					require.Equal(t, engine.OK, got.State, got.Problem)
 					require.Empty(t, violations(t, got.Value, c.ValueSchema()), what)
 					if what == "much" {
@@ -82,7 +83,7 @@ func TestObjectsOfMLflowAreAsTheirSchemaSays(t *testing.T) {
 	require.Nil(t, (&MLflowConfig{Runs: &MLflowRuns{Take: "sum"}}).ValueSchema(), "its type says all")
 }
 
-// What is misspelt in an object is found as what is misspelt in a document is.
+// A misspelt field of an object is reported like one of the document.
 func TestAPolicyIsHeldAgainstThePartsOfAValue(t *testing.T) {
 	agents, err := manifest.ReadBytes("agent.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
 kind: Agent
@@ -124,7 +125,7 @@ spec:
 		`to_number(input.signals.production.value.params.round) > 2`:              "",
 		`input.signals.production.value.start_ns > input.now_ns - 3600 * 1000000`: "undefined ref: input.signals.production.value.start_ns",
 	} {
-		source, err := policy.ReadFS(fstest.MapFS{"t.rego": {Data: []byte("package scanflow.strategies.modeldebug.t\n\n" +
+		source, err := source.ReadFS(fstest.MapFS{"t.rego": {Data: []byte("package scanflow.strategies.modeldebug.t\n\n" +
 			`propose contains {"primitive": "p", "reason": "r", "because": ["confidence", "classes", "newest", "runs", "production"]} if ` + condition + "\n")}})
 		require.NoError(t, err)
 		revision, err := policy.Compile(context.Background(), source, policy.Options{})
@@ -135,6 +136,6 @@ spec:
 			continue
 		}
 		require.Len(t, mistakes, 1, condition)
-		require.Contains(t, mistakes[0].String(), wrong)
+		require.Contains(t, mistakes[0].Error(), wrong)
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // WorkloadConfig samples what the orchestrator knows of the target itself.
 //
-// The value is a number; `image` and `condition` are strings.
+// The value is a number; that of `image` and `condition` is a string.
 type WorkloadConfig struct {
 	Field     string `json:"field" required:"true" enum:"desired,ready,unavailable,restarts,nodes,image,condition" doc:"desired or ready replicas; unavailable: desired but not ready; restarts: of all pods together; nodes: how many different ones the pods are on; image: of the pods, several with commas between; condition: the status of one"`
 	Condition string `json:"condition,omitempty" doc:"with field condition: its type, as in Available; the value is True, False or Unknown"`
 }
 
-// ValueType is the JSON type that the signal's value has.
+// ValueType returns the JSON type of the signal's value.
 func (c *WorkloadConfig) ValueType() string {
 	if c.Field == "image" || c.Field == "condition" {
 		return "string"
@@ -26,29 +27,29 @@ func (c *WorkloadConfig) ValueType() string {
 	return "number"
 }
 
-// Check finds a condition without its field, and the other way round.
-func (c *WorkloadConfig) Check() []string {
+// Check returns a condition without its field, or the field without a condition.
+func (c *WorkloadConfig) Check() mistake.Mistakes {
 	switch {
 	case c.Field == "condition" && c.Condition == "":
-		return []string{"condition: say which, as in Available"}
+		return mistake.Mistakes{{Path: "condition", Message: "say which, as in Available"}}
 	case c.Field != "condition" && c.Condition != "":
-		return []string{"condition: goes with field: condition; drop it, or change the field"}
+		return mistake.Mistakes{{Path: "condition", Message: "goes with field: condition", Fix: "drop it, or change the field"}}
 	}
 	return nil
 }
 
 type workload struct {
 	*WorkloadConfig
-	of   engine.Orchestrator
-	read func(engine.Workload) any // nil where there is no value
+	orchestrator engine.Orchestrator
+	read         func(engine.Workload) any // returns nil if there is no value
 }
 
 func newWorkload(c *WorkloadConfig, env Env) (engine.Sensor, error) {
 	if env.Workloads == nil {
 		return nil, errors.New("no orchestrator runs here, so there are no workloads to look at; use another kind of sensor")
 	}
-	if mistakes := c.Check(); len(mistakes) > 0 {
-		return nil, errors.New(strings.Join(mistakes, "; "))
+	if err := c.Check().Err(); err != nil {
+		return nil, err
 	}
 	fields := map[string]func(engine.Workload) any{
 		"desired":     func(w engine.Workload) any { return float64(w.Desired) },
@@ -63,10 +64,10 @@ func newWorkload(c *WorkloadConfig, env Env) (engine.Sensor, error) {
 	if !ok {
 		return nil, errors.New("field: must be one of desired, ready, unavailable, restarts, nodes, image, condition")
 	}
-	return &workload{WorkloadConfig: c, of: env.Workloads, read: read}, nil
+	return &workload{WorkloadConfig: c, orchestrator: env.Workloads, read: read}, nil
 }
 
-// nodes counts a pod that waits for a node on none.
+// nodes returns the number of different nodes. A pod that is not scheduled has none.
 func nodes(w engine.Workload) any {
 	var names []string
 	for _, p := range w.Pods {
@@ -93,12 +94,12 @@ func (c *WorkloadConfig) status(w engine.Workload) any {
 	return status
 }
 
-// Sample asks the orchestrator, which answers from memory. A workload that it
-// does not know is Empty, as is a value that the workload does not have.
+// Sample reads the orchestrator's cache. The signal is Empty if the orchestrator does not know
+// the workload, or the workload has no such value.
 func (s *workload) Sample(_ context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
 	for i := range fleet {
-		w, ok := s.of.Workload(fleet[i].ID())
+		w, ok := s.orchestrator.Workload(fleet[i].ID())
 		if !ok {
 			out[i] = engine.Signal{State: engine.Empty, Problem: "the orchestrator runs no such workload"}
 			continue

@@ -11,6 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // acting is a Cluster without a View, for the verbs that read for themselves.
@@ -95,13 +96,13 @@ func fetch(t testing.TB, c *testcluster.Cluster, apiVersion, kind, namespace, na
 // at is a part of an object, as JSON.
 func at(t testing.TB, o *unstructured.Unstructured, path ...any) string {
 	t.Helper()
-	v, _ := fieldPath(path).find(o.Object)
+	v, _ := fieldpath.Find(o.Object, path...)
 	raw, err := json.Marshal(v)
 	require.NoError(t, err)
 	return string(raw)
 }
 
-// applyAs has somebody else write.
+// applyAs writes as another field manager.
 func applyAs(t testing.TB, c *testcluster.Cluster, manager, text string) {
 	t.Helper()
 	_, err := c.ApplyAs(testContext(t), manager, text)

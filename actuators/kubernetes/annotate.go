@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Annotate is the verb `annotate`: annotations on the target itself. Those that it
-// set before stay.
+// Annotate is the verb `annotate`: it annotates the target. Annotations that it set before
+// remain.
 func Annotate(c *Cluster) engine.Actuator { return annotator{c} }
 
 var (
@@ -24,14 +24,13 @@ var (
 
 type annotator struct{ *Cluster }
 
-// annotatePlan is one act's annotations, and the others that the verb has set. Acts of
-// this verb hold no claim, so several may write one object side by side.
+// annotatePlan is the patch of one act, and the other annotations that the verb has applied.
+// Acts of this verb hold no claim, so several may write one object concurrently.
 type annotatePlan struct {
-	Write write          `json:"write"`
+	Write objectPatch    `json:"write"`
 	Keep  map[string]any `json:"keep,omitempty"`
 }
 
-// Plan is a no-op where the target has these annotations.
 func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Annotate
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -46,19 +45,19 @@ func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	for key, value := range w.Annotations {
 		next[key] = value
 	}
-	write := writeTo(o, "annotate", annotations(next))
-	changes := changesBetween(write.Before, write.Set)
+	patch := patchOf(o, "annotate", annotations(next))
+	changes := changesBetween(patch.Before, patch.Set)
 	if len(changes) == 0 {
-		return engine.Planned(p, true, fmt.Sprintf("%s is so already", write), annotatePlan{Write: write})
+		return engine.Planned(p, true, fmt.Sprintf("%s is so already", patch), annotatePlan{Write: patch})
 	}
-	taken, err := mayTakeAll(o, p, changes)
+	taken, err := checkTakeOver(o, p, changes)
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("annotate %s: %w", write, err)
+		return engine.Change{}, fmt.Errorf("annotate %s: %w", patch, err)
 	}
-	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", write, diffOf(changes), taken), annotatePlan{write, besides(o, write)})
+	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", patch, diffOf(changes), taken), annotatePlan{patch, besides(o, patch)})
 }
 
-// annotations is the fields of an object that has these.
+// annotations returns the fields of an object with these annotations.
 func annotations(all map[string]any) map[string]any {
 	if len(all) == 0 {
 		return map[string]any{}
@@ -71,10 +70,10 @@ func annotationsIn(o map[string]any) map[string]any {
 	return all
 }
 
-// besides is the annotations of the verb's that a write is not about. A manager that
-// applies again gives up what it no longer names, so they are named again.
-func besides(o *object, w write) map[string]any {
-	all := maps.Clone(annotationsIn(ownOf(o, w.Manager)))
+// besides returns the verb's annotations that a patch does not write. They have to be named
+// again, because a manager gives up what it does not name.
+func besides(o *object, w objectPatch) map[string]any {
+	all := maps.Clone(annotationsIn(appliedAs(o, w.Manager)))
 	for _, fields := range []map[string]any{w.Set, w.Before} {
 		for key := range annotationsIn(fields) {
 			delete(all, key)
@@ -83,25 +82,24 @@ func besides(o *object, w write) map[string]any {
 	return annotations(all)
 }
 
-// Apply writes the annotations.
 func (a annotator) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	if err := a.writeBeside(ctx, plan.Write, plan.Keep); err != nil {
+	if err := a.applyBeside(ctx, plan.Write, plan.Keep); err != nil {
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is annotated", plan.Write)}, nil
 }
 
-// writeBeside writes one act's annotations, and names the others again: as they are by
-// now, where another act has written some meanwhile.
-func (a annotator) writeBeside(ctx context.Context, w write, keep map[string]any) error {
+// applyBeside applies one act's annotations together with the others. It reads those again
+// where another act has written some meanwhile.
+func (a annotator) applyBeside(ctx context.Context, w objectPatch, keep map[string]any) error {
 	var err error
-	for range moves {
+	for range maxConflicts {
 		whole := w
-		whole.Set, whole.Before = merged(keep, w.Set), merged(keep, w.Before)
+		whole.Set, whole.Before = merge(keep, w.Set), merge(keep, w.Before)
 		if err = a.apply(ctx, whole); !errors.Is(err, ErrMoved) {
 			return err
 		}
@@ -117,12 +115,11 @@ func (a annotator) writeBeside(ctx context.Context, w write, keep map[string]any
 	return err
 }
 
-// Verify is done if the annotations are still those.
 func (a annotator) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.verifyWrite(ctx, c, "annotated")
+	return a.verifyPatch(ctx, c, "annotated")
 }
 
-// Undo puts the annotations back to what they were, unless somebody wrote them since.
+// Undo restores the annotations, unless another manager has written them since.
 func (a annotator) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
@@ -142,7 +139,7 @@ func (a annotator) Undo(ctx context.Context, c engine.Change) (engine.Outcome, e
 	}
 	back := w
 	back.Set, back.Before, back.ResourceVersion = w.Before, w.Set, o.GetResourceVersion()
-	if err := a.writeBeside(ctx, back, besides(o, back)); err != nil {
+	if err := a.applyBeside(ctx, back, besides(o, back)); err != nil {
 		return engine.Outcome{}, err
 	}
 	return undone, nil

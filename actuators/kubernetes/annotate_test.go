@@ -28,7 +28,7 @@ func TestAnnotateKeepsWhatItSetBefore(t *testing.T) {
 	require.True(t, plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/a": "1"})))).NoOp)
 }
 
-// What was written is looked at again, and can be put back, but for what somebody else
+// The written annotations are verified, and can be undone, except for those that another manager
 // wrote since.
 func TestAnnotateIsVerifiedAndUndone(t *testing.T) {
 	b := newBench(t)

@@ -11,19 +11,19 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Apply is the verb `apply`: any object in the target's namespace, but of the kinds
-// that give power. A field that it set before and that is no longer given is
-// removed, unless somebody else owns it too.
+// Apply is the verb `apply`: it writes any object in the target's namespace, except of kinds that
+// grant rights. A field that it set before and that is no longer given is removed, unless another
+// manager owns it as well.
 func Apply(c *Cluster) engine.Actuator { return applier{c} }
 
 var _ engine.Verifier = applier{}
 
 type applier struct{ *Cluster }
 
-// Plan asks the API server what the object would come to.
 func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Apply
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -53,57 +53,48 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	o, err := a.get(ctx, version, kind, p.Target.Namespace, name)
 	switch {
 	case apierrors.IsNotFound(err):
-		set = merged(map[string]any{"metadata": managedByUs()}, set)
-		write := write{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
-		return engine.Planned(p, false, "make "+write.String(), writePlan{Write: write, Creates: true})
+		set = merge(map[string]any{"metadata": managedByUs()}, set)
+		patch := objectPatch{APIVersion: version, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("apply"), Set: set}
+		return engine.Planned(p, false, "make "+patch.String(), patchPlan{Write: patch, Creates: true})
 	case err != nil:
 		return engine.Change{}, fmt.Errorf("apply: %w", err)
 	}
-	write := writeTo(o, "apply", keepLabel(o, set))
-	write.APIVersion = version // the version that the fields are written in
-	return a.plannedWrite(ctx, p, o, write, othersOfOurs)
+	patch := patchOf(o, "apply", keepLabel(o, set))
+	patch.APIVersion = version // the version that the fields are written in
+	return a.planPatch(ctx, p, o, patch, refuseOtherVerbs)
 }
 
-// keepLabel names the label again that marks what we made: left out, it would go.
+// keepLabel adds the label of objects that we created, if it is there, since leaving it out
+// would remove it.
 func keepLabel(o *object, set map[string]any) map[string]any {
-	own, _, _ := unstructured.NestedStringMap(ownOf(o, managerOf("apply")), "metadata", "labels")
+	own, _, _ := unstructured.NestedStringMap(appliedAs(o, managerOf("apply")), "metadata", "labels")
 	if own["app.kubernetes.io/managed-by"] != "scanflow" {
 		return set
 	}
-	return merged(map[string]any{"metadata": managedByUs()}, set)
+	return merge(map[string]any{"metadata": managedByUs()}, set)
 }
 
-// othersOfOurs refuses fields that another verb has written: its claim, and the
-// guards of that, must not be got around.
-func othersOfOurs(o *object, changes []fieldChange) error {
+// refuseOtherVerbs refuses fields that another of our verbs has written, because that verb's
+// claim and guards would be bypassed.
+func refuseOtherVerbs(o *object, changes []fieldChange) error {
 	for _, c := range changes {
-		writers := writersAt(o, c.path)
-		other := slices.IndexFunc(writers, func(w writer) bool { return w.ours() && w.Manager != managerOf("apply") })
-		if other >= 0 && !slices.ContainsFunc(writers, func(w writer) bool { return w.Manager == managerOf("apply") }) {
-			return &OwnedError{Field: c.name(), Owner: writers[other].String(), Fix: "leave it out of the object, and use that verb"}
+		managers := managersAt(o, c.path)
+		other := slices.IndexFunc(managers, func(w clusterview.FieldManager) bool { return ours(w) && w.Manager != managerOf("apply") })
+		if other >= 0 && !slices.ContainsFunc(managers, func(w clusterview.FieldManager) bool { return w.Manager == managerOf("apply") }) {
+			return &OwnedError{Field: c.path.String(), Owner: managers[other].String(), Fix: "leave it out of the object, and use that verb"}
 		}
 	}
 	return nil
 }
 
-// Apply writes the object.
 func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[writePlan](c)
-	if err != nil {
-		return engine.Outcome{}, err
-	}
-	if err := a.apply(ctx, plan.Write); err != nil {
-		return engine.Outcome{}, err
-	}
-	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is written", plan.Write)}, nil
+	return a.applyPatch(ctx, c)
 }
 
-// Verify is done if the fields are still those.
 func (a applier) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.verifyWrite(ctx, c, "written")
+	return a.verifyPatch(ctx, c, "written")
 }
 
-// Undo puts an object that was there back to what it was.
 func (a applier) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return a.undoWrite(ctx, c)
+	return a.undoPatch(ctx, c)
 }

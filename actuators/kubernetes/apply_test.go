@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 func asObject(t *testing.T, text string) map[string]any {
@@ -83,7 +84,7 @@ spec:
 	}
 	change := done(t, verb, proposal("apply", target, limits("1000m")))
 	require.Contains(t, change.Diff, "Deployment "+b.ns+"/web: spec.template.spec.containers[0].resources.limits.cpu none -> 1, taken over from helm (Update, 20")
-	require.Len(t, each(b.read(t, "apps/v1", "Deployment", "web").Object, "spec", "template", "spec", "containers"), 2, "the other container stays")
+	require.Len(t, fieldpath.Maps(b.read(t, "apps/v1", "Deployment", "web").Object, "spec", "template", "spec", "containers"), 2, "the other container stays")
 	require.True(t, plannedOf(t, verb, later(proposal("apply", target, limits("1000m")))).NoOp)
 
 	b.merge(t, "kubectl-edit", "apps/v1", "Deployment", "web", `{"metadata": {"labels": {"x": "y"}}}`)

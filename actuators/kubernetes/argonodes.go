@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // Labels and annotations of the pods of a Workflow, as Argo Workflows 3.7 writes them.
@@ -19,16 +21,16 @@ const (
 	nodeIDAnnotation = "workflows.argoproj.io/node-id"
 )
 
-// storedSpecField holds what a Workflow of a template is: Argo's controller joins the
-// template's specification with the Workflow's own as it takes it up, and makes pods by
-// that alone from then on (setStoredWfSpec, setExecWorkflow and addSchedulingConstraints
-// in workflow/controller of v3.7). Status is no subresource there.
+// storedSpecField holds the effective specification of a Workflow of a template: Argo's
+// controller merges the template's specification with the Workflow's own when it takes it up,
+// and makes pods from that alone (setStoredWfSpec, setExecWorkflow and
+// addSchedulingConstraints in workflow/controller of v3.7). Status is no subresource there.
 const storedSpecField = "storedWorkflowTemplateSpec"
 
-// argoRun is the known state of a Workflow under way.
+// argoRun is the state of a Workflow under way.
 type argoRun struct {
 	object map[string]any
-	spec   map[string]any            // what its pods are made by
+	spec   map[string]any            // the effective specification
 	nodes  map[string]map[string]any // by id
 }
 
@@ -38,14 +40,14 @@ func argoRunOf(o *unstructured.Unstructured) (*argoRun, error) {
 		r.spec, _, _ = unstructured.NestedMap(o.Object, "spec")
 	}
 	nodes, _, _ := unstructured.NestedMap(o.Object, "status", "nodes")
-	packed := fieldPath{"status", "compressedNodes"}.text(o.Object)
+	packed := fieldpath.Text(o.Object, "status", "compressedNodes")
 	if len(nodes) == 0 && packed != "" {
 		var err error
 		if nodes, err = unpackNodes(packed); err != nil {
 			return nil, fmt.Errorf("read its nodes: %w", err)
 		}
 	}
-	if len(nodes) == 0 && (fieldPath{"status", "offloadNodeStatusVersion"}).text(o.Object) != "" {
+	if len(nodes) == 0 && fieldpath.Text(o.Object, "status", "offloadNodeStatusVersion") != "" {
 		return nil, errors.New("its nodes are kept in a database by Argo (offloadNodeStatusVersion), so that nobody can tell here which of its steps would be tried again")
 	}
 	r.nodes = make(map[string]map[string]any, len(nodes))
@@ -57,22 +59,22 @@ func argoRunOf(o *unstructured.Unstructured) (*argoRun, error) {
 	return r, nil
 }
 
-// mostNodes bounds what nodes unpack to.
-const mostNodes = 64 << 20
+// maxNodesBytes bounds the uncompressed nodes.
+const maxNodesBytes = 64 << 20
 
-// unpackNodes reads nodes as Argo packs those of a large Workflow: gzip, in base64.
+// unpackNodes decodes the nodes of a large Workflow, which Argo stores as gzip in base64.
 func unpackNodes(text string) (map[string]any, error) {
 	raw, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(text)))
 	if err != nil {
 		return nil, err
 	}
 	var out map[string]any
-	err = json.NewDecoder(io.LimitReader(raw, mostNodes)).Decode(&out)
+	err = json.NewDecoder(io.LimitReader(raw, maxNodesBytes)).Decode(&out)
 	return out, err
 }
 
-// templateOf is the template of a node, with the defaults that Argo gives each; nil where
-// it is not in the Workflow.
+// templateOf returns the template of a node with the default values of all templates, or nil
+// where the Workflow does not contain it.
 func (r *argoRun) templateOf(node map[string]any) map[string]any {
 	name, _ := node["templateName"].(string)
 	ref, _ := node["templateRef"].(map[string]any)
@@ -80,7 +82,7 @@ func (r *argoRun) templateOf(node map[string]any) map[string]any {
 		name = of
 	}
 	var found map[string]any
-	for _, t := range each(r.spec, "templates") {
+	for _, t := range fieldpath.Maps(r.spec, "templates") {
 		if ref == nil && t["name"] == name {
 			found = t
 		}
@@ -98,8 +100,8 @@ func (r *argoRun) templateOf(node map[string]any) map[string]any {
 	return overlay(defaults, found)
 }
 
-// retryNode is the node whose attempts a pod's node is one of, and the ids of these, in
-// order; nil where the step has no retryStrategy.
+// retryNode returns the retry node that a pod's node is an attempt of, and the ids of its
+// attempts in order; nil where the step has no retryStrategy.
 func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) {
 	for _, n := range r.nodes {
 		if n["type"] != "Retry" {
@@ -110,7 +112,7 @@ func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) 
 		children, _ := n["children"].([]any)
 		for _, child := range children {
 			of, _ := child.(string)
-			if retried, _ := (fieldPath{"nodeFlag", "retried"}).find(r.nodes[of]); retried == true {
+			if retried, _ := fieldpath.Find(r.nodes[of], "nodeFlag", "retried"); retried == true {
 				attempts = append(attempts, of)
 				mine = mine || of == id
 			}
@@ -122,7 +124,7 @@ func (r *argoRun) retryNode(id string) (node map[string]any, attempts []string) 
 	return nil, nil
 }
 
-// stepOf is a person's name for a node.
+// stepOf returns the display name of a node.
 func stepOf(node map[string]any, id string) string {
 	if name, _ := node["displayName"].(string); name != "" {
 		return name

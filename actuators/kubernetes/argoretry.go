@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// retryFix says what lets a step be moved.
+// retryFix is the advice for a step that can't be moved.
 const retryFix = "give it retryStrategy: {limit: N, retryPolicy: Always}"
 
-// stuck says why a step would not be tried again once its pod is evicted; "" where it
-// would be. To Argo's controller an evicted pod has failed where it saw it end, and is an
-// Error, "pod deleted", where it did not (inferFailedReason and podReconciliation in
-// workflow/controller/operator.go of v3.7); so both have to be retried, which Always alone
-// does (processNodeRetries). Each eviction is one of the attempts that limit allows.
-func (r *argoRun) stuck(id string, now time.Time) string {
+// notRetriedBecause says why Argo would not retry a step whose pod is evicted, or is "". To
+// Argo's controller an evicted pod is Failed if it saw it end, and otherwise an Error, "pod
+// deleted" (inferFailedReason and podReconciliation in workflow/controller/operator.go of
+// v3.7). Only the policy Always retries both (processNodeRetries). Each eviction uses up one
+// of the attempts that limit allows.
+func (r *argoRun) notRetriedBecause(id string, now time.Time) string {
 	node := r.nodes[id]
 	if node == nil {
 		return "Argo shows no node of its pod yet; try again"
@@ -49,12 +51,12 @@ func (r *argoRun) stuck(id string, now time.Time) string {
 			return fmt.Sprintf("no more retries left after %d of %d, so that it would fail once its pod is evicted; raise the limit of its retryStrategy", len(attempts)-1, limit)
 		}
 	}
-	return r.late(strategy, attempts, now)
+	return r.retryWindowOver(strategy, attempts, now)
 }
 
-// late says that the next attempt would come after the time for all of them.
-func (r *argoRun) late(strategy map[string]any, attempts []string, now time.Time) string {
-	text := (fieldPath{"backoff", "maxDuration"}).text(strategy)
+// retryWindowOver says that the time for all attempts is over, or is "".
+func (r *argoRun) retryWindowOver(strategy map[string]any, attempts []string, now time.Time) string {
+	text := fieldpath.Text(strategy, "backoff", "maxDuration")
 	if text == "" {
 		return ""
 	}
@@ -62,7 +64,7 @@ func (r *argoRun) late(strategy map[string]any, attempts []string, now time.Time
 	if seconds, is := strconv.Atoi(text); is == nil {
 		most, err = time.Duration(seconds)*time.Second, nil
 	}
-	first := timeOf((fieldPath{"startedAt"}).text(r.nodes[attempts[0]]))
+	first := timeOf(fieldpath.Text(r.nodes[attempts[0]], "startedAt"))
 	if err != nil || now.After(first.Add(most)) {
 		return fmt.Sprintf("the maxDuration of its retryStrategy, %s, is over, so that it would fail once its pod is evicted; raise it", text)
 	}

@@ -10,19 +10,20 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Bounds is the verb `autoscaler`: the bounds and the metrics of whatever scales a
-// target by itself, made if nothing does.
-func Bounds(c *Cluster) engine.Actuator { return bounder{c} }
+// Autoscaler is the verb `autoscaler`: it sets the bounds and metrics of a target's
+// autoscaler, and creates one if there is none.
+func Autoscaler(c *Cluster) engine.Actuator { return autoscalerVerb{c} }
 
-var _ engine.Verifier = bounder{}
+var _ engine.Verifier = autoscalerVerb{}
 
-type bounder struct{ *Cluster }
+type autoscalerVerb struct{ *Cluster }
 
-// Plan finds the autoscaler, or plans one, with the fields that are given.
-func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+func (b autoscalerVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Autoscaler
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
@@ -35,7 +36,7 @@ func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	if err != nil {
 		return fail(err)
 	}
-	kind, name, err := which(w, owner, owned, id)
+	kind, name, err := choose(w, owner, owned, id)
 	if err != nil {
 		return fail(err)
 	}
@@ -54,12 +55,13 @@ func (b bounder) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	if err := names.fits(o, w, p.Target); err != nil {
 		return fail(err)
 	}
-	write := writeTo(o, "autoscaler", merged(ownOf(o, managerOf("autoscaler")), set))
-	return b.plannedWrite(ctx, p, o, write)
+	patch := patchOf(o, "autoscaler", merge(appliedAs(o, managerOf("autoscaler")), set))
+	return b.planPatch(ctx, p, o, patch)
 }
 
-// which is the autoscaler that is meant. Two would fight over one target.
-func which(w verbparams.Autoscaler, owner Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
+// choose returns the kind and name of the autoscaler to write. Two autoscalers of one target
+// would fight.
+func choose(w verbparams.Autoscaler, owner clusterview.Autoscaler, owned bool, id engine.TargetID) (kind, name string, err error) {
 	if owned && (w.Kind != "" && w.Kind != owner.Kind || w.Name != "" && w.Name != owner.Name) {
 		return "", "", &OwnedError{
 			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
@@ -69,7 +71,7 @@ func which(w verbparams.Autoscaler, owner Autoscaler, owned bool, id engine.Targ
 	return cmp.Or(w.Kind, owner.Kind, verbparams.HorizontalPodAutoscaler), cmp.Or(w.Name, owner.Name, id.Name), nil
 }
 
-func (b bounder) planNew(p engine.Proposal, w verbparams.Autoscaler, f scalerFields, kind, name string, set map[string]any) (engine.Change, error) {
+func (b autoscalerVerb) planNew(p engine.Proposal, w verbparams.Autoscaler, f scalerFields, kind, name string, set map[string]any) (engine.Change, error) {
 	var missing []string
 	if w.Max == nil {
 		missing = append(missing, fmt.Sprintf("with.max: there is no %s %s yet; set it, to make one", kind, name))
@@ -83,34 +85,34 @@ func (b bounder) planNew(p engine.Proposal, w verbparams.Autoscaler, f scalerFie
 	spec := set["spec"].(map[string]any)
 	spec["scaleTargetRef"] = map[string]any{"apiVersion": p.Target.APIVersion, "kind": p.Target.Kind, "name": p.Target.Name}
 	set["metadata"] = managedByUs()
-	write := write{APIVersion: f.apiVersion, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("autoscaler"), Set: set}
+	patch := objectPatch{APIVersion: f.apiVersion, Kind: kind, Namespace: p.Target.Namespace, Name: name, Manager: managerOf("autoscaler"), Set: set}
 	lowest := "its kind's fewest"
 	if w.Min != nil {
 		lowest = fmt.Sprint(*w.Min)
 	}
-	diff := fmt.Sprintf("make %s: %s to %d replicas, by %d %s", write, lowest, *w.Max, len(w.Metrics)+len(w.Triggers), f.signals)
-	return engine.Planned(p, false, diff, writePlan{Write: write, Creates: true})
+	diff := fmt.Sprintf("make %s: %s to %d replicas, by %d %s", patch, lowest, *w.Max, len(w.Metrics)+len(w.Triggers), f.signals)
+	return engine.Planned(p, false, diff, patchPlan{Write: patch, Creates: true})
 }
 
-// managedByUs is the label of what we make.
+// managedByUs is the label of objects that we create.
 func managedByUs() map[string]any {
 	return map[string]any{"labels": map[string]any{"app.kubernetes.io/managed-by": "scanflow"}}
 }
 
-// scalerFields are what a kind of autoscaler calls its fields, below spec.
+// scalerFields are the names of an autoscaler's fields below spec.
 type scalerFields struct {
 	apiVersion, min, max, signals string
-	leastMin, leastMax            int // where the object doesn't say
+	leastMin, leastMax            int // defaults
 }
 
 func fieldsOf(kind string) scalerFields {
 	if kind == verbparams.ScaledObject {
-		return scalerFields{kedaVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
+		return scalerFields{clusterview.ScaledObjectVersion, "minReplicaCount", "maxReplicaCount", "triggers", 0, 100}
 	}
-	return scalerFields{hpaVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
+	return scalerFields{clusterview.HPAVersion, "minReplicas", "maxReplicas", "metrics", 1, 1}
 }
 
-// set is the fields that are given.
+// set returns the given fields.
 func (f scalerFields) set(w verbparams.Autoscaler) (map[string]any, error) {
 	spec := map[string]any{}
 	if w.Min != nil {
@@ -134,11 +136,11 @@ func (f scalerFields) set(w verbparams.Autoscaler) (map[string]any, error) {
 	return map[string]any{"spec": spec}, nil
 }
 
-// fits tells whether the autoscaler that is there scales the target, and whether its
-// bounds fit together with what it keeps.
+// fits checks that the existing autoscaler scales the target, and that the given bounds fit
+// those it keeps.
 func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) error {
-	ref := fieldPath{"spec", "scaleTargetRef"}
-	kind, name := append(ref, "kind").text(o.Object), append(ref, "name").text(o.Object)
+	ref := func(name string) string { return fieldpath.Text(o.Object, "spec", "scaleTargetRef", name) }
+	kind, name := ref("kind"), ref("name")
 	if kind == "" && o.GetKind() == verbparams.ScaledObject {
 		kind = "Deployment"
 	}
@@ -149,7 +151,7 @@ func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) 
 		if given != nil {
 			return int64(*given)
 		}
-		if n, ok := (fieldPath{"spec", field}).integer(o.Object); ok {
+		if n, ok := fieldpath.Int(o.Object, "spec", field); ok {
 			return n
 		}
 		return int64(least)
@@ -161,30 +163,22 @@ func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) 
 	return nil
 }
 
-// Apply writes the autoscaler.
-func (b bounder) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[writePlan](c)
-	if err != nil {
-		return engine.Outcome{}, err
-	}
-	if err := b.apply(ctx, plan.Write); err != nil {
-		return engine.Outcome{}, err
-	}
-	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is written", plan.Write)}, nil
+func (b autoscalerVerb) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return b.applyPatch(ctx, c)
 }
 
-// Verify is done if the fields are still those. A ScaledObject that KEDA calls not
-// ready is waited for: KEDA may not have seen the change yet.
-func (b bounder) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	o, w, still, err := b.stillWritten(ctx, c)
+// Verify is done if the fields still have their values. It waits while KEDA reports a
+// ScaledObject as not ready, since KEDA may not have seen the change yet.
+func (b autoscalerVerb) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	o, w, still, err := b.stillApplied(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	if !still {
 		return overwritten(w), nil
 	}
-	for _, condition := range each(o.Object, "status", "conditions") {
-		text := func(name string) string { return fieldPath{name}.text(condition) }
+	for _, condition := range fieldpath.Maps(o.Object, "status", "conditions") {
+		text := func(name string) string { return fieldpath.Text(condition, name) }
 		if text("type") == "Ready" && text("status") == "False" {
 			return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is not ready: %s: %s", w, text("reason"), text("message"))}, nil
 		}
@@ -192,7 +186,6 @@ func (b bounder) Verify(ctx context.Context, c engine.Change) (engine.Outcome, e
 	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is written", w)}, nil
 }
 
-// Undo puts an autoscaler that was there back to what it was.
-func (b bounder) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return b.undoWrite(ctx, c)
+func (b autoscalerVerb) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return b.undoPatch(ctx, c)
 }

@@ -9,9 +9,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const hpa = `
@@ -35,7 +38,7 @@ spec:
   triggers: [{type: cron, metadata: {timezone: UTC, start: 0 0 * * *, end: 0 1 * * *, desiredReplicas: "2"}}]
 `
 
-func scalerOf(t *testing.T, b *bench, name string) (Autoscaler, bool) {
+func scalerOf(t *testing.T, b *bench, name string) (clusterview.Autoscaler, bool) {
 	t.Helper()
 	a, owned, err := b.View.AutoscalerOf(testContext(t), engine.TargetID{Kind: "Deployment", Namespace: b.ns, Name: name})
 	require.NoError(t, err)
@@ -46,7 +49,7 @@ func scalerOf(t *testing.T, b *bench, name string) (Autoscaler, bool) {
 // server's own, and the ScaledObject's definition comes and goes while we look.
 func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 	b := newBench(t)
-	crds := b.admin.Client().Dynamic.Resource(crds)
+	crds := b.admin.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	remove := func() {
 		err := crds.Delete(testContext(t), "scaledobjects.keda.sh", metav1.DeleteOptions{})
 		require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
@@ -58,7 +61,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 	remove()
 	client, err := apiclient.FromConfig(b.admin.Client().Config, "default", apiclient.Options{}) // that never heard of KEDA
 	require.NoError(t, err)
-	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client}), Clock: engine.WallClock{}}
+	b.Cluster = &Cluster{Client: client, View: testView(t, clusterview.Options{Client: client}), Clock: engine.WallClock{}}
 	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
 	b.create(t, "kubectl-create", web(b.ns, "other", 1, ""))
 	b.settled(t, "apps/v1", "Deployment", "web")
@@ -91,15 +94,18 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 	b.merge(t, "kubectl-edit", "autoscaling/v2", "HorizontalPodAutoscaler", "by-load", `{"spec": {"scaleTargetRef": {"name": "web"}}}`)
 
 	b.admin.InstallCRDs(t, "scaledobject")
-	soon(t, "the kind is found", func() bool { _, err := b.Client.Kinds.Find(kedaVersion, "ScaledObject"); return err == nil })
+	soon(t, "the kind is found", func() bool {
+		_, err := b.Client.Kinds.Find(clusterview.ScaledObjectVersion, "ScaledObject")
+		return err == nil
+	})
 	b.create(t, "kubectl-create", scaledObject)
 	soon(t, "KEDA's comes first, though it is paused, once it is installed", func() bool {
 		a, _ := scalerOf(t, b, "web")
 		return a.String() == "ScaledObject by-queue (0 to 5 replicas)"
 	})
-	require.NoError(t, b.on(t, kedaVersion, "ScaledObject").Delete(testContext(t), "by-queue", metav1.DeleteOptions{}))
+	require.NoError(t, b.on(t, clusterview.ScaledObjectVersion, "ScaledObject").Delete(testContext(t), "by-queue", metav1.DeleteOptions{}))
 	soon(t, "the HPA is left", func() bool { a, _ := scalerOf(t, b, "web"); return a.Kind == "HorizontalPodAutoscaler" })
-	require.NoError(t, b.on(t, hpaVersion, "HorizontalPodAutoscaler").Delete(testContext(t), "by-load", metav1.DeleteOptions{}))
+	require.NoError(t, b.on(t, clusterview.HPAVersion, "HorizontalPodAutoscaler").Delete(testContext(t), "by-load", metav1.DeleteOptions{}))
 	soon(t, "none is left", func() bool { _, owned := scalerOf(t, b, "web"); return !owned })
 }
 
@@ -123,29 +129,11 @@ subjects: [{kind: ServiceAccount, name: half, namespace: NS}]
 `, "NS", b.ns))
 	client, err := apiclient.New(apiclient.Options{Kubeconfig: file})
 	require.NoError(t, err)
-	b.Cluster = &Cluster{Client: client, View: testView(t, Options{Client: client, Namespace: b.ns}), Clock: engine.WallClock{}}
+	b.Cluster = &Cluster{Client: client, View: testView(t, clusterview.Options{Client: client, Namespace: b.ns}), Clock: engine.WallClock{}}
 	target := b.settled(t, "apps/v1", "Deployment", "web")
 	_, err = Scale(b.Cluster).Plan(testContext(t), proposal("scale", target, to(5)))
 	require.ErrorContains(t, err, "find the autoscaler of Deployment "+b.ns+"/web: list")
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
-}
-
-func TestAutoscalersAreFollowedForAsLongAsTheFleet(t *testing.T) {
-	b := newBench(t)
-	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
-	f := testFleet(t, b.View, deploymentsIn(b.ns, nil))
-	targetsOf(t, f)
-	_, owned := scalerOf(t, b, "web")
-	require.False(t, owned)
-	before := b.Client.Requests()
-	for range 20 {
-		scalerOf(t, b, "web")
-	}
-	require.Equal(t, before, b.Client.Requests(), "no request is made for a plan")
-	f.(*Fleet).Release()
-	b.View.mu.RLock()
-	defer b.View.mu.RUnlock()
-	require.Empty(t, b.View.informers)
 }
 
 func TestTheAutoscalerVerb(t *testing.T) {
@@ -153,7 +141,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	b.admin.InstallCRDs(t, "scaledobject")
 	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))
 	target := b.settled(t, "apps/v1", "Deployment", "web")
-	verb := bounder{b.Cluster}
+	verb := autoscalerVerb{b.Cluster}
 	cpu := []any{map[string]any{"type": "Resource", "resource": map[string]any{"name": "cpu", "target": map[string]any{"type": "AverageValue", "averageValue": "1000m"}}}}
 	try := func(with map[string]any) error {
 		_, err := verb.Plan(testContext(t), proposal("autoscaler", target, with))
@@ -179,10 +167,10 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	up := done(t, verb, later(proposal("autoscaler", target, map[string]any{"max": 9.0})))
 	require.Equal(t, "HorizontalPodAutoscaler "+b.ns+"/web: spec.maxReplicas 6 -> 9", up.Diff)
 	bounds := func() (low, high int64, metrics int) {
-		o := b.read(t, hpaVersion, "HorizontalPodAutoscaler", "web")
+		o := b.read(t, clusterview.HPAVersion, "HorizontalPodAutoscaler", "web")
 		low, _, _ = unstructured.NestedInt64(o.Object, "spec", "minReplicas")
 		high, _, _ = unstructured.NestedInt64(o.Object, "spec", "maxReplicas")
-		return low, high, len(each(o.Object, "spec", "metrics"))
+		return low, high, len(fieldpath.Maps(o.Object, "spec", "metrics"))
 	}
 	low, high, metrics := bounds()
 	require.Equal(t, []int64{2, 9, 1}, []int64{low, high, int64(metrics)}, "what it set before stays")
@@ -198,7 +186,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	require.ErrorContains(t, try(map[string]any{"kind": "ScaledObject", "max": 7.0}), "belongs to HorizontalPodAutoscaler web (2 to 6 replicas)")
 	require.ErrorContains(t, try(map[string]any{"name": "second", "max": 7.0}), "belongs to HorizontalPodAutoscaler web")
 
-	b.merge(t, "kubectl-edit", hpaVersion, "HorizontalPodAutoscaler", "web", `{"spec": {"maxReplicas": 4}}`)
+	b.merge(t, "kubectl-edit", clusterview.HPAVersion, "HorizontalPodAutoscaler", "web", `{"spec": {"maxReplicas": 4}}`)
 	_, err = verb.Plan(testContext(t), later(proposal("autoscaler", target, map[string]any{"max": 7.0})))
 	var owned *OwnedError
 	require.ErrorAs(t, err, &owned)
@@ -216,14 +204,14 @@ func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
 	b.create(t, "helm", scaledObject)
 	target := b.settled(t, "apps/v1", "Deployment", "web")
 	soon(t, "it is seen", func() bool { _, owned := scalerOf(t, b, "web"); return owned })
-	verb := bounder{b.Cluster}
+	verb := autoscalerVerb{b.Cluster}
 	change := done(t, verb, proposal("autoscaler", target, map[string]any{"min": 1.0, "max": 7.0}))
 	require.Contains(t, change.Diff, "spec.maxReplicaCount 5 -> 7, spec.minReplicaCount none -> 1, taken over from helm (Update, 20")
-	require.Len(t, each(b.read(t, kedaVersion, "ScaledObject", "by-queue").Object, "spec", "triggers"), 1)
+	require.Len(t, fieldpath.Maps(b.read(t, clusterview.ScaledObjectVersion, "ScaledObject", "by-queue").Object, "spec", "triggers"), 1)
 
-	so := b.on(t, kedaVersion, "ScaledObject")
+	so := b.on(t, clusterview.ScaledObjectVersion, "ScaledObject")
 	patch := func(status string) {
-		o := b.read(t, kedaVersion, "ScaledObject", "by-queue")
+		o := b.read(t, clusterview.ScaledObjectVersion, "ScaledObject", "by-queue")
 		o.Object["status"] = map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": status, "reason": "ScaledObjectCheckFailed", "message": "no such trigger"}}}
 		_, err := so.UpdateStatus(testContext(t), o, metav1.UpdateOptions{FieldManager: "keda-operator"})
 		require.NoError(t, err)
@@ -239,7 +227,7 @@ func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
 
 	_, err = verb.Undo(testContext(t), change)
 	require.NoError(t, err)
-	spec, _, _ := unstructured.NestedMap(b.read(t, kedaVersion, "ScaledObject", "by-queue").Object, "spec")
+	spec, _, _ := unstructured.NestedMap(b.read(t, clusterview.ScaledObjectVersion, "ScaledObject", "by-queue").Object, "spec")
 	require.Equal(t, int64(5), spec["maxReplicaCount"])
 	require.NotContains(t, spec, "minReplicaCount", "it was not there")
 }

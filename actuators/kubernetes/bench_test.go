@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // bench is a namespace of the real cluster, and the verbs on it.
@@ -38,15 +40,15 @@ func newBench(t *testing.T) *bench {
 	c := testcluster.Shared(t)
 	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
-	return &bench{Cluster: &Cluster{Client: client, View: testView(t, Options{Client: client}), Clock: engine.WallClock{}}, admin: c, ns: c.Namespace(t)}
+	return &bench{Cluster: &Cluster{Client: client, View: testView(t, clusterview.Options{Client: client}), Clock: engine.WallClock{}}, admin: c, ns: c.Namespace(t)}
 }
 
-// through is the verbs by another connection; what is seen is the same.
+// through returns the verbs on another connection, with the same View.
 func (b *bench) through(client *apiclient.Client) *Cluster {
 	return &Cluster{Client: client, View: b.View, Clock: b.Clock}
 }
 
-// on is the resource of a kind, for what others write.
+// on returns the resource of a kind, for writes of others.
 func (b *bench) on(t *testing.T, apiVersion, kind string) dynamic.ResourceInterface {
 	t.Helper()
 	mapping, err := b.Client.Kinds.Find(apiVersion, kind)
@@ -67,7 +69,7 @@ func objectOf(t *testing.T, text string) *unstructured.Unstructured {
 	return o
 }
 
-// create is what `kubectl create` does, or `kubectl apply` of something new: an
+// create creates an object like `kubectl create`, or `kubectl apply` of a new object: an
 // Update under its own manager.
 func (b *bench) create(t *testing.T, manager, text string) *unstructured.Unstructured {
 	t.Helper()
@@ -78,7 +80,7 @@ func (b *bench) create(t *testing.T, manager, text string) *unstructured.Unstruc
 	return out
 }
 
-// merge is what a client-side `kubectl apply`, `edit` or `set` sends.
+// merge sends a merge patch, like a client-side `kubectl apply`, `edit` or `set`.
 func (b *bench) merge(t *testing.T, manager, apiVersion, kind, name, fields string) {
 	t.Helper()
 	_, err := b.on(t, apiVersion, kind).Patch(testContext(t), name, types.MergePatchType, []byte(fields), metav1.PatchOptions{FieldManager: manager})
@@ -94,7 +96,7 @@ func (b *bench) serverSide(t *testing.T, manager string, force bool, text string
 	return err
 }
 
-// rescale is what `kubectl scale` and the autoscaler's controller do: an Update of
+// rescale sends what `kubectl scale` and the autoscaler's controller send: an Update of
 // the scale subresource.
 func (b *bench) rescale(t *testing.T, manager, name string, replicas int64) {
 	t.Helper()
@@ -114,7 +116,7 @@ func (b *bench) read(t *testing.T, apiVersion, kind, name string) *unstructured.
 	return o
 }
 
-// replicasOf is what a Deployment wants.
+// replicasOf returns a Deployment's desired replicas.
 func (b *bench) replicasOf(t *testing.T, name string) int64 {
 	t.Helper()
 	n, _, err := unstructured.NestedInt64(b.read(t, "apps/v1", "Deployment", name).Object, "spec", "replicas")
@@ -141,8 +143,10 @@ func (b *bench) settled(t *testing.T, apiVersion, kind, name string) engine.Targ
 		if kind == "Deployment" && sized && current < wanted { // more while a rollout surges
 			return false
 		}
-		_, s := b.View.find(id)
-		return s != nil && s.version == o.GetResourceVersion()
+		if s, scalable := b.View.Scalable(id); scalable {
+			return s.ResourceVersion == o.GetResourceVersion()
+		}
+		return slices.ContainsFunc(targetsOf(t, f), func(target engine.Target) bool { return target.ID() == id })
 	})
 	for _, target := range targetsOf(t, f) {
 		if target.ID() == id {
@@ -281,7 +285,22 @@ func between(f func()) func(http.ResponseWriter, *http.Request, func(http.Respon
 // widgets installs a kind of our own with a scale subresource.
 func (b *bench) widgets(t *testing.T) {
 	t.Helper()
-	b.admin.Apply(t, definition("widgets.example.com", "Widget", "{status: {}, scale: {specReplicasPath: .spec.workers, statusReplicasPath: .status.workers}}"))
+	b.admin.Apply(t, `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.widgets.example.com}
+spec:
+  group: widgets.example.com
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}, scale: {specReplicasPath: .spec.workers, statusReplicasPath: .status.workers}}
+    schema:
+      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+`)
 	soon(t, "widgets are served", func() bool {
 		_, err := b.Client.Dynamic.Resource(schema.GroupVersionResource{Group: "widgets.example.com", Version: "v1", Resource: "widgets"}).List(context.Background(), metav1.ListOptions{})
 		return err == nil

@@ -12,25 +12,26 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
-// Cluster is what the verbs act through.
+// Cluster is what the verbs act on.
 type Cluster struct {
 	Client *apiclient.Client
-	View   *View
-	// Publish tells the agents of this process of an event: a workflow's end.
+	View   *clusterview.View
+	// Publish sends an event to the agents of this process, such as the end of a workflow.
 	Publish func(context.Context, engine.Event) error
 	Clock   engine.Clock
 }
 
-// object is one object as the API server has it.
+// object is an object that was read from the API server.
 type object struct {
 	*unstructured.Unstructured
 	mapping *meta.RESTMapping
 }
 
-// get reads one object. The error is plain where there is none, and may pass where
-// the API server could not be asked.
+// get reads one object. The error satisfies apierrors.IsNotFound where it does not exist, and
+// is temporary during an outage.
 func (c *Cluster) get(ctx context.Context, apiVersion, kind, namespace, name string) (*object, error) {
 	mapping, err := c.Client.Kinds.Find(apiVersion, kind)
 	if err != nil {
@@ -51,7 +52,7 @@ func (c *Cluster) resource(mapping *meta.RESTMapping, namespace string) dynamic.
 	return all
 }
 
-// refuse is the error for parameters with mistakes; nil if there are none.
+// refuse returns an error for mistakes in parameters, or nil if there are none.
 func refuse(p engine.Proposal, mistakes []string) error {
 	if len(mistakes) == 0 {
 		return nil

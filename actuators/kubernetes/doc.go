@@ -1,13 +1,11 @@
-// Package kubernetes carries the primitives out on a Kubernetes cluster, and shows
-// the cluster's workloads to fleets, sensors and triggers.
+// Package kubernetes has the verbs that act on a Kubernetes cluster. Each verb is an
+// engine.Actuator with a file, or a few files, of its own, and states in needs.go which
+// RBAC rules it requires.
 //
-// View is what is known: informers keep a few hundred bytes of each object, one
-// informer a kind and namespace for all agents together, so that nothing polls and
-// no request is made for a target. The actuators plan on it.
+// The verbs read targets from a clusterview.View, or with one request from the API
+// server, and write by server-side apply. A write names the object's resourceVersion, so
+// it fails where the object changed after it was planned. No verb deletes an object, and
+// none takes over a field that someone else wrote after Scanflow did (owner.go).
 //
-// The View never writes, never looks outside the namespace that it was given, and
-// never passes for up to date what it could not hear of for a while. Start reading
-// at view.go; informer.go is how the cluster is followed, slim.go and pods.go what
-// is kept of it, watch.go how a change becomes a trigger. The verbs have a file
-// each.
+// Start reading at cluster.go and write.go, then at scale.go, the simplest verb.
 package kubernetes

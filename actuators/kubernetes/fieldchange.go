@@ -6,31 +6,33 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // fieldChange is a field that differs between two versions of an object.
 type fieldChange struct {
-	path     []any // names (string) and places in lists (int)
-	from, to any   // nil where there is none
+	path     fieldpath.Path
+	from, to any // nil where the field does not exist
 }
 
-// unsaid are the fields of metadata that the API server writes by itself.
-var unsaid = []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}
+// serverFields are the fields of metadata that the API server maintains.
+var serverFields = []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}
 
-// changesBetween lists the fields that differ, in the order of their names, but for
-// the status. A list that becomes longer or shorter is one field.
+// changesBetween lists the fields that differ, sorted by name, without the status. A list
+// whose length changes is one field.
 func changesBetween(before, after map[string]any) []fieldChange {
 	var out []fieldChange
-	walkChanges(nil, said(before), said(after), &out)
+	walkChanges(nil, withoutServerFields(before), withoutServerFields(after), &out)
 	return out
 }
 
-func said(o map[string]any) map[string]any {
+func withoutServerFields(o map[string]any) map[string]any {
 	out := maps.Clone(o)
 	delete(out, "status")
 	if m, ok := o["metadata"].(map[string]any); ok {
 		m = maps.Clone(m)
-		for _, name := range unsaid {
+		for _, name := range serverFields {
 			delete(m, name)
 		}
 		out["metadata"] = m
@@ -65,7 +67,7 @@ func walkChanges(path []any, before, after any, out *[]fieldChange) {
 	*out = append(*out, fieldChange{path, before, after})
 }
 
-// asMaps is both values as maps, one that is not there as an empty one.
+// asMaps returns both values as maps; nil counts as an empty one.
 func asMaps(before, after any) (b, a map[string]any, both bool) {
 	b, isB := before.(map[string]any)
 	a, isA := after.(map[string]any)
@@ -75,38 +77,16 @@ func asMaps(before, after any) (b, a map[string]any, both bool) {
 	return b, a, both
 }
 
-// name is the field as a person writes it: spec.containers[0].image.
-func (c fieldChange) name() string {
-	var b strings.Builder
-	for _, step := range c.path {
-		switch at := step.(type) {
-		case int:
-			fmt.Fprintf(&b, "[%d]", at)
-		case string:
-			switch {
-			case strings.ContainsAny(at, "./"):
-				fmt.Fprintf(&b, "['%s']", at)
-			case b.Len() == 0:
-				b.WriteString(at)
-			default:
-				b.WriteString("." + at)
-			}
-		}
-	}
-	return b.String()
-}
-
-// String is the field's part of a diff.
 func (c fieldChange) String() string {
-	return fmt.Sprintf("%s %s -> %s", c.name(), brief(c.from), brief(c.to))
+	return fmt.Sprintf("%s %s -> %s", c.path, truncated(c.from), truncated(c.to))
 }
 
 const (
-	briefest = 60 // characters of a value in a diff
-	fewest   = 12 // fields of a diff
+	maxValueRunes = 60 // characters of a value in a diff
+	maxDiffFields = 12 // fields of a diff
 )
 
-func brief(v any) string {
+func truncated(v any) string {
 	if v == nil {
 		return "none"
 	}
@@ -115,23 +95,20 @@ func brief(v any) string {
 		return fmt.Sprint(v)
 	}
 	text := []rune(strings.Trim(string(raw), `"`))
-	if len(text) > briefest {
-		return string(text[:briefest]) + "..."
+	if len(text) > maxValueRunes {
+		return string(text[:maxValueRunes]) + "..."
 	}
 	return string(text)
 }
 
-// diffOf is the changes for a person.
 func diffOf(changes []fieldChange) string {
 	var parts []string
 	for i, c := range changes {
-		if i == fewest {
-			parts = append(parts, fmt.Sprintf("and %d fields more", len(changes)-fewest))
+		if i == maxDiffFields {
+			parts = append(parts, fmt.Sprintf("and %d fields more", len(changes)-maxDiffFields))
 			break
 		}
 		parts = append(parts, c.String())
 	}
 	return strings.Join(parts, ", ")
 }
-
-func andList(texts []string) string { return strings.Join(texts, " and ") }

@@ -3,10 +3,6 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -40,28 +35,15 @@ func testContext(t testing.TB) context.Context {
 }
 
 // testView is a View that ends with the test.
-func testView(t testing.TB, o Options) *View {
+func testView(t testing.TB, o clusterview.Options) *clusterview.View {
 	t.Helper()
-	v := NewView(o)
+	v := clusterview.New(o)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		require.NoError(t, v.Close(ctx))
 	})
 	return v
-}
-
-func sharedView(t testing.TB) (*testcluster.Cluster, *View) {
-	t.Helper()
-	c := testcluster.Shared(t)
-	return c, testView(t, Options{Client: c.Client()})
-}
-
-func testFleet(t testing.TB, v *View, s engine.Selector) engine.Fleet {
-	t.Helper()
-	f, err := v.Fleet(s)
-	require.NoError(t, err)
-	return f
 }
 
 func targetsOf(t testing.TB, f engine.Fleet) []engine.Target {
@@ -71,20 +53,9 @@ func targetsOf(t testing.TB, f engine.Fleet) []engine.Target {
 	return targets
 }
 
-func targetNames(targets []engine.Target) (out []string) {
-	for _, t := range targets {
-		out = append(out, t.Name)
-	}
-	return out
-}
-
 func soon(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	require.Eventually(t, is, patience, 20*time.Millisecond, what)
-}
-
-func deploymentsIn(namespace string, matchLabels map[string]string) engine.Selector {
-	return engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, MatchLabels: matchLabels}
 }
 
 // web is a Deployment, one line of labels in flow style.
@@ -146,73 +117,7 @@ func runPod(t testing.TB, c *testcluster.Cluster, pod unstructured.Unstructured,
 		"containerStatuses": [{"name": "main", "restartCount": %[2]d, "image": "", "imageID": "", "ready": true}]}}`, ip, restarts), "status")
 }
 
-// throttle is a TCP proxy before the API server, to be cut.
-type throttle struct {
-	listener net.Listener
-	server   string
-	work     sync.WaitGroup
-
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
-}
-
-// through is a client whose connection can be cut.
-func through(t testing.TB, c *testcluster.Cluster) (*apiclient.Client, *throttle) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &throttle{listener: listener, server: strings.TrimPrefix(c.URL(), "https://"), conns: map[net.Conn]bool{}}
-	p.work.Go(p.serve)
-	t.Cleanup(func() {
-		p.set(true)
-		require.NoError(t, listener.Close())
-		p.work.Wait()
-	})
-	config := rest.CopyConfig(c.Client().Config)
-	config.Host = "https://" + listener.Addr().String()
-	client, err := apiclient.FromConfig(config, "default", apiclient.Options{})
-	require.NoError(t, err)
-	return client, p
-}
-
-func (p *throttle) serve() {
-	for {
-		conn, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.server)
-		if err != nil || !p.hold(conn, server) {
-			_ = conn.Close()
-			continue
-		}
-		p.work.Go(func() { _, _ = io.Copy(server, conn); _ = server.Close() })
-		p.work.Go(func() { _, _ = io.Copy(conn, server); _ = conn.Close() })
-	}
-}
-
-func (p *throttle) hold(conns ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range conns {
-		if p.cut {
-			_ = c.Close()
-		}
-		p.conns[c] = true
-	}
-	return !p.cut
-}
-
-// set cuts every connection, or lets new ones through again.
-func (p *throttle) set(cut bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cut = cut
-	for c := range p.conns {
-		if cut {
-			_ = c.Close()
-			delete(p.conns, c)
-		}
-	}
+// lone is a pod of an app without a controller.
+func lone(ns, name, app string) string {
+	return fmt.Sprintf("---\napiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s, labels: {app: %s}}\nspec: {containers: [{name: c, image: none}]}\n", name, ns, app)
 }

@@ -10,30 +10,31 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// ModelServe is the verb `model.serve`: which model an InferenceService, a
-// SeldonDeployment or a workload serves, and to how many of the requests.
-func ModelServe(c *Cluster) engine.Actuator { return modeler{c} }
+// ModelServe is the verb `model.serve`: it sets the model that an InferenceService, a
+// SeldonDeployment or a workload serves, and its share of the requests.
+func ModelServe(c *Cluster) engine.Actuator { return modelServer{c} }
 
 var (
-	_ engine.Verifier = modeler{}
-	_ engine.Undoer   = modeler{}
+	_ engine.Verifier = modelServer{}
+	_ engine.Undoer   = modelServer{}
 )
 
-type modeler struct{ *Cluster }
+type modelServer struct{ *Cluster }
 
 const modelVerb = "model.serve"
 
-// modelEdit is what becomes of an object that shall serve another model.
+// modelEdit collects the edits to an object.
 type modelEdit struct {
 	set     map[string]any
 	changes []fieldChange
 }
 
-// Plan finds where the object says what it serves.
-func (m modeler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+func (m modelServer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.ModelServe
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
@@ -64,13 +65,13 @@ func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Ch
 		return engine.Change{}, err
 	}
 	if len(edit.changes) == 0 {
-		return engine.Planned(p, true, "it serves that already", rolloutPlan{writeKeeping(o, modelVerb, nil, nil)})
+		return engine.Planned(p, true, "it serves that already", rolloutPlan{patchKeeping(o, modelVerb, nil, nil)})
 	}
-	paths := make([][]any, len(edit.changes))
+	paths := make([]fieldpath.Path, len(edit.changes))
 	for i, c := range edit.changes {
 		paths[i] = c.path
 	}
-	whose, err := takeAll(o, modelVerb, p, paths)
+	whose, err := checkTakeOvers(o, modelVerb, p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}
@@ -78,20 +79,16 @@ func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Ch
 	for i, c := range edit.changes {
 		diff[i] = c.String() + whose[i]
 	}
-	return engine.Planned(p, false, strings.Join(diff, ", "), rolloutPlan{writeKeeping(o, modelVerb, edit.set, nil)})
+	return engine.Planned(p, false, strings.Join(diff, ", "), rolloutPlan{patchKeeping(o, modelVerb, edit.set, nil)})
 }
 
-// put sets a field that lies in maps alone.
+// put sets a field that lies in maps only.
 func (e *modelEdit) put(from map[string]any, value any, path ...string) error {
 	was, _, _ := unstructured.NestedFieldCopy(from, path...)
-	steps := make([]any, len(path))
-	for i := range path {
-		steps[i] = path[i]
-	}
 	if err := unstructured.SetNestedField(e.set, value, path...); err != nil {
 		return fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
 	}
-	e.note(steps, was, value)
+	e.note(fieldpath.Names(path...), was, value)
 	return nil
 }
 
@@ -101,27 +98,24 @@ func (e *modelEdit) note(path []any, was, is any) {
 	}
 }
 
-// annotate says which model is in service, for documents to come: the new one, once
-// it has more than a share.
+// annotate records the model in service for later documents, unless the new model gets
+// only a share of the requests.
 func (e *modelEdit) annotate(from map[string]any, w verbparams.ModelServe, metadata ...string) error {
 	model := cmp.Or(w.Version, w.URI)
 	if model == "" || w.CanaryPercent != nil && *w.CanaryPercent < 100 {
 		return nil
 	}
-	return e.put(from, model, append(metadata, "annotations", ModelAnnotation)...)
+	return e.put(from, model, append(metadata, "annotations", clusterview.ModelAnnotation)...)
 }
 
-// Apply writes it.
-func (m modeler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+func (m modelServer) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return m.applyRollout(ctx, c)
 }
 
-// Verify is done once the new model is ready to serve, as the object says.
-func (m modeler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+func (m modelServer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return m.rolledOut(ctx, c)
 }
 
-// Undo has the old model served again.
-func (m modeler) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+func (m modelServer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return m.undoRollout(ctx, c)
 }

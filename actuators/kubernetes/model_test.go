@@ -9,6 +9,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 var (
@@ -64,7 +65,7 @@ func TestModelOfAWorkload(t *testing.T) {
 			require.Regexp(t, row.diff, change.Diff)
 			now := fetch(t, c, "apps/v1", row.kind, ns, name)
 			require.JSONEq(t, row.after, at(t, now, append(container[:5:5], row.field)...))
-			require.JSONEq(t, fmt.Sprintf("%q", row.model), at(t, now, "spec", "template", "metadata", "annotations", ModelAnnotation))
+			require.JSONEq(t, fmt.Sprintf("%q", row.model), at(t, now, "spec", "template", "metadata", "annotations", clusterview.ModelAnnotation))
 			require.True(t, planOf(t, serve, p).NoOp)
 
 			_, err := serve.(engine.Undoer).Undo(testContext(t), change)

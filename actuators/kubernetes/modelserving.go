@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
 
-// inferenceService changes the predictor of KServe's v1beta1: its `model`, or the
-// entry of a framework, which has a storageUri too.
+// inferenceService edits the predictor of a KServe v1beta1 InferenceService: its `model`, or
+// the entry of a framework with a storageUri.
 func (e *modelEdit) inferenceService(o map[string]any, w verbparams.ModelServe) error {
 	predictor, _, _ := unstructured.NestedMap(o, "spec", "predictor")
 	if w.Env != "" || w.Argument != "" || w.Container != "" {
@@ -44,14 +44,14 @@ func (e *modelEdit) inferenceService(o map[string]any, w verbparams.ModelServe) 
 	return e.annotate(o, w, "metadata")
 }
 
-// seldonDeployment changes one predictor of Seldon Core's v1. The API server takes
-// the predictors as one value.
+// seldonDeployment edits one predictor of a Seldon Core v1 SeldonDeployment. The API server
+// treats the predictors as one value.
 func (e *modelEdit) seldonDeployment(o map[string]any, w verbparams.ModelServe) error {
 	if w.Env != "" || w.Argument != "" {
 		return errors.New("a SeldonDeployment says itself where its model lies: leave out env and argument; container names the predictor")
 	}
 	raw, _, _ := unstructured.NestedSlice(o, "spec", "predictors") // a copy
-	i, err := named(raw, w.Container, "predictor")
+	i, err := indexByName(raw, w.Container, "predictor")
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (e *modelEdit) seldonDeployment(o map[string]any, w verbparams.ModelServe) 
 	return e.annotate(o, w, "metadata")
 }
 
-// named is the place in a list of the item with a name; of the only one, for "".
-func named(list []any, name, what string) (int, error) {
+// indexByName returns the index of the item with a name; "" names the only item.
+func indexByName(list []any, name, what string) (int, error) {
 	var names []string
 	for i, item := range list {
 		m, _ := item.(map[string]any)

@@ -10,9 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// workload changes a container's variable or argument.
+// workload edits a container's environment variable or argument.
 func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 	if w.CanaryPercent != nil {
 		return fmt.Errorf("canaryPercent: a %s has none; run the new model as a workload of its own, and share out the requests by traffic", o.GetKind())
@@ -24,7 +25,7 @@ func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 	if !has {
 		return fmt.Errorf("a %s has no pod template", o.GetKind())
 	}
-	i, err := named(containers, w.Container, "container")
+	i, err := indexByName(containers, w.Container, "container")
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 
 func (e *modelEdit) variable(container, part map[string]any, at []any, name, value string) error {
 	part["env"] = []any{map[string]any{"name": name, "value": value}}
-	for i, v := range each(container, "env") {
+	for i, v := range fieldpath.Maps(container, "env") {
 		if v["name"] != name {
 			continue
 		}
@@ -60,8 +61,8 @@ func (e *modelEdit) variable(container, part map[string]any, at []any, name, val
 	return nil
 }
 
-// argument replaces the one that begins so. The API server takes the arguments as
-// one value, so the others are written again.
+// argument replaces the argument with a prefix. The API server treats the arguments as one
+// value, so all are written.
 func (e *modelEdit) argument(container, part map[string]any, at []any, prefix, value string) error {
 	for _, list := range []string{"args", "command"} {
 		arguments, _ := container[list].([]any)

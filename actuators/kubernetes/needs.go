@@ -9,8 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Need is something that a verb, a fleet or a sensor must be allowed, in the terms
-// of an RBAC rule.
+// Need is a permission that a verb, a fleet or a sensor requires, in the terms of an RBAC rule.
 type Need struct {
 	Group     string // "" is the core group
 	Resource  string // plural, with the subresource: "deployments/scale"
@@ -18,13 +17,12 @@ type Need struct {
 	Namespace string // "" is every namespace
 }
 
-// Subject is what an agent acts upon: the kind of its targets, and where they are.
+// Subject identifies the objects that an agent acts on.
 type Subject struct {
 	APIVersion, Kind string
 	Namespace        string // "" is every namespace
 }
 
-// Group is the API group of the subject's kind.
 func (s Subject) Group() string {
 	group, _, found := strings.Cut(s.APIVersion, "/")
 	if !found {
@@ -33,8 +31,7 @@ func (s Subject) Group() string {
 	return group
 }
 
-// Resource is the plural that the kind most likely has: what is needed must be told
-// without a cluster to ask.
+// Resource guesses the plural of the kind, since needs are computed without a cluster.
 func (s Subject) Resource() string { return plural(s.APIVersion, s.Kind) }
 
 func plural(apiVersion, kind string) string {
@@ -46,20 +43,19 @@ func plural(apiVersion, kind string) string {
 	return many.Resource
 }
 
-// needs is one Need on the subject's own kind.
+// needs returns a Need on the subject's own kind.
 func (s Subject) needs(subresource string, verbs ...string) Need {
 	return Need{Group: s.Group(), Resource: s.Resource() + subresource, Verbs: verbs, Namespace: s.Namespace}
 }
 
-// ScaleNeeds are those of `scale`: the plan comes from the informer; a write that collides reads again.
+// ScaleNeeds are those of `scale`, which plans on the View and reads on a conflict.
 func ScaleNeeds(s Subject, _ map[string]any) []Need {
 	return append([]Need{s.needs("/scale", "get", "patch")}, autoscalerReads(s.Namespace)...)
 }
 
-// RestartNeeds are those of `restart`.
 func RestartNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }
 
-// autoscalerReads are those by which an autoscaler that owns the replicas is known.
+// autoscalerReads are those to find the autoscaler that owns the replicas.
 func autoscalerReads(namespace string) []Need {
 	read := []string{"get", "list", "watch"}[:3:3]
 	return []Need{
@@ -68,11 +64,10 @@ func autoscalerReads(namespace string) []Need {
 	}
 }
 
-// TrafficNeeds are those of `traffic`: which kind of route a policy names is not
-// known before it does.
+// TrafficNeeds are those of `traffic`, for every kind of route, since policies choose it.
 func TrafficNeeds(s Subject, _ map[string]any) []Need {
 	var out []Need
-	kinds := splitters()
+	kinds := trafficKinds()
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		route := Subject{APIVersion: kinds[kind].apiVersions[0], Kind: kind, Namespace: s.Namespace}
 		out = append(out, route.needs("", "get", "patch"))
@@ -80,8 +75,8 @@ func TrafficNeeds(s Subject, _ map[string]any) []Need {
 	return out
 }
 
-// AutoscalerNeeds are those of `autoscaler`, which may make one: to make an object by
-// server-side apply takes create and patch.
+// AutoscalerNeeds are those of `autoscaler`. Creating an object by server-side apply requires
+// create and patch.
 func AutoscalerNeeds(s Subject, _ map[string]any) []Need {
 	out := autoscalerReads(s.Namespace)
 	for i := range out {
@@ -90,5 +85,4 @@ func AutoscalerNeeds(s Subject, _ map[string]any) []Need {
 	return out
 }
 
-// AnnotateNeeds are those of `annotate`.
 func AnnotateNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }

@@ -1,7 +1,7 @@
 package kubernetes
 
-// PlaceNeeds are those of `place`: of what is placed, and with move those to find the runs
-// and their pods, and to evict them.
+// PlaceNeeds are those of `place`; with move, those to find the runs and their pods and to
+// evict them as well.
 func PlaceNeeds(s Subject, with map[string]any) []Need {
 	argo := func(resource string, verbs ...string) Need {
 		return Need{Group: argoGroup, Resource: resource, Verbs: verbs, Namespace: s.Namespace}
@@ -12,7 +12,7 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 		{Resource: "pods/eviction", Verbs: []string{"create"}, Namespace: s.Namespace},
 	}
 	switch {
-	case len(with) == 0: // what a policy will ask for is not known
+	case len(with) == 0: // a policy's parameters are not known
 		return append([]Need{target, template}, move...)
 	case with["move"] == true && with["workflow"] != nil:
 		return append([]Need{one}, move[1:]...)
@@ -26,11 +26,10 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 	return []Need{target}
 }
 
-// ModelNeeds are those of `model.serve`.
 func ModelNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }
 
-// WorkflowNeeds are those of `workflow.run`: the template is read, the run is made,
-// and followed.
+// WorkflowNeeds are those of `workflow.run`, which reads the template and creates and follows
+// the run.
 func WorkflowNeeds(s Subject, with map[string]any) []Need {
 	argo := []Need{
 		{Group: argoGroup, Resource: "workflowtemplates", Verbs: []string{"get"}, Namespace: s.Namespace},
@@ -41,7 +40,7 @@ func WorkflowNeeds(s Subject, with map[string]any) []Need {
 		{Group: "batch", Resource: "jobs", Verbs: []string{"create", "get"}, Namespace: s.Namespace},
 	}
 	switch {
-	case len(with) == 0: // what a policy will ask for is not known
+	case len(with) == 0: // a policy's parameters are not known
 		return append(argo, jobs...)
 	case with["kind"] == "CronJob":
 		return jobs

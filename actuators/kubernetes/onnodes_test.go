@@ -11,6 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 // A cluster of its own, with nodes whose pods get ready: on the shared one they would
@@ -61,7 +62,7 @@ func TestOnNodes(t *testing.T) {
 		change := do(t, serve, wish("model.serve", "apps/v1", "StatefulSet", ns, "digits", `{"uri": "s3://digits/4", "env": "MODEL"}`))
 		until(t, serve, change, engine.Done)
 		pods := podsWith(t, c, ns, "app=digits", 1)
-		require.Equal(t, "s3://digits/4", pods[0].GetAnnotations()[ModelAnnotation])
+		require.Equal(t, "s3://digits/4", pods[0].GetAnnotations()[clusterview.ModelAnnotation])
 	})
 	t.Run("a Job succeeds", func(t *testing.T) {
 		ns := c.Namespace(t)

@@ -4,21 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// argoVersion is the version of Argo Workflows' kinds.
 const argoVersion = "argoproj.io/v1alpha1"
 
-// Place is the verb `place`: which nodes the pods of a workload may run on, the runs to
-// come of a WorkflowTemplate, or a workflow that has not started; with move those of runs
-// under way too.
+// Place is the verb `place`: it restricts the nodes that pods may run on, for a workload,
+// for the future runs of a WorkflowTemplate, or for a workflow that has not started. With
+// move it also moves the pods of runs under way.
 func Place(c *Cluster) engine.Actuator { return placer{c} }
 
 var (
@@ -28,7 +29,7 @@ var (
 
 type placer struct{ *Cluster }
 
-// Plan adds to the terms that are there, and takes none away that is not ours.
+// Plan adds terms to those that are there, and removes only terms of ours.
 func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Place
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -64,7 +65,7 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	return engine.Planned(p, false, strings.Join(diff, "; "), plan)
 }
 
-// planObject plans the write to what is placed: the target, or what is named.
+// planObject plans the patch of the object to place: the target, or the one that is named.
 func (a placer) planObject(ctx context.Context, p engine.Proposal, w verbparams.Place) (engine.Change, error) {
 	apiVersion, kind, name := p.Target.APIVersion, p.Target.Kind, p.Target.Name
 	switch {
@@ -96,8 +97,8 @@ func planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change,
 	if by := ownAffinity(spec); by != "" && (w.AntiAffinity != nil || w.Affinity != nil) {
 		return engine.Change{}, fmt.Errorf("its template %s has an affinity of its own, which counts instead of the workflow's: write the term there", by)
 	}
-	held, _, _ := unstructured.NestedMap(heldBy(o, "place"), at...)
-	next := placing{spec: spec, held: held}
+	held, _, _ := unstructured.NestedMap(appliedBy(o, "place"), at...)
+	next := placement{spec: spec, held: held}
 	if w.Remove {
 		err = next.remove(o, at, w.Placement)
 	} else {
@@ -107,21 +108,17 @@ func planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change,
 		return engine.Change{}, err
 	}
 	if len(next.edits) == 0 {
-		return engine.Planned(p, true, "it is placed so already", rolloutPlan{writeKeeping(o, "place", nil, nil)})
+		return engine.Planned(p, true, "it is placed so already", rolloutPlan{patchKeeping(o, "place", nil, nil)})
 	}
 	return next.planned(o, p, at)
 }
 
-// planned judges whose the fields are, and puts the write together.
-func (n *placing) planned(o *object, p engine.Proposal, at []string) (engine.Change, error) {
-	set, paths, gone := map[string]any{}, [][]any{}, [][]string{}
+// planned checks who owns the fields and builds the patch.
+func (n *placement) planned(o *object, p engine.Proposal, at []string) (engine.Change, error) {
+	set, paths, gone := map[string]any{}, []fieldpath.Path{}, [][]string{}
 	for _, e := range n.edits {
-		path := append(append([]string{}, at...), e.path...)
-		steps := make([]any, len(path))
-		for i := range path {
-			steps[i] = path[i]
-		}
-		paths = append(paths, steps)
+		path := slices.Concat(at, e.path)
+		paths = append(paths, fieldpath.Names(path...))
 		if e.empty() {
 			gone = append(gone, path)
 			continue
@@ -130,7 +127,7 @@ func (n *placing) planned(o *object, p engine.Proposal, at []string) (engine.Cha
 			return engine.Change{}, fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
 		}
 	}
-	whose, err := takeAll(o, "place", p, paths)
+	whose, err := checkTakeOvers(o, "place", p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}
@@ -138,7 +135,7 @@ func (n *placing) planned(o *object, p engine.Proposal, at []string) (engine.Cha
 	for i, e := range n.edits {
 		diff[i] = e.words + whose[i]
 	}
-	w := writeKeeping(o, "place", set, func(held map[string]any) {
+	w := patchKeeping(o, "place", set, func(held map[string]any) {
 		for _, path := range gone {
 			removeField(held, path)
 		}
@@ -149,7 +146,7 @@ func (n *placing) planned(o *object, p engine.Proposal, at []string) (engine.Cha
 	return engine.Planned(p, false, strings.Join(diff, "; "), rolloutPlan{w})
 }
 
-// removeField takes a field away, and what is empty without it.
+// removeField removes a field and the maps that are empty without it.
 func removeField(from map[string]any, path []string) {
 	if len(path) == 1 {
 		delete(from, path[0])
@@ -162,15 +159,14 @@ func removeField(from map[string]any, path []string) {
 	}
 }
 
-// Apply writes the terms. A workflow that has started meanwhile is left alone, where it is
-// not to be moved.
+// Apply writes the terms. Without move, it fails where the workflow has started meanwhile.
 func (a placer) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[placePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	if plan.Write != nil {
-		if err := a.apply(ctx, *plan.Write, unstarted); err != nil {
+		if err := a.apply(ctx, *plan.Write, checkNotStarted); err != nil {
 			return engine.Outcome{}, err
 		}
 	}
@@ -182,8 +178,8 @@ func (a placer) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 	return engine.Outcome{Status: engine.Running, Detail: "the placement is written"}, nil
 }
 
-// Verify is done once the pods have been replaced by placed ones, and are ready, and the
-// steps that had to leave run elsewhere; for what has no pods yet, once it is written.
+// Verify is done once ready pods with the terms have replaced the others, and evicted
+// steps run elsewhere. An object without pods is done once it is written.
 func (a placer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[placePlan](c)
 	if err != nil {
@@ -200,7 +196,7 @@ func (a placer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 		details = append(details, out.Detail)
 	}
 	for i := range plan.Runs {
-		status, detail, err := a.moved(ctx, &plan.Runs[i])
+		status, detail, err := a.moveStatus(ctx, &plan.Runs[i])
 		if err != nil {
 			return engine.Outcome{}, err
 		}
@@ -213,8 +209,7 @@ func (a placer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	return out, nil
 }
 
-// Undo puts back where the pods were allowed to run. Those that were moved stay where
-// they are.
+// Undo restores the terms. Pods that were moved stay where they are.
 func (a placer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[placePlan](c)
 	if err != nil {
@@ -231,16 +226,4 @@ func (a placer) Undo(ctx context.Context, c engine.Change) (engine.Outcome, erro
 		return engine.Outcome{}, err
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + c.Diff + ")"}, nil
-}
-
-// undoRollout writes the fields as they were before.
-func (c *Cluster) undoRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[rolloutPlan](change)
-	if err != nil {
-		return engine.Outcome{}, err
-	}
-	if err := c.undo(ctx, plan.Write); err != nil {
-		return engine.Outcome{}, err
-	}
-	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + change.Diff + ")"}, nil
 }

@@ -216,8 +216,8 @@ func TestPlaceWhileTheObjectMoves(t *testing.T) {
 		times int64
 		fine  bool
 	}{
-		"for some time":      {moves - 3, true}, // the controller answers each move with one of its own
-		"longer than we try": {moves, false},
+		"for some time":      {maxConflicts - 3, true}, // the controller answers each move with one of its own
+		"longer than we try": {maxConflicts, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := c.Namespace(t)

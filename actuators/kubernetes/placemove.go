@@ -13,12 +13,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// move writes where the pods of a run may go, and then has those evicted that have to
-// leave: their retry is made by the new terms. One that has ended meanwhile is left alone.
+// move writes the terms of a run, and then evicts its pods: their retries are made with the
+// new terms. It ignores a run that has ended meanwhile.
 func (a placer) move(ctx context.Context, run *runMove) error {
-	if err := a.apply(ctx, run.Write, runUnderWay); err != nil {
+	if err := a.apply(ctx, run.Write, checkUnderWay); err != nil {
 		if apierrors.IsNotFound(err) || errors.Is(err, errRunEnded) {
 			return nil
 		}
@@ -32,8 +33,8 @@ func (a placer) move(ctx context.Context, run *runMove) error {
 	return nil
 }
 
-// moveBack writes where the pods of a run might go before. Those that wait for a node by
-// the terms that are gone are made anew, which is no retry.
+// moveBack restores the terms of a run. It evicts pods that are not scheduled, so that they
+// are made with the restored terms; Argo does not count that as a retry.
 func (a placer) moveBack(ctx context.Context, run *runMove) error {
 	if err := a.undo(ctx, run.Write); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -47,7 +48,7 @@ func (a placer) moveBack(ctx context.Context, run *runMove) error {
 	}
 	for i := range pods {
 		if pod := &pods[i]; nodeOf(pod) == "" && !podEnded(pod) && pod.GetDeletionTimestamp() == nil {
-			if err := a.evict(ctx, pod.GetNamespace(), leaver{Pod: pod.GetName(), UID: string(pod.GetUID()), Step: pod.GetAnnotations()[nodeIDAnnotation]}); err != nil {
+			if err := a.evict(ctx, pod.GetNamespace(), evictee{Pod: pod.GetName(), UID: string(pod.GetUID()), Step: pod.GetAnnotations()[nodeIDAnnotation]}); err != nil {
 				return err
 			}
 		}
@@ -55,16 +56,16 @@ func (a placer) moveBack(ctx context.Context, run *runMove) error {
 	return nil
 }
 
-func runUnderWay(o *unstructured.Unstructured) error {
+func checkUnderWay(o *unstructured.Unstructured) error {
 	if s := runStateOf(o); s.ended() {
 		return errRunEnded
 	}
 	return nil
 }
 
-// evict asks for the end of one pod by the Eviction API, as kubectl drain does, so that a
-// PodDisruptionBudget is minded: where that is in the way it is tried again.
-func (a placer) evict(ctx context.Context, namespace string, l leaver) error {
+// evict evicts one pod by the Eviction API, like kubectl drain, so that a
+// PodDisruptionBudget holds. The engine retries where a budget is in the way.
+func (a placer) evict(ctx context.Context, namespace string, l evictee) error {
 	mapping, err := a.Client.Kinds.Find("v1", "Pod")
 	if err != nil {
 		return err
@@ -73,14 +74,14 @@ func (a placer) evict(ctx context.Context, namespace string, l leaver) error {
 		"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": l.Pod, "namespace": namespace},
 		"deleteOptions": map[string]any{"preconditions": map[string]any{"uid": l.UID}},
 	}}, metav1.CreateOptions{FieldManager: managerOf("place")}, "eviction")
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it is gone, or another has its name
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it is gone, or its name is another pod's
 		return nil
 	}
 	return apiclient.Classify(fmt.Errorf("evict pod %s/%s of step %s: %w", namespace, l.Pod, l.Step, err))
 }
 
-// moved tells how far the move of a run is.
-func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string, error) {
+// moveStatus returns how far the move of a run is.
+func (a placer) moveStatus(ctx context.Context, run *runMove) (engine.Status, string, error) {
 	o, err := a.read(ctx, run.Write)
 	if apierrors.IsNotFound(err) {
 		return engine.Done, "it is no more", nil
@@ -98,7 +99,7 @@ func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string,
 	}
 	var at []string
 	for _, l := range run.Leaves {
-		status, detail := of.left(l, pods, run.Terms)
+		status, detail := of.stepStatus(l, pods, run.Terms)
 		if status != engine.Done {
 			return status, detail, nil
 		}
@@ -116,8 +117,8 @@ func (a placer) moved(ctx context.Context, run *runMove) (engine.Status, string,
 	return engine.Done, strings.Join(at, ", "), nil
 }
 
-// left tells how far one step is.
-func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p verbparams.Placement) (engine.Status, string) {
+// stepStatus returns how far the move of one step is.
+func (r *argoRun) stepStatus(l evictee, pods []unstructured.Unstructured, p verbparams.Placement) (engine.Status, string) {
 	for i := range pods {
 		if pod := &pods[i]; string(pod.GetUID()) == l.UID && !podEnded(pod) {
 			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", l.Step, l.Node)
@@ -148,7 +149,7 @@ func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p verbparams.
 		if on != "" {
 			return engine.Done, fmt.Sprintf("step %s on node %s", l.Step, on)
 		}
-		if l.Node == "" { // it waited before, and does so by the new terms now
+		if l.Node == "" { // it was not scheduled before, and has the new terms now
 			return engine.Done, fmt.Sprintf("step %s waits for a node: %s", l.Step, unschedulable(pod))
 		}
 		return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", l.Step, l.Node, unschedulable(pod))
@@ -158,7 +159,7 @@ func (r *argoRun) left(l leaver, pods []unstructured.Unstructured, p verbparams.
 
 // unschedulable is the scheduler's message about a pod without a node.
 func unschedulable(pod *unstructured.Unstructured) string {
-	for _, c := range each(pod.Object, "status", "conditions") {
+	for _, c := range fieldpath.Maps(pod.Object, "status", "conditions") {
 		if c["type"] == "PodScheduled" && c["status"] == "False" {
 			return fmt.Sprint(c["message"])
 		}

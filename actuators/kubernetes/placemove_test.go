@@ -140,7 +140,7 @@ nodes:
 	require.Equal(t, engine.Failed, verified(t, place, change).Status)
 }
 
-// What Argo gives up after the eviction is told.
+// A step that Argo gives up after the eviction fails the act.
 func TestAMovedStepThatIsGivenUp(t *testing.T) {
 	c, ns, place := moving(t, alwaysRetry)
 	change := do(t, place, onDeployment("place", ns, "serving", moveAway))
@@ -225,7 +225,7 @@ func TestWhichStepsWouldBeTriedAgain(t *testing.T) {
 				}
 				run, err := argoRunOf(&unstructured.Unstructured{Object: map[string]any{"status": status}})
 				require.NoError(t, err)
-				why := run.stuck("run-infer-0", now)
+				why := run.notRetriedBecause("run-infer-0", now)
 				if row.want == "" {
 					require.Empty(t, why)
 				} else {
@@ -238,9 +238,9 @@ func TestWhichStepsWouldBeTriedAgain(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal([]byte(underWay(alwaysRetry)), &status))
 	run, err := argoRunOf(&unstructured.Unstructured{Object: map[string]any{"status": status}})
 	require.NoError(t, err)
-	require.Contains(t, run.stuck("run-other", now), "Argo shows no node of its pod yet")
+	require.Contains(t, run.notRetriedBecause("run-other", now), "Argo shows no node of its pod yet")
 	run.nodes["run-infer-0"]["templateRef"] = map[string]any{"name": "other", "template": "infer"}
-	require.Contains(t, run.stuck("run-infer-0", now), "its template infer is not in the Workflow")
+	require.Contains(t, run.notRetriedBecause("run-infer-0", now), "its template infer is not in the Workflow")
 	delete(status, "nodes")
 	status["offloadNodeStatusVersion"] = "fnv:1"
 	_, err = argoRunOf(&unstructured.Unstructured{Object: map[string]any{"status": status}})

@@ -10,12 +10,13 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const hostnameLabel = "kubernetes.io/hostname"
 
-// cannotMove names what a move can't tell of pods that run: which nodes are one place by
-// another label than the host's would need the right to read nodes.
+// cannotMove lists the terms that can't be combined with move. Another label than the
+// hostname would require the right to read nodes.
 func cannotMove(p verbparams.Placement) (mistakes []string) {
 	for _, a := range affinitiesOf(p) {
 		field := "antiAffinity"
@@ -34,16 +35,16 @@ func cannotMove(p verbparams.Placement) (mistakes []string) {
 	return mistakes
 }
 
-// around are the pods that a placement is about, by the node that they are on.
-type around struct {
-	away, near map[string][]string // names, by node; nil where the placement has no such term
+// nearbyPods are the pods that the required affinity terms of a placement select.
+type nearbyPods struct {
+	away, near map[string][]string // by node: names; nil without such a term
 }
 
-// lookAround lists those pods, once for all runs.
-func (a placer) lookAround(ctx context.Context, namespace string, p verbparams.Placement) (*around, error) {
-	var out around
+// podsAround lists them once for all runs.
+func (a placer) podsAround(ctx context.Context, namespace string, p verbparams.Placement) (*nearbyPods, error) {
+	var out nearbyPods
 	for _, of := range affinitiesOf(p) {
-		if !of.near.Required { // what is only preferred forbids no node
+		if !of.near.Required { // a preferred term forbids no node
 			continue
 		}
 		namespaces := of.near.Namespaces
@@ -71,9 +72,9 @@ func (a placer) lookAround(ctx context.Context, namespace string, p verbparams.P
 	return &out, nil
 }
 
-// forbids says why a pod may not be on its node; "" where it may. A node selector of its
-// template counts instead of the run's, so that it is left out there.
-func (x *around) forbids(o *unstructured.Unstructured, selector map[string]string) string {
+// violation says why a pod may not be on its node, or is "". Its template's own node
+// selector replaces the run's, so the caller leaves that out.
+func (x *nearbyPods) violation(o *unstructured.Unstructured, selector map[string]string) string {
 	node := nodeOf(o)
 	self := o.GetNamespace() + "/" + o.GetName()
 	others := func(list []string) (out []string) {
@@ -110,10 +111,10 @@ func (c *Cluster) podsOf(ctx context.Context, namespace, selector string) ([]uns
 }
 
 func nodeOf(pod *unstructured.Unstructured) string {
-	return fieldPath{"spec", "nodeName"}.text(pod.Object)
+	return fieldpath.Text(pod.Object, "spec", "nodeName")
 }
 
 func podEnded(pod *unstructured.Unstructured) bool {
-	phase := fieldPath{"status", "phase"}.text(pod.Object)
+	phase := fieldpath.Text(pod.Object, "status", "phase")
 	return phase == "Succeeded" || phase == "Failed"
 }

@@ -7,17 +7,16 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// errStarted says that pods may be there already, which nothing moves any more.
+// errStarted is the error for pods that exist and that nothing moves.
 var errStarted = errors.New("it has started, and its pods stay where they are")
 
-// byMove says what can be done about it.
-const byMove = "with move: true those of its steps are moved that may not be where they run"
+const moveHint = "with move: true those of its steps are moved that may not be where they run"
 
-// unstarted is an error for a workflow that has started, and for a Job too.
-func unstarted(o *unstructured.Unstructured) error {
+// checkNotStarted returns an error for a Workflow or a Job that has started.
+func checkNotStarted(o *unstructured.Unstructured) error {
 	switch kindOf(o) {
 	case "Workflow." + argoGroup:
-		return workflowUnstarted(o)
+		return checkWorkflowNotStarted(o)
 	case "Job.batch":
 		suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
 		_, started, _ := unstructured.NestedString(o.Object, "status", "startTime")
@@ -28,23 +27,23 @@ func unstarted(o *unstructured.Unstructured) error {
 	return nil
 }
 
-// workflowUnstarted goes by what Argo's controller writes: a workflow submitted as
-// suspended is Running with no node. It takes its template's specification into the
-// status as it takes up the workflow, and reads no other from then on.
-func workflowUnstarted(o *unstructured.Unstructured) error {
+// checkWorkflowNotStarted goes by what Argo's controller writes. A workflow submitted as
+// suspended is Running without nodes. When the controller takes up a workflow, it copies the
+// template's specification into the status, and reads no other from then on.
+func checkWorkflowNotStarted(o *unstructured.Unstructured) error {
 	phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
 	suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
 	status, _, _ := unstructured.NestedMap(o.Object, "status")
 	for _, nodes := range []string{"nodes", "compressedNodes", "offloadNodeStatusVersion"} {
 		if v := plain(status[nodes]); v != nil && v != "" {
-			return fmt.Errorf("%w (phase %s); %s", errStarted, phase, byMove)
+			return fmt.Errorf("%w (phase %s); %s", errStarted, phase, moveHint)
 		}
 	}
 	switch {
 	case status["storedWorkflowTemplateSpec"] != nil:
-		return fmt.Errorf("%w: it has taken over its template's specification (phase %s); submit it with the placement, by workflow.run; or %s", errStarted, phase, byMove)
+		return fmt.Errorf("%w: it has taken over its template's specification (phase %s); submit it with the placement, by workflow.run; or %s", errStarted, phase, moveHint)
 	case phase == "" || phase == "Pending" || phase == "Running" && suspended:
 		return nil
 	}
-	return fmt.Errorf("%w (phase %s); %s", errStarted, phase, byMove)
+	return fmt.Errorf("%w (phase %s); %s", errStarted, phase, moveHint)
 }

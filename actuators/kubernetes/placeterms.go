@@ -9,24 +9,25 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const (
 	hard = "requiredDuringSchedulingIgnoredDuringExecution"
 	soft = "preferredDuringSchedulingIgnoredDuringExecution"
-	// softWeight is that of a term that is only preferred: the highest there is.
+	// softWeight is the weight of a preferred term: the maximum.
 	softWeight = int64(100)
 )
 
-// placing is a pod's specification on its way to another placement. The API server
-// takes each list of terms, and the node selector, as one value.
-type placing struct {
-	spec  map[string]any // as it is
-	held  map[string]any // the part of it that is ours
+// placement collects the edits to a pod's specification. The API server treats each list of
+// terms, and the node selector, as one value.
+type placement struct {
+	spec  map[string]any // current
+	held  map[string]any // the part that the verb has applied
 	edits []placeEdit
 }
 
-// placeEdit is one field of a pod's specification with its new value.
+// placeEdit is a field of a pod's specification with its new value.
 type placeEdit struct {
 	path  []string
 	value any // a list of terms, or the node selector
@@ -43,7 +44,7 @@ func (e placeEdit) empty() bool {
 	return false
 }
 
-// affinityOf is a kind of affinity, and how a diff says it.
+// affinityOf is a kind of affinity and its words in a diff.
 type affinityOf struct {
 	field, words string
 	near         *verbparams.Near
@@ -54,9 +55,9 @@ func affinitiesOf(p verbparams.Placement) []affinityOf {
 	return slices.DeleteFunc(out, func(a affinityOf) bool { return a.near == nil })
 }
 
-// add keeps everybody's terms and adds those that are missing. A term of ours that
-// was required and is to be preferred, or the other way round, is moved.
-func (n *placing) add(p verbparams.Placement) {
+// add adds missing terms and keeps all others. A term of ours that changes between required
+// and preferred is moved.
+func (n *placement) add(p verbparams.Placement) {
 	for _, a := range affinitiesOf(p) {
 		into, other := hard, soft
 		if !a.near.Required {
@@ -96,8 +97,8 @@ func wasWords(was any) string {
 	return fmt.Sprintf(" (was %v)", was)
 }
 
-// withdraw takes a term of ours out of a list; false if it is not there.
-func (n *placing) withdraw(a affinityOf, from string) bool {
+// withdraw removes a term of ours from a list, and reports whether it was there.
+func (n *placement) withdraw(a affinityOf, from string) bool {
 	path := []string{"affinity", a.field, from}
 	list := listAt(n.spec, path)
 	if listAt(n.held, path) == nil || !slices.ContainsFunc(list, isTerm(from, a.near)) {
@@ -108,14 +109,13 @@ func (n *placing) withdraw(a affinityOf, from string) bool {
 	return true
 }
 
-// remove takes away what is named and ours. What somebody else put there is theirs
-// to take away.
-func (n *placing) remove(o *object, at []string, p verbparams.Placement) error {
+// remove removes the given terms. It fails where another manager applied one of them.
+func (n *placement) remove(o *object, at []string, p verbparams.Placement) error {
 	for _, a := range affinitiesOf(p) {
 		for _, list := range []string{hard, soft} {
 			path := []string{"affinity", a.field, list}
 			if !n.withdraw(a, list) && slices.ContainsFunc(listAt(n.spec, path), isTerm(list, a.near)) {
-				return theirs(o, at, path)
+				return notOurs(o, at, path)
 			}
 		}
 	}
@@ -126,7 +126,7 @@ func (n *placing) remove(o *object, at []string, p verbparams.Placement) error {
 			continue
 		}
 		if n.held["nodeSelector"] == nil {
-			return theirs(o, at, []string{"nodeSelector"})
+			return notOurs(o, at, []string{"nodeSelector"})
 		}
 		delete(selector, label)
 		words = append(words, label+"="+p.NodeSelector[label])
@@ -134,21 +134,17 @@ func (n *placing) remove(o *object, at []string, p verbparams.Placement) error {
 	if len(words) > 0 {
 		n.edits = append(n.edits, placeEdit{[]string{"nodeSelector"}, selector, "nodes no longer with " + strings.Join(words, ", ")})
 	}
-	for _, e := range n.edits { // what is given up stays, if somebody else wrote the same
-		if e.empty() && len(others(o, at, e.path)) > 0 {
-			return theirs(o, at, e.path)
+	for _, e := range n.edits { // a field that we give up stays if another manager owns it, too
+		if e.empty() && len(otherManagers(o, at, e.path)) > 0 {
+			return notOurs(o, at, e.path)
 		}
 	}
 	return nil
 }
 
-func others(o *object, at, path []string) []string {
-	steps := []any{}
-	for _, step := range append(slices.Clone(at), path...) {
-		steps = append(steps, step)
-	}
+func otherManagers(o *object, at, path []string) []string {
 	var out []string
-	for _, w := range writersAt(o, steps) {
+	for _, w := range managersAt(o, fieldpath.Names(slices.Concat(at, path)...)) {
 		if w.Manager != managerOf("place") {
 			out = append(out, w.String())
 		}
@@ -156,8 +152,8 @@ func others(o *object, at, path []string) []string {
 	return out
 }
 
-func theirs(o *object, at, path []string) error {
-	return &OwnedError{Field: strings.Join(append(slices.Clone(at), path...), "."), Owner: andList(others(o, at, path)), Fix: "take it away where it was written"}
+func notOurs(o *object, at, path []string) error {
+	return &OwnedError{Field: strings.Join(slices.Concat(at, path), "."), Owner: strings.Join(otherManagers(o, at, path), " and "), Fix: "take it away where it was written"}
 }
 
 func listAt(spec map[string]any, path []string) []any {

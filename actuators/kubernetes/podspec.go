@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const (
@@ -15,15 +16,15 @@ const (
 	seldonGroup = "machinelearning.seldon.io"
 )
 
-// kindOf is an object's kind and group: "Job.batch".
+// kindOf returns an object's kind and group, such as "Job.batch".
 func kindOf(o *unstructured.Unstructured) string {
 	return o.GetKind() + "." + o.GroupVersionKind().Group
 }
 
-// podSpecAt is where an object says which nodes its pods may run on. The error says
-// why it can't be told so.
+// podSpecAt returns the path to the specification of an object's pods. The error says why
+// their placement can't be changed.
 func podSpecAt(o *unstructured.Unstructured, w verbparams.Placement) ([]string, error) {
-	if err := unstarted(o); err != nil {
+	if err := checkNotStarted(o); err != nil {
 		return nil, err
 	}
 	switch kindOf(o) {
@@ -47,10 +48,10 @@ func podSpecAt(o *unstructured.Unstructured, w verbparams.Placement) ([]string, 
 	return at, nil
 }
 
-// ownAffinity is a template of a workflow's specification whose own affinity hides
-// that of the workflow; "" if there is none.
+// ownAffinity returns the name of a workflow's template that has an affinity of its own, which
+// replaces the workflow's; "" if there is none.
 func ownAffinity(spec map[string]any) string {
-	for _, template := range each(spec, "templates") {
+	for _, template := range fieldpath.Maps(spec, "templates") {
 		if template["affinity"] != nil {
 			name, _ := template["name"].(string)
 			return name

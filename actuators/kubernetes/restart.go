@@ -11,11 +11,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// RestartAnnotation, on a pod template, is the change that restarted the pods last.
+// RestartAnnotation, on a pod template, is the identity of the last restart.
 const RestartAnnotation = "scanflow.dev/restart"
 
-// Restart is the verb `restart`: every pod of a workload with a pod template is
-// replaced, by the workload's own strategy.
+// Restart is the verb `restart`: it replaces every pod of a workload with a pod template, by
+// the workload's own strategy.
 func Restart(c *Cluster) engine.Actuator { return restarter{c} }
 
 var _ engine.Verifier = restarter{}
@@ -24,7 +24,7 @@ type restarter struct{ *Cluster }
 
 var restartPath = []string{"spec", "template", "metadata", "annotations", RestartAnnotation}
 
-// Plan is a no-op where this very change has restarted the pods already.
+// Plan is a no-op where this change has restarted the pods already.
 func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	if err := refuse(p, manifest.DecodeMap(p.With, &verbparams.Restart{})); err != nil {
 		return engine.Change{}, err
@@ -42,15 +42,14 @@ func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	if err := unstructured.SetNestedField(set, p.Identity, restartPath...); err != nil {
 		return engine.Change{}, fmt.Errorf("restart %s: %w", t.ID(), err)
 	}
-	return engine.Planned(p, p.Identity != "" && last == p.Identity, "replace every pod", rolloutPlan{writeTo(o, "restart", set)})
+	return engine.Planned(p, p.Identity != "" && last == p.Identity, "replace every pod", rolloutPlan{patchOf(o, "restart", set)})
 }
 
-// Apply marks the template: its pods are of an earlier one from then on.
+// Apply annotates the template, so that all pods are of an earlier one.
 func (r restarter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return r.applyRollout(ctx, c)
 }
 
-// Verify is done once all pods are of the new template, and ready.
 func (r restarter) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return r.rolledOut(ctx, c)
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// rolloutPlan is a write to a workload's pod template.
+// rolloutPlan is a patch of a workload's pod template.
 type rolloutPlan struct {
-	Write write `json:"write"`
+	Write objectPatch `json:"write"`
 }
 
 func (c *Cluster) applyRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
@@ -26,9 +26,21 @@ func (c *Cluster) applyRollout(ctx context.Context, change engine.Change) (engin
 	return engine.Outcome{Status: engine.Running, Detail: "the rollout has begun"}, nil
 }
 
-// rolledOut tells how a rollout stands, by the fields that Deployment, StatefulSet
-// and DaemonSet report (and that kubectl rollout status goes by). A kind that
-// reports none of them is done once it was written.
+// undoRollout restores the fields.
+func (c *Cluster) undoRollout(ctx context.Context, change engine.Change) (engine.Outcome, error) {
+	plan, err := engine.ReadPlan[rolloutPlan](change)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if err := c.undo(ctx, plan.Write); err != nil {
+		return engine.Outcome{}, err
+	}
+	return engine.Outcome{Status: engine.Done, Detail: "put back (was to be: " + change.Diff + ")"}, nil
+}
+
+// rolledOut returns the state of a rollout, by the fields that Deployment, StatefulSet and
+// DaemonSet report, like kubectl rollout status. A kind that reports none of them is done
+// once it is written.
 func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[rolloutPlan](change)
 	if err != nil {
@@ -41,7 +53,7 @@ func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.O
 	if !same(plan.Write.fields(o), plan.Write.Set) {
 		return engine.Outcome{Status: engine.Failed, Detail: "it was written by somebody else since"}, nil
 	}
-	if outcome, serves := serving(o); serves {
+	if outcome, serves := servingState(o); serves {
 		return outcome, nil
 	}
 	number := func(path ...string) (int64, bool) {
@@ -49,7 +61,7 @@ func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.O
 		return n, ok
 	}
 	observed, reports := number("status", "observedGeneration")
-	if !reports && !strings.HasPrefix(o.GetAPIVersion(), "apps/") { // theirs will, once their controller has seen them
+	if !reports && !strings.HasPrefix(o.GetAPIVersion(), "apps/") { // those do, once their controller has seen the object
 		return engine.Outcome{Status: engine.Done, Detail: "written; a " + o.GetKind() + " reports no rollout"}, nil
 	}
 	want, ok := number("spec", "replicas")

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Scale is the verb `scale`: so many replicas of anything with a scale subresource.
+// Scale is the verb `scale`: it sets the replicas of anything with a scale subresource.
 func Scale(c *Cluster) engine.Actuator { return scaler{c} }
 
 var _ engine.Verifier = scaler{}
@@ -20,11 +20,11 @@ var _ engine.Verifier = scaler{}
 type scaler struct{ *Cluster }
 
 type scalePlan struct {
-	Write    write `json:"write"`
-	Replicas int   `json:"replicas"`
+	Write    objectPatch `json:"write"`
+	Replicas int         `json:"replicas"`
 }
 
-// Plan compares what is asked for with what the informer shows: it costs no request.
+// Plan uses the View only, so it sends no request.
 func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Scale
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -35,7 +35,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if !ok {
 		return engine.Change{}, fmt.Errorf("scale %s %s: there is no such object any more, or it can't be scaled", id.Kind, id)
 	}
-	plan := scalePlan{Replicas: w.Replicas, Write: write{
+	plan := scalePlan{Replicas: w.Replicas, Write: objectPatch{
 		APIVersion: now.Mapping.GroupVersionKind.GroupVersion().String(), Kind: id.Kind, Namespace: id.Namespace, Name: id.Name, Subresource: "scale",
 		ResourceVersion: now.ResourceVersion, UID: now.UID, Manager: managerOf("scale"),
 		Set: replicas(w.Replicas), Before: replicas(now.Desired),
@@ -54,16 +54,15 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 			Fix: "use the primitive `autoscaler`, which changes its bounds, or delete it",
 		}
 	}
-	from, err := mayTake("replicas", now.ReplicaOwners, p, now.Annotations)
+	from, err := mayTakeOver("replicas", now.ReplicaOwners, p, now.Annotations)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	return engine.Planned(p, false, diff+takenOver(from), plan)
+	return engine.Planned(p, false, diff+takeOverNote(from), plan)
 }
 
 func replicas(n int) map[string]any { return map[string]any{"spec": map[string]any{"replicas": n}} }
 
-// Apply writes the scale subresource.
 func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[scalePlan](c)
 	if err != nil {
@@ -75,7 +74,7 @@ func (s scaler) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("replicas set to %d", plan.Replicas)}, nil
 }
 
-// Verify is done once the ready replicas match, as the informer shows them.
+// Verify is done once the View shows the wanted number of ready replicas.
 func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[scalePlan](c)
 	if err != nil {
@@ -84,7 +83,7 @@ func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	now, ok := s.View.Scalable(engine.TargetID{Kind: plan.Write.Kind, Namespace: plan.Write.Namespace, Name: plan.Write.Name})
 	switch {
 	case !ok || now.ResourceVersion != plan.Write.ResourceVersion && now.Desired != plan.Replicas:
-		return s.unlike(ctx, plan)
+		return s.readAgain(ctx, plan)
 	case now.ResourceVersion == plan.Write.ResourceVersion: // the informer has not seen the write yet
 		return unseen(), nil
 	case now.Ready == plan.Replicas && now.ObservedGeneration >= now.Generation:
@@ -97,10 +96,10 @@ func unseen() engine.Outcome {
 	return engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}
 }
 
-// unlike asks the API server itself where the informer shows other replicas, or no
-// object. It may be behind: it need not be followed any more, and the write may have
-// gone to a newer version than the planned one.
-func (s scaler) unlike(ctx context.Context, plan scalePlan) (engine.Outcome, error) {
+// readAgain asks the API server where the View shows other replicas or no object. The View
+// may be behind or no longer follow the kind, and the patch may have gone to a newer version
+// than the planned one.
+func (s scaler) readAgain(ctx context.Context, plan scalePlan) (engine.Outcome, error) {
 	o, err := s.read(ctx, plan.Write)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 const stateful = `
@@ -53,7 +54,7 @@ func TestScaleOfEveryKindWithTheSubresource(t *testing.T) {
 			o := b.read(t, row.version, row.kind, row.name)
 			n, _, _ := unstructured.NestedInt64(o.Object, "spec", row.field)
 			require.Equal(t, int64(3), n)
-			require.Contains(t, timeless(writersAt(&object{o, nil}, []any{"spec", row.field})), writer{Manager: "scanflow-scale", Operation: row.how, Subresource: "scale"})
+			require.Contains(t, timeless(managersAt(&object{o, nil}, []any{"spec", row.field})), clusterview.FieldManager{Manager: "scanflow-scale", Operation: row.how, Subresource: "scale"})
 			if row.kind == "Deployment" {
 				require.Equal(t, "kept", o.GetAnnotations()["scanflow.dev/note"])
 			}
@@ -63,7 +64,7 @@ func TestScaleOfEveryKindWithTheSubresource(t *testing.T) {
 	}
 }
 
-func timeless(writers []writer) []writer {
+func timeless(writers []clusterview.FieldManager) []clusterview.FieldManager {
 	for i := range writers {
 		writers[i].Time = time.Time{}
 	}
@@ -117,7 +118,7 @@ func TestAWriteThatIsNotSeenYetIsNobodyElses(t *testing.T) {
 	change := plannedOf(t, s, proposal("scale", target, to(3)))
 
 	b.merge(t, "kubectl", "apps/v1", "Deployment", "web", `{"metadata":{"annotations":{"moved":"on"}}}`)
-	late := NewView(Options{Client: b.Client})
+	late := clusterview.New(clusterview.Options{Client: b.Client})
 	fleet, err := late.Fleet(engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: b.ns})
 	require.NoError(t, err)
 	targetsOf(t, fleet)

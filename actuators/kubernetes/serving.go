@@ -6,29 +6,30 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// serving tells how an object stands that serves models by a controller of its own,
-// by what that writes into its status: KServe a condition Ready, Seldon Core a state.
-// The second result is false for every other kind.
-func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
-	observed, reports := fieldPath{"status", "observedGeneration"}.integer(o.Object)
+// servingState returns the state of an object that serves models, as its controller reports
+// it: KServe by a condition Ready, Seldon Core by a state. The bool is false for other
+// kinds.
+func servingState(o *unstructured.Unstructured) (engine.Outcome, bool) {
+	observed, reports := fieldpath.Int(o.Object, "status", "observedGeneration")
 	stale := reports && observed < o.GetGeneration()
 	switch kindOf(o) {
 	case "InferenceService." + kserveGroup:
-		for _, c := range each(o.Object, "status", "conditions") {
-			if (fieldPath{"type"}).text(c) != "Ready" {
+		for _, c := range fieldpath.Maps(o.Object, "status", "conditions") {
+			if fieldpath.Text(c, "type") != "Ready" {
 				continue
 			}
-			if (fieldPath{"status"}).text(c) == "True" && reports && !stale {
+			if fieldpath.Text(c, "status") == "True" && reports && !stale {
 				return engine.Outcome{Status: engine.Done, Detail: "it is ready"}, true
 			}
-			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + because(c)}, true
+			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + conditionDetail(c)}, true
 		}
 	case "SeldonDeployment." + seldonGroup:
-		switch state := (fieldPath{"status", "state"}).text(o.Object); {
+		switch state := fieldpath.Text(o.Object, "status", "state"); {
 		case state == "Failed" && !stale:
-			return engine.Outcome{Status: engine.Failed, Detail: "its state is Failed: " + (fieldPath{"status", "description"}).text(o.Object)}, true
+			return engine.Outcome{Status: engine.Failed, Detail: "its state is Failed: " + fieldpath.Text(o.Object, "status", "description")}, true
 		case state == "Available" && !stale:
 			return engine.Outcome{Status: engine.Done, Detail: "its state is Available"}, true
 		case state != "":
@@ -40,9 +41,9 @@ func serving(o *unstructured.Unstructured) (engine.Outcome, bool) {
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the %s says nothing of itself yet: is its controller running?", o.GetKind())}, true
 }
 
-// because is what a condition says for a person.
-func because(condition map[string]any) string {
-	reason, message := (fieldPath{"reason"}).text(condition), (fieldPath{"message"}).text(condition)
+// conditionDetail is the reason and message of a condition.
+func conditionDetail(condition map[string]any) string {
+	reason, message := fieldpath.Text(condition, "reason"), fieldpath.Text(condition, "message")
 	switch {
 	case reason != "" && message != "":
 		return ": " + reason + ": " + message

@@ -13,35 +13,34 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Traffic is the verb `traffic`: how an object in the target's namespace shares
-// requests out. Lists that the API server can't write in part are written whole, as
-// they were read, on the version that was read.
-func Traffic(c *Cluster) engine.Actuator { return shifter{c} }
+// Traffic is the verb `traffic`: it sets the weights by which an object in the target's
+// namespace distributes requests. Lists that the API server treats as one value are written
+// whole, on the version that was read.
+func Traffic(c *Cluster) engine.Actuator { return trafficVerb{c} }
 
-var _ engine.Verifier = shifter{}
+var _ engine.Verifier = trafficVerb{}
 
-type shifter struct{ *Cluster }
+type trafficVerb struct{ *Cluster }
 
-// splitter is how one kind of object shares requests out.
-type splitter struct {
-	// apiVersions are those that the kind is written in, the preferred first.
+// trafficKind describes how one kind of object distributes requests.
+type trafficKind struct {
+	// apiVersions of the kind, the preferred one first.
 	apiVersions []string
-	// field is what is written of the object, as a path of names.
+	// field is the path of the field to write.
 	field []string
-	// shift gives each place that shares requests among these backends their weights,
-	// in the object itself, which is a copy. Some kinds want weights that add up to
-	// 100: those are made so.
+	// shift sets the weights in o, which is a copy, at each place that distributes requests
+	// among these backends. It scales them to 100 for kinds that require that.
 	shift func(o map[string]any, weights map[string]int) ([]move, error)
-	// settled is what the object says of the write, nil where it says nothing.
+	// settled returns the state that the object reports; nil for a kind that reports none.
 	settled func(o *object) engine.Outcome
 }
 
-// splitters has a line a kind.
-func splitters() map[string]splitter {
-	return map[string]splitter{
+func trafficKinds() map[string]trafficKind {
+	return map[string]trafficKind{
 		"HTTPRoute":        httpRoute(),
 		"VirtualService":   virtualService(),
 		"InferenceService": inferenceService(),
@@ -49,7 +48,7 @@ func splitters() map[string]splitter {
 	}
 }
 
-// move is the weight of a backend, before and after.
+// move is the change of a backend's weight.
 type move struct {
 	backend  string
 	from, to int
@@ -60,13 +59,12 @@ var (
 	errNoPredictor = errors.New("has no spec.predictor")
 )
 
-// Plan compares the weights of every backend with those asked for.
-func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Traffic
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
-	kind := splitters()[w.Kind]
+	kind := trafficKinds()[w.Kind]
 	o, err := s.getFirst(ctx, kind.apiVersions, w.Kind, p.Target.Namespace, w.Route)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %w", p.Target.ID(), err)
@@ -76,22 +74,18 @@ func (s shifter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s %s/%s %w", p.Target.ID(), w.Kind, o.GetNamespace(), o.GetName(), err)
 	}
-	write := writeTo(o, "traffic", pickPath(next, kind.field))
+	patch := patchOf(o, "traffic", pickPath(next, kind.field))
 	if moves = slices.DeleteFunc(moves, func(m move) bool { return m.from == m.to }); len(moves) == 0 {
-		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", write), writePlan{Write: write})
+		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", patch), patchPlan{Write: patch})
 	}
-	path := make([]any, len(kind.field))
-	for i, name := range kind.field {
-		path[i] = name
-	}
-	taken, err := mayTakeAll(o, p, []fieldChange{{path: path}})
+	taken, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(kind.field...)}})
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), write, err)
+		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), patch, err)
 	}
-	return engine.Planned(p, false, fmt.Sprintf("%s: weights %s%s", write, movesOf(moves), taken), writePlan{Write: write})
+	return engine.Planned(p, false, fmt.Sprintf("%s: weights %s%s", patch, movesOf(moves), taken), patchPlan{Write: patch})
 }
 
-// getFirst reads an object in the first version of its kind that the cluster has.
+// getFirst reads an object in the first version of its kind that the cluster serves.
 func (c *Cluster) getFirst(ctx context.Context, apiVersions []string, kind, namespace, name string) (o *object, err error) {
 	var first error
 	for _, version := range apiVersions {
@@ -105,7 +99,7 @@ func (c *Cluster) getFirst(ctx context.Context, apiVersions []string, kind, name
 	return nil, first
 }
 
-// pickPath is the part of an object along a path of names.
+// pickPath returns the part of an object along a path.
 func pickPath(o map[string]any, path []string) map[string]any {
 	if len(path) == 1 {
 		return map[string]any{path[0]: o[path[0]]}
@@ -114,7 +108,7 @@ func pickPath(o map[string]any, path []string) map[string]any {
 	return map[string]any{path[0]: pickPath(below, path[1:])}
 }
 
-// movesOf is a diff; what is the same in several places is said once.
+// movesOf formats weights for a diff, and omits duplicates.
 func movesOf(moves []move) string {
 	var parts []string
 	for _, m := range moves {
@@ -126,41 +120,36 @@ func movesOf(moves []move) string {
 	return strings.Join(parts, ", ")
 }
 
-// Apply writes the weights.
-func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	plan, err := engine.ReadPlan[writePlan](c)
-	if err != nil {
-		return engine.Outcome{}, err
+func (s trafficVerb) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	out, err := s.applyPatch(ctx, c)
+	if err == nil {
+		out.Detail = "the weights are written"
 	}
-	if err := s.apply(ctx, plan.Write); err != nil {
-		return engine.Outcome{}, err
-	}
-	return engine.Outcome{Status: engine.Running, Detail: "the weights are written"}, nil
+	return out, err
 }
 
-// Verify is done if the weights are still those, and whoever carries them out, where
-// that one reports, has taken them.
-func (s shifter) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	o, w, still, err := s.stillWritten(ctx, c)
+// Verify is done if the weights are unchanged and the gateway, where it reports, has
+// accepted them.
+func (s trafficVerb) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	o, w, still, err := s.stillApplied(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	if !still {
 		return overwritten(w), nil
 	}
-	if settled := splitters()[w.Kind].settled; settled != nil {
+	if settled := trafficKinds()[w.Kind].settled; settled != nil {
 		return settled(o), nil
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "the weights are written"}, nil
 }
 
-// Undo gives the weights back that were there.
-func (s shifter) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	return s.undoWrite(ctx, c)
+func (s trafficVerb) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	return s.undoPatch(ctx, c)
 }
 
-// unknown is the error for backends that are not there; nil if all are.
-func unknown(weights map[string]int, there []string) error {
+// unknownBackends returns an error for backends that do not exist.
+func unknownBackends(weights map[string]int, there []string) error {
 	var missing []string
 	for _, name := range slices.Sorted(maps.Keys(weights)) {
 		if !slices.Contains(there, name) {
@@ -179,8 +168,8 @@ func unknown(weights map[string]int, there []string) error {
 	return fmt.Errorf("%w: %s; it has: %s", errNoBackend, strings.Join(missing, ", "), have)
 }
 
-// percent makes weights add up to 100, each as near to its share as whole numbers
-// allow: what rounding down leaves goes to the largest remainders.
+// percent scales weights to a sum of 100. What rounding down leaves goes to the largest
+// remainders.
 func percent(weights map[string]int) map[string]int {
 	names := slices.Sorted(maps.Keys(weights))
 	sum, left := 0, 100
@@ -192,7 +181,7 @@ func percent(weights map[string]int) map[string]int {
 		return out
 	}
 	for _, n := range names {
-		// The division comes first, so that no weight is too large to multiply.
+		// Divide first, so that a large weight does not overflow.
 		whole, part := weights[n]/sum, weights[n]%sum
 		out[n] = whole*100 + part*100/sum
 		rest[n] = part * 100 % sum
@@ -205,8 +194,8 @@ func percent(weights map[string]int) map[string]int {
 	return out
 }
 
-// shared is the weights for some backends: those that are not named get none.
-func shared(weights map[string]int, backends []string) map[string]int {
+// weightsOf returns the weights of some backends; one that is not named has 0.
+func weightsOf(weights map[string]int, backends []string) map[string]int {
 	out := map[string]int{}
 	for _, b := range backends {
 		out[b] = weights[b]

@@ -4,52 +4,52 @@ import (
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// httpRoute is the Gateway API's: a backend is called by the name of its Service,
-// and a weight that is not there is 1.
-func httpRoute() splitter {
-	return splitter{
+// httpRoute is the Gateway API's HTTPRoute. A backend has its Service's name; the default
+// weight is 1.
+func httpRoute() trafficKind {
+	return trafficKind{
 		apiVersions: []string{"gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"},
 		field:       []string{"spec", "rules"},
 		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
 			var places []trafficPlace
-			for i, rule := range each(o, "spec", "rules") {
+			for i, rule := range fieldpath.Maps(o, "spec", "rules") {
 				place := trafficPlace{what: fmt.Sprintf("rule %d", i+1)}
-				for _, ref := range each(rule, "backendRefs") {
+				for _, ref := range fieldpath.Maps(rule, "backendRefs") {
 					now, has := weightIn(ref, "weight")
 					if !has {
 						now = 1
 					}
-					place.items = append(place.items, backend{fieldPath{"name"}.text(ref), now, func(n int) { ref["weight"] = int64(n) }})
+					place.items = append(place.items, backend{fieldpath.Text(ref, "name"), now, func(n int) { ref["weight"] = int64(n) }})
 				}
 				places = append(places, place)
 			}
-			return shiftPlaces(places, weights, asTheyAre)
+			return shiftPlaces(places, weights, unchanged)
 		},
 		settled: routeSettled,
 	}
 }
 
-// routeSettled goes by what each gateway says of the route as it is now. One that
-// said nothing yet of this version is waited for; a route that no gateway reports
-// on is done once it is written.
+// routeSettled evaluates each gateway's conditions. It waits for a gateway whose conditions
+// are of an earlier version. A route without any gateway's conditions is done.
 func routeSettled(o *object) engine.Outcome {
 	detail := "the weights are written; no gateway reports on the route"
-	for _, parent := range each(o.Object, "status", "parents") {
-		name := fieldPath{"parentRef", "name"}.text(parent)
-		for _, condition := range each(parent, "conditions") {
-			kind := fieldPath{"type"}.text(condition)
+	for _, parent := range fieldpath.Maps(o.Object, "status", "parents") {
+		name := fieldpath.Text(parent, "parentRef", "name")
+		for _, condition := range fieldpath.Maps(parent, "conditions") {
+			kind := fieldpath.Text(condition, "type")
 			if kind != "Accepted" && kind != "ResolvedRefs" {
 				continue
 			}
-			seen, _ := fieldPath{"observedGeneration"}.integer(condition)
+			seen, _ := fieldpath.Int(condition, "observedGeneration")
 			switch {
 			case seen < o.GetGeneration():
 				return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the gateway %s has not taken the route yet", name)}
-			case fieldPath{"status"}.text(condition) == "False":
+			case fieldpath.Text(condition, "status") == "False":
 				return engine.Outcome{Status: engine.Failed, Detail: fmt.Sprintf("the gateway %s says that the route is not %s: %s: %s",
-					name, kind, fieldPath{"reason"}.text(condition), fieldPath{"message"}.text(condition))}
+					name, kind, fieldpath.Text(condition, "reason"), fieldpath.Text(condition, "message"))}
 			}
 			detail = "the gateways have taken the weights"
 		}

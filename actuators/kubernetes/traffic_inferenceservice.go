@@ -1,24 +1,26 @@
 package kubernetes
 
-// The backends of an InferenceService: the newest revision of its predictor, and the
+import "github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+
+// The backends of an InferenceService are the newest revision of its predictor and the
 // one before.
 const (
 	latestRevision   = "latest"
 	previousRevision = "previous"
 )
 
-// inferenceService is KServe's: the newest revision gets a percentage (all, where
-// none is written), and the one before gets the rest.
-func inferenceService() splitter {
-	return splitter{
+// inferenceService is KServe's. The newest revision gets a percentage (100 by default), the
+// one before gets the rest.
+func inferenceService() trafficKind {
+	return trafficKind{
 		apiVersions: []string{"serving.kserve.io/v1beta1"},
 		field:       []string{"spec", "predictor", "canaryTrafficPercent"},
 		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
 			both := []string{latestRevision, previousRevision}
-			if err := unknown(weights, both); err != nil {
+			if err := unknownBackends(weights, both); err != nil {
 				return nil, err
 			}
-			predictor, _ := fieldPath{"spec", "predictor"}.find(o)
+			predictor, _ := fieldpath.Find(o, "spec", "predictor")
 			fields, ok := predictor.(map[string]any)
 			if !ok {
 				return nil, errNoPredictor
@@ -27,7 +29,7 @@ func inferenceService() splitter {
 			if !has {
 				now = 100
 			}
-			to := percent(shared(weights, both))[latestRevision]
+			to := percent(weightsOf(weights, both))[latestRevision]
 			if to != now {
 				fields["canaryTrafficPercent"] = int64(to)
 			}

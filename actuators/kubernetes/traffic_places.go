@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// trafficPlace is one list of an object whose items share requests: a rule of a route.
+// trafficPlace is a list whose items share requests, such as the backends of a route's rule.
 type trafficPlace struct {
 	what  string // for messages: "rule 1"
 	items []backend
 }
 
-// backend is one item; weigh writes its weight.
+// backend is one item; weigh sets its weight.
 type backend struct {
 	name  string
 	now   int
@@ -27,21 +29,21 @@ func (p trafficPlace) names() []string {
 	return out
 }
 
-// shiftPlaces gives weights to each place that has all the backends named; the
-// others are left as they are.
+// shiftPlaces sets the weights at each place that has all the named backends, and leaves the
+// other places alone.
 func shiftPlaces(places []trafficPlace, weights map[string]int, normal func(map[string]int) map[string]int) ([]move, error) {
 	var there []string
 	for _, p := range places {
 		there = append(there, p.names()...)
 	}
-	if err := unknown(weights, there); err != nil {
+	if err := unknownBackends(weights, there); err != nil {
 		return nil, err
 	}
 	var moves []move
 	found := false
 	for _, p := range places {
 		names := p.names()
-		if unknown(weights, names) != nil {
+		if unknownBackends(weights, names) != nil {
 			continue
 		}
 		found = true
@@ -49,7 +51,7 @@ func shiftPlaces(places []trafficPlace, weights map[string]int, normal func(map[
 		if len(slices.Compact(slices.Clone(names))) < len(names) {
 			return nil, fmt.Errorf("%s has a backend twice, so its weight is not plain; give each a name of its own", p.what)
 		}
-		to := normal(shared(weights, names))
+		to := normal(weightsOf(weights, names))
 		for _, b := range p.items {
 			if b.now != to[b.name] {
 				b.weigh(to[b.name])
@@ -63,10 +65,9 @@ func shiftPlaces(places []trafficPlace, weights map[string]int, normal func(map[
 	return moves, nil
 }
 
-func asTheyAre(weights map[string]int) map[string]int { return weights }
+func unchanged(weights map[string]int) map[string]int { return weights }
 
-// weightIn is the whole number in a field.
 func weightIn(item map[string]any, field string) (int, bool) {
-	n, ok := fieldPath{field}.integer(item)
+	n, ok := fieldpath.Int(item, field)
 	return int(n), ok
 }

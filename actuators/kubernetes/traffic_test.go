@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 const (
@@ -92,20 +93,20 @@ var splits = []struct {
 }{
 	{gatewayVersion, "HTTPRoute", gatewayRoute, map[string]any{"v1": 1.0, "v2": 3.0}, "weights v1 9 -> 1, v2 1 -> 3", func(spec map[string]any) {
 		for _, i := range []int{0, 2} {
-			for _, ref := range each(each(spec, "rules")[i], "backendRefs") {
+			for _, ref := range fieldpath.Maps(fieldpath.Maps(spec, "rules")[i], "backendRefs") {
 				ref["weight"] = map[string]int64{"v1": 1, "v2": 3}[ref["name"].(string)]
 			}
 		}
 	}},
 	{"networking.istio.io/v1", "VirtualService", meshRoute, map[string]any{"digits/v1": 2.0, "digits/v2": 1.0}, "weights digits/v1 100 -> 67, digits/v2 0 -> 33", func(spec map[string]any) {
-		routes := each(each(spec, "http")[1], "route")
+		routes := fieldpath.Maps(fieldpath.Maps(spec, "http")[1], "route")
 		routes[0]["weight"], routes[1]["weight"] = int64(67), int64(33)
 	}},
 	{"serving.kserve.io/v1beta1", "InferenceService", canaryRoute, map[string]any{"latest": 1.0, "previous": 9.0}, "weights latest 100 -> 10, previous 0 -> 90", func(spec map[string]any) {
 		spec["predictor"].(map[string]any)["canaryTrafficPercent"] = int64(10)
 	}},
 	{"machinelearning.seldon.io/v1", "SeldonDeployment", seldonRoute, map[string]any{"main": 3.0, "next": 1.0}, "weights main 100 -> 75, next 0 -> 25", func(spec map[string]any) {
-		list := each(spec, "predictors")
+		list := fieldpath.Maps(spec, "predictors")
 		list[0]["traffic"], list[1]["traffic"] = int64(75), int64(25)
 	}},
 }
@@ -113,7 +114,7 @@ var splits = []struct {
 // What is not a weight of one of the backends stays as it is, whatever the kind.
 func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	for _, row := range splits {
 		t.Run(row.kind, func(t *testing.T) {
 			made := b.create(t, "helm", row.text)
@@ -146,7 +147,7 @@ func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 
 func TestWhoseWeightsTheyAre(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	b.create(t, "kubectl-client-side-apply", gatewayRoute)
 	with := func(v1, v2 float64) map[string]any { return shares("HTTPRoute", map[string]any{"v1": v1, "v2": v2}) }
 	change := done(t, verb, proposal("traffic", target, with(5, 5)))
@@ -210,7 +211,7 @@ func TestTrafficThatCanNotBe(t *testing.T) {
 // A gateway reports on the route in its status, by a condition of its generation.
 func TestTheGatewaySaysWhetherItTookTheRoute(t *testing.T) {
 	b, target := trafficBench(t)
-	verb := shifter{b.Cluster}
+	verb := trafficVerb{b.Cluster}
 	b.create(t, "helm", gatewayRoute)
 	change := done(t, verb, proposal("traffic", target, shares("HTTPRoute", map[string]any{"v1": 1.0, "v2": 1.0})))
 	generation := b.read(t, gatewayVersion, "HTTPRoute", "digits").GetGeneration()

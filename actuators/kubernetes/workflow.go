@@ -19,10 +19,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// WorkflowRun is the verb `workflow.run`: an Argo Workflow of a WorkflowTemplate, or
-// a Job of a CronJob, is made, and followed to its end. It lasts in the cluster
-// whatever becomes of this process; its name comes from the change's identity, so
-// that it is made once.
+// WorkflowRun is the verb `workflow.run`: it creates an Argo Workflow from a
+// WorkflowTemplate, or a Job from a CronJob, and follows it to its end. The run does not
+// depend on this process. Its name derives from the change's identity, so that it is created
+// once.
 func WorkflowRun(c *Cluster) engine.Actuator { return workflowRunner{c} }
 
 var (
@@ -34,8 +34,8 @@ type workflowRunner struct{ *Cluster }
 
 const workflowVerb = workflowrun.Verb
 
-// workflowPlan is what to run. The object to be made is not in it: a template may
-// hold what no journal should.
+// workflowPlan identifies the run and its template. It does not contain the object to create,
+// since a template may hold what must not get into the journal.
 type workflowPlan struct {
 	Template   templateRef          `json:"template"`
 	Kind       string               `json:"kind"` // of the run
@@ -51,7 +51,7 @@ type workflowPlan struct {
 	Hops       int                  `json:"hops,omitempty"`
 }
 
-// templateRef is a template as it was planned on.
+// templateRef is the planned version of a template.
 type templateRef struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -62,7 +62,7 @@ type templateRef struct {
 
 func (p *workflowPlan) String() string { return fmt.Sprintf("%s %s/%s", p.Kind, p.Namespace, p.Name) }
 
-// Plan reads the template. It is a no-op where this very change has its run already.
+// Plan is a no-op where this change has its run already.
 func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.WorkflowRun
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
@@ -71,7 +71,7 @@ func (r workflowRunner) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 	plan := workflowPlan{
 		Template:  templateRef{APIVersion: argoVersion, Kind: w.Kind, Name: w.Template},
 		Namespace: p.Target.Namespace, APIVersion: argoVersion, Kind: "Workflow", Name: workflowrun.Name(w.Template, p.Identity),
-		Called: w.Called(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
+		Called: w.ClaimName(), Parameters: w.Parameters, Placement: w.Placement, Identity: p.Identity, Agent: p.Agent, Target: p.Target.ID(), Hops: p.Hops,
 	}
 	if w.Kind == "CronJob" {
 		plan.Template.APIVersion, plan.APIVersion, plan.Kind = "batch/v1", "batch/v1", "Job"
@@ -95,12 +95,12 @@ func (p *workflowPlan) diff() string {
 	text := fmt.Sprintf("run %s %s as %s %s", p.Template.Kind, p.Template.Name, p.Kind, p.Name)
 	var parameters []string
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
-		parameters = append(parameters, name+"="+brief(p.Parameters[name]))
+		parameters = append(parameters, name+"="+truncated(p.Parameters[name]))
 	}
 	if len(parameters) > 0 {
 		text += " with " + strings.Join(parameters, ", ")
 	}
-	var where placing
+	var where placement
 	where.add(p.Placement)
 	for _, e := range where.edits {
 		text += "; " + e.words
@@ -108,10 +108,10 @@ func (p *workflowPlan) diff() string {
 	return text
 }
 
-// errNotOurs says that an object has the name of a run, and is none of this change.
+// errNotOurs is the error where an object of the run's name was not made by this change.
 var errNotOurs = errors.New("an object of this name is there already, and was not made by this change")
 
-// find is the run of a change; nil if there is none.
+// find returns the run of a change, or nil.
 func (r workflowRunner) find(ctx context.Context, plan *workflowPlan) (*object, error) {
 	run, err := r.get(ctx, plan.APIVersion, plan.Kind, plan.Namespace, plan.Name)
 	switch {
@@ -125,7 +125,7 @@ func (r workflowRunner) find(ctx context.Context, plan *workflowPlan) (*object, 
 	return run, nil
 }
 
-// Apply makes the run, unless an earlier attempt has.
+// Apply creates the run, unless an earlier attempt has.
 func (r workflowRunner) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
@@ -168,7 +168,7 @@ func (r workflowRunner) create(ctx context.Context, plan *workflowPlan, run *uns
 	return nil
 }
 
-// Resume tells whether the run was made before this process started.
+// Resume reports whether the run was created before this process started.
 func (r workflowRunner) Resume(ctx context.Context, c engine.Change) (begun bool, err error) {
 	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
@@ -181,8 +181,8 @@ func (r workflowRunner) Resume(ctx context.Context, c engine.Change) (begun bool
 	return run != nil, err
 }
 
-// Verify tells how far the run is. Once it has ended, the agents are told, and only
-// then is the act at its end: a run whose event could not be kept is asked again.
+// Verify returns the state of the run. When it has ended, Verify publishes an event, and the
+// act ends only once the event is kept.
 func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	plan, err := engine.ReadPlan[workflowPlan](c)
 	if err != nil {
@@ -199,5 +199,5 @@ func (r workflowRunner) Verify(ctx context.Context, c engine.Change) (engine.Out
 	if !now.ended() {
 		return engine.Outcome{Status: engine.Running, Detail: now.String()}, nil
 	}
-	return plan.end(&now).Tell(ctx, r.Publish, now.String(), r.Clock.Now()), nil
+	return plan.end(&now).Publish(ctx, r.Publish, now.String(), r.Clock.Now()), nil
 }

@@ -12,10 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// Labels of a run. Those of the agent and the target are cut to what a label may
-// be; annotations of the same names have them as they are.
+// Labels of a run. The values of agent and target are shortened to fit a label;
+// annotations of the same names have them in full.
 const (
 	identityLabel = "scanflow.dev/identity"
 	agentLabel    = "scanflow.dev/agent"
@@ -24,16 +25,15 @@ const (
 )
 
 const (
-	mostLabel = 63 // how long a label's value may be
-	labelHash = 10 // hex digits of the hash in one that was cut
-	// keepRun is how many seconds an ended run is kept where its template does not
-	// say; keepRunAtLeast is the least, lest it is gone before its end is seen.
+	maxLabelValue = 63 // length of a label's value
+	labelHash     = 10 // hex digits of the hash in a shortened value
+	// keepRun is the default for how many seconds an ended run is kept, and
+	// keepRunAtLeast the minimum, so that the run is not gone before Verify sees its end.
 	keepRun        = int64(24 * 60 * 60)
 	keepRunAtLeast = int64(10 * 60)
 )
 
-// labelValue is a text as a label may have it: cut, and told apart by a hash, where
-// it is too long.
+// labelValue converts a text to a label's value, shortened with a hash if it is too long.
 func labelValue(text string) string {
 	out := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
@@ -41,16 +41,15 @@ func labelValue(text string) string {
 		}
 		return '.'
 	}, text)
-	if len(out) > mostLabel {
+	if len(out) > maxLabelValue {
 		sum := sha256.Sum256([]byte(text))
-		out = out[:mostLabel-labelHash-1] + "-" + hex.EncodeToString(sum[:])[:labelHash]
+		out = out[:maxLabelValue-labelHash-1] + "-" + hex.EncodeToString(sum[:])[:labelHash]
 	}
 	return strings.Trim(out, "-_.")
 }
 
-// runObject is the object to be made. The template is not its owner: a run, and
-// what is to be learnt from it, outlives the template, and no controller of the
-// template's cleans it up before its end is seen.
+// runObject builds the run. The template is not its owner: the run outlives the template, and
+// the template's controller must not clean it up before Verify sees its end.
 func runObject(p *workflowPlan, template *object) (*unstructured.Unstructured, error) {
 	build := workflowObject
 	if p.Kind == "Job" {
@@ -82,7 +81,7 @@ func runObject(p *workflowPlan, template *object) (*unstructured.Unstructured, e
 	return run, nil
 }
 
-// workflowObject refers to its template, and says only what differs.
+// workflowObject builds a Workflow that refers to its template.
 func workflowObject(p *workflowPlan, template map[string]any) (map[string]any, error) {
 	from, _, err := unstructured.NestedMap(template, "spec")
 	if err != nil {
@@ -118,12 +117,12 @@ func workflowObject(p *workflowPlan, template map[string]any) (map[string]any, e
 	return map[string]any{"spec": spec}, nil
 }
 
-// checkParameters finds those that the template does not have, which Argo would pass
-// over, and those that it wants and nobody gives.
+// checkParameters finds parameters that the template lacks, which Argo would ignore, and
+// required ones that are missing.
 func checkParameters(spec map[string]any, given map[string]string) error {
 	known := map[string]bool{}
 	var errs []error
-	for _, parameter := range each(spec, "arguments", "parameters") {
+	for _, parameter := range fieldpath.Maps(spec, "arguments", "parameters") {
 		name, _ := parameter["name"].(string)
 		known[name] = true
 		_, has := given[name]
@@ -139,17 +138,16 @@ func checkParameters(spec map[string]any, given map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// placeNew adds a placement to what the template says, in the pods' specification
-// that goes with the run.
+// placeNew adds a placement to the template's in the run's specification.
 func placeNew(spec, template map[string]any, w verbparams.Placement) error {
-	next := placing{spec: template}
+	next := placement{spec: template}
 	next.add(w)
 	for _, e := range next.edits {
 		if err := unstructured.SetNestedField(spec, e.value, e.path...); err != nil {
 			return fmt.Errorf("write %s: %w", strings.Join(e.path, "."), err)
 		}
 	}
-	// What the template says beside the new terms goes with them.
+	// Argo takes the run's affinity instead of the template's, so it gets both.
 	was, _, _ := unstructured.NestedMap(template, "affinity")
 	if is, set := spec["affinity"].(map[string]any); set {
 		spec["affinity"] = overlay(was, is)
@@ -157,7 +155,7 @@ func placeNew(spec, template map[string]any, w verbparams.Placement) error {
 	return nil
 }
 
-// jobObject is the CronJob's Job, with the parameters as variables.
+// jobObject builds the CronJob's Job, with the parameters as environment variables.
 func jobObject(p *workflowPlan, template map[string]any) (map[string]any, error) {
 	o, has, err := unstructured.NestedMap(template, "spec", "jobTemplate")
 	if err != nil || !has {
@@ -178,7 +176,7 @@ func jobObject(p *workflowPlan, template map[string]any) (map[string]any, error)
 		return nil, err
 	}
 	for _, list := range []string{"initContainers", "containers"} {
-		for _, container := range each(pods, list) {
+		for _, container := range fieldpath.Maps(pods, list) {
 			setVariables(container, p.Parameters)
 		}
 	}
@@ -188,8 +186,8 @@ func jobObject(p *workflowPlan, template map[string]any) (map[string]any, error)
 	return o, unstructured.SetNestedField(o, labelValue(p.Called), "spec", "template", "metadata", "labels", workflowLabel)
 }
 
-// setVariables takes the place of variables of the same names, where they stand:
-// others may refer to them.
+// setVariables replaces variables of the same names in place, since later ones may refer to
+// them.
 func setVariables(container map[string]any, variables map[string]string) {
 	list, _ := container["env"].([]any)
 	for _, name := range slices.Sorted(maps.Keys(variables)) {

@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// runState is how a run stands, in Argo's words for a Job too.
+// runState is the state of a run, in Argo's terms for a Job as well.
 type runState struct {
 	phase    string // "", Pending, Running, Succeeded, Failed or Error
 	message  string
@@ -21,7 +23,7 @@ func (s *runState) ended() bool {
 	return s.succeeded() || s.phase == "Failed" || s.phase == "Error"
 }
 
-// String is for a person: "Running, 2/5".
+// String is "Running, 2/5".
 func (s *runState) String() string {
 	text := s.phase
 	if text == "" {
@@ -40,7 +42,7 @@ func runStateOf(o *unstructured.Unstructured) runState {
 	if o.GetKind() == "Job" {
 		return jobState(o)
 	}
-	text := func(name string) string { return fieldPath{"status", name}.text(o.Object) }
+	text := func(name string) string { return fieldpath.Text(o.Object, "status", name) }
 	s := runState{phase: text("phase"), message: text("message"), progress: text("progress")}
 	s.endedAt = timeOf(text("finishedAt"))
 	if s.ended() {
@@ -49,15 +51,15 @@ func runStateOf(o *unstructured.Unstructured) runState {
 	return s
 }
 
-// outputsOf are the parameters that the workflow's entrypoint puts out, and its
-// global ones. The entrypoint's node has the name of the workflow. Where Argo keeps
-// the nodes elsewhere, or packed, there are only the global ones.
+// outputsOf returns the output parameters of the workflow and of its entrypoint, whose node
+// has the workflow's name. Where Argo stores the nodes elsewhere or compressed, it returns
+// only the workflow's.
 func outputsOf(o *unstructured.Unstructured) map[string]string {
 	out := map[string]string{}
-	for _, path := range []fieldPath{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
-		found, _ := path.find(o.Object)
+	for _, path := range []fieldpath.Path{{"status", "nodes", o.GetName(), "outputs"}, {"status", "outputs"}} {
+		found, _ := fieldpath.Find(o.Object, path...)
 		outputs, _ := found.(map[string]any)
-		for _, parameter := range each(outputs, "parameters") {
+		for _, parameter := range fieldpath.Maps(outputs, "parameters") {
 			name, _ := parameter["name"].(string)
 			if value, ok := parameter["value"]; ok && name != "" {
 				out[name] = fmt.Sprint(value)
@@ -68,8 +70,8 @@ func outputsOf(o *unstructured.Unstructured) map[string]string {
 }
 
 func jobState(o *unstructured.Unstructured) runState {
-	count := func(path ...any) int64 { n, _ := fieldPath(path).integer(o.Object); return n }
-	want, has := fieldPath{"spec", "completions"}.integer(o.Object)
+	count := func(path ...any) int64 { n, _ := fieldpath.Int(o.Object, path...); return n }
+	want, has := fieldpath.Int(o.Object, "spec", "completions")
 	if !has {
 		want = 1
 	}
@@ -81,24 +83,24 @@ func jobState(o *unstructured.Unstructured) runState {
 			s.phase = "Running"
 		}
 	}
-	for _, c := range each(o.Object, "status", "conditions") {
-		if (fieldPath{"status"}).text(c) != "True" {
+	for _, c := range fieldpath.Maps(o.Object, "status", "conditions") {
+		if fieldpath.Text(c, "status") != "True" {
 			continue
 		}
-		switch (fieldPath{"type"}).text(c) {
+		switch fieldpath.Text(c, "type") {
 		case "Complete":
 			s.phase = "Succeeded"
 		case "Failed":
-			s.phase, s.message = "Failed", (fieldPath{"message"}).text(c)
+			s.phase, s.message = "Failed", fieldpath.Text(c, "message")
 		default:
 			continue
 		}
-		s.endedAt = timeOf(fieldPath{"lastTransitionTime"}.text(c))
+		s.endedAt = timeOf(fieldpath.Text(c, "lastTransitionTime"))
 	}
 	return s
 }
 
-// timeOf is the zero time for what is none.
+// timeOf parses a time; a malformed one is zero.
 func timeOf(text string) time.Time {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {

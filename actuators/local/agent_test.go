@@ -13,17 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
 const (
-	// digits is served by sleepers: model.serve only wants them replaced.
+	// digits runs sleep: model.serve needs its pods only to be replaced.
 	workloads = `
 apiVersion: apps/v1
 kind: Deployment
@@ -47,7 +48,7 @@ spec:
       outputs: {parameters: [{name: version, valueFrom: {path: /tmp/version}}]}
       container: {command: [sh, -c, "echo begun >>HOLD; until [ -e HOLD.go ]; do sleep 0.01; done; echo {{workflow.parameters.round}} >{{outputs.parameters.version.path}}"]}
 `
-	// train runs it while the old model is served; its end has the new one served.
+	// train runs the workflow while the old model is served; serve acts on the event of its end.
 	train = `package scanflow.strategies.t.train
 
 propose contains {"primitive": "workflow.run", "with": {"template": "retrain", "parameters": {"round": "4"}}, "reason": "old", "because": []} if {
@@ -63,10 +64,10 @@ propose contains p if {
 `
 )
 
-// daemon is agents over a local orchestrator, as a process has them.
+// daemon is a host of agents over a local orchestrator.
 type daemon struct {
 	t     *testing.T
-	local *local.Orchestrator
+	local *orchestrator.Orchestrator
 	host  *loop.Manager
 	book  *journal.Journal
 
@@ -82,7 +83,7 @@ func (d *daemon) Acted(a engine.Act) {
 	d.acts = append(d.acts, a)
 }
 
-// ended are the outcomes of a verb's acts.
+// ended returns the outcomes of a verb's acts.
 func (d *daemon) ended(verb string) (out []engine.Outcome) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,24 +95,23 @@ func (d *daemon) ended(verb string) (out []engine.Outcome) {
 	return out
 }
 
-// begin starts it as the wiring does.
+// begin starts a daemon.
 func begin(t *testing.T, dir, yaml string) *daemon {
 	t.Helper()
 	d := &daemon{t: t}
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"train.rego": {Data: []byte(train)}, "serve.rego": {Data: []byte(serve)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"train.rego": {Data: []byte(train)}, "serve.rego": {Data: []byte(serve)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
 	var err error
 	d.book, err = journal.Open(t.Context(), filepath.Join(dir, "journal"), journal.Options{})
 	require.NoError(t, err)
-	d.local, err = local.New(local.Options{StateDir: filepath.Join(dir, "local"), RandomPorts: true})
+	d.local, err = orchestrator.New(orchestrator.Options{StateDir: filepath.Join(dir, "local"), RandomPorts: true})
 	require.NoError(t, err)
-	w, err := local.ReadBytes("workloads.yaml", []byte(yaml))
+	w, err := orchestrator.ReadBytes("workloads.yaml", []byte(yaml))
 	require.NoError(t, err)
 	require.NoError(t, d.local.Apply(t.Context(), w))
 	d.host = loop.New(loop.Config{
 		Journal: d.book, Policies: policies, Observer: d, Grace: 100 * time.Millisecond,
 		Verbs: func(r *queue.Router) map[string]engine.Verb {
-			d.local.Publish = r.Publish
 			return actuators.Offer(actuators.Env{Local: d.local, Publish: r.Publish, Now: time.Now})
 		},
 	})
@@ -121,6 +121,8 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 		return engine.Spec{
 			AgentInfo: engine.AgentInfo{Namespace: "test", Name: name}, Mode: engine.Enforce, Fleet: fleet, Triggers: []engine.Trigger{trigger},
 			Strategies: []string{strategy}, Primitives: []string{verb}, Generation: "1",
+			// Under load a tick may come between the end of the run and the serving of its model.
+			Guards: engine.Guards{Cooldown: map[string]time.Duration{"workflow.run": time.Hour}},
 		}
 	}
 	d.host.Apply([]engine.Spec{
@@ -130,7 +132,7 @@ func begin(t *testing.T, dir, yaml string) *daemon {
 	return d
 }
 
-func (d *daemon) end(how local.Ending) {
+func (d *daemon) end(how orchestrator.Ending) {
 	d.t.Helper()
 	d.host.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -153,21 +155,21 @@ func until(t *testing.T, what string, ok func() bool) {
 	require.Eventually(t, ok, 20*time.Second, 10*time.Millisecond, what)
 }
 
-// One agent has a model trained, by a workflow that outlives the daemon; the event of
-// its end, which comes under the next one, has another agent serve it.
+// An agent starts a workflow that trains a model and outlives the daemon. The next daemon
+// publishes the event of its end, on which another agent serves the model.
 func TestAgentsTrainAndServeAcrossARestart(t *testing.T) {
 	dir, hold := t.TempDir(), filepath.Join(t.TempDir(), "hold")
 	yaml := strings.ReplaceAll(workloads, "HOLD", hold)
 	first := begin(t, dir, yaml)
 	until(t, "the workflow runs", func() bool { _, err := os.Stat(hold); return err == nil })
 	require.Empty(t, first.ended("workflow.run"), "a long act ends when the run does")
-	first.end(local.Detach)
+	first.end(orchestrator.Detach)
 
 	second := begin(t, dir, yaml)
 	stopped := false
 	defer func() {
 		if !stopped {
-			second.end(local.StopAll)
+			second.end(orchestrator.StopAll)
 		}
 	}()
 	require.Len(t, second.local.Runs(), 1, "it goes on")
@@ -181,5 +183,5 @@ func TestAgentsTrainAndServeAcrossARestart(t *testing.T) {
 	require.Equal(t, "begun\n", string(raw), "once, however often it was proposed and whoever followed it")
 	require.Equal(t, map[string]string{"version": "4"}, second.local.Runs()[0].Outputs)
 	stopped = true
-	second.end(local.StopAll)
+	second.end(orchestrator.StopAll)
 }

@@ -1,16 +1,9 @@
-// Package local is the orchestrator of a laptop: it reads the apps/v1 Deployments,
-// Services, HTTPRoutes, WorkflowTemplates and CronJobs that a cluster would get, runs
-// every pod and every step of a workflow as a process of this machine, spread over
-// named nodes, and routes requests to the pods that are ready. Its verbs (scale,
-// traffic, restart, model.serve, workflow.run) are the agent's hands.
+// Package local holds the verbs of the local orchestrator, one in each file: scale,
+// restart, traffic, model.serve, place and workflow.run.
 //
-// It never ignores a field that it can't honour: such a field is refused by name,
-// with its line and what to do instead. It never decides to scale, to shift traffic or
-// to run a workflow by itself. Pods and steps outlive it: they are written down in the
-// state folder, and adopted by the next orchestrator that opens it.
+// A verb plans a change, applies it and verifies it through the methods of
+// orchestrator.Orchestrator. It keeps no state: what Apply, Verify and Undo need is in the
+// plan, which the journal keeps. It starts no process and reads no file.
 //
-// Start reading at orchestrator.go (lifecycle), then reconcile.go (what is wanted
-// against what is); read.go is the way in of the YAML, the package router that of
-// requests. What one pod does is in the package pod, what one workflow does in the
-// package workflow.
+// Start reading at scale.go.
 package local

@@ -5,32 +5,33 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// placedRun is a run under way that is placed.
+// placedRun is a run that has begun, with its placement before and after.
 type placedRun struct {
-	Name string             `json:"name"`
-	Was  workflow.Placement `json:"was"`
-	To   workflow.Placement `json:"to"`
+	Name   string             `json:"name"`
+	Before workflow.Placement `json:"was"`
+	Next   workflow.Placement `json:"to"`
 }
 
-// planRuns finds the runs to be placed, and what that changes. Nothing is planned where a
-// step that has to leave would not be begun again.
-func (a placer) planRuns(data *placeData, w verbparams.Place) (diff []string, err error) {
+// planRuns adds the runs that are placed to the plan, and returns what that changes. It
+// fails if a step that has to leave its node would not be begun again.
+func (a placer) planRuns(plan *placePlan, with verbparams.Place) (diff []string, err error) {
 	var stuck []error
-	for _, name := range a.runsOf(data, w) {
-		run, words, err := a.planRun(data, w, name)
+	for _, name := range a.runsOf(plan, with) {
+		run, words, err := a.planRun(plan, with, name)
 		switch {
-		case errors.Is(err, workflow.ErrEnded) && w.Workflow == "", errors.Is(err, workflow.ErrUnknownRun) && w.Workflow == "": // since it was looked for
+		case err != nil && ifActive(err) == nil && with.Workflow == "": // it ended since it was listed
 			continue
 		case err != nil:
-			stuck = append(stuck, fmt.Errorf("run %s/%s: %w", data.Namespace, name, err))
+			stuck = append(stuck, fmt.Errorf("run %s/%s: %w", plan.Namespace, name, err))
 			continue
 		}
-		data.Runs = append(data.Runs, *run)
+		plan.Runs = append(plan.Runs, *run)
 		if len(words) > 0 {
 			diff = append(diff, "run "+name+": "+strings.Join(words, ", "))
 		}
@@ -38,52 +39,53 @@ func (a placer) planRuns(data *placeData, w verbparams.Place) (diff []string, er
 	return diff, errors.Join(stuck...)
 }
 
-// runsOf are the runs that are meant.
-func (a placer) runsOf(data *placeData, w verbparams.Place) (names []string) {
-	if w.Workflow != "" {
-		return []string{w.Workflow}
+// runsOf returns the run that is named, or with move the template's runs that have not
+// ended.
+func (a placer) runsOf(plan *placePlan, with verbparams.Place) (names []string) {
+	if with.Workflow != "" {
+		return []string{with.Workflow}
 	}
-	if !w.Move {
+	if !with.Move {
 		return nil
 	}
-	for _, run := range a.o.workflows.Runs() {
-		if run.Namespace == data.Namespace && run.Template == w.Template && run.Kind != kindCronJob && !run.Phase.Ended() {
+	for _, run := range a.o.Runs() {
+		if run.Namespace == plan.Namespace && run.Template == with.Template && run.Kind != orchestrator.KindCronJob && !run.Phase.Ended() {
 			names = append(names, run.Name)
 		}
 	}
 	return names
 }
 
-func (a placer) planRun(data *placeData, w verbparams.Place, name string) (*placedRun, []string, error) {
-	now, own, err := a.o.workflows.PlacementOf(data.Namespace, name)
+func (a placer) planRun(plan *placePlan, with verbparams.Place, name string) (*placedRun, []string, error) {
+	now, own, err := a.o.RunPlacement(plan.Namespace, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := hidden(own, w.Placement); err != nil {
+	if err := checkOwnAffinity(own, with.Placement); err != nil {
 		return nil, nil, err
 	}
-	if !w.Move && a.begun(data.Namespace, name) {
+	if !with.Move && a.begun(plan.Namespace, name) {
 		return nil, nil, errors.New("it has started, and its steps stay where they are; with move: true those are moved that may not be there")
 	}
-	wish, diff := (*placeWish)(nil).add(now, w.Placement)
-	run := &placedRun{Name: name, Was: now, To: wish.placement()}
-	leavers, err := a.o.workflows.Leavers(data.Namespace, name, run.To, a.o.mayStay)
+	next, diff := addPlacement(nil, now, with.Placement)
+	run := &placedRun{Name: name, Before: now, Next: next.Placement()}
+	leavers, err := a.o.Evictions(plan.Namespace, name, run.Next)
 	if err != nil {
 		return nil, nil, err
 	}
 	var stuck []error
 	for _, l := range leavers {
-		if l.Stuck != "" {
-			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Stuck))
+		if l.Blocked != "" {
+			stuck = append(stuck, fmt.Errorf("its step %s can't leave node %s: %s", l.Step, l.Node, l.Blocked))
 		}
-		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Why))
+		diff = append(diff, fmt.Sprintf("step %s leaves node %s (%s)", l.Step, l.Node, l.Reason))
 	}
 	return run, diff, errors.Join(stuck...)
 }
 
-// begun reports whether any process of a run was begun.
+// begun reports whether a step of a run has started.
 func (a placer) begun(namespace, name string) bool {
-	run, _ := a.o.workflows.Run(namespace, name)
+	run, _ := a.o.Run(namespace, name)
 	for i := range run.Steps {
 		if len(run.Steps[i].Attempts) > 0 {
 			return true
@@ -92,50 +94,23 @@ func (a placer) begun(namespace, name string) bool {
 	return false
 }
 
-// mayStay says why a step may not be on a node, by the pods that are there.
-func (o *Orchestrator) mayStay(p workflow.Pod, node string) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var others []placement
-	for _, r := range o.replicas {
-		if r.rec.Node != "" && !r.going {
-			others = append(others, r.placement())
-		}
-	}
-	for uid, s := range o.steps {
-		if uid != p.UID {
-			others = append(others, s)
-		}
-	}
-	return refusal(node, placementOf(p, ""), others)
-}
-
-// place has a run placed. One that has ended meanwhile needs no place.
-func (a placer) place(namespace string, run *placedRun) error {
-	err := a.o.workflows.Place(namespace, run.Name, run.Was, run.To, a.o.mayStay)
+// ifActive drops the error for a run that has ended: it has nothing left to place.
+func ifActive(err error) error {
 	if errors.Is(err, workflow.ErrEnded) || errors.Is(err, workflow.ErrUnknownRun) {
 		return nil
 	}
 	return err
 }
 
-func (a placer) unplace(namespace string, run *placedRun) error {
-	err := a.o.workflows.Place(namespace, run.Name, run.To, run.Was, nil)
-	if errors.Is(err, workflow.ErrEnded) || errors.Is(err, workflow.ErrUnknownRun) {
-		return nil
-	}
-	return err
-}
-
-// verifyRuns tells how far the runs are, beside what there is of the object.
-func (a placer) verifyRuns(data *placeData, out engine.Outcome) engine.Outcome {
+// verifyRuns adds the state of the runs to the outcome of the object.
+func (a placer) verifyRuns(plan *placePlan, out engine.Outcome) engine.Outcome {
 	details := []string{}
 	if out.Detail != "" {
 		details = append(details, out.Detail)
 	}
-	for i := range data.Runs {
-		status, detail := a.verifyRun(data.Namespace, &data.Runs[i])
-		details = append(details, fmt.Sprintf("run %s: %s", data.Runs[i].Name, detail))
+	for i := range plan.Runs {
+		status, detail := a.verifyRun(plan.Namespace, &plan.Runs[i])
+		details = append(details, fmt.Sprintf("run %s: %s", plan.Runs[i].Name, detail))
 		if status == engine.Failed || out.Status == engine.Done {
 			out.Status = status
 		}
@@ -145,7 +120,7 @@ func (a placer) verifyRuns(data *placeData, out engine.Outcome) engine.Outcome {
 }
 
 func (a placer) verifyRun(namespace string, placed *placedRun) (engine.Status, string) {
-	run, known := a.o.workflows.Run(namespace, placed.Name)
+	run, known := a.o.Run(namespace, placed.Name)
 	if !known {
 		return engine.Done, "it is no more"
 	}
@@ -155,24 +130,24 @@ func (a placer) verifyRun(namespace string, placed *placedRun) (engine.Status, s
 		switch {
 		case n == 0 || !s.Attempts[n-1].Moved:
 		case !s.Phase.Ended() && s.Attempts[n-1].Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.Called(), s.Attempts[n-1].Node, s.Message)
+			return engine.Running, fmt.Sprintf("step %s has left node %s, and waits: %s", s.DisplayName(), s.Attempts[n-1].Node, s.Message)
 		case !s.Phase.Ended():
-			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.Called(), s.Attempts[n-1].Node)
+			return engine.Running, fmt.Sprintf("step %s is being ended on node %s", s.DisplayName(), s.Attempts[n-1].Node)
 		case s.Phase != workflow.Succeeded && run.Stop == "":
-			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.Called(), s.Message)
+			return engine.Failed, fmt.Sprintf("step %s was ended and not begun again: %s", s.DisplayName(), s.Message)
 		}
 	}
 	if run.Phase.Ended() {
 		return engine.Done, "it has ended, " + string(run.Phase)
 	}
-	if now, _, err := a.o.workflows.PlacementOf(namespace, placed.Name); err == nil && !now.Same(placed.To) {
-		return engine.Failed, errPlacedOtherwise.Error()
+	if now, _, err := a.o.RunPlacement(namespace, placed.Name); err == nil && !now.Equal(placed.Next) {
+		return engine.Failed, orchestrator.ErrPlacementChanged.Error()
 	}
 	var at []string
 	for i := range run.Steps {
 		s := &run.Steps[i]
 		if n := len(s.Attempts); n > 0 && !s.Attempts[n-1].Phase.Ended() {
-			at = append(at, fmt.Sprintf("step %s on node %s", s.Called(), s.Attempts[n-1].Node))
+			at = append(at, fmt.Sprintf("step %s on node %s", s.DisplayName(), s.Attempts[n-1].Node))
 		}
 	}
 	if len(at) == 0 {

@@ -4,110 +4,103 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// TrafficActuator is the verb `traffic`: the weights of an HTTPRoute in the
-// target's namespace.
-func TrafficActuator(o *Orchestrator) engine.Actuator { return shifter{o} }
+// Traffic is the verb `traffic`: it sets the weights of an HTTPRoute in the target's
+// namespace.
+func Traffic(o *orchestrator.Orchestrator) engine.Actuator { return shifter{o} }
 
 var _ engine.Verifier = shifter{}
 
-type shifter struct{ o *Orchestrator }
+type shifter struct{ o *orchestrator.Orchestrator }
 
-type trafficData struct {
+type trafficPlan struct {
 	Namespace string         `json:"namespace"`
 	Route     string         `json:"route"`
 	Weights   map[string]int `json:"weights"` // of every backend
 }
 
-// Plan compares the weights of every backend with those asked for.
-func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
-	w, mistakes := trafficWith(p.With)
-	if err := refuse(p, mistakes); err != nil {
-		return engine.Change{}, err
+func (p *trafficPlan) key() types.NamespacedName { return named(p.Namespace, p.Route) }
+
+func checkTraffic(with verbparams.Traffic) []string {
+	if with.Kind != orchestrator.KindRoute {
+		return []string{"with.kind: the local orchestrator has HTTPRoutes only, not " + with.Kind}
 	}
-	k, err := deploymentOf(p)
+	return nil
+}
+
+// Plan compares the weights of every backend with the requested ones.
+func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
+	with, to, err := decodeFor(p, checkTraffic)
 	if err != nil {
 		return engine.Change{}, err
 	}
-	s.o.mu.Lock()
-	defer s.o.mu.Unlock()
-	if s.o.deploys[k] == nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: %w", k, s.o.unknown())
+	plan := trafficPlan{to.Namespace, with.Route, map[string]int{}}
+	if _, err := s.o.Deployment(to.key()); err != nil {
+		return engine.Change{}, fmt.Errorf("traffic %s: %w", to.key(), err)
 	}
-	at := key{k.namespace, w.Route}
-	r := s.o.routes[at]
-	if r == nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: there is no HTTPRoute %s; these are: %s", k, at, names(keysOf(s.o.routes)))
+	r, err := s.o.Route(plan.key())
+	if err != nil {
+		return engine.Change{}, fmt.Errorf("traffic %s: %w", to.key(), err)
 	}
-	now := r.weights()
-	wanted := map[string]int{}
-	for name := range now {
-		wanted[name] = w.Weights[name]
+	var diff, unknown []string
+	for _, b := range r.Backends {
+		plan.Weights[b.Service] = with.Weights[b.Service]
+		if b.Weight != with.Weights[b.Service] {
+			diff = append(diff, fmt.Sprintf("%s %d -> %d", b.Service, b.Weight, with.Weights[b.Service]))
+		}
 	}
-	var unknown []string
-	for _, name := range sortedKeys(w.Weights) {
-		if _, ok := now[name]; !ok {
+	for _, name := range slices.Sorted(maps.Keys(with.Weights)) {
+		if _, ok := plan.Weights[name]; !ok {
 			unknown = append(unknown, name)
 		}
 	}
 	if len(unknown) > 0 {
 		return engine.Change{}, fmt.Errorf("traffic %s: HTTPRoute %s has no backend %s; it has: %s",
-			k, at, strings.Join(unknown, ", "), strings.Join(sortedKeys(now), ", "))
-	}
-	var diff []string
-	for _, b := range r.spec.Spec.Rules[0].BackendRefs {
-		if now[b.Name] != wanted[b.Name] {
-			diff = append(diff, fmt.Sprintf("%s %d -> %d", b.Name, now[b.Name], wanted[b.Name]))
-		}
+			to.key(), plan.key(), strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(plan.Weights)), ", "))
 	}
 	if len(diff) == 0 {
-		return engine.Planned(p, true, "weights as they are", trafficData{at.namespace, at.name, wanted})
+		return engine.Planned(p, true, "weights as they are", plan)
 	}
-	return engine.Planned(p, false, "weights "+strings.Join(diff, ", "), trafficData{at.namespace, at.name, wanted})
+	return engine.Planned(p, false, "weights "+strings.Join(diff, ", "), plan)
 }
 
-// Apply keeps the weights; the next request goes by them.
+// Apply sets the weights.
 func (s shifter) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := engine.ReadPlan[trafficData](c)
+	plan, err := engine.ReadPlan[trafficPlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	if err := s.o.setWeights(key{data.Namespace, data.Route}, data.Weights); err != nil {
+	if err := s.o.SetWeights(plan.key(), plan.Weights); err != nil {
 		return engine.Outcome{}, fmt.Errorf("traffic: %w", err)
 	}
 	return s.Verify(ctx, c)
 }
 
-// Verify is done if the weights are still those.
+// Verify is done if the weights have not been set again.
 func (s shifter) Verify(_ context.Context, c engine.Change) (engine.Outcome, error) {
-	data, err := engine.ReadPlan[trafficData](c)
+	plan, err := engine.ReadPlan[trafficPlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	k := key{data.Namespace, data.Route}
-	s.o.mu.Lock()
-	defer s.o.mu.Unlock()
-	r := s.o.routes[k]
-	if r == nil {
-		return engine.Outcome{}, fmt.Errorf("traffic: there is no HTTPRoute %s any more", k)
+	r, err := s.o.Route(plan.key())
+	if err != nil {
+		return engine.Outcome{}, fmt.Errorf("traffic: %w", err)
 	}
-	if !maps.Equal(r.weights(), data.Weights) {
+	now := map[string]int{}
+	for _, b := range r.Backends {
+		now[b.Service] = b.Weight
+	}
+	if !maps.Equal(now, plan.Weights) {
 		return engine.Outcome{Status: engine.Failed, Detail: "the weights were set by somebody else"}, nil
 	}
 	return engine.Outcome{Status: engine.Done}, nil
-}
-
-func names(keys []key) string {
-	out := make([]string, len(keys))
-	for i, k := range keys {
-		out[i] = k.String()
-	}
-	if len(out) == 0 {
-		return "none"
-	}
-	return strings.Join(out, ", ")
 }

@@ -3,9 +3,7 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,49 +13,12 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/actuators/local/testlocal"
 	"github.com/scanflow-k8s/scanflow/actuators/workflowrun"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// retrain is a WorkflowTemplate whose second step runs a script of the test.
-func retrain(script, extra string) string {
-	return fmt.Sprintf(`
-apiVersion: argoproj.io/v1alpha1
-kind: WorkflowTemplate
-metadata: {name: retrain, namespace: test}
-spec:
-  entrypoint: main
-  serviceAccountName: workflow
-  ttlStrategy: {secondsAfterCompletion: 3600}
-  arguments: {parameters: [{name: data}, {name: epochs, value: 2}]}
-%s
-  templates:
-    - name: main
-      dag:
-        tasks:
-          - {name: load, template: load}
-          - name: train
-            template: train
-            dependencies: [load]
-            arguments: {artifacts: [{name: data, from: "{{tasks.load.outputs.artifacts.data}}"}]}
-      outputs: {parameters: [{name: accuracy, valueFrom: {parameter: "{{tasks.train.outputs.parameters.accuracy}}"}}]}
-    - name: load
-      outputs: {artifacts: [{name: data, path: /tmp/data}]}
-      container: {image: "none:1", command: [sh, -c], args: ['echo "{{workflow.parameters.data}} $NODE" >{{outputs.artifacts.data.path}}'], env: [{name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]}
-    - name: train
-      inputs: {artifacts: [{name: data, path: /tmp/data}]}
-      outputs: {parameters: [{name: accuracy, valueFrom: {path: /tmp/accuracy}}]}
-      container:
-        image: none:1
-        command: [sh, -c]
-        args: [%q, "{{inputs.artifacts.data.path}}", "{{outputs.parameters.accuracy.path}}"]
----
-`, extra, script)
-}
-
-const good = "cat $0; echo 0.93 >$1"
-
-// inbox takes events as the engine's Publish does, and fails as it does.
+// inbox collects the published events, or fails with err.
 type inbox struct {
 	events []engine.Event
 	err    error
@@ -87,11 +48,10 @@ func withData(more ...any) map[string]any {
 }
 
 func TestAWorkflowRunsAndItsEndIsAnEvent(t *testing.T) {
-	o := open(t, t.TempDir())
+	o := testlocal.Open(t, t.TempDir())
 	box := &inbox{}
-	o.Publish = box.publish
-	reload(t, o, retrain(good, ""))
-	run := WorkflowRunActuator(o)
+	testlocal.Reload(t, o, testlocal.Retrain(testlocal.Good, ""))
+	run := WorkflowRun(o, box.publish)
 	p := onRetrain(withData("nodeSelector", map[string]any{"kubernetes.io/hostname": "b"}))
 	change, err := run.Plan(t.Context(), p)
 	require.NoError(t, err)
@@ -118,7 +78,7 @@ func TestAWorkflowRunsAndItsEndIsAnEvent(t *testing.T) {
 
 	box.err = engine.Retry(errors.New("the journal is full"))
 	var out engine.Outcome
-	eventually(t, "the run ends", func() bool {
+	testlocal.Eventually(t, "the run ends", func() bool {
 		out, err = resumer.Verify(t.Context(), change)
 		require.NoError(t, err)
 		require.Equal(t, engine.Running, out.Status, "it is asked again, until the event is kept")
@@ -147,11 +107,10 @@ func TestAWorkflowRunsAndItsEndIsAnEvent(t *testing.T) {
 }
 
 func TestAWorkflowThatFailsSaysWhere(t *testing.T) {
-	o := open(t, t.TempDir())
+	o := testlocal.Open(t, t.TempDir())
 	box := &inbox{}
-	o.Publish = box.publish
-	reload(t, o, retrain("exit 5", ""))
-	_, out := act(t, o, onRetrain(withData()))
+	testlocal.Reload(t, o, testlocal.Retrain("exit 5", ""))
+	_, out := actBy(t, WorkflowRun(o, box.publish), onRetrain(withData()))
 	require.Equal(t, engine.Failed, out.Status)
 	log := o.Runs()[0].Steps[2].Attempts[0].Log
 	require.Equal(t, "Failed, 2/2: train: exit status 5; its log is "+log, out.Detail)
@@ -161,8 +120,8 @@ func TestAWorkflowThatFailsSaysWhere(t *testing.T) {
 }
 
 func TestAWorkflowIsRefusedByName(t *testing.T) {
-	o := open(t, t.TempDir())
-	reload(t, o, retrain(good, "")+strings.Replace(strings.Replace(retrain(good, ""), "name: retrain", "name: placed", 1), "- name: load\n", "- name: load\n      affinity: {podAntiAffinity: {}}\n", 1))
+	o := testlocal.Open(t, t.TempDir())
+	testlocal.Reload(t, o, testlocal.Retrain(testlocal.Good, "")+strings.Replace(strings.Replace(testlocal.Retrain(testlocal.Good, ""), "name: retrain", "name: placed", 1), "- name: load\n", "- name: load\n      affinity: {podAntiAffinity: {}}\n", 1))
 	for name, row := range map[string]struct {
 		with map[string]any
 		want []string
@@ -175,101 +134,100 @@ func TestAWorkflowIsRefusedByName(t *testing.T) {
 		"placed by steps": {map[string]any{"template": "placed", "parameters": map[string]any{"data": "x"}, "antiAffinity": map[string]any{"matchLabels": map[string]any{"a": "b"}}}, []string{"template load has an affinity of its own"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := WorkflowRunActuator(o).Plan(t.Context(), onRetrain(row.with))
+			_, err := WorkflowRun(o, nil).Plan(t.Context(), onRetrain(row.with))
 			for _, w := range row.want {
 				require.ErrorContains(t, err, w)
 			}
 		})
 	}
 	t.Run("the template changes between plan and act", func(t *testing.T) {
-		change, err := WorkflowRunActuator(o).Plan(t.Context(), onRetrain(withData()))
+		change, err := WorkflowRun(o, nil).Plan(t.Context(), onRetrain(withData()))
 		require.NoError(t, err)
-		reload(t, o, retrain("true", ""))
-		_, err = WorkflowRunActuator(o).Apply(t.Context(), change)
+		testlocal.Reload(t, o, testlocal.Retrain("true", ""))
+		_, err = WorkflowRun(o, nil).Apply(t.Context(), change)
 		require.ErrorContains(t, err, "was changed after this was decided")
 		require.False(t, engine.IsRetryable(err))
 		require.Empty(t, o.Runs())
 	})
 }
 
-// S3 on a laptop: batch work that is told to keep away from what serves.
+// A batch workflow keeps away from a serving Deployment by anti-affinity.
 func TestStepsAndPodsKeepApart(t *testing.T) {
-	o := open(t, t.TempDir()) // nodes a, b, c
+	o := testlocal.Open(t, t.TempDir()) // nodes a, b, c
 	hold := filepath.Join(t.TempDir(), "hold")
-	reload(t, o, web("web", 2)+retrain("until [ -e "+hold+" ]; do sleep 0.01; done; "+good, "  podMetadata: {labels: {app: batch}}"))
-	waitReady(t, o, "web")
+	testlocal.Reload(t, o, testlocal.Web("web", 2)+testlocal.Retrain("until [ -e "+hold+" ]; do sleep 0.01; done; "+testlocal.Good, "  podMetadata: {labels: {app: batch}}"))
+	testlocal.WaitReady(t, o, "web")
 	busy := map[string]bool{}
-	for _, p := range workload(t, o, "web").Pods {
+	for _, p := range testlocal.Workload(t, o, "web").Pods {
 		busy[p.Node] = true
 	}
 	require.Len(t, busy, 2)
 	p := onRetrain(withData("antiAffinity", map[string]any{"matchLabels": map[string]any{"app": "web"}}))
-	run := WorkflowRunActuator(o)
+	run := WorkflowRun(o, nil)
 	change, err := run.Plan(t.Context(), p)
 	require.NoError(t, err)
 	require.Contains(t, change.Diff, "; pods away from those with app=web")
 	_, err = run.Apply(t.Context(), change)
 	require.NoError(t, err)
-	eventually(t, "train runs", func() bool { return len(o.Runs()[0].Steps[2].Attempts) == 1 })
+	testlocal.Eventually(t, "train runs", func() bool { return len(o.Runs()[0].Steps[2].Attempts) == 1 })
 	require.NotContains(t, busy, o.Runs()[0].Steps[2].Attempts[0].Node)
 
-	// It binds both ways: the service's next pods keep away from the step.
-	require.NoError(t, o.setReplicas(key{"test", "web"}, 4))
-	waitReady(t, o, "web")
-	for _, p := range workload(t, o, "web").Pods {
+	// Anti-affinity binds both ways: new pods of the Deployment keep away from the step.
+	require.NoError(t, o.SetReplicas(named("test", "web"), 4))
+	testlocal.WaitReady(t, o, "web")
+	for _, p := range testlocal.Workload(t, o, "web").Pods {
 		require.NotEqual(t, o.Runs()[0].Steps[2].Attempts[0].Node, p.Node)
 	}
 	require.NoError(t, os.WriteFile(hold, nil, 0o600))
-	eventually(t, "it ends", func() bool { return o.Runs()[0].Phase == workflow.Succeeded })
-	require.NoError(t, o.setReplicas(key{"test", "web"}, 6))
-	waitReady(t, o, "web")
+	testlocal.Eventually(t, "it ends", func() bool { return o.Runs()[0].Phase == workflow.Succeeded })
+	require.NoError(t, o.SetReplicas(named("test", "web"), 6))
+	testlocal.WaitReady(t, o, "web")
 
-	// And now the batch work has nowhere to go, until a node is free.
+	// The next run has to wait until a node is free.
 	p.Identity = engine.Identity(p, "another firing")
 	change, err = run.Plan(t.Context(), p)
 	require.NoError(t, err)
 	_, err = run.Apply(t.Context(), change)
 	require.NoError(t, err)
-	eventually(t, "it waits", func() bool { return o.Runs()[0].Steps[1].Phase == workflow.Pending })
+	testlocal.Eventually(t, "it waits", func() bool { return o.Runs()[0].Steps[1].Phase == workflow.Pending })
 	require.Contains(t, o.Runs()[0].Steps[1].Message, "no node can take it")
-	require.NoError(t, o.setReplicas(key{"test", "web"}, 1))
-	eventually(t, "it runs", func() bool { return o.Runs()[0].Phase == workflow.Succeeded })
+	require.NoError(t, o.SetReplicas(named("test", "web"), 1))
+	testlocal.Eventually(t, "it runs", func() bool { return o.Runs()[0].Phase == workflow.Succeeded })
 }
 
-// The daemon is killed in the middle of a step; the next one goes on with the run.
+// The daemon is killed in the middle of a step; the next one continues the run.
 func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	dir, hold := t.TempDir(), filepath.Join(t.TempDir(), "hold")
-	yaml := retrain("echo begun >>"+hold+"; until [ -e "+hold+".go ]; do sleep 0.01; done; "+good, "")
-	file := write(t, yaml)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), daemonRole+"="+dir+" "+file, daemonRuns+"=retrain")
+	yaml := testlocal.Retrain("echo begun >>"+hold+"; until [ -e "+hold+".go ]; do sleep 0.01; done; "+testlocal.Good, "")
+	file := testlocal.Write(t, yaml)
+	cmd := testlocal.Daemon(t, dir, file)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	eventually(t, "the second step runs", func() bool { _, err := os.Stat(hold); return err == nil })
+	testlocal.Eventually(t, "the second step runs", func() bool { _, err := os.Stat(hold); return err == nil })
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 
-	o := open(t, dir)
+	o := testlocal.Open(t, dir)
 	box := &inbox{}
-	o.Publish = box.publish
-	require.NoError(t, readAndApply(t.Context(), o, file))
+	run := WorkflowRun(o, box.publish)
+	require.NoError(t, testlocal.ReadAndApply(t.Context(), o, file))
 	require.Len(t, o.Runs(), 1)
 	var running workflow.Attempt
-	eventually(t, "its process is found", func() bool { // of which the daemon may not have written down the number
+	testlocal.Eventually(t, "its process is found", func() bool { // of which the daemon may not have written down the number
 		running = o.Runs()[0].Steps[2].Attempts[0]
 		return running.PID > 0
 	})
-	change, err := WorkflowRunActuator(o).Plan(t.Context(), onRetrain(withData()))
+	change, err := run.Plan(t.Context(), onRetrain(withData()))
 	require.NoError(t, err)
 	require.True(t, change.NoOp)
-	begun, err := WorkflowRunActuator(o).(engine.Resumer).Resume(t.Context(), change)
+	begun, err := run.(engine.Resumer).Resume(t.Context(), change)
 	require.NoError(t, err)
 	require.True(t, begun)
 	require.NoError(t, os.WriteFile(hold+".go", nil, 0o600))
 	var out engine.Outcome
-	eventually(t, "it ends", func() bool {
-		out, err = WorkflowRunActuator(o).(engine.Verifier).Verify(t.Context(), change)
+	testlocal.Eventually(t, "it ends", func() bool {
+		out, err = run.(engine.Verifier).Verify(t.Context(), change)
 		return err == nil && out.Status != engine.Running
 	})
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "Succeeded, 2/2"}, out)
@@ -282,4 +240,28 @@ func TestAWorkflowOutlivesTheDaemon(t *testing.T) {
 	require.NoError(t, o.CancelRun("test", o.Runs()[0].Name, "too late"))
 	require.ErrorIs(t, o.CancelRun("test", "absent", ""), workflow.ErrUnknownRun)
 	require.False(t, pod.Alive(running.PID, ""))
+}
+
+func TestACronJobIsRunAsOneStep(t *testing.T) {
+	o := testlocal.Open(t, t.TempDir())
+	testlocal.Reload(t, o, testlocal.CronJob(""))
+	_, out := act(t, o, onRetrain(map[string]any{"template": "score", "kind": "CronJob", "parameters": map[string]any{"FROM": "{{there}}", "N": "8"}}))
+	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "Succeeded, 1/1"}, out)
+	raw, err := os.ReadFile(o.Runs()[0].Steps[0].Attempts[0].Log)
+	require.NoError(t, err)
+	require.Equal(t, "to {{there}} 8\n", string(raw))
+}
+
+// The variables of a step can refer to its limit.
+func TestAVariableOfAStepRefersToItsLimit(t *testing.T) {
+	o := testlocal.Open(t, t.TempDir())
+	out := filepath.Join(t.TempDir(), "limit")
+	yaml := strings.Replace(testlocal.Retrain(testlocal.Good, ""), `env: [{name: NODE`, "resources: {limits: {cpu: 150m}}, env: [{name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}, {name: NODE", 1)
+	yaml = strings.Replace(yaml, "args: ['echo", "args: ['echo $CPU_LIMIT >"+out+"; echo", 1)
+	testlocal.Reload(t, o, yaml)
+	_, end := act(t, o, onRetrain(withData()))
+	require.Equal(t, engine.Done, end.Status, end.Detail)
+	raw, err := os.ReadFile(out)
+	require.NoError(t, err)
+	require.Equal(t, "150\n", string(raw))
 }

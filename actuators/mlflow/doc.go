@@ -3,11 +3,10 @@
 // (run.tag).
 //
 // The version in production is the one that an alias names; on a tracker older than
-// aliases, the one in the stage of that name. The alias is written last, so that
-// whatever an attempt left undone before it is done by the next one, under the same
-// change. MLflow can't write an alias on a condition: somebody else's write within the
-// moment between the reading and the writing is lost. The package never decides
-// whether a model is better, and deletes no version.
+// aliases, the one in the stage of that name. The alias is written last, so that the next
+// attempt at the same change completes what an earlier one left undone. MLflow has no
+// conditional write of an alias: a write of somebody else between our read and our write is
+// lost. The package never decides whether a model is better, and deletes no version.
 //
-// Start reading at promote.go; production.go is where a model stands.
+// Start reading at promote.go; production.go reads and writes the version in production.
 package mlflow

@@ -8,13 +8,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
-// The types of the events by which agents learn that another version is in production.
+// The types of the events that are published when another version is in production.
 const (
 	ModelPromoted   = "dev.scanflow.model.promoted"
 	ModelRolledBack = "dev.scanflow.model.rolledback"
 )
 
-// event tells of a move. Its id is the same however often it is sent.
+// event returns the event of a move. Its id is the same each time, so that receivers drop
+// duplicates.
 func (p *plan) event(identity, what, kind string, r *Registry) engine.Event {
 	return engine.Event{
 		ID: identity + "-" + what, Source: "/models/" + p.Model, Type: kind, Subject: p.Target.String(), Time: r.Now(),
@@ -23,9 +24,9 @@ func (p *plan) event(identity, what, kind string, r *Registry) engine.Event {
 	}
 }
 
-// tell publishes the event of an act that is done. Only then is the act at its end:
-// one whose event could not be kept is verified again.
-func (r *Registry) tell(ctx context.Context, p *plan, e engine.Event) engine.Outcome {
+// publish publishes the event of an act whose writes are done, and returns the outcome. The
+// act stays running while the event can't be published, so that it is verified again.
+func (r *Registry) publish(ctx context.Context, p *plan, e engine.Event) engine.Outcome {
 	out := engine.Outcome{Status: engine.Done, Detail: p.String()}
 	if r.Publish == nil {
 		return out

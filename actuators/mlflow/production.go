@@ -9,15 +9,14 @@ import (
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// production is where a model stands: which version is in production, and how that is
-// written.
+// production is the version of a model in production, and where the tracker records it.
 type production struct {
-	version string // "" where there is none
-	stage   string // that stands for the alias; "" where the tracker has aliases
+	version string // "" if there is none
+	stage   string // used instead of the alias; "" if the tracker has aliases
 }
 
-// look reads where a model stands.
-func look(ctx context.Context, c *tracker.Client, model, alias string) (production, error) {
+// readProduction reads which version of a model is in production.
+func readProduction(ctx context.Context, c *tracker.Client, model, alias string) (production, error) {
 	v, err := c.VersionByAlias(ctx, model, alias)
 	switch {
 	case err == nil:
@@ -44,7 +43,7 @@ func look(ctx context.Context, c *tracker.Client, model, alias string) (producti
 	return now, nil
 }
 
-// number is a version's, to tell which is the newer one; 0 for none.
+// number parses the number of a version, which is larger for a newer one; 0 for none.
 func number(version string) uint64 {
 	n, err := strconv.ParseUint(version, 10, 64)
 	if err != nil {
@@ -53,15 +52,15 @@ func number(version string) uint64 {
 	return n
 }
 
-// usable is a version that may go into production.
-func usable(ctx context.Context, c *tracker.Client, model, version string) (tracker.Version, error) {
+// readUsable reads a version. The error says why it may not go into production.
+func readUsable(ctx context.Context, c *tracker.Client, model, version string) (tracker.Version, error) {
 	v, err := c.Version(ctx, model, version)
 	switch at, rolledBack := v.Tags[TagRolledBack]; {
 	case errors.Is(err, tracker.ErrNotFound):
 		return v, fmt.Errorf("model %s has no version %s: %w", model, version, err)
 	case err != nil:
 		return v, err
-	case v.Status != "" && v.Status != tracker.Ready: // some trackers say none
+	case v.Status != "" && v.Status != tracker.Ready: // some trackers leave it out
 		return v, fmt.Errorf("version %s of model %s is %s, not READY", version, model, v.Status)
 	case rolledBack:
 		return v, fmt.Errorf("version %s of model %s was rolled back at %s and is not put into production again; to allow it, delete its tag %s", version, model, at, TagRolledBack)
@@ -69,23 +68,24 @@ func usable(ctx context.Context, c *tracker.Client, model, version string) (trac
 	return v, nil
 }
 
-// move puts a version into production. It is the last write that matters of any verb.
-func (now production) move(ctx context.Context, c *tracker.Client, model, alias, version string) error {
+// set puts a version into production. Each verb does its other writes before it, except those
+// that may fail without harm.
+func (now production) set(ctx context.Context, c *tracker.Client, model, alias, version string) error {
 	if now.stage == "" {
 		return c.SetAlias(ctx, model, alias, version)
 	}
 	return c.TransitionStage(ctx, model, version, now.stage, true)
 }
 
-// called is how a person reads of it.
-func (now production) called(alias string) string {
+// label returns the alias, or the stage in its place, for messages.
+func (now production) label(alias string) string {
 	if now.stage == "" {
 		return alias
 	}
 	return "stage " + now.stage
 }
 
-// orNone is a version for a person to read.
+// orNone returns a version for messages.
 func orNone(version string) string {
 	if version == "" {
 		return "none"
@@ -93,7 +93,7 @@ func orNone(version string) string {
 	return version
 }
 
-// unarchive takes the mark of an archived version off one that goes into production.
+// unarchive deletes the tag of an archived version.
 func unarchive(ctx context.Context, c *tracker.Client, v tracker.Version) error {
 	if _, archived := v.Tags[TagArchived]; !archived {
 		return nil

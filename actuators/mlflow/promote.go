@@ -10,55 +10,55 @@ import (
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Promote is the verb `model.promote`: a version of a registered model goes into
-// production, and the one that was there can be gone back to.
+// Promote is the verb `model.promote`. It puts a version of a registered model into production
+// and records the replaced one, for model.rollback.
 func Promote(r *Registry) engine.Actuator { return promoter{r} }
 
 var _ engine.Verifier = promoter{}
 
 type promoter struct{ *Registry }
 
-// Plan reads the version and where the model stands.
+// Plan reads the version, and the one in production.
 func (a promoter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.ModelPromote
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
-	c := a.as(p.Agent)
-	v, err := usable(ctx, c, w.Model, w.Version)
+	c := a.clientOf(p.Agent)
+	v, err := readUsable(ctx, c, w.Model, w.Version)
 	if err != nil {
 		return engine.Change{}, classify(fmt.Errorf("%s: %w", p.Primitive, err))
 	}
-	now, err := look(ctx, c, w.Model, w.Alias)
+	now, err := readProduction(ctx, c, w.Model, w.Alias)
 	if err != nil {
 		return engine.Change{}, classify(fmt.Errorf("%s: %w", p.Primitive, err))
 	}
 	next := a.newPlan(p, w.Model, w.Alias, w.Previous)
 	next.From, next.To, next.Stage = now.version, v.Version, now.stage
 	if next.From == next.To {
-		return engine.Planned(p, true, fmt.Sprintf("%s: %s is %s already", w.Model, now.called(w.Alias), next.To), next)
+		return engine.Planned(p, true, fmt.Sprintf("%s: %s is %s already", w.Model, now.label(w.Alias), next.To), next)
 	}
 	return engine.Planned(p, false, next.String(), next)
 }
 
-// Apply moves production last: until then the model is served as before.
+// Apply writes the production alias last: until then the old version is served.
 func (a promoter) Apply(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
 	p, err := engine.ReadPlan[plan](ch)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	if err := a.move(ctx, a.as(p.Agent), &p); err != nil {
+	if err := a.move(ctx, a.clientOf(p.Agent), &p); err != nil {
 		return engine.Outcome{}, classify(fmt.Errorf("%s: %w", ch.Proposal.Primitive, err))
 	}
 	return a.Verify(ctx, ch)
 }
 
 func (a promoter) move(ctx context.Context, c *tracker.Client, p *plan) error {
-	now, there, err := p.stand(ctx, c)
-	if err != nil || there { // an earlier attempt got to the end
+	now, done, err := p.current(ctx, c)
+	if err != nil || done { // by an earlier attempt
 		return err
 	}
-	v, err := usable(ctx, c, p.Model, p.To)
+	v, err := readUsable(ctx, c, p.Model, p.To)
 	if err != nil {
 		return err
 	}
@@ -75,14 +75,14 @@ func (a promoter) move(ctx context.Context, c *tracker.Client, p *plan) error {
 	if err := unarchive(ctx, c, v); err != nil {
 		return err
 	}
-	return now.move(ctx, c, p.Model, p.Alias, p.To)
+	return now.set(ctx, c, p.Model, p.Alias, p.To)
 }
 
-// Verify tells the agents.
+// Verify publishes the event.
 func (a promoter) Verify(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
 	p, err := engine.ReadPlan[plan](ch)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	return a.tell(ctx, &p, p.event(ch.Identity, "promoted", ModelPromoted, a.Registry)), nil
+	return a.publish(ctx, &p, p.event(ch.Identity, "promoted", ModelPromoted, a.Registry)), nil
 }

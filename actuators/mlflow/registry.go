@@ -11,22 +11,22 @@ import (
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Registry is the tracker that the verbs write to, and what they need besides.
+// Registry holds the client of the tracker that the verbs write to, and their environment.
 type Registry struct {
 	Client *tracker.Client
-	// Credentials finds what an agent sends in the Authorization header of a request to
-	// an address, "" for nothing; nil leaves the client's own.
+	// Credentials returns the Authorization header of an agent's requests to an address; ""
+	// sends none, and nil keeps the client's own.
 	Credentials func(ctx context.Context, agent, url string) (string, error)
-	// Headers finds the other headers of such a request, those that may be shown and those
+	// Headers returns the other headers of such a request: those that may be shown and those
 	// that are secret; nil sends none.
 	Headers func(ctx context.Context, agent, url string) (plain, secret http.Header, err error)
-	// Publish tells the agents; nil tells nobody.
+	// Publish delivers an event to the agents; nil drops it.
 	Publish func(context.Context, engine.Event) error
 	Now     func() time.Time
 }
 
-// as is the client with an agent's credentials.
-func (r *Registry) as(agent string) *tracker.Client {
+// clientOf returns the client with an agent's credentials.
+func (r *Registry) clientOf(agent string) *tracker.Client {
 	if r.Credentials == nil {
 		return r.Client
 	}
@@ -47,32 +47,32 @@ func (r *Registry) as(agent string) *tracker.Client {
 
 // Errors of the verbs.
 var (
-	// ErrMoved says that the world is no longer what the plan was made from.
+	// ErrMoved: the tracker was changed since the plan was made.
 	ErrMoved = errors.New("it was changed after it was planned")
-	// ErrNothingBefore says that there is no version to go back to.
+	// ErrNothingBefore: there is no version to roll back to.
 	ErrNothingBefore = errors.New("there is nothing to go back to")
 )
 
-// The tags that the verbs put on versions of models.
+// The tags that the verbs set on model versions.
 const (
-	// TagArchived is when a version was replaced in production (RFC 3339).
+	// TagArchived is the time when a version was replaced in production (RFC 3339).
 	TagArchived = "scanflow.archived"
-	// TagRolledBack is when a version was taken out of production for serving badly (RFC
-	// 3339): it is not promoted again.
+	// TagRolledBack is the time when a version was rolled back (RFC 3339). A version with
+	// it is not promoted again.
 	TagRolledBack = "scanflow.rolled_back"
-	// TagRolledBackReason is why.
+	// TagRolledBackReason is the reason of the rollback.
 	TagRolledBackReason = "scanflow.rolled_back_reason"
 )
 
-// classify marks what may pass, for the engine to try again.
+// classify marks the errors that the engine may retry.
 func classify(err error) error {
-	if tracker.Passing(err) {
+	if tracker.Retryable(err) {
 		return engine.Retry(err)
 	}
 	return err
 }
 
-// refuse is the error for parameters with mistakes; nil if there are none.
+// refuse returns the error of parameters with mistakes; nil without any.
 func refuse(p engine.Proposal, mistakes []string) error {
 	if len(mistakes) == 0 {
 		return nil

@@ -11,17 +11,16 @@ import (
 	tracker "github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Rollback is the verb `model.rollback`: the version that was replaced last goes into
-// production again, and the one that replaced it is marked, so that it is not promoted
-// again.
-func Rollback(r *Registry) engine.Actuator { return roller{r} }
+// Rollback is the verb `model.rollback`. It puts the version that was replaced last back into
+// production, and tags the one that replaced it, so that it is not promoted again.
+func Rollback(r *Registry) engine.Actuator { return rollbacker{r} }
 
-var _ engine.Verifier = roller{}
+var _ engine.Verifier = rollbacker{}
 
-type roller struct{ *Registry }
+type rollbacker struct{ *Registry }
 
-// Plan finds what to go back to.
-func (a roller) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
+// Plan finds the version to roll back to.
+func (a rollbacker) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.ModelRollback
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
@@ -30,15 +29,15 @@ func (a roller) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if w.Reason != "" {
 		next.Reason = w.Reason
 	}
-	if err := next.back(ctx, a.as(p.Agent)); err != nil {
+	if err := next.findPrevious(ctx, a.clientOf(p.Agent)); err != nil {
 		return engine.Change{}, classify(fmt.Errorf("%s %s: %w", p.Primitive, w.Model, err))
 	}
 	return engine.Planned(p, false, next.String()+", and "+next.From+" marked as rolled back", next)
 }
 
-// back fills in the two versions.
-func (p *plan) back(ctx context.Context, c *tracker.Client) error {
-	now, err := look(ctx, c, p.Model, p.Alias)
+// findPrevious sets the two versions of the plan.
+func (p *plan) findPrevious(ctx context.Context, c *tracker.Client) error {
+	now, err := readProduction(ctx, c, p.Model, p.Alias)
 	if err != nil {
 		return err
 	}
@@ -47,22 +46,22 @@ func (p *plan) back(ctx context.Context, c *tracker.Client) error {
 		if _, err := c.Model(ctx, p.Model); err != nil {
 			return err
 		}
-		return fmt.Errorf("no version is in production (%s): %w", now.called(p.Alias), ErrNothingBefore)
+		return fmt.Errorf("no version is in production (%s): %w", now.label(p.Alias), ErrNothingBefore)
 	}
 	if now.stage == "" {
-		err = p.aliased(ctx, c)
+		err = p.previousByAlias(ctx, c)
 	} else {
-		err = p.archived(ctx, c)
+		err = p.previousByStage(ctx, c)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = usable(ctx, c, p.Model, p.To)
+	_, err = readUsable(ctx, c, p.Model, p.To)
 	return err
 }
 
-// aliased goes back to what the alias for that names.
-func (p *plan) aliased(ctx context.Context, c *tracker.Client) error {
+// previousByAlias sets To to the version that the previous alias names.
+func (p *plan) previousByAlias(ctx context.Context, c *tracker.Client) error {
 	v, err := c.VersionByAlias(ctx, p.Model, p.Previous)
 	switch {
 	case errors.Is(err, tracker.ErrNotFound):
@@ -74,9 +73,9 @@ func (p *plan) aliased(ctx context.Context, c *tracker.Client) error {
 	return err
 }
 
-// archived goes back to the version that was archived last, as its tag has it: the
-// stage alone does not tell which of many that is.
-func (p *plan) archived(ctx context.Context, c *tracker.Client) error {
+// previousByStage sets To to the version whose tag says that it was archived last: many
+// versions may be in the archived stage.
+func (p *plan) previousByStage(ctx context.Context, c *tracker.Client) error {
 	versions, err := c.SearchVersions(ctx, "name = "+tracker.Literal(p.Model), nil, 0)
 	if err != nil {
 		return err
@@ -97,29 +96,29 @@ func (p *plan) archived(ctx context.Context, c *tracker.Client) error {
 	return nil
 }
 
-// Apply marks the bad version before it moves production: it must not be promoted
-// again in between.
-func (a roller) Apply(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
+// Apply tags the bad version before it changes production, so that it is not promoted again in
+// between.
+func (a rollbacker) Apply(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
 	p, err := engine.ReadPlan[plan](ch)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	if err := a.move(ctx, a.as(p.Agent), &p); err != nil {
+	if err := a.move(ctx, a.clientOf(p.Agent), &p); err != nil {
 		return engine.Outcome{}, classify(fmt.Errorf("%s: %w", ch.Proposal.Primitive, err))
 	}
 	return a.Verify(ctx, ch)
 }
 
-func (a roller) move(ctx context.Context, c *tracker.Client, p *plan) error {
-	now, there, err := p.stand(ctx, c)
+func (a rollbacker) move(ctx context.Context, c *tracker.Client, p *plan) error {
+	now, done, err := p.current(ctx, c)
 	if err != nil {
 		return err
 	}
-	v, err := usable(ctx, c, p.Model, p.To)
+	v, err := readUsable(ctx, c, p.Model, p.To)
 	if err != nil {
 		return err
 	}
-	if !there {
+	if !done {
 		if err := c.SetVersionTag(ctx, p.Model, p.From, TagRolledBack, p.at()); err != nil {
 			return err
 		}
@@ -128,18 +127,18 @@ func (a roller) move(ctx context.Context, c *tracker.Client, p *plan) error {
 				return err
 			}
 		}
-		if err := now.move(ctx, c, p.Model, p.Alias, p.To); err != nil {
+		if err := now.set(ctx, c, p.Model, p.Alias, p.To); err != nil {
 			return err
 		}
 	}
 	if err := unarchive(ctx, c, v); err != nil || now.stage != "" {
 		return err
 	}
-	return p.forget(ctx, c)
+	return p.deletePreviousAlias(ctx, c)
 }
 
-// forget removes the alias of what was gone back to, unless it names another by now.
-func (p *plan) forget(ctx context.Context, c *tracker.Client) error {
+// deletePreviousAlias deletes the previous alias, unless it names another version by now.
+func (p *plan) deletePreviousAlias(ctx context.Context, c *tracker.Client) error {
 	v, err := c.VersionByAlias(ctx, p.Model, p.Previous)
 	if err == nil && v.Version == p.To {
 		err = c.DeleteAlias(ctx, p.Model, p.Previous)
@@ -150,11 +149,11 @@ func (p *plan) forget(ctx context.Context, c *tracker.Client) error {
 	return err
 }
 
-// Verify tells the agents.
-func (a roller) Verify(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
+// Verify publishes the event.
+func (a rollbacker) Verify(ctx context.Context, ch engine.Change) (engine.Outcome, error) {
 	p, err := engine.ReadPlan[plan](ch)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	return a.tell(ctx, &p, p.event(ch.Identity, "rolledback", ModelRolledBack, a.Registry)), nil
+	return a.publish(ctx, &p, p.event(ch.Identity, "rolledback", ModelRolledBack, a.Registry)), nil
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Tag is the verb `run.tag`: a run gets a tag.
+// Tag is the verb `run.tag`. It sets a tag of a run.
 func Tag(r *Registry) engine.Actuator { return tagger{r} }
 
 type tagger struct{ *Registry }
 
-// tagPlan is a tag as it was and as it shall be.
+// tagPlan is the new tag and its value before.
 type tagPlan struct {
 	verbparams.RunTag
-	Was   *string `json:"was"` // nil for none
+	Was   *string `json:"was"` // nil without the tag
 	Agent string  `json:"agent"`
 }
 
-// Plan reads the run.
+// Plan reads the tag's present value.
 func (a tagger) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	next := tagPlan{Agent: p.Agent}
 	if err := refuse(p, manifest.DecodeMap(p.With, &next.RunTag)); err != nil {
@@ -42,7 +42,7 @@ func (a tagger) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 }
 
 func (a tagger) read(ctx context.Context, p *tagPlan) (*string, error) {
-	run, err := a.as(p.Agent).Run(ctx, p.RunID)
+	run, err := a.clientOf(p.Agent).Run(ctx, p.RunID)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (a tagger) read(ctx context.Context, p *tagPlan) (*string, error) {
 	return nil, nil
 }
 
-// Apply writes the tag, unless somebody else has meanwhile.
+// Apply writes the tag, unless it was changed since the plan was made.
 func (a tagger) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	p, err := engine.ReadPlan[tagPlan](c)
 	if err != nil {
@@ -66,7 +66,7 @@ func (a tagger) Apply(ctx context.Context, c engine.Change) (engine.Outcome, err
 	case !same(now, p.Was):
 		err = fmt.Errorf("tag %s of run %s: %w", p.Key, p.RunID, ErrMoved)
 	default:
-		err = a.as(p.Agent).SetRunTag(ctx, p.RunID, p.Key, p.Value)
+		err = a.clientOf(p.Agent).SetRunTag(ctx, p.RunID, p.Key, p.Value)
 	}
 	if err != nil {
 		return engine.Outcome{}, classify(fmt.Errorf("%s: %w", c.Proposal.Primitive, err))

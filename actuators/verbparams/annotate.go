@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Annotate are the parameters of `annotate`.
@@ -14,24 +16,25 @@ type Annotate struct {
 	Annotations map[string]string `json:"annotations" required:"true" doc:"annotations to set on the target; those that were set before stay"`
 }
 
-// takeOver hands fields of an object to Scanflow: a person's word, not a policy's.
+// takeOver is the annotation by which a person hands fields of an object to Scanflow. A policy
+// must not set it.
 const takeOver = "scanflow.dev/take-over"
 
 // Check returns the mistakes in the values.
-func (w Annotate) Check() []string {
-	var out []string
+func (w Annotate) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if len(w.Annotations) == 0 {
-		out = append(out, "annotations: must not be empty")
+		out.Add("annotations", "must not be empty", "")
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.Annotations)) {
 		domain, _, _ := strings.Cut(key, "/")
 		switch problems := validation.IsQualifiedName(strings.ToLower(key)); {
 		case len(problems) > 0:
-			out = append(out, fmt.Sprintf("annotations.%s: is no name of an annotation: %s", key, problems[0]))
+			out.Add(mistake.Key("annotations", key), "is no name of an annotation: "+problems[0], "")
 		case strings.Contains(key, "/") && reserved(domain):
-			out = append(out, fmt.Sprintf("annotations.%s: names of %s are those of Kubernetes itself", key, domain))
+			out.Add(mistake.Key("annotations", key), fmt.Sprintf("names of %s are those of Kubernetes itself", domain), "")
 		case key == takeOver:
-			out = append(out, fmt.Sprintf("annotations.%s: is for people alone to write", key))
+			out.Add(mistake.Key("annotations", key), "is for people alone to write", "")
 		}
 	}
 	return out

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Apply are the parameters of `apply`.
@@ -12,9 +14,9 @@ type Apply struct {
 	Object any `json:"object" required:"true" doc:"the object to make or change, as a manifest has it: apiVersion, kind, metadata.name and the fields to set; in the target's namespace. Its permissions are not among those that scanflow rbac prints: add a rule for its kind"`
 }
 
-// powerful are the kinds that give power to whoever writes them, by group; "*" is
-// every kind of it.
-var powerful = map[string][]string{
+// privileged lists the kinds that no policy may write, by group, since they grant permissions
+// or run code for others; "*" is every kind of the group.
+var privileged = map[string][]string{
 	"":                             {"Secret", "ServiceAccount", "Namespace", "Node", "Binding", "List"},
 	"admissionregistration.k8s.io": {"*"},
 	"apiextensions.k8s.io":         {"*"},
@@ -27,50 +29,50 @@ var powerful = map[string][]string{
 }
 
 // Check returns the mistakes in the values.
-func (w Apply) Check() []string {
+func (w Apply) Check() mistake.Mistakes {
 	o, ok := w.Object.(map[string]any)
 	if !ok {
-		return []string{"object: must be a mapping with apiVersion, kind and metadata"}
+		return mistake.Mistakes{{Path: "object", Message: "must be a mapping with apiVersion, kind and metadata"}}
 	}
-	var out []string
+	var out mistake.Mistakes
 	for _, field := range []string{"apiVersion", "kind"} {
 		if text, _ := o[field].(string); text == "" {
-			out = append(out, "object."+field+": is missing")
+			out.Add("object."+field, "is missing", "")
 		}
 	}
 	meta, _ := o["metadata"].(map[string]any)
 	if name, _ := meta["name"].(string); name == "" {
-		out = append(out, "object.metadata.name: is missing")
+		out.Add("object.metadata.name", "is missing", "")
 	}
 	for _, field := range slices.Sorted(maps.Keys(meta)) {
 		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, field) {
-			out = append(out, fmt.Sprintf("object.metadata.%s: can't be set; leave it out", field))
+			out.Add(mistake.Key("object.metadata", field), "can't be set", "leave it out")
 		}
 	}
 	if annotations, _ := meta["annotations"].(map[string]any); annotations[takeOver] != nil {
-		out = append(out, fmt.Sprintf("object.metadata.annotations.%s: is for people alone to write", takeOver))
+		out.Add(mistake.Key("object.metadata.annotations", takeOver), "is for people alone to write", "")
 	}
 	if _, has := o["status"]; has {
-		out = append(out, "object.status: is not to be set; leave it out")
+		out.Add("object.status", "is not to be set", "leave it out")
 	}
-	return append(out, w.tooPowerful(o)...)
+	return append(out, checkKind(o)...)
 }
 
-func (w Apply) tooPowerful(o map[string]any) []string {
+func checkKind(o map[string]any) mistake.Mistakes {
 	version, _ := o["apiVersion"].(string)
 	kind, _ := o["kind"].(string)
 	group, _, found := strings.Cut(version, "/")
 	if !found {
 		group = ""
 	}
-	kinds := powerful[group]
+	kinds := privileged[group]
 	if slices.Contains(kinds, "*") || slices.Contains(kinds, kind) {
-		return []string{fmt.Sprintf("object.kind: a %s of %s gives power, so no policy may write it; let a person apply it", kind, version)}
+		return mistake.Mistakes{{Path: "object.kind", Message: fmt.Sprintf("a %s of %s gives power, so no policy may write it", kind, version), Fix: "let a person apply it"}}
 	}
 	return nil
 }
 
-// ApplyClaim is the claim of `apply`: the object that it writes.
+// ApplyClaim returns the claim of `apply`: the object that it writes.
 func ApplyClaim(with map[string]any) string {
 	text := func(from map[string]any, name string) string { v, _ := from[name].(string); return v }
 	o, _ := with["object"].(map[string]any)
@@ -78,15 +80,15 @@ func ApplyClaim(with map[string]any) string {
 	return "object/" + text(o, "kind") + "/" + text(meta, "name")
 }
 
-// mappings are the mistakes of a list whose items must be mappings.
-func mappings(field string, list []any) []string {
-	var out []string
+// checkMappings returns the mistakes in a list whose items must be mappings.
+func checkMappings(field string, list []any) mistake.Mistakes {
+	var out mistake.Mistakes
 	if list != nil && len(list) == 0 {
-		out = append(out, field+": must not be empty; leave it out to keep what is there")
+		out.Add(field, "must not be empty", "leave it out to keep what is there")
 	}
 	for i, item := range list {
 		if _, ok := item.(map[string]any); !ok {
-			out = append(out, fmt.Sprintf("%s[%d]: must be a mapping", field, i))
+			out.Add(fmt.Sprintf("%s[%d]", field, i), "must be a mapping", "")
 		}
 	}
 	return out

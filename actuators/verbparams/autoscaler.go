@@ -1,8 +1,12 @@
 package verbparams
 
-import "slices"
+import (
+	"slices"
 
-// Autoscaler are the parameters of `autoscaler`. What is left out stays as it is.
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+)
+
+// Autoscaler are the parameters of `autoscaler`. A field that is left out is not changed.
 type Autoscaler struct {
 	Kind     string `json:"kind" enum:"HorizontalPodAutoscaler,ScaledObject" doc:"kind of the autoscaler; absent: that of the one that scales the target, or else HorizontalPodAutoscaler"`
 	Name     string `json:"name" doc:"name of the autoscaler; absent: that of the one that scales the target, or else the target's"`
@@ -19,25 +23,25 @@ const (
 )
 
 // Check returns the mistakes in the values.
-func (w Autoscaler) Check() []string {
-	var out []string
+func (w Autoscaler) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if w.Min == nil && w.Max == nil && w.Metrics == nil && w.Triggers == nil {
-		out = append(out, "max: nothing would be changed; set min, max, metrics or triggers")
+		out.Add("max", "nothing would be changed", "set min, max, metrics or triggers")
 	}
 	if w.Min != nil && *w.Min < 0 {
-		out = append(out, "min: must not be negative")
+		out.Add("min", "must not be negative", "")
 	}
 	if w.Max != nil && *w.Max < 1 {
-		out = append(out, "max: must be at least 1")
+		out.Add("max", "must be at least 1", "")
 	}
 	if w.Min != nil && w.Max != nil && *w.Min > *w.Max {
-		out = append(out, "min: must not be above max")
+		out.Add("min", "must not be above max", "")
 	}
 	if w.Metrics != nil && (w.Kind == ScaledObject || w.Triggers != nil) {
-		out = append(out, "metrics: are those of a HorizontalPodAutoscaler; a ScaledObject has triggers")
+		out.Add("metrics", "are those of a HorizontalPodAutoscaler", "a ScaledObject has triggers")
 	}
 	if w.Triggers != nil && w.Kind == HorizontalPodAutoscaler {
-		out = append(out, "triggers: are those of a ScaledObject; a HorizontalPodAutoscaler has metrics")
+		out.Add("triggers", "are those of a ScaledObject", "a HorizontalPodAutoscaler has metrics")
 	}
-	return slices.Concat(out, mappings("metrics", w.Metrics), mappings("triggers", w.Triggers))
+	return slices.Concat(out, checkMappings("metrics", w.Metrics), checkMappings("triggers", w.Triggers))
 }

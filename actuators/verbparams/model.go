@@ -3,6 +3,8 @@ package verbparams
 import (
 	"strconv"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // ModelServe are the parameters of `model.serve`.
@@ -16,19 +18,19 @@ type ModelServe struct {
 }
 
 // Check returns the mistakes in the values.
-func (w ModelServe) Check() []string {
-	var out []string
+func (w ModelServe) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if w.URI == "" && w.Version == "" && w.CanaryPercent == nil {
-		out = append(out, "must say what to serve: set uri, version or canaryPercent")
+		out.Add("", "must say what to serve: set uri, version or canaryPercent", "")
 	}
 	if w.CanaryPercent != nil && (*w.CanaryPercent < 0 || *w.CanaryPercent > 100) {
-		out = append(out, "canaryPercent: must be between 0 and 100")
+		out.Add("canaryPercent", "must be between 0 and 100", "")
 	}
 	if w.Env != "" && w.Argument != "" {
-		out = append(out, "env and argument: write one of them")
+		out.Add("", "env and argument: write one of them", "")
 	}
 	if strings.Contains(w.Env, "=") {
-		out = append(out, "env: must be the name of a variable, without =")
+		out.Add("env", "must be the name of a variable, without =", "")
 	}
 	return out
 }
@@ -42,8 +44,8 @@ type ModelPromote struct {
 }
 
 // Check returns the mistakes in the values.
-func (w ModelPromote) Check() []string {
-	return append(registered(w.Model, w.Alias, w.Previous), whole("version", w.Version)...)
+func (w ModelPromote) Check() mistake.Mistakes {
+	return append(checkNames(w.Model, w.Alias, w.Previous), checkVersion("version", w.Version)...)
 }
 
 // ModelRollback are the parameters of `model.rollback`.
@@ -55,33 +57,33 @@ type ModelRollback struct {
 }
 
 // Check returns the mistakes in the values.
-func (w ModelRollback) Check() []string { return registered(w.Model, w.Alias, w.Previous) }
+func (w ModelRollback) Check() mistake.Mistakes { return checkNames(w.Model, w.Alias, w.Previous) }
 
-// ModelClaim is the claim of `model.promote` and `model.rollback`: the registered
-// model. What a workload serves is another field, with an owner of its own.
+// ModelClaim returns the claim of `model.promote` and `model.rollback`: the registered model.
+// The model that a workload serves is another field, with a claim of its own.
 func ModelClaim(parameters map[string]any) string {
 	name, _ := parameters["model"].(string)
 	return "model/" + name
 }
 
-// registered are the mistakes in the names of a registered model and its aliases.
-func registered(model, alias, previous string) []string {
-	var out []string
+// checkNames returns the mistakes in the names of a registered model and its aliases.
+func checkNames(model, alias, previous string) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, f := range []struct{ field, value string }{{"model", model}, {"alias", alias}, {"previous", previous}} {
 		if f.value == "" {
-			out = append(out, f.field+": must not be empty")
+			out.Add(f.field, "must not be empty", "")
 		}
 	}
 	if alias == previous && alias != "" {
-		out = append(out, "previous: must be another alias than alias")
+		out.Add("previous", "must be another alias than alias", "")
 	}
 	return out
 }
 
-// whole are the mistakes in a number of a version.
-func whole(field, value string) []string {
+// checkVersion returns the mistakes in the number of a version.
+func checkVersion(field, value string) mistake.Mistakes {
 	if n, err := strconv.ParseUint(value, 10, 63); err != nil || n == 0 {
-		return []string{field + ": must be the number of a version, as \"4\""}
+		return mistake.Mistakes{{Path: field, Message: `must be the number of a version, as "4"`}}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/labelrules"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Place are the parameters of `place`.
@@ -19,39 +20,41 @@ type Place struct {
 }
 
 // Check returns the mistakes in the values.
-func (w Place) Check() []string {
+func (w Place) Check() mistake.Mistakes {
 	if w.Empty() {
-		return []string{"must say where: set antiAffinity, affinity or nodeSelector"}
+		return mistake.Mistakes{{Message: "must say where: set antiAffinity, affinity or nodeSelector"}}
 	}
-	out := w.mistakes()
+	out := w.check()
 	if w.Template != "" && w.Workflow != "" {
-		out = append(out, "workflow: goes without template, which names the runs of that template; name one of them")
+		out.Add("workflow", "goes without template, which names the runs of that template", "name one of them")
 	}
 	if w.Move && w.Template == "" && w.Workflow == "" {
-		out = append(out, "move: is for the steps of runs; name their template, or one run by workflow (the pods of a workload are replaced in any case)")
+		out.Add("move", "is for the steps of runs", "name their template, or one run by workflow (the pods of a workload are replaced in any case)")
 	}
 	if w.Move && w.Remove {
-		out = append(out, "move: nothing has to move where a term is taken away; leave one of move and remove out")
+		out.Add("move", "nothing has to move where a term is taken away", "leave one of move and remove out")
 	}
 	return out
 }
 
-// Placement says where pods may run.
+// Placement restricts the nodes that pods may run on.
 type Placement struct {
 	AntiAffinity *Near             `json:"antiAffinity" doc:"pods to keep away from"`
 	Affinity     *Near             `json:"affinity" doc:"pods to stay near to"`
 	NodeSelector map[string]string `json:"nodeSelector" doc:"labels that a node must have"`
 }
 
-// Empty tells whether it says nothing.
+// Empty reports whether there is no restriction.
 func (p Placement) Empty() bool {
 	return p.AntiAffinity == nil && p.Affinity == nil && len(p.NodeSelector) == 0
 }
 
-// mistakes are those of the node labels; a Near has its own.
-func (p Placement) mistakes() []string { return labelrules.Mistakes("nodeSelector", p.NodeSelector) }
+// check returns the mistakes in the node labels; those of a Near are its Check's.
+func (p Placement) check() mistake.Mistakes {
+	return labelrules.Mistakes("nodeSelector", p.NodeSelector)
+}
 
-// Near names pods, and what counts as near to them.
+// Near selects pods, and the topology in which another pod counts as near to them.
 type Near struct {
 	MatchLabels map[string]string `json:"matchLabels" required:"true" doc:"labels of those pods"`
 	TopologyKey string            `json:"topologyKey" default:"kubernetes.io/hostname" doc:"label of nodes: those with the same value are one place"`
@@ -60,21 +63,21 @@ type Near struct {
 }
 
 // Check returns the mistakes in the values.
-func (n Near) Check() []string {
-	var out []string
+func (n Near) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if n.TopologyKey == "" {
-		out = append(out, "topologyKey: must not be empty")
+		out.Add("topologyKey", "must not be empty", "")
 	}
 	out = append(out, labelrules.Mistakes("matchLabels", n.MatchLabels)...)
 	for i, ns := range n.Namespaces {
 		if !labelrules.Namespace(ns) {
-			out = append(out, fmt.Sprintf("namespaces[%d]: must be the name of a namespace", i))
+			out.Add(fmt.Sprintf("namespaces[%d]", i), "must be the name of a namespace", "")
 		}
 	}
 	return out
 }
 
-// Words name the pods, and what is near to them, for a person.
+// Words describes the pods and the topology, for a person to read.
 func (n *Near) Words(required bool) string {
 	var labels []string
 	for _, k := range slices.Sorted(maps.Keys(n.MatchLabels)) {

@@ -1,6 +1,10 @@
 package verbparams
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+)
 
 // RunTag are the parameters of `run.tag`.
 type RunTag struct {
@@ -10,16 +14,16 @@ type RunTag struct {
 }
 
 // Check returns the mistakes in the values.
-func (w RunTag) Check() []string {
-	var out []string
+func (w RunTag) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if w.RunID == "" {
-		out = append(out, "run_id: must not be empty")
+		out.Add("run_id", "must not be empty", "")
 	}
 	if w.Key == "" {
-		out = append(out, "key: must not be empty")
+		out.Add("key", "must not be empty", "")
 	}
 	if strings.HasPrefix(w.Key, "mlflow.") {
-		out = append(out, "key: what begins with mlflow. is the tracker's own; use another name")
+		out.Add("key", "what begins with mlflow. is the tracker's own", "use another name")
 	}
 	return out
 }

@@ -1,9 +1,10 @@
 package verbparams
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Traffic are the parameters of `traffic`.
@@ -14,20 +15,20 @@ type Traffic struct {
 }
 
 // Check returns the mistakes in the values.
-func (w Traffic) Check() []string {
-	var out []string
+func (w Traffic) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if w.Route == "" {
-		out = append(out, "route: must not be empty")
+		out.Add("route", "must not be empty", "")
 	}
 	sum := 0
 	for _, name := range slices.Sorted(maps.Keys(w.Weights)) {
 		if w.Weights[name] < 0 {
-			out = append(out, fmt.Sprintf("weights.%s: must not be negative", name))
+			out.Add(mistake.Key("weights", name), "must not be negative", "")
 		}
 		sum += max(w.Weights[name], 0)
 	}
 	if sum == 0 {
-		out = append(out, "weights: at least one must be above 0")
+		out.Add("weights", "at least one must be above 0", "")
 	}
 	return out
 }

@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func TestMistakesInParameters(t *testing.T) {
 	n := func(i int) *int { return &i }
 	list := []any{map[string]any{"type": "cron"}}
 	for name, row := range map[string]struct {
-		check interface{ Check() []string }
+		check interface{ Check() mistake.Mistakes }
 		want  []string
 	}{
 		"bounds":                {Autoscaler{Min: n(1), Max: n(3)}, nil},
@@ -24,17 +26,17 @@ func TestMistakesInParameters(t *testing.T) {
 		"an empty list":         {Autoscaler{Metrics: []any{}}, []string{"metrics: must not be empty"}},
 		"annotations":           {Annotate{map[string]string{"example.com/A": "x", "plain": ""}}, nil},
 		"no annotations":        {Annotate{}, []string{"must not be empty"}},
-		"annotations of others": {Annotate{map[string]string{"k8s.io/a": "", "a.k8s.io/b": "", "scanflow.dev/take-over": "", "notk8s.io/c": "", "a b": ""}}, []string{"annotations.a b", "annotations.a.k8s.io/b", "annotations.k8s.io/a", "for people alone"}},
+		"annotations of others": {Annotate{map[string]string{"k8s.io/a": "", "a.k8s.io/b": "", "scanflow.dev/take-over": "", "notk8s.io/c": "", "a b": ""}}, []string{`annotations["a b"]`, `annotations["a.k8s.io/b"]`, `annotations["k8s.io/a"]`, "for people alone"}},
 		"an object":             {Apply{map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "x"}}}, nil},
 		"an object of nothing":  {Apply{map[string]any{}}, []string{"apiVersion: is missing", "kind: is missing", "metadata.name: is missing"}},
 		"a list of objects":     {Apply{map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"name": "x"}}}, []string{"gives power"}},
 		"a place":               {Place{Placement: Placement{NodeSelector: map[string]string{"gpu": ""}}}, nil},
-		"a node of no label":    {Place{Placement: Placement{NodeSelector: map[string]string{"": "a", "b": "c d"}}}, []string{"nodeSelector.: is no name", `nodeSelector.b: no label has the value "c d"`}},
-		"pods of no label":      {Near{MatchLabels: map[string]string{"a b": "c", "d": "e,f"}, TopologyKey: "zone"}, []string{"matchLabels.a b: is no name", `matchLabels.d: no label has the value "e,f"`}},
+		"a node of no label":    {Place{Placement: Placement{NodeSelector: map[string]string{"": "a", "b": "c d"}}}, []string{`nodeSelector[""]: is no name`, `nodeSelector.b: no label has the value "c d"`}},
+		"pods of no label":      {Near{MatchLabels: map[string]string{"a b": "c", "d": "e,f"}, TopologyKey: "zone"}, []string{`matchLabels["a b"]: is no name`, `matchLabels.d: no label has the value "e,f"`}},
 		"pods of no namespace":  {Near{MatchLabels: map[string]string{"a": "b"}, TopologyKey: "zone", Namespaces: []string{"x", "", "*", "A"}}, []string{"namespaces[1]", "namespaces[2]", "namespaces[3]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := row.check.Check()
+			got := row.check.Check().Lines()
 			require.Len(t, got, len(row.want), "%q", got)
 			for _, w := range row.want {
 				require.Contains(t, strings.Join(got, "\n"), w)

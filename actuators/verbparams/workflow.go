@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // WorkflowRun are the parameters of `workflow.run`.
@@ -17,18 +19,18 @@ type WorkflowRun struct {
 }
 
 // Check returns the mistakes in the values.
-func (w WorkflowRun) Check() []string {
-	out := w.mistakes()
+func (w WorkflowRun) Check() mistake.Mistakes {
+	out := w.check()
 	for _, name := range slices.Sorted(maps.Keys(w.Parameters)) {
 		if name == "" || strings.ContainsAny(name, "= \n") {
-			out = append(out, fmt.Sprintf("parameters: %q can't be the name of one", name))
+			out.Add("parameters", fmt.Sprintf("%q can't be the name of one", name), "")
 		}
 	}
 	return out
 }
 
-// Called is what the run is called in its claim.
-func (w WorkflowRun) Called() string {
+// ClaimName returns the name of the run in its claim.
+func (w WorkflowRun) ClaimName() string {
 	if w.Name != "" {
 		return w.Name
 	}

@@ -1,4 +1,4 @@
-// Package workflowrun is what the verb `workflow.run` means, whatever carries it out:
-// its claim, its deadline, what a run is called, and the event by which agents learn
-// of its end. It runs nothing. Start reading at end.go.
+// Package workflowrun has what the actuators of `workflow.run` share: the claim, the deadline,
+// the name of a run, and the event that is published at its end. It runs nothing. Start reading
+// at end.go.
 package workflowrun

@@ -12,36 +12,36 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
-// The types of the events by which agents learn of a run's end.
+// The types of the events that are published when a run has ended.
 const (
 	Succeeded = "dev.scanflow.workflow.succeeded"
 	Failed    = "dev.scanflow.workflow.failed"
 )
 
-// MostOutputs bounds the outputs in an event, in bytes: events are kept until they
+// MostOutputs bounds the outputs in an event, in bytes: the journal keeps events until they
 // are handled.
 const MostOutputs = 16 << 10
 
-// End is how a run ended.
+// End describes how a run ended.
 type End struct {
-	Identity  string // of the change that began it
+	Identity  string // of the change that started it
 	Namespace string
 	Run       string // its name
-	Called    string // what it is called in its claim
+	ClaimName string // its name in the claim
 	Template  string
-	Agent     string // whose change it is, namespace/name
+	Agent     string // that proposed the change, as namespace/name
 	Target    engine.TargetID
 	Hops      int    // how many events led to the change
-	Phase     string // in Argo's words: Succeeded, Failed or Error
+	Phase     string // one of Argo's: Succeeded, Failed or Error
 	Message   string
-	At        time.Time // the zero time where it is not known
+	At        time.Time // zero if it is not known
 	Outputs   map[string]string
 }
 
 func (e *End) succeeded() bool { return e.Phase == "Succeeded" }
 
-// Event tells of the end. Its id is the same however often it is sent. now is its time
-// where the run's is not known.
+// Event returns the event of the end. Its id is the same each time, so that receivers
+// drop duplicates. Its time is now if the time of the end is not known.
 func (e *End) Event(now time.Time) engine.Event {
 	out := engine.Event{
 		ID: e.Identity + "-" + strings.ToLower(e.Phase), Source: "/workflows/" + e.Namespace + "/" + e.Run,
@@ -64,7 +64,7 @@ func (e *End) Event(now time.Time) engine.Event {
 		outputs[name] = e.Outputs[name]
 	}
 	data := map[string]any{
-		"workflow": e.Called, "template": e.Template, "run": e.Run, "phase": e.Phase, "message": e.Message, "outputs": outputs,
+		"workflow": e.ClaimName, "template": e.Template, "run": e.Run, "phase": e.Phase, "message": e.Message, "outputs": outputs,
 	}
 	if len(left) > 0 { // too long to go with the event
 		data["outputs_left_out"] = left
@@ -73,10 +73,10 @@ func (e *End) Event(now time.Time) engine.Event {
 	return out
 }
 
-// Tell tells the agents of the end, and is the act's outcome: at its end only then, so
-// that a run whose event could not be kept is asked for again. detail says how the run
-// stands, for a person; publish may be nil.
-func (e *End) Tell(ctx context.Context, publish func(context.Context, engine.Event) error, detail string, now time.Time) engine.Outcome {
+// Publish publishes the event of the end and returns the outcome of the act. The act stays
+// running while the event can't be published, so that it is verified again. detail is the
+// outcome's; publish may be nil.
+func (e *End) Publish(ctx context.Context, publish func(context.Context, engine.Event) error, detail string, now time.Time) engine.Outcome {
 	out := engine.Outcome{Status: engine.Done, Detail: detail}
 	if !e.succeeded() {
 		out.Status = engine.Failed

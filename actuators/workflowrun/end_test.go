@@ -24,7 +24,7 @@ func TestNames(t *testing.T) {
 func TestTheEndIsToldBeforeTheActEnds(t *testing.T) {
 	now := time.Unix(1000, 0)
 	end := End{
-		Identity: "abc", Namespace: "ns", Run: "train-abc", Called: "retrain", Template: "train", Agent: "ns/planner", Hops: 3,
+		Identity: "abc", Namespace: "ns", Run: "train-abc", ClaimName: "retrain", Template: "train", Agent: "ns/planner", Hops: 3,
 		Target: engine.TargetID{Kind: "Deployment", Namespace: "ns", Name: "web"}, Phase: "Succeeded", Message: "as told",
 		Outputs: map[string]string{"accuracy": "0.93", "log": strings.Repeat("x", MostOutputs), "version": "4"},
 	}
@@ -34,7 +34,7 @@ func TestTheEndIsToldBeforeTheActEnds(t *testing.T) {
 		told = append(told, e)
 		return refuse
 	}
-	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "2/2"}, end.Tell(t.Context(), publish, "2/2", now))
+	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "2/2"}, end.Publish(t.Context(), publish, "2/2", now))
 	require.Empty(t, cmp.Diff([]engine.Event{{
 		ID: "abc-succeeded", Source: "/workflows/ns/train-abc", Type: Succeeded, Subject: "ns/web", Time: now, Hops: 3, Sender: "ns/planner",
 		Data: map[string]any{
@@ -44,15 +44,15 @@ func TestTheEndIsToldBeforeTheActEnds(t *testing.T) {
 	}}, told))
 
 	refuse = engine.Retry(errors.New("the journal is full"))
-	out := end.Tell(t.Context(), publish, "2/2", now)
+	out := end.Publish(t.Context(), publish, "2/2", now)
 	require.Equal(t, engine.Running, out.Status, "it is asked again, until the event is kept")
 	require.Contains(t, out.Detail, "the journal is full")
 	require.Equal(t, told[0], told[1], "and is the same event then")
 
 	end.Phase, refuse = "Error", errors.New("no agent here has a trigger for it")
-	out = end.Tell(t.Context(), publish, "1/2", now)
+	out = end.Publish(t.Context(), publish, "1/2", now)
 	require.Equal(t, engine.Failed, out.Status, "nobody need listen")
 	require.Contains(t, out.Detail, "no agent here has a trigger")
 	require.Equal(t, Failed, told[2].Type)
-	require.Equal(t, engine.Done, (&End{Phase: "Succeeded"}).Tell(t.Context(), nil, "", now).Status)
+	require.Equal(t, engine.Done, (&End{Phase: "Succeeded"}).Publish(t.Context(), nil, "", now).Status)
 }

@@ -17,7 +17,7 @@ func (o *upOptions) nodeNames() []string {
 	return names
 }
 
-// coresOfNodes reads --cores, and names every mistake in it.
+// coresOfNodes parses --cores. The error joins every mistake.
 func (o *upOptions) coresOfNodes() (map[string]pod.Cores, error) {
 	out := map[string]pod.Cores{}
 	names := o.nodeNames()

@@ -24,7 +24,7 @@ its parentRefs[].port, and its requests go by its weights to the ready pods of i
 Services; 503 where there is none. The routes' statuses say which are accepted.
 What arrives is counted under /metrics at --metrics, as by "scanflow run". Ctrl-C ends it.`
 
-// gatewayMetrics is where a Prometheus finds the gateway.
+// gatewayMetrics is the default address of the gateway's metrics.
 const gatewayMetrics = "127.0.0.1:8283"
 
 type gatewayOptions struct {
@@ -45,7 +45,7 @@ func newGateway() *cobra.Command {
 			ctx := cmd.Context()
 			if untilInputEnds {
 				var stop context.CancelFunc
-				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
+				ctx, stop = withInputEnd(ctx, cmd.InOrStdin())
 				defer stop()
 			}
 			listener, err := listenForScrapes(ctx, "--metrics", o.metrics)
@@ -71,7 +71,8 @@ func listenForScrapes(ctx context.Context, flag, address string) (net.Listener, 
 	return l, nil
 }
 
-// runGateway is the gateway until ctx ends. It closes the listener, which is for its metrics.
+// runGateway runs the gateway until ctx ends, and serves its metrics on the listener, which
+// it closes.
 func runGateway(ctx context.Context, client *apiclient.Client, listener net.Listener, randomPorts bool, out io.Writer) (err error) {
 	g, err := gateway.New(gateway.Options{
 		Client: client, RandomPorts: randomPorts, Log: hclog.New(&hclog.LoggerOptions{Name: "gateway", Level: hclog.Warn, Output: os.Stderr}),
@@ -86,22 +87,29 @@ func runGateway(ctx context.Context, client *apiclient.Client, listener net.List
 	registry.MustRegister(g.Collector())
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	web := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener) }()
-	defer func() {
-		_ = web.Close() // a scrape under way is of no use any more
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
-		}
-	}()
+	stop := serveHTTP(listener, mux)
+	defer func() { err = errors.Join(err, stop()) }()
 	_, _ = fmt.Fprintf(out, "counts requests on http://%s/metrics\n", listener.Addr())
 	return g.Run(ctx)
 }
 
-// inputEnds is a context that also ends when an input does. What reads it ends with the
-// process: a read of standard input can't be called off.
-func inputEnds(ctx context.Context, input io.Reader) (context.Context, context.CancelFunc) {
+// serveHTTP serves until stop is called, which cuts the requests in flight.
+func serveHTTP(listener net.Listener, handler http.Handler) (stop func() error) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	return func() error {
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// withInputEnd returns a context that also ends at the end of the input. The reading
+// goroutine may outlive the context, because a read of standard input can't be cancelled.
+func withInputEnd(ctx context.Context, input io.Reader) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancel(ctx)
 	go func() {
 		_, _ = io.Copy(io.Discard, input)

@@ -21,7 +21,7 @@ the control plane's binary has too. It reads $KUBECONFIG, as any kubectl does.`,
 			if err != nil {
 				return err
 			}
-			// In place of this process: signals, terminal and exit status are kubectl's own.
+			// Replaces this process, so that signals, terminal and exit status are kubectl's.
 			err = syscall.Exec(path, append([]string{path, "kubectl"}, args...), os.Environ())
 			return fmt.Errorf("run %s: %w", path, err)
 		},

@@ -1,7 +1,8 @@
-// Command cluster gives a developer a real Kubernetes control plane on this machine,
-// with nodes that run pods as processes, and is such a node itself. It is never part
-// of what ships. Start reading at up.go; node.go is one node; gateway.go, kubectl.go,
-// prometheus.go and metrics.go are further servers of a cluster.
+// Command cluster boots a real Kubernetes control plane on this machine, for developers
+// and tests, with nodes that run pods as processes. The packages below it serve this
+// cluster only; none of it is part of the product, and only tests and the demos may import
+// it. Start reading at up.go. node.go is a node; gateway.go, kubectl.go,
+// prometheus.go and metrics.go are further servers for the cluster.
 package main
 
 import (

@@ -19,8 +19,8 @@ that it needs. Ctrl-C ends it. Beside it runs the Prometheus:
 
   go run ./cmd/cluster prometheus`
 
-// registerWithin bounds the wait for the API server to find the server.
-const registerWithin = 30 * time.Second
+// registerTimeout bounds the wait until the API server reaches the metrics server.
+const registerTimeout = 30 * time.Second
 
 type metricsOptions struct {
 	kubeconfig, prometheus, metric, query string
@@ -41,17 +41,17 @@ func newMetrics() *cobra.Command {
 }
 
 func (o metricsOptions) validate() error {
-	var faults []error
+	var errs []error
 	if !strings.HasPrefix(o.prometheus, "http://") && !strings.HasPrefix(o.prometheus, "https://") {
-		faults = append(faults, fmt.Errorf("--prometheus: %q is no address: write http://HOST:PORT", o.prometheus))
+		errs = append(errs, fmt.Errorf("--prometheus: %q is no address: write http://HOST:PORT", o.prometheus))
 	}
 	if o.metric == "" || strings.ContainsAny(o.metric, "/%? ") {
-		faults = append(faults, fmt.Errorf("--metric: %q can't be a metric's name: it is a part of a path", o.metric))
+		errs = append(errs, fmt.Errorf("--metric: %q can't be a metric's name: it is a part of a path", o.metric))
 	}
 	if strings.TrimSpace(o.query) == "" {
-		faults = append(faults, errors.New("--query: none is given"))
+		errs = append(errs, errors.New("--query: none is given"))
 	}
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func runMetrics(cmd *cobra.Command, o metricsOptions) (err error) {
@@ -62,7 +62,7 @@ func runMetrics(cmd *cobra.Command, o metricsOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	starting, cancel := context.WithTimeout(cmd.Context(), registerWithin)
+	starting, cancel := context.WithTimeout(cmd.Context(), registerTimeout)
 	defer cancel()
 	server, err := podmetrics.Start(starting, podmetrics.Options{Client: client, Prometheus: o.prometheus, Metric: o.metric, Query: o.query})
 	if err != nil {

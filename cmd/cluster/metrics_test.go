@@ -35,19 +35,19 @@ func TestMetricsRefused(t *testing.T) {
 	}
 }
 
-// The registration is there while the command runs, and gone once it has ended.
+// The command registers an APIService, and removes it when it ends.
 func TestMetrics(t *testing.T) {
 	c := testcluster.New(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	said, out := io.Pipe()
+	output, out := io.Pipe()
 	command := newMetrics()
 	command.SetArgs([]string{"--kubeconfig", c.Kubeconfig()})
 	command.SetOut(out)
 	ended := make(chan error, 1)
 	go func() { ended <- command.ExecuteContext(ctx) }()
 	line := make([]byte, 200)
-	n, err := said.Read(line)
+	n, err := output.Read(line)
 	require.NoError(t, err)
 	require.Equal(t, "serving requests_per_second of pods from http://127.0.0.1:9090\n", string(line[:n]))
 	registrations := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"})

@@ -48,7 +48,7 @@ func newNode() *cobra.Command {
 			ctx := cmd.Context()
 			if untilInputEnds {
 				var stop context.CancelFunc
-				ctx, stop = inputEnds(ctx, cmd.InOrStdin())
+				ctx, stop = withInputEnd(ctx, cmd.InOrStdin())
 				defer stop()
 			}
 			return processnode.Run(ctx, o)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -13,10 +12,11 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/scanflow-k8s/scanflow/cmd/cluster/gateway"
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -27,8 +27,8 @@ deployment, which is the pod's app.kubernetes.io/name: those that the scrape
 configuration in deploy/kubernetes/autoscale gives them. With --gateway it scrapes the
 stand-in gateway too: the requests at the entrance. Ctrl-C ends it.`
 
-// lookForPods is how often the pods are listed.
-const lookForPods = time.Second
+// podListInterval is the interval of listing the pods.
+const podListInterval = time.Second
 
 type prometheusOptions struct {
 	kubeconfig, listen, selector, gateway string
@@ -65,25 +65,18 @@ func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	engine, err := promengine.Open(promengine.Options{ScrapeInterval: o.interval, Log: log})
+	prometheus, err := promengine.Open(promengine.Options{ScrapeInterval: o.interval, Log: log})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
+	defer func() { err = errors.Join(err, prometheus.Close()) }()
 	if o.gateway != "" {
-		if err := engine.SetTargets("gateway", []promengine.Target{{Address: o.gateway}}); err != nil {
+		if err := prometheus.SetTargets("gateway", []promengine.Target{{Address: o.gateway}}); err != nil {
 			return errors.Join(fmt.Errorf("--gateway: %w", err), listener.Close())
 		}
 	}
-	web := &http.Server{Handler: engine.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- web.Serve(listener) }()
-	defer func() {
-		_ = web.Close() // queries under way are of no use any more
-		if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
-			err = errors.Join(err, failed)
-		}
-	}()
+	stop := serveHTTP(listener, prometheus.Handler())
+	defer func() { err = errors.Join(err, stop()) }()
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "answering queries on http://%s\n", listener.Addr())
 	var before []promengine.Target
 	for ctx.Err() == nil {
@@ -92,21 +85,18 @@ func runPrometheus(cmd *cobra.Command, o prometheusOptions) (err error) {
 		case err != nil && ctx.Err() == nil:
 			log.Warn("can't list the pods, and tries again", "error", err)
 		case err == nil && !slices.EqualFunc(before, targets, func(a, b promengine.Target) bool { return a.Address == b.Address }):
-			if err := engine.SetTargets("predictors", targets); err != nil {
+			if err := prometheus.SetTargets("predictors", targets); err != nil {
 				return err
 			}
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "scraping %d pods\n", len(targets))
 			before = targets
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookForPods):
-		}
+		engine.Sleep(ctx, engine.WallClock{}, podListInterval)
 	}
 	return nil
 }
 
-// predictors are the pods to scrape, in the order of their names.
+// predictors returns the scrape targets of the ready pods, in the order of their names.
 func predictors(ctx context.Context, core corev1client.PodsGetter, selector string) ([]promengine.Target, error) {
 	list, err := core.Pods("").List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -114,8 +104,7 @@ func predictors(ctx context.Context, core corev1client.PodsGetter, selector stri
 	}
 	var out []promengine.Target
 	for _, p := range list.Items {
-		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue })
-		if !ready || p.DeletionTimestamp != nil {
+		if !gateway.PodReady(&p) {
 			continue
 		}
 		for _, c := range p.Spec.Containers {

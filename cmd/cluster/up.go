@@ -67,27 +67,27 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	if o.workflowPods && (!o.workflows || o.kwokNodes > 0 || o.nodes == 0) {
 		return errors.New("--workflow-pods goes with --workflows and --nodes, and without --kwok-nodes: a pod there only says that it runs")
 	}
-	dir, clean, err := folder(o.dir)
+	dir, clean, err := clusterDir(o.dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, clean()) }()
-	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 
-	say("booting the control plane (built from source at the very first time, which takes minutes) ...")
-	began := time.Now()
+	printf("booting the control plane (built from source at the very first time, which takes minutes) ...")
+	started := time.Now()
 	c, err := testcluster.Start(ctx, dir)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	say("control plane up after %s", time.Since(began).Round(100*time.Millisecond))
+	printf("control plane up after %s", time.Since(started).Round(100*time.Millisecond))
 
-	built, err := c.BuildNode(ctx)
+	binaries, err := c.BuildBinaries(ctx)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	definitions, err := filepath.Glob(filepath.Join(built.Source, "deploy", "crds", "*.yaml"))
+	definitions, err := filepath.Glob(filepath.Join(binaries.Source, "deploy", "crds", "*.yaml"))
 	if err != nil {
 		return err
 	}
@@ -98,18 +98,18 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 	}
 	var names []string
 	for _, name := range o.nodeNames() {
-		var more []string
-		if own, given := cores[name]; given {
-			more = []string{"--cores", own.String()}
+		var flags []string
+		if nodeCores, given := cores[name]; given {
+			flags = []string{"--cores", nodeCores.String()}
 		}
-		n, err := c.StartNode(name, built, more...)
+		n, err := c.StartNode(name, binaries, flags...)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = n.Stop() }() // the cluster that would know of it ends next
+		defer func() { _ = n.Stop() }() // its errors don't matter, since the cluster ends next
 		names = append(names, name)
 	}
-	if err := c.NodesReady(ctx, names...); err != nil {
+	if err := c.WaitNodesReady(ctx, names...); err != nil {
 		return interrupted(ctx, err)
 	}
 	if o.kwokNodes > 0 {
@@ -118,12 +118,12 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 		}
 	}
 	if o.workflows {
-		end, err := runWorkflows(ctx, c, workflowcontroller.Options{Dir: filepath.Join(dir, "workflows"), Self: built.Scanflow, Pods: o.workflowPods})
+		end, err := runWorkflows(ctx, c, workflowcontroller.Options{Dir: filepath.Join(dir, "workflows"), Self: binaries.Scanflow, Pods: o.workflowPods})
 		if err != nil {
 			return interrupted(ctx, err)
 		}
 		defer func() { err = errors.Join(err, end()) }()
-		say("workflows run, by a stand-in for Argo's controller")
+		printf("workflows run, by a stand-in for Argo's controller")
 	}
 	if o.gateway {
 		end, err := startGateway(ctx, c, o.gatewayMetrics, out)
@@ -131,40 +131,44 @@ func up(cmd *cobra.Command, o upOptions) (err error) {
 			return interrupted(ctx, err)
 		}
 		defer func() { err = errors.Join(err, end()) }()
-		say("requests are routed by HTTPRoutes, by a stand-in for a gateway")
+		printf("requests are routed by HTTPRoutes, by a stand-in for a gateway")
 	}
 	config := c.Kubeconfig()
 	if o.kubeconfig != "" {
 		if config, err = filepath.Abs(o.kubeconfig); err != nil {
 			return err
 		}
-		if err := copyNew(c.Kubeconfig(), config); err != nil {
+		if err := copyExclusive(c.Kubeconfig(), config); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, os.Remove(config)) }()
 	}
-	say("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(began).Round(100*time.Millisecond), dir)
-	say("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n\nWithout kubectl on this machine: go run ./cmd/cluster kubectl get nodes\nA Prometheus for it: go run ./cmd/cluster prometheus. What to do with it: docs/kubernetes.md\n\nCtrl-C ends the cluster and everything in it.", config)
+	printf("%d process-backed and %d kwok nodes are ready after %s; logs are in %s", o.nodes, o.kwokNodes, time.Since(started).Round(100*time.Millisecond), dir)
+	printf("\nIn another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get nodes\n\nWithout kubectl on this machine: go run ./cmd/cluster kubectl get nodes\nA Prometheus for it: go run ./cmd/cluster prometheus. What to do with it: docs/kubernetes.md\n\nCtrl-C ends the cluster and everything in it.", config)
 	<-ctx.Done()
-	say("stopping ...")
+	printf("stopping ...")
 	return nil
 }
 
-// runWorkflows has Workflows run until end is called, which waits for their steps.
+// runWorkflows runs the workflow controller until end is called, which waits for the steps.
 func runWorkflows(ctx context.Context, c *testcluster.Cluster, how workflowcontroller.Options) (end func() error, err error) {
 	if err := c.Install(ctx, "workflow", "workflowtemplate"); err != nil {
 		return nil, err
 	}
 	how.Client, how.KillWithParent = c.Client(), true
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() {
-		done <- workflowcontroller.Run(running, how)
-	}()
-	return func() error { stop(); return <-done }, nil
+	return background(ctx, func(ctx context.Context) error { return workflowcontroller.Run(ctx, how) }), nil
 }
 
-// startGateway has requests routed until end is called, which waits for those under way.
+// background runs a function until end is called, which waits for it. The function's
+// context doesn't end with ctx.
+func background(ctx context.Context, run func(context.Context) error) (end func() error) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	return func() error { stop(); return <-done }
+}
+
+// startGateway runs the gateway until end is called, which waits for the requests in flight.
 func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, out io.Writer) (end func() error, err error) {
 	if err := c.Install(ctx, "httproute"); err != nil {
 		return nil, err
@@ -173,19 +177,16 @@ func startGateway(ctx context.Context, c *testcluster.Cluster, metrics string, o
 	if err != nil {
 		return nil, err
 	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan error, 1)
-	go func() {
-		err := runGateway(running, c.Client(), listener, false, out)
+	return background(ctx, func(ctx context.Context) error {
+		err := runGateway(ctx, c.Client(), listener, false, out)
 		if err != nil {
 			_, _ = fmt.Fprintln(out, "the gateway ended:", err)
 		}
-		done <- err
-	}()
-	return func() error { stop(); return <-done }, nil
+		return err
+	}), nil
 }
 
-// interrupted makes Ctrl-C during the boot a plain end.
+// interrupted replaces the error of a boot that was interrupted by Ctrl-C.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -193,14 +194,13 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// folder is where the cluster lives, and what becomes of it.
-func folder(dir string) (string, func() error, error) {
+// clusterDir returns the cluster's folder, and a function that removes it if it is temporary.
+func clusterDir(dir string) (path string, clean func() error, err error) {
 	if dir == "" {
 		made, err := os.MkdirTemp("", "scanflow-cluster-")
 		return made, func() error { return os.RemoveAll(made) }, err
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
 	}
 	found, err := os.ReadDir(dir)
@@ -213,8 +213,8 @@ func folder(dir string) (string, func() error, error) {
 	return dir, func() error { return nil }, nil
 }
 
-// copyNew copies a file that holds credentials, and never over another.
-func copyNew(from, to string) error {
+// copyExclusive copies a file with credentials, and fails if the destination exists.
+func copyExclusive(from, to string) error {
 	raw, err := os.ReadFile(from)
 	if err != nil {
 		return err

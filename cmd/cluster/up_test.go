@@ -22,7 +22,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// screen is what the command prints, read while it runs.
+// screen is a buffer for the output of a running command.
 type screen struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -40,7 +40,7 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
+func TestUp(t *testing.T) {
 	dir, config := filepath.Join(t.TempDir(), "cluster"), filepath.Join(t.TempDir(), "config")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -81,7 +81,7 @@ func TestUpGivesAClusterAndTakesItAway(t *testing.T) {
 	require.Error(t, client.Reach(context.Background()))
 }
 
-// aWorkflowRuns submits a Workflow of a WorkflowTemplate, and sees its end.
+// aWorkflowRuns submits a Workflow of a WorkflowTemplate, and waits for its end.
 func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 	t.Helper()
 	create := func(resource, object string) {
@@ -103,11 +103,11 @@ func aWorkflowRuns(t *testing.T, client *apiclient.Client) {
 	}, 30*time.Second, 50*time.Millisecond)
 }
 
-// theEntranceIsScraped asks a Service without a pod through the gateway, and finds the
-// request in the Prometheus.
-func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, said string) {
+// theEntranceIsScraped sends a request to a Service without pods through the gateway, and
+// queries its counter from the Prometheus.
+func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, output string) {
 	t.Helper()
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	_, port, _ := strings.Cut(at, ":")
 	var o unstructured.Unstructured
 	require.NoError(t, o.UnmarshalJSON([]byte(`{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "r"},
@@ -123,8 +123,8 @@ func theEntranceIsScraped(t *testing.T, client *apiclient.Client, config, said s
 		return resp.StatusCode == http.StatusServiceUnavailable
 	}, 30*time.Second, 50*time.Millisecond)
 
-	_, metrics, found := strings.Cut(said, "counts requests on http://")
-	require.True(t, found, said)
+	_, metrics, found := strings.Cut(output, "counts requests on http://")
+	require.True(t, found, output)
 	metrics, _, _ = strings.Cut(metrics, "/")
 	ctx, cancel := context.WithCancel(t.Context())
 	var out screen
@@ -180,5 +180,5 @@ func TestRefusals(t *testing.T) {
 		require.ErrorContains(t, cmd.ExecuteContext(t.Context()), want)
 	}
 	from := filepath.Join(full, "x")
-	require.ErrorIs(t, copyNew(from, from), os.ErrExist)
+	require.ErrorIs(t, copyExclusive(from, from), os.ErrExist)
 }

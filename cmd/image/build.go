@@ -19,34 +19,34 @@ type options struct {
 	arches       []string
 }
 
-// tag matches the tags that an image may have; the linker and the shell take them as they are, too.
+// tag matches valid image tags. They need no quoting for the linker and the shell either.
 var tag = regexp.MustCompile(`^\w[\w.-]{0,127}$`)
 
 func (o options) validate() error {
-	var faults []error
+	var mistakes []error
 	if o.dir == "" {
-		faults = append(faults, errors.New("-o: no folder is given for the image: set -o DIR"))
+		mistakes = append(mistakes, errors.New("-o: no folder is given for the image: set -o DIR"))
 	}
 	if o.version != "" && !tag.MatchString(o.version) {
-		faults = append(faults, fmt.Errorf("--version: %q can't be an image's tag: use letters, digits, '.', '_' and '-'", o.version))
+		mistakes = append(mistakes, fmt.Errorf("--version: %q can't be an image's tag: use letters, digits, '.', '_' and '-'", o.version))
 	}
 	for i, arch := range o.arches {
 		switch {
 		case !slices.Contains([]string{"amd64", "arm64"}, arch):
-			faults = append(faults, fmt.Errorf("--arch: %q is not built: set amd64 or arm64", arch))
+			mistakes = append(mistakes, fmt.Errorf("--arch: %q is not built: set amd64 or arm64", arch))
 		case slices.Contains(o.arches[:i], arch):
-			faults = append(faults, fmt.Errorf("--arch: %s is given twice", arch))
+			mistakes = append(mistakes, fmt.Errorf("--arch: %s is given twice", arch))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(mistakes...)
 }
 
-// build builds the image and says its digest and what pushes it.
+// build builds the image, and prints its digest and the commands to push it.
 func build(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	if err := replaceable(o.dir); err != nil {
+	if err := checkReplaceable(o.dir); err != nil {
 		return err
 	}
 	src, err := findSource(ctx)
@@ -67,13 +67,13 @@ func build(ctx context.Context, o options, out io.Writer) (err error) {
 		if err := compile(ctx, src.root, arch, o.version, program); err != nil {
 			return err
 		}
-		image, err := newImageOf(program, arch, o.version, src)
+		image, err := programImage(program, arch, o.version, src)
 		if err != nil {
 			return fmt.Errorf("image for linux/%s: %w", arch, err)
 		}
 		images = append(images, image)
 	}
-	digest, err := write(o.dir, images)
+	digest, err := writeLayout(o.dir, images)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// newImageOf makes the image of a program for one architecture. Its config agrees with
-// the Dockerfile, and has labels of the image spec's names.
-func newImageOf(program, arch, version string, src source) (v1.Image, error) {
+// programImage makes the image of a program for one architecture. Its config matches the
+// Dockerfile, and has the labels of the image spec.
+func programImage(program, arch, version string, src source) (v1.Image, error) {
 	base, err := baseLayer(src.time)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,8 @@ func newImageOf(program, arch, version string, src source) (v1.Image, error) {
 	)
 }
 
-// labels have the keys of https://github.com/opencontainers/image-spec/blob/main/annotations.md.
+// labels have the keys of
+// https://github.com/opencontainers/image-spec/blob/main/annotations.md.
 func labels(version string, src source) map[string]string {
 	l := map[string]string{
 		"org.opencontainers.image.title":    "scanflow",

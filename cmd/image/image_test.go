@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The image is built twice, to one digest; unpacked, it has a program that runs and
-// knows its version, certificates, and a folder for its user; its config is as asked.
+// Two builds have the same digest. The image has a program that runs and prints its version,
+// certificates, a folder for its user, and the right config.
 func TestImage(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	dir := filepath.Join(t.TempDir(), "image")
@@ -73,7 +73,7 @@ func TestImage(t *testing.T) {
 	require.Contains(t, says(t, root, "check", "-f", "deploy/local/autoscale", "--workloads", "deploy/local/autoscale/workloads"), "ok: 1 agents")
 }
 
-// says runs the unpacked program in the checkout, with nothing of this process's environment.
+// says runs the unpacked program in the checkout, without this process's environment.
 func says(t *testing.T, root string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), filepath.Join(root, "scanflow"), args...)
@@ -83,18 +83,18 @@ func says(t *testing.T, root string, args ...string) string {
 	return string(said)
 }
 
-// Images of two architectures are in one index, of which the layout has nothing else.
+// Images of two architectures are in one index, and the layout has nothing else.
 func TestIndex(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "program")
 	require.NoError(t, os.WriteFile(program, []byte("a program"), 0o755))
 	var images []v1.Image
 	for _, arch := range []string{"amd64", "arm64"} {
-		image, err := newImageOf(program, arch, "v1", source{time: time.Unix(1, 0)})
+		image, err := programImage(program, arch, "v1", source{time: time.Unix(1, 0)})
 		require.NoError(t, err)
 		images = append(images, image)
 	}
 	t.Chdir(t.TempDir())
-	digest, err := write("image", images)
+	digest, err := writeLayout("image", images)
 	require.NoError(t, err)
 	index, err := layout.ImageIndexFromPath("image")
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestIndex(t *testing.T) {
 	require.Len(t, left, 1, "what was written beside it is left")
 }
 
-// What can't be built is refused before anything is compiled or replaced.
+// Invalid options are refused before anything is compiled or replaced.
 func TestRefused(t *testing.T) {
 	full := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(full, "thesis.txt"), nil, 0o644))
@@ -167,7 +167,7 @@ func TestImageTime(t *testing.T) {
 	}
 }
 
-// The Dockerfile says the same of what runs, as whom, where, and what is in it.
+// The Dockerfile has the same program, user, working directory and files.
 func TestAgreesWithDockerfile(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("..", "..", "Dockerfile"))
 	require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestAgreesWithDockerfile(t *testing.T) {
 	require.Contains(t, string(raw), `CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${VERSION}"`)
 	program := filepath.Join(t.TempDir(), "program")
 	require.NoError(t, os.WriteFile(program, nil, 0o755))
-	image, err := newImageOf(program, "amd64", "v1", source{})
+	image, err := programImage(program, "amd64", "v1", source{})
 	require.NoError(t, err)
 	packed := unpack(t, image, t.TempDir())
 	for _, m := range regexp.MustCompile(`(?m)^COPY .* /(\S+)$`).FindAllStringSubmatch(last, -1) {
@@ -189,7 +189,7 @@ func TestAgreesWithDockerfile(t *testing.T) {
 	}
 }
 
-// What builds the image stays out of it.
+// The libraries that build the image are not in the product.
 func TestNotShipped(t *testing.T) {
 	deps, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../scanflow").Output()
 	require.NoError(t, err)

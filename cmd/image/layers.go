@@ -14,10 +14,10 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// nobody is the user and the group that the program runs as.
+// nobody is the user and the group of the program.
 const nobody = 65532
 
-// entry is one file of a layer, or a folder: then its name ends in '/'.
+// entry is a file of a layer, or a folder if its name ends in '/'.
 type entry struct {
 	name  string
 	mode  int64
@@ -25,8 +25,8 @@ type entry struct {
 	data  []byte
 }
 
-// baseLayer has what the program can't do without: certificates, those of Mozilla's
-// list at the version in go.mod, and a folder that it may write to.
+// baseLayer has what the program needs: certificates (Mozilla's list, at the version in
+// go.mod), and a writable folder.
 func baseLayer(at time.Time) (v1.Layer, error) {
 	var roots bytes.Buffer
 	for root := range bundle.Roots() {
@@ -51,7 +51,7 @@ func programLayer(path string, at time.Time) (v1.Layer, error) {
 	return layerOf(at, entry{name: "scanflow", mode: 0o755, data: program})
 }
 
-// layerOf packs the entries. All have one time.
+// layerOf packs the entries, all with the same time.
 func layerOf(at time.Time, entries ...entry) (v1.Layer, error) {
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)

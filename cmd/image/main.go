@@ -1,10 +1,11 @@
 // Command image builds Scanflow's container image without Docker: an OCI image layout
 // (https://github.com/opencontainers/image-spec/blob/main/image-layout.md) that crane or
-// skopeo push. What runs in it, as whom and where is as in the Dockerfile. The same
-// commit, built by the same Go, has the same digest.
+// skopeo can push. The program, its user and its working directory are those of the
+// Dockerfile. The same commit, built by the same version of Go, has the same digest.
 //
-// It pulls nothing, pushes nothing, and is never part of what ships. Start reading at
-// build.go; program.go compiles, layers.go packs, image.go describes, write.go writes.
+// It pulls and pushes nothing, imports nothing of the product, and is not shipped. Start
+// reading at build.go; program.go compiles, layers.go packs, image.go describes, layout.go
+// writes.
 package main
 
 import (
@@ -48,7 +49,7 @@ func newImage() *cobra.Command {
 	return c
 }
 
-// defaultArch is this machine's, where an image can have it.
+// defaultArch is this machine's architecture, if it is supported.
 func defaultArch() string {
 	if runtime.GOARCH == "arm64" {
 		return "arm64"

@@ -16,8 +16,8 @@ import (
 // source is the checkout that the image is built from.
 type source struct {
 	root    string
-	commit  string // "" where there is no repository
-	changed bool   // files differ from the commit's
+	commit  string // "" without a repository
+	changed bool   // files differ from the commit
 	time    time.Time
 }
 
@@ -43,8 +43,8 @@ func findSource(ctx context.Context) (source, error) {
 	}
 	s := source{root: filepath.Dir(gomod)}
 	var committed string
-	if said, err := output(ctx, s.root, "git", "log", "-1", "--format=%H %ct"); err == nil {
-		s.commit, committed, _ = strings.Cut(said, " ")
+	if commit, err := output(ctx, s.root, "git", "log", "-1", "--format=%H %ct"); err == nil {
+		s.commit, committed, _ = strings.Cut(commit, " ")
 		status, err := output(ctx, s.root, "git", "status", "--porcelain")
 		if err != nil {
 			return source{}, err
@@ -55,7 +55,8 @@ func findSource(ctx context.Context) (source, error) {
 	return s, err
 }
 
-// imageTime is the time of everything in the image (https://reproducible-builds.org/specs/source-date-epoch/).
+// imageTime is the time of everything in the image
+// (https://reproducible-builds.org/specs/source-date-epoch/).
 func imageTime(epoch, committed string) (time.Time, error) {
 	seconds := epoch
 	if seconds == "" {
@@ -74,11 +75,11 @@ func imageTime(epoch, committed string) (time.Time, error) {
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir
-	var said bytes.Buffer
-	c.Stderr = &said
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
 	out, err := c.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bytes.TrimSpace(said.Bytes()))
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return string(bytes.TrimSpace(out)), nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unpack writes the layers' files to a folder, and returns what the archives say of them.
+// unpack writes the layers' files to a folder, and returns their headers.
 func unpack(t *testing.T, image v1.Image, root string) map[string]*tar.Header {
 	t.Helper()
 	layers, err := image.Layers()

@@ -11,49 +11,50 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/peers"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
+	"github.com/scanflow-k8s/scanflow/engine/redact"
 	"github.com/scanflow-k8s/scanflow/engine/server"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
-// api maps each path to what the process shows to those who may see it.
-func api(sys *app.System) map[string]func(*http.Request) (any, error) {
+// api maps paths to what the process shows to authorized readers.
+func api(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		"/v1/agents":    func(*http.Request) (any, error) { return sys.Agents(), nil },
-		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(sys), nil },
-		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(sys, r) },
-		"/v1/claims":    func(*http.Request) (any, error) { return said(sys.AllClaims()) },
-		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(sys, r) },
-		"/v1/events":    func(r *http.Request) (any, error) { return lettersOf(sys, r) },
+		"/v1/agents":    func(*http.Request) (any, error) { return a.Agents(), nil },
+		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
+		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
+		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },
+		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(a, r) },
+		"/v1/events":    func(r *http.Request) (any, error) { return lettersOf(a, r) },
 
-		"/v1/workflows":                        func(*http.Request) (any, error) { return said(workflowsOf(sys)) },
-		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return said(workflowOf(sys, r)) },
-		"/v1/workflows/{namespace}/{name}/log": func(r *http.Request) (any, error) { return said(logOf(sys, r)) },
+		"/v1/workflows":                        func(*http.Request) (any, error) { return httpResult(workflowsOf(a)) },
+		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return httpResult(workflowOf(a, r)) },
+		"/v1/workflows/{namespace}/{name}/log": func(r *http.Request) (any, error) { return httpResult(logOf(a, r)) },
 	}
 }
 
-// answers maps each path to what the process does for a person.
-func answers(sys *app.System) map[string]func(*http.Request, server.Caller) (any, error) {
+// answers maps paths to what the process does for a person.
+func answers(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
-		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, true) },
-		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(sys, r, who, false) },
-		"/v1/events/resend":          func(r *http.Request, _ server.Caller) (any, error) { return resend(sys, r) },
+		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, true) },
+		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, false) },
+		"/v1/events/resend":          func(r *http.Request, _ server.Caller) (any, error) { return resend(a, r) },
 		"/v1/workflows/{namespace}/{name}/cancel": func(r *http.Request, who server.Caller) (any, error) {
-			return said(cancelWorkflow(sys, r, who))
+			return httpResult(cancelWorkflow(a, r, who))
 		},
 	}
 }
 
-// forPeers is what the API has for other processes of the kind.
-func forPeers(sys *app.System) map[string]func(*http.Request) (any, error) {
+// forPeers maps paths to what the process shows to its peers.
+func forPeers(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
-		app.ClaimsPath: func(*http.Request) (any, error) { return said(sys.Claims()) },
+		peers.ClaimsPath: func(*http.Request) (any, error) { return httpResult(a.Claims()) },
 	}
 }
 
-// said turns what the system answers into what the server knows how to answer with.
-func said[T any](v T, err error) (any, error) {
+// httpResult wraps errors of the app in those that the server has a status code for.
+func httpResult[T any](v T, err error) (any, error) {
 	switch {
 	case errors.Is(err, app.ErrStandsBy):
 		return nil, fmt.Errorf("%w: %w", server.ErrUnavailable, err)
@@ -73,7 +74,7 @@ func badRequest(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", server.ErrBadRequest, what, err)
 }
 
-// limitOf is how many rows are wanted, 100 where the request doesn't say.
+// limitOf returns the limit of a request; 100 by default.
 func limitOf(r *http.Request) (int, error) {
 	text := r.URL.Query().Get("limit")
 	if text == "" {
@@ -86,7 +87,7 @@ func limitOf(r *http.Request) (int, error) {
 	return n, nil
 }
 
-func decisionsOf(sys *app.System, r *http.Request) (any, error) {
+func decisionsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -96,7 +97,7 @@ func decisionsOf(sys *app.System, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := sys.Journal.Reader()
+	reader, err := a.Journal.Reader()
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func decisionsOf(sys *app.System, r *http.Request) (any, error) {
 	return rows, err
 }
 
-func approvalsOf(sys *app.System, r *http.Request) (any, error) {
+func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
 	since, err := moment(q.Get("since"), time.Now())
 	if err != nil {
@@ -118,39 +119,39 @@ func approvalsOf(sys *app.System, r *http.Request) (any, error) {
 	if since.IsZero() {
 		since = time.Unix(0, 1<<62)
 	}
-	list, err := sys.Approvals(r.Context(), q.Get("agent"), since)
+	list, err := a.Approvals(r.Context(), q.Get("agent"), since)
 	if list == nil {
 		list = []engine.Approval{}
 	}
-	return said(list, err)
+	return httpResult(list, err)
 }
 
-func answerTo(sys *app.System, r *http.Request, who server.Caller, approve bool) (any, error) {
-	a, err := readAnswer(r)
+func answerTo(a *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
+	answer, err := readAnswer(r)
 	if err != nil {
 		return nil, err
 	}
-	return said(sys.Decide(r.Context(), r.PathValue("id"), approve, who.By(a.By), a.Why))
+	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, who.By(answer.By), answer.Why))
 }
 
-func lettersOf(sys *app.System, r *http.Request) (any, error) {
+func lettersOf(a *app.App, r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := sys.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
+	letters, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
 	if letters == nil {
 		letters = []engine.Message{}
 	}
 	for i := range letters {
 		if letters[i].To != "" {
-			letters[i].To = web.Shown(letters[i].To) // a webhook's query is often its secret
+			letters[i].To = redact.URL(letters[i].To) // a webhook's query is often its secret
 		}
 	}
-	return said(letters, err)
+	return httpResult(letters, err)
 }
 
-func resend(sys *app.System, r *http.Request) (any, error) {
+func resend(a *app.App, r *http.Request) (any, error) {
 	var wanted struct {
 		IDs []string `json:"ids"`
 	}
@@ -160,15 +161,15 @@ func resend(sys *app.System, r *http.Request) (any, error) {
 	if len(wanted.IDs) == 0 {
 		return nil, fmt.Errorf("%w: ids: name at least one; `scanflow events` lists them", server.ErrBadRequest)
 	}
-	found, err := sys.Redeliver(r.Context(), wanted.IDs)
-	return said(resent{found}, err)
+	found, err := a.Redeliver(r.Context(), wanted.IDs)
+	return httpResult(resent{found}, err)
 }
 
 func readJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
-	if errors.Is(err, io.EOF) { // none at all: what it may say is optional, or is missed by who reads it
+	if errors.Is(err, io.EOF) { // an empty body: the caller checks the fields that it requires
 		return nil
 	}
 	if err != nil {

@@ -9,11 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/credentials"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -60,15 +63,15 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 	if err != nil {
 		return err
 	}
-	for _, d := range app.HostDoubts(agents, allowed) {
+	for _, d := range credentials.HostWarnings(agents, allowed) {
 		_, _ = fmt.Fprintf(errOut, "warning: %s\n", plot.Line(d))
 	}
 	if !o.kubernetes {
 		return nil
 	}
-	var wrong manifest.Mistakes
+	var wrong mistake.Mistakes
 	for _, a := range agents {
-		wrong = append(wrong, a.InCluster()...)
+		wrong = append(wrong, a.MistakesInCluster()...)
 	}
 	return wrong.Err()
 }
@@ -78,12 +81,12 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	var agents []*manifest.Agent
 	if len(in.manifests) > 0 {
 		var err error
-		agents, err = manifest.Read(in.manifests, app.Kinds())
+		agents, err = manifest.Read(in.manifests, agentspec.Kinds())
 		errs = append(errs, err)
 	}
 	errs = append(errs, cluster.judge(agents, errOut))
 	if len(workloads) > 0 {
-		_, err := local.Read(workloads...)
+		_, err := orchestrator.Read(workloads...)
 		errs = append(errs, err)
 	}
 	from, err := in.source()
@@ -98,11 +101,11 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	// fail too, and they say less.
 	if draft, err := policy.Draft(ctx, src); err == nil {
 		confine.Doing("holding agents and policies against each other", verifyWithin)
-		errs = append(errs, app.Verify(agents, draft))
+		errs = append(errs, agentcheck.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))
 		}
-		for _, d := range app.Doubts(agents, draft) {
+		for _, d := range agentcheck.Warnings(agents, draft) {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", d)))
 		}
 	}
@@ -112,6 +115,6 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 		return fmt.Errorf("not fit to run:\n%w", err)
 	}
 	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n%s\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()),
-		plot.Line("guards that bind: "+policy.ListGuards(rev.BoundGuards())))
+		plot.Line("guards that bind: "+policy.FormatGuards(rev.GuardInfos())))
 	return err
 }

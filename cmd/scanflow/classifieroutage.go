@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // outage is a drill: while its file is there, a server ends at once, as if it were
@@ -36,12 +38,8 @@ func (o outage) strike(ctx context.Context) {
 }
 
 func (o outage) wait(ctx context.Context, until bool) bool {
-	look := time.NewTicker(outageLook)
-	defer look.Stop()
 	for o.is() != until {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
+		if !engine.Sleep(ctx, engine.WallClock{}, outageLook) {
 			return false
 		}
 	}

@@ -13,10 +13,12 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/shard"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// clusterFlags say how agents of a cluster are served.
+// clusterFlags are the flags of a process that serves a cluster.
 type clusterFlags struct {
 	kubernetes    bool
 	kubeconfig    string
@@ -28,7 +30,7 @@ type clusterFlags struct {
 	elect         bool
 	leaseDuration time.Duration
 	secretHosts   secretHostsFlag
-	part          app.Shard // of shard and shardBy, once they are checked
+	part          shard.Shard // of shard and shardBy, once they are checked
 }
 
 func (o *clusterFlags) add(c *cobra.Command) {
@@ -70,7 +72,7 @@ func (o *clusterFlags) check(run *runFlags) error {
 		errs = append(errs, fmt.Errorf("--agents: %w", err))
 	}
 	var err error
-	o.part, err = app.ParseShard(o.shard, o.shardBy)
+	o.part, err = shard.Parse(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -92,14 +94,13 @@ func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 		return nil, fmt.Errorf("find this machine's name: %w", err)
 	}
 	return &app.KubernetesOptions{
-		Client: client, Namespace: o.namespace, Agents: o.agents, Install: o.install, Identity: identity, Shard: o.part,
-		Elect: o.elect, LeaseDuration: o.leaseDuration, SecretHosts: secretHosts,
+		Replica:   leadership.Replica{Client: client, Install: o.install, Identity: identity, Shard: o.part, Elect: o.elect, LeaseDuration: o.leaseDuration},
+		Namespace: o.namespace, Agents: o.agents, SecretHosts: secretHosts,
 	}, nil
 }
 
-// libraryLog puts what client-go writes to stderr by itself, line after line while the
-// API server is away, into our own log, for whoever looks closer: what is worth a word
-// is said by those who call it.
+// libraryLog sends what client-go writes to stderr, line after line while the API server
+// is away, to our log at level debug. The callers of client-go log what matters.
 func libraryLog(log hclog.Logger) {
 	to := log.Named("client-go").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

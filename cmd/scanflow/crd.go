@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -20,7 +20,7 @@ func newCRD() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := manifest.CRD(app.Kinds())
+			text, err := manifest.CRD(agentspec.Kinds())
 			if err != nil {
 				return err
 			}

@@ -17,7 +17,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/deploy"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -91,9 +91,9 @@ func TestShippedCRDTakesTheShippedAgents(t *testing.T) {
 			stored := stored(t, c, agent)
 			raw, err := stored.MarshalJSON()
 			require.NoError(t, err)
-			got, mistakes := manifest.ReadObject(path, raw, app.Kinds())
+			got, mistakes := manifest.ReadObject(path, raw, agentspec.Kinds())
 			require.NoError(t, mistakes.Err(), path)
-			want, err := manifest.ReadBytes(path, []byte(document), app.Kinds())
+			want, err := manifest.ReadBytes(path, []byte(document), agentspec.Kinds())
 			require.NoError(t, err)
 			require.Equal(t, generation(t, want[0]), generation(t, got), path)
 		}

@@ -200,10 +200,10 @@ func listScenarios(w io.Writer) error {
 		if s.Clusters {
 			clusters = "--kubernetes"
 		}
-		if s.ClusterAlone != "" {
+		if s.ClusterOnly != "" {
 			clusters = "--kubernetes, always"
 		}
-		table.Rows = append(table.Rows, []string{s.Name, (&demoFlags{Options: demo.Options{Speed: 1}}).takes(&s), fmt.Sprintf("1..%g", s.MostSpeed), s.Needs, clusters})
+		table.Rows = append(table.Rows, []string{s.Name, (&demoFlags{Options: demo.Options{Speed: 1}}).takes(&s), fmt.Sprintf("1..%g", s.MaxSpeed), s.Needs, clusters})
 	}
 	_, err := fmt.Fprintln(w, table.String())
 	for _, s := range demo.Scenarios {

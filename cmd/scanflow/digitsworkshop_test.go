@@ -75,7 +75,7 @@ func (w *workshop) run(name string, parameters map[string]string) {
 	w.t.Helper()
 	w.runs++
 	parameters["tracking_uri"] = w.uri
-	r, err := w.runner.Begin(workflow.Request{Namespace: "digits", Name: name + "-" + strconv.Itoa(w.runs), Identity: strconv.Itoa(w.runs), Template: w.workers[name], Parameters: parameters})
+	r, err := w.runner.Submit(workflow.Request{Namespace: "digits", Name: name + "-" + strconv.Itoa(w.runs), Identity: strconv.Itoa(w.runs), Template: w.workers[name], Parameters: parameters})
 	require.NoError(w.t, err)
 	select {
 	case r = <-w.ended:

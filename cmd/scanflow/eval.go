@@ -14,14 +14,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
-	"github.com/scanflow-k8s/scanflow/actuators/local"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
@@ -92,7 +94,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	agents, err := manifest.Read(o.manifests, app.Kinds())
+	agents, err := manifest.Read(o.manifests, agentspec.Kinds())
 	if err != nil {
 		return err
 	}
@@ -104,12 +106,12 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	store := policy.NewStore(func() (policy.Source, error) { return from.Read(ctx) }, policy.StoreOptions{Log: log})
+	store := policy.NewStore(func() (source.Source, error) { return from.Read(ctx) }, policy.StoreOptions{Log: log})
 	if err := store.Load(ctx); err != nil {
 		return err
 	}
 	confine.Doing("holding the agent and the policies against each other", verifyWithin)
-	if err := app.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
+	if err := agentcheck.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
 	config := loop.Config{Policies: announced{store}, Verbs: offered, Log: log}
@@ -119,15 +121,15 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	around := app.Surroundings{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
+	around := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
-		workloads, err := local.Read(o.workloads...)
+		workloads, err := orchestrator.Read(o.workloads...)
 		if err != nil {
 			return err
 		}
-		around.Orchestrator = local.Declared(workloads)
+		around.Orchestrator = orchestrator.Declared(workloads)
 	}
-	specs, err := app.Specs([]*manifest.Agent{a}, around)
+	specs, err := agentspec.Build([]*manifest.Agent{a}, around)
 	if err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 // compares tells whether a sensor of the agent needs two samples for a value.
 func compares(a *manifest.Agent) bool {
 	for _, s := range a.Spec.Sensors {
-		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.Compares() {
+		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.NeedsTwoSamples() {
 			return true
 		}
 	}

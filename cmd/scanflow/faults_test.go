@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// source is a server that a sensor reads, and that fails in one way after another.
+// faultySource is a server that a sensor reads, and that fails in one way after another.
 // Its port is its own from the start, but refuses connections until open.
-type source struct {
+type faultySource struct {
 	t      *testing.T
 	socket int
 	url    string
@@ -30,7 +30,7 @@ type source struct {
 	answer http.HandlerFunc
 }
 
-func newSource(t *testing.T) *source {
+func newSource(t *testing.T) *faultySource {
 	t.Helper()
 	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
@@ -39,10 +39,10 @@ func newSource(t *testing.T) *source {
 	require.NoError(t, syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
 	name, err := syscall.Getsockname(socket)
 	require.NoError(t, err)
-	return &source{t: t, socket: socket, url: fmt.Sprintf("http://127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)}
+	return &faultySource{t: t, socket: socket, url: fmt.Sprintf("http://127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)}
 }
 
-func (s *source) open() {
+func (s *faultySource) open() {
 	s.t.Helper()
 	require.NoError(s.t, syscall.Listen(s.socket, 128))
 	copied, err := syscall.Dup(s.socket)
@@ -66,7 +66,7 @@ func (s *source) open() {
 	})
 }
 
-func (s *source) set(answer http.HandlerFunc) {
+func (s *faultySource) set(answer http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
@@ -134,7 +134,7 @@ type fault struct {
 // reads the source never acts; the watcher beside it fires and acts as if nothing
 // were. Each answer that can carries a good value above the bound as well, so that
 // whoever reads half of it, or past its status, acts.
-func faultsNeverActAndHoldUpNobody(t *testing.T, name, sensor string, src *source, faults []fault, good http.HandlerFunc, args ...string) {
+func faultsNeverActAndHoldUpNobody(t *testing.T, name, sensor string, src *faultySource, faults []fault, good http.HandlerFunc, args ...string) {
 	s := newSite(t)
 	s.app.set(`{"load": 5}`)
 	victim := newApp(t)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
@@ -92,11 +92,11 @@ func (a *arena) mend() {
 // revisionOf is the revision that a folder or bundle makes, with the guards that ship.
 func revisionOf(t *testing.T, path string) string {
 	t.Helper()
-	own, err := policy.Read(path)
+	own, err := source.Read(path)
 	require.NoError(t, err)
-	shipped, err := policy.ReadFS(policies.FS)
+	shipped, err := source.ReadFS(policies.FS)
 	require.NoError(t, err)
-	return policy.Join(own, policy.GuardsOf(shipped)).ID()
+	return source.Join(own, source.GuardsOf(shipped)).ID()
 }
 
 // until waits for a condition; the daemon must not end meanwhile.

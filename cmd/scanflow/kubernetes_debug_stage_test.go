@@ -67,7 +67,7 @@ func newDebugged(t *testing.T) *debugged {
 	s.draw()
 
 	workloads := filepath.Join(t.TempDir(), "workloads")
-	require.NoError(t, demo.Debugging{Tracker: s.tracker.URL(), Seed: debugSeed}.LayOut(s.agents, workloads))
+	require.NoError(t, demo.DebugFiles{Tracker: s.tracker.URL(), Seed: debugSeed}.WriteFiles(s.agents, workloads))
 	require.NoError(t, <-first)
 	c.Apply(t, strings.Replace(inFolder(t, workloads), `{name: count, value: "6000"`, fmt.Sprintf("{name: count, value: %q", fmt.Sprint(debugDigits)), 1))
 	require.Eventually(t, func() bool { return s.front.pick() != "" }, time.Minute, 50*time.Millisecond, "the classifier serves")

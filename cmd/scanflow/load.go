@@ -79,7 +79,7 @@ func newLoad() *cobra.Command {
 // loadRun is a load test that was checked.
 type loadRun struct {
 	options load.Options
-	asked   mlperf.Asked
+	asked   mlperf.Params
 	what    string   // what is sent, for a person
 	notes   []string // what a person should know before
 	seeded  bool
@@ -170,7 +170,7 @@ func (r *loadRun) once(ctx context.Context) (*mlperf.Report, error) {
 	asked := r.asked
 	asked.Interrupted = err != nil
 	r.lastResult = result
-	return mlperf.Judge(result, asked), nil
+	return mlperf.Evaluate(result, asked), nil
 }
 
 const (

@@ -23,7 +23,7 @@ func chartStep(r *load.Result) time.Duration {
 
 // loadChart is a run over time: what was offered and answered, latencies with their
 // bound, errors. A stretch's latencies are of the queries that were due in it.
-func loadChart(r *load.Result, asked mlperf.Asked, phases []load.Phase) plot.Chart {
+func loadChart(r *load.Result, asked mlperf.Params, phases []load.Phase) plot.Chart {
 	step := chartStep(r)
 	var target, offered, answered, p50, p99, failed []plot.Point
 	add := func(to *[]plot.Point, at time.Duration, v float64) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 )
 
 // nodeFlags name the local orchestrator's nodes: --nodes those that share all cores,
@@ -23,17 +23,17 @@ func (o *nodeFlags) add(f *pflag.FlagSet) {
 }
 
 // read names every mistake in them. nil are the orchestrator's own.
-func (o *nodeFlags) read(kubernetes bool) ([]local.Node, error) {
+func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 	if kubernetes {
 		return nil, o.refuse("with --kubernetes the cluster has its own nodes")
 	}
 	if len(o.names) > 0 && len(o.specs) > 0 {
 		return nil, o.refuse("one of them names all nodes; write --node once for each")
 	}
-	var out []local.Node
+	var out []orchestrator.Node
 	var errs []error
 	seen := map[string]bool{}
-	take := func(flag, text string, n local.Node, err error) {
+	take := func(flag, text string, n orchestrator.Node, err error) {
 		if err == nil {
 			err = n.Check()
 		}
@@ -51,10 +51,10 @@ func (o *nodeFlags) read(kubernetes bool) ([]local.Node, error) {
 		if strings.Contains(name, "=") {
 			err = fmt.Errorf("cores go with --node %s, once for each node", name)
 		}
-		take("--nodes", name, local.Node{Name: name}, err)
+		take("--nodes", name, orchestrator.Node{Name: name}, err)
 	}
 	for _, text := range o.specs {
-		n, err := local.ParseNode(text)
+		n, err := orchestrator.ParseNode(text)
 		take("--node", text, n, err)
 	}
 	return out, errors.Join(errs...)

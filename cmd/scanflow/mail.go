@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/peers"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
@@ -73,26 +73,26 @@ func (o *mailFlags) in(own *server.Token, log hclog.Logger) (senders *server.Sen
 	return senders, config, nil
 }
 
-// out is how events leave.
-func (o *mailFlags) out(log hclog.Logger) (app.MailOptions, error) {
-	mail := app.MailOptions{Peers: o.peers, PeerTokenFile: o.peerToken}
+// out returns how this process reaches its peers.
+func (o *mailFlags) out(log hclog.Logger) (peers.Options, error) {
+	out := peers.Options{URLs: o.peers, TokenFile: o.peerToken}
 	if o.peerToken != "" { // a wrong path would only show in events that wait; it is read again for each use
 		raw, err := os.ReadFile(o.peerToken)
 		if err != nil {
-			return mail, fmt.Errorf("--peer-token-file: %w", err)
+			return out, fmt.Errorf("--peer-token-file: %w", err)
 		}
 		if len(bytes.TrimSpace(raw)) == 0 {
-			return mail, fmt.Errorf("--peer-token-file: %s is empty", o.peerToken)
+			return out, fmt.Errorf("--peer-token-file: %s is empty", o.peerToken)
 		}
 	}
 	if len(o.peers) == 0 || o.peerCA == "" && o.cert == "" {
-		return mail, nil
+		return out, nil
 	}
 	var err error
-	if mail.PeerTLS, err = server.PeerTLS(o.peerCA, o.cert, o.key, log); err != nil {
-		return mail, fmt.Errorf("--peer-ca, and --tls-cert towards peers: %w", err)
+	if out.TLS, err = server.PeerTLS(o.peerCA, o.cert, o.key, log); err != nil {
+		return out, fmt.Errorf("--peer-ca, and --tls-cert towards peers: %w", err)
 	}
-	return mail, nil
+	return out, nil
 }
 
 // authorities reads the certificates of a file that a flag names.

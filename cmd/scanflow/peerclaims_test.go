@@ -36,7 +36,7 @@ func TestLayersTakeTurnsAcrossProcesses(t *testing.T) {
 	b.write("policies/again.rego", trainAgainPolicy)
 	b.write("carer/again.yaml", trainAgainAgent)
 	b.app.set(`{"load": 5}`) // the pods are old
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	planner := b.start("--listen", at)
 	b.asks(planner, "retrain")
 	planner.until("the training runs", func() bool { return b.trainings() != "" })

@@ -77,7 +77,7 @@ spec:
 `, s.app.URL+"/done"))
 	s.write("token", "between-us\n")
 	s.write("senders.yaml", fmt.Sprintf("senders: [{name: west, peer: true, bearerToken: {file: %q}}]\n", s.dir+"/token"))
-	return &line{site: s, eastAt: freeport.Of(t)}
+	return &line{site: s, eastAt: freeport.Reserve(t)}
 }
 
 func (l *line) east() *daemon {

@@ -31,7 +31,7 @@ func (o *personFlags) add(c *cobra.Command) {
 		if !c.Flags().Changed("data") && !onThisMachine(host) {
 			return "", "no token was shown, since that of " + file + " is for this machine: pass --token-file", nil
 		}
-		token, err = server.TokenIn(file)
+		token, err = server.TokenFromFile(file)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return "", "no token was shown, since there is none in " + file + ": pass --data with the folder of the running scanflow, or --token-file", nil

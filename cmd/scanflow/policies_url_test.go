@@ -30,7 +30,7 @@ type bundleServer struct {
 }
 
 func newBundleServer(t *testing.T, s *site) *bundleServer {
-	b := &bundleServer{t: t, site: s, address: freeport.Of(t), file: filepath.Join(s.dir, "bundle-token")}
+	b := &bundleServer{t: t, site: s, address: freeport.Reserve(t), file: filepath.Join(s.dir, "bundle-token")}
 	require.NoError(t, os.WriteFile(b.file, []byte("b4ndle-token\n"), 0o600))
 	return b
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // policyFlags say where the policies come from, for each command that reads them.
@@ -19,7 +19,7 @@ type policyFlags struct {
 	paths     []string
 	without   bool
 	tokenFile string
-	key       app.KeyFile
+	key       policysource.KeyFile
 }
 
 func (p *policyFlags) add(f *pflag.FlagSet) {
@@ -27,14 +27,14 @@ func (p *policyFlags) add(f *pflag.FlagSet) {
 	listFlag(f, &p.paths, "policies", "", `folders of policies, bundles .tar.gz, and http(s) URLs of bundles, which make one revision; one with a comma stands in double quotes of its own. Absent: the ones that ship`)
 	f.BoolVar(&p.without, "without-shipped-guards", false, "with --policies: the guards that ship don't bind, those of --policies alone do")
 	f.StringVar(&p.key.Path, "policies-key", "", "with --policies: file with the public key (PEM) or the secret that signatures of all of them are held against; what is not signed is refused. Read again when it changes. Absent: what is signed is refused")
-	f.StringVar(&p.key.Algorithm, "policies-key-alg", "", "with --policies-key: "+strings.Join(policy.Algorithms(), ", ")+"; absent: RS256, ES256, ES384, ES512 or HS256, as fits the key")
+	f.StringVar(&p.key.Algorithm, "policies-key-alg", "", "with --policies-key: "+strings.Join(source.Algorithms(), ", ")+"; absent: RS256, ES256, ES384, ES512 or HS256, as fits the key")
 	f.StringVar(&p.key.Scope, "policies-key-scope", "", "with --policies-key: the scope that the signatures must be for; absent: none")
 	f.StringVar(&p.tokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server; of several URLs, all are of one server")
 }
 
 // source is where the policies come from.
-func (p *policyFlags) source() (app.PolicySource, error) {
-	out := app.PolicySource{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
+func (p *policyFlags) source() (policysource.Source, error) {
+	out := policysource.Source{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
 	return out, errors.Join(p.checkPaths(), p.checkToken(), p.checkKey())
 }
 
@@ -61,7 +61,7 @@ func (p *policyFlags) checkToken() error {
 	}
 	first := ""
 	for _, path := range p.paths {
-		if !policy.IsURL(path) {
+		if !source.IsURL(path) {
 			continue
 		}
 		u, err := url.Parse(path)
@@ -91,15 +91,15 @@ func (p *policyFlags) checkKey() error {
 		return errors.New("--policies-key-alg and --policies-key-scope: go with --policies-key")
 	case p.key.Path != "" && len(p.paths) == 0:
 		return errors.New("--policies-key: goes with --policies; what ships is part of this program, and is not signed")
-	case p.key.Algorithm != "" && !slices.Contains(policy.Algorithms(), p.key.Algorithm):
-		return fmt.Errorf("--policies-key-alg: %q is none of %s", p.key.Algorithm, strings.Join(policy.Algorithms(), ", "))
+	case p.key.Algorithm != "" && !slices.Contains(source.Algorithms(), p.key.Algorithm):
+		return fmt.Errorf("--policies-key-alg: %q is none of %s", p.key.Algorithm, strings.Join(source.Algorithms(), ", "))
 	}
 	return nil
 }
 
 // shownPath is a path without what may be a secret of a URL.
 func shownPath(path string) string {
-	if policy.IsURL(path) {
+	if source.IsURL(path) {
 		path, _, _ = strings.Cut(path, "?")
 	}
 	return path

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -69,10 +69,10 @@ func planRBAC(manifests, resources []string, o rbac.Options) (*rbac.Plan, error)
 		}
 		o.Plurals[kind] = plural
 	}
-	agents, err := manifest.Read(manifests, app.Kinds())
+	agents, err := manifest.Read(manifests, agentspec.Kinds())
 	if err != nil {
 		errs = append(errs, fmt.Errorf("not fit to run:\n%w", err))
 	}
-	plan, err := rbac.For(agents, o)
+	plan, err := rbac.NewPlan(agents, o)
 	return plan, errors.Join(append(errs, err)...)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
@@ -28,7 +28,7 @@ func newReference() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for name, text := range map[string]string{
-				"manifest.md": manifest.Reference(app.Kinds()), "metrics.md": metricsPage(), "commands.md": commandsPage(cmd.Root()),
+				"manifest.md": manifest.Reference(agentspec.Kinds()), "metrics.md": metricsPage(), "commands.md": commandsPage(cmd.Root()),
 			} {
 				file := filepath.Join(args[0], name)
 				if !checkOnly {

@@ -14,7 +14,7 @@ import (
 // What arrives at a Service is counted under /metrics, also where no pod is there.
 func TestRunShowsTheRequestsOfItsServices(t *testing.T) {
 	s := newSite(t)
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	_, port, _ := strings.Cut(at, ":")
 	s.write("workloads/web.yaml", `apiVersion: apps/v1
 kind: Deployment

@@ -10,18 +10,17 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/engine"
-	"github.com/scanflow-k8s/scanflow/engine/loop"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
@@ -68,7 +67,7 @@ next start, unless --stop-pods is given.`,
 	o.inputFlags.add(c, "agent manifests: files, or folders of them")
 	o.logs.add(c, "info")
 	f := c.Flags()
-	f.DurationVar(&o.interval, "policies-interval", policy.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
+	f.DurationVar(&o.interval, "policies-interval", source.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
 	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
 	listFlag(f, &o.workloads, "workloads", "", "Deployments for the local orchestrator: files, or folders of them")
 	o.nodes.add(f)
@@ -96,7 +95,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	app.FavourMemory()
+	app.LimitMemory()
 	token, err := o.token(log.Named("http"))
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		}
 		trackerTLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
-	mail, err := o.mail.out(log.Named("http"))
+	toPeers, err := o.mail.out(log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -134,71 +133,49 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err != nil {
 		return err
 	}
-	var sys *app.System
-	var started atomic.Pointer[app.System] // an agent may fire before all is started
-	sources := server.Sources{
-		Version: version(),
-		Agents: func() []loop.AgentStatus {
-			if s := started.Load(); s != nil {
-				return s.Agents()
-			}
-			return nil
-		},
-		Policy: func() server.PolicyStatus { return policyStatus(sys) },
-		Manifests: func() server.ReloadStatus {
-			r := sys.Reload()
-			return server.ReloadStatus{LastError: errorText(r.Err), Successes: r.Successes, Failures: r.Failures}
-		},
-		Journal: func() server.JournalStatus { return journalStatus(sys) },
-		Waiting: func() (server.WaitingStatus, bool) { return waitingStatus(sys, log) },
-	}
-	if inCluster != nil {
-		sources.Manifests = nil // each agent's own status says how its resource stands
-		sources.Cluster = func() server.ClusterStatus {
-			return server.ClusterStatus{Leading: sys.Leading(), Requests: inCluster.Client.Requests()}
-		}
-	}
-	metrics := server.NewMetrics(sources)
-	sys, err = app.Start(ctx, app.Options{
+	a, err := app.New(app.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
-		Local: local.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Mail: mail, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Observers: []engine.Observer{metrics, newDecisionLog(log)}, Log: log,
+		Local: orchestrator.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
+		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Peers: toPeers, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Log: log,
 	})
 	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // while it waited for its policies
+		return errors.Join(err, listener.Close())
+	}
+	metrics := server.NewMetrics(metricSources(a, inCluster, log))
+	if err := a.Start(ctx, metrics, newDecisionLog(log)); err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while it waited for policies
 			log.Info("stopped")
 			return listener.Close()
 		}
 		return errors.Join(err, listener.Close())
 	}
-	started.Store(sys)
 	userToken, err := o.userToken(log.Named("http"))
 	if err != nil {
-		return errors.Join(err, sys.Close(ctx), listener.Close())
+		return errors.Join(err, a.Stop(ctx), listener.Close())
 	}
 	registry := metrics.Registry()
-	if sys.Local != nil {
-		registry.MustRegister(sys.Local.Collector())
+	if a.Local != nil {
+		registry.MustRegister(a.Local.Collector())
 	}
 	web := server.Serve(listener, server.Options{
-		Token: token, UserToken: userToken, User: server.UserName(), Installation: sys.Installation, Refused: metrics.Refused,
-		Registry: registry, Log: log.Named("http"), Ready: func() []string { return notReady(sys) },
-		API: api(sys), Answers: answers(sys), ForPeers: forPeers(sys), Receive: sys.Receive, Senders: senders, TLS: overTLS,
+		Token: token, UserToken: userToken, User: server.UserName(), Installation: a.Installation, Refused: metrics.Refused,
+		Registry: registry, Log: log.Named("http"), Ready: func() []string { return notReady(a) },
+		API: api(a), Answers: answers(a), ForPeers: forPeers(a), Receive: a.Receive, Senders: senders, TLS: overTLS,
 	})
-	about := []any{"address", web.Addr(), "policies", sys.Policies.Status().Revision}
-	if inCluster == nil { // those of a cluster come as they are listed, each with a line of its own
-		about = append(about, "agents", len(sys.Agents()))
+	about := []any{"address", web.Addr(), "policies", a.Policies.Status().Revision}
+	if inCluster == nil { // on a cluster, each agent is logged when it is accepted
+		about = append(about, "agents", len(a.Agents()))
 	}
 	log.Info("running", about...)
 	again := false
 	select {
 	case <-ctx.Done():
-	case <-sys.Overran():
+	case <-a.OnOverrun():
 		again = true
 	}
 	log.Info("stopping")
 	err = app.Within(stopWithin, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
-		err := sys.Close(ctx)
+		err := a.Stop(ctx)
 		webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		return errors.Join(err, web.Close(webCtx))
@@ -210,15 +187,15 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	return err
 }
 
-// stopWithin is how long everything together may take to end: the process promises to be
-// gone within 15 s.
+// stopWithin bounds the stop of all parts together: the process promises to end within
+// 15 s.
 const stopWithin = 14 * time.Second
 
 // beginAnew replaces this process by a new one of the same program, with the same
-// arguments and the same process id: pods and open acts are taken up as after a crash.
+// arguments and process id. The new one recovers pods and open acts as after a crash.
 func beginAnew(log hclog.Logger) error {
 	log.Warn("beginning anew")
-	self := "/proc/self/exe" // this very program, even where its file was replaced
+	self := "/proc/self/exe" // the running program, even if its file was replaced
 	if _, err := os.Stat(self); err != nil {
 		if self, err = os.Executable(); err != nil {
 			return fmt.Errorf("begin anew: find this program's own file: %w", err)
@@ -227,7 +204,7 @@ func beginAnew(log hclog.Logger) error {
 	return fmt.Errorf("begin anew: %w", syscall.Exec(self, os.Args, os.Environ()))
 }
 
-// mlflowVariable is where MLflow's own clients find their server.
+// mlflowVariable is the variable in which MLflow's clients look for their server.
 const mlflowVariable = "MLFLOW_TRACKING_URI"
 
 func baseURL(flag, value, like string) error {
@@ -240,17 +217,17 @@ func baseURL(flag, value, like string) error {
 	return nil
 }
 
-// policySource is where the policies come from, and how often they are looked for.
-func (o *runFlags) policySource() (app.PolicySource, error) {
+// policySource returns where the policies come from, and how often URLs are polled.
+func (o *runFlags) policySource() (policysource.Source, error) {
 	if o.interval < time.Second {
-		return app.PolicySource{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
+		return policysource.Source{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
 	}
 	from, err := o.source()
 	from.Every = o.interval
 	return from, err
 }
 
-// token is that of --token-file; nil is none.
+// token reads the token of --token-file; nil without one.
 func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
 	if o.tokenFile == "" {
 		return nil, nil
@@ -262,13 +239,14 @@ func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
 	return token, nil
 }
 
-// userToken is the token of the data folder, made where nothing else says who may answer
-// for a person; nil is none. In a cluster whoever gets into the pod would have it.
+// userToken makes and reads a token in the data folder, if no flag says who may answer for
+// a person; otherwise it is nil. There is none on a cluster, where everybody who can enter
+// the pod could read it.
 func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
 	if o.tokenFile != "" || o.mail.senders != "" || o.cluster.kubernetes {
 		return nil, nil
 	}
-	file, err := server.MakeUserToken(o.data, log)
+	file, err := server.EnsureUserToken(o.data, log)
 	if err != nil {
 		return nil, err
 	}
@@ -288,65 +266,4 @@ func readToken(file string) (string, error) {
 		return "", fmt.Errorf("--token-file: %s is empty", file)
 	}
 	return token, nil
-}
-
-func policyStatus(sys *app.System) server.PolicyStatus {
-	s := sys.Policies.Status()
-	out := server.PolicyStatus{
-		Revision: s.Revision, LoadedAt: s.Loaded, LastAttempt: s.Tried, LastError: errorText(s.Err), Successes: s.Successes, Failures: s.Failures,
-		Guards: []server.BoundGuard{},
-	}
-	if !s.Trying.IsZero() {
-		out.Trying = &s.Trying
-	}
-	for _, g := range sys.Policies.Live().BoundGuards() {
-		out.Guards = append(out.Guards, server.BoundGuard{Name: g.Name, From: g.From})
-	}
-	for _, q := range sys.Quarantine() {
-		out.Quarantine = append(out.Quarantine, server.Quarantined{Kind: q.Kind, Name: q.Name, At: q.At, Target: q.Target, Place: q.Place, Why: q.Why})
-	}
-	return out
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
-func journalStatus(sys *app.System) server.JournalStatus {
-	return server.JournalStatus{Bytes: sys.Journal.Size(), Error: errorText(sys.Journal.Health())}
-}
-
-// scrapeFor bounds what a scrape asks of the journal.
-const scrapeFor = 2 * time.Second
-
-// waitingStatus is what waits, where this process can say.
-func waitingStatus(sys *app.System, log hclog.Logger) (server.WaitingStatus, bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeFor)
-	defer cancel()
-	boxes, approvals, err := sys.Waiting(ctx)
-	if err != nil && !errors.Is(err, app.ErrStandsBy) {
-		log.Debug("what waits can't be counted for the metrics", "error", err)
-	}
-	return server.WaitingStatus{Boxes: boxes, Approvals: approvals}, err == nil
-}
-
-// notReady lists why the process should not be relied upon.
-func notReady(sys *app.System) []string {
-	var why []string
-	if err := sys.Journal.Health(); err != nil {
-		why = append(why, err.Error()+" (nothing is done until then)")
-	}
-	why = append(why, sys.Unready()...)
-	for _, q := range sys.Quarantine() {
-		why = append(why, q.Member.String()+" "+q.Error())
-	}
-	for _, a := range sys.Agents() {
-		if a.Interval > 0 && a.LastFiring.IsZero() {
-			why = append(why, "agent "+a.Agent+" has not fired yet")
-		}
-	}
-	return why
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -25,9 +25,9 @@ With -f: the schema of the document that the agent's policies get as input, for
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(manifests) == 0 {
-				return writeJSON(cmd.OutOrStdout(), manifest.ManifestSchema(app.Kinds()))
+				return writeJSON(cmd.OutOrStdout(), manifest.ManifestSchema(agentspec.Kinds()))
 			}
-			agents, err := manifest.Read(manifests, app.Kinds())
+			agents, err := manifest.Read(manifests, agentspec.Kinds())
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// workflowLine is a run of a workflow on one line of a list.
+// workflowLine is a run of a workflow in a list.
 type workflowLine struct {
 	Namespace  string         `json:"namespace"`
 	Name       string         `json:"name"`
@@ -34,23 +34,23 @@ func workflowLines(runs []workflow.Run) []workflowLine {
 		r := &runs[i]
 		lines[i] = workflowLine{
 			Namespace: r.Namespace, Name: r.Name, Template: r.Template, Phase: r.Phase, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
-			Done: r.Done, All: r.All, At: r.At(), Message: cmp.Or(r.Message, r.Stop),
+			Done: r.Done, All: r.All, At: r.ActiveSteps(), Message: cmp.Or(r.Message, r.Stop),
 		}
 	}
 	return lines
 }
 
-func workflowsOf(sys *app.System) ([]workflowLine, error) {
-	here, err := sys.Workflows()
+func workflowsOf(a *app.App) ([]workflowLine, error) {
+	here, err := a.Workflows()
 	if err != nil {
 		return nil, err
 	}
 	return workflowLines(here.Runs()), nil
 }
 
-// workflowOf is the run that a request names.
-func workflowOf(sys *app.System, r *http.Request) (workflow.Run, error) {
-	here, err := sys.Workflows()
+// workflowOf returns the run that a request names.
+func workflowOf(a *app.App, r *http.Request) (workflow.Run, error) {
+	here, err := a.Workflows()
 	if err != nil {
 		return workflow.Run{}, err
 	}
@@ -62,7 +62,7 @@ func workflowOf(sys *app.System, r *http.Request) (workflow.Run, error) {
 	return run, nil
 }
 
-func logOf(sys *app.System, r *http.Request) (workflow.LogPart, error) {
+func logOf(a *app.App, r *http.Request) (workflow.LogPart, error) {
 	q := r.URL.Query()
 	attempt, err := strconv.Atoi(cmp.Or(q.Get("attempt"), "0"))
 	if err != nil || attempt < 0 {
@@ -72,45 +72,45 @@ func logOf(sys *app.System, r *http.Request) (workflow.LogPart, error) {
 	if err != nil || from < 0 {
 		return workflow.LogPart{}, fmt.Errorf("%w: from: %q is no number of bytes", server.ErrBadRequest, q.Get("from"))
 	}
-	run, err := workflowOf(sys, r)
+	run, err := workflowOf(a, r)
 	if err != nil {
 		return workflow.LogPart{}, err
 	}
 	return run.Log(q.Get("step"), attempt, from)
 }
 
-// cancelWorkflow has a run end, for a person. The agent whose act it is sees it fail, as
-// whenever a run does. The reason that was given first stays.
-func cancelWorkflow(sys *app.System, r *http.Request, who server.Caller) (workflow.Run, error) {
-	a, err := readAnswer(r)
+// cancelWorkflow cancels a run for a person. The agent whose act it is sees a failed run.
+// The reason that was given first stays.
+func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
+	answer, err := readAnswer(r)
 	if err != nil {
 		return workflow.Run{}, err
 	}
-	run, err := workflowOf(sys, r)
+	run, err := workflowOf(a, r)
 	if err != nil {
 		return run, err
 	}
 	if err := tooLate(&run); err != nil {
 		return run, err
 	}
-	here, err := sys.Workflows()
+	here, err := a.Workflows()
 	if err != nil {
 		return run, err
 	}
-	why := "cancelled by " + who.By(a.By)
-	if a.Why != "" {
-		why += ": " + a.Why
+	why := "cancelled by " + who.By(answer.By)
+	if answer.Why != "" {
+		why += ": " + answer.Why
 	}
 	if err := here.CancelRun(run.Namespace, run.Name, why); err != nil {
 		return run, err
 	}
-	if run, err = workflowOf(sys, r); err == nil && run.Stop != why { // something else was first
+	if run, err = workflowOf(a, r); err == nil && run.Stop != why { // somebody else cancelled it first
 		err = tooLate(&run)
 	}
 	return run, err
 }
 
-// tooLate is an error for a run that can't be cancelled any more.
+// tooLate returns an error for a run that can't be cancelled any more.
 func tooLate(run *workflow.Run) error {
 	switch {
 	case run.Phase.Ended():

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // followEvery is how often a log that is followed is looked at, once all that there is
@@ -75,10 +76,10 @@ func (l *logReader) all() error {
 			continue
 		}
 		none = false
-		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.Called(), len(s.Attempts)))); err != nil {
+		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.DisplayName(), len(s.Attempts)))); err != nil {
 			return err
 		}
-		if err := l.one(s.Called(), len(s.Attempts)); err != nil {
+		if err := l.one(s.DisplayName(), len(s.Attempts)); err != nil {
 			return err
 		}
 	}
@@ -128,8 +129,6 @@ func forScreen(w io.Writer, text string) string {
 
 // follow prints a step's logs, from its last attempt on, until it has ended.
 func (l *logReader) follow(step string) error {
-	again := time.NewTicker(followEvery)
-	defer again.Stop()
 	attempt, from := 0, int64(0)
 	for {
 		part, err := l.on(step, attempt, from)
@@ -147,9 +146,6 @@ func (l *logReader) follow(step string) error {
 			return nil
 		}
 		attempt, from = part.Attempt, part.Next
-		select {
-		case <-again.C:
-		case <-l.cmd.Context().Done():
-		}
+		engine.Sleep(l.cmd.Context(), engine.WallClock{}, followEvery)
 	}
 }

@@ -44,7 +44,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 			exit = strconv.Itoa(*a.ExitCode)
 		}
 		rows = append(rows, []string{
-			s.Called(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), onOneLine(a.Message),
+			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), onOneLine(a.Message),
 		})
 	}
 	if len(rows) == 0 || s.Phase == workflow.Pending {
@@ -52,7 +52,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 		if s.Phase == "" && len(s.Needs) > 0 {
 			message = "waits for " + strings.Join(s.Needs, ", ")
 		}
-		rows = append(rows, []string{s.Called(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", onOneLine(message)})
+		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", onOneLine(message)})
 	}
 	return rows
 }

@@ -28,7 +28,7 @@ func agentFile(part string) string {
 // fourReleases are the objects of each, installed as the README says.
 func fourReleases(t *testing.T, c *testcluster.Cluster, namespace string) map[string]string {
 	t.Helper()
-	built, err := c.BuildNode(t.Context())
+	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
 	out := map[string]string{}
 	for _, part := range debugParts {

@@ -53,9 +53,9 @@ type release struct {
 // of the root, until the test ends.
 func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod corev1.PodSpec) *release {
 	t.Helper()
-	built, err := c.BuildNode(t.Context())
+	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
-	address := freeport.Of(t)
+	address := freeport.Reserve(t)
 	r := &release{program: built.Scanflow, dir: t.TempDir(), url: "https://" + address}
 	r.log = filepath.Join(r.dir, "log")
 	mountAll(t, c, namespace, pod, r.dir)

@@ -341,7 +341,7 @@ func TestOneTrackingServer(t *testing.T) {
 // "scanflow check" accepts the manifests that ship, with the policies that ship.
 func TestAgentsAndWorkloadsAreChecked(t *testing.T) {
 	c := testcluster.Shared(t)
-	built, err := c.BuildNode(t.Context())
+	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
 	eachScenario(t, func(t *testing.T, name string) {
 		args := []string{"check", "--kubernetes", "--policies", filepath.Join("..", "..", "policies")}

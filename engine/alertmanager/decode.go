@@ -9,32 +9,32 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 const (
-	// mostValues is how many JSON values a payload may have.
-	mostValues = 250_000
-	// deepest is how deep it may be nested: fields that Alertmanager may add are passed over.
-	deepest = 64
-	// eventsBytes is how long the data of its events may be together: each repeats what is
-	// said of the group.
-	eventsBytes = 16 << 20
+	// maxValues bounds the JSON values of a payload.
+	maxValues = 250_000
+	// maxDepth bounds the nesting: fields that Alertmanager may add are ignored.
+	maxDepth = 64
+	// maxEventBytes bounds the data of all events of a payload: each repeats that of the group.
+	maxEventBytes = 16 << 20
 )
 
-// decode reads a payload, after it was looked at: until then nothing is made of it.
+// decode parses a payload. It checks the bounds first, so that a hostile one is cheap to refuse.
 func decode(body []byte) (*payload, error) {
 	if !utf8.Valid(body) {
-		return nil, Mistakes{"the body is not UTF-8"}
+		return nil, mistake.Mistakes{{Message: "the body is not UTF-8"}}
 	}
-	if _, err := jsonscan.Check(body, jsonscan.Limits{Values: mostValues, Depth: deepest}); err != nil {
+	if _, err := jsonscan.Check(body, jsonscan.Limits{Values: maxValues, Depth: maxDepth}); err != nil {
 		return nil, refuse(err)
 	}
 	if strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "[") {
-		return nil, Mistakes{"the body is not what Alertmanager sends: it is a list of alerts, as Prometheus and vmalert send them to an Alertmanager; have the Alertmanager send them here"}
+		return nil, mistake.Mistakes{{Message: "the body is not what Alertmanager sends: it is a list of alerts, as Prometheus and vmalert send them to an Alertmanager", Fix: "have the Alertmanager send them here"}}
 	}
 	p := &payload{}
 	if err := json.Unmarshal(body, p); err != nil {
-		return nil, Mistakes{"the body is not what Alertmanager sends: " + problem(err)}
+		return nil, mistake.Mistakes{{Message: "the body is not what Alertmanager sends: " + problem(err)}}
 	}
 	return p, nil
 }
@@ -48,7 +48,7 @@ func refuse(err error) error {
 	if where == "" || errors.Is(err, jsonscan.ErrTooDeep) {
 		where = "it"
 	}
-	return Mistakes{"the body is not what Alertmanager sends: " + where + " " + found.Text}
+	return mistake.Mistakes{{Message: "the body is not what Alertmanager sends: " + where + " " + found.Text}}
 }
 
 func problem(err error) string {
@@ -59,16 +59,16 @@ func problem(err error) string {
 	return engine.Echo(strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// fits refuses a payload whose events would be too large, one of them or all together.
-func (p *payload) fits(bodyBytes int) error {
+// checkSize returns an error if an event of the payload, or all together, would be too large.
+func (p *payload) checkSize(bodyBytes int) error {
 	labels, err := json.Marshal(p.GroupLabels)
 	if err != nil {
 		return fmt.Errorf("write the labels of the group: %w", err)
 	}
 	group := len(labels) + len(p.GroupKey) + len(p.ExternalURL)
-	if all := bodyBytes + len(p.Alerts)*group; all > eventsBytes {
+	if all := bodyBytes + len(p.Alerts)*group; all > maxEventBytes {
 		return fmt.Errorf("%w: each of %d alerts repeats the %d bytes of its group, and with them they have %d bytes; at most %d are read",
-			ErrTooLarge, len(p.Alerts), group, all, eventsBytes)
+			ErrTooLarge, len(p.Alerts), group, all, maxEventBytes)
 	}
 	for i := range p.Alerts {
 		// The 12 are the event's data and its fields.

@@ -1,6 +1,6 @@
-// Package alertmanager reads what an Alertmanager sends to a webhook receiver, and
-// makes an event of each alert in it. It sends nothing and asks nothing.
+// Package alertmanager reads the payload that an Alertmanager sends to a webhook receiver, and
+// converts each alert in it into an event. It sends nothing.
 //
-// The format is version 4 of the webhook payload, as Alertmanager's documentation
-// has it under webhook_config. Start reading at Read.
+// The format is version 4 of the webhook payload, documented under webhook_config of
+// Alertmanager. Start reading at Read.
 package alertmanager

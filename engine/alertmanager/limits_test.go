@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func TestWhatWouldBecomeTooLargeIsRefused(t *testing.T) {
@@ -53,7 +54,7 @@ func TestLittleOfWhatWasSentComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := alertmanager.Read([]byte(body), 5000)
-			var mistakes alertmanager.Mistakes
+			var mistakes mistake.Mistakes
 			require.ErrorAs(t, err, &mistakes)
 			require.LessOrEqual(t, len(mistakes), 51)
 			require.Less(t, len(err.Error()), 5000)

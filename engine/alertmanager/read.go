@@ -11,35 +11,26 @@ import (
 	"unicode/utf8"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// The versions of the payload that are read: Alertmanager's, which Mimir's is too, and
-// Grafana's, which has the same fields and more.
+// The versions of the payload that Read accepts: Alertmanager's, which Mimir sends too, and
+// Grafana's, which has additional fields.
 const (
 	Version        = "4"
 	VersionGrafana = "1"
 )
 
-// Source is how the source of an alert's event begins; the receiver's name follows, which
-// Grafana's button "Test" leaves empty.
+// Source is the prefix of the source of an alert's event. The receiver's name follows, which is
+// empty for Grafana's button "Test".
 const Source = "/alertmanager/"
 
-// Mistakes are all that is wrong with a payload, each a sentence that names the field.
-type Mistakes []string
-
-// Error is one mistake a line.
-func (m Mistakes) Error() string { return strings.Join(m, "\n") }
-
 var (
-	// ErrTooMany is a payload with more alerts than are read.
+	// ErrTooMany: the payload has too many alerts.
 	ErrTooMany = errors.New("too many alerts")
-	// ErrTooLarge is one with more JSON values than are read, or whose events would be too
-	// large.
+	// ErrTooLarge: the payload has too many JSON values, or its events would be too large.
 	ErrTooLarge = errors.New("too large")
 )
-
-// mostMistakes are shown; the rest is counted.
-const mostMistakes = 50
 
 // payload is the body that Alertmanager sends. Fields that it may add, and those of Grafana, are
 // left out.
@@ -62,13 +53,13 @@ type alert struct {
 	Fingerprint  string            `json:"fingerprint"`
 }
 
-// Read makes an event of each alert, engine.AlertFiring or engine.AlertResolved. Its
-// id is made of the alert's fingerprint and times: Alertmanager repeats an alert that
-// lasts, and each of several that run together sends it, and all that is one event. What
-// it says of the alert goes with it (engine.Event.Alert), since one that fires again may
-// have the times of before.
+// Read converts each alert into an event, engine.AlertFiring or engine.AlertResolved, and refuses
+// more than most alerts. The event's id consists of the alert's fingerprint and times, so that
+// repeated notifications, and those of several Alertmanagers in a cluster, are one event. The
+// status of the alert is in engine.Event.Alert too, since an alert that fires again may have the
+// same times.
 //
-// The error is Mistakes, or wraps ErrTooMany or ErrTooLarge.
+// The error is mistake.Mistakes, or wraps ErrTooMany or ErrTooLarge.
 func Read(body []byte, most int) ([]engine.Event, error) {
 	p, err := decode(body)
 	if err != nil {
@@ -77,24 +68,19 @@ func Read(body []byte, most int) ([]engine.Event, error) {
 	if len(p.Alerts) > most {
 		return nil, fmt.Errorf("%w: %d, and at most %d are read; have the route group them by more labels", ErrTooMany, len(p.Alerts), most)
 	}
-	if err := p.fits(len(body)); err != nil {
+	if err := p.checkSize(len(body)); err != nil {
 		return nil, err
 	}
-	mistakes, more := p.check(), 0
+	var mistakes mistake.Collector
+	mistakes.Add(p.check()...)
 	for i := range p.Alerts {
-		for _, mistake := range p.Alerts[i].check() {
-			if len(mistakes) == mostMistakes {
-				more++
-				continue
-			}
-			mistakes = append(mistakes, fmt.Sprintf("alerts[%d].%s", i, mistake))
+		for _, m := range p.Alerts[i].check() {
+			m.Path = fmt.Sprintf("alerts[%d].%s", i, m.Path)
+			mistakes.Add(m)
 		}
 	}
-	if more > 0 {
-		mistakes = append(mistakes, fmt.Sprintf("%d more mistakes are not shown", more))
-	}
-	if len(mistakes) > 0 {
-		return nil, mistakes
+	if err := mistakes.Err(); err != nil {
+		return nil, err
 	}
 	events := make([]engine.Event, len(p.Alerts))
 	group := texts(p.GroupLabels)
@@ -104,9 +90,9 @@ func Read(body []byte, most int) ([]engine.Event, error) {
 	return events, nil
 }
 
-// LeftOut is how many alerts of a group its sender says to have left out (Alertmanager's and
-// Grafana's max_alerts); 0 where it does not say.
-func LeftOut(body []byte) uint64 {
+// Truncated returns the number of alerts that the sender left out of the payload because of its
+// max_alerts.
+func Truncated(body []byte) uint64 {
 	var p struct {
 		TruncatedAlerts uint64 `json:"truncatedAlerts"`
 	}
@@ -116,57 +102,58 @@ func LeftOut(body []byte) uint64 {
 	return p.TruncatedAlerts
 }
 
-func (p *payload) check() (mistakes Mistakes) {
+func (p *payload) check() (mistakes mistake.Mistakes) {
 	if p.Version != Version && p.Version != VersionGrafana {
-		mistakes = append(mistakes, fmt.Sprintf("version: is %.20q, and only %q and %q (Grafana's) are read", p.Version, Version, VersionGrafana))
+		mistakes.Add("version", fmt.Sprintf("is %.20q, and only %q and %q (Grafana's) are read", p.Version, Version, VersionGrafana), "")
 	}
 	switch {
 	case p.Receiver == nil:
-		mistakes = append(mistakes, "receiver: is missing")
+		mistakes.Add("receiver", "is missing", "")
 	case len(*p.Receiver) > longestText/4: // escaped, it is up to three times as long
-		mistakes = append(mistakes, fmt.Sprintf("receiver: has more than %d bytes", longestText/4))
+		mistakes.Add("receiver", fmt.Sprintf("has more than %d bytes", longestText/4), "")
 	}
 	if len(p.Alerts) == 0 {
-		mistakes = append(mistakes, "alerts: there are none")
+		mistakes.Add("alerts", "there are none", "")
 	}
 	return mistakes
 }
 
-func (a *alert) check() (mistakes []string) {
+func (a *alert) check() (mistakes mistake.Mistakes) {
 	switch a.Status {
 	case "firing":
 	case "resolved":
-		if out(a.EndsAt) {
-			mistakes = append(mistakes, "endsAt: is missing or out of range, and the alert is resolved")
+		if outOfRange(a.EndsAt) {
+			mistakes.Add("endsAt", "is missing or out of range, and the alert is resolved", "")
 		}
 	default:
-		mistakes = append(mistakes, fmt.Sprintf("status: is %.20q, neither firing nor resolved", a.Status))
+		mistakes.Add("status", fmt.Sprintf("is %.20q, neither firing nor resolved", a.Status), "")
 	}
-	if out(a.StartsAt) {
-		mistakes = append(mistakes, "startsAt: is missing or out of range")
+	if outOfRange(a.StartsAt) {
+		mistakes.Add("startsAt", "is missing or out of range", "")
 	}
 	if a.Fingerprint == "" {
-		mistakes = append(mistakes, "fingerprint: is missing")
+		mistakes.Add("fingerprint", "is missing", "")
 	}
 	for _, f := range []struct{ name, text string }{{"fingerprint", a.Fingerprint}, {"labels.alertname", a.Labels["alertname"]}} {
-		if len(f.text) > longestText || strings.ContainsFunc(f.text, odd) {
-			mistakes = append(mistakes, fmt.Sprintf("%s: is no plain text of at most %d bytes", f.name, longestText))
+		if len(f.text) > longestText || strings.ContainsFunc(f.text, unprintable) {
+			mistakes.Add(f.name, fmt.Sprintf("is no plain text of at most %d bytes", longestText), "")
 		}
 	}
 	return mistakes
 }
 
-// out of range is the zero time too, which Alertmanager sends for one that is not set.
-func out(t time.Time) bool { return t.Year() < 1970 || t.Year() > 2200 }
+// outOfRange reports whether a time can't be right. Alertmanager sends the zero time for one that
+// is not set.
+func outOfRange(t time.Time) bool { return t.Year() < 1970 || t.Year() > 2200 }
 
-// longestText is that of what becomes an id or a subject, in bytes.
+// longestText bounds the texts that an id, a source or a subject is made of, in bytes.
 const longestText = 1024
 
-func odd(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
+func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
 func (p *payload) event(a *alert, group map[string]any) engine.Event {
 	e := engine.Event{
-		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(plain(*p.Receiver)),
+		ID: a.Fingerprint + "-" + stamp(a.StartsAt), Source: Source + url.PathEscape(unescape(*p.Receiver)),
 		Type: engine.AlertFiring, Subject: a.Labels["alertname"], Time: a.StartsAt.UTC(),
 	}
 	data := map[string]any{
@@ -189,9 +176,9 @@ func (p *payload) event(a *alert, group map[string]any) engine.Event {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// plain is the receiver's name as it is configured: Alertmanager sends it escaped as
-// in a regular expression, `team\.x`.
-func plain(receiver string) string {
+// unescape returns the receiver's name as it is configured: Alertmanager escapes it as in a
+// regular expression, `team\.x`.
+func unescape(receiver string) string {
 	var out strings.Builder
 	for i := 0; i < len(receiver); i++ {
 		if receiver[i] == '\\' && i+1 < len(receiver) && strings.IndexByte(`\.+*?()|[]{}^$`, receiver[i+1]) >= 0 {

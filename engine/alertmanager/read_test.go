@@ -11,6 +11,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/alertmanager"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
@@ -126,7 +127,9 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			events, err := alertmanager.Read([]byte(c.body), 10)
-			require.Equal(t, alertmanager.Mistakes(c.want), err)
+			var mistakes mistake.Mistakes
+			require.ErrorAs(t, err, &mistakes)
+			require.Equal(t, c.want, mistakes.Lines())
 			require.Nil(t, events)
 		})
 	}
@@ -165,10 +168,10 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func TestLeftOut(t *testing.T) {
+func TestTruncated(t *testing.T) {
 	for body, want := range map[string]uint64{
 		`{"truncatedAlerts": 3, "alerts": []}`: 3, `{"truncatedAlerts": 0}`: 0, `{}`: 0, `{"truncatedAlerts": -1}`: 0, `{"truncatedAlerts": "3"}`: 0, `no`: 0,
 	} {
-		require.Equal(t, want, alertmanager.LeftOut([]byte(body)), body)
+		require.Equal(t, want, alertmanager.Truncated([]byte(body)), body)
 	}
 }

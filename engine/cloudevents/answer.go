@@ -8,23 +8,23 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
 // answerBytes is how much of an answer is read.
 const answerBytes = 1 << 20
 
-// FinalError is an answer, or an event, with which the same request would fail again.
+// FinalError is the error of a request that would fail again.
 type FinalError struct {
-	// Status is the answer's, 0 where nothing was sent.
+	// Status is that of the answer; 0 if nothing was sent.
 	Status int
 	text   string
 }
 
 func (e *FinalError) Error() string { return e.text }
 
-// answer is what an endpoint said.
+// answer is the answer of an endpoint.
 type answer struct {
 	to      string
 	secrets []string // that were sent
@@ -33,83 +33,84 @@ type answer struct {
 	cut     error // the body could not be read to its end
 }
 
-// own is the body of a Scanflow's answer.
+// own is the body of an answer from a Scanflow.
 type own struct {
 	Receipts []engine.Receipt `json:"receipts"`
 	Error    string           `json:"error"`
 }
 
-// receipts tells what became of the events.
+// receipts returns the receipts of the events, or the error of the answer.
 func (a answer) receipts(events []engine.Event) ([]engine.Receipt, error) {
-	var said own
-	ours := json.Unmarshal(a.body, &said) == nil && a.cut == nil && said.Receipts != nil
+	var body own
+	ours := json.Unmarshal(a.body, &body) == nil && a.cut == nil && body.Receipts != nil
 	switch code := a.resp.StatusCode; {
 	case code >= 200 && code < 300 && ours:
-		return a.match(events, said.Receipts)
+		return a.match(events, body.Receipts)
 	case code >= 200 && code < 300 && len(events) == 1:
 		return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted}}, nil
-	case code >= 200 && code < 300 && a.cut != nil: // it may have taken them; it knows them again
-		return nil, engine.Retry(a.says("and the answer was cut short"))
-	case code >= 200 && code < 300: // a server that does not know batches may have dropped them
+	case code >= 200 && code < 300 && a.cut != nil: // it may have accepted them, and drops duplicates
+		return nil, engine.Retry(a.err("and the answer was cut short"))
+	case code >= 200 && code < 300: // a server without the batched mode may have dropped them
 		return nil, a.final("without a receipt for each event; is this a Scanflow?")
 	case (code == http.StatusNotFound || code == http.StatusForbidden) && ours:
-		return a.match(events, said.Receipts)
+		return a.match(events, body.Receipts)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, // credentials may be put right
 		code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code >= 500:
-		return nil, engine.RetryLater(a.says(said.Error), web.RetryAfter(a.resp.Header, time.Now()))
+		return nil, engine.RetryLater(a.err(body.Error), backoff.RetryAfter(a.resp.Header, time.Now()))
 	case code >= 300 && code < 400:
 		return nil, a.final("and redirects are not followed; give the address that it points to")
 	default:
-		return nil, a.final(said.Error)
+		return nil, a.final(body.Error)
 	}
 }
 
-// match takes the receipts only where they are of these events.
+// match returns the receipts if they are those of the events.
 func (a answer) match(events []engine.Event, receipts []engine.Receipt) ([]engine.Receipt, error) {
 	if len(receipts) != len(events) {
-		return nil, engine.Retry(a.says(fmt.Sprintf("with %d receipts for %d events", len(receipts), len(events))))
+		return nil, engine.Retry(a.err(fmt.Sprintf("with %d receipts for %d events", len(receipts), len(events))))
 	}
 	out := make([]engine.Receipt, len(events))
 	for i, r := range receipts {
 		if r.ID != events[i].ID {
-			return nil, engine.Retry(a.says("with receipts of other events"))
+			return nil, engine.Retry(a.err("with receipts of other events"))
 		}
 		switch r.Verdict {
 		case engine.Accepted, engine.UnwantedEvent, engine.RefusedEvent:
 		default:
-			return nil, engine.Retry(a.says("with a receipt that can't be understood"))
+			return nil, engine.Retry(a.err("with a receipt that can't be understood"))
 		}
-		out[i] = engine.Receipt{ID: r.ID, Source: events[i].Source, Verdict: r.Verdict, Why: a.harmless(r.Why)}
+		out[i] = engine.Receipt{ID: r.ID, Source: events[i].Source, Verdict: r.Verdict, Why: a.excerpt(r.Why)}
 	}
 	return out, nil
 }
 
 func (a answer) final(why string) error {
-	return &FinalError{Status: a.resp.StatusCode, text: a.says(why).Error()}
+	return &FinalError{Status: a.resp.StatusCode, text: a.err(why).Error()}
 }
 
-// says is the answer in words; why may be the endpoint's own.
-func (a answer) says(why string) error {
+// err returns the error of the answer; why may be the endpoint's own text.
+func (a answer) err(why string) error {
 	text := fmt.Sprintf("POST %s: answered %d %s", a.to, a.resp.StatusCode, http.StatusText(a.resp.StatusCode))
-	if why = a.harmless(why); why != "" {
+	if why = a.excerpt(why); why != "" {
 		text += ": " + why
 	}
 	return fmt.Errorf("%s", strings.TrimSpace(text))
 }
 
-// mostSaid bounds what an endpoint's own words may take of an error, in bytes.
-const mostSaid = 500
+const (
+	// excerptBytes bounds an endpoint's own text in an error.
+	excerptBytes = 500
+	// scannedBytes bounds what is searched for secrets.
+	scannedBytes = 4 << 10
+)
 
-// answerLooked bounds what is looked at of an endpoint's words, in bytes.
-const answerLooked = 4 << 10
-
-// harmless flattens an endpoint's words to one line, blanks the credentials in them,
-// which it may echo, and cuts them.
-func (a answer) harmless(text string) string {
-	text = redact.Text(text[:min(len(text), answerLooked)], a.secrets...)
+// excerpt returns the beginning of an endpoint's own text on one line, without the credentials
+// that were sent: the endpoint may echo them.
+func (a answer) excerpt(text string) string {
+	text = redact.Text(text[:min(len(text), scannedBytes)], a.secrets...)
 	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > mostSaid {
-		text = strings.ToValidUTF8(text[:mostSaid], "") + "..."
+	if len(text) > excerptBytes {
+		text = strings.ToValidUTF8(text[:excerptBytes], "") + "..."
 	}
 	return text
 }

@@ -9,19 +9,20 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonscan"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// readBatch reads an array of events. Each is looked at before anything is made of it,
-// and the first that is no JSON, or breaks a rule, ends the reading.
+// readBatch reads an array of events. It checks each element before it decodes it, and stops at
+// the first that is not JSON or breaks a rule.
 func readBatch(body []byte, most int, now time.Time) ([]engine.Event, error) {
 	if !utf8.Valid(body) {
-		return nil, Mistakes{"the body is not UTF-8"}
+		return nil, mistake.Mistakes{{Message: "the body is not UTF-8"}}
 	}
 	if !strings.HasPrefix(strings.TrimLeft(string(body[:min(len(body), 100)]), " \t\r\n"), "[") {
-		return nil, Mistakes{"the body is not a JSON array of events"}
+		return nil, mistake.Mistakes{{Message: "the body is not a JSON array of events"}}
 	}
 	events := []engine.Event{}
-	var mistakes findings
+	var mistakes mistake.Collector
 	begun := 0
 	err := jsonscan.Each(body, jsonscan.Limits{Values: MaxRequestValues, Depth: eventDepth}, func(n int, element []byte, values int) error {
 		begun = n + 1
@@ -36,43 +37,43 @@ func readBatch(body []byte, most int, now time.Time) ([]engine.Event, error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		mistakes.join(name, found)
+		mistakes.AddAll(name, found)
 		events = append(events, e)
 		return nil
 	})
 	if err != nil {
-		return nil, mistakes.ofBatch(err, begun)
+		return nil, unreadBatch(&mistakes, err, begun)
 	}
-	if err := mistakes.err(); err != nil {
+	if err := mistakes.Err(); err != nil {
 		return nil, err
 	}
 	return events, nil
 }
 
-// ofBatch is the error of a batch that could not be read to its end, after so many
-// events.
-func (f *findings) ofBatch(err error, read int) error {
+// unreadBatch is the error of a batch that could not be read to its end, after so many
+// events with mistakes.
+func unreadBatch(mistakes *mistake.Collector, err error, read int) error {
 	var found *jsonscan.Error
 	if !errors.As(err, &found) || errors.Is(err, ErrTooLarge) {
 		return err
 	}
-	step := fmt.Sprintf("[%d]", read)
-	path, within := strings.CutPrefix(found.Path, step)
+	path, within := strings.CutPrefix(found.Path, fmt.Sprintf("[%d]", read))
 	found.Path = path
-	name := fmt.Sprintf("event %d: ", read+1)
-	switch rule := brokenRule("", found); {
+	m, broken := brokenRule("", found)
+	switch {
 	case errors.Is(err, jsonscan.ErrTooMany):
 		return fmt.Errorf("%w: the batch %w", ErrTooLarge, err)
-	case rule != "":
-		f.add(name + strings.TrimPrefix(rule, "the event: "))
+	case broken:
+		m.Object = fmt.Sprintf("event %d", read+1)
 	case errors.Is(err, jsonscan.ErrMore):
-		f.add("more follows after the array")
+		m = mistake.Mistake{Message: "more follows after the array"}
 	case within:
-		f.add(name + "is not JSON: " + syntax(err))
+		m = mistake.Mistake{Object: fmt.Sprintf("event %d", read+1), Message: "is not JSON: " + syntax(err)}
 	case errors.Is(err, jsonscan.ErrCutShort):
-		f.add("the body is cut short: the array has no end")
+		m = mistake.Mistake{Message: "the body is cut short: the array has no end"}
 	default:
-		f.add("the body is not JSON: " + syntax(err))
+		m = mistake.Mistake{Message: "the body is not JSON: " + syntax(err)}
 	}
-	return f.err()
+	mistakes.Add(m)
+	return mistakes.Err()
 }

@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// prefix is that of the headers of the binary mode, as net/http writes them.
+// prefix begins the headers of the binary mode, in net/http's canonical form.
 const prefix = "Ce-"
 
 // readBinary reads an event whose attributes are headers, and whose data is the body.
@@ -24,7 +25,7 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 		}
 	}
 	if len(headers) == 0 {
-		return nil, Mistakes{"is no CloudEvent: the Content-Type is not application/cloudevents+json, and there are no headers ce-id, ce-source, ce-type and ce-specversion"}
+		return nil, mistake.Mistakes{{Message: "is no CloudEvent: the Content-Type is not application/cloudevents+json, and there are no headers ce-id, ce-source, ce-type and ce-specversion"}}
 	}
 	slices.Sort(headers)
 	for _, name := range headers {
@@ -46,33 +47,33 @@ func readBinary(h http.Header, mediaType string, body []byte, now time.Time) ([]
 			return nil, err
 		}
 	}
-	if err := d.mistakes.err(); err != nil {
+	if err := d.mistakes.Err(); err != nil {
 		return nil, err
 	}
 	return []engine.Event{e}, nil
 }
 
-// header takes an attribute from its header's values.
+// header reads an attribute from its header's values.
 func (d *draft) header(name string, values []string) {
 	switch {
-	case !d.named(name):
+	case !d.checkName(name):
 	case name == "datacontenttype":
-		d.bad("ce-datacontenttype", "is not a header; the Content-Type says it")
+		d.bad("ce-datacontenttype", "is not a header", "the Content-Type says it")
 	case len(values) > 1:
-		d.bad(name, "is there twice; keep one")
+		d.bad(name, "is there twice", "keep one")
 	default:
 		text, err := unescape(values[0])
 		if err != nil {
-			d.bad(name, err.Error())
+			d.bad(name, err.Error(), "")
 			return
 		}
 		d.attributes[name] = text
 	}
 }
 
-// unescape undoes what the HTTP binding has done to an attribute's text (section
-// 3.1.3.2): quotes around it, and percent-encoding. A percent sign without two
-// hexadecimal digits is taken as it is: not every sender encodes it.
+// unescape decodes the value of an attribute's header (HTTP binding, section 3.1.3.2): quotes
+// around it, and percent-encoding. A percent sign without two hexadecimal digits is kept, since
+// not every sender encodes it.
 func unescape(value string) (string, error) {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = unquote(value[1 : len(value)-1])
@@ -95,7 +96,7 @@ func unescape(value string) (string, error) {
 	return out.String(), nil
 }
 
-// unquote undoes the backslashes of a quoted string (RFC 7230, 3.2.6).
+// unquote removes the backslashes of a quoted string (RFC 7230, 3.2.6).
 func unquote(inner string) string {
 	var out strings.Builder
 	for i := 0; i < len(inner); i++ {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// firstBytes is the memory that a body of unknown length begins with.
+// firstBytes is the size of the first buffer of a body.
 const firstBytes = 16 << 10
 
-// ReadBody reads a whole body, which must be within the limit and not compressed.
+// ReadBody reads a body. A compressed one, or one beyond the limit, is an error.
 func ReadBody(r *http.Request, limits Limits) ([]byte, error) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, fmt.Errorf("%w: a body with Content-Encoding %s is not read; send it as it is", ErrMediaType, quote(coding))
@@ -27,8 +27,8 @@ func ReadBody(r *http.Request, limits Limits) ([]byte, error) {
 	var body []byte
 	for {
 		if len(body) == cap(body) {
-			// One byte more than there may be, in which the end shows. A sender that says
-			// much and sends little holds what it has sent, twice at most.
+			// One byte more than allowed, to see the end. The buffer grows with what has
+			// arrived, whatever the Content-Length says: at most twice that is held.
 			room := min(max(2*int64(cap(body)), firstBytes), most+1)
 			if limits.Hold != nil {
 				if err := limits.Hold(room - int64(cap(body))); err != nil {

@@ -15,26 +15,26 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 	"github.com/scanflow-k8s/scanflow/engine/redact"
-	"github.com/scanflow-k8s/scanflow/engine/web"
 )
 
-// Options are those of a Client.
+// Options configure a Client.
 type Options struct {
 	// Timeout bounds one Send; 0 is 10 s.
 	Timeout time.Duration
-	// Transport makes the requests; nil trusts the system's authorities, and shows nothing.
+	// Transport sends the requests; nil trusts the system's authorities and has no client
+	// certificate.
 	Transport http.RoundTripper
 	// UserAgent is sent with each request; "" is scanflow.
 	UserAgent string
 }
 
-// Client hands events over to CloudEvents endpoints.
+// Client sends events to CloudEvents endpoints.
 type Client struct {
 	http      *http.Client
 	userAgent string
 }
 
-// New makes a client. It opens no connection yet.
+// New returns a client. It opens no connection.
 func New(o Options) *Client {
 	if o.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -56,17 +56,17 @@ func New(o Options) *Client {
 	return c
 }
 
-// Close gives the idle connections back.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Send hands events over in one request: one in the structured mode, which any
-// CloudEvents endpoint reads, and several in the batched mode, which is for another
-// Scanflow only. authorization is the header of that name, "" for none.
+// Send sends events in one request: one event in the structured mode, which any CloudEvents
+// endpoint reads, and several in the batched mode, which only another Scanflow reads.
+// authorization is the header of that name, "" for none.
 //
-// The receipts are in the order of the events. An endpoint that answers 2xx has
-// accepted a single event, whoever it is. The error is a *FinalError where the same
-// request would fail again, and may pass otherwise (engine.IsRetryable); then it may say
-// when (RetryAfter). Nothing was taken for certain where there is an error.
+// The receipts are in the order of the events. A single event is accepted if the endpoint
+// answers 2xx, even without receipts. The error is a *FinalError if the same request would fail
+// again, and otherwise one that may be retried (engine.IsRetryable), not before the answer's
+// Retry-After. After an error, events may have been accepted all the same.
 func (c *Client) Send(ctx context.Context, to, authorization string, events []engine.Event) ([]engine.Receipt, error) {
 	secret := http.Header{}
 	if authorization != "" {
@@ -96,24 +96,24 @@ func (c *Client) SendWith(ctx context.Context, to string, plain, secret http.Hea
 	secrets := slices.Concat(slices.Collect(maps.Values(secret))...)
 	resp, err := c.http.Do(req)
 	if errors.Is(err, installation.ErrOwnListener) {
-		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", web.Shown(to), installation.ErrOwnListener)}
+		return nil, &FinalError{text: fmt.Sprintf("POST %s: %s", redact.URL(to), installation.ErrOwnListener)}
 	}
 	if err != nil {
-		return nil, engine.Retry(fmt.Errorf("POST %s: %w", web.Shown(to), redact.Error(explain(err), secrets...)))
+		return nil, engine.Retry(fmt.Errorf("POST %s: %w", redact.URL(to), redact.Error(explain(err), secrets...)))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if refused := installation.Refused(resp); refused != nil {
-		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", web.Shown(to), redact.Text(resp.Status, secrets...), refused)}
+		return nil, &FinalError{Status: resp.StatusCode, text: fmt.Sprintf("POST %s: answered %s: %s", redact.URL(to), redact.Text(resp.Status, secrets...), refused)}
 	}
 	said, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
-	a := answer{to: web.Shown(to), secrets: secrets, resp: resp, body: said, cut: err}
+	a := answer{to: redact.URL(to), secrets: secrets, resp: resp, body: said, cut: err}
 	return a.receipts(events)
 }
 
-// explain says a deadline in words.
+// explain removes the request's URL from an error, and puts a deadline into words.
 func explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no full answer in time: %w", context.DeadlineExceeded)
 	}
-	return web.Cause(err)
+	return redact.WithoutURL(err)
 }

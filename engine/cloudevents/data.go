@@ -21,7 +21,7 @@ const (
 	textKind
 )
 
-// kindOf is what the data of a media type is read as: JSON, or text as it is.
+// kindOf returns how data of a media type is read.
 func kindOf(mediaType string) dataKind {
 	switch {
 	case strings.HasSuffix(mediaType, "/json"), strings.HasSuffix(mediaType, "+json"):
@@ -32,8 +32,8 @@ func kindOf(mediaType string) dataKind {
 	return unreadKind
 }
 
-// dataKind is by the attribute datacontenttype; where that is absent it is JSON. One
-// that is not read is a mistake.
+// dataKind returns the kind of the attribute datacontenttype, or JSON without it. It adds a
+// mistake for a type that is not read.
 func (d *draft) dataKind() dataKind {
 	written := d.attributes["datacontenttype"]
 	if written == "" {
@@ -45,14 +45,13 @@ func (d *draft) dataKind() dataKind {
 	}
 	kind := kindOf(mediaType)
 	if kind == unreadKind {
-		d.bad("datacontenttype", fmt.Sprintf("data of the type %s is not read; send JSON or text", quote(mediaType)))
+		d.bad("datacontenttype", fmt.Sprintf("data of the type %s is not read", quote(mediaType)), "send JSON or text")
 	}
 	return kind
 }
 
-// bytes are data as a sequence of bytes, in the field that holds them. JSON is looked at
-// and kept as it is: whether anybody wants the event is found out before it is decoded.
-// An error is an ErrTooLarge.
+// bytes returns the data of a field that holds it as bytes. JSON is checked and not decoded,
+// since the event may turn out to be unwanted. The error is an ErrTooLarge.
 func (d *draft) bytes(field string, raw []byte) (any, error) {
 	switch d.dataKind() {
 	case jsonKind:
@@ -62,7 +61,7 @@ func (d *draft) bytes(field string, raw []byte) (any, error) {
 		return d.parseJSON(raw)
 	case textKind:
 		if !utf8.Valid(raw) {
-			d.bad(field, "is not UTF-8")
+			d.bad(field, "is not UTF-8", "")
 			return nil, nil
 		}
 		return string(raw), nil
@@ -72,26 +71,26 @@ func (d *draft) bytes(field string, raw []byte) (any, error) {
 
 func (d *draft) parseJSON(raw []byte) (any, error) {
 	if !utf8.Valid(raw) {
-		d.bad("data", "is not UTF-8")
+		d.bad("data", "is not UTF-8", "")
 		return nil, nil
 	}
 	_, err := jsonscan.Check(raw, jsonscan.Limits{Values: engine.MaxEventValues, Depth: engine.MaxDataDepth})
-	switch rule := brokenRule("data", err); {
+	switch rule, broken := brokenRule("data", err); {
 	case err == nil:
 		return jsonText(raw), nil
 	case errors.Is(err, jsonscan.ErrTooMany):
 		return nil, fmt.Errorf("%w: the data %w", ErrTooLarge, err)
-	case rule != "":
-		d.mistakes.add(rule)
+	case broken:
+		d.mistakes.Add(rule)
 	case errors.Is(err, jsonscan.ErrMore):
-		d.bad("data", "is not one JSON value: more follows after it")
+		d.bad("data", "is not one JSON value: more follows after it", "")
 	default:
-		d.bad("data", "is not JSON that can be read: "+syntax(err))
+		d.bad("data", "is not JSON that can be read: "+syntax(err), "")
 	}
 	return nil, nil
 }
 
-// jsonText is data as it is kept; null is none.
+// jsonText returns JSON data as a json.RawMessage, and nil for null.
 func jsonText(raw []byte) any {
 	if raw = bytes.TrimSpace(raw); string(raw) == "null" {
 		return nil

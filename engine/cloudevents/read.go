@@ -14,23 +14,23 @@ import (
 
 // Limits bound one request.
 type Limits struct {
-	// Bytes is the most that a body may have.
+	// Bytes bounds a body.
 	Bytes int64
-	// Events is the most that a batch may have.
+	// Events bounds the events of a batch.
 	Events int
-	// Hold is asked before a body takes so many bytes more of memory; its error ends the
-	// reading, and is returned. Nil holds everything.
+	// Hold is called before a body allocates that many bytes more. Read returns its error. Nil
+	// allows everything.
 	Hold func(bytes int64) error
 }
 
-// MaxRequestValues is how many JSON values the events of one request may have together;
-// engine.MaxEventValues is how many each.
+// MaxRequestValues bounds the JSON values of all events of a request; engine.MaxEventValues
+// bounds those of each.
 const MaxRequestValues = 250_000
 
-// Read takes the events out of a request, in structured, binary or batched content
-// mode. An event without a time gets now.
+// Read returns the events of a request in structured, binary or batched content mode. The time
+// of an event without one is now. JSON data is a json.RawMessage that shares the body's memory.
 //
-// The error is Mistakes where the request is not a CloudEvent as the specification
+// The error is mistake.Mistakes where the request is not a CloudEvent as the specification
 // has it, wraps ErrTooLarge or ErrMediaType, or is that of reading the body. There
 // are no events beside an error. Data that is JSON is a json.RawMessage, a part of the
 // body.
@@ -54,8 +54,7 @@ func Read(r *http.Request, limits Limits, now time.Time) ([]engine.Event, error)
 	return readBinary(r.Header, kind, body, now)
 }
 
-// mediaTypeOf is the Content-Type without its parameters, in lower case; "" where
-// there is none.
+// mediaTypeOf returns the Content-Type without its parameters, in lower case; "" without one.
 func mediaTypeOf(h http.Header) (string, error) {
 	written := h.Get("Content-Type")
 	if written == "" {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/cloudevents"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 var (
@@ -170,16 +171,22 @@ func TestReadNamesEveryMistake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			events, err := cloudevents.Read(c.request, limits, now)
-			require.Equal(t, cloudevents.Mistakes(c.want), err)
+			require.Equal(t, c.want, lines(t, err))
 			require.Nil(t, events)
 		})
 	}
 }
 
+func lines(t *testing.T, err error) []string {
+	t.Helper()
+	var mistakes mistake.Mistakes
+	require.ErrorAs(t, err, &mistakes)
+	return mistakes.Lines()
+}
+
 func TestReadCountsMistakesBeyondTheFirst(t *testing.T) {
 	_, err := cloudevents.Read(request("["+strings.Repeat("{},", 19)+"{}]", "Content-Type", batched), cloudevents.Limits{Bytes: 1e6, Events: 100}, now)
-	var mistakes cloudevents.Mistakes
-	require.ErrorAs(t, err, &mistakes)
+	mistakes := lines(t, err)
 	require.Len(t, mistakes, 51)
 	require.Equal(t, "30 more mistakes are not shown", mistakes[50])
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// wire is an event in the JSON event format. The SDK's own type is not written: it
-// trims and escapes what makes out an event, its id and its source.
+// wire is an event in the JSON event format. The SDK's own type is not used, since it trims and
+// escapes the id and the source, which identify an event.
 type wire struct {
 	SpecVersion     string `json:"specversion"`
 	ID              string `json:"id"`
@@ -40,7 +40,7 @@ func encode(events []engine.Event) (body []byte, mediaType string, err error) {
 	return body, event.ApplicationCloudEventsBatchJSON, err
 }
 
-// encodeOne refuses what nobody would read.
+// encodeOne encodes an event in the structured mode. The error is that of reading it back.
 func encodeOne(e *engine.Event) (json.RawMessage, error) {
 	w := wire{
 		SpecVersion: event.CloudEventsVersionV1, ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// variable holds a child's limit of memory, in bytes. Only this package sets it.
+// variable holds the memory limit of a child, in bytes. Only this package sets it.
 const variable = "SCANFLOW_CONFINED"
 
-// The descriptors that a child is given besides the standard ones.
+// The descriptors of a child besides the standard ones.
 const (
-	lifeFD  = 3 // read: ends when the parent does
-	stepsFD = 4 // written: what the child is doing
-	placeFD = 5 // written: where exactly, for whoever asks after its end
+	lifeFD  = 3 // read: reaches EOF when the parent ends
+	stepsFD = 4 // written: the current step
+	placeFD = 5 // written: the place within the step, read by the parent after the end
 )
 
-// inside is what a confined child tells its parent through; it is empty in any other process.
+// inside holds the files of a confined child. It is empty in any other process.
 var inside struct {
 	sync.Mutex
 	steps, place *os.File
@@ -37,8 +37,8 @@ func Inside() bool {
 	return inside.steps != nil
 }
 
-// Enter makes this process the confined child that its parent started it to be, and
-// does nothing in any other. main calls it before anything foreign is read.
+// Enter applies the limits if this process was started as a confined child. Otherwise it
+// does nothing. main calls it before it reads any foreign input.
 func Enter() error {
 	raw, is := os.LookupEnv(variable)
 	if !is {
@@ -58,9 +58,9 @@ func Enter() error {
 		return fmt.Errorf("enter the confinement: %w", err)
 	}
 	runtime.GOMAXPROCS(1)
-	debug.SetMemoryLimit(begins + memory/4*3) // collect before the limit is met
+	debug.SetMemoryLimit(baseMemory + memory/4*3) // collect garbage before the limit
 	debug.SetMaxStack(maxStack)
-	debug.SetTraceback("none") // the parent shows the first line
+	debug.SetTraceback("none") // the parent reports the first line only
 	if err := limitData(memory); err != nil {
 		return fmt.Errorf("enter the confinement: %w", err)
 	}
@@ -71,46 +71,47 @@ func Enter() error {
 	inside.steps, inside.place = os.NewFile(stepsFD, "steps"), os.NewFile(placeFD, "place")
 	inside.Unlock()
 	life := os.NewFile(lifeFD, "life")
-	go func() { // for as long as the process lives
+	go func() { // runs until the process ends
 		_, _ = io.Copy(io.Discard, life)
 		os.Exit(exitOrphaned)
 	}()
 	return nil
 }
 
-// begins is about what Go's runtime has in use as a child begins, in bytes.
-const begins = 32 << 20
+// baseMemory is about the memory of Go's runtime when a child starts, in bytes.
+const baseMemory = 32 << 20
 
-// maxStack bounds one goroutine's stack, in bytes: what recurses that deep has no end.
+// maxStack bounds the stack of one goroutine, in bytes, to stop endless recursion.
 const maxStack = 64 << 20
 
-// exitOrphaned is the status of a child whose parent is gone; nobody is left to read it.
+// exitOrphaned is the exit status of a child whose parent has ended.
 const exitOrphaned = 3
 
-// finished is the step after which a child's exit status is its own.
+// finished is the step after which the parent returns the child's own exit status.
 const finished = "finished"
 
-// Finish says that the child came to its end by itself: its exit status is what it
-// means to say. Outside of a child it does nothing.
+// Finish reports that the child ends regularly, with its own exit status. Outside of a
+// child it does nothing.
 func Finish() { Doing(finished, time.Minute) }
 
-// Doing says what the child begins to do, for a message, and how long that may take
-// before it is killed. Outside of a child it does nothing.
+// Doing reports the step that the child begins, for a message, and how long it may take
+// before the child is killed. Outside of a child it does nothing.
 func Doing(what string, within time.Duration) {
 	inside.Lock()
 	defer inside.Unlock()
 	if inside.steps == nil {
 		return
 	}
-	// A parent that is gone ends this process by other means.
+	// An error means that the parent has ended, which lifeFD handles.
 	_, _ = fmt.Fprintf(inside.steps, "%d %s\n", within.Milliseconds(), strings.Join(strings.Fields(what), " "))
 }
 
-// placeBytes bounds what At keeps.
+// placeBytes bounds the place that At records.
 const placeBytes = 512
 
-// At notes where exactly the child is, for a parent that asks after its end. It costs
-// a write where the place is another than the last. Outside of a child it does nothing.
+// At records the place within the step, such as a line, which the parent reads after
+// the child's end. It writes only when the place changes. Outside of a child it does
+// nothing.
 func At(place string) {
 	inside.Lock()
 	defer inside.Unlock()
@@ -118,7 +119,7 @@ func At(place string) {
 		return
 	}
 	inside.at = place
-	room := make([]byte, placeBytes)
-	copy(room, place)
-	_, _ = inside.place.WriteAt(room, 0) // without it, the message says less
+	buf := make([]byte, placeBytes)
+	copy(buf, place)
+	_, _ = inside.place.WriteAt(buf, 0) // an error makes the message less precise
 }

@@ -1,10 +1,10 @@
-// Package confine runs this very program once more, in a child process under limits:
-// of memory, of one core, and of time, step by step. It is for work on input that may
-// exhaust whoever looks at it. A child that goes over a limit is killed, and the
-// parent learns what it was doing; the parent itself is never at risk.
+// Package confine runs this program again in a child process with limits: of memory, of
+// one core, and of the time for each step. It is for work on foreign input that may use
+// up memory or time. A child that exceeds a limit is killed, and the parent learns in
+// which step; the parent itself is never at risk.
 //
-// It knows nothing of what the child does. A child can't be confined twice, and it
-// ends with its parent, whatever becomes of either.
+// It does not depend on what the child does. A confined child can't start another one
+// under looser limits, and it always ends with its parent.
 //
-// Start reading at Child.Run, which is the parent's side; Enter is the child's.
+// Start reading at Child.Run, the parent's side; Enter is the child's.
 package confine

@@ -11,34 +11,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitData bounds how much private writable memory this process may add to what it has,
-// in bytes, and makes it the first that the kernel ends where memory runs out. A limit of
-// the address space would not do: Go reserves more than it uses, and so it has some 150 MB
-// of data, hardly any of it touched, before it begins.
+// limitData bounds how much private writable memory this process may allocate in addition,
+// in bytes, and makes it the first candidate of the kernel's OOM killer. A limit of the
+// address space does not work, because Go reserves more than it uses. For the same reason
+// the limit adds to the data segment at the start, which is some 150 MB of mostly untouched
+// memory.
 func limitData(more int64) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_DATA, &limit); err != nil {
 		return fmt.Errorf("read the limit of memory: %w", err)
 	}
-	limit.Max = min(limit.Max, uint64(statusOf("self", "VmData:")+more)) // whoever started the process may have set a lower one
+	limit.Max = min(limit.Max, uint64(statusOf("self", "VmData:")+more)) // an inherited limit may be lower
 	limit.Cur = min(limit.Cur, limit.Max)
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &limit); err != nil {
 		return fmt.Errorf("limit the memory: %w", err)
 	}
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // where that is not allowed, the limit remains
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // may be forbidden; the limit applies anyway
 	return nil
 }
 
-// withParent has the kernel kill a child whose parent ends.
-func withParent() *syscall.SysProcAttr {
+// killWithParent makes the kernel kill the child when its parent ends.
+func killWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// ownMemory is the anonymous memory of a process that is resident, in bytes; 0 where
-// the process is gone.
-func ownMemory(pid int) int64 { return statusOf(strconv.Itoa(pid), "RssAnon:") }
+// residentMemory returns the resident anonymous memory of a process, in bytes, or 0 if
+// the process has ended.
+func residentMemory(pid int) int64 { return statusOf(strconv.Itoa(pid), "RssAnon:") }
 
-// statusOf is a size in the status of a process, in bytes; 0 where there is none.
+// statusOf returns a size from /proc/PROCESS/status, in bytes, or 0.
 func statusOf(process, name string) int64 {
 	raw, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
@@ -53,9 +54,9 @@ func statusOf(process, name string) int64 {
 	return 0
 }
 
-// room is how much memory the control groups of this process have left, in bytes; ok
-// is false where none bounds it.
-func room() (left int64, ok bool) {
+// availableMemory returns how much memory the control groups of this process have left,
+// in bytes. ok is false if they have no limit.
+func availableMemory() (left int64, ok bool) {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0, false
@@ -68,11 +69,11 @@ func room() (left int64, ok bool) {
 		var limit, used int64
 		switch {
 		case parts[1] == "": // version 2
-			limit, used = inGroup("/sys/fs/cgroup", parts[2], "memory.max", "memory.current", "inactive_file")
+			limit, used = groupMemory("/sys/fs/cgroup", parts[2], "memory.max", "memory.current", "inactive_file")
 		case strings.Contains(","+parts[1]+",", ",memory,"):
-			limit, used = inGroup("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+			limit, used = groupMemory("/sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 		}
-		if limit > 0 && limit < 1<<50 { // version 1 has a number for no limit
+		if limit > 0 && limit < 1<<50 { // in version 1, a larger number means no limit
 			if !ok || limit-used < left {
 				left, ok = max(0, limit-used), true
 			}
@@ -81,15 +82,15 @@ func room() (left int64, ok bool) {
 	return left, ok
 }
 
-// inGroup reads limit and use of a group, without the file cache that the kernel gives
-// back on demand. In a container its own group is mounted at the top.
-func inGroup(top, path, limitFile, usedFile, cache string) (limit, used int64) {
+// groupMemory returns the limit and the usage of a group, without the file cache, which
+// the kernel frees on demand. In a container, its own group is mounted at the top.
+func groupMemory(top, path, limitFile, usedFile, cache string) (limit, used int64) {
 	for _, dir := range []string{top + path, top} {
 		limit, used = number(dir+"/"+limitFile), number(dir+"/"+usedFile)
 		if limit <= 0 {
 			continue
 		}
-		raw, _ := os.ReadFile(dir + "/memory.stat") // without it, less room is found
+		raw, _ := os.ReadFile(dir + "/memory.stat") // without it, the usage includes the cache
 		for line := range strings.Lines(string(raw)) {
 			if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == cache {
 				n, _ := strconv.ParseInt(value, 10, 64)

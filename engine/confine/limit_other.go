@@ -4,11 +4,11 @@ package confine
 
 import "syscall"
 
-// Elsewhere than on Linux a child has no limit of memory; those of time hold.
+// Only on Linux does a child have a memory limit; the time limits apply everywhere.
 func limitData(int64) error { return nil }
 
-func withParent() *syscall.SysProcAttr { return nil }
+func killWithParent() *syscall.SysProcAttr { return nil }
 
-func ownMemory(int) int64 { return 0 }
+func residentMemory(int) int64 { return 0 }
 
-func room() (int64, bool) { return 0, false }
+func availableMemory() (int64, bool) { return 0, false }

@@ -15,41 +15,42 @@ import (
 )
 
 const (
-	// DefaultMemory is what a child may use, in bytes, beyond what it begins with.
+	// DefaultMemory is the memory that a child may use in addition to what it starts with,
+	// in bytes.
 	DefaultMemory = 288 << 20
-	// leastMemory is what a child is given where its control group has hardly any left:
-	// less would not do for the policies that ship.
-	leastMemory = 64 << 20
-	// spare is what is left of a control group's room for this process itself.
-	spare = 32 << 20
-	// slack is by how much what is resident may exceed the limit before the parent ends
-	// the child: what it begins with is apart, and the kernel counts otherwise.
-	slack = 64 << 20
+	// minMemory is the limit of a child if its control group has hardly any memory left.
+	// The shipped policies need that much.
+	minMemory = 64 << 20
+	// reservedMemory is kept free in the control group for this process.
+	reservedMemory = 32 << 20
+	// residentMargin is how much the resident memory may exceed the limit before the parent
+	// kills the child. It covers what the child starts with.
+	residentMargin = 64 << 20
 
 	defaultBegin = 20 * time.Second
 	defaultWhole = 2 * time.Minute
-	lookEvery    = 50 * time.Millisecond
-	// collectFor is how long the output of a child that was killed is waited for.
-	collectFor = 2 * time.Second
+	pollInterval = 50 * time.Millisecond
+	// outputTimeout bounds the wait for the output of a killed child.
+	outputTimeout = 2 * time.Second
 )
 
-// Child is this program, to be run once more.
+// Child describes a run of this program as a confined child process.
 type Child struct {
 	// Args follow the program's name.
 	Args []string
-	// Env is its environment; nil is that of this process.
+	// Env is its environment; nil means that of this process.
 	Env            []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Memory is what it may use beyond what it begins with, in bytes, or less where the control group of this
-	// process has less left; 0 is DefaultMemory.
+	// Memory is what it may use in addition to what it starts with, in bytes. It is less if
+	// the control group of this process has less left. 0 means DefaultMemory.
 	Memory int64
-	// Begin is how long it may take until it says for the first time what it does, and
-	// Whole how long it may take in all; 0 is 20 s and 2 min.
+	// Begin bounds the time until its first step, and Whole its total time. 0 means 20 s
+	// and 2 min.
 	Begin, Whole time.Duration
 }
 
-// Cause is why a child did not come to its end.
+// Cause is why a child did not end regularly.
 type Cause string
 
 // The causes.
@@ -59,18 +60,18 @@ const (
 	Died       Cause = "died"
 )
 
-// Error says that a child did not come to its end by itself.
+// Error describes a child that did not end regularly.
 type Error struct {
 	Cause Cause
-	// Doing is what it said last that it does.
+	// Doing is its last step.
 	Doing string
-	// At is where exactly it was, if it said so (At).
+	// At is the place within the step, if the child recorded one.
 	At string
-	// Detail is the limit, or what it said as it died.
+	// Detail is the limit, or the message with which it died.
 	Detail string
 }
 
-// Error is a sentence.
+// Error returns the step and the cause.
 func (e *Error) Error() string {
 	doing := cmp.Or(e.Doing, "starting")
 	switch e.Cause {
@@ -82,9 +83,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s ended the process: %s", doing, e.Detail)
 }
 
-// Run starts the child and waits for its end, or for the context's, which kills it. A
-// child that does not come to its end is an *Error; one that ends with another status
-// than 0 of its own accord an *exec.ExitError.
+// Run starts the child and waits until it ends. The end of the context kills it. The
+// error is an *Error if the child did not end regularly, and an *exec.ExitError if it
+// ended regularly with a status other than 0.
 func (c Child) Run(ctx context.Context) error {
 	// The kernel kills the child when the thread that started it ends.
 	runtime.LockOSThread()
@@ -94,19 +95,19 @@ func (c Child) Run(ctx context.Context) error {
 		return fmt.Errorf("start a child process: %w", err)
 	}
 	defer w.close()
-	return w.follow(ctx, cmp.Or(c.Begin, defaultBegin), cmp.Or(c.Whole, defaultWhole))
+	return w.supervise(ctx, cmp.Or(c.Begin, defaultBegin), cmp.Or(c.Whole, defaultWhole))
 }
 
-// memory is the limit, in bytes.
+// memory returns the memory limit, in bytes.
 func (c Child) memory() int64 {
-	most := cmp.Or(c.Memory, DefaultMemory)
-	if left, bounded := room(); bounded {
-		most = min(most, max(left-spare, leastMemory))
+	limit := cmp.Or(c.Memory, DefaultMemory)
+	if left, bounded := availableMemory(); bounded {
+		limit = min(limit, max(left-reservedMemory, minMemory))
 	}
-	return most
+	return limit
 }
 
-func (c Child) start(ctx context.Context) (*ward, error) {
+func (c Child) start(ctx context.Context) (*runningChild, error) {
 	lifeRead, life, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -121,8 +122,8 @@ func (c Child) start(ctx context.Context) (*ward, error) {
 		closeAll(lifeRead, life, steps, stepsWrite)
 		return nil, err
 	}
-	_ = os.Remove(place.Name()) // the descriptor keeps it
-	w := &ward{life: life, steps: steps, place: place, memory: c.memory(), stderr: &lastWords{next: c.Stderr}}
+	_ = os.Remove(place.Name()) // the open descriptor keeps the content
+	w := &runningChild{life: life, steps: steps, place: place, memory: c.memory(), stderr: &stderrFilter{next: c.Stderr}}
 	w.cmd = exec.CommandContext(ctx, self, c.Args...)
 	w.cmd.Args[0] = os.Args[0]
 	env := c.Env
@@ -132,7 +133,7 @@ func (c Child) start(ctx context.Context) (*ward, error) {
 	w.cmd.Env = append(env, variable+"="+strconv.FormatInt(w.memory, 10), "GOMAXPROCS=1", "GOTRACEBACK=none")
 	w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = c.Stdin, c.Stdout, w.stderr
 	w.cmd.ExtraFiles = []*os.File{lifeRead, stepsWrite, place}
-	w.cmd.SysProcAttr, w.cmd.WaitDelay = withParent(), collectFor
+	w.cmd.SysProcAttr, w.cmd.WaitDelay = killWithParent(), outputTimeout
 	err = w.cmd.Start()
 	closeAll(lifeRead, stepsWrite)
 	if err != nil {
@@ -148,29 +149,29 @@ func closeAll(files ...*os.File) {
 	}
 }
 
-// ward is a child that runs.
-type ward struct {
+// runningChild is a started child.
+type runningChild struct {
 	cmd                *exec.Cmd
 	life, steps, place *os.File
 	memory             int64
-	stderr             *lastWords
+	stderr             *stderrFilter
 	doing              string
 	within             time.Duration
 }
 
-func (w *ward) close() { closeAll(w.life, w.steps, w.place) }
+func (w *runningChild) close() { closeAll(w.life, w.steps, w.place) }
 
-// step is one line of a child.
+// step is a step that a child reported.
 type step struct {
 	what   string
 	within time.Duration
 }
 
-// follow waits for the child's end, and brings it about where a limit is reached.
-func (w *ward) follow(ctx context.Context, begin, whole time.Duration) error {
+// supervise waits until the child ends, and kills it if it exceeds a limit.
+func (w *runningChild) supervise(ctx context.Context, begin, whole time.Duration) error {
 	lines := make(chan step)
 	done := make(chan error, 1)
-	go func() { // ends with the child, whose end of the pipe is closed then
+	go func() { // ends with the child, which closes the pipe
 		defer close(lines)
 		for s := bufio.NewScanner(w.steps); s.Scan(); {
 			ms, what, _ := strings.Cut(s.Text(), " ")
@@ -180,15 +181,15 @@ func (w *ward) follow(ctx context.Context, begin, whole time.Duration) error {
 	}()
 	go func() { done <- w.cmd.Wait() }()
 	w.within = begin
-	limit, all, look := time.NewTimer(begin), time.NewTimer(whole), time.NewTicker(lookEvery)
+	limit, all, poll := time.NewTimer(begin), time.NewTimer(whole), time.NewTicker(pollInterval)
 	defer limit.Stop()
 	defer all.Stop()
-	defer look.Stop()
+	defer poll.Stop()
 	var killed *Error
 	kill := func(cause Cause, detail string) {
 		if killed == nil {
 			killed = &Error{Cause: cause, Doing: w.doing, Detail: detail}
-			_ = w.cmd.Process.Kill() // where it has ended by itself, Wait says so
+			_ = w.cmd.Process.Kill() // fails if it has ended, which Wait reports
 		}
 	}
 	for lines != nil {
@@ -204,8 +205,8 @@ func (w *ward) follow(ctx context.Context, begin, whole time.Duration) error {
 			kill(OverTime, w.within.String())
 		case <-all.C:
 			kill(OverTime, whole.String()+" in all")
-		case <-look.C:
-			if ownMemory(w.cmd.Process.Pid) > w.memory+slack {
+		case <-poll.C:
+			if residentMemory(w.cmd.Process.Pid) > w.memory+residentMargin {
 				kill(OverMemory, mebibytes(w.memory))
 			}
 		}
@@ -218,26 +219,26 @@ func (w *ward) follow(ctx context.Context, begin, whole time.Duration) error {
 		w.stderr.flush()
 		return err
 	case killed == nil:
-		killed = w.verdict(err)
+		killed = w.deathError(err)
 	}
-	killed.At = w.at()
+	killed.At = w.lastPlace()
 	return killed
 }
 
-// verdict is why a child that nobody killed has ended early.
-func (w *ward) verdict(err error) *Error {
-	e := &Error{Cause: Died, Doing: w.doing, Detail: cmp.Or(w.stderr.first(), fmt.Sprint(err))}
+// deathError returns why a child ended early without being killed here.
+func (w *runningChild) deathError(err error) *Error {
+	e := &Error{Cause: Died, Doing: w.doing, Detail: cmp.Or(w.stderr.message(), fmt.Sprint(err))}
 	if w.stderr.outOfMemory() {
 		e.Cause, e.Detail = OverMemory, mebibytes(w.memory)
 	}
 	return e
 }
 
-// at is where the child said that it was.
-func (w *ward) at() string {
-	room := make([]byte, placeBytes)
-	n, _ := w.place.ReadAt(room, 0)
-	text, _, _ := strings.Cut(string(room[:n]), "\x00")
+// lastPlace returns the place that the child recorded last.
+func (w *runningChild) lastPlace() string {
+	buf := make([]byte, placeBytes)
+	n, _ := w.place.ReadAt(buf, 0)
+	text, _, _ := strings.Cut(string(buf[:n]), "\x00")
 	return text
 }
 

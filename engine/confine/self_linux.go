@@ -1,4 +1,4 @@
 package confine
 
-// self is this program, even where its file was replaced since it was started.
+// self is the executable of this process, even if its file has been replaced.
 const self = "/proc/self/exe"

@@ -4,4 +4,4 @@ package confine
 
 import "os"
 
-var self, _ = os.Executable() // where it is not known, the start of a child says so
+var self, _ = os.Executable() // if it is not known, starting a child fails

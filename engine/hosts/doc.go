@@ -1,9 +1,9 @@
-// Package hosts says to which hosts something may be sent: lists of hosts as a person
-// writes them, and the origin (scheme, host, port) of a URL as an HTTP client dials it.
+// Package hosts decides to which hosts something may be sent. It has lists of hosts as a
+// person writes them, and the origin (scheme, host, port) of a URL as an HTTP client dials
+// it.
 //
-// It never resolves a name and never sends anything. Two spellings are the same host
-// only where an HTTP client would dial the same address for both, and whatever is in
-// doubt is refused.
+// It never resolves a name and never sends anything. Two spellings are the same host only if
+// an HTTP client dials the same address for both. What is ambiguous is rejected.
 //
 // Start reading at List.Allows.
 package hosts

@@ -47,7 +47,7 @@ func FuzzAllows(f *testing.F) {
 		if err != nil {
 			return
 		}
-		o, err := hosts.Of(u)
+		o, err := hosts.OriginOf(u)
 		if err != nil {
 			require.False(t, list.AllowsURL(u))
 			return

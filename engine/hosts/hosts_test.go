@@ -67,7 +67,7 @@ func TestAllows(t *testing.T) {
 			u, err := url.Parse(address)
 			require.NoError(t, err)
 			require.True(t, list.AllowsURL(u), "%s allows %s", c.list, address)
-			o, err := hosts.Of(u)
+			o, err := hosts.OriginOf(u)
 			require.NoError(t, err)
 			own, err := hosts.Parse(o.String())
 			require.NoError(t, err)
@@ -93,7 +93,7 @@ func TestOriginIsWrittenAsAnEntry(t *testing.T) {
 	} {
 		u, err := url.Parse(address)
 		require.NoError(t, err)
-		o, err := hosts.Of(u)
+		o, err := hosts.OriginOf(u)
 		require.NoError(t, err)
 		require.Equal(t, is, o.String())
 	}

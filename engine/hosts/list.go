@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// Form says how an entry of a List is written.
+// Form is the fix for an invalid entry of a List.
 const Form = "write https://HOST or http://HOST with a :PORT where it is not the usual one, like https://api.example.com or http://mlflow.ml.svc:5000; without a scheme it is https"
 
-// List are hosts that something may be sent to. The zero value allows none.
+// List is a list of allowed hosts. The zero value allows none.
 type List []entry
 
-// entry is one origin, or those below a domain, or those of a network.
+// entry is an origin, the subdomains of one, or a network.
 type entry struct {
-	text    string
-	origin  Origin       // of the domain where below is true; of no host where network is valid
-	below   bool         // the hosts below the domain, and not itself
-	network netip.Prefix // the addresses in it, written as numbers
+	text       string
+	origin     Origin       // of the domain if subdomains is set; without a host if network is valid
+	subdomains bool         // the subdomains, without the domain itself
+	network    netip.Prefix // matches only hosts that are IP addresses
 }
 
-// mostMistakes bounds how many wrong entries an error names.
-const mostMistakes = 5
+// maxErrors bounds how many invalid entries an error names.
+const maxErrors = 5
 
-// Parse reads entries, apart by commas or white space. The error, of one line, names the
-// first that are wrong, and how one is written; then the list has those that are right.
+// Parse parses entries that are separated by commas or white space. The error is one line with
+// the first invalid entries and the right form. The list then has the valid entries.
 func Parse(text string) (List, error) {
 	var out List
 	var wrong []string
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
 		e, err := parseEntry(word)
 		if err != nil {
-			if len(wrong) < mostMistakes {
-				wrong = append(wrong, fmt.Sprintf("%q: %v", clip(word), err))
+			if len(wrong) < maxErrors {
+				wrong = append(wrong, fmt.Sprintf("%q: %v", redact(word), err))
 			}
 			continue
 		}
@@ -73,26 +73,26 @@ func parseEntry(word string) (entry, error) {
 			return entry{}, errors.New("is every host")
 		}
 		e.network = prefix
-		e.origin, err = originOf(scheme, address, port)
+		e.origin, err = newOrigin(scheme, address, port)
 		return e, err
 	}
 	if domain, is := strings.CutPrefix(host, "*."); is {
 		if !strings.Contains(strings.TrimSuffix(domain, "."), ".") {
 			return entry{}, errors.New("is every host below a name of one word")
 		}
-		e.below, host = true, domain
+		e.subdomains, host = true, domain
 	}
 	if strings.Contains(host, "*") {
 		return entry{}, errors.New("has a * that is not the whole first word of a name, like *.example.com")
 	}
-	e.origin, err = originOf(scheme, host, port)
-	if err == nil && e.below && e.origin.addr.IsValid() {
+	e.origin, err = newOrigin(scheme, host, port)
+	if err == nil && e.subdomains && e.origin.addr.IsValid() {
 		err = errors.New("is every host below an address")
 	}
 	return e, err
 }
 
-// splitPort takes the port off; "" where there is none. An IPv6 address is in brackets.
+// splitPort splits a host and an optional port. An IPv6 address must be in brackets.
 func splitPort(text string) (host, port string, err error) {
 	if inside, is := strings.CutPrefix(text, "["); is {
 		var after string
@@ -120,8 +120,7 @@ func splitPort(text string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// Allows reports whether a request may go to an origin: scheme, host and port have to be
-// those of an entry.
+// Allows reports whether the scheme, host and port of an origin match an entry.
 func (l List) Allows(o Origin) bool {
 	for _, e := range l {
 		if e.allows(o) {
@@ -137,19 +136,19 @@ func (e entry) allows(o Origin) bool {
 		return false
 	case e.network.IsValid():
 		return o.addr.IsValid() && o.addr.Zone() == "" && e.network.Contains(o.addr)
-	case e.below:
+	case e.subdomains:
 		return strings.HasSuffix(o.name, "."+e.origin.name)
 	}
 	return o == e.origin
 }
 
-// AllowsURL is Allows for an address as it is written; false where it has no origin.
+// AllowsURL is Allows for a URL; false if it has no valid origin.
 func (l List) AllowsURL(u *url.URL) bool {
-	o, err := Of(u)
+	o, err := OriginOf(u)
 	return err == nil && l.Allows(o)
 }
 
-// String is the list as it was written, with commas.
+// String is the list as it was written, separated by commas.
 func (l List) String() string {
 	words := make([]string, len(l))
 	for i, e := range l {
@@ -158,16 +157,16 @@ func (l List) String() string {
 	return strings.Join(words, ",")
 }
 
-// longestShown bounds how much of a wrong entry an error repeats, in bytes.
-const longestShown = 60
+// maxShown bounds how much of an entry an error prints, in bytes.
+const maxShown = 60
 
-// clip leaves out what an error must not repeat: a user, and most of a long text.
-func clip(word string) string {
+// redact removes the user from an entry for an error, and shortens a long one.
+func redact(word string) string {
 	if i := strings.LastIndex(word, "@"); i >= 0 {
 		word = "***" + word[i:]
 	}
-	if len(word) > longestShown {
-		word = strings.ToValidUTF8(word[:longestShown], "") + "..."
+	if len(word) > maxShown {
+		word = strings.ToValidUTF8(word[:maxShown], "") + "..."
 	}
 	return word
 }

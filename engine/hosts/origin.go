@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origin is where a request goes: its scheme, host and port, in one spelling. Origins
-// are equal where requests go to the same place.
+// Origin is the normalized scheme, host and port of a request. Two origins are equal if
+// requests go to the same server.
 type Origin struct {
 	scheme string // http or https
 	name   string // in lower case and in ASCII; "" where addr is valid
@@ -22,9 +22,9 @@ type Origin struct {
 	port   uint16
 }
 
-// Of is the origin of a URL, as an HTTP client would dial it. The error says what is
-// wrong with the URL and repeats none of it.
-func Of(u *url.URL) (Origin, error) {
+// OriginOf is the origin of a URL, as an HTTP client dials it. The error does not print the
+// URL.
+func OriginOf(u *url.URL) (Origin, error) {
 	switch {
 	case u == nil:
 		return Origin{}, errors.New("no address is given")
@@ -33,10 +33,10 @@ func Of(u *url.URL) (Origin, error) {
 	case u.Opaque != "":
 		return Origin{}, errors.New("the address has no // after its scheme")
 	}
-	return originOf(u.Scheme, u.Hostname(), u.Port())
+	return newOrigin(u.Scheme, u.Hostname(), u.Port())
 }
 
-func originOf(scheme, host, port string) (Origin, error) {
+func newOrigin(scheme, host, port string) (Origin, error) {
 	o := Origin{scheme: strings.ToLower(scheme)}
 	standard, known := map[string]string{"http": "80", "https": "443"}[o.scheme]
 	if !known {
@@ -47,18 +47,18 @@ func originOf(scheme, host, port string) (Origin, error) {
 		return Origin{}, errors.New("the port is not a number from 1 to 65535")
 	}
 	o.port = uint16(number)
-	o.name, o.addr, err = hostOf(host)
+	o.name, o.addr, err = parseHost(host)
 	return o, err
 }
 
 var label = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
-// hostOf is a host in one spelling, which is a name or an address. A dot at the end of
-// a name stays: without it, the resolver may try the domains of its search list first,
-// so that mlflow.ml is a service of a cluster and mlflow.ml. a host in Mali.
-func hostOf(host string) (name string, addr netip.Addr, err error) {
+// parseHost normalizes a host, which is a name or an address. It keeps a dot at the end of a
+// name. Without the dot, the resolver may try its search domains first: mlflow.ml can be a
+// service in a cluster, while mlflow.ml. is a host in Mali.
+func parseHost(host string) (name string, addr netip.Addr, err error) {
 	name = host
-	if strings.ContainsFunc(host, func(r rune) bool { return r > 127 }) { // the client sends ASCII as it is
+	if strings.ContainsFunc(host, func(r rune) bool { return r > 127 }) { // an HTTP client does not change ASCII names
 		if name, err = idna.Lookup.ToASCII(host); err != nil {
 			return "", addr, errors.New("the host is not a name that can be looked up")
 		}
@@ -76,7 +76,7 @@ func hostOf(host string) (name string, addr netip.Addr, err error) {
 	if len(name) > 254 {
 		return "", netip.Addr{}, errors.New("the host is too long for a name")
 	}
-	// Some resolvers read 127.1, 0x7f.1 and 2130706433 as addresses.
+	// Some resolvers parse 127.1, 0x7f.1 and 2130706433 as addresses.
 	if last := labels[len(labels)-1]; numeric.MatchString(last) {
 		return "", netip.Addr{}, errors.New("the host is a number and not an address as it is usually written")
 	}

@@ -1,11 +1,10 @@
-// Package installation keeps agents from using the API of the Scanflow that runs them, or
-// of one of its peers. Each installation has an id. What an agent sends to an address
-// carries it, and a server refuses what carries its own id, or that of a peer, whatever
-// name, address, redirect or proxy lies between. The id is no secret: who forges it is
-// refused.
+// Package installation prevents agents from using the API of the Scanflow that runs them, or
+// of one of its peers. Each installation has an id. Every request that an agent makes carries
+// it, and a server rejects a request with its own id or a peer's, whatever name, address,
+// redirect or proxy was used. The id is not secret: forging it only gets a request rejected.
 //
-// It does not find an agent behind a relay that removes headers. Such a request has no
-// credential that may answer for a person, and that is what holds there.
+// A relay that removes headers defeats this check. Such a request still has no credential
+// that may answer an approval.
 //
 // Start reading at installation.go.
 package installation

@@ -16,30 +16,29 @@ import (
 )
 
 const (
-	// Header is on each request that an agent has made, with the id of its installation.
+	// Header has the id of the installation, on each request that an agent makes.
 	Header = "Scanflow-Installation"
-	// PeerHeader is how an installation says its id to a peer, in requests and answers.
+	// PeerHeader has the id of an installation, on requests to a peer and responses to it.
 	PeerHeader = "Scanflow-Peer"
-	// RefusedHeader is on the answer to a request that was refused because an agent made it.
+	// RefusedHeader is on the response to a request that was rejected because an agent made it.
 	RefusedHeader = "Scanflow-Refused"
 )
 
-// Installation is this process' own, and those of its peers.
+// Installation has the id of this process's installation, and those of its peers.
 type Installation struct {
 	listeners listeners
 
 	mu    sync.Mutex
 	id    string
-	file  string              // of peers; "" keeps them in memory alone
-	peers map[string][]string // ids by who said them, the newest last
+	file  string              // of peers; "" keeps them in memory only
+	peers map[string][]string // ids by peer, the newest last
 }
 
-// New is an installation that is not opened yet: it marks and refuses nothing.
+// New returns an installation that must be opened. Until then it rejects nothing.
 func New() *Installation { return &Installation{peers: map[string][]string{}} }
 
-// Derived is an id that is the same wherever the parts are: for replicas that share no
-// folder.
-func Derived(parts ...string) string {
+// DeriveID derives an id from parts, for replicas that share no folder.
+func DeriveID(parts ...string) string {
 	h := sha256.New()
 	for _, part := range parts {
 		_, _ = fmt.Fprintf(h, "%d:%s,", len(part), part)
@@ -47,8 +46,8 @@ func Derived(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Open reads from a data folder what is known. The id is the one given, or, where that is
-// "", the folder's own, which is made at random once.
+// Open reads the ids from a data folder. If id is "", it uses the one in the folder, which is
+// generated the first time.
 func (i *Installation) Open(data, id string) error {
 	if id == "" {
 		var err error
@@ -69,15 +68,14 @@ func (i *Installation) ID() string {
 	return i.id
 }
 
-// ids are what an id may look like.
-var ids = regexp.MustCompile(`^[a-z0-9]{16,64}$`)
+var validID = regexp.MustCompile(`^[a-z0-9]{16,64}$`)
 
-// ownID is the id in a file, which is made if it isn't there.
+// ownID reads the id from a file, and generates the file if it does not exist.
 func ownID(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		id := strings.ToLower(rand.Text())
-		if err = replace(file, id+"\n"); err == nil {
+		if err = writeFile(file, id+"\n"); err == nil {
 			return id, nil
 		}
 	}
@@ -85,14 +83,14 @@ func ownID(file string) (string, error) {
 		return "", err
 	}
 	id := strings.TrimSpace(string(raw))
-	if !ids.MatchString(id) {
+	if !validID.MatchString(id) {
 		return "", fmt.Errorf("%s holds no id; remove it, and one is made at the next start", file)
 	}
 	return id, nil
 }
 
-// replace writes a file as a whole, for its owner alone.
-func replace(file, text string) error {
+// writeFile replaces a file atomically. Only its owner can read it.
+func writeFile(file, text string) error {
 	part, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
 	if err != nil {
 		return err
@@ -108,19 +106,19 @@ func replace(file, text string) error {
 	return err
 }
 
-// FromAgent reports whether an agent of any installation made a request, and ours whether
-// it was one of this installation or of a peer's.
+// FromAgent reports whether an agent of any installation made a request, and whether that
+// installation is this one or a peer.
 func (i *Installation) FromAgent(r *http.Request) (any, ours bool) {
 	values, any := r.Header[Header]
 	for _, value := range values {
-		for id := range strings.SplitSeq(value, ",") { // a proxy may join two
-			ours = ours || i.knows(strings.ToLower(strings.TrimSpace(id)))
+		for id := range strings.SplitSeq(value, ",") { // a proxy may join two headers
+			ours = ours || i.isOwnOrPeer(strings.ToLower(strings.TrimSpace(id)))
 		}
 	}
 	return any, ours
 }
 
-func (i *Installation) knows(id string) bool {
+func (i *Installation) isOwnOrPeer(id string) bool {
 	if i == nil || id == "" {
 		return false
 	}

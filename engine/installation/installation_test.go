@@ -38,21 +38,21 @@ func TestAnInstallationKeepsItsIDInItsFolder(t *testing.T) {
 }
 
 func TestADerivedIDIsThatOfItsPartsInOrder(t *testing.T) {
-	require.Equal(t, installation.Derived("ca", "ns", "scanflow"), installation.Derived("ca", "ns", "scanflow"))
+	require.Equal(t, installation.DeriveID("ca", "ns", "scanflow"), installation.DeriveID("ca", "ns", "scanflow"))
 	for _, other := range [][]string{{"ca", "nss", "canflow"}, {"ca2", "ns", "scanflow"}, {"ns", "ca", "scanflow"}, {"ca", "ns"}} {
-		require.NotEqual(t, installation.Derived("ca", "ns", "scanflow"), installation.Derived(other...))
+		require.NotEqual(t, installation.DeriveID("ca", "ns", "scanflow"), installation.DeriveID(other...))
 	}
-	id := installation.Derived("ca", "ns", "scanflow")
+	id := installation.DeriveID("ca", "ns", "scanflow")
 	require.Equal(t, id, opened(t, t.TempDir(), id).ID())
 }
 
 func TestAnAgentIsKnownByTheHeader(t *testing.T) {
 	data := t.TempDir()
 	here := opened(t, data, "")
-	peer, stranger := installation.Derived("peer"), installation.Derived("stranger")
-	require.NoError(t, here.Learn("east", peer))
-	require.NoError(t, here.Learn("east", "no id"))
-	require.NoError(t, here.Learn("east", ""))
+	peer, stranger := installation.DeriveID("peer"), installation.DeriveID("stranger")
+	require.NoError(t, here.AddPeerID("east", peer))
+	require.NoError(t, here.AddPeerID("east", "no id"))
+	require.NoError(t, here.AddPeerID("east", ""))
 	for name, c := range map[string]struct {
 		values     []string
 		agent, our bool
@@ -83,9 +83,9 @@ func TestAnAgentIsKnownByTheHeader(t *testing.T) {
 func TestWhatIsRememberedOfAPeerIsBounded(t *testing.T) {
 	data := t.TempDir()
 	here := opened(t, data, "")
-	id := func(n int) string { return installation.Derived(strings.Repeat("x", n)) }
+	id := func(n int) string { return installation.DeriveID(strings.Repeat("x", n)) }
 	for n := range 20 {
-		require.NoError(t, here.Learn("east", id(n)))
+		require.NoError(t, here.AddPeerID("east", id(n)))
 	}
 	ours := func(id string) bool {
 		_, ours := here.FromAgent(&http.Request{Header: http.Header{installation.Header: {id}}})
@@ -95,7 +95,7 @@ func TestWhatIsRememberedOfAPeerIsBounded(t *testing.T) {
 	require.True(t, ours(id(12)))
 	require.False(t, ours(id(11)), "eight of them")
 	for n := range 400 {
-		require.NoError(t, here.Learn("peer-"+id(n), id(100+n)))
+		require.NoError(t, here.AddPeerID("peer-"+id(n), id(100+n)))
 	}
 	raw, err := os.ReadFile(filepath.Join(data, "peers"))
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestTheProcessItselfIsNotReached(t *testing.T) {
 			require.NoError(t, err)
 			defer func() { _ = l.Close() }()
 			if c.listen != "" {
-				i.Listens(l.Addr())
+				i.AddListener(l.Addr())
 			}
 			_, port, err := net.SplitHostPort(l.Addr().String())
 			require.NoError(t, err)
@@ -152,10 +152,10 @@ func TestTheProcessItselfIsNotReached(t *testing.T) {
 	}
 }
 
-// What agents send is marked, and what goes to peers says who we are.
+// Requests of agents have Header, and requests to peers PeerHeader.
 func TestRequestsSayWhoseTheyAre(t *testing.T) {
 	var got http.Header
-	peer := installation.Derived("peer")
+	peer := installation.DeriveID("peer")
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header
 		w.Header().Set(installation.PeerHeader, peer)
@@ -172,13 +172,13 @@ func TestRequestsSayWhoseTheyAre(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Empty(t, r.Header, "the request is the caller's")
 	}
-	ask(here.ForAgents())
+	ask(here.AgentTransport())
 	require.Equal(t, here.ID(), got.Get(installation.Header))
 	require.Empty(t, got.Get(installation.PeerHeader))
 	_, ours := here.FromAgent(&http.Request{Header: http.Header{installation.Header: {peer}}})
 	require.False(t, ours, "an address of an agent's introduces nobody")
 
-	ask(here.ForPeers(http.DefaultTransport, func(err error) { require.NoError(t, err) }))
+	ask(here.PeerTransport(http.DefaultTransport, func(err error) { require.NoError(t, err) }))
 	require.Equal(t, here.ID(), got.Get(installation.PeerHeader))
 	require.Empty(t, got.Get(installation.Header))
 	_, ours = here.FromAgent(&http.Request{Header: http.Header{installation.Header: {peer}}})

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrOwnListener is a connection of an agent to the process that runs it.
+// ErrOwnListener is returned for a connection of an agent to the process that runs it.
 var ErrOwnListener = errors.New("the address is this process' own, and an agent may not use the API of its own installation; send an event without a url to reach other agents")
 
 // listeners are the addresses that this process listens on.
@@ -20,8 +20,8 @@ type listeners struct {
 	all []netip.AddrPort
 }
 
-// Listens notes an address that this process listens on.
-func (i *Installation) Listens(at net.Addr) {
+// AddListener adds an address that this process listens on.
+func (i *Installation) AddListener(at net.Addr) {
 	tcp, ok := at.(*net.TCPAddr)
 	if !ok {
 		return
@@ -31,13 +31,13 @@ func (i *Installation) Listens(at net.Addr) {
 	i.listeners.all = append(i.listeners.all, tcp.AddrPort())
 }
 
-// DialContext connects as a net.Dialer does, but never to this process: whatever the name
-// was, the address that it came to is looked at. The error is ErrOwnListener where one of
-// the addresses of a name was refused, and no other answered.
+// DialContext connects as a net.Dialer does, but never to this process: it checks each
+// resolved address. The error is ErrOwnListener if one address of a name was rejected and
+// no other could be reached.
 func (i *Installation) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	var own atomic.Bool
 	dialer := net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, ControlContext: func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
-		if i.listeners.have(resolved) {
+		if i.listeners.contains(resolved) {
 			own.Store(true)
 			return ErrOwnListener
 		}
@@ -50,8 +50,8 @@ func (i *Installation) DialContext(ctx context.Context, network, address string)
 	return conn, err
 }
 
-// have reports whether a connection to an address would reach a listener of this process.
-func (l *listeners) have(address string) bool {
+// contains reports whether a connection to an address would reach a listener of this process.
+func (l *listeners) contains(address string) bool {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return false
@@ -67,9 +67,9 @@ func (l *listeners) have(address string) bool {
 	return false
 }
 
-// reaches reports whether a connection to an address comes to a listener at another. The
-// unspecified address leads to the machine itself, and a listener on it has all of the
-// machine's addresses.
+// reaches reports whether a connection to an address reaches a listener at another. A
+// connection to the unspecified address goes to the local host, and a listener on it accepts
+// connections to all addresses of the host.
 func reaches(to, listener netip.Addr) bool {
 	switch {
 	case to == listener:
@@ -82,7 +82,7 @@ func reaches(to, listener netip.Addr) bool {
 		return true
 	}
 	addresses, err := net.InterfaceAddrs()
-	if err != nil { // it can't be ruled out
+	if err != nil { // unknown, so assume that it does
 		return true
 	}
 	for _, address := range addresses {

@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	// idsOfOne is how many ids of one peer are remembered, the newest: it may be set up
-	// anew, and its old requests be on their way.
-	idsOfOne = 8
-	// mostPeers bounds the peers that are remembered. They are declared, so few.
-	mostPeers = 256
+	// maxIDsPerPeer is how many ids of a peer are kept, the newest: it may be installed
+	// anew while its old requests are in flight.
+	maxIDsPerPeer = 8
+	// maxPeers bounds the number of peers. They are declared, so there are few.
+	maxPeers = 256
 )
 
-// Learn remembers the id of a peer, across restarts. by is how the peer is known here. It
-// returns an error where it can't be written down; it is known until the restart then.
-func (i *Installation) Learn(by, id string) error {
+// AddPeerID adds an id of a peer and writes the file of peers. by identifies the peer. If the
+// file can't be written, it returns an error and keeps the id until the process restarts.
+func (i *Installation) AddPeerID(by, id string) error {
 	id = strings.ToLower(id)
-	if !ids.MatchString(id) {
+	if !validID.MatchString(id) {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	said := i.peers[by]
-	if id == i.id || slices.Contains(said, id) || said == nil && len(i.peers) >= mostPeers {
+	if id == i.id || slices.Contains(said, id) || said == nil && len(i.peers) >= maxPeers {
 		return nil
 	}
-	if said = append(slices.Clone(said), id); len(said) > idsOfOne {
-		said = said[len(said)-idsOfOne:]
+	if said = append(slices.Clone(said), id); len(said) > maxIDsPerPeer {
+		said = said[len(said)-maxIDsPerPeer:]
 	}
 	i.peers[by] = said
 	if i.file == "" {
@@ -40,7 +40,7 @@ func (i *Installation) Learn(by, id string) error {
 	}
 	raw, err := json.Marshal(i.peers)
 	if err == nil {
-		err = replace(i.file, string(raw)+"\n")
+		err = writeFile(i.file, string(raw)+"\n")
 	}
 	if err != nil {
 		return fmt.Errorf("remember the id of the peer %s: %w", by, err)
@@ -48,7 +48,7 @@ func (i *Installation) Learn(by, id string) error {
 	return nil
 }
 
-// readPeers reads what was learnt before.
+// readPeers reads the file of peers.
 func (i *Installation) readPeers() error {
 	raw, err := os.ReadFile(i.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +63,7 @@ func (i *Installation) readPeers() error {
 	}
 	for by, list := range said {
 		for _, id := range list {
-			if !ids.MatchString(id) {
+			if !validID.MatchString(id) {
 				return fmt.Errorf("the ids of peers in %s: %s has %q, which is none; remove the file, and they are learnt anew", i.file, by, id)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// actBody is what an act's row holds beside its columns.
+// actBody is the JSON of an act, in addition to its columns.
 type actBody struct {
 	Firing    string           `json:"firing"`
 	With      map[string]any   `json:"with,omitempty"`
@@ -28,8 +28,9 @@ type storedChange struct {
 	engine.Change
 }
 
-// Intend writes an intent by itself: those of a firing come with it. The same intent again, its time
-// apart, is written once; another one of the same identity is an ErrConflict.
+// Intend writes a single intent. The intents of a firing are written with the firing. Writing
+// the same intent again, with any time, has no effect; a different one with the same identity
+// is an ErrConflict.
 func (j *Journal) Intend(ctx context.Context, in engine.Intent) error {
 	body, err := encodeIntent(in)
 	if err != nil {
@@ -53,31 +54,31 @@ func encodeIntent(in engine.Intent) ([]byte, error) {
 }
 
 func (s *store) intend(ctx context.Context, in engine.Intent, body []byte) error {
-	n, err := s.changed(ctx, `INSERT INTO acts (identity, agent, namespace, name, kind, strategy, verb, at, body)
+	n, err := s.execCount(ctx, `INSERT INTO acts (identity, agent, namespace, name, kind, strategy, verb, at, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO NOTHING`,
 		in.Identity, in.Agent, in.Target.Namespace, in.Target.Name, in.Target.Kind, in.Strategy, in.Primitive, nanos(in.At), body)
 	if err != nil || n == 1 {
 		return err
 	}
-	var there engine.Intent
+	var existing engine.Intent
 	var old []byte
-	if err := s.row(ctx, `SELECT agent, namespace, name, kind, strategy, verb, body FROM acts WHERE identity = ?`, []any{in.Identity},
-		&there.Agent, &there.Target.Namespace, &there.Target.Name, &there.Target.Kind, &there.Strategy, &there.Primitive, &old); err != nil {
+	if err := s.queryRow(ctx, `SELECT agent, namespace, name, kind, strategy, verb, body FROM acts WHERE identity = ?`, []any{in.Identity},
+		&existing.Agent, &existing.Target.Namespace, &existing.Target.Name, &existing.Target.Kind, &existing.Strategy, &existing.Primitive, &old); err != nil {
 		return err
 	}
-	if there.Agent != in.Agent || there.Target.ID() != in.Target.ID() || there.Strategy != in.Strategy || there.Primitive != in.Primitive || !bytes.Equal(old, body) {
+	if existing.Agent != in.Agent || existing.Target.ID() != in.Target.ID() || existing.Strategy != in.Strategy || existing.Primitive != in.Primitive || !bytes.Equal(old, body) {
 		return fmt.Errorf("identity %s: %w", in.Identity, ErrConflict)
 	}
 	return nil
 }
 
-// actBegun is the detail of an act that was applied and has no conclusion.
-const actBegun = "begun"
+// detailBegun is the detail of an act that was applied and has no conclusion.
+const detailBegun = "begun"
 
-// Began notes that an act was applied; one that was never intended is an ErrNotFound.
+// Began records that an act was applied. It is an ErrNotFound if there is no such intent.
 func (j *Journal) Began(ctx context.Context, identity string) error {
 	err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		n, err := s.changed(ctx, `UPDATE acts SET detail = coalesce(detail, ?) WHERE identity = ?`, actBegun, identity)
+		n, err := s.execCount(ctx, `UPDATE acts SET detail = coalesce(detail, ?) WHERE identity = ?`, detailBegun, identity)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("intent %w", ErrNotFound)
 		}
@@ -89,9 +90,9 @@ func (j *Journal) Began(ctx context.Context, identity string) error {
 	return nil
 }
 
-// Conclude writes what became of an intent; see engine.Journal. The same conclusion
-// again is written once; a different one is an ErrConflict, and one of an identity
-// that was never intended an ErrNotFound.
+// Conclude writes the outcome of an intent; see engine.Journal. Writing the same conclusion
+// again has no effect; a different one is an ErrConflict. It is an ErrNotFound if there is no
+// such intent.
 func (j *Journal) Conclude(ctx context.Context, c engine.Conclusion) error {
 	if c.Outcome.Status == engine.Running || c.Outcome.Status == "" {
 		return fmt.Errorf("conclude %s: %q is no conclusion", c.Identity, c.Outcome.Status)
@@ -103,20 +104,20 @@ func (j *Journal) Conclude(ctx context.Context, c engine.Conclusion) error {
 }
 
 func (s *store) conclude(ctx context.Context, c engine.Conclusion) error {
-	n, err := s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ? AND status IS NULL`,
+	n, err := s.execCount(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ? AND status IS NULL`,
 		string(c.Outcome.Status), c.Outcome.Detail, c.Outcome.Applied, nanos(c.At), c.Identity)
 	if err != nil || n == 1 {
 		return err
 	}
-	var there engine.Outcome
-	err = s.row(ctx, `SELECT status, detail, applied FROM acts WHERE identity = ?`, []any{c.Identity}, &there.Status, &there.Detail, &there.Applied)
+	var existing engine.Outcome
+	err = s.queryRow(ctx, `SELECT status, detail, applied FROM acts WHERE identity = ?`, []any{c.Identity}, &existing.Status, &existing.Detail, &existing.Applied)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("intent %w", ErrNotFound)
 	case err != nil:
 		return err
-	case there != c.Outcome:
-		return fmt.Errorf("as %s: %w", there.Status, ErrConflict)
+	case existing != c.Outcome:
+		return fmt.Errorf("as %s: %w", existing.Status, ErrConflict)
 	}
 	return nil
 }

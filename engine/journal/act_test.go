@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// remembered is an intent as it comes back: with what its row knows of the proposal.
+// remembered is an intent as the journal returns it: with the stored part of the proposal.
 func remembered(in engine.Intent) engine.Intent {
 	in.Proposal = engine.Proposal{
 		Agent: in.Agent, Target: in.Target.ID().Target(),
@@ -168,8 +168,8 @@ func TestRemember(t *testing.T) {
 	}}, got))
 }
 
-// What was written last is remembered, whatever was tried and not written after it:
-// an actuator tells by it whose value it finds.
+// The last applied act is remembered, whatever was tried and not applied after it: an actuator
+// uses it to recognize its own value.
 func TestRememberWhatWasApplied(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	done := engine.Outcome{Status: engine.Done, Applied: true}

@@ -14,15 +14,14 @@ import (
 
 var _ engine.ApprovalStore = (*Journal)(nil)
 
-// approvalChange is one ready to be written.
-type approvalChange struct {
+// encodedApproval is a change of an approval, encoded before the transaction.
+type encodedApproval struct {
 	engine.ApprovalChange
-	ended any // nanoseconds, NULL while it has not
-	body  []byte
+	endedAt any // in nanoseconds; nil if it has not ended
+	body    []byte
 }
 
-// Approvals returns the questions to persons; see engine.ApprovalStore. They come in the
-// order in which they were asked.
+// Approvals returns approvals in the order in which they were requested; see engine.ApprovalStore.
 func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
 	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE seq IN (SELECT seq FROM approvals WHERE ended IS NULL
 		UNION ALL SELECT seq FROM approvals WHERE ended >= ?2) AND ?1 IN ('', agent) ORDER BY seq`, agent, nanos(since))
@@ -32,20 +31,20 @@ func (j *Journal) Approvals(ctx context.Context, agent string, since time.Time) 
 	return out, nil
 }
 
-// ApprovalsWaiting counts the questions that wait, to the second; see engine.ApprovalStore. It
-// reads those that have not ended.
+// ApprovalsWaiting counts the waiting approvals, with expiry rounded to seconds; see
+// engine.ApprovalStore.
 func (j *Journal) ApprovalsWaiting(ctx context.Context, now time.Time) (int, error) {
-	n, err := j.number(ctx, waitingApprovals, now.Unix())
+	n, err := j.queryInt(ctx, countWaitingApprovals, now.Unix())
 	if err != nil {
 		return 0, fmt.Errorf("count the approvals: %w", err)
 	}
 	return int(n), nil
 }
 
-const waitingApprovals = `SELECT count(*) FROM approvals WHERE ended IS NULL AND state = 'waiting'
+const countWaitingApprovals = `SELECT count(*) FROM approvals WHERE ended IS NULL AND state = 'waiting'
 	AND unixepoch(json_extract(CAST(body AS TEXT), '$.expires')) > ?`
 
-// Approval returns one; see engine.ApprovalStore.
+// Approval returns an approval; see engine.ApprovalStore.
 func (j *Journal) Approval(ctx context.Context, id string) (engine.Approval, error) {
 	out, err := j.approvals(ctx, `SELECT body FROM approvals WHERE id = ?`, id)
 	if err == nil && len(out) == 0 {
@@ -72,8 +71,8 @@ func (j *Journal) approvals(ctx context.Context, query string, args ...any) ([]e
 	return out, err
 }
 
-// SaveApproval writes a change by itself; see engine.ApprovalStore. A change of one that is
-// not there is both an engine.ErrApprovalState and an engine.ErrNoApproval.
+// SaveApproval writes a single change; see engine.ApprovalStore. The change of an unknown approval
+// is both an engine.ErrApprovalState and an engine.ErrNoApproval.
 func (j *Journal) SaveApproval(ctx context.Context, c engine.ApprovalChange) error {
 	ready, err := j.encodeApproval(c)
 	if err == nil {
@@ -85,8 +84,8 @@ func (j *Journal) SaveApproval(ctx context.Context, c engine.ApprovalChange) err
 	return nil
 }
 
-func (j *Journal) encodeApproval(c engine.ApprovalChange) (approvalChange, error) {
-	out := approvalChange{ApprovalChange: c}
+func (j *Journal) encodeApproval(c engine.ApprovalChange) (encodedApproval, error) {
+	out := encodedApproval{ApprovalChange: c}
 	a := &c.Approval
 	if a.ID == "" || a.Agent == "" || a.State == "" {
 		return out, errors.New("an approval needs an id, an agent and a state")
@@ -96,29 +95,29 @@ func (j *Journal) encodeApproval(c engine.ApprovalChange) (approvalChange, error
 		if ended.IsZero() {
 			ended = j.opts.Clock.Now()
 		}
-		out.ended = nanos(ended)
+		out.endedAt = nanos(ended)
 	}
 	var err error
 	out.body, err = json.Marshal(a)
 	return out, err
 }
 
-func (s *store) saveApproval(ctx context.Context, c approvalChange) error {
+func (s *store) saveApproval(ctx context.Context, c encodedApproval) error {
 	a := &c.Approval
 	var n int64
 	var err error
 	if c.From == "" {
-		n, err = s.changed(ctx, `INSERT INTO approvals (id, agent, state, ended, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			a.ID, a.Agent, string(a.State), c.ended, c.body)
+		n, err = s.execCount(ctx, `INSERT INTO approvals (id, agent, state, ended, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			a.ID, a.Agent, string(a.State), c.endedAt, c.body)
 	} else {
-		n, err = s.changed(ctx, `UPDATE approvals SET agent = ?, state = ?, ended = ?, body = ? WHERE id = ? AND state = ?`,
-			a.Agent, string(a.State), c.ended, c.body, a.ID, string(c.From))
+		n, err = s.execCount(ctx, `UPDATE approvals SET agent = ?, state = ?, ended = ?, body = ? WHERE id = ? AND state = ?`,
+			a.Agent, string(a.State), c.endedAt, c.body, a.ID, string(c.From))
 	}
 	if err != nil || n == 1 {
 		return err
 	}
 	var state engine.ApprovalState
-	err = s.row(ctx, `SELECT state FROM approvals WHERE id = ?`, []any{a.ID}, &state)
+	err = s.queryRow(ctx, `SELECT state FROM approvals WHERE id = ?`, []any{a.ID}, &state)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%w: %w", engine.ErrApprovalState, engine.ErrNoApproval)

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// approval is one that waits.
+// approval is a waiting approval.
 func approval(id string) engine.Approval {
 	e := event("/agents/digits/planner", "e-"+id)
 	return engine.Approval{
@@ -130,7 +130,7 @@ func TestApprovalsOfAnAgentAndATime(t *testing.T) {
 	}
 }
 
-// Of two persons, or of the person and the clock, one is first.
+// If two persons, or a person and the expiry, change an approval concurrently, only one wins.
 func TestOneAnswerWins(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	require.NoError(t, j.SaveApproval(t.Context(), engine.ApprovalChange{Approval: approval("p")}))

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkQuietFiring is one row and one trip to the disk.
+// BenchmarkQuietFiring writes one row with one sync.
 func BenchmarkQuietFiring(b *testing.B) {
 	j := open(b, b.TempDir(), Options{})
 	for i := 0; b.Loop(); i++ {
@@ -18,7 +18,7 @@ func BenchmarkQuietFiring(b *testing.B) {
 	}
 }
 
-// BenchmarkBusyFiring is a firing with 100 decisions, each on a document of 3 KB of its own.
+// BenchmarkBusyFiring writes a firing with 100 decisions, each with its own document of 3 KB.
 func BenchmarkBusyFiring(b *testing.B) {
 	j := open(b, b.TempDir(), Options{})
 	i := 0
@@ -29,14 +29,13 @@ func BenchmarkBusyFiring(b *testing.B) {
 		b.StartTimer()
 		require.NoError(b, j.RecordFiring(context.Background(), f))
 	}
-	used, _, err := j.pagesOf(context.Background())
+	used, _, err := j.pageUsage(context.Background())
 	require.NoError(b, err)
 	b.ReportMetric(float64(len(document("x", 1))), "B/document")
 	b.ReportMetric(float64(used)/float64(100*i), "B/decision-on-disk")
 }
 
-// BenchmarkIntend is the cost of one intent, alone and among others that share its
-// trips to the disk.
+// BenchmarkIntend writes one intent, alone and with others that share its syncs.
 func BenchmarkIntend(b *testing.B) {
 	for _, callers := range []int{1, 32} {
 		b.Run(fmt.Sprint(callers, "-callers"), func(b *testing.B) {
@@ -68,7 +67,7 @@ func BenchmarkIntend(b *testing.B) {
 	}
 }
 
-// BenchmarkNextFiring hardly ever touches the disk.
+// BenchmarkNextFiring rarely accesses the disk.
 func BenchmarkNextFiring(b *testing.B) {
 	j := open(b, b.TempDir(), Options{})
 	for b.Loop() {

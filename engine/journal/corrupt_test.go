@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// filled is a closed journal with some pages of everything.
+// filled is a closed journal with several pages of each table.
 func filled(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,7 +92,7 @@ func TestDamagedFileIsRefusedAndLeftAlone(t *testing.T) {
 	}
 }
 
-// Damage that comes while the journal is open shows at the next write or read that meets it.
+// Damage to an open journal is reported by the next write or read of a damaged page.
 func TestFileDamagedWhileOpen(t *testing.T) {
 	dir := filled(t)
 	j := open(t, dir, Options{})
@@ -103,7 +103,7 @@ func TestFileDamagedWhileOpen(t *testing.T) {
 	_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size())-4096), 4096)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-	// Pages that were read before are in memory; these were not.
+	// These pages are not cached: they were not read before.
 	_, err = reader(t, j).Decisions(t.Context(), Filter{})
 	require.ErrorIs(t, err, ErrCorrupt)
 	_, err = j.Remember(t.Context(), "mlperf/planner", day)
@@ -139,7 +139,7 @@ func TestFileMovedAwayWhileOpen(t *testing.T) {
 	require.EqualValues(t, 2, rows(t, j)["acts"])
 }
 
-// A start that was killed before the tables were made leaves a file that is taken as new.
+// The file of a start that was killed before the tables were created counts as new.
 func TestStartThatDidNotFinish(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(journalPath(dir), nil, 0o600))

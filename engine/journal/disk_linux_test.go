@@ -18,7 +18,7 @@ func init() {
 	parts["full"], parts["limit"] = childFillsDisk, childHitsLimit
 }
 
-// isolated has a child mount what it likes, seen by nobody else.
+// isolated runs a child in its own mount namespace.
 func isolated(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
@@ -29,8 +29,8 @@ func isolated(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// TestFullDisk fills a real volume of 2 MiB. Where the kernel lets nobody mount
-// one, a limit on the size of files takes its place.
+// TestFullDisk fills a real volume of 2 MiB. If mounting is not permitted, a limit on the size
+// of files is used instead.
 func TestFullDisk(t *testing.T) {
 	out, err := isolated(child(t, "full", t.TempDir())).Output()
 	if err == nil {
@@ -44,8 +44,8 @@ func TestFullDisk(t *testing.T) {
 	require.Equal(t, "ok\n", string(out))
 }
 
-// TestFileTooLarge has every write beyond a size fail with an error of the system
-// that SQLite does not explain.
+// TestFileTooLarge makes every write beyond a size fail with a system error that SQLite does
+// not report.
 func TestFileTooLarge(t *testing.T) {
 	out, err := child(t, "limit", t.TempDir()).Output()
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func childFillsDisk(dir string) (err error) {
 	if err == nil && len(intents) != written {
 		err = fmt.Errorf("%d intents of %d", len(intents), written)
 	}
-	// A second daemon's worth: opened anew on a full disk, it says so or waits for room.
+	// A restart on a full disk reports the fault or waits for free space.
 	err = errors.Join(err, expect("intend", full, ErrFull), expect("health", j.Health(), ErrFull), os.Remove(ballast))
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func childFillsDisk(dir string) (err error) {
 	return opensOnFullDisk(ctx, filepath.Join(dir, "new"), ballast)
 }
 
-// opensOnFullDisk opens a journal that isn't there on a disk without room for it.
+// opensOnFullDisk creates a journal on a full disk.
 func opensOnFullDisk(ctx context.Context, dir, ballast string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err

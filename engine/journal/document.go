@@ -8,16 +8,16 @@ import (
 	"io"
 )
 
-// packed is a document as it is kept: compressed, under the hash of its content.
-type packed struct {
+// compressedDocument is a document as it is stored, by the hash of its content.
+type compressedDocument struct {
 	hash [sha256.Size]byte
 	body []byte
 }
 
-// pack compresses in the caller's goroutine, so that the one writer need not.
-func (j *Journal) pack(raw []byte) ([]byte, error) {
+// compress runs in the caller's goroutine, to take load off the single writer.
+func (j *Journal) compress(raw []byte) ([]byte, error) {
 	var buf bytes.Buffer
-	z, ok := j.zips.Get().(*gzip.Writer)
+	z, ok := j.gzipWriters.Get().(*gzip.Writer)
 	if ok {
 		z.Reset(&buf)
 	} else {
@@ -26,7 +26,7 @@ func (j *Journal) pack(raw []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	defer j.zips.Put(z)
+	defer j.gzipWriters.Put(z)
 	if _, err := z.Write(raw); err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (j *Journal) pack(raw []byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func unpack(body []byte) ([]byte, error) {
+func decompress(body []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)

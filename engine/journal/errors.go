@@ -14,42 +14,43 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What can go wrong with a journal, for errors.Is.
+// Errors of a journal, for errors.Is.
 var (
-	// ErrLocked: another process has the journal open for writing.
+	// ErrLocked means that another process has the journal open for writing.
 	ErrLocked = errors.New("in use by another process")
-	// ErrFull: the volume, a quota or the file's own limit has no room left.
+	// ErrFull means that the volume, a quota or the file's size limit has no space left.
 	ErrFull = errors.New("no space left")
-	// ErrReadOnly: the folder or the file can't be written.
+	// ErrReadOnly means that the folder or the file can't be written.
 	ErrReadOnly = errors.New("read-only")
-	// ErrCorrupt: the file is damaged, or is no journal.
+	// ErrCorrupt means that the file is damaged, or is not a journal.
 	ErrCorrupt = errors.New("not a sound journal")
-	// ErrSchema: the file was written by a newer Scanflow.
+	// ErrSchema means that the file was written by a newer Scanflow.
 	ErrSchema = errors.New("newer schema")
-	// ErrGone: the file was moved, deleted or replaced while it was open.
+	// ErrGone means that the file was moved, deleted or replaced while it was open.
 	ErrGone = errors.New("file gone")
-	// ErrLost: a journal was kept here, and its file is missing, empty or another one's.
+	// ErrLost means that a journal was kept here, and its file is missing, empty or another
+	// journal's.
 	ErrLost = errors.New("journal lost")
-	// ErrIO: the disk failed in a way that can't be told more closely.
+	// ErrIO means that the disk failed for an unknown reason.
 	ErrIO = errors.New("input/output error")
-	// ErrClosed: the journal was closed.
+	// ErrClosed means that the journal was closed.
 	ErrClosed = errors.New("journal is closed")
-	// ErrUnknown: the write was under way when the caller's context ended, and took
-	// too long to wait for. It may be there or not.
+	// ErrUnknown means that the caller's context ended during a write, and the write took too
+	// long to wait for. It may have been done or not.
 	ErrUnknown = errors.New("not known whether it was written")
-	// ErrConflict: something else is already written under this name.
+	// ErrConflict means that a different record has the same key.
 	ErrConflict = errors.New("already written, and different")
-	// ErrNotFound: there is no such intent, decision or document.
+	// ErrNotFound means that there is no such intent, decision or document.
 	ErrNotFound = errors.New("not found")
 )
 
-// LockedError says who holds the journal. It is an ErrLocked.
+// LockedError is an ErrLocked with the process that holds the journal.
 type LockedError struct {
 	Dir string
-	PID int // 0 where the holder has not said
+	PID int // 0 if it is unknown
 }
 
-// Error names the folder, the holder and the fix.
+// Error names the folder, the process and the remedy.
 func (e *LockedError) Error() string {
 	who := "another process"
 	if e.PID != 0 {
@@ -61,15 +62,15 @@ func (e *LockedError) Error() string {
 // Is makes it an ErrLocked.
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
-// FaultError is a disk, a file or a folder that failed. It wraps both its kind
-// (ErrFull, ErrReadOnly, ErrCorrupt, ErrSchema, ErrGone, ErrLost, ErrIO) and its cause.
+// FaultError is a failure of a disk, a file or a folder. It wraps both its kind (ErrFull,
+// ErrReadOnly, ErrCorrupt, ErrSchema, ErrGone, ErrLost, ErrIO) and its cause.
 type FaultError struct {
 	Path string
 	Kind error
 	Err  error
 }
 
-var fixes = map[error]string{
+var remedies = map[error]string{
 	ErrFull:     "free some space; writing goes on by itself",
 	ErrReadOnly: "make the folder and its files writable for this user",
 	ErrCorrupt:  "it is left as it is; put a backup in its place",
@@ -79,24 +80,23 @@ var fixes = map[error]string{
 	ErrIO:       "look at the volume and at the system's log",
 }
 
-// Error names the file, what is wrong with it and the fix.
+// Error names the file, the fault and the remedy.
 func (e *FaultError) Error() string {
-	fix := fixes[e.Kind]
+	remedy := remedies[e.Kind]
 	if errors.Is(e.Kind, ErrCorrupt) {
-		fix += "; to begin a new one, and forget cooldowns, approvals and what was done, move it away and delete " + markPath(filepath.Dir(e.Path))
+		remedy += "; to begin a new one, and forget cooldowns, approvals and what was done, move it away and delete " + identityPath(filepath.Dir(e.Path))
 	}
 	if errors.Is(e.Kind, ErrLost) {
-		fix += "; to go on without it, and forget cooldowns, approvals and what was done, delete " + markPath(filepath.Dir(e.Path))
+		remedy += "; to go on without it, and forget cooldowns, approvals and what was done, delete " + identityPath(filepath.Dir(e.Path))
 	}
-	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, fix)
+	return fmt.Sprintf("journal %s: %v (%v): %s", e.Path, e.Kind, e.Err, remedy)
 }
 
-// Unwrap gives the kind and the cause.
+// Unwrap returns the kind and the cause.
 func (e *FaultError) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// fault tells a failure of the store from a mistake of the caller: it returns a
-// *FaultError for the first, nil for the second.
-func fault(path string, err error) *FaultError {
+// asFault returns a *FaultError if the store failed, and nil if the caller made a mistake.
+func asFault(path string, err error) *FaultError {
 	var known *FaultError
 	if err == nil || errors.As(err, &known) {
 		return known
@@ -106,7 +106,7 @@ func fault(path string, err error) *FaultError {
 		if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {
 			return &FaultError{path, ErrIO, err}
 		}
-		if kind := fileKind(err); kind != nil {
+		if kind := errnoKind(err); kind != nil {
 			return &FaultError{path, kind, err}
 		}
 		return nil
@@ -122,15 +122,15 @@ func fault(path string, err error) *FaultError {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		kind = ErrCorrupt
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
-		if probed := probe(filepath.Dir(path)); probed != nil {
+		if probed := probeWrite(filepath.Dir(path)); probed != nil {
 			kind = probed
 		}
 	}
 	return &FaultError{path, kind, err}
 }
 
-// fileKind is the kind of an error of the os package, nil where it is none.
-func fileKind(err error) error {
+// errnoKind returns the kind of an error of the os package; nil if it is another error.
+func errnoKind(err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
@@ -143,14 +143,14 @@ func fileKind(err error) error {
 	return nil
 }
 
-// probe writes a small file, because SQLite does not say why a write failed. It
-// returns the kind of the failure, nil if the file could be written.
-func probe(dir string) error {
+// probeWrite writes a small file to find out why a write failed, which SQLite does not report.
+// It returns the kind of the failure; nil if the file could be written.
+func probeWrite(dir string) error {
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
-		return fileKind(err)
+		return errnoKind(err)
 	}
 	_, err = f.Write(make([]byte, 1<<16))
 	err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-	return fileKind(err)
+	return errnoKind(err)
 }

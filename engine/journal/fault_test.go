@@ -14,12 +14,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// squeeze bounds the file to what it has, and returns how to let go: SQLite then
-// fails for want of room, as on a full disk.
+// squeeze bounds the file to its current size, so that SQLite fails as on a full disk. It
+// returns a function that removes the bound.
 func squeeze(t *testing.T, j *Journal) (release func()) {
 	set := func(query string) {
 		require.NoError(t, j.writer.do(context.Background(), func(ctx context.Context, s *store) error {
-			_, err := s.numbers(ctx, query)
+			_, err := s.queryInts(ctx, query)
 			return err
 		}))
 	}
@@ -62,7 +62,7 @@ func TestFullAndRecovered(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "can be written again"), log.String())
 }
 
-// A write too large for the room that is left does not take its neighbours with it.
+// A write that is too large for the free space does not fail the others of its batch.
 func TestHugeWriteAmongSmallOnes(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
 	require.NoError(t, j.Intend(t.Context(), intent("a", 1)))

@@ -12,11 +12,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// page is how many rows are read at once: between pages no lock is held, so that
-// a slow reader never keeps the daemon's log from being reused.
-const page = 500
+// pageSize is the number of rows that are read at a time. No lock is held between pages, so
+// that a slow reader does not keep the daemon from reusing the write-ahead log.
+const pageSize = 500
 
-// Filter chooses decisions, or firings. An empty field chooses all.
+// Filter selects decisions or firings. An empty field selects all.
 type Filter struct {
 	Agent    string // "namespace/name"
 	Target   string // "namespace/name", or "name" in any namespace
@@ -24,52 +24,53 @@ type Filter struct {
 	Verb     string
 	Verdict  engine.Verdict
 	Identity string
-	// Since and Until bound the firing's time: since <= t < until.
+	// Since and Until bound the time of the firing: since <= t < until.
 	Since, Until time.Time
-	// Limit is the most rows wanted, 0 for all, counted from where the order begins.
+	// Limit is the maximum number of rows in the given order; 0 for all.
 	Limit int
-	// OldestFirst turns the order round, which is newest first.
+	// OldestFirst reverses the default order, newest first.
 	OldestFirst bool
 }
 
-// where gathers the conditions of a query.
-type where struct {
+// conditions collects the conditions of a query.
+type conditions struct {
 	terms []string
 	args  []any
 }
 
-func (w *where) add(on bool, term string, args ...any) {
+func (c *conditions) add(on bool, term string, args ...any) {
 	if on {
-		w.terms = append(w.terms, term)
-		w.args = append(w.args, args...)
+		c.terms = append(c.terms, term)
+		c.args = append(c.args, args...)
 	}
 }
 
-// span bounds the firing's agent and time; the sub-query lets a search begin where
-// the time does. The unary plus keeps the planner from sorting by time.
-func (w *where) span(f Filter, first, compare string) {
-	w.add(f.Agent != "", `+f.agent = ?`, f.Agent)
+// addTimeRange adds conditions for the agent and the time of the firing. The subquery makes
+// the search begin at the first row in the range. The unary plus prevents the planner from
+// sorting by time.
+func (c *conditions) addTimeRange(f Filter, first, compare string) {
+	c.add(f.Agent != "", `+f.agent = ?`, f.Agent)
 	if !f.Since.IsZero() {
-		w.add(true, `+f.at >= ?`, nanos(f.Since))
-		w.add(true, compare+first, nanos(f.Since))
+		c.add(true, `+f.at >= ?`, nanos(f.Since))
+		c.add(true, compare+first, nanos(f.Since))
 	}
-	w.add(!f.Until.IsZero(), `+f.at < ?`, nanos(f.Until))
+	c.add(!f.Until.IsZero(), `+f.at < ?`, nanos(f.Until))
 }
 
-// pages runs a query page by page, in the order of its key, which is the first column.
-func pages[T any](ctx context.Context, r *Reader, f Filter, query, key string, w where, scan func(*sql.Rows) (int64, T, error)) iter.Seq2[T, error] {
+// queryPages runs a query page by page, in the order of its key, the first column.
+func queryPages[T any](ctx context.Context, r *Reader, f Filter, query, key string, w conditions, scan func(*sql.Rows) (int64, T, error)) iter.Seq2[T, error] {
 	order, next := ` DESC`, key+` < ?`
 	if f.OldestFirst {
 		order, next = ` ASC`, key+` > ?`
 	}
 	return func(yield func(T, error) bool) {
 		w, last, left := w, int64(0), f.Limit
-		for begun := false; ; begun = true {
+		for started := false; ; started = true {
 			terms, args := append([]string{`1`}, w.terms...), append([]any{}, w.args...)
-			if begun {
+			if started {
 				terms, args = append(terms, next), append(args, last)
 			}
-			size := page
+			size := pageSize
 			if f.Limit > 0 {
 				size = min(size, left)
 			}

@@ -11,10 +11,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// decisionBits is how many bits of a decision's id are its place in its firing.
+// decisionBits is the number of bits of a decision's id for its index in the firing.
 const decisionBits = 20
 
-// firingBody is what a firing's row holds beside its columns.
+// firingBody is the JSON of a firing, in addition to its columns.
 type firingBody struct {
 	Trigger   engine.TriggerInfo   `json:"trigger"`
 	Revision  string               `json:"revision"`
@@ -27,18 +27,18 @@ type firingBody struct {
 	Problems  []string             `json:"problems,omitempty"`
 }
 
-// firing is a record ready to be written: all that takes time is done.
-type firing struct {
+// encodedFiring is a record encoded before the transaction, to keep that short.
+type encodedFiring struct {
 	engine.FiringRecord
 	body      []byte
 	count     Verdicts
-	decisions []decision
-	documents []packed
-	held      []byte // the event, where it is held back
+	decisions []encodedDecision
+	documents []compressedDocument
+	heldEvent []byte // the event that is requeued or buried, as JSON; nil without one
 	notes     []storedNote
 	intents   [][]byte
-	approvals []approvalChange
-	postings  []posting
+	approvals []encodedApproval
+	events    []encodedEvent
 }
 
 // storedNote is a note as its row has it.
@@ -47,43 +47,43 @@ type storedNote struct {
 	value []byte
 }
 
-type decision struct {
+type encodedDecision struct {
 	engine.Decision
 	body     []byte
-	document int // in firing.documents, -1 for none
+	document int // index in encodedFiring.documents; -1 without one
 }
 
-// RecordFiring writes a firing; see engine.Journal. A note without a value leaves
-// the last one. An id that was recorded before is an ErrConflict.
+// RecordFiring writes a firing; see engine.Journal. A note without a value keeps the last one.
+// An id that was recorded before is an ErrConflict.
 func (j *Journal) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
-	ready, err := j.encode(f)
+	encoded, err := j.encode(f)
 	if err != nil {
 		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
 	now := nanos(j.opts.Clock.Now())
-	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, ready, now) }); err != nil {
+	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.record(ctx, encoded, now) }); err != nil {
 		return fmt.Errorf("record a firing of %s: %w", f.Agent, err)
 	}
 	return nil
 }
 
-func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
+func (j *Journal) encode(f engine.FiringRecord) (*encodedFiring, error) {
 	if f.ID == "" || f.Agent == "" {
 		return nil, errors.New("a firing needs an id and an agent")
 	}
 	if len(f.Decisions) >= 1<<decisionBits {
 		return nil, fmt.Errorf("%d decisions are more than a firing can have", len(f.Decisions))
 	}
-	out := &firing{FiringRecord: f, decisions: make([]decision, len(f.Decisions)), notes: make([]storedNote, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
+	out := &encodedFiring{FiringRecord: f, decisions: make([]encodedDecision, len(f.Decisions)), notes: make([]storedNote, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
 	var err error
 	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
 	if err != nil {
 		return nil, err
 	}
-	places := map[[sha256.Size]byte]int{}
+	indexes := map[[sha256.Size]byte]int{}
 	for i, d := range f.Decisions {
 		out.count.add(d.Verdict)
-		if out.decisions[i], err = j.encodeDecision(out, places, d); err != nil {
+		if out.decisions[i], err = j.encodeDecision(out, indexes, d); err != nil {
 			return nil, fmt.Errorf("decision %d on %s: %w", i, d.Target, err)
 		}
 	}
@@ -107,32 +107,32 @@ func (j *Journal) encode(f engine.FiringRecord) (*firing, error) {
 		out.approvals = append(out.approvals, change)
 	}
 	if h := f.Deferred; h != nil {
-		if out.held, err = encodePosting(engine.Envelope{Event: h.Event, Agents: []string{f.Agent}}); err != nil {
+		if out.heldEvent, err = encodeEvent(engine.Envelope{Event: h.Event, Agents: []string{f.Agent}}); err != nil {
 			return nil, fmt.Errorf("the event that is held back: %w", err)
 		}
 	}
-	out.postings, err = encodePostings(f.Envelopes)
+	out.events, err = encodeEvents(f.Envelopes)
 	return out, err
 }
 
-func (j *Journal) encodeDecision(f *firing, places map[[sha256.Size]byte]int, d engine.Decision) (decision, error) {
-	out := decision{Decision: d, document: -1}
+func (j *Journal) encodeDecision(f *encodedFiring, indexes map[[sha256.Size]byte]int, d engine.Decision) (encodedDecision, error) {
+	out := encodedDecision{Decision: d, document: -1}
 	if raw := d.Document; len(raw) > 0 {
 		hash := sha256.Sum256(raw)
-		place, ok := places[hash]
+		index, ok := indexes[hash]
 		if !ok {
 			if !json.Valid(raw) {
 				return out, errors.New("its document is not JSON")
 			}
-			body, err := j.pack(raw)
+			body, err := j.compress(raw)
 			if err != nil {
 				return out, err
 			}
-			place = len(f.documents)
-			places[hash] = place
-			f.documents = append(f.documents, packed{hash, body})
+			index = len(f.documents)
+			indexes[hash] = index
+			f.documents = append(f.documents, compressedDocument{hash, body})
 		}
-		out.document = place
+		out.document = index
 	}
 	d.Document = nil
 	var err error
@@ -140,9 +140,9 @@ func (j *Journal) encodeDecision(f *firing, places map[[sha256.Size]byte]int, d 
 	return out, err
 }
 
-func (s *store) record(ctx context.Context, f *firing, now int64) error {
+func (s *store) record(ctx context.Context, f *encodedFiring, now int64) error {
 	var seq int64
-	n, err := s.changed(ctx, `INSERT INTO firings (id, agent, at, admitted, refused, unchanged, waiting, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+	n, err := s.execCount(ctx, `INSERT INTO firings (id, agent, at, admitted, refused, unchanged, waiting, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		f.ID, f.Agent, nanos(f.At), f.count.Admitted, f.count.Refused, f.count.Unchanged, f.count.Waiting, f.body)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (s *store) record(ctx context.Context, f *firing, now int64) error {
 		return ErrConflict
 	}
 	if len(f.decisions) > 0 {
-		if err := s.row(ctx, `SELECT seq FROM firings WHERE id = ?`, []any{f.ID}, &seq); err != nil {
+		if err := s.queryRow(ctx, `SELECT seq FROM firings WHERE id = ?`, []any{f.ID}, &seq); err != nil {
 			return err
 		}
 		if err := s.recordDecisions(ctx, f, seq); err != nil {
@@ -177,22 +177,22 @@ func (s *store) record(ctx context.Context, f *firing, now int64) error {
 			return fmt.Errorf("approval %s: %w", c.Approval.ID, err)
 		}
 	}
-	if _, err := s.post(ctx, f.postings, now, nil); err != nil {
+	if _, err := s.enqueue(ctx, f.events, now, nil); err != nil {
 		return err
 	}
 	switch e := f.Trigger.Event; {
 	case f.Deferred != nil:
-		return s.held(ctx, f.Agent, f.Deferred, f.held, now)
+		return s.requeueOrBury(ctx, f.Agent, f.Deferred, f.heldEvent, now)
 	case e != nil:
-		return s.handled(ctx, f.Agent, *e, now)
+		return s.markHandled(ctx, f.Agent, *e, now)
 	}
 	return nil
 }
 
-func (s *store) recordDecisions(ctx context.Context, f *firing, seq int64) error {
+func (s *store) recordDecisions(ctx context.Context, f *encodedFiring, seq int64) error {
 	ids := make([]int64, len(f.documents))
 	for i, doc := range f.documents {
-		if err := s.row(ctx, `INSERT INTO documents (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING id`,
+		if err := s.queryRow(ctx, `INSERT INTO documents (hash, body) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET hash = hash RETURNING id`,
 			[]any{doc.hash[:], doc.body}, &ids[i]); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (s *store) recordDecisions(ctx context.Context, f *firing, seq int64) error
 	return nil
 }
 
-// nanos is a time as the tables hold it; the zero time is 0.
+// nanos converts a time to its form in the tables; the zero time is 0.
 func nanos(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -221,7 +221,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func moment(ns int64) time.Time {
+func timeOf(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
 	}

@@ -50,7 +50,7 @@ func TestFiringIsWrittenWhole(t *testing.T) {
 	}
 	require.EqualValues(t, 2, rows(t, j)["documents"])
 
-	// An equal document in a later firing is the same row.
+	// An equal document of a later firing is stored once.
 	again := firingOf("f-2", day, 1)
 	again.Decisions[0].Document = f.Decisions[0].Document
 	require.NoError(t, j.RecordFiring(t.Context(), again))
@@ -131,7 +131,7 @@ func TestFiringIDsNeverRepeat(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				for range idBlock/3 + 1 {
+				for range firingIDBlock/3 + 1 {
 					id, err := j.NextFiring(context.Background())
 					mu.Lock()
 					if err != nil || seen[id] {
@@ -146,7 +146,7 @@ func TestFiringIDsNeverRepeat(t *testing.T) {
 		wg.Wait()
 		require.NoError(t, j.Close())
 	}
-	require.Len(t, seen, 3*4*(idBlock/3+1))
+	require.Len(t, seen, 3*4*(firingIDBlock/3+1))
 	require.Len(t, epochs, 1, "the epoch is the file's")
 
 	other, err := open(t, t.TempDir(), Options{}).NextFiring(t.Context())

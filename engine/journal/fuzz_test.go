@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// FuzzDecisionID asks for documents, decisions and approvals by any text: a clear error, or
-// the one that is there.
+// FuzzDecisionID queries documents, decisions and approvals by any id: the result is the right
+// one or a clear error.
 func FuzzDecisionID(f *testing.F) {
 	for _, id := range []string{"f-0/0", "f-0/1", "f-0", "/", "f-0/-1", "f-0/18446744073709551615", "'; DROP TABLE acts; --/0", "f-0/0\x00"} {
 		f.Add(id)
@@ -36,50 +36,50 @@ func FuzzDecisionID(f *testing.F) {
 	})
 }
 
-// FuzzLetterID reads ids as persons type them: one that is read names its number and no
-// other, and every number is read back in its own box alone.
-func FuzzLetterID(f *testing.F) {
+// FuzzQueueItemID parses any id: a valid one yields its number, and every number is parsed back
+// with the prefix of its own queue only.
+func FuzzQueueItemID(f *testing.F) {
 	for _, id := range []string{"in-1", "out-17", "in-", "out-0", "in--1", "in-+1", "out-18446744073709551615", "in-9223372036854775808", "in-007", "in-1\x00", "in-1 "} {
 		f.Add(id, int64(len(id)))
 	}
 	f.Fuzz(func(t *testing.T, id string, n int64) {
-		for prefix, other := range map[string]string{inPrefix: outPrefix, outPrefix: inPrefix} {
-			if seq, ok := letterNumber(prefix, id); ok {
+		for prefix, other := range map[string]string{inboxPrefix: outboxPrefix, outboxPrefix: inboxPrefix} {
+			if seq, ok := parseQueueItemID(prefix, id); ok {
 				require.Positive(t, seq)
-				require.Equal(t, letterID(prefix, seq), prefix+strings.TrimLeft(id[len(prefix):], "0"))
+				require.Equal(t, queueItemID(prefix, seq), prefix+strings.TrimLeft(id[len(prefix):], "0"))
 			}
-			seq, ok := letterNumber(prefix, letterID(prefix, n))
+			seq, ok := parseQueueItemID(prefix, queueItemID(prefix, n))
 			require.Equal(t, n > 0, ok)
 			if ok {
 				require.Equal(t, n, seq)
 			}
-			_, ok = letterNumber(other, letterID(prefix, n))
+			_, ok = parseQueueItemID(other, queueItemID(prefix, n))
 			require.False(t, ok)
 		}
 	})
 }
 
-// FuzzPack packs any bytes and gets them back, and survives the unpacking of what
-// never was packed.
-func FuzzPack(f *testing.F) {
+// FuzzCompress compresses and decompresses any bytes, and decompresses bytes that were not
+// compressed without a panic.
+func FuzzCompress(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte(`{"a":1}`))
 	f.Add([]byte{0x1f, 0x8b, 8, 0})
 	j := &Journal{}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		packed, err := j.pack(raw)
+		packed, err := j.compress(raw)
 		require.NoError(t, err)
-		got, err := unpack(packed)
+		got, err := decompress(packed)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(raw, got))
-		if got, err := unpack(raw); err != nil {
+		if got, err := decompress(raw); err != nil {
 			require.Nil(t, got)
 		}
 	})
 }
 
-// FuzzRow reads back rows that hold any body, as a damaged or foreign file does: every
-// question ends in an answer or an error, and a mended row is read again.
+// FuzzRow reads rows with any body, as in a damaged or foreign file: every query ends with a
+// result or an error, and succeeds after the row is repaired.
 func FuzzRow(f *testing.F) {
 	for _, body := range []string{
 		`{}`, `null`, `[]`, ``, `{`, `"x"`, `{"with":{"a":1e100000}}`, `{"change":null}`, `{"with":` + strings.Repeat(`{"a":`, 9000) + `1` + strings.Repeat(`}`, 9000) + `}`, "{\"a\":\"\xff\x00\"}",
@@ -128,5 +128,5 @@ func FuzzRow(f *testing.F) {
 	})
 }
 
-// second is an answer's error.
+// second returns the error of a result.
 func second[T any](_ T, err error) error { return err }

@@ -13,31 +13,32 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 var _ engine.Journal = (*Journal)(nil)
 
-// Options are the settings of a journal. The zero value of each takes its default.
+// Options configures a journal. Zero values mean the defaults.
 type Options struct {
 	Log   hclog.Logger
 	Clock engine.Clock
-	// MaxAge is how long firings, decisions, documents, concluded acts, ended approvals,
-	// dead letters and the names of handled and delivered events are kept; DefaultMaxAge.
-	// An approval that counts for longer after its end is kept for as long as that.
+	// MaxAge is how long firings, decisions, documents, concluded acts, ended approvals, dead
+	// letters and the keys of handled and delivered events are kept; DefaultMaxAge. An
+	// approval that is valid beyond its end is kept until it is not.
 	MaxAge time.Duration
-	// MaxBytes is the size of the file at which the oldest go before their time; DefaultMaxBytes.
+	// MaxBytes is the size of the file from which on the oldest rows are deleted earlier;
+	// DefaultMaxBytes.
 	MaxBytes int64
-	// PruneEvery is how often old rows are looked for; DefaultPruneEvery.
+	// PruneEvery is the interval of deleting old rows; DefaultPruneEvery.
 	PruneEvery time.Duration
-	// InboxMost is how many events may wait in one agent's inbox, and OutboxMost how many
-	// deliveries in all; DefaultInboxMost, DefaultOutboxMost.
+	// InboxMost bounds the waiting events in one agent's inbox, and OutboxMost the waiting
+	// deliveries; DefaultInboxMost, DefaultOutboxMost.
 	InboxMost, OutboxMost int
-	// MailBytes is how many bytes the events that wait may take, as JSON, in all inboxes
-	// and the outbox together; DefaultMailBytes.
+	// MailBytes bounds the size, as JSON, of the waiting events in all inboxes and the outbox
+	// together; DefaultMailBytes.
 	MailBytes int64
-	// Tolerant opens a journal whose disk is full or read-only too. Every call then
-	// fails with what Health says, until the disk can be written again; nobody needs
-	// to open it anew. Without it Open fails.
+	// Tolerant makes Open succeed if the disk is full or read-only. Every call then fails with
+	// the error of Health until the disk can be written again, without reopening the journal.
 	Tolerant bool
 }
 
@@ -53,36 +54,36 @@ const (
 
 // Journal is an open journal. It is safe for concurrent use.
 type Journal struct {
-	dir, path string
-	opts      Options
-	writer    *writer
-	ids       ids
-	zips      sync.Pool
-	health    atomic.Pointer[FaultError]
-	reader    atomic.Pointer[Reader]
-	mark      atomic.Pointer[mark]
+	dir, path   string
+	opts        Options
+	writer      *writer
+	firingIDs   firingIDs
+	gzipWriters sync.Pool
+	health      atomic.Pointer[FaultError]
+	reader      atomic.Pointer[Reader]
+	identity    atomic.Pointer[identityFile]
 
-	lock  *lock       // as the writer's goroutine connected it
-	info  os.FileInfo // the file, once it was open
-	stop  context.CancelFunc
-	loops sync.WaitGroup
-	once  sync.Once
-	ended error
+	lock      *filelock.Lock // set by connect, in the writer's goroutine
+	info      os.FileInfo    // the file, after it was opened once
+	stop      context.CancelFunc
+	loops     sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
 }
 
-// Open opens the journal in dir for writing, made with the folder if it isn't
-// there. Another process that has it open is a *LockedError; a file that can't be
-// used is a *FaultError. ctx bounds the opening, not the journal's life.
+// Open opens the journal in dir for writing, and creates it with the folder if necessary. If
+// another process has it open, the error is a *LockedError; if the file can't be used, a
+// *FaultError. ctx bounds Open, not the life of the journal.
 func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	j := &Journal{dir: dir, path: filepath.Join(dir, fileName), opts: opts.withDefaults()}
-	j.ids.sem = make(chan struct{}, 1)
+	j.firingIDs.sem = make(chan struct{}, 1)
 	s, err := j.connect(ctx)
 	if err != nil {
-		f := fault(j.path, err)
+		f := asFault(j.path, err)
 		if f == nil || !opts.Tolerant || (!errors.Is(f.Kind, ErrFull) && !errors.Is(f.Kind, ErrReadOnly)) {
 			return nil, errors.Join(err, j.disconnect())
 		}
@@ -91,7 +92,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	j.writer = newWriter(&writer{path: j.path, connect: j.connect, report: j.report, clock: j.opts.Clock, store: s})
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	j.stop = stop
-	j.loops.Go(func() { j.keep(run) })
+	j.loops.Go(func() { j.maintain(run) })
 	return j, nil
 }
 
@@ -127,37 +128,37 @@ func (o Options) withDefaults() Options {
 func (j *Journal) connect(ctx context.Context) (*store, error) {
 	if j.lock == nil {
 		if err := os.MkdirAll(j.dir, 0o700); err != nil {
-			return nil, j.fault(fmt.Errorf("make the folder: %w", err))
+			return nil, j.openError(fmt.Errorf("make the folder: %w", err))
 		}
 		l, err := acquire(j.dir)
 		if err != nil {
-			return nil, j.fault(err)
+			return nil, j.openError(err)
 		}
 		j.lock = l
 	}
 	if j.info != nil {
-		if err := (&store{path: j.path, info: j.info}).here(); err != nil {
+		if err := (&store{path: j.path, info: j.info}).checkFile(); err != nil {
 			return nil, err
 		}
-	} else if err := j.known(ctx); err != nil {
-		return nil, j.fault(err)
+	} else if err := j.verifyIdentity(ctx); err != nil {
+		return nil, j.openError(err)
 	}
 	s, err := openStore(ctx, j.path, j.info == nil)
 	if err != nil {
-		return nil, j.fault(err)
+		return nil, j.openError(err)
 	}
-	if err := s.touch(ctx); err != nil {
-		return nil, errors.Join(j.fault(err), s.close())
+	if err := s.probeWrite(ctx); err != nil {
+		return nil, errors.Join(j.openError(err), s.close())
 	}
 	if j.info == nil {
-		if err := j.note(ctx, s); err != nil {
-			return nil, errors.Join(j.fault(err), s.close())
+		if err := j.writeIdentity(ctx, s); err != nil {
+			return nil, errors.Join(j.openError(err), s.close())
 		}
 	}
 	if j.reader.Load() == nil {
 		db, err := openReadOnly(j.path, true)
 		if err != nil {
-			return nil, errors.Join(j.fault(err), s.close())
+			return nil, errors.Join(j.openError(err), s.close())
 		}
 		j.reader.Store(&Reader{db: db, path: j.path})
 	}
@@ -165,13 +166,13 @@ func (j *Journal) connect(ctx context.Context) (*store, error) {
 	return s, nil
 }
 
-// touch finds out at the start whether the file can be written.
-func (s *store) touch(ctx context.Context) error {
+// probeWrite finds out whether the file can be written.
+func (s *store) probeWrite(ctx context.Context) error {
 	return s.exec(ctx, `INSERT INTO meta VALUES ('opened', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`)
 }
 
-func (j *Journal) fault(err error) error {
-	if f := fault(j.path, err); f != nil {
+func (j *Journal) openError(err error) error {
+	if f := asFault(j.path, err); f != nil {
 		return f
 	}
 	if errors.Is(err, ErrLocked) {
@@ -180,15 +181,15 @@ func (j *Journal) fault(err error) error {
 	return fmt.Errorf("open journal %s: %w", j.path, err)
 }
 
-// Close writes what waits, stops the journal and gives its lock back.
+// Close writes what is pending, stops the journal and releases its lock.
 func (j *Journal) Close() error {
-	j.once.Do(func() {
+	j.closeOnce.Do(func() {
 		j.stop()
 		j.loops.Wait()
-		j.noteClosed()
-		j.ended = errors.Join(j.writer.close(), j.disconnect())
+		j.markClosed()
+		j.closeErr = errors.Join(j.writer.close(), j.disconnect())
 	})
-	return j.ended
+	return j.closeErr
 }
 
 func (j *Journal) disconnect() error {
@@ -197,13 +198,13 @@ func (j *Journal) disconnect() error {
 		errs = append(errs, r.Close())
 	}
 	if j.lock != nil {
-		errs = append(errs, j.lock.release())
+		errs = append(errs, j.lock.Release())
 	}
 	return errors.Join(errs...)
 }
 
-// Health is nil while writes go well, and else the *FaultError of the last one.
-// A journal that is ill tries by itself until it is well.
+// Health returns nil after a successful write, and else the *FaultError of the last one. The
+// journal retries by itself until writes succeed.
 func (j *Journal) Health() error {
 	if f := j.health.Load(); f != nil {
 		return f
@@ -211,7 +212,7 @@ func (j *Journal) Health() error {
 	return nil
 }
 
-// report keeps the health, and says so where it turned.
+// report stores the health and logs a change.
 func (j *Journal) report(f *FaultError) {
 	before := j.health.Swap(f)
 	switch {
@@ -222,7 +223,7 @@ func (j *Journal) report(f *FaultError) {
 	}
 }
 
-// Reader is the journal's query side, which ends with the journal.
+// Reader returns the reader of the journal, which is closed with the journal.
 func (j *Journal) Reader() (*Reader, error) {
 	if r := j.reader.Load(); r != nil {
 		return r, nil
@@ -233,7 +234,7 @@ func (j *Journal) Reader() (*Reader, error) {
 	return nil, ErrClosed
 }
 
-// Size is how many bytes the journal takes on the disk.
+// Size returns the size of the journal's files in bytes.
 func (j *Journal) Size() int64 {
 	var n int64
 	for _, suffix := range []string{"", "-wal", "-shm"} {

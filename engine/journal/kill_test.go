@@ -17,13 +17,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// childWrites writes for ever, from many goroutines at once, and prints a line for
-// each write once it returned: what it printed must outlive a kill.
+// childWrites writes forever from many goroutines, and prints a line after each write that
+// returned: what it printed must survive a kill.
 //
-//	n ID      a firing id was given out
+//	n ID      a firing id was returned
 //	i IDENT   an intent was written       c IDENT  and concluded
 //	e ID      an event was posted, to an inbox and to the outbox
-//	f ID      a firing that handled the event of its name was recorded: it asks a person, and says so by an event
+//	f ID      a firing that handled the event of its name was recorded, with an approval and an event about it
 //	s ID      the event's delivery was settled
 func childWrites(dir string) error {
 	ctx := context.Background()
@@ -86,7 +86,7 @@ func writeOnce(ctx context.Context, j *Journal) error {
 	return nil
 }
 
-// settleOnce delivers one event, found as a dispatcher finds it.
+// settleOnce settles one delivery that Outbox returns.
 func settleOnce(ctx context.Context, j *Journal, id string) error {
 	waiting, err := j.Outbox(ctx, -1)
 	if err != nil {
@@ -103,7 +103,7 @@ func settleOnce(ctx context.Context, j *Journal, id string) error {
 // unbounded keeps everything.
 var unbounded = Options{MaxBytes: 1 << 40, MaxAge: 1 << 62, InboxMost: 1 << 30, OutboxMost: 1 << 30}
 
-// acks is what the children said that they had written, over all kills.
+// acks are the writes that the children printed, over all kills.
 type acks struct {
 	mu  sync.Mutex
 	ids map[string]bool
@@ -131,8 +131,8 @@ func (a *acks) add(line string) error {
 	return nil
 }
 
-// TestKilled kills a writing process again and again, each time after another
-// number of lines, and looks at what it left.
+// TestKilled repeatedly kills a writing process, each time after another number of lines, and
+// verifies the journal.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 20
@@ -221,7 +221,7 @@ func verify(t *testing.T, dir string, all *acks) {
 	require.NoError(t, err)
 	require.Len(t, notices, len(firings), "and what it says")
 	verifyOutbox(t, j, all, waiting, firings)
-	orphans, err := j.number(ctx, `SELECT count(*) FROM decisions WHERE document NOT IN (SELECT id FROM documents)`)
+	orphans, err := j.queryInt(ctx, `SELECT count(*) FROM decisions WHERE document NOT IN (SELECT id FROM documents)`)
 	require.NoError(t, err)
 	require.Zero(t, orphans)
 	next, err := j.NextFiring(ctx)
@@ -230,8 +230,8 @@ func verify(t *testing.T, dir string, all *acks) {
 	require.NoError(t, errors.Join(j.Close()))
 }
 
-// verifyOutbox looks at the deliveries: each is there as the event is in the inbox, and
-// what was settled does not wait.
+// verifyOutbox verifies that each event of the inbox has its delivery, and that settled ones do
+// not wait.
 func verifyOutbox(t *testing.T, j *Journal, all *acks, waiting, firings map[string]bool) {
 	ctx := t.Context()
 	require.Equal(t, rows(t, j)["outbox"], int64(len(waiting)+len(firings)), "an event is in all its boxes or in none")

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,25 +75,5 @@ func TestJournalIsForItsUserOnly(t *testing.T) {
 		info, err := e.Info()
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), e.Name())
-	}
-}
-
-// A process starts children all the time, which have its files for a moment: they must
-// not keep the lock that it gives back.
-func TestLockIsGivenBackWhileChildrenStart(t *testing.T) {
-	ctx, stop := context.WithCancel(t.Context())
-	var started sync.WaitGroup
-	started.Go(func() {
-		for ctx.Err() == nil {
-			_ = exec.CommandContext(ctx, "true").Run()
-		}
-	})
-	defer started.Wait()
-	defer stop()
-	dir := t.TempDir()
-	for range 100 {
-		l, err := acquire(dir)
-		require.NoError(t, err)
-		require.NoError(t, l.release())
 	}
 }

@@ -20,10 +20,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// childEnv names the part that this binary plays when a test starts it again.
+// childEnv names the function that this binary runs when a test starts it as a child.
 const childEnv = "SCANFLOW_JOURNAL_CHILD"
 
-// parts are what this binary can play; a file of one system adds its own.
+// parts are the functions of a child; a file for one operating system may add its own.
 var parts = map[string]func(dir string) error{"write": childWrites, "hold": childHolds, "readonly": childReadOnly}
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child is this binary, to play a part on a folder.
+// child is a command that runs a function of this binary on a folder.
 func child(t *testing.T, part, dir string) *exec.Cmd {
 	t.Helper()
 	binary, err := os.Executable()
@@ -51,7 +51,7 @@ func child(t *testing.T, part, dir string) *exec.Cmd {
 	return cmd
 }
 
-// manualClock stands still until a test moves it.
+// manualClock only advances when a test calls Pass.
 type manualClock struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -81,7 +81,7 @@ func (c *manualClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	return t.c, func() {}
 }
 
-// Pass moves the time on and wakes those whose time has come.
+// Pass advances the time and fires the timers that are due.
 func (c *manualClock) Pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +97,7 @@ func (c *manualClock) Pass(d time.Duration) {
 	c.timers = kept
 }
 
-// Sleepers is how many wait.
+// Sleepers returns the number of pending timers.
 func (c *manualClock) Sleepers() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -130,14 +130,14 @@ func rows(t testing.TB, j *Journal) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
 	for _, table := range []string{"firings", "decisions", "documents", "acts", "notes", "readings", "inbox", "outbox", "approvals", "meta"} {
-		n, err := j.number(context.Background(), `SELECT count(*) FROM `+table)
+		n, err := j.queryInt(context.Background(), `SELECT count(*) FROM `+table)
 		require.NoError(t, err)
 		out[table] = n
 	}
 	return out
 }
 
-// put posts events to an agent, and returns how many were new there.
+// put posts events to an agent, and returns how many were new.
 func put(t testing.TB, j *Journal, agent string, events ...engine.Event) int {
 	t.Helper()
 	fresh, err := j.Enqueue(context.Background(), postings([]string{agent}, nil, events...))
@@ -145,7 +145,7 @@ func put(t testing.TB, j *Journal, agent string, events ...engine.Event) int {
 	return fresh
 }
 
-// postings are events that all go to the same.
+// postings are events with the same destination.
 func postings(agents []string, to []engine.Destination, events ...engine.Event) []engine.Envelope {
 	out := make([]engine.Envelope, len(events))
 	for i, e := range events {
@@ -158,7 +158,7 @@ func event(source, id string) engine.Event {
 	return engine.Event{ID: id, Source: source, Type: "dev.scanflow.retrain.requested", Time: day, Data: map[string]any{"runs": []any{1.0}}, Hops: 1, Sender: "a/x"}
 }
 
-// handle records a firing of an agent that an event set off.
+// handle records a firing of an agent that an event triggered.
 func handle(t testing.TB, j *Journal, firing, agent string, e engine.Event) {
 	t.Helper()
 	f := firingOf(firing, day, 0)
@@ -166,7 +166,7 @@ func handle(t testing.TB, j *Journal, firing, agent string, e engine.Event) {
 	require.NoError(t, j.RecordFiring(context.Background(), f))
 }
 
-// bodyBytes is what an event takes of Options.MailBytes.
+// bodyBytes is the size of an event that counts towards Options.MailBytes.
 func bodyBytes(e engine.Event) int64 {
 	raw, err := json.Marshal(e)
 	if err != nil {
@@ -175,23 +175,23 @@ func bodyBytes(e engine.Event) int64 {
 	return int64(len(raw))
 }
 
-// soundCounts compares the counts that the writer keeps with the tables.
+// soundCounts compares the writer's counts with the tables.
 func soundCounts(t require.TestingT, j *Journal) {
 	ctx := context.Background()
-	var kept, fresh boxes
+	var kept, fresh queueSizes
 	require.NoError(t, j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		kept = boxes{waiting: maps.Clone(s.boxes.waiting), bytes: s.boxes.bytes, last: s.boxes.last}
-		err := s.count(ctx)
-		fresh = s.boxes
-		s.boxes.last = kept.last
+		kept = queueSizes{waiting: maps.Clone(s.sizes.waiting), bytes: s.sizes.bytes, lastSeq: s.sizes.lastSeq}
+		err := s.loadQueueSizes(ctx)
+		fresh = s.sizes
+		s.sizes.lastSeq = kept.lastSeq
 		return err
 	}))
 	require.Equal(t, fresh.waiting, kept.waiting)
 	require.Equal(t, fresh.bytes, kept.bytes, "bytes that wait")
-	require.GreaterOrEqual(t, kept.last, fresh.last)
+	require.GreaterOrEqual(t, kept.lastSeq, fresh.lastSeq)
 }
 
-// listing is the files of a folder with their size and time of change.
+// listing lists the files of a folder with their size and modification time.
 func listing(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -222,7 +222,7 @@ func conclude(t testing.TB, j *Journal, identity string, at time.Time) {
 	require.NoError(t, j.Conclude(context.Background(), engine.Conclusion{Identity: identity, Outcome: engine.Outcome{Status: engine.Done, Detail: "4 ready"}, At: at}))
 }
 
-// firingOf is a firing with decisions that rest on documents of about 3 KB.
+// firingOf is a firing with decisions that have documents of about 3 KB.
 func firingOf(id string, at time.Time, decisions int) engine.FiringRecord {
 	f := engine.FiringRecord{
 		ID: id, Agent: "mlperf/planner", At: at, Trigger: engine.TriggerInfo{Name: "tick", Kind: "every"}, Revision: "9f86d081884c7d65",

@@ -13,9 +13,9 @@ import (
 
 const actColumns = `identity, agent, namespace, name, kind, strategy, verb, at, body, status, detail, applied, ended`
 
-// Open returns the intents without a conclusion, oldest first; see engine.Journal.
-// Of each proposal the journal has the agent, the target's id, the strategy, the verb, its
-// parameters and the identity.
+// Open returns the intents without a conclusion, oldest first; see engine.Journal. The
+// proposal of each change has what is stored with the intent: the agent, the target's id, the
+// strategy, the verb, its parameters and the identity.
 func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, error) {
 	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE agent = ? AND status IS NULL ORDER BY seq`, agent)
 	if err != nil {
@@ -28,9 +28,10 @@ func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, erro
 	return out, nil
 }
 
-// Remember returns what an agent did; see engine.Journal. An act counts as since a
-// time where it began or ended then or later, or has not ended. The last act
-// applied is there too, by target and verb. The last act is the one intended last, whatever the clock said.
+// Remember returns an agent's acts; see engine.Journal: those that began or ended since a time
+// or have not ended, the last one of each target, strategy and verb, and the last applied one
+// of each target and verb. The last act is the one that was intended last, regardless of the
+// clock.
 func (j *Journal) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
 	acts, err := j.acts(ctx, `SELECT `+actColumns+` FROM acts WHERE seq IN (
 			SELECT max(seq) FROM acts WHERE agent = ?1 GROUP BY namespace, name, kind, strategy, verb
@@ -61,17 +62,17 @@ func (j *Journal) acts(ctx context.Context, query string, args ...any) ([]engine
 
 func scanAct(rows *sql.Rows) (engine.Act, error) {
 	var (
-		a      engine.Act
-		at     int64
-		raw    []byte
-		status sql.NullString
-		detail sql.NullString
-		ended  sql.NullInt64
-		wrote  bool
-		body   actBody
+		a       engine.Act
+		at      int64
+		raw     []byte
+		status  sql.NullString
+		detail  sql.NullString
+		ended   sql.NullInt64
+		applied bool
+		body    actBody
 	)
 	if err := rows.Scan(&a.Identity, &a.Agent, &a.Target.Namespace, &a.Target.Name, &a.Target.Kind, &a.Strategy, &a.Primitive,
-		&at, &raw, &status, &detail, &wrote, &ended); err != nil {
+		&at, &raw, &status, &detail, &applied, &ended); err != nil {
 		return a, err
 	}
 	if err := jsonvalue.Unmarshal(raw, &body); err != nil {
@@ -80,12 +81,12 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 	proposal := a.Proposal
 	a.Change = body.Change.Change
 	a.Proposal, a.With = proposal, body.With
-	a.Firing, a.Claim, a.Direction, a.DryRun, a.Once, a.At = body.Firing, body.Claim, body.Direction, body.DryRun, body.Once, moment(at)
+	a.Firing, a.Claim, a.Direction, a.DryRun, a.Once, a.At = body.Firing, body.Claim, body.Direction, body.DryRun, body.Once, timeOf(at)
 	a.Outcome = engine.Outcome{Status: engine.Running}
 	a.Begun = !status.Valid && detail.Valid
 	if status.Valid {
-		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: wrote}
-		a.EndedAt = moment(ended.Int64)
+		a.Outcome = engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: applied}
+		a.EndedAt = timeOf(ended.Int64)
 	}
 	return a, nil
 }
@@ -107,7 +108,7 @@ func (j *Journal) notes(ctx context.Context, agent string) ([]engine.Note, error
 	return notes, err
 }
 
-// each reads rows beside the writer: it sees every write that returned.
+// each reads rows concurrently with the writer. It sees all writes that have returned.
 func (j *Journal) each(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
 	r, err := j.Reader()
 	if err != nil {
@@ -119,10 +120,10 @@ func (j *Journal) each(ctx context.Context, row func(*sql.Rows) error, query str
 func (r *Reader) each(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return r.fault(err)
+		return r.readError(err)
 	}
 	for err == nil && rows.Next() {
 		err = row(rows)
 	}
-	return r.fault(errors.Join(err, rows.Err(), rows.Close()))
+	return r.readError(errors.Join(err, rows.Err(), rows.Close()))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// model is what a journal should know, kept the plain way.
+// model is a simple in-memory model of a journal.
 type model struct {
 	acts    []engine.Act
 	inbox   []engine.Event
@@ -27,7 +27,7 @@ func (m *model) find(identity string) int {
 	return slices.IndexFunc(m.acts, func(a engine.Act) bool { return a.Identity == identity })
 }
 
-// remember is the acts that an agent is to remember, by the words of the contract.
+// remember returns the acts that an agent remembers by the contract.
 func (m *model) remember(since time.Time) []engine.Act {
 	type key struct {
 		target         engine.TargetID
@@ -48,8 +48,8 @@ func (m *model) remember(since time.Time) []engine.Act {
 	return out
 }
 
-// TestAgainstAModel does random things to a journal, restarts and prunings among
-// them, and compares it with a model after each.
+// TestAgainstAModel performs random operations on a journal, including restarts and pruning,
+// and compares it with a model after each.
 func TestAgainstAModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -10,9 +10,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Outbox returns the deliveries that wait; see engine.Queue. It goes from lane to lane
-// (destination and source) by the index, so that what waits behind a lane's limit costs
-// nothing. A limit below 0 is none.
+// Outbox returns waiting deliveries, up to a limit for each lane (destination and source); see
+// engine.Queue. It goes through the lanes by the index, so the deliveries beyond the limit of a
+// lane cost nothing. A negative limit means none.
 func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, error) {
 	var out []engine.Delivery
 	err := j.each(ctx, func(rows *sql.Rows) error {
@@ -22,8 +22,8 @@ func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, err
 		if err := rows.Scan(&seq, &d.To.URL, &d.To.Agent, &queued, &body); err != nil {
 			return err
 		}
-		d.ID, d.Queued = letterID(outPrefix, seq), moment(queued)
-		err := unread(body, &d.Event)
+		d.ID, d.Queued = queueItemID(outboxPrefix, seq), timeOf(queued)
+		err := decodeForDelivery(body, &d.Event)
 		out = append(out, d)
 		return err
 	}, waitingByLane, limit)
@@ -33,8 +33,8 @@ func (j *Journal) Outbox(ctx context.Context, limit int) ([]engine.Delivery, err
 	return out, nil
 }
 
-// waitingByLane finds the first row of each lane from that of the lane before it: three
-// seeks, because a comparison of (url, agent, source) would seek by the url alone.
+// waitingByLane finds the first row of each lane after that of the previous lane, with three
+// seeks: a comparison of (url, agent, source) would only seek by the url.
 const waitingByLane = `WITH RECURSIVE heads (seq) AS (
 		SELECT (SELECT seq FROM outbox WHERE state = 'waiting' ORDER BY url, agent, source, place LIMIT 1)
 		UNION ALL
@@ -47,57 +47,57 @@ const waitingByLane = `WITH RECURSIVE heads (seq) AS (
 		SELECT seq FROM outbox WHERE state = 'waiting' AND url = h.url AND agent = h.agent AND source = h.source ORDER BY place LIMIT ?1)
 	ORDER BY o.place`
 
-// unread reads an event and leaves its data as text: it is only sent on.
-func unread(body []byte, e *engine.Event) error {
-	var read struct {
+// decodeForDelivery decodes an event except for its data, which is only forwarded.
+func decodeForDelivery(body []byte, e *engine.Event) error {
+	var decoded struct {
 		engine.Event
 		Data json.RawMessage `json:"data,omitempty"`
 	}
-	if err := json.Unmarshal(body, &read); err != nil {
+	if err := json.Unmarshal(body, &decoded); err != nil {
 		return err
 	}
-	if *e = read.Event; read.Data != nil {
-		e.Data = read.Data
+	if *e = decoded.Event; decoded.Data != nil {
+		e.Data = decoded.Data
 	}
 	return nil
 }
 
-// settlement is one ready to be written.
-type settlement struct {
+// encodedSettlement is the result of a delivery, encoded before the transaction.
+type encodedSettlement struct {
 	seq   int64
 	state engine.DeliveryState
 	why   string
 	at    int64
-	// outcome is that of a call; nil of an event.
+	// outcome is the outcome of a call; nil for an event.
 	outcome *engine.Outcome
 }
 
-// Settle notes what became of deliveries, all of it or nothing; see engine.Queue. One
-// that does not wait any more stays what it is.
+// Settle records the results of deliveries, all or none; see engine.Queue. A delivery that no
+// longer waits stays unchanged.
 func (j *Journal) Ack(ctx context.Context, settled []engine.Ack) error {
 	if len(settled) == 0 {
 		return nil
 	}
-	ready := make([]settlement, len(settled))
+	encoded := make([]encodedSettlement, len(settled))
 	var errs []error
 	for i, st := range settled {
-		seq, ok := letterNumber(outPrefix, st.ID)
+		seq, ok := parseQueueItemID(outboxPrefix, st.ID)
 		switch {
 		case !ok:
-			errs = append(errs, fmt.Errorf("settle %q: an id is %sNUMBER", st.ID, outPrefix))
+			errs = append(errs, fmt.Errorf("settle %q: an id is %sNUMBER", st.ID, outboxPrefix))
 		case st.State != engine.Delivered && st.State != engine.UnwantedThere && st.State != engine.Undeliverable && st.State != engine.Dropped:
 			errs = append(errs, fmt.Errorf("settle %s: %q is no end of a delivery", st.ID, st.State))
 		}
 		if st.At.IsZero() {
 			st.At = j.opts.Clock.Now()
 		}
-		ready[i] = settlement{seq, st.State, st.Why, nanos(st.At), st.Outcome}
+		encoded[i] = encodedSettlement{seq, st.State, st.Why, nanos(st.At), st.Outcome}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error {
-		for _, st := range ready {
+		for _, st := range encoded {
 			if err := s.settle(ctx, st); err != nil {
 				return err
 			}
@@ -109,7 +109,7 @@ func (j *Journal) Ack(ctx context.Context, settled []engine.Ack) error {
 	return nil
 }
 
-func (s *store) settle(ctx context.Context, st settlement) error {
+func (s *store) settle(ctx context.Context, st encodedSettlement) error {
 	if st.state == engine.UnwantedThere {
 		last, err := s.unwantedByAll(ctx, st.seq)
 		if err != nil {
@@ -119,30 +119,30 @@ func (s *store) settle(ctx context.Context, st settlement) error {
 			st.state = engine.Undeliverable
 		}
 	}
-	bytes, err := s.bytesOf(ctx, `SELECT octet_length(body) FROM outbox WHERE seq = ? AND state = 'waiting'`, st.seq)
+	bytes, err := s.bodyLength(ctx, `SELECT octet_length(body) FROM outbox WHERE seq = ? AND state = 'waiting'`, st.seq)
 	if err != nil {
 		return err
 	}
-	n, err := s.changed(ctx, `UPDATE outbox SET state = ?1, since = ?2, why = ?3, body = CASE ?1 WHEN 'dead' THEN body END WHERE seq = ?4 AND state = 'waiting'`,
+	n, err := s.execCount(ctx, `UPDATE outbox SET state = ?1, since = ?2, why = ?3, body = CASE ?1 WHEN 'dead' THEN body END WHERE seq = ?4 AND state = 'waiting'`,
 		string(st.state), st.at, st.why, st.seq)
-	s.boxes.gone(outbox, n, bytes)
+	s.sizes.removed(outboxQueue, n, bytes)
 	if err != nil || n == 0 || st.outcome == nil {
 		return err
 	}
-	n, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = (SELECT id FROM outbox WHERE seq = ?) AND status IS NULL`,
+	n, err = s.execCount(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = (SELECT id FROM outbox WHERE seq = ?) AND status IS NULL`,
 		string(st.outcome.Status), st.outcome.Detail, st.outcome.Applied, st.at, st.seq)
 	if err != nil || n > 0 {
 		return err
 	}
 	var identity string
-	if err := s.row(ctx, `SELECT id FROM outbox WHERE seq = ?`, []any{st.seq}, &identity); err != nil {
+	if err := s.queryRow(ctx, `SELECT id FROM outbox WHERE seq = ?`, []any{st.seq}, &identity); err != nil {
 		return err
 	}
-	return s.sentAgain(ctx, engine.Conclusion{Identity: identity, Outcome: *st.outcome, At: moment(st.at)})
+	return s.sentAgain(ctx, engine.Conclusion{Identity: identity, Outcome: *st.outcome, At: timeOf(st.at)})
 }
 
-// SentAgain notes that an act which had failed was sent again by a person, and delivered.
-// Anything else of it changes nothing.
+// SentAgain records that a failed act was sent again by a person and delivered. It has no
+// effect in any other case.
 func (j *Journal) SentAgain(ctx context.Context, c engine.Conclusion) error {
 	if err := j.writer.do(ctx, func(ctx context.Context, s *store) error { return s.sentAgain(ctx, c) }); err != nil {
 		return fmt.Errorf("conclude %s: %w", c.Identity, err)
@@ -155,7 +155,7 @@ func (s *store) sentAgain(ctx context.Context, c engine.Conclusion) error {
 		return nil
 	}
 	failed := engine.Outcome{Status: engine.Failed}
-	err := s.row(ctx, `SELECT detail FROM acts WHERE identity = ? AND status = 'failed'`, []any{c.Identity}, &failed.Detail)
+	err := s.queryRow(ctx, `SELECT detail FROM acts WHERE identity = ? AND status = 'failed'`, []any{c.Identity}, &failed.Detail)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -163,16 +163,16 @@ func (s *store) sentAgain(ctx context.Context, c engine.Conclusion) error {
 		return err
 	}
 	out := engine.OutcomeOfRedelivery(failed, c.Outcome)
-	_, err = s.changed(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ?`,
+	_, err = s.execCount(ctx, `UPDATE acts SET status = ?, detail = ?, applied = ?, ended = ? WHERE identity = ?`,
 		string(out.Status), out.Detail, out.Applied, nanos(c.At), c.Identity)
 	return err
 }
 
-// unwantedByAll says of a delivery that waits that no other of its event does, and that
-// neither an inbox here nor another destination has the event.
+// unwantedByAll reports whether a waiting delivery is the last of its event, and neither an
+// inbox here nor another destination has accepted the event.
 func (s *store) unwantedByAll(ctx context.Context, seq int64) (bool, error) {
 	var all bool
-	err := s.row(ctx, `SELECT NOT EXISTS (SELECT 1 FROM outbox o WHERE o.source = d.source AND o.id = d.id AND o.seq <> d.seq AND o.state IN ('waiting', 'delivered'))
+	err := s.queryRow(ctx, `SELECT NOT EXISTS (SELECT 1 FROM outbox o WHERE o.source = d.source AND o.id = d.id AND o.seq <> d.seq AND o.state IN ('waiting', 'delivered'))
 		AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.source = d.source AND i.id = d.id) FROM outbox d WHERE d.seq = ?`, []any{seq}, &all)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

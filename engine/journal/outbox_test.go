@@ -28,7 +28,7 @@ func send(t testing.TB, j *Journal, e engine.Event, to ...engine.Destination) {
 	require.NoError(t, err)
 }
 
-// outboxOf is what waits, as "URL AGENT SOURCE ID".
+// outboxOf lists the waiting deliveries as "URL AGENT SOURCE ID".
 func outboxOf(t require.TestingT, j *Journal, limit int) []string {
 	got, err := j.Outbox(context.Background(), limit)
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestOutboxByLane(t *testing.T) {
 	soundCounts(t, j)
 }
 
-// planOf is how SQLite goes about a query, on the tables and indexes of a name.
+// planOf returns SQLite's query plan.
 func planOf(t *testing.T, of, query string, args ...any) (plan []string) {
 	t.Helper()
 	j := open(t, t.TempDir(), Options{})
@@ -97,8 +97,8 @@ func planOf(t *testing.T, of, query string, args ...any) (plan []string) {
 	return plan
 }
 
-// However much waits, only what is asked for is read: each step finds its row by the
-// whole of an index's key.
+// The cost of a read does not depend on the number of waiting deliveries: each step seeks its
+// row by the full key of an index.
 func TestOutboxSeeks(t *testing.T) {
 	plan := planOf(t, "outbox", waitingByLane, 1)
 	by := "USING COVERING INDEX outbox_waiting"
@@ -153,7 +153,7 @@ func TestSettled(t *testing.T) {
 				}
 			}
 			require.Equal(t, test.dead, dead)
-			bodies, err := j.number(t.Context(), `SELECT count(*) FROM outbox WHERE state IN ('delivered', 'unwanted') AND body IS NOT NULL`)
+			bodies, err := j.queryInt(t.Context(), `SELECT count(*) FROM outbox WHERE state IN ('delivered', 'unwanted') AND body IS NOT NULL`)
 			require.NoError(t, err)
 			require.Zero(t, bodies, "what is done with keeps its name alone")
 

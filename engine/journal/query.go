@@ -13,38 +13,37 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// Row is a decision with its firing and what came of it. As JSON it is one flat object.
+// Row is a decision with its firing and the outcome of its act. Its JSON is one flat object.
 type Row struct {
-	// ID names the decision for Reader.Document.
+	// ID is the decision's id, for Reader.Document.
 	ID       string             `json:"id"`
 	At       time.Time          `json:"at"`
 	Agent    string             `json:"agent"`
 	Firing   string             `json:"firing"`
 	Trigger  engine.TriggerInfo `json:"trigger"`
 	Revision string             `json:"revision"`
-	// Policy says how the policies stood: the revision's age, and whether a later
-	// change was refused.
+	// Policy has the age of the policy revision, and whether a later change was refused.
 	Policy engine.PolicyInfo `json:"policy"`
 	engine.Decision
-	// Diff is what the act was to change; Outcome what became of it, nil where there
-	// was no act. Status Running is an act that has no conclusion yet.
+	// Diff is the planned change of the act. Outcome is nil without an act, and has the status
+	// Running if the act has no conclusion yet.
 	Diff    string          `json:"diff,omitempty"`
 	Outcome *engine.Outcome `json:"outcome,omitempty"`
 	EndedAt *time.Time      `json:"ended_at,omitempty"`
 }
 
-// Firing is a firing without its decisions, which it counts.
+// Firing is a firing with the counts of its decisions.
 type Firing struct {
 	engine.FiringRecord
 	Verdicts
 }
 
-// Verdicts counts the decisions of a firing by what became of them.
+// Verdicts counts the decisions of a firing by verdict.
 type Verdicts struct {
 	Admitted  int `json:"admitted"`
 	Refused   int `json:"refused"`
 	Unchanged int `json:"unchanged"`
-	Waiting   int `json:"waiting"` // for a person
+	Waiting   int `json:"waiting"` // for approval
 }
 
 func (v *Verdicts) add(verdict engine.Verdict) {
@@ -60,7 +59,7 @@ func (v *Verdicts) add(verdict engine.Verdict) {
 	}
 }
 
-// Decisions returns the decisions that a filter chooses, without their documents.
+// Decisions returns the selected decisions without their documents.
 func (r *Reader) Decisions(ctx context.Context, f Filter) ([]Row, error) {
 	var out []Row
 	for row, err := range r.EachDecision(ctx, f) {
@@ -72,10 +71,10 @@ func (r *Reader) Decisions(ctx context.Context, f Filter) ([]Row, error) {
 	return out, nil
 }
 
-// EachDecision is Decisions for more rows than fit into memory. It ends at the
-// first error, which it yields.
+// EachDecision iterates over decisions without holding them in memory. It ends at the first
+// error, which it yields.
 func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, error] {
-	w := where{}
+	w := conditions{}
 	w.add(f.Strategy != "", `d.strategy = ?`, f.Strategy)
 	w.add(f.Verb != "", `d.verb = ?`, f.Verb)
 	w.add(f.Verdict != "", `d.verdict = ?`, string(f.Verdict))
@@ -86,14 +85,14 @@ func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, erro
 	}
 	w.add(f.Target != "", `d.name = ?`, name)
 	w.add(qualified, `d.namespace = ?`, namespace)
-	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?) << `+strconv.Itoa(decisionBits), `d.id >= `)
+	w.addTimeRange(f, `(SELECT min(seq) FROM firings WHERE at >= ?) << `+strconv.Itoa(decisionBits), `d.id >= `)
 	query := `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.applied, a.ended
 		FROM decisions d CROSS JOIN firings f ON f.seq = d.id >> ` + strconv.Itoa(decisionBits) + ` LEFT JOIN acts a ON a.identity = d.identity`
-	return pages(ctx, r, f, query, `d.id`, w, scanRow)
+	return queryPages(ctx, r, f, query, `d.id`, w, scanRow)
 }
 
-// Firings returns the firings that a filter's Agent, Since, Until, Limit and
-// OldestFirst choose. Its other fields must be empty.
+// Firings returns the firings that a filter's Agent, Since, Until, Limit and OldestFirst
+// select. The other fields must be empty.
 func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
 	var out []Firing
 	for row, err := range r.EachFiring(ctx, f) {
@@ -105,17 +104,17 @@ func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
 	return out, nil
 }
 
-// EachFiring is Firings for more of them than fit into memory. It ends at the first
-// error, which it yields.
+// EachFiring iterates over firings without holding them in memory. It ends at the first error,
+// which it yields.
 func (r *Reader) EachFiring(ctx context.Context, f Filter) iter.Seq2[Firing, error] {
 	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Identity != "" {
 		return func(yield func(Firing, error) bool) {
 			yield(Firing{}, errors.New("firings are chosen by agent and time only"))
 		}
 	}
-	w := where{}
-	w.span(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
-	return pages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.unchanged, f.waiting, f.body FROM firings f`, `f.seq`, w, scanFiring)
+	w := conditions{}
+	w.addTimeRange(f, `(SELECT min(seq) FROM firings WHERE at >= ?)`, `f.seq >= `)
+	return queryPages(ctx, r, f, `SELECT f.seq, f.id, f.agent, f.at, f.admitted, f.refused, f.unchanged, f.waiting, f.body FROM firings f`, `f.seq`, w, scanFiring)
 }
 
 func scanRow(rows *sql.Rows) (int64, Row, error) {
@@ -135,7 +134,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		return 0, row, err
 	}
 	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
-	row.At, row.Trigger, row.Revision, row.Policy = moment(at), f.Trigger, f.Revision, f.Policy
+	row.At, row.Trigger, row.Revision, row.Policy = timeOf(at), f.Trigger, f.Revision, f.Policy
 	if ab == nil {
 		return id, row, nil
 	}
@@ -146,7 +145,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 	row.Diff, row.Outcome = act.Change.Diff, &engine.Outcome{Status: engine.Running}
 	if status.Valid {
 		row.Outcome = &engine.Outcome{Status: engine.Status(status.String), Detail: detail.String, Applied: applied.Bool}
-		end := moment(ended.Int64)
+		end := timeOf(ended.Int64)
 		row.EndedAt = &end
 	}
 	return id, row, nil
@@ -161,7 +160,7 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 	}
 	var f firingBody
 	err := jsonvalue.Unmarshal(raw, &f)
-	out.At = moment(at)
+	out.At = timeOf(at)
 	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
 	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems
 	return seq, out, err

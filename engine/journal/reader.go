@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// Reader asks a journal questions. It is safe for concurrent use and writes nothing.
+// Reader queries a journal. It is safe for concurrent use and writes nothing.
 type Reader struct {
 	db   *sql.DB
 	path string
 }
 
-// OpenReader opens the journal in dir to read it, beside a daemon or without one.
-// It makes no file. A folder without a journal is an error that wraps
-// os.ErrNotExist; a file that can't be used is a *FaultError.
+// OpenReader opens the journal in dir for reading, with or without a running daemon. It
+// creates no file. The error wraps os.ErrNotExist if the folder has no journal, and is a
+// *FaultError if the file can't be used.
 func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -44,23 +44,23 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 		err = fmt.Errorf("journal %s has schema %d, and this program reads %d: start the daemon on it once", path, v, schemaVersion)
 	}
 	if err != nil {
-		return nil, errors.Join(r.fault(err), db.Close())
+		return nil, errors.Join(r.readError(err), db.Close())
 	}
 	return r, nil
 }
 
-// Close ends the reader.
+// Close closes the reader.
 func (r *Reader) Close() error { return r.db.Close() }
 
-func (r *Reader) fault(err error) error {
-	if f := fault(r.path, err); f != nil {
+func (r *Reader) readError(err error) error {
+	if f := asFault(r.path, err); f != nil {
 		return f
 	}
 	return err
 }
 
-// Document is the document that a decision (Row.ID) rests on, as JSON. A decision
-// that is not there, or rests on none, is an ErrNotFound.
+// Document returns the document of a decision (Row.ID) as JSON. It is an ErrNotFound if there
+// is no such decision, or the decision has no document.
 func (r *Reader) Document(ctx context.Context, id string) (json.RawMessage, error) {
 	cut := strings.LastIndexByte(id, '/')
 	if cut < 0 {
@@ -78,12 +78,12 @@ func (r *Reader) Document(ctx context.Context, id string) (json.RawMessage, erro
 		return nil, fmt.Errorf("document of decision %s: %w", id, ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("document of decision %s: %w", id, r.fault(err))
+		return nil, fmt.Errorf("document of decision %s: %w", id, r.readError(err))
 	}
-	return unpack(body)
+	return decompress(body)
 }
 
-// Stats are the rows of a journal, by table.
+// Stats are the numbers of rows in a journal.
 type Stats struct {
 	Firings    int64 `json:"firings"`
 	Decisions  int64 `json:"decisions"`
@@ -93,14 +93,14 @@ type Stats struct {
 	Notes      int64 `json:"notes"`
 	Events     int64 `json:"events"`     // waiting in inboxes
 	Deliveries int64 `json:"deliveries"` // waiting in the outbox
-	Dead       int64 `json:"dead"`       // letters of both
+	Dead       int64 `json:"dead"`       // dead letters of both
 	Approvals  int64 `json:"approvals"`
 	UsedBytes  int64 `json:"used_bytes"`
-	FreeBytes  int64 `json:"free_bytes"` // in the file, to be used again
+	FreeBytes  int64 `json:"free_bytes"` // free space within the file
 	FileSchema int   `json:"schema"`
 }
 
-// Stats counts the rows. It reads every table: for a person, not for each scrape.
+// Stats counts the rows. It reads every table, so it is not meant for metrics.
 func (r *Reader) Stats(ctx context.Context) (Stats, error) {
 	var s Stats
 	var size, pages, free int64
@@ -112,7 +112,7 @@ func (r *Reader) Stats(ctx context.Context) (Stats, error) {
 		(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema')`).
 		Scan(&s.Firings, &s.Decisions, &s.Documents, &s.Acts, &s.OpenActs, &s.Notes, &s.Events, &s.Deliveries, &s.Dead, &s.Approvals, &size, &pages, &free, &s.FileSchema)
 	if err != nil {
-		return Stats{}, fmt.Errorf("count the rows: %w", r.fault(err))
+		return Stats{}, fmt.Errorf("count the rows: %w", r.readError(err))
 	}
 	s.UsedBytes, s.FreeBytes = (pages-free)*size, free*size
 	return s, nil

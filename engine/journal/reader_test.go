@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// told is a journal with a story of three firings.
+// told is a journal with three firings.
 func told(t *testing.T) (*Journal, string) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
@@ -124,9 +124,9 @@ func TestDocumentNotThere(t *testing.T) {
 
 func TestPagesOfALongAnswer(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
-	const n = 2*page + 7
+	const n = 2*pageSize + 7
 	require.NoError(t, j.RecordFiring(t.Context(), firingOf("long", day, n)))
-	for _, f := range []Filter{{}, {OldestFirst: true}, {Limit: page + 1}, {Limit: page}, {Limit: n + 5}} {
+	for _, f := range []Filter{{}, {OldestFirst: true}, {Limit: pageSize + 1}, {Limit: pageSize}, {Limit: n + 5}} {
 		got, err := reader(t, j).Decisions(t.Context(), f)
 		require.NoError(t, err)
 		want := n
@@ -143,15 +143,14 @@ func TestPagesOfALongAnswer(t *testing.T) {
 	count := 0
 	for _, err := range reader(t, j).EachDecision(t.Context(), Filter{}) {
 		require.NoError(t, err)
-		if count++; count == page+3 {
+		if count++; count == pageSize+3 {
 			break
 		}
 	}
-	require.Equal(t, page+3, count)
+	require.Equal(t, pageSize+3, count)
 }
 
-// The command line reads beside the daemon, after it, and from a copy, and leaves
-// everything as it was.
+// The command line reads while a daemon runs, after it, and from a copy, and changes nothing.
 func TestReadingMakesNothing(t *testing.T) {
 	j, dir := told(t)
 	read := func(t *testing.T, dir string, want int64) {
@@ -172,7 +171,7 @@ func TestReadingMakesNothing(t *testing.T) {
 	}
 	read(t, dir, 3)
 
-	// What a daemon writes is seen at once by a reader that was open before.
+	// A reader that was open before sees new writes of a daemon.
 	r, err := OpenReader(t.Context(), dir)
 	require.NoError(t, err)
 	require.NoError(t, j.RecordFiring(t.Context(), firingOf("later", day, 0)))
@@ -207,8 +206,8 @@ func TestNoJournalToRead(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
-// A log whose index was lost (a copy made of half the files) would be read without
-// its newest rows: that is said instead.
+// If the index of the log is missing (an incomplete copy), the newest rows could not be read.
+// That is an error.
 func TestHalfACopy(t *testing.T) {
 	j, dir := told(t)
 	half := t.TempDir()

@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// SaveReadings keeps an agent's readings in place of the last; see engine.Journal.
+// SaveReadings replaces an agent's readings; see engine.Journal.
 func (j *Journal) SaveReadings(ctx context.Context, agent string, readings []byte) error {
-	body, err := j.pack(readings)
+	body, err := j.compress(readings)
 	if err == nil {
 		err = j.writer.do(ctx, func(ctx context.Context, s *store) error {
 			return s.exec(ctx, `INSERT INTO readings VALUES (?, ?) ON CONFLICT (agent) DO UPDATE SET body = excluded.body`, agent, body)
@@ -20,14 +20,14 @@ func (j *Journal) SaveReadings(ctx context.Context, agent string, readings []byt
 	return nil
 }
 
-// LoadReadings returns what was kept, nil if nothing was.
+// LoadReadings returns an agent's readings; nil if there are none.
 func (j *Journal) LoadReadings(ctx context.Context, agent string) ([]byte, error) {
 	var out []byte
 	err := j.each(ctx, func(rows *sql.Rows) error {
 		var body []byte
 		err := rows.Scan(&body)
 		if err == nil {
-			out, err = unpack(body)
+			out, err = decompress(body)
 		}
 		return err
 	}, `SELECT body FROM readings WHERE agent = ?`, agent)

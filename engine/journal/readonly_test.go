@@ -14,8 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// nobody is the user that the child becomes where the test runs as root, whom no
-// permission stops.
+// nobody is the user of the child if the test runs as root, which ignores permissions.
 const nobody = 65534
 
 func TestReadOnlyFolder(t *testing.T) {
@@ -35,7 +34,7 @@ func TestReadOnlyFolder(t *testing.T) {
 func childReadOnly(base string) error {
 	ctx := context.Background()
 	dir := filepath.Join(base, "data")
-	// A folder that can't be made.
+	// A folder that can't be created.
 	if err := os.Chmod(base, 0o500); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "waits", inbox[0].ID)
 
-	// Ages later these are still there.
+	// These are never deleted.
 	pass(t, clock, 10000*time.Hour)
 	eventually(t, func() bool { return rows(t, j)["firings"] == 0 })
 	require.NoError(t, j.Prune(t.Context()))
@@ -69,7 +69,7 @@ func TestOldRowsGoByThemselves(t *testing.T) {
 	}, rows(t, j))
 }
 
-// pass lets time go by once the journal sleeps, and waits until it sleeps again.
+// pass advances the time after the journal waits for its timer, until it waits again.
 func pass(t *testing.T, clock *manualClock, d time.Duration) {
 	t.Helper()
 	eventually(t, func() bool { return clock.Sleepers() == 1 })
@@ -94,7 +94,7 @@ func TestLargeJournalLosesItsOldestAndShrinks(t *testing.T) {
 			}
 			require.NoError(t, j.RecordFiring(t.Context(), f))
 			var err error
-			used, _, err = j.pagesOf(t.Context())
+			used, _, err = j.pageUsage(t.Context())
 			require.NoError(t, err)
 		}
 	}
@@ -109,20 +109,20 @@ func TestLargeJournalLosesItsOldestAndShrinks(t *testing.T) {
 	require.Greater(t, j.Size(), size())
 
 	require.NoError(t, j.Prune(t.Context()))
-	used, free, err := j.pagesOf(t.Context())
+	used, free, err := j.pageUsage(t.Context())
 	require.NoError(t, err)
 	require.LessOrEqual(t, used, int64(6<<20))
 	require.Greater(t, used, int64(2<<20), "no more than it must")
-	require.LessOrEqual(t, free, int64(keepFree))
+	require.LessOrEqual(t, free, int64(keepFreePages))
 	require.NoError(t, j.writer.store.exec(t.Context(), `PRAGMA wal_checkpoint(TRUNCATE)`))
-	require.LessOrEqual(t, size(), int64(6<<20+keepFree*4096), "the file is shorter")
+	require.LessOrEqual(t, size(), int64(6<<20+keepFreePages*4096), "the file is shorter")
 
 	left, err := reader(t, j).Firings(t.Context(), Filter{OldestFirst: true})
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprint("f-", n-1), left[len(left)-1].ID, "the newest stays")
 	require.Equal(t, fmt.Sprint("f-", n-len(left)), left[0].ID, "the oldest went, without gaps")
 
-	// Free pages are used before the file grows.
+	// Free pages are reused before the file grows.
 	before := size()
 	grow(used + 2<<20)
 	require.NoError(t, j.writer.store.exec(t.Context(), `PRAGMA wal_checkpoint(TRUNCATE)`))
@@ -130,7 +130,7 @@ func TestLargeJournalLosesItsOldestAndShrinks(t *testing.T) {
 	require.NoError(t, j.Close())
 }
 
-// What may not be deleted is not, however large the journal.
+// Rows that must not be deleted are kept, however large the journal is.
 func TestNothingToDelete(t *testing.T) {
 	j := open(t, t.TempDir(), Options{Clock: newClock(), MaxBytes: 1 << 10})
 	for i := range 10 {
@@ -145,15 +145,15 @@ func TestNothingToDelete(t *testing.T) {
 	require.NoError(t, j.Health())
 }
 
-// An ill journal is well again by itself, though nobody writes.
+// A journal recovers from a fault by itself without writes of callers.
 func TestHealsWithoutAWrite(t *testing.T) {
 	clock := newClock()
 	j := open(t, t.TempDir(), Options{Clock: clock})
 	require.NoError(t, os.Rename(j.path, j.path+".away"))
 	require.ErrorIs(t, j.RecordFiring(t.Context(), firingOf("f", day, 1)), ErrGone)
-	pass(t, clock, healEvery)
+	pass(t, clock, retryInterval)
 	require.ErrorIs(t, j.Health(), ErrGone)
 	require.NoError(t, os.Rename(j.path+".away", j.path))
-	pass(t, clock, healEvery)
+	pass(t, clock, retryInterval)
 	require.NoError(t, j.Health())
 }

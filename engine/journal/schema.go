@@ -10,18 +10,18 @@ import (
 	"strconv"
 )
 
-// schemaVersion is the newest schema that this program knows. A change of the
-// tables adds a step to migrations.
+// schemaVersion is the newest schema that this program supports. A change of the tables adds a
+// step to migrations.
 const schemaVersion = 4
 
 // applicationID marks the file as a journal of Scanflow ("SFJ1").
 const applicationID = 0x53464a31
 
-// migrations[i] leads from schema i to schema i+1.
+// migrations[i] upgrades schema i to schema i+1.
 //
-// A decision's id is its firing's seq shifted left by decisionBits, plus its place
-// in the firing: the decisions of a firing lie together, in order, without an index.
-// A body is JSON; times are nanoseconds since the Unix epoch.
+// A decision's id is its firing's seq shifted left by decisionBits, plus its index in the
+// firing: the decisions of a firing are adjacent and in order without an index. Bodies are
+// JSON; times are nanoseconds since the Unix epoch.
 var migrations = [schemaVersion][]string{{
 	`CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
 
@@ -59,16 +59,16 @@ var migrations = [schemaVersion][]string{{
 	`UPDATE acts SET applied = 1 WHERE status = 'done'`,
 	`CREATE INDEX acts_applied ON acts (agent, namespace, name, kind, verb) WHERE applied = 1`,
 }, {
-	// What was neither admitted nor refused; before, it was counted as refused.
+	// Decisions that were neither admitted nor refused; they were counted as refused before.
 	`ALTER TABLE firings ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0`,
 	`ALTER TABLE firings ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0`,
 
-	// An event in a box waits, or came to an end: handled, delivered, unwanted or dead. Since is when it came to its
-	// state, and place its order among those that wait. Only what waits or is dead has a body.
+	// An event in a queue is waiting, or in a final state: handled, delivered, unwanted or dead. since is the
+	// time of the state, and place the order of the waiting events. Only waiting and dead events have a body.
 	`ALTER TABLE inbox RENAME TO inbox_2`,
 	`CREATE TABLE inbox (seq INTEGER PRIMARY KEY, place INTEGER NOT NULL, agent TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL,
 		state TEXT NOT NULL, since INTEGER NOT NULL, why TEXT NOT NULL DEFAULT '', body BLOB, UNIQUE (source, id, agent))`,
-	// When an event came was not kept: its own time, in whole seconds, has its place.
+	// The time of arrival was not stored: the event's own time, in seconds, is used instead.
 	`INSERT INTO inbox (seq, place, agent, source, id, state, since, body) SELECT seq, seq, agent, source, id,
 		CASE WHEN handled IS NULL THEN 'waiting' ELSE 'handled' END,
 		coalesce(handled, min(max(unixepoch(json_extract(CAST(body AS TEXT), '$.time')), 0), 9000000000) * 1000000000, 0), body FROM inbox_2`,
@@ -83,13 +83,13 @@ var migrations = [schemaVersion][]string{{
 	`CREATE INDEX outbox_dead ON outbox (since) WHERE state = 'dead'`,
 	`CREATE INDEX outbox_ended ON outbox (since) WHERE state <> 'waiting'`,
 
-	`INSERT INTO meta VALUES ('mail', '0')`, // new events have numbers above this
+	`INSERT INTO meta VALUES ('mail', '0')`, // new events get numbers above this
 
 	`CREATE TABLE approvals (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, state TEXT NOT NULL, ended INTEGER, body BLOB NOT NULL)`,
 	`CREATE INDEX approvals_open ON approvals (seq) WHERE ended IS NULL`,
 	`CREATE INDEX approvals_ended ON approvals (ended) WHERE ended IS NOT NULL`,
 }, {
-	// What was last said of each alert, and when it came.
+	// The last event about each alert, and when it arrived.
 	`CREATE TABLE alerts (source TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, name)) WITHOUT ROWID`,
 	`CREATE INDEX alerts_since ON alerts (since)`,
 }}
@@ -99,8 +99,8 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// version is the file's schema, 0 for a file without any table. A file that is
-// something else, or newer, is refused.
+// version returns the schema of the file, 0 for a file without any table. A file of another
+// program, or with a newer schema, is refused.
 func version(ctx context.Context, q queryer, path string) (int, error) {
 	var tables, metas, app int
 	if err := q.QueryRowContext(ctx, `SELECT count(*), count(CASE name WHEN 'meta' THEN 1 END) FROM sqlite_schema`).Scan(&tables, &metas); err != nil {
@@ -143,7 +143,7 @@ func meta(ctx context.Context, q queryer, key string) (string, error) {
 	return value, nil
 }
 
-// migrate brings the file to schemaVersion, in one transaction.
+// migrate upgrades the file to schemaVersion in one transaction.
 func (s *store) migrate(ctx context.Context) error {
 	v, err := version(ctx, s.conn, s.path)
 	if err != nil || v == schemaVersion {

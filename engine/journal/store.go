@@ -12,43 +12,44 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 const (
 	fileName = "journal.db"
-	// checkFor bounds the look at the whole file when it is opened; a larger one is
-	// looked at in part.
-	checkFor = time.Second
-	// busyFor is how long SQLite waits for a lock that a reader holds.
-	busyFor = 5 * time.Second
+	// checkTimeout bounds the integrity check at open; of a larger file it checks a part.
+	checkTimeout = time.Second
+	// busyTimeout is how long SQLite waits for a lock that a reader holds.
+	busyTimeout = 5 * time.Second
 )
 
-// store is the one connection that writes. Only the writer's goroutine uses it.
+// store is the single connection that writes. Only the writer's goroutine uses it.
 type store struct {
 	path  string
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
-	boxes boxes
+	sizes queueSizes
 	info  os.FileInfo
 }
 
-// dsn is the address of the file in SQLite's terms. Values of pragmas are fixed here.
+// dsn returns the data source name of the file, with the pragmas of each connection.
 func dsn(path, mode string, pragmas ...string) string {
 	q := url.Values{"mode": {mode}, "_dqs": {"0"}, "_defensive": {"1"}, "_error_rc": {"1"}}
-	q.Set("_busy_timeout", fmt.Sprint(busyFor.Milliseconds()))
-	q["_pragma"] = append(pragmas, "temp_store(MEMORY)") // there may be no folder for temporary files
+	q.Set("_busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()))
+	q["_pragma"] = append(pragmas, "temp_store(MEMORY)") // there may be no writable folder for temporary files
 	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}
 	return strings.ReplaceAll(u.String(), "?", "%3F") + "?" + q.Encode()
 }
 
-// openStore opens the file for writing, made if it isn't there and create is set.
-// A damaged, foreign or newer file is found before anything is written to it.
+// openStore opens the file for writing, and creates it if create is set. It detects a damaged,
+// foreign or newer file before it writes anything.
 func openStore(ctx context.Context, path string, create bool) (*store, error) {
 	if err := inspect(ctx, path); err != nil {
 		return nil, err
 	}
-	if create { // SQLite would make it readable for everybody, and its log is made like it
+	if create { // SQLite would make it world-readable, and gives the log the same mode
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			err = f.Close()
@@ -78,7 +79,7 @@ func (s *store) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v == 0 { // both only take in a file without tables
+	if v == 0 { // it only takes effect in a file without tables
 		if _, err := s.conn.ExecContext(ctx, `PRAGMA auto_vacuum = INCREMENTAL`); err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (s *store) prepare(ctx context.Context) error {
 	if mode != "wal" {
 		return &FaultError{s.path, ErrIO, fmt.Errorf("the volume offers no shared memory (journal mode %q): keep the journal on a local disk", mode)}
 	}
-	// The log stays behind at the end, so that a reader finds all it needs and makes no file.
+	// The log is kept at close, so that a reader finds all its files and creates none.
 	if err := s.conn.Raw(func(c any) error {
 		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
 		return err
@@ -100,7 +101,7 @@ func (s *store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if err := s.count(ctx); err != nil {
+	if err := s.loadQueueSizes(ctx); err != nil {
 		return err
 	}
 	if s.info, err = os.Stat(s.path); err != nil {
@@ -109,7 +110,7 @@ func (s *store) prepare(ctx context.Context) error {
 	return syncDir(filepath.Dir(s.path))
 }
 
-// inspect looks at a file that is there, without writing.
+// inspect checks an existing file without writing to it.
 func inspect(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -135,13 +136,13 @@ func check(ctx context.Context, db *sql.DB, path string) error {
 	if _, err := version(ctx, db, path); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, checkFor)
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var verdict string
 	err := db.QueryRowContext(limited, `PRAGMA quick_check(1)`).Scan(&verdict)
 	switch {
 	case limited.Err() != nil:
-		return ctx.Err() // what could be looked at is sound
+		return ctx.Err() // no fault in the part that was checked
 	case err != nil:
 		return err
 	case verdict != "ok":
@@ -150,15 +151,15 @@ func check(ctx context.Context, db *sql.DB, path string) error {
 	return nil
 }
 
-// openReadOnly opens the file so that nothing is written to it. A file without its
-// log (a copy, a backup) is read as it lies there, unless a daemon is just making
-// one. Only the owner, who holds the lock, may have SQLite make a missing index.
+// openReadOnly opens the file so that nothing is written to it. A file without its log (a
+// copy, a backup) is opened as immutable, unless a daemon is just creating the log. Only the
+// owner, who holds the lock, may let SQLite create a missing index.
 func openReadOnly(path string, owner bool) (*sql.DB, error) {
 	source := dsn(path, "ro", "query_only(1)")
 	_, noLog := os.Stat(path + "-wal")
 	_, noIndex := os.Stat(path + "-shm")
 	switch {
-	case errors.Is(noLog, os.ErrNotExist) && (owner || !held(filepath.Dir(path))):
+	case errors.Is(noLog, os.ErrNotExist) && (owner || !filelock.Held(lockPath(filepath.Dir(path)))):
 		source += "&immutable=1"
 	case owner:
 	case noIndex == nil:
@@ -174,7 +175,7 @@ func openReadOnly(path string, owner bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// syncDir makes the names of new files survive a loss of power.
+// syncDir makes new files in a folder survive a loss of power.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -183,14 +184,14 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// exec runs a statement, prepared at its first use.
+// exec runs a statement, which is prepared at its first use.
 func (s *store) exec(ctx context.Context, query string, args ...any) error {
-	_, err := s.changed(ctx, query, args...)
+	_, err := s.execCount(ctx, query, args...)
 	return err
 }
 
-// changed is exec that says how many rows were changed.
-func (s *store) changed(ctx context.Context, query string, args ...any) (int64, error) {
+// execCount is like exec and returns the number of changed rows.
+func (s *store) execCount(ctx context.Context, query string, args ...any) (int64, error) {
 	st, err := s.stmt(ctx, query)
 	if err != nil {
 		return 0, err
@@ -202,8 +203,8 @@ func (s *store) changed(ctx context.Context, query string, args ...any) (int64, 
 	return res.RowsAffected()
 }
 
-// row asks for one row.
-func (s *store) row(ctx context.Context, query string, args []any, dest ...any) error {
+// queryRow queries one row.
+func (s *store) queryRow(ctx context.Context, query string, args []any, dest ...any) error {
 	st, err := s.stmt(ctx, query)
 	if err != nil {
 		return err
@@ -211,8 +212,8 @@ func (s *store) row(ctx context.Context, query string, args []any, dest ...any) 
 	return st.QueryRowContext(ctx, args...).Scan(dest...)
 }
 
-// numbers runs a statement to its end and returns the first column of its rows.
-func (s *store) numbers(ctx context.Context, query string, args ...any) ([]int64, error) {
+// queryInts runs a statement to its end and returns the first column of its rows.
+func (s *store) queryInts(ctx context.Context, query string, args ...any) ([]int64, error) {
 	st, err := s.stmt(ctx, query)
 	if err != nil {
 		return nil, err
@@ -224,7 +225,7 @@ func (s *store) numbers(ctx context.Context, query string, args ...any) ([]int64
 	columns, err := rows.Columns()
 	var out []int64
 	for err == nil && rows.Next() {
-		if len(columns) == 0 { // a step of incremental_vacuum
+		if len(columns) == 0 { // incremental_vacuum returns a row without columns per step
 			continue
 		}
 		var n int64
@@ -246,9 +247,9 @@ func (s *store) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-// here reports whether the file is still the one that was opened: what is written
-// to a deleted file is lost.
-func (s *store) here() error {
+// checkFile returns an error if the file is no longer the one that was opened: writes to a
+// deleted file would be lost.
+func (s *store) checkFile() error {
 	now, err := os.Stat(s.path)
 	if err != nil {
 		return &FaultError{s.path, ErrGone, err}

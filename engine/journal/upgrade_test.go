@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// oldJournal is a file as a Scanflow of an older schema left it.
+// oldJournal is a file with an older schema.
 func oldJournal(t *testing.T, schema int, rows ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,8 +35,8 @@ func oldJournal(t *testing.T, schema int, rows ...string) string {
 	return dir
 }
 
-// Rows as schemas 1 and 2 had them: three events that wait, for two agents, two that
-// were handled, and a firing with a decision.
+// Rows of schemas 1 and 2: three waiting events for two agents, two handled ones, and a firing
+// with a decision.
 var oldRows = []string{
 	`INSERT INTO inbox (seq, agent, source, id, body, handled) VALUES
 		(1, 'a/x', 's', 'handled', NULL, 1772366400000000000),

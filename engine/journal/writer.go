@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// maxBatch bounds how many writes share a transaction, and so how long each waits.
+	// maxBatch bounds the writes that share a transaction, and with that the delay of each.
 	maxBatch = 128
-	// patience is how long a caller whose context ended waits for a write that had begun.
-	patience = 3 * time.Second
+	// defaultUnknownAfter is how long a caller whose context ended waits for a write that has
+	// started.
+	defaultUnknownAfter = 3 * time.Second
 )
 
-// writer puts the writes of many callers into one transaction, and so one trip to
-// the disk. While a trip is under way the next batch gathers; nobody waits for
-// company.
+// writer combines the writes of concurrent callers into one transaction, which is synced to
+// the disk once. The next batch collects during a transaction; an idle writer starts at once.
 //
-//	caller --do--> pending --take--> attempt: BEGIN, each in a savepoint, COMMIT --> each caller's answer
-//	                                    |  the store failed
-//	                                    v
-//	                                 attempt again, one by one
+//	caller --do--> pending --nextBatch--> attempt: BEGIN, each in a savepoint, COMMIT --> result of each caller
+//	                                         |  the store failed
+//	                                         v
+//	                                      attempt again, one by one
 type writer struct {
-	path     string
-	connect  func(context.Context) (*store, error)
-	report   func(*FaultError) // told after each attempt: nil if it went well
-	clock    engine.Clock
-	patience time.Duration
+	path         string
+	connect      func(context.Context) (*store, error)
+	report       func(*FaultError) // called after each attempt; nil after a success
+	clock        engine.Clock
+	unknownAfter time.Duration
 
 	mu      sync.Mutex
 	pending []*write
@@ -40,17 +40,17 @@ type writer struct {
 	wake    chan struct{}
 	done    chan struct{}
 
-	store *store // the loop's own
+	store *store // used by loop only
 }
 
 const (
-	waiting int32 = iota
-	begun
-	dropped
+	writePending int32 = iota
+	writeStarted
+	writeCancelled
 )
 
-// write is one caller's part of a transaction. run may be called again where the
-// first attempt was rolled back.
+// write is one caller's part of a transaction. run is called again if the first attempt was
+// rolled back.
 type write struct {
 	run   func(context.Context, *store) error
 	state atomic.Int32
@@ -59,15 +59,15 @@ type write struct {
 
 func newWriter(w *writer) *writer {
 	w.wake, w.done = make(chan struct{}, 1), make(chan struct{})
-	if w.patience == 0 {
-		w.patience = patience
+	if w.unknownAfter == 0 {
+		w.unknownAfter = defaultUnknownAfter
 	}
 	go w.loop()
 	return w
 }
 
-// do has run carried out in a transaction, and returns once that is on the disk.
-// run must not touch what its caller reads, unless do returned nil.
+// do executes run in a transaction, and returns once that is on the disk. The caller may only
+// use results of run if do returned nil.
 func (w *writer) do(ctx context.Context, run func(context.Context, *store) error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("not written: %w", context.Cause(ctx))
@@ -81,10 +81,10 @@ func (w *writer) do(ctx context.Context, run func(context.Context, *store) error
 		return err
 	case <-ctx.Done():
 	}
-	if wr.state.CompareAndSwap(waiting, dropped) {
+	if wr.state.CompareAndSwap(writePending, writeCancelled) {
 		return fmt.Errorf("not written: %w", context.Cause(ctx))
 	}
-	late, stop := w.clock.Timer(w.patience)
+	late, stop := w.clock.Timer(w.unknownAfter)
 	defer stop()
 	select {
 	case err := <-wr.done:
@@ -101,28 +101,28 @@ func (w *writer) submit(wr *write) bool {
 		return false
 	}
 	w.pending = append(w.pending, wr)
-	w.nudge()
+	w.signal()
 	return true
 }
 
-func (w *writer) nudge() {
+func (w *writer) signal() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// close takes no more writes, carries out those that wait, and ends the loop.
+// close refuses new writes, executes the pending ones, and ends the loop.
 func (w *writer) close() error {
 	w.mu.Lock()
 	w.closed = true
-	w.nudge()
+	w.signal()
 	w.mu.Unlock()
 	<-w.done
 	if w.store == nil {
 		return nil
 	}
-	// A checkpoint that fails loses nothing: the log is read at the next start.
+	// A failed checkpoint loses nothing: the log is read at the next start.
 	err := w.store.exec(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return errors.Join(err, w.store.close())
 }
@@ -130,16 +130,17 @@ func (w *writer) close() error {
 func (w *writer) loop() {
 	defer close(w.done)
 	for {
-		batch := w.take()
+		batch := w.nextBatch()
 		if batch == nil {
 			return
 		}
-		w.carryOut(batch)
+		w.runBatch(batch)
 	}
 }
 
-// take waits for writes, and returns nil once the writer is closed and drained.
-func (w *writer) take() []*write {
+// nextBatch waits for writes. It returns nil after the writer was closed and all were
+// executed.
+func (w *writer) nextBatch() []*write {
 	for {
 		w.mu.Lock()
 		n := min(len(w.pending), maxBatch)
@@ -157,10 +158,10 @@ func (w *writer) take() []*write {
 	}
 }
 
-func (w *writer) carryOut(batch []*write) {
+func (w *writer) runBatch(batch []*write) {
 	live := batch[:0]
 	for _, wr := range batch {
-		if wr.state.CompareAndSwap(waiting, begun) {
+		if wr.state.CompareAndSwap(writePending, writeStarted) {
 			live = append(live, wr)
 		}
 	}
@@ -175,7 +176,7 @@ func (w *writer) carryOut(batch []*write) {
 		}
 	case len(live) == 1:
 		live[0].done <- failed
-	default: // one huge write on a disk that is nearly full must not take the others with it
+	default: // a huge write on a nearly full disk must not fail the others
 		for _, wr := range live {
 			if errs, failed := w.attempt([]*write{wr}); failed != nil {
 				wr.done <- failed
@@ -186,10 +187,10 @@ func (w *writer) carryOut(batch []*write) {
 	}
 }
 
-// attempt carries out a batch in one transaction. The errors are each write's own;
-// the fault is the store's, and means that none was written.
+// attempt executes a batch in one transaction. The errors are those of each write; the single
+// error is the store's, and means that none was written.
 func (w *writer) attempt(batch []*write) ([]error, error) {
-	ctx := context.Background() // an interrupted transaction would take its neighbours with it
+	ctx := context.Background() // cancelling the transaction would affect the other writes
 	errs, err := w.transact(ctx, batch)
 	if err != nil {
 		failed := w.recover(ctx, err)
@@ -210,15 +211,15 @@ func (w *writer) transact(ctx context.Context, batch []*write) ([]error, error) 
 		}
 		w.store = s
 	}
-	if err := w.store.here(); err != nil {
+	if err := w.store.checkFile(); err != nil {
 		return nil, err
 	}
 	return w.store.transact(ctx, batch)
 }
 
-// recover puts the store into a state in which the next write can go well.
+// recover restores the store to a state in which the next write can succeed.
 func (w *writer) recover(ctx context.Context, err error) *FaultError {
-	failed := fault(w.path, err)
+	failed := asFault(w.path, err)
 	if failed == nil {
 		failed = &FaultError{w.path, ErrIO, err}
 	}
@@ -226,7 +227,7 @@ func (w *writer) recover(ctx context.Context, err error) *FaultError {
 		return failed
 	}
 	if errors.Is(failed.Kind, ErrFull) {
-		// Moves the log into the file, so that the next write reuses the log's room.
+		// A checkpoint lets the next write reuse the space of the log.
 		_ = w.store.exec(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
 		return failed
 	}
@@ -240,26 +241,26 @@ func (s *store) transact(ctx context.Context, batch []*write) (errs []error, err
 		return nil, err
 	}
 	defer func() {
-		if err != nil { // SQLite may have rolled back by itself
+		if err != nil { // SQLite may have rolled back already
 			_, _ = s.conn.ExecContext(ctx, `ROLLBACK`)
-			s.boxes.rewind(0)
+			s.sizes.rollbackTo(0)
 			return
 		}
-		s.boxes.keep()
+		s.sizes.commit()
 	}()
 	if len(batch) == 1 { // needs no savepoint
 		if own := batch[0].run(ctx, s); own != nil {
-			if f := fault(s.path, own); f != nil {
+			if f := asFault(s.path, own); f != nil {
 				return nil, f
 			}
-			s.boxes.rewind(0)
+			s.sizes.rollbackTo(0)
 			return []error{own}, s.exec(ctx, `ROLLBACK`)
 		}
 		return []error{nil}, s.exec(ctx, `COMMIT`)
 	}
 	errs = make([]error, len(batch))
 	for i, wr := range batch {
-		own, err := s.separately(ctx, wr)
+		own, err := s.runInSavepoint(ctx, wr)
 		if err != nil {
 			return nil, err
 		}
@@ -268,21 +269,21 @@ func (s *store) transact(ctx context.Context, batch []*write) (errs []error, err
 	return errs, s.exec(ctx, `COMMIT`)
 }
 
-// separately runs one write in a savepoint. own is the write's error, and undoes
-// only its part; err is the store's.
-func (s *store) separately(ctx context.Context, wr *write) (own, err error) {
+// runInSavepoint executes one write in a savepoint. own is the write's error, which rolls back
+// only that write; err is the store's.
+func (s *store) runInSavepoint(ctx context.Context, wr *write) (own, err error) {
 	if err := s.exec(ctx, `SAVEPOINT one`); err != nil {
 		return nil, err
 	}
-	mark := s.boxes.mark()
+	mark := s.sizes.savepoint()
 	if own = wr.run(ctx, s); own != nil {
-		if f := fault(s.path, own); f != nil {
+		if f := asFault(s.path, own); f != nil {
 			return nil, f
 		}
 		if err := s.exec(ctx, `ROLLBACK TO one`); err != nil {
 			return nil, err
 		}
-		s.boxes.rewind(mark)
+		s.sizes.rollbackTo(mark)
 	}
 	return own, s.exec(ctx, `RELEASE one`)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// gate is a write that holds the writer until it is opened.
+// gate is a write that blocks the writer until it is opened.
 type gate struct{ inside, opened chan struct{} }
 
 func hold(t *testing.T, j *Journal) *gate {
@@ -75,14 +75,14 @@ func TestWritesShareATransaction(t *testing.T) {
 	require.Equal(t, 2, trips, "one for the gate, one for all that waited")
 }
 
-// A commit that returned is on the disk, not in the system's memory.
+// A commit that returned is on the disk, not only in the page cache.
 func TestSettings(t *testing.T) {
 	j := open(t, t.TempDir(), Options{})
-	for pragma, want := range map[string]int64{"synchronous": 2, "auto_vacuum": 2, "temp_store": 2, "busy_timeout": busyFor.Milliseconds()} {
+	for pragma, want := range map[string]int64{"synchronous": 2, "auto_vacuum": 2, "temp_store": 2, "busy_timeout": busyTimeout.Milliseconds()} {
 		var got []int64
 		require.NoError(t, j.writer.do(t.Context(), func(ctx context.Context, s *store) error {
 			var err error
-			got, err = s.numbers(ctx, "PRAGMA "+pragma)
+			got, err = s.queryInts(ctx, "PRAGMA "+pragma)
 			return err
 		}))
 		require.Equal(t, []int64{want}, got, pragma)
@@ -129,7 +129,7 @@ func TestContextEndsWhileTheWriteIsUnderWay(t *testing.T) {
 			cancel()
 			eventually(t, func() bool { return clock.Sleepers() == 2 })
 			if late {
-				clock.Pass(patience)
+				clock.Pass(defaultUnknownAfter)
 				err := <-result
 				require.ErrorIs(t, err, ErrUnknown)
 				require.ErrorIs(t, err, context.Canceled)

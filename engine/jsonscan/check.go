@@ -2,45 +2,45 @@ package jsonscan
 
 import "fmt"
 
-// Limits bound a text. Each must be above 0.
+// Limits are the bounds of a JSON text. Each must be above 0.
 type Limits struct {
-	// Values is the most values that it may have: texts, numbers, true, false, null,
-	// arrays and objects, inner ones too.
+	// Values is the maximum number of values: strings, numbers, true, false, null, arrays
+	// and objects, at any depth.
 	Values int
-	// Depth is how deep arrays and objects may be nested.
+	// Depth is the maximum depth of nested arrays and objects.
 	Depth int
 }
 
-// Check reports what is wrong with a text: that it is not one JSON value, or is beyond a
-// limit. It returns how many values the text has.
+// Check validates that a text is one JSON value within the limits, and returns how many
+// values it has.
 //
-// A number is refused where a float64 cannot hold it, or where it has more than
-// MaxNumber characters; an object is refused where two of its members have one name:
-// readers differ in which of them counts. The error is an *Error.
+// It rejects a number that a float64 can't represent or that has more than MaxNumber
+// characters, and an object with two members of the same name, since parsers differ in which
+// one they use. The error is an *Error.
 func Check(raw []byte, l Limits) (values int, err error) {
 	s := scan{raw: raw, limits: l}
-	s.space()
+	s.skipSpace()
 	if err := s.value(0); err != nil {
 		return 0, err
 	}
-	if s.space(); s.at < len(raw) {
-		return 0, s.wrong(ErrMore, "is followed by more, at byte %d", s.at+1)
+	if s.skipSpace(); s.at < len(raw) {
+		return 0, s.errorf(ErrMore, "is followed by more, at byte %d", s.at+1)
 	}
 	return s.values, nil
 }
 
-// Each is Check for an array, element by element: found is called after each with its
-// number, from 0, its text, a part of raw, and how many values it has. Depth is that of
-// an element, and Values that of the whole. An error of found ends it, and is returned; of
-// an *Error, Path begins with the element's number.
+// Each is Check for an array. It calls found after each element, with the index, the text as
+// a slice of raw, and the number of values in it. The limit Depth applies to an element,
+// Values to the whole array. Each returns the first error of found. The Path of an *Error
+// begins with the index of the element.
 func Each(raw []byte, l Limits, found func(n int, element []byte, values int) error) error {
 	s := scan{raw: raw, limits: l, values: 1}
-	if s.space(); !s.next('[') {
+	if s.skipSpace(); !s.accept('[') {
 		return s.unexpected("an array")
 	}
-	if s.space(); !s.next(']') {
+	if s.skipSpace(); !s.accept(']') {
 		for n, more := 0, true; more; n++ {
-			s.space()
+			s.skipSpace()
 			begin, before := s.at, s.values
 			err := s.value(0)
 			if err != nil {
@@ -49,28 +49,28 @@ func Each(raw []byte, l Limits, found func(n int, element []byte, values int) er
 			if err := found(n, raw[begin:s.at], s.values-before); err != nil {
 				return err
 			}
-			s.space()
-			if more = s.next(','); !more && !s.next(']') {
+			s.skipSpace()
+			if more = s.accept(','); !more && !s.accept(']') {
 				return s.unexpected("a comma or ]")
 			}
 		}
 	}
-	if s.space(); s.at < len(raw) {
-		return s.wrong(ErrMore, "is followed by more, at byte %d", s.at+1)
+	if s.skipSpace(); s.at < len(raw) {
+		return s.errorf(ErrMore, "is followed by more, at byte %d", s.at+1)
 	}
 	return nil
 }
 
-// scan stands at a byte of a text.
+// scan is the state of a scan of a text.
 type scan struct {
 	raw    []byte
 	at     int
 	limits Limits
 	values int
-	names  [][]byte // of the members of all objects that are open
+	names  [][]byte // of the members of all objects around the current byte
 }
 
-func (s *scan) space() {
+func (s *scan) skipSpace() {
 	for s.at < len(s.raw) {
 		switch s.raw[s.at] {
 		case ' ', '\t', '\n', '\r':
@@ -81,8 +81,8 @@ func (s *scan) space() {
 	}
 }
 
-// next reports whether the byte is here, and goes on after it.
-func (s *scan) next(c byte) bool {
+// accept reports whether the current byte is c, and then moves past it.
+func (s *scan) accept(c byte) bool {
 	if s.at < len(s.raw) && s.raw[s.at] == c {
 		s.at++
 		return true
@@ -90,10 +90,10 @@ func (s *scan) next(c byte) bool {
 	return false
 }
 
-// value reads one value, which depth arrays and objects are around.
+// value scans one value at a depth.
 func (s *scan) value(depth int) error {
 	if s.values++; s.values > s.limits.Values {
-		return s.wrong(ErrTooMany, "has more than %d JSON values", s.limits.Values)
+		return s.errorf(ErrTooMany, "has more than %d JSON values", s.limits.Values)
 	}
 	if s.at >= len(s.raw) {
 		return s.unexpected("a value")
@@ -101,7 +101,7 @@ func (s *scan) value(depth int) error {
 	switch c := s.raw[s.at]; {
 	case c == '{' || c == '[':
 		if depth == s.limits.Depth {
-			return s.wrong(ErrTooDeep, "is nested more than %d deep", s.limits.Depth)
+			return s.errorf(ErrTooDeep, "is nested more than %d deep", s.limits.Depth)
 		}
 		s.at++
 		if c == '[' {
@@ -113,18 +113,18 @@ func (s *scan) value(depth int) error {
 	case c == '-' || digit(c):
 		return s.number()
 	case c == 't':
-		return s.word("true")
+		return s.literal("true")
 	case c == 'f':
-		return s.word("false")
+		return s.literal("false")
 	case c == 'n':
-		return s.word("null")
+		return s.literal("null")
 	}
 	return s.unexpected("a value")
 }
 
-func (s *scan) word(word string) error {
+func (s *scan) literal(word string) error {
 	for i := range len(word) {
-		if !s.next(word[i]) {
+		if !s.accept(word[i]) {
 			return s.unexpected(word)
 		}
 	}
@@ -132,18 +132,18 @@ func (s *scan) word(word string) error {
 }
 
 func (s *scan) array(depth int) error {
-	if s.space(); s.next(']') {
+	if s.skipSpace(); s.accept(']') {
 		return nil
 	}
 	for n := 0; ; n++ {
-		s.space()
+		s.skipSpace()
 		if err := s.value(depth); err != nil {
 			return within(fmt.Sprintf("[%d]", n), err)
 		}
-		if s.space(); s.next(']') {
+		if s.skipSpace(); s.accept(']') {
 			return nil
 		}
-		if !s.next(',') {
+		if !s.accept(',') {
 			return s.unexpected("a comma or ]")
 		}
 	}
@@ -151,11 +151,11 @@ func (s *scan) array(depth int) error {
 
 func (s *scan) object(depth int) error {
 	first := len(s.names)
-	if s.space(); s.next('}') {
+	if s.skipSpace(); s.accept('}') {
 		return nil
 	}
 	for {
-		s.space()
+		s.skipSpace()
 		begin := s.at
 		if s.at >= len(s.raw) || s.raw[s.at] != '"' {
 			return s.unexpected(`a name in "`)
@@ -165,19 +165,19 @@ func (s *scan) object(depth int) error {
 		}
 		name := s.raw[begin:s.at]
 		s.names = append(s.names, name)
-		if s.space(); !s.next(':') {
+		if s.skipSpace(); !s.accept(':') {
 			return s.unexpected("a colon")
 		}
-		s.space()
+		s.skipSpace()
 		if err := s.value(depth); err != nil {
-			return within(step(name), err)
+			return within(pathStep(name), err)
 		}
-		if s.space(); s.next('}') {
-			err := s.differ(s.names[first:])
+		if s.skipSpace(); s.accept('}') {
+			err := s.checkDuplicates(s.names[first:])
 			s.names = s.names[:first]
 			return err
 		}
-		if !s.next(',') {
+		if !s.accept(',') {
 			return s.unexpected("a comma or }")
 		}
 	}

@@ -1,10 +1,10 @@
-// Package jsonscan looks at JSON text before anybody decodes it: whether it is JSON
-// (RFC 8259), and whether it is within limits. A few bytes of text can become many of
-// Go values: `[],` is 3 bytes, and 40 once decoded.
+// Package jsonscan validates JSON text before it is decoded: its syntax (RFC 8259), and
+// limits. A few bytes of text can become many bytes of Go values: `[],` is 3 bytes, and 40
+// once decoded.
 //
-// It allocates nothing that grows with the text, but for 24 bytes for each member of
-// the objects that are open where it reads. It decodes nothing, and does not look at
-// the encoding: the caller has found out that the text is UTF-8.
+// It decodes nothing. Its allocations don't grow with the text, except for 24 bytes for each
+// member of the objects around the current byte. It does not check the encoding: the caller
+// has validated that the text is UTF-8.
 //
-// Start reading at Check; Members takes apart what Check let pass.
+// Start reading at Check. Members reads an object that Check has accepted.
 package jsonscan

@@ -8,10 +8,10 @@ import (
 	"unicode"
 )
 
-// MaxNumber is the most characters that a number may have.
+// MaxNumber is the maximum length of a number, in characters.
 const MaxNumber = 1000
 
-// text reads a text in quotes.
+// text scans a string.
 func (s *scan) text() error {
 	s.at++ // the quote
 	for s.at < len(s.raw) {
@@ -20,7 +20,7 @@ func (s *scan) text() error {
 			s.at++
 			return nil
 		case c < ' ':
-			return s.wrong(nil, "has the control character %q at byte %d within a text", rune(c), s.at+1)
+			return s.errorf(nil, "has the control character %q at byte %d within a text", rune(c), s.at+1)
 		case c == '\\':
 			s.at++
 			if err := s.escape(); err != nil {
@@ -33,7 +33,7 @@ func (s *scan) text() error {
 	return s.unexpected("a text")
 }
 
-// escape reads what follows a backslash.
+// escape scans what follows a backslash.
 func (s *scan) escape() error {
 	if s.at >= len(s.raw) || bytes.IndexByte([]byte(`"\/bfnrtu`), s.raw[s.at]) < 0 {
 		return s.unexpected(`one of "\/bfnrtu`)
@@ -53,7 +53,7 @@ func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 func hex(c byte) bool { return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
-// digits reads one digit or more.
+// digits scans one or more digits.
 func (s *scan) digits() error {
 	if s.at >= len(s.raw) || !digit(s.raw[s.at]) {
 		return s.unexpected("a digit")
@@ -66,56 +66,56 @@ func (s *scan) digits() error {
 
 func (s *scan) number() error {
 	begin := s.at
-	s.next('-')
-	if !s.next('0') {
+	s.accept('-')
+	if !s.accept('0') {
 		if err := s.digits(); err != nil {
 			return err
 		}
 	}
-	if s.next('.') {
+	if s.accept('.') {
 		if err := s.digits(); err != nil {
 			return err
 		}
 	}
 	power := s.at
-	if s.next('e') || s.next('E') {
-		if !s.next('+') {
-			s.next('-')
+	if s.accept('e') || s.accept('E') {
+		if !s.accept('+') {
+			s.accept('-')
 		}
 		if err := s.digits(); err != nil {
 			return err
 		}
 	}
-	return s.fits(s.raw[begin:s.at], power-begin)
+	return s.checkNumber(s.raw[begin:s.at], power-begin)
 }
 
-// plainDigits are those of numbers that no float64 is too small or too large for, where
+// maxPlainDigits are those of numbers that no float64 is too small or too large for, where
 // they have no exponent.
-const plainDigits = 300
+const maxPlainDigits = 300
 
-// fits refuses a number that is not kept as what it says.
-func (s *scan) fits(number []byte, mantissa int) error {
+// checkNumber rejects a number that a float64 can't represent.
+func (s *scan) checkNumber(number []byte, mantissa int) error {
 	if len(number) > MaxNumber {
-		return s.wrong(ErrRefused, "has a number of %d characters, %s; at most %d are read", len(number), shown(number), MaxNumber)
+		return s.errorf(ErrRefused, "has a number of %d characters, %s; at most %d are read", len(number), clip(number), MaxNumber)
 	}
-	if mantissa == len(number) && mantissa <= plainDigits {
+	if mantissa == len(number) && mantissa <= maxPlainDigits {
 		return nil
 	}
 	f, err := strconv.ParseFloat(string(number), 64)
 	if err != nil {
-		return s.wrong(ErrRefused, "has the number %s, which is out of range", shown(number))
+		return s.errorf(ErrRefused, "has the number %s, which is out of range", clip(number))
 	}
 	if f == 0 && bytes.ContainsAny(number[:mantissa], "123456789") {
-		return s.wrong(ErrRefused, "has the number %s, which is too close to 0", shown(number))
+		return s.errorf(ErrRefused, "has the number %s, which is too close to 0", clip(number))
 	}
 	return nil
 }
 
-// differ refuses an object with two members of one name. It reorders the names.
-func (s *scan) differ(names [][]byte) error {
+// checkDuplicates rejects an object with two members of the same name. It reorders the names.
+func (s *scan) checkDuplicates(names [][]byte) error {
 	for i, name := range names {
 		if bytes.IndexByte(name, '\\') >= 0 {
-			names[i] = plain(name)
+			names[i] = unescape(name)
 		}
 	}
 	if len(names) > 8 {
@@ -123,20 +123,20 @@ func (s *scan) differ(names [][]byte) error {
 	}
 	for i, name := range names {
 		before := names[:i]
-		if len(names) > 8 { // in order: an equal one is next to it
+		if len(names) > 8 { // sorted: equal names are adjacent
 			before = names[max(i-1, 0):i]
 		}
 		for _, other := range before {
 			if bytes.Equal(name, other) {
-				return s.wrong(ErrRefused, "has the member %q twice; keep one", shown(name[1:len(name)-1]))
+				return s.errorf(ErrRefused, "has the member %q twice; keep one", clip(name[1:len(name)-1]))
 			}
 		}
 	}
 	return nil
 }
 
-// plain is a name without escapes.
-func plain(name []byte) []byte {
+// unescape returns a name in quotes without its escapes.
+func unescape(name []byte) []byte {
 	var text string
 	if json.Unmarshal(name, &text) != nil {
 		return name
@@ -144,17 +144,17 @@ func plain(name []byte) []byte {
 	return []byte(`"` + text + `"`)
 }
 
-// step is a member as a path has it.
-func step(name []byte) string {
-	text := string(plain(name))
+// pathStep is the step of a path to a member.
+func pathStep(name []byte) string {
+	text := string(unescape(name))
 	text = text[1 : len(text)-1]
-	if word(text) {
+	if plainName(text) {
 		return "." + text
 	}
-	return "[" + strconv.Quote(shown([]byte(text))) + "]"
+	return "[" + strconv.Quote(clip([]byte(text))) + "]"
 }
 
-func word(text string) bool {
+func plainName(text string) bool {
 	for _, r := range text {
 		if r != '_' && r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)) {
 			return false

@@ -1,6 +1,5 @@
-// Package labelrules names the mistakes in labels that objects are looked for by. A label
-// that no object can have finds none, which reads like a count of 0. It looks at no object.
-// Start at Mistakes.
+// Package labelrules validates the labels of a selector. A label that no object can have
+// selects nothing, which would be reported as a count of 0. Start reading at Mistakes.
 package labelrules
 
 import (
@@ -9,22 +8,24 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Mistakes are the labels that no object can have, by Kubernetes' rules for labels, as
-// "field.NAME: why".
-func Mistakes(field string, labels map[string]string) []string {
-	var out []string
+// Mistakes returns a mistake for each label that no object can have, by the rules of
+// Kubernetes. path is the field of the labels.
+func Mistakes(path string, labels map[string]string) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if why := validation.IsQualifiedName(name); len(why) > 0 {
-			out = append(out, fmt.Sprintf("%s.%s: is no name of a label: %s", field, name, why[0]))
+			out.Add(mistake.Key(path, name), "is no name of a label: "+why[0], "")
 		}
 		if why := validation.IsValidLabelValue(labels[name]); len(why) > 0 {
-			out = append(out, fmt.Sprintf("%s.%s: no label has the value %q: %s", field, name, labels[name], why[0]))
+			out.Add(mistake.Key(path, name), fmt.Sprintf("no label has the value %q: %s", labels[name], why[0]), "")
 		}
 	}
 	return out
 }
 
-// Namespace reports whether a namespace can have this name.
+// Namespace reports whether a name is valid for a namespace.
 func Namespace(name string) bool { return len(validation.IsDNS1123Label(name)) == 0 }

@@ -14,6 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
@@ -36,7 +37,7 @@ func (a applied) Apply(context.Context, engine.Change) (engine.Outcome, error) {
 func BenchmarkEventToAct(b *testing.B) {
 	j, err := journal.Open(b.Context(), b.TempDir(), journal.Options{})
 	require.NoError(b, err)
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(answering)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"p.rego": {Data: []byte(answering)}}), policy.StoreOptions{})
 	require.NoError(b, policies.Load(b.Context()))
 	acts := make(applied, 1)
 	h := loop.New(loop.Config{Journal: j, Policies: policies, Verbs: func(*queue.Router) map[string]engine.Verb { return map[string]engine.Verb{"hook": {Actuator: acts}} }})

@@ -18,6 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
@@ -64,7 +65,7 @@ func newBench(t *testing.T, rego ...string) *bench {
 	for i, text := range append([]string{scaling}, rego...) {
 		b.files[fmt.Sprintf("p%d.rego", i)] = &fstest.MapFile{Data: []byte(text)}
 	}
-	b.policies = policy.NewStore(policy.FromFS(b.files), policy.StoreOptions{})
+	b.policies = policy.NewStore(source.FromFS(b.files), policy.StoreOptions{})
 	require.NoError(t, b.policies.Load(t.Context()))
 	b.open()
 	t.Cleanup(b.close)

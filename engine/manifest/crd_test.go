@@ -19,6 +19,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -129,13 +130,13 @@ func TestTheServerTakesGoodManifests(t *testing.T) {
 			got, mistakes := ReadObject("cluster", stored, sampleKinds())
 			want := agents[0]
 			agents = agents[1:]
-			if own := want.takesFromProcess(); len(own) > 0 {
+			if own := want.processFields(); len(own) > 0 {
 				require.Equal(t, own, mistakes)
 				continue
 			}
 			require.NoError(t, mistakes.Err())
 			require.Equal(t, generation(t, want), generation(t, got), file)
-			require.Equal(t, "cluster: spec.targets: lost", got.Mistaken("spec.targets", "lost", "").String())
+			require.Equal(t, "cluster: spec.targets: lost", got.MistakeAt("spec.targets", "lost", "").Error())
 		}
 	}
 	require.Empty(t, agents, "each was tried")
@@ -195,7 +196,7 @@ func TestTheServerRefusesBadManifests(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		_, err := Read([]string{file}, sampleKinds())
-		var mistakes Mistakes
+		var mistakes mistake.Mistakes
 		require.ErrorAs(t, err, &mistakes)
 		texts := documents(t, file)
 		if len(texts) == 0 {
@@ -209,7 +210,7 @@ func TestTheServerRefusesBadManifests(t *testing.T) {
 		if _, found := ReadObject("cluster", stored, sampleKinds()); len(found) > 0 {
 			taken = append(taken, name)
 			for _, m := range found {
-				require.Regexp(t, `^(metadata|spec)[.\[]`, m.String(), "no file, no line")
+				require.Regexp(t, `^(metadata|spec)[.\[]`, m.Error(), "no file, no line")
 			}
 			continue
 		}
@@ -219,14 +220,14 @@ func TestTheServerRefusesBadManifests(t *testing.T) {
 	require.Equal(t, onlyInYAML, written)
 }
 
-func requireNamed(t *testing.T, name, refusal string, mistakes Mistakes) {
+func requireNamed(t *testing.T, name, refusal string, mistakes mistake.Mistakes) {
 	t.Helper()
 	if words, ok := otherWords[name]; ok {
 		require.Contains(t, refusal, words, name)
 		return
 	}
 	for _, m := range mistakes {
-		if m.Field == "" || strings.Contains(refusal, m.Field) {
+		if m.Path == "" || strings.Contains(refusal, m.Path) {
 			return
 		}
 	}

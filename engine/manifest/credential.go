@@ -3,10 +3,11 @@ package manifest
 import (
 	"net/url"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
-// Credential says what an agent shows to the addresses below a URL.
+// Credential is what an agent sends to authenticate itself to the addresses below a URL.
 type Credential struct {
 	URL         string     `json:"url" required:"true" doc:"the addresses that it is for: the same scheme and host, and this path or one below"`
 	BearerToken *Secret    `json:"bearerToken,omitempty" doc:"sent as Authorization: Bearer"`
@@ -20,25 +21,25 @@ type BasicAuth struct {
 	Password Secret `json:"password" required:"true" doc:"where the password is found"`
 }
 
-// Check finds what the types don't show.
-func (c *Credential) Check() []string {
-	var out []string
+// Check implements Checker.
+func (c *Credential) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		out = append(out, "url: must begin with http:// or https:// and name a host")
+		out.Add("url", "must begin with http:// or https:// and name a host", "")
 	} else if u.User != nil || u.RawQuery != "" {
-		out = append(out, "url: holds a user or a query; give scheme, host and path")
+		out.Add("url", "holds a user or a query", "give scheme, host and path")
 	} else if err := urlguard.PrefixProblem(c.URL); err != nil {
-		out = append(out, "url: bounds nothing: "+err.Error()+"; give scheme, host and path, like https://hooks.example.com/team/")
+		out.Add("url", "bounds nothing: "+err.Error(), "give scheme, host and path, like https://hooks.example.com/team/")
 	}
 	switch {
 	case c.BearerToken != nil && c.BasicAuth != nil:
-		out = append(out, "wants one of bearerToken and basicAuth, not both")
+		out.Add("", "wants one of bearerToken and basicAuth, not both", "")
 	case c.BearerToken == nil && c.BasicAuth == nil && c.Headers == nil:
-		out = append(out, "shows nothing; add bearerToken, basicAuth or headers")
+		out.Add("", "shows nothing", "add bearerToken, basicAuth or headers")
 	}
 	return append(out, c.Headers.Check(c.BearerToken != nil || c.BasicAuth != nil)...)
 }
 
-// Covers reports whether an address is this URL's or below it, by the rule of
-// spec.guards.urls.
+// Covers reports whether an address is the credential's URL or below it. It compares as
+// spec.guards.urls does.
 func (c *Credential) Covers(address string) bool { return urlguard.Below(address, c.URL) }

@@ -2,25 +2,27 @@ package manifest
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Decode reads a YAML value into the struct that `into` points to, strictly: a
-// field that isn't there, a field written twice, a value of another type, a
-// required one missing, one outside its enum, and what a Checker finds are all
-// mistakes, and all are returned. path is where the value stands in its document
-// ("spec.sensors[0].http"), for the messages. It never panics, whatever the node.
-func Decode(file string, node *yaml.Node, path string, into any) Mistakes {
+// Decode decodes a YAML value strictly into the struct that `into` points to. It returns
+// every unknown or repeated field, value of a wrong type, missing required field and value
+// outside its enum, and what a Checker finds. path is the value's path in the document
+// ("spec.sensors[0].http"), for the messages. Decode does not panic, whatever the node.
+func Decode(file string, node *yaml.Node, path string, into any) mistake.Mistakes {
 	d := newDecoder(file, node, path, Kinds{})
 	d.decode(into)
-	return d.mistakes.sorted()
+	return d.mistakes.Sorted()
 }
 
-// Bounds of one document, so that a small file can't become a large one.
+// The bounds of one document: aliases can expand a small file to a large one.
 const (
 	maxDepth    = 50     // of values within values
 	maxAliased  = 10_000 // values reached through aliases
@@ -30,30 +32,30 @@ const (
 type decoder struct {
 	file  string
 	tree  *yaml.Node
-	root  *place
+	root  *fieldPath
 	kinds Kinds
 
-	mistakes Mistakes
-	// touched are the places with a mistake at or below them; unread those where a
-	// value could not be read, so that a further check of it would only confuse.
-	touched map[string]bool
-	unread  map[string]bool
+	mistakes mistake.Mistakes
+	// mistaken has the paths with a mistake at or below them, and unread those of them
+	// whose value could not be decoded: the validator skips these.
+	mistaken map[string]bool
+	unread   map[string]bool
 
-	// hidden are the texts with a user in a URL. They are not read at all, so that
-	// no message about them can show a part of the password.
+	// hidden has the strings with a user in a URL. They are not decoded, so that no
+	// message can print a part of the password.
 	hidden map[*yaml.Node]bool
 
 	depth    int
 	inAlias  int
 	aliased  int
 	overflow bool
-	// origin is the Go value that a node was made from (DecodeMap), handed on as it
-	// is where the struct takes any JSON.
+	// origin has the Go value that DecodeMap made a node from. A field of type any gets
+	// that value, not a copy.
 	origin map[*yaml.Node]any
 }
 
-func tooMany(file string) Mistake {
-	return Mistake{File: file, Message: fmt.Sprintf("has more than %d mistakes", maxMistakes), Fix: "the rest is not shown"}
+func tooManyMistakes(file string) mistake.Mistake {
+	return mistake.Mistake{File: file, Message: fmt.Sprintf("has more than %d mistakes", maxMistakes), Fix: "the rest is not shown"}
 }
 
 func newDecoder(file string, node *yaml.Node, path string, kinds Kinds) *decoder {
@@ -65,63 +67,72 @@ func newDecoder(file string, node *yaml.Node, path string, kinds Kinds) *decoder
 	}
 	return &decoder{
 		file: file, tree: node, root: root(path), kinds: kinds,
-		touched: map[string]bool{}, unread: map[string]bool{}, hidden: map[*yaml.Node]bool{},
+		mistaken: map[string]bool{}, unread: map[string]bool{}, hidden: map[*yaml.Node]bool{},
 	}
 }
 
 func (d *decoder) decode(into any) {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
-		d.bad(d.root, fmt.Sprintf("can't be read into a %T", into), "")
+		d.reject(d.root, fmt.Sprintf("can't be read into a %T", into), "")
 		return
 	}
-	d.hideUsers(d.tree, d.root, 0)
+	d.rejectUserinfo(d.tree, d.root, 0)
 	d.value(d.tree, d.root, v.Elem())
 }
 
-// bad records a value that could not be read or is not allowed.
-func (d *decoder) bad(p *place, message, fix string) {
+// reject records a value that could not be decoded or is not allowed.
+func (d *decoder) reject(p *fieldPath, message, fix string) {
 	if d.overflow {
 		return
 	}
 	for q := p; q != nil; q = q.parent {
 		d.unread[q.String()] = true
 	}
-	d.odd(p, message, fix)
+	d.report(p, message, fix)
 }
 
-// odd records a mistake that leaves the value around it readable: a field too many.
-func (d *decoder) odd(p *place, message, fix string) {
+// rejectError records an error as reject does, with the fix if it is a mistake.Mistake.
+func (d *decoder) rejectError(p *fieldPath, err error) {
+	var m mistake.Mistake
+	if !errors.As(err, &m) {
+		m.Message = err.Error()
+	}
+	d.reject(p, m.Message, m.Fix)
+}
+
+// report records a mistake that does not affect other values, such as an unknown field.
+func (d *decoder) report(p *fieldPath, message, fix string) {
 	at, _, _ := p.find(d.tree)
-	d.oddAt(at, p, message, fix)
+	d.reportAt(at, p, message, fix)
 }
 
-func (d *decoder) oddAt(at *yaml.Node, p *place, message, fix string) {
+func (d *decoder) reportAt(at *yaml.Node, p *fieldPath, message, fix string) {
 	if d.overflow {
 		return
 	}
 	for q := p; q != nil; q = q.parent {
-		d.touched[q.String()] = true
+		d.mistaken[q.String()] = true
 	}
-	m := Mistake{File: d.file, Field: redact(p.String()), Message: redact(message), Fix: redact(fix)}
+	m := mistake.Mistake{File: d.file, Path: redact(p.String()), Message: redact(message), Fix: redact(fix)}
 	if at != nil {
 		m.Line, m.Column = at.Line, at.Column
 	}
 	if d.overflow = len(d.mistakes) == maxMistakes; d.overflow {
-		m = tooMany(d.file)
+		m = tooManyMistakes(d.file)
 	}
 	d.mistakes = append(d.mistakes, m)
 }
 
-// enter steps into a value: it follows an alias and holds the bounds. The second
-// result is false where the value may not be read.
-func (d *decoder) enter(n *yaml.Node, p *place) (*yaml.Node, bool) {
+// enter starts to decode a value: it follows an alias and enforces the bounds. It reports
+// false if the value must be skipped.
+func (d *decoder) enter(n *yaml.Node, p *fieldPath) (*yaml.Node, bool) {
 	if d.overflow {
 		return n, false
 	}
 	d.depth++
 	if d.depth > maxDepth {
-		d.bad(p, fmt.Sprintf("is nested more than %d deep", maxDepth), "")
+		d.reject(p, fmt.Sprintf("is nested more than %d deep", maxDepth), "")
 		return n, false
 	}
 	if n.Kind == yaml.AliasNode {
@@ -130,14 +141,14 @@ func (d *decoder) enter(n *yaml.Node, p *place) (*yaml.Node, bool) {
 	if d.inAlias > 0 {
 		if d.aliased++; d.aliased > maxAliased {
 			if d.aliased == maxAliased+1 {
-				d.bad(p, fmt.Sprintf("the aliases of this document stand for more than %d values", maxAliased), "write the values out")
+				d.reject(p, fmt.Sprintf("the aliases of this document stand for more than %d values", maxAliased), "write the values out")
 			}
 			return n, false
 		}
 	}
 	if n.Kind == yaml.AliasNode {
 		if n = n.Alias; n == nil {
-			d.bad(p, "is an alias of nothing", "")
+			d.reject(p, "is an alias of nothing", "")
 			return nil, false
 		}
 	}
@@ -151,8 +162,8 @@ func (d *decoder) leave(n *yaml.Node) {
 	}
 }
 
-// value reads one node into a Go value.
-func (d *decoder) value(n *yaml.Node, p *place, into reflect.Value) {
+// value decodes one node into a Go value.
+func (d *decoder) value(n *yaml.Node, p *fieldPath, into reflect.Value) {
 	resolved, ok := d.enter(n, p)
 	defer d.leave(n)
 	if !ok {
@@ -172,7 +183,7 @@ func (d *decoder) value(n *yaml.Node, p *place, into reflect.Value) {
 		return
 	}
 	if n.Kind == 0 || (n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null") {
-		d.bad(p, "has no value", "set it or leave it out")
+		d.reject(p, "has no value", "set it or leave it out")
 		return
 	}
 	if isText(into.Type()) {
@@ -195,14 +206,14 @@ func (d *decoder) value(n *yaml.Node, p *place, into reflect.Value) {
 	}
 }
 
-func (d *decoder) mapping(n *yaml.Node, p *place, into reflect.Value) {
+func (d *decoder) mapping(n *yaml.Node, p *fieldPath, into reflect.Value) {
 	t := into.Type()
 	if t.Key().Kind() != reflect.String {
-		d.bad(p, fmt.Sprintf("can't be read into a %s", t), "")
+		d.reject(p, fmt.Sprintf("can't be read into a %s", t), "")
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.bad(p, "must be a mapping, not "+describe(n), "write {key: value}")
+		d.reject(p, "must be a mapping, not "+describe(n), "write {key: value}")
 		return
 	}
 	into.Set(reflect.MakeMap(t))
@@ -213,9 +224,9 @@ func (d *decoder) mapping(n *yaml.Node, p *place, into reflect.Value) {
 	})
 }
 
-func (d *decoder) list(n *yaml.Node, p *place, into reflect.Value) {
+func (d *decoder) list(n *yaml.Node, p *fieldPath, into reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.bad(p, "must be a list, not "+describe(n), "write [a, b], or a line for each item, with a dash")
+		d.reject(p, "must be a list, not "+describe(n), "write [a, b], or a line for each item, with a dash")
 		return
 	}
 	out := reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content))
@@ -225,8 +236,8 @@ func (d *decoder) list(n *yaml.Node, p *place, into reflect.Value) {
 	into.Set(out)
 }
 
-// pairs calls back for each key of a mapping that is text and not there yet.
-func (d *decoder) pairs(n *yaml.Node, p *place, do func(key string, at, value *yaml.Node)) {
+// pairs calls do for each key of a mapping that is a string and not a repeated one.
+func (d *decoder) pairs(n *yaml.Node, p *fieldPath, do func(key string, at, value *yaml.Node)) {
 	first := map[string]int{}
 	for i := 0; i+1 < len(n.Content) && !d.overflow; i += 2 {
 		at, value := n.Content[i], n.Content[i+1]
@@ -239,17 +250,17 @@ func (d *decoder) pairs(n *yaml.Node, p *place, do func(key string, at, value *y
 		}
 		switch tag := key.ShortTag(); {
 		case key.Kind != yaml.ScalarNode:
-			d.oddAt(at, p, "has a key that is "+describe(key), "a key must be text")
+			d.reportAt(at, p, "has a key that is "+describe(key), "a key must be text")
 			continue
 		case tag == "!!merge":
-			d.oddAt(at, p, "merge keys (<<) are not read", "write the fields out")
+			d.reportAt(at, p, "merge keys (<<) are not read", "write the fields out")
 			continue
 		case tag != "!!str":
-			d.oddAt(at, p.field(key.Value), "a key must be text, not "+describe(key), "put it in quotes")
+			d.reportAt(at, p.field(key.Value), "a key must be text, not "+describe(key), "put it in quotes")
 			continue
 		}
 		if line, twice := first[key.Value]; twice {
-			d.oddAt(at, p.field(key.Value), fmt.Sprintf("is written twice, first on line %d", line), "keep one")
+			d.reportAt(at, p.field(key.Value), fmt.Sprintf("is written twice, first on line %d", line), "keep one")
 			continue
 		}
 		first[key.Value] = at.Line
@@ -257,7 +268,7 @@ func (d *decoder) pairs(n *yaml.Node, p *place, do func(key string, at, value *y
 	}
 }
 
-// describe says what a node is, without repeating a text, which may be a secret.
+// describe names the type of a node. It does not print a string, which may be a secret.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

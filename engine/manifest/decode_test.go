@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func node(t *testing.T, text string) *yaml.Node {
@@ -40,8 +42,8 @@ basicAuth: {username: scanflow, password: {file: /token}}
 // The place of a mistake is that of the key, under the path that the caller gave.
 func TestDecodePlacesMistakes(t *testing.T) {
 	mistakes := Decode("f.yaml", node(t, "url: http://models\nstatuses:\n  - 200\n  - x\n"), "spec.sensors[3].http", &httpConfig{})
-	require.Equal(t, Mistakes{{
-		File: "f.yaml", Line: 4, Column: 5, Field: "spec.sensors[3].http.statuses[1]", Message: `must be a whole number, not "x"`,
+	require.Equal(t, mistake.Mistakes{{
+		File: "f.yaml", Line: 4, Column: 5, Path: "spec.sensors[3].http.statuses[1]", Message: `must be a whole number, not "x"`,
 	}}, mistakes)
 }
 
@@ -81,17 +83,19 @@ type stumbling struct {
 	B string  `json:"b" doc:"b"`
 }
 
-func (s *stumbling) Check() []string { return []string{"b: differs from " + *s.A} }
+func (s *stumbling) Check() mistake.Mistakes {
+	return mistake.Mistakes{{Path: "b", Message: "differs from " + *s.A}}
+}
 
 // A Checker that counts on its required fields is not the reader's fault where one
 // of them could not be read.
 func TestCheckerOfAnUnreadConfiguration(t *testing.T) {
 	mistakes := Decode("f.yaml", node(t, "b: x"), "", &stumbling{})
 	require.Len(t, mistakes, 1)
-	require.Equal(t, "a", mistakes[0].Field)
+	require.Equal(t, "a", mistakes[0].Path)
 	mistakes = Decode("f.yaml", node(t, "{a: y, b: x}"), "", &stumbling{})
 	require.Len(t, mistakes, 1)
-	require.Equal(t, "f.yaml:1:8: b: differs from y", mistakes[0].String())
+	require.Equal(t, "f.yaml:1:8: b: differs from y", mistakes[0].Error())
 }
 
 func TestDecodeMap(t *testing.T) {
@@ -137,7 +141,7 @@ func TestDecodeMapHandsAnyJSONOn(t *testing.T) {
 
 	body["self"] = body
 	require.NotEmpty(t, DecodeMap(map[string]any{"url": "http://127.0.0.1/", "body": body}, &got), "a loop has no end")
-	require.Equal(t, []string{"with.url: has a URL with a user in it; " + userFix},
+	require.Equal(t, []string{"with.url: has a URL with a user in it; " + userinfoFix},
 		DecodeMap(map[string]any{"url": "http://scanflow:hunter2@127.0.0.1/"}, &got))
 	require.Equal(t, []string{`with.body.f: must be a JSON value, not a value with the tag "!func()"`},
 		DecodeMap(map[string]any{"url": "http://127.0.0.1/", "body": map[string]any{"f": func() {}}}, &got))
@@ -158,7 +162,7 @@ func TestUserPartsAreFoundAndNotShown(t *testing.T) {
 		`up{url="http://x"} @ end()`:  false,
 		`up{url=~"http://.+"} @ 1609`: false,
 	} {
-		require.Equal(t, found, hasUser(text), text)
+		require.Equal(t, found, hasUserinfo(text), text)
 		if found {
 			require.NotContains(t, quote(text), "p@")
 			require.NotContains(t, quote(text), "token")
@@ -172,10 +176,10 @@ func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"replica": "replicas", "repilcas": "replicas", "STEPUP": "stepUp", "step_up": "stepUp", "mni": "min", "colour": "", "x": "",
 	} {
-		require.Equal(t, want, nearest(name, names), name)
+		require.Equal(t, want, closest(name, names), name)
 	}
-	require.Equal(t, 1, distance("scael", "scale"), "two letters swapped")
-	require.Equal(t, 3, distance("kitten", "sitting"))
+	require.Equal(t, 1, editDistance("scael", "scale"), "two letters swapped")
+	require.Equal(t, 3, editDistance("kitten", "sitting"))
 }
 
 func TestSecretRead(t *testing.T) {
@@ -209,8 +213,11 @@ type picky struct {
 	Items []map[string]any `json:"items" doc:"items"`
 }
 
-func (picky) Check() []string {
-	return []string{"items[1].b: is odd; make it even", "items[7].x: is not there", "elsewhere: is no field", "item s: is no path"}
+func (picky) Check() mistake.Mistakes {
+	return mistake.Mistakes{
+		{Path: "items[1].b", Message: "is odd", Fix: "make it even"}, {Path: "items[7].x", Message: "is not there"},
+		{Path: "elsewhere", Message: "is no field"}, {Message: "item s: is no path"},
+	}
 }
 
 // What a Checker says of a value within a field is placed at that value, or at the

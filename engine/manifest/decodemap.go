@@ -14,10 +14,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// DecodeMap reads the parameters of a primitive, as JSON values, into the struct
-// that `into` points to, by the rules of Decode. It returns every mistake as a
-// sentence, like "with.replicas: must be a whole number, not 2.5". A field that
-// takes any JSON gets the value of the map itself, not a copy.
+// DecodeMap decodes the parameters of a primitive, which are JSON values, by the rules of
+// Decode. It returns every mistake as a line, like "with.replicas: must be a whole number,
+// not 2.5". A field of type any gets the value in the map, not a copy.
 func DecodeMap(m map[string]any, into any) []string {
 	b := nodeBuilder{origin: map[*yaml.Node]any{}}
 	if m == nil {
@@ -26,21 +25,16 @@ func DecodeMap(m map[string]any, into any) []string {
 	d := newDecoder("", b.node(m, 0), "with", Kinds{})
 	d.origin = b.origin
 	d.decode(into)
-	var out []string
-	for _, mistake := range d.mistakes {
-		out = append(out, mistake.sentence())
-	}
-	return out
+	return d.mistakes.Lines()
 }
 
-// nodeBuilder turns JSON values into the tree that the decoder reads, so that
-// there is one decoder with one set of rules.
+// nodeBuilder builds YAML nodes from JSON values, so that one decoder reads both.
 type nodeBuilder struct{ origin map[*yaml.Node]any }
 
 func (b nodeBuilder) node(v any, depth int) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode}
 	b.origin[n] = v
-	if depth > maxDepth+1 { // the decoder refuses it before it gets here
+	if depth > maxDepth+1 { // the decoder rejects it before it reaches this node
 		n.Tag = "!!null"
 		return n
 	}
@@ -60,7 +54,7 @@ func (b nodeBuilder) node(v any, depth int) *yaml.Node {
 			n.Value = strconv.FormatFloat(v, 'f', 0, 64)
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			delete(b.origin, n) // no JSON: judged, and refused
+			delete(b.origin, n) // not JSON: the decoder rejects it
 		}
 	case map[string]any:
 		n.Kind, n.Tag = yaml.MappingNode, "!!map"
@@ -78,7 +72,7 @@ func (b nodeBuilder) node(v any, depth int) *yaml.Node {
 	return n
 }
 
-// other is a Go number that code, not JSON, put there; anything else is no JSON value.
+// other handles Go numbers, which only code can have put there. Anything else is not JSON.
 func (b nodeBuilder) other(n *yaml.Node, v any) {
 	switch r := reflect.ValueOf(v); {
 	case r.CanInt(), r.CanUint():
@@ -86,7 +80,7 @@ func (b nodeBuilder) other(n *yaml.Node, v any) {
 	case r.CanFloat():
 		n.Tag, n.Value = "!!float", strconv.FormatFloat(r.Float(), 'g', -1, 64)
 	default:
-		delete(b.origin, n) // no JSON: judged, and refused
+		delete(b.origin, n) // not JSON: the decoder rejects it
 		n.Tag = fmt.Sprintf("!%T", v)
 	}
 }

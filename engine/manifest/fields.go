@@ -7,29 +7,29 @@ import (
 	"strings"
 )
 
-// field is a struct's field as a manifest sees it. The decoder, the schema and
-// the reference all read the same tags, so that they can't disagree.
+// field is a struct field with its tags. The decoder, the schemas and the reference all use
+// it, so that they can't disagree.
 type field struct {
 	name     string
 	doc      string
 	fallback string // `default`
 	enum     []string
-	least    string // `min`, of a whole number
-	list     string // `list`: set, or the key that tells the items apart
+	minimum  string // `min`, of a whole number
+	list     string // `list`: set, or the key field of the items
 	required bool
 	index    []int
 	typ      reflect.Type
 }
 
-// listOfWords is the `list` tag of a list whose items are different words.
-const listOfWords = "set"
+// listSet is the `list` tag of a list of strings without duplicates.
+const listSet = "set"
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func isText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(textType) }
 
-// fieldsOf are the fields that a manifest may set, in the order of the struct;
-// those of an embedded struct count as its own. Nil for what is no struct.
+// fieldsOf returns the fields that a manifest may set, in the order of the struct. Those of
+// an embedded struct are included. It returns nil for a type that is not a struct.
 func fieldsOf(t reflect.Type) []field {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -58,7 +58,7 @@ func fieldsOf(t reflect.Type) []field {
 			name = f.Name
 		}
 		one := field{
-			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), least: f.Tag.Get("min"), list: f.Tag.Get("list"),
+			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), minimum: f.Tag.Get("min"), list: f.Tag.Get("list"),
 			required: f.Tag.Get("required") == "true", index: []int{i}, typ: f.Type,
 		}
 		if enum := f.Tag.Get("enum"); enum != "" {
@@ -77,8 +77,8 @@ func fieldNames(fields []field) []string {
 	return names
 }
 
-// nearest is the name that was probably meant, "" if none is near.
-func nearest(name string, names []string) string {
+// closest returns the name that was probably meant, "" if none is similar.
+func closest(name string, names []string) string {
 	if len(name) > 2*shownKey {
 		return ""
 	}
@@ -87,15 +87,15 @@ func nearest(name string, names []string) string {
 		if strings.EqualFold(name, candidate) {
 			return candidate
 		}
-		if d := distance(name, candidate); d < bound {
+		if d := editDistance(name, candidate); d < bound {
 			best, bound = candidate, d
 		}
 	}
 	return best
 }
 
-// distance counts the letters to add, drop, change or swap with a neighbour.
-func distance(a, b string) int {
+// editDistance counts insertions, deletions, substitutions and swaps of adjacent letters.
+func editDistance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range last {
@@ -118,9 +118,8 @@ func distance(a, b string) int {
 	return last[len(y)]
 }
 
-// Undocumented lists the fields of every adapter that have no line for the
-// reference, as "prometheus.basicAuth.username". It is for the tests of the
-// packages that provide them.
+// Undocumented lists the fields of adapters that have no `doc` tag, like
+// "prometheus.basicAuth.username". The tests of sensors and actuators call it.
 func Undocumented(kinds Kinds) []string {
 	var out []string
 	var walk func(path string, t reflect.Type, depth int)
@@ -145,7 +144,7 @@ func Undocumented(kinds Kinds) []string {
 	return out
 }
 
-// element is what a pointer, a list or a map is of.
+// element is the element type of nested pointers, lists and maps.
 func element(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Whatever the bytes, reading ends with agents that the engine can run, or with
@@ -28,9 +30,9 @@ func FuzzRead(f *testing.F) {
 	kinds := sampleKinds()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		agents, err := ReadBytes("fuzz.yaml", data, kinds)
-		var mistakes Mistakes
+		var mistakes mistake.Mistakes
 		if err != nil && !errors.As(err, &mistakes) {
-			t.Fatalf("not Mistakes: %v", err)
+			t.Fatalf("not mistake.Mistakes: %v", err)
 		}
 		if err == nil && len(agents) == 0 {
 			t.Fatal("neither an agent nor a mistake")
@@ -83,7 +85,7 @@ func FuzzReadObject(f *testing.F) {
 			if m.Message == "" || m.Line != 0 {
 				t.Fatalf("an empty mistake, or one with a line: %#v", m)
 			}
-			if text := m.String(); strings.ContainsAny(text, "\x00\x1b") || len(text) > 5000 {
+			if text := m.Error(); strings.ContainsAny(text, "\x00\x1b") || len(text) > 5000 {
 				t.Fatalf("no line for a terminal: %q", text)
 			}
 		}

@@ -10,16 +10,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
-func (v *validator) guards(p *place) {
+func (v *validator) guards(p *fieldPath) {
 	g := v.agent.Spec.Guards
 	v.replicas(p.field("replicas"), g.Replicas)
 	for _, key := range sortedKeys(g.Cooldown) {
 		if _, verb := v.kinds.Verbs[key]; !verb && key != "up" && key != "down" {
 			fix := "write up, down, or a verb"
-			if near := nearest(key, append(v.kinds.verbNames(), "up", "down")); near != "" {
+			if near := closest(key, append(v.kinds.verbNames(), "up", "down")); near != "" {
 				fix = "did you mean " + near + "? It is up, down, or a verb"
 			}
-			v.bad(p.field("cooldown").field(key), "is neither a direction nor a primitive", fix+": "+list(v.kinds.verbNames()))
+			v.reject(p.field("cooldown").field(key), "is neither a direction nor a primitive", fix+": "+list(v.kinds.verbNames()))
 		}
 	}
 	if at := p.field("budget"); g.Budget != nil {
@@ -41,7 +41,7 @@ func (v *validator) guards(p *place) {
 	}
 }
 
-func (v *validator) replicas(p *place, r *ReplicaGuard) {
+func (v *validator) replicas(p *fieldPath, r *ReplicaGuard) {
 	if r == nil {
 		return
 	}
@@ -50,77 +50,77 @@ func (v *validator) replicas(p *place, r *ReplicaGuard) {
 	v.atLeast(p.field("stepUp"), r.StepUp, 1, "leave it out for no bound")
 	v.atLeast(p.field("stepDown"), r.StepDown, 1, "leave it out for no bound")
 	if v.written(p.field("max")) && v.readable(p.field("min")) && r.Min > r.Max {
-		v.bad(p.field("min"), fmt.Sprintf("%d is more than max (%d)", r.Min, r.Max), "make min less or max more")
+		v.reject(p.field("min"), fmt.Sprintf("%d is more than max (%d)", r.Min, r.Max), "make min less or max more")
 	}
 }
 
-func (v *validator) atLeast(p *place, n, least int, fix string) {
+func (v *validator) atLeast(p *fieldPath, n, least int, fix string) {
 	if v.written(p) && n < least {
-		v.bad(p, fmt.Sprintf("%d is too small", n), strings.TrimSuffix(fmt.Sprintf("write %d or more, or %s", least, fix), ", or "))
+		v.reject(p, fmt.Sprintf("%d is too small", n), strings.TrimSuffix(fmt.Sprintf("write %d or more, or %s", least, fix), ", or "))
 	}
 }
 
-// bound judges the verbs that a guard is for.
-func (v *validator) bound(p *place, verbs []string) {
+// bound checks the verbs that a guard counts.
+func (v *validator) bound(p *fieldPath, verbs []string) {
 	if v.written(p) && len(verbs) == 0 {
-		v.bad(p, "is empty, so that the guard bounds nothing", "name a verb, or leave it out for all of them")
+		v.reject(p, "is empty, so that the guard bounds nothing", "name a verb, or leave it out for all of them")
 	}
 	v.ownVerbs(p, verbs)
 }
 
-// ownVerbs judges verbs that the agent has to be able to use.
-func (v *validator) ownVerbs(p *place, verbs []string) {
+// ownVerbs rejects verbs that are not in spec.primitives.
+func (v *validator) ownVerbs(p *fieldPath, verbs []string) {
 	names := map[string]bool{}
 	for i, verb := range verbs {
 		at := p.item(i)
-		v.once(at, verb, names)
+		v.distinct(at, verb, names)
 		if v.readable(at) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, verb) {
-			v.bad(at, quote(verb)+" is not in spec.primitives", "add it there, or leave it out here")
+			v.reject(at, quote(verb)+" is not in spec.primitives", "add it there, or leave it out here")
 		}
 	}
 }
 
 const notifyFix = "write it like https://hooks.example.com/approvals"
 
-// notify judges the address of the notices: one that the agent may call.
-func (v *validator) notify(p, urls *place, g Guards) {
+// notify checks the address for approval notices, which the agent must be allowed to call.
+func (v *validator) notify(p, urls *fieldPath, g Guards) {
 	if !v.written(p) {
 		return
 	}
 	u, err := url.Parse(g.ApprovalNotify)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		v.bad(p, "is not an address", notifyFix)
-	case u.User != nil, !v.readable(urls): // said already
+		v.reject(p, "is not an address", notifyFix)
+	case u.User != nil, !v.readable(urls): // reported already
 	case urlguard.Problem(g.ApprovalNotify) != nil:
-		v.bad(p, "is an address that servers read differently: "+urlguard.Problem(g.ApprovalNotify).Error(), notifyFix)
+		v.reject(p, "is an address that servers read differently: "+urlguard.Problem(g.ApprovalNotify).Error(), notifyFix)
 	case !urlguard.Allowed(g.ApprovalNotify, g.URLs):
-		v.bad(p, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, like "+u.Scheme+"://"+u.Host+"/")
+		v.reject(p, "is not under any address that this agent may call", "add what it begins with to spec.guards.urls, like "+u.Scheme+"://"+u.Host+"/")
 	}
 }
 
-// prefix judges an address under which a webhook may go. It bounds the scheme,
-// the host and the path, so it has nothing else.
-func (v *validator) prefix(p *place, raw string) {
+// prefix checks an address below which webhooks may go. It may have a scheme, a host and a
+// path, and nothing else.
+func (v *validator) prefix(p *fieldPath, raw string) {
 	const fix = "write it like https://hooks.example.com/ or https://hooks.example.com/team/"
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		v.bad(p, quote(raw)+" is not a URL", fix)
+		v.reject(p, quote(raw)+" is not a URL", fix)
 	case u.Scheme != "http" && u.Scheme != "https":
-		v.bad(p, quote(raw)+" has no scheme http or https", fix)
+		v.reject(p, quote(raw)+" has no scheme http or https", fix)
 	case u.Hostname() == "":
-		v.bad(p, quote(raw)+" has no host", fix)
+		v.reject(p, quote(raw)+" has no host", fix)
 	case strings.Contains(u.Host, "*"):
-		v.bad(p, quote(raw)+" has a pattern for its host", "write a URL for each host")
+		v.reject(p, quote(raw)+" has a pattern for its host", "write a URL for each host")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		v.bad(p, quote(raw)+" has a query or a fragment", "end it with the path")
+		v.reject(p, quote(raw)+" has a query or a fragment", "end it with the path")
 	case slices.Contains(strings.Split(u.Path, "/"), ".."):
-		v.bad(p, quote(raw)+" goes up with ..", "write the path that is meant")
-	case u.User != nil: // said already
+		v.reject(p, quote(raw)+" goes up with ..", "write the path that is meant")
+	case u.User != nil: // reported already
 	default:
 		if err := urlguard.PrefixProblem(raw); err != nil {
-			v.bad(p, quote(raw)+" bounds nothing: "+err.Error(), fix)
+			v.reject(p, quote(raw)+" bounds nothing: "+err.Error(), fix)
 		}
 	}
 }

@@ -2,10 +2,9 @@ package manifest
 
 import "reflect"
 
-// GuardSchema is the JSON Schema of what guards in Rego get as `input`: the
-// documents of all the agents together, since a guard binds every agent, and the
-// proposal. A signal, a param or a memory that no agent has is not in it; where two
-// agents have one of different types, any type will do.
+// GuardSchema is the JSON Schema of the `input` of guards in Rego: the proposal, and the
+// union of the agents' documents, since a guard binds every agent. A signal, param or
+// strategy that two agents have with different types may be of any type.
 func GuardSchema(agents []*Agent) map[string]any {
 	if len(agents) == 0 {
 		return nil
@@ -16,14 +15,14 @@ func GuardSchema(agents []*Agent) map[string]any {
 			unite(properties(properties(all)[part]), properties(properties(DocumentSchema(a))[part]))
 		}
 	}
-	properties(all)["proposal"] = exactly("what a strategy proposes", map[string]any{
-		"agent":     text("namespace/name of the agent"),
-		"strategy":  text("the strategy"),
-		"primitive": text("the verb"),
-		"with":      whatever("its parameters"),
-		"priority":  number("integer", "its priority"),
-		"reason":    text("the key of its reason"),
-		"because":   map[string]any{"type": "array", "items": text("a signal, or signal:state"), "description": "what it rests on"},
+	properties(all)["proposal"] = objectSchema("what a strategy proposes", map[string]any{
+		"agent":     stringSchema("namespace/name of the agent"),
+		"strategy":  stringSchema("the strategy"),
+		"primitive": stringSchema("the verb"),
+		"with":      anySchema("its parameters"),
+		"priority":  typeSchema("integer", "its priority"),
+		"reason":    stringSchema("the key of its reason"),
+		"because":   map[string]any{"type": "array", "items": stringSchema("a signal, or signal:state"), "description": "what it rests on"},
 	})
 	return all
 }
@@ -40,7 +39,7 @@ func unite(into, from map[string]any) {
 			return
 		}
 		if there, both := into[name]; both && !reflect.DeepEqual(there, schema) {
-			into[name] = whatever("of different types in different agents")
+			into[name] = anySchema("of different types in different agents")
 		} else {
 			into[name] = schema
 		}

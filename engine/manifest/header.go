@@ -9,17 +9,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Header is the value of a header of a request: as it is written, where it is no secret,
-// or else by reference.
+// Header is the value of a request header: a string, or a reference if it is secret.
 type Header struct {
 	Secret
-	// Plain is a value that is written; "" for one by reference.
+	// Plain is the string; "" for a reference.
 	Plain string `json:"-"`
 }
 
-// MarshalJSON writes it as a manifest has it.
+// MarshalJSON writes the form of the manifest.
 func (h Header) MarshalJSON() ([]byte, error) {
 	if h.Plain != "" {
 		return json.Marshal(h.Plain)
@@ -29,13 +30,13 @@ func (h Header) MarshalJSON() ([]byte, error) {
 
 const headerFix = "write a text, or where it is secret a reference: {env: NAME}, {file: PATH} or {secretKeyRef: {name: NAME, key: KEY}}"
 
-// Headers are those that a request carries beside what Scanflow sends itself, by name.
+// Headers are additional headers of a request, by name.
 type Headers map[string]Header
 
-// The bounds of a request's headers, within those of servers: nginx takes 8 KiB a line.
+// The bounds of a request's headers. Servers have larger ones: nginx accepts 8 KiB a line.
 const (
-	mostHeaders   = 32
-	longestHeader = 4 << 10 // bytes
+	maxHeaders     = 32
+	maxHeaderBytes = 4 << 10 // bytes
 )
 
 var (
@@ -43,72 +44,71 @@ var (
 	headerValue = regexp.MustCompile(`^[!-~]([\t -~]*[!-~])?$`)
 )
 
-// ownHeaders are those that Scanflow or its HTTP client writes, and those that are between
-// a client and the next server on the way.
-var ownHeaders = []string{
+// reservedHeaders are set by Scanflow or its HTTP client, or apply to one connection only.
+var reservedHeaders = []string{
 	"Accept", "Accept-Encoding", "Connection", "Expect", "Host", "Idempotency-Key", "Keep-Alive", "Range", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
 }
 
-// ownPrefixes begin the names of such headers: of our own, of the body, of a proxy, and of
-// conditions, which an answer without the value would meet.
-var ownPrefixes = []string{"Scanflow-", "Content-", "Proxy-", "If-"}
+// reservedPrefixes are for Scanflow's own headers, for those of the body and of proxies, and
+// for conditional requests, whose response may have no body.
+var reservedPrefixes = []string{"Scanflow-", "Content-", "Proxy-", "If-"}
 
-// Check returns the mistakes, each with its field, of headers beside an Authorization of
-// its own, or without one. It repeats no value.
-func (h Headers) Check(authorized bool) (mistakes []string) {
+// Check returns the mistakes in the headers; authorized says that bearerToken or basicAuth
+// sets Authorization. No message prints a value.
+func (h Headers) Check(authorized bool) (mistakes mistake.Mistakes) {
 	if h != nil && len(h) == 0 {
-		return []string{"headers: is empty; name a header, or leave it out"}
+		return mistake.Mistakes{{Path: "headers", Message: "is empty", Fix: "name a header, or leave it out"}}
 	}
-	if len(h) > mostHeaders {
-		mistakes = append(mistakes, fmt.Sprintf("headers: are more than %d; leave some out", mostHeaders))
+	if len(h) > maxHeaders {
+		mistakes.Add("headers", fmt.Sprintf("are more than %d", maxHeaders), "leave some out")
 	}
 	as := map[string]string{}
 	for _, name := range sortedKeys(h) {
 		if !headerName.MatchString(name) {
-			mistakes = append(mistakes, fmt.Sprintf("headers: %s is not the name of a header; use letters, digits and -", quote(name)))
+			mistakes.Add("headers", fmt.Sprintf("%s is not the name of a header", quote(name)), "use letters, digits and -")
 			continue
 		}
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		if first, twice := as[canonical]; twice {
-			mistakes = append(mistakes, fmt.Sprintf("headers: %s and %s are one header; keep one", first, name))
+			mistakes.Add("headers", fmt.Sprintf("%s and %s are one header", first, name), "keep one")
 		}
 		as[canonical] = name
-		if wrong := h[name].mistake(canonical, authorized); wrong != "" {
-			mistakes = append(mistakes, "headers."+name+": "+wrong)
+		if message, fix := h[name].mistake(canonical, authorized); message != "" {
+			mistakes.Add(mistake.Key("headers", name), message, fix)
 		}
 	}
 	return mistakes
 }
 
-func (h Header) mistake(name string, authorized bool) string {
+func (h Header) mistake(name string, authorized bool) (message, fix string) {
 	byReference := h.Secret != Secret{}
 	switch {
-	case slices.Contains(ownHeaders, name) || slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
-		return "is a header that Scanflow, or the connection, writes itself; leave it out"
+	case slices.Contains(reservedHeaders, name) || slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }):
+		return "is a header that Scanflow, or the connection, writes itself", "leave it out"
 	case name == "Authorization" && authorized:
-		return "is what bearerToken or basicAuth sends; keep one"
+		return "is what bearerToken or basicAuth sends", "keep one"
 	case byReference:
-		return ""
+		return "", ""
 	case h.Plain == "":
-		return "has no value; " + headerFix
+		return "has no value", headerFix
 	case name == "Authorization" || name == "Cookie":
-		return "holds a secret; " + secretFix
+		return "holds a secret", secretFix
 	}
 	return valueMistake(h.Plain)
 }
 
-func valueMistake(value string) string {
+func valueMistake(value string) (message, fix string) {
 	switch {
-	case len(value) > longestHeader:
-		return fmt.Sprintf("is longer than %d bytes; shorten it", longestHeader)
+	case len(value) > maxHeaderBytes:
+		return fmt.Sprintf("is longer than %d bytes", maxHeaderBytes), "shorten it"
 	case !headerValue.MatchString(value):
-		return "can't be sent in a header; use printable ASCII on one line, without white space at its ends"
+		return "can't be sent in a header", "use printable ASCII on one line, without white space at its ends"
 	}
-	return ""
+	return "", ""
 }
 
-// Read fetches the values for an agent of a namespace: those that are written, and those
-// that are secret. The error names the header and the place, never a value.
+// Read returns the plain headers, and the secret ones with their values. The error names the
+// header and where its value was expected, never a value.
 func (h Headers) Read(ctx context.Context, namespace string, from SecretSource) (plain, secret http.Header, err error) {
 	plain, secret = http.Header{}, http.Header{}
 	for _, name := range sortedKeys(h) {
@@ -120,8 +120,8 @@ func (h Headers) Read(ctx context.Context, namespace string, from SecretSource) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("headers.%s: %w", name, err)
 		}
-		if wrong := valueMistake(value); wrong != "" {
-			return nil, nil, fmt.Errorf("headers.%s: the secret %s", name, wrong)
+		if message, fix := valueMistake(value); message != "" {
+			return nil, nil, fmt.Errorf("headers.%s: the secret %s; %s", name, message, fix)
 		}
 		secret.Set(name, value)
 	}

@@ -3,6 +3,8 @@ package manifest
 import (
 	"net/url"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // The sample adapters stand for those of the packages sensors and actuators,
@@ -24,13 +26,13 @@ type prometheusConfig struct {
 	Range *rangeConfig      `json:"range,omitempty" doc:"ask for a range"`
 }
 
-func (c *prometheusConfig) Check() []string {
-	var out []string
+func (c *prometheusConfig) Check() mistake.Mistakes {
+	var out mistake.Mistakes
 	if strings.Count(c.Query, "(") != strings.Count(c.Query, ")") {
-		out = append(out, "query: has a bracket too few or too many; count them")
+		out.Add("query", "has a bracket too few or too many", "count them")
 	}
 	if c.Range != nil && len(c.Match) == 0 {
-		out = append(out, "match: is needed with range")
+		out.Add("match", "is needed with range", "")
 	}
 	return out
 }
@@ -50,9 +52,9 @@ type rangeConfig struct {
 	Step Duration `json:"step" required:"true" doc:"distance of two points"`
 }
 
-func (c rangeConfig) Check() []string {
+func (c rangeConfig) Check() mistake.Mistakes {
 	if c.Step.Duration > c.Span.Duration {
-		return []string{"step: is longer than span; make it shorter"}
+		return mistake.Mistakes{{Path: "step", Message: "is longer than span", Fix: "make it shorter"}}
 	}
 	return nil
 }
@@ -73,13 +75,13 @@ type httpConfig struct {
 	unread    int
 }
 
-func (c *httpConfig) Check() []string {
+func (c *httpConfig) Check() mistake.Mistakes {
 	u, err := url.Parse(c.URL)
 	switch {
 	case err != nil:
-		return []string{"url: " + err.Error()}
+		return mistake.Mistakes{{Path: "url", Message: err.Error()}}
 	case u.Host == "":
-		return []string{"url: has no host; write it like http://HOST/PATH"}
+		return mistake.Mistakes{{Path: "url", Message: "has no host", Fix: "write it like http://HOST/PATH"}}
 	}
 	c.unread++ // only to have a field that no manifest sets
 	return nil

@@ -48,7 +48,7 @@ func TestMistakesAboutParams(t *testing.T) {
 		"not there now": {[]string{"map", "d"}, 1.0, `a.yaml:15:5: spec.params.map.d: is a number, 1; W`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.says, a.MistypedParam(c.path, c.value, "W").String())
+			require.Equal(t, c.says, a.MistypedParam(c.path, c.value, "W").Error())
 		})
 	}
 
@@ -62,7 +62,7 @@ func TestMistakesAboutParams(t *testing.T) {
 		"nothing is read yet": {nil, `reads it; correct its name or leave it out`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			says := a.UnreadParam("number", c.read).String()
+			says := a.UnusedParam("number", c.read).Error()
 			require.Equal(t, c.says, says[len(says)-len(c.says):])
 		})
 	}
@@ -74,5 +74,5 @@ func TestAMistakeAboutAParamOfAnObject(t *testing.T) {
 		"targets": {"static": [{"name": "web"}]}, "triggers": [{"name": "tick", "every": "2s"}], "params": {"n": 4, "t": "4"}}}`), sampleKinds())
 	require.Empty(t, mistakes)
 	require.Equal(t, "number", JSONType(a.Spec.Params["n"]))
-	require.Equal(t, `ns/a: spec.params.t: is text, "4"; W`, a.MistypedParam([]string{"t"}, a.Spec.Params["t"], "W").String())
+	require.Equal(t, `ns/a: spec.params.t: is text, "4"; W`, a.MistypedParam([]string{"t"}, a.Spec.Params["t"], "W").Error())
 }

@@ -13,16 +13,16 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
 // MaxFileSize is the most that a manifest file may hold, in bytes.
 const MaxFileSize = 1 << 20
 
-// Read reads the Agent manifests in files and folders (the *.yaml and *.yml right
-// in them). The error is Mistakes, with all of all files by file and line. The
-// agents that have no mistake are returned even then; of two agents of one
-// namespace and name neither is.
+// Read reads the Agent manifests in files and in folders (their *.yaml and *.yml, not those
+// of sub-folders). The error is mistake.Mistakes, of all files. Read also returns the agents
+// that have no mistake. Two agents with the same namespace and name are both left out.
 func Read(paths []string, kinds Kinds) ([]*Agent, error) {
 	files, mistakes := manifestFiles(paths)
 	var agents []*Agent
@@ -36,38 +36,38 @@ func Read(paths []string, kinds Kinds) ([]*Agent, error) {
 		agents = append(agents, found...)
 		mistakes = append(mistakes, mistaken...)
 	}
-	return settle(agents, mistakes)
+	return rejectDuplicates(agents, mistakes)
 }
 
-// ReadBytes reads the manifests in one text; name stands for the file in messages.
+// ReadBytes reads the manifests in data. Messages show name as the file.
 func ReadBytes(name string, data []byte, kinds Kinds) ([]*Agent, error) {
 	agents, mistakes := readAll(name, data, kinds)
-	return settle(agents, mistakes)
+	return rejectDuplicates(agents, mistakes)
 }
 
-// manifestFiles are the files that the paths name, each once.
-func manifestFiles(paths []string) ([]string, Mistakes) {
+// manifestFiles resolves paths to files, without duplicates.
+func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
 	var files []string
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	if len(paths) == 0 {
-		mistakes = append(mistakes, Mistake{Message: "no manifest given", Fix: "name a file or a folder of Agent manifests"})
+		mistakes = append(mistakes, mistake.Mistake{Message: "no manifest given", Fix: "name a file or a folder of Agent manifests"})
 	}
 	for _, path := range paths {
 		path = filepath.Clean(path)
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			mistakes = append(mistakes, Mistake{File: path, Message: "there is no such file or folder", Fix: "name a file or a folder of Agent manifests"})
+			mistakes = append(mistakes, mistake.Mistake{File: path, Message: "there is no such file or folder", Fix: "name a file or a folder of Agent manifests"})
 		case err != nil:
-			mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+			mistakes = append(mistakes, mistake.Mistake{File: path, Message: "can't be read: " + cause(err)})
 		case !info.IsDir():
 			files = append(files, path)
 		default:
 			found, err := folder(path)
 			if err != nil {
-				mistakes = append(mistakes, Mistake{File: path, Message: "can't be read: " + cause(err)})
+				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "can't be read: " + cause(err)})
 			} else if len(found) == 0 {
-				mistakes = append(mistakes, Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
+				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
 			}
 			files = append(files, found...)
 		}
@@ -87,7 +87,7 @@ func folder(path string) ([]string, error) {
 		if ext := filepath.Ext(file); (ext != ".yaml" && ext != ".yml") || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		// A ConfigMap's files are symbolic links, so what they point to is asked.
+		// The files of a ConfigMap volume are symbolic links.
 		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			continue
 		}
@@ -96,20 +96,20 @@ func folder(path string) ([]string, error) {
 	return files, nil
 }
 
-func readFile(path string) ([]byte, *Mistake) {
+func readFile(path string) ([]byte, *mistake.Mistake) {
 	data, err := plainfile.Read(path, MaxFileSize)
 	switch {
 	case errors.Is(err, plainfile.ErrNotPlain):
-		return nil, &Mistake{File: path, Message: cause(err)}
+		return nil, &mistake.Mistake{File: path, Message: cause(err)}
 	case errors.Is(err, plainfile.ErrTooLarge):
-		return nil, &Mistake{File: path, Message: cause(err), Fix: "split it"}
+		return nil, &mistake.Mistake{File: path, Message: cause(err), Fix: "split it"}
 	case err != nil:
-		return nil, &Mistake{File: path, Message: "can't be read: " + cause(err)}
+		return nil, &mistake.Mistake{File: path, Message: "can't be read: " + cause(err)}
 	}
 	return data, nil
 }
 
-// cause leaves the path out, which the mistake names already.
+// cause drops the path from an error, because a mistake has the file.
 func cause(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -118,16 +118,16 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// readAll reads each document of a text.
-func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
+// readAll reads each document of a file.
+func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes) {
 	if len(data) > MaxFileSize {
-		return nil, Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
+		return nil, mistake.Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
 	}
-	if wrong := notText(file, data); wrong != nil {
+	if wrong := textMistakes(file, data); wrong != nil {
 		return nil, wrong
 	}
 	var agents []*Agent
-	var mistakes Mistakes
+	var mistakes mistake.Mistakes
 	documents := 0
 	for reader := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var node yaml.Node
@@ -135,7 +135,7 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil { // the rest can't be told apart any more
+		if err != nil { // the next document can't be found
 			return agents, append(mistakes, syntaxMistake(file, data, err))
 		}
 		if node.Kind == yaml.DocumentNode && len(node.Content) == 1 && node.Content[0].ShortTag() != "!!null" {
@@ -145,20 +145,20 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, Mistakes) {
 				agents = append(agents, agent)
 			}
 			if mistakes = append(mistakes, wrong...); len(mistakes) > maxMistakes {
-				return agents, append(mistakes[:maxMistakes], tooMany(file))
+				return agents, append(mistakes[:maxMistakes], tooManyMistakes(file))
 			}
 		}
 	}
 	if documents == 0 {
-		mistakes = append(mistakes, Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
+		mistakes = append(mistakes, mistake.Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
 	}
 	return agents, mistakes
 }
 
-func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, Mistakes) {
+func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistakes) {
 	d := newDecoder(file, node, "", kinds)
 	if apiVersion, kind, other := otherObject(d); other {
-		d.bad(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
+		d.reject(d.root, fmt.Sprintf("the object is a %s of %s, which is not read here", quote(kind), quote(apiVersion)),
 			"expected apiVersion "+APIVersion+" and kind "+Kind)
 		return nil, d.mistakes
 	}
@@ -170,8 +170,8 @@ func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, Mistakes) {
 	return agent, d.mistakes
 }
 
-// otherObject tells whether the document is an object of another kind, whose
-// fields are not worth judging. A slip in an Agent's own two lines is not one.
+// otherObject reports whether the document is an object of another kind, whose fields are
+// not checked. A typing error in the apiVersion or kind of an Agent does not count.
 func otherObject(d *decoder) (apiVersion, kind string, other bool) {
 	text := func(name string) string {
 		_, value, there := d.root.field(name).find(d.tree)
@@ -181,14 +181,14 @@ func otherObject(d *decoder) (apiVersion, kind string, other bool) {
 		return value.Value
 	}
 	apiVersion, kind = text("apiVersion"), text("kind")
-	if apiVersion != "" && nearest(apiVersion, []string{APIVersion}) == "" && !strings.HasPrefix(apiVersion, "scanflow.dev/") {
+	if apiVersion != "" && closest(apiVersion, []string{APIVersion}) == "" && !strings.HasPrefix(apiVersion, "scanflow.dev/") {
 		return apiVersion, kind, true
 	}
-	return apiVersion, kind, kind != "" && nearest(kind, []string{Kind}) == ""
+	return apiVersion, kind, kind != "" && closest(kind, []string{Kind}) == ""
 }
 
-// settle refuses agents of one name, and puts all in order.
-func settle(agents []*Agent, mistakes Mistakes) ([]*Agent, error) {
+// rejectDuplicates drops agents with the same name and adds their mistakes.
+func rejectDuplicates(agents []*Agent, mistakes mistake.Mistakes) ([]*Agent, error) {
 	first, twice := map[string]*Agent{}, map[string]bool{}
 	for _, a := range agents {
 		name := a.Info().String()
@@ -198,11 +198,11 @@ func settle(agents []*Agent, mistakes Mistakes) ([]*Agent, error) {
 			continue
 		}
 		twice[name] = true
-		mistakes = append(mistakes, Mistake{
-			File: a.File, Line: a.Line, Column: 1, Field: "metadata.name",
+		mistakes = append(mistakes, mistake.Mistake{
+			File: a.File, Line: a.Line, Column: 1, Path: "metadata.name",
 			Message: fmt.Sprintf("the agent %s is in %s:%d already", name, before.File, before.Line), Fix: "rename one",
 		})
 	}
 	agents = slices.DeleteFunc(agents, func(a *Agent) bool { return twice[a.Info().String()] })
-	return agents, mistakes.sorted().Err()
+	return agents, mistakes.Sorted().Err()
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 var update = flag.Bool("update", false, "write the expected messages of testdata/bad")
@@ -23,7 +25,7 @@ func TestBadFiles(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(file, ".yaml"), func(t *testing.T) {
 			agents, err := Read([]string{file}, sampleKinds())
-			var mistakes Mistakes
+			var mistakes mistake.Mistakes
 			require.ErrorAs(t, err, &mistakes)
 			require.NotContains(t, err.Error(), "hun", "a part of a password is shown")
 			require.Empty(t, agents)

@@ -8,9 +8,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Reference is a page of Markdown: every field of a manifest, every sensor kind,
-// every primitive's parameters, and the document that policies see. It is made
-// from the tags and schemas that the decoder and the type checker use.
+// Reference is a page of Markdown with the fields of a manifest, the sensor kinds, the
+// parameters of the primitives, and the document that policies get. It is generated from
+// the tags that the decoder reads and the schema that the type checker reads.
 func Reference(kinds Kinds) string {
 	var b strings.Builder
 	b.WriteString(`# Agent manifests
@@ -41,7 +41,7 @@ A manifest is YAML, one Agent a document. Unknown fields are refused, and every 
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// table lists the fields of a struct, those of nested structs by their paths.
+// table lists the fields of a struct and of nested structs, by their paths.
 func table(b *strings.Builder, t reflect.Type) {
 	var rows [][4]string
 	var walk func(prefix string, t reflect.Type, depth int)
@@ -79,7 +79,7 @@ func table(b *strings.Builder, t reflect.Type) {
 	b.WriteString("\n")
 }
 
-// suffix says how an element of the type is reached: "[]." of a list.
+// suffix is the path from a value of the type to a field of its elements: "[]." for a list.
 func suffix(t reflect.Type) string {
 	out := ""
 	for ; ; t = t.Elem() {
@@ -136,8 +136,7 @@ func cell(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ")
 }
 
-// document lists the paths of a document from the schema of an agent that has one
-// of each.
+// document lists the paths of the document of an agent with one sensor, strategy and param.
 func document(b *strings.Builder) {
 	b.WriteString("## The document\n\nWhat a policy sees as `input`. Each agent has its own schema, with exactly its signals and params: `scanflow schema` prints it.\n\n")
 	b.WriteString("| path | type | meaning |\n|---|---|---|\n")

@@ -14,18 +14,17 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-func (d *decoder) text(n *yaml.Node, p *place, into encoding.TextUnmarshaler) {
+func (d *decoder) text(n *yaml.Node, p *fieldPath, into encoding.TextUnmarshaler) {
 	if n.Kind != yaml.ScalarNode {
-		d.bad(p, "must be one value, not "+describe(n), "")
+		d.reject(p, "must be one value, not "+describe(n), "")
 		return
 	}
 	if err := into.UnmarshalText([]byte(n.Value)); err != nil {
-		message, fix := splitFix(err.Error())
-		d.bad(p, message, fix)
+		d.rejectError(p, err)
 	}
 }
 
-func (d *decoder) scalar(n *yaml.Node, p *place, into reflect.Value) {
+func (d *decoder) scalar(n *yaml.Node, p *fieldPath, into reflect.Value) {
 	tag := ""
 	if n.Kind == yaml.ScalarNode {
 		tag = n.ShortTag()
@@ -36,13 +35,13 @@ func (d *decoder) scalar(n *yaml.Node, p *place, into reflect.Value) {
 		case "!!str", "!!timestamp":
 			into.SetString(n.Value)
 		case "!!int", "!!float", "!!bool":
-			d.bad(p, "must be text, not "+describe(n), "put it in quotes")
+			d.reject(p, "must be text, not "+describe(n), "put it in quotes")
 		default:
-			d.bad(p, "must be text, not "+describe(n), "")
+			d.reject(p, "must be text, not "+describe(n), "")
 		}
 	case reflect.Bool:
 		if tag != "!!bool" || !isBool(n.Value) {
-			d.bad(p, "must be true or false, not "+shown(n), "")
+			d.reject(p, "must be true or false, not "+shown(n), "")
 			return
 		}
 		into.SetBool(strings.EqualFold(n.Value, "true"))
@@ -51,20 +50,20 @@ func (d *decoder) scalar(n *yaml.Node, p *place, into reflect.Value) {
 		d.whole(n, p, into, tag)
 	case reflect.Float32, reflect.Float64:
 		if tag != "!!int" && tag != "!!float" {
-			d.bad(p, "must be a number, not "+shown(n), "")
+			d.reject(p, "must be a number, not "+shown(n), "")
 			return
 		}
 		if f, ok := d.number(n, p); ok {
 			into.SetFloat(f)
 		}
 	default:
-		d.bad(p, fmt.Sprintf("can't be read into a %s", into.Type()), "")
+		d.reject(p, fmt.Sprintf("can't be read into a %s", into.Type()), "")
 	}
 }
 
-func (d *decoder) whole(n *yaml.Node, p *place, into reflect.Value, tag string) {
+func (d *decoder) whole(n *yaml.Node, p *fieldPath, into reflect.Value, tag string) {
 	if tag != "!!int" && tag != "!!float" {
-		d.bad(p, "must be a whole number, not "+shown(n), "")
+		d.reject(p, "must be a whole number, not "+shown(n), "")
 		return
 	}
 	f, ok := d.number(n, p)
@@ -72,14 +71,14 @@ func (d *decoder) whole(n *yaml.Node, p *place, into reflect.Value, tag string) 
 		return
 	}
 	if f != math.Trunc(f) {
-		d.bad(p, "must be a whole number, not "+strconv.FormatFloat(f, 'g', -1, 64), "")
+		d.reject(p, "must be a whole number, not "+strconv.FormatFloat(f, 'g', -1, 64), "")
 		return
 	}
-	// Beyond 2^53 a float skips whole numbers, so the text itself is read.
+	// A float does not have every whole number beyond 2^53, so the text is parsed.
 	i, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 0, 64)
 	if err != nil {
 		if math.Abs(f) > 1<<53 {
-			d.bad(p, "is too large a number", "")
+			d.reject(p, "is too large a number", "")
 			return
 		}
 		i = int64(f)
@@ -90,19 +89,19 @@ func (d *decoder) whole(n *yaml.Node, p *place, into reflect.Value, tag string) 
 	case into.CanUint() && i >= 0 && !into.OverflowUint(uint64(i)):
 		into.SetUint(uint64(i))
 	case i < 0:
-		d.bad(p, fmt.Sprintf("must not be below its least, but is %d", i), "")
+		d.reject(p, fmt.Sprintf("must not be below its least, but is %d", i), "")
 	default:
-		d.bad(p, "is too large a number", "")
+		d.reject(p, "is too large a number", "")
 	}
 }
 
-// number reads a number as YAML 1.2 and JSON both have it. 010 is eight to some
-// readers and ten to others, so it is nothing here.
-func (d *decoder) number(n *yaml.Node, p *place) (float64, bool) {
+// number parses a number by the common rules of YAML 1.2 and JSON. It rejects 010, which YAML
+// 1.1 reads as eight and YAML 1.2 as ten.
+func (d *decoder) number(n *yaml.Node, p *fieldPath) (float64, bool) {
 	s := strings.ReplaceAll(n.Value, "_", "")
 	digits := strings.TrimLeft(s, "+-")
 	if len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0123456789") == "" {
-		d.bad(p, quote(n.Value)+" begins with a zero", "leave the zero out, or write 0o for an octal number")
+		d.reject(p, quote(n.Value)+" begins with a zero", "leave the zero out, or write 0o for an octal number")
 		return 0, false
 	}
 	if i, err := strconv.ParseInt(s, 0, 64); err == nil {
@@ -110,7 +109,7 @@ func (d *decoder) number(n *yaml.Node, p *place) (float64, bool) {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-		d.bad(p, quote(n.Value)+" is not a number that can be used here", "write a finite number")
+		d.reject(p, quote(n.Value)+" is not a number that can be used here", "write a finite number")
 		return 0, false
 	}
 	return f, true
@@ -118,8 +117,8 @@ func (d *decoder) number(n *yaml.Node, p *place) (float64, bool) {
 
 func isBool(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }
 
-// shown says what was written where a number or a switch was wanted: no secret
-// belongs there, so a short value is repeated.
+// shown describes a value of the wrong type for a number or a boolean. It prints the value,
+// since a secret is unlikely there.
 func shown(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode {
 		return describe(n)
@@ -133,8 +132,8 @@ func shown(n *yaml.Node) string {
 	return describe(n)
 }
 
-// json reads any JSON value: numbers become float64.
-func (d *decoder) json(n *yaml.Node, p *place) any {
+// json decodes any JSON value. Numbers become float64.
+func (d *decoder) json(n *yaml.Node, p *fieldPath) any {
 	made, ok := d.origin[n]
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -161,7 +160,7 @@ func (d *decoder) json(n *yaml.Node, p *place) any {
 	return made
 }
 
-func (d *decoder) jsonWithin(n *yaml.Node, p *place) any {
+func (d *decoder) jsonWithin(n *yaml.Node, p *fieldPath) any {
 	resolved, ok := d.enter(n, p)
 	defer d.leave(n)
 	if !ok {
@@ -170,13 +169,13 @@ func (d *decoder) jsonWithin(n *yaml.Node, p *place) any {
 	return d.json(resolved, p)
 }
 
-func (d *decoder) jsonScalar(n *yaml.Node, p *place) any {
+func (d *decoder) jsonScalar(n *yaml.Node, p *fieldPath) any {
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!timestamp":
 		return n.Value
 	case "!!bool":
-		if !isBool(n.Value) { // !!bool yes
-			d.bad(p, "must be true or false, not "+shown(n), "")
+		if !isBool(n.Value) { // as in !!bool yes
+			d.reject(p, "must be true or false, not "+shown(n), "")
 		}
 		return strings.EqualFold(n.Value, "true")
 	case "!!null":
@@ -187,12 +186,12 @@ func (d *decoder) jsonScalar(n *yaml.Node, p *place) any {
 			return nil
 		}
 		_, is := jsonvalue.Exact(json.Number(strings.ReplaceAll(n.Value, "_", ""))).(float64)
-		if tag == "!!int" && math.Abs(f) >= 1<<53 || tag == "!!float" && !is { // one that is beyond 64 bits is a float to YAML
-			d.bad(p, "is too large to be held exactly", "put it in quotes")
+		if tag == "!!int" && math.Abs(f) >= 1<<53 || tag == "!!float" && !is { // YAML tags a whole number beyond 64 bits as a float
+			d.reject(p, "is too large to be held exactly", "put it in quotes")
 			return nil
 		}
 		return f
 	}
-	d.bad(p, "must be a JSON value, not "+describe(n), "")
+	d.reject(p, "must be a JSON value, not "+describe(n), "")
 	return nil
 }

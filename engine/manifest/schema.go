@@ -2,8 +2,8 @@ package manifest
 
 import "reflect"
 
-// ManifestSchema is the JSON Schema (draft 7) of an Agent manifest, for editors. It
-// is made from the same types and tags that the decoder reads.
+// ManifestSchema is the JSON Schema (draft 7) of an Agent manifest, for editors. It is
+// generated from the tags that the decoder reads.
 func ManifestSchema(kinds Kinds) map[string]any {
 	out := schemaWalk{kinds, draft7{kinds}}.of(reflect.TypeFor[Agent](), 0)
 	out["$schema"] = "http://json-schema.org/draft-07/schema#"
@@ -11,12 +11,12 @@ func ManifestSchema(kinds Kinds) map[string]any {
 	return out
 }
 
-// draft7 is JSON Schema as editors read it.
+// draft7 is the dialect of JSON Schema that editors support.
 type draft7 struct{ kinds Kinds }
 
 func (d draft7) value(t reflect.Type, schema map[string]any) {
 	if t == reflect.TypeFor[Header]() {
-		schema["anyOf"] = []any{map[string]any{"type": "string", "minLength": 1, "maxLength": longestHeader}, schemaWalk{d.kinds, d}.of(reflect.TypeFor[Secret](), 0)}
+		schema["anyOf"] = []any{map[string]any{"type": "string", "minLength": 1, "maxLength": maxHeaderBytes}, schemaWalk{d.kinds, d}.of(reflect.TypeFor[Secret](), 0)}
 	}
 	if t == reflect.TypeFor[Share]() {
 		delete(schema, "type")
@@ -27,7 +27,7 @@ func (d draft7) value(t reflect.Type, schema map[string]any) {
 	}
 }
 
-// sharePattern is a Share as text; the bounds of a percentage are not in it.
+// sharePattern matches a Share. It does not check the bounds of a percentage.
 const sharePattern = `^[0-9]*\.?[0-9]+%$|^[0-9]*[1-9][0-9]*$`
 
 func (d draft7) structure(t reflect.Type, schema map[string]any) {
@@ -38,7 +38,7 @@ func (d draft7) structure(t reflect.Type, schema map[string]any) {
 			schema["oneOf"] = requireOne(names)
 		}
 	case reflect.TypeFor[Trigger]():
-		schema["oneOf"] = requireOne(triggerWays)
+		schema["oneOf"] = requireOne(triggerKinds)
 	case reflect.TypeFor[Targets]():
 		schema["oneOf"] = requireOne([]string{"selector", "static"})
 	case reflect.TypeFor[Secret]():
@@ -47,7 +47,7 @@ func (d draft7) structure(t reflect.Type, schema map[string]any) {
 }
 
 func (draft7) field(f field, schema map[string]any) {
-	if f.list == listOfWords {
+	if f.list == listSet {
 		schema["uniqueItems"] = true
 	}
 }

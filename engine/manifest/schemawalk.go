@@ -6,21 +6,20 @@ import (
 	"strconv"
 )
 
-// schemaWalk writes the schema of a type from the tags that the decoder reads. What
-// JSON Schema and the structural schema of a custom resource say differently, a
-// dialect adds.
+// schemaWalk generates the schema of a type from the tags that the decoder reads. A dialect
+// adds what differs between JSON Schema and the structural schema of a custom resource.
 type schemaWalk struct {
 	kinds   Kinds
 	dialect dialect
 }
 
-// dialect has the last word on each part of a schema.
+// dialect changes each part of a schema after it was generated.
 type dialect interface {
-	// value is a value of the type, which is no struct.
+	// value is called for a type that is not a struct.
 	value(t reflect.Type, schema map[string]any)
-	// structure is a struct; its properties are there.
+	// structure is called for a struct, after its properties.
 	structure(t reflect.Type, schema map[string]any)
-	// field is a struct's field, whose value was written already.
+	// field is called for a field of a struct, after its value.
 	field(f field, schema map[string]any)
 }
 
@@ -55,7 +54,7 @@ func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
 	return out
 }
 
-// scalarType is "" for a type that takes any JSON.
+// scalarType is the JSON type of a scalar, "" for a type that holds any JSON.
 func scalarType(k reflect.Kind) string {
 	switch k {
 	case reflect.String:
@@ -111,13 +110,13 @@ func notEmpty(f field, schema map[string]any) {
 	}
 }
 
-// tagged adds what the field's own tags say. Words go on the string itself, or on
-// the items of a list of them.
+// tagged adds what the tags of a field declare. For a list, enum and pattern apply to the
+// items.
 func tagged(owner reflect.Type, f field, schema map[string]any) {
 	if f.doc != "" {
 		schema["description"] = f.doc
 	}
-	if least, err := strconv.Atoi(f.least); err == nil {
+	if least, err := strconv.Atoi(f.minimum); err == nil {
 		schema["minimum"] = least
 	}
 	if f.fallback != "" && schema["type"] == "string" {
@@ -138,8 +137,8 @@ func tagged(owner reflect.Type, f field, schema map[string]any) {
 	}
 }
 
-// namePattern is what the validator holds a name against, and its most characters; 0
-// for any other field.
+// namePattern is the pattern of the validator for a name, and its maximum length. The length
+// is 0 for a field that is not a name.
 func namePattern(owner reflect.Type, name string) (pattern *regexp.Regexp, longest int) {
 	switch owner {
 	case reflect.TypeFor[Metadata]():
@@ -176,7 +175,7 @@ func namePattern(owner reflect.Type, name string) (pattern *regexp.Regexp, longe
 		}
 	case reflect.TypeFor[Secret]():
 		if name == "env" {
-			return nil, 253 // a message about a pattern would repeat the value
+			return nil, 253 // a message about a pattern would print the value
 		}
 	}
 	return nil, 0

@@ -8,10 +8,11 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// Secret says where a secret is found. The secret itself is never in a manifest.
+// Secret refers to a secret. The secret itself is never in a manifest.
 type Secret struct {
 	Env          string        `json:"env,omitempty" process:"secret" doc:"name of an environment variable; for agents given by -f"`
 	File         string        `json:"file,omitempty" process:"secret" doc:"path of a file; white space around its content is cut; for agents given by -f"`
@@ -28,27 +29,25 @@ const secretFix = "a secret is never written in a manifest: write {env: NAME}, {
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// What Kubernetes allows as the name of a Secret, and as a key in it.
+// The names that Kubernetes allows for a Secret and for a key in it.
 var (
 	secretName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 	secretKey  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
 )
 
-// Check returns what can be no Secret's name, and no key's. One that is missing is named
-// by the schema.
-func (r *SecretKeyRef) Check() (mistakes []string) {
+// Check implements Checker. A missing name or key is reported by the decoder.
+func (r *SecretKeyRef) Check() (mistakes mistake.Mistakes) {
 	if r.Name != "" && !secretName.MatchString(r.Name) {
-		mistakes = append(mistakes, "name: is not the name of a Secret; use lower-case letters, digits, - and .")
+		mistakes.Add("name", "is not the name of a Secret", "use lower-case letters, digits, - and .")
 	}
 	if r.Key != "" && !secretKey.MatchString(r.Key) {
-		mistakes = append(mistakes, "key: is not a key of a Secret; use letters, digits, -, _ and .")
+		mistakes.Add("key", "is not a key of a Secret", "use letters, digits, -, _ and .")
 	}
 	return mistakes
 }
 
-// Check returns the mistakes in the reference: exactly one source is wanted. It
-// never repeats what was written, which may be the secret itself.
-func (s Secret) Check() []string {
+// Check implements Checker. No message prints a value, which may be the secret itself.
+func (s Secret) Check() mistake.Mistakes {
 	n := 0
 	for _, set := range []bool{s.Env != "", s.File != "", s.SecretKeyRef != nil} {
 		if set {
@@ -56,23 +55,23 @@ func (s Secret) Check() []string {
 		}
 	}
 	if n != 1 {
-		return []string{"wants exactly one of env, file, secretKeyRef"}
+		return mistake.Mistakes{{Message: "wants exactly one of env, file, secretKeyRef"}}
 	}
 	if s.Env != "" && !variableName.MatchString(s.Env) {
-		return []string{"env: is not the name of an environment variable; write a name like API_TOKEN, without $"}
+		return mistake.Mistakes{{Path: "env", Message: "is not the name of an environment variable", Fix: "write a name like API_TOKEN, without $"}}
 	}
 	return nil
 }
 
-// SecretReader reads a key of a Kubernetes Secret in a namespace, to be sent to an
-// address. It fails where the secret may not be sent there. Its errors name the Secret,
-// the key and the host, never what is in the Secret.
+// SecretReader reads a key of a Kubernetes Secret, in a namespace, to be sent to an address.
+// It returns an error if the secret may not be sent there. Errors name the Secret, the key
+// and the host, never a value.
 type SecretReader func(ctx context.Context, namespace string, ref SecretKeyRef, to *url.URL) (string, error)
 
 // SecretSource is a SecretReader for one address.
 type SecretSource func(ctx context.Context, namespace string, ref SecretKeyRef) (string, error)
 
-// For is the source of what is sent to an address; nil where there is no Kubernetes.
+// For is the SecretSource for an address, nil without Kubernetes.
 func (r SecretReader) For(to *url.URL) SecretSource {
 	if r == nil {
 		return nil
@@ -85,8 +84,8 @@ func (r SecretReader) For(to *url.URL) SecretSource {
 // maxSecret bounds the content of a secret's file, in bytes.
 const maxSecret = 1 << 20
 
-// Read fetches the secret for an agent of a namespace. from reads Kubernetes Secrets;
-// nil where there is no Kubernetes. The error names the place, never the content.
+// Read returns the secret. from reads Kubernetes Secrets; nil without Kubernetes. The error
+// names the reference, never the value.
 func (s Secret) Read(ctx context.Context, namespace string, from SecretSource) (string, error) {
 	switch {
 	case s.Env != "":
@@ -113,7 +112,7 @@ func (s Secret) Read(ctx context.Context, namespace string, from SecretSource) (
 	return from(ctx, namespace, *s.SecretKeyRef)
 }
 
-// What is said of a secretKeyRef where there is no Kubernetes to read it from.
+// NoSecrets is the mistake of a secretKeyRef without Kubernetes, and NoSecretsFix its fix.
 const (
 	NoSecrets    = "there is no Kubernetes here to read a Secret from"
 	NoSecretsFix = "use env or file, or run with --kubernetes"

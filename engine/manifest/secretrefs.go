@@ -6,23 +6,23 @@ import "reflect"
 type SecretUse struct {
 	// Field is the path of the reference, like "spec.credentials[0].bearerToken".
 	Field string
-	// Sensor is the index of the sensor that it belongs to; -1 is none's.
+	// Sensor is the index of the sensor with the reference; -1 for a credential.
 	Sensor int
 	Ref    SecretKeyRef
-	// To is the address that it is sent to, as the manifest has it: with placeholders, or
-	// with a path that addresses are below. "" where the manifest names none.
+	// To is the address that the secret is sent to: a URL with placeholders, or one that
+	// the addresses are below. "" if the manifest has none.
 	To string
 }
 
-// SecretSender is a sensor's configuration with a secret in it.
+// SecretSender is the configuration of a sensor that sends secrets.
 type SecretSender interface {
-	// SecretsTo is the address that its secrets are sent to, as the manifest has it; ""
-	// where the manifest names none.
+	// SecretsTo is the address in the manifest that the secrets are sent to, "" if it has
+	// none.
 	SecretsTo() string
 }
 
-// SecretUses are all references to Kubernetes Secrets in a manifest, whichever
-// sensors it has: they are found by their type.
+// SecretUses returns all references to Kubernetes Secrets in a manifest. It finds them by
+// their type, in the configuration of any sensor.
 func (a *Agent) SecretUses() []SecretUse {
 	var out []SecretUse
 	walk := func(v any, at string, sensor int, to string) {

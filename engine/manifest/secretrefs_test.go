@@ -38,6 +38,6 @@ spec:
 		{"spec.sensors[1].http.headers.Y", 1, SecretKeyRef{"three", "k"}, "http://x/"},
 		{"spec.credentials[1].bearerToken", -1, SecretKeyRef{"one", "token"}, "http://y/"},
 	}, agents[0].SecretUses()))
-	m := agents[0].Mistaken("spec.sensors[1].http.headers.X.secretKeyRef", "m", "")
+	m := agents[0].MistakeAt("spec.sensors[1].http.headers.X.secretKeyRef", "m", "")
 	require.Equal(t, 17, m.Line)
 }

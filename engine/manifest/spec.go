@@ -12,15 +12,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Info is what documents say of the agent.
+// Info identifies the agent in documents.
 func (a *Agent) Info() engine.AgentInfo {
 	return engine.AgentInfo{Namespace: a.Metadata.Namespace, Name: a.Metadata.Name, Role: a.Spec.Role, Layer: a.Spec.Layer}
 }
 
-// EngineSpec is the agent as the engine runs it, but for what wants adapters: the
-// caller adds the Sensors, made from Spec.Sensors, and the Fleet where Selector
-// says that an orchestrator has it. The error is of an agent that did not come
-// from Read: a trigger that can't be understood, a configuration that is no JSON.
+// EngineSpec converts the agent for the engine. The caller adds what needs adapters: the
+// Sensors, and the Fleet if Selector reports true. It returns an error only for an agent
+// that does not come from Read.
 func (a *Agent) EngineSpec() (engine.Spec, error) {
 	triggers, err := a.engineTriggers()
 	if err != nil {
@@ -47,8 +46,8 @@ func (a *Agent) EngineSpec() (engine.Spec, error) {
 	return spec, nil
 }
 
-// Selector says which workloads are the agent's targets; false where the manifest
-// lists them itself.
+// Selector selects the workloads that are the agent's targets. It reports false if the
+// manifest has a static list.
 func (a *Agent) Selector() (engine.Selector, bool) {
 	t := a.Spec.Targets
 	if t.Selector == nil {
@@ -61,7 +60,7 @@ func (a *Agent) selector(apiVersion, kind, namespace string, s *Selector) engine
 	switch namespace {
 	case "":
 		namespace = a.Metadata.Namespace
-	case everyNamespace:
+	case allNamespaces:
 		namespace = ""
 	}
 	out := engine.Selector{APIVersion: apiVersion, Kind: kind, Namespace: namespace}
@@ -71,10 +70,10 @@ func (a *Agent) selector(apiVersion, kind, namespace string, s *Selector) engine
 	return out
 }
 
-// Generation is 12 hex digits of a SHA-256 over the manifest's content. Comments,
-// the order of keys and other ways to write one value don't change it.
+// Generation is 12 hex digits of a SHA-256 of the manifest's content. Comments, the order of
+// keys and the notation of values don't change it.
 func (a *Agent) Generation() (string, error) {
-	raw, err := json.Marshal(a) // fields in the order of the types, keys of maps sorted
+	raw, err := json.Marshal(a) // deterministic: fields in the order of the struct, map keys sorted
 	if err != nil {
 		return "", fmt.Errorf("agent %s: write it as JSON: %w", a.Info(), err)
 	}
@@ -118,7 +117,7 @@ func (a *Agent) engineTriggers() ([]engine.Trigger, error) {
 	return out, nil
 }
 
-// filter is the trigger's, in terms of the events that alerts become.
+// filter is the filter for the events that alerts are converted to.
 func (t *AlertTrigger) filter() *engine.EventFilter {
 	out := &engine.EventFilter{From: slices.Clone(t.From), Labels: maps.Clone(t.MatchLabels)}
 	if t.Status != "resolved" {

@@ -134,7 +134,7 @@ func TestAnAgentIsReadAgainFromItsJSON(t *testing.T) {
 		raw, err := json.Marshal(want)
 		require.NoError(t, err)
 		got, mistakes := ReadObject(want.File, raw, sampleKinds())
-		if own := want.takesFromProcess(); len(own) > 0 {
+		if own := want.processFields(); len(own) > 0 {
 			require.Equal(t, own, mistakes, "%s", raw)
 			continue
 		}

@@ -1,26 +1,25 @@
 package manifest
 
-// Status is what a cluster shows of an agent that is a custom resource. Scanflow
-// writes it; nobody else does.
+// Status is the status of the custom resource. Only Scanflow writes it.
 type Status struct {
 	ObservedGeneration int64         `json:"observedGeneration,omitempty" doc:"metadata.generation of the agent that the rest is about"`
 	Conditions         []Condition   `json:"conditions,omitempty" list:"type" doc:"Accepted: whether the spec can be run as it is; Running: whether the agent runs"`
 	Targets            int           `json:"targets" min:"0" doc:"how many targets the agent found at its last firing"`
 	PolicyRevision     string        `json:"policyRevision,omitempty" doc:"the revision of the policies that it decides by"`
 	LastDecision       *LastDecision `json:"lastDecision,omitempty" doc:"the last proposal that was decided on"`
-	// A process that starts while the spec is wrong finds here what to run.
+	// A process that starts while the spec is invalid runs this one.
 	LastGood map[string]any `json:"lastGood,omitempty" doc:"the last spec that could be run, while a later one can't: it is what runs"`
 }
 
-// The types of a Status' conditions.
+// The condition types of a Status.
 const (
-	// Accepted is false where the spec has mistakes; the last good one runs on.
+	// Accepted is false if the spec has mistakes. The last valid spec continues to run.
 	Accepted = "Accepted"
-	// Running is false for an agent that can't run, or that another process runs.
+	// Running is false if the agent can't run, or if another process runs it.
 	Running = "Running"
 )
 
-// Condition is one thing that holds or doesn't, by the conventions of Kubernetes.
+// Condition is a condition as in the API conventions of Kubernetes.
 type Condition struct {
 	Type               string `json:"type" required:"true" doc:"what it is about"`
 	Status             string `json:"status" required:"true" enum:"True,False,Unknown" doc:"whether it holds"`
@@ -30,7 +29,7 @@ type Condition struct {
 	Message            string `json:"message" doc:"why, for a person; every mistake of the spec with its field"`
 }
 
-// LastDecision is what became of a proposal.
+// LastDecision is the last decision on a proposal.
 type LastDecision struct {
 	Time      Time   `json:"time" doc:"when it was decided"`
 	Target    string `json:"target,omitempty" doc:"namespace/name of the target"`
@@ -41,5 +40,5 @@ type LastDecision struct {
 	Detail    string `json:"detail,omitempty" doc:"what was to be changed, or why it was refused, in full"`
 }
 
-// LongestMessage is the most characters that a text of a Status may have.
-const LongestMessage = longestText
+// MaxMessageLength is the maximum length of a string in a Status, in characters.
+const MaxMessageLength = maxTextLength

@@ -7,21 +7,23 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 var (
-	// The parser, unlike the scanner below it, counts lines from 0.
+	// These errors come from the parser, which counts lines from 0; the scanner counts from 1.
 	countsFromZero = regexp.MustCompile(`^(did not find expected (<|node content|'-' indicator|key|',' or)|found (undefined tag|incompatible YAML|duplicate %))`)
 
 	syntaxLine    = regexp.MustCompile(`^line ([0-9]+): `)
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
-// syntaxMistake places what the YAML parser said. It never repeats the text: a
-// password that begins with * reads as an alias.
-func syntaxMistake(file string, data []byte, err error) Mistake {
+// syntaxMistake converts an error of the YAML parser. It does not print the name of an alias,
+// which may be a password that begins with *.
+func syntaxMistake(file string, data []byte, err error) mistake.Mistake {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	m := Mistake{File: file, Line: 1, Column: 1, Fix: "check the indentation and the quotes there"}
+	m := mistake.Mistake{File: file, Line: 1, Column: 1, Fix: "check the indentation and the quotes there"}
 	if found := syntaxLine.FindStringSubmatch(message); found != nil {
 		if line, err := strconv.Atoi(found[1]); err == nil {
 			m.Line = line
@@ -41,9 +43,9 @@ func syntaxMistake(file string, data []byte, err error) Mistake {
 	return m
 }
 
-// notText finds the first byte that no YAML text has, since the parser would not
-// say where it is.
-func notText(file string, data []byte) Mistakes {
+// textMistakes finds the first byte that YAML does not allow. The parser's error would not
+// have its line.
+func textMistakes(file string, data []byte) mistake.Mistakes {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		message := ""
@@ -54,9 +56,9 @@ func notText(file string, data []byte) Mistakes {
 			message = fmt.Sprintf("the control character %U can't be in YAML", r)
 		}
 		if message != "" {
-			m := Mistake{File: file, Message: message, Fix: "save the file as plain UTF-8 text"}
+			m := mistake.Mistake{File: file, Message: message, Fix: "save the file as plain UTF-8 text"}
 			m.Line, m.Column = lineAndColumn(data, i)
-			return Mistakes{m}
+			return mistake.Mistakes{m}
 		}
 		i += size
 	}

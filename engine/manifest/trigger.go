@@ -7,25 +7,26 @@ import (
 	"strings"
 	"time"
 
-	// A laptop or a bare image may have no time zones of its own.
+	// The host may have no time zone database.
 	_ "time/tzdata"
 
 	"github.com/robfig/cron/v3"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// leastEvery keeps a slip (1ms for 1m) from turning an agent into a busy loop.
-const leastEvery = 100 * time.Millisecond
+// minEvery prevents a busy loop because of a typing error, such as 1ms for 1m.
+const minEvery = 100 * time.Millisecond
 
-var triggerWays = []string{"every", "cron", "at", "event", "alert", "watch"}
+var triggerKinds = []string{"every", "cron", "at", "event", "alert", "watch"}
 
-func (v *validator) triggers(p *place) {
+func (v *validator) triggers(p *fieldPath) {
 	names := map[string]int{}
 	for i, t := range v.agent.Spec.Triggers {
 		at := p.item(i)
-		v.unique(at.field("name"), t.Name, names, "a trigger")
-		v.oneWay(at)
+		v.uniqueName(at.field("name"), t.Name, names, "a trigger")
+		v.triggerKind(at)
 		v.every(at, t)
 		v.cron(at, t)
 		v.watch(at.field("watch"), t.Watch)
@@ -39,37 +40,37 @@ func (v *validator) triggers(p *place) {
 	}
 }
 
-// leastWait is about the first pause between two looks at an event that waits.
-const leastWait = time.Second
+// minWait is about the first interval at which a waiting event is retried.
+const minWait = time.Second
 
-func (v *validator) wait(p *place, t Trigger) {
+func (v *validator) wait(p *fieldPath, t Trigger) {
 	at := p.field("wait")
 	switch {
 	case !v.written(at):
 	case !v.has(p.field("event")) && !v.has(p.field("alert")):
-		v.bad(at, "goes with event or alert only", "leave it out")
-	case v.readable(at) && t.Wait.Duration < leastWait:
-		v.bad(at, t.Wait.String()+" is too short", "write "+leastWait.String()+" or more, or leave it out")
+		v.reject(at, "goes with event or alert only", "leave it out")
+	case v.readable(at) && t.Wait.Duration < minWait:
+		v.reject(at, t.Wait.String()+" is too short", "write "+minWait.String()+" or more, or leave it out")
 	}
 }
 
-func (v *validator) event(p *place, e *EventTrigger) {
+func (v *validator) event(p *fieldPath, e *EventTrigger) {
 	if v.readable(p) && strings.TrimSpace(e.Type) != e.Type {
-		v.bad(p.field("type"), "has white space around it", "cut it")
+		v.reject(p.field("type"), "has white space around it", "cut it")
 	}
 	v.senders(p.field("from"), e.From)
 }
 
 const alertNameFix = "write one of the two"
 
-func (v *validator) alert(p *place, a *AlertTrigger) {
+func (v *validator) alert(p *fieldPath, a *AlertTrigger) {
 	if label := p.field("matchLabels").field("alertname"); v.has(label) && v.has(p.field("name")) {
-		v.bad(label, "is the alert's name, as name is", alertNameFix)
+		v.reject(label, "is the alert's name, as name is", alertNameFix)
 	}
 	v.senders(p.field("from"), a.From)
 }
 
-// senderName is a declared sender's name, or an agent's namespace/name.
+// senderName matches the name of a declared sender, or the namespace/name of an agent.
 var senderName = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`)
 
 const (
@@ -77,77 +78,75 @@ const (
 	senderFix    = "write an agent as namespace/name, or the name of a sender in --senders"
 )
 
-func (v *validator) senders(p *place, from []string) {
+func (v *validator) senders(p *fieldPath, from []string) {
 	if v.written(p) && len(from) == 0 {
-		v.bad(p, sendersEmpty, senderFix)
+		v.reject(p, sendersEmpty, senderFix)
 	}
 	names := map[string]bool{}
 	for i, name := range from {
 		at := p.item(i)
-		v.once(at, name, names)
+		v.distinct(at, name, names)
 		if v.readable(at) && !senderName.MatchString(name) {
-			v.bad(at, quote(name)+" is nobody's name", senderFix)
+			v.reject(at, quote(name)+" is nobody's name", senderFix)
 		}
 	}
 }
 
-func (v *validator) oneWay(p *place) {
-	set, sure := v.among(p, triggerWays, fieldNames(fieldsOf(reflect.TypeFor[Trigger]())))
+func (v *validator) triggerKind(p *fieldPath) {
+	set, complete := v.presentKeys(p, triggerKinds, fieldNames(fieldsOf(reflect.TypeFor[Trigger]())))
 	switch {
 	case len(set) > 1:
-		v.bad(p, "has "+list(set)+" together", "keep one, and make a trigger of each other")
-	case len(set) == 0 && sure:
-		v.bad(p, "says not when to fire", "add one of "+list(triggerWays))
+		v.reject(p, "has "+list(set)+" together", "keep one, and make a trigger of each other")
+	case len(set) == 0 && complete:
+		v.reject(p, "says not when to fire", "add one of "+list(triggerKinds))
 	}
 }
 
-func (v *validator) every(p *place, t Trigger) {
+func (v *validator) every(p *fieldPath, t Trigger) {
 	every, jitter := p.field("every"), p.field("jitter")
-	if v.written(every) && t.Every.Duration < leastEvery {
-		v.bad(every, t.Every.String()+" is too short", "write "+leastEvery.String()+" or more")
+	if v.written(every) && t.Every.Duration < minEvery {
+		v.reject(every, t.Every.String()+" is too short", "write "+minEvery.String()+" or more")
 	}
 	switch {
 	case !v.written(jitter):
 	case !v.has(every):
-		v.bad(jitter, "goes with every only", "leave it out")
+		v.reject(jitter, "goes with every only", "leave it out")
 	case v.readable(every) && t.Jitter.Duration >= t.Every.Duration:
-		v.bad(jitter, fmt.Sprintf("%s is not less than every (%s)", t.Jitter, t.Every), "make it shorter")
+		v.reject(jitter, fmt.Sprintf("%s is not less than every (%s)", t.Jitter, t.Every), "make it shorter")
 	}
 }
 
-func (v *validator) cron(p *place, t Trigger) {
+func (v *validator) cron(p *fieldPath, t Trigger) {
 	expression, zone := p.field("cron"), p.field("timezone")
 	if v.written(zone) {
 		if !v.has(expression) {
-			v.bad(zone, "goes with cron only", "leave it out")
+			v.reject(zone, "goes with cron only", "leave it out")
 		}
 		if _, err := location(t.Timezone); err != nil {
-			message, fix := splitFix(err.Error())
-			v.bad(zone, message, fix)
+			v.rejectError(zone, err)
 		}
 	}
 	if v.written(expression) {
 		if _, err := schedule(t.Cron, "UTC"); err != nil {
-			message, fix := splitFix(err.Error())
-			v.bad(expression, message, fix)
+			v.rejectError(expression, err)
 		}
 	}
 }
 
-// watchedField is a path of plain names. A key with a dot or a slash in it, as labels
-// have, can't be named; nor can an item of a list.
+// watchedField matches a path of plain names. List items, and keys with a dot or a slash such
+// as labels have, are not supported.
 var watchedField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 
-func (v *validator) watch(p *place, w *WatchTrigger) {
+func (v *validator) watch(p *fieldPath, w *WatchTrigger) {
 	if w == nil {
 		return
 	}
-	if w.Namespace != everyNamespace {
+	if w.Namespace != allNamespaces {
 		v.dnsLabel(p.field("namespace"), w.Namespace)
 	}
 	v.dnsName(p.field("name"), w.Name)
 	if at := p.field("field"); v.written(at) && !watchedField.MatchString(w.Field) {
-		v.bad(at, quote(w.Field)+" is not the path of a field", "write names with dots between them, like status.readyReplicas")
+		v.reject(at, quote(w.Field)+" is not the path of a field", "write names with dots between them, like status.readyReplicas")
 	}
 }
 
@@ -157,19 +156,18 @@ func location(zone string) (*time.Location, error) {
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil || loc == time.Local {
-		return nil, fmt.Errorf("%s is not a time zone; write a name of the IANA database, like Europe/Madrid", quote(zone))
+		return nil, mistake.Mistake{Message: quote(zone) + " is not a time zone", Fix: "write a name of the IANA database, like Europe/Madrid"}
 	}
 	return loc, nil
 }
 
 const cronFix = "write five fields (minute hour day month weekday), like 0 3 * * *, or one of @hourly, @daily, @weekly, @monthly, @yearly"
 
-// leapYear is before a 29th of February, so that an expression for that day is
-// seen to have a next time.
+// leapYear is before a 29th of February, so that an expression for that day has a next time.
 var leapYear = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// schedule reads a cron expression. A zone or an interval inside it is refused:
-// each has a field of its own.
+// schedule parses a cron expression. It rejects a time zone or an interval inside it, which
+// have their own fields.
 func schedule(expression, zone string) (engine.Schedule, error) {
 	loc, err := location(zone)
 	if err != nil {
@@ -178,22 +176,22 @@ func schedule(expression, zone string) (engine.Schedule, error) {
 	trimmed := strings.TrimSpace(expression)
 	switch {
 	case strings.HasPrefix(trimmed, "TZ="), strings.HasPrefix(trimmed, "CRON_TZ="):
-		return nil, fmt.Errorf("%s has its time zone inside; write it in timezone", quote(expression))
+		return nil, mistake.Mistake{Message: quote(expression) + " has its time zone inside", Fix: "write it in timezone"}
 	case strings.HasPrefix(trimmed, "@every"):
-		return nil, fmt.Errorf("%s is an interval; write it in every", quote(expression))
+		return nil, mistake.Mistake{Message: quote(expression) + " is an interval", Fix: "write it in every"}
 	}
 	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 	parsed, err := parser.Parse(trimmed)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a cron expression (%s); %s", quote(expression), strings.ReplaceAll(err.Error(), "; ", ", "), cronFix)
+		return nil, mistake.Mistake{Message: fmt.Sprintf("%s is not a cron expression (%v)", quote(expression), err), Fix: cronFix}
 	}
 	times, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return nil, fmt.Errorf("%s is not a cron expression; %s", quote(expression), cronFix)
+		return nil, mistake.Mistake{Message: quote(expression) + " is not a cron expression", Fix: cronFix}
 	}
 	times.Location = time.UTC
 	if times.Next(leapYear).IsZero() {
-		return nil, fmt.Errorf("%s never comes; %s", quote(expression), cronFix)
+		return nil, mistake.Mistake{Message: quote(expression) + " never comes", Fix: cronFix}
 	}
 	return &wallClock{times: times, zone: loc}, nil
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// APIVersion and Kind say that an object is an Agent.
+// APIVersion and Kind identify an Agent.
 const (
 	APIVersion = "scanflow.dev/v1alpha1"
 	Kind       = "Agent"
@@ -19,13 +19,13 @@ type Agent struct {
 	Metadata   Metadata `json:"metadata" required:"true" doc:"the agent's name and labels"`
 	Spec       Spec     `json:"spec" required:"true" doc:"what the agent does"`
 
-	// File and Line are where it was read.
+	// File and Line are those of the manifest; Line is 0 for a custom resource.
 	File string `json:"-"`
 	Line int    `json:"-"`
 	node *yaml.Node
 }
 
-// Metadata names the agent.
+// Metadata is the name of the agent, with labels and annotations.
 type Metadata struct {
 	Name        string            `json:"name" required:"true" doc:"the agent's name, unique in its namespace (a DNS label: lower-case letters, digits and -)"`
 	Namespace   string            `json:"namespace,omitempty" default:"default" doc:"the agent's namespace"`
@@ -33,7 +33,7 @@ type Metadata struct {
 	Annotations map[string]string `json:"annotations,omitempty" doc:"annotations of the agent itself; Scanflow does not read them"`
 }
 
-// Spec is what the agent does.
+// Spec is the configuration of the agent.
 type Spec struct {
 	Role        string         `json:"role,omitempty" doc:"the agent's part: monitor, analyzer, planner, executor, or a word of your own; policies see it as input.agent.role"`
 	Layer       string         `json:"layer,omitempty" enum:"application,infrastructure" doc:"the layer at which the agent acts; policies see it as input.agent.layer"`
@@ -58,19 +58,19 @@ type Targets struct {
 	Static     []StaticTarget `json:"static,omitempty" doc:"targets that no orchestrator runs, written down"`
 }
 
-// Selector picks workloads by their labels.
+// Selector selects objects by their labels.
 type Selector struct {
 	MatchLabels map[string]string `json:"matchLabels,omitempty" doc:"labels that a target must have, all of them; empty takes every workload of the kind"`
 }
 
-// StaticTarget is one target of a plain list.
+// StaticTarget is a target of a static list.
 type StaticTarget struct {
 	Name      string            `json:"name" required:"true" doc:"the target's name"`
 	Namespace string            `json:"namespace,omitempty" doc:"the target's namespace; the agent's own if absent"`
 	Labels    map[string]string `json:"labels,omitempty" doc:"labels, for sensors to match and policies to read"`
 }
 
-// Trigger says when the loop runs, in exactly one of six ways.
+// Trigger starts the loop, by exactly one of every, cron, at, event, alert and watch.
 type Trigger struct {
 	Name     string        `json:"name" required:"true" doc:"name of the trigger, unique in the agent; policies see it as input.trigger.name"`
 	Every    Duration      `json:"every,omitzero" doc:"fire with this interval, the first time at once; at least 100ms"`
@@ -84,13 +84,13 @@ type Trigger struct {
 	Watch    *WatchTrigger `json:"watch,omitempty" doc:"fire when an object appears, disappears or changes; on Kubernetes only"`
 }
 
-// EventTrigger names the events that fire a trigger.
+// EventTrigger fires for events.
 type EventTrigger struct {
 	Type string   `json:"type" required:"true" doc:"the CloudEvents type, like dev.scanflow.retrain.requested"`
 	From []string `json:"from,omitempty" list:"set" doc:"whose events are taken: agents as namespace/name, or senders of --senders by name; if absent, those of every agent of the installation and of whoever holds the process's own token (api)"`
 }
 
-// AlertTrigger names the alerts that fire a trigger.
+// AlertTrigger fires for alerts.
 type AlertTrigger struct {
 	Name        string            `json:"name,omitempty" doc:"the alert's name (its label alertname); any if absent"`
 	MatchLabels map[string]string `json:"matchLabels,omitempty" doc:"labels that the alert must have, all of them"`
@@ -98,7 +98,7 @@ type AlertTrigger struct {
 	From        []string          `json:"from,omitempty" list:"set" doc:"whose alerts are taken, senders of --senders by name; if absent, those of whoever holds the process's own token (api)"`
 }
 
-// WatchTrigger names the objects whose changes fire a trigger.
+// WatchTrigger fires for changes of objects.
 type WatchTrigger struct {
 	APIVersion string    `json:"apiVersion" required:"true" doc:"API version of the objects, like apps/v1"`
 	Kind       string    `json:"kind" required:"true" doc:"kind of the objects, like Deployment"`
@@ -108,31 +108,29 @@ type WatchTrigger struct {
 	Field      string    `json:"field,omitempty" doc:"a field of the object, as a dotted path like status.readyReplicas: fire only when its value changes; if absent, when the object's spec or labels change"`
 }
 
-// Sensor samples one signal. Which kind it is shows in the one key that it has
-// beside these fields.
+// Sensor samples one signal. In the manifest it has one more key, which is its kind.
 type Sensor struct {
 	Name       string   `json:"name" required:"true" doc:"name of the signal, as in input.signals.NAME: a lower-case letter, then lower-case letters, digits and _"`
 	StaleAfter Duration `json:"staleAfter,omitzero" doc:"age beyond which a value is stale and may not be used; if absent, age is not judged"`
 	Timeout    Duration `json:"timeout,omitzero" default:"5s" doc:"bound of one sample"`
 	Since      string   `json:"since,omitempty" doc:"name of a mark: what is sampled is a total that only grows, and the value is by how much it grew since a proposal last set that mark (marks: [NAME]); all of it if none ever did"`
 
-	// Kind is the key of Kinds.Sensors that the manifest used; Config the pointer
-	// that its function made, decoded.
+	// Kind is a key of Kinds.Sensors, and Config the decoded value that its function
+	// returned.
 	Kind   string `json:"-"`
 	Config any    `json:"-"`
 }
 
 // Guards are the bounds that no policy can relax.
 type Guards struct {
-	Replicas *ReplicaGuard       `json:"replicas,omitempty" doc:"clamps what scale and autoscaler ask for; clamping is recorded"`
-	Cooldown map[string]Duration `json:"cooldown,omitempty" doc:"pause between acts on one target: by direction (up, down) for verbs that have one, by verb for the rest; down counts from the last act in either direction"`
-	Budget   *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
-	Fleet    *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
-	Approval []string            `json:"approval,omitempty" list:"set" doc:"verbs, of those in primitives, that wait for a person"`
-	// Absent, a day.
-	ApprovalExpiry Duration `json:"approvalExpiry,omitzero" default:"24h" doc:"how long a question to a person stands, and how long a denial holds"`
-	ApprovalNotify string   `json:"approvalNotify,omitempty" doc:"address that is told when somebody is asked, by a POST of a CloudEvent; it must be one that urls allows"`
-	URLs           []string `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
+	Replicas       *ReplicaGuard       `json:"replicas,omitempty" doc:"clamps what scale and autoscaler ask for; clamping is recorded"`
+	Cooldown       map[string]Duration `json:"cooldown,omitempty" doc:"pause between acts on one target: by direction (up, down) for verbs that have one, by verb for the rest; down counts from the last act in either direction"`
+	Budget         *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
+	Fleet          *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
+	Approval       []string            `json:"approval,omitempty" list:"set" doc:"verbs, of those in primitives, that wait for a person"`
+	ApprovalExpiry Duration            `json:"approvalExpiry,omitzero" default:"24h" doc:"how long a question to a person stands, and how long a denial holds"`
+	ApprovalNotify string              `json:"approvalNotify,omitempty" doc:"address that is told when somebody is asked, by a POST of a CloudEvent; it must be one that urls allows"`
+	URLs           []string            `json:"urls,omitzero" doc:"where webhook and event.send may go: the same scheme and host, and this path or one below; if absent, only loopback and in-cluster addresses"`
 }
 
 // ReplicaGuard bounds the number of replicas and how fast it changes.
@@ -145,16 +143,14 @@ type ReplicaGuard struct {
 
 // BudgetGuard bounds the acts on one target within a span of time.
 type BudgetGuard struct {
-	Actions int      `json:"actions" min:"1" required:"true" doc:"most acts on one target, no-ops not counted"`
-	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
-	// Absent, all.
+	Actions    int      `json:"actions" min:"1" required:"true" doc:"most acts on one target, no-ops not counted"`
+	Per        Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
 	Primitives []string `json:"primitives,omitempty" list:"set" doc:"verbs, of those in primitives, that are counted and bounded, and no others; all if absent"`
 }
 
 // FleetGuard bounds how many different targets are acted on within a span of time.
 type FleetGuard struct {
-	Targets Share    `json:"targets" required:"true" doc:"most targets: a number, or a percentage like 10%, which allows at least one"`
-	Per     Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
-	// Absent, all.
+	Targets    Share    `json:"targets" required:"true" doc:"most targets: a number, or a percentage like 10%, which allows at least one"`
+	Per        Duration `json:"per" required:"true" doc:"the span of time that they are counted in"`
 	Primitives []string `json:"primitives,omitempty" list:"set" doc:"verbs, of those in primitives, that are counted and bounded, and no others; all if absent"`
 }

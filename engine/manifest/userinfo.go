@@ -8,50 +8,49 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const userFix = "put the credentials in basicAuth or a header, by reference: {env: NAME}, {file: PATH} or {secretKeyRef: {name: NAME, key: KEY}}"
+const userinfoFix = "put the credentials in basicAuth or a header, by reference: {env: NAME}, {file: PATH} or {secretKeyRef: {name: NAME, key: KEY}}"
 
-// hideUsers finds credentials inside URLs, anywhere in the document: they would
-// reach logs, documents and the journal.
-func (d *decoder) hideUsers(n *yaml.Node, p *place, depth int) {
+// rejectUserinfo rejects URLs with credentials, anywhere in the document: they would get into
+// logs, documents and the journal.
+func (d *decoder) rejectUserinfo(n *yaml.Node, p *fieldPath, depth int) {
 	if depth > maxDepth || d.overflow {
 		return
 	}
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if hasUser(n.Value) {
+		if hasUserinfo(n.Value) {
 			d.hidden[n] = true
-			d.bad(p, "has a URL with a user in it", userFix)
+			d.reject(p, "has a URL with a user in it", userinfoFix)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
-			if hasUser(key.Value) {
+			if hasUserinfo(key.Value) {
 				d.hidden[key] = true
-				d.bad(p.field(key.Value), "has a URL with a user in its key", userFix)
+				d.reject(p.field(key.Value), "has a URL with a user in its key", userinfoFix)
 			}
-			d.hideUsers(n.Content[i+1], p.field(key.Value), depth+1)
+			d.rejectUserinfo(n.Content[i+1], p.field(key.Value), depth+1)
 		}
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
-			d.hideUsers(item, p.item(i), depth+1)
+			d.rejectUserinfo(item, p.item(i), depth+1)
 		}
 	}
 }
 
 var (
-	// The text between a scheme and an @ that is still in the host's place. PromQL
-	// has an @ of its own, after a quote or a blank.
-	userInText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s"'<>]*@`)
-	beginsURL  = regexp.MustCompile(`^\s*[A-Za-z][A-Za-z0-9+.-]*://`)
+	// A scheme, and an @ before the path. PromQL has an @ too, after a quote or a blank.
+	userinfoInText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s"'<>]*@`)
+	beginsURL      = regexp.MustCompile(`^\s*[A-Za-z][A-Za-z0-9+.-]*://`)
 )
 
-// hasUser tells whether a text is, or holds, a URL with a user. A password with a
-// slash or a blank in it makes no URL any more, and is a secret all the same.
-func hasUser(s string) bool {
+// hasUserinfo reports whether a string is or contains a URL with a user. A string that begins
+// like a URL and can't be parsed counts too: the password may have a slash or a blank.
+func hasUserinfo(s string) bool {
 	if !strings.Contains(s, "@") || !strings.Contains(s, "://") {
 		return false
 	}
-	if userInText.MatchString(s) {
+	if userinfoInText.MatchString(s) {
 		return true
 	}
 	if !beginsURL.MatchString(s) {

@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// validator finds the mistakes that no type shows. It looks each value's place up
-// in the tree, and leaves alone what the decoder could not read.
+// validator checks what the types don't express. It skips values that the decoder could not
+// decode.
 type validator struct {
 	*decoder
 	agent *Agent
@@ -31,24 +31,24 @@ func (v *validator) validate() {
 	v.params(spec.field("params"))
 	v.guards(spec.field("guards"))
 	v.retryFor(spec.field("retryFor"))
-	v.effect(spec)
+	v.ineffective(spec)
 }
 
-// has tells whether the manifest has the key, with whatever value.
-func (v *validator) has(p *place) bool {
+// has reports whether the manifest has the key, with any value.
+func (v *validator) has(p *fieldPath) bool {
 	_, _, there := p.find(v.tree)
 	return there
 }
 
-// readable tells whether a value, if it is there, could be read.
-func (v *validator) readable(p *place) bool { return !v.unread[p.String()] }
+// readable reports whether a value was decoded, or is absent.
+func (v *validator) readable(p *fieldPath) bool { return !v.unread[p.String()] }
 
-// written tells whether a value is there and could be read.
-func (v *validator) written(p *place) bool { return v.has(p) && v.readable(p) }
+// written reports whether a value is there and was decoded.
+func (v *validator) written(p *fieldPath) bool { return v.has(p) && v.readable(p) }
 
-// among are those of the choices that a mapping has. It is sure of them if the
-// mapping has no unknown key, which may be a choice misspelt.
-func (v *validator) among(p *place, choices, others []string) (set []string, sure bool) {
+// presentKeys returns those of the choices that a mapping has. complete is false if it has an
+// unknown key, which may be a misspelt choice.
+func (v *validator) presentKeys(p *fieldPath, choices, others []string) (set []string, complete bool) {
 	_, n, there := p.find(v.tree)
 	if !there || !isMapping(n) {
 		return nil, false
@@ -56,49 +56,48 @@ func (v *validator) among(p *place, choices, others []string) (set []string, sur
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	sure = true
+	complete = true
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		switch key := n.Content[i].Value; {
 		case slices.Contains(choices, key):
 			set = append(set, key)
 		case !slices.Contains(others, key):
-			sure = false
+			complete = false
 		}
 	}
 	slices.Sort(set)
-	return slices.Compact(set), sure
+	return slices.Compact(set), complete
 }
 
-// retryForFix says what stands for no span at all.
 const retryForFix = "leave it out for a day, or an interval"
 
-func (v *validator) retryFor(p *place) {
+func (v *validator) retryFor(p *fieldPath) {
 	v.positive(p, v.agent.Spec.RetryFor, retryForFix)
 	if v.written(p) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, engine.CallType) {
-		v.bad(p, "is for webhook, which is not in spec.primitives", "add it there, or leave it out here")
+		v.reject(p, "is for webhook, which is not in spec.primitives", "add it there, or leave it out here")
 	}
 }
 
-func (v *validator) positive(p *place, d Duration, fix string) {
+func (v *validator) positive(p *fieldPath, d Duration, fix string) {
 	if v.written(p) && d.Duration <= 0 {
-		v.bad(p, "must be more than 0s", fix)
+		v.reject(p, "must be more than 0s", fix)
 	}
 }
 
-// unique holds a name against those before it; names maps each to its line.
-func (v *validator) unique(p *place, name string, names map[string]int, what string) {
+// uniqueName rejects a name that another item has; names maps each name to its line.
+func (v *validator) uniqueName(p *fieldPath, name string, names map[string]int, what string) {
 	if name == "" || !v.readable(p) {
 		return
 	}
 	at, _, _ := p.find(v.tree)
 	if line, twice := names[name]; twice {
-		v.bad(p, fmt.Sprintf("%s is the name of %s%s already", quote(name), what, onLine(line)), "give each its own name")
+		v.reject(p, fmt.Sprintf("%s is the name of %s%s already", quote(name), what, onLine(line)), "give each its own name")
 		return
 	}
 	names[name] = at.Line
 }
 
-// onLine says where something else stands; nothing where a manifest was no text.
+// onLine is " on line N", or "" for a custom resource, which has no lines.
 func onLine(line int) string {
 	if line == 0 {
 		return ""
@@ -106,16 +105,16 @@ func onLine(line int) string {
 	return fmt.Sprintf(" on line %d", line)
 }
 
-// once holds an item of a list against those before it.
-func (v *validator) once(p *place, item string, items map[string]bool) {
+// distinct rejects an item that the list has already.
+func (v *validator) distinct(p *fieldPath, item string, items map[string]bool) {
 	if v.readable(p) && items[item] {
-		v.bad(p, quote(item)+" is in the list already", "keep one")
+		v.reject(p, quote(item)+" is in the list already", "keep one")
 	}
 	items[item] = true
 }
 
-// everyNamespace is how a manifest says that it means all of them.
-const everyNamespace = "*"
+// allNamespaces is the value of a namespace field that selects every namespace.
+const allNamespaces = "*"
 
 const dnsFix = "use lower-case letters, digits and -, beginning and ending with a letter or digit"
 
@@ -125,56 +124,56 @@ var (
 	dnsParts       = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 )
 
-func (v *validator) dnsLabel(p *place, name string) {
+func (v *validator) dnsLabel(p *fieldPath, name string) {
 	if name != "" && v.readable(p) && (len(name) > 63 || !dnsPart.MatchString(name)) {
-		v.bad(p, quote(name)+" is not a DNS label of at most 63 characters", dnsFix)
+		v.reject(p, quote(name)+" is not a DNS label of at most 63 characters", dnsFix)
 	}
 }
 
-// dnsName takes a workload's name, which may have dots (a DNS-1123 subdomain).
-func (v *validator) dnsName(p *place, name string) {
+// dnsName checks the name of a workload: a DNS-1123 subdomain, which may have dots.
+func (v *validator) dnsName(p *fieldPath, name string) {
 	if name == "" || !v.readable(p) {
 		return
 	}
 	if len(name) > 253 || !dnsParts.MatchString(name) {
-		v.bad(p, quote(name)+" is not a DNS name of at most 253 characters", dnsFix)
+		v.reject(p, quote(name)+" is not a DNS name of at most 253 characters", dnsFix)
 	}
 }
 
-func (v *validator) targets(p *place) {
+func (v *validator) targets(p *fieldPath) {
 	t := v.agent.Spec.Targets
 	static, selector := p.field("static"), p.field("selector")
-	set, sure := v.among(p, []string{"selector", "static"}, fieldNames(fieldsOf(reflect.TypeFor[Targets]())))
+	set, complete := v.presentKeys(p, []string{"selector", "static"}, fieldNames(fieldsOf(reflect.TypeFor[Targets]())))
 	switch {
 	case len(set) == 2:
-		v.bad(p, "has both selector and static", "keep one")
+		v.reject(p, "has both selector and static", "keep one")
 	case v.has(static):
 		for _, name := range []string{"apiVersion", "kind", "namespace"} {
 			if v.has(p.field(name)) {
-				v.bad(p.field(name), "goes with selector only", "leave it out")
+				v.reject(p.field(name), "goes with selector only", "leave it out")
 			}
 		}
 	case v.has(selector):
 		v.besideSelector(p.field("apiVersion"), t.APIVersion)
 		v.besideSelector(p.field("kind"), t.Kind)
-		if t.Namespace != everyNamespace {
+		if t.Namespace != allNamespaces {
 			v.dnsLabel(p.field("namespace"), t.Namespace)
 		}
-	case sure:
-		v.bad(p, "has neither selector nor static", "write apiVersion, kind and selector: {matchLabels: ...}, or static: [{name: ...}]")
+	case complete:
+		v.reject(p, "has neither selector nor static", "write apiVersion, kind and selector: {matchLabels: ...}, or static: [{name: ...}]")
 	}
 	v.static(static)
 }
 
-func (v *validator) besideSelector(p *place, value string) {
+func (v *validator) besideSelector(p *fieldPath, value string) {
 	if value == "" && v.readable(p) {
-		v.bad(p, "is missing", "a selector wants apiVersion and kind, like apps/v1 and Deployment")
+		v.reject(p, "is missing", "a selector wants apiVersion and kind, like apps/v1 and Deployment")
 	}
 }
 
-func (v *validator) static(p *place) {
+func (v *validator) static(p *fieldPath) {
 	if v.written(p) && len(v.agent.Spec.Targets.Static) == 0 {
-		v.bad(p, "must not be empty", "name at least one target")
+		v.reject(p, "must not be empty", "name at least one target")
 	}
 	names := map[string]int{}
 	for i, t := range v.agent.Spec.Targets.Static {
@@ -186,38 +185,38 @@ func (v *validator) static(p *place) {
 			namespace = v.agent.Metadata.Namespace
 		}
 		if t.Name != "" && v.readable(at.field("namespace")) {
-			v.unique(at.field("name"), namespace+"/"+t.Name, names, "a target")
+			v.uniqueName(at.field("name"), namespace+"/"+t.Name, names, "a target")
 		}
 	}
 }
 
 var strategyName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
 
-func (v *validator) strategies(p *place) {
+func (v *validator) strategies(p *fieldPath) {
 	names := map[string]bool{}
 	for i, name := range v.agent.Spec.Strategies {
 		at := p.item(i)
-		v.once(at, name, names)
+		v.distinct(at, name, names)
 		switch short, long := strings.CutPrefix(name, "scanflow.strategies."); {
 		case !v.readable(at):
 		case long:
-			v.bad(at, quote(name)+" repeats what every strategy begins with", "write "+short)
+			v.reject(at, quote(name)+" repeats what every strategy begins with", "write "+short)
 		case !strategyName.MatchString(name):
-			v.bad(at, quote(name)+" is not the name of a strategy", "write DOMAIN.NAME, like serving.autoscale, for the package scanflow.strategies.serving.autoscale")
+			v.reject(at, quote(name)+" is not the name of a strategy", "write DOMAIN.NAME, like serving.autoscale, for the package scanflow.strategies.serving.autoscale")
 		}
 	}
 }
 
-func (v *validator) primitives(p *place) {
+func (v *validator) primitives(p *fieldPath) {
 	names := map[string]bool{}
 	for i, verb := range v.agent.Spec.Primitives {
 		at := p.item(i)
-		v.once(at, verb, names)
+		v.distinct(at, verb, names)
 		if !v.readable(at) {
 			continue
 		}
 		if _, known := v.kinds.Verbs[verb]; !known {
-			v.bad(at, quote(verb)+" is not a primitive of this release", v.verbFix(verb))
+			v.reject(at, quote(verb)+" is not a primitive of this release", v.verbFix(verb))
 		}
 	}
 }
@@ -225,22 +224,22 @@ func (v *validator) primitives(p *place) {
 func (v *validator) verbFix(verb string) string {
 	known := v.kinds.verbNames()
 	fix := "the primitives are " + list(known)
-	if near := nearest(verb, known); near != "" {
+	if near := closest(verb, known); near != "" {
 		fix = "did you mean " + near + "? T" + fix[1:]
 	}
 	return fix
 }
 
-func (v *validator) params(p *place) {
+func (v *validator) params(p *fieldPath) {
 	if _, node, there := p.find(v.tree); !there || !isMapping(node) {
 		return
 	}
 	for _, key := range sortedKeys(v.agent.Spec.Params) {
 		switch at := p.field(key); {
 		case !regoName.MatchString(key):
-			v.bad(at, "can't be written as input.params.NAME", "use letters, digits and _, beginning with a letter")
-		case slices.Contains(regoWords, key):
-			v.bad(at, quote(key)+" is a word of Rego", "choose another, like "+key+"_value")
+			v.reject(at, "can't be written as input.params.NAME", "use letters, digits and _, beginning with a letter")
+		case slices.Contains(regoKeywords, key):
+			v.reject(at, quote(key)+" is a word of Rego", "choose another, like "+key+"_value")
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// walkFields visits the value of every exported field in a value, and every item of its
-// lists and maps, from the outside in, each with its path. The struct field of an item is
-// that of its list. What a field of type any holds is visited too.
+// walkFields visits every exported field in a value and every item of its lists and maps, in
+// pre-order, with its path. An item has the struct field of its list. Values in fields of
+// type any are visited too.
 func walkFields(v reflect.Value, at string, visit func(at string, f reflect.StructField, v reflect.Value)) {
 	walkField(v, at, reflect.StructField{}, visit)
 }
@@ -24,7 +24,7 @@ func walkField(v reflect.Value, at string, f reflect.StructField, visit func(str
 		}
 		return
 	}
-	if v.CanInterface() { // an embedded struct that is not exported shows its fields alone
+	if v.CanInterface() { // of an unexported embedded struct only the fields are visited
 		visit(at, f, v)
 	}
 	switch v.Kind() {

@@ -6,52 +6,51 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// wallClock has a cron expression come by the clocks of a zone, over their changes too.
+// wallClock evaluates a cron expression on the local time of a zone, across changes of its
+// offset (daylight saving).
 //
-// An expression for all hours follows real time: it comes whenever the clock shows a
-// minute of it, so that an hour that the clock shows twice has its minutes twice, and
-// one that it skips has none.
+// An expression for all hours fires whenever the clock shows one of its minutes: twice in an
+// hour that the clock repeats, and never in one that it skips.
 //
-// Any other comes once at each time of a day that it names. Where the clock shows the
-// time twice, it comes at the first; where the clock skips it, at the change. Several
-// that are skipped together come together, as one. On a day that a zone left out
-// altogether (it crossed the date line) nothing comes.
+// Any other expression fires once for each of its times. If the clock repeats the time, it
+// fires at the first; if the clock skips it, at the change. Several times that one change
+// skips fire once. On a day that the zone skips (it crossed the date line) nothing fires.
 type wallClock struct {
-	// times are on a clock that never changes: naive times, written in UTC.
+	// times yields naive times: local times without a zone, represented in UTC.
 	times *cron.SpecSchedule
 	zone  *time.Location
 }
 
-// everyHour is the field of an expression for all hours.
+// everyHour is the hour field, a bit set, of an expression for all hours.
 const everyHour = 1<<24 - 1
 
-// longestShift is more than a zone's clock is ever set back or forward, and than any
-// clock differs from UTC.
-const longestShift = 50 * time.Hour
+// maxShift is more than any offset from UTC and any change of an offset.
+const maxShift = 50 * time.Hour
 
-// Next is the first time after another; the zero time where none comes within five years.
+// Next is the first time after another, or the zero time if there is none within five years.
 func (c *wallClock) Next(after time.Time) time.Time {
 	if c.times.Hour&everyHour == everyHour {
-		return c.nextAsTimeGoes(after)
+		return c.nextHourly(after)
 	}
 	for naive := c.times.Next(c.naive(after)); !naive.IsZero(); naive = c.times.Next(naive) {
-		// The clock may have shown it before: it is set back now.
-		if at, comes := c.reaches(naive); comes && at.After(after) {
+		// After the clock was set back, the first occurrence may be in the past.
+		if at, comes := c.firstShown(naive); comes && at.After(after) {
 			return at.In(after.Location())
 		}
 	}
 	return time.Time{}
 }
 
-// naive is the time that the zone's clock shows.
+// naive is the local time of the zone, without the zone.
 func (c *wallClock) naive(at time.Time) time.Time {
 	at = at.In(c.zone)
 	_, offset := at.Zone()
 	return at.Add(time.Duration(offset) * time.Second).UTC()
 }
 
-// nextAsTimeGoes looks from one change of the clock to the next, between which it runs.
-func (c *wallClock) nextAsTimeGoes(after time.Time) time.Time {
+// nextHourly is Next for an expression for all hours. It searches between one change of the
+// offset and the next, where local time is continuous.
+func (c *wallClock) nextHourly(after time.Time) time.Time {
 	for at := after.In(c.zone); ; {
 		_, offset := at.Zone()
 		_, change := at.ZoneBounds()
@@ -70,15 +69,15 @@ func (c *wallClock) nextAsTimeGoes(after time.Time) time.Time {
 	}
 }
 
-// reaches is when the clock first shows a naive time, or has passed it by a change; false
-// where it leaves out the whole day.
-func (c *wallClock) reaches(naive time.Time) (time.Time, bool) {
-	at := naive.Add(-longestShift).In(c.zone)
+// firstShown is when the clock first shows a naive time, or the change that skips it. It
+// reports false if the zone skips the whole day.
+func (c *wallClock) firstShown(naive time.Time) (time.Time, bool) {
+	at := naive.Add(-maxShift).In(c.zone)
 	for {
 		_, offset := at.Zone()
 		_, change := at.ZoneBounds()
 		shows := naive.Add(-time.Duration(offset) * time.Second)
-		if shows.Before(at) { // the change before passed it
+		if shows.Before(at) { // the previous change skipped it
 			left, day := c.naive(at.Add(-time.Nanosecond)), 24*time.Hour
 			return at, !left.Truncate(day).Before(naive.Truncate(day)) || !c.naive(at).Truncate(day).After(naive.Truncate(day))
 		}

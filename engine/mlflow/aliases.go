@@ -10,27 +10,27 @@ import (
 
 const aliasCall = "registered-models/alias"
 
-// VersionByAlias is the version that an alias names. No such alias is ErrNotFound; a
-// server without aliases is ErrNoAliases.
+// VersionByAlias returns the version that an alias names. The error is ErrNotFound if there is
+// no such alias, and ErrNoAliases if the server has none at all.
 func (c *Client) VersionByAlias(ctx context.Context, model, alias string) (Version, error) {
 	var out oneVersion
 	err := c.get(ctx, aliasCall, url.Values{"name": {model}, "alias": {alias}}, &out)
 	return out.Version.version(), aliasError(err)
 }
 
-// SetAlias has an alias name a version, whatever it named before.
+// SetAlias points an alias to a version, whatever it named before.
 func (c *Client) SetAlias(ctx context.Context, model, alias, version string) error {
 	return aliasError(c.post(ctx, aliasCall, map[string]string{"name": model, "alias": alias, "version": version}, nil))
 }
 
-// DeleteAlias takes an alias away. One that isn't there is ErrNotFound, or no error:
-// servers differ.
+// DeleteAlias deletes an alias. If there is none, the error is ErrNotFound or nil, depending
+// on the server.
 func (c *Client) DeleteAlias(ctx context.Context, model, alias string) error {
 	return aliasError(c.call(ctx, http.MethodDelete, aliasCall, map[string]string{"name": model, "alias": alias}, nil))
 }
 
-// aliasError tells a server without aliases, and an alias that isn't there, which
-// MLflow calls an invalid value.
+// aliasError adds ErrNoAliases or ErrNotFound to an error: for an alias that isn't there MLflow
+// answers that a value is invalid.
 func aliasError(err error) error {
 	var refused *Error
 	if !errors.As(err, &refused) {

@@ -12,7 +12,7 @@ type Artifact struct {
 	Size  int64 // bytes; 0 for a folder
 }
 
-// ListArtifacts are those directly below a path of a run, "" being its root.
+// ListArtifacts returns the artifacts directly below a path of a run; "" is its root.
 func (c *Client) ListArtifacts(ctx context.Context, runID, path string) ([]Artifact, error) {
 	var all []Artifact
 	asked := pages{}

@@ -18,25 +18,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-// Options say where the server is and how to get at it.
+// Options configure a Client.
 type Options struct {
-	// URL is the server's, as in http://mlflow:5000; a path in it is kept.
+	// URL is the server's address, as in http://mlflow:5000; a path in it is kept.
 	URL string
-	// Headers are sent with each request, to be let in; nil sends none.
+	// Headers returns the headers that authorize a request; nil sends none.
 	Headers Headers
-	// TLS says whom to trust; nil is the system's.
+	// TLS configures the trusted authorities; nil trusts the system's.
 	TLS *tls.Config
-	// Timeout bounds one request; 0 is DefaultTimeout. For an artifact, it bounds the
-	// time in which nothing moves.
+	// Timeout bounds one request; 0 is DefaultTimeout. For an artifact, it bounds the time
+	// without progress.
 	Timeout time.Duration
 }
 
-// Headers finds headers to send: those that may be shown, and those that are secret and
-// are kept out of errors. It is asked for each request, so that a rotated secret takes
-// effect. Its error must not hold a secret.
+// Headers returns the headers to send: those that may be shown, and the secret ones, which are
+// kept out of errors. It is called for each request, so that a rotated secret takes effect. Its
+// error must not hold a secret.
 type Headers func(context.Context) (plain, secret http.Header, err error)
 
-// Authorization is the header of that name alone; "" sends nothing.
+// Authorization returns Headers with that header alone; "" sends none.
 func Authorization(find func(context.Context) (string, error)) Headers {
 	return func(ctx context.Context) (plain, secret http.Header, err error) {
 		header, err := find(ctx)
@@ -47,14 +47,14 @@ func Authorization(find func(context.Context) (string, error)) Headers {
 	}
 }
 
-// DefaultTimeout bounds one request where the options don't.
+// DefaultTimeout bounds one request if Options.Timeout is 0.
 const DefaultTimeout = 10 * time.Second
 
 // longestAnswer bounds an answer in JSON, in bytes: a page of a thousand runs with
 // some hundred metrics, params and tags each.
 const longestAnswer = 64 << 20
 
-// Client speaks to one server. It is safe for use by several goroutines.
+// Client calls one server. It is safe for concurrent use.
 type Client struct {
 	base    string // without a slash at its end
 	host    string
@@ -63,7 +63,7 @@ type Client struct {
 	http    *http.Client
 }
 
-// New makes a client. It asks nothing of the server yet.
+// New returns a client. It sends no request.
 func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	switch {
@@ -94,20 +94,20 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// As is the client with other headers, over the same connections.
+// As returns the client with other headers, on the same connections.
 func (c *Client) As(headers Headers) *Client {
 	other := *c
 	other.headers = headers
 	return &other
 }
 
-// URL is the server's address.
+// URL returns the server's address.
 func (c *Client) URL() string { return c.base }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// get asks with parameters, and decodes the answer into out.
+// get sends a query and decodes the answer into out.
 func (c *Client) get(ctx context.Context, path string, query url.Values, out any) error {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
@@ -115,12 +115,12 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, out any
 	return c.call(ctx, http.MethodGet, path, nil, out)
 }
 
-// post sends a body in JSON, and decodes the answer into out, unless that is nil.
+// post sends a body as JSON and decodes the answer into out, unless out is nil.
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	return c.call(ctx, http.MethodPost, path, in, out)
 }
 
-// call is one request below api/2.0/mlflow/.
+// call sends one request below api/2.0/mlflow/.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -154,18 +154,18 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	case len(raw) > longestAnswer || resp.ContentLength > longestAnswer:
 		return fmt.Errorf("%s: %w: more than %d MiB", place(r), ErrTooLarge, longestAnswer>>20)
 	case resp.StatusCode != http.StatusOK:
-		return refusal(r, resp, raw, sent)
+		return answerError(r, resp, raw, sent)
 	case out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("%s: the answer is not what MLflow would say: %s", place(r), sent.hide(err.Error()))
+		return fmt.Errorf("%s: the answer is not what MLflow would say: %s", place(r), sent.clean(err.Error()))
 	}
 	return nil
 }
 
-// send authorizes a request and does it. It returns what was sent to be let in, to be
-// kept out of what the server says.
+// send authorizes a request and sends it. It returns the credentials in it, which must be kept
+// out of messages.
 func (c *Client) send(r *http.Request) (*http.Response, credentials, error) {
 	r.Header.Set("User-Agent", "scanflow")
 	var sent credentials
@@ -185,8 +185,8 @@ func (c *Client) send(r *http.Request) (*http.Response, credentials, error) {
 	return resp, sent, nil
 }
 
-// place is what an error says of where a request went: no parameters, which may be
-// long.
+// place returns the method and address of a request for errors, without the query, which may
+// be long.
 func place(r *http.Request) string {
 	return r.Method + " " + r.URL.Scheme + "://" + r.URL.Host + r.URL.Path
 }

@@ -3,10 +3,10 @@
 // experiments, runs, artifacts through the server's proxy, registered models, their
 // versions, aliases and stages.
 //
-// Every call takes a context, and each request a time of its own. The client retries
-// nothing: a caller knows best whether it may ask twice, and [Passing] tells whether
-// that is worth while. It follows no redirect, reads no more of an answer than it
-// expects, and never puts a credential into an error. It knows nothing of agents.
+// Every call takes a context, and each request has a timeout of its own. The client retries
+// nothing: the caller knows whether a repeated call is safe, and [Retryable] reports whether it
+// may help. The client follows no redirect, bounds how much of an answer it reads, and never
+// puts a credential into an error. It imports no other package of the engine but redact.
 //
 // Start reading at client.go, then runs.go and versions.go.
 package mlflow

@@ -17,18 +17,17 @@ import (
 
 // Errors of the client.
 var (
-	// ErrNotFound is an experiment, run, model, version or alias that the server
-	// doesn't have.
+	// ErrNotFound: the server doesn't have the experiment, run, model, version or alias.
 	ErrNotFound = errors.New("the tracker has no such thing")
-	// ErrExists is a name that is taken.
+	// ErrExists: the name is taken.
 	ErrExists = errors.New("the tracker has that already")
-	// ErrNoAliases is a server whose registry has stages only (MLflow before 2.3).
+	// ErrNoAliases: the server's registry has stages only (MLflow before 2.3).
 	ErrNoAliases = errors.New("the tracker knows no aliases, only stages")
-	// ErrTooLarge is an answer beyond the size that the client reads.
+	// ErrTooLarge: the answer is larger than the client reads.
 	ErrTooLarge = errors.New("the answer is too large")
 )
 
-// The error codes of MLflow that the client tells apart.
+// The error codes of MLflow that the client handles.
 const (
 	codeNotFound   = "RESOURCE_DOES_NOT_EXIST"
 	codeExists     = "RESOURCE_ALREADY_EXISTS"
@@ -36,18 +35,18 @@ const (
 	codeBadValue   = "INVALID_PARAMETER_VALUE"
 )
 
-// Error is a refusal by the server.
+// Error is a answerError by the server.
 type Error struct {
 	HTTPStatus int
-	// Code is MLflow's, as in RESOURCE_DOES_NOT_EXIST; "" where something else than
-	// MLflow answered.
+	// Code is MLflow's, as in RESOURCE_DOES_NOT_EXIST; "" if the answer has none: a proxy
+	// may have sent it.
 	Code    string
 	Message string
 
 	place string
 }
 
-// Error says where, and what the server said.
+// Error names the request, the status and the server's message.
 func (e *Error) Error() string {
 	code := e.Code
 	if code == "" {
@@ -60,7 +59,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is tells which of the package's errors it is.
+// Is matches ErrNotFound and ErrExists by the code.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
@@ -71,12 +70,12 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// noEndpoint tells whether the server doesn't know the call at all.
+// noEndpoint reports whether the server doesn't have the call at all.
 func (e *Error) noEndpoint() bool {
 	return e.Code == codeNoEndpoint || e.Code == "" && (e.HTTPStatus == http.StatusNotFound || e.HTTPStatus == http.StatusMethodNotAllowed)
 }
 
-// transportError is a request that brought no full answer.
+// transportError is the error of a request without a complete answer.
 type transportError struct {
 	place string
 	err   error
@@ -85,10 +84,9 @@ type transportError struct {
 func (e *transportError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// Passing tells whether an error may pass, so that asking again is worth while: no
-// answer, or one of 408, 425, 429 or 5xx. A request that the caller called off is not
-// among them.
-func Passing(err error) bool {
+// Retryable reports whether the same request may succeed later: there was no answer, or one of
+// 408, 425, 429 or 5xx. A request that the caller cancelled is not retryable.
+func Retryable(err error) bool {
 	var refused *Error
 	if errors.As(err, &refused) {
 		switch refused.HTTPStatus {
@@ -101,23 +99,23 @@ func Passing(err error) bool {
 	return errors.As(err, &lost) && !errors.Is(err, context.Canceled)
 }
 
-// codeForm is what MLflow's error codes look like. Any other text is not one, and is not
-// shown: nobody has bounded it, or taken the credentials out of it.
+// codeForm matches MLflow's error codes. Any other text in its place is not shown: it has no
+// bound, and may hold credentials.
 var codeForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// longestMessage bounds what a server's own words may take of an error, in bytes.
+// longestMessage bounds the server's message in an error, in bytes.
 const longestMessage = 500
 
-// refusal is the error that an answer means.
-func refusal(r *http.Request, resp *http.Response, raw []byte, sent credentials) error {
+// answerError returns the error of an answer whose status is not OK.
+func answerError(r *http.Request, resp *http.Response, raw []byte, sent credentials) error {
 	e := &Error{HTTPStatus: resp.StatusCode, place: place(r)}
-	var said struct {
+	var body struct {
 		Code    string `json:"error_code"`
 		Message string `json:"message"`
 	}
 	switch {
-	case json.Unmarshal(raw, &said) == nil && codeForm.MatchString(said.Code):
-		e.Code, e.Message = said.Code, sent.hide(said.Message)
+	case json.Unmarshal(raw, &body) == nil && codeForm.MatchString(body.Code):
+		e.Code, e.Message = body.Code, sent.clean(body.Message)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Message = "it sends to another address, which is not followed; name that one"
 	case resp.StatusCode == http.StatusNotFound:
@@ -126,12 +124,9 @@ func refusal(r *http.Request, resp *http.Response, raw []byte, sent credentials)
 	return e
 }
 
-// explain drops the request's URL from an error, and says a deadline in words.
+// explain removes the request's URL from an error, and puts common causes into words.
 func explain(ctx context.Context, err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err
-	}
+	err = redact.WithoutURL(err)
 	switch {
 	case errors.Is(context.Cause(ctx), errStalled):
 		return errStalled
@@ -143,15 +138,16 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// credentials are the values of the secret headers that were sent.
+// credentials are the values of the secret headers of a request.
 type credentials []string
 
-// hide blanks them in a server's words, flattens these to one line and cuts them.
-func (c credentials) hide(text string) string {
+// clean returns a server's message on one line, without the credentials, and cut to
+// longestMessage.
+func (c credentials) clean(text string) string {
 	text = redact.Text(text, c...)
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
-			return ' ' // a terminal would take it for a command
+			return ' ' // a terminal may execute it
 		}
 		return r
 	}, text)
@@ -162,9 +158,9 @@ func (c credentials) hide(text string) string {
 	return text
 }
 
-// Shown is an address as it may be shown: without the user, and without parameters,
-// which in a signed one open what it names. What can't be read is "".
-func Shown(address string) string {
+// PublicURL returns an address without its user and its query, which in a signed address grant
+// access. It returns "" for an address that can't be parsed.
+func PublicURL(address string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:

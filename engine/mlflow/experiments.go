@@ -7,8 +7,8 @@ import (
 	"net/url"
 )
 
-// EnsureExperiment is the id of the experiment of a name, which is made if there is
-// none. One that was deleted is an error: its name is taken.
+// EnsureExperiment returns the id of the experiment of a name, and creates it if there is none.
+// A deleted experiment is an error: its name is taken.
 func (c *Client) EnsureExperiment(ctx context.Context, name string) (id string, err error) {
 	id, err = c.experiment(ctx, name)
 	if !errors.Is(err, ErrNotFound) {
@@ -18,7 +18,7 @@ func (c *Client) EnsureExperiment(ctx context.Context, name string) (id string, 
 		ID text `json:"experiment_id"`
 	}
 	err = c.post(ctx, "experiments/create", map[string]string{"name": name}, &out)
-	if errors.Is(err, ErrExists) { // made by someone else meanwhile, or deleted
+	if errors.Is(err, ErrExists) { // created by somebody else meanwhile, or deleted
 		if id, again := c.experiment(ctx, name); again == nil {
 			return id, nil
 		}
@@ -27,7 +27,8 @@ func (c *Client) EnsureExperiment(ctx context.Context, name string) (id string, 
 	return string(out.ID), err
 }
 
-// Experiments are the ids of the experiments that exist, by name; deleted ones do not.
+// Experiments returns the ids of experiments by name, without those that don't exist or were
+// deleted.
 func (c *Client) Experiments(ctx context.Context, names []string) (map[string]string, error) {
 	out := make(map[string]string, len(names))
 	for _, name := range names {
@@ -46,7 +47,7 @@ func (c *Client) Experiments(ctx context.Context, names []string) (map[string]st
 	return out, nil
 }
 
-// experiment is the id of one that is not deleted; else ErrNotFound.
+// experiment returns the id of an experiment. The error is ErrNotFound if it was deleted, too.
 func (c *Client) experiment(ctx context.Context, name string) (string, error) {
 	var out struct {
 		Experiment struct {

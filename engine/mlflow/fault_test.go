@@ -59,7 +59,7 @@ func TestFaultsOfAServer(t *testing.T) {
 				err := call(soon(t), c)
 				require.ErrorContains(t, err, row.says, kind)
 				require.ErrorContains(t, err, "/api/2.0/mlflow/", kind)
-				require.Equal(t, row.passing, mlflow.Passing(err), "%s: %v", kind, err)
+				require.Equal(t, row.passing, mlflow.Retryable(err), "%s: %v", kind, err)
 				require.Equal(t, row.notFound, errors.Is(err, mlflow.ErrNotFound), "%s: %v", kind, err)
 				require.Less(t, len(err.Error()), 800, kind)
 				require.Less(t, time.Since(began), 5*time.Second, kind)
@@ -99,7 +99,7 @@ func TestAnAnswerThatIsNone(t *testing.T) {
 	for _, kind := range []string{"get", "page"} {
 		err := calls[kind](soon(t), c)
 		require.ErrorContains(t, err, "the answer is not what MLflow would say")
-		require.False(t, mlflow.Passing(err))
+		require.False(t, mlflow.Retryable(err))
 	}
 	c = serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		block := bytes.Repeat([]byte(" "), 1<<20)
@@ -112,19 +112,19 @@ func TestAnAnswerThatIsNone(t *testing.T) {
 	require.ErrorIs(t, calls["get"](soon(t), c), mlflow.ErrTooLarge)
 }
 
-func TestACallThatWasCalledOffIsNotPassing(t *testing.T) {
+func TestACallThatWasCalledOffIsNotRetryable(t *testing.T) {
 	c := serve(t, hang)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := calls["get"](ctx, c)
 	require.ErrorIs(t, err, context.Canceled)
-	require.False(t, mlflow.Passing(err))
+	require.False(t, mlflow.Retryable(err))
 
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	nobody.Close()
 	c, err = mlflow.New(mlflow.Options{URL: nobody.URL})
 	require.NoError(t, err)
-	require.True(t, mlflow.Passing(calls["get"](soon(t), c)), "refused now, and there in a moment")
+	require.True(t, mlflow.Retryable(calls["get"](soon(t), c)), "refused now, and there in a moment")
 }
 
 // An error quotes what a server wrote for a number, which may be a secret that it was sent.
@@ -184,7 +184,7 @@ func TestCredentials(t *testing.T) {
 	c = c.As(mlflow.Authorization(func(context.Context) (string, error) { return "", errors.New("no variable TOKEN") }))
 	err := calls["get"](soon(t), c)
 	require.ErrorContains(t, err, "no variable TOKEN")
-	require.False(t, mlflow.Passing(err))
+	require.False(t, mlflow.Retryable(err))
 }
 
 // Headers of one's own are sent, those that are secret are in no error, and those that are

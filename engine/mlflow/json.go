@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// integer is an int64 as MLflow writes it: a number, or a text of one, as protobuf's
-// JSON has it.
+// integer is an int64 in JSON: a number, or a string as protobuf's JSON mapping writes it.
 type integer int64
 
 func (i *integer) UnmarshalJSON(raw []byte) error {
@@ -37,7 +36,7 @@ func short(raw []byte) string {
 
 const longestQuote = 40
 
-// moment is a time in milliseconds since 1970; 0 is none.
+// moment converts milliseconds since 1970; 0 is the zero time.
 func (i integer) moment() time.Time {
 	if i == 0 {
 		return time.Time{}
@@ -45,7 +44,7 @@ func (i integer) moment() time.Time {
 	return time.UnixMilli(int64(i))
 }
 
-// millis is a time as MLflow takes it; none is 0.
+// millis converts a time to milliseconds since 1970; the zero time is 0.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -74,11 +73,12 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// double is a number, or one of the texts that protobuf's JSON has for what is none.
+// double is a float64 in JSON: a number, or the strings NaN, Infinity and -Infinity of
+// protobuf's JSON mapping.
 type double float64
 
-// storedInfinity is from where on a number is an infinity: MLflow's store can't hold one,
-// and keeps the largest float64 in its place, which databases round in the last digits.
+// storedInfinity is the least number that stands for an infinity. MLflow's store can't hold one
+// and keeps the largest float64 instead, which databases round in the last digits.
 const storedInfinity = 1.7976931348623e308
 
 func (d *double) UnmarshalJSON(raw []byte) error {

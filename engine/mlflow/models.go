@@ -9,9 +9,9 @@ import (
 // Model is a registered model.
 type Model struct {
 	Name string
-	// Aliases maps each to the version that it names; empty on a server without them.
+	// Aliases maps each alias to its version; empty on a server without aliases.
 	Aliases map[string]string
-	// Latest are the newest READY versions of each stage.
+	// Latest has the newest READY version of each stage.
 	Latest []Version
 	Tags   map[string]string
 }
@@ -25,7 +25,7 @@ func (c *Client) EnsureModel(ctx context.Context, name string) error {
 	return err
 }
 
-// Model is a registered model with its aliases.
+// Model returns a registered model with its aliases.
 func (c *Client) Model(ctx context.Context, name string) (Model, error) {
 	var out struct {
 		Model struct {

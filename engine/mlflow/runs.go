@@ -74,7 +74,7 @@ func (w *wireRun) run() Run {
 	return r
 }
 
-// CreateRun begins a run.
+// CreateRun creates a run.
 func (c *Client) CreateRun(ctx context.Context, experimentID, name string, tags map[string]string, start time.Time) (Run, error) {
 	in := struct {
 		ExperimentID string `json:"experiment_id"`
@@ -92,7 +92,7 @@ func (c *Client) CreateRun(ctx context.Context, experimentID, name string, tags 
 	return out.Run.run(), err
 }
 
-// Run is the run of an id.
+// Run returns the run of an id.
 func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 	var out struct {
 		Run wireRun `json:"run"`
@@ -101,17 +101,17 @@ func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 	return out.Run.run(), err
 }
 
-// EndRun says how a run ended, and when.
+// EndRun sets the final status of a run, and its end.
 func (c *Client) EndRun(ctx context.Context, runID, status string, end time.Time) error {
 	return c.post(ctx, "runs/update", map[string]any{"run_id": runID, "status": status, "end_time": millis(end)}, nil)
 }
 
-// SetRunTag writes a tag of a run, over one of that name.
+// SetRunTag sets a tag of a run.
 func (c *Client) SetRunTag(ctx context.Context, runID, key, value string) error {
 	return c.post(ctx, "runs/set-tag", map[string]string{"run_id": runID, "key": key, "value": value}, nil)
 }
 
-// pack is a map as a list on the wire, in the order of its keys.
+// pack returns a map as a list of pairs, sorted by key.
 func pack(m map[string]string) []pair {
 	var out []pair
 	for _, key := range slices.Sorted(maps.Keys(m)) {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// pageSize is how many are asked for at once. MLflow gives up to 50,000 runs.
+// pageSize is the number of results requested at once. MLflow allows 50,000 runs.
 const pageSize = 1000
 
-// errLoop is a server that gives the same pages again and again.
+// errLoop: the server returns the same pages again and again.
 var errLoop = errors.New("the server names a page it gave as the next one; its paging is broken")
 
-// pages are the tokens of the pages that a server was asked for.
+// pages are the tokens of the pages that were requested.
 type pages map[string]bool
 
-// next finds whether there is another page, by the token that the server names. The
-// error is errLoop where it was asked for before.
+// next reports whether there is another page, by the token that the server returned. The error
+// is errLoop if it was requested before.
 func (p pages) next(call, token string) (more bool, err error) {
 	switch {
 	case token == "":
@@ -29,21 +29,21 @@ func (p pages) next(call, token string) (more bool, err error) {
 	return true, nil
 }
 
-// Search says which runs to find.
+// Search selects runs.
 type Search struct {
 	ExperimentIDs []string
-	// Filter is in MLflow's grammar, as in metrics.accuracy > 0.9 and attributes.status
-	// = 'FINISHED'.
+	// Filter uses MLflow's grammar, as in metrics.accuracy > 0.9 and attributes.status =
+	// 'FINISHED'.
 	Filter string
-	// OrderBy is in the same, as in attributes.start_time DESC; the latest start is
-	// first where it is empty.
+	// OrderBy uses the same grammar, as in attributes.start_time DESC. If it is empty, the
+	// latest start comes first.
 	OrderBy []string
-	// Max is the most to return; 0 is all.
+	// Max bounds the number of runs; 0 returns all.
 	Max int
 }
 
-// Literal is a text as a filter has it. One that holds both kinds of quotes can't be
-// written there.
+// Literal quotes a text for a filter. MLflow's grammar can't express a text that holds both
+// kinds of quotes.
 func Literal(s string) string {
 	if strings.Contains(s, "'") {
 		return `"` + s + `"`
@@ -60,7 +60,7 @@ type wireSearch struct {
 	Token         string   `json:"page_token,omitempty"`
 }
 
-// SearchRuns finds runs that are not deleted, in as many pages as they take.
+// SearchRuns returns the runs found, without deleted ones.
 func (c *Client) SearchRuns(ctx context.Context, s Search) ([]Run, error) {
 	var all []Run
 	err := c.EachRun(ctx, s, func(r Run) { all = append(all, r) })
@@ -70,9 +70,9 @@ func (c *Client) SearchRuns(ctx context.Context, s Search) ([]Run, error) {
 	return all, nil
 }
 
-// EachRun calls each for every run found, in order. It keeps no more than a page of
-// them. Runs that appear or go while it asks for pages may be left out or come twice,
-// as MLflow's pages are not of one moment; an order by start time ASC leaves out none.
+// EachRun calls each for every run found, in order, and holds one page in memory. MLflow's pages
+// are no snapshot: a run that is created or deleted meanwhile may cause others to be left out or
+// to come twice. An order by start time ASC leaves out none.
 func (c *Client) EachRun(ctx context.Context, s Search, each func(Run)) error {
 	ask := wireSearch{ExperimentIDs: s.ExperimentIDs, Filter: s.Filter, View: "ACTIVE_ONLY", OrderBy: s.OrderBy}
 	asked := pages{}

@@ -180,7 +180,7 @@ func TestAServerThatKnowsNoAliases(t *testing.T) {
 	require.NotErrorIs(t, err, mlflow.ErrNotFound)
 	_, err = serve(t, answer(503, ``)).VersionByAlias(soon(t), "m", "production")
 	require.NotErrorIs(t, err, mlflow.ErrNoAliases)
-	require.True(t, mlflow.Passing(err))
+	require.True(t, mlflow.Retryable(err))
 }
 
 func TestStageOfAnAlias(t *testing.T) {

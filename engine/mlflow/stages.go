@@ -20,8 +20,8 @@ func (c *Client) TransitionStage(ctx context.Context, model, version, stage stri
 	return c.post(ctx, "model-versions/transition-stage", in, nil)
 }
 
-// StageOf is the stage that stands for an alias on a server that has no aliases:
-// Production for production, Staging for staging, Archived for archived.
+// StageOf returns the stage that replaces an alias on a server without aliases: Production for
+// production, Staging for staging, Archived for archived.
 func StageOf(alias string) (stage string, ok bool) {
 	for _, s := range []string{StageProduction, StageStaging, StageArchived} {
 		if strings.EqualFold(s, alias) {

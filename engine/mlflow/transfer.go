@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// errStalled is a transfer of which nothing moved for the time of a request.
+// errStalled: a transfer made no progress within Options.Timeout.
 var errStalled = errors.New("nothing moved for too long")
 
-// UploadArtifact writes a file of a run, over one of that path, through the server's
-// proxy (mlflow-artifacts). A body that can tell its length is sent with it.
+// UploadArtifact writes a file of a run through the server's proxy (mlflow-artifacts), and
+// replaces one of that path. The Content-Length is sent if body has a Len or can seek.
 func (c *Client) UploadArtifact(ctx context.Context, runID, file string, body io.Reader) error {
 	address, err := c.artifactURL(ctx, runID, file)
 	if err != nil {
@@ -45,13 +45,13 @@ func (c *Client) UploadArtifact(ctx context.Context, runID, file string, body io
 		return &transportError{place(r), explain(w.ctx, err)}
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return refusal(r, resp, raw, sent)
+		return answerError(r, resp, raw, sent)
 	}
 	return nil
 }
 
-// DownloadArtifact reads a file of a run through the server's proxy. The caller closes
-// it, and bounds how much it reads.
+// DownloadArtifact opens a file of a run through the server's proxy. The caller closes it, and
+// bounds how much it reads.
 func (c *Client) DownloadArtifact(ctx context.Context, runID, file string) (io.ReadCloser, error) {
 	address, err := c.artifactURL(ctx, runID, file)
 	if err != nil {
@@ -72,12 +72,12 @@ func (c *Client) DownloadArtifact(ctx context.Context, runID, file string) (io.R
 		raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // the status says enough
 		_ = resp.Body.Close()
 		w.end()
-		return nil, refusal(r, resp, raw, sent)
+		return nil, answerError(r, resp, raw, sent)
 	}
 	return &download{watchedReader{w, resp.Body}, r, resp.Body}, nil
 }
 
-// artifactURL is where the proxy has a file of a run.
+// artifactURL returns the proxy's address of a file of a run.
 func (c *Client) artifactURL(ctx context.Context, runID, file string) (string, error) {
 	if file == "" || file != path.Clean(file) || path.IsAbs(file) || file == ".." || strings.HasPrefix(file, "../") {
 		return "", fmt.Errorf("artifact %q: must be a path below the run's, as in model/weights", file)
@@ -88,12 +88,12 @@ func (c *Client) artifactURL(ctx context.Context, runID, file string) (string, e
 	}
 	root, err := url.Parse(run.ArtifactURI)
 	if err != nil || root.Scheme != "mlflow-artifacts" || root.Host != "" && root.Host != c.host {
-		return "", fmt.Errorf("run %s keeps its artifacts at %q, which this server does not pass on; start it with --serve-artifacts and a default root of mlflow-artifacts:/", runID, Shown(run.ArtifactURI))
+		return "", fmt.Errorf("run %s keeps its artifacts at %q, which this server does not pass on; start it with --serve-artifacts and a default root of mlflow-artifacts:/", runID, PublicURL(run.ArtifactURI))
 	}
 	return c.base + "/api/2.0/mlflow-artifacts/artifacts" + (&url.URL{Path: path.Join("/", root.Path, file)}).EscapedPath(), nil
 }
 
-// length is that of a body, in bytes; -1 where it can't be told.
+// length returns the length of a body in bytes; -1 if it is unknown.
 func length(body io.Reader) (int64, error) {
 	if l, ok := body.(interface{ Len() int }); ok {
 		return int64(l.Len()), nil
@@ -114,7 +114,7 @@ func length(body io.Reader) (int64, error) {
 	return end - at, err
 }
 
-// watched ends a transfer of which nothing moves.
+// watched cancels a transfer that makes no progress.
 type watched struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -147,7 +147,7 @@ func (r *watchedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// download is an artifact as it comes.
+// download is the body of an artifact.
 type download struct {
 	watchedReader
 	of   *http.Request

@@ -102,10 +102,10 @@ func TestFaultsOfATransfer(t *testing.T) {
 			c := proxy(t, root, row.answer, hurry)
 			_, err := c.DownloadArtifact(soon(t), "r", "x")
 			require.ErrorContains(t, err, row.says)
-			require.Equal(t, row.passing, mlflow.Passing(err))
+			require.Equal(t, row.passing, mlflow.Retryable(err))
 			err = c.UploadArtifact(soon(t), "r", "x", strings.NewReader("abc"))
 			require.ErrorContains(t, err, row.says)
-			require.Equal(t, row.passing, mlflow.Passing(err))
+			require.Equal(t, row.passing, mlflow.Retryable(err))
 		})
 	}
 
@@ -119,7 +119,7 @@ func TestFaultsOfATransfer(t *testing.T) {
 	got, err := io.ReadAll(body)
 	require.Equal(t, "first", string(got))
 	require.ErrorContains(t, err, "nothing moved for too long")
-	require.True(t, mlflow.Passing(err))
+	require.True(t, mlflow.Retryable(err))
 	require.NoError(t, body.Close())
 
 	c = proxy(t, root, cutShort)

@@ -42,12 +42,12 @@ func (w *wireVersion) version() Version {
 	}
 }
 
-// oneVersion is an answer that holds a version.
+// oneVersion is the body of an answer with one version.
 type oneVersion struct {
 	Version wireVersion `json:"model_version"`
 }
 
-// CreateVersion registers a version of a model that exists. The server numbers it.
+// CreateVersion adds a version to a registered model. The server assigns its number.
 func (c *Client) CreateVersion(ctx context.Context, model, source, runID string, tags map[string]string) (Version, error) {
 	in := struct {
 		Name   string `json:"name"`
@@ -60,15 +60,15 @@ func (c *Client) CreateVersion(ctx context.Context, model, source, runID string,
 	return out.Version.version(), err
 }
 
-// Version is a version by its number.
+// Version returns the version of a number.
 func (c *Client) Version(ctx context.Context, model, version string) (Version, error) {
 	var out oneVersion
 	err := c.get(ctx, "model-versions/get", url.Values{"name": {model}, "version": {version}}, &out)
 	return out.Version.version(), err
 }
 
-// SearchVersions finds versions by a filter in MLflow's grammar, as in name =
-// 'digits'; at most max of them, 0 being all.
+// SearchVersions returns the versions that match a filter in MLflow's grammar, as in name =
+// 'digits': at most max of them, or all if max is 0.
 func (c *Client) SearchVersions(ctx context.Context, filter string, orderBy []string, most int) ([]Version, error) {
 	var all []Version
 	asked := pages{}
@@ -105,12 +105,12 @@ func (c *Client) SearchVersions(ctx context.Context, filter string, orderBy []st
 	}
 }
 
-// SetVersionTag writes a tag of a version, over one of that name.
+// SetVersionTag sets a tag of a version.
 func (c *Client) SetVersionTag(ctx context.Context, model, version, key, value string) error {
 	return c.post(ctx, "model-versions/set-tag", map[string]string{"name": model, "version": version, "key": key, "value": value}, nil)
 }
 
-// DeleteVersionTag takes a tag away from a version.
+// DeleteVersionTag deletes a tag of a version.
 func (c *Client) DeleteVersionTag(ctx context.Context, model, version, key string) error {
 	return c.call(ctx, http.MethodDelete, "model-versions/delete-tag", map[string]string{"name": model, "version": version, "key": key}, nil)
 }

@@ -1,5 +1,6 @@
-// Package plainfile reads files that others may have put in place: a pipe must not hold the
-// process, and what has no end must not fill its memory.
+// Package plainfile reads files that another user may control. A pipe does not block the
+// process, and a file without an end does not fill its memory. It imports only the standard
+// library. Start reading at Read.
 package plainfile
 
 import (
@@ -11,31 +12,31 @@ import (
 )
 
 var (
-	// ErrNotPlain is a folder, a pipe, a device or a socket.
+	// ErrNotPlain is the error for a folder, a pipe, a device or a socket.
 	ErrNotPlain = errors.New("is not a regular file")
-	// ErrTooLarge is a file with more bytes than are read.
+	// ErrTooLarge is the error for a file with more bytes than the caller reads.
 	ErrTooLarge = errors.New("is too large")
 )
 
-// larger is an ErrTooLarge that names the bound, in bytes.
-type larger int64
+// tooLarge is an ErrTooLarge with the bound, in bytes.
+type tooLarge int64
 
-func (l larger) Error() string        { return fmt.Sprintf("is larger than %d bytes", int64(l)) }
-func (l larger) Is(target error) bool { return target == ErrTooLarge }
+func (l tooLarge) Error() string        { return fmt.Sprintf("is larger than %d bytes", int64(l)) }
+func (l tooLarge) Is(target error) bool { return target == ErrTooLarge }
 
-// Open opens a regular file for reading, or what a link to one leads to. It never waits for
-// the other end of a pipe. The error is an *fs.PathError, of ErrNotPlain or as os.Open has it.
+// Open opens a regular file, or a link to one, for reading. It never blocks on a pipe. The
+// error is an *fs.PathError, of ErrNotPlain or as from os.Open.
 func Open(name string) (*os.File, error) {
-	// A device may act when it is opened, so it is not; what takes the place of the file
-	// meanwhile is seen below.
+	// Opening a device may have side effects, so the file is checked first, and again
+	// after it was opened, because it may have been replaced.
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = notPlain(name)
 	}
 	if err != nil {
-		return nil, opening(err)
+		return nil, asOpen(err)
 	}
-	f, err := os.OpenFile(name, os.O_RDONLY|openAtOnce, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +50,8 @@ func Open(name string) (*os.File, error) {
 	return f, nil
 }
 
-// opening has an error say what was to be done.
-func opening(err error) error {
+// asOpen sets the operation of an error to "open".
+func asOpen(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) && path.Op == "stat" {
 		path.Op = "open"
@@ -60,17 +61,17 @@ func opening(err error) error {
 
 func notPlain(name string) error { return &fs.PathError{Op: "read", Path: name, Err: ErrNotPlain} }
 
-// Read reads a regular file of at most so many bytes. The error is an *fs.PathError, of
-// ErrNotPlain, of ErrTooLarge, or as os.ReadFile has it.
-func Read(name string, most int64) ([]byte, error) {
+// Read reads a regular file of at most maxBytes. The error is an *fs.PathError, of ErrNotPlain,
+// of ErrTooLarge, or as from os.ReadFile.
+func Read(name string, maxBytes int64) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	raw, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(raw)) > most {
-		err = &fs.PathError{Op: "read", Path: name, Err: larger(most)}
+	raw, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && int64(len(raw)) > maxBytes {
+		err = &fs.PathError{Op: "read", Path: name, Err: tooLarge(maxBytes)}
 	}
 	if err != nil {
 		return nil, err

@@ -6,12 +6,15 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// Candidate makes a revision that is fit to become live: compiled, judged, and
-// passed by its own tests, beside whatever is live now. The error is of type
-// Mistakes and names all of them, failed tests included.
-func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error) {
+// Candidate compiles, checks and tests a source and returns a revision that is
+// ready to become live. The error is of type Mistakes and holds every mistake
+// and every failed test.
+func Candidate(ctx context.Context, src source.Source, opts Options) (*Revision, error) {
 	b, err := newBuild(ctx, src, opts)
 	if err != nil {
 		return nil, err
@@ -23,12 +26,12 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 	rev := newRevision(b)
 	mistakes := rev.inspect(b.data)
 	for _, r := range results {
-		if m, ok := failure(r); ok {
+		if m, ok := testFailure(r); ok {
 			mistakes = append(mistakes, m)
 		}
 	}
 	if len(mistakes) > 0 {
-		return nil, mistakes.err()
+		return nil, sorted(mistakes).Err()
 	}
 	if err := rev.prepare(ctx); err != nil {
 		return nil, err
@@ -36,9 +39,9 @@ func Candidate(ctx context.Context, src Source, opts Options) (*Revision, error)
 	return rev, nil
 }
 
-// Ready makes a revision of policies that a judge has found fit, without running their
-// tests again.
-func Ready(ctx context.Context, src Source, opts Options) (*Revision, error) {
+// CompilePrepared returns a revision that is ready to become live, from a source
+// that Judge.Try has accepted. It does not run the tests again.
+func CompilePrepared(ctx context.Context, src source.Source, opts Options) (*Revision, error) {
 	rev, err := Compile(ctx, src, opts)
 	if err != nil {
 		return nil, err
@@ -49,17 +52,17 @@ func Ready(ctx context.Context, src Source, opts Options) (*Revision, error) {
 	return rev, nil
 }
 
-// failure is what a test has to say against the revision.
-func failure(r *tester.Result) (Mistake, bool) {
+// testFailure returns the mistake that a failed test stands for.
+func testFailure(r *tester.Result) (mistake.Mistake, bool) {
 	t := newTestResult(r)
-	var what string
+	var problem string
 	switch t.Outcome {
 	case Pass, Skipped:
-		return Mistake{}, false
+		return mistake.Mistake{}, false
 	case Errored:
-		what = "ended in an error: " + t.Error
+		problem = "ended in an error: " + t.Error
 	case Fail:
-		what = "fails"
+		problem = "fails"
 		var rows []string
 		for _, c := range t.Cases {
 			if c.Outcome == Fail {
@@ -67,22 +70,22 @@ func failure(r *tester.Result) (Mistake, bool) {
 			}
 		}
 		if len(rows) > 0 {
-			what += " for " + signalNames(rows)
+			problem += " for " + quotedList(rows)
 		}
 	}
-	return at(r.Location, fmt.Sprintf("test %s.%s %s", strings.TrimPrefix(t.Package, "data."), t.Name, what),
+	return at(r.Location, fmt.Sprintf("test %s.%s %s", strings.TrimPrefix(t.Package, "data."), t.Name, problem),
 		"mend the policy or the test; `scanflow test` shows where it fails"), true
 }
 
-// prepare makes the query of all strategies, and that of the guards, ready: the
-// first decision after a swap is not slower than the next.
+// prepare prepares the query of all strategies and that of the guards, so that
+// the first decision after a swap is as fast as the next.
 func (r *Revision) prepare(ctx context.Context) error {
 	for _, g := range []*group{first(r.queries.group(r.Strategies())), r.queries.guards()} {
 		if g == nil || len(g.members) == 0 {
 			continue
 		}
-		if _, err := g.ready(ctx, r, g.body); err != nil {
-			return Mistakes{{Message: "can't be prepared: " + err.Error()}}
+		if _, err := g.prepare(ctx, r, g.body); err != nil {
+			return mistake.Mistakes{{Message: "can't be prepared: " + err.Error()}}
 		}
 	}
 	return nil

@@ -6,10 +6,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// switchedOff names the built-ins that policies may not call, and what to do
-// instead. OPA marks some as nondeterministic; the others look the same up but
-// depend on this process.
-func switchedOff() map[string]string {
+// disabledBuiltins maps the built-ins that policies may not call to an advice.
+// OPA marks most of them as nondeterministic; opa.runtime depends on this process.
+func disabledBuiltins() map[string]string {
 	off := map[string]string{
 		"opa.runtime": "it is switched off: a decision rests on the document alone",
 		"http.send":   "it is switched off: let a sensor fetch it, and read input.signals",
@@ -23,14 +22,14 @@ func switchedOff() map[string]string {
 	return off
 }
 
-// capabilities are those of stock OPA, less what is switched off.
+// capabilities returns those of stock OPA without the disabled built-ins.
 func capabilities() *ast.Capabilities {
-	off := switchedOff()
+	off := disabledBuiltins()
 	caps := *ast.CapabilitiesForThisVersion()
 	caps.Builtins = slices.DeleteFunc(slices.Clone(caps.Builtins), func(b *ast.Builtin) bool {
 		_, gone := off[b.Name]
 		return gone
 	})
-	caps.AllowNet = []string{} // no schema is fetched either
+	caps.AllowNet = []string{} // the compiler fetches no schema
 	return &caps
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Ten strategies of the kinds that the scenarios need (four rules each, written
@@ -165,7 +166,7 @@ func (p *pair) report(b *testing.B, nameA, nameB, ratio string, each int) {
 
 func BenchmarkDecision(b *testing.B) {
 	ctx := context.Background()
-	src := source(b, benchFiles())
+	src := sourceOf(b, benchFiles())
 	plain := stockQuery(b, src)
 	silent := compiled(b, benchFiles(), Options{NoRules: true})
 	told := compiled(b, benchFiles(), Options{})
@@ -174,7 +175,7 @@ func BenchmarkDecision(b *testing.B) {
 	raw, err := json.Marshal(doc)
 	require.NoError(b, err)
 	require.InDelta(b, 3072, len(raw), 300)
-	input, err := told.parts.input(doc)
+	input, err := told.inputs.input(doc)
 	require.NoError(b, err)
 	require.Len(b, told.Evaluate(ctx, names, doc).Proposals, 3)
 
@@ -230,7 +231,7 @@ func BenchmarkDecision(b *testing.B) {
 	})
 	b.Run("document-build", func(b *testing.B) {
 		var p pair
-		var reuse parts
+		var reuse inputBuilder
 		fresh := benchDocument()
 		for b.Loop() {
 			p.turn(times(func() {
@@ -254,8 +255,8 @@ func BenchmarkDecision(b *testing.B) {
 }
 
 // stockQuery is what a program would do that uses OPA as a library, well.
-func stockQuery(b *testing.B, src Source) rego.PreparedEvalQuery {
-	modules, mistakes := parse(newOpened(src))
+func stockQuery(b *testing.B, src source.Source) rego.PreparedEvalQuery {
+	modules, mistakes := parse(unchecked(src))
 	require.Empty(b, mistakes)
 	c := ast.NewCompiler()
 	c.Compile(modules)
@@ -361,7 +362,7 @@ func BenchmarkAgainstServer(b *testing.B) {
 func startServer(b *testing.B, files map[string]string) string {
 	dir := b.TempDir()
 	write(b, dir, files)
-	address := freeport.Of(b)
+	address := freeport.Reserve(b)
 	c := exec.Command(os.Args[0], "run", "--server", "--addr", address, "--log-level", "error", "--skip-version-check", dir)
 	c.Env = append(os.Environ(), actAsOPA+"=1")
 	c.Stderr = os.Stderr

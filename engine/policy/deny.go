@@ -11,14 +11,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// Deny asks every guard of the policies about one proposal. What goes wrong in a
+// Deny evaluates every guard on one proposal. Guards fail closed: an error in a
 // guard is a denial.
 func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
 	if len(r.guards) == 0 {
 		return nil
 	}
 	var out []engine.Denial
-	input, err := r.parts.withProposal(doc, p)
+	input, err := r.inputs.withProposal(doc, p)
 	if err != nil {
 		for _, g := range r.guards {
 			out = append(out, engine.Denial{Guard: g.name, Reason: err.Error()})
@@ -26,14 +26,14 @@ func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Prop
 		return out
 	}
 	for i := range r.guardRules {
-		for _, d := range r.guardRules[i].unready(doc, input) {
+		for _, d := range r.guardRules[i].signalDenials(doc, input) {
 			if !slices.Contains(out, d) {
 				out = append(out, d)
 			}
 		}
 	}
 	g := r.queries.guards()
-	g.each(ctx, doc.Now, input, nil, func(i int, answer ast.Value, err error) {
+	g.evaluateEach(ctx, doc.Now, input, nil, func(i int, answer ast.Value, err error) {
 		name := g.members[i].Name
 		if err != nil {
 			out = append(out, engine.Denial{Guard: name, Reason: err.Error()})
@@ -44,7 +44,8 @@ func (r *Revision) Deny(ctx context.Context, doc *engine.Document, p engine.Prop
 	return out
 }
 
-// readDenials reads the set that a guard gave. A reason that is no string denies too.
+// readDenials converts the answer of a guard. A reason that is not a string
+// denies too.
 func readDenials(answer ast.Value, guard string) []engine.Denial {
 	if !bounded.Within(answer, MaxProposal) {
 		return []engine.Denial{{Guard: guard, Reason: fmt.Sprintf("its reasons are larger than %d bytes when they are written out; give shorter ones", MaxProposal)}}
@@ -57,7 +58,7 @@ func readDenials(answer ast.Value, guard string) []engine.Denial {
 	for _, t := range set.Slice() {
 		reason, ok := t.Value.(ast.String)
 		if !ok {
-			reason = ast.String(fmt.Sprintf("deny holds %s, which is no string", show(t.Value)))
+			reason = ast.String(fmt.Sprintf("deny holds %s, which is no string", formatValue(t.Value)))
 		}
 		out = append(out, engine.Denial{Guard: guard, Reason: string(reason)})
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// boundEquals has `a == b` call a built-in where both sides may be large. OPA compiles
-// `==` to unification, which has no bound: it descends into values that share structure
-// until the stack overflows, which ends the process.
-// A comparison with a constant is left as it is: it is cheap, and rules are indexed by it.
+// boundEquals replaces `a == b` by a call of bounded.Same. OPA compiles `==` to
+// unification, which has no limit: on values that share structure it recurses
+// until the stack overflows and the process dies. A comparison with a constant
+// stays, because it is cheap and OPA indexes rules by it.
 func boundEquals(m *ast.Module) {
 	eachEquals(m, ast.Equal.Ref(), func(e *ast.Expr, a, b *ast.Term) {
 		if ast.IsConstant(a.Value) || ast.IsConstant(b.Value) {
@@ -22,8 +22,8 @@ func boundEquals(m *ast.Module) {
 	})
 }
 
-// unboundEquals undoes boundEquals, for a compiler that only checks types: it compares
-// those of both sides of `==`.
+// unboundEquals reverts boundEquals for a compiler that only checks types: for
+// `==` it compares the types of both sides.
 func unboundEquals(m *ast.Module) {
 	eachEquals(m, bounded.Same.Ref(), func(e *ast.Expr, _, _ *ast.Term) { replaceOperator(e, ast.Equal) })
 }
@@ -37,8 +37,9 @@ func eachEquals(m *ast.Module, operator ast.Ref, visit func(e *ast.Expr, a, b *a
 	})
 }
 
-// negate writes `not same(a, b)` as `[true | same(a, b)] = []`: an operand that is undefined
-// makes `not a == b` true, and a negated call of a built-in undefined.
+// negate rewrites `not same(a, b)` to `[true | same(a, b)] = []`. With an
+// undefined operand, `not a == b` is true, but a negated call of a built-in is
+// undefined.
 func negate(e *ast.Expr) {
 	inner := ast.NewExpr(e.Terms)
 	inner.Location = e.Location

@@ -15,33 +15,33 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// explainDeadline is longer than that of a decision: a full trace costs about
-// eleven times as much.
+// explainDeadline is longer than the deadline of a decision, because a full
+// trace costs about eleven times as much.
 const explainDeadline = 10 * time.Second
 
-// maxEvents bounds a trace; more is no explanation to anybody.
+// maxEvents bounds a trace; a longer one is not readable.
 const maxEvents = 20_000
 
-// Explain evaluates one strategy on a document as stored (see
-// engine.Document.Input) and returns the trace of it as text, with the answer.
+// Explain evaluates one strategy on a stored document (see
+// engine.Document.Input) and returns the trace as text, with the answer.
 func (r *Revision) Explain(ctx context.Context, strategy string, input map[string]any) (string, error) {
 	s := r.strategies[strategy]
 	if s == nil {
-		return "", fmt.Errorf("explain: there is no strategy %q; the strategies are %s", strategy, signalNames(r.Strategies()))
+		return "", fmt.Errorf("explain: there is no strategy %q; the strategies are %s", strategy, quotedList(r.Strategies()))
 	}
 	value, err := ast.InterfaceToValue(input)
 	if err != nil {
 		return "", fmt.Errorf("explain %s: the document: %w", strategy, err)
 	}
 	m := r.queries.member(Member{KindStrategy, strategy}, s.pkg, "propose")
-	query, err := m.ready(ctx, r, m.body)
+	query, err := m.prepare(ctx, r, m.body)
 	if err != nil {
 		return "", fmt.Errorf("explain %s: %w", strategy, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t := recorder{full: cancel}
-	answer, evalErr := run(ctx, query, explainDeadline, value, nil, late{}, rego.EvalQueryTracer(&t))
+	answer, evalErr := run(ctx, query, explainDeadline, value, nil, watchdog{}, rego.EvalQueryTracer(&t))
 	var out bytes.Buffer
 	topdown.PrettyTraceWithLocation(&out, lineage.Full(slices.Clip(t.events)))
 	switch {
@@ -55,21 +55,21 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 	return out.String(), nil
 }
 
-// recorder is a topdown.BufferTracer with a bound.
+// recorder is a topdown.BufferTracer with a limit.
 type recorder struct {
 	events  topdown.BufferTracer
 	size    int64 // in bytes, as text
 	dropped bool
-	full    func() // ends the evaluation
+	full    func() // cancels the evaluation
 }
 
-// Enabled is part of topdown.QueryTracer.
+// Enabled implements topdown.QueryTracer.
 func (*recorder) Enabled() bool { return true }
 
-// TraceEvent is part of topdown.QueryTracer.
+// TraceEvent implements topdown.QueryTracer.
 func (r *recorder) TraceEvent(e topdown.Event) {
-	e, size := shorten(e)
-	if r.size += size; len(r.events) >= maxEvents || r.size > mostTrace {
+	e, size := clipEvent(e)
+	if r.size += size; len(r.events) >= maxEvents || r.size > maxTraceBytes {
 		r.dropped = true
 		r.full()
 		return
@@ -77,5 +77,5 @@ func (r *recorder) TraceEvent(e topdown.Event) {
 	r.events.TraceEvent(e)
 }
 
-// Config is part of topdown.QueryTracer.
+// Config implements topdown.QueryTracer.
 func (r *recorder) Config() topdown.TraceConfig { return r.events.Config() }

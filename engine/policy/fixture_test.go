@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // autoscale is a strategy as a person would write it, with its test.
@@ -86,20 +88,20 @@ func with(files map[string]string, pairs ...string) map[string]string {
 	return out
 }
 
-func source(t testing.TB, files map[string]string) Source {
+func sourceOf(t testing.TB, files map[string]string) source.Source {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	src, err := ReadFS(fsys)
+	src, err := source.ReadFS(fsys)
 	require.NoError(t, err)
 	return src
 }
 
 func compiled(t testing.TB, files map[string]string, opts Options) *Revision {
 	t.Helper()
-	rev, err := Compile(context.Background(), source(t, files), opts)
+	rev, err := Compile(context.Background(), sourceOf(t, files), opts)
 	require.NoError(t, err)
 	return rev
 }
@@ -134,10 +136,10 @@ func document(rps float64) *engine.Document {
 	}
 }
 
-func messages(ms []Mistake) string {
+func messages(ms []mistake.Mistake) string {
 	lines := make([]string, len(ms))
 	for i, m := range ms {
-		lines[i] = m.String()
+		lines[i] = m.Error()
 	}
 	return strings.Join(lines, "\n")
 }
@@ -148,4 +150,9 @@ func problems(e engine.Evaluation) string {
 		fmt.Fprintf(&b, "%s: %s\n", p.Strategy, p.Message)
 	}
 	return b.String()
+}
+
+// unchecked is a source without its data, as parse takes it.
+func unchecked(src source.Source) *source.Opened {
+	return &source.Opened{Source: src, Parts: []*source.Part{{Source: src}}}
 }

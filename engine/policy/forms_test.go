@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // forms are ways to define NAME that give no set: each is a mistake that says so, in a
@@ -52,10 +53,10 @@ func TestEveryFormOfAHead(t *testing.T) {
 		} {
 			t.Run(place.rule+" is "+form, func(t *testing.T) {
 				files := with(basic(), place.file, place.pkg+strings.ReplaceAll(text, "NAME", place.rule))
-				src := source(t, files)
+				src := sourceOf(t, files)
 				_, err := Candidate(ctx, src, Options{})
 				require.Error(t, err)
-				require.ErrorAs(t, err, new(Mistakes))
+				require.ErrorAs(t, err, new(mistake.Mistakes))
 				_, err = Compile(ctx, src, Options{})
 				require.Error(t, err)
 				if rev, draftErr := Draft(ctx, src); draftErr == nil {
@@ -82,7 +83,7 @@ func TestEveryFormOfASet(t *testing.T) {
 		"old-style equals":   `propose contains p if { p = ` + proposal + ` }`,
 	} {
 		t.Run(form, func(t *testing.T) {
-			rev, err := Compile(ctx, source(t, one(text)), Options{})
+			rev, err := Compile(ctx, sourceOf(t, one(text)), Options{})
 			require.NoError(t, err)
 			readEverything(t, rev)
 			e := rev.Evaluate(ctx, []string{"x"}, document(1))
@@ -97,7 +98,7 @@ func TestEveryFormOfASet(t *testing.T) {
 		"a number": `deny contains 1`, "a call": `deny contains sprintf("%d", [1]) if { input.now_ns > 0 }`,
 	} {
 		t.Run("deny "+form, func(t *testing.T) {
-			rev, err := Compile(ctx, source(t, with(basic(), "g.rego", "package scanflow.guards.x\n\n"+text)), Options{})
+			rev, err := Compile(ctx, sourceOf(t, with(basic(), "g.rego", "package scanflow.guards.x\n\n"+text)), Options{})
 			require.NoError(t, err)
 			readEverything(t, rev)
 			require.Len(t, rev.Deny(ctx, document(1), engine.Proposal{}), 1)

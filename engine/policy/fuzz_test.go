@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // packed is files as a bundle.
@@ -37,7 +38,7 @@ const tooLong = 5 * time.Second
 
 // compilesOrSays has whatever was read go on into the build. It ends with policies that
 // are known by their content, or with mistakes; it does not panic.
-func compilesOrSays(t *testing.T, src Source) {
+func compilesOrSays(t *testing.T, src source.Source) {
 	t.Helper()
 	if size := sizeOf(src); size > 64<<10 {
 		return // the time that it takes is another test's
@@ -53,7 +54,7 @@ func compilesOrSays(t *testing.T, src Source) {
 	require.Equal(t, src.ID(), rev.ID())
 }
 
-func sizeOf(src Source) (n int) {
+func sizeOf(src source.Source) (n int) {
 	for _, file := range src.Files {
 		n += len(file.Content)
 	}
@@ -64,22 +65,22 @@ func sizeOf(src Source) (n int) {
 // through the build.
 func FuzzUnpack(f *testing.F) {
 	f.Add(packed(f, basic()))
+	f.Add(packed(f, with(basic(), ".signatures.json", "{}", "notes.txt", "signed too")))
 	for _, name := range slices.Sorted(maps.Keys(hostileFiles)) {
 		f.Add(packed(f, with(basic(), hostileFiles[name].path, hostileFiles[name].text)))
 	}
 	f.Add([]byte("not a bundle"))
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		c, err := unpack(packed, true)
+		src, err := source.Unpack("x", packed)
 		if err != nil {
 			return
 		}
-		src := newSource("x", c.files)
-		if _, mistakes := src.open(); len(mistakes) > 0 {
+		if _, mistakes := src.Open(); len(mistakes) > 0 {
 			return
 		}
 		require.Len(t, src.ID(), 12)
 		for _, file := range src.Files {
-			require.True(t, wanted(file.Path))
+			require.True(t, source.IsPolicyFile(file.Path))
 			require.NotContains(t, file.Path, "../")
 		}
 		compilesOrSays(t, src)
@@ -129,15 +130,16 @@ func FuzzFiles(f *testing.F) {
 		f.Add(path, "package scanflow.lib.more\n")
 	}
 	f.Fuzz(func(t *testing.T, path, text string) {
-		if !wanted(path) {
+		if !source.IsPolicyFile(path) {
 			return // nobody reads it
 		}
-		var files []File
+		var files []source.File
 		for name, text := range with(basic(), path, text) {
-			files = append(files, File{name, []byte(text)})
+			files = append(files, source.File{Path: name, Content: []byte(text)})
 		}
-		src := newSource("x", files)
-		if _, mistakes := src.open(); len(mistakes) > 0 {
+		slices.SortFunc(files, func(a, b source.File) int { return strings.Compare(a.Path, b.Path) })
+		src := source.Source{Origin: "x", Files: files}
+		if _, mistakes := src.Open(); len(mistakes) > 0 {
 			return
 		}
 		compilesOrSays(t, src)
@@ -150,7 +152,7 @@ func FuzzEvidence(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := evidence(s)
+		e, err := parseEvidence(s)
 		if err != nil {
 			return
 		}

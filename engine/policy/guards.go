@@ -4,30 +4,32 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// guardRule is what must be known of one `deny` rule before it is asked: a
-// signal that it reads and that is not ok is a denial already.
+// guardRule is the static description of one `deny` rule. If a signal that the
+// rule reads is not ok, that alone is a denial.
 type guardRule struct {
 	guard   string
 	signals []string
 	all     bool
-	// states are those that its METADATA says it can do with.
-	states map[engine.State]bool
-	// when are conditions at the top of its body that read no signal. Where one of
-	// them does not hold, the rule says nothing and reads nothing.
-	when []condition
+	// tolerated are the states that its METADATA allows.
+	tolerated map[engine.State]bool
+	// conditions are those at the top of its body that read no signal. If one of
+	// them does not hold, the rule does not apply and its signals don't matter.
+	conditions []condition
 }
 
-// condition compares a part of the input with constants.
+// condition is a comparison of a part of the input with constants.
 type condition struct {
-	path   ast.Ref // below input
-	values []*ast.Term
-	not    bool
+	path    ast.Ref // below input
+	values  []*ast.Term
+	negated bool
 }
 
 func (c condition) holds(input ast.Value) bool {
@@ -35,33 +37,33 @@ func (c condition) holds(input ast.Value) bool {
 	if err != nil {
 		return false
 	}
-	return slices.ContainsFunc(c.values, func(t *ast.Term) bool { return t.Value.Compare(v) == 0 }) != c.not
+	return slices.ContainsFunc(c.values, func(t *ast.Term) bool { return t.Value.Compare(v) == 0 }) != c.negated
 }
 
-// newGuardRule judges one `deny` rule.
-func newGuardRule(guard string, rule *ast.Rule, read *reads, notes ast.AnnotationsRefSet) (guardRule, Mistakes) {
-	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.all != nil, states: map[engine.State]bool{}}
-	if !isSet(rule) {
-		return g, Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
+// newGuardRule checks and describes one `deny` rule.
+func newGuardRule(guard string, rule *ast.Rule, read *reads, annotations ast.AnnotationsRefSet) (guardRule, mistake.Mistakes) {
+	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.anySignal != nil, tolerated: map[engine.State]bool{}}
+	if !isSetRule(rule) {
+		return g, mistake.Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
 	}
-	var out Mistakes
-	for _, note := range notes {
-		if note.Annotations == nil || note.Annotations.Custom["states"] == nil {
+	var out mistake.Mistakes
+	for _, annotation := range annotations {
+		if annotation.Annotations == nil || annotation.Annotations.Custom["states"] == nil {
 			continue
 		}
-		list, _ := note.Annotations.Custom["states"].([]any)
+		list, _ := annotation.Annotations.Custom["states"].([]any)
 		if len(list) == 0 {
-			out = append(out, at(note.Annotations.Location, "states in METADATA must be a list", "write it as `custom: {states: [empty, stale]}`"))
+			out = append(out, at(annotation.Annotations.Location, "states in METADATA must be a list", "write it as `custom: {states: [empty, stale]}`"))
 		}
 		for _, v := range list {
 			s, _ := v.(string)
 			if !slices.Contains(engine.States, engine.State(s)) {
-				out = append(out, at(note.Annotations.Location, fmt.Sprintf("METADATA names state %v", v), "the states are "+stateNames()))
+				out = append(out, at(annotation.Annotations.Location, fmt.Sprintf("METADATA names state %v", v), "the states are "+stateNames()))
 			}
-			g.states[engine.State(s)] = true
+			g.tolerated[engine.State(s)] = true
 		}
 	}
-	locals := map[ast.Var]*ast.Term{} // OPA takes a reference out of a call first
+	locals := map[ast.Var]*ast.Term{} // OPA's compiler moves references out of calls
 	for _, e := range rule.Body {
 		if v, term, ok := definition(e); ok && locals[v] == nil {
 			locals[v] = term
@@ -69,19 +71,19 @@ func newGuardRule(guard string, rule *ast.Rule, read *reads, notes ast.Annotatio
 	}
 	for _, e := range rule.Body {
 		if c, ok := conditionOf(e, locals); ok {
-			g.when = append(g.when, c)
+			g.conditions = append(g.conditions, c)
 		}
 	}
 	return g, out
 }
 
-// conditionOf reads `input.a.b == constant`, `!=` and `in {constants}`.
+// conditionOf recognizes `input.a.b == constant`, `!=` and `in {constants}`.
 func conditionOf(e *ast.Expr, locals map[ast.Var]*ast.Term) (condition, bool) {
 	if !e.IsCall() || e.Negated || len(e.With) > 0 || len(e.Operands()) != 2 {
 		return condition{}, false
 	}
 	named := func(t *ast.Term) *ast.Term {
-		if v, ok := local(t); ok && locals[v] != nil {
+		if v, ok := localVar(t); ok && locals[v] != nil {
 			return locals[v]
 		}
 		return t
@@ -98,7 +100,7 @@ func conditionOf(e *ast.Expr, locals map[ast.Var]*ast.Term) (condition, bool) {
 		if _, ok := a.Value.(ast.Ref); !ok {
 			a, b = b, a
 		}
-		c.values, c.not = []*ast.Term{b}, true
+		c.values, c.negated = []*ast.Term{b}, true
 	case op.Equal(ast.Member.Ref()):
 		switch coll := b.Value.(type) {
 		case ast.Set:
@@ -124,8 +126,9 @@ func isSignal(ref ast.Ref) bool {
 	return len(ref) < 2 || ref[1].Value.Compare(ast.String("signals")) == 0
 }
 
-// unready are the denials that a rule's signals call for, before it is asked.
-func (g *guardRule) unready(doc *engine.Document, input ast.Value) []engine.Denial {
+// signalDenials returns a denial for each signal that the rule reads and whose
+// state it does not tolerate.
+func (g *guardRule) signalDenials(doc *engine.Document, input ast.Value) []engine.Denial {
 	names := g.signals
 	if g.all {
 		names = doc.Names
@@ -133,20 +136,48 @@ func (g *guardRule) unready(doc *engine.Document, input ast.Value) []engine.Deni
 	if len(names) == 0 {
 		return nil
 	}
-	for _, c := range g.when {
+	for _, c := range g.conditions {
 		if !c.holds(input) {
 			return nil
 		}
 	}
 	var out []engine.Denial
 	for _, name := range names {
-		state := engine.Empty // a signal that the agent doesn't sense was never measured
+		state := engine.Empty // the agent has no such sensor
 		if i := slices.Index(doc.Names, name); i >= 0 {
 			state = doc.Signals[i].State
 		}
-		if state != engine.OK && !g.states[state] {
+		if state != engine.OK && !g.tolerated[state] {
 			out = append(out, engine.Denial{Guard: g.guard, Reason: fmt.Sprintf("signal %s is %s", name, state)})
 		}
 	}
 	return out
+}
+
+// GuardInfo names a guard and its origin.
+type GuardInfo struct {
+	Name string // its package, without "scanflow.guards."
+	// From is Shipped, or the folder, bundle or URL that contains it.
+	From string
+}
+
+// GuardInfos returns the guards with their origins, sorted by name.
+func (r *Revision) GuardInfos() []GuardInfo {
+	out := make([]GuardInfo, len(r.guards))
+	for i, g := range r.guards {
+		out[i] = GuardInfo{Name: g.name, From: g.from}
+	}
+	return out
+}
+
+// FormatGuards formats guards with their origins as one line.
+func FormatGuards(guards []GuardInfo) string {
+	if len(guards) == 0 {
+		return "none"
+	}
+	out := make([]string, len(guards))
+	for i, g := range guards {
+		out[i] = fmt.Sprintf("%s (%s)", g.Name, g.From)
+	}
+	return strings.Join(out, ", ")
 }

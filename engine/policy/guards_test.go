@@ -74,7 +74,7 @@ func TestTheFormOfDeny(t *testing.T) {
 		"states is no list":    {"# METADATA\n# custom:\n#   states: empty\ndeny contains \"x\" if input.signals.rps.value > 1", "states in METADATA must be a list"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compile(context.Background(), source(t, guardOf(c.rego)), Options{})
+			_, err := Compile(context.Background(), sourceOf(t, guardOf(c.rego)), Options{})
 			require.ErrorContains(t, err, c.says)
 		})
 	}

@@ -8,51 +8,52 @@ import (
 )
 
 const (
-	// heapGrowth bounds by how many bytes the heap of the process may grow while an
-	// evaluation is under way, that of the others with it: a strategy that collects all it
-	// can, asked about many targets at once, would take all memory within its deadline. It
-	// is measured from noteAfter on, by what the last garbage collection found in use.
-	heapGrowth = 128 << 20
-	heapEvery  = 10 * time.Millisecond
+	// heapGrowth bounds, in bytes, how much the heap of the process may grow while an
+	// evaluation runs, other evaluations included: without it, a strategy that collects
+	// without bound for many targets at once would use all memory within its deadline.
+	// It is measured from slowAfter on, after each garbage collection.
+	heapGrowth       = 128 << 20
+	heapPollInterval = 10 * time.Millisecond
 )
 
-// liveHeap is how many bytes of the heap the last garbage collection found in use.
+// liveHeap returns the size of the heap after the last garbage collection, in bytes.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// mind stops an evaluation while which the heap grows too large, from began on.
-func (w *underWay) mind(began uint64, stop func()) {
-	w.after(heapEvery, func() {
+// watchHeap polls the heap and stops the evaluation when the heap has grown too
+// much beyond began.
+func (w *runningEval) watchHeap(began uint64, stop func()) {
+	w.after(heapPollInterval, func() {
 		if liveHeap() <= began+heapGrowth {
-			w.mind(began, stop)
+			w.watchHeap(began, stop)
 			return
 		}
 		w.mu.Lock()
-		w.most = began + heapGrowth
+		w.heapLimit = began + heapGrowth
 		w.mu.Unlock()
 		stop()
 	})
 }
 
-// collecting is held by who collects garbage.
-var collecting sync.Mutex
+// collectMu makes concurrent evaluations collect garbage only once.
+var collectMu sync.Mutex
 
-// collect frees what evaluations left that were stopped for what they took, unless another
-// has: the next one must not begin with it.
-func collect(most uint64) {
-	collecting.Lock()
-	defer collecting.Unlock()
+// collectGarbage frees the memory of evaluations that were stopped, unless that
+// has happened already. The next evaluation must not start with a large heap.
+func collectGarbage(most uint64) {
+	collectMu.Lock()
+	defer collectMu.Unlock()
 	if liveHeap() > most {
 		runtime.GC()
 	}
 }
 
-// big reports whether the evaluation was stopped for what it takes of the heap.
-func (w *underWay) big() bool {
+// overHeap reports whether the evaluation was stopped because the heap grew too much.
+func (w *runningEval) overHeap() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.most > 0
+	return w.heapLimit > 0
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // sharing is 40 rules, of which each holds the one before twice: it takes 40 lines to
@@ -85,7 +87,7 @@ func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	text, err := rev.Explain(ctx, "x", document(1).Input())
 	require.NoError(t, err)
 	require.Contains(t, text, "too large to show")
-	require.Less(t, len(text), 4*mostTrace)
+	require.Less(t, len(text), 4*maxTraceBytes)
 }
 
 // A comparison of shared parts, and a built-in that would give far too much, end with an
@@ -102,7 +104,7 @@ func TestBuiltinsOfPoliciesAreBounded(t *testing.T) {
 		require.Contains(t, problems(e), want)
 		require.Empty(t, e.Proposals)
 	}
-	_, err := Candidate(ctx, source(t, with(basic(), ".manifest", "", "a_test.rego", "package a_test\n\ntest_shift if { bits.lsh(1, 9223372036854775807) > 0 }\n\ntest_not if { not bits.lsh(1, 9223372036854775807) > 0 }\n")), Options{})
+	_, err := Candidate(ctx, sourceOf(t, with(basic(), ".manifest", "", "a_test.rego", "package a_test\n\ntest_shift if { bits.lsh(1, 9223372036854775807) > 0 }\n\ntest_not if { not bits.lsh(1, 9223372036854775807) > 0 }\n")), Options{})
 	require.ErrorContains(t, err, "test a_test.test_shift ended in an error: ")
 	require.ErrorContains(t, err, "test a_test.test_not ended in an error: ")
 	require.ErrorContains(t, err, "bits.lsh: the result could have more than 4000 digits")
@@ -136,19 +138,19 @@ func TestHostileFilesAreMistakes(t *testing.T) {
 		t.Run(c.name+" "+c.text[:min(20, len(c.text))], func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, with(basic(), ".manifest", "", c.name, c.text))
-			src, err := ReadDir(dir)
+			src, err := source.ReadDir(dir)
 			if err == nil {
 				_, err = Candidate(context.Background(), src, Options{})
 			}
 			require.ErrorContains(t, err, c.want)
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 			require.Less(t, len(err.Error()), 2000)
 		})
 	}
 	// The aliases that people write are fine.
-	o, mistakes := source(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n")).open()
+	o, mistakes := sourceOf(t, with(basic(), ".manifest", "", "data.yaml", "base: &base {x: 1, big: 1.5e+300}\nmore: {<<: *base, y: [*base, *base]}\n")).Open()
 	require.Empty(t, mistakes)
-	require.Len(t, o.data["more"].(map[string]any)["y"], 2)
+	require.Len(t, o.Data["more"].(map[string]any)["y"], 2)
 }
 
 // A value of a document that OPA can't compute with is a problem and a denial that name
@@ -184,8 +186,8 @@ func TestUnreadableDocuments(t *testing.T) {
 
 // What the table of built-ins calls switched off is so.
 func TestWhatIsNotBoundedIsSwitchedOff(t *testing.T) {
-	off := switchedOff()
-	for _, name := range bounded.NotJudged() {
+	off := disabledBuiltins()
+	for _, name := range bounded.Unlimited() {
 		require.Contains(t, off, name)
 	}
 }

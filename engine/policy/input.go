@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// The keys of a document. Terms are never changed, so all documents share them.
+// The keys of a document. Terms are immutable, so all documents share them.
 var (
 	keyAgent   = ast.StringTerm("agent")
 	keyNow     = ast.StringTerm("now_ns")
@@ -37,33 +37,34 @@ var (
 	stateEmpty = ast.StringTerm(string(engine.Empty))
 )
 
-// parts parses what many documents have in common, once for all of them.
-type parts struct {
+// inputBuilder builds the input of OPA from documents. It caches the params,
+// which many documents share.
+type inputBuilder struct {
 	mu     sync.Mutex
-	params map[uintptr]paramsPart
+	params map[uintptr]cachedParams
 }
 
-// paramsPart holds on to the map, so that its address is not used again.
-type paramsPart struct {
+// cachedParams keeps a reference to the map, so that its address is not reused.
+type cachedParams struct {
 	from map[string]any
 	term *ast.Term
 }
 
-// input is doc.Input() as OPA wants it, with what did not change reused. The error names
-// the part of the document that holds what OPA can't compute with.
-func (p *parts) input(doc *engine.Document) (v ast.Value, err error) {
+// input returns doc.Input() as an OPA value and reuses the terms of sections that
+// did not change. The error names the part of the document that OPA can't represent.
+func (p *inputBuilder) input(doc *engine.Document) (v ast.Value, err error) {
 	defer recoverUnreadable(doc, &err)
 	return ast.NewObject(p.items(doc)...), nil
 }
 
-// withProposal is the input of a guard.
-func (p *parts) withProposal(doc *engine.Document, proposal engine.Proposal) (v ast.Value, err error) {
+// withProposal returns the input of a guard.
+func (p *inputBuilder) withProposal(doc *engine.Document, proposal engine.Proposal) (v ast.Value, err error) {
 	defer recoverUnreadable(doc, &err)
 	return ast.NewObject(append(p.items(doc), [2]*ast.Term{keyProposal, proposalTerm(proposal)})...), nil
 }
 
-// recoverUnreadable turns what term panics with into an error. What was parsed of the
-// document is dropped, as it may be half done.
+// recoverUnreadable turns the panic of term into an error. It drops the cached
+// sections of the document, which may be incomplete.
 func recoverUnreadable(doc *engine.Document, err *error) {
 	switch r := recover().(type) {
 	case nil:
@@ -75,7 +76,7 @@ func recoverUnreadable(doc *engine.Document, err *error) {
 	}
 }
 
-func (p *parts) items(doc *engine.Document) [][2]*ast.Term {
+func (p *inputBuilder) items(doc *engine.Document) [][2]*ast.Term {
 	s, ok := doc.Sections.(*sections)
 	if !ok {
 		s = &sections{}
@@ -95,7 +96,7 @@ func (p *parts) items(doc *engine.Document) [][2]*ast.Term {
 	)
 }
 
-func (p *parts) paramsTerm(params map[string]any) *ast.Term {
+func (p *inputBuilder) paramsTerm(params map[string]any) *ast.Term {
 	if params == nil {
 		return term("params", map[string]any{})
 	}
@@ -106,10 +107,10 @@ func (p *parts) paramsTerm(params map[string]any) *ast.Term {
 		return known.term
 	}
 	if p.params == nil || len(p.params) >= 256 {
-		p.params = map[uintptr]paramsPart{}
+		p.params = map[uintptr]cachedParams{}
 	}
 	t := term("params", params)
-	p.params[key] = paramsPart{from: params, term: t}
+	p.params[key] = cachedParams{from: params, term: t}
 	return t
 }
 
@@ -121,10 +122,10 @@ func (s *sections) signals(doc *engine.Document) *ast.Term {
 	return ast.ObjectTerm(items...)
 }
 
-// signal does as Signal.Input does.
+// signal returns the term of Signal.Input.
 func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
-	var room [5][2]*ast.Term
-	items := append(room[:0],
+	var buf [5][2]*ast.Term
+	items := append(buf[:0],
 		[2]*ast.Term{keyState, stateTerm(sig.State)},
 		[2]*ast.Term{keyWindow, s.window(i, sig.Window)},
 	)
@@ -170,20 +171,21 @@ func stateTerm(state engine.State) *ast.Term {
 
 func number(n int64) *ast.Term { return ast.NumberTerm(json.Number(strconv.FormatInt(n, 10))) }
 
-// unreadable is a part of a document that can't be made a value of OPA's.
+// unreadable is the error for a part of a document that OPA can't represent.
 type unreadable struct {
 	part string
 	err  error
 }
 
-// Error names the part.
+// Error returns the part with the cause.
 func (u *unreadable) Error() string { return "the document can't be read: " + u.part + u.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (u *unreadable) Unwrap() error { return u.err }
 
-// term parses JSON values. It panics with *unreadable where that fails, for
-// recoverUnreadable to catch: a value of a sensor or an event may be what a peer made up.
+// term converts a JSON value. It panics with *unreadable if that fails, as it
+// may: values of sensors and events are foreign input. recoverUnreadable catches
+// the panic.
 func term(part string, v any) *ast.Term {
 	if err := bounded.CheckValue(v); err != nil {
 		panic(&unreadable{part, err})

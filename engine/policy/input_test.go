@@ -17,7 +17,7 @@ import (
 // Document.Input describes, however the document got where it is.
 func TestInputIsDocumentInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var p parts
+		var p inputBuilder
 		doc := &engine.Document{Now: noon}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			change(t, doc)
@@ -157,7 +157,7 @@ func TestAStrategySeesSinceWhenASignalCounts(t *testing.T) {
 }
 
 func TestUnchangedSectionsAreReused(t *testing.T) {
-	var p parts
+	var p inputBuilder
 	doc := document(1)
 	_, err := p.input(doc)
 	require.NoError(t, err)

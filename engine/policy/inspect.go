@@ -9,32 +9,33 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// strategy is what the text of one strategy tells.
+// strategy is the static description of one strategy.
 type strategy struct {
 	pkg   ast.Ref
 	reads *reads
 	rules []*ast.Rule
 }
 
-// guardPackage is a package of guards, and one of its files.
-type guardPackage struct {
+// guardFile is the package of a guard with one of its files.
+type guardFile struct {
 	pkg  ast.Ref
 	file string
 }
 
-// inspect finds the strategies and guards in the compiled modules, and judges
-// their text. data is that of the data files.
-func (r *Revision) inspect(data map[string]any) Mistakes {
-	var mistakes Mistakes
+// inspect finds the strategies and guards in the compiled modules and checks
+// their rules. data is the content of the data files.
+func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
+	var mistakes mistake.Mistakes
 	t := newTracer(r.compiler)
 	tested := map[string]bool{}
-	guards := map[string]guardPackage{}
+	guards := map[string]guardFile{}
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if !isTest(m) {
-			r.idle = append(r.idle, r.undefinedData(m, data)...)
+			r.unused = append(r.unused, r.undefinedRefs(m, data)...)
 		}
 		if isTest(m) {
 			if slices.ContainsFunc(m.Rules, isTestRule) {
@@ -42,36 +43,36 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 			}
 			continue
 		}
-		if name, ok := under(m.Package.Path, strategiesRoot); ok {
+		if name, ok := packageName(m.Package.Path, strategiesRoot); ok {
 			s := r.strategies[name]
 			if s == nil {
 				s = &strategy{pkg: m.Package.Path, reads: newReads()}
 				r.strategies[name] = s
 			}
 			for _, rule := range m.Rules {
-				if isRule(rule, "propose") {
-					read := t.rule(rule, nil, nil)
-					s.reads.add(read)
+				if definesRule(rule, "propose") {
+					read := t.readsOf(rule, nil, nil)
+					s.reads.merge(read)
 					s.rules = append(s.rules, rule)
 					mistakes = append(mistakes, checkPropose(rule, read)...)
-					r.warnings = append(r.warnings, undescribed(rule, r.compiler.GetAnnotationSet())...)
+					r.warnings = append(r.warnings, missingMetadata(rule, r.compiler.GetAnnotationSet())...)
 				}
 			}
 		}
-		if name, ok := under(m.Package.Path, guardsRoot); ok {
-			if !slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return isRule(rule, "deny") }) {
+		if name, ok := packageName(m.Package.Path, guardsRoot); ok {
+			if !slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return definesRule(rule, "deny") }) {
 				mistakes = append(mistakes, at(m.Package.Location, "a guard without a deny rule guards nothing", "write `deny contains reason if {...}`, or move the package out of scanflow.guards"))
 			}
 			for _, rule := range m.Rules {
-				if isRule(rule, "deny") {
-					read := t.rule(rule, nil, nil)
+				if definesRule(rule, "deny") {
+					read := t.readsOf(rule, nil, nil)
 					g, wrong := newGuardRule(name, rule, read, r.compiler.GetAnnotationSet().Chain(rule))
 					mistakes = append(mistakes, wrong...)
-					guards[name] = guardPackage{m.Package.Path, file}
+					guards[name] = guardFile{m.Package.Path, file}
 					if r.guardParams[name] == nil {
 						r.guardParams[name] = &params{}
 					}
-					r.guardParams[name].add(&read.params)
+					r.guardParams[name].merge(&read.params)
 					r.guardRules = append(r.guardRules, g)
 				}
 			}
@@ -80,42 +81,42 @@ func (r *Revision) inspect(data map[string]any) Mistakes {
 	for _, name := range slices.Sorted(maps.Keys(r.strategies)) {
 		s := r.strategies[name]
 		if len(s.rules) == 0 {
-			r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s proposes nothing", s.pkg), Fix: "add `propose contains proposal if {...}`, or move it out of scanflow.strategies"})
+			r.warnings = append(r.warnings, mistake.Mistake{Message: fmt.Sprintf("package %s proposes nothing", s.pkg), Fix: "add `propose contains proposal if {...}`, or move it out of scanflow.strategies"})
 			delete(r.strategies, name)
 			continue
 		}
 		r.warnUntested(s.pkg, tested)
 	}
 	for _, name := range slices.Sorted(maps.Keys(guards)) {
-		from := r.source.partOf(guards[name].file)
+		from := r.source.PartOf(guards[name].file)
 		if !from.Shipped {
 			r.warnUntested(guards[name].pkg, tested)
 		}
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
-	mistakes = slices.Concat(mistakes, r.misnamed(t), r.bindingData(data))
-	r.unreadData(data)
-	r.dangling()
-	r.idle = r.idle.sorted()
-	r.warnings = append(r.warnings, r.idle...).sorted()
+	mistakes = slices.Concat(mistakes, r.misnamed(t), r.entrypointData(data))
+	r.unusedData(data)
+	r.danglingLinks()
+	r.unused = sorted(r.unused)
+	r.warnings = sorted(append(r.warnings, r.unused...))
 	return mistakes
 }
 
 func (r *Revision) warnUntested(pkg ast.Ref, tested map[string]bool) {
 	if !tested[pkg.String()] {
-		r.warnings = append(r.warnings, Mistake{Message: fmt.Sprintf("package %s has no tests", pkg), Fix: "add rules test_... in a package of that name with _test at its end"})
+		r.warnings = append(r.warnings, mistake.Mistake{Message: fmt.Sprintf("package %s has no tests", pkg), Fix: "add rules test_... in a package of that name with _test at its end"})
 	}
 }
 
-// isRule tells whether a rule defines the name, whatever its form.
-func isRule(rule *ast.Rule, name string) bool {
+// definesRule reports whether a rule defines the name, in any form.
+func definesRule(rule *ast.Rule, name string) bool {
 	ref := rule.Head.Ref()
 	return len(ref) > 0 && ref[0].Value.Compare(ast.Var(name)) == 0
 }
 
-// isSet reports whether a rule adds to the set of its own name: `propose contains p`, and
-// neither `propose := p`, `propose.a contains p`, nor any other form.
-func isSet(rule *ast.Rule) bool {
+// isSetRule reports whether a rule has the form `propose contains p`, and not
+// `propose := p`, `propose.a contains p` or any other.
+func isSetRule(rule *ast.Rule) bool {
 	return !rule.Default && rule.Head.Key != nil && len(rule.Head.Ref()) == 1 && rule.Head.DocKind() == ast.PartialSetDoc
 }
 
@@ -125,10 +126,10 @@ func isTestRule(rule *ast.Rule) bool {
 	return ok && (strings.HasPrefix(string(v), "test_") || strings.HasPrefix(string(v), "todo_test_"))
 }
 
-// undescribed warns of METADATA that a propose rule lacks.
-func undescribed(rule *ast.Rule, notes *ast.AnnotationSet) Mistakes {
+// missingMetadata warns about METADATA that a propose rule lacks.
+func missingMetadata(rule *ast.Rule, annotations *ast.AnnotationSet) mistake.Mistakes {
 	var title, description, layer bool
-	for _, a := range notes.GetRuleScope(rule) {
+	for _, a := range annotations.GetRuleScope(rule) {
 		title = title || a.Title != ""
 		description = description || a.Description != ""
 		layer = layer || a.Custom["layer"] != nil
@@ -145,17 +146,17 @@ func undescribed(rule *ast.Rule, notes *ast.AnnotationSet) Mistakes {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return Mistakes{at(rule.Location, "the METADATA of this propose rule has no "+strings.Join(lacks, ", "), "write it in a # METADATA comment above the rule")}
+	return mistake.Mistakes{at(rule.Location, "the METADATA of this propose rule has no "+strings.Join(lacks, ", "), "write it in a # METADATA comment above the rule")}
 }
 
-// Reads says which parts of a document the strategies read, between them.
-// Unknown strategies read nothing.
+// Reads returns the parts of a document that the strategies read, taken
+// together. Unknown strategies read nothing.
 func (r *Revision) Reads(strategies []string) engine.Reads {
 	all := newReads()
 	for _, name := range strategies {
 		if s := r.strategies[name]; s != nil {
-			all.add(s.reads)
+			all.merge(s.reads)
 		}
 	}
-	return all.engine()
+	return all.toEngine()
 }

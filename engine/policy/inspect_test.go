@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 const helpers = `package scanflow.lib.h
@@ -79,7 +80,7 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 		"nothing": {`input.params.a`, `[]`, engine.Reads{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rev, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})
+			rev, err := Compile(context.Background(), sourceOf(t, proposing(c.condition, c.because)), Options{})
 			require.NoError(t, err)
 			require.Empty(t, cmp.Diff(c.want, rev.Reads([]string{"x"})))
 		})
@@ -106,9 +107,9 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 		"because with a state that is none": {`input.params.a`, `["rps:missing"]`, `there is no state "missing"; the states are ok, empty, nan, stale, error`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compile(context.Background(), source(t, proposing(c.condition, c.because)), Options{})
+			_, err := Compile(context.Background(), sourceOf(t, proposing(c.condition, c.because)), Options{})
 			require.ErrorContains(t, err, c.says)
-			require.IsType(t, Mistakes{}, err)
+			require.IsType(t, mistake.Mistakes{}, err)
 		})
 	}
 }
@@ -127,7 +128,7 @@ func TestTheFormOfPropose(t *testing.T) {
 		"no because":             {`propose contains {"primitive": "p", "reason": "r"}`, "the proposal has no because"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compile(context.Background(), source(t, one(c.rego)), Options{})
+			_, err := Compile(context.Background(), sourceOf(t, one(c.rego)), Options{})
 			if c.says == "" {
 				require.NoError(t, err)
 			} else {
@@ -149,13 +150,13 @@ x.rego:3:1: the METADATA of this propose rule has no title, description, custom.
 }
 
 func TestAllMistakesAreNamedAtOnce(t *testing.T) {
-	_, err := Compile(context.Background(), source(t, map[string]string{
+	_, err := Compile(context.Background(), sourceOf(t, map[string]string{
 		"a.rego": "package scanflow.strategies.a\n\npropose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []} if input.signals.rps.value > 1\n",
 		"b.rego": "package scanflow.strategies.b\n\npropose := 1\n",
 	}), Options{})
 	require.Len(t, err, 2)
 
-	_, err = Compile(context.Background(), source(t, map[string]string{
+	_, err = Compile(context.Background(), sourceOf(t, map[string]string{
 		"a.rego": "package a\n\np if {\n", "b.rego": "package b\n\nq := := 1\n",
 	}), Options{})
 	require.ErrorContains(t, err, "a.rego:")
@@ -186,9 +187,9 @@ func TestWhatDoesNotCompileIsRefused(t *testing.T) {
 		"two packages conflict": {with(basic(), "x.rego", "package scanflow.lib\n\nload := 1"), "conflict"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Candidate(context.Background(), source(t, c.files), Options{})
+			_, err := Candidate(context.Background(), sourceOf(t, c.files), Options{})
 			require.ErrorContains(t, err, c.says)
-			require.IsType(t, Mistakes{}, err)
+			require.IsType(t, mistake.Mistakes{}, err)
 		})
 	}
 }

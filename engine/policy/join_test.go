@@ -10,15 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
 // ships are the guards that ship.
-func ships(t testing.TB) Source {
+func ships(t testing.TB) source.Source {
 	t.Helper()
-	src, err := ReadFS(policies.FS)
+	src, err := source.ReadFS(policies.FS)
 	require.NoError(t, err)
-	return GuardsOf(src)
+	return source.GuardsOf(src)
 }
 
 // shipped is the text of a file that ships.
@@ -30,12 +32,12 @@ func shipped(t testing.TB, name string) string {
 }
 
 // folder is a source that lies in a folder, of that name.
-func folder(t testing.TB, name string, files map[string]string) Source {
+func folder(t testing.TB, name string, files map[string]string) source.Source {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	write(t, dir, files)
-	src, err := ReadDir(dir)
+	src, err := source.ReadDir(dir)
 	require.NoError(t, err)
 	src.Origin = name
 	return src
@@ -48,27 +50,27 @@ const (
 )
 
 func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
-	shippedBoth := []BoundGuard{{"layers", "shipped"}, {"scale_to_zero", "shipped"}}
+	shippedBoth := []GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}}
 	for name, c := range map[string]struct {
-		sources []Source
-		want    []BoundGuard
+		sources []source.Source
+		want    []GuardInfo
 	}{
-		"a folder without guards": {[]Source{folder(t, "a", basic())}, shippedBoth},
-		"a guard of its own": {[]Source{folder(t, "a", with(basic(), "g.rego", ownGuard))},
-			[]BoundGuard{{"layers", "shipped"}, {"mine", "a"}, {"scale_to_zero", "shipped"}}},
-		"two folders": {[]Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"g.rego": ownGuard})},
-			[]BoundGuard{{"layers", "shipped"}, {"mine", "b"}, {"scale_to_zero", "shipped"}}},
-		"a copy of one that ships, with its test": {[]Source{folder(t, "a", with(basic(), "copy/l.rego", shipped(t, layersFile),
+		"a folder without guards": {[]source.Source{folder(t, "a", basic())}, shippedBoth},
+		"a guard of its own": {[]source.Source{folder(t, "a", with(basic(), "g.rego", ownGuard))},
+			[]GuardInfo{{"layers", "shipped"}, {"mine", "a"}, {"scale_to_zero", "shipped"}}},
+		"two folders": {[]source.Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"g.rego": ownGuard})},
+			[]GuardInfo{{"layers", "shipped"}, {"mine", "b"}, {"scale_to_zero", "shipped"}}},
+		"a copy of one that ships, with its test": {[]source.Source{folder(t, "a", with(basic(), "copy/l.rego", shipped(t, layersFile),
 			"copy/l_test.rego", shipped(t, "scanflow/guards/layers/layers_test.rego")))},
-			[]BoundGuard{{"layers", "a"}, {"scale_to_zero", "shipped"}}},
-		"a guard below the package of one that ships": {[]Source{folder(t, "a", with(basic(), "g.rego", "package scanflow.guards.site.zero\n\ndeny contains \"never\" if input.proposal.with.replicas > 99\n"))},
-			[]BoundGuard{{"layers", "shipped"}, {"scale_to_zero", "shipped"}, {"site.zero", "a"}}},
-		"a folder with nothing but data": {[]Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"limits/data.yaml": "most: 4"})}, shippedBoth},
+			[]GuardInfo{{"layers", "a"}, {"scale_to_zero", "shipped"}}},
+		"a guard below the package of one that ships": {[]source.Source{folder(t, "a", with(basic(), "g.rego", "package scanflow.guards.site.zero\n\ndeny contains \"never\" if input.proposal.with.replicas > 99\n"))},
+			[]GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}, {"site.zero", "a"}}},
+		"a folder with nothing but data": {[]source.Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"limits/data.yaml": "most: 4"})}, shippedBoth},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rev, err := Candidate(t.Context(), Join(append(slices.Clone(c.sources), ships(t))...), Options{})
+			rev, err := Candidate(t.Context(), source.Join(append(slices.Clone(c.sources), ships(t))...), Options{})
 			require.NoError(t, err)
-			require.Equal(t, c.want, rev.BoundGuards())
+			require.Equal(t, c.want, rev.GuardInfos())
 
 			p := engine.Proposal{Agent: "mlperf/planner", Strategy: "x", Primitive: "scale", With: map[string]any{"replicas": 0}}
 			denials := rev.Deny(t.Context(), document(10), p)
@@ -81,11 +83,11 @@ func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
 // Without those that ship, a folder alone has the revision that it had before.
 func TestOneSourceAloneIsItself(t *testing.T) {
 	a := folder(t, "a", basic())
-	require.Equal(t, a.ID(), Join(a).ID())
-	rev, err := Candidate(t.Context(), Join(a), Options{})
+	require.Equal(t, a.ID(), source.Join(a).ID())
+	rev, err := Candidate(t.Context(), source.Join(a), Options{})
 	require.NoError(t, err)
-	require.Empty(t, rev.BoundGuards())
-	require.Equal(t, "none", ListGuards(rev.BoundGuards()))
+	require.Empty(t, rev.GuardInfos())
+	require.Equal(t, "none", FormatGuards(rev.GuardInfos()))
 }
 
 func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
@@ -116,9 +118,9 @@ func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
 		"nothing that is read":                     {map[string]string{"README.md": "text"}, []string{"b holds neither .rego nor data files"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			roots := with(a.files(), ".manifest", "")
-			_, err := Candidate(t.Context(), Join(folder(t, "a", roots), folder(t, "b", c.b), ships(t)), Options{})
-			var mistakes Mistakes
+			roots := with(filesOf(a), ".manifest", "")
+			_, err := Candidate(t.Context(), source.Join(folder(t, "a", roots), folder(t, "b", c.b), ships(t)), Options{})
+			var mistakes mistake.Mistakes
 			require.ErrorAs(t, err, &mistakes)
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
@@ -127,8 +129,8 @@ func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
 	}
 }
 
-// files are a source's, as a test writes them.
-func (s Source) files() map[string]string {
+// filesOf are a source's, as a test writes them.
+func filesOf(s source.Source) map[string]string {
 	out := map[string]string{}
 	for _, f := range s.Files {
 		out[f.Path] = string(f.Content)
@@ -139,19 +141,19 @@ func (s Source) files() map[string]string {
 // A changed guard binds alone where those that ship don't.
 func TestAChangedGuardBindsWithoutThoseThatShip(t *testing.T) {
 	changed := shipped(t, zeroFile) + "\ndeny contains \"too_many\" if input.proposal.with.replicas > 99\n"
-	rev, err := Candidate(t.Context(), Join(folder(t, "a", with(basic(), "zero.rego", changed, ".manifest", ""))), Options{})
+	rev, err := Candidate(t.Context(), source.Join(folder(t, "a", with(basic(), "zero.rego", changed, ".manifest", ""))), Options{})
 	require.NoError(t, err)
-	require.Len(t, rev.BoundGuards(), 1)
+	require.Len(t, rev.GuardInfos(), 1)
 }
 
 func TestTheRevisionIsOverAllSources(t *testing.T) {
 	a, b := folder(t, "a", basic()), folder(t, "b", map[string]string{"g.rego": ownGuard})
 	more := folder(t, "b", map[string]string{"g.rego": ownGuard + "\n"})
-	id := Join(a, b, ships(t)).ID()
-	require.Equal(t, id, Join(b, a, ships(t)).ID(), "in whatever order")
-	require.NotEqual(t, id, Join(a, more, ships(t)).ID())
-	require.NotEqual(t, id, Join(a, b).ID())
-	require.NotEqual(t, a.ID(), Join(a, ships(t)).ID())
+	id := source.Join(a, b, ships(t)).ID()
+	require.Equal(t, id, source.Join(b, a, ships(t)).ID(), "in whatever order")
+	require.NotEqual(t, id, source.Join(a, more, ships(t)).ID())
+	require.NotEqual(t, id, source.Join(a, b).ID())
+	require.NotEqual(t, a.ID(), source.Join(a, ships(t)).ID())
 }
 
 // A child process judges all of them, and a guard of one is isolated by its own file.
@@ -160,10 +162,10 @@ func TestAJudgeSeesAllSources(t *testing.T) {
 	good := folder(t, "https://host/b.tar.gz", map[string]string{"g.rego": ownGuard})
 	a := folder(t, "a", with(basic(), ".manifest", ""))
 	judge := NewJudge(JudgeOptions{})
-	require.NoError(t, judge.Try(t.Context(), Join(a, good, ships(t)), Trial{}))
-	require.ErrorContains(t, judge.Try(t.Context(), Join(a, bad, ships(t)), Trial{}), "https://host/b.tar.gz/g_test.rego:3:1: test scanflow.guards.mine_test.test_it fails")
+	require.NoError(t, judge.Try(t.Context(), source.Join(a, good, ships(t)), Trial{}))
+	require.ErrorContains(t, judge.Try(t.Context(), source.Join(a, bad, ships(t)), Trial{}), "https://host/b.tar.gz/g_test.rego:3:1: test scanflow.guards.mine_test.test_it fails")
 
-	rev, err := Compile(t.Context(), Join(a, good, ships(t)), Options{Quarantine: NewQuarantine(nil)})
+	rev, err := Compile(t.Context(), source.Join(a, good, ships(t)), Options{Quarantine: NewQuarantine(nil)})
 	require.NoError(t, err)
 	isolated := rev.Isolate(Quarantined{Member: Member{KindGuard, "mine"}, Revision: rev.ID(), Place: "https://host/b.tar.gz/g.rego:3: text"})
 	require.Len(t, isolated, 1, "nobody else reaches the file")
@@ -175,7 +177,7 @@ func TestGuardsThatShipNeedNothingElse(t *testing.T) {
 	src.Shipped = false
 	rev, err := Candidate(t.Context(), src, Options{})
 	require.NoError(t, err)
-	all, err := ReadFS(policies.FS)
+	all, err := source.ReadFS(policies.FS)
 	require.NoError(t, err)
 	whole, err := Compile(t.Context(), all, Options{})
 	require.NoError(t, err)

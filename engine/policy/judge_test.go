@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // compares is a body that compares two values of 2 to the power of n elements each, which
@@ -85,14 +87,14 @@ func TestAJudgeNamesWhatItDidNotSurvive(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			write(t, dir, c.files)
-			src, err := Read(dir)
+			src, err := source.Read(dir)
 			require.NoError(t, err)
 			err = NewJudge(JudgeOptions{}).Try(t.Context(), src, trial(t, "x"))
 			if c.says == nil {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 			for _, s := range c.says {
 				require.ErrorContains(t, err, s)
 			}
@@ -109,9 +111,9 @@ func TestOfSeveralStrategiesTheGuiltyAreIsolatedWithTheirFile(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, files)
-	src, err := Read(dir)
+	src, err := source.Read(dir)
 	require.NoError(t, err)
-	rev, err := Ready(t.Context(), src, Options{Quarantine: NewQuarantine(nil)})
+	rev, err := CompilePrepared(t.Context(), src, Options{Quarantine: NewQuarantine(nil)})
 	require.NoError(t, err)
 	found, err := NewJudge(JudgeOptions{}).Rehearse(t.Context(), rev, rev.members(), []json.RawMessage{written(t, document(70))})
 	require.NoError(t, err)
@@ -143,7 +145,7 @@ func TestAGuardInQuarantineDenies(t *testing.T) {
 func TestAnEvaluationThatDoesNotStopIsTold(t *testing.T) {
 	told := make(chan Overrun, 4)
 	files := map[string]string{"x.rego": proposes("x", compares(22)), "y.rego": proposes("y", "true")}
-	rev := compiled(t, files, Options{Deadline: 10 * time.Millisecond, overrunAfter: 10 * time.Millisecond, Overran: func(o Overrun) { told <- o }})
+	rev := compiled(t, files, Options{Deadline: 10 * time.Millisecond, overrunAfter: 10 * time.Millisecond, OnOverrun: func(o Overrun) { told <- o }})
 	rev.Evaluate(t.Context(), []string{"x", "y"}, document(70))
 	o := <-told
 	require.Equal(t, rev.ID(), o.Revision)
@@ -160,14 +162,14 @@ func TestContentThatIsReplacedIsNotTriedToTheEnd(t *testing.T) {
 	s := watched(t, dir, StoreOptions{Judge: NewJudge(JudgeOptions{})})
 	first := s.Pin().ID()
 	put(t, dir, "x_test.rego", "package scanflow.strategies.x_test\n\ntest_slow if {\n"+hang+"\n}\n")
-	require.Eventually(t, func() bool { return !s.Status().Trying.IsZero() }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !s.Status().AttemptStarted.IsZero() }, 30*time.Second, time.Millisecond)
 	began := time.Now()
 	put(t, dir, "x.rego", proposes("x", "true")+"# mended\n")
 	require.NoError(t, os.Remove(filepath.Join(dir, "x_test.rego")))
 	require.Eventually(t, func() bool { return s.Pin().ID() != first }, 30*time.Second, time.Millisecond)
-	require.Less(t, time.Since(began), nextTestWithin, "it waited for the one that hangs")
+	require.Less(t, time.Since(began), nextTestTimeout, "it waited for the one that hangs")
 	require.Zero(t, s.Status().Failures)
-	require.Zero(t, s.Status().Trying)
+	require.Zero(t, s.Status().AttemptStarted)
 }
 
 // put has a file there at once: never half written.
@@ -181,7 +183,7 @@ func put(t *testing.T, dir, name, text string) {
 func TestAJudgeEndsWithTheContext(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"x.rego": proposes("x", "true"), "x_test.rego": "package scanflow.strategies.x_test\n\ntest_slow if {\n" + hang + "\n}\n"})
-	src, err := Read(dir)
+	src, err := source.Read(dir)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()

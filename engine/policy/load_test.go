@@ -10,31 +10,36 @@ import (
 	"testing/fstest"
 
 	"github.com/open-policy-agent/opa/cmd"
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 func TestAFolderAFileSystemAndABundleGiveTheSameDecisions(t *testing.T) {
 	files := with(basic(), "scanflow/lib/rates/data.yaml", "limit: 3\n", "scanflow/lib/data.json", `{"names": ["a"]}`, "notes.txt", "not a policy")
 	dir := t.TempDir()
 	write(t, dir, files)
-	folder, err := Read(dir)
+	folder, err := source.Read(dir)
 	require.NoError(t, err)
-	fsys, err := ReadFS(os.DirFS(dir))
+	fsys, err := source.ReadFS(os.DirFS(dir))
 	require.NoError(t, err)
 	require.Equal(t, folder.ID(), fsys.ID())
 	require.Len(t, folder.ID(), 12)
-	o, mistakes := folder.open()
+	o, mistakes := folder.Open()
 	require.Empty(t, mistakes)
-	require.Equal(t, []string{"scanflow"}, o.parts[0].roots)
+	require.True(t, o.Parts[0].OwnsPackage(ast.MustParseModule("package scanflow.x")))
+	require.False(t, o.Parts[0].OwnsPackage(ast.MustParseModule("package other.x")))
 
 	bundleFile := filepath.Join(t.TempDir(), "bundle.tar.gz")
 	buildBundle(t, dir, bundleFile)
-	packed, err := Read(bundleFile)
+	packed, err := source.Read(bundleFile)
 	require.NoError(t, err)
-	for _, src := range []Source{folder, fsys, packed} {
-		o, mistakes := src.open()
+	for _, src := range []source.Source{folder, fsys, packed} {
+		o, mistakes := src.Open()
 		require.Empty(t, mistakes)
-		require.Len(t, o.data["scanflow"], 1)
+		require.Len(t, o.Data["scanflow"], 1)
 		rev, err := Candidate(context.Background(), src, Options{})
 		require.NoError(t, err)
 		require.Len(t, rev.Evaluate(context.Background(), rev.Strategies(), document(70)).Proposals, 1)
@@ -50,16 +55,16 @@ func buildBundle(t testing.TB, dir, to string) {
 }
 
 func TestTheRevisionIsTheContent(t *testing.T) {
-	id := source(t, basic()).ID()
-	require.Equal(t, id, source(t, basic()).ID())
-	require.NotEqual(t, id, source(t, with(basic(), "lib/load.rego", lib+"\n")).ID())
-	require.NotEqual(t, id, source(t, with(basic(), "lib/load.rego", "", "lib/other.rego", lib)).ID())
+	id := sourceOf(t, basic()).ID()
+	require.Equal(t, id, sourceOf(t, basic()).ID())
+	require.NotEqual(t, id, sourceOf(t, with(basic(), "lib/load.rego", lib+"\n")).ID())
+	require.NotEqual(t, id, sourceOf(t, with(basic(), "lib/load.rego", "", "lib/other.rego", lib)).ID())
 }
 
 func TestAConfigMapMountIsReadOnce(t *testing.T) {
 	dir := t.TempDir()
 	mountConfigMap(t, dir, "..2026_01", map[string]string{"load.rego": lib, "autoscale.rego": autoscale})
-	src, err := ReadDir(dir)
+	src, err := source.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, src.Files, 2)
 	require.Equal(t, "autoscale.rego", src.Files[0].Path)
@@ -72,7 +77,7 @@ func TestLinksAreFollowedAndLoopsEnd(t *testing.T) {
 	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "more")))
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "lib", "loop")))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling.rego")))
-	src, err := ReadDir(dir)
+	src, err := source.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, src.Files, 2)
 }
@@ -97,26 +102,26 @@ func TestWhatCanNotBeRead(t *testing.T) {
 			for name, text := range c.files {
 				fsys[name] = &fstest.MapFile{Data: []byte(text)}
 			}
-			src, err := ReadFS(fsys)
+			src, err := source.ReadFS(fsys)
 			require.NoError(t, err)
 			_, err = Draft(t.Context(), src)
 			require.ErrorContains(t, err, c.says)
-			require.ErrorAs(t, err, new(Mistakes))
+			require.ErrorAs(t, err, new(mistake.Mistakes))
 		})
 	}
-	_, err := Read(filepath.Join(t.TempDir(), "gone"))
+	_, err := source.Read(filepath.Join(t.TempDir(), "gone"))
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Read(filepath.Join(t.TempDir(), "gone.tar.gz"))
+	_, err = source.Read(filepath.Join(t.TempDir(), "gone.tar.gz"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestTooMuchIsNotRead(t *testing.T) {
 	dir := t.TempDir()
-	big := bytes.Repeat([]byte("# all work and no play\n"), MaxBytes/40)
+	big := bytes.Repeat([]byte("# all work and no play\n"), source.MaxBytes/40)
 	for _, name := range []string{"a.rego", "b.rego"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), big, 0o644))
 	}
-	_, err := ReadDir(dir)
+	_, err := source.ReadDir(dir)
 	require.ErrorContains(t, err, "larger than 32 MiB")
 }
 
@@ -130,19 +135,19 @@ func TestBundlesThatAreRefused(t *testing.T) {
 
 	cut := filepath.Join(t.TempDir(), "cut.tar.gz")
 	require.NoError(t, os.WriteFile(cut, whole[:len(whole)/2], 0o644))
-	_, err = Read(cut)
+	_, err = source.Read(cut)
 	require.ErrorContains(t, err, "unexpected EOF")
 
 	text := filepath.Join(t.TempDir(), "text.tar.gz")
 	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("<html>", 100)), 0o644))
-	_, err = Read(text)
+	_, err = source.Read(text)
 	require.ErrorContains(t, err, "gzip: invalid header")
 
 	signed := filepath.Join(t.TempDir(), "signed.tar.gz")
 	c := cmd.Command(nil, "OPA")
 	c.SetArgs([]string{"build", "--bundle", dir, "--output", signed, "--signing-key", "not-really-secret", "--signing-alg", "HS256"})
 	require.NoError(t, c.Execute())
-	src, err := Read(signed)
+	src, err := source.Read(signed)
 	require.NoError(t, err)
 	_, err = Draft(t.Context(), src)
 	require.ErrorContains(t, err, "verification key not provided")
@@ -168,7 +173,7 @@ func TestAFolderIsReadWhileFilesGoAway(t *testing.T) {
 	}()
 	defer func() { close(stop); <-stopped }()
 	for range 300 {
-		src, err := ReadDir(dir)
+		src, err := source.ReadDir(dir)
 		require.NoError(t, err)
 		require.NotEmpty(t, src.Files)
 	}

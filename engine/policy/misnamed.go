@@ -7,16 +7,19 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
-// binding are the rules that bind, by the tree in which they do.
-var binding = map[string]string{strategiesRoot: "propose", guardsRoot: "deny"}
+// entrypoints maps each tree of packages to the rule that is evaluated in it.
+var entrypoints = map[string]string{strategiesRoot: "propose", guardsRoot: "deny"}
 
-// misnamed finds rules that look as if they bound somebody and bind nobody: a propose or
-// a deny in another package than those asked, or one that is misspelt. A package that is
-// called by a strategy or a guard may have rules of any name; one that is nearly called
-// like those asked may not.
-func (r *Revision) misnamed(t *tracer) Mistakes {
+// misnamed reports rules that look like entrypoints and are never evaluated: a
+// propose or deny in the wrong package, or with a misspelt name. A package that a
+// strategy or a guard refers to may use any rule names, unless its own name looks
+// like a misspelt strategy or guard package.
+func (r *Revision) misnamed(t *readTracer) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	var others []*ast.Module
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
@@ -26,68 +29,68 @@ func (r *Revision) misnamed(t *tracer) Mistakes {
 		}
 		others = append(others, m)
 		for _, rule := range m.Rules {
-			if name := boundName(m); name != "" && isRule(rule, name) {
-				t.reaches(rule, used)
+			if name := entrypoint(m); name != "" && definesRule(rule, name) {
+				t.collectDependencies(rule, used)
 			}
 		}
 	}
 	files := slices.Sorted(maps.Keys(r.compiler.Modules))
-	out := slices.Concat(r.reaching(files), r.intoLive(files), r.asTests(files))
-	r.unused(others, used)
+	out := slices.Concat(r.foreignRules(files), r.testOverrides(files), r.maskedByTests(files))
+	r.unusedRules(others, used)
 	for _, m := range others {
-		out = append(out, misnamedIn(m, used)...)
+		out = append(out, misnamedRules(m, used)...)
 	}
 	return out
 }
 
-// boundName is the rule of a package that is asked; "" for a package that is not.
-func boundName(m *ast.Module) string {
-	for root, name := range binding {
-		if _, ok := under(m.Package.Path, root); ok {
+// entrypoint returns the name of the rule that is evaluated in a package, or "".
+func entrypoint(m *ast.Module) string {
+	for root, name := range entrypoints {
+		if _, ok := packageName(m.Package.Path, root); ok {
 			return name
 		}
 	}
 	return ""
 }
 
-func misnamedIn(m *ast.Module, used map[*ast.Rule]bool) Mistakes {
-	bound, meant := boundName(m), treeMeant(m.Package.Path)
-	// A package of the trees that has none is said to propose nothing, or to guard nothing.
-	binds := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return bound != "" && ruleName(rule) == bound })
-	said := map[string]bool{}
-	var out Mistakes
+func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
+	entry, suggestion := entrypoint(m), suggestPackage(m.Package.Path)
+	// A strategy or guard package without an entrypoint is reported as a whole.
+	hasEntry := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return entry != "" && ruleName(rule) == entry })
+	reported := map[string]bool{}
+	var out mistake.Mistakes
 	for _, rule := range m.Rules {
 		name := ruleName(rule)
-		if said[name] || name == bound || used[rule] && meant == "" {
+		if reported[name] || name == entry || used[rule] && suggestion == "" {
 			continue
 		}
-		var wrong *Mistake
-		switch pkg := short(m.Package.Path.String()); {
+		var wrong *mistake.Mistake
+		switch pkg := withoutData(m.Package.Path.String()); {
 		case name == "propose" || name == "deny":
 			tree := guardsRoot
 			if name == "propose" {
 				tree = strategiesRoot
 			}
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
-			if meant != "" {
-				mistake.Fix = "did you mean package " + meant + "?"
-			} else if bound == "" {
-				mistake.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
+			if suggestion != "" {
+				found.Fix = "did you mean package " + suggestion + "?"
+			} else if entry == "" {
+				found.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
-			wrong = &mistake
-		case binds && (nearName(name, bound) || lastName(rule) == bound):
-			mistake := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+bound+"? Else rename it, or take it out")
-			wrong = &mistake
+			wrong = &found
+		case hasEntry && (similarName(name, entry) || lastName(rule) == entry):
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+entry+"? Else rename it, or take it out")
+			wrong = &found
 		}
 		if wrong != nil {
-			said[name] = true
+			reported[name] = true
 			out = append(out, *wrong)
 		}
 	}
 	return out
 }
 
-// ruleName is the first part of a rule's name.
+// ruleName returns the first element of a rule's name.
 func ruleName(rule *ast.Rule) string {
 	ref := rule.Head.Ref()
 	if len(ref) == 0 {
@@ -97,7 +100,7 @@ func ruleName(rule *ast.Rule) string {
 	return string(v)
 }
 
-// lastName is the last part of a rule's name, as of `web.deny`.
+// lastName returns the last element of a rule's name, such as deny in `web.deny`.
 func lastName(rule *ast.Rule) string {
 	ref := rule.Head.Ref().GroundPrefix()
 	if v, ok := ref[len(ref)-1].Value.(ast.String); ok && len(ref) > 1 {
@@ -106,31 +109,31 @@ func lastName(rule *ast.Rule) string {
 	return ""
 }
 
-// alike are names by which other tools, and people, call what denies.
-var alike = []string{"denies", "denied", "denys", "denial", "denials", "allow", "allowed", "violation", "violations", "reject", "rejects", "rejected", "forbid", "forbidden", "block", "blocked"}
+// synonyms are names that other tools use for deny.
+var synonyms = []string{"denies", "denied", "denys", "denial", "denials", "allow", "allowed", "violation", "violations", "reject", "rejects", "rejected", "forbid", "forbidden", "block", "blocked"}
 
-// notMeant are names that are near propose or deny and say something else.
-var notMeant = []string{"proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
+// unrelated are names that are similar to propose or deny and mean something else.
+var unrelated = []string{"proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
 
-func nearName(name, bound string) bool {
-	if name == bound || slices.Contains(notMeant, name) {
+func similarName(name, entry string) bool {
+	if name == entry || slices.Contains(unrelated, name) {
 		return false
 	}
-	if lower := strings.ToLower(name); strings.HasPrefix(lower, bound+"_") || bound == "deny" && slices.Contains(alike, lower) {
+	if lower := strings.ToLower(name); strings.HasPrefix(lower, entry+"_") || entry == "deny" && slices.Contains(synonyms, lower) {
 		return true
 	}
-	return near(name, bound, len(bound)/3)
+	return spelling.Similar(name, entry, len(entry)/3)
 }
 
-// treeMeant is the package that a name nearly is: one of those asked. It is "" where no
-// such package can be meant.
-func treeMeant(pkg ast.Ref) string {
+// suggestPackage returns the strategy or guard package that a similar name was
+// probably meant to be, or "".
+func suggestPackage(pkg ast.Ref) string {
 	var parts []string
 	for _, t := range pkg[1:] {
 		s, _ := t.Value.(ast.String)
 		parts = append(parts, string(s))
 	}
-	asked := func(rest []string, root string) string {
+	join := func(rest []string, root string) string {
 		if len(rest) == 0 {
 			rest = []string{"NAME"}
 		}
@@ -139,55 +142,26 @@ func treeMeant(pkg ast.Ref) string {
 	if len(parts) > 1 && parts[0] == "data" {
 		parts = parts[1:]
 	}
-	if root := nearTree(parts[0]); root != "" { // as guards.x
-		return asked(parts[1:], root)
+	if root := similarRoot(parts[0]); root != "" { // such as guards.x
+		return join(parts[1:], root)
 	}
-	if near(parts[0], "scanflow", 2) && len(parts) > 1 {
-		if root := nearTree(parts[1]); root != "" {
-			if meant := asked(parts[2:], root); meant != short(pkg.String()) {
-				return meant
+	if spelling.Similar(parts[0], "scanflow", 2) && len(parts) > 1 {
+		if root := similarRoot(parts[1]); root != "" {
+			if suggestion := join(parts[2:], root); suggestion != withoutData(pkg.String()) {
+				return suggestion
 			}
 		}
 	}
 	return ""
 }
 
-// nearTree is the tree that a part of a package's name nearly is.
-func nearTree(part string) string {
+// similarRoot returns the tree whose name is similar to an element of a package's name.
+func similarRoot(part string) string {
 	switch {
-	case near(part, "strategies", 3):
+	case spelling.Similar(part, "strategies", 3):
 		return strategiesRoot
-	case near(part, "guards", 2):
+	case spelling.Similar(part, "guards", 2):
 		return guardsRoot
 	}
 	return ""
-}
-
-// near reports whether two words are the same but for so many letters, or for case.
-func near(a, b string, most int) bool {
-	a = strings.ToLower(a)
-	if len(a) > len(b)+most || len(b) > len(a)+most {
-		return false
-	}
-	var before2 []int // the row before the last, for two letters that changed places
-	before := make([]int, len(b)+1)
-	for j := range before {
-		before[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before[j]
-			if a[i] != b[j] {
-				cost++
-			}
-			row[j+1] = min(cost, before[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before2[j-1]+1)
-			}
-		}
-		before2, before = before, row
-	}
-	return before[len(b)] <= most
 }

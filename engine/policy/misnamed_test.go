@@ -45,7 +45,7 @@ func TestRulesThatBindNobodyAreRefused(t *testing.T) {
 			if name == "nearly a guard, though called" {
 				files["g.rego"] = "package scanflow.guards.y\n\ndeny contains r if some r in data.scanflow.guard.x.deny\n"
 			}
-			_, err := Candidate(t.Context(), source(t, files), Options{})
+			_, err := Candidate(t.Context(), sourceOf(t, files), Options{})
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -67,7 +67,7 @@ func TestRulesThatAreReferredToAreTaken(t *testing.T) {
 		"a package of a similar name": {"g.rego": one("propose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n")["x.rego"], "m.rego": "package scanflow.guardian\n\nx := 1\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Candidate(t.Context(), source(t, files), Options{})
+			_, err := Candidate(t.Context(), sourceOf(t, files), Options{})
 			require.NoError(t, err)
 		})
 	}

@@ -9,35 +9,35 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// ParamReads is what the text of strategies and of the guards tells of the params
-// that they read, themselves or through what they call.
+// ParamReads are the params that strategies and guards read, directly or through
+// other rules.
 type ParamReads struct {
-	// Any says that some rule reads the params as a whole or by a name that it
-	// computes, so that nobody can tell which it does not read.
+	// Any reports whether a rule reads the params as a whole or by a computed name, so
+	// that it may read all of them.
 	Any bool
 	// Names are the params that are read by name, sorted.
 	Names []string
-	// Defaults are the params that are read with a literal in place of one that is not
-	// set, by path, then by who reads them.
+	// Defaults are the params that are read with a literal default, sorted by path
+	// and reader.
 	Defaults []ParamDefault
 }
 
-// ParamDefault is what a rule takes where a param is not set. Its type is the one that
-// the rule means the param to have.
+// ParamDefault is the default that a rule uses for a param that is not set. The param
+// should have the same type.
 type ParamDefault struct {
 	// By is a strategy, or "guard NAME".
 	By string
-	// Path is where the param is, below input.params.
+	// Path is the path of the param below input.params.
 	Path []string
-	// Type is the default's, as JSON Schema calls it: number, string, boolean, array,
-	// object; or null, where the rule takes any.
+	// Type is the type of the default in JSON Schema: number, string, boolean, array or
+	// object; null if the rule accepts any.
 	Type string
-	// Literal is the default as Rego writes it.
+	// Literal is the default in Rego.
 	Literal string
 }
 
-// Params says which params the strategies and all guards read, between them. Unknown
-// strategies read nothing.
+// Params returns the params that the strategies and all guards read, taken together.
+// Unknown strategies read nothing.
 func (r *Revision) Params(strategies []string) ParamReads {
 	var out ParamReads
 	names := map[string]bool{}
@@ -64,33 +64,33 @@ func (r *Revision) Params(strategies []string) ParamReads {
 	return out
 }
 
-// params is the part of input.params that a rule can reach. Its zero value is none.
+// params are the params that a rule reads. The zero value is none.
 type params struct {
 	any      bool
 	names    map[string]bool
 	defaults map[string]ParamDefault // by path and type
 }
 
-func (p *params) add(o *params) {
+func (p *params) merge(o *params) {
 	p.any = p.any || o.any
 	for name := range o.names {
-		p.name(name)
+		p.addName(name)
 	}
 	for _, d := range o.defaults {
-		p.fallback(d)
+		p.addDefault(d)
 	}
 }
 
-func (p *params) name(name string) {
+func (p *params) addName(addName string) {
 	if p.names == nil {
 		p.names = map[string]bool{}
 	}
-	p.names[name] = true
+	p.names[addName] = true
 }
 
-// fallback notes a default. Of several for one path and type the least stays, so that
-// the same text is told of the same way each time.
-func (p *params) fallback(d ParamDefault) {
+// addDefault adds a default. Of several for one path and type it keeps the smallest
+// literal, so that the result does not depend on the order.
+func (p *params) addDefault(d ParamDefault) {
 	if p.defaults == nil {
 		p.defaults = map[string]ParamDefault{}
 	}
@@ -100,19 +100,19 @@ func (p *params) fallback(d ParamDefault) {
 	}
 }
 
-// read notes a reference to input.params or below.
-func (p *params) read(ref ast.Ref) {
+// addRef adds a reference to input.params or below.
+func (p *params) addRef(ref ast.Ref) {
 	if len(ref) > 2 {
 		if name, ok := ref[2].Value.(ast.String); ok {
-			p.name(string(name))
+			p.addName(string(name))
 			return
 		}
 	}
 	p.any = true
 }
 
-// readOr notes that object.get reads ref, and takes a literal where it is not there.
-func (p *params) readOr(ref ast.Ref, literal *ast.Term) {
+// addWithDefault adds the default of an object.get that reads ref.
+func (p *params) addWithDefault(ref ast.Ref, literal *ast.Term) {
 	if len(ref) < 3 || ref[1].Value.Compare(ast.String("params")) != 0 || literal == nil {
 		return
 	}
@@ -128,10 +128,10 @@ func (p *params) readOr(ref ast.Ref, literal *ast.Term) {
 		d.Path = append(d.Path, string(key))
 	}
 	d.Literal = literal.String()
-	p.fallback(d)
+	p.addDefault(d)
 }
 
-// jsonType is the type of a literal, "" of what is none in JSON.
+// jsonType returns the JSON type of a literal, or "" for a set or an expression.
 func jsonType(v ast.Value) string {
 	switch v.(type) {
 	case ast.Number:

@@ -78,7 +78,7 @@ func TestParamsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 		"as text and as a number":       {"object.get(input.params, \"a\", 4) != \"b\"\n\tobject.get(input.params, \"a\", \"\") != 1", ParamReads{Names: a, Defaults: append(fallback("number", "4"), fallback("string", `""`)...)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rev, err := Draft(context.Background(), source(t, map[string]string{
+			rev, err := Draft(context.Background(), sourceOf(t, map[string]string{
 				"h.rego": paramHelpers,
 				"x.rego": "package scanflow.strategies.x\n\nimport data.scanflow.lib.h\n\npropose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []} if {\n\t" + c.condition + "\n}\n\nuses := h.limit\n",
 			}))

@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	// MaxProposal bounds one proposal, in bytes when it is written out: its `with` is sent
-	// on, and the journal keeps all of it.
+	// MaxProposal bounds one proposal, in bytes of its text: its `with` is sent to
+	// other systems, and the journal stores all of it.
 	MaxProposal = 1 << 20
-	// MaxAnswer bounds what one strategy proposes at a time, in bytes when written out.
+	// MaxAnswer bounds the proposals of one strategy on one document, in bytes of text.
 	MaxAnswer = 8 << 20
 )
 
-// readProposals reads the set that a strategy gave, in the order of its content.
-// A proposal that is not of the right shape is left out, and each thing wrong
-// with it named.
+// readProposals converts the answer of a strategy, in the order of the set. It drops
+// malformed proposals and returns a message for each.
 func readProposals(answer ast.Value, strategy string, doc *engine.Document) ([]engine.Proposal, []string) {
 	set, ok := answer.(ast.Set)
 	if !ok {
@@ -37,7 +36,7 @@ func readProposals(answer ast.Value, strategy string, doc *engine.Document) ([]e
 	for i, t := range set.Slice() {
 		size, ok := bounded.Written(t.Value, MaxProposal)
 		if !ok {
-			mistakes = append(mistakes, fmt.Sprintf("%s a proposal is larger than %d bytes when it is written out, parts that it holds several times counted each time; propose less", about(t.Value), MaxProposal))
+			mistakes = append(mistakes, fmt.Sprintf("%s a proposal is larger than %d bytes when it is written out, parts that it holds several times counted each time; propose less", describeProposal(t.Value), MaxProposal))
 			continue
 		}
 		if left -= size.Bytes; left < 0 {
@@ -46,20 +45,20 @@ func readProposals(answer ast.Value, strategy string, doc *engine.Document) ([]e
 		}
 		p, wrong := readProposal(t.Value, doc)
 		if len(wrong) > 0 {
-			mistakes = append(mistakes, fmt.Sprintf("%s: %s", show(t.Value), clipped(wrong)))
+			mistakes = append(mistakes, fmt.Sprintf("%s: %s", formatValue(t.Value), joinClipped(wrong)))
 			continue
 		}
 		p.Agent, p.Target, p.Strategy = doc.Agent.String(), doc.Target, strategy
 		out = append(out, p)
 	}
-	if more := len(mistakes) - mostWrong; more > 0 {
-		mistakes = append(mistakes[:mostWrong], fmt.Sprintf("and %d more proposals are not of the right shape", more))
+	if more := len(mistakes) - maxProblems; more > 0 {
+		mistakes = append(mistakes[:maxProblems], fmt.Sprintf("and %d more proposals are not of the right shape", more))
 	}
 	return out, mistakes
 }
 
-// unread is the evaluation of a document that can't be read.
-func unread(strategies []string, err error) engine.Evaluation {
+// unreadableDocument returns the evaluation of a document that can't be read.
+func unreadableDocument(strategies []string, err error) engine.Evaluation {
 	var out engine.Evaluation
 	for _, name := range strategies {
 		out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: err.Error()})
@@ -67,8 +66,9 @@ func unread(strategies []string, err error) engine.Evaluation {
 	return out
 }
 
-// about is how a message begins that is about a proposal too large to show.
-func about(v ast.Value) string {
+// describeProposal returns the beginning of a message about a proposal that is too
+// large to show.
+func describeProposal(v ast.Value) string {
 	if obj, ok := v.(ast.Object); ok {
 		if t := obj.Get(ast.InternedTerm("reason")); t != nil {
 			if reason, ok := t.Value.(ast.String); ok {
@@ -79,26 +79,26 @@ func about(v ast.Value) string {
 	return ast.ValueName(v) + ":"
 }
 
-// shape gathers what is wrong with one proposal.
-type shape struct{ wrong []string }
+// proposalReader collects the problems of one proposal.
+type proposalReader struct{ problems []string }
 
-func (s *shape) bad(format string, args ...any) {
-	s.wrong = append(s.wrong, fmt.Sprintf(format, args...))
+func (s *proposalReader) errorf(format string, args ...any) {
+	s.problems = append(s.problems, fmt.Sprintf(format, args...))
 }
 
 func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string) {
 	var p engine.Proposal
-	var s shape
+	var s proposalReader
 	obj, ok := v.(ast.Object)
 	if !ok {
-		s.bad("a proposal must be an object, not %s", ast.ValueName(v))
-		return p, s.wrong
+		s.errorf("a proposal must be an object, not %s", ast.ValueName(v))
+		return p, s.problems
 	}
 	seen := map[string]bool{}
 	obj.Foreach(func(k, t *ast.Term) {
 		key, ok := k.Value.(ast.String)
 		if !ok {
-			s.bad("key %s is not a string", show(k.Value))
+			s.errorf("key %s is not a string", formatValue(k.Value))
 			return
 		}
 		seen[string(key)] = true
@@ -113,7 +113,7 @@ func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string)
 			if with, ok := s.json("with", t.Value).(map[string]any); ok {
 				p.With = with
 			} else if _, isObject := t.Value.(ast.Object); !isObject {
-				s.bad("with must be an object, not %s", ast.ValueName(t.Value))
+				s.errorf("with must be an object, not %s", ast.ValueName(t.Value))
 			}
 		case "because":
 			p.Because = s.because(t.Value, doc)
@@ -122,60 +122,60 @@ func readProposal(v ast.Value, doc *engine.Document) (engine.Proposal, []string)
 		case "note":
 			p.Note = s.json("note", t.Value)
 		default:
-			s.bad("unknown key %q", clip(string(key)))
+			s.errorf("unknown key %q", clip(string(key)))
 		}
 	})
 	for _, key := range []string{"primitive", "reason", "because"} {
 		if !seen[key] {
-			s.bad("%s is missing", key)
+			s.errorf("%s is missing", key)
 		}
 	}
-	return p, s.wrong
+	return p, s.problems
 }
 
-func (s *shape) text(key ast.String, v ast.Value) string {
+func (s *proposalReader) text(key ast.String, v ast.Value) string {
 	text, ok := v.(ast.String)
 	switch {
 	case !ok:
-		s.bad("%s must be a string, not %s", string(key), ast.ValueName(v))
+		s.errorf("%s must be a string, not %s", string(key), ast.ValueName(v))
 	case text == "":
-		s.bad("%s is empty", string(key))
+		s.errorf("%s is empty", string(key))
 	}
 	return string(text)
 }
 
-func (s *shape) integer(key ast.String, v ast.Value) int {
+func (s *proposalReader) integer(key ast.String, v ast.Value) int {
 	n, ok := v.(ast.Number)
 	if !ok {
-		s.bad("%s must be a whole number, not %s", string(key), ast.ValueName(v))
+		s.errorf("%s must be a whole number, not %s", string(key), ast.ValueName(v))
 		return 0
 	}
 	i, ok := n.Int()
 	if !ok {
-		s.bad("%s must be a whole number, not %s", string(key), clip(string(n)))
+		s.errorf("%s must be a whole number, not %s", string(key), clip(string(n)))
 	}
 	return i
 }
 
-func (s *shape) because(v ast.Value, doc *engine.Document) []engine.Evidence {
+func (s *proposalReader) because(v ast.Value, doc *engine.Document) []engine.Evidence {
 	array, ok := v.(*ast.Array)
 	if !ok {
-		s.bad("because must be an array of signals, not %s", ast.ValueName(v))
+		s.errorf("because must be an array of signals, not %s", ast.ValueName(v))
 		return nil
 	}
 	out := make([]engine.Evidence, 0, array.Len())
 	array.Foreach(func(t *ast.Term) {
 		name, ok := t.Value.(ast.String)
 		if !ok {
-			s.bad("because holds %s, which is no string", show(t.Value))
+			s.errorf("because holds %s, which is no string", formatValue(t.Value))
 			return
 		}
-		e, err := evidence(string(name))
+		e, err := parseEvidence(string(name))
 		switch {
 		case err != nil:
-			s.bad("because: %s", clip(err.Error()))
+			s.errorf("because: %s", clip(err.Error()))
 		case !slices.Contains(doc.Names, e.Signal):
-			s.bad("because names signal %q, and this agent has no such sensor", clip(e.Signal))
+			s.errorf("because names signal %q, and this agent has no such sensor", clip(e.Signal))
 		default:
 			out = append(out, e)
 		}
@@ -183,18 +183,18 @@ func (s *shape) because(v ast.Value, doc *engine.Document) []engine.Evidence {
 	return out
 }
 
-// marks are names, each of a mark that sensors count from.
-func (s *shape) marks(v ast.Value) []string {
+// marks reads the names of the marks that a proposal sets.
+func (s *proposalReader) marks(v ast.Value) []string {
 	array, ok := v.(*ast.Array)
 	if !ok {
-		s.bad("marks must be an array of names, not %s", ast.ValueName(v))
+		s.errorf("marks must be an array of names, not %s", ast.ValueName(v))
 		return nil
 	}
 	var out []string
 	array.Foreach(func(t *ast.Term) {
 		name, ok := t.Value.(ast.String)
 		if !ok {
-			s.bad("marks holds %s, which is no string", show(t.Value))
+			s.errorf("marks holds %s, which is no string", formatValue(t.Value))
 			return
 		}
 		out = append(out, string(name))
@@ -202,8 +202,8 @@ func (s *shape) marks(v ast.Value) []string {
 	return out
 }
 
-// json is a value as jsonvalue.Unmarshal would decode it.
-func (s *shape) json(at string, v ast.Value) any {
+// json converts a value to the types that jsonvalue.Unmarshal produces.
+func (s *proposalReader) json(at string, v ast.Value) any {
 	switch v := v.(type) {
 	case ast.Null:
 		return nil
@@ -213,7 +213,7 @@ func (s *shape) json(at string, v ast.Value) any {
 		return string(v)
 	case ast.Number:
 		if _, ok := v.Float64(); !ok {
-			s.bad("%s: %s is too large a number", clip(at), clip(string(v)))
+			s.errorf("%s: %s is too large a number", clip(at), clip(string(v)))
 		}
 		return jsonvalue.Exact(json.Number(v))
 	case *ast.Array:
@@ -231,13 +231,13 @@ func (s *shape) json(at string, v ast.Value) any {
 		v.Foreach(func(k, t *ast.Term) {
 			key, ok := k.Value.(ast.String)
 			if !ok {
-				s.bad("%s: key %s is not a string", clip(at), show(k.Value))
+				s.errorf("%s: key %s is not a string", clip(at), formatValue(k.Value))
 				return
 			}
 			out[string(key)] = s.json(at+"."+string(key), t.Value)
 		})
 		return out
 	}
-	s.bad("%s: %s is no JSON value", clip(at), ast.ValueName(v))
+	s.errorf("%s: %s is no JSON value", clip(at), ast.ValueName(v))
 	return nil
 }

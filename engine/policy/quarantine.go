@@ -13,22 +13,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Quarantined is a strategy or a guard that is not asked, for one revision: it took the
-// process down, or would have.
+// Quarantined is a strategy or a guard that is not evaluated in one revision, because
+// it crashed the process or would do so.
 type Quarantined struct {
 	Member
 	Revision string    `json:"revision"`
 	At       time.Time `json:"at"`
-	// Agent and Target are whom it was asked for, as namespace/name.
+	// Agent and Target are those of the document, as namespace/name.
 	Agent  string `json:"agent"`
 	Target string `json:"target"`
-	// Place is the line that it was at, as "file:line: text"; "" where that is not known.
+	// Place is the line that was evaluated, as "file:line: text"; "" if it is not known.
 	Place string `json:"place,omitempty"`
-	// Why is what it did.
+	// Why is the reason, as the predicate of a sentence.
 	Why string `json:"why"`
 }
 
-// Error says why it is not asked, and what frees it.
+// Error returns why the member is not evaluated, and how it leaves the quarantine.
 func (q *Quarantined) Error() string {
 	at := ""
 	if q.Place != "" {
@@ -37,21 +37,22 @@ func (q *Quarantined) Error() string {
 	return fmt.Sprintf("is in quarantine for revision %s: on target %s it %s%s; mend it, another revision frees it", q.Revision, q.Target, q.Why, at)
 }
 
-// Quarantine is what is not asked, by revision. It is safe for concurrent use.
+// Quarantine holds the members that are not evaluated, by revision. It is safe for
+// concurrent use.
 type Quarantine struct {
-	any atomic.Bool // most hold nothing, and are looked at for each evaluation
+	any atomic.Bool // each evaluation reads it, and most quarantines are empty
 	mu  sync.RWMutex
 	all map[string]map[Member]*Quarantined // by revision
 }
 
-// NewQuarantine is a quarantine that holds these.
+// NewQuarantine returns a quarantine with these members.
 func NewQuarantine(list []Quarantined) *Quarantine {
 	q := &Quarantine{all: map[string]map[Member]*Quarantined{}}
 	q.Add(list...)
 	return q
 }
 
-// Add puts in more. Who is in already stays as it is.
+// Add adds members. It does not change those that are in already.
 func (q *Quarantine) Add(more ...Quarantined) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,7 +67,7 @@ func (q *Quarantine) Add(more ...Quarantined) {
 	}
 }
 
-// Of lists what is in quarantine for a revision, sorted.
+// Of returns the members in quarantine for a revision, sorted.
 func (q *Quarantine) Of(revision string) []Quarantined {
 	if q == nil {
 		return nil
@@ -74,13 +75,13 @@ func (q *Quarantine) Of(revision string) []Quarantined {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	var out []Quarantined
-	for _, m := range slices.SortedFunc(maps.Keys(q.all[revision]), compareMembers) {
+	for _, m := range slices.SortedFunc(maps.Keys(q.all[revision]), compareMember) {
 		out = append(out, *q.all[revision][m])
 	}
 	return out
 }
 
-// All lists everything, by revision.
+// All returns all members in quarantine, sorted by revision.
 func (q *Quarantine) All() []Quarantined {
 	q.mu.RLock()
 	revisions := slices.Sorted(maps.Keys(q.all))
@@ -92,8 +93,8 @@ func (q *Quarantine) All() []Quarantined {
 	return out
 }
 
-// holds is why a member is not asked in a revision, nil where it is.
-func (q *Quarantine) holds(revision string, m Member) error {
+// errorFor returns why a member is not evaluated in a revision, or nil if it is.
+func (q *Quarantine) errorFor(revision string, m Member) error {
 	if q == nil || !q.any.Load() {
 		return nil
 	}
@@ -105,12 +106,12 @@ func (q *Quarantine) holds(revision string, m Member) error {
 	return nil
 }
 
-func compareMembers(a, b Member) int {
+func compareMember(a, b Member) int {
 	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 }
 
-// Isolate puts a member into quarantine, and every other that can reach the file that it
-// was in: a file is paid for once, whatever else is in it.
+// Isolate puts a member into quarantine, and with it every other member that can
+// reach the same file, so that one file crashes the process at most once.
 func (r *Revision) Isolate(one Quarantined) []Quarantined {
 	out := []Quarantined{one}
 	files := r.filesOf(one)
@@ -126,7 +127,7 @@ func (r *Revision) Isolate(one Quarantined) []Quarantined {
 	return out
 }
 
-// members are all strategies and guards.
+// members returns all strategies and guards.
 func (r *Revision) members() []Member {
 	var out []Member
 	for _, name := range r.Strategies() {
@@ -138,7 +139,7 @@ func (r *Revision) members() []Member {
 	return out
 }
 
-// packageOf is the package of a member, nil where there is none.
+// packageOf returns the package of a member, or nil if there is none.
 func (r *Revision) packageOf(m Member) ast.Ref {
 	if m.Kind == KindStrategy {
 		if s := r.strategies[m.Name]; s != nil {
@@ -154,12 +155,12 @@ func (r *Revision) packageOf(m Member) ast.Ref {
 	return nil
 }
 
-// filesOf are the files that are at fault: the one that the member was in, or else
-// those of its own package.
+// filesOf returns the file that was evaluated, or those of the member's package if
+// the file is not known.
 func (r *Revision) filesOf(one Quarantined) map[string]bool {
 	files := map[string]bool{}
 	for file := range r.modules {
-		if strings.HasPrefix(one.Place, file+":") { // the name may have a colon itself
+		if strings.HasPrefix(one.Place, file+":") { // the name may contain a colon
 			files[file] = true
 			return files
 		}
@@ -173,7 +174,8 @@ func (r *Revision) filesOf(one Quarantined) map[string]bool {
 	return files
 }
 
-// reachesFile reports whether a rule of the member, or one that it uses, is in one of the files.
+// reachesFile reports whether a rule of the member, or one that it depends on, is in
+// one of the files.
 func (r *Revision) reachesFile(member Member, files map[string]bool) bool {
 	pkg := r.packageOf(member)
 	used := map[*ast.Rule]bool{}
@@ -183,7 +185,7 @@ func (r *Revision) reachesFile(member Member, files map[string]bool) bool {
 			continue
 		}
 		for _, rule := range m.Rules {
-			t.reaches(rule, used)
+			t.collectDependencies(rule, used)
 		}
 	}
 	for rule := range used {

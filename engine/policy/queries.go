@@ -8,7 +8,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// queries keeps the prepared query of each list of strategies that was asked for.
+// queries caches the prepared query of each list of strategies.
 type queries struct {
 	revision *Revision
 	groups   sync.Map // names joined -> *known
@@ -17,19 +17,20 @@ type queries struct {
 	singles  sync.Map // path -> *member
 }
 
-type known struct {
+type groupEntry struct {
 	group   *group
 	unknown []string
 }
 
-// group gives the query for a list of strategies, in the order of their names.
+// group returns the query for a list of strategies, sorted by name, and the names
+// that the revision does not have.
 func (q *queries) group(names []string) (*group, []string) {
 	key := strings.Join(names, "\n")
 	if k, ok := q.groups.Load(key); ok {
-		return k.(*known).group, k.(*known).unknown
+		return k.(*groupEntry).group, k.(*groupEntry).unknown
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
-	k := &known{}
+	k := &groupEntry{}
 	var members []*member
 	for _, name := range sorted {
 		s := q.revision.strategies[name]
@@ -43,7 +44,7 @@ func (q *queries) group(names []string) (*group, []string) {
 		k.group = &group{revision: q.revision, members: members}
 	}
 	actual, _ := q.groups.LoadOrStore(key, k)
-	return actual.(*known).group, actual.(*known).unknown
+	return actual.(*groupEntry).group, actual.(*groupEntry).unknown
 }
 
 func (q *queries) guards() *group {
@@ -56,7 +57,7 @@ func (q *queries) guards() *group {
 	return q.denials
 }
 
-// member is shared by all groups, so that a strategy in trouble is known as such in each.
+// member returns the member of that path, which all groups share with its failures.
 func (q *queries) member(is Member, pkg ast.Ref, rule string) *member {
 	path := pkg.Append(ast.StringTerm(rule))
 	m, _ := q.singles.LoadOrStore(path.String(), &member{Member: is, path: path})

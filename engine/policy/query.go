@@ -14,39 +14,39 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// member is one rule set that is asked: the proposals of a strategy, or the
-// denials of a guard.
+// member is one rule that is evaluated: the `propose` of a strategy or the `deny` of
+// a guard.
 type member struct {
 	Member
 	path ast.Ref
 	prepared
-	trouble trouble
+	failures failureTracker
 }
 
-// group is several of them, asked together: one query shares what it has
-// computed, and costs less than one query each. A query fails as a whole, so
-// after a failure each is asked apart, to keep the good ones.
+// group is several members with one query, which shares intermediate results and
+// costs less than a query for each. A query fails as a whole, so after a failure
+// each member is evaluated on its own, to keep the answers of the others.
 type group struct {
 	revision *Revision
 	members  []*member
 	prepared
 }
 
-// prepared is a query that is made ready when it is first asked.
+// prepared is a query that is prepared on first use.
 type prepared struct {
 	once  sync.Once
 	query rego.PreparedEvalQuery
 	err   error
 }
 
-func (p *prepared) ready(ctx context.Context, r *Revision, body func() *ast.Term) (rego.PreparedEvalQuery, error) {
+func (p *prepared) prepare(ctx context.Context, r *Revision, body func() *ast.Term) (rego.PreparedEvalQuery, error) {
 	p.once.Do(func() {
 		p.query, p.err = rego.New(
 			rego.Compiler(r.compiler),
 			rego.Store(r.store),
 			rego.Capabilities(r.compiler.Capabilities()),
 			rego.ParsedQuery(ast.NewBody(ast.NewExpr(body()))),
-			// An error of a built-in would make a rule undefined, and a `not` of it true.
+			// Otherwise an error of a built-in makes a rule undefined, and its `not` true.
 			rego.StrictBuiltinErrors(true),
 			rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }),
 		).PrepareForEval(context.WithoutCancel(ctx))
@@ -54,10 +54,10 @@ func (p *prepared) ready(ctx context.Context, r *Revision, body func() *ast.Term
 	return p.query, p.err
 }
 
-// each asks all members and hands over each one's answer, or why there is none.
-func (g *group) each(ctx context.Context, now time.Time, input ast.Value, tracker *topdown.EvaluatedRuleTracker, answer func(i int, v ast.Value, err error)) {
-	if !g.apart() {
-		answers, err := g.together(ctx, input, tracker)
+// evaluateEach evaluates all members and calls answer with the value or the error of each.
+func (g *group) evaluateEach(ctx context.Context, now time.Time, input ast.Value, tracker *topdown.EvaluatedRuleTracker, answer func(i int, v ast.Value, err error)) {
+	if !g.mustSplit() {
+		answers, err := g.evaluateTogether(ctx, input, tracker)
 		if err == nil {
 			for i := range g.members {
 				answer(i, answers.Elem(i).Value, nil)
@@ -69,32 +69,32 @@ func (g *group) each(ctx context.Context, now time.Time, input ast.Value, tracke
 		}
 	}
 	for i, m := range g.members {
-		if err := cmp.Or(g.revision.opts.Quarantine.holds(g.revision.id, m.Member), m.trouble.benched(now)); err != nil {
+		if err := cmp.Or(g.revision.opts.Quarantine.errorFor(g.revision.id, m.Member), m.failures.suspended(now)); err != nil {
 			answer(i, nil, err)
 			continue
 		}
-		v, err := m.alone(ctx, g.revision, input, tracker)
-		m.trouble.note(now, err)
+		v, err := m.evaluate(ctx, g.revision, input, tracker)
+		m.failures.record(now, err)
 		answer(i, v, err)
 	}
 }
 
-// apart reports whether a member must not be asked together with the others.
-func (g *group) apart() bool {
+// mustSplit reports whether the members must be evaluated one by one.
+func (g *group) mustSplit() bool {
 	for _, m := range g.members {
-		if m.trouble.any() || g.revision.opts.Quarantine.holds(g.revision.id, m.Member) != nil {
+		if m.failures.failing() || g.revision.opts.Quarantine.errorFor(g.revision.id, m.Member) != nil {
 			return true
 		}
 	}
 	return false
 }
 
-func (g *group) together(ctx context.Context, input ast.Value, tracker *topdown.EvaluatedRuleTracker) (*ast.Array, error) {
-	query, err := g.ready(ctx, g.revision, g.body)
+func (g *group) evaluateTogether(ctx context.Context, input ast.Value, tracker *topdown.EvaluatedRuleTracker) (*ast.Array, error) {
+	query, err := g.prepare(ctx, g.revision, g.body)
 	if err != nil {
 		return nil, err
 	}
-	v, err := run(ctx, query, g.revision.opts.Deadline, input, tracker, g.revision.late(input, g.members...))
+	v, err := run(ctx, query, g.revision.opts.Deadline, input, tracker, g.revision.watchdog(input, g.members...))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (g *group) together(ctx context.Context, input ast.Value, tracker *topdown.
 	return array, nil
 }
 
-// body asks for all members' answers as one array.
+// body returns the query for the answers of all members as one array.
 func (g *group) body() *ast.Term {
 	terms := make([]*ast.Term, len(g.members))
 	for i, m := range g.members {
@@ -116,25 +116,26 @@ func (g *group) body() *ast.Term {
 
 func (m *member) body() *ast.Term { return ast.NewTerm(m.path) }
 
-func (m *member) alone(ctx context.Context, r *Revision, input ast.Value, tracker *topdown.EvaluatedRuleTracker) (ast.Value, error) {
-	query, err := m.ready(ctx, r, m.body)
+func (m *member) evaluate(ctx context.Context, r *Revision, input ast.Value, tracker *topdown.EvaluatedRuleTracker) (ast.Value, error) {
+	query, err := m.prepare(ctx, r, m.body)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", m.path, err)
 	}
-	return run(ctx, query, r.opts.Deadline, input, tracker, r.late(input, m))
+	return run(ctx, query, r.opts.Deadline, input, tracker, r.watchdog(input, m))
 }
 
 var errUndefined = errors.New("the answer is undefined")
 
-// StoppedError says that an evaluation reached a limit and was stopped.
+// StoppedError is the error of an evaluation that reached a limit.
 type StoppedError struct{ Why, Fix string }
 
-// Error names the limit and what to do.
+// Error returns the limit and an advice.
 func (e *StoppedError) Error() string { return e.Why + "; " + e.Fix }
 
-// stopped is the error of an evaluation that was cancelled, by the heap where big.
-func stopped(deadline time.Duration, big bool) error {
-	if big {
+// stoppedError returns the error of an evaluation that was cancelled at its deadline,
+// or because of the heap.
+func stoppedError(deadline time.Duration, overHeap bool) error {
+	if overHeap {
 		return &StoppedError{
 			Why: fmt.Sprintf("was stopped: the heap of the process grew by more than %d MiB while it ran", heapGrowth>>20),
 			Fix: "bound what it collects",
@@ -143,15 +144,15 @@ func stopped(deadline time.Duration, big bool) error {
 	return &StoppedError{Why: fmt.Sprintf("ran longer than %s and was stopped", deadline), Fix: "bound what it iterates over"}
 }
 
-// run evaluates a query. A timer that raises OPA's own flag stands in for a
-// context with a deadline, for which OPA would start a goroutine each time. Where that
-// does not end the evaluation, as in a built-in that runs on, late tells.
-func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Duration, input ast.Value, tracker *topdown.EvaluatedRuleTracker, late late, more ...rego.EvalOption) (ast.Value, error) {
+// run evaluates a query. A timer cancels it at the deadline, because for a context
+// with a deadline OPA starts a goroutine each time. If that does not stop the
+// evaluation, for example in a slow built-in, the watchdog reports it.
+func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Duration, input ast.Value, tracker *topdown.EvaluatedRuleTracker, watchdog watchdog, more ...rego.EvalOption) (ast.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	cancel := topdown.NewCancel()
-	running := late.follow(deadline, cancel.Cancel)
+	running := watchdog.start(deadline, cancel.Cancel)
 	defer running.end()
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, cancel.Cancel)
@@ -171,7 +172,7 @@ func run(ctx context.Context, query rego.PreparedEvalQuery, deadline time.Durati
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case topdown.IsCancel(err):
-		return nil, stopped(deadline, running.big())
+		return nil, stoppedError(deadline, running.overHeap())
 	case err != nil:
 		return nil, err
 	case len(results) != 1 || len(results[0].Expressions) != 1:

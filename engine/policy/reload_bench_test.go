@@ -74,7 +74,7 @@ func BenchmarkReload(b *testing.B) {
 	require.Len(b, files, 50)
 	write(b, dir, files)
 	swapped := make(chan struct{}, 1)
-	s := watched(b, dir, StoreOptions{Judge: NewJudge(JudgeOptions{}), Swapped: func() { swapped <- struct{}{} }})
+	s := watched(b, dir, StoreOptions{Judge: NewJudge(JudgeOptions{}), OnSwap: func() { swapped <- struct{}{} }})
 	file := filepath.Join(dir, "strategies", "bench", "s7.rego")
 	<-swapped // the first load
 	var took []time.Duration
@@ -96,9 +96,9 @@ func BenchmarkReload(b *testing.B) {
 
 // BenchmarkCandidate is the part of it that is work.
 func BenchmarkCandidate(b *testing.B) {
-	src := source(b, fiftyFiles())
+	src := sourceOf(b, fiftyFiles())
 	for name, f := range map[string]func() error{
-		"parse":           func() error { _, m := parse(newOpened(src)); return m.err() },
+		"parse":           func() error { _, m := parse(unchecked(src)); return m.Err() },
 		"compiled":        func() error { _, err := Compile(b.Context(), src, Options{}); return err },
 		"compiled+tested": func() error { _, err := Candidate(b.Context(), src, Options{}); return err },
 	} {

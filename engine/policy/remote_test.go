@@ -20,6 +20,7 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // shelf serves one bundle, with its hash as ETag, to those who show the token.
@@ -86,9 +87,9 @@ func bundleOf(t *testing.T, files map[string]string) []byte {
 	return packed
 }
 
-func remote(t *testing.T, o RemoteOptions) *Remote {
+func remote(t *testing.T, o source.RemoteOptions) *source.Remote {
 	t.Helper()
-	r, err := NewRemote(o)
+	r, err := source.NewRemote(o)
 	require.NoError(t, err)
 	return r
 }
@@ -99,7 +100,7 @@ func TestABundleBehindAURL(t *testing.T) {
 	s := newShelf(t, basic())
 	good := s.packed
 	clock := &heldClock{now: noon, timers: map[chan time.Time]time.Time{}}
-	r := remote(t, RemoteOptions{URL: s.URL + "/b.tar.gz?sig=hunter2", Clock: clock})
+	r := remote(t, source.RemoteOptions{URL: s.URL + "/b.tar.gz?sig=hunter2", Clock: clock})
 	var log bytes.Buffer
 	store := NewStore(r.Read, StoreOptions{Clock: clock, Log: hclog.New(&hclog.LoggerOptions{Output: &locked{w: &log}})})
 	require.ErrorContains(t, store.Load(t.Context()), "it was not asked for yet")
@@ -198,8 +199,8 @@ func TestABundleThatIsTooLarge(t *testing.T) {
 			}
 		}
 	})
-	err := remote(t, RemoteOptions{URL: s.URL}).Fetch(t.Context())
-	require.ErrorIs(t, err, ErrTooLarge)
+	err := remote(t, source.RemoteOptions{URL: s.URL}).Fetch(t.Context())
+	require.ErrorIs(t, err, source.ErrTooLarge)
 	require.False(t, engine.IsRetryable(err))
 }
 
@@ -209,7 +210,7 @@ func TestTheTokenOfABundle(t *testing.T) {
 	s, store := newShelf(t, basic()), newShelf(t, basic())
 	s.wants("hunter2")
 	file := filepath.Join(t.TempDir(), "token")
-	r := remote(t, RemoteOptions{URL: s.URL, TokenFile: file})
+	r := remote(t, source.RemoteOptions{URL: s.URL, TokenFile: file})
 	require.ErrorIs(t, r.Wait(t.Context()), os.ErrNotExist, "at once")
 	require.NoError(t, os.WriteFile(file, []byte("\n"), 0o600))
 	require.ErrorContains(t, r.Wait(t.Context()), "is empty")
@@ -238,10 +239,13 @@ func TestTheTokenOfABundle(t *testing.T) {
 		http.Redirect(w, req, store.URL, http.StatusFound)
 	}))
 	t.Cleanup(secure.Close)
-	r = remote(t, RemoteOptions{URL: secure.URL, TokenFile: file})
+	r = remote(t, source.RemoteOptions{URL: secure.URL, TokenFile: file})
 	err = r.Wait(t.Context())
 	require.ErrorContains(t, err, "certificate", "whom nobody vouches for is not waited for")
-	r.http.Transport = secure.Client().Transport
+	stock := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = stock })
+	http.DefaultTransport = secure.Client().Transport // which a remote clones
+	r = remote(t, source.RemoteOptions{URL: secure.URL, TokenFile: file})
 	err = r.Wait(t.Context())
 	require.ErrorContains(t, err, "redirected from https to http, which is not followed")
 	require.Len(t, store.requests(), 1)
@@ -250,10 +254,10 @@ func TestTheTokenOfABundle(t *testing.T) {
 // The first bundle is waited for while its server is away, for as long as there is
 // patience, and no longer than somebody else waits.
 func TestAServerThatIsAwayAtTheStart(t *testing.T) {
-	address := freeport.Of(t)
+	address := freeport.Reserve(t)
 	clock := &heldClock{now: noon, timers: map[chan time.Time]time.Time{}}
 	var log bytes.Buffer
-	r := remote(t, RemoteOptions{URL: "http://" + address, Clock: clock, Log: hclog.New(&hclog.LoggerOptions{Output: &locked{w: &log}})})
+	r := remote(t, source.RemoteOptions{URL: "http://" + address, Clock: clock, Log: hclog.New(&hclog.LoggerOptions{Output: &locked{w: &log}})})
 	ended := make(chan error, 1)
 	wait := func(ctx context.Context) { go func() { ended <- r.Wait(ctx) }() }
 	tried := func() {
@@ -297,7 +301,7 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 	s := newShelf(t, basic())
 	gone := make(chan struct{})
 	s.does(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); gone <- struct{}{} })
-	r := remote(t, RemoteOptions{URL: s.URL, Timeout: 100 * time.Millisecond})
+	r := remote(t, source.RemoteOptions{URL: s.URL, Timeout: 100 * time.Millisecond})
 	err := r.Fetch(t.Context())
 	<-gone
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -307,14 +311,14 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 
 func TestURLsThatAreRefused(t *testing.T) {
 	for _, name := range []string{"policies", "b.tar.gz", "ftp://x/b.tar.gz", "http:/x"} {
-		require.False(t, IsURL(name), name)
+		require.False(t, source.IsURL(name), name)
 	}
 	for address, says := range map[string]string{
 		"http://bot:hunter2@host/b": "holds a user", "https://hunter2@host/": "holds a user",
 		"https://": "name a host", "http://hunter2%zz/": "must begin with",
 	} {
-		require.True(t, IsURL(address))
-		_, err := NewRemote(RemoteOptions{URL: address})
+		require.True(t, source.IsURL(address))
+		_, err := source.NewRemote(source.RemoteOptions{URL: address})
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
@@ -322,10 +326,10 @@ func TestURLsThatAreRefused(t *testing.T) {
 
 // Requests are spread over a fifth of the time between them.
 func TestTheTimeBetweenRequests(t *testing.T) {
-	r := remote(t, RemoteOptions{URL: "http://x", Seed: 1})
+	r := remote(t, source.RemoteOptions{URL: "http://x", Seed: 1})
 	least, most := time.Hour, time.Duration(0)
 	for range 1000 {
-		d := r.pause()
+		d := r.NextInterval()
 		least, most = min(least, d), max(most, d)
 	}
 	require.GreaterOrEqual(t, least, 27*time.Second)

@@ -12,13 +12,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// Revision is one compiled set of policies; it never changes. It is safe for
-// concurrent use, for different documents.
+// Revision is one compiled, immutable set of policies. It is safe for concurrent
+// use with different documents.
 type Revision struct {
 	id         string
-	source     Source
+	source     source.Source
 	opts       Options
 	modules    map[string]*ast.Module // as parsed
 	compiler   *ast.Compiler
@@ -26,19 +28,19 @@ type Revision struct {
 	strategies map[string]*strategy
 	guards     []guard // by name
 	guardRules []guardRule
-	// guardParams are the params that each guard reads.
+	// guardParams are the params that each guard reads, by guard.
 	guardParams map[string]*params
-	warnings    Mistakes
-	// idle are the warnings of what has no effect.
-	idle    Mistakes
+	warnings    mistake.Mistakes
+	// unused are the warnings about policies and data without effect.
+	unused  mistake.Mistakes
 	queries queries
-	parts   parts
+	inputs  inputBuilder
 }
 
 type guard struct {
 	name string
 	pkg  ast.Ref
-	from string // where it was read
+	from string // the origin of its source
 }
 
 var _ engine.Revision = (*Revision)(nil)
@@ -52,19 +54,19 @@ func newRevision(b *build) *Revision {
 	return r
 }
 
-// ID is a hash of the content: the first 12 hex digits of a SHA-256.
+// ID returns a hash of the content: the first 12 hex digits of a SHA-256.
 func (r *Revision) ID() string { return r.id }
 
-// Source is what it was made of.
-func (r *Revision) Source() Source { return r.source }
+// Source returns the source that the revision was compiled from.
+func (r *Revision) Source() source.Source { return r.source }
 
-// Strategies are the names of the strategies, sorted.
+// Strategies returns the names of the strategies, sorted.
 func (r *Revision) Strategies() []string { return slices.Sorted(maps.Keys(r.strategies)) }
 
-// Has tells whether there is a strategy of that name.
+// Has reports whether there is a strategy of that name.
 func (r *Revision) Has(strategy string) bool { return r.strategies[strategy] != nil }
 
-// Guards are the names of the guard packages, sorted, without "scanflow.guards.".
+// Guards returns the names of the guard packages without "scanflow.guards.", sorted.
 func (r *Revision) Guards() []string {
 	names := make([]string, len(r.guards))
 	for i, g := range r.guards {
@@ -73,16 +75,16 @@ func (r *Revision) Guards() []string {
 	return names
 }
 
-// Warnings are what `scanflow check` should say, though it is no reason to refuse.
-func (r *Revision) Warnings() []Mistake { return slices.Clone(r.warnings) }
+// Warnings returns the findings that `scanflow check` reports and that are no reason
+// to refuse the revision.
+func (r *Revision) Warnings() []mistake.Mistake { return slices.Clone(r.warnings) }
 
-// Evaluate asks the strategies for proposals on one document. It keeps the parts
-// of the document that it parsed in doc.Sections, so one document must not be
-// evaluated twice at a time.
+// Evaluate evaluates the strategies on one document. It caches converted sections
+// in doc.Sections, so a document must not be evaluated concurrently.
 func (r *Revision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
-	input, err := r.parts.input(doc)
+	input, err := r.inputs.input(doc)
 	if err != nil {
-		return unread(strategies, err)
+		return unreadableDocument(strategies, err)
 	}
 	return r.evaluate(ctx, strategies, doc, input)
 }
@@ -92,7 +94,7 @@ func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engin
 	g, unknown := r.queries.group(strategies)
 	for _, name := range unknown {
 		out.Problems = append(out.Problems, engine.Problem{Strategy: name,
-			Message: fmt.Sprintf("policies of revision %s have no strategy of this name; they have %s", r.id, signalNames(r.Strategies()))})
+			Message: fmt.Sprintf("policies of revision %s have no strategy of this name; they have %s", r.id, quotedList(r.Strategies()))})
 	}
 	if g == nil {
 		return out
@@ -102,7 +104,7 @@ func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engin
 		tracker = &topdown.EvaluatedRuleTracker{}
 	}
 	var failed []string
-	g.each(ctx, doc.Now, input, tracker, func(i int, answer ast.Value, err error) {
+	g.evaluateEach(ctx, doc.Now, input, tracker, func(i int, answer ast.Value, err error) {
 		name := g.members[i].Name
 		if err != nil {
 			failed = append(failed, name)
@@ -115,15 +117,15 @@ func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engin
 			out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: strings.Join(mistakes, "; ")})
 		}
 	})
-	out.Rules = fired(tracker)
+	out.Rules = firedRules(tracker)
 	for _, name := range failed {
 		delete(out.Rules, name)
 	}
 	return out
 }
 
-// fired reads which titled rules the tracker saw, by strategy.
-func fired(tracker *topdown.EvaluatedRuleTracker) map[string][]string {
+// firedRules returns the titles of the rules that fired, by strategy.
+func firedRules(tracker *topdown.EvaluatedRuleTracker) map[string][]string {
 	if tracker == nil || len(tracker.Labels) == 0 {
 		return nil
 	}

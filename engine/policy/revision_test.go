@@ -12,7 +12,7 @@ import (
 )
 
 func TestEvaluateGivesProposalsAndTheRulesThatFired(t *testing.T) {
-	rev, err := Candidate(context.Background(), source(t, basic()), Options{})
+	rev, err := Candidate(context.Background(), sourceOf(t, basic()), Options{})
 	require.NoError(t, err)
 	require.Empty(t, rev.Warnings())
 	doc := document(70)
@@ -56,11 +56,11 @@ func TestAStrategyThatFailsLeavesTheOthersAlone(t *testing.T) {
 func TestAStrategyThatKeepsRunningOverIsLeftOutForAWhile(t *testing.T) {
 	rev := compiled(t, one(`propose contains {"primitive": "p", "reason": "r", "because": []} if count([1 | some i in numbers.range(1, 5000); some j in numbers.range(1, 50000); i + j < 0]) > 0`), Options{Deadline: 30 * time.Millisecond})
 	doc := document(1)
-	for range patience {
+	for range maxStops {
 		require.Contains(t, problems(rev.Evaluate(context.Background(), []string{"x"}, doc)), "ran longer than 30ms")
 	}
 	require.Contains(t, problems(rev.Evaluate(context.Background(), []string{"x"}, doc)), "asked again at 2026-03-01T12:00:10Z")
-	doc.Now = doc.Now.Add(bench)
+	doc.Now = doc.Now.Add(suspendFor)
 	require.Contains(t, problems(rev.Evaluate(context.Background(), []string{"x"}, doc)), "ran longer than 30ms")
 }
 

@@ -6,49 +6,51 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// CheckAgainst compiles the strategies with `input` being of the given JSON
-// Schema (as JSON text or as decoded), so that a signal or parameter that the
-// agent doesn't have is a mistake with its place. Of the packages that the
-// strategies use, it judges the rules that they reach. Nil means that all is well.
-func (r *Revision) CheckAgainst(schema any, strategies []string) []Mistake {
+// CheckAgainst type-checks the strategies with a JSON Schema of `input` (as JSON
+// text or decoded), so that a signal or param that the agent does not have is a
+// mistake. Of the packages that the strategies use, it checks the rules that they
+// depend on. It returns nil if there are no mistakes.
+func (r *Revision) CheckAgainst(schema any, strategies []string) []mistake.Mistake {
 	if raw, ok := schema.([]byte); ok {
 		var v any
 		if err := json.Unmarshal(raw, &v); err != nil {
-			return Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
+			return mistake.Mistakes{{Message: "the schema is not JSON: " + err.Error()}}
 		}
 		schema = v
 	}
-	var mistakes Mistakes
-	own := map[string]bool{} // packages judged as a whole
+	var mistakes mistake.Mistakes
+	own := map[string]bool{} // packages that are checked as a whole
 	for _, name := range strategies {
 		s := r.strategies[name]
 		if s == nil {
-			mistakes = append(mistakes, Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + signalNames(r.Strategies())})
+			mistakes = append(mistakes, mistake.Mistake{Message: fmt.Sprintf("there is no strategy %q", name), Fix: "the strategies are " + quotedList(r.Strategies())})
 			continue
 		}
 		own[s.pkg.String()] = true
 	}
-	return append(mistakes, r.checkPackages(schema, own)...).sorted()
+	return sorted(append(mistakes, r.checkPackages(schema, own)...))
 }
 
-// CheckGuards is CheckAgainst for all guards, whose `input` has the proposal too.
-func (r *Revision) CheckGuards(schema any) []Mistake {
+// CheckGuards is CheckAgainst for all guards, whose `input` includes the proposal.
+func (r *Revision) CheckGuards(schema any) []mistake.Mistake {
 	own := map[string]bool{}
 	for _, g := range r.guards {
 		own[g.pkg.String()] = true
 	}
-	return r.checkPackages(schema, own).sorted()
+	return sorted(r.checkPackages(schema, own))
 }
 
-func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
+func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistakes {
 	used := map[*ast.Rule]bool{}
 	t := newTracer(r.compiler)
 	for _, m := range r.compiler.Modules {
 		if own[m.Package.Path.String()] && !isTest(m) {
 			for _, rule := range m.Rules {
-				t.reaches(rule, used)
+				t.collectDependencies(rule, used)
 			}
 		}
 	}
@@ -57,7 +59,7 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
 	}
 	places := map[string]bool{}
 	for rule := range used {
-		places[place(rule)] = true
+		places[ruleLocation(rule)] = true
 	}
 	modules := map[string]*ast.Module{}
 	for file, m := range r.modules {
@@ -66,7 +68,7 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
 		}
 		c := m.Copy()
 		unboundEquals(c)
-		c.Rules = slices.DeleteFunc(c.Rules, func(rule *ast.Rule) bool { return !places[place(rule)] })
+		c.Rules = slices.DeleteFunc(c.Rules, func(rule *ast.Rule) bool { return !places[ruleLocation(rule)] })
 		if len(c.Rules) > 0 {
 			modules[file] = c
 		}
@@ -80,8 +82,8 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) Mistakes {
 	return nil
 }
 
-// place tells a rule by where it is written, the same before and after compiling.
-func place(r *ast.Rule) string {
+// ruleLocation identifies a rule by its location, which compiling does not change.
+func ruleLocation(r *ast.Rule) string {
 	if r.Location == nil {
 		return ""
 	}

@@ -56,7 +56,7 @@ func TestCheckAgainstAnAgentsSchema(t *testing.T) {
 			if strings.Contains(c.to, "load.other") {
 				text = strings.Replace(text, `["rps"]`, `["rps", "elsewhere"]`, 1)
 			}
-			rev, err := Compile(context.Background(), source(t, with(files, strategy, text)), Options{})
+			rev, err := Compile(context.Background(), sourceOf(t, with(files, strategy, text)), Options{})
 			require.NoError(t, err)
 			var decoded any
 			require.NoError(t, json.Unmarshal([]byte(agentSchema), &decoded))

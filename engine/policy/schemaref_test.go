@@ -19,11 +19,11 @@ func TestASchemaReadsNoFile(t *testing.T) {
 		`{"$id": " file://` + file + `", "$ref": "#"}`,
 		`{"properties": {"a": {"allOf": [{"$ref": "file://` + file + `"}]}}}`,
 	} {
-		_, err := Draft(t.Context(), source(t, map[string]string{"x.rego": "package x\n\n# METADATA\n# schemas:\n#   - input: " + schema + "\nallow if input.other == 1\n"}))
+		_, err := Draft(t.Context(), sourceOf(t, map[string]string{"x.rego": "package x\n\n# METADATA\n# schemas:\n#   - input: " + schema + "\nallow if input.other == 1\n"}))
 		require.ErrorContains(t, err, "the schema of input refers to", schema)
 		require.ErrorContains(t, err, "x.rego:")
 		require.NotContains(t, err.Error(), "s3cret")
 	}
-	_, err := Draft(t.Context(), source(t, map[string]string{"x.rego": "package x\n\n# METADATA\n# schemas:\n#   - input: {definitions: {a: {type: object, properties: {other: {type: number}}}}, $ref: \"#/definitions/a\"}\nallow if input.other == 1\n"}))
+	_, err := Draft(t.Context(), sourceOf(t, map[string]string{"x.rego": "package x\n\n# METADATA\n# schemas:\n#   - input: {definitions: {a: {type: object, properties: {other: {type: number}}}}, $ref: \"#/definitions/a\"}\nallow if input.other == 1\n"}))
 	require.NoError(t, err)
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// sections are the parsed parts of one target's document, kept in
-// Document.Sections with what they were parsed from. Signals are not kept: the
-// age in each changes with every firing, and over a large fleet they would weigh
-// more than they save. Their values are.
+// sections caches the converted parts of one target's document, with the values
+// that they were converted from. It is stored in Document.Sections. Signals are not
+// cached, because the age in each changes with every firing and the terms of a large
+// fleet would take more memory than they save time. Their values are.
 type sections struct {
-	agent   header[engine.AgentInfo]
-	trigger header[engine.TriggerInfo]
+	agent   comparableSection[engine.AgentInfo]
+	trigger comparableSection[engine.TriggerInfo]
 
 	params     map[string]any
 	paramsTerm *ast.Term
@@ -31,32 +31,32 @@ type sections struct {
 	claimsTerm *ast.Term
 
 	names  []*ast.Term
-	values []parsed
+	values []signalTerms
 }
 
-// header is a section that is one comparable struct.
-type header[T comparable] struct {
-	set  bool // whether there was one
-	was  T
-	term *ast.Term
+// comparableSection is a section of one comparable struct.
+type comparableSection[T comparable] struct {
+	present bool // whether the document had it
+	value   T
+	term    *ast.Term
 }
 
-// parsed is what of one signal often stays as it is.
-type parsed struct {
+// signalTerms caches the parts of a signal that rarely change.
+type signalTerms struct {
 	value      any
 	valueTerm  *ast.Term
 	window     time.Duration
 	windowTerm *ast.Term
 }
 
-// refresh parses again what changed. Each section is what Document.Input makes of
-// it, so that there is one definition of the document.
-func (s *sections) refresh(doc *engine.Document, p *parts) {
-	if changed(&s.agent, doc.Agent) {
-		s.agent.keep("agent", doc.Agent, (&engine.Document{Agent: doc.Agent}).Input()["agent"])
+// refresh converts the sections that have changed. Document.Input defines the content
+// of each.
+func (s *sections) refresh(doc *engine.Document, p *inputBuilder) {
+	if headerChanged(&s.agent, doc.Agent) {
+		s.agent.set("agent", doc.Agent, (&engine.Document{Agent: doc.Agent}).Input()["agent"])
 	}
-	if changed(&s.trigger, doc.Trigger) {
-		s.trigger.keep("trigger", doc.Trigger, (&engine.Document{Trigger: doc.Trigger}).Input()["trigger"])
+	if headerChanged(&s.trigger, doc.Trigger) {
+		s.trigger.set("trigger", doc.Trigger, (&engine.Document{Trigger: doc.Trigger}).Input()["trigger"])
 	}
 	if s.paramsTerm == nil || reflect.ValueOf(doc.Params).Pointer() != reflect.ValueOf(s.params).Pointer() {
 		s.params, s.paramsTerm = doc.Params, p.paramsTerm(doc.Params)
@@ -78,18 +78,18 @@ func (s *sections) refresh(doc *engine.Document, p *parts) {
 		for i, name := range doc.Names {
 			s.names[i] = ast.StringTerm(name)
 		}
-		s.values = make([]parsed, len(doc.Names))
+		s.values = make([]signalTerms, len(doc.Names))
 	}
 }
 
-func changed[T comparable](h *header[T], now *T) bool {
-	return h.term == nil || h.set != (now != nil) || now != nil && *now != h.was
+func headerChanged[T comparable](h *comparableSection[T], now *T) bool {
+	return h.term == nil || h.present != (now != nil) || now != nil && *now != h.value
 }
 
-func (h *header[T]) keep(part string, from *T, value any) {
-	h.set, h.term = from != nil, term(part, value)
+func (h *comparableSection[T]) set(part string, from *T, value any) {
+	h.present, h.term = from != nil, term(part, value)
 	if from != nil {
-		h.was = *from
+		h.value = *from
 	}
 }
 
@@ -109,8 +109,8 @@ func cloneTarget(t engine.Target) engine.Target {
 	return t
 }
 
-// sameMemory and cloneMemory go as deep as the engine changes a memory in place;
-// parameters and notes are replaced, never changed.
+// sameMemory and cloneMemory copy the levels that the engine modifies in place.
+// Parameters and notes are replaced and never modified.
 func sameMemory(a, b engine.Memory) bool {
 	return maps.EqualFunc(a, b, func(a, b engine.StrategyMemory) bool {
 		return maps.EqualFunc(a.Last, b.Last, func(a, b engine.LastAct) bool {
@@ -119,14 +119,14 @@ func sameMemory(a, b engine.Memory) bool {
 	})
 }
 
-// sameJSON is reflect.DeepEqual, without reflection for what documents hold.
+// sameJSON is reflect.DeepEqual, without reflection for JSON types.
 func sameJSON(a, b any) bool {
 	switch a := a.(type) {
 	case nil:
 		return b == nil
 	case float64:
 		b, ok := b.(float64)
-		return ok && math.Float64bits(a) == math.Float64bits(b) // -0 is written apart from 0
+		return ok && math.Float64bits(a) == math.Float64bits(b) // -0 and 0 differ as text
 	case string:
 		b, ok := b.(string)
 		return ok && a == b

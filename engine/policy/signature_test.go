@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // stockOPA runs stock OPA's command line in a folder.
@@ -60,9 +62,9 @@ func fileOf(t *testing.T, text string) string {
 }
 
 // judged reads policies with a key, and says why they are refused.
-func judged(t *testing.T, from string, key *Key) error {
+func judged(t *testing.T, from string, key *source.Key) error {
 	t.Helper()
-	src, err := Read(from)
+	src, err := source.Read(from)
 	if err != nil {
 		return err
 	}
@@ -106,9 +108,9 @@ func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
 			if name == "the public key as the secret" {
 				alg = ""
 			}
-			key, err := ReadKey(c.public, alg, c.scope)
+			key, err := source.ReadKey(c.public, alg, c.scope)
 			require.NoError(t, err)
-			wrong, err := ReadKey(c.wrong, "", c.scope)
+			wrong, err := source.ReadKey(c.wrong, "", c.scope)
 			require.NoError(t, err)
 			for _, from := range []string{dir, packed} {
 				if name == "the public key as the secret" { // whoever knows the public key could do that
@@ -132,7 +134,7 @@ func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
 // A signed folder or bundle of which anything was changed is refused.
 func TestPoliciesThatWereTamperedWithAreRefused(t *testing.T) {
 	private, public := rsaFiles(t)
-	key, err := ReadKey(public, "", "")
+	key, err := source.ReadKey(public, "", "")
 	require.NoError(t, err)
 	signed := t.TempDir()
 	write(t, signed, with(basic(), "scanflow/limits/data.yaml", "most: 4", "README.md", "words"))
@@ -196,7 +198,7 @@ func tarOf(t *testing.T, dir string) string {
 // OPA calls the files of a folder by the path that it was given; so may a signature.
 func TestAFolderMayBeSignedFromOutside(t *testing.T) {
 	private, public := rsaFiles(t)
-	key, err := ReadKey(public, "", "")
+	key, err := source.ReadKey(public, "", "")
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "policies")
 	write(t, dir, with(basic(), "scanflow/limits/data.yaml", "", ".manifest", ""))
@@ -233,7 +235,7 @@ func TestKeysThatCanNotBeAreRefused(t *testing.T) {
 		"what is no key, but a PEM": {fileOf(t, "-----BEGIN X-----\nAAAA\n-----END X-----\n"), "", "it is a x; give the public key alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ReadKey(c.file, c.alg, "")
+			_, err := source.ReadKey(c.file, c.alg, "")
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -264,7 +266,7 @@ func TestASignatureHasNoClaimThatBoundsNothing(t *testing.T) {
 		dir := t.TempDir()
 		write(t, dir, basic())
 		stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", "--claims-file", fileOf(t, claims), ".")
-		if err := judged(t, dir, &Key{Text: "a-long-secret", Algorithm: "HS256"}); want == "" {
+		if err := judged(t, dir, &source.Key{Text: "a-long-secret", Algorithm: "HS256"}); want == "" {
 			require.NoError(t, err, claims)
 		} else {
 			require.ErrorContains(t, err, want, claims)
@@ -277,18 +279,18 @@ func TestWhatWasTakenIsKeptWithoutItsKey(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, basic())
 	stockOPA(t, dir, "sign", "--bundle", "--signing-key", "s3cret-key", "--signing-alg", "HS256", ".")
-	src, err := ReadDir(dir)
+	src, err := source.ReadDir(dir)
 	require.NoError(t, err)
-	src.Key = &Key{Text: "s3cret-key", Algorithm: "HS256"}
-	kept := Join(src, ships(t)).AsTaken()
-	require.Equal(t, Join(src, ships(t)).ID(), kept.ID())
+	src.Key = &source.Key{Text: "s3cret-key", Algorithm: "HS256"}
+	kept := source.Join(src, ships(t)).AsTaken()
+	require.Equal(t, source.Join(src, ships(t)).ID(), kept.ID())
 	require.Nil(t, kept.Parts[0].Key)
 	require.NotNil(t, src.Key)
 	_, err = Candidate(t.Context(), kept, Options{})
 	require.NoError(t, err)
-	require.NoError(t, NewJudge(JudgeOptions{}).Try(t.Context(), Join(src, ships(t)), Trial{}), "a child has the key")
+	require.NoError(t, NewJudge(JudgeOptions{}).Try(t.Context(), source.Join(src, ships(t)), Trial{}), "a child has the key")
 	src.Key.Text = "another"
-	require.ErrorContains(t, NewJudge(JudgeOptions{}).Try(t.Context(), Join(src, ships(t)), Trial{}), "the signature does not hold")
+	require.ErrorContains(t, NewJudge(JudgeOptions{}).Try(t.Context(), source.Join(src, ships(t)), Trial{}), "the signature does not hold")
 }
 
 // A key that changed is held against what is live: it is refused, and runs on.
@@ -299,12 +301,12 @@ func TestAKeyIsReadAgain(t *testing.T) {
 		stockOPA(t, dir, "sign", "--bundle", "--signing-key", secret, "--signing-alg", "HS256", ".")
 	}
 	sign("first-secret")
-	s := NewStore(func() (Source, error) {
-		src, err := ReadDir(dir)
+	s := NewStore(func() (source.Source, error) {
+		src, err := source.ReadDir(dir)
 		if err != nil {
-			return Source{}, err
+			return source.Source{}, err
 		}
-		src.Key, err = ReadKey(key, "", "")
+		src.Key, err = source.ReadKey(key, "", "")
 		return src, err
 	}, StoreOptions{})
 	require.NoError(t, s.Load(t.Context()))
@@ -332,8 +334,8 @@ func TestASignedConfigMapIsTaken(t *testing.T) {
 	signed := t.TempDir()
 	write(t, signed, flat)
 	stockOPA(t, signed, "sign", "--bundle", "--signing-key", private, ".")
-	flat[signatures] = textOf(t, filepath.Join(signed, signatures))
-	key, err := ReadKey(public, "", "")
+	flat[".signatures.json"] = textOf(t, filepath.Join(signed, ".signatures.json"))
+	key, err := source.ReadKey(public, "", "")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	mountConfigMap(t, dir, "..2026_01", flat)
@@ -350,7 +352,7 @@ func TestWhatASignatureLeavesOpen(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, with(basic(), "scanflow/limits/data.json", `{"most": 4}`, "scanflow/more/data.yaml", "a: {b: 1}"))
 	stockOPA(t, dir, "sign", "--bundle", "--signing-key", "a-long-secret", "--signing-alg", "HS256", ".")
-	key := &Key{Text: "a-long-secret", Algorithm: "HS256"}
+	key := &source.Key{Text: "a-long-secret", Algorithm: "HS256"}
 	for name, c := range map[string]struct{ file, text, want string }{
 		"white space in JSON": {"scanflow/limits/data.json", "{\n  \"most\":  4\n}\n", ""},
 		"white space in YAML": {"scanflow/more/data.yaml", "a:\n  b: 1\n", ""},

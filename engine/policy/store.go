@@ -10,62 +10,61 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// StoreOptions are how a Store judges and tells what it does.
+// StoreOptions configure a Store. Every field may be nil.
 type StoreOptions struct {
 	Options
-	// Judge tries each candidate first, in a child process; nil has this process try it.
+	// Judge checks each candidate in a child process; without it, this process does.
 	Judge *Judge
-	// Trial is what the judge holds a candidate against besides its own tests; nil is nothing.
+	// Trial returns the agents that the judge checks a candidate against.
 	Trial func(context.Context) Trial
-	// Validate is asked last, with a candidate that is fit otherwise; its error
-	// refuses it. Nil accepts all.
+	// Validate is called with a candidate that is otherwise acceptable. An error
+	// refuses the candidate.
 	Validate func(*Revision) error
-	// Swapped is told when another revision went live; nil is not.
-	Swapped func()
-	// Clock tells the times in Status, and when to look for changes that no event
-	// announced; nil is the machine's.
+	// OnSwap is called after another revision became live.
+	OnSwap func()
+	// Clock provides the times in Status and the polling interval.
 	Clock engine.Clock
-	// Log is told of each swap and each refusal; nil is silent.
-	Log hclog.Logger
+	Log   hclog.Logger
 }
 
-// Status is how the policies stand.
+// Status is the status of a Store.
 type Status struct {
-	Revision string    // "" before the first success
-	Loaded   time.Time // when the live revision became so
-	Tried    time.Time // the end of the last attempt
-	// Trying is since when an attempt is under way; zero where none is.
-	Trying time.Time
-	// Err is why the last attempt failed, nil where it did not. It is of type
-	// Mistakes, where the content is at fault.
+	Revision    string    // "" before the first success
+	Loaded      time.Time // when the live revision became live
+	LastAttempt time.Time // the end of the last attempt
+	// AttemptStarted is the start of the running attempt; zero if none is running.
+	AttemptStarted time.Time
+	// Err is the error of the last attempt; nil if it succeeded. It is of type Mistakes
+	// if the policies are at fault.
 	Err       error
-	Successes int // attempts that ended well, unchanged content included
+	Successes int // including attempts with unchanged content
 	Failures  int
 }
 
 // Store holds the live revision.
 //
-//	read -> child: compile, inspect, test, ask about documents -> compile -> prepare -> validate -> swap
-//	  |                          |                                   |         |           |
-//	  +--------------------------+-----------------------------------+---------+-----------+--> the old one stays, Status says why
+//	read -> child: compile, inspect, test, evaluate documents -> compile -> prepare -> validate -> swap
+//	  |                          |                                  |         |           |
+//	  +--------------------------+----------------------------------+---------+-----------+--> the live one stays, Status has the error
 type Store struct {
-	read Reader
+	read source.Reader
 	opts StoreOptions
 	live atomic.Pointer[Revision]
 
-	loading sync.Mutex // one attempt at a time
-	tried   string     // what the last attempt was at
-	mu      sync.Mutex // guards what is below
-	status  Status
-	trying  string // what the attempt under way is at
+	loadMu     sync.Mutex // serializes attempts
+	lastTried  string     // the fingerprint or the error of the last attempt
+	mu         sync.Mutex // guards what is below
+	status     Status
+	attempting string // the fingerprint of the running attempt
 }
 
 var _ engine.Policies = (*Store)(nil)
 
-// NewStore makes a store without a live revision; call Load.
-func NewStore(read Reader, opts StoreOptions) *Store {
+// NewStore returns a store without a live revision. Load loads the first one.
+func NewStore(read source.Reader, opts StoreOptions) *Store {
 	if opts.Clock == nil {
 		opts.Clock = engine.WallClock{}
 	}
@@ -75,11 +74,10 @@ func NewStore(read Reader, opts StoreOptions) *Store {
 	return &Store{read: read, opts: opts}
 }
 
-// Pin returns the live revision; before the first successful Load, one without
-// any strategies.
+// Pin returns the live revision, or an empty one before the first successful Load.
 func (s *Store) Pin() engine.Revision { return s.Live() }
 
-// Live is Pin with this package's type.
+// Live is Pin with the concrete type.
 func (s *Store) Live() *Revision {
 	if r := s.live.Load(); r != nil {
 		return r
@@ -89,79 +87,79 @@ func (s *Store) Live() *Revision {
 	return none
 }
 
-// Status tells how the policies stand.
+// Status returns the current status.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
 }
 
-// Load reads the policies and makes them live if they are fit. On any failure
-// the old revision stays.
+// Load reads the policies and makes them live if they are acceptable. On any failure
+// the live revision stays.
 func (s *Store) Load(ctx context.Context) error {
-	s.loading.Lock()
-	defer s.loading.Unlock()
+	s.loadMu.Lock()
+	defer s.loadMu.Unlock()
 	src, err := s.read()
 	if err != nil {
-		s.tried = ""
-		return s.settle(nil, err)
+		s.lastTried = ""
+		return s.finish(nil, err)
 	}
-	return s.attempt(ctx, src)
+	return s.tryLoad(ctx, src)
 }
 
-// LoadInstead makes policies live though others are wanted, which were refused: the
-// status has that refusal until they are taken.
-func (s *Store) LoadInstead(ctx context.Context, src Source, refused error) error {
-	s.loading.Lock()
-	defer s.loading.Unlock()
-	if err := s.attempt(ctx, src); err != nil {
+// LoadFallback makes a stored source live in place of the configured policies, which
+// were refused. The status keeps that error until the configured policies load.
+func (s *Store) LoadFallback(ctx context.Context, src source.Source, refused error) error {
+	s.loadMu.Lock()
+	defer s.loadMu.Unlock()
+	if err := s.tryLoad(ctx, src); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tried = "" // what is wanted is tried again
+	s.lastTried = "" // try the configured policies again
 	s.status.Err = refused
 	s.status.Failures++
 	return nil
 }
 
-// reload is Load, for content that was not tried yet.
+// reload is Load, but does nothing if the content is the one that was tried last.
 func (s *Store) reload(ctx context.Context) error {
-	s.loading.Lock()
-	defer s.loading.Unlock()
+	s.loadMu.Lock()
+	defer s.loadMu.Unlock()
 	src, err := s.read()
 	switch {
-	case err != nil && s.tried == err.Error():
-		return nil // said already
+	case err != nil && s.lastTried == err.Error():
+		return nil // reported already
 	case err != nil:
-		s.tried = err.Error()
-		return s.settle(nil, err)
-	case s.tried == src.attempt():
+		s.lastTried = err.Error()
+		return s.finish(nil, err)
+	case s.lastTried == src.Fingerprint():
 		return nil
 	}
-	return s.attempt(ctx, src)
+	return s.tryLoad(ctx, src)
 }
 
-// attempt is called with loading held.
-func (s *Store) attempt(ctx context.Context, src Source) error {
-	s.tried = src.attempt()
-	s.begin(s.tried)
-	if live := s.live.Load(); live != nil && live.source.attempt() == s.tried {
-		return s.settle(live, s.accept(live)) // taken back, or never changed
+// tryLoad is called with loadMu held.
+func (s *Store) tryLoad(ctx context.Context, src source.Source) error {
+	s.lastTried = src.Fingerprint()
+	s.begin(s.lastTried)
+	if live := s.live.Load(); live != nil && live.source.Fingerprint() == s.lastTried {
+		return s.finish(live, s.validate(live)) // reverted or unchanged
 	}
 	rev, err := s.candidate(ctx, src)
 	if err == nil {
-		err = s.accept(rev)
+		err = s.validate(rev)
 	}
 	if ctx.Err() != nil {
-		s.tried = "" // not judged to the end
-		return s.giveUp(ctx.Err())
+		s.lastTried = "" // not checked completely
+		return s.abort(ctx.Err())
 	}
-	return s.settle(rev, err)
+	return s.finish(rev, err)
 }
 
-// candidate tries policies, and makes them ready.
-func (s *Store) candidate(ctx context.Context, src Source) (*Revision, error) {
+// candidate checks a source and returns its revision.
+func (s *Store) candidate(ctx context.Context, src source.Source) (*Revision, error) {
 	if s.opts.Judge == nil {
 		return Candidate(ctx, src, s.opts.Options)
 	}
@@ -172,51 +170,52 @@ func (s *Store) candidate(ctx context.Context, src Source) (*Revision, error) {
 	if err := s.opts.Judge.Try(ctx, src, t); err != nil {
 		return nil, err
 	}
-	return Ready(ctx, src, s.opts.Options)
+	return CompilePrepared(ctx, src, s.opts.Options)
 }
 
 func (s *Store) begin(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.trying, s.status.Trying = id, s.opts.Clock.Now()
+	s.attempting, s.status.AttemptStarted = id, s.opts.Clock.Now()
 }
 
-// giveUp ends an attempt that was cut off: newer content is there, or the process stops.
-func (s *Store) giveUp(err error) error {
+// abort ends an attempt that was cancelled, by newer content or by a shutdown.
+func (s *Store) abort(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.trying, s.status.Trying = "", time.Time{}
+	s.attempting, s.status.AttemptStarted = "", time.Time{}
 	return fmt.Errorf("load policies: %w", err)
 }
 
-// superseded reports whether other content is there than what is being tried.
+// superseded reports whether the content has changed since the running attempt began.
 func (s *Store) superseded() bool {
 	src, err := s.read()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.trying != "" && (err != nil || src.attempt() != s.trying)
+	return s.attempting != "" && (err != nil || src.Fingerprint() != s.attempting)
 }
 
-// accept asks those who would use a revision.
-func (s *Store) accept(rev *Revision) error {
+// validate calls StoreOptions.Validate.
+func (s *Store) validate(rev *Revision) error {
 	if s.opts.Validate != nil {
 		return s.opts.Validate(rev)
 	}
 	return nil
 }
 
-// settle swaps or keeps, and notes which.
-func (s *Store) settle(rev *Revision, err error) error {
+// finish ends an attempt: it swaps the live revision if there is no error, and
+// updates the status.
+func (s *Store) finish(rev *Revision, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Clock.Now()
 	failed := s.status.Err != nil
-	s.status.Tried, s.status.Err = now, err
-	s.trying, s.status.Trying = "", time.Time{}
+	s.status.LastAttempt, s.status.Err = now, err
+	s.attempting, s.status.AttemptStarted = "", time.Time{}
 	if err != nil {
 		s.status.Failures++
 		if s.live.Load() == nil {
-			return fmt.Errorf("load policies: %w", err) // the caller can't start without
+			return fmt.Errorf("load policies: %w", err) // the caller can't start without one
 		}
 		s.opts.Log.Error("policies refused, the old ones stay", "revision", s.status.Revision, "error", err)
 		return fmt.Errorf("load policies: %w", err)
@@ -230,29 +229,21 @@ func (s *Store) settle(rev *Revision, err error) error {
 	}
 	s.live.Store(rev)
 	s.status.Revision, s.status.Loaded = rev.id, now
-	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", ListGuards(rev.BoundGuards()))
-	for _, m := range rev.idle {
-		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.String())
+	s.opts.Log.Info("policies live", "revision", rev.id, "strategies", len(rev.strategies), "guards", FormatGuards(rev.GuardInfos()))
+	for _, m := range rev.unused {
+		s.opts.Log.Warn("of the policies, something does nothing", "revision", rev.id, "error", m.Error())
 	}
-	if s.opts.Swapped != nil {
-		s.opts.Swapped()
+	if s.opts.OnSwap != nil {
+		s.opts.OnSwap()
 	}
 	return nil
 }
 
-// Poll loads the policies anew from a bundle behind a URL whenever it has changed,
-// until the context ends; the caller waits for it to return. The store must have been
-// made with the remote's Read.
-func (s *Store) Poll(ctx context.Context, r *Remote) {
-	for {
-		ring, stop := s.opts.Clock.Timer(r.pause())
-		select {
-		case <-ctx.Done():
-			stop()
-			return
-		case <-ring:
-		}
-		// Read has the error, for the store to log and to keep in its status.
+// Poll fetches a remote bundle at its interval and reloads it when it has changed,
+// until the context ends. It blocks. The store must read from the remote's Read.
+func (s *Store) Poll(ctx context.Context, r *source.Remote) {
+	for engine.Sleep(ctx, s.opts.Clock, r.NextInterval()) {
+		// Read returns the error too, and the store logs it.
 		_ = r.Fetch(ctx)
 		if ctx.Err() == nil {
 			_ = s.reload(ctx)
@@ -260,7 +251,7 @@ func (s *Store) Poll(ctx context.Context, r *Remote) {
 	}
 }
 
-// Info is Status, as the engine records it with each firing.
+// Info returns the status that the engine records with each firing.
 func (s *Store) Info(now time.Time) engine.PolicyInfo {
 	st := s.Status()
 	return engine.PolicyInfo{Age: now.Sub(st.Loaded), Refused: st.Err != nil, Successes: st.Successes, Failures: st.Failures}

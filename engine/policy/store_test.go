@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Defect 5 of the published system: a broken rule module was swallowed, and the
@@ -97,13 +99,13 @@ func (l *locked) Write(p []byte) (int, error) {
 func TestTestsThatDoNotEndAreStopped(t *testing.T) {
 	files := with(basic(), "lib/load_test.rego", "package scanflow.lib.load_test\n\ntest_long if count([1 | some i in numbers.range(1, 5000); some j in numbers.range(1, 50000); i + j < 0]) > 0\n")
 	begun := time.Now()
-	_, err := Candidate(context.Background(), source(t, files), Options{TestTimeout: 200 * time.Millisecond})
+	_, err := Candidate(context.Background(), sourceOf(t, files), Options{TestTimeout: 200 * time.Millisecond})
 	require.ErrorContains(t, err, "the tests did not end within 200ms")
 	require.Less(t, time.Since(begun), 5*time.Second)
 }
 
 func TestBeforeTheFirstLoadNothingIsProposed(t *testing.T) {
-	s := NewStore(FromPath(filepath.Join(t.TempDir(), "gone")), StoreOptions{})
+	s := NewStore(source.FromPath(filepath.Join(t.TempDir(), "gone")), StoreOptions{})
 	require.Error(t, s.Load(context.Background()))
 	rev := s.Pin()
 	require.Empty(t, rev.ID())
@@ -116,7 +118,7 @@ func TestStatusTellsTheTimes(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, basic())
 	clock := &heldClock{now: noon, timers: map[chan time.Time]time.Time{}}
-	s := NewStore(FromPath(dir), StoreOptions{Clock: clock})
+	s := NewStore(source.FromPath(dir), StoreOptions{Clock: clock})
 	require.NoError(t, s.Load(context.Background()))
 	clock.forward(time.Minute)
 	require.NoError(t, s.Load(context.Background()))
@@ -125,16 +127,16 @@ func TestStatusTellsTheTimes(t *testing.T) {
 	require.Error(t, s.Load(context.Background()))
 	got := s.Status()
 	require.Equal(t, noon, got.Loaded)
-	require.Equal(t, noon.Add(2*time.Minute), got.Tried)
+	require.Equal(t, noon.Add(2*time.Minute), got.LastAttempt)
 	require.Equal(t, 2, got.Successes)
 	require.Equal(t, 1, got.Failures)
-	require.ErrorAs(t, got.Err, new(Mistakes))
+	require.ErrorAs(t, got.Err, new(mistake.Mistakes))
 }
 
 func TestEvaluateGoesOnWhilePoliciesAreSwapped(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, with(basic(), "another.rego", another, "g.rego", "package scanflow.guards.g\n\ndeny contains \"no\" if input.proposal.with.replicas > 3\n"))
-	s := NewStore(FromPath(dir), StoreOptions{})
+	s := NewStore(source.FromPath(dir), StoreOptions{})
 	require.NoError(t, s.Load(context.Background()))
 	var stop atomic.Bool
 	var wg sync.WaitGroup

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // Each of these looks as if it counted, and does not.
@@ -92,7 +94,7 @@ func TestARevisionKnowsItsStrays(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, basic())
 	id := func() string {
-		src, err := ReadDir(dir)
+		src, err := source.ReadDir(dir)
 		require.NoError(t, err)
 		return src.ID()
 	}
@@ -125,7 +127,7 @@ func TestDataThatNothingDefinesIsAWarning(t *testing.T) {
 		"data.scanflow.lib":                  "",
 	} {
 		t.Run(ref, func(t *testing.T) {
-			rev, err := Draft(t.Context(), source(t, body(ref)))
+			rev, err := Draft(t.Context(), sourceOf(t, body(ref)))
 			require.NoError(t, err)
 			text := messages(rev.Warnings())
 			if warned == "" {
@@ -180,7 +182,7 @@ func TestALinkToNothingIsSaid(t *testing.T) {
 		write(t, dir, basic())
 		require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, link)))
 		require.NoError(t, judged(t, dir, nil))
-		src, err := ReadDir(dir)
+		src, err := source.ReadDir(dir)
 		require.NoError(t, err)
 		rev, err := Draft(t.Context(), src)
 		require.NoError(t, err)
@@ -201,7 +203,7 @@ func TestWhatIsIgnoredIsNotRead(t *testing.T) {
 		"lib/*.json": "",
 	} {
 		dir := t.TempDir()
-		write(t, dir, with(basic(), "lib/limits.json", "{}", ignoreFile, "# of a tool\n"+line+"\n"))
+		write(t, dir, with(basic(), "lib/limits.json", "{}", ".scanflowignore", "# of a tool\n"+line+"\n"))
 		if err := judged(t, dir, nil); want == "" {
 			require.NoError(t, err)
 		} else {

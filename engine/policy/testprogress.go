@@ -14,67 +14,67 @@ import (
 )
 
 const (
-	// testsAtOnce is how many tests run at a time.
-	testsAtOnce = 4
-	// testWithin bounds one test that heeds its deadline: twice what stock OPA gives it,
-	// since several share one core.
-	testWithin = 10 * time.Second
+	// testParallelism is the number of tests that run at a time.
+	testParallelism = 4
+	// testTimeout bounds one test. It is twice that of `opa test`, because several tests
+	// share one core.
+	testTimeout = 10 * time.Second
 )
 
-// testProgress tells the parent of a confined child which tests have not ended yet.
+// testProgress reports the tests that have not ended to the parent of a confined child.
 type testProgress struct {
-	all  int
-	open map[string]bool
+	all     int
+	running map[string]bool
 }
 
 func newTestProgress(modules map[string]*ast.Module) *testProgress {
-	p := &testProgress{open: map[string]bool{}}
+	p := &testProgress{running: map[string]bool{}}
 	if !confine.Inside() {
 		return p
 	}
 	for _, m := range modules {
 		for _, rule := range m.Rules {
 			if isTestRule(rule) {
-				p.open[testName(m.Package.Path.String(), rule.Head.Ref()[0].String())] = true
+				p.running[testName(m.Package.Path.String(), rule.Head.Ref()[0].String())] = true
 			}
 		}
 	}
-	p.all = len(p.open)
+	p.all = len(p.running)
 	return p
 }
 
-// begin says that the tests are compiled, and run from now on.
+// begin reports that the tests are compiled and start to run.
 func (p *testProgress) begin() {
-	confine.Doing("running the tests of the policies", nextTestWithin)
-	p.tell()
+	confine.Doing("running the tests of the policies", nextTestTimeout)
+	p.report()
 }
 
-// ended notes that a test has ended.
+// ended records that a test has ended.
 func (p *testProgress) ended(r *tester.Result) {
 	if p.all == 0 {
 		return
 	}
-	name, _, _ := strings.Cut(r.Name, "#") // OPA numbers those of one name
-	delete(p.open, testName(r.Package, name))
-	confine.Doing("running the tests of the policies", nextTestWithin)
-	p.tell()
+	name, _, _ := strings.Cut(r.Name, "#") // OPA numbers tests of one name
+	delete(p.running, testName(r.Package, name))
+	confine.Doing("running the tests of the policies", nextTestTimeout)
+	p.report()
 }
 
-// namedTests is how many tests a message names.
-const namedTests = 3
+// maxNamedTests bounds the tests that a message names.
+const maxNamedTests = 3
 
-func (p *testProgress) tell() {
+func (p *testProgress) report() {
 	if p.all == 0 {
 		return
 	}
-	names := slices.Sorted(maps.Keys(p.open))
+	names := slices.Sorted(maps.Keys(p.running))
 	if len(names) == 0 {
-		confine.At("") // what comes next is no test's doing
+		confine.At("")
 		return
 	}
 	more := ""
-	if len(names) > namedTests {
-		names, more = names[:namedTests], fmt.Sprintf(" and %d more", len(names)-namedTests)
+	if len(names) > maxNamedTests {
+		names, more = names[:maxNamedTests], fmt.Sprintf(" and %d more", len(names)-maxNamedTests)
 	}
 	confine.At("of the tests, " + strings.Join(names, ", ") + more + " had not ended")
 }

@@ -7,72 +7,75 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// Unused are the warnings of what has no effect: data and rules that nothing which is
-// asked refers to, and references to what is not there.
-func (r *Revision) Unused() []Mistake { return slices.Clone(r.idle) }
+// Unused returns the warnings about things without effect: data and rules that no
+// entrypoint refers to, and references to undefined data.
+func (r *Revision) Unused() []mistake.Mistake { return slices.Clone(r.unused) }
 
-// unused warns of rules of strategies and guards, and of whole packages, that no propose
-// and no deny refers to. used are the rules that one does.
-func (r *Revision) unused(modules []*ast.Module, used map[*ast.Rule]bool) {
+// unusedRules warns about packages and about rules of strategies and guards that no
+// entrypoint refers to. used are the rules that entrypoints depend on.
+func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 	usedNames, usedPackages := map[string]bool{}, map[string]bool{}
 	for rule := range used {
-		usedNames[definedAt(rule.Module, rule).String()] = true
+		usedNames[definitionPath(rule.Module, rule).String()] = true
 		usedPackages[rule.Module.Package.Path.String()] = true
 	}
-	r.testsUse(usedPackages)
-	asks := map[string]bool{} // packages of the trees that have a rule which is asked
+	r.addTestImports(usedPackages)
+	evaluated := map[string]bool{} // packages with an entrypoint
 	for _, m := range modules {
 		for _, rule := range m.Rules {
-			if bound := boundName(m); bound != "" && ruleName(rule) == bound {
-				asks[m.Package.Path.String()] = true
+			if bound := entrypoint(m); bound != "" && ruleName(rule) == bound {
+				evaluated[m.Package.Path.String()] = true
 			}
 		}
 	}
-	said := map[string]bool{}
-	var found Mistakes
+	reported := map[string]bool{}
+	var found mistake.Mistakes
 	for _, m := range modules {
 		pkg := m.Package.Path.String()
-		if strings.HasPrefix(m.Package.Location.File, shippedLabel) || len(m.Rules) == 0 {
+		if strings.HasPrefix(m.Package.Location.File, source.ShippedLabel) || len(m.Rules) == 0 {
 			continue
 		}
-		if boundName(m) == "" {
-			if !usedPackages[pkg] && !said[pkg] {
-				said[pkg] = true
-				found = append(found, at(m.Package.Location, fmt.Sprintf("nothing that is asked refers to package %s, which has no effect", short(pkg)), "refer to it in a strategy or a guard, or take it out"))
+		if entrypoint(m) == "" {
+			if !usedPackages[pkg] && !reported[pkg] {
+				reported[pkg] = true
+				found = append(found, at(m.Package.Location, fmt.Sprintf("nothing that is asked refers to package %s, which has no effect", withoutData(pkg)), "refer to it in a strategy or a guard, or take it out"))
 			}
 			continue
 		}
 		for _, rule := range m.Rules {
-			if !asks[pkg] {
-				break // which is said of the package
+			if !evaluated[pkg] {
+				break // inspect reports the package
 			}
-			name := definedAt(m, rule).String()
-			if ruleName(rule) == boundName(m) || isTestRule(rule) || usedNames[name] || said[name] {
+			name := definitionPath(m, rule).String()
+			if ruleName(rule) == entrypoint(m) || isTestRule(rule) || usedNames[name] || reported[name] {
 				continue
 			}
-			said[name] = true
-			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", short(name), boundName(m)), "refer to it, or take it out"))
+			reported[name] = true
+			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), entrypoint(m)), "refer to it, or take it out"))
 		}
 	}
-	r.idle = append(r.idle, found[:min(len(found), mostNamed)]...)
-	if others := len(found) - mostNamed; others > 0 {
-		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
+	r.unused = append(r.unused, found[:min(len(found), source.MaxNamed)]...)
+	if others := len(found) - source.MaxNamed; others > 0 {
+		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("%d more rules and packages have no effect", others), Fix: "take them out, and check again"})
 	}
 }
 
-// dangling warns of links to nothing.
-func (r *Revision) dangling() {
-	for _, p := range r.source.parts() {
+// danglingLinks warns about broken links.
+func (r *Revision) danglingLinks() {
+	for _, p := range r.source.All() {
 		for _, name := range p.Dangling {
-			r.idle = append(r.idle, Mistake{File: p.name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
+			r.unused = append(r.unused, mistake.Mistake{File: p.Name(name), Message: "a link to nothing, which has no effect", Fix: "have it lead to a file or a folder, or remove it"})
 		}
 	}
 }
 
-// testsUse adds the packages that tests refer to: libraries for others are tried there.
-func (r *Revision) testsUse(packages map[string]bool) {
+// addTestImports adds the packages that tests refer to: a library may have no other user.
+func (r *Revision) addTestImports(packages map[string]bool) {
 	for _, m := range r.compiler.Modules {
 		if !isTest(m) {
 			continue
@@ -87,9 +90,9 @@ func (r *Revision) testsUse(packages map[string]bool) {
 	}
 }
 
-// unreadData warns of data that no rule refers to. A value is named where nothing refers
-// to it, to anything below it, or to all of what it is in.
-func (r *Revision) unreadData(data map[string]any) {
+// unusedData warns about data that no rule refers to, neither to the value itself nor
+// to a part of it nor to an object that contains it.
+func (r *Revision) unusedData(data map[string]any) {
 	read := &refTree{}
 	for _, m := range r.compiler.Modules {
 		for _, rule := range m.Rules {
@@ -101,7 +104,7 @@ func (r *Revision) unreadData(data map[string]any) {
 			})
 		}
 	}
-	var found places
+	var found source.DataPaths
 	var walk func(v map[string]any, at []string, node *refTree)
 	walk = func(v map[string]any, at []string, node *refTree) {
 		if node.whole {
@@ -111,7 +114,7 @@ func (r *Revision) unreadData(data map[string]any) {
 			below := append(slices.Clone(at), k)
 			next := node.below[k]
 			if next == nil {
-				found.add(below)
+				found.Add(below)
 				continue
 			}
 			if obj, ok := v[k].(map[string]any); ok {
@@ -120,17 +123,17 @@ func (r *Revision) unreadData(data map[string]any) {
 		}
 	}
 	walk(data, nil, read)
-	for i, file := range setters(r.source.parts(), found.named) {
-		r.idle = append(r.idle, Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", dataPath(found.named[i])), Fix: "correct the name, or take it out"})
+	for i, file := range source.FilesSetting(r.source.All(), found.First) {
+		r.unused = append(r.unused, mistake.Mistake{File: file, Message: fmt.Sprintf("no rule refers to %s, which has no effect", source.FormatPath(found.First[i])), Fix: "correct the name, or take it out"})
 	}
-	if found.others > 0 {
-		r.idle = append(r.idle, Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.others), Fix: "correct their names, or take them out"})
+	if found.Others > 0 {
+		r.unused = append(r.unused, mistake.Mistake{Message: fmt.Sprintf("no rule refers to %d more values of data, which have no effect", found.Others), Fix: "correct their names, or take them out"})
 	}
 }
 
-// refTree are references to data, by their parts.
+// refTree is a tree of references to data.
 type refTree struct {
-	whole bool // all of what is here is referred to
+	whole bool // the value as a whole is referred to
 	below map[string]*refTree
 }
 
@@ -138,7 +141,7 @@ func (t *refTree) add(ref ast.Ref) {
 	for _, term := range ref {
 		key, ok := term.Value.(ast.String)
 		if !ok {
-			break // an item of a list, say
+			break // for example an index of an array
 		}
 		if t.below == nil {
 			t.below = map[string]*refTree{}
@@ -149,12 +152,4 @@ func (t *refTree) add(ref ast.Ref) {
 		t = t.below[string(key)]
 	}
 	t.whole = true
-}
-
-func dataPath(at []string) string {
-	ref := ast.Ref{ast.DefaultRootDocument}
-	for _, k := range at {
-		ref = append(ref, ast.StringTerm(k))
-	}
-	return ref.String()
 }

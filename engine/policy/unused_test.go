@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/policies"
 )
 
@@ -37,13 +38,13 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 				"x_test.rego": "package scanflow.strategies.x_test\n\ntest_x if {\n\tsome c in data.cases\n\tc == data.scanflow.lib.t.f(1)\n}\n",
 			}
 			files[c.file] = c.text
-			rev, err := Draft(t.Context(), source(t, files))
+			rev, err := Draft(t.Context(), sourceOf(t, files))
 			require.NoError(t, err)
 			var log bytes.Buffer
 			delete(files, "x_test.rego") // it fails without its data
 			dir := t.TempDir()
 			write(t, dir, files)
-			s := NewStore(FromPath(dir), StoreOptions{Log: hclog.New(&hclog.LoggerOptions{Output: &log})})
+			s := NewStore(source.FromPath(dir), StoreOptions{Log: hclog.New(&hclog.LoggerOptions{Output: &log})})
 			require.NoError(t, s.Load(t.Context()))
 			if c.want == "" {
 				require.NotContains(t, messages(rev.Warnings()), "no effect")
@@ -59,7 +60,7 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 
 // Everything that ships has an effect.
 func TestWhatShipsHasAnEffect(t *testing.T) {
-	src, err := ReadFS(policies.FS)
+	src, err := source.ReadFS(policies.FS)
 	require.NoError(t, err)
 	rev, err := Draft(t.Context(), src)
 	require.NoError(t, err)
@@ -81,7 +82,7 @@ func TestMuchDataWithoutEffectIsSaidOnce(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, files)
 	require.NoError(t, judged(t, dir, nil))
-	src, err := ReadDir(dir)
+	src, err := source.ReadDir(dir)
 	require.NoError(t, err)
 	rev, err := Draft(t.Context(), src)
 	require.NoError(t, err)
@@ -90,7 +91,7 @@ func TestMuchDataWithoutEffectIsSaidOnce(t *testing.T) {
 	require.NotContains(t, said, "k00020")
 	require.Contains(t, said, "no rule refers to 49980 more values of data")
 	require.Contains(t, said, "1980 more rules and packages have no effect")
-	require.Len(t, rev.Unused(), 2*(mostNamed+1))
+	require.Len(t, rev.Unused(), 2*(source.MaxNamed+1))
 
 	again := with(files, "other.rego", "package scanflow.lib.other\n", "data.json", `{"many": {`+data.String()+`"more": 1}}`)
 	write(t, dir, again)

@@ -4,27 +4,27 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// walk is the visit of one rule.
+// walk visits one rule and collects what it reads.
 type walk struct {
-	*tracer
-	out *reads
-	// locals are what the variables stand for: a reference or a constant.
+	*readTracer
+	reads *reads
+	// locals are the values of variables: a reference or a constant.
 	locals map[ast.Var]*ast.Term
-	// defines are the expressions that do nothing but give a variable its meaning.
+	// defines are the expressions that only define a variable.
 	defines map[*ast.Expr]bool
-	// depth counts how far a name is being followed.
+	// depth is the number of names that are being resolved.
 	depth int
 }
 
-// maxDepth bounds a chain of names; one that is longer could stand for anything.
+// maxDepth bounds a chain of names. A longer one counts as reading everything.
 const maxDepth = 32
 
 func isInput(ref ast.Ref) bool { return ref[0].Equal(ast.InputRootDocument) }
 func isData(ref ast.Ref) bool  { return ref[0].Equal(ast.DefaultRootDocument) }
 
-// isPart tells a reference to a whole signal, or to what holds signals or params:
-// giving it a name is not yet reading it.
-func isPart(ref ast.Ref) bool {
+// isContainer reports whether a reference is to a whole signal, to all signals, to all
+// params or to the input. Assigning one to a variable does not count as reading it.
+func isContainer(ref ast.Ref) bool {
 	if !isInput(ref) || len(ref) > 3 {
 		return false
 	}
@@ -32,22 +32,22 @@ func isPart(ref ast.Ref) bool {
 		len(ref) == 2 && ref[1].Value.Compare(ast.String("params")) == 0
 }
 
-// node notes all that is read in a part of a rule.
-func (w *walk) node(x any) {
+// addReads adds what a part of a rule reads.
+func (w *walk) addReads(x any) {
 	ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {
 		case *ast.Expr:
-			return w.expr(x)
+			return w.visitExpr(x)
 		case *ast.Term:
 			switch v := x.Value.(type) {
 			case ast.Ref:
-				w.ref(v, x.Location)
+				w.visitRef(v, x.Location)
 				return true
 			case ast.Var:
-				w.variable(x)
+				w.visitVar(x)
 				return true
 			case ast.Call:
-				w.call(v)
+				w.visitCall(v)
 				return true
 			}
 		}
@@ -55,45 +55,45 @@ func (w *walk) node(x any) {
 	}).Walk(x)
 }
 
-// expr returns true where it has visited all of the expression.
-func (w *walk) expr(e *ast.Expr) bool {
+// visitExpr returns true if it has visited the whole expression.
+func (w *walk) visitExpr(e *ast.Expr) bool {
 	for _, with := range e.With {
-		w.node(with.Value)
+		w.addReads(with.Value)
 	}
 	if terms, ok := e.Terms.([]*ast.Term); ok {
 		if w.defines[e] {
 			_, term, _ := definition(e)
-			if m := w.meaning(term); m != nil {
-				if ref, ok := m.Value.(ast.Ref); ok && isPart(ref) {
+			if m := w.resolveTerm(term); m != nil {
+				if ref, ok := m.Value.(ast.Ref); ok && isContainer(ref) {
 					return true
 				}
 			}
 		}
-		w.call(terms)
+		w.visitCall(terms)
 		return true
 	}
 	switch terms := e.Terms.(type) {
 	case *ast.Term, *ast.SomeDecl, *ast.Every:
-		w.node(terms)
+		w.addReads(terms)
 	}
 	return true
 }
 
-func (w *walk) variable(t *ast.Term) {
-	m := w.meaning(t)
+func (w *walk) visitVar(t *ast.Term) {
+	m := w.resolveTerm(t)
 	if m == nil {
 		return
 	}
 	if ref, ok := m.Value.(ast.Ref); ok && isInput(ref) {
-		w.out.input(ref, t.Location)
+		w.reads.addRef(ref, t.Location)
 	}
 }
 
-func (w *walk) ref(written ast.Ref, loc *ast.Location) {
-	ref := w.resolve(written)
+func (w *walk) visitRef(written ast.Ref, loc *ast.Location) {
+	ref := w.resolveRef(written)
 	switch {
 	case isInput(ref):
-		w.out.input(ref, loc)
+		w.reads.addRef(ref, loc)
 	case isData(ref):
 		for _, rule := range w.compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true}) {
 			if isTest(rule.Module) {
@@ -103,51 +103,51 @@ func (w *walk) ref(written ast.Ref, loc *ast.Location) {
 			if own := len(rule.Ref()); own < len(ref) && rule.Head.DocKind() == ast.CompleteDoc {
 				tail = ref[own:]
 			}
-			w.out.add(w.rule(rule, nil, tail))
+			w.reads.merge(w.readsOf(rule, nil, tail))
 		}
 	}
 	for _, t := range written {
 		switch t.Value.(type) {
 		case ast.Var:
-			if v, ok := local(t); !ok || w.locals[v] != nil {
-				continue // its meaning is in the reference already
+			if v, ok := localVar(t); !ok || w.locals[v] != nil {
+				continue // the resolved reference contains its value
 			}
 		case ast.String, ast.Number, ast.Boolean, ast.Null:
 			continue
 		}
-		w.node(t)
+		w.addReads(t)
 	}
 }
 
-// call visits a call: the operator and its operands.
-func (w *walk) call(terms []*ast.Term) {
+// visitCall visits a call: the operator and its operands.
+func (w *walk) visitCall(terms []*ast.Term) {
 	operator, ok := terms[0].Value.(ast.Ref)
 	operands := terms[1:]
 	if !ok {
 		return
 	}
 	if isData(operator) {
-		w.function(operator, operands)
+		w.visitFunction(operator, operands)
 		return
 	}
 	if operator.Equal(ast.ObjectGet.Ref()) && len(operands) >= 3 {
-		if ref := w.path(operands[0], operands[1]); ref != nil {
-			w.out.input(ref, operands[0].Location)
-			w.out.params.readOr(ref, w.meaning(operands[2]))
+		if ref := w.getPath(operands[0], operands[1]); ref != nil {
+			w.reads.addRef(ref, operands[0].Location)
+			w.reads.params.addWithDefault(ref, w.resolveTerm(operands[2]))
 			for _, o := range operands[2:] {
-				w.node(o)
+				w.addReads(o)
 			}
 			return
 		}
 	}
 	for _, o := range operands {
-		w.node(o)
+		w.addReads(o)
 	}
 }
 
-// path is the reference that object.get asks for, nil where the text doesn't tell.
-func (w *walk) path(object, key *ast.Term) ast.Ref {
-	base, at := w.meaning(object), w.meaning(key)
+// getPath returns the reference that object.get reads, or nil if it is computed.
+func (w *walk) getPath(object, key *ast.Term) ast.Ref {
+	base, at := w.resolveTerm(object), w.resolveTerm(key)
 	if base == nil || at == nil {
 		return nil
 	}
@@ -161,17 +161,17 @@ func (w *walk) path(object, key *ast.Term) ast.Ref {
 		return append(ref, at)
 	case *ast.Array:
 		k.Foreach(func(t *ast.Term) { ref = append(ref, t) })
-		return w.resolve(ref)
+		return w.resolveRef(ref)
 	}
 	return nil
 }
 
-// function visits a call of a function of the policies.
-func (w *walk) function(operator ast.Ref, operands []*ast.Term) {
+// visitFunction visits a call of a function that is defined in Rego.
+func (w *walk) visitFunction(operator ast.Ref, operands []*ast.Term) {
 	rules := w.compiler.GetRulesDynamicWithOpts(operator, ast.RulesOptions{IncludeHiddenModules: true})
 	args := make([]*ast.Term, len(operands))
 	for i, o := range operands {
-		m := w.meaning(o)
+		m := w.resolveTerm(o)
 		if m != nil {
 			switch v := m.Value.(type) {
 			case ast.Ref:
@@ -187,37 +187,37 @@ func (w *walk) function(operator ast.Ref, operands []*ast.Term) {
 			}
 		}
 		if args[i] == nil {
-			w.node(o)
+			w.addReads(o)
 		}
 	}
 	for _, rule := range rules {
-		w.out.add(w.rule(rule, args, nil))
+		w.reads.merge(w.readsOf(rule, args, nil))
 		if n := len(rule.Head.Args); n < len(args) {
 			for _, o := range operands[n:] {
-				w.node(o) // the result is matched with it
+				w.addReads(o) // the operand that the result is unified with
 			}
 		}
 	}
 }
 
-// head visits what a rule gives back, of which only the tail is asked for.
-func (w *walk) head(h *ast.Head, tail ast.Ref) {
+// visitHead visits the value of a rule, of which only the tail is used.
+func (w *walk) visitHead(h *ast.Head, tail ast.Ref) {
 	for _, t := range h.Reference[min(1, len(h.Reference)):] {
 		if _, ok := t.Value.(ast.Var); ok {
-			w.node(t)
+			w.addReads(t)
 		}
 	}
 	if h.Key != nil {
-		w.node(h.Key)
+		w.addReads(h.Key)
 	}
 	if h.Value == nil {
 		return
 	}
-	if m := w.meaning(h.Value); len(tail) > 0 && m != nil {
+	if m := w.resolveTerm(h.Value); len(tail) > 0 && m != nil {
 		if ref, ok := m.Value.(ast.Ref); ok && isInput(ref) {
-			w.out.input(append(append(ast.Ref{}, ref...), tail...), h.Value.Location)
+			w.reads.addRef(append(append(ast.Ref{}, ref...), tail...), h.Value.Location)
 			return
 		}
 	}
-	w.node(h.Value)
+	w.addReads(h.Value)
 }

@@ -13,7 +13,7 @@ func TestWholeNumbersInData(t *testing.T) {
 		"18446744073709551617": false, "-18446744073709551617": false, "+18446744073709551617": false, "100000000000000000000001": false, `"18446744073709551617"`: true,
 		"1e21": true, "1.5": true,
 	} {
-		_, err := Compile(t.Context(), source(t, map[string]string{"x.rego": proposes("x", "true"), "x/data.yaml": "a: 1\nlist:\n  - {n: " + number + "}\n"}), Options{})
+		_, err := Compile(t.Context(), sourceOf(t, map[string]string{"x.rego": proposes("x", "true"), "x/data.yaml": "a: 1\nlist:\n  - {n: " + number + "}\n"}), Options{})
 		if fits {
 			require.NoError(t, err, number)
 			continue

@@ -1,5 +1,6 @@
-// Package redact takes secrets out of texts in which somebody else may repeat them: the
-// receiver of a request that carried them.
+// Package redact removes secrets from texts that the receiver of a request wrote, who may echo
+// the secrets in it, and from addresses. It imports nothing of this module. Start reading at
+// Text.
 package redact
 
 import (
@@ -14,44 +15,43 @@ import (
 	"unicode/utf8"
 )
 
-// leastSecret is the length from which on a secret is looked for, in characters: a shorter
-// one is in many words. leastBegin is that of its beginning at the end of a text.
+// minSecret is the length of the shortest secret that is removed, in characters: a shorter one
+// occurs in many words. minPart is that of a part of one, where a text was cut.
 const (
-	leastSecret = 3
-	leastBegin  = 4
+	minSecret = 3
+	minPart   = 4
 )
 
 const (
-	// CutMark is where a text was cut.
+	// CutMark stands where a text was cut.
 	CutMark = "..."
-	// mark stands in place of a secret.
+	// mark replaces a secret.
 	mark = "***"
 )
 
-// Text replaces the secrets of headers that were sent by ***, in a text of whoever received
-// them: the values; what follows Bearer or Basic; a password; all that in upper or lower
-// case, escaped as in URLs, JSON, JSON Pointers and HTML, and in base64 and hexadecimal. Where
-// the text was cut within one, at its end or at a CutMark, what is left of it goes too.
+// Text replaces the secrets in the values of the headers that were sent by ***: the values, the
+// credentials after Bearer or Basic, and the password of Basic. It finds them in upper or lower
+// case, escaped as in URLs, JSON, JSON Pointers and HTML, and in base64 and hexadecimal. If the
+// text was cut within a secret, at its end or at a CutMark, the remaining part is replaced too.
 func Text(text string, sent ...string) string {
 	secrets := secretsIn(sent)
-	text = without(text, secrets)
+	text = replaceAll(text, secrets)
 	if !strings.Contains(text, CutMark) {
 		return text
 	}
 	parts := strings.Split(text, CutMark)
 	for i := range parts {
 		if i < len(parts)-1 {
-			parts[i] = without(parts[i], secrets) // it ends here
+			parts[i] = replaceAll(parts[i], secrets) // a secret may be cut at the end of the part
 		}
 		if i > 0 {
-			parts[i] = withoutEnd(parts[i], secrets)
+			parts[i] = replaceTail(parts[i], secrets)
 		}
 	}
 	return strings.Join(parts, CutMark)
 }
 
-// Error is an error without the secrets of headers that were sent: that of net/http repeats
-// an answer that is no HTTP. What it wraps can be told by errors.Is and errors.As.
+// Error is Text for an error: net/http quotes an answer that is not HTTP. The result wraps err.
 func Error(err error, sent ...string) error { return &redacted{Text(err.Error(), sent...), err} }
 
 type redacted struct {
@@ -62,19 +62,18 @@ type redacted struct {
 func (e *redacted) Error() string { return e.text }
 func (e *redacted) Unwrap() error { return e.cause }
 
-func without(text string, secrets []string) string {
+func replaceAll(text string, secrets []string) string {
 	for _, secret := range secrets {
-		text = withoutOne(text, secret)
+		text = replaceOne(text, secret)
 	}
 	return text
 }
 
-// withoutEnd takes the end of a secret out of the beginning of a text, before which it was
-// cut.
-func withoutEnd(text string, secrets []string) string {
-	rest, barred := strings.CutPrefix(text, "|") // as the client of Prometheus' API marks it
+// replaceTail replaces the end of a secret at the beginning of a text, which was cut before it.
+func replaceTail(text string, secrets []string) string {
+	rest, barred := strings.CutPrefix(text, "|") // written by the client of Prometheus' API
 	for _, secret := range secrets {
-		for n := min(len(secret), len(rest)); n >= leastBegin; n-- {
+		for n := min(len(secret), len(rest)); n >= minPart; n-- {
 			if strings.HasPrefix(rest, secret[len(secret)-n:]) {
 				rest = mark + rest[n:]
 				break
@@ -87,8 +86,8 @@ func withoutEnd(text string, secrets []string) string {
 	return rest
 }
 
-// secretsIn are the secrets of the values of headers, the longest first: one may be in
-// another.
+// secretsIn returns the secrets in the values of headers, the longest first, since one may
+// contain another.
 func secretsIn(sent []string) []string {
 	var plain []string
 	for _, value := range sent {
@@ -101,7 +100,7 @@ func secretsIn(sent []string) []string {
 	}
 	var all []string
 	for _, s := range plain {
-		if utf8.RuneCountInString(s) < leastSecret {
+		if utf8.RuneCountInString(s) < minSecret {
 			continue
 		}
 		all = append(all, s, strings.Join(strings.Fields(s), " "),
@@ -111,11 +110,11 @@ func secretsIn(sent []string) []string {
 	return slices.Compact(all)
 }
 
-// withoutOne replaces one secret.
-func withoutOne(text, secret string) string {
+// replaceOne replaces one secret.
+func replaceOne(text, secret string) string {
 	var b strings.Builder
 	for from := 0; from < len(text); {
-		n := length(text[from:], secret)
+		n := matchLen(text[from:], secret)
 		if n == 0 {
 			_, n = utf8.DecodeRuneInString(text[from:])
 			b.WriteString(text[from : from+n])
@@ -127,23 +126,23 @@ func withoutOne(text, secret string) string {
 	return b.String()
 }
 
-// length is how much of the beginning of a text is a secret, in one writing or another; 0
-// if none is. Where the text ends within it, that is all of the text.
-func length(text, secret string) int {
-	ends := []int{0} // where the characters so far may end: an escape may be more than one
+// matchLen returns the length of a secret at the beginning of a text, escaped or not; 0 if it is
+// not there. If the text ends within the secret, that is the length of the text.
+func matchLen(text, secret string) int {
+	ends := []int{0} // of the characters so far: escapes are ambiguous
 	found := 0
 	for len(secret) > 0 {
 		c, size := utf8.DecodeRuneInString(secret)
 		var next []int
 		for _, end := range ends {
-			for _, n := range widths(text[end:], c, secret[:size]) {
-				if n = end + n; len(next) < endsMost && !slices.Contains(next, n) {
+			for _, n := range runeLens(text[end:], c, secret[:size]) {
+				if n = end + n; len(next) < maxEnds && !slices.Contains(next, n) {
 					next = append(next, n)
 				}
 			}
 		}
 		if len(next) == 0 {
-			if found >= leastBegin && slices.ContainsFunc(ends, func(end int) bool { return endsWithin(text[end:]) }) {
+			if found >= minPart && slices.ContainsFunc(ends, func(end int) bool { return endsWithin(text[end:]) }) {
 				return len(text)
 			}
 			return 0
@@ -154,37 +153,38 @@ func length(text, secret string) int {
 	return slices.Max(ends)
 }
 
-// endsWithin reports whether a rest of a text is nothing, or the beginning of an escape.
+// endsWithin reports whether the rest of a text is empty, or the beginning of an escape.
 func endsWithin(rest string) bool {
 	return rest == "" || len(rest) < longestEscape && strings.ContainsRune(`%\&~`, rune(rest[0])) && !strings.ContainsFunc(rest[1:], unicode.IsSpace)
 }
 
-// endsMost is how many readings of the characters so far are followed: backslashes in a
-// secret may be read in several ways.
-const endsMost = 8
+// maxEnds bounds the readings of the characters so far that are followed: backslashes in a
+// secret are ambiguous.
+const maxEnds = 8
 
-// longestEscape is the length of the longest escape of a character that is looked for.
+// longestEscape is the length of the longest escape of a character.
 const longestEscape = 12
 
-// widths are the lengths of what stands for a character at the beginning of a text.
-func widths(text string, c rune, raw string) (out []int) {
+// runeLens returns the possible lengths of a character at the beginning of a text, escaped or
+// not.
+func runeLens(text string, c rune, raw string) (out []int) {
 	if text == "" {
 		return nil
 	}
-	if r, size := utf8.DecodeRuneInString(text); same(r, c) && (r != utf8.RuneError || text[:size] == raw) || c == ' ' && r == '+' {
+	if r, size := utf8.DecodeRuneInString(text); equalFold(r, c) && (r != utf8.RuneError || text[:size] == raw) || c == ' ' && r == '+' {
 		out = append(out, size)
 	}
 	switch text[0] {
 	case '%':
-		if s, n := escapedBytes(text, "%", len(raw)); strings.EqualFold(s, raw) {
+		if s, n := decodeHex(text, "%", len(raw)); strings.EqualFold(s, raw) {
 			out = append(out, n)
 		}
 	case '\\':
-		if s, n := escapedBytes(text, `\x`, len(raw)); len(raw) > 1 && s == raw {
+		if s, n := decodeHex(text, `\x`, len(raw)); len(raw) > 1 && s == raw {
 			out = append(out, n)
 		}
 		for n := 1; n <= 4 && strings.HasPrefix(text[n-1:], `\`); n++ { // JSON in JSON has two, or four
-			if size := backslashed(text[n:], c); size > 0 {
+			if size := backslashLen(text[n:], c); size > 0 {
 				out = append(out, n+size)
 			}
 		}
@@ -194,7 +194,7 @@ func widths(text string, c rune, raw string) (out []int) {
 		}
 	case '&':
 		if end := strings.IndexByte(text[:min(len(text), longestEscape)], ';'); end > 0 {
-			if r, size := utf8.DecodeRuneInString(html.UnescapeString(text[:end+1])); same(r, c) && size > 0 {
+			if r, size := utf8.DecodeRuneInString(html.UnescapeString(text[:end+1])); equalFold(r, c) && size > 0 {
 				out = append(out, end+1)
 			}
 		}
@@ -202,11 +202,11 @@ func widths(text string, c rune, raw string) (out []int) {
 	return out
 }
 
-func same(a, b rune) bool { return a == b || unicode.ToLower(a) == unicode.ToLower(b) }
+func equalFold(a, b rune) bool { return a == b || unicode.ToLower(a) == unicode.ToLower(b) }
 
-// escapedBytes decodes n bytes that are written in hexadecimal behind a prefix each, as in
-// URLs, and returns the length of that; "" if they are not.
-func escapedBytes(text, prefix string, n int) (string, int) {
+// decodeHex decodes n bytes that are each written as a prefix and two hexadecimal digits, as in
+// URLs. It returns them and their length in the text, or "" and 0.
+func decodeHex(text, prefix string, n int) (string, int) {
 	each := len(prefix) + 2
 	if len(text) < each*n {
 		return "", 0
@@ -223,19 +223,19 @@ func escapedBytes(text, prefix string, n int) (string, int) {
 	return string(b), each * n
 }
 
-// backslashed is the length of what follows a backslash and stands for a character; 0 if
-// it does not.
-func backslashed(text string, c rune) int {
+// backslashLen returns the length of an escape of a character after its backslash; 0 if it is
+// none.
+func backslashLen(text string, c rune) int {
 	if text == "" {
 		return 0
 	}
 	digits := map[byte]int{'u': 4, 'x': 2}[text[0]]
 	if digits > 0 && len(text) > digits {
-		if code, err := strconv.ParseUint(text[1:1+digits], 16, 32); err == nil && same(rune(code), c) {
+		if code, err := strconv.ParseUint(text[1:1+digits], 16, 32); err == nil && equalFold(rune(code), c) {
 			return 1 + digits
 		}
 	}
-	if r, size := utf8.DecodeRuneInString(text); same(r, c) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+	if r, size := utf8.DecodeRuneInString(text); equalFold(r, c) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 		return size
 	}
 	return 0

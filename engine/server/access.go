@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// open reports whether a request needs no credential to see the API, or to send, where
-// there is no --token-file: it comes over loopback and names a loopback host (a page in a
-// browser that was made to resolve its own name to 127.0.0.1 does not).
-func open(r *http.Request, loopback bool) bool { return loopback && loopbackHost(r.Host) }
+// isLocal reports whether a request needs no credential to read the API or to send events
+// without --token-file: it comes over loopback and names a loopback host. The latter excludes
+// a web page whose own host name was made to resolve to 127.0.0.1.
+func isLocal(r *http.Request, loopback bool) bool { return loopback && isLoopbackHost(r.Host) }
 
-func loopbackHost(host string) bool {
+func isLoopbackHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -21,14 +21,14 @@ func loopbackHost(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// fromAnotherSite reports whether a browser sends a request that changes something on
-// behalf of a page of elsewhere: it would reach an open loopback address too.
-func fromAnotherSite(r *http.Request) bool {
+// isCrossSite reports whether a browser sends a request that changes something for a page of
+// another site. Such a page can reach a loopback address too.
+func isCrossSite(r *http.Request) bool {
 	return http.NewCrossOriginProtection().Check(r) != nil
 }
 
-// bearer is the token that a request shows, "" for none.
-func bearer(r *http.Request) string {
+// bearerToken returns the bearer token of a request; "" if there is none.
+func bearerToken(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return ""
@@ -36,8 +36,8 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// sameSecret compares in a time that says nothing of either.
-func sameSecret(shown, secret string) bool {
+// equalSecrets compares in constant time.
+func equalSecrets(shown, secret string) bool {
 	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -47,7 +47,7 @@ func TestAlertsComeInAsEvents(t *testing.T) {
 	status, answer = send(twoAlerts, "text/plain")
 	require.Equal(t, 415, status)
 	require.Contains(t, answer, "alerts come as application/json")
-	status, answer = send(strings.Replace(twoAlerts, "[", "["+strings.Repeat("{},", groupAlerts), 1), "application/json")
+	status, answer = send(strings.Replace(twoAlerts, "[", "["+strings.Repeat("{},", maxGroupAlerts), 1), "application/json")
 	require.Equal(t, 413, status)
 	require.Contains(t, answer, "too many alerts: 5002, and at most 5000 are read")
 	b.err = engine.Retry(engine.ErrFull)
@@ -55,7 +55,7 @@ func TestAlertsComeInAsEvents(t *testing.T) {
 	require.Equal(t, 503, status, "Alertmanager tries again")
 }
 
-// A sender that leaves alerts out says so, and the log says it on: nobody else would.
+// A notification says how many alerts the sender left out, which is logged.
 func TestAlertsThatAreLeftOutAreSaid(t *testing.T) {
 	log := &bytes.Buffer{}
 	b := &inbox{verdict: map[string]engine.ReceiptVerdict{}}

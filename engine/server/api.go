@@ -9,29 +9,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// What an API function wraps to say whose fault an error is. Any other is the
-// server's own.
+// Errors that an API function wraps to select the status. Other errors are internal.
 var (
-	// ErrBadRequest is a request at fault.
+	// ErrBadRequest means that the request is invalid.
 	ErrBadRequest = errors.New("bad request")
-	// ErrNotFound is a request for what is not there.
+	// ErrNotFound means that the resource does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict is a request that comes too late, or that another has made vain.
+	// ErrConflict means that the request is too late, or that another one took effect first.
 	ErrConflict = errors.New("conflict")
-	// ErrUnavailable is what may pass: the same request may do later.
+	// ErrUnavailable means that the same request may succeed later.
 	ErrUnavailable = errors.New("unavailable")
 )
 
-// apiBody bounds the body of a request to an API function, in bytes.
-const apiBody = 1 << 20
+// maxAPIBody bounds the body of a request to an API function, in bytes.
+const maxAPIBody = 1 << 20
 
-// api answers with what a function returns.
-func api(pattern string, answer func(*http.Request) (any, error), log hclog.Logger) http.HandlerFunc {
+// apiHandler responds with the result of a function as JSON.
+func apiHandler(pattern string, f func(*http.Request) (any, error), log hclog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, apiBody)
-		v, err := answer(r)
+		r.Body = http.MaxBytesReader(w, r.Body, maxAPIBody)
+		v, err := f(r)
 		if err == nil {
-			reply(w, http.StatusOK, v)
+			replyJSON(w, http.StatusOK, v)
 			return
 		}
 		code := http.StatusInternalServerError
@@ -49,6 +48,6 @@ func api(pattern string, answer func(*http.Request) (any, error), log hclog.Logg
 		default:
 			log.Error("request failed", "request", pattern, "error", engine.Clip(err.Error()))
 		}
-		reply(w, code, failure{Error: engine.Clip(err.Error())})
+		replyJSON(w, code, errorBody{Error: engine.Clip(err.Error())})
 	}
 }

@@ -47,7 +47,7 @@ func TestAnAPIFunctionIsReachedByItsPattern(t *testing.T) {
 		"and for nothing else":     {"POST", address + "/v1/plain", "", "", "", "", 405, "Method Not Allowed"},
 		"an answer, and a wild":    {"POST", guarded + approve, "why", "s3cret", "", "", 200, `["a1","why","api"]`},
 		"not by GET":               {"GET", guarded + approve, "", "s3cret", "", "", 405, "Method Not Allowed"},
-		"too large a body":         {"POST", guarded + approve, strings.Repeat("x", apiBody+1), "s3cret", "", "", 400, `{"error":"bad request: http: request body too large"}`},
+		"too large a body":         {"POST", guarded + approve, strings.Repeat("x", maxAPIBody+1), "s3cret", "", "", 400, `{"error":"bad request: http: request body too large"}`},
 		"not found":                {"GET", address + "/v1/missing", "", "", "", "", 404, `{"error":"approval x: not found"}`},
 		"conflict":                 {"GET", address + "/v1/late", "", "", "", "", 409, `{"error":"approval x is used: conflict"}`},
 		"unavailable":              {"GET", address + "/v1/busy", "", "", "", "", 503, `{"error":"the journal: unavailable"}`},
@@ -75,8 +75,7 @@ func TestAnAPIFunctionIsReachedByItsPattern(t *testing.T) {
 	}
 }
 
-// What a request said is repeated in part: an answer to a mistake, and a line of the log, are
-// short whatever was sent.
+// Responses and log messages about an invalid request are short, whatever was sent.
 func TestARequestIsNotRepeatedAtLength(t *testing.T) {
 	long := strings.Repeat("x", 50_000)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))

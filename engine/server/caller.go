@@ -6,26 +6,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Caller is who makes a request, as its credential says.
+// Caller is the authenticated sender of a request.
 type Caller struct {
 	engine.Sender
 	rights Rights
-	// as is how the credential is written down, where that is not the sender's name.
-	as string
+	// recordedAs is the name for the journal, if it differs from the sender's name.
+	recordedAs string
 }
 
-// operator is who has the whole API.
+// operator is a caller with all rights.
 func operator(as string) Caller {
-	return Caller{Sender: engine.Sender{Name: engine.OperatorSender}, rights: allRights, as: as}
+	return Caller{Sender: engine.Sender{Name: engine.OperatorSender}, rights: allRights, recordedAs: as}
 }
 
-// By is who answers, for the journal: what the credential says, and behind it the name
-// that the request claims, "" for none. That name is quoted, so that it reads as nothing
-// else.
+// By returns the caller's name for the journal, followed by the name that the request claims,
+// if any. The claimed name is quoted, so that it can't be mistaken for anything else.
 func (c Caller) By(claimed string) string {
 	by := c.Name
-	if c.as != "" {
-		by = c.as
+	if c.recordedAs != "" {
+		by = c.recordedAs
 	}
 	if claimed == "" || claimed == c.Name {
 		return by

@@ -50,8 +50,8 @@ func TestWhatBecomesOfAnEventIsTheAnswer(t *testing.T) {
 		"mistakes":      {`{"specversion":"1.0","id":""}`, structured, 400, `{"error":"id: is empty; source: is missing; type: is missing","mistakes":["id: is empty","source: is missing","type: is missing"]}`},
 		"no event":      {`{}`, "application/json", 400, "is no CloudEvent"},
 		"binary data":   {"x", "application/cloudevents+avro", 415, `"application/cloudevents+avro\" are not read`},
-		"too large":     {strings.Repeat(" ", bodyBytes+1), structured, 413, "the body has more than 4194304 bytes"},
-		"too many":      {"[" + strings.Repeat("{},", batchEvents) + "{}]", batch, 413, "the batch has more than 1000 events"},
+		"too large":     {strings.Repeat(" ", maxBodyBytes+1), structured, 413, "the body has more than 4194304 bytes"},
+		"too many":      {"[" + strings.Repeat("{},", maxBatchEvents) + "{}]", batch, 413, "the batch has more than 1000 events"},
 		"an Avro batch": {"[]", "application/cloudevents-batch+avro", 415, "are not read"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestNothingTakenIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// The SDK's client, and our own, against the server.
+// The SDK's client, and our own, send to the server.
 func TestClientsOfEitherKindAreUnderstood(t *testing.T) {
 	b := &inbox{verdict: map[string]engine.ReceiptVerdict{"unwanted": engine.UnwantedEvent, "refused": engine.RefusedEvent}}
 	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: b.take}).Addr() + "/v1/events"
@@ -168,7 +168,7 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 	require.Empty(t, b.events)
 }
 
-// endless gives a body without an end, and counts what was read of it.
+// endless is a body without an end that counts the bytes read.
 type endless struct{ read atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -198,7 +198,7 @@ func TestAHugeBodyIsNotRead(t *testing.T) {
 }
 
 func TestOneSenderMayNotTakeAllTurns(t *testing.T) {
-	full, release := make(chan struct{}, atOnce), make(chan struct{})
+	full, release := make(chan struct{}, maxRequestsPerSender), make(chan struct{})
 	take := func(_ context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error) {
 		if from.Name == engine.OperatorSender {
 			full <- struct{}{}
@@ -209,8 +209,8 @@ func TestOneSenderMayNotTakeAllTurns(t *testing.T) {
 	t.Setenv("EDGE", "edge-token")
 	senders := sendersOf(t, "senders: [{name: edge, bearerToken: {env: EDGE}}]")
 	address := "http://" + serveOn(t, "127.0.0.1:0", Options{Receive: take, Senders: senders}).Addr() + "/v1/events"
-	done := make(chan int, atOnce)
-	for range atOnce {
+	done := make(chan int, maxRequestsPerSender)
+	for range maxRequestsPerSender {
 		go func() {
 			resp, err := http.Post(address, structured, strings.NewReader(event("1", "asked")))
 			if err != nil {
@@ -221,7 +221,7 @@ func TestOneSenderMayNotTakeAllTurns(t *testing.T) {
 			done <- resp.StatusCode
 		}()
 	}
-	for range atOnce {
+	for range maxRequestsPerSender {
 		<-full
 	}
 	status, header, answer := post(t, http.DefaultClient, address, event("1", "asked"), "Content-Type", structured)
@@ -231,15 +231,14 @@ func TestOneSenderMayNotTakeAllTurns(t *testing.T) {
 	status, _, _ = post(t, http.DefaultClient, address, event("1", "asked"), "Content-Type", structured, "Authorization", "Bearer edge-token")
 	require.Equal(t, 202, status, "another sender is not held up")
 	close(release)
-	for range atOnce {
+	for range maxRequestsPerSender {
 		require.Equal(t, 202, <-done)
 	}
 	status, _, _ = post(t, http.DefaultClient, address, event("1", "asked"), "Content-Type", structured)
 	require.Equal(t, 202, status)
 }
 
-// A Service balances connections: whoever is told to come back later must not come back
-// over the same one.
+// A Service balances connections: a sender that tries again must not use the same one.
 func TestWhoIsToldToComeLaterMayReachAnotherReplica(t *testing.T) {
 	for name, row := range map[string]struct {
 		err    error

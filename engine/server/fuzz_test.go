@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzSenders: whatever the file holds, it is read or refused, and what is read can be
-// told apart, and has rights that there are.
+// FuzzSenders reads any file: it is refused, or its senders can be distinguished and have valid
+// rights.
 func FuzzSenders(f *testing.F) {
 	for _, text := range []string{
 		"", "senders: []", "senders: [", "- a", "senders: {a: b}",

@@ -6,31 +6,30 @@ import (
 	"strconv"
 )
 
-// origins are the DNS expressions by which a sender of webhooks names itself.
+// origins matches the DNS expressions with which senders of webhooks identify themselves.
 var origins = regexp.MustCompile(`^[A-Za-z0-9_*]([A-Za-z0-9_.*-]{0,251}[A-Za-z0-9_])?(:[0-9]{1,5})?$`)
 
-// handshake answers a sender that asks whether it may send here, before it does
-// (CloudEvents' "HTTP 1.1 Web Hooks for Event Delivery", section 4). Who may send may ask:
-// to answer anybody else would have a stranger's sender deliver what is then refused.
-// A callback that it offers is never called, since it may be any address; the answer is
-// given at once, which is as good.
+// handshake responds to a sender that asks for permission to send (CloudEvents' "HTTP 1.1 Web
+// Hooks for Event Delivery", section 4). Only authorized senders get permission: others would
+// send events that are then refused. A callback in the request is never called, since it may
+// be any address. Responding immediately serves the same purpose.
 func handshake(w http.ResponseWriter, r *http.Request, _ Caller) {
 	w.Header().Set("Allow", "POST, OPTIONS")
-	origin, asks := r.Header["Webhook-Request-Origin"]
-	rate, wants := r.Header["Webhook-Request-Rate"]
+	origin, hasOrigin := r.Header["Webhook-Request-Origin"]
+	rate, hasRate := r.Header["Webhook-Request-Rate"]
 	switch {
-	case !asks && !wants: // of any other kind: it hears what is allowed
+	case !hasOrigin && !hasRate: // a plain OPTIONS request
 		w.WriteHeader(http.StatusOK)
 		return
 	case len(origin) != 1 || !origins.MatchString(origin[0]):
-		reply(w, http.StatusBadRequest, failure{Error: "WebHook-Request-Origin: wants one DNS name, of the sender"})
+		replyJSON(w, http.StatusBadRequest, errorBody{Error: "WebHook-Request-Origin: wants one DNS name, of the sender"})
 		return
-	case wants && (len(rate) != 1 || !positive(rate[0])):
-		reply(w, http.StatusBadRequest, failure{Error: "WebHook-Request-Rate: wants one whole number of requests a minute, above 0"})
+	case hasRate && (len(rate) != 1 || !positive(rate[0])):
+		replyJSON(w, http.StatusBadRequest, errorBody{Error: "WebHook-Request-Rate: wants one whole number of requests a minute, above 0"})
 		return
 	}
 	w.Header().Set("WebHook-Allowed-Origin", origin[0])
-	w.Header().Set("WebHook-Allowed-Rate", "*") // what is too much at once is a 503
+	w.Header().Set("WebHook-Allowed-Rate", "*") // excessive load gets a 503
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who may send may ask first; nobody else hears that they may, and no callback is called.
+// Only authorized senders get permission by the handshake, and no callback is called.
 func TestWhoMaySendIsToldSo(t *testing.T) {
 	var called atomic.Int32
 	callback := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))

@@ -27,7 +27,7 @@ import (
 
 var start = time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 
-// inbox takes events, and says what it is told to.
+// inbox receives events and returns configured receipts.
 type inbox struct {
 	mu     sync.Mutex
 	from   []engine.Sender
@@ -56,7 +56,7 @@ func (b *inbox) take(_ context.Context, from engine.Sender, events []engine.Even
 	return receipts, nil
 }
 
-// serveOn is a server with what is not given filled in.
+// serveOn starts a server with defaults for missing options.
 func serveOn(t *testing.T, address string, o Options) *Server {
 	t.Helper()
 	l, err := Listen(t.Context(), address)
@@ -89,7 +89,7 @@ func sendersOf(t *testing.T, text string) *Senders {
 	return s
 }
 
-// tokenOf is a token in a file.
+// tokenOf writes a token to a file and reads it.
 func tokenOf(t *testing.T, text string) *Token {
 	t.Helper()
 	token, err := ReadToken(write(t, filepath.Join(t.TempDir(), "token"), text), engine.NewManualClock(start), hclog.NewNullLogger())
@@ -97,7 +97,7 @@ func tokenOf(t *testing.T, text string) *Token {
 	return token
 }
 
-// write replaces a file at once, as an editor or a mount does.
+// write replaces a file atomically, like an editor or a mount.
 func write(t *testing.T, file, text string) string {
 	t.Helper()
 	fresh := file + ".new"
@@ -106,7 +106,7 @@ func write(t *testing.T, file, text string) string {
 	return file
 }
 
-// event is a CloudEvent of a type, in the structured mode.
+// event is a CloudEvent in structured mode.
 func event(id, kind string) string {
 	return `{"specversion":"1.0","id":"` + id + `","source":"/s","type":"` + kind + `"}`
 }
@@ -170,7 +170,7 @@ func (a *authority) server(t *testing.T, certFile, keyFile string) {
 	write(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: raw})))
 }
 
-// client is a certificate that names its holder.
+// client is a client certificate with names.
 func (a *authority) client(t *testing.T, dnsNames, uris []string) tls.Certificate {
 	t.Helper()
 	c := &x509.Certificate{DNSNames: dnsNames, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
@@ -183,8 +183,8 @@ func (a *authority) client(t *testing.T, dnsNames, uris []string) tls.Certificat
 	return tls.Certificate{Certificate: [][]byte{made.Raw}, PrivateKey: key}
 }
 
-// trusting is a client that trusts the authority, and shows certificates. It opens a
-// connection for each request.
+// trusting is a client that trusts the authority and presents certificates. It opens a connection
+// for each request.
 func (a *authority) trusting(t *testing.T, show ...tls.Certificate) *http.Client {
 	t.Helper()
 	roots := x509.NewCertPool()

@@ -27,21 +27,22 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
 const (
-	// childEnv has this binary be the server of a test in another process, so that its
-	// memory is its own.
+	// childEnv makes this binary run the server of a test in another process, to measure its
+	// memory.
 	childEnv = "SCANFLOW_SERVER_CHILD"
-	// largeBytes is what the issue sent: just below what is read of a body.
+	// largeBytes is just below the size limit of a body.
 	largeBytes = 3_900_000
-	// mostResident is what the child may take of memory at its peak, in bytes. It takes
-	// 60 MiB before anything is sent, and some 300 after; it took 2 GB with 16 events.
+	// mostResident bounds the peak memory of the child, in bytes. It uses 60 MiB before anything
+	// is sent, and about 300 after; it used 2 GB with 16 events before there was a limit.
 	mostResident = raceFactor * 600 << 20
 )
 
-// looking is a strategy that reads the event, so that it is put into a document.
+// looking is a strategy that reads the event, so that documents contain it.
 const looking = `package scanflow.strategies.t.looking
 
 propose contains {"primitive": "scale", "with": {"replicas": 1}, "reason": "never", "because": []} if {
@@ -49,7 +50,7 @@ propose contains {"primitive": "scale", "with": {"replicas": 1}, "reason": "neve
 }
 `
 
-// TestServeForAParent is the child's part.
+// TestServeForAParent runs the child.
 func TestServeForAParent(t *testing.T) {
 	dir := os.Getenv(childEnv)
 	if dir == "" {
@@ -58,7 +59,7 @@ func TestServeForAParent(t *testing.T) {
 	log := hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Debug})
 	j, err := journal.Open(t.Context(), dir, journal.Options{Log: log})
 	require.NoError(t, err)
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"p.rego": {Data: []byte(looking)}}), policy.StoreOptions{})
 	require.NoError(t, policies.Load(t.Context()))
 	metrics := NewMetrics(Sources{Version: "v1"})
 	h := loop.New(loop.Config{Journal: j, Policies: policies, Log: log, Observer: metrics})
@@ -81,7 +82,7 @@ func TestServeForAParent(t *testing.T) {
 	fmt.Println("peak", resident(t))
 }
 
-// child is a server in a process of its own.
+// child is a server in another process.
 type child struct {
 	t       testing.TB
 	address string
@@ -130,8 +131,7 @@ func startChild(t testing.TB) *child {
 	return c
 }
 
-// resident is the most memory that this process had so far, in KiB; 0 where the system
-// does not say.
+// resident is the peak memory of this process, in KiB; 0 if it is unknown.
 func resident(t *testing.T) int64 {
 	raw, err := os.ReadFile("/proc/self/status")
 	if errors.Is(err, os.ErrNotExist) {
@@ -145,8 +145,8 @@ func resident(t *testing.T) int64 {
 	return kib
 }
 
-// send is the status and the body of the answer; 0 where the connection was closed on
-// what was still being sent.
+// send returns the status and the body of the response; 0 if the connection was closed while
+// sending.
 func (c *child) send(p *hostile.Payload) (int, string) {
 	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.address+p.Path, strings.NewReader(p.Body))
@@ -170,7 +170,7 @@ func (c *child) get(path string) (int, string) {
 	return status, body
 }
 
-// well reports that a normal event is taken.
+// well requires that a normal event is accepted.
 func (c *child) well(after string) {
 	c.t.Helper()
 	normal := hostile.Payload{Path: "/v1/events", Headers: []string{"Content-Type", structured}, Body: event("after "+strconv.Quote(after)[1:min(len(after), 40)], hostile.Type)}
@@ -178,8 +178,7 @@ func (c *child) well(after string) {
 	require.Equal(c.t, http.StatusAccepted, status, "a normal event after %q: %s", after, body)
 }
 
-// harmless checks what comes back to whoever sent something hostile: little, and nothing
-// that a terminal acts upon.
+// harmless requires that the response to hostile input is short and has no control characters.
 func harmless(t testing.TB, name, text string, most int) {
 	t.Helper()
 	require.Less(t, len(text), most, "%s: %.200q", name, text)
@@ -191,8 +190,8 @@ func harmless(t testing.TB, name, text string, most int) {
 	}
 }
 
-// Everything hostile is answered as what it is, little of it comes back, the log has
-// none of the data, memory is bounded, and a normal event is taken right afterwards.
+// Hostile input gets the right status and a short response, the log has none of the data, memory
+// is bounded, and a normal event is accepted right afterwards.
 func TestWhatIsHostileDoesNoHarm(t *testing.T) {
 	c := startChild(t)
 	payloads := hostile.Payloads(largeBytes)
@@ -208,7 +207,7 @@ func TestWhatIsHostileDoesNoHarm(t *testing.T) {
 		}
 		c.well(p.Name)
 	}
-	wires := hostile.Wires(c.address, largeBytes)
+	wires := hostile.RawRequests(c.address, largeBytes)
 	for _, w := range wires {
 		assert.Contains(t, w.Status, c.write(w), w.Name)
 		c.well(w.Name)
@@ -226,8 +225,8 @@ func TestWhatIsHostileDoesNoHarm(t *testing.T) {
 	}
 }
 
-// write is the status of the answer to what is written to a connection.
-func (c *child) write(w hostile.Wire) int {
+// write returns the status of the response to a raw request.
+func (c *child) write(w hostile.RawRequest) int {
 	c.t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(c.t.Context(), "tcp", c.address)
 	require.NoError(c.t, err)
@@ -249,8 +248,8 @@ func (c *child) write(w hostile.Wire) int {
 	return status
 }
 
-// The issue's example: sixteen events of 3.9 MB of empty arrays at once, of a type that
-// an agent takes and of one that nobody takes; and of as many values as may be.
+// Sixteen concurrent events with 3.9 MB of empty arrays, of a type that an agent accepts and of
+// one that no agent accepts; and with the maximum number of values.
 func TestManyLargeEventsAtOnceHaveBoundedMemory(t *testing.T) {
 	sized := func(kind, data string) hostile.Payload {
 		return hostile.Payload{Path: "/v1/events", Headers: []string{"Content-Type", structured}, Body: strings.Replace(event("ID", kind), "}", `,"data":`+data+"}", 1)}
@@ -292,7 +291,7 @@ func TestManyLargeEventsAtOnceHaveBoundedMemory(t *testing.T) {
 					taken++
 					continue
 				}
-				// Tried again later; on a machine with other work a body may come too slowly.
+				// The sender tries again later. On a busy machine a body may arrive too slowly.
 				require.Contains(t, []int{http.StatusServiceUnavailable, http.StatusRequestTimeout, 0}, status)
 			}
 			require.NotZero(t, taken)

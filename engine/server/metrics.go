@@ -11,14 +11,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
-// Definition is one metric, as the reference lists it.
+// Definition describes a metric for the reference.
 type Definition struct {
 	Name, Type, Help string
 	Labels           []string
 }
 
-// Definitions are all the metrics of Scanflow's own, by name. Those of the Go
-// runtime and the process (go_*, process_*) come on top.
+// Definitions returns the metrics of Scanflow by name, without those of the Go runtime and the
+// process (go_*, process_*).
 func Definitions() []Definition {
 	m := NewMetrics(Sources{})
 	out := slices.Clone(m.definitions)
@@ -26,48 +26,47 @@ func Definitions() []Definition {
 	return out
 }
 
-// Sources are asked when the metrics are scraped. A nil one is left out.
+// Sources are read when the metrics are scraped. The metrics of a nil source are left out.
 type Sources struct {
 	Agents func() []loop.AgentStatus
 	Policy func() PolicyStatus
-	// Manifests is how the re-reading of manifests and workloads stands.
+	// Manifests returns the state of reloading manifests and workloads.
 	Manifests func() ReloadStatus
 	Journal   func() JournalStatus
-	// Waiting is false where it can't be said now: on a replica that stands by.
+	// Waiting returns false if the counts are unknown, as on a standby replica.
 	Waiting func() (WaitingStatus, bool)
 	Cluster func() ClusterStatus
 	Version string
 }
 
-// ClusterStatus is how a process that serves a Kubernetes cluster stands.
+// ClusterStatus is the state of a process on Kubernetes.
 type ClusterStatus struct {
 	Leading bool
-	// Requests counts those sent to the API server, watches apart, by HTTP method.
+	// Requests counts requests to the API server, except for watches, by HTTP method.
 	Requests map[string]int64
 }
 
-// ReloadStatus is how the re-reading of manifests stands.
+// ReloadStatus is the state of reloading manifests.
 type ReloadStatus struct {
 	LastError string
 	Successes int
 	Failures  int
 }
 
-// WaitingStatus counts what waits for an agent, an endpoint, or a person.
+// WaitingStatus counts what waits for an agent, an endpoint or an approval.
 type WaitingStatus struct {
 	Boxes     engine.QueueDepths
 	Approvals int
 }
 
-// JournalStatus is how the journal stands.
+// JournalStatus is the state of the journal.
 type JournalStatus struct {
 	Bytes int64 `json:"bytes"`
-	// Error is why it can't be written, "" if it can.
+	// Error is why the journal can't be written; "" if it can.
 	Error string `json:"error,omitempty"`
 }
 
-// Metrics counts what the engine does. It is an engine.Observer and a
-// prometheus.Collector.
+// Metrics counts what the engine does. It implements engine.Observer and prometheus.Collector.
 type Metrics struct {
 	definitions []Definition
 	collectors  []prometheus.Collector
@@ -84,14 +83,14 @@ type Metrics struct {
 	leader, requests                     *prometheus.Desc
 	policy                               policyMetrics
 
-	labels *labels
+	labels *labelValues
 	mu     sync.Mutex
 	known  map[string]bool // agents that have series
 }
 
-// NewMetrics makes the metrics, which read from the sources when scraped.
+// NewMetrics returns metrics that read the sources when they are scraped.
 func NewMetrics(s Sources) *Metrics {
-	m := &Metrics{sources: s, known: map[string]bool{}, labels: newLabels()}
+	m := &Metrics{sources: s, known: map[string]bool{}, labels: newLabelValues()}
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	m.firings = m.counter("scanflow_firings_total", "Turns of an agent's loop, by what triggered them.", "agent", "trigger")
 	m.duration = m.histogram("scanflow_firing_duration_seconds", "From the trigger taken to the decisions recorded.", seconds, "agent")
@@ -105,7 +104,7 @@ func NewMetrics(s Sources) *Metrics {
 	m.actDuration = m.histogram("scanflow_act_duration_seconds", "From the admission of an act to its outcome.", seconds, "primitive")
 
 	m.refused = m.counter("scanflow_http_refused_total", "Requests to the API that were refused, by reason.", "reason")
-	for _, why := range reasons {
+	for _, why := range refusalReasons {
 		m.refused.WithLabelValues(string(why))
 	}
 
@@ -125,7 +124,7 @@ func NewMetrics(s Sources) *Metrics {
 	return m
 }
 
-// Registry is a registry of these metrics and those of the Go runtime and the process.
+// Registry returns a registry with these metrics and those of the Go runtime and the process.
 func (m *Metrics) Registry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -162,7 +161,7 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 	return h
 }
 
-// Refused counts a request that the server refused.
+// Refused counts a refused request.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // Describe implements prometheus.Collector.
@@ -191,14 +190,14 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	if m.sources.Manifests != nil {
 		r := m.sources.Manifests()
-		gauge(m.manifestOK, truth(r.LastError == ""))
+		gauge(m.manifestOK, boolValue(r.LastError == ""))
 		ch <- prometheus.MustNewConstMetric(m.manifestReloads, prometheus.CounterValue, float64(r.Successes), "success")
 		ch <- prometheus.MustNewConstMetric(m.manifestReloads, prometheus.CounterValue, float64(r.Failures), "failure")
 	}
 	if m.sources.Journal != nil {
 		j := m.sources.Journal()
 		gauge(m.journalBytes, float64(j.Bytes))
-		gauge(m.journalOK, truth(j.Error == ""))
+		gauge(m.journalOK, boolValue(j.Error == ""))
 	}
 	if m.sources.Waiting != nil {
 		if w, known := m.sources.Waiting(); known {
@@ -210,15 +209,15 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	if m.sources.Cluster != nil {
 		c := m.sources.Cluster()
-		gauge(m.leader, truth(c.Leading))
+		gauge(m.leader, boolValue(c.Leading))
 		for method, n := range c.Requests {
-			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), m.labels.value("method", method))
+			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), m.labels.bounded("method", method))
 		}
 	}
 	gauge(m.build, 1, m.sources.Version)
 }
 
-// collectAgents writes the agents' gauges, and drops those of agents that are gone.
+// collectAgents collects the agents' gauges, and deletes those of agents that no longer run.
 func (m *Metrics) collectAgents(ch chan<- prometheus.Metric) {
 	if m.sources.Agents == nil {
 		return
@@ -236,10 +235,10 @@ func (m *Metrics) collectAgents(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.interval, prometheus.GaugeValue, a.Interval.Seconds(), a.Agent)
 		}
 	}
-	m.forget(running)
+	m.forgetGone(running)
 }
 
-func truth(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -6,32 +6,32 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// PolicyStatus is how the loading of the policies stands.
+// PolicyStatus is the state of loading the policies.
 type PolicyStatus struct {
 	Revision string    `json:"revision"`
 	LoadedAt time.Time `json:"loaded_at"`
-	// Trying is since when an attempt to load them is under way; nil where none is.
+	// Trying is the start of the current attempt to load them; nil if there is none.
 	Trying *time.Time `json:"trying_since,omitempty"`
-	// LastAttempt is when a change was last tried, and LastError why it was not
-	// taken, "" if it was.
+	// LastAttempt is the time of the last attempt, and LastError its error; "" if it
+	// succeeded.
 	LastAttempt time.Time `json:"last_attempt"`
 	LastError   string    `json:"last_error,omitempty"`
 	Successes   int       `json:"successes"`
 	Failures    int       `json:"failures"`
-	// Guards are those of the live revision.
+	// Guards are the guards of the live revision.
 	Guards []BoundGuard `json:"guards"`
-	// Quarantine are the strategies and guards of the live revision that are not asked.
+	// Quarantine has the strategies and guards of the live revision that are not evaluated.
 	Quarantine []Quarantined `json:"quarantine,omitempty"`
 }
 
-// BoundGuard is a guard that binds.
+// BoundGuard is an active guard.
 type BoundGuard struct {
 	Name string `json:"name"` // its package, without "scanflow.guards."
-	// From is "shipped", or the folder, the bundle or the URL that it is of.
+	// From is "shipped", or the folder, the bundle or the URL of the guard.
 	From string `json:"from"`
 }
 
-// Quarantined is a strategy or a guard that is not asked.
+// Quarantined is a strategy or a guard that is not evaluated.
 type Quarantined struct {
 	Kind   string    `json:"kind"` // strategy or guard
 	Name   string    `json:"name"`
@@ -41,7 +41,7 @@ type Quarantined struct {
 	Why    string    `json:"why"`
 }
 
-// policyMetrics are the metrics of PolicyStatus.
+// policyMetrics are the metrics of a PolicyStatus.
 type policyMetrics struct {
 	revision, loaded, attempted, reloads, reloadOK *prometheus.Desc
 	trying, tryingSince, quarantined               *prometheus.Desc
@@ -71,10 +71,10 @@ func (p *policyMetrics) collect(s PolicyStatus, ch chan<- prometheus.Metric) {
 	gauge(p.revision, 1, s.Revision)
 	gauge(p.loaded, float64(s.LoadedAt.UnixMilli())/1000)
 	gauge(p.attempted, float64(s.LastAttempt.UnixMilli())/1000)
-	gauge(p.reloadOK, truth(s.LastError == ""))
+	gauge(p.reloadOK, boolValue(s.LastError == ""))
 	ch <- prometheus.MustNewConstMetric(p.reloads, prometheus.CounterValue, float64(s.Successes), "success")
 	ch <- prometheus.MustNewConstMetric(p.reloads, prometheus.CounterValue, float64(s.Failures), "failure")
-	gauge(p.trying, truth(s.Trying != nil))
+	gauge(p.trying, boolValue(s.Trying != nil))
 	if s.Trying != nil {
 		gauge(p.tryingSince, float64(s.Trying.UnixMilli())/1000)
 	}

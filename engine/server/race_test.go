@@ -2,5 +2,5 @@
 
 package server
 
-// raceFactor is how much more memory the race detector has a process take.
+// raceFactor is the memory overhead of the race detector.
 const raceFactor = 10

@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	// refusedFor is how long refusals of a host count together, and the pause between two
-	// lines of the log on one reason and host.
-	refusedFor = time.Minute
-	// mostHosts bounds how many hosts are told apart; further ones count as one.
-	mostHosts = 1024
+	// refusalWindow is the span in which refusals of a host are counted, and the minimum
+	// interval between log messages about one host and reason.
+	refusalWindow = time.Minute
+	// maxHosts bounds the tracked hosts; further ones are counted as one.
+	maxHosts  = 1024
 	otherHost = "others"
 )
 
-// refusedHosts remembers whom requests were refused lately.
+// refusedHosts tracks the hosts of recently refused requests.
 type refusedHosts struct {
 	mu sync.Mutex
 	by map[string]*refusedHost
 }
 
 type refusedHost struct {
-	from  time.Time // of the minute that n is of
+	from  time.Time // start of the window of n
 	n     int
-	lines map[reason]*refusedLines // one each reason: a small fixed set
+	lines map[refusalReason]*refusedLines // one per reason, which is a small fixed set
 }
 
 type refusedLines struct {
@@ -34,14 +34,14 @@ type refusedLines struct {
 
 func newRefusedHosts() *refusedHosts { return &refusedHosts{by: map[string]*refusedHost{}} }
 
-// note counts a refusal: n is how many of its host there were within a minute. line
-// reports whether the log should say it, and suppressed how many it has not said since
-// the last line of that reason and host.
-func (h *refusedHosts) note(host string, why reason, now time.Time) (n int, line bool, suppressed int) {
+// record counts a refusal and returns the host's count within the window. line reports whether
+// to log it, and suppressed is the number of messages that were not logged since the last one
+// for that host and reason.
+func (h *refusedHosts) record(host string, why refusalReason, now time.Time) (n int, line bool, suppressed int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	one := h.of(host, now)
-	if now.Sub(one.from) >= refusedFor {
+	one := h.get(host, now)
+	if now.Sub(one.from) >= refusalWindow {
 		one.from, one.n = now, 0
 	}
 	one.n++
@@ -50,7 +50,7 @@ func (h *refusedHosts) note(host string, why reason, now time.Time) (n int, line
 		lines = &refusedLines{}
 		one.lines[why] = lines
 	}
-	if !lines.last.IsZero() && now.Sub(lines.last) < refusedFor {
+	if !lines.last.IsZero() && now.Sub(lines.last) < refusalWindow {
 		lines.suppressed++
 		return one.n, false, 0
 	}
@@ -59,32 +59,32 @@ func (h *refusedHosts) note(host string, why reason, now time.Time) (n int, line
 	return one.n, true, suppressed
 }
 
-// of is what is remembered of a host. Where there is no room, those of more than a minute
-// ago are forgotten.
-func (h *refusedHosts) of(host string, now time.Time) *refusedHost {
+// get returns the state of a host. If there are too many hosts, those whose window has ended
+// are dropped.
+func (h *refusedHosts) get(host string, now time.Time) *refusedHost {
 	if one := h.by[host]; one != nil {
 		return one
 	}
-	if len(h.by) >= mostHosts {
+	if len(h.by) >= maxHosts {
 		for name, one := range h.by {
-			if now.Sub(one.from) >= refusedFor {
+			if now.Sub(one.from) >= refusalWindow {
 				delete(h.by, name)
 			}
 		}
 	}
-	if len(h.by) >= mostHosts {
+	if len(h.by) >= maxHosts {
 		host = otherHost
 	}
 	one := h.by[host]
 	if one == nil {
-		one = &refusedHost{from: now, lines: map[reason]*refusedLines{}}
+		one = &refusedHost{from: now, lines: map[refusalReason]*refusedLines{}}
 		h.by[host] = one
 	}
 	return one
 }
 
-// remoteHost is a remote address without its port. Of IPv6 it is the network of 64 bits,
-// all of which is usually one host's.
+// remoteHost returns a remote address without its port. For IPv6 it is the /64 network, which
+// usually belongs to one host.
 func remoteHost(address string) string {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

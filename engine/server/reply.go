@@ -6,23 +6,23 @@ import (
 	"net/http"
 )
 
-// retryAfter is the header of that name, in seconds, where something may pass soon.
+// retryAfter is the Retry-After header, in seconds, of temporary errors.
 const retryAfter = "1"
 
-// failure is the body of an answer that is no success.
-type failure struct {
+// errorBody is the body of an error response.
+type errorBody struct {
 	Error string `json:"error"`
-	// Mistakes are all that is wrong with what was sent.
+	// Mistakes are all mistakes in the request.
 	Mistakes []string `json:"mistakes,omitempty"`
 }
 
-func text(w http.ResponseWriter, code int, body string) {
+func replyText(w http.ResponseWriter, code int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
 	_, _ = fmt.Fprintln(w, body)
 }
 
-func reply(w http.ResponseWriter, code int, v any) {
+func replyJSON(w http.ResponseWriter, code int, v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		code, raw = http.StatusInternalServerError, []byte(`{"error":"the answer can't be shown as JSON"}`)

@@ -4,26 +4,28 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Right is what a credential opens.
+// Right is a permission.
 type Right string
 
 // The rights. None implies another.
 const (
-	// Read shows the API: all of its GET.
+	// Read allows all GET requests to the API.
 	Read Right = "read"
-	// Send hands over events and alerts.
+	// Send allows sending events and alerts.
 	Send Right = "send"
-	// Answer decides for a person: it approves, denies, cancels workflows and sends dead
-	// events again.
+	// Answer allows decisions of a person: to approve, deny, cancel workflows and resend dead
+	// letters.
 	Answer Right = "answer"
 )
 
-// Rights are those that a credential has.
+// Rights are the rights of a credential.
 type Rights []Right
 
-// allRights are those of who runs the process.
+// allRights are the rights of the operator.
 var allRights = Rights{Read, Send, Answer}
 
 func (r Rights) has(right Right) bool { return slices.Contains(r, right) }
@@ -36,18 +38,18 @@ func (r Rights) String() string {
 	return strings.Join(words, ", ")
 }
 
-// mistakes finds words that are no rights, and those that are there twice. Rights that
-// are absent are no mistake; an empty list of them would open nothing.
-func (r Rights) mistakes() (mistakes []string) {
+// mistakes returns unknown and duplicate rights, and an empty list, which would be useless. A
+// missing list is no mistake.
+func (r Rights) mistakes() (mistakes mistake.Mistakes) {
 	if r != nil && len(r) == 0 {
-		mistakes = append(mistakes, "rights: must not be empty; leave it out for [send], or remove the sender")
+		mistakes.Add("rights", "must not be empty", "leave it out for [send], or remove the sender")
 	}
 	for i, right := range r {
 		switch {
 		case !allRights.has(right):
-			mistakes = append(mistakes, fmt.Sprintf("rights[%d]: %q is none of %s", i, right, allRights))
+			mistakes.Add(fmt.Sprintf("rights[%d]", i), fmt.Sprintf("%q is none of %s", right, allRights), "")
 		case slices.Contains(r[:i], right):
-			mistakes = append(mistakes, fmt.Sprintf("rights[%d]: %q is there already; remove one", i, right))
+			mistakes.Add(fmt.Sprintf("rights[%d]", i), fmt.Sprintf("%q is there already", right), "remove one")
 		}
 	}
 	return mistakes

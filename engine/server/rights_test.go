@@ -14,8 +14,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// doors has one path for each right.
-func doors(b *inbox) Options {
+// serveAllRights serves one path for each right.
+func serveAllRights(b *inbox) Options {
 	return Options{
 		API: map[string]func(*http.Request) (any, error){"/v1/seen": func(*http.Request) (any, error) { return "seen", nil }},
 		Answers: map[string]func(*http.Request, Caller) (any, error){
@@ -39,12 +39,12 @@ func TestEachCredentialHasItsRightsAndNoOther(t *testing.T) {
 `)
 	b, clock := &inbox{}, engine.NewManualClock(start)
 	data := t.TempDir()
-	file, err := MakeUserToken(data, hclog.NewNullLogger())
+	file, err := EnsureUserToken(data, hclog.NewNullLogger())
 	require.NoError(t, err)
 	own, err := os.ReadFile(file)
 	require.NoError(t, err)
 	of := func(address string, change func(*Options)) string {
-		o := doors(b)
+		o := serveAllRights(b)
 		o.Clock = clock
 		change(&o)
 		at := serveOn(t, address, o).Addr()
@@ -90,7 +90,7 @@ func TestEachCredentialHasItsRightsAndNoOther(t *testing.T) {
 				if c.token != "" {
 					r.Header.Set("Authorization", "Bearer "+c.token)
 				}
-				clock.Advance(refusedFor) // so that none is held back
+				clock.Advance(refusalWindow) // so that none is held back
 				status, _, answer := answerOf(t, http.DefaultClient, r)
 				require.NotContains(t, answer, user)
 				for _, secret := range []string{"reader-token", "sender-token", "peer-token", "ada-token", "both-token", "s3cret"} {
@@ -157,12 +157,12 @@ func TestTheUsersTokenIsTheUsersAlone(t *testing.T) {
 	data := t.TempDir()
 	make := func() (string, string) {
 		var log strings.Builder
-		file, err := MakeUserToken(data, hclog.New(&hclog.LoggerOptions{Output: &log}))
+		file, err := EnsureUserToken(data, hclog.New(&hclog.LoggerOptions{Output: &log}))
 		require.NoError(t, err)
 		info, err := os.Lstat(file)
 		require.NoError(t, err)
 		require.EqualValues(t, 0o600, info.Mode())
-		token, err := TokenIn(file)
+		token, err := TokenFromFile(file)
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, len(token), 40)
 		require.NotContains(t, log.String(), token)
@@ -188,12 +188,12 @@ func TestTheUsersTokenIsTheUsersAlone(t *testing.T) {
 	elsewhere := write(t, filepath.Join(t.TempDir(), "planted"), "of-eve")
 	require.NoError(t, os.Remove(file))
 	require.NoError(t, os.Symlink(elsewhere, file))
-	_, err = MakeUserToken(data, hclog.NewNullLogger())
+	_, err = EnsureUserToken(data, hclog.NewNullLogger())
 	require.ErrorContains(t, err, file+" is no file; remove it")
 	require.NoError(t, os.Remove(file))
 	require.NoError(t, os.Mkdir(file, 0o700))
-	_, err = MakeUserToken(data, hclog.NewNullLogger())
+	_, err = EnsureUserToken(data, hclog.NewNullLogger())
 	require.ErrorContains(t, err, file+" is no file; remove it")
-	_, err = MakeUserToken(filepath.Join(data, "none"), hclog.NewNullLogger())
+	_, err = EnsureUserToken(filepath.Join(data, "none"), hclog.NewNullLogger())
 	require.ErrorContains(t, err, "the token of the data folder: ")
 }

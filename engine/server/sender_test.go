@@ -102,7 +102,7 @@ func TestATokenIsReadAgainWhenItChanges(t *testing.T) {
 	write(t, token, "third")
 	require.Equal(t, 202, status("third"))
 
-	// The file of senders itself.
+	// The file of senders itself changes.
 	other := write(t, filepath.Join(t.TempDir(), "edge"), "edge-token")
 	require.Equal(t, 401, status("edge-token"))
 	write(t, file, "senders: [{name: edge, bearerToken: {file: "+other+"}}]")
@@ -208,13 +208,13 @@ func TestACertificateSaysWhoSends(t *testing.T) {
 	status, _ = send(servers.trusting(t))
 	require.Equal(t, 401, status)
 
-	err = refusal(t, forced(servers.trusting(t), strangers.client(t, []string{"edge.example.com"}, nil)), address)
+	err = connectionError(t, forced(servers.trusting(t), strangers.client(t, []string{"edge.example.com"}, nil)), address)
 	require.ErrorContains(t, err, "certificate", "one that nobody vouches for does not get in")
 	status, _, answer = post(t, http.DefaultClient, "http://"+s.Addr()+"/v1/events", event("1", "asked"), "Content-Type", structured)
 	require.Equal(t, 400, status, "plain HTTP is not understood")
 	require.Contains(t, answer, "HTTP request to an HTTPS server")
 
-	// New authorities and a new certificate are taken up; a broken key is not.
+	// New authorities and a new certificate are loaded; a broken key is not.
 	require.NoError(t, os.WriteFile(keyFile, []byte("hunter2"), 0o600))
 	status, _ = send(servers.trusting(t, mesh))
 	require.Equal(t, 202, status)
@@ -224,12 +224,12 @@ func TestACertificateSaysWhoSends(t *testing.T) {
 	write(t, caFile, strangers.pem)
 	status, _ = send(strangers.trusting(t, strangers.client(t, []string{"edge.example.com"}, nil)))
 	require.Equal(t, 202, status)
-	require.Error(t, refusal(t, forced(strangers.trusting(t), mesh), address), "the authority of before counts no more")
-	require.ErrorContains(t, refusal(t, servers.trusting(t), address), "certificate", "the certificate of before is shown no more")
+	require.Error(t, connectionError(t, forced(strangers.trusting(t), mesh), address), "the authority of before counts no more")
+	require.ErrorContains(t, connectionError(t, servers.trusting(t), address), "certificate", "the certificate of before is shown no more")
 }
 
-// refusal is why no connection comes about.
-func refusal(t *testing.T, client *http.Client, address string) error {
+// connectionError returns why a connection fails.
+func connectionError(t *testing.T, client *http.Client, address string) error {
 	t.Helper()
 	resp, err := client.Post(address, structured, strings.NewReader(event("1", "asked")))
 	if err == nil {
@@ -238,7 +238,7 @@ func refusal(t *testing.T, client *http.Client, address string) error {
 	return err
 }
 
-// forced shows a certificate even to a server that asks for those of others.
+// forced presents a certificate even if the server asks for one of other authorities.
 func forced(client *http.Client, show tls.Certificate) *http.Client {
 	client.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &show, nil

@@ -14,25 +14,26 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Senders are those who may send events, or more, as a file declares them. The file is read
-// again when it changes, and so is each token.
+// Senders are the declared senders of events and users of the API. The file and the tokens are
+// read again when they change.
 type Senders struct {
-	current *reread[[]declared]
+	current *reloadedFiles[[]senderConfig]
 	log     hclog.Logger
 
 	mu     sync.Mutex
-	silent map[string]string // what is wrong with a sender's token: told once
+	logged map[string]string // the last problem by sender and message, to log each once
 }
 
-// sendersFile is the file.
+// sendersFile is the declaration of senders.
 type sendersFile struct {
-	Senders []declared `json:"senders" required:"true" doc:"who may send events, or more"`
+	Senders []senderConfig `json:"senders" required:"true" doc:"who may send events, or more"`
 }
 
-// declared is one of them: by a token, by a certificate, or by either.
-type declared struct {
+// senderConfig declares a sender with a token, a certificate, or both.
+type senderConfig struct {
 	Name              string           `json:"name" required:"true" doc:"what triggers call it under from"`
 	Peer              bool             `json:"peer,omitempty" doc:"another Scanflow, which speaks for its agents"`
 	Rights            Rights           `json:"rights,omitempty" doc:"what it may do: read (see the API), send (events and alerts), answer (approve, deny, cancel, resend); absent: send"`
@@ -40,86 +41,86 @@ type declared struct {
 	ClientCertificate *certificate     `json:"clientCertificate,omitempty" doc:"what the certificate that it shows names"`
 }
 
-// certificate is a name in a certificate (a subject alternative name): one of the two.
+// certificate is a subject alternative name in a certificate. Exactly one field is set.
 type certificate struct {
 	DNSName string `json:"dnsName,omitempty" doc:"a DNS name in it"`
 	URI     string `json:"uri,omitempty" doc:"a URI in it, such as a SPIFFE ID"`
 }
 
-// senderName is as manifests have it: an agent's name has a slash, and none of these.
+// senderName matches valid names. The name of an agent has a slash, so no sender has it.
 var senderName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
-// Check finds two senders that can't be told apart.
-func (f *sendersFile) Check() (mistakes []string) {
+// Check returns senders that can't be distinguished.
+func (f *sendersFile) Check() (mistakes mistake.Mistakes) {
 	for i, s := range f.Senders {
 		for _, before := range f.Senders[:i] {
 			if s.Name != "" && s.Name == before.Name {
-				mistakes = append(mistakes, fmt.Sprintf("senders[%d].name: %q is there already; rename one", i, s.Name))
+				mistakes.Add(fmt.Sprintf("senders[%d].name", i), fmt.Sprintf("%q is there already", s.Name), "rename one")
 			}
 			if c, b := s.ClientCertificate, before.ClientCertificate; c != nil && b != nil && *c == *b {
-				mistakes = append(mistakes, fmt.Sprintf("senders[%d].clientCertificate: is that of %q already; keep one", i, before.Name))
+				mistakes.Add(fmt.Sprintf("senders[%d].clientCertificate", i), fmt.Sprintf("is that of %q already", before.Name), "keep one")
 			}
 		}
 	}
 	return mistakes
 }
 
-// Check finds a name that can't be one, and a sender that nobody could be.
-func (s *declared) Check() (mistakes []string) {
+// Check returns an invalid name, missing credentials, and invalid rights.
+func (s *senderConfig) Check() (mistakes mistake.Mistakes) {
 	switch {
 	case s.Name == engine.OperatorSender:
-		mistakes = append(mistakes, fmt.Sprintf("name: %q is who holds the process's own token; choose another", s.Name))
+		mistakes.Add("name", fmt.Sprintf("%q is who holds the process's own token", s.Name), "choose another")
 	case s.Name != "" && !senderName.MatchString(s.Name):
-		mistakes = append(mistakes, fmt.Sprintf("name: %q is not a name; use lower-case letters, digits, - and .", s.Name))
+		mistakes.Add("name", fmt.Sprintf("%q is not a name", s.Name), "use lower-case letters, digits, - and .")
 	}
 	if s.BearerToken == nil && s.ClientCertificate == nil {
-		mistakes = append(mistakes, "wants bearerToken or clientCertificate")
+		mistakes.Add("", "wants bearerToken or clientCertificate", "")
 	}
 	if s.BearerToken != nil && s.BearerToken.SecretKeyRef != nil {
-		mistakes = append(mistakes, "bearerToken: a Kubernetes Secret is not read here; mount it, and give the file")
+		mistakes.Add("bearerToken", "a Kubernetes Secret is not read here", "mount it, and give the file")
 	}
 	mistakes = append(mistakes, s.Rights.mistakes()...)
 	if s.Peer && s.rights().has(Answer) {
-		mistakes = append(mistakes, "rights: a peer speaks for its agents, and may not answer for a person; remove answer, or give the person a sender of its own")
+		mistakes.Add("rights", "a peer speaks for its agents, and may not answer for a person", "remove answer, or give the person a sender of its own")
 	}
 	if s.Peer && !s.rights().has(Send) {
-		mistakes = append(mistakes, "rights: a peer sends the events of its agents; add send, or remove `peer: true`")
+		mistakes.Add("rights", "a peer sends the events of its agents", "add send, or remove `peer: true`")
 	}
 	return mistakes
 }
 
-// rights are what it may do.
-func (s *declared) rights() Rights {
+// rights returns the sender's rights.
+func (s *senderConfig) rights() Rights {
 	if s.Rights == nil {
 		return Rights{Send}
 	}
 	return s.Rights
 }
 
-func (s *declared) caller() Caller {
+func (s *senderConfig) caller() Caller {
 	return Caller{Sender: engine.Sender{Name: s.Name, Peer: s.Peer}, rights: s.rights()}
 }
 
-// Check wants one of the two names.
-func (c *certificate) Check() []string {
+// Check returns a certificate without exactly one name.
+func (c *certificate) Check() mistake.Mistakes {
 	if (c.DNSName == "") == (c.URI == "") {
-		return []string{"wants exactly one of dnsName and uri"}
+		return mistake.Mistakes{{Message: "wants exactly one of dnsName and uri"}}
 	}
 	return nil
 }
 
-// ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and
-// its line; or a token can't be read, or is that of two, or the process's own (nil is
-// none).
+// ReadSenders reads the file. The error is manifest.Mistakes, with every mistake and its line;
+// or that a token can't be read, or is shared by two senders or with the process's own token
+// (nil if there is none).
 func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {
-	s := &Senders{log: log, silent: map[string]string{}}
+	s := &Senders{log: log, logged: map[string]string{}}
 	var err error
-	s.current, err = newReread([]string{file}, log, func() ([]declared, error) {
+	s.current, err = newReloadedFiles([]string{file}, log, func() ([]senderConfig, error) {
 		var read sendersFile
-		if err := manifest.ReadInto(file, &read); err != nil {
+		if err := manifest.DecodeFile(file, &read); err != nil {
 			return nil, err
 		}
-		return read.Senders, tokensDiffer(file, read.Senders, own.current())
+		return read.Senders, checkTokens(file, read.Senders, own.current())
 	})
 	if err != nil {
 		return nil, err
@@ -127,10 +128,9 @@ func ReadSenders(file string, own *Token, log hclog.Logger) (*Senders, error) {
 	return s, nil
 }
 
-// tokensDiffer reads each token once: one that isn't there is a mistake now, and
-// later, when it is replaced, an event refused. A sender with the process's own token would
-// have its rights.
-func tokensDiffer(file string, list []declared, own string) error {
+// checkTokens reads each token once, so that a missing one is an error at start instead of a
+// refused event later. A sender with the process's own token would have all its rights.
+func checkTokens(file string, list []senderConfig, own string) error {
 	var problems []error
 	owner := map[string]string{}
 	for _, s := range list {
@@ -153,10 +153,10 @@ func tokensDiffer(file string, list []declared, own string) error {
 	return errors.Join(problems...)
 }
 
-// withToken are the senders of a token: one, or none, or several where a token was
-// changed to that of another. It compares with all of them, so that the time it takes
-// says nothing.
-func (s *Senders) withToken(ctx context.Context, shown string) (found []Caller) {
+// byToken returns the senders with a token: usually at most one, and several if a token was
+// changed to that of another sender. It compares all tokens, so that the time does not depend
+// on the match.
+func (s *Senders) byToken(ctx context.Context, shown string) (found []Caller) {
 	if s == nil || shown == "" {
 		return nil
 	}
@@ -165,16 +165,16 @@ func (s *Senders) withToken(ctx context.Context, shown string) (found []Caller) 
 			continue
 		}
 		token, err := d.BearerToken.Read(ctx, "", nil)
-		s.tell(d.Name, "a sender's token can't be read; nobody is that sender", err)
-		if err == nil && sameSecret(shown, strings.TrimSpace(token)) {
+		s.logOnce(d.Name, "a sender's token can't be read; nobody is that sender", err)
+		if err == nil && equalSecrets(shown, strings.TrimSpace(token)) {
 			found = append(found, d.caller())
 		}
 	}
 	return found
 }
 
-// tell logs what is wrong with a sender's token, once.
-func (s *Senders) tell(name, message string, err error) {
+// logOnce logs a problem with a sender's token once; a nil error clears it.
+func (s *Senders) logOnce(name, message string, err error) {
 	problem := ""
 	if err != nil {
 		problem = err.Error()
@@ -182,31 +182,31 @@ func (s *Senders) tell(name, message string, err error) {
 	key := name + ": " + message
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if problem != "" && s.silent[key] != problem {
+	if problem != "" && s.logged[key] != problem {
 		s.log.Error(message, "sender", name, "error", err)
 	}
-	s.silent[key] = problem
+	s.logged[key] = problem
 }
 
-// withCertificate is the first sender that a verified certificate names.
-func (s *Senders) withCertificate(c *x509.Certificate) (Caller, bool) {
+// byCertificate returns the first sender that a verified certificate names.
+func (s *Senders) byCertificate(c *x509.Certificate) (Caller, bool) {
 	if s == nil {
 		return Caller{}, false
 	}
 	for _, d := range s.current.get() {
-		if want := d.ClientCertificate; want != nil && want.in(c) {
+		if want := d.ClientCertificate; want != nil && want.matches(c) {
 			return d.caller(), true
 		}
 	}
 	return Caller{}, false
 }
 
-// mayAny reports whether some sender has a right.
-func (s *Senders) mayAny(right Right) bool {
-	return s != nil && slices.ContainsFunc(s.current.get(), func(d declared) bool { return d.rights().has(right) })
+// anyHas reports whether a sender has a right.
+func (s *Senders) anyHas(right Right) bool {
+	return s != nil && slices.ContainsFunc(s.current.get(), func(d senderConfig) bool { return d.rights().has(right) })
 }
 
-func (c *certificate) in(shown *x509.Certificate) bool {
+func (c *certificate) matches(shown *x509.Certificate) bool {
 	if c.URI != "" {
 		for _, uri := range shown.URIs {
 			if uri.String() == c.URI {

@@ -18,54 +18,55 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/installation"
 )
 
-// Options are what a server shows, and what it takes.
+// Options configures a server.
 type Options struct {
-	// Token opens everything to who sends it as a bearer token. Without one, who comes over
-	// loopback may see the API and send, and no more.
+	// Token is the bearer token with all rights. Without it, local requests may read the API
+	// and send events.
 	Token *Token
-	// UserToken does the same, and stands for the OS user User; nil is none.
+	// UserToken is another token with all rights, of the OS user User; nil if there is none.
 	UserToken *Token
 	User      string
-	// Installation is this process' own, whose agents are refused; nil knows of none.
+	// Installation is the installation of this process, whose agents are refused; nil disables
+	// that.
 	Installation *installation.Installation
-	// Refused counts a request that is refused, by one of a few reasons; nil counts none.
+	// Refused counts refused requests by reason; nil disables that.
 	Refused  func(reason string)
 	Registry *prometheus.Registry
-	// Ready returns why the process is not ready, nil if it is.
+	// Ready returns why the process is not ready; nil if it is.
 	Ready func() []string
-	// API are the further resources, each a function that answers with what is to be
-	// shown as JSON. A key is a path of http.ServeMux ("/v1/agents"), and is for GET.
+	// API maps paths of http.ServeMux ("/v1/agents") to functions that serve GET requests. The
+	// result is the response as JSON.
 	API map[string]func(*http.Request) (any, error)
-	// Answers are what is done for a person, whom the function is told. A key is a path of
-	// http.ServeMux ("/v1/approvals/{id}/approve"), and is for POST. Nobody without a
-	// credential may, and no agent of any installation.
+	// Answers maps paths of http.ServeMux ("/v1/approvals/{id}/approve") to functions that
+	// serve POST requests of persons. They need a credential, and are refused to agents of any
+	// installation.
 	Answers map[string]func(*http.Request, Caller) (any, error)
-	// ForPeers are resources like those of API, for declared senders that are peers too.
+	// ForPeers is like API, for peers too.
 	ForPeers map[string]func(*http.Request) (any, error)
-	// Receive takes events over: POST /v1/events, with the handshake of CloudEvents' web
-	// hooks (OPTIONS), and POST /v1/alerts. The receipts are in
-	// the order of the events; with an error not all were taken. Nil takes none.
+	// Receive stores events: of POST /v1/events, with the handshake of CloudEvents' web hooks
+	// (OPTIONS), and of POST /v1/alerts. The receipts are in the order of the events; with an
+	// error, some events may not be stored. nil disables receiving.
 	Receive func(ctx context.Context, from engine.Sender, events []engine.Event) ([]engine.Receipt, error)
-	// Senders may send events, besides who may use the API; nil is nobody.
+	// Senders are the declared senders; nil if there are none.
 	Senders *Senders
-	// TLS has the server speak TLS, as TLS makes it; nil is plain HTTP.
+	// TLS enables TLS; see the function TLS. nil means plain HTTP.
 	TLS *tls.Config
-	// ReadTimeout bounds the reading of one request; 0 is 30 s.
+	// ReadTimeout bounds the reading of a request; 0 means 30 s.
 	ReadTimeout time.Duration
-	// Clock gives events that have no time theirs; nil is the wall clock.
+	// Clock sets the time of events without one; nil means the wall clock.
 	Clock engine.Clock
 	Log   hclog.Logger
 }
 
-// Server listens until it is closed.
+// Server serves until it is closed.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 	done     chan error
 }
 
-// Listen opens an address, host:port; port 0 picks a free one. It comes before
-// anything that acts is started: a process that can't be seen must not act.
+// Listen listens on an address, host:port; port 0 selects a free one. It is called before
+// anything that acts is started: a process that can't be observed must not act.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -74,7 +75,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on a listener until the server is closed.
+// Serve serves requests on a listener until the server is closed.
 func Serve(l net.Listener, o Options) *Server {
 	loopback := l.Addr().(*net.TCPAddr).IP.IsLoopback()
 	if !loopback && o.Token == nil {
@@ -86,12 +87,12 @@ func Serve(l net.Listener, o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
 	}
-	refusals := newRefusals(o)
+	refusals := newRefuser(o)
 	s := &Server{listener: l, done: make(chan error, 1), http: &http.Server{
 		Handler: handler(o, loopback, refusals), ReadHeaderTimeout: min(5*time.Second, o.ReadTimeout), ReadTimeout: o.ReadTimeout,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: o.Log.StandardLogger(&hclog.StandardLoggerOptions{InferLevels: true}), TLSConfig: o.TLS,
-		// Of HTTP/2 the timeouts would be of a connection, with any number of requests.
+		// With HTTP/2 the timeouts would apply to a connection with any number of requests.
 		Protocols: onlyHTTP1(),
 	}}
 	s.http.RegisterOnShutdown(refusals.release)
@@ -111,11 +112,11 @@ func onlyHTTP1() *http.Protocols {
 	return p
 }
 
-// Addr is the address that was opened.
+// Addr returns the listening address.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close finishes the requests under way and waits, until the context ends, which cuts
-// off what is left: a connection that was opened and never used would hold it up.
+// Close waits for the requests in flight. When the context ends, it closes their connections:
+// a connection that was opened and never used would block it.
 func (s *Server) Close(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -127,28 +128,28 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-func handler(o Options, loopback bool, refusals *refusals) http.Handler {
+func handler(o Options, loopback bool, refusals *refuser) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { replyText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if why := o.Ready(); len(why) > 0 {
-			text(w, http.StatusServiceUnavailable, strings.Join(why, "\n"))
+			replyText(w, http.StatusServiceUnavailable, strings.Join(why, "\n"))
 			return
 		}
-		text(w, http.StatusOK, "ok")
+		replyText(w, http.StatusOK, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry}))
-	door := &doorkeeper{
+	auth := &authenticator{
 		token: o.Token, userToken: o.UserToken, user: o.User, loopback: loopback, senders: o.Senders,
-		here: o.Installation, refusals: refusals, log: o.Log,
+		installation: o.Installation, refusals: refusals, log: o.Log,
 	}
 	for path, answer := range o.API {
-		read := api(path, answer, o.Log)
-		mux.Handle("GET "+path, door.admits(Read, func(w http.ResponseWriter, r *http.Request, _ Caller) { read(w, r) }))
+		read := apiHandler(path, answer, o.Log)
+		mux.Handle("GET "+path, auth.require(Read, func(w http.ResponseWriter, r *http.Request, _ Caller) { read(w, r) }))
 	}
 	for path, answer := range o.Answers {
-		mux.Handle("POST "+path, door.persons(door.admits(Answer, func(w http.ResponseWriter, r *http.Request, who Caller) {
-			api(path, func(r *http.Request) (any, error) {
+		mux.Handle("POST "+path, auth.refuseAllAgents(auth.require(Answer, func(w http.ResponseWriter, r *http.Request, who Caller) {
+			apiHandler(path, func(r *http.Request) (any, error) {
 				done, err := answer(r, who)
 				if err == nil {
 					o.Log.Info("done for a person", "request", r.URL.EscapedPath(), "by", who.By(""))
@@ -158,13 +159,13 @@ func handler(o Options, loopback bool, refusals *refusals) http.Handler {
 		})))
 	}
 	for path, answer := range o.ForPeers {
-		mux.Handle("GET "+path, door.peers(api(path, answer, o.Log)))
+		mux.Handle("GET "+path, auth.requirePeerOrRead(apiHandler(path, answer, o.Log)))
 	}
 	if o.Receive != nil {
-		in := newReception(o, door)
-		mux.Handle("POST /v1/events", in.handler(in.readEvents))
-		mux.Handle("POST /v1/alerts", in.handler(in.readAlerts))
-		mux.Handle("OPTIONS /v1/events", door.admits(Send, handshake))
+		events := newEventReceiver(o, auth)
+		mux.Handle("POST /v1/events", events.handler(events.readEvents))
+		mux.Handle("POST /v1/alerts", events.handler(events.readAlerts))
+		mux.Handle("OPTIONS /v1/events", auth.require(Send, handshake))
 	}
-	return door.keepsAgentsOut(mux)
+	return auth.refuseOwnAgents(mux)
 }

@@ -132,7 +132,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 			At:     time.Unix(100, 0),
 		}, EndedAt: time.Unix(104, 0), Outcome: engine.Outcome{Status: engine.Done},
 	})
-	// All of them, as samples without their names; the helps are those of the definitions.
+	// All metrics, as samples without their names; the helps are those of the definitions.
 	expect := map[string]string{
 		"scanflow_acts_total":                          `{agent="ns/a",dry_run="false",outcome="done",primitive="scale",strategy="s"} 1`,
 		"scanflow_agent_interval_seconds":              `{agent="ns/a"} 10`,
@@ -198,8 +198,8 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 	require.Equal(t, 0, testutil.CollectAndCount(m, "scanflow_signals"), "the gauges of an agent that is gone are gone")
 }
 
-// histogram is what one observation gives: every bucket that it is not above, the
-// sum and the count.
+// histogram is the exposition of one observation: the buckets that contain it, the sum and the
+// count.
 func histogram(label string, v float64) string {
 	var out []string
 	for _, bound := range []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30} {
@@ -223,7 +223,7 @@ func TestEveryMetricIsDefinedOnce(t *testing.T) {
 	}
 }
 
-// A connection that was opened and never used is no reason to end with an error.
+// Closing succeeds in spite of a connection that was opened and never used.
 func TestAnUnusedConnectionDoesNotHoldUpTheEnd(t *testing.T) {
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)

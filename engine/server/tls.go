@@ -9,15 +9,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// TLS is how a server speaks TLS with the certificate and key in two PEM files. A
-// client may show a certificate of its own, which must be signed by an authority of
-// clientCAFile; "" takes none. The files are read again when they change.
+// TLS returns the configuration of a server with the certificate and key in two PEM files.
+// Clients may present certificates that an authority in clientCAFile has signed; "" accepts
+// none. The files are read again when they change.
 func TLS(certFile, keyFile, clientCAFile string, log hclog.Logger) (*tls.Config, error) {
 	files := []string{certFile, keyFile}
 	if clientCAFile != "" {
 		files = append(files, clientCAFile)
 	}
-	current, err := newReread(files, log, func() (*tls.Config, error) { return readTLS(certFile, keyFile, clientCAFile) })
+	current, err := newReloadedFiles(files, log, func() (*tls.Config, error) { return readTLS(certFile, keyFile, clientCAFile) })
 	if err != nil {
 		return nil, err
 	}
@@ -27,9 +27,9 @@ func TLS(certFile, keyFile, clientCAFile string, log hclog.Logger) (*tls.Config,
 	}, nil
 }
 
-// PeerTLS is how a process knows its peers, and they it: by the authorities in caFile, ""
-// for the system's, and with the certificate and key in two files, "" for none. It is
-// another one each time that a file has changed.
+// PeerTLS returns the configuration of connections to peers: with the authorities in caFile,
+// "" for the system's, and with the certificate and key in two files, "" for none. It changes
+// when a file has changed.
 func PeerTLS(caFile, certFile, keyFile string, log hclog.Logger) (func() *tls.Config, error) {
 	var files []string
 	for _, file := range []string{caFile, certFile, keyFile} {
@@ -37,7 +37,7 @@ func PeerTLS(caFile, certFile, keyFile string, log hclog.Logger) (func() *tls.Co
 			files = append(files, file)
 		}
 	}
-	current, err := newReread(files, log, func() (*tls.Config, error) { return readPeerTLS(caFile, certFile, keyFile) })
+	current, err := newReloadedFiles(files, log, func() (*tls.Config, error) { return readPeerTLS(caFile, certFile, keyFile) })
 	if err != nil {
 		return nil, err
 	}

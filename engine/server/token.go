@@ -13,38 +13,38 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// tokenStays is how long the last good token stays good while its file is gone, empty or
-// can't be read: a mount that is swapped takes a moment, and one that was taken away is
-// meant so.
-const tokenStays = 10 * time.Minute
+// tokenGracePeriod is how long the last valid token is accepted after its file became missing,
+// empty or unreadable. Swapping a mount takes a moment; a token that stays away was removed on
+// purpose.
+const tokenGracePeriod = 10 * time.Minute
 
-// Token is a bearer token in a file. The file is read again when it changes. One that is
-// gone, is empty or can't be read leaves the last good token for ten minutes; after that
-// nobody has the token until the file is right again.
+// Token is a bearer token in a file. The file is read again when it changes. If it becomes
+// missing, empty or unreadable, the last valid token is accepted for ten minutes, and then no
+// token until the file is valid again.
 type Token struct {
 	file  string
 	clock engine.Clock
 	log   hclog.Logger
-	read  *reread[string]
+	read  *reloadedFiles[string]
 
-	mu      sync.Mutex
-	badFrom time.Time // zero while the file is right
-	ended   bool      // the last good token is good no more
+	mu           sync.Mutex
+	invalidSince time.Time // zero while the file is valid
+	expired      bool      // the last valid token is no longer accepted
 }
 
-// ReadToken reads the file, which must have a token.
+// ReadToken reads the file, which must contain a token.
 func ReadToken(file string, clock engine.Clock, log hclog.Logger) (*Token, error) {
 	t := &Token{file: file, clock: clock, log: log}
 	var err error
-	t.read, err = newReread([]string{file}, log, t.load)
+	t.read, err = newReloadedFiles([]string{file}, log, t.load)
 	if err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// TokenIn is the token in a file. No error repeats it.
-func TokenIn(file string) (string, error) {
+// TokenFromFile returns the token in a file. Its errors do not contain the token.
+func TokenFromFile(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
@@ -59,25 +59,25 @@ func TokenIn(file string) (string, error) {
 	return token, nil
 }
 
-// load notes since when the file is not right.
+// load reads the file and records since when it is invalid.
 func (t *Token) load() (string, error) {
-	token, err := TokenIn(t.file)
+	token, err := TokenFromFile(t.file)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case err == nil:
-		t.badFrom, t.ended = time.Time{}, false
-	case t.badFrom.IsZero():
-		t.badFrom = t.clock.Now()
-		err = fmt.Errorf("%w; the last good token is good for another %s", err, tokenStays)
+		t.invalidSince, t.expired = time.Time{}, false
+	case t.invalidSince.IsZero():
+		t.invalidSince = t.clock.Now()
+		err = fmt.Errorf("%w; the last good token is good for another %s", err, tokenGracePeriod)
 	}
 	return token, err
 }
 
-// errNoToken is that of a file that was wrong for too long.
+// errNoToken means that the file was invalid for longer than tokenGracePeriod.
 var errNoToken = errors.New("the file has had no token for too long; nobody has the token until it has one")
 
-// current is the token of now, "" where nobody has it.
+// current returns the current token; "" if none is accepted.
 func (t *Token) current() string {
 	if t == nil {
 		return ""
@@ -85,18 +85,18 @@ func (t *Token) current() string {
 	token := t.read.get()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.badFrom.IsZero() || t.clock.Now().Before(t.badFrom.Add(tokenStays)) {
+	if t.invalidSince.IsZero() || t.clock.Now().Before(t.invalidSince.Add(tokenGracePeriod)) {
 		return token
 	}
-	if !t.ended {
-		t.ended = true
+	if !t.expired {
+		t.expired = true
 		t.log.Error("a token is not taken any more", "file", t.file, "error", errNoToken)
 	}
 	return ""
 }
 
-// is reports whether a request shows the token.
-func (t *Token) is(shown string) bool {
+// matches reports whether a request has the token.
+func (t *Token) matches(shown string) bool {
 	token := t.current()
-	return token != "" && sameSecret(shown, token)
+	return token != "" && equalSecrets(shown, token)
 }

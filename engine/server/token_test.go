@@ -20,11 +20,11 @@ func TestTheTokenIsReadAgainWhenItChanges(t *testing.T) {
 	ada := write(t, filepath.Join(t.TempDir(), "ada"), "of-ada")
 	senders, err := ReadSenders(write(t, filepath.Join(t.TempDir(), "senders.yaml"), "senders: [{name: ada, bearerToken: {file: "+ada+"}}]"), token, logger)
 	require.NoError(t, err)
-	o := doors(&inbox{})
+	o := serveAllRights(&inbox{})
 	o.Token, o.Senders, o.Clock, o.Log = token, senders, clock, logger
 	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
 	status := func(token string) int {
-		clock.Advance(refusedFor) // so that none is slowed
+		clock.Advance(refusalWindow) // so that none is slowed
 		status, _ := get(t, at+"/v1/seen", token, "")
 		return status
 	}
@@ -33,7 +33,7 @@ func TestTheTokenIsReadAgainWhenItChanges(t *testing.T) {
 	require.Equal(t, 401, status("first"))
 	require.Equal(t, 200, status("second"))
 
-	// What is no token leaves the last one, for ten minutes.
+	// After an invalid file the last token is accepted for ten minutes.
 	for name, broken := range map[string]func(){
 		"gone": func() { require.NoError(t, os.Remove(file)) }, "empty": func() { write(t, file, " \n") }, "of two words": func() { write(t, file, "one two") },
 	} {
@@ -42,7 +42,7 @@ func TestTheTokenIsReadAgainWhenItChanges(t *testing.T) {
 		broken()
 		require.Equal(t, 200, status("second"), name)
 		require.Equal(t, 401, status(""), "%s: it never opens", name)
-		clock.Advance(tokenStays)
+		clock.Advance(tokenGracePeriod)
 		require.Equal(t, 401, status("second"), name)
 		require.Equal(t, 401, status(""), name)
 	}
@@ -51,7 +51,7 @@ func TestTheTokenIsReadAgainWhenItChanges(t *testing.T) {
 	write(t, file, "third")
 	require.Equal(t, 200, status("third"))
 
-	// A token of two gives the rights of the lesser.
+	// A token of both a sender and the operator has the rights of the sender.
 	write(t, ada, "third")
 	require.Equal(t, 403, status("third"))
 	require.Contains(t, log.String(), "the token of a sender is that of --token-file by now")
@@ -66,7 +66,7 @@ func TestTheTokenIsReadAgainWhenItChanges(t *testing.T) {
 
 func TestATokenOfTwoSendersIsNobodys(t *testing.T) {
 	a, b := write(t, filepath.Join(t.TempDir(), "a"), "of-a"), write(t, filepath.Join(t.TempDir(), "b"), "of-b")
-	o := doors(&inbox{})
+	o := serveAllRights(&inbox{})
 	o.Senders = sendersOf(t, "senders: [{name: a, rights: [read], bearerToken: {file: "+a+"}}, {name: b, bearerToken: {file: "+b+"}}]")
 	at := "http://" + serveOn(t, "127.0.0.1:0", o).Addr()
 	status, _ := get(t, at+"/v1/seen", "of-a", "")
@@ -89,5 +89,5 @@ func TestATokenThatIsNoneIsAnErrorAtOnce(t *testing.T) {
 	_, err := ReadToken(file, engine.NewManualClock(start), hclog.NewNullLogger())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Equal(t, "", (*Token)(nil).current())
-	require.False(t, (*Token)(nil).is(""))
+	require.False(t, (*Token)(nil).matches(""))
 }

@@ -13,24 +13,24 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// UserTokenFile is the token of the OS user in a data folder.
+// UserTokenFile returns the file of the OS user's token in a data folder.
 func UserTokenFile(data string) string { return filepath.Join(data, "token") }
 
-// MakeUserToken has a data folder hold a token that nobody but the user who runs the
-// process can read, and returns its file. A token that others could read is replaced,
-// since it may be known, and so is a file without one. What is there and is no file of
-// this user's is an error.
-func MakeUserToken(data string, log hclog.Logger) (string, error) {
+// EnsureUserToken returns the file of a token in a data folder that only the user who runs the
+// process can read, and creates it if necessary. A token that others could read may be known
+// to them and is replaced, and so is a file without a token. It is an error if the path is not
+// a regular file of this user.
+func EnsureUserToken(data string, log hclog.Logger) (string, error) {
 	file := UserTokenFile(data)
 	err := checkUserToken(file)
-	if errors.Is(err, errUnfit) {
+	if errors.Is(err, errUnsafeToken) {
 		log.Warn("the token of the data folder is replaced", "error", err)
 		if err = os.Remove(file); err == nil {
 			err = fs.ErrNotExist
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = writeOnce(file, rand.Text()+rand.Text()+"\n"); errors.Is(err, fs.ErrExist) { // another was first
+		if err = createExclusive(file, rand.Text()+rand.Text()+"\n"); errors.Is(err, fs.ErrExist) { // another process was first
 			err = checkUserToken(file)
 		}
 	}
@@ -40,11 +40,11 @@ func MakeUserToken(data string, log hclog.Logger) (string, error) {
 	return file, nil
 }
 
-// errUnfit is of a token that has to be replaced.
-var errUnfit = errors.New("it can't be relied upon")
+// errUnsafeToken means that a token has to be replaced.
+var errUnsafeToken = errors.New("it can't be relied upon")
 
-// checkUserToken is an error where a file is not a token that its owner alone can read:
-// fs.ErrNotExist where it isn't there.
+// checkUserToken returns an error if a file is not a token that only its owner can read;
+// fs.ErrNotExist if it is missing.
 func checkUserToken(file string) error {
 	info, err := os.Lstat(file)
 	switch {
@@ -55,10 +55,10 @@ func checkUserToken(file string) error {
 	case !ownedByUser(info):
 		return fmt.Errorf("%s belongs to another user; remove it, and a token is made at the next start", file)
 	case info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s may be read or written by others: %w", file, errUnfit)
+		return fmt.Errorf("%s may be read or written by others: %w", file, errUnsafeToken)
 	}
-	if _, err := TokenIn(file); err != nil {
-		return fmt.Errorf("%w: %w", err, errUnfit)
+	if _, err := TokenFromFile(file); err != nil {
+		return fmt.Errorf("%w: %w", err, errUnsafeToken)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func ownedByUser(info fs.FileInfo) bool {
 	return ok && int(stat.Uid) == os.Geteuid()
 }
 
-// UserName is the OS user who runs this process.
+// UserName returns the OS user who runs this process.
 func UserName() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
@@ -77,9 +77,9 @@ func UserName() string {
 	return fmt.Sprintf("uid %d", os.Getuid())
 }
 
-// writeOnce writes a file as a whole, for its owner alone, unless it is there already: a
-// crash leaves none that is cut short. It is fs.ErrExist then.
-func writeOnce(file, text string) error {
+// createExclusive creates a file that only its owner can read. It writes a temporary file
+// first, so that a crash leaves no partial file. It is fs.ErrExist if the file exists.
+func createExclusive(file, text string) error {
 	part, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-") // O_EXCL, 0600
 	if err != nil {
 		return err

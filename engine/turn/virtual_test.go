@@ -15,6 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/claim"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/turn"
 )
 
@@ -60,7 +61,7 @@ type running struct {
 }
 
 func newWorld(t *testing.T, execute turn.Executor) *world {
-	store := policy.NewStore(policy.FromFS(fstest.MapFS{"sizing.rego": {Data: []byte(strategies)}}), policy.StoreOptions{})
+	store := policy.NewStore(source.FromFS(fstest.MapFS{"sizing.rego": {Data: []byte(strategies)}}), policy.StoreOptions{})
 	require.NoError(t, store.Load(t.Context()))
 	w := &world{t: t, policies: store, execute: execute, now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), acts: map[string]int{}}
 	for range 8 {

@@ -1,7 +1,6 @@
-// Package watch tells when files change: after an edit in place, an atomic rename,
-// a new folder, or the swap of a ConfigMap mount's symlink. It says only that
-// something changed, never what: its user reads everything anew and compares.
-// Start reading at Watch.
+// Package watch reports changes of files: an edit in place, an atomic rename, a new
+// folder, or the swap of a ConfigMap mount's symlink. It never reports what has changed:
+// its user reads everything again and compares. Start reading at Watch.
 package watch
 
 import (
@@ -16,32 +15,31 @@ import (
 )
 
 const (
-	// settleFor is how long it must be quiet after a change before it is told: an
-	// editor or a mount makes several changes at once. patienceFor is the longest
-	// that it is put off.
-	settleFor   = 50 * time.Millisecond
-	patienceFor = 250 * time.Millisecond
+	// debounce is the quiet time after a change before it is reported, because an editor
+	// or a mount makes several changes at once. maxDelay bounds the delay of a report.
+	debounce = 50 * time.Millisecond
+	maxDelay = 250 * time.Millisecond
 )
 
-// PollEvery is how often Changed is called without any event: some file systems
-// send none.
+// PollEvery is the interval of calls of Changed without events, which some file systems
+// don't send.
 const PollEvery = 30 * time.Second
 
-// Options say what to watch.
+// Options configure what is watched.
 type Options struct {
-	// Folders lists the folders to watch, not what is below them. It is asked anew
-	// before each Changed, so that a folder that is new is watched before it is read.
+	// Folders returns the folders to watch, without recursion. It is called before each
+	// Changed, so that a new folder is watched before it is read.
 	Folders func() []string
-	// Concerns leaves out events; nil takes all. Changes of mode never count.
-	Concerns func(fsnotify.Event) bool
-	// Changed is called when something may have changed, once at the start, and
-	// from time to time in any case; one call at a time.
+	// Filter reports whether an event matters; nil accepts all. Changes of mode never do.
+	Filter func(fsnotify.Event) bool
+	// Changed is called when something may have changed, once at the start, and every
+	// PollEvery. Calls don't overlap.
 	Changed func(context.Context)
 	Clock   engine.Clock
 	Log     hclog.Logger
 }
 
-// Watch calls Changed until the context ends; the caller waits for it to return.
+// Watch calls Changed until the context ends. It blocks.
 func Watch(ctx context.Context, o Options) {
 	w := watcher{Options: o}
 	var events <-chan fsnotify.Event
@@ -53,22 +51,22 @@ func Watch(ctx context.Context, o Options) {
 		events, failures = n.Events, n.Errors
 		defer func() { _ = n.Close() }()
 	}
-	w.look(ctx) // what changed before the watch began
+	w.report(ctx) // changes before the watch began
 
-	poll := w.alarm(PollEvery)
+	poll := w.newTimer(PollEvery)
 	defer func() { poll.stop() }()
-	var quiet alarm
+	var quiet timer
 	defer func() { quiet.stop() }()
 	var began time.Time
 	changed := func() {
 		now := o.Clock.Now()
-		if quiet.ring == nil {
+		if quiet.c == nil {
 			began = now
-		} else if now.Sub(began)+settleFor > patienceFor {
-			return // the alarm that is set is the last one
+		} else if now.Sub(began)+debounce > maxDelay {
+			return // keep the timer that runs
 		}
 		quiet.stop()
-		quiet = w.alarm(settleFor)
+		quiet = w.newTimer(debounce)
 	}
 	for {
 		select {
@@ -77,7 +75,7 @@ func Watch(ctx context.Context, o Options) {
 		case e, ok := <-events:
 			if !ok {
 				events = nil
-			} else if e.Op != fsnotify.Chmod && (o.Concerns == nil || o.Concerns(e)) {
+			} else if e.Op != fsnotify.Chmod && (o.Filter == nil || o.Filter(e)) {
 				changed()
 			}
 		case err, ok := <-failures:
@@ -87,12 +85,12 @@ func Watch(ctx context.Context, o Options) {
 			}
 			o.Log.Warn("events from the file system may be lost; reading again", "error", err)
 			changed()
-		case <-quiet.ring:
-			quiet = alarm{}
-			w.look(ctx)
-		case <-poll.ring:
-			w.look(ctx)
-			poll = w.alarm(PollEvery)
+		case <-quiet.c:
+			quiet = timer{}
+			w.report(ctx)
+		case <-poll.c:
+			w.report(ctx)
+			poll = w.newTimer(PollEvery)
 		}
 	}
 }
@@ -102,17 +100,17 @@ type watcher struct {
 	notify *fsnotify.Watcher
 }
 
-// look watches the folders as they are now, and then has them read.
-func (w *watcher) look(ctx context.Context) {
+// report updates the watched folders and calls Changed.
+func (w *watcher) report(ctx context.Context) {
 	if w.notify != nil {
-		w.aim()
+		w.updateFolders()
 	}
 	w.Changed(ctx)
 }
 
-// aim watches the folders. One made while its parent was not watched yet sends no
-// event, so it looks again until nothing is new.
-func (w *watcher) aim() {
+// updateFolders watches the current folders. A folder that is created before its parent
+// is watched sends no event, so it repeats until it finds no new folder.
+func (w *watcher) updateFolders() {
 	var folders []string
 	for range 10 {
 		found := w.Folders()
@@ -128,24 +126,24 @@ func (w *watcher) aim() {
 	}
 	for _, old := range w.notify.WatchList() {
 		if !slices.Contains(folders, old) {
-			_ = w.notify.Remove(old) // gone already, perhaps
+			_ = w.notify.Remove(old) // it may have been deleted
 		}
 	}
 }
 
-// alarm is a timer of the clock. The zero alarm never rings.
-type alarm struct {
-	ring <-chan time.Time
-	end  func()
+// timer is a timer of the clock. The zero timer never fires.
+type timer struct {
+	c   <-chan time.Time
+	end func()
 }
 
-func (w *watcher) alarm(d time.Duration) alarm {
-	ring, end := w.Clock.Timer(d)
-	return alarm{ring, end}
+func (w *watcher) newTimer(d time.Duration) timer {
+	c, end := w.Clock.Timer(d)
+	return timer{c, end}
 }
 
-func (a alarm) stop() {
-	if a.end != nil {
-		a.end()
+func (t timer) stop() {
+	if t.end != nil {
+		t.end()
 	}
 }

@@ -48,8 +48,8 @@ func TestManyChangesAtOnceAreToldOnce(t *testing.T) {
 func TestWhatDoesNotConcernIsNotTold(t *testing.T) {
 	dir := t.TempDir()
 	calls := watching(t, watch.Options{
-		Folders:  func() []string { return []string{dir} },
-		Concerns: func(e fsnotify.Event) bool { return filepath.Base(e.Name) == "wanted" },
+		Folders: func() []string { return []string{dir} },
+		Filter:  func(e fsnotify.Event) bool { return filepath.Base(e.Name) == "wanted" },
 	})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "other"), nil, 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "wanted"), nil, 0o644))

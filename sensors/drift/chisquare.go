@@ -6,27 +6,25 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// LeastExpected is the least count that Pearson's test wants to expect in a bin: the
-// rule of W. Cochran, "Some methods for strengthening the common chi-square tests"
-// (1954), as most take it.
-const LeastExpected = 5
+// MinExpected is the minimum count that Pearson's test expects in a bin: the common form of
+// the rule of W. Cochran, "Some methods for strengthening the common chi-square tests" (1954).
+const MinExpected = 5
 
-// Test is the outcome of Pearson's chi-square test.
+// Test is the result of Pearson's chi-square test.
 type Test struct {
 	Statistic float64
-	// Freedom is its degrees of freedom: the bins that were tested, less one.
+	// Freedom is the degrees of freedom: the number of tested bins minus one.
 	Freedom int
-	// PValue is how probable a statistic as large is without any drift.
+	// PValue is the probability of a statistic at least as large without any drift.
 	PValue float64
 }
 
-// Homogeneity tests whether two samples, given as counts, come from one
-// distribution. Bins in which less than LeastExpected is expected of either sample
-// are pooled first, but for those that a drift fills. It is false where that leaves
-// fewer than two bins.
+// Homogeneity tests whether two samples, given as counts, come from one distribution. Bins in
+// which less than MinExpected is expected of either sample are pooled first, except those that
+// a drift fills. It returns false if fewer than two bins remain.
 //
-// K. Pearson, "On the probability that two independent distributions of frequency
-// are really samples from the same population" (1911).
+// K. Pearson, "On the probability that two independent distributions of frequency are really
+// samples from the same population" (1911).
 func Homogeneity(current, reference []float64, ordered bool) (Test, bool) {
 	n, m := floats.Sum(current), floats.Sum(reference)
 	bins := make([]bin, len(current))
@@ -37,11 +35,11 @@ func Homogeneity(current, reference []float64, ordered bool) (Test, bool) {
 	return pearson(bins, ordered)
 }
 
-// GoodnessOfFit tests whether a sample, given as counts, comes from the distribution
-// of the shares, none of which is zero. Bins are pooled as by Homogeneity.
+// GoodnessOfFit tests whether a sample, given as counts, comes from a distribution given as
+// shares, all above zero. Bins are pooled as in Homogeneity.
 //
-// K. Pearson, "On the criterion that a given system of deviations from the probable
-// ... can be reasonably supposed to have arisen from random sampling" (1900).
+// K. Pearson, "On the criterion that a given system of deviations from the probable ... can be
+// reasonably supposed to have arisen from random sampling" (1900).
 func GoodnessOfFit(current, shares []float64, ordered bool) (Test, bool) {
 	n := floats.Sum(current)
 	bins := make([]bin, len(current))

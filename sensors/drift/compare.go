@@ -1,28 +1,28 @@
 package drift
 
-// Options say what the distributions are.
+// Options describes the distributions.
 type Options struct {
-	// Ordered bins follow each other, as a histogram's do: only then is there a
-	// Kolmogorov-Smirnov distance, and only neighbours are pooled.
+	// Ordered bins have an order, like those of a histogram. Only these have a
+	// Kolmogorov-Smirnov distance, and only neighbouring ones are pooled.
 	Ordered bool
-	// Exact is a reference that is known and not sampled: shares.
+	// Exact means that the reference is known and not sampled: it is given as shares.
 	Exact bool
-	// Floor is the least share that a bin counts as; see Floored.
+	// Floor is the minimum share of a bin; see Floored.
 	Floor float64
 }
 
-// Comparison is what applies of the statistics.
+// Comparison holds the statistics that apply.
 type Comparison struct {
 	PSI float64
 	JS  float64
-	// KS is nil where the bins have no order.
+	// KS is nil if the bins have no order.
 	KS *float64
-	// Chi2 is nil where there are too few samples for two bins of the test.
+	// Chi2 is nil if there are too few samples for two bins of the test.
 	Chi2 *Test
 }
 
-// Compare measures the current distribution against the reference, both as counts;
-// an exact reference as shares.
+// Compare compares the current distribution with the reference, both given as counts, or an
+// exact reference as shares.
 func Compare(current, reference []float64, o Options) Comparison {
 	p, q := Shares(current), Shares(reference)
 	out := Comparison{PSI: PSI(p, q, o.Floor), JS: JensenShannon(p, q)}

@@ -2,11 +2,11 @@
 // population stability index, Jensen-Shannon distance, Kolmogorov-Smirnov
 // distance, and Pearson's chi-square test.
 //
-// A distribution is a list of counts, or of shares, one for each bin, each finite
-// and not negative, with at least one above zero; two that are compared have the
-// same bins in the same order. The package does not check that: its caller does.
-// It reads no metrics and says nothing of what is much; it never returns a NaN or
-// an infinity.
+// A distribution is a list of counts or shares, one for each bin. Each is finite and not
+// negative, and at least one is above zero. Two distributions that are compared have the same
+// bins in the same order. Callers ensure that; the package does not check it. It reads no
+// metrics, does not judge how much drift is too much, and never returns a NaN or an infinity.
+// It imports gonum only.
 //
 // Start reading at Compare.
 package drift

@@ -45,8 +45,8 @@ func TestChiSquareOfKnownExperiments(t *testing.T) {
 	require.InDelta(t, 0.470024, test.Statistic, 1e-6)
 	require.InDelta(t, 0.925426, test.PValue, 1e-6)
 
-	// A table of two by two: N(ad-bc)^2 / ((a+b)(c+d)(a+c)(b+d)); of one degree of
-	// freedom the p-value is erfc(sqrt(x/2)).
+	// A 2x2 table: N(ad-bc)^2 / ((a+b)(c+d)(a+c)(b+d)). With one degree of freedom the p-value
+	// is erfc(sqrt(x/2)).
 	test, ok = drift.Homogeneity([]float64{20, 30}, []float64{30, 20}, true)
 	require.True(t, ok)
 	require.InDelta(t, 4, test.Statistic, 1e-12)
@@ -82,8 +82,7 @@ func TestBinsOfTheTestArePooled(t *testing.T) {
 	}
 }
 
-// Without any drift, one test in twenty is below 0.05, and the index is of the size
-// that its documentation says.
+// Without any drift, one test in twenty is below 0.05, and the index has the documented mean.
 func TestWithoutDriftTheFiguresAreThoseOfChance(t *testing.T) {
 	const rounds, n, m = 4000, 300, 900
 	shares := []float64{0.05, 0.1, 0.15, 0.3, 0.4}
@@ -113,7 +112,7 @@ func TestWithoutDriftTheFiguresAreThoseOfChance(t *testing.T) {
 	require.InEpsilon(t, 4*(1.0/n+1.0/m), psi, 0.1)
 }
 
-// Pooling keeps the test honest where most bins are rare.
+// Pooling keeps the test valid if most bins are rare.
 func TestRareBinsRaiseNoFalseAlarms(t *testing.T) {
 	const rounds, n = 4000, 200
 	shares := make([]float64, 60)
@@ -239,7 +238,7 @@ func TestTheOrderOfLabelsDoesNotMatter(t *testing.T) {
 	})
 }
 
-// The distances are of shares: how many were counted does not matter to them.
+// The distances only depend on the shares, not on the number of samples.
 func TestDistancesDoNotDependOnTheNumberOfSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, q := pairs(t)

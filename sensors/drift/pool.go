@@ -16,72 +16,72 @@ func (b *bin) add(c bin) {
 	floats.Add(b.expected, c.expected)
 }
 
-// least is what is expected of the smaller sample.
-func (b *bin) least() float64 { return slices.Min(b.expected) }
+// minExpected is the expected count of the smaller sample.
+func (b *bin) minExpected() float64 { return slices.Min(b.expected) }
 
-// hardlyChance is how improbable a count must be for its bin to be kept apart.
-const hardlyChance = 1e-6
+// maxChance is the probability below which a count is not merged for chance.
+const maxChance = 1e-6
 
-// enough tells whether a bin may stand alone: enough is expected in it, or so much
-// more was counted than expected that it is not by chance. To pool such a one would
-// hide a drift into bins where nothing was before; of 256 bins that fit, one is
-// taken for such in one test of 4,000.
-func (b *bin) enough() bool {
-	if b.least() >= LeastExpected {
+// canStandAlone reports whether a bin need not be pooled: its expected count is large complete,
+// or the observed count exceeds it by more than chance explains. Pooling the latter would hide
+// a drift into bins that were empty before. With 256 bins and no drift, this affects one bin
+// in one of 4,000 tests.
+func (b *bin) canStandAlone() bool {
+	if b.minExpected() >= MinExpected {
 		return true
 	}
 	for i, n := range b.observed {
-		if n >= LeastExpected && (distuv.Poisson{Lambda: b.expected[i]}).Survival(n-1) < hardlyChance {
+		if n >= MinExpected && (distuv.Poisson{Lambda: b.expected[i]}).Survival(n-1) < maxChance {
 			return true
 		}
 	}
 	return false
 }
 
-// poolNeighbours puts each bin that can't stand alone together with the ones after
-// it, and the last with the one before.
+// poolNeighbours merges each bin that can't stand alone with the following ones, and the last
+// one with the one before.
 func poolNeighbours(bins []bin) []bin {
 	var out []bin
-	enough := true
+	complete := true
 	for _, b := range bins {
-		if enough {
+		if complete {
 			out = append(out, b)
 		} else {
 			out[len(out)-1].add(b)
 		}
-		enough = out[len(out)-1].enough()
+		complete = out[len(out)-1].canStandAlone()
 	}
-	if last := len(out) - 1; !enough && last > 0 {
+	if last := len(out) - 1; !complete && last > 0 {
 		out[last-1].add(out[last])
 		out = out[:last]
 	}
 	return out
 }
 
-// poolRare puts all bins that can't stand alone into one, with as many of the rarest
-// others as it takes. Bins that are equally rare go together, so that the outcome
-// does not depend on their order.
+// poolRare merges all bins that can't stand alone into one, together with as many of the
+// rarest others as needed. Equally rare bins are merged together, so that the result does not
+// depend on their order.
 func poolRare(bins []bin) []bin {
-	var rest *bin
+	var pooled *bin
 	var kept []bin
 	for _, b := range bins {
 		switch {
-		case b.enough():
+		case b.canStandAlone():
 			kept = append(kept, b)
-		case rest == nil:
-			rest = &b
+		case pooled == nil:
+			pooled = &b
 		default:
-			rest.add(b)
+			pooled.add(b)
 		}
 	}
-	if rest == nil {
+	if pooled == nil {
 		return kept
 	}
-	slices.SortFunc(kept, func(a, b bin) int { return cmp.Compare(a.least(), b.least()) })
-	taken := 0
-	for taken < len(kept) && (!rest.enough() || taken > 0 && kept[taken].least() == kept[taken-1].least()) {
-		rest.add(kept[taken])
-		taken++
+	slices.SortFunc(kept, func(a, b bin) int { return cmp.Compare(a.minExpected(), b.minExpected()) })
+	merged := 0
+	for merged < len(kept) && (!pooled.canStandAlone() || merged > 0 && kept[merged].minExpected() == kept[merged-1].minExpected()) {
+		pooled.add(kept[merged])
+		merged++
 	}
-	return append(kept[taken:], *rest)
+	return append(kept[merged:], *pooled)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// errorType is what Prometheus calls a failure, and the status it answers with.
+// errorType is Prometheus' name of an error and the status of its response.
 type errorType struct {
 	name   string
 	status int
@@ -31,29 +31,28 @@ type apiError struct {
 	err error
 }
 
-// answer is what an endpoint found. It is written before release is called, since
-// the values of a query live in buffers that go back to a pool.
-type answer struct {
+// apiResult is the result of a request. It is written before release is called, because the
+// values of a query are in pooled buffers.
+type apiResult struct {
 	data     encoder
 	query    string
 	warnings annotations.Annotations
 	release  func()
 }
 
-// maxPoints is how many points of one series a range query may give.
+// maxPoints bounds the points of a series in a range query.
 const maxPoints = 11_000
 
-// api answers over HTTP for one engine.
+// api serves the HTTP API of an engine.
 type api struct{ *Engine }
 
-// Handler serves the part of Prometheus' HTTP API that sensors and dashboards
-// need, by GET and by POST form, with the documented shapes, error types and
-// statuses: /api/v1/query, /query_range, /series, /labels, /label/NAME/values.
-// It asks nobody who they are.
+// Handler serves the part of Prometheus' HTTP API that sensors and dashboards need, by GET and
+// by POST form, with the documented JSON, error types and statuses: /api/v1/query,
+// /query_range, /series, /labels, /label/NAME/values. It does not authenticate clients.
 func (e *Engine) Handler() http.Handler {
 	a := &api{e}
 	mux := http.NewServeMux()
-	for path, f := range map[string]func(*http.Request) (answer, *apiError){
+	for path, f := range map[string]func(*http.Request) (apiResult, *apiError){
 		"/api/v1/query": a.query, "/api/v1/query_range": a.queryRange,
 		"/api/v1/series": a.series, "/api/v1/labels": a.labelNames,
 	} {
@@ -64,7 +63,7 @@ func (e *Engine) Handler() http.Handler {
 	return mux
 }
 
-func endpoint(f func(*http.Request) (answer, *apiError)) http.HandlerFunc {
+func endpoint(f func(*http.Request) (apiResult, *apiError)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			respondError(w, &apiError{badData, fmt.Errorf("error parsing form values: %w", err)})
@@ -82,54 +81,54 @@ func endpoint(f func(*http.Request) (answer, *apiError)) http.HandlerFunc {
 	}
 }
 
-func (a *api) query(r *http.Request) (answer, *apiError) {
+func (a *api) query(r *http.Request) (apiResult, *apiError) {
 	at, e := timeParam(r, "time", time.Now())
 	if e != nil {
-		return answer{}, e
+		return apiResult{}, e
 	}
 	return a.run(r, func(ctx context.Context, opts promql.QueryOpts, expr string) (promql.Query, error) {
 		return a.promql.NewInstantQuery(ctx, a.db, opts, expr, at)
 	})
 }
 
-func (a *api) queryRange(r *http.Request) (answer, *apiError) {
+func (a *api) queryRange(r *http.Request) (apiResult, *apiError) {
 	start, e1 := timeParam(r, "start", time.Time{})
 	end, e2 := timeParam(r, "end", time.Time{})
 	step, e3 := durationParam(r, "step")
 	for _, e := range []*apiError{e1, e2, e3} {
 		if e != nil {
-			return answer{}, e
+			return apiResult{}, e
 		}
 	}
 	switch {
 	case end.Before(start):
-		return answer{}, badParam("end", errors.New("end timestamp must not be before start time"))
+		return apiResult{}, badParam("end", errors.New("end timestamp must not be before start time"))
 	case step <= 0:
-		return answer{}, badParam("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
-	case step < time.Millisecond: // the engine counts in these, and would divide by 0
-		return answer{}, badParam("step", errors.New("a query resolution step width below 1ms is not accepted. Try a positive integer"))
+		return apiResult{}, badParam("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	case step < time.Millisecond: // the engine's resolution; it would divide by 0
+		return apiResult{}, badParam("step", errors.New("a query resolution step width below 1ms is not accepted. Try a positive integer"))
 	case end.Sub(start)/step > maxPoints:
-		return answer{}, &apiError{badData, errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")}
+		return apiResult{}, &apiError{badData, errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")}
 	}
 	return a.run(r, func(ctx context.Context, opts promql.QueryOpts, expr string) (promql.Query, error) {
 		return a.promql.NewRangeQuery(ctx, a.db, opts, expr, start, end, step)
 	})
 }
 
-// run evaluates a query within the request's own timeout and look-back.
-func (a *api) run(r *http.Request, build func(context.Context, promql.QueryOpts, string) (promql.Query, error)) (answer, *apiError) {
+// run evaluates a query with the timeout and the look-back of the request.
+func (a *api) run(r *http.Request, build func(context.Context, promql.QueryOpts, string) (promql.Query, error)) (apiResult, *apiError) {
 	limit, e1 := limitParam(r)
 	timeout, e2 := durationParam(r, "timeout")
 	lookback, e3 := durationParam(r, "lookback_delta")
 	for _, e := range []*apiError{e1, e2, e3} {
 		if e != nil {
-			return answer{}, e
+			return apiResult{}, e
 		}
 	}
 	ctx := r.Context()
 	if r.FormValue("timeout") != "" {
 		if timeout <= 0 {
-			return answer{}, badParam("timeout", errors.New("must be positive"))
+			return apiResult{}, badParam("timeout", errors.New("must be positive"))
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -139,16 +138,16 @@ func (a *api) run(r *http.Request, build func(context.Context, promql.QueryOpts,
 	q, err := build(ctx, promql.NewPrometheusQueryOpts(false, lookback, nil), expr)
 	if err != nil {
 		if e := executionError(err); e.errorType != execution {
-			return answer{}, e
+			return apiResult{}, e
 		}
-		return answer{}, badParam("query", err)
+		return apiResult{}, badParam("query", err)
 	}
 	res := q.Exec(ctx)
-	found := answer{query: expr, warnings: res.Warnings, release: q.Close}
+	found := apiResult{query: expr, warnings: res.Warnings, release: q.Close}
 	if res.Err != nil {
 		return found, executionError(res.Err)
 	}
-	value, cut := truncated(res.Value, limit)
+	value, cut := truncate(res.Value, limit)
 	if cut {
 		found.warnings.Add(errTruncated)
 	}
@@ -161,7 +160,7 @@ func (a *api) run(r *http.Request, build func(context.Context, promql.QueryOpts,
 
 var errTruncated = errors.New("results truncated due to limit")
 
-func truncated(v parser.Value, limit int) (parser.Value, bool) {
+func truncate(v parser.Value, limit int) (parser.Value, bool) {
 	switch v := v.(type) {
 	case promql.Vector:
 		if limit > 0 && len(v) > limit {

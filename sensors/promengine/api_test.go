@@ -20,7 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
 
-// epoch is a moment whose JSON is known.
+// epoch is a time whose JSON is known.
 var epoch = time.UnixMilli(1_700_000_000_500)
 
 func fixture(t *testing.T) (*promengine.Engine, *httptest.Server) {
@@ -132,7 +132,7 @@ func TestAPICanceledByTheClient(t *testing.T) {
 	require.Contains(t, w.Body.String(), `"errorType":"canceled"`)
 }
 
-// Prometheus' own client reads what we write.
+// Prometheus' own client decodes our responses.
 func TestAPIThroughPrometheusClient(t *testing.T) {
 	_, srv := fixture(t)
 	client, err := api.NewClient(api.Config{Address: srv.URL})

@@ -1,13 +1,14 @@
-// Package promengine is a Prometheus inside this process: its own time series
-// database, query engine and scraper, with a thin HTTP API over them, so that
-// the PromQL of a laptop's demo is the PromQL of a user's own server.
+// Package promengine embeds Prometheus: its time series database, PromQL engine and scraper,
+// which are Prometheus' own packages, and a small HTTP query API of ours over them, which
+// serves the part of Prometheus' API that sensors and dashboards use. Demos and tests query it
+// with the same PromQL as a user's own server. (Prometheus' own API package can't be imported:
+// its dependencies conflict with OPA's.)
 //
-// It never discovers targets (they are pushed to it), never evaluates rules,
-// and never reads or writes remote storage. It keeps float samples only, no
-// native histograms.
+// It never discovers targets (callers set them), never evaluates rules, and never reads or
+// writes remote storage. It stores float samples only, no native histograms. It imports
+// Prometheus and nothing of engine.
 //
-// Start reading at Open, then targets.go (what is scraped) and api.go (what is
-// answered).
+// Start reading at Open, then targets.go (scraping) and api.go (the query API).
 package promengine
 
 import (
@@ -26,18 +27,18 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// Options say how an engine is opened. The zero value is an engine in a
-// temporary folder that scrapes every 15 s and keeps six hours.
+// Options configures an engine. The zero value uses a temporary folder, scrapes every 15 s and
+// keeps six hours.
 type Options struct {
-	// Dir keeps the data; "" is a temporary folder, removed by Close.
+	// Dir holds the data; "" means a temporary folder, which Close removes.
 	Dir string
-	// ScrapeInterval is how often each target is scraped; 0 is 15 s. A scrape may
-	// take as long, and at most 10 s.
+	// ScrapeInterval is the interval between scrapes of a target; 0 means 15 s. It is also the
+	// timeout of a scrape, up to 10 s.
 	ScrapeInterval time.Duration
-	// Retention is how long samples are kept; 0 is six hours. What is still in
-	// memory, up to three hours, is kept whatever it says.
+	// Retention is how long samples are kept; 0 means six hours. Samples in memory, up to
+	// three hours, are kept regardless.
 	Retention time.Duration
-	// Log is where the engine logs; nil is nowhere.
+	// Log receives the engine's log; nil discards it.
 	Log hclog.Logger
 }
 
@@ -54,14 +55,14 @@ type Engine struct {
 	promql  *promql.Engine
 	parser  parser.Parser
 	scraper *scraper
-	temp    string // the folder to remove, "" if it is the caller's
+	temp    string // the folder to remove; "" if the caller owns it
 
 	close    sync.Once
 	closeErr error
 }
 
-// Open starts an engine. The caller ends it with Close. It fails where the
-// folder can't be written, or another process has it open.
+// Open starts an engine. The caller must Close it. It fails if the folder can't be written, or
+// another process uses it.
 func Open(o Options) (*Engine, error) {
 	if o.ScrapeInterval <= 0 {
 		o.ScrapeInterval = defaultScrapeInterval
@@ -87,12 +88,12 @@ func Open(o Options) (*Engine, error) {
 }
 
 func (e *Engine) start(o Options) (err error) {
-	log := slogOver(o.Log)
-	registry := prometheus.NewRegistry() // the engine's inner metrics, apart from the process' own
+	log := newSlogLogger(o.Log)
+	registry := prometheus.NewRegistry() // keeps the engine's own metrics out of the process' registry
 	opts := tsdb.DefaultOptions()
 	opts.RetentionDuration = o.Retention.Milliseconds()
-	// The defaults are a server's, for millions of series. These are for tens of
-	// thousands, in a process that must stay small.
+	// The defaults are for a server with millions of series. These are for tens of thousands,
+	// and use little memory.
 	opts.StripeSize = 1 << 10
 	opts.HeadChunksWriteBufferSize = 256 << 10
 	if e.db, err = tsdb.Open(o.Dir, log, registry, opts, nil); err != nil {
@@ -108,8 +109,8 @@ func (e *Engine) start(o Options) (err error) {
 	return err
 }
 
-// Close stops scraping, closes the database and removes a temporary folder. No
-// other method may be under way or follow, and the handler must no longer be served.
+// Close stops scraping, closes the database and removes a temporary folder. No other method
+// may run concurrently or later, and the handler must no longer be served.
 func (e *Engine) Close() error {
 	e.close.Do(func() {
 		var errs []error
@@ -132,10 +133,9 @@ func (e *Engine) Close() error {
 	return e.closeErr
 }
 
-// SetTargets replaces what is scraped for a job. A job or a target that is new
-// is scraped within one interval. The series of one that is gone are marked
-// stale just over two intervals later, as Prometheus does, so that a query no
-// longer finds them. Targets with the same labels are one target.
+// SetTargets replaces the targets of a job. A new target is scraped within one interval. The
+// series of a removed one are marked stale slightly more than two intervals later, as in
+// Prometheus, and queries no longer find them. Targets with the same labels are one target.
 func (e *Engine) SetTargets(job string, targets []Target) error {
 	if err := e.scraper.set(job, targets); err != nil {
 		return fmt.Errorf("set targets of job %q: %w", job, err)
@@ -143,17 +143,17 @@ func (e *Engine) SetTargets(job string, targets []Target) error {
 	return nil
 }
 
-// Sample is one value of one series.
+// Sample is one value of a series.
 type Sample struct {
-	// Labels name the series, the metric's name as "__name__".
+	// Labels identify the series. The metric's name is the label "__name__".
 	Labels map[string]string
 	At     time.Time
 	Value  float64
 }
 
-// Append writes samples with their own timestamps (to the millisecond), all or
-// none. Samples of one series go in the order of time; one more than an hour
-// older than the newest in the database is refused.
+// Append writes samples with their own timestamps (to the millisecond), all or none. The
+// samples of a series must be in order of time. A sample more than an hour older than the
+// newest in the database is refused.
 func (e *Engine) Append(ctx context.Context, samples []Sample) error {
 	app := e.db.Appender(ctx)
 	for _, s := range samples {

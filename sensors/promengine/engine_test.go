@@ -74,7 +74,7 @@ func TestScrapesWhatItIsToldAndMarksStaleWhatIsGone(t *testing.T) {
 	require.Eventually(t, func() bool { return len(query(t, e, `rate(served_total{job="pods"}[2s]) > 0`)) == 2 }, 10*time.Second, 10*time.Millisecond)
 
 	require.NoError(t, e.SetTargets("pods", []promengine.Target{target(one, "a")}))
-	// The look-back is five minutes: only a marker makes the series end at once.
+	// The look-back is five minutes: only a stale marker ends the series immediately.
 	require.Eventually(t, func() bool { return len(query(t, e, `served_total{job="pods"}`)) == 1 }, 10*time.Second, 10*time.Millisecond)
 	require.Equal(t, "a", query(t, e, `served_total{job="pods"}`)[0].Labels["pod"])
 	after := scrapesOfTwo.Load()

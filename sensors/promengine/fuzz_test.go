@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzAPI asks the engine's API anything. It answers JSON with a status of its own, and
-// soon once the one who asked has gone.
+// FuzzAPI sends arbitrary requests. The API responds with JSON and a documented status, and
+// soon after the client has disconnected.
 func FuzzAPI(f *testing.F) {
 	for _, query := range []string{
 		"query=up", "query=up&time=1700000000", "query=up&time=NaN&timeout=1s", "query=up&time=-9223372036854775", "query=up&time=1e308", "query=up&lookback_delta=-1", "query=up&lookback_delta=9e9",

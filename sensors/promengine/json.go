@@ -12,11 +12,11 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// encoder appends the JSON of `data` to a buffer. Ten thousand series are
-// written this way without a value of their own each.
+// encoder appends the JSON of `data` to a buffer, without an intermediate value for each
+// series.
 type encoder func(b []byte) []byte
 
-func respond(w http.ResponseWriter, a answer) {
+func respond(w http.ResponseWriter, a apiResult) {
 	b := append(make([]byte, 0, 4096), `{"status":"success","data":`...)
 	b = a.data(b)
 	warnings, infos := a.warnings.AsStrings(a.query, 10, 10)
@@ -41,7 +41,7 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+	_, _ = w.Write(body) // the client has disconnected
 }
 
 func encodeValue(v parser.Value) (encoder, error) {
@@ -122,7 +122,7 @@ func appendLabels(b []byte, l labels.Labels) []byte {
 	return append(b, '}')
 }
 
-// appendPoint writes [seconds, "value"]: a string, since JSON has no NaN.
+// appendPoint writes [seconds, "value"]. The value is a string, since JSON has no NaN.
 func appendPoint(b []byte, t int64, v float64) []byte {
 	b = append(appendTime(append(b, '['), t), `,"`...)
 	format := byte('f')

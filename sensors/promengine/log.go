@@ -7,16 +7,16 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// slogOver lets Prometheus, which logs through slog, log through hclog.
-func slogOver(log hclog.Logger) *slog.Logger { return slog.New(handler{log: log}) }
+// newSlogLogger returns a slog logger that writes to hclog. Prometheus logs through slog.
+func newSlogLogger(log hclog.Logger) *slog.Logger { return slog.New(slogHandler{log: log}) }
 
-type handler struct {
+type slogHandler struct {
 	log    hclog.Logger
 	prefix string
 }
 
-// level is a step lower than Prometheus says: what is news to the owner of a
-// server is detail to the owner of an agent.
+// level lowers Prometheus' levels by one step: information about the engine is detail for the
+// operator of an agent.
 func level(l slog.Level) hclog.Level {
 	switch {
 	case l >= slog.LevelError:
@@ -29,9 +29,11 @@ func level(l slog.Level) hclog.Level {
 	return hclog.Trace
 }
 
-func (h handler) Enabled(_ context.Context, l slog.Level) bool { return level(l) >= h.log.GetLevel() }
+func (h slogHandler) Enabled(_ context.Context, l slog.Level) bool {
+	return level(l) >= h.log.GetLevel()
+}
 
-func (h handler) Handle(_ context.Context, r slog.Record) error {
+func (h slogHandler) Handle(_ context.Context, r slog.Record) error {
 	var args []any
 	r.Attrs(func(a slog.Attr) bool {
 		args = append(args, h.prefix+a.Key, a.Value.Resolve().Any())
@@ -41,14 +43,14 @@ func (h handler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h slogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var args []any
 	for _, a := range attrs {
 		args = append(args, h.prefix+a.Key, a.Value.Resolve().Any())
 	}
-	return handler{log: h.log.With(args...), prefix: h.prefix}
+	return slogHandler{log: h.log.With(args...), prefix: h.prefix}
 }
 
-func (h handler) WithGroup(name string) slog.Handler {
-	return handler{log: h.log, prefix: h.prefix + name + "."}
+func (h slogHandler) WithGroup(name string) slog.Handler {
+	return slogHandler{log: h.log, prefix: h.prefix + name + "."}
 }

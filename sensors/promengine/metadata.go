@@ -13,21 +13,21 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// The whole of time, in the milliseconds that the database counts in.
+// The range of all timestamps that the database can store.
 var (
 	firstTime = time.UnixMilli(math.MinInt64 / 2)
 	lastTime  = time.UnixMilli(math.MaxInt64 / 2)
 )
 
-// lookup is what the three endpoints about names have in common.
-type lookup struct {
+// metadataQuery is what the three endpoints about labels and series have in common.
+type metadataQuery struct {
 	storage.Querier
 	from, to time.Time
 	limit    int
-	matchers [][]*labels.Matcher // one element at least; nil matches all
+	matchers [][]*labels.Matcher // at least one element; nil matches all
 }
 
-func (a *api) lookup(r *http.Request) (*lookup, *apiError) {
+func (a *api) openMetadataQuery(r *http.Request) (*metadataQuery, *apiError) {
 	limit, e1 := limitParam(r)
 	from, e2 := timeParam(r, "start", firstTime)
 	to, e3 := timeParam(r, "end", lastTime)
@@ -40,81 +40,77 @@ func (a *api) lookup(r *http.Request) (*lookup, *apiError) {
 	if len(matchers) == 0 {
 		matchers = [][]*labels.Matcher{nil}
 	}
-	q, err := a.db.Querier(from.UnixMilli(), to.UnixMilli())
+	querier, err := a.db.Querier(from.UnixMilli(), to.UnixMilli())
 	if err != nil {
 		return nil, executionError(err)
 	}
-	return &lookup{Querier: q, from: from, to: to, limit: limit, matchers: matchers}, nil
+	return &metadataQuery{Querier: querier, from: from, to: to, limit: limit, matchers: matchers}, nil
 }
 
-// found closes the querier once the answer is written, since the names live in
-// its files.
-func (l *lookup) found(names []string, warnings annotations.Annotations) answer {
+// result closes the querier after the response is written, because the names are in its
+// memory-mapped files.
+func (q *metadataQuery) result(names []string, warnings annotations.Annotations) apiResult {
 	slices.Sort(names)
 	names = slices.Compact(names)
-	if l.limit > 0 && len(names) > l.limit {
-		names = names[:l.limit]
+	if q.limit > 0 && len(names) > q.limit {
+		names = names[:q.limit]
 		warnings.Add(errTruncated)
 	}
-	return answer{data: encodeStrings(names), warnings: warnings, release: func() { _ = l.Close() }}
+	return apiResult{data: encodeStrings(names), warnings: warnings, release: func() { _ = q.Close() }}
 }
 
-func (a *api) labelNames(r *http.Request) (answer, *apiError) {
-	l, e := a.lookup(r)
+func (a *api) labelNames(r *http.Request) (apiResult, *apiError) {
+	return a.names(r, func(q *metadataQuery, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelNames(r.Context(), nil, m...)
+	})
+}
+
+func (a *api) labelValues(r *http.Request) (apiResult, *apiError) {
+	name := r.PathValue("name")
+	if !model.UTF8Validation.IsValidLabelName(name) {
+		return apiResult{}, &apiError{badData, fmt.Errorf("invalid label name: %q", name)}
+	}
+	return a.names(r, func(q *metadataQuery, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelValues(r.Context(), name, nil, m...)
+	})
+}
+
+// names merges the names that list returns for each set of matchers.
+func (a *api) names(r *http.Request, list func(*metadataQuery, []*labels.Matcher) ([]string, annotations.Annotations, error)) (apiResult, *apiError) {
+	q, e := a.openMetadataQuery(r)
 	if e != nil {
-		return answer{}, e
+		return apiResult{}, e
 	}
 	var names []string
 	warnings := annotations.New()
-	for _, m := range l.matchers {
-		some, w, err := l.LabelNames(r.Context(), nil, m...)
+	for _, m := range q.matchers {
+		some, w, err := list(q, m)
 		if err != nil {
-			return l.found(nil, nil), executionError(err)
+			return q.result(nil, nil), executionError(err)
 		}
 		names, _ = append(names, some...), warnings.Merge(w)
 	}
-	return l.found(names, *warnings), nil
+	return q.result(names, *warnings), nil
 }
 
-func (a *api) labelValues(r *http.Request) (answer, *apiError) {
-	name := r.PathValue("name")
-	if !model.UTF8Validation.IsValidLabelName(name) {
-		return answer{}, &apiError{badData, fmt.Errorf("invalid label name: %q", name)}
-	}
-	l, e := a.lookup(r)
-	if e != nil {
-		return answer{}, e
-	}
-	var values []string
-	warnings := annotations.New()
-	for _, m := range l.matchers {
-		some, w, err := l.LabelValues(r.Context(), name, nil, m...)
-		if err != nil {
-			return l.found(nil, nil), executionError(err)
-		}
-		values, _ = append(values, some...), warnings.Merge(w)
-	}
-	return l.found(values, *warnings), nil
-}
-
-func (a *api) series(r *http.Request) (answer, *apiError) {
+func (a *api) series(r *http.Request) (apiResult, *apiError) {
 	if len(r.Form["match[]"]) == 0 {
-		return answer{}, &apiError{badData, fmt.Errorf("no match[] parameter provided")}
+		return apiResult{}, &apiError{badData, fmt.Errorf("no match[] parameter provided")}
 	}
-	l, e := a.lookup(r)
+	q, e := a.openMetadataQuery(r)
 	if e != nil {
-		return answer{}, e
+		return apiResult{}, e
 	}
-	found := answer{release: func() { _ = l.Close() }}
-	hints := &storage.SelectHints{Start: l.from.UnixMilli(), End: l.to.UnixMilli(), Func: "series"}
-	sets := make([]storage.SeriesSet, 0, len(l.matchers))
-	for _, m := range l.matchers {
-		sets = append(sets, l.Select(r.Context(), true, hints, m...)) // sorted, as merging needs it
+	found := apiResult{release: func() { _ = q.Close() }}
+	hints := &storage.SelectHints{Start: q.from.UnixMilli(), End: q.to.UnixMilli(), Func: "series"}
+	sets := make([]storage.SeriesSet, 0, len(q.matchers))
+	for _, m := range q.matchers {
+		sets = append(sets, q.Select(r.Context(), true, hints, m...)) // sorted, for the merge
 	}
 	set := storage.NewMergeSeriesSet(sets, 0, storage.ChainedSeriesMerge)
 	var series []labels.Labels
 	for set.Next() {
-		if l.limit > 0 && len(series) == l.limit {
+		if q.limit > 0 && len(series) == q.limit {
 			found.warnings.Add(errTruncated)
 			break
 		}

@@ -12,12 +12,12 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// badParam is a mistake in a request's parameter.
+// badParam is the error for an invalid parameter.
 func badParam(name string, err error) *apiError {
 	return &apiError{badData, fmt.Errorf("invalid parameter %q: %w", name, err)}
 }
 
-// timeParam is a moment in Unix seconds or RFC 3339.
+// timeParam parses a time in Unix seconds or RFC 3339.
 func timeParam(r *http.Request, name string, absent time.Time) (time.Time, *apiError) {
 	text := r.FormValue(name)
 	if text == "" {
@@ -35,7 +35,8 @@ func timeParam(r *http.Request, name string, absent time.Time) (time.Time, *apiE
 	return time.Time{}, badParam(name, fmt.Errorf("cannot parse %q to a valid timestamp", text))
 }
 
-// durationParam is a span in seconds or as Prometheus writes it ("1m30s"); 0 if absent.
+// durationParam parses a duration in seconds or in Prometheus' format ("1m30s"); 0 if it is
+// absent.
 func durationParam(r *http.Request, name string) (time.Duration, *apiError) {
 	text := r.FormValue(name)
 	if text == "" {
@@ -50,7 +51,7 @@ func durationParam(r *http.Request, name string) (time.Duration, *apiError) {
 	return 0, badParam(name, fmt.Errorf("cannot parse %q to a valid duration", text))
 }
 
-// limitParam is how many items are wanted at most; 0 is all.
+// limitParam parses the maximum number of results; 0 means no limit.
 func limitParam(r *http.Request) (int, *apiError) {
 	text := r.FormValue("limit")
 	if text == "" {
@@ -66,8 +67,8 @@ func limitParam(r *http.Request) (int, *apiError) {
 	return n, nil
 }
 
-// matchParam is the selectors of match[]; each needs a matcher that the empty
-// string does not pass, lest it select everything.
+// matchParam parses the selectors of match[]. Each needs a matcher that does not match the
+// empty string; otherwise it would select everything.
 func (a *api) matchParam(r *http.Request) ([][]*labels.Matcher, *apiError) {
 	sets, err := a.parser.ParseMetricSelectors(r.Form["match[]"])
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 )
 
-// Query evaluates a PromQL expression at a moment, without HTTP. A scalar is one
-// sample without labels; a range vector gives all its points, series by series.
+// Query evaluates a PromQL expression at a time, without HTTP. A scalar is one sample without
+// labels; a range vector returns all its points, series by series.
 func (e *Engine) Query(ctx context.Context, expr string, at time.Time) ([]Sample, error) {
 	q, err := e.promql.NewInstantQuery(ctx, e.db, nil, expr, at)
 	if err != nil {
@@ -18,8 +18,8 @@ func (e *Engine) Query(ctx context.Context, expr string, at time.Time) ([]Sample
 	return samplesOf(ctx, q, expr)
 }
 
-// QueryRange evaluates a PromQL expression at start and every step after it, up
-// to end. The samples come series by series, each in the order of time.
+// QueryRange evaluates a PromQL expression at start and at every step after it, up to end. The
+// samples are returned series by series, each in order of time.
 func (e *Engine) QueryRange(ctx context.Context, expr string, start, end time.Time, step time.Duration) ([]Sample, error) {
 	q, err := e.promql.NewRangeQuery(ctx, e.db, nil, expr, start, end, step)
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 type Target struct {
 	// Address is host:port. It becomes the label "instance", unless Labels has one.
 	Address string
-	// Labels are put on every series. "__metrics_path__" and "__scheme__", which
-	// are not kept, say otherwise than /metrics and http.
+	// Labels are added to every series. "__metrics_path__" and "__scheme__" override the
+	// defaults /metrics and http, and are not stored.
 	Labels map[string]string
 }
 
-// scraper owns Prometheus' scrape manager and feeds it targets.
+// scraper runs Prometheus' scrape manager and passes targets to it.
 type scraper struct {
 	manager  *scrape.Manager
 	interval time.Duration
@@ -36,13 +36,13 @@ type scraper struct {
 	updates  chan map[string][]*targetgroup.Group
 	done     chan struct{}
 
-	mu     sync.Mutex // one update at a time, so that the last one wins
+	mu     sync.Mutex // serializes updates, so that the last one wins
 	groups map[string][]*targetgroup.Group
 	closed bool
 }
 
 func newScraper(db storage.AppendableV2, registry *prometheus.Registry, log *slog.Logger, interval time.Duration) (*scraper, error) {
-	// How long a change of targets may wait: short beside an interval, and never a busy loop.
+	// The delay of a change of targets: short compared to an interval, without a busy loop.
 	reload := min(max(interval/5, 20*time.Millisecond), 5*time.Second)
 	manager, err := scrape.NewManager(&scrape.Options{DiscoveryReloadInterval: model.Duration(reload)}, log, nil, nil, db, registry)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *scraper) set(job string, targets []Target) error {
 			return err
 		}
 	}
-	// A job is never dropped, only emptied: dropping its pool would cancel the
+	// A job is never removed, only emptied: removing its scrape pool would cancel the stale
 	// markers that end its series.
 	select {
 	case s.updates <- maps.Clone(s.groups):
@@ -116,8 +116,8 @@ func (t Target) check() (mistakes []error) {
 	return mistakes
 }
 
-// applyJobs tells the manager which jobs there are. Prometheus takes a job only
-// from a configuration that it has loaded from YAML itself.
+// applyJobs configures the jobs of the manager. Prometheus only accepts a configuration that
+// it has loaded from YAML itself.
 func (s *scraper) applyJobs() error {
 	type job struct {
 		Name string `json:"job_name"`
@@ -144,15 +144,15 @@ func (s *scraper) applyJobs() error {
 	return s.manager.ApplyConfig(cfg)
 }
 
-// close ends all scrapes and waits for them. It writes no stale markers: the
-// targets are still there, only nobody looks any more.
+// close ends all scrapes and waits for them. It writes no stale markers, because the targets
+// still exist.
 func (s *scraper) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	// The manager may still owe a reload, which would start scrapes after Stop. It
-	// finds no targets once it has taken these; that it takes the second says that
-	// it is done with the first.
+	// The manager may have a pending reload, which would start scrapes after Stop. With an
+	// empty set of targets it starts none. It only receives the second set after it has
+	// processed the first.
 	for range 2 {
 		s.updates <- nil
 	}

@@ -1,8 +1,9 @@
-// Package freeport gives a test a port of this machine that stays its own.
+// Package freeport reserves free ports of this machine for tests and for the test
+// cluster. It is not part of the product, and imports no other package of this module.
 //
-// A port that was only asked for and let go again is the kernel's to hand out once
-// more: to the listener of another test, or of the same one. With most ports in
-// TIME_WAIT, as after a load test, few are left, and it soon is.
+// A port that is found by listening on port 0 and closing the listener may be assigned
+// again by the kernel, to another listener. That is likely if most ports are in
+// TIME_WAIT, as after a load test. Start reading at Reserve.
 package freeport
 
 import (
@@ -12,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of is an address on 127.0.0.1, host:port, that refuses connections until somebody
-// listens at it, which any program may. The kernel gives it to nobody else before the
-// test ends.
-func Of(t testing.TB) string {
+// Reserve returns an address on 127.0.0.1, as host:port, that refuses connections until a
+// program listens on it. The kernel assigns the port to no other listener before the test
+// ends.
+func Reserve(t testing.TB) string {
 	t.Helper()
 	port, release, err := Hold()
 	require.NoError(t, err)
@@ -23,7 +24,7 @@ func Of(t testing.TB) string {
 	return Address(port)
 }
 
-// Address is host:port of a port on 127.0.0.1.
+// Address returns the host:port of a port on 127.0.0.1.
 func Address(port int) string {
 	return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}).String()
 }

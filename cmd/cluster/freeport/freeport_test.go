@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestItRefusesUntilSomebodyListens(t *testing.T) {
-	at := Of(t)
+func TestAReservedPortRefusesUntilListened(t *testing.T) {
+	at := Reserve(t)
 	_, err := net.Dial("tcp", at)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	for range 2 { // a server that is started anew
+	for range 2 { // as for a server that restarts
 		l, err := net.Listen("tcp", at)
 		require.NoError(t, err)
 		c, err := net.Dial("tcp", at)

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hold is a port of 127.0.0.1 that the kernel gives to nobody until it is released.
-// The socket that holds it is bound and does not listen: who connects is refused, and
-// who asks for just this port gets it, with SO_REUSEADDR, which Go's listeners set.
+// Hold reserves a port of 127.0.0.1 until it is released, by a socket that is bound and
+// doesn't listen: connections are refused, the kernel doesn't assign the port to listeners
+// on port 0, and a listener on this very port succeeds with SO_REUSEADDR, which Go sets.
 func Hold() (port int, release func(), err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -34,8 +34,8 @@ func bind(fd int) (int, error) {
 	if err != nil {
 		return 0, os.NewSyscallError("getsockname", err)
 	}
-	at, is := name.(*unix.SockaddrInet4)
-	if !is {
+	at, ok := name.(*unix.SockaddrInet4)
+	if !ok {
 		return 0, errors.New("the socket's address is not of IPv4")
 	}
 	return at.Port, nil

@@ -10,22 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// However often the kernel is asked for a port, it never is one that is held.
-func TestNobodyElseIsGivenIt(t *testing.T) {
+// The kernel never assigns a reserved port to a listener on port 0.
+func TestAReservedPortIsNotAssigned(t *testing.T) {
 	held := map[string]bool{}
 	for range 20 {
-		held[Of(t)] = true
+		held[Reserve(t)] = true
 	}
 	require.Len(t, held, 20)
 	for range 3 * ports(t) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		require.False(t, held[l.Addr().String()], "the kernel gave %s away", l.Addr())
+		require.False(t, held[l.Addr().String()], "the kernel assigned %s", l.Addr())
 		require.NoError(t, l.Close())
 	}
 }
 
-// ports is how many ports the kernel gives out.
+// ports returns the size of the kernel's range of ephemeral ports.
 func ports(t *testing.T) int {
 	raw, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	require.NoError(t, err)

@@ -4,8 +4,8 @@ package freeport
 
 import "net"
 
-// Hold is a port that was free a moment ago: elsewhere a port can't be held and be
-// listened at too.
+// Hold returns a port that was free a moment ago: on other systems a reserved port can't
+// be listened on.
 func Hold() (port int, release func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,14 +1,14 @@
-// Package gateway is a stand-in for a Gateway API implementation on a developer's
-// cluster: it listens on 127.0.0.1 at the port that an HTTPRoute gives its parent, and
-// sends requests by the route's weights to the ready pods of its Services. What listens,
-// chooses and counts is package router, as for the local orchestrator.
+// Package gateway is a stand-in for a Gateway API implementation. It listens on 127.0.0.1
+// at the port in an HTTPRoute's parentRefs, and distributes the requests by the route's
+// weights to the ready pods of its Services, by package router, like the local
+// orchestrator. It serves the test cluster and is not part of the product.
 //
-// It finds pods by the Services' selectors, for Kubernetes takes no loopback addresses in
-// EndpointSlices. It reports on each route as an implementation does (status.parents,
-// with the conditions Accepted and ResolvedRefs), once requests go by it. A route that
-// asks for more than weights over Services is not accepted, and the condition names the
-// field. It needs no Gateway object and looks at none, and changes nothing but statuses.
+// It selects pods by the Services' selectors, because EndpointSlices can't have loopback
+// addresses. It writes each route's status like an implementation (status.parents, with
+// the conditions Accepted and ResolvedRefs), after the route is applied. A route that uses
+// more than weights over Services is not accepted, and the condition names the field. It
+// ignores Gateway objects, and changes nothing but the status of routes.
 //
-// Start reading at gateway.go; route.go reads a route, pods.go the pods, status.go writes
-// what became of a route.
+// Start reading at gateway.go; route.go evaluates a route, pods.go lists the ready pods,
+// status.go writes the status of a route.
 package gateway

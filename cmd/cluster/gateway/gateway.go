@@ -22,46 +22,45 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options say which cluster, and how to listen.
+// Options configure a Gateway.
 type Options struct {
 	Client *apiclient.Client
-	// RandomPorts has each route listen on a free port instead of its own.
+	// RandomPorts makes each route listen on a free port instead of its own.
 	RandomPorts bool
-	// OnListen is told where a route listens, each time that changes. It may be nil.
+	// OnListen is called when the address of a route has changed. It may be nil.
 	OnListen func(namespace, name, address string)
 	Clock    engine.Clock
 	Log      hclog.Logger
 }
 
 const (
-	// tryAgain is the wait after a port that can't be had, or a status that can't be written.
-	tryAgain = time.Second
-	// endWithin bounds the wait for the requests under way at the end.
-	endWithin = 10 * time.Second
+	// retryInterval is the wait before a failed listen or status update is retried.
+	retryInterval = time.Second
+	// drainTimeout bounds the wait for the requests in flight at the end.
+	drainTimeout = 10 * time.Second
 )
 
 var routeResource = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
 
-// Gateway routes requests. One goroutine, that of Run, minds routes and Services, and
-// reports; another minds the pods, so that a slow API server never keeps a pod that is
-// being deleted in. Informers wake them.
+// Gateway routes requests. The goroutine of Run applies routes and Services and writes
+// statuses. Another one applies the pods, so that a slow API server doesn't delay the
+// removal of a pod that is being deleted. Informers wake both.
 type Gateway struct {
-	opts   Options
-	core   *corev1client.CoreV1Client
-	router *router.Router
-	// Each holds one: there is something new to look at.
-	kick, podKick chan struct{}
+	opts          Options
+	core          *corev1client.CoreV1Client
+	router        *router.Router
+	wake, podWake chan struct{} // of capacity 1
 
 	routes, services, pods cache.Store
 
-	// Of Run's goroutine alone:
-	set     string // what the router was last told, but for pods
-	listens map[types.NamespacedName]string
-	// Of the pods' goroutine alone:
-	flights map[types.UID]*router.Flight // of the pods that are there
+	// Used by Run's goroutine only:
+	applied   string // the routes and Services in the router, formatted
+	addresses map[types.NamespacedName]string
+	// Used by the pods' goroutine only:
+	inflight map[types.UID]*router.Inflight // of the existing pods
 }
 
-// New makes a gateway; Run starts it.
+// New returns a gateway; Run starts it.
 func New(o Options) (*Gateway, error) {
 	if o.Clock == nil {
 		o.Clock = engine.WallClock{}
@@ -74,147 +73,148 @@ func New(o Options) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	return &Gateway{
-		opts: o, core: core, kick: make(chan struct{}, 1), podKick: make(chan struct{}, 1), flights: map[types.UID]*router.Flight{}, listens: map[types.NamespacedName]string{},
+		opts: o, core: core, wake: make(chan struct{}, 1), podWake: make(chan struct{}, 1), inflight: map[types.UID]*router.Inflight{}, addresses: map[types.NamespacedName]string{},
 		router: router.New(router.Options{RandomPorts: o.RandomPorts, RoutesOnly: true, Log: o.Log}),
 	}, nil
 }
 
-// Collector counts the requests (router.Definitions).
+// Collector returns the collector of router.Definitions.
 func (g *Gateway) Collector() prometheus.Collector { return g.router }
 
-// Run is the gateway until ctx ends. Then it answers what is under way.
+// Run runs the gateway until ctx ends, and then waits for the requests in flight.
 func (g *Gateway) Run(ctx context.Context) error {
 	if _, err := g.opts.Client.Kinds.Find(routeResource.GroupVersion().String(), router.KindRoute); err != nil {
 		return fmt.Errorf("gateway: %w; install the Gateway API's definitions first", err)
 	}
-	informing, stop := context.WithCancel(ctx)
+	informCtx, stop := context.WithCancel(ctx)
 	var informers sync.WaitGroup
 	defer informers.Wait()
 	defer stop()
-	synced := g.inform(informing, &informers)
+	synced := g.startInformers(informCtx, &informers)
 	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
 		return nil
 	}
-	g.router.Publish(g.ready())
-	informers.Go(func() { g.mindPods(informing) })
+	g.router.SetPods(g.readyPods())
+	informers.Go(func() { g.runPods(informCtx) })
 	for ctx.Err() == nil {
-		again := g.reconcile(ctx)
+		retry := g.reconcile(ctx)
 		var timer <-chan time.Time
-		giveBack := func() {}
-		if again {
-			timer, giveBack = g.opts.Clock.Timer(tryAgain)
+		stopTimer := func() {}
+		if retry {
+			timer, stopTimer = g.opts.Clock.Timer(retryInterval)
 		}
 		select {
 		case <-ctx.Done():
-		case <-g.kick:
+		case <-g.wake:
 		case <-timer:
 		}
-		giveBack()
+		stopTimer()
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	return g.router.Close(ending)
+	return g.router.Close(closeCtx)
 }
 
-// reconcile has requests go by what is there now, and reports. It reports whether it must
-// be done again even if nothing changes.
-func (g *Gateway) reconcile(ctx context.Context) (again bool) {
+// reconcile applies the routes and Services to the router, and writes the routes' statuses.
+// It reports whether it must be retried even if nothing changes.
+func (g *Gateway) reconcile(ctx context.Context) (retry bool) {
 	services := map[types.NamespacedName]*corev1.Service{}
 	for _, o := range g.services.List() {
 		s := o.(*corev1.Service)
 		services[types.NamespacedName{Namespace: s.Namespace, Name: s.Name}] = s
 	}
-	var verdicts []*verdict
+	var states []*routeState
 	for _, o := range g.routes.List() {
-		if v := judge(o.(*unstructured.Unstructured), services, g.opts.RandomPorts); v != nil {
-			verdicts = append(verdicts, v)
+		if v := evaluate(o.(*unstructured.Unstructured), services, g.opts.RandomPorts); v != nil {
+			states = append(states, v)
 		}
 	}
-	slices.SortFunc(verdicts, (*verdict).compare)
-	again = g.listen(ctx, verdicts, services)
-	g.announce(verdicts)
-	for _, v := range verdicts {
-		if err := g.report(ctx, v); err != nil && ctx.Err() == nil {
-			g.opts.Log.Warn("can't report on a route, and tries again", "route", v.name.String(), "error", err)
-			again = true
+	slices.SortFunc(states, (*routeState).compare)
+	retry = g.listen(ctx, states, services)
+	g.notifyListen(states)
+	for _, v := range states {
+		if err := g.writeStatus(ctx, v); err != nil && ctx.Err() == nil {
+			g.opts.Log.Warn("can't write the status of a route; retrying", "route", v.name.String(), "error", err)
+			retry = true
 		}
 	}
-	return again
+	return retry
 }
 
-// listen has the router take the routes that can be taken. One that can't be listened on
-// is not accepted, and is tried again.
-func (g *Gateway) listen(ctx context.Context, verdicts []*verdict, services map[types.NamespacedName]*corev1.Service) (again bool) {
+// listen applies the accepted routes to the router. A route that can't listen is rejected,
+// and retried.
+func (g *Gateway) listen(ctx context.Context, states []*routeState, services map[types.NamespacedName]*corev1.Service) (retry bool) {
 	for {
 		var used []corev1.Service
 		var routes []router.Route
-		set := ""
+		applied := ""
 		seen := map[types.NamespacedName]bool{}
-		for _, v := range verdicts {
+		for _, v := range states {
 			if !v.accepted() {
 				continue
 			}
 			routes = append(routes, v.route)
-			set += fmt.Sprintf("%s %+v;", v.name, v.route)
+			applied += fmt.Sprintf("%s %+v;", v.name, v.route)
 			for _, b := range v.route.Backends {
 				at := types.NamespacedName{Namespace: v.name.Namespace, Name: b.Service}
 				if s := services[at]; s != nil && !seen[at] {
 					seen[at] = true
 					used = append(used, *s)
-					set += fmt.Sprintf("%s %s %s;", at, s.UID, s.ResourceVersion)
+					applied += fmt.Sprintf("%s %s %s;", at, s.UID, s.ResourceVersion)
 				}
 			}
 		}
-		if set == g.set { // setting the same again would begin the turns of weights anew
-			return again
+		if applied == g.applied { // applying the same again would restart the weighted round-robin
+			return retry
 		}
-		err := g.router.Set(ctx, used, routes)
+		err := g.router.SetRoutes(ctx, used, routes)
 		if err == nil {
-			g.set = set
-			return again
+			g.applied = applied
+			return retry
 		}
-		again = true
-		refused := false
+		retry = true
+		rejected := false
 		for _, e := range listenErrors(err) {
-			for _, v := range verdicts {
-				if v.accepted() && v.name.Namespace == e.Way.Namespace && v.name.Name == e.Way.Name {
-					v.refuse("NoMatchingParent", e.Error())
-					refused = true
+			for _, v := range states {
+				if v.accepted() && v.name.Namespace == e.Frontend.Namespace && v.name.Name == e.Frontend.Name {
+					v.reject("NoMatchingParent", e.Error())
+					rejected = true
 				}
 			}
 		}
-		if !refused {
-			g.opts.Log.Error("the routes can't be taken, and are tried again", "error", err)
+		if !rejected {
+			g.opts.Log.Error("can't apply the routes; retrying", "error", err)
 			return true
 		}
 	}
 }
 
+// listenErrors returns the ListenErrors of a joined error.
 func listenErrors(err error) []*router.ListenError {
 	var out []*router.ListenError
-	var one *router.ListenError
+	var listenErr *router.ListenError
 	if many, joined := err.(interface{ Unwrap() []error }); joined {
 		for _, e := range many.Unwrap() {
 			out = append(out, listenErrors(e)...)
 		}
-	} else if errors.As(err, &one) {
-		out = append(out, one)
+	} else if errors.As(err, &listenErr) {
+		out = append(out, listenErr)
 	}
 	return out
 }
 
-// announce tells where routes listen that did not before.
-func (g *Gateway) announce(verdicts []*verdict) {
+// notifyListen calls OnListen for the routes whose address has changed.
+func (g *Gateway) notifyListen(states []*routeState) {
 	now := map[types.NamespacedName]string{}
-	for _, v := range verdicts {
+	for _, v := range states {
 		at, listens := g.router.Address(router.KindRoute, v.name.Namespace, v.name.Name)
 		if !v.accepted() || !listens {
 			continue
 		}
 		now[v.name] = at
-		if g.listens[v.name] != at && g.opts.OnListen != nil {
+		if g.addresses[v.name] != at && g.opts.OnListen != nil {
 			g.opts.OnListen(v.name.Namespace, v.name.Name, at)
 		}
 	}
-	g.listens = now
+	g.addresses = now
 }

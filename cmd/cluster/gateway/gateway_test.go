@@ -42,7 +42,7 @@ const (
 	often = 20 * time.Millisecond
 )
 
-// bench is a namespace with a node whose pods are processes, and a gateway.
+// bench is a namespace with a process-backed node and a gateway.
 type bench struct {
 	*testing.T
 	cluster *testcluster.Cluster
@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	b.run("the node", func(ctx context.Context) error {
 		return processnode.Run(ctx, processnode.Options{
-			Client: c.Client(), Name: b.ns, Dir: t.TempDir(), Self: self, EarlyProbe: 20 * time.Millisecond, Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
+			Client: c.Client(), Name: b.ns, Dir: t.TempDir(), Self: self, InitialProbePeriod: 20 * time.Millisecond, Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
 		})
 	})
 	t.Cleanup(func() { // it runs before the node stops
@@ -73,7 +73,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// run runs something until the test ends.
+// run runs a function until the test ends.
 func (b *bench) run(what string, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -86,9 +86,9 @@ func (b *bench) until(what string, ok func() bool) {
 	require.Eventually(b, ok, soon, often, what)
 }
 
-// serving is a Deployment of the test program and its Service. A pod that is deleted
-// serves on for a second, as one behind any gateway has to: nobody tells the gateway
-// before the kubelet.
+// serving returns a Deployment of the test program and its Service. A deleted pod keeps
+// serving for a second, as is necessary behind any gateway: the gateway learns of the
+// deletion no earlier than the kubelet.
 func (b *bench) serving(name string, replicas int) string {
 	return fmt.Sprintf(`
 apiVersion: apps/v1
@@ -138,7 +138,8 @@ func (b *bench) httpRoute(name string) *unstructured.Unstructured {
 	return o
 }
 
-// condition is "STATUS REASON: message" of our conditions for the route as it is now; "" if there is none.
+// condition returns "STATUS REASON: message" of this gateway's condition for the current
+// generation of the route; "" if there is none.
 func (b *bench) condition(name, kind string) string {
 	o := b.httpRoute(name)
 	parents, _, _ := unstructured.NestedSlice(o.Object, "status", "parents")
@@ -175,7 +176,8 @@ func ask(url string) (code int, body string, header http.Header, err error) {
 	return resp.StatusCode, string(raw), resp.Header, err
 }
 
-// load asks without end, and counts the answers by Deployment, and what was lost.
+// load sends requests until it is stopped, and counts the responses by Deployment and the
+// failures.
 type load struct {
 	stop  atomic.Bool
 	all   sync.WaitGroup
@@ -238,11 +240,10 @@ func (b *bench) counted(name string, labels ...string) float64 {
 	return sum
 }
 
-// Requests go by the weights of the route, which are changed, and to pods, which are
-// deleted, under load: none is lost.
+// Under load the weights are changed and pods are deleted: no request fails.
 func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 	b := newBench(t)
-	at := freeport.Of(t)
+	at := freeport.Reserve(t)
 	_, port, _ := net.SplitHostPort(at)
 	b.cluster.Apply(t, b.route("models", port, ""))
 	b.until("the route is accepted", func() bool { return b.condition("models", "Accepted") == "True Accepted: requests go by the route" })
@@ -278,7 +279,7 @@ func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 		ready := 0
 		for i := range now.Items {
-			if isReady(&now.Items[i]) && now.Items[i].Name != pods.Items[0].Name {
+			if PodReady(&now.Items[i]) && now.Items[i].Name != pods.Items[0].Name {
 				ready++
 			}
 		}
@@ -297,13 +298,14 @@ func TestWeightsAndPodsChangeUnderLoad(t *testing.T) {
 	b.until("nobody listens any more", func() bool { _, _, _, err := ask("http://" + at); return err != nil })
 }
 
-// A route that can't be taken says why, holds up no other, and is taken once it can be.
-func TestARouteThatCantBeTakenSaysWhy(t *testing.T) {
+// A rejected route has the reason in its status, doesn't block other routes, and is
+// accepted once the cause is gone.
+func TestARejectedRouteHasTheReason(t *testing.T) {
 	b := newBench(t)
-	taken, err := net.Listen("tcp", freeport.Of(t))
+	taken, err := net.Listen("tcp", freeport.Reserve(t))
 	require.NoError(t, err)
 	_, port, _ := net.SplitHostPort(taken.Addr().String())
-	free := freeport.Of(t)
+	free := freeport.Reserve(t)
 	_, freePort, _ := net.SplitHostPort(free)
 	b.cluster.Apply(t, b.route("blocked", port, "")+"\n---\n"+b.route("fine", freePort, ""))
 	b.until("the one is accepted", func() bool { return strings.HasPrefix(b.condition("fine", "Accepted"), "True ") })
@@ -323,7 +325,7 @@ func TestARouteThatCantBeTakenSaysWhy(t *testing.T) {
 	require.NoError(t, taken.Close())
 	b.until("it is tried again", func() bool { return strings.HasPrefix(b.condition("blocked", "Accepted"), "True ") })
 
-	// What another controller says stays, and nothing is written again that stands.
+	// The status of another controller is kept, and an unchanged status is not written again.
 	o := b.httpRoute("fine")
 	parents, _, _ := unstructured.NestedSlice(o.Object, "status", "parents")
 	other := map[string]any{"controllerName": "x.example/gw", "parentRef": map[string]any{"name": "x"}, "conditions": []any{}}

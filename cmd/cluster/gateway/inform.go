@@ -13,20 +13,19 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// inform follows routes, Services and pods.
-func (g *Gateway) inform(ctx context.Context, group *sync.WaitGroup) (synced []cache.InformerSynced) {
-	follow := func(lw cache.ListerWatcher, of runtime.Object, kick chan struct{}) cache.Store {
-		wake := func() {
+// startInformers starts the informers of routes, Services and pods.
+func (g *Gateway) startInformers(ctx context.Context, group *sync.WaitGroup) (synced []cache.InformerSynced) {
+	startInformer := func(lw cache.ListerWatcher, objectType runtime.Object, wake chan struct{}) cache.Store {
+		notify := func() {
 			select {
-			case kick <- struct{}{}:
-			default: // everything is looked at anyway
+			case wake <- struct{}{}:
+			default: // a wake-up is pending already
 			}
 		}
-
 		store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
-			ListerWatcher: lw, ObjectType: of,
+			ListerWatcher: lw, ObjectType: objectType,
 			Handler: cache.ResourceEventHandlerFuncs{
-				AddFunc: func(any) { wake() }, UpdateFunc: func(any, any) { wake() }, DeleteFunc: func(any) { wake() },
+				AddFunc: func(any) { notify() }, UpdateFunc: func(any, any) { notify() }, DeleteFunc: func(any) { notify() },
 			},
 		})
 		synced = append(synced, controller.HasSynced)
@@ -34,16 +33,16 @@ func (g *Gateway) inform(ctx context.Context, group *sync.WaitGroup) (synced []c
 		return store
 	}
 	routes := g.opts.Client.Dynamic.Resource(routeResource)
-	g.routes = follow(&cache.ListWatch{
+	g.routes = startInformer(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return routes.List(ctx, o) },
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			return routes.Watch(ctx, o)
 		},
-	}, &unstructured.Unstructured{}, g.kick)
+	}, &unstructured.Unstructured{}, g.wake)
 	list := func(resource string) cache.ListerWatcher {
 		return cache.NewListWatchFromClient(g.core.RESTClient(), resource, corev1.NamespaceAll, fields.Everything())
 	}
-	g.services = follow(list("services"), &corev1.Service{}, g.kick)
-	g.pods = follow(list("pods"), &corev1.Pod{}, g.podKick)
+	g.services = startInformer(list("services"), &corev1.Service{}, g.wake)
+	g.pods = startInformer(list("pods"), &corev1.Pod{}, g.podWake)
 	return synced
 }

@@ -12,54 +12,54 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
-// mindPods publishes the pods at each change of one.
-func (g *Gateway) mindPods(ctx context.Context) {
+// runPods updates the router's pods after each change.
+func (g *Gateway) runPods(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-g.podKick:
-			g.router.Publish(g.ready())
+		case <-g.podWake:
+			g.router.SetPods(g.readyPods())
 		}
 	}
 }
 
-// ready are the pods that requests may go to. One that is being deleted is none from
-// the moment that its object says so.
-func (g *Gateway) ready() []router.Pod {
+// readyPods returns the ready pods. A pod with a deletionTimestamp is not ready.
+func (g *Gateway) readyPods() []router.Pod {
 	var list []*corev1.Pod
-	there := map[types.UID]bool{}
+	exists := map[types.UID]bool{}
 	for _, o := range g.pods.List() {
 		p := o.(*corev1.Pod)
-		there[p.UID] = true
-		if isReady(p) {
+		exists[p.UID] = true
+		if PodReady(p) {
 			list = append(list, p)
 		}
 	}
 	slices.SortFunc(list, func(a, b *corev1.Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	out := make([]router.Pod, len(list))
 	for i, p := range list {
-		if g.flights[p.UID] == nil {
-			g.flights[p.UID] = &router.Flight{}
+		if g.inflight[p.UID] == nil {
+			g.inflight[p.UID] = &router.Inflight{}
 		}
-		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Flight: g.flights[p.UID]}
+		out[i] = router.Pod{Namespace: p.Namespace, Labels: p.Labels, IP: p.Status.PodIP, Port: portOf(&p.Spec), Inflight: g.inflight[p.UID]}
 	}
-	for uid := range g.flights {
-		if !there[uid] {
-			delete(g.flights, uid)
+	for uid := range g.inflight {
+		if !exists[uid] {
+			delete(g.inflight, uid)
 		}
 	}
 	return out
 }
 
-func isReady(p *corev1.Pod) bool {
+// PodReady reports whether a pod is ready for requests.
+func PodReady(p *corev1.Pod) bool {
 	return p.DeletionTimestamp == nil && p.Status.PodIP != "" && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
-// portOf finds the port that a Service's targetPort means in a pod: a number need not
-// be declared there, a name must be.
+// portOf returns a resolver of a Service's targetPort in a pod. A name must be declared in
+// the pod's ports, a number needn't be.
 func portOf(spec *corev1.PodSpec) func(intstr.IntOrString) (int, bool) {
 	return func(target intstr.IntOrString) (int, bool) {
 		if target.Type == intstr.Int {

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
 )
 
-// routeSpec is an HTTPRoute's spec. What is any is not honoured, and refused by name.
+// routeSpec is the spec of an HTTPRoute. Fields of type any are not supported, and rejected.
 type routeSpec struct {
 	ParentRefs []parentRef `json:"parentRefs"`
 	Hostnames  []string    `json:"hostnames"`
@@ -60,36 +60,36 @@ type backendRef struct {
 	Filters   []any   `json:"filters"`
 }
 
-// verdict says whether a route is taken, and why. Reasons are the Gateway API's
+// routeState is an evaluated route. Its reasons are those of the Gateway API
 // (sigs.k8s.io/gateway-api, apis/v1/shared_types.go, RouteConditionReason).
-type verdict struct {
-	name       types.NamespacedName
-	object     *unstructured.Unstructured
-	created    time.Time
-	parent     parentRef
-	route      router.Route
-	why        string // it is not accepted; "" if it is
-	message    string
-	unresolved string // a backend can't be resolved; "" if all can
-	missing    string
+type routeState struct {
+	name              types.NamespacedName
+	object            *unstructured.Unstructured
+	created           time.Time
+	parent            parentRef
+	route             router.Route
+	reason            string // it is not accepted; "" if it is
+	message           string
+	unresolvedReason  string // a backend can't be resolved; "" if all can
+	unresolvedMessage string
 }
 
-func (v *verdict) accepted() bool { return v.why == "" }
+func (v *routeState) accepted() bool { return v.reason == "" }
 
-func (v *verdict) refuse(why, message string) {
-	if v.why == "" {
-		v.why, v.message = why, message
+func (v *routeState) reject(reason, message string) {
+	if v.reason == "" {
+		v.reason, v.message = reason, message
 	}
 }
 
-// compare puts the older route first: it keeps a port that two want.
-func (v *verdict) compare(o *verdict) int {
+// compare orders routes by age: the older one keeps a port in a conflict.
+func (v *routeState) compare(o *routeState) int {
 	return cmp.Or(v.created.Compare(o.created), cmp.Compare(v.name.String(), o.name.String()))
 }
 
-// judge reads a route; nil for one that no gateway is the parent of.
-func judge(o *unstructured.Unstructured, services map[types.NamespacedName]*corev1.Service, randomPorts bool) *verdict {
-	v := &verdict{name: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}, object: o, created: o.GetCreationTimestamp().Time}
+// evaluate reads a route. It returns nil if no parent is a Gateway.
+func evaluate(o *unstructured.Unstructured, services map[types.NamespacedName]*corev1.Service, randomPorts bool) *routeState {
+	v := &routeState{name: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}, object: o, created: o.GetCreationTimestamp().Time}
 	v.route = router.Route{Namespace: v.name.Namespace, Name: v.name.Name}
 	raw, _, _ := unstructured.NestedMap(o.Object, "spec")
 	var spec routeSpec
@@ -104,18 +104,18 @@ func judge(o *unstructured.Unstructured, services map[types.NamespacedName]*core
 		return nil
 	}
 	if err != nil {
-		v.refuse("UnsupportedValue", fmt.Sprintf("the spec can't be read: %v", err))
+		v.reject("UnsupportedValue", fmt.Sprintf("the spec can't be read: %v", err))
 		return v
 	}
 	if v.parent.Port != nil {
 		v.route.Port = *v.parent.Port
 	}
 	if problems := unsupported(&spec, randomPorts); len(problems) > 0 {
-		v.refuse("UnsupportedValue", "the stand-in gateway can't honour: "+strings.Join(problems, "; "))
+		v.reject("UnsupportedValue", "the stand-in gateway can't honour: "+strings.Join(problems, "; "))
 		return v
 	}
 	for i, b := range spec.Rules[0].BackendRefs {
-		v.resolve(fmt.Sprintf("spec.rules[0].backendRefs[%d]", i), &b, services)
+		v.checkBackend(fmt.Sprintf("spec.rules[0].backendRefs[%d]", i), &b, services)
 		weight := 1
 		if b.Weight != nil {
 			weight = int(*b.Weight)
@@ -129,7 +129,7 @@ func judge(o *unstructured.Unstructured, services map[types.NamespacedName]*core
 	return v
 }
 
-// unsupported names the fields that are not honoured.
+// unsupported returns a message for each unsupported field.
 func unsupported(spec *routeSpec, randomPorts bool) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -148,7 +148,7 @@ func unsupported(spec *routeSpec, randomPorts bool) []string {
 	}
 	rule := &spec.Rules[0]
 	for i, m := range rule.Matches {
-		if !m.all() {
+		if !m.matchesAll() {
 			add("spec.rules[0].matches[%d]: every request goes by the weights; remove it", i)
 		}
 	}
@@ -173,8 +173,8 @@ func unsupported(spec *routeSpec, randomPorts bool) []string {
 	return out
 }
 
-// all tells a match that every request passes, as the API server writes it by default.
-func (m *routeMatch) all() bool {
+// matchesAll reports whether every request matches, like the API server's default match.
+func (m *routeMatch) matchesAll() bool {
 	if len(m.Headers) > 0 || len(m.QueryParams) > 0 || m.Method != nil {
 		return false
 	}
@@ -185,31 +185,31 @@ func (m *routeMatch) all() bool {
 	return (kind == "" || kind == "PathPrefix") && (value == "" || value == "/")
 }
 
-// resolve finds the Service of a backend. One that is not there gets its share of
-// requests all the same, and they are answered by 503.
-func (v *verdict) resolve(at string, b *backendRef, services map[types.NamespacedName]*corev1.Service) {
-	why, message := "", ""
+// checkBackend records why a backend can't be resolved. Such a backend keeps its weight,
+// and its requests are responded to with 503, as the Gateway API requires.
+func (v *routeState) checkBackend(at string, b *backendRef, services map[types.NamespacedName]*corev1.Service) {
+	reason, message := "", ""
 	switch s := services[types.NamespacedName{Namespace: v.name.Namespace, Name: b.Name}]; {
 	case b.Group != "" || b.Kind != "" && b.Kind != router.KindService:
-		why, message = "InvalidKind", fmt.Sprintf("%s.kind: %s is no Service", at, strings.TrimSpace(b.Group+" "+b.Kind))
+		reason, message = "InvalidKind", fmt.Sprintf("%s.kind: %s is no Service", at, strings.TrimSpace(b.Group+" "+b.Kind))
 	case b.Namespace != nil && *b.Namespace != "" && *b.Namespace != v.name.Namespace:
-		why, message = "RefNotPermitted", fmt.Sprintf("%s.namespace: %s is not the route's; the stand-in gateway looks at no ReferenceGrant", at, *b.Namespace)
+		reason, message = "RefNotPermitted", fmt.Sprintf("%s.namespace: %s is not the route's; the stand-in gateway looks at no ReferenceGrant", at, *b.Namespace)
 	case s == nil:
-		why, message = "BackendNotFound", fmt.Sprintf("%s.name: there is no Service %s", at, b.Name)
+		reason, message = "BackendNotFound", fmt.Sprintf("%s.name: there is no Service %s", at, b.Name)
 	case b.Port == nil || !hasPort(s, *b.Port):
-		why, message = "BackendNotFound", fmt.Sprintf("%s.port: Service %s has no such port", at, b.Name)
+		reason, message = "BackendNotFound", fmt.Sprintf("%s.port: Service %s has no such port", at, b.Name)
 	default:
 		return
 	}
-	if why != "BackendNotFound" {
-		b.Name, b.Port = "", nil // never the Service that happens to have this name here
+	if reason != "BackendNotFound" {
+		b.Name, b.Port = "", nil // it must not resolve to a Service of this name and namespace
 	}
-	if v.unresolved == "" {
-		v.unresolved = why
+	if v.unresolvedReason == "" {
+		v.unresolvedReason = reason
 	} else {
-		v.missing += "; "
+		v.unresolvedMessage += "; "
 	}
-	v.missing += message
+	v.unresolvedMessage += message
 }
 
 func hasPort(s *corev1.Service, port int32) bool {

@@ -21,7 +21,7 @@ func parse(t *testing.T, spec string) *unstructured.Unstructured {
 	return o
 }
 
-func TestARouteIsReadAndWhatIsNotHonouredIsNamed(t *testing.T) {
+func TestUnsupportedFieldsAreNamed(t *testing.T) {
 	services := map[types.NamespacedName]*corev1.Service{}
 	for _, name := range []string{"a", "b"} {
 		services[types.NamespacedName{Namespace: "ns", Name: name}] = &corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
@@ -69,15 +69,15 @@ func TestARouteIsReadAndWhatIsNotHonouredIsNamed(t *testing.T) {
 		"its own namespace": {spec: parent + "rules: [{backendRefs: [{name: a, port: 80, namespace: ns, weight: 0}]}]", port: 8090, backends: []router.Backend{{Service: "a", Port: 80}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judge(parse(t, c.spec), services, c.random)
+			v := evaluate(parse(t, c.spec), services, c.random)
 			if c.none {
 				require.Nil(t, v)
 				return
 			}
-			require.Equal(t, c.why, v.why, v.message)
+			require.Equal(t, c.why, v.reason, v.message)
 			require.Contains(t, v.message, c.text)
-			require.Equal(t, c.ref, v.unresolved)
-			require.Contains(t, v.missing, c.refers)
+			require.Equal(t, c.ref, v.unresolvedReason)
+			require.Contains(t, v.unresolvedMessage, c.refers)
 			if c.why == "" {
 				require.Equal(t, router.Route{Namespace: "ns", Name: "models", Port: c.port, Backends: c.backends}, v.route)
 			}
@@ -93,6 +93,6 @@ func FuzzJudge(f *testing.F) {
 		if yaml.Unmarshal([]byte(text), &spec) != nil {
 			return
 		}
-		judge(&unstructured.Unstructured{Object: map[string]any{"spec": spec}}, nil, false)
+		evaluate(&unstructured.Unstructured{Object: map[string]any{"spec": spec}}, nil, false)
 	})
 }

@@ -48,8 +48,8 @@ spec:
     pods: {metric: {name: requests_per_second}, target: {type: AverageValue, averageValue: "3"}}
 `
 
-// The cluster's own controller scales a Deployment by the requests that a Prometheus has
-// counted: 10 a second at 3 for each pod are 4 pods.
+// The controller manager scales a Deployment by the request rate in a Prometheus: 10 a
+// second, with a target of 3 for each pod, require 4 pods.
 func TestAutoscaler(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.KwokNodes(t, 1)
@@ -96,7 +96,7 @@ func TestAutoscaler(t *testing.T) {
 	}, within, 100*time.Millisecond, "%v", &status)
 }
 
-// counting is a Prometheus that scrapes a page whose counter grows by so much a second.
+// counting runs a Prometheus that scrapes a counter with a fixed rate.
 func counting(t *testing.T, perSecond float64, target promengine.Target) (url string) {
 	t.Helper()
 	began := time.Now()
@@ -114,9 +114,9 @@ func counting(t *testing.T, perSecond float64, target promengine.Target) (url st
 	return api.URL
 }
 
-// A cluster whose custom metrics somebody else serves keeps them so; what a server of
-// this package has left behind is taken over.
-func TestWhoseAPIItIs(t *testing.T) {
+// The registration of another server is kept, and that of an earlier server of this package
+// is taken over.
+func TestAnotherServersRegistrationIsKept(t *testing.T) {
 	c := testcluster.Shared(t)
 	api := c.Client().Dynamic.Resource(apiServices)
 	for name, row := range map[string]struct{ service, says string }{
@@ -142,14 +142,14 @@ func TestWhoseAPIItIs(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, server.Close())
 			_, err = api.Get(ctx, apiServiceName, metav1.GetOptions{})
-			require.NoError(t, gone(err))
+			require.NoError(t, ignoreNotFound(err))
 			require.Error(t, err)
 		})
 	}
 }
 
-// What the query gives is refused where it is of no pod, or of one twice; the pods
-// without a number are left out.
+// A series without a pod and two series of one pod are errors; pods without a finite value
+// are left out.
 func TestValues(t *testing.T) {
 	c := testcluster.Shared(t)
 	ns := c.Namespace(t)

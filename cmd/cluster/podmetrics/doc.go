@@ -1,10 +1,11 @@
-// Package podmetrics serves a cluster's custom metrics API (custom.metrics.k8s.io/v1beta2)
-// for one metric of pods, from a Prometheus query, so that a HorizontalPodAutoscaler with
-// a metric of type Pods works on the test cluster. It is a stand-in for Prometheus Adapter,
-// in the part that such an autoscaler asks: all the pods of a label selector, or one by name.
+// Package podmetrics serves the custom metrics API (custom.metrics.k8s.io/v1beta2) for one
+// metric of pods from a Prometheus query, so that a HorizontalPodAutoscaler with a metric
+// of type Pods works on the test cluster. It is a stand-in for Prometheus Adapter, limited
+// to the requests of such an autoscaler: all pods of a label selector, or one by name.
 //
-// It checks no caller's rights, and its certificate is nobody's: the API server reaches it
-// on loopback. It is never part of what ships.
+// It serves the test cluster and is not part of the product. It never authorizes its
+// callers, listens on loopback, and has a self-signed certificate.
 //
-// Start reading at server.go; answer.go is one request, register.go tells the API server.
+// Start reading at server.go; handler.go serves a request, register.go registers the server
+// with the API server.
 package podmetrics

@@ -2,20 +2,16 @@ package podmetrics
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	certutil "k8s.io/client-go/util/cert"
 )
 
 var (
@@ -29,11 +25,10 @@ const (
 	apiServiceName   = version + "." + group
 )
 
-// register creates the APIService. The API server reaches an APIService by a Service,
-// and one of type ExternalName is any host: this one. One that another serves is left
-// as it is, and is an error.
+// register creates the APIService, and a Service of type ExternalName by which the API
+// server reaches this host. It is an error if another server has registered the API.
 func (s *Server) register(ctx context.Context, port int) error {
-	if err := s.free(ctx); err != nil {
+	if err := s.checkOwner(ctx); err != nil {
 		return err
 	}
 	s.registered = true
@@ -56,26 +51,26 @@ func (s *Server) register(ctx context.Context, port int) error {
 	if _, err := s.o.Client.Dynamic.Resource(apiServices).Apply(ctx, apiServiceName, apiService, owner); err != nil {
 		return err
 	}
-	return s.available(ctx)
+	return s.waitAvailable(ctx)
 }
 
-// free makes sure that nobody else serves the API. What this package has left behind, as
-// where it was killed, is nobody's.
-func (s *Server) free(ctx context.Context) error {
-	there, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
+// checkOwner returns an error if another server has registered the API. A registration that
+// a killed process of this package has left is taken over.
+func (s *Server) checkOwner(ctx context.Context) error {
+	list, err := s.o.Client.Dynamic.Resource(apiServices).Get(ctx, apiServiceName, metav1.GetOptions{})
 	if err != nil {
-		return gone(err)
+		return ignoreNotFound(err)
 	}
-	namespace, _, _ := unstructured.NestedString(there.Object, "spec", "service", "namespace")
-	name, _, _ := unstructured.NestedString(there.Object, "spec", "service", "name")
+	namespace, _, _ := unstructured.NestedString(list.Object, "spec", "service", "namespace")
+	name, _, _ := unstructured.NestedString(list.Object, "spec", "service", "name")
 	if namespace != serviceNamespace || name != serviceName {
 		return fmt.Errorf("the cluster has an APIService %s already, of the Service %s/%s, and one API has one server: use a cluster without it, as the test cluster", apiServiceName, namespace, name)
 	}
 	return nil
 }
 
-// available waits until the API server says that it reaches this server.
-func (s *Server) available(ctx context.Context) error {
+// waitAvailable waits until the API server reports that it reaches this server.
+func (s *Server) waitAvailable(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -83,18 +78,18 @@ func (s *Server) available(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		why := "it says nothing yet"
+		message := "it has no conditions yet"
 		conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 		for _, raw := range conditions {
 			c, _ := raw.(map[string]any)
 			if c["type"] == "Available" && c["status"] == "True" {
 				return nil
 			}
-			why = fmt.Sprint(c["message"])
+			message = fmt.Sprint(c["message"])
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until %s is available: %w; last: %s", apiServiceName, ctx.Err(), why)
+			return fmt.Errorf("wait until %s is available: %w; last: %s", apiServiceName, ctx.Err(), message)
 		case <-tick.C:
 		}
 	}
@@ -105,29 +100,21 @@ func (s *Server) unregister(ctx context.Context) error {
 		return nil
 	}
 	err := s.o.Client.Dynamic.Resource(apiServices).Delete(ctx, apiServiceName, metav1.DeleteOptions{})
-	return errors.Join(gone(err), gone(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
+	return errors.Join(ignoreNotFound(err), ignoreNotFound(s.o.Client.Dynamic.Resource(services).Namespace(serviceNamespace).Delete(ctx, serviceName, metav1.DeleteOptions{})))
 }
 
-func gone(err error) error {
+func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-// selfSigned is a certificate that nobody checks: the registration says so.
-func selfSigned(now time.Time) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// selfSigned returns a certificate that the API server doesn't verify.
+func selfSigned() (tls.Certificate, error) {
+	certificate, key, err := certutil.GenerateSelfSignedCertKey("localhost", nil, nil)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+	return tls.X509KeyPair(certificate, key)
 }

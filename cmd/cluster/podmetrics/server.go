@@ -15,31 +15,31 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options say what is served. All are required.
+// Options configure a Server. All are required.
 type Options struct {
 	Client     *apiclient.Client
-	Prometheus string // its address
-	Metric     string // the name that the autoscaler's object has
-	Query      string // its series have the labels namespace and pod
+	Prometheus string // the URL
+	Metric     string // the name of the metric in the autoscaler's object
+	Query      string // its series must have the labels namespace and pod
 }
 
-// Server answers the API server until it is closed.
+// Server serves the API server until Close.
 type Server struct {
 	o          Options
 	prometheus prometheus.API
 	web        *http.Server
 	served     chan error
-	registered bool // something of it may be in the cluster
+	registered bool // the cluster may have its objects
 }
 
-// Start serves on a port of loopback, registers there, and returns once the API server
-// finds it.
+// Start serves on a loopback port, registers with the API server, and returns once that
+// reaches it.
 func Start(ctx context.Context, o Options) (s *Server, err error) {
 	client, err := api.NewClient(api.Config{Address: o.Prometheus})
 	if err != nil {
 		return nil, fmt.Errorf("pod metrics: Prometheus: %w", err)
 	}
-	certificate, err := selfSigned(time.Now())
+	certificate, err := selfSigned()
 	if err != nil {
 		return nil, fmt.Errorf("pod metrics: certificate: %w", err)
 	}
@@ -59,13 +59,13 @@ func Start(ctx context.Context, o Options) (s *Server, err error) {
 	return s, nil
 }
 
-// Close takes the registration back, and ends the server.
+// Close removes the registration and stops the server.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := errors.Join(s.unregister(ctx), s.web.Close())
-	if failed := <-s.served; !errors.Is(failed, http.ErrServerClosed) {
-		err = errors.Join(err, failed)
+	if serveErr := <-s.served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
 	}
 	return err
 }

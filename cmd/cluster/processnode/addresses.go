@@ -13,30 +13,29 @@ import (
 	"syscall"
 )
 
-// nodePort is where a node listens on the first address of its block. That makes
-// the block its own: the kernel lets no other node listen there, and forgets the
-// claim when the process dies.
+// nodePort is the port of a node on the first address of its block. Listening there
+// reserves the block: it fails for any other node, until the process ends.
 const nodePort = 10650
 
 const (
-	blocksIn  = 10 // bits of 127.64.0.0/10, which the blocks are cut from
+	blocksIn  = 10 // the prefix length of 127.64.0.0/10, which has the blocks
 	blockBits = 20
 )
 
-// addresses are a node's block and which of it pods have now.
-type addresses struct {
-	block netip.Prefix
-	host  netip.Addr
-	claim net.Listener
+// addressPool allocates the addresses of a node's block to pods.
+type addressPool struct {
+	block    netip.Prefix
+	host     netip.Addr
+	listener net.Listener
 
-	mu   sync.Mutex
-	held map[netip.Addr]bool
-	last netip.Addr
+	mu        sync.Mutex
+	allocated map[netip.Addr]bool
+	last      netip.Addr
 }
 
-// claimAddresses takes the block, or with none a free one: the same for the same
-// name where it can be had, so that a node's pods keep their addresses.
-func claimAddresses(ctx context.Context, block netip.Prefix, name string) (*addresses, error) {
+// claimPool reserves the block, or a free one if it is the zero value. It prefers the same
+// free block for the same name, so that a node's pods keep their addresses.
+func claimPool(ctx context.Context, block netip.Prefix, name string) (*addressPool, error) {
 	if block.IsValid() {
 		a, err := claimBlock(ctx, block)
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -60,23 +59,23 @@ func claimAddresses(ctx context.Context, block netip.Prefix, name string) (*addr
 	return nil, fmt.Errorf("claim addresses: all %d blocks of 127.64.0.0/%d are other nodes', or something listens on port %d of every address", count, blocksIn, nodePort)
 }
 
-func claimBlock(ctx context.Context, block netip.Prefix) (*addresses, error) {
+func claimBlock(ctx context.Context, block netip.Prefix) (*addressPool, error) {
 	block = block.Masked()
 	host := block.Addr().Next()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(host.String(), strconv.Itoa(nodePort)))
 	if err != nil {
 		return nil, fmt.Errorf("claim the addresses %s: %w", block, err)
 	}
-	return &addresses{block: block, host: host, claim: l, held: map[netip.Addr]bool{host: true}, last: host}, nil
+	return &addressPool{block: block, host: host, listener: l, allocated: map[netip.Addr]bool{host: true}, last: host}, nil
 }
 
-// take gives a pod an address: the wished one if it is free, else the one that has
-// been free longest, as somebody may still try to reach the pod that had it.
-func (a *addresses) take(wish string) (string, error) {
+// allocate returns the preferred address if it is free, or the next free one after the
+// last allocated one, so that clients of an ended pod don't reach another pod soon.
+func (a *addressPool) allocate(preferred string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if ip, err := netip.ParseAddr(wish); err == nil && a.block.Contains(ip) && !a.held[ip] {
-		a.held[ip] = true
+	if ip, err := netip.ParseAddr(preferred); err == nil && a.block.Contains(ip) && !a.allocated[ip] {
+		a.allocated[ip] = true
 		return ip.String(), nil
 	}
 	ip := a.last
@@ -84,18 +83,18 @@ func (a *addresses) take(wish string) (string, error) {
 		if ip = ip.Next(); !a.block.Contains(ip) {
 			ip = a.host
 		}
-		if !a.held[ip] {
-			a.held[ip], a.last = true, ip
+		if !a.allocated[ip] {
+			a.allocated[ip], a.last = true, ip
 			return ip.String(), nil
 		}
 	}
 	return "", fmt.Errorf("every address of %s is a pod's", a.block)
 }
 
-func (a *addresses) giveBack(ip string) {
+func (a *addressPool) release(ip string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if addr, err := netip.ParseAddr(ip); err == nil && addr != a.host {
-		delete(a.held, addr)
+		delete(a.allocated, addr)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod/testpod"
 )
 
-// A node of some cores says so to the scheduler, and its pods run on those.
+// A node with cores has them as its capacity, and its pods run on them.
 func TestPodsRunOnTheNodesCores(t *testing.T) {
 	have, err := pod.UsableCores()
 	require.NoError(t, err)

@@ -1,20 +1,20 @@
-// Package processnode is a Kubernetes node whose pods are processes of this machine, for
-// tests and for a developer's cluster: it registers a Node, runs what the scheduler
-// binds to it through package pod, and reports as a kubelet does. Each pod has a
-// loopback address of its own, so that containerPorts never clash; two such nodes
-// on one machine make anti-affinity real.
+// Package processnode is a Kubernetes node whose pods are processes of this machine: it
+// registers a Node, runs the pods that the scheduler binds to it by package pod, and
+// reports their statuses like a kubelet. Each pod has a loopback address of its own, so
+// that containerPorts don't conflict, and several nodes can run on one machine. It serves
+// the test cluster and is not part of the product.
 //
-// What it does not do: it pulls no image (a container needs a command; the word
-// "scanflow" runs Options.Self), isolates nothing but by cores (Options.Cores; security
-// contexts are not looked at, and no limit is enforced: a container that reads its own
-// by a resourceFieldRef is told of it), mounts nothing (a volume of kind emptyDir,
-// configMap or secret is a folder that SCANFLOW_VOLUME_<NAME> names), gives no service
-// account token, and runs one container a pod, after its init containers. What it can't
-// honour it refuses: the pod stays Pending, and its status and an event name the field.
-// ConfigMaps and Secrets are read once, when the pod starts. Kubernetes itself
-// refuses loopback addresses in Endpoints, so Services have none here. It needs a
-// system where all of 127.0.0.0/8 is the machine's own, as on Linux.
+// Its limits: it pulls no images (a container needs a command, in which the word
+// "scanflow" runs Options.Self). It isolates nothing but cores (Options.Cores): it ignores
+// security contexts and enforces no resource limits, which a container can read by a
+// resourceFieldRef. It mounts nothing: a volume of kind emptyDir, configMap or secret is a
+// folder, whose path is in SCANFLOW_VOLUME_<NAME>. It issues no service account tokens,
+// and runs one container per pod, after the init containers. A pod that needs more stays
+// Pending, and its status and an event name the field. ConfigMaps and Secrets are read
+// once, when the pod starts. Services have no endpoints, because Kubernetes rejects
+// loopback addresses there. It requires a system that routes all of 127.0.0.0/8 to itself,
+// as Linux does.
 //
-// Start reading at node.go, then runner.go (the life of one pod); status.go turns
-// what package pod says into what Kubernetes wants to read.
+// Start reading at node.go, then podrunner.go (the lifecycle of a pod); status.go converts
+// the statuses of package pod into those of Kubernetes.
 package processnode

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestANodeThatStopsGivesItsPodsUp(t *testing.T) {
+func TestAStoppedNodeFailsItsPods(t *testing.T) {
 	b := newBench(t)
 	stop := b.node("")
 	b.cluster.Apply(t, b.pod("p", "", ""))
@@ -26,7 +26,7 @@ func TestANodeThatStopsGivesItsPodsUp(t *testing.T) {
 	require.Equal(t, corev1.ConditionFalse, nodeCondition(n))
 }
 
-func TestANodeThatDiedFindsNoProcess(t *testing.T) {
+func TestPodsAfterACrashOfTheNode(t *testing.T) {
 	b := newBench(t)
 	dir := t.TempDir()
 	node := b.child("", dir)
@@ -43,7 +43,7 @@ func TestANodeThatDiedFindsNoProcess(t *testing.T) {
 	require.NoError(t, node.Process.Kill())
 	_ = node.Wait()
 	for name, ip := range address {
-		b.until(name+" died with its node", func() bool { return askAddress(t, ip+":8080", "/") == "" })
+		b.until(name+" died with its node", func() bool { return requestAddress(t, ip+":8080", "/") == "" })
 	}
 	b.child("", dir)
 	var p *corev1.Pod
@@ -55,24 +55,24 @@ func TestANodeThatDiedFindsNoProcess(t *testing.T) {
 	require.Equal(t, address["always"], p.Status.PodIP, "it keeps its address")
 	b.until("the other has failed", func() bool { p = b.get("never"); return p.Status.Phase == corev1.PodFailed })
 	require.Equal(t, "NodeLost", p.Status.Reason)
-	require.EqualValues(t, killed, main0(p).State.Terminated.ExitCode)
+	require.EqualValues(t, exitCodeKilled, main0(p).State.Terminated.ExitCode)
 	require.EqualValues(t, 0, main0(p).RestartCount)
 }
 
-func TestTheNodeLives(t *testing.T) {
+func TestHeartbeat(t *testing.T) {
 	b := newBench(t)
 	b.node("")
 	n, err := b.core.Nodes().Get(t.Context(), b.name, metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, b.name, n.Labels["kubernetes.io/hostname"])
 	require.Equal(t, "8", n.Status.Allocatable.Cpu().String())
-	// The control plane takes it for lost: it says that it isn't.
+	// The control plane marks the node as lost: it reports ready again.
 	lost, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "Unknown"}}}})
 	require.NoError(t, err)
 	_, err = b.core.Nodes().Patch(t.Context(), b.name, "application/strategic-merge-patch+json", lost, metav1.PatchOptions{}, "status")
 	require.NoError(t, err)
 	b.nodeReady(b.name)
-	// Somebody deletes it: it comes back.
+	// The Node is deleted: it registers again.
 	require.NoError(t, b.core.Nodes().Delete(t.Context(), b.name, metav1.DeleteOptions{}))
 	b.nodeReady(b.name)
 }

@@ -2,34 +2,31 @@ package processnode
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	certutil "k8s.io/client-go/util/cert"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-const followEvery = 100 * time.Millisecond
+const logPollInterval = 100 * time.Millisecond
 
-// serveLogs answers what the API server asks a kubelet for `kubectl logs`, and
-// nothing else. Whoever can reach the node's loopback address can read them.
+// serveLogs serves the kubelet's endpoint for `kubectl logs` only. It doesn't authenticate
+// its clients, and listens on the node's loopback address.
 func (n *node) serveLogs(group *sync.WaitGroup) (*http.Server, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, key, err := certutil.GenerateSelfSignedCertKey(n.addresses.host.String(), nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make the node's key: %w", err)
+		return nil, fmt.Errorf("make the node's certificate: %w", err)
 	}
-	now := n.Clock.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
 		return nil, fmt.Errorf("make the node's certificate: %w", err)
 	}
@@ -37,11 +34,11 @@ func (n *node) serveLogs(group *sync.WaitGroup) (*http.Server, error) {
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", n.logs)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: n.Log.StandardLogger(nil),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}, MinVersion: tls.VersionTLS12},
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
 	}
 	group.Go(func() {
-		if err := server.ServeTLS(n.addresses.claim, "", ""); !errors.Is(err, http.ErrServerClosed) {
-			n.Log.Error("logs are not served any more", "error", err)
+		if err := server.ServeTLS(n.addresses.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			n.Log.Error("can't serve logs any more", "error", err)
 		}
 	})
 	return server, nil
@@ -54,7 +51,7 @@ func (n *node) logs(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	known := false
-	for _, c := range containers(&r.newest().Spec) {
+	for _, c := range containers(&r.latest().Spec) {
 		known = known || c.Name == req.PathValue("container")
 	}
 	if !known {
@@ -63,7 +60,7 @@ func (n *node) logs(w http.ResponseWriter, req *http.Request) {
 	}
 	f, err := os.Open(r.logPath(req.PathValue("container")))
 	if errors.Is(err, os.ErrNotExist) {
-		return // it has not started yet
+		return // the container has not started yet
 	}
 	if err == nil {
 		defer func() { _ = f.Close() }()
@@ -81,34 +78,34 @@ func (n *node) logs(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		ended := r.state.ended()
 		r.mu.Unlock()
-		if err != nil || !follow || ended || r.gone.Err() != nil || n.draining.Err() != nil {
+		if err != nil || !follow || ended || r.deletedCtx.Err() != nil || n.draining.Err() != nil {
 			return
 		}
-		_ = http.NewResponseController(w).Flush() // a client that has left shows at the next write
-		if !n.pause(req.Context(), followEvery) {
+		_ = http.NewResponseController(w).Flush() // if the client has left, the next write fails
+		if !engine.Sleep(req.Context(), n.Clock, logPollInterval) {
 			return
 		}
 	}
 }
 
-func (n *node) find(namespace, name string) *runner {
+func (n *node) find(namespace, name string) *podRunner {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.runners {
-		if o := r.newest(); o.Namespace == namespace && o.Name == name {
+		if o := r.latest(); o.Namespace == namespace && o.Name == name {
 			return r
 		}
 	}
 	return nil
 }
 
-// seekTail goes to the last so many lines.
+// seekTail seeks to the start of the last lines.
 func seekTail(f *os.File, lines string) error {
 	n, err := strconv.Atoi(lines)
 	if err != nil || n < 0 {
 		return fmt.Errorf("tailLines %q is not a number of lines", lines)
 	}
-	raw, err := io.ReadAll(f) // at most what package pod lets a log grow to, and a run more
+	raw, err := io.ReadAll(f) // bounded by the log rotation of package pod
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// nodeRole makes the test binary a node of that name: KUBECONFIG and NODE_DIR say where.
+// nodeRole makes the test binary a node of that name, with KUBECONFIG and NODE_DIR.
 const nodeRole = "SCANFLOW_TEST_NODE"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(nodeRole); name != "" {
-		beNode(name)
+		runNode(name)
 	}
 	if os.Getenv(testpod.Role) != "" {
 		testpod.Main()
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	testcluster.Main(m)
 }
 
-func beNode(name string) {
+func runNode(name string) {
 	client, err := apiclient.New(apiclient.Options{})
 	if err == nil {
 		err = Run(context.Background(), options(client, name, os.Getenv("NODE_DIR")))
@@ -53,7 +53,7 @@ func options(client *apiclient.Client, name, dir string) Options {
 	}
 	return Options{
 		Client: client, Name: name, Dir: dir, Self: self, Labels: map[string]string{"test": strings.SplitN(name, ".", 2)[0]},
-		BackOff: 500 * time.Millisecond, EarlyProbe: 20 * time.Millisecond, Heartbeat: time.Second,
+		BackOff: 500 * time.Millisecond, InitialProbePeriod: 20 * time.Millisecond, Heartbeat: time.Second,
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn}),
 	}
 }
@@ -63,7 +63,7 @@ const (
 	often = 20 * time.Millisecond
 )
 
-// bench is one test's part of the cluster: a namespace, and nodes that only its pods go to.
+// bench is a test's part of the cluster: a namespace, and nodes for its pods only.
 type bench struct {
 	*testing.T
 	cluster *testcluster.Cluster
@@ -80,7 +80,7 @@ func newBench(t *testing.T) *bench {
 	return &bench{T: t, cluster: c, core: core, ns: c.Namespace(t), name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))}
 }
 
-// node runs a node in this process; stop ends it, as the test's end does.
+// node runs a node in this process until stop is called or the test ends.
 func (b *bench) node(suffix string, change ...func(*Options)) (stop func()) {
 	b.Helper()
 	name := b.name + suffix
@@ -124,7 +124,7 @@ func nodeCondition(n *corev1.Node) corev1.ConditionStatus {
 	return corev1.ConditionUnknown
 }
 
-// child runs a node as a process of its own, to be killed.
+// child runs a node in a process that the test can kill.
 func (b *bench) child(suffix, dir string) *exec.Cmd {
 	b.Helper()
 	name := b.name + suffix
@@ -145,8 +145,8 @@ func (b *bench) until(what string, ok func() bool) {
 	require.Eventually(b, ok, soon, often, what)
 }
 
-// pod is the YAML of a pod that runs the test program on this test's nodes; more
-// fields of its spec, and of its container, may be added.
+// pod returns the YAML of a pod that runs the test program on this test's nodes, with
+// further fields of its spec and its container.
 func (b *bench) pod(name, spec, container string, env ...string) string {
 	return fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: %s}\nspec:\n%s", name, b.ns, indent(b.spec(spec, container, env...), 2))
 }
@@ -170,7 +170,7 @@ func (b *bench) spec(spec, container string, env ...string) string {
 	}, "\n")
 }
 
-// deployment is the YAML of a Deployment of such pods that are ready once they answer.
+// deployment returns the YAML of a Deployment of such pods with a readiness probe.
 func (b *bench) deployment(replicas int, spec, container string, env ...string) string {
 	container = "readinessProbe: {httpGet: {path: /healthz, port: 8080}, periodSeconds: 1}\n" + container
 	return fmt.Sprintf(`apiVersion: apps/v1
@@ -198,7 +198,7 @@ func (b *bench) get(name string) *corev1.Pod {
 	return p
 }
 
-// ready waits until as many pods of the Deployment are Ready, and none else is there.
+// ready waits until the Deployment has exactly this many pods and all are Ready.
 func (b *bench) ready(n int) []corev1.Pod {
 	b.Helper()
 	var found []corev1.Pod
@@ -242,12 +242,12 @@ func (b *bench) gone(name string) {
 	})
 }
 
-// ask is what the pod answers; "" if it doesn't.
+// request returns the response of a pod; "" if there is none.
 func (b *bench) ask(p *corev1.Pod, path string) string {
-	return askAddress(b.T, p.Status.PodIP+":8080", path)
+	return requestAddress(b.T, p.Status.PodIP+":8080", path)
 }
 
-func askAddress(t *testing.T, address, path string) string {
+func requestAddress(t *testing.T, address, path string) string {
 	t.Helper()
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + address + path)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -15,24 +14,24 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// node is one node under way.
+// node is a running node.
 type node struct {
 	Options
 	core      *corev1client.CoreV1Client
 	leases    coordinationv1client.LeaseInterface
-	addresses *addresses
+	addresses *addressPool
 
 	pods sync.WaitGroup // the runners' goroutines
 
 	mu       sync.Mutex
-	runners  map[types.UID]*runner
-	draining context.Context // ends when the node's own end begins
-	over     context.Context // ends when nobody may be waited for any more
+	runners  map[types.UID]*podRunner
+	draining context.Context // ends when the node starts to shut down
+	killCtx  context.Context // ends when StopTimeout has passed; bounds all waits and requests
 }
 
-// Run is the node until ctx ends. Then it takes no more pods, ends those that run,
-// reports them Failed, so that others take their place, and says that it isn't
-// ready any more. An error says why it could not begin, or what it could not end.
+// Run runs the node until ctx ends. Then it stops the pods, reports them Failed, so that
+// they are replaced, and reports itself not ready. It returns an error if it can't start,
+// or if pods had to be killed.
 func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
@@ -41,7 +40,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", o.Name, err)
 	}
-	defer func() { _ = n.addresses.claim.Close() }()
+	defer func() { _ = n.addresses.listener.Close() }()
 	if err := n.run(ctx); err != nil {
 		return fmt.Errorf("node %s: %w", o.Name, err)
 	}
@@ -49,7 +48,7 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func newNode(ctx context.Context, o Options) (*node, error) {
-	n := &node{Options: o, runners: map[types.UID]*runner{}}
+	n := &node{Options: o, runners: map[types.UID]*podRunner{}}
 	var err error
 	if n.core, err = corev1client.NewForConfig(o.Client.Config); err != nil {
 		return nil, err
@@ -59,14 +58,14 @@ func newNode(ctx context.Context, o Options) (*node, error) {
 		return nil, err
 	}
 	n.leases = coordination.Leases(corev1.NamespaceNodeLease)
-	n.addresses, err = claimAddresses(ctx, o.AddressBase, o.Name)
+	n.addresses, err = claimPool(ctx, o.AddressBase, o.Name)
 	return n, err
 }
 
 func (n *node) run(ctx context.Context) error {
-	over, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	n.draining, n.over = ctx, over
+	killCtx, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	n.draining, n.killCtx = ctx, killCtx
 
 	var group sync.WaitGroup
 	server, err := n.serveLogs(&group)
@@ -79,52 +78,52 @@ func (n *node) run(ctx context.Context) error {
 		return err
 	}
 	n.Log.Info("node is ready", "node", n.Name, "addresses", n.addresses.block.String(), "dir", n.Dir)
-	group.Go(func() { n.beat(ctx) })
-	informing, stopInforming := context.WithCancel(over) // past ctx: it tells when pods are gone
-	defer stopInforming()
-	group.Go(func() { n.watch(informing) })
+	group.Go(func() { n.heartbeat(ctx) })
+	informCtx, stopInformer := context.WithCancel(killCtx) // outlives ctx, to learn of deleted pods
+	defer stopInformer()
+	group.Go(func() { n.watchPods(informCtx) })
 
 	<-ctx.Done()
-	return n.drain(end)
+	return n.drain(kill)
 }
 
-// drain ends every pod, each within its own grace period.
-func (n *node) drain(end context.CancelFunc) error {
+// drain stops every pod with its grace period, and kills the rest after StopTimeout.
+func (n *node) drain(kill context.CancelFunc) error {
 	n.Log.Info("node stops", "node", n.Name)
-	unready := n.setReady(n.over, false)
+	err := n.setReady(n.killCtx, false)
 	n.mu.Lock()
 	for _, r := range n.runners {
-		r.poke()
+		r.wakeUp()
 	}
 	n.mu.Unlock()
 	done := make(chan struct{})
 	go func() { defer close(done); n.pods.Wait() }()
-	timer, giveBack := n.Clock.Timer(n.StopWithin)
-	defer giveBack()
+	timer, stopTimer := n.Clock.Timer(n.StopTimeout)
+	defer stopTimer()
 	select {
 	case <-done:
-		return unready
+		return err
 	case <-timer:
 	}
-	end() // what still runs is killed
+	kill()
 	<-done
-	return errors.Join(unready, fmt.Errorf("pods did not end within %s, and were killed", n.StopWithin))
+	return errors.Join(err, fmt.Errorf("pods did not end within %s, and were killed", n.StopTimeout))
 }
 
-// watch follows the pods that are bound to this node.
-func (n *node) watch(ctx context.Context) {
+// watchPods watches the pods that are bound to this node.
+func (n *node) watchPods(ctx context.Context) {
 	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.NewListWatchFromClient(n.core.RESTClient(), "pods", corev1.NamespaceAll, fields.OneTermEqualSelector("spec.nodeName", n.Name)),
 		ObjectType:    &corev1.Pod{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(o any) { n.see(o.(*corev1.Pod)) },
-			UpdateFunc: func(_, o any) { n.see(o.(*corev1.Pod)) },
+			AddFunc:    func(o any) { n.onPod(o.(*corev1.Pod)) },
+			UpdateFunc: func(_, o any) { n.onPod(o.(*corev1.Pod)) },
 			DeleteFunc: func(o any) {
 				if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
 					o = last.Obj
 				}
 				if p, ok := o.(*corev1.Pod); ok {
-					n.vanish(p.UID)
+					n.onPodDeleted(p.UID)
 				}
 			},
 		},
@@ -132,8 +131,8 @@ func (n *node) watch(ctx context.Context) {
 	controller.RunWithContext(ctx)
 }
 
-// see hands a pod's newest object to its runner, which it makes for a new pod.
-func (n *node) see(p *corev1.Pod) {
+// onPod passes a pod's newest object to its runner, and creates the runner of a new pod.
+func (n *node) onPod(p *corev1.Pod) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r := n.runners[p.UID]
@@ -142,38 +141,26 @@ func (n *node) see(p *corev1.Pod) {
 		if n.draining.Err() != nil || ended && p.DeletionTimestamp == nil {
 			return
 		}
-		r = newRunner(n, p)
+		r = newPodRunner(n, p)
 		n.runners[p.UID] = r
 		n.pods.Go(func() {
-			defer n.forget(p.UID)
-			r.live()
+			defer n.removeRunner(p.UID)
+			r.run()
 		})
 	}
-	r.see(p)
+	r.setObject(p)
 }
 
-func (n *node) vanish(uid types.UID) {
+func (n *node) onPodDeleted(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if r := n.runners[uid]; r != nil {
-		r.vanish()
+		r.markDeleted()
 	}
 }
 
-func (n *node) forget(uid types.UID) {
+func (n *node) removeRunner(uid types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.runners, uid)
-}
-
-// pause waits, and tells whether the wait was not cut short.
-func (n *node) pause(ctx context.Context, d time.Duration) bool {
-	timer, giveBack := n.Clock.Timer(d)
-	defer giveBack()
-	select {
-	case <-timer:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

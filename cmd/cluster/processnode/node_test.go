@@ -57,10 +57,10 @@ func TestADeploymentServesScalesAndRollsOver(t *testing.T) {
 		require.Equal(t, "two", b.ask(&p, "/env?name=VERSION"))
 	}
 
-	was := b.ready(3)
+	previous := b.ready(3)
 	b.cluster.Apply(t, b.deployment(0, "", "", "VERSION", "two"))
 	b.ready(0)
-	for _, p := range was {
+	for _, p := range previous {
 		require.Empty(t, b.ask(&p, "/"), "its process must be gone")
 	}
 }
@@ -196,7 +196,7 @@ func TestJobs(t *testing.T) {
 	require.EqualValues(t, 7, ends("bad", batchv1.JobFailed).ExitCode)
 }
 
-func TestAntiAffinityIsReal(t *testing.T) {
+func TestAntiAffinity(t *testing.T) {
 	b := newBench(t)
 	b.node(".a")
 	b.node(".b")
@@ -221,7 +221,7 @@ func TestAntiAffinityIsReal(t *testing.T) {
 	require.Empty(t, waiting[0].Spec.NodeName)
 }
 
-func TestDeletionGivesGrace(t *testing.T) {
+func TestDeletionGracePeriod(t *testing.T) {
 	b := newBench(t)
 	b.node("")
 	told := b.file("told")
@@ -276,7 +276,7 @@ func TestInitContainersRunInOrder(t *testing.T) {
 	require.Nil(t, main0(p).State.Running)
 }
 
-func TestWhatCannotBeHonouredIsRefusedByName(t *testing.T) {
+func TestUnsupportedFieldsAreNamed(t *testing.T) {
 	b := newBench(t)
 	b.node("")
 	b.cluster.Apply(t, b.pod("p", `

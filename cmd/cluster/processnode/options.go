@@ -20,45 +20,44 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options say which node to be, and where.
+// Options configure a node.
 type Options struct {
 	Client *apiclient.Client
-	// Name of the Node object; no other process may run it.
+	// Name is the name of the Node object, which no other process may use.
 	Name string
-	// Capacity bounds what the scheduler fills; absent entries are 110 pods, 16Gi memory,
-	// and as many cpu as there are Cores, or 8. Nothing keeps a process within what it requested.
+	// Capacity is the allocatable capacity for the scheduler. The defaults are 110 pods, 16Gi
+	// memory, and a cpu for each of Cores, or 8. Requests are not enforced on processes.
 	Capacity corev1.ResourceList
-	// Cores of this machine that the node's pods run on; none: all of them.
+	// Cores restricts the node's pods to cores of this machine; nil allows all of them.
 	Cores pod.Cores
-	// Labels are set on the Node beside those that every node has.
+	// Labels are set on the Node in addition to the standard ones.
 	Labels map[string]string
-	// AddressBase is the block of loopback addresses of the node (the first) and of
-	// its pods. The zero value takes a /20 of 127.64.0.0/10 that no other node on
-	// this machine has.
+	// AddressBase is the block of loopback addresses of the node (the first) and of its
+	// pods. The default is a free /20 of 127.64.0.0/10.
 	AddressBase netip.Prefix
-	// Dir is the folder for logs and volumes, made if it isn't there. Logs stay
-	// when a pod goes; volumes don't.
+	// Dir is the folder for logs and volumes, created if necessary. Logs are kept when a
+	// pod is deleted, volumes are not.
 	Dir string
-	// Self is the executable that the command word "scanflow" stands for.
+	// Self is the executable for the command word "scanflow".
 	Self string
-	// Heartbeat is how often the node says that it lives; 0 is 10 s.
+	// Heartbeat is the interval of renewing the node's Lease; the default is 10 s.
 	Heartbeat time.Duration
-	// BackOff is the wait before a container's second restart; 0 is 10 s.
+	// BackOff is the wait before a container's second restart; the default is 10 s.
 	BackOff time.Duration
-	// EarlyProbe is how often a probe is asked until it first succeeds, where that
-	// is shorter than its period; 0 is 200 ms.
-	EarlyProbe time.Duration
-	// StopWithin bounds the time that pods get to end when the node stops, on top
-	// of which each has its own grace period; 0 is 30 s.
-	StopWithin time.Duration
-	Log        hclog.Logger
-	Clock      engine.Clock
+	// InitialProbePeriod is the period of a probe until it first succeeds, if its own is
+	// longer; the default is 200 ms.
+	InitialProbePeriod time.Duration
+	// StopTimeout bounds the time until all pods have ended when the node stops; the default
+	// is 30 s.
+	StopTimeout time.Duration
+	Log         hclog.Logger
+	Clock       engine.Clock
 }
 
 const (
-	defaultHeartbeat  = 10 * time.Second
-	defaultEarlyProbe = 200 * time.Millisecond
-	defaultStopWithin = 30 * time.Second
+	defaultHeartbeat          = 10 * time.Second
+	defaultInitialProbePeriod = 200 * time.Millisecond
+	defaultStopTimeout        = 30 * time.Second
 )
 
 func (o *Options) setDefaults() error {
@@ -96,8 +95,8 @@ func (o *Options) setDefaults() error {
 		at   *time.Duration
 		to   time.Duration
 	}{
-		{"heartbeat", &o.Heartbeat, defaultHeartbeat}, {"early probe", &o.EarlyProbe, defaultEarlyProbe},
-		{"back-off", &o.BackOff, 10 * time.Second}, {"stop within", &o.StopWithin, defaultStopWithin},
+		{"heartbeat", &o.Heartbeat, defaultHeartbeat}, {"early probe", &o.InitialProbePeriod, defaultInitialProbePeriod},
+		{"back-off", &o.BackOff, 10 * time.Second}, {"stop within", &o.StopTimeout, defaultStopTimeout},
 	} {
 		if *d.at < 0 {
 			errs = append(errs, fmt.Errorf("%s: %s is negative", d.name, *d.at))
@@ -116,7 +115,7 @@ func (o *Options) setDefaults() error {
 		return fmt.Errorf("options of the node: %w", errors.Join(errs...))
 	}
 	var err error
-	if o.Dir, err = filepath.Abs(o.Dir); err != nil { // pods have another working directory
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil { // pods may have another working directory
 		return fmt.Errorf("folder of the node: %w", err)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {

@@ -12,29 +12,48 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// RefusedError is what a pod's spec asks for and no process can have. Each line
-// names one field.
-type RefusedError struct{ Problems []pod.Problem }
+// UnsupportedError lists the fields of a pod's spec that can't be honoured.
+type UnsupportedError struct{ Mistakes mistake.Mistakes }
 
-func (e *RefusedError) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, p := range e.Problems {
-		lines[i] = p.Error()
-	}
-	return "a process-backed node can't run this pod: " + strings.Join(lines, "; ")
+func (e *UnsupportedError) Error() string {
+	return "a process-backed node can't run this pod: " + strings.Join(e.Mistakes.Lines(), "; ")
 }
 
-// configs turns the pod's containers into processes: those of initContainers in
-// their order, and the one of containers last. The error is a *RefusedError, or
-// says what is missing yet.
-func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
-	object := r.newest()
-	if found := problems(&object.Spec); len(found) > 0 {
-		return nil, &RefusedError{found}
+// prepare returns the containers' configurations. It waits for missing ConfigMaps and
+// Secrets, like a kubelet, and rejects an unsupported pod.
+func (r *podRunner) prepare(ip string) ([]pod.Config, bool) {
+	for {
+		configs, err := r.configs(r.stopCtx, ip)
+		var unsupported *UnsupportedError
+		switch {
+		case err == nil:
+			r.change(func(s *state) { s.waiting = nil })
+			return configs, true
+		case r.stopCtx.Err() != nil:
+			return nil, false
+		case errors.As(err, &unsupported):
+			r.waitUntilStopped("Unsupported", err)
+			return nil, false
+		}
+		r.setWaiting("CreateContainerConfigError", err)
+		if !engine.Sleep(r.stopCtx, r.node.Clock, retryInterval) {
+			return nil, false
+		}
 	}
-	src := newSources(ctx, r.node.core, object.Namespace)
+}
+
+// configs returns a configuration for each container of the pod: the init containers in
+// order, then the container. The error is an *UnsupportedError, or temporary.
+func (r *podRunner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
+	object := r.latest()
+	if found := unsupported(&object.Spec); len(found) > 0 {
+		return nil, &UnsupportedError{found}
+	}
+	src := newConfigSources(ctx, r.node.core, object.Namespace)
 	folders, err := r.volumes(src, object.Spec.Volumes)
 	if err != nil {
 		return nil, err
@@ -47,8 +66,8 @@ func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		c.EnvFrom = nil // it is in Env now
-		declareProbed(c)
+		c.EnvFrom = nil // merged into Env
+		declareProbePorts(c)
 		if c.WorkingDir == "" {
 			c.WorkingDir = r.dir
 		}
@@ -60,24 +79,24 @@ func (r *runner) configs(ctx context.Context, ip string) ([]pod.Config, error) {
 		out = append(out, pod.Config{
 			Namespace: object.Namespace, Name: object.Name, Node: r.node.Name, UID: string(object.UID), Labels: object.Labels, Annotations: object.Annotations,
 			Spec: spec, Cores: r.node.Cores, Allocatable: r.node.Capacity, IP: ip, HostIP: r.node.addresses.host.String(), LogPath: r.logPath(c.Name), Self: r.node.Self,
-			BackOff: r.node.BackOff, EarlyProbe: r.node.EarlyProbe, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
+			BackOff: r.node.BackOff, InitialProbePeriod: r.node.InitialProbePeriod, KillWithParent: true, Clock: r.node.Clock, Log: r.node.Log.With("namespace", object.Namespace),
 		})
 	}
 	return out, errors.Join(errs...)
 }
 
-func (r *runner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
+func (r *podRunner) logPath(container string) string { return filepath.Join(r.dir, container+".log") }
 
-// containers are all that run, in order.
+// containers returns the init containers and the container, in the order that they run.
 func containers(spec *corev1.PodSpec) []corev1.Container {
 	return append(slices.Clone(spec.InitContainers), spec.Containers...)
 }
 
-// problems are the fields that can't be honoured.
-func problems(spec *corev1.PodSpec) []pod.Problem {
-	var out []pod.Problem
+// unsupported returns a mistake for each field that can't be honoured.
+func unsupported(spec *corev1.PodSpec) mistake.Mistakes {
+	var out mistake.Mistakes
 	add := func(path, format string, args ...any) {
-		out = append(out, pod.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+		out.Add(path, fmt.Sprintf(format, args...), "")
 	}
 	if len(spec.Containers) != 1 {
 		add("containers", "one container is run, and this has %d; make each a workload of its own", len(spec.Containers))
@@ -100,7 +119,7 @@ func problems(spec *corev1.PodSpec) []pod.Problem {
 		if len(c.VolumeDevices) > 0 {
 			add(at+".volumeDevices", "can't be honoured")
 		}
-		// What refers to ConfigMaps and Secrets is replaced before a container starts.
+		// References to ConfigMaps and Secrets are resolved before a container starts.
 		c := *c.DeepCopy()
 		c.EnvFrom = nil
 		for j, e := range c.Env {
@@ -108,7 +127,7 @@ func problems(spec *corev1.PodSpec) []pod.Problem {
 				c.Env[j].ValueFrom = nil
 			}
 		}
-		declareProbed(&c)
+		declareProbePorts(&c)
 		alone := corev1.PodSpec{Containers: []corev1.Container{c}}
 		for _, p := range pod.Check(&alone) {
 			p.Path = at + strings.TrimPrefix(p.Path, "containers[0]")
@@ -118,9 +137,9 @@ func problems(spec *corev1.PodSpec) []pod.Problem {
 	return out
 }
 
-// declareProbed declares the ports that probes and hooks name by number: Kubernetes
-// does not ask for that, and package pod does.
-func declareProbed(c *corev1.Container) {
+// declareProbePorts declares the numeric ports of probes and hooks in the container's
+// ports: package pod requires that, and Kubernetes doesn't.
+func declareProbePorts(c *corev1.Container) {
 	var handlers []corev1.ProbeHandler
 	for _, p := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
 		if p != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// register makes the Node, or takes over the one that an earlier run left. It waits
-// for an API server that is away.
+// register creates the Node, or takes over the one of an earlier run. It retries while the
+// API server is unavailable.
 func (n *node) register(ctx context.Context) error {
 	for {
 		err := n.tryRegister(ctx)
@@ -27,7 +27,7 @@ func (n *node) register(ctx context.Context) error {
 			return err
 		}
 		n.Log.Warn("can't register yet", "node", n.Name, "error", err)
-		if !n.pause(ctx, time.Second) {
+		if !engine.Sleep(ctx, n.Clock, time.Second) {
 			return ctx.Err()
 		}
 	}
@@ -58,10 +58,10 @@ func (n *node) patchNode(ctx context.Context, patch any, subresources ...string)
 	return err
 }
 
-// setReady reports the node's whole status.
+// setReady writes the node's complete status.
 func (n *node) setReady(ctx context.Context, ready bool) error {
 	now := metav1.NewTime(n.Clock.Now())
-	old, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
+	current, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("report the node's status: %w", err)
 	}
@@ -70,7 +70,7 @@ func (n *node) setReady(ctx context.Context, ready bool) error {
 		if holds {
 			c.Status = corev1.ConditionTrue
 		}
-		for _, o := range old.Status.Conditions {
+		for _, o := range current.Status.Conditions {
 			if o.Type == kind && o.Status == c.Status {
 				c.LastTransitionTime = o.LastTransitionTime
 			}
@@ -89,7 +89,7 @@ func (n *node) setReady(ctx context.Context, ready bool) error {
 			condition(corev1.NodePIDPressure, false, "NotWatched", "the node does not watch this"),
 			state,
 		},
-		// No Hostname: the API server would try it first, and nothing resolves it.
+		// Without Hostname, which the API server would prefer, and which can't be resolved.
 		Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: n.addresses.host.String()}},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: nodePort}},
 		NodeInfo: corev1.NodeSystemInfo{
@@ -102,13 +102,13 @@ func (n *node) setReady(ctx context.Context, ready bool) error {
 	return nil
 }
 
-// beat keeps the node's Lease, and corrects its status when the control plane has
-// taken it for lost meanwhile.
-func (n *node) beat(ctx context.Context) {
-	for n.pause(ctx, n.Heartbeat) {
+// heartbeat renews the node's Lease, and restores its status if the control plane has
+// marked the node as lost meanwhile.
+func (n *node) heartbeat(ctx context.Context) {
+	for engine.Sleep(ctx, n.Clock, n.Heartbeat) {
 		err := n.renew(ctx)
 		if err == nil {
-			err = n.stayReady(ctx)
+			err = n.ensureReady(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			n.Log.Warn("heartbeat failed", "node", n.Name, "error", err)
@@ -116,10 +116,10 @@ func (n *node) beat(ctx context.Context) {
 	}
 }
 
-func (n *node) stayReady(ctx context.Context) error {
+func (n *node) ensureReady(ctx context.Context) error {
 	now, err := n.core.Nodes().Get(ctx, n.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return n.tryRegister(ctx) // somebody deleted it, and the scheduler needs it
+		return n.tryRegister(ctx) // it was deleted, and the scheduler needs it
 	}
 	if err != nil {
 		return fmt.Errorf("read the node's status: %w", err)

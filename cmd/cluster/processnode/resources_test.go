@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod/testpod"
 )
 
-// A container is told of its limits, and where it has none of what the node has.
+// A resourceFieldRef is the container's limit, or the node's capacity without a limit.
 func TestAContainerIsToldOfItsResources(t *testing.T) {
 	b := newBench(t)
 	b.node("", func(o *Options) {

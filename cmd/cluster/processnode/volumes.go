@@ -10,12 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// VolumeVariable is the environment variable that names the folder of a volume.
+// VolumeVariable returns the name of the environment variable for a volume's folder.
 func VolumeVariable(volume string) string {
 	return "SCANFLOW_VOLUME_" + strings.ToUpper(strings.ReplaceAll(volume, "-", "_"))
 }
 
-// volumeKind is how a volume is honoured; "" if it isn't.
+// volumeKind returns the kind of a volume; "" if it is unsupported.
 func volumeKind(v *corev1.Volume) string {
 	switch {
 	case v.EmptyDir != nil:
@@ -25,13 +25,13 @@ func volumeKind(v *corev1.Volume) string {
 	case v.Secret != nil:
 		return secret
 	case v.Projected != nil && strings.HasPrefix(v.Name, "kube-api-access-"):
-		return "token" // the API server adds it to every pod; here it is left out
+		return "token" // added to every pod by the API server, and ignored here
 	}
 	return ""
 }
 
-// volumes makes the folders, and returns the variables that name them.
-func (r *runner) volumes(src *sources, all []corev1.Volume) ([]corev1.EnvVar, error) {
+// volumes creates the folders of the volumes, and returns their variables.
+func (r *podRunner) volumes(src *configSources, all []corev1.Volume) ([]corev1.EnvVar, error) {
 	var out []corev1.EnvVar
 	var errs []error
 	for _, v := range all {
@@ -53,13 +53,13 @@ func (r *runner) volumes(src *sources, all []corev1.Volume) ([]corev1.EnvVar, er
 		if err != nil {
 			errs = append(errs, fmt.Errorf("volume %s: %w", v.Name, err))
 		}
-		out = append(out, literally(VolumeVariable(v.Name), folder))
+		out = append(out, literalVar(VolumeVariable(v.Name), folder))
 	}
 	return out, errors.Join(errs...)
 }
 
-// project writes the entries of an object, or those of them that items name, as files.
-func (s *sources) project(kind, name string, items []corev1.KeyToPath, optional *bool, folder string) error {
+// project writes the entries of an object as files; only those in items, if there are any.
+func (s *configSources) project(kind, name string, items []corev1.KeyToPath, optional *bool, folder string) error {
 	data, err := s.get(kind, name, optional)
 	if err != nil || data == nil {
 		return err

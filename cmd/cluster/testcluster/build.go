@@ -12,23 +12,23 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
-// version is the Kubernetes that testdata/controlplane's go.mod requires: without
-// it in the binary, /version is no version, and clients complain.
+// version is the version of Kubernetes in the go.mod of testdata/controlplane. It is linked
+// into the binary, because clients expect a valid /version.
 const version = "1.37.2"
 
-// Binary is the control plane's one program, built if it isn't there yet. That
-// takes some 6 minutes and 3 GB of memory on 2 cores once, so it is kept in the
-// user's cache folder (or in $SCANFLOW_CACHE), keyed by what it is built from.
+// Binary returns the path of the control plane's binary, and builds it if necessary. The
+// build takes some 6 minutes and 3 GB of memory on 2 cores, so that the binary is cached
+// in the user's cache folder (or in $SCANFLOW_CACHE), keyed by a hash of its source.
 func Binary(ctx context.Context) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
 	}
 	source := filepath.Join(root, "testdata", "controlplane")
-	key, err := keyOf(source)
+	key, err := hashFiles(source)
 	if err != nil {
 		return "", err
 	}
@@ -36,11 +36,11 @@ func Binary(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
+	lock, err := filelock.Wait(ctx, filepath.Join(cache, "controlplane.lock")) // packages' tests run side by side
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer func() { _ = lock.Release() }()
 	path := filepath.Join(cache, "controlplane-"+key)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -55,8 +55,8 @@ func Binary(ctx context.Context) (string, error) {
 	return path, os.Rename(path+".new", path)
 }
 
-// keyOf hashes the module's files.
-func keyOf(dir string) (string, error) {
+// hashFiles returns a hash of the files of a folder.
+func hashFiles(dir string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		return "", err
@@ -86,27 +86,7 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// lock waits for a file's lock, so that two builds don't run at once.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	locked := make(chan error, 1)
-	go func() { locked <- unix.Flock(int(f.Fd()), unix.LOCK_EX) }()
-	select {
-	case err = <-locked:
-	case <-ctx.Done(): // the goroutine ends when it has the lock, which it then gives back
-		go func() { _ = errors.Join(<-locked, f.Close()) }()
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil
-}
-
-// moduleRoot is the folder of the main module's go.mod, above the working directory.
+// moduleRoot returns the folder of the main module's go.mod, above the working directory.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

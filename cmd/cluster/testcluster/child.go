@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// child is a command of cmd/cluster under way: a node, a gateway.
+// child is a running subcommand of cmd/cluster: a node or a gateway.
 type child struct {
 	name    string
 	cmd     *exec.Cmd
-	alive   io.Closer // the child ends when this does, so that it can't outlive us
+	stdin   io.Closer // the child ends when its input does, so that it can't outlive this process
 	done    chan struct{}
-	log     string // file of all that it prints
+	log     string // the file of its output
 	stopped bool
 }
 
@@ -26,11 +26,11 @@ func (c *Cluster) startChild(name, logName, program string, args []string) (*chi
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has its own
+	defer func() { _ = log.Close() }() // the child has its own descriptor
 	n.cmd = exec.CommandContext(context.Background(), program, args...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
-	if n.alive, err = n.cmd.StdinPipe(); err != nil {
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C signals only this process, which stops the child
+	if n.stdin, err = n.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	if err := n.cmd.Start(); err != nil {
@@ -38,15 +38,15 @@ func (c *Cluster) startChild(name, logName, program string, args []string) (*chi
 	}
 	go func() {
 		defer close(n.done)
-		_ = n.cmd.Wait() // how it ended is read from the process' state
+		_ = n.cmd.Wait() // the result is in cmd.ProcessState
 	}()
 	return n, nil
 }
 
-// childStops is how long a child may take to end, with what it runs.
-const childStops = 10 * time.Second
+// childStopTimeout bounds the time that a child and its processes may take to end.
+const childStopTimeout = 10 * time.Second
 
-// Stop ends the child in order. The error says that it had ended before by itself.
+// Stop terminates the child gracefully. It is an error if the child has ended before.
 func (n *child) Stop() error {
 	if n.stopped {
 		return nil
@@ -59,7 +59,7 @@ func (n *child) Stop() error {
 	default:
 	}
 	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	timer := time.NewTimer(childStops)
+	timer := time.NewTimer(childStopTimeout)
 	defer timer.Stop()
 	select {
 	case <-n.done:
@@ -72,7 +72,7 @@ func (n *child) Stop() error {
 	return nil
 }
 
-// Kill ends the child's process as a crash would; what it runs dies with it.
+// Kill kills the child, as a crash would. Its pods end with it.
 func (n *child) Kill() {
 	_ = n.cmd.Process.Kill() // it may have ended
 	<-n.done

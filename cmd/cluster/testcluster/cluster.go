@@ -12,10 +12,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// bootWithin bounds a boot whose binary is there; it takes 3 to 4 s on 2 idle cores.
-const bootWithin = 2 * time.Minute
+// bootTimeout bounds a boot without the build; it takes 3 to 4 s on 2 idle cores.
+const bootTimeout = 2 * time.Minute
 
-// Cluster is a control plane under way.
+// Cluster is a running control plane.
 type Cluster struct {
 	dir    string
 	binary string
@@ -23,23 +23,23 @@ type Cluster struct {
 	pki    *pki
 	client *apiclient.Client
 
-	releases []func() // of the ports
+	releases []func() // release the ports
 
-	kwokMu sync.Mutex // of whoever starts kwok
+	kwokMu sync.Mutex // serializes starting kwok
 
 	mu        sync.Mutex
 	processes map[string]*process // by program
 	counter   int
 }
 
-// Start boots a cluster whose files lie in a folder of its own. It stops with Stop,
-// or with this process.
+// Start boots a cluster with its files in dir. It runs until Stop, or until this process
+// ends.
 func Start(ctx context.Context, dir string) (*Cluster, error) {
 	binary, err := Binary(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, bootWithin)
+	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	c := &Cluster{dir: dir, binary: binary, processes: map[string]*process{}}
 	if err := c.boot(ctx); err != nil {
@@ -79,13 +79,13 @@ func (c *Cluster) boot(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.until(ctx, "the default service account is there", func(ctx context.Context) error {
+	return c.waitFor(ctx, "the default service account is there", func(ctx context.Context) error {
 		_, err := c.client.Dynamic.Resource(serviceAccounts).Namespace("default").Get(ctx, "default", getOptions)
 		return err
 	})
 }
 
-// Stop kills every program, and waits for each.
+// Stop kills every program of the cluster, and waits for it.
 func (c *Cluster) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,25 +103,33 @@ func (c *Cluster) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Dir is the folder of the cluster's files and logs.
+// Dir returns the folder of the cluster's files and logs.
 func (c *Cluster) Dir() string { return c.dir }
 
-// Kubeconfig is the file of the cluster's admin.
+// Kubeconfig returns the path of the admin's kubeconfig.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "admin.kubeconfig") }
 
-// URL is where the API server listens.
+// URL returns the URL of the API server.
 func (c *Cluster) URL() string { return fmt.Sprintf("https://127.0.0.1:%d", c.ports.apiserver) }
 
-// Client is the admin's connection.
+// Client returns the admin's client.
 func (c *Cluster) Client() *apiclient.Client { return c.client }
 
-// ready waits until the API server says that it is.
+// ready waits until the API server is ready.
 func (c *Cluster) ready(ctx context.Context) error {
-	return c.until(ctx, "the API server is ready", func(ctx context.Context) error { return c.client.Ready(ctx) })
+	return c.waitFor(ctx, "the API server is ready", func(ctx context.Context) error { return c.client.Ready(ctx) })
 }
 
-// until waits for a condition, and tells why it did not come about.
-func (c *Cluster) until(ctx context.Context, what string, check func(context.Context) error) error {
+// uniqueName returns a name that no other call has returned.
+func (c *Cluster) uniqueName(prefix string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counter++
+	return fmt.Sprintf("%s-%d", prefix, c.counter)
+}
+
+// waitFor polls until check succeeds. If ctx ends first, the error wraps the last one.
+func (c *Cluster) waitFor(ctx context.Context, what string, check func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

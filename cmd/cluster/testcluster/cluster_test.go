@@ -29,7 +29,7 @@ spec:
 `
 }
 
-// The controllers work: a Deployment gets its pods, as objects.
+// The controllers run: they create the pods of a Deployment.
 func TestADeploymentGetsItsPods(t *testing.T) {
 	c := Shared(t)
 	ns := c.Namespace(t)
@@ -38,11 +38,11 @@ func TestADeploymentGetsItsPods(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "app=web"})
 		return err == nil && len(list.Items) == 2
-	}, within, 50*time.Millisecond)
+	}, waitTimeout, 50*time.Millisecond)
 }
 
-// RBAC is on: a service account with no role may see nothing.
-func TestAServiceAccountMayNothing(t *testing.T) {
+// RBAC is enabled: a service account without a role has no access.
+func TestAServiceAccountHasNoAccess(t *testing.T) {
 	c := Shared(t)
 	ns := c.Namespace(t)
 	client, err := apiclient.New(apiclient.Options{Kubeconfig: c.KubeconfigFor(t, ns, "nobody")})
@@ -52,7 +52,7 @@ func TestAServiceAccountMayNothing(t *testing.T) {
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }
 
-// A cluster survives the loss of its API server.
+// A cluster survives a restart of its API server.
 func TestTheAPIServerComesBack(t *testing.T) {
 	c := New(t)
 	c.Apply(t, deployment("default"))

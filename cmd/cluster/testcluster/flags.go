@@ -7,11 +7,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
 )
 
-// ports are those of the programs, all on 127.0.0.1.
+// ports are the programs' ports on 127.0.0.1.
 type ports struct{ etcd, etcdPeer, apiserver, controllerManager, scheduler int }
 
-// holdPorts has the kernel give the ports to nobody else, not even while a program is
-// down, until the cluster stops.
+// holdPorts reserves the ports until the cluster stops, also while a program is down.
 func (c *Cluster) holdPorts() error {
 	p := &c.ports
 	for _, at := range []*int{&p.etcd, &p.etcdPeer, &p.apiserver, &p.controllerManager, &p.scheduler} {

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// writeKubeconfig writes how a bearer of the token reaches the cluster.
+// writeKubeconfig writes a kubeconfig that authenticates by token.
 func (c *Cluster) writeKubeconfig(file, token, namespace string) error {
 	ca, err := os.ReadFile(c.pki.caCert)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 
 var nodes = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 
-// nodeLabel tells the nodes apart: "kwok" or "process". kwok leaves all but its own
-// alone, and a pod's nodeSelector may choose.
+// nodeLabel is the kind of a node: "kwok" or "process". kwok manages only its own kind, and
+// pods can choose by nodeSelector.
 const nodeLabel = "scanflow.dev/node"
 
 const (
 	kwokNodePods = 1000
-	// kwok's own 4 at once is for a laptop that does something else besides.
+	// kwok's default parallelism is 4, which is slow for fleets.
 	kwokConfig = `apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
@@ -34,9 +34,9 @@ options:
 `
 )
 
-// KwokNodes adds nodes, labelled scanflow.dev/node=kwok, whose pods are Ready at once and run nothing, and waits until
-// they are Ready; pods of Jobs succeed at once. Each takes 1,000 pods. They stay
-// until the cluster ends, and further calls add more.
+// KwokNodes adds nodes and waits until they are Ready. They are labelled
+// scanflow.dev/node=kwok, take 1,000 pods each, and only simulate them: pods become Ready
+// at once, and those of Jobs succeed. The nodes stay until the cluster ends.
 func (c *Cluster) KwokNodes(t testing.TB, n int) {
 	t.Helper()
 	require.NoError(t, c.AddKwokNodes(context.Background(), n))
@@ -49,10 +49,7 @@ func (c *Cluster) AddKwokNodes(ctx context.Context, n int) error {
 	}
 	var names []string
 	for range n {
-		c.mu.Lock()
-		c.counter++
-		name := fmt.Sprintf("kwok-%d", c.counter)
-		c.mu.Unlock()
+		name := c.uniqueName("kwok")
 		names = append(names, name)
 		if _, err := c.ApplyAs(ctx, "kwok-nodes", fmt.Sprintf(`
 apiVersion: v1
@@ -65,10 +62,10 @@ metadata: {name: %s, labels: {%s: kwok, kubernetes.io/hostname: %s, kubernetes.i
 			return err
 		}
 	}
-	return c.NodesReady(ctx, names...)
+	return c.WaitNodesReady(ctx, names...)
 }
 
-// setCapacity says what the node can hold: kwok keeps what it finds there.
+// setCapacity sets a node's capacity, which kwok doesn't change.
 func (c *Cluster) setCapacity(ctx context.Context, name string) error {
 	status := fmt.Sprintf(`{"status":{"capacity":%[1]s,"allocatable":%[1]s}}`, fmt.Sprintf(`{"cpu":"1k","memory":"1Ti","pods":"%d"}`, kwokNodePods))
 	_, err := c.client.Dynamic.Resource(nodes).Patch(ctx, name, "application/merge-patch+json", []byte(status), patchOptions, "status")
@@ -78,7 +75,7 @@ func (c *Cluster) setCapacity(ctx context.Context, name string) error {
 	return nil
 }
 
-// startKwok starts kwok, if it doesn't run, with the stages that its module comes with.
+// startKwok starts kwok with the stages of its module, unless it runs already.
 func (c *Cluster) startKwok(ctx context.Context) error {
 	c.kwokMu.Lock()
 	defer c.kwokMu.Unlock()
@@ -88,11 +85,11 @@ func (c *Cluster) startKwok(ctx context.Context) error {
 	if running {
 		return nil
 	}
-	var stages, said bytes.Buffer
+	var stages, output bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.binary, "stages")
-	cmd.Stdout, cmd.Stderr = &stages, &said
+	cmd.Stdout, cmd.Stderr = &stages, &output
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("print kwok's stages: %w: %s", err, said.String())
+		return fmt.Errorf("print kwok's stages: %w: %s", err, output.String())
 	}
 	file := c.path("kwok.yaml")
 	if err := os.WriteFile(file, append([]byte(kwokConfig), stages.Bytes()...), 0o600); err != nil {
@@ -102,12 +99,12 @@ func (c *Cluster) startKwok(ctx context.Context) error {
 		"--node-lease-duration-seconds=40", "--cidr=10.0.0.0/8", "--node-ip=10.0.0.1")
 }
 
-// NodesReady waits until every one of the nodes is Ready, and may be given pods.
-func (c *Cluster) NodesReady(ctx context.Context, names ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+// WaitNodesReady waits until every node is Ready and has no taints.
+func (c *Cluster) WaitNodesReady(ctx context.Context, names ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	for _, name := range names {
-		if err := c.until(ctx, "node "+name+" is ready", func(ctx context.Context) error {
+		if err := c.waitFor(ctx, "node "+name+" is ready", func(ctx context.Context) error {
 			node, err := c.client.Dynamic.Resource(nodes).Get(ctx, name, getOptions)
 			if err != nil {
 				return err
@@ -115,13 +112,7 @@ func (c *Cluster) NodesReady(ctx context.Context, names ...string) error {
 			if taints, _, _ := unstructured.NestedSlice(node.Object, "spec", "taints"); len(taints) > 0 {
 				return fmt.Errorf("it is tainted: %v", taints)
 			}
-			conditions, _, _ := unstructured.NestedSlice(node.Object, "status", "conditions")
-			for _, raw := range conditions {
-				if condition, ok := raw.(map[string]any); ok && condition["type"] == "Ready" && condition["status"] == "True" {
-					return nil
-				}
-			}
-			return fmt.Errorf("its conditions are %v", conditions)
+			return checkCondition(node, "Ready")
 		}); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 
 var podResource = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
-// workloads is the YAML of so many Deployments.
+// workloads returns the YAML of a number of Deployments.
 func workloads(namespace, selector string, deployments, replicas int) string {
 	var out strings.Builder
 	for i := range deployments {
@@ -59,8 +59,8 @@ func podReady(p *unstructured.Unstructured) bool {
 	return false
 }
 
-// Pods on kwok nodes are Ready without running, those of Jobs succeed, all of them
-// go when they are deleted, and a node that isn't kwok's is left alone.
+// Pods on kwok nodes become Ready without running, those of Jobs succeed, and all of them
+// can be deleted. kwok ignores other nodes.
 func TestKwokNodes(t *testing.T) {
 	c := Shared(t)
 	c.KwokNodes(t, 2)
@@ -73,7 +73,7 @@ func TestKwokNodes(t *testing.T) {
 	text := workloads(ns, nodeLabel+": kwok", deployments, replicas)
 	began := time.Now()
 	c.Apply(t, text)
-	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == deployments*replicas }, within, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == deployments*replicas }, waitTimeout, 20*time.Millisecond)
 	t.Logf("%d Deployments with %d pods each ready after %s", deployments, replicas, time.Since(began).Round(time.Millisecond))
 
 	c.Apply(t, fmt.Sprintf(`
@@ -88,21 +88,21 @@ spec: {template: {spec: {restartPolicy: Never, nodeSelector: {%s: kwok}, contain
 		require.NoError(t, err)
 		done, _, _ := unstructured.NestedInt64(job.Object, "status", "succeeded")
 		return done == 1
-	}, within, 20*time.Millisecond)
+	}, waitTimeout, 20*time.Millisecond)
 
 	c.Apply(t, strings.ReplaceAll(text, fmt.Sprintf("replicas: %d", replicas), "replicas: 0"))
-	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == 0 }, within, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return count(t, c, ns, podReady) == 0 }, waitTimeout, 20*time.Millisecond)
 
 	other, err := c.Client().Dynamic.Resource(nodes).Get(t.Context(), "other", getOptions)
 	require.NoError(t, err)
 	conditions, _, _ := unstructured.NestedSlice(other.Object, "status", "conditions")
-	for _, condition := range conditions { // the control plane's own word on a node that nobody heard of
+	for _, condition := range conditions { // set by the control plane, for a node that never reported
 		require.Equal(t, "NodeStatusNeverUpdated", condition.(map[string]any)["reason"], "%v", condition)
 	}
 }
 
-// The definitions in testdata/crds are served, and keep what Scanflow writes.
-func TestDefinitionsOfOtherProjects(t *testing.T) {
+// The CRDs in testdata/crds are served, and preserve the fields that Scanflow writes.
+func TestCRDsOfOtherProjects(t *testing.T) {
 	c := New(t)
 	c.InstallCRDs(t, "workflow", "workflowtemplate", "scaledobject", "virtualservice", "httproute", "inferenceservice", "seldondeployment")
 	for _, text := range []string{`
@@ -154,7 +154,7 @@ spec: {replicas: 2, predictors: [{name: main, replicas: 2, traffic: 100, graph: 
 	}
 }
 
-// normal is a value with the numbers that YAML gives.
+// normal converts a value's numbers to those of YAML.
 func normal(t *testing.T, v any) any {
 	t.Helper()
 	raw, err := yaml.Marshal(v)

@@ -2,7 +2,6 @@ package testcluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,25 +25,21 @@ var (
 	getOptions      = metav1.GetOptions{}
 )
 
-// within bounds what a test waits for in the cluster.
-const within = 30 * time.Second
+// waitTimeout bounds every wait for the cluster.
+const waitTimeout = 30 * time.Second
 
-// Namespace makes a namespace for a test; it is deleted at the test's end, and what
-// is in it goes with it.
+// Namespace creates a namespace, which is deleted with its content when the test ends.
 func (c *Cluster) Namespace(t testing.TB) string {
 	t.Helper()
-	c.mu.Lock()
-	c.counter++
-	name := fmt.Sprintf("test-%d", c.counter)
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	name := c.uniqueName("test")
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	_, err := c.client.Dynamic.Resource(namespaces).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), within)
+		ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 		defer cancel()
 		// A test may have stopped the API server for good.
 		_ = c.client.Dynamic.Resource(namespaces).Delete(ctx, name, metav1.DeleteOptions{})
@@ -52,8 +47,8 @@ func (c *Cluster) Namespace(t testing.TB) string {
 	return name
 }
 
-// Apply applies every object of a YAML text by server-side apply, as the field
-// manager "test". Objects without a namespace go to "default" where they want one.
+// Apply applies every object of a YAML text by server-side apply, with the field manager
+// "test". The default namespace is "default".
 func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured {
 	t.Helper()
 	out, err := c.ApplyAs(context.Background(), "test", text)
@@ -63,13 +58,13 @@ func (c *Cluster) Apply(t testing.TB, text string) []*unstructured.Unstructured 
 
 // ApplyAs is Apply under another field manager.
 func (c *Cluster) ApplyAs(ctx context.Context, manager, text string) ([]*unstructured.Unstructured, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	return c.client.Apply(ctx, manager, text)
 }
 
-// InstallCRDs installs definitions of testdata/crds, or of deploy/crds, by the
-// names of their files without the ending, and waits until they are served.
+// InstallCRDs installs CRDs of testdata/crds or deploy/crds, by their file names without
+// the extension, and waits until they are served.
 func (c *Cluster) InstallCRDs(t testing.TB, names ...string) {
 	t.Helper()
 	require.NoError(t, c.Install(context.Background(), names...))
@@ -103,26 +98,30 @@ func (c *Cluster) Install(ctx context.Context, names ...string) error {
 }
 
 func (c *Cluster) established(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
-	return c.until(ctx, "the definition "+name+" is established", func(ctx context.Context) error {
+	return c.waitFor(ctx, "the definition "+name+" is established", func(ctx context.Context) error {
 		o, err := c.client.Dynamic.Resource(definitions).Get(ctx, name, getOptions)
 		if err != nil {
 			return err
 		}
-		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-		for _, raw := range conditions {
-			if condition, ok := raw.(map[string]any); ok && condition["type"] == "Established" && condition["status"] == "True" {
-				return nil
-			}
-		}
-		said, _ := json.Marshal(conditions)
-		return fmt.Errorf("its conditions are %s", said)
+		return checkCondition(o, "Established")
 	})
 }
 
-// KubeconfigFor makes the service account, if it isn't there, and returns a
-// kubeconfig file with a token of it: it may do what RBAC allows it, and no more.
+// checkCondition returns an error unless a condition of an object is True.
+func checkCondition(o *unstructured.Unstructured, kind string) error {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, raw := range conditions {
+		if condition, ok := raw.(map[string]any); ok && condition["type"] == kind && condition["status"] == "True" {
+			return nil
+		}
+	}
+	return fmt.Errorf("its conditions are %v", conditions)
+}
+
+// KubeconfigFor returns a kubeconfig file with a token of a service account, which has the
+// permissions of its RBAC bindings. The account is created if necessary.
 func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), account+".kubeconfig")
@@ -130,11 +129,11 @@ func (c *Cluster) KubeconfigFor(t testing.TB, namespace, account string) string 
 	return file
 }
 
-// Token is a token of a service account, made if it isn't there, that expires after
-// a time: the API server gives none for less than 10 minutes.
+// Token returns a token of a service account, which is created if necessary. The API
+// server's minimum for expires is 10 minutes.
 func (c *Cluster) Token(t testing.TB, namespace, account string, expires time.Duration) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	_, err := c.client.Dynamic.Resource(serviceAccounts).Namespace(namespace).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ServiceAccount", "metadata": map[string]any{"name": account, "namespace": namespace},

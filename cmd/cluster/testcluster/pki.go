@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// pki is the cluster's secrets, as files in its folder.
+// pki has the cluster's certificates, keys and tokens, as files in its folder.
 type pki struct {
 	caCert, serverCert, serverKey string
-	accountKey                    string // signs service accounts' tokens
-	tokens                        string // the admin's
+	accountKey                    string // signs the tokens of service accounts
+	tokens                        string // the token file of the API server, with the admin's token
 	adminToken                    string
 }
 
@@ -42,14 +42,14 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := certify(p.caCert, ca, ca, caKey, caKey); err != nil {
+	if err := writeCertificate(p.caCert, ca, ca, caKey, caKey); err != nil {
 		return nil, err
 	}
 	serverKey, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	if err := certify(p.serverCert, server, ca, serverKey, caKey); err != nil {
+	if err := writeCertificate(p.serverCert, server, ca, serverKey, caKey); err != nil {
 		return nil, err
 	}
 	accountKey, err := newKey()
@@ -71,8 +71,8 @@ func newPKI(dir string) (*pki, error) {
 
 func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
-func certify(file string, of, by *x509.Certificate, key, byKey *ecdsa.PrivateKey) error {
-	raw, err := x509.CreateCertificate(rand.Reader, of, by, &key.PublicKey, byKey)
+func writeCertificate(file string, certificate, issuer *x509.Certificate, key, issuerKey *ecdsa.PrivateKey) error {
+	raw, err := x509.CreateCertificate(rand.Reader, certificate, issuer, &key.PublicKey, issuerKey)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the program when the thread that started it ends.
-func dieWithParent() *syscall.SysProcAttr {
+// killWithParent makes the kernel kill the program when the thread that started it ends.
+func killWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// pin keeps a goroutine on its thread, and the thread alive, until it ends.
-func pin() { runtime.LockOSThread() }
+// lockThread binds the goroutine to its thread, and the thread to the goroutine's lifetime.
+func lockThread() { runtime.LockOSThread() }

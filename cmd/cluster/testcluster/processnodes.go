@@ -22,45 +22,44 @@ var (
 	patchOptions = metav1.PatchOptions{}
 )
 
-// ProcessNodes starts nodes, labelled scanflow.dev/node=process, whose pods really run,
-// as processes with addresses of their own, and stops them at the test's end. In their
-// pods the command word "scanflow" is the program of this checkout. The names are the cluster's alone; one may
-// be NAME=CORES, with the cores of this machine that its pods run on: "node-1=0".
+// ProcessNodes runs nodes until the test ends, labelled scanflow.dev/node=process. Their
+// pods are processes with IP addresses of their own, in which the command word "scanflow"
+// runs the program of this checkout. The names must be unique in the cluster. NAME=CORES,
+// as "node-1=0", restricts a node's pods to cores of this machine.
 func (c *Cluster) ProcessNodes(t testing.TB, list ...string) {
 	t.Helper()
 	var names []string
-	built, err := c.BuildNode(context.Background())
+	binaries, err := c.BuildBinaries(context.Background())
 	require.NoError(t, err)
-	for _, of := range list {
-		name, cores, given := strings.Cut(of, "=")
+	for _, arg := range list {
+		name, cores, given := strings.Cut(arg, "=")
 		names = append(names, name)
-		var more []string
+		var flags []string
 		if given {
-			more = []string{"--cores", cores}
+			flags = []string{"--cores", cores}
 		}
-		node, err := c.StartNode(name, built, more...)
+		node, err := c.StartNode(name, binaries, flags...)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, node.Stop()) })
 	}
-	require.NoError(t, c.NodesReady(context.Background(), names...))
+	require.NoError(t, c.WaitNodesReady(context.Background(), names...))
 }
 
-// Programs are what a process-backed node is made of.
-type Programs struct {
+// Binaries are the programs of a process-backed node.
+type Binaries struct {
 	Source   string // the folder of the checkout
 	Cluster  string // cmd/cluster
-	Scanflow string // cmd/scanflow, which pods call "scanflow"
+	Scanflow string // cmd/scanflow, the command word "scanflow" of pods
 }
 
-// BuildNode builds both from this checkout, once a cluster; Go's own cache makes it
-// short when nothing has changed.
-func (c *Cluster) BuildNode(ctx context.Context) (Programs, error) {
+// BuildBinaries builds the programs from this checkout, once for each cluster.
+func (c *Cluster) BuildBinaries(ctx context.Context) (Binaries, error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return Programs{}, err
+		return Binaries{}, err
 	}
 	programs := filepath.Join(c.dir, "bin")
-	out := Programs{Source: root, Cluster: filepath.Join(programs, "cluster"), Scanflow: filepath.Join(programs, "scanflow")}
+	out := Binaries{Source: root, Cluster: filepath.Join(programs, "cluster"), Scanflow: filepath.Join(programs, "scanflow")}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, err := os.Stat(out.Scanflow); err == nil {
@@ -71,24 +70,24 @@ func (c *Cluster) BuildNode(ctx context.Context) (Programs, error) {
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", programs, "./cmd/cluster", "./cmd/scanflow")
 	build.Dir = root
-	if said, err := build.CombinedOutput(); err != nil {
-		return out, fmt.Errorf("build the node's programs: %w\n%s", err, bytes.TrimSpace(said))
+	if output, err := build.CombinedOutput(); err != nil {
+		return out, fmt.Errorf("build the node's programs: %w\n%s", err, bytes.TrimSpace(output))
 	}
 	return out, nil
 }
 
-// Node is a process-backed node under way.
+// Node is a running process-backed node.
 type Node struct {
 	*child
 	cluster *Cluster
 	object  string
 }
 
-// StartNode starts a node, with more flags of "cluster node" if need be; it is Ready some
-// time later.
-func (c *Cluster) StartNode(name string, p Programs, more ...string) (*Node, error) {
+// StartNode starts a node with further flags of "cluster node". It doesn't wait until the
+// node is Ready.
+func (c *Cluster) StartNode(name string, p Binaries, flags ...string) (*Node, error) {
 	args := append([]string{"node", "--kubeconfig", c.Kubeconfig(), "--name", name, "--dir", c.path("node-" + name),
-		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, more...)
+		"--self", p.Scanflow, "--back-off", "1s", "--labels", nodeLabel + "=process", "--until-input-ends"}, flags...)
 	started, err := c.startChild("node "+name, "node-"+name+".log", p.Cluster, args)
 	if err != nil {
 		return nil, fmt.Errorf("start node %s: %w", name, err)
@@ -96,14 +95,14 @@ func (c *Cluster) StartNode(name string, p Programs, more ...string) (*Node, err
 	return &Node{child: started, cluster: c, object: name}, nil
 }
 
-// Stop ends the node and its pods as a machine that is switched off in order, and
-// removes its object, so that nothing waits for it to come back.
+// Stop shuts the node and its pods down gracefully, and deletes its objects, so that the
+// control plane doesn't wait for it to come back.
 func (n *Node) Stop() error {
 	if n.stopped {
 		return nil
 	}
 	errs := []error{n.child.Stop()}
-	ctx, cancel := context.WithTimeout(context.Background(), childStops)
+	ctx, cancel := context.WithTimeout(context.Background(), childStopTimeout)
 	defer cancel()
 	for _, err := range []error{
 		n.cluster.client.Dynamic.Resource(nodes).Delete(ctx, n.object, metav1.DeleteOptions{}),

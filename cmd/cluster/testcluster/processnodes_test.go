@@ -11,9 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// A pod on a process-backed node runs: the word "scanflow" is this checkout's
-// program, and what it serves is reached at the pod's address. The node leaves
-// nothing behind.
+// A pod on a process-backed node runs: the word "scanflow" is this checkout's program,
+// which is reachable at the pod's address. Stopping the node removes its objects.
 func TestProcessNodesRunPods(t *testing.T) {
 	c := New(t)
 	ns := c.Namespace(t)
@@ -43,7 +42,7 @@ spec:
 			p, err = pods.Get(t.Context(), "p", getOptions)
 			require.NoError(t, err)
 			return podReady(p)
-		}, 2*within, 50*time.Millisecond)
+		}, 2*waitTimeout, 50*time.Millisecond)
 		ip, _, _ := unstructured.NestedString(p.Object, "status", "podIP")
 		resp, err := http.Get("http://" + ip + ":8080/metrics")
 		require.NoError(t, err)
@@ -52,7 +51,7 @@ spec:
 		require.NoError(t, resp.Body.Close())
 		require.Contains(t, string(raw), "digits_model_info")
 
-		// A gateway leads to it, and counts.
+		// A gateway routes to it, and counts the requests.
 		c.Apply(t, `
 apiVersion: v1
 kind: Service
@@ -91,14 +90,14 @@ spec: {parentRefs: [{name: gateway, port: 80}], rules: [{backendRefs: [{name: s,
 	}
 }
 
-// A node that dies without its owner's order is reported.
-func TestAProcessNodeThatDiesIsReported(t *testing.T) {
+// A node that ends unexpectedly is reported.
+func TestAnUnexpectedEndOfANodeIsReported(t *testing.T) {
 	c := Shared(t)
-	built, err := c.BuildNode(t.Context())
+	binaries, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
-	n, err := c.StartNode("doomed", built)
+	n, err := c.StartNode("doomed", binaries)
 	require.NoError(t, err)
-	require.NoError(t, c.NodesReady(t.Context(), "doomed"))
+	require.NoError(t, c.WaitNodesReady(t.Context(), "doomed"))
 	n.Kill()
 	require.ErrorContains(t, n.Stop(), "node doomed ended by itself")
 }

@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shared is the one cluster of a package's tests. It is a package's own state, as a
-// test binary's set-up is.
+// shared is the cluster of all tests of a test binary.
 var shared struct {
 	once    sync.Once
 	cluster *Cluster
@@ -20,11 +19,11 @@ var shared struct {
 	err     error
 }
 
-// Main runs a package's tests, stops the cluster that they shared, and exits. Call
-// it from TestMain.
+// Main runs a package's tests, stops their shared cluster, and exits. Call it from
+// TestMain.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run is Main for a TestMain that has more to do: it returns the status to exit with.
+// Run is Main without the exit: it returns the exit status.
 func Run(m *testing.M) int {
 	code := m.Run()
 	if shared.cluster != nil {
@@ -40,8 +39,8 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// Shared is the cluster of this package's tests, booted when the first asks for it.
-// Tests keep out of each other's way by namespaces.
+// Shared returns the cluster of this package's tests, and boots it at the first call. Tests
+// must use namespaces of their own.
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	shared.once.Do(func() {
@@ -53,7 +52,7 @@ func Shared(t testing.TB) *Cluster {
 	return shared.cluster
 }
 
-// New is a cluster of a test's own, to be stopped and broken.
+// New boots a cluster for one test, which may stop and break it.
 func New(t testing.TB) *Cluster {
 	t.Helper()
 	c, err := Start(context.Background(), filepath.Join(t.TempDir(), "cluster"))
@@ -62,7 +61,7 @@ func New(t testing.TB) *Cluster {
 	return c
 }
 
-// StopAPIServer kills the API server; etcd keeps what it said.
+// StopAPIServer kills the API server. Its state stays in etcd.
 func (c *Cluster) StopAPIServer(t testing.TB) {
 	t.Helper()
 	c.mu.Lock()
@@ -73,10 +72,11 @@ func (c *Cluster) StopAPIServer(t testing.TB) {
 	require.NoError(t, p.kill())
 }
 
-// StartAPIServer starts it again, at the same address, and waits until it is ready.
+// StartAPIServer starts the API server again at the same address, and waits until it is
+// ready.
 func (c *Cluster) StartAPIServer(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), bootWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), bootTimeout)
 	defer cancel()
 	require.NoError(t, c.start("kube-apiserver", c.apiserverFlags()...))
 	require.NoError(t, c.ready(ctx))

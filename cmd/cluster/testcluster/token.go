@@ -16,12 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ShortToken is a service account's token that expires sooner than the API server
-// would give one, by the second: it is signed with the cluster's own key (a JWT,
-// RFC 7519, by ES256). The account must be there.
+// ShortToken returns a token of an existing service account that expires sooner than the
+// API server permits. It is a JWT (RFC 7519, ES256) signed with the cluster's key.
 func (c *Cluster) ShortToken(t testing.TB, namespace, account string, expires time.Duration) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	o, err := c.client.Dynamic.Resource(serviceAccounts).Namespace(namespace).Get(ctx, account, getOptions)
 	require.NoError(t, err)

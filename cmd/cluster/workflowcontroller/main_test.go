@@ -21,8 +21,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// argoRole makes the test binary the stand-in for a namespace: KUBECONFIG and ARGO_DIR
-// say where.
+// argoRole makes the test binary the controller of a namespace, with KUBECONFIG and
+// ARGO_DIR.
 const argoRole = "SCANFLOW_TEST_ARGO"
 
 func TestMain(m *testing.M) {
@@ -42,7 +42,7 @@ const (
 	often = 20 * time.Millisecond
 )
 
-// bench is one test's namespace, and the stand-in for it.
+// bench is a test's namespace and its controller.
 type bench struct {
 	*testing.T
 	cluster *testcluster.Cluster
@@ -56,7 +56,7 @@ func newBench(t *testing.T) *bench {
 	return &bench{T: t, cluster: c, ns: c.Namespace(t), dir: t.TempDir()}
 }
 
-// start runs the stand-in in this process; stop ends it, as the test's end does.
+// start runs the controller in this process until stop is called or the test ends.
 func (b *bench) start() (stop func()) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,7 +78,7 @@ func (b *bench) start() (stop func()) {
 	return stop
 }
 
-// child runs it as a process of its own, to be killed.
+// child runs the controller in a process that the test can kill.
 func (b *bench) child(env ...string) (kill func()) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -98,7 +98,7 @@ func (b *bench) child(env ...string) (kill func()) {
 	return kill
 }
 
-// template applies a WorkflowTemplate "train" that prepares and then runs a script.
+// template applies a WorkflowTemplate "train" with a step "load" and a step "fit" that runs a script.
 func (b *bench) template(script, extra string) {
 	b.Helper()
 	b.cluster.Apply(b, fmt.Sprintf(`
@@ -135,7 +135,7 @@ spec:
 `, b.ns, extra, script))
 }
 
-// workflow makes a Workflow "run" of the template.
+// workflow creates a Workflow "run" of the template.
 func (b *bench) workflow(spec string) *unstructured.Unstructured {
 	b.Helper()
 	return b.cluster.Apply(b, fmt.Sprintf(`

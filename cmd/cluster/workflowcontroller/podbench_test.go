@@ -52,10 +52,10 @@ func (b *podBench) node(name string) {
 		cancel()
 		require.NoError(b, <-ended)
 	})
-	require.NoError(b, b.cluster.NodesReady(context.Background(), name))
+	require.NoError(b, b.cluster.WaitNodesReady(context.Background(), name))
 }
 
-// controller runs the stand-in; stop ends it.
+// controller runs the controller until stop is called.
 func (b *podBench) controller() (stop func()) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -75,7 +75,7 @@ func (b *podBench) controller() (stop func()) {
 	return stop
 }
 
-// online is a Deployment of one pod on a node.
+// online applies a Deployment of one pod on a node.
 func (b *podBench) online(name, on string) {
 	b.Helper()
 	b.cluster.Apply(b, fmt.Sprintf(`
@@ -106,7 +106,7 @@ func (b *podBench) podsOf(selector string, phase corev1.PodPhase) (out []corev1.
 	return out
 }
 
-// runningPod waits for the one pod of a selector that runs.
+// runningPod waits until exactly one pod of a selector runs.
 func (b *podBench) runningPod(selector string) corev1.Pod {
 	b.Helper()
 	var found []corev1.Pod
@@ -114,8 +114,8 @@ func (b *podBench) runningPod(selector string) corev1.Pod {
 	return found[0]
 }
 
-// batch is a WorkflowTemplate whose second step keeps its progress in a file, and goes on
-// for as long as there is no file "go".
+// batch applies a WorkflowTemplate whose second step records its progress in a file, and
+// runs until a file "go" exists.
 func (b *podBench) batch(at, retry string) {
 	b.Helper()
 	b.cluster.Apply(b, fmt.Sprintf(`
@@ -156,7 +156,7 @@ func (b *podBench) proposal(verb, with string) engine.Proposal {
 	return p
 }
 
-// plan plans an act, once Argo has said in the Workflow what runs.
+// plan plans an act, once the Workflow's status has the running steps.
 func (b *podBench) plan(verb engine.Actuator, p engine.Proposal) engine.Change {
 	b.Helper()
 	var change engine.Change
@@ -171,7 +171,7 @@ func (b *podBench) plan(verb engine.Actuator, p engine.Proposal) engine.Change {
 	return change
 }
 
-// cannot is why an act can't be planned, once Argo has said in the Workflow what runs.
+// cannot returns the error of planning an act, once the Workflow's status has the running steps.
 func (b *podBench) cannot(verb engine.Actuator, p engine.Proposal) error {
 	b.Helper()
 	var err error

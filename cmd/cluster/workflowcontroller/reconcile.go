@@ -12,25 +12,26 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// reconcile has a Workflow run, ended, or forgotten, as its object says, and writes
-// how it stands. An error has it looked at again.
+// reconcile submits, stops or deletes the run of a Workflow, and writes its status. It is
+// retried after an error.
 func (c *controller) reconcile(ctx context.Context, key string) error {
 	namespace, name, _ := strings.Cut(key, "/")
 	run, known := c.runner.Run(namespace, name)
-	stored, there, err := c.seen.GetByKey(key)
+	stored, exists, err := c.store.GetByKey(key)
 	if err != nil {
 		return err
 	}
-	if !there || known && string(stored.(*unstructured.Unstructured).GetUID()) != run.Identity {
-		return c.forget(key, run, known, there)
+	if !exists || known && string(stored.(*unstructured.Unstructured).GetUID()) != run.Identity {
+		return c.handleDeleted(key, run, known, exists)
 	}
 	o := stored.(*unstructured.Unstructured)
 	if !known {
-		if run, known, err = c.begin(ctx, o); err != nil || !known {
+		if run, known, err = c.submit(ctx, o); err != nil || !known {
 			return err
 		}
 	}
@@ -39,21 +40,21 @@ func (c *controller) reconcile(ctx context.Context, key string) error {
 			return err
 		}
 	}
-	if err := c.storeAgain(ctx, o); err != nil {
+	if err := c.restoreSpec(ctx, o); err != nil {
 		return err
 	}
-	if err := c.place(o, &run); err != nil {
+	if err := c.syncPlacement(o, &run); err != nil {
 		return err
 	}
-	return c.write(ctx, o, statusOf(&run))
+	return c.patchStatus(ctx, o, statusOf(&run))
 }
 
-// forget ends the run of an object that is no more. again says that there is another
-// object of its name, which waits for that.
-func (c *controller) forget(key string, run workflow.Run, known, again bool) error {
+// handleDeleted stops and deletes the run of a deleted object. recreated means that a new
+// object has the name, and is reconciled next.
+func (c *controller) handleDeleted(key string, run workflow.Run, known, recreated bool) error {
 	c.mu.Lock()
 	delete(c.written, key)
-	delete(c.joined, key)
+	delete(c.pendingSpecs, key)
 	c.mu.Unlock()
 	if !known {
 		return nil
@@ -62,36 +63,36 @@ func (c *controller) forget(key string, run workflow.Run, known, again bool) err
 		return err
 	}
 	if !run.Phase.Ended() {
-		return nil // its end comes by this way again
+		return nil // reconciled again when it has ended
 	}
-	if err := c.runner.Forget(run.Namespace, run.Name); err != nil {
+	if err := c.runner.Delete(run.Namespace, run.Name); err != nil {
 		return err
 	}
-	if again {
+	if recreated {
 		c.queue.Add(key)
 	}
 	return nil
 }
 
-// begin begins the run of a Workflow whose turn it is; known tells whether it has one
-// then.
-func (c *controller) begin(ctx context.Context, o *unstructured.Unstructured) (run workflow.Run, known bool, err error) {
+// submit submits the run of a Workflow, unless it has ended or is suspended. known reports
+// whether there is a run.
+func (c *controller) submit(ctx context.Context, o *unstructured.Unstructured) (run workflow.Run, known bool, err error) {
 	phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
 	nodes, _, _ := unstructured.NestedMap(o.Object, "status", "nodes")
 	suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend")
 	switch {
 	case workflow.Phase(phase).Ended():
 		return run, false, nil
-	case len(nodes) > 0: // begun by another, or by us with another folder
-		return run, false, c.refuse(ctx, o, errors.New("its run is not known here any more"))
+	case len(nodes) > 0: // started by another controller, or with another folder
+		return run, false, c.fail(ctx, o, errors.New("its run is not known here any more"))
 	case suspended && phase == "":
-		return run, false, c.write(ctx, o, map[string]any{"phase": string(workflow.Running), "startedAt": stamp(c.Clock.Now())})
+		return run, false, c.patchStatus(ctx, o, map[string]any{"phase": string(workflow.Running), "startedAt": formatTime(c.Clock.Now())})
 	case suspended:
 		return run, false, nil
 	}
 	request, err := c.request(ctx, o)
 	if err == nil {
-		run, err = c.runner.Begin(request)
+		run, err = c.runner.Submit(request)
 	}
 	var status apierrors.APIStatus
 	switch {
@@ -100,10 +101,10 @@ func (c *controller) begin(ctx context.Context, o *unstructured.Unstructured) (r
 	case errors.Is(err, workflow.ErrClosed) || errors.As(err, &status) && !apierrors.IsNotFound(err):
 		return run, false, err
 	}
-	return run, false, c.refuse(ctx, o, err)
+	return run, false, c.fail(ctx, o, err)
 }
 
-// request reads what a Workflow asks for.
+// request builds the request for the run of a Workflow.
 func (c *controller) request(ctx context.Context, o *unstructured.Unstructured) (workflow.Request, error) {
 	out := workflow.Request{Namespace: o.GetNamespace(), Name: o.GetName(), Identity: string(o.GetUID()), Parameters: map[string]string{}}
 	name, _, _ := unstructured.NestedString(o.Object, "spec", "workflowTemplateRef", "name")
@@ -117,15 +118,15 @@ func (c *controller) request(ctx context.Context, o *unstructured.Unstructured) 
 	if out.Template, err = templateOf(object); err != nil {
 		return out, err
 	}
-	if c.pods != nil {
+	if c.podLauncher != nil {
 		from, _, _ := unstructured.NestedMap(object.Object, "spec")
-		own, _, _ := unstructured.NestedMap(o.Object, "spec")
-		joined := joinedSpec(from, own)
-		if err := placedAs(&out.Template, joined); err != nil {
+		workflowSpec, _, _ := unstructured.NestedMap(o.Object, "spec")
+		merged := mergedSpec(from, workflowSpec)
+		if err := applyPlacement(&out.Template, merged); err != nil {
 			return out, err
 		}
 		c.mu.Lock()
-		c.joined[o.GetNamespace()+"/"+o.GetName()] = joined
+		c.pendingSpecs[o.GetNamespace()+"/"+o.GetName()] = merged
 		c.mu.Unlock()
 	}
 	if entrypoint, _, _ := unstructured.NestedString(o.Object, "spec", "entrypoint"); entrypoint != "" {
@@ -144,8 +145,8 @@ func (c *controller) request(ctx context.Context, o *unstructured.Unstructured) 
 	return out, nil
 }
 
-// templateOf reads a WorkflowTemplate as strictly as a file is read, but for where its
-// pods may go: there are none.
+// templateOf decodes a WorkflowTemplate as strictly as the local orchestrator does a file,
+// without its placement.
 func templateOf(o *unstructured.Unstructured) (workflow.Template, error) {
 	spec, _, _ := unstructured.NestedMap(o.Object, "spec") // a copy
 	list, _, _ := unstructured.NestedSlice(spec, "templates")
@@ -170,37 +171,32 @@ func templateOf(o *unstructured.Unstructured) (workflow.Template, error) {
 	if err != nil {
 		return workflow.Template{}, fmt.Errorf("read WorkflowTemplate %s: %w", o.GetName(), err)
 	}
-	read, err := local.ReadBytes("", raw)
-	var found local.Problems
+	read, err := orchestrator.ReadBytes("", raw)
+	var found mistake.Mistakes
 	switch {
 	case errors.As(err, &found):
-		lines := make([]string, len(found))
-		for i, p := range found {
-			p.Line = 0 // of a text that nobody wrote
-			lines[i] = p.Error()
-		}
-		return workflow.Template{}, errors.New(strings.Join(lines, "; "))
+		return workflow.Template{}, errors.New(strings.Join(found.Lines(), "; "))
 	case err != nil:
 		return workflow.Template{}, err
 	}
 	return read.Workflows[0], nil
 }
 
-// refuse ends a Workflow that can't be run.
-func (c *controller) refuse(ctx context.Context, o *unstructured.Unstructured, err error) error {
-	now := stamp(c.Clock.Now())
-	return c.write(ctx, o, map[string]any{"phase": string(workflow.Error), "message": err.Error(), "startedAt": now, "finishedAt": now})
+// fail ends a Workflow that can't be run.
+func (c *controller) fail(ctx context.Context, o *unstructured.Unstructured, err error) error {
+	now := formatTime(c.Clock.Now())
+	return c.patchStatus(ctx, o, map[string]any{"phase": string(workflow.Error), "message": err.Error(), "startedAt": now, "finishedAt": now})
 }
 
-// write writes a status, unless that is what was written last. As in Argo, status is no
-// subresource, and the phase is a label too.
-func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, status map[string]any) error {
+// patchStatus writes a status unless it is unchanged. As in Argo, the status is not a
+// subresource, and the phase is also a label.
+func (c *controller) patchStatus(ctx context.Context, o *unstructured.Unstructured, status map[string]any) error {
 	key := o.GetNamespace() + "/" + o.GetName()
 	c.mu.Lock()
-	joined := c.joined[key]
+	merged := c.pendingSpecs[key]
 	c.mu.Unlock()
-	if joined != nil {
-		status[stored] = joined
+	if merged != nil {
+		status[storedSpecField] = merged
 	}
 	phase := workflow.Phase(fmt.Sprint(status["phase"]))
 	labels := map[string]any{"workflows.argoproj.io/phase": string(phase)}
@@ -218,7 +214,7 @@ func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, st
 		return nil
 	}
 	_, err = c.Client.Dynamic.Resource(workflows).Namespace(o.GetNamespace()).Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "workflow-controller"})
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it is gone, or another has its name: that comes too
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it was deleted or replaced, and will be reconciled
 		return nil
 	}
 	if err != nil {
@@ -226,7 +222,7 @@ func (c *controller) write(ctx context.Context, o *unstructured.Unstructured, st
 	}
 	c.mu.Lock()
 	c.written[key] = string(patch)
-	delete(c.joined, key) // it is stored, and may be changed there from now on
+	delete(c.pendingSpecs, key) // stored now, where clients may change it
 	c.mu.Unlock()
 	return nil
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// statusOf is the status of a Workflow, after Argo Workflows 3.7: nodes by their ids,
-// of which that of the entrypoint is called as the Workflow is.
+// statusOf returns the status of a Workflow in the format of Argo Workflows 3.7: nodes are
+// keyed by ID, and the ID of the entrypoint is the name of the Workflow.
 func statusOf(r *workflow.Run) map[string]any {
-	status := map[string]any{"phase": string(r.Phase), "startedAt": stamp(r.StartedAt), "progress": r.Progress()}
-	put(status, "message", r.Message)
-	put(status, "finishedAt", stamp(r.FinishedAt))
+	status := map[string]any{"phase": string(r.Phase), "startedAt": formatTime(r.StartedAt), "progress": r.Progress()}
+	setNonEmpty(status, "message", r.Message)
+	setNonEmpty(status, "finishedAt", formatTime(r.FinishedAt))
 	nodes := map[string]any{}
 	for i := range r.Steps {
 		addNodes(nodes, r, &r.Steps[i])
@@ -30,21 +30,21 @@ func statusOf(r *workflow.Run) map[string]any {
 	return status
 }
 
-// stamp is a time as Kubernetes writes it; "" for the zero one.
-func stamp(t time.Time) string {
+// formatTime formats a time like Kubernetes; "" for the zero time.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
 }
 
-func put(into map[string]any, field, text string) {
+func setNonEmpty(into map[string]any, field, text string) {
 	if text != "" {
 		into[field] = text
 	}
 }
 
-// nodeName is how Argo names a node: the Workflow's name, and the tasks' from there.
+// nodeName returns Argo's name of a node: the Workflow's name and the path of tasks.
 func nodeName(r *workflow.Run, path string) string {
 	if path == "" {
 		return r.Name
@@ -52,7 +52,8 @@ func nodeName(r *workflow.Run, path string) string {
 	return r.Name + "." + path
 }
 
-// nodeID is the Workflow's name for the entrypoint, and a hash of the node's for the rest.
+// nodeID returns Argo's ID of a node: the Workflow's name, with a hash of the node's name
+// for all but the entrypoint.
 func nodeID(r *workflow.Run, name string) string {
 	if name == r.Name {
 		return name
@@ -62,7 +63,7 @@ func nodeID(r *workflow.Run, name string) string {
 	return fmt.Sprintf("%s-%v", r.Name, h.Sum32())
 }
 
-// addNodes adds a step's node, and those of its attempts where it may have several.
+// addNodes adds the node of a step, and those of its attempts if it has a retryStrategy.
 func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	if s.Phase == "" {
 		return
@@ -98,7 +99,7 @@ func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 			}
 			node["children"] = children
 		} else {
-			put(node, "hostNodeName", last.Node)
+			setNonEmpty(node, "hostNodeName", last.Node)
 		}
 		if last.ExitCode != nil {
 			outputs["exitCode"] = strconv.Itoa(*last.ExitCode)
@@ -110,27 +111,27 @@ func addNodes(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	nodes[nodeID(r, name)] = node
 }
 
-func newNode(r *workflow.Run, s *workflow.Step, name, kind string, phase workflow.Phase, message string, began, ended time.Time) map[string]any {
+func newNode(r *workflow.Run, s *workflow.Step, name, kind string, phase workflow.Phase, message string, started, ended time.Time) map[string]any {
 	node := map[string]any{
-		"id": nodeID(r, name), "name": name, "type": kind, "phase": string(phase), "startedAt": stamp(began),
+		"id": nodeID(r, name), "name": name, "type": kind, "phase": string(phase), "startedAt": formatTime(started),
 		"templateName": s.Template, "templateScope": "local/" + r.Name,
 	}
-	put(node, "message", message)
-	put(node, "finishedAt", stamp(ended))
+	setNonEmpty(node, "message", message)
+	setNonEmpty(node, "finishedAt", formatTime(ended))
 	if s.Path != "" {
 		node["boundaryID"] = nodeID(r, nodeName(r, s.Parent))
 	}
 	return node
 }
 
-// addAttempt adds the node of one of several attempts, and returns its id.
+// addAttempt adds the node of an attempt, and returns its ID.
 func addAttempt(nodes map[string]any, r *workflow.Run, s *workflow.Step, i int) string {
 	a := &s.Attempts[i]
 	name := fmt.Sprintf("%s(%d)", nodeName(r, s.Path), i)
 	node := newNode(r, s, name, "Pod", a.Phase, a.Message, a.StartedAt, a.FinishedAt)
 	node["displayName"] = fmt.Sprintf("%s(%d)", s.Name, i)
 	node["nodeFlag"] = map[string]any{"retried": true}
-	put(node, "hostNodeName", a.Node)
+	setNonEmpty(node, "hostNodeName", a.Node)
 	if a.ExitCode != nil {
 		node["outputs"] = map[string]any{"exitCode": strconv.Itoa(*a.ExitCode)}
 	}
@@ -139,21 +140,20 @@ func addAttempt(nodes map[string]any, r *workflow.Run, s *workflow.Step, i int) 
 	return id
 }
 
-// addChildren links a node from those that it came after: the tasks that it waited
-// for, or the dag that it is part of.
+// addChildren adds a node to the children of its dependencies, or of its dag.
 func addChildren(nodes map[string]any, r *workflow.Run, s *workflow.Step) {
 	id := nodeID(r, nodeName(r, s.Path))
 	if s.Path == "" || nodes[id] == nil {
 		return
 	}
-	after := s.Needs
-	if len(after) == 0 {
-		after = []string{s.Parent}
+	parents := s.Needs
+	if len(parents) == 0 {
+		parents = []string{s.Parent}
 	}
-	for _, path := range after {
-		if before, ok := nodes[nodeID(r, nodeName(r, path))].(map[string]any); ok {
-			children, _ := before["children"].([]any)
-			before["children"] = append(children, id)
+	for _, path := range parents {
+		if parent, ok := nodes[nodeID(r, nodeName(r, path))].(map[string]any); ok {
+			children, _ := parent["children"].([]any)
+			parent["children"] = append(children, id)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,28 +16,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 )
 
-// stepPod is the pod of one attempt at a step. Its goroutine (live) makes it, and then
-// reports what the informer sees of it (see), until it has ended or is gone.
+// stepPod is the pod of an attempt. Its goroutine (run) creates it, and then reports the
+// updates of the informer (onPod) until it has ended or is deleted.
 type stepPod struct {
-	of     *pods
-	step   workflow.StepProcess
-	report func(s pod.Status, node string)
-	done   chan struct{}
-	wake   chan struct{} // holds one
+	launcher *podLauncher
+	step     workflow.StepProcess
+	report   func(s pod.Status, node string)
+	done     chan struct{}
+	wake     chan struct{} // of capacity 1
 
 	stopOnce, detachOnce sync.Once
 	stop, detach         chan struct{}
 
-	mu   sync.Mutex
-	seen map[types.UID]*corev1.Pod // the newest of each that had the name
-	gone map[types.UID]bool
-	uid  types.UID // "" before it is made
+	mu      sync.Mutex
+	objects map[types.UID]*corev1.Pod // the newest objects of the pods with this name
+	deleted map[types.UID]bool
+	uid     types.UID // "" before it is created
 }
 
-func newStepPod(of *pods, t workflow.StepProcess, report func(s pod.Status, node string)) *stepPod {
+func newStepPod(launcher *podLauncher, t workflow.StepProcess, report func(s pod.Status, node string)) *stepPod {
 	return &stepPod{
-		of: of, step: t, report: report, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), detach: make(chan struct{}),
-		seen: map[types.UID]*corev1.Pod{}, gone: map[types.UID]bool{},
+		launcher: launcher, step: t, report: report, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), detach: make(chan struct{}),
+		objects: map[types.UID]*corev1.Pod{}, deleted: map[types.UID]bool{},
 	}
 }
 
@@ -44,11 +45,11 @@ func (p *stepPod) name() types.NamespacedName {
 	return types.NamespacedName{Namespace: p.step.Namespace, Name: p.step.Name}
 }
 
-// see takes the newest of the pod, from the informer's goroutine.
-func (p *stepPod) see(object *corev1.Pod, gone bool) {
+// onPod records the newest object. It is called from the informer's goroutine.
+func (p *stepPod) onPod(object *corev1.Pod, deleted bool) {
 	p.mu.Lock()
-	p.seen[object.UID] = object
-	p.gone[object.UID] = p.gone[object.UID] || gone
+	p.objects[object.UID] = object
+	p.deleted[object.UID] = p.deleted[object.UID] || deleted
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -56,40 +57,40 @@ func (p *stepPod) see(object *corev1.Pod, gone bool) {
 	}
 }
 
-// live is the pod's whole life.
-func (p *stepPod) live() {
+// run creates the pod, and reports its status until it has ended or is detached.
+func (p *stepPod) run() {
 	defer close(p.done)
-	err := p.make()
+	err := p.create()
 	switch {
 	case errors.Is(err, errStopping):
-		p.report(pod.Status{Phase: corev1.PodFailed, Reason: workflow.NeverBegan, Message: "its pod was not made"}, "")
+		p.report(pod.Status{Phase: corev1.PodFailed, Reason: workflow.ReasonNeverStarted, Message: "its pod was not created"}, "")
 		return
 	case err != nil:
 		p.report(pod.Status{Phase: corev1.PodFailed, Message: err.Error()}, "")
 		return
 	}
 	select {
-	case <-p.stop: // meanwhile, when there was nothing to delete yet
+	case <-p.stop: // called while there was no pod to delete yet
 		p.remove(nil)
 	default:
 	}
-	began := p.step.Begun
+	started := p.step.Started
 	for {
 		p.mu.Lock()
-		object, gone := p.seen[p.uid], p.gone[p.uid]
+		object, deleted := p.objects[p.uid], p.deleted[p.uid]
 		p.mu.Unlock()
 		if object != nil {
 			s := statusOfPod(object)
 			ended := s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed
-			began = began || s.Phase != corev1.PodPending
-			if gone && !ended {
+			started = started || s.Phase != corev1.PodPending
+			if deleted && !ended {
 				s = pod.Status{Phase: corev1.PodFailed, Message: "pod deleted"}
-				if !began { // Argo's controller makes the pod of a pending node anew
-					s.Reason, s.Message = workflow.NeverBegan, "its pod was deleted before it ran, and is made anew"
+				if !started { // Argo's controller recreates the pod of a pending node
+					s.Reason, s.Message = workflow.ReasonNeverStarted, "its pod was deleted before it ran, and is created again"
 				}
 			}
 			p.report(s, object.Spec.NodeName)
-			if ended || gone {
+			if ended || deleted {
 				return
 			}
 		}
@@ -101,72 +102,68 @@ func (p *stepPod) live() {
 	}
 }
 
-// make makes the pod, or finds the one that was made for this attempt.
-func (p *stepPod) make() error {
-	api := p.of.core.Pods(p.step.Namespace)
+// create creates the pod, or finds the one that was created for this attempt.
+func (p *stepPod) create() error {
+	api := p.launcher.core.Pods(p.step.Namespace)
 	for {
-		var made *corev1.Pod
+		var created *corev1.Pod
 		err := error(apierrors.NewNotFound(corev1.Resource("pods"), p.step.Name))
-		if !p.step.Begun {
-			made, err = api.Create(p.of.ctx, p.object(), metav1.CreateOptions{FieldManager: "workflow-controller"})
+		if !p.step.Started {
+			created, err = api.Create(p.launcher.ctx, p.object(), metav1.CreateOptions{FieldManager: "workflow-controller"})
 		}
-		if apierrors.IsAlreadyExists(err) || p.step.Begun {
-			made, err = api.Get(p.of.ctx, p.step.Name, metav1.GetOptions{})
+		if apierrors.IsAlreadyExists(err) || p.step.Started {
+			created, err = api.Get(p.launcher.ctx, p.step.Name, metav1.GetOptions{})
 		}
 		switch {
-		case err == nil && made.Labels[uidLabel] == p.step.UID:
+		case err == nil && created.Labels[attemptLabel] == p.step.UID:
 			p.mu.Lock()
-			p.uid = made.UID
-			if p.seen[made.UID] == nil {
-				p.seen[made.UID] = made
+			p.uid = created.UID
+			if p.objects[created.UID] == nil {
+				p.objects[created.UID] = created
 			}
 			p.mu.Unlock()
 			return nil
-		case p.step.Begun && (err == nil || apierrors.IsNotFound(err)):
+		case p.step.Started && (err == nil || apierrors.IsNotFound(err)):
 			return errors.New("pod deleted")
 		case err != nil && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err)):
-			return fmt.Errorf("make its pod: %w", err)
+			return fmt.Errorf("create its pod: %w", err)
 		case err != nil && !apierrors.IsNotFound(err):
-			p.of.Log.Warn("a step's pod can't be made yet", "pod", p.name().String(), "error", err)
+			p.launcher.Log.Warn("can't create a step's pod; retrying", "pod", p.name().String(), "error", err)
 		}
-		if !p.pause() {
+		if !p.waitRetry() {
 			return errStopping
 		}
 	}
 }
 
-func (p *stepPod) pause() bool {
-	timer, giveBack := p.of.Clock.Timer(again)
-	defer giveBack()
+func (p *stepPod) waitRetry() bool {
+	timer, stopTimer := p.launcher.Clock.Timer(retryInterval)
+	defer stopTimer()
 	select {
 	case <-timer:
 		return true
-	case <-p.wake: // an earlier pod of the name may be gone
+	case <-p.wake: // an earlier pod of the same name may have been deleted
 		return true
 	case <-p.stop:
 	case <-p.detach:
-	case <-p.of.ctx.Done():
+	case <-p.launcher.ctx.Done():
 	}
 	return false
 }
 
-// uidLabel tells the pods of two attempts apart that have one name.
-const uidLabel = "scanflow.dev/attempt"
+// attemptLabel is the attempt's UID. It distinguishes the pods of two attempts of one name.
+const attemptLabel = "scanflow.dev/attempt"
 
-// object is the pod to be made.
+// object returns the pod to create.
 func (p *stepPod) object() *corev1.Pod {
 	yes, no := true, false
 	o := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.step.Namespace, Name: p.step.Name, Labels: map[string]string{}, Annotations: map[string]string{}},
 		Spec:       *p.step.Spec.DeepCopy(),
 	}
-	for k, v := range p.step.Labels {
-		o.Labels[k] = v
-	}
-	for k, v := range p.step.Annotations {
-		o.Annotations[k] = v
-	}
-	o.Labels[uidLabel] = p.step.UID
+	maps.Copy(o.Labels, p.step.Labels)
+	maps.Copy(o.Annotations, p.step.Annotations)
+	o.Labels[attemptLabel] = p.step.UID
 	run := &workflow.Run{Name: p.step.Run}
 	node := nodeName(run, p.step.Step)
 	if p.step.Retries {
@@ -185,7 +182,7 @@ func (p *stepPod) object() *corev1.Pod {
 	return o
 }
 
-// Stop deletes the pod, and returns when it has ended.
+// Stop deletes the pod, and returns when it has ended. When ctx ends, it force-deletes it.
 func (p *stepPod) Stop(ctx context.Context) error {
 	p.stopOnce.Do(func() { close(p.stop) })
 	p.remove(nil)
@@ -198,12 +195,12 @@ func (p *stepPod) Stop(ctx context.Context) error {
 	p.remove(&now)
 	select {
 	case <-p.done:
-	case <-p.of.ctx.Done():
+	case <-p.launcher.ctx.Done():
 	}
 	return nil
 }
 
-// remove deletes the pod, if it was made.
+// remove deletes the pod if it was created.
 func (p *stepPod) remove(grace *int64) {
 	p.mu.Lock()
 	uid := p.uid
@@ -211,15 +208,15 @@ func (p *stepPod) remove(grace *int64) {
 	if uid == "" {
 		return
 	}
-	err := p.of.core.Pods(p.step.Namespace).Delete(p.of.ctx, p.step.Name, metav1.DeleteOptions{
+	err := p.launcher.core.Pods(p.step.Namespace).Delete(p.launcher.ctx, p.step.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: grace, Preconditions: &metav1.Preconditions{UID: &uid},
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		p.of.Log.Warn("a step's pod can't be deleted", "pod", p.name().String(), "error", err)
+		p.launcher.Log.Warn("can't delete a step's pod", "pod", p.name().String(), "error", err)
 	}
 }
 
-// Detach lets the pod go on without us.
+// Detach stops watching the pod, and leaves it running.
 func (p *stepPod) Detach() {
 	p.detachOnce.Do(func() { close(p.detach) })
 	<-p.done

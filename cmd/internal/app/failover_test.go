@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
 )
@@ -79,7 +80,7 @@ const failoverWhile = 2 * time.Second
 type failoverStage struct {
 	*testing.T
 	prom   *promengine.Engine
-	system *System
+	system *App
 	acts   *actLog
 }
 
@@ -96,14 +97,14 @@ func stageOfFailover(t *testing.T, agent string) *failoverStage {
 		return name
 	}
 	s := &failoverStage{T: t, prom: prom, acts: &actLog{acts: make(chan engine.Act, 10), reasons: map[string]string{}}}
-	s.system, err = Start(t.Context(), Options{
+	s.system, err = start(t, Options{
 		Manifests: []string{file("failover.yaml", agent)}, Workloads: []string{file("workloads.yaml", failoverWorkloads)},
 		Data: filepath.Join(dir, "data"), Prometheus: api.URL, StopPods: true,
-		Local: local.Options{RandomPorts: true}, Observers: []engine.Observer{s.acts}, Log: hclog.NewNullLogger(),
-	})
+		Local: orchestrator.Options{RandomPorts: true}, Log: hclog.NewNullLogger(),
+	}, s.acts)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, s.system.Close(context.Background()))
+		require.NoError(t, s.system.Stop(context.Background()))
 		api.Close()
 		require.NoError(t, prom.Close())
 	})
@@ -111,9 +112,9 @@ func stageOfFailover(t *testing.T, agent string) *failoverStage {
 	return s
 }
 
-// weights tells whether the route itself has them.
+// weights reports whether the route itself has them.
 func (s *failoverStage) weights(large, small int) bool {
-	change, err := local.TrafficActuator(s.system.Local).Plan(s.Context(), engine.Proposal{
+	change, err := local.Traffic(s.system.Local).Plan(s.Context(), engine.Proposal{
 		Primitive: "traffic", Identity: "look", With: map[string]any{"route": "digits", "weights": map[string]any{"large": float64(large), "small": float64(small)}},
 		Target: engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "models", Name: "large"},
 	})
@@ -121,7 +122,7 @@ func (s *failoverStage) weights(large, small int) bool {
 	return change.NoOp
 }
 
-// says writes the metric, as scrapes would, until an act ends.
+// says writes the metric, as scrapes would, until an act ends, and returns the act.
 func (s *failoverStage) says(ready float64) engine.Act {
 	s.Helper()
 	return s.saysOf(map[string]float64{"large": ready})

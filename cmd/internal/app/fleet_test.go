@@ -21,6 +21,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 	"github.com/scanflow-k8s/scanflow/sensors/promengine"
@@ -96,7 +97,7 @@ func newFleet(tb testing.TB, n int) *fleet {
 		files[fmt.Sprintf("s%d.rego", i)] = &fstest.MapFile{Data: []byte(strategyText(i))}
 		spec.Strategies = append(spec.Strategies, fmt.Sprintf("fleet.s%d", i))
 	}
-	store := policy.NewStore(policy.FromFS(files), policy.StoreOptions{})
+	store := policy.NewStore(source.FromFS(files), policy.StoreOptions{})
 	require.NoError(tb, store.Load(context.Background()))
 	f.journal, err = journal.Open(context.Background(), tb.TempDir(), journal.Options{})
 	require.NoError(tb, err)
@@ -180,7 +181,7 @@ func TestAFleetIsSampledByOneQueryASignal(t *testing.T) {
 // signals, 1% of them busy: sample from a real Prometheus engine over loopback,
 // decide, arbitrate, journal with intents and outcomes.
 func BenchmarkFleetTick(b *testing.B) {
-	FavourMemory() // as the daemon does
+	LimitMemory() // as the daemon does
 	f := newFleet(b, 10000)
 	var worst, total time.Duration
 	f.queries.Store(0)

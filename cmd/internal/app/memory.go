@@ -5,17 +5,17 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent lets the heap grow by half between collections, not by as much again:
-// over a fleet of 10,000 a tick makes much garbage and keeps little, and memory is
-// dearer to an agent than the processor time (docs/performance.md has both).
+// gcPercent lets the heap grow by half between collections instead of doubling. A tick
+// over a fleet of 10,000 makes much garbage and keeps little, and an agent would rather
+// spend processor time than memory (docs/performance.md measures both).
 const gcPercent = 50
 
-// maxStack bounds one goroutine's stack, in bytes: a recursion without end ends the process,
-// and must not take a gigabyte before.
+// maxStack bounds the stack of a goroutine, in bytes. An endless recursion ends the
+// process, and must not use a gigabyte before.
 const maxStack = 256 << 20
 
-// FavourMemory sets both; the first, unless the environment's GOGC says otherwise.
-func FavourMemory() {
+// LimitMemory sets both for this process; the first, unless GOGC is in the environment.
+func LimitMemory() {
 	debug.SetMaxStack(maxStack)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

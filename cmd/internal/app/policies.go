@@ -2,157 +2,114 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/acceptance"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
-	"github.com/scanflow-k8s/scanflow/policies"
 )
 
-// PolicySource says where policies come from.
-type PolicySource struct {
-	// Paths are folders, bundles, and http or https URLs of bundles, which make one
-	// revision together; none is the policies that ship.
-	Paths []string
-	// WithoutShippedGuards has the guards of the paths bind alone; else those that ship
-	// bind too.
-	WithoutShippedGuards bool
-	// Key is what the signatures of the paths are held against; without a file, what is
-	// signed is refused.
-	Key KeyFile
-	// TokenFile and Every are for URLs: see policy.RemoteOptions. The token is shown to
-	// each of them.
-	TokenFile string
-	Every     time.Duration
-	// Patience is how long a URL's server is waited for at the start; 0 is its default.
-	Patience time.Duration
-}
+// documentsTimeout bounds the wait for the documents that new policies are tried on. An
+// agent that is in the middle of a turn for longer is left out.
+const documentsTimeout = 300 * time.Millisecond
 
-// KeyFile is a file with a key for signatures; see policy.ReadKey.
-type KeyFile struct{ Path, Algorithm, Scope string }
-
-// Reader reads the policies. URLs are fetched here: their servers are waited for, and their
-// bundles are what the reader returns until the remotes have fetched others. The reader
-// is there whatever the error.
-func (p PolicySource) Reader(ctx context.Context, clock engine.Clock, log hclog.Logger) (policy.Reader, []*policy.Remote, error) {
-	if len(p.Paths) == 0 {
-		return policy.FromFS(fs.FS(policies.FS)), nil, nil
-	}
-	var readers []policy.Reader
-	var remotes []*policy.Remote
-	for _, path := range p.Paths {
-		if !policy.IsURL(path) {
-			readers = append(readers, policy.FromPath(path))
-			continue
-		}
-		remote, err := policy.NewRemote(policy.RemoteOptions{
-			URL: path, TokenFile: p.TokenFile, Every: p.Every, Patience: p.Patience, Clock: clock, Log: log, Seed: uint64(time.Now().UnixNano()),
-		})
-		if err != nil {
-			return func() (policy.Source, error) { return policy.Source{}, err }, nil, err
-		}
-		readers, remotes = append(readers, remote.Read), append(remotes, remote)
-	}
-	return func() (policy.Source, error) { return p.join(readers) }, remotes, waitAll(ctx, remotes)
-}
-
-// waitAll waits for the first bundle of each URL, for all at a time.
-func waitAll(ctx context.Context, remotes []*policy.Remote) error {
-	errs := make([]error, len(remotes))
-	var all sync.WaitGroup
-	for i, r := range remotes {
-		all.Go(func() { errs[i] = r.Wait(ctx) })
-	}
-	all.Wait()
-	return errors.Join(errs...)
-}
-
-// join reads all sources, and adds the guards that ship.
-func (p PolicySource) join(readers []policy.Reader) (policy.Source, error) {
-	var sources []policy.Source
-	var errs []error
-	for _, read := range readers {
-		src, err := read()
-		sources, errs = append(sources, src), append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return policy.Source{}, err
-	}
-	if p.Key.Path != "" { // read each time: another may be in it
-		key, err := policy.ReadKey(p.Key.Path, p.Key.Algorithm, p.Key.Scope)
-		if err != nil {
-			return policy.Source{}, err
-		}
-		for i := range sources {
-			sources[i].Key = key
-		}
-	}
-	if !p.WithoutShippedGuards {
-		shipped, err := policy.ReadFS(policies.FS)
-		if err != nil {
-			return policy.Source{}, err
-		}
-		sources = append(sources, policy.GuardsOf(shipped))
-	}
-	return policy.Join(sources...), nil
-}
-
-// Read reads the policies once, for somebody who waits: a server that is away is not
-// waited for.
-func (p PolicySource) Read(ctx context.Context) (policy.Source, error) {
-	p.Patience = time.Nanosecond
-	read, _, err := p.Reader(ctx, nil, nil)
-	if err != nil {
-		return policy.Source{}, err
-	}
-	return read()
-}
-
-// loadPolicies makes the store and its first revision.
-func (s *System) loadPolicies(ctx context.Context) error {
-	log := s.opts.Log.Named("policy")
-	read, remotes, waited := s.opts.Policies.Reader(ctx, s.opts.Clock, log)
-	s.remotes = remotes
-	options := policy.Options{Quarantine: s.quarantine}
-	if s.opts.Judge != nil {
-		s.policyJudge = policy.NewJudge(policy.JudgeOptions{Options: options, Command: s.opts.Judge, Log: log})
-		options.Overran, options.Note = s.overran, s.noteAsked
-	}
-	s.Policies = policy.NewStore(read, policy.StoreOptions{
-		Options: options, Judge: s.policyJudge, Trial: s.trial, Clock: s.opts.Clock, Log: log, Validate: s.validate, Swapped: s.onSwap,
+// newPolicies makes the store of the policies, without a revision.
+func (a *App) newPolicies() {
+	log := a.opts.Log.Named("policy")
+	a.source = a.opts.Policies.Open(a.opts.Clock, log)
+	a.Policies = policy.NewStore(a.source.Read, policy.StoreOptions{
+		Options: a.recovery.PolicyOptions(), Judge: a.recovery.Judge(), Trial: a.trial, Validate: a.validatePolicies, Clock: a.opts.Clock, Log: log,
+		OnSwap: func() {
+			select {
+			case a.swapped <- struct{}{}:
+			default:
+			}
+		},
 	})
-	if waited != nil {
-		return fmt.Errorf("load policies: %w", waited)
-	}
-	return s.Policies.Load(ctx)
 }
 
-// followPolicies takes up changes of the policies until the context ends.
-func (s *System) followPolicies(ctx context.Context) {
-	for _, r := range s.remotes {
-		s.watches.Go(func() { s.Policies.Poll(ctx, r) })
+// trial lists what new policies are tried on: the running agents and their documents.
+func (a *App) trial(ctx context.Context) policy.Trial {
+	agents := a.runningAgents()
+	var documents map[string][]json.RawMessage
+	if manager := a.lead.Manager(); manager != nil {
+		ctx, cancel := context.WithTimeout(ctx, documentsTimeout)
+		defer cancel()
+		documents = manager.Documents(ctx)
 	}
-	if files := s.opts.Policies.files(); len(files) > 0 {
-		s.watches.Go(func() { s.Policies.Watch(ctx, files...) })
+	return agentcheck.Trial(agents, documents)
+}
+
+// validatePolicies accepts policies that fit the agents that run, or else the agents as
+// they are written now, which are taken up as soon as the policies are live.
+func (a *App) validatePolicies(rev *policy.Revision) error {
+	err := agentcheck.Verify(a.runningAgents(), rev)
+	switch {
+	case err == nil,
+		a.cluster != nil && acceptance.Fits(a.cluster.source, rev),
+		a.cluster == nil && a.files.Fit(rev, a.env()):
+		return nil
+	}
+	return err
+}
+
+// loadPolicies loads the first revision, with the bundles behind URLs.
+func (a *App) loadPolicies(ctx context.Context) error {
+	if err := a.source.Wait(ctx); err != nil {
+		return fmt.Errorf("load policies: %w", err)
+	}
+	if err := a.Policies.Load(ctx); err != nil {
+		return err
+	}
+	a.firstPolicies()
+	return nil
+}
+
+// firstPolicies handles a swap before followPolicies runs.
+func (a *App) firstPolicies() {
+	select {
+	case <-a.swapped:
+		agentcheck.LogAllUnused(a.opts.Log, a.Policies.Live(), a.runningAgents())
+	default: // the policies that were loaded are those that were live
 	}
 }
 
-// files are the paths that are on this machine, that of the key too.
-func (p PolicySource) files() []string {
-	var out []string
-	if p.Key.Path != "" {
-		out = append(out, p.Key.Path)
-	}
-	for _, path := range p.Paths {
-		if !policy.IsURL(path) {
-			out = append(out, path)
+// followPolicies handles each later swap. changed has the agents judged again.
+func (a *App) followPolicies(ctx context.Context, changed func(context.Context)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.swapped:
+			live := a.Policies.Live()
+			agentcheck.LogAllUnused(a.opts.Log, live, a.runningAgents())
+			a.lastGood.Keep(live)
+			changed(ctx)
 		}
 	}
-	return out
+}
+
+// loadLastGood loads what the last process ran on, if that did not end cleanly, in place
+// of files and policies that are refused. Otherwise the error is the refusal.
+func (a *App) loadLastGood(ctx context.Context, refused error) ([]*manifest.Agent, orchestrator.Workloads, error) {
+	src, files, err := a.lastGood.Read()
+	if ctx.Err() != nil || err != nil { // mostly there is none
+		return nil, orchestrator.Workloads{}, refused
+	}
+	agents, workloads, err := files.Read()
+	if err == nil {
+		a.agents.Store(&agents)
+		err = a.Policies.LoadFallback(ctx, src, refused)
+	}
+	if err != nil {
+		return nil, workloads, errors.Join(refused, fmt.Errorf("go on with what the last process ran on: %w", err))
+	}
+	a.firstPolicies()
+	a.opts.Log.Error("what is written down is refused; this process goes on with what the last one ran on, which did not end in order", "error", refused)
+	return agents, workloads, nil
 }

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 )
 
 const boundPolicy = `package scanflow.strategies.t.bound
@@ -56,8 +56,8 @@ func (d *decided) nextReason(t *testing.T) string {
 	return reason
 }
 
-// A param of another type is refused by the start, by a reload of the manifests and by
-// one of the policies, and the agent goes on by what it had.
+// A param of the wrong type is refused at the start, by a reload of the manifests and by
+// one of the policies, and the agent keeps the params that it had.
 func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	agents, policies := filepath.Join(dir, "agents"), filepath.Join(dir, "policies")
@@ -69,11 +69,11 @@ func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	}
 	params := func(params string) { write(agents, "keeper.yaml", strings.ReplaceAll(boundAgent, "PARAMS", params)) }
 	log, saw := &heard{}, &decided{}
-	start := func() (*System, error) {
-		return Start(t.Context(), Options{
-			Manifests: []string{agents}, Policies: PolicySource{Paths: []string{policies}}, Data: filepath.Join(dir, "data"),
-			Observers: []engine.Observer{saw}, Log: hclog.New(&hclog.LoggerOptions{Output: log}),
-		})
+	begin := func() (*App, error) {
+		return start(t, Options{
+			Manifests: []string{agents}, Policies: policysource.Source{Paths: []string{policies}}, Data: filepath.Join(dir, "data"),
+			Log: hclog.New(&hclog.LoggerOptions{Output: log}),
+		}, saw)
 	}
 	said := func(text string) func() bool {
 		return func() bool { _, _, all := log.last(); return strings.Contains(all, text) }
@@ -84,22 +84,22 @@ func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 
 	write(policies, "bound.rego", boundPolicy)
 	params(`bound: "4"`)
-	_, err := start()
+	_, err := begin()
 	require.ErrorContains(t, err, wrong, "the start refuses it")
 
 	params(`bound: 5`)
-	s, err := start()
+	s, err := begin()
 	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close(t.Context())) }()
+	defer func() { require.NoError(t, s.Stop(t.Context())) }()
 	require.Equal(t, "bound_5", bound())
 
 	params(`bound: "4"`)
-	soon(func() bool { return s.Reload().Err != nil }, "the reload refuses it")
-	require.ErrorContains(t, s.Reload().Err, wrong)
+	soon(func() bool { return s.ReloadStatus().Err != nil }, "the reload refuses it")
+	require.ErrorContains(t, s.ReloadStatus().Err, wrong)
 	require.Equal(t, "bound_5", bound())
 
 	params(`bound: 6, bond: 7`)
-	soon(func() bool { return s.Reload().Err == nil }, "it is taken once it is right")
+	soon(func() bool { return s.ReloadStatus().Err == nil }, "it is taken once it is right")
 	soon(func() bool { return bound() == "bound_6" }, "and holds")
 	soon(said("keeper.yaml:10:22: spec.params.bond: nothing that this agent runs reads it"), "what nothing reads is a warning")
 
@@ -112,7 +112,8 @@ func TestAnAgentKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	soon(func() bool { return bound() == "bound_six" }, "with a manifest that goes with them, both are taken")
 }
 
-// So it is on a cluster, where each agent is refused by itself, and its status says why.
+// The same on a cluster, where each agent is refused by itself and its status has the
+// reason.
 func TestAnAgentOfAClusterKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -122,7 +123,7 @@ func TestAnAgentOfAClusterKeepsItsParamsWhileNewOnesAreRefused(t *testing.T) {
 	}
 	params(`bound: 5`)
 	s, saw := inCluster(t, c, ns, t.TempDir(), boundPolicy, nil, false)
-	defer func() { require.NoError(t, s.Close(context.Background())) }()
+	defer func() { require.NoError(t, s.Stop(context.Background())) }()
 	require.Equal(t, "bound_5", saw.nextReason(t))
 
 	params(`bound: "4"`)

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -24,17 +22,18 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
-	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
 var agentResource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "agents"}
 
-// callPolicy calls and tells, whatever is sensed.
+// callPolicy calls a webhook and sends an event at each firing.
 const callPolicy = `package scanflow.strategies.t.always
 
 propose contains {"primitive": "webhook", "with": {"url": input.params.url}, "reason": "called", "because": []}
@@ -42,7 +41,7 @@ propose contains {"primitive": "webhook", "with": {"url": input.params.url}, "re
 propose contains {"primitive": "event.send", "with": {"type": "dev.scanflow.t", "url": input.params.url}, "reason": "told", "because": []}
 `
 
-// listener keeps what it was asked, and answers what it is told to.
+// listener records the requests that it gets.
 type listener struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -73,9 +72,9 @@ func (l *listener) asked() []string {
 // need and no more, with the policy above.
 func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed hosts.List) (*aheadClock, *heard) {
 	t.Helper()
-	read, err := manifest.ReadBytes("agents.yaml", []byte(agents), Kinds())
+	read, err := manifest.ReadBytes("agents.yaml", []byte(agents), agentspec.Kinds())
 	require.NoError(t, err)
-	plan, err := rbac.For(read, rbac.Options{Namespace: ns, Account: "scanflow"})
+	plan, err := rbac.NewPlan(read, rbac.Options{Namespace: ns, Account: "scanflow"})
 	require.NoError(t, err)
 	config := c.KubeconfigFor(t, ns, "scanflow")
 	c.Apply(t, string(plan.YAML()))
@@ -85,14 +84,14 @@ func serve(t *testing.T, c *testcluster.Cluster, ns, agents string, allowed host
 	require.NoError(t, err)
 	client.Namespace = ns
 	clock, said := &aheadClock{}, &heard{}
-	system, err := Start(t.Context(), Options{
-		Policies: PolicySource{Paths: []string{policies}}, Data: t.TempDir(), Clock: clock, Observers: []engine.Observer{said},
+	system, err := start(t, Options{
+		Policies: policysource.Source{Paths: []string{policies}}, Data: t.TempDir(), Clock: clock,
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
-		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one", SecretHosts: allowed},
-	})
+		Kubernetes: &KubernetesOptions{Replica: leadership.Replica{Client: client, Identity: "one"}, Namespace: ns, SecretHosts: allowed},
+	}, said)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_ = system.Close(context.Background())
+		_ = system.Stop(context.Background())
 		_, _, log := said.last()
 		if t.Failed() {
 			t.Log(log)
@@ -146,9 +145,9 @@ spec:
   credentials: [{url: "THIEF", bearerToken: {secretKeyRef: {name: app, key: token}}}]
 `
 
-// A Secret reaches no host that neither the flag nor its annotation allows, from any
-// sensor and any act, and the agent's condition says which host each is missing. Allowed,
-// all of them are let in, without a restart.
+// No sensor and no act sends a Secret to a host that neither the flag nor its annotation
+// allows, and the agent's condition names the host. Once it is allowed, all of them send
+// the Secret, without a restart.
 func TestNoSecretGoesToAHostThatIsNotAllowed(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -210,8 +209,8 @@ spec:
   credentials: [{url: "FRIEND", bearerToken: {secretKeyRef: {name: app, key: token}}}]
 `
 
-// A host that is allowed can't pass a Secret on by a redirect. One on the same host is
-// followed, with the Secret.
+// A redirect to another host gets no Secret. One to the same host is followed, with the
+// Secret.
 func TestNoSecretFollowsARedirectToAnotherHost(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -259,9 +258,9 @@ spec:
   credentials: [{url: "THIEF", bearerToken: {file: "TOKENFILE"}}]
 `
 
-// Whoever may create Agents, or write their status, can't have the process send its own
-// files and environment: the condition says each field and what to write instead, and a
-// last good spec that has them does not run.
+// An account that may create Agents, or write their status, can't make the process send
+// its own files and environment: the condition names each field and what to write instead,
+// and a last good spec with such fields does not run.
 func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -273,7 +272,7 @@ func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
 	agents := strings.NewReplacer("NAMESPACE", ns, "TOKENFILE", token, "THIEF", thief.URL).Replace(greedy)
 	c.Apply(t, agents)
 
-	// As a release of before has left it, or somebody who may write the status.
+	// As an earlier release left it, or an account that may write the status.
 	u, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Get(t.Context(), "greedy", metav1.GetOptions{})
 	require.NoError(t, err)
 	forged, err := json.Marshal(map[string]any{"status": map[string]any{"lastGood": u.Object["spec"]}})
@@ -292,103 +291,4 @@ func TestAnAgentOfTheClusterUsesNoFileOfTheProcess(t *testing.T) {
 		"Running False NeverAccepted")
 	require.Empty(t, thief.asked())
 	require.NotContains(t, conditionsOf(t, c, ns, "greedy"), token)
-}
-
-// Each kind of sensor that has a secret says where it sends it, so that check and the
-// condition can say which host is missing; and each field that names a file or a variable
-// of the process is marked as such, or is known to hold nothing that is sent.
-func TestEveryFieldOfTheProcessIsJudged(t *testing.T) {
-	public := map[string]bool{"caFile": true} // authorities to trust, of which nothing is sent
-	var walk func(t *testing.T, at string, typ reflect.Type, depth int, secret *bool)
-	walk = func(t *testing.T, at string, typ reflect.Type, depth int, secret *bool) {
-		switch typ.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Array:
-			walk(t, at, typ.Elem(), depth, secret)
-		case reflect.Struct:
-			if depth > 12 {
-				return
-			}
-			*secret = *secret || typ == reflect.TypeFor[manifest.Secret]()
-			for i := range typ.NumField() {
-				f := typ.Field(i)
-				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-				if name == "-" || !f.IsExported() && !f.Anonymous {
-					continue
-				}
-				lower := strings.ToLower(name + " " + f.Tag.Get("doc"))
-				if f.Type.Kind() == reflect.String && !public[name] && (strings.Contains(lower, "file") || strings.Contains(lower, "environment variable")) {
-					require.NotEmpty(t, f.Tag.Get("process"), "%s.%s: an Agent of a cluster would use what belongs to the process; mark the field", at, name)
-				}
-				walk(t, at+"."+name, f.Type, depth+1, secret)
-			}
-		}
-	}
-	var secrets []string
-	for kind, config := range sensors.Configs() {
-		has := false
-		walk(t, kind, reflect.TypeOf(config()), 0, &has)
-		_, says := config().(manifest.SecretSender)
-		require.Equal(t, has, says, "%s: a configuration with a secret has SecretsTo, and no other", kind)
-		if has {
-			secrets = append(secrets, kind)
-		}
-	}
-	require.ElementsMatch(t, []string{"prometheus", "scrape", "http", "mlflow", "drift"}, secrets)
-
-	// In the spec itself, secrets are in its credentials; SecretUses has to know any other place.
-	spec := reflect.TypeFor[manifest.Spec]()
-	for i := range spec.NumField() {
-		has := false
-		walk(t, "spec", spec.Field(i).Type, 0, &has)
-		require.Equal(t, spec.Field(i).Name == "Credentials", has, spec.Field(i).Name)
-	}
-}
-
-// Which of an agent's references a refused address is laid to, where the manifest alone
-// does not say.
-func TestWhichReferenceARefusedAddressIsOf(t *testing.T) {
-	for _, row := range []struct {
-		uses, address string
-		is            bool
-	}{
-		{"http://{name}.{namespace}.svc:8080/metrics", "http://api.ml.svc:8080/metrics", true},
-		{"http://{name}.{namespace}.svc:8080/metrics", "http://api.ml.svc:8081/metrics", false},
-		{"http://{name}.{namespace}.svc:8080/metrics", "https://api.ml.svc:8080/metrics", false},
-		{"http://{label:host}/x", "http://anything.example.com/x", true},
-		{"", "http://10.244.0.7:8080/metrics", true},
-		{"", "http://api.example.com/", false},
-	} {
-		to, err := url.Parse(row.address)
-		require.NoError(t, err)
-		require.Equal(t, row.is, wants(manifest.SecretUse{To: row.uses}, to), "%s %s", row.uses, row.address)
-	}
-}
-
-// check says which hosts are missing, as far as manifests tell.
-func TestHostDoubts(t *testing.T) {
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(`apiVersion: scanflow.dev/v1alpha1
-kind: Agent
-metadata: {name: caller, namespace: ns}
-spec:
-  targets: {static: [{name: api}]}
-  triggers: [{name: tick, every: 1s}]
-  sensors:
-    - {name: a, http: {url: "http://API.example.com:80/load", bearerToken: {secretKeyRef: {name: app, key: token}}}}
-    - {name: b, http: {url: "http://{name}.svc/load", bearerToken: {secretKeyRef: {name: app, key: token}}}}
-    - {name: c, scrape: {port: http, metric: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
-    - {name: d, prometheus: {query: up, bearerToken: {secretKeyRef: {name: app, key: token}}}}
-  primitives: [webhook]
-  guards: {urls: ["https://allowed.example.com/", "http://x/"]}
-  credentials: [{url: "https://allowed.example.com/x/", bearerToken: {secretKeyRef: {name: hook, key: token}}}, {url: "http://x", bearerToken: {env: X}}]
-`), Kinds())
-	require.NoError(t, err)
-	allowed, err := hosts.Parse("allowed.example.com")
-	require.NoError(t, err)
-	const rest = " in the annotation scanflow.dev/hosts of the Secret, or in --secret-hosts of the process"
-	require.Equal(t, []string{
-		"agent.yaml:8:91: spec.sensors[0].http.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have http://api.example.com" + rest,
-		"agent.yaml:9:83: spec.sensors[1].http.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have each host of http://{name}.svc/load" + rest,
-		"agent.yaml:10:78: spec.sensors[2].scrape.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the addresses of the pods, as a network like http://10.244.0.0/16:8080," + rest,
-		"agent.yaml:11:69: spec.sensors[3].prometheus.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the server of --prometheus or --mlflow" + rest,
-	}, HostDoubts(agents, allowed))
 }

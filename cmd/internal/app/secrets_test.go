@@ -21,6 +21,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/leadership"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
@@ -103,7 +106,7 @@ func (c *aheadClock) Now() time.Time {
 
 func (c *aheadClock) forward(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.ahead += d }
 
-// heard keeps what was last said, and is a log.
+// heard records the log, and the problems and failed acts that were observed last.
 type heard struct {
 	mu       sync.Mutex
 	log      bytes.Buffer
@@ -133,18 +136,18 @@ func (h *heard) last() (problems, failed, log string) {
 	return h.problems, h.failed, h.log.String()
 }
 
-// A sensor and a webhook with credentials from Secrets of the agent's namespace, by an
-// account that may do what `scanflow rbac` says and no more: missing, half there, there,
-// rotated, and another one that may not be read. What is in them is written nowhere.
+// A sensor and a webhook use Secrets of the agent's namespace, with an account that has
+// exactly the rights of `scanflow rbac`. The Secrets are missing, incomplete, complete,
+// rotated, and not readable. Their content is written nowhere.
 func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")
 	ns := c.Namespace(t)
 	server := newGuarded(t)
 	filled := strings.NewReplacer("NAMESPACE", ns, "URL", server.URL).Replace(secretsAgent)
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(filled), Kinds())
+	agents, err := manifest.ReadBytes("agent.yaml", []byte(filled), agentspec.Kinds())
 	require.NoError(t, err)
-	plan, err := rbac.For(agents, rbac.Options{Namespace: ns, Account: "scanflow"})
+	plan, err := rbac.NewPlan(agents, rbac.Options{Namespace: ns, Account: "scanflow"})
 	require.NoError(t, err)
 	config := c.KubeconfigFor(t, ns, "scanflow")
 	c.Apply(t, string(plan.YAML()))
@@ -159,16 +162,16 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	require.NoError(t, err)
 	client.Namespace = ns
 	clock, said := &aheadClock{}, &heard{}
-	system, err := Start(t.Context(), Options{
-		Policies: PolicySource{Paths: []string{policies}}, Data: data, Clock: clock, Observers: []engine.Observer{said},
+	system, err := start(t, Options{
+		Policies: policysource.Source{Paths: []string{policies}}, Data: data, Clock: clock,
 		Log:        hclog.New(&hclog.LoggerOptions{Output: said, Level: hclog.Trace}),
-		Kubernetes: &KubernetesOptions{Client: client, Namespace: ns, Identity: "one"},
-	})
+		Kubernetes: &KubernetesOptions{Replica: leadership.Replica{Client: client, Identity: "one"}, Namespace: ns},
+	}, said)
 	require.NoError(t, err)
 	closed := false
 	t.Cleanup(func() {
 		if !closed {
-			_ = system.Close(context.Background())
+			_ = system.Stop(context.Background())
 		}
 		if t.Failed() {
 			_, _, log := said.last()
@@ -217,7 +220,7 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 	problem(fmt.Sprintf(`key "token" of Secret %s/other: this process may not read it; print its roles anew with scanflow rbac`, ns))
 
 	closed = true
-	require.NoError(t, system.Close(context.Background()))
+	require.NoError(t, system.Stop(context.Background()))
 	_, _, written := said.last()
 	for _, resource := range []string{"agents", "ledgers"} {
 		list, err := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: resource}).Namespace(ns).List(t.Context(), metav1.ListOptions{})
@@ -243,18 +246,4 @@ func TestSecretsOfTheAgentsNamespace(t *testing.T) {
 		require.NotContains(t, written, base64.StdEncoding.EncodeToString([]byte(value)))
 		require.NotContains(t, written, base64.StdEncoding.EncodeToString([]byte("bot:"+value)))
 	}
-}
-
-// Without Kubernetes, each reference is a mistake with its place, told before anything
-// runs; a preview, which does nothing, wants no credentials for acts.
-func TestSecretsWithoutKubernetes(t *testing.T) {
-	text := strings.NewReplacer("NAMESPACE", "ns", "URL", "http://127.0.0.1:1").Replace(secretsAgent)
-	agents, err := manifest.ReadBytes("agent.yaml", []byte(text), Kinds())
-	require.NoError(t, err)
-	_, err = Specs(agents, Surroundings{Log: hclog.NewNullLogger()})
-	require.EqualError(t, err, `agent.yaml:7:109: spec.sensors[0].http.bearerToken.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes
-agent.yaml:11:97: spec.credentials[0].basicAuth.password.secretKeyRef: there is no Kubernetes here to read a Secret from; use env or file, or run with --kubernetes`)
-	_, err = Specs(agents, Surroundings{Preview: true, Log: hclog.NewNullLogger()})
-	require.ErrorContains(t, err, "spec.sensors[0].http.bearerToken")
-	require.NotContains(t, err.Error(), "credentials")
 }

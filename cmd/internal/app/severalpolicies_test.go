@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -61,14 +61,14 @@ func TestAFolderAndAURLMakeOneRevision(t *testing.T) {
 	write(filepath.Join(folder, "bound.rego"), boundPolicy)
 	write(filepath.Join(dir, "agents", "keeper.yaml"), strings.ReplaceAll(boundAgent, "PARAMS", "bound: 5"))
 	log := &heard{}
-	s, err := Start(t.Context(), Options{
+	s, err := start(t, Options{
 		Manifests: []string{filepath.Join(dir, "agents")}, Data: filepath.Join(dir, "data"),
-		Policies:  PolicySource{Paths: []string{folder, url}, Every: 50 * time.Millisecond},
-		Observers: []engine.Observer{&decided{}}, Log: hclog.New(&hclog.LoggerOptions{Output: log}),
-	})
+		Policies: policysource.Source{Paths: []string{folder, url}, Every: 50 * time.Millisecond},
+		Log:      hclog.New(&hclog.LoggerOptions{Output: log}),
+	}, &decided{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, s.Close(t.Context())) }()
-	require.Equal(t, []policy.BoundGuard{{Name: "layers", From: "shipped"}, {Name: "scale_to_zero", From: "shipped"}, {Name: "site", From: url}}, s.Policies.Live().BoundGuards())
+	defer func() { require.NoError(t, s.Stop(t.Context())) }()
+	require.Equal(t, []policy.GuardInfo{{Name: "layers", From: "shipped"}, {Name: "scale_to_zero", From: "shipped"}, {Name: "site", From: url}}, s.Policies.Live().GuardInfos())
 	_, _, said := log.last()
 	require.Contains(t, said, "layers (shipped), scale_to_zero (shipped), site ("+url+")", "the start says which bind")
 
@@ -99,25 +99,4 @@ func TestAFolderAndAURLMakeOneRevision(t *testing.T) {
 
 	write(filepath.Join(folder, "more.rego"), "package scanflow.lib.more\n\nx := 1\n")
 	soon(taken, "a change of the folder is taken")
-}
-
-// A copy of what ran, as the next process may go on with it, has all sources in it.
-func TestWhatRanIsCopiedWithAllSources(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"a/bound.rego": boundPolicy, "b/guard.rego": strings.ReplaceAll(countGuard, "COUNT", "1")} {
-		file := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-	}
-	src, err := PolicySource{Paths: []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}}.Read(t.Context())
-	require.NoError(t, err)
-	s := &System{opts: Options{Data: filepath.Join(dir, "data")}, Policies: policy.NewStore(func() (policy.Source, error) { return src, nil }, policy.StoreOptions{})}
-	require.NoError(t, s.Policies.Load(t.Context()))
-	require.NoError(t, s.copyGood())
-	kept, err := s.goodSource()
-	require.NoError(t, err)
-	require.Equal(t, src.ID(), kept.ID())
-	rev, err := policy.Candidate(t.Context(), kept, policy.Options{})
-	require.NoError(t, err)
-	require.Equal(t, s.Policies.Live().BoundGuards(), rev.BoundGuards())
 }

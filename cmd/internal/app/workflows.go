@@ -4,28 +4,28 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 )
 
 var (
-	// ErrArgos says that the runs of workflows are not this process' own.
+	// ErrArgos means that Argo runs the workflows, and not this process.
 	ErrArgos = errors.New("on Kubernetes the runs of workflows are Argo's: `argo list`, `argo logs NAME` and `argo terminate NAME`, or `kubectl get workflows`, do this there")
-	// ErrNoWorkflows says that this process runs none.
+	// ErrNoWorkflows means that this process runs no workflows.
 	ErrNoWorkflows = errors.New("this scanflow runs no workflows: it was started without --workloads")
 )
 
-func localDir(data string) string { return filepath.Join(data, "local") }
-
-// WorkflowsDir is where the runs of workflows lie in a data folder.
-func WorkflowsDir(data string) string { return local.WorkflowsDir(localDir(data)) }
-
-// Workflows is what runs workflows in this process.
-func (s *System) Workflows() (*local.Orchestrator, error) {
+// Workflows returns the orchestrator that runs the workflows of this process.
+func (a *App) Workflows() (*orchestrator.Orchestrator, error) {
 	switch {
-	case s.cluster != nil:
+	case a.cluster != nil:
 		return nil, ErrArgos
-	case s.Local == nil:
+	case a.Local == nil:
 		return nil, ErrNoWorkflows
 	}
-	return s.Local, nil
+	return a.Local, nil
 }
+
+func localDir(data string) string { return filepath.Join(data, "local") }
+
+// WorkflowsDir is the folder of the runs of workflows in a data folder.
+func WorkflowsDir(data string) string { return orchestrator.WorkflowsDir(localDir(data)) }

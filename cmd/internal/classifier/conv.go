@@ -5,20 +5,20 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// Values lie channel after channel, row after row in a channel.
+// Values are stored by channels, then by rows.
 
-// gonum's Sgemm counts blocks of 64x64 in its output, and works from four blocks on in
-// GOMAXPROCS goroutines, block after block. Outputs of fewer blocks it works at once, in
-// its caller's goroutine (blas/gonum/sgemm.go, sgemmParallel, of v0.17.0). An output of
-// 64x192 is three blocks: it takes one core, and is faster, for its rows are longer.
+// gonum's Sgemm divides its output into blocks of 64x64. From four blocks on it uses
+// GOMAXPROCS goroutines; fewer blocks it computes in the caller's goroutine
+// (blas/gonum/sgemm.go, sgemmParallel, of v0.17.0). An output of 64x192 is three blocks,
+// so it uses one core, and it is faster because its rows are longer.
 const (
 	panelRows    = 64
 	panelColumns = 192
 )
 
-// product is c = a*b, with a of m rows and k columns, and c of m rows and n columns. It
-// takes one core. Weights come first: gonum leaves out what is multiplied by a zero of
-// the first matrix, and a ReLU makes many zeros.
+// product computes c = a*b, with a of m rows and k columns, and c of m rows and n columns,
+// on one core. Pass weights as a: gonum skips zeros of the first matrix, and ReLU outputs
+// have many zeros.
 func product(m, n, k int, a, b, c []float32) {
 	var blas32 gonum.Implementation
 	if n == 1 {
@@ -26,7 +26,7 @@ func product(m, n, k int, a, b, c []float32) {
 		return
 	}
 	panels := (n + panelColumns - 1) / panelColumns
-	width := (n + panels - 1) / panels // equal ones, not a narrow one at the end
+	width := (n + panels - 1) / panels // of equal width
 	for j := 0; j < n; j += width {
 		for i := 0; i < m; i += panelRows {
 			blas32.Sgemm(blas.NoTrans, blas.NoTrans, min(panelRows, m-i), min(width, n-j), k, 1, a[i*k:m*k], k, b[j:k*n], n, 0, c[i*n+j:m*n], n)
@@ -43,9 +43,8 @@ func pad(side int, channel, padded []float32) {
 	}
 }
 
-// columns writes for each weight of a 3x3 filter over all channels a row with what it is
-// multiplied by at each pixel of the output (im2col), so that the convolution is a
-// product of matrices.
+// columns writes, for each weight of a 3x3 filter over all channels, a row with its factor
+// for each pixel of the output (im2col), so that the convolution is a product of matrices.
 func columns(l layer, in, padded, rows []float32) {
 	wide, pixels := l.side+2, l.sideNext*l.sideNext
 	for c := range l.in {
@@ -63,8 +62,8 @@ func columns(l layer, in, padded, rows []float32) {
 	}
 }
 
-// eachChannel is the depthwise convolution: each channel with a 3x3 filter of its own.
-func eachChannel(l layer, in, weights, padded, out []float32) {
+// depthwiseConv convolves each channel with its own 3x3 filter.
+func depthwiseConv(l layer, in, weights, padded, out []float32) {
 	wide, pixels := l.side+2, l.sideNext*l.sideNext
 	for c := range l.in {
 		pad(l.side, in[c*l.side*l.side:(c+1)*l.side*l.side], padded)

@@ -2,13 +2,13 @@ package classifier
 
 import "math"
 
-// Prediction is the answer of a network for an image.
+// Prediction is the result of a network for an image.
 type Prediction struct {
 	Class       int
 	Probability float32
 }
 
-// Scratch is the memory that one image at a time takes on its way through a network.
+// Scratch is the memory for classifying one image at a time.
 type Scratch struct {
 	a, b    []float32 // a layer's input and output
 	columns []float32 // of the first convolution
@@ -16,7 +16,7 @@ type Scratch struct {
 	classes []float32
 }
 
-// NewScratch is memory for one image at a time.
+// NewScratch allocates a Scratch for the network.
 func (n *Network) NewScratch() *Scratch {
 	most, pad, columns := 0, 0, 0
 	for _, l := range n.layers {
@@ -32,9 +32,9 @@ func (n *Network) NewScratch() *Scratch {
 	}
 }
 
-// Predict classifies an image. After each layer it calls pause, which may be nil; an
-// error of pause ends it. It takes one core, and the same time for any image: no
-// multiplication by zero is left out.
+// Predict classifies an image. After each layer it calls pause, which may be nil; an error
+// of pause aborts it. It uses one core and takes the same time for any image, because it
+// skips no multiplications by zero.
 func (n *Network) Predict(s *Scratch, img *Image, pause func() error) (Prediction, error) {
 	img.planes(s.a)
 	if err := n.forward(s, pause); err != nil {
@@ -50,7 +50,7 @@ func (n *Network) Predict(s *Scratch, img *Image, pause func() error) (Predictio
 	return Prediction{Class: best, Probability: s.classes[best]}, nil
 }
 
-// forward takes what is in s.a through all layers, into s.classes.
+// forward evaluates all layers on s.a and writes s.classes.
 func (n *Network) forward(s *Scratch, pause func() error) error {
 	in, out := s.a, s.b
 	for i, l := range n.layers {
@@ -76,14 +76,14 @@ func (n *Network) forward(s *Scratch, pause func() error) error {
 	return nil
 }
 
-// linear is a layer without its biases and its activation.
+// linear evaluates a layer without biases and activation.
 func (n *Network) linear(i int, in, out []float32, s *Scratch) {
 	switch l, w := n.layers[i], n.weights[i]; l.kind {
 	case full:
 		columns(l, in, s.padded, s.columns)
 		product(l.out, l.sideNext*l.sideNext, l.filter(), w, s.columns, out)
 	case depthwise:
-		eachChannel(l, in, w, s.padded, out)
+		depthwiseConv(l, in, w, s.padded, out)
 	case pointwise, dense:
 		product(l.out, l.side*l.side, l.in, w, in, out)
 	case pool:
@@ -91,7 +91,7 @@ func (n *Network) linear(i int, in, out []float32, s *Scratch) {
 	}
 }
 
-// relu6 adds a channel's bias to each of its pixels, and cuts them off below 0 and above 6.
+// relu6 adds a channel's bias to each of its pixels and clamps them to 0 and 6.
 func relu6(x, biases []float32, pixels int) {
 	for c, bias := range biases {
 		channel := x[c*pixels : (c+1)*pixels]
@@ -112,8 +112,8 @@ func means(l layer, in, out []float32) {
 	}
 }
 
-// softmax turns scores into probabilities. The largest is taken off first, so that no
-// power is too large for a number.
+// softmax converts scores to probabilities. It subtracts the largest score first, to avoid
+// overflow.
 func softmax(x []float32) {
 	most := x[0]
 	for _, v := range x {

@@ -1,12 +1,12 @@
 package classifier
 
-// ImageBytes is how long an image is as raw bytes.
+// ImageBytes is the size of a raw image, in bytes.
 const ImageBytes = Side * Side * Channels
 
 // Image is Side rows of Side pixels of red, green and blue.
 type Image [ImageBytes]byte
 
-// planes writes the image channel after channel, from -1 to 1.
+// planes writes the image by channels, scaled to -1 to 1.
 func (img *Image) planes(to []float32) {
 	const pixels = Side * Side
 	for c := range Channels {

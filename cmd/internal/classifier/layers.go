@@ -10,23 +10,23 @@ const (
 	Side = 224
 	// Channels of an image: red, green, blue.
 	Channels = 3
-	// Classes is how many classes there are.
+	// Classes is the number of classes.
 	Classes = 1000
 )
 
-// Model says which network.
+// Model is the name of a network.
 type Model string
 
-// Large costs about 0.3 GFLOP an image, Small less than a third of that.
+// Large needs about 0.3 GFLOP per image, Small less than a third of that.
 const (
 	Large Model = "large"
 	Small Model = "small"
 )
 
-// Models are all models, the largest first.
+// Models are all models, sorted from the largest.
 var Models = []Model{Large, Small}
 
-// ParseModel is the model of that name.
+// ParseModel returns the model of a name.
 func ParseModel(name string) (Model, error) {
 	for _, m := range Models {
 		if string(m) == name {
@@ -36,7 +36,7 @@ func ParseModel(name string) (Model, error) {
 	return "", fmt.Errorf("there is no model %q: use %s or %s", name, Large, Small)
 }
 
-// width is the width multiplier of a model, as 1/width.
+// width returns the reciprocal of the model's width multiplier.
 func (m Model) width() int {
 	if m == Large {
 		return 2
@@ -50,15 +50,15 @@ const (
 	full      kind = iota // 3x3 over all channels
 	depthwise             // 3x3 over each channel
 	pointwise             // 1x1 over all channels
-	pool                  // the mean of each channel
-	dense                 // the classes
+	pool                  // mean of each channel
+	dense                 // scores of the classes
 )
 
 func (k kind) String() string {
 	return [...]string{"conv", "depthwise", "pointwise", "pool", "dense"}[k]
 }
 
-// layer is a layer's shape: side and channels before and after.
+// layer is the shape of a layer: sides and channels of its input and output.
 type layer struct {
 	kind           kind
 	stride         int
@@ -67,14 +67,14 @@ type layer struct {
 }
 
 // blocks are the depthwise separable blocks of the paper's table 1: the stride of the
-// depthwise convolution, and the channels after the pointwise one. The table gives the
-// last one stride 2; its sizes say 1.
+// depthwise convolution and the output channels of the pointwise one. The table lists
+// stride 2 for the last one, but its sizes imply 1.
 var blocks = []struct{ stride, out int }{
 	{1, 64}, {2, 128}, {1, 128}, {2, 256}, {1, 256}, {2, 512},
 	{1, 512}, {1, 512}, {1, 512}, {1, 512}, {1, 512}, {2, 1024}, {1, 1024},
 }
 
-// layersOf are the layers for images of a side, with 1/width of the paper's channels.
+// layersOf returns the layers for images of a side, with 1/width of the paper's channels.
 func layersOf(side, width, classes int) []layer {
 	half := func(side, stride int) int { return (side + stride - 1) / stride }
 	at, channels := half(side, 2), 32/width
@@ -89,9 +89,8 @@ func layersOf(side, width, classes int) []layer {
 	return append(layers, layer{pool, 1, channels, channels, at, 1}, layer{dense, 1, channels, classes, 1, 1})
 }
 
-// multiplyAdds counts the multiplications that a layer does, each with its addition.
-// Those with the zeros around an image are counted too, as is usual. Biases,
-// activations, the mean and softmax are not.
+// multiplyAdds counts the multiply-add operations of a layer. As usual, it includes those
+// with padding and excludes biases, activations, the mean and softmax.
 func (l layer) multiplyAdds() int64 {
 	outputs := int64(l.out) * int64(l.sideNext) * int64(l.sideNext)
 	switch l.kind {
@@ -105,7 +104,7 @@ func (l layer) multiplyAdds() int64 {
 	return 0
 }
 
-// filter is how many weights an output channel has.
+// filter returns the number of weights of an output channel.
 func (l layer) filter() int {
 	switch l.kind {
 	case full:
@@ -118,8 +117,7 @@ func (l layer) filter() int {
 	return 0
 }
 
-// FLOPs is how many operations an image costs: two for each multiplication with its
-// addition.
+// FLOPs returns the operations per image: two for each multiply-add.
 func (n *Network) FLOPs() int64 {
 	var sum int64
 	for _, l := range n.layers {
@@ -128,7 +126,7 @@ func (n *Network) FLOPs() int64 {
 	return sum
 }
 
-// Parameters is how many weights and biases there are.
+// Parameters returns the number of weights and biases.
 func (n *Network) Parameters() int {
 	sum := 0
 	for i := range n.layers {
@@ -137,7 +135,7 @@ func (n *Network) Parameters() int {
 	return sum
 }
 
-// Table shows the layers, one a line.
+// Table formats the layers, one per line.
 func (n *Network) Table() string {
 	var b strings.Builder
 	for _, l := range n.layers {

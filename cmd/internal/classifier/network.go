@@ -2,8 +2,8 @@ package classifier
 
 import "math/rand/v2"
 
-// Network is a model with its weights. It is not changed once it is made: any number of
-// goroutines may use one, each with a Scratch of its own.
+// Network is a model with its weights. It is immutable and safe for concurrent use, if
+// each goroutine has its own Scratch.
 type Network struct {
 	model   Model
 	layers  []layer
@@ -11,8 +11,8 @@ type Network struct {
 	biases  [][]float32
 }
 
-// New draws a network's weights. It calls pause, which may be nil, after each layer of
-// each image that it normalises with; an error of pause ends it.
+// New returns a network with random weights. It calls pause, which may be nil, after each
+// layer of each image of the normalization. An error of pause aborts it.
 func New(m Model, seed uint64, pause func() error) (*Network, error) {
 	n := &Network{model: m, layers: layersOf(Side, m.width(), Classes)}
 	s := n.NewScratch()
@@ -24,11 +24,11 @@ func New(m Model, seed uint64, pause func() error) (*Network, error) {
 	return n, n.draw(seed, images, s, pause)
 }
 
-// Model says which network it is.
+// Model returns the model of the network.
 func (n *Network) Model() Model { return n.model }
 
-// draw draws the layers, one after the other: how one is normalised depends on what
-// those before it make of the images.
+// draw draws the weights layer by layer: the normalization of a layer depends on the
+// outputs of the previous ones.
 func (n *Network) draw(seed uint64, images [][]float32, s *Scratch, pause func() error) error {
 	for i, l := range n.layers {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))

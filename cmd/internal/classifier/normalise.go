@@ -2,16 +2,16 @@ package classifier
 
 import "math"
 
-// normalising is how many images a network is normalised with.
+// normalising is the number of images for the normalization.
 const normalising = 4
 
-// spread is the standard deviation of the classes' scores.
+// spread is the standard deviation of the scores of the classes.
 const spread = 3
 
-// normalise folds a batch normalisation into a layer: its filters and biases are changed
-// so that each channel of its output, over all pixels of the images, has mean 0 and
-// variance 1 before the activation. The outputs are changed likewise, and activated.
-// Without it the layers of drawn weights would make the same of every image.
+// normalise folds a batch normalization into a layer: it scales the filters and biases so
+// that each channel of the output has mean 0 and variance 1 over all pixels of the images,
+// before the activation. It updates and activates the outputs too. Without it, random
+// weights give the same result for every image.
 func normalise(l layer, outputs [][]float32, weights, biases []float32) {
 	pixels, filter := l.sideNext*l.sideNext, l.filter()
 	count := float64(pixels * len(outputs))
@@ -39,8 +39,8 @@ func normalise(l layer, outputs [][]float32, weights, biases []float32) {
 	}
 }
 
-// normaliseClasses has the scores of the classes depend on how an image differs from the
-// mean of the images.
+// normaliseClasses makes the scores of the classes depend on the difference of an image
+// from the mean of the images.
 func normaliseClasses(l layer, images [][]float32, weights, biases []float32) {
 	means := make([]float64, l.in)
 	for _, img := range images {

@@ -12,25 +12,25 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// MaxPixels bounds a picture before it is scaled: it takes up to 16 bytes a pixel.
+// MaxPixels bounds a picture before scaling, which needs up to 16 bytes per pixel.
 const MaxPixels = 4 << 20
 
-// MaxSide bounds its width and its height: scaling takes 32 x Side bytes for each row,
-// however narrow that is.
+// MaxSide bounds the width and the height: scaling needs 32 x Side bytes per row, even for
+// a narrow picture.
 const MaxSide = 8192
 
-// ErrType says that a body is of a type that is not read.
+// ErrType is the error for an unsupported media type.
 var ErrType = errors.New("it is none of application/octet-stream, image/jpeg, image/png")
 
-// Picture is a client's upload, of which only the first bytes have been looked at.
+// Picture is an uploaded picture that is not decoded yet.
 type Picture struct {
 	body   []byte
 	decode func([]byte) (image.Image, error) // nil: raw bytes
 }
 
-// ReadPicture looks at the type and the size of a picture: raw bytes of red, green and
-// blue (ImageBytes of them), JPEG or PNG. For application/octet-stream, and without a
-// type, the first bytes say which.
+// ReadPicture checks the type and the size of a picture: ImageBytes raw bytes of red,
+// green and blue, JPEG or PNG. For application/octet-stream, and without a type, it
+// detects the type from the first bytes.
 func ReadPicture(contentType string, body []byte) (Picture, error) {
 	kind := "application/octet-stream"
 	if contentType != "" {
@@ -73,8 +73,8 @@ func ReadPicture(contentType string, body []byte) (Picture, error) {
 	return p, nil
 }
 
-// Image decodes the picture, and scales it, without a care for its proportions. What
-// shines through is black.
+// Image decodes the picture and scales it without preserving the aspect ratio.
+// Transparent pixels become black.
 func (p Picture) Image() (*Image, error) {
 	var img Image
 	if p.decode == nil {
@@ -97,17 +97,17 @@ func (p Picture) Image() (*Image, error) {
 	return &img, nil
 }
 
-// Format is how an image is written.
+// Format is an image format.
 type Format string
 
-// The formats, and the types that they are posted as.
+// The formats with their media types.
 const (
 	Raw  Format = "raw"
 	JPEG Format = "jpeg"
 	PNG  Format = "png"
 )
 
-// Encode writes an image in a format.
+// Encode encodes an image in a format.
 func (img *Image) Encode(f Format) ([]byte, error) {
 	if f == Raw {
 		return img[:], nil

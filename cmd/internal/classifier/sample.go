@@ -5,12 +5,12 @@ import (
 	"math/rand/v2"
 )
 
-// Sample draws an image from a seed: colours that change slowly, and some noise, so that
-// as JPEG it is about as large as a photograph.
+// Sample generates an image from a seed: smooth colors with some noise, so that its size
+// as JPEG is about that of a photograph.
 func Sample(seed uint64) *Image {
 	r := rand.New(rand.NewPCG(seed, Side))
 	var img Image
-	var wave [Channels][3]float64 // rows and columns a radian, and the phase
+	var wave [Channels][3]float64 // rows and columns per radian, and the phase
 	for c := range wave {
 		wave[c] = [3]float64{5 + 40*r.Float64(), 5 + 40*r.Float64(), 2 * math.Pi * r.Float64()}
 	}

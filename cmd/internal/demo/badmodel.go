@@ -15,34 +15,33 @@ import (
 )
 
 const (
-	// badAfter is when the bad version is trained: by then it is known how the good one
-	// serves.
-	badAfter = 8 * time.Second
-	badLimit = 120 * time.Second
-	// badInterval is the executor's, at the demo's pace.
-	badInterval = 3 * time.Second
-	// withinIntervals is how soon a version that serves badly has to be rolled back.
-	withinIntervals = 2
-	// badWatch is how many intervals nobody may promote it again.
-	badWatch = 5
+	// badModelAfter is when the bad version is trained. By then the accuracy of the good one
+	// is known.
+	badModelAfter = 8 * time.Second
+	badModelLimit = 120 * time.Second
+	// badModelInterval is the executor's interval at the demo's pace.
+	badModelInterval = 3 * time.Second
+	// maxBadIntervals is within how many intervals a bad version must be rolled back.
+	maxBadIntervals = 2
+	// badModelWatchIntervals is for how many intervals it must not be promoted again.
+	badModelWatchIntervals = 5
 )
 
-// BadModelReport is what the run showed. As JSON it is the last line of
-// `scanflow demo bad-model --json`.
+// BadModelReport is the result of the run. Its JSON is the last line of `scanflow demo
+// bad-model --json`.
 type BadModelReport struct {
 	Scenario string `json:"scenario"`
 	Seed     uint64 `json:"seed"`
 	Good     string `json:"version_good"`
 	Bad      string `json:"version_bad"`
-	// PromotedS, ServedS, RolledBackS and BackS are when the bad version was promoted,
-	// began to serve (its rollout), was rolled back in the registry, and was replaced in
-	// service; in seconds since the first digit, 0 for never.
+	// PromotedS, ServedS, RolledBackS and BackS are when the bad version was promoted, began
+	// to serve, was rolled back in the registry, and was replaced in service; in seconds since
+	// the first digit, 0 for never.
 	PromotedS   float64 `json:"promoted_s"`
 	ServedS     float64 `json:"served_s"`
 	RolledBackS float64 `json:"rolled_back_s"`
 	BackS       float64 `json:"back_s"`
-	// Intervals is how many of the executor's intervals the bad version served before it
-	// was rolled back.
+	// Intervals is the number of the executor's intervals for which the bad version served.
 	Intervals float64  `json:"intervals"`
 	IntervalS float64  `json:"interval_s"`
 	Chain     []Link   `json:"chain"`
@@ -50,14 +49,14 @@ type BadModelReport struct {
 	Missed    []string `json:"missed,omitempty"`
 }
 
-// BadModel has a version promoted that compares well and serves badly: it was trained
-// on the very digits that versions are compared on. The executor sees by the live
-// signals how it serves, and rolls it back.
+// BadModel promotes a version that compares well and serves badly, because it was trained on
+// the digits that versions are compared on. The executor detects that by the live signals, and
+// rolls the version back.
 func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error) {
-	err = debugging(ctx, &o, "drift", func(st *debugStage) error {
+	err = runDebugScenario(ctx, &o, "drift", func(st *debugStage) error {
 		st.screen.printf("\n%s", st.screen.title("The agents at work, and a model that cheats"))
-		r := &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badInterval.Seconds()}
-		if err := st.play(ctx, badLimit, nil, func(ctx context.Context) error {
+		r := &BadModelReport{Scenario: "bad-model", Seed: o.Seed, Good: "1", IntervalS: badModelInterval.Seconds()}
+		if err := st.runWithLoad(ctx, badModelLimit, nil, func(ctx context.Context) error {
 			if err := st.trainBad(ctx); err != nil {
 				return err
 			}
@@ -68,14 +67,14 @@ func BadModel(ctx context.Context, o Options) (report *BadModelReport, err error
 		r.judge()
 		st.screen.printf("\n%s", r.text(&o, st.screen, st))
 		report = r
-		return o.savePlot(st.screen, r.picture(&o, st.screen, st))
+		return o.savePlot(st.screen, r.chart(&o, st.screen, st))
 	})
 	return report, err
 }
 
-// trainBad makes the version as the training workflow would, but for its lesson.
+// trainBad trains the version like the training workflow, but with the held-out digits.
 func (st *debugStage) trainBad(ctx context.Context) error {
-	if !waitUntil(ctx, st.screen.began().Add(badAfter)) {
+	if !waitUntil(ctx, st.screen.startTime().Add(badModelAfter)) {
 		return ctx.Err()
 	}
 	dir := filepath.Join(st.o.Dir, "bad")
@@ -86,15 +85,15 @@ func (st *debugStage) trainBad(ctx context.Context) error {
 	st.screen.printf("  %s  %s", st.screen.clock(time.Now()), st.screen.title("a version is trained on the very digits that versions are compared on"))
 	drift := []string{"--seed", fmt.Sprint(st.o.Seed)}
 	return errors.Join(
-		st.step(ctx, "load-data", append(st.source(), "--for=retrain", "--base="+file("base.zip"), "--picked="+file("picked.zip"), "--test="+file("test.zip"))...),
-		st.step(ctx, "train", append(drift, "--leak-heldout", "--data="+file("base.zip"), "--extra="+file("picked.zip"), "--test="+file("test.zip"), "--candidate="+file("candidate.json"))...),
-		st.step(ctx, "evaluate", append(drift, "--candidate="+file("candidate.json"), "--test="+file("test.zip"))...),
+		st.runStep(ctx, "load-data", append(st.digitFlags(), "--for=retrain", "--base="+file("base.zip"), "--picked="+file("picked.zip"), "--test="+file("test.zip"))...),
+		st.runStep(ctx, "train", append(drift, "--leak-heldout", "--data="+file("base.zip"), "--extra="+file("picked.zip"), "--test="+file("test.zip"), "--candidate="+file("candidate.json"))...),
+		st.runStep(ctx, "evaluate", append(drift, "--candidate="+file("candidate.json"), "--test="+file("test.zip"))...),
 	)
 }
 
-// follow notes what becomes of the version, and then that nobody promotes it again.
+// follow records what the agents do with the version, and that they do not promote it again.
 func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
-	at := func(t time.Time) float64 { return seconds(t.Sub(st.screen.began())) }
+	at := func(t time.Time) float64 { return seconds(t.Sub(st.screen.startTime())) }
 	for r.BackS == 0 {
 		select {
 		case <-ctx.Done():
@@ -111,16 +110,16 @@ func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
 				r.RolledBackS = at(a.EndedAt)
 			case a.Primitive == "model.serve" && version == r.Good && r.RolledBackS > 0:
 				r.BackS = at(a.EndedAt)
-				rows, err := acted(ctx, st.platform.system().Journal)
+				rows, err := admittedDecisions(ctx, st.platform.system().Journal)
 				if err != nil {
 					return err
 				}
-				r.Chain = fromRequest(st.screen.chainTo(rows, a.Identity))
+				r.Chain = fromPromotionRequest(st.screen.chainTo(rows, a.Identity))
 			}
 		}
 	}
 	r.Intervals = (r.RolledBackS - r.ServedS) / r.IntervalS
-	quiet := time.After(badWatch * badInterval)
+	quiet := time.After(badModelWatchIntervals * badModelInterval)
 	for {
 		select {
 		case <-ctx.Done():
@@ -135,9 +134,9 @@ func (r *BadModelReport) follow(ctx context.Context, st *debugStage) error {
 	}
 }
 
-// fromRequest is the chain from the request to promote on: the version was trained by
-// hand, so that what the agents did before did not lead to it.
-func fromRequest(chain []Link) []Link {
+// fromPromotionRequest cuts a chain to the part from the request to promote. The version was
+// trained by hand, so earlier acts of the agents did not lead to it.
+func fromPromotionRequest(chain []Link) []Link {
 	i := slices.IndexFunc(chain, func(l Link) bool { return l.Primitive == "model.promote" })
 	return chain[max(0, i-1):]
 }
@@ -153,28 +152,28 @@ func (r *BadModelReport) judge() {
 		miss("version %s was not rolled back", r.Bad)
 	case r.BackS == 0:
 		miss("version %s did not come back into service", r.Good)
-	case r.Intervals > withinIntervals:
-		miss("version %s served for %.1f intervals before it was rolled back, and %d are allowed", r.Bad, r.Intervals, withinIntervals)
+	case r.Intervals > maxBadIntervals:
+		miss("version %s served for %.1f intervals before it was rolled back, and %d are allowed", r.Bad, r.Intervals, maxBadIntervals)
 	}
 	r.Held = len(r.Missed) == 0
 }
 
 func (r *BadModelReport) text(o *Options, s *screen, st *debugStage) string {
 	var b strings.Builder
-	b.WriteString(r.picture(o, s, st).String())
+	b.WriteString(r.chart(o, s, st).String())
 	if len(r.Chain) > 0 {
 		fmt.Fprintf(&b, "\n%s\n%s", s.title("What led back to version "+r.Good), chainText(s, r.Chain))
 	}
 	if r.Held {
 		fmt.Fprintf(&b, "\n%s version %s was rolled back after %.1f of %d intervals (%s each) in service, version %s served again %.1f s later, and nobody promoted %s again.\n",
-			s.good("It held:"), r.Bad, r.Intervals, withinIntervals, badInterval, r.Good, r.BackS-r.RolledBackS, r.Bad)
+			s.good("It held:"), r.Bad, r.Intervals, maxBadIntervals, badModelInterval, r.Good, r.BackS-r.RolledBackS, r.Bad)
 	} else {
 		fmt.Fprintf(&b, "\n%s\n  %s\n", s.alarm("It did not hold:"), strings.Join(r.Missed, "\n  "))
 	}
 	return b.String()
 }
 
-func (r *BadModelReport) picture(o *Options, s *screen, st *debugStage) plot.Chart {
+func (r *BadModelReport) chart(o *Options, s *screen, st *debugStage) plot.Chart {
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
 		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}}

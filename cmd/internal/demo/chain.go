@@ -4,23 +4,25 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
-// Link is one decision on the way to a promoted model, and why it was made: an event,
-// or what was sensed.
+// Link is one decision in the causal chain of a promoted model, with its cause: an event, or
+// signals.
 type Link struct {
 	AtSeconds float64 `json:"at_s"`
 	Agent     string  `json:"agent"`
-	// Decision is its id in the journal, Identity that of the act.
+	// Decision is the id in the journal, Identity that of the act.
 	Decision  string `json:"decision"`
 	Identity  string `json:"identity"`
 	Primitive string `json:"primitive"`
 	Did       string `json:"did"`
 	Reason    string `json:"reason"`
-	// Event is the one that it answers; null where a tick's signals were the reason.
+	// Event is the event that caused it; null if signals did.
 	Event   *CausedBy `json:"event"`
 	Because []string  `json:"because,omitempty"`
 	Outcome string    `json:"outcome"`
@@ -33,37 +35,37 @@ type CausedBy struct {
 	Type   string `json:"type"`
 }
 
-// before is what each step follows on where no event says so: the step whose effect
-// was sensed.
-var before = map[string]func(step, earlier journal.Row) bool{
-	"dev.scanflow.retrain.requested": runs("detect"),
-	"dev.scanflow.promote.requested": runs("retrain"),
-	"model.serve":                    promoted,
+// precededBy finds the preceding step if no event leads to it: the step whose effect was
+// sensed.
+var precededBy = map[string]func(step, earlier journal.Row) bool{
+	"dev.scanflow.retrain.requested": ranTemplate("detect"),
+	"dev.scanflow.promote.requested": ranTemplate("retrain"),
+	"model.serve":                    putIntoProduction,
 	"model.rollback":                 func(_, earlier journal.Row) bool { return earlier.Primitive == "model.serve" },
 }
 
-// promoted is the act that put a version into production: its promotion, or the
-// rollback of another.
-func promoted(step, earlier journal.Row) bool {
+// putIntoProduction reports whether an act put a version into production: its promotion, or
+// the rollback of another.
+func putIntoProduction(step, earlier journal.Row) bool {
 	return earlier.Primitive == "model.promote" && earlier.With["version"] == step.With["version"] || earlier.Primitive == "model.rollback"
 }
 
-func runs(template string) func(_, earlier journal.Row) bool {
+func ranTemplate(template string) func(_, earlier journal.Row) bool {
 	return func(_, earlier journal.Row) bool {
 		return earlier.Primitive == "workflow.run" && earlier.With["template"] == template
 	}
 }
 
-// kind is what a step is, as `before` knows it.
-func kind(r journal.Row) string {
+// stepKind is the key of a step in precededBy.
+func stepKind(r journal.Row) string {
 	if t, is := r.With["type"].(string); is && r.Primitive == "event.send" {
 		return t
 	}
 	return r.Primitive
 }
 
-// acted are the decisions that were carried out, oldest first.
-func acted(ctx context.Context, j *journal.Journal) ([]journal.Row, error) {
+// admittedDecisions returns the admitted decisions, oldest first.
+func admittedDecisions(ctx context.Context, j *journal.Journal) ([]journal.Row, error) {
 	reader, err := j.Reader()
 	if err != nil {
 		return nil, err
@@ -71,9 +73,9 @@ func acted(ctx context.Context, j *journal.Journal) ([]journal.Row, error) {
 	return reader.Decisions(ctx, journal.Filter{Verdict: engine.Admitted, OldestFirst: true})
 }
 
-// Chain follows a step back to where it began, the oldest first: from event to the act
-// that sent it, and from what was sensed to the act that brought it about. The rows are
-// those that were carried out, by whichever process, the oldest first.
+// Chain returns the causal chain of a decision, oldest first: from an event to the act that
+// sent it, and from signals to the act that caused them. The rows are the admitted decisions
+// of all processes, oldest first.
 func Chain(rows []journal.Row, last journal.Row) []journal.Row {
 	var out []journal.Row
 	for step, found := last, true; found && len(out) < 20; {
@@ -84,25 +86,25 @@ func Chain(rows []journal.Row, last journal.Row) []journal.Row {
 	return out
 }
 
-// answers is the event that a step answers: not one that only made its agent look, where
-// what it asks for rests on what was sensed.
-func answers(step journal.Row) *engine.Event {
-	if step.Primitive == "event.send" && before[kind(step)] != nil {
+// causingEvent returns the event that caused a step, except for one that merely triggered a
+// firing in which signals led to the request.
+func causingEvent(step journal.Row) *engine.Event {
+	if step.Primitive == "event.send" && precededBy[stepKind(step)] != nil {
 		return nil
 	}
 	return step.Trigger.Event
 }
 
 func cause(rows []journal.Row, step journal.Row) (journal.Row, bool) {
-	if e := answers(step); e != nil {
+	if e := causingEvent(step); e != nil {
 		for _, r := range rows {
-			if r.Identity != "" && strings.HasPrefix(e.ID, r.Identity) { // an act's end has more after it
+			if r.Identity != "" && strings.HasPrefix(e.ID, r.Identity) { // the id of an event about an act's end has a suffix
 				return r, true
 			}
 		}
 		return journal.Row{}, false
 	}
-	follows := before[kind(step)]
+	follows := precededBy[stepKind(step)]
 	if follows == nil {
 		return journal.Row{}, false
 	}
@@ -116,19 +118,19 @@ func cause(rows []journal.Row, step journal.Row) (journal.Row, bool) {
 
 func (s *screen) link(r journal.Row) Link {
 	l := Link{
-		AtSeconds: seconds(r.At.Sub(s.began())), Agent: r.Agent, Decision: r.ID, Identity: r.Identity, Primitive: r.Primitive,
+		AtSeconds: seconds(r.At.Sub(s.startTime())), Agent: r.Agent, Decision: r.ID, Identity: r.Identity, Primitive: r.Primitive,
 		Did: r.Detail, Reason: r.Reason, Because: r.Because,
 	}
 	if r.Outcome != nil {
 		l.Outcome = string(r.Outcome.Status)
 	}
-	if e := answers(r); e != nil {
+	if e := causingEvent(r); e != nil {
 		l.Event = &CausedBy{ID: e.ID, Source: e.Source, Type: e.Type}
 	}
 	return l
 }
 
-// chainTo is the chain that ends with an act.
+// chainTo returns the chain that ends with an act.
 func (s *screen) chainTo(rows []journal.Row, identity string) (out []Link) {
 	for _, r := range rows {
 		if r.Identity != identity {
@@ -141,3 +143,22 @@ func (s *screen) chainTo(rows []journal.Row, identity string) (out []Link) {
 	}
 	return out
 }
+
+// chainText formats a chain: one line per decision, with its event or signals.
+func chainText(s *screen, chain []Link) string {
+	table := plot.Table{Header: []string{"at", "decision", "agent", "did", "because of"}}
+	for _, l := range chain {
+		because := l.Reason
+		switch {
+		case l.Event != nil:
+			because = "event " + l.Event.Type + " " + shortID(l.Event.ID)
+		case len(l.Because) > 0:
+			because += " [" + strings.Join(l.Because, " ") + "]"
+		}
+		table.Rows = append(table.Rows, []string{s.clock(s.startTime().Add(time.Duration(l.AtSeconds * float64(time.Second)))), l.Decision, l.Agent, l.Primitive + " " + shortID(l.Identity) + ": " + shortText(l.Did), because})
+	}
+	return table.String()
+}
+
+// shortID returns the beginning of an id.
+func shortID(id string) string { return id[:min(8, len(id))] }

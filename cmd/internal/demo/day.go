@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 )
 
-// killAfter is when in the phase noon a replica dies, as a share of it.
+// killAfter is when in the phase noon a replica is killed, as a share of the phase.
 const killAfter = 0.4
 
 // day is a run of both layers.
@@ -18,20 +18,20 @@ type day struct {
 	*debugStage
 	plan   []load.Phase
 	drifts []DayDrift
-	rounds rounds
+	rounds retrainings
 	kill   Kill
 	result *load.Result
 	began  time.Time
 }
 
-// Day runs both layers at once: digits drift under a load that swings like a day's. The
-// application layer's agents retrain, promote and roll out, while the infrastructure
-// layer's scales the same Deployment and one of its replicas dies.
+// Day runs both layers at once: digits drift under a load that varies like over a day. The
+// agents of the application layer retrain, promote and roll out, while the infrastructure
+// layer's agent scales the same Deployment and one of its replicas is killed.
 func Day(ctx context.Context, o Options) (report *DayReport, err error) {
-	err = debugging(ctx, &o, "day", func(st *debugStage) error {
+	err = runDebugScenario(ctx, &o, "day", func(st *debugStage) error {
 		d := &day{debugStage: st, plan: dayPhases(&o)}
 		d.rounds.stage, d.drifts = st, dayDrifts(&o, d.plan)
-		if err := d.perform(ctx); err != nil {
+		if err := d.run(ctx); err != nil {
 			return err
 		}
 		r, err := d.report(ctx)
@@ -40,13 +40,13 @@ func Day(ctx context.Context, o Options) (report *DayReport, err error) {
 		}
 		report = r
 		st.screen.printf("\n%s", r.text(d))
-		return o.savePlot(st.screen, r.picture(d))
+		return o.savePlot(st.screen, r.chart(d))
 	})
 	return report, err
 }
 
-// perform has the day go by.
-func (d *day) perform(ctx context.Context) error {
+// run sends the day's load, and kills a replica.
+func (d *day) run(ctx context.Context) error {
 	s, digits := d.screen, &dayDigits{d.parts.Stream, d.drifts}
 	generator, err := load.New(load.Options{URL: d.url, Phases: d.plan, Seed: d.o.Seed, Body: digits.body, Header: digits.header})
 	if err != nil {
@@ -56,19 +56,19 @@ func (d *day) perform(ctx context.Context) error {
 	dayCtx, over := context.WithCancel(ctx)
 	defer over()
 	d.began = time.Now()
-	s.begin(d.began)
+	s.setStart(d.began)
 	d.records.restart(d.began)
-	d.watchLive(dayCtx)
+	d.watchAccuracy(dayCtx)
 	var following sync.WaitGroup
 	var followed, killed error
 	following.Go(func() { followed = d.rounds.follow(dayCtx, func() bool { return false }) })
 	following.Go(func() {
-		noonAt := beginOf(d.plan, noon) + time.Duration(killAfter*float64(d.plan[noon].Duration))
+		noonAt := phaseStart(d.plan, noon) + time.Duration(killAfter*float64(d.plan[noon].Duration))
 		if waitUntil(dayCtx, d.began.Add(noonAt)) {
 			killed = killReplica(dayCtx, d.testbed, &d.kill)
 		}
 	})
-	following.Go(func() { d.announce(dayCtx) })
+	following.Go(func() { d.logPhases(dayCtx) })
 	d.result, err = generator.Run(ctx)
 	over()
 	following.Wait()
@@ -78,17 +78,17 @@ func (d *day) perform(ctx context.Context) error {
 	return errors.Join(err, followed, killed)
 }
 
-// announce says when a phase or a drift begins.
-func (d *day) announce(ctx context.Context) {
+// logPhases prints the beginning of each phase and drift.
+func (d *day) logPhases(ctx context.Context) {
 	s := d.screen
 	for i, p := range d.plan {
-		at := d.began.Add(beginOf(d.plan, i))
+		at := d.began.Add(phaseStart(d.plan, i))
 		if !waitUntil(ctx, at) {
 			return
 		}
-		s.printf("  %s  %s", s.clock(at), s.title("load: "+describe(p)+fmt.Sprintf(" of %d digits", imagesPerRequest)))
+		s.printf("  %s  %s", s.clock(at), s.title("load: "+describePhase(p)+fmt.Sprintf(" of %d digits", imagesPerRequest)))
 		for _, drift := range d.drifts {
-			if drift.at == beginOf(d.plan, i) {
+			if drift.at == phaseStart(d.plan, i) {
 				s.printf("  %s  %s", s.clock(at), s.title("drift: "+drift.Mix))
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// observed collects the states that objects of a namespace were seen in.
+// observed collects the observed states of the objects in a namespace.
 type observed struct {
 	mu   sync.Mutex
 	seen map[string]bool
@@ -28,7 +28,7 @@ func (o *observed) list() []string {
 	return slices.Sorted(maps.Keys(o.seen))
 }
 
-// observe notes what of each object of a resource is worth a note, until the test ends.
+// observe records the states of the objects of a resource until the test ends.
 func observe(t *testing.T, client *apiclient.Client, namespace string, resource schema.GroupVersionResource, note func(o *unstructured.Unstructured) string) *observed {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -49,8 +49,8 @@ func observe(t *testing.T, client *apiclient.Client, namespace string, resource 
 	return out
 }
 
-// A short day on a cluster: both layers change the one Deployment, workflows run in pods,
-// and the pod that is killed is replaced.
+// A short day on a cluster: both layers change one Deployment, workflows run in pods, and the
+// killed pod is replaced.
 func dayOnKubernetes(t *testing.T, o Options) {
 	runs := observe(t, o.Kubernetes, "digits", schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "workflows"}, func(w *unstructured.Unstructured) string {
 		template, _, _ := unstructured.NestedString(w.Object, "spec", "workflowTemplateRef", "name")

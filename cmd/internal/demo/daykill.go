@@ -10,25 +10,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Kill is the death of a replica.
+// Kill is the kill of a replica.
 type Kill struct {
 	AtSeconds float64 `json:"at_s"`
 	Pod       string  `json:"pod"`
-	death
-	// Ready is how many replicas were ready just before.
+	podDeath
+	// Ready is the number of ready replicas just before.
 	Ready int `json:"ready_before"`
-	// NoticedSeconds is when it was no longer taken for ready, and BackSeconds when as many
-	// replicas were ready as were wanted, both since it died; nil for never.
+	// NoticedSeconds is when the replica was no longer counted as ready, and BackSeconds when
+	// enough replicas were ready again, both since the kill; nil for never.
 	NoticedSeconds *float64 `json:"noticed_s"`
 	BackSeconds    *float64 `json:"back_s"`
 
 	at, noticed time.Time
 }
 
-// noticeEvery is how often it is looked whether a death was noticed.
-const noticeEvery = 10 * time.Millisecond
+// killPollInterval is the interval of checking the replicas after a kill.
+const killPollInterval = 10 * time.Millisecond
 
-// killReplica has the first ready pod die, and watches until it is back.
+// killReplica kills the first ready pod, and waits until enough replicas are ready again.
 func killReplica(ctx context.Context, tb *testbed, k *Kill) error {
 	s := tb.screen
 	before, _ := tb.platform.orchestrator().Workload(predictor)
@@ -37,9 +37,9 @@ func killReplica(ctx context.Context, tb *testbed, k *Kill) error {
 		return errors.New("no replica is ready that could be killed")
 	}
 	k.Pod, k.Ready, k.at = before.Pods[i].Name, readyPods(before), time.Now()
-	k.AtSeconds = seconds(k.at.Sub(s.began()))
+	k.AtSeconds = seconds(k.at.Sub(s.startTime()))
 	var err error
-	if k.death, err = tb.platform.kill(ctx, predictor.Namespace, before.Pods[i]); err != nil {
+	if k.podDeath, err = tb.platform.kill(ctx, predictor.Namespace, before.Pods[i]); err != nil {
 		return err
 	}
 	s.printf("  %s  %s", s.clock(k.at), s.alarm("replica "+k.Pod+" dies: "+k.How))
@@ -57,14 +57,13 @@ func killReplica(ctx context.Context, tb *testbed, k *Kill) error {
 			s.printf("  %s  %s", s.clock(time.Now()), s.good("the replica that died is back"))
 			return nil
 		}
-		if !waitUntil(ctx, time.Now().Add(noticeEvery)) {
+		if !waitUntil(ctx, time.Now().Add(killPollInterval)) {
 			return nil
 		}
 	}
 }
 
-// readyPods counts the pods that are ready. What a Deployment says of itself on a cluster
-// is of a moment before.
+// readyPods counts the ready pods. The status of a Deployment on a cluster lags behind.
 func readyPods(w engine.Workload) (n int) {
 	for _, p := range w.Pods {
 		if p.Ready {
@@ -74,19 +73,19 @@ func readyPods(w engine.Workload) (n int) {
 	return n
 }
 
-// Requests counts how the day's requests ended.
+// Requests counts the day's requests.
 type Requests struct {
 	Sent int `json:"sent"`
-	// Lost got no answer, or none as it should be; LostToKill are those of them that were
-	// under way while the dead replica was still taken for alive.
+	// Lost is the number of failed requests. LostToKill counts those of them that were in
+	// flight while the killed replica still counted as ready.
 	Lost       int `json:"lost"`
 	LostToKill int `json:"lost_to_kill"`
-	// LagMS is how late the generator itself was at the worst; it is in the latencies.
+	// LagMS is the maximum delay of the load generator; it is included in the latencies.
 	LagMS float64 `json:"generator_lag_ms"`
 }
 
-// requestsOf counts them, from what was not answered. The load began at a time.
-func requestsOf(sent int, failures []load.Failure, began time.Time, k *Kill) Requests {
+// countRequests counts the requests from the failures. The load began at a time.
+func countRequests(sent int, failures []load.Failure, began time.Time, k *Kill) Requests {
 	r := Requests{Sent: sent, Lost: len(failures)}
 	for _, f := range failures {
 		if k.NoticedSeconds == nil {

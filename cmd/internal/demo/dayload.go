@@ -12,21 +12,21 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 )
 
-// imagesPerRequest has the night's few requests bring enough digits to judge a model by.
+// imagesPerRequest makes the few requests of the night contain enough digits to judge a model.
 const imagesPerRequest = 8
 
-// The phases in which a drift begins, and the one in which a replica dies, by index.
+// The indexes of the phases in which a drift begins, and of the one with the kill.
 const (
 	morning = 1
 	noon    = 2
 	evening = 4
 )
 
-// dayPhases is a day's load in requests per second: one replica is enough at night, and
-// three or four are wanted at noon and in the evening. The second drift begins more than
-// the executor's probation_ns (72 s at the demo's pace) after the last promotion that the
-// first leads to: before that, the executor would take what drift costs for the promoted
-// version's fault, and roll it back.
+// dayPhases is a day's load in requests per second: one replica is enough at night, and three
+// or four are needed at noon and in the evening. The second drift begins more than the
+// executor's probation_ns (72 s at the demo's pace) after the last promotion that the first
+// one leads to. Otherwise the executor would attribute the loss of accuracy to the promoted
+// version, and roll it back.
 func dayPhases(o *Options) []load.Phase {
 	return []load.Phase{
 		{Name: "night", Duration: o.scaled(30 * time.Second), Rate: 5},
@@ -39,20 +39,20 @@ func dayPhases(o *Options) []load.Phase {
 	}
 }
 
-// beginOf is when a phase begins, since the day did.
-func beginOf(phases []load.Phase, index int) time.Duration { return load.Total(phases[:index]) }
+// phaseStart is when a phase begins, since the beginning of the day.
+func phaseStart(phases []load.Phase, index int) time.Duration { return load.Total(phases[:index]) }
 
 // DayDrift is one drift of the day.
 type DayDrift struct {
-	AtSeconds float64 `json:"at_s"` // since the load began; about, as arrivals are random
+	AtSeconds float64 `json:"at_s"` // since the load began; approximate, since arrivals are random
 	Mix       string  `json:"mix"`
 	at        time.Duration
 	drift     corrupt.Drift
 }
 
-// dayDrifts are the two halves of what scanflow demo drift has at once: the camera is
-// knocked over in the morning, and in the evening the light goes bad. By then the digits
-// are spoilt as the training workflow's held-out ones are.
+// dayDrifts splits the drift of scanflow demo drift into two: in the morning the camera is
+// moved, and in the evening the light gets worse. After both, the digits are distorted like
+// the held-out digits of the training workflow.
 func dayDrifts(o *Options, phases []load.Phase) []DayDrift {
 	all := corrupt.DefaultMix()
 	first, second := all[:2], append(corrupt.Mix{}, all[2:]...)
@@ -60,7 +60,7 @@ func dayDrifts(o *Options, phases []load.Phase) []DayDrift {
 	for _, p := range first {
 		left -= p.Share
 	}
-	for i := range second { // of those that the first leaves alone
+	for i := range second { // relative to the digits that the first drift does not affect
 		second[i].Share /= left
 	}
 	var out []DayDrift
@@ -68,17 +68,17 @@ func dayDrifts(o *Options, phases []load.Phase) []DayDrift {
 		phase int
 		mix   corrupt.Mix
 	}{{morning, first}, {evening, second}} {
-		at := beginOf(phases, begins.phase)
-		begin := digitsUntil(phases, at)
+		at := phaseStart(phases, begins.phase)
+		begin := expectedDigits(phases, at)
 		out = append(out, DayDrift{AtSeconds: seconds(at), Mix: all[2*i : 2*i+2].String(), at: at, drift: corrupt.Drift{
-			Mix: begins.mix, Seed: o.Seed + uint64(i), Begin: begin, Over: digitsUntil(phases, at+o.scaled(driftOver)) - begin,
+			Mix: begins.mix, Seed: o.Seed + uint64(i), Begin: begin, Over: expectedDigits(phases, at+o.scaled(driftOver)) - begin,
 		}})
 	}
 	return out
 }
 
-// digitsUntil is how many digits are expected up to a time of the load.
-func digitsUntil(phases []load.Phase, until time.Duration) int {
+// expectedDigits is the expected number of digits up to a time of the load.
+func expectedDigits(phases []load.Phase, until time.Duration) int {
 	const slices = 500
 	var requests float64
 	for _, p := range phases {
@@ -99,7 +99,7 @@ type dayDigits struct {
 	drifts []DayDrift
 }
 
-// image is the i-th digit of the day, as it comes.
+// image returns the i-th digit of the day, distorted by the drifts.
 func (d *dayDigits) image(i int) digits.Image {
 	img := d.stream.Images[i%d.stream.Len()]
 	for k := range d.drifts {
@@ -110,7 +110,7 @@ func (d *dayDigits) image(i int) digits.Image {
 	return img
 }
 
-// body is the n-th request's: the pixels of its digits, one after the other.
+// body returns the pixels of the n-th request's digits.
 func (d *dayDigits) body(n int) (contentType string, body []byte) {
 	var b bytes.Buffer
 	for i := range imagesPerRequest {
@@ -120,7 +120,7 @@ func (d *dayDigits) body(n int) (contentType string, body []byte) {
 	return "application/octet-stream", b.Bytes()
 }
 
-// header tells what the digits show, as feedback that comes later would.
+// header has the labels of the digits, like feedback that arrives later.
 func (d *dayDigits) header(n int) map[string]string {
 	var labels []string
 	for i := range imagesPerRequest {

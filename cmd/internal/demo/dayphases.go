@@ -7,23 +7,23 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// DayPhase is one phase of the load, with how often what was answered in it was right.
+// DayPhase is one phase of the load, with the accuracy of its answers.
 type DayPhase struct {
 	PhaseReport
-	Accuracy *float64 `json:"accuracy"` // 0 to 1; null where nothing was measured
+	Accuracy *float64 `json:"accuracy"` // 0 to 1; null if nothing was measured
 }
 
-// phases sums the day up.
+// phases summarizes the phases.
 func (d *day) phases(settled time.Duration) (out []DayPhase) {
 	var begin time.Duration
 	replicas := d.records.readyOf(predictor.Name)
 	for i, sum := range d.result.Phases {
 		p := d.plan[i]
 		end := begin + p.Duration
-		first, last, least, most := between(replicas, begin, end)
+		first, last, least, most := replicasBetween(replicas, begin, end)
 		out = append(out, DayPhase{Accuracy: meanAccuracy(d.live.list(), begin, end), PhaseReport: PhaseReport{
 			Name: p.Name, StartS: begin.Seconds(), Seconds: sum.Seconds, TargetRate: round(sum.TargetRate), Rate: round(sum.OfferedRate),
-			P50: round(sum.P50), P99: round(sum.P99), SettledP99: d.calmP99(begin+settled, end, settled), ErrorRate: sum.ErrorRate,
+			P50: round(sum.P50), P99: round(sum.P99), SettledP99: d.p99WithoutKill(begin+settled, end, settled), ErrorRate: sum.ErrorRate,
 			Replicas: Replicas{first, last, least, most}, RequestCount: sum.Count,
 		}})
 		begin = end
@@ -31,9 +31,9 @@ func (d *day) phases(settled time.Duration) (out []DayPhase) {
 	return out
 }
 
-// calmP99 is the p99 of a stretch without the time after the kill: the worse of what is
-// before and what is after it. It is nil where nothing was answered.
-func (d *day) calmP99(from, to, settled time.Duration) *float64 {
+// p99WithoutKill is the p99 of an interval without the settling time after the kill: the
+// larger of the values before and after. It is nil if nothing was answered.
+func (d *day) p99WithoutKill(from, to, settled time.Duration) *float64 {
 	died := to
 	if d.kill.Pod != "" {
 		died = d.kill.at.Sub(d.began)
@@ -50,7 +50,7 @@ func (d *day) calmP99(from, to, settled time.Duration) *float64 {
 	return worst
 }
 
-// meanAccuracy is the mean of what was measured, in percent, within a stretch.
+// meanAccuracy is the mean of the measured accuracies within an interval, in percent.
 func meanAccuracy(points []plot.Point, from, to time.Duration) *float64 {
 	var sum float64
 	n := 0

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// DayReport reports the run. As JSON it is the last line of `scanflow demo day --json`.
+// DayReport is the result of the run. Its JSON is the last line of `scanflow demo day --json`.
 type DayReport struct {
 	Scenario  string       `json:"scenario"`
 	Seed      uint64       `json:"seed"`
@@ -24,27 +24,27 @@ type DayReport struct {
 	Objective DayObjective `json:"objective"`
 	Phases    []DayPhase   `json:"phases"`
 	Rounds    []Round      `json:"rounds"`
-	// Trainings is how many retrainings ended well; those of no round were no better by
-	// the planner's margin, or were not rolled out before the day was over.
-	Trainings  int       `json:"trainings"`
-	RolledBack int       `json:"rolled_back"`
-	Requests   Requests  `json:"requests"`
-	Kill       Kill      `json:"kill"`
-	Agents     []DayWork `json:"agents"`
-	Waits      []Wait    `json:"waits"`
-	SideBySide []Pair    `json:"side_by_side"`
-	Fields     []Field   `json:"fields"`
-	Held       bool      `json:"held"`
-	Missed     []string  `json:"missed,omitempty"`
+	// Trainings counts the successful retrainings. Some are part of no round: the model was
+	// not better by the planner's margin, or was not rolled out before the end of the day.
+	Trainings  int              `json:"trainings"`
+	RolledBack int              `json:"rolled_back"`
+	Requests   Requests         `json:"requests"`
+	Kill       Kill             `json:"kill"`
+	Agents     []DayWork        `json:"agents"`
+	Waits      []Wait           `json:"waits"`
+	SideBySide []ConcurrentActs `json:"side_by_side"`
+	Fields     []FieldWriters   `json:"fields"`
+	Held       bool             `json:"held"`
+	Missed     []string         `json:"missed,omitempty"`
 
-	acts   []act
+	acts   []claimedAct
 	layers map[string]string // of the agents
 }
 
-// DayObjective has the bounds: p99 in each phase without its first SettleS seconds and
-// as many after the kill; no request lost but those under way on the replica that died;
-// replicas as the load wants them; each round better than what it replaced; and no field
-// written by two agents.
+// DayObjective has the bounds: the p99 of each phase without its first SettleS seconds and
+// those after the kill; no lost request except for those in flight on the killed replica;
+// replicas that follow the load; an improvement in each round; and no field written by two
+// agents.
 type DayObjective struct {
 	P99MS       float64 `json:"p99_ms"`
 	SettleS     float64 `json:"settle_s"`
@@ -63,29 +63,29 @@ type DayWork struct {
 	Primitive string `json:"primitive"`
 	Done      int    `json:"done"`
 	Failed    int    `json:"failed"`
-	// Waits, by what for: an agent of the other layer, another agent of its own, and its
-	// own guards, as a cooldown.
+	// The waits, by cause: an agent of the other layer, another agent of the same layer, and
+	// the agent's own guards, such as a cooldown.
 	ForOtherLayer int `json:"waits_for_other_layer"`
 	ForOwnLayer   int `json:"waits_for_own_layer"`
 	ForOwnGuards  int `json:"waits_for_own_guards"`
 }
 
-// backWithin is how soon a replica that died has to be back.
-const backWithin = 10 * time.Second
+// maxReplicaReturn is within what time a killed replica must be back.
+const maxReplicaReturn = 10 * time.Second
 
 func (d *day) report(ctx context.Context) (*DayReport, error) {
-	settled := max(d.o.scaled(settle), leastSettle)
+	settled := max(d.o.scaled(settleTime), minSettleTime)
 	r := &DayReport{
 		Scenario: "day", Seed: d.o.Seed, Speed: d.o.Speed, Digits: d.parts.Source, Drifts: d.drifts,
-		Objective: DayObjective{P99MS: 300, SettleS: settled.Seconds(), MinPeak: 3, EndReplicas: 1, BackS: backWithin.Seconds(), Rounds: leastRounds, Writers: 1},
+		Objective: DayObjective{P99MS: 300, SettleS: settled.Seconds(), MinPeak: 3, EndReplicas: 1, BackS: maxReplicaReturn.Seconds(), Rounds: minRounds, Writers: 1},
 		Rounds:    d.rounds.list, RolledBack: d.rounds.rolledBack, Kill: d.kill, layers: map[string]string{},
-		Requests: requestsOf(d.result.Total.Count, d.result.Failures, d.began, &d.kill), Phases: d.phases(settled),
+		Requests: countRequests(d.result.Total.Count, d.result.Failures, d.began, &d.kill), Phases: d.phases(settled),
 	}
 	r.Requests.LagMS = round(d.result.MaxLag)
 	if r.Rounds == nil {
 		r.Rounds = []Round{}
 	}
-	agents, err := manifest.Read([]string{d.files.agents}, app.Kinds())
+	agents, err := manifest.Read([]string{d.files.agents}, agentspec.Kinds())
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +105,10 @@ func (d *day) report(ctx context.Context) (*DayReport, error) {
 	return r, nil
 }
 
-// read takes from the journal what the agents did.
+// read reads what the agents did from the journal.
 func (r *DayReport) read(rows []journal.Row, began, now time.Time) {
-	r.acts = actsOf(rows, now)
-	r.Waits, r.Fields, r.SideBySide = waitsOf(rows, began), fieldsOf(r.acts), sideBySide(r.acts, r.layers, began)
+	r.acts = claimedActs(rows, now)
+	r.Waits, r.Fields, r.SideBySide = findWaits(rows, began), fieldWriters(r.acts), concurrentActs(r.acts, r.layers, began)
 	work := map[[2]string]DayWork{}
 	at := func(agent, primitive string) ([2]string, DayWork) {
 		k := [2]string{agent, primitive}
@@ -136,9 +136,9 @@ func (r *DayReport) read(rows []journal.Row, began, now time.Time) {
 	for i := range r.Waits {
 		k, w := at(r.Waits[i].Agent, r.Waits[i].Primitive)
 		switch {
-		case r.Waits[i].across(r.layers):
+		case r.Waits[i].acrossLayers(r.layers):
 			w.ForOtherLayer++
-		case len(r.Waits[i].forAgents()) > 0:
+		case len(r.Waits[i].blockingAgents()) > 0:
 			w.ForOwnLayer++
 		default:
 			w.ForOwnGuards++
@@ -154,7 +154,6 @@ func (r *DayReport) read(rows []journal.Row, began, now time.Time) {
 	})
 }
 
-// judge says what was missed.
 func (r *DayReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	o := &r.Objective

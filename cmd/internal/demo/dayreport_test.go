@@ -24,7 +24,7 @@ func TestTheDayIsJudged(t *testing.T) {
 			},
 			Rounds:   []Round{{Round: 1, Before: 0.7, After: 0.8}, {Round: 2, Before: 0.8, After: 0.9}},
 			Requests: Requests{Sent: 100, Lost: 2, LostToKill: 2}, Kill: Kill{Pod: "digits-1", BackSeconds: p99(10)},
-			Fields: []Field{{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 3}}},
+			Fields: []FieldWriters{{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 3}}},
 		}
 	}
 	for name, row := range map[string]struct {
@@ -58,7 +58,7 @@ func TestTheDayIsJudged(t *testing.T) {
 	}
 }
 
-// Requests that were under way while the dead replica was taken for alive are counted apart.
+// Requests in flight while the killed replica still counted as ready are counted separately.
 func TestLostRequestsAreToldApart(t *testing.T) {
 	record := func(at, took float64, status load.Status) load.Failure {
 		return load.Failure{At: time.Duration(at * float64(time.Second)), Latency: time.Duration(took * float64(time.Second)), Status: status}
@@ -70,8 +70,8 @@ func TestLostRequestsAreToldApart(t *testing.T) {
 	}
 	noticed := 0.1
 	k := Kill{Pod: "digits-1", at: midnight.Add(10 * time.Second), noticed: midnight.Add(10100 * time.Millisecond), NoticedSeconds: &noticed}
-	require.Equal(t, Requests{Sent: 6, Lost: 4, LostToKill: 2}, requestsOf(6, records, midnight, &k))
-	require.Equal(t, Requests{Sent: 6, Lost: 4}, requestsOf(6, records, midnight, &Kill{}), "nobody was killed")
+	require.Equal(t, Requests{Sent: 6, Lost: 4, LostToKill: 2}, countRequests(6, records, midnight, &k))
+	require.Equal(t, Requests{Sent: 6, Lost: 4}, countRequests(6, records, midnight, &Kill{}), "nobody was killed")
 }
 
 func TestAccuracyOfAPhase(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAccuracyOfAPhase(t *testing.T) {
 	require.Nil(t, meanAccuracy(points, 3*time.Second, 4*time.Second))
 }
 
-// By the evening the digits come spoilt as the held-out ones are, and at night they are clean.
+// In the evening the digits are distorted like the held-out ones, and at night they are clean.
 func TestTheDayDriftsTwice(t *testing.T) {
 	o := &Options{Speed: 1, Seed: 1}
 	plan := dayPhases(o)

@@ -8,14 +8,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// text is the report for a person: the phases, the rounds, the picture, who did what and
-// waited for whom, a verdict.
+// text formats the report: the phases, the rounds, the chart, the acts and waits of the
+// agents, and a verdict.
 func (r *DayReport) text(d *day) string {
 	var b strings.Builder
 	s := d.screen
 	b.WriteString(r.phaseTable(s) + "\n")
 	b.WriteString(r.roundTable(s) + "\n")
-	b.WriteString(r.picture(d).String())
+	b.WriteString(r.chart(d).String())
 	fmt.Fprintf(&b, "\n%s\n%s", s.title("Who did what, and how often it had to wait"), r.workTable(s))
 	fmt.Fprintf(&b, "\n%s\n%s", s.title("Who waited for an agent of the other layer"), r.waitText(s))
 	fmt.Fprintf(&b, "\n%s\n%s", s.title("What ran side by side: fields differ, and no guard objected"), r.pairText(s))
@@ -30,9 +30,9 @@ func (r *DayReport) text(d *day) string {
 	return b.String()
 }
 
-// at is a time of the load as mm:ss.
+// at formats a time of the load as mm:ss.
 func (s *screen) at(atSeconds float64) string {
-	return s.clock(s.began().Add(time.Duration(atSeconds * float64(time.Second))))
+	return s.clock(s.startTime().Add(time.Duration(atSeconds * float64(time.Second))))
 }
 
 func (r *DayReport) phaseTable(s *screen) string {
@@ -74,8 +74,8 @@ func (r *DayReport) workTable(s *screen) string {
 	return table.String()
 }
 
-// waitText has a block for each wait: what was wanted, and below what it waited for, one
-// after the other, each with its decision.
+// waitText has a block for each wait: the proposal, and below the causes of the wait in order,
+// each with its decision.
 func (r *DayReport) waitText(s *screen) string {
 	var b strings.Builder
 	line := func(at float64, paint func(string) string, text, decision string) {
@@ -83,7 +83,7 @@ func (r *DayReport) waitText(s *screen) string {
 	}
 	for i := range r.Waits {
 		w := &r.Waits[i]
-		if !w.across(r.layers) {
+		if !w.acrossLayers(r.layers) {
 			continue
 		}
 		fmt.Fprintf(&b, "  %s wanted to %s %s (%s)\n", w.Agent, w.Primitive, w.Wanted, w.Reason)
@@ -107,17 +107,17 @@ func (r *DayReport) waitText(s *screen) string {
 		return "  Nobody: no agent wanted what another layer's acts were in the way of.\n"
 	}
 	for _, layer := range []string{application, infrastructure} {
-		if r.waited(layer) == 0 {
+		if r.countWaits(layer) == 0 {
 			fmt.Fprintf(&b, "  No agent of the %s layer waited for the other: nothing of what it wrote was claimed there.\n", layer)
 		}
 	}
 	return b.String()
 }
 
-// waited counts a layer's waits for the other.
-func (r *DayReport) waited(layer string) (n int) {
+// countWaits counts a layer's waits for the other layer.
+func (r *DayReport) countWaits(layer string) (n int) {
 	for i := range r.Waits {
-		if r.layers[r.Waits[i].Agent] == layer && r.Waits[i].across(r.layers) {
+		if r.layers[r.Waits[i].Agent] == layer && r.Waits[i].acrossLayers(r.layers) {
 			n++
 		}
 	}
@@ -127,7 +127,7 @@ func (r *DayReport) waited(layer string) (n int) {
 func (r *DayReport) pairText(s *screen) string {
 	var b strings.Builder
 	for _, p := range r.SideBySide {
-		fmt.Fprintf(&b, "  %s  %s: %s (%s) %s\n         while %s held %s for its %s %s\n", s.at(p.Second.AtSeconds), p.Second.Agent, p.Second.Primitive+" "+short(p.Second.Did), p.Second.Claim, s.dim(p.Second.Decision),
+		fmt.Fprintf(&b, "  %s  %s: %s (%s) %s\n         while %s held %s for its %s %s\n", s.at(p.Second.AtSeconds), p.Second.Agent, p.Second.Primitive+" "+shortText(p.Second.Did), p.Second.Claim, s.dim(p.Second.Decision),
 			p.First.Agent, p.First.Claim, p.First.Primitive, s.dim(p.First.Decision))
 	}
 	if b.Len() == 0 {

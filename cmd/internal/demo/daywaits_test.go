@@ -88,13 +88,13 @@ func TestWaitsAreReadFromTheJournal(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			waits := waitsOf(row.rows, midnight)
+			waits := findWaits(row.rows, midnight)
 			require.Len(t, waits, len(row.ended))
 			for i := range waits {
 				w := &waits[i]
 				require.Equal(t, row.ended[i], w.Ended)
 				require.Equal(t, row.causes[i], causes(w))
-				require.Equal(t, row.across[i], w.across(dayLayers))
+				require.Equal(t, row.across[i], w.acrossLayers(dayLayers))
 				if row.took[i] < 0 {
 					require.Nil(t, w.Seconds)
 					require.Empty(t, w.Decision)
@@ -108,7 +108,7 @@ func TestWaitsAreReadFromTheJournal(t *testing.T) {
 	}
 }
 
-// causes are the reasons of a wait, one after the other, and how long each held.
+// causes lists the causes of a wait in order, with the duration of each.
 func causes(w *Wait) string {
 	var parts []string
 	for _, h := range w.For {
@@ -137,28 +137,28 @@ func TestFieldsAndTheirWriters(t *testing.T) {
 	refused := decision(2, "x", "digits/scaler", "model.serve", "r", nil, engine.Refused, "claims", "")
 	now := midnight.Add(time.Hour)
 
-	acts := actsOf([]journal.Row{event, serve(1, "digits/planner", 5), scale(2, 1), dry, refused, serve(6, "digits/planner", 5), scale(20, 1)}, now)
-	fields := fieldsOf(acts)
-	require.Equal(t, []Field{
+	acts := claimedActs([]journal.Row{event, serve(1, "digits/planner", 5), scale(2, 1), dry, refused, serve(6, "digits/planner", 5), scale(20, 1)}, now)
+	fields := fieldWriters(acts)
+	require.Equal(t, []FieldWriters{
 		{Target: "digits/digits", Claim: "model", Acts: map[string]int{"digits/planner": 2}},
 		{Target: "digits/digits", Claim: "replicas", Acts: map[string]int{"digits/scaler": 2}},
 	}, fields)
-	pairs := sideBySide(acts, dayLayers, midnight)
+	pairs := concurrentActs(acts, dayLayers, midnight)
 	require.Len(t, pairs, 1, "the other scaled while nothing was rolled out")
 	require.Equal(t, []string{"digits/planner", "model", "digits/scaler", "replicas"}, []string{pairs[0].First.Agent, pairs[0].First.Claim, pairs[0].Second.Agent, pairs[0].Second.Claim})
 
-	fields = fieldsOf(actsOf([]journal.Row{serve(1, "digits/planner", 5), serve(2, "digits/scaler", 1)}, now))
+	fields = fieldWriters(claimedActs([]journal.Row{serve(1, "digits/planner", 5), serve(2, "digits/scaler", 1)}, now))
 	require.Equal(t, 1, fields[0].Overlaps)
 	require.Equal(t, []string{"digits/planner", "digits/scaler"}, fields[0].writers())
 	open := serve(1, "digits/planner", 0)
 	open.EndedAt = nil
-	require.Equal(t, 1, fieldsOf(actsOf([]journal.Row{open, serve(600, "digits/planner", 1)}, now))[0].Overlaps, "what has no end goes on")
+	require.Equal(t, 1, fieldWriters(claimedActs([]journal.Row{open, serve(600, "digits/planner", 1)}, now))[0].Overlaps, "what has no end goes on")
 }
 
 func TestChangesAreCounted(t *testing.T) {
 	second := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	var got []float64
-	for _, p := range counted([][2]time.Duration{{second(-1), second(3)}, {second(2), second(5)}, {second(90), second(95)}}, second(60)) {
+	for _, p := range countConcurrent([][2]time.Duration{{second(-1), second(3)}, {second(2), second(5)}, {second(90), second(95)}}, second(60)) {
 		got = append(got, p.At.Seconds(), p.Value)
 	}
 	require.Equal(t, []float64{0, 0, 0, 1, 2, 2, 3, 1, 5, 0}, got)

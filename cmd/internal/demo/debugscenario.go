@@ -16,15 +16,15 @@ const (
 	infrastructure = "infrastructure"
 )
 
-// scalerPace has the scaler look every two seconds, at the speed chosen.
+// scalerPace makes the scaler fire every two seconds at speed 1.
 func scalerPace(speed float64) pace {
 	return pace{by: 5 * speed, interval: time.Second, window: 2 * time.Second}
 }
 
-// layOutDebugging renders a scenario of deploy/scenarios that builds on deploy/modeldebug
-// into a folder, as `kubectl kustomize` does, but for what only a cluster of one's
-// own needs.
-func layOutDebugging(o *Options, dir, scenario, tracker string) (files, error) {
+// writeDebugFiles renders a scenario of deploy/scenarios that builds on deploy/modeldebug into
+// a folder, like `kubectl kustomize`, but without the parts that only a user's own cluster
+// needs.
+func writeDebugFiles(o *Options, dir, scenario, tracker string) (files, error) {
 	out := files{agents: filepath.Join(dir, "agents"), workloads: filepath.Join(dir, "workloads"), policies: o.Policies}
 	if err := out.copyPolicies(dir); err != nil {
 		return out, err
@@ -34,8 +34,8 @@ func layOutDebugging(o *Options, dir, scenario, tracker string) (files, error) {
 			return out, err
 		}
 	}
-	filled := Debugging{Tracker: tracker, Digits: o.Digits, Seed: o.Seed}.filled()
-	resources, err := kustomized("scenarios/"+scenario, func(name string, raw []byte) []byte {
+	filled := DebugFiles{Tracker: tracker, Digits: o.Digits, Seed: o.Seed}.replacer()
+	resources, err := kustomizeBuild("scenarios/"+scenario, func(name string, raw []byte) []byte {
 		switch {
 		case strings.HasPrefix(name, "modeldebug/workloads/"):
 			return []byte(filled.Replace(string(raw)))
@@ -48,7 +48,7 @@ func layOutDebugging(o *Options, dir, scenario, tracker string) (files, error) {
 		return out, err
 	}
 	for _, r := range resources {
-		if r.GetKind() == "Namespace" { // the platform's to make
+		if r.GetKind() == "Namespace" { // the platform creates it
 			continue
 		}
 		if err := out.write(o, r); err != nil {
@@ -58,8 +58,8 @@ func layOutDebugging(o *Options, dir, scenario, tracker string) (files, error) {
 	return out, nil
 }
 
-// write writes an object into a file of its own: an agent at the pace of the demo, the
-// application layer's as in every scenario, and the infrastructure layer's at its own.
+// write writes an object into its own file. The agents of the application layer get the pace
+// of the debug demos, and those of the infrastructure layer their own.
 func (f *files) write(o *Options, r *resource.Resource) error {
 	raw, err := r.AsYAML()
 	if err != nil {

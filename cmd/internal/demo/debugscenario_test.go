@@ -9,13 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// The demos run the objects that kustomize makes of the folders, but for those that only a cluster
-// of one's own needs: S1's agents and workloads as they ship and a way in, and for a day
-// a dearer server and one agent more.
+// The demos run the objects that kustomize renders from the folders, except for those that only
+// a user's own cluster needs: the shipped agents and workloads of S1 with a route, and for a day
+// a slower server and another agent.
 func TestDebuggingScenariosAreLaidOutByKustomize(t *testing.T) {
 	for scenario, row := range map[string]struct {
 		agents   map[string]time.Duration
@@ -28,9 +28,9 @@ func TestDebuggingScenariosAreLaidOutByKustomize(t *testing.T) {
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			dir := t.TempDir()
-			f, err := layOutDebugging(&Options{Speed: 2, Seed: 7}, dir, scenario, "http://127.0.0.1:1234")
+			f, err := writeDebugFiles(&Options{Speed: 2, Seed: 7}, dir, scenario, "http://127.0.0.1:1234")
 			require.NoError(t, err)
-			agents, err := manifest.Read([]string{f.agents}, app.Kinds())
+			agents, err := manifest.Read([]string{f.agents}, agentspec.Kinds())
 			require.NoError(t, err)
 			every := map[string]time.Duration{}
 			for _, a := range agents {

@@ -17,24 +17,24 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// debugPace has an hour of the four agents take three seconds.
+// debugPace shortens an hour of the four agents to three seconds.
 var debugPace = pace{by: 1200, interval: 3 * time.Second, window: 5 * time.Second, param: 10 * time.Second}
 
-// debugRate is how many digits come each second.
+// debugRate is the number of digits per second.
 const debugRate = 180
 
-// debugStage is the testbed of the four agents of S1, with the classifier that
-// serves a model, the tracker that has it in production, and digits that come in.
+// debugStage is the testbed with the four agents of S1, the classifier, the tracker that has
+// its model in production, and a stream of digits.
 type debugStage struct {
 	*testbed
 	parts   digits.Parts
-	tracker *servedTracker
+	tracker *trackerServer
 	mlflow  *mlflow.Client
 	live    *liveAccuracy
 }
 
 // openDebugStage trains a model, puts it into production, and starts a scenario of
-// deploy/scenarios that keeps it right.
+// deploy/scenarios.
 func openDebugStage(ctx context.Context, o *Options, s *screen, scenario string) (_ *debugStage, err error) {
 	st := &debugStage{testbed: &testbed{o: o, screen: s}}
 	defer func() {
@@ -55,12 +55,12 @@ func openDebugStage(ctx context.Context, o *Options, s *screen, scenario string)
 	for _, line := range digits.Strip(st.parts.Base.Images[:max(1, min(8, (plot.Width(o.Out)-2)/12))]) {
 		s.printf("  %s", line)
 	}
-	if err := st.step(ctx, "publish", st.source()...); err != nil {
+	if err := st.runStep(ctx, "publish", st.digitFlags()...); err != nil {
 		return nil, err
 	}
 	about := &study{
 		name: predictor.Namespace, services: []string{predictor.Name}, route: predictor.Name, mlflow: st.tracker.url,
-		layOut: func(dir string) (files, error) { return layOutDebugging(o, dir, scenario, st.tracker.url) },
+		writeFiles: func(dir string) (files, error) { return writeDebugFiles(o, dir, scenario, st.tracker.url) },
 	}
 	opened, err := openTestbed(ctx, o, s, about, o.Dir)
 	if err != nil {
@@ -70,19 +70,19 @@ func openDebugStage(ctx context.Context, o *Options, s *screen, scenario string)
 	return st, nil
 }
 
-// watchLive follows from now on how often what is answered is right, until the context ends.
-func (st *debugStage) watchLive(ctx context.Context) {
-	st.live = &liveAccuracy{url: st.promURL, start: st.screen.began()}
+// watchAccuracy records the live accuracy until the context ends.
+func (st *debugStage) watchAccuracy(ctx context.Context) {
+	st.live = &liveAccuracy{url: st.promURL, start: st.screen.startTime()}
 	st.tasks.Go(func() { st.live.follow(ctx) })
 }
 
-// source are the flags by which a step finds the demo's digits.
-func (st *debugStage) source() []string {
+// digitFlags are the flags of a step that select the demo's digits.
+func (st *debugStage) digitFlags() []string {
 	return []string{"--digits", st.o.Digits, "--seed", fmt.Sprint(st.o.Seed)}
 }
 
-// step runs one step of the digit workload as a process, as a workflow does.
-func (st *debugStage) step(ctx context.Context, name string, args ...string) error {
+// runStep runs one step of the digit workload as a process, like a workflow does.
+func (st *debugStage) runStep(ctx context.Context, name string, args ...string) error {
 	c := exec.CommandContext(ctx, st.o.Self, append([]string{"digits", name}, args...)...)
 	c.Env = append(os.Environ(), "MLFLOW_TRACKING_URI="+st.tracker.url)
 	out, err := c.CombinedOutput()
@@ -95,8 +95,8 @@ func (st *debugStage) step(ctx context.Context, name string, args ...string) err
 	return ctx.Err()
 }
 
-// debugging opens the stage of a scenario, has it played, and tidies up.
-func debugging(ctx context.Context, o *Options, scenario string, play func(*debugStage) error) (err error) {
+// runDebugScenario opens the stage of a scenario, calls play, and cleans up.
+func runDebugScenario(ctx context.Context, o *Options, scenario string, play func(*debugStage) error) (err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv), start: time.Now()}
 	tidy, err := o.prepare(ctx)
 	if err != nil {
@@ -111,15 +111,14 @@ func debugging(ctx context.Context, o *Options, scenario string, play func(*debu
 	return play(st)
 }
 
-// play sends digits for as long as whoever follows what becomes of them needs, and no
-// longer than the limit.
-func (st *debugStage) play(ctx context.Context, limit time.Duration, drift *corrupt.Drift, follow func(context.Context) error) error {
+// runWithLoad sends digits until follow returns, up to a time limit.
+func (st *debugStage) runWithLoad(ctx context.Context, limit time.Duration, drift *corrupt.Drift, follow func(context.Context) error) error {
 	playCtx, over := context.WithTimeout(ctx, limit)
 	defer over()
-	st.watchLive(playCtx)
+	st.watchAccuracy(playCtx)
 	var playing sync.WaitGroup
 	var played error
-	playing.Go(func() { played = st.perform(playCtx, drift) })
+	playing.Go(func() { played = st.sendDigits(playCtx, drift) })
 	followed := follow(playCtx)
 	over()
 	playing.Wait()
@@ -129,9 +128,9 @@ func (st *debugStage) play(ctx context.Context, limit time.Duration, drift *corr
 	return errors.Join(played, followed)
 }
 
-// perform sends digits, clean at first and then as the drift spoils them, until the
-// context ends. The label goes along, as feedback that comes later would.
-func (st *debugStage) perform(ctx context.Context, drift *corrupt.Drift) error {
+// sendDigits sends digits until the context ends: clean at first, and then with the drift.
+// Each has its label, like feedback that arrives later.
+func (st *debugStage) sendDigits(ctx context.Context, drift *corrupt.Drift) error {
 	n := st.parts.Stream.Len()
 	generator, err := load.New(load.Options{
 		URL: st.url, Seed: st.o.Seed, Phases: []load.Phase{{Name: "digits", Duration: time.Hour, Rate: debugRate}},

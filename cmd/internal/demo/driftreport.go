@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -10,32 +9,32 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// DriftReport is what the run showed. As JSON it is the last line of
-// `scanflow demo drift --json`.
+// DriftReport is the result of the run. Its JSON is the last line of `scanflow demo drift
+// --json`.
 type DriftReport struct {
 	Scenario string `json:"scenario"`
 	Seed     uint64 `json:"seed"`
 	Digits   string `json:"digits"` // where they come from
 	Drift    string `json:"drift"`
-	// Clean and Drifted are the first model's accuracies, on held-out digits that nothing
-	// has spoilt and on the same as they come now.
+	// Clean and Drifted are the first model's accuracies, on clean held-out digits and on the
+	// same digits with the drift.
 	Clean   float64 `json:"accuracy_clean"`
 	Drifted float64 `json:"accuracy_drifted"`
 	Rounds  []Round `json:"rounds"`
-	// WonBack is the share of Clean - Drifted that the last model has won back.
+	// WonBack is the share of Clean - Drifted that the last model has regained.
 	WonBack float64  `json:"won_back"`
 	Seconds float64  `json:"seconds"`
 	Held    bool     `json:"held"`
 	Missed  []string `json:"missed,omitempty"`
 }
 
-// mostToWin is the share of what the drift had cost that has to be won back.
-const mostToWin = 0.8
+// minWonBack is the share of the accuracy lost to the drift that must be regained.
+const minWonBack = 0.8
 
-func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) *DriftReport {
+func newDriftReport(o *Options, r *retrainings, mix corrupt.Mix) *DriftReport {
 	out := &DriftReport{
 		Scenario: "drift", Seed: o.Seed, Digits: r.stage.parts.Source, Drift: mix.String(), Clean: r.clean, Drifted: r.drifted,
-		Rounds: r.list, WonBack: r.wonBack(), Seconds: seconds(time.Since(r.stage.screen.began())),
+		Rounds: r.list, WonBack: r.wonBack(), Seconds: seconds(time.Since(r.stage.screen.startTime())),
 	}
 	if out.Rounds == nil {
 		out.Rounds = []Round{}
@@ -44,34 +43,32 @@ func newDriftReport(o *Options, r *rounds, mix corrupt.Mix) *DriftReport {
 	return out
 }
 
-// judge says what was missed.
 func (r *DriftReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
-	if len(r.Rounds) < leastRounds {
-		miss("%d rounds, and %d are wanted", len(r.Rounds), leastRounds)
+	if len(r.Rounds) < minRounds {
+		miss("%d rounds, and %d are wanted", len(r.Rounds), minRounds)
 	}
 	for _, round := range r.Rounds {
 		if round.After <= round.Before {
 			miss("round %d did not raise the accuracy: %.4f -> %.4f", round.Round, round.Before, round.After)
 		}
 	}
-	if r.WonBack < mostToWin {
-		miss("%.0f%% of what the drift had cost was won back, and %.0f%% are wanted", 100*r.WonBack, 100*mostToWin)
+	if r.WonBack < minWonBack {
+		miss("%.0f%% of what the drift had cost was won back, and %.0f%% are wanted", 100*r.WonBack, 100*minWonBack)
 	}
 	r.Held = len(r.Missed) == 0
 }
 
-// text is the report for a person: the curve, a picture, what led to each model, a
-// verdict.
+// text formats the report: a table, a chart, the causal chain of each model, and a verdict.
 func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{true, true, true, true, true, true}, Header: []string{"round", "version", "training digits", "accuracy before", "after", "in service at"}}
 	for _, round := range r.Rounds {
 		table.Rows = append(table.Rows, []string{fmt.Sprint(round.Round), round.Version, fmt.Sprint(round.TrainSize),
-			fmt.Sprintf("%.4f", round.Before), fmt.Sprintf("%.4f", round.After), s.clock(s.began().Add(time.Duration(round.AtSeconds * float64(time.Second))))})
+			fmt.Sprintf("%.4f", round.Before), fmt.Sprintf("%.4f", round.After), s.clock(s.startTime().Add(time.Duration(round.AtSeconds * float64(time.Second))))})
 	}
 	b.WriteString(table.String() + "\n")
-	b.WriteString(r.picture(o, s, st).String())
+	b.WriteString(r.chart(o, s, st).String())
 	for _, round := range r.Rounds {
 		fmt.Fprintf(&b, "\n%s\n%s", s.title(fmt.Sprintf("What led to version %s", round.Version)), chainText(s, round.Chain))
 	}
@@ -84,7 +81,7 @@ func (r *DriftReport) text(o *Options, s *screen, st *debugStage) string {
 	return b.String()
 }
 
-func (r *DriftReport) picture(o *Options, s *screen, st *debugStage) plot.Chart {
+func (r *DriftReport) chart(o *Options, s *screen, st *debugStage) plot.Chart {
 	chart := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color, Panels: []plot.Panel{
 		{Title: "accuracy of what was answered", Unit: "% of the last 3 s", Lines: []plot.Series{{Points: st.live.list(), Color: plot.Green}}, Top: 100, Height: 9},
 	}, Marks: []plot.Mark{{At: driftAfter, Label: "drift"}}}
@@ -92,34 +89,4 @@ func (r *DriftReport) picture(o *Options, s *screen, st *debugStage) plot.Chart 
 		chart.Marks = append(chart.Marks, plot.Mark{At: time.Duration(round.AtSeconds * float64(time.Second)), Label: "v" + round.Version})
 	}
 	return chart
-}
-
-// chainText is the chain for a person: a line a decision, with the event that it
-// answers or the signals that it rests on.
-func chainText(s *screen, chain []Link) string {
-	table := plot.Table{Header: []string{"at", "decision", "agent", "did", "because of"}}
-	for _, l := range chain {
-		because := l.Reason
-		switch {
-		case l.Event != nil:
-			because = "event " + l.Event.Type + " " + brief(l.Event.ID)
-		case len(l.Because) > 0:
-			because += " [" + strings.Join(l.Because, " ") + "]"
-		}
-		table.Rows = append(table.Rows, []string{s.clock(s.began().Add(time.Duration(l.AtSeconds * float64(time.Second)))), l.Decision, l.Agent, l.Primitive + " " + brief(l.Identity) + ": " + short(l.Did), because})
-	}
-	return table.String()
-}
-
-// brief is the beginning of an id, enough to find it.
-func brief(id string) string { return id[:min(8, len(id))] }
-
-// short is the beginning of a text.
-func short(text string) string {
-	const most = 60
-	line, _, _ := strings.Cut(text, "\n")
-	if runes := slices.Collect(strings.SplitSeq(line, "")); len(runes) > most {
-		return strings.Join(runes[:most], "") + "..."
-	}
-	return line
 }

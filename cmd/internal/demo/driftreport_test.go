@@ -30,8 +30,8 @@ func TestWinningBackIsJudged(t *testing.T) {
 			}
 		})
 	}
-	require.InDelta(t, 0.8, (&rounds{clean: 1, drifted: 0.5, list: []Round{{After: 0.9}}}).wonBack(), 1e-9)
-	require.Zero(t, (&rounds{clean: 0.9, drifted: 0.9, list: []Round{{After: 0.95}}}).wonBack(), "nothing was lost")
+	require.InDelta(t, 0.8, (&retrainings{clean: 1, drifted: 0.5, list: []Round{{After: 0.9}}}).wonBack(), 1e-9)
+	require.Zero(t, (&retrainings{clean: 0.9, drifted: 0.9, list: []Round{{After: 0.95}}}).wonBack(), "nothing was lost")
 }
 
 func TestRollingBackIsJudged(t *testing.T) {
@@ -57,8 +57,8 @@ func TestRollingBackIsJudged(t *testing.T) {
 	}
 }
 
-// The chain goes from event to the act that sent it, and where a tick's signals were the
-// reason, to the act whose effect they are.
+// The chain goes from an event to the act that sent it, and from signals to the act that caused
+// them.
 func TestAChainIsFollowedBack(t *testing.T) {
 	row := func(identity, primitive, event string, with map[string]any) journal.Row {
 		r := journal.Row{}

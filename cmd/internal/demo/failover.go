@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// failoverRate is how many images come each second: what three replicas of the
-	// primary carry with room to spare.
+	// failoverRate is the number of images per second, well within the capacity of three
+	// replicas of the primary.
 	failoverRate = 4.5
-	// failoverInterval is that of the agents.
+	// failoverInterval is the interval of the agents.
 	failoverInterval = 2 * time.Second
 )
 
-// failoverPlan is when what happens, since the load began.
+// failoverPlan has the times of the events since the load began.
 type failoverPlan struct {
 	outage, back, flap, calm, end time.Duration
-	down, up                      time.Duration // of each turn of the flapping primary
+	down, up                      time.Duration // of each cycle while the primary flaps
 }
 
 func newFailoverPlan(o *Options) failoverPlan {
@@ -33,14 +33,14 @@ func newFailoverPlan(o *Options) failoverPlan {
 	return failoverPlan{outage: at(30), back: at(75), flap: at(165), calm: at(221), end: at(330), down: at(4), up: at(10)}
 }
 
-// outage is the drill: while its file is there, the primary's replicas die at once, and
-// do not come up.
+// outage controls the primary: while the file exists, its replicas exit immediately and do not
+// start.
 type outage struct{ file string }
 
 func (f outage) begin() error { return os.WriteFile(f.file, []byte("down\n"), 0o644) }
-func (f outage) over() error  { return os.Remove(f.file) }
+func (f outage) end() error   { return os.Remove(f.file) }
 
-// Failover runs S4: the primary is lost, and comes back; then it flaps.
+// Failover runs S4: the primary fails, and comes back; then it flaps.
 func Failover(ctx context.Context, o Options) (report *FailoverReport, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
 	tidy, err := o.prepare(ctx)
@@ -56,12 +56,12 @@ func Failover(ctx context.Context, o Options) (report *FailoverReport, err error
 	}
 	defer func() { err = errors.Join(err, tb.close(ctx)) }()
 	plan := newFailoverPlan(&o)
-	playing, over := context.WithCancel(ctx)
+	planCtx, over := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	var played error
-	begun := make(chan time.Time, 1)
-	tasks.Go(func() { played = plan.play(playing, s, drill, begun) })
-	result, err := tb.drive(ctx, []load.Phase{{Name: "steady", Duration: plan.end, Rate: failoverRate}}, begun)
+	started := make(chan time.Time, 1)
+	tasks.Go(func() { played = plan.run(planCtx, s, drill, started) })
+	result, err := tb.runLoad(ctx, []load.Phase{{Name: "steady", Duration: plan.end, Rate: failoverRate}}, started)
 	over()
 	tasks.Wait()
 	if err := errors.Join(err, played); err != nil {
@@ -83,11 +83,11 @@ func failoverStudy(o *Options, drill outage) *study {
 	}
 }
 
-// play has what was planned happen.
-func (p failoverPlan) play(ctx context.Context, s *screen, drill outage, begun <-chan time.Time) error {
+// run executes the plan.
+func (p failoverPlan) run(ctx context.Context, s *screen, drill outage, started <-chan time.Time) error {
 	var start time.Time
 	select {
-	case start = <-begun:
+	case start = <-started:
 	case <-ctx.Done():
 		return nil
 	}
@@ -98,14 +98,14 @@ func (p failoverPlan) play(ctx context.Context, s *screen, drill outage, begun <
 	}
 	steps := []step{
 		{p.outage, "every replica of the primary is killed, and kept down", drill.begin},
-		{p.back, "the primary may come up again", drill.over},
+		{p.back, "the primary may come up again", drill.end},
 	}
 	for at, n := p.flap, 0; at < p.calm; at, n = at+p.down+p.up, n+1 {
 		text := ""
 		if n == 0 {
 			text = fmt.Sprintf("the primary flaps: %s down, %s up, and so on", p.down, p.up)
 		}
-		steps = append(steps, step{at, text, drill.begin}, step{at + p.down, "", drill.over})
+		steps = append(steps, step{at, text, drill.begin}, step{at + p.down, "", drill.end})
 	}
 	steps = append(steps, step{p.calm, "the primary stays up from here on", func() error { return nil }})
 	for _, st := range steps {

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// FailoverReport reports the run. As JSON it is the last line of
-// `scanflow demo failover --json`. Times are in seconds since the load began.
+// FailoverReport is the result of the run. Its JSON is the last line of `scanflow demo
+// failover --json`. Times are in seconds since the load began.
 type FailoverReport struct {
 	Scenario  string  `json:"scenario"`
 	Seed      uint64  `json:"seed"`
@@ -21,28 +20,29 @@ type FailoverReport struct {
 	Queries   int     `json:"queries"`
 	Errors    int     `json:"errors"`
 	// OutageS is when the primary was killed, LostS when none of its replicas was ready,
-	// DecidedS when the agent decided, OnBackupS when the route sent everything to the
+	// DecidedS when the agent decided, and OnBackupS when the route sent all traffic to the
 	// backup.
 	OutageS   float64 `json:"outage_s"`
 	LostS     float64 `json:"lost_s"`
 	DecidedS  float64 `json:"decided_s"`
 	OnBackupS float64 `json:"on_backup_s"`
-	// Intervals is how many intervals lie between LostS and OnBackupS.
+	// Intervals is the number of intervals between LostS and OnBackupS.
 	Intervals float64 `json:"intervals"`
-	// ErrorsBefore are the queries lost from the outage until everything went to the
-	// backup, ErrorsAfter those after that until the primary had its traffic back, and
-	// ErrorsBack those while it was given back.
+	// ErrorsBefore are the queries lost from the outage until all traffic went to the backup,
+	// ErrorsAfter those after that until the traffic began to go back, and ErrorsBack those
+	// while it went back.
 	ErrorsBefore int `json:"errors_before_shift"`
 	ErrorsAfter  int `json:"errors_after_shift"`
 	ErrorsBack   int `json:"errors_on_the_way_back"`
-	// BackupReplicas is the backup's size, ready, when it got everything, and its largest.
+	// BackupReplicas is the number of ready replicas of the backup when it got all traffic,
+	// and BackupReplicasMax the maximum.
 	BackupReplicas    int `json:"backup_ready_at_shift"`
 	BackupReplicasMax int `json:"backup_ready_max"`
-	// ReturnS is when the first step back was made, ReturnedS when the primary had it all.
+	// ReturnS is when the traffic began to go back, ReturnedS when the primary had all of it.
 	ReturnS   float64 `json:"return_s"`
 	ReturnedS float64 `json:"returned_s"`
-	// FlapShifts are the acts on the route while the primary flapped; FlapLosses is how
-	// often it was lost then.
+	// FlapShifts counts the acts on the route while the primary flapped, and FlapLosses how
+	// often it was lost in that time.
 	FlapShifts int      `json:"shifts_while_flapping"`
 	FlapLosses int      `json:"losses_while_flapping"`
 	FlapBack   int      `json:"shifts_back_while_flapping"`
@@ -64,7 +64,7 @@ func newFailoverReport(ctx context.Context, o *Options, tb *testbed, plan failov
 	for _, name := range tb.study.services {
 		r.ready[name] = tb.records.readyOf(name)
 		var err error
-		if r.traffic[name], err = tb.answersOf(ctx, name, plan.end); err != nil {
+		if r.traffic[name], err = tb.responseRate(ctx, name, plan.end); err != nil {
 			return nil, err
 		}
 	}
@@ -73,9 +73,9 @@ func newFailoverReport(ctx context.Context, o *Options, tb *testbed, plan failov
 	return r, nil
 }
 
-// shiftOf is the share of the requests, in percent, that an act on the route sends to
-// the backup; false for another act.
-func shiftOf(a Act) (float64, bool) {
+// backupShare is the share of the requests, in percent, that an act on the route sends to the
+// backup; false for another act.
+func backupShare(a Act) (float64, bool) {
 	weights, is := a.With["weights"].(map[string]any)
 	if !is || a.Primitive != "traffic" || a.Outcome != "done" {
 		return 0, false
@@ -98,7 +98,7 @@ func (r *FailoverReport) measure() {
 		}
 	}
 	for _, a := range r.Acts {
-		share, is := shiftOf(a)
+		share, is := backupShare(a)
 		if !is {
 			continue
 		}
@@ -134,7 +134,7 @@ func (r *FailoverReport) measure() {
 		r.ErrorsAfter = r.result.Between(duration(r.OnBackupS), until).Errors
 	}
 	if r.ReturnS > 0 {
-		// Up to a moment before the next kill, which loses what is under way.
+		// Until shortly before the next kill, which loses the requests in flight.
 		r.ErrorsBack = r.result.Between(duration(r.ReturnS), r.plan.flap-2*time.Second).Errors
 	}
 	for _, p := range r.ready["backup"] {
@@ -170,7 +170,6 @@ func (r *FailoverReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text is the report for a person.
 func (r *FailoverReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	row := func(what, format string, args ...any) {
@@ -196,11 +195,7 @@ func (r *FailoverReport) chart(o *Options, s *screen) plot.Chart {
 	var failed, p99 []plot.Point
 	for _, p := range r.result.Series(o.scaled(2 * time.Second)) {
 		failed = append(failed, plot.Point{At: p.At, Value: float64(p.Errors)})
-		value := p.P99
-		if p.Count == p.Errors {
-			value = math.NaN()
-		}
-		p99 = append(p99, plot.Point{At: p.At, Value: value})
+		p99 = append(p99, p99Point(p))
 	}
 	lines := func(of map[string][]plot.Point, step bool) []plot.Series {
 		return []plot.Series{{Name: "primary", Points: of["primary"], Step: step}, {Name: "backup", Points: of["backup"], Step: step}}

@@ -27,28 +27,27 @@ spec:
       pods: {metric: {name: %[5]s}, target: {type: AverageValue, averageValue: %[6]q}}
 `
 
-// scaleByHPA has the cluster's own controller set the replicas of a service, from now on.
-// It looks each 15 s at any speed; what is written in the object goes faster.
-func (c *onCluster) scaleByHPA(ctx context.Context, tb *testbed, service string, each float64) error {
+// scaleByHPA lets the cluster's HorizontalPodAutoscaler controller scale a service from now
+// on. The controller syncs every 15 s at any speed; the durations in the object are shortened.
+func (c *clusterPlatform) scaleByHPA(ctx context.Context, tb *testbed, service string, each float64) error {
 	if err := c.servePodMetric(ctx, tb, service); err != nil {
 		return err
 	}
 	window := max(tb.o.scaled(hpaWindow), time.Second)
-	if err := c.begin(ctx, service); err != nil {
+	if err := c.initReplicas(ctx, service); err != nil {
 		return err
 	}
-	c.watch(ctx, tb, c.replicasOf(service))
-	_, err := c.client.Apply(ctx, fieldManager, fmt.Sprintf(hpaManifest, service, c.namespace, mostReplicas, int(window.Seconds()), podMetric, averageValue(each)))
+	c.watchField(ctx, tb, c.replicasField(service))
+	_, err := c.client.Apply(ctx, fieldManager, fmt.Sprintf(hpaManifest, service, c.namespace, maxReplicas, int(window.Seconds()), podMetric, hpaAverageValue(each)))
 	return err
 }
 
-// startManager is how the demo writes what the replicas are at first.
+// startManager is the field manager of the initial replicas.
 const startManager = fieldManager + "-start"
 
-// begin writes the replicas that a Deployment has at first. The API server names who
-// wrote them through the subresource scale, as an autoscaler does, only where somebody
-// had written them before.
-func (c *onCluster) begin(ctx context.Context, service string) error {
+// initReplicas writes the initial replicas of a Deployment. The API server only records a
+// manager with the subresource scale, like an autoscaler, if the field had an owner before.
+func (c *clusterPlatform) initReplicas(ctx context.Context, service string) error {
 	_, err := c.client.Apply(ctx, startManager, fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment
 metadata: {name: %s, namespace: %s}
@@ -57,13 +56,13 @@ spec: {replicas: 1}
 	return err
 }
 
-// replicasOf is who writes the replicas of a Deployment, once it is watched.
-func (c *onCluster) replicasOf(service string) *fieldLog {
-	return &fieldLog{apiVersion: "apps/v1", kind: "Deployment", namespace: c.namespace, name: service, path: []string{"spec", "replicas"}}
+// replicasField returns a history of the replicas of a Deployment.
+func (c *clusterPlatform) replicasField(service string) *fieldHistory {
+	return &fieldHistory{apiVersion: "apps/v1", kind: "Deployment", namespace: c.namespace, name: service, path: []string{"spec", "replicas"}}
 }
 
-// watch follows a field until the platform is stopped, and says what it becomes.
-func (c *onCluster) watch(ctx context.Context, tb *testbed, l *fieldLog) {
+// watchField follows a field until the platform is stopped, and prints its changes.
+func (c *clusterPlatform) watchField(ctx context.Context, tb *testbed, l *fieldHistory) {
 	s, what := tb.screen, fmt.Sprintf("%s %s/%s", l.kind, l.namespace, l.name)
 	l.changed = func(from, to fieldWrite) {
 		s.printf("  %s  %s  %s %s", s.clock(to.at), what, s.good(fmt.Sprintf("%s %d -> %d", l.path[len(l.path)-1], from.value, to.value)), s.dim("(by "+strings.Join(to.by, ", ")+")"))
@@ -77,21 +76,21 @@ func (c *onCluster) watch(ctx context.Context, tb *testbed, l *fieldLog) {
 	})
 }
 
-// averageValue is the requests per second of a pod that an autoscaler aims at.
-func averageValue(each float64) string {
+// hpaAverageValue is the target of an autoscaler, in requests per second of a pod.
+func hpaAverageValue(each float64) string {
 	return strconv.FormatFloat(targetShare*each, 'f', 3, 64)
 }
 
-// servePodMetric has the cluster's custom metrics API answer from the testbed's
-// Prometheus, until the platform is stopped.
-func (c *onCluster) servePodMetric(ctx context.Context, tb *testbed, service string) (err error) {
+// servePodMetric serves the cluster's custom metrics API from the testbed's Prometheus, until
+// the platform is stopped.
+func (c *clusterPlatform) servePodMetric(ctx context.Context, tb *testbed, service string) (err error) {
 	if c.podMetrics != nil {
 		return errors.New("the metric of pods is served already, and a cluster has one such API")
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	query := tb.podRate(service)
-	// The controller would say what is wrong with it in the autoscaler's status alone.
+	query := tb.podRateQuery(service)
+	// The controller would only report an invalid query in the autoscaler's status.
 	if _, err := tb.prom.Query(ctx, query, time.Now()); err != nil {
 		return err
 	}

@@ -9,25 +9,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/scanflow-k8s/scanflow/actuators/local"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
 const (
-	// interferenceRate is how many images come each second: half of what 0.6 of a
-	// core answers, and more than a fifth of a core does, which is left beside four busy
+	// interferenceRate is the number of images per second: half of what 0.6 of a core can
+	// answer, and more than a fifth of a core can, which is the share next to four busy
 	// threads.
 	interferenceRate = 10
-	// interferenceBound is the latency that the online service promises at the 99th
-	// percentile; the agent's manifest has it too.
+	// interferenceBound is the p99 latency that the online service promises. The agent's
+	// manifest has the same value.
 	interferenceBound = 400 * time.Millisecond
-	// interferenceInterval is the agent's.
+	// interferenceInterval is the interval of the agent.
 	interferenceInterval = 10 * time.Second
 )
 
-// interferencePlan is when what happens in a half, since its load began.
+// interferencePlan has the times of the events of a half, since its load began.
 type interferencePlan struct{ submit, end time.Duration }
 
 func newInterferencePlan(o *Options) interferencePlan {
@@ -36,12 +36,12 @@ func newInterferencePlan(o *Options) interferencePlan {
 
 // The halves of the study.
 const (
-	movedLater = "moved"
-	placedNow  = "apart"
+	halfMoved = "moved"
+	halfApart = "apart"
 )
 
-// Interference runs S3: batch work lands on the online service's node, and is moved; in
-// the second half it is placed apart before it begins.
+// Interference runs S3: batch work starts on the online service's node and is moved. In the
+// second half it is placed on another node from the start.
 func Interference(ctx context.Context, o Options) (report *InterferenceReport, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
 	nodes, err := twoNodes()
@@ -54,8 +54,8 @@ func Interference(ctx context.Context, o Options) (report *InterferenceReport, e
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
 	report = newInterferenceReport(&o)
-	for _, half := range []string{movedLater, placedNow} {
-		ran, err := interferenceHalf(ctx, &o, s, half, nodes)
+	for _, half := range []string{halfMoved, halfApart} {
+		ran, err := runInterferenceHalf(ctx, &o, s, half, nodes)
 		if err != nil {
 			return nil, err
 		}
@@ -66,8 +66,8 @@ func Interference(ctx context.Context, o Options) (report *InterferenceReport, e
 	return report, o.savePlot(s, report.chart(&o, s))
 }
 
-// twoNodes are the study's nodes, with a core of this machine each.
-func twoNodes() ([]local.Node, error) {
+// twoNodes are the study's nodes, with one core of this machine each.
+func twoNodes() ([]orchestrator.Node, error) {
 	cores, err := pod.UsableCores()
 	if err != nil {
 		return nil, err
@@ -75,21 +75,20 @@ func twoNodes() ([]local.Node, error) {
 	if len(cores) < 2 {
 		return nil, fmt.Errorf("this needs two cores, one a node, and the process may use %d", len(cores))
 	}
-	return []local.Node{{Name: "node-1", Cores: cores[:1]}, {Name: "node-2", Cores: cores[1:2]}}, nil
+	return []orchestrator.Node{{Name: "node-1", Cores: cores[:1]}, {Name: "node-2", Cores: cores[1:2]}}, nil
 }
 
-func interferenceStudy(o *Options, half string, nodes []local.Node) *study {
+func interferenceStudy(o *Options, half string, nodes []orchestrator.Node) *study {
 	return &study{
 		name: "interference", services: []string{"classifier"}, route: "classifier", nodes: nodes, pace: studyPace(o),
-		fill: func(raw []byte) []byte { return setParam(raw, "from_the_start", fmt.Sprint(half == placedNow)) },
+		fill: func(raw []byte) []byte { return setParam(raw, "from_the_start", fmt.Sprint(half == halfApart)) },
 	}
 }
 
-// interferenceHalf has the online service under a steady load when the batch work is
-// submitted.
-func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, nodes []local.Node) (_ *InterferenceHalf, err error) {
+// runInterferenceHalf submits the batch work while the online service is under a steady load.
+func runInterferenceHalf(ctx context.Context, o *Options, s *screen, half string, nodes []orchestrator.Node) (_ *InterferenceHalf, err error) {
 	s.printf("\n%s", s.title(map[string]string{
-		movedLater: "First half: batch work lands on the online service's node", placedNow: "Second half: the same batch work, placed apart before it begins",
+		halfMoved: "First half: batch work lands on the online service's node", halfApart: "Second half: the same batch work, placed apart before it begins",
 	}[half]))
 	tb, err := openTestbed(ctx, o, s, interferenceStudy(o, half, nodes), filepath.Join(o.Dir, half))
 	if err != nil {
@@ -97,25 +96,25 @@ func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, n
 	}
 	defer func() { err = errors.Join(err, tb.close(ctx)) }()
 	plan := newInterferencePlan(o)
-	playing, over := context.WithCancel(ctx)
+	halfCtx, over := context.WithCancel(ctx)
 	defer over()
 	var tasks sync.WaitGroup
 	var submitted error
-	begun := make(chan time.Time, 1)
-	batch := &batchRun{}
+	started := make(chan time.Time, 1)
+	batch := &batchPlacement{}
 	tasks.Go(func() {
 		select {
-		case start := <-begun:
-			if !waitUntil(playing, start.Add(plan.submit)) {
+		case start := <-started:
+			if !waitUntil(halfCtx, start.Add(plan.submit)) {
 				return
 			}
 			s.printf("  %s  %s", s.clock(time.Now()), s.title("an Offline run of four threads is submitted"))
-			submitted = tb.platform.submit(playing, tb.study.name, "offline")
-			batch.follow(playing, tb, start)
-		case <-playing.Done():
+			submitted = tb.platform.submit(halfCtx, tb.study.name, "offline")
+			batch.follow(halfCtx, tb, start)
+		case <-halfCtx.Done():
 		}
 	})
-	result, err := tb.drive(ctx, []load.Phase{{Name: "steady", Duration: plan.end, Rate: interferenceRate}}, begun)
+	result, err := tb.runLoad(ctx, []load.Phase{{Name: "steady", Duration: plan.end, Rate: interferenceRate}}, started)
 	over()
 	tasks.Wait()
 	if err := errors.Join(err, submitted); err != nil {
@@ -124,31 +123,31 @@ func interferenceHalf(ctx context.Context, o *Options, s *screen, half string, n
 	return newInterferenceHalf(o, tb, half, plan, batch, result), nil
 }
 
-// batchRun is where the batch work ran.
-type batchRun struct {
+// batchPlacement records where the batch work ran.
+type batchPlacement struct {
 	mu    sync.Mutex
-	nodes []onNode
+	nodes []nodeChange
 }
 
-// onNode is a node that the batch work was on, and whether the online service was there.
-type onNode struct {
+// nodeChange is a change of the batch work's node. shared means that the online service was
+// there.
+type nodeChange struct {
 	at     time.Duration
 	node   string
 	shared bool
 }
 
-// follow notes each change of the node, and of whether it is the online service's, until
-// the context ends.
-func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
+// follow records each change until the context ends.
+func (b *batchPlacement) follow(ctx context.Context, tb *testbed, start time.Time) {
 	read, release, err := tb.platform.orchestrator().Pods(map[string]string{"app.kubernetes.io/component": "batch"})
-	if err != nil { // a label of our own
+	if err != nil { // never: the label is valid
 		tb.screen.printf("  %s", tb.screen.alarm(err.Error()))
 		return
 	}
 	defer release()
 	for {
-		now := onNode{}
-		// What can't be read now can be a moment later.
+		now := nodeChange{}
+		// After an error, the next read may succeed.
 		_ = read(ctx, []string{tb.study.name}, func(_, _, on string) { now.node = on })
 		if w, known := tb.platform.orchestrator().Workload(tb.study.id("classifier")); known {
 			for _, p := range w.Pods {
@@ -156,7 +155,7 @@ func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
 			}
 		}
 		b.mu.Lock()
-		last := onNode{}
+		last := nodeChange{}
 		if n := len(b.nodes); n > 0 {
 			last = b.nodes[n-1]
 		}
@@ -168,7 +167,7 @@ func (b *batchRun) follow(ctx context.Context, tb *testbed, start time.Time) {
 			b.nodes = append(b.nodes, now)
 		}
 		b.mu.Unlock()
-		if !waitUntil(ctx, time.Now().Add(observeEvery)) {
+		if !waitUntil(ctx, time.Now().Add(pollInterval)) {
 			return
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// InterferenceReport reports the run. As JSON it is the last line of
-// `scanflow demo interference --json`. Times are in seconds since a half's load began.
+// InterferenceReport is the result of the run. Its JSON is the last line of `scanflow demo
+// interference --json`. Times are in seconds since a half's load began.
 type InterferenceReport struct {
 	Scenario  string              `json:"scenario"`
 	Seed      uint64              `json:"seed"`
@@ -23,25 +23,24 @@ type InterferenceReport struct {
 	Missed    []string            `json:"missed,omitempty"`
 }
 
-// InterferenceHalf is one half.
 type InterferenceHalf struct {
 	Half string `json:"half"`
-	// QuietP99 is before the batch work, SharedP99 while it shared the node, ApartP99 with
-	// it elsewhere: from three intervals after the decision to move it on, or from its
-	// submission on where it was apart from the start. Each is null where that was not.
+	// QuietP99 is before the batch work, SharedP99 while it was on the same node, and ApartP99
+	// while it was on another: from three intervals after the decision to move it, or from its
+	// submission if it never was on the same node. Each is null if that was never the case.
 	QuietP99  *float64 `json:"quiet_p99_ms"`
 	SharedP99 *float64 `json:"shared_p99_ms"`
 	ApartP99  *float64 `json:"apart_p99_ms"`
-	// SubmitS is when the batch work was submitted; SharedS and ApartS are when it came
-	// to the online service's node and to another; 0 for never.
+	// SubmitS is when the batch work was submitted; SharedS and ApartS are when it came to the
+	// online service's node and to another one; 0 for never.
 	SubmitS float64 `json:"submit_s"`
 	SharedS float64 `json:"shared_s"`
 	ApartS  float64 `json:"apart_s"`
-	// BrokeS and BackS are when the first stretch of interferenceWindow began whose p99 was
-	// over the bound, and when the first ended, after the decision, whose p99 was within it.
+	// BrokeS is the beginning of the first interferenceWindow with a p99 over the bound, and
+	// BackS the end of the first one after the decision with a p99 within it.
 	BrokeS float64 `json:"broke_s"`
 	BackS  float64 `json:"back_s"`
-	// Intervals is how many of the agent's lie between the decision to move and BackS.
+	// Intervals is the number of the agent's intervals between the decision to move and BackS.
 	Intervals float64 `json:"intervals"`
 	DecidedS  float64 `json:"decided_s"`
 	OverBound float64 `json:"over_bound"`
@@ -54,9 +53,9 @@ type InterferenceHalf struct {
 }
 
 const (
-	// interferenceWindow is the time that a p99 is taken of: some fifty queries.
+	// interferenceWindow is the span of a p99, about fifty queries.
 	interferenceWindow = 5 * time.Second
-	// backIntervals is within how many intervals of the decision p99 has to be back.
+	// backIntervals is within how many intervals of the decision the p99 must be back.
 	backIntervals = 3
 )
 
@@ -64,7 +63,7 @@ func newInterferenceReport(o *Options) *InterferenceReport {
 	return &InterferenceReport{Scenario: "interference", Seed: o.Seed, Speed: o.Speed, BoundMS: ms(interferenceBound), IntervalS: o.scaled(interferenceInterval).Seconds()}
 }
 
-func newInterferenceHalf(o *Options, tb *testbed, half string, plan interferencePlan, batch *batchRun, result *load.Result) *InterferenceHalf {
+func newInterferenceHalf(o *Options, tb *testbed, half string, plan interferencePlan, batch *batchPlacement, result *load.Result) *InterferenceHalf {
 	h := &InterferenceHalf{
 		Half: half, SubmitS: plan.submit.Seconds(), Queries: result.Total.Count, Errors: result.Total.Errors, Acts: tb.narrator.list(), result: result, plan: plan,
 	}
@@ -119,7 +118,6 @@ func newInterferenceHalf(o *Options, tb *testbed, half string, plan interference
 	return h
 }
 
-// judge says what was missed.
 func (r *InterferenceReport) judge() {
 	for _, h := range r.Halves {
 		miss := func(format string, args ...any) {
@@ -132,7 +130,7 @@ func (r *InterferenceReport) judge() {
 			miss("p99 with the batch work elsewhere: %s ms, and %.0f is the bound", orDash(h.ApartP99), r.BoundMS)
 		}
 		switch h.Half {
-		case movedLater:
+		case halfMoved:
 			switch {
 			case h.SharedS == 0:
 				miss("the batch work did not come to the online service's node")
@@ -145,7 +143,7 @@ func (r *InterferenceReport) judge() {
 			case h.Intervals > backIntervals:
 				miss("p99 was back %.1f intervals after the decision, and %d are allowed", h.Intervals, backIntervals)
 			}
-		case placedNow:
+		case halfApart:
 			if h.SharedS > 0 {
 				miss("the batch work came to the online service's node %.1f s into it", h.SharedS)
 			}
@@ -154,7 +152,6 @@ func (r *InterferenceReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text is the report for a person.
 func (r *InterferenceReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
@@ -183,16 +180,12 @@ func timeOrDash(s float64) string {
 
 func (r *InterferenceReport) chart(o *Options, s *screen) plot.Chart {
 	c := plot.Chart{Width: min(plot.Width(o.Out), 110), Color: s.color}
-	names := map[string]string{movedLater: "moved when it hurts", placedNow: "apart from the start"}
+	names := map[string]string{halfMoved: "moved when it hurts", halfApart: "apart from the start"}
 	p99 := plot.Panel{Title: "latency p99 of the online service", Unit: "ms, of each 2 s", Objective: r.BoundMS, Top: 5 * r.BoundMS, Height: 9}
 	for _, h := range r.Halves {
 		var line []plot.Point
 		for _, p := range h.result.Series(o.scaled(2 * time.Second)) {
-			value := p.P99
-			if p.Count == p.Errors {
-				value = math.NaN()
-			}
-			line = append(line, plot.Point{At: p.At, Value: value})
+			line = append(line, p99Point(p))
 		}
 		p99.Lines = append(p99.Lines, plot.Series{Name: names[h.Half], Points: line})
 		c.Span = h.plan.end

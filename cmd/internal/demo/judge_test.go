@@ -47,8 +47,8 @@ func TestAnInterferenceIsJudged(t *testing.T) {
 		"shared after all":   {func(_, a *InterferenceHalf) { a.SharedS = 41 }, "came to the online service's node 41.0 s"},
 		"slow apart":         {func(_, a *InterferenceHalf) { a.ApartP99 = nil }, "elsewhere: –"},
 	} {
-		moved := InterferenceHalf{Half: movedLater, QuietP99: ms(200), SharedP99: ms(2000), ApartP99: ms(250), SharedS: 40, DecidedS: 49, ApartS: 50, BackS: 60, Intervals: 1.1}
-		apart := InterferenceHalf{Half: placedNow, QuietP99: ms(200), ApartP99: ms(250), ApartS: 40}
+		moved := InterferenceHalf{Half: halfMoved, QuietP99: ms(200), SharedP99: ms(2000), ApartP99: ms(250), SharedS: 40, DecidedS: 49, ApartS: 50, BackS: 60, Intervals: 1.1}
+		apart := InterferenceHalf{Half: halfApart, QuietP99: ms(200), ApartP99: ms(250), ApartS: 40}
 		row.spoil(&moved, &apart)
 		r := InterferenceReport{BoundMS: 400, Halves: []*InterferenceHalf{&moved, &apart}}
 		r.judge()
@@ -83,7 +83,7 @@ func TestShiftOfAnAct(t *testing.T) {
 		"another verb":  {Act{Primitive: "scale", Outcome: "done", With: map[string]any{"replicas": 2}}, 0, false},
 		"no backup":     {Act{Primitive: "traffic", Outcome: "done", With: map[string]any{"weights": map[string]any{"primary": 1}}}, 0, false},
 	} {
-		share, is := shiftOf(row.act)
+		share, is := backupShare(row.act)
 		require.Equal(t, row.is, is, name)
 		require.Equal(t, row.share, share, name)
 	}

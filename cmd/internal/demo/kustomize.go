@@ -12,9 +12,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/deploy"
 )
 
-// kustomized is the output of `kubectl kustomize deploy/DIR` for a folder that ships, with
-// each file changed before.
-func kustomized(dir string, change func(name string, raw []byte) []byte) ([]*resource.Resource, error) {
+// kustomizeBuild returns the output of `kubectl kustomize deploy/DIR` for a shipped folder,
+// after applying a function to each file.
+func kustomizeBuild(dir string, change func(name string, raw []byte) []byte) ([]*resource.Resource, error) {
 	shipped := filesys.MakeFsInMemory()
 	if err := fs.WalkDir(deploy.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

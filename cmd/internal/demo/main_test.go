@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
-// programDir holds the program that the scenarios' workloads are started from.
+// programDir has the program that runs the workloads.
 var programDir string
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// program is this checkout's own, built once.
+// program builds this checkout's program once.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(programDir, "scanflow")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/scanflow-k8s/scanflow/cmd/scanflow").CombinedOutput()
@@ -39,7 +39,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// said logs the output of a scenario, which a failed test shows.
+// said logs the output of a scenario for failed tests.
 type said struct{ t *testing.T }
 
 func (s said) Write(p []byte) (int, error) {
@@ -47,7 +47,7 @@ func (s said) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// shortForm are the options of a scenario in its short form.
+// shortForm returns the options of a short run.
 func shortForm(t *testing.T, speed float64) Options {
 	t.Helper()
 	self, err := program()
@@ -58,7 +58,7 @@ func shortForm(t *testing.T, speed float64) Options {
 	}
 }
 
-// after calls once a text is printed.
+// after calls a function when a text is printed.
 type after struct {
 	text string
 	call func()

@@ -12,14 +12,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// mlperfBound is the latency that the inference service promises at the 99th
-// percentile: some four times what a replica takes for a request that does not wait.
+// mlperfBound is the p99 latency that the inference service promises: about four times the
+// service time of a request that does not wait.
 const mlperfBound = 1200 * time.Millisecond
 
-// mlperfSchedule is how the load moves, in multiples of what one replica carries: what
-// the published system was put under (a step from 2 to 4 requests a second at 2 a
-// replica, then a swing between 2.2 and 4.9), bursts, and a fall.
-func mlperfSchedule(o *Options, each float64) []load.Phase {
+// mlperfPhases is the load, in multiples of one replica's capacity: that of the published
+// system (a step from 2 to 4 requests per second with a capacity of 2, then a swing between
+// 2.2 and 4.9), bursts, and a fall.
+func mlperfPhases(o *Options, each float64) []load.Phase {
 	phases := []load.Phase{
 		{Name: "quiet", Duration: o.scaled(60 * time.Second), Rate: 0.7 * each},
 		{Name: "step", Duration: o.scaled(90 * time.Second), Rate: 2 * each},
@@ -33,9 +33,9 @@ func mlperfSchedule(o *Options, each float64) []load.Phase {
 	return phases
 }
 
-// MLPerf runs S2 under an MLPerf Server load: the same arrivals twice, on the same
-// processes, scaled by our agent and by the HorizontalPodAutoscaler's formula; on a
-// cluster, by its controller.
+// MLPerf runs S2 under an MLPerf Server load: the same arrivals twice, on the same processes,
+// scaled by our agent and by the HorizontalPodAutoscaler's algorithm; on a cluster, by its
+// controller.
 func MLPerf(ctx context.Context, o Options) (report *MLPerfReport, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
 	tidy, err := o.prepare(ctx)
@@ -45,7 +45,7 @@ func MLPerf(ctx context.Context, o Options) (report *MLPerfReport, err error) {
 	defer func() { err = errors.Join(err, tidy()) }()
 	report = newMLPerfReport(&o)
 	s.printf("%s", s.title("What one replica carries"))
-	each, err := capacity(ctx, &o, s, mlperfStudy(&o, 1, scaledByHPA))
+	each, err := measureCapacity(ctx, &o, s, mlperfStudy(&o, 1, scaledByHPA))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func mlperfStudy(o *Options, each float64, scaler string) *study {
 	}
 }
 
-// mlperfRun has the load played once.
+// mlperfRun runs the load once.
 func mlperfRun(ctx context.Context, o *Options, s *screen, scaler string, each float64) (_ *MLPerfRun, err error) {
 	s.printf("\n%s", s.title(map[string]string{scaledByAgent: "The agent planner at work", scaledByHPA: "The HorizontalPodAutoscaler's formula at work, on the same arrivals", scaledByController: "The HorizontalPodAutoscaler controller at work, on the same arrivals"}[scaler]))
 	tb, err := openTestbed(ctx, o, s, mlperfStudy(o, each, scaler), filepath.Join(o.Dir, scaler))
@@ -84,12 +84,12 @@ func mlperfRun(ctx context.Context, o *Options, s *screen, scaler string, each f
 			return nil, err
 		}
 	}
-	cost := tb.costOf("classifier")
-	result, err := tb.drive(ctx, mlperfSchedule(o, each))
+	cost := tb.startCost("classifier")
+	result, err := tb.runLoad(ctx, mlperfPhases(o, each))
 	if err != nil {
 		return nil, err
 	}
-	run := newMLPerfRun(tb, scaler, mlperfSchedule(o, each), result)
+	run := newMLPerfRun(tb, scaler, mlperfPhases(o, each), result)
 	run.Cost, err = cost(ctx)
 	return run, err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// The scalers that are compared.
+// The scalers.
 const (
 	scaledByAgent      = "scanflow"
 	scaledByHPA        = "hpa"
@@ -18,7 +18,7 @@ const (
 	scaledByBoth       = "hpa-controller and scanflow"
 )
 
-// otherScaler describes the scaler that the agent is compared with.
+// otherScaler is the scaler that the agent is compared with.
 func (o *Options) otherScaler() string {
 	if o.Kubernetes != nil {
 		return scaledByController
@@ -26,55 +26,53 @@ func (o *Options) otherScaler() string {
 	return scaledByHPA
 }
 
-// mostReplicas is how many replicas either may have: with 0.1 of a core each, they fit
-// on two shared ones.
-const mostReplicas = 8
+// maxReplicas bounds the replicas of both scalers. With 0.1 of a core each, they fit on two
+// shared cores.
+const maxReplicas = 8
 
-// MLPerfReport reports the run. As JSON it is the last line of
-// `scanflow demo mlperf --json`.
+// MLPerfReport is the result of the run. Its JSON is the last line of `scanflow demo mlperf
+// --json`.
 type MLPerfReport struct {
 	Scenario string  `json:"scenario"`
 	Seed     uint64  `json:"seed"`
 	Speed    float64 `json:"speed"`
 	BoundMS  float64 `json:"bound_ms"`
-	// Capacity is how many requests a second one replica was measured to carry.
+	// Capacity is the measured capacity of one replica, in requests per second.
 	Capacity float64      `json:"capacity_requests_per_second"`
 	Runs     []*MLPerfRun `json:"runs"`
 	Held     bool         `json:"held"`
 	Missed   []string     `json:"missed,omitempty"`
 }
 
-// MLPerfRun is the load under one scaler.
 type MLPerfRun struct {
 	Scaler  string `json:"scaler"`
 	Queries int    `json:"queries"`
 	Errors  int    `json:"errors"`
-	// OverBound is the share of queries that were answered later than the bound, or not
-	// at all.
-	OverBound      float64      `json:"over_bound"`
-	P50            float64      `json:"p50_ms"`
-	P99            float64      `json:"p99_ms"`
-	ReplicaSeconds float64      `json:"replica_seconds"`
-	Turns          int          `json:"direction_changes"`
-	Cost           Cost         `json:"cost"`
-	Phases         []MLPerfPart `json:"phases"`
-	Acts           []Act        `json:"acts,omitempty"`
-	LagMS          float64      `json:"generator_lag_ms"`
+	// OverBound is the share of queries that were answered later than the bound, or not at
+	// all.
+	OverBound      float64       `json:"over_bound"`
+	P50            float64       `json:"p50_ms"`
+	P99            float64       `json:"p99_ms"`
+	ReplicaSeconds float64       `json:"replica_seconds"`
+	Turns          int           `json:"direction_changes"`
+	Cost           Cost          `json:"cost"`
+	Phases         []MLPerfPhase `json:"phases"`
+	Acts           []Act         `json:"acts,omitempty"`
+	LagMS          float64       `json:"generator_lag_ms"`
 
 	result         *load.Result
 	ready, desired []plot.Point
 }
 
-// MLPerfPart is one phase of the load.
-type MLPerfPart struct {
+type MLPerfPhase struct {
 	Name      string  `json:"name"`
 	StartS    float64 `json:"start_s"`
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"requests_per_second"`
 	OverBound float64 `json:"over_bound"`
 	P99       float64 `json:"p99_ms"`
-	// RecoverS is how long after the phase began the last query was over the bound; 0
-	// where none was.
+	// RecoverS is how long after the beginning of the phase the last query was over the bound;
+	// 0 if none was.
 	RecoverS    float64 `json:"recover_s"`
 	MaxReplicas int     `json:"max_replicas"`
 }
@@ -91,15 +89,15 @@ func newMLPerfRun(tb *testbed, scaler string, phases []load.Phase, r *load.Resul
 		Scaler: scaler, Queries: r.Total.Count, Errors: r.Total.Errors, OverBound: shareOver(r, 0, all), P50: round(r.Total.P50), P99: round(r.Total.P99),
 		Acts: tb.narrator.list(), LagMS: round(r.MaxLag), result: r, ready: tb.records.readyOf("classifier"), desired: tb.records.desiredOf("classifier"),
 	}
-	run.ReplicaSeconds, run.Turns = round(area(run.desired, 0, all)), turnsOf(run.desired)
+	run.ReplicaSeconds, run.Turns = round(integrate(run.desired, 0, all)), countTurns(run.desired)
 	var begin time.Duration
 	for i, p := range phases {
 		if i >= len(r.Phases) {
 			break
 		}
 		end := begin + p.Duration
-		_, _, _, most := between(run.ready, begin, end)
-		run.Phases = append(run.Phases, MLPerfPart{
+		_, _, _, most := replicasBetween(run.ready, begin, end)
+		run.Phases = append(run.Phases, MLPerfPhase{
 			Name: p.Name, StartS: begin.Seconds(), Seconds: p.Duration.Seconds(), Rate: round(r.Phases[i].OfferedRate), OverBound: shareOver(r, begin, end),
 			P99: round(r.Phases[i].P99), RecoverS: recovery(r, begin, end), MaxReplicas: most,
 		})
@@ -108,8 +106,8 @@ func newMLPerfRun(tb *testbed, scaler string, phases []load.Phase, r *load.Resul
 	return run
 }
 
-// shareOver is the share of the queries due within a stretch that were answered later
-// than the bound, or not as they should be; in ten-thousandths.
+// shareOver is the share of the queries due within an interval that were answered later than
+// the bound, or failed; rounded to four digits.
 func shareOver(r *load.Result, from, to time.Duration) float64 {
 	over, all := r.Over(mlperfBound, from, to)
 	if all == 0 {
@@ -118,7 +116,8 @@ func shareOver(r *load.Result, from, to time.Duration) float64 {
 	return math.Round(1e4*float64(over)/float64(all)) / 1e4
 }
 
-// recovery is how long into a stretch a query was last over the bound, in seconds.
+// recovery is how long after the beginning of an interval the last query was over the bound,
+// in seconds.
 func recovery(r *load.Result, from, to time.Duration) float64 {
 	const step = time.Second
 	for at := to - step; at >= from; at -= step {
@@ -129,8 +128,7 @@ func recovery(r *load.Result, from, to time.Duration) float64 {
 	return 0
 }
 
-// judge says what was missed. The figures of the other scaler are as they came, and
-// nothing is demanded of them.
+// judge compares the agent's results with the objective. The other scaler has no objective.
 func (r *MLPerfReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	for _, run := range r.Runs {
@@ -149,7 +147,6 @@ func (r *MLPerfReport) judge() {
 	r.Held = len(r.Missed) == 0
 }
 
-// text is the report for a person.
 func (r *MLPerfReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
@@ -169,7 +166,7 @@ func (r *MLPerfReport) text(o *Options, s *screen) string {
 		b.WriteString(parts.String() + "\n")
 	}
 	b.WriteString(r.chart(o, s).String())
-	fmt.Fprintf(&b, "\nThe bound is %.0f ms. The load generator, Prometheus, the router and the agent share the cores with the replicas. %s\n", r.BoundMS, r.otherScaler())
+	fmt.Fprintf(&b, "\nThe bound is %.0f ms. The load generator, Prometheus, the router and the agent share the cores with the replicas. %s\n", r.BoundMS, r.describeOtherScaler())
 	if len(r.Runs) == 2 {
 		fmt.Fprintf(&b, "\nProcessor time: the replicas %.0f and %.0f s; this process, with the generator, Prometheus and the router, %.0f s with the agent\nand %.0f s without.\n",
 			r.Runs[0].Cost.Workload, r.Runs[1].Cost.Workload, r.Runs[0].Cost.Demo, r.Runs[1].Cost.Demo)
@@ -194,8 +191,8 @@ func (m *MLPerfRun) name() string {
 	return m.Scaler
 }
 
-// otherScaler says what hpa is in the tables.
-func (r *MLPerfReport) otherScaler() string {
+// describeOtherScaler explains hpa in the tables.
+func (r *MLPerfReport) describeOtherScaler() string {
 	hpa := "hpa is the formula of a\nHorizontalPodAutoscaler that syncs every 15 s, with a stabilisation of 60 s on the way down (its default, 300 s, never comes down in this time)."
 	for _, run := range r.Runs {
 		if run.Scaler == scaledByController {
@@ -219,11 +216,7 @@ func (r *MLPerfReport) chart(o *Options, s *screen) plot.Chart {
 		var offered, slow []plot.Point
 		for _, p := range run.result.Series(o.scaled(5 * time.Second)) {
 			offered = append(offered, plot.Point{At: p.At, Value: p.OfferedRate})
-			value := p.P99
-			if p.Count == p.Errors {
-				value = math.NaN()
-			}
-			slow = append(slow, plot.Point{At: p.At, Value: value})
+			slow = append(slow, p99Point(p))
 		}
 		if i == 0 {
 			rate.Lines = []plot.Series{{Name: "offered", Points: offered}}

@@ -10,44 +10,44 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options are how the demo is run.
+// Options configures a demo.
 type Options struct {
-	// Out gets what a person reads.
+	// Out receives the output.
 	Out io.Writer
-	// Speed divides every duration of the scenario: phases, intervals, windows,
-	// cooldowns. 1 is about 90 s of load.
+	// Speed divides all durations of the scenario: phases, intervals, windows, cooldowns. 1 is
+	// about 90 s of load.
 	Speed float64
-	// Digits is a folder of MNIST's IDX files; "" renders digits.
+	// Digits is a folder with MNIST's IDX files; "" renders digits.
 	Digits string
-	// Policies are those to run; without paths, a copy of the ones that ship, to edit.
-	Policies app.PolicySource
+	// Policies are the policies to run; without paths, an editable copy of the shipped ones.
+	Policies policysource.Source
 	// Keep leaves everything running after the report, until the context ends.
 	Keep bool
-	// Dir is where the run keeps its files; "" is a temporary folder, removed at the end.
+	// Dir is the folder of the run's files; "" is a temporary one, removed at the end.
 	Dir string
-	// Plot is the file that the report's picture is written to, as SVG; "" is none.
+	// Plot is an SVG file for the report's chart; "" writes none.
 	Plot string
 	// Kubernetes is the cluster to run on; nil is this machine.
 	Kubernetes *apiclient.Client
 	// GatewayMetrics is where that cluster's gateway is scraped, as host:port.
 	GatewayMetrics string
 	Seed           uint64
-	// Self is this program, which the workloads are started from.
+	// Self is the path of this program, which runs the workloads.
 	Self string
 	Log  hclog.Logger
 }
 
-// scaled is a duration of the scenario at the speed chosen.
+// scaled is a duration of the scenario at the given speed.
 func (o *Options) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / o.Speed)
 }
 
-// prepare makes the run's folder, and looks at the policies before anybody waits for a
-// training. tidy removes what was made for this run alone.
+// prepare creates the run's folder, and checks the policies before the training. tidy removes
+// what was created for this run only.
 func (o *Options) prepare(ctx context.Context) (tidy func() error, err error) {
 	tidy = func() error { return nil }
 	if len(o.Policies.Paths) > 0 {
@@ -56,7 +56,7 @@ func (o *Options) prepare(ctx context.Context) (tidy func() error, err error) {
 		}
 	}
 	if o.Dir != "" {
-		// Absolute, as programs of the scenario that run elsewhere are told of it.
+		// Absolute, because programs of the scenario with another working directory use it.
 		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 			return nil, fmt.Errorf("--dir: %w", err)
 		}

@@ -8,21 +8,20 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"sigs.k8s.io/yaml"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// pace is how much faster than written a scenario runs: every duration of its agents
-// is divided by it.
+// pace divides all durations of a scenario's agents.
 type pace struct {
 	by float64
-	// interval, window and param are the least that is left of a trigger's interval, of
-	// a query's range, and of a parameter whose name ends in _ns.
+	// interval, window and param are the minimum values of a trigger's interval, of a query's
+	// range, and of a parameter whose name ends in _ns.
 	interval, window, param time.Duration
 }
 
-func (p pace) of(d, least time.Duration) time.Duration {
+func (p pace) shorten(d, least time.Duration) time.Duration {
 	if d == 0 {
 		return 0
 	}
@@ -31,7 +30,7 @@ func (p pace) of(d, least time.Duration) time.Duration {
 
 // agents rewrites a file of agents.
 func (p pace) agents(raw []byte) ([]byte, error) {
-	agents, err := manifest.ReadBytes("agent.yaml", raw, app.Kinds())
+	agents, err := manifest.ReadBytes("agent.yaml", raw, agentspec.Kinds())
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +53,7 @@ func (p pace) agents(raw []byte) ([]byte, error) {
 }
 
 func (p pace) agent(spec *manifest.Spec) error {
-	change := func(d *manifest.Duration, least time.Duration) { d.Duration = p.of(d.Duration, least) }
+	change := func(d *manifest.Duration, least time.Duration) { d.Duration = p.shorten(d.Duration, least) }
 	for i := range spec.Triggers {
 		change(&spec.Triggers[i].Every, p.interval)
 		change(&spec.Triggers[i].Jitter, 0)
@@ -68,7 +67,7 @@ func (p pace) agent(spec *manifest.Spec) error {
 	}
 	for name, value := range spec.Params {
 		if ns, isNumber := value.(float64); isNumber && strings.HasSuffix(name, "_ns") {
-			spec.Params[name] = float64(p.of(time.Duration(ns), p.param))
+			spec.Params[name] = float64(p.shorten(time.Duration(ns), p.param))
 		}
 	}
 	for i := range spec.Sensors {
@@ -84,7 +83,7 @@ func (p pace) agent(spec *manifest.Spec) error {
 	return nil
 }
 
-// query divides the spans of a PromQL query: ranges, subqueries with their steps, and
+// query divides the durations of a PromQL query: ranges, subqueries with their steps, and
 // offsets.
 func (p pace) query(query string) (string, error) {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
@@ -94,9 +93,9 @@ func (p pace) query(query string) (string, error) {
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
 		switch n := node.(type) {
 		case *parser.MatrixSelector:
-			n.Range = p.of(n.Range, p.window)
+			n.Range = p.shorten(n.Range, p.window)
 		case *parser.SubqueryExpr:
-			n.Range, n.Step, n.OriginalOffset = p.of(n.Range, p.window), p.of(n.Step, p.interval), p.offset(n.OriginalOffset)
+			n.Range, n.Step, n.OriginalOffset = p.shorten(n.Range, p.window), p.shorten(n.Step, p.interval), p.offset(n.OriginalOffset)
 		case *parser.VectorSelector:
 			n.OriginalOffset = p.offset(n.OriginalOffset)
 		}
@@ -105,7 +104,7 @@ func (p pace) query(query string) (string, error) {
 	return expr.String(), nil
 }
 
-// offset may be below 0: it is then of a time ahead.
+// offset may be negative, for a time in the future.
 func (p pace) offset(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / p.by)
 }

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// reserveNotice is how long before the load begins the agent is told of the rise.
+	// reserveNotice is how long before the load begins the agent is informed of the rise.
 	reserveNotice = 10 * time.Second
-	// reservedReplicas is the min of the agent's window: what the rise needs.
+	// reservedReplicas is the min in the agent's time window: what the rise needs.
 	reservedReplicas = 4
-	// baseReplicas is the min outside of it.
+	// baseReplicas is the min at other times.
 	baseReplicas = 1
 )
 
-// reserveSchedule is a rise at a known time, and the fall after it, in multiples of what
-// one replica carries. By the autoscaler's target the rise is worth four.
-func reserveSchedule(o *Options, each float64) []load.Phase {
+// reservePhases is a rise at a known time and the following fall, in multiples of one
+// replica's capacity. By the autoscaler's target the rise needs four replicas.
+func reservePhases(o *Options, each float64) []load.Phase {
 	return []load.Phase{
 		{Name: "quiet", Duration: o.scaled(60 * time.Second), Rate: 0.5 * each},
 		{Name: "rise", Duration: o.scaled(90 * time.Second), Rate: 2.5 * each},
@@ -32,9 +32,9 @@ func reserveSchedule(o *Options, each float64) []load.Phase {
 	}
 }
 
-// Reserve runs S2 where a HorizontalPodAutoscaler owns the replicas: the same arrivals
-// twice, with the autoscaler alone, and with an agent that sets its bounds ahead of the
-// rise. Both are scaled by the cluster's own controller.
+// Reserve runs S2 with a HorizontalPodAutoscaler that owns the replicas: the same arrivals
+// twice, with the autoscaler alone, and with an agent that raises its bounds before the rise.
+// The cluster's own controller scales in both runs.
 func Reserve(ctx context.Context, o Options) (report *ReserveReport, err error) {
 	s := &screen{out: o.Out, color: plot.Colorful(o.Out, os.Getenv)}
 	tidy, err := o.prepare(ctx)
@@ -43,7 +43,7 @@ func Reserve(ctx context.Context, o Options) (report *ReserveReport, err error) 
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
 	s.printf("%s", s.title("What one replica carries"))
-	each, err := capacity(ctx, &o, s, reserveStudy(1))
+	each, err := measureCapacity(ctx, &o, s, reserveStudy(1))
 	if err != nil {
 		return nil, err
 	}
@@ -60,25 +60,24 @@ func Reserve(ctx context.Context, o Options) (report *ReserveReport, err error) 
 	return report, o.savePlot(s, report.chart(&o, s))
 }
 
-// reserveStudy has the agent look on, with a window that is over, until it is told of the
-// rise.
+// reserveStudy pauses the agent, with a time window in the past, until the rise is announced.
 func reserveStudy(each float64) *study {
 	return &study{
 		name: "reserve", services: []string{"classifier"}, route: "classifier", pace: pace{by: 1}, paused: true,
 		fill: func(raw []byte) []byte {
 			now := time.Now()
-			return setWindow(setParam(raw, "averageValue", fmt.Sprintf("%q", averageValue(each))), now.Add(-time.Hour), now.Add(-time.Minute))
+			return setWindow(setParam(raw, "averageValue", fmt.Sprintf("%q", hpaAverageValue(each))), now.Add(-time.Hour), now.Add(-time.Minute))
 		},
 	}
 }
 
-// setWindow puts times into the window of the agent's manifest.
+// setWindow sets the time window in the agent's manifest.
 func setWindow(raw []byte, from, until time.Time) []byte {
 	at := func(t time.Time) string { return fmt.Sprintf("%q", t.UTC().Format(time.TimeOnly)) }
 	return setParam(setParam(raw, "- from", at(from)), "until", at(until))
 }
 
-// reserveRun has the load played once.
+// reserveRun runs the load once.
 func reserveRun(ctx context.Context, o *Options, s *screen, scaler string, each float64) (_ *ReserveRun, err error) {
 	s.printf("\n%s", s.title(map[string]string{scaledByController: "The HorizontalPodAutoscaler alone", scaledByBoth: "The HorizontalPodAutoscaler, and the agent reserve at its bounds, on the same arrivals"}[scaler]))
 	r, err := openReserve(ctx, o, s, reserveStudy(each), filepath.Join(o.Dir, map[string]string{scaledByController: "alone", scaledByBoth: "reserved"}[scaler]))
@@ -86,30 +85,30 @@ func reserveRun(ctx context.Context, o *Options, s *screen, scaler string, each 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.tb.close(ctx)) }()
-	phases := reserveSchedule(o, each)
+	phases := reservePhases(o, each)
 	begin := time.Now().Truncate(time.Second).Add(reserveNotice)
 	if scaler == scaledByBoth {
 		rise := begin.Add(phases[0].Duration)
-		if err := r.announce(ctx, rise, rise.Add(phases[1].Duration)); err != nil {
+		if err := r.announceRise(ctx, rise, rise.Add(phases[1].Duration)); err != nil {
 			return nil, err
 		}
 	}
 	if !waitUntil(ctx, begin) {
 		return nil, ctx.Err()
 	}
-	result, err := r.tb.drive(ctx, phases)
+	result, err := r.tb.runLoad(ctx, phases)
 	if err != nil {
 		return nil, err
 	}
-	return r.run(ctx, scaler, phases, result)
+	return r.newRun(ctx, scaler, phases, result)
 }
 
-// reserveBed is the testbed, with who writes the fields in question.
+// reserveBed is the testbed with the histories of the fields in question.
 type reserveBed struct {
-	tb       *testbed
-	cluster  *onCluster
-	replicas *fieldLog // of the Deployment
-	low      *fieldLog // the autoscaler's fewest
+	tb          *testbed
+	cluster     *clusterPlatform
+	replicas    *fieldHistory // spec.replicas of the Deployment
+	minReplicas *fieldHistory // spec.minReplicas of the autoscaler
 }
 
 func openReserve(ctx context.Context, o *Options, s *screen, about *study, dir string) (_ *reserveBed, err error) {
@@ -122,24 +121,24 @@ func openReserve(ctx context.Context, o *Options, s *screen, about *study, dir s
 			err = errors.Join(err, tb.close(ctx))
 		}
 	}()
-	cluster, is := tb.platform.(*onCluster)
+	cluster, is := tb.platform.(*clusterPlatform)
 	if !is {
 		return nil, errors.New("a HorizontalPodAutoscaler's controller is part of a cluster")
 	}
 	r := &reserveBed{
-		tb: tb, cluster: cluster, replicas: cluster.replicasOf("classifier"),
-		low: &fieldLog{apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", namespace: about.name, name: "classifier", path: []string{"spec", "minReplicas"}},
+		tb: tb, cluster: cluster, replicas: cluster.replicasField("classifier"),
+		minReplicas: &fieldHistory{apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", namespace: about.name, name: "classifier", path: []string{"spec", "minReplicas"}},
 	}
-	cluster.watch(ctx, tb, r.replicas)
-	cluster.watch(ctx, tb, r.low)
-	if err := cluster.begin(ctx, "classifier"); err != nil {
+	cluster.watchField(ctx, tb, r.replicas)
+	cluster.watchField(ctx, tb, r.minReplicas)
+	if err := cluster.initReplicas(ctx, "classifier"); err != nil {
 		return nil, err
 	}
 	return r, cluster.servePodMetric(ctx, tb, "classifier")
 }
 
-// announce has the agent at work, with the rise's times in its manifest.
-func (r *reserveBed) announce(ctx context.Context, from, until time.Time) error {
+// announceRise enables the agent, with the times of the rise in its manifest.
+func (r *reserveBed) announceRise(ctx context.Context, from, until time.Time) error {
 	file := filepath.Join(r.tb.files.agents, "reserve.yaml")
 	raw, err := os.ReadFile(file)
 	if err != nil {

@@ -13,10 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The short form, without the load: the agent raises the autoscaler's bounds ahead of a
-// window and takes them back after it, and the cluster's own controller has the replicas
-// follow. The controller minds new bounds within 15 s, which the window with its lead is
-// longer than.
+// A short run without load: the agent raises the autoscaler's bounds before a time window and
+// lowers them after it, and the cluster's own controller scales accordingly. The controller
+// applies new bounds within 15 s, which is less than the window with its lead.
 func reserveOnKubernetes(t *testing.T, o Options) {
 	const lead, window, follows = 8 * time.Second, 10 * time.Second, 60 * time.Second
 	about := reserveStudy(3)
@@ -36,40 +35,40 @@ func reserveOnKubernetes(t *testing.T, o Options) {
 	}
 	t.Cleanup(end)
 
-	began := r.tb.screen.began()
+	began := r.tb.screen.startTime()
 	rise := time.Now().Truncate(time.Second).Add(lead + 2*time.Second)
 	fall := rise.Add(window)
-	require.NoError(t, r.announce(t.Context(), rise, fall))
+	require.NoError(t, r.announceRise(t.Context(), rise, fall))
 	replicas := func(n int64) func() bool {
 		return func() bool {
 			writes := r.replicas.list(began)
 			return len(writes) > 0 && writes[len(writes)-1].Value == n
 		}
 	}
-	require.Eventually(t, replicas(reservedReplicas), follows, observeEvery, "the replicas follow the raised min")
+	require.Eventually(t, replicas(reservedReplicas), follows, pollInterval, "the replicas follow the raised min")
 	require.Less(t, r.replicas.list(began)[len(r.replicas.list(began))-1].AtSeconds, fall.Sub(began).Seconds(), "while it is raised")
-	require.Eventually(t, replicas(baseReplicas), follows, observeEvery, "the replicas follow the min that was taken back")
+	require.Eventually(t, replicas(baseReplicas), follows, pollInterval, "the replicas follow the min that was taken back")
 
-	out := &ReserveRun{MinReplicas: r.low.list(began), Replicas: r.replicas.list(began)}
+	out := &ReserveRun{MinReplicas: r.minReplicas.list(began), Replicas: r.replicas.list(began)}
 	require.Eventually(t, func() bool {
 		out.Bounds, err = r.bounds(t.Context())
 		return err != nil || len(out.Bounds) > 1 && out.Bounds[1].EndedSeconds != nil
-	}, follows, observeEvery, "the act has ended")
+	}, follows, pollInterval, "the act has ended")
 	require.NoError(t, err)
 	t.Logf("bounds: %+v; minReplicas: %s; spec.replicas: %s", out.Bounds, writesLine(out.MinReplicas), writesLine(out.Replicas))
-	require.Empty(t, out.boundsMissed(rise.Sub(began), fall.Sub(began)))
+	require.Empty(t, out.missedBounds(rise.Sub(began), fall.Sub(began)))
 	require.Len(t, out.Bounds, 2, "raised once, and taken back once")
-	require.Equal(t, []string{controllerManager, startManager}, writersOf(out.Replicas), "the autoscaler alone writes the replicas, but for the first")
-	require.Equal(t, []string{boundsManager, fieldManager}, writersOf(out.MinReplicas))
+	require.Equal(t, []string{controllerManager, startManager}, fieldManagers(out.Replicas), "the autoscaler alone writes the replicas, but for the first")
+	require.Equal(t, []string{boundsManager, fieldManager}, fieldManagers(out.MinReplicas))
 
 	end()
 	_, err = o.Kubernetes.Dynamic.Resource(namespacesResource).Get(t.Context(), "reserve", metav1.GetOptions{})
 	require.Error(t, err, "nothing is left of it")
 }
 
-// The kustomization has all that the demo applies, for a cluster of one's own.
+// The kustomization for a user's own cluster has everything that the demo applies.
 func TestReserveKustomization(t *testing.T) {
-	made, err := kustomized("scenarios/reserve", func(_ string, raw []byte) []byte { return raw })
+	made, err := kustomizeBuild("scenarios/reserve", func(_ string, raw []byte) []byte { return raw })
 	require.NoError(t, err)
 	kinds := []string{}
 	for _, r := range made {
@@ -115,25 +114,25 @@ func TestWhoOwnsAField(t *testing.T) {
 		"by two operations": {[]metav1.ManagedFieldsEntry{entry("a", "", `{"f:spec":{"f:replicas":{}}}`), entry("a", "", `{"f:spec":{"f:replicas":{}}}`)}, []string{"a"}},
 		"without fields":    {[]metav1.ManagedFieldsEntry{{Manager: "a"}}, []string{}},
 	} {
-		require.Equal(t, row.want, ownersOf(row.managed, []string{"spec", "replicas"}), name)
+		require.Equal(t, row.want, fieldOwners(row.managed, []string{"spec", "replicas"}), name)
 	}
 }
 
-// The query is one at every speed: a span of PromQL has no fraction.
+// The query is valid at every speed: PromQL durations have no fractions.
 func TestPodRateAtEverySpeed(t *testing.T) {
 	for speed, want := range map[float64]string{1: "[30s]", 2: "[15s]", 2.5: "[12s]", 4: "[7s500ms]", 7: "[4s286ms]", 10: "[3s]", 30: "[2s]"} {
 		tb := &testbed{o: &Options{Speed: speed}, study: &study{name: "mlperf"}}
-		query := tb.podRate("classifier")
+		query := tb.podRateQuery("classifier")
 		require.Contains(t, query, want)
 		_, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 		require.NoError(t, err, "at speed %g", speed)
 	}
 }
 
-// reserved is a run of each kind as it should go.
+// reserved is a successful run of each kind.
 func reserved() []*ReserveRun {
 	at := func(s float64) *float64 { return &s }
-	phases := []MLPerfPart{{Name: "quiet"}, {Name: "rise", StartS: 60}, {Name: "fall", StartS: 150}}
+	phases := []MLPerfPhase{{Name: "quiet"}, {Name: "rise", StartS: 60}, {Name: "fall", StartS: 150}}
 	wrote := []FieldWrite{{AtSeconds: -6, Value: 1, By: []string{}}, {AtSeconds: -5, Value: 1, By: []string{startManager}}, {AtSeconds: 45, Value: 4, By: []string{controllerManager}}}
 	return []*ReserveRun{
 		{MLPerfRun: &MLPerfRun{Scaler: scaledByController, OverBound: 0.3, Phases: phases}, Replicas: wrote},

@@ -14,43 +14,42 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
-// The field managers of those two fields: of the controller by the subresource scale,
-// and of the verb autoscaler.
+// The field managers of the two fields: the controller, with the subresource scale, and the
+// verb autoscaler.
 const (
 	controllerManager = "kube-controller-manager/scale"
 	boundsManager     = "scanflow-autoscaler"
 )
 
-// ReserveReport reports the run. As JSON it is the last line of
-// `scanflow demo reserve --kubernetes --json`.
+// ReserveReport is the result of the run. Its JSON is the last line of `scanflow demo reserve
+// --kubernetes --json`.
 type ReserveReport struct {
 	Scenario string  `json:"scenario"`
 	Seed     uint64  `json:"seed"`
 	BoundMS  float64 `json:"bound_ms"`
-	// Capacity is how many requests a second one replica was measured to carry.
+	// Capacity is the measured capacity of one replica, in requests per second.
 	Capacity float64       `json:"capacity_requests_per_second"`
 	Runs     []*ReserveRun `json:"runs"`
 	Held     bool          `json:"held"`
 	Missed   []string      `json:"missed,omitempty"`
 }
 
-// ReserveRun is the load under the autoscaler, alone or with the agent.
+// ReserveRun is the load with the autoscaler, alone or with the agent.
 type ReserveRun struct {
 	*MLPerfRun
-	// ReadyAtRise is how many replicas were ready when the load rose.
+	// ReadyAtRise is the number of ready replicas when the load rose.
 	ReadyAtRise int `json:"ready_at_rise"`
-	// Bounds are the acts on the autoscaler's bounds, as the journal has them.
+	// Bounds are the acts on the autoscaler's bounds, from the journal.
 	Bounds []BoundsAct `json:"bounds"`
-	// MinReplicas and Replicas are who wrote the autoscaler's minReplicas and the
-	// Deployment's spec.replicas, as the cluster has it.
+	// MinReplicas and Replicas are the writes of the autoscaler's minReplicas and the
+	// Deployment's spec.replicas, from the cluster.
 	MinReplicas []FieldWrite `json:"min_replicas"`
 	Replicas    []FieldWrite `json:"spec_replicas"`
 }
 
-// BoundsAct is one act on the bounds.
 type BoundsAct struct {
 	AtSeconds float64 `json:"at_s"`
-	// EndedSeconds is when it was found in place; null where it was not.
+	// EndedSeconds is when it was verified; null if it was not.
 	EndedSeconds *float64 `json:"ended_s"`
 	Agent        string   `json:"agent"`
 	Min          int      `json:"min"`
@@ -65,24 +64,24 @@ func newReserveReport(o *Options, each float64) *ReserveReport {
 	return &ReserveReport{Scenario: "reserve", Seed: o.Seed, BoundMS: ms(mlperfBound), Capacity: round(each)}
 }
 
-// run is the report's part of a run whose load has ended.
-func (r *reserveBed) run(ctx context.Context, scaler string, phases []load.Phase, result *load.Result) (*ReserveRun, error) {
+// newRun returns the results of a run whose load has ended.
+func (r *reserveBed) newRun(ctx context.Context, scaler string, phases []load.Phase, result *load.Result) (*ReserveRun, error) {
 	out := &ReserveRun{MLPerfRun: newMLPerfRun(r.tb, scaler, phases, result)}
 	out.ReadyAtRise = valueAt(out.ready, phases[0].Duration)
 	var err error
 	out.Bounds, err = r.bounds(ctx)
-	began := r.tb.screen.began()
-	out.MinReplicas, out.Replicas = r.low.list(began), r.replicas.list(began)
+	began := r.tb.screen.startTime()
+	out.MinReplicas, out.Replicas = r.minReplicas.list(began), r.replicas.list(began)
 	return out, err
 }
 
-// bounds are the acts of the verb autoscaler so far, the oldest first.
+// bounds returns the acts of the verb autoscaler so far, oldest first.
 func (r *reserveBed) bounds(ctx context.Context) ([]BoundsAct, error) {
-	rows, err := acted(ctx, r.cluster.sys.Journal)
+	rows, err := admittedDecisions(ctx, r.cluster.sys.Journal)
 	if err != nil {
 		return nil, err
 	}
-	began, out := r.tb.screen.began(), []BoundsAct{}
+	began, out := r.tb.screen.startTime(), []BoundsAct{}
 	for _, row := range rows {
 		if row.Primitive == "autoscaler" && row.Outcome != nil {
 			out = append(out, boundsAct(row, began))
@@ -93,7 +92,7 @@ func (r *reserveBed) bounds(ctx context.Context) ([]BoundsAct, error) {
 
 func boundsAct(row journal.Row, began time.Time) BoundsAct {
 	a := BoundsAct{
-		AtSeconds: seconds(row.At.Sub(began)), Agent: row.Agent, Min: whole(row.With["min"]), Max: whole(row.With["max"]),
+		AtSeconds: seconds(row.At.Sub(began)), Agent: row.Agent, Min: integer(row.With["min"]), Max: integer(row.With["max"]),
 		Reason: row.Reason, Change: row.Diff, Outcome: string(row.Outcome.Status), Decision: row.ID,
 	}
 	if row.EndedAt != nil && row.Outcome.Status == engine.Done {
@@ -103,7 +102,6 @@ func boundsAct(row journal.Row, began time.Time) BoundsAct {
 	return a
 }
 
-// judge says what was missed.
 func (r *ReserveReport) judge() {
 	miss := func(format string, args ...any) { r.Missed = append(r.Missed, fmt.Sprintf(format, args...)) }
 	alone, reserved := r.Runs[0], r.Runs[1]
@@ -112,22 +110,22 @@ func (r *ReserveReport) judge() {
 	}
 	rise := time.Duration(reserved.Phases[1].StartS * float64(time.Second))
 	fall := time.Duration(reserved.Phases[2].StartS * float64(time.Second))
-	for _, m := range reserved.boundsMissed(rise, fall) {
+	for _, m := range reserved.missedBounds(rise, fall) {
 		miss("%s", m)
 	}
 	if len(alone.Bounds) > 0 {
 		miss("the bounds were written in the run of the autoscaler alone")
 	}
 	for _, run := range r.Runs {
-		if w := writersOf(run.Replicas); !slices.Equal(w, []string{controllerManager, startManager}) {
+		if w := fieldManagers(run.Replicas); !slices.Equal(w, []string{controllerManager, startManager}) {
 			miss("%s: spec.replicas was written by %q; after %s, who writes the first, %s alone should", run.name(), w, startManager, controllerManager)
 		}
 	}
 	r.Held = len(r.Missed) == 0
 }
 
-// boundsMissed says what is wrong with when the bounds were written, and by whom.
-func (r *ReserveRun) boundsMissed(rise, fall time.Duration) (missed []string) {
+// missedBounds describes when the bounds were not written as expected, or by another manager.
+func (r *ReserveRun) missedBounds(rise, fall time.Duration) (missed []string) {
 	when := func(least int, wanted string, is func(BoundsAct) bool) {
 		if !slices.ContainsFunc(r.Bounds, func(a BoundsAct) bool { return a.Min == least && a.EndedSeconds != nil && is(a) }) {
 			missed = append(missed, fmt.Sprintf("the journal has no act that %s", wanted))
@@ -141,7 +139,6 @@ func (r *ReserveRun) boundsMissed(rise, fall time.Duration) (missed []string) {
 	return missed
 }
 
-// text is the report for a person.
 func (r *ReserveReport) text(o *Options, s *screen) string {
 	var b strings.Builder
 	table := plot.Table{Color: s.color, Right: []bool{false, true, true, true, true, true, true, true},
@@ -187,7 +184,7 @@ func writesLine(writes []FieldWrite) string {
 	return strings.Join(parts, ", ")
 }
 
-// chart is the one of mlperf, and what the autoscaler's fewest were.
+// chart is the chart of mlperf with the autoscaler's minReplicas.
 func (r *ReserveReport) chart(o *Options, s *screen) plot.Chart {
 	same := MLPerfReport{BoundMS: r.BoundMS}
 	for _, run := range r.Runs {
@@ -206,8 +203,8 @@ func (r *ReserveReport) chart(o *Options, s *screen) plot.Chart {
 	return c
 }
 
-// whole is a whole number of a document; 0 of anything else.
-func whole(v any) int {
+// integer converts an integer of a document; 0 for anything else.
+func integer(v any) int {
 	n, _ := strconv.Atoi(fmt.Sprint(v))
 	return n
 }

@@ -3,13 +3,15 @@ package demo
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// screen is the terminal: one line at a time, whoever writes it.
+// screen prints lines for concurrent writers.
 type screen struct {
 	out   io.Writer
 	color bool
@@ -17,15 +19,15 @@ type screen struct {
 	start time.Time // of the load; lines are stamped with the time since
 }
 
-// begin sets the clock to 0 at a time.
-func (s *screen) begin(at time.Time) {
+// setStart sets the time that is printed as 00:00.
+func (s *screen) setStart(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.start = at
 }
 
-// began is when the clock was 0.
-func (s *screen) began() time.Time {
+// startTime is the time that is printed as 00:00.
+func (s *screen) startTime() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.start
@@ -37,9 +39,9 @@ func (s *screen) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-// clock is the time since the load began, as mm:ss.
+// clock formats the time since the load began as mm:ss.
 func (s *screen) clock(at time.Time) string {
-	d := max(0, at.Sub(s.began()))
+	d := max(0, at.Sub(s.startTime()))
 	return fmt.Sprintf("%02d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }
 
@@ -47,3 +49,13 @@ func (s *screen) good(text string) string  { return plot.Paint(s.color, plot.Gre
 func (s *screen) dim(text string) string   { return plot.Paint(s.color, plot.Grey, text) }
 func (s *screen) alarm(text string) string { return plot.Paint(s.color, plot.Red, text) }
 func (s *screen) title(text string) string { return plot.Paint(s.color, plot.Cyan, text) }
+
+// shortText truncates a text to its first line and 60 characters.
+func shortText(text string) string {
+	const most = 60
+	line, _, _ := strings.Cut(text, "\n")
+	if runes := slices.Collect(strings.SplitSeq(line, "")); len(runes) > most {
+		return strings.Join(runes[:most], "") + "..."
+	}
+	return line
+}

@@ -17,8 +17,8 @@ import (
 
 var ledgersResource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "ledgers"}
 
-// studyCluster is a cluster whose two nodes are a core of this machine each, where it has
-// two, with a gateway and workflows.
+// studyCluster is a cluster with a gateway and workflows. Each of its two nodes has one core of
+// this machine, if there are two.
 type studyCluster struct {
 	*testcluster.Cluster
 	metrics string // of the gateway, as host:port
@@ -33,7 +33,7 @@ func newStudyCluster(t *testing.T) *studyCluster {
 		nodes = []string{"node-1=" + cores[:1].String(), "node-2=" + cores[1:2].String()}
 	}
 	c.ProcessNodes(t, nodes...)
-	built, err := c.BuildNode(t.Context())
+	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
 	gateway, err := c.StartGateway(t.Context(), built)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func newStudyCluster(t *testing.T) *studyCluster {
 	return c
 }
 
-// run runs a scenario in its short form, and looks that nothing is left of it.
+// run runs a short scenario, and requires that nothing is left of it.
 func (c *studyCluster) run(t *testing.T, name string, speed float64, scenario func(*testing.T, Options)) {
 	t.Run(name, func(t *testing.T) {
 		o := shortForm(t, speed)
@@ -66,13 +66,13 @@ func (c *studyCluster) run(t *testing.T, name string, speed float64, scenario fu
 	})
 }
 
-// One after the other, as a person runs them on one cluster.
+// Sequentially, like a user runs them on one cluster.
 func TestOnKubernetes(t *testing.T) {
 	c := newStudyCluster(t)
 	c.run(t, "failover", 5, failover)
 	c.run(t, "interference", 5, interference)
-	// The other scaler is the cluster's own controller there, which looks each 15 s
-	// however short the form is.
+	// The other scaler is the cluster's own controller, which syncs every 15 s even in a
+	// short run.
 	c.run(t, "mlperf", 10, mlperf)
 	c.run(t, "reserve", 1, reserveOnKubernetes)
 	c.run(t, "day", 5, dayOnKubernetes)

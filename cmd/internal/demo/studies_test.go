@@ -9,9 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The case studies in their short form, on this machine and on the test cluster. Whether
-// a latency holds is a matter of the machine, so the acts, and their order, are
-// checked.
+// Short runs of the case studies, on this machine and on the test cluster. Latencies depend on
+// the machine, so the tests check the acts and their order.
 
 func TestFailoverOnALaptop(t *testing.T) { failover(t, shortForm(t, 5)) }
 
@@ -30,7 +29,7 @@ func failover(t *testing.T, o Options) {
 	require.Zero(t, r.FlapBack, "nothing goes back to a primary that flaps")
 	var back []float64
 	for _, a := range r.Acts {
-		if share, is := shiftOf(a); is && a.AtSeconds >= r.ReturnS && a.AtSeconds <= r.ReturnedS {
+		if share, is := backupShare(a); is && a.AtSeconds >= r.ReturnS && a.AtSeconds <= r.ReturnedS {
 			back = append(back, share)
 		}
 	}
@@ -104,7 +103,7 @@ func mlperf(t *testing.T, o Options) {
 	requirePlot(t, o, "replicas", "latency", "bursts")
 }
 
-// requirePlot looks into the picture for words.
+// requirePlot requires words in the chart.
 func requirePlot(t *testing.T, o Options, words ...string) {
 	t.Helper()
 	raw, err := os.ReadFile(o.Plot)
@@ -114,7 +113,7 @@ func requirePlot(t *testing.T, o Options, words ...string) {
 	}
 }
 
-// A scenario that is interrupted leaves nothing running.
+// An interrupted scenario leaves nothing running.
 func TestAnInterruptedStudyEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o := shortForm(t, 5)

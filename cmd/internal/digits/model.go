@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Info is what a model's file says of it.
+// Info describes a model, as its file does.
 type Info struct {
 	Version   string  `json:"version"`
 	Accuracy  float64 `json:"accuracy"` // share of the test set that it gets right, 0 to 1
@@ -25,10 +25,10 @@ type Model struct {
 	net  *net
 }
 
-// Info is what is known of the model.
+// Info returns the description of the model.
 func (m *Model) Info() Info { return m.info }
 
-// Prediction is what a model says of one image.
+// Prediction is a model's answer to one image.
 type Prediction struct {
 	Class         int              `json:"class"`
 	Confidence    float64          `json:"confidence"` // the probability of Class
@@ -63,7 +63,7 @@ func (m *Model) Predict(img *Image) Prediction {
 	return prediction(p[:])
 }
 
-// prediction is what the probabilities of one image say.
+// prediction returns the Prediction of one image's probabilities.
 func prediction(p []float32) Prediction {
 	out := Prediction{Class: argmax(p)}
 	for i, v := range p {

@@ -14,7 +14,7 @@ type Autoscaler struct {
 	history     history
 }
 
-// New returns an autoscaler without a history, or what is wrong with the spec.
+// New validates the spec and returns an autoscaler without a history.
 func New(spec Spec) (*Autoscaler, error) {
 	if err := spec.validate(); err != nil {
 		return nil, fmt.Errorf("horizontal pod autoscaler: %w", err)
@@ -28,34 +28,34 @@ func New(spec Spec) (*Autoscaler, error) {
 
 // Decision is the result of one sync.
 type Decision struct {
-	Desired     int   // the size to set; the present one if nothing is to change
-	Recommended int   // by the metric alone, where it was asked and could say
-	Stabilised  int   // the same after the windows
+	Desired     int   // the size to set; the current one for no change
+	Recommended int   // by the metric alone, if it was evaluated
+	Stabilised  int   // after the stabilization windows
 	MeanMilli   int64 // of the metric, in thousandths
 	Reason      Reason
-	Err         error // why the metric could not say: then nothing changes
+	Err         error // why the metric has no result; the size stays
 }
 
-// Reason is the last rule that had a part in the size, by the name that the
-// controller's conditions have for it where they have one.
+// Reason is the last rule that affected the size, by the name in the controller's
+// conditions if there is one.
 type Reason string
 
 const (
-	WithinRange     Reason = "DesiredWithinRange" // as the metric asked
+	WithinRange     Reason = "DesiredWithinRange" // the recommendation
 	UpStabilised    Reason = "ScaleUpStabilized"
 	DownStabilised  Reason = "ScaleDownStabilized"
 	UpLimited       Reason = "ScaleUpLimit"
 	DownLimited     Reason = "ScaleDownLimit"
 	TooMany         Reason = "TooManyReplicas"
 	TooFew          Reason = "TooFewReplicas"
-	AboveMax        Reason = "AboveMaxReplicas" // the present size is: the metric was not asked
+	AboveMax        Reason = "AboveMaxReplicas" // the current size is, and the metric was not evaluated
 	BelowMin        Reason = "BelowMinReplicas"
-	ScalingDisabled Reason = "ScalingDisabled" // someone has scaled to 0
+	ScalingDisabled Reason = "ScalingDisabled" // the target was scaled to 0
 	MetricFailed    Reason = "FailedGetPodsMetric"
 )
 
-// Sync decides. The times of successive calls don't decrease; the caller sets the size
-// that the decision names, and the next call is given the size that is then there.
+// Sync computes a decision. The times of successive calls must not decrease. The caller
+// sets the desired size and passes the actual size to the next call.
 func (a *Autoscaler) Sync(now time.Time, replicas int, pods []Pod) Decision {
 	if a.recommended == nil {
 		a.recommended.add(replicas, now, now)
@@ -82,7 +82,7 @@ func (a *Autoscaler) Sync(now time.Time, replicas int, pods []Pod) Decision {
 }
 
 func (a *Autoscaler) byMetric(now time.Time, replicas int, pods []Pod) Decision {
-	size, mean, err := wanted(replicas, pods, a.spec.TargetMilli)
+	size, mean, err := recommend(replicas, pods, a.spec.TargetMilli)
 	if err != nil {
 		return Decision{Desired: replicas, Reason: MetricFailed, Err: err}
 	}
@@ -108,8 +108,8 @@ func (a *Autoscaler) byMetric(now time.Time, replicas int, pods []Pod) Decision 
 	return d
 }
 
-// bounded is the size within the bounds that an object without a behavior has: at most
-// twice the present size, or 4.
+// bounded limits the size for an object without a behavior: at most twice the current
+// size, or 4.
 func (a *Autoscaler) bounded(replicas, size int) (int, Reason) {
 	highest, limit := a.spec.Max, TooMany
 	if pace := max(2*replicas, 4); pace < highest {
@@ -124,7 +124,7 @@ func (a *Autoscaler) bounded(replicas, size int) (int, Reason) {
 	return size, WithinRange
 }
 
-// paced is the size within the bounds and the behavior's policies.
+// paced limits the size by the bounds and the behavior's policies.
 func (a *Autoscaler) paced(now time.Time, replicas, size int) (int, Reason) {
 	switch {
 	case size > replicas:

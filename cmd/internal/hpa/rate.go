@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// scaleEvent is one change of size that the autoscaler made.
+// scaleEvent is one change of the size by the autoscaler.
 type scaleEvent struct {
-	change int // without its sign
+	change int // absolute value
 	at     time.Time
 }
 
-// scaleEvents are those of one direction.
+// scaleEvents are the events of one direction.
 type scaleEvents []scaleEvent
 
-// add keeps the event, in the slot of the last one that is older than the rules'
-// longest period if any is.
+// add stores the event. It reuses the slot of the last one that is older than the rules'
+// longest period.
 func (e *scaleEvents) add(change int, now time.Time, rules Rules) {
 	var longest time.Duration
 	for _, p := range rules.Policies {
@@ -34,7 +34,7 @@ func (e *scaleEvents) add(change int, now time.Time, rules Rules) {
 	(*e)[slot] = scaleEvent{change, now}
 }
 
-// within is the sum of the changes less than a period ago.
+// within returns the sum of the changes less than a period ago.
 func (e scaleEvents) within(period time.Duration, now time.Time) int {
 	sum := 0
 	for _, past := range e {
@@ -45,15 +45,15 @@ func (e scaleEvents) within(period time.Duration, now time.Time) int {
 	return sum
 }
 
-// history is the changes of both directions: each policy counts from the size at its
-// period's start.
+// history holds the changes of both directions. Each policy is relative to the size at
+// the start of its period.
 type history struct{ ups, downs scaleEvents }
 
 func (h history) atStart(replicas int, period time.Duration, now time.Time) int {
 	return replicas - h.ups.within(period, now) + h.downs.within(period, now)
 }
 
-// highestAllowed is the size that the rules allow on the way up.
+// highestAllowed returns the maximal size after scaling up.
 func (h history) highestAllowed(replicas int, now time.Time, rules Rules) int {
 	return max(replicas, h.pick(replicas, now, rules, func(start int, p Policy) int {
 		if p.Percent {
@@ -63,7 +63,7 @@ func (h history) highestAllowed(replicas int, now time.Time, rules Rules) int {
 	}, higher))
 }
 
-// lowestAllowed is the size that the rules allow on the way down.
+// lowestAllowed returns the minimal size after scaling down.
 func (h history) lowestAllowed(replicas int, now time.Time, rules Rules) int {
 	return min(replicas, h.pick(replicas, now, rules, func(start int, p Policy) int {
 		if p.Percent {
@@ -73,8 +73,8 @@ func (h history) lowestAllowed(replicas int, now time.Time, rules Rules) int {
 	}, lower))
 }
 
-// pick is the size that the selected policy reaches: the one that goes further, or the
-// other way for SelectMin.
+// pick returns the size that the selected policy allows: the policy with the larger
+// change, or the smaller one for SelectMin.
 func (h history) pick(replicas int, now time.Time, rules Rules, reach func(start int, p Policy) int, further func(a, b int) bool) int {
 	if rules.Select == SelectDisabled {
 		return replicas

@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// Spec is the part of a HorizontalPodAutoscaler's spec that decides.
+// Spec is the supported part of a HorizontalPodAutoscaler's spec.
 type Spec struct {
 	Min, Max    int
-	TargetMilli int64     // averageValue: what each pod should have, in thousandths
-	Behavior    *Behavior // nil: as an object without one, which has limits of its own
+	TargetMilli int64     // averageValue, in thousandths
+	Behavior    *Behavior // nil: without a behavior, which has its own limits
 }
 
-// Behavior limits how fast the size follows the metric, in each direction.
+// Behavior limits the changes of the size, by direction.
 type Behavior struct {
 	ScaleUp   Rules
 	ScaleDown Rules
 }
 
-// Rules are one direction's. What is not set has the API's default: no window up, 300 s
-// down; 4 pods or 100% in 15 s up, whichever is more, and 100% in 15 s down.
+// Rules are the scaling rules of one direction. Unset fields have the API's defaults: no
+// window up, 300 s down; 4 pods or 100% in 15 s up, whichever is more, and 100% in 15 s
+// down.
 type Rules struct {
 	Window   *time.Duration // stabilizationWindowSeconds
 	Select   Select
 	Policies []Policy
 }
 
-// Select says which of the policies counts. The zero value is SelectMax.
+// Select is the selectPolicy. The zero value is SelectMax.
 type Select string
 
 const (
@@ -36,15 +37,15 @@ const (
 	SelectDisabled Select = "Disabled"
 )
 
-// Policy is the change that is allowed within a period.
+// Policy limits the change within a period.
 type Policy struct {
 	Percent bool // of the replicas at the period's start; otherwise a number of pods
 	Value   int
 	Period  time.Duration
 }
 
-// Tolerance is how far from 1 the ratio of usage to target may be without a change:
-// the default of --horizontal-pod-autoscaler-tolerance.
+// Tolerance is how far from 1 the ratio of usage to target may be without a change. It
+// is the default of --horizontal-pod-autoscaler-tolerance.
 const Tolerance = 0.1
 
 // DownscaleWindow is the default of --horizontal-pod-autoscaler-downscale-stabilization.
@@ -97,7 +98,7 @@ func (r Rules) validate(field string) error {
 	return errors.Join(faults...)
 }
 
-// defaulted has no field that is not set.
+// defaulted returns the behavior with all defaults set.
 func (b Behavior) defaulted() Behavior {
 	const period = 15 * time.Second
 	return Behavior{

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Pod is one that the target's selector finds, with its value of the metric.
+// Pod is a pod of the target with its value of the metric.
 type Pod struct {
 	Phase    Phase
 	Deleting bool  // it has a deletionTimestamp
@@ -13,8 +13,7 @@ type Pod struct {
 	Milli    int64 // the value, in thousandths
 }
 
-// Phase is a pod's status.phase. Whether the pod is ready plays no part in a metric of
-// type Pods.
+// Phase is a pod's status.phase. For a metric of type Pods, readiness does not matter.
 type Phase string
 
 const (
@@ -28,11 +27,11 @@ var (
 	errNoMetric = errors.New("no pod that counts has a value")
 )
 
-// wanted is the size that the pods' values ask for, before any bound, and their mean.
-// A mean near the target asks for no change. Pods without a value, and pending ones on
-// the way up, are taken to have the value that makes the change smaller; a change that
-// they turn round is dropped.
-func wanted(replicas int, pods []Pod, target int64) (size int, mean int64, err error) {
+// recommend returns the size by the pods' values, before any limit, and their mean. If the
+// mean is near the target, the size does not change. Pods without a value, and pending
+// ones when scaling up, count with the value that makes the change smaller. If they
+// reverse the direction, the size does not change.
+func recommend(replicas int, pods []Pod, target int64) (size int, mean int64, err error) {
 	if len(pods) == 0 {
 		return 0, 0, errNoPods
 	}
@@ -83,7 +82,7 @@ func wanted(replicas int, pods []Pod, target int64) (size int, mean int64, err e
 	return size, mean, nil
 }
 
-// ratioOf is the mean, in whole thousandths, as a share of the target.
+// ratioOf returns the ratio of the mean to the target, and the mean in thousandths.
 func ratioOf(total int64, pods int, target int64) (ratio float64, mean int64) {
 	mean = total / int64(pods)
 	return float64(mean) / float64(target), mean

@@ -2,17 +2,17 @@ package hpa
 
 import "time"
 
-// recommendation is the size that the metric asked for at one sync, before any bound.
+// recommendation is the recommended size at one sync, before any limit.
 type recommendation struct {
 	size int
 	at   time.Time
 }
 
-// recommendations are those of the past. The slot of one that no window reaches is used
-// for the next.
+// recommendations are the past recommendations. The slots of those that are older than
+// every window are reused.
 type recommendations []recommendation
 
-// add keeps the recommendation, in the slot of the last one before the cutoff if any is.
+// add stores the recommendation. It reuses the slot of the last one before the cutoff.
 func (r *recommendations) add(size int, now, cutoff time.Time) {
 	slot := -1
 	for i, past := range *r {
@@ -27,8 +27,8 @@ func (r *recommendations) add(size int, now, cutoff time.Time) {
 	(*r)[slot] = recommendation{size, now}
 }
 
-// highest is the stabilised size of an object without a behavior: the highest within
-// the window that ends now.
+// highest returns the stabilized size for an object without a behavior: the highest in the
+// window that ends now.
 func (r *recommendations) highest(size int, now time.Time) int {
 	cutoff, highest := now.Add(-DownscaleWindow), size
 	for _, past := range *r {
@@ -40,8 +40,8 @@ func (r *recommendations) highest(size int, now time.Time) int {
 	return highest
 }
 
-// stabilised is the size nearest to the present one between the lowest recommendation
-// of the window up and the highest of the window down.
+// stabilised returns the size nearest to the current one between the lowest recommendation
+// in the window up and the highest in the window down.
 func (r *recommendations) stabilised(replicas, size int, now time.Time, b Behavior) int {
 	upCutoff, downCutoff := now.Add(-*b.ScaleUp.Window), now.Add(-*b.ScaleDown.Window)
 	lowest, highest := size, size

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Arrival is one query that is due.
+// Arrival is the scheduled start of one query.
 type Arrival struct {
-	At    time.Duration // since the first phase began
+	At    time.Duration // since the start of the first phase
 	Phase int           // index of its phase
 }
 
-// arrivals goes through the phases. The seed fixes every arrival.
+// arrivals generates the arrivals of all phases. The seed determines every arrival.
 type arrivals struct {
 	phases []Phase
 	rng    *rand.Rand
@@ -25,7 +25,7 @@ func newArrivals(phases []Phase, seed uint64) *arrivals {
 	return &arrivals{phases: phases, rng: rand.New(rand.NewPCG(seed, 0x706f6973736f6e))}
 }
 
-// next is the next arrival; false after the last phase.
+// next returns the next arrival, or false after the last phase.
 func (a *arrivals) next() (Arrival, bool) {
 	for a.phase < len(a.phases) {
 		p := &a.phases[a.phase]
@@ -42,9 +42,9 @@ func (a *arrivals) next() (Arrival, bool) {
 	return Arrival{}, false
 }
 
-// poisson draws a Poisson process: gaps are exponential, and where the rate moves,
-// arrivals at the phase's peak rate are thinned down to it (Lewis and Shedler, 1979).
-// It forgets, so that the next phase may begin with a fresh gap.
+// poisson draws a Poisson process. Gaps are exponential; for a varying rate, arrivals at
+// the phase's peak rate are thinned (Lewis and Shedler, 1979). The process is memoryless,
+// so the next phase may begin with a new gap.
 func (a *arrivals) poisson(p *Phase) (time.Duration, bool) {
 	peak := p.peak()
 	for peak > 0 {
@@ -60,7 +60,7 @@ func (a *arrivals) poisson(p *Phase) (time.Duration, bool) {
 	return 0, false
 }
 
-// replay takes the trace's arrivals.
+// replay returns the arrivals of the trace.
 func (a *arrivals) replay(p *Phase) (time.Duration, bool) {
 	if a.traced == nil {
 		a.traced = &tracedArrivals{trace: p.trace, rng: a.rng}

@@ -1,13 +1,12 @@
-// Package load sends an HTTP service the queries of MLPerf inference's scenarios. In the
-// Server scenario arrivals are a Poisson process at a rate that phases change, or those of
-// a trace, and no late reply ever delays the next one. Latency is measured from the moment
-// at which a query was due, so that a stall counts against every query it held up. Memory
-// does not depend on how many queries a run has.
+// Package load generates load on an HTTP service in the scenarios of MLPerf inference. In
+// the Server scenario, arrivals are a Poisson process with a rate that changes by phase, or
+// those of a trace, and a late reply never delays the next query. Latency is measured from
+// the time at which a query was due, so a stall counts for every query that it delays.
+// Memory does not depend on the number of queries.
 //
-// It never retries, never adapts to what it measures, and knows nothing of what
-// answers: it posts bodies and reads statuses. Whether a run is valid by MLPerf's rules is
-// for package mlperf to say.
+// It never retries, never adapts to its measurements, and does not interpret replies: it
+// posts bodies and reads statuses. Package mlperf checks whether a run is valid.
 //
-// Start reading at options.go and phase.go (what to send), then generator.go and streams.go
-// (the sending) and result.go (what is reported).
+// Start reading at options.go and phase.go (the load), then generator.go and streams.go
+// (sending) and result.go (the report).
 package load

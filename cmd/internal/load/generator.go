@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Generator sends one run of queries.
+// Generator sends the queries of one run.
 type Generator struct {
 	o           Options
 	log         log
@@ -19,7 +19,7 @@ type Generator struct {
 	ran         atomic.Bool
 }
 
-// New checks the options, and names every mistake in them.
+// New validates the options. The error names every mistake.
 func New(o Options) (*Generator, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("load: %w", err)
@@ -27,10 +27,9 @@ func New(o Options) (*Generator, error) {
 	return &Generator{o: o}, nil
 }
 
-// Run sends the queries of the scenario, waits for the last replies, and reports. It
-// may be called once. When ctx ends first, it sends no more, waits for the queries
-// under way (each is bounded by its timeout), and returns what there is with ctx's
-// error.
+// Run sends the queries of the scenario, waits for the last replies, and returns the
+// result. It may be called once. When ctx ends, it stops sending, waits for the
+// outstanding queries (each has a timeout), and returns the partial result with ctx's error.
 func (g *Generator) Run(ctx context.Context) (*Result, error) {
 	if !g.ran.CompareAndSwap(false, true) {
 		return nil, errors.New("load: this generator has run already; make another")
@@ -60,14 +59,14 @@ func (g *Generator) Run(ctx context.Context) (*Result, error) {
 	return result, err
 }
 
-// sender is a run under way.
+// sender is the state of a run.
 type sender struct {
 	*Generator
 	*poster
 	began time.Time
 }
 
-// server sends each query in a goroutine of its own when it is due.
+// server sends each query when it is due, in its own goroutine.
 func (s *sender) server(ctx context.Context) (*Result, error) {
 	detached := context.WithoutCancel(ctx)
 	var queries sync.WaitGroup
@@ -89,7 +88,7 @@ func (s *sender) server(ctx context.Context) (*Result, error) {
 	return s.log.result(s.o.Phases, elapsed), err
 }
 
-// dispatch calls send for each arrival when it is due, and never waits for a reply.
+// dispatch calls send for each arrival when it is due. It never waits for a reply.
 func (s *sender) dispatch(ctx context.Context, send func(n int, a Arrival)) (time.Duration, error) {
 	due := newArrivals(s.o.Phases, s.o.Seed)
 	timer := time.NewTimer(0)
@@ -106,8 +105,8 @@ func (s *sender) dispatch(ctx context.Context, send func(n int, a Arrival)) (tim
 			case <-ctx.Done():
 			}
 		} else {
-			// It is late: replies that came meanwhile free their connections first, or each
-			// query of the backlog would open one of its own.
+			// The arrival is late. Let goroutines with replies release their connections first;
+			// otherwise each query of the backlog opens a new one.
 			runtime.Gosched()
 		}
 		if err := ctx.Err(); err != nil {

@@ -130,7 +130,7 @@ func TestFaultsAreToldApart(t *testing.T) {
 			want: http.StatusFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := "http://" + freeport.Of(t)
+			url := "http://" + freeport.Reserve(t)
 			if c.handler != nil {
 				server := httptest.NewServer(c.handler)
 				defer server.Close()

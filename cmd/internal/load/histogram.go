@@ -6,20 +6,20 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A latency is counted in a histogram of high dynamic range (Tene, 2012): the relative
-// error of a percentile is at most 10^-digits, and memory depends on the range and not
-// on how many there are.
+// Latencies are recorded in an HDR histogram (Tene, 2012). The relative error of a
+// percentile is at most 10^-digits. Memory depends on the range and not on the number of
+// latencies.
 const (
-	// totalDigits are of a run and its phases, binDigits of a stretch of the series.
+	// totalDigits are for a run and its phases, binDigits for a bin of the series.
 	totalDigits = 3
 	binDigits   = 2
-	leastValue  = 100       // nanoseconds; shorter latencies are not told apart
-	mostValue   = time.Hour // longer ones count as this
+	leastValue  = 100       // nanoseconds; the resolution
+	mostValue   = time.Hour // longer latencies are clamped
 )
 
 func clamped(d time.Duration) int64 { return int64(min(max(d, 0), mostValue)) }
 
-// latencies counts good answers' latencies, and beside them what was not answered.
+// latencies records the latencies of successful queries and counts the errors.
 type latencies struct {
 	*hdr.PackedHistogram
 	max    time.Duration
@@ -48,7 +48,7 @@ func (l *latencies) merge(from *latencies) {
 func (l *latencies) good() int  { return int(l.TotalCount()) }
 func (l *latencies) count() int { return l.good() + l.errors }
 
-// atRank is the latency that so many good answers do not exceed; rank is 1 to good().
+// atRank returns the latency with a rank, from 1 to good().
 func (l *latencies) atRank(rank int) time.Duration {
 	if rank >= l.good() {
 		return l.max
@@ -58,8 +58,9 @@ func (l *latencies) atRank(rank int) time.Duration {
 	return min(time.Duration(v), l.max)
 }
 
-// at is the percentile p (0 < p <= 100) of the good answers by the nearest rank: the
-// smallest latency that at least p percent do not exceed. It is 0 where there are none.
+// at returns the percentile p (0 < p <= 100) of the successful queries by the nearest
+// rank: the smallest latency that at least p percent do not exceed. It is 0 if there are
+// none.
 func (l *latencies) at(p float64) time.Duration {
 	if l.good() == 0 {
 		return 0
@@ -67,8 +68,7 @@ func (l *latencies) at(p float64) time.Duration {
 	return l.atRank(nearestRank(p, l.good()))
 }
 
-// nearestRank is in thousandths of a percent, in whole numbers, so that no rounding
-// moves a rank.
+// nearestRank computes in thousandths of a percent, as integers, to avoid rounding errors.
 func nearestRank(p float64, n int) int {
 	const whole = 100_000
 	rank := (int(p*1000+0.5)*n + whole - 1) / whole

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// log counts the run in bounded memory.
+// log records the run in bounded memory.
 type log struct {
 	mu       sync.Mutex
 	began    time.Time
@@ -14,13 +14,13 @@ type log struct {
 	phases   []*latencies // by phase
 	series   series
 	recent   recent
-	statuses map[Status]int // of what was not answered
-	failures []Failure      // the first of them
-	within   int            // answered within the bound
-	lag      *latencies     // how late the generator sent
+	statuses map[Status]int // of failed queries
+	failures []Failure      // the first mostFailures
+	within   int            // successful within the bound
+	lag      *latencies     // the lateness of the generator
 	sent     int            // due so far
 	last     time.Duration  // when the last query was due
-	end      time.Duration  // when the last one ended
+	end      time.Duration  // when the last query ended
 }
 
 func (l *log) start(began time.Time, phases int, bound time.Duration) {
@@ -35,7 +35,7 @@ func (l *log) start(began time.Time, phases int, bound time.Duration) {
 	}
 }
 
-// due notes an arrival that is dispatched now.
+// due records an arrival that is dispatched.
 func (l *log) due(a Arrival) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +44,7 @@ func (l *log) due(a Arrival) {
 	l.recent.slot(a.At).due++
 }
 
-// done notes how a query ended that was due at a.At, was sent late by lag, and ended now.
+// done records the end of a query that was due at a.At and sent late by lag.
 func (l *log) done(a Arrival, lag, now time.Duration, status Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

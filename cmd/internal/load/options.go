@@ -9,52 +9,52 @@ import (
 	"time"
 )
 
-// Scenario is how queries follow one another: MLPerf inference's four.
+// Scenario is a scenario of MLPerf inference, which determines when queries are sent.
 type Scenario string
 
 const (
-	// Server sends queries when they are due, whatever became of those before.
+	// Server sends queries when they are due, regardless of earlier ones.
 	Server Scenario = "server"
-	// SingleStream sends a query of one sample when the one before has ended.
+	// SingleStream sends a query of one sample when the previous one has ended.
 	SingleStream Scenario = "single-stream"
-	// MultiStream does so with queries of several samples, which are sent at once; a query
-	// ends with its slowest sample.
+	// MultiStream is SingleStream with queries of several samples, which are sent at once. A
+	// query ends with its slowest sample.
 	MultiStream Scenario = "multi-stream"
-	// Offline has one query of all samples, of which some are under way at a time. All are
-	// due when it begins.
+	// Offline has one query of all samples, with a limited concurrency. All samples are due
+	// at the start.
 	Offline Scenario = "offline"
 )
 
-// Options is what to send, where, and when. Zero values take the defaults given here.
+// Options configure a run. The defaults of zero values are given in brackets.
 type Options struct {
-	// URL is where queries are posted.
+	// URL is the address to which queries are posted.
 	URL string
-	// Body makes the n-th query's body and its media type. It is called from many
-	// goroutines at a time. The bytes are not changed, so they may be shared.
+	// Body returns the body of the n-th query and its media type. It is called concurrently.
+	// The bytes are not modified, so they may be shared.
 	Body func(n int) (contentType string, body []byte)
-	// Header makes further headers of the n-th query; nil for none. It is called as Body
-	// is.
+	// Header returns additional headers of the n-th query; may be nil. It is called
+	// concurrently.
 	Header func(n int) map[string]string
-	// Scenario is Server where it is empty.
+	// Scenario is the scenario [Server].
 	Scenario Scenario
-	// Phases are when queries are due: of Server.
+	// Phases determine when queries are due, in Server.
 	Phases []Phase
-	// Duration is how long queries are sent: of SingleStream and MultiStream.
+	// Duration is how long queries are sent, in SingleStream and MultiStream.
 	Duration time.Duration
-	// Samples is how many a query has: of MultiStream (8) and Offline.
+	// Samples is the number of samples of a query, in MultiStream [8] and Offline.
 	Samples int
-	// Concurrency is how many samples are under way at a time: of Offline (1).
+	// Concurrency is the number of outstanding samples, in Offline [1].
 	Concurrency int
-	// Bound, if above 0, is the latency that Result.Within counts by.
+	// Bound is the latency bound of Result.Within; 0 is none.
 	Bound time.Duration
-	// Seed fixes the arrivals.
+	// Seed determines the arrivals.
 	Seed uint64
-	// Timeout bounds one query, from the moment at which it is sent: 10 s.
+	// Timeout bounds one query, from the time at which it is sent [10 s].
 	Timeout time.Duration
-	// MaxOutstanding bounds the queries under way. One that is due beyond it is not
-	// sent and counts as an error: 1024.
+	// MaxOutstanding bounds the outstanding queries [1024]. A query beyond it is not sent and
+	// counts as an error.
 	MaxOutstanding int
-	// Transport sends; nil takes one of its own that keeps a connection for each outstanding query.
+	// Transport sends the requests. The default keeps a connection for each outstanding query.
 	Transport http.RoundTripper
 }
 
@@ -80,7 +80,7 @@ func (o *Options) complete() error {
 	return errors.Join(errs...)
 }
 
-// completeScenario checks what the scenario takes.
+// completeScenario validates the options of the scenario.
 func (o *Options) completeScenario(refuse func(bad bool, format string, args ...any)) {
 	switch o.Scenario {
 	case "", Server:
@@ -108,5 +108,5 @@ func (o *Options) completeScenario(refuse func(bad bool, format string, args ...
 	}
 }
 
-// multiStreamSamples is MLPerf's (inference rules, section 3, Scenarios).
+// multiStreamSamples is from MLPerf's inference rules, section 3, Scenarios.
 const multiStreamSamples = 8

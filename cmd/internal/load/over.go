@@ -2,9 +2,9 @@ package load
 
 import "time"
 
-// Over counts the queries that were due from one time of the run up to, not including,
-// another: those answered later than a bound or not as they should be, and all of them. A
-// latency within a hundredth of the bound may count either way.
+// Over counts the queries that were due in [from, to): those that failed or took longer
+// than a bound, and all of them. A latency within one percent of the bound may count
+// either way.
 func (r *Result) Over(bound, from, to time.Duration) (over, all int) {
 	if to <= from {
 		return 0, 0
@@ -13,7 +13,7 @@ func (r *Result) Over(bound, from, to time.Duration) (over, all int) {
 	return l.errors + l.above(bound), l.count()
 }
 
-// above is how many good answers took longer than d.
+// above returns how many successful queries took longer than d.
 func (l *latencies) above(d time.Duration) int {
 	n := int64(0)
 	l.ForEachBucket(func(value, count int64) bool {

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// Shape is how the rate moves within a phase.
+// Shape is how the rate changes within a phase.
 type Shape string
 
 const (
-	Steady Shape = ""       // Rate throughout
-	Ramp   Shape = "ramp"   // in a straight line from Rate to To
-	Sine   Shape = "sine"   // between Rate and To and back, each Period, beginning midway and going towards To
+	Steady Shape = ""       // constant at Rate
+	Ramp   Shape = "ramp"   // linear from Rate to To
+	Sine   Shape = "sine"   // between Rate and To and back in each Period, starting midway towards To
 	Square Shape = "square" // Rate for the first half of each Period, To for the second
 	Day    Shape = "day"    // from midnight to midnight each Period: lowest (Rate) at 04:00, highest (To) at 16:00
-	Traced Shape = "trace"  // as a trace has it; see Trace.Phase
+	Traced Shape = "trace"  // the rate of a trace; see Trace.Phase
 )
 
-// Phase is a stretch of time with a rate of arrivals.
+// Phase is a part of a run with a rate of arrivals.
 type Phase struct {
 	Name     string        `json:"name"`
 	Duration time.Duration `json:"-"`
-	Rate     float64       `json:"rate"` // queries per second; 0 is silence
+	Rate     float64       `json:"rate"` // queries per second; 0 sends none
 	Shape    Shape         `json:"shape,omitempty"`
 	To       float64       `json:"to,omitempty"` // for every shape but Steady
 	Period   time.Duration `json:"-"`            // for Sine, Square and Day
 	trace    *Trace
 }
 
-// RateAt is the target rate, in queries per second, at a time since the phase began.
+// RateAt returns the target rate, in queries per second, at a time since the start of the
+// phase.
 func (p Phase) RateAt(t time.Duration) float64 {
 	switch p.Shape {
 	case Ramp:
@@ -51,10 +52,10 @@ func (p Phase) RateAt(t time.Duration) float64 {
 	return p.Rate
 }
 
-// lowestHour is when a day's load is lowest.
+// lowestHour is the hour of the lowest load of a day.
 const lowestHour = 4
 
-// peak is a rate that the phase never passes.
+// peak returns an upper bound of the phase's rate.
 func (p Phase) peak() float64 {
 	if p.Shape == Steady {
 		return p.Rate
@@ -62,7 +63,7 @@ func (p Phase) peak() float64 {
 	return max(p.Rate, p.To)
 }
 
-// mean is the phase's mean target rate over its first d, which are more than 0.
+// mean returns the mean target rate over the first d (more than 0) of the phase.
 func (p Phase) mean(d time.Duration) float64 {
 	switch p.Shape {
 	case Steady:
@@ -78,7 +79,7 @@ func (p Phase) mean(d time.Duration) float64 {
 	return sum / slices
 }
 
-// MaxRate is more than one process can send; a higher rate is a mistake.
+// MaxRate bounds the rate of a phase. One process can't send that much.
 const MaxRate = 1e6
 
 func (p Phase) check() error {
@@ -112,7 +113,7 @@ func (p Phase) check() error {
 	return errors.Join(errs...)
 }
 
-// Total is how long the phases take together.
+// Total returns the total duration of the phases.
 func Total(phases []Phase) time.Duration {
 	var d time.Duration
 	for _, p := range phases {

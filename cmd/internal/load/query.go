@@ -13,19 +13,19 @@ import (
 	"sync/atomic"
 )
 
-// Status is how a query ended: the HTTP status, or one of those below.
+// Status is the result of a query: the HTTP status, or one of those below.
 type Status int16
 
 const (
-	NoReply  Status = -1 // the connection was refused, or broke
-	TimedOut Status = -2 // no whole reply within the timeout
+	NoReply  Status = -1 // the connection was refused or closed
+	TimedOut Status = -2 // no complete reply within the timeout
 	Overflow Status = -3 // not sent: too many were outstanding
 )
 
-// OK reports whether the query was answered as it should be.
+// OK reports whether the query succeeded.
 func (s Status) OK() bool { return s >= 200 && s < 300 }
 
-// String is the HTTP status, or what happened in its place.
+// String returns the HTTP status, or the kind of failure.
 func (s Status) String() string {
 	switch s {
 	case NoReply:
@@ -38,16 +38,16 @@ func (s Status) String() string {
 	return strconv.Itoa(int(s))
 }
 
-// maxReply bounds what is read of a reply; more is no answer to a query.
+// maxReply bounds the size of a reply, in bytes.
 const maxReply = 16 << 20
 
-// poster posts to one address. It follows no redirect: that is an answer, and no good one.
+// poster posts to one address. It does not follow redirects; a redirect counts as a failure.
 type poster struct {
 	options   *Options
 	url       *url.URL
-	basic     string // Authorization of an address with a user
+	basic     string // the Authorization header, for a URL with user information
 	transport http.RoundTripper
-	noReply   atomic.Pointer[string] // why the first query without a reply had none
+	noReply   atomic.Pointer[string] // the error of the first query without a reply
 }
 
 func newPoster(o *Options) (*poster, error) {
@@ -63,8 +63,8 @@ func newPoster(o *Options) (*poster, error) {
 	return p, nil
 }
 
-// request is the n-th query's. It is made by hand, for there are many: what
-// http.NewRequest and http.Client do beside this is the same for all of them.
+// request returns the request of the n-th query. It is built without http.NewRequest,
+// whose other work would be repeated for every query.
 func (p *poster) request(n int) *http.Request {
 	kind, body := p.options.Body(n)
 	req := &http.Request{
@@ -73,7 +73,7 @@ func (p *poster) request(n int) *http.Request {
 	}
 	if len(body) > 0 {
 		req.Body = io.NopCloser(bytes.NewReader(body))
-		// A connection that the server closed meanwhile is tried once more, as http.Client does.
+		// Like http.Client, retry once if the server has closed an idle connection.
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	if p.basic != "" {
@@ -90,7 +90,7 @@ func (p *poster) request(n int) *http.Request {
 	return req
 }
 
-// query posts the n-th query and reads its reply to the end.
+// query posts the n-th query and reads the whole reply.
 func (p *poster) query(ctx context.Context, n int) Status {
 	ctx, cancel := context.WithTimeout(ctx, p.options.Timeout)
 	defer cancel()

@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Summary is what a stretch of a run did. Latencies are of the queries answered as
-// they should be, in milliseconds from when each was due; those that were not are
-// in Errors: read the two together.
+// Summary summarizes a part of a run. Latencies are those of successful queries, in
+// milliseconds since they were due. They don't include the queries in Errors.
 type Summary struct {
 	Name         string  `json:"name,omitempty"`
 	Seconds      float64 `json:"seconds"`
-	TargetRate   float64 `json:"targetRate"`   // queries per second asked for, the mean
+	TargetRate   float64 `json:"targetRate"`   // mean of the requested queries per second
 	OfferedRate  float64 `json:"offeredRate"`  // queries due per second
-	AchievedRate float64 `json:"achievedRate"` // queries answered as they should be, per second
+	AchievedRate float64 `json:"achievedRate"` // successful queries per second
 	Count        int     `json:"count"`
 	Errors       int     `json:"errors"`
 	ErrorRate    float64 `json:"errorRate"`
@@ -23,21 +22,21 @@ type Summary struct {
 	Max          float64 `json:"maxMs"`
 }
 
-// Result is a run. A query belongs to the phase and the second in which it was due.
+// Result is the result of a run. A query belongs to the phase in which it was due.
 type Result struct {
 	Phases []Summary `json:"phases"` // those that were reached
 	Total  Summary   `json:"total"`
-	MaxLag float64   `json:"maxLagMs"` // the generator's own worst lateness; it is in the latencies
+	MaxLag float64   `json:"maxLagMs"` // maximal lateness of the generator, which the latencies include
 	LagP99 float64   `json:"lagP99Ms"`
-	// Failed counts the queries not answered as they should be by how they ended.
+	// Failed counts the failed queries by status.
 	Failed map[Status]int `json:"-"`
-	// NoReply says why the first query without a reply had none; empty if each had one.
+	// NoReply is the error of the first query without a reply, or "".
 	NoReply string `json:"-"`
-	// Failures are the first of them, mostFailures at most, in the order in which they ended.
+	// Failures are the first mostFailures failed queries, in the order in which they ended.
 	Failures []Failure `json:"-"`
-	// Within counts the queries answered within Options.Bound.
+	// Within counts the successful queries within Options.Bound.
 	Within int `json:"-"`
-	// Elapsed is up to the last arrival that was due; less than all phases if stopped.
+	// Elapsed is the time until the last arrival; less than all phases if the run was stopped.
 	Elapsed time.Duration `json:"-"`
 	// End is when the last query ended, and LastDue when it was due.
 	End, LastDue time.Duration `json:"-"`
@@ -47,22 +46,22 @@ type Result struct {
 	phases []Phase
 }
 
-// Failure is a query that was not answered as it should be.
+// Failure is a failed query.
 type Failure struct {
 	At      time.Duration // when it was due, since the first phase began
 	Latency time.Duration // from then to its end
 	Status  Status
 }
 
-// mostFailures bounds the memory that failures take, to a few hundred KB.
+// mostFailures bounds the memory of failures to a few hundred KB.
 const mostFailures = 10_000
 
-// Point is a stretch of the run, for a plot.
+// Point is an interval of the run, for a plot.
 type Point struct {
 	At time.Duration // its beginning
 	Summary
-	// Answered and Failed are the queries that ended in this stretch, per second,
-	// whenever they were due.
+	// Answered and Failed are the queries that ended in this interval, per second,
+	// regardless of when they were due.
 	Answered, Failed float64
 }
 
@@ -92,8 +91,8 @@ func (l *log) result(phases []Phase, elapsed time.Duration) *Result {
 	return r
 }
 
-// Rank is the latency which so many of the queries did not exceed (1 is the fastest). It
-// is false where fewer were answered: a query not answered is slower than any.
+// Rank returns the latency with a rank among all queries (1 is the fastest). Failed
+// queries rank last; for those it returns false.
 func (r *Result) Rank(rank int) (time.Duration, bool) {
 	if rank < 1 || rank > r.total.good() {
 		return 0, false
@@ -101,15 +100,15 @@ func (r *Result) Rank(rank int) (time.Duration, bool) {
 	return r.total.atRank(rank), true
 }
 
-// Series cuts the run into stretches of the given length (more than 0), the last
-// one perhaps shorter.
+// Series divides the run into intervals of a length (more than 0). The last one may be
+// shorter.
 func (r *Result) Series(step time.Duration) []Point {
 	n := parts(r.Elapsed, step)
 	points := make([]Point, n)
 	for i := range points {
 		at := time.Duration(i) * step
 		to := at + step
-		if i == n-1 { // an arrival due at the very moment of a stop belongs to the last stretch
+		if i == n-1 { // the last interval includes its end
 			to = max(to, r.Elapsed+1)
 		}
 		_, target := phaseAt(r.phases, at+step/2)
@@ -118,7 +117,7 @@ func (r *Result) Series(step time.Duration) []Point {
 	return points
 }
 
-// Tail goes on where Series ends, up to when the last query ended.
+// Tail continues Series until the last query ended.
 func (r *Result) Tail(step time.Duration) []Point {
 	var points []Point
 	for i := parts(r.Elapsed, step); i < parts(r.End, step); i++ {
@@ -128,10 +127,10 @@ func (r *Result) Tail(step time.Duration) []Point {
 	return points
 }
 
-// Resolution is the shortest step for which Series and Between are exact.
+// Resolution returns the shortest step for which Series and Between are exact.
 func (r *Result) Resolution() time.Duration { return max(r.series.width, finestBin) }
 
-// parts is how many steps it takes to cover d.
+// parts returns the number of steps that cover d.
 func parts(d, step time.Duration) int { return int((d + step - 1) / step) }
 
 func (r *Result) point(from, to, length time.Duration, target float64) Point {
@@ -156,8 +155,8 @@ func (l *latencies) summary(d time.Duration, target float64) Summary {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Between is what the queries did that were due from one time of the run up to,
-// not including, another, to within a stretch of the series (50 ms in runs of up to 6 minutes).
+// Between summarizes the queries that were due in [from, to), rounded to bins of the
+// series (50 ms in runs of up to 6 minutes).
 func (r *Result) Between(from, to time.Duration) Summary {
 	if to <= from {
 		return Summary{}

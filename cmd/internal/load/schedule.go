@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ParseSchedule reads phases from one line, with commas between them:
+// ParseSchedule parses phases that are separated by commas:
 //
 //	1m@20                    20 queries/s for a minute
 //	30s@20..80               rising from 20 to 80
@@ -15,7 +15,7 @@ import (
 //	2m@square:20..60/30s     20 for half of each 30 s, 60 for the other half
 //	10m@day:2..40            a day: lowest at 04:00, highest at 16:00; /5m for two days
 //
-// NAME= before one names it. The error names every phase that is none of these.
+// A prefix NAME= names a phase. The error lists every invalid phase.
 func ParseSchedule(text string) ([]Phase, error) {
 	var phases []Phase
 	var errs []error

@@ -3,21 +3,21 @@ package load
 import "time"
 
 const (
-	// finestBin is the shortest stretch of a series.
+	// finestBin is the smallest width of a bin.
 	finestBin = 50 * time.Millisecond
-	// maxBins bounds a series: where a run needs more, neighbours become one. Half an
-	// hour has bins of 400 ms.
+	// maxBins bounds a series. If a run needs more, adjacent bins are merged. Half an hour
+	// has bins of 400 ms.
 	maxBins = 8192
 )
 
-// bin is one stretch of a run. Latencies are of the queries due in it; ended and failed
-// are of those that ended in it.
+// bin is an interval of a run. Latencies are those of the queries due in it; ended and
+// failed count those that ended in it.
 type bin struct {
-	due           *latencies // nil if none was
+	due           *latencies // nil if none was due
 	ended, failed int
 }
 
-// series is a run cut into bins of equal length.
+// series divides a run into bins of equal width.
 type series struct {
 	width time.Duration
 	bins  []bin
@@ -38,7 +38,7 @@ func (s *series) at(t time.Duration) *bin {
 	return &s.bins[i]
 }
 
-// coarsen makes one bin of each two.
+// coarsen merges each two adjacent bins.
 func (s *series) coarsen() {
 	half := make([]bin, (len(s.bins)+1)/2)
 	for i, b := range s.bins {
@@ -67,7 +67,7 @@ func (s *series) add(due, ended time.Duration, status Status) {
 	}
 }
 
-// within merges the bins that begin within a stretch.
+// within merges the bins that begin in an interval.
 func (s *series) within(from, to time.Duration) (all *latencies, ended, failed int) {
 	all = newLatencies(binDigits)
 	if s.width == 0 {

@@ -4,18 +4,18 @@ import "time"
 
 const (
 	recentSlot = 250 * time.Millisecond
-	// recentSlots are kept: what Stats can look back on.
+	// recentSlots bounds the window of Stats.
 	recentSlots = 80
 )
 
-// slot is a short stretch of a run that was not long ago.
+// slot is a short, recent interval of a run.
 type slot struct {
 	index int
 	due   int
 	ended *latencies
 }
 
-// recent is the last stretches of a run, in a ring.
+// recent is a ring of the latest slots.
 type recent struct{ slots [recentSlots]slot }
 
 func (r *recent) slot(t time.Duration) *slot {
@@ -27,26 +27,26 @@ func (r *recent) slot(t time.Duration) *slot {
 	return s
 }
 
-// Stats is how a run stands, for a line of progress.
+// Stats are the statistics of a run in progress.
 type Stats struct {
 	Elapsed     time.Duration
-	Phase       int     // index of the phase under way
+	Phase       int     // index of the current phase
 	TargetRate  float64 // queries per second, now
 	Due         int     // queries due so far
 	Done        int     // ended so far
-	Failed      int     // of those, not answered as they should be
+	Failed      int     // of those, failed
 	Outstanding int
-	// The rest is of the window asked for.
+	// The rest covers the requested window.
 	Rate      float64 // queries due per second
-	Answered  float64 // queries answered as they should be, per second
+	Answered  float64 // successful queries per second
 	P50, P99  time.Duration
 	Count     int     // queries that ended
-	Errors    int     // of those, the ones not answered as they should be
+	Errors    int     // of those, failed
 	ErrorRate float64 // Errors of Count; 0 if none ended
 }
 
-// Stats is how the run stands, over the last window (more than 0, at most 19 s). It may
-// be called at any time.
+// Stats returns statistics over the last window (more than 0, at most 19 s). It is safe
+// for concurrent use.
 func (g *Generator) Stats(window time.Duration) Stats {
 	l := &g.log
 	l.mu.Lock()
@@ -77,7 +77,8 @@ func (g *Generator) Stats(window time.Duration) Stats {
 	return s
 }
 
-// phaseAt is the phase under way, and its rate; after the last, the last and 0.
+// phaseAt returns the index of the current phase and its rate, or the last phase and 0
+// after the end.
 func phaseAt(phases []Phase, t time.Duration) (int, float64) {
 	for i, p := range phases {
 		if t < p.Duration {

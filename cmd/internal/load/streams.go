@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// streams sends a query when the one before has ended, for the duration. Each is due
+// streams sends a query when the previous one has ended, for the duration. Each is due
 // when it is sent.
 func (s *sender) streams(ctx context.Context) (*Result, error) {
 	detached := context.WithoutCancel(ctx)
@@ -26,8 +26,8 @@ func (s *sender) streams(ctx context.Context) (*Result, error) {
 	}
 }
 
-// samples sends the samples of the n-th query at once, and returns when the last has
-// ended, with the first failure if one failed.
+// samples sends the samples of the n-th query at once and waits for all of them. It
+// returns the status of the first that failed.
 func (s *sender) samples(ctx context.Context, n int) Status {
 	s.outstanding.Store(int64(s.o.Samples))
 	defer s.outstanding.Store(0)
@@ -48,7 +48,7 @@ func (s *sender) samples(ctx context.Context, n int) Status {
 	return statuses[0]
 }
 
-// offline sends all samples, some at a time; all are due at the beginning.
+// offline sends all samples with a limited concurrency. All are due at the start.
 func (s *sender) offline(ctx context.Context) (*Result, error) {
 	detached := context.WithoutCancel(ctx)
 	var next atomic.Int64

@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// Trace is a record of real arrivals: either how many there were in each interval, or
-// when each was.
+// Trace is a record of real arrivals: either counts by interval, or times.
 type Trace struct {
-	// Interval is how long each of Counts took; 0 where Times are given.
+	// Interval is the length of the intervals of Counts; 0 if Times are given.
 	Interval time.Duration
 	Counts   []float64
-	// Times are the arrivals since the trace began, in order.
+	// Times are the arrivals since the start of the trace, sorted.
 	Times []time.Duration
-	// Unread are the columns beside Times.
+	// Unread are the columns besides Times.
 	Unread []string
 
-	rate, time float64 // scales; 0 is 1
+	rate, time float64 // scales; 0 means 1
 }
 
-// Scaled is the trace with its rates and its time multiplied, each without regard to
-// the other: at half the time and the same rate there are half as many requests.
+// Scaled returns the trace with its rates and its time multiplied independently: half
+// the time at the same rate has half as many requests.
 func (t *Trace) Scaled(rate, time float64) *Trace {
 	scaled := *t
 	scaled.rate, scaled.time = t.rateScale()*rate, t.timeScale()*time
@@ -40,7 +39,8 @@ func orOne(v float64) float64 {
 	return v
 }
 
-// Span is how long the trace takes, scaled. A list of arrivals ends a nanosecond after its last one.
+// Span returns the scaled duration of the trace. A list of arrivals ends a nanosecond
+// after the last one.
 func (t *Trace) Span() time.Duration {
 	if t.Interval > 0 {
 		return scale(time.Duration(len(t.Counts))*t.Interval, t.timeScale())
@@ -58,7 +58,7 @@ func scale(d time.Duration, by float64) time.Duration {
 	return time.Duration(math.Round(float64(d) * by))
 }
 
-// Phase plays the trace's first d; 0 plays all of it.
+// Phase returns a phase that replays the first d of the trace; 0 replays all of it.
 func (t *Trace) Phase(name string, d time.Duration) Phase {
 	if span := t.Span(); d <= 0 || d > span {
 		d = span
@@ -66,7 +66,7 @@ func (t *Trace) Phase(name string, d time.Duration) Phase {
 	return Phase{Name: name, Duration: d, Shape: Traced, trace: t}
 }
 
-// Requests is how many requests the trace's first d have, scaled.
+// Requests returns the number of requests in the first d of the scaled trace.
 func (t *Trace) Requests(d time.Duration) float64 {
 	share := t.rateScale() * t.timeScale()
 	if t.Interval == 0 {
@@ -84,8 +84,8 @@ func (t *Trace) Requests(d time.Duration) float64 {
 	return sum * share
 }
 
-// Peak is the most requests that a second has, scaled. It is at least the number of
-// copies of an arrival.
+// Peak returns the maximum of requests in a second of the scaled trace. It is at least
+// the number of copies of an arrival.
 func (t *Trace) Peak() float64 {
 	if t.Interval > 0 && len(t.Counts) > 0 {
 		return slices.Max(t.Counts) * t.rateScale() / t.Interval.Seconds()
@@ -100,13 +100,13 @@ func (t *Trace) Peak() float64 {
 	return t.rateScale() * max(float64(most), t.timeScale())
 }
 
-// interval is the scaled one, in nanoseconds.
+// interval returns the scaled interval, in nanoseconds.
 func (t *Trace) interval() float64 { return float64(t.Interval) * t.timeScale() }
 
 func (t *Trace) mean(d time.Duration) float64 { return t.Requests(d) / d.Seconds() }
 
-// rateAt is the rate of the interval at a time; of a list of arrivals, of the second
-// around it.
+// rateAt returns the rate of the interval at a time, or for a list of arrivals that of
+// the second around it.
 func (t *Trace) rateAt(at time.Duration) float64 {
 	if t.Interval > 0 {
 		i := int(float64(at) / t.interval())
@@ -119,14 +119,14 @@ func (t *Trace) rateAt(at time.Duration) float64 {
 	return t.Requests(from+time.Second) - t.Requests(from)
 }
 
-// tracedArrivals are a trace's arrivals. Of an interval's count, which is all that is
-// known, they are spread evenly at random: a Poisson process of which the count is given.
+// tracedArrivals generates the arrivals of a trace. Arrivals in an interval of a known
+// count are uniformly random, which is a Poisson process conditioned on the count.
 type tracedArrivals struct {
 	trace    *Trace
 	rng      *rand.Rand
 	at       int             // index of Counts or Times
-	owed     float64         // what rounding left of the counts so far
-	buffered []time.Duration // of the interval, or copies of one arrival
+	owed     float64         // the remainder from rounding the counts
+	buffered []time.Duration // arrivals of the interval, or copies of one arrival
 }
 
 func (a *tracedArrivals) next() (time.Duration, bool) {
@@ -158,8 +158,8 @@ func (a *tracedArrivals) fillInterval() {
 	slices.Sort(a.buffered)
 }
 
-// fillCopies keeps as many of the arrivals as the scales ask for: less than one of
-// each drops some by chance, more than one repeats some.
+// fillCopies buffers copies of the next arrivals according to the scales: a factor below
+// one drops some at random, one above repeats some.
 func (a *tracedArrivals) fillCopies() {
 	t := a.trace
 	share := t.rateScale() * t.timeScale()

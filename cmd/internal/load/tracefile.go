@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// maxTraceLines bounds what a trace may have, also once it is unpacked.
+	// maxTraceLines bounds the lines of a trace, after unpacking.
 	maxTraceLines = 20_000_000
-	// maxTraceLine is more than any line needs.
+	// maxTraceLine bounds the length of a line.
 	maxTraceLine = 64 << 10
-	// maxTraceErrors are named; the others are counted.
+	// maxTraceErrors bounds the mistakes that are listed; the others are counted.
 	maxTraceErrors = 100
 )
 
@@ -28,10 +28,10 @@ const (
 //
 //	second,requests   how many requests each second had
 //	minute,requests   how many each minute had; a minute is a number or a time (RFC 3339)
-//	second[,...]      one request a line, and when, with decimals; other columns are not read
+//	second[,...]      one request a line, with its time as a decimal; other columns are not read
 //
-// The first line's time is the trace's beginning. Seconds or minutes without a line had no
-// request. The error names every line that is none of these.
+// The trace starts at the time of the first line. Seconds or minutes without a line have
+// no requests. The error lists every invalid line.
 func ReadTrace(name string) (*Trace, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -65,7 +65,7 @@ func readTrace(name string, r io.Reader) (*Trace, error) {
 		}
 		t.line(line)
 		if t.parse == nil {
-			break // the header says nothing of what follows
+			break // without a valid header, the other lines can't be parsed
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -90,7 +90,7 @@ func readTrace(name string, r io.Reader) (*Trace, error) {
 	return t.trace, errors.Join(t.errs...)
 }
 
-// traceReader reads a trace line by line.
+// traceReader parses a trace line by line.
 type traceReader struct {
 	name   string
 	trace  *Trace
@@ -100,7 +100,7 @@ type traceReader struct {
 	errs   []error
 	more   int
 	began  bool
-	first  time.Time // of minutes written as times
+	first  time.Time // the first minute, if minutes are times
 	zero   float64   // the first number
 }
 
@@ -136,7 +136,7 @@ func (t *traceReader) header(fields []string) {
 	}
 	counts := len(fields) == 2 && fields[1] == "requests"
 	switch {
-	case len(fields) > 2 && slices.Contains(fields[1:], "requests"): // as one request a line, they would be lost
+	case len(fields) > 2 && slices.Contains(fields[1:], "requests"): // would be ignored as another column
 		t.bad("the header %q has requests beside other columns; keep %s,requests alone", shown, fields[0])
 	case fields[0] == "second" && counts:
 		t.trace.Interval, t.parse = time.Second, t.count
@@ -152,7 +152,7 @@ func (t *traceReader) header(fields []string) {
 	}
 }
 
-// count reads a line of second,requests or minute,requests.
+// count parses a line of second,requests or minute,requests.
 func (t *traceReader) count(fields []string) {
 	if len(fields) != 2 {
 		t.bad("it has %d columns, and the header has 2", len(fields))
@@ -186,7 +186,7 @@ func (t *traceReader) count(fields []string) {
 	t.trace.Counts = append(t.trace.Counts, n)
 }
 
-// index is how many intervals after the first a line is.
+// index returns the number of intervals between the first line and this one.
 func (t *traceReader) index(text string) (int, error) {
 	v, err := plainNumber(text)
 	if err != nil {
@@ -222,7 +222,7 @@ func (t *traceReader) index(text string) (int, error) {
 	return int(max(-1, min(v, maxTraceLines))), nil
 }
 
-// arrival reads a line that is one request.
+// arrival parses a line that is one request.
 func (t *traceReader) arrival(fields []string) {
 	v, err := plainNumber(fields[0])
 	if err != nil {
@@ -245,7 +245,7 @@ func (t *traceReader) arrival(fields []string) {
 	}
 }
 
-// plainNumber is a decimal number of at least 0.
+// plainNumber parses a decimal number of at least 0.
 func plainNumber(text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.ContainsAny(text, "xX_pPiInN") || v < 0 || math.IsInf(v, 0) {
@@ -254,7 +254,7 @@ func plainNumber(text string) (float64, error) {
 	return v, nil
 }
 
-// brief is the beginning of what a line has: a file that is no trace may have long ones.
+// brief clips the content of a line for a message.
 func brief(text string) string {
 	const most = 60
 	if len(text) <= most {

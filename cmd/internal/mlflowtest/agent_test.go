@@ -17,6 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
@@ -98,7 +99,7 @@ func newProcess(t *testing.T) *process {
 }
 
 // courier makes the requests of webhook.
-type courier struct{ *actuators.Caller }
+type courier struct{ *actuators.WebhookClient }
 
 func (c courier) Deliver(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	said, err := c.Call(ctx, events[0], to.URL)
@@ -108,14 +109,14 @@ func (c courier) Deliver(ctx context.Context, to engine.Destination, events []en
 // run starts the process; stop ends it.
 func (p *process) run(hook string) {
 	p.t.Helper()
-	policies := policy.NewStore(policy.FromFS(fstest.MapFS{"e.rego": {Data: []byte(executing)}, "l.rego": {Data: []byte(listening)}}), policy.StoreOptions{})
+	policies := policy.NewStore(source.FromFS(fstest.MapFS{"e.rego": {Data: []byte(executing)}, "l.rego": {Data: []byte(listening)}}), policy.StoreOptions{})
 	require.NoError(p.t, policies.Load(p.t.Context()))
 	var err error
 	p.journal, err = journal.Open(context.Background(), p.dir, journal.Options{Clock: p.clock})
 	require.NoError(p.t, err)
 	p.acted = make(chan engine.Act, 100)
 	p.host = loop.New(loop.Config{
-		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Deliverer: courier{actuators.NewCaller(nil, nil)},
+		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Deliverer: courier{actuators.NewWebhookClient(nil, nil)},
 		Verbs: func(r *queue.Router) map[string]engine.Verb {
 			return actuators.Offer(actuators.Env{Call: r.Call, Publish: r.Publish, MLflow: p.c, Now: p.clock.Now})
 		},

@@ -84,7 +84,7 @@ func TestARunFromItsBeginningToItsEnd(t *testing.T) {
 	require.ErrorIs(t, err, mlflow.ErrNotFound)
 	_, err = w.c.SearchRuns(w.ctx(), mlflow.Search{ExperimentIDs: []string{id}, Filter: "loss is small"})
 	require.ErrorContains(t, err, "INVALID_PARAMETER_VALUE")
-	require.False(t, mlflow.Passing(err))
+	require.False(t, mlflow.Retryable(err))
 }
 
 func TestArtifacts(t *testing.T) {

@@ -9,18 +9,18 @@ import (
 type Probe struct {
 	Rate float64 `json:"rate"`
 	Held bool    `json:"held"`
-	// Because says why it did not hold.
+	// Because is the reason why the rate was not sustained.
 	Because string   `json:"because,omitempty"`
 	P99MS   *float64 `json:"p99_ms"`
 	Queries int      `json:"queries"`
 	Errors  int      `json:"errors"`
-	// Confirms says that it repeats the rate that was found.
+	// Confirms marks a repetition of the rate that was found.
 	Confirms bool `json:"confirms,omitempty"`
 }
 
-// Probe is the result of a run at a rate: it holds where the bound was met and all was answered.
-// A generator that fell behind makes latencies longer, not shorter: what holds all the
-// same does hold.
+// Probe returns the result of a run at a rate. The rate is sustained if the bound was met
+// and no query failed. A generator that falls behind only makes latencies longer, so such
+// a run counts if it meets the bound.
 func (out *Report) Probe(rate float64, confirms bool) Probe {
 	p := Probe{Rate: rate, P99MS: out.LatencyMS.P99, Queries: out.Queries, Errors: out.Errors, Confirms: confirms}
 	switch {
@@ -37,20 +37,20 @@ func (out *Report) Probe(rate float64, confirms bool) Probe {
 }
 
 const (
-	// precision is how close to one another a rate that holds and one that does not end up,
-	// and the step down where the rate that was found does not hold again.
+	// precision is the relative distance at which the bisection ends, and the step down if a
+	// confirmation fails.
 	precision = 0.05
-	// mostConfirmations are tried.
+	// mostConfirmations bounds the confirmations.
 	mostConfirmations = 5
 )
 
-// Capacity searches the highest rate that holds, as LoadGen's users do for the Server
-// scenario (inference rules, section "LoadGen Operation"): it doubles from the first rate
-// until one does not hold, bisects, and confirms what it found by a last run; where that
-// fails, it goes down by a small step and tries again. least and most are the lowest and the
-// highest rate tried. It returns 0 where no rate held.
+// Capacity searches the highest sustained rate, as for LoadGen's Server scenario
+// (inference rules, section "LoadGen Operation"). It doubles the first rate until one is
+// not sustained, bisects, and confirms the result with another run. If that fails, it
+// goes down by a small step and tries again. least and most bound the rates. It returns 0
+// if no rate was sustained.
 func Capacity(ctx context.Context, least, first, most float64, run func(ctx context.Context, rate float64, confirms bool) (held bool, err error)) (float64, error) {
-	low, high := 0.0, 0.0 // holds; does not
+	low, high := 0.0, 0.0 // sustained; not sustained
 	for rate := max(least, min(first, most)); ; {
 		held, err := run(ctx, rate, false)
 		if err != nil {

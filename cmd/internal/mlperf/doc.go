@@ -1,10 +1,10 @@
-// Package mlperf judges a load test by the rules of MLPerf inference (mlcommons,
+// Package mlperf evaluates a load test by the rules of MLPerf inference (mlcommons,
 // inference_policies/inference_rules.adoc, sections "Scenarios" and "Load Generator", and
 // appendix "Early Stopping Criterion"): the metric of each scenario, whether a latency
-// bound held, and whether the run is valid.
+// bound was met, and whether the run is valid.
 //
-// It sends nothing: package load does. A run that is valid here is no MLPerf result, which
-// has a prescribed model, data set and accuracy too.
+// It sends no queries; package load does. A valid run is not an MLPerf result, which also
+// requires a given model, data set and accuracy.
 //
 // Start reading at report.go; earlystopping.go has the statistics.
 package mlperf

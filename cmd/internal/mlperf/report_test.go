@@ -26,7 +26,7 @@ func (s service) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // judged runs a scenario against a service on a clock of the test's own.
-func judged(t *testing.T, s service, asked Asked, change func(*load.Options)) *Report {
+func judged(t *testing.T, s service, asked Params, change func(*load.Options)) *Report {
 	o := load.Options{URL: "http://service.test", Scenario: asked.Scenario, Bound: asked.Bound, Transport: s, MaxOutstanding: 1 << 20, Seed: 5,
 		Body: func(n int) (string, []byte) { b, _ := json.Marshal(n); return "application/json", b }}
 	change(&o)
@@ -37,7 +37,7 @@ func judged(t *testing.T, s service, asked Asked, change func(*load.Options)) *R
 		result, err := g.Run(t.Context())
 		require.NoError(t, err)
 		asked.Samples = o.Samples
-		r = Judge(result, asked)
+		r = Evaluate(result, asked)
 	})
 	return r
 }
@@ -57,11 +57,11 @@ func serverAt(rate float64, d time.Duration) func(*load.Options) {
 
 func TestServer(t *testing.T) {
 	const bound = 250 * time.Millisecond
-	asked := Asked{Scenario: load.Server, Bound: bound}
+	asked := Params{Scenario: load.Server, Bound: bound}
 	ok := every(1000, time.Second, 100*time.Millisecond)
 	for name, c := range map[string]struct {
 		s       service
-		asked   Asked
+		asked   Params
 		change  func(*load.Options)
 		met     any
 		because string // "": valid
@@ -69,16 +69,16 @@ func TestServer(t *testing.T) {
 	}{
 		"valid":     {ok, asked, serverAt(20, 600*time.Second), true, "", true},
 		"too short": {ok, asked, serverAt(20, 60*time.Second), true, "it took 60 s, and 600 s is the least", true},
-		"no bound":  {ok, Asked{Scenario: load.Server}, serverAt(20, 600*time.Second), nil, "no latency bound", false},
+		"no bound":  {ok, Params{Scenario: load.Server}, serverAt(20, 600*time.Second), nil, "no latency bound", false},
 		"missed":    {every(50, time.Second, 0), asked, serverAt(20, 600*time.Second), false, "the bound was not met", false},
 		"close":     {every(110, time.Second, 0), asked, serverAt(2, 600*time.Second), true, "early stopping", true},
 		"few":       {every(1000, 0, 0), asked, serverAt(0.7, 600*time.Second), true, "takes at least 459 queries", true},
-		"varies":    {ok, Asked{Scenario: load.Server, Bound: bound, Varies: true}, serverAt(20, 600*time.Second), true, "the rate changed", true},
+		"varies":    {ok, Params{Scenario: load.Server, Bound: bound, Varies: true}, serverAt(20, 600*time.Second), true, "the rate changed", true},
 		"errors within one in a hundred": {func(n int) (time.Duration, int) { return 0, 200 + 300*(n%200/199) }, asked, serverAt(20, 600*time.Second),
 			true, "were not answered", false},
 		"errors beyond":           {func(n int) (time.Duration, int) { return 0, 200 + 303*(n%50/49) }, asked, serverAt(20, 600*time.Second), false, "the bound was not met", false},
 		"a redirect is no answer": {func(int) (time.Duration, int) { return 0, 302 }, asked, serverAt(20, 600*time.Second), false, "the bound was not met", false},
-		"interrupted":             {ok, Asked{Scenario: load.Server, Bound: bound, Interrupted: true}, serverAt(20, 600*time.Second), true, "interrupted", true},
+		"interrupted":             {ok, Params{Scenario: load.Server, Bound: bound, Interrupted: true}, serverAt(20, 600*time.Second), true, "interrupted", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := judged(t, c.s, c.asked, c.change)
@@ -98,7 +98,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestNotAnsweredIsSlowerThanAnyBound(t *testing.T) {
-	r := judged(t, func(n int) (time.Duration, int) { return 20 * time.Millisecond, 200 + 303*(n%20/19) }, Asked{Scenario: load.Server, Bound: time.Hour}, serverAt(20, 60*time.Second))
+	r := judged(t, func(n int) (time.Duration, int) { return 20 * time.Millisecond, 200 + 303*(n%20/19) }, Params{Scenario: load.Server, Bound: time.Hour}, serverAt(20, 60*time.Second))
 	require.Nil(t, r.LatencyMS.P99)
 	require.InEpsilon(t, 20, *r.LatencyMS.P90, 1e-3)
 	require.False(t, *r.BoundMet)
@@ -109,7 +109,7 @@ func TestNotAnsweredIsSlowerThanAnyBound(t *testing.T) {
 }
 
 func TestSingleStream(t *testing.T) {
-	asked := Asked{Scenario: load.SingleStream}
+	asked := Params{Scenario: load.SingleStream}
 	lasting := func(d time.Duration) func(*load.Options) { return func(o *load.Options) { o.Duration = d } }
 	r := judged(t, every(5, 400*time.Millisecond, 100*time.Millisecond), asked, lasting(600*time.Second))
 	require.True(t, r.Valid, r.NotValid)
@@ -130,7 +130,7 @@ func TestSingleStream(t *testing.T) {
 }
 
 func TestMultiStreamIsItsSlowestSample(t *testing.T) {
-	asked := Asked{Scenario: load.MultiStream, Bound: 200 * time.Millisecond}
+	asked := Params{Scenario: load.MultiStream, Bound: 200 * time.Millisecond}
 	// Of each eight samples one is slow, so that every query is.
 	r := judged(t, every(8, 300*time.Millisecond, 10*time.Millisecond), asked, func(o *load.Options) { o.Duration, o.Samples = 600*time.Second, 8 })
 	require.InEpsilon(t, 300, *r.LatencyMS.P50, 1e-3)
@@ -146,13 +146,13 @@ func TestMultiStreamIsItsSlowestSample(t *testing.T) {
 }
 
 func TestOffline(t *testing.T) {
-	r := judged(t, every(2, 100*time.Millisecond, 100*time.Millisecond), Asked{Scenario: load.Offline}, func(o *load.Options) { o.Samples, o.Concurrency = 24_576, 4 })
+	r := judged(t, every(2, 100*time.Millisecond, 100*time.Millisecond), Params{Scenario: load.Offline}, func(o *load.Options) { o.Samples, o.Concurrency = 24_576, 4 })
 	require.True(t, r.Valid, r.NotValid)
 	require.Equal(t, "samples_per_second", r.Metric.Name)
 	require.InEpsilon(t, 40, *r.Metric.Value, 1e-6, "four at a time, ten a second each")
 	require.Equal(t, []int{1, 24_576}, []int{r.Queries, r.Samples})
 
-	r = judged(t, every(2, 0, time.Second), Asked{Scenario: load.Offline}, func(o *load.Options) { o.Samples, o.Concurrency = 100, 50 })
+	r = judged(t, every(2, 0, time.Second), Params{Scenario: load.Offline}, func(o *load.Options) { o.Samples, o.Concurrency = 100, 50 })
 	require.True(t, r.ScaledDown)
 	require.Len(t, r.NotValid, 2)
 }
@@ -179,7 +179,7 @@ func TestAGeneratorThatFellBehindSpoilsARun(t *testing.T) {
 		require.NoError(t, err)
 	})
 	result.MaxLag = 2000
-	r := Judge(result, Asked{Scenario: load.Server, Bound: time.Second})
+	r := Evaluate(result, Params{Scenario: load.Server, Bound: time.Second})
 	require.True(t, *r.BoundMet)
 	require.False(t, r.Valid)
 	require.Equal(t, []string{"the generator fell behind by 2000 ms"}, r.NotValid)

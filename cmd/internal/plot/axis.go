@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// niceTop is the top of an axis from 0 whose highest value is v: a round number
-// that divides well by steps.
+// niceTop returns the top of an axis from 0 for values up to v: a round number that
+// steps divides evenly.
 func niceTop(v float64, steps int) float64 {
 	if v <= 0 {
 		return float64(steps)
@@ -18,7 +18,7 @@ func niceTop(v float64, steps int) float64 {
 	unit := math.Pow(10, math.Floor(math.Log10(step)))
 	for _, m := range []float64{1, 2, 2.5, 5, 10} {
 		if m == 2.5 && unit <= 1 {
-			continue // a step of 2.5 wants a decimal
+			continue // a step of 2.5 needs a decimal
 		}
 		if m*unit*float64(steps) >= v*(1-1e-9) {
 			return m * unit * float64(steps)
@@ -27,7 +27,7 @@ func niceTop(v float64, steps int) float64 {
 	return 10 * unit * float64(steps)
 }
 
-// number is short and exact enough for an axis.
+// number formats a value for an axis.
 func number(v float64) string {
 	switch {
 	case math.Abs(v) >= 1000:
@@ -40,7 +40,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }
 
-// grouped is a whole number with a comma between thousands.
+// grouped formats an integer with commas between thousands.
 func grouped(v float64) string {
 	text := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -52,14 +52,14 @@ func grouped(v float64) string {
 	return text
 }
 
-// timeSteps are the distances between marks of a time axis.
+// timeSteps are the possible distances between ticks of a time axis.
 var timeSteps = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 20 * time.Second, 30 * time.Second,
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// timeStep leaves about ten columns between marks.
+// timeStep returns a step with about ten columns between ticks.
 func timeStep(span time.Duration, columns int) time.Duration {
 	for _, step := range timeSteps {
 		if float64(columns)*float64(step)/float64(span) >= 10 {
@@ -70,7 +70,7 @@ func timeStep(span time.Duration, columns int) time.Duration {
 	return max(day, (span/time.Duration(max(1, columns/10))/day+1)*day)
 }
 
-// timeLabel is short: 40s, 1m30s, 2h, 3d. It drops what is under a second.
+// timeLabel formats a time in whole seconds: 40s, 1m30s, 2h, 3d.
 func timeLabel(d time.Duration) string {
 	if d < time.Second {
 		return "0s"

@@ -5,7 +5,7 @@ package plot
 type canvas struct {
 	w, h   int // in characters
 	dots   []byte
-	sparse int // only dots whose x + y it divides are set; 0 is 1
+	sparse int // only dots whose x + y is divisible by it are set; 0 means 1
 }
 
 // brailleBits are a character's dots by row and column, as Unicode orders them.
@@ -20,13 +20,13 @@ func (c *canvas) set(x, y int) {
 	c.dots[y/4*c.w+x/2] |= brailleBits[y%4][x%2]
 }
 
-// at is the character at a column and a row; false where it has no dots.
+// at returns the character at a column and a row, or false if it has no dots.
 func (c *canvas) at(col, row int) (rune, bool) {
 	d := c.dots[row*c.w+col]
 	return rune(0x2800 + int(d)), d != 0
 }
 
-// line joins two dots (Bresenham).
+// line draws a line between two dots (Bresenham).
 func (c *canvas) line(x0, y0, x1, y1 int) {
 	dx, dy := abs(x1-x0), -abs(y1-y0)
 	sx, sy := sign(x1-x0), sign(y1-y0)

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Point is a value at a time since the chart's beginning. A NaN breaks the line.
+// Point is a value at a time from the start of the chart. A NaN interrupts the line.
 type Point struct {
 	At    time.Duration
 	Value float64
 }
 
-// Series is one course of values in a panel.
+// Series is one line of a panel.
 type Series struct {
-	// Name is in the legend, which a panel of several lines has.
+	// Name is shown in the legend, if the panel has several lines.
 	Name string
-	// Points are in order of time.
+	// Points are sorted by time.
 	Points []Point
-	// Step holds each value until the next, as a number of replicas does; otherwise points are joined.
+	// Step draws a step function, as for a number of replicas, in place of a line.
 	Step bool
-	// Color tells the lines of a panel apart; those of several that are Plain take one each.
+	// Color distinguishes the lines of a panel. If there are several, each Plain one gets a color.
 	Color Color
 }
 
@@ -28,29 +28,29 @@ type Panel struct {
 	Title string
 	Unit  string // after the title, in brackets
 	Lines []Series
-	// Height is in lines of a terminal: 5.
+	// Height is in lines of a terminal; 0 means 5.
 	Height int
-	// Top is the highest value shown; values above it are drawn at the top edge, and
-	// the peak is written beside the title. 0 takes the peak or the Objective, whichever is higher.
+	// Top is the highest value of the axis. Higher values are drawn at the top edge, and
+	// the title shows the peak. 0 means the peak or the Objective, whichever is higher.
 	Top float64
 	// Objective, if above 0, is drawn as a dashed line.
 	Objective float64
 }
 
-// Mark names the stretch of time that begins there.
+// Mark labels the interval that begins at a time.
 type Mark struct {
 	At    time.Duration
 	Label string
 }
 
-// Chart is panels above one another that share a time axis. String draws it for a
-// terminal, SVG for a page.
+// Chart is a column of panels with one time axis. String renders it for a terminal, SVG
+// for a page.
 type Chart struct {
-	Width  int           // in columns of a terminal, of the whole chart: 90; at least 40
+	Width  int           // of the whole chart, in columns of a terminal; 0 means 90, the minimum is 40
 	Span   time.Duration // from 0; 0 ends at the last point
 	Panels []Panel
 	Marks  []Mark
-	// Color says that the terminal's chart may be coloured; see Colorful.
+	// Color allows colors in the terminal; see Colorful.
 	Color bool
 }
 
@@ -60,7 +60,7 @@ const (
 	defaultHeight = 5
 )
 
-// lineColors are given to the lines of a panel that name none, in this order.
+// lineColors are assigned to the lines of a panel without a color, in this order.
 var lineColors = []Color{Cyan, Yellow, Magenta, Green, Red, Blue}
 
 func (c Chart) complete() Chart {
@@ -92,7 +92,7 @@ func (c Chart) complete() Chart {
 	return c
 }
 
-// peak is the highest value that is a number, 0 where there is none.
+// peak returns the highest value that is not NaN, or 0.
 func (p *Panel) peak() float64 {
 	peak := 0.0
 	for _, l := range p.Lines {
@@ -105,7 +105,7 @@ func (p *Panel) peak() float64 {
 	return peak
 }
 
-// top is the value at the panel's upper edge; its lower edge is 0.
+// top returns the value at the panel's upper edge. The lower edge is 0.
 func (p *Panel) top(steps int) float64 {
 	if p.Top > 0 {
 		return p.Top
@@ -113,7 +113,7 @@ func (p *Panel) top(steps int) float64 {
 	return niceTop(max(p.peak(), p.Objective*1.05), steps)
 }
 
-// heading is the title with its unit.
+// heading returns the title with its unit.
 func (p *Panel) heading() string {
 	if p.Unit == "" {
 		return p.Title
@@ -121,7 +121,7 @@ func (p *Panel) heading() string {
 	return p.Title + " (" + p.Unit + ")"
 }
 
-// color is the title's: that of a line which is alone.
+// color returns the color of the title, which is that of a single line.
 func (p *Panel) color() Color {
 	if len(p.Lines) == 1 {
 		return p.Lines[0].Color
@@ -129,8 +129,8 @@ func (p *Panel) color() Color {
 	return Plain
 }
 
-// runs are the line's stretches without a gap, as corners to be joined, with values
-// within 0 and top. end is where a line that steps ends.
+// runs returns the parts of the line between gaps as polylines, with values clamped to
+// 0 and top. end is the end of the last step.
 func (l *Series) runs(top float64, end time.Duration) [][]Point {
 	var runs [][]Point
 	var run []Point

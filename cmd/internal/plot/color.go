@@ -7,7 +7,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Color is a colour of the terminal's own palette.
+// Color is a color of the terminal's palette.
 type Color int
 
 const (
@@ -21,10 +21,10 @@ const (
 	Grey
 )
 
-// codes are the colours' parameters in an ANSI escape sequence.
+// codes are the parameters of the ANSI escape sequences.
 var codes = [...]string{Plain: "", Red: "31", Green: "32", Yellow: "33", Blue: "34", Magenta: "35", Cyan: "36", Grey: "90"}
 
-// Paint colours text if on. Empty text stays empty.
+// Paint colors text if on is set. Empty text stays empty.
 func Paint(on bool, c Color, text string) string {
 	if !on || text == "" || c <= Plain || int(c) >= len(codes) {
 		return text
@@ -32,8 +32,8 @@ func Paint(on bool, c Color, text string) string {
 	return "\x1b[" + codes[c] + "m" + text + "\x1b[0m"
 }
 
-// Terminal reports whether w is a terminal, and its width in columns (0 if it is
-// none, or does not say).
+// Terminal reports whether w is a terminal, and returns its width in columns, or 0 if
+// that is not known.
 func Terminal(w io.Writer) (yes bool, width int) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -46,15 +46,15 @@ func Terminal(w io.Writer) (yes bool, width int) {
 	return true, width
 }
 
-// Colorful reports whether to colour what is written to w: it is a terminal that
-// is not a dumb one, and NO_COLOR (no-color.org) is unset or empty. getenv is os.Getenv.
+// Colorful reports whether output to w may have colors: w is a terminal, TERM is not
+// dumb, and NO_COLOR (no-color.org) is unset or empty. getenv is os.Getenv.
 func Colorful(w io.Writer, getenv func(string) string) bool {
 	yes, _ := Terminal(w)
 	return yes && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
-// Width is how wide to draw on w: the terminal's width, within 60 and 120
-// columns, or 90 where w is none.
+// Width returns the width of charts on w: the terminal's width, clamped to 60 and 120
+// columns, or 90 if w is not a terminal.
 func Width(w io.Writer) int {
 	_, width := Terminal(w)
 	if width == 0 {

@@ -1,10 +1,9 @@
-// Package plot draws: charts whose panels share a time axis, for a terminal and from
-// the same description as SVG for a page; and for a terminal tables and bars of
-// progress. A terminal's charts and tables are plain text with optional colour, so
-// they are as good in a log as on a screen.
+// Package plot renders charts of panels with one time axis, for a terminal or as SVG,
+// and tables and progress bars for a terminal. Charts and tables for a terminal are plain
+// text with optional colors, so they are readable in a log too.
 //
-// It never asks what the numbers mean, and never writes a control character to
-// what is not a terminal.
+// It knows nothing of the meaning of the numbers, and never writes a control character to
+// an output that is not a terminal.
 //
-// Start reading at chart.go; canvas.go has a terminal's dots, svg.go the page.
+// Start reading at chart.go, then canvas.go (terminal) and svg.go (page).
 package plot

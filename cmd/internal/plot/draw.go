@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// steps is how many parts the axis of a terminal's panel has.
+// steps is the number of intervals of the value axis in a terminal.
 func (p *Panel) steps() int {
 	if p.Height >= 5 && (p.Height-1)%2 == 0 {
 		return 2
@@ -13,9 +13,8 @@ func (p *Panel) steps() int {
 	return 1
 }
 
-// draw puts a line's points on a canvas whose width is the chart's time. sparse is
-// 1 for a whole line, n for one of which each n-th dot shows: what tells lines apart
-// without colour.
+// draw draws a line on a canvas whose width is the chart's time. With sparse n, only
+// each n-th dot is drawn, to distinguish lines without colors.
 func (p *Panel) draw(l *Series, w int, span time.Duration, sparse int) *canvas {
 	c := newCanvas(w, p.Height)
 	c.sparse = sparse
@@ -32,13 +31,13 @@ func (p *Panel) draw(l *Series, w int, span time.Duration, sparse int) *canvas {
 	return c
 }
 
-// drawn is a panel's dots, and each character's colour.
+// drawn holds a panel's dots and the color of each character.
 type drawn struct {
 	*canvas
 	colors []Color
 }
 
-// drawAll draws the panel's lines over one another; the later is above.
+// drawAll draws the panel's lines on top of each other, the last one on top.
 func (p *Panel) drawAll(w int, span time.Duration) drawn {
 	all := drawn{canvas: newCanvas(w, p.Height), colors: make([]Color, w*p.Height)}
 	for k := range p.Lines {

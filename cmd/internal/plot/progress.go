@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Progress is one bar that fills. On a terminal it is redrawn in place; elsewhere
-// it is a plain line for each quarter done. It is for one goroutine at a time.
+// Progress is a progress bar. On a terminal it is redrawn in place; elsewhere it prints
+// a line for each quarter. It is not safe for concurrent use.
 type Progress struct {
 	w        io.Writer
 	label    string
@@ -24,19 +24,18 @@ type Progress struct {
 
 const (
 	barWidth = 28
-	// redraw is how long a terminal's bar stays as it is, at least.
+	// redraw is the minimal interval between two redraws on a terminal.
 	redraw = 80 * time.Millisecond
 )
 
-// NewProgress is a bar on w. getenv is os.Getenv, now is time.Now.
+// NewProgress returns a bar on w. getenv is os.Getenv, now is time.Now.
 func NewProgress(w io.Writer, label string, getenv func(string) string, now func() time.Time) *Progress {
 	terminal, _ := Terminal(w)
 	return &Progress{w: w, label: label, terminal: terminal && getenv("TERM") != "dumb", color: Colorful(w, getenv), width: Width(w), now: now, quarter: -1}
 }
 
-// Update shows how much is done, of total (more than 0), and a note beside it. At
-// done = total it is drawn for the last time and its line is ended. What can't be
-// written is lost: a bar is no reason to fail.
+// Update shows how much of total (more than 0) is done, with a note. At done = total it
+// draws the bar for the last time and ends its line. Write errors are ignored.
 func (p *Progress) Update(done, total int, note string) {
 	if p.ended {
 		return
@@ -57,7 +56,7 @@ func (p *Progress) Update(done, total int, note string) {
 	}
 }
 
-// bar has eighths of a column, and is never wider than the terminal.
+// bar renders the bar in eighths of a column, at most as wide as the terminal.
 func (p *Progress) bar(done, total, percent int, note string) string {
 	eighths := barWidth * 8 * done / max(total, 1)
 	full := strings.Repeat("█", eighths/8)

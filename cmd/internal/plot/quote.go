@@ -9,26 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// Line is text from elsewhere for one line of a terminal: what moves the cursor, ends
-// the line, turns its direction or shows nothing is written as Go writes it in a string,
-// such as \n, \x1b or \u202e. Nothing else is changed.
-func Line(text string) string { return visible(text, "") }
+// Line makes foreign text safe for one line of a terminal. Characters that move the
+// cursor, end the line, change its direction or are invisible are escaped as in Go
+// strings, such as \n, \x1b or \u202e.
+func Line(text string) string { return escape(text, "") }
 
-// Text is Line for text of several lines: line ends and tabs stay.
-func Text(text string) string { return visible(text, "\n\t") }
+// Text is Line for text of several lines. Line ends and tabs stay.
+func Text(text string) string { return escape(text, "\n\t") }
 
-// emptyBraille is a pattern without a dot: a space that is none.
+// emptyBraille is the braille pattern without dots, which looks like a space.
 const emptyBraille = '\u2800'
 
-// seen reports whether a character shows, and nothing else.
-func seen(r rune) bool {
+// visible reports whether a character is visible and has no other effect.
+func visible(r rune) bool {
 	return strconv.IsPrint(r) && r != emptyBraille && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-func visible(text, keep string) string {
+func escape(text, keep string) string {
 	plain := true
 	for _, r := range text {
-		if r == utf8.RuneError || !seen(r) {
+		if r == utf8.RuneError || !visible(r) {
 			plain = false
 			break
 		}
@@ -42,9 +42,9 @@ func visible(text, keep string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			b.WriteString(`\x` + strconv.FormatUint(uint64(text[0]), 16)) // 0x80 at the least
-		case seen(r) || strings.ContainsRune(keep, r):
+		case visible(r) || strings.ContainsRune(keep, r):
 			b.WriteRune(r)
-		case strconv.IsPrint(r): // it is there, and nobody sees it
+		case strconv.IsPrint(r): // printable but invisible
 			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 		default:
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
@@ -54,13 +54,13 @@ func visible(text, keep string) string {
 	return b.String()
 }
 
-// JSON is JSON text of which a terminal shows everything: what Line would quote is an
-// escape of JSON, and means the same.
+// JSON makes JSON text safe for a terminal. It replaces what Line would escape by an
+// equivalent JSON escape.
 func JSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		switch {
-		case r < ' ' || seen(r): // outside of strings there are line ends, and inside of them nothing below a space
+		case r < ' ' || visible(r): // JSON has control characters only outside of strings
 			b.WriteRune(r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// String is the chart, each line ended.
+// String renders the chart for a terminal. Each line ends with a newline.
 func (c Chart) String() string {
 	c = c.complete()
 	gutter := 0
@@ -26,7 +26,7 @@ func (c Chart) String() string {
 	return b.String()
 }
 
-// labels are the axis' labels by line; most are empty.
+// labels returns the labels of the value axis by line; most are empty.
 func (p *Panel) labels() []string {
 	labels := make([]string, p.Height)
 	top := p.top(p.steps())
@@ -65,7 +65,7 @@ func (c Chart) panel(b *strings.Builder, p *Panel, gutter, w int) {
 	}
 }
 
-// title has the panel's name at the left, and at the right the objective and the peak.
+// title renders the panel's name at the left and the objective and the peak at the right.
 func (c Chart) title(b *strings.Builder, p *Panel, gutter, w int) {
 	left := p.heading()
 	var notes []string
@@ -78,7 +78,7 @@ func (c Chart) title(b *strings.Builder, p *Panel, gutter, w int) {
 	fmt.Fprintf(b, "%s%s%s%s\n", strings.Repeat(" ", gutter+3), Paint(c.Color, p.color(), left), strings.Repeat(" ", pad), Paint(c.Color, Grey, right))
 }
 
-// legend names the lines of a panel that has several.
+// legend renders the names of the lines, if there are several.
 func (c Chart) legend(b *strings.Builder, p *Panel, gutter int) {
 	if len(p.Lines) < 2 {
 		return
@@ -98,14 +98,14 @@ func (c Chart) legend(b *strings.Builder, p *Panel, gutter int) {
 	fmt.Fprintf(b, "%s%s\n", strings.Repeat(" ", gutter+3), strings.Join(names, "   "))
 }
 
-// run is neighbouring characters of one colour.
+// run is a sequence of characters of one color.
 type run struct {
 	color Color
 	text  string
 }
 
-// runs is one line of a panel: the dots, and where there are none the objective or
-// the beginning of a stretch.
+// runs renders one line of a panel: the dots, and between them the objective and the
+// marks.
 func (p *Panel) runs(dots drawn, row, w int, objective bool, starts map[int]bool) []run {
 	var runs []run
 	for col := range w {
@@ -123,19 +123,19 @@ func (p *Panel) runs(dots drawn, row, w int, objective bool, starts map[int]bool
 		}
 		runs = append(runs, run{color: color, text: string(char)})
 	}
-	// What follows the last dot of a line is nothing.
+	// Trim trailing spaces.
 	if n := len(runs); n > 0 {
 		runs[n-1].text = strings.TrimRight(runs[n-1].text, " ")
 	}
 	return runs
 }
 
-// column is where a time is in a plot of w columns.
+// column returns the column of a time in a plot of w columns.
 func (c Chart) column(at time.Duration, w int) int {
 	return min(w-1, int(float64(at)/float64(c.Span)*float64(w-1)+0.5))
 }
 
-// axis is the time axis, its labels, and the names of the stretches.
+// axis renders the time axis with its labels and the labels of the marks.
 func (c Chart) axis(b *strings.Builder, gutter, w int) {
 	line := []rune(strings.Repeat("─", w))
 	labels := newRow(w)
@@ -166,7 +166,7 @@ func (c Chart) axis(b *strings.Builder, gutter, w int) {
 				break
 			}
 			if i == len(c.Marks) {
-				break // wider than the chart: left out
+				break // wider than the chart
 			}
 		}
 	}

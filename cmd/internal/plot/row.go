@@ -5,16 +5,16 @@ import (
 	"unicode/utf8"
 )
 
-// row is a line of text on which words are put at columns and never overlap.
+// row is a line of text with words at given columns that never overlap.
 type row struct {
 	cells []rune
-	free  int // the first column that nothing is on
+	free  int // the first free column
 }
 
 func newRow(w int) *row { return &row{cells: []rune(strings.Repeat(" ", w))} }
 
-// put writes text from a column on, moved left where it would pass the end. It
-// reports false, and writes nothing, where it would touch what is there.
+// put writes text at a column, moved left if it would exceed the end. It reports false,
+// and writes nothing, if the text would touch another one.
 func (r *row) put(col int, text string) bool {
 	n := utf8.RuneCountInString(text)
 	col = max(0, min(col, len(r.cells)-n))

@@ -13,27 +13,27 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Lengths of the page, in points.
+// Lengths, in points.
 const (
 	pageWidth   = 720
 	pageLeft    = 58
 	pageRight   = 16
-	rightLabel  = 62 // the right margin where an objective has its value
+	rightLabel  = 62 // the right margin for the value of an objective
 	pageTop     = 10
 	titleHeight = 24
 	legendRow   = 14
-	lineHeight  = 22 // of the page, for a line of a terminal
+	lineHeight  = 22 // corresponds to a line of a terminal
 	leastPanel  = 60
 	panelGap    = 12
 	axisHeight  = 26
 	markRow     = 13
 )
 
-// fontFamily takes the measured font's place where a reader has it not:
-// Arial and Helvetica have the same widths.
+// fontFamily lists fallbacks for the font by which text is measured. Arial and
+// Helvetica have the same widths.
 const fontFamily = "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"
 
-// page is a chart being drawn as SVG.
+// page is the state of rendering a chart as SVG.
 type page struct {
 	Chart
 	draw.Canvas
@@ -43,8 +43,8 @@ type page struct {
 	markRows    int
 }
 
-// SVG writes the chart as a picture of scalable vectors: the same panels, lines and marks
-// as String has. Text stays text. The same chart gives the same bytes.
+// SVG renders the chart as SVG with the same panels, lines and marks as String. Text is
+// not converted to paths. The same chart always gives the same bytes.
 func (c Chart) SVG(w io.Writer) error {
 	cache, err := fonts()
 	if err != nil {
@@ -59,7 +59,7 @@ func (c Chart) SVG(w io.Writer) error {
 	p.placeMarks()
 	height := vg.Length(pageTop + axisHeight + markRow*p.markRows)
 	for i := range p.Panels {
-		height += p.room(&p.Panels[i])
+		height += p.panelHeight(&p.Panels[i])
 	}
 	svg := vgsvg.NewWith(vgsvg.UseWH(pageWidth, height))
 	p.Canvas = draw.New(svg)
@@ -85,14 +85,14 @@ func (c Chart) SVG(w io.Writer) error {
 	return err
 }
 
-// room is a panel's height with all that belongs to it.
-func (p *page) room(panel *Panel) vg.Length {
+// panelHeight returns the height of a panel with its title and legend.
+func (p *page) panelHeight(panel *Panel) vg.Length {
 	return titleHeight + p.legendHeight(panel) + plotHeight(panel) + panelGap
 }
 
 func plotHeight(panel *Panel) vg.Length { return vg.Length(max(leastPanel, lineHeight*panel.Height)) }
 
-// x is where a time is.
+// x returns the position of a time.
 func (p *page) x(at time.Duration) vg.Length {
 	return p.left + vg.Length(float64(at)/float64(p.Span))*(p.right-p.left)
 }
@@ -101,7 +101,7 @@ func (p *page) small(c Color, x, y float64) draw.TextStyle {
 	return style(p.fonts, 9, imagefont.WeightNormal, pageColor(c), x, y)
 }
 
-// timeAxis has the times under the last panel.
+// timeAxis draws the labels of the time axis below the last panel.
 func (p *page) timeAxis(bottom vg.Length) {
 	label := p.small(Grey, -0.5, -1)
 	for at := range p.times() {
@@ -109,7 +109,7 @@ func (p *page) timeAxis(bottom vg.Length) {
 	}
 }
 
-// times are the marks of the time axis.
+// times returns the ticks of the time axis.
 func (p *page) times() func(yield func(time.Duration) bool) {
 	step := timeStep(p.Span, 110)
 	return func(yield func(time.Duration) bool) {

@@ -2,15 +2,15 @@ package plot
 
 import "gonum.org/v1/plot/vg"
 
-// placed is a mark's label on the page.
+// placed is the position of a mark's label.
 type placed struct {
 	label      string
-	line       vg.Length // where the mark's vertical is
+	line       vg.Length // of the mark's vertical line
 	begin, end vg.Length // of the label
 	row        int       // 0 is the lowest
 }
 
-// hits reports whether one label touches another, or the other's vertical.
+// hits reports whether a label touches another one or its vertical line.
 func (m placed) hits(other placed) bool {
 	const gap = 5
 	if m.row == other.row && m.begin < other.end+gap && other.begin < m.end+gap {
@@ -19,8 +19,8 @@ func (m placed) hits(other placed) bool {
 	return other.row > m.row && m.begin < other.line && other.line < m.end
 }
 
-// placeMarks gives each mark's label the lowest row in which it touches no other, and
-// no vertical goes through it.
+// placeMarks puts each label into the lowest row in which it touches neither another
+// label nor a vertical line.
 func (p *page) placeMarks() {
 	sty := p.small(Plain, 0, 0)
 	for i := len(p.Chart.Marks) - 1; i >= 0; i-- {
@@ -48,7 +48,7 @@ func (p *page) placeMarks() {
 	}
 }
 
-// markLabels writes the labels above the first panel, whose upper edge is at y.
+// markLabels draws the labels above the first panel, whose upper edge is at y.
 func (p *page) markLabels(y vg.Length) {
 	sty := p.small(Plain, 0, 0)
 	for _, m := range p.marks {

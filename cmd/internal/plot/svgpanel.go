@@ -20,7 +20,7 @@ func objectiveStyle() draw.LineStyle {
 	return draw.LineStyle{Color: pageColor(Red), Width: 1.1, Dashes: []vg.Length{6, 3}}
 }
 
-// legendHeight is 0 where the panel has one line.
+// legendHeight returns the height of the legend, or 0 if the panel has one line.
 func (p *page) legendHeight(panel *Panel) vg.Length {
 	if len(panel.Lines) < 2 {
 		return 0
@@ -34,7 +34,7 @@ const (
 	entryGap    = 16
 )
 
-// legendRows breaks the legend where it is wider than the page.
+// legendRows wraps the legend at the width of the page.
 func (p *page) legendRows(panel *Panel) [][]Series {
 	sty := p.small(Plain, 0, 0)
 	var rows [][]Series
@@ -51,8 +51,8 @@ func (p *page) legendRows(panel *Panel) [][]Series {
 	return rows
 }
 
-// yAxis is how many parts the axis has, and the value at its upper end: of the round
-// ones the lowest.
+// yAxis returns the number of intervals of the value axis and the value at its upper
+// end, the lowest round one.
 func (p *Panel) yAxis() (steps int, highest float64) {
 	choices := []int{4, 5, 3}
 	if p.Height < 5 {
@@ -66,7 +66,7 @@ func (p *Panel) yAxis() (steps int, highest float64) {
 	return steps, highest
 }
 
-// title has the panel's name, what is above its upper edge, and the legend.
+// title draws the panel's name, the peak if it exceeds the axis, and the legend.
 func (p *page) title(panel *Panel, top vg.Length) {
 	title := style(p.fonts, 11, imagefont.WeightBold, pageColor(Plain), 0, 0)
 	p.FillText(title, vg.Point{X: p.left, Y: top - 17}, Line(panel.heading()))
@@ -77,7 +77,7 @@ func (p *page) title(panel *Panel, top vg.Length) {
 	p.legend(panel, top-titleHeight)
 }
 
-// panel draws the axis, the marks' verticals, the objective and the lines below upper.
+// panel draws the axis, the lines of the marks, the objective and the series.
 func (p *page) panel(panel *Panel, upper vg.Length) {
 	steps, highest := panel.yAxis()
 	lower := upper - plotHeight(panel)
@@ -109,7 +109,7 @@ func (p *page) panel(panel *Panel, upper vg.Length) {
 	}
 }
 
-// line draws a line's stretches; one of a single point is a dot.
+// line draws a series. A part of a single point is a dot.
 func (p *page) line(l *Series, highest float64, y func(float64) vg.Length) {
 	sty := lineStyle(l)
 	for _, run := range l.runs(highest, p.Span) {
@@ -129,7 +129,7 @@ func lineStyle(l *Series) draw.LineStyle {
 	return draw.LineStyle{Color: pageColor(l.Color), Width: 1.5}
 }
 
-// legend names the lines of a panel that has several, under its title.
+// legend draws the names of the lines below the title, if there are several.
 func (p *page) legend(panel *Panel, top vg.Length) {
 	if len(panel.Lines) < 2 {
 		return

@@ -14,8 +14,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// sans is the font by which text is measured. The picture names it and does not hold
-// it: families of the same widths stand beside it (see fontFamily).
+// sans is the font by which text is measured. The SVG refers to it without embedding
+// it; fontFamily lists fonts of the same widths.
 var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
 
 var fonts = sync.OnceValues(func() (*font.Cache, error) {
@@ -35,15 +35,15 @@ var fonts = sync.OnceValues(func() (*font.Cache, error) {
 	return font.NewCache(all), nil
 })
 
-// style is text of a size, in points.
+// style is a text style with a size in points.
 func style(cache *font.Cache, size float64, weight imagefont.Weight, c color.Color, x, y float64) draw.TextStyle {
 	f := font.From(sans, vg.Points(size))
 	f.Weight = weight
 	return draw.TextStyle{Color: c, Font: f, XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: text.Plain{Fonts: cache}}
 }
 
-// pageColors are the terminal's colours on white: of the palettes of Okabe and Ito
-// (2008) and of Tol (2021), which colour-blind readers tell apart, each with a contrast
+// pageColors are the colors on a white page. They are from the palettes of Okabe and Ito
+// (2008) and of Tol (2021), which color-blind readers can distinguish, with a contrast
 // to white of at least 3 to 1 (WCAG 2.2, 1.4.11).
 var pageColors = [...]color.NRGBA{
 	Plain: {0x22, 0x22, 0x22, 0xff}, Red: {0xd5, 0x5e, 0x00, 0xff}, Green: {0x00, 0x93, 0x6b, 0xff}, Yellow: {0xb8, 0x7a, 0x00, 0xff},

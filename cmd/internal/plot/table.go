@@ -5,19 +5,19 @@ import (
 	"unicode/utf8"
 )
 
-// Table is text in columns.
+// Table is a table of text.
 type Table struct {
 	Header []string
-	// Right says which columns are aligned to the right, as numbers are.
+	// Right reports which columns are aligned to the right.
 	Right []bool
 	Rows  [][]string
-	// Color says that the header may be coloured; see Colorful.
+	// Color allows colors in the header; see Colorful.
 	Color bool
 }
 
-// String is the table, each line ended: the header, a rule, the rows. Cells hold
-// no colours; what a terminal would not show as it is, is quoted (Line). A row may be
-// shorter than the header.
+// String renders the header, a rule and the rows. Each line ends with a newline. Cells
+// are escaped with Line, so they can't contain colors. A row may be shorter than the
+// header.
 func (t Table) String() string {
 	widths := make([]int, len(t.Header))
 	rows := make([][]string, len(t.Rows))

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Wrap breaks a text between words, so that no line is wider than width columns unless a
-// word is. Each line begins with the indent.
+// Wrap wraps a text at width columns. Only a single word may be wider. Each line begins
+// with the indent.
 func Wrap(text, indent string, width int) string {
 	var lines []string
 	line := indent

@@ -27,6 +27,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
@@ -184,7 +185,7 @@ func TestAnAgentOfOneNamespace(t *testing.T) {
 	require.True(t, apierrors.IsForbidden(listOther(t.Context())))
 	require.True(t, apierrors.IsForbidden(doOther("patch scale")))
 
-	view := kubernetes.NewView(kubernetes.Options{Client: client, Namespace: p.Watch})
+	view := clusterview.New(clusterview.Options{Client: client, Namespace: p.Watch})
 	t.Cleanup(func() { require.NoError(t, view.Close(context.Background())) })
 	selector, _ := readAgents(t, strings.ReplaceAll(string(raw), "namespace: digits", "namespace: "+work))[0].Selector()
 	fleet, err := view.Fleet(selector)
@@ -252,7 +253,7 @@ func TestATriggerOnOneObject(t *testing.T) {
 	_, err := maps.List(t.Context(), metav1.ListOptions{})
 	require.True(t, apierrors.IsForbidden(err), "%v", err)
 
-	view := kubernetes.NewView(kubernetes.Options{Client: client, Namespace: work})
+	view := clusterview.New(clusterview.Options{Client: client, Namespace: work})
 	t.Cleanup(func() { require.NoError(t, view.Close(context.Background())) })
 	spec, err := readAgents(t, text)[0].EngineSpec()
 	require.NoError(t, err)

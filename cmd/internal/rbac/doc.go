@@ -1,14 +1,12 @@
-// Package rbac says what agents must be allowed on a cluster, as Roles and
-// ClusterRoles, from their manifests alone: it asks no cluster. What is not needed is
-// not in it, and it holds no wildcard. A ClusterRole is made only where an agent looks
-// beyond one namespace, or where the definition of a custom resource must be read,
-// which lies in no namespace. Of Secrets, those may be read that a manifest names, each
-// by its name, in the agent's own namespace.
+// Package rbac computes the Roles and ClusterRoles that agents need on a cluster, from their
+// manifests alone: it connects to no cluster. A rule has no wildcard and nothing that is not
+// needed. A ClusterRole is made only if an agent reads more than one namespace, or if the
+// process must read the definition of a custom resource, which is cluster-scoped. Secrets
+// are granted by name, in the agent's own namespace.
 //
-// What a kind's plural is called can't be known without a cluster. It is guessed as
-// kubectl's own libraries guess it, and Options.Plurals corrects the guess.
+// The plural of a kind is not known without a cluster. It is guessed as client-go does it,
+// and Options.Plurals corrects the guess.
 //
-// Start reading at plan.go; needs.go is what an agent needs and why, process.go what
-// the process that runs it needs, rules.go how that becomes rules, and write.go how
-// they are written.
+// Start reading at plan.go. needs.go has what an agent needs and why, process.go what the
+// process needs, rules.go how needs become rules, and write.go the output.
 package rbac

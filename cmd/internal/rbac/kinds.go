@@ -9,14 +9,13 @@ import (
 )
 
 var (
-	// podOwners are the kinds of the API server whose pods are looked for; those of
-	// custom resources may all have some.
+	// podOwners are the built-in kinds whose pods are read. Every custom resource is
+	// assumed to have pods.
 	podOwners = []schema.GroupKind{
 		{Group: "apps", Kind: "Deployment"}, {Group: "apps", Kind: "StatefulSet"}, {Group: "apps", Kind: "ReplicaSet"},
 		{Group: "apps", Kind: "DaemonSet"}, {Group: "batch", Kind: "Job"}, {Kind: "ReplicationController"},
 	}
-	// clusterWide are the kinds of the API server that lie in no namespace, of those
-	// that an agent may well look at.
+	// clusterWide are the built-in cluster-scoped kinds that an agent may reasonably read.
 	clusterWide = []schema.GroupKind{
 		{Kind: "Node"}, {Kind: "Namespace"}, {Kind: "PersistentVolume"},
 		{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}, {Group: "storage.k8s.io", Kind: "StorageClass"},
@@ -28,16 +27,16 @@ func groupKind(s kubernetes.Subject) schema.GroupKind {
 	return schema.GroupKind{Group: s.Group(), Kind: s.Kind}
 }
 
-// named is the kind of a "Kind.group".
-func named(name string) kubernetes.Subject {
+// parseKind parses "Kind.group".
+func parseKind(name string) kubernetes.Subject {
 	kind, of, _ := strings.Cut(name, ".")
 	return kubernetes.Subject{APIVersion: strings.TrimPrefix(of+"/v1", "/"), Kind: kind}
 }
 
-// correct replaces a plural that was guessed wrong.
-func (n *need) correct(plurals map[string]string) {
+// correctPlural replaces a plural that was guessed wrong.
+func (n *need) correctPlural(plurals map[string]string) {
 	for name, plural := range plurals {
-		of, guess := named(name).Group(), named(name).Resource()
+		of, guess := parseKind(name).Group(), parseKind(name).Resource()
 		base, sub, isSub := strings.Cut(n.Resource, "/")
 		switch {
 		case n.Group == of && base == guess && isSub:

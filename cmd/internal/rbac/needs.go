@@ -11,21 +11,21 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// need is one thing to be allowed, and what for.
+// need is a permission, and what it is for.
 type need struct {
 	kubernetes.Need
-	name     string // of the only object; "" is all
-	anywhere bool   // it lies in no namespace, and an install in one namespace does without it
-	why      string
+	name          string // of one object; "" is all objects
+	clusterScoped bool   // it lies in no namespace, and an install in one namespace does without it
+	why           string
 }
 
 // applyVerb writes objects of any kind.
 const applyVerb = "apply"
 
-var follow = []string{"list", "watch"}
+var informerVerbs = []string{"list", "watch"}
 
-// ofAgent is what an agent's targets, sensors, triggers, secrets and primitives need.
-func ofAgent(a *manifest.Agent, apply []string) []need {
+// agentNeeds returns what an agent's targets, sensors, triggers, secrets and primitives need.
+func agentNeeds(a *manifest.Agent, apply []string) []need {
 	c := collector{agent: a.Info().String()}
 	subjects := subjectsOf(a)
 	if selector, selected := a.Selector(); selected {
@@ -36,7 +36,7 @@ func ofAgent(a *manifest.Agent, apply []string) []need {
 		for _, s := range subjects {
 			namespaces = append(namespaces, s.Namespace)
 		}
-		if len(namespaces) > 1 { // a sensor looks once for the whole fleet
+		if len(namespaces) > 1 { // a sensor reads once for the whole fleet
 			namespaces = []string{""}
 		}
 		c.sensors(a, namespaces, kubernetes.Subject{})
@@ -52,7 +52,7 @@ func ofAgent(a *manifest.Agent, apply []string) []need {
 	return c.needs
 }
 
-// subjectsOf is what the agent acts upon: one kind, or targets without a kind in some
+// subjectsOf returns what the agent acts on: one kind, or targets without a kind in some
 // namespaces.
 func subjectsOf(a *manifest.Agent) []kubernetes.Subject {
 	if s, selected := a.Selector(); selected {
@@ -85,29 +85,29 @@ func (c *collector) add(n need, why string) {
 	c.needs = append(c.needs, n)
 }
 
-// follow adds what an informer of a kind needs.
-func (c *collector) follow(s kubernetes.Subject, name, why string) {
+// informer adds what an informer for a kind needs.
+func (c *collector) informer(s kubernetes.Subject, name, why string) {
 	if slices.Contains(clusterWide, groupKind(s)) {
 		s.Namespace = ""
 	}
-	c.add(need{Need: kubernetes.Need{Group: s.Group(), Resource: s.Resource(), Verbs: follow, Namespace: s.Namespace}, name: name}, why)
+	c.add(need{Need: kubernetes.Need{Group: s.Group(), Resource: s.Resource(), Verbs: informerVerbs, Namespace: s.Namespace}, name: name}, why)
 }
 
 func (c *collector) targets(s kubernetes.Subject) {
-	c.follow(s, "", "targets")
+	c.informer(s, "", "targets")
 	c.add(need{Need: kubernetes.Need{Resource: "events", Verbs: []string{"create"}, Namespace: s.Namespace}}, "events on targets")
 	custom := strings.Contains(s.Group(), ".")
 	if custom || slices.Contains(podOwners, groupKind(s)) {
 		c.pods(s.Namespace, "pods of targets")
 	}
-	if custom { // the definition says where the kind keeps its size
+	if custom { // the definition has the path of the replicas
 		n := kubernetes.Need{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions", Verbs: []string{"get"}}
-		c.add(need{Need: n, name: s.Resource() + "." + s.Group(), anywhere: true}, "definition of "+s.Kind)
+		c.add(need{Need: n, name: s.Resource() + "." + s.Group(), clusterScoped: true}, "definition of "+s.Kind)
 	}
 }
 
 func (c *collector) pods(namespace, why string) {
-	c.add(need{Need: kubernetes.Need{Resource: "pods", Verbs: follow, Namespace: namespace}}, why)
+	c.add(need{Need: kubernetes.Need{Resource: "pods", Verbs: informerVerbs, Namespace: namespace}}, why)
 }
 
 func (c *collector) sensors(a *manifest.Agent, namespaces []string, targets kubernetes.Subject) {
@@ -115,9 +115,9 @@ func (c *collector) sensors(a *manifest.Agent, namespaces []string, targets kube
 		for _, namespace := range namespaces {
 			switch config := s.Config.(type) {
 			case *sensors.ObjectConfig:
-				c.follow(kubernetes.Subject{APIVersion: config.APIVersion, Kind: config.Kind, Namespace: namespace}, "", "sensor "+s.Name)
+				c.informer(kubernetes.Subject{APIVersion: config.APIVersion, Kind: config.Kind, Namespace: namespace}, "", "sensor "+s.Name)
 			case *sensors.WorkloadConfig:
-				if targets.Kind != "" { // a target of a plain list has no pods to know of
+				if targets.Kind != "" { // a target of a static list has no pods
 					c.pods(namespace, "sensor "+s.Name)
 				}
 			case *sensors.ColocatedConfig:
@@ -144,12 +144,12 @@ func (c *collector) triggers(a *manifest.Agent) {
 	}
 	for _, t := range spec.Triggers {
 		if t.Watch != nil {
-			c.follow(subject(t.Watch.Selector), t.Watch.Name, "trigger "+t.Name)
+			c.informer(subject(t.Watch.Selector), t.Watch.Name, "trigger "+t.Name)
 		}
 	}
 }
 
-// secrets adds the Secrets that the manifest names, each by its name.
+// secrets adds the Secrets that the manifest refers to.
 func (c *collector) secrets(a *manifest.Agent) {
 	for _, use := range a.SecretUses() {
 		why := "credentials"
@@ -160,7 +160,7 @@ func (c *collector) secrets(a *manifest.Agent) {
 	}
 }
 
-// verb adds what a primitive needs, whatever its parameters may be.
+// verb adds what a primitive needs with any parameters.
 func (c *collector) verb(name string, subjects []kubernetes.Subject) {
 	needs := actuators.Verbs[name].Needs
 	if needs == nil {
@@ -169,18 +169,18 @@ func (c *collector) verb(name string, subjects []kubernetes.Subject) {
 	for _, s := range subjects {
 		for _, n := range needs(s, nil) {
 			if base, _, _ := strings.Cut(n.Resource, "/"); base == "" {
-				continue // on the kind of targets that have none
+				continue // for the kind of targets without a kind
 			}
 			c.add(need{Need: n}, name)
 		}
 	}
 }
 
-// apply adds what it takes to write some kinds by server-side apply.
+// apply adds what server-side apply of some kinds needs.
 func (c *collector) apply(kinds []string, subjects []kubernetes.Subject) {
 	for _, name := range kinds {
 		for _, s := range subjects {
-			o := named(name)
+			o := parseKind(name)
 			c.add(need{Need: kubernetes.Need{Group: o.Group(), Resource: o.Resource(), Verbs: []string{"get", "create", "patch"}, Namespace: s.Namespace}}, applyVerb)
 		}
 	}

@@ -12,21 +12,21 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Options say for whom the roles are. The zero value of each takes its default.
+// Options configure a plan. The zero value of each field stands for its default.
 type Options struct {
-	// Namespace is where the process itself runs, with its Lease and its ledgers;
+	// Namespace is the namespace of the process, its Lease and its ledgers. Default:
 	// "scanflow".
 	Namespace string
-	// Name is that of everything that is made; "scanflow".
+	// Name is the name of all objects in the plan. Default: "scanflow".
 	Name string
-	// Account is a service account in Namespace that is there already; "" makes one
-	// of the name Name.
+	// Account is an existing service account in Namespace. By default the plan has one
+	// with the name Name.
 	Account string
-	// Plurals corrects what a kind's resources are called: "Kind.group" (or "Kind" of
-	// the core group) to the plural.
+	// Plurals maps "Kind.group" (or "Kind" of the core group) to the plural, where the
+	// guess is wrong.
 	Plurals map[string]string
 	// Apply are the kinds ("Kind.group", or "Kind" of the core group) that the verb
-	// `apply` may write: which ones a policy names, a manifest doesn't tell.
+	// `apply` may write. A manifest does not have them: policies choose the objects.
 	Apply []string
 }
 
@@ -49,10 +49,10 @@ func (o Options) withDefaults() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-// Plan is what some agents, and the process that runs them, must be allowed.
+// Plan has the permissions that some agents, and the process that runs them, need.
 type Plan struct {
-	// Watch is the namespace to start the process with (--namespace): the only one
-	// that it looks into, or "" where that is not enough.
+	// Watch is the value for --namespace of the process: the only namespace that it
+	// needs to read, or "" for all.
 	Watch string
 	// Cluster are the rules for the whole cluster; most plans have none.
 	Cluster []Rule
@@ -63,15 +63,15 @@ type Plan struct {
 	needs   []need
 }
 
-// InNamespace is the rules for one namespace.
-type InNamespace struct {
+// NamespaceRules are the rules for one namespace.
+type NamespaceRules struct {
 	Namespace string `json:"namespace"`
 	Rules     []Rule `json:"rules"`
 }
 
-// For plans for agents that come from manifest.Read. The error says which of the
-// options can't be.
-func For(agents []*manifest.Agent, o Options) (*Plan, error) {
+// NewPlan makes a plan for agents that come from manifest.Read. The error names the invalid
+// options.
+func NewPlan(agents []*manifest.Agent, o Options) (*Plan, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -79,49 +79,48 @@ func For(agents []*manifest.Agent, o Options) (*Plan, error) {
 	p := &Plan{options: o}
 	for _, a := range agents {
 		p.agents = append(p.agents, a.Info().String())
-		p.needs = append(p.needs, ofAgent(a, o.Apply)...)
+		p.needs = append(p.needs, agentNeeds(a, o.Apply)...)
 		p.applies = p.applies || slices.Contains(a.Spec.Primitives, applyVerb)
 	}
 	if len(o.Apply) > 0 && len(agents) > 0 && !p.applies {
 		return nil, fmt.Errorf("kinds to apply: none of the agents has the primitive %s", applyVerb)
 	}
 	for i := range p.needs {
-		p.needs[i].correct(o.Plurals)
+		p.needs[i].correctPlural(o.Plurals)
 	}
-	p.Watch = oneNamespace(agents, p.needs)
+	p.Watch = singleNamespace(agents, p.needs)
 	for _, a := range agents {
-		p.needs = append(p.needs, ofResource(a, p.Watch)...)
+		p.needs = append(p.needs, resourceNeeds(a, p.Watch)...)
 	}
 	p.Cluster = rulesOf(p.needs)[""]
 	return p, nil
 }
 
-// Roles are the rules by namespace, sorted: those for the agents, and those that the
-// process needs where it runs unless the caller grants these in another way.
-func (p *Plan) Roles(withOwn bool) []InNamespace {
+// Roles returns the rules by namespace, sorted. withOwn includes what the process needs in its
+// own namespace.
+func (p *Plan) Roles(withOwn bool) []NamespaceRules {
 	needs := slices.Clone(p.needs)
 	if withOwn {
-		needs = append(needs, ofProcess(p.options.Namespace)...)
+		needs = append(needs, processNeeds(p.options.Namespace)...)
 	}
-	var out []InNamespace
+	var out []NamespaceRules
 	for namespace, rules := range rulesOf(needs) {
 		if namespace != "" && len(rules) > 0 {
-			out = append(out, InNamespace{namespace, rules})
+			out = append(out, NamespaceRules{namespace, rules})
 		}
 	}
-	slices.SortFunc(out, func(a, b InNamespace) int { return strings.Compare(a.Namespace, b.Namespace) })
+	slices.SortFunc(out, func(a, b NamespaceRules) int { return strings.Compare(a.Namespace, b.Namespace) })
 	return out
 }
 
-// oneNamespace is the namespace that holds all agents and all that they need; "" if
-// there is no such one.
-func oneNamespace(agents []*manifest.Agent, needs []need) string {
+// singleNamespace is the namespace of all agents and all needs; "" if there are several.
+func singleNamespace(agents []*manifest.Agent, needs []need) string {
 	all := map[string]bool{}
 	for _, a := range agents {
 		all[a.Metadata.Namespace] = true
 	}
 	for _, n := range needs {
-		if !n.anywhere {
+		if !n.clusterScoped {
 			all[n.Namespace] = true
 		}
 	}

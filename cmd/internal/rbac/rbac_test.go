@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
@@ -21,14 +21,14 @@ func agent(namespace, name string, spec ...string) string {
 
 func readAgents(t *testing.T, text string) []*manifest.Agent {
 	t.Helper()
-	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), app.Kinds())
+	agents, err := manifest.ReadBytes("agents.yaml", []byte(text), agentspec.Kinds())
 	require.NoError(t, err)
 	return agents
 }
 
 func plan(t *testing.T, text string, o rbac.Options) *rbac.Plan {
 	t.Helper()
-	p, err := rbac.For(readAgents(t, text), o)
+	p, err := rbac.NewPlan(readAgents(t, text), o)
 	require.NoError(t, err)
 	return p
 }
@@ -232,12 +232,12 @@ func TestKindsToApply(t *testing.T) {
 	require.Contains(t, lines(with), "ml /configmaps get,create,patch\n")
 	require.Contains(t, lines(with), "ml networking.k8s.io/networkpolicies get,create,patch\n")
 	require.NotContains(t, string(with.YAML()), "--apply")
-	_, err := rbac.For(readAgents(t, agent("ml", "a", "targets: {static: [{name: x}]}")), rbac.Options{Apply: []string{"ConfigMap"}})
+	_, err := rbac.NewPlan(readAgents(t, agent("ml", "a", "targets: {static: [{name: x}]}")), rbac.Options{Apply: []string{"ConfigMap"}})
 	require.ErrorContains(t, err, "none of the agents has the primitive apply")
 }
 
 func TestBadNames(t *testing.T) {
-	_, err := rbac.For(nil, rbac.Options{Namespace: "No", Name: "a_b", Account: "-", Plurals: map[string]string{"Ox.example.org": "Oxen"}})
+	_, err := rbac.NewPlan(nil, rbac.Options{Namespace: "No", Name: "a_b", Account: "-", Plurals: map[string]string{"Ox.example.org": "Oxen"}})
 	for _, part := range []string{`namespace: "No"`, `name: "a_b"`, `service account: "-"`, `resource of Ox.example.org: "Oxen"`} {
 		require.ErrorContains(t, err, part)
 	}

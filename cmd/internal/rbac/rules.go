@@ -7,28 +7,28 @@ import (
 	"strings"
 )
 
-// Rule is one rule of a Role, in the fields of Kubernetes' own.
+// Rule is a rule of a Role, with the JSON fields of a PolicyRule.
 type Rule struct {
 	Groups    []string `json:"apiGroups"`
 	Resources []string `json:"resources"`
 	Names     []string `json:"resourceNames,omitempty"`
 	Verbs     []string `json:"verbs"`
-	// For says which agents need it for what, one a line of a comment.
+	// For has the comment lines: which agent needs the rule for what.
 	For []string `json:"-"`
 }
 
-// thing is what verbs are granted on.
-type thing struct{ namespace, group, resource, name string }
+// scope is what verbs are granted on. Namespace "" is the whole cluster, name "" all objects.
+type scope struct{ namespace, group, resource, name string }
 
-// grant is the verbs, each with what it is for.
+// grant has the verbs, each with what it is for.
 type grant map[string]map[string]bool
 
-// rulesOf merges needs into as few rules as say the same, by namespace; "" is the
-// whole cluster. What the whole cluster grants is left out of the namespaces.
+// rulesOf merges needs into the fewest rules, by namespace; "" is the whole cluster. It drops
+// what a wider rule grants.
 func rulesOf(needs []need) map[string][]Rule {
-	grants := map[thing]grant{}
+	grants := map[scope]grant{}
 	for _, n := range needs {
-		t := thing{n.Namespace, n.Group, n.Resource, n.name}
+		t := scope{n.Namespace, n.Group, n.Resource, n.name}
 		if grants[t] == nil {
 			grants[t] = grant{}
 		}
@@ -39,15 +39,15 @@ func rulesOf(needs []need) map[string][]Rule {
 			grants[t][verb][n.why] = true
 		}
 	}
-	for _, t := range slices.SortedFunc(maps.Keys(grants), compareThings) {
-		for _, wider := range []thing{{t.namespace, t.group, t.resource, ""}, {"", t.group, t.resource, t.name}, {"", t.group, t.resource, ""}} {
+	for _, t := range slices.SortedFunc(maps.Keys(grants), compareScopes) {
+		for _, wider := range []scope{{t.namespace, t.group, t.resource, ""}, {"", t.group, t.resource, t.name}, {"", t.group, t.resource, ""}} {
 			if wider != t {
-				yield(grants, t, wider)
+				dropCovered(grants, t, wider)
 			}
 		}
 	}
 	out := map[string][]Rule{}
-	for _, t := range slices.SortedFunc(maps.Keys(grants), compareThings) {
+	for _, t := range slices.SortedFunc(maps.Keys(grants), compareScopes) {
 		if len(grants[t]) > 0 {
 			out[t.namespace] = merge(out[t.namespace], t, grants[t])
 		}
@@ -55,9 +55,9 @@ func rulesOf(needs []need) map[string][]Rule {
 	return out
 }
 
-// yield gives up the verbs of a thing that are granted on a wider one. The wider one
-// tells what they are for, too.
-func yield(grants map[thing]grant, t, wider thing) {
+// dropCovered deletes the verbs of a scope that are granted on a wider one, and moves their
+// reasons there.
+func dropCovered(grants map[scope]grant, t, wider scope) {
 	for verb, why := range grants[t] {
 		if has := grants[wider][verb]; has != nil {
 			maps.Copy(has, why)
@@ -66,9 +66,9 @@ func yield(grants map[thing]grant, t, wider thing) {
 	}
 }
 
-// merge adds a grant to the rules, into one that differs in the resource alone if
-// there is one.
-func merge(rules []Rule, t thing, g grant) []Rule {
+// merge adds a grant to the rules: to a rule that differs only in the resource, if there is
+// one, or as a new rule.
+func merge(rules []Rule, t scope, g grant) []Rule {
 	r := Rule{Groups: []string{t.group}, Resources: []string{t.resource}, Verbs: verbsOf(g), For: whyOf(g)}
 	if t.name != "" {
 		r.Names = []string{t.name}
@@ -82,16 +82,16 @@ func merge(rules []Rule, t thing, g grant) []Rule {
 	return append(rules, r)
 }
 
-// verbOrder is how people write verbs: what reads, then what writes.
+// verbOrder is the usual order of verbs: reads, then writes.
 var verbOrder = []string{"get", "list", "watch", "create", "update", "patch", "delete"}
 
 func verbsOf(g grant) []string {
 	return slices.SortedFunc(maps.Keys(g), func(a, b string) int {
-		return cmp.Or(cmp.Compare(place(a), place(b)), strings.Compare(a, b))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 	})
 }
 
-func place(verb string) int {
+func rank(verb string) int {
 	if i := slices.Index(verbOrder, verb); i >= 0 {
 		return i
 	}
@@ -106,6 +106,6 @@ func whyOf(g grant) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-func compareThings(a, b thing) int {
+func compareScopes(a, b scope) int {
 	return cmp.Or(strings.Compare(a.namespace, b.namespace), strings.Compare(a.group, b.group), strings.Compare(a.resource, b.resource), strings.Compare(a.name, b.name))
 }

@@ -12,7 +12,7 @@ import (
 
 const apiVersion = "rbac.authorization.k8s.io/v1"
 
-// YAML is the plan as objects to be applied, with what each rule is for in comments.
+// YAML is the plan as objects for kubectl apply. Comments say what each rule is for.
 func (p *Plan) YAML() []byte {
 	w := &writer{}
 	o := p.options
@@ -26,25 +26,25 @@ func (p *Plan) YAML() []byte {
 		w.line("rules:")
 		w.rules(rules, "  ")
 		w.object(apiVersion, kind+"Binding", name, namespace)
-		w.line("roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: %s}", kind, text(name))
+		w.line("roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: %s}", kind, yamlString(name))
 		w.line("subjects:")
-		w.line("  - {kind: ServiceAccount, name: %s, namespace: %s}", text(account), text(o.Namespace))
+		w.line("  - {kind: ServiceAccount, name: %s, namespace: %s}", yamlString(account), yamlString(o.Namespace))
 	}
 	for _, r := range p.Roles(true) {
 		bind("Role", o.Name, r.Namespace, r.Rules)
 	}
 	if len(p.Cluster) > 0 {
-		bind("ClusterRole", o.Namespace+"-"+o.Name, "", p.Cluster) // another namespace may have an install of this name
+		bind("ClusterRole", o.Namespace+"-"+o.Name, "", p.Cluster) // ClusterRoles of installs in other namespaces may have the same name
 	}
 	return w.out.Bytes()
 }
 
-// Values is the plan as values of the Helm chart, which makes the roles, the service
-// account and what the process itself needs.
+// Values is the plan as values of the Helm chart. The chart itself has the service account
+// and what the process needs.
 func (p *Plan) Values() []byte {
 	w := &writer{}
 	w.head(p)
-	w.line("watchNamespace: %s", text(p.Watch))
+	w.line("watchNamespace: %s", yamlString(p.Watch))
 	w.line("rbac:")
 	roles := p.Roles(false)
 	if len(roles) == 0 {
@@ -53,7 +53,7 @@ func (p *Plan) Values() []byte {
 		w.line("  roles:")
 	}
 	for _, r := range roles {
-		w.line("    - namespace: %s", text(r.Namespace))
+		w.line("    - namespace: %s", yamlString(r.Namespace))
 		w.line("      rules:")
 		w.rules(r.Rules, "        ")
 	}
@@ -92,10 +92,10 @@ func (w *writer) object(apiVersion, kind, name, namespace string) {
 	w.line("apiVersion: %s", apiVersion)
 	w.line("kind: %s", kind)
 	if namespace == "" {
-		w.line("metadata: {name: %s}", text(name))
+		w.line("metadata: {name: %s}", yamlString(name))
 		return
 	}
-	w.line("metadata: {name: %s, namespace: %s}", text(name), text(namespace))
+	w.line("metadata: {name: %s, namespace: %s}", yamlString(name), yamlString(namespace))
 }
 
 func (w *writer) rules(rules []Rule, indent string) {
@@ -103,25 +103,25 @@ func (w *writer) rules(rules []Rule, indent string) {
 		for _, why := range r.For {
 			w.line("%s# %s", indent, why)
 		}
-		w.line("%s- apiGroups: %s", indent, list(r.Groups))
-		w.line("%s  resources: %s", indent, list(r.Resources))
+		w.line("%s- apiGroups: %s", indent, yamlList(r.Groups))
+		w.line("%s  resources: %s", indent, yamlList(r.Resources))
 		if len(r.Names) > 0 {
-			w.line("%s  resourceNames: %s", indent, list(r.Names))
+			w.line("%s  resourceNames: %s", indent, yamlList(r.Names))
 		}
-		w.line("%s  verbs: %s", indent, list(r.Verbs))
+		w.line("%s  verbs: %s", indent, yamlList(r.Verbs))
 	}
 }
 
-func list(items []string) string {
+func yamlList(items []string) string {
 	out := make([]string, len(items))
 	for i, item := range items {
-		out[i] = text(item)
+		out[i] = yamlString(item)
 	}
 	return "[" + strings.Join(out, ", ") + "]"
 }
 
-// text is a string as YAML has it: in quotes where it would be something else without.
-func text(s string) string {
+// yamlString quotes a string if YAML would parse it as another type.
+func yamlString(s string) string {
 	out, err := yaml.Marshal(s)
 	if err != nil {
 		return fmt.Sprintf("%q", s)

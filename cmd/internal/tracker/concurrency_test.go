@@ -77,16 +77,16 @@ func TestRequestThatGoesAway(t *testing.T) {
 	cancel()
 	_, err = tr.createExperiment(ctx, &createExperimentRequest{Name: "gone"})
 	require.ErrorIs(t, err, errBusy)
-	require.Equal(t, notNow, told(err).Code)
-	require.Equal(t, http.StatusServiceUnavailable, statuses[told(err).Code])
+	require.Equal(t, notNow, publicError(err).Code)
+	require.Equal(t, http.StatusServiceUnavailable, statuses[publicError(err).Code])
 	_, err = tr.getExperimentByName(t.Context(), &experimentNameRequest{Name: "gone"})
-	require.Equal(t, notThere, told(err).Code)
+	require.Equal(t, notThere, publicError(err).Code)
 }
 
 // TestFailuresAreNotTold: what failed in here is for the log.
 func TestFailuresAreNotTold(t *testing.T) {
 	t.Parallel()
-	e := told(fmt.Errorf("read /home/ann/secret: %w", errors.New("disk on fire")))
+	e := publicError(fmt.Errorf("read /home/ann/secret: %w", errors.New("disk on fire")))
 	require.Equal(t, internalError, e.Code)
 	require.False(t, strings.Contains(e.Message, "secret") || strings.Contains(e.Message, "fire"))
 }

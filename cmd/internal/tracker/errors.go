@@ -35,7 +35,7 @@ var statuses = map[code]int{
 	internalError: http.StatusInternalServerError,
 }
 
-// apiError is what a client is told.
+// apiError is the error in an answer.
 type apiError struct {
 	Code    code   `json:"error_code"`
 	Message string `json:"message"`
@@ -55,9 +55,9 @@ func exists(format string, args ...any) error {
 	return &apiError{alreadyThere, fmt.Sprintf(format, args...)}
 }
 
-// told is what a client is told of an error: its own mistakes in full, a failure of
-// this server without the details, which are for the log.
-func told(err error) *apiError {
+// publicError returns the error that a client gets: its own mistakes in full, and a failure of
+// this server without the details, which are logged.
+func publicError(err error) *apiError {
 	var known *apiError
 	switch {
 	case errors.As(err, &known):

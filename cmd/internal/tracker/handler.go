@@ -9,22 +9,21 @@ import (
 	"time"
 )
 
-// mlflowVersion is the release whose REST API this one follows; the part after the
-// plus tells that it is not that release.
+// mlflowVersion is the release whose REST API the tracker follows; the part after the plus
+// marks that it is not that release.
 const mlflowVersion = "2.22.0+scanflow"
 
-// allowed is how long a request may take in the database, with its wait for those
-// before it.
-const allowed = 30 * time.Second
+// requestTimeout bounds a request in the database, with its wait for those before it.
+const requestTimeout = 30 * time.Second
 
-// Handler answers the API. Who may ask is the caller's to decide: see Guard.
+// Handler serves the API. It authorizes nobody: see Guard.
 func (t *Tracker) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { patiently(w, r, stall, t.serve) })
 }
 
 func (t *Tracker) serve(w http.ResponseWriter, r *http.Request) {
 	if err := t.answer(w, r); err != nil {
-		answer := told(err)
+		answer := publicError(err)
 		if answer.Code == internalError {
 			t.opts.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
@@ -66,7 +65,7 @@ func (t *Tracker) serveRoute(w http.ResponseWriter, r *http.Request, path string
 		if !slices.Contains(c.methods, r.Method) {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), allowed)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		answer, err := c.answer(t, r.WithContext(ctx))
 		if err != nil {

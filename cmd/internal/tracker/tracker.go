@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
 // Options are the settings of a tracker.
@@ -37,7 +39,7 @@ type Tracker struct {
 	opts      Options
 	store     *store
 	artifacts *artifacts
-	lock      *os.File
+	lock      *filelock.Lock
 	draw      sync.Mutex // of opts.Random
 	once      sync.Once
 	ended     error
@@ -110,9 +112,22 @@ func (t *Tracker) close() error {
 		errs = append(errs, t.artifacts.close())
 	}
 	if t.lock != nil {
-		errs = append(errs, release(t.lock))
+		errs = append(errs, t.lock.Release())
 	}
 	return errors.Join(errs...)
+}
+
+// acquire keeps a second tracker away from a folder.
+func acquire(dir string) (*filelock.Lock, error) {
+	l, err := filelock.Acquire(filepath.Join(dir, "lock"))
+	if held := (*filelock.HeldError)(nil); errors.As(err, &held) {
+		var pid string
+		if held.PID != 0 {
+			pid = fmt.Sprintf(" (pid %d)", held.PID)
+		}
+		return nil, fmt.Errorf("tracker folder %s is %w%s: stop that one, or pass another folder", dir, ErrLocked, pid)
+	}
+	return l, err
 }
 
 // now is the time in milliseconds.

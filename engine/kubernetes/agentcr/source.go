@@ -1,7 +1,9 @@
 package agentcr
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,39 +24,40 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Options say which agents are watched.
+// Options configure a Source.
 type Options struct {
 	Client *apiclient.Client
-	// Namespace is the one that is watched; "" is every namespace.
+	// Namespace is the only namespace that is watched; "" is the whole cluster.
 	Namespace string
-	// Selector is which agents, by their labels; "" is all.
+	// Selector selects agents by label; "" selects all.
 	Selector string
 	Kinds    manifest.Kinds
-	Log      hclog.Logger // nil is nowhere
-	Clock    engine.Clock // nil is the machine's own
+	Log      hclog.Logger // nil discards
+	Clock    engine.Clock // nil is engine.WallClock
 }
 
-// Found is an agent as the cluster has it now.
+// Found is an agent as the cluster has it.
 type Found struct {
 	Namespace, Name string
 	UID             types.UID
 	// Generation counts the changes of the spec.
 	Generation      int64
 	ResourceVersion string
-	// Agent is nil where the resource can't be read; Mistakes say why.
+	// Agent is nil where the resource has Mistakes.
 	Agent    *manifest.Agent
-	Mistakes manifest.Mistakes
-	// Spec is the agent's spec as it was written, to be shown as LastGood later.
+	Mistakes mistake.Mistakes
+	// Spec is the agent's spec as written, to be stored as LastGood later.
 	Spec map[string]any
-	// LastGood is the agent as the status keeps it: of the last spec that was accepted,
-	// while a later one is not. Nil where it keeps none, or none that can be read.
+	// LastGood is the agent of the last accepted spec, from the status, while a later spec is not
+	// accepted. It is nil where there is none, or where it can't be read.
 	LastGood     *manifest.Agent
 	LastGoodSpec map[string]any
 }
 
-// NamespacedName is the name that Report takes.
+// NamespacedName identifies the agent for Report.
 func (f Found) NamespacedName() types.NamespacedName {
 	return types.NamespacedName{Namespace: f.Namespace, Name: f.Name}
 }
@@ -68,10 +71,10 @@ type Source struct {
 	writer *writer
 
 	mu   sync.Mutex
-	last error // of the last request for the agents, nil once they are watched
+	last error // of the last list or watch
 }
 
-// New makes a Source that asks nothing before Run.
+// New makes a Source, which sends no request before Run.
 func New(o Options) *Source {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
@@ -93,18 +96,16 @@ var agents = func() schema.GroupVersionResource {
 	return gv.WithResource(manifest.Plural)
 }()
 
-// again is how soon the agents are asked for anew when the API server is away, or
-// doesn't know them.
-var again = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 6, Cap: 10 * time.Second}
+// reconnect spaces out the requests while the API server is unreachable or lacks the kind.
+var reconnect = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 6, Cap: 10 * time.Second}
 
-// Run watches until ctx ends, and writes the status reported meanwhile. What can't be
-// reached is tried again; nothing ends it but ctx.
+// Run watches the agents and writes reported statuses until ctx ends. It retries all failures.
 func (s *Source) Run(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() { s.writer.run(ctx) })
-	quiet := klog.Logger{} // asked tells of failures, by our own log
-	backoff := again
+	quiet := klog.Logger{} // noteResult logs failures
+	backoff := reconnect
 	cache.NewReflectorWithOptions(s.listWatch(), &unstructured.Unstructured{}, s.store, cache.ReflectorOptions{
 		Name: "agents", Backoff: &backoff, Logger: &quiet,
 	}).RunWithContext(ctx)
@@ -115,40 +116,40 @@ func (s *Source) listWatch() *cache.ListWatch {
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = s.labels
 			list, err := s.api.List(ctx, o)
-			return list, s.asked(ctx, err)
+			return list, s.noteResult(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.LabelSelector = s.labels
 			stream, err := s.api.Watch(ctx, o)
-			return stream, s.asked(ctx, err)
+			return stream, s.noteResult(ctx, err)
 		},
 	}
 }
 
-// asked keeps what the last request said, and logs it when it is news.
-func (s *Source) asked(ctx context.Context, err error) error {
+// noteResult stores the result of a list or watch, and logs it when it has changed.
+func (s *Source) noteResult(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
-	told := err
+	cause := err
 	if apierrors.IsNotFound(err) {
-		told = &apiclient.MissingKindError{APIVersion: manifest.APIVersion, Kind: manifest.Kind}
+		cause = &apiclient.MissingKindError{APIVersion: manifest.APIVersion, Kind: manifest.Kind}
 	}
 	s.mu.Lock()
 	before := s.last
-	s.last = told
+	s.last = cause
 	s.mu.Unlock()
 	switch {
-	case told == nil && before != nil:
+	case cause == nil && before != nil:
 		s.log.Info("agents are watched again")
-	case told != nil && (before == nil || before.Error() != told.Error()):
-		s.log.Warn("agents can't be watched; trying again", "error", told)
+	case cause != nil && (before == nil || before.Error() != cause.Error()):
+		s.log.Warn("agents can't be watched; trying again", "error", cause)
 	}
-	return err // the reflector knows what to do with the API server's own
+	return err // the reflector handles the API server's own error
 }
 
-// Synced waits until the agents are known. The error, once ctx has ended, is why they
-// are not: a *apiclient.MissingKindError where the custom resource isn't installed.
+// Synced waits until the agents are listed. The error, once ctx has ended, says why they are
+// not: *apiclient.MissingKindError where the custom resource definition is not installed.
 func (s *Source) Synced(ctx context.Context) error {
 	select {
 	case <-s.store.synced:
@@ -156,25 +157,36 @@ func (s *Source) Synced(ctx context.Context) error {
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.last != nil {
-			return fmt.Errorf("list the agents of the cluster: %w", s.last)
-		}
-		return fmt.Errorf("list the agents of the cluster: %w", ctx.Err())
+		return fmt.Errorf("list the agents of the cluster: %w", cmp.Or(s.last, ctx.Err()))
 	}
 }
 
-// Changed receives when agents came, went, or changed in spec or labels; several
-// changes may be one. A change of status is none.
+// Fault says why the agents are not known at the moment; nil while they are watched.
+func (s *Source) Fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last != nil {
+		return fmt.Errorf("list the agents of the cluster: %w", s.last)
+	}
+	select {
+	case <-s.store.synced:
+		return nil
+	default:
+		return errors.New("the agents of the cluster are not listed yet")
+	}
+}
+
+// Changed receives after agents appeared, disappeared, or changed in spec or labels. Several
+// changes may be one signal. A change of status sends none.
 func (s *Source) Changed() <-chan struct{} { return s.store.changed }
 
-// Agents are all that the cluster has now, by namespace and name; none before Synced.
+// Agents returns all agents by namespace and name; none before Synced.
 func (s *Source) Agents() []Found { return s.store.all() }
 
-// Report says what is true of an agent. It is written soon, unless another Report
-// comes first or the cluster shows it already.
+// Report sets the status of an agent. It is written soon, unless the next Report comes first or
+// the cluster shows it already.
 func (s *Source) Report(name types.NamespacedName, status Status) { s.writer.report(name, status) }
 
-// Close writes what is still to be written, once, without pause, until ctx ends, and
-// takes no Report any more. The error is of what could not be written. Call it when
-// Run has returned.
+// Close writes each pending status once, without pause, until ctx ends, and ignores later
+// Reports. The error says what could not be written. Call it after Run has returned.
 func (s *Source) Close(ctx context.Context) error { return s.writer.close(ctx) }

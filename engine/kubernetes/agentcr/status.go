@@ -13,55 +13,54 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// LastDecision is what became of a proposal.
+// LastDecision is the decision on a proposal.
 type LastDecision = manifest.LastDecision
 
-// Status is what is true of an agent.
+// Status is the state of an agent.
 type Status struct {
-	// ObservedGeneration is the Found.Generation that all this is about.
+	// ObservedGeneration is the Found.Generation that the status is about.
 	ObservedGeneration int64
-	// Accepted, with its reason (a word in CamelCase, "" for the usual one) and
-	// message, tells whether the spec can be run as it is.
+	// Accepted reports whether the spec can run. Reason is in CamelCase, "" for the default.
 	Accepted        bool
 	Reason, Message string
-	// Running tells whether this process runs the agent.
+	// Running reports whether this process runs the agent.
 	Running                       bool
 	RunningReason, RunningMessage string
 	Targets                       int
-	// PolicyRevision, where it is "", leaves what the cluster shows.
+	// PolicyRevision leaves the cluster's value where it is "".
 	PolicyRevision string
-	// LastDecision, where it is nil, leaves what the cluster shows.
+	// LastDecision leaves the cluster's value where it is nil.
 	LastDecision *LastDecision
-	// LastGood is the spec that runs instead of one that is not accepted; nil shows none.
+	// LastGood is the spec that runs in place of one that is not accepted; nil removes it.
 	LastGood map[string]any
 }
 
-// next is what the cluster should show, now that it shows something already.
+// next returns the status to write, given the one that the cluster shows.
 func (s Status) next(shown manifest.Status, now time.Time) manifest.Status {
 	out := manifest.Status{
 		ObservedGeneration: s.ObservedGeneration,
-		Conditions:         slices.Clone(shown.Conditions), // those of others stay
+		Conditions:         slices.Clone(shown.Conditions), // keeps those of other controllers
 		Targets:            s.Targets,
-		PolicyRevision:     cmp.Or(bounded(s.PolicyRevision), shown.PolicyRevision),
+		PolicyRevision:     cmp.Or(truncated(s.PolicyRevision), shown.PolicyRevision),
 		LastDecision:       shown.LastDecision,
 		LastGood:           s.LastGood,
 	}
 	if d := s.LastDecision; d != nil {
 		out.LastDecision = &LastDecision{
-			Time: seconds(d.Time.Time), Target: bounded(d.Target), Primitive: bounded(d.Primitive),
-			Verdict: bounded(d.Verdict), Reason: bounded(d.Reason), Summary: bounded(d.Summary), Detail: bounded(d.Detail),
+			Time: wholeSeconds(d.Time.Time), Target: truncated(d.Target), Primitive: truncated(d.Primitive),
+			Verdict: truncated(d.Verdict), Reason: truncated(d.Reason), Summary: truncated(d.Summary), Detail: truncated(d.Detail),
 		}
 	}
-	s.condition(&out.Conditions, manifest.Accepted, s.Accepted, cmp.Or(s.Reason, word(s.Accepted, "Accepted", "Mistakes")), s.Message, now)
-	s.condition(&out.Conditions, manifest.Running, s.Running, cmp.Or(s.RunningReason, word(s.Running, "Running", "NotRunning")), s.RunningMessage, now)
+	s.condition(&out.Conditions, manifest.Accepted, s.Accepted, cmp.Or(s.Reason, choose(s.Accepted, "Accepted", "Mistakes")), s.Message, now)
+	s.condition(&out.Conditions, manifest.Running, s.Running, cmp.Or(s.RunningReason, choose(s.Running, "Running", "NotRunning")), s.RunningMessage, now)
 	return out
 }
 
-// condition sets one of the conditions. The time moves only when its status does.
+// condition sets a condition. Its transition time changes only with its status.
 func (s Status) condition(all *[]manifest.Condition, name string, holds bool, reason, message string, now time.Time) {
 	c := manifest.Condition{
-		Type: name, Status: word(holds, "True", "False"), ObservedGeneration: s.ObservedGeneration,
-		LastTransitionTime: seconds(now), Reason: bounded(reason), Message: bounded(message),
+		Type: name, Status: choose(holds, "True", "False"), ObservedGeneration: s.ObservedGeneration,
+		LastTransitionTime: wholeSeconds(now), Reason: truncated(reason), Message: truncated(message),
 	}
 	i := slices.IndexFunc(*all, func(o manifest.Condition) bool { return o.Type == name })
 	if i < 0 {
@@ -69,34 +68,36 @@ func (s Status) condition(all *[]manifest.Condition, name string, holds bool, re
 		return
 	}
 	if (*all)[i].Status == c.Status {
-		c.LastTransitionTime = seconds((*all)[i].LastTransitionTime.Time)
+		c.LastTransitionTime = wholeSeconds((*all)[i].LastTransitionTime.Time)
 	}
 	(*all)[i] = c
 }
 
-func word(yes bool, whenTrue, whenFalse string) string {
+func choose(yes bool, whenTrue, whenFalse string) string {
 	if yes {
 		return whenTrue
 	}
 	return whenFalse
 }
 
-// seconds is a time as Kubernetes writes times.
-func seconds(t time.Time) manifest.Time { return manifest.Time{Time: t.UTC().Truncate(time.Second)} }
+// wholeSeconds is a time in the precision of Kubernetes.
+func wholeSeconds(t time.Time) manifest.Time {
+	return manifest.Time{Time: t.UTC().Truncate(time.Second)}
+}
 
-// bounded cuts a text to what the resource may hold.
-func bounded(text string) string {
-	if len(text) <= manifest.LongestMessage {
+// truncated shortens a text to what the resource may hold.
+func truncated(text string) string {
+	if len(text) <= manifest.MaxMessageLength {
 		return text
 	}
 	const end = "..."
 	runes := []rune(text)
-	return string(runes[:min(len(runes), manifest.LongestMessage-len(end))]) + end
+	return string(runes[:min(len(runes), manifest.MaxMessageLength-len(end))]) + end
 }
 
-// patch is the merge patch that makes the cluster show the status; nil where it does
-// already. The UID keeps it from an agent that was made anew under the same name, the
-// version from one that shows something else by now: a merge patch replaces lists.
+// patch returns the merge patch that brings the cluster's status up to date, or nil if it is.
+// The patch names the UID, so that it does not apply to an agent that was created anew under
+// the same name, and the version, since a merge patch replaces lists.
 func (s Status) patch(e entry, now time.Time) ([]byte, error) {
 	before, err := json.Marshal(e.status)
 	if err != nil {

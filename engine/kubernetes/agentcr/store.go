@@ -13,10 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// store is what the watch has shown, and the answers to our own writes, whichever is
-// newer. It is a cache.ReflectorStore.
+// store has the agents as last seen, by the watch or in answers to our own writes. It implements
+// cache.ReflectorStore.
 type store struct {
 	kinds   manifest.Kinds
 	changed chan struct{}
@@ -37,46 +38,43 @@ func newStore(kinds manifest.Kinds) *store {
 	return &store{kinds: kinds, changed: make(chan struct{}, 1), synced: make(chan struct{}), known: map[types.NamespacedName]entry{}}
 }
 
-// Add takes an object that is new, or that the store missed.
-func (s *store) Add(object any) error { return s.see(object) }
+func (s *store) Add(object any) error { return s.upsert(object) }
 
-// Update takes an object that changed.
-func (s *store) Update(object any) error { return s.see(object) }
+func (s *store) Update(object any) error { return s.upsert(object) }
 
-// Delete takes an object that is gone.
 func (s *store) Delete(object any) error {
-	u, err := asObject(object)
+	u, err := asUnstructured(object)
 	if err != nil {
 		return err
 	}
-	s.forget(nameOf(u))
+	s.remove(nameOf(u))
 	return nil
 }
 
-// Replace takes all that there is. What changed meanwhile shows as a change.
+// Replace stores a full list.
 func (s *store) Replace(objects []any, _ string) error {
 	there := map[types.NamespacedName]bool{}
 	for _, object := range objects {
-		u, err := asObject(object)
+		u, err := asUnstructured(object)
 		if err != nil {
 			return err
 		}
 		there[nameOf(u)] = true
-		s.take(u)
+		s.set(u)
 	}
 	for _, f := range s.all() {
 		if name := f.NamespacedName(); !there[name] {
-			s.forget(name)
+			s.remove(name)
 		}
 	}
 	s.once.Do(func() { close(s.synced) })
 	return nil
 }
 
-// Resync has nothing to do: nobody but us reads the store.
+// Resync does nothing: only this package reads the store.
 func (s *store) Resync() error { return nil }
 
-func asObject(object any) (*unstructured.Unstructured, error) {
+func asUnstructured(object any) (*unstructured.Unstructured, error) {
 	u, ok := object.(*unstructured.Unstructured)
 	if !ok {
 		return nil, fmt.Errorf("the API server sent a %T for an agent", object)
@@ -88,37 +86,37 @@ func nameOf(u *unstructured.Unstructured) types.NamespacedName {
 	return types.NamespacedName{Namespace: u.GetNamespace(), Name: u.GetName()}
 }
 
-func (s *store) see(object any) error {
-	u, err := asObject(object)
+func (s *store) upsert(object any) error {
+	u, err := asUnstructured(object)
 	if err == nil {
-		s.take(u)
+		s.set(u)
 	}
 	return err
 }
 
-// take keeps an object of the watch, unless a newer one is there. One that is being
+// set stores an object of the watch, unless the stored one is newer. An object that is being
 // deleted counts as gone.
-func (s *store) take(u *unstructured.Unstructured) {
+func (s *store) set(u *unstructured.Unstructured) {
 	if u.GetDeletionTimestamp() != nil {
-		s.forget(nameOf(u))
+		s.remove(nameOf(u))
 		return
 	}
-	s.keep(u, func(before entry, there bool) bool {
+	s.update(u, func(before entry, there bool) bool {
 		return !there || before.found.UID != u.GetUID() || !older(u.GetResourceVersion(), before.found.ResourceVersion)
 	})
 }
 
-// refresh keeps the answer to a write of ours, unless the watch is ahead: the agent
-// may be gone meanwhile.
+// refresh stores the answer to a write of ours, unless the watch has something newer or the
+// agent is gone.
 func (s *store) refresh(u *unstructured.Unstructured) {
-	s.keep(u, func(before entry, there bool) bool {
+	s.update(u, func(before entry, there bool) bool {
 		return there && before.found.UID == u.GetUID() && !older(u.GetResourceVersion(), before.found.ResourceVersion)
 	})
 }
 
-// keep reads an object outside the lock, and only where there is something new to
-// read; wanted has the last word under the lock.
-func (s *store) keep(u *unstructured.Unstructured, wanted func(before entry, there bool) bool) {
+// update parses an object outside the lock, and only if it has changed; wanted decides under
+// the lock whether to store it.
+func (s *store) update(u *unstructured.Unstructured, wanted func(before entry, there bool) bool) {
 	before, there := s.get(nameOf(u))
 	same := there && before.found.UID == u.GetUID() && before.found.Generation == u.GetGeneration() && maps.Equal(before.labels, u.GetLabels())
 	now := entry{found: before.found, labels: u.GetLabels(), status: statusOf(u)}
@@ -128,7 +126,7 @@ func (s *store) keep(u *unstructured.Unstructured, wanted func(before entry, the
 	now.found.ResourceVersion = u.GetResourceVersion()
 	now.found.LastGood, now.found.LastGoodSpec = s.lastGood(u)
 	if s.put(now, wanted) && !same {
-		s.tell()
+		s.signalChange()
 	}
 }
 
@@ -146,8 +144,8 @@ func (s *store) put(e entry, wanted func(before entry, there bool) bool) bool {
 func (s *store) read(u *unstructured.Unstructured) Found {
 	f := Found{Namespace: u.GetNamespace(), Name: u.GetName(), UID: u.GetUID(), Generation: u.GetGeneration()}
 	raw, err := u.MarshalJSON()
-	if err != nil { // it came as JSON
-		f.Mistakes = manifest.Mistakes{{Message: err.Error()}}
+	if err != nil { // unlikely: it came as JSON
+		f.Mistakes = mistake.Mistakes{{Message: err.Error()}}
 		return f
 	}
 	f.Agent, f.Mistakes = manifest.ReadObject(f.NamespacedName().String(), raw, s.kinds)
@@ -155,7 +153,7 @@ func (s *store) read(u *unstructured.Unstructured) Found {
 	return f
 }
 
-// lastGood is the agent with the spec that its status keeps.
+// lastGood returns the agent with the spec in its status.
 func (s *store) lastGood(u *unstructured.Unstructured) (*manifest.Agent, map[string]any) {
 	spec, there, _ := unstructured.NestedMap(u.Object, "status", "lastGood")
 	if !there {
@@ -168,14 +166,13 @@ func (s *store) lastGood(u *unstructured.Unstructured) (*manifest.Agent, map[str
 		return nil, nil
 	}
 	agent, mistakes := manifest.ReadObject(nameOf(u).String(), raw, s.kinds)
-	if len(mistakes) > 0 { // of an older release
+	if len(mistakes) > 0 { // an older release wrote it
 		return nil, nil
 	}
 	return agent, spec
 }
 
-// statusOf is the status that the object shows; nothing where another wrote what is
-// none of ours, and then it is written anew.
+// statusOf returns the status of an object. A malformed one counts as empty, and is overwritten.
 func statusOf(u *unstructured.Unstructured) manifest.Status {
 	var out manifest.Status
 	raw, err := json.Marshal(u.Object["status"])
@@ -185,27 +182,26 @@ func statusOf(u *unstructured.Unstructured) manifest.Status {
 	return out
 }
 
-// older compares versions of one object. Two that can't be compared are taken in the
-// order in which they came.
+// older compares versions of one object. Versions that can't be compared count as in order.
 func older(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0
 }
 
-func (s *store) forget(name types.NamespacedName) {
+func (s *store) remove(name types.NamespacedName) {
 	s.mu.Lock()
 	_, there := s.known[name]
 	delete(s.known, name)
 	s.mu.Unlock()
 	if there {
-		s.tell()
+		s.signalChange()
 	}
 }
 
-func (s *store) tell() {
+func (s *store) signalChange() {
 	select {
 	case s.changed <- struct{}{}:
-	default: // one is waiting already
+	default: // a signal is pending already
 	}
 }
 

@@ -16,49 +16,49 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 const (
-	// pace is the least time between two writes of one agent's status.
-	pace = 5 * time.Second
-	// After a failure the next try waits this long, and twice as long each time.
-	firstRetry, lastRetry = time.Second, time.Minute
-	// atOnce bounds the writes under way.
-	atOnce = 4
-	// triesEach is how often a write is tried at once while others write too.
-	triesEach = 3
-	// fieldManager is how the API server records who wrote.
+	// minInterval is between two writes of one agent's status.
+	minInterval   = 5 * time.Second
+	maxConcurrent = 4
+	// maxConflicts bounds the immediate retries while others write.
+	maxConflicts = 3
 	fieldManager = "scanflow-status"
 )
 
-// writer writes what was reported last of each agent.
-type writer struct {
-	api   dynamic.NamespaceableResourceInterface
-	store *store
-	clock engine.Clock
-	log   hclog.Logger
-	wake  chan struct{}
-	turn  chan struct{} // held by whoever writes a batch
+// retry spaces out failed writes of a status.
+var retry = backoff.Exponential{First: time.Second, Most: time.Minute}
 
-	mu     sync.Mutex
-	lines  map[types.NamespacedName]*line
-	closed bool
+// writer writes the last reported status of each agent.
+type writer struct {
+	api       dynamic.NamespaceableResourceInterface
+	store     *store
+	clock     engine.Clock
+	log       hclog.Logger
+	wake      chan struct{}
+	batchLock chan struct{} // held while a batch is written
+
+	mu      sync.Mutex
+	pending map[types.NamespacedName]*pendingStatus
+	closed  bool
 }
 
-// line is one agent's place in the queue.
-type line struct {
-	want      *Status // nil where there is nothing to write
+// pendingStatus is one agent's status to write.
+type pendingStatus struct {
+	want      *Status // nil if there is nothing to write
 	notBefore time.Time
-	retry     time.Duration // 0 after a success
-	said      string        // the failure that was logged last
+	failures  int    // in a row
+	logged    string // the last failure that was logged
 }
 
 func newWriter(api dynamic.NamespaceableResourceInterface, s *store, clock engine.Clock, log hclog.Logger) *writer {
 	return &writer{
-		api: api, store: s, clock: clock, log: log, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		lines: map[types.NamespacedName]*line{},
+		api: api, store: s, clock: clock, log: log, wake: make(chan struct{}, 1), batchLock: make(chan struct{}, 1),
+		pending: map[types.NamespacedName]*pendingStatus{},
 	}
 }
 
@@ -68,10 +68,10 @@ func (w *writer) report(name types.NamespacedName, status Status) {
 	if w.closed {
 		return
 	}
-	l := w.lines[name]
+	l := w.pending[name]
 	if l == nil {
-		l = &line{}
-		w.lines[name] = l
+		l = &pendingStatus{}
+		w.pending[name] = l
 	}
 	l.want = &status
 	select {
@@ -83,14 +83,14 @@ func (w *writer) report(name types.NamespacedName, status Status) {
 // run writes what is due until ctx ends.
 func (w *writer) run(ctx context.Context) {
 	select {
-	case <-w.store.synced: // before, an agent unknown may be there
+	case <-w.store.synced: // before that, an unknown agent may exist
 	case <-ctx.Done():
 		return
 	}
 	for ctx.Err() == nil {
 		names, next := w.due()
 		if len(names) > 0 {
-			// What failed is told of in the log, and has its next time.
+			// Failures are logged and scheduled again.
 			_ = w.batch(ctx, names)
 			continue
 		}
@@ -98,7 +98,7 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// wait returns when something was reported, or the next write is due.
+// wait returns after a Report, or when the next write is due.
 func (w *writer) wait(ctx context.Context, next time.Time) {
 	var due <-chan time.Time
 	if !next.IsZero() {
@@ -113,15 +113,15 @@ func (w *writer) wait(ctx context.Context, next time.Time) {
 	}
 }
 
-// due are the agents to be written now, and when the next one is. Agents that are
-// gone lose their line.
+// due returns the agents to write now, and when the next one is due. It drops agents that are
+// gone.
 func (w *writer) due() (names []types.NamespacedName, next time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.clock.Now()
-	for name, l := range w.lines {
+	for name, l := range w.pending {
 		if _, there := w.store.get(name); !there {
-			delete(w.lines, name)
+			delete(w.pending, name)
 			continue
 		}
 		switch {
@@ -135,31 +135,31 @@ func (w *writer) due() (names []types.NamespacedName, next time.Time) {
 	return names, next
 }
 
-// batch writes some agents, a few at a time.
+// batch writes some agents, maxConcurrent at a time.
 func (w *writer) batch(ctx context.Context, names []types.NamespacedName) error {
 	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
+	case w.batchLock <- struct{}{}:
+		defer func() { <-w.batchLock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	errs := make([]error, len(names))
-	room := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, maxConcurrent)
 	var tasks sync.WaitGroup
 	for i, name := range names {
-		room <- struct{}{}
+		slots <- struct{}{}
 		tasks.Go(func() {
-			defer func() { <-room }()
-			errs[i] = w.one(ctx, name)
+			defer func() { <-slots }()
+			errs[i] = w.writeOne(ctx, name)
 		})
 	}
 	tasks.Wait()
 	return errors.Join(errs...)
 }
 
-func (w *writer) one(ctx context.Context, name types.NamespacedName) error {
+func (w *writer) writeOne(ctx context.Context, name types.NamespacedName) error {
 	w.mu.Lock()
-	l := w.lines[name]
+	l := w.pending[name]
 	if l == nil || l.want == nil {
 		w.mu.Unlock()
 		return nil
@@ -174,34 +174,35 @@ func (w *writer) one(ctx context.Context, name types.NamespacedName) error {
 	if err != nil {
 		return w.failed(ctx, name, l, err)
 	}
-	l.retry, l.said = 0, ""
+	l.failures, l.logged = 0, ""
 	if wrote {
-		l.notBefore = w.clock.Now().Add(pace)
+		l.notBefore = w.clock.Now().Add(minInterval)
 	}
-	if l.want == want { // nothing newer came meanwhile
+	if l.want == want { // no newer Report meanwhile
 		l.want = nil
 	}
 	return nil
 }
 
-// failed sets the time of the next try, and logs what is news.
-func (w *writer) failed(ctx context.Context, name types.NamespacedName, l *line, err error) error {
+// failed schedules the next attempt, and logs a new failure.
+func (w *writer) failed(ctx context.Context, name types.NamespacedName, l *pendingStatus, err error) error {
 	err = fmt.Errorf("write the status of agent %s: %w", name, err)
-	l.retry = min(max(2*l.retry, firstRetry), lastRetry)
-	l.notBefore = w.clock.Now().Add(l.retry)
-	if ctx.Err() == nil && l.said != err.Error() && !errors.Is(err, apiclient.ErrDeposed) {
-		w.log.Warn("an agent's status could not be written; trying again", "agent", name, "in", l.retry, "error", err)
-		l.said = err.Error()
+	l.failures++
+	wait := retry.After(l.failures)
+	l.notBefore = w.clock.Now().Add(wait)
+	if ctx.Err() == nil && l.logged != err.Error() && !errors.Is(err, apiclient.ErrDeposed) {
+		w.log.Warn("an agent's status could not be written; trying again", "agent", name, "in", wait, "error", err)
+		l.logged = err.Error()
 	}
 	return err
 }
 
-// write makes the cluster show the status, and tells whether it had to. An agent that
-// is gone, or was made anew since the report, needs none. One that somebody changed
-// since the watch last told is read again first: what others wrote must stay.
+// write updates the status in the cluster, and reports whether that was necessary. It is not
+// for an agent that is gone, or was created anew since the report. After a conflict it reads
+// the agent again, so that fields of other writers stay.
 func (w *writer) write(ctx context.Context, name types.NamespacedName, want Status) (wrote bool, err error) {
 	api := w.api.Namespace(name.Namespace)
-	for range triesEach {
+	for range maxConflicts {
 		e, there := w.store.get(name)
 		if !there || want.ObservedGeneration > e.found.Generation {
 			return false, nil
@@ -228,10 +229,10 @@ func (w *writer) write(ctx context.Context, name types.NamespacedName, want Stat
 			return true, nil
 		}
 	}
-	return true, engine.Retry(fmt.Errorf("others changed it %d times meanwhile", triesEach))
+	return true, engine.Retry(fmt.Errorf("others changed it %d times meanwhile", maxConflicts))
 }
 
-// read gets one agent by the right to list them, which the watch has.
+// read reads one agent by a list, which the watch has the right to.
 func (w *writer) read(ctx context.Context, name types.NamespacedName) (*unstructured.Unstructured, error) {
 	list, err := w.api.Namespace(name.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name.Name})
 	if err != nil {
@@ -247,7 +248,7 @@ func (w *writer) close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
 	var names []types.NamespacedName
-	for name, l := range w.lines {
+	for name, l := range w.pending {
 		if l.want != nil {
 			names = append(names, name)
 		}

@@ -13,9 +13,9 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Apply applies every object of a YAML text in its order, by server-side apply and with
-// force, as a field manager. Objects without a namespace go to "default" where they want
-// one. It stops at the first that fails, and returns those that were applied.
+// Apply applies every object of a YAML text in order, by forced server-side apply. Objects of
+// namespaced kinds without a namespace go to "default". It stops at the first failure, and
+// returns the objects that were applied.
 func (c *Client) Apply(ctx context.Context, manager, text string) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {

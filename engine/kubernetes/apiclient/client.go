@@ -15,16 +15,16 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Options say which API server, and how hard it may be asked.
+// Options configure a connection.
 type Options struct {
-	// Kubeconfig is a file; "" is $KUBECONFIG, then the service account of the pod
-	// that this process runs in, then ~/.kube/config.
+	// Kubeconfig is a file; "" is $KUBECONFIG, then the service account of this process' pod, then
+	// ~/.kube/config.
 	Kubeconfig string
-	// Concurrency bounds the requests under way, watches apart; 0 is 32.
+	// Concurrency bounds the concurrent requests without watches; 0 is 32.
 	Concurrency int
-	// Timeout bounds each request, watches apart; 0 is 15 s.
+	// Timeout bounds each request except watches; 0 is 15 s.
 	Timeout time.Duration
-	// UserAgent is how the API server's audit log names this process; "" is scanflow.
+	// UserAgent names this process in the API server's audit log; "" is scanflow.
 	UserAgent string
 }
 
@@ -33,23 +33,20 @@ const (
 	defaultTimeout     = 15 * time.Second
 )
 
-// Client is a connection. Copies of it share the bound on concurrency and the count
-// of requests. It is safe for concurrent use.
+// Client is a connection. Fenced copies share the concurrency limit and the request counts. It
+// is safe for concurrent use.
 type Client struct {
-	// Config is for clients of typed groups: every request that they make passes the
-	// same gate.
+	// Config is for typed clients, whose requests pass the same gate.
 	Config  *rest.Config
 	Dynamic dynamic.Interface
 	Kinds   *Kinds
-	// Namespace is where this process lives, or what the kubeconfig's context says;
-	// "default" if neither does.
+	// Namespace is that of this process' pod, or of the kubeconfig's context, or "default".
 	Namespace string
 
 	gate *gate
 }
 
-// New finds the API server. It asks nothing yet, so it succeeds while the server is
-// away.
+// New finds the API server. It sends no request, so it succeeds while the server is unreachable.
 func New(o Options) (*Client, error) {
 	loader := clientcmd.NewDefaultClientConfigLoadingRules()
 	loader.ExplicitPath = o.Kubeconfig
@@ -65,25 +62,25 @@ func New(o Options) (*Client, error) {
 	return FromConfig(config, namespace, o)
 }
 
-// FromConfig connects with a configuration that is there already.
+// FromConfig makes a Client from a configuration.
 func FromConfig(config *rest.Config, namespace string, o Options) (*Client, error) {
 	c := &Client{Namespace: cmp.Or(namespace, "default"), gate: newGate(cmp.Or(o.Concurrency, defaultConcurrency), cmp.Or(o.Timeout, defaultTimeout))}
 	own := rest.CopyConfig(config)
 	own.QPS = -1 // the API server's priority and fairness decides, not a token bucket here
 	own.UserAgent = cmp.Or(o.UserAgent, "scanflow")
 	own.WarningHandler = rest.NoWarnings{}
-	return c.with(own)
+	return c.connect(own)
 }
 
-// Fenced is this connection, but that nothing is written once may says no: the
-// process was deposed, and another may be writing. Reads go on.
-func (c *Client) Fenced(may func() error) (*Client, error) {
-	out := &Client{Namespace: c.Namespace, gate: c.gate.fenced(may)}
-	return out.with(rest.CopyConfig(c.Config))
+// Fenced returns a copy of the connection that sends no write once mayWrite returns an error:
+// this process was deposed, and another may be writing. Reads continue.
+func (c *Client) Fenced(mayWrite func() error) (*Client, error) {
+	out := &Client{Namespace: c.Namespace, gate: c.gate.fenced(mayWrite)}
+	return out.connect(rest.CopyConfig(c.Config))
 }
 
-func (c *Client) with(config *rest.Config) (*Client, error) {
-	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return c.gate.around(next) }
+func (c *Client) connect(config *rest.Config) (*Client, error) {
+	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return c.gate.wrap(next) }
 	c.Config = config
 	var err error
 	if c.Dynamic, err = dynamic.NewForConfig(config); err != nil {
@@ -97,15 +94,15 @@ func (c *Client) with(config *rest.Config) (*Client, error) {
 	return c, nil
 }
 
-// Requests is how many requests were sent, watches apart, by HTTP method.
+// Requests returns how many requests were sent, without watches, by HTTP method.
 func (c *Client) Requests() map[string]int64 { return c.gate.counts() }
 
-// Reach asks the API server for its version: an error says why it can't be reached.
+// Reach reads the API server's version. The error says why the server can't be reached.
 func (c *Client) Reach(ctx context.Context) error { return c.get(ctx, "/version") }
 
-// withoutSecrets cuts from an error what may hold a token: client-go quotes the
-// command and the file of an exec plug-in, and never a bearer token, but a file's
-// own content may be in a syntax error.
+// withoutSecrets removes what may contain a token from an error. client-go quotes the command
+// and the file of an exec plug-in, and never a bearer token, but a syntax error may quote the
+// file's content.
 func withoutSecrets(err error) error {
 	var path *os.PathError
 	switch {
@@ -119,7 +116,7 @@ func withoutSecrets(err error) error {
 	return err
 }
 
-// Ready asks the API server whether it is ready to serve.
+// Ready asks the API server whether it is ready.
 func (c *Client) Ready(ctx context.Context) error { return c.get(ctx, "/readyz") }
 
 func (c *Client) get(ctx context.Context, path string) error {

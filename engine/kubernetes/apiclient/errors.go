@@ -12,26 +12,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Classify marks an error of the API server as one that may pass (engine.Retry)
-// where trying the same again can help: the server is away, busy (429), failing
-// (5xx) or slow, or our token has expired and may be renewed. A conflict (409), a
-// refusal (403, 422, a webhook) and a missing object (404) are final: whoever
-// planned must look again.
+// Classify marks an error of the API server as temporary (engine.Retry) where the same request
+// can succeed later: the server is unreachable, busy (429), failing (5xx) or slow, or our token
+// has expired and may be renewed. A conflict (409), a refusal (403, 422, a webhook) and a
+// missing object (404) are final: the caller must plan again.
 //
-// An ErrDeposed may pass, too: of an act that fails by it nobody can say here what
-// became of it (an earlier attempt may have landed), so it must not end as failed. It
-// goes on until its agent is stopped, and is the next leader's to settle.
+// ErrDeposed is temporary as well. An act that fails with it may have landed in an earlier
+// attempt, so it must not be recorded as failed. It goes on until its agent is stopped, and the
+// next leader concludes it.
 func Classify(err error) error {
 	switch {
 	case err == nil || engine.IsRetryable(err):
 		return err
-	case mayPass(err):
+	case isTemporary(err):
 		return engine.Retry(err)
 	}
 	return err
 }
 
-func mayPass(err error) bool {
+func isTemporary(err error) bool {
 	if errors.Is(err, ErrDeposed) {
 		return true
 	}

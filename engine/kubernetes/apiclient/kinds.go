@@ -13,25 +13,24 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// askAgain is how long a kind that the API server did not know is taken to be still
-// missing: discovery costs some requests.
-const askAgain = 10 * time.Second
+// rediscoverAfter is how long a missing kind is taken to be still missing, since discovery costs
+// several requests.
+const rediscoverAfter = 10 * time.Second
 
-// Kinds knows which kinds the API server has, as resources. It is safe for
-// concurrent use.
+// Kinds resolves kinds to resources of the API server. It is safe for concurrent use.
 type Kinds struct {
 	lookup *discovery.DiscoveryClient
 	mapper *restmapper.DeferredDiscoveryRESTMapper
 
-	mu    sync.Mutex
-	asked map[schema.GroupVersionKind]time.Time // when discovery was last asked afresh because of a kind missing
+	mu         sync.Mutex
+	discovered map[schema.GroupVersionKind]time.Time // when discovery was last repeated for a missing kind
 }
 
 func newKinds(lookup *discovery.DiscoveryClient) *Kinds {
 	return &Kinds{lookup: lookup, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(lookup))}
 }
 
-// MissingKindError says that the API server does not serve a kind.
+// MissingKindError means that the API server does not serve a kind.
 type MissingKindError struct {
 	APIVersion, Kind string
 }
@@ -40,15 +39,15 @@ func (e *MissingKindError) Error() string {
 	return fmt.Sprintf("the cluster has no kind %s of %s; install its custom resource definition, or correct the name", e.Kind, e.APIVersion)
 }
 
-// Find is the resource of a kind. The error is a *MissingKindError where the API
-// server has no such kind, and may pass otherwise.
+// Find returns the resource of a kind. The error is a *MissingKindError where the API server
+// does not serve the kind, and temporary otherwise.
 func (k *Kinds) Find(apiVersion, kind string) (*meta.RESTMapping, error) {
 	gv, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return nil, fmt.Errorf("apiVersion %q: %w", apiVersion, err)
 	}
 	mapping, err := k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
-	if meta.IsNoMatchError(err) && k.mayAsk(gv.WithKind(kind)) {
+	if meta.IsNoMatchError(err) && k.mayRediscover(gv.WithKind(kind)) {
 		k.mapper.Reset()
 		mapping, err = k.mapper.RESTMapping(schema.GroupKind{Group: gv.Group, Kind: kind}, gv.Version)
 	}
@@ -64,20 +63,20 @@ func (k *Kinds) Find(apiVersion, kind string) (*meta.RESTMapping, error) {
 	return mapping, nil
 }
 
-func (k *Kinds) mayAsk(kind schema.GroupVersionKind) bool {
+func (k *Kinds) mayRediscover(kind schema.GroupVersionKind) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if time.Since(k.asked[kind]) < askAgain {
+	if time.Since(k.discovered[kind]) < rediscoverAfter {
 		return false
 	}
-	if k.asked == nil {
-		k.asked = map[schema.GroupVersionKind]time.Time{}
+	if k.discovered == nil {
+		k.discovered = map[schema.GroupVersionKind]time.Time{}
 	}
-	k.asked[kind] = time.Now()
+	k.discovered[kind] = time.Now()
 	return true
 }
 
-// Missing tells whether an error says that the API server has no such kind.
+// Missing reports whether an error is a *MissingKindError.
 func Missing(err error) bool {
 	var m *MissingKindError
 	return errors.As(err, &m)

@@ -89,7 +89,7 @@ func TestWhatIsCalledWatchIsFencedToo(t *testing.T) {
 	require.Zero(t, sent.Load())
 }
 
-// slow is an API server that answers when it is told to.
+// slow is an API server whose answers the test releases.
 type slow struct {
 	*httptest.Server
 	release      chan struct{}
@@ -225,7 +225,7 @@ func TestAKindIsFoundOnceItIsInstalled(t *testing.T) {
 		"and by one that had asked before")
 }
 
-// What is wrong with a kubeconfig is told without what is in it.
+// The error of a malformed kubeconfig does not quote its content.
 func TestAKubeconfigThatIsNoneIsNotRepeated(t *testing.T) {
 	for name, text := range map[string]string{
 		"no YAML":    "token: s3cret\n\t- x",

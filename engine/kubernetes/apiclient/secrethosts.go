@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// HostsAnnotation of a Secret names the hosts that it may be sent to, as hosts.Parse
-	// reads them.
+	// HostsAnnotation of a Secret lists the hosts that it may be sent to, as hosts.Parse reads
+	// them.
 	HostsAnnotation = "scanflow.dev/hosts"
-	// HostsFlag of the process names hosts that every Secret may be sent to.
+	// HostsFlag of the process lists hosts that every Secret may be sent to.
 	HostsFlag = "--secret-hosts"
 )
 
-// NotAllowedError is a Secret that may not be sent to where an agent wants it.
+// NotAllowedError means that a Secret may not be sent to a host.
 type NotAllowedError struct {
 	// Namespace and Name are the Secret's.
 	Namespace, Name string
-	// Host is where it may not go, as a list of hosts would name it.
+	// Host is the host in the form of a list of hosts.
 	Host string
 }
 
@@ -29,7 +29,7 @@ func (e *NotAllowedError) Error() string {
 	return fmt.Sprintf("the Secret %s/%s may not be sent to %s; add that to the annotation %s of the Secret, or to %s of the process", e.Namespace, e.Name, e.Host, HostsAnnotation, HostsFlag)
 }
 
-// Allow is nil where a Secret may be sent to an address. The error is that of Read.
+// Allow returns nil where a Secret may be sent to an address, and otherwise the error of Read.
 func (s *Secrets) Allow(ctx context.Context, namespace, name string, to *url.URL) error {
 	if s.hosts.AllowsURL(to) {
 		return nil
@@ -42,10 +42,9 @@ func (s *Secrets) Allow(ctx context.Context, namespace, name string, to *url.URL
 	return s.allow(at, is, to)
 }
 
-// allow is nil where the flag or a Secret's annotation allows an address. An annotation
-// with a mistake in it allows nothing: what it was meant to say is not known.
+// allow checks the flag and the Secret's annotation. A malformed annotation allows nothing.
 func (s *Secrets) allow(at secretName, is *content, to *url.URL) error {
-	origin, err := hosts.Of(to)
+	origin, err := hosts.OriginOf(to)
 	if err != nil {
 		return fmt.Errorf("the Secret %s/%s is sent nowhere: %w", at.namespace, at.name, err)
 	}
@@ -53,8 +52,8 @@ func (s *Secrets) allow(at secretName, is *content, to *url.URL) error {
 		return nil
 	}
 	switch {
-	case is.wrong != nil:
-		return fmt.Errorf("the annotation %s of the Secret %s/%s: %w", HostsAnnotation, at.namespace, at.name, is.wrong)
+	case is.hostsErr != nil:
+		return fmt.Errorf("the annotation %s of the Secret %s/%s: %w", HostsAnnotation, at.namespace, at.name, is.hostsErr)
 	case !is.hosts.Allows(origin):
 		return &NotAllowedError{Namespace: at.namespace, Name: at.name, Host: origin.String()}
 	}

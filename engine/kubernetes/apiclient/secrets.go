@@ -20,63 +20,61 @@ import (
 )
 
 const (
-	// secretsKept is how long a Secret that was read is taken for what it is: one that
-	// was rotated is taken up after that.
-	secretsKept = 30 * time.Second
-	// refusalsKept is the same for an error, so that a fleet of a thousand does not ask
-	// a thousand times for what is not there.
-	refusalsKept = 2 * time.Second
-	// secretsOutlive is how long one is used beyond that where the API server is away:
-	// sensing goes on then.
-	secretsOutlive = 10 * time.Minute
-	// secretTimeout bounds a request, and secretHaste one that can do without an answer:
-	// both are below what a sample has in all.
-	secretTimeout = 3 * time.Second
-	secretHaste   = time.Second
+	// secretTTL is how long a Secret is cached, and so how soon a rotation takes effect.
+	secretTTL = 30 * time.Second
+	// errorTTL is the same for an error, so that a fleet of a thousand does not send a thousand
+	// requests for a missing Secret.
+	errorTTL = 2 * time.Second
+	// maxStale is how long a Secret is used beyond secretTTL while the API server is unreachable,
+	// so that sampling continues.
+	maxStale = 10 * time.Minute
+	// secretTimeout bounds a request, and refreshTimeout one for a cached Secret. Both are
+	// shorter than the deadline of a sample.
+	secretTimeout  = 3 * time.Second
+	refreshTimeout = time.Second
 )
 
 var secretResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
-// Secrets reads keys of Secrets, each Secret at most once in a while. What is in them
-// stays in memory, and never gets into an error or a log. It is safe for concurrent use.
+// Secrets reads and caches Secrets. Their content stays in memory, and never gets into an error
+// or a log. It is safe for concurrent use.
 type Secrets struct {
 	client *Client
 	clock  engine.Clock
-	hosts  hosts.List // that every Secret may be sent to
+	hosts  hosts.List // to which every Secret may be sent
 
 	mu  sync.Mutex
 	all map[secretName]*secret
 }
 
-// content is a Secret as it was read at one moment.
+// content is a Secret as read.
 type content struct {
-	data  map[string]any // in base64
-	hosts hosts.List     // of the annotation HostsAnnotation
-	wrong error          // with the annotation; then hosts counts for nothing
+	data     map[string]any // in base64
+	hosts    hosts.List     // of the annotation HostsAnnotation
+	hostsErr error          // the annotation is malformed
 }
 
 type secretName struct{ namespace, name string }
 
-// secret is what the API server last said. busy is closed when the request that is
-// under way has ended; nil where there is none.
+// secret is the cache entry of a Secret. inflight is closed when the request under way has
+// ended; nil if there is none.
 type secret struct {
-	busy  chan struct{}
-	data  *content
-	err   error
-	read  time.Time // when data was
-	asked time.Time // the last request
+	inflight chan struct{}
+	data     *content
+	err      error
+	read     time.Time // when data was read
+	fetched  time.Time // when the last request ended
 }
 
-// NewSecrets makes a reader of Secrets without any. Each may be sent to these hosts, and
-// to those of its own annotation.
+// NewSecrets makes an empty cache. Secrets may be sent to these hosts, and each to those of its
+// annotation.
 func NewSecrets(client *Client, clock engine.Clock, to hosts.List) *Secrets {
 	return &Secrets{client: client, clock: clock, hosts: to, all: map[secretName]*secret{}}
 }
 
-// Read returns the value of a key, without white space around it, to be sent to an
-// address. The error names the Secret, the key and the host. It is a *NotAllowedError
-// where the Secret may not be sent there, and may pass (engine.IsRetryable) where the API
-// server is away.
+// Read returns the value of a key, trimmed, to be sent to an address. The error names the
+// Secret, the key and the host. It is a *NotAllowedError where the Secret may not be sent
+// there, and temporary (engine.IsRetryable) while the API server is unreachable.
 func (s *Secrets) Read(ctx context.Context, namespace, name, key string, to *url.URL) (string, error) {
 	if namespace == "" || name == "" { // the API server would list them
 		return "", errors.New("a Secret without a name or a namespace can't be read")
@@ -104,8 +102,8 @@ func (s *Secrets) Read(ctx context.Context, namespace, name, key string, to *url
 	return value, nil
 }
 
-// get asks the API server where what is known is too old. Of many callers at a time,
-// one asks, and the others wait for it.
+// get returns the cached Secret, or reads it if it has expired. Concurrent callers share one
+// request.
 func (s *Secrets) get(ctx context.Context, at secretName) (*content, error) {
 	for {
 		s.mu.Lock()
@@ -115,63 +113,63 @@ func (s *Secrets) get(ctx context.Context, at secretName) (*content, error) {
 			is = &secret{}
 			s.all[at] = is
 		}
-		if data, known, err := is.known(now); known {
+		if data, known, err := is.cached(now); known {
 			s.mu.Unlock()
 			return data, err
 		}
-		if is.busy == nil {
-			is.busy = make(chan struct{})
+		if is.inflight == nil {
+			is.inflight = make(chan struct{})
 			s.mu.Unlock()
 			return s.refresh(ctx, at, is)
 		}
-		busy := is.busy
+		inflight := is.inflight
 		s.mu.Unlock()
 		select {
-		case <-busy:
+		case <-inflight:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// known is what need not be asked for.
-func (e *secret) known(now time.Time) (data *content, known bool, err error) {
+// cached returns the entry's data or error, while they have not expired.
+func (e *secret) cached(now time.Time) (data *content, known bool, err error) {
 	switch {
-	case e.data != nil && now.Sub(e.read) < secretsKept:
+	case e.data != nil && now.Sub(e.read) < secretTTL:
 		return e.data, true, nil
-	case e.err == nil || now.Sub(e.asked) >= refusalsKept:
+	case e.err == nil || now.Sub(e.fetched) >= errorTTL:
 		return nil, false, nil
-	case e.outlives(now):
+	case e.usableStale(now):
 		return e.data, true, nil
 	}
 	return nil, true, e.err
 }
 
-// outlives tells whether old data are used, since the API server is away.
-func (e *secret) outlives(now time.Time) bool {
-	return e.data != nil && engine.IsRetryable(e.err) && now.Sub(e.read) < secretsKept+secretsOutlive
+// usableStale reports whether expired data are used because the API server is unreachable.
+func (e *secret) usableStale(now time.Time) bool {
+	return e.data != nil && engine.IsRetryable(e.err) && now.Sub(e.read) < secretTTL+maxStale
 }
 
-// refresh asks the API server, and lets the others go on.
+// refresh reads the Secret and releases the callers that wait for it.
 func (s *Secrets) refresh(ctx context.Context, at secretName, is *secret) (*content, error) {
 	limit := secretTimeout
-	if is.data != nil { // nobody else writes it while this request is under way
-		limit = secretHaste
+	if is.data != nil { // written only by the request under way, which is this one
+		limit = refreshTimeout
 	}
-	data, err := s.ask(ctx, at, limit)
+	data, err := s.fetch(ctx, at, limit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(is.busy)
-	is.busy = nil
+	close(is.inflight)
+	is.inflight = nil
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return nil, ctx.Err() // the caller's own end says nothing of the Secret
+		return nil, ctx.Err() // the caller gave up, which says nothing about the Secret
 	}
 	now := s.clock.Now()
-	is.asked, is.err = now, err
+	is.fetched, is.err = now, err
 	switch {
 	case err == nil:
 		is.data, is.read = data, now
-	case is.outlives(now):
+	case is.usableStale(now):
 		return is.data, nil
 	default:
 		is.data = nil
@@ -179,7 +177,7 @@ func (s *Secrets) refresh(ctx context.Context, at secretName, is *secret) (*cont
 	return is.data, err
 }
 
-func (s *Secrets) ask(ctx context.Context, at secretName, limit time.Duration) (*content, error) {
+func (s *Secrets) fetch(ctx context.Context, at secretName, limit time.Duration) (*content, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	o, err := s.client.Dynamic.Resource(secretResource).Namespace(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
@@ -196,6 +194,6 @@ func (s *Secrets) ask(ctx context.Context, at secretName, limit time.Duration) (
 		return nil, errors.New("its data can't be read")
 	}
 	is := &content{data: data}
-	is.hosts, is.wrong = hosts.Parse(o.GetAnnotations()[HostsAnnotation])
+	is.hosts, is.hostsErr = hosts.Parse(o.GetAnnotations()[HostsAnnotation])
 	return is, nil
 }

@@ -1,25 +1,23 @@
 // Package lease elects one leader among the processes of an install, by a Lease of
-// coordination.k8s.io, and tells the leader up to which moment it may still write.
+// coordination.k8s.io, and gives the leader a fence that closes before another can lead.
 //
-// Two bounds keep two leaders apart, counted from the moment before a renewal was
-// sent:
+// Two limits separate two leaders. They count from the moment before a renewal was sent:
 //
 //	0 -------- Retry -------- Renew ------------ Duration
 //	renewed    renewed again  the fence closes   another may take the lease
 //
-// Another counts Duration from when it saw the renewal, which is later still. No
-// clock of one machine is compared with that of another; what is between Renew and
-// Duration allows for clocks that run at different rates, which is why Renew is at
-// most nine tenths of Duration (by default two thirds). A fence counts both the
-// monotonic clock and the wall clock, whichever went further: the first stands still
-// while a machine is suspended. What no clock shows is a virtual machine that is
-// paused whole: then the request already on the wire is bounded by what it writes to
-// (resourceVersions, and the sealing of the ledger's segments).
+// The other process counts Duration from when it saw the renewal, which is even later. Clocks of
+// two machines are never compared. The time between Renew and Duration allows for clocks that
+// run at different rates, so Renew is at most nine tenths of Duration (two thirds by default). A
+// fence uses the monotonic clock or the wall clock, whichever has advanced more, because the
+// monotonic clock stops while a machine is suspended. No clock shows that a whole virtual machine
+// was paused. Then the request already on the wire is limited by what it writes to
+// (resourceVersions, and sealed segments of the ledger).
 //
-// The package never acts, and knows nothing of what the leader does. It is not
-// client-go's LeaderElector, for which the tests here are too strict: that one waits up
-// to 2.2 times its retry period between tries, cuts the fraction of a second from the
-// duration, sees a renewal only if it changed the second, and gives a lease up by what
-// it last knew of its holder, which may be somebody else by then. Start reading at
-// run.go, then term.go.
+// The package knows nothing of what the leader does. It is not client-go's LeaderElector, which
+// fails the tests here: that waits up to 2.2 times its retry period between attempts, truncates
+// the duration to seconds, detects a renewal only if the second has changed, and releases a lease
+// by the holder that it last saw, which may have changed. It imports the engine and apiclient.
+//
+// Start reading at run.go, then leadership.go.
 package lease

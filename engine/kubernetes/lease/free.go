@@ -11,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// GivenUp tells whether nobody leads by a lease: it was given up in order, or was
-// never there. One that merely ran out is not given up: its holder may come back.
+// GivenUp reports whether nobody leads by a lease: it was released, or never existed. A lease
+// that has only expired does not count, since its holder may come back.
 func GivenUp(ctx context.Context, client *apiclient.Client, namespace, name string) (bool, error) {
 	leases, err := coordination.NewForConfig(client.Config)
 	if err != nil {

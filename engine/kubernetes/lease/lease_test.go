@@ -231,7 +231,7 @@ func TestNeverTwo(t *testing.T) {
 	t.Logf("%d terms", terms)
 }
 
-// TestLeadFails: the lease is given up, and asked for again.
+// TestLeadFails: the lease is released, and the process campaigns again.
 func TestLeadFails(t *testing.T) {
 	c := testcluster.Shared(t)
 	ctx, stop := context.WithCancel(t.Context())

@@ -18,21 +18,18 @@ const (
 	DefaultRetry    = 2 * time.Second
 )
 
-// Options say which lease, and how fast it changes hands.
+// Options configure a lease.
 type Options struct {
-	// Client must not be fenced by this lease: renewals are writes. It is best a
-	// connection of its own (apiclient.New, apiclient.FromConfig), so that a renewal never waits
-	// for room among other requests.
+	// Client must not be fenced by this lease, since renewals are writes. It should be a
+	// connection of its own, so that a renewal never waits for other requests.
 	Client          *apiclient.Client
 	Namespace, Name string
-	// Identity is how this process is named to a person, such as its pod's name. Each
-	// Run adds something of its own, so that a process that was started again under
-	// the same name never takes the lease of its earlier life for its own.
+	// Identity names this process to persons, for example by its pod. Each Run adds a random
+	// suffix, so that a restarted process does not take its predecessor's lease for its own.
 	Identity string
-	// Duration is how long after its last renewal a lease can be taken by another. A
-	// Lease counts whole seconds, so it is rounded up. Renew is how long after it the
-	// leader gives up; Retry is the pause between renewals, and between the tries of
-	// those who wait. 0 takes the default.
+	// Duration is how long after its last renewal another process can take the lease. A Lease has
+	// whole seconds, so it is rounded up. Renew is how long after that the leader gives up. Retry
+	// is the pause between renewals, and between attempts to acquire. 0 is the default.
 	Duration, Renew, Retry time.Duration
 	Log                    hclog.Logger
 }
@@ -68,5 +65,5 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// seconds is the duration as a Lease holds it.
+// seconds is the duration as a Lease stores it.
 func (o *Options) seconds() int32 { return int32((o.Duration + time.Second - 1) / time.Second) }

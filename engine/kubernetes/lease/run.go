@@ -13,20 +13,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Run campaigns for the lease until ctx ends, and returns nil then. While this
-// process leads, it calls lead, whose context ends once the leadership is lost or
-// ctx ended. In the second case the lease is held on to until lead returned, and then
-// given up at once, so that another takes it within its Retry.
+// Run campaigns for the lease until ctx ends, and then returns nil. While this process leads, it
+// calls lead, whose context ends when the leadership is lost or ctx has ended. In the second case
+// Run holds the lease until lead has returned and then releases it, so that another process
+// acquires it within its Retry.
 //
-// fence is nil while this process may write; see the package. It stays open while
-// lead winds up after the end of ctx. lead must return soon once its context ended;
-// if it returns before, with an error or not, the lease is given up too, and Run
-// campaigns again after a pause.
+// fence returns nil while this process may write; see the package. It stays open while lead shuts
+// down after the end of ctx. lead must return soon after its context has ended. If it returns
+// earlier, with or without an error, the lease is released too, and Run campaigns again after a
+// pause.
 //
-// The error is one of the options; everything else is logged and tried again.
+// The error is a mistake in the options. All other errors are logged and retried.
 func Run(ctx context.Context, o Options, lead func(ctx context.Context, fence func() error) error) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -47,32 +48,32 @@ func Run(ctx context.Context, o Options, lead func(ctx context.Context, fence fu
 		if !won {
 			return nil
 		}
-		c.serve(ctx, renewed, lead)
-		if !pause(ctx, o.Retry) {
+		c.lead(ctx, renewed, lead)
+		if !engine.Sleep(ctx, engine.WallClock{}, o.Retry) {
 			return nil
 		}
 	}
 }
 
-// candidate is this process in an election. One goroutine at a time uses it.
+// candidate is this process in an election. It is used by one goroutine at a time.
 type candidate struct {
 	o        Options
 	identity string
 	leases   coordination.LeaseInterface
 	now      func() time.Time
 
-	held    *coordinationv1.Lease // as it was last written by us
-	version string                // of the Lease of another
-	seen    time.Time             // when that version was first seen
-	said    string                // whose lead was last logged
+	held       *coordinationv1.Lease // as last written by us
+	version    string                // resourceVersion of another's Lease
+	seen       time.Time             // when that version was first seen
+	lastLeader string                // the leader that was last logged
 }
 
-// campaign tries until the lease is ours, and returns when it was asked for.
+// campaign tries to acquire the lease until it succeeds, and returns the time of its request.
 func (c *candidate) campaign(ctx context.Context) (time.Time, bool) {
 	c.version = ""
 	failing := false
 	for ctx.Err() == nil {
-		at, won, err := c.try(ctx)
+		at, won, err := c.tryAcquire(ctx)
 		switch {
 		case won:
 			return at, true
@@ -80,16 +81,16 @@ func (c *candidate) campaign(ctx context.Context) (time.Time, bool) {
 			c.o.Log.Warn("the lease can't be asked for, and is tried again", "lease", c.o.Name, "namespace", c.o.Namespace, "error", err)
 		}
 		failing = err != nil
-		if !pause(ctx, c.o.Retry) {
+		if !engine.Sleep(ctx, engine.WallClock{}, c.o.Retry) {
 			break
 		}
 	}
 	return time.Time{}, false
 }
 
-// try takes the lease if it is free: not there, given up, or not changed for its
-// duration since we first saw it as it is.
-func (c *candidate) try(ctx context.Context) (time.Time, bool, error) {
+// tryAcquire takes the lease if it does not exist, was released, or has not changed for its
+// duration since we first saw its current version.
+func (c *candidate) tryAcquire(ctx context.Context) (time.Time, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Renew/2)
 	defer cancel()
 	there, err := c.leases.Get(ctx, c.o.Name, metav1.GetOptions{})
@@ -97,17 +98,17 @@ func (c *candidate) try(ctx context.Context) (time.Time, bool, error) {
 	switch {
 	case apierrors.IsNotFound(err):
 		fresh := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: c.o.Name}}
-		c.fill(fresh, at)
+		c.setHolder(fresh, at)
 		c.held, err = c.leases.Create(ctx, fresh, metav1.CreateOptions{})
 	case err != nil:
 	default:
 		if there.ResourceVersion != c.version {
 			c.version, c.seen = there.ResourceVersion, at
 		}
-		if c.holds(there, at) {
+		if c.heldByOther(there, at) {
 			return at, false, nil
 		}
-		c.fill(there, at)
+		c.setHolder(there, at)
 		transitions := *cmp.Or(there.Spec.LeaseTransitions, new(int32)) + 1
 		there.Spec.LeaseTransitions = &transitions
 		c.held, err = c.leases.Update(ctx, there, metav1.UpdateOptions{})
@@ -121,15 +122,15 @@ func (c *candidate) try(ctx context.Context) (time.Time, bool, error) {
 	return at, true, nil
 }
 
-// holds tells whether another may still have the lease. The time since it was seen is
-// by the monotonic clock: a wall clock that is set must not make it look old.
-func (c *candidate) holds(there *coordinationv1.Lease, at time.Time) bool {
+// heldByOther reports whether another process may still hold the lease. It uses the monotonic
+// clock, so that setting the wall clock does not make a lease look expired.
+func (c *candidate) heldByOther(there *coordinationv1.Lease, at time.Time) bool {
 	holder := holderOf(there)
 	if holder == "" || holder == c.identity {
 		return false
 	}
-	if c.said != holder {
-		c.said = holder
+	if c.lastLeader != holder {
+		c.lastLeader = holder
 		c.o.Log.Info("another leads", "lease", c.o.Name, "leader", holder)
 	}
 	seconds := *cmp.Or(there.Spec.LeaseDurationSeconds, new(int32))
@@ -138,19 +139,8 @@ func (c *candidate) holds(there *coordinationv1.Lease, at time.Time) bool {
 
 func holderOf(l *coordinationv1.Lease) string { return *cmp.Or(l.Spec.HolderIdentity, new(string)) }
 
-// fill writes this candidate into a lease, from now on.
-func (c *candidate) fill(l *coordinationv1.Lease, at time.Time) {
+// setHolder makes this candidate the holder from now on.
+func (c *candidate) setHolder(l *coordinationv1.Lease, at time.Time) {
 	seconds, now := c.o.seconds(), metav1.NewMicroTime(at)
 	l.Spec.HolderIdentity, l.Spec.LeaseDurationSeconds, l.Spec.AcquireTime, l.Spec.RenewTime = &c.identity, &seconds, &now, &now
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -8,9 +8,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// adopt moves all that another log holds into this one, and removes it. Cut off in
-// between it begins again with the next Open: taking a record in twice changes
-// nothing, and nothing is handled before Open returned.
+// adopt moves the records of another log into this one, and deletes it. If it is interrupted,
+// the next Open repeats it: applying a record twice changes nothing, and nothing is handled
+// before Open has returned.
 func (l *Ledger) adopt(ctx context.Context, name string) error {
 	if name == l.o.Name {
 		return fmt.Errorf("it is this log's own name")
@@ -20,7 +20,7 @@ func (l *Ledger) adopt(ctx context.Context, name string) error {
 		return fmt.Errorf("list its segments: %w", err)
 	}
 	if _, err := l.store.get(ctx, name); err == nil {
-		if err := l.moveIn(ctx, name); err != nil {
+		if err := l.moveRecords(ctx, name); err != nil {
 			return err
 		}
 		if err := l.store.remove(ctx, name); err != nil && !apierrors.IsNotFound(err) {
@@ -29,12 +29,12 @@ func (l *Ledger) adopt(ctx context.Context, name string) error {
 	} else if !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read its head: %w", err)
 	}
-	l.litter = append(l.litter, segments...) // the head went first: nobody reads them any more
+	l.garbage = append(l.garbage, segments...) // the head is deleted, so nobody reads them
 	return nil
 }
 
-func (l *Ledger) moveIn(ctx context.Context, name string) error {
-	head, err := l.takeHead(ctx, name)
+func (l *Ledger) moveRecords(ctx context.Context, name string) error {
+	head, err := l.claimHead(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (l *Ledger) moveIn(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	other.without(l.state)
-	records, err := fold(other.items(), l.o.SegmentBytes)
+	other.dropSuperseded(l.state)
+	records, err := packItems(other.items(), l.o.SegmentBytes)
 	if err != nil {
 		return err
 	}
@@ -55,29 +55,29 @@ func (l *Ledger) moveIn(ctx context.Context, name string) error {
 		if err := l.append(ctx, []string{record}, nil); err != nil {
 			return fmt.Errorf("write what it holds: %w", err)
 		}
-		l.state.take(b)
+		l.state.apply(b)
 	}
-	l.o.Log.Info("took over the ledger of a shard that is no more", "ledger", l.o.Name, "from", name, "acts", len(other.acts), "letters", len(other.mail.letters), "approvals", len(other.approvals))
+	l.o.Log.Info("took over the ledger of a shard that is no more", "ledger", l.o.Name, "from", name, "acts", len(other.acts), "letters", len(other.queues.messages), "approvals", len(other.approvals))
 	return nil
 }
 
-// without leaves out what the log that takes this one over knows better. What was
-// handled or delivered here is not to be done again there, and stays.
-func (s *state) without(mine *state) {
+// dropSuperseded drops what the adopting log has a newer version of. What was handled or
+// delivered here stays, so that it is not done again there.
+func (s *state) dropSuperseded(mine *state) {
 	for k, n := range s.notes {
 		if its, have := mine.notes[k]; have && its.At >= n.At {
 			delete(s.notes, k)
 		}
 	}
-	for k, l := range s.mail.letters {
-		if mine.mail.known(k) && l.fate != took {
-			s.mail.forget(l)
+	for k, m := range s.queues.messages {
+		if mine.queues.known(k) && m.fate != fateHandled {
+			s.queues.forget(m)
 		}
 	}
 	for id := range mine.approvals {
 		delete(s.approvals, id)
 	}
-	for k := range mine.alerts { // the numbers of two logs have no order
+	for k := range mine.alerts { // the numbers of two logs can't be compared
 		delete(s.alerts, k)
 	}
 }

@@ -9,23 +9,23 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Approvals returns those that have not ended, and those that ended since a time,
-// which are kept for 24 hours, or for as long as they count, and 10,000 of them.
+// Approvals returns the approvals that have not ended, and those that ended since a time.
+// Ended ones are kept for 24 hours, or for as long as they count, but 10,000 at most.
 func (l *Ledger) Approvals(_ context.Context, agent string, since time.Time) ([]engine.Approval, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return nil, fmt.Errorf("list the approvals: %w", l.fallen)
+	if l.deposedErr != nil {
+		return nil, fmt.Errorf("list the approvals: %w", l.deposedErr)
 	}
-	return l.state.questions(agent, since), nil
+	return l.state.approvalsSince(agent, since), nil
 }
 
-// ApprovalsWaiting counts those that wait for a person.
+// ApprovalsWaiting counts the approvals that wait for a person.
 func (l *Ledger) ApprovalsWaiting(_ context.Context, now time.Time) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return 0, fmt.Errorf("count the approvals: %w", l.fallen)
+	if l.deposedErr != nil {
+		return 0, fmt.Errorf("count the approvals: %w", l.deposedErr)
 	}
 	n := 0
 	for _, a := range l.state.approvals {
@@ -36,12 +36,11 @@ func (l *Ledger) ApprovalsWaiting(_ context.Context, now time.Time) (int, error)
 	return n, nil
 }
 
-// Approval returns one.
 func (l *Ledger) Approval(_ context.Context, id string) (engine.Approval, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return engine.Approval{}, fmt.Errorf("read approval %s: %w", id, l.fallen)
+	if l.deposedErr != nil {
+		return engine.Approval{}, fmt.Errorf("read approval %s: %w", id, l.deposedErr)
 	}
 	a, have := l.state.approvals[id]
 	if !have {
@@ -50,8 +49,8 @@ func (l *Ledger) Approval(_ context.Context, id string) (engine.Approval, error)
 	return a.Approval, nil
 }
 
-// SaveApproval writes a change. After an ErrUnknown it may be there for a moment, and
-// is taken back.
+// SaveApproval writes a change. After an ErrUnknown it may show for a moment until it is
+// undone.
 func (l *Ledger) SaveApproval(ctx context.Context, c engine.ApprovalChange) error {
 	fail := func(err error) error { return fmt.Errorf("save approval %s: %w", c.Approval.ID, err) }
 	changes := []engine.ApprovalChange{c}
@@ -66,7 +65,7 @@ func (l *Ledger) SaveApproval(ctx context.Context, c engine.ApprovalChange) erro
 	if _, err := l.do(ctx, o); err != nil {
 		return fail(err)
 	}
-	l.tellHistory(ctx, c)
+	l.copyToHistory(ctx, c)
 	return nil
 }
 
@@ -96,27 +95,27 @@ func expected(changes []engine.ApprovalChange) []engine.ApprovalState {
 	return out
 }
 
-// forHistory is a firing as the history is to keep it. Mail is only here, as another
-// pod delivers it after this one. Approvals go there once they have ended: the pod that
-// asked may be another.
-func (l *Ledger) forHistory(ctx context.Context, f engine.FiringRecord) (engine.FiringRecord, error) {
+// historyRecord returns a firing as the history stores it. Postings are only in the ledger, as
+// another pod may deliver them later. Approvals get into the history when they have ended,
+// since another pod may have asked.
+func (l *Ledger) historyRecord(ctx context.Context, f engine.FiringRecord) (engine.FiringRecord, error) {
 	changes := f.Approvals
 	f.Envelopes, f.Approvals, f.Deferred = nil, nil, nil
 	for _, c := range changes {
-		news, err := l.newToHistory(ctx, &c)
+		missing, err := l.missingInHistory(ctx, &c)
 		if err != nil {
 			return f, err
 		}
-		if news {
+		if missing {
 			f.Approvals = append(f.Approvals, c)
 		}
 	}
 	return f, nil
 }
 
-// newToHistory tells whether the history is to have an approval, and makes its change
-// one that the history takes.
-func (l *Ledger) newToHistory(ctx context.Context, c *engine.ApprovalChange) (bool, error) {
+// missingInHistory reports whether an ended approval is not in the history yet, and makes its
+// change one that the history accepts.
+func (l *Ledger) missingInHistory(ctx context.Context, c *engine.ApprovalChange) (bool, error) {
 	if !c.Approval.State.Ended() {
 		return false, nil
 	}
@@ -128,11 +127,11 @@ func (l *Ledger) newToHistory(ctx context.Context, c *engine.ApprovalChange) (bo
 	return false, err
 }
 
-// tellHistory has the history keep an approval that a change ended. The change is
-// made, whatever becomes of this.
-func (l *Ledger) tellHistory(ctx context.Context, c engine.ApprovalChange) {
-	news, err := l.newToHistory(ctx, &c)
-	if news {
+// copyToHistory stores an ended approval in the history. A failure is only logged, as the
+// change is made.
+func (l *Ledger) copyToHistory(ctx context.Context, c engine.ApprovalChange) {
+	missing, err := l.missingInHistory(ctx, &c)
+	if missing {
 		err = l.o.History.SaveApproval(ctx, c)
 	}
 	if err != nil {

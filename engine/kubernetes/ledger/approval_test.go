@@ -117,7 +117,7 @@ func TestAChangeThatComesTooLateIsRefused(t *testing.T) {
 	require.Equal(t, 1, fresh, "the refused firing handled an event")
 }
 
-// TestTwoDecideAtOnce: one of them is told that it came too late.
+// TestTwoDecideAtOnce: the second gets an error.
 func TestTwoDecideAtOnce(t *testing.T) {
 	c := shared(t)
 	o := Options{Client: c.Client(), Namespace: c.Namespace(t)}
@@ -220,9 +220,9 @@ func TestTheHistoryKeepsHowApprovalsEnded(t *testing.T) {
 	kept, err := h.Approvals(ctx, "", time.Time{})
 	require.NoError(t, err)
 	same(t, []engine.Approval{question("q1", denied), question("q3", expired), question("q2", used)}, kept)
-	letters, err := h.Messages(ctx, "", -1)
+	messages, err := h.Messages(ctx, "", -1)
 	require.NoError(t, err)
-	require.Empty(t, letters)
+	require.Empty(t, messages)
 }
 
 // held is a history that a test lets go on.

@@ -9,28 +9,27 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Approvals that have ended are kept for so long at least, and for as long as they count;
-// and so many of them.
+// Ended approvals are kept for endedFor, or for as long as they count, but maxEnded at
+// most.
 const (
-	endedFor  = 24 * time.Hour
-	endedMost = 10_000
+	endedFor = 24 * time.Hour
+	maxEnded = 10_000
 )
 
-// approval is one as a record left it.
+// approval is an approval with the number of the record that wrote it.
 type approval struct {
 	engine.Approval
 	N int64 `json:"n"` // the record's number
 }
 
-// withdrawn makes an approval what it was before a record. What was decided since
-// then stays.
+// withdrawn restores an approval as it was before a record, unless it was decided since.
 type withdrawn struct {
 	ID  string    `json:"i"`
 	Of  int64     `json:"of"` // the record's number
 	Was *approval `json:"w,omitempty"`
 }
 
-// end is when it ended, or when it was last heard of where it does not say.
+// end returns when it ended, or its last change where that is unknown.
 func (a *approval) end() time.Time {
 	if !a.Ended.IsZero() {
 		return a.Ended
@@ -38,7 +37,7 @@ func (a *approval) end() time.Time {
 	return slices.MaxFunc([]time.Time{a.Decided, a.Asked}, time.Time.Compare)
 }
 
-// denial is 1 for what a person refused, and 0 for the others.
+// denial is 1 for a denied approval, else 0.
 func (a *approval) denial() int {
 	if a.State == engine.ApprovalDenied {
 		return 1
@@ -46,9 +45,9 @@ func (a *approval) denial() int {
 	return 0
 }
 
-func (s *state) takeApprovals(b *batch) {
+func (s *state) applyApprovals(b *batch) {
 	for _, a := range b.Approvals {
-		s.saw(a.N)
+		s.noteNumber(a.N)
 		s.approvals[a.ID] = a
 	}
 	for _, w := range b.Withdrawn {
@@ -62,8 +61,8 @@ func (s *state) takeApprovals(b *batch) {
 	}
 }
 
-// withdrawing is what takes a record's approvals back.
-func (s *state) withdrawing(b *batch) (out []withdrawn) {
+// withdrawals returns what undoes a record's approvals.
+func (s *state) withdrawals(b *batch) (out []withdrawn) {
 	for _, a := range b.Approvals {
 		if slices.ContainsFunc(out, func(w withdrawn) bool { return w.ID == a.ID }) {
 			continue
@@ -77,9 +76,9 @@ func (s *state) withdrawing(b *batch) (out []withdrawn) {
 	return out
 }
 
-// allows is nil if each approval of a record is in the state that its change expects,
-// those before it in the record having been made.
-func (s *state) allows(b *batch, from []engine.ApprovalState) error {
+// checkTransitions checks that each approval of a record is in the state that its change
+// expects, after the changes before it in the record.
+func (s *state) checkTransitions(b *batch, from []engine.ApprovalState) error {
 	now := map[string]engine.ApprovalState{}
 	for i, a := range b.Approvals {
 		is, have := now[a.ID]
@@ -100,9 +99,9 @@ func (s *state) allows(b *batch, from []engine.ApprovalState) error {
 	return nil
 }
 
-// questions are those of an agent, "" for all, that have not ended, or not before
-// a time; oldest first.
-func (s *state) questions(agent string, since time.Time) []engine.Approval {
+// approvalsSince returns the approvals of an agent ("" is all) that have not ended, or not
+// before a time; oldest first.
+func (s *state) approvalsSince(agent string, since time.Time) []engine.Approval {
 	var out []engine.Approval
 	for _, a := range s.approvals {
 		if (agent == "" || a.Agent == agent) && (!a.State.Ended() || !a.end().Before(since)) {
@@ -124,8 +123,8 @@ func (s *state) pruneApprovals(now time.Time) {
 			ended = append(ended, a)
 		}
 	}
-	if over := len(ended) - endedMost; over > 0 {
-		slices.SortFunc(ended, func(a, b approval) int { // denials last: without one, the same is asked again
+	if over := len(ended) - maxEnded; over > 0 {
+		slices.SortFunc(ended, func(a, b approval) int { // drop denials last: without one, the engine asks again
 			return cmp.Or(cmp.Compare(a.denial(), b.denial()), a.end().Compare(b.end()))
 		})
 		for _, a := range ended[:over] {

@@ -7,45 +7,47 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
-const (
-	firstRetry = 100 * time.Millisecond
-	mostRetry  = 2 * time.Second
-)
+const firstRetry = 100 * time.Millisecond
 
-// errMoved: an earlier write to the object, which was in doubt, turns out to have
-// landed. The object is as that write left it, and the new one must be made again.
-var errMoved = errors.New("an earlier write has landed")
+var retry = backoff.Exponential{First: firstRetry, Most: 2 * time.Second}
 
-// doubt is a write that was sent, whose answer was lost, and that could not be read
-// back. At most one of those to an object can land, as all of them go out from the
-// same resourceVersion; a later write that lands from there kills them all.
-type doubt struct {
-	spec spec
-	late func() // called once it turns out to have landed
+// errEarlierLanded means that an earlier, uncertain write to the object turns out to have
+// landed. The object is as that write left it, and the new write must be built again.
+var errEarlierLanded = errors.New("an earlier write has landed")
+
+// uncertainWrite is a write whose answer was lost and that could not be read back. At most one
+// of those to an object can land, since all start from the same resourceVersion. A later write
+// that lands from there excludes them all.
+type uncertainWrite struct {
+	spec     spec
+	onLanded func() // called if it turns out to have landed
 }
 
-func (o *object) settle(sp spec, version string) {
-	o.spec, o.version, o.doubts = sp, version, nil
+func (o *object) setTo(sp spec, version string) {
+	o.spec, o.version, o.uncertain = sp, version, nil
 }
 
-// update makes an object what next says, if nobody else changed it. What it returns
-// is certain, but for ErrUnknown: then late is called if it turns out to have landed.
+// update changes an object to next, unless another process changed it. The result is certain,
+// except for ErrUnknown, after which onLanded is called if the write turns out to have landed:
 //
-//	nil           it has landed
-//	errMoved      it has not; make it again
-//	ErrUnknown    it may
-//	ErrDeposed    another writes the log now, and has read whatever landed of ours
-//	any other     it has not, and never will
-func (l *Ledger) update(ctx context.Context, o *object, next spec, late func()) error {
+//	nil               it has landed
+//	errEarlierLanded  it has not; build it again
+//	ErrUnknown        it may have
+//	ErrDeposed        another process is the writer, and has read whatever landed of ours
+//	any other         it has not, and never will
+func (l *Ledger) update(ctx context.Context, o *object, next spec, onLanded func()) error {
 	l.seq++
 	next.Writer, next.Seq = l.writer, l.seq
 	unknown := false
-	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
+	for failures := 1; ; failures++ {
 		version, err := l.store.update(ctx, o, next)
 		if err == nil {
-			o.settle(next, version)
+			o.setTo(next, version)
 			return nil
 		}
 		gone, mine := apierrors.IsNotFound(err) || apierrors.IsConflict(err), lost(err)
@@ -54,65 +56,65 @@ func (l *Ledger) update(ctx context.Context, o *object, next spec, late func()) 
 			return err
 		}
 		switch again, resolved := l.readBack(ctx, o, next, unknown); {
-		case !again && resolved == nil || errors.Is(resolved, errMoved):
+		case !again && resolved == nil || errors.Is(resolved, errEarlierLanded):
 			return resolved
 		case !again:
 			if unknown && errors.Is(resolved, errUnread) {
-				o.doubts = append(o.doubts, doubt{next, late})
+				o.uncertain = append(o.uncertain, uncertainWrite{next, onLanded})
 				return fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
 			return resolved
 		}
-		if !l.sleep(ctx, wait) {
+		if !engine.Sleep(ctx, l.o.Clock, retry.After(failures)) {
 			if !unknown {
 				return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 			}
-			o.doubts = append(o.doubts, doubt{next, late})
+			o.uncertain = append(o.uncertain, uncertainWrite{next, onLanded})
 			return fmt.Errorf("%w: %w", ErrUnknown, err)
 		}
 	}
 }
 
-// errUnread: the object could not be read back.
+// errUnread means that the object could not be read back.
 var errUnread = errors.New("could not be read back")
 
-// readBack finds out what became of a write that did not simply succeed. It says to
-// send the very same again where nothing has landed.
+// readBack finds out what became of a write that did not simply succeed. If nothing has
+// landed, again is true, and the same write is sent once more.
 func (l *Ledger) readBack(ctx context.Context, o *object, next spec, unknown bool) (again bool, err error) {
 	got, err := l.store.get(ctx, o.name)
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, l.fall(deposed(l.o.Name, ""))
+		return false, l.setDeposed(deposed(l.o.Name, ""))
 	case err != nil && unknown:
 		return false, fmt.Errorf("%w: %w", errUnread, err)
 	case err != nil:
 		return false, err
 	case got.uid != o.uid:
-		return false, l.fall(deposed(l.o.Name, got.spec.Writer))
+		return false, l.setDeposed(deposed(l.o.Name, got.spec.Writer))
 	case got.spec.Writer == next.Writer && got.spec.Seq == next.Seq:
-		o.settle(got.spec, got.version)
+		o.setTo(got.spec, got.version)
 		if got.spec.Sealed && !next.Sealed {
-			return false, l.fall(deposed(l.o.Name, ""))
+			return false, l.setDeposed(deposed(l.o.Name, ""))
 		}
 		return false, nil
 	}
-	for _, d := range o.doubts {
+	for _, d := range o.uncertain {
 		if got.spec.Writer == d.spec.Writer && got.spec.Seq == d.spec.Seq {
-			o.settle(got.spec, got.version)
-			if d.late != nil {
-				d.late()
+			o.setTo(got.spec, got.version)
+			if d.onLanded != nil {
+				d.onLanded()
 			}
 			if got.spec.Sealed && !d.spec.Sealed {
-				return false, l.fall(deposed(l.o.Name, ""))
+				return false, l.setDeposed(deposed(l.o.Name, ""))
 			}
-			return false, errMoved
+			return false, errEarlierLanded
 		}
 	}
 	if got.spec.Writer != o.spec.Writer || got.spec.Seq != o.spec.Seq || got.spec.Sealed != o.spec.Sealed {
-		return false, l.fall(deposed(l.o.Name, other(got.spec.Writer, l.writer)))
+		return false, l.setDeposed(deposed(l.o.Name, other(got.spec.Writer, l.writer)))
 	}
-	if got.version != o.version { // a label, an annotation: ours still, and whatever was in doubt has missed its version
-		o.version, o.doubts = got.version, nil
+	if got.version != o.version { // a label or an annotation changed, so no uncertain write can land any more
+		o.version, o.uncertain = got.version, nil
 	}
 	return true, nil
 }
@@ -124,12 +126,12 @@ func other(writer, me string) string {
 	return writer
 }
 
-// create makes an object that nobody refers to yet, under a name that is this
-// writer's alone: whatever is there by that name is ours.
+// create creates an object that the head does not list yet. Its name is unique to this writer,
+// so an object of that name is ours.
 func (l *Ledger) create(ctx context.Context, o *object, sp spec) (*object, error) {
 	l.seq++
 	sp.Writer, sp.Seq, sp.Term = l.writer, l.seq, l.term
-	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
+	for failures := 1; ; failures++ {
 		made, err := l.store.create(ctx, o, sp)
 		switch {
 		case err == nil:
@@ -142,19 +144,8 @@ func (l *Ledger) create(ctx context.Context, o *object, sp spec) (*object, error
 		} else if !lost(readErr) && !apierrors.IsNotFound(readErr) {
 			return nil, readErr
 		}
-		if !l.sleep(ctx, wait) {
+		if !engine.Sleep(ctx, l.o.Clock, retry.After(failures)) {
 			return nil, err
 		}
-	}
-}
-
-func (l *Ledger) sleep(ctx context.Context, d time.Duration) bool {
-	wake, stop := l.o.Clock.Timer(d)
-	defer stop()
-	select {
-	case <-wake:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

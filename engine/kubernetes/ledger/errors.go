@@ -13,20 +13,19 @@ import (
 )
 
 var (
-	// ErrTooLarge: a firing, an approval, or what was posted at once does not fit into one object. Nothing was written.
-	// It is an engine.ErrTooLarge.
+	// ErrTooLarge means that a firing, an approval or a post does not fit into one object.
+	// Nothing was written. It is an engine.ErrTooLarge.
 	ErrTooLarge = fmt.Errorf("%w for one object of the cluster", engine.ErrTooLarge)
-	// ErrUnknown: the answer to the write was lost, and it could not be read back. If
-	// it landed, it is taken back, but for events that were posted, and letters that were
-	// sent again.
+	// ErrUnknown means that the answer to the write was lost, and that it could not be read
+	// back. If it landed, it is undone, except for posted events and resent dead letters.
 	ErrUnknown = errors.New("not known whether it was written")
-	// ErrNotFound: there is no such intent, or no such event.
+	// ErrNotFound means that there is no such intent or event.
 	ErrNotFound = errors.New("not found")
-	// ErrClosed: the ledger was closed.
+	// ErrClosed means that the ledger was closed.
 	ErrClosed = errors.New("the ledger is closed")
 )
 
-// deposed says who writes the log now; it is a apiclient.ErrDeposed.
+// deposed names the process that writes the log now. It is an apiclient.ErrDeposed.
 func deposed(log, by string) error {
 	if by == "" {
 		by = "another process"
@@ -34,8 +33,7 @@ func deposed(log, by string) error {
 	return fmt.Errorf("ledger %s has another writer, %s: %w", log, by, apiclient.ErrDeposed)
 }
 
-// lost tells an error after which the write may have landed from one after which it
-// has not.
+// lost reports whether a write with this error may have landed.
 func lost(err error) bool {
 	var status apierrors.APIStatus
 	switch {

@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// isAppend tells a write to a segment that is there.
+// isAppend reports whether a request appends to an existing segment.
 func isAppend(r *http.Request) bool {
 	return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "planner-0-")
 }
@@ -158,9 +158,9 @@ func TestTheCallerGivesUp(t *testing.T) {
 	one.Trigger.Event = &e
 	go func() { errs <- l.RecordFiring(hurried, one) }()
 	<-arrived
-	waits, stopWaiting := context.WithCancel(ctx)
+	waiting, stopWaiting := context.WithCancel(ctx)
 	stopWaiting()
-	err := l.RecordFiring(waits, firing("f2", "b"))
+	err := l.RecordFiring(waiting, firing("f2", "b"))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ErrUnknown)
 	giveUp()
@@ -324,7 +324,7 @@ func TestCompactionIsCutOff(t *testing.T) {
 	}
 }
 
-// due tells whether the next write compacts the log first.
+// due reports whether the next write compacts the log first.
 func (l *Ledger) due() bool {
 	return l.current != nil && l.current.size() >= l.o.SegmentBytes && len(l.head.spec.Segments)-l.head.spec.Bases >= l.o.CompactAfter
 }

@@ -27,7 +27,7 @@ type view struct {
 
 func viewOf(t *testing.T, s *state) view {
 	t.Helper()
-	v := view{map[string][]engine.Intent{}, map[string]engine.Recollection{}, map[string][]engine.Event{}, nil, nil, s.questions("", time.Time{})}
+	v := view{map[string][]engine.Intent{}, map[string]engine.Recollection{}, map[string][]engine.Event{}, nil, nil, s.approvalsSince("", time.Time{})}
 	agents := map[string]bool{}
 	for _, e := range s.acts {
 		agents[e.Agent] = true
@@ -35,23 +35,23 @@ func viewOf(t *testing.T, s *state) view {
 	for k := range s.notes {
 		agents[k.agent] = true
 	}
-	for k := range s.mail.letters {
+	for k := range s.queues.messages {
 		agents[k.Agent] = true
 	}
 	for a := range agents {
 		memory, err := s.remember(a, time.Time{})
 		require.NoError(t, err, "an agent could never start again")
 		v.Open[a], v.Memory[a] = s.open(a), memory
-		for _, k := range s.mail.inbox(a, -1) {
+		for _, k := range s.queues.inbox(a, -1) {
 			e, err := k.event()
 			require.NoError(t, err, "an inbox could never be read")
 			v.Inbox[a] = append(v.Inbox[a], e)
 		}
 	}
-	for _, d := range s.mail.deliveries(-1) {
+	for _, d := range s.queues.deliveries(-1) {
 		v.Out = append(v.Out, d.ID)
 	}
-	for _, l := range s.mail.list("", -1) {
+	for _, l := range s.queues.list("", -1) {
 		v.Dead = append(v.Dead, fmt.Sprintf("%+v", l))
 	}
 	slices.Sort(v.Out)
@@ -89,7 +89,7 @@ func FuzzRecord(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(raw)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		record, err := squeeze(raw)
+		record, err := compress(raw)
 		require.NoError(t, err)
 		b, err := unpack(record)
 		if err != nil {
@@ -97,27 +97,27 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		s := newState()
-		undo := s.undoing(b, "why", day)
-		s.take(b)
+		undo := s.inverse(b, "why", day)
+		s.apply(b)
 		want := viewOf(t, s)
-		records, err := fold(s.items(), 1<<10)
+		records, err := packItems(s.items(), 1<<10)
 		require.NoError(t, err)
 		again := newState()
 		for _, record := range records {
 			b, err := unpack(record)
 			require.NoError(t, err, "what was compacted can't be read")
-			again.take(b)
+			again.apply(b)
 		}
 		require.True(t, reflect.DeepEqual(want, viewOf(t, again)), "compaction changed something")
 
 		_, back, err := pack(undo)
 		require.NoError(t, err)
-		s.take(back)
+		s.apply(back)
 		viewOf(t, s)
 		s.prune(day, time.Hour, time.Hour)
 		viewOf(t, s)
 		mine := newState()
-		mine.overlay(s, "other", func(engine.TargetID) bool { return true })
+		mine.mergePeer(s, "other", func(engine.TargetID) bool { return true })
 		viewOf(t, mine)
 	})
 }
@@ -160,15 +160,15 @@ func FuzzObject(f *testing.F) {
 		if json.Unmarshal(raw, &u.Object) != nil || u.Object == nil {
 			return
 		}
-		o, err := read(u)
+		o, err := decodeObject(u)
 		if err != nil {
 			require.ErrorContains(t, err, "ledger object")
 			return
 		}
 		require.GreaterOrEqual(t, o.size(), objectOverhead)
-		w, err := written(o, o.spec)
+		w, err := encodeObject(o, o.spec)
 		require.NoError(t, err)
-		again, err := read(w)
+		again, err := decodeObject(w)
 		require.NoError(t, err)
 		require.True(t, slices.Equal(o.spec.Records, again.spec.Records) && slices.Equal(o.spec.Segments, again.spec.Segments))
 		o.spec.Records, o.spec.Segments, again.spec.Records, again.spec.Segments = nil, nil, nil, nil

@@ -39,8 +39,8 @@ func TestTheNextLeaderKnowsWhatWaitsForAGuard(t *testing.T) {
 		require.Equal(t, day.Add(time.Minute), events[1].Deferral.Until.UTC())
 		require.Equal(t, map[string]any{"n": 1.0}, events[1].Data)
 		var why []string
-		for _, letter := range leaf(t, l).Letters {
-			why = append(why, letter.Box+" "+letter.Event.ID+" "+letter.Why)
+		for _, message := range leaf(t, l).Letters {
+			why = append(why, message.Box+" "+message.Event.ID+" "+message.Why)
 		}
 		require.ElementsMatch(t, []string{"inbox e3 ", "inbox e1 it cools down", "dead e2 it cools down"}, why)
 	}
@@ -74,24 +74,24 @@ func TestWhatAFiringHeldBackIsTakenBackWithIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newState()
 			l := &Ledger{state: s}
-			s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("e1"), Agents: []string{agent}}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
+			s.apply(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("e1"), Agents: []string{agent}}, {Event: asked("e2"), Agents: []string{agent}}}, stamp{1, 1})})
 			f := holding("f1", asked("e1"), dead, "a")
 			b, err := batchOf(&f, stamp{2, 2})
 			require.NoError(t, err)
 			l.numberHeld(b)
 			_, back, err := pack(b)
 			require.NoError(t, err)
-			undo := s.undoing(back, "test", day)
-			s.take(back)
-			require.Equal(t, map[bool]int{false: 2, true: 1}[dead], s.mail.waiting(agent))
+			undo := s.inverse(back, "test", day)
+			s.apply(back)
+			require.Equal(t, map[bool]int{false: 2, true: 1}[dead], s.queues.waiting(agent))
 			_, undo, err = pack(undo)
 			require.NoError(t, err)
-			s.take(undo)
-			waiting := s.mail.inbox(agent, -1)
+			s.apply(undo)
+			waiting := s.queues.inbox(agent, -1)
 			require.Equal(t, []string{"e1", "e2"}, []string{waiting[0].ID, waiting[1].ID})
 			require.Nil(t, waiting[0].Deferral)
-			require.Empty(t, s.mail.dead)
-			soundBytes(t, &s.mail)
+			require.Empty(t, s.queues.dead)
+			soundBytes(t, &s.queues)
 		})
 	}
 }

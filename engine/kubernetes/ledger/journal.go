@@ -10,28 +10,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// NextFiring is the history's.
 func (l *Ledger) NextFiring(ctx context.Context) (string, error) { return l.o.History.NextFiring(ctx) }
 
-// SaveReadings is the history's.
 func (l *Ledger) SaveReadings(ctx context.Context, agent string, readings []byte) error {
 	return l.o.History.SaveReadings(ctx, agent, readings)
 }
 
-// LoadReadings is the history's.
 func (l *Ledger) LoadReadings(ctx context.Context, agent string) ([]byte, error) {
 	return l.o.History.LoadReadings(ctx, agent)
 }
 
-// RecordFiring writes a firing's intents, its notes, the event that it handled, its
-// postings and its changes of approvals to the cluster, in one record, and then the
-// firing to the history. One that has none of them asks nothing of the cluster.
+// RecordFiring writes a firing's intents, notes, handled event, postings and changes of
+// approvals to the cluster in one record, and then the firing to the history. A firing with
+// none of them sends no request.
 //
-// An error means that nothing may be done: ErrTooLarge, a kube.ErrDeposed,
-// ErrUnknown, an engine.ErrApprovalState, or what the API server or the history said.
-// What landed all the same is taken back: its intents are concluded as abandoned, its
-// notes and approvals are those of before, its event waits in the inbox, and what it
-// posted is gone, unless it was delivered or decided meanwhile.
+// On an error the caller must not act: ErrTooLarge, apiclient.ErrDeposed, ErrUnknown,
+// engine.ErrApprovalState, or an error of the API server or the history. If the record landed
+// all the same, it is undone: its intents are concluded as abandoned, its notes and approvals
+// are restored, its event waits in the inbox, and its postings are removed, unless they were
+// delivered or decided meanwhile.
 func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error {
 	fail := func(err error) error { return fmt.Errorf("record a firing of %s: %w", f.Agent, err) }
 	b, err := batchOf(&f, l.stamp())
@@ -40,11 +37,11 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 	}
 	l.numberHeld(b)
 	changes := f.Approvals
-	if f, err = l.forHistory(ctx, f); err != nil {
+	if f, err = l.historyRecord(ctx, f); err != nil {
 		return fail(err)
 	}
 	if h, can := l.o.History.(interface{ Health() error }); can {
-		if err := h.Health(); err != nil { // it would have to be taken back at once
+		if err := h.Health(); err != nil { // the record would have to be undone at once
 			return fail(err)
 		}
 	}
@@ -66,16 +63,16 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 		return fail(err)
 	}
 	if err := l.o.History.RecordFiring(ctx, f); err != nil {
-		l.takeBack(o, "its firing could not be recorded in the history")
+		l.undoCommitted(o, "its firing could not be recorded in the history")
 		return fail(err)
 	}
 	for _, a := range b.Acts {
-		l.inHistory(a.Identity)
+		l.markInHistory(a.Identity)
 	}
 	return nil
 }
 
-// batchOf is empty for a quiet firing.
+// batchOf returns the record of a firing, which is empty for a quiet one.
 func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 	if err := errors.Join(checkPostings(f.Envelopes), checkApprovals(f.Approvals)); err != nil {
 		return nil, err
@@ -101,8 +98,8 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 	if e := f.Trigger.Event; e != nil {
 		h := handled{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}
 		if f.Deferred != nil {
-			if h.Fate, h.Why, h.Kept = waits, shortenTo(whyBytes, f.Deferred.Why), (*kept)(&f.Deferred.Event); f.Deferred.Dead {
-				h.Fate = dead
+			if h.Fate, h.Why, h.Kept = fateWaiting, truncate(whyBytes, f.Deferred.Why), (*storedEvent)(&f.Deferred.Event); f.Deferred.Dead {
+				h.Fate = fateDead
 			}
 		}
 		b.Handled = []handled{h}
@@ -110,41 +107,40 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 	return b, nil
 }
 
-// numberHeld says of an event that is held back which of the letters of its name it is.
+// numberHeld sets which of the messages of its name a held-back event is.
 func (l *Ledger) numberHeld(b *batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range b.Handled {
-		if h := &b.Handled[i]; h.Fate != took {
-			if there := l.state.mail.letters[h.eventKey]; there != nil {
+		if h := &b.Handled[i]; h.Fate != fateHandled {
+			if there := l.state.queues.messages[h.eventKey]; there != nil {
 				h.Of = there.n
 			}
 		}
 	}
 }
 
-// Conclude notes what became of an intent. It returns before the cluster has it:
-// conclusions are gathered, tried again until they are written, and written by
-// Close. One that a crash loses leaves its intent open, and the next leader looks at
-// the world and concludes it afresh. An identity that was never intended is an
-// ErrNotFound; the first conclusion counts.
+// Conclude records the outcome of an intent. It returns before the cluster has it:
+// conclusions are gathered, retried until they are written, and written by Close. If a crash
+// loses one, the intent stays open, and the next leader checks and concludes it again. An
+// unknown identity is an ErrNotFound; only the first conclusion counts.
 func (l *Ledger) Conclude(ctx context.Context, c engine.Conclusion) error {
 	in, local, err := l.conclude(c)
 	if err != nil {
 		return fmt.Errorf("conclude %s: %w", c.Identity, err)
 	}
-	if !local { // an earlier leader intended it, whose history is not ours
+	if !local { // an earlier leader intended it, in another history
 		h, can := l.o.History.(interface {
 			Intend(context.Context, engine.Intent) error
 		})
 		if !can {
 			return nil
 		}
-		intended := h.Intend(ctx, in) // an error that matters is in the next one too
+		intended := h.Intend(ctx, in) // Conclude below fails as well if this matters
 		if err := l.o.History.Conclude(ctx, c); err != nil {
 			return errors.Join(intended, err)
 		}
-		l.inHistory(c.Identity)
+		l.markInHistory(c.Identity)
 		return nil
 	}
 	return l.o.History.Conclude(ctx, c)
@@ -160,27 +156,26 @@ func (l *Ledger) conclude(c engine.Conclusion) (in engine.Intent, local bool, er
 		return in, false, err
 	}
 	e := l.state.acts[c.Identity]
-	if e == nil || e.foreign {
+	if e == nil || e.ofPeer {
 		return in, false, fmt.Errorf("intent %w", ErrNotFound)
 	}
 	in, local = e.act.act().Intent, e.local
 	if e.open() {
-		own := conclusion{c.Identity, c.Outcome.Status, shorten(c.Outcome.Detail), c.Outcome.Applied, nanos(c.At)}
+		own := conclusion{c.Identity, c.Outcome.Status, truncateDetail(c.Outcome.Detail), c.Outcome.Applied, nanos(c.At)}
 		l.state.conclude(own)
-		l.said.conclusions = append(l.said.conclusions, own)
+		l.outcomes.conclusions = append(l.outcomes.conclusions, own)
 		signal(l.wake)
 	}
 	return in, local, nil
 }
 
-// Began notes that an act was applied. It returns before the cluster has it, as Conclude
-// does.
+// Began records that an act was applied. It returns before the cluster has it, like Conclude.
 func (l *Ledger) Began(_ context.Context, identity string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.usable()
 	e := l.state.acts[identity]
-	if err == nil && (e == nil || e.foreign) {
+	if err == nil && (e == nil || e.ofPeer) {
 		err = fmt.Errorf("intent %w", ErrNotFound)
 	}
 	if err != nil {
@@ -189,14 +184,14 @@ func (l *Ledger) Began(_ context.Context, identity string) error {
 	if e.open() && !e.Begun {
 		own := conclusion{Identity: identity, Status: engine.Running, Ended: nanos(l.o.Clock.Now())}
 		l.state.conclude(own)
-		l.said.conclusions = append(l.said.conclusions, own)
+		l.outcomes.conclusions = append(l.outcomes.conclusions, own)
 		signal(l.wake)
 	}
 	return nil
 }
 
-// inHistory notes that the history knows of intents.
-func (l *Ledger) inHistory(identities ...string) {
+// markInHistory marks intents that the history has.
+func (l *Ledger) markInHistory(identities ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, identity := range identities {
@@ -206,24 +201,24 @@ func (l *Ledger) inHistory(identities ...string) {
 	}
 }
 
-// Open returns the intents of an agent without a conclusion, oldest first, but not
-// those of other logs: they are their owner's to settle, until a log is adopted.
+// Open returns an agent's intents without a conclusion, oldest first. Those of other logs are
+// left to their owner, until the log is adopted.
 func (l *Ledger) Open(_ context.Context, agent string) ([]engine.Intent, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return nil, fmt.Errorf("read the open intents of %s: %w", agent, l.fallen)
+	if l.deposedErr != nil {
+		return nil, fmt.Errorf("read the open intents of %s: %w", agent, l.deposedErr)
 	}
 	return l.state.open(agent), nil
 }
 
-// Remember returns what an agent did, by this log and, of targets that are owned
-// here, by the install's other logs as they were when this one was opened.
+// Remember returns what an agent did, from this log and, for targets that are owned here, from
+// the install's other logs as they were when this one was opened.
 func (l *Ledger) Remember(_ context.Context, agent string, since time.Time) (engine.Recollection, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen != nil {
-		return engine.Recollection{}, fmt.Errorf("read the memory of %s: %w", agent, l.fallen)
+	if l.deposedErr != nil {
+		return engine.Recollection{}, fmt.Errorf("read the memory of %s: %w", agent, l.deposedErr)
 	}
 	r, err := l.state.remember(agent, since)
 	if err != nil {

@@ -104,9 +104,9 @@ func killKey(url, id string) *eventKey {
 
 func writeMail(ctx context.Context, l *Ledger, e engine.Event, id string) error {
 	fmt.Println("s", id)
-	dead := killKey("https://n", notice(id).ID).letterID()
+	dead := killKey("https://n", notice(id).ID).messageID()
 	if err := l.Ack(ctx, []engine.Ack{
-		{ID: killKey("https://a", e.ID).letterID(), State: engine.Delivered, At: time.Now()},
+		{ID: killKey("https://a", e.ID).messageID(), State: engine.Delivered, At: time.Now()},
 		{ID: dead, State: engine.Undeliverable, At: time.Now()},
 	}); err != nil {
 		return err
@@ -155,11 +155,11 @@ func TestKilled(t *testing.T) {
 	said := map[string]map[string]bool{}
 	for range kills {
 		for _, line := range killAfter(t, c.Kubeconfig(), namespace, 1+random.IntN(500)) {
-			if letter, id, ok := strings.Cut(line, " "); ok {
-				if said[letter] == nil {
-					said[letter] = map[string]bool{}
+			if message, id, ok := strings.Cut(line, " "); ok {
+				if said[message] == nil {
+					said[message] = map[string]bool{}
 				}
-				said[letter][id] = true
+				said[message][id] = true
 			}
 		}
 		o := killed(c.Client(), namespace)
@@ -196,17 +196,17 @@ func checkMailAfterKill(t *testing.T, l *Ledger, said map[string]map[string]bool
 	t.Helper()
 	outbox := deliveries(t, l)
 	for id := range said["e"] {
-		require.True(t, l.state.mail.known(*killKey("https://a", id)), "a delivery was forgotten")
+		require.True(t, l.state.queues.known(*killKey("https://a", id)), "a delivery was forgotten")
 		if !said["s"][id] {
 			require.Contains(t, outbox, "https://a "+id, "a delivery was lost")
 		}
 	}
 	for id := range said["f"] {
-		n := l.state.mail.letters[*killKey("https://n", notice(id).ID)]
+		n := l.state.queues.messages[*killKey("https://n", notice(id).ID)]
 		require.NotNil(t, n, "a notice was lost")
 		require.NotNil(t, n.event, "a notice was lost")
 		if said["r"][id] {
-			require.Equal(t, waits, n.fate, "a letter that was sent again is dead")
+			require.Equal(t, fateWaiting, n.fate, "a letter that was sent again is dead")
 		}
 	}
 }
@@ -217,7 +217,7 @@ func checkApprovalsAfterKill(t *testing.T, l *Ledger, p picture, said map[string
 	for _, a := range leaf(t, l).Approvals {
 		is[a.ID] = a.State
 		require.Contains(t, p.Acts, a.ID+"-0", "a firing is there by half")
-		require.True(t, l.state.mail.known(*killKey("https://n", notice(a.ID).ID)), "a firing is there by half")
+		require.True(t, l.state.queues.known(*killKey("https://n", notice(a.ID).ID)), "a firing is there by half")
 		_, acted := p.Acts[a.ID+"-2"]
 		require.Equal(t, acted, a.State == used, "an approval and its act")
 	}

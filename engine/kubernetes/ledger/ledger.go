@@ -16,46 +16,45 @@ var _ engine.Journal = (*Ledger)(nil)
 type Ledger struct {
 	o      Options
 	store  *store
-	writer string // unlike any other's
+	writer string // unique
 
-	// Only Open, and then the writing goroutine, touch these.
+	// Used by Open, and then only by the writing goroutine.
 	term, seq, made int64
 	head, current   *object // current is nil before the first write
-	litter          []string
+	garbage         []string
 
-	mu     sync.Mutex // guards what follows
-	state  *state
-	queue  []*op
-	said   said  // waits for others of its kind
-	fallen error // set once another writes the log
-	closed bool
+	mu         sync.Mutex // guards what follows
+	state      *state
+	queue      []*op
+	outcomes   outcomes // nobody waits for them
+	deposedErr error    // set when another process has become the writer
+	closed     bool
 
-	wake    chan struct{} // anything waits
-	urgent  chan struct{} // somebody waits for it
+	wake    chan struct{} // there is something to write
+	urgent  chan struct{} // a caller waits for the write
 	closing chan struct{}
-	lost    chan struct{} // closed when fallen is set
+	lost    chan struct{} // closed when deposedErr is set
 	done    chan struct{}
 	stop    context.CancelFunc
 }
 
-// fall notes that this writer was deposed: nothing is written from here on.
-func (l *Ledger) fall(err error) error {
+// setDeposed records that another process has become the writer, and stops all writes.
+func (l *Ledger) setDeposed(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.fallen == nil {
-		l.fallen = err
+	if l.deposedErr == nil {
+		l.deposedErr = err
 		close(l.lost)
 		l.o.Log.Warn("the ledger has another writer: this process does nothing more", "ledger", l.o.Name, "error", err)
 	}
-	return l.fallen
+	return l.deposedErr
 }
 
-// Lost is closed once another writes the log: this one takes nothing any more, and
-// has to be opened again by whoever may.
+// Lost returns a channel that is closed when another process has become the writer. The
+// ledger is of no use then, and whoever leads opens it again.
 func (l *Ledger) Lost() <-chan struct{} { return l.lost }
 
-// Keep has acts kept for so long at least: an agent came whose guards look further
-// back than the Horizon says.
+// Keep raises the Horizon for an agent whose guards look further back.
 func (l *Ledger) Keep(horizon time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,16 +62,17 @@ func (l *Ledger) Keep(horizon time.Duration) {
 	l.o.Forget = max(l.o.Forget, l.o.Horizon)
 }
 
-// prune drops what nobody asks for any more. The mutex is held.
+// prune drops expired records. The mutex is held.
 func (l *Ledger) prune() {
 	if lost := l.state.prune(l.o.Clock.Now(), l.o.Horizon, l.o.Forget); lost > 0 {
-		l.o.Log.Warn("more dead letters than are kept: the oldest are gone", "ledger", l.o.Name, "gone", lost, "kept", deadMost)
+		l.o.Log.Warn("more dead letters than are kept: the oldest are gone", "ledger", l.o.Name, "gone", lost, "kept", maxDead)
 	}
 }
 
-// Close takes no more, writes what waits, trying again until ctx ends, and ends the
-// ledger. The error says how much was not written: conclusions and ends of deliveries,
-// which the next leader finds out by itself. The history stays open. A second call returns nil.
+// Close refuses new records, writes the queued ones, retrying until ctx ends, and stops the
+// writing goroutine. The error says how many records were not written: conclusions and ends
+// of deliveries, which the next leader finds out by itself. The history stays open. A second
+// call returns nil.
 func (l *Ledger) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if l.closed {
@@ -90,17 +90,17 @@ func (l *Ledger) Close(ctx context.Context) error {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if left := l.said.len() + len(l.queue); left > 0 {
-		return fmt.Errorf("close ledger %s: %d records not written, left to the next leader to find out: %w", l.o.Name, left, errors.Join(context.Cause(ctx), l.fallen))
+	if left := l.outcomes.len() + len(l.queue); left > 0 {
+		return fmt.Errorf("close ledger %s: %d records not written, left to the next leader to find out: %w", l.o.Name, left, errors.Join(context.Cause(ctx), l.deposedErr))
 	}
 	return nil
 }
 
-// usable is nil while the ledger takes writes. The mutex is held.
+// usable returns nil while the ledger accepts writes. The mutex is held.
 func (l *Ledger) usable() error {
 	switch {
-	case l.fallen != nil:
-		return l.fallen
+	case l.deposedErr != nil:
+		return l.deposedErr
 	case l.closed:
 		return ErrClosed
 	}

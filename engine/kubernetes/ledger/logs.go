@@ -8,8 +8,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Logs are the names of all logs of an install, sorted: of its shards, and of those
-// that it once had.
+// Logs returns the names of all logs of an install, sorted: of its current and former shards.
 func Logs(ctx context.Context, client *apiclient.Client, namespace, install string) ([]string, error) {
 	s, err := newStore(&Options{Client: client, Namespace: namespace})
 	if err != nil {

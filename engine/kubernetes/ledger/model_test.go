@@ -94,8 +94,8 @@ type run struct {
 func (r *run) write(b *batch) *batch {
 	record, back, err := pack(b)
 	require.NoError(r, err)
-	undo := r.s.undoing(back, "test", day)
-	r.s.take(back)
+	undo := r.s.inverse(back, "test", day)
+	r.s.apply(back)
 	r.log = append(r.log, record)
 	return undo
 }
@@ -139,7 +139,7 @@ func (r *run) posted(postings []engine.Envelope) (fresh []eventKey) {
 func (r *run) post() {
 	postings := r.postings()
 	b := &batch{Events: eventsOf(postings, r.stamp())}
-	fresh := r.s.mail.fresh(b)
+	fresh := r.s.queues.fresh(b)
 	require.Len(r, fresh, len(r.posted(postings)))
 	r.write(b)
 }
@@ -150,9 +150,9 @@ func (r *run) settle() {
 		return
 	}
 	state := rapid.SampledFrom([]engine.DeliveryState{engine.Delivered, engine.UnwantedThere, engine.Undeliverable}).Draw(r.T, "state")
-	end, waited := r.s.settle(engine.Ack{ID: k.letterID(), State: state, At: day}, day)
+	end, waited := r.s.settle(engine.Ack{ID: k.messageID(), State: state, At: day}, day)
 	require.True(r, waited)
-	_, again := r.s.settle(engine.Ack{ID: k.letterID(), State: state, At: day}, day)
+	_, again := r.s.settle(engine.Ack{ID: k.messageID(), State: state, At: day}, day)
 	require.False(r, again)
 	r.write(&batch{Handled: []handled{end}})
 	r.m.settle(k, state)
@@ -206,7 +206,7 @@ func (r *run) firing() {
 		refused = refused || is != c.From
 		states[c.Approval.ID] = c.Approval.State
 	}
-	err := r.s.allows(b, expected(changes))
+	err := r.s.checkTransitions(b, expected(changes))
 	require.Equal(r, refused, err != nil)
 	if refused {
 		require.ErrorIs(r, err, engine.ErrApprovalState)
@@ -249,7 +249,7 @@ func (r *run) firing() {
 	})
 }
 
-func (r *run) takeBack() {
+func (r *run) undoCommitted() {
 	if n := len(r.undos); n > 0 {
 		r.undos[n-1]()
 		r.undos = r.undos[:n-1]
@@ -259,7 +259,7 @@ func (r *run) takeBack() {
 // restart reads the log, as it is or folded.
 func (r *run) restart() {
 	if rapid.Bool().Draw(r.T, "fold") {
-		bases, err := fold(r.s.items(), rapid.SampledFrom([]int{1, 300, 1 << 20}).Draw(r.T, "bytes"))
+		bases, err := packItems(r.s.items(), rapid.SampledFrom([]int{1, 300, 1 << 20}).Draw(r.T, "bytes"))
 		require.NoError(r, err)
 		overlapping := slices.Concat(bases, r.log)
 		r.log = bases
@@ -276,7 +276,7 @@ func (r *run) read(log []string) *state {
 	for _, record := range log {
 		b, err := unpack(record)
 		require.NoError(r, err)
-		s.take(b)
+		s.apply(b)
 	}
 	return s
 }
@@ -292,28 +292,28 @@ func (r *run) compare(order func(want, got any)) {
 		case p.is == "waits":
 			box = p.Agent
 		}
-		want[box] = append(want[box], p.letterID())
+		want[box] = append(want[box], p.messageID())
 	}
 	got := map[string][]string{}
-	soundBytes(r.T, &r.s.mail)
-	for k, l := range r.s.mail.letters {
+	soundBytes(r.T, &r.s.queues)
+	for k, l := range r.s.queues.messages {
 		switch l.fate {
-		case took:
-			got["gone"] = append(got["gone"], k.letterID())
-		case unwanted:
-			got["unwanted"] = append(got["unwanted"], k.letterID())
+		case fateHandled:
+			got["gone"] = append(got["gone"], k.messageID())
+		case fateUnwanted:
+			got["unwanted"] = append(got["unwanted"], k.messageID())
 		}
 	}
 	for _, agent := range []string{"ns/a", "ns/b"} {
-		for _, e := range r.s.mail.inbox(agent, -1) {
-			got[agent] = append(got[agent], (&eventKey{Agent: agent, Source: e.Source, ID: e.ID}).letterID())
+		for _, e := range r.s.queues.inbox(agent, -1) {
+			got[agent] = append(got[agent], (&eventKey{Agent: agent, Source: e.Source, ID: e.ID}).messageID())
 		}
 	}
-	for _, d := range r.s.mail.deliveries(-1) {
+	for _, d := range r.s.queues.deliveries(-1) {
 		got[engine.BoxOutbox] = append(got[engine.BoxOutbox], d.ID)
 	}
 	listed := 0
-	for _, l := range r.s.mail.list("", -1) {
+	for _, l := range r.s.queues.list("", -1) {
 		if listed++; l.Box == engine.BoxDead {
 			got[l.Box] = append(got[l.Box], l.ID)
 		}
@@ -327,7 +327,7 @@ func (r *run) compare(order func(want, got any)) {
 	}
 
 	is, questions := map[string]engine.ApprovalState{}, map[string]engine.ApprovalState{}
-	for _, a := range r.s.questions("", time.Time{}) {
+	for _, a := range r.s.approvalsSince("", time.Time{}) {
 		is[a.ID] = a.State
 	}
 	for id, q := range r.m.approvals {
@@ -343,7 +343,7 @@ func TestMailAndApprovalsAgainstAModel(t *testing.T) {
 		r := &run{T: rt, s: newState(), m: model{approvals: map[string]standing{}}}
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 			r.step++
-			rapid.SampledFrom([]func(){r.post, r.post, r.settle, r.settle, r.bury, r.resend, r.firing, r.firing, r.takeBack, r.restart}).Draw(rt, "do")()
+			rapid.SampledFrom([]func(){r.post, r.post, r.settle, r.settle, r.bury, r.resend, r.firing, r.firing, r.undoCommitted, r.restart}).Draw(rt, "do")()
 			r.compare(func(want, got any) { require.Equal(rt, want, got) })
 		}
 	})

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// APIVersion and Kind name the custom resource.
+	// APIVersion and Kind identify the custom resource.
 	APIVersion = "scanflow.dev/v1alpha1"
 	Kind       = "Ledger"
 
@@ -26,7 +26,7 @@ const (
 
 var resource = schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "ledgers"}
 
-// spec is what an object holds. Writer and Seq together name the write that made it so.
+// spec is the content of an object. Writer and Seq together identify the write that made it.
 type spec struct {
 	Term     int64    `json:"term"`
 	Writer   string   `json:"writer"`
@@ -37,15 +37,15 @@ type spec struct {
 	Records  []string `json:"records,omitempty"`
 }
 
-// object is one as it was last seen, with the writes to it that are in doubt.
+// object is an object as last seen, with the uncertain writes to it.
 type object struct {
 	name, uid, version string
 	labels             map[string]string
 	spec               spec
-	doubts             []doubt
+	uncertain          []uncertainWrite
 }
 
-// objectOverhead is what an object takes beside its records.
+// objectOverhead is the size of an object without its records.
 const objectOverhead = 4 << 10
 
 func (o *object) size() int {
@@ -56,7 +56,7 @@ func (o *object) size() int {
 	return n
 }
 
-// store is the requests that a ledger makes.
+// store sends the ledger's requests.
 type store struct {
 	objects dynamic.ResourceInterface
 	names   metadata.ResourceInterface
@@ -75,10 +75,10 @@ func (s *store) get(ctx context.Context, name string) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(u)
+	return decodeObject(u)
 }
 
-func read(u *unstructured.Unstructured) (*object, error) {
+func decodeObject(u *unstructured.Unstructured) (*object, error) {
 	o := &object{name: u.GetName(), uid: string(u.GetUID()), version: u.GetResourceVersion(), labels: u.GetLabels()}
 	body, _, err := unstructured.NestedMap(u.Object, "spec")
 	if err == nil {
@@ -91,20 +91,19 @@ func read(u *unstructured.Unstructured) (*object, error) {
 }
 
 func (s *store) create(ctx context.Context, o *object, sp spec) (*object, error) {
-	u, err := written(o, sp)
+	u, err := encodeObject(o, sp)
 	if err != nil {
 		return nil, err
 	}
 	if u, err = s.objects.Create(ctx, u, metav1.CreateOptions{}); err != nil {
 		return nil, err
 	}
-	return read(u)
+	return decodeObject(u)
 }
 
-// update changes an object only if it is still as it was last seen, and returns its
-// new version.
+// update changes an object on its last seen resourceVersion, and returns the new one.
 func (s *store) update(ctx context.Context, o *object, sp spec) (string, error) {
-	u, err := written(o, sp)
+	u, err := encodeObject(o, sp)
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +114,7 @@ func (s *store) update(ctx context.Context, o *object, sp spec) (string, error) 
 	return u.GetResourceVersion(), nil
 }
 
-func written(o *object, sp spec) (*unstructured.Unstructured, error) {
+func encodeObject(o *object, sp spec) (*unstructured.Unstructured, error) {
 	body, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&sp)
 	if err != nil {
 		return nil, fmt.Errorf("ledger object %s: %w", o.name, err)
@@ -130,7 +129,7 @@ func (s *store) remove(ctx context.Context, name string) error {
 	return s.objects.Delete(ctx, name, metav1.DeleteOptions{})
 }
 
-// heads are the heads of all logs of an install.
+// heads returns the heads of all logs of an install.
 func (s *store) heads(ctx context.Context, install string) ([]*object, error) {
 	list, err := s.objects.List(ctx, metav1.ListOptions{LabelSelector: labelInstall + "=" + install + "," + labelPart + "=" + partHead})
 	if err != nil {
@@ -138,14 +137,14 @@ func (s *store) heads(ctx context.Context, install string) ([]*object, error) {
 	}
 	out := make([]*object, len(list.Items))
 	for i := range list.Items {
-		if out[i], err = read(&list.Items[i]); err != nil {
+		if out[i], err = decodeObject(&list.Items[i]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// segments are the names of all segments of a log, listed by its head or not.
+// segments returns the names of all segments of a log, listed by its head or not.
 func (s *store) segments(ctx context.Context, log string) ([]string, error) {
 	list, err := s.names.List(ctx, metav1.ListOptions{LabelSelector: labelLog + "=" + log + "," + labelPart + "=" + partSegment})
 	if err != nil {

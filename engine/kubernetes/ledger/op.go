@@ -10,15 +10,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// op is one record on its way. One that takes another back has nobody waiting.
+// op is a record to be written. One that undoes another has no caller.
 type op struct {
 	b      *batch
 	record string
-	undo   *batch // set once it has landed: what would take it back
+	undo   *batch // the inverse; set once it has landed
 	result chan result
-	from   []engine.ApprovalState // what the changes of its approvals expect
-	post   bool                   // its events stay, whatever its caller was told
-	alerts []engine.Envelope      // what is posted, where some is about alerts; nil otherwise
+	from   []engine.ApprovalState // the states that its changes of approvals expect
+	post   bool                   // its events stay even if its caller got an error
+	alerts []engine.Envelope      // the postings, if any is about an alert
 	resend bool
 
 	// Guarded by the ledger's mutex.
@@ -26,11 +26,11 @@ type op struct {
 }
 
 type result struct {
-	fresh int // inboxes that had not had the event before
+	fresh int // inboxes in which the event is new
 	err   error
 }
 
-// newOp packs a record, and refuses one that no object can hold.
+// newOp packs a record, and refuses one that is too large for an object.
 func (l *Ledger) newOp(b *batch) (*op, error) {
 	record, back, err := pack(b)
 	if err != nil {
@@ -42,8 +42,8 @@ func (l *Ledger) newOp(b *batch) (*op, error) {
 	return &op{b: back, record: record, result: make(chan result, 1)}, nil
 }
 
-// do has a record written and waits for it. A caller that gives up leaves the
-// record unwritten, or has it taken back where it is too late for that.
+// do writes a record and waits for it. If ctx ends first, the record is not written, or is
+// undone if it is too late for that.
 func (l *Ledger) do(ctx context.Context, o *op) (fresh int, err error) {
 	l.mu.Lock()
 	if err := l.usable(); err != nil {
@@ -80,12 +80,12 @@ func (o *op) end(fresh int, err error) {
 	}
 }
 
-// landed takes in a record that is in the log. The mutex is held.
-func (l *Ledger) landed(o *op) {
-	if o.result == nil { // taken in when it was made
+// committed applies a record that is in the log. The mutex is held.
+func (l *Ledger) committed(o *op) {
+	if o.result == nil { // applied when it was queued
 		return
 	}
-	o.undo = l.state.undoing(o.b, "its firing failed: the answer of the API server was lost", l.o.Clock.Now())
+	o.undo = l.state.inverse(o.b, "its firing failed: the answer of the API server was lost", l.o.Clock.Now())
 	fresh := 0
 	for _, u := range o.undo.Unposted {
 		if !u.outgoing() {
@@ -95,7 +95,7 @@ func (l *Ledger) landed(o *op) {
 	if o.post {
 		o.undo.Unposted, o.undo.Reopened = nil, nil
 	}
-	l.state.take(o.b)
+	l.state.apply(o.b)
 	if o.orphan || o.ended {
 		o.ended = true
 		l.queueUndo(o.undo)
@@ -104,27 +104,28 @@ func (l *Ledger) landed(o *op) {
 	o.end(fresh, nil)
 }
 
-// putBack has them tried again, after what takes an earlier firing back. The mutex
-// is held.
-func (l *Ledger) putBack(ops []*op, said said) {
+// requeue has records tried again, after the ones that undo an earlier firing. The mutex is
+// held.
+func (l *Ledger) requeue(ops []*op, outs outcomes) {
 	var undo, rest []*op
 	for _, o := range slices.Concat(ops, l.queue) {
 		o.taken = false
 		switch {
 		case o.result == nil:
 			undo = append(undo, o)
-		case o.orphan: // nobody waits any more, and nothing is written
+		case o.orphan: // its caller is gone, and nothing was written
 			o.ended = true
 		default:
 			rest = append(rest, o)
 		}
 	}
 	l.queue = append(undo, rest...)
-	l.said.putBack(said)
+	l.outcomes.requeue(outs)
 }
 
-// failed gives back what was not written. The mutex is held.
-func (l *Ledger) failed(ops []*op, said said, err error) {
+// writeFailed answers the callers of records that were not written, and requeues the others.
+// The mutex is held.
+func (l *Ledger) writeFailed(ops []*op, outs outcomes, err error) {
 	var keep []*op
 	for _, o := range ops {
 		o.taken = false
@@ -138,34 +139,34 @@ func (l *Ledger) failed(ops []*op, said said, err error) {
 		}
 	}
 	l.queue = append(keep, l.queue...)
-	l.said.putBack(said)
-	if len(keep)+said.len() > 0 && !errors.Is(err, apiclient.ErrDeposed) {
-		l.o.Log.Warn("outcomes can't be written yet, and are tried again", "ledger", l.o.Name, "outcomes", said.len(), "error", err)
+	l.outcomes.requeue(outs)
+	if len(keep)+outs.len() > 0 && !errors.Is(err, apiclient.ErrDeposed) {
+		l.o.Log.Warn("outcomes can't be written yet, and are tried again", "ledger", l.o.Name, "outcomes", outs.len(), "error", err)
 	}
 }
 
-// takeBack undoes a record that has landed.
-func (l *Ledger) takeBack(o *op, why string) {
+// undoCommitted undoes a record that has landed.
+func (l *Ledger) undoCommitted(o *op, why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range o.undo.Conclusions {
-		o.undo.Conclusions[i].Detail = shorten(why)
+		o.undo.Conclusions[i].Detail = truncateDetail(why)
 	}
 	l.queueUndo(o.undo)
 }
 
-// queueUndo has a record undone, here at once and in the log with the next write.
-// The mutex is held.
+// queueUndo applies the inverse of a record at once, and queues it for the log. The mutex is
+// held.
 func (l *Ledger) queueUndo(undo *batch) {
 	record, back, err := pack(undo)
-	if err != nil { // it is made of what was packed before
+	if err != nil { // unlikely: its parts were packed before
 		l.o.Log.Error("a firing can't be taken back", "ledger", l.o.Name, "error", err)
 		return
 	}
 	if back.empty() {
 		return
 	}
-	l.state.take(back)
+	l.state.apply(back)
 	l.queue = append([]*op{{b: back, record: record}}, l.queue...)
 	signal(l.wake)
 }

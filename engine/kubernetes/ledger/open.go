@@ -11,20 +11,21 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Open takes the log over from whoever wrote it, reads it, and starts the writing
-// goroutine. From then on every write of the earlier writer fails with a
-// apiclient.ErrDeposed, and what it had written before is known here. ctx bounds the
-// opening, not the ledger's life. An error that may pass is marked so; a
-// *apiclient.MissingKindError says that the custom resource definition is not installed.
+// Open becomes the writer of the log, reads it, and starts the writing goroutine. From then
+// on every write of the earlier writer fails with apiclient.ErrDeposed, and all that it wrote
+// before has been read. ctx bounds the opening, not the ledger's life. A temporary error is
+// marked as such; *apiclient.MissingKindError means that the custom resource definition is
+// not installed.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	l, err := take(ctx, o)
+	l, err := open(ctx, o)
 	if err != nil {
 		return nil, apiclient.Classify(fmt.Errorf("open ledger %s in %s: %w", o.Name, o.Namespace, err))
 	}
@@ -34,7 +35,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-func take(ctx context.Context, o Options) (*Ledger, error) {
+func open(ctx context.Context, o Options) (*Ledger, error) {
 	if _, err := o.Client.Kinds.Find(APIVersion, Kind); err != nil {
 		return nil, err
 	}
@@ -50,14 +51,14 @@ func take(ctx context.Context, o Options) (*Ledger, error) {
 		o: o, store: st, writer: o.Writer + "_" + hex.EncodeToString(random[:]),
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closing: make(chan struct{}), lost: make(chan struct{}), done: make(chan struct{}),
 	}
-	if l.head, err = l.takeHead(ctx, o.Name); err != nil {
+	if l.head, err = l.claimHead(ctx, o.Name); err != nil {
 		return nil, err
 	}
 	l.term = l.head.spec.Term
 	if l.state, err = l.takeOver(ctx, l.head); err != nil {
 		return nil, l.unlessDeposed(ctx, err)
 	}
-	if err := l.findLitter(ctx); err != nil {
+	if err := l.findGarbage(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range o.Adopt {
@@ -65,24 +66,24 @@ func take(ctx context.Context, o Options) (*Ledger, error) {
 			return nil, fmt.Errorf("adopt ledger %s: %w", name, err)
 		}
 	}
-	if err := l.lookAround(ctx); err != nil {
+	if err := l.readPeers(ctx); err != nil {
 		return nil, err
 	}
 	l.prune()
-	l.sweep(ctx)
+	l.collectGarbage(ctx)
 	return l, nil
 }
 
-// takeHead makes this writer the only one that may list segments.
-func (l *Ledger) takeHead(ctx context.Context, name string) (*object, error) {
+// claimHead makes this process the only one that may list segments.
+func (l *Ledger) claimHead(ctx context.Context, name string) (*object, error) {
 	for {
 		head, err := l.store.get(ctx, name)
 		l.seq++
 		next := spec{Writer: l.writer, Seq: l.seq}
 		switch {
 		case apierrors.IsNotFound(err):
-			// Time makes the terms of a log that was removed smaller than those of one
-			// that is begun again under its name.
+			// The time makes the terms of a log that was deleted smaller than those of a
+			// new one of its name.
 			next.Term = l.o.Clock.Now().UnixMilli()
 			head = &object{name: name, labels: l.labels(partHead)}
 			if head, err = l.store.create(ctx, head, next); err == nil {
@@ -99,21 +100,21 @@ func (l *Ledger) takeHead(ctx context.Context, name string) (*object, error) {
 			}
 			var version string
 			if version, err = l.store.update(ctx, head, next); err == nil {
-				head.settle(next, version)
+				head.setTo(next, version)
 				return head, nil
 			}
 		}
 		if !lost(err) && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("take its head: %w", err)
 		}
-		if !l.sleep(ctx, firstRetry) {
+		if !engine.Sleep(ctx, l.o.Clock, firstRetry) {
 			return nil, fmt.Errorf("take its head: %w", err)
 		}
 	}
 }
 
-// unlessDeposed is the error of reading the log, or that another has taken it over
-// meanwhile, and perhaps compacted what was to be read.
+// unlessDeposed returns the error of reading the log, or ErrDeposed if another process has
+// become the writer meanwhile, which may have compacted the segments.
 func (l *Ledger) unlessDeposed(ctx context.Context, err error) error {
 	if head, readErr := l.store.get(ctx, l.o.Name); readErr == nil && head.spec.Writer != l.writer {
 		return deposed(l.o.Name, head.spec.Writer)
@@ -121,8 +122,7 @@ func (l *Ledger) unlessDeposed(ctx context.Context, err error) error {
 	return err
 }
 
-// takeOver seals the segment that the earlier writer may be appending to, and reads
-// what the log adds up to.
+// takeOver seals the segment that the earlier writer may still append to, and reads the log.
 func (l *Ledger) takeOver(ctx context.Context, head *object) (*state, error) {
 	if n := len(head.spec.Segments); n > 0 {
 		if err := l.seal(ctx, head.spec.Segments[n-1]); err != nil {
@@ -149,8 +149,8 @@ func (l *Ledger) seal(ctx context.Context, name string) error {
 		switch {
 		case err == nil:
 			return nil
-		case apierrors.IsConflict(err): // the earlier writer was faster: it is read again
-		case !lost(err) || !l.sleep(ctx, firstRetry):
+		case apierrors.IsConflict(err): // the earlier writer was faster: read it again
+		case !lost(err) || !engine.Sleep(ctx, l.o.Clock, firstRetry):
 			return fmt.Errorf("seal segment %s: %w", name, err)
 		}
 	}
@@ -160,7 +160,7 @@ func missing(name string) error {
 	return fmt.Errorf("its segment %s is missing: what it held is lost; restore it from a backup, or delete the log's Ledger objects to begin a new one", name)
 }
 
-// read is what the segments that a head lists add up to.
+// read reads the segments that a head lists.
 func (l *Ledger) read(ctx context.Context, head *object) (*state, error) {
 	s := newState()
 	for _, name := range head.spec.Segments {
@@ -176,15 +176,15 @@ func (l *Ledger) read(ctx context.Context, head *object) (*state, error) {
 			if err != nil {
 				return nil, fmt.Errorf("segment %s, record %d: %w; restore it from a backup, or delete the log's Ledger objects to begin a new one", name, i, err)
 			}
-			s.take(b)
+			s.apply(b)
 		}
 	}
 	return s, nil
 }
 
-// findLitter finds the segments that earlier writers made and never listed, or no
-// longer list. Those of later writers are left alone: this one may be deposed by now.
-func (l *Ledger) findLitter(ctx context.Context) error {
+// findGarbage finds segments of earlier writers that the head does not list. Segments of
+// later writers are not touched, as this process may have been deposed.
+func (l *Ledger) findGarbage(ctx context.Context) error {
 	names, err := l.store.segments(ctx, l.o.Name)
 	if err != nil {
 		return fmt.Errorf("list its segments: %w", err)
@@ -195,14 +195,14 @@ func (l *Ledger) findLitter(ctx context.Context) error {
 			continue
 		}
 		if term, err := strconv.ParseInt(parts[len(parts)-3], 10, 64); err == nil && term < l.term {
-			l.litter = append(l.litter, name)
+			l.garbage = append(l.garbage, name)
 		}
 	}
 	return nil
 }
 
-// lookAround takes in what the install's other logs say of the targets owned here.
-func (l *Ledger) lookAround(ctx context.Context) error {
+// readPeers merges what the install's other logs have about targets that are owned here.
+func (l *Ledger) readPeers(ctx context.Context) error {
 	heads, err := l.store.heads(ctx, l.o.Install)
 	if err != nil {
 		return fmt.Errorf("list the install's other logs: %w", err)
@@ -211,20 +211,20 @@ func (l *Ledger) lookAround(ctx context.Context) error {
 		if head.name == l.o.Name {
 			continue
 		}
-		other, err := l.readOther(ctx, head)
+		other, err := l.readPeer(ctx, head)
 		if err != nil {
 			return fmt.Errorf("read ledger %s: %w", head.name, err)
 		}
 		if other != nil {
-			l.state.overlay(other, head.name, l.o.Owns)
+			l.state.mergePeer(other, head.name, l.o.Owns)
 		}
 	}
 	return nil
 }
 
-// readOther reads a log that its writer may be compacting: a segment that is gone
-// by now is in the bases that its head lists by now. It is nil where the log was removed.
-func (l *Ledger) readOther(ctx context.Context, head *object) (*state, error) {
+// readPeer reads a log that its writer may be compacting: a missing segment is in the bases
+// that the head lists by then. It returns nil where the log was deleted.
+func (l *Ledger) readPeer(ctx context.Context, head *object) (*state, error) {
 	for {
 		s, err := l.read(ctx, head)
 		if !apierrors.IsNotFound(err) {

@@ -14,44 +14,42 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// Options say which log, and how it is kept. The zero value of each takes its
-// default where one is named.
+// Options configure a log. Zero values take the defaults that are named here.
 type Options struct {
-	// Client is the fenced one: a write of a deposed process should not even be sent.
+	// Client should be fenced, so that a deposed process does not even send a write.
 	Client    *apiclient.Client
 	Namespace string
-	// Install names what the logs of all shards have in common; "" is Name. Name is
-	// the log's own: install and shard. Both are DNS labels, Name of 40 characters at most.
+	// Install is the common name of the logs of all shards; "" is Name. Name is the log's own,
+	// of install and shard. Both are DNS labels; Name has 40 characters at most.
 	Install, Name string
-	// Writer is how this process is named to others, for a person; "" is "unnamed".
+	// Writer names this process in errors of others; "" is "unnamed".
 	Writer string
-	// History keeps everything else. It outlives the ledger, and is not closed by it.
+	// History stores everything else. It outlives the ledger, which does not close it.
 	History engine.Journal
-	// Owns tells the targets of this shard; nil is all. What the install's other logs
-	// say of a target that it owns is remembered too.
+	// Owns reports whether a target belongs to this shard; nil accepts all. The acts and notes
+	// of the install's other logs on such a target are remembered, too.
 	Owns func(engine.TargetID) bool
-	// Adopt names logs without an owner (a shard that is no more). Open moves all that
-	// they hold into this one and removes them. The caller knows that nobody leads
-	// them, best by holding their lease.
+	// Adopt names the logs of shards that no longer exist. Open moves their records into this log
+	// and deletes them. The caller makes sure that nobody leads them, best by their lease.
 	Adopt []string
 	Clock engine.Clock
 	Log   hclog.Logger
-	// Horizon is how long acts are kept; at least the longest look back of any guard;
-	// 24 h. The last act of each strategy and verb on a target, and notes, are kept
-	// for Forget; 90 days.
+	// Horizon is how long acts are kept, at least the longest look-back of any guard; 24 h.
+	// Forget is how long notes, and the last act of each strategy and verb on a target, are
+	// kept; 90 days.
 	Horizon, Forget time.Duration
-	// SegmentBytes is the size over which a segment is followed by a new one; 128 KiB.
-	// MaxObjectBytes bounds every object; 900 KiB.
+	// SegmentBytes is the size that starts a new segment; 128 KiB. MaxObjectBytes bounds every
+	// object; 900 KiB.
 	SegmentBytes, MaxObjectBytes int
 	// CompactAfter is how many segments may follow the bases; 6.
 	CompactAfter int
-	// Gather is how long conclusions, and what became of deliveries, wait for others; 100 ms.
+	// Gather is how long conclusions and ends of deliveries are collected; 100 ms.
 	Gather time.Duration
-	// InboxMost is how many events may wait for an agent, 1,000; OutboxMost how many to
-	// be delivered, 5,000. What a firing posts is never refused.
+	// InboxMost bounds the events in an inbox, 1,000; OutboxMost those to be delivered, 5,000.
+	// What a firing posts is never refused.
 	InboxMost, OutboxMost int
-	// MailBytes is how many bytes the events that wait may take in all inboxes and the
-	// outbox together, an event in several places in each; 32 MiB.
+	// MailBytes bounds the bytes of the events in all inboxes and the outbox; an event in several
+	// of them counts in each; 32 MiB.
 	MailBytes int64
 	// Patience bounds a write with all its retries; 10 s.
 	Patience time.Duration

@@ -92,7 +92,7 @@ func TestMoreAtOnceThanAnInboxHoldsFitsIntoAnEmptyOne(t *testing.T) {
 	require.Zero(t, fresh)
 }
 
-// TestTheLastPlaceIsForOneEvent, however many hand it over at once.
+// TestTheLastPlaceIsForOneEvent, however many callers post it concurrently.
 func TestTheLastPlaceIsForOneEvent(t *testing.T) {
 	c := shared(t)
 	client, f := connect(t, c)

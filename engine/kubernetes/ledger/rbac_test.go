@@ -38,7 +38,7 @@ subjects: [{kind: ServiceAccount, name: planner, namespace: %[1]s}]
 		}
 		closed(t, l)
 		require.Positive(t, l.head.spec.Bases)
-		require.Empty(t, l.litter)
+		require.Empty(t, l.garbage)
 	}
 	require.Len(t, look(t, begin(t, o)).Open, 20)
 

@@ -14,21 +14,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// batch is one record: what it says is there as a whole or not at all. It is read
-// in the order of its fields. Names are short because a log holds them thousands of
-// times.
+// batch is one record, which is stored as a whole or not at all. Its fields are applied in
+// order. JSON names are short because a log has thousands of them.
 type batch struct {
-	Acts        []act        `json:"a,omitempty"` // intents; concluded ones in a base
-	Conclusions []conclusion `json:"c,omitempty"`
-	Notes       []note       `json:"n,omitempty"`
-	Events      events       `json:"e,omitempty"`
-	Handled     []handled    `json:"h,omitempty"`
-	Reopened    events       `json:"r,omitempty"`  // handled by a firing that came to nothing
-	Unposted    []numbered   `json:"up,omitempty"` // posted by such a one
-	Resent      []numbered   `json:"rs,omitempty"`
-	Approvals   []approval   `json:"p,omitempty"`
-	Withdrawn   []withdrawn  `json:"pw,omitempty"` // approvals of a firing that came to nothing
-	Alerts      []heard      `json:"al,omitempty"`
+	Acts        []act         `json:"a,omitempty"` // intents; concluded ones in a base
+	Conclusions []conclusion  `json:"c,omitempty"`
+	Notes       []note        `json:"n,omitempty"`
+	Events      events        `json:"e,omitempty"`
+	Handled     []handled     `json:"h,omitempty"`
+	Reopened    events        `json:"r,omitempty"`  // handled by a firing that was undone
+	Unposted    []numbered    `json:"up,omitempty"` // posted by a firing that was undone
+	Resent      []numbered    `json:"rs,omitempty"`
+	Approvals   []approval    `json:"p,omitempty"`
+	Withdrawn   []withdrawn   `json:"pw,omitempty"` // approvals of a firing that was undone
+	Alerts      []alertRecord `json:"al,omitempty"`
 }
 
 func (b *batch) empty() bool {
@@ -56,7 +55,7 @@ type act struct {
 	DryRun    bool             `json:"dry,omitempty"`
 	Once      bool             `json:"x,omitempty"`
 	Begun     bool             `json:"b,omitempty"`
-	// Change is left out once the act is concluded: nobody applies it again.
+	// Change is nil once the act is concluded, when nobody applies it again.
 	Change *engine.Change `json:"ch,omitempty"`
 	Status engine.Status  `json:"o,omitempty"`
 	Detail string         `json:"od,omitempty"`
@@ -64,7 +63,7 @@ type act struct {
 	Ended  int64          `json:"e,omitempty"`
 }
 
-// conclusion is what became of an act; with the status running, that it has begun.
+// conclusion is the outcome of an act; the status running means that it has begun.
 type conclusion struct {
 	Identity string        `json:"i"`
 	Status   engine.Status `json:"o"`
@@ -77,16 +76,16 @@ type note struct {
 	Agent    string          `json:"a"`
 	Target   target          `json:"t"`
 	Strategy string          `json:"s"`
-	Value    json.RawMessage `json:"v,omitempty"` // none takes the note away
+	Value    json.RawMessage `json:"v,omitempty"` // absent removes the note
 	At       int64           `json:"at"`
 }
 
-// Details are bounded here; of conclusions the history has all of it.
+// Details are truncated here; the history has the full details of conclusions.
 const detailBytes, whyBytes = 120, 500
 
-func shorten(s string) string { return shortenTo(detailBytes, s) }
+func truncateDetail(s string) string { return truncate(detailBytes, s) }
 
-func shortenTo(most int, s string) string {
+func truncate(most int, s string) string {
 	if len(s) <= most {
 		return s
 	}
@@ -100,10 +99,11 @@ func actOf(in engine.Intent) act {
 	}
 }
 
-// act is the engine's view, the same whether it was just written or read back.
+// act converts it to the engine's type. The result is the same before it was written and after
+// it was read back.
 func (a *act) act() engine.Act {
 	out := engine.Act{Intent: engine.Intent{
-		Firing: a.Firing, Claim: a.Claim, Direction: a.Direction, At: moment(a.At), DryRun: a.DryRun, Once: a.Once, Begun: a.Begun && a.open(),
+		Firing: a.Firing, Claim: a.Claim, Direction: a.Direction, At: timeOf(a.At), DryRun: a.DryRun, Once: a.Once, Begun: a.Begun && a.open(),
 	}, Outcome: engine.Outcome{Status: engine.Running}}
 	if a.Change != nil {
 		out.Change = *a.Change
@@ -113,57 +113,57 @@ func (a *act) act() engine.Act {
 		Strategy: a.Strategy, Primitive: a.Verb, With: a.With, Identity: a.Identity,
 	}
 	if !a.open() {
-		out.Outcome, out.EndedAt = engine.Outcome{Status: a.Status, Detail: a.Detail, Applied: a.Wrote}, moment(a.Ended)
+		out.Outcome, out.EndedAt = engine.Outcome{Status: a.Status, Detail: a.Detail, Applied: a.Wrote}, timeOf(a.Ended)
 	}
 	return out
 }
 
 func (a *act) open() bool { return a.Status == "" }
 
-// mayBecome reports whether an act that is concluded gets another end: a call that failed,
-// that a person sent again, and that was delivered then.
-func (a *act) mayBecome(end engine.Status) bool {
+// canBecome reports whether a concluded act can get another outcome: a failed call that was
+// resent by a person and delivered.
+func (a *act) canBecome(end engine.Status) bool {
 	return a.Status == engine.Failed && end == engine.Done
 }
 
-// pack is a batch as a record, and as it reads when it is unpacked again.
+// pack encodes a batch as a record, and returns the batch as decoding the record gives it.
 func pack(b *batch) (string, *batch, error) {
 	record, raw, err := encode(b)
 	if err != nil {
 		return "", nil, err
 	}
-	if len(raw) > mostUnpacked { // nobody would read it again
-		return "", nil, fmt.Errorf("%w: a record has %d bytes of %d", ErrTooLarge, len(raw), mostUnpacked)
+	if len(raw) > maxUnpacked { // unpack would refuse it
+		return "", nil, fmt.Errorf("%w: a record has %d bytes of %d", ErrTooLarge, len(raw), maxUnpacked)
 	}
 	back, err := decode(raw)
 	return record, back, err
 }
 
-// decode is a batch from its JSON, if a state can take it in.
+// decode decodes and validates a batch.
 func decode(raw []byte) (*batch, error) {
 	b := &batch{}
 	if err := jsonvalue.Unmarshal(raw, b); err != nil {
 		return nil, err
 	}
-	return b, b.sound()
+	return b, b.validate()
 }
 
 func encode(b *batch) (record string, raw []byte, err error) {
 	if raw, err = json.Marshal(b); err != nil {
 		return "", nil, err
 	}
-	record, err = squeeze(raw)
+	record, err = compress(raw)
 	return record, raw, err
 }
 
-// zips are kept: to make one takes longer than to use it.
-var zips = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+// gzipWriters are reused, since making one takes longer than using it.
+var gzipWriters = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
-func squeeze(raw []byte) (string, error) {
+func compress(raw []byte) (string, error) {
 	var out bytes.Buffer
 	armour := base64.NewEncoder(base64.StdEncoding, &out)
-	zip := zips.Get().(*gzip.Writer)
-	defer zips.Put(zip)
+	zip := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(zip)
 	zip.Reset(armour)
 	if _, err := zip.Write(raw); err != nil {
 		return "", err
@@ -177,15 +177,15 @@ func squeeze(raw []byte) (string, error) {
 	return out.String(), nil
 }
 
-// mostUnpacked bounds what a damaged record can make of the memory.
-const mostUnpacked = 64 << 20
+// maxUnpacked bounds the memory that a damaged record can use.
+const maxUnpacked = 64 << 20
 
 func unpack(record string) (*batch, error) {
 	zip, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, bytes.NewBufferString(record)))
 	if err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
-	raw, err := io.ReadAll(io.LimitReader(zip, mostUnpacked))
+	raw, err := io.ReadAll(io.LimitReader(zip, maxUnpacked))
 	if err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
@@ -203,7 +203,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func moment(ns int64) time.Time {
+func timeOf(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
 	}

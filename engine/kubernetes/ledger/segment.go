@@ -11,9 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// append writes records to the end of the log, all or none. Its errors are those of
-// update.
-func (l *Ledger) append(ctx context.Context, records []string, late func()) error {
+// append writes records to the end of the log, all or none. Its errors are those of update.
+func (l *Ledger) append(ctx context.Context, records []string, onLanded func()) error {
 	size := 0
 	for _, r := range records {
 		size += len(r) + 4
@@ -25,14 +24,13 @@ func (l *Ledger) append(ctx context.Context, records []string, late func()) erro
 	}
 	next := l.current.spec
 	next.Records = slices.Concat(next.Records, records)
-	return l.update(ctx, l.current, next, late)
+	return l.update(ctx, l.current, next, onLanded)
 }
 
-// roll begins a new segment. With many behind it, all are first folded into bases.
-// Until the head lists them, the new objects are litter; the one update of the head
-// puts them in place of the old ones.
+// roll starts a new segment. If there are many, it first compacts them into bases. The new
+// objects do not count until the one update of the head that lists them in place of the old.
 func (l *Ledger) roll(ctx context.Context) error {
-	if c := l.current; c != nil && len(c.doubts) > 0 { // nothing may land there any more
+	if c := l.current; c != nil && len(c.uncertain) > 0 { // exclude that an uncertain write lands there
 		sealed := c.spec
 		sealed.Sealed = true
 		if err := l.update(ctx, c, sealed, nil); err != nil {
@@ -59,17 +57,17 @@ func (l *Ledger) roll(ctx context.Context) error {
 	next.Segments = append(slices.Clone(next.Segments), fresh.name)
 	listed := func() {
 		l.current = fresh
-		l.litter = append(l.litter, old...)
+		l.garbage = append(l.garbage, old...)
 	}
 	if err := l.update(ctx, l.head, next, listed); err != nil {
 		return fmt.Errorf("list a segment: %w", err)
 	}
 	listed()
-	l.sweep(ctx)
+	l.collectGarbage(ctx)
 	return nil
 }
 
-// segment is a new one by name, which no other writer ever uses.
+// segment returns a new segment, whose name no other writer uses.
 func (l *Ledger) segment() *object {
 	l.made++
 	return &object{name: fmt.Sprintf("%s-%d-%d-%s", l.o.Name, l.term, l.made, l.writer[len(l.writer)-6:]), labels: l.labels(partSegment)}
@@ -79,19 +77,19 @@ func (l *Ledger) labels(part string) map[string]string {
 	return map[string]string{labelInstall: l.o.Install, labelLog: l.o.Name, labelPart: part, "app.kubernetes.io/managed-by": "scanflow"}
 }
 
-// writeBases writes what is still needed as new segments, which nobody lists yet.
+// writeBases writes the current state as new segments, which the head does not list yet.
 func (l *Ledger) writeBases(ctx context.Context) (names []string, err error) {
 	l.mu.Lock()
 	l.prune()
 	items := l.state.items()
 	l.mu.Unlock()
-	records, err := fold(items, l.o.SegmentBytes)
+	records, err := packItems(items, l.o.SegmentBytes)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			l.litter = append(l.litter, names...)
+			l.garbage = append(l.garbage, names...)
 		}
 	}()
 	for len(records) > 0 {
@@ -110,10 +108,10 @@ func (l *Ledger) writeBases(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// sweep removes segments that nobody lists any more. What it can't remove now, a
-// later one or the next writer does.
-func (l *Ledger) sweep(ctx context.Context) {
-	l.litter = slices.DeleteFunc(l.litter, func(name string) bool {
+// collectGarbage deletes segments that the head does not list. What can't be deleted now is
+// deleted later, or by the next writer.
+func (l *Ledger) collectGarbage(ctx context.Context) {
+	l.garbage = slices.DeleteFunc(l.garbage, func(name string) bool {
 		err := l.store.remove(ctx, name)
 		if err != nil && !apierrors.IsNotFound(err) {
 			l.o.Log.Debug("an old segment stays for now", "segment", name, "error", err)

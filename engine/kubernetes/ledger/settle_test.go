@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// TestWhatBecameOfDeliveriesIsGathered and written, though nobody waits for it.
+// TestWhatBecameOfDeliveriesIsGathered: the ends are written though no caller waits for them.
 func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
 	c := shared(t)
 	client, _ := connect(t, c)
@@ -33,7 +33,7 @@ func TestWhatBecameOfDeliveriesIsGathered(t *testing.T) {
 	unsaid := func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.said.len() > 0
+		return l.outcomes.len() > 0
 	}
 	require.True(t, unsaid())
 	require.Eventually(t, func() bool { return !unsaid() && requests(client) > before }, 10*time.Second, 10*time.Millisecond)
@@ -62,7 +62,7 @@ func TestALetterIsSentAgainBeforeItsDeathWasWritten(t *testing.T) {
 	ctx, o := t.Context(), Options{Client: client, Namespace: c.Namespace(t)}
 	l := begin(t, o)
 	var all []engine.Envelope
-	for i := range 2 * mostConclusions {
+	for i := range 2 * maxConclusions {
 		all = append(all, engine.Envelope{Event: asked(fmt.Sprint("e", i)), To: to("https://a")})
 	}
 	posted(t, l, all...)

@@ -10,25 +10,24 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// state is what the records of a log add up to. Taking the same record in twice
-// changes nothing, so that a base and the records that it was made of may overlap.
-// Its owner guards it.
+// state is the sum of a log's records. Applying a record twice changes nothing, so a base may
+// overlap with the records that it was made from. Its owner guards it.
 type state struct {
 	acts      map[string]*entry
 	notes     map[noteKey]note
-	mail      mail
+	queues    queues
 	approvals map[string]approval
-	alerts    map[alertKey]heard
+	alerts    map[alertKey]alertRecord
 	order     int64
-	n         int64 // the highest number of a record that has one
-	pruned    int   // the number of acts after the last pruning
+	n         int64 // the highest number of a record
+	pruned    int   // how many acts the last pruning left
 }
 
 type entry struct {
 	act
 	order int64
-	// local says that the history has the intent; foreign that it is another log's.
-	local, foreign bool
+	// local means that the history has the intent, ofPeer that it is another log's.
+	local, ofPeer bool
 }
 
 type noteKey struct {
@@ -38,14 +37,14 @@ type noteKey struct {
 }
 
 func newState() *state {
-	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, mail: newMail(), approvals: map[string]approval{}, alerts: map[alertKey]heard{}}
+	return &state{acts: map[string]*entry{}, notes: map[noteKey]note{}, queues: newQueues(), approvals: map[string]approval{}, alerts: map[alertKey]alertRecord{}}
 }
 
 func (n *note) key() noteKey { return noteKey{n.Agent, n.Target, n.Strategy} }
 
-func (s *state) saw(n int64) { s.n = max(s.n, n) }
+func (s *state) noteNumber(n int64) { s.n = max(s.n, n) }
 
-func (s *state) take(b *batch) {
+func (s *state) apply(b *batch) {
 	for _, a := range b.Acts {
 		s.order++
 		switch there := s.acts[a.Identity]; {
@@ -65,14 +64,14 @@ func (s *state) take(b *batch) {
 			s.notes[n.key()] = n
 		}
 	}
-	s.takeMail(b)
-	s.takeApprovals(b)
-	s.takeAlerts(b)
+	s.applyQueues(b)
+	s.applyApprovals(b)
+	s.applyAlerts(b)
 }
 
 func (s *state) conclude(c conclusion) {
 	switch e := s.acts[c.Identity]; {
-	case e == nil || !e.open() && !e.mayBecome(c.Status):
+	case e == nil || !e.open() && !e.canBecome(c.Status):
 	case c.Status == engine.Running:
 		e.Begun = true
 	default:
@@ -80,13 +79,13 @@ func (s *state) conclude(c conclusion) {
 	}
 }
 
-// undoing is what takes a firing's record back. It is asked before the record is
-// taken in, so that the notes are those of before.
-func (s *state) undoing(b *batch, why string, now time.Time) *batch {
+// inverse returns the record that undoes another. It is computed before that is applied, so it
+// has the earlier notes.
+func (s *state) inverse(b *batch, why string, now time.Time) *batch {
 	undo := &batch{}
 	for _, a := range b.Acts {
 		if s.acts[a.Identity] == nil {
-			undo.Conclusions = append(undo.Conclusions, conclusion{Identity: a.Identity, Status: engine.Abandoned, Detail: shorten(why), Ended: nanos(now)})
+			undo.Conclusions = append(undo.Conclusions, conclusion{Identity: a.Identity, Status: engine.Abandoned, Detail: truncateDetail(why), Ended: nanos(now)})
 		}
 	}
 	for _, n := range b.Notes {
@@ -98,30 +97,29 @@ func (s *state) undoing(b *batch, why string, now time.Time) *batch {
 		undo.Notes = append(undo.Notes, before)
 	}
 	for _, h := range b.Handled {
-		if l := s.mail.letters[h.eventKey]; l != nil && l.event != nil {
+		if l := s.queues.messages[h.eventKey]; l != nil && l.event != nil {
 			undo.Reopened = append(undo.Reopened, l.posted())
 		}
 	}
-	for k, n := range s.mail.fresh(b) {
+	for k, n := range s.queues.fresh(b) {
 		undo.Unposted = append(undo.Unposted, numbered{eventKey: k, N: n})
 	}
-	undo.Withdrawn = s.withdrawing(b)
+	undo.Withdrawn = s.withdrawals(b)
 	return undo
 }
 
-// overlay takes from another log what is said of the targets that are owned here.
-// Of a note that both have, the younger counts. An act that is open there is its
-// owner's to settle; here it counts as done, so that cooldowns hold. Mail and approvals
-// are the other log's alone.
-func (s *state) overlay(other *state, name string, owns func(engine.TargetID) bool) {
+// mergePeer merges another log's acts and notes on targets that are owned here. The newer of
+// two notes counts. An act that is open there is concluded by its owner; here it counts as
+// done, so that cooldowns hold. Queues and approvals stay with the other log.
+func (s *state) mergePeer(other *state, name string, owns func(engine.TargetID) bool) {
 	for id, e := range other.acts {
 		if s.acts[id] != nil || !owns(engine.TargetID(e.Target)) {
 			continue
 		}
 		copied := *e
-		copied.foreign = true
+		copied.ofPeer = true
 		if copied.open() {
-			copied.Status, copied.Detail, copied.Ended, copied.Change = engine.Done, shorten("as far as known; log "+name+" has it open"), e.At, nil
+			copied.Status, copied.Detail, copied.Ended, copied.Change = engine.Done, truncateDetail("as far as known; log "+name+" has it open"), e.At, nil
 		}
 		s.acts[id] = &copied
 	}
@@ -132,8 +130,8 @@ func (s *state) overlay(other *state, name string, owns func(engine.TargetID) bo
 	}
 }
 
-// prune drops what nobody asks for any more. Open intents, waiting events and
-// approvals that have not ended stay. It returns how many dead letters were too many.
+// prune drops expired records, but no open intents, waiting events, and approvals that have not
+// ended. It returns how many dead letters exceeded the limits.
 func (s *state) prune(now time.Time, horizon, forget time.Duration) (lost int) {
 	young, known := now.Add(-horizon).UnixNano(), now.Add(-forget).UnixNano()
 	last, wrote := s.last(), s.lastWritten()
@@ -146,7 +144,7 @@ func (s *state) prune(now time.Time, horizon, forget time.Duration) (lost int) {
 	s.pruneApprovals(now)
 	s.pruneAlerts(now)
 	s.pruned = len(s.acts)
-	return s.mail.prune(now, forget)
+	return s.queues.prune(now, forget)
 }
 
 type lastKey struct {
@@ -156,8 +154,8 @@ type lastKey struct {
 
 func (e *entry) lastKey() lastKey { return lastKey{noteKey{e.Agent, e.Target, e.Strategy}, e.Verb} }
 
-// last is the last act of each strategy and verb on each target, by the time of its
-// intent: records of several logs have no other order.
+// last returns the last act of each strategy and verb on each target, by the time of its
+// intent, since records of several logs have no other order.
 func (s *state) last() map[lastKey]*entry {
 	out := make(map[lastKey]*entry, len(s.acts))
 	for _, e := range s.acts {
@@ -176,7 +174,7 @@ type writtenKey struct {
 
 func (e *entry) writtenKey() writtenKey { return writtenKey{e.Agent, e.Target, e.Verb} }
 
-// lastWritten is the last act of each verb on each target whose change was applied.
+// lastWritten returns the last act of each verb on each target whose change was applied.
 func (s *state) lastWritten() map[writtenKey]*entry {
 	out := map[writtenKey]*entry{}
 	for _, e := range s.acts {

@@ -59,16 +59,16 @@ func TestHandledEventsAreBounded(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			key := func(id string) eventKey { return eventKey{agent, url, "s", id} }
 			s := newState()
-			for i := range handledMost + 10 {
-				s.take(&batch{Handled: []handled{{eventKey: key(fmt.Sprint(i)), At: nanos(day.Add(time.Duration(i)))}}})
+			for i := range maxHandled + 10 {
+				s.apply(&batch{Handled: []handled{{eventKey: key(fmt.Sprint(i)), At: nanos(day.Add(time.Duration(i)))}}})
 			}
-			s.take(&batch{Handled: []handled{{eventKey: key("old"), At: nanos(day.Add(-8 * 24 * time.Hour))}}})
+			s.apply(&batch{Handled: []handled{{eventKey: key("old"), At: nanos(day.Add(-8 * 24 * time.Hour))}}})
 			s.prune(day, time.Hour, time.Hour)
-			require.True(t, s.mail.known(key(fmt.Sprint(handledMost+9))))
-			require.True(t, s.mail.known(key("10")))
-			require.False(t, s.mail.known(key("9")))
-			require.False(t, s.mail.known(key("old")))
-			require.Len(t, s.mail.byName, len(s.mail.letters), "a name was left behind")
+			require.True(t, s.queues.known(key(fmt.Sprint(maxHandled+9))))
+			require.True(t, s.queues.known(key("10")))
+			require.False(t, s.queues.known(key("9")))
+			require.False(t, s.queues.known(key("old")))
+			require.Len(t, s.queues.byName, len(s.queues.messages), "a name was left behind")
 		})
 	}
 }
@@ -76,33 +76,33 @@ func TestHandledEventsAreBounded(t *testing.T) {
 // TestDeadLettersAreBounded, and what is dropped is the oldest; what waits stays.
 func TestDeadLettersAreBounded(t *testing.T) {
 	s := newState()
-	s.take(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("waits"), Agents: []string{agent}, To: to("https://a")}}, stamp{nanos(day.Add(-1000 * 24 * time.Hour)), 1})})
-	for i := range int64(deadMost + 2) {
+	s.apply(&batch{Events: eventsOf([]engine.Envelope{{Event: asked("waits"), Agents: []string{agent}, To: to("https://a")}}, stamp{nanos(day.Add(-1000 * 24 * time.Hour)), 1})})
+	for i := range int64(maxDead + 2) {
 		e := eventsOf([]engine.Envelope{{Event: asked(fmt.Sprint(i)), Agents: []string{agent}}}, stamp{1, i + 2})
-		s.take(&batch{Events: e, Handled: []handled{{eventKey: e[0].key(), At: nanos(day) + i, Fate: dead, Of: i + 2}}})
+		s.apply(&batch{Events: e, Handled: []handled{{eventKey: e[0].key(), At: nanos(day) + i, Fate: fateDead, Of: i + 2}}})
 	}
 	require.Equal(t, 2, s.prune(day, time.Hour, 90*24*time.Hour))
-	require.Len(t, s.mail.list(agent, -1), deadMost+2)
-	require.False(t, s.mail.known(eventKey{Agent: agent, Source: asked("").Source, ID: "1"}))
-	require.True(t, s.mail.known(eventKey{Agent: agent, Source: asked("").Source, ID: "2"}))
+	require.Len(t, s.queues.list(agent, -1), maxDead+2)
+	require.False(t, s.queues.known(eventKey{Agent: agent, Source: asked("").Source, ID: "1"}))
+	require.True(t, s.queues.known(eventKey{Agent: agent, Source: asked("").Source, ID: "2"}))
 	require.Zero(t, s.prune(day.Add(91*24*time.Hour), time.Hour, 90*24*time.Hour))
-	require.Len(t, s.mail.list(agent, -1), 2)
+	require.Len(t, s.queues.list(agent, -1), 2)
 }
 
 // TestEndedApprovalsAreBounded, and what waits for a person stays.
 func TestEndedApprovalsAreBounded(t *testing.T) {
 	s := newState()
-	put := func(a engine.Approval) { s.take(&batch{Approvals: []approval{{a, 1}}}) }
+	put := func(a engine.Approval) { s.apply(&batch{Approvals: []approval{{a, 1}}}) }
 	old := question("old", waiting)
 	old.Asked = day.Add(-1000 * time.Hour)
 	put(old)
-	for i := range endedMost + 2 {
+	for i := range maxEnded + 2 {
 		a := question(fmt.Sprint(i), expired)
 		a.Ended = day.Add(time.Duration(i))
 		put(a)
 	}
 	s.prune(day, time.Hour, time.Hour)
-	require.Len(t, s.approvals, endedMost+1)
+	require.Len(t, s.approvals, maxEnded+1)
 	require.NotContains(t, s.approvals, "1")
 	s.prune(day.Add(24*time.Hour+100), time.Hour, time.Hour)
 	require.NotContains(t, s.approvals, "99")
@@ -115,18 +115,18 @@ func TestADenialIsKeptForAsLongAsItHolds(t *testing.T) {
 	s := newState()
 	long := question("long", denied)
 	long.Expires = long.Asked.Add(240 * time.Hour)
-	s.take(&batch{Approvals: []approval{{question("short", denied), 1}, {long, 1}}})
+	s.apply(&batch{Approvals: []approval{{question("short", denied), 1}, {long, 1}}})
 	s.prune(long.Ended.Add(24*time.Hour), time.Hour, time.Hour)
 	require.Contains(t, s.approvals, "short")
 	s.prune(long.Ended.Add(24*time.Hour+1), time.Hour, time.Hour)
 	require.NotContains(t, s.approvals, "short")
-	for i := range endedMost {
+	for i := range maxEnded {
 		a := question(fmt.Sprint(i), expired)
 		a.Ended = long.Ended.Add(240 * time.Hour)
-		s.take(&batch{Approvals: []approval{{a, 1}}})
+		s.apply(&batch{Approvals: []approval{{a, 1}}})
 	}
 	s.prune(long.Ended.Add(240*time.Hour), time.Hour, time.Hour)
-	require.Len(t, s.approvals, endedMost)
+	require.Len(t, s.approvals, maxEnded)
 	require.Contains(t, s.approvals, "long")
 	s.prune(long.Ended.Add(240*time.Hour+1), time.Hour, time.Hour)
 	require.NotContains(t, s.approvals, "long")
@@ -138,7 +138,7 @@ func TestTheLastActAndTheNoteOutliveTheHorizon(t *testing.T) {
 	for i, identity := range []string{"first", "last"} {
 		a := actOf(intent(identity, 0))
 		a.At, a.Status, a.Ended = nanos(day.Add(time.Duration(i)*time.Hour)), engine.Done, nanos(day.Add(time.Duration(i)*time.Hour))
-		s.take(&batch{Acts: []act{a}, Notes: []note{{agent, a.Target, "s", []byte(`1`), a.At}}})
+		s.apply(&batch{Acts: []act{a}, Notes: []note{{agent, a.Target, "s", []byte(`1`), a.At}}})
 	}
 	s.prune(day.Add(48*time.Hour), 24*time.Hour, 90*24*time.Hour)
 	require.Contains(t, s.acts, "last")

@@ -7,14 +7,16 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// One goroutine writes. Each of its turns takes what waits, appends it to the
-// current segment in one update, and tells those who wait for it:
+// One goroutine writes. It repeatedly appends the queued records to the current segment in one
+// update, and answers their callers:
 //
-//	waiting --- a firing, events, an approval ----------------> append --> tell
-//	    \------ what is said ---> gather, 100 ms at most ------/      \
+//	queue ------ a firing, events, an approval ----------------> append --> answer
+//	outcomes --- conclusions, ends ---> gather, 100 ms at most --/     \
 //	                                      ^---- back off, if any is left
 
 func signal(c chan struct{}) {
@@ -29,10 +31,9 @@ func (l *Ledger) loop(ctx context.Context) {
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.refuse(ErrClosed)
+		l.failWaiting(ErrClosed)
 	}()
-	const firstPause, mostPause = time.Second, 10 * time.Second
-	pause := firstPause
+	pause, failures := backoff.Exponential{First: time.Second, Most: 10 * time.Second}, 0
 	var again <-chan time.Time
 	stopTimer := func() {}
 	defer func() { stopTimer() }()
@@ -48,22 +49,22 @@ func (l *Ledger) loop(ctx context.Context) {
 		again, stopTimer = nil, func() {}
 		l.gather(ctx)
 		if l.flushAll(ctx) {
-			pause = firstPause
+			failures = 0
 			continue
 		}
-		again, stopTimer = l.o.Clock.Timer(pause)
-		pause = min(2*pause, mostPause)
+		failures++
+		again, stopTimer = l.o.Clock.Timer(pause.After(failures))
 	}
 }
 
-// gather waits for more to be said, unless somebody waits for an answer.
+// gather waits for more outcomes, unless a caller waits for a write.
 func (l *Ledger) gather(ctx context.Context) {
 	select {
-	case <-l.urgent: // of those who have their answer by now
+	case <-l.urgent: // from callers that have been answered
 	default:
 	}
 	l.mu.Lock()
-	hurry := len(l.queue) > 0 || l.said.len() == 0
+	hurry := len(l.queue) > 0 || l.outcomes.len() == 0
 	l.mu.Unlock()
 	if hurry {
 		return
@@ -78,27 +79,27 @@ func (l *Ledger) gather(ctx context.Context) {
 	}
 }
 
-// finish writes what is left, until it is, or the time for it is over.
+// finish writes what is left, until ctx ends.
 func (l *Ledger) finish(ctx context.Context) {
 	for !l.flushAll(ctx) {
-		if !l.sleep(ctx, firstRetry) {
+		if !engine.Sleep(ctx, l.o.Clock, firstRetry) {
 			return
 		}
 	}
 }
 
-// flushAll writes until nobody waits, or a write fails. It returns whether nothing is
-// to be tried again. What is said meanwhile is left to be gathered.
+// flushAll writes until the queue is empty or a write fails. It reports whether nothing has to
+// be retried. Outcomes that arrive meanwhile are left to be gathered.
 func (l *Ledger) flushAll(ctx context.Context) bool {
 	for first := true; ; first = false {
 		l.mu.Lock()
-		idle := l.fallen != nil || len(l.queue)+l.said.len() == 0
-		if !first && !l.closed && len(l.queue) == 0 && l.said.len() > 0 {
+		idle := l.deposedErr != nil || len(l.queue)+l.outcomes.len() == 0
+		if !first && !l.closed && len(l.queue) == 0 && l.outcomes.len() > 0 {
 			signal(l.wake)
 			idle = true
 		}
-		if l.fallen != nil {
-			l.refuse(l.fallen)
+		if l.deposedErr != nil {
+			l.failWaiting(l.deposedErr)
 		}
 		l.mu.Unlock()
 		if idle {
@@ -107,13 +108,13 @@ func (l *Ledger) flushAll(ctx context.Context) bool {
 		if !l.flush(ctx) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			return l.fallen == nil && len(l.queue)+l.said.len() == 0
+			return l.deposedErr == nil && len(l.queue)+l.outcomes.len() == 0
 		}
 	}
 }
 
-// refuse tells everybody who waits. The mutex is held.
-func (l *Ledger) refuse(err error) {
+// failWaiting answers all callers with an error. The mutex is held.
+func (l *Ledger) failWaiting(err error) {
 	l.queue = slices.DeleteFunc(l.queue, func(o *op) bool {
 		if o.result != nil {
 			o.end(0, err)
@@ -122,18 +123,18 @@ func (l *Ledger) refuse(err error) {
 	})
 }
 
-// flush writes one update's worth of what waits.
+// flush writes one update.
 func (l *Ledger) flush(ctx context.Context) bool {
-	ops, said := l.next()
-	if len(ops)+said.len() == 0 {
+	ops, outs := l.next()
+	if len(ops)+outs.len() == 0 {
 		return true
 	}
 	var records []string
-	if said.len() > 0 { // it goes first: what it is about is in the log already
-		record, _, err := encode(&batch{Conclusions: said.conclusions, Handled: said.ends})
+	if outs.len() > 0 { // outcomes go first: they are about records in the log
+		record, _, err := encode(&batch{Conclusions: outs.conclusions, Handled: outs.ends})
 		if err != nil {
 			l.o.Log.Error("conclusions lost", "ledger", l.o.Name, "error", err)
-			said.conclusions, said.ends = nil, nil
+			outs.conclusions, outs.ends = nil, nil
 		} else {
 			records = append(records, record)
 		}
@@ -143,28 +144,28 @@ func (l *Ledger) flush(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.o.Patience)
 	defer cancel()
-	err := l.append(ctx, records, func() { // it had landed after all, when all were told that it failed
+	err := l.append(ctx, records, func() { // it has landed, after all callers were told of a failure
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, o := range ops {
-			l.landed(o)
+			l.committed(o)
 		}
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
 		for _, o := range ops {
-			l.landed(o)
+			l.committed(o)
 		}
 		if len(l.state.acts) > 2*l.state.pruned+1000 {
 			l.prune()
 		}
 		return true
 	}
-	if errors.Is(err, errMoved) {
-		l.putBack(ops, said)
+	if errors.Is(err, errEarlierLanded) {
+		l.requeue(ops, outs)
 		return true
 	}
-	l.failed(ops, said, apiclient.Classify(fmt.Errorf("write ledger %s: %w", l.o.Name, err)))
+	l.writeFailed(ops, outs, apiclient.Classify(fmt.Errorf("write ledger %s: %w", l.o.Name, err)))
 	return false
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// written bounds operands by what they are when written out; it is for built-ins that
-// visit all of them. Without numbers, it bounds every operand.
+// written bounds operands by their size as text. It is for built-ins that visit all of
+// their operands. Without arguments, it bounds every operand.
 func written(operands ...int) check {
 	return func(args []*ast.Term) error {
 		if len(operands) == 0 {
@@ -39,7 +39,7 @@ func length(t *ast.Term) int {
 	return 1
 }
 
-// concatenated bounds array.concat by what it gives.
+// concatenated bounds array.concat by its result.
 func concatenated(args []*ast.Term) error {
 	if n := length(args[0]) + length(args[1]); n > MaxElements {
 		return refuse("the array would have %d elements, and the most is %d; build a shorter one", n, MaxElements)
@@ -47,7 +47,7 @@ func concatenated(args []*ast.Term) error {
 	return nil
 }
 
-// flattened bounds array.flatten by what it gives.
+// flattened bounds array.flatten by its result.
 func flattened(args []*ast.Term) error {
 	list, ok := args[0].Value.(*ast.Array)
 	if !ok {
@@ -64,7 +64,7 @@ func flattened(args []*ast.Term) error {
 	return nil
 }
 
-// pairs bounds a built-in that looks at every pair out of two collections.
+// pairs bounds a built-in that visits every pair of two collections.
 func pairs(args []*ast.Term) error {
 	if err := written(0, 1)(args); err != nil {
 		return err
@@ -75,7 +75,7 @@ func pairs(args []*ast.Term) error {
 	return nil
 }
 
-// subset bounds object.subset, which looks for one array in the other at every place.
+// subset bounds object.subset, which searches one array in the other at every index.
 func subset(args []*ast.Term) error {
 	if err := written(0, 1)(args); err != nil {
 		return err
@@ -92,7 +92,7 @@ func subset(args []*ast.Term) error {
 func expanded(args []*ast.Term) error {
 	_, network, err := net.ParseCIDR(textOf(args[0]))
 	if err != nil {
-		return nil // stock OPA says so
+		return nil // stock OPA reports the error
 	}
 	if ones, bits := network.Mask.Size(); bits-ones > 18 {
 		return refuse("a network of /%d has more than %d addresses; expand a smaller one, or ask with net.cidr_contains", ones, MaxElements)

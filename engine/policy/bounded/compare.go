@@ -6,8 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
-// comparable is an error for two values that take too long to compare: a comparison ends
-// with the smaller one.
+// comparable returns an error for two values that take too long to compare. A
+// comparison takes as long as the smaller one is large.
 func comparable(a, b ast.Value) error {
 	switch a.(type) {
 	case ast.Number, ast.String, ast.Boolean, ast.Null:
@@ -23,8 +23,8 @@ func comparable(a, b ast.Value) error {
 	return refuse("both values are larger than %d MiB when they are written out, parts that they hold several times counted each time; compare the parts that matter", MaxWritten>>20)
 }
 
-// ordered is one of <, <=, > and >=. These and == are called most of all built-ins, so
-// that they are written out here rather than called through one more layer.
+// ordered implements <, <=, > and >=. These and == are the most frequent built-ins, so
+// they are reimplemented here to save a call of the stock function.
 func ordered(holds func(int) bool) func(string, topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(name string, _ topdown.BuiltinFunc) topdown.BuiltinFunc {
 		return func(bctx topdown.BuiltinContext, args []*ast.Term, iter func(*ast.Term) error) error {
@@ -36,14 +36,14 @@ func ordered(holds func(int) bool) func(string, topdown.BuiltinFunc) topdown.Bui
 	}
 }
 
-// Same is `==` as a call: OPA compiles `==` itself to unification, which has no bound. It
-// is there after Install.
+// Same is `==` as a bounded built-in. OPA compiles `==` to unification, which has no
+// limit. Install registers it.
 var Same = &ast.Builtin{
 	Name: "internal.same",
 	Decl: types.NewFunction(types.Args(types.A, types.A), types.B),
 }
 
-// equality is == or !=.
+// equality implements == and !=.
 func equality(want bool) func(string, topdown.BuiltinFunc) topdown.BuiltinFunc {
 	return func(name string, _ topdown.BuiltinFunc) topdown.BuiltinFunc {
 		return func(bctx topdown.BuiltinContext, args []*ast.Term, iter func(*ast.Term) error) error {
@@ -55,8 +55,8 @@ func equality(want bool) func(string, topdown.BuiltinFunc) topdown.BuiltinFunc {
 	}
 }
 
-// needle bounds a value that is looked up in a collection: it is compared with what is
-// there, which ends with the smaller of both.
+// needle bounds a value that is looked up in a collection, and so compared with its
+// elements.
 func needle(operands ...int) check {
 	return func(args []*ast.Term) error {
 		for _, i := range operands {
@@ -68,7 +68,7 @@ func needle(operands ...int) check {
 	}
 }
 
-// member bounds `in`: a collection that is not a set is compared one by one.
+// member bounds `in`, which compares the value with each element of an array or object.
 func member(value, collection int) check {
 	one := needle(value)
 	return func(args []*ast.Term) error {

@@ -1,14 +1,13 @@
-// Package bounded puts limits on OPA's built-in functions and on the values that
-// policies make. OPA stops an evaluation between two steps only: one call of a
-// built-in that makes a huge number, text or collection runs to its end, or takes all
-// memory first. So each built-in is checked before it runs: by what it would give back,
-// or by how much it would work. One that is within the limits gives exactly what stock
-// OPA gives.
+// Package bounded limits OPA's built-in functions and the values that policies
+// create. OPA can cancel an evaluation only between two steps: a call of a built-in
+// that creates a huge number, text or collection runs to its end, or uses up the
+// memory first. So each call is checked before it runs, by the size of its result or
+// by the work that it needs. A call within the limits behaves exactly as in stock OPA.
 //
-// What OPA's core does itself can't be bounded from here: unification (`=`), the
-// insertion of values into sets and objects, and the ordering of their keys. A caller
-// needs a deadline of its own for those.
+// OPA's core can't be limited here: unification (`=`), the insertion of values into
+// sets and objects, and the ordering of their keys. For those, the caller needs a
+// deadline.
 //
-// Start reading at table.go, which says of every built-in why it is harmless or what
-// bounds it, and at limits.go. Install puts the limits in place, for the whole process.
+// Start reading at table.go, which has a rule for every built-in, and at limits.go.
+// Install sets the limits for the whole process.
 package bounded

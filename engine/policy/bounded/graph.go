@@ -14,8 +14,8 @@ func neighbours(t *ast.Term, visit func(*ast.Term) bool) {
 	}
 }
 
-// reachable is graph.reachable with each vertex taken up once. OPA's own takes a vertex up
-// once for every way that leads to it, which in a graph of layers doubles with each layer.
+// reachable implements graph.reachable and visits each vertex once. OPA's own visits a
+// vertex once for every path to it, of which there may be exponentially many.
 func reachable(name string, stock topdown.BuiltinFunc) topdown.BuiltinFunc {
 	operands := written(0, 1)
 	return func(bctx topdown.BuiltinContext, args []*ast.Term, iter func(*ast.Term) error) error {
@@ -29,7 +29,7 @@ func reachable(name string, stock topdown.BuiltinFunc) topdown.BuiltinFunc {
 			isObject = false
 		}
 		if !isObject {
-			return stock(bctx, args, iter) // it says what is wrong
+			return stock(bctx, args, iter) // reports the error
 		}
 		found, queued := ast.NewSet(), ast.NewSet()
 		var queue []*ast.Term
@@ -56,8 +56,8 @@ func reachable(name string, stock topdown.BuiltinFunc) topdown.BuiltinFunc {
 	}
 }
 
-// paths bounds graph.reachable_paths, of which there are exponentially many, by walking
-// them first without keeping any.
+// paths bounds graph.reachable_paths, which may return exponentially many paths, by
+// walking them first without storing them.
 func paths(args []*ast.Term) error {
 	if err := written(0, 1)(args); err != nil {
 		return err
@@ -84,7 +84,7 @@ type pathWalk struct {
 	path  []*ast.Term
 }
 
-// from reports whether all paths from a vertex on are within the bound.
+// from reports whether all paths from a vertex are within the limit.
 func (w *pathWalk) from(t *ast.Term, depth int) bool {
 	w.steps += depth
 	if w.steps > MaxElements {
@@ -104,7 +104,7 @@ func (w *pathWalk) from(t *ast.Term, depth int) bool {
 	return within
 }
 
-// passed reports whether a vertex is on the path already.
+// passed reports whether a vertex is already on the path.
 func (w *pathWalk) passed(t *ast.Term) bool {
 	for _, on := range w.path {
 		w.steps++

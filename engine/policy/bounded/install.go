@@ -9,9 +9,9 @@ import (
 
 var once sync.Once
 
-// Install puts the limits in place for every evaluation of this process from then on.
-// It must be called before the first one: OPA's table of built-ins is not guarded
-// against a change beside an evaluation. Calling it again does nothing.
+// Install sets the limits for all evaluations of this process. It must be called before
+// the first one, because OPA's table of built-ins is not safe for concurrent use.
+// Further calls do nothing.
 func Install() {
 	once.Do(func() {
 		for name, r := range table() {
@@ -29,7 +29,7 @@ func Install() {
 	})
 }
 
-// over is the built-in with its rule before it.
+// over returns the built-in with its rule applied.
 func (r rule) over(name string, stock topdown.BuiltinFunc) topdown.BuiltinFunc {
 	if r.instead != nil {
 		return r.instead(name, stock)

@@ -7,22 +7,21 @@ import (
 )
 
 const (
-	// MaxOperators bounds the operators of a Rego module that rego.parse_module reads, and
-	// MaxNested how deeply its brackets are nested: OPA writes the tree out once for each of
-	// its levels.
+	// MaxOperators bounds the operators of a Rego module for rego.parse_module, and
+	// MaxNested the depth of its brackets: OPA serializes the tree once for each level.
 	MaxOperators = 256
 	MaxNested    = 100
-	// MaxCompared bounds the pairs of words that the rules of GraphQL compare: each field of
-	// a query with the others, and each unknown one with the names of the schema.
+	// MaxCompared bounds the pairs of words that GraphQL's validation compares: each field
+	// of a query with the others, and each unknown one with the names of the schema.
 	MaxCompared = 1 << 18
-	// MaxKeys bounds the keys of an object in a YAML text that a function reads: the parser
+	// MaxKeys bounds the keys of an object in a YAML text that a built-in parses: the parser
 	// compares each with all others.
 	MaxKeys = 4096
-	// MaxFileKeys does the same in a data file.
+	// MaxFileKeys is MaxKeys for a data file.
 	MaxFileKeys = 1 << 14
 )
 
-// language bounds a text in a language whose reading costs more than its length.
+// language bounds a text in a language whose parsing is slower than linear.
 func language(args []*ast.Term) error {
 	for i, t := range args {
 		if s := textOf(t); len(s) > MaxProgram {
@@ -53,7 +52,7 @@ func module(args []*ast.Term) error {
 	return nil
 }
 
-// operators counts the operators of a Rego module, those in texts and comments included.
+// operators counts the operators of a Rego module, including those in strings and comments.
 func operators(source string) int {
 	n, within := 0, false
 	for _, word := range strings.Fields(source) {
@@ -71,23 +70,23 @@ func operators(source string) int {
 	return n
 }
 
-// query bounds the functions that hold a GraphQL query against the rules of the language.
+// query bounds the built-ins that validate a GraphQL query.
 func query(args []*ast.Term) error {
 	if err := language(args); err != nil {
 		return err
 	}
-	asked, all := words(args[0]), 0
+	own, all := words(args[0]), 0
 	for _, t := range args[:min(len(args), 2)] {
 		all += words(t)
 	}
-	if asked*all > MaxCompared {
-		return refuse("the query has %d words, and would be held against %d; pass on a smaller one", asked, all)
+	if own*all > MaxCompared {
+		return refuse("the query has %d words, and would be held against %d; pass on a smaller one", own, all)
 	}
 	return nil
 }
 
-// words counts the names and numbers of a text, and about those of a syntax tree, which
-// has four for each.
+// words counts the names and numbers of a text, or estimates those of a syntax tree,
+// which has four words for each.
 func words(t *ast.Term) int {
 	text, each := textOf(t), 1
 	if text == "" {

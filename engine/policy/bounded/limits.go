@@ -10,32 +10,31 @@ import (
 // The limits. Each is far above what a policy needs, and low enough for one call to end
 // well within a second and in a few hundred MiB.
 const (
-	// MaxDigits bounds a number: the digits that it takes to write it out without an
-	// exponent.
+	// MaxDigits bounds the digits of a number in decimal notation without an exponent.
 	MaxDigits = 4000
-	// MaxText bounds the text that a built-in takes or gives, in bytes.
+	// MaxText bounds a text that is an operand or a result of a built-in, in bytes.
 	MaxText = 1 << 20
-	// MaxElements bounds the elements of a collection that a built-in makes.
+	// MaxElements bounds the elements of a collection that is a result of a built-in.
 	MaxElements = 1 << 18
-	// MaxWritten bounds a value that a built-in has to visit as a whole, in bytes as
-	// Written counts them.
+	// MaxWritten bounds a value that a built-in visits as a whole, in bytes as counted by
+	// Written.
 	MaxWritten = 8 << 20
-	// MaxWork bounds what a built-in does, in small steps of some nanoseconds each.
+	// MaxWork bounds the work of a built-in, in steps of a few nanoseconds.
 	MaxWork = 1 << 26
 	// MaxPattern bounds the text of a regular expression or glob, in bytes.
 	MaxPattern = 4 << 10
-	// MaxSteps bounds a compiled regular expression: OPA keeps a hundred of them.
+	// MaxSteps bounds the instructions of a regular expression. OPA caches a hundred of them.
 	MaxSteps = 10_000
 	// MaxProgram bounds a text that is parsed as a language (a GraphQL query, a template,
 	// a Rego module) or as a key or certificate, in bytes.
 	MaxProgram = 16 << 10
-	// MaxDepth bounds how deeply brackets are nested, in data and in Rego.
+	// MaxDepth bounds the depth of brackets in data and in Rego.
 	MaxDepth = 500
 	// MaxWidth bounds a width or precision in a format of sprintf.
 	MaxWidth = 1000
 )
 
-// refused is why a call was not made. It names the limit and what to do.
+// refused is the error of a call beyond a limit. It names the limit and an advice.
 type refused struct{ message string }
 
 func (r *refused) Error() string { return r.message }
@@ -52,8 +51,8 @@ func tooLarge(operand int) error {
 	return refuse("operand %d is larger than %d MiB when it is written out, parts that it holds several times counted each time; pass on the part that is needed", operand, MaxWritten>>20)
 }
 
-// halt ends the whole evaluation, so that a refusal is never taken for "undefined", as
-// other errors of built-ins are in tests.
+// halt ends the whole evaluation. Other errors of built-ins make an expression undefined
+// in tests.
 func halt(name string, loc *ast.Location, err error) error {
 	return topdown.Halt{Err: &topdown.Error{Code: topdown.BuiltinErr, Message: name + ": " + err.Error(), Location: loc}}
 }

@@ -25,8 +25,8 @@ func small(n ast.Number) bool {
 	return true
 }
 
-// Digits says how many digits it takes to write a number out without an exponent, at
-// most. A text that is no number counts as it is long.
+// Digits returns an upper bound of the digits of a number without an exponent. For a
+// text that is not a number it returns at least its length.
 func Digits(n string) int {
 	for i := range len(n) {
 		if n[i]|0x20 != 'e' {
@@ -41,8 +41,7 @@ func Digits(n string) int {
 	return len(n)
 }
 
-// CheckNumber is an error for a number that has more than MaxDigits digits when it is
-// written out without an exponent.
+// CheckNumber returns an error for a number of more than MaxDigits digits.
 func CheckNumber(n string) error {
 	if len(n) <= 18 && small(ast.Number(n)) || Digits(n) <= MaxDigits {
 		return nil
@@ -53,7 +52,7 @@ func CheckNumber(n string) error {
 	return fmt.Errorf("number %s has more than %d digits when it is written out", n, MaxDigits)
 }
 
-// numbers refuses operands that are too large, whatever the built-in makes of them.
+// numbers refuses numbers that are too large.
 func numbers(args []*ast.Term) error {
 	for i, t := range args {
 		if n, ok := t.Value.(ast.Number); ok && !small(n) {
@@ -65,7 +64,7 @@ func numbers(args []*ast.Term) error {
 	return nil
 }
 
-// subtracted bounds minus, which is for sets too.
+// subtracted bounds minus, which accepts sets too.
 func subtracted(args []*ast.Term) error {
 	if _, ok := args[0].Value.(ast.Set); ok {
 		return written(0, 1)(args)
@@ -73,8 +72,8 @@ func subtracted(args []*ast.Term) error {
 	return numbers(args)
 }
 
-// sumOfDigits bounds a product, and a quotient: neither has more digits than its
-// operands together.
+// sumOfDigits bounds a product or quotient, which has no more digits than its operands
+// together.
 func sumOfDigits(args []*ast.Term) error {
 	a, okA := args[0].Value.(ast.Number)
 	b, okB := args[1].Value.(ast.Number)
@@ -107,10 +106,10 @@ func shiftLeft(args []*ast.Term) error {
 	return nil
 }
 
-// sum refuses numbers that are too large, in a collection.
+// sum refuses a collection with a number that is too large.
 func sum(args []*ast.Term) error { return accumulate(args, false) }
 
-// product bounds the digits of the factors together.
+// product bounds the sum of the digits of the factors.
 func product(args []*ast.Term) error { return accumulate(args, true) }
 
 func accumulate(args []*ast.Term, times bool) error {
@@ -126,7 +125,7 @@ func accumulate(args []*ast.Term, times bool) error {
 			d = Digits(string(n))
 		}
 		if d == 1 && n <= "1" {
-			d = 0 // 0 and 1 don't make a product longer
+			d = 0 // 0 and 1 add no digits to a product
 		}
 		if times {
 			total += d
@@ -151,7 +150,7 @@ func accumulate(args []*ast.Term, times bool) error {
 	return nil
 }
 
-// parsed bounds a number that is read from a text, with or without a unit behind it.
+// parsed bounds a number that is parsed from a text, with an optional unit.
 func parsed(args []*ast.Term) error {
 	s, ok := args[0].Value.(ast.String)
 	if !ok {
@@ -203,7 +202,7 @@ func numberRange(step bool) check {
 	}
 }
 
-// float is a number with all of its digits.
+// float returns a number with full precision.
 func float(t *ast.Term) (*big.Float, bool) {
 	n, ok := t.Value.(ast.Number)
 	if !ok {
@@ -216,9 +215,9 @@ func float(t *ast.Term) (*big.Float, bool) {
 	return new(big.Float).SetPrec(prec).SetString(string(n))
 }
 
-// CheckValue is an error for a decoded JSON value with a number in it that CheckNumber
-// refuses, or that is none: not a number, or infinite. It begins with where that is, as
-// in ".a[3]: ".
+// CheckValue returns an error for a decoded JSON value that contains a number which
+// CheckNumber refuses, or NaN or an infinity. The error begins with the path, such as
+// ".a[3]: ".
 func CheckValue(v any) error {
 	switch v := v.(type) {
 	case float64:

@@ -11,29 +11,28 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Place is where in a text something is wrong; lines count from 1.
+// Place is an error with its line in a text, counted from 1.
 type Place struct {
 	Line int
 	Err  error
 }
 
-// Error says where and what.
+// Error returns the error with its line.
 func (p *Place) Error() string { return fmt.Sprintf("line %d: %s", p.Line, p.Err) }
 
-// Unwrap gives what is wrong.
+// Unwrap returns the error without its line.
 func (p *Place) Unwrap() error { return p.Err }
 
 func errDeep() error { return fmt.Errorf("is nested deeper than %d levels", MaxDepth) }
 
-// CheckJSON is an error of type *Place for a JSON text that is nested deeper than
-// MaxDepth or holds a number of more than MaxDigits digits. It leaves what is no JSON to
-// the parser.
+// CheckJSON returns a *Place for a JSON text that is nested deeper than MaxDepth or
+// contains a number of more than MaxDigits digits. It leaves syntax errors to the parser.
 func CheckJSON(raw []byte) error {
 	_, err := scanJSON(raw)
 	return err
 }
 
-// scanJSON also counts the values, about.
+// scanJSON also returns the approximate number of values.
 func scanJSON(raw []byte) (values int, err error) {
 	depth := 0
 	fail := func(i int, err error) (int, error) {
@@ -72,26 +71,26 @@ func scanJSON(raw []byte) (values int, err error) {
 	return values, nil
 }
 
-// CheckYAML is an error of type *Place for a YAML text that is nested deeper than MaxDepth,
-// that its aliases make larger than most bytes, or that has objects of more keys than
-// MaxFileKeys. It leaves what is no YAML to the parser, by which a number with too large an
-// exponent is a string.
+// CheckYAML returns a *Place for a YAML text that is nested deeper than MaxDepth, that
+// expands to more than most bytes, or that has objects of more than MaxFileKeys keys. It
+// leaves syntax errors to the parser, which reads a number with too large an exponent as
+// a string.
 func CheckYAML(raw []byte, most int64) error { return checkYAML(raw, most, MaxFileKeys) }
 
 func checkYAML(raw []byte, most, keys int64) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil //nolint:nilerr // the parser says so
+		return nil //nolint:nilerr // the parser reports the error
 	}
 	y := yamlCosts{most: most, keys: keys, known: map[*yaml.Node]yamlCost{}}
 	_, err := y.of(&doc, 0)
 	return err
 }
 
-// yamlCost estimates the work of the parser for a part of a YAML text, aliases written out.
+// yamlCost estimates the work of the parser for a part of a YAML text, with aliases expanded.
 type yamlCost struct {
 	bytes int64
-	pairs int64 // of keys that are compared: each of an object with all others
+	pairs int64 // of keys of one object, all of which are compared
 }
 
 func (c *yamlCost) add(part yamlCost) {
@@ -101,8 +100,8 @@ func (c *yamlCost) add(part yamlCost) {
 
 type yamlCosts struct {
 	most  int64                   // bytes
-	keys  int64                   // of one object, or, squared, of several together
-	known map[*yaml.Node]yamlCost // of those that have an anchor
+	keys  int64                   // of one object; its square bounds the pairs
+	known map[*yaml.Node]yamlCost // of nodes with an anchor
 }
 
 func (y *yamlCosts) of(n *yaml.Node, depth int) (yamlCost, error) {
@@ -112,7 +111,7 @@ func (y *yamlCosts) of(n *yaml.Node, depth int) (yamlCost, error) {
 	switch n.Kind {
 	case yaml.AliasNode:
 		cost, ok := y.known[n.Alias]
-		if !ok { // within itself
+		if !ok { // the alias is inside of its anchor
 			return yamlCost{}, &Place{Line: n.Line, Err: fmt.Errorf("alias %q holds itself", n.Value)}
 		}
 		return cost, nil
@@ -146,8 +145,8 @@ func (y *yamlCosts) keep(n *yaml.Node, cost yamlCost) yamlCost {
 	return cost
 }
 
-// CheckSource is an error of type *Place for Rego whose brackets are nested deeper than
-// MaxDepth: OPA's parser and compiler descend into each.
+// CheckSource returns a *Place for Rego whose brackets are nested deeper than MaxDepth,
+// because OPA's parser and compiler are recursive.
 func CheckSource(raw []byte) error { return checkDepth(raw, MaxDepth) }
 
 func checkDepth(raw []byte, most int) error {
@@ -165,7 +164,7 @@ func checkDepth(raw []byte, most int) error {
 				if raw[i] == '\n' {
 					line++
 					if c == '"' {
-						break // an error of the parser
+						break // a syntax error
 					}
 				}
 				if raw[i] == '\\' && c == '"' {
@@ -223,7 +222,7 @@ func readYAML(args []*ast.Term) error {
 	return nil
 }
 
-// writtenText bounds what json.marshal and yaml.marshal give.
+// writtenText bounds the result of json.marshal and yaml.marshal.
 func writtenText(args []*ast.Term) error {
 	if !Within(args[0].Value, MaxText) {
 		return tooMuchText("the text")
@@ -231,7 +230,7 @@ func writtenText(args []*ast.Term) error {
 	return nil
 }
 
-// indented bounds json.marshal_with_options: each value stands on a line of its own.
+// indented bounds json.marshal_with_options, which writes each value on its own line.
 func indented(args []*ast.Term) error {
 	size, ok := Written(args[0].Value, MaxText)
 	if !ok {

@@ -8,16 +8,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// program is what a regular expression costs.
+// program is the cost of a regular expression.
 type program struct {
 	steps int // instructions, each of which is tried at every character
-	// linear says that all matches in a text are found in one pass over it. Where that is
-	// not so, the search for each match may read to the end of the text.
+	// linear reports whether one pass over a text finds all matches. Otherwise the search
+	// for each match may read to the end of the text.
 	linear bool
-	fault  bool // no regular expression; stock OPA says so
+	fault  bool // a syntax error, which stock OPA reports
 }
 
-// programs remembers what expressions cost, as OPA remembers what it compiled.
+// programs caches the costs of expressions.
 type programs struct {
 	mu    sync.Mutex
 	known map[string]program
@@ -52,8 +52,8 @@ func cost(pattern string) program {
 	return program{steps: instructions(re), linear: onePass(re)}
 }
 
-// instructions is about how many a compiled expression has: a counted repetition is
-// written out as often as it counts.
+// instructions estimates the instructions of a compiled expression, in which counted
+// repetitions are expanded.
 func instructions(re *syntax.Regexp) int {
 	n := 1
 	if re.Op == syntax.OpLiteral {
@@ -68,9 +68,9 @@ func instructions(re *syntax.Regexp) int {
 	return n
 }
 
-// onePass reports whether a match, or its absence, is always known soon after its start
-// or at its end: there is no repetition without bound, or one of single characters at the
-// very end, as in `\s+` or `id=[0-9]+`.
+// onePass reports whether a search for a match never has to read far beyond it: there is
+// no unbounded repetition except one of single characters at the very end, as in `\s+`
+// or `id=[0-9]+`.
 func onePass(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpStar, syntax.OpPlus:
@@ -112,7 +112,7 @@ func unbounded(re *syntax.Regexp) bool {
 	return false
 }
 
-// matched bounds one search: the expression times the text.
+// matched bounds one search by the product of expression and text.
 func matched(pattern, in int) check {
 	return func(args []*ast.Term) error { return search(textOf(args[pattern]), textOf(args[in]), false) }
 }
@@ -146,14 +146,14 @@ func search(pattern, in string, all bool) error {
 	return nil
 }
 
-// regexReplaced bounds regex.replace, by its work and by what it gives.
+// regexReplaced bounds regex.replace by its work and its result.
 func regexReplaced(args []*ast.Term) error {
 	in, pattern, by := textOf(args[0]), textOf(args[1]), textOf(args[2])
 	if err := search(pattern, in, true); err != nil {
 		return err
 	}
-	// Each group that the replacement names may stand for the whole match; the matches
-	// together are at most the text.
+	// Each group in the replacement may be the whole match, and all matches together are
+	// at most as long as the text.
 	groups := strings.Count(by, "$")
 	if (len(in)+1)*len(by)+groups*len(in) > MaxText {
 		return tooMuchText("the replaced text")
@@ -173,7 +173,7 @@ func submatches(args []*ast.Term) error {
 	return nil
 }
 
-// pattern bounds a built-in that only reads a pattern.
+// pattern bounds a built-in that only parses a pattern.
 func pattern(args []*ast.Term) error {
 	if len(textOf(args[0])) > MaxPattern {
 		return refuse("the pattern is longer than %d bytes; write a shorter one", MaxPattern)
@@ -181,8 +181,8 @@ func pattern(args []*ast.Term) error {
 	return nil
 }
 
-// templateMatched bounds regex.template_match: the expressions are between delimiters,
-// and what they cost together is at most what each cost.
+// templateMatched bounds regex.template_match by the sum of the costs of the expressions
+// between delimiters.
 func templateMatched(args []*ast.Term) error {
 	text, in, open, end := textOf(args[0]), textOf(args[1]), textOf(args[2]), textOf(args[3])
 	if len(text) > MaxPattern {
@@ -210,7 +210,7 @@ func templateMatched(args []*ast.Term) error {
 	return nil
 }
 
-// globs bounds glob.match and regex.globs_match by the product of both texts.
+// globs bounds glob.match and regex.globs_match by the product of pattern and text.
 func globs(a, b int) check {
 	return func(args []*ast.Term) error {
 		p, s := textOf(args[a]), textOf(args[b])

@@ -6,16 +6,15 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// Size is how large a value is when it is written out as text. A part that is held
-// several times counts each time.
+// Size is the size of a value as text. A shared part counts each time that it occurs.
 type Size struct {
 	Bytes int64 // at least 2 for every value in it
-	Depth int   // 0 for a value that holds none
+	Depth int   // 0 for a scalar or an empty collection
 }
 
-// Written measures a value. It visits a shared part once, so that it takes about as long
-// as the value takes memory, and stops beyond limit bytes: then ok is false, and the size
-// is only known to be larger.
+// Written measures a value. It visits shared parts once, so its run time is proportional
+// to the memory of the value. It stops beyond limit bytes: then ok is false, and the size
+// is a lower bound.
 func Written(v ast.Value, limit int64) (size Size, ok bool) {
 	if n, scalar := scalarSize(v); scalar {
 		return Size{Bytes: n}, n <= limit
@@ -25,7 +24,7 @@ func Written(v ast.Value, limit int64) (size Size, ok bool) {
 	return size, size.Bytes <= limit
 }
 
-// Within reports whether a value is at most limit bytes when written.
+// Within reports whether a value is at most limit bytes of text.
 func Within(v ast.Value, limit int64) bool {
 	if n, scalar := scalarSize(v); scalar {
 		return n <= limit
@@ -34,14 +33,14 @@ func Within(v ast.Value, limit int64) bool {
 	return ok
 }
 
-// Show is a value as text of at most about most bytes, for a message.
+// Show formats a value for a message, clipped to about most bytes.
 func Show(v ast.Value, most int) string {
 	if !Within(v, MaxText) {
 		return ast.ValueName(v) + " too large to show"
 	}
 	s := v.String()
 	if len(s) > most {
-		for most > 0 && s[most]&0xC0 == 0x80 { // not within a rune
+		for most > 0 && s[most]&0xC0 == 0x80 { // don't split a rune
 			most--
 		}
 		s = s[:most] + "..."
@@ -49,8 +48,8 @@ func Show(v ast.Value, most int) string {
 	return s
 }
 
-// few is how many values are visited before those seen are remembered: most values are
-// smaller, and remembering costs more than the visit.
+// few is the number of values that are visited before results are cached: most values
+// are smaller, and the cache costs more than a visit.
 const few = 128
 
 type measure struct {
@@ -101,7 +100,7 @@ func (m *measure) value(v ast.Value) Size {
 			return out.Bytes > m.limit
 		})
 	default:
-		return Size{Bytes: 16} // nothing that an evaluation gives
+		return Size{Bytes: 16} // not a result of an evaluation
 	}
 	if m.visited > few {
 		if m.seen == nil {
@@ -112,7 +111,7 @@ func (m *measure) value(v ast.Value) Size {
 	return out
 }
 
-// add saturates: a sum that overflowed would be small.
+// add saturates instead of overflowing.
 func (m *measure) add(to *Size, t *ast.Term) {
 	part := m.value(t.Value)
 	to.Depth = max(to.Depth, part.Depth+1)

@@ -7,18 +7,16 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// check is an error where a call is refused. It is given the operands as OPA gives them:
-// a last one beyond those declared is where the result goes.
+// check returns an error if a call is refused. args are the operands as OPA passes them;
+// one more than declared is the term that the result is unified with.
 type check func(args []*ast.Term) error
 
-// rule says of one built-in why it is harmless, or what bounds it: exactly one of its
-// fields is set.
+// rule is how one built-in is limited. Exactly one field is set.
 type rule struct {
-	// harmless is why no call takes long or much: it gives no more than it takes, in one
-	// pass, or is not evaluated here.
+	// harmless is the reason why no call needs much time or memory.
 	harmless string
 	check    check
-	// instead is for a built-in that is replaced as a whole.
+	// instead replaces the built-in.
 	instead func(name string, stock topdown.BuiltinFunc) topdown.BuiltinFunc
 }
 
@@ -33,8 +31,8 @@ const (
 func harmless(why string) rule { return rule{harmless: why} }
 func by(c check) rule          { return rule{check: c} }
 
-// table has a rule for every built-in of this version of OPA; a test fails where one is
-// missing, as after an update.
+// table returns a rule for every built-in of this version of OPA. A test fails if one is
+// missing, for example after an update.
 func table() map[string]rule {
 	all := map[string]rule{}
 	for _, part := range []map[string]rule{numberRules(), textRules(), collectionRules(), formatRules(), otherRules()} {
@@ -152,7 +150,7 @@ func otherRules() map[string]rule {
 	return rules
 }
 
-// timed bounds a time, or a time with a zone and a layout. A zone has one spelling.
+// timed bounds a time, or a time with a zone and a layout. It accepts one spelling of a zone.
 func timed(args []*ast.Term) error {
 	for i, t := range args {
 		if !Within(t.Value, MaxProgram) {
@@ -168,7 +166,7 @@ func timed(args []*ast.Term) error {
 			}
 		}
 		if list.Len() > 1 {
-			// OPA keeps each zone that it has read, by the text that named it.
+			// OPA caches each zone by its spelling.
 			if zone, ok := list.Elem(1).Value.(ast.String); ok && zone != "" && path.Clean(string(zone)) != string(zone) {
 				return refuse("%.60q is another spelling of a time zone; write it as in the IANA database, like Europe/Berlin", string(zone))
 			}
@@ -177,8 +175,8 @@ func timed(args []*ast.Term) error {
 	return nil
 }
 
-// NotJudged are the built-ins that have no limits because policies may not call them.
-func NotJudged() []string {
+// Unlimited returns the built-ins that have no limits because policies can't call them.
+func Unlimited() []string {
 	var out []string
 	for name, r := range table() {
 		if r.harmless == off {

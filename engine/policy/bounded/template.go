@@ -7,12 +7,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// maxGrowing bounds the calls in a template that make a longer text of several.
+// maxGrowing bounds the calls in a template that join or escape texts.
 const maxGrowing = 4
 
-// rendered bounds strings.render_template. A template is a program: it is refused where
-// nothing bounds it (templates that call each other), and else its output is reckoned as
-// though every branch were taken and every loop ran over the longest collection.
+// rendered bounds strings.render_template. A template is a program. It is refused if its
+// output can't be bounded (templates that call each other). Otherwise the output is
+// estimated as if every branch were taken and every loop ran over the longest collection.
 func rendered(args []*ast.Term) error {
 	source := textOf(args[0])
 	if len(source) > MaxProgram {
@@ -26,7 +26,7 @@ func rendered(args []*ast.Term) error {
 	tree.Mode = parse.SkipFuncCheck
 	set := map[string]*parse.Tree{}
 	if _, err := tree.Parse(source, "", "", set); err != nil {
-		return nil //nolint:nilerr // stock OPA says so
+		return nil //nolint:nilerr // stock OPA reports the error
 	}
 	if tree.Root == nil {
 		return nil
@@ -34,7 +34,7 @@ func rendered(args []*ast.Term) error {
 	if len(set) > 1 {
 		return refuse("the template defines another; write it out instead")
 	}
-	t := reckoning{longest: longestIn(args[1].Value), each: float64(size.Bytes) + float64(len(source))}
+	t := estimate{longest: longestIn(args[1].Value), each: float64(size.Bytes) + float64(len(source))}
 	if err := t.find(tree.Root); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func rendered(args []*ast.Term) error {
 	return nil
 }
 
-// longestIn is the most elements that a collection within a value has.
+// longestIn returns the length of the longest collection within a value.
 func longestIn(v ast.Value) int {
 	longest := 0
 	var visit func(v ast.Value)
@@ -68,14 +68,14 @@ func longestIn(v ast.Value) int {
 	return longest
 }
 
-type reckoning struct {
-	longest int     // most turns of a loop
-	each    float64 // most bytes that one action writes
+type estimate struct {
+	longest int     // maximum of iterations of a loop
+	each    float64 // maximum of bytes that one action writes
 	growing int
 }
 
-// list is the most bytes that a list of nodes writes, actions that write none included.
-func (r *reckoning) list(l *parse.ListNode) float64 {
+// list returns an upper bound of the bytes that a list of nodes writes.
+func (r *estimate) list(l *parse.ListNode) float64 {
 	if l == nil {
 		return 0
 	}
@@ -97,9 +97,9 @@ func (r *reckoning) list(l *parse.ListNode) float64 {
 	return total
 }
 
-// find looks through all pipelines for what can't be reckoned, and counts the calls that
-// grow a text.
-func (r *reckoning) find(l *parse.ListNode) error {
+// find refuses pipelines whose output can't be estimated, and counts the calls that join
+// or escape texts.
+func (r *estimate) find(l *parse.ListNode) error {
 	if l == nil {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (r *reckoning) find(l *parse.ListNode) error {
 	return nil
 }
 
-func (r *reckoning) branch(b *parse.BranchNode) error {
+func (r *estimate) branch(b *parse.BranchNode) error {
 	if err := r.pipe(b.Pipe); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (r *reckoning) branch(b *parse.BranchNode) error {
 	return r.find(b.ElseList)
 }
 
-// overNumber refuses a loop that counts: its turns are in no collection.
-func (r *reckoning) overNumber(p *parse.PipeNode) error {
+// overNumber refuses a range over a number or a computed value.
+func (r *estimate) overNumber(p *parse.PipeNode) error {
 	for _, c := range p.Cmds {
 		for _, a := range c.Args {
 			switch a.(type) {
@@ -149,7 +149,7 @@ func (r *reckoning) overNumber(p *parse.PipeNode) error {
 	return nil
 }
 
-func (r *reckoning) pipe(p *parse.PipeNode) error {
+func (r *estimate) pipe(p *parse.PipeNode) error {
 	if p == nil {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (r *reckoning) pipe(p *parse.PipeNode) error {
 	return nil
 }
 
-func (r *reckoning) call(name string, args []parse.Node) error {
+func (r *estimate) call(name string, args []parse.Node) error {
 	switch name {
 	case "printf":
 		format, ok := first(args).(*parse.StringNode)

@@ -12,8 +12,8 @@ func textOf(t *ast.Term) string {
 	return string(s)
 }
 
-// text bounds the text operands together: what the built-in gives is at most a few times
-// as long.
+// text bounds the sum of the text operands, for built-ins whose result is at most a few
+// times as long.
 func text(most int) check {
 	return func(args []*ast.Term) error {
 		total := 0
@@ -48,7 +48,7 @@ func everyIndex(args []*ast.Term) error {
 	return nil
 }
 
-// parts bounds what split gives.
+// parts bounds the result of split.
 func parts(args []*ast.Term) error {
 	if s := textOf(args[0]); len(s) >= MaxElements && strings.Count(s, textOf(args[1])) >= MaxElements {
 		return refuse("the text would be split into more than %d parts; split a shorter text", MaxElements)
@@ -56,7 +56,7 @@ func parts(args []*ast.Term) error {
 	return nil
 }
 
-// joined bounds concat by what it gives.
+// joined bounds concat by its result.
 func joined(args []*ast.Term) error {
 	n, total := 0, 0
 	add := func(t *ast.Term) bool {
@@ -79,7 +79,7 @@ func joined(args []*ast.Term) error {
 	return nil
 }
 
-// replaced bounds replace by what it gives.
+// replaced bounds replace by its result.
 func replaced(args []*ast.Term) error {
 	s, old, by := textOf(args[0]), textOf(args[1]), textOf(args[2])
 	if len(s) > MaxText {
@@ -94,8 +94,8 @@ func replaced(args []*ast.Term) error {
 	return nil
 }
 
-// replacedAll bounds strings.replace_n. Of each pattern, no more matches are replaced
-// than there are without the others.
+// replacedAll bounds strings.replace_n. The matches of each pattern are counted as if it
+// were the only one, which is an upper bound.
 func replacedAll(args []*ast.Term) error {
 	if err := written(0, 1)(args); err != nil {
 		return err
@@ -117,7 +117,7 @@ func replacedAll(args []*ast.Term) error {
 	return nil
 }
 
-// printed bounds sprintf by what it gives: the widths in the format, and each argument as
+// printed bounds sprintf by its result: the widths in the format, and each argument as
 // often as it can be printed.
 func printed(args []*ast.Term) error {
 	format := textOf(args[0])
@@ -154,7 +154,7 @@ func printed(args []*ast.Term) error {
 		total = longest * int64(verbs)
 	}
 	if total > MaxText/4 && strings.ContainsAny(format, "qxXUb#") {
-		total *= 4 // quoting and hex write up to four characters for a byte, and some more
+		total *= 4 // quoting and hex write up to four characters for a byte
 	}
 	if wide {
 		widths = MaxWidth
@@ -165,7 +165,7 @@ func printed(args []*ast.Term) error {
 	return nil
 }
 
-// scanFormat reads the largest width or precision in a format, how many verbs there are,
+// scanFormat returns the largest width or precision in a format, the number of verbs,
 // whether one may print an argument again (%[1]s), and whether a width is taken from the
 // arguments (%*d).
 func scanFormat(format string) (largest, verbs int, again, wide bool) {
@@ -197,7 +197,7 @@ func scanFormat(format string) (largest, verbs int, again, wide bool) {
 	return largest, verbs, again, wide
 }
 
-// shown bounds what print and a template string write.
+// shown bounds the output of print and of a template string.
 func shown(args []*ast.Term) error {
 	list, ok := args[0].Value.(*ast.Array)
 	if !ok {
@@ -221,8 +221,8 @@ func shown(args []*ast.Term) error {
 	return nil
 }
 
-// trimmed bounds trim and its kin, whose work is the product where the set of characters
-// is not ASCII.
+// trimmed bounds trim, trim_left and trim_right, whose work is the product of both
+// operands if the set of characters is not ASCII.
 func trimmed(args []*ast.Term) error {
 	set := textOf(args[1])
 	if len(set) <= 64 || len(textOf(args[0]))*utf8.RuneCountInString(set) <= MaxWork {

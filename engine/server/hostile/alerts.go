@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// alert is one, sound up to what more is.
+// alert is a valid alert, if the additional fields are valid.
 func alert(fingerprint, more string) string {
 	return `{"status":"firing","startsAt":"2026-03-01T02:00:00Z","fingerprint":"` + fingerprint + `"` + more + `}`
 }
@@ -14,7 +14,7 @@ func group(more string, alerts ...string) string {
 	return `{"version":"4","receiver":"hostile"` + more + `,"alerts":[` + strings.Join(alerts, ",") + `]}`
 }
 
-// alerts are what an Alertmanager does not send.
+// alerts are notifications that Alertmanager does not send.
 func alerts(large int) (out []Payload) {
 	add := func(name, body string, status ...int) {
 		out = append(out, Payload{Name: name, Path: "/v1/alerts", Headers: []string{"Content-Type", "application/json"}, Body: body, Status: status})

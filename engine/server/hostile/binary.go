@@ -2,7 +2,7 @@ package hostile
 
 import "fmt"
 
-// binary are events whose attributes are headers.
+// binary are events in binary mode.
 func binary(large int) (out []Payload) {
 	add := func(name, body string, headers []string, status ...int) {
 		out = append(out, Payload{Name: name, Path: "/v1/events", Headers: headers, Body: body, Status: status})
@@ -45,7 +45,7 @@ func binary(large int) (out []Payload) {
 	return out
 }
 
-// media are bodies of the wrong type, or encoded.
+// media are bodies with a wrong type or encoding.
 func media(large int) (out []Payload) {
 	add := func(name string, headers []string, body string, status ...int) {
 		out = append(out, Payload{Name: name, Path: "/v1/events", Headers: headers, Body: body, Status: status})

@@ -1,4 +1,3 @@
-// Package hostile is what somebody sends who wants to do harm, for tests: bodies of
 // requests, and whole requests as they are written to the wire. Nothing in it reaches
 // the program.
 //
@@ -11,13 +10,13 @@ import (
 	"strings"
 )
 
-// The types and media types that payloads have.
+// The types and media types of the payloads.
 const (
-	// Type is that of the events. Whoever takes them apart should have a trigger for it.
+	// Type is the type of the events. The receiver should have a trigger for it.
 	Type       = "org.example.hostile"
 	Structured = "application/cloudevents+json"
 	Batched    = "application/cloudevents-batch+json"
-	// Secret is in the data of every payload that has texts in it: no log may have it.
+	// Secret is in the data of every payload with texts. No log may contain it.
 	Secret = "hush-4711"
 )
 
@@ -28,23 +27,23 @@ type Payload struct {
 	// Headers are name, value, ...
 	Headers []string
 	Body    string
-	// Status are the answers that are right.
+	// Status are the accepted statuses.
 	Status []int
 }
 
-// Payloads are all of them. The large ones have about so many bytes: with fewer than a
-// few thousand they are not what they are called any more, which is for fuzzing.
+// Payloads returns all payloads. The large ones have about that many bytes. With fewer than a
+// few thousand they no longer match their names, which is good enough for fuzzing.
 func Payloads(large int) []Payload {
 	return slices.Concat(structured(large), values(large), batches(large), binary(large), media(large), alerts(large))
 }
 
-// repeat is a text again and again, up to about so many bytes.
+// repeat repeats a text up to about that many bytes.
 func repeat(text string, bytes int) string { return strings.Repeat(text, max(bytes/len(text), 1)) }
 
-// list is a JSON array of the same value, of about so many bytes.
+// list is a JSON array of equal values, of about that many bytes.
 func list(value string, bytes int) string { return "[" + repeat(value+",", bytes) + value + "]" }
 
-// members are so many, each written by its number.
+// members formats n members of an object by their index.
 func members(n int, format string) string {
 	var out strings.Builder
 	for i := range n {
@@ -56,7 +55,7 @@ func members(n int, format string) string {
 	return out.String()
 }
 
-// object is an event, sound up to what more is.
+// object is a valid event, if the additional fields are valid.
 func object(id, more string) string {
 	return `{"specversion":"1.0","id":"` + id + `","source":"/hostile","type":"` + Type + `"` + more + `}`
 }
@@ -65,7 +64,7 @@ func events(mediaType, name, body string, status ...int) Payload {
 	return Payload{Name: name, Path: "/v1/events", Headers: []string{"Content-Type", mediaType}, Body: body, Status: status}
 }
 
-// attributes are the headers of an event in the binary mode, and more.
+// attributes are the headers of an event in binary mode, and further ones.
 func attributes(id string, more ...string) []string {
 	return append([]string{"ce-specversion", "1.0", "ce-id", id, "ce-source", "/hostile", "ce-type", Type}, more...)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// structured are single events with attributes that are none, and bodies that are none.
+// structured are single events with invalid attributes, and invalid bodies.
 func structured(large int) (out []Payload) {
 	add := func(name, more string, status ...int) {
 		out = append(out, events(Structured, name, object(name, more), status...))

@@ -2,7 +2,7 @@ package hostile
 
 import "strings"
 
-// values are events whose data is a lot, or strange.
+// values are events with large or unusual data.
 func values(large int) (out []Payload) {
 	add := func(name, data string, status ...int) {
 		out = append(out, events(Structured, name, object(name, `,"data":`+data), status...))

@@ -11,98 +11,97 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Config is one pod to run.
+// Config describes a pod to run.
 type Config struct {
 	Namespace, Name, Node string
-	// UID must never have been used before: the process carries it in its
-	// environment (UIDVariable), so that it can be found again.
+	// UID must be unique for all time: the process carries it in its environment
+	// (UIDVariable), and ProcessesByUID finds the process by it.
 	UID                 string
 	Labels, Annotations map[string]string
 	Spec                corev1.PodSpec
-	// IP is the address that the process is reached at; "" is 127.0.0.1.
+	// IP is the pod's address; the default is 127.0.0.1.
 	IP string
-	// HostIP is what status.hostIP stands for; "" is IP.
+	// HostIP is the value of status.hostIP; the default is IP.
 	HostIP string
-	// Cores are those that the process runs on, with all its threads, and the commands
-	// of its probes and hooks too; none: all of them. An adopted process keeps what it
-	// was started with.
+	// Cores restricts the process, its threads, and the commands of its probes and hooks
+	// to these cores; nil allows all of them. An adopted process keeps its affinity.
 	Cores Cores
-	// Allocatable answers a container that asks for a limit that it has
-	// not (resourceFieldRef); absent entries are its cores and this machine's memory.
+	// Allocatable is the value of a resourceFieldRef to a limit that the container doesn't
+	// set. The defaults are the pod's cores and the memory of this machine.
 	Allocatable corev1.ResourceList
-	// LogPath is the file that gets the process' standard output and error.
+	// LogPath is the file for the process' standard output and error.
 	LogPath string
-	// ExitPath is the file that gets the exit status of the process, which is learnt by
-	// it where nobody of ours was there to collect it; "" keeps none. It is for a process
-	// that runs once (RestartPolicy Never), and without effect under KillWithParent.
+	// ExitPath is the file for the exit status of the process. It is read when the process
+	// ended while it wasn't our child; "" keeps none. It requires RestartPolicy Never, and
+	// has no effect with KillWithParent.
 	ExitPath string
-	// Self is the executable that replaces the command word "scanflow", as the
-	// image's own would; "" replaces nothing.
+	// Self is the executable that replaces the command word "scanflow"; "" replaces
+	// nothing.
 	Self string
-	// BaseEnv is the environment that the container's own is added to; nil takes a
-	// few harmless variables of this process (PATH, HOME, ...) and no other, so
-	// that no secret of ours reaches a pod.
+	// BaseEnv is the environment that the container's env is added to. The default is a
+	// few variables of this process (PATH, HOME, ...), none of which holds a secret.
 	BaseEnv []string
-	// Ports maps every containerPort to a free port. With nil the process is
-	// reached at the containerPort itself.
-	Ports *Ports
-	// BackOff is the wait before the second restart, doubled each time; 0 is 10 s.
+	// Ports maps every containerPort to a free port. With nil the process listens on the
+	// containerPort itself.
+	Ports *PortAllocator
+	// BackOff is the wait before the second restart, and doubles from there; the default
+	// is 10 s.
 	BackOff time.Duration
-	// EarlyProbe is how often a startup or readiness probe is asked until it first
-	// succeeds, so that a pod need not wait a whole period to be ready; 0 is the
-	// probe's period. Failures still count once a period.
-	EarlyProbe time.Duration
-	// KillWithParent has the kernel kill the process when this one dies (Linux
-	// only). Such a pod can't be adopted.
+	// InitialProbePeriod is the period of a startup or readiness probe until it first
+	// succeeds, so that a pod becomes ready sooner; the default is the probe's period.
+	// Failures still count once a period.
+	InitialProbePeriod time.Duration
+	// KillWithParent makes the kernel kill the process when this one dies (Linux only).
+	// Such a pod can't be adopted.
 	KillWithParent bool
 	Clock          engine.Clock
 	Log            hclog.Logger
-	// OnChange gets every new status, in order, from the pod's own goroutine. It
-	// must not wait for Stop or Detach of this pod. It is called once before each
-	// start of the process, with PID 0. It may be nil.
+	// OnChange is called with every new status, in order, from the pod's goroutine, and
+	// once with PID 0 before each start of the process. It must not wait for Stop or
+	// Detach of this pod. It may be nil.
 	OnChange func(Status)
 }
 
-// Status is how a pod is.
+// Status is the observed state of a pod.
 type Status struct {
 	Phase corev1.PodPhase
 	Ready bool
 	// Started is set once the startup probe has succeeded, or, without one, as soon
 	// as the process runs.
 	Started bool
-	// PID is 0 while no process runs. StartID tells this process from a later one
-	// of the same number.
+	// PID is 0 while no process runs. StartID distinguishes the process from a later one
+	// with the same PID.
 	PID       int
 	StartID   string
 	StartedAt time.Time
 	Ports     []Port
 	Restarts  int
-	// Reason is a short key where the pod is not simply running: CrashLoopBackOff,
-	// StartError, Stopping. Message is for a person.
+	// Reason is a short key (CrashLoopBackOff, StartError, Stopping), "" for a pod that
+	// simply runs. Message is for a person.
 	Reason  string
 	Message string
-	// LastExit is how the process last ended; nil if it never did.
+	// LastExit is the last end of the process; nil if it has not ended yet.
 	LastExit *Exit
 }
 
-// Port is a containerPort and the port where it is really reached.
+// Port is a containerPort and the port of the host that it is mapped to.
 type Port struct {
 	Name      string `json:"name,omitempty"`
 	Container int32  `json:"container"`
 	Host      int    `json:"host"`
 }
 
-// Exit is how a process ended.
+// Exit describes the end of a process.
 type Exit struct {
 	// Code is the exit status, 128 + the signal's number if a signal ended it, and
-	// -1 where it is not known (an adopted process is not our child; see ExitPath).
+	// -1 if it is unknown (an adopted process is not our child; see ExitPath).
 	Code   int
 	Signal string
 	At     time.Time
 }
 
-// Resume is what must be known of a running process to adopt it.
-type Resume struct {
+// Handle identifies a running process, and carries the state to adopt it with.
+type Handle struct {
 	PID       int
 	StartID   string
 	StartedAt time.Time
@@ -110,7 +109,7 @@ type Resume struct {
 	Restarts  int
 }
 
-// ErrDetached says that the pod was let go while it was being stopped: its process may still run.
+// ErrDetached is returned by Stop if the pod was detached meanwhile: its process may still run.
 var ErrDetached = errors.New("the pod was detached")
 
 // UIDVariable is the environment variable that carries a pod's UID.
@@ -122,8 +121,8 @@ const (
 	defaultGrace   = 30 * time.Second
 )
 
-// Grace is how long a pod may take to end: its terminationGracePeriodSeconds, 30 s if that is not set.
-func Grace(spec *corev1.PodSpec) time.Duration {
+// GracePeriod returns the pod's terminationGracePeriodSeconds, 30 s by default.
+func GracePeriod(spec *corev1.PodSpec) time.Duration {
 	if spec.TerminationGracePeriodSeconds == nil {
 		return defaultGrace
 	}

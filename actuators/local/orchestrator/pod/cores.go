@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// Cores are processor cores of this machine by their numbers, in ascending order. With
-// none of them a process runs on all.
+// Cores is a set of processor cores of this machine, by number in ascending order. An
+// empty set doesn't restrict a process.
 type Cores []int
 
-// mostCores bounds the numbers: the set that the kernel is given has room for so many.
-const mostCores = 1024
+// maxCores is the size of unix.CPUSet.
+const maxCores = 1024
 
-// ParseCores reads numbers and ranges with commas between them, as the kernel writes
-// them: "0", "0-1", "0-1,3". The error names every part that can't be read, and every
-// core that is named twice.
+// ParseCores parses the kernel's list format: numbers and ranges separated by commas,
+// such as "0", "0-1" or "0-1,3". The error lists every invalid part and every duplicate.
 func ParseCores(text string) (Cores, error) {
 	var out Cores
 	var errs []error
@@ -35,8 +34,8 @@ func ParseCores(text string) (Cores, error) {
 		case last < first:
 			errs = append(errs, fmt.Errorf("%q ends before it begins; write %d-%d", part, last, first))
 			continue
-		case last >= mostCores:
-			errs = append(errs, fmt.Errorf("%q goes beyond core %d", part, mostCores-1))
+		case last >= maxCores:
+			errs = append(errs, fmt.Errorf("%q goes beyond core %d", part, maxCores-1))
 			continue
 		}
 		for n := int(first); n <= int(last); n++ {
@@ -54,7 +53,7 @@ func ParseCores(text string) (Cores, error) {
 	return out, nil
 }
 
-// String writes the cores as ParseCores reads them.
+// String formats the cores for ParseCores.
 func (c Cores) String() string {
 	var parts []string
 	for i := 0; i < len(c); {
@@ -72,8 +71,8 @@ func (c Cores) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Check names what this process can't give to another: a core that it may not use
-// itself, or one that is named twice.
+// Check returns an error for every core that this process may not use itself, and for
+// every duplicate.
 func (c Cores) Check() error {
 	if len(c) == 0 {
 		return nil

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UsableCores are the cores that this process was given when it was started.
+// UsableCores returns the CPU affinity that this process was started with.
 func UsableCores() (Cores, error) { return usableCores() }
 
-// Read once: the answer is the calling thread's, and a thread that starts a pod has
-// that pod's cores for a moment.
+// usableCores is read once: affinity belongs to a thread, and onCores changes that of a
+// thread temporarily.
 var usableCores = sync.OnceValues(func() (Cores, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(unix.Getpid(), &set); err != nil {
 		return nil, fmt.Errorf("read which cores this process may use: %w", err)
 	}
 	var out Cores
-	for n := range mostCores {
+	for n := range maxCores {
 		if set.IsSet(n) {
 			out = append(out, n)
 		}
@@ -28,7 +28,7 @@ var usableCores = sync.OnceValues(func() (Cores, error) {
 	return out, nil
 })
 
-// machineMemory is the memory of this machine, in bytes.
+// machineMemory returns the memory of this machine in bytes.
 func machineMemory() (int64, error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
@@ -37,10 +37,9 @@ func machineMemory() (int64, error) {
 	return int64(info.Totalram) * int64(info.Unit), nil
 }
 
-// onCores calls start on a thread that has only these cores. A process that start makes
-// has them from its first instruction on, and so has every thread and child of it. No
-// other thread of ours gets them: Go makes its threads never from one that a goroutine
-// has locked.
+// onCores calls start on a thread whose affinity is limited to these cores. A process
+// that start creates inherits the affinity, as do its threads and children. No other
+// thread of this process inherits it: the runtime never clones a locked thread.
 func onCores(cores Cores, start func() error) error {
 	if len(cores) == 0 {
 		return start()
@@ -48,12 +47,12 @@ func onCores(cores Cores, start func() error) error {
 	if err := cores.Check(); err != nil {
 		return fmt.Errorf("give it its cores: %w", err)
 	}
-	var want, was unix.CPUSet
+	var want, previous unix.CPUSet
 	for _, n := range cores {
 		want.Set(n)
 	}
 	runtime.LockOSThread()
-	err := unix.SchedGetaffinity(0, &was)
+	err := unix.SchedGetaffinity(0, &previous)
 	if err == nil {
 		err = unix.SchedSetaffinity(0, &want)
 	}
@@ -62,9 +61,9 @@ func onCores(cores Cores, start func() error) error {
 		return fmt.Errorf("give it its cores %s: %w", cores, err)
 	}
 	err = start()
-	if back := unix.SchedSetaffinity(0, &was); back != nil {
-		// The thread stays this goroutine's, and ends with it.
-		return errors.Join(err, fmt.Errorf("take back the cores of the thread that started it: %w", back))
+	if restoreErr := unix.SchedSetaffinity(0, &previous); restoreErr != nil {
+		// The thread stays locked, so that it is destroyed with the goroutine.
+		return errors.Join(err, fmt.Errorf("take back the cores of the thread that started it: %w", restoreErr))
 	}
 	runtime.UnlockOSThread()
 	return err

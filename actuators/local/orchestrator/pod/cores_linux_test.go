@@ -36,8 +36,8 @@ func TestCoresCheck(t *testing.T) {
 	require.ErrorContains(t, both, "not this machine's")
 }
 
-// All threads of a pod have its cores and no other, also after a restart, and those of
-// the process that starts it keep theirs.
+// All threads of a pod have exactly its cores, also after a restart, and the threads of
+// this process keep theirs.
 func TestAPodRunsOnItsCores(t *testing.T) {
 	own := Cores{usable(t)[0]}
 	cfg, _ := config(t)
@@ -64,7 +64,7 @@ func TestAPodRunsOnItsCores(t *testing.T) {
 	testpod.OnCores(t, os.Getpid(), usable(t).String())
 }
 
-// Many pods that start at once, each on its own cores, do not mix them up.
+// Pods that start concurrently get their own cores.
 func TestPodsThatStartAtOnceKeepTheirCores(t *testing.T) {
 	have := usable(t)
 	var starts sync.WaitGroup
@@ -100,8 +100,8 @@ func assertStart(t *testing.T, cores Cores, cmd *exec.Cmd) bool {
 	return err == nil
 }
 
-// What is started sees its cores at once: a Go program counts them before main.
-func TestCoresHoldFromTheFirstInstruction(t *testing.T) {
+// The affinity is set before the program starts: the Go runtime reads it before main.
+func TestCoresAreSetBeforeTheProgramStarts(t *testing.T) {
 	if len(usable(t)) == runtime.NumCPU() && runtime.NumCPU() == 1 {
 		t.Skip("one core alone shows nothing")
 	}
@@ -112,7 +112,7 @@ func TestCoresHoldFromTheFirstInstruction(t *testing.T) {
 	require.Equal(t, "1", get(t, p, "/cpus"))
 }
 
-// A command of a probe runs where the pod does.
+// The command of a probe runs on the pod's cores.
 func TestAProbesCommandRunsOnThePodsCores(t *testing.T) {
 	own := Cores{usable(t)[0]}
 	cfg, _ := config(t)
@@ -129,7 +129,7 @@ func TestAProbesCommandRunsOnThePodsCores(t *testing.T) {
 	require.Equal(t, own.String(), strings.Fields(string(raw))[1])
 }
 
-func TestCoresThatAreNotThereAreAStartError(t *testing.T) {
+func TestUnusableCoresAreAStartError(t *testing.T) {
 	cfg, h := config(t)
 	have := usable(t)
 	cfg.Cores = Cores{have[len(have)-1] + 1}

@@ -14,10 +14,10 @@ import (
 
 var errNoCores = errors.New("a process can't be held to cores on " + runtime.GOOS + ", only on linux; leave the cores out")
 
-// UsableCores can't be told here, nor would it be of use.
+// UsableCores always fails here: affinity is only supported on Linux.
 func UsableCores() (Cores, error) { return nil, errNoCores }
 
-// machineMemory is the memory of this machine, in bytes.
+// machineMemory returns the memory of this machine in bytes.
 func machineMemory() (int64, error) {
 	name := "hw.physmem"
 	if runtime.GOOS == "darwin" {

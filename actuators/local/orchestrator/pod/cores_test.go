@@ -49,8 +49,8 @@ func FuzzParseCores(f *testing.F) {
 			require.Nil(t, cores)
 			return
 		}
-		again, err := ParseCores(cores.String())
+		parsed, err := ParseCores(cores.String())
 		require.NoError(t, err)
-		require.Equal(t, cores, again)
+		require.Equal(t, cores, parsed)
 	})
 }

@@ -6,12 +6,11 @@ import (
 	"syscall"
 )
 
-// ErrNotRunning says that a pod has no process at the moment.
+// ErrNotRunning is returned if a pod has no process at the moment.
 var ErrNotRunning = errors.New("no process of it runs")
 
-// Crash kills the pod's process with SIGKILL, as the kernel does where memory runs out,
-// and returns the number that it had. The pod goes on as after any crash: its
-// RestartPolicy says how.
+// Crash kills the pod's process with SIGKILL, as the kernel's OOM killer does, and
+// returns its PID. The RestartPolicy applies as after any crash.
 func (p *Pod) Crash() (pid int, err error) {
 	s := p.Status()
 	if !Alive(s.PID, s.StartID) {

@@ -9,10 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func TestBackOff(t *testing.T) {
-	b := backOff{base: 10 * time.Second}
+	b := restartBackOff{base: 10 * time.Second}
 	var got []time.Duration
 	for range 8 {
 		got = append(got, b.next(time.Second))
@@ -41,7 +43,7 @@ func TestThreshold(t *testing.T) {
 			th := threshold{success: c.success, failure: c.failure}
 			var got strings.Builder
 			for _, a := range c.answers {
-				if th.observe(a == 'g') {
+				if th.add(a == 'g') {
 					got.WriteByte('S')
 				} else {
 					got.WriteByte('.')
@@ -124,7 +126,6 @@ func TestCheckNamesEveryMistake(t *testing.T) {
 	}, got)
 
 	_, err := Start(Config{Namespace: "ns", Name: "p", Spec: spec})
-	var p Problem
-	require.ErrorAs(t, err, &p)
+	require.ErrorAs(t, err, new(mistake.Mistakes))
 	require.ErrorContains(t, err, "run pod ns/p: ")
 }

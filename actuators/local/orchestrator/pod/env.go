@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// expand replaces $(NAME) by its value, as Kubernetes does: $$ stands for $, and
-// a reference to a name that isn't set is left as it is.
+// expand replaces $(NAME) by its value with the rules of Kubernetes: $$ is an escaped $,
+// and a reference to an undefined name is left unchanged.
 func expand(text string, lookup func(string) (string, bool)) string {
 	var out strings.Builder
 	for {
@@ -44,7 +44,7 @@ func expand(text string, lookup func(string) (string, bool)) string {
 	}
 }
 
-// variables are what the container may refer to: its ports and its env, in order.
+// variables are the environment variables of the container in order of definition.
 type variables struct {
 	names  []string
 	values map[string]string
@@ -70,12 +70,12 @@ func (v *variables) list() []string {
 	return out
 }
 
-// PortVariable is the environment variable that tells a process the port of that name.
+// PortVariable returns the name of the environment variable that holds a named port.
 func PortVariable(name string) string {
 	return "PORT_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// environment builds the variables of a run with these ports.
+// environment returns the variables of a process with these ports.
 func (c *Config) environment(ports []Port) (*variables, error) {
 	v := &variables{values: map[string]string{}}
 	for i, p := range ports {
@@ -109,7 +109,7 @@ func (c *Config) valueOf(from *corev1.EnvVarSource) (string, error) {
 
 var fieldPaths = []string{"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.podIP", "status.podIPs", "status.hostIP", "status.hostIPs"}
 
-// field is what a fieldRef stands for.
+// field returns the value of a fieldRef.
 func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
 	if ref == nil {
 		return "", fmt.Errorf("only fieldRef and resourceFieldRef can be honoured here")
@@ -130,10 +130,10 @@ func (c *Config) field(ref *corev1.ObjectFieldSelector) (string, error) {
 	case "status.hostIP", "status.hostIPs":
 		return c.HostIP, nil
 	}
-	for prefix, of := range map[string]map[string]string{"metadata.labels['": c.Labels, "metadata.annotations['": c.Annotations} {
+	for prefix, values := range map[string]map[string]string{"metadata.labels['": c.Labels, "metadata.annotations['": c.Annotations} {
 		if rest, ok := strings.CutPrefix(ref.FieldPath, prefix); ok {
 			if key, ok := strings.CutSuffix(rest, "']"); ok {
-				return of[key], nil
+				return values[key], nil
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// once is a pod that runs a script once, and keeps its exit status.
+// once returns a pod that runs a script once and records its exit status.
 func once(t *testing.T, script string) (Config, *history) {
 	t.Helper()
 	cfg, h := config(t)
@@ -19,7 +19,7 @@ func once(t *testing.T, script string) (Config, *history) {
 	return cfg, h
 }
 
-func TestTheExitStatusIsKept(t *testing.T) {
+func TestTheExitStatusIsRecorded(t *testing.T) {
 	cfg, _ := once(t, "exit 5")
 	p := run(t, cfg)
 	<-p.Done()
@@ -27,22 +27,22 @@ func TestTheExitStatusIsKept(t *testing.T) {
 	require.Equal(t, 5, p.Status().LastExit.Code)
 	require.Equal(t, 5, readExit(cfg.ExitPath).Code)
 
-	// One who was not there learns it too, and does not start it again.
-	adopted, err := Adopt(cfg, Resume{PID: 1 << 22, StartID: "of another boot"})
+	// Adopt reads the recorded status, and doesn't restart the pod.
+	adopted, err := Adopt(cfg, Handle{PID: 1 << 22, StartID: "of another boot"})
 	require.NoError(t, err)
 	<-adopted.Done()
 	require.Equal(t, corev1.PodFailed, adopted.Status().Phase)
 	require.Equal(t, 5, adopted.Status().LastExit.Code)
 
 	require.NoError(t, os.Remove(cfg.ExitPath))
-	adopted, err = Adopt(cfg, Resume{PID: 1 << 22, StartID: "of another boot"})
+	adopted, err = Adopt(cfg, Handle{PID: 1 << 22, StartID: "of another boot"})
 	require.NoError(t, err)
 	<-adopted.Done()
 	require.Equal(t, -1, adopted.Status().LastExit.Code, "nobody knows")
 }
 
-// A command that ends well at SIGTERM is not cut off by its recorder's own end.
-func TestTheExitStatusIsKeptWhenTheCommandIsStopped(t *testing.T) {
+// The recorder waits for a command that handles SIGTERM.
+func TestTheExitStatusIsRecordedWhenTheCommandIsStopped(t *testing.T) {
 	ready := filepath.Join(t.TempDir(), "ready")
 	cfg, _ := once(t, "trap 'exit 9' TERM; touch "+ready+"; while :; do sleep 0.01; done")
 	p := run(t, cfg)
@@ -62,7 +62,7 @@ func TestACommandThatCantBeStarted(t *testing.T) {
 	require.Nil(t, p.Status().LastExit)
 }
 
-func TestWhatIsNoExitStatus(t *testing.T) {
+func TestInvalidExitStatus(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "exit")
 	for text, want := range map[string]int{"0\n": 0, "137\n": 137, "": -1, "1": -1, "one\n": -1} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

@@ -8,29 +8,29 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// How one run of the process ended for the pod.
-type ending int
+// runResult is why the pod's loop stopped supervising a process.
+type runResult int
 
 const (
-	exited   ending = iota // by itself, or killed because a probe failed
-	stopped                // because Stop was called
-	detached               // it goes on without us
+	exited   runResult = iota // it ended by itself, or was killed because a probe failed
+	stopped                   // Stop was called
+	detached                  // Detach was called, and the process runs on
 )
 
-// live is a pod's whole life, in its own goroutine:
+// run is the lifecycle of a pod, in its own goroutine:
 //
 //	      +------------------------- back-off <---------+
 //	      v                                             |
 //	   launch ---> running --(exit, probe failed)---> restart?
 //	                  |                                 |
-//	      +--(Stop)---+---(Detach)--> left alone        no
+//	      +--(Stop)---+---(Detach)--> runs on           no
 //	      v                                             v
 //	preStop, SIGTERM, grace, SIGKILL ---------> Succeeded or Failed
-func (p *Pod) live(proc *process, ended *Exit) {
+func (p *Pod) run(proc *process, ended *Exit) {
 	defer close(p.done)
 	if p.cfg.KillWithParent {
-		// The kernel counts the thread that started the process as its parent, so
-		// that thread must outlive it.
+		// The kernel signals the process when the thread that started it exits, so that
+		// thread must outlive the process.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 	}
@@ -49,13 +49,13 @@ func (p *Pod) live(proc *process, ended *Exit) {
 			exit, end = p.supervise(proc)
 			proc = nil
 		case ended != nil:
-			exit = p.gone(*ended)
+			exit = p.recordExit(*ended)
 		}
 		switch {
 		case end == detached:
 			p.detached = true
 			return
-		case end == stopped || !p.restarts(exit):
+		case end == stopped || !p.shouldRestart(exit):
 			p.finish(exit)
 			return
 		}
@@ -70,21 +70,21 @@ func (p *Pod) live(proc *process, ended *Exit) {
 	}
 }
 
-// startFailed is the exit code of a command that could not be started, as a shell gives it.
+// startFailed is the exit code of a shell for a command that can't be started.
 const startFailed = 127
 
-// launch starts the process; nil if that failed, which the status then says.
+// launch starts the process. If that fails, it returns nil and reports a StartError.
 func (p *Pod) launch() *process {
 	ports, err := p.assignPorts()
 	if err != nil {
-		p.failToStart(err)
+		p.reportStartError(err)
 		return nil
 	}
 	p.update(func(s *Status) { s.PID, s.StartID, s.Ports = 0, "", ports })
 	c := &p.cfg.Spec.Containers[0]
 	vars, err := p.cfg.environment(ports)
 	if err != nil {
-		p.failToStart(err)
+		p.reportStartError(err)
 		return nil
 	}
 	var argv []string
@@ -96,7 +96,7 @@ func (p *Pod) launch() *process {
 	}
 	proc, err := p.start(argv, vars)
 	if err != nil {
-		p.failToStart(err)
+		p.reportStartError(err)
 		return nil
 	}
 	p.cfg.Log.Debug("process started", "pod", p.cfg.Name, "pid", proc.pid, "ports", fmt.Sprint(ports))
@@ -110,19 +110,19 @@ func (p *Pod) launch() *process {
 
 func (p *Pod) start(argv []string, vars *variables) (*process, error) {
 	exitPath := p.cfg.ExitPath
-	if p.cfg.KillWithParent { // the kernel ends the parent's own children, and not what the recorder runs
+	if p.cfg.KillWithParent { // the kernel would kill the recorder but not the command, its child
 		exitPath = ""
 	}
 	if exitPath != "" {
 		var err error
-		if argv, err = recorded(argv, exitPath); err != nil {
+		if argv, err = withExitRecorder(argv, exitPath); err != nil {
 			return nil, err
 		}
 	}
-	return start(argv, p.fullEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.Cores, p.cfg.KillWithParent)
+	return start(argv, p.processEnv(vars), p.cfg.Spec.Containers[0].WorkingDir, p.cfg.LogPath, exitPath, p.cfg.Cores, p.cfg.KillWithParent)
 }
 
-func (p *Pod) failToStart(err error) {
+func (p *Pod) reportStartError(err error) {
 	p.cfg.Log.Warn("pod can't start", "pod", p.cfg.Name, "error", err)
 	p.update(func(s *Status) {
 		s.PID, s.StartID, s.StartedAt, s.Ready = 0, "", p.cfg.Clock.Now(), false
@@ -133,19 +133,19 @@ func (p *Pod) failToStart(err error) {
 func (p *Pod) assignPorts() ([]Port, error) {
 	want := p.cfg.Spec.Containers[0].Ports
 	if p.cfg.Ports == nil {
-		return unmapped(want), nil
+		return containerPorts(want), nil
 	}
 	return p.cfg.Ports.assign(p.cfg.IP, want, p.status.Ports)
 }
 
-func (p *Pod) fullEnv(vars *variables) []string {
+func (p *Pod) processEnv(vars *variables) []string {
 	env := append([]string{}, p.cfg.BaseEnv...)
 	env = append(env, "HOSTNAME="+p.cfg.Name)
 	return append(append(env, vars.list()...), UIDVariable+"="+p.cfg.UID)
 }
 
-// restarts tells whether the restart policy wants the process back.
-func (p *Pod) restarts(exit Exit) bool {
+// shouldRestart reports whether the restart policy restarts the process.
+func (p *Pod) shouldRestart(exit Exit) bool {
 	switch p.cfg.Spec.RestartPolicy {
 	case corev1.RestartPolicyNever:
 		return false
@@ -155,8 +155,8 @@ func (p *Pod) restarts(exit Exit) bool {
 	return true
 }
 
-func (p *Pod) waitToRestart(exit Exit) ending {
-	wait := p.backOff.next(p.cfg.Clock.Now().Sub(p.status.StartedAt))
+func (p *Pod) waitToRestart(exit Exit) runResult {
+	wait := p.restarts.next(p.cfg.Clock.Now().Sub(p.status.StartedAt))
 	p.update(func(s *Status) {
 		if s.Reason != "StartError" {
 			s.Message = exit.String()
@@ -167,8 +167,8 @@ func (p *Pod) waitToRestart(exit Exit) ending {
 		}
 	})
 	p.cfg.Log.Warn("process ended; it will be restarted", "pod", p.cfg.Name, "exit", exit.String(), "wait", wait.String(), "log", p.cfg.LogPath)
-	timer, giveBack := p.cfg.Clock.Timer(wait)
-	defer giveBack()
+	timer, stopTimer := p.cfg.Clock.Timer(wait)
+	defer stopTimer()
 	select {
 	case <-p.detach:
 		return detached
@@ -177,7 +177,7 @@ func (p *Pod) waitToRestart(exit Exit) ending {
 	case <-timer:
 	}
 	select {
-	case <-p.stop: // it came while the process was being ended for another reason
+	case <-p.stop: // Stop was called while the process was being terminated after a failed probe
 		return stopped
 	default:
 	}
@@ -191,14 +191,14 @@ func (p *Pod) finish(exit Exit) {
 		if exit.Code == 0 {
 			s.Phase = corev1.PodSucceeded
 		}
-		if s.Reason != "StartError" { // which says more
+		if s.Reason != "StartError" { // its message is more specific
 			s.Message = exit.String()
 		}
 		s.Reason = ""
 	})
 }
 
-// String is for a person: "exit status 1", "ended by killed".
+// String describes the exit for a person, as "exit status 1".
 func (e Exit) String() string {
 	switch {
 	case e.Signal != "":

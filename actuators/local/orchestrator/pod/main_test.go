@@ -65,7 +65,7 @@ func httpProbe(path string) *corev1.Probe {
 	}
 }
 
-// config is a pod that runs the test server; the caller changes it as it likes.
+// config returns a pod that runs the test server.
 func config(t *testing.T, vars ...string) (Config, *history) {
 	t.Helper()
 	self, err := os.Executable()
@@ -74,8 +74,8 @@ func config(t *testing.T, vars ...string) (Config, *history) {
 	h := &history{}
 	return Config{
 		Namespace: "ns", Name: "web-1", Node: "node-a", UID: t.Name(), Labels: map[string]string{"app": "web"},
-		Self: self, LogPath: filepath.Join(t.TempDir(), "pod.log"), Ports: &Ports{},
-		BackOff: 20 * time.Millisecond, EarlyProbe: 10 * time.Millisecond, OnChange: h.add,
+		Self: self, LogPath: filepath.Join(t.TempDir(), "pod.log"), Ports: &PortAllocator{},
+		BackOff: 20 * time.Millisecond, InitialProbePeriod: 10 * time.Millisecond, OnChange: h.add,
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: &grace,
 			Containers: []corev1.Container{{

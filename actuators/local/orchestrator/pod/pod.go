@@ -2,17 +2,16 @@ package pod
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Pod is one pod being run. Its methods may be called from anywhere but its own OnChange.
+// Pod is a running pod. Its methods must not be called from its own OnChange.
 type Pod struct {
-	cfg     Config
-	backOff backOff
+	cfg      Config
+	restarts restartBackOff
 
 	stop, kill, detach             chan struct{}
 	stopOnce, killOnce, detachOnce sync.Once
@@ -23,26 +22,21 @@ type Pod struct {
 	status Status
 }
 
-// Start runs the pod until Stop or Detach. It returns at once; that the command
-// can't be started shows in the status. A spec that can't be honoured is an error
-// that names every mistake, each a Problem.
-func Start(cfg Config) (*Pod, error) { return begin(cfg, nil) }
+// Start runs the pod until Stop or Detach, and returns at once. A command that can't be
+// started shows in the status. The error for an unsupported spec wraps mistake.Mistakes.
+func Start(cfg Config) (*Pod, error) { return newPod(cfg, nil) }
 
-// Adopt takes over a process that an earlier Pod started. One that has died
-// meanwhile is restarted, unless its RestartPolicy is Never: then the pod has ended.
-func Adopt(cfg Config, from Resume) (*Pod, error) { return begin(cfg, &from) }
+// Adopt takes over a process that an earlier Pod started. If the process has ended
+// meanwhile, it is restarted, unless the RestartPolicy is Never.
+func Adopt(cfg Config, from Handle) (*Pod, error) { return newPod(cfg, &from) }
 
-func begin(cfg Config, from *Resume) (*Pod, error) {
+func newPod(cfg Config, from *Handle) (*Pod, error) {
 	cfg.setDefaults()
-	if found := Check(&cfg.Spec); len(found) > 0 {
-		errs := make([]error, len(found))
-		for i, p := range found {
-			errs[i] = p
-		}
-		return nil, fmt.Errorf("run pod %s/%s: %w", cfg.Namespace, cfg.Name, errors.Join(errs...))
+	if err := Check(&cfg.Spec).Err(); err != nil {
+		return nil, fmt.Errorf("run pod %s/%s: %w", cfg.Namespace, cfg.Name, err)
 	}
 	p := &Pod{
-		cfg: cfg, backOff: backOff{base: cfg.BackOff},
+		cfg: cfg, restarts: restartBackOff{base: cfg.BackOff},
 		stop: make(chan struct{}), kill: make(chan struct{}), detach: make(chan struct{}), done: make(chan struct{}),
 		status: Status{Phase: corev1.PodPending},
 	}
@@ -56,8 +50,8 @@ func begin(cfg Config, from *Resume) (*Pod, error) {
 		if cfg.Ports != nil {
 			cfg.Ports.adopt(from.Ports)
 		}
-		// Only a living process is watched: what follows a death is a signal to its
-		// group, whose number may by now be a stranger's.
+		// Only a running process may be watched: after its end its process group is
+		// killed, and the group's ID may belong to another one by now.
 		switch {
 		case Alive(from.PID, from.StartID):
 			running = watch(from.PID, from.StartID, cfg.ExitPath)
@@ -68,30 +62,30 @@ func begin(cfg Config, from *Resume) (*Pod, error) {
 			p.status.Restarts++
 		}
 	}
-	go p.live(running, ended)
+	go p.run(running, ended)
 	return p, nil
 }
 
-// Status is how the pod is now.
+// Status returns the current status.
 func (p *Pod) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status
 }
 
-// Done is closed when the pod has ended for good, or was detached.
+// Done returns a channel that is closed when the pod has ended for good, or was detached.
 func (p *Pod) Done() <-chan struct{} { return p.done }
 
-// Stop ends the pod: preStop, SIGTERM to its process group, SIGKILL after the
-// grace period, or as soon as ctx ends. It returns when the process is gone. The
-// error is ErrDetached if the pod was let go instead.
+// Stop terminates the pod: preStop, SIGTERM to its process group, and SIGKILL after the
+// grace period or as soon as ctx ends. It returns when the process has ended. The error
+// is ErrDetached if the pod was detached instead.
 func (p *Pod) Stop(ctx context.Context) error {
 	p.stopOnce.Do(func() { close(p.stop) })
 	select {
 	case <-p.done:
 	case <-ctx.Done():
 		p.killOnce.Do(func() { close(p.kill) })
-		<-p.done // comes soon: a killed process is waited for no longer than killWait
+		<-p.done // the wait for a killed process is bounded by killWait
 	}
 	if p.detached {
 		return ErrDetached
@@ -99,14 +93,14 @@ func (p *Pod) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Detach lets the process go on without us, to be adopted later, and returns when
-// nothing of the pod is left in this process.
+// Detach stops supervising the process, which runs on and can be adopted later. It
+// returns when the pod's goroutines have ended.
 func (p *Pod) Detach() {
 	p.detachOnce.Do(func() { close(p.detach) })
 	<-p.done
 }
 
-// update changes the status and reports it. Only the pod's own goroutine calls it.
+// update changes the status and reports it. It must be called from the pod's goroutine.
 func (p *Pod) update(change func(*Status)) {
 	p.mu.Lock()
 	change(&p.status)

@@ -90,8 +90,8 @@ func TestCommandThatCannotStartIsReportedAndRetried(t *testing.T) {
 }
 
 func TestGraceThenKill(t *testing.T) {
-	told := filepath.Join(t.TempDir(), "told")
-	cfg, _ := config(t, "IGNORE_TERM", "1", "ON_TERM", told)
+	reported := filepath.Join(t.TempDir(), "told")
+	cfg, _ := config(t, "IGNORE_TERM", "1", "ON_TERM", reported)
 	grace := int64(1)
 	cfg.Spec.TerminationGracePeriodSeconds = &grace
 	p := run(t, cfg)
@@ -100,7 +100,7 @@ func TestGraceThenKill(t *testing.T) {
 	stop(t, p)
 	require.GreaterOrEqual(t, time.Since(began), time.Second, "killed before its grace had passed")
 	require.Equal(t, "killed", p.Status().LastExit.Signal)
-	require.FileExists(t, told, "SIGTERM must come first")
+	require.FileExists(t, reported, "SIGTERM must come first")
 }
 
 func TestStopDeadlineKills(t *testing.T) {
@@ -115,7 +115,7 @@ func TestStopDeadlineKills(t *testing.T) {
 	require.Equal(t, "killed", p.Status().LastExit.Signal)
 }
 
-func TestWhatAProcessLeavesBehindDiesWithIt(t *testing.T) {
+func TestTheProcessGroupEndsWithItsLeader(t *testing.T) {
 	cfg, _ := config(t, "SPAWN", "1")
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
@@ -192,16 +192,16 @@ func TestProbeKinds(t *testing.T) {
 
 func TestPreStopRunsBeforeTerm(t *testing.T) {
 	dir := t.TempDir()
-	told, hook := filepath.Join(dir, "told"), filepath.Join(dir, "hook")
-	cfg, _ := config(t, "ON_TERM", told)
+	reported, hook := filepath.Join(dir, "told"), filepath.Join(dir, "hook")
+	cfg, _ := config(t, "ON_TERM", reported)
 	cfg.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
-		Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "test ! -e " + told + " && touch " + hook}},
+		Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "test ! -e " + reported + " && touch " + hook}},
 	}}
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
 	stop(t, p)
 	require.FileExists(t, hook)
-	require.FileExists(t, told)
+	require.FileExists(t, reported)
 }
 
 func TestDetachAndAdopt(t *testing.T) {
@@ -213,7 +213,7 @@ func TestDetachAndAdopt(t *testing.T) {
 	require.ErrorIs(t, first.Stop(context.Background()), ErrDetached)
 	require.True(t, Alive(s.PID, s.StartID))
 
-	second, err := Adopt(cfg, Resume{PID: s.PID, StartID: s.StartID, StartedAt: s.StartedAt, Ports: s.Ports, Restarts: 2})
+	second, err := Adopt(cfg, Handle{PID: s.PID, StartID: s.StartID, StartedAt: s.StartedAt, Ports: s.Ports, Restarts: 2})
 	require.NoError(t, err)
 	eventually(t, "ready again", ready(second))
 	require.Equal(t, s.PID, second.Status().PID)
@@ -226,27 +226,27 @@ func TestDetachAndAdopt(t *testing.T) {
 	stop(t, second)
 }
 
-func TestAdoptOfTheDeadRestarts(t *testing.T) {
+func TestAdoptRestartsAnEndedProcess(t *testing.T) {
 	cfg, _ := config(t)
-	// A living process of the same number that is not the pod: ourselves.
-	p, err := Adopt(cfg, Resume{PID: os.Getpid(), StartID: "another"})
+	// A running process with the same PID that is not the pod: this one.
+	p, err := Adopt(cfg, Handle{PID: os.Getpid(), StartID: "another"})
 	require.NoError(t, err)
 	eventually(t, "ready", ready(p))
 	require.Equal(t, 1, p.Status().Restarts)
 	stop(t, p)
 }
 
-func TestTakenPortIsExchanged(t *testing.T) {
+func TestAPortInUseIsReplaced(t *testing.T) {
 	cfg, _ := config(t)
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
 	before := p.Status()
-	// Somebody takes the port as soon as the process dies, before its restart.
+	// Another listener takes the port between the end of the process and its restart.
 	cfg.Ports.mu.Lock()
 	require.NoError(t, syscall.Kill(before.PID, syscall.SIGKILL))
 	var err error
 	eventually(t, "port is free", func() bool { _, err = tryPort(defaultIP, before.Ports[0].Host); return err == nil })
-	delete(cfg.Ports.held, before.Ports[0].Host)
+	delete(cfg.Ports.allocated, before.Ports[0].Host)
 	other := run(t, func() Config {
 		c, _ := config(t)
 		c.UID, c.Ports = "other", nil
@@ -261,11 +261,11 @@ func TestTakenPortIsExchanged(t *testing.T) {
 	})
 }
 
-func TestTaggedFindsAPodByItsUID(t *testing.T) {
+func TestProcessesByUID(t *testing.T) {
 	cfg, _ := config(t)
 	p := run(t, cfg)
 	eventually(t, "ready", ready(p))
-	found := Tagged()[cfg.UID]
+	found := ProcessesByUID()[cfg.UID]
 	require.Len(t, found, 1)
 	require.Equal(t, p.Status().PID, found[0].PID)
 	require.Equal(t, p.Status().StartID, found[0].StartID)

@@ -10,21 +10,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Ports hands out free ports of this machine, never one to two pods at once. A
-// stranger may still take a port between its choice and its use: then the process
-// dies, and its restart gets another. The zero value is ready.
-type Ports struct {
-	mu   sync.Mutex
-	held map[int]bool
+// PortAllocator allocates free ports of this machine, each to one pod at a time. Another
+// program may still bind a port between its allocation and its use: then the process
+// exits, and its restart gets another port. The zero value is ready for use.
+type PortAllocator struct {
+	mu        sync.Mutex
+	allocated map[int]bool
 }
 
-// pick returns a free port on ip: the wished one if it can still be had.
-func (p *Ports) pick(ip string, wish int) (int, error) {
+// pickPort reserves a free port on ip: the preferred one if it is free.
+func (p *PortAllocator) pickPort(ip string, preferred int) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if wish != 0 && !p.held[wish] {
-		if port, err := tryPort(ip, wish); err == nil {
-			p.hold(port)
+	if preferred != 0 && !p.allocated[preferred] {
+		if port, err := tryPort(ip, preferred); err == nil {
+			p.reserve(port)
 			return port, nil
 		}
 	}
@@ -34,34 +34,34 @@ func (p *Ports) pick(ip string, wish int) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("find a free port on %s: %w", ip, err)
 		}
-		if !p.held[port] {
-			p.hold(port)
+		if !p.allocated[port] {
+			p.reserve(port)
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("find a free port on %s: %d attempts gave only ports of other pods", ip, attempts)
 }
 
-func (p *Ports) hold(port int) {
-	if p.held == nil {
-		p.held = map[int]bool{}
+func (p *PortAllocator) reserve(port int) {
+	if p.allocated == nil {
+		p.allocated = map[int]bool{}
 	}
-	p.held[port] = true
+	p.allocated[port] = true
 }
 
-func (p *Ports) adopt(ports []Port) {
+func (p *PortAllocator) adopt(ports []Port) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, port := range ports {
-		p.hold(port.Host)
+		p.reserve(port.Host)
 	}
 }
 
-func (p *Ports) release(ports []Port) {
+func (p *PortAllocator) release(ports []Port) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, port := range ports {
-		delete(p.held, port.Host)
+		delete(p.allocated, port.Host)
 	}
 }
 
@@ -74,17 +74,17 @@ func tryPort(ip string, port int) (int, error) {
 	return got, l.Close()
 }
 
-// assign gives every containerPort its port. Those of the last run are kept where
-// they are free, so that whoever knows the pod's address needn't learn another.
-func (p *Ports) assign(ip string, want []corev1.ContainerPort, last []Port) ([]Port, error) {
+// assign allocates a port for every containerPort. The ports of the previous run are
+// kept if they are free, so that the pod's address stays the same.
+func (p *PortAllocator) assign(ip string, want []corev1.ContainerPort, last []Port) ([]Port, error) {
 	p.release(last)
 	var out []Port
 	for i, w := range want {
-		wish := 0
+		preferred := 0
 		if i < len(last) {
-			wish = last[i].Host
+			preferred = last[i].Host
 		}
-		host, err := p.pick(ip, wish)
+		host, err := p.pickPort(ip, preferred)
 		if err != nil {
 			p.release(out)
 			return nil, err
@@ -94,7 +94,7 @@ func (p *Ports) assign(ip string, want []corev1.ContainerPort, last []Port) ([]P
 	return out, nil
 }
 
-func unmapped(want []corev1.ContainerPort) []Port {
+func containerPorts(want []corev1.ContainerPort) []Port {
 	var out []Port
 	for _, w := range want {
 		out = append(out, Port{Name: w.Name, Container: w.ContainerPort, Host: int(w.ContainerPort)})

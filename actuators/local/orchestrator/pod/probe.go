@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 type probeKind int
@@ -18,108 +20,108 @@ const (
 
 func (k probeKind) String() string { return [...]string{"startup", "readiness", "liveness"}[k] }
 
-// verdict is what a probe has come to think.
-type verdict struct {
+// probeResult is a change of a probe's result that has passed its threshold.
+type probeResult struct {
 	kind probeKind
 	good bool
 	err  error
 }
 
-// threshold turns single answers into a verdict: as many alike in a row as the
-// probe asks for.
+// threshold counts equal results in a row against the probe's successThreshold and
+// failureThreshold.
 type threshold struct {
 	success, failure int
-	run              int
+	streak           int
 	last             bool
 }
 
-// observe takes one answer; settled says whether there were enough like it.
-func (t *threshold) observe(good bool) (settled bool) {
-	if t.run == 0 || good != t.last {
-		t.run, t.last = 0, good
+// add counts a result, and reports whether the threshold is reached.
+func (t *threshold) add(good bool) (settled bool) {
+	if t.streak == 0 || good != t.last {
+		t.streak, t.last = 0, good
 	}
-	t.run++
+	t.streak++
 	if good {
-		return t.run >= t.success
+		return t.streak >= t.success
 	}
-	return t.run >= t.failure
+	return t.streak >= t.failure
 }
 
-// prober asks one probe of one run of the process.
+// prober runs one probe against one run of the process.
 type prober struct {
-	pod   *Pod
-	kind  probeKind
-	spec  *corev1.Probe
-	check func(context.Context) error
-	out   chan<- verdict
+	pod     *Pod
+	kind    probeKind
+	spec    *corev1.Probe
+	check   func(context.Context) error
+	results chan<- probeResult
 }
 
-// startProbes begins the probes of one run: the startup probe first, the others
-// when it has succeeded. Without a readiness probe a pod is ready once started.
-func (p *Pod) startProbes(ctx context.Context, group *sync.WaitGroup) <-chan verdict {
+// startProbes starts the probes of one run: the startup probe first, the others once it
+// has succeeded. Without a readiness probe a pod is ready once it has started.
+func (p *Pod) startProbes(ctx context.Context, group *sync.WaitGroup) <-chan probeResult {
 	c := &p.cfg.Spec.Containers[0]
-	out := make(chan verdict)
-	ask := func(kind probeKind, spec *corev1.Probe) {
-		pr := &prober{pod: p, kind: kind, spec: spec, check: p.checkOf(&spec.ProbeHandler), out: out}
+	out := make(chan probeResult)
+	startProbe := func(kind probeKind, spec *corev1.Probe) {
+		pr := &prober{pod: p, kind: kind, spec: spec, check: p.probeCheck(&spec.ProbeHandler), results: out}
 		pr.run(ctx)
 	}
 	group.Go(func() {
 		if c.StartupProbe != nil {
-			ask(startup, c.StartupProbe)
+			startProbe(startup, c.StartupProbe)
 			if ctx.Err() != nil {
 				return
 			}
 		}
 		if c.LivenessProbe != nil {
-			group.Go(func() { ask(liveness, c.LivenessProbe) })
+			group.Go(func() { startProbe(liveness, c.LivenessProbe) })
 		}
 		if c.ReadinessProbe != nil {
-			ask(readiness, c.ReadinessProbe)
+			startProbe(readiness, c.ReadinessProbe)
 			return
 		}
 		select {
-		case out <- verdict{kind: readiness, good: true}:
+		case out <- probeResult{kind: readiness, good: true}:
 		case <-ctx.Done():
 		}
 	})
 	return out
 }
 
-// run asks until ctx ends; a startup probe until it first succeeds.
+// run probes until ctx ends, or until a startup probe has succeeded.
 func (pr *prober) run(ctx context.Context) {
-	period := seconds(pr.spec.PeriodSeconds, 10)
+	period := secondsOr(pr.spec.PeriodSeconds, 10)
 	early := period
-	if e := pr.pod.cfg.EarlyProbe; e > 0 && pr.kind != liveness {
+	if e := pr.pod.cfg.InitialProbePeriod; e > 0 && pr.kind != liveness {
 		early = min(e, period)
 	}
-	count := threshold{success: positive(pr.spec.SuccessThreshold, 1), failure: positive(pr.spec.FailureThreshold, 3)}
+	count := threshold{success: positiveOr(pr.spec.SuccessThreshold, 1), failure: positiveOr(pr.spec.FailureThreshold, 3)}
 	clock := pr.pod.cfg.Clock
 	wait := time.Duration(pr.spec.InitialDelaySeconds) * time.Second
 	var lastCounted time.Time
-	told, toldGood, everGood := false, false, false
+	reported, reportedGood, succeeded := false, false, false
 	for {
-		if !sleep(ctx, pr.pod, wait) {
+		if wait > 0 && !engine.Sleep(ctx, clock, wait) {
 			return
 		}
-		err := pr.once(ctx)
+		err := pr.probe(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		good := err == nil
-		everGood = everGood || good
-		if wait = period; !everGood {
+		succeeded = succeeded || good
+		if wait = period; !succeeded {
 			wait = early
 			if !lastCounted.IsZero() && clock.Now().Sub(lastCounted) < period {
 				continue
 			}
 		}
 		lastCounted = clock.Now()
-		if !count.observe(good) || told && good == toldGood {
+		if !count.add(good) || reported && good == reportedGood {
 			continue
 		}
-		told, toldGood = true, good
+		reported, reportedGood = true, good
 		select {
-		case pr.out <- verdict{pr.kind, good, err}:
+		case pr.results <- probeResult{pr.kind, good, err}:
 		case <-ctx.Done():
 			return
 		}
@@ -129,14 +131,15 @@ func (pr *prober) run(ctx context.Context) {
 	}
 }
 
-func (pr *prober) once(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, seconds(pr.spec.TimeoutSeconds, 1))
+func (pr *prober) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, secondsOr(pr.spec.TimeoutSeconds, 1))
 	defer cancel()
 	return pr.check(ctx)
 }
 
-// apply acts on a verdict; false means that the process must be ended.
-func (p *Pod) apply(v verdict) bool {
+// handleProbeResult updates the status, and returns false if the process must be
+// terminated.
+func (p *Pod) handleProbeResult(v probeResult) bool {
 	switch {
 	case v.kind == readiness:
 		p.update(func(s *Status) {
@@ -155,27 +158,13 @@ func (p *Pod) apply(v verdict) bool {
 	return true
 }
 
-func sleep(ctx context.Context, p *Pod, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer, giveBack := p.cfg.Clock.Timer(d)
-	defer giveBack()
-	select {
-	case <-timer:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+func secondsOr(v int32, fallback int) time.Duration {
+	return time.Duration(positiveOr(v, fallback)) * time.Second
 }
 
-func seconds(v int32, otherwise int) time.Duration {
-	return time.Duration(positive(v, otherwise)) * time.Second
-}
-
-func positive(v int32, otherwise int) int {
+func positiveOr(v int32, fallback int) int {
 	if v <= 0 {
-		return otherwise
+		return fallback
 	}
 	return int(v)
 }

@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// process is one run of a pod's command: our child, or one that was started by a
-// process that is gone. It leads a process group of its own.
+// process is one run of a pod's command: a child of ours, or an adopted process. It leads
+// its own process group.
 type process struct {
 	pid     int
 	startID string
-	exit    string    // the file that gets its exit status, "" for none
-	exited  chan Exit // gets the exit once
+	exit    string    // the file of its exit status; "" for none
+	exited  chan Exit // receives the exit once
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-// start runs the command and watches it. The child is reaped here, not by os/exec:
-// a pod may be let go while its process runs, and Wait can't be interrupted.
+// start runs the command and watches it. The child is reaped by watch and not by os/exec:
+// a pod may be detached while its process runs, and Cmd.Wait can't be cancelled.
 func start(argv, env []string, dir, logPath, exitPath string, cores Cores, killWithParent bool) (*process, error) {
 	logFile, err := openLog(logPath)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = logFile.Close() }()                                 // the child has its own descriptor
-	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...) // it outlives every context of ours
+	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...) // the process may outlive this one
 	cmd.Env, cmd.Dir = env, dir
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = groupLeader(killWithParent)
@@ -47,7 +47,7 @@ func start(argv, env []string, dir, logPath, exitPath string, cores Cores, killW
 	return watch(pid, id, exitPath), nil
 }
 
-// watch follows a process until it exits or is released.
+// watch waits in the background until the process exits or is released.
 func watch(pid int, id, exitPath string) *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{pid: pid, startID: id, exit: exitPath, exited: make(chan Exit, 1), cancel: cancel, done: make(chan struct{})}
@@ -56,21 +56,21 @@ func watch(pid int, id, exitPath string) *process {
 		if !p.await(ctx) {
 			return
 		}
-		// What the process left behind in its group dies with it, as in a container.
+		// The rest of the process group ends with its leader, as in a container.
 		_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 		p.exited <- p.reap()
 	}()
 	return p
 }
 
-// release stops watching. The process itself goes on, if it has not ended.
+// release stops watching the process, which runs on.
 func (p *process) release() {
 	p.cancel()
 	<-p.done
 }
 
-// signal sends to the whole group, unless the process is known to have ended: its
-// number may by then be another's.
+// signal signals the process group, unless the process is known to have ended: the ID
+// may have been reused since.
 func (p *process) signal(sig syscall.Signal) {
 	select {
 	case <-p.done:
@@ -79,7 +79,7 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
-// reap collects the exit status: of our child, or what was written down of another's.
+// reap collects the exit status of a child, or reads the recorded one of an adopted process.
 func (p *process) reap() Exit {
 	exit := Exit{}
 	var status syscall.WaitStatus
@@ -100,8 +100,7 @@ func (p *process) reap() Exit {
 	return exit
 }
 
-// awaitByPolling is for systems without a descriptor to wait on. It returns false
-// when ctx ended first.
+// awaitByPolling is await for systems without pidfd.
 func (p *process) awaitByPolling(ctx context.Context) bool {
 	const every = 100 * time.Millisecond
 	tick := time.NewTicker(every)
@@ -118,12 +117,12 @@ func (p *process) awaitByPolling(ctx context.Context) bool {
 	}
 }
 
-const maxLog = 16 << 20 // bytes; a larger log is set aside as LOG.1 when the process starts
+const maxLog = 16 << 20 // bytes; a larger log is renamed to LOG.1 when the process starts
 
 func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, fmt.Errorf("set the log aside: %w", err)
+			return nil, fmt.Errorf("rotate the log: %w", err)
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

@@ -22,8 +22,8 @@ func groupLeader(killWithParent bool) *syscall.SysProcAttr {
 	return attr
 }
 
-// startID is the boot and the tick at which a process started: a number alone is
-// given again to another process, and ticks begin anew with each boot.
+// startID returns the boot ID and the clock tick at which the process started. Together
+// with the PID they identify a process: PIDs are reused, and ticks restart at each boot.
 func startID(pid int) (string, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -41,7 +41,7 @@ func stat(pid int) (state, startTicks string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("read the state of process %d: %w", pid, err)
 	}
-	// The command's name stands in brackets and may hold anything, brackets too.
+	// The command's name is in parentheses and may contain any character, ')' included.
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
 	const stateField, startField = 0, 19 // fields 3 and 22 of proc(5), counted after the name
 	if len(fields) <= startField {
@@ -50,7 +50,7 @@ func stat(pid int) (state, startTicks string, err error) {
 	return fields[stateField], fields[startField], nil
 }
 
-// Alive tells whether the very process that a Status named still runs.
+// Alive reports whether the process with this PID and StartID still runs.
 func Alive(pid int, id string) bool {
 	if pid <= 0 {
 		return false
@@ -63,8 +63,8 @@ func Alive(pid int, id string) bool {
 	return err == nil && now == id
 }
 
-// await returns true once the process has ended, child or not, and false when ctx
-// ended first. It holds no thread while it waits.
+// await returns true once the process has ended, whether it is a child or not, and false
+// if ctx ends first. It blocks no thread.
 func (p *process) await(ctx context.Context) bool {
 	fd, err := unix.PidfdOpen(p.pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
@@ -89,15 +89,15 @@ func (p *process) await(ctx context.Context) bool {
 	return err == nil
 }
 
-// Tagged finds the running processes that carry a pod's UID, by UID: those of a
-// pod whose starter died before it could write the process' number down.
-func Tagged() map[string][]Resume {
-	out := map[string][]Resume{}
+// ProcessesByUID finds the running processes that carry a pod's UID in their environment.
+// It is for pods whose orchestrator died before it had recorded the PID.
+func ProcessesByUID() map[string][]Handle {
+	out := map[string][]Handle{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		raw, err := os.ReadFile(filepath.Join(dir, "environ"))
 		if err != nil {
-			continue // another user's, or gone
+			continue // of another user, or ended
 		}
 		for entry := range bytes.SplitSeq(raw, []byte{0}) {
 			uid, ok := strings.CutPrefix(string(entry), UIDVariable+"=")
@@ -109,7 +109,7 @@ func Tagged() map[string][]Resume {
 				continue
 			}
 			if id, err := startID(pid); err == nil && Alive(pid, id) {
-				out[uid] = append(out[uid], Resume{PID: pid, StartID: id})
+				out[uid] = append(out[uid], Handle{PID: pid, StartID: id})
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func startID(pid int) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Alive tells whether the very process that a Status named still runs.
+// Alive reports whether the process with this PID and StartID still runs.
 func Alive(pid int, id string) bool {
 	if pid <= 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
@@ -37,5 +37,5 @@ func Alive(pid int, id string) bool {
 
 func (p *process) await(ctx context.Context) bool { return p.awaitByPolling(ctx) }
 
-// Tagged finds nothing here: the environment of another process can't be read.
-func Tagged() map[string][]Resume { return nil }
+// ProcessesByUID finds nothing here: the environment of another process can't be read.
+func ProcessesByUID() map[string][]Handle { return nil }

@@ -10,12 +10,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// What a resourceFieldRef may name, and how it is read, is as the API server's
+// The resources of a resourceFieldRef and their divisors, after the API server's
 // validation (k8s.io/kubernetes v1.37.2, pkg/apis/core/validation,
 // validateContainerResourceDivisor) and the kubelet (pkg/api/v1/resource,
-// ExtractContainerResourceValue) have it.
+// ExtractContainerResourceValue).
 const (
 	limitsCPU      = "limits.cpu"
 	limitsMemory   = "limits.memory"
@@ -28,7 +30,7 @@ var (
 	memoryDivisors = []string{"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"}
 )
 
-// resourceRef names what is wrong with a resourceFieldRef in this container.
+// resourceRef checks a resourceFieldRef of a container.
 func (ps *problems) resourceRef(at string, ref *corev1.ResourceFieldSelector, c *corev1.Container) {
 	if ref.ContainerName != "" && ref.ContainerName != c.Name {
 		ps.add(at+".containerName", "%q is not this container, and it can be told only of its own resources; leave it out", ref.ContainerName)
@@ -47,15 +49,15 @@ func (ps *problems) resourceRef(at string, ref *corev1.ResourceFieldSelector, c 
 	}
 }
 
-// resource is the value of a resourceFieldRef: the quantity in units of the divisor,
-// rounded up. A limit that is not set is all that the node has, a request that is not
-// set the limit, as the API server sets it.
+// resource returns the value of a resourceFieldRef: the quantity in units of the divisor,
+// rounded up. An unset limit defaults to the node's allocatable amount, and an unset
+// request to the limit, as the API server sets it.
 func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
-	has := c.Spec.Containers[0].Resources
+	resources := c.Spec.Containers[0].Resources
 	kind, name, _ := strings.Cut(ref.Resource, ".")
-	of := corev1.ResourceName(name)
-	limit, limited := has.Limits[of]
-	request, requested := has.Requests[of]
+	res := corev1.ResourceName(name)
+	limit, limited := resources.Limits[res]
+	request, requested := resources.Requests[res]
 	var value resource.Quantity
 	switch {
 	case kind == "requests" && requested:
@@ -67,7 +69,7 @@ func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
 		value = limit
 	default:
 		var err error
-		if value, err = c.allocatable(of); err != nil {
+		if value, err = c.allocatable(res); err != nil {
 			return "", err
 		}
 	}
@@ -76,26 +78,26 @@ func (c *Config) resource(ref *corev1.ResourceFieldSelector) (string, error) {
 		divisor = resource.MustParse("1")
 	}
 	number, unit := value.Value(), divisor.Value()
-	if of == corev1.ResourceCPU {
+	if res == corev1.ResourceCPU {
 		number, unit = value.MilliValue(), divisor.MilliValue()
 	}
 	return strconv.FormatInt(int64(math.Ceil(float64(number)/float64(unit))), 10), nil
 }
 
-// CheckLimits names what a container's limits ask for that nothing here does. Of
-// limits.cpu the container can be told, so that it holds itself to it.
-func CheckLimits(c *corev1.Container) []Problem {
+// CheckLimits returns a mistake for every limit that isn't enforced here. limits.cpu is
+// accepted if the container reads it by a resourceFieldRef, so that it can limit itself.
+func CheckLimits(c *corev1.Container) mistake.Mistakes {
 	var ps problems
-	told := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+	readsLimit := slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
 		return e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.Resource == limitsCPU
 	})
-	for _, name := range sorted(c.Resources.Limits) {
+	for _, name := range sortedNames(c.Resources.Limits) {
 		at, limit := "resources.limits."+string(name), c.Resources.Limits[name]
 		request, requested := c.Resources.Requests[name]
 		switch {
 		case name != corev1.ResourceCPU:
 			ps.add(at, "can't be honoured by the local orchestrator; nothing enforces it on a process; remove it, or keep only requests")
-		case !told:
+		case !readsLimit:
 			ps.add(at, "can't be honoured by the local orchestrator; nothing enforces it on a process, but one that is told of it can hold itself to it: "+
 				"add to env {name: CPU_LIMIT, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}} and have the program mind $(CPU_LIMIT), or remove the limit")
 		case limit.Sign() <= 0:
@@ -104,10 +106,10 @@ func CheckLimits(c *corev1.Container) []Problem {
 			ps.add(at, "%s is less than the request %s; a cluster refuses that", limit.String(), request.String())
 		}
 	}
-	return ps
+	return mistake.Mistakes(ps)
 }
 
-func sorted(list corev1.ResourceList) []corev1.ResourceName {
+func sortedNames(list corev1.ResourceList) []corev1.ResourceName {
 	var names []corev1.ResourceName
 	for name := range list {
 		names = append(names, name)
@@ -116,13 +118,13 @@ func sorted(list corev1.ResourceList) []corev1.ResourceName {
 	return names
 }
 
-// allocatable is the share of the machine that a process here may use by default: its cores, and
-// the machine's memory.
-func (c *Config) allocatable(of corev1.ResourceName) (resource.Quantity, error) {
-	if q, given := c.Allocatable[of]; given {
+// allocatable returns the allocatable amount of a resource: Config.Allocatable, or the
+// pod's cores and the machine's memory.
+func (c *Config) allocatable(res corev1.ResourceName) (resource.Quantity, error) {
+	if q, given := c.Allocatable[res]; given {
 		return q, nil
 	}
-	if of == corev1.ResourceCPU {
+	if res == corev1.ResourceCPU {
 		n := len(c.Cores)
 		if n == 0 {
 			n = runtime.NumCPU()

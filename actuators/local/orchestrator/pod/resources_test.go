@@ -26,7 +26,7 @@ func ref(what, divisor string) *corev1.ResourceFieldSelector {
 	return out
 }
 
-func told(r *corev1.ResourceFieldSelector) []corev1.EnvVar {
+func fieldRefEnv(r *corev1.ResourceFieldSelector) []corev1.EnvVar {
 	return []corev1.EnvVar{{Name: "LIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: r}}}
 }
 
@@ -58,7 +58,7 @@ func TestAContainerIsToldOfItsResourcesAsByAKubelet(t *testing.T) {
 		{nil, nil, "requests.memory", "1Ei", "0"},
 	} {
 		cfg := Config{Allocatable: list("cpu", "3", "memory", "4Gi"), Spec: corev1.PodSpec{Containers: []corev1.Container{{
-			Command: []string{"x"}, Env: told(ref(c.what, c.divisor)), Resources: corev1.ResourceRequirements{Limits: c.limits, Requests: c.requests},
+			Command: []string{"x"}, Env: fieldRefEnv(ref(c.what, c.divisor)), Resources: corev1.ResourceRequirements{Limits: c.limits, Requests: c.requests},
 		}}}}
 		require.Empty(t, Check(&cfg.Spec))
 		vars, err := cfg.environment(nil)
@@ -68,9 +68,9 @@ func TestAContainerIsToldOfItsResourcesAsByAKubelet(t *testing.T) {
 	}
 }
 
-// Without a limit, and without a node that says what it has, it is the cores of the
-// process, and the memory of the machine.
-func TestAContainerWithoutALimitHasTheMachine(t *testing.T) {
+// Without a limit and without Config.Allocatable, the value is the process' cores and the
+// memory of the machine.
+func TestResourceFieldRefWithoutALimit(t *testing.T) {
 	cfg := Config{Cores: Cores{0, 1, 7}}
 	cfg.Spec.Containers = []corev1.Container{{}}
 	got, err := cfg.resource(ref("limits.cpu", ""))
@@ -83,7 +83,7 @@ func TestAContainerWithoutALimitHasTheMachine(t *testing.T) {
 	require.Greater(t, n, 100)
 }
 
-func TestAReferenceToAResourceThatCantBeReadIsRefused(t *testing.T) {
+func TestCheckRejectsResourceFieldRefs(t *testing.T) {
 	other := ref("limits.cpu", "")
 	other.ContainerName = "side"
 	own := ref("limits.cpu", "")
@@ -103,7 +103,7 @@ func TestAReferenceToAResourceThatCantBeReadIsRefused(t *testing.T) {
 		{ref("limits.memory", "1m"), "divisor: 1m"},
 		{ref("requests.memory", "1024"), "divisor: 1024"},
 	} {
-		spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Command: []string{"x"}, Env: told(c.ref)}}}
+		spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Command: []string{"x"}, Env: fieldRefEnv(c.ref)}}}
 		found := Check(&spec)
 		if c.want == "" {
 			require.Empty(t, found)
@@ -112,15 +112,15 @@ func TestAReferenceToAResourceThatCantBeReadIsRefused(t *testing.T) {
 		require.Len(t, found, 1)
 		require.True(t, strings.HasPrefix(found[0].Error(), "containers[0].env[0].valueFrom.resourceFieldRef."+c.want), found[0].Error())
 	}
-	both := told(ref("limits.cpu", ""))
+	both := fieldRefEnv(ref("limits.cpu", ""))
 	both[0].ValueFrom.FieldRef = &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}
 	found := Check(&corev1.PodSpec{Containers: []corev1.Container{{Command: []string{"x"}, Env: both}}})
 	require.Len(t, found, 1)
 	require.Contains(t, found[0].Message, "keep one of them")
 }
 
-func TestALimitIsHonouredWhereTheContainerIsToldOfIt(t *testing.T) {
-	limits := told(ref("limits.cpu", "1m"))
+func TestCheckLimits(t *testing.T) {
+	limits := fieldRefEnv(ref("limits.cpu", "1m"))
 	for _, c := range []struct {
 		limits, requests corev1.ResourceList
 		env              []corev1.EnvVar
@@ -130,10 +130,10 @@ func TestALimitIsHonouredWhereTheContainerIsToldOfIt(t *testing.T) {
 		{list("cpu", "150m"), nil, limits, nil},
 		{list("cpu", "150m"), list("cpu", "150m"), limits, nil},
 		{list("cpu", "150m"), nil, nil, []string{"resources.limits.cpu: can't be honoured by the local orchestrator; nothing enforces it on a process, but one that is told of it"}},
-		{list("cpu", "150m"), nil, told(ref("requests.cpu", "1m")), []string{"resources.limits.cpu: can't be honoured"}},
+		{list("cpu", "150m"), nil, fieldRefEnv(ref("requests.cpu", "1m")), []string{"resources.limits.cpu: can't be honoured"}},
 		{list("cpu", "150m"), nil, []corev1.EnvVar{{Name: "CPU_LIMIT", Value: "150"}}, []string{"resources.limits.cpu: can't be honoured"}},
 		{list("memory", "1Gi"), nil, limits, []string{"resources.limits.memory: can't be honoured by the local orchestrator; nothing enforces it on a process; remove it"}},
-		{list("memory", "1Gi"), nil, told(ref("limits.memory", "1Mi")), []string{"resources.limits.memory: can't be honoured"}},
+		{list("memory", "1Gi"), nil, fieldRefEnv(ref("limits.memory", "1Mi")), []string{"resources.limits.memory: can't be honoured"}},
 		{list("cpu", "1", "memory", "1Gi", "nvidia.com/gpu", "1"), nil, limits, []string{"resources.limits.memory: can't", "resources.limits.nvidia.com/gpu: can't"}},
 		{list("cpu", "0"), nil, limits, []string{"resources.limits.cpu: 0 is no share"}},
 		{list("cpu", "-1"), nil, limits, []string{"resources.limits.cpu: -1 is no share"}},
@@ -150,8 +150,8 @@ func TestALimitIsHonouredWhereTheContainerIsToldOfIt(t *testing.T) {
 	}
 }
 
-// What is told reaches the command's arguments, and a probe's command.
-func TestALimitReachesTheArguments(t *testing.T) {
+// A resourceFieldRef is expanded in the command's arguments and in a probe's command.
+func TestResourceFieldRefInArguments(t *testing.T) {
 	cfg, _ := config(t)
 	c := &cfg.Spec.Containers[0]
 	c.Resources.Limits = list("cpu", "150m")

@@ -5,26 +5,28 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// killWait bounds the wait for a process after SIGKILL: one in an uninterruptible
-// call of the kernel ends when that call does, and nobody can hasten it.
+// killWait bounds the wait for a process after SIGKILL: a process in an uninterruptible
+// system call ends only when that call returns.
 const killWait = 10 * time.Second
 
-// supervise follows one run of the process to its end.
-func (p *Pod) supervise(proc *process) (Exit, ending) {
+// supervise watches one run of the process until it ends or is detached.
+func (p *Pod) supervise(proc *process) (Exit, runResult) {
 	defer proc.release()
 	ctx, cancel := context.WithCancel(context.Background())
 	var probes sync.WaitGroup
 	defer probes.Wait()
 	defer cancel()
-	verdicts := p.startProbes(ctx, &probes)
+	results := p.startProbes(ctx, &probes)
 	for {
 		select {
 		case exit := <-proc.exited:
-			return p.gone(exit), exited
-		case v := <-verdicts:
-			if !p.apply(v) {
+			return p.recordExit(exit), exited
+		case v := <-results:
+			if !p.handleProbeResult(v) {
 				exit, end := p.terminate(proc)
 				return exit, end
 			}
@@ -40,8 +42,8 @@ func (p *Pod) supervise(proc *process) (Exit, ending) {
 	}
 }
 
-// gone notes that the process ended.
-func (p *Pod) gone(exit Exit) Exit {
+// recordExit updates the status after the end of the process.
+func (p *Pod) recordExit(exit Exit) Exit {
 	exit.At = p.cfg.Clock.Now()
 	p.update(func(s *Status) {
 		s.Ready, s.Started, s.PID, s.StartID, s.LastExit = false, false, 0, "", &exit
@@ -49,46 +51,46 @@ func (p *Pod) gone(exit Exit) Exit {
 	return exit
 }
 
-// terminate ends the process: preStop, SIGTERM, and SIGKILL when the grace period
-// has passed or Stop's context has ended. It goes on being detachable.
-func (p *Pod) terminate(proc *process) (Exit, ending) {
+// terminate ends the process: preStop, SIGTERM, and SIGKILL when the grace period has
+// passed or Stop's context has ended. The pod can be detached meanwhile.
+func (p *Pod) terminate(proc *process) (Exit, runResult) {
 	p.update(func(s *Status) { s.Ready, s.Reason = false, "Stopping" })
-	grace := Grace(&p.cfg.Spec)
-	began := p.cfg.Clock.Now()
-	if hook := p.preStop(); hook != nil && grace > 0 {
-		p.runHook(hook, proc, grace)
-		// As in Kubernetes, a hook that ate the whole grace leaves the process 2 s.
-		grace = max(grace-p.cfg.Clock.Now().Sub(began), 2*time.Second)
+	grace := GracePeriod(&p.cfg.Spec)
+	started := p.cfg.Clock.Now()
+	if hook := p.preStopHook(); hook != nil && grace > 0 {
+		p.runPreStop(hook, proc, grace)
+		// As in Kubernetes, the process has 2 s left after a hook that used up the grace period.
+		grace = max(grace-p.cfg.Clock.Now().Sub(started), 2*time.Second)
 	}
 	if grace > 0 {
 		proc.signal(syscall.SIGTERM)
-		timer, giveBack := p.cfg.Clock.Timer(grace)
-		defer giveBack()
+		timer, stopTimer := p.cfg.Clock.Timer(grace)
+		defer stopTimer()
 		select {
 		case exit := <-proc.exited:
-			return p.gone(exit), exited
+			return p.recordExit(exit), exited
 		case <-p.detach:
 			return Exit{}, detached
 		case <-p.kill:
 		case <-timer:
-			p.cfg.Log.Warn("process outlived its grace period; killing it", "pod", p.cfg.Name, "pid", proc.pid, "grace", Grace(&p.cfg.Spec))
+			p.cfg.Log.Warn("process outlived its grace period; killing it", "pod", p.cfg.Name, "pid", proc.pid, "grace", GracePeriod(&p.cfg.Spec))
 		}
 	}
 	proc.signal(syscall.SIGKILL)
-	timer, giveBack := p.cfg.Clock.Timer(killWait)
-	defer giveBack()
+	timer, stopTimer := p.cfg.Clock.Timer(killWait)
+	defer stopTimer()
 	select {
 	case exit := <-proc.exited:
-		return p.gone(exit), exited
+		return p.recordExit(exit), exited
 	case <-p.detach:
 		return Exit{}, detached
 	case <-timer:
 		p.cfg.Log.Error("killed process does not end", "pod", p.cfg.Name, "pid", proc.pid)
-		return p.gone(Exit{Code: -1}), exited
+		return p.recordExit(Exit{Code: -1}), exited
 	}
 }
 
-func (p *Pod) preStop() func(context.Context) error {
+func (p *Pod) preStopHook() func(context.Context) error {
 	c := &p.cfg.Spec.Containers[0]
 	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil {
 		return nil
@@ -98,28 +100,25 @@ func (p *Pod) preStop() func(context.Context) error {
 	case h.Exec != nil:
 		return p.execCheck(h.Exec)
 	case h.HTTPGet != nil:
-		return p.httpCheck(h.HTTPGet)
+		return p.httpGetCheck(h.HTTPGet)
 	}
 	return func(ctx context.Context) error {
-		timer, giveBack := p.cfg.Clock.Timer(time.Duration(h.Sleep.Seconds) * time.Second)
-		defer giveBack()
-		select {
-		case <-timer:
-			return nil
-		case <-ctx.Done():
+		if !engine.Sleep(ctx, p.cfg.Clock, time.Duration(h.Sleep.Seconds)*time.Second) {
 			return ctx.Err()
 		}
+		return nil
 	}
 }
 
-// runHook runs preStop until it returns, the process ends, or time is up.
-func (p *Pod) runHook(hook func(context.Context) error, proc *process, grace time.Duration) {
+// runPreStop runs the preStop hook until it returns, the process ends, or the grace
+// period has passed.
+func (p *Pod) runPreStop(hook func(context.Context) error, proc *process, grace time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	result := make(chan error, 1)
 	go func() { result <- hook(ctx) }()
-	timer, giveBack := p.cfg.Clock.Timer(grace)
-	defer giveBack()
+	timer, stopTimer := p.cfg.Clock.Timer(grace)
+	defer stopTimer()
 	select {
 	case err := <-result:
 		if err != nil {

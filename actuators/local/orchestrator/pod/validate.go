@@ -7,27 +7,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Problem is something in a PodSpec that can't be run here. Path is from the spec
-// on: "containers[0].ports[1].name".
-type Problem struct {
-	Path    string
-	Message string
-}
-
-func (p Problem) Error() string { return p.Path + ": " + p.Message }
-
-type problems []Problem
+type problems mistake.Mistakes
 
 func (ps *problems) add(path, format string, args ...any) {
-	*ps = append(*ps, Problem{path, fmt.Sprintf(format, args...)})
+	*ps = append(*ps, mistake.Mistake{Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// Check names everything in what the spec says that this package can't honour.
-// Fields that a cluster fills in by itself (dnsPolicy, schedulerName, ...) and
-// those that mean nothing to a process (image) are not looked at.
-func Check(spec *corev1.PodSpec) []Problem {
+// Check returns a mistake for every field of the spec that this package can't honour. It
+// ignores the fields that a cluster sets by default (dnsPolicy, schedulerName, ...) and
+// those that mean nothing to a process (image).
+func Check(spec *corev1.PodSpec) mistake.Mistakes {
 	var ps problems
 	if n := len(spec.InitContainers); n > 0 {
 		ps.add("initContainers", "a process-backed pod runs one container and nothing before it; do that work in the container's own start")
@@ -41,10 +34,10 @@ func Check(spec *corev1.PodSpec) []Problem {
 			path = "containers[1]"
 		}
 		ps.add(path, "a process-backed pod runs exactly one container, and this has %d; make each a workload of its own", len(spec.Containers))
-		return ps
+		return mistake.Mistakes(ps)
 	}
 	ps.container("containers[0]", &spec.Containers[0])
-	return ps
+	return mistake.Mistakes(ps)
 }
 
 func (ps *problems) container(at string, c *corev1.Container) {
@@ -107,9 +100,9 @@ func (ps *problems) ports(at string, ports []corev1.ContainerPort) {
 	}
 }
 
-func (ps *problems) env(at string, of *corev1.Container) {
+func (ps *problems) env(at string, container *corev1.Container) {
 	var c Config
-	for i, e := range of.Env {
+	for i, e := range container.Env {
 		at := fmt.Sprintf("%s[%d]", at, i)
 		if e.Name == "" || strings.ContainsAny(e.Name, "=\x00") {
 			ps.add(at+".name", "%q is not the name of an environment variable", e.Name)
@@ -131,7 +124,7 @@ func (ps *problems) env(at string, of *corev1.Container) {
 			if from.FieldRef != nil {
 				ps.add(at+".valueFrom", "has a fieldRef beside a resourceFieldRef; keep one of them")
 			}
-			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, of)
+			ps.resourceRef(at+".valueFrom.resourceFieldRef", from.ResourceFieldRef, container)
 			continue
 		}
 		if _, err := c.field(from.FieldRef); err != nil {

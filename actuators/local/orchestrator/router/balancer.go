@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// endpoint is one ready pod behind one port of a Service.
+// endpoint is a ready pod of a Service's port.
 type endpoint struct {
-	address string
-	flight  *Flight
+	address  string
+	inflight *Inflight
 }
 
-// balancer shares the requests of one port of a Service out: to the pod with the
-// fewest in flight, in turn among equals.
+// balancer chooses a pod for each request of a Service's port: the one with the fewest
+// requests in flight, round-robin among equals.
 type balancer struct {
 	mu        sync.Mutex
 	endpoints []endpoint
-	turn      int
+	next      int
 }
 
 func (b *balancer) set(endpoints []endpoint) {
@@ -25,64 +25,64 @@ func (b *balancer) set(endpoints []endpoint) {
 	b.endpoints = endpoints
 }
 
-// pick chooses a pod that wasn't tried yet and counts the request in, under the
-// same lock that set takes: once set has returned, no pod it left out is picked.
+// pick chooses a pod that wasn't tried yet and counts the request as in flight. Both
+// happen under the lock of set: once set has returned, no removed pod is picked.
 func (b *balancer) pick(tried []string) (endpoint, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	best, fewest := -1, 0
 	for i := range b.endpoints {
-		at := (b.turn + i) % len(b.endpoints)
+		at := (b.next + i) % len(b.endpoints)
 		e := &b.endpoints[at]
-		if n := e.flight.Count(); (best < 0 || n < fewest) && !slices.Contains(tried, e.address) {
+		if n := e.inflight.Count(); (best < 0 || n < fewest) && !slices.Contains(tried, e.address) {
 			best, fewest = at, n
 		}
 	}
 	if best < 0 {
 		return endpoint{}, false
 	}
-	b.turn = best + 1
+	b.next = best + 1
 	e := b.endpoints[best]
-	e.flight.enter()
+	e.inflight.inc()
 	return e, true
 }
 
-// share is a backend and its weight.
-type share struct {
+// weightedBackend is a backend with its weight and its counter of the round-robin.
+type weightedBackend struct {
 	backend  string
 	balancer *balancer
-	counts   *counts
+	counters *counters
 	weight   int
 	current  int
 }
 
-// weighted chooses among backends by weight, smoothly: with weights 3 and 1 the
-// second comes every fourth time, not in runs.
-type weighted struct {
-	mu     sync.Mutex
-	shares []share
+// weightedBackends is a smooth weighted round-robin: with weights 3 and 1 the second
+// backend gets every fourth request.
+type weightedBackends struct {
+	mu       sync.Mutex
+	backends []weightedBackend
 }
 
-// next is the backend of the coming request; false if all weights are 0.
-func (w *weighted) next() (*balancer, *counts, bool) {
+// next chooses the backend of the next request; false if all weights are 0.
+func (w *weightedBackends) next() (*balancer, *counters, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	total, best := 0, -1
-	for i := range w.shares {
-		s := &w.shares[i]
+	for i := range w.backends {
+		s := &w.backends[i]
 		if s.weight <= 0 {
 			continue
 		}
 		s.current += s.weight
 		total += s.weight
-		if best < 0 || s.current > w.shares[best].current {
+		if best < 0 || s.current > w.backends[best].current {
 			best = i
 		}
 	}
 	if best < 0 {
 		return nil, nil, false
 	}
-	s := &w.shares[best]
+	s := &w.backends[best]
 	s.current -= total
-	return s.balancer, s.counts, true
+	return s.balancer, s.counters, true
 }

@@ -8,7 +8,7 @@ import (
 
 func TestWeightedIsExactAndSmooth(t *testing.T) {
 	a, b := &balancer{}, &balancer{}
-	w := &weighted{shares: []share{{balancer: a, weight: 3}, {balancer: b, weight: 1}, {balancer: &balancer{}, weight: 0}}}
+	w := &weightedBackends{backends: []weightedBackend{{balancer: a, weight: 3}, {balancer: b, weight: 1}, {balancer: &balancer{}, weight: 0}}}
 	got := ""
 	for range 8 {
 		switch to, _, _ := w.next(); to {
@@ -19,6 +19,6 @@ func TestWeightedIsExactAndSmooth(t *testing.T) {
 		}
 	}
 	require.Equal(t, "aabaaaba", got)
-	_, _, some := (&weighted{shares: []share{{balancer: a}}}).next()
+	_, _, some := (&weightedBackends{backends: []weightedBackend{{balancer: a}}}).next()
 	require.False(t, some)
 }

@@ -15,9 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// A client that breaks its own request off is no error of the service, in whatever way
-// it sends the body.
-func TestAClientThatBreaksOffIsNoErrorOfThePod(t *testing.T) {
+// A client that aborts its request doesn't count as an error of the service, however it
+// sends the body.
+func TestAnAbortedRequestIsNoError(t *testing.T) {
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 	}))
@@ -34,8 +34,8 @@ func TestAClientThatBreaksOffIsNoErrorOfThePod(t *testing.T) {
 			r := New(Options{RandomPorts: true, RoutesOnly: true})
 			t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 			rt := Route{Namespace: "ns", Name: "models", Port: 8090, Backends: []Backend{{"a", 80, 1}}}
-			require.NoError(t, r.Set(t.Context(), []corev1.Service{service("a")}, []Route{rt}))
-			r.Publish([]Pod{podAt("a", pod.Listener.Addr().String())})
+			require.NoError(t, r.SetRoutes(t.Context(), []corev1.Service{service("a")}, []Route{rt}))
+			r.SetPods([]Pod{podAt("a", pod.Listener.Addr().String())})
 			at, ok := r.Address(KindRoute, "ns", "models")
 			require.True(t, ok)
 			conn, err := net.Dial("tcp", at)
@@ -44,17 +44,17 @@ func TestAClientThatBreaksOffIsNoErrorOfThePod(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, conn.Close())
 
-			of := r.series.of(rt.way(), "a")
+			of := r.metrics.counters(rt.frontendID(), "a")
 			require.Eventually(t, func() bool {
-				return testutil.CollectAndCount(r.series.responses) == 1 && testutil.ToFloat64(of.inFlight) == 0
+				return testutil.CollectAndCount(r.metrics.responses) == 1 && testutil.ToFloat64(of.inFlight) == 0
 			}, soon, soon/1000)
-			require.EqualValues(t, 1, testutil.ToFloat64(r.series.responses.WithLabelValues("HTTPRoute", "ns", "models", "8090", "a", row.code)))
+			require.EqualValues(t, 1, testutil.ToFloat64(r.metrics.responses.WithLabelValues("HTTPRoute", "ns", "models", "8090", "a", row.code)))
 			require.Zero(t, r.Metrics()[0].Errors)
 		})
 	}
 }
 
-// A request that outlives its route leaves no series behind.
+// A request that outlives its route doesn't create series.
 func TestARequestThatOutlivesItsRouteLeavesNoSeries(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	pod := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -66,30 +66,30 @@ func TestARequestThatOutlivesItsRouteLeavesNoSeries(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	services := []corev1.Service{service("a")}
 	rt := Route{Namespace: "ns", Name: "models", Port: 8090, Backends: []Backend{{"a", 80, 1}}}
-	require.NoError(t, r.Set(t.Context(), services, []Route{rt}))
-	r.Publish([]Pod{podAt("a", pod.Listener.Addr().String())})
+	require.NoError(t, r.SetRoutes(t.Context(), services, []Route{rt}))
+	r.SetPods([]Pod{podAt("a", pod.Listener.Addr().String())})
 	at, ok := r.Address(KindRoute, "ns", "models")
 	require.True(t, ok)
 	held := make(chan int, 1)
 	go func() { code, _, _ := get("http://" + at); held <- code }()
 	<-begun
-	require.NoError(t, r.Set(t.Context(), services, nil))
+	require.NoError(t, r.SetRoutes(t.Context(), services, nil))
 	close(release)
 	require.Equal(t, http.StatusOK, <-held)
 	require.NoError(t, r.Close(context.Background())) // every request has ended
 	collected(t, r, "")
 }
 
-// A route that leads to one version after the other has series of those that it names, and
-// keeps what was counted for those that stay.
-func TestABackendThatARouteNoLongerNamesHasNoSeries(t *testing.T) {
+// A route has series for its current backends only, and a backend that stays keeps its
+// counters.
+func TestARemovedBackendHasNoSeries(t *testing.T) {
 	r := New(Options{RandomPorts: true, RoutesOnly: true})
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	rt := Route{Namespace: "ns", Name: "models", Port: 8090}
 	services := []corev1.Service{service("stable")}
 	for version := range 20 {
 		rt.Backends = []Backend{{"stable", 80, 1}, {fmt.Sprintf("v%d", version), 80, 0}}
-		require.NoError(t, r.Set(t.Context(), services, []Route{rt}))
+		require.NoError(t, r.SetRoutes(t.Context(), services, []Route{rt}))
 		at, ok := r.Address(KindRoute, "ns", "models")
 		require.True(t, ok)
 		code, _, err := get("http://" + at)
@@ -97,9 +97,9 @@ func TestABackendThatARouteNoLongerNamesHasNoSeries(t *testing.T) {
 		require.Equal(t, 503, code)
 	}
 	rt.Backends[1].Weight = 1
-	r.Reweigh(rt)
+	r.SetWeights(rt)
 	const of = `,kind="HTTPRoute",name="models",namespace="ns",port="8090"`
-	require.Eventually(t, func() bool { return testutil.ToFloat64(r.series.of(rt.way(), "stable").inFlight) == 0 }, soon, soon/1000)
+	require.Eventually(t, func() bool { return testutil.ToFloat64(r.metrics.counters(rt.frontendID(), "stable").inFlight) == 0 }, soon, soon/1000)
 	collected(t, r, `
 		scanflow_router_requests_in_flight{backend="stable"`+of+`} 0
 		scanflow_router_requests_in_flight{backend="v19"`+of+`} 0

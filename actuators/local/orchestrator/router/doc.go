@@ -1,12 +1,13 @@
-// Package router is the reverse proxy of this machine: ways in (Services, HTTPRoutes)
-// that listen on 127.0.0.1, and pods that requests go to, the least busy first, by the
-// weights of the route.
+// Package router is a reverse proxy on 127.0.0.1: its frontends are Services and
+// HTTPRoutes, which choose a backend by weight and then the pod with the fewest requests
+// in flight.
 //
-// It is told what there is (Set, Publish) and never looks for it: the local orchestrator
-// tells it of the processes that it runs, package gateway of the pods of a cluster. A
-// request that has reached no pod yet goes to another; one that has is never sent
-// twice. It keeps listeners and counters through every change that leaves them be.
+// It never discovers anything: its callers configure it (SetRoutes, SetPods), which are
+// the local orchestrator and, in the test cluster, the stand-in gateway. A request is
+// retried on another pod only if the connection to the first one failed; it is never
+// sent twice. Listeners and counters survive every change of the configuration that
+// doesn't remove them. The package imports Kubernetes' types and no other package of
+// this module.
 //
-// Start reading at router.go; front.go is the way of one request, metrics.go what is
-// counted.
+// Start reading at router.go; frontend.go serves one request, metrics.go has the metrics.
 package router

@@ -26,7 +26,7 @@ func podAt(app, address string) Pod {
 	host, port, _ := strings.Cut(address, ":")
 	at := intstr.Parse(port)
 	n := at.IntValue()
-	return Pod{Namespace: "ns", Labels: map[string]string{"app": app}, IP: host, Port: func(intstr.IntOrString) (int, bool) { return n, true }, Flight: &Flight{}}
+	return Pod{Namespace: "ns", Labels: map[string]string{"app": app}, IP: host, Port: func(intstr.IntOrString) (int, bool) { return n, true }, Inflight: &Inflight{}}
 }
 
 func collected(t *testing.T, r *Router, want string) {
@@ -43,8 +43,8 @@ func collected(t *testing.T, r *Router, want string) {
 	require.NoError(t, testutil.CollectAndCompare(r, strings.NewReader(help.String())))
 }
 
-// A request counts on arrival for the backend that was chosen, and at its end by the
-// code of the answer, of a pod or of the router.
+// A request is counted on arrival by its backend, and at its end by the status of the
+// response, whether a pod or the router sent it.
 func TestRequestsAreCountedByBackendAndCode(t *testing.T) {
 	begun, gone, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,8 +67,8 @@ func TestRequestsAreCountedByBackendAndCode(t *testing.T) {
 	require.NoError(t, prometheus.NewPedanticRegistry().Register(r))
 	rt := Route{Namespace: "ns", Name: "models", Port: 8090, Backends: []Backend{{"a", 80, 100}, {"b", 80, 0}, {"none", 80, 0}}}
 	services := []corev1.Service{service("a"), service("b")}
-	require.NoError(t, r.Set(t.Context(), services, []Route{rt}))
-	r.Publish([]Pod{podAt("a", pod.Listener.Addr().String())})
+	require.NoError(t, r.SetRoutes(t.Context(), services, []Route{rt}))
+	r.SetPods([]Pod{podAt("a", pod.Listener.Addr().String())})
 	at, ok := r.Address(KindRoute, "ns", "models")
 	require.True(t, ok)
 	_, ok = r.Address(KindService, "ns", "a")
@@ -115,11 +115,11 @@ func TestRequestsAreCountedByBackendAndCode(t *testing.T) {
 	<-left
 
 	rt.Backends[0].Weight, rt.Backends[1].Weight = 0, 1
-	r.Reweigh(rt)
+	r.SetWeights(rt)
 	code, _, err := get("http://" + at) // of b no pod is ready
 	require.NoError(t, err)
 	require.Equal(t, 503, code)
-	require.Eventually(t, func() bool { return testutil.ToFloat64(r.series.of(rt.way(), "a").inFlight) == 0 }, soon, soon/1000)
+	require.Eventually(t, func() bool { return testutil.ToFloat64(r.metrics.counters(rt.frontendID(), "a").inFlight) == 0 }, soon, soon/1000)
 	collected(t, r, rest+`
 		scanflow_router_requests_in_flight`+of+`} 0
 		scanflow_router_requests_total`+of+`} 5
@@ -130,6 +130,6 @@ func TestRequestsAreCountedByBackendAndCode(t *testing.T) {
 		scanflow_router_responses_total{backend="a",code="502",kind="HTTPRoute",name="models",namespace="ns",port="8090"} 1
 		scanflow_router_responses_total{backend="b",code="503",kind="HTTPRoute",name="models",namespace="ns",port="8090"} 1`)
 
-	require.NoError(t, r.Set(t.Context(), services, nil))
+	require.NoError(t, r.SetRoutes(t.Context(), services, nil))
 	collected(t, r, "")
 }

@@ -16,26 +16,26 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Router has one listener for each way in, and keeps it through every change that
-// leaves it be.
+// Router has one listener for each frontend, and keeps it through every change of the
+// configuration that doesn't remove the frontend.
 type Router struct {
 	opts      Options
 	transport *http.Transport
 	serving   sync.WaitGroup
-	ctx       context.Context // of every request; ended when the router is closed
+	ctx       context.Context // parent of every request's context; ends with Close
 	cancel    context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[string]*listener // by listenKey
-	fronts    map[Way]*front
-	order     []Way // as declared
+	frontends map[FrontendID]*frontend
+	order     []FrontendID // as declared
 	services  []corev1.Service
 	balancers map[portID]*balancer
-	ready     []Pod
-	series    *series
+	pods      []Pod
+	metrics   *requestMetrics
 }
 
-// New makes a router without a way in.
+// New returns a router without frontends.
 func New(opts Options) *Router {
 	if opts.Log == nil {
 		opts.Log = hclog.NewNullLogger()
@@ -47,19 +47,19 @@ func New(opts Options) *Router {
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			MaxIdleConnsPerHost: 256,
 			IdleConnTimeout:     30 * time.Second,
-			DisableCompression:  true, // answers are passed on as they are
+			DisableCompression:  true, // responses are passed on unchanged
 		},
-		listeners: map[string]*listener{}, fronts: map[Way]*front{}, balancers: map[portID]*balancer{}, series: newSeries(),
+		listeners: map[string]*listener{}, frontends: map[FrontendID]*frontend{}, balancers: map[portID]*balancer{}, metrics: newRequestMetrics(),
 	}
 }
 
-// Set makes these the ways in. Either all can be listened on, or nothing changes: then
-// each that can't is a *ListenError.
-func (r *Router) Set(ctx context.Context, services []corev1.Service, routes []Route) error {
+// SetRoutes replaces the frontends by those of the Services and routes. If one of them
+// can't listen, nothing changes, and the error joins a *ListenError for each.
+func (r *Router) SetRoutes(ctx context.Context, services []corev1.Service, routes []Route) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ways := r.wanted(services, routes)
-	opened, err := r.open(ctx, ways)
+	ids := r.frontendIDs(services, routes)
+	opened, err := r.listen(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -68,29 +68,29 @@ func (r *Router) Set(ctx context.Context, services []corev1.Service, routes []Ro
 	balancers := map[portID]*balancer{}
 	for i := range services {
 		for _, p := range services[i].Spec.Ports {
-			id := portID{nameOf(&services[i]), p.Port}
+			id := portID{serviceNameOf(&services[i]), p.Port}
 			if balancers[id] = r.balancers[id]; balancers[id] == nil {
 				balancers[id] = &balancer{}
 			}
 		}
 	}
 	r.balancers = balancers
-	r.spread() // before any request comes this way
-	targets := r.targets(services, routes)
-	fronts, used := map[Way]*front{}, map[string]bool{}
-	for _, w := range ways {
-		f := r.fronts[w]
+	r.updateEndpoints() // before any request reaches the new balancers
+	targets := r.backends(services, routes)
+	frontends, used := map[FrontendID]*frontend{}, map[string]bool{}
+	for _, id := range ids {
+		f := r.frontends[id]
 		if f == nil {
-			f = newFront(w, r.transport, func() *counts { return r.series.of(w, "") }, r.opts.Log)
+			f = newFrontend(id, r.transport, func() *counters { return r.metrics.counters(id, "") }, r.opts.Log)
 		}
-		at := r.listenKey(w)
+		at := r.listenKey(id)
 		f.address = r.listeners[at].address
-		f.target.Store(targets[w])
-		r.listeners[at].front.Store(f)
-		fronts[w], used[at] = f, true
+		f.backends.Store(targets[id])
+		r.listeners[at].frontend.Store(f)
+		frontends[id], used[at] = f, true
 	}
-	r.series.only(backendsOf(targets))
-	r.fronts, r.order = fronts, ways
+	r.metrics.retain(backendNames(targets))
+	r.frontends, r.order = frontends, ids
 	for at, l := range r.listeners {
 		if !used[at] {
 			delete(r.listeners, at)
@@ -100,82 +100,98 @@ func (r *Router) Set(ctx context.Context, services []corev1.Service, routes []Ro
 	return nil
 }
 
-// targets are where the requests of each way go.
-func (r *Router) targets(services []corev1.Service, routes []Route) map[Way]*weighted {
-	out := map[Way]*weighted{}
+func (r *Router) frontendIDs(services []corev1.Service, routes []Route) []FrontendID {
+	var ids []FrontendID
 	for i := range services {
 		if r.opts.RoutesOnly {
 			break
 		}
-		n := nameOf(&services[i])
+		n := serviceNameOf(&services[i])
 		for _, p := range services[i].Spec.Ports {
-			w := Way{KindService, n.namespace, n.name, p.Port}
-			r.series.keep(w, n.name)
-			out[w] = &weighted{shares: []share{{backend: n.name, balancer: r.balancers[portID{n, p.Port}], counts: r.series.of(w, n.name), weight: 1}}}
+			ids = append(ids, FrontendID{KindService, n.namespace, n.name, p.Port})
 		}
 	}
 	for i := range routes {
-		out[routes[i].way()] = r.targetOf(&routes[i])
+		ids = append(ids, routes[i].frontendID())
+	}
+	return ids
+}
+
+// backends returns the backends of each frontend.
+func (r *Router) backends(services []corev1.Service, routes []Route) map[FrontendID]*weightedBackends {
+	out := map[FrontendID]*weightedBackends{}
+	for i := range services {
+		if r.opts.RoutesOnly {
+			break
+		}
+		n := serviceNameOf(&services[i])
+		for _, p := range services[i].Spec.Ports {
+			id := FrontendID{KindService, n.namespace, n.name, p.Port}
+			r.metrics.track(id, n.name)
+			out[id] = &weightedBackends{backends: []weightedBackend{{backend: n.name, balancer: r.balancers[portID{n, p.Port}], counters: r.metrics.counters(id, n.name), weight: 1}}}
+		}
+	}
+	for i := range routes {
+		out[routes[i].frontendID()] = r.routeBackends(&routes[i])
 	}
 	return out
 }
 
-// backendsOf are the names of the Services that each way in leads to.
-func backendsOf(targets map[Way]*weighted) map[Way][]string {
-	out := make(map[Way][]string, len(targets))
-	for w, target := range targets {
-		out[w] = []string{}
-		for _, s := range target.shares {
-			out[w] = append(out[w], s.backend)
+// backendNames returns the names of each frontend's backends.
+func backendNames(targets map[FrontendID]*weightedBackends) map[FrontendID][]string {
+	out := make(map[FrontendID][]string, len(targets))
+	for id, target := range targets {
+		out[id] = []string{}
+		for _, s := range target.backends {
+			out[id] = append(out[id], s.backend)
 		}
 	}
 	return out
 }
 
-func (r *Router) targetOf(rt *Route) *weighted {
-	w := &weighted{}
-	r.series.keep(rt.way())
+func (r *Router) routeBackends(rt *Route) *weightedBackends {
+	w := &weightedBackends{}
+	r.metrics.track(rt.frontendID())
 	for _, b := range rt.Backends {
-		to := r.balancers[portID{name{rt.Namespace, b.Service}, b.Port}]
-		if to == nil { // there is no such Service: no pod is ever ready
+		to := r.balancers[portID{serviceName{rt.Namespace, b.Service}, b.Port}]
+		if to == nil { // the Service doesn't exist, so that no pod is ready
 			to = &balancer{}
 		}
-		r.series.keep(rt.way(), b.Service)
-		w.shares = append(w.shares, share{backend: b.Service, balancer: to, counts: r.series.of(rt.way(), b.Service), weight: b.Weight})
+		r.metrics.track(rt.frontendID(), b.Service)
+		w.backends = append(w.backends, weightedBackend{backend: b.Service, balancer: to, counters: r.metrics.counters(rt.frontendID(), b.Service), weight: b.Weight})
 	}
 	return w
 }
 
-// Reweigh gives a route other weights.
-func (r *Router) Reweigh(rt Route) {
+// SetWeights replaces the backends and weights of a route.
+func (r *Router) SetWeights(rt Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f := r.fronts[rt.way()]; f != nil {
-		f.target.Store(r.targetOf(&rt))
+	if f := r.frontends[rt.frontendID()]; f != nil {
+		f.backends.Store(r.routeBackends(&rt))
 	}
 }
 
-// Publish makes these the pods that requests go to. When it returns, no request
-// goes to any other.
-func (r *Router) Publish(ready []Pod) {
+// SetPods replaces the ready pods. Once it has returned, no request is sent to any other.
+func (r *Router) SetPods(pods []Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ready = ready
-	r.spread()
+	r.pods = pods
+	r.updateEndpoints()
 }
 
-func (r *Router) spread() {
+func (r *Router) updateEndpoints() {
 	for i := range r.services {
 		s := &r.services[i]
-		n := nameOf(s)
+		n := serviceNameOf(s)
 		for _, sp := range s.Spec.Ports {
 			var to []endpoint
-			for _, p := range r.ready {
+			for _, p := range r.pods {
 				if p.Namespace != n.namespace || !selects(s.Spec.Selector, p.Labels) {
 					continue
 				}
 				if port, has := p.Port(targetPort(sp)); has {
-					to = append(to, endpoint{net.JoinHostPort(cmp.Or(p.IP, loopback), strconv.Itoa(port)), p.Flight})
+					to = append(to, endpoint{net.JoinHostPort(cmp.Or(p.IP, loopback), strconv.Itoa(port)), p.Inflight})
 				}
 			}
 			r.balancers[portID{n, sp.Port}].set(to)
@@ -183,23 +199,23 @@ func (r *Router) spread() {
 	}
 }
 
-// Address is where the first of the ways in of an object listens, as host:port.
+// Address returns the host:port of an object's first frontend.
 func (r *Router) Address(kind, namespace, name string) (string, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, w := range r.order {
-		if w.Kind == kind && w.Namespace == namespace && w.Name == name {
-			return r.fronts[w].address, true
+	for _, id := range r.order {
+		if id.Kind == kind && id.Namespace == namespace && id.Name == name {
+			return r.frontends[id].address, true
 		}
 	}
 	return "", false
 }
 
-// Close answers what is under way and closes every listener.
+// Close closes every listener after the requests in flight have ended, or when ctx ends.
 func (r *Router) Close(ctx context.Context) error {
 	r.mu.Lock()
 	all := slices.Collect(maps.Values(r.listeners))
-	r.listeners, r.fronts, r.order = map[string]*listener{}, map[Way]*front{}, nil
+	r.listeners, r.frontends, r.order = map[string]*listener{}, map[FrontendID]*frontend{}, nil
 	r.mu.Unlock()
 	errs := make([]error, len(all))
 	var closing sync.WaitGroup

@@ -1,6 +1,7 @@
-// Package statefile keeps small records on disk, each in a JSON file that is replaced
-// as a whole, so that a crash leaves the old one or the new one. It knows nothing of
-// what the records say. Start reading at Write.
+// Package statefile stores small records on disk, each in a JSON file that is replaced
+// atomically, so that a crash leaves the old version or the new one. It knows nothing of
+// the records' contents, and imports no other package of the orchestrator. Start reading
+// at Write.
 package statefile
 
 import (
@@ -12,7 +13,7 @@ import (
 	"path/filepath"
 )
 
-// Write replaces a file by the JSON of v. It is on disk when Write returns.
+// Write replaces a file by the JSON of v, and syncs it to disk.
 func Write(path string, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -33,10 +34,10 @@ func Write(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write state: %w", errors.Join(err, os.Remove(f.Name())))
 	}
-	return SyncFolder(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-// Read fills in v from a file. The error wraps fs.ErrNotExist where there is none.
+// Read decodes a file into v. The error wraps fs.ErrNotExist if there is no such file.
 func Read(path string, v any) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -48,7 +49,7 @@ func Read(path string, v any) error {
 	return nil
 }
 
-// Remove removes a file, if it is there.
+// Remove removes a file if it exists.
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove state: %w", err)
@@ -56,8 +57,8 @@ func Remove(path string) error {
 	return nil
 }
 
-// SyncFolder has the names in a folder on disk when it returns.
-func SyncFolder(dir string) error {
+// SyncDir syncs the entries of a folder to disk.
+func SyncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)

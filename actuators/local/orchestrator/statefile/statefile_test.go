@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestARecordIsTheOldOneOrTheNewOne(t *testing.T) {
+func TestWriteIsAtomic(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
 	var got map[string]int
 	require.ErrorIs(t, Read(file, &got), fs.ErrNotExist)
@@ -26,7 +26,7 @@ func TestARecordIsTheOldOneOrTheNewOne(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestAFolderIsOneProcessAlone(t *testing.T) {
+func TestAFolderIsLockedByOneProcess(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Acquire(dir)
 	require.NoError(t, err)

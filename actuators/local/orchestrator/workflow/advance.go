@@ -7,22 +7,22 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
-// advance takes note of what has ended and what is late, and says which steps are to
-// begin, and when to look again at the latest (the zero time if only a pod's end can
-// change anything). It waits for nothing. mu is held.
-func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
+// advance updates the record for what has ended or missed its deadline. It returns the
+// steps to start, and the time of the next call at the latest (zero if only the end of a
+// pod can change anything). It never blocks. mu is held.
+func (r *run) advance(now time.Time) (start []*node, wakeAt time.Time) {
 	if r.rec.Phase.Ended() {
 		return nil, time.Time{}
 	}
-	if r.rec.notAhead(now) {
+	if r.rec.clampFuture(now) {
 		r.dirty = true
 	}
 	if r.rec.Stop == "" && !now.Before(r.rec.Deadline) {
 		r.rec.Stop, r.dirty = fmt.Sprintf("it had not ended within %s", r.rec.Deadline.Sub(r.rec.StartedAt)), true
 	}
-	a := &advancing{run: r, now: now, at: r.rec.Deadline, room: -1}
-	if most := r.rec.Template.Spec.Parallelism; most != nil {
-		a.room = max(int(*most)-len(r.pods), 0)
+	a := &advancer{run: r, now: now, wakeAt: r.rec.Deadline, slots: -1}
+	if parallelism := r.rec.Template.Spec.Parallelism; parallelism != nil {
+		a.slots = max(int(*parallelism)-len(r.pods), 0)
 	}
 	a.visit(r.root)
 	if root := r.step(r.root); root.Phase.Ended() && len(r.pods) == 0 {
@@ -30,28 +30,28 @@ func (r *run) advance(now time.Time) (begin []*node, at time.Time) {
 		if r.rec.Phase == Omitted {
 			r.rec.Phase = Failed
 		}
-		if r.rec.Stop != "" && r.rec.Phase != Succeeded { // whatever a step had come to before
+		if r.rec.Stop != "" && r.rec.Phase != Succeeded { // the reason of the stop outranks the step's phase and message
 			r.rec.Phase, r.rec.Message = Failed, r.rec.Stop
 		}
-		about := []any{"run", key{r.rec.Namespace, r.rec.Name}.String(), "phase", string(r.rec.Phase)}
+		fields := []any{"run", key{r.rec.Namespace, r.rec.Name}.String(), "phase", string(r.rec.Phase)}
 		if r.rec.Message != "" {
-			about = append(about, "message", r.rec.Message)
+			fields = append(fields, "message", r.rec.Message)
 		}
-		r.runner.opts.Log.Info("workflow ended", about...)
+		r.runner.opts.Log.Info("workflow ended", fields...)
 	}
-	return a.begin, a.at
+	return a.toStart, a.wakeAt
 }
 
-// advancing is one look at all nodes.
-type advancing struct {
+// advancer is one pass over all nodes.
+type advancer struct {
 	*run
-	now   time.Time
-	at    time.Time
-	room  int // for further processes; below 0 without a bound
-	begin []*node
+	now     time.Time
+	wakeAt  time.Time
+	slots   int // for further processes; negative without a limit
+	toStart []*node
 }
 
-func (a *advancing) visit(n *node) {
+func (a *advancer) visit(n *node) {
 	s := a.step(n)
 	switch {
 	case s.Phase.Ended():
@@ -62,13 +62,13 @@ func (a *advancing) visit(n *node) {
 	}
 }
 
-func (a *advancing) end(s *step, p Phase, message string) {
+func (a *advancer) end(s *step, p Phase, message string) {
 	s.end(p, message, a.now)
 	a.dirty = true
 }
 
-// dag goes through the tasks in the order written.
-func (a *advancing) dag(n *node, s *step) {
+// dag visits the tasks in the order of the template.
+func (a *advancer) dag(n *node, s *step) {
 	if s.Phase == "" {
 		inputs, err := a.inputs(n)
 		if err != nil {
@@ -79,10 +79,10 @@ func (a *advancing) dag(n *node, s *step) {
 	}
 	for _, c := range n.children {
 		cs := a.step(c)
-		if why, omit := a.omitted(n, c); omit && !cs.begun() {
+		if why, omit := a.shouldOmit(n, c); omit && !cs.started() {
 			a.end(cs, Omitted, why)
 		}
-		if cs.Phase != "" || a.ready(c) {
+		if cs.Phase != "" || a.dependenciesSucceeded(c) {
 			a.visit(c)
 		}
 	}
@@ -103,8 +103,8 @@ func (a *advancing) dag(n *node, s *step) {
 	a.end(s, worst, message)
 }
 
-// ready tells whether all that a task waits for has succeeded.
-func (a *advancing) ready(c *node) bool {
+// dependenciesSucceeded reports whether all dependencies of a task have succeeded.
+func (a *advancer) dependenciesSucceeded(c *node) bool {
 	for _, need := range c.needs {
 		if a.step(need).Phase != Succeeded {
 			return false
@@ -113,8 +113,8 @@ func (a *advancing) ready(c *node) bool {
 	return true
 }
 
-// omitted tells whether a task that has not begun never will, and why.
-func (a *advancing) omitted(n, c *node) (why string, omit bool) {
+// shouldOmit reports whether a task that has not started will never start, and why.
+func (a *advancer) shouldOmit(n, c *node) (why string, omit bool) {
 	if a.rec.Stop != "" {
 		return a.rec.Stop, true
 	}
@@ -134,35 +134,35 @@ func (a *advancing) omitted(n, c *node) (why string, omit bool) {
 	return "", false
 }
 
-// container settles the last attempt, and asks for another where there is to be one.
-func (a *advancing) container(n *node, s *step) {
+// container handles the end of the last attempt, and schedules the next one if necessary.
+func (a *advancer) container(n *node, s *step) {
 	last := s.last()
 	switch {
 	case last == nil && a.rec.Stop != "":
 		a.end(s, Omitted, a.rec.Stop)
 	case last == nil:
-		a.want(n, s)
+		a.schedule(n, s)
 	case !last.Phase.Ended():
-		a.watch(n, s, last)
+		a.enforceDeadlines(n, s, last)
 	case last.Phase == Succeeded:
 		if err := a.collect(n, s); err != nil {
 			last.Phase, last.Message, a.dirty = Error, err.Error(), true
-			a.again(n, s)
+			a.retryOrFail(n, s)
 			return
 		}
 		a.end(s, Succeeded, "")
 	default:
-		a.again(n, s)
+		a.retryOrFail(n, s)
 	}
 }
 
-// again settles an attempt that did not succeed.
-func (a *advancing) again(n *node, s *step) {
+// retryOrFail schedules a retry of an attempt that did not succeed, or fails the step.
+func (a *advancer) retryOrFail(n *node, s *step) {
 	last := s.last()
-	again, at, why := n.template.RetryStrategy.next(s.Attempts)
+	retry, at, why := n.template.RetryStrategy.next(s.Attempts)
 	switch {
-	case a.rec.Stop != "" || !again:
-		message := fmt.Sprintf("%s; its log is %s", last.Message, a.logWords(n, len(s.Attempts)-1, last))
+	case a.rec.Stop != "" || !retry:
+		message := fmt.Sprintf("%s; its log is %s", last.Message, a.logLocation(n, len(s.Attempts)-1, last))
 		if len(s.Attempts) > 1 {
 			message = fmt.Sprintf("attempt %d: %s", len(s.Attempts), message)
 		}
@@ -171,62 +171,62 @@ func (a *advancing) again(n *node, s *step) {
 		}
 		a.end(s, last.Phase, message)
 	case a.now.Before(at):
-		a.pending(s, fmt.Sprintf("%s; attempt %d begins at %s", last.Message, len(s.Attempts)+1, at.UTC().Format(time.RFC3339)))
-		a.at = soonest(a.at, at)
+		a.setPending(s, fmt.Sprintf("%s; attempt %d begins at %s", last.Message, len(s.Attempts)+1, at.UTC().Format(time.RFC3339)))
+		a.wakeAt = earliest(a.wakeAt, at)
 	default:
-		a.want(n, s)
+		a.schedule(n, s)
 	}
 }
 
-// want asks for a process, if there is room for one more.
-func (a *advancing) want(n *node, s *step) {
-	if a.room == 0 {
-		a.pending(s, "waits for other steps to end, as parallelism says")
+// schedule starts a process within the limit of parallelism.
+func (a *advancer) schedule(n *node, s *step) {
+	if a.slots == 0 {
+		a.setPending(s, "waits for other steps to end, as parallelism says")
 		return
 	}
-	a.room--
-	a.begin = append(a.begin, n)
+	a.slots--
+	a.toStart = append(a.toStart, n)
 }
 
-func (r *run) pending(s *step, message string) {
+func (r *run) setPending(s *step, message string) {
 	if s.Phase != Pending || s.Message != message {
 		s.Phase, s.Message, r.dirty = Pending, message, true
 	}
 }
 
-// watch ends a process that is late, or whose run is being ended.
-func (a *advancing) watch(n *node, s *step, last *attempt) {
-	if last.Ending == "" && a.rec.Stop != "" {
-		last.Ending, a.dirty = a.rec.Stop, true
+// enforceDeadlines stops a process that missed a deadline, or whose run is being stopped.
+func (a *advancer) enforceDeadlines(n *node, s *step, last *attempt) {
+	if last.Stopping == "" && a.rec.Stop != "" {
+		last.Stopping, a.dirty = a.rec.Stop, true
 	}
 	for _, bound := range []struct {
 		at  time.Time
 		why string
-	}{{n.template.deadline(last), "activeDeadlineSeconds"}, {n.template.RetryStrategy.until(s.Attempts), "maxDuration"}} {
+	}{{n.template.deadline(last), "activeDeadlineSeconds"}, {n.template.RetryStrategy.deadline(s.Attempts), "maxDuration"}} {
 		switch {
-		case bound.at.IsZero() || last.Ending != "":
+		case bound.at.IsZero() || last.Stopping != "":
 		case a.now.Before(bound.at):
-			a.at = soonest(a.at, bound.at)
+			a.wakeAt = earliest(a.wakeAt, bound.at)
 		default:
-			last.Ending, a.dirty = "it had not ended within its "+bound.why, true
+			last.Stopping, a.dirty = "it had not ended within its "+bound.why, true
 		}
 	}
-	if p := a.pods[last.UID]; p != nil && last.Ending != "" && !a.going[last.UID] {
-		a.going[last.UID] = true
-		a.ends.Go(func() { _ = p.Stop(a.runner.kill) }) // it may be let go instead, by leave
+	if p := a.pods[last.UID]; p != nil && last.Stopping != "" && !a.terminating[last.UID] {
+		a.terminating[last.UID] = true
+		a.terminations.Go(func() { _ = p.Stop(a.runner.killCtx) }) // the error is that shutdown has detached it
 	}
 }
 
-// deadline is when an attempt must have ended; the zero time if it has no such bound.
-func (t *StepTemplate) deadline(of *attempt) time.Time {
+// deadline returns the time by which an attempt must have ended; zero if there is none.
+func (t *StepTemplate) deadline(a *attempt) time.Time {
 	if t.ActiveDeadlineSeconds == nil {
 		return time.Time{}
 	}
-	return of.StartedAt.Add(time.Duration(t.ActiveDeadlineSeconds.IntVal) * time.Second)
+	return a.StartedAt.Add(time.Duration(t.ActiveDeadlineSeconds.IntVal) * time.Second)
 }
 
-// settle notes how an attempt's process ended. mu is held.
-func (r *run) settle(a *attempt, s pod.Status) {
+// recordExit records the end of an attempt's process. mu is held.
+func (r *run) recordExit(a *attempt, s pod.Status) {
 	a.FinishedAt = r.runner.opts.Clock.Now()
 	if s.LastExit != nil {
 		a.FinishedAt = s.LastExit.At
@@ -234,14 +234,14 @@ func (r *run) settle(a *attempt, s pod.Status) {
 			a.ExitCode = &code
 		}
 	}
-	finished := a.Moved && a.ExitCode != nil && *a.ExitCode == 0 // before it could be moved
+	finished := a.Moved && a.ExitCode != nil && *a.ExitCode == 0 // it succeeded before it was evicted
 	switch {
-	case a.Ending != "" && !finished:
-		a.Phase, a.Message = Failed, a.Ending
+	case a.Stopping != "" && !finished:
+		a.Phase, a.Message = Failed, a.Stopping
 	case s.LastExit == nil:
 		a.Phase, a.Message = Error, s.Message
 	case a.ExitCode == nil:
-		a.Phase, a.Message, a.Lost = Error, "how it ended can't be learnt: neither this process nor its own record saw it", true
+		a.Phase, a.Message, a.Lost = Error, "its exit status is unknown: it was neither collected nor recorded", true
 	case *a.ExitCode == 0:
 		a.Phase, a.Message = Succeeded, ""
 	default:

@@ -5,9 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Names become parts of file names, so that these are also a matter of safety.
+// Names become parts of file names, so that these patterns must exclude path separators.
 var (
 	taskName      = regexp.MustCompile(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`) // of tasks and templates
 	parameterName = regexp.MustCompile(`^[-a-zA-Z0-9_]+$`)           // of parameters and artifacts
@@ -18,10 +20,10 @@ const (
 	parameterNameRule = "letters, digits, dashes and underscores"
 )
 
-// Check names everything in a template that can't be run here: what is missing,
-// refers to nothing, goes in a circle, or would need an isolation that processes
-// don't have. Where its pods may go is not looked at.
-func Check(t *Template) []Problem {
+// Check returns a mistake for everything in a template that can't be run here: missing
+// fields, unresolved references, cycles, and what requires the isolation of a container.
+// It doesn't check the placement.
+func Check(t *Template) mistake.Mistakes {
 	c := &checker{spec: &t.Spec, workflow: scope{"workflow.name": "", "workflow.namespace": "", "workflow.uid": ""}}
 	c.arguments()
 	c.unique("spec.templates", len(c.spec.Templates), func(i int) string { return c.spec.Templates[i].Name }, taskName, taskNameRule)
@@ -36,15 +38,15 @@ func Check(t *Template) []Problem {
 		c.add("spec.parallelism", "%d is below 1", *c.spec.Parallelism)
 	}
 	if len(c.problems) == 0 {
-		c.size()
+		c.stepCount()
 	}
-	return c.problems
+	return mistake.Mistakes(c.problems)
 }
 
 type checker struct {
 	problems
 	spec     *Spec
-	workflow scope // what can be referred to everywhere
+	workflow scope // the references that are valid in every template
 }
 
 func (c *checker) arguments() {
@@ -53,7 +55,7 @@ func (c *checker) arguments() {
 	c.unique(at, len(list), func(i int) string { return list[i].Name }, parameterName, parameterNameRule)
 	for i, p := range list {
 		at := fmt.Sprintf("%s[%d]", at, i)
-		c.values(at, p, scope{})
+		c.defaults(at, p, scope{})
 		c.workflow["workflow.parameters."+p.Name] = ""
 	}
 	if len(c.spec.Arguments.Artifacts) > 0 {
@@ -78,8 +80,8 @@ func (c *checker) unique(at string, n int, name func(int) string, form *regexp.R
 	}
 }
 
-// values checks what a parameter is if nobody says otherwise.
-func (c *checker) values(at string, p Parameter, known scope) {
+// defaults checks a parameter's value and default.
+func (c *checker) defaults(at string, p Parameter, known scope) {
 	for _, v := range []struct {
 		field string
 		value *Text
@@ -87,7 +89,7 @@ func (c *checker) values(at string, p Parameter, known scope) {
 		if v.value == nil {
 			continue
 		}
-		if why := known.wrong(string(*v.value), nil); why != "" {
+		if why := known.check(string(*v.value), nil); why != "" {
 			c.add(at+"."+v.field, "%s", why)
 		}
 		if !strings.Contains(string(*v.value), "{{") && !p.allows(*v.value) {
@@ -99,7 +101,7 @@ func (c *checker) values(at string, p Parameter, known scope) {
 	}
 }
 
-// allows tells whether the parameter may have a value.
+// allows reports whether a value is valid for the parameter.
 func (p *Parameter) allows(value Text) bool { return p.Enum == nil || slices.Contains(p.Enum, value) }
 
 func enumText(enum []Text) string {
@@ -123,7 +125,7 @@ func (c *checker) template(at string, t *StepTemplate) {
 	}
 	for i, p := range t.Inputs.Parameters {
 		at := fmt.Sprintf("%s.inputs.parameters[%d]", at, i)
-		c.values(at, p, c.workflow)
+		c.defaults(at, p, c.workflow)
 		if p.ValueFrom != nil {
 			c.add(at+".valueFrom", "is for outputs; inputs get their values from the task's arguments")
 		}
@@ -153,7 +155,7 @@ func artifactNames(list []Artifact) (names []string) {
 	return names
 }
 
-// entrypoint checks what the run begins with: its parameters are the workflow's of
+// entrypoint checks the first template, whose parameters are the workflow's parameters of
 // the same names.
 func (c *checker) entrypoint() {
 	const at = "spec.entrypoint"
@@ -186,11 +188,11 @@ func (c *checker) templateNames() string {
 	return strings.Join(names, ", ")
 }
 
-// mostSteps bounds a run: templates that use templates multiply.
-const mostSteps = 500
+// maxSteps bounds the size of a run, which grows exponentially with nested templates.
+const maxSteps = 500
 
-// size bounds the steps, and refuses templates that use themselves.
-func (c *checker) size() {
+// stepCount checks the number of steps, and that templates don't use each other in a cycle.
+func (c *checker) stepCount() {
 	counted := map[string]int{}
 	var count func(name string, above []string) int
 	count = func(name string, above []string) int {
@@ -206,13 +208,13 @@ func (c *checker) size() {
 		n := 1
 		if t.DAG != nil {
 			for _, task := range t.DAG.Tasks {
-				n = min(n+count(task.Template, append(slices.Clone(above), name)), mostSteps+1)
+				n = min(n+count(task.Template, append(slices.Clone(above), name)), maxSteps+1)
 			}
 		}
 		counted[name] = n
 		return n
 	}
-	if n := count(c.spec.Entrypoint, nil); n > mostSteps {
-		c.add("spec.entrypoint", "it comes to more than %d steps, with the templates that its tasks use", mostSteps)
+	if n := count(c.spec.Entrypoint, nil); n > maxSteps {
+		c.add("spec.entrypoint", "it comes to more than %d steps, with the templates that its tasks use", maxSteps)
 	}
 }

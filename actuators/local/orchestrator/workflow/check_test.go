@@ -9,8 +9,8 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// Each case changes one thing of the training template, and is refused with exactly
-// these mistakes: "PATH|part of the message".
+// Each case changes one field of the training template, and fails with exactly these
+// mistakes: "PATH|part of the message".
 func TestRefusesWhatCantBeRun(t *testing.T) {
 	const (
 		main, load, train, evaluate = "spec.templates[0].", "spec.templates[1].", "spec.templates[2].", "spec.templates[3]."
@@ -79,7 +79,7 @@ func TestRefusesWhatCantBeRun(t *testing.T) {
 	}
 }
 
-func TestTemplatesThatUseEachOther(t *testing.T) {
+func TestTemplateCycles(t *testing.T) {
 	circle := parse(t, `
 templates:
   - {name: main, dag: {tasks: [{name: a, template: b}]}}
@@ -106,7 +106,7 @@ templates:
 	require.Contains(t, found[1].Message, "make them two templates")
 }
 
-// Whatever is written: Check returns, and what it finds nothing wrong with can be run.
+// Check returns for any template, and a template that passes it can be run.
 func FuzzCheck(f *testing.F) {
 	f.Add(training)
 	f.Add("templates: [{name: main, dag: {tasks: [{name: a, template: main}]}}]")
@@ -117,7 +117,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		if len(Check(&template)) == 0 {
-			compile(&template.Spec).walk(func(n *node) { require.NotNil(t, n.template) })
+			buildTree(&template.Spec).walk(func(n *node) { require.NotNil(t, n.template) })
 		}
 	})
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
-// files are what a container template finds or leaves at a path, by the reference that
-// tells where it lies here.
-func (t *StepTemplate) files() map[string]string {
+// filePaths returns the container paths of a template's inputs and outputs, by the
+// reference that resolves to their path here.
+func (t *StepTemplate) filePaths() map[string]string {
 	out := map[string]string{}
 	for _, a := range t.Inputs.Artifacts {
 		out["inputs.artifacts."+a.Name+".path"] = a.Path
@@ -30,8 +30,9 @@ func (t *StepTemplate) files() map[string]string {
 	return out
 }
 
-// texts are the fields of a container in which references are looked for, by path.
-func texts(c *corev1.Container) (paths []string, fields []*string) {
+// referenceFields returns the fields of a container that may hold references, with their
+// paths.
+func referenceFields(c *corev1.Container) (paths []string, fields []*string) {
 	add := func(path string, field *string) { paths, fields = append(paths, path), append(fields, field) }
 	for i := range c.Command {
 		add(fmt.Sprintf("command[%d]", i), &c.Command[i])
@@ -54,15 +55,15 @@ func (c *checker) container(at string, t *StepTemplate) {
 	for _, p := range t.Inputs.Parameters {
 		known["inputs.parameters."+p.Name] = ""
 	}
-	files := t.files()
+	files := t.filePaths()
 	for name := range files {
 		known[name] = ""
 	}
 	used := map[string]bool{}
-	paths, fields := texts(t.Container)
+	paths, fields := referenceFields(t.Container)
 	for i, field := range fields {
 		at := at + ".container." + paths[i]
-		if why := known.wrong(*field, nil); why != "" {
+		if why := known.check(*field, nil); why != "" {
 			c.add(at, "%s", why)
 		}
 		for _, name := range references(*field) {
@@ -82,8 +83,8 @@ func (c *checker) container(at string, t *StepTemplate) {
 	}
 }
 
-// mentions tells whether a text has a path, not only as the beginning of a longer one,
-// outside of its references.
+// mentions reports whether a text contains a path outside of its references, and not only
+// as a prefix of a longer path.
 func mentions(text, path string) bool {
 	if path == "" {
 		return false
@@ -92,9 +93,9 @@ func mentions(text, path string) bool {
 	return regexp.MustCompile(regexp.QuoteMeta(path) + `($|[^-\w./])`).MatchString(text)
 }
 
-// stepFiles checks that each file has a path, for the cluster, and is referred to.
+// stepFiles checks that each file has a path, as a cluster requires, and is referenced.
 func (c *checker) stepFiles(at string, t *StepTemplate, used map[string]bool) {
-	told := func(at, name string) {
+	requireReference := func(at, name string) {
 		if !used[name] {
 			c.add(at, "nothing tells the program where the file lies here, as it is in the run's folder; write {{%s}} in its command, args or env", name)
 		}
@@ -108,7 +109,7 @@ func (c *checker) stepFiles(at string, t *StepTemplate, used map[string]bool) {
 		case p.ValueFrom.Parameter != "":
 			c.add(at+".parameter", "is for a dag; a container's output comes from a file")
 		}
-		told(at+".path", "outputs.parameters."+p.Name+".path")
+		requireReference(at+".path", "outputs.parameters."+p.Name+".path")
 	}
 	for _, list := range []struct {
 		side      string
@@ -123,7 +124,7 @@ func (c *checker) stepFiles(at string, t *StepTemplate, used map[string]bool) {
 				c.add(at+".path", "is missing; a container needs it on a cluster")
 				continue
 			}
-			told(at+".path", list.side+".artifacts."+a.Name+".path")
+			requireReference(at+".path", list.side+".artifacts."+a.Name+".path")
 		}
 	}
 }

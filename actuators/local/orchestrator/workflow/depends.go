@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// needs are the tasks that must have succeeded before this one begins.
+// needs returns the tasks that must succeed before this one starts.
 func (t *Task) needs() ([]string, error) {
 	if t.Depends == "" {
 		return t.Dependencies, nil

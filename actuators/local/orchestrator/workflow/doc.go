@@ -1,15 +1,15 @@
-// Package workflow runs Argo WorkflowTemplates on this machine: the steps of a run
-// are processes, its artifacts are files in the run's folder.
+// Package workflow runs Argo WorkflowTemplates on this machine: the steps of a run are
+// processes, and its artifacts are files in the run's folder.
 //
-// Check says what of a template can't be run here, by name and before anything is.
-// A Runner begins runs, each under a name of its own and once for an identity, and
-// follows them to their end: every step of the way is written down before it is
-// taken, so that a run goes on under the next Runner that opens the folder, however
-// the last one ended. It decides nothing: what to run, and when, is the caller's. It
-// speaks to no cluster and isolates nothing: a step sees this machine's files, and
-// learns by {{inputs.artifacts.NAME.path}} and its like where its own lie.
+// Check rejects a template that can't be run here before anything starts. A Runner runs
+// workflows, each with a unique name and at most once for an identity. It saves every
+// transition before it acts, so that the next Runner that opens the folder resumes the
+// runs, even after a crash. It never decides what to run or when, talks to no cluster,
+// and isolates nothing: a step sees this machine's files, and finds its own by
+// {{inputs.artifacts.NAME.path}} and similar references. It may import packages pod,
+// statefile and engine, and no other package of this module.
 //
-// Start reading at template.go (what is run), then run.go (the life of a run) and
-// advance.go (what comes next); check.go is the way in of a template. What a process
-// does is in the package pod.
+// Start reading at template.go (the format), then run.go (the lifecycle of a run) and
+// advance.go (scheduling); check.go validates a template. Processes are run by package
+// pod.
 package workflow

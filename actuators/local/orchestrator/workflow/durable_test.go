@@ -20,8 +20,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 )
 
-// Three steps, the second of which waits for a file, and writes down each time that it
-// is begun. Its status is 3 until there is a file "good" beside.
+// Three steps, the second of which waits for a file, and records each start of it. Its
+// exit status is 3 until a file "good" exists beside.
 func waiting(dir string) string {
 	return `
 templates:
@@ -32,8 +32,8 @@ templates:
   - {name: c, container: ` + shell("echo c >>"+dir+"/log") + `}`
 }
 
-// daemonOf runs a daemon that begins a run, until the step b is under way.
-func daemonOf(t *testing.T, dir, work, kills string) (kill func(), b pod.Resume) {
+// startDaemon runs a daemon that submits a run, and waits until step b runs.
+func startDaemon(t *testing.T, dir, work, kills string) (kill func(), b pod.Handle) {
 	t.Helper()
 	yaml := filepath.Join(t.TempDir(), "flow.yaml")
 	require.NoError(t, os.WriteFile(yaml, []byte("metadata: {name: flow, namespace: test}\nspec:\n  entrypoint: main\n"+indent(waiting(work))), 0o600))
@@ -57,7 +57,7 @@ func daemonOf(t *testing.T, dir, work, kills string) (kill func(), b pod.Resume)
 			return false
 		}
 		last := rec.Steps["b"].last()
-		b = pod.Resume{PID: last.PID, StartID: last.StartID}
+		b = pod.Handle{PID: last.PID, StartID: last.StartID}
 		_, err = os.Stat(work + "/b")
 		return b.PID != 0 && err == nil
 	})
@@ -69,7 +69,7 @@ func touch(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 }
 
-func TestAStepOutlivesItsDaemon(t *testing.T) {
+func TestAStepSurvivesItsDaemon(t *testing.T) {
 	for name, row := range map[string]struct {
 		before func(t *testing.T, work string) // between the daemon's end and the next start
 		after  func(t *testing.T, work string)
@@ -96,7 +96,7 @@ func TestAStepOutlivesItsDaemon(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
-			kill, b := daemonOf(t, dir, work, "")
+			kill, b := startDaemon(t, dir, work, "")
 			_, err := New(Options{Dir: dir})
 			require.ErrorIs(t, err, statefile.ErrInUse)
 			kill()
@@ -105,9 +105,9 @@ func TestAStepOutlivesItsDaemon(t *testing.T) {
 			if _, err := os.Stat(work + "/go"); err == nil {
 				eventually(t, "it ends", func() bool { return !pod.Alive(b.PID, b.StartID) })
 			}
-			r := open(t, Options{Dir: dir})
+			r := newRunner(t, Options{Dir: dir})
 			row.after(t, work)
-			run := ended(t, r)
+			run := waitEnded(t, r)
 			require.Equal(t, row.phase, run.Phase, run.Message)
 			require.Equal(t, row.log, text(t, work+"/log"), "nothing is begun twice")
 			require.Equal(t, row.code, *stepOf(t, run, "b").Attempts[0].ExitCode)
@@ -115,20 +115,19 @@ func TestAStepOutlivesItsDaemon(t *testing.T) {
 	}
 }
 
-// The daemon is killed after it started a process, and before it could write down its
-// number.
-func TestAStepWhoseNumberWasNotWrittenDownIsFound(t *testing.T) {
+// The daemon is killed after it has started a process, and before it has recorded its PID.
+func TestAStepWithoutARecordedPIDIsFound(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // documented: elsewhere the environment of another process can't be read
 	}
 	dir, work := t.TempDir(), t.TempDir()
-	kill, _ := daemonOf(t, dir, work, "")
+	kill, _ := startDaemon(t, dir, work, "")
 	kill()
 	edit(t, dir, func(rec *record) { rec.Steps["b"].last().PID, rec.Steps["b"].last().StartID = 0, "" })
-	r := open(t, Options{Dir: dir})
+	r := newRunner(t, Options{Dir: dir})
 	touch(t, work+"/good")
 	touch(t, work+"/go")
-	run := ended(t, r)
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Equal(t, "a\nb\nc\n", text(t, work+"/log"))
 }
@@ -142,28 +141,28 @@ func edit(t *testing.T, dir string, change func(*record)) {
 	require.NoError(t, statefile.Write(path, &rec))
 }
 
-// What kills the whole group leaves no exit status: the step is run again, once.
-func TestAStepWhoseEndCantBeLearntIsRunAgainOnce(t *testing.T) {
+// After SIGKILL to the whole group there is no exit status: the step is retried, once.
+func TestAStepWithAnUnknownExitStatusIsRetriedOnce(t *testing.T) {
 	dir, work := t.TempDir(), t.TempDir()
-	kill, b := daemonOf(t, dir, work, "")
+	kill, b := startDaemon(t, dir, work, "")
 	kill()
 	require.NoError(t, syscall.Kill(-b.PID, syscall.SIGKILL))
 	eventually(t, "it is dead", func() bool { return !pod.Alive(b.PID, b.StartID) })
 
-	r := open(t, Options{Dir: dir})
-	eventually(t, "it is begun again", func() bool { return len(stepOf(t, look(t, r), "b").Attempts) == 2 })
-	require.Equal(t, Running, look(t, r).Phase)
-	require.Contains(t, stepOf(t, look(t, r), "b").Attempts[0].Message, "can't be learnt")
+	r := newRunner(t, Options{Dir: dir})
+	eventually(t, "it is begun again", func() bool { return len(stepOf(t, getRun(t, r), "b").Attempts) == 2 })
+	require.Equal(t, Running, getRun(t, r).Phase)
+	require.Contains(t, stepOf(t, getRun(t, r), "b").Attempts[0].Message, "its exit status is unknown")
 	process(t, r, "b", work+"/b")
-	shut(t, r, Detach)
-	edit(t, dir, func(rec *record) { b = pod.Resume{PID: rec.Steps["b"].last().PID} })
+	closeRunner(t, r, Detach)
+	edit(t, dir, func(rec *record) { b = pod.Handle{PID: rec.Steps["b"].last().PID} })
 	require.NoError(t, syscall.Kill(-b.PID, syscall.SIGKILL))
 	eventually(t, "it is dead", func() bool { return errors.Is(syscall.Kill(b.PID, 0), syscall.ESRCH) || zombie(b.PID) })
 
-	run := ended(t, open(t, Options{Dir: dir}))
+	run := waitEnded(t, newRunner(t, Options{Dir: dir}))
 	require.Equal(t, Error, run.Phase, "once, and not for ever")
 	require.Len(t, stepOf(t, run, "b").Attempts, 2)
-	require.Contains(t, run.Message, "can't be learnt")
+	require.Contains(t, run.Message, "its exit status is unknown")
 }
 
 func zombie(pid int) bool {
@@ -172,49 +171,48 @@ func zombie(pid int) bool {
 	return err == nil && status.Signaled()
 }
 
-func TestStepsDieWithTheirParentIfToldTo(t *testing.T) {
+func TestKillWithParent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		return // documented: only the kernel of Linux can do it
 	}
 	dir, work := t.TempDir(), t.TempDir()
-	kill, b := daemonOf(t, dir, work, "1")
+	kill, b := startDaemon(t, dir, work, "1")
 	kill()
 	eventually(t, "it dies with the daemon", func() bool { return !pod.Alive(b.PID, b.StartID) })
 }
 
-func TestARecordThatCantBeReadIsLeftAlone(t *testing.T) {
+func TestAnUnreadableRecordIsIgnored(t *testing.T) {
 	dir := t.TempDir()
-	r := open(t, Options{Dir: dir})
-	begin(t, r, "templates: [{name: main, container: "+shell("true")+"}]")
-	ended(t, r)
-	shut(t, r, Detach)
+	r := newRunner(t, Options{Dir: dir})
+	submit(t, r, "templates: [{name: main, container: "+shell("true")+"}]")
+	waitEnded(t, r)
+	closeRunner(t, r, Detach)
 	bad, half := filepath.Join(dir, "test_bad"), filepath.Join(dir, "test_half")
 	require.NoError(t, errors.Join(os.Mkdir(bad, 0o700), os.Mkdir(half, 0o700), os.WriteFile(filepath.Join(bad, recordName), []byte("{"), 0o600)))
 
-	r = open(t, Options{Dir: dir})
+	r = newRunner(t, Options{Dir: dir})
 	require.Len(t, r.Runs(), 1)
-	require.Equal(t, Succeeded, look(t, r).Phase, "what ended is known still")
+	require.Equal(t, Succeeded, getRun(t, r).Phase, "what ended is known still")
 	require.DirExists(t, bad)
 	_, err := os.Stat(half)
 	require.ErrorIs(t, err, fs.ErrNotExist, "one that was being begun, or removed")
 }
 
-// A run goes on with the template that it began with, unless this program can't run it
-// any more.
-func TestARunThatCantBeGoneOnWith(t *testing.T) {
+// A run keeps the template that it was submitted with. If this program no longer supports
+// it, the run ends.
+func TestARunThatCantBeResumed(t *testing.T) {
 	dir, work := t.TempDir(), t.TempDir()
-	kill, b := daemonOf(t, dir, work, "")
+	kill, b := startDaemon(t, dir, work, "")
 	kill()
 	require.NoError(t, syscall.Kill(-b.PID, syscall.SIGKILL))
 	edit(t, dir, func(rec *record) { rec.Template.Spec.Entrypoint = "absent" })
-	run := ended(t, open(t, Options{Dir: dir}))
+	run := waitEnded(t, newRunner(t, Options{Dir: dir}))
 	require.Equal(t, Error, run.Phase)
 	require.Contains(t, run.Message, `there is no template "absent"`)
 }
 
-// Never a step lost, and never one begun twice, however often and whenever the daemon
-// is killed.
-func TestKilledAgainAndAgain(t *testing.T) {
+// No step is lost or started twice, however often and whenever the daemon is killed.
+func TestKilledRepeatedly(t *testing.T) {
 	rounds := 1
 	if os.Getenv("SCANFLOW_SOAK") != "" {
 		rounds = 20
@@ -245,8 +243,8 @@ func killAgainAndAgain(t *testing.T, random *rand.Rand) {
 		require.NoError(t, cmd.Process.Kill())
 		require.Error(t, cmd.Wait())
 	}
-	r := open(t, Options{Dir: dir})
-	run := ended(t, r)
+	r := newRunner(t, Options{Dir: dir})
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	times := map[string]int{}
 	for line := range strings.Lines(text(t, work+"/log")) {
@@ -258,7 +256,7 @@ func killAgainAndAgain(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// slowPlacer lets a step have its node only when the Runner is being closed.
+// slowPlacer returns a step's node only once the Runner is being closed.
 type slowPlacer struct{ asked, closing chan struct{} }
 
 func (p slowPlacer) Place(Pod) (string, error) {
@@ -270,11 +268,11 @@ func (slowPlacer) Cores(string) pod.Cores { return nil }
 func (slowPlacer) Adopt(Pod, string)      {}
 func (slowPlacer) Release(string)         {}
 
-func TestAStepThatIsAboutToBeginIsLeftToTheNextRunner(t *testing.T) {
+func TestAStepThatIsBeingStartedIsLeftToTheNextRunner(t *testing.T) {
 	dir, count := t.TempDir(), file(t, "count")
 	place := slowPlacer{make(chan struct{}), make(chan struct{})}
-	r := open(t, Options{Dir: dir, Place: place})
-	begin(t, r, "templates: [{name: main, container: "+shell("echo x >>"+count)+"}]")
+	r := newRunner(t, Options{Dir: dir, Place: place})
+	submit(t, r, "templates: [{name: main, container: "+shell("echo x >>"+count)+"}]")
 	<-place.asked
 	closed := make(chan error, 1)
 	go func() { closed <- r.Close(t.Context(), Detach) }()
@@ -284,7 +282,7 @@ func TestAStepThatIsAboutToBeginIsLeftToTheNextRunner(t *testing.T) {
 	_, err := os.Stat(count)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
-	run := ended(t, open(t, Options{Dir: dir}))
+	run := waitEnded(t, newRunner(t, Options{Dir: dir}))
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Len(t, stepOf(t, run, "").Attempts, 1)
 	require.Equal(t, "x\n", text(t, count))

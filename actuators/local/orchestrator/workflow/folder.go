@@ -10,10 +10,10 @@ import (
 	"slices"
 )
 
-// ReadFolder are the runs of a Runner's folder as they were last written down, the
-// newest first, whether a Runner has the folder open or not. It changes nothing, and
-// looks at no process: a run whose Runner is gone says Running for as long as nobody
-// goes on with it. The error is about records that can't be read; the others are there.
+// ReadFolder reads the saved runs of a Runner's folder, the newest first, whether a Runner
+// has the folder open or not. It changes nothing and checks no process: a run whose Runner
+// has ended stays Running until another Runner resumes it. The error joins those of
+// unreadable records; the other runs are returned with it.
 func ReadFolder(dir string) ([]Run, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -31,11 +31,11 @@ func ReadFolder(dir string) ([]Run, error) {
 		}
 		rec, err := readRecord(filepath.Join(dir, e.Name()))
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // it is being begun, or removed
+		case errors.Is(err, fs.ErrNotExist): // the run is being created or removed
 		case err != nil:
 			errs = append(errs, err)
 		default:
-			runs = append(runs, *reader.newRun(rec).seen.Load())
+			runs = append(runs, *reader.newRun(rec).snapshot.Load())
 		}
 	}
 	slices.SortFunc(runs, newestFirst)

@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever has no Runner reads the same from the folder, and disturbs nobody.
-func TestAFolderIsReadByOthers(t *testing.T) {
+// ReadFolder returns the same runs as the Runner that has the folder open.
+func TestReadFolder(t *testing.T) {
 	dir, here := t.TempDir(), file(t, "here")
-	r := open(t, Options{Dir: dir})
-	begin(t, r, "templates: [{name: main, container: "+shell("touch "+here+"; until [ -e "+here+".go ]; do sleep 0.01; done")+"}]")
+	r := newRunner(t, Options{Dir: dir})
+	submit(t, r, "templates: [{name: main, container: "+shell("touch "+here+"; until [ -e "+here+".go ]; do sleep 0.01; done")+"}]")
 	process(t, r, "", here)
 	same := func() {
 		t.Helper()
@@ -24,12 +24,12 @@ func TestAFolderIsReadByOthers(t *testing.T) {
 		require.Empty(t, cmp.Diff(r.Runs(), runs, cmpopts.EquateEmpty()))
 	}
 	same()
-	shut(t, r, Detach)
+	closeRunner(t, r, Detach)
 	same()
-	require.Equal(t, Running, look(t, r).Phase)
-	r = open(t, Options{Dir: dir})
+	require.Equal(t, Running, getRun(t, r).Phase)
+	r = newRunner(t, Options{Dir: dir})
 	require.NoError(t, os.WriteFile(here+".go", nil, 0o600))
-	ended(t, r)
+	waitEnded(t, r)
 	same()
 
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "test_broken"), 0o700))

@@ -12,9 +12,8 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// FuzzRunRecord has a Runner begin on a folder with any record in it, of a run that has
-// ended: nothing but the record's own folder is touched, and who looks sees the same as
-// the Runner.
+// FuzzRunRecord starts a Runner on a folder with any record of a run that has ended: it
+// changes nothing outside of the record's folder, and ReadFolder returns the same run.
 func FuzzRunRecord(f *testing.F) {
 	ended := func(fields string) string {
 		return `{"namespace":"ns","name":"r","uid":"u","phase":"Failed","startedAt":"2026-03-01T12:00:00Z","finishedAt":"2026-03-01T12:00:00Z","deadline":"2026-03-01T13:00:00Z"` + fields + `}`
@@ -65,8 +64,8 @@ func FuzzRunRecord(f *testing.F) {
 	})
 }
 
-// FuzzSubstitute puts values into any text: what is put in is not looked at again, and a
-// text that Check finds fault with in one scope is no different with values in it.
+// FuzzSubstitute substitutes references in any text: values are not substituted again, and
+// whether check accepts a text doesn't depend on the values.
 func FuzzSubstitute(f *testing.F) {
 	for _, text := range []string{"", "{{a}}", "{{ a }}{{b}}", "{{a", "a}}", "{{{{a}}}}", "{{a}}}}{{", "{{\n}}", "{{=1+1}}", "{{tasks.a.outputs.result}}", "\xff{{\xff}}", strings.Repeat("{{", 10_000), strings.Repeat("{{a}}", 1000)} {
 		f.Add(text, "a", "{{a}}")
@@ -76,7 +75,7 @@ func FuzzSubstitute(f *testing.F) {
 		names := references(text)
 		require.LessOrEqual(t, len(names), len(text)/4)
 		got, err := s.substitute(text)
-		if s.wrong(text, nil) == "" && name != "" && !strings.HasSuffix(name, everything) {
+		if s.check(text, nil) == "" && name != "" && !strings.HasSuffix(name, anyOutput) {
 			require.NoError(t, err, "nothing was wrong with it")
 		}
 		if err != nil {
@@ -90,8 +89,8 @@ func FuzzSubstitute(f *testing.F) {
 	})
 }
 
-// FuzzTemplate writes down what Check finds nothing wrong with, and reads it again: the run
-// can still be gone on with.
+// FuzzTemplate encodes a template that passes Check, and decodes it again: the run can
+// still be resumed.
 func FuzzTemplate(f *testing.F) {
 	for _, spec := range []string{
 		training, "entrypoint: 1e100000", "templates: [{name: main, container: {command: [a]}, retryStrategy: {limit: 99999999999, backoff: {duration: 9999999999999h, factor: 1e9}}}]",
@@ -108,14 +107,14 @@ func FuzzTemplate(f *testing.F) {
 		if len(Check(&template)) > 0 {
 			return
 		}
-		given, err := ParametersOf(&template, map[string]string{parameter: value})
+		given, err := ResolveParameters(&template, map[string]string{parameter: value})
 		if err == nil {
 			require.Equal(t, value, given[parameter])
 		}
 		raw, err := json.Marshal(&template)
 		require.NoError(t, err)
-		var again Template
-		require.NoError(t, json.Unmarshal(raw, &again), "its record could not be read")
-		require.Empty(t, Check(&again), "it could not be gone on with")
+		var retry Template
+		require.NoError(t, json.Unmarshal(raw, &retry), "its record could not be read")
+		require.Empty(t, Check(&retry), "it could not be resumed")
 	})
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-func TestAStepThatFailsIsTriedAgain(t *testing.T) {
-	r := open(t, Options{})
+func TestAFailedStepIsRetried(t *testing.T) {
+	r := newRunner(t, Options{})
 	count := file(t, "count")
-	begin(t, r, `
+	submit(t, r, `
 templates:
   - name: main
     retryStrategy: {limit: "3", backoff: {duration: 20ms, factor: 2}}
@@ -26,7 +26,7 @@ templates:
     container:
       command: [sh, -c]
       args: ['echo x >>`+count+`; n=$(wc -l <`+count+`); echo $n; echo $n >{{outputs.parameters.tries.path}}; test $n -ge 3 || exit 4']`)
-	run := ended(t, r)
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Equal(t, map[string]string{"tries": "3"}, run.Outputs)
 	attempts := stepOf(t, run, "").Attempts
@@ -39,7 +39,7 @@ templates:
 	require.GreaterOrEqual(t, attempts[2].StartedAt.Sub(attempts[1].FinishedAt), 40*time.Millisecond)
 }
 
-func TestAFailureSaysWhichStepAndWhichLog(t *testing.T) {
+func TestTheMessageNamesTheFailedStepAndItsLog(t *testing.T) {
 	for name, row := range map[string]struct {
 		step  string
 		phase Phase
@@ -53,14 +53,14 @@ func TestAFailureSaysWhichStepAndWhichLog(t *testing.T) {
 		"too long a value": {"outputs: {parameters: [{name: x, valueFrom: {path: /x}}]}\n    container: {command: [sh, -c, \"head -c 300000 /dev/zero >{{outputs.parameters.x.path}}\"]}", Error, "bad: it left no output parameter x: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := open(t, Options{})
-			begin(t, r, `
+			r := newRunner(t, Options{})
+			submit(t, r, `
 templates:
   - name: main
     dag: {tasks: [{name: bad, template: bad}, {name: after, template: bad, dependencies: [bad]}]}
   - name: bad
     `+row.step)
-			run := ended(t, r)
+			run := waitEnded(t, r)
 			require.Equal(t, row.phase, run.Phase)
 			require.True(t, strings.HasPrefix(run.Message, row.want), run.Message)
 			bad := stepOf(t, run, "bad")
@@ -76,8 +76,8 @@ templates:
 }
 
 func TestOptionalOutputs(t *testing.T) {
-	r := open(t, Options{})
-	begin(t, r, `
+	r := newRunner(t, Options{})
+	submit(t, r, `
 templates:
   - name: main
     dag:
@@ -92,7 +92,7 @@ templates:
   - name: b
     inputs: {artifacts: [{name: file, path: /f, optional: true}], parameters: [{name: word}]}
     container: {command: [sh, -c, "test ! -e {{inputs.artifacts.file.path}} && test {{inputs.parameters.word}} = nothing"]}`)
-	run := ended(t, r)
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 }
 
@@ -102,18 +102,18 @@ func TestFailFast(t *testing.T) {
 		want  Phase
 	}{"by default": {"", Omitted}, "switched off": {"failFast: false, ", Succeeded}} {
 		t.Run(name, func(t *testing.T) {
-			r := open(t, Options{})
+			r := newRunner(t, Options{})
 			failed := file(t, "failed")
-			begin(t, r, `
+			submit(t, r, `
 templates:
   - name: main
     dag: {`+row.field+`tasks: [{name: bad, template: bad}, {name: slow, template: slow}, {name: next, template: good, dependencies: [slow]}]}
   - {name: bad, container: `+shell("exit 1")+`}
   - {name: slow, container: `+shell("until [ -e "+failed+" ]; do sleep 0.01; done")+`}
   - {name: good, container: `+shell("true")+`}`)
-			eventually(t, "one has failed", func() bool { return stepOf(t, look(t, r), "bad").Phase == Failed })
+			eventually(t, "one has failed", func() bool { return stepOf(t, getRun(t, r), "bad").Phase == Failed })
 			require.NoError(t, os.WriteFile(failed, nil, 0o600))
-			run := ended(t, r)
+			run := waitEnded(t, r)
 			require.Equal(t, Failed, run.Phase)
 			require.Equal(t, Succeeded, stepOf(t, run, "slow").Phase, "what runs already ends by itself")
 			require.Equal(t, row.want, stepOf(t, run, "next").Phase)
@@ -121,7 +121,7 @@ templates:
 	}
 }
 
-// sleeper is a step that has a child in its process group, and says when it runs.
+// sleeper is a step that has a child in its process group, and signals when it runs.
 func sleeper(at, extra string) string {
 	return `
 ` + extra + `
@@ -162,16 +162,16 @@ func TestDeadlinesAndCancellationEndTheWholeGroup(t *testing.T) {
 		"cancelled":   {"", "", true, "nobody wants it", "nobody wants it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := open(t, Options{})
+			r := newRunner(t, Options{})
 			at := file(t, "pid")
-			begin(t, r, strings.ReplaceAll(sleeper(at, row.extra), "STEP", row.step))
+			submit(t, r, strings.ReplaceAll(sleeper(at, row.extra), "STEP", row.step))
 			p := process(t, r, "slow", at)
 			eventually(t, "the child is known", func() bool { return text(t, at) != "" })
 			if row.cancel {
 				require.NoError(t, r.Cancel("test", "run", "nobody wants it"))
 				require.NoError(t, r.Cancel("test", "run", "the first reason stays"))
 			}
-			run := ended(t, r)
+			run := waitEnded(t, r)
 			require.Equal(t, Failed, run.Phase)
 			require.True(t, strings.HasPrefix(run.Message, row.want), run.Message)
 			require.Equal(t, Omitted, stepOf(t, run, "after").Phase)
@@ -179,36 +179,36 @@ func TestDeadlinesAndCancellationEndTheWholeGroup(t *testing.T) {
 			require.False(t, pod.Alive(p.PID, p.StartID))
 			gone(t, child(t, at))
 			require.NoError(t, r.Cancel("test", "run", "too late"))
-			require.Equal(t, run, look(t, r))
+			require.Equal(t, run, getRun(t, r))
 		})
 	}
-	r := open(t, Options{})
+	r := newRunner(t, Options{})
 	require.ErrorIs(t, r.Cancel("test", "absent", ""), ErrUnknownRun)
 }
 
-// Time stands still, so that a step whose attempts are spread out is seen waiting.
+// The clock is stopped, so that a step is observed during its back-off.
 func TestBackOffIsKeptAcrossARestart(t *testing.T) {
 	dir, clock := t.TempDir(), engine.NewManualClock(time.Unix(1_700_000_000, 0))
-	r := open(t, Options{Dir: dir, Clock: clock})
-	begin(t, r, "templates: [{name: main, retryStrategy: {limit: 1, backoff: {duration: 1h}}, container: "+shell("exit 1")+"}]")
-	eventually(t, "it waits", func() bool { return stepOf(t, look(t, r), "").Phase == Pending })
-	require.Contains(t, stepOf(t, look(t, r), "").Message, "exit status 1; attempt 2 begins at 2023-11-14T23:13:20Z")
-	shut(t, r, Detach)
+	r := newRunner(t, Options{Dir: dir, Clock: clock})
+	submit(t, r, "templates: [{name: main, retryStrategy: {limit: 1, backoff: {duration: 1h}}, container: "+shell("exit 1")+"}]")
+	eventually(t, "it waits", func() bool { return stepOf(t, getRun(t, r), "").Phase == Pending })
+	require.Contains(t, stepOf(t, getRun(t, r), "").Message, "exit status 1; attempt 2 begins at 2023-11-14T23:13:20Z")
+	closeRunner(t, r, Detach)
 	clock.Advance(59 * time.Minute)
-	r = open(t, Options{Dir: dir, Clock: clock})
+	r = newRunner(t, Options{Dir: dir, Clock: clock})
 	eventually(t, "it waits still", func() bool { return clock.Waiting() > 0 })
-	require.Len(t, stepOf(t, look(t, r), "").Attempts, 1)
+	require.Len(t, stepOf(t, getRun(t, r), "").Attempts, 1)
 	clock.Advance(time.Minute)
-	require.Equal(t, Failed, ended(t, r).Phase)
-	require.Len(t, stepOf(t, look(t, r), "").Attempts, 2)
+	require.Equal(t, Failed, waitEnded(t, r).Phase)
+	require.Len(t, stepOf(t, getRun(t, r), "").Attempts, 2)
 }
 
-func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
+func TestRetention(t *testing.T) {
 	clock := engine.NewManualClock(time.Unix(1_700_000_000, 0))
-	r := open(t, Options{Clock: clock})
+	r := newRunner(t, Options{Clock: clock})
 	spec := "templates: [{name: main, container: " + shell("true") + "}]"
 	one := func(i int) {
-		_, err := r.Begin(Request{Namespace: "test", Name: fmt.Sprintf("run-%d", i), Identity: "one", Template: parse(t, spec)})
+		_, err := r.Submit(Request{Namespace: "test", Name: fmt.Sprintf("run-%d", i), Identity: "one", Template: parse(t, spec)})
 		require.NoError(t, err)
 		eventually(t, "it ends", func() bool {
 			run, ok := r.Run("test", fmt.Sprintf("run-%d", i))
@@ -219,7 +219,7 @@ func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
 		one(i)
 	}
 	require.Len(t, r.Runs(), keepRuns+3, "each is kept for a while, so that its end is seen")
-	clock.Advance(keepAtLeast)
+	clock.Advance(keepMinimum)
 	one(100)
 	eventually(t, "the oldest go", func() bool { return len(r.Runs()) == keepRuns })
 	require.Equal(t, "run-100", r.Runs()[0].Name)
@@ -231,18 +231,18 @@ func TestRunsThatEndedLongAgoAreRemoved(t *testing.T) {
 	require.Equal(t, []string{filepath.Join(r.opts.Dir, "test_run-101")}, folders)
 }
 
-// While the record can't be written, nothing is started that nobody would know of.
-func TestNothingStartsThatIsNotWrittenDown(t *testing.T) {
-	r := open(t, Options{})
+// While the record can't be saved, no process is started.
+func TestNothingStartsBeforeItIsSaved(t *testing.T) {
+	r := newRunner(t, Options{})
 	began, second := file(t, "began"), file(t, "second")
-	begin(t, r, `
+	submit(t, r, `
 templates:
   - name: main
     dag: {tasks: [{name: a, template: a}, {name: b, template: b, dependencies: [a]}]}
   - {name: a, container: `+shell("touch "+began+"; until [ -e "+began+".go ]; do sleep 0.01; done")+`}
   - {name: b, container: `+shell("touch "+second)+`}`)
 	process(t, r, "a", began)
-	record := filepath.Join(look(t, r).Folder, recordName)
+	record := filepath.Join(getRun(t, r).Folder, recordName)
 	// A folder in the record's place can't be replaced by a file.
 	require.NoError(t, os.Rename(record, record+".away"))
 	require.NoError(t, os.MkdirAll(filepath.Join(record, "x"), 0o700))
@@ -254,33 +254,33 @@ templates:
 		return one.rec.Steps["a"].last().Phase.Ended() && one.dirty
 	})
 	require.Never(t, func() bool { _, err := os.Stat(second); return err == nil }, 200*time.Millisecond, 20*time.Millisecond)
-	require.Equal(t, Running, look(t, r).Phase)
+	require.Equal(t, Running, getRun(t, r).Phase)
 	require.NoError(t, os.RemoveAll(record))
 	require.NoError(t, os.Rename(record+".away", record))
-	require.Equal(t, Succeeded, ended(t, r).Phase)
+	require.Equal(t, Succeeded, waitEnded(t, r).Phase)
 	require.FileExists(t, second)
 }
 
 func TestStopAllEndsTheRun(t *testing.T) {
 	dir, at := t.TempDir(), file(t, "pid")
-	r := open(t, Options{Dir: dir})
-	begin(t, r, strings.ReplaceAll(sleeper(at, ""), "STEP", ""))
+	r := newRunner(t, Options{Dir: dir})
+	submit(t, r, strings.ReplaceAll(sleeper(at, ""), "STEP", ""))
 	p := process(t, r, "slow", at)
-	shut(t, r, StopAll)
+	closeRunner(t, r, StopAll)
 	require.False(t, pod.Alive(p.PID, p.StartID))
-	_, err := r.Begin(Request{Namespace: "test", Name: "late", Identity: "x", Template: parse(t, "templates: [{name: main, container: "+shell("true")+"}]")})
+	_, err := r.Submit(Request{Namespace: "test", Name: "late", Identity: "x", Template: parse(t, "templates: [{name: main, container: "+shell("true")+"}]")})
 	require.ErrorIs(t, err, ErrClosed)
 
-	run := ended(t, open(t, Options{Dir: dir}))
+	run := waitEnded(t, newRunner(t, Options{Dir: dir}))
 	require.Equal(t, Failed, run.Phase)
 	require.Equal(t, "ended with the orchestrator", run.Message)
 }
 
-// A step that does not heed SIGTERM is killed when the closing has taken long enough.
-func TestClosingHasAnEnd(t *testing.T) {
-	r := open(t, Options{})
+// A step that ignores SIGTERM is killed when Close's context ends.
+func TestCloseKillsWhenItsContextEnds(t *testing.T) {
+	r := newRunner(t, Options{})
 	at := file(t, "pid")
-	begin(t, r, "templates: [{name: main, container: "+shell("trap '' TERM; sleep 600 & echo $! >"+at+"; wait; wait")+"}]")
+	submit(t, r, "templates: [{name: main, container: "+shell("trap '' TERM; sleep 600 & echo $! >"+at+"; wait; wait")+"}]")
 	p := process(t, r, "", at)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -8,29 +8,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A reader that knows where it is goes on there, also in the middle of a character.
-func TestALogIsReadInPieces(t *testing.T) {
-	r := open(t, Options{})
+// A reader continues at its offset, also in the middle of a character.
+func TestLogParts(t *testing.T) {
+	r := newRunner(t, Options{})
 	here := file(t, "here")
-	begin(t, r, `
+	submit(t, r, `
 templates:
   - name: main
     dag: {tasks: [{name: loud, template: loud}, {name: after, template: loud, dependencies: [loud]}]}
   - name: loud
     container: `+shell(`printf 'gr\303'; touch `+here+`; until [ -e `+here+`.go ]; do sleep 0.01; done; printf '\274n\n'; head -c 1500000 /dev/zero | tr '\0' x; exit 3`))
 	process(t, r, "loud", here)
-	run := look(t, r)
+	run := getRun(t, r)
 	part, err := run.Log("loud", 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, LogPart{Step: "loud", Attempt: 1, Attempts: 1, File: run.Steps[1].Attempts[0].Log, Text: "gr", Next: 2}, part, "half a character waits for the rest")
-	require.Equal(t, []string{"loud"}, run.At())
+	require.Equal(t, []string{"loud"}, run.ActiveSteps())
 	after, err := run.Log("after", 0, 0)
 	require.NoError(t, err)
 	require.Equal(t, LogPart{Step: "after"}, after)
 
 	require.NoError(t, os.WriteFile(here+".go", nil, 0o600))
-	run = ended(t, r)
-	require.Equal(t, []string{"loud"}, run.At(), "which failed")
+	run = waitEnded(t, r)
+	require.Equal(t, []string{"loud"}, run.ActiveSteps(), "which failed")
 	got := part.Text
 	for pieces := 0; ; pieces++ {
 		if part, err = run.Log("loud", 1, part.Next); err != nil || part.Text == "" {

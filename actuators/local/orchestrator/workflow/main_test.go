@@ -17,11 +17,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
 )
 
-// daemonRole makes the test binary a daemon that begins the run of a template, until
-// it is killed. Its value is "DIR FILE".
+// daemonRole makes the test binary a daemon that submits a run of a template and runs
+// until it is killed. Its value is "DIR FILE".
 const daemonRole = "SCANFLOW_TEST_RUNNER"
 
-// daemonKills, set, has the daemon's steps die with it.
+// daemonKills sets KillWithParent for the daemon's steps.
 const daemonKills = "SCANFLOW_TEST_RUNNER_KILLS"
 
 func TestMain(m *testing.M) {
@@ -41,7 +41,7 @@ func daemon(args string) {
 			var t Template
 			if err = kyaml.UnmarshalStrict(raw, &t); err == nil {
 				r.Start()
-				_, err = r.Begin(Request{Namespace: "test", Name: "run", Identity: "one", Template: t})
+				_, err = r.Submit(Request{Namespace: "test", Name: "run", Identity: "one", Template: t})
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func shell(script string) string {
 	return fmt.Sprintf("{image: none, command: [sh, -c], args: [%q]}", script)
 }
 
-func open(t *testing.T, o Options) *Runner {
+func newRunner(t *testing.T, o Options) *Runner {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
@@ -82,48 +82,48 @@ func open(t *testing.T, o Options) *Runner {
 	require.NoError(t, err)
 	r.Start()
 	t.Cleanup(func() {
-		shut(t, r, StopAll)
-		// What a failed test detached is nobody's any more.
+		closeRunner(t, r, StopAll)
+		// Processes that a failed test has detached.
 		if rest, err := New(Options{Dir: o.Dir}); err == nil {
 			rest.Start()
-			shut(t, rest, StopAll)
+			closeRunner(t, rest, StopAll)
 		}
 	})
 	return r
 }
 
-func shut(t *testing.T, r *Runner, how Ending) {
+func closeRunner(t *testing.T, r *Runner, how CloseMode) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
 	require.NoError(t, r.Close(ctx, how))
 }
 
-// begin begins the run "run" of a template.
-func begin(t *testing.T, r *Runner, spec string, parameters ...string) Run {
+// submit submits the run "run" of a template.
+func submit(t *testing.T, r *Runner, spec string, parameters ...string) Run {
 	t.Helper()
 	given := map[string]string{}
 	for i := 0; i < len(parameters); i += 2 {
 		given[parameters[i]] = parameters[i+1]
 	}
-	run, err := r.Begin(Request{Namespace: "test", Name: "run", Identity: "one", Template: parse(t, spec), Parameters: given})
+	run, err := r.Submit(Request{Namespace: "test", Name: "run", Identity: "one", Template: parse(t, spec), Parameters: given})
 	require.NoError(t, err)
 	return run
 }
 
-func look(t *testing.T, r *Runner) Run {
+func getRun(t *testing.T, r *Runner) Run {
 	t.Helper()
 	run, ok := r.Run("test", "run")
 	require.True(t, ok)
 	return run
 }
 
-// ended waits for the end of the run.
-func ended(t *testing.T, r *Runner) Run {
+// waitEnded waits for the end of the run.
+func waitEnded(t *testing.T, r *Runner) Run {
 	t.Helper()
 	var run Run
 	eventually(t, "the run ends", func() bool {
-		run = look(t, r)
+		run = getRun(t, r)
 		return run.Phase.Ended()
 	})
 	return run
@@ -146,9 +146,9 @@ func stepOf(t *testing.T, run Run, path string) Step {
 }
 
 // process waits for the process of a step's newest attempt, and for a file that it makes.
-func process(t *testing.T, r *Runner, path, file string) pod.Resume {
+func process(t *testing.T, r *Runner, path, file string) pod.Handle {
 	t.Helper()
-	var out pod.Resume
+	var out pod.Handle
 	eventually(t, "the step runs", func() bool {
 		run, ok := r.Run("test", "run")
 		if !ok {

@@ -1,17 +1,16 @@
 package workflow
 
-// node is one use of a template in a run. The tree of them is fixed when the run
-// begins.
+// node is one use of a template in a run. The tree of nodes is fixed when the run starts.
 type node struct {
 	path     string // "" for the entrypoint, "train", "train.inner": task names from there
 	task     *Task  // nil for the entrypoint
 	template *StepTemplate
 	parent   *node
 	needs    []*node // siblings
-	children []*node // of a dag, in the order written
+	children []*node // of a dag, in the order of the template
 }
 
-// String is what the node is called: its task, or the template that the run begins with.
+// String returns the name of the task, or of the entrypoint's template.
 func (n *node) String() string {
 	if n.task == nil {
 		return n.template.Name
@@ -19,7 +18,7 @@ func (n *node) String() string {
 	return n.task.Name
 }
 
-// folder is the name of its folder in the run's.
+// folder returns the name of the node in folder names.
 func (n *node) folder() string {
 	if n.path == "" {
 		return n.template.Name
@@ -36,12 +35,12 @@ func (n *node) sibling(task string) *node {
 	return nil
 }
 
-// compile makes the nodes of a template that Check has found nothing wrong with.
-func compile(s *Spec) *node {
-	return build(s, &node{template: s.template(s.Entrypoint)})
+// buildTree returns the root node of a valid template.
+func buildTree(s *Spec) *node {
+	return addChildren(s, &node{template: s.template(s.Entrypoint)})
 }
 
-func build(s *Spec, n *node) *node {
+func addChildren(s *Spec, n *node) *node {
 	if n.template.DAG == nil {
 		return n
 	}
@@ -54,16 +53,16 @@ func build(s *Spec, n *node) *node {
 		n.children = append(n.children, &node{path: path, task: task, template: s.template(task.Template), parent: n})
 	}
 	for _, child := range n.children {
-		names, _ := child.task.needs() // Check has read them
+		names, _ := child.task.needs() // validated by Check
 		for _, name := range names {
 			child.needs = append(child.needs, child.sibling(name))
 		}
-		build(s, child)
+		addChildren(s, child)
 	}
 	return n
 }
 
-// walk visits a node and all below it, in the order written.
+// walk visits a node and its descendants in the order of the template.
 func (n *node) walk(visit func(*node)) {
 	visit(n)
 	for _, c := range n.children {

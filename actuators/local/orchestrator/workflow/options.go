@@ -10,22 +10,21 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Options are how a Runner runs.
+// Options configure a Runner.
 type Options struct {
-	// Dir holds the runs, a folder each: its record, and the log and the files of every
-	// step. One process at a time has it.
+	// Dir has a folder for each run, with its record and the log and files of every step.
+	// It is locked: only one process at a time can use it.
 	Dir string
-	// Self is the executable behind the command word "scanflow"; "" leaves that word to
-	// the PATH.
+	// Self is the executable for the command word "scanflow"; "" looks it up in the PATH.
 	Self string
-	// KillWithParent has the kernel kill the steps when this process dies (Linux).
+	// KillWithParent makes the kernel kill the steps when this process dies (Linux).
 	KillWithParent bool
-	// Place chooses the nodes of steps; nil where there are none.
+	// Place chooses the nodes of steps; nil if there are no nodes.
 	Place Placer
-	// Processes runs the steps; nil runs them as processes of this machine.
-	Processes Processes
-	// OnChange gets every run as it is after each change, in order for each run. It must
-	// not wait for the Runner. It may be nil.
+	// Launcher starts the steps; nil starts them as processes of this machine.
+	Launcher Launcher
+	// OnChange is called with a run after each of its changes, in order. It must not wait
+	// for the Runner. It may be nil.
 	OnChange func(Run)
 	Clock    engine.Clock
 	Log      hclog.Logger
@@ -43,19 +42,19 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Placer gives each process of a step a node.
+// Placer chooses a node for each process of a step.
 type Placer interface {
-	// Place chooses a node, and remembers the pod until it is released. The error says
-	// what stands in the way; it is asked again when the Runner is poked.
+	// Place chooses a node, and counts the pod there until Release. After an error, it is
+	// called again when the run is woken, as by Runner.Reschedule.
 	Place(Pod) (node string, err error)
-	// Cores are those that the processes of a node run on; none: all of this machine's.
+	// Cores returns the cores of a node's processes; nil is all of this machine's.
 	Cores(node string) pod.Cores
-	// Adopt remembers a pod that has its node already.
+	// Adopt counts a pod that already runs on a node.
 	Adopt(p Pod, node string)
 	Release(uid string)
 }
 
-// Pod is what a Placer knows of a step's process.
+// Pod is a step's process as a Placer sees it.
 type Pod struct {
 	UID       string
 	Namespace string
@@ -65,13 +64,13 @@ type Pod struct {
 }
 
 const (
-	// mostRun bounds a run without a deadline of its own.
-	mostRun = 23 * time.Hour
-	// keepRuns and keepFor bound the runs that have ended and are kept; keepAtLeast is
-	// for each of them, so that whoever follows it sees its end.
+	// maxRunTime is the deadline of every run, unless its own is shorter.
+	maxRunTime = 23 * time.Hour
+	// keepRuns and keepFor bound how many ended runs are kept, and for how long. Each is
+	// kept for keepMinimum, so that clients that follow it see its end.
 	keepRuns    = 20
 	keepFor     = 7 * 24 * time.Hour
-	keepAtLeast = 10 * time.Minute
-	// saveAgain is how soon a record that could not be written is tried again.
-	saveAgain = time.Second
+	keepMinimum = 10 * time.Minute
+	// saveRetry is the wait before another attempt to save a record.
+	saveRetry = time.Second
 )

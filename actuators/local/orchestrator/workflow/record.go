@@ -9,19 +9,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 )
 
-// Phase is how a run or a step stands, in Argo's words.
+// Phase is Argo's phase of a run or a step.
 type Phase string
 
 const (
-	Pending   Phase = "Pending" // it waits: for a place, for its back-off
+	Pending   Phase = "Pending" // waits for a node or a back-off
 	Running   Phase = "Running"
 	Succeeded Phase = "Succeeded"
-	Failed    Phase = "Failed"  // the program's own: an exit status, a deadline, a cancellation
-	Error     Phase = "Error"   // what is around it: it could not be started, an output is missing
-	Omitted   Phase = "Omitted" // what it waits for did not succeed
+	Failed    Phase = "Failed"  // by the program: an exit status, a deadline, a cancellation
+	Error     Phase = "Error"   // by its environment: it could not be started, an output is missing
+	Omitted   Phase = "Omitted" // never started, because a dependency did not succeed
 )
 
-// Ended tells whether nothing comes after it.
+// Ended reports whether the phase is final.
 func (p Phase) Ended() bool {
 	switch p {
 	case Succeeded, Failed, Error, Omitted:
@@ -30,7 +30,7 @@ func (p Phase) Ended() bool {
 	return false
 }
 
-// record is a run on disk: all that it takes to go on with it.
+// record is the saved state of a run, complete enough to resume it.
 type record struct {
 	Namespace  string            `json:"namespace"`
 	Name       string            `json:"name"`
@@ -42,17 +42,16 @@ type record struct {
 	Message    string            `json:"message,omitempty"`
 	StartedAt  time.Time         `json:"startedAt"`
 	FinishedAt time.Time         `json:"finishedAt,omitzero"`
-	// Deadline is when the run is ended, whatever it has come to.
+	// Deadline is when the run is stopped.
 	Deadline time.Time `json:"deadline"`
-	// Stop is why the run is being ended, or was, before its steps had ended.
+	// Stop is why the run is being stopped, or was stopped; "" if it isn't.
 	Stop string `json:"stop,omitempty"`
-	// Steps are by the names of their nodes.
+	// Steps are keyed by the paths of their nodes.
 	Steps map[string]*step `json:"steps"`
 }
 
-// readRecord reads the record of the run in a folder. One that is another run's, or can't
-// be gone on with and shown, is an error that names the file: what is done for a run is
-// done in the folder that its names give.
+// readRecord reads the record in a run's folder. It rejects an incomplete record, and one
+// whose names don't match the folder, since the folder is derived from them.
 func readRecord(dir string) (record, error) {
 	var r record
 	file := filepath.Join(dir, recordName)
@@ -67,13 +66,13 @@ func readRecord(dir string) (record, error) {
 			return r, fmt.Errorf("read state %s: step %q or an attempt of it is null", file, name)
 		}
 	}
-	if r.Steps == nil { // it was not written because it was empty
+	if r.Steps == nil { // null in the file
 		r.Steps = map[string]*step{}
 	}
 	return r, nil
 }
 
-// step is one node of a run: a use of a template.
+// step is the saved state of a node.
 type step struct {
 	Phase      Phase             `json:"phase"`
 	Message    string            `json:"message,omitempty"`
@@ -81,13 +80,13 @@ type step struct {
 	FinishedAt time.Time         `json:"finishedAt,omitzero"`
 	Inputs     map[string]string `json:"inputs,omitempty"`
 	Outputs    map[string]string `json:"outputs,omitempty"`
-	// Artifacts are the files that it left, by name; "" for an optional one that it did
-	// not leave.
+	// Artifacts are the paths of its output artifacts by name; "" for an optional one that
+	// is missing.
 	Artifacts map[string]string `json:"artifacts,omitempty"`
 	Attempts  []*attempt        `json:"attempts,omitempty"`
 }
 
-// attempt is one process.
+// attempt is the saved state of one process of a step.
 type attempt struct {
 	UID        string    `json:"uid"`
 	Pod        string    `json:"pod"`
@@ -98,17 +97,17 @@ type attempt struct {
 	Message    string    `json:"message,omitempty"`
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
-	ExitCode   *int      `json:"exitCode,omitempty"` // nil where it is not known
-	// Ending is why we end it; "" while we don't. Moved says that it is to be begun again
-	// on another node.
-	Ending string `json:"ending,omitempty"`
-	Moved  bool   `json:"moved,omitempty"`
-	// Lost says that its end can't be learnt, Never that it never began.
-	Lost  bool `json:"lost,omitempty"`
-	Never bool `json:"never,omitempty"`
+	ExitCode   *int      `json:"exitCode,omitempty"` // nil if unknown
+	// Stopping is why it is being stopped; "" if it isn't. Moved means that it is retried on
+	// another node.
+	Stopping string `json:"ending,omitempty"`
+	Moved    bool   `json:"moved,omitempty"`
+	// Lost means that its exit status is unknown, NeverStarted that its process never started.
+	Lost         bool `json:"lost,omitempty"`
+	NeverStarted bool `json:"never,omitempty"`
 }
 
-// last is the newest attempt; nil if there is none.
+// last returns the newest attempt; nil if there is none.
 func (s *step) last() *attempt {
 	if len(s.Attempts) == 0 {
 		return nil
@@ -123,7 +122,7 @@ func (s *step) end(p Phase, message string, at time.Time) {
 	}
 }
 
-// begun tells whether anything was done for it.
-func (s *step) begun() bool {
+// started reports whether the step has an attempt or a phase beyond Pending.
+func (s *step) started() bool {
 	return s.Phase != "" && (s.Phase != Pending || len(s.Attempts) > 0)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A reference is a name between {{ and }}, as Argo Workflows has them:
+// reference matches Argo Workflows' references, which are names between {{ and }}:
 //
 //	workflow.name  workflow.namespace  workflow.uid  workflow.parameters.NAME
 //	inputs.parameters.NAME         inputs.artifacts.NAME.path     (of a container)
@@ -17,7 +17,7 @@ import (
 //	tasks.TASK.outputs.parameters.NAME   tasks.TASK.outputs.artifacts.NAME   (in a dag)
 var reference = regexp.MustCompile(`(?s)\{\{(.*?)\}\}`)
 
-// references are the names that a text refers to.
+// references returns the names that a text refers to.
 func references(text string) []string {
 	var out []string
 	for _, m := range reference.FindAllStringSubmatch(text, -1) {
@@ -26,10 +26,10 @@ func references(text string) []string {
 	return out
 }
 
-// scope is what can be referred to in one place.
+// scope maps the names that can be referred to in one place to their values.
 type scope map[string]string
 
-// substitute puts the values in. What is put in is not looked at again.
+// substitute replaces the references by their values, not recursively.
 func (s scope) substitute(text string) (string, error) {
 	var missing []string
 	out := reference.ReplaceAllStringFunc(text, func(m string) string {
@@ -46,9 +46,9 @@ func (s scope) substitute(text string) (string, error) {
 	return out, nil
 }
 
-// wrong says what is wrong with the references of a text, "" where nothing is. hints
-// say why a name that can't be referred to here can't.
-func (s scope) wrong(text string, hints map[string]string) string {
+// check returns the first mistake in the references of a text; "" if there is none. hints
+// explain why a name can't be referred to here.
+func (s scope) check(text string, hints map[string]string) string {
 	rest := reference.ReplaceAllString(text, "")
 	if strings.Contains(rest, "{{") {
 		return "has a {{ without its }}"
@@ -57,24 +57,23 @@ func (s scope) wrong(text string, hints map[string]string) string {
 		if s.has(name) {
 			continue
 		}
-		return fmt.Sprintf("{{%s}}: %s", name, s.why(name, hints))
+		return fmt.Sprintf("{{%s}}: %s", name, s.explain(name, hints))
 	}
 	return ""
 }
 
-// everything, after "tasks.TASK", stands for whatever the task may give: what its
-// template is isn't known.
-const everything = ".**"
+// anyOutput, after "tasks.TASK", permits any output of a task whose template is unknown.
+const anyOutput = ".**"
 
 func (s scope) has(name string) bool {
 	_, ok := s[name]
 	if parts := strings.SplitN(name, ".", 3); !ok && len(parts) == 3 {
-		_, ok = s[parts[0]+"."+parts[1]+everything]
+		_, ok = s[parts[0]+"."+parts[1]+anyOutput]
 	}
 	return ok
 }
 
-func (s scope) why(name string, hints map[string]string) string {
+func (s scope) explain(name string, hints map[string]string) string {
 	if hint, ok := hints[name]; ok {
 		return hint
 	}

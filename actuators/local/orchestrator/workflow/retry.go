@@ -10,15 +10,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Which ends of an attempt are tried again, as Argo Workflows names them.
+// The retry policies of Argo Workflows.
 const (
 	retryAlways    = "Always"
-	retryOnFailure = "OnFailure" // the program's own: an exit status, or a deadline. The default
-	retryOnError   = "OnError"   // everything around it: it could not be started, an output is missing
+	retryOnFailure = "OnFailure" // retries Failed attempts; the default
+	retryOnError   = "OnError"   // retries attempts that ended in Error
 )
 
-// mostWait bounds a wait that grows.
-const mostWait = 24 * time.Hour
+// maxRetryWait is the default cap of a back-off.
+const maxRetryWait = 24 * time.Hour
 
 func (s *RetryStrategy) limit() (int, error) {
 	if s.Limit == nil {
@@ -61,7 +61,7 @@ func number(v *intstr.IntOrString) (int, error) {
 	return strconv.Atoi(v.StrVal)
 }
 
-// duration reads seconds, or a Go duration; "" is 0.
+// duration parses a number of seconds or a Go duration; "" is 0.
 func duration(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
@@ -75,31 +75,31 @@ func duration(text string) (time.Duration, error) {
 	return 0, fmt.Errorf("%q is neither a number of seconds nor a duration like 2m", text)
 }
 
-// wait is how long to wait after so many attempts, one at least.
+// wait returns the back-off after a number of attempts, at least one.
 func (b *Backoff) wait(attempts int) time.Duration {
 	if b == nil {
 		return 0
 	}
-	// Check has refused what can't be read.
+	// The errors were reported by Check.
 	d, _ := duration(b.Duration)
-	most, _ := duration(b.Cap)
+	limit, _ := duration(b.Cap)
 	factor, _ := b.factor()
-	if most == 0 {
-		most = mostWait
+	if limit == 0 {
+		limit = maxRetryWait
 	}
 	for range attempts - 1 {
-		if d > most/time.Duration(factor) { // the next is above, and might overflow
-			return most
+		if d > limit/time.Duration(factor) { // the product exceeds the limit and might overflow
+			return limit
 		}
 		d *= time.Duration(factor)
 	}
-	return min(d, most)
+	return min(d, limit)
 }
 
-// until is when the attempts together must have ended; the zero time if there is no
-// such bound.
-func (s *RetryStrategy) until(attempts []*attempt) time.Time {
-	attempts = begun(attempts)
+// deadline returns when all attempts together must have ended (maxDuration); zero if there
+// is no such limit.
+func (s *RetryStrategy) deadline(attempts []*attempt) time.Time {
+	attempts = startedAttempts(attempts)
 	if s == nil || s.Backoff == nil || len(attempts) == 0 {
 		return time.Time{}
 	}
@@ -110,20 +110,20 @@ func (s *RetryStrategy) until(attempts []*attempt) time.Time {
 	return attempts[0].StartedAt.Add(d)
 }
 
-// begun leaves out the attempts that never began: they count for nothing.
-func begun(attempts []*attempt) []*attempt {
-	return slices.DeleteFunc(slices.Clone(attempts), func(a *attempt) bool { return a.Never })
+// startedAttempts returns the attempts that count: those that were started.
+func startedAttempts(attempts []*attempt) []*attempt {
+	return slices.DeleteFunc(slices.Clone(attempts), func(a *attempt) bool { return a.NeverStarted })
 }
 
-// next tells whether a step is tried again after its last attempt, which did not
-// succeed, and when. An attempt whose end can't be learnt was neither the program's
-// fault nor ours: once, it is made again whatever the strategy says.
-func (s *RetryStrategy) next(attempts []*attempt) (again bool, at time.Time, why string) {
+// next reports whether and when a step is retried after its last attempt, which did not
+// succeed, and the reason if it isn't. The first attempt whose exit status is unknown is
+// retried regardless of the strategy.
+func (s *RetryStrategy) next(attempts []*attempt) (retry bool, at time.Time, why string) {
 	last := attempts[len(attempts)-1]
-	if last.Never {
+	if last.NeverStarted {
 		return true, last.FinishedAt, ""
 	}
-	attempts = begun(attempts)
+	attempts = startedAttempts(attempts)
 	lost := 0
 	for _, a := range attempts {
 		if a.Lost {
@@ -133,7 +133,7 @@ func (s *RetryStrategy) next(attempts []*attempt) (again bool, at time.Time, why
 	if s == nil {
 		return last.Lost && lost == 1, last.FinishedAt, ""
 	}
-	limit, _ := s.limit() // Check has refused what can't be read
+	limit, _ := s.limit() // validated by Check
 	onFailure, onError, _ := s.policy()
 	wanted := onFailure && last.Phase == Failed || onError && last.Phase == Error
 	switch {
@@ -145,7 +145,7 @@ func (s *RetryStrategy) next(attempts []*attempt) (again bool, at time.Time, why
 		return false, time.Time{}, "no more retries left"
 	}
 	at = last.FinishedAt.Add(s.Backoff.wait(len(attempts)))
-	if until := s.until(attempts); !until.IsZero() && at.After(until) {
+	if until := s.deadline(attempts); !until.IsZero() && at.After(until) {
 		return false, time.Time{}, "the next attempt would come after maxDuration"
 	}
 	return true, at, ""

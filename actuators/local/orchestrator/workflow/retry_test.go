@@ -8,14 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-func TestWhenAStepIsTriedAgain(t *testing.T) {
+func TestRetryStrategyNext(t *testing.T) {
 	began := time.Unix(1000, 0)
 	n := func(s string) *intstr.IntOrString { v := intstr.Parse(s); return &v }
 	one := func(p Phase, lost bool) *attempt {
 		return &attempt{Phase: p, Lost: lost, StartedAt: began, FinishedAt: began.Add(time.Second)}
 	}
 	failed, broken, lost := one(Failed, false), one(Error, false), one(Error, true)
-	never := &attempt{Phase: Error, Never: true, FinishedAt: began.Add(time.Second)}
+	never := &attempt{Phase: Error, NeverStarted: true, FinishedAt: began.Add(time.Second)}
 	limit := func(policy string) *RetryStrategy { return &RetryStrategy{Limit: n("2"), RetryPolicy: policy} }
 	backoff := func(b Backoff) *RetryStrategy { return &RetryStrategy{Limit: n("9"), Backoff: &b} }
 	for name, row := range map[string]struct {
@@ -48,14 +48,14 @@ func TestWhenAStepIsTriedAgain(t *testing.T) {
 		"beyond maxDuration":                  {backoff(Backoff{Duration: "5", MaxDuration: "5s"}), []*attempt{failed}, false, 0, "the next attempt would come after maxDuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			again, at, why := row.strategy.next(row.attempts)
-			require.Equal(t, row.again, again)
+			retry, at, why := row.strategy.next(row.attempts)
+			require.Equal(t, row.again, retry)
 			require.Equal(t, row.why, why)
-			if again {
+			if retry {
 				require.Equal(t, row.wait, at.Sub(began.Add(time.Second)))
 			}
 		})
 	}
 	huge := &Backoff{Duration: "1h", Factor: n("2000000000")}
-	require.Equal(t, mostWait, huge.wait(50), "no overflow")
+	require.Equal(t, maxRetryWait, huge.wait(50), "no overflow")
 }

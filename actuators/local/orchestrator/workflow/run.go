@@ -11,35 +11,35 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 )
 
-// run is one run. Its life, in its own goroutine (drive):
+// run is a run of a workflow. Its lifecycle, in its own goroutine (drive):
 //
-//	    record written by Begin, or read by load
+//	    record created by Submit, or read by resumeAll
 //	                      |
-//	+---------------> advance: what has ended? what comes next? what is late?
+//	+---------------> advance: ended steps, missed deadlines, steps to start
 //	|                     |
-//	|               record written
+//	|                   save
 //	|                     |
-//	|                   begin: a process for each step whose turn it is,
-//	|                     |    written down before it starts
-//	+---- a process reported, a time came, somebody poked
+//	|                startAttempt: for each step to start, save the attempt,
+//	|                     |        then start its process
+//	+---- wait: a status of a process, a timer, or wakeUp
 //
-// mu guards the record and the pods. A pod reports from its own goroutine (observe).
-// A record that can't be written is tried again; meanwhile no process is started.
+// mu guards the record and the pods. Pods report from goroutines of their own (onStatus).
+// If the record can't be saved, saving is retried, and no process starts until it succeeds.
 type run struct {
-	runner *Runner
-	dir    string
-	root   *node // nil for a record that can't be gone on with
-	wake   chan struct{}
-	seen   atomic.Pointer[Run]
+	runner   *Runner
+	dir      string
+	root     *node // nil if the record can't be resumed
+	wake     chan struct{}
+	snapshot atomic.Pointer[Run]
 
 	mu    sync.Mutex
 	rec   record
-	dirty bool // the record has changed since it was written
-	// placed counts how often the run was placed otherwise.
-	placed int
-	pods   map[string]Process // those that run, by the attempt's UID
-	going  map[string]bool    // those of them that are being ended
-	ends   sync.WaitGroup     // what ends them
+	dirty bool // the record has changed since it was saved
+	// placementVersion counts the changes of the run's placement.
+	placementVersion int
+	pods             map[string]Process // the running processes, by the attempt's UID
+	terminating      map[string]bool    // those that are being stopped
+	terminations     sync.WaitGroup     // the goroutines that stop them
 }
 
 const (
@@ -49,27 +49,27 @@ const (
 )
 
 func (r *Runner) newRun(rec record) *run {
-	one := &run{
+	created := &run{
 		runner: r, dir: r.folder(key{rec.Namespace, rec.Name}), rec: rec,
-		wake: make(chan struct{}, 1), pods: map[string]Process{}, going: map[string]bool{},
+		wake: make(chan struct{}, 1), pods: map[string]Process{}, terminating: map[string]bool{},
 	}
-	if len(Check(&one.rec.Template)) == 0 {
-		one.root = compile(&one.rec.Template.Spec)
+	if len(Check(&created.rec.Template)) == 0 {
+		created.root = buildTree(&created.rec.Template.Spec)
 	}
-	one.seen.Store(one.status())
-	return one
+	created.snapshot.Store(created.status())
+	return created
 }
 
-// folder is where a run lies.
+// folder returns the folder of a run.
 func (r *Runner) folder(k key) string { return filepath.Join(r.opts.Dir, k.folder()) }
 
-// folder is the name of a run's folder. Neither name holds an underscore, so that it
-// parts them safely.
+// folder returns the name of a run's folder. It is unique, because neither of the names
+// may contain an underscore.
 func (k key) folder() string { return k.namespace + "_" + k.name }
 
 func (r *run) file() string { return filepath.Join(r.dir, recordName) }
 
-// step is a node's part of the record. mu is held.
+// step returns the record of a node. mu is held.
 func (r *run) step(n *node) *step {
 	s := r.rec.Steps[n.path]
 	if s == nil {
@@ -79,58 +79,58 @@ func (r *run) step(n *node) *step {
 	return s
 }
 
-func (r *run) poke() {
+func (r *run) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
-	default: // it will look at everything anyway
+	default: // a wake-up is pending already
 	}
 }
 
-// drive leads the run to its end, or as far as it gets before the Runner is closed.
+// drive advances the run until it ends or the Runner is closed.
 func (r *run) drive() {
-	defer r.ends.Wait()
+	defer r.terminations.Wait()
 	for {
-		begin, at, over := r.look()
-		if over {
+		start, wakeAt, ended := r.advanceAndSave()
+		if ended {
 			r.runner.prune()
 			return
 		}
-		began := false
-		for _, n := range begin {
-			began = r.begin(n) || began
+		changed := false
+		for _, n := range start {
+			changed = r.startAttempt(n) || changed
 		}
-		if !began && !r.wait(at) {
-			r.leave()
+		if !changed && !r.wait(wakeAt) {
+			r.shutdown()
 			return
 		}
 	}
 }
 
-// look sees what comes next, and when to look again at the latest; over says that the
-// run has ended, and that this is written down.
-func (r *run) look() (begin []*node, at time.Time, over bool) {
+// advanceAndSave calls advance and saves the record. ended reports whether the run has
+// ended and its record is saved.
+func (r *run) advanceAndSave() (start []*node, wakeAt time.Time, ended bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.runner.opts.Clock.Now()
-	begin, at = r.advance(now)
+	start, wakeAt = r.advance(now)
 	changed := r.dirty
 	r.save()
 	switch {
 	case r.dirty:
-		at = soonest(at, now.Add(saveAgain))
-	case changed: // what was looked at first may depend on what came after it
-		r.poke()
+		wakeAt = earliest(wakeAt, now.Add(saveRetry))
+	case changed: // nodes that were visited first may depend on later ones that have changed
+		r.wakeUp()
 	}
-	return begin, at, r.rec.Phase.Ended() && !r.dirty
+	return start, wakeAt, r.rec.Phase.Ended() && !r.dirty
 }
 
-// wait waits for something to do, until a time if that is not zero; false if the
+// wait waits for a wake-up, or until a time that is not zero. It returns false if the
 // Runner is closed.
 func (r *run) wait(at time.Time) bool {
 	var timer <-chan time.Time
 	if !at.IsZero() {
-		t, giveBack := r.runner.opts.Clock.Timer(at.Sub(r.runner.opts.Clock.Now()))
-		defer giveBack()
+		t, stopTimer := r.runner.opts.Clock.Timer(at.Sub(r.runner.opts.Clock.Now()))
+		defer stopTimer()
 		timer = t
 	}
 	select {
@@ -148,15 +148,15 @@ func (r *run) wait(at time.Time) bool {
 	}
 }
 
-// leave lets the processes go on by themselves, or ends them and the run.
-func (r *run) leave() {
+// shutdown detaches the processes, or stops them and the run, as the CloseMode says.
+func (r *run) shutdown() {
 	r.mu.Lock()
-	if r.runner.how == StopAll {
+	if r.runner.closeMode == StopAll {
 		r.rec.Stop, r.dirty = cmp.Or(r.rec.Stop, "ended with the orchestrator"), true
 		r.mu.Unlock()
-		r.look()
-		r.ends.Wait()
-		r.look()
+		r.advanceAndSave()
+		r.terminations.Wait()
+		r.advanceAndSave()
 		return
 	}
 	pods := maps.Clone(r.pods)
@@ -166,27 +166,27 @@ func (r *run) leave() {
 	}
 }
 
-// save writes the record if it has changed, and shows it. mu is held.
+// save saves the record if it has changed, and publishes it. mu is held.
 func (r *run) save() {
 	if !r.dirty {
 		return
 	}
 	if err := statefile.Write(r.file(), &r.rec); err != nil {
-		r.runner.opts.Log.Error("the record of a run can't be written; it goes no further until it can", "run", r.rec.Name, "error", err)
+		r.runner.opts.Log.Error("the record of a run can't be saved; the run is blocked until it can", "run", r.rec.Name, "error", err)
 		return
 	}
 	r.dirty = false
-	r.show()
+	r.publish()
 }
 
-// show has others see the run as it is now. mu is held.
-func (r *run) show() {
+// publish updates the snapshot and calls OnChange. mu is held.
+func (r *run) publish() {
 	now := r.status()
-	r.seen.Store(now)
+	r.snapshot.Store(now)
 	r.runner.opts.OnChange(*now)
 }
 
-// cancel has the run end. The reason that was given first stays.
+// cancel stops the run, unless it is being stopped already, and saves the reason.
 func (r *run) cancel(why string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -200,13 +200,13 @@ func (r *run) cancel(why string) error {
 	}
 	r.rec.Stop = why
 	r.runner.opts.Log.Info("workflow is being ended", "run", key{r.rec.Namespace, r.rec.Name}.String(), "why", why)
-	r.show()
-	r.poke()
+	r.publish()
+	r.wakeUp()
 	return nil
 }
 
-// soonest is the earlier of two times, of which the zero one counts for none.
-func soonest(a, b time.Time) time.Time {
+// earliest returns the earlier of two times, ignoring a zero one.
+func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

@@ -15,50 +15,51 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
+	"github.com/scanflow-k8s/scanflow/engine/filelock"
 )
 
-// Runner runs workflows. New opens its folder, Start takes up the runs that are under
-// way there, Begin begins one, Close ends it all. Each run has a goroutine of its own.
+// Runner runs workflows. New opens its folder, Start resumes the active runs, Submit adds
+// one, Close shuts down. Each run has a goroutine of its own.
 type Runner struct {
 	opts Options
-	lock *statefile.Lock
+	lock *filelock.Lock
 
-	ctx    context.Context // ends when Close begins
-	cancel context.CancelFunc
-	kill   context.Context // ends when steps that are being ended may not be waited for
-	killed context.CancelFunc
-	how    Ending         // written before ctx ends
-	work   sync.WaitGroup // the runs
+	ctx        context.Context // ends when Close begins
+	cancel     context.CancelFunc
+	killCtx    context.Context // ends when the grace periods of steps are cut short
+	cancelKill context.CancelFunc
+	closeMode  CloseMode      // set before ctx ends
+	work       sync.WaitGroup // the goroutines of the runs
 
-	disk sync.Mutex // folders are made and removed one at a time; taken before mu
-	mu   sync.Mutex // never held while a disk is waited for
-	runs map[key]*run
+	dirMu sync.Mutex // serializes creating and removing folders; locked before mu
+	mu    sync.Mutex // never held during disk access
+	runs  map[key]*run
 }
 
 type key struct{ namespace, name string }
 
 func (k key) String() string { return k.namespace + "/" + k.name }
 
-// Ending says what becomes of the runs when the Runner is closed.
-type Ending int
+// CloseMode is what Close does with the active runs.
+type CloseMode int
 
 const (
-	// Detach leaves the steps running; the runs go on under the next Runner.
-	Detach Ending = iota
-	// StopAll ends every step and every run.
+	// Detach leaves the steps running; the next Runner resumes the runs.
+	Detach CloseMode = iota
+	// StopAll stops every step and every run.
 	StopAll
 )
 
 var (
-	// ErrClosed says that the Runner was closed.
+	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the workflow runner is closed")
-	// ErrTaken says that a run of the name is there, and is another identity's.
-	ErrTaken = errors.New("a run of this name is there already, and is not this change's")
-	// ErrUnknownRun says that there is no run of the name, or none any more.
+	// ErrNameConflict is returned if a run of the same name has another identity.
+	ErrNameConflict = errors.New("a run of this name is there already, and is not this change's")
+	// ErrUnknownRun is returned if there is no run of the name.
 	ErrUnknownRun = errors.New("there is no such run")
 )
 
-// New opens the folder. Nothing runs before Start.
+// New opens and locks the folder. Nothing runs before Start.
 func New(opts Options) (*Runner, error) {
 	opts.setDefaults()
 	dir, err := filepath.Abs(opts.Dir)
@@ -78,91 +79,91 @@ func New(opts Options) (*Runner, error) {
 	opts.Dir = dir
 	r := &Runner{opts: opts, lock: lock, runs: map[key]*run{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.kill, r.killed = context.WithCancel(context.Background())
+	r.killCtx, r.cancelKill = context.WithCancel(context.Background())
 	return r, nil
 }
 
-// Start goes on with the runs that are under way. It is called once, before Begin.
-func (r *Runner) Start() { r.load() }
+// Start resumes the active runs. It must be called once, before Submit.
+func (r *Runner) Start() { r.resumeAll() }
 
-// Request is a run to begin.
+// Request describes a run to submit.
 type Request struct {
 	Namespace string
 	Name      string
-	// Identity is whose run it is: beginning it twice is beginning it once.
+	// Identity makes Submit idempotent: a run is started once for an identity.
 	Identity   string
 	Template   Template
 	Parameters map[string]string
 }
 
-// Begin begins a run, unless it was begun before: then it is that. Once Begin has
-// returned, it goes on whatever becomes of this process. The error is ErrTaken where
-// the name is another's; ParametersOf says beforehand what is wrong with the parameters.
-func (r *Runner) Begin(req Request) (Run, error) {
+// Submit starts a run, or returns the existing one of the same name and identity. Once it
+// has returned, the run is saved and survives this process. The error wraps
+// ErrNameConflict if the name belongs to another identity.
+func (r *Runner) Submit(req Request) (Run, error) {
 	k := key{req.Namespace, req.Name}
 	if bad := slices.Concat(validation.IsDNS1123Subdomain(req.Name), validation.IsDNS1123Label(req.Namespace)); len(bad) > 0 {
 		return Run{}, fmt.Errorf("begin run %s: %s", k, strings.Join(bad, "; "))
 	}
-	r.disk.Lock()
-	defer r.disk.Unlock()
+	r.dirMu.Lock()
+	defer r.dirMu.Unlock()
 	if r.ctx.Err() != nil {
 		return Run{}, ErrClosed
 	}
-	if was := r.find(k); was != nil {
-		if was.rec.Identity != req.Identity {
-			return Run{}, fmt.Errorf("begin run %s: %w", k, ErrTaken)
+	if existing := r.find(k); existing != nil {
+		if existing.rec.Identity != req.Identity {
+			return Run{}, fmt.Errorf("begin run %s: %w", k, ErrNameConflict)
 		}
-		return *was.seen.Load(), nil
+		return *existing.snapshot.Load(), nil
 	}
 	rec, err := r.newRecord(req)
 	if err != nil {
 		return Run{}, fmt.Errorf("begin run %s: %w", k, err)
 	}
-	one := r.newRun(rec)
-	if err := os.MkdirAll(one.dir, 0o700); err != nil {
+	wf := r.newRun(rec)
+	if err := os.MkdirAll(wf.dir, 0o700); err != nil {
 		return Run{}, fmt.Errorf("begin run %s: %w", k, err)
 	}
-	if err := errors.Join(statefile.Write(one.file(), &one.rec), statefile.SyncFolder(r.opts.Dir)); err != nil {
-		return Run{}, fmt.Errorf("begin run %s: %w", k, errors.Join(err, os.RemoveAll(one.dir)))
+	if err := errors.Join(statefile.Write(wf.file(), &wf.rec), statefile.SyncDir(r.opts.Dir)); err != nil {
+		return Run{}, fmt.Errorf("begin run %s: %w", k, errors.Join(err, os.RemoveAll(wf.dir)))
 	}
-	if !r.drive(k, one) {
-		return Run{}, errors.Join(ErrClosed, os.RemoveAll(one.dir))
+	if !r.launch(k, wf) {
+		return Run{}, errors.Join(ErrClosed, os.RemoveAll(wf.dir))
 	}
-	r.opts.Log.Info("workflow begins", "run", k.String(), "template", req.Template.Name, "folder", one.dir)
-	return *one.seen.Load(), nil
+	r.opts.Log.Info("workflow begins", "run", k.String(), "template", req.Template.Name, "folder", wf.dir)
+	return *wf.snapshot.Load(), nil
 }
 
-// drive sets a run going; false if the Runner is closed.
-func (r *Runner) drive(k key, one *run) bool {
+// launch starts the goroutine of a run; false if the Runner is closed.
+func (r *Runner) launch(k key, wf *run) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return false
 	}
-	r.runs[k] = one
-	r.work.Go(one.drive)
+	r.runs[k] = wf
+	r.work.Go(wf.drive)
 	return true
 }
 
-// find is a run by its name; nil if there is none.
+// find returns a run by name; nil if there is none.
 func (r *Runner) find(k key) *run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.runs[k]
 }
 
-// newRecord is a run before its first step.
+// newRecord validates a request and returns the record of its run.
 func (r *Runner) newRecord(req Request) (record, error) {
 	if found := Check(&req.Template); len(found) > 0 {
-		return record{}, fmt.Errorf("its template can't be run here: %w", joined(found))
+		return record{}, fmt.Errorf("its template can't be run here: %w", found)
 	}
-	parameters, err := ParametersOf(&req.Template, req.Parameters)
+	parameters, err := ResolveParameters(&req.Template, req.Parameters)
 	if err != nil {
 		return record{}, err
 	}
 	now := r.opts.Clock.Now()
-	deadline := now.Add(mostRun)
-	if s := req.Template.Spec.ActiveDeadlineSeconds; s != nil && time.Duration(*s) < mostRun/time.Second {
+	deadline := now.Add(maxRunTime)
+	if s := req.Template.Spec.ActiveDeadlineSeconds; s != nil && time.Duration(*s) < maxRunTime/time.Second {
 		deadline = now.Add(time.Duration(*s) * time.Second)
 	}
 	return record{
@@ -171,15 +172,7 @@ func (r *Runner) newRecord(req Request) (record, error) {
 	}, nil
 }
 
-func joined(found []Problem) error {
-	errs := make([]error, len(found))
-	for i, p := range found {
-		errs[i] = p
-	}
-	return errors.Join(errs...)
-}
-
-// newUID is a version 4 UUID.
+// newUID returns a version 4 UUID.
 func newUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -187,63 +180,63 @@ func newUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// Run is how a run stands; false if there is none of that name.
+// Run returns a run by name; false if there is none.
 func (r *Runner) Run(namespace, name string) (Run, bool) {
-	one := r.find(key{namespace, name})
-	if one == nil {
+	wf := r.find(key{namespace, name})
+	if wf == nil {
 		return Run{}, false
 	}
-	return *one.seen.Load(), true
+	return *wf.snapshot.Load(), true
 }
 
-// Runs are all that there are, the newest first.
+// Runs returns all runs, the newest first.
 func (r *Runner) Runs() []Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []Run
-	for _, one := range r.runs {
-		out = append(out, *one.seen.Load())
+	for _, wf := range r.runs {
+		out = append(out, *wf.snapshot.Load())
 	}
 	slices.SortFunc(out, newestFirst)
 	return out
 }
 
-// Cancel ends a run: its steps get SIGTERM, and SIGKILL after their grace. It returns
-// when that is written down; one that has ended stays as it is.
+// Cancel stops a run: its steps get SIGTERM, and SIGKILL after their grace period. It
+// returns once that is saved, and has no effect on a run that has ended.
 func (r *Runner) Cancel(namespace, name, why string) error {
 	k := key{namespace, name}
-	one := r.find(k)
-	if one == nil {
+	wf := r.find(k)
+	if wf == nil {
 		return fmt.Errorf("cancel run %s: %w", k, ErrUnknownRun)
 	}
-	if err := one.cancel(why); err != nil {
+	if err := wf.cancel(why); err != nil {
 		return fmt.Errorf("cancel run %s: %w", k, err)
 	}
 	return nil
 }
 
-// Poke has steps that wait for a node look again.
-func (r *Runner) Poke() {
+// Reschedule makes the steps that wait for a node try again.
+func (r *Runner) Reschedule() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, one := range r.runs {
-		one.poke()
+	for _, wf := range r.runs {
+		wf.wakeUp()
 	}
 }
 
-// Close ends the Runner and waits for everything that it started. When ctx ends
-// first, steps that are being ended are killed. Closing twice is fine.
-func (r *Runner) Close(ctx context.Context, how Ending) error {
+// Close shuts the Runner down and waits for everything that it started. If ctx ends first,
+// the steps that are being stopped are killed. A second call does nothing.
+func (r *Runner) Close(ctx context.Context, how CloseMode) error {
 	r.mu.Lock()
 	if r.ctx.Err() != nil {
 		r.mu.Unlock()
 		return nil
 	}
-	r.how = how
+	r.closeMode = how
 	r.cancel()
 	r.mu.Unlock()
-	defer context.AfterFunc(ctx, r.killed)()
-	r.work.Wait() // comes soon after ctx: a killed process is not waited for without end
-	r.killed()
+	defer context.AfterFunc(ctx, r.cancelKill)()
+	r.work.Wait() // bounded: it ends soon after ctx, as the wait for a killed process is bounded
+	r.cancelKill()
 	return r.lock.Release()
 }

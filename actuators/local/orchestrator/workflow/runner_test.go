@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// training is load -> train -> evaluate, with files and values handed on.
+// training is load -> train -> evaluate, with artifacts and parameters.
 const training = `
 arguments:
   parameters:
@@ -72,10 +72,10 @@ templates:
         - "{{outputs.parameters.accuracy.path}}"
 `
 
-func TestFilesAndValuesGoFromStepToStep(t *testing.T) {
-	r := open(t, Options{})
-	begin(t, r, training, "round", "3")
-	run := ended(t, r)
+func TestArtifactsAndParameters(t *testing.T) {
+	r := newRunner(t, Options{})
+	submit(t, r, training, "round", "3")
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Equal(t, map[string]string{"accuracy": "0.93 v3.7 of test"}, run.Outputs)
 	require.Equal(t, map[string]string{"round": "3", "data": "digits"}, run.Parameters)
@@ -98,16 +98,16 @@ func TestFilesAndValuesGoFromStepToStep(t *testing.T) {
 	require.Equal(t, []string{"<", "evaluate<", "train<", "load<"}, order)
 }
 
-func TestARunIsBegunOnce(t *testing.T) {
-	r := open(t, Options{})
+func TestSubmitIsIdempotent(t *testing.T) {
+	r := newRunner(t, Options{})
 	count := file(t, "count")
 	spec := "templates: [{name: main, container: " + shell("echo x >>"+count) + "}]"
-	first := begin(t, r, spec)
-	require.Equal(t, first.UID, begin(t, r, spec).UID)
-	require.Equal(t, Succeeded, ended(t, r).Phase)
-	require.Equal(t, first.UID, begin(t, r, spec).UID, "nor after its end")
-	_, err := r.Begin(Request{Namespace: "test", Name: "run", Identity: "two", Template: parse(t, spec)})
-	require.ErrorIs(t, err, ErrTaken)
+	first := submit(t, r, spec)
+	require.Equal(t, first.UID, submit(t, r, spec).UID)
+	require.Equal(t, Succeeded, waitEnded(t, r).Phase)
+	require.Equal(t, first.UID, submit(t, r, spec).UID, "nor after its end")
+	_, err := r.Submit(Request{Namespace: "test", Name: "run", Identity: "two", Template: parse(t, spec)})
+	require.ErrorIs(t, err, ErrNameConflict)
 	require.Equal(t, "x\n", text(t, count))
 	require.Len(t, r.Runs(), 1)
 
@@ -117,7 +117,7 @@ func TestARunIsBegunOnce(t *testing.T) {
 		"an unknown parameter":  {Namespace: "test", Name: "other", Template: parse(t, spec), Parameters: map[string]string{"a": "b"}},
 		"a broken template":     {Namespace: "test", Name: "other"},
 	} {
-		_, err := r.Begin(req)
+		_, err := r.Submit(req)
 		require.Error(t, err, name)
 	}
 	left, err := os.ReadDir(r.opts.Dir)
@@ -129,19 +129,19 @@ func TestParameters(t *testing.T) {
 	template := parse(t, `
 arguments: {parameters: [{name: a}, {name: b, value: 2}, {name: c, default: true}, {name: d, value: x, enum: [x, "1"]}]}
 templates: [{name: main, container: `+shell("true")+`}]`)
-	got, err := ParametersOf(&template, map[string]string{"a": "{{workflow.name}}", "d": "1"})
+	got, err := ResolveParameters(&template, map[string]string{"a": "{{workflow.name}}", "d": "1"})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(map[string]string{"a": "{{workflow.name}}", "b": "2", "c": "true", "d": "1"}, got))
-	_, err = ParametersOf(&template, map[string]string{"d": "y", "e": "1"})
+	_, err = ResolveParameters(&template, map[string]string{"d": "y", "e": "1"})
 	for _, want := range []string{"with.parameters.a: is missing", `with.parameters.d: "y" is none of its enum: x, 1`, "with.parameters.e: the template has no such parameter; it has a, b, c, d"} {
 		require.ErrorContains(t, err, want)
 	}
 }
 
-// What is handed over as a value stays a value.
-func TestReferencesInValuesAreNotLookedAt(t *testing.T) {
-	r := open(t, Options{})
-	begin(t, r, `
+// References in the values of parameters are not substituted.
+func TestReferencesInValuesAreNotSubstituted(t *testing.T) {
+	r := newRunner(t, Options{})
+	submit(t, r, `
 arguments: {parameters: [{name: said}]}
 templates:
   - name: main
@@ -150,14 +150,14 @@ templates:
   - name: say
     inputs: {parameters: [{name: said}]}
     container: {command: [echo], args: ["{{inputs.parameters.said}}"]}`, "said", "{{workflow.uid}}")
-	run := ended(t, r)
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Equal(t, "{{workflow.uid}}\n", text(t, stepOf(t, run, "a").Attempts[0].Log))
 }
 
 func TestATemplateOfTemplates(t *testing.T) {
-	r := open(t, Options{})
-	begin(t, r, `
+	r := newRunner(t, Options{})
+	submit(t, r, `
 templates:
   - name: main
     dag:
@@ -183,7 +183,7 @@ templates:
     inputs: {artifacts: [{name: file, path: /f}]}
     outputs: {parameters: [{name: said, valueFrom: {path: /said}}]}
     container: {command: [cp, "{{inputs.artifacts.file.path}}", "{{outputs.parameters.said.path}}"]}`)
-	run := ended(t, r)
+	run := waitEnded(t, r)
 	require.Equal(t, Succeeded, run.Phase, run.Message)
 	require.Equal(t, map[string]string{"said": "one"}, run.Outputs)
 	require.Equal(t, []string{"both.a"}, stepOf(t, run, "both.b").Needs)
@@ -191,15 +191,15 @@ templates:
 }
 
 func TestParallelism(t *testing.T) {
-	r := open(t, Options{})
+	r := newRunner(t, Options{})
 	log := file(t, "log")
-	begin(t, r, `
+	submit(t, r, `
 parallelism: 1
 templates:
   - name: main
     dag: {tasks: [{name: a, template: one}, {name: b, template: one}, {name: c, template: one}]}
   - name: one
     container: `+shell("echo begin >>"+log+"; sleep 0.05; echo end >>"+log))
-	require.Equal(t, Succeeded, ended(t, r).Phase)
+	require.Equal(t, Succeeded, waitEnded(t, r).Phase)
 	require.Equal(t, "begin\nend\nbegin\nend\nbegin\nend\n", text(t, log))
 }

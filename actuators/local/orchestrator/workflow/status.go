@@ -9,79 +9,80 @@ import (
 	"time"
 )
 
-// Run is how a run stands.
+// Run is the state of a run.
 type Run struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	UID       string `json:"uid"`
 	Identity  string `json:"identity"`
-	// Kind and Template name the object that is run, Parameters are the workflow's with their values.
+	// Kind and Template identify the object that is run. Parameters are the workflow's, with
+	// their values.
 	Kind       string            `json:"-"`
 	Template   string            `json:"template"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Phase      Phase             `json:"phase"`
-	Message    string            `json:"message,omitempty"` // for a person, where it did not succeed
-	// Stop is why it is being ended, or was, before its steps had ended; "" where it isn't.
+	Message    string            `json:"message,omitempty"` // for a person; "" if it succeeded
+	// Stop is why it is being stopped, or was stopped; "" if it isn't.
 	Stop       string    `json:"stop,omitempty"`
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
-	// Done and All count the programs to be run: those that have ended, and all.
+	// Done is the number of processes that have ended, of All.
 	Done int `json:"done"`
 	All  int `json:"all"`
 	// Outputs are the output parameters of the entrypoint.
 	Outputs map[string]string `json:"outputs,omitempty"`
-	// Steps are all nodes, in the order written; one comes after that which it is part of.
+	// Steps are all nodes in the order of the template, each after its parent.
 	Steps []Step `json:"steps"`
-	// Folder is the run's, with the logs and files of its steps.
+	// Folder has the logs and files of the steps.
 	Folder string `json:"folder"`
 }
 
-// Progress is like "2/5".
+// Progress formats Done and All, as "2/5".
 func (r *Run) Progress() string { return fmt.Sprintf("%d/%d", r.Done, r.All) }
 
-// At are the steps where it stands, as a person calls them: those that run or are about
-// to, and once it has ended those that failed.
-func (r *Run) At() []string {
-	at := []string{}
+// ActiveSteps returns the names of the running and pending steps; for a run that has ended,
+// those of the failed steps.
+func (r *Run) ActiveSteps() []string {
+	names := []string{}
 	for i := range r.Steps {
 		s := &r.Steps[i]
-		stands := s.Phase == Running || s.Phase == Pending
+		active := s.Phase == Running || s.Phase == Pending
 		if r.Phase.Ended() {
-			stands = s.Phase == Failed || s.Phase == Error
+			active = s.Phase == Failed || s.Phase == Error
 		}
-		if stands && !s.DAG {
-			at = append(at, s.Called())
+		if active && !s.DAG {
+			names = append(names, s.DisplayName())
 		}
 	}
-	return at
+	return names
 }
 
-// Step is one node of a run.
+// Step is the state of a node of a run.
 type Step struct {
-	// Path is made of the names of tasks, joined by dots; "" for the entrypoint.
+	// Path is the names of the tasks that lead to it, joined by dots; "" for the entrypoint.
 	Path     string `json:"path"`
-	Name     string `json:"name"` // the task's; the template's for the entrypoint
+	Name     string `json:"name"` // of the task; of the template for the entrypoint
 	Template string `json:"template"`
 	DAG      bool   `json:"dag,omitempty"`
-	// Parent is the path of the dag that it is part of, Needs those that it waits for.
+	// Parent is the path of its dag, Needs are the paths of its dependencies.
 	Parent     string            `json:"parent,omitempty"`
 	Needs      []string          `json:"needs,omitempty"`
 	Retries    bool              `json:"retries,omitempty"` // it has a retryStrategy
-	Phase      Phase             `json:"phase,omitempty"`   // "" before it is its turn
+	Phase      Phase             `json:"phase,omitempty"`   // "" until it is scheduled
 	Message    string            `json:"message,omitempty"`
 	StartedAt  time.Time         `json:"startedAt,omitzero"`
 	FinishedAt time.Time         `json:"finishedAt,omitzero"`
 	Inputs     map[string]string `json:"inputs,omitempty"`
 	Outputs    map[string]string `json:"outputs,omitempty"`
-	// Artifacts are where the files lie that it left, by name.
+	// Artifacts are the paths of its output artifacts by name.
 	Artifacts map[string]string `json:"artifacts,omitempty"`
 	Attempts  []Attempt         `json:"attempts,omitempty"`
 }
 
-// Called is what a person calls the step: its path, or the entrypoint's name.
-func (s *Step) Called() string { return cmp.Or(s.Path, s.Name) }
+// DisplayName returns the step's path, or the entrypoint's name.
+func (s *Step) DisplayName() string { return cmp.Or(s.Path, s.Name) }
 
-// Attempt is one process of a step.
+// Attempt is the state of one process of a step.
 type Attempt struct {
 	Pod        string    `json:"pod"`
 	Node       string    `json:"node,omitempty"`
@@ -90,13 +91,13 @@ type Attempt struct {
 	Message    string    `json:"message,omitempty"`
 	StartedAt  time.Time `json:"startedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
-	ExitCode   *int      `json:"exitCode,omitempty"` // nil where it is not known
+	ExitCode   *int      `json:"exitCode,omitempty"` // nil if unknown
 	Log        string    `json:"log"`
-	// Moved says that it is, or was, ended to be begun again on another node.
+	// Moved means that it is, or was, stopped to be retried on another node.
 	Moved bool `json:"moved,omitempty"`
 }
 
-// status is what others see of the run. mu is held.
+// status returns the public state of the run. mu is held.
 func (r *run) status() *Run {
 	rec := &r.rec
 	out := &Run{
@@ -106,7 +107,7 @@ func (r *run) status() *Run {
 	if root := rec.Steps[""]; root != nil {
 		out.Outputs = maps.Clone(root.Outputs)
 	}
-	if r.root == nil { // a record that can't be gone on with
+	if r.root == nil { // the record can't be resumed
 		return out
 	}
 	r.root.walk(func(n *node) {

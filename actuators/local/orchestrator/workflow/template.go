@@ -6,15 +6,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Template is the part of an argoproj.io/v1alpha1 WorkflowTemplate that is honoured
-// here, or truly has no effect here.
+// Template has the fields of an argoproj.io/v1alpha1 WorkflowTemplate that are honoured
+// here, or have no effect here.
 type Template struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              Spec `json:"spec"`
 }
 
-// Spec is what is run.
+// Spec is the specification of a workflow.
 type Spec struct {
 	Entrypoint            string            `json:"entrypoint"`
 	Arguments             Arguments         `json:"arguments,omitzero"`
@@ -33,13 +33,13 @@ type Spec struct {
 	ArtifactRepositoryRef map[string]any    `json:"artifactRepositoryRef,omitempty"` // no effect here
 }
 
-// Metadata is set on the pods.
+// Metadata has the labels and annotations of pods.
 type Metadata struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// StepTemplate is a program to run (a container) or steps that depend on each other (a dag).
+// StepTemplate is a template of a step: a container or a dag.
 type StepTemplate struct {
 	Name                  string              `json:"name"`
 	Inputs                Inputs              `json:"inputs,omitzero"`
@@ -54,25 +54,25 @@ type StepTemplate struct {
 	ServiceAccountName    string              `json:"serviceAccountName,omitempty"` // no effect here
 }
 
-// Arguments are handed to a template.
+// Arguments are the values of a template's inputs.
 type Arguments struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	Artifacts  []Artifact  `json:"artifacts,omitempty"`
 }
 
-// Inputs are what a template takes.
+// Inputs are the inputs of a template.
 type Inputs struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	Artifacts  []Artifact  `json:"artifacts,omitempty"`
 }
 
-// Outputs are what a template gives.
+// Outputs are the outputs of a template.
 type Outputs struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	Artifacts  []Artifact  `json:"artifacts,omitempty"`
 }
 
-// Parameter is a short text.
+// Parameter is a named string.
 type Parameter struct {
 	Name        string     `json:"name"`
 	Value       *Text      `json:"value,omitempty"`
@@ -82,16 +82,15 @@ type Parameter struct {
 	ValueFrom   *ValueFrom `json:"valueFrom,omitempty"` // of outputs
 }
 
-// ValueFrom is where an output comes from: the file at a path for a container, another
-// parameter for a dag.
+// ValueFrom is the source of an output: a file for a container, a task's output parameter
+// for a dag.
 type ValueFrom struct {
 	Path      string `json:"path,omitempty"`
 	Parameter string `json:"parameter,omitempty"`
 	Default   *Text  `json:"default,omitempty"`
 }
 
-// Artifact is a file or a folder. What is at its path in a container lies in the run's
-// folder here.
+// Artifact is a file or a folder. It is stored in the run's folder, and not at its Path.
 type Artifact struct {
 	Name     string         `json:"name"`
 	Path     string         `json:"path,omitempty"`
@@ -100,10 +99,10 @@ type Artifact struct {
 	Archive  map[string]any `json:"archive,omitempty"` // no effect here: nothing is packed
 }
 
-// DAG is tasks that depend on each other.
+// DAG is a set of tasks with dependencies.
 type DAG struct {
 	Tasks []Task `json:"tasks"`
-	// FailFast has no task begin once one has failed; it does where it isn't set.
+	// FailFast starts no further task once one has failed. The default is true.
 	FailFast *bool `json:"failFast,omitempty"`
 }
 
@@ -116,25 +115,25 @@ type Task struct {
 	Arguments    Arguments `json:"arguments,omitzero"`
 }
 
-// RetryStrategy says when a step that failed is tried again.
+// RetryStrategy configures the retries of a step.
 type RetryStrategy struct {
-	// Limit is how many attempts there may be after the first.
+	// Limit is the number of attempts after the first.
 	Limit       *intstr.IntOrString `json:"limit,omitempty"`
 	RetryPolicy string              `json:"retryPolicy,omitempty"`
 	Backoff     *Backoff            `json:"backoff,omitempty"`
 }
 
-// Backoff spaces out the attempts: Duration before the second, each further wait
-// Factor times the one before, at most Cap. Durations are whole seconds, or like "2m".
+// Backoff is the wait before a retry: Duration before the first one, multiplied by Factor
+// for each further one, at most Cap. Durations are whole seconds, or like "2m".
 type Backoff struct {
 	Duration string              `json:"duration,omitempty"`
 	Factor   *intstr.IntOrString `json:"factor,omitempty"`
 	Cap      string              `json:"cap,omitempty"`
-	// MaxDuration is for all attempts together.
+	// MaxDuration bounds all attempts together.
 	MaxDuration string `json:"maxDuration,omitempty"`
 }
 
-// template finds a template by name; nil if there is none.
+// template returns a template by name; nil if there is none.
 func (s *Spec) template(name string) *StepTemplate {
 	for i := range s.Templates {
 		if s.Templates[i].Name == name {

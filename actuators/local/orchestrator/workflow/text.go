@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Text is a value that may be written as text, a number, true or false: Argo takes
-// either for a parameter, and hands all of them on as text.
+// Text is a string that may be written as a JSON string, number or boolean, as Argo accepts
+// it for the value of a parameter.
 type Text string
 
-// UnmarshalJSON takes a scalar.
+// UnmarshalJSON accepts any scalar.
 func (t *Text) UnmarshalJSON(raw []byte) error {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

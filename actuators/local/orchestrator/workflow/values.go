@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// ParametersOf are the parameters of a run: those given, and for the rest what the
-// template says. The error names all that are missing, unknown or not allowed.
-func ParametersOf(t *Template, given map[string]string) (map[string]string, error) {
+// ResolveParameters returns the parameters of a run: the given values, and the template's
+// defaults for the rest. The error joins all missing, unknown and invalid parameters.
+func ResolveParameters(t *Template, given map[string]string) (map[string]string, error) {
 	out := map[string]string{}
 	var errs []error
 	var known []string
@@ -39,8 +39,8 @@ func ParametersOf(t *Template, given map[string]string) (map[string]string, erro
 	return out, errors.Join(errs...)
 }
 
-// everywhere is what every template can refer to.
-func (r *run) everywhere() scope {
+// globalScope returns the references that are valid in every template.
+func (r *run) globalScope() scope {
 	out := scope{"workflow.name": r.rec.Name, "workflow.namespace": r.rec.Namespace, "workflow.uid": r.rec.UID}
 	for name, value := range r.rec.Parameters {
 		out["workflow.parameters."+name] = value
@@ -48,7 +48,7 @@ func (r *run) everywhere() scope {
 	return out
 }
 
-// inputs are a node's parameters. What it waits for has succeeded.
+// inputs returns the input parameters of a node, whose dependencies have succeeded.
 func (r *run) inputs(n *node) (map[string]string, error) {
 	given, from := map[string]*Text{}, scope{}
 	if n.parent == nil {
@@ -57,7 +57,7 @@ func (r *run) inputs(n *node) (map[string]string, error) {
 			given[name] = &text
 		}
 	} else {
-		from = r.inside(n.parent)
+		from = r.dagScope(n.parent)
 		for _, p := range n.task.Arguments.Parameters {
 			given[p.Name] = p.Value
 		}
@@ -66,13 +66,13 @@ func (r *run) inputs(n *node) (map[string]string, error) {
 	var errs []error
 	for _, p := range n.template.Inputs.Parameters {
 		value, err := "", error(nil)
-		switch own := cmp.Or(p.Value, p.Default); {
+		switch fallback := cmp.Or(p.Value, p.Default); {
 		case given[p.Name] != nil && n.parent == nil:
-			value = string(*given[p.Name]) // as it was given: no reference is looked for
+			value = string(*given[p.Name]) // literally: references in it are not substituted
 		case given[p.Name] != nil:
 			value, err = from.substitute(string(*given[p.Name]))
-		case own != nil:
-			value, err = r.everywhere().substitute(string(*own))
+		case fallback != nil:
+			value, err = r.globalScope().substitute(string(*fallback))
 		default:
 			err = errors.New("has no value")
 		}
@@ -87,9 +87,9 @@ func (r *run) inputs(n *node) (map[string]string, error) {
 	return out, errors.Join(errs...)
 }
 
-// inside is what the tasks of a dag, and its outputs, can refer to by now.
-func (r *run) inside(dag *node) scope {
-	out := r.everywhere()
+// dagScope returns the references that are valid for the tasks and outputs of a dag by now.
+func (r *run) dagScope(dag *node) scope {
+	out := r.globalScope()
 	for name, value := range r.step(dag).Inputs {
 		out["inputs.parameters."+name] = value
 	}
@@ -102,15 +102,15 @@ func (r *run) inside(dag *node) scope {
 			out["tasks."+c.task.Name+".outputs.artifacts."+name] = path
 		}
 	}
-	for name, path := range r.sources(dag) {
+	for name, path := range r.inputFiles(dag) {
 		out["inputs.artifacts."+name] = path
 	}
 	return out
 }
 
-// sources are where the files lie that a node is handed, by the names of its input
-// artifacts; "" for an optional one that there is none of.
-func (r *run) sources(n *node) map[string]string {
+// inputFiles returns the paths of a node's input artifacts by name; "" for an optional one
+// that is missing.
+func (r *run) inputFiles(n *node) map[string]string {
 	out := map[string]string{}
 	for _, a := range n.template.Inputs.Artifacts {
 		out[a.Name] = ""
@@ -118,7 +118,7 @@ func (r *run) sources(n *node) map[string]string {
 	if n.parent == nil {
 		return out
 	}
-	from := r.inside(n.parent)
+	from := r.dagScope(n.parent)
 	for _, a := range n.task.Arguments.Artifacts {
 		if names := references(a.From); len(names) == 1 {
 			out[a.Name] = from[names[0]]
@@ -127,9 +127,9 @@ func (r *run) sources(n *node) map[string]string {
 	return out
 }
 
-// dagOutputs takes a dag's outputs from its tasks.
+// dagOutputs sets the outputs of a dag from those of its tasks.
 func (r *run) dagOutputs(n *node, s *step) error {
-	from := r.inside(n)
+	from := r.dagScope(n)
 	s.Outputs, s.Artifacts = map[string]string{}, map[string]string{}
 	var errs []error
 	for _, p := range n.template.Outputs.Parameters {

@@ -1,10 +1,9 @@
-// Package offline works a batch of images as MLPerf's Offline scenario has it: all
-// samples are there from the start in one query, and what counts is how many are worked
-// in a second (MLPerf inference rules, section "Scenarios"). It stands for the batch work
-// that shares a node with a service.
+// Package offline classifies a batch of images in MLPerf's Offline scenario: one query has
+// all samples, and the metric is samples per second (MLPerf inference rules, section
+// "Scenarios"). It is the batch workload that shares a node with a service.
 //
-// It measures no latency and sends nothing. A batch that is stopped, or moved to another
-// node, goes on from its progress file: progress.go. Start reading at Run.
+// It measures no latency and sends nothing. A batch that is stopped or moved to another
+// node continues from its progress file (progress.go). Start reading at Run.
 package offline
 
 import (
@@ -22,34 +21,33 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// A shorter run than these is none that MLPerf takes: a query of at least 24,576 samples
-// (inference rules, section "Scenarios"), and at least 600 s (min_duration in LoadGen's
-// mlperf.conf).
+// The minimums of a valid run: a query of 24,576 samples (inference rules, section
+// "Scenarios") and 600 s (min_duration in LoadGen's mlperf.conf).
 const (
 	fullSamples = 24_576
 	fullSeconds = 600
 )
 
-// drawn is how many images there are; sample i is image i of them, and so on anew.
+// drawn is the number of distinct images; sample i is image i modulo drawn.
 const drawn = 16
 
-// Options say which samples are worked, and how.
+// Options configure a batch.
 type Options struct {
 	Model   classifier.Model
 	Seed    uint64
 	Threads int
 	Samples int
-	// CPU is the share of all threads together; 0 is no bound.
+	// CPU is the share of all threads together; 0 means no limit.
 	CPU share.Share
-	// Progress is the file that says how far the batch is; "" is none.
+	// Progress is the progress file; "" means none.
 	Progress string
-	// Every is the time between two lines of progress: 1 s where it is 0.
+	// Every is the interval of progress lines; 0 means 1 s.
 	Every time.Duration
-	// Output receives a JSON object a line.
+	// Output receives one JSON object per line.
 	Output io.Writer
 }
 
-// Metric is the figure of a scenario.
+// Metric is the performance metric of a scenario.
 type Metric struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
@@ -60,11 +58,11 @@ type Result struct {
 	Scenario string `json:"scenario"`
 	Model    string `json:"model"`
 	Threads  int    `json:"threads"`
-	// Samples were worked in this run, in so many seconds.
+	// Samples and Seconds are those of this run.
 	Samples int     `json:"samples"`
 	Seconds float64 `json:"seconds"`
 	Metric  Metric  `json:"metric"`
-	// Done of Of samples are worked by now, those of earlier runs included.
+	// Done of Of samples are complete, including earlier runs.
 	Done       int     `json:"done"`
 	Of         int     `json:"of"`
 	CPUSeconds float64 `json:"cpu_seconds"`
@@ -96,8 +94,8 @@ func (o *Options) complete() error {
 	return errors.Join(errs...)
 }
 
-// Run works the samples that are left. When ctx ends before they all are worked, the
-// result says how far it came, and the error is that of ctx.
+// Run classifies the remaining samples. If ctx ends before, it returns the partial result
+// with ctx's error.
 func Run(ctx context.Context, o Options) (Result, error) {
 	if err := o.complete(); err != nil {
 		return Result{}, fmt.Errorf("batch: %w", err)
@@ -106,7 +104,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := o.save(from); err != nil { // before hours of work
+	if err := o.save(from); err != nil { // fail early if the file can't be written
 		return Result{}, err
 	}
 	clock := share.System()
@@ -120,8 +118,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	for i := range images {
 		images[i] = classifier.Sample(uint64(i))
 	}
-	// As many threads run as were asked for, also where there are fewer cores: they have
-	// as much weight among the threads of others.
+	// Run the requested number of threads even on fewer cores, because it determines their
+	// weight against other processes.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(o.Threads, runtime.GOMAXPROCS(0))))
 	t := newTally(from, o.Samples)
 	began, usedBefore := clock.Now(), clock.Used()
@@ -131,11 +129,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			scratch := network.NewScratch()
-			for i, more := t.take(); more; i, more = t.take() {
+			for i, more := t.assign(); more; i, more = t.assign() {
 				if _, err := network.Predict(scratch, images[i%len(images)], pause); err != nil {
 					return
 				}
-				t.worked(i)
+				t.complete(i)
 			}
 		})
 	}
@@ -157,10 +155,10 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return r, failed
 }
 
-// thousandths rounds to what is worth reading.
+// thousandths rounds to three decimals.
 func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// report writes lines and the file until the threads stop.
+// report writes progress lines and the progress file until the threads stop.
 func (o *Options) report(t *tally, began time.Time, stopped <-chan struct{}) error {
 	ticker := time.NewTicker(o.Every)
 	defer ticker.Stop()

@@ -164,9 +164,9 @@ func TestTally(t *testing.T) {
 	tally := newTally(0, 50)
 	ended := map[int]bool{}
 	for n, i := range order {
-		_, more := tally.take()
+		_, more := tally.assign()
 		require.True(t, more)
-		tally.worked(i)
+		tally.complete(i)
 		ended[i] = true
 		prefix, count := tally.done()
 		require.Equal(t, n+1, count)
@@ -175,7 +175,7 @@ func TestTally(t *testing.T) {
 		}
 		require.False(t, ended[prefix])
 	}
-	_, more := tally.take()
+	_, more := tally.assign()
 	require.False(t, more)
 }
 

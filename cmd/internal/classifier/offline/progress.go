@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/plainfile"
 )
 
-// progress is the file: which batch, and how many of its samples are worked, from the
-// first on without a gap.
+// progress is the content of the progress file: the batch, and how many of its samples are
+// complete without a gap.
 type progress struct {
 	Model   classifier.Model `json:"model"`
 	Seed    uint64           `json:"seed"`
@@ -21,7 +21,7 @@ type progress struct {
 	Done    int              `json:"done"`
 }
 
-// load is how many samples earlier runs have worked.
+// load returns the number of samples that earlier runs have completed.
 func (o *Options) load() (int, error) {
 	if o.Progress == "" {
 		return 0, nil
@@ -42,7 +42,7 @@ func (o *Options) load() (int, error) {
 	return p.Done, nil
 }
 
-// save replaces the file as a whole: it is never half written.
+// save replaces the file atomically.
 func (o *Options) save(done int) error {
 	if o.Progress == "" {
 		return nil

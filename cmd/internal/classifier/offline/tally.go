@@ -2,21 +2,21 @@ package offline
 
 import "sync"
 
-// tally hands out samples in their order, and knows how far they are worked.
+// tally assigns samples in order and tracks which are complete.
 type tally struct {
 	mu     sync.Mutex
 	next   int
 	of     int
-	prefix int // all before it are worked
+	prefix int // all samples before it are complete
 	beyond map[int]bool
-	count  int // worked in this run
+	count  int // completed in this run
 }
 
 func newTally(from, of int) *tally {
 	return &tally{next: from, prefix: from, of: of, beyond: map[int]bool{}}
 }
 
-func (t *tally) take() (i int, more bool) {
+func (t *tally) assign() (i int, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.next >= t.of {
@@ -26,7 +26,7 @@ func (t *tally) take() (i int, more bool) {
 	return t.next - 1, true
 }
 
-func (t *tally) worked(i int) {
+func (t *tally) complete(i int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count++
@@ -37,7 +37,8 @@ func (t *tally) worked(i int) {
 	}
 }
 
-// done is how many are worked without a gap, and how many this run has worked.
+// done returns the number of samples that are complete without a gap, and the number that
+// this run has completed.
 func (t *tally) done() (prefix, count int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

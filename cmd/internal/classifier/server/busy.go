@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// busy adds up the CPU time that the process used while it worked images.
+// busy sums the CPU time of the process while it classified images.
 type busy struct {
 	used func() time.Duration
 
 	mu    sync.Mutex
 	work  int
-	since time.Duration // used when the first of them began
+	since time.Duration // the CPU time when the first of them began
 	sum   time.Duration
 }
 
@@ -31,7 +31,7 @@ func (b *busy) end() {
 	}
 }
 
-// seconds has what the images in work have used until now in it.
+// seconds returns the CPU time including the current images.
 func (b *busy) seconds() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// metrics are the server's series for Prometheus. Namespace, deployment and pod are labels
-// of the scraped target, so they are not here. Probes and scrapes are not counted: a
-// request rate means requests of clients.
+// metrics are the server's Prometheus metrics. They lack the labels namespace, deployment
+// and pod, which are labels of the scraped target. Probes and scrapes are not counted:
+// the request rate is that of clients.
 type metrics struct {
 	registry  *prometheus.Registry
 	requests  *prometheus.CounterVec
@@ -51,7 +51,7 @@ func newMetrics(o Options, q *queue, b *busy) *metrics {
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "classifier_model_info", Help: "The model in service; always 1."}, []string{"model"})
 	info.WithLabelValues(string(o.Model)).Set(1)
-	// A series that begins with its first request would hide that request from rate().
+	// Initialize the series; otherwise rate() misses the first request.
 	m.requests.WithLabelValues(predictPath)
 	m.responses.WithLabelValues(predictPath, "200")
 	m.responses.WithLabelValues(predictPath, "503")

@@ -13,22 +13,22 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier"
 )
 
-// maxBody bounds a body; a photograph of a telephone is about as large.
+// maxBody bounds a request body, in bytes: about a photograph of a phone.
 const maxBody = 4 << 20
 
-// reply is the answer to a prediction.
+// reply is the response of a prediction.
 type reply struct {
 	Model       classifier.Model `json:"model"`
 	Class       int              `json:"class"`
 	Probability float32          `json:"probability"`
 }
 
-// refusal is the answer to a request that was not served.
+// refusal is the response to a request that was not served.
 type refusal struct {
 	Error string `json:"error"`
 }
 
-// predict answers one request and returns the status.
+// predict handles one request and returns the status.
 func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 	switch {
 	case r.Method != http.MethodPost:
@@ -39,10 +39,10 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 		return refuse(w, http.StatusServiceUnavailable, "this server is shutting down")
 	case !s.loaded.Load():
 		return s.later(w, "the model is not loaded yet")
-	case s.queue.full(): // before the body is read: it costs little to refuse
+	case s.queue.full(): // refuse before reading the body
 		return s.full(w)
 	}
-	// Read whole before the wait: only then does net/http notice that a client goes away.
+	// Read the whole body before the wait: only then does net/http detect a closed connection.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
@@ -68,13 +68,13 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 	return clientGone
 }
 
-// badImage is the error of work for an image that can't be decoded.
+// badImage is the error for an image that can't be decoded.
 type badImage struct{ why error }
 
 func (b *badImage) Error() string { return b.why.Error() }
 
-// work waits for a thread and classifies the image. It ends when ctx does, which it does
-// when the client goes away.
+// work waits for a thread and classifies the image. It stops when ctx ends, for example
+// because the client has closed the connection.
 func (s *service) work(ctx context.Context, picture classifier.Picture) (classifier.Prediction, error) {
 	scratch, err := s.queue.acquire(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *service) full(w http.ResponseWriter) int {
 	return s.later(w, fmt.Sprintf("%d requests wait already", s.o.Queue))
 }
 
-// later refuses a request, and says when there will be room.
+// later refuses a request with a Retry-After header.
 func (s *service) later(w http.ResponseWriter, problem string) int {
 	w.Header().Set("Retry-After", strconv.Itoa(s.queue.retryAfter()))
 	return refuse(w, http.StatusServiceUnavailable, problem+": try again later")
@@ -122,11 +122,11 @@ func refuse(w http.ResponseWriter, status int, problem string) int {
 
 func send(w http.ResponseWriter, status int, v any) int {
 	body, err := json.Marshal(v)
-	if err != nil { // only a NaN could do it, and probabilities are none
+	if err != nil { // impossible without NaN
 		status, body = http.StatusInternalServerError, []byte(`{"error":"the reply could not be written"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
+	_, _ = w.Write(append(body, '\n')) // an error means that the client is gone
 	return status
 }

@@ -10,25 +10,25 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier"
 )
 
-// errQueueFull says that too many requests wait already.
+// errQueueFull is the error when too many requests wait.
 var errQueueFull = errors.New("the queue is full")
 
-// queue hands out threads, first come first served. A thread is the memory that it
-// works in.
+// queue assigns threads in the order of requests. A thread is represented by its scratch
+// memory.
 type queue struct {
-	idle    chan *classifier.Scratch // a channel serves its receivers in the order in which they came
+	idle    chan *classifier.Scratch // a channel serves receivers in order
 	threads int64
 	waiting atomic.Int64
 	limit   int64
-	image   atomic.Int64 // how long one takes, in nanoseconds
+	image   atomic.Int64 // the duration of one image, in nanoseconds
 }
 
 func newQueue(threads, limit int) *queue {
 	return &queue{idle: make(chan *classifier.Scratch, threads), threads: int64(threads), limit: int64(limit)}
 }
 
-// acquire waits for a thread. It gives up when ctx ends, and at once with errQueueFull
-// when too many wait already.
+// acquire waits for a thread until ctx ends. It returns errQueueFull at once if too many
+// requests wait.
 func (q *queue) acquire(ctx context.Context) (*classifier.Scratch, error) {
 	select {
 	case s := <-q.idle:
@@ -42,7 +42,7 @@ func (q *queue) acquire(ctx context.Context) (*classifier.Scratch, error) {
 	defer q.waiting.Add(-1)
 	select {
 	case s := <-q.idle:
-		if err := ctx.Err(); err != nil { // both came at once: don't work for nobody
+		if err := ctx.Err(); err != nil { // both happened at once
 			q.release(s)
 			return nil, err
 		}
@@ -57,8 +57,8 @@ func (q *queue) release(s *classifier.Scratch) { q.idle <- s }
 // full reports whether acquire would refuse a request now.
 func (q *queue) full() bool { return len(q.idle) == 0 && q.waiting.Load() >= q.limit }
 
-// took has the time of an image follow how long the latest ones took, from the moment
-// when they had a thread: the share of the CPU is in it.
+// took updates the moving average of the duration of an image with a thread, which
+// includes waits for the CPU share.
 func (q *queue) took(d time.Duration) {
 	if was := q.each(); was > 0 {
 		d = was + (d-was)/8
@@ -66,11 +66,10 @@ func (q *queue) took(d time.Duration) {
 	q.image.Store(int64(d))
 }
 
-// each is how long an image takes; 0 as long as none has been classified.
+// each returns the average duration of an image, or 0 before the first.
 func (q *queue) each() time.Duration { return time.Duration(q.image.Load()) }
 
-// retryAfter is in how many seconds those that wait now will have been worked, at least
-// one.
+// retryAfter returns the seconds until the waiting requests are done, at least one.
 func (q *queue) retryAfter() int {
 	rounds := float64(q.waiting.Load()+q.threads) / float64(q.threads)
 	return max(1, int(math.Ceil(q.each().Seconds()*rounds)))

@@ -14,23 +14,23 @@ import (
 
 const (
 	predictPath = "/predict"
-	// otherPath stands in the metrics for every path that is not served: a client must
-	// not be able to make series.
+	// otherPath is the metric label of all unknown paths, so that clients can't create
+	// series.
 	otherPath = "other"
-	// clientGone is the status in the metrics of a request whose client went away
-	// before the reply. Nobody receives it.
+	// clientGone is the status in the metrics of a request whose client closed the
+	// connection before the reply.
 	clientGone = 499
 )
 
-// service is one server's state.
+// service is the state of a server.
 type service struct {
 	o Options
-	// working ends when the work in hand is to be cut off.
+	// working is cancelled to abort the current requests.
 	working context.Context
 	network *classifier.Network // set before loaded
-	loaded  atomic.Bool         // there are a network and threads
-	ready   atomic.Bool         // new requests are welcome
-	closing atomic.Bool         // none is taken any more
+	loaded  atomic.Bool         // the network and the threads are ready
+	ready   atomic.Bool         // new requests should be routed here
+	closing atomic.Bool         // new requests are refused
 	quota   *share.Quota
 	queue   *queue
 	busy    *busy
@@ -44,8 +44,8 @@ func newService(working context.Context, o Options) *service {
 	return s
 }
 
-// load makes the network and classifies an image on each thread, so that all memory is
-// there and it is known how long one takes.
+// load creates the network and classifies an image on each thread, to allocate all memory
+// and to measure the duration.
 func (s *service) load(ctx context.Context) error {
 	pause := func() error { return s.quota.Pause(ctx) }
 	network, err := classifier.New(s.o.Model, s.o.Seed, pause)
@@ -82,7 +82,7 @@ func (s *service) routes() http.Handler {
 	return mux
 }
 
-// health is for probes: 200 while new requests are welcome.
+// health serves probes: 200 while the service is ready.
 func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if !s.ready.Load() {
@@ -93,7 +93,7 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-// measured counts the requests of clients. The handler returns the status that it answered.
+// measured wraps a handler and records its requests. The handler returns the status.
 func (s *service) measured(path string, handle func(http.ResponseWriter, *http.Request) int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()

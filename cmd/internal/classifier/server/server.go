@@ -1,13 +1,13 @@
-// Package server answers what a classifier says of images over HTTP: POST /predict,
-// GET /healthz, GET /metrics. It is a replica of a real kind: it works one image at a
-// time on one core (or a few), holds itself to its share of the CPU, lets a bounded
-// number of requests wait, and refuses the others at once.
+// Package server serves a classifier over HTTP: POST /predict, GET /healthz, GET /metrics.
+// It behaves like a real replica: it classifies one image at a time on one core (or a
+// few), respects its share of the CPU, queues a bounded number of requests, and refuses
+// the others at once.
 //
-// It never works for a client that has gone, never burns CPU to look busy, and handles
-// no signals: its caller cancels the context, and it drains.
+// It never works for a client that has disconnected, never simulates work, and handles no
+// signals: it drains when the caller cancels the context.
 //
-// Start reading at Serve, then predict.go (one request), queue.go (the wait), busy.go
-// (what the work costs).
+// Start reading at Serve, then predict.go (one request), queue.go (waiting) and busy.go
+// (CPU time).
 package server
 
 import (
@@ -24,34 +24,33 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// Options say which model is served, and how.
+// Options configure the server.
 type Options struct {
-	// Addr is where to listen, as host:port; port 0 takes a free one.
+	// Addr is the address to listen on, as host:port. Port 0 picks a free one.
 	Addr  string
 	Model classifier.Model
-	// Seed is that of the weights.
+	// Seed is the seed of the weights.
 	Seed uint64
-	// CPU is the share; 0 is no bound.
+	// CPU is the share of the CPU; 0 means no limit.
 	CPU share.Share
-	// Threads is how many images are worked at a time: 1 where it is 0.
+	// Threads is the number of images that are classified at a time; 0 means 1.
 	Threads int
-	// Queue is how many requests may wait beside those that are worked.
+	// Queue is the maximum of waiting requests.
 	Queue int
-	// Linger is how long, once told to stop, new requests are still taken while /healthz
-	// already says 503, so that routers can look away first.
+	// Linger is how long, after ctx ends, new requests are still accepted while /healthz
+	// returns 503, so that routers can remove the replica first.
 	Linger time.Duration
-	// Grace is how long in all, once told to stop, requests under way may take: 30 s
-	// where it is 0.
+	// Grace bounds the time, after ctx ends, until the last request is done; 0 means 30 s.
 	Grace time.Duration
 	// Logger may be nil.
 	Logger hclog.Logger
-	// Listening, if set, is called with the address before the network is made, and
-	// Ready once it is made and warm.
+	// Listening, if set, is called with the address before the network is created, and
+	// Ready after it is created and warm.
 	Listening func(net.Addr)
 	Ready     func()
 }
 
-// ErrGrace is returned when requests under way were cut off because they outlasted the grace.
+// ErrGrace is returned if requests were aborted at the end of the grace period.
 var ErrGrace = errors.New("requests under way outlasted the grace period and were cut off")
 
 func (o *Options) complete() error {
@@ -81,8 +80,8 @@ func (o *Options) complete() error {
 	return errors.Join(errs...)
 }
 
-// Serve answers requests until ctx ends, then drains: /healthz says 503, after Linger no
-// new request is taken, and those that wait or are worked are answered within Grace. It
+// Serve serves requests until ctx ends, and then drains: /healthz returns 503, new
+// requests are refused after Linger, and the remaining ones are completed within Grace. It
 // returns nil if they were, ErrGrace if not, and any other error if it could not serve.
 func Serve(ctx context.Context, o Options) error {
 	if err := o.complete(); err != nil {
@@ -132,7 +131,7 @@ func notClosed(err error) error {
 	return err
 }
 
-// drain ends the service. abort cuts off the work in hand.
+// drain shuts the service down. abort cancels the current requests.
 func (s *service) drain(h *http.Server, abort func()) error {
 	s.ready.Store(false)
 	s.o.Logger.Info("draining", "linger", s.o.Linger.String(), "grace", s.o.Grace.String())
@@ -143,12 +142,12 @@ func (s *service) drain(h *http.Server, abort func()) error {
 	case <-grace.Done():
 	}
 	s.closing.Store(true)
-	if h.Shutdown(grace) == nil { // it waits for the requests under way
+	if h.Shutdown(grace) == nil { // waits for the current requests
 		return nil
 	}
 	abort()
 	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
 	defer cancelLast()
-	_ = h.Shutdown(last) // they are told so
+	_ = h.Shutdown(last) // aborted requests get a response
 	return errors.Join(fmt.Errorf("serve the classifier: %w (%s)", ErrGrace, s.o.Grace), h.Close())
 }

@@ -1,13 +1,12 @@
-// Package share holds a program to its share of the CPU, as the kernel's CPU quota would
+// Package share limits a program to its share of the CPU, like the kernel's CPU quota
 // (cpu.cfs_quota_us in each cpu.cfs_period_us; Linux, Documentation/scheduler/sched-bwc.rst),
-// where no cgroup can be made. The program calls Quota.Pause after each piece of work of
-// a few milliseconds, and waits there if it has used up its share of the period.
+// where no cgroup can be created. The program calls Quota.Pause after every few
+// milliseconds of work, which waits if the share of the period is used up.
 //
-// What counts is the time for which a core worked for the process, all its threads
-// together, as getrusage tells it. What a neighbour on the core takes does not count. So
-// four programs of 0.15 each do four times the work of one, as long as their sum is
-// well below what the cores have.
+// It counts the CPU time of all threads of the process, by getrusage. Other processes on
+// the same core don't count. So four programs with a share of 0.15 do four times the work
+// of one, as long as their sum is well below the number of cores.
 //
-// It stops nobody who does not call Pause, and starts no goroutine. Start reading at
-// quota.go.
+// It has no effect on code that does not call Pause, and starts no goroutine. Start
+// reading at quota.go.
 package share

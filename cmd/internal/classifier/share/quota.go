@@ -6,46 +6,46 @@ import (
 	"time"
 )
 
-// Period is that of the kernel's quota: what is not used in one is not kept for later,
-// and what is used beyond the share is waited for in the next ones.
+// Period is the period of the kernel's quota. Time that is not used in a period is lost,
+// and time beyond the share is subtracted from the next periods.
 const Period = 100 * time.Millisecond
 
-// Clock tells the time, and the CPU time that the program has used until now.
+// Clock provides the time and the CPU time of the program.
 type Clock struct {
 	Now  func() time.Time
 	Used func() time.Duration
-	// Sleep waits, and gives up with an error when ctx ends.
+	// Sleep waits. It returns an error when ctx ends.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// System is the real clock.
+// System returns the clock of the machine.
 func System() Clock { return Clock{Now: time.Now, Used: ProcessTime, Sleep: sleep} }
 
-// Quota is a program's share. Any number of goroutines may use one.
+// Quota enforces a program's share. It is safe for concurrent use.
 type Quota struct {
 	clock Clock
-	each  time.Duration // of CPU time in each period; 0 is no bound
+	each  time.Duration // CPU time per period; 0 means no limit
 	began time.Time
 
 	mu     sync.Mutex
-	period int64         // the number of the last one that was granted
-	used   time.Duration // what was accounted for
-	left   time.Duration // of the share; below 0 is what was used beyond it
+	period int64         // the number of the last granted period
+	used   time.Duration // the accounted CPU time
+	left   time.Duration // of the share; negative if overused
 }
 
-// New begins to account at once. What the program has used before is forgotten.
+// New returns a quota that accounts from now on. Earlier CPU time does not count.
 func New(s Share, c Clock) *Quota {
 	q := &Quota{clock: c, each: Period * time.Duration(s) / 1000, began: c.Now(), used: c.Used()}
 	q.left = q.each
 	return q
 }
 
-// Pause returns when the program may go on, or ctx ends. Call it before work begins, so
-// that the time without work ends there, and after each piece: what a piece uses beyond
-// the share is accounted for only afterwards.
+// Pause returns when the program may continue, or when ctx ends. Call it before the work
+// begins, to end an idle time, and after each piece of work: overuse by a piece is
+// accounted for afterwards.
 func (q *Quota) Pause(ctx context.Context) error {
 	for {
-		wait := q.settle()
+		wait := q.account()
 		if wait <= 0 {
 			return ctx.Err()
 		}
@@ -55,9 +55,9 @@ func (q *Quota) Pause(ctx context.Context) error {
 	}
 }
 
-// settle accounts for what was used and granted since the last call, and says how long
-// to wait for the period in which there is some left.
-func (q *Quota) settle() time.Duration {
+// account updates the used and granted time since the last call and returns the wait
+// until the next period with time left.
+func (q *Quota) account() time.Duration {
 	if q.each == 0 {
 		return 0
 	}

@@ -7,10 +7,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Share is so many thousandths of a core. Zero is no bound.
+// Share is a share of the CPU in thousandths of a core. Zero means no limit.
 type Share int64
 
-// Set reads a quantity as Kubernetes writes those of CPU: 150m, 0.15, 1.
+// Set parses a CPU quantity of Kubernetes: 150m, 0.15, 1.
 func (s *Share) Set(text string) error {
 	q, err := resource.ParseQuantity(text)
 	if err != nil {
@@ -33,8 +33,8 @@ func (s *Share) String() string {
 	return resource.NewMilliQuantity(int64(*s), resource.DecimalSI).String()
 }
 
-// Type names it in a flag's help.
+// Type is the type's name in the help of a flag.
 func (s *Share) Type() string { return "quantity" }
 
-// Cores is the share in cores.
+// Cores returns the share in cores.
 func (s Share) Cores() float64 { return float64(s) / 1000 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ProcessTime is the CPU time of this process so far: of all threads, in user mode and in the kernel. Linux
-// keeps it in nanoseconds and tells it in microseconds.
+// ProcessTime returns the CPU time of this process: of all threads, in user mode and in the
+// kernel, with a resolution of microseconds.
 func ProcessTime() time.Duration {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil { // only a wrong argument fails

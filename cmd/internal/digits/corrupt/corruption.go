@@ -37,7 +37,7 @@ type Corruption struct {
 // String is the corruption as Parse reads it: "rotation:3".
 func (c Corruption) String() string { return fmt.Sprintf("%s:%d", c.Kind, c.Severity) }
 
-// Check says what is wrong with the corruption.
+// Check returns an error if the corruption is not valid.
 func (c Corruption) Check() error {
 	if _, known := kinds[c.Kind]; !known {
 		return fmt.Errorf("there is no corruption %q; there are %s", c.Kind, strings.Join(Kinds(), ", "))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/samples"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
@@ -20,8 +21,8 @@ const (
 	MeanConfidence = "mean_confidence" // of them all
 )
 
-// batch is predictions on their way into a run. It remembers how far it has come, so
-// that to go on after an error writes nothing twice.
+// batch is a list of predictions that is being written to a run. It records the steps that are
+// done, so that a retry writes nothing twice.
 type batch struct {
 	samples  []samples.Sample
 	began    time.Time
@@ -30,11 +31,12 @@ type batch struct {
 	logged   bool
 }
 
-// write writes a batch, and offers it again for as long as the tracker's trouble may
-// pass. The queue bounds how much comes to wait meanwhile.
+// write writes a batch, and retries while the error is retryable. The queue bounds the samples
+// that wait meanwhile.
 func (l *Log) write(ctx context.Context, all []samples.Sample) {
 	b := &batch{samples: all, began: l.o.Now()}
-	for pause := l.o.Pause; ; pause = min(2*pause, 16*l.o.Pause) {
+	retry := backoff.Exponential{First: l.o.Pause, Most: 16 * l.o.Pause}
+	for failures := 1; ; failures++ {
 		err := l.attempt(ctx, b)
 		switch {
 		case err == nil:
@@ -44,7 +46,7 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 			l.metrics.dropped.Add(float64(len(all)))
 			l.cutOff = len(all)
 			return
-		case !mlflow.Passing(err):
+		case !mlflow.Retryable(err):
 			l.metrics.dropped.Add(float64(len(all)))
 			l.o.Logger.Error("predictions are lost", "count", len(all), "error", err)
 			return
@@ -52,14 +54,14 @@ func (l *Log) write(ctx context.Context, all []samples.Sample) {
 		l.metrics.retries.Inc()
 		l.o.Logger.Warn("predictions wait for the tracker", "waiting", len(all)+len(l.queue), "error", err)
 		select {
-		case <-time.After(pause):
+		case <-time.After(retry.After(failures)):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// attempt takes the steps of a batch that are not done yet. Only one that is all
-// there is FINISHED: who reads looks for that.
+// attempt does the remaining steps of a batch. The run becomes FINISHED last: readers ignore any
+// other.
 func (l *Log) attempt(ctx context.Context, b *batch) error {
 	if l.experiment == "" {
 		id, err := l.o.Client.EnsureExperiment(ctx, l.o.Experiment)
@@ -98,7 +100,7 @@ func (l *Log) attempt(ctx context.Context, b *batch) error {
 	return l.o.Client.EndRun(ctx, b.run, mlflow.Finished, l.o.Now())
 }
 
-// forget asks for the experiment anew next time: somebody may have deleted it.
+// forget has the next attempt look up the experiment again if it was deleted.
 func (l *Log) forget(err error) error {
 	if errors.Is(err, mlflow.ErrNotFound) {
 		l.experiment = ""

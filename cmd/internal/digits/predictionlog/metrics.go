@@ -2,7 +2,7 @@ package predictionlog
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics is what the log tells Prometheus.
+// metrics are those of the log.
 type metrics struct {
 	written, dropped, retries prometheus.Counter
 }

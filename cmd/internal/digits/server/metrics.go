@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// metrics is what the server tells Prometheus. Namespace, deployment and pod are
+// metrics are those of the server. Namespace, deployment and pod are
 // labels of the scraped target, so they are not here. Probes and scrapes are not
 // counted: a request rate means requests of clients.
 type metrics struct {

@@ -1,4 +1,4 @@
-// Package steps is what the workflows of the digit workload are made of: publish a
+// Package steps has the steps of the workflows of the digit workload: publish a
 // first model, load what was predicted, detect what is critical, pick it, train on
 // it, evaluate. Each step is one program of a workflow; what goes between them are
 // files, and what they found is in an MLflow tracker, as any MLflow program's is.

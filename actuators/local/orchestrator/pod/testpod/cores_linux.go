@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// OnCores fails the test unless every thread of a process has exactly these cores,
-// written as the kernel does.
+// OnCores fails the test unless every thread of a process has exactly these cores, in
+// the kernel's list format.
 func OnCores(t testing.TB, pid int, want string) {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))

@@ -1,8 +1,7 @@
-// Package testpod is the program that the tests of the local orchestrator run in
-// their pods: an HTTP server with faults on demand. The test binary becomes it when
-// Role is set in its environment.
+// Package testpod is the program that tests run in their pods: an HTTP server with
+// faults on demand. A test binary runs it when Role is set in its environment.
 //
-// It is never linked into the real binary. Start reading at Main.
+// It is for tests only and never linked into the product. Start reading at Main.
 package testpod
 
 import (
@@ -22,16 +21,16 @@ import (
 	"time"
 )
 
-// Role is the environment variable that makes a test binary a pod. Its value is
-// ignored, but it must not be empty.
+// Role is the environment variable that makes a test binary run Main. Any value but ""
+// does.
 const Role = "SCANFLOW_TEST_POD"
 
-// Main serves on $PORT of $POD_IP, or of 127.0.0.1, and never returns. $SLOW_START delays the start,
-// $DIE_AFTER ends it with status 3 after so many requests, $IGNORE_TERM makes it
-// deaf to SIGTERM, $EXIT ends it at once with that status, $SPAWN starts a child
-// that lives on, $ON_TERM names a file that is made at SIGTERM. Otherwise SIGTERM
-// ends it at once, cutting what is in flight: a request survives a shutdown only
-// if the orchestrator drained it.
+// Main serves on $PORT of $POD_IP (default 127.0.0.1) and never returns. $SLOW_START
+// delays the start, $DIE_AFTER exits with status 3 after that many requests, $IGNORE_TERM
+// ignores SIGTERM, $EXIT exits at once with that status, $SPAWN starts a child that
+// outlives the process, $ON_TERM names a file that is created on SIGTERM. Otherwise
+// SIGTERM exits at once and cuts the requests in flight: a request survives a shutdown
+// only if the orchestrator drained it.
 func Main() {
 	if code := os.Getenv("EXIT"); code != "" {
 		os.Exit(number(code))
@@ -64,9 +63,10 @@ func Main() {
 	must(http.Serve(l, handler()))
 }
 
-// handler answers / with the pod's name (after ?ms=N milliseconds), /cpus with how
-// many cores it has, /pid with its process id, /env with ?name's value, /echo with the body; /sicken makes /healthz fail, /exit ends the
-// process with status 4, /stream sends a line and waits before it sends another.
+// handler serves / (the pod's name, after ?ms=N milliseconds), /cpus (its number of
+// cores), /pid, /env (the variable ?name), /echo (the body), /stream (one line, then
+// nothing until the client leaves), /sicken (makes /healthz fail) and /exit (exits with
+// status 4).
 func handler() http.Handler {
 	var served atomic.Int64
 	var sick atomic.Bool
@@ -92,7 +92,7 @@ func handler() http.Handler {
 		_, _ = io.WriteString(w, os.Getenv(r.URL.Query().Get("name")))
 	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body) // all of it first: an answer under way ends the reading
+		body, err := io.ReadAll(r.Body) // completely, because writing the response would end it
 		if err == nil {
 			_, _ = w.Write(body)
 		}

@@ -1,0 +1,85 @@
+package agentcheck
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/policy"
+)
+
+// impossibleComparisons lists where policies compare a part of the input with a word that
+// it never is: a guard for the primitive "scael" denies nothing.
+func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) []string {
+	schema := any(manifest.GuardSchema(agents))
+	var out []string
+	for _, c := range rev.Comparisons() {
+		words := wordsAt(schema, c.Path)
+		switch strings.Join(c.Path, ".") {
+		case "proposal.primitive":
+			words = slices.Sorted(maps.Keys(agentspec.Kinds().Verbs))
+		case "agent.layer":
+			words = []string{"application", "infrastructure"}
+		}
+		if len(words) > 0 && c.Text != "" && !slices.Contains(words, c.Text) {
+			path := strings.ReplaceAll(strings.Join(c.Path, "."), "..", ".NAME.")
+			out = append(out, fmt.Sprintf("%s:%d: input.%s is never %q; it is one of %s", c.File, c.Line, path, c.Text, strings.Join(words, ", ")))
+		}
+	}
+	params := verbParams()
+	for _, m := range rev.ProposalParams() {
+		if !slices.Contains(params, m.Param) {
+			out = append(out, fmt.Sprintf("%s:%d: input.proposal.with.%s is never there: no primitive has a parameter %q", m.File, m.Line, m.Param, m.Param))
+		}
+	}
+	return slices.Compact(out)
+}
+
+// verbParams lists the parameters of all primitives.
+func verbParams() []string {
+	var out []string
+	for _, make := range agentspec.Kinds().Verbs {
+		raw := reflect.Indirect(reflect.ValueOf(make()))
+		for _, field := range reflect.VisibleFields(raw.Type()) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// wordsAt lists the only words that a part of the document may be; it is empty where any
+// word may be there.
+func wordsAt(schema any, path []string) []string {
+	for _, name := range path {
+		m, _ := schema.(map[string]any)
+		properties, _ := m["properties"].(map[string]any)
+		next, there := properties[name]
+		if !there {
+			next = m["additionalProperties"]
+		}
+		if name == "" { // any property: they are alike
+			for key, value := range properties {
+				if key != "" {
+					next = value
+				}
+			}
+		}
+		schema = next
+	}
+	m, _ := schema.(map[string]any)
+	enum, _ := m["enum"].([]any)
+	var out []string
+	for _, word := range enum {
+		if text, is := word.(string); is {
+			out = append(out, text)
+		}
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package clusterview
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+)
+
+// Fleet returns the fleet of the objects that a selector matches. Its first Targets
+// starts the informer. While the cluster lacks the kind, Targets returns an error.
+func (v *View) Fleet(s engine.Selector) (engine.Fleet, error) {
+	namespace, err := v.scope(s.Namespace, "objects of the kind "+s.Kind)
+	if err != nil {
+		return nil, err
+	}
+	matches, err := labels.ValidatedSelectorFromSet(s.MatchLabels)
+	if err != nil {
+		return nil, fmt.Errorf("selector: %w", err)
+	}
+	return &Fleet{view: v, key: informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace}, matches: matches}, nil
+}
+
+// Fleet lists the targets of one agent.
+type Fleet struct {
+	view    *View
+	key     informerKey
+	matches labels.Selector
+
+	mu  sync.Mutex
+	inf *informer
+}
+
+// Release stops following the targets, unless another user does. Targets starts again.
+func (f *Fleet) Release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inf != nil {
+		f.view.release(f.inf)
+		f.inf = nil
+	}
+}
+
+// Follow starts following the targets before the first Targets, which returns the error
+// if there is one.
+func (f *Fleet) Follow() { _, _ = f.informer() }
+
+func (f *Fleet) informer() (*informer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	if f.inf == nil {
+		f.inf, err = f.view.acquire(f.key)
+	}
+	return f.inf, err
+}
+
+// Targets lists the objects from the cache. The error is temporary where the objects were
+// not listed yet, or the API server has been unreachable for too long.
+func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
+	inf, err := f.informer()
+	if err != nil {
+		return nil, err
+	}
+	if err := inf.ready(ctx); err != nil {
+		return nil, err
+	}
+	list := inf.objects.all(func(s *cachedObject) bool {
+		return !s.terminating && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
+	})
+	mapping, paths := inf.kind()
+	var pods *podIndex // nil for a kind that runs none: then no right to list pods is needed
+	if paths.scalable || paths.ownsPods || slices.ContainsFunc(list, paths.hasReplicas) {
+		of, err := f.view.podsFor(inf)
+		if err != nil {
+			return nil, err
+		}
+		if err := of.ready(ctx); err != nil {
+			return nil, err
+		}
+		pods = of.index
+	}
+	out := make([]engine.Target, len(list))
+	for i, s := range list {
+		out[i] = engine.Target{APIVersion: f.key.apiVersion, Kind: f.key.kind, Namespace: s.namespace, Name: s.name, Labels: s.labels, Model: s.model, Placement: []string{}}
+		if pods == nil {
+			continue
+		}
+		of := pods.of(podOwner{mapping.GroupVersionKind.Group, f.key.kind, s.namespace, s.name}, s.selector)
+		out[i].Placement = nodesOf(of)
+		if paths.hasReplicas(s) {
+			out[i].Replicas = &engine.Replicas{Desired: s.desired, Ready: s.readyOf(of)}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,137 @@
+package clusterview
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+)
+
+// cachedPod is the cached part of a pod. It is immutable.
+type cachedPod struct {
+	identity
+	labels      map[string]string
+	owners      []podOwner // its controller, and the controller's own
+	node        string
+	ip          string
+	phase       string
+	ready       bool
+	terminating bool
+	restarts    int
+	images      []string
+	ports       map[string]string // as engine.Pod has them
+}
+
+// podOwner identifies a workload that owns pods. It has no version, which may differ from
+// the one that the workload is followed in.
+type podOwner struct{ group, kind, namespace, name string }
+
+// DeepCopyObject implements runtime.Object. Immutable pods need no copy.
+func (p *cachedPod) DeepCopyObject() runtime.Object { return p }
+
+// inactive reports whether the pod is terminating or has ended, and so is no replica.
+func (p *cachedPod) inactive() bool {
+	return p.terminating || p.phase == "Succeeded" || p.phase == "Failed"
+}
+
+func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
+	text := func(path ...any) string { return fieldpath.Text(u.Object, path...) }
+	p := &cachedPod{
+		identity: identityIn(u, intern), labels: intern.pairs(u.GetLabels()), terminating: u.GetDeletionTimestamp() != nil,
+		node: intern.text(text("spec", "nodeName")), ip: text("status", "podIP"), phase: intern.text(text("status", "phase")),
+	}
+	p.owners = podOwners(u, intern)
+	for _, c := range fieldpath.Maps(u.Object, "status", "conditions") {
+		if fieldpath.Text(c, "type") == "Ready" {
+			p.ready = fieldpath.Text(c, "status") == "True" && !p.terminating
+		}
+	}
+	for _, c := range fieldpath.Maps(u.Object, "status", "containerStatuses") {
+		n, _ := fieldpath.Int(c, "restartCount")
+		p.restarts += int(n)
+	}
+	for _, c := range fieldpath.Maps(u.Object, "spec", "containers") {
+		p.images = append(p.images, intern.text(fieldpath.Text(c, "image")))
+		p.addPorts(c, intern)
+	}
+	for _, c := range fieldpath.Maps(u.Object, "spec", "initContainers") {
+		if fieldpath.Text(c, "restartPolicy") == "Always" { // a sidecar
+			p.addPorts(c, intern)
+		}
+	}
+	return p
+}
+
+// addPorts adds a container's ports, by name and by number.
+func (p *cachedPod) addPorts(container map[string]any, intern *interner) {
+	for _, port := range fieldpath.Maps(container, "ports") {
+		number, ok := fieldpath.Int(port, "containerPort")
+		if !ok || p.ip == "" {
+			continue
+		}
+		if p.ports == nil {
+			p.ports = map[string]string{}
+		}
+		text := intern.text(strconv.FormatInt(number, 10))
+		at := net.JoinHostPort(p.ip, text)
+		p.ports[text] = at
+		if name := fieldpath.Text(port, "name"); name != "" {
+			p.ports[intern.text(name)] = at
+		}
+	}
+}
+
+// podOwners returns a pod's controller and, for a ReplicaSet of a Deployment, that
+// Deployment. A Deployment names its ReplicaSets after itself and a hash, which is also a
+// label of the pods, so ReplicaSets need not be followed.
+func podOwners(u *unstructured.Unstructured, intern *interner) []podOwner {
+	for _, ref := range u.GetOwnerReferences() {
+		if ref.Controller == nil || !*ref.Controller {
+			continue
+		}
+		gv, err := schema.ParseGroupVersion(ref.APIVersion)
+		if err != nil {
+			return nil
+		}
+		direct := podOwner{intern.text(gv.Group), intern.text(ref.Kind), intern.text(u.GetNamespace()), intern.text(ref.Name)}
+		root, found := strings.CutSuffix(ref.Name, "-"+u.GetLabels()["pod-template-hash"])
+		if gv.Group == "apps" && ref.Kind == "ReplicaSet" && found && root != "" && !strings.HasSuffix(ref.Name, "-") {
+			return []podOwner{direct, {"apps", "Deployment", direct.namespace, intern.text(root)}}
+		}
+		return []podOwner{direct}
+	}
+	return nil
+}
+
+// addPods adds pods to a workload. Inactive pods only count in its restarts.
+func addPods(w *engine.Workload, pods []*cachedPod) {
+	for _, p := range pods {
+		w.Restarts += p.restarts
+		if p.inactive() {
+			continue
+		}
+		w.Pods = append(w.Pods, engine.Pod{Name: p.name, Node: p.node, Ready: p.ready, Restarts: p.restarts, Ports: p.ports})
+		w.Images = append(w.Images, p.images...)
+	}
+	slices.Sort(w.Images)
+	w.Images = slices.Compact(w.Images)
+}
+
+// nodesOf returns the nodes of active pods, sorted and without duplicates.
+func nodesOf(pods []*cachedPod) []string {
+	out := []string{}
+	for _, p := range pods {
+		if p.node != "" && !p.inactive() {
+			out = append(out, p.node)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

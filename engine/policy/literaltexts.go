@@ -1,0 +1,114 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// PrimitiveReference is a place where a strategy names a primitive.
+type PrimitiveReference struct {
+	Primitive string
+	File      string
+	Line      int
+}
+
+// MarkReference is a place where a strategy sets a mark.
+type MarkReference struct {
+	Mark string
+	File string
+	Line int
+}
+
+// Primitives returns the primitives that a strategy's rules name as literals.
+func (r *Revision) Primitives(strategy string) []PrimitiveReference {
+	var out []PrimitiveReference
+	r.proposalTexts(strategy, "primitive", func(name string, place *ast.Location) {
+		out = append(out, PrimitiveReference{name, place.File, place.Row})
+	})
+	return out
+}
+
+// Marks returns the marks that a strategy's rules name as literals.
+func (r *Revision) Marks(strategy string) []MarkReference {
+	var out []MarkReference
+	r.proposalTexts(strategy, "marks", func(name string, place *ast.Location) {
+		out = append(out, MarkReference{name, place.File, place.Row})
+	})
+	return out
+}
+
+// proposalTexts calls take with each string literal that the strategy's
+// proposals hold under a key, directly or in a list.
+func (r *Revision) proposalTexts(strategy, key string, take func(text string, place *ast.Location)) {
+	s := r.strategies[strategy]
+	if s == nil {
+		return
+	}
+	for _, rule := range s.rules {
+		proposal, literal, ok := proposalObject(rule)
+		if !ok {
+			continue
+		}
+		value := proposal.Get(ast.InternedTerm(key))
+		if value == nil {
+			continue
+		}
+		visit := func(t *ast.Term) {
+			if text, is := literal(t).Value.(ast.String); is {
+				take(string(text), locationOf(t, rule))
+			}
+		}
+		if list, is := literal(value).Value.(*ast.Array); is {
+			list.Foreach(visit)
+		} else {
+			visit(value)
+		}
+	}
+}
+
+// IsLiteral reports whether all values that a strategy's proposals hold under a
+// key are literals, so that Primitives or Marks is complete.
+func (r *Revision) IsLiteral(strategy, key string) bool {
+	s := r.strategies[strategy]
+	if s == nil {
+		return false
+	}
+	for _, rule := range s.rules {
+		proposal, literal, ok := proposalObject(rule)
+		if !ok {
+			return false
+		}
+		value := proposal.Get(ast.InternedTerm(key))
+		if value == nil {
+			continue
+		}
+		literalOnly := true
+		visit := func(t *ast.Term) {
+			if _, is := literal(t).Value.(ast.String); !is {
+				literalOnly = false
+			}
+		}
+		if list, is := literal(value).Value.(*ast.Array); is {
+			list.Foreach(visit)
+		} else {
+			visit(value)
+		}
+		if !literalOnly {
+			return false
+		}
+	}
+	return true
+}
+
+// Signals returns the names of the signals that the strategies and all guards
+// read, sorted. all reports whether a rule reads one by a computed name.
+func (r *Revision) Signals(strategies []string) (names []string, all bool) {
+	reads := r.Reads(strategies)
+	names, all = reads.Signals, reads.AllSignals
+	for _, g := range r.guardRules {
+		names, all = append(names, g.signals...), all || g.all
+	}
+	slices.Sort(names)
+	return slices.Compact(names), all
+}
