@@ -39,13 +39,6 @@ func (s ApprovalState) Stage() int {
 	return 0
 }
 
-// DefaultApprovalExpiry is how long an approval waits, and a denial counts, where the
-// manifest does not say.
-const DefaultApprovalExpiry = 24 * time.Hour
-
-// ApprovalRequested is the event type of the notice that an approval is requested.
-const ApprovalRequested = "dev.scanflow.approval.requested"
-
 // Approval is one proposal that waits for a person, or waited.
 type Approval struct {
 	ID string `json:"id"`

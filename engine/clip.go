@@ -2,9 +2,7 @@ package engine
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
 )
 
 // TextMost bounds, in bytes, a text that comes from outside the process: a reason, a
@@ -19,13 +17,4 @@ func Clip(text string) string {
 	}
 	kept := strings.ToValidUTF8(text[:TextMost], "")
 	return fmt.Sprintf("%s... (%d bytes more)", kept, len(text)-len(kept))
-}
-
-// FileName returns the name of a file for a message: quoted where it has a character that
-// is not printable, such as a line end.
-func FileName(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	return name
 }

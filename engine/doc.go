@@ -1,13 +1,13 @@
-// Package engine is the loop of a Scanflow agent: a firing samples a snapshot,
-// builds a document for each target, asks the policies for proposals, settles
-// who may write what, bounds it, writes the intent down, acts, and writes down
-// what became of it.
+// Package engine is the vocabulary of Scanflow: the types of an agent, its signals, its
+// document, its proposals and its records; the interfaces that adapters implement (Sensor,
+// Actuator, Fleet, Orchestrator, Policies, Journal, Deliverer, Observer, Clock); and the pure
+// rules on these types, such as the identity of an act.
 //
-// It knows no OPA, no Prometheus and no Kubernetes: those are reached through
-// the interfaces of this package (Sensor, Actuator, Policies, Journal, Fleet),
-// which its subpackages and the packages sensors and actuators implement. It
-// never reads the wall clock and never draws a random number but through the
-// Clock and the seed that it is given, so that a decision can be replayed.
+// What runs is in its subpackages: turn decides, loop drives turns and carries out acts,
+// claim, memory, approval and queue keep the books between turns. Package engine imports none
+// of them, and no OPA, no Prometheus and no Kubernetes. It reads no clock and draws no random
+// number: both are passed in, so that a decision can be replayed.
 //
-// Start reading at agent.go (one agent's life), then firing.go (one turn).
+// Start reading at spec.go (an agent), document.go (the input of a decision), change.go (an
+// act), then journal.go (what is recorded).
 package engine

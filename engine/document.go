@@ -7,38 +7,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
-// AgentInfo identifies the agent in a document. The mode is not in it: a dry run decides
-// as a real one does.
-type AgentInfo struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Role      string `json:"role"`
-	Layer     string `json:"layer"`
-}
-
-// String is "namespace/name".
-func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
-
-// TriggerInfo is the trigger of a firing, as a document has it.
-type TriggerInfo struct {
-	Name string `json:"name"`
-	// Kind is every, cron, at, event, alert, watch, or manual (`scanflow eval`).
-	Kind  string `json:"kind"`
-	Event *Event `json:"event,omitempty"`
-	// Approval is the id of the approval that the firing rechecks; then the rest is the
-	// trigger of the firing that asked for it.
-	Approval string `json:"approval,omitempty"`
-	// Watch has the changes that a watch trigger saw.
-	Watch *Watched `json:"watch,omitempty"`
-	// Deferral is that of the event, nil where no guard deferred it.
-	Deferral *Deferral `json:"-"`
-}
-
-// Watched are the changes that fired a watch trigger, one an object, at most 100.
-type Watched struct {
-	Objects []ObjectChange `json:"objects"`
-}
-
 // Document is the input to Rego for one target at one moment. The engine keeps
 // one for each target and changes it in place from firing to firing, so that the
 // policy engine can reuse the sections that did not change.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -42,62 +41,12 @@ func (e *Event) Informs() bool {
 	return !strings.HasPrefix(e.Source, AgentSource) || e.Type == ApprovalRequested
 }
 
+// ApprovalRequested is the event type of the notice that an approval is requested.
+const ApprovalRequested = "dev.scanflow.approval.requested"
+
 // AgentSource is the beginning of the source of an agent's events; namespace/name follows.
 const AgentSource = "/agents/"
 
 // MaxHops bounds the events in a row of which each was sent because of the one before.
 // Agents that trigger each other in a circle end there.
 const MaxHops = 16
-
-// Deferral is kept with an event of whose acts a guard refused some.
-type Deferral struct {
-	// Firing is the firing that handled the event first. The identities of the event's acts
-	// are made from it, however often the event is handled.
-	Firing string `json:"firing"`
-	// Acts are the identities of those that were admitted.
-	Acts []string `json:"acts,omitempty"`
-	// Since is when the event began to wait, At when it was last handled, and Until when it
-	// is handled next: zero times for a dead letter.
-	Since time.Time `json:"since,omitzero"`
-	At    time.Time `json:"at,omitzero"`
-	Until time.Time `json:"until,omitzero"`
-	// Why has the guards' reasons, for a person.
-	Why string `json:"why,omitempty"`
-	// Looks counts how often the event was handled since it waits.
-	Looks int `json:"looks,omitempty"`
-	// Refusals is a hash of what was refused, and by which guard.
-	Refusals string `json:"refusals,omitempty"`
-}
-
-// Waits reports whether the event is not due yet. It is due where the clock was set back
-// since, and where it was last handled before its agent began: the guards may be others.
-func (d *Deferral) Waits(now, begun time.Time) bool {
-	return d != nil && d.Until.After(now) && !d.At.After(now) && !d.At.Before(begun)
-}
-
-// Disposition says how an event continues of whose acts a firing did not do all.
-type Disposition struct {
-	// Event is the event to keep, with Deferral set.
-	Event Event
-	// Dead makes it a dead letter. Otherwise it waits, behind all others of its inbox.
-	Dead bool
-	// Why is for a person.
-	Why string
-}
-
-// Base returns the firing from whose id the identities of the acts are made.
-func (t *TriggerInfo) Base(firing string) string {
-	if t.Deferral != nil {
-		return t.Deferral.Firing
-	}
-	return firing
-}
-
-// HandlesEvent reports whether the firing handles an event. A recheck of an approval that
-// an event asked for does not.
-func (t *TriggerInfo) HandlesEvent() bool { return t.Event != nil && t.Approval == "" }
-
-// Did reports whether an act was admitted when the event was handled before.
-func (t *TriggerInfo) Did(identity string) bool {
-	return t.Deferral != nil && slices.Contains(t.Deferral.Acts, identity)
-}

@@ -50,24 +50,6 @@ func (f *EventFilter) Accepts(e *Event) bool {
 	return slices.Contains(f.From, e.Sender)
 }
 
-// EventTrigger returns the first trigger that the event fires; nil if there is none.
-func EventTrigger(triggers []Trigger, e *Event, labels EventLabels) *Trigger {
-	for i := range triggers {
-		if f := triggers[i].Filter(); f != nil && f.Matches(e, labels) && f.Accepts(e) {
-			return &triggers[i]
-		}
-	}
-	return nil
-}
-
-// Filter returns the filter of a trigger that events or alerts fire; nil for the others.
-func (t *Trigger) Filter() *EventFilter {
-	if t.Event != nil {
-		return t.Event
-	}
-	return t.Alert
-}
-
 // EventLabels returns the labels of an alert's event. The data is decoded at most once, and
 // only where a trigger of the event's type asks for labels.
 type EventLabels func() map[string]any

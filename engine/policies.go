@@ -61,3 +61,14 @@ type Denial struct {
 	Guard  string `json:"guard"`  // its package, without "scanflow.guards."
 	Reason string `json:"reason"` // a key, or the error
 }
+
+// PolicyInfo is the state of the policies at a firing.
+type PolicyInfo struct {
+	// Age is the time since the revision went live.
+	Age time.Duration `json:"age_ns"`
+	// Refused is set where a later change was refused, and an older revision decides.
+	Refused bool `json:"refused"`
+	// Successes and Failures count the changes since the start of the process.
+	Successes int `json:"successes"`
+	Failures  int `json:"failures"`
+}

@@ -16,6 +16,18 @@ const (
 	Paused Mode = "paused"
 )
 
+// AgentInfo identifies the agent in a document. The mode is not in it: a dry run decides
+// as a real one does.
+type AgentInfo struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Role      string `json:"role"`
+	Layer     string `json:"layer"`
+}
+
+// String is "namespace/name".
+func (a AgentInfo) String() string { return a.Namespace + "/" + a.Name }
+
 // Spec is an agent, ready to run. It comes from a manifest.
 type Spec struct {
 	AgentInfo
@@ -54,16 +66,6 @@ type Trigger struct {
 	Wait time.Duration
 	// Watch selects the objects whose changes fire it.
 	Watch *WatchSpec
-}
-
-// WatchSpec selects the objects, and which of their changes fire a trigger.
-type WatchSpec struct {
-	Selector Selector
-	// Name is the name of one object; "" means every object of the selector.
-	Name string
-	// Field is a dotted path like status.readyReplicas; "" means each change of an object's
-	// spec or labels.
-	Field string
 }
 
 // Schedule is a cron expression in its time zone.
@@ -153,3 +155,25 @@ func (g *Guards) ExpiryOfApproval() time.Duration {
 	}
 	return DefaultApprovalExpiry
 }
+
+// EventTrigger returns the first trigger that the event fires; nil if there is none.
+func EventTrigger(triggers []Trigger, e *Event, labels EventLabels) *Trigger {
+	for i := range triggers {
+		if f := triggers[i].Filter(); f != nil && f.Matches(e, labels) && f.Accepts(e) {
+			return &triggers[i]
+		}
+	}
+	return nil
+}
+
+// Filter returns the filter of a trigger that events or alerts fire; nil for the others.
+func (t *Trigger) Filter() *EventFilter {
+	if t.Event != nil {
+		return t.Event
+	}
+	return t.Alert
+}
+
+// DefaultApprovalExpiry is how long an approval waits, and a denial counts, where the
+// manifest does not say.
+const DefaultApprovalExpiry = 24 * time.Hour

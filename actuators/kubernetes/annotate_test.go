@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 func notes(m map[string]any) map[string]any { return map[string]any{"annotations": m} }
@@ -114,7 +115,7 @@ func TestAnnotateAndOthers(t *testing.T) {
 
 	for _, key := range []string{"kubernetes.io/x", "kubectl.kubernetes.io/restartedAt", "node.k8s.io/x", "scanflow.dev/take-over", "no key/at all"} {
 		_, err := verb.Plan(testContext(t), proposal("annotate", target, notes(map[string]any{key: "x"})))
-		require.ErrorContains(t, err, "annotations."+key)
+		require.ErrorContains(t, err, mistake.Key("annotations", key))
 	}
 
 	change := plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{"example.com/new": "x"}))))

@@ -7,14 +7,12 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
-// recheckFirst and recheckMost are the pauses before an approved act that a guard held back
-// is rechecked, doubled in between: each recheck samples the whole fleet.
-const (
-	recheckFirst = 5 * time.Second
-	recheckMost  = time.Minute
-)
+// recheckPause has the pauses before an approved act that a guard held back is rechecked:
+// each recheck samples the whole fleet.
+var recheckPause = backoff.Exponential{First: 5 * time.Second, Most: time.Minute}
 
 // Book caches the approvals of one agent, the last of each proposal. It is safe for
 // concurrent use.
@@ -25,10 +23,10 @@ type Book struct {
 	rechecks map[string]attempt
 }
 
-// attempt is an attempt to end an approval that did not end it.
+// attempt is the last of the attempts to end an approval, and their count.
 type attempt struct {
-	at   time.Time
-	wait time.Duration // until the next
+	at    time.Time
+	count int
 }
 
 // NewBook returns an empty cache.
@@ -91,7 +89,7 @@ func (b *Book) UsedBy(identity string) bool {
 func (b *Book) Delay(id string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rechecks[id] = attempt{now, min(max(2*b.rechecks[id].wait, recheckFirst), recheckMost)}
+	b.rechecks[id] = attempt{now, b.rechecks[id].count + 1}
 }
 
 // dueAt returns when an open approval is due: an approved one at once, a waiting one when it
@@ -101,8 +99,10 @@ func (b *Book) dueAt(p *engine.Approval) time.Time {
 	if p.State == engine.ApprovalApproved {
 		at = time.Time{}
 	}
-	if last, tried := b.rechecks[p.ID]; tried && at.Before(last.at.Add(last.wait)) {
-		at = last.at.Add(last.wait)
+	if last, tried := b.rechecks[p.ID]; tried {
+		if next := last.at.Add(recheckPause.After(last.count)); at.Before(next) {
+			at = next
+		}
 	}
 	return at
 }

@@ -24,7 +24,7 @@ func TestIntentsStayOpenUntilConcluded(t *testing.T) {
 	j := open(t, dir, Options{})
 	a, b, other := intent("a", 1), intent("b", 2), intent("c", 3)
 	b.DryRun, b.With, b.Claim, b.Direction = true, map[string]any{"body": map[string]any{"text": "<&>\u2028", "n": []any{nil, true, 1.5}}}, "", ""
-	b.Once = true
+	b.Irreproducible = true
 	other.Agent = "mlperf/other"
 	for _, in := range []engine.Intent{a, b, other} {
 		require.NoError(t, j.Intend(t.Context(), in))

@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
+// retry has the pauses before an act that failed is tried again.
+var retry = backoff.Exponential{First: 200 * time.Millisecond, Most: 10 * time.Second}
+
 const (
-	retryFirst  = 200 * time.Millisecond
-	retryMost   = 10 * time.Second
 	verifyFirst = 100 * time.Millisecond
 	verifyMost  = 2 * time.Second
 	// undoDeadline bounds the undoing of an act that failed.
@@ -20,15 +22,15 @@ const (
 // caller has entered. waits is called before the act waits for the world.
 func (r *runner) apply(ctx context.Context, actuator engine.Actuator, in *engine.Intent, waits func()) engine.Outcome {
 	out, err := r.applyOnce(ctx, actuator, in.Change)
-	for wait := retryFirst; err != nil; wait = min(2*wait, retryMost) {
+	for failures := 1; err != nil; failures++ {
 		if !engine.IsRetryable(err) {
 			return engine.Outcome{Status: engine.Failed, Detail: err.Error()}
 		}
-		if wait == retryFirst {
+		if failures == 1 {
 			r.log.Warn("act failed, and is tried again until its deadline", "target", in.Target.ID(), "verb", in.Primitive, "error", err)
 		}
 		waits()
-		if !engine.Sleep(ctx, r.m.Clock, wait) || !r.enter(ctx) {
+		if !engine.Sleep(ctx, r.m.Clock, retry.After(failures)) || !r.enter(ctx) {
 			return engine.Outcome{Status: engine.Failed, Detail: "gave up at the deadline: " + err.Error()}
 		}
 		out, err = r.applyOnce(ctx, actuator, in.Change)
@@ -51,12 +53,12 @@ func (r *runner) applyOnce(ctx context.Context, actuator engine.Actuator, change
 // recordBegun records that an act was applied which goes on, and which a restart would
 // otherwise begin again: if it is not in place then, somebody undid it.
 func (r *runner) recordBegun(in *engine.Intent) {
-	if !in.Once {
+	if !in.Irreproducible {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, concludeDeadline)
 	defer cancel()
-	if err := r.m.Journal.Began(ctx, in.Identity); err != nil {
+	if err := r.store.Began(ctx, in.Identity); err != nil {
 		r.log.Warn("not noted that an act has begun", "target", in.Target.ID(), "verb", in.Primitive, "identity", in.Identity, "error", err)
 	}
 }
@@ -106,7 +108,7 @@ func (r *runner) undo(actuator engine.Actuator, change engine.Change) string {
 	ctx, cancel := context.WithTimeout(r.ctx, undoDeadline) // the act's own may be over
 	defer cancel()
 	out, err := callUndo(ctx, undoer, change)
-	for wait := retryFirst; err != nil && engine.IsRetryable(err) && engine.Sleep(ctx, r.m.Clock, wait); wait = min(2*wait, retryMost) {
+	for failures := 1; err != nil && engine.IsRetryable(err) && engine.Sleep(ctx, r.m.Clock, retry.After(failures)); failures++ {
 		out, err = callUndo(ctx, undoer, change)
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (d *deliveries) replaceable(identity string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	found := d.by[identity]
-	return found != nil && found.late && !found.Once
+	return found != nil && found.late && !found.Irreproducible
 }
 
 // delivered ends an act that was delivered; it reports whether the act is this agent's.

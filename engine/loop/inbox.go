@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
 const (
@@ -15,6 +16,9 @@ const (
 	// mostAttempts bounds how often handling one event may fail before it is a dead letter.
 	mostAttempts = 5
 )
+
+// attemptPause has the pauses before an event is handled again whose strategies failed.
+var attemptPause = backoff.Exponential{First: 2 * time.Second, Most: 32 * time.Second}
 
 // inbox is the events of one agent: which is handled next, and which are deferred. The loop's
 // goroutine uses it.
@@ -102,7 +106,7 @@ func (b *inbox) retry(ctx context.Context, e *engine.Event, failed string) bool 
 	wait := queueRetry
 	if failed != "" {
 		b.attempts++
-		wait = time.Second << min(b.attempts, 5)
+		wait = attemptPause.After(b.attempts)
 	}
 	if b.attempts >= mostAttempts {
 		err := b.queue.DeadLetter(ctx, b.agent, *e, failed)

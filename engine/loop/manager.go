@@ -18,41 +18,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
-// Config has what the agents of a process share.
-type Config struct {
-	Clock    engine.Clock
-	Journal  engine.Journal
-	Policies engine.Policies
-	// Verbs returns the verbs that this process offers. They may send events and requests
-	// through the router.
-	Verbs func(*queue.Router) map[string]engine.Verb
-	// Watcher serves the watch triggers; nil where nothing can watch objects.
-	Watcher engine.Watcher
-	// Deliverer sends events to endpoints elsewhere; nil where nothing can.
-	Deliverer engine.Deliverer
-	// Peers are the endpoints of other processes whose agents get this one's events too.
-	Peers []string
-	// RemoteClaims returns the claims of agents in other processes, as last received, by
-	// target. It must not block, and nobody changes the result. Nil where no process sends any.
-	RemoteClaims func() map[engine.TargetID][]engine.HeldClaim
-	// Declared reports whether an agent exists although it does not run, such as one whose
-	// spec is wrong; nil where every agent runs.
-	Declared func(agent string) bool
-	// Rehearse runs an agent's strategies on its documents, as JSON, in a place where a crash
-	// does no harm, before the agent runs them: after the process ended abnormally. Nil runs
-	// them at once.
-	Rehearse func(ctx context.Context, rev engine.Revision, strategies []string, documents []json.RawMessage) error
-	Observer engine.Observer
-	Log      hclog.Logger
-	// Seed is for the jitter of intervals, the only random numbers of the engine.
-	Seed uint64
-	// Concurrency bounds the calls of actuators in progress for one agent; 0 means 16.
-	Concurrency int
-	// Grace is how long acts in progress may take to end when their agent is stopped; 0 means
-	// 10 s. What has not ended by then stays an open intent.
-	Grace time.Duration
-}
-
 // Manager runs the agents of one process. They share its Config and the claims, and nothing
 // else.
 type Manager struct {
@@ -182,9 +147,6 @@ func (m *Manager) Apply(specs []engine.Spec) {
 	}
 	m.wanted.Store(&names)
 	m.Router.SetAgents(specs)
-	if m.outbox != nil {
-		m.outbox.Start()
-	}
 	m.stop(wanted)
 	m.claims.DropOrphans(m.wants)
 	m.lapseOrphans()
@@ -202,6 +164,9 @@ func (m *Manager) Apply(specs []engine.Spec) {
 		}
 		fresh = append(fresh, a)
 	}
+	if m.outbox != nil { // only now: an act that it ends is among the open ones of its agent
+		m.outbox.Start()
+	}
 	for _, a := range fresh {
 		select {
 		case <-m.closed:
@@ -210,139 +175,6 @@ func (m *Manager) Apply(specs []engine.Spec) {
 		}
 		m.start(a)
 	}
-}
-
-// start runs an agent. It is in the map before it runs, so that it is passed what it can't
-// read from the journal yet.
-func (m *Manager) start(a *agent) {
-	loopCtx, stopLoop := context.WithCancel(context.Background())
-	actCtx, stopActs := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	stop := func() {
-		defer stopActs()
-		stopLoop()
-		m.awaitEnd(a, done)
-		stopActs()
-		last, stopTimer := m.Clock.Timer(abandonAfter)
-		defer stopTimer()
-		select {
-		case <-done:
-			a.log.Info("agent stopped")
-		case <-last:
-			a.log.Error("agent did not stop: a strategy, a guard or an adapter of it does not heed its end")
-		}
-	}
-	m.mu.Lock()
-	m.agents[a.Name()] = &running{agent: a, halt: stopLoop, stop: stop}
-	select {
-	case <-m.closed: // in the meantime
-		stopLoop()
-	default:
-	}
-	m.mu.Unlock()
-	go func() {
-		defer close(done)
-		a.run(loopCtx, actCtx)
-	}()
-	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
-}
-
-// stop ends the agents that are not wanted as they are.
-func (m *Manager) stop(wanted map[string]engine.Spec) {
-	m.mu.Lock()
-	var drop []*running
-	for name, r := range m.agents {
-		if s, still := wanted[name]; !still || s.Generation != r.agent.spec.Generation {
-			delete(m.agents, name)
-			drop = append(drop, r)
-		}
-	}
-	m.mu.Unlock()
-	var stopping sync.WaitGroup
-	for _, r := range drop {
-		stopping.Go(r.stop)
-	}
-	stopping.Wait()
-}
-
-const (
-	// returnWithin is how long an evaluation or a sample may take to end once the process ends;
-	// lookEvery is how often after that the manager looks whether acts are in progress.
-	returnWithin = 2 * time.Second
-	lookEvery    = 100 * time.Millisecond
-	// abandonAfter is how long an agent that was cut off may take to end.
-	abandonAfter = time.Second
-)
-
-// awaitEnd waits until an agent has ended, or its grace is over. The grace is for acts: where
-// the process ends, an agent that has none in progress and does not end is stuck.
-func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
-	grace, stopGrace := m.Clock.Timer(m.Grace)
-	defer stopGrace()
-	look, stopLook := m.Clock.Timer(returnWithin)
-	defer func() { stopLook() }()
-	for {
-		select {
-		case <-done:
-			return
-		case <-grace:
-			return
-		case <-m.cut:
-			return
-		case <-look:
-		}
-		select {
-		case <-m.closed:
-			if a.runner.inProgress.Load() == 0 {
-				return
-			}
-		default:
-		}
-		look, stopLook = m.Clock.Timer(lookEvery)
-	}
-}
-
-// BeginClose starts no turn and no delivery any more. What has not ended within the grace,
-// which begins now, is cut off. Close waits for it.
-func (m *Manager) BeginClose() {
-	m.closing.Do(func() {
-		close(m.closed)
-		m.mu.Lock()
-		for _, r := range m.agents {
-			r.halt()
-		}
-		m.mu.Unlock()
-		if m.outbox != nil {
-			m.outbox.Retire()
-		}
-		grace, stop := m.Clock.Timer(m.Grace)
-		m.work.Go(func() {
-			defer stop()
-			select {
-			case <-grace:
-				close(m.cut)
-			case <-m.done:
-			}
-		})
-	})
-}
-
-// Close stops every agent, and returns when each has ended. The inboxes still take events,
-// for the next start.
-func (m *Manager) Close() {
-	m.BeginClose()
-	m.applying.Lock()
-	defer m.applying.Unlock()
-	m.stop(nil)
-	if m.outbox != nil {
-		m.outbox.Stop()
-	}
-	select {
-	case <-m.done:
-	default:
-		close(m.done)
-	}
-	m.work.Wait()
 }
 
 // Agents returns the state of each agent, by name.

@@ -72,7 +72,7 @@ func TestAnEventsWorkflowThatNeverBeganIsBegun(t *testing.T) {
 	b.world.set("web", 1)
 	require.NoError(t, b.journal.Intend(t.Context(), engine.Intent{
 		Change: engine.Change{Proposal: engine.Proposal{Identity: "lost", Agent: "ns/planner", Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}, Strategy: "t.starting", Primitive: "job"}},
-		Claim:  "workflow/job", At: start, Once: true,
+		Claim:  "workflow/job", At: start, Irreproducible: true,
 	}))
 	b.run(b.spec(b.starting))
 	b.eventually(func() bool { return len(b.jobs.begun()) == 1 })

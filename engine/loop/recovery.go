@@ -173,7 +173,7 @@ func (r *recovery) recoverOne(ctx context.Context, in engine.Intent, target *eng
 			return true
 		case in.Begun:
 			return end(engine.Abandoned, "it had begun, and is not there any more")
-		case !in.Once:
+		case !in.Irreproducible:
 			return end(engine.Abandoned, "it never began: decided afresh")
 		}
 	}
@@ -193,7 +193,7 @@ func (r *recovery) recoverOne(ctx context.Context, in engine.Intent, target *eng
 		return end(engine.Done, "found in place after a restart: %s", change.Diff)
 	case in.Begun:
 		return end(engine.Abandoned, "it had begun, and is not in place any more: %s", change.Diff)
-	case !in.Once:
+	case !in.Irreproducible:
 		return end(engine.Abandoned, "not in place after a restart (%s): decided afresh", change.Diff)
 	case mode != engine.Enforce:
 		return false

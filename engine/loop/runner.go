@@ -24,6 +24,7 @@ import (
 type runner struct {
 	agent      *turn.Agent
 	m          *Manager
+	store      engine.IntentStore
 	log        hclog.Logger
 	deliveries *deliveries
 
@@ -46,7 +47,7 @@ const slotsPerCall = 2
 
 func newRunner(a *agent) *runner {
 	return &runner{
-		agent: a.Agent, m: a.m, log: a.log, deliveries: &deliveries{by: map[string]*delivery{}},
+		agent: a.Agent, m: a.m, store: a.m.Journal, log: a.log, deliveries: &deliveries{by: map[string]*delivery{}},
 		calls: make(chan struct{}, a.m.Concurrency), slots: make(chan struct{}, slotsPerCall*a.m.Concurrency),
 	}
 }
@@ -188,7 +189,7 @@ func (r *runner) conclude(in *engine.Intent, out engine.Outcome, at time.Time) {
 	defer cancel()
 	out.Detail = engine.Clip(out.Detail)
 	done := engine.Conclusion{Identity: in.Identity, Outcome: out, At: at}
-	if err := r.m.Journal.Conclude(ctx, done); err != nil {
+	if err := r.store.Conclude(ctx, done); err != nil {
 		// It is tried again. Until then the intent is open, and a start would recover it.
 		r.log.Error("outcome not written", "target", in.Target.ID(), "verb", in.Primitive, "outcome", out.Status, "error", err)
 		r.mu.Lock()
@@ -224,7 +225,7 @@ func (r *runner) concludeLate(ctx context.Context) {
 	r.mu.Unlock()
 	var left []engine.Conclusion
 	for _, c := range late {
-		if err := r.m.Journal.Conclude(ctx, c); err == nil {
+		if err := r.store.Conclude(ctx, c); err == nil {
 			continue
 		} else if r.m.Clock.Now().Sub(c.At) > giveUpAfter {
 			r.log.Error("outcome given up", "identity", c.Identity, "outcome", c.Outcome.Status, "error", err)

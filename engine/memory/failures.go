@@ -4,16 +4,14 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
 // A strategy proposes an act that fails for good (a write that is forbidden, or denied by a
 // webhook) at every firing, which would cost an intent, an outcome and a request each time.
 // So an equal act waits after a failure, longer each time, until it succeeds or the
 // strategy proposes another. This is not a guard: a restart resets it.
-const (
-	failureFirst = time.Second
-	failureMost  = 5 * time.Minute
-)
+var failurePause = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
 
 // failures counts the consecutive failures of equal acts.
 type failures struct {
@@ -22,7 +20,7 @@ type failures struct {
 }
 
 func (f failures) until() time.Time {
-	return f.at.Add(min(failureFirst<<min(f.count-1, 16), failureMost))
+	return f.at.Add(failurePause.After(f.count))
 }
 
 // Failures returns how often equal acts failed in a row, and when the next may begin.
@@ -42,7 +40,7 @@ func (t *Target) countFailure(in *engine.Intent, status engine.Status, at time.T
 			t.failed = map[string]failures{}
 		}
 		for other, f := range t.failed { // of acts that are not proposed any more
-			if at.After(f.at.Add(2 * failureMost)) {
+			if at.After(f.at.Add(2 * failurePause.Most)) {
 				delete(t.failed, other)
 			}
 		}

@@ -64,7 +64,7 @@ func (ad *admission) admit(c *candidate) engine.Intent {
 	c.change.Terms = ad.terms(c)
 	c.decision.Identity, c.decision.DryRun = c.Identity, spec.Mode == engine.DryRun
 	in := engine.Intent{
-		Change: c.change, Firing: ad.in.ID, Claim: c.claim, Direction: c.direction(), At: ad.now, DryRun: spec.Mode == engine.DryRun, Once: c.once(),
+		Change: c.change, Firing: ad.in.ID, Claim: c.claim, Direction: c.direction(), At: ad.now, DryRun: spec.Mode == engine.DryRun, Irreproducible: c.irreproducible(),
 	}
 	ad.memory(c).Add(&in, spec.Guards.Horizon())
 	if ad.actedOn != nil && engine.GuardCovers(spec.Guards.Fleet.Primitives, c.Primitive) {
@@ -84,18 +84,18 @@ func (ad *admission) terms(c *candidate) *engine.Terms {
 	if !c.verb.Delivered {
 		return nil
 	}
-	once := c.once()
-	return &engine.Terms{Call: engine.Call{For: ad.agent.deliveryTimeout(c.on.doc.Trigger, once, ad.now), DeadLetter: once}, Replaces: c.replaces}
+	irreproducible := c.irreproducible()
+	return &engine.Terms{Call: engine.Call{For: ad.agent.deliveryTimeout(c.on.doc.Trigger, irreproducible, ad.now), DeadLetter: irreproducible}, Replaces: c.replaces}
 }
 
 // deliveryTimeout returns how long a request is tried: as the manifest says; a day where no
 // strategy proposes it again; otherwise until the trigger fires next, but not less than
 // DefaultActDeadline, so that a restart in between does not lose it.
-func (a *Agent) deliveryTimeout(t *engine.TriggerInfo, once bool, now time.Time) time.Duration {
+func (a *Agent) deliveryTimeout(t *engine.TriggerInfo, irreproducible bool, now time.Time) time.Duration {
 	if a.Spec.RetryFor > 0 {
 		return a.Spec.RetryFor
 	}
-	if i := slices.IndexFunc(a.Spec.Triggers, func(own engine.Trigger) bool { return own.Name == t.Name }); i >= 0 && !once {
+	if i := slices.IndexFunc(a.Spec.Triggers, func(own engine.Trigger) bool { return own.Name == t.Name }); i >= 0 && !irreproducible {
 		switch own := &a.Spec.Triggers[i]; {
 		case own.Every > 0:
 			return max(own.Every, engine.DefaultActDeadline)

@@ -77,8 +77,8 @@ func live(candidates []*candidate) []*candidate {
 	return out
 }
 
-// once reports whether no strategy proposes the act again if it is lost.
-func (c *candidate) once() bool { return c.approval != nil || c.on.doc.Trigger.Event != nil }
+// irreproducible reports whether no strategy proposes the act again if it is lost.
+func (c *candidate) irreproducible() bool { return c.approval != nil || c.on.doc.Trigger.Event != nil }
 
 // mostBecause bounds the signals of one proposal that a decision names.
 const mostBecause = 64

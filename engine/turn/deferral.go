@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/backoff"
 )
 
 // An event of whose acts a guard refuses some is not lost:
@@ -21,14 +22,12 @@ import (
 // Each refusal is a row too. Acts that were admitted earlier are not repeated when the event
 // is handled again.
 
-const (
-	// deferFirst and deferMost are the pauses before a deferred event is handled again, where
-	// the guard does not say when the act passes. They double in between.
-	deferFirst = time.Second
-	deferMost  = 30 * time.Second
-	// mostDeferred bounds the deferred events of one agent. Any more become dead letters.
-	mostDeferred = 1000
-)
+// deferPause has the pauses before a deferred event is handled again, where the guard does
+// not say when the act passes.
+var deferPause = backoff.Exponential{First: time.Second, Most: 30 * time.Second}
+
+// mostDeferred bounds the deferred events of one agent. Any more become dead letters.
+const mostDeferred = 1000
 
 // disposition returns how the trigger's event continues; nil where it is handled.
 func (e *Evaluation) disposition(intents []engine.Intent) *engine.Disposition {
@@ -100,7 +99,7 @@ func (c *candidate) mayPassLater() bool {
 // handleAgainAt returns when a deferred event is handled again: when the first guard lets it
 // pass, if that is known, and when its wait ends at the latest.
 func handleAgainAt(refused []*candidate, looks int, now, ends time.Time) time.Time {
-	next := now.Add(min(deferFirst<<min(looks-1, 10), deferMost))
+	next := now.Add(deferPause.After(looks))
 	for _, c := range refused {
 		if c.passes.After(now) {
 			next = c.passes

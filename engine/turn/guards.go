@@ -133,7 +133,7 @@ func (c *candidate) clamp(detail string, numbers map[string]any) {
 // for equal acts get two.
 func (ad *admission) repeat(c *candidate) {
 	inProgress := ad.memory(c).Running(c.Strategy, c.Primitive, c.With)
-	if ad.agent.Replaceable != nil && c.verb.Delivered && !c.once() {
+	if ad.agent.Replaceable != nil && c.verb.Delivered && !c.irreproducible() {
 		for _, identity := range inProgress {
 			if ad.agent.Replaceable(identity) {
 				c.replaces = identity

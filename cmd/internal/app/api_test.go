@@ -27,9 +27,11 @@ func (g given) Approval(context.Context, string) (engine.Approval, error) {
 func (g given) Approvals(context.Context, string, time.Time) ([]engine.Approval, error) {
 	return nil, g.err
 }
-func (g given) Letters(context.Context, string, int) ([]engine.Message, error) { return nil, g.err }
-func (g given) Boxes(context.Context) (engine.QueueDepths, error)              { return engine.QueueDepths{}, g.err }
-func (g given) Resend(context.Context, []string) ([]string, error)             { return nil, g.err }
+func (g given) Messages(context.Context, string, int) ([]engine.Message, error) { return nil, g.err }
+func (g given) Depths(context.Context) (engine.QueueDepths, error) {
+	return engine.QueueDepths{}, g.err
+}
+func (g given) Redeliver(context.Context, []string) ([]string, error) { return nil, g.err }
 
 // A leader that was just deposed sends callers to the next one, as a standby does.
 func TestALeaderThatWasDeposedSendsToTheNext(t *testing.T) {

@@ -29,7 +29,7 @@ func TestTheNextLeaderKnows(t *testing.T) {
 	f := firing("f1", "a", "b")
 	f.Trigger.Event = &asked
 	f.Notes = []engine.Note{{Target: f.Intents[0].Target.ID(), Strategy: "serving.autoscale", Value: map[string]any{"step": 2.0}}}
-	f.Intents[1].Once = true
+	f.Intents[1].Irreproducible = true
 	require.NoError(t, l.RecordFiring(ctx, f))
 	require.NoError(t, l.Conclude(ctx, done("a")))
 	require.NoError(t, l.Began(ctx, "a"), "too late, and no harm")

@@ -12,8 +12,8 @@ import (
 func TestWhichDecisionTheStatusShows(t *testing.T) {
 	admitted := engine.Decision{Verdict: engine.Admitted, Detail: "replicas 1 -> 3"}
 	refused := engine.Decision{Verdict: engine.Refused, By: "plan", Detail: "replicas belongs to kubectl"}
-	own := engine.Decision{Verdict: engine.Refused, By: "claims", Detail: "replicas is held by scale of ns/planner (running)"}
-	others := engine.Decision{Verdict: engine.Refused, By: "claims", Detail: "replicas is held by scale of ns/other (running)"}
+	own := engine.Decision{Verdict: engine.Refused, By: "claims", Detail: "replicas is held by scale of ns/planner (running)", HeldBy: &engine.Claim{Agent: "ns/planner", State: "running"}}
+	others := engine.Decision{Verdict: engine.Refused, By: "claims", Detail: "replicas is held by scale of ns/other (running)", HeldBy: &engine.Claim{Agent: "ns/other", State: "running"}}
 	for name, row := range map[string]struct {
 		of   []engine.Decision
 		want string // "" leaves the last one there

@@ -1,0 +1,40 @@
+package engine
+
+import "time"
+
+// FiringRecord is the record of one turn of an agent.
+type FiringRecord struct {
+	ID       string        `json:"id"`
+	Agent    string        `json:"agent"`
+	Mode     Mode          `json:"-"` // the agent's
+	At       time.Time     `json:"at"`
+	Trigger  TriggerInfo   `json:"trigger"`
+	Revision string        `json:"revision"`
+	Policy   PolicyInfo    `json:"policy"`
+	Took     time.Duration `json:"took_ns"`
+	// Lag is the time from when the trigger was due to the start of the firing.
+	Lag time.Duration `json:"lag_ns"`
+	// Targets is the size of the fleet. Evaluated counts the targets whose strategies ran;
+	// the others were unchanged in what the strategies read.
+	Targets   int `json:"targets"`
+	Evaluated int `json:"evaluated"`
+	// Signals counts the fleet's signals by state.
+	Signals map[State]int `json:"signals,omitempty"`
+	// Unhealthy lists the sensors with signals that are not OK, in the agent's order.
+	Unhealthy []SignalHealth `json:"-"`
+	// Problems lists what went wrong, for a person: a fleet that could not be listed, a
+	// sensor or a strategy that failed. Each appears once, not once for each target.
+	Problems  []string   `json:"problems,omitempty"`
+	Decisions []Decision `json:"-"`
+	// Intents are the acts that the firing starts.
+	Intents []Intent `json:"-"`
+	Notes   []Note   `json:"-"`
+	// Approvals are the changes of approvals that the firing makes.
+	Approvals []ApprovalChange `json:"-"`
+	// Deferred is set where a guard refused what was proposed for the trigger's event: the
+	// event is not acknowledged, and continues as this says. Nil acknowledges it.
+	Deferred *Disposition `json:"-"`
+	// Envelopes are events that are enqueued with the firing: the notices of new approvals.
+	// They are never refused for lack of room.
+	Envelopes []Envelope `json:"-"`
+}
