@@ -11,12 +11,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// jobs is a verb whose acts go on without us, and can be put back.
+// jobs is an actuator whose acts run on their own and can be undone.
 type jobs struct {
 	mu      sync.Mutex
 	at      map[string]engine.Status // by identity
 	undone  []string
-	written []time.Time // what each plan was told
+	written []time.Time // Written of each plan's proposal
 }
 
 func (j *jobs) Plan(_ context.Context, p engine.Proposal) (engine.Change, error) {
@@ -80,36 +80,36 @@ propose contains p if {
 }
 `
 
-func (b *bench) starting(s *engine.Spec) { s.Strategies = []string{"t.starting"} }
+func (b *bench) startsJobs(s *engine.Spec) { s.Strategies = []string{"t.starting"} }
 
-// ended moves the clock until an act ends.
-func (b *bench) ended() engine.Act {
+// advanceToAct moves the clock until an act ends.
+func (b *bench) advanceToAct() engine.Act {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { b.clock.Advance(100 * time.Millisecond); return len(b.acted) > 0 }, 10*time.Second, time.Millisecond)
-	return b.settled()
+	return b.nextAct()
 }
 
-// An act that goes on in the world is followed to its end by the next life of the
-// agent, under its identity, and not begun again.
-func TestAnActFoundUnderWayIsFollowed(t *testing.T) {
+// After a restart, the agent follows a running act to its end under the same identity, and
+// does not start it again.
+func TestARunningActIsFollowedAfterARestart(t *testing.T) {
 	b := newBench(t, starting)
 	b.world.set("web", 1)
-	b.load.to("web", 20)
-	b.run(b.spec(b.starting))
+	b.load.setValue("web", 20)
+	b.run(b.spec(b.startsJobs))
 	b.next()
 	require.Eventually(t, func() bool { return len(b.jobs.begun()) == 1 }, 5*time.Second, time.Millisecond)
 	identity := b.jobs.begun()[0]
 
 	b.restart()
-	b.run(b.spec(b.starting))
+	b.run(b.spec(b.startsJobs))
 	require.Equal(t, "claims", only(t, b.next()).By, "it still holds its claim")
 	b.jobs.set(identity, engine.Done)
-	act := b.ended()
+	act := b.advanceToAct()
 	require.Equal(t, identity, act.Identity)
 	require.Equal(t, engine.Done, act.Outcome.Status)
 	require.Equal(t, []string{identity}, b.jobs.begun()[:1])
 
-	// The next plan is told when the agent did this last.
+	// The next proposal has the time of the agent's last act.
 	b.clock.Advance(10 * time.Second)
 	b.next()
 	b.tick()
@@ -119,7 +119,7 @@ func TestAnActFoundUnderWayIsFollowed(t *testing.T) {
 	require.True(t, b.jobs.written[0].IsZero())
 }
 
-// rollouts is a verb that sets a state, which the world takes a while to get to.
+// rollouts is an actuator that sets a state which takes a while to reach.
 type rollouts struct{ jobs *jobs }
 
 func (r rollouts) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
@@ -136,15 +136,14 @@ func (r rollouts) Verify(ctx context.Context, c engine.Change) (engine.Outcome, 
 	return r.jobs.Verify(ctx, c)
 }
 
-// A change that is in place, and has not come to its end, keeps its claim through a
-// restart until it has.
-func TestARolloutFoundUnderWayIsFollowed(t *testing.T) {
+// A change that is applied and has not ended keeps its claim across a restart.
+func TestARunningRolloutIsFollowedAfterARestart(t *testing.T) {
 	b := newBench(t, starting)
 	b.world.set("web", 1)
-	b.load.to("web", 20)
+	b.load.setValue("web", 20)
 	run := func() {
 		b.verbs["job"] = engine.Verb{Actuator: rollouts{b.jobs}, Claim: func(map[string]any) string { return "model" }, Deadline: time.Hour}
-		b.run(b.spec(b.starting))
+		b.run(b.spec(b.startsJobs))
 		b.next()
 	}
 	run()
@@ -154,17 +153,17 @@ func TestARolloutFoundUnderWayIsFollowed(t *testing.T) {
 	run()
 	b.clock.Advance(time.Minute)
 	b.next()
-	require.Len(t, b.host.Claims(), 1)
-	require.Equal(t, "running", b.host.Claims()[0].State)
+	require.Len(t, b.manager.Claims(), 1)
+	require.Equal(t, "running", b.manager.Claims()[0].State)
 	require.Empty(t, b.acted)
 	b.jobs.set(identity, engine.Done)
-	act := b.ended()
+	act := b.advanceToAct()
 	require.Equal(t, identity, act.Identity)
 	require.Equal(t, "as the world has it", act.Outcome.Detail)
-	require.Empty(t, b.host.Claims())
+	require.Empty(t, b.manager.Claims())
 }
 
-// One whose intent was written, and that never began, is decided afresh.
+// An act whose intent was written and that never began is abandoned, and decided again.
 func TestAnActThatNeverBeganIsNotFollowed(t *testing.T) {
 	b := newBench(t, starting)
 	b.world.set("web", 1)
@@ -172,23 +171,23 @@ func TestAnActThatNeverBeganIsNotFollowed(t *testing.T) {
 		Change: engine.Change{Proposal: engine.Proposal{Identity: "lost", Agent: "ns/planner", Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}, Strategy: "t.starting", Primitive: "job"}},
 		Claim:  "workflow/job", At: start,
 	}))
-	b.run(b.spec(b.starting))
-	act := b.settled()
+	b.run(b.spec(b.startsJobs))
+	act := b.nextAct()
 	require.Equal(t, engine.Abandoned, act.Outcome.Status)
 	require.Empty(t, b.jobs.begun())
 }
 
-// What was applied and then failed is put back, where its verb can.
+// An act that was applied and then failed is undone if its actuator can.
 func TestAFailedActIsUndone(t *testing.T) {
 	b := newBench(t, starting)
 	b.world.set("web", 1)
-	b.load.to("web", 20)
-	b.run(b.spec(b.starting))
+	b.load.setValue("web", 20)
+	b.run(b.spec(b.startsJobs))
 	b.next()
 	require.Eventually(t, func() bool { return len(b.jobs.begun()) == 1 }, 5*time.Second, time.Millisecond)
 	identity := b.jobs.begun()[0]
 	b.jobs.set(identity, engine.Failed)
-	act := b.ended()
+	act := b.advanceToAct()
 	require.Equal(t, engine.Outcome{Status: engine.Failed, Detail: "as the world has it; undone: as it was", Applied: true}, act.Outcome)
 	require.Equal(t, []string{identity}, b.jobs.undone)
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-func asksFirst(s *engine.Spec) {
+func needsApproval(s *engine.Spec) {
 	s.Guards.Approval, s.Guards.ApprovalExpiry = []string{"scale"}, time.Minute
 }
 
-// question is the one that waits.
-func (b *bench) question() engine.Approval {
+// waitingApproval returns the only approval that waits.
+func (b *bench) waitingApproval() engine.Approval {
 	b.t.Helper()
 	list, err := b.journal.Approvals(b.t.Context(), "", time.Time{})
 	require.NoError(b.t, err)
@@ -35,32 +35,32 @@ func (b *bench) approval(id string) engine.Approval {
 	return p
 }
 
-func TestAProposalWaitsForAPerson(t *testing.T) {
+func TestAProposalWaitsForApproval(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	d := only(t, b.next())
 	require.Equal(t, engine.Waiting, d.Verdict)
 	require.Equal(t, "guards.approval", d.By)
-	q := b.question()
+	q := b.waitingApproval()
 	require.Equal(t, "replicas 1 -> 4: waits for a person until "+q.Expires.Format(time.RFC3339)+": "+q.ID, d.Detail)
 	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalWaiting, Expires: q.Expires}, d.Approval)
 	require.Equal(t, "replicas 1 -> 4", q.Diff)
-	require.Empty(t, b.tick().Decisions, "the same question is asked once, and told once")
-	require.Equal(t, q.ID, b.question().ID)
+	require.Empty(t, b.tick().Decisions, "one approval is requested and recorded, once")
+	require.Equal(t, q.ID, b.waitingApproval().ID)
 	require.Zero(t, b.world.count())
 
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "load is real")
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "load is real")
 	require.NoError(t, err)
 	second := b.next()
-	require.Equal(t, q.ID, second.Trigger.Approval, "the world is looked at again, at once")
+	require.Equal(t, q.ID, second.Trigger.Approval, "the recheck is immediate")
 	d = only(t, second)
 	require.Equal(t, engine.Admitted, d.Verdict)
 	at := b.clock.Now()
 	require.Equal(t, "replicas 1 -> 4 (approved by ada at "+at.Format(time.RFC3339)+`, "load is real": `+q.ID+")", d.Detail)
 	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalApproved, By: "ada", Why: "load is real", Decided: at, Expires: q.Expires}, d.Approval)
-	act := b.settled()
+	act := b.nextAct()
 	require.Equal(t, map[string]int{"web": 4}, b.world.state())
 	used := b.approval(q.ID)
 	require.Equal(t, engine.ApprovalUsed, used.State)
@@ -68,33 +68,33 @@ func TestAProposalWaitsForAPerson(t *testing.T) {
 	require.Equal(t, "load is real", used.Why)
 	require.Equal(t, act.Identity, used.Identity)
 
-	_, err = b.host.Approvals.Decide(t.Context(), q.ID, false, "bob", "")
-	require.ErrorIs(t, err, engine.ErrApprovalState, "it is done")
+	_, err = b.manager.Approvals.Decide(t.Context(), q.ID, false, "bob", "")
+	require.ErrorIs(t, err, engine.ErrApprovalState, "it has ended")
 	require.ErrorContains(t, err, "answered by ")
-	_, err = b.host.Approvals.Decide(t.Context(), "nothing", false, "bob", "")
+	_, err = b.manager.Approvals.Decide(t.Context(), "nothing", false, "bob", "")
 	require.ErrorIs(t, err, engine.ErrNoApproval)
 }
 
-func TestALateApprovalLooksAtTheWorldAgain(t *testing.T) {
+func TestALateApprovalIsRechecked(t *testing.T) {
 	for name, row := range map[string]struct {
 		before func(*bench)
 		want   engine.ApprovalState
 		detail string
 	}{
-		"no longer wanted":      {func(b *bench) { b.load.to("web", 10) }, engine.ApprovalLapsed, "does not propose it any more"},
-		"something else wanted": {func(b *bench) { b.load.to("web", 95) }, engine.ApprovalLapsed, "does not propose it any more"},
+		"no longer wanted":      {func(b *bench) { b.load.setValue("web", 10) }, engine.ApprovalLapsed, "does not propose it any more"},
+		"something else wanted": {func(b *bench) { b.load.setValue("web", 95) }, engine.ApprovalLapsed, "does not propose it any more"},
 		"its target is gone":    {func(b *bench) { b.world.mu.Lock(); delete(b.world.replicas, "web"); b.world.mu.Unlock() }, engine.ApprovalLapsed, "not there any more"},
 		"the signal is missing": {func(b *bench) { b.load.set("web", engine.Signal{State: engine.Empty}) }, engine.ApprovalApproved, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.world.set("web", 1)
-			b.load.to("web", 35)
-			b.run(b.spec(asksFirst))
+			b.load.setValue("web", 35)
+			b.run(b.spec(needsApproval))
 			b.next()
-			q := b.question()
+			q := b.waitingApproval()
 			row.before(b)
-			_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+			_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 			require.NoError(t, err)
 			f := b.next()
 			require.Equal(t, q.ID, f.Trigger.Approval)
@@ -107,21 +107,21 @@ func TestALateApprovalLooksAtTheWorldAgain(t *testing.T) {
 	}
 }
 
-// An approved act that another guard holds back is looked at again until it may, or
-// until the question has expired.
+// An approved act that another guard refuses is rechecked until it is admitted or its
+// approval has expired.
 func TestAnApprovedActWaitsForTheOtherGuards(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	q := b.question()
+	q := b.waitingApproval()
 	b.load.set("web", engine.Signal{State: engine.Error})
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 	require.NoError(t, err)
 	b.next()
 	require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	require.Eventually(t, func() bool { b.clock.Advance(time.Second); return b.world.count() == 1 }, 10*time.Second, time.Millisecond)
 	require.Equal(t, engine.ApprovalUsed, b.approval(q.ID).State)
 }
@@ -129,11 +129,11 @@ func TestAnApprovedActWaitsForTheOtherGuards(t *testing.T) {
 func TestDeniedOrExpiredNeverActs(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	q := b.question()
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, false, "bob", "not tonight")
+	q := b.waitingApproval()
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, false, "bob", "not tonight")
 	require.NoError(t, err)
 	d := only(t, b.tick())
 	require.Equal(t, engine.Refused, d.Verdict)
@@ -141,47 +141,47 @@ func TestDeniedOrExpiredNeverActs(t *testing.T) {
 	require.Equal(t, "denied by bob at "+denied.Decided.Format(time.RFC3339)+`, "not tonight": `+q.ID, d.Detail)
 	require.Equal(t, &engine.Answer{ID: q.ID, State: engine.ApprovalDenied, By: "bob", Why: "not tonight", Decided: denied.Decided, Expires: q.Expires}, d.Approval)
 	b.restart()
-	b.run(b.spec(asksFirst))
+	b.run(b.spec(needsApproval))
 	require.Contains(t, only(t, b.next()).Detail, "denied by bob", "a denial survives a restart")
 
-	for range 6 { // the denial has held for a minute, and the question is put anew
+	for range 6 { // the denial has held for a minute, and a new approval is requested
 		b.tick()
 	}
-	again := b.question()
+	again := b.waitingApproval()
 	require.NotEqual(t, q.ID, again.ID)
 	require.Eventually(t, func() bool {
 		b.clock.Advance(10 * time.Second)
 		return b.approval(again.ID).State == engine.ApprovalExpired
 	}, 10*time.Second, time.Millisecond)
-	_, err = b.host.Approvals.Decide(t.Context(), again.ID, true, "ada", "")
+	_, err = b.manager.Approvals.Decide(t.Context(), again.ID, true, "ada", "")
 	require.ErrorIs(t, err, engine.ErrApprovalState)
 	require.Zero(t, b.world.count())
 }
 
-// A denial holds for as long as its question was to stand, and no longer than the guards
-// say now.
-func TestHowLongADenialHolds(t *testing.T) {
+// A denial holds for the expiry of its approval, and no longer than the current guards'
+// expiry.
+func TestDurationOfADenial(t *testing.T) {
 	for name, row := range map[string]struct{ then, now, holds time.Duration }{
-		"as long as its question was to stand": {time.Minute, time.Hour, time.Minute},
-		"less, where the guards say less":      {time.Hour, time.Minute, time.Minute},
-		"for days":                             {240 * time.Hour, 240 * time.Hour, 240 * time.Hour},
+		"its own expiry":                 {time.Minute, time.Hour, time.Minute},
+		"the guards' expiry, if shorter": {time.Hour, time.Minute, time.Minute},
+		"for days":                       {240 * time.Hour, 240 * time.Hour, 240 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.world.set("web", 1)
-			b.load.to("web", 35)
-			anew := func(after, expiry time.Duration) engine.Decision { // an agent that knows what the journal does
+			b.load.setValue("web", 35)
+			anew := func(after, expiry time.Duration) engine.Decision { // restarts the agent, which reads the journal again
 				b.run()
 				b.clock.Advance(after)
 				require.NoError(t, b.journal.Prune(t.Context()))
 				for len(b.fired) > 0 {
 					<-b.fired
 				}
-				b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Guards.ApprovalExpiry = expiry }))
+				b.run(b.spec(needsApproval, func(s *engine.Spec) { s.Guards.ApprovalExpiry = expiry }))
 				return only(t, b.next())
 			}
 			anew(0, row.then)
-			denied, err := b.host.Approvals.Decide(t.Context(), b.question().ID, false, "bob", "")
+			denied, err := b.manager.Approvals.Decide(t.Context(), b.waitingApproval().ID, false, "bob", "")
 			require.NoError(t, err)
 			d := anew(row.holds-time.Second, row.now)
 			require.Equal(t, engine.Refused, d.Verdict, d.Detail)
@@ -193,23 +193,22 @@ func TestHowLongADenialHolds(t *testing.T) {
 	}
 }
 
-func TestAnAnswerCountsAcrossARestart(t *testing.T) {
+func TestAnApprovalGivenWhileTheAgentIsDownIsUsed(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	q := b.question()
+	q := b.waitingApproval()
 	b.restart()
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 	require.NoError(t, err, "the agent does not run at this moment")
-	b.run(b.spec(asksFirst))
+	b.run(b.spec(needsApproval))
 	require.Eventually(t, func() bool { return b.world.count() == 1 }, 10*time.Second, time.Millisecond)
 }
 
-// The second look has the trigger that asked, event and all, and does nothing but what
-// was approved.
-func TestTheSecondLookDoesOnlyWhatWasApproved(t *testing.T) {
+// A recheck has the original trigger, with its event, and does nothing but the approved act.
+func TestARecheckDoesOnlyWhatWasApproved(t *testing.T) {
 	const both = `package scanflow.strategies.t.both
 
 propose contains p if {
@@ -224,43 +223,43 @@ propose contains p if {
 `
 	b := newBench(t, both)
 	b.world.set("web", 1)
-	b.run(b.spec(asksFirst, answers, func(s *engine.Spec) { s.Strategies = []string{"t.both"} }))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("1")))
+	b.run(b.spec(needsApproval, handlesEvents, func(s *engine.Spec) { s.Strategies = []string{"t.both"} }))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("1")))
 	require.Len(t, b.next().Decisions, 2)
-	b.settled()
-	q := b.question()
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+	b.nextAct()
+	q := b.waitingApproval()
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 	require.NoError(t, err)
 	second := b.next()
 	require.Equal(t, "scale", only(t, second).Primitive)
 	require.Equal(t, "1", second.Trigger.Event.ID)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, map[string]int{"web": 3}, b.world.state())
 	require.Len(t, b.world.sent, 1, "the event was not acted on twice")
 }
 
-func TestWhoWaitsIsTold(t *testing.T) {
+func TestARequestedApprovalIsAnEvent(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.told
 
 propose contains {"primitive": "hook", "with": {"id": input.trigger.event.data.id}, "reason": "told", "because": []} if input.trigger.event
 `)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	pager := b.spec(func(s *engine.Spec) {
 		s.Name, s.Strategies = "pager", []string{"t.told"}
 		s.Triggers = []engine.Trigger{{Name: "waiting", Event: &engine.EventFilter{Types: []string{engine.ApprovalRequested}}}}
 	})
-	b.run(pager, b.spec(asksFirst))
-	told := only(t, b.nextOf("ns/pager"))
-	require.Equal(t, b.question().ID, told.With["id"])
-	b.settled()
+	b.run(pager, b.spec(needsApproval))
+	f := only(t, b.nextOf("ns/pager"))
+	require.Equal(t, b.waitingApproval().ID, f.With["id"])
+	b.nextAct()
 }
 
-func TestADryRunAsksNobody(t *testing.T) {
+func TestADryRunRequestsNoApproval(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Mode = engine.DryRun }))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval, func(s *engine.Spec) { s.Mode = engine.DryRun }))
 	require.Equal(t, engine.Waiting, only(t, b.next()).Verdict)
 	list, err := b.journal.Approvals(t.Context(), "", time.Time{})
 	require.NoError(t, err)

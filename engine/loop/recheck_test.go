@@ -11,16 +11,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// approved has a person approve what waits.
-func (b *bench) approved() engine.Approval {
+// approve approves the only approval that waits.
+func (b *bench) approve() engine.Approval {
 	b.t.Helper()
-	p, err := b.host.Approvals.Decide(b.t.Context(), b.question().ID, true, "ada", "")
+	p, err := b.manager.Approvals.Decide(b.t.Context(), b.waitingApproval().ID, true, "ada", "")
 	require.NoError(b.t, err)
 	return p
 }
 
-// An approval ends only where the world could be looked at.
-func TestAnApprovalOutlivesAWorldThatCantBeSeen(t *testing.T) {
+// An approval does not end where its recheck could not read the world or run the policies.
+func TestAnApprovalOutlivesAFailedRecheck(t *testing.T) {
 	const failing = `package scanflow.strategies.t.scaling
 
 propose contains {"primitive": "scale", "with": {"replicas": 1 / (input.target.replicas.desired - 1)}, "reason": "load", "because": []}
@@ -39,7 +39,7 @@ deny contains "not now"
 			b.files["p0.rego"] = &fstest.MapFile{Data: []byte(failing)}
 			require.NoError(t, b.policies.Load(t.Context()))
 		},
-		"what was clamped is denied before it is": func(b *bench) {
+		"a guard denies before the clamp": func(b *bench) {
 			b.files["deny.rego"] = &fstest.MapFile{Data: []byte(denying)}
 			require.NoError(t, b.policies.Load(t.Context()))
 		},
@@ -47,11 +47,11 @@ deny contains "not now"
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.world.set("web", 1)
-			b.load.to("web", 95)
-			b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Guards.Replicas = &engine.ReplicaGuard{Max: 4} }))
+			b.load.setValue("web", 95)
+			b.run(b.spec(needsApproval, func(s *engine.Spec) { s.Guards.Replicas = &engine.ReplicaGuard{Max: 4} }))
 			b.next()
 			before(b)
-			q := b.approved()
+			q := b.approve()
 			require.Equal(t, q.ID, b.next().Trigger.Approval)
 			require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State, b.approval(q.ID).Detail)
 			require.Zero(t, b.world.count())
@@ -59,103 +59,102 @@ deny contains "not now"
 	}
 }
 
-// A strategy that acts on an absence proposes nothing while its sensor fails.
-func TestAnApprovalOfWhatRestsOnAnAbsenceOutlivesASensorThatFails(t *testing.T) {
+// A strategy that acts on an empty signal proposes nothing while its sensor fails.
+func TestAnApprovalBasedOnAnEmptySignalOutlivesASensorFailure(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.absent
 
 propose contains {"primitive": "scale", "with": {"replicas": 2}, "reason": "gone", "because": ["load:empty"]} if input.signals.load.state == "empty"
 `)
 	b.world.set("web", 1)
-	b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Strategies = []string{"t.absent"} }))
+	b.run(b.spec(needsApproval, func(s *engine.Spec) { s.Strategies = []string{"t.absent"} }))
 	b.next()
 	b.load.set("web", engine.Signal{State: engine.Error})
-	q := b.approved()
+	q := b.approve()
 	b.next()
 	require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State)
-	b.load.to("web", 5)
+	b.load.setValue("web", 5)
 	b.eventually(func() bool { return b.approval(q.ID).State == engine.ApprovalLapsed })
 	require.Zero(t, b.world.count())
 }
 
-// An approval is used up by the act, and by nothing else.
-func TestAnApprovalIsNotUsedUpByWhatAClaimHoldsBack(t *testing.T) {
+// Only the act uses its approval.
+func TestAClaimThatBlocksAnActDoesNotUseItsApproval(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	rival := b.spec(func(s *engine.Spec) { s.Name, s.Triggers = "rival", []engine.Trigger{{At: start.Add(time.Second)}} })
-	b.run(rival, b.spec(asksFirst))
+	b.run(rival, b.spec(needsApproval))
 	b.next()
 	b.world.mu.Lock()
 	b.world.block = func(string) <-chan struct{} { return release }
 	b.world.mu.Unlock()
 	b.clock.Advance(time.Second)
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
-	q := b.approved()
+	q := b.approve()
 	held := only(t, b.next())
 	require.Equal(t, "claims", held.By, held.Detail)
 	require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State)
 	close(release)
-	b.settled()
+	b.nextAct()
 	b.world.set("web", 1)
 	b.eventually(func() bool { return b.approval(q.ID).State == engine.ApprovalUsed })
-	require.Equal(t, "ns/planner", b.settled().Agent)
+	require.Equal(t, "ns/planner", b.nextAct().Agent)
 	require.Equal(t, 2, b.world.count())
 }
 
-// Nobody is asked again about what is being done.
-func TestNobodyIsAskedAboutAnActUnderWay(t *testing.T) {
+func TestNoApprovalIsRequestedForARunningAct(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	b.world.block = func(string) <-chan struct{} { return release }
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	b.approved()
+	b.approve()
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
 	again := only(t, b.tick())
 	require.Equal(t, "claims", again.By, again.Detail)
 	close(release)
-	b.settled()
+	b.nextAct()
 }
 
-// A verb that no longer waits for persons, because the manifest was changed, still uses
-// its approval up: it acts once.
+// An approval is used, and its act done once, even if the manifest no longer requires
+// approval for the verb.
 func TestAnApprovalThatIsNoLongerNeededActsOnce(t *testing.T) {
 	b := newBench(t, answering)
 	b.world.set("web", 1)
-	b.run(b.spec(answers, func(s *engine.Spec) { s.Guards.Approval = []string{"hook"} }))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("1")))
+	b.run(b.spec(handlesEvents, func(s *engine.Spec) { s.Guards.Approval = []string{"hook"} }))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("1")))
 	b.next()
-	q := b.question()
+	q := b.waitingApproval()
 	b.restart()
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 	require.NoError(t, err)
-	b.run(b.spec(answers))
+	b.run(b.spec(handlesEvents))
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, engine.ApprovalUsed, b.approval(q.ID).State)
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("2")))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("2")))
 	b.clock.Advance(time.Minute)
 	require.Equal(t, "2", only(t, b.next()).With["id"])
-	b.settled()
+	b.nextAct()
 	require.Len(t, b.world.sent, 2)
 }
 
-// An approved act whose firing could not be recorded is done once it can be.
-func TestAnApprovalIsNotUsedUpByAFiringThatIsNotRecorded(t *testing.T) {
+// An approved act whose firing could not be recorded is done once the journal is writable.
+func TestAFiringThatIsNotRecordedDoesNotUseItsApproval(t *testing.T) {
 	b := newBench(t)
 	b.close()
-	var f *flaky
-	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	var f *failingJournal
+	b.wrap = func(j engine.Journal) engine.Journal { f = &failingJournal{Journal: j}; return f }
 	b.open()
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
 	f.firing.Store(true)
-	q := b.approved()
+	q := b.approve()
 	require.Equal(t, "journal", only(t, b.next()).By)
 	require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State)
 	f.firing.Store(false)
@@ -163,57 +162,57 @@ func TestAnApprovalIsNotUsedUpByAFiringThatIsNotRecorded(t *testing.T) {
 	require.Equal(t, engine.ApprovalUsed, b.approval(q.ID).State)
 }
 
-// An event over which a question was put is handled, though another strategy failed:
-// the question stands for it, and would be put twice.
-func TestAnEventOverWhichAPersonWasAskedIsHandled(t *testing.T) {
+// An event for which an approval was requested counts as handled even if another strategy
+// failed: a retry would request a second approval.
+func TestAnEventWithARequestedApprovalIsHandled(t *testing.T) {
 	b := newBench(t, answering, `package scanflow.strategies.t.failing
 
 propose contains {"primitive": "scale", "with": {"replicas": 1 / input.trigger.event.data.by}, "reason": "divide", "because": []} if input.trigger.event
 `)
 	b.world.set("web", 1)
-	b.run(b.spec(answers, func(s *engine.Spec) {
+	b.run(b.spec(handlesEvents, func(s *engine.Spec) {
 		s.Strategies, s.Guards.Approval = []string{"t.answering", "t.failing"}, []string{"hook"}
 	}))
 	e := event("1")
 	e.Data = map[string]any{"by": 0.0}
-	require.NoError(t, b.host.Router.Publish(t.Context(), e))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), e))
 	require.Equal(t, engine.Waiting, only(t, b.next()).Verdict)
 	waiting, err := b.journal.Inbox(t.Context(), "ns/answerer", 1)
 	require.NoError(t, err)
 	require.Empty(t, waiting)
-	b.approved()
+	b.approve()
 	require.Equal(t, "1", only(t, b.next()).With["id"])
-	b.settled()
+	b.nextAct()
 	require.Len(t, b.world.sent, 1)
 }
 
-// A dry run leaves the approvals of the agent in earnest alone.
+// A dry run does not change the approvals that the enforcing agent requested.
 func TestADryRunEndsNoApproval(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	q := b.question()
+	q := b.waitingApproval()
 	b.restart()
-	b.load.to("web", 5) // no longer wanted
-	_, err := b.host.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
+	b.load.setValue("web", 5) // no longer wanted
+	_, err := b.manager.Approvals.Decide(t.Context(), q.ID, true, "ada", "")
 	require.NoError(t, err)
-	b.run(b.spec(asksFirst, func(s *engine.Spec) { s.Mode = engine.DryRun }))
+	b.run(b.spec(needsApproval, func(s *engine.Spec) { s.Mode = engine.DryRun }))
 	b.next()
 	b.tick()
 	require.Equal(t, engine.ApprovalApproved, b.approval(q.ID).State)
 }
 
-// While an approved act is held back, the journal does not fill with what is known.
-func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
+// Repeated rechecks of a blocked act do not fill the journal.
+func TestABlockedApprovedActIsRecordedOnce(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	b.world.set("web", 1)
 	b.world.set("other", 1)
-	b.load.to("web", 35)
-	b.load.to("other", 35)
-	b.run(b.spec(func(s *engine.Spec) { s.Name, s.Triggers = "rival", []engine.Trigger{{At: start.Add(time.Second)}} }), b.spec(asksFirst, func(s *engine.Spec) {
+	b.load.setValue("web", 35)
+	b.load.setValue("other", 35)
+	b.run(b.spec(func(s *engine.Spec) { s.Name, s.Triggers = "rival", []engine.Trigger{{At: start.Add(time.Second)}} }), b.spec(needsApproval, func(s *engine.Spec) {
 		s.Guards.ApprovalExpiry = time.Hour
 		s.Triggers = []engine.Trigger{{Name: "tick", Every: 4 * time.Second}}
 	}))
@@ -225,15 +224,15 @@ func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
 	require.Equal(t, "ns/rival", b.next().Agent)
 	list, err := b.journal.Approvals(t.Context(), "", time.Time{})
 	require.NoError(t, err)
-	_, err = b.host.Approvals.Decide(t.Context(), list[0].ID, true, "ada", "")
+	_, err = b.manager.Approvals.Decide(t.Context(), list[0].ID, true, "ada", "")
 	require.NoError(t, err)
-	told, looks, held := 0, 0, ""
-	for looks < 4 {
+	recorded, rechecks, held := 0, 0, ""
+	for rechecks < 4 {
 		b.eventually(func() bool { return len(b.fired) > 0 })
 		f := b.next()
-		told += len(f.Decisions)
+		recorded += len(f.Decisions)
 		if f.Trigger.Approval != "" {
-			looks++
+			rechecks++
 		}
 		for _, d := range f.Decisions {
 			if d.Approval != nil && d.Approval.State == engine.ApprovalApproved && d.By == "claims" {
@@ -241,7 +240,7 @@ func TestAnApprovedActThatIsHeldBackIsToldOnce(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, held, "replicas is held by scale of ns/rival (running) (approved by ada at ", "who let it is said of what another guard holds back")
-	require.LessOrEqual(t, told, 3, "what is held back, and by whom, once for each way of looking")
+	require.Contains(t, held, "replicas is held by scale of ns/rival (running) (approved by ada at ", "the detail names the approver and the claim")
+	require.LessOrEqual(t, recorded, 3, "one decision by a tick and one by a recheck")
 	close(release)
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// objects is a watcher whose changes a test tells.
-type objects struct{ told chan engine.ObjectChange }
+// fakeWatcher is a watcher whose changes a test sends.
+type fakeWatcher struct{ changes chan engine.ObjectChange }
 
-func (o *objects) Watch(ctx context.Context, _ engine.WatchSpec, changed func(engine.ObjectChange)) error {
+func (o *fakeWatcher) Watch(ctx context.Context, _ engine.WatchSpec, changed func(engine.ObjectChange)) error {
 	for {
 		select {
-		case c := <-o.told:
+		case c := <-o.changes:
 			changed(c)
 		case <-ctx.Done():
 			return nil
@@ -34,16 +34,16 @@ func TestAWatchTriggerFiresForAChange(t *testing.T) {
 	b.run(b.spec(func(s *engine.Spec) {
 		s.Triggers = []engine.Trigger{{Name: "ready", Watch: &engine.WatchSpec{Field: "status.readyReplicas"}}}
 	}))
-	b.objects.told <- change("web", 2, 1)
+	b.watcher.changes <- change("web", 2, 1)
 	f := b.next()
 	require.Equal(t, engine.TriggerInfo{Name: "ready", Kind: "watch", Watch: &engine.Watched{Objects: []engine.ObjectChange{change("web", 2, 1)}}}, f.Trigger)
 
-	// Changes that come thick and fast are one firing: each object once, from what it
-	// was to what it is.
-	b.objects.told <- change("web", 1, 0)
-	b.objects.told <- change("web", 0, 3)
-	b.objects.told <- change("api", 1, 2)
-	b.objects.told <- change("api", 2, 2) // taken once the ones before were
+	// Changes in quick succession are one firing, with each object once: its first value and
+	// its last.
+	b.watcher.changes <- change("web", 1, 0)
+	b.watcher.changes <- change("web", 0, 3)
+	b.watcher.changes <- change("api", 1, 2)
+	b.watcher.changes <- change("api", 2, 2) // received only after those before it
 	require.Empty(t, b.fired, "not before its pause is over")
 	b.clock.Advance(500 * time.Millisecond)
 	f = b.next()
@@ -52,7 +52,7 @@ func TestAWatchTriggerFiresForAChange(t *testing.T) {
 	require.Empty(t, b.fired)
 }
 
-// Nothing lower or higher than the guard may be given to an autoscaler either.
+// The replica guard bounds the minimum and maximum of an autoscaler too.
 func TestTheReplicaGuardBoundsAnAutoscaler(t *testing.T) {
 	const bounding = `package scanflow.strategies.t.bounding
 
@@ -64,7 +64,7 @@ propose contains p if {
 	b := newBench(t, bounding)
 	b.verbs["autoscaler"] = engine.Verb{Actuator: b.jobs, Claim: func(map[string]any) string { return "replicas" }}
 	b.world.set("web", 1)
-	b.load.to("web", 20)
+	b.load.setValue("web", 20)
 	b.run(b.spec(func(s *engine.Spec) {
 		s.Strategies, s.Primitives, s.Guards.Replicas = []string{"t.bounding"}, []string{"autoscaler"}, &engine.ReplicaGuard{Min: 2, Max: 10, StepUp: 1}
 	}))

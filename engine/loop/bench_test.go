@@ -25,29 +25,29 @@ import (
 // bench is an engine with the real journal and real policies, a clock that the
 // test moves, a signal that it sets, and an actuator that writes to a map.
 type bench struct {
-	t         *testing.T
-	dir       string
-	clock     *engine.ManualClock
-	journal   *journal.Journal
-	policies  *policy.Store
-	files     fstest.MapFS
-	host      *loop.Manager
-	verbs     map[string]engine.Verb
-	world     *world
-	jobs      *jobs
-	objects   *objects
-	load      *dial
-	fired     chan engine.FiringRecord
-	acted     chan engine.Act
-	calls     int                                 // 0 is the engine's own bound
-	inboxMost int                                 // 0 is the journal's own bound
-	wrap      func(engine.Journal) engine.Journal // for faults
-	courier   engine.Deliverer                    // to the one peer; nil where there is none
+	t           *testing.T
+	dir         string
+	clock       *engine.ManualClock
+	journal     *journal.Journal
+	policies    *policy.Store
+	files       fstest.MapFS
+	manager     *loop.Manager
+	verbs       map[string]engine.Verb
+	world       *world
+	jobs        *jobs
+	watcher     *fakeWatcher
+	load        *fakeSensor
+	fired       chan engine.FiringRecord
+	acted       chan engine.Act
+	concurrency int                                 // 0 is the engine's own bound
+	inboxMost   int                                 // 0 is the journal's own bound
+	wrap        func(engine.Journal) engine.Journal // for faults
+	deliverer   engine.Deliverer                    // delivers to the one peer; nil: there is no peer
 }
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// scaling wants ten per unit of load, and says so when there is nothing to see.
+// scaling proposes one replica per ten units of load.
 const scaling = `package scanflow.strategies.t.scaling
 
 propose contains p if {
@@ -59,8 +59,8 @@ propose contains p if {
 
 func newBench(t *testing.T, rego ...string) *bench {
 	b := &bench{
-		t: t, dir: t.TempDir(), clock: engine.NewManualClock(start), world: &world{replicas: map[string]int{}}, jobs: &jobs{at: map[string]engine.Status{}}, objects: &objects{told: make(chan engine.ObjectChange)},
-		load: &dial{values: map[string]engine.Signal{}}, files: fstest.MapFS{},
+		t: t, dir: t.TempDir(), clock: engine.NewManualClock(start), world: &world{replicas: map[string]int{}}, jobs: &jobs{at: map[string]engine.Status{}}, watcher: &fakeWatcher{changes: make(chan engine.ObjectChange)},
+		load: &fakeSensor{values: map[string]engine.Signal{}}, files: fstest.MapFS{},
 	}
 	for i, text := range append([]string{scaling}, rego...) {
 		b.files[fmt.Sprintf("p%d.rego", i)] = &fstest.MapFile{Data: []byte(text)}
@@ -72,7 +72,7 @@ func newBench(t *testing.T, rego ...string) *bench {
 	return b
 }
 
-// open starts the process, as it were; close ends it.
+// open simulates the start of a process, and close its end.
 func (b *bench) open() {
 	var err error
 	b.journal, err = journal.Open(context.Background(), b.dir, journal.Options{Clock: b.clock, InboxMost: b.inboxMost})
@@ -86,28 +86,28 @@ func (b *bench) open() {
 		"job":   {Actuator: b.jobs, Claim: func(map[string]any) string { return "workflow/job" }, Deadline: 24 * time.Hour},
 		"scale": {Actuator: b.world, Claim: func(map[string]any) string { return "replicas" }, Direction: direction},
 		"hook":  {Actuator: (*hook)(b.world), OneShot: true},
-		"webhook": {OneShot: true, Delivered: true, Deadline: engine.DeliveryTimeout, Actuator: outgoing(func(ctx context.Context, c engine.Change) error {
-			return b.host.Router.Call(ctx, queue.NewCall(c, c.Proposal.With["body"], b.clock.Now()), c, "http://127.0.0.1:1/hook")
+		"webhook": {OneShot: true, Delivered: true, Deadline: engine.DeliveryTimeout, Actuator: queuedCall(func(ctx context.Context, c engine.Change) error {
+			return b.manager.Router.Call(ctx, queue.NewCall(c, c.Proposal.With["body"], b.clock.Now()), c, "http://127.0.0.1:1/hook")
 		})},
-		"event.send": {OneShot: true, Actuator: sender(func(ctx context.Context, c engine.Change) error {
-			return b.host.Router.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now(), Sender: c.Proposal.Agent, Hops: c.Proposal.Hops})
+		"event.send": {OneShot: true, Actuator: eventSender(func(ctx context.Context, c engine.Change) error {
+			return b.manager.Router.Publish(ctx, engine.Event{ID: c.Identity, Source: "/agents/" + c.Proposal.Agent, Type: "asked", Time: b.clock.Now(), Sender: c.Proposal.Agent, Hops: c.Proposal.Hops})
 		})},
 	}
-	c := loop.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: func(*queue.Router) map[string]engine.Verb { return b.verbs }, Observer: b, Seed: 1, Watcher: b.objects, Concurrency: b.calls}
-	if b.courier != nil {
-		c.Deliverer, c.Peers = b.courier, []string{"http://peer.example"}
+	c := loop.Config{Clock: b.clock, Journal: j, Policies: b.policies, Verbs: func(*queue.Router) map[string]engine.Verb { return b.verbs }, Observer: b, Seed: 1, Watcher: b.watcher, Concurrency: b.concurrency}
+	if b.deliverer != nil {
+		c.Deliverer, c.Peers = b.deliverer, []string{"http://peer.example"}
 	}
-	b.host = loop.New(c)
+	b.manager = loop.New(c)
 }
 
 func (b *bench) close() {
 	done := make(chan struct{})
-	go func() { defer close(done); b.host.Close() }()
+	go func() { defer close(done); b.manager.Close() }()
 	for open := true; open; {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(25 * time.Millisecond): // whoever waits for a grace or a retry gets it, and time to heed its end
+		case <-time.After(25 * time.Millisecond): // lets grace periods and retries pass
 			b.clock.Advance(250 * time.Millisecond)
 		}
 	}
@@ -132,13 +132,13 @@ func (b *bench) spec(change ...func(*engine.Spec)) engine.Spec {
 	return s
 }
 
-func (b *bench) run(specs ...engine.Spec) { b.host.Apply(specs) }
+func (b *bench) run(specs ...engine.Spec) { b.manager.Apply(specs) }
 
-// next is the record of the next firing.
+// next returns the record of the next firing.
 func (b *bench) next() engine.FiringRecord { return receive(b.t, b.fired) }
 
-// nextOf is the record of one agent's next firing. What a firing sets going may be
-// told of before the firing itself is.
+// nextOf returns the record of one agent's next firing. A firing may be reported after the
+// firings that it caused.
 func (b *bench) nextOf(agent string) engine.FiringRecord {
 	for {
 		if f := b.next(); f.Agent == agent {
@@ -153,8 +153,8 @@ func (b *bench) tick() engine.FiringRecord {
 	return b.next()
 }
 
-// settled is the next act that ended.
-func (b *bench) settled() engine.Act { return receive(b.t, b.acted) }
+// nextAct returns the next act that ended.
+func (b *bench) nextAct() engine.Act { return receive(b.t, b.acted) }
 
 func receive[T any](t *testing.T, from <-chan T) T {
 	t.Helper()
@@ -173,21 +173,23 @@ func only(t *testing.T, f engine.FiringRecord) engine.Decision {
 	return f.Decisions[0]
 }
 
-// dial is a sensor that the test sets.
-type dial struct {
+// fakeSensor is a sensor whose signals the test sets.
+type fakeSensor struct {
 	mu     sync.Mutex
 	values map[string]engine.Signal
 }
 
-func (d *dial) set(target string, s engine.Signal) {
+func (d *fakeSensor) set(target string, s engine.Signal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.values[target] = s
 }
 
-func (d *dial) to(target string, v float64) { d.set(target, engine.Signal{State: engine.OK, Value: v}) }
+func (d *fakeSensor) setValue(target string, v float64) {
+	d.set(target, engine.Signal{State: engine.OK, Value: v})
+}
 
-func (d *dial) Sample(_ context.Context, _ time.Time, fleet []engine.Target) (engine.Reading, error) {
+func (d *fakeSensor) Sample(_ context.Context, _ time.Time, fleet []engine.Target) (engine.Reading, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := make(engine.Reading, len(fleet))
@@ -200,7 +202,7 @@ func (d *dial) Sample(_ context.Context, _ time.Time, fleet []engine.Target) (en
 	return out, nil
 }
 
-// world is what the agents act upon: a fleet with replicas.
+// world is a fleet with replicas, and the actuator of scale.
 type world struct {
 	mu       sync.Mutex
 	replicas map[string]int
@@ -229,7 +231,7 @@ func (w *world) Plan(_ context.Context, p engine.Proposal) (engine.Change, error
 	defer w.mu.Unlock()
 	now, want := w.replicas[p.Target.Name], int(p.With["replicas"].(float64))
 	if p.Identity == "" {
-		return engine.Change{}, errors.New("an actuator must know the act's identity when it plans")
+		return engine.Change{}, errors.New("Plan needs the act's identity")
 	}
 	return engine.Change{NoOp: now == want, Diff: fmt.Sprintf("replicas %d -> %d", now, want)}, nil
 }
@@ -264,7 +266,7 @@ func (w *world) state() map[string]int {
 
 func (w *world) set(target string, n int) { w.mu.Lock(); defer w.mu.Unlock(); w.replicas[target] = n }
 
-// hook is a verb that changes nothing that can be read.
+// hook is an actuator whose effect can't be read back.
 type hook world
 
 func (h *hook) Plan(context.Context, engine.Proposal) (engine.Change, error) {
@@ -290,30 +292,30 @@ func (h *hook) Apply(ctx context.Context, c engine.Change) (engine.Outcome, erro
 	return engine.Outcome{Status: engine.Done}, nil
 }
 
-type sender func(context.Context, engine.Change) error
+type eventSender func(context.Context, engine.Change) error
 
-func (s sender) Plan(context.Context, engine.Proposal) (engine.Change, error) {
+func (s eventSender) Plan(context.Context, engine.Proposal) (engine.Change, error) {
 	return engine.Change{Diff: "event"}, nil
 }
 
-func (s sender) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+func (s eventSender) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return engine.Outcome{Status: engine.Done}, s(ctx, c)
 }
 
-// outgoing hands a request to the outbox.
-type outgoing sender
+// queuedCall puts a request into the outbox.
+type queuedCall eventSender
 
-func (s outgoing) Plan(context.Context, engine.Proposal) (engine.Change, error) {
+func (s queuedCall) Plan(context.Context, engine.Proposal) (engine.Change, error) {
 	return engine.Change{Diff: "POST"}, nil
 }
 
-func (s outgoing) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+func (s queuedCall) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return engine.Outcome{Status: engine.Running}, s(ctx, c)
 }
 
 func direction(p engine.Proposal) engine.Direction {
-	asked, _ := jsonvalue.Float(p.With["replicas"])
-	switch want := int(asked); {
+	replicas, _ := jsonvalue.Float(p.With["replicas"])
+	switch want := int(replicas); {
 	case want > p.Target.Replicas.Desired:
 		return engine.Up
 	case want < p.Target.Replicas.Desired:
@@ -322,17 +324,17 @@ func direction(p engine.Proposal) engine.Direction {
 	return ""
 }
 
-// flaky is a journal that a test makes unwritable, in parts: the real ways to do
-// it are tried in engine/journal and by the daemon's tests.
-type flaky struct {
+// failingJournal fails the writes that a test chooses. Real faults are tested in
+// engine/journal and by the daemon's tests.
+type failingJournal struct {
 	engine.Journal
 	firing, conclusion, memory atomic.Bool
-	large                      atomic.Bool // firings for events named large are more than it takes
+	large                      atomic.Bool // firings for events named large are refused as too large
 }
 
 var errDisk = errors.New("no space left")
 
-func (f *flaky) RecordFiring(ctx context.Context, r engine.FiringRecord) error {
+func (f *failingJournal) RecordFiring(ctx context.Context, r engine.FiringRecord) error {
 	if f.firing.Load() {
 		return errDisk
 	}
@@ -342,14 +344,14 @@ func (f *flaky) RecordFiring(ctx context.Context, r engine.FiringRecord) error {
 	return f.Journal.RecordFiring(ctx, r)
 }
 
-func (f *flaky) Conclude(ctx context.Context, c engine.Conclusion) error {
+func (f *failingJournal) Conclude(ctx context.Context, c engine.Conclusion) error {
 	if f.conclusion.Load() {
 		return errDisk
 	}
 	return f.Journal.Conclude(ctx, c)
 }
 
-func (f *flaky) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
+func (f *failingJournal) Remember(ctx context.Context, agent string, since time.Time) (engine.Recollection, error) {
 	if f.memory.Load() {
 		return engine.Recollection{}, errDisk
 	}

@@ -11,20 +11,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// load has a policy take the place of another, or join them.
+// reload adds or replaces a policy.
 func (b *bench) reload(name, rego string) {
 	b.t.Helper()
 	b.files[name] = &fstest.MapFile{Data: []byte(rego)}
 	require.NoError(b.t, b.policies.Load(b.t.Context()))
 }
 
-// An approved act that something holds back says what does, and why, until it is done.
-func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
+// The approval of a blocked act names the guard and the reason until the act is done.
+func TestAnApprovalShowsWhatBlocksIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec        func(*engine.Spec)
 		hold, loose func(*bench)
 		want        string
-		at          engine.ApprovalState // in the end
+		at          engine.ApprovalState // at the end
 	}{
 		"a budget": {
 			spec: func(s *engine.Spec) {
@@ -33,8 +33,8 @@ func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 				s.Guards.Budget = &engine.BudgetGuard{Actions: 1, Per: time.Minute}
 			},
 			hold: func(b *bench) {
-				require.NoError(b.t, b.host.Router.Publish(b.t.Context(), event("1")))
-				b.settled()
+				require.NoError(b.t, b.manager.Router.Publish(b.t.Context(), event("1")))
+				b.nextAct()
 			},
 			want: "guards.budget: 1 acts in the last 1m0s, and 1 are allowed",
 			at:   engine.ApprovalUsed,
@@ -51,7 +51,7 @@ func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 		},
 		"a signal": {
 			hold:  func(b *bench) { b.load.set("web", engine.Signal{State: engine.Error, Problem: "no answer"}) },
-			loose: func(b *bench) { b.load.to("web", 35) },
+			loose: func(b *bench) { b.load.setValue("web", 35) },
 			want:  "the signal load is error: no answer",
 			at:    engine.ApprovalUsed,
 		},
@@ -68,15 +68,15 @@ func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, answering)
 			b.world.set("web", 1)
-			b.load.to("web", 35)
-			spec := b.spec(asksFirst, func(s *engine.Spec) { s.Guards.ApprovalExpiry = 10 * time.Minute })
+			b.load.setValue("web", 35)
+			spec := b.spec(needsApproval, func(s *engine.Spec) { s.Guards.ApprovalExpiry = 10 * time.Minute })
 			if c.spec != nil {
 				c.spec(&spec)
 			}
 			b.run(spec)
 			b.next()
 			c.hold(b)
-			q := b.approved()
+			q := b.approve()
 			b.eventually(func() bool { return b.approval(q.ID).Held != "" })
 			held := b.approval(q.ID)
 			require.Contains(t, held.Held, c.want)
@@ -87,7 +87,7 @@ func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 			if c.loose != nil {
 				c.loose(b)
 			}
-			b.soon(func() bool { return b.approval(q.ID).State.Ended() })
+			b.withinHours(func() bool { return b.approval(q.ID).State.Ended() })
 			ended := b.approval(q.ID)
 			require.Equal(t, c.at, ended.State, ended.Detail)
 			if c.at == engine.ApprovalUsed {
@@ -99,13 +99,13 @@ func TestAnApprovalSaysWhatHoldsItBack(t *testing.T) {
 	}
 }
 
-// A decision that is repeated is written once, and one for another reason again: a guard
-// that breaks denies for another reason than before.
-func TestAnotherReasonOfAGuardIsAnotherDecision(t *testing.T) {
+// A repeated refusal is recorded once. It is recorded again when the reason changes, such as
+// when the guard fails instead of denying.
+func TestANewRefusalReasonIsRecorded(t *testing.T) {
 	const guard = "package scanflow.guards.t.busy\n\n"
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.reload("busy.rego", guard+"deny contains \"busy\"\n")
 	b.run(b.spec())
 	require.Equal(t, "denied by t.busy: busy", only(t, b.next()).Detail)
@@ -119,22 +119,22 @@ func TestAnotherReasonOfAGuardIsAnotherDecision(t *testing.T) {
 	require.Equal(t, "denied by t.busy: busy", only(t, b.tick()).Detail)
 }
 
-// The sentence of a cooldown changes with each act, and says nothing new.
-func TestTheSameRefusalOfAGuardInGoIsWrittenOnce(t *testing.T) {
+// The text of a cooldown's refusal changes with each act, which does not make it a new reason.
+func TestARepeatedGuardRefusalIsRecordedOnce(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.world.fail = errors.New("forbidden")
 	b.run(b.spec())
 	b.next()
-	b.settled()
+	b.nextAct()
 	refused := 0
 	for range 12 {
 		for _, d := range b.tick().Decisions {
 			if d.Verdict == engine.Refused {
 				refused++
 			} else {
-				b.settled()
+				b.nextAct()
 			}
 		}
 	}

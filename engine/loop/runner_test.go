@@ -12,28 +12,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-func TestAStopBeginsNoFurtherTurn(t *testing.T) {
+func TestNoTurnStartsAfterAStop(t *testing.T) {
 	b := newBench(t)
 	b.world.set("digits", 1)
-	b.load.to("digits", 10)
+	b.load.setValue("digits", 10)
 	b.run(b.spec())
 	b.next()
-	b.host.BeginClose()
+	b.manager.BeginClose()
 	b.clock.Advance(time.Minute)
 	b.close()
-	require.Empty(t, b.fired, "it fired after it was told to stop")
+	require.Empty(t, b.fired, "a firing after the stop")
 	b.open()
 }
 
 func TestDocumentsAreThoseOfTheLastTurn(t *testing.T) {
 	b := newBench(t)
 	b.world.set("digits", 1)
-	b.load.to("digits", 10)
+	b.load.setValue("digits", 10)
 	b.run(b.spec())
 	b.next()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	docs := b.host.Documents(ctx)
+	docs := b.manager.Documents(ctx)
 	require.Len(t, docs["ns/planner"], 1)
 	doc, err := engine.ReadDocument(docs["ns/planner"][0])
 	require.NoError(t, err)
@@ -41,13 +41,13 @@ func TestDocumentsAreThoseOfTheLastTurn(t *testing.T) {
 	require.Equal(t, 10.0, doc.Signals[0].Value)
 }
 
-func TestStrategiesAreTriedElsewhereBeforeTheirFirstTurn(t *testing.T) {
+func TestStrategiesAreRehearsedBeforeTheirFirstTurn(t *testing.T) {
 	b := newBench(t)
 	b.world.set("digits", 1)
-	b.load.to("digits", 30) // three are wanted
+	b.load.setValue("digits", 30) // three replicas
 	var tried int
 	refuse := true
-	b.host.Config.Rehearse = func(_ context.Context, rev engine.Revision, strategies []string, docs []json.RawMessage) error {
+	b.manager.Config.Rehearse = func(_ context.Context, rev engine.Revision, strategies []string, docs []json.RawMessage) error {
 		require.Equal(t, b.policies.Pin().ID(), rev.ID())
 		require.Equal(t, []string{"t.scaling"}, strategies)
 		require.Len(t, docs, 1)
@@ -59,10 +59,10 @@ func TestStrategiesAreTriedElsewhereBeforeTheirFirstTurn(t *testing.T) {
 	}
 	b.run(b.spec())
 	f := b.next()
-	require.Empty(t, f.Decisions, "nobody knows yet whether they can be asked")
+	require.Empty(t, f.Decisions, "the rehearsal failed")
 	require.Contains(t, f.Problems[0], "no child could be started")
 	refuse = false
 	require.Len(t, b.tick().Decisions, 1)
 	b.tick()
-	require.Equal(t, 2, tried, "once it went well, no more")
+	require.Equal(t, 2, tried, "a rehearsal that succeeded is not repeated")
 }

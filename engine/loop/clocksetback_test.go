@@ -16,9 +16,9 @@ type hourly struct{}
 
 func (hourly) Next(t time.Time) time.Time { return t.Truncate(time.Hour).Add(time.Hour) }
 
-// soon moves the clock until a condition holds, for three hours at most: nothing in these
-// tests is to wait for longer, and what is wrong would wait for a year.
-func (b *bench) soon(condition func() bool) {
+// withinHours moves the clock until a condition holds, for at most three hours. No wait in
+// these tests is longer, and one that depends on the wrong clock takes a year.
+func (b *bench) withinHours(condition func() bool) {
 	b.t.Helper()
 	end := b.clock.Now().Add(3 * time.Hour)
 	require.Eventually(b.t, func() bool {
@@ -32,7 +32,7 @@ func (b *bench) soon(condition func() bool) {
 	}, 30*time.Second, time.Millisecond)
 }
 
-func (b *bench) asks() (n int) {
+func (b *bench) waitingApprovals() (n int) {
 	list, err := b.journal.Approvals(b.t.Context(), "", time.Time{})
 	require.NoError(b.t, err)
 	for _, p := range list {
@@ -43,26 +43,26 @@ func (b *bench) asks() (n int) {
 	return n
 }
 
-// The clock was ahead by a year, and is set back, while the process runs or while it is
-// down. Whatever was to wait for a while waits for no longer.
-func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
+// The clock was ahead by a year and is set back, while the process runs or while it is down.
+// No wait gets longer by that.
+func TestNoWaitIsLongerAfterTheClockIsSetBack(t *testing.T) {
 	scale := func(b *bench, load float64) func() bool {
 		before := b.world.count()
-		b.load.to("web", load)
+		b.load.setValue("web", load)
 		return func() bool { return b.world.count() > before }
 	}
 	first := func(b *bench) { // an act under the wrong clock
 		b.world.set("web", 1)
-		b.load.to("web", 15)
-		b.soon(func() bool { return b.world.state()["web"] == 2 })
-		b.settled()
+		b.load.setValue("web", 15)
+		b.withinHours(func() bool { return b.world.state()["web"] == 2 })
+		b.nextAct()
 	}
 	for name, c := range map[string]struct {
 		spec    func(*engine.Spec)
 		more    func(*bench) []engine.Spec
 		before  func(*bench)
-		after   func(*bench) func() bool // what is to come true soon
-		running bool                     // it is in the memory of a process alone
+		after   func(*bench) func() bool // a condition that must hold within hours
+		running bool                     // its state is only in the memory of the process
 	}{
 		"a cooldown": {
 			spec:   func(s *engine.Spec) { s.Guards.Cooldown = map[string]time.Duration{"up": 3 * time.Second} },
@@ -79,7 +79,7 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 				first(b)
 			},
 			after: func(b *bench) func() bool {
-				b.load.to("other", 35)
+				b.load.setValue("other", 35)
 				return func() bool { return b.world.state()["other"] == 4 }
 			},
 		},
@@ -90,7 +90,7 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 			},
 			before: first,
 			after: func(b *bench) func() bool {
-				b.load.to("web", 1)
+				b.load.setValue("web", 1)
 				return func() bool { return b.world.state()["web"] == 7 }
 			},
 		},
@@ -100,8 +100,8 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 				b.world.mu.Lock()
 				b.world.fail = errors.New("forbidden")
 				b.world.mu.Unlock()
-				b.load.to("web", 15)
-				b.soon(func() bool { return b.world.count() >= 3 })
+				b.load.setValue("web", 15)
+				b.withinHours(func() bool { return b.world.count() >= 3 })
 				b.world.mu.Lock()
 				b.world.fail = nil
 				b.world.mu.Unlock()
@@ -113,19 +113,19 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 			spec: func(s *engine.Spec) { s.Triggers = []engine.Trigger{{Name: "hourly", Cron: hourly{}}} },
 			before: func(b *bench) {
 				b.world.set("web", 1)
-				b.load.to("web", 15)
-				b.soon(func() bool { return b.world.state()["web"] == 2 })
+				b.load.setValue("web", 15)
+				b.withinHours(func() bool { return b.world.state()["web"] == 2 })
 			},
 			after: func(b *bench) func() bool { return scale(b, 35) },
 		},
 		"an interval": {before: first, after: func(b *bench) func() bool { return scale(b, 35) }},
 		"an event whose fleet can't be listed": {
-			spec: answers,
+			spec: handlesEvents,
 			before: func(b *bench) {
 				b.world.mu.Lock()
 				b.world.lost = errors.New("no answer")
 				b.world.mu.Unlock()
-				require.NoError(b.t, b.host.Router.Publish(b.t.Context(), event("1")))
+				require.NoError(b.t, b.manager.Router.Publish(b.t.Context(), event("1")))
 				b.next()
 				b.world.mu.Lock()
 				b.world.lost = nil
@@ -134,48 +134,48 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 			},
 			after: func(b *bench) func() bool { return func() bool { return len(b.acted) > 0 } },
 		},
-		"a question that expires": {
-			spec: asksFirst,
+		"an approval that expires": {
+			spec: needsApproval,
 			before: func(b *bench) {
 				b.world.set("web", 1)
-				b.load.to("web", 15)
-				b.soon(func() bool { return b.asks() == 1 })
+				b.load.setValue("web", 15)
+				b.withinHours(func() bool { return b.waitingApprovals() == 1 })
 			},
 			after: func(b *bench) func() bool {
-				id := b.question().ID
+				id := b.waitingApproval().ID
 				return func() bool { return b.approval(id).State == engine.ApprovalExpired }
 			},
 		},
 		"a denial": {
 			spec: func(s *engine.Spec) {
-				asksFirst(s)
+				needsApproval(s)
 				s.Guards.ApprovalExpiry = time.Hour
 			},
 			before: func(b *bench) {
 				b.world.set("web", 1)
-				b.load.to("web", 15)
-				b.soon(func() bool { return b.asks() == 1 })
-				_, err := b.host.Approvals.Decide(b.t.Context(), b.question().ID, false, "ada", "no")
+				b.load.setValue("web", 15)
+				b.withinHours(func() bool { return b.waitingApprovals() == 1 })
+				_, err := b.manager.Approvals.Decide(b.t.Context(), b.waitingApproval().ID, false, "ada", "no")
 				require.NoError(b.t, err)
 			},
-			after: func(b *bench) func() bool { return func() bool { return b.asks() == 1 } },
+			after: func(b *bench) func() bool { return func() bool { return b.waitingApprovals() == 1 } },
 		},
 		"an approval that a cooldown holds back": {
 			spec: func(s *engine.Spec) {
-				asksFirst(s)
+				needsApproval(s)
 				s.Guards.ApprovalExpiry = 2 * time.Hour
 				s.Guards.Cooldown = map[string]time.Duration{"up": time.Minute}
 			},
 			before: func(b *bench) {
 				b.world.set("web", 1)
-				b.load.to("web", 15)
+				b.load.setValue("web", 15)
 				for _, load := range []float64{15, 35} {
-					b.load.to("web", load)
-					b.soon(func() bool { return b.asks() == 1 })
-					_, err := b.host.Approvals.Decide(b.t.Context(), b.question().ID, true, "ada", "")
+					b.load.setValue("web", load)
+					b.withinHours(func() bool { return b.waitingApprovals() == 1 })
+					_, err := b.manager.Approvals.Decide(b.t.Context(), b.waitingApproval().ID, true, "ada", "")
 					require.NoError(b.t, err)
 					if load == 15 {
-						b.soon(func() bool { return b.world.state()["web"] == 2 })
+						b.withinHours(func() bool { return b.world.state()["web"] == 2 })
 					}
 				}
 			},
@@ -207,26 +207,26 @@ func TestNothingWaitsForAClockThatWasSetBack(t *testing.T) {
 					b.open()
 				}
 				b.run(specs...)
-				b.soon(c.after(b))
+				b.withinHours(c.after(b))
 			})
 		}
 	}
 }
 
-// wide wants seven, whatever the load.
+// wide proposes seven replicas at a load of 1.
 const wide = `package scanflow.strategies.t.wide
 
 propose contains {"primitive": "scale", "with": {"replicas": 7}, "priority": 90, "reason": "wide", "because": ["load"]} if input.signals.load.value == 1
 `
 
-// A delivery to a peer is given up after a day, however long the clock was ahead.
-func TestADeliveryIsGivenUpAfterADayThoughTheClockWasSetBack(t *testing.T) {
+// A delivery to a peer times out after a day, however far the clock was ahead.
+func TestADeliveryTimesOutAfterADayThoughTheClockWasSetBack(t *testing.T) {
 	b := newBench(t)
-	b.courier = &line{fault: func(int) string { return "refused connection" }}
+	b.deliverer = &fakePeer{fault: func(int) string { return "refused connection" }}
 	b.clock.Set(start.AddDate(1, 0, 0))
 	b.restart()
 	b.run()
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("1")))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("1")))
 	b.clock.Set(start)
 	require.Eventually(t, func() bool {
 		b.clock.Advance(time.Minute)
@@ -235,13 +235,4 @@ func TestADeliveryIsGivenUpAfterADayThoughTheClockWasSetBack(t *testing.T) {
 		return boxes.Dead == 1
 	}, 30*time.Second, time.Millisecond)
 	require.Less(t, b.clock.Now().Sub(start), 300*24*time.Hour)
-}
-
-// A peer whose clock is ahead, and that is gone before it is set right, holds nothing for
-// longer than it meant to.
-func TestAPeersClaimEndsThoughItsClockWasAhead(t *testing.T) {
-	ahead := engine.HeldClaim{Since: start.AddDate(1, 0, 0), Until: start.AddDate(1, 0, 0).Add(time.Minute)}
-	require.Equal(t, engine.HeldClaim{Since: start, Until: start.Add(time.Minute)}, ahead.Rebase(start))
-	right := engine.HeldClaim{Since: start.Add(-time.Minute), Until: start.Add(time.Minute)}
-	require.Equal(t, right, right.Rebase(start))
 }

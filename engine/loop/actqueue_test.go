@@ -15,18 +15,18 @@ import (
 
 const many = 2000
 
-// manyTargets is a fleet in which every target is to be scaled, once.
+// manyTargets returns a spec whose fleet has many targets to scale, once.
 func manyTargets(b *bench) engine.Spec {
 	for i := range many {
 		name := fmt.Sprintf("web-%04d", i)
 		b.world.set(name, 1)
-		b.load.to(name, 35)
+		b.load.setValue(name, 35)
 	}
 	return b.spec(func(s *engine.Spec) { s.Triggers = []engine.Trigger{{At: start}} })
 }
 
-// decided is the record of the fleet's firing, which takes a while on a busy machine.
-func decided(b *bench) engine.FiringRecord {
+// fleetFiring returns the record of the fleet's firing, which takes a while on a busy machine.
+func fleetFiring(b *bench) engine.FiringRecord {
 	b.t.Helper()
 	select {
 	case f := <-b.fired:
@@ -37,21 +37,21 @@ func decided(b *bench) engine.FiringRecord {
 	}
 }
 
-// Three thousand acts made a goroutine each, and more for what each waited for.
-func TestActsThatWaitForTheirTurnHaveNoGoroutines(t *testing.T) {
+// Once, each of three thousand acts had a goroutine, and more for what it waited for.
+func TestQueuedActsHaveNoGoroutines(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	b.world.block = func(string) <-chan struct{} { return release }
 	spec := manyTargets(b)
 	before := runtime.NumGoroutine()
 	b.run(spec)
-	require.Len(t, decided(b).Intents, many)
+	require.Len(t, fleetFiring(b).Intents, many)
 	const most = 150 // 16 calls, 32 acts started, and what a call needs
 	require.Less(t, runtime.NumGoroutine()-before, most)
 	close(release)
 	seen := map[string]bool{}
 	for range many {
-		seen[b.settled().Target.Name] = true
+		seen[b.nextAct().Target.Name] = true
 		require.Less(t, runtime.NumGoroutine()-before, most)
 	}
 	require.Len(t, seen, many)
@@ -60,14 +60,14 @@ func TestActsThatWaitForTheirTurnHaveNoGoroutines(t *testing.T) {
 
 func TestActsBeginInTheOrderOfTheirAdmission(t *testing.T) {
 	b := newBench(t)
-	b.calls = 1
+	b.concurrency = 1
 	b.close()
 	b.open()
 	spec := manyTargets(b)
 	b.run(spec)
-	f := decided(b)
+	f := fleetFiring(b)
 	for range many {
-		b.settled()
+		b.nextAct()
 	}
 	b.world.mu.Lock()
 	defer b.world.mu.Unlock()
@@ -82,13 +82,12 @@ func TestActsBeginInTheOrderOfTheirAdmission(t *testing.T) {
 	}
 }
 
-// What is queued at a stop is as open as what is under way.
-func TestShutdownHandsOverTheActsThatWaitForTheirTurn(t *testing.T) {
+func TestQueuedActsStayOpenAfterShutdown(t *testing.T) {
 	b := newBench(t)
 	never := make(chan struct{})
 	b.world.block = func(string) <-chan struct{} { return never }
 	b.run(manyTargets(b))
-	decided(b)
+	fleetFiring(b)
 	b.restart()
 	open, err := b.journal.Open(t.Context(), "ns/planner")
 	require.NoError(t, err)
@@ -96,12 +95,12 @@ func TestShutdownHandsOverTheActsThatWaitForTheirTurn(t *testing.T) {
 	require.Zero(t, b.world.count())
 }
 
-// An act that waits for the world holds up none that could begin.
-func TestAnActThatWaitsHoldsNoSlot(t *testing.T) {
+// An act that is running in the world does not keep queued acts from starting.
+func TestAWaitingActHoldsNoSlot(t *testing.T) {
 	b := newBench(t)
 	b.world.fail = engine.Retry(errors.New("503"))
 	b.run(manyTargets(b))
-	decided(b)
+	fleetFiring(b)
 	require.Eventually(t, func() bool { return b.world.count() >= many }, 3*time.Minute, time.Millisecond, "each is tried, though all are to be tried again")
 	b.world.mu.Lock()
 	b.world.fail = nil
@@ -122,10 +121,10 @@ const flood = `package scanflow.strategies.t.flood
 propose contains {"primitive": "hook", "with": {"n": n}, "reason": "flood", "because": []} if some n in numbers.range(1, 3000)
 `
 
-func TestAStrategyProposesSoMuchForATargetAndTheRestIsARow(t *testing.T) {
+func TestExcessProposalsOfAStrategyAreOneDecision(t *testing.T) {
 	b := newBench(t, flood)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.flood", "t.scaling"} }))
 	f := b.next()
 	require.Len(t, f.Decisions, engine.ProposalsPerTarget+2)
@@ -140,7 +139,7 @@ func TestAStrategyProposesSoMuchForATargetAndTheRestIsARow(t *testing.T) {
 	require.Equal(t, map[engine.Verdict]int{engine.Admitted: engine.ProposalsPerTarget + 1, engine.Refused: 1}, verdicts, "and another strategy has its say")
 }
 
-// lengthy takes no time to evaluate: the text is in the policy.
+// lengthy is cheap to evaluate, because the text is in the policy.
 var lengthy = `package scanflow.strategies.t.lengthy
 
 propose contains {"primitive": "hook", "with": {}, "reason": "` + strings.Repeat("é ", 30000) + `", "because": ["load"]} if true
@@ -148,10 +147,10 @@ propose contains {"primitive": "hook", "with": {}, "reason": "` + strings.Repeat
 propose contains {"primitive": "` + strings.Repeat("x", 30000) + `", "with": {}, "reason": "odd", "because": []} if true
 `
 
-func TestWhatAPolicySaysIsClipped(t *testing.T) {
+func TestTextsOfAPolicyAreClipped(t *testing.T) {
 	b := newBench(t, lengthy)
 	b.world.set("web", 1)
-	b.load.to("web", 1)
+	b.load.setValue("web", 1)
 	b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.lengthy"} }))
 	f := b.next()
 	require.NotEmpty(t, f.Decisions)
@@ -161,12 +160,4 @@ func TestWhatAPolicySaysIsClipped(t *testing.T) {
 			require.True(t, strings.ToValidUTF8(text, "") == text)
 		}
 	}
-}
-
-func TestClip(t *testing.T) {
-	require.Equal(t, "short", engine.Clip("short"))
-	exact := strings.Repeat("x", engine.TextMost)
-	require.Equal(t, exact, engine.Clip(exact))
-	require.Equal(t, exact+"... (3 bytes more)", engine.Clip(exact+"yyy"))
-	require.Equal(t, strings.Repeat("x", engine.TextMost-1)+"... (2 bytes more)", engine.Clip(strings.Repeat("x", engine.TextMost-1)+"é"))
 }
