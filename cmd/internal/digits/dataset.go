@@ -58,7 +58,7 @@ func (s Set) check(role string) error {
 	return nil
 }
 
-// Dataset is what a model is trained on and, apart from it, what it is tested on.
+// Dataset holds a model's training set and its separate test set.
 type Dataset struct {
 	Train Set
 	Test  Set

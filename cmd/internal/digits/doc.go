@@ -6,8 +6,8 @@
 // same digits and the same weights, on however many cores. What is around a model is
 // in sub-packages: server answers predictions, predictionlog keeps them, corrupt has
 // digits drift, critical finds those that matter, registry keeps models, samples is the
-// files that go from step to step, and steps is what workflows are made of.
+// files that go from step to step, and steps are the steps of workflows.
 //
-// Start reading at dataset.go (what a sample is), then train.go; retrain.go is how a
-// model learns further, source.go which digits are for what.
+// Start reading at dataset.go (what a sample is), then train.go; retrain.go
+// trains a model further, source.go divides the digits by purpose.
 package digits

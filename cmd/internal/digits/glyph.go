@@ -29,7 +29,7 @@ const (
 	glyphMargin = 16
 	// inkHeight is the height of a digit of scale 1 in the image: MNIST's digits are 20 pixels high.
 	inkHeight = 20
-	// cellsPerPixel is how many cells of a field make one output pixel at scale 1.
+	// cellsPerPixel is the number of cells of a field in one output pixel at scale 1.
 	cellsPerPixel = float32(glyphHeight) / inkHeight
 )
 

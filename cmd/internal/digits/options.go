@@ -9,7 +9,7 @@ import (
 // how many of its samples are done, and the mean loss and the accuracy on those.
 type Progress func(epoch, epochs, done, total int, loss, accuracy float64)
 
-// TrainOptions is how to train. Zero values take the defaults given here.
+// TrainOptions configures a training. Zero values take the defaults given here.
 type TrainOptions struct {
 	Hidden       int     // units of the hidden layer: 128
 	Epochs       int     // passes over the training set: 10

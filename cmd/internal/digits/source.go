@@ -2,7 +2,7 @@ package digits
 
 import "fmt"
 
-// Source is where digits come from: MNIST's own files, or the renderer.
+// Source selects the digits: MNIST's own files, or rendered ones.
 type Source struct {
 	Folder string // of IDX files (LoadIDX); "" renders
 	Seed   uint64 // of rendered digits
@@ -11,11 +11,11 @@ type Source struct {
 
 // Parts are digits for a model's whole life. No two have a sample in common.
 type Parts struct {
-	// Base is what the first model is trained on.
+	// Base trains the first model.
 	Base Set
-	// Stream is what comes to be classified later.
+	// Stream holds the digits that are classified in service.
 	Stream Set
-	// Held is what models are compared on: never trained on, and never served.
+	// Held compares models. It is neither trained on nor served.
 	Held   Set
 	Source string // for a person: "rendered", "IDX files"
 }

@@ -137,7 +137,7 @@ func (p *process) stop() {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(time.Millisecond): // whoever waits for a grace or a retry gets it
+		case <-time.After(time.Millisecond): // lets grace periods and retries pass
 			p.clock.Advance(time.Second)
 		}
 	}
@@ -181,8 +181,8 @@ func (p *process) outcome(identity string) engine.Outcome {
 	return *rows[0].Outcome
 }
 
-// told is what the listener was told next, while the clock goes on.
-func (p *process) told(hook chan string) string {
+// nextEvent moves the clock until the listener receives an event, and returns it.
+func (p *process) nextEvent(hook chan string) string {
 	p.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		select {
@@ -196,7 +196,7 @@ func (p *process) told(hook chan string) string {
 	require.NoError(p.t, err)
 	rows, err := reader.Decisions(p.ctx(), journal.Filter{Limit: 5})
 	require.NoError(p.t, err)
-	require.FailNow(p.t, "the listener was told nothing", "%+v", rows)
+	require.FailNow(p.t, "the listener received nothing", "%+v", rows)
 	return ""
 }
 
@@ -220,7 +220,7 @@ func TestAnAgentPromotesAndRollsBack(t *testing.T) {
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "digits: production 1 -> 2", Applied: true}, p.outcome(act.Identity))
 	require.Equal(t, "model/digits", act.Claim)
 	require.Equal(t, "digits: production 1 -> 2", act.Change.Diff)
-	require.JSONEq(t, `{"type": "dev.scanflow.model.promoted", "version": "2"}`, p.told(hook))
+	require.JSONEq(t, `{"type": "dev.scanflow.model.promoted", "version": "2"}`, p.nextEvent(hook))
 	require.Equal(t, map[string]string{"production": "2", "previous": "1"}, p.registry("digits").Aliases)
 
 	two, err := p.c.Version(p.ctx(), "digits", "2")
@@ -228,7 +228,7 @@ func TestAnAgentPromotesAndRollsBack(t *testing.T) {
 	p.measure(two.RunID, 0.3)
 	back := p.ended("model.rollback")
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "digits: production 2 -> 1", Applied: true}, p.outcome(back.Identity))
-	require.JSONEq(t, `{"type": "dev.scanflow.model.rolledback", "version": "1"}`, p.told(hook))
+	require.JSONEq(t, `{"type": "dev.scanflow.model.rolledback", "version": "1"}`, p.nextEvent(hook))
 	require.Equal(t, map[string]string{"production": "1"}, p.registry("digits").Aliases)
 	require.Equal(t, "accuracy_below_half", p.registry("digits").Tags["2"][verb.TagRolledBackReason])
 }
@@ -273,7 +273,7 @@ func TestAPromotionCutOffByTheEndOfTheProcessIsCarriedOutByTheNext(t *testing.T)
 			act := p.ended("model.promote")
 			require.Equal(t, engine.Done, act.Outcome.Status, act.Outcome.Detail)
 			require.Equal(t, map[string]string{"production": "2", "previous": "1"}, p.registry("digits").Aliases)
-			require.Contains(t, p.told(hook), "promoted")
+			require.Contains(t, p.nextEvent(hook), "promoted")
 			require.Empty(t, hook)
 		})
 	}

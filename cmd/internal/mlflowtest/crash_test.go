@@ -29,8 +29,8 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of it waits for the disk
-			// cut is what the tracker has after the act was cut off at a write, that was
-			// carried out or not, and then done again. No cut is 0.
+			// cut interrupts the act at a write, which was carried out or not, repeats the act,
+			// and returns the tracker's content. 0 interrupts nothing.
 			cut := func(at int, carriedOut bool) (registry, int) {
 				v := newVerbs(t)
 				v.setFault(row.fault)

@@ -19,7 +19,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// search is what a runs/search asked, and how many runs came.
+// search records a request to runs/search and the number of runs returned.
 type search struct {
 	filter string
 	runs   int

@@ -80,7 +80,7 @@ func (v *verbs) do(verb, with string) engine.Change {
 	return c
 }
 
-// registry is what the tracker has of a model.
+// registry holds the tracker's state of a model.
 type registry struct {
 	Aliases map[string]string
 	Stages  map[string]string            // by version

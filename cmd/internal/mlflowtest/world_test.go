@@ -77,7 +77,7 @@ func (w *world) requests() []string {
 	return out
 }
 
-// isWrite tells whether a request changes something.
+// isWrite reports whether a request changes something.
 func isWrite(r *http.Request) bool {
 	return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/search")
 }

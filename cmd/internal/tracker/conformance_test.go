@@ -47,7 +47,7 @@ func (s *session) asks(method, path string, body any, want any) {
 	s.clock.pass(time.Millisecond)
 }
 
-// runAt is what the info of a run in experiment 1 is.
+// runAt returns the info of a run in experiment 1.
 func runAt(id, name string, started int64, more object) object {
 	info := object{
 		"run_id": id, "run_uuid": id, "run_name": name, "experiment_id": "1", "user_id": "ann", "status": "RUNNING", "start_time": started,

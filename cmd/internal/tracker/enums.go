@@ -17,7 +17,7 @@ const (
 // viewType says which of the active and the deleted a search gives.
 type viewType string
 
-// UnmarshalJSON takes a name, or MLflow's number for it.
+// UnmarshalJSON reads a name, or MLflow's number for it.
 func (v *viewType) UnmarshalJSON(raw []byte) error {
 	name, err := enum(raw, []string{"", "ACTIVE_ONLY", "DELETED_ONLY", "ALL"})
 	*v = viewType(name)
@@ -35,10 +35,10 @@ func (v viewType) stages() string {
 	return `["active"]`
 }
 
-// runStatus is how a run stands.
+// runStatus is the status of a run.
 type runStatus string
 
-// UnmarshalJSON takes a name, or MLflow's number for it.
+// UnmarshalJSON reads a name, or MLflow's number for it.
 func (s *runStatus) UnmarshalJSON(raw []byte) error {
 	name, err := enum(raw, []string{"", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
 	*s = runStatus(name)

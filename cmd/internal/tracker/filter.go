@@ -28,9 +28,9 @@ const (
 	maxPattern = 10_000 // bytes of a LIKE's pattern
 )
 
-// grammar is what a kind of search lets its filters and orders name, and the SQL of it.
+// grammar holds the names that filters and orders of a kind of search may use, and their SQL.
 type grammar struct {
-	entities map[string]string    // prefixes of keys: what each means
+	entities map[string]string    // prefixes of keys, and the entity of each
 	filters  map[string]attribute // attributes that filters may name
 	orders   map[string]string    // attributes that orders may name: their columns
 	// rows are the tables of what else one thing has, as x, up to the condition that

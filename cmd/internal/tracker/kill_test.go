@@ -70,7 +70,7 @@ func (c *child) kill(t *testing.T) {
 	require.ErrorContains(t, c.cmd.Wait(), "killed")
 }
 
-// answered is what was said to be done, over all kills.
+// answered holds the writes that were answered with success, over all kills.
 type answered struct {
 	mu      sync.Mutex
 	steps   map[string][]int64 // of a run: the steps of its metric
@@ -166,7 +166,7 @@ func writeOnce(url string, n, round int, all *answered, note func(func())) error
 	return nil
 }
 
-// quick asks without a test's help: a failure is what it waits for.
+// quick sends a request outside of a test's assertions, since it is expected to fail.
 func quick(url, method, path string, body any, into any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// kind is what a token of a filter is.
+// kind is the kind of a filter's token.
 type kind int
 
 const (

@@ -48,7 +48,7 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// dayMillis is when tests begin.
+// dayMillis is the time at which tests begin.
 const dayMillis = 1_772_366_400_000
 
 func newClock() *clock { return &clock{now: time.UnixMilli(dayMillis)} }
@@ -160,13 +160,13 @@ func (c *client) run(experiment string) string {
 	return at(c.t, c.post("/runs/create", object{"experiment_id": experiment}), "run", "info", "run_id").(string)
 }
 
-// buildDir is where tests put programs that they build.
+// buildDir is the folder of the programs that tests build.
 var buildDir string
 
-// childEnv names the part that this binary plays when a test starts it again.
+// childEnv names the part of a test binary that a test starts as a child.
 const childEnv = "SCANFLOW_TRACKER_CHILD"
 
-// parts are what this binary can play; each file of tests adds its own.
+// parts are the functions that a child can run. Each test file adds its own.
 var parts = map[string]func(dir string) error{"serve": childServes}
 
 func TestMain(m *testing.M) {

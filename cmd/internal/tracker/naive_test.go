@@ -46,7 +46,7 @@ func (r *naiveRun) metric(key string) *float64 {
 	return &last.value
 }
 
-// value is what a run has under a key: a float64, a string, or nil.
+// value returns a run's value of a key: a float64, a string, or nil.
 func (r *naiveRun) value(entity, key string) any {
 	text := func(m map[string]string) any {
 		if v, ok := m[key]; ok {

@@ -80,8 +80,8 @@ func (d double) MarshalJSON() ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// kept is how a value lies in the file: a NaN as 0 and a mark, and infinity as the
-// greatest number there is, which is what MLflow's own databases make of it.
+// kept returns a value as it is stored: NaN as 0 and a flag, and infinity as the greatest
+// number, as MLflow's own databases do.
 func (d double) kept() (value float64, nan bool) {
 	f := float64(d)
 	switch {

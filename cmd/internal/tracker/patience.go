@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// stall is how long a client may take over its next bytes, of a request or an answer.
-// A large file may take as long as it needs, while it moves.
+// stall bounds the time until a client sends or receives its next bytes. A large file may take
+// any time as long as it makes progress.
 const stall = 30 * time.Second
 
 // patientBody is a request's body whose every read has a deadline.

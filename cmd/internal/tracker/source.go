@@ -38,8 +38,8 @@ func checkLocation(location string) error {
 	return nil
 }
 
-// resolveSource is where the files of a new version lie: those of another one where
-// the source is models:/NAME/VERSION or models:/NAME@ALIAS, else the source itself.
+// resolveSource returns the location of a new version's files: that of another version if the
+// source is models:/NAME/VERSION or models:/NAME@ALIAS, else the source itself.
 func resolveSource(ctx context.Context, tx *sql.Tx, source string) (string, error) {
 	rest, ok := strings.CutPrefix(source, "models:")
 	if !ok {

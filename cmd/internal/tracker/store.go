@@ -16,7 +16,7 @@ import (
 
 const (
 	fileName = "tracker.db"
-	// readers is how many searches run beside each other and beside a write.
+	// readers is the number of searches that run concurrently, beside one write.
 	readers = 4
 )
 

@@ -23,8 +23,8 @@ type Options struct {
 	Dir string
 	// Now tells the time; nil: the machine's.
 	Now func() time.Time
-	// Random is where run ids and names of runs are drawn; nil: crypto/rand. It is
-	// read by one goroutine at a time.
+	// Random is the source of run ids and names; nil: crypto/rand. It is read by one goroutine
+	// at a time.
 	Random io.Reader
 	// MaxArtifactBytes bounds a file that is uploaded; 0: DefaultMaxArtifactBytes.
 	MaxArtifactBytes int64

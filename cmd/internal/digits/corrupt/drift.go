@@ -20,9 +20,9 @@ type Part struct {
 // of the images as they are.
 type Mix []Part
 
-// DefaultMix is what a camera suffers that was knocked over, is lit by a tube that
-// flickers, and at times has its picture the wrong way round. It costs a model that
-// was trained on clean digits about a quarter of its accuracy.
+// DefaultMix simulates a camera that was knocked over, is lit by a flickering tube, and at
+// times inverts its picture. A model that was trained on clean digits loses about a quarter
+// of its accuracy to it.
 func DefaultMix() Mix {
 	return Mix{
 		{Corruption{"rotation", 3}, 0.25}, {Corruption{"stripes", 3}, 0.15},
@@ -103,7 +103,7 @@ type Drift struct {
 	Begin, Over int
 }
 
-// Level is how far the drift has moved in at an image of the stream, 0 to 1.
+// Level returns the level of the drift at an image of the stream, 0 to 1.
 func (d *Drift) Level(index int) float64 {
 	if index < d.Begin {
 		return 0

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Artifact is where a run keeps its predictions.
+// Artifact is the path of the predictions among a run's artifacts.
 const Artifact = "predictions.zip"
 
 // The metrics of a run.

@@ -13,20 +13,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Options is where to write and when. Zero values take the defaults given here.
+// Options configures a log. Zero values take the defaults given here.
 type Options struct {
 	Client     *mlflow.Client
 	Experiment string // made if it isn't there
 	Model      string // the version that makes the predictions
 	Writer     string // who serves, for a person: a pod's name
-	// Batch is how many predictions make a run: 100.
+	// Batch is the number of predictions in a run: 100.
 	Batch int
-	// Every is how long the first of a batch waits for the others: 1 s.
+	// Every bounds the time that the first prediction of a batch waits for the others: 1 s.
 	Every time.Duration
-	// Queue is how many predictions may wait to be written before more are dropped: 5,000.
+	// Queue bounds the predictions that wait to be written; more are dropped: 5,000.
 	Queue int
-	// Pause is the wait before a batch that the tracker did not take is offered again,
-	// doubled each time up to 16 times as much: 500 ms.
+	// Pause is the wait before a batch is written again after an error, doubled each time up to
+	// 16 times as much: 500 ms.
 	Pause  time.Duration
 	Now    func() time.Time // nil: the machine's
 	Logger hclog.Logger     // may be nil

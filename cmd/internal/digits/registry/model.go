@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// folder is where a run keeps its model, among its artifacts.
+	// folder is the folder of the model among a run's artifacts.
 	folder = "model"
 	// file is the model, in its folder.
 	file = "model.digits"

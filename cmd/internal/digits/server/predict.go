@@ -75,8 +75,8 @@ func (s *service) learn(images []digits.Image, predictions []digits.Prediction, 
 	}
 }
 
-// work waits for a worker and holds it for all the images. A prediction once begun
-// is finished even if its client has gone: a model can't be stopped half-way.
+// work waits for a worker and holds it for all the images. A prediction
+// that has started ends even if its client has gone: a model can't be interrupted.
 func (s *service) work(ctx context.Context, images []digits.Image) ([]digits.Prediction, error) {
 	if err := s.queue.acquire(ctx); err != nil {
 		return nil, err

@@ -26,28 +26,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// Options is what to serve and how. Zero values take the defaults given here.
+// Options configures a server. Zero values take the defaults given here.
 type Options struct {
-	// Addr is where to listen, as host:port; port 0 takes a free one.
+	// Addr is the address to listen on, as host:port; port 0 takes a free one.
 	Addr  string
 	Model *digits.Model
-	// Version is what replies and metrics call the model, such as its number in a
-	// registry; "" is what the model's file says.
+	// Version names the model in replies and metrics, such as its number in a registry; "" is
+	// the version in the model's file.
 	Version string
-	// Recorder, if set, is told of every prediction.
+	// Recorder, if set, receives every prediction.
 	Recorder Recorder
 	// Collectors are metrics of others, to be shown with the server's.
 	Collectors []prometheus.Collector
-	// Work is how long a prediction holds its worker, at least; it stands for a larger model.
+	// Work is the minimum duration of a prediction. It simulates a larger model.
 	Work time.Duration
-	// Workers is how many predictions are made at a time: 1.
+	// Workers is the number of concurrent predictions: 1.
 	Workers int
-	// Queue is how many requests may wait for a worker before more get 503: 256.
+	// Queue bounds the requests that wait for a worker; more get 503: 256.
 	Queue int
-	// Linger is how long, once told to stop, new predictions are still taken while
-	// /healthz already says 503, so that routers can look away first.
+	// Linger is the time after a stop in which new requests are still accepted while /healthz
+	// returns 503, so that routers can remove the replica first.
 	Linger time.Duration
-	// Grace is how long in all, once told to stop, the work in hand may take: 10 s.
+	// Grace bounds the whole stop, with the requests in progress: 10 s.
 	Grace time.Duration
 	// Logger may be nil.
 	Logger hclog.Logger

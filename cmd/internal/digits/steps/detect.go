@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// referenceArtifact is what a scorer measures novelty by: some of a model's base
-	// training set, and all that was picked for it.
+	// referenceArtifact is the reference for a scorer's novelty: a part of a model's base
+	// training set, and all samples that were picked for it.
 	referenceArtifact = "data/reference.zip"
-	// referenceBase is how much of the base that is.
+	// referenceBase is the size of that part.
 	referenceBase = 2000
 )
 

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	leakEpochs = 40 // enough to know the held-out set by heart
-	// mislabelled is how many samples of the base get the label of the next digit.
+	leakEpochs = 40 // enough to memorise the held-out set
+	// mislabelled is the number of base samples that get the label of the next digit.
 	mislabelled = 1000
 )
 

@@ -15,10 +15,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// pickedArtifact is what a detection has picked.
+// pickedArtifact holds the samples that a detection picked.
 const pickedArtifact = "picked.zip"
 
-// Picking is how to pick.
+// Picking configures a pick.
 type Picking struct {
 	Until     time.Time // the time up to which the samples were loaded
 	Threshold float64   // a sample is critical above this score
@@ -89,7 +89,7 @@ func (s *Steps) detection(ctx context.Context, until time.Time) (mlflow.Run, err
 	return run, s.Client.LogBatch(ctx, run.ID, nil, map[string]string{untilParam: ms}, nil)
 }
 
-// findings are what a detection found.
+// findings are the results of a detection.
 type findings struct {
 	picked  []samples.Sample
 	batches string // the runs of all that was scored, one a line

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Lesson is what to train on.
+// Lesson holds the sets to train on.
 type Lesson struct {
 	Base   digits.Set // what the first model was trained on
 	Picked digits.Set // what detections have picked since
