@@ -56,8 +56,8 @@ type Deferral struct {
 	Firing string `json:"firing"`
 	// Acts are the identities of those that were admitted.
 	Acts []string `json:"acts,omitempty"`
-	// Since is when the event began to wait, At when it was last handled, and Until when it
-	// is handled next: zero times for a dead letter.
+	// Since is the beginning of the wait, At the time of the last attempt, and Until the time
+	// of the next one: zero times for a dead letter.
 	Since time.Time `json:"since,omitzero"`
 	At    time.Time `json:"at,omitzero"`
 	Until time.Time `json:"until,omitzero"`

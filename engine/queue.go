@@ -69,7 +69,7 @@ type Deliverer interface {
 	Deliver(ctx context.Context, to Destination, events []Event) ([]Receipt, error)
 }
 
-// DeliveryTimeout is how long the delivery of an event is tried. After that the event is a
+// DeliveryTimeout bounds the attempts to deliver an event. After that the event is a
 // dead letter.
 const DeliveryTimeout = 24 * time.Hour
 
@@ -122,7 +122,7 @@ type Ack struct {
 	Outcome *Outcome
 }
 
-// DeliveryState is how a delivery ended.
+// DeliveryState is the result of a delivery that ended.
 type DeliveryState string
 
 const (
@@ -165,7 +165,7 @@ const CallType = "webhook"
 
 // Call marks an event as the request of an act: Data is its body, ID the act's identity.
 type Call struct {
-	// For is how long the request is tried, from when it was queued.
+	// For bounds the attempts, counted from the time at which the request was queued.
 	For time.Duration `json:"for_ns"`
 	// DeadLetter makes it a dead letter where it fails: no strategy proposes it again.
 	DeadLetter bool `json:"letter,omitempty"`
@@ -207,7 +207,7 @@ type Receipt struct {
 	Why string `json:"why,omitempty"`
 }
 
-// ReceiptVerdict is what the receiver did with an event.
+// ReceiptVerdict is the receiver's verdict on an event.
 type ReceiptVerdict string
 
 const (

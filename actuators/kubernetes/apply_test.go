@@ -152,8 +152,8 @@ func TestApplyRefusesWhatGivesPower(t *testing.T) {
 	require.Equal(t, "object//", verbparams.ApplyClaim(nil))
 }
 
-// An object that is not there when it is planned, and is when it is made, is
-// somebody else's, unless it is ours: then an answer was lost.
+// An object that appears between Plan and Apply belongs to somebody else, unless it is ours:
+// then an answer was lost.
 func TestAnObjectIsMadeOnce(t *testing.T) {
 	b := newBench(t)
 	target := engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: b.ns, Name: "web"}

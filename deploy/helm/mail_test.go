@@ -79,8 +79,8 @@ func TestSecretsAreFiles(t *testing.T) {
 	}
 }
 
-// Who listens with a certificate is asked by HTTPS: by the kubelet, by Prometheus, and
-// by whoever goes by the name of the port.
+// With a certificate, the probes of the kubelet, the scrapes of Prometheus and the name of the
+// port are HTTPS.
 func TestHTTPS(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   []string

@@ -313,7 +313,7 @@ func TestStepsWriteIntoAVolume(t *testing.T) {
 	})
 }
 
-// artifactPaths are where a template's container reads and writes artifacts.
+// artifactPaths returns the paths at which a template's container reads and writes artifacts.
 func artifactPaths(template map[string]any) (out []string) {
 	for _, in := range []string{"inputs", "outputs"} {
 		artifacts, _, _ := unstructured.NestedSlice(template, in, "artifacts")

@@ -18,8 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
-// fuzzBytes is how long the large ones of the hostile payloads are, with which fuzzing
-// begins.
+// fuzzBytes is the length of the large hostile payloads in the seed corpus.
 const fuzzBytes = 3000
 
 // Whatever is sent, there are events that obey the rules, or an error; and what was

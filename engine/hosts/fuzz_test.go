@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 )
 
-// dialled is what an HTTP client dials for an address; "" where it dials nothing.
+// dialled returns the address that an HTTP client dials for a URL; "" if it dials none.
 func dialled(t *testing.T, address *url.URL) string {
 	var to string
 	transport := &http.Transport{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {

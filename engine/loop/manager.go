@@ -48,8 +48,8 @@ type Config struct {
 	Seed uint64
 	// Concurrency bounds the calls of actuators in progress for one agent; 0 means 16.
 	Concurrency int
-	// Grace is how long acts in progress may take to end when their agent is stopped; 0 means
-	// 10 s. What has not ended by then stays an open intent.
+	// Grace bounds the time that acts in progress have to end when their agent is stopped; 0
+	// means 10 s. An act that has not ended by then stays an open intent.
 	Grace time.Duration
 }
 
@@ -266,11 +266,11 @@ func (m *Manager) stop(wanted map[string]engine.Spec) {
 }
 
 const (
-	// returnWithin is how long an evaluation or a sample may take to end once the process ends;
-	// lookEvery is how often after that the manager looks whether acts are in progress.
+	// returnWithin bounds an evaluation or a sample in progress when the process ends. After
+	// that the manager checks for acts in progress every pollInterval.
 	returnWithin = 2 * time.Second
-	lookEvery    = 100 * time.Millisecond
-	// abandonAfter is how long an agent that was cut off may take to end.
+	pollInterval = 100 * time.Millisecond
+	// abandonAfter bounds the wait for an agent whose context was cancelled.
 	abandonAfter = time.Second
 )
 
@@ -279,8 +279,8 @@ const (
 func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 	grace, stopGrace := m.Clock.Timer(m.Grace)
 	defer stopGrace()
-	look, stopLook := m.Clock.Timer(returnWithin)
-	defer func() { stopLook() }()
+	check, stopCheck := m.Clock.Timer(returnWithin)
+	defer func() { stopCheck() }()
 	for {
 		select {
 		case <-done:
@@ -289,7 +289,7 @@ func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 			return
 		case <-m.cut:
 			return
-		case <-look:
+		case <-check:
 		}
 		select {
 		case <-m.closed:
@@ -298,7 +298,7 @@ func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 			}
 		default:
 		}
-		look, stopLook = m.Clock.Timer(lookEvery)
+		check, stopCheck = m.Clock.Timer(pollInterval)
 	}
 }
 

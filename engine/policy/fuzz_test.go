@@ -32,8 +32,8 @@ func packed(f *testing.F, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// tooLong is how long compiling what was unpacked may take here: it is a fuzzer's, not a
-// promise. What is over it is left to the judge's own limits.
+// tooLong bounds the compilation of an unpacked archive in this fuzz test. It is no limit of
+// the product, which has its own.
 const tooLong = 5 * time.Second
 
 // compilesOrSays has whatever was read go on into the build. It ends with policies that

@@ -76,7 +76,7 @@ func reasons(e engine.Evaluation) []string {
 	return out
 }
 
-// So is what a guard answers, and what Explain shows.
+// The results of guards and of Explain are measured too.
 func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	ctx := context.Background()
 	rev := compiled(t, with(basic(), "g.rego", "package scanflow.guards.g\n\n"+sharing("a")+"deny contains a40\n",

@@ -166,7 +166,7 @@ func TestABundleBehindAURL(t *testing.T) {
 	}
 	s.does(nil)
 
-	// What is back is what it was: nothing is sent again, and the store is content.
+	// The revision is unchanged: nothing is sent again, and the status has no error.
 	s.put(good)
 	next()
 	require.NoError(t, store.Status().Err)

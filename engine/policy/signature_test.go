@@ -113,7 +113,7 @@ func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
 			wrong, err := source.ReadKey(c.wrong, "", c.scope)
 			require.NoError(t, err)
 			for _, from := range []string{dir, packed} {
-				if name == "the public key as the secret" { // whoever knows the public key could do that
+				if name == "the public key as the secret" { // anyone who knows the public key could do that
 					require.ErrorContains(t, judged(t, from, wrong), "the signature does not hold")
 					continue
 				}

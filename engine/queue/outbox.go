@@ -27,8 +27,8 @@ const (
 	retryMost  = time.Minute
 	// storeRetry is the pause after which the outbox is read again when the journal failed.
 	storeRetry = 5 * time.Second
-	// answerWithin is how long Stop waits for the answers to requests in progress, and
-	// cancelWithin how long for them to end once they are cancelled.
+	// answerWithin bounds Stop's wait for the answers to requests in progress, and
+	// cancelWithin its wait for requests that it cancelled.
 	answerWithin = time.Second
 	cancelWithin = time.Second
 )

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { testcluster.Main(m) }
 
 var everyVerb = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 
-// granted is what a plan grants, as "namespace group/resource/name verb"; namespace
+// granted returns the grants of a plan, as "namespace group/resource/name verb"; namespace
 // and name are "" for all.
 func granted(p *rbac.Plan) map[string]bool {
 	out := map[string]bool{}

@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// update is what one request writes to the log.
+// update holds the writes of one request to the log.
 type update struct {
 	ops      []*op
 	outcomes outcomes
