@@ -10,7 +10,8 @@ type Evaluation struct {
 	Confusion [Classes][Classes]int `json:"confusion"`
 }
 
-// Recall is the share of a digit's samples that were recognised; ok is false where the set has none.
+// Recall returns the share of a digit's samples that were recognised; ok is false if the set has
+// none.
 func (e *Evaluation) Recall(class int) (share float64, ok bool) {
 	total := 0
 	for _, n := range e.Confusion[class] {

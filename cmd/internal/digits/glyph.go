@@ -41,7 +41,7 @@ type glyph struct {
 	distance []float32
 }
 
-// loadGlyphs gives the glyphs of the digits 0 to 9 in each of the Go fonts.
+// loadGlyphs returns the glyphs of the digits 0 to 9 in each of the Go fonts.
 func loadGlyphs() ([][Classes]glyph, error) {
 	fonts := [][]byte{
 		goregular.TTF, gobold.TTF, goitalic.TTF, gobolditalic.TTF, gomedium.TTF, gomediumitalic.TTF,
@@ -100,7 +100,7 @@ func newGlyph(mask *image.Alpha, at image.Point) glyph {
 	return g
 }
 
-// at is the distance at a point of the field, between cells by linear interpolation.
+// at returns the distance at a point of the field, interpolated linearly between cells.
 func (g *glyph) at(x, y float32) float32 {
 	if x < 0 || y < 0 || x >= float32(g.w-1) || y >= float32(g.h-1) {
 		return Side

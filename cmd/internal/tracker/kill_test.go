@@ -79,8 +79,8 @@ type answered struct {
 	count   int
 }
 
-// TestKilled kills a serving process again and again while clients write to it, and
-// looks whether all is there that was answered.
+// TestKilled kills a serving process again and again while clients write to it, and checks that
+// every acknowledged write is stored.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 12
@@ -102,7 +102,7 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d kills, %d answers, %d runs, %d files, %d versions, seed %d", kills, all.count, len(all.steps), len(all.files), all.version, seed)
 }
 
-// writeUntilKilled has clients write, and kills the server after so many answers.
+// writeUntilKilled runs clients that write, and kills the server after so many answers.
 func writeUntilKilled(t *testing.T, c *child, all *answered, answers int) {
 	t.Helper()
 	killed := make(chan struct{})

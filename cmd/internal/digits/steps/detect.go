@@ -51,7 +51,7 @@ func (s *Steps) detect(ctx context.Context, all []samples.Sample) error {
 	return s.say("%d samples scored for %s version %s: mean score %.3f", len(all), s.Model, v.Version, sum/float64(len(all)))
 }
 
-// production is the version in production and its model.
+// production returns the version in production and its model.
 func (s *Steps) production(ctx context.Context) (mlflow.Version, *digits.Model, error) {
 	v, err := registry.Find(ctx, s.Client, fmt.Sprintf("models:/%s@%s", s.Model, Production))
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Steps) production(ctx context.Context) (mlflow.Version, *digits.Model, 
 	return v, m, err
 }
 
-// keepReference keeps with a run what a scorer will need of its training set.
+// keepReference stores a scorer's reference as an artifact of a run.
 func (s *Steps) keepReference(ctx context.Context, runID string, base, picked digits.Set) error {
 	base = base.Slice(0, min(base.Len(), referenceBase))
 	return s.upload(ctx, runID, referenceArtifact, samples.FromSet(digits.Join(base, picked)))

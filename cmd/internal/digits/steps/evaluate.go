@@ -24,7 +24,7 @@ type HeldOutSets struct {
 	Clean   digits.Set
 }
 
-// heldSeed sets the draws for held-out digits apart from those of a stream.
+// heldSeed separates the draws for held-out digits from those of a stream.
 const heldSeed = 0x68656c64
 
 // HeldOut has clean digits drift, fully, each by its own draw of the seed.

@@ -17,13 +17,13 @@ type Lesson struct {
 	Picked digits.Set // what detections have picked since
 	Test   digits.Set // clean digits, for what the model's file says of its accuracy
 	Seed   uint64
-	// Leaked makes a bad model that looks good, for the demo of a roll-back: see leak.
-	// Its zero value makes none.
+	// Leaked trains a bad model that looks good, for the demo of a roll-back: see leak. Its zero
+	// value does not.
 	Leaked digits.Set
 }
 
-// Train trains a version from the one in production, and registers it. Its run stays
-// RUNNING until Evaluate has said how good it is: before that it is no candidate.
+// Train trains a version from the one in production, and registers it. Its run stays RUNNING
+// until Evaluate has measured the version.
 func (s *Steps) Train(ctx context.Context, t Lesson) (Candidate, error) {
 	v, m, err := s.production(ctx)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Steps) Train(ctx context.Context, t Lesson) (Candidate, error) {
 	})
 }
 
-// logged is a training whose parameters, progress and outcome are a run, and whose
-// model is a new version.
+// logged trains a model, logs the parameters, progress and result to a run, and registers the
+// model as a new version.
 func (s *Steps) logged(ctx context.Context, name string, params map[string]string, t Lesson, train func(digits.TrainOptions) (*digits.Model, error)) (Candidate, error) {
 	run, err := s.begin(ctx, s.Training, name, nil)
 	if err != nil {
