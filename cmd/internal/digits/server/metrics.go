@@ -87,8 +87,8 @@ func (m *metrics) predicted(p digits.Prediction) {
 	m.confidence.Observe(p.Confidence)
 }
 
-// toldOf counts a label that the client sent for an image.
-func (m *metrics) toldOf(p digits.Prediction, label int) {
+// countLabel counts a label that the client sent for an image.
+func (m *metrics) countLabel(p digits.Prediction, label int) {
 	switch label {
 	case digits.NoClass:
 	case p.Class:

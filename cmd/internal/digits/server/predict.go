@@ -68,7 +68,7 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 // learn records the predictions, with the client's labels.
 func (s *service) learn(images []digits.Image, predictions []digits.Prediction, labels []int) {
 	for i := range images {
-		s.metrics.toldOf(predictions[i], labels[i])
+		s.metrics.countLabel(predictions[i], labels[i])
 		if s.o.Recorder != nil {
 			s.o.Recorder.Record(&images[i], predictions[i], labels[i])
 		}

@@ -29,7 +29,7 @@ func (s *Steps) Detect(ctx context.Context, all []samples.Sample) error {
 
 func (s *Steps) detect(ctx context.Context, all []samples.Sample) error {
 	if len(all) == 0 {
-		return s.say("there is nothing to score")
+		return s.printf("there is nothing to score")
 	}
 	v, m, err := s.production(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Steps) detect(ctx context.Context, all []samples.Sample) error {
 		all[i].Score = score
 		sum += score
 	}
-	return s.say("%d samples scored for %s version %s: mean score %.3f", len(all), s.Model, v.Version, sum/float64(len(all)))
+	return s.printf("%d samples scored for %s version %s: mean score %.3f", len(all), s.Model, v.Version, sum/float64(len(all)))
 }
 
 // production returns the version in production and its model.

@@ -41,7 +41,7 @@ func (s *Steps) pick(ctx context.Context, all []samples.Sample, p Picking) error
 		return err
 	}
 	if run.Status == mlflow.Finished {
-		return s.say("the detection up to %s is in run %s already", p.Until.UTC().Format(time.RFC3339), run.ID)
+		return s.printf("the detection up to %s is in run %s already", p.Until.UTC().Format(time.RFC3339), run.ID)
 	}
 	_, scored, err := s.scored(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Steps) pick(ctx context.Context, all []samples.Sample, p Picking) error
 	if err != nil {
 		return err
 	}
-	return s.say("%d critical samples picked of %d above %g, of %d scored: run %s", len(f.picked), int(f.metrics["above"]), p.Threshold, len(all), run.ID)
+	return s.printf("%d critical samples picked of %d above %g, of %d scored: run %s", len(f.picked), int(f.metrics["above"]), p.Threshold, len(all), run.ID)
 }
 
 // detection is the run of the detection up to a time: that of an earlier attempt, or

@@ -27,5 +27,5 @@ func (s *Steps) LoadPicked(ctx context.Context) ([]samples.Sample, error) {
 			seen[x.ID] = true
 		}
 	}
-	return all, s.say("%d samples picked by %d detections", len(all), len(detections))
+	return all, s.printf("%d samples picked by %d detections", len(all), len(detections))
 }

@@ -54,7 +54,7 @@ func (s *Steps) loadPredictions(ctx context.Context, until time.Time) ([]samples
 		}
 		batch, err := s.download(ctx, batches[i].ID, predictionlog.Artifact)
 		if errors.Is(err, mlflow.ErrNotFound) { // somebody has tidied up
-			if err := s.say("run %s has no predictions any more, and is left out", batches[i].ID); err != nil {
+			if err := s.printf("run %s has no predictions any more, and is left out", batches[i].ID); err != nil {
 				return nil, err
 			}
 			continue
@@ -65,7 +65,7 @@ func (s *Steps) loadPredictions(ctx context.Context, until time.Time) ([]samples
 		all = append(batch, all...)
 		read++
 	}
-	return all, s.say("%d predictions, of %d batches that no detection has scored", len(all), read)
+	return all, s.printf("%d predictions, of %d batches that no detection has scored", len(all), read)
 }
 
 // scored returns the batches scored by detections that ended after since.

@@ -39,7 +39,7 @@ const (
 // finished is the filter of finished runs.
 const finished = "attributes.status = '" + mlflow.Finished + "'"
 
-func (s *Steps) say(format string, args ...any) error {
+func (s *Steps) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(s.Out, format+"\n", args...)
 	return err
 }

@@ -90,6 +90,6 @@ func (s *Steps) intoRun(ctx context.Context, runID string, params map[string]str
 		return Candidate{}, err
 	}
 	c := Candidate{Model: s.Model, Version: v.Version, RunID: runID}
-	return c, s.say("%s version %s: trained on %d samples (%d picked), round %s, test accuracy %.4f: run %s",
+	return c, s.printf("%s version %s: trained on %d samples (%d picked), round %s, test accuracy %.4f: run %s",
 		c.Model, c.Version, info.TrainSize, t.Picked.Len(), all["round"], info.Accuracy, runID)
 }
