@@ -97,7 +97,7 @@ spec:
 	require.Contains(t, err.Error(), "spec.template.spec.containers[0].resources.limits.cpu belongs to kubectl-set (Update, 20", "though other fields of that container are ours")
 }
 
-// What another verb wrote is under its claim and its guards.
+// Fields that another verb wrote are subject to that verb's claim and guards.
 func TestApplyDoesNotGetAroundAnotherVerb(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "helm", web(b.ns, "web", 1, ""))

@@ -159,8 +159,8 @@ func TestSenders(t *testing.T) {
 	require.Equal(t, map[string]string{"alertmanager": "alertmanager/token", "ana": "ana/token", "east": "words/east"}, tokens)
 }
 
-// Whatever goes in and out, the rights are the same: the Secrets are mounted, and
-// agents are selected among those that may be listed anyway.
+// The rights do not depend on the settings for events: the Secrets are mounted, and agents are
+// selected from those that may be listed anyway.
 func TestMailAndSelectorTakeNoRight(t *testing.T) {
 	rights := func(file string) (out []map[string]any) {
 		all := objects(t, render(t, "system", "-f", values(file)))

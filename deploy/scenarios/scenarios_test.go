@@ -152,7 +152,7 @@ func TestNoFileIsLeftOut(t *testing.T) {
 	})
 }
 
-// Who puts an image of their own into a folder's kustomization gets it everywhere.
+// An image in a folder's kustomization replaces the image everywhere.
 func TestImagesAreReplacedEverywhere(t *testing.T) {
 	eachScenario(t, func(t *testing.T, name string) {
 		copied := t.TempDir()

@@ -138,7 +138,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "2, and at most 1 are read")
 }
 
-// Whatever is sent, there is an event for each alert, or an error.
+// Any payload is read as one event per alert, or as an error.
 func FuzzRead(f *testing.F) {
 	for _, p := range hostile.Payloads(3000) {
 		f.Add([]byte(p.Body))

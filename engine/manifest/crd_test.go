@@ -116,8 +116,8 @@ func documents(t *testing.T, file string) []string {
 	return out
 }
 
-// What is sound as a file is sound as a custom resource, and is the same agent, but for
-// what is the process's own.
+// A valid file is valid as a custom resource, and is the same agent, except for references to the
+// process.
 func TestTheServerTakesGoodManifests(t *testing.T) {
 	s := sampleServer(t)
 	agents := good(t)
@@ -187,7 +187,7 @@ var otherWords = map[string]string{
 	"trigger_name_twice":        `spec.triggers[1]: Duplicate value: {"name":"tick"}`,
 }
 
-// What the schema and its rules can see, the API server refuses, and names the field.
+// The API server rejects the mistakes that the schema and its rules cover, and names the field.
 func TestTheServerRefusesBadManifests(t *testing.T) {
 	s := sampleServer(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")

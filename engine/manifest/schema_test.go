@@ -192,7 +192,7 @@ func TestDocumentsMatchTheirSchema(t *testing.T) {
 	}
 }
 
-// What an agent's document can't have is a violation: the schema is not merely lax.
+// The schema rejects documents that no agent can have.
 func TestOtherDocumentsDoNotMatch(t *testing.T) {
 	agents := good(t)
 	ok := engine.Signal{State: engine.OK, Value: 1.0}

@@ -106,8 +106,8 @@ func (o *Outbox) Wake() {
 // Start begins to deliver, once.
 func (o *Outbox) Start() { o.begin.Do(func() { o.loop.Go(o.run) }) }
 
-// Retire begins no more deliveries: the next start does, possibly of another process.
-// Those in progress go on until Stop.
+// Retire starts no more deliveries. The next start does, possibly in another process.
+// Deliveries in progress continue until Stop.
 func (o *Outbox) Retire() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -46,7 +46,7 @@ type Options struct {
 	// Gather is the time for which conclusions and ends of deliveries are collected; 100 ms.
 	Gather time.Duration
 	// InboxMost bounds the events in an inbox, 1,000; OutboxMost those to be delivered, 5,000.
-	// What a firing posts is never refused.
+	// Events that a firing posts are never refused.
 	InboxMost, OutboxMost int
 	// MailBytes bounds the bytes of the events in all inboxes and the outbox; an event in several
 	// of them counts in each; 32 MiB.
