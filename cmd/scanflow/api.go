@@ -19,14 +19,14 @@ import (
 )
 
 // api maps paths to what the process shows to authorized readers.
-func api(a *app.App) map[string]func(*http.Request) (any, error) {
+func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return a.Agents(), nil },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },
 		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(a, r) },
-		"/v1/events":    func(r *http.Request) (any, error) { return lettersOf(a, r) },
+		"/v1/events":    func(r *http.Request) (any, error) { return messagesOf(a, r) },
 
 		"/v1/workflows":                        func(*http.Request) (any, error) { return httpResult(workflowsOf(a)) },
 		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return httpResult(workflowOf(a, r)) },
@@ -35,10 +35,10 @@ func api(a *app.App) map[string]func(*http.Request) (any, error) {
 }
 
 // answers maps paths to what the process does for a person.
-func answers(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
+func actionAPI(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
-		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, true) },
-		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, false) },
+		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return decideApproval(a, r, who, true) },
+		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return decideApproval(a, r, who, false) },
 		"/v1/events/resend":          func(r *http.Request, _ server.Caller) (any, error) { return resend(a, r) },
 		"/v1/workflows/{namespace}/{name}/cancel": func(r *http.Request, who server.Caller) (any, error) {
 			return httpResult(cancelWorkflow(a, r, who))
@@ -47,7 +47,7 @@ func answers(a *app.App) map[string]func(*http.Request, server.Caller) (any, err
 }
 
 // forPeers maps paths to what the process shows to its peers.
-func forPeers(a *app.App) map[string]func(*http.Request) (any, error) {
+func peerAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		peers.ClaimsPath: func(*http.Request) (any, error) { return httpResult(a.Claims()) },
 	}
@@ -89,7 +89,7 @@ func limitOf(r *http.Request) (int, error) {
 
 func decisionsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	since, err := moment(q.Get("since"), time.Now())
+	since, err := parseTime(q.Get("since"), time.Now())
 	if err != nil {
 		return nil, badRequest("since", err)
 	}
@@ -112,7 +112,7 @@ func decisionsOf(a *app.App, r *http.Request) (any, error) {
 
 func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	since, err := moment(q.Get("since"), time.Now())
+	since, err := parseTime(q.Get("since"), time.Now())
 	if err != nil {
 		return nil, badRequest("since", err)
 	}
@@ -126,43 +126,43 @@ func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	return httpResult(list, err)
 }
 
-func answerTo(a *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
-	answer, err := readAnswer(r)
+func decideApproval(a *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
+	attr, err := readAttribution(r)
 	if err != nil {
 		return nil, err
 	}
-	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, who.By(answer.By), answer.Why))
+	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, who.By(attr.By), attr.Why))
 }
 
-func lettersOf(a *app.App, r *http.Request) (any, error) {
+func messagesOf(a *app.App, r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
-	if letters == nil {
-		letters = []engine.Message{}
+	messages, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
+	if messages == nil {
+		messages = []engine.Message{}
 	}
-	for i := range letters {
-		if letters[i].To != "" {
-			letters[i].To = redact.URL(letters[i].To) // a webhook's query is often its secret
+	for i := range messages {
+		if messages[i].To != "" {
+			messages[i].To = redact.URL(messages[i].To) // a webhook's query is often its secret
 		}
 	}
-	return httpResult(letters, err)
+	return httpResult(messages, err)
 }
 
 func resend(a *app.App, r *http.Request) (any, error) {
-	var wanted struct {
+	var body struct {
 		IDs []string `json:"ids"`
 	}
-	if err := readJSON(r, &wanted); err != nil {
+	if err := readJSON(r, &body); err != nil {
 		return nil, err
 	}
-	if len(wanted.IDs) == 0 {
+	if len(body.IDs) == 0 {
 		return nil, fmt.Errorf("%w: ids: name at least one; `scanflow events` lists them", server.ErrBadRequest)
 	}
-	found, err := a.Redeliver(r.Context(), wanted.IDs)
-	return httpResult(resent{found}, err)
+	found, err := a.Redeliver(r.Context(), body.IDs)
+	return httpResult(resendResponse{found}, err)
 }
 
 func readJSON(r *http.Request, into any) error {

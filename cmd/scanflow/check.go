@@ -48,7 +48,7 @@ warning says which, unless --secret-hosts has it.`,
 }
 
 // verifyWithin bounds the compiling of the strategies against the agents' documents.
-const verifyWithin = time.Minute
+const verifyTimeout = time.Minute
 
 // checkClusterFlags say how the agents would be served on a cluster.
 type checkClusterFlags struct {
@@ -100,7 +100,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	// Against the agents first, whatever else is wrong: a misspelt signal makes tests
 	// fail too, and they say less.
 	if draft, err := policy.Draft(ctx, src); err == nil {
-		confine.Doing("holding agents and policies against each other", verifyWithin)
+		confine.Doing("holding agents and policies against each other", verifyTimeout)
 		errs = append(errs, agentcheck.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))

@@ -41,7 +41,7 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 				if h.Peer != "" {
 					by += " at " + h.Peer
 				}
-				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, clock(h.Since), clock(h.Until)})
+				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, localTime(h.Since), localTime(h.Until)})
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 			return err
@@ -53,7 +53,7 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 }
 
 // clock is a moment for a person, in local time.
-func clock(t time.Time) string {
+func localTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

@@ -13,12 +13,12 @@ import (
 type outage string
 
 // outageLook is how often the file is looked for.
-const outageLook = 50 * time.Millisecond
+const outagePollInterval = 50 * time.Millisecond
 
 // killedStatus is the exit status of a program that SIGKILL ended, as shells have it.
 const killedStatus = 137
 
-func (o outage) is() bool {
+func (o outage) active() bool {
 	if o == "" {
 		return false
 	}
@@ -28,18 +28,18 @@ func (o outage) is() bool {
 
 // over waits until there is no outage, and reports whether that came before the context
 // ended.
-func (o outage) over(ctx context.Context) bool { return o.wait(ctx, false) }
+func (o outage) waitUntilOver(ctx context.Context) bool { return o.wait(ctx, false) }
 
 // strike ends the process as soon as there is an outage, until the context ends.
-func (o outage) strike(ctx context.Context) {
+func (o outage) exitWhenActive(ctx context.Context) {
 	if o != "" && o.wait(ctx, true) {
 		os.Exit(killedStatus)
 	}
 }
 
 func (o outage) wait(ctx context.Context, until bool) bool {
-	for o.is() != until {
-		if !engine.Sleep(ctx, engine.WallClock{}, outageLook) {
+	for o.active() != until {
+		if !engine.Sleep(ctx, engine.WallClock{}, outagePollInterval) {
 			return false
 		}
 	}

@@ -97,13 +97,13 @@ func (o *classifierServeFlags) serve(ctx context.Context) error {
 		return err
 	}
 	drill := outage(o.outage)
-	if !drill.over(ctx) {
+	if !drill.waitUntilOver(ctx) {
 		return nil
 	}
-	var striking sync.WaitGroup
+	var watcher sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	defer func() { stop(); striking.Wait() }()
-	striking.Go(func() { drill.strike(ctx) })
+	defer func() { stop(); watcher.Wait() }()
+	watcher.Go(func() { drill.exitWhenActive(ctx) })
 	return server.Serve(ctx, server.Options{
 		Addr:  cmp.Or(o.listen, net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "8080"))),
 		Model: model, Seed: o.seed, CPU: o.cpu, Threads: o.threads, Queue: o.queue, Linger: o.linger, Grace: o.grace,

@@ -51,7 +51,7 @@ func (o *clientFlags) token(host string) (token, shown string, err error) {
 const clientTimeout = 15 * time.Second
 
 // mostAnswer bounds what is read of an answer.
-const mostAnswer = 64 << 20
+const maxResponseBytes = 64 << 20
 
 // get reads what is at a path.
 func (o *clientFlags) get(ctx context.Context, path string, query url.Values, into any) error {
@@ -104,15 +104,15 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 		return fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("%w; %s", answered(resp.Status, raw), shown)
+		return fmt.Errorf("%w; %s", responseError(resp.Status, raw), shown)
 	}
 	if resp.StatusCode/100 != 2 {
-		return answered(resp.Status, raw)
+		return responseError(resp.Status, raw)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return fmt.Errorf("%s %s: the answer is not what a scanflow answers: %w", method, path, err)
@@ -123,7 +123,7 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 func (o *clientFlags) client() (*http.Client, error) {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	if o.caFile != "" {
-		pool, err := authorities("--ca-file", o.caFile)
+		pool, err := readCertPool("--ca-file", o.caFile)
 		if err != nil {
 			return nil, err
 		}
@@ -135,12 +135,12 @@ func (o *clientFlags) client() (*http.Client, error) {
 
 // answered is the error of a request that was refused: in the server's words, where it
 // has some.
-func answered(status string, raw []byte) error {
-	var said struct {
+func responseError(status string, raw []byte) error {
+	var body struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(raw, &said) == nil && said.Error != "" {
-		return errors.New(engine.Clip(plot.Line(said.Error)))
+	if json.Unmarshal(raw, &body) == nil && body.Error != "" {
+		return errors.New(engine.Clip(plot.Line(body.Error)))
 	}
 	return fmt.Errorf("the server answered %s", engine.Clip(plot.Line(status)))
 }

@@ -21,7 +21,7 @@ const (
 	confinedMemory = confine.DefaultMemory
 	tracedMemory   = 1 << 30
 	// confinedWhole bounds a confined command in all.
-	confinedWhole = 10 * time.Minute
+	confinedTimeout = 10 * time.Minute
 )
 
 // confined has a command that reads foreign policies do so in a child process of this
@@ -34,7 +34,7 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 			return run(cmd, args)
 		}
 		err := confine.Child{
-			Args: os.Args[1:], Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(), Memory: memory, Whole: confinedWhole,
+			Args: os.Args[1:], Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(), Memory: memory, Whole: confinedTimeout,
 		}.Run(cmd.Context())
 		var exit *exec.ExitError
 		var ended *confine.Error
@@ -42,7 +42,7 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 		case errors.As(err, &exit):
 			return exitCode(exit.ExitCode()) // it has said why
 		case cmd.Context().Err() != nil:
-			return exitCode(interrupted)
+			return exitCode(exitInterrupted)
 		case errors.As(err, &ended) && ended.At != "":
 			return fmt.Errorf("%w (%s)", ended, ended.At)
 		}
@@ -52,30 +52,30 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 }
 
 // interrupted is the status of a command that a signal ended, as shells have it of SIGINT.
-const interrupted = 130
+const exitInterrupted = 130
 
 // announced tells of each evaluation before it begins, so that one that hangs is known.
-type announced struct {
+type reportingPolicies struct {
 	engine.Policies
 }
 
 // Pin is part of engine.Policies.
-func (a announced) Pin() engine.Revision { return announcedRevision{a.Policies.Pin()} }
+func (a reportingPolicies) Pin() engine.Revision { return reportingRevision{a.Policies.Pin()} }
 
-type announcedRevision struct{ engine.Revision }
+type reportingRevision struct{ engine.Revision }
 
 // evaluationWithin is how long strategies or guards may take together; each has a
 // deadline of its own, which one that hangs does not heed.
-const evaluationWithin = 30 * time.Second
+const evaluationTimeout = 30 * time.Second
 
 // Evaluate is part of engine.Revision.
-func (a announcedRevision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
-	confine.Doing(fmt.Sprintf("asking %s about target %s", strings.Join(strategies, ", "), doc.Target.ID()), evaluationWithin)
+func (a reportingRevision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
+	confine.Doing(fmt.Sprintf("asking %s about target %s", strings.Join(strategies, ", "), doc.Target.ID()), evaluationTimeout)
 	return a.Revision.Evaluate(ctx, strategies, doc)
 }
 
 // Deny is part of engine.Revision.
-func (a announcedRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
-	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationWithin)
+func (a reportingRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
+	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationTimeout)
 	return a.Revision.Deny(ctx, doc, p)
 }

@@ -40,21 +40,21 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 		}
 	}
 	for _, c := range changes {
-		l.Log(c.level, c.message, append([]any{"agent", f.Agent, "firing", f.ID}, c.says...)...)
+		l.Log(c.level, c.message, append([]any{"agent", f.Agent, "firing", f.ID}, c.fields...)...)
 	}
 	for _, d := range f.Decisions {
 		write := l.Info
 		if d.By == "primitives" || d.By == "shape" {
 			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
 		}
-		says := []any{
-			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", logged(&d),
+		fields := []any{
+			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", loggedParams(&d),
 			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
 		}
 		if d.By != "" { // of one that nothing bounded there is nothing to say
-			says = append(says, "by", d.By)
+			fields = append(fields, "by", d.By)
 		}
-		write("decided", says...)
+		write("decided", fields...)
 	}
 }
 

@@ -36,10 +36,10 @@ which "scanflow eval --input" takes.`,
 			if err != nil {
 				return err
 			}
-			if filter.Since, err = moment(since, time.Now()); err != nil {
+			if filter.Since, err = parseTime(since, time.Now()); err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
-			if filter.Until, err = moment(until, time.Now()); err != nil {
+			if filter.Until, err = parseTime(until, time.Now()); err != nil {
 				return fmt.Errorf("--until: %w", err)
 			}
 			switch filter.Verdict = engine.Verdict(verdict); filter.Verdict {
@@ -87,7 +87,7 @@ which "scanflow eval --input" takes.`,
 }
 
 // moment reads a time, or an age before now; "" is the zero time.
-func moment(text string, now time.Time) (time.Time, error) {
+func parseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -120,8 +120,8 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	if !none || asJSON {
 		return nil
 	}
-	says, n := "no decisions that match", 0
-	for _, err := range troubled(ctx, r, filter) {
+	text, n := "no decisions that match", 0
+	for _, err := range problemFirings(ctx, r, filter) {
 		if err != nil {
 			return err
 		}
@@ -129,16 +129,16 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	}
 	switch {
 	case n == 1:
-		says += "; 1 firing had problems: --problems shows it"
+		text += "; 1 firing had problems: --problems shows it"
 	case n > 1:
-		says += fmt.Sprintf("; %d firings had problems: --problems shows them", n)
+		text += fmt.Sprintf("; %d firings had problems: --problems shows them", n)
 	}
-	_, err := fmt.Fprintln(w, says)
+	_, err := fmt.Fprintln(w, text)
 	return err
 }
 
 // troubled are the firings that had problems, by the agent and the times of a filter.
-func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
+func problemFirings(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
 	return func(yield func(journal.Firing, error) bool) {
 		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
 			if (err != nil || len(f.Problems) > 0) && !yield(f, err) {
@@ -152,7 +152,7 @@ func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) ite
 // strategies that are no proposals.
 func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
 	shown := 0
-	for f, err := range troubled(ctx, r, filter) {
+	for f, err := range problemFirings(ctx, r, filter) {
 		if err != nil {
 			return err
 		}
@@ -201,5 +201,5 @@ func decisionLine(row journal.Row) string {
 
 // callText is a primitive with its parameters: scale(replicas=4).
 func callText(verb string, with map[string]any) string {
-	return verb + "(" + withText(with) + ")"
+	return verb + "(" + paramsText(with) + ")"
 }

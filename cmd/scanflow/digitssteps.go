@@ -36,7 +36,7 @@ func (o *stepFlags) addPredictions(c *cobra.Command) {
 }
 
 // do runs a step against the tracker of the environment.
-func (o *stepFlags) do(cmd *cobra.Command, step func(s *steps.Steps) error) error {
+func (o *stepFlags) runStep(cmd *cobra.Command, step func(s *steps.Steps) error) error {
 	client, err := registry.Connect(os.Getenv)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func newDigitsPublish() *cobra.Command {
 the alias production. Where there is a version in production already, it does nothing.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				parts, err := from.Load()
 				if err != nil {
 					return err
@@ -91,7 +91,7 @@ trained on, all samples picked since, and clean digits to test on.` + trackerUse
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case purpose == "detect" && output != "" && until > 0:
-				return o.do(cmd, func(s *steps.Steps) error {
+				return o.runStep(cmd, func(s *steps.Steps) error {
 					all, err := s.LoadPredictions(cmd.Context(), time.UnixMilli(until))
 					if err != nil {
 						return err
@@ -101,7 +101,7 @@ trained on, all samples picked since, and clean digits to test on.` + trackerUse
 			case purpose == "detect":
 				return errors.New("--for detect: wants --until-ms, in milliseconds since 1970, and -o FILE")
 			case purpose == "retrain" && base != "" && picked != "" && test != "":
-				return o.do(cmd, func(s *steps.Steps) error {
+				return o.runStep(cmd, func(s *steps.Steps) error {
 					found, err := s.LoadPicked(cmd.Context())
 					if err != nil {
 						return err
@@ -143,7 +143,7 @@ hidden layer, where 1 is the distance within which 99 of 100 training samples ha
 their tenth nearest.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				all, err := samples.Load(data)
 				if err != nil {
 					return err
@@ -175,7 +175,7 @@ first, and logs them as a run: metrics scored and critical, and the samples. A
 detection up to a time is logged once, however often the step is tried.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				all, err := samples.Load(data)
 				if err != nil {
 					return err

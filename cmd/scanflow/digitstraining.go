@@ -82,7 +82,7 @@ func (o *trainStepFlags) run(cmd *cobra.Command, seed uint64) error {
 		}
 		t.Leaked = held.Drifted
 	}
-	return o.do(cmd, func(s *steps.Steps) error {
+	return o.runStep(cmd, func(s *steps.Steps) error {
 		c, err := s.Train(cmd.Context(), t)
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ evaluated=true.` + trackerUse,
 			if err != nil {
 				return err
 			}
-			return o.do(cmd, func(s *steps.Steps) error { return s.Evaluate(cmd.Context(), c, sets) })
+			return o.runStep(cmd, func(s *steps.Steps) error { return s.Evaluate(cmd.Context(), c, sets) })
 		},
 	}
 	f := c.Flags()

@@ -75,10 +75,10 @@ OPA's trace of that strategy on it to standard error.`,
 }
 
 // sampleWithin bounds the sampling; each sensor has a deadline of its own.
-const sampleWithin = 2 * time.Minute
+const sampleTimeout = 2 * time.Minute
 
 // evaluated is what eval prints for one target.
-type evaluated struct {
+type evalOutput struct {
 	Document  json.RawMessage   `json:"document"`
 	Decisions []engine.Decision `json:"decisions"`
 }
@@ -98,7 +98,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	a, err := pick(agents, o.agent)
+	a, err := findAgent(agents, o.agent)
 	if err != nil {
 		return err
 	}
@@ -110,34 +110,34 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := store.Load(ctx); err != nil {
 		return err
 	}
-	confine.Doing("holding the agent and the policies against each other", verifyWithin)
+	confine.Doing("holding the agent and the policies against each other", verifyTimeout)
 	if err := agentcheck.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
-	config := loop.Config{Policies: announced{store}, Verbs: offered, Log: log}
+	config := loop.Config{Policies: reportingPolicies{store}, Verbs: previewVerbs, Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	around := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
+	env := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
 		workloads, err := orchestrator.Read(o.workloads...)
 		if err != nil {
 			return err
 		}
-		around.Orchestrator = orchestrator.Declared(workloads)
+		env.Orchestrator = orchestrator.Declared(workloads)
 	}
-	specs, err := agentspec.Build([]*manifest.Agent{a}, around)
+	specs, err := agentspec.Build([]*manifest.Agent{a}, env)
 	if err != nil {
 		return err
 	}
 	over := time.Duration(0)
-	if compares(a) {
+	if needsTwoSamples(a) {
 		over = o.over
 	}
-	confine.Doing("sampling the agent's sensors", sampleWithin+over)
+	confine.Doing("sampling the agent's sensors", sampleTimeout+over)
 	p, err := loop.PreviewFleet(ctx, config, specs[0], over)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 }
 
 // compares tells whether a sensor of the agent needs two samples for a value.
-func compares(a *manifest.Agent) bool {
+func needsTwoSamples(a *manifest.Agent) bool {
 	for _, s := range a.Spec.Sensors {
 		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.NeedsTwoSamples() {
 			return true
@@ -161,14 +161,14 @@ func compares(a *manifest.Agent) bool {
 
 // offered are all verbs. Those that act on workloads or on the tracker can't be
 // planned without a running process, and their plans say so.
-func offered(*queue.Router) map[string]engine.Verb {
+func previewVerbs(*queue.Router) map[string]engine.Verb {
 	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
 		return errors.New("nothing is sent from here")
 	}})
 	for name, kind := range actuators.Verbs {
 		if _, planned := out[name]; !planned {
 			out[name] = engine.Verb{
-				Actuator: unplanned{}, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot,
+				Actuator: unplannable{}, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot,
 				Check: func(with map[string]any) []string { return manifest.DecodeMap(with, kind.With()) },
 			}
 		}
@@ -177,16 +177,16 @@ func offered(*queue.Router) map[string]engine.Verb {
 }
 
 // unplanned is the actuator of a verb whose world a preview does not reach.
-type unplanned struct{}
+type unplannable struct{}
 
-var errUnplanned = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
+var errUnplannable = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
 
-func (unplanned) Plan(context.Context, engine.Proposal) (engine.Change, error) {
-	return engine.Change{}, errUnplanned
+func (unplannable) Plan(context.Context, engine.Proposal) (engine.Change, error) {
+	return engine.Change{}, errUnplannable
 }
 
-func (unplanned) Apply(context.Context, engine.Change) (engine.Outcome, error) {
-	return engine.Outcome{}, errUnplanned
+func (unplannable) Apply(context.Context, engine.Change) (engine.Outcome, error) {
+	return engine.Outcome{}, errUnplannable
 }
 
 func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision) error {
@@ -212,7 +212,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
 		return err
 	}
-	confine.Doing("explaining "+o.explain, evaluationWithin)
+	confine.Doing("explaining "+o.explain, evaluationTimeout)
 	trace, err := rev.Explain(ctx, o.explain, doc.Input())
 	if err != nil {
 		return err
@@ -254,7 +254,7 @@ func printPreview(w io.Writer, p loop.Preview, only string) error {
 			continue
 		}
 		found = true
-		out := evaluated{Document: raw, Decisions: []engine.Decision{}}
+		out := evalOutput{Document: raw, Decisions: []engine.Decision{}}
 		for _, d := range p.Decisions {
 			if d.Target == id {
 				out.Decisions = append(out.Decisions, d)

@@ -153,7 +153,7 @@ func TestCommandsOnHostilePoliciesComeToAnEnd(t *testing.T) {
 			for _, args := range [][]string{{"check", "-f", a.agents, "--policies", a.policies}, {"test", a.policies}} {
 				if h.want == slow && !soak() {
 					out, code := signalled(t, syscall.SIGINT, args...)
-					require.Contains(t, []int{0, 1, 2, interrupted}, code, out)
+					require.Contains(t, []int{0, 1, 2, exitInterrupted}, code, out)
 					require.NotContains(t, out, "goroutine ")
 					continue
 				}

@@ -15,12 +15,12 @@ import (
 var contentTypes = map[string]string{".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".txt": "text/plain", ".csv": "text/csv"}
 
 // content is the body that every query has.
-func (p *loadPlan) content() func(int) (string, []byte) {
+func (p *loadPlan) bodyFunc() func(int) (string, []byte) {
 	kind, body := p.contentType, []byte(nil)
 	if p.body != "" {
 		var err error
 		if body, err = readBody(p.body); err != nil {
-			p.bad("--body: %w", err)
+			p.errorf("--body: %w", err)
 		}
 		if kind == "" {
 			kind = contentTypes[strings.ToLower(filepath.Ext(p.body))]
@@ -30,7 +30,7 @@ func (p *loadPlan) content() func(int) (string, []byte) {
 		kind = "application/octet-stream"
 	}
 	if !httpguts.ValidHeaderFieldValue(kind) {
-		p.bad("--content-type: it has a character that no header may have")
+		p.errorf("--content-type: it has a character that no header may have")
 	}
 	return func(int) (string, []byte) { return kind, body }
 }
@@ -52,20 +52,20 @@ func readBody(name string) ([]byte, error) {
 }
 
 // header reads "Name: value".
-func (p *loadPlan) header() func(int) map[string]string {
+func (p *loadPlan) headerFunc() func(int) map[string]string {
 	all, seen := map[string]string{}, map[string]bool{}
 	for i, h := range p.headers {
 		name, value, ok := strings.Cut(h, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch key := http.CanonicalHeaderKey(name); {
 		case !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
-			p.bad("--header: number %d is not \"Name: value\"", i+1) // without the value, which may be a secret
+			p.errorf("--header: number %d is not \"Name: value\"", i+1) // without the value, which may be a secret
 		case key == "Content-Type":
-			p.bad("--header: Content-Type is what --content-type says; use that")
+			p.errorf("--header: Content-Type is what --content-type says; use that")
 		case key == "Content-Length" || key == "Transfer-Encoding" || key == "Trailer" || key == "Connection":
-			p.bad("--header: %s is the connection's own; leave it out", key)
+			p.errorf("--header: %s is the connection's own; leave it out", key)
 		case seen[key]:
-			p.bad("--header: %s is given twice; a query has one", key)
+			p.errorf("--header: %s is given twice; a query has one", key)
 		default:
 			all[key], seen[key] = value, true
 		}

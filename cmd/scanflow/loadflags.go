@@ -53,7 +53,7 @@ func (o *loadFlags) add(c *cobra.Command) {
 }
 
 // takes says which scenarios a flag has an effect in; the others are for all.
-var takes = map[string][]load.Scenario{
+var flagScenarios = map[string][]load.Scenario{
 	"rate": {load.Server}, "schedule": {load.Server}, "trace": {load.Server}, "scale-rate": {load.Server}, "scale-time": {load.Server},
 	"max-outstanding": {load.Server}, "seed": {load.Server}, "capacity": {load.Server},
 	"duration": {load.Server, load.SingleStream, load.MultiStream}, "bound": {load.Server, load.SingleStream, load.MultiStream},
@@ -61,7 +61,7 @@ var takes = map[string][]load.Scenario{
 }
 
 // without says which flags have no effect beside another or without it, and what to do.
-var without = []struct {
+var flagConflicts = []struct {
 	flag, other string
 	needed      bool // the other must be there; otherwise it must not
 	fix         string
@@ -80,35 +80,35 @@ var without = []struct {
 
 // plan checks everything, names every mistake, and sends nothing.
 func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error) {
-	p := &loadPlan{loadFlags: o, given: flags.Changed, scenario: load.Scenario(o.scenario)}
-	p.empty()
-	p.flags()
-	p.drawable()
+	p := &loadPlan{loadFlags: o, changed: flags.Changed, scenario: load.Scenario(o.scenario)}
+	p.checkEmpty()
+	p.checkFlags()
+	p.checkPlotFile()
 	r := &loadRun{plot: o.plot, json: o.json, capacity: o.capacity, probe: o.duration, firstRate: o.rate, seeded: p.scenario == load.Server}
 	if r.firstRate == 0 {
 		r.firstRate = 10
 	}
 	r.options = load.Options{
 		URL: address, Scenario: p.scenario, Bound: o.bound, Timeout: o.timeout, MaxOutstanding: o.outstanding, Seed: o.seed,
-		Samples: o.samples, Concurrency: o.concurrency, Body: p.content(), Header: p.header(),
+		Samples: o.samples, Concurrency: o.concurrency, Body: p.bodyFunc(), Header: p.headerFunc(),
 	}
 	switch p.scenario {
 	case load.Server:
 		r.options.Samples = 0
-		p.server(r)
+		p.planServer(r)
 	case load.SingleStream, load.MultiStream:
 		r.options.Duration = o.duration
 		if p.scenario == load.MultiStream {
 			r.options.Samples = 8
 		}
 	}
-	r.asked.Scenario, r.asked.Bound, r.asked.Samples = p.scenario, o.bound, r.options.Samples
+	r.params.Scenario, r.params.Bound, r.params.Samples = p.scenario, o.bound, r.options.Samples
 	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		p.bad("URL: it is not an address such as http://127.0.0.1:8080/predict")
+		p.errorf("URL: it is not an address such as http://127.0.0.1:8080/predict")
 	} else if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > math.MaxUint16) {
-		p.bad("URL: %s is no port, which is from 1 to %d", u.Port(), math.MaxUint16)
+		p.errorf("URL: %s is no port, which is from 1 to %d", u.Port(), math.MaxUint16)
 	} else {
-		r.what = describeLoad(r, u.Redacted())
+		r.description = describeLoad(r, u.Redacted())
 	}
 	if len(p.errs) == 0 && !r.capacity {
 		if _, err := load.New(r.options); err != nil {
@@ -121,39 +121,39 @@ func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error)
 // loadPlan is the check of what was given.
 type loadPlan struct {
 	*loadFlags
-	given    func(flag string) bool
+	changed  func(flag string) bool
 	scenario load.Scenario
 	errs     []error
 }
 
-func (p *loadPlan) bad(format string, args ...any) {
+func (p *loadPlan) errorf(format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf(format, args...))
 }
 
-func (p *loadPlan) flags() {
+func (p *loadPlan) checkFlags() {
 	if !slices.Contains([]load.Scenario{load.Server, load.SingleStream, load.MultiStream, load.Offline}, p.scenario) {
-		p.bad("--scenario: %q is none of server, single-stream, multi-stream, offline", p.scenario)
+		p.errorf("--scenario: %q is none of server, single-stream, multi-stream, offline", p.scenario)
 		return
 	}
 	for _, flag := range []string{"rate", "schedule", "trace", "scale-rate", "scale-time", "duration", "samples", "concurrency", "bound", "max-outstanding", "seed", "capacity"} {
-		if p.given(flag) && !slices.Contains(takes[flag], p.scenario) {
-			p.bad("--%s: has no effect with --scenario %s; leave it out", flag, p.scenario)
+		if p.changed(flag) && !slices.Contains(flagScenarios[flag], p.scenario) {
+			p.errorf("--%s: has no effect with --scenario %s; leave it out", flag, p.scenario)
 		}
 	}
-	for _, w := range without {
-		if p.given(w.flag) && p.given(w.other) != w.needed {
+	for _, w := range flagConflicts {
+		if p.changed(w.flag) && p.changed(w.other) != w.needed {
 			with := "with"
 			if w.needed {
 				with = "without"
 			}
-			p.bad("--%s: has no effect %s --%s: %s", w.flag, with, w.other, w.fix)
+			p.errorf("--%s: has no effect %s --%s: %s", w.flag, with, w.other, w.fix)
 		}
 	}
-	p.values()
+	p.checkValues()
 }
 
 // values checks numbers that were given.
-func (p *loadPlan) values() {
+func (p *loadPlan) checkValues() {
 	for _, v := range []struct {
 		flag  string
 		value float64
@@ -161,90 +161,90 @@ func (p *loadPlan) values() {
 		{"rate", p.rate}, {"scale-rate", p.scaleRate}, {"scale-time", p.scaleTime}, {"duration", p.duration.Seconds()}, {"bound", p.bound.Seconds()},
 		{"timeout", p.timeout.Seconds()}, {"samples", float64(p.samples)}, {"concurrency", float64(p.concurrency)}, {"max-outstanding", float64(p.outstanding)},
 	} {
-		if p.given(v.flag) && (!(v.value > 0) || v.flag != "rate" && math.IsInf(v.value, 0)) {
-			p.bad("--%s: it must be above 0", v.flag)
+		if p.changed(v.flag) && (!(v.value > 0) || v.flag != "rate" && math.IsInf(v.value, 0)) {
+			p.errorf("--%s: it must be above 0", v.flag)
 		}
 	}
 	if p.rate > load.MaxRate {
-		p.bad("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
+		p.errorf("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
 	}
 	if p.bound >= p.timeout && p.timeout > 0 {
-		p.bad("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)
+		p.errorf("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)
 	}
-	if p.scenario == load.Offline && !p.given("samples") {
-		p.bad("--samples: offline needs how many, such as --samples 1000")
+	if p.scenario == load.Offline && !p.changed("samples") {
+		p.errorf("--samples: offline needs how many, such as --samples 1000")
 	}
 }
 
 // server says when queries are due.
-func (p *loadPlan) server(r *loadRun) {
+func (p *loadPlan) planServer(r *loadRun) {
 	switch {
-	case p.given("schedule") && p.schedule == "" || p.given("trace") && p.trace == "": // it was said
-	case p.given("schedule"):
+	case p.changed("schedule") && p.schedule == "" || p.changed("trace") && p.trace == "": // it was said
+	case p.changed("schedule"):
 		phases, err := load.ParseSchedule(p.schedule)
 		if err != nil {
-			p.bad("--schedule: %w", err)
+			p.errorf("--schedule: %w", err)
 		}
 		r.options.Phases = phases
 		for _, phase := range phases {
-			r.asked.Varies = r.asked.Varies || phase.Shape != load.Steady || phase.Rate != phases[0].Rate
+			r.params.Varies = r.params.Varies || phase.Shape != load.Steady || phase.Rate != phases[0].Rate
 		}
-	case p.given("trace"):
-		r.asked.Varies = true
-		p.replay(r)
-	case p.capacity || p.given("rate"):
+	case p.changed("trace"):
+		r.params.Varies = true
+		p.planTrace(r)
+	case p.capacity || p.changed("rate"):
 		r.options.Phases = []load.Phase{{Name: "steady", Duration: p.duration, Rate: p.rate}}
 	default:
-		p.bad("--rate: server needs --rate, --schedule or --trace")
+		p.errorf("--rate: server needs --rate, --schedule or --trace")
 	}
 }
 
 // longestTrace is less than a time.Duration holds.
-const longestTrace = 100 * 365 * 24 * time.Hour
+const maxTraceDuration = 100 * 365 * 24 * time.Hour
 
-func (p *loadPlan) replay(r *loadRun) {
+func (p *loadPlan) planTrace(r *loadRun) {
 	trace, err := load.ReadTrace(p.trace)
 	if err != nil {
-		for _, err := range each(err) {
-			p.bad("--%w", err)
+		for _, err := range splitErrors(err) {
+			p.errorf("--%w", err)
 		}
 		return
 	}
 	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate, 0) || math.IsInf(p.scaleTime, 0) {
 		return // it was said
 	}
-	if float64(trace.Span())*p.scaleTime > float64(longestTrace) {
-		p.bad("--scale-time: at %g the trace takes more than 100 years; give a smaller one", p.scaleTime)
+	if float64(trace.Span())*p.scaleTime > float64(maxTraceDuration) {
+		p.errorf("--scale-time: at %g the trace takes more than 100 years; give a smaller one", p.scaleTime)
 		return
 	}
 	trace = trace.Scaled(p.scaleRate, p.scaleTime)
 	if peak := trace.Peak(); peak > load.MaxRate {
-		p.bad("--scale-rate: at %g the trace has up to %g queries/s, and no process sends more than %.0f", p.scaleRate, peak, load.MaxRate)
+		p.errorf("--scale-rate: at %g the trace has up to %g queries/s, and no process sends more than %.0f", p.scaleRate, peak, load.MaxRate)
 		return
 	}
 	if len(trace.Unread) > 0 {
 		r.notes = append(r.notes, fmt.Sprintf("The trace has a request a line: %d queries. Its columns %s are not read.", len(trace.Times), plot.Line(strings.Join(trace.Unread, ", "))))
 	}
 	span, play := trace.Span(), time.Duration(0)
-	if p.given("duration") {
+	if p.changed("duration") {
 		play = p.duration
 	}
 	if span <= 0 {
-		p.bad("--scale-time: %g leaves nothing of the trace", p.scaleTime)
+		p.errorf("--scale-time: %g leaves nothing of the trace", p.scaleTime)
 		return
 	}
 	phase := trace.Phase(filepath.Base(p.trace), play)
 	r.options.Phases = []load.Phase{phase}
 	if phase.Duration < span {
 		r.notes = append(r.notes, fmt.Sprintf("The trace takes %s; --duration leaves its first %s: %.0f of %.0f queries.",
-			rounded(span), rounded(phase.Duration), trace.Requests(phase.Duration), trace.Requests(span)))
+			roundDuration(span), roundDuration(phase.Duration), trace.Requests(phase.Duration), trace.Requests(span)))
 	} else if play > span {
-		p.bad("--duration: %s is longer than the trace, which takes %s; leave it out", play, rounded(span))
+		p.errorf("--duration: %s is longer than the trace, which takes %s; leave it out", play, roundDuration(span))
 	}
 }
 
 // each are the errors that were joined.
-func each(err error) []error {
+func splitErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}

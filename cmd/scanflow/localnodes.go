@@ -33,7 +33,7 @@ func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 	var out []orchestrator.Node
 	var errs []error
 	seen := map[string]bool{}
-	take := func(flag, text string, n orchestrator.Node, err error) {
+	add := func(flag, text string, n orchestrator.Node, err error) {
 		if err == nil {
 			err = n.Check()
 		}
@@ -51,11 +51,11 @@ func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 		if strings.Contains(name, "=") {
 			err = fmt.Errorf("cores go with --node %s, once for each node", name)
 		}
-		take("--nodes", name, orchestrator.Node{Name: name}, err)
+		add("--nodes", name, orchestrator.Node{Name: name}, err)
 	}
 	for _, text := range o.specs {
 		n, err := orchestrator.ParseNode(text)
-		take("--node", text, n, err)
+		add("--node", text, n, err)
 	}
 	return out, errors.Join(errs...)
 }

@@ -13,13 +13,13 @@ import (
 )
 
 // recordMost is the length of a line of the text log, in bytes.
-const recordMost = 16 << 10
+const maxRecordBytes = 16 << 10
 
 // newLog makes the log of a process. Each record is one line, of at most recordMost bytes
 // as text, and each value of it at most engine.TextMost, whoever wrote it.
 func newLog(o hclog.LoggerOptions) hclog.Logger {
 	if !o.JSONFormat {
-		o.Output = oneLine{o.Output}
+		o.Output = lineWriter{o.Output}
 	}
 	return boundedLog{hclog.New(&o), !o.JSONFormat}
 }
@@ -27,12 +27,12 @@ func newLog(o hclog.LoggerOptions) hclog.Logger {
 // oneLine quotes what would end a line of the text log, or say something to a terminal,
 // inside a record: hclog quotes values, and neither messages nor line ends. A record
 // comes in one call.
-type oneLine struct{ io.Writer }
+type lineWriter struct{ io.Writer }
 
-func (w oneLine) Write(record []byte) (int, error) {
+func (w lineWriter) Write(record []byte) (int, error) {
 	line := plot.Line(string(bytes.TrimSuffix(record, []byte("\n"))))
-	if len(line) > recordMost {
-		line = plot.Line(line[:recordMost]) + "..."
+	if len(line) > maxRecordBytes {
+		line = plot.Line(line[:maxRecordBytes]) + "..."
 	}
 	if _, err := io.WriteString(w.Writer, line+"\n"); err != nil {
 		return 0, err

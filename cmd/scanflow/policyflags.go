@@ -46,7 +46,7 @@ func (p *policyFlags) checkPaths() error {
 	seen := map[string]bool{}
 	for _, path := range p.paths {
 		if plain := strings.TrimRight(path, "/"); seen[plain] {
-			return fmt.Errorf("--policies: %s is given twice; leave one out", shownPath(path))
+			return fmt.Errorf("--policies: %s is given twice; leave one out", redactedPath(path))
 		} else {
 			seen[plain] = true
 		}
@@ -98,7 +98,7 @@ func (p *policyFlags) checkKey() error {
 }
 
 // shownPath is a path without what may be a secret of a URL.
-func shownPath(path string) string {
+func redactedPath(path string) string {
 	if source.IsURL(path) {
 		path, _, _ = strings.Cut(path, "?")
 	}

@@ -12,7 +12,7 @@ import (
 const defaultData = ".scanflow"
 
 // withText is a primitive's parameters on one line: replicas=4.
-func withText(with map[string]any) string {
+func paramsText(with map[string]any) string {
 	parts := make([]string, 0, len(with))
 	for _, k := range slices.Sorted(maps.Keys(with)) {
 		raw, err := json.Marshal(with[k])

@@ -82,7 +82,7 @@ func logOf(a *app.App, r *http.Request) (workflow.LogPart, error) {
 // cancelWorkflow cancels a run for a person. The agent whose act it is sees a failed run.
 // The reason that was given first stays.
 func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
-	answer, err := readAnswer(r)
+	attr, err := readAttribution(r)
 	if err != nil {
 		return workflow.Run{}, err
 	}
@@ -90,28 +90,28 @@ func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Ru
 	if err != nil {
 		return run, err
 	}
-	if err := tooLate(&run); err != nil {
+	if err := checkCancellable(&run); err != nil {
 		return run, err
 	}
 	here, err := a.Workflows()
 	if err != nil {
 		return run, err
 	}
-	why := "cancelled by " + who.By(answer.By)
-	if answer.Why != "" {
-		why += ": " + answer.Why
+	why := "cancelled by " + who.By(attr.By)
+	if attr.Why != "" {
+		why += ": " + attr.Why
 	}
 	if err := here.CancelRun(run.Namespace, run.Name, why); err != nil {
 		return run, err
 	}
 	if run, err = workflowOf(a, r); err == nil && run.Stop != why { // somebody else cancelled it first
-		err = tooLate(&run)
+		err = checkCancellable(&run)
 	}
 	return run, err
 }
 
 // tooLate returns an error for a run that can't be cancelled any more.
-func tooLate(run *workflow.Run) error {
+func checkCancellable(run *workflow.Run) error {
 	switch {
 	case run.Phase.Ended():
 		return fmt.Errorf("%w: run %s/%s has ended already: %s", server.ErrConflict, run.Namespace, run.Name, run.Phase)

@@ -31,7 +31,7 @@ func (o *workflowSource) add(c *cobra.Command) {
 }
 
 // folder are the runs of the data folder.
-func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
+func (o *workflowSource) readFolder(cmd *cobra.Command) ([]workflow.Run, error) {
 	runs, err := workflow.ReadFolder(app.WorkflowsDir(o.data))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,7 +44,7 @@ func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
 
 func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
 	if o.data != "" {
-		runs, err := o.folder(cmd)
+		runs, err := o.readFolder(cmd)
 		return workflowLines(runs), err
 	}
 	var lines []workflowLine
@@ -53,7 +53,7 @@ func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
 }
 
 // path is where the API has the run that a person names, with its namespace or without.
-func (o *workflowSource) path(cmd *cobra.Command, name string) (string, error) {
+func (o *workflowSource) resolve(cmd *cobra.Command, name string) (string, error) {
 	if namespace, name, both := strings.Cut(name, "/"); both {
 		return runPath(namespace, name), nil
 	}
@@ -68,11 +68,11 @@ func (o *workflowSource) path(cmd *cobra.Command, name string) (string, error) {
 			found, at = append(found, l.Namespace+"/"+l.Name), runPath(l.Namespace, l.Name)
 		}
 	}
-	return at, onlyOne(name, found)
+	return at, checkUnique(name, found)
 }
 
 // onlyOne is an error unless exactly one run was found of a name.
-func onlyOne(name string, found []string) error {
+func checkUnique(name string, found []string) error {
 	switch len(found) {
 	case 0:
 		return fmt.Errorf("there is no run %s; `scanflow workflows` lists them", name)
@@ -85,14 +85,14 @@ func onlyOne(name string, found []string) error {
 // find is the run that a person names.
 func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run, err error) {
 	if o.data == "" {
-		at, err := o.path(cmd, name)
+		at, err := o.resolve(cmd, name)
 		if err != nil {
 			return run, err
 		}
 		err = o.get(cmd.Context(), at, nil, &run)
 		return run, err
 	}
-	runs, err := o.folder(cmd)
+	runs, err := o.readFolder(cmd)
 	if err != nil {
 		return run, err
 	}
@@ -102,7 +102,7 @@ func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run
 			run, found = r, append(found, full)
 		}
 	}
-	return run, onlyOne(name, found)
+	return run, checkUnique(name, found)
 }
 
 // log reads on in the log of a step's attempt.

@@ -23,7 +23,7 @@ func workflowText(r *workflow.Run) string {
 	about("template", r.Template)
 	about("parameters", valuesText(r.Parameters))
 	about("since", sinceText(r.StartedAt, r.FinishedAt))
-	about("message", onOneLine(cmp.Or(r.Message, r.Stop)))
+	about("message", singleLine(cmp.Or(r.Message, r.Stop)))
 	about("outputs", valuesText(r.Outputs))
 	about("folder", r.Folder)
 	table := plot.Table{Header: []string{"step", "attempt", "phase", "exit", "since (for)", "folder", "message"}}
@@ -44,7 +44,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 			exit = strconv.Itoa(*a.ExitCode)
 		}
 		rows = append(rows, []string{
-			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), onOneLine(a.Message),
+			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), singleLine(a.Message),
 		})
 	}
 	if len(rows) == 0 || s.Phase == workflow.Pending {
@@ -52,7 +52,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 		if s.Phase == "" && len(s.Needs) > 0 {
 			message = "waits for " + strings.Join(s.Needs, ", ")
 		}
-		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", onOneLine(message)})
+		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", singleLine(message)})
 	}
 	return rows
 }
@@ -67,5 +67,5 @@ func valuesText(values map[string]string) string {
 		}
 		shown[name] = value
 	}
-	return withText(shown)
+	return paramsText(shown)
 }

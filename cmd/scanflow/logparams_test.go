@@ -18,6 +18,6 @@ func TestTheLogHasNoDataOfEvents(t *testing.T) {
 		`data={"password":"hush"}`: {Primitive: "scale", With: map[string]any{"data": said}},
 		"":                         {Primitive: "event.send"},
 	} {
-		require.Equal(t, want, logged(&d))
+		require.Equal(t, want, loggedParams(&d))
 	}
 }

@@ -17,27 +17,27 @@ import (
 )
 
 // mailFlags say how events come in, and how they leave.
-type mailFlags struct {
+type peerFlags struct {
 	senders           string
 	cert, key         string
 	clientCA          string
-	peers             []string
-	peerToken, peerCA string
+	urls              []string
+	tokenFile, caFile string
 }
 
-func (o *mailFlags) add(c *cobra.Command) {
+func (o *peerFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.senders, "senders", "", "file of those who may send events, see the API, or answer for a person, besides who has the token of --token-file")
 	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate to listen with, in PEM; it is shown to peers too")
 	f.StringVar(&o.key, "tls-key", "", "file of its key")
 	f.StringVar(&o.clientCA, "client-ca", "", "file of the authorities that sign the certificates of senders")
-	listFlag(f, &o.peers, "peer", "", "base URL of another scanflow, whose agents get the events of these, and whose claims count here; may be given again")
-	f.StringVar(&o.peerToken, "peer-token-file", "", "file with the bearer token to show to peers")
-	f.StringVar(&o.peerCA, "peer-ca", "", "file of the authorities that sign the certificates of peers; absent: the system's")
+	listFlag(f, &o.urls, "peer", "", "base URL of another scanflow, whose agents get the events of these, and whose claims count here; may be given again")
+	f.StringVar(&o.tokenFile, "peer-token-file", "", "file with the bearer token to show to peers")
+	f.StringVar(&o.caFile, "peer-ca", "", "file of the authorities that sign the certificates of peers; absent: the system's")
 }
 
 // check refuses flags that don't go together.
-func (o *mailFlags) check() error {
+func (o *peerFlags) check() error {
 	var errs []error
 	if (o.cert == "") != (o.key == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key: give both, or none"))
@@ -45,13 +45,13 @@ func (o *mailFlags) check() error {
 	if o.clientCA != "" && o.cert == "" {
 		errs = append(errs, errors.New("--client-ca: goes with --tls-cert and --tls-key"))
 	}
-	for _, peer := range o.peers {
+	for _, peer := range o.urls {
 		u, err := url.Parse(peer)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
 			errs = append(errs, errors.New("--peer: wants a base URL like https://scanflow-east:8282, without a user or a query"))
 		}
 	}
-	if len(o.peers) == 0 && (o.peerToken != "" || o.peerCA != "") {
+	if len(o.urls) == 0 && (o.tokenFile != "" || o.caFile != "") {
 		errs = append(errs, errors.New("--peer-token-file and --peer-ca: go with --peer"))
 	}
 	return errors.Join(errs...)
@@ -59,7 +59,7 @@ func (o *mailFlags) check() error {
 
 // in is who may send events, none with the process's own token, and the TLS to listen
 // with; nil where there is none.
-func (o *mailFlags) in(own *server.Token, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
+func (o *peerFlags) inbound(own *server.Token, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
 	if o.senders != "" {
 		if senders, err = server.ReadSenders(o.senders, own, log); err != nil {
 			return nil, nil, fmt.Errorf("--senders: %w", err)
@@ -74,29 +74,29 @@ func (o *mailFlags) in(own *server.Token, log hclog.Logger) (senders *server.Sen
 }
 
 // out returns how this process reaches its peers.
-func (o *mailFlags) out(log hclog.Logger) (peers.Options, error) {
-	out := peers.Options{URLs: o.peers, TokenFile: o.peerToken}
-	if o.peerToken != "" { // a wrong path would only show in events that wait; it is read again for each use
-		raw, err := os.ReadFile(o.peerToken)
+func (o *peerFlags) outbound(log hclog.Logger) (peers.Options, error) {
+	out := peers.Options{URLs: o.urls, TokenFile: o.tokenFile}
+	if o.tokenFile != "" { // a wrong path would only show in events that wait; it is read again for each use
+		raw, err := os.ReadFile(o.tokenFile)
 		if err != nil {
 			return out, fmt.Errorf("--peer-token-file: %w", err)
 		}
 		if len(bytes.TrimSpace(raw)) == 0 {
-			return out, fmt.Errorf("--peer-token-file: %s is empty", o.peerToken)
+			return out, fmt.Errorf("--peer-token-file: %s is empty", o.tokenFile)
 		}
 	}
-	if len(o.peers) == 0 || o.peerCA == "" && o.cert == "" {
+	if len(o.urls) == 0 || o.caFile == "" && o.cert == "" {
 		return out, nil
 	}
 	var err error
-	if out.TLS, err = server.PeerTLS(o.peerCA, o.cert, o.key, log); err != nil {
+	if out.TLS, err = server.PeerTLS(o.caFile, o.cert, o.key, log); err != nil {
 		return out, fmt.Errorf("--peer-ca, and --tls-cert towards peers: %w", err)
 	}
 	return out, nil
 }
 
 // authorities reads the certificates of a file that a flag names.
-func authorities(flag, file string) (*x509.CertPool, error) {
+func readCertPool(flag, file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)

@@ -15,12 +15,12 @@ import (
 // personFlags are those of a command that has a running scanflow do something for a
 // person. It shows the token that the scanflow has made in its data folder, unless
 // --token-file names another.
-type personFlags struct {
+type userFlags struct {
 	clientFlags
 	data string
 }
 
-func (o *personFlags) add(c *cobra.Command) {
+func (o *userFlags) add(c *cobra.Command) {
 	o.clientFlags.add(c)
 	c.Flags().StringVar(&o.data, "data", defaultData, "folder of the running scanflow: the token in it is shown, unless --token-file names another")
 	o.userToken = func(host string) (token, shown string, err error) {
