@@ -18,7 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// api maps paths to what the process shows to authorized readers.
+// readAPI returns the handlers of the paths that authorized readers may get.
 func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return a.Agents(), nil },
@@ -34,7 +34,7 @@ func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	}
 }
 
-// answers maps paths to what the process does for a person.
+// actionAPI returns the handlers of the paths that act on behalf of a user.
 func actionAPI(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
 		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return decideApproval(a, r, who, true) },
@@ -46,14 +46,14 @@ func actionAPI(a *app.App) map[string]func(*http.Request, server.Caller) (any, e
 	}
 }
 
-// forPeers maps paths to what the process shows to its peers.
+// peerAPI returns the handlers of the paths that peers may get.
 func peerAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		peers.ClaimsPath: func(*http.Request) (any, error) { return httpResult(a.Claims()) },
 	}
 }
 
-// httpResult wraps errors of the app in those that the server has a status code for.
+// httpResult wraps errors of the app in the errors that the server maps to status codes.
 func httpResult[T any](v T, err error) (any, error) {
 	switch {
 	case errors.Is(err, app.ErrStandsBy):

@@ -69,7 +69,7 @@ answer. With --since, those that came to an end since then are listed too:
 	return c
 }
 
-// approvalText is one approval for a person.
+// approvalText formats one approval as text.
 func approvalText(p engine.Approval) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(plot.Line(fmt.Sprintf(format, args...)) + "\n") }

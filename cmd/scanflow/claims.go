@@ -52,7 +52,7 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 	return c
 }
 
-// clock is a moment for a person, in local time.
+// localTime formats a time in the local time zone; "-" for the zero time.
 func localTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"

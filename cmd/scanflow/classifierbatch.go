@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// exitTerminated is how a shell calls the end of a program by SIGTERM. A Job must not
-// take a batch that was stopped for one that is complete.
+// exitTerminated is the exit status that shells report for a program ended by SIGTERM. It
+// is not 0, so that a Job does not count an interrupted batch as complete.
 const exitTerminated exitCode = 128 + 15
 
 type classifierBatchFlags struct {

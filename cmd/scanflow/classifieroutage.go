@@ -8,14 +8,14 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// outage is a drill: while its file is there, a server ends at once, as if it were
-// killed, and does not come up. "" is none.
+// outage is the path of a file that simulates an outage: while the file exists, a server
+// exits at once, as if killed, and does not start. "" disables it.
 type outage string
 
-// outageLook is how often the file is looked for.
+// outagePollInterval is the time between two checks for the file.
 const outagePollInterval = 50 * time.Millisecond
 
-// killedStatus is the exit status of a program that SIGKILL ended, as shells have it.
+// killedStatus is the exit status that shells report for a program ended by SIGKILL.
 const killedStatus = 137
 
 func (o outage) active() bool {
@@ -26,11 +26,10 @@ func (o outage) active() bool {
 	return err == nil
 }
 
-// over waits until there is no outage, and reports whether that came before the context
-// ended.
+// waitUntilOver waits until the outage is over. It returns false if the context ended first.
 func (o outage) waitUntilOver(ctx context.Context) bool { return o.wait(ctx, false) }
 
-// strike ends the process as soon as there is an outage, until the context ends.
+// exitWhenActive exits the process when an outage begins. It returns when the context ends.
 func (o outage) exitWhenActive(ctx context.Context) {
 	if o != "" && o.wait(ctx, true) {
 		os.Exit(killedStatus)

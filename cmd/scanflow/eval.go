@@ -74,10 +74,10 @@ OPA's trace of that strategy on it to standard error.`,
 	return confined(confinedMemory, c)
 }
 
-// sampleWithin bounds the sampling; each sensor has a deadline of its own.
+// sampleTimeout bounds the sampling of all sensors; each sensor also has its own deadline.
 const sampleTimeout = 2 * time.Minute
 
-// evaluated is what eval prints for one target.
+// evalOutput is the JSON that eval prints for one target.
 type evalOutput struct {
 	Document  json.RawMessage   `json:"document"`
 	Decisions []engine.Decision `json:"decisions"`
@@ -149,7 +149,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	return printPreview(cmd.OutOrStdout(), p, o.target)
 }
 
-// compares tells whether a sensor of the agent needs two samples for a value.
+// needsTwoSamples reports whether a sensor of the agent computes its value from two samples.
 func needsTwoSamples(a *manifest.Agent) bool {
 	for _, s := range a.Spec.Sensors {
 		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.NeedsTwoSamples() {
@@ -159,8 +159,8 @@ func needsTwoSamples(a *manifest.Agent) bool {
 	return false
 }
 
-// offered are all verbs. Those that act on workloads or on the tracker can't be
-// planned without a running process, and their plans say so.
+// previewVerbs returns all verbs. Plans of verbs that act on workloads or on the tracker
+// fail with errUnplannable, since they need a running process.
 func previewVerbs(*queue.Router) map[string]engine.Verb {
 	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
 		return errors.New("nothing is sent from here")
@@ -176,7 +176,7 @@ func previewVerbs(*queue.Router) map[string]engine.Verb {
 	return out
 }
 
-// unplanned is the actuator of a verb whose world a preview does not reach.
+// unplannable is the actuator of a verb that a preview can't plan.
 type unplannable struct{}
 
 var errUnplannable = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
@@ -228,7 +228,8 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// printFaults says why signals are not ok, one line each: the documents don't.
+// printFaults prints one line for each signal that is not ok. Documents do not have the
+// reason.
 func printFaults(w io.Writer, p loop.Preview, only string) {
 	for _, f := range p.Faults {
 		if only != "" && only != f.Target.String() {

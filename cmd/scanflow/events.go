@@ -84,7 +84,7 @@ func printMessages(cmd *cobra.Command, messages []engine.Message) error {
 	return err
 }
 
-// resent is what the API answers.
+// resendResponse is the response to a request to resend.
 type resendResponse struct {
 	Resent []string `json:"resent"`
 }

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// contentTypes are of the extensions that predictors are sent; another is a stream of bytes.
+// contentTypes maps file extensions to content types; other files are sent as
+// application/octet-stream.
 var contentTypes = map[string]string{".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".txt": "text/plain", ".csv": "text/csv"}
 
-// content is the body that every query has.
+// bodyFunc returns the function that makes the body of a query: the same for all.
 func (p *loadPlan) bodyFunc() func(int) (string, []byte) {
 	kind, body := p.contentType, []byte(nil)
 	if p.body != "" {
@@ -51,7 +52,8 @@ func readBody(name string) ([]byte, error) {
 	return body, err
 }
 
-// header reads "Name: value".
+// headerFunc parses --header ("Name: value") and returns the function that makes the
+// headers of a query: the same for all.
 func (p *loadPlan) headerFunc() func(int) map[string]string {
 	all, seen := map[string]string{}, map[string]bool{}
 	for i, h := range p.headers {
@@ -59,7 +61,7 @@ func (p *loadPlan) headerFunc() func(int) map[string]string {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch key := http.CanonicalHeaderKey(name); {
 		case !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
-			p.errorf("--header: number %d is not \"Name: value\"", i+1) // without the value, which may be a secret
+			p.errorf("--header: number %d is not \"Name: value\"", i+1) // the value is not shown: it may be a secret
 		case key == "Content-Type":
 			p.errorf("--header: Content-Type is what --content-type says; use that")
 		case key == "Content-Length" || key == "Transfer-Encoding" || key == "Trailer" || key == "Connection":

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// empty refuses names that are empty, as of a shell's variable that is not set: the flag
-// would count for nothing.
+// checkEmpty refuses flags with an empty value, such as an unset shell variable, which
+// would have no effect.
 func (p *loadPlan) checkEmpty() {
 	for _, v := range []struct{ flag, value, what string }{
 		{"trace", p.trace, "a file"}, {"schedule", p.schedule, "phases"}, {"body", p.body, "a file"}, {"content-type", p.contentType, "a type"}, {"plot", p.plot, "a file"},
@@ -19,7 +19,7 @@ func (p *loadPlan) checkEmpty() {
 	}
 }
 
-// drawable refuses a file that can't be drawn into: before the run, which may be long.
+// checkPlotFile refuses a --plot that can't be written, before a run that may take long.
 func (p *loadPlan) checkPlotFile() {
 	if p.plot == "" {
 		return
@@ -36,7 +36,8 @@ func (p *loadPlan) checkPlotFile() {
 	}
 }
 
-// writable reports why a flag's file can't be written, if it can't. It leaves no file behind.
+// checkWritable returns an error if the file of a flag can't be written. It leaves no new
+// file behind.
 func checkWritable(flag, name string) error {
 	_, err := os.Stat(name)
 	isNew := errors.Is(err, fs.ErrNotExist)

@@ -9,10 +9,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// chartParts is the most stretches that a picture of a run has.
+// maxChartSteps bounds the number of steps on the time axis of a chart.
 const maxChartSteps = 300
 
-// chartStep is how long each is: a second, or more in a long run.
+// chartStep returns the length of a step: a second, or more for a long run.
 func chartStep(r *load.Result) time.Duration {
 	step := time.Second
 	for step < r.Resolution() || r.End/step > maxChartSteps {
@@ -21,8 +21,8 @@ func chartStep(r *load.Result) time.Duration {
 	return step
 }
 
-// loadChart is a run over time: what was offered and answered, latencies with their
-// bound, errors. A stretch's latencies are of the queries that were due in it.
+// loadChart draws a run over time: offered and answered queries, latencies with their
+// bound, and errors. The latencies of a step are of the queries that were due in it.
 func loadChart(r *load.Result, params mlperf.Params, phases []load.Phase) plot.Chart {
 	step := chartStep(r)
 	var target, offered, answered, p50, p99, failed []plot.Point
@@ -60,7 +60,7 @@ func loadChart(r *load.Result, params mlperf.Params, phases []load.Phase) plot.C
 	}
 	errorsPanel := plot.Panel{Title: "errors", Unit: "1/s", Height: 3, Lines: []plot.Series{{Points: failed, Color: plot.Red, Step: true}}}
 	c := plot.Chart{Span: r.Elapsed}
-	if params.Scenario == load.Offline { // all are due at the beginning
+	if params.Scenario == load.Offline { // all queries are due at the beginning
 		rates.Title = "samples"
 		rates.Lines = []plot.Series{{Points: answered, Color: plot.Cyan}}
 		c.Panels = []plot.Panel{rates, errorsPanel}
@@ -83,7 +83,7 @@ func loadChart(r *load.Result, params mlperf.Params, phases []load.Phase) plot.C
 func maxValue(points []plot.Point) float64 {
 	most := 0.0
 	for _, p := range points {
-		if p.Value > most { // a NaN is not
+		if p.Value > most { // false for NaN
 			most = p.Value
 		}
 	}

@@ -6,11 +6,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// carries are the parameters of verbs that hand on what an event said, whoever sent it.
+// eventDataParams names, by verb, the parameter that may carry the data of an event.
 var eventDataParams = map[string]string{"event.send": "data", "webhook": "body"}
 
-// logged is the parameters of a decision as the log has them: data of events stays in the
-// journal, where fewer can read it.
+// loggedParams formats the parameters of a decision for the log. Data of events is left
+// out: it stays in the journal, which fewer people can read.
 func loggedParams(d *engine.Decision) string {
 	name := eventDataParams[d.Primitive]
 	if _, has := d.With[name]; !has {

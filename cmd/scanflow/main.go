@@ -19,12 +19,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
-// exitCode ends with a status where everything was said already.
+// exitCode is an error that sets the exit status and prints nothing.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// errSilent ends with status 1 where everything was said already.
+// errSilent is an error with exit status 1 that prints nothing.
 var errSilent = errors.New("")
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -35,7 +35,7 @@ func run(args []string) int {
 		return 1
 	}
 	status := execute(args)
-	confine.Finish() // a panic does not come to here: the parent says what it was doing
+	confine.Finish() // not reached by a panic: the parent then reports what was being done
 	return status
 }
 
@@ -47,7 +47,7 @@ func execute(args []string) int {
 	if err := root.ExecuteContext(ctx); err != nil {
 		var exit *opa.ExitError
 		if errors.As(err, &exit) {
-			return exit.Exit // it has said why
+			return exit.Exit // OPA has printed the error
 		}
 		var code exitCode
 		if errors.As(err, &code) {

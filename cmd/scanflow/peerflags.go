@@ -16,7 +16,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// mailFlags say how events come in, and how they leave.
+// peerFlags configure who may connect to this process, and the peers that it connects to.
 type peerFlags struct {
 	senders           string
 	cert, key         string
@@ -57,8 +57,8 @@ func (o *peerFlags) check() error {
 	return errors.Join(errs...)
 }
 
-// in is who may send events, none with the process's own token, and the TLS to listen
-// with; nil where there is none.
+// inbound returns the senders that are accepted and the TLS configuration of the listener;
+// each is nil if it is not configured. No sender may have the process's own token.
 func (o *peerFlags) inbound(own *server.Token, log hclog.Logger) (senders *server.Senders, config *tls.Config, err error) {
 	if o.senders != "" {
 		if senders, err = server.ReadSenders(o.senders, own, log); err != nil {
@@ -73,10 +73,10 @@ func (o *peerFlags) inbound(own *server.Token, log hclog.Logger) (senders *serve
 	return senders, config, nil
 }
 
-// out returns how this process reaches its peers.
+// outbound returns the options for connections to peers.
 func (o *peerFlags) outbound(log hclog.Logger) (peers.Options, error) {
 	out := peers.Options{URLs: o.urls, TokenFile: o.tokenFile}
-	if o.tokenFile != "" { // a wrong path would only show in events that wait; it is read again for each use
+	if o.tokenFile != "" { // the file is read again at each use; a wrong path is reported at the start
 		raw, err := os.ReadFile(o.tokenFile)
 		if err != nil {
 			return out, fmt.Errorf("--peer-token-file: %w", err)
@@ -95,7 +95,7 @@ func (o *peerFlags) outbound(log hclog.Logger) (peers.Options, error) {
 	return out, nil
 }
 
-// authorities reads the certificates of a file that a flag names.
+// readCertPool reads the certificates of a file that a flag names.
 func readCertPool(flag, file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {

@@ -34,7 +34,7 @@ type runFlags struct {
 	prometheus string
 	mlflow     string
 	mlflowCA   string
-	interval   time.Duration // of a policy bundle behind a URL
+	interval   time.Duration // between two requests for a policy bundle
 	listen     string
 	tokenFile  string
 	peers      peerFlags
@@ -143,7 +143,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	}
 	metrics := server.NewMetrics(metricSources(a, inCluster, log))
 	if err := a.Start(ctx, metrics, newDecisionLog(log)); err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while it waited for policies
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while waiting for policies
 			log.Info("stopped")
 			return listener.Close()
 		}
@@ -187,12 +187,11 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	return err
 }
 
-// stopWithin bounds the stop of all parts together: the process promises to end within
-// 15 s.
+// stopTimeout bounds the stop of all parts together. The process has to end within 15 s.
 const stopTimeout = 14 * time.Second
 
-// beginAnew replaces this process by a new one of the same program, with the same
-// arguments and process id. The new one recovers pods and open acts as after a crash.
+// reexec replaces this process by a new one of the same program, with the same arguments
+// and process id. The new one recovers pods and open acts as after a crash.
 func reexec(log hclog.Logger) error {
 	log.Warn("beginning anew")
 	self := "/proc/self/exe" // the running program, even if its file was replaced
@@ -204,7 +203,8 @@ func reexec(log hclog.Logger) error {
 	return fmt.Errorf("begin anew: %w", syscall.Exec(self, os.Args, os.Environ()))
 }
 
-// mlflowVariable is the variable in which MLflow's clients look for their server.
+// mlflowVariable is the environment variable from which MLflow's clients read the address
+// of the tracking server.
 const mlflowVariable = "MLFLOW_TRACKING_URI"
 
 func baseURL(flag, value, example string) error {
@@ -217,7 +217,7 @@ func baseURL(flag, value, example string) error {
 	return nil
 }
 
-// policySource returns where the policies come from, and how often URLs are polled.
+// policySource returns the sources of the policies and the interval at which URLs are polled.
 func (o *runFlags) policySource() (policysource.Source, error) {
 	if o.interval < time.Second {
 		return policysource.Source{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)

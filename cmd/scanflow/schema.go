@@ -43,7 +43,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 	return c
 }
 
-// pick finds an agent by name or namespace/name; "" is the only one there is.
+// findAgent returns the agent with a name or namespace/name. "" selects the only one.
 func findAgent(agents []*manifest.Agent, name string) (*manifest.Agent, error) {
 	var found []*manifest.Agent
 	all := ""

@@ -10,15 +10,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// signalLog is what the log said last of each agent's signals: one line for a sensor
-// when some of its signals are not ok, however many targets there are, and one when
+// signalLog holds the last logged state of each agent's signals. A sensor gets one line
+// when some of its signals stop being ok, whatever the number of targets, and one when
 // all are ok again.
 type signalLog map[string]map[string]loggedSignal // by agent and sensor
 
 type loggedSignal struct {
 	state  engine.State
 	whole  bool
-	logged bool // a line of ours stands, beside those of the problems
+	logged bool // "signal is not ok" was logged, and "signal is ok again" was not yet
 }
 
 // signalChange is one line for the log.
@@ -28,10 +28,10 @@ type signalChange struct {
 	fields  []any
 }
 
-// changes takes a firing, and returns what is new in it. A sensor that fails as a whole
-// is a problem of the firing, which the log tells as such.
+// changes updates the states from a firing and returns the lines to log. A sensor that
+// fails as a whole is logged as a problem of the firing instead.
 func (l signalLog) changes(f *engine.FiringRecord) []signalChange {
-	if f.Targets == 0 { // nobody was looked at
+	if f.Targets == 0 { // nothing was sampled
 		return nil
 	}
 	var out []signalChange
@@ -45,7 +45,7 @@ func (l signalLog) changes(f *engine.FiringRecord) []signalChange {
 			continue
 		}
 		level := hclog.Warn
-		if u.State == engine.Empty && !known { // it never was ok: there may be nothing to measure yet
+		if u.State == engine.Empty && !known { // never ok so far: there may be nothing to measure yet
 			level = hclog.Info
 		}
 		out = append(out, signalChange{level, "signal is not ok", []any{

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// defaultData is where the journal is kept unless --data says otherwise.
+// defaultData is the default of --data, the folder of the journal.
 const defaultData = ".scanflow"
 
-// withText is a primitive's parameters on one line: replicas=4.
+// paramsText formats the parameters of a primitive on one line: replicas=4.
 func paramsText(with map[string]any) string {
 	parts := make([]string, 0, len(with))
 	for _, k := range slices.Sorted(maps.Keys(with)) {

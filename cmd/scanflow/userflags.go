@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// personFlags are those of a command that has a running scanflow do something for a
-// person. It shows the token that the scanflow has made in its data folder, unless
+// userFlags are the flags of a command that changes something in a running scanflow on
+// behalf of a user. It authenticates with the token in the scanflow's data folder, unless
 // --token-file names another.
 type userFlags struct {
 	clientFlags

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// workflowText is one run for a person.
+// workflowText formats one run as text.
 func workflowText(r *workflow.Run) string {
 	var b strings.Builder
 	b.WriteString(plot.Line(fmt.Sprintf("%s/%s  %s  %s", r.Namespace, r.Name, r.Phase, r.Progress())) + "\n")
@@ -36,7 +36,8 @@ func workflowText(r *workflow.Run) string {
 	return b.String()
 }
 
-// stepRows are a step's attempts, and the step itself where they don't say how it stands.
+// stepRows returns a row for each attempt of a step, and one for the step itself if it has
+// no attempt or waits for its next one.
 func stepRows(s *workflow.Step) (rows [][]string) {
 	for i, a := range s.Attempts {
 		exit := "-"
@@ -57,7 +58,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 	return rows
 }
 
-// valuesText is parameters on one line, long values cut.
+// valuesText formats parameters on one line and truncates long values.
 func valuesText(values map[string]string) string {
 	const most = 60
 	shown := make(map[string]any, len(values))
