@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,12 +49,4 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 	o.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
-}
-
-// localTime formats a time in the local time zone; "-" for the zero time.
-func localTime(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
 }

@@ -86,7 +86,7 @@ which "scanflow eval --input" takes.`,
 	return c
 }
 
-// moment reads a time, or an age before now; "" is the zero time.
+// parseTime parses a time (RFC 3339) or an age before now; "" is the zero time.
 func parseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -137,7 +137,7 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	return err
 }
 
-// troubled are the firings that had problems, by the agent and the times of a filter.
+// problemFirings iterates over the firings that had problems, filtered by agent and time.
 func problemFirings(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
 	return func(yield func(journal.Firing, error) bool) {
 		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
@@ -148,8 +148,8 @@ func problemFirings(ctx context.Context, r *journal.Reader, filter journal.Filte
 	}
 }
 
-// printProblems lists what went wrong, firing by firing: among it the answers of
-// strategies that are no proposals.
+// printProblems prints the problems of each firing, such as failed sensors and results of
+// strategies that are not valid proposals.
 func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
 	shown := 0
 	for f, err := range problemFirings(ctx, r, filter) {
@@ -173,7 +173,7 @@ func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter j
 	return nil
 }
 
-// decisionLine is one decision for a person.
+// decisionLine formats one decision as a line of text.
 func decisionLine(row journal.Row) string {
 	became := string(row.Verdict)
 	if row.Outcome != nil {
@@ -197,9 +197,4 @@ func decisionLine(row journal.Row) string {
 		line += ": " + row.Detail
 	}
 	return line + "  <- " + why
-}
-
-// callText is a primitive with its parameters: scale(replicas=4).
-func callText(verb string, with map[string]any) string {
-	return verb + "(" + paramsText(with) + ")"
 }

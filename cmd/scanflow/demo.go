@@ -54,7 +54,7 @@ func newDemo() *cobra.Command {
 			if len(args) > 0 {
 				name = args[0]
 			}
-			s, _ := demo.Find(name) // cobra has checked it
+			s, _ := demo.Find(name) // Args has checked the name
 			return o.run(cmd, s)
 		},
 	}
@@ -76,7 +76,7 @@ func newDemo() *cobra.Command {
 	return c
 }
 
-// names takes one scenario, or none. --list is of all, and takes nothing else.
+// scenarioArgs accepts at most one scenario, and nothing beside --list.
 func (o *demoFlags) scenarioArgs(all []string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		var errs []error
@@ -100,8 +100,8 @@ func (o *demoFlags) scenarioArgs(all []string) cobra.PositionalArgs {
 	}
 }
 
-// drawable refuses a picture's file before the run, which takes minutes. The run makes
-// the folder of --dir itself.
+// checkPlotFile refuses a --plot that can't be written before the run, which takes minutes.
+// A file below --dir is accepted: the run makes that folder.
 func (o *demoFlags) checkPlotFile(given bool) error {
 	if !given {
 		return nil
@@ -115,7 +115,7 @@ func (o *demoFlags) checkPlotFile(given bool) error {
 	return checkWritable("plot", o.Plot)
 }
 
-// run plays a scenario between what is said before and after it.
+// run prints what the scenario shows, runs it, and prints its report and the next steps.
 func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 	for _, flag := range []string{"kubeconfig", "gateway-metrics"} {
 		if cmd.Flags().Changed(flag) && !o.kubernetes {
@@ -170,7 +170,7 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 	return nil
 }
 
-// takes is how long a scenario takes at the speed chosen, roughly.
+// estimatedDuration formats roughly how long a scenario takes at the chosen speed.
 func (o *demoFlags) estimatedDuration(s *demo.Scenario) string {
 	d := time.Duration(float64(s.Takes) / o.Speed)
 	if d < 3*time.Minute {
@@ -179,7 +179,7 @@ func (o *demoFlags) estimatedDuration(s *demo.Scenario) string {
 	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
 }
 
-// next says what there is to do afterwards.
+// nextSteps suggests commands to run after the scenario.
 func (o *demoFlags) nextSteps(s *demo.Scenario) string {
 	title, dir := "Next:", o.Dir
 	if dir == "" {

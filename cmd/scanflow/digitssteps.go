@@ -13,10 +13,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/steps"
 )
 
-// trackerUse is what each step says of where it logs to.
+// trackerUse is the end of each step's help.
 const trackerUse = "\n\nThe tracker is the one that MLFLOW_TRACKING_URI names."
 
-// stepFlags are the names of things in the tracker.
+// stepFlags are the names of the model and the experiments in the tracker.
 type stepFlags struct{ model, predictions, critical, training string }
 
 func (o *stepFlags) addModel(c *cobra.Command) {
@@ -35,7 +35,7 @@ func (o *stepFlags) addPredictions(c *cobra.Command) {
 	c.Flags().StringVar(&o.predictions, "predictions", steps.DefaultPredictions, "experiment of predictions")
 }
 
-// do runs a step against the tracker of the environment.
+// runStep runs a step with the tracker that the environment names.
 func (o *stepFlags) runStep(cmd *cobra.Command, step func(s *steps.Steps) error) error {
 	client, err := registry.Connect(os.Getenv)
 	if err != nil {
@@ -194,7 +194,7 @@ detection up to a time is logged once, however often the step is tried.` + track
 	return required(c, "data", "until-ms")
 }
 
-// required marks flags that a command can't do without.
+// required marks flags as required.
 func required(c *cobra.Command, flags ...string) *cobra.Command {
 	for _, f := range flags {
 		if err := c.MarkFlagRequired(f); err != nil {

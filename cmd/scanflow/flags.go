@@ -34,6 +34,9 @@ func checkAgent(name string) error {
 	return nil
 }
 
+// defaultData is the default of --data, the folder of the journal.
+const defaultData = ".scanflow"
+
 // logFlags are --log-level and --log-format.
 type logFlags struct{ level, format string }
 

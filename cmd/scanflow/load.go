@@ -76,14 +76,14 @@ func newLoad() *cobra.Command {
 	return c
 }
 
-// loadRun is a load test that was checked.
+// loadRun is a load test whose flags were checked.
 type loadRun struct {
 	options     load.Options
 	params      mlperf.Params
-	description string   // what is sent, for a person
-	notes       []string // what a person should know before
-	seeded      bool
-	// capacity says to search, from firstRate, in runs of probe.
+	description string   // one line, such as "server: 20 queries/s for 1m0s"
+	notes       []string // printed before the run
+	seeded      bool     // the report has the seed
+	// capacity is true for a search of the capacity from firstRate, in runs of length probe.
 	capacity      bool
 	firstRate     float64
 	probe         time.Duration
@@ -93,16 +93,16 @@ type loadRun struct {
 	lastResult    *load.Result
 }
 
-// loadReport is the last line of --json.
+// loadReport is the JSON line that --json prints last.
 type loadReport struct {
 	*mlperf.Report
 	Seed     *uint64       `json:"seed,omitempty"`
 	Capacity *loadCapacity `json:"capacity,omitempty"`
 }
 
-// loadCapacity is the result of --capacity.
+// loadCapacity is the result of a search for the capacity.
 type loadCapacity struct {
-	// Rate is the highest that held, in queries a second; null if none did.
+	// Rate is the highest rate that held, in queries a second; null if none did.
 	Rate   *float64       `json:"rate"`
 	Probes []mlperf.Probe `json:"probes"`
 }
@@ -142,7 +142,7 @@ func (r *loadRun) run(ctx context.Context) error {
 	return report.exitStatus(ctx)
 }
 
-// exit is the command's status.
+// exitStatus returns the error that sets the command's exit status.
 func (l *loadReport) exitStatus(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
@@ -155,7 +155,7 @@ func (l *loadReport) exitStatus(ctx context.Context) error {
 	return nil
 }
 
-// once sends what was asked for, and judges it.
+// runOnce runs the load test once and evaluates the result.
 func (r *loadRun) runOnce(ctx context.Context) (*mlperf.Report, error) {
 	g, err := load.New(r.options)
 	if err != nil {
@@ -174,13 +174,13 @@ func (r *loadRun) runOnce(ctx context.Context) (*mlperf.Report, error) {
 }
 
 const (
-	// maxProbeRate is more than one process sends.
+	// maxProbeRate is above the rate that one process can send.
 	maxProbeRate = 200_000
-	// probeQueries is how few a probe may have: fewer say nothing of the rate.
+	// probeQueries is the minimum number of queries of a probe: fewer do not measure a rate.
 	probeQueries = 10
 )
 
-// search looks for the capacity, and says what each probe found.
+// search searches the capacity and prints the result of each probe.
 func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	var last *mlperf.Report
 	var probes []mlperf.Probe
@@ -214,7 +214,7 @@ func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	return found, nil
 }
 
-// span is how long the run takes; 0 where nobody knows.
+// expectedDuration returns how long the run takes; 0 if that depends on the service.
 func (r *loadRun) expectedDuration() time.Duration {
 	switch r.options.Scenario {
 	case load.Offline:
@@ -227,7 +227,7 @@ func (r *loadRun) expectedDuration() time.Duration {
 
 func (r *loadRun) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
 
-// draw writes the picture.
+// writePlot draws the run as SVG.
 func (r *loadRun) writePlot() (err error) {
 	f, err := os.Create(r.plot)
 	if err != nil {

@@ -52,7 +52,8 @@ func (o *loadFlags) add(c *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print the report as one line of JSON, the last")
 }
 
-// takes says which scenarios a flag has an effect in; the others are for all.
+// flagScenarios lists the scenarios that a flag has an effect in. Flags that are not listed
+// have an effect in all.
 var flagScenarios = map[string][]load.Scenario{
 	"rate": {load.Server}, "schedule": {load.Server}, "trace": {load.Server}, "scale-rate": {load.Server}, "scale-time": {load.Server},
 	"max-outstanding": {load.Server}, "seed": {load.Server}, "capacity": {load.Server},
@@ -60,10 +61,11 @@ var flagScenarios = map[string][]load.Scenario{
 	"samples": {load.Offline}, "concurrency": {load.Offline},
 }
 
-// without says which flags have no effect beside another or without it, and what to do.
+// flagConflicts lists flags that have no effect beside another flag, or without it, and
+// how to fix that.
 var flagConflicts = []struct {
 	flag, other string
-	needed      bool // the other must be there; otherwise it must not
+	needed      bool // whether other is required; otherwise it excludes flag
 	fix         string
 }{
 	{"rate", "trace", false, "the trace has its own rates; leave --rate out, or use --scale-rate"},
@@ -78,7 +80,7 @@ var flagConflicts = []struct {
 	{"content-type", "body", true, "it is of --body; add one, or leave it out"},
 }
 
-// plan checks everything, names every mistake, and sends nothing.
+// plan checks the flags, reports every mistake, and returns the run. It sends nothing.
 func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error) {
 	p := &loadPlan{loadFlags: o, changed: flags.Changed, scenario: load.Scenario(o.scenario)}
 	p.checkEmpty()
@@ -118,7 +120,7 @@ func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error)
 	return r, errors.Join(p.errs...)
 }
 
-// loadPlan is the check of what was given.
+// loadPlan collects the mistakes in the flags.
 type loadPlan struct {
 	*loadFlags
 	changed  func(flag string) bool
@@ -152,7 +154,7 @@ func (p *loadPlan) checkFlags() {
 	p.checkValues()
 }
 
-// values checks numbers that were given.
+// checkValues checks the ranges of numbers.
 func (p *loadPlan) checkValues() {
 	for _, v := range []struct {
 		flag  string
@@ -176,10 +178,10 @@ func (p *loadPlan) checkValues() {
 	}
 }
 
-// server says when queries are due.
+// planServer plans when queries are due.
 func (p *loadPlan) planServer(r *loadRun) {
 	switch {
-	case p.changed("schedule") && p.schedule == "" || p.changed("trace") && p.trace == "": // it was said
+	case p.changed("schedule") && p.schedule == "" || p.changed("trace") && p.trace == "": // reported by checkEmpty
 	case p.changed("schedule"):
 		phases, err := load.ParseSchedule(p.schedule)
 		if err != nil {
@@ -199,7 +201,7 @@ func (p *loadPlan) planServer(r *loadRun) {
 	}
 }
 
-// longestTrace is less than a time.Duration holds.
+// maxTraceDuration fits into a time.Duration.
 const maxTraceDuration = 100 * 365 * 24 * time.Hour
 
 func (p *loadPlan) planTrace(r *loadRun) {
@@ -211,7 +213,7 @@ func (p *loadPlan) planTrace(r *loadRun) {
 		return
 	}
 	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate, 0) || math.IsInf(p.scaleTime, 0) {
-		return // it was said
+		return // reported by checkValues
 	}
 	if float64(trace.Span())*p.scaleTime > float64(maxTraceDuration) {
 		p.errorf("--scale-time: at %g the trace takes more than 100 years; give a smaller one", p.scaleTime)
@@ -243,7 +245,7 @@ func (p *loadPlan) planTrace(r *loadRun) {
 	}
 }
 
-// each are the errors that were joined.
+// splitErrors returns the errors that were joined.
 func splitErrors(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// describeLoad says in a line what is about to be sent.
+// describeLoad describes in one line what will be sent.
 func describeLoad(r *loadRun, url string) string {
 	o := r.options
 	text := fmt.Sprintf("%s: ", o.Scenario)
@@ -41,10 +41,10 @@ func describeLoad(r *loadRun, url string) string {
 	return text + ", to " + plot.Line(url)
 }
 
-// rounded is a duration without what nobody reads.
+// roundDuration rounds to milliseconds.
 func roundDuration(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// text is the report for a person.
+// text formats the report as text.
 func (r *loadRun) text(report *mlperf.Report) string {
 	var b strings.Builder
 	if phases := r.lastResult.Phases; len(phases) > 1 {
@@ -98,7 +98,7 @@ func errorsText(report *mlperf.Report) string {
 	return fmt.Sprintf("%d (%s)", report.Errors, strings.Join(parts, ", "))
 }
 
-// short has three digits, or all before the point.
+// formatFloat formats three significant digits, or all digits before the point.
 func formatFloat(v float64) string {
 	if v >= 100 {
 		return fmt.Sprintf("%.0f", v)
@@ -141,13 +141,13 @@ func capacityText(c *loadCapacity, interrupted bool) string {
 	return "capacity: no rate held; the last run:"
 }
 
-// How often a line of progress is written: redrawn on a terminal, and else a line of its own.
+// Intervals of progress: on a terminal one line is redrawn, and otherwise new lines are written.
 const (
 	redrawEvery = time.Second / 2
 	lineEvery   = 10 * time.Second
 )
 
-// follow writes lines of progress until it is stopped; stopping waits for the last.
+// showProgress writes lines of progress until stop is called. stop waits for the last line.
 func showProgress(w io.Writer, g *load.Generator, span time.Duration) (stop func()) {
 	terminal, width := plot.Terminal(w)
 	every := lineEvery

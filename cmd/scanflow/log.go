@@ -12,11 +12,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// recordMost is the length of a line of the text log, in bytes.
+// maxRecordBytes bounds the length of a line of the text log.
 const maxRecordBytes = 16 << 10
 
-// newLog makes the log of a process. Each record is one line, of at most recordMost bytes
-// as text, and each value of it at most engine.TextMost, whoever wrote it.
+// newLog returns the logger of a process. Each record is one line, of at most maxRecordBytes
+// in the text format, and each value has at most engine.TextMost bytes.
 func newLog(o hclog.LoggerOptions) hclog.Logger {
 	if !o.JSONFormat {
 		o.Output = lineWriter{o.Output}
@@ -24,9 +24,8 @@ func newLog(o hclog.LoggerOptions) hclog.Logger {
 	return boundedLog{hclog.New(&o), !o.JSONFormat}
 }
 
-// oneLine quotes what would end a line of the text log, or say something to a terminal,
-// inside a record: hclog quotes values, and neither messages nor line ends. A record
-// comes in one call.
+// lineWriter quotes line breaks and control characters within a record of the text log:
+// hclog quotes them in values, but not in messages. hclog writes each record in one call.
 type lineWriter struct{ io.Writer }
 
 func (w lineWriter) Write(record []byte) (int, error) {
@@ -40,7 +39,7 @@ func (w lineWriter) Write(record []byte) (int, error) {
 	return len(record), nil
 }
 
-// boundedLog clips the values of each record.
+// boundedLog truncates the values of each record.
 type boundedLog struct {
 	hclog.Logger
 	text bool
@@ -65,7 +64,7 @@ func (l boundedLog) bounded(args []any) []any {
 	return out
 }
 
-// lines has a text of several lines, such as all the mistakes of a file, be a list.
+// lines returns a text of several lines, such as the mistakes of a file, as a list.
 func (l boundedLog) lines(text string) any {
 	lines := strings.Split(engine.Clip(text), "\n")
 	if !l.text || len(lines) == 1 {

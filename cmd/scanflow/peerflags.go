@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -93,17 +92,4 @@ func (o *peerFlags) outbound(log hclog.Logger) (peers.Options, error) {
 		return out, fmt.Errorf("--peer-ca, and --tls-cert towards peers: %w", err)
 	}
 	return out, nil
-}
-
-// readCertPool reads the certificates of a file that a flag names.
-func readCertPool(flag, file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: %s has no certificate in PEM", flag, file)
-	}
-	return pool, nil
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
-	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
@@ -225,45 +223,4 @@ func (o *runFlags) policySource() (policysource.Source, error) {
 	from, err := o.source()
 	from.Every = o.interval
 	return from, err
-}
-
-// token reads the token of --token-file; nil without one.
-func (o *runFlags) apiToken(log hclog.Logger) (*server.Token, error) {
-	if o.tokenFile == "" {
-		return nil, nil
-	}
-	token, err := server.ReadToken(o.tokenFile, engine.WallClock{}, log)
-	if err != nil {
-		return nil, fmt.Errorf("--token-file: %w", err)
-	}
-	return token, nil
-}
-
-// userToken makes and reads a token in the data folder, if no flag says who may answer for
-// a person; otherwise it is nil. There is none on a cluster, where everybody who can enter
-// the pod could read it.
-func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
-	if o.tokenFile != "" || o.peers.senders != "" || o.cluster.kubernetes {
-		return nil, nil
-	}
-	file, err := server.EnsureUserToken(o.data, log)
-	if err != nil {
-		return nil, err
-	}
-	return server.ReadToken(file, engine.WallClock{}, log)
-}
-
-func readToken(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("--token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(raw))
-	if token == "" {
-		return "", fmt.Errorf("--token-file: %s is empty", file)
-	}
-	return token, nil
 }

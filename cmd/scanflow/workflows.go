@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,26 +61,7 @@ func printWorkflows(cmd *cobra.Command, lines []workflowLine) error {
 	return err
 }
 
-// sinceText is when something began, and how long it took or has taken so far.
-func sinceText(began, ended time.Time) string {
-	if began.IsZero() {
-		return "-"
-	}
-	if ended.IsZero() {
-		ended = time.Now()
-	}
-	took := ended.Sub(began)
-	unit := time.Second
-	if took < unit {
-		unit = time.Millisecond
-	}
-	return fmt.Sprintf("%s (%s)", localTime(began), took.Round(unit))
-}
-
-// onOneLine is a text for the cell of a table.
-func singleLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// wantsRun takes the name of a run, and further words up to so many.
+// runArgs requires the name of a run, and accepts up to most arguments.
 func runArgs(most int, usage string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < 1 || len(args) > most {
@@ -155,7 +135,7 @@ still wants the run proposes it again, as after any failure.`,
 	return c
 }
 
-// runPath is where the API has a run.
+// runPath returns the API path of a run.
 func runPath(namespace, name string) string {
 	return "/v1/workflows/" + url.PathEscape(namespace) + "/" + url.PathEscape(name)
 }

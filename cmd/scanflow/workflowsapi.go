@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// workflowLine is a run of a workflow in a list.
+// workflowLine summarizes a run in a list.
 type workflowLine struct {
 	Namespace  string         `json:"namespace"`
 	Name       string         `json:"name"`
@@ -22,9 +22,9 @@ type workflowLine struct {
 	FinishedAt time.Time      `json:"finishedAt,omitzero"`
 	Done       int            `json:"done"`
 	All        int            `json:"all"`
-	// At are the steps where it stands, or failed.
+	// At lists the steps that are running or failed.
 	At []string `json:"at"`
-	// Message is how it ended, or why it is being ended.
+	// Message says how the run ended, or why it is being stopped.
 	Message string `json:"message,omitempty"`
 }
 
@@ -79,8 +79,8 @@ func logOf(a *app.App, r *http.Request) (workflow.LogPart, error) {
 	return run.Log(q.Get("step"), attempt, from)
 }
 
-// cancelWorkflow cancels a run for a person. The agent whose act it is sees a failed run.
-// The reason that was given first stays.
+// cancelWorkflow cancels a run on behalf of a user. The agent that started the run sees it
+// fail. If two users cancel it, the first reason is kept.
 func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
 	attr, err := readAttribution(r)
 	if err != nil {
@@ -110,7 +110,7 @@ func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Ru
 	return run, err
 }
 
-// tooLate returns an error for a run that can't be cancelled any more.
+// checkCancellable returns an error for a run that has ended or is already being cancelled.
 func checkCancellable(run *workflow.Run) error {
 	switch {
 	case run.Phase.Ended():

@@ -13,8 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// followEvery is how often a log that is followed is looked at, once all that there is
-// has been printed.
+// followInterval is the time between two requests for more of a log that is followed.
 const followInterval = 500 * time.Millisecond
 
 func newWorkflowsLogs() *cobra.Command {
@@ -60,14 +59,14 @@ until the step has ended.`,
 	return c
 }
 
-// logReader prints logs of a run.
+// logPrinter prints the logs of a run.
 type logPrinter struct {
 	cmd  *cobra.Command
 	from *workflowSource
 	run  *workflow.Run
 }
 
-// all prints the logs of all steps that have begun.
+// printAll prints the logs of all steps that have begun.
 func (l *logPrinter) printAll() error {
 	none := true
 	for i := range l.run.Steps {
@@ -89,7 +88,7 @@ func (l *logPrinter) printAll() error {
 	return nil
 }
 
-// one prints what there is of one log.
+// printAttempt prints the current content of one log.
 func (l *logPrinter) printAttempt(step string, attempt int) error {
 	part, err := l.printFrom(step, attempt, 0)
 	if err == nil && part.Attempts == 0 {
@@ -105,7 +104,7 @@ func notStartedError(part *workflow.LogPart) error {
 	return fmt.Errorf("step %s has not begun: %s", part.Step, part.Message)
 }
 
-// on prints a log from a byte on, to the end that it has so far.
+// printFrom prints a log from an offset to its current end.
 func (l *logPrinter) printFrom(step string, attempt int, from int64) (part workflow.LogPart, err error) {
 	for {
 		if part, err = l.from.log(l.cmd, l.run, step, attempt, from); err != nil || part.Text == "" {
@@ -114,12 +113,12 @@ func (l *logPrinter) printFrom(step string, attempt int, from int64) (part workf
 		if _, err = io.WriteString(l.cmd.OutOrStdout(), escapeForTerminal(l.cmd.OutOrStdout(), part.Text)); err != nil {
 			return part, err
 		}
-		attempt, from = part.Attempt, part.Next // the last attempt is another by and by
+		attempt, from = part.Attempt, part.Next // pin the attempt: 0 selects the last one, which changes
 	}
 }
 
-// forScreen is a part of a log as it goes out: as it is to a file or a pipe, and to a
-// terminal with all quoted that would move its cursor.
+// escapeForTerminal quotes control characters if the output is a terminal. Files and pipes
+// get the text unchanged.
 func escapeForTerminal(w io.Writer, text string) string {
 	if yes, _ := plot.Terminal(w); yes {
 		return plot.Text(text)
@@ -133,7 +132,7 @@ func (l *logPrinter) follow(step string) error {
 	for {
 		part, err := l.printFrom(step, attempt, from)
 		switch {
-		case l.cmd.Context().Err() != nil: // Ctrl-C is how a person stops looking
+		case l.cmd.Context().Err() != nil: // interrupted by Ctrl-C
 			return errSilent
 		case err != nil:
 			return err

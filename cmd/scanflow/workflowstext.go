@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
@@ -70,3 +71,22 @@ func valuesText(values map[string]string) string {
 	}
 	return paramsText(shown)
 }
+
+// sinceText formats when something began, and how long it took or has taken so far.
+func sinceText(began, ended time.Time) string {
+	if began.IsZero() {
+		return "-"
+	}
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	took := ended.Sub(began)
+	unit := time.Second
+	if took < unit {
+		unit = time.Millisecond
+	}
+	return fmt.Sprintf("%s (%s)", localTime(began), took.Round(unit))
+}
+
+// singleLine replaces line breaks and repeated spaces, for the cell of a table.
+func singleLine(text string) string { return strings.Join(strings.Fields(text), " ") }
