@@ -126,12 +126,12 @@ func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	return httpResult(list, err)
 }
 
-func decideApproval(a *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
+func decideApproval(a *app.App, r *http.Request, caller server.Caller, approve bool) (any, error) {
 	attr, err := readAttribution(r)
 	if err != nil {
 		return nil, err
 	}
-	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, who.By(attr.By), attr.Why))
+	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, caller.By(attr.By), attr.Why))
 }
 
 func messagesOf(a *app.App, r *http.Request) (any, error) {

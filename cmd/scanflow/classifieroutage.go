@@ -15,9 +15,6 @@ type outage string
 // outagePollInterval is the time between two checks for the file.
 const outagePollInterval = 50 * time.Millisecond
 
-// killedStatus is the exit status that shells report for a program ended by SIGKILL.
-const killedStatus = 137
-
 func (o outage) active() bool {
 	if o == "" {
 		return false
@@ -32,7 +29,7 @@ func (o outage) waitUntilOver(ctx context.Context) bool { return o.wait(ctx, fal
 // exitWhenActive exits the process when an outage begins. It returns when the context ends.
 func (o outage) exitWhenActive(ctx context.Context) {
 	if o != "" && o.wait(ctx, true) {
-		os.Exit(killedStatus)
+		os.Exit(exitKilled)
 	}
 }
 

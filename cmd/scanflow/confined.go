@@ -52,9 +52,6 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// exitInterrupted is the exit status that shells report for a program ended by SIGINT.
-const exitInterrupted = 130
-
 // reportingPolicies reports each evaluation before it begins, so that the parent process
 // can name one that hangs.
 type reportingPolicies struct {

@@ -175,24 +175,24 @@ func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter j
 
 // decisionLine formats one decision as a line of text.
 func decisionLine(row journal.Row) string {
-	became := string(row.Verdict)
+	result := string(row.Verdict)
 	if row.Outcome != nil {
-		became = string(row.Outcome.Status)
+		result = string(row.Outcome.Status)
 		if row.Outcome.Detail != "" && row.Outcome.Status == engine.Failed {
-			became += " (" + row.Outcome.Detail + ")"
+			result += " (" + row.Outcome.Detail + ")"
 		}
 	}
 	if row.DryRun {
-		became += ", dry run"
+		result += ", dry run"
 	}
 	why := row.Reason
 	if len(row.Because) > 0 {
 		why += " [" + strings.Join(row.Because, " ") + "]"
 	}
 	if row.By != "" {
-		became += " by " + row.By
+		result += " by " + row.By
 	}
-	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), became)
+	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), result)
 	if row.Detail != "" {
 		line += ": " + row.Detail
 	}

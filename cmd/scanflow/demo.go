@@ -151,7 +151,7 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 	report, held, err := s.Run(cmd.Context(), o.Options)
 	if cmd.Context().Err() != nil && !o.Keep {
 		_, _ = fmt.Fprintln(o.Out, "\ninterrupted")
-		return exitCode(130)
+		return exitCode(exitInterrupted)
 	}
 	if err != nil {
 		return err

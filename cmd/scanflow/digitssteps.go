@@ -166,7 +166,7 @@ func newDigitsPickData() *cobra.Command {
 	var o stepFlags
 	var data string
 	var until int64
-	var how steps.Picking
+	var picking steps.Picking
 	c := &cobra.Command{
 		Use:   "pick-data --data FILE --until-ms MS",
 		Short: "Step of a workflow: pick the critical samples, and log the detection",
@@ -180,16 +180,16 @@ detection up to a time is logged once, however often the step is tried.` + track
 				if err != nil {
 					return err
 				}
-				how.Until = time.UnixMilli(until)
-				return s.Pick(cmd.Context(), all, how)
+				picking.Until = time.UnixMilli(until)
+				return s.Pick(cmd.Context(), all, picking)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&data, "data", "", "file of the scored samples")
 	f.Int64Var(&until, "until-ms", 0, "up to when they were loaded, in milliseconds since 1970")
-	f.Float64Var(&how.Threshold, "threshold", steps.DefaultThreshold, "a sample is critical above this score")
-	f.IntVar(&how.Most, "most", steps.DefaultMost, "pick no more than these")
+	f.Float64Var(&picking.Threshold, "threshold", steps.DefaultThreshold, "a sample is critical above this score")
+	f.IntVar(&picking.Most, "most", steps.DefaultMost, "pick no more than these")
 	o.addCritical(c)
 	return required(c, "data", "until-ms")
 }

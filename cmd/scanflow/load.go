@@ -146,7 +146,7 @@ func (r *loadRun) run(ctx context.Context) error {
 func (l *loadReport) exitStatus(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
-		return exitCode(130)
+		return exitCode(exitInterrupted)
 	case l.Capacity != nil && l.Capacity.Rate != nil:
 		return nil
 	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0, l.Queries == 0:

@@ -1,7 +1,7 @@
 // Command scanflow is the whole of Scanflow in one binary: the agent daemon, the
 // checks and tests of policies, the journal's reader, the demos, and OPA's own
-// command line. Each subcommand is a file; they wire the packages together and
-// decide nothing. Start reading at run.go.
+// command line. Each subcommand is a file that parses flags, calls packages and prints
+// the result. Start reading at run.go; cmd/internal/app assembles the daemon.
 package main
 
 import (
@@ -18,14 +18,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
-
-// exitCode is an error that sets the exit status and prints nothing.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
-
-// errSilent is an error with exit status 1 that prints nothing.
-var errSilent = errors.New("")
 
 func main() { os.Exit(run(os.Args[1:])) }
 

@@ -41,22 +41,22 @@ func workflowLines(runs []workflow.Run) []workflowLine {
 }
 
 func workflowsOf(a *app.App) ([]workflowLine, error) {
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return nil, err
 	}
-	return workflowLines(here.Runs()), nil
+	return workflowLines(local.Runs()), nil
 }
 
 // workflowOf returns the run that a request names.
 func workflowOf(a *app.App, r *http.Request) (workflow.Run, error) {
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return workflow.Run{}, err
 	}
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
-	run, there := here.Run(namespace, name)
-	if !there {
+	run, found := local.Run(namespace, name)
+	if !found {
 		return run, fmt.Errorf("run %s/%s: %w", namespace, name, workflow.ErrUnknownRun)
 	}
 	return run, nil
@@ -81,7 +81,7 @@ func logOf(a *app.App, r *http.Request) (workflow.LogPart, error) {
 
 // cancelWorkflow cancels a run on behalf of a user. The agent that started the run sees it
 // fail. If two users cancel it, the first reason is kept.
-func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
+func cancelWorkflow(a *app.App, r *http.Request, caller server.Caller) (workflow.Run, error) {
 	attr, err := readAttribution(r)
 	if err != nil {
 		return workflow.Run{}, err
@@ -93,15 +93,15 @@ func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Ru
 	if err := checkCancellable(&run); err != nil {
 		return run, err
 	}
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return run, err
 	}
-	why := "cancelled by " + who.By(attr.By)
+	why := "cancelled by " + caller.By(attr.By)
 	if attr.Why != "" {
 		why += ": " + attr.Why
 	}
-	if err := here.CancelRun(run.Namespace, run.Name, why); err != nil {
+	if err := local.CancelRun(run.Namespace, run.Name, why); err != nil {
 		return run, err
 	}
 	if run, err = workflowOf(a, r); err == nil && run.Stop != why { // somebody else cancelled it first
