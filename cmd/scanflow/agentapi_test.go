@@ -65,7 +65,7 @@ func newIntrusion(t *testing.T, listen string) *intrusion {
 	return i
 }
 
-// questions are what waits for a person, as who holds the token of the data folder sees it.
+// questions returns the open approvals, read with the token of the data folder.
 func (i *intrusion) questions() (waiting []struct{ ID, State string }) {
 	i.t.Helper()
 	out, code := scanflow(i.t, "approvals", "--server", i.daemon.url, "--token-file", filepath.Join(i.data, "token"), "--since", "1h", "--json")
@@ -122,7 +122,8 @@ spec:
 	}
 }
 
-// refused waits until each act has failed, and each delivery is a dead letter, and says so.
+// refused waits until each act has failed and each delivery is a dead letter, both with the
+// reason.
 func (i *intrusion) refused(bases []string) {
 	i.t.Helper()
 	sentence := func(text string) bool {

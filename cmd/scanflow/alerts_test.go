@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heard are the ids of the events that the worker was woken by, each once, in order.
+// heard returns the ids of the events that triggered the worker, each once, in order.
 func (s *site) heard() (ids []string) {
 	s.app.mu.Lock()
 	defer s.app.mu.Unlock()
@@ -26,8 +26,8 @@ func (s *site) heard() (ids []string) {
 	return ids
 }
 
-// A Prometheus that was cut off from its Alertmanager goes on with the startsAt of before:
-// the alert fires, ends and fires again, and the agent hears each, whatever is killed
+// A Prometheus that was cut off from its Alertmanager keeps the old startsAt. The alert
+// fires, ends and fires again, and the agent gets each of them, whatever is killed
 // meanwhile and however often each is sent.
 func TestAnAlertThatFiresAgainIsHeardThroughKills(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -84,7 +84,7 @@ func TestDocsNameTests(t *testing.T) {
 	}
 }
 
-// hasTest tells whether a folder of the checkout has a test that a pattern matches.
+// hasTest reports whether a folder of the checkout has a test that matches a pattern.
 func hasTest(t *testing.T, folder, pattern string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))

@@ -132,8 +132,8 @@ type fault struct {
 
 // Nevers 1 and 6 of a source: every fault in turn, with one daemon. The agent that
 // reads the source never acts; the watcher beside it fires and acts as if nothing
-// were. Each answer that can carries a good value above the bound as well, so that
-// whoever reads half of it, or past its status, acts.
+// were. Each answer that can also carries a good value above the bound, so that a sensor
+// which reads only half of it, or ignores its status, would cause an act.
 func faultsNeverActAndHoldUpNobody(t *testing.T, name, sensor string, src *faultySource, faults []fault, good http.HandlerFunc, args ...string) {
 	s := newSite(t)
 	s.app.set(`{"load": 5}`)

@@ -81,7 +81,7 @@ func TestAStrategyThatHangsCostsOneRestart(t *testing.T) {
 	d.stop()
 }
 
-// The same daemon, told to stop while the strategy hangs.
+// The same daemon gets SIGTERM while the strategy hangs.
 func TestAStopWhileAStrategyHangsIsOverInTime(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/bomb.rego", withEscape("bomb", "input.signals.load.value == 666"))
@@ -115,7 +115,7 @@ func settled(holds func() bool) bool {
 	return true
 }
 
-// readdress finds the address anew, of a daemon that began anew.
+// readdress reads the new address of a daemon that replaced its process.
 func (d *daemon) readdress() {
 	for _, line := range d.lines() {
 		if address, is := line["address"].(string); is && line["@message"] == "running" {
@@ -147,8 +147,8 @@ func TestAfterAnUncleanEndStrategiesAreTriedInAChild(t *testing.T) {
 	d.stop()
 }
 
-// Whatever is written down by then, the process that begins anew goes on with what ran: a
-// hasty edit that was refused, or one of a manifest, must not stop the other agents.
+// Whatever the files hold by then, the new process continues with what ran before: an edit
+// of a policy or a manifest that was refused must not stop the other agents.
 func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 	for name, edit := range map[string]func(s *site){
 		"policies": func(s *site) { s.write("policies/bomb.rego", s.read("policies/bomb.rego")+"nonsense here\n") },
@@ -180,8 +180,8 @@ func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 	}
 }
 
-// A strategy that ends the process outright, by a stack that overflows, is known to the next
-// life by what it was asked about, though the signal is another by then.
+// A strategy that ends the process by a stack overflow is quarantined by the next process,
+// even if the signal that caused it has changed by then.
 func TestWhatEndedTheProcessOutrightIsKnownThoughTheSignalHasPassed(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/bomb.rego", strings.Replace(withEscape("bomb", "input.signals.load.value == 666"), "count({a60, b60}) == 1", "a60 = b60", 1))

@@ -143,7 +143,7 @@ func TestAStartOnHostilePoliciesComesToAnEnd(t *testing.T) {
 	}
 }
 
-// check and test come to an end by themselves, or at once when they are told to.
+// check and test end by themselves, and at once when they are interrupted.
 func TestCommandsOnHostilePoliciesComeToAnEnd(t *testing.T) {
 	for _, h := range chosen(12) {
 		t.Run(h.name, func(t *testing.T) {
