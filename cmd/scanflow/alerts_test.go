@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heard returns the ids of the events that triggered the worker, each once, in order.
-func (s *site) heard() (ids []string) {
+// receivedIDs returns the ids of the events that triggered the worker, each once, in order.
+func (s *site) receivedIDs() (ids []string) {
 	s.app.mu.Lock()
 	defer s.app.mu.Unlock()
 	for _, body := range s.app.body {
@@ -60,9 +60,9 @@ func TestAnAlertThatFiresAgainIsHeardThroughKills(t *testing.T) {
 				}
 			}
 			d := startDaemon(t, s.workerArgs()...)
-			require.Eventually(t, func() bool { return len(s.heard()) >= c.want }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(s.receivedIDs()) >= c.want }, 20*time.Second, 10*time.Millisecond)
 			d.stop()
-			require.Len(t, s.heard(), c.want, strings.Join(s.heard(), "\n"))
+			require.Len(t, s.receivedIDs(), c.want, strings.Join(s.receivedIDs(), "\n"))
 		})
 	}
 }

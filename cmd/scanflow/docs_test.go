@@ -336,10 +336,10 @@ func TestFirstStrategyPage(t *testing.T) {
 }
 
 // drive sends digits until the test ends.
-func drive(t *testing.T, url string) { t.Cleanup(driving(url)) }
+func drive(t *testing.T, url string) { t.Cleanup(startTraffic(url)) }
 
-// driving sends digits at a rate far above the bounds of the pages, until end is called.
-func driving(url string) (end func()) {
+// startTraffic sends digits at a rate far above the bounds of the pages, until end is called.
+func startTraffic(url string) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -56,7 +56,7 @@ func TestAStrategyThatHangsCostsOneRestart(t *testing.T) {
 	s.app.set(`{"load": 666}`)
 	d.said("beginning anew")
 	d.saidAgain(`"@message":"running"`, 2)
-	d.readdress()
+	d.refreshAddress()
 	require.NoError(t, syscall.Kill(pid, 0), "it is the same process")
 
 	code, ready := d.get("/readyz")
@@ -115,8 +115,8 @@ func settled(holds func() bool) bool {
 	return true
 }
 
-// readdress reads the new address of a daemon that replaced its process.
-func (d *daemon) readdress() {
+// refreshAddress reads the new address of a daemon that replaced its process.
+func (d *daemon) refreshAddress() {
 	for _, line := range d.lines() {
 		if address, is := line["address"].(string); is && line["@message"] == "running" {
 			d.url = "http://" + address
@@ -168,7 +168,7 @@ func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 			s.app.set(`{"load": 666}`)
 			d.said("beginning anew")
 			d.saidAgain(`"@message":"running"`, 2)
-			d.readdress()
+			d.refreshAddress()
 			d.said("this process goes on with what the last one ran on")
 			d.metric(`scanflow_policy_quarantined{kind="strategy",name="t.bomb"} 1`)
 			d.metric(`scanflow_firings_total{agent="test/healthy",trigger="every"}`)

@@ -114,7 +114,7 @@ func (a *arena) scrape() string {
 	require.NoError(a.t, err)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		a.d.readdress()
+		a.d.refreshAddress()
 		return ""
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -197,8 +197,8 @@ func newMeter(t *testing.T, pid int) *meter {
 	return m
 }
 
-// take returns the peak and resets it.
-func (m *meter) take() int64 {
+// resetPeak returns the peak and resets it.
+func (m *meter) resetPeak() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.most

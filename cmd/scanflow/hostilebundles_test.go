@@ -293,7 +293,7 @@ func TestHostileBundlesUnderADaemon(t *testing.T) {
 					a.ticks("healthy", 3)
 					a.putBundle(hostileBundle{bytes: beside()})
 					a.becomesLive(revisionOf(t, a.policies))
-					a.unharmed()
+					a.requireUnharmed()
 				})
 				if a.d.ended() {
 					return
@@ -334,8 +334,8 @@ func (b hostileBundle) verdict(t *testing.T, said string) {
 	}
 }
 
-// unharmed checks the invariants that hold whatever was saved.
-func (a *arena) unharmed() {
+// requireUnharmed checks the invariants that hold whatever was saved.
+func (a *arena) requireUnharmed() {
 	a.t.Helper()
 	require.NotContains(a.t, a.d.text(), "goroutine ", "a trace of a panic")
 	require.Zero(a.t, a.restarts())

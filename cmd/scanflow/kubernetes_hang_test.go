@@ -33,7 +33,7 @@ func TestKubernetesAStrategyThatHangsCostsEachReplicaOneRestart(t *testing.T) {
 	s.wants(3)
 	first.said("beginning anew")
 	first.saidAgain(`"@message":"running"`, 2)
-	first.readdress()
+	first.refreshAddress()
 	require.NoError(t, syscall.Kill(first.cmd.Process.Pid, 0), "it is the same process")
 	_, ready := first.get("/readyz")
 	require.Contains(t, ready, "strategy t.bomb is in quarantine for revision")
@@ -42,7 +42,7 @@ func TestKubernetesAStrategyThatHangsCostsEachReplicaOneRestart(t *testing.T) {
 		require.Eventually(t, func() bool { return s.replicas("web") == int64(n) }, 90*time.Second, 50*time.Millisecond)
 	}
 	other.saidAgain(`"@message":"running"`, 2) // it led while the first restarted
-	other.readdress()
+	other.refreshAddress()
 	for _, d := range []*daemon{first, other} {
 		require.Equal(t, 1, strings.Count(d.text(), "beginning anew"))
 	}
