@@ -104,10 +104,7 @@ func decisionsOf(a *app.App, r *http.Request) (any, error) {
 	rows, err := reader.Decisions(r.Context(), journal.Filter{
 		Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
 	})
-	if rows == nil {
-		rows = []journal.Row{}
-	}
-	return rows, err
+	return append([]journal.Row{}, rows...), err // [] in JSON, not null
 }
 
 func approvalsOf(a *app.App, r *http.Request) (any, error) {
@@ -120,10 +117,7 @@ func approvalsOf(a *app.App, r *http.Request) (any, error) {
 		since = time.Unix(0, 1<<62)
 	}
 	list, err := a.Approvals(r.Context(), q.Get("agent"), since)
-	if list == nil {
-		list = []engine.Approval{}
-	}
-	return httpResult(list, err)
+	return httpResult(append([]engine.Approval{}, list...), err)
 }
 
 func decideApproval(a *app.App, r *http.Request, caller server.Caller, approve bool) (any, error) {
@@ -140,15 +134,12 @@ func messagesOf(a *app.App, r *http.Request) (any, error) {
 		return nil, err
 	}
 	messages, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
-	if messages == nil {
-		messages = []engine.Message{}
-	}
 	for i := range messages {
 		if messages[i].To != "" {
 			messages[i].To = redact.URL(messages[i].To) // a webhook's query is often its secret
 		}
 	}
-	return httpResult(messages, err)
+	return httpResult(append([]engine.Message{}, messages...), err)
 }
 
 func resend(a *app.App, r *http.Request) (any, error) {

@@ -16,10 +16,7 @@ type outage string
 const outagePollInterval = 50 * time.Millisecond
 
 func (o outage) active() bool {
-	if o == "" {
-		return false
-	}
-	_, err := os.Stat(string(o))
+	_, err := os.Stat(string(o)) // "" does not exist
 	return err == nil
 }
 

@@ -38,7 +38,7 @@ func (o *clientFlags) add(c *cobra.Command) {
 func (o *clientFlags) token(host string) (token, shown string, err error) {
 	switch {
 	case o.tokenFile != "":
-		token, err = readToken(o.tokenFile)
+		token, err = readToken("--token-file", o.tokenFile)
 		return token, "the token in " + o.tokenFile + " was shown", err
 	case o.userToken != nil:
 		return o.userToken(host)

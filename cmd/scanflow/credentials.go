@@ -38,18 +38,18 @@ func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
 	return server.ReadToken(file, engine.WallClock{}, log)
 }
 
-// readToken reads the token of --token-file for a client; "" without the flag.
-func readToken(file string) (string, error) {
+// readToken reads the token of a file that a flag names; "" without a file.
+func readToken(flag, file string) (string, error) {
 	if file == "" {
 		return "", nil
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("--token-file: %w", err)
+		return "", fmt.Errorf("%s: %w", flag, err)
 	}
 	token := strings.TrimSpace(string(raw))
 	if token == "" {
-		return "", fmt.Errorf("--token-file: %s is empty", file)
+		return "", fmt.Errorf("%s: %s is empty", flag, file)
 	}
 	return token, nil
 }

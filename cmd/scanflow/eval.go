@@ -140,11 +140,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
-	}
-	printFaults(cmd.ErrOrStderr(), p, o.target)
-	return printPreview(cmd.OutOrStdout(), p, o.target)
+	return printPreview(cmd, p, o.target)
 }
 
 // needsTwoSamples reports whether a sensor of the agent computes its value from two samples.
@@ -174,10 +170,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
-	}
-	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
+	if err := printPreview(cmd, p, ""); err != nil || o.explain == "" {
 		return err
 	}
 	confine.Doing("explaining "+o.explain, evaluationTimeout)
@@ -196,9 +189,12 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// printFaults prints one line for each signal that is not ok. Documents do not have the
-// reason.
+// printFaults prints one line for each problem, and for each signal that is not ok, whose
+// reason the documents do not have.
 func printFaults(w io.Writer, p loop.Preview, only string) {
+	for _, problem := range p.Problems {
+		_, _ = fmt.Fprintln(w, plot.Line("problem: "+problem))
+	}
 	for _, f := range p.Faults {
 		if only != "" && only != f.Target.String() {
 			continue
@@ -211,7 +207,8 @@ func printFaults(w io.Writer, p loop.Preview, only string) {
 	}
 }
 
-func printPreview(w io.Writer, p loop.Preview, only string) error {
+func printPreview(cmd *cobra.Command, p loop.Preview, only string) error {
+	printFaults(cmd.ErrOrStderr(), p, only)
 	found := only == ""
 	for _, raw := range p.Documents {
 		doc, err := engine.ReadDocument(raw)
@@ -229,7 +226,7 @@ func printPreview(w io.Writer, p loop.Preview, only string) error {
 				out.Decisions = append(out.Decisions, d)
 			}
 		}
-		if err := writeJSON(w, out); err != nil {
+		if err := writeJSON(cmd.OutOrStdout(), out); err != nil {
 			return err
 		}
 	}

@@ -45,16 +45,11 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 			if err := o.get(cmd.Context(), "/v1/events", q, &messages); err != nil {
 				return err
 			}
-			selected := []engine.Message{}
-			for _, l := range messages {
-				if box == "" || l.Box == box {
-					selected = append(selected, l)
-				}
-			}
+			messages = slices.DeleteFunc(messages, func(m engine.Message) bool { return box != "" && m.Box != box })
 			if asJSON {
-				return writeLine(cmd.OutOrStdout(), selected)
+				return writeLine(cmd.OutOrStdout(), messages)
 			}
-			return printMessages(cmd, selected)
+			return printMessages(cmd, messages)
 		},
 	}
 	o.add(c)

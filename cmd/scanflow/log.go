@@ -84,21 +84,13 @@ func (l boundedLog) value(text string) string {
 }
 
 func (l boundedLog) Log(level hclog.Level, msg string, args ...any) {
-	l.Logger.Log(level, engine.Clip(msg), l.bounded(args)...)
-}
-
-func (l boundedLog) Trace(msg string, args ...any) {
-	if l.IsTrace() {
-		l.Log(hclog.Trace, msg, args...)
+	if level >= l.GetLevel() {
+		l.Logger.Log(level, engine.Clip(msg), l.bounded(args)...)
 	}
 }
 
-func (l boundedLog) Debug(msg string, args ...any) {
-	if l.IsDebug() {
-		l.Log(hclog.Debug, msg, args...)
-	}
-}
-
+func (l boundedLog) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
+func (l boundedLog) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
 func (l boundedLog) Info(msg string, args ...any)  { l.Log(hclog.Info, msg, args...) }
 func (l boundedLog) Warn(msg string, args ...any)  { l.Log(hclog.Warn, msg, args...) }
 func (l boundedLog) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }

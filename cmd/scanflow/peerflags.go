@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -75,14 +73,8 @@ func (o *peerFlags) inbound(own *server.Token, log hclog.Logger) (senders *serve
 // outbound returns the options for connections to peers.
 func (o *peerFlags) outbound(log hclog.Logger) (peers.Options, error) {
 	out := peers.Options{URLs: o.urls, TokenFile: o.tokenFile}
-	if o.tokenFile != "" { // the file is read again at each use; a wrong path is reported at the start
-		raw, err := os.ReadFile(o.tokenFile)
-		if err != nil {
-			return out, fmt.Errorf("--peer-token-file: %w", err)
-		}
-		if len(bytes.TrimSpace(raw)) == 0 {
-			return out, fmt.Errorf("--peer-token-file: %s is empty", o.tokenFile)
-		}
+	if _, err := readToken("--peer-token-file", o.tokenFile); err != nil { // it is read again at each use
+		return out, err
 	}
 	if len(o.urls) == 0 || o.caFile == "" && o.cert == "" {
 		return out, nil

@@ -39,17 +39,16 @@ func (p *policyFlags) source() (policysource.Source, error) {
 }
 
 func (p *policyFlags) checkPaths() error {
-	switch {
-	case p.without && len(p.paths) == 0:
+	if p.without && len(p.paths) == 0 {
 		return errors.New("--without-shipped-guards: goes with --policies; to leave guards out, write what ships to a folder by `scanflow policies export`, and edit it")
 	}
 	seen := map[string]bool{}
 	for _, path := range p.paths {
-		if plain := strings.TrimRight(path, "/"); seen[plain] {
+		plain := strings.TrimRight(path, "/")
+		if seen[plain] {
 			return fmt.Errorf("--policies: %s is given twice; leave one out", redactedPath(path))
-		} else {
-			seen[plain] = true
 		}
+		seen[plain] = true
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error)
 		return err
 	}
 	log = log.Named("tracker")
-	token, err := readToken(o.tokenFile)
+	token, err := readToken("--token-file", o.tokenFile)
 	if err != nil {
 		return err
 	}
