@@ -1,13 +1,11 @@
-// Package engine is the loop of a Scanflow agent: a firing samples a snapshot,
-// builds a document for each target, asks the policies for proposals, settles
-// who may write what, bounds it, writes the intent down, acts, and writes down
-// what became of it.
+// Package engine has the contracts of Scanflow: the types of the design (Proposal, Change,
+// Intent, Approval, Event, ...), the interfaces that adapters implement (Sensor, Actuator,
+// Policies, Journal, Fleet, Clock), and pure rules, such as bounds and identities.
 //
-// It knows no OPA, no Prometheus and no Kubernetes: those are reached through
-// the interfaces of this package (Sensor, Actuator, Policies, Journal, Fleet),
-// which its subpackages and the packages sensors and actuators implement. It
-// never reads the wall clock and never draws a random number but through the
-// Clock and the seed that it is given, so that a decision can be replayed.
+// It runs nothing: package turn makes one decision, and package loop drives turns and acts.
+// It starts no goroutine, reads the time from a Clock only, and imports no OPA, no Prometheus,
+// no Kubernetes and no package of this module but jsonvalue.
 //
-// Start reading at agent.go (one agent's life), then firing.go (one turn).
+// Start reading at spec.go (an agent), proposal.go and change.go (an act), and journal.go
+// (what is recorded). docs/architecture.md has the way of a decision.
 package engine
