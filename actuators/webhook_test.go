@@ -167,7 +167,7 @@ func TestAStatusLineShowsNoSecret(t *testing.T) {
 	require.Less(t, len(err.Error()), 300)
 }
 
-// Whatever a receiver repeats of what it was sent, and wherever, an outcome does not have it.
+// A secret of the request that a receiver repeats anywhere in its response is not in the outcome.
 func TestAnAnswerShowsNoSecret(t *testing.T) {
 	const user, password = "ana", `p@ss w/rd"+&<Q>`
 	pair := base64.StdEncoding.EncodeToString([]byte(user + ":" + password))

@@ -10,7 +10,7 @@ type AlertStatus struct {
 	// Name identifies the alert at its source: the fingerprint of its labels.
 	Name     string
 	Resolved bool
-	// Starts is when it began, and Ends when it ended, where it is resolved.
+	// Starts is the beginning of the alert, and Ends its end if it is resolved.
 	Starts, Ends time.Time
 }
 

@@ -67,8 +67,8 @@ type Approval struct {
 	// Held is the guard that kept the approved act from beginning at the last recheck, and
 	// its reason; "" where none did.
 	Held string `json:"held,omitempty"`
-	// Ended is when the approval ended, Detail how, for a person, and Identity the act that
-	// used it.
+	// Ended is the time at which the approval ended, Detail the reason, for a person, and
+	// Identity the act that used it.
 	Ended    time.Time `json:"ended,omitzero"`
 	Detail   string    `json:"detail,omitempty"`
 	Identity string    `json:"identity,omitempty"`
@@ -146,7 +146,7 @@ type Answer struct {
 	By      string    `json:"by,omitempty"`
 	Why     string    `json:"why,omitempty"`
 	Decided time.Time `json:"decided,omitzero"`
-	// Expires is when the approval expires.
+	// Expires is the time at which the approval expires.
 	Expires time.Time `json:"expires"`
 }
 

@@ -1,13 +1,11 @@
-// Package engine is the vocabulary of Scanflow: the types of an agent, its signals, its
-// document, its proposals and its records; the interfaces that adapters implement (Sensor,
-// Actuator, Fleet, Orchestrator, Policies, Journal, Deliverer, Observer, Clock); and the pure
-// rules on these types, such as the identity of an act.
+// Package engine has the contracts of Scanflow: the types of the design (Proposal, Change,
+// Intent, Approval, Event, ...), the interfaces that adapters implement (Sensor, Actuator,
+// Policies, Journal, Fleet, Clock), and pure rules, such as bounds and identities.
 //
-// What runs is in its subpackages: turn decides, loop drives turns and carries out acts,
-// claim, memory, approval and queue keep the books between turns. Package engine imports none
-// of them, and no OPA, no Prometheus and no Kubernetes. It reads no clock and draws no random
-// number: both are passed in, so that a decision can be replayed.
+// It runs nothing: package turn makes one decision, and package loop drives turns and acts.
+// It starts no goroutine, reads the time from a Clock only, and imports no OPA, no Prometheus,
+// no Kubernetes and no package of this module but jsonvalue.
 //
-// Start reading at spec.go (an agent), document.go (the input of a decision), change.go (an
-// act), then journal.go (what is recorded).
+// Start reading at spec.go (an agent), proposal.go and change.go (an act), and journal.go
+// (what is recorded). docs/architecture.md has the way of a decision.
 package engine

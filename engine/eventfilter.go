@@ -24,7 +24,8 @@ type EventFilter struct {
 	Labels map[string]string
 }
 
-// Matches reports whether the event is of a kind that fires the trigger, whoever sent it.
+// Matches reports whether the event is of a kind that fires the trigger, regardless of its
+// sender.
 func (f *EventFilter) Matches(e *Event, labels EventLabels) bool {
 	if !slices.Contains(f.Types, e.Type) {
 		return false

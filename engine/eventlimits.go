@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// The limits of one event, whoever sends it.
+// The limits of one event from any sender.
 const (
 	// MaxDataBytes bounds its data, encoded as JSON: an event has to fit into the 4 MiB that
 	// a peer reads of one request.

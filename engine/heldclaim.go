@@ -17,7 +17,7 @@ type HeldClaim struct {
 	State    string    `json:"state"`
 	Since    time.Time `json:"since"`
 	Identity string    `json:"identity"`
-	// Until is when it ends at the latest: the act's deadline, or the cooldown's end.
+	// Until is the latest end: the act's deadline, or the end of the cooldown.
 	Until time.Time `json:"until"`
 	// Peer is the URL of the process that holds it; "" is this one.
 	Peer string `json:"peer,omitempty"`

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Note is what an admitted proposal leaves for the next turns of its agent: a strategy's
-// note, or a baseline that sensors count from.
+// Note is state that an admitted proposal saves for the agent's next turns: a strategy's note,
+// or a baseline that sensors count from.
 type Note struct {
 	Target TargetID
 	// Strategy is the strategy that left the note, "" for a baseline.

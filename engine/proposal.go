@@ -23,9 +23,9 @@ type Proposal struct {
 	// Hops counts the events that led here, each sent because of the one before, the
 	// trigger's event included.
 	Hops int
-	// Written is when the agent last applied this verb to this target, zero if never. By it
-	// an actuator distinguishes a value that the agent may take over from one that somebody
-	// wrote after the agent.
+	// Written is the time at which the agent last applied this verb to this target, zero if
+	// never. By it an actuator distinguishes a value that the agent may take over from one that
+	// somebody wrote after the agent.
 	Written time.Time
 	// Identity names the change, the same for every attempt at one act. The engine sets it
 	// before Plan.

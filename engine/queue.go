@@ -68,7 +68,7 @@ type Deliverer interface {
 	Deliver(ctx context.Context, to Destination, events []Event) ([]Receipt, error)
 }
 
-// DeliveryTimeout is how long the delivery of an event is tried. After that the event is a
+// DeliveryTimeout bounds the attempts to deliver an event. After that the event is a
 // dead letter.
 const DeliveryTimeout = 24 * time.Hour
 
@@ -121,7 +121,7 @@ type Ack struct {
 	Outcome *Outcome
 }
 
-// DeliveryState is how a delivery ended.
+// DeliveryState is the result of a delivery that ended.
 type DeliveryState string
 
 const (
@@ -180,7 +180,7 @@ type Receipt struct {
 	Why string `json:"why,omitempty"`
 }
 
-// ReceiptVerdict is what the receiver did with an event.
+// ReceiptVerdict is the receiver's verdict on an event.
 type ReceiptVerdict string
 
 const (

@@ -27,12 +27,11 @@ type Signal struct {
 	Value any
 	// Last is the last value that was OK, where the state is not; nil if there never was one.
 	Last any
-	// At is when Value was measured (or Last, where the state is not OK).
+	// At is the time at which Value was measured (or Last, where the state is not OK).
 	At time.Time
 	// Window is the span that the value was computed over; 0 where it is of an instant.
 	Window time.Duration
-	// Since is when the baseline was set that Value counts from; zero where the sensor has
-	// none.
+	// Since is the time of the baseline that Value counts from; zero if the sensor has none.
 	Since time.Time
 	// Problem says why the state is not OK. It goes to logs and the journal, and
 	// holds no secret: a sensor never puts an address' userinfo or a header in it.

@@ -40,7 +40,7 @@ type Spec struct {
 	Primitives []string
 	Params     map[string]any
 	Guards     Guards
-	// RetryFor is how long a webhook is tried; 0 means a day where an event or an approval
+	// RetryFor bounds the attempts at a webhook; 0 means a day where an event or an approval
 	// caused it, and otherwise the interval of the trigger, at least a minute.
 	RetryFor time.Duration
 	// Generation is a hash of the manifest: an agent whose generation did not change
@@ -61,8 +61,8 @@ type Trigger struct {
 	// Event selects the events that fire it, Alert the alerts.
 	Event *EventFilter
 	Alert *EventFilter
-	// Wait is how long an event or alert may wait where a guard refuses what is proposed for
-	// it; with 0 it becomes a dead letter at once.
+	// Wait bounds the deferral of an event or alert for which a guard refused a proposal; with
+	// 0 it becomes a dead letter at once.
 	Wait time.Duration
 	// Watch selects the objects whose changes fire it.
 	Watch *WatchSpec

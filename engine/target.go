@@ -34,7 +34,7 @@ type Replicas struct {
 	Ready   int `json:"ready"`
 }
 
-// Target is what an agent supervises, as it is at one firing.
+// Target is a supervised object in its state at one firing.
 type Target struct {
 	APIVersion string
 	Kind       string

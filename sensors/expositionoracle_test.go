@@ -74,7 +74,7 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(p.body))
 }
 
-// stored is what Prometheus' scrape of a page wrote to its database.
+// stored holds the samples that Prometheus' scrape of a page wrote to its database.
 type stored struct {
 	refused bool
 	late    bool                    // the scrape ran out of time

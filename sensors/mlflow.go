@@ -77,7 +77,7 @@ func (c *MLflowConfig) ValueSchema() map[string]any {
 	return versionSchema()
 }
 
-// mlflowQuery is what a sensor reads from the server.
+// mlflowQuery is a sensor's query to the server.
 type mlflowQuery interface {
 	// arguments fills in the placeholders. Targets with equal arguments share one request.
 	arguments(target *engine.Target) ([]string, error)

@@ -15,13 +15,13 @@ const (
 	// totalsPage is the number of runs that are read again at each sample. Totals are only
 	// cached if there are more.
 	totalsPage = 500
-	// settleDelay is how long after its end a run may still change, and how far the clocks of
-	// the clients that log runs may differ.
+	// settleDelay bounds the changes of a run after its end, and the difference between the
+	// clocks of the clients that log runs.
 	settleDelay = 10 * time.Minute
-	// maxRunDuration is how long to wait for the end of a run. A process that was killed
+	// maxRunDuration bounds the wait for the end of a run. A process that was killed
 	// leaves its run active.
 	maxRunDuration = 24 * time.Hour
-	// recheckInterval is how often a page of the cached runs is read again. A run that was
+	// recheckInterval is the interval at which a page of the cached runs is read again. A run that was
 	// deleted or changed later, or logged with an old start time, is noticed once all pages
 	// have been read.
 	recheckInterval = time.Minute

@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// lookbackSupport is how a server treats the parameter lookback_delta, which staleAfter
+// lookbackSupport is a server's treatment of the parameter lookback_delta, which staleAfter
 // depends on. Prometheus and Thanos honor it; other servers ignore it silently.
 type lookbackSupport string
 
@@ -54,7 +54,7 @@ func (l *Lookbacks) of(key string) *serverLookback {
 	return l.by[key]
 }
 
-// reprobeAfter is how long an unknown support is cached.
+// reprobeAfter is the time for which an unknown support is cached.
 const reprobeAfter = time.Minute
 
 // detect returns the server's support, or "" if it can't be determined now. It probes the

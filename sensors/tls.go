@@ -53,7 +53,7 @@ func (t TLS) config() (*tls.Config, error) {
 // a quarter of it.
 const maxCABytes = 1 << 20
 
-// readCA reads a regular file. Whoever may create Agents may choose its name: reading a pipe
+// readCA reads a regular file. The author of an Agent chooses its name: reading a pipe
 // would block the process, and reading a device would exhaust its memory.
 func readCA(file string) ([]byte, error) {
 	info, err := os.Stat(file)

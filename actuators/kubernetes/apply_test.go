@@ -97,7 +97,7 @@ spec:
 	require.Contains(t, err.Error(), "spec.template.spec.containers[0].resources.limits.cpu belongs to kubectl-set (Update, 20", "though other fields of that container are ours")
 }
 
-// What another verb wrote is under its claim and its guards.
+// Fields that another verb wrote are subject to that verb's claim and guards.
 func TestApplyDoesNotGetAroundAnotherVerb(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "helm", web(b.ns, "web", 1, ""))
@@ -152,8 +152,8 @@ func TestApplyRefusesWhatGivesPower(t *testing.T) {
 	require.Equal(t, "object//", verbparams.ApplyClaim(nil))
 }
 
-// An object that is not there when it is planned, and is when it is made, is
-// somebody else's, unless it is ours: then an answer was lost.
+// An object that appears between Plan and Apply belongs to somebody else, unless it is ours:
+// then an answer was lost.
 func TestAnObjectIsMadeOnce(t *testing.T) {
 	b := newBench(t)
 	target := engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: b.ns, Name: "web"}

@@ -109,7 +109,7 @@ func TestAnAutoscalerOwnsTheReplicas(t *testing.T) {
 	soon(t, "none is left", func() bool { _, owned := scalerOf(t, b, "web"); return !owned })
 }
 
-// Who may not see the autoscalers can't know that there is none.
+// Without the right to list autoscalers, the verb can't know that there is none.
 func TestReplicasAreNotWrittenWhileTheirOwnerIsNotKnown(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "kubectl-create", web(b.ns, "web", 2, ""))

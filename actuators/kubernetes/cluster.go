@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
-// Cluster is what the verbs act on.
+// Cluster is the cluster that the verbs act on.
 type Cluster struct {
 	Client *apiclient.Client
 	View   *clusterview.View

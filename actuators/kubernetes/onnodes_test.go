@@ -79,7 +79,7 @@ func TestOnNodes(t *testing.T) {
 	})
 }
 
-// What a verb says that it needs is enough for it, from plan to undo, and for no more.
+// The rights that a verb declares are sufficient, from Plan to Undo, and necessary.
 func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 	c, ns, _, _ := argo(t)
 	c.Apply(t, lone(ns, "online", "online")+stepPod(ns, "run-infer-pod", "run-infer-0")+"---\n"+workflow(ns, "run", ", workflowTemplateRef: {name: train}", ""))

@@ -132,7 +132,7 @@ func TestAWriteThatIsNotSeenYetIsNobodyElses(t *testing.T) {
 	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, out)
 }
 
-// The author's value is taken over once; whoever writes after us means it.
+// The author's value is taken over once. A later write by anyone else is respected.
 func TestWhoOwnsTheReplicas(t *testing.T) {
 	for _, author := range []struct {
 		name  string

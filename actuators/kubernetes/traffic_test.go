@@ -111,7 +111,7 @@ var splits = []struct {
 	}},
 }
 
-// What is not a weight of one of the backends stays as it is, whatever the kind.
+// All fields other than the weights of the backends are unchanged, for every kind.
 func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 	b, target := trafficBench(t)
 	verb := trafficVerb{b.Cluster}

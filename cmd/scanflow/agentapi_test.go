@@ -65,8 +65,8 @@ func newIntrusion(t *testing.T, listen string) *intrusion {
 	return i
 }
 
-// questions are what waits for a person, as who holds the token of the data folder sees it.
-func (i *intrusion) questions() (waiting []struct{ ID, State string }) {
+// openApprovals returns the open approvals, read with the token of the data folder.
+func (i *intrusion) openApprovals() (waiting []struct{ ID, State string }) {
 	i.t.Helper()
 	out, code := scanflow(i.t, "approvals", "--server", i.daemon.url, "--token-file", filepath.Join(i.data, "token"), "--since", "1h", "--json")
 	require.Equal(i.t, 0, code, out)
@@ -77,7 +77,7 @@ func (i *intrusion) questions() (waiting []struct{ ID, State string }) {
 func (i *intrusion) question() {
 	i.t.Helper()
 	require.Eventually(i.t, func() bool {
-		all := i.questions()
+		all := i.openApprovals()
 		if len(all) == 1 {
 			i.id = all[0].ID
 		}
@@ -115,15 +115,16 @@ spec:
   guards: {urls: [%s]}
 `, quoted, i.id, strings.Join(credentials, ", "), strings.Join(urls, ", ")))
 
-	i.refused(bases)
+	i.requireRefused(bases)
 	require.Empty(i.t, i.app.keys(), "no event and no alert arrived, and nothing was approved")
-	for _, q := range i.questions() {
+	for _, q := range i.openApprovals() {
 		require.Equal(i.t, "waiting", q.State)
 	}
 }
 
-// refused waits until each act has failed, and each delivery is a dead letter, and says so.
-func (i *intrusion) refused(bases []string) {
+// requireRefused waits until each act has failed and each delivery is a dead letter, both with the
+// reason.
+func (i *intrusion) requireRefused(bases []string) {
 	i.t.Helper()
 	sentence := func(text string) bool {
 		return strings.Contains(text, "the address is this process' own, and an agent may not use the API of its own installation") ||
@@ -316,7 +317,7 @@ spec:
 		i.daemon.metric(`scanflow_firings_total{agent="test/reader",trigger="every"} ` + n)
 	}
 	require.Empty(t, i.app.keys(), "no event arrived, and nothing was approved")
-	for _, q := range i.questions() {
+	for _, q := range i.openApprovals() {
 		require.Equal(t, "waiting", q.State)
 	}
 	i.daemon.stop()

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heard are the ids of the events that the worker was woken by, each once, in order.
-func (s *site) heard() (ids []string) {
+// receivedIDs returns the ids of the events that triggered the worker, each once, in order.
+func (s *site) receivedIDs() (ids []string) {
 	s.app.mu.Lock()
 	defer s.app.mu.Unlock()
 	for _, body := range s.app.body {
@@ -26,8 +26,8 @@ func (s *site) heard() (ids []string) {
 	return ids
 }
 
-// A Prometheus that was cut off from its Alertmanager goes on with the startsAt of before:
-// the alert fires, ends and fires again, and the agent hears each, whatever is killed
+// A Prometheus that was cut off from its Alertmanager keeps the old startsAt. The alert
+// fires, ends and fires again, and the agent gets each of them, whatever is killed
 // meanwhile and however often each is sent.
 func TestAnAlertThatFiresAgainIsHeardThroughKills(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -60,9 +60,9 @@ func TestAnAlertThatFiresAgainIsHeardThroughKills(t *testing.T) {
 				}
 			}
 			d := startDaemon(t, s.workerArgs()...)
-			require.Eventually(t, func() bool { return len(s.heard()) >= c.want }, 20*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(s.receivedIDs()) >= c.want }, 20*time.Second, 10*time.Millisecond)
 			d.stop()
-			require.Len(t, s.heard(), c.want, strings.Join(s.heard(), "\n"))
+			require.Len(t, s.receivedIDs(), c.want, strings.Join(s.receivedIDs(), "\n"))
 		})
 	}
 }

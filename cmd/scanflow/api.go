@@ -18,15 +18,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// api maps paths to what the process shows to authorized readers.
-func api(a *app.App) map[string]func(*http.Request) (any, error) {
+// readAPI returns the handlers of the paths that authorized readers may get.
+func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return a.Agents(), nil },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },
 		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(a, r) },
-		"/v1/events":    func(r *http.Request) (any, error) { return lettersOf(a, r) },
+		"/v1/events":    func(r *http.Request) (any, error) { return messagesOf(a, r) },
 
 		"/v1/workflows":                        func(*http.Request) (any, error) { return httpResult(workflowsOf(a)) },
 		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return httpResult(workflowOf(a, r)) },
@@ -34,11 +34,11 @@ func api(a *app.App) map[string]func(*http.Request) (any, error) {
 	}
 }
 
-// answers maps paths to what the process does for a person.
-func answers(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
+// actionAPI returns the handlers of the paths that act on behalf of a user.
+func actionAPI(a *app.App) map[string]func(*http.Request, server.Caller) (any, error) {
 	return map[string]func(*http.Request, server.Caller) (any, error){
-		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, true) },
-		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return answerTo(a, r, who, false) },
+		"/v1/approvals/{id}/approve": func(r *http.Request, who server.Caller) (any, error) { return decideApproval(a, r, who, true) },
+		"/v1/approvals/{id}/deny":    func(r *http.Request, who server.Caller) (any, error) { return decideApproval(a, r, who, false) },
 		"/v1/events/resend":          func(r *http.Request, _ server.Caller) (any, error) { return resend(a, r) },
 		"/v1/workflows/{namespace}/{name}/cancel": func(r *http.Request, who server.Caller) (any, error) {
 			return httpResult(cancelWorkflow(a, r, who))
@@ -46,14 +46,14 @@ func answers(a *app.App) map[string]func(*http.Request, server.Caller) (any, err
 	}
 }
 
-// forPeers maps paths to what the process shows to its peers.
-func forPeers(a *app.App) map[string]func(*http.Request) (any, error) {
+// peerAPI returns the handlers of the paths that peers may get.
+func peerAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		peers.ClaimsPath: func(*http.Request) (any, error) { return httpResult(a.Claims()) },
 	}
 }
 
-// httpResult wraps errors of the app in those that the server has a status code for.
+// httpResult wraps errors of the app in the errors that the server maps to status codes.
 func httpResult[T any](v T, err error) (any, error) {
 	switch {
 	case errors.Is(err, app.ErrStandsBy):
@@ -89,7 +89,7 @@ func limitOf(r *http.Request) (int, error) {
 
 func decisionsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	since, err := moment(q.Get("since"), time.Now())
+	since, err := parseTime(q.Get("since"), time.Now())
 	if err != nil {
 		return nil, badRequest("since", err)
 	}
@@ -104,15 +104,12 @@ func decisionsOf(a *app.App, r *http.Request) (any, error) {
 	rows, err := reader.Decisions(r.Context(), journal.Filter{
 		Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
 	})
-	if rows == nil {
-		rows = []journal.Row{}
-	}
-	return rows, err
+	return append([]journal.Row{}, rows...), err // [] in JSON, not null
 }
 
 func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	since, err := moment(q.Get("since"), time.Now())
+	since, err := parseTime(q.Get("since"), time.Now())
 	if err != nil {
 		return nil, badRequest("since", err)
 	}
@@ -120,49 +117,43 @@ func approvalsOf(a *app.App, r *http.Request) (any, error) {
 		since = time.Unix(0, 1<<62)
 	}
 	list, err := a.Approvals(r.Context(), q.Get("agent"), since)
-	if list == nil {
-		list = []engine.Approval{}
-	}
-	return httpResult(list, err)
+	return httpResult(append([]engine.Approval{}, list...), err)
 }
 
-func answerTo(a *app.App, r *http.Request, who server.Caller, approve bool) (any, error) {
-	answer, err := readAnswer(r)
+func decideApproval(a *app.App, r *http.Request, caller server.Caller, approve bool) (any, error) {
+	attr, err := readAttribution(r)
 	if err != nil {
 		return nil, err
 	}
-	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, who.By(answer.By), answer.Why))
+	return httpResult(a.Decide(r.Context(), r.PathValue("id"), approve, caller.By(attr.By), attr.Why))
 }
 
-func lettersOf(a *app.App, r *http.Request) (any, error) {
+func messagesOf(a *app.App, r *http.Request) (any, error) {
 	limit, err := limitOf(r)
 	if err != nil {
 		return nil, err
 	}
-	letters, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
-	if letters == nil {
-		letters = []engine.Message{}
-	}
-	for i := range letters {
-		if letters[i].To != "" {
-			letters[i].To = redact.URL(letters[i].To) // a webhook's query is often its secret
+	messages, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
+	for i := range messages {
+		if messages[i].To != "" {
+			messages[i].To = redact.URL(messages[i].To) // a webhook's query is often its secret
 		}
 	}
-	return httpResult(letters, err)
+	return httpResult(append([]engine.Message{}, messages...), err)
 }
 
 func resend(a *app.App, r *http.Request) (any, error) {
-	var wanted struct {
+	var body struct {
 		IDs []string `json:"ids"`
 	}
-	if err := readJSON(r, &wanted); err != nil {
+	if err := readJSON(r, &body); err != nil {
 		return nil, err
 	}
-	if len(wanted.IDs) == 0 {
+	if len(body.IDs) == 0 {
 		return nil, fmt.Errorf("%w: ids: name at least one; `scanflow events` lists them", server.ErrBadRequest)
 	}
-	found, err := a.Redeliver(r.Context(), wanted.IDs)
-	return httpResult(resent{found}, err)
+	found, err := a.Redeliver(r.Context(), body.IDs)
+	return httpResult(resendResponse{found}, err)
 }
 
 func readJSON(r *http.Request, into any) error {

@@ -33,7 +33,7 @@ answer. With --since, those that came to an end since then are listed too:
 			if err := checkAgent(agent); err != nil {
 				return err
 			}
-			if _, err := moment(since, time.Now()); err != nil {
+			if _, err := parseTime(since, time.Now()); err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
 			q := url.Values{}
@@ -69,7 +69,7 @@ answer. With --since, those that came to an end since then are listed too:
 	return c
 }
 
-// approvalText is one approval for a person.
+// approvalText formats one approval as text.
 func approvalText(p engine.Approval) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(plot.Line(fmt.Sprintf(format, args...)) + "\n") }
@@ -80,23 +80,23 @@ func approvalText(p engine.Approval) string {
 		why += " [" + strings.Join(p.Because, " ") + "]"
 	}
 	line("  because       %s, says %s of %s", why, p.Strategy, p.Agent)
-	line("  asked         %s, stands until %s", clock(p.Asked), clock(p.Expires))
+	line("  asked         %s, stands until %s", localTime(p.Asked), localTime(p.Expires))
 	if p.By != "" {
-		said := "approved"
+		verb := "approved"
 		if p.State == engine.ApprovalDenied {
-			said = "denied"
+			verb = "denied"
 		}
 		if p.Why != "" {
-			line("  %-12s  by %s at %s: %s", said, p.By, clock(p.Decided), p.Why)
+			line("  %-12s  by %s at %s: %s", verb, p.By, localTime(p.Decided), p.Why)
 		} else {
-			line("  %-12s  by %s at %s", said, p.By, clock(p.Decided))
+			line("  %-12s  by %s at %s", verb, p.By, localTime(p.Decided))
 		}
 	}
 	if p.Held != "" && !p.State.Ended() {
 		line("  held back     %s", p.Held)
 	}
 	if p.State == engine.ApprovalUsed {
-		line("  acted         at %s; scanflow decisions --identity %s", clock(p.Ended), p.Identity)
+		line("  acted         at %s; scanflow decisions --identity %s", localTime(p.Ended), p.Identity)
 	}
 	if p.Detail != "" {
 		line("  came to       %s", p.Detail)
@@ -105,18 +105,18 @@ func approvalText(p engine.Approval) string {
 }
 
 func newApprove() *cobra.Command {
-	return newAnswer("approve", "Let a proposal act that waits for a person", `Approves a proposal. The agent looks at the world once more, and acts only if its
+	return newDecide("approve", "Let a proposal act that waits for a person", `Approves a proposal. The agent looks at the world once more, and acts only if its
 strategy still proposes the same and every other guard lets it.`)
 }
 
 func newDeny() *cobra.Command {
-	return newAnswer("deny", "Refuse a proposal that waits for a person", `Denies a proposal. It never acts, and the same proposal is refused for as long as a
+	return newDecide("deny", "Refuse a proposal that waits for a person", `Denies a proposal. It never acts, and the same proposal is refused for as long as a
 question stands (guards.approvalExpiry).`)
 }
 
-func newAnswer(verb, short, long string) *cobra.Command {
-	var o personFlags
-	var said answer
+func newDecide(verb, short, long string) *cobra.Command {
+	var o userFlags
+	var attr attribution
 	var asJSON bool
 	c := &cobra.Command{
 		Use: verb + " ID", Short: short, Long: long,
@@ -127,11 +127,11 @@ func newAnswer(verb, short, long string) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := said.check("--"); err != nil {
+			if err := attr.validate("--"); err != nil {
 				return err
 			}
 			var p engine.Approval
-			if err := o.post(cmd.Context(), "/v1/approvals/"+url.PathEscape(args[0])+"/"+verb, said, &p); err != nil {
+			if err := o.post(cmd.Context(), "/v1/approvals/"+url.PathEscape(args[0])+"/"+verb, attr, &p); err != nil {
 				return err
 			}
 			if asJSON {
@@ -142,7 +142,7 @@ func newAnswer(verb, short, long string) *cobra.Command {
 		},
 	}
 	o.add(c)
-	said.add(c, "who answers")
+	attr.add(c, "who answers")
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }

@@ -47,17 +47,17 @@ warning says which, unless --secret-hosts has it.`,
 	return confined(confinedMemory, c)
 }
 
-// verifyWithin bounds the compiling of the strategies against the agents' documents.
-const verifyWithin = time.Minute
+// verifyTimeout bounds compiling the strategies against the agents' documents.
+const verifyTimeout = time.Minute
 
-// checkClusterFlags say how the agents would be served on a cluster.
+// checkClusterFlags describe the cluster that the agents are checked for.
 type checkClusterFlags struct {
 	kubernetes bool
 	hosts      secretHostsFlag
 }
 
-// judge finds what a cluster would refuse, and warns of Secrets that go to hosts which the
-// flag does not allow.
+// judge returns the mistakes that a cluster would refuse, and prints a warning for each
+// Secret that would be sent to a host that the flag does not allow.
 func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) error {
 	allowed, err := o.hosts.list()
 	if err != nil {
@@ -97,10 +97,10 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 	if err != nil {
 		return fmt.Errorf("not fit to run:\n%w", errors.Join(append(errs, err)...))
 	}
-	// Against the agents first, whatever else is wrong: a misspelt signal makes tests
-	// fail too, and they say less.
+	// Check against the agents first, even if other checks failed: a misspelt signal also
+	// makes tests fail, and their messages are less precise.
 	if draft, err := policy.Draft(ctx, src); err == nil {
-		confine.Doing("holding agents and policies against each other", verifyWithin)
+		confine.Doing("holding agents and policies against each other", verifyTimeout)
 		errs = append(errs, agentcheck.Verify(agents, draft))
 		for _, w := range draft.Warnings() {
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))

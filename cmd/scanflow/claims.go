@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +40,7 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 				if h.Peer != "" {
 					by += " at " + h.Peer
 				}
-				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, clock(h.Since), clock(h.Until)})
+				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, localTime(h.Since), localTime(h.Until)})
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 			return err
@@ -50,12 +49,4 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 	o.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
-}
-
-// clock is a moment for a person, in local time.
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
 }

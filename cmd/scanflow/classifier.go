@@ -20,7 +20,7 @@ func newClassifier() *cobra.Command {
 	return group(c)
 }
 
-// modelFlags say which network.
+// modelFlags select the network and its weights.
 type modelFlags struct {
 	name string
 	seed uint64
@@ -39,7 +39,7 @@ func (m *modelFlags) model() (convnet.Model, error) {
 	return model, nil
 }
 
-// formatOf is the one that scanflow load posts a file of this name as.
+// formatOf returns the image format that scanflow load assumes for a file name.
 func formatOf(name string) convnet.Format {
 	switch contentTypes[strings.ToLower(filepath.Ext(name))] {
 	case "image/jpeg":

@@ -10,10 +10,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// exitTerminated is how a shell calls the end of a program by SIGTERM. A Job must not
-// take a batch that was stopped for one that is complete.
-const exitTerminated exitCode = 128 + 15
-
 type classifierBatchFlags struct {
 	modelFlags
 	cpu              share.Share
@@ -57,7 +53,7 @@ func (o *classifierBatchFlags) run(cmd *cobra.Command) error {
 		Progress: o.progress, Output: cmd.OutOrStdout(),
 	})
 	if errors.Is(err, context.Canceled) {
-		return exitTerminated
+		return exitCode(exitTerminated) // not 0, so that a Job does not count an interrupted batch as complete
 	}
 	return err
 }

@@ -8,38 +8,31 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// outage is a drill: while its file is there, a server ends at once, as if it were
-// killed, and does not come up. "" is none.
+// outage is the path of a file that simulates an outage: while the file exists, a server
+// exits at once, as if killed, and does not start. "" disables it.
 type outage string
 
-// outageLook is how often the file is looked for.
-const outageLook = 50 * time.Millisecond
+// outagePollInterval is the time between two checks for the file.
+const outagePollInterval = 50 * time.Millisecond
 
-// killedStatus is the exit status of a program that SIGKILL ended, as shells have it.
-const killedStatus = 137
-
-func (o outage) is() bool {
-	if o == "" {
-		return false
-	}
-	_, err := os.Stat(string(o))
+func (o outage) active() bool {
+	_, err := os.Stat(string(o)) // "" does not exist
 	return err == nil
 }
 
-// over waits until there is no outage, and reports whether that came before the context
-// ended.
-func (o outage) over(ctx context.Context) bool { return o.wait(ctx, false) }
+// waitUntilOver waits until the outage is over. It returns false if the context ended first.
+func (o outage) waitUntilOver(ctx context.Context) bool { return o.wait(ctx, false) }
 
-// strike ends the process as soon as there is an outage, until the context ends.
-func (o outage) strike(ctx context.Context) {
+// exitWhenActive exits the process when an outage begins. It returns when the context ends.
+func (o outage) exitWhenActive(ctx context.Context) {
 	if o != "" && o.wait(ctx, true) {
-		os.Exit(killedStatus)
+		os.Exit(exitKilled)
 	}
 }
 
 func (o outage) wait(ctx context.Context, until bool) bool {
-	for o.is() != until {
-		if !engine.Sleep(ctx, engine.WallClock{}, outageLook) {
+	for o.active() != until {
+		if !engine.Sleep(ctx, engine.WallClock{}, outagePollInterval) {
 			return false
 		}
 	}

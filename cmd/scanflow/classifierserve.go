@@ -17,8 +17,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/classifier/share"
 )
 
-// maxServeThreads is more than machines have cores: each takes memory of its own, and works an
-// image before the server is ready.
+// maxServeThreads bounds --threads above any machine's cores. Each thread allocates its own
+// memory and classifies an image before the server is ready.
 const maxServeThreads = 1024
 
 type classifierServeFlags struct {
@@ -69,7 +69,7 @@ more, and those that it has are answered.`,
 	return c
 }
 
-// check refuses values that would be taken for another, or that nothing could do with.
+// check refuses values that are out of range.
 func (o *classifierServeFlags) check() error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
@@ -83,7 +83,7 @@ func (o *classifierServeFlags) check() error {
 	return errors.Join(append(errs, checkGrace(o.grace))...)
 }
 
-// checkGrace refuses a grace of 0, which a server takes for its default.
+// checkGrace refuses a grace of 0, for which a server would use its default.
 func checkGrace(grace time.Duration) error {
 	if grace <= 0 {
 		return fmt.Errorf("--grace: %s is not above 0; to cut off the requests under way, give a short one, such as 1ms", grace)
@@ -97,13 +97,13 @@ func (o *classifierServeFlags) serve(ctx context.Context) error {
 		return err
 	}
 	drill := outage(o.outage)
-	if !drill.over(ctx) {
+	if !drill.waitUntilOver(ctx) {
 		return nil
 	}
-	var striking sync.WaitGroup
+	var watcher sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	defer func() { stop(); striking.Wait() }()
-	striking.Go(func() { drill.strike(ctx) })
+	defer func() { stop(); watcher.Wait() }()
+	watcher.Go(func() { drill.exitWhenActive(ctx) })
 	return server.Serve(ctx, server.Options{
 		Addr:  cmp.Or(o.listen, net.JoinHostPort(cmp.Or(os.Getenv("POD_IP"), "127.0.0.1"), cmp.Or(os.Getenv("PORT"), "8080"))),
 		Model: model, Seed: o.seed, CPU: o.cpu, Threads: o.threads, Queue: o.queue, Linger: o.linger, Grace: o.grace,

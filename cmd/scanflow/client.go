@@ -19,11 +19,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// clientFlags are how a running scanflow is reached by the commands that ask it.
+// clientFlags configure how a command connects to a running scanflow.
 type clientFlags struct {
 	server, tokenFile, caFile string
-	// userToken finds the token of a data folder, for a command that shows it; nil for one
-	// that doesn't.
+	// userToken reads the token of a data folder; nil for a command that does not send it.
 	userToken func(host string) (token, shown string, err error)
 }
 
@@ -34,12 +33,12 @@ func (o *clientFlags) add(c *cobra.Command) {
 	f.StringVar(&o.caFile, "ca-file", "", "file with the certificate authority of its certificate; absent: the system's")
 }
 
-// token returns the credential to show to a server, "" for nothing. shown says in words what it is, for
-// whoever is refused.
+// token returns the bearer token for a server, "" for none. shown describes it for the error
+// message of a request that is refused.
 func (o *clientFlags) token(host string) (token, shown string, err error) {
 	switch {
 	case o.tokenFile != "":
-		token, err = readToken(o.tokenFile)
+		token, err = readToken("--token-file", o.tokenFile)
 		return token, "the token in " + o.tokenFile + " was shown", err
 	case o.userToken != nil:
 		return o.userToken(host)
@@ -50,10 +49,10 @@ func (o *clientFlags) token(host string) (token, shown string, err error) {
 // clientTimeout bounds one request.
 const clientTimeout = 15 * time.Second
 
-// mostAnswer bounds what is read of an answer.
-const mostAnswer = 64 << 20
+// maxResponseBytes bounds the size of a response.
+const maxResponseBytes = 64 << 20
 
-// get reads what is at a path.
+// get decodes the JSON response of a GET request.
 func (o *clientFlags) get(ctx context.Context, path string, query url.Values, into any) error {
 	if q := query.Encode(); q != "" {
 		path += "?" + q
@@ -61,7 +60,7 @@ func (o *clientFlags) get(ctx context.Context, path string, query url.Values, in
 	return o.do(ctx, http.MethodGet, path, nil, into)
 }
 
-// post sends JSON to a path.
+// post sends a JSON body and decodes the JSON response.
 func (o *clientFlags) post(ctx context.Context, path string, body, into any) error {
 	return o.do(ctx, http.MethodPost, path, body, into)
 }
@@ -104,15 +103,15 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 		return fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("%w; %s", answered(resp.Status, raw), shown)
+		return fmt.Errorf("%w; %s", responseError(resp.Status, raw), shown)
 	}
 	if resp.StatusCode/100 != 2 {
-		return answered(resp.Status, raw)
+		return responseError(resp.Status, raw)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return fmt.Errorf("%s %s: the answer is not what a scanflow answers: %w", method, path, err)
@@ -123,24 +122,24 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 func (o *clientFlags) client() (*http.Client, error) {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
 	if o.caFile != "" {
-		pool, err := authorities("--ca-file", o.caFile)
+		pool, err := readCertPool("--ca-file", o.caFile)
 		if err != nil {
 			return nil, err
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
 	}
-	// A redirect would carry the token elsewhere.
+	// Following a redirect would send the token to another server.
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
-// answered is the error of a request that was refused: in the server's words, where it
-// has some.
-func answered(status string, raw []byte) error {
-	var said struct {
+// responseError is the error of a request that was refused: the server's message if the
+// response has one, and the status otherwise.
+func responseError(status string, raw []byte) error {
+	var body struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(raw, &said) == nil && said.Error != "" {
-		return errors.New(engine.Clip(plot.Line(said.Error)))
+	if json.Unmarshal(raw, &body) == nil && body.Error != "" {
+		return errors.New(engine.Clip(plot.Line(body.Error)))
 	}
 	return fmt.Errorf("the server answered %s", engine.Clip(plot.Line(status)))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// clusterFlags are the flags of a process that serves a cluster.
+// clusterFlags are the flags of a process that runs the agents of a cluster.
 type clusterFlags struct {
 	kubernetes    bool
 	kubeconfig    string
@@ -30,7 +30,7 @@ type clusterFlags struct {
 	elect         bool
 	leaseDuration time.Duration
 	secretHosts   secretHostsFlag
-	part          shard.Shard // of shard and shardBy, once they are checked
+	part          shard.Shard // parsed from shard and shardBy by check
 }
 
 func (o *clusterFlags) add(c *cobra.Command) {
@@ -76,7 +76,7 @@ func (o *clusterFlags) check(run *runFlags) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// options connects to the cluster; nil without --kubernetes.
+// options creates the client of the cluster; it returns nil without --kubernetes.
 func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 	if !o.kubernetes {
 		return nil, nil
@@ -99,8 +99,8 @@ func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 	}, nil
 }
 
-// libraryLog sends what client-go writes to stderr, line after line while the API server
-// is away, to our log at level debug. The callers of client-go log what matters.
+// libraryLog redirects client-go's own log to ours at level debug: it writes many lines
+// while the API server is unreachable. The callers of client-go log its errors.
 func libraryLog(log hclog.Logger) {
 	to := log.Named("client-go").StandardWriter(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 	klog.SetSlogLogger(slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

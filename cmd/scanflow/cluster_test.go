@@ -10,8 +10,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// What client-go says by itself is one line of our log for whoever looks closer, and
-// nothing for the others.
+// A message of client-go's own log is one line of our log at level debug, and none above.
 func TestTheLibrarysOwnLogIsForDebugging(t *testing.T) {
 	t.Cleanup(klog.ClearLogger)
 	for level, want := range map[hclog.Level]string{

@@ -16,17 +16,18 @@ import (
 )
 
 const (
-	// confinedMemory is what check and eval may use, in bytes: with the daemon's judge, what
-	// passes here passes there. tracedMemory is for tests, whose every step is noted.
+	// confinedMemory is the memory limit of check and eval, in bytes. The daemon's judge has
+	// the same, so that policies which pass here pass there. tracedMemory is the limit of
+	// tests, which record a trace.
 	confinedMemory = confine.DefaultMemory
 	tracedMemory   = 1 << 30
-	// confinedWhole bounds a confined command in all.
-	confinedWhole = 10 * time.Minute
+	// confinedTimeout bounds the whole run of a confined command.
+	confinedTimeout = 10 * time.Minute
 )
 
-// confined has a command that reads foreign policies do so in a child process of this
-// program, under limits of memory and time, so that it always comes to an end, and ends
-// at once when it is told to.
+// confined runs a command that evaluates untrusted policies in a child process of this
+// program, under limits of memory and time, so that it always ends, and can be interrupted
+// at any moment.
 func confined(memory int64, c *cobra.Command) *cobra.Command {
 	run := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
@@ -34,15 +35,15 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 			return run(cmd, args)
 		}
 		err := confine.Child{
-			Args: os.Args[1:], Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(), Memory: memory, Whole: confinedWhole,
+			Args: os.Args[1:], Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(), Memory: memory, Whole: confinedTimeout,
 		}.Run(cmd.Context())
 		var exit *exec.ExitError
 		var ended *confine.Error
 		switch {
 		case errors.As(err, &exit):
-			return exitCode(exit.ExitCode()) // it has said why
+			return exitCode(exit.ExitCode()) // the child has printed the error
 		case cmd.Context().Err() != nil:
-			return exitCode(interrupted)
+			return exitCode(exitInterrupted)
 		case errors.As(err, &ended) && ended.At != "":
 			return fmt.Errorf("%w (%s)", ended, ended.At)
 		}
@@ -51,31 +52,29 @@ func confined(memory int64, c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// interrupted is the status of a command that a signal ended, as shells have it of SIGINT.
-const interrupted = 130
-
-// announced tells of each evaluation before it begins, so that one that hangs is known.
-type announced struct {
+// reportingPolicies reports each evaluation before it begins, so that the parent process
+// can name one that hangs.
+type reportingPolicies struct {
 	engine.Policies
 }
 
 // Pin is part of engine.Policies.
-func (a announced) Pin() engine.Revision { return announcedRevision{a.Policies.Pin()} }
+func (a reportingPolicies) Pin() engine.Revision { return reportingRevision{a.Policies.Pin()} }
 
-type announcedRevision struct{ engine.Revision }
+type reportingRevision struct{ engine.Revision }
 
-// evaluationWithin is how long strategies or guards may take together; each has a
-// deadline of its own, which one that hangs does not heed.
-const evaluationWithin = 30 * time.Second
+// evaluationTimeout bounds the evaluation of all strategies or guards of a target. Each also
+// has its own deadline, which code that hangs may ignore.
+const evaluationTimeout = 30 * time.Second
 
 // Evaluate is part of engine.Revision.
-func (a announcedRevision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
-	confine.Doing(fmt.Sprintf("asking %s about target %s", strings.Join(strategies, ", "), doc.Target.ID()), evaluationWithin)
+func (a reportingRevision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
+	confine.Doing(fmt.Sprintf("asking %s about target %s", strings.Join(strategies, ", "), doc.Target.ID()), evaluationTimeout)
 	return a.Revision.Evaluate(ctx, strategies, doc)
 }
 
 // Deny is part of engine.Revision.
-func (a announcedRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
-	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationWithin)
+func (a reportingRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
+	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationTimeout)
 	return a.Revision.Deny(ctx, doc, p)
 }

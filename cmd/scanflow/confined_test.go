@@ -70,7 +70,7 @@ func TestCommandsEndAtOnceOnASignal(t *testing.T) {
 				began := time.Now()
 				require.NoError(t, c.Process.Signal(sig))
 				require.Error(t, c.Wait())
-				require.Equal(t, interrupted, c.ProcessState.ExitCode(), out.String())
+				require.Equal(t, exitInterrupted, c.ProcessState.ExitCode(), out.String())
 				require.Less(t, time.Since(began), 5*time.Second, "the test that hangs is given 15 s")
 				require.Empty(t, out.String())
 			})

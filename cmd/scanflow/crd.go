@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// newCRD prints the definition of the custom resource, as deploy/crds has it.
+// newCRD prints the definition of the custom resource; deploy/crds has a copy.
 func newCRD() *cobra.Command {
 	var file string
 	c := &cobra.Command{

@@ -9,8 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// decisionLog writes what was decided and done to the log. A problem that stays is
-// written once, and once more when it has passed.
+// decisionLog logs decisions and acts. A problem is logged when it appears and when it has
+// passed, and not at each firing between.
 type decisionLog struct {
 	hclog.Logger
 	mu       sync.Mutex
@@ -40,21 +40,21 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 		}
 	}
 	for _, c := range changes {
-		l.Log(c.level, c.message, append([]any{"agent", f.Agent, "firing", f.ID}, c.says...)...)
+		l.Log(c.level, c.message, append([]any{"agent", f.Agent, "firing", f.ID}, c.fields...)...)
 	}
 	for _, d := range f.Decisions {
 		write := l.Info
 		if d.By == "primitives" || d.By == "shape" {
-			write = l.Warn // a mistake in a policy or a manifest, not a bound at work
+			write = l.Warn // a mistake in a policy or a manifest
 		}
-		says := []any{
-			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", logged(&d),
+		fields := []any{
+			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", loggedParams(&d),
 			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
 		}
-		if d.By != "" { // of one that nothing bounded there is nothing to say
-			says = append(says, "by", d.By)
+		if d.By != "" {
+			fields = append(fields, "by", d.By)
 		}
-		write("decided", says...)
+		write("decided", fields...)
 	}
 }
 

@@ -36,10 +36,10 @@ which "scanflow eval --input" takes.`,
 			if err != nil {
 				return err
 			}
-			if filter.Since, err = moment(since, time.Now()); err != nil {
+			if filter.Since, err = parseTime(since, time.Now()); err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
-			if filter.Until, err = moment(until, time.Now()); err != nil {
+			if filter.Until, err = parseTime(until, time.Now()); err != nil {
 				return fmt.Errorf("--until: %w", err)
 			}
 			switch filter.Verdict = engine.Verdict(verdict); filter.Verdict {
@@ -86,8 +86,8 @@ which "scanflow eval --input" takes.`,
 	return c
 }
 
-// moment reads a time, or an age before now; "" is the zero time.
-func moment(text string, now time.Time) (time.Time, error) {
+// parseTime parses a time (RFC 3339) or an age before now; "" is the zero time.
+func parseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -120,8 +120,8 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	if !none || asJSON {
 		return nil
 	}
-	says, n := "no decisions that match", 0
-	for _, err := range troubled(ctx, r, filter) {
+	text, n := "no decisions that match", 0
+	for _, err := range problemFirings(ctx, r, filter) {
 		if err != nil {
 			return err
 		}
@@ -129,16 +129,16 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	}
 	switch {
 	case n == 1:
-		says += "; 1 firing had problems: --problems shows it"
+		text += "; 1 firing had problems: --problems shows it"
 	case n > 1:
-		says += fmt.Sprintf("; %d firings had problems: --problems shows them", n)
+		text += fmt.Sprintf("; %d firings had problems: --problems shows them", n)
 	}
-	_, err := fmt.Fprintln(w, says)
+	_, err := fmt.Fprintln(w, text)
 	return err
 }
 
-// troubled are the firings that had problems, by the agent and the times of a filter.
-func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
+// problemFirings iterates over the firings that had problems, filtered by agent and time.
+func problemFirings(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
 	return func(yield func(journal.Firing, error) bool) {
 		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
 			if (err != nil || len(f.Problems) > 0) && !yield(f, err) {
@@ -148,11 +148,11 @@ func troubled(ctx context.Context, r *journal.Reader, filter journal.Filter) ite
 	}
 }
 
-// printProblems lists what went wrong, firing by firing: among it the answers of
-// strategies that are no proposals.
+// printProblems prints the problems of each firing, such as failed sensors and results of
+// strategies that are not valid proposals.
 func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
 	shown := 0
-	for f, err := range troubled(ctx, r, filter) {
+	for f, err := range problemFirings(ctx, r, filter) {
 		if err != nil {
 			return err
 		}
@@ -173,33 +173,28 @@ func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter j
 	return nil
 }
 
-// decisionLine is one decision for a person.
+// decisionLine formats one decision as a line of text.
 func decisionLine(row journal.Row) string {
-	became := string(row.Verdict)
+	result := string(row.Verdict)
 	if row.Outcome != nil {
-		became = string(row.Outcome.Status)
+		result = string(row.Outcome.Status)
 		if row.Outcome.Detail != "" && row.Outcome.Status == engine.Failed {
-			became += " (" + row.Outcome.Detail + ")"
+			result += " (" + row.Outcome.Detail + ")"
 		}
 	}
 	if row.DryRun {
-		became += ", dry run"
+		result += ", dry run"
 	}
 	why := row.Reason
 	if len(row.Because) > 0 {
 		why += " [" + strings.Join(row.Because, " ") + "]"
 	}
 	if row.By != "" {
-		became += " by " + row.By
+		result += " by " + row.By
 	}
-	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), became)
+	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), result)
 	if row.Detail != "" {
 		line += ": " + row.Detail
 	}
 	return line + "  <- " + why
-}
-
-// callText is a primitive with its parameters: scale(replicas=4).
-func callText(verb string, with map[string]any) string {
-	return verb + "(" + withText(with) + ")"
 }

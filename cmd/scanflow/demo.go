@@ -44,17 +44,17 @@ func newDemo() *cobra.Command {
 		Use:       "demo [" + strings.Join(names, " | ") + "]",
 		Short:     "Watch agents keep a model-serving workload healthy",
 		Long:      long.String(),
-		Args:      o.names(names),
+		Args:      o.scenarioArgs(names),
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.list {
-				return listScenarios(cmd.OutOrStdout())
+				return printScenarios(cmd.OutOrStdout())
 			}
 			name := names[0]
 			if len(args) > 0 {
 				name = args[0]
 			}
-			s, _ := demo.Find(name) // cobra has checked it
+			s, _ := demo.Find(name) // Args has checked the name
 			return o.run(cmd, s)
 		},
 	}
@@ -76,8 +76,8 @@ func newDemo() *cobra.Command {
 	return c
 }
 
-// names takes one scenario, or none. --list is of all, and takes nothing else.
-func (o *demoFlags) names(all []string) cobra.PositionalArgs {
+// scenarioArgs accepts at most one scenario, and nothing beside --list.
+func (o *demoFlags) scenarioArgs(all []string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		var errs []error
 		for _, name := range args {
@@ -100,9 +100,9 @@ func (o *demoFlags) names(all []string) cobra.PositionalArgs {
 	}
 }
 
-// drawable refuses a picture's file before the run, which takes minutes. The run makes
-// the folder of --dir itself.
-func (o *demoFlags) drawable(given bool) error {
+// checkPlotFile refuses a --plot that can't be written before the run, which takes minutes.
+// A file below --dir is accepted: the run makes that folder.
+func (o *demoFlags) checkPlotFile(given bool) error {
 	if !given {
 		return nil
 	}
@@ -112,10 +112,10 @@ func (o *demoFlags) drawable(given bool) error {
 	if inside, err := filepath.Rel(o.Dir, o.Plot); o.Dir != "" && err == nil && filepath.IsLocal(inside) && inside != "." {
 		return nil
 	}
-	return writable("plot", o.Plot)
+	return checkWritable("plot", o.Plot)
 }
 
-// run plays a scenario between what is said before and after it.
+// run prints what the scenario shows, runs it, and prints its report and the next steps.
 func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 	for _, flag := range []string{"kubeconfig", "gateway-metrics"} {
 		if cmd.Flags().Changed(flag) && !o.kubernetes {
@@ -128,7 +128,7 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 		}
 	}
 	mistakes := s.Check(&o.Options)
-	if err := o.drawable(cmd.Flags().Changed("plot")); err != nil {
+	if err := o.checkPlotFile(cmd.Flags().Changed("plot")); err != nil {
 		mistakes = append(mistakes, err.Error())
 	}
 	if len(mistakes) > 0 {
@@ -145,18 +145,18 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 		return fmt.Errorf("find this program's own file: %w", err)
 	}
 	o.Out = cmd.OutOrStdout()
-	if _, err := fmt.Fprintf(o.Out, "shows  %s\nneeds  %s\ntakes  some %s\n\n", strings.TrimSpace(plot.Wrap(s.Shows, "       ", 88)), s.Needs, o.takes(s)); err != nil {
+	if _, err := fmt.Fprintf(o.Out, "shows  %s\nneeds  %s\ntakes  some %s\n\n", strings.TrimSpace(plot.Wrap(s.Shows, "       ", 88)), s.Needs, o.estimatedDuration(s)); err != nil {
 		return err
 	}
 	report, held, err := s.Run(cmd.Context(), o.Options)
 	if cmd.Context().Err() != nil && !o.Keep {
 		_, _ = fmt.Fprintln(o.Out, "\ninterrupted")
-		return exitCode(130)
+		return exitCode(exitInterrupted)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(o.Out, "\n%s\n", o.next(s)); err != nil {
+	if _, err := fmt.Fprintf(o.Out, "\n%s\n", o.nextSteps(s)); err != nil {
 		return err
 	}
 	if o.asJSON {
@@ -170,8 +170,8 @@ func (o *demoFlags) run(cmd *cobra.Command, s *demo.Scenario) (err error) {
 	return nil
 }
 
-// takes is how long a scenario takes at the speed chosen, roughly.
-func (o *demoFlags) takes(s *demo.Scenario) string {
+// estimatedDuration formats roughly how long a scenario takes at the chosen speed.
+func (o *demoFlags) estimatedDuration(s *demo.Scenario) string {
 	d := time.Duration(float64(s.Takes) / o.Speed)
 	if d < 3*time.Minute {
 		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()/10)*10)
@@ -179,21 +179,21 @@ func (o *demoFlags) takes(s *demo.Scenario) string {
 	return fmt.Sprintf("%.0f min", math.Ceil(d.Minutes()))
 }
 
-// next says what there is to do afterwards.
-func (o *demoFlags) next(s *demo.Scenario) string {
+// nextSteps suggests commands to run after the scenario.
+func (o *demoFlags) nextSteps(s *demo.Scenario) string {
 	title, dir := "Next:", o.Dir
 	if dir == "" {
 		title, dir = "Next: the run's files are removed; with --dir DIR they stay, its manifests, policies and journal:", "DIR"
 	}
-	fill := strings.NewReplacer("DATA", filepath.Join(dir, "data"), "DIR", dir)
+	replacer := strings.NewReplacer("DATA", filepath.Join(dir, "data"), "DIR", dir)
 	lines := []string{title}
 	for _, line := range s.Next {
-		lines = append(lines, "  "+fill.Replace(line))
+		lines = append(lines, "  "+replacer.Replace(line))
 	}
 	return strings.Join(lines, "\n")
 }
 
-func listScenarios(w io.Writer) error {
+func printScenarios(w io.Writer) error {
 	table := plot.Table{Header: []string{"scenario", "takes", "speed", "needs", "on a cluster"}}
 	for _, s := range demo.Scenarios {
 		clusters := "no"
@@ -203,7 +203,7 @@ func listScenarios(w io.Writer) error {
 		if s.ClusterOnly != "" {
 			clusters = "--kubernetes, always"
 		}
-		table.Rows = append(table.Rows, []string{s.Name, (&demoFlags{Options: demo.Options{Speed: 1}}).takes(&s), fmt.Sprintf("1..%g", s.MaxSpeed), s.Needs, clusters})
+		table.Rows = append(table.Rows, []string{s.Name, (&demoFlags{Options: demo.Options{Speed: 1}}).estimatedDuration(&s), fmt.Sprintf("1..%g", s.MaxSpeed), s.Needs, clusters})
 	}
 	_, err := fmt.Fprintln(w, table.String())
 	for _, s := range demo.Scenarios {

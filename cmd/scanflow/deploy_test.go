@@ -94,7 +94,7 @@ func TestAlertsFire(t *testing.T) {
 	}
 }
 
-// holds tells whether an alert's expression has any result at a time.
+// holds reports whether an alert's expression has a result at a time.
 func holds(t *testing.T, prom *promengine.Engine, expr string, at time.Time) bool {
 	t.Helper()
 	require.NotEmpty(t, expr)

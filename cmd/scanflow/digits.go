@@ -17,7 +17,7 @@ func newDigits() *cobra.Command {
 	return group(c)
 }
 
-// sourceFlags say where digits come from.
+// sourceFlags select the data set of digits.
 type sourceFlags struct{ digits.Source }
 
 func (s *sourceFlags) add(c *cobra.Command) {
@@ -67,7 +67,7 @@ scanflow digits evaluate has measured the version.`,
 	return c
 }
 
-// intoFile trains a model on all there is, and tests it on the test set.
+// intoFile trains a model on the whole training set, tests it and writes it to a file.
 func (o *trainFlags) intoFile(cmd *cobra.Command) error {
 	var data digits.Dataset
 	if o.Folder != "" {

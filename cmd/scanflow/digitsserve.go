@@ -23,8 +23,7 @@ type serveFlags struct {
 	work, linger, grace       time.Duration
 }
 
-// flushGrace is how long predictions may take on their way to the tracker after the
-// last one was answered.
+// flushGrace bounds sending the last predictions to the tracker when the server stops.
 const flushGrace = 5 * time.Second
 
 func newDigitsServe() *cobra.Command {
@@ -100,7 +99,7 @@ func (o *serveFlags) serve(ctx context.Context) error {
 	return errors.Join(err, predictions.Close(last))
 }
 
-// loadModel is the model of a file, or of a version in the registry, and its version.
+// loadModel loads a model from a file or from the registry, and returns it with its version.
 func loadModel(ctx context.Context, client *mlflow.Client, from string) (*digits.Model, string, error) {
 	if !registry.IsURI(from) {
 		m, err := digits.Load(from)

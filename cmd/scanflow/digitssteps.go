@@ -13,10 +13,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/steps"
 )
 
-// trackerUse is what each step says of where it logs to.
+// trackerUse is the end of each step's help.
 const trackerUse = "\n\nThe tracker is the one that MLFLOW_TRACKING_URI names."
 
-// stepFlags are the names of things in the tracker.
+// stepFlags are the names of the model and the experiments in the tracker.
 type stepFlags struct{ model, predictions, critical, training string }
 
 func (o *stepFlags) addModel(c *cobra.Command) {
@@ -35,8 +35,8 @@ func (o *stepFlags) addPredictions(c *cobra.Command) {
 	c.Flags().StringVar(&o.predictions, "predictions", steps.DefaultPredictions, "experiment of predictions")
 }
 
-// do runs a step against the tracker of the environment.
-func (o *stepFlags) do(cmd *cobra.Command, step func(s *steps.Steps) error) error {
+// runStep runs a step with the tracker that the environment names.
+func (o *stepFlags) runStep(cmd *cobra.Command, step func(s *steps.Steps) error) error {
 	client, err := registry.Connect(os.Getenv)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func newDigitsPublish() *cobra.Command {
 the alias production. Where there is a version in production already, it does nothing.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				parts, err := from.Load()
 				if err != nil {
 					return err
@@ -91,7 +91,7 @@ trained on, all samples picked since, and clean digits to test on.` + trackerUse
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case purpose == "detect" && output != "" && until > 0:
-				return o.do(cmd, func(s *steps.Steps) error {
+				return o.runStep(cmd, func(s *steps.Steps) error {
 					all, err := s.LoadPredictions(cmd.Context(), time.UnixMilli(until))
 					if err != nil {
 						return err
@@ -101,7 +101,7 @@ trained on, all samples picked since, and clean digits to test on.` + trackerUse
 			case purpose == "detect":
 				return errors.New("--for detect: wants --until-ms, in milliseconds since 1970, and -o FILE")
 			case purpose == "retrain" && base != "" && picked != "" && test != "":
-				return o.do(cmd, func(s *steps.Steps) error {
+				return o.runStep(cmd, func(s *steps.Steps) error {
 					found, err := s.LoadPicked(cmd.Context())
 					if err != nil {
 						return err
@@ -143,7 +143,7 @@ hidden layer, where 1 is the distance within which 99 of 100 training samples ha
 their tenth nearest.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				all, err := samples.Load(data)
 				if err != nil {
 					return err
@@ -166,7 +166,7 @@ func newDigitsPickData() *cobra.Command {
 	var o stepFlags
 	var data string
 	var until int64
-	var how steps.Picking
+	var picking steps.Picking
 	c := &cobra.Command{
 		Use:   "pick-data --data FILE --until-ms MS",
 		Short: "Step of a workflow: pick the critical samples, and log the detection",
@@ -175,26 +175,26 @@ first, and logs them as a run: metrics scored and critical, and the samples. A
 detection up to a time is logged once, however often the step is tried.` + trackerUse,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(s *steps.Steps) error {
+			return o.runStep(cmd, func(s *steps.Steps) error {
 				all, err := samples.Load(data)
 				if err != nil {
 					return err
 				}
-				how.Until = time.UnixMilli(until)
-				return s.Pick(cmd.Context(), all, how)
+				picking.Until = time.UnixMilli(until)
+				return s.Pick(cmd.Context(), all, picking)
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&data, "data", "", "file of the scored samples")
 	f.Int64Var(&until, "until-ms", 0, "up to when they were loaded, in milliseconds since 1970")
-	f.Float64Var(&how.Threshold, "threshold", steps.DefaultThreshold, "a sample is critical above this score")
-	f.IntVar(&how.Most, "most", steps.DefaultMost, "pick no more than these")
+	f.Float64Var(&picking.Threshold, "threshold", steps.DefaultThreshold, "a sample is critical above this score")
+	f.IntVar(&picking.Most, "most", steps.DefaultMost, "pick no more than these")
 	o.addCritical(c)
 	return required(c, "data", "until-ms")
 }
 
-// required marks flags that a command can't do without.
+// required marks flags as required.
 func required(c *cobra.Command, flags ...string) *cobra.Command {
 	for _, f := range flags {
 		if err := c.MarkFlagRequired(f); err != nil {

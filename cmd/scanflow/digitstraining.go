@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/steps"
 )
 
-// heldOutFlags say which digits models are compared on.
+// heldOutFlags select the digits that models are compared on.
 type heldOutFlags struct{ file, drift string }
 
 func (h *heldOutFlags) add(c *cobra.Command) {
@@ -25,7 +25,7 @@ func (h *heldOutFlags) addDrift(c *cobra.Command) {
 	c.Flags().StringVar(&h.drift, "drift", corrupt.DefaultMix().String(), "what the digits suffer, as KIND:SEVERITY=SHARE,...")
 }
 
-// sets are the held-out digits, of clean ones and a seed where no file has them.
+// sets returns the held-out digits: those of the file, or clean ones corrupted with a seed.
 func (h *heldOutFlags) sets(clean digits.Set, seed uint64) (steps.HeldOutSets, error) {
 	if h.file != "" {
 		drifted, err := loadSet(h.file)
@@ -44,7 +44,7 @@ func loadSet(path string) (digits.Set, error) {
 	return samples.Labelled(all), err
 }
 
-// trainStepFlags are those of train as a step of a workflow.
+// trainStepFlags are the flags of train as a step of a workflow.
 type trainStepFlags struct {
 	stepFlags
 	data, extra, test, candidate string
@@ -82,7 +82,7 @@ func (o *trainStepFlags) run(cmd *cobra.Command, seed uint64) error {
 		}
 		t.Leaked = held.Drifted
 	}
-	return o.do(cmd, func(s *steps.Steps) error {
+	return o.runStep(cmd, func(s *steps.Steps) error {
 		c, err := s.Train(cmd.Context(), t)
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ evaluated=true.` + trackerUse,
 			if err != nil {
 				return err
 			}
-			return o.do(cmd, func(s *steps.Steps) error { return s.Evaluate(cmd.Context(), c, sets) })
+			return o.runStep(cmd, func(s *steps.Steps) error { return s.Evaluate(cmd.Context(), c, sets) })
 		},
 	}
 	f := c.Flags()

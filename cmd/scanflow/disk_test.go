@@ -182,8 +182,8 @@ func TestOnAReadOnlyDiskNothingIsDone(t *testing.T) {
 	requireReady(t, d)
 	d.stop()
 
-	// A start on a read-only journal: what was done, and is cooling down, can be read
-	// only later, so that nobody may act before.
+	// A start on a read-only journal: past acts and their cooldowns can be read only
+	// later, so no agent may act before.
 	second := newApp(t)
 	s.write("agents/second.yaml", strings.NewReplacer(s.app.URL, second.URL, "name: watcher", "name: second").Replace(s.read("agents/watcher.yaml")))
 	k.sh(`mount --bind "$1" "$0"`, again)

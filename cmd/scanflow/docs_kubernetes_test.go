@@ -229,7 +229,7 @@ func TestKubernetesPage(t *testing.T) {
 				require.Contains(t, command, ":8080/predict")
 				pod, err := f.at(`kubectl get pods -n digits -o jsonpath='{.items[0].status.podIP}'`).Output()
 				require.NoError(t, err)
-				f.unload = driving("http://" + string(pod) + ":8080/predict")
+				f.unload = startTraffic("http://" + string(pod) + ":8080/predict")
 			case word == "pkill":
 				for other := range f.running {
 					if strings.Contains(other, "--data one") {

@@ -14,7 +14,7 @@ import (
 func docs(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/reference/*.md", "deploy/helm/scanflow/*.md", "deploy/scenarios/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "docs/reference/*.md", "deploy/helm/scanflow/*.md", "deploy/scenarios/*.md"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)
@@ -84,7 +84,7 @@ func TestDocsNameTests(t *testing.T) {
 	}
 }
 
-// hasTest tells whether a folder of the checkout has a test that a pattern matches.
+// hasTest reports whether a folder of the checkout has a test that matches a pattern.
 func hasTest(t *testing.T, folder, pattern string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))

@@ -18,7 +18,7 @@ import (
 // prints against what the page shows.
 type session struct {
 	*reader
-	// known are the page's ids, of questions and letters, with those of this run.
+	// known maps the page's ids of approvals and messages to those of this run.
 	known map[string]string
 	ends  []func()      // of what runs, the latest last
 	said  func() string // the log of the latest
@@ -121,7 +121,7 @@ func (s *session) atPort(command string) string {
 		return listens.ReplaceAllString(command, "scanflow run"+said("--listen", "127.0.0.1:8282"))
 	case tracks.MatchString(command):
 		return tracks.ReplaceAllString(command, "scanflow tracker"+said("--listen", "127.0.0.1:5000"))
-	case strings.Contains(command, "--data") && !forPerson.MatchString(command): // it asks nobody
+	case strings.Contains(command, "--data") && !forPerson.MatchString(command): // it reads a folder, and no server
 		return command
 	}
 	return asks.ReplaceAllString(command, "scanflow $1"+said("--server", "http://127.0.0.1:8282"))

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reader is somebody who follows a page: the files it shows, at the paths it
-// names, and the commands it gives, in one folder.
+// reader follows a page in one folder: it writes the files that the page shows, at the
+// paths that it names, and runs its commands.
 type reader struct {
 	t       *testing.T
 	dir     string
@@ -336,11 +336,10 @@ func TestFirstStrategyPage(t *testing.T) {
 }
 
 // drive sends digits until the test ends.
-func drive(t *testing.T, url string) { t.Cleanup(driving(url)) }
+func drive(t *testing.T, url string) { t.Cleanup(startTraffic(url)) }
 
-// driving sends digits, a good deal faster than the pages' bounds, until it is told
-// to stop.
-func driving(url string) (end func()) {
+// startTraffic sends digits at a rate far above the bounds of the pages, until end is called.
+func startTraffic(url string) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

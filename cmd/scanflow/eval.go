@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
@@ -24,7 +23,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
-	"github.com/scanflow-k8s/scanflow/engine/queue"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -74,11 +72,11 @@ OPA's trace of that strategy on it to standard error.`,
 	return confined(confinedMemory, c)
 }
 
-// sampleWithin bounds the sampling; each sensor has a deadline of its own.
-const sampleWithin = 2 * time.Minute
+// sampleTimeout bounds the sampling of all sensors; each sensor also has its own deadline.
+const sampleTimeout = 2 * time.Minute
 
-// evaluated is what eval prints for one target.
-type evaluated struct {
+// evalOutput is the JSON that eval prints for one target.
+type evalOutput struct {
 	Document  json.RawMessage   `json:"document"`
 	Decisions []engine.Decision `json:"decisions"`
 }
@@ -98,7 +96,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
-	a, err := pick(agents, o.agent)
+	a, err := findAgent(agents, o.agent)
 	if err != nil {
 		return err
 	}
@@ -110,83 +108,49 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := store.Load(ctx); err != nil {
 		return err
 	}
-	confine.Doing("holding the agent and the policies against each other", verifyWithin)
+	confine.Doing("holding the agent and the policies against each other", verifyTimeout)
 	if err := agentcheck.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
 		return err
 	}
-	config := loop.Config{Policies: announced{store}, Verbs: offered, Log: log}
+	config := loop.Config{Policies: reportingPolicies{store}, Verbs: previewVerbs, Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
 	if o.input != "" {
 		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
-	around := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
+	env := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
 		workloads, err := orchestrator.Read(o.workloads...)
 		if err != nil {
 			return err
 		}
-		around.Orchestrator = orchestrator.Declared(workloads)
+		env.Orchestrator = orchestrator.Declared(workloads)
 	}
-	specs, err := agentspec.Build([]*manifest.Agent{a}, around)
+	specs, err := agentspec.Build([]*manifest.Agent{a}, env)
 	if err != nil {
 		return err
 	}
 	over := time.Duration(0)
-	if compares(a) {
+	if needsTwoSamples(a) {
 		over = o.over
 	}
-	confine.Doing("sampling the agent's sensors", sampleWithin+over)
+	confine.Doing("sampling the agent's sensors", sampleTimeout+over)
 	p, err := loop.PreviewFleet(ctx, config, specs[0], over)
 	if err != nil {
 		return err
 	}
-	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
-	}
-	printFaults(cmd.ErrOrStderr(), p, o.target)
-	return printPreview(cmd.OutOrStdout(), p, o.target)
+	return printPreview(cmd, p, o.target)
 }
 
-// compares tells whether a sensor of the agent needs two samples for a value.
-func compares(a *manifest.Agent) bool {
+// needsTwoSamples reports whether a sensor of the agent computes its value from two samples.
+func needsTwoSamples(a *manifest.Agent) bool {
 	for _, s := range a.Spec.Sensors {
 		if c, is := s.Config.(*sensors.ScrapeConfig); is && c.NeedsTwoSamples() {
 			return true
 		}
 	}
 	return false
-}
-
-// offered are all verbs. Those that act on workloads or on the tracker can't be
-// planned without a running process, and their plans say so.
-func offered(*queue.Router) map[string]engine.Verb {
-	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
-		return errors.New("nothing is sent from here")
-	}})
-	for name, kind := range actuators.Verbs {
-		if _, planned := out[name]; !planned {
-			out[name] = engine.Verb{
-				Actuator: unplanned{}, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot,
-				Check: func(with map[string]any) []string { return manifest.DecodeMap(with, kind.With()) },
-			}
-		}
-	}
-	return out
-}
-
-// unplanned is the actuator of a verb whose world a preview does not reach.
-type unplanned struct{}
-
-var errUnplanned = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
-
-func (unplanned) Plan(context.Context, engine.Proposal) (engine.Change, error) {
-	return engine.Change{}, errUnplanned
-}
-
-func (unplanned) Apply(context.Context, engine.Change) (engine.Outcome, error) {
-	return engine.Outcome{}, errUnplanned
 }
 
 func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision) error {
@@ -206,13 +170,10 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	for _, problem := range p.Problems {
-		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), plot.Line("problem: "+problem))
-	}
-	if err := printPreview(cmd.OutOrStdout(), p, ""); err != nil || o.explain == "" {
+	if err := printPreview(cmd, p, ""); err != nil || o.explain == "" {
 		return err
 	}
-	confine.Doing("explaining "+o.explain, evaluationWithin)
+	confine.Doing("explaining "+o.explain, evaluationTimeout)
 	trace, err := rev.Explain(ctx, o.explain, doc.Input())
 	if err != nil {
 		return err
@@ -228,8 +189,12 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// printFaults says why signals are not ok, one line each: the documents don't.
+// printFaults prints one line for each problem, and for each signal that is not ok, whose
+// reason the documents do not have.
 func printFaults(w io.Writer, p loop.Preview, only string) {
+	for _, problem := range p.Problems {
+		_, _ = fmt.Fprintln(w, plot.Line("problem: "+problem))
+	}
 	for _, f := range p.Faults {
 		if only != "" && only != f.Target.String() {
 			continue
@@ -242,7 +207,8 @@ func printFaults(w io.Writer, p loop.Preview, only string) {
 	}
 }
 
-func printPreview(w io.Writer, p loop.Preview, only string) error {
+func printPreview(cmd *cobra.Command, p loop.Preview, only string) error {
+	printFaults(cmd.ErrOrStderr(), p, only)
 	found := only == ""
 	for _, raw := range p.Documents {
 		doc, err := engine.ReadDocument(raw)
@@ -254,13 +220,13 @@ func printPreview(w io.Writer, p loop.Preview, only string) error {
 			continue
 		}
 		found = true
-		out := evaluated{Document: raw, Decisions: []engine.Decision{}}
+		out := evalOutput{Document: raw, Decisions: []engine.Decision{}}
 		for _, d := range p.Decisions {
 			if d.Target == id {
 				out.Decisions = append(out.Decisions, d)
 			}
 		}
-		if err := writeJSON(w, out); err != nil {
+		if err := writeJSON(cmd.OutOrStdout(), out); err != nil {
 			return err
 		}
 	}

@@ -77,7 +77,7 @@ signal shut of prod/web: error: http://`+closed+`/web: `+refused+`
 
 	// What it printed can be decided on again, and comes out the same.
 	dec, file := json.NewDecoder(bytes.NewReader([]byte(out))), filepath.Join(s.dir, "doc.json")
-	var first, again evaluated
+	var first, again evalOutput
 	require.NoError(t, dec.Decode(&first))
 	require.NoError(t, os.WriteFile(file, first.Document, 0o600))
 	out, errs = evals(t, "-f", s.agents, "--policies", s.policies, "--input", file)
@@ -127,7 +127,7 @@ propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "more
 
 	out, errs := evals(t, "-f", s.agents, "--policies", s.policies, "--workloads", filepath.Join(s.dir, "workloads"))
 	require.Equal(t, "signal ready: empty: the orchestrator runs no such workload\n", errs)
-	var got evaluated
+	var got evalOutput
 	require.NoError(t, json.Unmarshal([]byte(out), &got), out)
 	var doc struct {
 		Target map[string]any
@@ -156,7 +156,7 @@ propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "more
 	s.write("policies/three_test.rego", "package scanflow.strategies.t.three_test\n\ntest_nothing if true\n")
 	s.write("agents/watcher.yaml", scaler)
 	out, _ := evals(t, "-f", s.agents, "--policies", s.policies, "--workloads", filepath.Join(s.dir, "workloads"))
-	var got evaluated
+	var got evalOutput
 	require.NoError(t, json.Unmarshal([]byte(out), &got), out)
 	require.Len(t, got.Decisions, 1)
 	require.Equal(t, "plan", got.Decisions[0].By)

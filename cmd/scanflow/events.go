@@ -41,20 +41,15 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 			if agent != "" {
 				q.Set("agent", agent)
 			}
-			var letters []engine.Message
-			if err := o.get(cmd.Context(), "/v1/events", q, &letters); err != nil {
+			var messages []engine.Message
+			if err := o.get(cmd.Context(), "/v1/events", q, &messages); err != nil {
 				return err
 			}
-			shown := []engine.Message{}
-			for _, l := range letters {
-				if box == "" || l.Box == box {
-					shown = append(shown, l)
-				}
-			}
+			messages = slices.DeleteFunc(messages, func(m engine.Message) bool { return box != "" && m.Box != box })
 			if asJSON {
-				return writeLine(cmd.OutOrStdout(), shown)
+				return writeLine(cmd.OutOrStdout(), messages)
 			}
-			return printLetters(cmd, shown)
+			return printMessages(cmd, messages)
 		},
 	}
 	o.add(c)
@@ -67,30 +62,30 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 	return c
 }
 
-func printLetters(cmd *cobra.Command, letters []engine.Message) error {
-	if len(letters) == 0 {
+func printMessages(cmd *cobra.Command, messages []engine.Message) error {
+	if len(messages) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "no events wait, and none is dead")
 		return err
 	}
 	table := plot.Table{Header: []string{"id", "box", "for", "type", "source", "event", "since", "why"}}
-	for _, l := range letters {
-		to := l.Agent
-		if l.To != "" {
-			to = l.To
+	for _, m := range messages {
+		to := m.Agent
+		if m.To != "" {
+			to = m.To
 		}
-		table.Rows = append(table.Rows, []string{l.ID, l.Box, to, l.Event.Type, l.Event.Source, l.Event.ID, clock(l.Since), l.Why})
+		table.Rows = append(table.Rows, []string{m.ID, m.Box, to, m.Event.Type, m.Event.Source, m.Event.ID, localTime(m.Since), m.Why})
 	}
 	_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 	return err
 }
 
-// resent is what the API answers.
-type resent struct {
+// resendResponse is the response to a request to resend.
+type resendResponse struct {
 	Resent []string `json:"resent"`
 }
 
 func newResend() *cobra.Command {
-	var o personFlags
+	var o userFlags
 	c := &cobra.Command{
 		Use:   "resend ID...",
 		Short: "Have dead events wait again",
@@ -104,16 +99,16 @@ takes it as the one that it had.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var done resent
-			if err := o.post(cmd.Context(), "/v1/events/resend", map[string][]string{"ids": args}, &done); err != nil {
+			var response resendResponse
+			if err := o.post(cmd.Context(), "/v1/events/resend", map[string][]string{"ids": args}, &response); err != nil {
 				return err
 			}
-			if len(done.Resent) > 0 {
-				if _, err := fmt.Fprintln(cmd.OutOrStdout(), plot.Line("waits again: "+strings.Join(done.Resent, " "))); err != nil {
+			if len(response.Resent) > 0 {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), plot.Line("waits again: "+strings.Join(response.Resent, " "))); err != nil {
 					return err
 				}
 			}
-			missing := slices.DeleteFunc(slices.Clone(args), func(id string) bool { return slices.Contains(done.Resent, id) })
+			missing := slices.DeleteFunc(slices.Clone(args), func(id string) bool { return slices.Contains(response.Resent, id) })
 			if len(missing) > 0 {
 				return fmt.Errorf("no dead event has the id %s; `scanflow events --box dead` lists them", strings.Join(missing, ", "))
 			}

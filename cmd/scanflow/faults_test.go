@@ -132,9 +132,9 @@ type fault struct {
 
 // Nevers 1 and 6 of a source: every fault in turn, with one daemon. The agent that
 // reads the source never acts; the watcher beside it fires and acts as if nothing
-// were. Each answer that can carries a good value above the bound as well, so that
-// whoever reads half of it, or past its status, acts.
-func faultsNeverActAndHoldUpNobody(t *testing.T, name, sensor string, src *faultySource, faults []fault, good http.HandlerFunc, args ...string) {
+// were. Each answer that can also carries a good value above the bound, so that a sensor
+// which reads only half of it, or ignores its status, would cause an act.
+func testFaultsNeverAct(t *testing.T, name, sensor string, src *faultySource, faults []fault, good http.HandlerFunc, args ...string) {
 	s := newSite(t)
 	s.app.set(`{"load": 5}`)
 	victim := newApp(t)
@@ -212,7 +212,7 @@ func TestPrometheusFaultsNeverActAndHoldUpNobody(t *testing.T) {
 	}
 	good := func(w http.ResponseWriter, r *http.Request) { says(http.StatusOK, kind, vector("50"))(w, r) }
 	src := newSource(t)
-	faultsNeverActAndHoldUpNobody(t, "prom", "prometheus: {query: load}", src, []fault{
+	testFaultsNeverAct(t, "prom", "prometheus: {query: load}", src, []fault{
 		{name: "refuses connections", state: "error"},
 		{name: "cuts the connection", answer: drops, state: "error"},
 		{name: "drips past the deadline", answer: drips(kind, vector("50")), state: "error", slow: true},
@@ -231,7 +231,7 @@ func TestApplicationFaultsNeverActAndHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	const kind = "text/plain; version=0.0.4"
 	src := newSource(t)
-	faultsNeverActAndHoldUpNobody(t, "scraper", fmt.Sprintf("scrape: {url: %q, metric: load}", src.url+"/metrics"), src, []fault{
+	testFaultsNeverAct(t, "scraper", fmt.Sprintf("scrape: {url: %q, metric: load}", src.url+"/metrics"), src, []fault{
 		{name: "refuses connections", state: "error"},
 		{name: "cuts the connection", answer: drops, state: "error"},
 		{name: "drips past the deadline", answer: drips(kind, "load 50\n"), state: "error", slow: true},

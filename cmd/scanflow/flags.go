@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// group has a command that only holds others refuse a word that is none of them:
-// cobra would print the help, and end with status 0.
+// group makes a command that has only subcommands refuse an unknown one. By default
+// cobra prints the help and exits with status 0.
 func group(c *cobra.Command) *cobra.Command {
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -24,8 +24,8 @@ func group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// checkAgent refuses an --agent that can be none's: it would choose nothing, without a
-// word. "" is all agents.
+// checkAgent refuses an --agent that is not a valid name, which would silently select
+// nothing. "" selects all agents.
 func checkAgent(name string) error {
 	namespace, rest, _ := strings.Cut(name, "/")
 	if name != "" && (namespace == "" || rest == "" || strings.Contains(rest, "/")) {
@@ -33,6 +33,9 @@ func checkAgent(name string) error {
 	}
 	return nil
 }
+
+// defaultData is the default of --data, the folder of the journal.
+const defaultData = ".scanflow"
 
 // logFlags are --log-level and --log-format.
 type logFlags struct{ level, format string }
@@ -54,19 +57,19 @@ func (l *logFlags) logger() (hclog.Logger, error) {
 	return newLog(hclog.LoggerOptions{Name: "scanflow", Level: level, JSONFormat: l.format == "json", Output: os.Stderr}), nil
 }
 
-// listFlag declares a flag that takes words with commas, and may be given again; short is
-// its letter, or "".
+// listFlag declares a flag that takes a comma-separated list and may be repeated. short is
+// its one-letter form, or "".
 func listFlag(f *pflag.FlagSet, to *[]string, name, short, usage string) {
 	f.StringSliceVarP(to, name, short, nil, usage)
 	flag := f.Lookup(name)
 	flag.Value, flag.DefValue = listValue{flag.Value}, "" // or the help would show a default of []
 }
 
-// listValue is the value of a list. pflag reads its first line, and would drop the others,
-// and an empty one.
+// listValue is the value of a list flag. It refuses line breaks and empty words: pflag
+// would ignore an empty value and all lines but the first.
 type listValue struct{ pflag.Value }
 
-// Set reads a line.
+// Set is part of pflag.Value.
 func (l listValue) Set(text string) error {
 	if strings.ContainsAny(text, "\r\n") {
 		return errors.New("has more than one line; write one, with commas")
@@ -80,7 +83,7 @@ func (l listValue) Set(text string) error {
 	return nil
 }
 
-// inputFlags are the files that most commands read.
+// inputFlags are the manifests and policies that most commands read.
 type inputFlags struct {
 	policyFlags
 	manifests []string

@@ -56,7 +56,7 @@ func TestAStrategyThatHangsCostsOneRestart(t *testing.T) {
 	s.app.set(`{"load": 666}`)
 	d.said("beginning anew")
 	d.saidAgain(`"@message":"running"`, 2)
-	d.readdress()
+	d.refreshAddress()
 	require.NoError(t, syscall.Kill(pid, 0), "it is the same process")
 
 	code, ready := d.get("/readyz")
@@ -81,7 +81,7 @@ func TestAStrategyThatHangsCostsOneRestart(t *testing.T) {
 	d.stop()
 }
 
-// The same daemon, told to stop while the strategy hangs.
+// The same daemon gets SIGTERM while the strategy hangs.
 func TestAStopWhileAStrategyHangsIsOverInTime(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/bomb.rego", withEscape("bomb", "input.signals.load.value == 666"))
@@ -115,8 +115,8 @@ func settled(holds func() bool) bool {
 	return true
 }
 
-// readdress finds the address anew, of a daemon that began anew.
-func (d *daemon) readdress() {
+// refreshAddress reads the new address of a daemon that replaced its process.
+func (d *daemon) refreshAddress() {
 	for _, line := range d.lines() {
 		if address, is := line["address"].(string); is && line["@message"] == "running" {
 			d.url = "http://" + address
@@ -147,8 +147,8 @@ func TestAfterAnUncleanEndStrategiesAreTriedInAChild(t *testing.T) {
 	d.stop()
 }
 
-// Whatever is written down by then, the process that begins anew goes on with what ran: a
-// hasty edit that was refused, or one of a manifest, must not stop the other agents.
+// Whatever the files hold by then, the new process continues with what ran before: an edit
+// of a policy or a manifest that was refused must not stop the other agents.
 func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 	for name, edit := range map[string]func(s *site){
 		"policies": func(s *site) { s.write("policies/bomb.rego", s.read("policies/bomb.rego")+"nonsense here\n") },
@@ -168,7 +168,7 @@ func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 			s.app.set(`{"load": 666}`)
 			d.said("beginning anew")
 			d.saidAgain(`"@message":"running"`, 2)
-			d.readdress()
+			d.refreshAddress()
 			d.said("this process goes on with what the last one ran on")
 			d.metric(`scanflow_policy_quarantined{kind="strategy",name="t.bomb"} 1`)
 			d.metric(`scanflow_firings_total{agent="test/healthy",trigger="every"}`)
@@ -180,8 +180,8 @@ func TestAProcessThatBeginsAnewGoesOnWithWhatRan(t *testing.T) {
 	}
 }
 
-// A strategy that ends the process outright, by a stack that overflows, is known to the next
-// life by what it was asked about, though the signal is another by then.
+// A strategy that ends the process by a stack overflow is quarantined by the next process,
+// even if the signal that caused it has changed by then.
 func TestWhatEndedTheProcessOutrightIsKnownThoughTheSignalHasPassed(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/bomb.rego", strings.Replace(withEscape("bomb", "input.signals.load.value == 666"), "count({a60, b60}) == 1", "a60 = b60", 1))

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// arenaBytes is what a daemon and its children may have of their own, together.
+	// arenaBytes bounds the anonymous and shared memory of a daemon and its children together.
 	arenaBytes = 700 << 20
 	// arenaWithin is for what takes a second or so on a machine with nothing else to do.
 	arenaWithin = 90 * time.Second
@@ -106,7 +106,7 @@ func (a *arena) until(holds func() bool, what string) {
 	require.False(a.t, a.d.ended(), "the daemon ended: %s", what)
 }
 
-// scrape is /metrics, "" while the daemon begins anew.
+// scrape returns /metrics; "" while the daemon replaces its process.
 func (a *arena) scrape() string {
 	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Second)
 	defer cancel()
@@ -114,7 +114,7 @@ func (a *arena) scrape() string {
 	require.NoError(a.t, err)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		a.d.readdress()
+		a.d.refreshAddress()
 		return ""
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -125,7 +125,8 @@ func (a *arena) scrape() string {
 	return string(body)
 }
 
-// firings is how often an agent had a turn in this life of the daemon, -1 while that can't be asked.
+// firings returns how often an agent fired in the current process of the daemon; -1 while
+// the daemon does not answer.
 func (a *arena) firings(agent string) int {
 	body := a.scrape()
 	if body == "" {
@@ -143,7 +144,7 @@ func (a *arena) firings(agent string) int {
 	return sum
 }
 
-// restarts is how often the daemon began anew.
+// restarts returns how often the daemon replaced its process.
 func (a *arena) restarts() int { return strings.Count(a.d.text(), "beginning anew") }
 
 // attempts is how many changes of the policies were decided upon.
@@ -196,8 +197,8 @@ func newMeter(t *testing.T, pid int) *meter {
 	return m
 }
 
-// take is peak, and begins anew.
-func (m *meter) take() int64 {
+// resetPeak returns the peak and resets it.
+func (m *meter) resetPeak() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.most

@@ -77,8 +77,8 @@ func zipped(raw []byte) []byte {
 // zeros is a gzip of so many times 16 MiB of zeros.
 func zeros(times int) []byte { return bytes.Repeat(zipped(make([]byte, 16<<20)), times) }
 
-// rawHeader is the header of an entry, as nobody's archiver would write it: fields are put
-// over it by their offset.
+// rawHeader returns the header of an entry with fields overwritten at their offsets, as no
+// archiver writes it.
 func rawHeader(name string, kind byte, fields map[int]string) []byte {
 	h := make([]byte, 512)
 	copy(h, name)
@@ -293,7 +293,7 @@ func TestHostileBundlesUnderADaemon(t *testing.T) {
 					a.ticks("healthy", 3)
 					a.putBundle(hostileBundle{bytes: beside()})
 					a.becomesLive(revisionOf(t, a.policies))
-					a.unharmed()
+					a.requireUnharmed()
 				})
 				if a.d.ended() {
 					return
@@ -334,8 +334,8 @@ func (b hostileBundle) verdict(t *testing.T, said string) {
 	}
 }
 
-// unharmed is what holds whatever was saved.
-func (a *arena) unharmed() {
+// requireUnharmed checks the invariants that hold whatever was saved.
+func (a *arena) requireUnharmed() {
 	a.t.Helper()
 	require.NotContains(a.t, a.d.text(), "goroutine ", "a trace of a panic")
 	require.Zero(a.t, a.restarts())

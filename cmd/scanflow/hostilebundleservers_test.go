@@ -143,7 +143,7 @@ func TestHostileServersOfBundles(t *testing.T) {
 					require.NoError(t, os.WriteFile(mended, beside()(i+2), 0o644))
 					server.set(serves(beside()(i + 2)))
 					a.becomesLive(revisionOf(t, mended))
-					a.unharmed()
+					a.requireUnharmed()
 				})
 				if a.d.ended() {
 					return

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// verdict is what becomes of a hostile folder.
+// verdict is the expected result for a hostile folder.
 type verdict string
 
 const (
@@ -79,7 +79,7 @@ func tests(lines ...string) func() map[string]string {
 	return one("x_test.rego", text("package scanflow.strategies.t.victim_test\n\n"+strings.Join(lines, "\n")+"\n"))
 }
 
-// aside is a module that nobody uses, and that is compiled nevertheless.
+// aside returns a module that no other uses; it is compiled all the same.
 func aside(lines ...string) func() map[string]string {
 	return one("aside.rego", text("package scanflow.lib.aside\n\n"+strings.Join(lines, "\n")+"\n"))
 }

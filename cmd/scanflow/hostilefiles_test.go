@@ -17,7 +17,7 @@ func linkTo(name, to string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) { require.NoError(t, os.Symlink(to, filepath.Join(dir, name))) }
 }
 
-// hostileFiles are what a policy folder may hold besides files of text.
+// hostileFiles returns policy folders with entries other than plain text files.
 func hostileFiles() []hostileFolder {
 	const module = "package scanflow.lib.aside\n\nx := 1\n"
 	return []hostileFolder{

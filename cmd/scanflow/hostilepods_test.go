@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A process that begins anew takes up its pods as after a crash, though they are its own
-// children still: one that ends later is seen to end, and is replaced.
+// A process that replaces itself adopts its pods as after a crash, although they are still
+// its own children: it notices one that ends later, and replaces it.
 func TestPodsRunOnWhileTheProcessBeginsAnew(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }

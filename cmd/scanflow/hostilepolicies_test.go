@@ -46,7 +46,7 @@ func TestHostilePoliciesUnderADaemon(t *testing.T) {
 			for _, h := range group {
 				began := time.Now()
 				a.survives(t, h)
-				t.Logf("%-50s %6.1f s %4d MB", h.name, time.Since(began).Seconds(), a.meter.take()>>20)
+				t.Logf("%-50s %6.1f s %4d MB", h.name, time.Since(began).Seconds(), a.meter.resetPeak()>>20)
 				if a.d.ended() {
 					return
 				}
@@ -143,7 +143,7 @@ func TestAStartOnHostilePoliciesComesToAnEnd(t *testing.T) {
 	}
 }
 
-// check and test come to an end by themselves, or at once when they are told to.
+// check and test end by themselves, and at once when they are interrupted.
 func TestCommandsOnHostilePoliciesComeToAnEnd(t *testing.T) {
 	for _, h := range chosen(12) {
 		t.Run(h.name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestCommandsOnHostilePoliciesComeToAnEnd(t *testing.T) {
 			for _, args := range [][]string{{"check", "-f", a.agents, "--policies", a.policies}, {"test", a.policies}} {
 				if h.want == slow && !soak() {
 					out, code := signalled(t, syscall.SIGINT, args...)
-					require.Contains(t, []int{0, 1, 2, interrupted}, code, out)
+					require.Contains(t, []int{0, 1, 2, exitInterrupted}, code, out)
 					require.NotContains(t, out, "goroutine ")
 					continue
 				}

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkIdle is what the daemon keeps of memory while four agents watch and
-// have nothing to do: the program itself, not this test with all that it links.
+// BenchmarkIdle measures the daemon's memory while four agents have nothing to do. It
+// starts the program itself, and not this test, which links more.
 func BenchmarkIdle(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "scanflow")
 	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
@@ -41,9 +41,9 @@ const (
 	idleFirings = 40 // of all agents together
 )
 
-// memory is what a process has of it, in MiB. The resident set holds the program's own
-// text as far as it is touched, which the kernel can drop and read again; anonymous is
-// the part of it that belongs to no file.
+// memory is the memory of a process, in MiB. The resident set includes the touched part of
+// the program's text, which the kernel can drop and read again; anonymous is the part that
+// no file backs.
 type memory struct{ resident, anonymous, peak float64 }
 
 // idle runs a daemon for some firings and returns its memory after them.

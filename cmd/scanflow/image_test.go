@@ -82,8 +82,8 @@ func copyContext(t *testing.T, root, to string) {
 	}
 }
 
-// The image is built by a Go that go.mod takes, runs as nobody in particular, and has
-// nothing in it but what is copied.
+// The image is built by a Go version that go.mod accepts, runs as an unprivileged user, and
+// contains only what is copied.
 func TestImage(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("..", "..", "Dockerfile"))
 	require.NoError(t, err)

@@ -9,8 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// judgeCommand are the arguments with which a daemon has this program judge policies in a
-// child process.
+// judgeCommand holds the arguments with which the daemon starts this program as the child
+// process that judges policies.
 var judgeCommand = []string{"judge"}
 
 func newJudge() *cobra.Command {

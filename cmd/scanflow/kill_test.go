@@ -112,7 +112,7 @@ func TestKillDuringAScale(t *testing.T) {
 	require.NotContains(t, out, `"status":"running"`)
 }
 
-// decided tells whether a daemon has said that it scales to a number.
+// decided reports whether a daemon has logged the decision to scale to a number.
 func decided(d *daemon, replicas int) bool {
 	return slices.ContainsFunc(d.lines(), func(line map[string]any) bool {
 		return line["@message"] == "decided" && line["verdict"] == "admitted" && line["with"] == fmt.Sprintf("replicas=%d", replicas)
@@ -147,7 +147,7 @@ func requireOneByOne(t *testing.T, rows []journal.Row) {
 	}
 }
 
-// podRecord is what the local orchestrator keeps of a pod.
+// podRecord is the part of the local orchestrator's record of a pod that tests read.
 type podRecord struct {
 	PID   int
 	Ports []struct{ Host int }

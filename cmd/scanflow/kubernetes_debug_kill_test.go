@@ -25,8 +25,8 @@ func TestKillEachOfFourInS1(t *testing.T) {
 	t.Logf("%d kills", kills)
 }
 
-// killEach kills whoever has to answer next, a moment after the one before it acted, all
-// through a round, and starts it again. It returns how often.
+// killEach follows a round and kills each process shortly before its turn, just after the one
+// before it acted, and starts it again. It returns the number of kills.
 func killEach(four map[string]*part) (kills int) {
 	hops := []struct{ who, does, dies string }{
 		{"tracker", "digits/tracker event.send dev.scanflow.check.requested", "checker"},

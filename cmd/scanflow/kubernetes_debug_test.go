@@ -17,7 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
-// debugChain is what leads to a version in service: which agent did what, in order.
+// debugChain lists the acts, in order, that bring a version into service.
 func debugChain(version string) []string {
 	return []string{
 		"digits/tracker event.send dev.scanflow.check.requested",
@@ -122,7 +122,7 @@ func (s *debugged) comesIntoService(version string, within time.Duration) {
 	})
 }
 
-// versionAt is what a pod says that it serves; "" where it does not answer.
+// versionAt returns the version that a pod serves; "" if it does not answer.
 func (s *debugged) versionAt(pod string) string {
 	client := http.Client{Timeout: 2 * time.Second}
 	res, err := client.Post("http://"+pod+"/predict", "application/octet-stream", bytes.NewReader(s.images[0][:]))

@@ -57,9 +57,9 @@ func fewReplicas(broken *atomic.Bool) http.HandlerFunc {
 	}
 }
 
-// An admission webhook denies a write: it has not happened, it is told of with the
-// webhook's own words, and the agent goes on. A webhook that is broken may be well
-// again, so the write is tried again.
+// An admission webhook denies a write: the object is unchanged, the outcome has the
+// webhook's message, and the agent continues. If the webhook itself fails, the write is
+// retried, since the webhook may recover.
 func TestKubernetesAWebhookDeniesTheWrite(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, testcluster.Shared(t), followAgent)

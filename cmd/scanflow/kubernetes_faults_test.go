@@ -13,8 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
-// The API server dies in the middle of an act, and comes back: the act is done, by
-// whoever leads then, and the agent goes on without a restart.
+// The API server dies in the middle of an act, and comes back: the leader at that time
+// completes the act, and the agent continues without a restart.
 func TestKubernetesTheAPIServerGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	c := testcluster.New(t)
@@ -28,7 +28,7 @@ func TestKubernetesTheAPIServerGoesAndComesBack(t *testing.T) {
 	d.saidAgain(`"@message":"decided"`, 2)
 	c.StopAPIServer(t)
 	d.said("leading no more")
-	s.wants(4) // nothing can be done, and nobody is told that it was
+	s.wants(4) // nothing can be done, and nothing is reported as done
 	require.Zero(t, strings.Count(d.text(), `"with":"replicas=4"`))
 	c.StartAPIServer(t)
 	s.scaledTo("web", 4)
@@ -69,8 +69,8 @@ spec:
             status: {type: object, properties: {size: {type: integer}}}
 `
 
-// An agent whose targets' kind is not installed says which, and holds up nobody;
-// once it is, the agent serves it, without a restart.
+// An agent whose targets' kind is not installed reports the kind and holds up no other
+// agent. Once it is installed, the agent finds its targets without a restart.
 func TestKubernetesAKindThatIsNotInstalled(t *testing.T) {
 	t.Parallel()
 	c := testcluster.New(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
-// A strategy that hangs costs each replica one restart at the most: the one that leads
-// begins anew, as the same process, and so does the other once it leads and asks it. From
-// then on both have it in quarantine, and the other agents act.
+// A strategy that hangs costs each replica one restart at most: the leader replaces its
+// process, and so does the other replica once it leads and evaluates the strategy. From then
+// on both have it in quarantine, and the other agents act.
 func TestKubernetesAStrategyThatHangsCostsEachReplicaOneRestart(t *testing.T) {
 	t.Parallel()
 	bomber := strings.NewReplacer("name: follower", "name: bomber", "[t.follow]", "[t.bomb]", "[scale]", "[webhook]").Replace(followAgent)
@@ -33,7 +33,7 @@ func TestKubernetesAStrategyThatHangsCostsEachReplicaOneRestart(t *testing.T) {
 	s.wants(3)
 	first.said("beginning anew")
 	first.saidAgain(`"@message":"running"`, 2)
-	first.readdress()
+	first.refreshAddress()
 	require.NoError(t, syscall.Kill(first.cmd.Process.Pid, 0), "it is the same process")
 	_, ready := first.get("/readyz")
 	require.Contains(t, ready, "strategy t.bomb is in quarantine for revision")
@@ -41,8 +41,8 @@ func TestKubernetesAStrategyThatHangsCostsEachReplicaOneRestart(t *testing.T) {
 		s.wants(n)
 		require.Eventually(t, func() bool { return s.replicas("web") == int64(n) }, 90*time.Second, 50*time.Millisecond)
 	}
-	other.saidAgain(`"@message":"running"`, 2) // it led while the first began anew
-	other.readdress()
+	other.saidAgain(`"@message":"running"`, 2) // it led while the first restarted
+	other.refreshAddress()
 	for _, d := range []*daemon{first, other} {
 		require.Equal(t, 1, strings.Count(d.text(), "beginning anew"))
 	}

@@ -80,7 +80,7 @@ func (s *stage) runs() map[string]int {
 	return out
 }
 
-// leads tells whether a daemon leads now, by its own account.
+// leads reports whether a daemon leads now, according to its log.
 func (d *daemon) leads() bool {
 	leading := false
 	for _, line := range d.lines() {

@@ -19,9 +19,9 @@ import (
 )
 
 // Defect 6 of the published system: every agent ran as cluster-admin, and its API
-// asked nobody who they were. Here an agent acts with the few rights that
-// `scanflow rbac` prints and each further one is refused by the API server, also where
-// somebody has an agent ask for it; and the API shows nothing without its token.
+// did not authenticate its callers. Here an agent acts with the few rights that
+// `scanflow rbac` prints. The API server refuses every other request, even if a policy
+// proposes it, and the API returns nothing without its token.
 func TestDefect6NoMoreRightsThanNeededAndNoAPIWithoutAToken(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, testcluster.Shared(t), followAgent)
@@ -97,7 +97,7 @@ func TestDefect6NoMoreRightsThanNeededAndNoAPIWithoutAToken(t *testing.T) {
 	require.NotContains(t, d.text(), "s3cret-token")
 	d.stop()
 
-	// And without a token there is nobody who may.
+	// Without a token every request is refused.
 	d = s.daemon("--listen", "0.0.0.0:0")
 	d.url = strings.Replace(d.url, "[::]", "127.0.0.1", 1)
 	require.Equal(t, http.StatusForbidden, asks("/v1/agents", ""))

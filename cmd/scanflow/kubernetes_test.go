@@ -66,9 +66,8 @@ type stage struct {
 	config    string // kubeconfig of the daemons
 }
 
-// newStage installs the definitions, and makes a service account that may do what
-// `scanflow rbac`, asked with these further arguments, says that the agents need, and
-// nothing else.
+// newStage installs the definitions, and creates a service account with exactly the roles
+// that `scanflow rbac` prints for the agents with these further arguments.
 func newStage(t *testing.T, c *testcluster.Cluster, agents string, args ...string) *stage {
 	t.Helper()
 	c.InstallCRDs(t, "agents", "ledgers")
@@ -110,7 +109,7 @@ func (s *stage) get(resource schema.GroupVersionResource, name string) *unstruct
 	return o
 }
 
-// replicas is what the Deployment wants.
+// replicas returns the Deployment's desired replicas.
 func (s *stage) replicas(name string) int64 {
 	s.t.Helper()
 	n, _, _ := unstructured.NestedInt64(s.get(deploymentsResource, name).Object, "spec", "replicas")
@@ -222,7 +221,7 @@ func TestKubernetesAgentsAreCustomResources(t *testing.T) {
 	s.apply(followAgent)
 	s.scaledTo("web", 5)
 
-	// Somebody else writes: from then on the field is theirs, and that is told.
+	// Another client writes the field: from then on it owns it, and an event says so.
 	s.patch(deploymentsResource, "web", map[string]any{"spec": map[string]any{"replicas": 7}}, "scale")
 	s.until("the refusal is an event of the target", func() bool {
 		return strings.Contains(s.events("web"), "Warning ScaleRefused: scale can't be planned: replicas belongs to kubectl (Update, scale")

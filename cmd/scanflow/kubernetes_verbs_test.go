@@ -139,8 +139,8 @@ func fieldIn(value any, path ...string) string {
 	return fmt.Sprint(value)
 }
 
-// rolledOut waits until the Deployment's pods are there, and nobody has anything to
-// write about it any more.
+// rolledOut waits until the Deployment's pods are ready and no controller has anything left
+// to write.
 func (s *stage) rolledOut(name string) {
 	s.t.Helper()
 	s.until(name+" is rolled out", func() bool {
@@ -180,7 +180,7 @@ func (d *daemon) acts(verb string, dry bool) (n int) {
 // Each verb, by the same kind of strategy, through `scanflow run --kubernetes` under
 // exactly the roles that `scanflow rbac` prints for that one agent: first as a dry run,
 // which writes nothing; then for real, once, under a field manager of its own, and
-// told of by an event on the target.
+// reported by an event on the target.
 func TestKubernetesEachVerb(t *testing.T) {
 	t.Parallel()
 	c := testcluster.Shared(t)

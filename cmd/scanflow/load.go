@@ -69,21 +69,21 @@ func newLoad() *cobra.Command {
 				return err
 			}
 			run.out, run.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
-			return run.do(cmd.Context())
+			return run.run(cmd.Context())
 		},
 	}
 	o.add(c)
 	return c
 }
 
-// loadRun is a load test that was checked.
+// loadRun is a load test whose flags were checked.
 type loadRun struct {
-	options load.Options
-	asked   mlperf.Params
-	what    string   // what is sent, for a person
-	notes   []string // what a person should know before
-	seeded  bool
-	// capacity says to search, from firstRate, in runs of probe.
+	options     load.Options
+	params      mlperf.Params
+	description string   // one line, such as "server: 20 queries/s for 1m0s"
+	notes       []string // printed before the run
+	seeded      bool     // the report has the seed
+	// capacity is true for a search of the capacity from firstRate, in runs of length probe.
 	capacity      bool
 	firstRate     float64
 	probe         time.Duration
@@ -93,31 +93,31 @@ type loadRun struct {
 	lastResult    *load.Result
 }
 
-// loadReport is the last line of --json.
+// loadReport is the JSON line that --json prints last.
 type loadReport struct {
 	*mlperf.Report
 	Seed     *uint64       `json:"seed,omitempty"`
 	Capacity *loadCapacity `json:"capacity,omitempty"`
 }
 
-// loadCapacity is the result of --capacity.
+// loadCapacity is the result of a search for the capacity.
 type loadCapacity struct {
-	// Rate is the highest that held, in queries a second; null if none did.
+	// Rate is the highest rate that held, in queries a second; null if none did.
 	Rate   *float64       `json:"rate"`
 	Probes []mlperf.Probe `json:"probes"`
 }
 
-func (r *loadRun) do(ctx context.Context) error {
-	r.print("%s\n", r.what)
+func (r *loadRun) run(ctx context.Context) error {
+	r.printf("%s\n", r.description)
 	for _, note := range r.notes {
-		r.print("%s\n", note)
+		r.printf("%s\n", note)
 	}
 	var report loadReport
 	var err error
 	if r.capacity {
 		report, err = r.search(ctx)
 	} else {
-		report.Report, err = r.once(ctx)
+		report.Report, err = r.runOnce(ctx)
 	}
 	if err != nil {
 		return err
@@ -126,27 +126,27 @@ func (r *loadRun) do(ctx context.Context) error {
 		report.Seed = &r.options.Seed
 	}
 	if report.Report != nil {
-		r.print("%s", r.text(report.Report))
+		r.printf("%s", r.text(report.Report))
 	}
 	if r.plot != "" && r.lastResult != nil {
-		if err := r.draw(); err != nil {
+		if err := r.writePlot(); err != nil {
 			return err
 		}
-		r.print("drawn in %s\n", r.plot)
+		r.printf("drawn in %s\n", r.plot)
 	}
 	if r.json && report.Report != nil {
 		if err := writeLine(r.out, report); err != nil {
 			return err
 		}
 	}
-	return report.exit(ctx)
+	return report.exitStatus(ctx)
 }
 
-// exit is the command's status.
-func (l *loadReport) exit(ctx context.Context) error {
+// exitStatus returns the error that sets the command's exit status.
+func (l *loadReport) exitStatus(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
-		return exitCode(130)
+		return exitCode(exitInterrupted)
 	case l.Capacity != nil && l.Capacity.Rate != nil:
 		return nil
 	case l.Capacity != nil, l.BoundMet != nil && !*l.BoundMet, l.Errors > 0, l.Queries == 0:
@@ -155,32 +155,32 @@ func (l *loadReport) exit(ctx context.Context) error {
 	return nil
 }
 
-// once sends what was asked for, and judges it.
-func (r *loadRun) once(ctx context.Context) (*mlperf.Report, error) {
+// runOnce runs the load test once and evaluates the result.
+func (r *loadRun) runOnce(ctx context.Context) (*mlperf.Report, error) {
 	g, err := load.New(r.options)
 	if err != nil {
 		return nil, err
 	}
-	stop := follow(r.progress, g, r.span())
+	stop := showProgress(r.progress, g, r.expectedDuration())
 	result, err := g.Run(ctx)
 	stop()
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	asked := r.asked
+	asked := r.params
 	asked.Interrupted = err != nil
 	r.lastResult = result
 	return mlperf.Evaluate(result, asked), nil
 }
 
 const (
-	// maxProbeRate is more than one process sends.
+	// maxProbeRate is above the rate that one process can send.
 	maxProbeRate = 200_000
-	// probeQueries is how few a probe may have: fewer say nothing of the rate.
+	// probeQueries is the minimum number of queries of a probe: fewer do not measure a rate.
 	probeQueries = 10
 )
 
-// search looks for the capacity, and says what each probe found.
+// search searches the capacity and prints the result of each probe.
 func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	var last *mlperf.Report
 	var probes []mlperf.Probe
@@ -188,7 +188,7 @@ func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	rate, err := mlperf.Capacity(ctx, min(r.firstRate, probeQueries/r.probe.Seconds()), r.firstRate, maxProbeRate, func(ctx context.Context, rate float64, confirms bool) (bool, error) {
 		r.options.Phases = []load.Phase{{Name: "probe", Duration: r.probe, Rate: rate}}
 		var err error
-		if last, err = r.once(ctx); err != nil {
+		if last, err = r.runOnce(ctx); err != nil {
 			return false, err
 		}
 		if ctx.Err() != nil {
@@ -196,11 +196,11 @@ func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 		}
 		p := last.Probe(rate, confirms)
 		probes = append(probes, p)
-		r.print("%s\n", probeText(len(probes), p))
+		r.printf("%s\n", probeText(len(probes), p))
 		return p.Held, nil
 	})
 	if err != nil && !errors.Is(err, interrupted) {
-		r.print("%s\n", err)
+		r.printf("%s\n", err)
 	}
 	found := loadReport{Report: last, Capacity: &loadCapacity{Probes: probes}}
 	if last == nil {
@@ -210,12 +210,12 @@ func (r *loadRun) search(ctx context.Context) (loadReport, error) {
 	if err == nil && rate > 0 {
 		found.Capacity.Rate, last.Metric.Value = &rate, &rate
 	}
-	r.print("%s\n", capacityText(found.Capacity, ctx.Err() != nil))
+	r.printf("%s\n", capacityText(found.Capacity, ctx.Err() != nil))
 	return found, nil
 }
 
-// span is how long the run takes; 0 where nobody knows.
-func (r *loadRun) span() time.Duration {
+// expectedDuration returns how long the run takes; 0 if that depends on the service.
+func (r *loadRun) expectedDuration() time.Duration {
 	switch r.options.Scenario {
 	case load.Offline:
 		return 0
@@ -225,10 +225,10 @@ func (r *loadRun) span() time.Duration {
 	return r.options.Duration
 }
 
-func (r *loadRun) print(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+func (r *loadRun) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
 
-// draw writes the picture.
-func (r *loadRun) draw() (err error) {
+// writePlot draws the run as SVG.
+func (r *loadRun) writePlot() (err error) {
 	f, err := os.Create(r.plot)
 	if err != nil {
 		return fmt.Errorf("--plot: %w", err)
@@ -238,7 +238,7 @@ func (r *loadRun) draw() (err error) {
 			err = fmt.Errorf("--plot: %w", closeErr)
 		}
 	}()
-	if err := loadChart(r.lastResult, r.asked, r.options.Phases).SVG(f); err != nil {
+	if err := loadChart(r.lastResult, r.params, r.options.Phases).SVG(f); err != nil {
 		return fmt.Errorf("--plot: %s: %w", r.plot, err)
 	}
 	return nil

@@ -325,7 +325,7 @@ func TestLoadProgressLine(t *testing.T) {
 	require.Equal(t, "12s of 1m0s  target 20/s  answered 19.8/s  under way 2  p50 12 ms  p99 1234 ms", progressText(s, time.Minute))
 	s.Failed, s.TargetRate = 3, 0
 	require.Equal(t, "12s  answered 19.8/s  under way 2  p50 12 ms  p99 1234 ms  errors 3 of 240", progressText(s, 0))
-	require.Equal(t, "12s", cut("12s of", 3))
+	require.Equal(t, "12s", truncate("12s of", 3))
 }
 
 // TestLoadSaysWhatCannotBeDrawn is about a picture that has no place.

@@ -11,16 +11,17 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// contentTypes are of the extensions that predictors are sent; another is a stream of bytes.
+// contentTypes maps file extensions to content types; other files are sent as
+// application/octet-stream.
 var contentTypes = map[string]string{".json": "application/json", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".txt": "text/plain", ".csv": "text/csv"}
 
-// content is the body that every query has.
-func (p *loadPlan) content() func(int) (string, []byte) {
+// bodyFunc returns the function that makes the body of a query: the same for all.
+func (p *loadPlan) bodyFunc() func(int) (string, []byte) {
 	kind, body := p.contentType, []byte(nil)
 	if p.body != "" {
 		var err error
 		if body, err = readBody(p.body); err != nil {
-			p.bad("--body: %w", err)
+			p.errorf("--body: %w", err)
 		}
 		if kind == "" {
 			kind = contentTypes[strings.ToLower(filepath.Ext(p.body))]
@@ -30,7 +31,7 @@ func (p *loadPlan) content() func(int) (string, []byte) {
 		kind = "application/octet-stream"
 	}
 	if !httpguts.ValidHeaderFieldValue(kind) {
-		p.bad("--content-type: it has a character that no header may have")
+		p.errorf("--content-type: it has a character that no header may have")
 	}
 	return func(int) (string, []byte) { return kind, body }
 }
@@ -51,21 +52,22 @@ func readBody(name string) ([]byte, error) {
 	return body, err
 }
 
-// header reads "Name: value".
-func (p *loadPlan) header() func(int) map[string]string {
+// headerFunc parses --header ("Name: value") and returns the function that makes the
+// headers of a query: the same for all.
+func (p *loadPlan) headerFunc() func(int) map[string]string {
 	all, seen := map[string]string{}, map[string]bool{}
 	for i, h := range p.headers {
 		name, value, ok := strings.Cut(h, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch key := http.CanonicalHeaderKey(name); {
 		case !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
-			p.bad("--header: number %d is not \"Name: value\"", i+1) // without the value, which may be a secret
+			p.errorf("--header: number %d is not \"Name: value\"", i+1) // the value is not shown: it may be a secret
 		case key == "Content-Type":
-			p.bad("--header: Content-Type is what --content-type says; use that")
+			p.errorf("--header: Content-Type is what --content-type says; use that")
 		case key == "Content-Length" || key == "Transfer-Encoding" || key == "Trailer" || key == "Connection":
-			p.bad("--header: %s is the connection's own; leave it out", key)
+			p.errorf("--header: %s is the connection's own; leave it out", key)
 		case seen[key]:
-			p.bad("--header: %s is given twice; a query has one", key)
+			p.errorf("--header: %s is given twice; a query has one", key)
 		default:
 			all[key], seen[key] = value, true
 		}

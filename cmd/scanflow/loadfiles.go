@@ -7,37 +7,38 @@ import (
 	"os"
 )
 
-// empty refuses names that are empty, as of a shell's variable that is not set: the flag
-// would count for nothing.
-func (p *loadPlan) empty() {
+// checkEmpty refuses flags with an empty value, such as an unset shell variable, which
+// would have no effect.
+func (p *loadPlan) checkEmpty() {
 	for _, v := range []struct{ flag, value, what string }{
 		{"trace", p.trace, "a file"}, {"schedule", p.schedule, "phases"}, {"body", p.body, "a file"}, {"content-type", p.contentType, "a type"}, {"plot", p.plot, "a file"},
 	} {
-		if p.given(v.flag) && v.value == "" {
-			p.bad("--%s: it is empty; name %s, or leave it out", v.flag, v.what)
+		if p.changed(v.flag) && v.value == "" {
+			p.errorf("--%s: it is empty; name %s, or leave it out", v.flag, v.what)
 		}
 	}
 }
 
-// drawable refuses a file that can't be drawn into: before the run, which may be long.
-func (p *loadPlan) drawable() {
+// checkPlotFile refuses a --plot that can't be written, before a run that may take long.
+func (p *loadPlan) checkPlotFile() {
 	if p.plot == "" {
 		return
 	}
 	before, _ := os.Stat(p.plot)
 	for flag, name := range map[string]string{"body": p.body, "trace": p.trace} {
 		if other, err := os.Stat(name); err == nil && before != nil && os.SameFile(before, other) {
-			p.bad("--plot: it is the file of --%s, and would be written over; name another", flag)
+			p.errorf("--plot: it is the file of --%s, and would be written over; name another", flag)
 			return
 		}
 	}
-	if err := writable("plot", p.plot); err != nil {
+	if err := checkWritable("plot", p.plot); err != nil {
 		p.errs = append(p.errs, err)
 	}
 }
 
-// writable reports why a flag's file can't be written, if it can't. It leaves no file behind.
-func writable(flag, name string) error {
+// checkWritable returns an error if the file of a flag can't be written. It leaves no new
+// file behind.
+func checkWritable(flag, name string) error {
 	_, err := os.Stat(name)
 	isNew := errors.Is(err, fs.ErrNotExist)
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o644)

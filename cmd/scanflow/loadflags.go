@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
 // loadFlags are the command's flags.
@@ -52,18 +49,20 @@ func (o *loadFlags) add(c *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print the report as one line of JSON, the last")
 }
 
-// takes says which scenarios a flag has an effect in; the others are for all.
-var takes = map[string][]load.Scenario{
+// flagScenarios lists the scenarios that a flag has an effect in. Flags that are not listed
+// have an effect in all.
+var flagScenarios = map[string][]load.Scenario{
 	"rate": {load.Server}, "schedule": {load.Server}, "trace": {load.Server}, "scale-rate": {load.Server}, "scale-time": {load.Server},
 	"max-outstanding": {load.Server}, "seed": {load.Server}, "capacity": {load.Server},
 	"duration": {load.Server, load.SingleStream, load.MultiStream}, "bound": {load.Server, load.SingleStream, load.MultiStream},
 	"samples": {load.Offline}, "concurrency": {load.Offline},
 }
 
-// without says which flags have no effect beside another or without it, and what to do.
-var without = []struct {
+// flagConflicts lists flags that have no effect beside another flag, or without it, and
+// how to fix that.
+var flagConflicts = []struct {
 	flag, other string
-	needed      bool // the other must be there; otherwise it must not
+	needed      bool // whether other is required; otherwise it excludes flag
 	fix         string
 }{
 	{"rate", "trace", false, "the trace has its own rates; leave --rate out, or use --scale-rate"},
@@ -78,37 +77,37 @@ var without = []struct {
 	{"content-type", "body", true, "it is of --body; add one, or leave it out"},
 }
 
-// plan checks everything, names every mistake, and sends nothing.
+// plan checks the flags, reports every mistake, and returns the run. It sends nothing.
 func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error) {
-	p := &loadPlan{loadFlags: o, given: flags.Changed, scenario: load.Scenario(o.scenario)}
-	p.empty()
-	p.flags()
-	p.drawable()
+	p := &loadPlan{loadFlags: o, changed: flags.Changed, scenario: load.Scenario(o.scenario)}
+	p.checkEmpty()
+	p.checkFlags()
+	p.checkPlotFile()
 	r := &loadRun{plot: o.plot, json: o.json, capacity: o.capacity, probe: o.duration, firstRate: o.rate, seeded: p.scenario == load.Server}
 	if r.firstRate == 0 {
 		r.firstRate = 10
 	}
 	r.options = load.Options{
 		URL: address, Scenario: p.scenario, Bound: o.bound, Timeout: o.timeout, MaxOutstanding: o.outstanding, Seed: o.seed,
-		Samples: o.samples, Concurrency: o.concurrency, Body: p.content(), Header: p.header(),
+		Samples: o.samples, Concurrency: o.concurrency, Body: p.bodyFunc(), Header: p.headerFunc(),
 	}
 	switch p.scenario {
 	case load.Server:
 		r.options.Samples = 0
-		p.server(r)
+		p.planServer(r)
 	case load.SingleStream, load.MultiStream:
 		r.options.Duration = o.duration
 		if p.scenario == load.MultiStream {
 			r.options.Samples = 8
 		}
 	}
-	r.asked.Scenario, r.asked.Bound, r.asked.Samples = p.scenario, o.bound, r.options.Samples
+	r.params.Scenario, r.params.Bound, r.params.Samples = p.scenario, o.bound, r.options.Samples
 	if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		p.bad("URL: it is not an address such as http://127.0.0.1:8080/predict")
+		p.errorf("URL: it is not an address such as http://127.0.0.1:8080/predict")
 	} else if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > math.MaxUint16) {
-		p.bad("URL: %s is no port, which is from 1 to %d", u.Port(), math.MaxUint16)
+		p.errorf("URL: %s is no port, which is from 1 to %d", u.Port(), math.MaxUint16)
 	} else {
-		r.what = describeLoad(r, u.Redacted())
+		r.description = describeLoad(r, u.Redacted())
 	}
 	if len(p.errs) == 0 && !r.capacity {
 		if _, err := load.New(r.options); err != nil {
@@ -118,42 +117,42 @@ func (o *loadFlags) plan(flags *pflag.FlagSet, address string) (*loadRun, error)
 	return r, errors.Join(p.errs...)
 }
 
-// loadPlan is the check of what was given.
+// loadPlan collects the mistakes in the flags.
 type loadPlan struct {
 	*loadFlags
-	given    func(flag string) bool
+	changed  func(flag string) bool
 	scenario load.Scenario
 	errs     []error
 }
 
-func (p *loadPlan) bad(format string, args ...any) {
+func (p *loadPlan) errorf(format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf(format, args...))
 }
 
-func (p *loadPlan) flags() {
+func (p *loadPlan) checkFlags() {
 	if !slices.Contains([]load.Scenario{load.Server, load.SingleStream, load.MultiStream, load.Offline}, p.scenario) {
-		p.bad("--scenario: %q is none of server, single-stream, multi-stream, offline", p.scenario)
+		p.errorf("--scenario: %q is none of server, single-stream, multi-stream, offline", p.scenario)
 		return
 	}
 	for _, flag := range []string{"rate", "schedule", "trace", "scale-rate", "scale-time", "duration", "samples", "concurrency", "bound", "max-outstanding", "seed", "capacity"} {
-		if p.given(flag) && !slices.Contains(takes[flag], p.scenario) {
-			p.bad("--%s: has no effect with --scenario %s; leave it out", flag, p.scenario)
+		if p.changed(flag) && !slices.Contains(flagScenarios[flag], p.scenario) {
+			p.errorf("--%s: has no effect with --scenario %s; leave it out", flag, p.scenario)
 		}
 	}
-	for _, w := range without {
-		if p.given(w.flag) && p.given(w.other) != w.needed {
+	for _, w := range flagConflicts {
+		if p.changed(w.flag) && p.changed(w.other) != w.needed {
 			with := "with"
 			if w.needed {
 				with = "without"
 			}
-			p.bad("--%s: has no effect %s --%s: %s", w.flag, with, w.other, w.fix)
+			p.errorf("--%s: has no effect %s --%s: %s", w.flag, with, w.other, w.fix)
 		}
 	}
-	p.values()
+	p.checkValues()
 }
 
-// values checks numbers that were given.
-func (p *loadPlan) values() {
+// checkValues checks the ranges of numbers.
+func (p *loadPlan) checkValues() {
 	for _, v := range []struct {
 		flag  string
 		value float64
@@ -161,92 +160,17 @@ func (p *loadPlan) values() {
 		{"rate", p.rate}, {"scale-rate", p.scaleRate}, {"scale-time", p.scaleTime}, {"duration", p.duration.Seconds()}, {"bound", p.bound.Seconds()},
 		{"timeout", p.timeout.Seconds()}, {"samples", float64(p.samples)}, {"concurrency", float64(p.concurrency)}, {"max-outstanding", float64(p.outstanding)},
 	} {
-		if p.given(v.flag) && (!(v.value > 0) || v.flag != "rate" && math.IsInf(v.value, 0)) {
-			p.bad("--%s: it must be above 0", v.flag)
+		if p.changed(v.flag) && (!(v.value > 0) || v.flag != "rate" && math.IsInf(v.value, 0)) {
+			p.errorf("--%s: it must be above 0", v.flag)
 		}
 	}
 	if p.rate > load.MaxRate {
-		p.bad("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
+		p.errorf("--rate: %g is more than %.0f queries/s, which no process sends", p.rate, load.MaxRate)
 	}
 	if p.bound >= p.timeout && p.timeout > 0 {
-		p.bad("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)
+		p.errorf("--timeout: %s is not above --bound (%s), which no answer could miss; give a longer one", p.timeout, p.bound)
 	}
-	if p.scenario == load.Offline && !p.given("samples") {
-		p.bad("--samples: offline needs how many, such as --samples 1000")
+	if p.scenario == load.Offline && !p.changed("samples") {
+		p.errorf("--samples: offline needs how many, such as --samples 1000")
 	}
-}
-
-// server says when queries are due.
-func (p *loadPlan) server(r *loadRun) {
-	switch {
-	case p.given("schedule") && p.schedule == "" || p.given("trace") && p.trace == "": // it was said
-	case p.given("schedule"):
-		phases, err := load.ParseSchedule(p.schedule)
-		if err != nil {
-			p.bad("--schedule: %w", err)
-		}
-		r.options.Phases = phases
-		for _, phase := range phases {
-			r.asked.Varies = r.asked.Varies || phase.Shape != load.Steady || phase.Rate != phases[0].Rate
-		}
-	case p.given("trace"):
-		r.asked.Varies = true
-		p.replay(r)
-	case p.capacity || p.given("rate"):
-		r.options.Phases = []load.Phase{{Name: "steady", Duration: p.duration, Rate: p.rate}}
-	default:
-		p.bad("--rate: server needs --rate, --schedule or --trace")
-	}
-}
-
-// longestTrace is less than a time.Duration holds.
-const longestTrace = 100 * 365 * 24 * time.Hour
-
-func (p *loadPlan) replay(r *loadRun) {
-	trace, err := load.ReadTrace(p.trace)
-	if err != nil {
-		for _, err := range each(err) {
-			p.bad("--%w", err)
-		}
-		return
-	}
-	if !(p.scaleRate > 0) || !(p.scaleTime > 0) || math.IsInf(p.scaleRate, 0) || math.IsInf(p.scaleTime, 0) {
-		return // it was said
-	}
-	if float64(trace.Span())*p.scaleTime > float64(longestTrace) {
-		p.bad("--scale-time: at %g the trace takes more than 100 years; give a smaller one", p.scaleTime)
-		return
-	}
-	trace = trace.Scaled(p.scaleRate, p.scaleTime)
-	if peak := trace.Peak(); peak > load.MaxRate {
-		p.bad("--scale-rate: at %g the trace has up to %g queries/s, and no process sends more than %.0f", p.scaleRate, peak, load.MaxRate)
-		return
-	}
-	if len(trace.Unread) > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("The trace has a request a line: %d queries. Its columns %s are not read.", len(trace.Times), plot.Line(strings.Join(trace.Unread, ", "))))
-	}
-	span, play := trace.Span(), time.Duration(0)
-	if p.given("duration") {
-		play = p.duration
-	}
-	if span <= 0 {
-		p.bad("--scale-time: %g leaves nothing of the trace", p.scaleTime)
-		return
-	}
-	phase := trace.Phase(filepath.Base(p.trace), play)
-	r.options.Phases = []load.Phase{phase}
-	if phase.Duration < span {
-		r.notes = append(r.notes, fmt.Sprintf("The trace takes %s; --duration leaves its first %s: %.0f of %.0f queries.",
-			rounded(span), rounded(phase.Duration), trace.Requests(phase.Duration), trace.Requests(span)))
-	} else if play > span {
-		p.bad("--duration: %s is longer than the trace, which takes %s; leave it out", play, rounded(span))
-	}
-}
-
-// each are the errors that were joined.
-func each(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }

@@ -9,28 +9,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// chartParts is the most stretches that a picture of a run has.
-const chartParts = 300
+// maxChartSteps bounds the number of steps on the time axis of a chart.
+const maxChartSteps = 300
 
-// chartStep is how long each is: a second, or more in a long run.
+// chartStep returns the length of a step: a second, or more for a long run.
 func chartStep(r *load.Result) time.Duration {
 	step := time.Second
-	for step < r.Resolution() || r.End/step > chartParts {
+	for step < r.Resolution() || r.End/step > maxChartSteps {
 		step *= 2
 	}
 	return step
 }
 
-// loadChart is a run over time: what was offered and answered, latencies with their
-// bound, errors. A stretch's latencies are of the queries that were due in it.
-func loadChart(r *load.Result, asked mlperf.Params, phases []load.Phase) plot.Chart {
+// loadChart draws a run over time: offered and answered queries, latencies with their
+// bound, and errors. The latencies of a step are of the queries that were due in it.
+func loadChart(r *load.Result, params mlperf.Params, phases []load.Phase) plot.Chart {
 	step := chartStep(r)
 	var target, offered, answered, p50, p99, failed []plot.Point
 	add := func(to *[]plot.Point, at time.Duration, v float64) {
 		*to = append(*to, plot.Point{At: at, Value: v})
 	}
 	for _, p := range r.Series(step) {
-		if asked.Scenario == load.Server {
+		if params.Scenario == load.Server {
 			add(&target, p.At, p.TargetRate)
 		}
 		add(&offered, p.At, p.OfferedRate)
@@ -48,9 +48,9 @@ func loadChart(r *load.Result, asked mlperf.Params, phases []load.Phase) plot.Ch
 		add(&failed, p.At, p.Failed)
 	}
 	latency := plot.Panel{Title: "latency", Unit: "ms", Height: 8, Lines: []plot.Series{{Name: "p50", Points: p50, Color: plot.Cyan}, {Name: "p99", Points: p99, Color: plot.Magenta}}}
-	if asked.Bound > 0 {
-		latency.Objective = float64(asked.Bound) / float64(time.Millisecond)
-		if top := 4 * latency.Objective; slowest(p99) > top {
+	if params.Bound > 0 {
+		latency.Objective = float64(params.Bound) / float64(time.Millisecond)
+		if top := 4 * latency.Objective; maxValue(p99) > top {
 			latency.Top = top
 		}
 	}
@@ -60,7 +60,7 @@ func loadChart(r *load.Result, asked mlperf.Params, phases []load.Phase) plot.Ch
 	}
 	errorsPanel := plot.Panel{Title: "errors", Unit: "1/s", Height: 3, Lines: []plot.Series{{Points: failed, Color: plot.Red, Step: true}}}
 	c := plot.Chart{Span: r.Elapsed}
-	if asked.Scenario == load.Offline { // all are due at the beginning
+	if params.Scenario == load.Offline { // all queries are due at the beginning
 		rates.Title = "samples"
 		rates.Lines = []plot.Series{{Points: answered, Color: plot.Cyan}}
 		c.Panels = []plot.Panel{rates, errorsPanel}
@@ -80,10 +80,10 @@ func loadChart(r *load.Result, asked mlperf.Params, phases []load.Phase) plot.Ch
 	return c
 }
 
-func slowest(points []plot.Point) float64 {
+func maxValue(points []plot.Point) float64 {
 	most := 0.0
 	for _, p := range points {
-		if p.Value > most { // a NaN is not
+		if p.Value > most { // false for NaN
 			most = p.Value
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// describeLoad says in a line what is about to be sent.
+// describeLoad describes in one line what will be sent.
 func describeLoad(r *loadRun, url string) string {
 	o := r.options
 	text := fmt.Sprintf("%s: ", o.Scenario)
@@ -26,7 +26,7 @@ func describeLoad(r *loadRun, url string) string {
 	case o.Scenario == load.Server && len(o.Phases) == 1 && o.Phases[0].Shape == load.Steady:
 		text += fmt.Sprintf("%g queries/s for %s", o.Phases[0].Rate, o.Phases[0].Duration)
 	case o.Scenario == load.Server:
-		text += fmt.Sprintf("%d phase(s) in %s", len(o.Phases), rounded(load.Total(o.Phases)))
+		text += fmt.Sprintf("%d phase(s) in %s", len(o.Phases), roundDuration(load.Total(o.Phases)))
 	case o.Scenario == load.MultiStream:
 		text += fmt.Sprintf("queries of %d samples, one after the other, for %s", o.Samples, o.Duration)
 	default:
@@ -41,17 +41,17 @@ func describeLoad(r *loadRun, url string) string {
 	return text + ", to " + plot.Line(url)
 }
 
-// rounded is a duration without what nobody reads.
-func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+// roundDuration rounds to milliseconds.
+func roundDuration(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// text is the report for a person.
+// text formats the report as text.
 func (r *loadRun) text(report *mlperf.Report) string {
 	var b strings.Builder
 	if phases := r.lastResult.Phases; len(phases) > 1 {
 		table := plot.Table{Right: []bool{false, true, true, true, true, true, true, true},
 			Header: []string{"phase", "target/s", "offered/s", "p50 ms", "p90 ms", "p99 ms", "queries", "errors"}}
 		for _, p := range phases {
-			table.Rows = append(table.Rows, []string{p.Name, short(p.TargetRate), short(p.OfferedRate), short(p.P50), short(p.P90), short(p.P99), fmt.Sprint(p.Count), fmt.Sprint(p.Errors)})
+			table.Rows = append(table.Rows, []string{p.Name, formatFloat(p.TargetRate), formatFloat(p.OfferedRate), formatFloat(p.P50), formatFloat(p.P90), formatFloat(p.P99), fmt.Sprint(p.Count), fmt.Sprint(p.Errors)})
 		}
 		b.WriteString(table.String() + "\n")
 	}
@@ -62,7 +62,7 @@ func (r *loadRun) text(report *mlperf.Report) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s%s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("queries", "%s in %s; %s offered and %s answered a second", queries, rounded(time.Duration(report.Seconds*float64(time.Second))), short(report.Scheduled), short(report.Answered))
+	line("queries", "%s in %s; %s offered and %s answered a second", queries, roundDuration(time.Duration(report.Seconds*float64(time.Second))), formatFloat(report.Scheduled), formatFloat(report.Answered))
 	line("errors", "%s", errorsText(report))
 	if report.NoReply != "" {
 		line("no_reply", "the first: %s", plot.Line(report.NoReply))
@@ -75,7 +75,7 @@ func (r *loadRun) text(report *mlperf.Report) string {
 	if report.BoundMet != nil {
 		line("bound", "%s: %s", milliseconds(report.BoundMS), map[bool]string{true: "met", false: "missed"}[*report.BoundMet])
 	}
-	line("metric", "%s %s", report.Metric.Name, orUnknown(report.Metric.Value))
+	line("metric", "%s %s", report.Metric.Name, floatOrUnknown(report.Metric.Value))
 	if report.FellBehindMS != nil {
 		line("late", "the generator fell behind by %.0f ms: it, or this machine, is too slow for this load, and the latencies are in part its own", *report.FellBehindMS)
 	}
@@ -98,8 +98,8 @@ func errorsText(report *mlperf.Report) string {
 	return fmt.Sprintf("%d (%s)", report.Errors, strings.Join(parts, ", "))
 }
 
-// short has three digits, or all before the point.
-func short(v float64) string {
+// formatFloat formats three significant digits, or all digits before the point.
+func formatFloat(v float64) string {
 	if v >= 100 {
 		return fmt.Sprintf("%.0f", v)
 	}
@@ -110,14 +110,14 @@ func milliseconds(v *float64) string {
 	if v == nil {
 		return "never (too many were not answered)"
 	}
-	return short(*v) + " ms"
+	return formatFloat(*v) + " ms"
 }
 
-func orUnknown(v *float64) string {
+func floatOrUnknown(v *float64) string {
 	if v == nil {
 		return "unknown"
 	}
-	return short(*v)
+	return formatFloat(*v)
 }
 
 func probeText(n int, p mlperf.Probe) string {
@@ -128,12 +128,12 @@ func probeText(n int, p mlperf.Probe) string {
 	if !p.Held {
 		verdict = "did not hold: " + p.Because
 	}
-	return fmt.Sprintf("%2d  %8s queries/s  p99 %s  %s", n, short(p.Rate), milliseconds(p.P99MS), verdict)
+	return fmt.Sprintf("%2d  %8s queries/s  p99 %s  %s", n, formatFloat(p.Rate), milliseconds(p.P99MS), verdict)
 }
 
 func capacityText(c *loadCapacity, interrupted bool) string {
 	if c.Rate != nil {
-		return fmt.Sprintf("capacity: %s queries/s; the last run:", short(*c.Rate))
+		return fmt.Sprintf("capacity: %s queries/s; the last run:", formatFloat(*c.Rate))
 	}
 	if interrupted {
 		return "capacity: unknown, the search was interrupted; the last run:"
@@ -141,14 +141,14 @@ func capacityText(c *loadCapacity, interrupted bool) string {
 	return "capacity: no rate held; the last run:"
 }
 
-// How often a line of progress is written: redrawn on a terminal, and else a line of its own.
+// Intervals of progress: on a terminal one line is redrawn, and otherwise new lines are written.
 const (
 	redrawEvery = time.Second / 2
 	lineEvery   = 10 * time.Second
 )
 
-// follow writes lines of progress until it is stopped; stopping waits for the last.
-func follow(w io.Writer, g *load.Generator, span time.Duration) (stop func()) {
+// showProgress writes lines of progress until stop is called. stop waits for the last line.
+func showProgress(w io.Writer, g *load.Generator, span time.Duration) (stop func()) {
 	terminal, width := plot.Terminal(w)
 	every := lineEvery
 	if terminal {
@@ -169,7 +169,7 @@ func follow(w io.Writer, g *load.Generator, span time.Duration) (stop func()) {
 			case <-ticker.C:
 				text := progressText(g.Stats(lineEvery), span)
 				if terminal {
-					text = "\r" + cut(text, width-1) + "\x1b[K"
+					text = "\r" + truncate(text, width-1) + "\x1b[K"
 				} else {
 					text += "\n"
 				}
@@ -186,17 +186,17 @@ func progressText(s load.Stats, span time.Duration) string {
 		text += " of " + span.Round(time.Second).String()
 	}
 	if s.TargetRate > 0 {
-		text += fmt.Sprintf("  target %s/s", short(s.TargetRate))
+		text += fmt.Sprintf("  target %s/s", formatFloat(s.TargetRate))
 	}
-	text += fmt.Sprintf("  answered %s/s  under way %d  p50 %s ms  p99 %s ms", short(s.Answered), s.Outstanding,
-		short(float64(s.P50)/1e6), short(float64(s.P99)/1e6))
+	text += fmt.Sprintf("  answered %s/s  under way %d  p50 %s ms  p99 %s ms", formatFloat(s.Answered), s.Outstanding,
+		formatFloat(float64(s.P50)/1e6), formatFloat(float64(s.P99)/1e6))
 	if s.Failed > 0 {
 		text += fmt.Sprintf("  errors %d of %d", s.Failed, s.Done)
 	}
 	return text
 }
 
-func cut(text string, width int) string {
+func truncate(text string, width int) string {
 	if width > 0 && len(text) > width {
 		return text[:width]
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 )
 
-// nodeFlags name the local orchestrator's nodes: --nodes those that share all cores,
-// --node each with its own.
+// nodeFlags name the local orchestrator's nodes: with --nodes they share all cores, with
+// --node each has its own.
 type nodeFlags struct {
 	names []string
 	specs []string
@@ -22,7 +22,8 @@ func (o *nodeFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.specs, "node", nil, "instead of --nodes, once for each: NAME, or NAME=CORES with the cores of this machine that its pods run on, as a=0-1 or b=2,3 (Linux)")
 }
 
-// read names every mistake in them. nil are the orchestrator's own.
+// read parses the flags and reports every mistake. Without flags it returns nil, for the
+// orchestrator's default nodes.
 func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 	if kubernetes {
 		return nil, o.refuse("with --kubernetes the cluster has its own nodes")
@@ -33,7 +34,7 @@ func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 	var out []orchestrator.Node
 	var errs []error
 	seen := map[string]bool{}
-	take := func(flag, text string, n orchestrator.Node, err error) {
+	add := func(flag, text string, n orchestrator.Node, err error) {
 		if err == nil {
 			err = n.Check()
 		}
@@ -51,11 +52,11 @@ func (o *nodeFlags) read(kubernetes bool) ([]orchestrator.Node, error) {
 		if strings.Contains(name, "=") {
 			err = fmt.Errorf("cores go with --node %s, once for each node", name)
 		}
-		take("--nodes", name, orchestrator.Node{Name: name}, err)
+		add("--nodes", name, orchestrator.Node{Name: name}, err)
 	}
 	for _, text := range o.specs {
 		n, err := orchestrator.ParseNode(text)
-		take("--node", text, n, err)
+		add("--node", text, n, err)
 	}
 	return out, errors.Join(errs...)
 }

@@ -12,27 +12,26 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// recordMost is the length of a line of the text log, in bytes.
-const recordMost = 16 << 10
+// maxRecordBytes bounds the length of a line of the text log.
+const maxRecordBytes = 16 << 10
 
-// newLog makes the log of a process. Each record is one line, of at most recordMost bytes
-// as text, and each value of it at most engine.TextMost, whoever wrote it.
+// newLog returns the logger of a process. Each record is one line, of at most maxRecordBytes
+// in the text format, and each value has at most engine.TextMost bytes.
 func newLog(o hclog.LoggerOptions) hclog.Logger {
 	if !o.JSONFormat {
-		o.Output = oneLine{o.Output}
+		o.Output = lineWriter{o.Output}
 	}
 	return boundedLog{hclog.New(&o), !o.JSONFormat}
 }
 
-// oneLine quotes what would end a line of the text log, or say something to a terminal,
-// inside a record: hclog quotes values, and neither messages nor line ends. A record
-// comes in one call.
-type oneLine struct{ io.Writer }
+// lineWriter quotes line breaks and control characters within a record of the text log:
+// hclog quotes them in values, but not in messages. hclog writes each record in one call.
+type lineWriter struct{ io.Writer }
 
-func (w oneLine) Write(record []byte) (int, error) {
+func (w lineWriter) Write(record []byte) (int, error) {
 	line := plot.Line(string(bytes.TrimSuffix(record, []byte("\n"))))
-	if len(line) > recordMost {
-		line = plot.Line(line[:recordMost]) + "..."
+	if len(line) > maxRecordBytes {
+		line = plot.Line(line[:maxRecordBytes]) + "..."
 	}
 	if _, err := io.WriteString(w.Writer, line+"\n"); err != nil {
 		return 0, err
@@ -40,7 +39,7 @@ func (w oneLine) Write(record []byte) (int, error) {
 	return len(record), nil
 }
 
-// boundedLog clips the values of each record.
+// boundedLog truncates the values of each record.
 type boundedLog struct {
 	hclog.Logger
 	text bool
@@ -65,7 +64,7 @@ func (l boundedLog) bounded(args []any) []any {
 	return out
 }
 
-// lines has a text of several lines, such as all the mistakes of a file, be a list.
+// lines returns a text of several lines, such as the mistakes of a file, as a list.
 func (l boundedLog) lines(text string) any {
 	lines := strings.Split(engine.Clip(text), "\n")
 	if !l.text || len(lines) == 1 {
@@ -85,21 +84,13 @@ func (l boundedLog) value(text string) string {
 }
 
 func (l boundedLog) Log(level hclog.Level, msg string, args ...any) {
-	l.Logger.Log(level, engine.Clip(msg), l.bounded(args)...)
-}
-
-func (l boundedLog) Trace(msg string, args ...any) {
-	if l.IsTrace() {
-		l.Log(hclog.Trace, msg, args...)
+	if level >= l.GetLevel() {
+		l.Logger.Log(level, engine.Clip(msg), l.bounded(args)...)
 	}
 }
 
-func (l boundedLog) Debug(msg string, args ...any) {
-	if l.IsDebug() {
-		l.Log(hclog.Debug, msg, args...)
-	}
-}
-
+func (l boundedLog) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
+func (l boundedLog) Debug(msg string, args ...any) { l.Log(hclog.Debug, msg, args...) }
 func (l boundedLog) Info(msg string, args ...any)  { l.Log(hclog.Info, msg, args...) }
 func (l boundedLog) Warn(msg string, args ...any)  { l.Log(hclog.Warn, msg, args...) }
 func (l boundedLog) Error(msg string, args ...any) { l.Log(hclog.Error, msg, args...) }

@@ -44,7 +44,7 @@ func TestARecordIsOneLine(t *testing.T) {
 	out.Reset()
 	long := strings.Repeat("x", 1<<20)
 	log.Info(long, "a", long, "b", errors.New(long), "c", []string{long})
-	require.LessOrEqual(t, out.Len(), recordMost+len("...\n"))
+	require.LessOrEqual(t, out.Len(), maxRecordBytes+len("...\n"))
 }
 
 func TestARecordOfJSONIsBounded(t *testing.T) {

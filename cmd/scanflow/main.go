@@ -1,7 +1,7 @@
 // Command scanflow is the whole of Scanflow in one binary: the agent daemon, the
 // checks and tests of policies, the journal's reader, the demos, and OPA's own
-// command line. Each subcommand is a file; they wire the packages together and
-// decide nothing. Start reading at run.go.
+// command line. Each subcommand is a file that parses flags, calls packages and prints
+// the result. Start reading at run.go; cmd/internal/app assembles the daemon.
 package main
 
 import (
@@ -19,14 +19,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
-// exitCode ends with a status where everything was said already.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
-
-// errSilent ends with status 1 where everything was said already.
-var errSilent = errors.New("")
-
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
@@ -35,7 +27,7 @@ func run(args []string) int {
 		return 1
 	}
 	status := execute(args)
-	confine.Finish() // a panic does not come to here: the parent says what it was doing
+	confine.Finish() // not reached by a panic: the parent then reports what was being done
 	return status
 }
 
@@ -47,7 +39,7 @@ func execute(args []string) int {
 	if err := root.ExecuteContext(ctx); err != nil {
 		var exit *opa.ExitError
 		if errors.As(err, &exit) {
-			return exit.Exit // it has said why
+			return exit.Exit // OPA has printed the error
 		}
 		var code exitCode
 		if errors.As(err, &code) {

@@ -122,7 +122,7 @@ func (b *bench) answered(id string) {
 	require.Eventually(b.t, func() bool { return b.firings()[id] > 0 }, 20*time.Second, 10*time.Millisecond, "event %s is handled", id)
 }
 
-// trainings is what the trainings have noted.
+// trainings returns the notes that the training steps wrote.
 func (b *bench) trainings() string {
 	raw, err := os.ReadFile(filepath.Join(b.dir, "trainings"))
 	if !os.IsNotExist(err) {

@@ -5,8 +5,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newOPA is the whole OPA command line, as its own main builds it, so that nobody
-// has to install it.
+// newOPA embeds OPA's command line, built as OPA's own main builds it.
 func newOPA() *cobra.Command {
 	c := opa.Command(nil, "OPA")
 	c.Use = "opa"

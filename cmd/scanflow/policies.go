@@ -38,7 +38,8 @@ that was changed wants --without-shipped-guards.`,
 	}
 }
 
-// exportPolicies writes what ships into an empty folder, and returns how many files.
+// exportPolicies writes the policies that ship into an empty folder and returns the number
+// of files.
 func exportPolicies(dir string) (int, error) {
 	if dir == "" {
 		return 0, errors.New("DIR is empty; name a folder, like policies")

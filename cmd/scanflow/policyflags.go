@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-// policyFlags say where the policies come from, for each command that reads them.
+// policyFlags select the policies of a command.
 type policyFlags struct {
 	set       *pflag.FlagSet
 	paths     []string
@@ -32,29 +32,28 @@ func (p *policyFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&p.tokenFile, "policies-token-file", "", "with a URL in --policies: file with the bearer token to show to its server; of several URLs, all are of one server")
 }
 
-// source is where the policies come from.
+// source checks the flags and returns the source of the policies.
 func (p *policyFlags) source() (policysource.Source, error) {
 	out := policysource.Source{Paths: p.paths, WithoutShippedGuards: p.without, TokenFile: p.tokenFile, Key: p.key}
 	return out, errors.Join(p.checkPaths(), p.checkToken(), p.checkKey())
 }
 
 func (p *policyFlags) checkPaths() error {
-	switch {
-	case p.without && len(p.paths) == 0:
+	if p.without && len(p.paths) == 0 {
 		return errors.New("--without-shipped-guards: goes with --policies; to leave guards out, write what ships to a folder by `scanflow policies export`, and edit it")
 	}
 	seen := map[string]bool{}
 	for _, path := range p.paths {
-		if plain := strings.TrimRight(path, "/"); seen[plain] {
-			return fmt.Errorf("--policies: %s is given twice; leave one out", shownPath(path))
-		} else {
-			seen[plain] = true
+		plain := strings.TrimRight(path, "/")
+		if seen[plain] {
+			return fmt.Errorf("--policies: %s is given twice; leave one out", redactedPath(path))
 		}
+		seen[plain] = true
 	}
 	return nil
 }
 
-// checkToken refuses a token that would be shown to the server of another.
+// checkToken refuses a token that would be sent to more than one server.
 func (p *policyFlags) checkToken() error {
 	if p.tokenFile == "" {
 		return nil
@@ -66,7 +65,7 @@ func (p *policyFlags) checkToken() error {
 		}
 		u, err := url.Parse(path)
 		if err != nil {
-			continue // whoever fetches it says so
+			continue // the request for it fails with an error
 		}
 		server := strings.ToLower(u.Scheme + "://" + u.Host)
 		if first == "" {
@@ -82,7 +81,7 @@ func (p *policyFlags) checkToken() error {
 	return nil
 }
 
-// checkKey refuses flags of a key that have no effect.
+// checkKey refuses flags for a key that have no effect.
 func (p *policyFlags) checkKey() error {
 	switch {
 	case p.set.Changed("policies-key") && p.key.Path == "":
@@ -97,8 +96,8 @@ func (p *policyFlags) checkKey() error {
 	return nil
 }
 
-// shownPath is a path without what may be a secret of a URL.
-func shownPath(path string) string {
+// redactedPath returns a path without the query of a URL, which may hold a secret.
+func redactedPath(path string) string {
 	if source.IsURL(path) {
 		path, _, _ = strings.Cut(path, "?")
 	}

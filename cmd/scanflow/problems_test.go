@@ -46,7 +46,8 @@ func TestNoDecisionsForProblems(t *testing.T) {
 	require.Empty(t, out)
 }
 
-// Before anybody is asked: a name that is none would match nothing, as if all were well.
+// A name that can't be an agent's is refused before any request: it would match nothing, as
+// if there were no problems.
 func TestAnAgentIsNamedInFull(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"decisions", "events", "approvals"} {

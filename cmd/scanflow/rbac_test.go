@@ -30,7 +30,7 @@ func rbacOutput(t *testing.T, args ...string) []byte {
 	return out.Bytes()
 }
 
-// granted is what the roles of some objects grant, one verb a line.
+// granted lists the rights that the roles of some objects grant, one verb a line.
 func granted(t *testing.T, text []byte) []string {
 	t.Helper()
 	var out []string

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Manifests as a ConfigMap mount has them: -f names a link, and the swap of another
-// is what changes them.
+// Manifests as a ConfigMap mount has them: -f names a link, and swapping a second link
+// changes them.
 func TestManifestsBehindLinksAreTakenUp(t *testing.T) {
 	s := newSite(t)
 	s.app.set(`{"load": 5}`)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
-	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
@@ -34,10 +32,10 @@ type runFlags struct {
 	prometheus string
 	mlflow     string
 	mlflowCA   string
-	interval   time.Duration // of a policy bundle behind a URL
+	interval   time.Duration // between two requests for a policy bundle
 	listen     string
 	tokenFile  string
-	mail       mailFlags
+	peers      peerFlags
 	cluster    clusterFlags
 }
 
@@ -77,14 +75,14 @@ next start, unless --stop-pods is given.`,
 	f.StringVar(&o.mlflowCA, "mlflow-ca", "", "file of the authorities that sign its certificate, for the verbs; absent: the system's")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8282", "address of health, metrics and API")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that opens the API; wanted beyond loopback. Read again when it changes. Absent, and without --senders and --kubernetes: a token is made in --data, for the commands of who runs it")
-	o.mail.add(c)
+	o.peers.add(c)
 	o.cluster.add(c)
 	return c
 }
 
 func runAgents(ctx context.Context, o *runFlags) error {
 	nodes, err := o.nodes.read(o.cluster.kubernetes)
-	if err := errors.Join(o.cluster.check(o), err, o.mail.check()); err != nil {
+	if err := errors.Join(o.cluster.check(o), err, o.peers.check()); err != nil {
 		return err
 	}
 	log, err := o.logs.logger()
@@ -96,7 +94,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	app.LimitMemory()
-	token, err := o.token(log.Named("http"))
+	token, err := o.apiToken(log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -108,19 +106,19 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if err := errors.Join(baseURL("--prometheus", o.prometheus, "http://127.0.0.1:9090"), baseURL("--mlflow", o.mlflow, "http://127.0.0.1:5000")); err != nil {
 		return err
 	}
-	var trackerTLS *tls.Config
+	var mlflowTLS *tls.Config
 	if o.mlflowCA != "" {
-		pool, err := authorities("--mlflow-ca", o.mlflowCA)
+		pool, err := readCertPool("--mlflow-ca", o.mlflowCA)
 		if err != nil {
 			return err
 		}
-		trackerTLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+		mlflowTLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
-	toPeers, err := o.mail.out(log.Named("http"))
+	peerOptions, err := o.peers.outbound(log.Named("http"))
 	if err != nil {
 		return err
 	}
-	senders, overTLS, err := o.mail.in(token, log.Named("http"))
+	senders, overTLS, err := o.peers.inbound(token, log.Named("http"))
 	if err != nil {
 		return err
 	}
@@ -136,14 +134,14 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	a, err := app.New(app.Options{
 		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
 		Local: orchestrator.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
-		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: trackerTLS, Peers: toPeers, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Log: log,
+		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: mlflowTLS, Peers: peerOptions, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	metrics := server.NewMetrics(metricSources(a, inCluster, log))
 	if err := a.Start(ctx, metrics, newDecisionLog(log)); err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while it waited for policies
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while waiting for policies
 			log.Info("stopped")
 			return listener.Close()
 		}
@@ -157,43 +155,42 @@ func runAgents(ctx context.Context, o *runFlags) error {
 	if a.Local != nil {
 		registry.MustRegister(a.Local.Collector())
 	}
-	web := server.Serve(listener, server.Options{
+	httpServer := server.Serve(listener, server.Options{
 		Token: token, UserToken: userToken, User: server.UserName(), Installation: a.Installation, Refused: metrics.Refused,
 		Registry: registry, Log: log.Named("http"), Ready: func() []string { return notReady(a) },
-		API: api(a), Answers: answers(a), ForPeers: forPeers(a), Receive: a.Receive, Senders: senders, TLS: overTLS,
+		API: readAPI(a), Answers: actionAPI(a), ForPeers: peerAPI(a), Receive: a.Receive, Senders: senders, TLS: overTLS,
 	})
-	about := []any{"address", web.Addr(), "policies", a.Policies.Status().Revision}
+	fields := []any{"address", httpServer.Addr(), "policies", a.Policies.Status().Revision}
 	if inCluster == nil { // on a cluster, each agent is logged when it is accepted
-		about = append(about, "agents", len(a.Agents()))
+		fields = append(fields, "agents", len(a.Agents()))
 	}
-	log.Info("running", about...)
-	again := false
+	log.Info("running", fields...)
+	restart := false
 	select {
 	case <-ctx.Done():
 	case <-a.OnOverrun():
-		again = true
+		restart = true
 	}
 	log.Info("stopping")
-	err = app.Within(stopWithin, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
+	err = app.Within(stopTimeout, "everything; what was acknowledged is kept, and what is open is settled by the next start", func() error {
 		err := a.Stop(ctx)
 		webCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		return errors.Join(err, web.Close(webCtx))
+		return errors.Join(err, httpServer.Close(webCtx))
 	})
-	if again && ctx.Err() == nil {
-		return errors.Join(err, beginAnew(log))
+	if restart && ctx.Err() == nil {
+		return errors.Join(err, reexec(log))
 	}
 	log.Info("stopped")
 	return err
 }
 
-// stopWithin bounds the stop of all parts together: the process promises to end within
-// 15 s.
-const stopWithin = 14 * time.Second
+// stopTimeout bounds the stop of all parts together. The process has to end within 15 s.
+const stopTimeout = 14 * time.Second
 
-// beginAnew replaces this process by a new one of the same program, with the same
-// arguments and process id. The new one recovers pods and open acts as after a crash.
-func beginAnew(log hclog.Logger) error {
+// reexec replaces this process by a new one of the same program, with the same arguments
+// and process id. The new one recovers pods and open acts as after a crash.
+func reexec(log hclog.Logger) error {
 	log.Warn("beginning anew")
 	self := "/proc/self/exe" // the running program, even if its file was replaced
 	if _, err := os.Stat(self); err != nil {
@@ -204,20 +201,21 @@ func beginAnew(log hclog.Logger) error {
 	return fmt.Errorf("begin anew: %w", syscall.Exec(self, os.Args, os.Environ()))
 }
 
-// mlflowVariable is the variable in which MLflow's clients look for their server.
+// mlflowVariable is the environment variable from which MLflow's clients read the address
+// of the tracking server.
 const mlflowVariable = "MLFLOW_TRACKING_URI"
 
-func baseURL(flag, value, like string) error {
+func baseURL(flag, value, example string) error {
 	if value == "" {
 		return nil
 	}
 	if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return fmt.Errorf("%s: wants a base URL like %s, without a user", flag, like)
+		return fmt.Errorf("%s: wants a base URL like %s, without a user", flag, example)
 	}
 	return nil
 }
 
-// policySource returns where the policies come from, and how often URLs are polled.
+// policySource returns the sources of the policies and the interval at which URLs are polled.
 func (o *runFlags) policySource() (policysource.Source, error) {
 	if o.interval < time.Second {
 		return policysource.Source{}, fmt.Errorf("--policies-interval: %s is less than 1s", o.interval)
@@ -225,45 +223,4 @@ func (o *runFlags) policySource() (policysource.Source, error) {
 	from, err := o.source()
 	from.Every = o.interval
 	return from, err
-}
-
-// token reads the token of --token-file; nil without one.
-func (o *runFlags) token(log hclog.Logger) (*server.Token, error) {
-	if o.tokenFile == "" {
-		return nil, nil
-	}
-	token, err := server.ReadToken(o.tokenFile, engine.WallClock{}, log)
-	if err != nil {
-		return nil, fmt.Errorf("--token-file: %w", err)
-	}
-	return token, nil
-}
-
-// userToken makes and reads a token in the data folder, if no flag says who may answer for
-// a person; otherwise it is nil. There is none on a cluster, where everybody who can enter
-// the pod could read it.
-func (o *runFlags) userToken(log hclog.Logger) (*server.Token, error) {
-	if o.tokenFile != "" || o.mail.senders != "" || o.cluster.kubernetes {
-		return nil, nil
-	}
-	file, err := server.EnsureUserToken(o.data, log)
-	if err != nil {
-		return nil, err
-	}
-	return server.ReadToken(file, engine.WallClock{}, log)
-}
-
-func readToken(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("--token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(raw))
-	if token == "" {
-		return "", fmt.Errorf("--token-file: %s is empty", file)
-	}
-	return token, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// metricSources are where the metrics of a process come from, at each scrape.
+// metricSources returns the functions that a scrape reads the metrics of the process from.
 func metricSources(a *app.App, inCluster *app.KubernetesOptions, log hclog.Logger) server.Sources {
 	sources := server.Sources{
 		Version: version(),
@@ -20,7 +20,7 @@ func metricSources(a *app.App, inCluster *app.KubernetesOptions, log hclog.Logge
 		Journal: func() server.JournalStatus { return journalStatus(a) },
 		Waiting: func() (server.WaitingStatus, bool) { return waitingStatus(a, log) },
 	}
-	if inCluster != nil { // there the status of each resource has its reloads
+	if inCluster != nil { // on a cluster, the status of each Agent has its reloads
 		sources.Cluster = func() server.ClusterStatus {
 			return server.ClusterStatus{Leading: a.Leading(), Requests: inCluster.Client.Requests()}
 		}
@@ -65,7 +65,7 @@ func journalStatus(a *app.App) server.JournalStatus {
 // scrapeTimeout bounds the queries of a scrape to the journal.
 const scrapeTimeout = 2 * time.Second
 
-// waitingStatus counts what waits; false where this process can't tell.
+// waitingStatus counts queued events and open approvals; false if this process does not have them.
 func waitingStatus(a *app.App, log hclog.Logger) (server.WaitingStatus, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func waitingStatus(a *app.App, log hclog.Logger) (server.WaitingStatus, bool) {
 	return server.WaitingStatus{Boxes: boxes, Approvals: approvals}, err == nil
 }
 
-// notReady lists why the process is not ready; empty if it is.
+// notReady returns the reasons why the process is not ready; empty if it is ready.
 func notReady(a *app.App) []string {
 	var why []string
 	if err := a.Journal.Health(); err != nil {

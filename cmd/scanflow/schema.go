@@ -31,7 +31,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 			if err != nil {
 				return err
 			}
-			a, err := pick(agents, agent)
+			a, err := findAgent(agents, agent)
 			if err != nil {
 				return err
 			}
@@ -43,8 +43,8 @@ With -f: the schema of the document that the agent's policies get as input, for
 	return c
 }
 
-// pick finds an agent by name or namespace/name; "" is the only one there is.
-func pick(agents []*manifest.Agent, name string) (*manifest.Agent, error) {
+// findAgent returns the agent with a name or namespace/name. "" selects the only one.
+func findAgent(agents []*manifest.Agent, name string) (*manifest.Agent, error) {
 	var found []*manifest.Agent
 	all := ""
 	for _, a := range agents {

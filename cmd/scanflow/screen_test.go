@@ -160,11 +160,11 @@ func TestWhatPoliciesManifestsAndSensorsSayForgesNothing(t *testing.T) {
 
 // A log is a program's own words: as they are into a file, and quoted on a terminal.
 func TestALogIsQuotedForATerminalOnly(t *testing.T) {
-	require.Equal(t, forging, forScreen(&bytes.Buffer{}, forging))
+	require.Equal(t, forging, escapeForTerminal(&bytes.Buffer{}, forging))
 	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer func() { _ = f.Close() }()
-	require.Equal(t, `a\rb\x1b[2J`+"\n\tc", forScreen(f, "a\rb\x1b[2J\n\tc"))
+	require.Equal(t, `a\rb\x1b[2J`+"\n\tc", escapeForTerminal(f, "a\rb\x1b[2J\n\tc"))
 }
 
 // A daemon whose journal was taken away says so, and does not begin a new one.

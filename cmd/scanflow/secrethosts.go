@@ -18,7 +18,7 @@ func (o *secretHostsFlag) add(c *cobra.Command) {
 		apiclient.HostsAnnotation+": https://HOST, http://HOST:PORT, https://*.DOMAIN, http://NETWORK/BITS:PORT; without a scheme it is https")
 }
 
-// list is what the flag says.
+// list parses the flag.
 func (o *secretHostsFlag) list() (hosts.List, error) {
 	list, err := hosts.Parse(strings.Join(o.hosts, ","))
 	if err != nil {

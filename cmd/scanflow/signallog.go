@@ -10,42 +10,42 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// signalLog is what the log said last of each agent's signals: one line for a sensor
-// when some of its signals are not ok, however many targets there are, and one when
+// signalLog holds the last logged state of each agent's signals. A sensor gets one line
+// when some of its signals stop being ok, whatever the number of targets, and one when
 // all are ok again.
-type signalLog map[string]map[string]heardSignal // by agent and sensor
+type signalLog map[string]map[string]loggedSignal // by agent and sensor
 
-type heardSignal struct {
-	state engine.State
-	whole bool
-	told  bool // a line of ours stands, beside those of the problems
+type loggedSignal struct {
+	state  engine.State
+	whole  bool
+	logged bool // "signal is not ok" was logged, and "signal is ok again" was not yet
 }
 
 // signalChange is one line for the log.
 type signalChange struct {
 	level   hclog.Level
 	message string
-	says    []any
+	fields  []any
 }
 
-// changes takes a firing, and returns what is new in it. A sensor that fails as a whole
-// is a problem of the firing, which the log tells as such.
+// changes updates the states from a firing and returns the lines to log. A sensor that
+// fails as a whole is logged as a problem of the firing instead.
 func (l signalLog) changes(f *engine.FiringRecord) []signalChange {
-	if f.Targets == 0 { // nobody was looked at
+	if f.Targets == 0 { // nothing was sampled
 		return nil
 	}
 	var out []signalChange
 	before, known := l[f.Agent]
-	now := map[string]heardSignal{}
+	now := map[string]loggedSignal{}
 	for _, u := range f.Unhealthy {
-		was, is := before[u.Sensor], heardSignal{state: u.State, whole: u.Whole}
-		is.told = was.told || !u.Whole
-		now[u.Sensor] = is
-		if u.Whole || was == is {
+		previous, current := before[u.Sensor], loggedSignal{state: u.State, whole: u.Whole}
+		current.logged = previous.logged || !u.Whole
+		now[u.Sensor] = current
+		if u.Whole || previous == current {
 			continue
 		}
 		level := hclog.Warn
-		if u.State == engine.Empty && !known { // it never was ok: there may be nothing to measure yet
+		if u.State == engine.Empty && !known { // never ok so far: there may be nothing to measure yet
 			level = hclog.Info
 		}
 		out = append(out, signalChange{level, "signal is not ok", []any{
@@ -53,7 +53,7 @@ func (l signalLog) changes(f *engine.FiringRecord) []signalChange {
 		}})
 	}
 	for _, sensor := range slices.Sorted(maps.Keys(before)) {
-		if _, still := now[sensor]; !still && before[sensor].told {
+		if _, still := now[sensor]; !still && before[sensor].logged {
 			out = append(out, signalChange{hclog.Info, "signal is ok again", []any{"signal", sensor}})
 		}
 	}

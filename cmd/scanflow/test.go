@@ -71,7 +71,7 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 			}
 		}
 		for _, extra := range []string{t.FailedAt, t.Error, t.Output} {
-			if extra != "" { // a test's own words must not look like another's result
+			if extra != "" { // prefixed, so that a test's output can't look like a result
 				for _, part := range strings.Split(strings.TrimSuffix(extra, "\n"), "\n") {
 					line("  | %s", part)
 				}
@@ -92,7 +92,7 @@ func printTests(w io.Writer, r policy.TestReport, verbose bool) {
 	line("coverage: %.1f%%", r.Percent)
 }
 
-// tally counts as `opa test` does: each row of a table is a test.
+// tally counts results as `opa test` does: each case of a table test is one test.
 func tally(r policy.TestReport) (counts map[policy.TestOutcome]int, all int) {
 	counts = map[policy.TestOutcome]int{}
 	for _, t := range r.Results {

@@ -6,13 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
-// defaultData is where the journal is kept unless --data says otherwise.
-const defaultData = ".scanflow"
-
-// withText is a primitive's parameters on one line: replicas=4.
-func withText(with map[string]any) string {
+// paramsText formats the parameters of a primitive on one line: replicas=4.
+func paramsText(with map[string]any) string {
 	parts := make([]string, 0, len(with))
 	for _, k := range slices.Sorted(maps.Keys(with)) {
 		raw, err := json.Marshal(with[k])
@@ -22,4 +20,17 @@ func withText(with map[string]any) string {
 		parts = append(parts, fmt.Sprintf("%s=%s", k, strings.Trim(string(raw), `"`)))
 	}
 	return strings.Join(parts, " ")
+}
+
+// callText formats a primitive with its parameters: scale(replicas=4).
+func callText(verb string, with map[string]any) string {
+	return verb + "(" + paramsText(with) + ")"
+}
+
+// localTime formats a time in the local time zone; "-" for the zero time.
+func localTime(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
 }

@@ -50,7 +50,7 @@ On SIGTERM it finishes the requests under way, and ends within 10 s.`,
 	return c
 }
 
-// trackerGrace is how long the requests under way may take after SIGTERM.
+// trackerGrace bounds the requests in flight after SIGTERM.
 const trackerGrace = 10 * time.Second
 
 func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error) {
@@ -59,7 +59,7 @@ func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error)
 		return err
 	}
 	log = log.Named("tracker")
-	token, err := readToken(o.tokenFile)
+	token, err := readToken("--token-file", o.tokenFile)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,8 @@ func runTracker(ctx context.Context, o *trackerFlags, out io.Writer) (err error)
 	return err
 }
 
-// trackerAt says where the tracker is, by an address that can be dialled: 0.0.0.0 and
-// [::] are none, but stand for all of this machine's.
+// trackerAt describes where the tracker listens, with an address that can be dialled in
+// place of 0.0.0.0 and [::].
 func trackerAt(address *net.TCPAddr, data string) string {
 	at, also := address.String(), ""
 	if address.IP.IsUnspecified() {

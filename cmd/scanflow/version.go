@@ -2,11 +2,11 @@ package main
 
 import "runtime/debug"
 
-// release is what the linker was told (-X main.release=v1.2.3), as the Dockerfile
-// does: in an image's build there is no repository to ask.
+// release is set by the linker (-X main.release=v1.2.3), as in the Dockerfile: the build
+// of an image has no repository to read the version from.
 var release string
 
-// version is the release, the module's version, or the commit that it was built from.
+// version returns the release, the module's version, or the commit of the build.
 func version() string {
 	if release != "" {
 		return release

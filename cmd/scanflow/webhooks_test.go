@@ -53,7 +53,7 @@ func newFickle(t *testing.T) *fickle {
 			f.effects[key]++
 		}
 		if !f.steady && fault == 2 {
-			panic(http.ErrAbortHandler) // it has acted, and nobody hears of it
+			panic(http.ErrAbortHandler) // the receiver has acted, and sends no response
 		}
 	}))
 	t.Cleanup(f.Close)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,34 +54,15 @@ func printWorkflows(cmd *cobra.Command, lines []workflowLine) error {
 	for _, l := range lines {
 		table.Rows = append(table.Rows, []string{
 			l.Namespace + "/" + l.Name, l.Template, string(l.Phase), fmt.Sprintf("%d/%d", l.Done, l.All), sinceText(l.StartedAt, l.FinishedAt),
-			cmp.Or(strings.Join(l.At, " "), "-"), onOneLine(l.Message),
+			cmp.Or(strings.Join(l.At, " "), "-"), singleLine(l.Message),
 		})
 	}
 	_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 	return err
 }
 
-// sinceText is when something began, and how long it took or has taken so far.
-func sinceText(began, ended time.Time) string {
-	if began.IsZero() {
-		return "-"
-	}
-	if ended.IsZero() {
-		ended = time.Now()
-	}
-	took := ended.Sub(began)
-	unit := time.Second
-	if took < unit {
-		unit = time.Millisecond
-	}
-	return fmt.Sprintf("%s (%s)", clock(began), took.Round(unit))
-}
-
-// onOneLine is a text for the cell of a table.
-func onOneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// wantsRun takes the name of a run, and further words up to so many.
-func wantsRun(most int, usage string) cobra.PositionalArgs {
+// runArgs requires the name of a run, and accepts up to most arguments.
+func runArgs(most int, usage string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < 1 || len(args) > most {
 			return fmt.Errorf("say which: %s; `scanflow workflows` lists them", usage)
@@ -99,7 +79,7 @@ func newWorkflowsShow() *cobra.Command {
 		Short: "Show one run: its steps, with each attempt at them",
 		Long: `Shows a run of a workflow, NAME or NAMESPACE/NAME: each step with its attempts, their
 exit statuses, and the folders that hold the log and the files of each, below the run's.`,
-		Args: wantsRun(1, "scanflow workflows show NAME"),
+		Args: runArgs(1, "scanflow workflows show NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := o.find(cmd, args[0])
 			if err != nil {
@@ -118,8 +98,8 @@ exit statuses, and the folders that hold the log and the files of each, below th
 }
 
 func newWorkflowsCancel() *cobra.Command {
-	var o personFlags
-	var said answer
+	var o userFlags
+	var attr attribution
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "cancel NAME",
@@ -129,17 +109,17 @@ SIGTERM, and SIGKILL 30 s later; steps that have not begun never will. The run e
 Failed, and its message says who cancelled it, and why. So does the journal, where the
 agent's act has failed, and the event dev.scanflow.workflow.failed. A strategy that
 still wants the run proposes it again, as after any failure.`,
-		Args: wantsRun(1, "scanflow workflows cancel NAME"),
+		Args: runArgs(1, "scanflow workflows cancel NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := said.check("--"); err != nil {
+			if err := attr.validate("--"); err != nil {
 				return err
 			}
-			at, err := (&workflowSource{clientFlags: o.clientFlags}).path(cmd, args[0])
+			at, err := (&workflowSource{clientFlags: o.clientFlags}).resolve(cmd, args[0])
 			if err != nil {
 				return err
 			}
 			var run workflow.Run
-			if err := o.post(cmd.Context(), at+"/cancel", said, &run); err != nil {
+			if err := o.post(cmd.Context(), at+"/cancel", attr, &run); err != nil {
 				return err
 			}
 			if asJSON {
@@ -150,12 +130,12 @@ still wants the run proposes it again, as after any failure.`,
 		},
 	}
 	o.add(c)
-	said.add(c, "who cancels it")
+	attr.add(c, "who cancels it")
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }
 
-// runPath is where the API has a run.
+// runPath returns the API path of a run.
 func runPath(namespace, name string) string {
 	return "/v1/workflows/" + url.PathEscape(namespace) + "/" + url.PathEscape(name)
 }

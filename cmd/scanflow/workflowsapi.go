@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
 
-// workflowLine is a run of a workflow in a list.
+// workflowLine summarizes a run in a list.
 type workflowLine struct {
 	Namespace  string         `json:"namespace"`
 	Name       string         `json:"name"`
@@ -22,9 +22,9 @@ type workflowLine struct {
 	FinishedAt time.Time      `json:"finishedAt,omitzero"`
 	Done       int            `json:"done"`
 	All        int            `json:"all"`
-	// At are the steps where it stands, or failed.
+	// At lists the steps that are running or failed.
 	At []string `json:"at"`
-	// Message is how it ended, or why it is being ended.
+	// Message says how the run ended, or why it is being stopped.
 	Message string `json:"message,omitempty"`
 }
 
@@ -41,22 +41,22 @@ func workflowLines(runs []workflow.Run) []workflowLine {
 }
 
 func workflowsOf(a *app.App) ([]workflowLine, error) {
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return nil, err
 	}
-	return workflowLines(here.Runs()), nil
+	return workflowLines(local.Runs()), nil
 }
 
 // workflowOf returns the run that a request names.
 func workflowOf(a *app.App, r *http.Request) (workflow.Run, error) {
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return workflow.Run{}, err
 	}
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
-	run, there := here.Run(namespace, name)
-	if !there {
+	run, found := local.Run(namespace, name)
+	if !found {
 		return run, fmt.Errorf("run %s/%s: %w", namespace, name, workflow.ErrUnknownRun)
 	}
 	return run, nil
@@ -79,10 +79,10 @@ func logOf(a *app.App, r *http.Request) (workflow.LogPart, error) {
 	return run.Log(q.Get("step"), attempt, from)
 }
 
-// cancelWorkflow cancels a run for a person. The agent whose act it is sees a failed run.
-// The reason that was given first stays.
-func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Run, error) {
-	answer, err := readAnswer(r)
+// cancelWorkflow cancels a run on behalf of a user. The agent that started the run sees it
+// fail. If two users cancel it, the first reason is kept.
+func cancelWorkflow(a *app.App, r *http.Request, caller server.Caller) (workflow.Run, error) {
+	attr, err := readAttribution(r)
 	if err != nil {
 		return workflow.Run{}, err
 	}
@@ -90,28 +90,28 @@ func cancelWorkflow(a *app.App, r *http.Request, who server.Caller) (workflow.Ru
 	if err != nil {
 		return run, err
 	}
-	if err := tooLate(&run); err != nil {
+	if err := checkCancellable(&run); err != nil {
 		return run, err
 	}
-	here, err := a.Workflows()
+	local, err := a.Workflows()
 	if err != nil {
 		return run, err
 	}
-	why := "cancelled by " + who.By(answer.By)
-	if answer.Why != "" {
-		why += ": " + answer.Why
+	why := "cancelled by " + caller.By(attr.By)
+	if attr.Why != "" {
+		why += ": " + attr.Why
 	}
-	if err := here.CancelRun(run.Namespace, run.Name, why); err != nil {
+	if err := local.CancelRun(run.Namespace, run.Name, why); err != nil {
 		return run, err
 	}
 	if run, err = workflowOf(a, r); err == nil && run.Stop != why { // somebody else cancelled it first
-		err = tooLate(&run)
+		err = checkCancellable(&run)
 	}
 	return run, err
 }
 
-// tooLate returns an error for a run that can't be cancelled any more.
-func tooLate(run *workflow.Run) error {
+// checkCancellable returns an error for a run that has ended or is already being cancelled.
+func checkCancellable(run *workflow.Run) error {
 	switch {
 	case run.Phase.Ended():
 		return fmt.Errorf("%w: run %s/%s has ended already: %s", server.ErrConflict, run.Namespace, run.Name, run.Phase)

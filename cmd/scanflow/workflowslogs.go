@@ -13,9 +13,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// followEvery is how often a log that is followed is looked at, once all that there is
-// has been printed.
-const followEvery = 500 * time.Millisecond
+// followInterval is the time between two requests for more of a log that is followed.
+const followInterval = 500 * time.Millisecond
 
 func newWorkflowsLogs() *cobra.Command {
 	var o workflowSource
@@ -29,7 +28,7 @@ that of every step that has begun, each under a line that says whose it is. On a
 control characters other than tabs are quoted. NAME is a run's, or NAMESPACE/NAME; STEP
 is as "scanflow workflows show" has it. With --follow it goes on, over further attempts,
 until the step has ended.`,
-		Args: wantsRun(2, "scanflow workflows logs NAME [STEP]"),
+		Args: runArgs(2, "scanflow workflows logs NAME [STEP]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case attempt < 0:
@@ -43,14 +42,14 @@ until the step has ended.`,
 			if err != nil {
 				return err
 			}
-			r := logReader{cmd: cmd, from: &o, run: &run}
+			r := logPrinter{cmd: cmd, from: &o, run: &run}
 			switch {
 			case follow:
 				return r.follow(args[1])
 			case len(args) == 2:
-				return r.one(args[1], attempt)
+				return r.printAttempt(args[1], attempt)
 			}
-			return r.all()
+			return r.printAll()
 		},
 	}
 	o.add(c)
@@ -60,15 +59,15 @@ until the step has ended.`,
 	return c
 }
 
-// logReader prints logs of a run.
-type logReader struct {
+// logPrinter prints the logs of a run.
+type logPrinter struct {
 	cmd  *cobra.Command
 	from *workflowSource
 	run  *workflow.Run
 }
 
-// all prints the logs of all steps that have begun.
-func (l *logReader) all() error {
+// printAll prints the logs of all steps that have begun.
+func (l *logPrinter) printAll() error {
 	none := true
 	for i := range l.run.Steps {
 		s := &l.run.Steps[i]
@@ -79,7 +78,7 @@ func (l *logReader) all() error {
 		if _, err := fmt.Fprintln(l.cmd.OutOrStdout(), plot.Line(fmt.Sprintf("==> %s, attempt %d <==", s.DisplayName(), len(s.Attempts)))); err != nil {
 			return err
 		}
-		if err := l.one(s.DisplayName(), len(s.Attempts)); err != nil {
+		if err := l.printAttempt(s.DisplayName(), len(s.Attempts)); err != nil {
 			return err
 		}
 	}
@@ -89,38 +88,38 @@ func (l *logReader) all() error {
 	return nil
 }
 
-// one prints what there is of one log.
-func (l *logReader) one(step string, attempt int) error {
-	part, err := l.on(step, attempt, 0)
+// printAttempt prints the current content of one log.
+func (l *logPrinter) printAttempt(step string, attempt int) error {
+	part, err := l.printFrom(step, attempt, 0)
 	if err == nil && part.Attempts == 0 {
-		return neverBegan(&part)
+		return notStartedError(&part)
 	}
 	return err
 }
 
-func neverBegan(part *workflow.LogPart) error {
+func notStartedError(part *workflow.LogPart) error {
 	if part.Message == "" {
 		return fmt.Errorf("step %s has not begun", part.Step)
 	}
 	return fmt.Errorf("step %s has not begun: %s", part.Step, part.Message)
 }
 
-// on prints a log from a byte on, to the end that it has so far.
-func (l *logReader) on(step string, attempt int, from int64) (part workflow.LogPart, err error) {
+// printFrom prints a log from an offset to its current end.
+func (l *logPrinter) printFrom(step string, attempt int, from int64) (part workflow.LogPart, err error) {
 	for {
 		if part, err = l.from.log(l.cmd, l.run, step, attempt, from); err != nil || part.Text == "" {
 			return part, err
 		}
-		if _, err = io.WriteString(l.cmd.OutOrStdout(), forScreen(l.cmd.OutOrStdout(), part.Text)); err != nil {
+		if _, err = io.WriteString(l.cmd.OutOrStdout(), escapeForTerminal(l.cmd.OutOrStdout(), part.Text)); err != nil {
 			return part, err
 		}
-		attempt, from = part.Attempt, part.Next // the last attempt is another by and by
+		attempt, from = part.Attempt, part.Next // pin the attempt: 0 selects the last one, which changes
 	}
 }
 
-// forScreen is a part of a log as it goes out: as it is to a file or a pipe, and to a
-// terminal with all quoted that would move its cursor.
-func forScreen(w io.Writer, text string) string {
+// escapeForTerminal quotes control characters if the output is a terminal. Files and pipes
+// get the text unchanged.
+func escapeForTerminal(w io.Writer, text string) string {
 	if yes, _ := plot.Terminal(w); yes {
 		return plot.Text(text)
 	}
@@ -128,12 +127,12 @@ func forScreen(w io.Writer, text string) string {
 }
 
 // follow prints a step's logs, from its last attempt on, until it has ended.
-func (l *logReader) follow(step string) error {
+func (l *logPrinter) follow(step string) error {
 	attempt, from := 0, int64(0)
 	for {
-		part, err := l.on(step, attempt, from)
+		part, err := l.printFrom(step, attempt, from)
 		switch {
-		case l.cmd.Context().Err() != nil: // Ctrl-C is how a person stops looking
+		case l.cmd.Context().Err() != nil: // interrupted by Ctrl-C
 			return errSilent
 		case err != nil:
 			return err
@@ -141,11 +140,11 @@ func (l *logReader) follow(step string) error {
 			attempt, from = part.Attempt+1, 0
 			continue
 		case part.Over && part.Attempts == 0:
-			return neverBegan(&part)
+			return notStartedError(&part)
 		case part.Over:
 			return nil
 		}
 		attempt, from = part.Attempt, part.Next
-		engine.Sleep(l.cmd.Context(), engine.WallClock{}, followEvery)
+		engine.Sleep(l.cmd.Context(), engine.WallClock{}, followInterval)
 	}
 }

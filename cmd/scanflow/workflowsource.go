@@ -15,8 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// workflowSource is where the runs of workflows are read: a running scanflow, or a data
-// folder.
+// workflowSource reads the runs of workflows from a running scanflow or from a data folder.
 type workflowSource struct {
 	clientFlags
 	data string
@@ -30,8 +29,8 @@ func (o *workflowSource) add(c *cobra.Command) {
 	}
 }
 
-// folder are the runs of the data folder.
-func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
+// readFolder reads the runs of the data folder.
+func (o *workflowSource) readFolder(cmd *cobra.Command) ([]workflow.Run, error) {
 	runs, err := workflow.ReadFolder(app.WorkflowsDir(o.data))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,7 +43,7 @@ func (o *workflowSource) folder(cmd *cobra.Command) ([]workflow.Run, error) {
 
 func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
 	if o.data != "" {
-		runs, err := o.folder(cmd)
+		runs, err := o.readFolder(cmd)
 		return workflowLines(runs), err
 	}
 	var lines []workflowLine
@@ -52,8 +51,8 @@ func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
 	return lines, err
 }
 
-// path is where the API has the run that a person names, with its namespace or without.
-func (o *workflowSource) path(cmd *cobra.Command, name string) (string, error) {
+// resolve returns the API path of a run by NAME or NAMESPACE/NAME.
+func (o *workflowSource) resolve(cmd *cobra.Command, name string) (string, error) {
 	if namespace, name, both := strings.Cut(name, "/"); both {
 		return runPath(namespace, name), nil
 	}
@@ -68,11 +67,11 @@ func (o *workflowSource) path(cmd *cobra.Command, name string) (string, error) {
 			found, at = append(found, l.Namespace+"/"+l.Name), runPath(l.Namespace, l.Name)
 		}
 	}
-	return at, onlyOne(name, found)
+	return at, checkUnique(name, found)
 }
 
-// onlyOne is an error unless exactly one run was found of a name.
-func onlyOne(name string, found []string) error {
+// checkUnique returns an error unless exactly one run has the name.
+func checkUnique(name string, found []string) error {
 	switch len(found) {
 	case 0:
 		return fmt.Errorf("there is no run %s; `scanflow workflows` lists them", name)
@@ -82,17 +81,17 @@ func onlyOne(name string, found []string) error {
 	return fmt.Errorf("there is more than one run %s; say which: %s", name, strings.Join(found, ", "))
 }
 
-// find is the run that a person names.
+// find returns a run by NAME or NAMESPACE/NAME.
 func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run, err error) {
 	if o.data == "" {
-		at, err := o.path(cmd, name)
+		at, err := o.resolve(cmd, name)
 		if err != nil {
 			return run, err
 		}
 		err = o.get(cmd.Context(), at, nil, &run)
 		return run, err
 	}
-	runs, err := o.folder(cmd)
+	runs, err := o.readFolder(cmd)
 	if err != nil {
 		return run, err
 	}
@@ -102,13 +101,13 @@ func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run
 			run, found = r, append(found, full)
 		}
 	}
-	return run, onlyOne(name, found)
+	return run, checkUnique(name, found)
 }
 
-// log reads on in the log of a step's attempt.
+// log reads the log of a step's attempt from an offset.
 func (o *workflowSource) log(cmd *cobra.Command, run *workflow.Run, step string, attempt int, from int64) (part workflow.LogPart, err error) {
 	if o.data != "" {
-		again, err := o.find(cmd, run.Namespace+"/"+run.Name) // it may have gone on
+		again, err := o.find(cmd, run.Namespace+"/"+run.Name) // read again: the run may have progressed
 		if err != nil {
 			return part, err
 		}

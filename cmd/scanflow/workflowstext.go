@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/workflow"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 )
 
-// workflowText is one run for a person.
+// workflowText formats one run as text.
 func workflowText(r *workflow.Run) string {
 	var b strings.Builder
 	b.WriteString(plot.Line(fmt.Sprintf("%s/%s  %s  %s", r.Namespace, r.Name, r.Phase, r.Progress())) + "\n")
@@ -23,7 +24,7 @@ func workflowText(r *workflow.Run) string {
 	about("template", r.Template)
 	about("parameters", valuesText(r.Parameters))
 	about("since", sinceText(r.StartedAt, r.FinishedAt))
-	about("message", onOneLine(cmp.Or(r.Message, r.Stop)))
+	about("message", singleLine(cmp.Or(r.Message, r.Stop)))
 	about("outputs", valuesText(r.Outputs))
 	about("folder", r.Folder)
 	table := plot.Table{Header: []string{"step", "attempt", "phase", "exit", "since (for)", "folder", "message"}}
@@ -36,7 +37,8 @@ func workflowText(r *workflow.Run) string {
 	return b.String()
 }
 
-// stepRows are a step's attempts, and the step itself where they don't say how it stands.
+// stepRows returns a row for each attempt of a step, and one for the step itself if it has
+// no attempt or waits for its next one.
 func stepRows(s *workflow.Step) (rows [][]string) {
 	for i, a := range s.Attempts {
 		exit := "-"
@@ -44,7 +46,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 			exit = strconv.Itoa(*a.ExitCode)
 		}
 		rows = append(rows, []string{
-			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), onOneLine(a.Message),
+			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), singleLine(a.Message),
 		})
 	}
 	if len(rows) == 0 || s.Phase == workflow.Pending {
@@ -52,12 +54,12 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 		if s.Phase == "" && len(s.Needs) > 0 {
 			message = "waits for " + strings.Join(s.Needs, ", ")
 		}
-		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", onOneLine(message)})
+		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", singleLine(message)})
 	}
 	return rows
 }
 
-// valuesText is parameters on one line, long values cut.
+// valuesText formats parameters on one line and truncates long values.
 func valuesText(values map[string]string) string {
 	const most = 60
 	shown := make(map[string]any, len(values))
@@ -67,5 +69,24 @@ func valuesText(values map[string]string) string {
 		}
 		shown[name] = value
 	}
-	return withText(shown)
+	return paramsText(shown)
 }
+
+// sinceText formats when something began, and how long it took or has taken so far.
+func sinceText(began, ended time.Time) string {
+	if began.IsZero() {
+		return "-"
+	}
+	if ended.IsZero() {
+		ended = time.Now()
+	}
+	took := ended.Sub(began)
+	unit := time.Second
+	if took < unit {
+		unit = time.Millisecond
+	}
+	return fmt.Sprintf("%s (%s)", localTime(began), took.Round(unit))
+}
+
+// singleLine replaces line breaks and repeated spaces, for the cell of a table.
+func singleLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -170,8 +170,8 @@ func restricted(t *testing.T, c *testcluster.Cluster) string {
 	return namespace
 }
 
-// Whatever the values: every object is taken by the real API server, and the workload
-// gets its pods in a namespace that takes none but the strictest.
+// With any values, the real API server accepts every object, and the workload gets its pods in a
+// namespace of the restricted pod security standard.
 func TestTheAPIServerTakesIt(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers", "servicemonitor")
@@ -279,7 +279,7 @@ func TestAKeyOfThePolicies(t *testing.T) {
 	require.Contains(t, bundle, "--policies-key=/policies-key/key")
 }
 
-// What is switched on is there, and what is switched off is not.
+// Enabled parts are rendered, and disabled ones are not.
 func TestWhatIsRendered(t *testing.T) {
 	kinds := func(file string) map[string]int {
 		out := map[string]int{}

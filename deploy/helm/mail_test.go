@@ -79,8 +79,8 @@ func TestSecretsAreFiles(t *testing.T) {
 	}
 }
 
-// Who listens with a certificate is asked by HTTPS: by the kubelet, by Prometheus, and
-// by whoever goes by the name of the port.
+// With a certificate, the probes of the kubelet, the scrapes of Prometheus and the name of the
+// port are HTTPS.
 func TestHTTPS(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   []string
@@ -159,8 +159,8 @@ func TestSenders(t *testing.T) {
 	require.Equal(t, map[string]string{"alertmanager": "alertmanager/token", "ana": "ana/token", "east": "words/east"}, tokens)
 }
 
-// Whatever goes in and out, the rights are the same: the Secrets are mounted, and
-// agents are selected among those that may be listed anyway.
+// The rights do not depend on the settings for events: the Secrets are mounted, and agents are
+// selected from those that may be listed anyway.
 func TestMailAndSelectorTakeNoRight(t *testing.T) {
 	rights := func(file string) (out []map[string]any) {
 		all := objects(t, render(t, "system", "-f", values(file)))

@@ -152,7 +152,7 @@ func TestNoFileIsLeftOut(t *testing.T) {
 	})
 }
 
-// Who puts an image of their own into a folder's kustomization gets it everywhere.
+// An image in a folder's kustomization replaces the image everywhere.
 func TestImagesAreReplacedEverywhere(t *testing.T) {
 	eachScenario(t, func(t *testing.T, name string) {
 		copied := t.TempDir()
@@ -313,7 +313,7 @@ func TestStepsWriteIntoAVolume(t *testing.T) {
 	})
 }
 
-// artifactPaths are where a template's container reads and writes artifacts.
+// artifactPaths returns the paths at which a template's container reads and writes artifacts.
 func artifactPaths(template map[string]any) (out []string) {
 	for _, in := range []string{"inputs", "outputs"} {
 		artifacts, _, _ := unstructured.NestedSlice(template, in, "artifacts")

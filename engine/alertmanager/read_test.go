@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
-// payload is what Alertmanager 0.27 sends for a group of two, of the receiver
+// payload is a payload of Alertmanager 0.27 for a group of two alerts, of the receiver
 // "team.x/scanflow".
 const payload = `{"receiver":"team\\.x/scanflow","status":"firing","alerts":[
 {"status":"firing","labels":{"alertname":"LatencyHigh","deployment":"digits","namespace":"digits","severity":"page"},"annotations":{"summary":"p99 is 900 ms"},
@@ -138,7 +138,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "2, and at most 1 are read")
 }
 
-// Whatever is sent, there is an event for each alert, or an error.
+// Any payload is read as one event per alert, or as an error.
 func FuzzRead(f *testing.F) {
 	for _, p := range hostile.Payloads(3000) {
 		f.Add([]byte(p.Body))

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// RetryAfter is how long an answer asks to wait, by its header of RFC 9110, 10.2.3:
-// seconds, or a date, by the clock of who wrote it; where that is not said (Date), by the
-// clock of who received it. It is 0 where it does not say.
+// RetryAfter returns the wait that a response requests by the header of RFC 9110, 10.2.3:
+// seconds, or a date by the sender's clock (Date), or by the receiver's if there is no Date. It
+// is 0 without the header.
 func RetryAfter(h http.Header, received time.Time) time.Duration {
 	written := h.Get("Retry-After")
 	if written != "" && strings.Trim(written, "0123456789") == "" {

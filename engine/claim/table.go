@@ -53,7 +53,7 @@ type Hold struct {
 // available to its agent, whose own guards decide on the cooldown.
 func (h *Hold) availableTo(agent string) bool { return h.State == cooling && h.Agent == agent }
 
-// Holder is what keeps an act from taking its claim.
+// Holder is a hold that blocks an act from taking its claim.
 type Holder struct {
 	engine.Claim
 	Until time.Time // when it has cooled down; zero while its act runs

@@ -12,8 +12,7 @@ import (
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// Targets come and go for weeks: the claims on one that is gone are dropped once they have
-// cooled down.
+// Over weeks, targets come and go. The claims on a deleted target are dropped after their cooldown.
 func TestClaimsOfTargetsThatAreGoneAreDropped(t *testing.T) {
 	c, now := NewTable(), time.Unix(0, 0)
 	for i := range 20 * sweepEvery {
@@ -32,7 +31,7 @@ func TestClaimsOfTargetsThatAreGoneAreDropped(t *testing.T) {
 	require.Len(t, c.by, 1, "an act in progress keeps its claim")
 }
 
-// Acts that replace a target's pods run one at a time, under whichever claim.
+// Acts that replace a target's pods run one at a time, whatever their claims.
 func TestOneRolloutAtATime(t *testing.T) {
 	c, now, web := NewTable(), time.Unix(0, 0), engine.TargetID{Name: "web"}
 	key := func(claim, identity string) Key {
@@ -67,8 +66,8 @@ func TestClaimsAreListedWithTheirEnd(t *testing.T) {
 	require.Len(t, c.List(now.Add(time.Minute), deadline), 1, "they expire")
 }
 
-// The claims of agents in other processes count, but for agents that run here too: a process
-// may be its own peer, or have taken an agent over.
+// The claims of agents in other processes count, except those of agents that run here too: a
+// process may be its own peer, or have taken an agent over.
 func TestClaimsOfOtherProcesses(t *testing.T) {
 	web, now := engine.TargetID{Kind: "Deployment", Namespace: "ns", Name: "web"}, time.Unix(1000, 0)
 	held := func(claim, agent, state string, left time.Duration) engine.HeldClaim {
@@ -103,7 +102,7 @@ func TestClaimsOfOtherProcesses(t *testing.T) {
 	}
 }
 
-// A claim cools for as long as it was to, after the clock was set back.
+// A claim's cooldown keeps its length when the clock is set back.
 func TestAClaimDoesNotCoolForAYear(t *testing.T) {
 	c, ahead := NewTable(), epoch.AddDate(1, 0, 0)
 	k := Key{Target: engine.TargetID{Name: "web"}, Claim: "replicas", Agent: "ns/a", Identity: "act"}

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/redact"
 )
 
-// answerBytes is how much of an answer is read.
+// answerBytes bounds the bytes of an answer that are read.
 const answerBytes = 1 << 20
 
 // FinalError is the error of a request that would fail again.

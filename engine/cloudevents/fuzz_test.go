@@ -18,12 +18,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/server/hostile"
 )
 
-// fuzzBytes is how long the large ones of the hostile payloads are, with which fuzzing
-// begins.
+// fuzzBytes is the length of the large hostile payloads in the seed corpus.
 const fuzzBytes = 3000
 
-// Whatever is sent, there are events that obey the rules, or an error; and what was
-// read is read as the same again from what the client writes of it.
+// Any payload is read as events within the limits, or as an error. Events that the client encodes
+// again are read as the same events.
 func FuzzRead(f *testing.F) {
 	now, limits := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC), Limits{Bytes: 4096, Events: 5}
 	for _, p := range hostile.Payloads(fuzzBytes) {

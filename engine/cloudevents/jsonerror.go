@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// eventDepth is how deep an event may be nested as a JSON object: its data, and itself.
+// eventDepth bounds the nesting of an event as a JSON object: its data, and itself.
 const eventDepth = engine.MaxDataDepth + 1
 
 // brokenRule returns the mistake of JSON that has no syntax error but breaks a rule of

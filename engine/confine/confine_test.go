@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // sink keeps what a child allocates.
 var sink [][]byte
 
-// act is what a child does.
+// act is the function that a child runs.
 func act(args []string) int {
 	confine.Doing("acting as "+args[0], time.Minute)
 	switch args[0] {

@@ -23,8 +23,8 @@ const (
 	minMemory = 64 << 20
 	// reservedMemory is kept free in the control group for this process.
 	reservedMemory = 32 << 20
-	// residentMargin is how much the resident memory may exceed the limit before the parent
-	// kills the child. It covers what the child starts with.
+	// residentMargin is the excess of resident memory over the limit at which the parent kills
+	// the child. It covers what the child starts with.
 	residentMargin = 64 << 20
 
 	defaultBegin = 20 * time.Second
@@ -42,7 +42,7 @@ type Child struct {
 	Env            []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Memory is what it may use in addition to what it starts with, in bytes. It is less if
+	// Memory bounds the bytes that it may use in addition to those that it starts with. It is less if
 	// the control group of this process has less left. 0 means DefaultMemory.
 	Memory int64
 	// Begin bounds the time until its first step, and Whole its total time. 0 means 20 s

@@ -34,7 +34,7 @@ type Lock struct{ file *flock.Flock }
 // a *HeldError if another process holds the lock.
 func Acquire(path string) (*Lock, error) { return lock(path, (*flock.Flock).TryLock) }
 
-// retryEvery is how often Wait tries.
+// retryEvery is the interval of Wait's attempts.
 const retryEvery = 20 * time.Millisecond
 
 // Wait is Acquire, repeated until the lock is free. If ctx ends before, it returns the error

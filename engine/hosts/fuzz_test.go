@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 )
 
-// dialled is what an HTTP client dials for an address; "" where it dials nothing.
+// dialled returns the address that an HTTP client dials for a URL; "" if it dials none.
 func dialled(t *testing.T, address *url.URL) string {
 	var to string
 	transport := &http.Transport{DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
@@ -30,8 +30,8 @@ func dialled(t *testing.T, address *url.URL) string {
 	return to
 }
 
-// Whatever an address looks like: where a list allows it, the client dials what the list
-// names, and nothing else.
+// For any address that a list allows, the client dials an address that the list names, and no
+// other.
 func FuzzAllows(f *testing.F) {
 	for _, seed := range []string{
 		"http://api.example.com", "http://API.example.com.:80/", "http://api.example.com@evil.org/", `http://evil.org\@api.example.com`, "http://ａｐｉ.example.com",

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxIDsPerPeer is how many ids of a peer are kept, the newest: it may be installed
-	// anew while its old requests are in flight.
+	// maxIDsPerPeer bounds the ids of a peer, of which the newest are kept: it may be
+	// reinstalled while its old requests are in flight.
 	maxIDsPerPeer = 8
 	// maxPeers bounds the number of peers. They are declared, so there are few.
 	maxPeers = 256

@@ -22,9 +22,9 @@ var _ engine.Journal = (*Journal)(nil)
 type Options struct {
 	Log   hclog.Logger
 	Clock engine.Clock
-	// MaxAge is how long firings, decisions, documents, concluded acts, ended approvals, dead
-	// letters and the keys of handled and delivered events are kept; DefaultMaxAge. An
-	// approval that is valid beyond its end is kept until it is not.
+	// MaxAge bounds the age of firings, decisions, documents, concluded acts, ended approvals,
+	// dead letters and the keys of handled and delivered events; DefaultMaxAge. An approval
+	// that is valid beyond its end is kept until it is not.
 	MaxAge time.Duration
 	// MaxBytes is the size of the file from which on the oldest rows are deleted earlier;
 	// DefaultMaxBytes.

@@ -23,7 +23,7 @@ func TestOldMailAndApprovalsGo(t *testing.T) {
 	for _, a := range []engine.Approval{approval("waits"), approved(approval("approved"))} {
 		require.NoError(t, j.SaveApproval(ctx, engine.ApprovalChange{Approval: a}))
 	}
-	clock.Pass(48 * time.Hour) // what counts is when it ended, not when it came
+	clock.Pass(48 * time.Hour) // its age counts from its end, not from its arrival
 	now := clock.Now()
 	end := func(state engine.DeliveryState, id string) {
 		got, err := j.Outbox(ctx, -1)

@@ -20,7 +20,7 @@ const (
 	fileName = "journal.db"
 	// checkTimeout bounds the integrity check at open; of a larger file it checks a part.
 	checkTimeout = time.Second
-	// busyTimeout is how long SQLite waits for a lock that a reader holds.
+	// busyTimeout bounds SQLite's wait for a lock that a reader holds.
 	busyTimeout = 5 * time.Second
 )
 

@@ -15,7 +15,7 @@ import (
 const (
 	// maxBatch bounds the writes that share a transaction, and with that the delay of each.
 	maxBatch = 128
-	// defaultUnknownAfter is how long a caller whose context ended waits for a write that has
+	// defaultUnknownAfter bounds the wait of a caller whose context ended for a write that has
 	// started.
 	defaultUnknownAfter = 3 * time.Second
 )

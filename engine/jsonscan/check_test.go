@@ -152,8 +152,7 @@ func count(v any) int {
 	return n
 }
 
-// What is not decoded costs no memory: a text of a million empty arrays allocates
-// nothing.
+// Text that is not decoded costs no memory: a million empty arrays allocate nothing.
 func TestAScanAllocatesNothing(t *testing.T) {
 	raw := []byte("[" + strings.Repeat("[],", 1_000_000) + "{}]")
 	wide := jsonscan.Limits{Values: 2_000_000, Depth: 8}

@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Never 2 and never 6: two owners of one field; one slow target holding up another.
-func TestASlowActHoldsItsClaimAndNothingElse(t *testing.T) {
+// Never 2 and never 6: two owners of one field; one slow target blocking another.
+func TestASlowActBlocksOnlyItsClaim(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	open := make(chan struct{})
@@ -24,47 +24,47 @@ func TestASlowActHoldsItsClaimAndNothingElse(t *testing.T) {
 	}
 	b.world.set("slow", 1)
 	b.world.set("fast", 1)
-	b.load.to("slow", 35)
-	b.load.to("fast", 35)
+	b.load.setValue("slow", 35)
+	b.load.setValue("fast", 35)
 	other := b.spec(func(s *engine.Spec) {
 		s.Name, s.Triggers = "rival", []engine.Trigger{{Name: "late", At: start.Add(15 * time.Second)}}
 	})
 	b.run(b.spec(), other)
 	require.Len(t, b.next().Decisions, 2)
-	require.Equal(t, "fast", b.settled().Target.Name)
-	b.load.to("fast", 45)
+	require.Equal(t, "fast", b.nextAct().Target.Name)
+	b.load.setValue("fast", 45)
 	f := b.tick()
-	require.Equal(t, engine.Admitted, f.Decisions[0].Verdict, "the fast one goes on")
+	require.Equal(t, engine.Admitted, f.Decisions[0].Verdict, "the fast target is not blocked")
 	require.Equal(t, "claims", f.Decisions[1].By)
 	require.Contains(t, f.Decisions[1].Detail, "replicas is held by scale of ns/planner (running)")
-	b.settled()
+	b.nextAct()
 
 	b.clock.Advance(5 * time.Second)
 	f = b.next()
 	require.Equal(t, "ns/rival", f.Agent)
-	require.Equal(t, "claims", only(t, f).By, "and so it is for another agent")
+	require.Equal(t, "claims", only(t, f).By, "the claim blocks other agents too")
 	close(release)
-	require.Equal(t, "slow", b.settled().Target.Name)
+	require.Equal(t, "slow", b.nextAct().Target.Name)
 }
 
 func TestAClaimOutlivesItsActByTheCooldownForOthers(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	cooling := func(s *engine.Spec) { s.Guards.Cooldown = map[string]time.Duration{"up": time.Minute} }
 	b.run(b.spec(cooling), b.spec(func(s *engine.Spec) {
 		s.Name, s.Triggers = "rival", []engine.Trigger{{At: start.Add(5 * time.Second)}, {At: start.Add(65 * time.Second)}}
 	}))
 	b.next()
-	b.settled()
-	b.load.to("web", 5)
+	b.nextAct()
+	b.load.setValue("web", 5)
 	b.clock.Advance(5 * time.Second)
 	f := b.next()
 	require.Equal(t, "ns/rival", f.Agent)
 	require.Contains(t, only(t, f).Detail, "cooling until 2026-03-01T12:01:00Z")
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	for f.Agent != "ns/rival" || f.At.Before(start.Add(time.Minute)) {
-		b.load.to("web", 5)
+		b.load.setValue("web", 5)
 		b.clock.Advance(5 * time.Second)
 		for len(b.fired) > 0 {
 			f = b.next()
@@ -73,10 +73,10 @@ func TestAClaimOutlivesItsActByTheCooldownForOthers(t *testing.T) {
 			break
 		}
 	}
-	require.Equal(t, "scale", b.settled().Primitive)
+	require.Equal(t, "scale", b.nextAct().Primitive)
 }
 
-func TestAnErrorThatMayPassIsTriedAgainAndAnotherIsNot(t *testing.T) {
+func TestOnlyATransientErrorIsRetried(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error
 		more bool
@@ -85,7 +85,7 @@ func TestAnErrorThatMayPassIsTriedAgainAndAnotherIsNot(t *testing.T) {
 			b := newBench(t)
 			b.world.set("web", 1)
 			b.world.fail = row.err
-			b.load.to("web", 35)
+			b.load.setValue("web", 35)
 			b.run(b.spec(func(s *engine.Spec) { s.Triggers = []engine.Trigger{{At: start}} }))
 			b.next()
 			if row.more {
@@ -94,13 +94,13 @@ func TestAnErrorThatMayPassIsTriedAgainAndAnotherIsNot(t *testing.T) {
 				b.world.fail = nil
 				b.world.mu.Unlock()
 				require.Eventually(t, func() bool { b.clock.Advance(10 * time.Millisecond); return len(b.acted) == 1 }, 10*time.Second, time.Millisecond)
-				require.Equal(t, engine.Done, b.settled().Outcome.Status)
+				require.Equal(t, engine.Done, b.nextAct().Outcome.Status)
 				for _, c := range b.world.applied {
 					require.Equal(t, b.world.applied[0].Identity, c.Identity, "every attempt under one identity")
 				}
 				return
 			}
-			act := b.settled()
+			act := b.nextAct()
 			require.Equal(t, engine.Failed, act.Outcome.Status)
 			require.Equal(t, "no such thing", act.Outcome.Detail)
 			require.Equal(t, 1, b.world.count())
@@ -109,34 +109,34 @@ func TestAnErrorThatMayPassIsTriedAgainAndAnotherIsNot(t *testing.T) {
 }
 
 // Never 4: an act without an intent, or an intent forgotten after a crash.
-func TestWithoutAJournalNothingIsDoneAndSensingGoesOn(t *testing.T) {
+func TestAJournalFailureStopsActsAndNotSensing(t *testing.T) {
 	b := newBench(t)
 	b.close()
-	var f *flaky
-	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	var f *failingJournal
+	b.wrap = func(j engine.Journal) engine.Journal { f = &failingJournal{Journal: j}; return f }
 	b.open()
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	f.firing.Store(true)
 	b.run(b.spec())
 	rec := b.next()
 	require.Equal(t, "journal", only(t, rec).By)
 	require.Contains(t, rec.Problems[0], "the journal can't be written, so nothing is done: no space left")
 	again := b.tick()
-	require.Empty(t, again.Decisions, "it is told once")
+	require.Empty(t, again.Decisions, "it is recorded once")
 	require.Equal(t, rec.Problems, again.Problems, "and in the same words")
 	require.Equal(t, 1, rec.Signals[engine.OK])
 	require.Zero(t, b.world.count())
 
 	f.firing.Store(false)
 	require.Equal(t, engine.Admitted, only(t, b.tick()).Verdict, "and it goes on by itself")
-	require.Equal(t, engine.Done, b.settled().Outcome.Status)
+	require.Equal(t, engine.Done, b.nextAct().Outcome.Status)
 	require.Equal(t, 1, b.world.count())
 
 	f.conclusion.Store(true)
-	b.load.to("web", 45)
+	b.load.setValue("web", 45)
 	b.tick()
-	b.settled()
+	b.nextAct()
 	f.conclusion.Store(false)
 	require.Eventually(t, func() bool {
 		b.clock.Advance(time.Second)
@@ -145,7 +145,7 @@ func TestWithoutAJournalNothingIsDoneAndSensingGoesOn(t *testing.T) {
 	}, 10*time.Second, time.Millisecond, "an outcome that could not be written is written later")
 }
 
-func TestAfterACrashAnIntentIsSettledAgainstTheWorld(t *testing.T) {
+func TestIntentsAreRecoveredAfterACrash(t *testing.T) {
 	const calling = `package scanflow.strategies.t.calling
 
 propose contains {"primitive": "hook", "with": {}, "reason": "once", "because": ["load"]} if input.signals.load.value > 30
@@ -178,7 +178,7 @@ propose contains {"primitive": "hook", "with": {}, "reason": "once", "because": 
 			b.restart()
 			b.run(b.spec(func(s *engine.Spec) { s.Strategies = []string{"t.scaling", "t.calling"} }))
 			b.next()
-			act := b.settled()
+			act := b.nextAct()
 			require.Equal(t, "abc", act.Identity)
 			require.Equal(t, row.want, act.Outcome.Status)
 			require.Contains(t, act.Outcome.Detail, row.detail)
@@ -201,7 +201,7 @@ func TestShutdownFinishesAnActOrHandsItOver(t *testing.T) {
 			release := make(chan struct{})
 			b.world.block = func(string) <-chan struct{} { return release }
 			b.world.set("web", 1)
-			b.load.to("web", 35)
+			b.load.setValue("web", 35)
 			b.run(b.spec())
 			b.next()
 			require.Eventually(t, func() bool {
@@ -222,9 +222,9 @@ func TestShutdownFinishesAnActOrHandsItOver(t *testing.T) {
 			require.Len(t, open, 1)
 			b.world.block = nil
 			b.run(b.spec())
-			require.Equal(t, engine.Abandoned, b.settled().Outcome.Status)
+			require.Equal(t, engine.Abandoned, b.nextAct().Outcome.Status)
 			require.Equal(t, engine.Admitted, only(t, b.next()).Verdict, "and decided afresh")
-			b.settled()
+			b.nextAct()
 			require.Equal(t, 1, b.world.count())
 		})
 	}
@@ -247,14 +247,14 @@ propose contains p if {
 `
 	b := newBench(t, forgetful)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	spec := b.spec(func(s *engine.Spec) {
 		s.Strategies = []string{"t.forgetful"}
 		s.Guards = engine.Guards{Cooldown: map[string]time.Duration{"up": time.Minute}, Budget: &engine.BudgetGuard{Actions: 1, Per: time.Hour}}
 	})
 	b.run(spec)
 	require.Equal(t, "first", only(t, b.next()).Reason)
-	b.settled()
+	b.nextAct()
 	b.restart()
 	b.load.set("web", engine.Signal{State: engine.Empty})
 	b.run(spec)
@@ -270,15 +270,15 @@ propose contains p if {
 	require.Equal(t, 1, b.world.count())
 }
 
-func TestAnAgentThatCannotRememberSensesAndDoesNothing(t *testing.T) {
+func TestAnAgentWithoutItsMemorySensesAndDoesNothing(t *testing.T) {
 	b := newBench(t)
 	b.close()
-	var f *flaky
-	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	var f *failingJournal
+	b.wrap = func(j engine.Journal) engine.Journal { f = &failingJournal{Journal: j}; return f }
 	b.open()
 	f.memory.Store(true)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec())
 	rec := b.next()
 	require.Equal(t, "journal", only(t, rec).By)
@@ -286,24 +286,24 @@ func TestAnAgentThatCannotRememberSensesAndDoesNothing(t *testing.T) {
 	require.Contains(t, rec.Problems[0], "read the agent's memory: no space left")
 	f.memory.Store(false)
 	require.Equal(t, engine.Admitted, only(t, b.tick()).Verdict)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, 1, b.world.count())
 }
 
-// An act that can't be done is not done again at every firing: it waits, longer each
-// time; another act of the same verb does not.
-func TestAnActThatFailsIsTriedMoreAndMoreSeldom(t *testing.T) {
+// A failed act is retried with growing pauses, and not at every firing. Another act of the
+// same verb is not delayed.
+func TestAFailedActIsRetriedWithBackoff(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
 	b.world.fail = errors.New("forbidden")
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec(func(s *engine.Spec) { s.Triggers = []engine.Trigger{{Name: "tick", Every: time.Second}} }))
 	f := b.next()
 	var tried []time.Duration
 	for f.At.Before(start.Add(20 * time.Second)) {
 		if d := f.Decisions; len(d) == 1 && d[0].Verdict == engine.Admitted {
 			tried = append(tried, f.At.Sub(start))
-			require.Equal(t, engine.Failed, b.settled().Outcome.Status)
+			require.Equal(t, engine.Failed, b.nextAct().Outcome.Status)
 		} else if len(d) == 1 {
 			require.Equal(t, "backoff", d[0].By)
 		}
@@ -312,8 +312,8 @@ func TestAnActThatFailsIsTriedMoreAndMoreSeldom(t *testing.T) {
 	}
 	require.Equal(t, []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second}, tried)
 
-	b.load.to("web", 25)
+	b.load.setValue("web", 25)
 	b.clock.Advance(time.Second)
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict, "another number is another act")
-	b.settled()
+	b.nextAct()
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// approvalSlack is how much further back ended approvals are read at a start than they
-// count.
+// approvalSlack is added to the age up to which ended approvals count, when they are read at a
+// start.
 const approvalSlack = time.Minute
 
 // handlesApprovals reports whether the agent ends and rechecks approvals. A dry run does

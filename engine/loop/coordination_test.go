@@ -12,15 +12,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Never 4: whatever was recorded as admitted is found again, begun or not.
-func TestActsThatHadNotBegunAreFoundByTheNextStart(t *testing.T) {
+// Never 4: every act that was recorded as admitted is recovered, whether it had begun or not.
+func TestActsThatHadNotBegunAreRecovered(t *testing.T) {
 	b := newBench(t)
 	release := make(chan struct{})
 	b.world.block = func(string) <-chan struct{} { return release }
-	const n = 40 // more than may be under way at once
+	const n = 40 // more than may run at once
 	for i := range n {
 		b.world.set(fmt.Sprint(i), 1)
-		b.load.to(fmt.Sprint(i), 35)
+		b.load.setValue(fmt.Sprint(i), 35)
 	}
 	b.run(b.spec())
 	require.Len(t, b.next().Decisions, n)
@@ -31,42 +31,42 @@ func TestActsThatHadNotBegunAreFoundByTheNextStart(t *testing.T) {
 	require.Zero(t, b.world.count())
 	close(release)
 	b.run(b.spec())
-	for range 2 * n { // each is abandoned, and then decided afresh
-		b.settled()
+	for range 2 * n { // each is abandoned, and then decided again
+		b.nextAct()
 	}
 	require.Equal(t, n, b.world.count())
 }
 
 // Never 10: a dry run with a side effect.
-func TestADryRunHoldsUpNobody(t *testing.T) {
+func TestADryRunBlocksNoOtherAgent(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	cooling := func(s *engine.Spec) { s.Guards.Cooldown = map[string]time.Duration{"up": time.Hour} }
 	b.run(b.spec(cooling, func(s *engine.Spec) { s.Name, s.Mode = "canary", engine.DryRun }), b.spec(func(s *engine.Spec) {
 		s.Triggers = []engine.Trigger{{At: start.Add(5 * time.Second)}}
 	}))
 	require.True(t, only(t, b.next()).DryRun)
-	b.settled()
+	b.nextAct()
 	b.clock.Advance(5 * time.Second)
 	f := b.next()
 	require.Equal(t, "ns/planner", f.Agent)
 	require.Equal(t, engine.Admitted, only(t, f).Verdict, f.Decisions[0].Detail)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, 1, b.world.count())
 
-	b.load.to("web", 55)
+	b.load.setValue("web", 55)
 	f = b.tick()
 	require.Equal(t, "ns/canary", f.Agent)
 	require.Equal(t, engine.Refused, only(t, f).Verdict, "but it sees what it would have held, as in earnest")
 }
 
-func TestAnEventWaitsForAFleetToAsk(t *testing.T) {
+func TestAnEventWaitsUntilTheFleetCanBeListed(t *testing.T) {
 	b := newBench(t, answering)
 	b.world.set("web", 1)
 	b.world.lost = errors.New("no answer")
-	b.run(b.spec(answers))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("1")))
+	b.run(b.spec(handlesEvents))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("1")))
 	require.Contains(t, b.next().Problems[0], "list targets: no answer")
 	b.world.mu.Lock()
 	b.world.lost = nil
@@ -75,45 +75,45 @@ func TestAnEventWaitsForAFleetToAsk(t *testing.T) {
 	require.Len(t, b.world.sent, 1)
 }
 
-func TestAnEventSentWhileItsTakerIsRestartedIsTaken(t *testing.T) {
+func TestAnEventSentDuringARestartIsHandled(t *testing.T) {
 	b := newBench(t, answering)
 	release := make(chan struct{})
 	b.world.block = func(string) <-chan struct{} { return release }
 	b.world.set("web", 1)
-	b.run(b.spec(answers))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("slow")))
+	b.run(b.spec(handlesEvents))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("slow")))
 	b.next()
 	applied := make(chan struct{})
 	go func() {
 		defer close(applied)
-		b.run(b.spec(answers, func(s *engine.Spec) { s.Generation = "2" }))
+		b.run(b.spec(handlesEvents, func(s *engine.Spec) { s.Generation = "2" }))
 	}()
-	require.Eventually(t, func() bool { return len(b.host.Agents()) == 0 }, 10*time.Second, time.Millisecond, "it is being stopped")
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("meanwhile")))
+	require.Eventually(t, func() bool { return len(b.manager.Agents()) == 0 }, 10*time.Second, time.Millisecond, "it is being stopped")
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("meanwhile")))
 	close(release)
 	<-applied
 	for only(t, b.next()).With["id"] != "meanwhile" {
 	}
-	b.settled()
-	b.settled()
+	b.nextAct()
+	b.nextAct()
 }
 
 func TestNeitherTicksNorEventsStarveTheOther(t *testing.T) {
 	b := newBench(t, answering)
 	b.world.set("web", 1)
 	waiting := make(chan struct{})
-	slow := sampling(func() { // longer than the interval
+	slow := sampleFunc(func() { // longer than the interval
 		<-waiting
 		b.clock.Advance(15 * time.Second)
 	})
-	b.run(b.spec(answers, func(s *engine.Spec) {
+	b.run(b.spec(handlesEvents, func(s *engine.Spec) {
 		s.Triggers = append(s.Triggers, engine.Trigger{Name: "tick", Every: 10 * time.Second})
 		s.Sensors[0].Sensor = slow
 	}))
 	for i := range 5 {
-		require.NoError(t, b.host.Router.Publish(t.Context(), event(fmt.Sprint(i))))
+		require.NoError(t, b.manager.Router.Publish(t.Context(), event(fmt.Sprint(i))))
 	}
-	close(waiting) // all of them do: a tick is not ahead because the sender is slow
+	close(waiting) // all wait, so that a tick is not first just because the sender is slow
 	kinds := map[string]int{}
 	for kinds["event"] < 5 {
 		kinds[b.next().Trigger.Kind]++
@@ -121,19 +121,19 @@ func TestNeitherTicksNorEventsStarveTheOther(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, kinds["every"], 3, "ticks starve")
 	for range 5 {
-		b.settled()
+		b.nextAct()
 	}
 }
 
-// sampling is a sensor that does something while it samples.
-type sampling func()
+// sampleFunc is a sensor that calls a function when it samples.
+type sampleFunc func()
 
-func (s sampling) Sample(_ context.Context, _ time.Time, fleet []engine.Target) (engine.Reading, error) {
+func (s sampleFunc) Sample(_ context.Context, _ time.Time, fleet []engine.Target) (engine.Reading, error) {
 	s()
 	return make(engine.Reading, len(fleet)), nil
 }
 
-func TestAnOpenOneShotGoesOnOnlyIfTheAgentStillMay(t *testing.T) {
+func TestAnOpenOneShotIsRetriedOnlyIfStillAllowed(t *testing.T) {
 	for name, row := range map[string]struct {
 		change func(*engine.Spec)
 		want   engine.Status
@@ -154,7 +154,7 @@ func TestAnOpenOneShotGoesOnOnlyIfTheAgentStillMay(t *testing.T) {
 			b.restart()
 			b.run(b.spec(row.change))
 			if row.want != "" {
-				require.Equal(t, row.want, b.settled().Outcome.Status)
+				require.Equal(t, row.want, b.nextAct().Outcome.Status)
 			} else {
 				b.next()
 				open, err := b.journal.Open(t.Context(), "ns/planner")
@@ -170,7 +170,7 @@ func TestAnOpenOneShotGoesOnOnlyIfTheAgentStillMay(t *testing.T) {
 	}
 }
 
-func TestANoOpTakesNothingFromOthers(t *testing.T) {
+func TestANoOpBlocksNoOtherAct(t *testing.T) {
 	const threes = `package scanflow.strategies.t.threes
 
 propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "always", "because": []}
@@ -191,10 +191,10 @@ propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "alwa
 		verdicts = append(verdicts, d.Verdict)
 	}
 	require.Equal(t, []engine.Verdict{engine.Unchanged, engine.Admitted, engine.Refused}, verdicts, "the one place goes to who needs it")
-	b.settled()
+	b.nextAct()
 	b.tick()
-	b.tick() // b is as wanted now: a no-op on a claim that cools down
-	b.load.to("b", 55)
+	b.tick() // b has the wanted replicas: a no-op on a claim that cools down
+	b.load.setValue("b", 55)
 	b.clock.Advance(5 * time.Second)
 	for f := b.next(); ; f = b.next() {
 		if f.Agent == "ns/rival" {
@@ -216,11 +216,11 @@ propose contains {"primitive": "hook", "with": {"n": 1}, "reason": reason, "beca
 	require.Len(t, f.Decisions, 2)
 	require.Equal(t, engine.Admitted, f.Decisions[0].Verdict)
 	require.Equal(t, "the same act is admitted already", f.Decisions[1].Detail)
-	b.settled()
+	b.nextAct()
 	require.Len(t, b.world.sent, 1)
 }
 
-func TestACallThatIsStillUnderWayIsNotMadeAgain(t *testing.T) {
+func TestARunningCallIsNotRepeated(t *testing.T) {
 	const calling = `package scanflow.strategies.t.calling
 
 propose contains {"primitive": "hook", "with": {}, "reason": "up", "because": []}
@@ -234,14 +234,14 @@ propose contains {"primitive": "hook", "with": {}, "reason": "up", "because": []
 	require.Equal(t, "the same hook is still under way", only(t, b.tick()).Detail)
 	b.tick()
 	close(release)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, engine.Admitted, only(t, b.tick()).Verdict)
-	b.settled()
+	b.nextAct()
 }
 
-// A policy that fails on one target, or answers nonsense, leaves the other targets
-// and agents alone.
-func TestAStrategyThatFailsOnOneTargetLeavesTheOthersAlone(t *testing.T) {
+// A policy that fails, or returns an invalid result, on one target does not affect other
+// targets and agents.
+func TestAStrategyFailureOnOneTargetDoesNotAffectOthers(t *testing.T) {
 	const picky = `package scanflow.strategies.t.picky
 
 propose contains {"primitive": "scale", "with": {"replicas": 2}, "reason": "two", "because": []} if input.target.name != "bad"
@@ -257,12 +257,12 @@ propose contains {"primitive": "scale", "with": {"replicas": n}, "reason": "endl
 	n := count([1 | some x in numbers.range(1, 100000); some y in numbers.range(1, 100000); x == y])
 }
 `
-	for how, says := range map[string]string{"shape": "primitive", "endless": "stopped"} {
+	for how, message := range map[string]string{"shape": "primitive", "endless": "stopped"} {
 		t.Run(how, func(t *testing.T) {
 			b := newBench(t, picky)
 			b.world.set("bad", 1)
 			b.world.set("good", 1)
-			b.load.to("good", 35)
+			b.load.setValue("good", 35)
 			b.run(b.spec(func(s *engine.Spec) { s.Strategies, s.Params = []string{"t.picky"}, map[string]any{"how": how} }),
 				b.spec(func(s *engine.Spec) { s.Name, s.Mode = "rival", engine.DryRun }))
 			agents := map[string]engine.FiringRecord{}
@@ -275,18 +275,18 @@ propose contains {"primitive": "scale", "with": {"replicas": n}, "reason": "endl
 			require.Equal(t, engine.Admitted, f.Decisions[0].Verdict)
 			require.Len(t, f.Problems, 1)
 			require.Contains(t, f.Problems[0], "strategy t.picky: ")
-			require.Contains(t, f.Problems[0], says)
+			require.Contains(t, f.Problems[0], message)
 			require.Contains(t, f.Problems[0], "(1 of 2 targets)")
 			require.Len(t, agents["ns/rival"].Decisions, 1)
-			for b.settled().Agent != "ns/planner" {
+			for b.nextAct().Agent != "ns/planner" {
 			}
 		})
 	}
 }
 
-// Where the guards let one of two through, it is the one of the higher priority, whatever
-// their claims: two rollouts of one target, or the last act of a budget.
-func TestWhatGoesOnlyOnceGoesToTheHigherPriority(t *testing.T) {
+// Where the guards admit one of two, it is the one with the higher priority, whatever their
+// claims: two rollouts of one target, or the last act of a budget.
+func TestTheHigherPriorityIsAdmittedFirst(t *testing.T) {
 	const low = `package scanflow.strategies.t.alow
 
 propose contains {"primitive": "scale", "with": {"replicas": 2}, "priority": 1, "reason": "low", "because": []}
@@ -309,18 +309,18 @@ propose contains {"primitive": "hook", "with": {}, "priority": 10, "reason": "hi
 		}
 		require.Equal(t, want, d.Verdict, "%s of %s", d.Primitive, d.Target)
 	}
-	b.settled()
-	b.settled()
+	b.nextAct()
+	b.nextAct()
 }
 
-// While an agent is restarted by a reload, nobody takes what an act of it holds that was
-// cut off, and that the agent goes on with; one that is not run any more holds nothing.
-func TestAnActThatIsCutOffByAReloadKeepsItsClaim(t *testing.T) {
+// While a reload restarts an agent, its interrupted act, which the agent continues, keeps its
+// claim. An agent that is removed keeps none.
+func TestAnActInterruptedByAReloadKeepsItsClaim(t *testing.T) {
 	b := newBench(t)
-	w := b.watch()
+	w := b.interceptJournal()
 	b.world.block = func(string) <-chan struct{} { return nil }
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec())
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
 	apply := func(specs ...engine.Spec) {
@@ -336,16 +336,16 @@ func TestAnActThatIsCutOffByAReloadKeepsItsClaim(t *testing.T) {
 		})
 	}
 	var meanwhile []engine.HeldClaim
-	w.readings = func() { meanwhile = b.host.Claims() }
+	w.readings = func() { meanwhile = b.manager.Claims() }
 	apply(b.spec(func(s *engine.Spec) { s.Generation, s.Triggers = "2", nil }))
 	require.Len(t, meanwhile, 1)
 	require.Equal(t, "replicas", meanwhile[0].Claim)
-	require.Equal(t, engine.Abandoned, b.settled().Outcome.Status)
-	require.Eventually(t, func() bool { return len(b.host.Claims()) == 0 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, engine.Abandoned, b.nextAct().Outcome.Status)
+	require.Eventually(t, func() bool { return len(b.manager.Claims()) == 0 }, 10*time.Second, time.Millisecond)
 
 	b.run(b.spec(func(s *engine.Spec) { s.Generation = "3" }))
 	require.Equal(t, engine.Admitted, only(t, b.next()).Verdict)
-	require.Len(t, b.host.Claims(), 1)
+	require.Len(t, b.manager.Claims(), 1)
 	apply()
-	require.Empty(t, b.host.Claims())
+	require.Empty(t, b.manager.Claims())
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
-func TestALoadThatRisesScalesUpAndIsWrittenDown(t *testing.T) {
+func TestRisingLoadScalesUpAndIsRecorded(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec())
 	d := only(t, b.next())
 	require.Equal(t, engine.Admitted, d.Verdict, d.Detail)
 	require.Equal(t, "replicas 1 -> 4", d.Detail)
-	act := b.settled()
+	act := b.nextAct()
 	require.Equal(t, engine.Done, act.Outcome.Status)
 	require.Equal(t, map[string]int{"web": 4}, b.world.state())
 
@@ -40,13 +40,13 @@ func TestALoadThatRisesScalesUpAndIsWrittenDown(t *testing.T) {
 	read, err := engine.ReadDocument(doc)
 	require.NoError(t, err)
 	require.Equal(t, 35.0, read.Signals[0].Value, "the document is kept, and can be decided on again")
-	p, err := loop.PreviewDocument(t.Context(), b.host.Config, b.spec(), read)
+	p, err := loop.PreviewDocument(t.Context(), b.manager.Config, b.spec(), read)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, p.Decisions[0].With["replicas"])
 }
 
-// Never 1: a missing, stale or NaN signal is read as a number. Defects 1 and 2 of
-// the published system are tested where they were made, in sensors.
+// Never 1: a missing, stale or NaN signal is read as a number. Defects 1 and 2 of the
+// published system are tested in package sensors.
 func TestAProposalRestingOnASignalThatIsNotOKIsRefused(t *testing.T) {
 	const blind = `package scanflow.strategies.t.blind
 
@@ -77,7 +77,7 @@ propose contains p if {
 			f := b.next()
 			if admitted {
 				require.Equal(t, engine.Admitted, only(t, f).Verdict, "a strategy that means to act on absence says so")
-				b.settled()
+				b.nextAct()
 			} else {
 				require.Empty(t, f.Decisions)
 			}
@@ -108,15 +108,15 @@ propose contains {"primitive": verb, "with": {"replicas": 1}, "reason": "odd", "
 	require.Empty(t, b.tick().Decisions, "the same refusals again cost no row")
 }
 
-func TestARefusalByCooldownIsAdmittedWhenItEndsThoughNothingChanged(t *testing.T) {
+func TestAProposalIsAdmittedOnceItsCooldownEnds(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 4)
-	b.load.to("web", 15)
+	b.load.setValue("web", 15)
 	b.run(b.spec(func(s *engine.Spec) {
 		s.Guards = engine.Guards{Replicas: &engine.ReplicaGuard{StepDown: 1}, Cooldown: map[string]time.Duration{"down": 25 * time.Second}}
 	}))
 	require.Equal(t, "replicas 4 -> 3 (clamped from 2 to 3: stepDown 1)", only(t, b.next()).Detail)
-	b.settled()
+	b.nextAct()
 	require.Equal(t, "guards.cooldown", only(t, b.tick()).By)
 	again := b.tick()
 	require.Equal(t, 0, again.Evaluated)
@@ -124,7 +124,7 @@ func TestARefusalByCooldownIsAdmittedWhenItEndsThoughNothingChanged(t *testing.T
 	last := b.tick()
 	require.Equal(t, 0, last.Evaluated, "the target is skipped")
 	require.Equal(t, engine.Admitted, only(t, last).Verdict, "and what it proposed is kept")
-	b.settled()
+	b.nextAct()
 	require.Equal(t, map[string]int{"web": 2}, b.world.state())
 }
 
@@ -143,14 +143,14 @@ propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "alwa
 	require.Empty(t, b.tick().Decisions)
 	b.world.set("web", 2)
 	require.Equal(t, engine.Admitted, only(t, b.tick()).Verdict)
-	b.settled()
+	b.nextAct()
 	b.tick()
 	b.world.set("web", 2)
 	require.Equal(t, "guards.cooldown", only(t, b.tick()).By, "a real act does")
 }
 
 // Never 10: a dry run with a side effect, or one that decides differently.
-func TestADryRunDecidesAsARealOneAndDoesNothing(t *testing.T) {
+func TestADryRunDecidesTheSameAndDoesNothing(t *testing.T) {
 	run := func(mode engine.Mode) (verdicts []string, b *bench) {
 		b = newBench(t)
 		b.world.set("web", 1)
@@ -162,13 +162,13 @@ func TestADryRunDecidesAsARealOneAndDoesNothing(t *testing.T) {
 			if i == 0 {
 				b.next()
 			}
-			b.load.to("web", load)
-			b.world.set("web", 1) // the same world for both
+			b.load.setValue("web", load)
+			b.world.set("web", 1) // both modes see the same world
 			for _, d := range b.tick().Decisions {
 				verdicts = append(verdicts, string(d.Verdict)+" "+d.By+" "+d.Detail)
 				require.Equal(t, mode == engine.DryRun && d.Verdict == engine.Admitted, d.DryRun)
 				if d.Verdict == engine.Admitted {
-					require.Equal(t, mode == engine.DryRun, b.settled().DryRun)
+					require.Equal(t, mode == engine.DryRun, b.nextAct().DryRun)
 				}
 			}
 		}
@@ -185,7 +185,7 @@ func TestADryRunDecidesAsARealOneAndDoesNothing(t *testing.T) {
 func TestAPausedAgentSensesAndAdmitsNothing(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec(func(s *engine.Spec) { s.Mode = engine.Paused }))
 	f := b.next()
 	require.Equal(t, "mode", only(t, f).By)
@@ -197,7 +197,7 @@ func TestAPausedAgentSensesAndAdmitsNothing(t *testing.T) {
 func TestPoliciesAreSwappedBetweenFirings(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
+	b.load.setValue("web", 35)
 	b.run(b.spec(func(s *engine.Spec) { s.Mode = engine.DryRun }))
 	first := b.next()
 	require.EqualValues(t, 4, only(t, first).With["replicas"])
@@ -205,11 +205,11 @@ func TestPoliciesAreSwappedBetweenFirings(t *testing.T) {
 	good := b.files["p0.rego"].Data
 	b.files["p0.rego"].Data = []byte("package scanflow.strategies.t.scaling\n\npropose contains")
 	require.Error(t, b.policies.Load(t.Context()))
-	require.Equal(t, first.Revision, b.tick().Revision, "the old one runs on")
+	require.Equal(t, first.Revision, b.tick().Revision, "the old revision stays in use")
 
 	b.files["p0.rego"].Data = append([]byte("# a comment\n"), good...)
 	require.NoError(t, b.policies.Load(t.Context()))
 	second := b.tick()
 	require.NotEqual(t, first.Revision, second.Revision)
-	require.Equal(t, 1, second.Evaluated, "what was skipped is asked again")
+	require.Equal(t, 1, second.Evaluated, "skipped targets are evaluated again")
 }

@@ -16,9 +16,9 @@ propose contains {"primitive": "hook", "with": {"n": n}, "reason": "count", "bec
 }
 `
 
-// Never 10: what a dry run notes is its own. It goes on from it after a restart, and from
-// what the agent did in earnest since; the agent in earnest never sees it.
-func TestADryRunsNotesAreItsOwn(t *testing.T) {
+// Never 10: the notes of a dry run are separate. The dry run continues from them after a
+// restart, and from newer notes of the enforcing agent, which never sees those of the dry run.
+func TestADryRunHasItsOwnNotes(t *testing.T) {
 	b := newBench(t, noting)
 	b.world.set("web", 1)
 	start := func(mode engine.Mode) float64 {
@@ -26,37 +26,37 @@ func TestADryRunsNotesAreItsOwn(t *testing.T) {
 		b.run(b.spec(func(s *engine.Spec) { s.Mode, s.Strategies = mode, []string{"t.noting"} }))
 		d := only(t, b.next())
 		require.Equal(t, engine.Admitted, d.Verdict)
-		b.settled()
+		b.nextAct()
 		b.clock.Advance(time.Second)
 		return d.With["n"].(float64)
 	}
 	require.EqualValues(t, 1, start(engine.Enforce))
-	require.EqualValues(t, 2, start(engine.DryRun), "it decides as the real one would")
+	require.EqualValues(t, 2, start(engine.DryRun), "it decides as the enforcing agent would")
 	require.EqualValues(t, 3, start(engine.DryRun))
-	require.EqualValues(t, 2, start(engine.Enforce), "and leaves nothing behind")
+	require.EqualValues(t, 2, start(engine.Enforce), "the dry run left no note")
 	require.EqualValues(t, 3, start(engine.Enforce))
-	require.EqualValues(t, 4, start(engine.DryRun), "from where the real one is by now")
+	require.EqualValues(t, 4, start(engine.DryRun), "it continues from the enforcing agent's newer note")
 	require.EqualValues(t, 5, start(engine.DryRun))
 }
 
-func TestADryRunsMarksAreItsOwn(t *testing.T) {
+func TestADryRunHasItsOwnBaselines(t *testing.T) {
 	b := newBench(t, counting)
 	b.world.set("web", 1)
 	start := func(mode engine.Mode, total float64) []engine.Decision {
-		b.load.to("web", total)
+		b.load.setValue("web", total)
 		b.restart()
 		b.run(b.spec(counts, func(s *engine.Spec) { s.Mode = mode }))
 		f := b.next()
 		if len(f.Decisions) > 0 {
-			b.settled()
+			b.nextAct()
 		}
 		b.clock.Advance(time.Second)
 		return f.Decisions
 	}
 	require.Len(t, start(engine.DryRun, 150), 1)
-	require.Empty(t, start(engine.DryRun, 200), "50 since its mark")
-	require.EqualValues(t, 210, start(engine.Enforce, 210)[0].With["new"], "nothing was done about any of them")
-	require.Empty(t, start(engine.DryRun, 300), "90 since that of the agent in earnest")
+	require.Empty(t, start(engine.DryRun, 200), "50 since its baseline")
+	require.EqualValues(t, 210, start(engine.Enforce, 210)[0].With["new"], "the dry run set no baseline for the enforcing agent")
+	require.Empty(t, start(engine.DryRun, 300), "90 since the baseline of the enforcing agent")
 	require.EqualValues(t, 110, start(engine.DryRun, 320)[0].With["new"])
 	require.EqualValues(t, 120, start(engine.Enforce, 330)[0].With["new"])
 }

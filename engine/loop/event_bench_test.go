@@ -18,7 +18,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
-// applied is a verb that says when it was applied.
+// applied is an actuator that sends the time at which it was applied.
 type applied chan time.Time
 
 func (applied) Plan(context.Context, engine.Proposal) (engine.Change, error) {
@@ -33,7 +33,7 @@ func (a applied) Apply(context.Context, engine.Change) (engine.Outcome, error) {
 // BenchmarkEventToAct measures the delay from an event's arrival to the act that an
 // agent does on it, one event after the other, all of it durable: the inbox, the
 // decision and its intent are on disk before the act. p50 and p99 are in milliseconds;
-// sync is one fsynced write to the same journal, of which the way has two.
+// sync is one fsynced write to the same journal; an event needs two.
 func BenchmarkEventToAct(b *testing.B) {
 	j, err := journal.Open(b.Context(), b.TempDir(), journal.Options{})
 	require.NoError(b, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// What an agent sends has the limits of what is sent from outside: shared values count
-// as often as they would be written.
+// Events of an agent have the limits of external events. A shared value counts as often as it
+// would be encoded.
 func TestWhatAnAgentSendsHasLimits(t *testing.T) {
 	b := newBench(t)
 	b.run(b.spec(func(s *engine.Spec) {
@@ -29,7 +29,7 @@ func TestWhatAnAgentSendsHasLimits(t *testing.T) {
 	many := make([]any, 100_000)
 	for name, row := range map[string]struct {
 		change func(*engine.Event)
-		want   string // "" is taken
+		want   string // "": accepted
 	}{
 		"sound":             {func(e *engine.Event) { e.Data = map[string]any{"a": []any{1.0, "b", nil, true}} }, ""},
 		"shared values":     {func(e *engine.Event) { e.Data = shared }, "the event's data has more than 100000 values; send where it is to be found instead"},
@@ -46,7 +46,7 @@ func TestWhatAnAgentSendsHasLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := event(name)
 			row.change(&e)
-			err := b.host.Router.Publish(t.Context(), e)
+			err := b.manager.Router.Publish(t.Context(), e)
 			if row.want == "" {
 				require.NoError(t, err)
 				return
@@ -58,8 +58,8 @@ func TestWhatAnAgentSendsHasLimits(t *testing.T) {
 	}
 }
 
-// A trigger's labels are found in data that nobody has decoded.
-func TestLabelsOfAnAlertAreFoundInItsText(t *testing.T) {
+// A trigger's labels are matched in data that is not decoded.
+func TestLabelsOfAnAlertAreMatchedInRawJSON(t *testing.T) {
 	b := newBench(t)
 	b.run(b.spec(func(s *engine.Spec) {
 		s.Mode = engine.Paused
@@ -71,21 +71,12 @@ func TestLabelsOfAnAlertAreFoundInItsText(t *testing.T) {
 	} {
 		e := event(data)
 		e.Type, e.Data = engine.AlertFiring, json.RawMessage(data)
-		receipts, err := b.host.Router.Receive(t.Context(), engine.Sender{Name: engine.OperatorSender}, []engine.Event{e})
+		receipts, err := b.manager.Router.Receive(t.Context(), engine.Sender{Name: engine.OperatorSender}, []engine.Event{e})
 		require.NoError(t, err)
 		require.Equal(t, want, receipts[0].Verdict, data)
 	}
 	waiting, err := b.journal.Inbox(t.Context(), "ns/planner", 10)
 	require.NoError(t, err)
 	require.Len(t, waiting, 1)
-	require.Equal(t, map[string]any{"labels": map[string]any{"alertname": "High"}}, waiting[0].Data, "who handles it has the values")
-}
-
-func TestEcho(t *testing.T) {
-	for text, want := range map[string]string{
-		"short": "short", "caf\u00e9": "caf\u00e9", "a\nb": `"a\nb"`, "\x1b[31mred": `"\x1b[31mred"`, "a\u202eb": `"a\u202eb"`, "a\xffb": "ab",
-		strings.Repeat("x", 101): strings.Repeat("x", 100) + "...", strings.Repeat("x", 99) + "\u00e9": strings.Repeat("x", 99) + "...",
-	} {
-		require.Equal(t, want, engine.Echo(text))
-	}
+	require.Equal(t, map[string]any{"labels": map[string]any{"alertname": "High"}}, waiting[0].Data, "the agent gets the decoded values")
 }

@@ -68,11 +68,11 @@ func (m *Manager) stop(wanted map[string]engine.Spec) {
 }
 
 const (
-	// returnWithin is how long an evaluation or a sample may take to end once the process ends;
-	// lookEvery is how often after that the manager looks whether acts are in progress.
+	// returnWithin bounds an evaluation or a sample in progress when the process ends. After
+	// that the manager checks for acts in progress every pollInterval.
 	returnWithin = 2 * time.Second
-	lookEvery    = 100 * time.Millisecond
-	// abandonAfter is how long an agent that was cut off may take to end.
+	pollInterval = 100 * time.Millisecond
+	// abandonAfter bounds the wait for an agent whose context was cancelled.
 	abandonAfter = time.Second
 )
 
@@ -81,8 +81,8 @@ const (
 func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 	grace, stopGrace := m.Clock.Timer(m.Grace)
 	defer stopGrace()
-	look, stopLook := m.Clock.Timer(returnWithin)
-	defer func() { stopLook() }()
+	check, stopCheck := m.Clock.Timer(returnWithin)
+	defer func() { stopCheck() }()
 	for {
 		select {
 		case <-done:
@@ -91,7 +91,7 @@ func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 			return
 		case <-m.cut:
 			return
-		case <-look:
+		case <-check:
 		}
 		select {
 		case <-m.closed:
@@ -100,7 +100,7 @@ func (m *Manager) awaitEnd(a *agent, done <-chan struct{}) {
 			}
 		default:
 		}
-		look, stopLook = m.Clock.Timer(lookEvery)
+		check, stopCheck = m.Clock.Timer(pollInterval)
 	}
 }
 

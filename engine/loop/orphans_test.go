@@ -12,28 +12,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// The question of an agent that was deleted lapses, with a row that says why, whether it
-// was deleted while the process ran or while it was down, and whether somebody said yes.
-func TestAQuestionOfADeletedAgentLapses(t *testing.T) {
+// An approval of a deleted agent lapses and the reason is recorded, whether the agent was
+// deleted while the process ran or while it was down, and whether or not it was approved.
+func TestAnApprovalOfADeletedAgentLapses(t *testing.T) {
 	for name, c := range map[string]struct{ down, approved bool }{
-		"while it runs":              {},
-		"while it is down":           {down: true},
-		"held back, while it runs":   {approved: true},
-		"held back, while it's down": {down: true, approved: true},
+		"while it runs":                          {},
+		"while it is down":                       {down: true},
+		"approved and blocked, while it runs":    {approved: true},
+		"approved and blocked, while it is down": {down: true, approved: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.world.set("web", 1)
-			b.load.to("web", 35)
+			b.load.setValue("web", 35)
 			other := b.spec(func(s *engine.Spec) { s.Name, s.Triggers = "other", nil })
-			b.run(b.spec(asksFirst), other)
+			b.run(b.spec(needsApproval), other)
 			b.next()
-			id, from := b.question().ID, engine.ApprovalWaiting
+			id, from := b.waitingApproval().ID, engine.ApprovalWaiting
 			if c.approved {
 				b.world.mu.Lock()
 				b.world.lost = errors.New("no answer")
 				b.world.mu.Unlock()
-				b.approved()
+				b.approve()
 				b.next()
 				from = engine.ApprovalApproved
 			}
@@ -51,44 +51,44 @@ func TestAQuestionOfADeletedAgentLapses(t *testing.T) {
 			require.Equal(t, p.Detail, d.Detail)
 			require.Equal(t, id, d.Approval.ID)
 			require.Equal(t, from, d.Approval.State)
-			_, err := b.host.Approvals.Decide(t.Context(), id, true, "ada", "")
+			_, err := b.manager.Approvals.Decide(t.Context(), id, true, "ada", "")
 			require.ErrorIs(t, err, engine.ErrApprovalState)
 
-			b.run(other) // once is enough
-			b.run(b.spec(asksFirst), other)
+			b.run(other) // a second Apply records nothing
+			b.run(b.spec(needsApproval), other)
 			b.world.mu.Lock()
 			b.world.lost = nil
 			b.world.mu.Unlock()
-			b.eventually(func() bool { return b.asks() == 1 })
-			require.NotEqual(t, id, b.question().ID, "an agent of its name asks anew")
+			b.eventually(func() bool { return b.waitingApprovals() == 1 })
+			require.NotEqual(t, id, b.waitingApproval().ID, "a new agent of that name requests a new approval")
 		})
 	}
 }
 
-// unreadable fails to list approvals.
-type unreadable struct {
+// unreadableJournal fails to list approvals.
+type unreadableJournal struct {
 	engine.Journal
 	broken atomic.Bool
 }
 
-func (u *unreadable) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
+func (u *unreadableJournal) Approvals(ctx context.Context, agent string, since time.Time) ([]engine.Approval, error) {
 	if u.broken.Load() {
 		return nil, errors.New("broken")
 	}
 	return u.Journal.Approvals(ctx, agent, since)
 }
 
-func TestAQuestionOfADeletedAgentLapsesOnceTheJournalCanBeRead(t *testing.T) {
+func TestAnApprovalOfADeletedAgentLapsesOnceTheJournalIsReadable(t *testing.T) {
 	b := newBench(t)
-	var u *unreadable
+	var u *unreadableJournal
 	b.close()
-	b.wrap = func(j engine.Journal) engine.Journal { u = &unreadable{Journal: j}; return u }
+	b.wrap = func(j engine.Journal) engine.Journal { u = &unreadableJournal{Journal: j}; return u }
 	b.open()
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	id := b.question().ID
+	id := b.waitingApproval().ID
 	u.broken.Store(true)
 	b.run()
 	require.Equal(t, engine.ApprovalWaiting, b.approval(id).State)
@@ -96,16 +96,16 @@ func TestAQuestionOfADeletedAgentLapsesOnceTheJournalCanBeRead(t *testing.T) {
 	b.eventually(func() bool { return b.approval(id).State == engine.ApprovalLapsed })
 }
 
-// An agent that is there, and does not run because its spec is wrong, is not deleted.
-func TestAQuestionOfAnAgentThatIsRefusedStands(t *testing.T) {
+// An agent whose spec is invalid does not run, and is not deleted.
+func TestAnApprovalOfAnInvalidAgentStands(t *testing.T) {
 	b := newBench(t)
 	b.world.set("web", 1)
-	b.load.to("web", 35)
-	b.run(b.spec(asksFirst))
+	b.load.setValue("web", 35)
+	b.run(b.spec(needsApproval))
 	b.next()
-	id := b.question().ID
+	id := b.waitingApproval().ID
 	b.restart()
-	b.host.Declared = func(agent string) bool { return agent == "ns/planner" }
+	b.manager.Declared = func(agent string) bool { return agent == "ns/planner" }
 	b.run()
 	require.Equal(t, engine.ApprovalWaiting, b.approval(id).State)
 }

@@ -17,9 +17,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
-// line carries events to another process, as it were, and does to them what networks
-// do.
-type line struct {
+// fakePeer delivers events to another manager, with faults of a network.
+type fakePeer struct {
 	mu      sync.Mutex
 	to      func(context.Context, []engine.Event) ([]engine.Receipt, error)
 	carried [][]string
@@ -27,7 +26,7 @@ type line struct {
 	calls   int
 }
 
-func (l *line) Deliver(ctx context.Context, _ engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+func (l *fakePeer) Deliver(ctx context.Context, _ engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var ids []string
@@ -50,13 +49,13 @@ func (l *line) Deliver(ctx context.Context, _ engine.Destination, events []engin
 	return receipts, err
 }
 
-// far is the other process: its journal, and what it was handed.
-func far(t *testing.T, clock engine.Clock, p engine.Spec) (*loop.Manager, *journal.Journal) {
+// newPeer returns the manager and the journal of another process, whose agent is paused.
+func newPeer(t *testing.T, clock engine.Clock, p engine.Spec) (*loop.Manager, *journal.Journal) {
 	j, err := journal.Open(context.Background(), t.TempDir(), journal.Options{Clock: clock})
 	require.NoError(t, err)
 	b := newBench(t)
 	h := loop.New(loop.Config{Clock: clock, Journal: j, Policies: b.policies})
-	p.Mode = engine.Paused // it keeps what it gets
+	p.Mode = engine.Paused // events stay in its inbox
 	h.Apply([]engine.Spec{p})
 	t.Cleanup(func() { h.Close(); require.NoError(t, j.Close()) })
 	return h, j
@@ -74,11 +73,11 @@ func (b *bench) eventually(condition func() bool) {
 	}, 20*time.Second, time.Millisecond)
 }
 
-// closes stops the host, and moves the clock until it has stopped.
-func (b *bench) closes() {
+// closeManager closes the manager, and moves the clock until it is closed.
+func (b *bench) closeManager() {
 	b.t.Helper()
 	closed := make(chan struct{})
-	go func() { defer close(closed); b.host.Close() }()
+	go func() { defer close(closed); b.manager.Close() }()
 	b.eventually(func() bool {
 		select {
 		case <-closed:
@@ -89,16 +88,16 @@ func (b *bench) closes() {
 	})
 }
 
-// Never 5, across processes: whatever the network does, each event arrives once, and
-// those of one source in their order.
+// Never 5, across processes: with any network fault each event arrives once, and those of
+// one source arrive in order.
 func TestEventsToAPeerArriveOnceAndInOrder(t *testing.T) {
-	l := &line{}
+	l := &fakePeer{}
 	b := newBench(t)
-	b.courier = l
+	b.deliverer = l
 	b.restart()
 	rng := rand.New(rand.NewPCG(1, 2))
 	l.fault = func(int) string { return []string{"", "refused connection", "lost answer"}[rng.IntN(3)] }
-	there, inbox := far(t, b.clock, b.spec(answers))
+	there, inbox := newPeer(t, b.clock, b.spec(handlesEvents))
 	l.to = func(ctx context.Context, events []engine.Event) ([]engine.Receipt, error) {
 		return there.Router.Receive(ctx, engine.Sender{Name: "west", Peer: true}, events)
 	}
@@ -107,7 +106,7 @@ func TestEventsToAPeerArriveOnceAndInOrder(t *testing.T) {
 	for i := range n {
 		e := event(fmt.Sprint(i))
 		e.Source = "/agents/ns/" + []string{"a", "b"}[i%2]
-		require.NoError(t, b.host.Router.Publish(t.Context(), e))
+		require.NoError(t, b.manager.Router.Publish(t.Context(), e))
 		if i%100 == 50 {
 			b.restart()
 			b.run()
@@ -132,11 +131,11 @@ func TestEventsToAPeerArriveOnceAndInOrder(t *testing.T) {
 	require.NotZero(t, l.calls)
 }
 
-// One event that the other side refuses holds up no other, and a person finds it.
-func TestAnEventThatIsRefusedIsADeadLetterAndTheOthersGoOn(t *testing.T) {
-	l := &line{}
+// An event that the peer refuses does not block others, and a person can redeliver it.
+func TestARefusedEventIsADeadLetterAndTheOthersAreDelivered(t *testing.T) {
+	l := &fakePeer{}
 	b := newBench(t)
-	b.courier = l
+	b.deliverer = l
 	b.restart()
 	taken := map[string]int{}
 	refuse := true
@@ -153,17 +152,17 @@ func TestAnEventThatIsRefusedIsADeadLetterAndTheOthersGoOn(t *testing.T) {
 		}
 		return out, nil
 	}
-	l.mu.Lock() // so that they go in one piece
+	l.mu.Lock() // so that all are in one batch
 	b.run()
 	for _, id := range []string{"1", "2", "poison", "3", "4"} {
-		require.NoError(t, b.host.Router.Publish(t.Context(), event(id)))
+		require.NoError(t, b.manager.Router.Publish(t.Context(), event(id)))
 	}
 	l.mu.Unlock()
 	dead := func() []engine.Message {
 		var out []engine.Message
-		letters, err := b.journal.Messages(t.Context(), "", 100)
+		messages, err := b.journal.Messages(t.Context(), "", 100)
 		require.NoError(t, err)
-		for _, x := range letters {
+		for _, x := range messages {
 			if x.Box == engine.BoxDead {
 				out = append(out, x)
 			}
@@ -172,142 +171,141 @@ func TestAnEventThatIsRefusedIsADeadLetterAndTheOthersGoOn(t *testing.T) {
 	}
 	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(taken) == 4 })
 	b.eventually(func() bool { return len(dead()) == 1 })
-	letter := dead()[0]
-	require.Equal(t, "poison", letter.Event.ID)
-	require.Contains(t, letter.Why, "400 Bad Request")
+	message := dead()[0]
+	require.Equal(t, "poison", message.Event.ID)
+	require.Contains(t, message.Why, "400 Bad Request")
 	l.mu.Lock()
 	refuse = false
 	l.mu.Unlock()
-	found, err := b.host.Router.Redeliver(t.Context(), []string{letter.ID, "nothing"})
+	found, err := b.manager.Router.Redeliver(t.Context(), []string{message.ID, "nothing"})
 	require.NoError(t, err)
-	require.Equal(t, []string{letter.ID}, found)
+	require.Equal(t, []string{message.ID}, found)
 	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return taken["poison"] == 1 })
 	b.eventually(func() bool { return len(dead()) == 0 })
 	require.Equal(t, map[string]int{"1": 1, "2": 1, "3": 1, "4": 1, "poison": 1}, taken)
 }
 
-func TestAnEventThatNobodyAnywhereWantsIsADeadLetter(t *testing.T) {
-	l := &line{to: func(_ context.Context, events []engine.Event) (out []engine.Receipt, _ error) {
+func TestAnEventThatNoAgentWantsIsADeadLetter(t *testing.T) {
+	l := &fakePeer{to: func(_ context.Context, events []engine.Event) (out []engine.Receipt, _ error) {
 		for _, e := range events {
 			out = append(out, engine.Receipt{ID: e.ID, Source: e.Source, Verdict: engine.UnwantedEvent, Why: "nobody here"})
 		}
 		return out, nil
 	}}
 	b := newBench(t, answering)
-	b.courier = l
+	b.deliverer = l
 	b.restart()
 	b.run()
-	asks := func(id string) engine.Event {
+	fromAgent := func(id string) engine.Event {
 		e := event(id)
 		e.Source = engine.AgentSource + e.Sender
 		return e
 	}
 	dead := func() (out []string) {
-		letters, err := b.journal.Messages(t.Context(), "", 10)
+		messages, err := b.journal.Messages(t.Context(), "", 10)
 		require.NoError(t, err)
-		for _, x := range letters {
+		for _, x := range messages {
 			out = append(out, x.Box+" "+x.Event.ID)
 		}
 		return out
 	}
 	one := []string{engine.BoxDead + " unwanted"}
-	require.NoError(t, b.host.Router.Publish(t.Context(), asks("unwanted")))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), fromAgent("unwanted")))
 	b.eventually(func() bool { return slices.Equal(dead(), one) })
 	b.world.set("web", 1)
-	b.run(b.spec(answers))
-	require.NoError(t, b.host.Router.Publish(t.Context(), asks("wanted here")))
+	b.run(b.spec(handlesEvents))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), fromAgent("wanted here")))
 	require.Equal(t, "wanted here", only(t, b.next()).With["id"])
-	b.settled()
+	b.nextAct()
 	b.eventually(func() bool { return slices.Equal(dead(), one) })
 
-	ended := event("succeeded") // nobody has to listen to what tells
+	ended := event("succeeded") // notifications may have no recipient
 	ended.Source = "/workflows/ns/train-1"
-	notice := asks("approval")
+	notice := fromAgent("approval")
 	notice.Type = engine.ApprovalRequested
 	for _, e := range []engine.Event{ended, notice} {
-		require.NoError(t, b.host.Router.Publish(t.Context(), e))
+		require.NoError(t, b.manager.Router.Publish(t.Context(), e))
 	}
 	b.eventually(func() bool { return slices.Equal(dead(), one) })
 }
 
-func TestWhatCantBeDeliveredForADayIsADeadLetter(t *testing.T) {
-	l := &line{fault: func(int) string { return "refused connection" }}
+func TestAnEventUndeliveredForADayIsADeadLetter(t *testing.T) {
+	l := &fakePeer{fault: func(int) string { return "refused connection" }}
 	b := newBench(t)
-	b.courier = l
+	b.deliverer = l
 	b.restart()
 	b.run()
-	require.NoError(t, b.host.Router.Send(t.Context(), event("1"), engine.Destination{URL: "http://127.0.0.1:1/", Agent: "ns/planner"}))
+	require.NoError(t, b.manager.Router.Send(t.Context(), event("1"), engine.Destination{URL: "http://127.0.0.1:1/", Agent: "ns/planner"}))
 	b.eventually(func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.calls > 2 })
 	b.clock.Advance(engine.DeliveryTimeout)
 	b.eventually(func() bool {
-		letters, err := b.journal.Messages(t.Context(), "", 10)
+		messages, err := b.journal.Messages(t.Context(), "", 10)
 		require.NoError(t, err)
-		return letters[0].Box == engine.BoxDead
+		return messages[0].Box == engine.BoxDead
 	})
 }
 
-// An event over which the strategies fail is asked about again, then set aside.
-func TestAnEventOverWhichTheStrategiesFailIsSetAside(t *testing.T) {
+// An event on which the strategies fail is retried, then becomes a dead letter.
+func TestAnEventOnWhichTheStrategiesFailIsADeadLetter(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.failing
 
 propose contains {"primitive": "hook", "with": {"n": 1 / input.trigger.event.data.by}, "reason": "divide", "because": []} if input.trigger.event
 `, answering)
 	b.world.set("web", 1)
-	b.run(b.spec(answers, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
+	b.run(b.spec(handlesEvents, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
 	bad, good := event("bad"), event("good")
 	bad.Data, good.Data = map[string]any{"by": 0.0}, map[string]any{"by": 1.0}
-	require.NoError(t, b.host.Router.Publish(t.Context(), bad))
-	require.NoError(t, b.host.Router.Publish(t.Context(), good))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), bad))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), good))
 	b.eventually(func() bool { return len(b.acted) == 1 })
-	letters, err := b.journal.Messages(t.Context(), "ns/answerer", 10)
+	messages, err := b.journal.Messages(t.Context(), "ns/answerer", 10)
 	require.NoError(t, err)
-	require.Len(t, letters, 1)
-	require.Equal(t, "bad", letters[0].Event.ID)
-	require.Contains(t, letters[0].Why, "divide by zero")
+	require.Len(t, messages, 1)
+	require.Equal(t, "bad", messages[0].Event.ID)
+	require.Contains(t, messages[0].Why, "divide by zero")
 }
 
-// So is one for which more is to be done than the journal takes of one firing: others
-// wait behind it.
-func TestAnEventThatIsTooMuchForTheJournalIsSetAside(t *testing.T) {
+// An event with more acts than the journal accepts in one firing is not retried, since other
+// events wait behind it.
+func TestAnEventThatIsTooLargeForTheJournalIsADeadLetter(t *testing.T) {
 	b := newBench(t, answering)
 	b.close()
-	var f *flaky
-	b.wrap = func(j engine.Journal) engine.Journal { f = &flaky{Journal: j}; return f }
+	var f *failingJournal
+	b.wrap = func(j engine.Journal) engine.Journal { f = &failingJournal{Journal: j}; return f }
 	b.open()
 	f.large.Store(true)
 	b.world.set("web", 1)
-	b.run(b.spec(answers))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("large")))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("small")))
+	b.run(b.spec(handlesEvents))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("large")))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("small")))
 	b.eventually(func() bool { return len(b.acted) == 1 })
-	b.settled()
+	b.nextAct()
 	require.Len(t, b.world.sent, 1)
 	require.Equal(t, "small", b.world.sent[0].Proposal.With["id"])
-	letters, err := b.journal.Messages(t.Context(), "ns/answerer", 10)
+	messages, err := b.journal.Messages(t.Context(), "ns/answerer", 10)
 	require.NoError(t, err)
-	require.Len(t, letters, 1)
-	require.Equal(t, "large", letters[0].Event.ID)
-	require.Contains(t, letters[0].Why, "too large")
+	require.Len(t, messages, 1)
+	require.Equal(t, "large", messages[0].Event.ID)
+	require.Contains(t, messages[0].Why, "too large")
 }
 
-// Events that come while another waits to be asked about again hurry nothing.
-func TestAnEventOverWhichTheStrategiesFailIsNotTriedSoonerForThoseBehindIt(t *testing.T) {
+func TestNewEventsDoNotShortenTheRetryOfAFailedOne(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.failing
 
 propose contains {"primitive": "hook", "with": {"id": input.trigger.event.id, "n": 1 / input.trigger.event.data.by}, "reason": "divide", "because": []} if input.trigger.event
 `)
 	b.world.set("web", 1)
-	b.run(b.spec(answers, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
+	b.run(b.spec(handlesEvents, func(s *engine.Spec) { s.Strategies = []string{"t.failing"} }))
 	bad := event("bad")
 	bad.Data = map[string]any{"by": 0.0}
-	require.NoError(t, b.host.Router.Publish(t.Context(), bad))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), bad))
 	require.NotEmpty(t, b.next().Problems)
 	var good []engine.Event
 	for i := range 10 {
 		e := event(fmt.Sprint(i))
 		e.Data = map[string]any{"by": 1.0}
 		good = append(good, e)
-		require.NoError(t, b.host.Router.Publish(t.Context(), e))
+		require.NoError(t, b.manager.Router.Publish(t.Context(), e))
 	}
 	for i := range 3 { // the second to the fourth try
 		require.Eventually(t, func() bool { return b.clock.Waiting() > 0 }, 10*time.Second, time.Millisecond)

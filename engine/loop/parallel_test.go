@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParallelRunsEachOnceAndSoManyAtOnce(t *testing.T) {
+func TestParallelRunsEachOnceWithinTheLimit(t *testing.T) {
 	for _, row := range []struct{ limit, n int }{{1, 5}, {4, 1000}, {16, 3}, {4, 0}} {
 		at, most := make(chan struct{}, row.limit), make([]int, row.n)
 		parallel(row.limit, row.n, func(i int) {

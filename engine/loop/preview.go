@@ -9,7 +9,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/turn"
 )
 
-// Preview is what an agent would decide now. Nothing is done and nothing is written.
+// Preview holds the decisions that an agent would make now. Nothing is done and nothing is
+// written.
 type Preview struct {
 	engine.FiringRecord
 	// Documents are those of all targets, in the fleet's order; Decisions (of the record) those

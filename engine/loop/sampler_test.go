@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// sensorFunc is a sensor for faults that no real one can be made to have.
+// sensorFunc is a sensor with faults that a real one can't be made to have.
 type sensorFunc func(ctx context.Context, fleet []engine.Target) (engine.Reading, error)
 
 func (f sensorFunc) Sample(ctx context.Context, _ time.Time, fleet []engine.Target) (engine.Reading, error) {
@@ -30,15 +30,15 @@ func one(ctx context.Context, fleet []engine.Target) (engine.Reading, error) {
 
 // Defect 4 of the published system: a sleep in a handler blocked every other
 // sensor of the agent.
-func TestDefect4ASleepingSensorHoldsUpNoOther(t *testing.T) {
+func TestDefect4ASleepingSensorDoesNotBlockOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wake := make(chan struct{})
-		var asked atomic.Int64
+		var samples atomic.Int64
 		s := newSampler([]engine.SensorSpec{
 			{Name: "good", Sensor: sensorFunc(one), Timeout: time.Second},
 			{Name: "asleep", Timeout: time.Second, Sensor: sensorFunc(func(context.Context, []engine.Target) (engine.Reading, error) {
-				asked.Add(1)
-				<-wake // deaf to its context
+				samples.Add(1)
+				<-wake // ignores its context
 				return nil, errors.New("late")
 			})},
 			{Name: "panics", Timeout: time.Second, Sensor: sensorFunc(func(context.Context, []engine.Target) (engine.Reading, error) { panic("oh") })},
@@ -54,12 +54,12 @@ func TestDefect4ASleepingSensorHoldsUpNoOther(t *testing.T) {
 			require.ErrorContains(t, errs[2], "panic: oh")
 			require.ErrorContains(t, errs[3], "answered for 0 targets, asked for 1")
 		}
-		require.Equal(t, time.Second+grace, time.Since(start), "waited for once, and then not asked again until it is back")
-		require.EqualValues(t, 1, asked.Load())
+		require.Equal(t, time.Second+grace, time.Since(start), "waited for once, and then not sampled until it returns")
+		require.EqualValues(t, 1, samples.Load())
 		close(wake)
 		s.wg.Wait()
 		_, errs := s.sample(t.Context(), start, fleet)
 		require.EqualError(t, errs[1], "late")
-		require.EqualValues(t, 2, asked.Load())
+		require.EqualValues(t, 2, samples.Load())
 	})
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
-// Never 5: an event lost, or acted on twice, while the process that takes and
-// handles them is restarted again and again. The publishers do as a sender does:
-// they send again what was not acknowledged, and now and then what was.
+// Never 5: an event lost, or acted on twice, while the process that receives and handles
+// events is restarted again and again. The publishers behave like a sender: they resend
+// events that were not acknowledged, and now and then one that was.
 func TestSoakEvents(t *testing.T) {
 	events, restarts := 300, 5
 	if os.Getenv("SCANFLOW_SOAK") != "" {
@@ -23,10 +23,10 @@ func TestSoakEvents(t *testing.T) {
 	}
 	b := newBench(t, answering)
 	b.world.set("web", 1)
-	b.run(b.spec(answers))
+	b.run(b.spec(handlesEvents))
 
 	var mu sync.Mutex // guards b.host, which a restart replaces
-	host := func() *loop.Manager { mu.Lock(); defer mu.Unlock(); return b.host }
+	host := func() *loop.Manager { mu.Lock(); defer mu.Unlock(); return b.manager }
 	done := make(chan struct{})
 	var publishers sync.WaitGroup
 	publish := func(id int) {
@@ -34,7 +34,7 @@ func TestSoakEvents(t *testing.T) {
 			select {
 			case <-t.Context().Done():
 				return
-			case <-time.After(time.Millisecond): // the process is down: once more
+			case <-time.After(time.Millisecond): // the process is down: retry
 			}
 		}
 	}
@@ -44,20 +44,20 @@ func TestSoakEvents(t *testing.T) {
 			for id := p; id < events; id += 2 {
 				publish(id)
 				if chance.IntN(4) == 0 {
-					publish(chance.IntN(id + 1)) // its own again, or one that the other is sending
+					publish(chance.IntN(id + 1)) // a duplicate of its own event, or of one that the other is sending
 				}
 			}
 		})
 	}
 	go func() { publishers.Wait(); close(done) }()
 
-	// The turns of the process are told apart by how many events each has handled.
+	// The process is restarted after a random number of handled events.
 	chance := rand.New(rand.NewPCG(2, 0))
 	handled, last := 0, time.Now()
 	drain := func(until func() bool) {
 		t.Helper()
-		look := time.NewTicker(5 * time.Millisecond)
-		defer look.Stop()
+		poll := time.NewTicker(5 * time.Millisecond)
+		defer poll.Stop()
 		for !until() {
 			select {
 			case f := <-b.fired:
@@ -65,32 +65,32 @@ func TestSoakEvents(t *testing.T) {
 				handled, last = handled+1, time.Now()
 			case <-b.acted:
 				last = time.Now()
-			case <-look.C:
-				b.clock.Advance(time.Second) // whoever waits for a retry gets it
+			case <-poll.C:
+				b.clock.Advance(time.Second) // lets retries pass
 			}
 			require.Less(t, time.Since(last), 60*time.Second, "handled %d of %d, and then nothing", handled, events)
 		}
 	}
 	for range restarts {
 		turn := handled + 1 + chance.IntN(2*events/(restarts+2))
-		drain(func() bool { return handled >= turn || sent(b) >= events })
+		drain(func() bool { return handled >= turn || hookCalls(b) >= events })
 		mu.Lock()
 		b.restart()
-		b.run(b.spec(answers))
+		b.run(b.spec(handlesEvents))
 		mu.Unlock()
 	}
 	drain(func() bool {
 		select {
 		case <-done:
-			return sent(b) >= events
+			return hookCalls(b) >= events
 		default:
 			return false
 		}
 	})
-	b.restart() // what was still under way has ended
-	b.run(b.spec(answers))
-	require.NoError(t, b.host.Router.Publish(t.Context(), event("last")))
-	drain(func() bool { return sent(b) > events })
+	b.restart() // acts in flight have ended
+	b.run(b.spec(handlesEvents))
+	require.NoError(t, b.manager.Router.Publish(t.Context(), event("last")))
+	drain(func() bool { return hookCalls(b) > events })
 
 	b.world.mu.Lock()
 	defer b.world.mu.Unlock()
@@ -106,8 +106,8 @@ func TestSoakEvents(t *testing.T) {
 	require.Len(t, identities, events+1)
 }
 
-// sent is how many calls the hook took.
-func sent(b *bench) int {
+// hookCalls returns the number of calls that the hook received.
+func hookCalls(b *bench) int {
 	b.world.mu.Lock()
 	defer b.world.mu.Unlock()
 	return len(b.world.sent)

@@ -24,9 +24,9 @@ propose contains p if {
 }
 `
 
-// A whole number goes from an event, a sensor and a param through the document, the policy,
-// the act, the note and the journal, and back after a restart, as it came.
-func TestWholeNumbersGoThroughAsTheyCame(t *testing.T) {
+// A whole number from an event, a sensor or a param keeps its exact value in the document, the
+// policy, the act, the note and the journal, also after a restart.
+func TestWholeNumbersAreExactFromEndToEnd(t *testing.T) {
 	for text, next := range map[string]string{
 		"7": "8", "9007199254740993": "9007199254740994", "18446744073709551617": "18446744073709551618", "1e21": "1000000000000000000001",
 	} {
@@ -35,12 +35,12 @@ func TestWholeNumbersGoThroughAsTheyCame(t *testing.T) {
 			b := newBench(t, echoing)
 			b.world.set("web", 1)
 			b.load.set("web", engine.Signal{State: engine.OK, Value: map[string]any{"id": id}})
-			spec := b.spec(answers, func(s *engine.Spec) { s.Params = map[string]any{"id": id} })
+			spec := b.spec(handlesEvents, func(s *engine.Spec) { s.Params = map[string]any{"id": id} })
 			b.run(spec)
-			for _, name := range []string{"1", "2"} { // the second after a restart, which reads all back
+			for _, name := range []string{"1", "2"} { // the second after a restart, which reads everything from the journal
 				e := event(name)
 				e.Data = json.RawMessage(`{"id": ` + text + `}`)
-				require.NoError(t, b.host.Router.Publish(t.Context(), e))
+				require.NoError(t, b.manager.Router.Publish(t.Context(), e))
 				f := b.next()
 				require.Empty(t, f.Problems)
 				d := only(t, f)
@@ -55,7 +55,7 @@ func TestWholeNumbersGoThroughAsTheyCame(t *testing.T) {
 				require.NoError(t, err)
 				require.JSONEq(t, string(d.Document), string(rewritten))
 				require.Contains(t, string(rewritten), `"data":{"id":`+string(must(json.Marshal(id)))+`}`)
-				b.settled()
+				b.nextAct()
 				sent, err := json.Marshal(b.world.sent[len(b.world.sent)-1].With)
 				require.NoError(t, err)
 				require.Equal(t, string(want), string(sent))
@@ -73,7 +73,7 @@ func must(raw []byte, err error) []byte {
 	return raw
 }
 
-// A number that is too large to compute with exactly is bounded like any other.
+// A number beyond a float's exact integers is clamped like any other.
 func TestReplicasBeyondFloatsAreClamped(t *testing.T) {
 	b := newBench(t, `package scanflow.strategies.t.huge
 

@@ -90,7 +90,7 @@ func (s *server) create(t *testing.T, text string) (stored []byte, refusal strin
 	return nil, status.Message
 }
 
-// namespaceOf is where a document wants to be.
+// namespaceOf returns the namespace of a document's metadata.
 func namespaceOf(text string) string {
 	var o struct {
 		Metadata struct{ Namespace string }
@@ -116,8 +116,8 @@ func documents(t *testing.T, file string) []string {
 	return out
 }
 
-// What is sound as a file is sound as a custom resource, and is the same agent, but for
-// what is the process's own.
+// A valid file is valid as a custom resource, and is the same agent, except for references to the
+// process.
 func TestTheServerTakesGoodManifests(t *testing.T) {
 	s := sampleServer(t)
 	agents := good(t)
@@ -156,11 +156,11 @@ var onlyTheReader = []string{
 	"trigger_timezone", "url_with_user_broken", "url_with_user_in_header_key", "url_with_user_in_params",
 }
 
-// onlyInYAML names those whose mistake is one of writing: the object itself is sound.
+// onlyInYAML names the files with a mistake of syntax, whose object is valid.
 var onlyInYAML = []string{"merge_key", "sensor_number_zero", "tag_unknown"}
 
-// otherWords are what the server says of files that it refuses without the field that
-// our own reading names.
+// otherWords are the server's messages for files whose refusal does not name the field that
+// our reader names.
 var otherWords = map[string]string{
 	"alias_billion_laughs":      "document contains excessive aliasing",
 	"alias_in_itself":           "contains itself",
@@ -187,7 +187,7 @@ var otherWords = map[string]string{
 	"trigger_name_twice":        `spec.triggers[1]: Duplicate value: {"name":"tick"}`,
 }
 
-// What the schema and its rules can see, the API server refuses, and names the field.
+// The API server rejects the mistakes that the schema and its rules cover, and names the field.
 func TestTheServerRefusesBadManifests(t *testing.T) {
 	s := sampleServer(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")

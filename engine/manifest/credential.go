@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/urlguard"
 )
 
-// Credential is what an agent sends to authenticate itself to the addresses below a URL.
+// Credential authenticates an agent to the addresses below a URL.
 type Credential struct {
 	URL         string     `json:"url" required:"true" doc:"the addresses that it is for: the same scheme and host, and this path or one below"`
 	BearerToken *Secret    `json:"bearerToken,omitempty" doc:"sent as Authorization: Bearer"`

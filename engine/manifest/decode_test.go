@@ -220,8 +220,8 @@ func (picky) Check() mistake.Mistakes {
 	}
 }
 
-// What a Checker says of a value within a field is placed at that value, or at the
-// nearest thing that is there.
+// A Checker's mistake about a value within a field has the position of that value, or of its
+// nearest parent that exists.
 func TestCheckerPlacesWithin(t *testing.T) {
 	mistakes := Decode("f.yaml", node(t, "items:\n- a: 1\n- a: 2\n  b: 3\n"), "", &picky{})
 	require.Equal(t, `f.yaml:1:1: items[7].x: is not there

@@ -11,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Whatever the bytes, reading ends with agents that the engine can run, or with
-// mistakes that say something; and reading again says the same.
+// Any bytes are read as agents that the engine can run, or as mistakes with a text. Reading them
+// again has the same result.
 func FuzzRead(f *testing.F) {
 	for _, pattern := range []string{"testdata/bad/*.yaml", "testdata/good/*.y*ml"} {
 		files, err := filepath.Glob(pattern)
@@ -61,8 +61,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// Whatever object a cluster holds: it is an agent that the engine can run, or mistakes
-// that say something, and its books and its status make no difference.
+// Any object of a cluster is read as an agent that the engine can run, or as mistakes with a text.
+// Its bookkeeping metadata and its status make no difference.
 func FuzzReadObject(f *testing.F) {
 	spec := `"targets":{"static":[{"name":"web"}]},"triggers":[{"name":"tick","every":"10s"}]`
 	for _, object := range []string{

@@ -108,7 +108,8 @@ func effectKinds() Kinds {
 	return Kinds{Verbs: verbs}
 }
 
-// What may be meant for later, or for a larger fleet, is taken, and said.
+// Fields without an effect, which may be meant for later or for a larger fleet, are accepted with
+// a warning.
 func TestWhatIsIdleIsSaid(t *testing.T) {
 	const one, three, selected = "{static: [{name: web}]}", "{static: [{name: a}, {name: b}, {name: c}]}", "{apiVersion: apps/v1, kind: Deployment, selector: {matchLabels: {}}}"
 	for name, c := range map[string]struct{ targets, verbs, text, want string }{

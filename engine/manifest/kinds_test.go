@@ -59,7 +59,7 @@ func (c rangeConfig) Check() mistake.Mistakes {
 	return nil
 }
 
-// SecretsTo is where the headers go.
+// SecretsTo returns the URL to which the headers are sent.
 func (c *httpConfig) SecretsTo() string { return c.URL }
 
 type httpConfig struct {

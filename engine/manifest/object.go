@@ -11,8 +11,8 @@ import (
 )
 
 // ReadObject reads an Agent from the JSON of a custom resource, by the rules of files. In
-// addition, it rejects references to the environment and the files of the process, which
-// whoever may create Agents must not use. It ignores the status, and all metadata but the
+// addition, it rejects references to the environment and the files of the process, which the
+// author of an Agent must not use. It ignores the status, and all metadata but the
 // name, the namespace and the labels: other clients write there, and that does not change
 // the agent.
 //

@@ -8,7 +8,7 @@ import (
 
 // processTag marks a field that refers to the environment or the files of the process, for a
 // value to send (secret) or a client certificate (certificate). A manifest given by -f comes
-// from whoever starts the process. The author of an Agent in a cluster may have fewer rights
+// from the person who starts the process. The author of an Agent in a cluster may have fewer rights
 // than the process, which has the token of its service account, for example.
 const processTag = "process"
 

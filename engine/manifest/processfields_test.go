@@ -56,7 +56,7 @@ func TestObjectTakesNothingFromTheProcess(t *testing.T) {
 	require.NotContains(t, mistakes.Error(), "UNTER2")
 }
 
-// What is wrong besides does not hide it.
+// Other mistakes do not hide the reference.
 func TestObjectTakesNothingFromTheProcessWhateverElseIsWrong(t *testing.T) {
 	var whole map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(fromProcess), &whole))

@@ -17,8 +17,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// plain is a value as it comes back from JSON: what a schema is when it is
-// printed, and what a document is when it reaches OPA.
+// plain encodes a value to JSON and decodes it, like a schema that is printed and a document
+// that OPA evaluates.
 func plain(t *testing.T, v any) any {
 	t.Helper()
 	raw, err := json.Marshal(v)
@@ -133,7 +133,7 @@ func sampleDocument(a *Agent, signals ...engine.Signal) *engine.Document {
 	}
 }
 
-// The engine's own documents, the leanest and the fullest, are what the schema says.
+// The smallest and the largest document of the engine match the schema.
 func TestDocumentsMatchTheirSchema(t *testing.T) {
 	agents := good(t)
 	now := time.Unix(1_800_000_000, 0)
@@ -192,7 +192,7 @@ func TestDocumentsMatchTheirSchema(t *testing.T) {
 	}
 }
 
-// What an agent's document can't have is a violation: the schema is not merely lax.
+// The schema rejects documents that no agent can have.
 func TestOtherDocumentsDoNotMatch(t *testing.T) {
 	agents := good(t)
 	ok := engine.Signal{State: engine.OK, Value: 1.0}

@@ -69,8 +69,8 @@ func (c *wallClock) nextHourly(after time.Time) time.Time {
 	}
 }
 
-// firstShown is when the clock first shows a naive time, or the change that skips it. It
-// reports false if the zone skips the whole day.
+// firstShown returns the first instant at which the clock shows a naive time, or the change
+// that skips it. It reports false if the zone skips the whole day.
 func (c *wallClock) firstShown(naive time.Time) (time.Time, bool) {
 	at := naive.Add(-maxShift).In(c.zone)
 	for {

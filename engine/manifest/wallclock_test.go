@@ -116,7 +116,7 @@ func (c *change) served(t *testing.T, hour, minute int) map[time.Time]int {
 	return out
 }
 
-// Whatever a zone's clock does, a daily expression comes once on each day that it has.
+// In every zone, with any change of its clock, a daily expression fires once on each day.
 func TestADailyCronComesOnceADayInEveryZone(t *testing.T) {
 	t.Parallel()
 	skips, repeats := 0, 0

@@ -22,7 +22,7 @@ func TestMemoryForgetsWhatNoGuardCounts(t *testing.T) {
 	require.LessOrEqual(t, len(m.acts), 2)
 }
 
-// Acts of an earlier process under a clock that was ahead hold up nothing later.
+// Acts that an earlier process did under a clock that was ahead do not delay later ones.
 func TestWhatIsLoadedIsNotAhead(t *testing.T) {
 	target := engine.Target{Name: "web"}
 	act := func(identity string, at time.Time) engine.Act {

@@ -2,7 +2,7 @@ package mistake
 
 import "fmt"
 
-// collected is how many mistakes a Collector keeps.
+// collected bounds the mistakes that a Collector keeps.
 const collected = 50
 
 // Collector gathers the mistakes in what a client sent, of which there can be hundreds of

@@ -254,7 +254,7 @@ func BenchmarkDecision(b *testing.B) {
 	})
 }
 
-// stockQuery is what a program would do that uses OPA as a library, well.
+// stockQuery uses OPA as a library, as a careful program would.
 func stockQuery(b *testing.B, src source.Source) rego.PreparedEvalQuery {
 	modules, mistakes := parse(unchecked(src))
 	require.Empty(b, mistakes)

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// maxStops is how many evaluations in a row may be stopped at a limit before a member
-	// is suspended: in a fleet, each costs the whole deadline, or the memory.
+	// maxStops bounds the evaluations in a row that are stopped at a limit before a member is
+	// suspended: in a fleet, each costs the whole deadline, or the memory.
 	maxStops   = 3
 	suspendFor = 10 * time.Second
 )

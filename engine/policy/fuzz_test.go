@@ -32,8 +32,8 @@ func packed(f *testing.F, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// tooLong is how long compiling what was unpacked may take here: it is a fuzzer's, not a
-// promise. What is over it is left to the judge's own limits.
+// tooLong bounds the compilation of an unpacked archive in this fuzz test. It is no limit of
+// the product, which has its own.
 const tooLong = 5 * time.Second
 
 // compilesOrSays has whatever was read go on into the build. It ends with policies that
@@ -61,8 +61,7 @@ func sizeOf(src source.Source) (n int) {
 	return n
 }
 
-// Whatever a bundle holds, it is read within bounds or refused, and what is read goes
-// through the build.
+// Any bundle is read within the limits or rejected, and the files that were read can be built.
 func FuzzUnpack(f *testing.F) {
 	f.Add(packed(f, basic()))
 	f.Add(packed(f, with(basic(), ".signatures.json", "{}", "notes.txt", "signed too")))
@@ -121,7 +120,7 @@ var hostileFiles = map[string]struct{ path, text string }{
 	"a with on a function of its own": {"strategies/x.rego", "package scanflow.strategies.x\n\nf(x) := x\n\na := f(1) with f as f with data.scanflow as input\n"},
 }
 
-// Whatever lies beside sound policies, at any path: it is read into the build, or refused.
+// Any file beside valid policies, at any path, is read into the build or rejected.
 func FuzzFiles(f *testing.F) {
 	for _, file := range hostileFiles {
 		f.Add(file.path, file.text)
@@ -146,7 +145,7 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
-// What a strategy writes in because is read as it was written, or refused.
+// The evidence in because is read as the strategy wrote it, or rejected.
 func FuzzEvidence(f *testing.F) {
 	for _, s := range []string{"load", "load:empty", "load:", ":empty", "", "a:b:c"} {
 		f.Add(s)

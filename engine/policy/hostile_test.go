@@ -34,8 +34,8 @@ func sharingTo(name string, n int) string {
 
 const proposeOf = `propose contains {"primitive": "scale", "with": {"x": %s}, "reason": "much", "because": []}`
 
-// What a strategy proposes is measured before anything reads it, shared parts as often as
-// they would be written, and a proposal beyond the limit is a problem; the others stand.
+// Proposals are measured before anything reads them, with shared parts counted as often as they
+// would be encoded. A proposal beyond the limit is a problem, and the others are kept.
 func TestProposalsAreMeasured(t *testing.T) {
 	sane := `propose contains {"primitive": "scale", "with": {"y": 1}, "reason": "sane", "because": []}`
 	for name, c := range map[string]struct{ text, want string }{
@@ -76,7 +76,7 @@ func reasons(e engine.Evaluation) []string {
 	return out
 }
 
-// So is what a guard answers, and what Explain shows.
+// The results of guards and of Explain are measured too.
 func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	ctx := context.Background()
 	rev := compiled(t, with(basic(), "g.rego", "package scanflow.guards.g\n\n"+sharing("a")+"deny contains a40\n",
@@ -110,8 +110,8 @@ func TestBuiltinsOfPoliciesAreBounded(t *testing.T) {
 	require.ErrorContains(t, err, "bits.lsh: the result could have more than 4000 digits")
 }
 
-// What no arithmetic, parser or printer should meet is refused where it is read, with its
-// place.
+// Numbers and texts that are dangerous for arithmetic, parsers or printers are rejected when they
+// are read, with their position.
 func TestHostileFilesAreMistakes(t *testing.T) {
 	deep := strings.Repeat("[", 100_000)
 	bomb := "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
@@ -184,7 +184,7 @@ func TestUnreadableDocuments(t *testing.T) {
 	}
 }
 
-// What the table of built-ins calls switched off is so.
+// Built-ins that the table disables are disabled.
 func TestWhatIsNotBoundedIsSwitchedOff(t *testing.T) {
 	off := disabledBuiltins()
 	for _, name := range bounded.Unlimited() {

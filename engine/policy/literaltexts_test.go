@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a proposal names in its text is found with its place, written in the head or
-// through locals; what it computes is not known before it runs.
+// The literal texts of a proposal are found with their position, in the head or through local
+// variables. Computed texts are not known before the evaluation.
 func TestWhatAStrategyMentions(t *testing.T) {
 	rev := compiled(t, one(`propose contains {
 	"primitive": "event.send", "reason": "r", "because": [],

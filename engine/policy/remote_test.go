@@ -166,7 +166,7 @@ func TestABundleBehindAURL(t *testing.T) {
 	}
 	s.does(nil)
 
-	// What is back is what it was: nothing is sent again, and the store is content.
+	// The revision is unchanged: nothing is sent again, and the status has no error.
 	s.put(good)
 	next()
 	require.NoError(t, store.Status().Err)
@@ -188,7 +188,7 @@ func TestABundleBehindAURL(t *testing.T) {
 	require.Contains(t, log.String(), "policies refused, the old ones stay")
 }
 
-// One that is too large is not read to its end, whether its size is announced or not.
+// A bundle that is too large is not read to its end, with or without a Content-Length.
 func TestABundleThatIsTooLarge(t *testing.T) {
 	s := newShelf(t, basic())
 	s.does(func(w http.ResponseWriter, r *http.Request) {

@@ -73,8 +73,8 @@ func judged(t *testing.T, from string, key *source.Key) error {
 	return err
 }
 
-// Whatever signs by OPA's own command is taken with the key that fits it, as a folder and
-// as a bundle, and refused without one or with another.
+// Policies signed by OPA's own command are accepted with the matching key, as a folder and as a
+// bundle, and rejected without a key or with another.
 func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
 	rsaPrivate, rsaPublic := rsaFiles(t)
 	_, otherPublic := rsaFiles(t)
@@ -113,7 +113,7 @@ func TestSignedPoliciesAreTakenWithTheirKey(t *testing.T) {
 			wrong, err := source.ReadKey(c.wrong, "", c.scope)
 			require.NoError(t, err)
 			for _, from := range []string{dir, packed} {
-				if name == "the public key as the secret" { // whoever knows the public key could do that
+				if name == "the public key as the secret" { // anyone who knows the public key could do that
 					require.ErrorContains(t, judged(t, from, wrong), "the signature does not hold")
 					continue
 				}

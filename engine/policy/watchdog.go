@@ -8,11 +8,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// overrunAfter is how long an evaluation may run after it was cancelled. One that
+// overrunAfter bounds an evaluation's time after it was cancelled. One that
 // reacts to that stops within microseconds, even on a slow machine.
 const overrunAfter = 3 * time.Second
 
-// slowAfter is how long an evaluation runs before it is recorded as slow. Most take
+// slowAfter is the duration from which an evaluation is recorded as slow. Most take
 // less than a millisecond.
 const slowAfter = 10 * time.Millisecond
 

@@ -22,8 +22,8 @@ const (
 	streamsEach = 8
 	// storeRetry is the pause after which the outbox is read again when the journal failed.
 	storeRetry = 5 * time.Second
-	// answerWithin is how long Stop waits for the answers to requests in progress, and
-	// cancelWithin how long for them to end once they are cancelled.
+	// answerWithin bounds Stop's wait for the answers to requests in progress, and
+	// cancelWithin its wait for requests that it cancelled.
 	answerWithin = time.Second
 	cancelWithin = time.Second
 )
@@ -104,8 +104,8 @@ func (o *Outbox) Wake() {
 // Start begins to deliver, once.
 func (o *Outbox) Start() { o.begin.Do(func() { o.loop.Go(o.run) }) }
 
-// Retire begins no more deliveries: the next start does, possibly of another process.
-// Those in progress go on until Stop.
+// Retire starts no more deliveries. The next start does, possibly in another process.
+// Deliveries in progress continue until Stop.
 func (o *Outbox) Retire() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

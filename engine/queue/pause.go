@@ -72,7 +72,7 @@ func (l *stream) rebase(batch []engine.Delivery, now time.Time) {
 }
 
 // due returns the deliveries of a stream that are sent now: all, or during a pause those
-// past their deadline. Where there is none, opens is when there will be one. The mutex is
+// past their deadline. If there is none, opens is the time of the next one. The mutex is
 // held.
 func (o *Outbox) due(k streamKey, l *stream, waiting []engine.Delivery, now time.Time) (batch []engine.Delivery, opens time.Time) {
 	if l.unacked.until.After(now) {

@@ -23,7 +23,7 @@ type inflightLimiter struct {
 	senders map[string]*senderUsage // by name
 }
 
-// senderUsage is what one sender's requests use.
+// senderUsage counts the requests of one sender and their bytes.
 type senderUsage struct {
 	requests int
 	bytes    int64

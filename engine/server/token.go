@@ -13,9 +13,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// tokenGracePeriod is how long the last valid token is accepted after its file became missing,
-// empty or unreadable. Swapping a mount takes a moment; a token that stays away was removed on
-// purpose.
+// tokenGracePeriod bounds the time for which the last valid token is accepted after its file
+// became missing, empty or unreadable. Swapping a mount takes a moment; a token that stays away
+// was removed on purpose.
 const tokenGracePeriod = 10 * time.Minute
 
 // Token is a bearer token in a file. The file is read again when it changes. If it becomes

@@ -53,8 +53,8 @@ func NewAgent(spec engine.Spec, verbs map[string]engine.Verb, claims *claim.View
 // Begin records an act that is about to begin, for the next documents.
 func (a *Agent) Begin(in *engine.Intent) { a.Memory.Begin(in) }
 
-// End records the outcome of an act in the memory, and starts the cooldown of its claim. at
-// is when the act ended.
+// End records the outcome of an act in the memory, and starts the cooldown of its claim. The
+// act ended at the time at.
 func (a *Agent) End(in *engine.Intent, out engine.Outcome, at, now time.Time) {
 	a.Memory.End(in, out, at, a.Verbs[in.Primitive].Delivered)
 	until := at

@@ -27,7 +27,7 @@ func Serial(n int, do func(int)) {
 type Evaluation struct {
 	*Observation
 	candidates []*candidate
-	// failed is what failed in the strategies, "" for nothing.
+	// failed is the failure of the strategies, "" for none.
 	failed string
 }
 

@@ -20,7 +20,7 @@ func guarded(g engine.Guards) *Agent {
 	return NewAgent(engine.Spec{AgentInfo: engine.AgentInfo{Namespace: "ns", Name: "a"}, Guards: g}, nil, view)
 }
 
-// admissionAt is one in a turn over a fleet of a size.
+// admissionAt returns the admission of a turn over a fleet of that size.
 func (a *Agent) admissionAt(now time.Time, fleet int) *admission {
 	return &admission{Evaluation: &Evaluation{Observation: &Observation{agent: a, targets: make([]*target, fleet)}}, now: now}
 }
@@ -155,8 +155,7 @@ func TestArbitration(t *testing.T) {
 	require.Equal(t, "signals", invalid.decision.By, "a refused one does not take part, and keeps its reason")
 }
 
-// A bound that is meant for restarts must not bound an alert: it counts and bounds the
-// verbs that it names.
+// A budget or fleet guard that names primitives counts and limits only those.
 func TestBudgetAndFleetBindTheVerbsThatTheyName(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	did := func(a *Agent, target, verb string) {

@@ -9,9 +9,9 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Input is what a turn starts from. A driver fetches it.
+// Input holds everything that a turn needs. Its driver fetches it.
 type Input struct {
-	// ID is the firing's, unique for ever; "" where the journal gave none, so that the turn
+	// ID is the firing's, and never reused; "" if the journal returned none, so that the turn
 	// can't be recorded.
 	ID      string
 	Now     time.Time

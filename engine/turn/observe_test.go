@@ -15,7 +15,7 @@ type revisionless struct{ engine.Revision }
 
 func (revisionless) ID() string { return "r" }
 
-// What is not OK is counted by sensor, by the worst state, and listed by target.
+// Signals that are not OK are counted per sensor, with the worst state, and listed per target.
 func TestUnhealthySignals(t *testing.T) {
 	fine := engine.Signal{State: engine.OK, Value: 1.0}
 	a := guarded(engine.Guards{})

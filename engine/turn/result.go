@@ -13,8 +13,8 @@ import (
 // Commit takes effect, or, where the journal failed, Fail.
 type Result struct {
 	Record engine.FiringRecord
-	// Failed is what failed in the strategies so that the event of the trigger has to be
-	// handled again, "" for nothing.
+	// Failed is the failure of the strategies because of which the trigger's event has to be
+	// handled again, "" for none.
 	Failed string
 
 	*Evaluation

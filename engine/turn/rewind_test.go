@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// No wait is longer than it would be had it begun when the clock was found to be set back.
+// When the clock is set back, a wait in progress counts from then, so it never exceeds its length.
 func TestNoGuardWaitsLongerThanItsLength(t *testing.T) {
 	const length = time.Minute
 	for name, g := range map[string]engine.Guards{

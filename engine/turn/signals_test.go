@@ -54,7 +54,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A value of a clock that was ahead is not fresh for a year, and no age is negative.
+// A value measured under a clock that was ahead gets stale in time, and no age is negative.
 func TestAValueIsNotYoungerThanNow(t *testing.T) {
 	last := lastValue{Value: 1.0, At: epoch.AddDate(1, 0, 0)}
 	s := judge(engine.Signal{State: engine.Empty}, nil, epoch, time.Minute, &last)

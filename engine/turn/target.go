@@ -27,7 +27,7 @@ type target struct {
 	rechecked string
 }
 
-// basis is what an evaluation rested on.
+// basis holds the inputs of an evaluation.
 type basis struct {
 	revision string
 	memory   int
@@ -37,7 +37,7 @@ type basis struct {
 	trigger  engine.TriggerInfo
 }
 
-// reads is what the strategies read, with signals as indices into the document's.
+// reads are the reads of the strategies, with signals as indices into the document's.
 type reads struct {
 	engine.Reads
 	signals []int

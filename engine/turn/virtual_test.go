@@ -35,9 +35,8 @@ propose contains {"primitive": "scale", "with": {"replicas": input.trigger.event
 }
 `
 
-// world is a fleet in virtual time: the driver of its agent's turns. Acts take simulated
-// minutes, a person answers after three, and nothing here starts a goroutine but the
-// executor that it is given.
+// world is a fleet in virtual time and drives the turns of its agent. Acts take simulated
+// minutes, and a person approves after three. Only the executor starts goroutines.
 type world struct {
 	t        *testing.T
 	agent    *turn.Agent
@@ -104,7 +103,7 @@ func (w *world) step(at time.Time, trigger engine.TriggerInfo, recheck *engine.A
 		case r.Primitive == "scale":
 			w.sizes[i] = int(r.With["replicas"].(float64))
 		default:
-			w.drift[i] += 50 // what came while it trained
+			w.drift[i] += 50 // arrived during the training
 		}
 		w.agent.End(&r.Intent, r.out, r.ends, at)
 		return true
@@ -117,7 +116,7 @@ func (w *world) step(at time.Time, trigger engine.TriggerInfo, recheck *engine.A
 		in.Fleet = append(in.Fleet, engine.Target{Kind: "Deployment", Namespace: "ns", Name: fmt.Sprint("web-", i), Replicas: &engine.Replicas{Desired: w.sizes[i], Ready: w.sizes[i]}})
 		phase := float64(w.turns)/300 + float64(i)
 		load[i] = engine.Signal{State: engine.OK, Value: math.Round(45 + 40*math.Sin(phase))}
-		if (w.turns+40*i)%700 < 20 { // it is blind for a while
+		if (w.turns+40*i)%700 < 20 { // the signal is missing for a while
 			load[i] = engine.Signal{State: engine.Empty}
 		}
 		w.drift[i] += float64(i % 3)
@@ -162,7 +161,7 @@ func index(name string) (i int) {
 	return i
 }
 
-// record appends what a journal would keep of a turn.
+// record appends a turn's record as the journal would store it.
 func (w *world) record(rec *engine.FiringRecord) {
 	raw, err := json.Marshal(struct {
 		*engine.FiringRecord
@@ -176,7 +175,7 @@ func (w *world) record(rec *engine.FiringRecord) {
 	w.records = append(w.records, raw...)
 }
 
-// run drives a number of turns: ticks, events, and rechecks of what a person approved.
+// run drives a number of turns: ticks, events, and rechecks of approved acts.
 func (w *world) run(turns int) {
 	start := w.now
 	for tick := 0; w.turns < turns; tick++ {
@@ -211,7 +210,7 @@ func atOnce(n int, do func(int)) {
 }
 
 // Ten thousand turns in virtual time, more than a day of it, with acts that take minutes,
-// come out the same to the byte, whether the targets are evaluated in order or at once.
+// give the same bytes in any order of evaluation.
 func TestTurnsInVirtualTimeAreReproducible(t *testing.T) {
 	const turns = 10_000
 	first := newWorld(t, turn.Serial)

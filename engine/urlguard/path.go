@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// decodedMost is how often a path is decoded. One that is still encoded then is refused.
+// decodedMost bounds the decodings of a path. A path that is still encoded then is refused.
 const decodedMost = 4
 
 // readPath returns the segments of a path as it is sent, and as it is after each

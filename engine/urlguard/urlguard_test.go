@@ -190,7 +190,7 @@ func TestURLPrefixes(t *testing.T) {
 
 var params = regexp.MustCompile(`;[^/]*`)
 
-// resolutions are what servers and proxies make of a path.
+// resolutions are the paths that servers and proxies resolve a path to.
 func resolutions(escaped string) []string {
 	var out []string
 	for range 4 {

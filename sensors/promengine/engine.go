@@ -35,7 +35,7 @@ type Options struct {
 	// ScrapeInterval is the interval between scrapes of a target; 0 means 15 s. It is also the
 	// timeout of a scrape, up to 10 s.
 	ScrapeInterval time.Duration
-	// Retention is how long samples are kept; 0 means six hours. Samples in memory, up to
+	// Retention is the age up to which samples are kept; 0 means six hours. Samples in memory, up to
 	// three hours, are kept regardless.
 	Retention time.Duration
 	// Log receives the engine's log; nil discards it.

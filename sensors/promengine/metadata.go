@@ -19,7 +19,7 @@ var (
 	lastTime  = time.UnixMilli(math.MaxInt64 / 2)
 )
 
-// metadataQuery is what the three endpoints about labels and series have in common.
+// metadataQuery holds the common parameters of the three endpoints about labels and series.
 type metadataQuery struct {
 	storage.Querier
 	from, to time.Time

@@ -45,7 +45,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// keepLogs is how long the log of a pod is kept after its last line, once the pod is gone.
+// keepLogs is the time for which the log of a deleted pod is kept after its last line.
 const keepLogs = 7 * 24 * time.Hour
 
 // earlyProbe is the interval of readiness probes until a pod is ready.

@@ -51,7 +51,7 @@ type Orchestrator struct {
 	changed    chan struct{}
 }
 
-// Ending is what Close does with the pods and the workflows' steps.
+// Ending selects the treatment of the pods and the workflows' steps by Close.
 type Ending int
 
 const (

@@ -14,8 +14,8 @@ import (
 // expected nor the one that is to be set.
 var ErrPlacementChanged = errors.New("it was placed by somebody else since")
 
-// Placement is where the pods of an object may run: those of a Deployment, or of the runs
-// to come of a WorkflowTemplate or a CronJob.
+// Placement selects the nodes for the pods of an object: those of a Deployment, or of the
+// future runs of a WorkflowTemplate or a CronJob.
 type Placement struct {
 	Declared workflow.Placement // in the YAML
 	Override *PlacementOverride // nil where the placement is the YAML's

@@ -38,8 +38,8 @@ const (
 	DaemonKills = "SCANFLOW_TEST_DAEMON_KILLS=1"
 )
 
-// Main runs the tests, or makes the test binary a pod or a daemon. then is what the daemon
-// does once it runs its workloads; it may be nil.
+// Main runs the tests, or makes the test binary a pod or a daemon. The daemon calls
+// then once it runs its workloads; it may be nil.
 func Main(m *testing.M, then func(*orchestrator.Orchestrator) error) {
 	if os.Getenv(testpod.Role) != "" {
 		testpod.Main()

@@ -126,8 +126,8 @@ func (a *App) Start(ctx context.Context, observers ...engine.Observer) (err erro
 }
 
 // Reload reads policies, manifests and workloads again, though they are followed anyway.
-// What is wrong is refused, and what ran before runs on; the error is why. It is for an
-// App that was started.
+// Invalid files are rejected with an error, and the earlier ones stay in use. The App must have
+// been started.
 func (a *App) Reload(ctx context.Context) error {
 	// Policies that don't fit the manifests of before are tried again with the new ones.
 	_ = a.Policies.Load(ctx)

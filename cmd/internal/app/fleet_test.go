@@ -209,9 +209,9 @@ func BenchmarkFleetTick(b *testing.B) {
 	b.ReportMetric(float64(resident(b))/(1<<20), "MiB-peak")
 }
 
-// BenchmarkQuietTarget is what a target costs a tick whose document did not change
-// in what its strategies read: the difference between a fleet of 10,000 and one of
-// 100, without any sensor.
+// BenchmarkQuietTarget measures the cost per tick of a target for which nothing changed that
+// its strategies read: the difference between a fleet of 10,000 and one of 100, without any
+// sensor.
 func BenchmarkQuietTarget(b *testing.B) {
 	tick := func(n int) time.Duration {
 		f := quietFleet(b, n)

@@ -110,7 +110,7 @@ spec:
     spec: {containers: [{name: main, image: "example.com/web:1"}]}
 `
 
-// goneWithin is how long a process may take to end.
+// goneWithin bounds the time that a process takes to end.
 const goneWithin = 15 * time.Second
 
 // A stop ends in time though an act hangs and no API server takes the lease back.

@@ -13,7 +13,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
 )
 
-// What a shard that is no more left open, the first one takes over.
+// The first shard takes over the ledger of a shard that was removed.
 func TestTheLedgerOfAShardThatIsNoMoreIsTakenOver(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")

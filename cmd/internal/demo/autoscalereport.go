@@ -63,8 +63,8 @@ type Replicas struct {
 	Max   int `json:"max"`
 }
 
-// settleTime is how long after a step of the load the latency may exceed its objective. The
-// published system took about 15 s.
+// settleTime bounds the time after a step of the load in which the latency exceeds its
+// objective. The published system took about 15 s.
 const settleTime = 10 * time.Second
 
 // minSettleTime applies at any speed: replicas do not start faster.

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// badModelAfter is when the bad version is trained. By then the accuracy of the good one
+	// badModelAfter is the time at which the bad version is trained. By then the accuracy of the good one
 	// is known.
 	badModelAfter = 8 * time.Second
 	badModelLimit = 120 * time.Second
@@ -34,9 +34,9 @@ type BadModelReport struct {
 	Seed     uint64 `json:"seed"`
 	Good     string `json:"version_good"`
 	Bad      string `json:"version_bad"`
-	// PromotedS, ServedS, RolledBackS and BackS are when the bad version was promoted, began
-	// to serve, was rolled back in the registry, and was replaced in service; in seconds since
-	// the first digit, 0 for never.
+	// PromotedS, ServedS, RolledBackS and BackS are the times at which the bad version was
+	// promoted, began to serve, was rolled back in the registry, and was replaced in service; in
+	// seconds since the first digit, 0 for never.
 	PromotedS   float64 `json:"promoted_s"`
 	ServedS     float64 `json:"served_s"`
 	RolledBackS float64 `json:"rolled_back_s"`

@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/load"
 )
 
-// killAfter is when in the phase noon a replica is killed, as a share of the phase.
+// killAfter is the share of the phase noon after which a replica is killed.
 const killAfter = 0.4
 
 // day is a run of both layers.

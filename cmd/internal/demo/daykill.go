@@ -17,8 +17,8 @@ type Kill struct {
 	podDeath
 	// Ready is the number of ready replicas just before.
 	Ready int `json:"ready_before"`
-	// NoticedSeconds is when the replica was no longer counted as ready, and BackSeconds when
-	// enough replicas were ready again, both since the kill; nil for never.
+	// NoticedSeconds is the time from the kill until the replica was no longer counted as ready,
+	// and BackSeconds until enough replicas were ready again; nil for never.
 	NoticedSeconds *float64 `json:"noticed_s"`
 	BackSeconds    *float64 `json:"back_s"`
 

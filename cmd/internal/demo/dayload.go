@@ -39,7 +39,7 @@ func dayPhases(o *Options) []load.Phase {
 	}
 }
 
-// phaseStart is when a phase begins, since the beginning of the day.
+// phaseStart returns the beginning of a phase, since the beginning of the day.
 func phaseStart(phases []load.Phase, index int) time.Duration { return load.Total(phases[:index]) }
 
 // DayDrift is one drift of the day.

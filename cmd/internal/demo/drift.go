@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// driftAfter is when the drift begins, and driftOver its duration.
+	// driftAfter is the beginning of the drift, and driftOver its duration.
 	driftAfter = 6 * time.Second
 	driftOver  = 4 * time.Second
 	// driftLimit bounds the run, from the first digit on.
@@ -21,7 +21,7 @@ const (
 	// when enough accuracy is regained.
 	minRounds = 2
 	maxRounds = 5
-	// driftSettle is how long the last model is observed in service.
+	// driftSettle is the time for which the last model is observed in service.
 	driftSettle = 5 * time.Second
 	// firstVersion is the version that scanflow digits publish has put into production.
 	firstVersion = "1"
@@ -69,7 +69,7 @@ type Round struct {
 	// of the new one, both on the held-out drifted digits, from the registry.
 	Before float64 `json:"accuracy_before"`
 	After  float64 `json:"accuracy_after"`
-	// AtSeconds is when it began to serve, since the first digit.
+	// AtSeconds is the time at which it began to serve, since the first digit.
 	AtSeconds float64 `json:"at_s"`
 	// Chain is the causal chain, oldest first.
 	Chain []Link `json:"chain"`

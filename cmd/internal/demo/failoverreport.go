@@ -19,9 +19,9 @@ type FailoverReport struct {
 	IntervalS float64 `json:"interval_s"`
 	Queries   int     `json:"queries"`
 	Errors    int     `json:"errors"`
-	// OutageS is when the primary was killed, LostS when none of its replicas was ready,
-	// DecidedS when the agent decided, and OnBackupS when the route sent all traffic to the
-	// backup.
+	// OutageS is the time at which the primary was killed, LostS at which none of its replicas
+	// was ready, DecidedS at which the agent decided, and OnBackupS at which the route sent all
+	// traffic to the backup.
 	OutageS   float64 `json:"outage_s"`
 	LostS     float64 `json:"lost_s"`
 	DecidedS  float64 `json:"decided_s"`
@@ -38,7 +38,8 @@ type FailoverReport struct {
 	// and BackupReplicasMax the maximum.
 	BackupReplicas    int `json:"backup_ready_at_shift"`
 	BackupReplicasMax int `json:"backup_ready_max"`
-	// ReturnS is when the traffic began to go back, ReturnedS when the primary had all of it.
+	// ReturnS is the time at which the traffic began to go back, ReturnedS at which the primary
+	// had all of it.
 	ReturnS   float64 `json:"return_s"`
 	ReturnedS float64 `json:"returned_s"`
 	// FlapShifts counts the acts on the route while the primary flapped, and FlapLosses how

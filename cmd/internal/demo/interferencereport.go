@@ -31,8 +31,8 @@ type InterferenceHalf struct {
 	QuietP99  *float64 `json:"quiet_p99_ms"`
 	SharedP99 *float64 `json:"shared_p99_ms"`
 	ApartP99  *float64 `json:"apart_p99_ms"`
-	// SubmitS is when the batch work was submitted; SharedS and ApartS are when it came to the
-	// online service's node and to another one; 0 for never.
+	// SubmitS is the time at which the batch work was submitted; SharedS and ApartS are the times
+	// at which it came to the online service's node and to another one; 0 for never.
 	SubmitS float64 `json:"submit_s"`
 	SharedS float64 `json:"shared_s"`
 	ApartS  float64 `json:"apart_s"`

@@ -71,8 +71,8 @@ type MLPerfPhase struct {
 	Rate      float64 `json:"requests_per_second"`
 	OverBound float64 `json:"over_bound"`
 	P99       float64 `json:"p99_ms"`
-	// RecoverS is how long after the beginning of the phase the last query was over the bound;
-	// 0 if none was.
+	// RecoverS is the time from the beginning of the phase to the last query over the bound; 0
+	// if there was none.
 	RecoverS    float64 `json:"recover_s"`
 	MaxReplicas int     `json:"max_replicas"`
 }
@@ -116,7 +116,7 @@ func shareOver(r *load.Result, from, to time.Duration) float64 {
 	return math.Round(1e4*float64(over)/float64(all)) / 1e4
 }
 
-// recovery is how long after the beginning of an interval the last query was over the bound,
+// recovery returns the time from the beginning of an interval to the last query over the bound,
 // in seconds.
 func recovery(r *load.Result, from, to time.Duration) float64 {
 	const step = time.Second

@@ -23,9 +23,9 @@ type narrator struct {
 
 // Act is one act of the run.
 type Act struct {
-	// AtSeconds is when it was decided, since the load began.
+	// AtSeconds is the time of the decision, since the load began.
 	AtSeconds float64 `json:"at_s"`
-	// EndedSeconds is when it ended.
+	// EndedSeconds is the time at which it ended.
 	EndedSeconds float64        `json:"ended_s"`
 	Target       string         `json:"target"`
 	Strategy     string         `json:"strategy"`

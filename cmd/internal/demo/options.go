@@ -33,7 +33,7 @@ type Options struct {
 	Plot string
 	// Kubernetes is the cluster to run on; nil is this machine.
 	Kubernetes *apiclient.Client
-	// GatewayMetrics is where that cluster's gateway is scraped, as host:port.
+	// GatewayMetrics is the address at which that cluster's gateway is scraped, as host:port.
 	GatewayMetrics string
 	Seed           uint64
 	// Self is the path of this program, which runs the workloads.

@@ -21,9 +21,10 @@ type platform interface {
 	start(ctx context.Context, tb *testbed) error
 	// orchestrator returns the state of the workloads.
 	orchestrator() podOrchestrator
-	// gatewayAddress is where an HTTPRoute of the study receives requests, as host:port.
+	// gatewayAddress is the address at which an HTTPRoute of the study receives requests, as
+	// host:port.
 	gatewayAddress(ctx context.Context, study, route string) (string, error)
-	// metrics is where the gateway's own metrics are scraped, as host:port.
+	// metrics is the address of the gateway's own metrics, as host:port.
 	metrics(ctx context.Context, tb *testbed) (string, error)
 	// scale sets the replicas of a Deployment on behalf of someone other than the agents.
 	scale(ctx context.Context, id engine.TargetID, replicas int) error

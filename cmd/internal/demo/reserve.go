@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// reserveNotice is how long before the load begins the agent is informed of the rise.
+	// reserveNotice is the time between the announcement of the rise and the load.
 	reserveNotice = 10 * time.Second
-	// reservedReplicas is the min in the agent's time window: what the rise needs.
+	// reservedReplicas is the min in the agent's time window, enough for the rise.
 	reservedReplicas = 4
 	// baseReplicas is the min at other times.
 	baseReplicas = 1

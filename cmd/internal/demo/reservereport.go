@@ -49,7 +49,7 @@ type ReserveRun struct {
 
 type BoundsAct struct {
 	AtSeconds float64 `json:"at_s"`
-	// EndedSeconds is when it was verified; null if it was not.
+	// EndedSeconds is the time of its verification; null if it was not verified.
 	EndedSeconds *float64 `json:"ended_s"`
 	Agent        string   `json:"agent"`
 	Min          int      `json:"min"`

@@ -73,8 +73,8 @@ func (s *study) files(o *Options, dir string) (files, error) {
 }
 
 // studyPace divides the durations of the agents of a case study by the demo's speed. The
-// minimum values are what a Prometheus that scrapes every half second, and the start of a
-// process, need.
+// minimum values allow for a Prometheus that scrapes every half second, and for the start of a
+// process.
 func studyPace(o *Options) pace {
 	return pace{by: o.Speed, interval: time.Second, window: minRateWindow, param: time.Second}
 }

@@ -5,11 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// Vary makes copies of each sample, every one moved a little as another hand would
-// have written it: turned by up to 8 degrees, sized by up to 8 % and shifted by up
-// to 1.5 pixels, each either way. With copies of few samples a model learns the
-// kind and not the sample (Simard, Steinkraus and Platt, 2003). The first of the
-// copies is the sample as it is. The same seed gives the same copies.
+// Vary makes copies of each sample with small random changes, as in other handwriting: rotated
+// by up to 8 degrees, scaled by up to 8 % and shifted by up to 1.5 pixels, in either direction.
+// They keep a model from overfitting to few samples (Simard, Steinkraus and Platt, 2003). The
+// first copy is the sample itself. The same seed gives the same copies.
 func (s Set) Vary(copies int, seed uint64) Set {
 	out := Set{Images: make([]Image, 0, copies*s.Len()), Labels: make([]byte, 0, copies*s.Len())}
 	for copied := range copies {

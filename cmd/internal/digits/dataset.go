@@ -12,28 +12,29 @@ const (
 	Pixels = Side * Side
 	// Classes is the number of different digits.
 	Classes = 10
-	// NoClass stands for a digit that nobody has told.
+	// NoClass is the label of a digit that is not known.
 	NoClass = -1
 )
 
 // Image is one digit, row by row from the top left: 0 is paper, 255 is ink.
 type Image [Pixels]byte
 
-// Set is images and the digit that each one shows.
+// Set is a set of images with their labels.
 type Set struct {
 	Images []Image
 	Labels []byte
 }
 
-// Len is the number of samples.
+// Len returns the number of samples.
 func (s Set) Len() int { return len(s.Images) }
 
-// Slice is the samples from index from up to, not including, index to. It shares their memory.
+// Slice returns the samples from index from up to, not including, index to. It shares their
+// memory.
 func (s Set) Slice(from, to int) Set {
 	return Set{Images: s.Images[from:to], Labels: s.Labels[from:to]}
 }
 
-// Join is the samples of all sets, one after the other, in memory of its own.
+// Join returns a copy of the samples of all sets, in order.
 func Join(sets ...Set) (out Set) {
 	for _, s := range sets {
 		out.Images = append(out.Images, s.Images...)
@@ -42,7 +43,7 @@ func Join(sets ...Set) (out Set) {
 	return out
 }
 
-// check says what makes the set unusable as the part of a data set that role names.
+// check returns an error if the set can't be the part of a data set that role names.
 func (s Set) check(role string) error {
 	if s.Len() == 0 {
 		return fmt.Errorf("the %s set has no images", role)
@@ -58,11 +59,11 @@ func (s Set) check(role string) error {
 	return nil
 }
 
-// Dataset is what a model is trained on and, apart from it, what it is tested on.
+// Dataset holds a model's training set and its separate test set.
 type Dataset struct {
 	Train Set
 	Test  Set
-	// Source says where the samples come from, for a person: "rendered", "IDX files".
+	// Source is the origin of the samples, for a person: "rendered", "IDX files".
 	Source string
 }
 

@@ -1,13 +1,13 @@
-// Package digits is the demo's model: a classifier of handwritten-like digits,
-// really trained and really tested. It renders its own digits from the Go fonts
-// or reads MNIST's IDX files, trains a small network, and keeps it in one file.
+// Package digits is the demo's model, a classifier of handwritten digits. It renders digits from
+// the Go fonts or reads MNIST's IDX files, trains and tests a small network, and stores it in
+// one file.
 //
-// It knows nothing of agents, of policies, or of who runs it. The same seed gives the
-// same digits and the same weights, on however many cores. What is around a model is
-// in sub-packages: server answers predictions, predictionlog keeps them, corrupt has
-// digits drift, critical finds those that matter, registry keeps models, samples is the
-// files that go from step to step, and steps is what workflows are made of.
+// It knows nothing of agents, policies, or its caller. The same seed gives the same digits and
+// the same weights, on any number of cores. The sub-packages: server answers predictions,
+// predictionlog logs them, corrupt simulates drift, critical finds the images to retrain on,
+// registry stores models, samples has the files that pass between steps, and steps has the
+// steps of workflows.
 //
-// Start reading at dataset.go (what a sample is), then train.go; retrain.go is how a
-// model learns further, source.go which digits are for what.
+// Start reading at dataset.go (what a sample is), then train.go; retrain.go
+// trains a model further, source.go divides the digits by purpose.
 package digits

@@ -2,7 +2,7 @@ package digits
 
 import "fmt"
 
-// Evaluation is how a model does on a set.
+// Evaluation holds the results of a model on a set.
 type Evaluation struct {
 	Count    int     `json:"count"`
 	Accuracy float64 `json:"accuracy"` // 0 to 1
@@ -10,7 +10,8 @@ type Evaluation struct {
 	Confusion [Classes][Classes]int `json:"confusion"`
 }
 
-// Recall is the share of a digit's samples that were recognised; ok is false where the set has none.
+// Recall returns the share of a digit's samples that were recognised; ok is false if the set has
+// none.
 func (e *Evaluation) Recall(class int) (share float64, ok bool) {
 	total := 0
 	for _, n := range e.Confusion[class] {
@@ -49,10 +50,10 @@ func (m *Model) PredictAll(images []Image) []Prediction {
 	return out
 }
 
-// evaluated is how many images go through the network at a time.
+// evaluated is the number of images in a batch.
 const evaluated = 256
 
-// each sends images through the network and shows each row of the outcome.
+// each runs the network on images, and calls a function with each row of the output.
 func (m *Model) each(images []Image, see func(i int, a *activations, row int)) {
 	a := newActivations(min(evaluated, len(images)), m.net.hidden())
 	for from := 0; from < len(images); from += evaluated {

@@ -21,7 +21,7 @@ const (
 	maxVersion = 128
 )
 
-// ErrModelFile is wrapped by every error that says a file holds no usable model.
+// ErrModelFile is wrapped by every error about a file without a valid model.
 var ErrModelFile = errors.New("not a usable model file")
 
 type header struct {
@@ -29,7 +29,7 @@ type header struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Save writes the model to a file, whole or not at all.
+// Save writes the model to a file atomically.
 func (m *Model) Save(path string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
@@ -45,7 +45,7 @@ func (m *Model) Save(path string) error {
 	return nil
 }
 
-// Write writes the model in its file's form.
+// Write writes the model in the format of its file.
 func (m *Model) Write(w io.Writer) error {
 	payload := m.payload()
 	head, err := json.Marshal(header{Info: m.info, SHA256: checksum(payload)})
@@ -58,7 +58,7 @@ func (m *Model) Write(w io.Writer) error {
 	return err
 }
 
-// Load reads a model from a file. A file that holds none is an ErrModelFile.
+// Load reads a model from a file. It returns ErrModelFile for a file without one.
 func Load(path string) (*Model, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -72,8 +72,8 @@ func Load(path string) (*Model, error) {
 	return m, nil
 }
 
-// Read reads a model in its file's form, to the end. It never takes more memory
-// than the largest model needs, whatever the file says.
+// Read reads a model in the format of its file, to the end. It never uses more memory than the
+// largest model, whatever the header contains.
 func Read(r io.Reader) (*Model, error) {
 	start := make([]byte, len(fileMagic)+4)
 	if _, err := io.ReadFull(r, start); err != nil || !bytes.HasPrefix(start, []byte(fileMagic)) {
@@ -131,7 +131,7 @@ func (m *Model) readWeights(r io.Reader, sum string) error {
 	return nil
 }
 
-// check names every mistake of a header.
+// check returns every mistake of a header.
 func (h *header) check() error {
 	var errs []error
 	if h.Hidden < 1 || h.Hidden > maxHidden {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzModelFile reads any file as a model: it is one, which writes back as it was read and
-// answers for an image, or an ErrModelFile.
+// FuzzModelFile reads any bytes as a model: the result is an ErrModelFile, or a model that
+// writes the same bytes and classifies an image.
 func FuzzModelFile(f *testing.F) {
 	file := func(header string, weights []byte) []byte {
 		return append(append(binary.BigEndian.AppendUint32([]byte(fileMagic), uint32(len(header))), header...), weights...)

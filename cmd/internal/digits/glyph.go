@@ -29,7 +29,7 @@ const (
 	glyphMargin = 16
 	// inkHeight is the height of a digit of scale 1 in the image: MNIST's digits are 20 pixels high.
 	inkHeight = 20
-	// cellsPerPixel is how many cells of a field make one output pixel at scale 1.
+	// cellsPerPixel is the number of cells of a field in one output pixel at scale 1.
 	cellsPerPixel = float32(glyphHeight) / inkHeight
 )
 
@@ -41,7 +41,7 @@ type glyph struct {
 	distance []float32
 }
 
-// loadGlyphs gives the glyphs of the digits 0 to 9 in each of the Go fonts.
+// loadGlyphs returns the glyphs of the digits 0 to 9 in each of the Go fonts.
 func loadGlyphs() ([][Classes]glyph, error) {
 	fonts := [][]byte{
 		goregular.TTF, gobold.TTF, goitalic.TTF, gobolditalic.TTF, gomedium.TTF, gomediumitalic.TTF,
@@ -100,7 +100,7 @@ func newGlyph(mask *image.Alpha, at image.Point) glyph {
 	return g
 }
 
-// at is the distance at a point of the field, between cells by linear interpolation.
+// at returns the distance at a point of the field, interpolated linearly between cells.
 func (g *glyph) at(x, y float32) float32 {
 	if x < 0 || y < 0 || x >= float32(g.w-1) || y >= float32(g.h-1) {
 		return Side

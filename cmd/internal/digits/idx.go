@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// IDX is MNIST's own form: a magic number that gives type and dimensions, each
+// IDX is MNIST's format: a magic number with the type and the dimensions, each
 // dimension's size, and the bytes; all numbers are big-endian.
 const (
 	imagesMagic = 0x00000803 // bytes, three dimensions
@@ -18,7 +18,7 @@ const (
 	maxSamples = 400_000
 )
 
-// ErrIDX is wrapped by every error that says a file is not the IDX file it should be.
+// ErrIDX is wrapped by every error about an invalid IDX file.
 var ErrIDX = errors.New("bad IDX file")
 
 // ReadImages reads an IDX file of 28 by 28 images, plain or gzipped, to its end.
@@ -63,7 +63,7 @@ func ReadLabels(r io.Reader) ([]byte, error) {
 	return labels, atEnd(src, count, "labels")
 }
 
-// openIDX unpacks the file where it is gzipped, whatever its name, and reads the
+// openIDX unpacks the file if it is gzipped, whatever its name, and reads the
 // magic number and the number of samples.
 func openIDX(r io.Reader, magic uint32, what string) (src *bufio.Reader, count int, err error) {
 	src = bufio.NewReader(r)
@@ -87,7 +87,7 @@ func openIDX(r io.Reader, magic uint32, what string) (src *bufio.Reader, count i
 	return src, int(head[1]), nil
 }
 
-// atEnd refuses a file that goes on. Reading on also checks a gzip file's checksum.
+// atEnd rejects a file with more data. Reading to the end also checks a gzip file's checksum.
 func atEnd(src *bufio.Reader, count int, what string) error {
 	switch _, err := src.ReadByte(); {
 	case err == nil:
@@ -99,7 +99,7 @@ func atEnd(src *bufio.Reader, count int, what string) error {
 	}
 }
 
-// cut is an error about a file that ends too early, or can't be unpacked or read further.
+// cut returns the error of a file that ends too early, or can't be unpacked or read further.
 func cut(problem string, err error) error {
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return badIDX("%s", problem)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// idx is a file of the IDX form: the numbers of the header, then the data.
+// idx returns an IDX file: the numbers of the header, then the data.
 func idx(data []byte, header ...uint32) []byte {
 	var b []byte
 	for _, v := range header {
@@ -139,8 +139,8 @@ func TestLoadIDXRefuses(t *testing.T) {
 	}
 }
 
-// FuzzIDX feeds the two parsers anything. What they accept is whole and holds
-// digits only; what they refuse, they refuse as a bad IDX file.
+// FuzzIDX reads any bytes with the two parsers. A file that they accept is complete and has only
+// digits; any other is an ErrIDX.
 func FuzzIDX(f *testing.F) {
 	s := renderer().Set(2, 1)
 	f.Add(idxImages(s))

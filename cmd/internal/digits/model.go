@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Info describes a model, as its file does.
+// Info is the description of a model in its file.
 type Info struct {
 	Version   string  `json:"version"`
 	Accuracy  float64 `json:"accuracy"` // share of the test set that it gets right, 0 to 1
@@ -28,14 +28,14 @@ type Model struct {
 // Info returns the description of the model.
 func (m *Model) Info() Info { return m.info }
 
-// Prediction is a model's answer to one image.
+// Prediction is the result of a model for one image.
 type Prediction struct {
 	Class         int              `json:"class"`
 	Confidence    float64          `json:"confidence"` // the probability of Class
 	Probabilities [Classes]float64 `json:"probabilities"`
 }
 
-// Predict classifies one image. It skips the paper, which is most of the image.
+// Predict classifies one image. It skips white pixels, which are most of the image.
 func (m *Model) Predict(img *Image) Prediction {
 	n := m.net
 	h := make([]float32, n.hidden())
@@ -73,8 +73,8 @@ func prediction(p []float32) Prediction {
 	return out
 }
 
-// Margin is by how much the class chosen is more probable than the next: 0 where the
-// model can't tell them apart, 1 where it is sure.
+// Margin returns the difference of the probabilities of the two most probable classes: 0 if the
+// model can't distinguish them, 1 if it is certain.
 func (p *Prediction) Margin() float64 {
 	next := 0.0
 	for class, v := range p.Probabilities {
@@ -85,7 +85,7 @@ func (p *Prediction) Margin() float64 {
 	return p.Confidence - next
 }
 
-// payload is the weights as the model file has them: little-endian float32.
+// payload returns the weights in the format of the model file: little-endian float32.
 func (m *Model) payload() []byte {
 	var b []byte
 	for _, w := range m.net.weights() {
@@ -96,7 +96,7 @@ func (m *Model) payload() []byte {
 	return b
 }
 
-// checksum is the SHA-256 of the weights, in hex.
+// checksum returns the SHA-256 of the weights, in hex.
 func (m *Model) checksum() string { return checksum(m.payload()) }
 
 func checksum(payload []byte) string {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Progress is told how a training goes: the epoch under way (from 1) of how many,
-// how many of its samples are done, and the mean loss and the accuracy on those.
+// Progress receives the progress of a training: the current epoch (from 1) and their number, the
+// samples done in it, and the mean loss and the accuracy on those.
 type Progress func(epoch, epochs, done, total int, loss, accuracy float64)
 
-// TrainOptions is how to train. Zero values take the defaults given here.
+// TrainOptions configures a training. Zero values take the defaults given here.
 type TrainOptions struct {
 	Hidden       int     // units of the hidden layer: 128
 	Epochs       int     // passes over the training set: 10
@@ -17,9 +17,9 @@ type TrainOptions struct {
 	LearningRate float64 // at the first step, falling to almost nothing at the last: 0.1
 	Momentum     float64 // 0.9
 	Seed         uint64  // of the first weights and of the samples' order
-	// From is a model whose weights to begin with; nil draws them. Hidden is then its.
+	// From is a model whose weights are the initial ones, and its Hidden the size; nil draws them.
 	From *Model
-	// Version names the model; "" makes a name from its weights.
+	// Version names the model; "": a name derived from its weights.
 	Version  string
 	Progress Progress // may be nil
 }

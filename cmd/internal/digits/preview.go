@@ -2,7 +2,7 @@ package digits
 
 import "strings"
 
-// previewInk is how grey a pixel must be to show in a preview.
+// previewInk is the grey level from which a pixel shows in a preview.
 const previewInk = 96
 
 // ASCII shows a digit in a terminal, two pixels to a character: 14 lines of 28

@@ -17,10 +17,10 @@ const (
 	usualShare = 0.99
 )
 
-// Profile is where a model's hidden layer puts samples that it was trained on. With
-// it an image is told that is like none of them, however sure the model is of it:
-// by the distance to the tenth nearest, between activations scaled to length 1 (Sun,
-// Ming, Zhu and Li, 2022, arXiv:2204.06507). It is safe for concurrent use.
+// Profile holds the hidden activations of a model for samples of its training set. It detects
+// images that are unlike all of them, however confident the model is: by the distance to the
+// tenth nearest, between activations scaled to length 1 (Sun, Ming, Zhu and Li, 2022,
+// arXiv:2204.06507). It is safe for concurrent use.
 type Profile struct {
 	model *Model
 	rows  blas32.General // one a sample
@@ -39,8 +39,8 @@ func NewProfile(m *Model, reference Set) (*Profile, error) {
 	return p, nil
 }
 
-// Novelty is how far each image is from the reference, where 1 is as far as 99 in a
-// hundred of the reference are from the rest of it at most.
+// Novelty returns the distance of each image to the reference. 1 is the 99th percentile of
+// the distances between the reference's own samples.
 func (p *Profile) Novelty(images []Image) []float64 {
 	out := p.distances(p.model.directions(images), neighbours)
 	for i := range out {
@@ -49,7 +49,7 @@ func (p *Profile) Novelty(images []Image) []float64 {
 	return out
 }
 
-// distances is how far each row is from its nth nearest of the reference.
+// distances returns the distance of each row to its nth nearest in the reference.
 func (p *Profile) distances(rows blas32.General, nth int) []float64 {
 	nth = min(nth, p.rows.Rows)
 	out := make([]float64, rows.Rows)

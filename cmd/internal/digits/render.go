@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Style bounds how far a rendered digit may be from the printed one. Each sample
-// draws its own values, evenly, within them.
+// Style bounds the differences of a rendered digit to the printed one. Each sample draws its own
+// values, uniformly.
 type Style struct {
 	Rotation  float64 // degrees, either way
 	Shear     float64 // sideways shift per unit of height, either way
@@ -22,7 +22,7 @@ type Style struct {
 	Noise     float64 // standard deviation of a pixel's grey, of 255
 }
 
-// DefaultStyle is about as varied as digits written by many hands.
+// DefaultStyle is about as varied as the handwriting of many people.
 func DefaultStyle() Style {
 	return Style{
 		Rotation: 14, Shear: 0.25, MinScale: 0.78, MaxScale: 1.08,
@@ -77,8 +77,8 @@ func (r *Renderer) Dataset(train, test int, seed uint64) Dataset {
 	return Dataset{Train: all.Slice(0, train), Test: all.Slice(train, train+test), Source: "rendered"}
 }
 
-// draw walks the image's pixels back through the sample's warp into the glyph's
-// field, and inks each by its distance to the stroke's edge.
+// draw maps each pixel back through the sample's warp into the glyph's field, and inks it by its
+// distance to the stroke's edge.
 func (r *Renderer) draw(img *Image, class int, rng *rand.Rand) {
 	st := r.style
 	g := &r.glyphs[rng.IntN(len(r.glyphs))][class]
@@ -117,7 +117,7 @@ func (r *Renderer) draw(img *Image, class int, rng *rand.Rand) {
 	}
 }
 
-// sway is a slow wave of the given height along one side of the image.
+// sway returns a slow wave of the given height along one side of the image.
 func sway(rng *rand.Rand, height float64) (wave [Side]float32) {
 	phase, turns := 2*math.Pi*rng.Float64(), 0.5+rng.Float64()
 	for i := range wave {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// How often each sample is learnt from, moved a little each time but the first (Vary):
-// those that a model was found to be unsure of, far more often than the rest.
+// The number of copies (Vary) of each sample in a training: far more of the picked samples than
+// of the others.
 const (
 	baseCopies   = 3
 	pickedCopies = 12
@@ -19,8 +19,8 @@ const (
 	retrainEpochs = 5 // from weights that know most of it already
 )
 
-// TrainFirst makes a first model for use: wider than Train's by default, and trained
-// on moved copies of its samples. Zero options take its defaults.
+// TrainFirst trains a first model for service: wider than Train's by default, and on varied
+// copies of its samples. Zero options take its defaults.
 func TrainFirst(ctx context.Context, data Dataset, o TrainOptions) (*Model, error) {
 	if err := data.check(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
@@ -37,9 +37,8 @@ func TrainFirst(ctx context.Context, data Dataset, o TrainOptions) (*Model, erro
 	return m, nil
 }
 
-// Retrain makes a model that also knows what was picked, from the weights of o.From
-// and on all that it was trained on, so that it forgets nothing (rehearsal; Robins,
-// 1995).
+// Retrain trains a model on the picked samples too, from the weights of o.From. It also trains
+// on the earlier samples, so that they are not forgotten (rehearsal; Robins, 1995).
 func Retrain(ctx context.Context, data Dataset, picked Set, o TrainOptions) (*Model, error) {
 	if err := data.check(); err != nil {
 		return nil, fmt.Errorf("retrain: %w", err)

@@ -40,7 +40,7 @@ func TestVariedCopiesAreMovedALittle(t *testing.T) {
 	require.Zero(t, s.Vary(0, 1).Len())
 }
 
-// far is the distance between the middles of two images' ink.
+// far returns the distance between the centres of two images' ink.
 func far(a, b *Image) float64 {
 	ax, ay := inkMiddle(a)
 	bx, by := inkMiddle(b)
@@ -57,7 +57,7 @@ func inkMiddle(img *Image) (x, y float64) {
 	return x / ink, y / ink
 }
 
-// slanted is a set as a camera sees it that hangs aslant.
+// slanted returns a set as seen by a tilted camera.
 func slanted(s Set) Set {
 	out := Set{Labels: s.Labels}
 	for i := range s.Images {

@@ -2,20 +2,20 @@ package digits
 
 import "fmt"
 
-// Source is where digits come from: MNIST's own files, or the renderer.
+// Source selects the digits: MNIST's own files, or rendered ones.
 type Source struct {
 	Folder string // of IDX files (LoadIDX); "" renders
 	Seed   uint64 // of rendered digits
 	Count  int    // the most to train a first model on: 6,000
 }
 
-// Parts are digits for a model's whole life. No two have a sample in common.
+// Parts are the digits for a model's lifetime. No two parts share a sample.
 type Parts struct {
-	// Base is what the first model is trained on.
+	// Base trains the first model.
 	Base Set
-	// Stream is what comes to be classified later.
+	// Stream holds the digits that are classified in service.
 	Stream Set
-	// Held is what models are compared on: never trained on, and never served.
+	// Held compares models. It is neither trained on nor served.
 	Held   Set
 	Source string // for a person: "rendered", "IDX files"
 }
@@ -23,14 +23,13 @@ type Parts struct {
 const (
 	heldOut      = 2000 // of rendered digits
 	streamDigits = 12000
-	// streamSeed sets the stream's digits apart from the others of a seed.
+	// streamSeed separates the stream's digits from the others of a seed.
 	streamSeed = 0x73747265616d
 )
 
-// Load draws or reads the parts. Of MNIST's files, the first five eighths of what is
-// there to train on (Count of them at most) are the base, the rest of it the stream,
-// and what is there to test on is held out: with the test files alone 5,000, 3,000
-// and 2,000.
+// Load draws or reads the parts. Of MNIST's files, the first five eighths of the training set
+// (at most Count) are the base, the rest of it is the stream, and the test set is held out: with
+// the test files alone 5,000, 3,000 and 2,000.
 func (s Source) Load() (Parts, error) {
 	count := s.Count
 	defaultTo(&count, 6000)

@@ -57,8 +57,8 @@ func anneal(rate float64, step, steps int) float64 {
 	return rate * (0.01 + 0.99*0.5*(1+math.Cos(math.Pi*float64(step)/float64(steps))))
 }
 
-// trainer is the memory of a training. velocity has the shape of the network and
-// holds the momentum of each weight.
+// trainer holds the state of a training. velocity has the shape of the network and holds the
+// momentum of each weight.
 type trainer struct {
 	o        TrainOptions
 	net      *net
@@ -71,7 +71,7 @@ func newTrainer(o TrainOptions) *trainer {
 	return &trainer{o: o, net: newNet(o.Hidden), velocity: newNet(o.Hidden), a: newActivations(o.Batch, o.Hidden), dh: matrix(o.Batch, o.Hidden)}
 }
 
-// step learns from one batch. It returns the sum of the losses and how many it got right.
+// step trains on one batch. It returns the sum of the losses and the number of correct samples.
 func (t *trainer) step(set Set, batch []int, rate float64) (loss float64, right int) {
 	rows := len(batch)
 	for i, sample := range batch {
@@ -120,7 +120,7 @@ func sumRows(alpha float32, m blas32.General, beta float32, y []float32) {
 	}
 }
 
-// model is the trained network with its test result.
+// model returns the trained network with its test result.
 func (t *trainer) model(data Dataset) (*Model, error) {
 	m := &Model{net: t.net, info: Info{
 		Version: t.o.Version, Hidden: t.o.Hidden, Epochs: t.o.Epochs, Seed: t.o.Seed,

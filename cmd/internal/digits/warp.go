@@ -2,9 +2,9 @@ package digits
 
 import "math"
 
-// Warp takes each pixel from the place that back leads to; both are counted in
-// pixels from the image's centre, x to the right and y down. A place between
-// pixels is their mean by distance, one outside is the nearest of the edge.
+// Warp takes each pixel from the point to which back maps it. Both are in pixels from the
+// image's centre, x to the right and y down. A point between pixels is interpolated; a point
+// outside is the nearest pixel of the edge.
 func (img *Image) Warp(back func(x, y float64) (fromX, fromY float64)) (out Image) {
 	const middle = (Side - 1) / 2.0
 	for y := range Side {

@@ -44,8 +44,8 @@ type Policy struct {
 	Period  time.Duration
 }
 
-// Tolerance is how far from 1 the ratio of usage to target may be without a change. It
-// is the default of --horizontal-pod-autoscaler-tolerance.
+// Tolerance bounds the deviation from 1 of the ratio of usage to target that causes no change.
+// It is the default of --horizontal-pod-autoscaler-tolerance.
 const Tolerance = 0.1
 
 // DownscaleWindow is the default of --horizontal-pod-autoscaler-downscale-stabilization.

@@ -137,7 +137,7 @@ func TestFaultsAreToldApart(t *testing.T) {
 				url = server.URL
 			}
 			timeout := 100 * time.Millisecond
-			if c.want != TimedOut { // whoever does answer may take its time
+			if c.want != TimedOut { // a server that answers may be slow
 				timeout = 0
 			}
 			g := generator(t, url, func(o *Options) { o.Timeout = timeout }, Phase{Duration: 100 * time.Millisecond, Rate: 100})

@@ -39,7 +39,7 @@ type Options struct {
 	Scenario Scenario
 	// Phases determine when queries are due, in Server.
 	Phases []Phase
-	// Duration is how long queries are sent, in SingleStream and MultiStream.
+	// Duration is the time for which queries are sent, in SingleStream and MultiStream.
 	Duration time.Duration
 	// Samples is the number of samples of a query, in MultiStream [8] and Offline.
 	Samples int

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Shape is how the rate changes within a phase.
+// Shape is the course of the rate within a phase.
 type Shape string
 
 const (

@@ -38,7 +38,7 @@ type Result struct {
 	Within int `json:"-"`
 	// Elapsed is the time until the last arrival; less than all phases if the run was stopped.
 	Elapsed time.Duration `json:"-"`
-	// End is when the last query ended, and LastDue when it was due.
+	// End is the time at which the last query ended, and LastDue the time at which it was due.
 	End, LastDue time.Duration `json:"-"`
 
 	total  *latencies

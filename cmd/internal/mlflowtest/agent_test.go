@@ -22,8 +22,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// executing promotes what it is asked to, and rolls back what serves badly; listening
-// notes what it is told.
+// executing promotes the versions that events request, and rolls back versions that serve badly;
+// listening calls a webhook for their events.
 const executing = `package scanflow.strategies.t.executing
 
 propose contains p if {
@@ -68,7 +68,7 @@ type process struct {
 	*world
 	dir     string
 	journal *journal.Journal
-	host    *loop.Manager
+	manager *loop.Manager
 	acted   chan engine.Act
 	specs   []engine.Spec
 }
@@ -98,12 +98,12 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
-// courier makes the requests of webhook.
-type courier struct{ *actuators.WebhookClient }
+// deliverer delivers the calls of webhook.
+type deliverer struct{ *actuators.WebhookClient }
 
-func (c courier) Deliver(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
-	said, err := c.Call(ctx, events[0], to.URL)
-	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: said}}, err
+func (c deliverer) Deliver(ctx context.Context, to engine.Destination, events []engine.Event) ([]engine.Receipt, error) {
+	status, err := c.Call(ctx, events[0], to.URL)
+	return []engine.Receipt{{ID: events[0].ID, Source: events[0].Source, Verdict: engine.Accepted, Why: status}}, err
 }
 
 // run starts the process; stop ends it.
@@ -115,8 +115,8 @@ func (p *process) run(hook string) {
 	p.journal, err = journal.Open(context.Background(), p.dir, journal.Options{Clock: p.clock})
 	require.NoError(p.t, err)
 	p.acted = make(chan engine.Act, 100)
-	p.host = loop.New(loop.Config{
-		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Deliverer: courier{actuators.NewWebhookClient(nil, nil)},
+	p.manager = loop.New(loop.Config{
+		Clock: p.clock, Journal: p.journal, Policies: policies, Observer: p, Deliverer: deliverer{actuators.NewWebhookClient(nil, nil)},
 		Verbs: func(r *queue.Router) map[string]engine.Verb {
 			return actuators.Offer(actuators.Env{Call: r.Call, Publish: r.Publish, MLflow: p.c, Now: p.clock.Now})
 		},
@@ -124,34 +124,34 @@ func (p *process) run(hook string) {
 	for i := range p.specs {
 		p.specs[i].Params = map[string]any{"hook": hook}
 	}
-	p.host.Apply(p.specs)
+	p.manager.Apply(p.specs)
 }
 
 func (p *process) stop() {
-	if p.host == nil {
+	if p.manager == nil {
 		return
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); p.host.Close() }()
+	go func() { defer close(done); p.manager.Close() }()
 	for open := true; open; {
 		select {
 		case <-done:
 			open = false
-		case <-time.After(time.Millisecond): // whoever waits for a grace or a retry gets it
+		case <-time.After(time.Millisecond): // lets grace periods and retries pass
 			p.clock.Advance(time.Second)
 		}
 	}
 	require.NoError(p.t, p.journal.Close())
-	p.host = nil
+	p.manager = nil
 }
 
 func (p *process) ask(id, version string) {
 	p.t.Helper()
-	require.NoError(p.t, p.host.Router.Publish(p.ctx(), engine.Event{ID: id, Source: "/test", Type: "promote", Sender: "ns/planner", Time: p.clock.Now(), Data: map[string]any{"version": version}}))
+	require.NoError(p.t, p.manager.Router.Publish(p.ctx(), engine.Event{ID: id, Source: "/test", Type: "promote", Sender: "ns/planner", Time: p.clock.Now(), Data: map[string]any{"version": version}}))
 }
 
-// ended is the next act of a verb that has ended, while the clock goes on.
-func (p *process) ended(verb string) engine.Act {
+// nextAct moves the clock until an act of a verb ends, and returns it.
+func (p *process) nextAct(verb string) engine.Act {
 	p.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		select {
@@ -168,7 +168,7 @@ func (p *process) ended(verb string) engine.Act {
 	return engine.Act{}
 }
 
-// outcome reads the outcome of an act from the journal.
+// outcome returns the outcome of an act from the journal.
 func (p *process) outcome(identity string) engine.Outcome {
 	p.t.Helper()
 	reader, err := p.journal.Reader()
@@ -181,8 +181,8 @@ func (p *process) outcome(identity string) engine.Outcome {
 	return *rows[0].Outcome
 }
 
-// told is what the listener was told next, while the clock goes on.
-func (p *process) told(hook chan string) string {
+// nextEvent moves the clock until the listener receives an event, and returns it.
+func (p *process) nextEvent(hook chan string) string {
 	p.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		select {
@@ -196,7 +196,7 @@ func (p *process) told(hook chan string) string {
 	require.NoError(p.t, err)
 	rows, err := reader.Decisions(p.ctx(), journal.Filter{Limit: 5})
 	require.NoError(p.t, err)
-	require.FailNow(p.t, "the listener was told nothing", "%+v", rows)
+	require.FailNow(p.t, "the listener received nothing", "%+v", rows)
 	return ""
 }
 
@@ -209,32 +209,32 @@ func TestAnAgentPromotesAndRollsBack(t *testing.T) {
 	url := listen(t, hook)
 	p.run(url)
 
-	tag := p.ended("run.tag")
+	tag := p.nextAct("run.tag")
 	require.Equal(t, engine.Done, tag.Outcome.Status, tag.Outcome.Detail)
 	run, err := p.c.Run(p.ctx(), fresh)
 	require.NoError(t, err)
 	require.Equal(t, "yes", run.Tags["seen"])
 
 	p.ask("1", "2")
-	act := p.ended("model.promote")
+	act := p.nextAct("model.promote")
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "digits: production 1 -> 2", Applied: true}, p.outcome(act.Identity))
 	require.Equal(t, "model/digits", act.Claim)
 	require.Equal(t, "digits: production 1 -> 2", act.Change.Diff)
-	require.JSONEq(t, `{"type": "dev.scanflow.model.promoted", "version": "2"}`, p.told(hook))
+	require.JSONEq(t, `{"type": "dev.scanflow.model.promoted", "version": "2"}`, p.nextEvent(hook))
 	require.Equal(t, map[string]string{"production": "2", "previous": "1"}, p.registry("digits").Aliases)
 
 	two, err := p.c.Version(p.ctx(), "digits", "2")
 	require.NoError(t, err)
 	p.measure(two.RunID, 0.3)
-	back := p.ended("model.rollback")
+	back := p.nextAct("model.rollback")
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "digits: production 2 -> 1", Applied: true}, p.outcome(back.Identity))
-	require.JSONEq(t, `{"type": "dev.scanflow.model.rolledback", "version": "1"}`, p.told(hook))
+	require.JSONEq(t, `{"type": "dev.scanflow.model.rolledback", "version": "1"}`, p.nextEvent(hook))
 	require.Equal(t, map[string]string{"production": "1"}, p.registry("digits").Aliases)
 	require.Equal(t, "accuracy_below_half", p.registry("digits").Tags["2"][verb.TagRolledBackReason])
 }
 
-// A request that was taken is carried out and told of, though the process ended in the
-// middle of it: the event that asked for it does not come again.
+// An accepted request is carried out and its event published, even if the process ended during
+// it: the event that requested it is not sent again.
 func TestAPromotionCutOffByTheEndOfTheProcessIsCarriedOutByTheNext(t *testing.T) {
 	for _, row := range []struct {
 		write      int // at which the tracker is gone
@@ -270,10 +270,10 @@ func TestAPromotionCutOffByTheEndOfTheProcessIsCarriedOutByTheNext(t *testing.T)
 			require.Equal(t, row.production, p.registry("digits").Aliases["production"])
 
 			p.run(url)
-			act := p.ended("model.promote")
+			act := p.nextAct("model.promote")
 			require.Equal(t, engine.Done, act.Outcome.Status, act.Outcome.Detail)
 			require.Equal(t, map[string]string{"production": "2", "previous": "1"}, p.registry("digits").Aliases)
-			require.Contains(t, p.told(hook), "promoted")
+			require.Contains(t, p.nextEvent(hook), "promoted")
 			require.Empty(t, hook)
 		})
 	}

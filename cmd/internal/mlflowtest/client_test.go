@@ -25,7 +25,7 @@ func TestExperiments(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"digits": id}, got)
 
-	// Several that want one at the same time get the same.
+	// Concurrent callers get the same one.
 	ids := make(chan string, 8)
 	for range cap(ids) {
 		go func() {

@@ -12,8 +12,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Whatever of an act was carried out before the tracker went away, or this process
-// did: done again under the same change, it comes to the same.
+// An act that was interrupted at any point, by the tracker or by this process, has the same result
+// when it is repeated under the same change.
 func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		fault  func(http.ResponseWriter, *http.Request, http.Handler) bool // of this verb's tracker
@@ -29,8 +29,8 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of it waits for the disk
-			// cut is what the tracker has after the act was cut off at a write, that was
-			// carried out or not, and then done again. No cut is 0.
+			// cut interrupts the act at a write, which was carried out or not, repeats the act,
+			// and returns the tracker's content. 0 interrupts nothing.
 			cut := func(at int, carriedOut bool) (registry, int) {
 				v := newVerbs(t)
 				v.setFault(row.fault)
@@ -43,7 +43,7 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 					with = fmt.Sprintf(`{"run_id": %q, "key": "k", "value": "v"}`, v.run("digits", "x", nil, nil, nil).ID)
 				}
 				c := v.plan(row.verb, with)
-				v.told = nil
+				v.published = nil
 				writes := 0
 				v.setFault(func(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 					if row.fault != nil && row.fault(w, r, next) {
@@ -65,14 +65,14 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 				if at > 0 {
 					require.Error(t, err)
 					require.True(t, engine.IsRetryable(err), "%v", err)
-					require.Empty(t, v.told, "nothing is told before it is done")
+					require.Empty(t, v.published, "no event before the promotion is done")
 					v.setFault(row.fault)
 					v.apply(c)
 				} else {
 					require.NoError(t, err)
 				}
 				if row.verb != "run.tag" {
-					require.Len(t, v.told, 1)
+					require.Len(t, v.published, 1)
 				}
 				return v.registry("digits"), writes
 			}
@@ -88,8 +88,7 @@ func TestAnActThatWasCutOffIsHealedByDoingItAgain(t *testing.T) {
 	}
 }
 
-// While a promotion is under way, the model is served as before; at no moment is
-// there none in production.
+// During a promotion there is a version in production at every moment.
 func TestProductionIsNeverWithoutAVersion(t *testing.T) {
 	v := newVerbs(t)
 	v.versions("digits", 3)

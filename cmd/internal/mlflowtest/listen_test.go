@@ -11,7 +11,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// listen takes what is POSTed to it.
+// listen returns a server whose POST bodies go to a channel.
 func listen(t *testing.T, took chan<- string) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -24,13 +24,13 @@ func listen(t *testing.T, took chan<- string) (url string) {
 	return srv.URL + "/"
 }
 
-// run0 makes a run without anything but tags.
+// run0 creates a run with tags only.
 func (w *world) run0(experiment string, tags map[string]string) (id string) {
 	w.t.Helper()
 	return w.run(experiment, "x", nil, nil, tags).ID
 }
 
-// measure logs a run's accuracy as it is now.
+// measure logs a run's current accuracy.
 func (w *world) measure(runID string, accuracy float64) {
 	w.t.Helper()
 	require.NoError(w.t, w.c.LogBatch(w.ctx(), runID, []mlflow.Metric{{Key: "accuracy", Value: accuracy, At: w.clock.Now(), Step: 1}}, nil, nil))

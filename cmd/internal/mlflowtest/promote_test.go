@@ -77,7 +77,7 @@ func TestPromotionRefuses(t *testing.T) {
 	require.ErrorContains(t, v.refused("model.promote", `{"model": "digits", "version": "1"}`), "is PENDING_REGISTRATION, not READY")
 }
 
-// What the plan was made from must still be so.
+// The state that the plan was based on must not have changed.
 func TestPromotionLooksAgainBeforeItActs(t *testing.T) {
 	v := newVerbs(t)
 	v.versions("digits", 3)
@@ -96,7 +96,7 @@ func TestPromotionLooksAgainBeforeItActs(t *testing.T) {
 	_, err = promote.Apply(v.ctx(), planned)
 	require.ErrorContains(t, err, "was rolled back", "while it waited for somebody's approval, say")
 	require.Equal(t, map[string]string{"production": "1"}, v.registry("digits").Aliases)
-	require.Empty(t, v.told)
+	require.Empty(t, v.published)
 }
 
 func TestPromotionIsTold(t *testing.T) {
@@ -124,5 +124,5 @@ func TestPromotionIsTold(t *testing.T) {
 	require.Empty(t, cmp.Diff([]engine.Event{{
 		ID: c.Identity + "-promoted", Source: "/models/digits", Type: "dev.scanflow.model.promoted", Subject: "ns/digits", Time: v.clock.Now(), Hops: 3, Sender: "ns/executor",
 		Data: map[string]any{"model": "digits", "version": "2", "previous": "1", "by": "ns/executor", "reason": "newer_is_better"},
-	}}, v.told))
+	}}, v.published))
 }

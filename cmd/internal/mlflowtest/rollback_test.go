@@ -15,7 +15,7 @@ func TestRollbackGoesBackToWhatWasReplaced(t *testing.T) {
 	v.versions("digits", 2)
 	v.do("model.promote", `{"model": "digits", "version": "1"}`)
 	v.do("model.promote", `{"model": "digits", "version": "2"}`)
-	v.told = nil
+	v.published = nil
 
 	at := v.clock.Now()
 	c := v.plan("model.rollback", `{"model": "digits", "reason": "accuracy_fell"}`)
@@ -30,7 +30,7 @@ func TestRollbackGoesBackToWhatWasReplaced(t *testing.T) {
 	require.Equal(t, engine.Event{
 		ID: c.Identity + "-rolledback", Source: "/models/digits", Type: "dev.scanflow.model.rolledback", Subject: "ns/digits", Time: at, Hops: 3, Sender: "ns/executor",
 		Data: map[string]any{"model": "digits", "version": "1", "previous": "2", "by": "ns/executor", "reason": "accuracy_fell"},
-	}, v.told[0])
+	}, v.published[0])
 
 	require.ErrorContains(t, v.refused("model.promote", `{"model": "digits", "version": "2"}`), "was rolled back")
 	require.ErrorIs(t, v.refused("model.rollback", `{"model": "digits"}`), verb.ErrNothingBefore, "once is all there is")

@@ -42,8 +42,8 @@ func target(name string, labels ...string) engine.Target {
 	return t
 }
 
-// An infinity is none of what a policy may reckon with: as the value it is the state nan,
-// and of an object it is left out.
+// Policies get no infinite numbers: an infinite value has the state nan, and an infinite field of
+// an object is omitted.
 func TestSensorOfInfiniteMetrics(t *testing.T) {
 	w := newWorld(t)
 	for i, v := range []float64{math.MaxFloat64, -math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()} {
@@ -125,7 +125,7 @@ func TestSensorOfRuns(t *testing.T) {
 		})
 	}
 
-	// Defect 1 of the published system, again: a text is never taken for a number.
+	// Defect 1 of the published system: a text is never read as a number.
 	text := w.sample(w.sensor(&sensors.MLflowConfig{Runs: &sensors.MLflowRuns{Experiment: "batches", Take: "param", Of: "until_ms", Type: "number", OrderBy: oldest, Filter: "tags.app = 'other'"}}), target("digits"))[0]
 	require.Equal(t, engine.Error, text.State)
 	require.Contains(t, text.Problem, "is no number")
@@ -180,7 +180,7 @@ func TestSensorOfAModel(t *testing.T) {
 	require.ErrorContains(t, err, "no stage is called champion")
 }
 
-// A model outlives its run.
+// A version without a run has no metrics, and can still be read.
 func TestSensorOfAModelWhoseRunIsGone(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.c.EnsureModel(w.ctx(), "bought"))
@@ -192,7 +192,7 @@ func TestSensorOfAModelWhoseRunIsGone(t *testing.T) {
 	require.Equal(t, "https://store/model", value["source"], "no secret in a document")
 }
 
-// Never 9: a question for each that differs, not for each target.
+// Never 9: one request per distinct query, not per target.
 func TestSensorAsksEachQuestionOnce(t *testing.T) {
 	w := newWorld(t)
 	for _, app := range []string{"a", "b"} {
@@ -224,7 +224,7 @@ func TestSensorAsksEachQuestionOnce(t *testing.T) {
 	require.Equal(t, engine.Error, got[51].State, "it would change the filter")
 	require.Contains(t, got[51].Problem, "can't stand in a filter")
 
-	// One that fails keeps to those who asked it.
+	// A request that fails affects only its own targets.
 	w.setFault(func(out http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		fails := r.URL.Query().Get("experiment_name") == "batches-b"
 		if fails {
@@ -237,8 +237,8 @@ func TestSensorAsksEachQuestionOnce(t *testing.T) {
 	require.Contains(t, got[1].Problem, "answered 500")
 }
 
-// A run that begins while the pages are read must not be missed, nor counted twice:
-// an engine that counts since a mark would take a dip for a new beginning.
+// A run that begins while the pages are read must be neither missed nor counted twice: an engine
+// that counts from a baseline would take a decrease for a reset.
 func TestSensorSumsOverPagesWhileRunsBegin(t *testing.T) {
 	w := newWorld(t)
 	id := w.many(25)
@@ -269,7 +269,7 @@ func TestSensorSumsOverPagesWhileRunsBegin(t *testing.T) {
 	require.Equal(t, 26.0, w.sample(count, target("digits"))[0].Value)
 }
 
-// many makes runs with 100 predictions each.
+// many creates runs with 100 predictions each.
 func (w *world) many(n int) (experimentID string) {
 	w.t.Helper()
 	id, err := w.c.EnsureExperiment(w.ctx(), "many")

@@ -19,13 +19,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
-// search is what a runs/search asked, and how many runs came.
+// search records a request to runs/search and the number of runs returned.
 type search struct {
 	filter string
 	runs   int
 }
 
-// searches has the searches noted from now on.
+// searches records the searches from now on.
 func (w *world) searches() func() []search {
 	var mu sync.Mutex
 	var all []search
@@ -67,7 +67,7 @@ func (r *recorded) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// Thousands of runs are added up once; after that a sample asks for what is new.
+// Thousands of runs are added up once. After that a sample requests only new ones.
 func TestSensorRemembersWhatLongEndedRunsCameTo(t *testing.T) {
 	w := newWorld(t)
 	id, err := w.c.EnsureExperiment(w.ctx(), "many")
@@ -115,7 +115,7 @@ func TestSensorRemembersWhatLongEndedRunsCameTo(t *testing.T) {
 	require.NoError(t, w.c.LogBatch(w.ctx(), going.ID, []mlflow.Metric{{Key: "n", Value: 2, At: w.clock.Now()}}, nil, nil))
 	require.Equal(t, 15.0, value(sum), "it goes on, and so it may still grow")
 
-	// What was logged with an old time shows once all has been read again, a page a minute.
+	// A run logged with an old time is noticed once all pages have been read again, one a minute.
 	backfilled, err := w.c.CreateRun(w.ctx(), id, "backfilled", nil, start.Add(-24*time.Hour))
 	require.NoError(t, err)
 	require.NoError(t, w.c.LogBatch(w.ctx(), backfilled.ID, []mlflow.Metric{{Key: "n", Value: 100, At: w.clock.Now()}}, nil, nil))
@@ -127,7 +127,7 @@ func TestSensorRemembersWhatLongEndedRunsCameTo(t *testing.T) {
 	require.Equal(t, 115.0, value(sum))
 	require.Equal(t, old+3.0, value(count))
 
-	// A server that can't search by time is asked for all of them.
+	// From a server that can't search by time, all runs are requested.
 	var refused atomic.Int64
 	w.setFault(func(out http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		raw, _ := io.ReadAll(r.Body)
@@ -145,7 +145,7 @@ func TestSensorRemembersWhatLongEndedRunsCameTo(t *testing.T) {
 	require.Equal(t, int64(1), refused.Load(), "once it knows, it does not try again")
 }
 
-// A total of so many runs that one sample has no time for them comes with a later one.
+// A total of too many runs for one sample is completed by later ones.
 func TestSensorGoesOnAddingUpWhereItWasCutOff(t *testing.T) {
 	w := newWorld(t)
 	id, err := w.c.EnsureExperiment(w.ctx(), "many")
@@ -181,7 +181,7 @@ func TestSensorGoesOnAddingUpWhereItWasCutOff(t *testing.T) {
 	require.Contains(t, filter, "attributes.start_time > ", "the rest only")
 }
 
-// BenchmarkSum is one sample of a sum over many runs: the first, and those after it.
+// BenchmarkSum samples a sum over many runs: the first time, and later.
 func BenchmarkSum(b *testing.B) {
 	for _, n := range []int{1000, 10000} {
 		w := newWorld(b)

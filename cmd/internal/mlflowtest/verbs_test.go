@@ -18,12 +18,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// verbs are those of a process whose tracker is the world's.
+// verbs are the verbs of a process that uses the world's tracker.
 type verbs struct {
 	*world
-	offered map[string]engine.Verb
-	told    []engine.Event
-	deaf    error // what publishing fails with
+	offered   map[string]engine.Verb
+	published []engine.Event
+	deaf      error // what publishing fails with
 }
 
 func newVerbs(t testing.TB) *verbs {
@@ -32,7 +32,7 @@ func newVerbs(t testing.TB) *verbs {
 		MLflow: v.c, Now: v.clock.Now,
 		Publish: func(_ context.Context, e engine.Event) error {
 			if v.deaf == nil {
-				v.told = append(v.told, e)
+				v.published = append(v.published, e)
 			}
 			return v.deaf
 		},
@@ -80,7 +80,7 @@ func (v *verbs) do(verb, with string) engine.Change {
 	return c
 }
 
-// registry is what the tracker has of a model.
+// registry holds the tracker's state of a model.
 type registry struct {
 	Aliases map[string]string
 	Stages  map[string]string            // by version
@@ -121,7 +121,7 @@ func TestVerbsAreOfferedWhereThereIsATracker(t *testing.T) {
 	}
 }
 
-// Each agent shows its own credentials to the tracker, read anew for each request.
+// Each agent authenticates to the tracker with its own credentials, read for each request.
 func TestVerbsShowTheCredentialsOfTheirAgent(t *testing.T) {
 	v := newVerbs(t)
 	v.versions("digits", 1)

@@ -28,9 +28,9 @@ type world struct {
 	clock *engine.ManualClock
 
 	mu sync.Mutex
-	// fault is asked before each request; true says that it has answered.
-	fault func(w http.ResponseWriter, r *http.Request, next http.Handler) bool
-	asked []string // method and path of each request, below the API's
+	// fault is called before each request, and returns true if it answered the request.
+	fault    func(w http.ResponseWriter, r *http.Request, next http.Handler) bool
+	received []string // method and path of each request, below the API's
 }
 
 func newWorld(t testing.TB) *world {
@@ -53,7 +53,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
-		w.asked = append(w.asked, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/2.0/mlflow/"))
+		w.received = append(w.received, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/2.0/mlflow/"))
 		fault := w.fault
 		w.mu.Unlock()
 		if fault == nil || !fault(out, r, next) {
@@ -68,21 +68,21 @@ func (w *world) setFault(f func(http.ResponseWriter, *http.Request, http.Handler
 	w.fault = f
 }
 
-// requests are those since the last time.
+// requests returns the requests since its last call.
 func (w *world) requests() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := w.asked
-	w.asked = nil
+	out := w.received
+	w.received = nil
 	return out
 }
 
-// isWrite tells whether a request changes something.
+// isWrite reports whether a request changes something.
 func isWrite(r *http.Request) bool {
 	return r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/search")
 }
 
-// noAliases is a tracker older than aliases: it has no such call, and does not tell of them.
+// noAliases simulates a tracker older than aliases, without their calls.
 func noAliases(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 	if !strings.HasSuffix(r.URL.Path, "/registered-models/alias") {
 		return false
@@ -98,7 +98,7 @@ func (w *world) ctx() context.Context {
 	return ctx
 }
 
-// run makes a run that has ended.
+// run creates a run that has ended.
 func (w *world) run(experiment, name string, metrics map[string]float64, params, tags map[string]string) mlflow.Run {
 	w.t.Helper()
 	id, err := w.c.EnsureExperiment(w.ctx(), experiment)
@@ -118,7 +118,7 @@ func (w *world) run(experiment, name string, metrics map[string]float64, params,
 	return run
 }
 
-// versions registers so many of a model.
+// versions registers a number of versions of a model.
 func (w *world) versions(model string, n int) {
 	w.t.Helper()
 	require.NoError(w.t, w.c.EnsureModel(w.ctx(), model))

@@ -42,7 +42,7 @@ func TestJSONForATerminalMeansTheSame(t *testing.T) {
 	}
 }
 
-// What is shown is on one line, of characters that are seen.
+// The quoted text is on one line, of printable characters.
 func FuzzLine(f *testing.F) {
 	f.Add("a\nb\x1b[0m\u202e\xff")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { testcluster.Main(m) }
 
 var everyVerb = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 
-// granted is what a plan grants, as "namespace group/resource/name verb"; namespace
+// granted returns the grants of a plan, as "namespace group/resource/name verb"; namespace
 // and name are "" for all.
 func granted(p *rbac.Plan) map[string]bool {
 	out := map[string]bool{}
@@ -234,8 +234,8 @@ func TestAnAgentOfEveryNamespace(t *testing.T) {
 	require.True(t, apierrors.IsNotFound(err), "it may ask for that one, which is not installed: %v", err)
 }
 
-// What the plan grants by a name is granted on that one object: an informer that
-// follows it alone may, and one that follows them all may not.
+// A grant by name is for that object only: an informer of the single object is allowed, and one
+// of all objects is not.
 func TestATriggerOnOneObject(t *testing.T) {
 	c := testcluster.Shared(t)
 	c.InstallCRDs(t, "agents", "ledgers")

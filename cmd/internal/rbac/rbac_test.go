@@ -197,8 +197,8 @@ ml scanflow.dev/agents/status patch
 	}
 }
 
-// What the process needs itself is in the Role of its own namespace, which may be the
-// agents' too.
+// The rights of the process itself are in the Role of its own namespace, which may be the agents'
+// too.
 func TestWhatTheProcessNeeds(t *testing.T) {
 	text := agent("ml", "a", "targets: {static: [{name: x}]}")
 	elsewhere := plan(t, text, rbac.Options{Namespace: "system"}).Roles(true)

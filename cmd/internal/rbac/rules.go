@@ -17,7 +17,7 @@ type Rule struct {
 	For []string `json:"-"`
 }
 
-// scope is what verbs are granted on. Namespace "" is the whole cluster, name "" all objects.
+// scope selects the objects of a grant. Namespace "" is the whole cluster, name "" all objects.
 type scope struct{ namespace, group, resource, name string }
 
 // grant has the verbs, each with what it is for.

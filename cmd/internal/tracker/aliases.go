@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// latestAlias stands for the newest version of every model; nobody can set it.
+// latestAlias is the newest version of a model. It can't be set.
 const latestAlias = "latest"
 
 type setAliasRequest struct {
@@ -30,7 +30,7 @@ type aliasRequest struct {
 	Alias string `json:"alias" required:"true"`
 }
 
-// deleteAlias is fine with an alias that isn't there, as MLflow is.
+// deleteAlias accepts an alias that does not exist, as MLflow does.
 func (t *Tracker) deleteAlias(ctx context.Context, q *aliasRequest) (any, error) {
 	if err := checkAlias(q.Alias); err != nil {
 		return nil, err
@@ -59,8 +59,8 @@ func (t *Tracker) getByAlias(ctx context.Context, q *aliasRequest) (any, error) 
 	})
 }
 
-// versionByAlias says of an alias that isn't there that the parameter is wrong, as
-// MLflow does, and not that a resource is missing.
+// versionByAlias returns INVALID_PARAMETER_VALUE for an alias that does not exist, as MLflow
+// does, and not RESOURCE_DOES_NOT_EXIST.
 func versionByAlias(ctx context.Context, tx *sql.Tx, model int64, name, alias string) (version, error) {
 	var n int64
 	var err error

@@ -11,14 +11,14 @@ import (
 	"unicode"
 )
 
-// What Linux takes, in bytes.
+// Linux's limits, in bytes.
 const (
 	maxPath     = 2048
 	maxFileName = 255
 )
 
 // artifactPath is a path as clients give it, relative to the folder; "." is the
-// folder. One that climbs, or that another system would read otherwise, is refused.
+// folder. A path with "..", or with another meaning on other systems, is rejected.
 func artifactPath(given string) (string, error) {
 	if given == "" || given == "." {
 		return ".", nil
@@ -34,11 +34,11 @@ func artifactPath(given string) (string, error) {
 	return clean, nil
 }
 
-// errPath is all that a client is told of a path that it may not take.
+// errPath is the error for a path that is not allowed, without details.
 var errPath = invalid("Invalid path")
 
-// unreadable tells a file that isn't there, or that a link would have led out of the
-// folder, from a disk that failed.
+// unreadable maps an error of reading: a file that does not exist, or whose link leads out of
+// the folder, is distinguished from a disk failure.
 func unreadable(name string, err error) error {
 	var errno syscall.Errno
 	switch {
@@ -50,7 +50,7 @@ func unreadable(name string, err error) error {
 	return fmt.Errorf("read artifact: %w", err)
 }
 
-// unwritable tells also that a file and a folder want the same name.
+// unwritable also maps the conflict of a file and a folder of the same name.
 func unwritable(name string, err error) error {
 	var errno syscall.Errno
 	switch {

@@ -20,7 +20,7 @@ type artifacts struct {
 	next atomic.Int64
 }
 
-// incoming has the files that are being uploaded; what a crash left there is garbage.
+// incoming holds uploads in progress. Files that a crash left there are deleted.
 const incoming = ".incoming"
 
 func openArtifacts(dir string, most int64) (*artifacts, error) {
@@ -44,7 +44,7 @@ func openArtifacts(dir string, most int64) (*artifacts, error) {
 
 func (a *artifacts) close() error { return a.root.Close() }
 
-// put writes a file, whole or not at all, and returns when it is on the disk.
+// put writes a file atomically, and returns when it is durable.
 func (a *artifacts) put(name string, body io.Reader) error {
 	if name == "." {
 		return errPath
@@ -117,7 +117,7 @@ func (a *artifacts) open(name string) (*os.File, error) {
 	return f, nil
 }
 
-// remove removes a file, or a folder with all it has.
+// remove removes a file, or a folder with its content.
 func (a *artifacts) remove(name string) error {
 	if name == "." {
 		return errPath
@@ -135,7 +135,7 @@ type fileInfo struct {
 	Size  *int64 `json:"file_size,omitempty"` // absent of a folder
 }
 
-// list lists a folder by name. What is no folder, or isn't there, has nothing in it.
+// list lists a folder by name. A file, or a path that does not exist, has no entries.
 func (a *artifacts) list(folder string) ([]fileInfo, error) {
 	entries, err := fs.ReadDir(a.root.FS(), folder)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {

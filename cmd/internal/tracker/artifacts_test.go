@@ -64,7 +64,7 @@ func TestArtifactProxy(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status)
 }
 
-// TestNoBrowserShowsAnArtifact holds what keeps an uploaded page from being one.
+// TestNoBrowserShowsAnArtifact checks the headers that keep browsers from showing an artifact.
 func TestNoBrowserShowsAnArtifact(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -77,7 +77,7 @@ func TestNoBrowserShowsAnArtifact(t *testing.T) {
 	require.Equal(t, `attachment; filename=page.html`, res.Header.Get("Content-Disposition"))
 }
 
-// TestPathsThatLeaveTheFolder sends paths as they are: a client would clean them first.
+// TestPathsThatLeaveTheFolder sends raw paths, which a client would clean.
 func TestPathsThatLeaveTheFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -125,7 +125,7 @@ func (c *client) exact(method, path string) (int, string) {
 	return status, string(raw)
 }
 
-// tree is all files of a folder with their sizes, but for the database's.
+// tree returns all files of a folder with their sizes, except the database's.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
 	var out []string
@@ -174,8 +174,8 @@ func TestUploadsThatFailLeaveNothing(t *testing.T) {
 	require.Equal(t, any(listOf(object{"path": "just", "is_dir": false, "file_size": 1000.0})), answer["files"])
 }
 
-// TestUploadsToOneName has many upload to one name while others read it: what is read
-// is always a whole file.
+// TestUploadsToOneName uploads to one name concurrently while others read it: a reader always
+// gets a complete file.
 func TestUploadsToOneName(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -230,7 +230,7 @@ func TestArtifactsThatLieElsewhere(t *testing.T) {
 	}
 }
 
-// TestArtifactsLast keeps files over a restart, and sweeps what a crash left.
+// TestArtifactsLast: files survive a restart, which deletes uploads that a crash left.
 func TestArtifactsLast(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -12,7 +12,7 @@ type logBatchRequest struct {
 	Tags    []tag      `json:"tags"`
 }
 
-// newPoint is a metric of a batch, which may lack what it must have.
+// newPoint is a metric of a batch before its required fields are checked.
 type newPoint struct {
 	Key   string   `json:"key"`
 	Value *double  `json:"value"`
@@ -20,7 +20,7 @@ type newPoint struct {
 	Step  integer  `json:"step"`
 }
 
-// logBatch writes all of a batch or nothing of it.
+// logBatch writes a batch completely or not at all.
 func (t *Tracker) logBatch(ctx context.Context, q *logBatchRequest) (any, error) {
 	points, err := checkBatch(q)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkLogBatch is one batch of ten metrics, on the disk when it is answered; by
-// many clients at once with -cpu.
+// BenchmarkLogBatch logs a durable batch of ten metrics, from several clients with -cpu.
 func BenchmarkLogBatch(b *testing.B) {
 	c, _ := start(b)
 	run := c.run("0")

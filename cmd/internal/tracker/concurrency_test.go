@@ -83,7 +83,7 @@ func TestRequestThatGoesAway(t *testing.T) {
 	require.Equal(t, notThere, publicError(err).Code)
 }
 
-// TestFailuresAreNotTold: what failed in here is for the log.
+// TestFailuresAreNotTold: details of internal failures are logged and not sent to clients.
 func TestFailuresAreNotTold(t *testing.T) {
 	t.Parallel()
 	e := publicError(fmt.Errorf("read /home/ann/secret: %w", errors.New("disk on fire")))

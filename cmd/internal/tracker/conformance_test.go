@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exchange is a request that was answered well, to be held against MLflow's messages.
+// exchange is a successful request, to be compared with MLflow's messages.
 type exchange struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
@@ -21,7 +21,7 @@ type exchange struct {
 	Answer any    `json:"answer"`
 }
 
-// session asks one thing after the other, and remembers what it asked.
+// session sends requests in order and records them.
 type session struct {
 	*client
 	clock *clock
@@ -34,7 +34,7 @@ func startSession(t *testing.T) *session {
 	return &session{client: c, clock: clock}
 }
 
-// asks asks, and wants exactly this answer.
+// asks sends a request whose answer must be exactly this one.
 func (s *session) asks(method, path string, body any, want any) {
 	s.t.Helper()
 	got := s.ok(method, path, body)
@@ -47,7 +47,7 @@ func (s *session) asks(method, path string, body any, want any) {
 	s.clock.pass(time.Millisecond)
 }
 
-// runAt is what the info of a run in experiment 1 is.
+// runAt returns the info of a run in experiment 1.
 func runAt(id, name string, started int64, more object) object {
 	info := object{
 		"run_id": id, "run_uuid": id, "run_name": name, "experiment_id": "1", "user_id": "ann", "status": "RUNNING", "start_time": started,
@@ -59,9 +59,8 @@ func runAt(id, name string, started int64, more object) object {
 	return info
 }
 
-// TestConformance goes through every call, and wants every answer to be MLflow's to
-// the last field: MLflow's messages read them all, and know no field that is missing
-// here but those of later releases.
+// TestConformance makes every call and compares all fields of the answers with MLflow's
+// messages: they decode them all, and have no other fields than those of later releases.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := startSession(t)
@@ -235,5 +234,5 @@ func (s *session) registry() {
 	s.asks(get, "/registered-models/search", nil, object{})
 }
 
-// millis is the time at which the next request comes.
+// millis is the time of the next request.
 func (s *session) millis() int64 { return s.clock.Now().UnixMilli() }

@@ -3,11 +3,11 @@
 // file and one folder of artifacts. MLflow's own clients and Scanflow's talk to it as
 // to MLflow: the same paths, shapes, error codes and filter grammar.
 //
-// What was answered is on the disk. It never keeps half of a request, never opens a
-// path outside its folder, and never takes a value that MLflow would refuse. It has
-// no web page, no traces, no logged models and no data sets, and knows nothing of
-// agents or policies: whoever outgrows it takes MLflow.
+// Every write is durable when it is answered. The tracker never stores a part of a request,
+// never opens a path outside its folder, and never accepts a value that MLflow would reject. It
+// has no web page, traces, logged models or data sets, for which MLflow itself is needed, and
+// knows nothing of agents or policies.
 //
-// Start reading at routes.go (what can be asked), then runs.go; filter.go is the
-// grammar of searches and where.go what becomes of it, store.go the file.
+// Start reading at routes.go (the API), then runs.go; filter.go has the grammar of searches,
+// where.go its translation to SQL, and store.go the database file.
 package tracker

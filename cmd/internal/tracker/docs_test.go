@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPageListsTheCalls holds the table of docs/tracker.md against the routes.
+// TestPageListsTheCalls compares the table of docs/tracker.md with the routes.
 func TestPageListsTheCalls(t *testing.T) {
 	t.Parallel()
 	var want strings.Builder

@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// The life of an experiment or a run.
+// The lifecycle stages of an experiment or a run.
 const (
 	active  = "active"
 	deleted = "deleted"
 )
 
-// viewType says which of the active and the deleted a search gives.
+// viewType selects the active, the deleted or all results of a search.
 type viewType string
 
-// UnmarshalJSON takes a name, or MLflow's number for it.
+// UnmarshalJSON reads a name, or MLflow's number for it.
 func (v *viewType) UnmarshalJSON(raw []byte) error {
 	name, err := enum(raw, []string{"", "ACTIVE_ONLY", "DELETED_ONLY", "ALL"})
 	*v = viewType(name)
 	return err
 }
 
-// stages are the lives that a view shows, as a JSON list.
+// stages returns the lifecycle stages that a view shows, as a JSON list.
 func (v viewType) stages() string {
 	switch v {
 	case "DELETED_ONLY":
@@ -35,17 +35,18 @@ func (v viewType) stages() string {
 	return `["active"]`
 }
 
-// runStatus is how a run stands.
+// runStatus is the status of a run.
 type runStatus string
 
-// UnmarshalJSON takes a name, or MLflow's number for it.
+// UnmarshalJSON reads a name, or MLflow's number for it.
 func (s *runStatus) UnmarshalJSON(raw []byte) error {
 	name, err := enum(raw, []string{"", "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"})
 	*s = runStatus(name)
 	return err
 }
 
-// enum is the name of a value whose number is its place, as protobuf's JSON takes both.
+// enum returns the name of a value given by name or by its index, as protobuf's JSON accepts
+// both.
 func enum(raw []byte, names []string) (string, error) {
 	var name string
 	if json.Unmarshal(raw, &name) == nil && name != "" && slices.Contains(names, name) {

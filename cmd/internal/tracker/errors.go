@@ -21,7 +21,7 @@ const (
 	internalError code = "INTERNAL_ERROR"
 )
 
-// statuses are the HTTP statuses that MLflow's server gives its codes.
+// statuses are the HTTP statuses of MLflow's error codes.
 var statuses = map[code]int{
 	badParameter: http.StatusBadRequest,
 	notThere:     http.StatusNotFound,
@@ -69,13 +69,13 @@ func publicError(err error) *apiError {
 	}
 }
 
-// errBusy is a request that ended before its turn came.
+// errBusy means that a request's context ended before the request was done.
 var errBusy = errors.New("the request ended before it was done")
 
-// What can go wrong with Open, for errors.Is.
+// Errors of Open, for errors.Is.
 var (
 	// ErrLocked: another process has the folder open.
 	ErrLocked = errors.New("in use by another process")
-	// ErrForeign: the file is none of a tracker's, is damaged, or was written by a newer Scanflow.
+	// ErrForeign: the file is not a tracker's, is damaged, or was written by a newer Scanflow.
 	ErrForeign = errors.New("not a tracker's file")
 )

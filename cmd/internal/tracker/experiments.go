@@ -19,7 +19,7 @@ type experiment struct {
 	Tags     []tag  `json:"tags,omitempty"`
 }
 
-// tag is a key with its value, of whatever has tags; a parameter has the same shape.
+// tag is a key with its value, of any entity; a parameter has the same shape.
 type tag struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
@@ -30,7 +30,7 @@ type empty struct{}
 // experimentID is an id in a request. Clients before MLflow 1.0 send a number.
 type experimentID string
 
-// UnmarshalJSON takes "1" and 1.
+// UnmarshalJSON accepts "1" and 1.
 func (e *experimentID) UnmarshalJSON(raw []byte) error {
 	if _, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		*e = experimentID(raw)
@@ -44,7 +44,7 @@ const (
 	experimentColumns = `SELECT e.id, e.name, e.location, e.stage, e.updated, e.created FROM experiments e`
 )
 
-// createDefault makes the experiment that clients log to if they name none.
+// createDefault creates the experiment that clients log to if they name none.
 func (t *Tracker) createDefault(ctx context.Context, tx *sql.Tx) error {
 	now := t.now()
 	return execute(ctx, tx, `INSERT INTO experiments VALUES (0, 'Default', ?, 'active', ?, ?)`, experimentLocation(0), now, now)
@@ -122,7 +122,7 @@ func (t *Tracker) getExperimentByName(ctx context.Context, q *experimentNameRequ
 	return experimentAnswer{found[0]}, nil
 }
 
-// findExperiment finds one, active or deleted.
+// findExperiment finds an experiment, active or deleted.
 func findExperiment(ctx context.Context, tx *sql.Tx, id experimentID) (experiment, error) {
 	n, err := strconv.ParseInt(string(id), 10, 64)
 	if err != nil {
@@ -168,7 +168,7 @@ func readExperiments(ctx context.Context, tx *sql.Tx, query string, args ...any)
 	})
 }
 
-// list is values as a JSON list, for json_each.
+// list encodes values as a JSON list, for json_each.
 func list[T any](values []T) string {
 	raw, err := json.Marshal(values)
 	if err != nil || values == nil {

@@ -38,7 +38,7 @@ func (t *Tracker) restoreExperiment(ctx context.Context, q *experimentRequest) (
 	return t.moveExperiment(ctx, q.ID, deleted, active)
 }
 
-// moveExperiment takes the runs along, as MLflow does.
+// moveExperiment deletes or restores the runs too, as MLflow does.
 func (t *Tracker) moveExperiment(ctx context.Context, id experimentID, from, to string) (any, error) {
 	return empty{}, t.store.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		e, err := findExperiment(ctx, tx, id)

@@ -16,27 +16,27 @@ type clause struct {
 	list    []string
 }
 
-// The comparisons of numbers and of texts.
+// The operators for numbers and for texts.
 var (
 	numeric = []string{"=", "!=", ">", ">=", "<", "<="}
 	textual = []string{"=", "!=", "LIKE", "ILIKE"}
 )
 
-// What one search may ask for, so that SQLite takes the query made of it.
+// The limits of a search, so that its query stays within SQLite's.
 const (
 	maxClauses = 100
 	maxPattern = 10_000 // bytes of a LIKE's pattern
 )
 
-// grammar is what a kind of search lets its filters and orders name, and the SQL of it.
+// grammar holds the names that filters and orders of a kind of search may use, and their SQL.
 type grammar struct {
-	entities map[string]string    // prefixes of keys: what each means
+	entities map[string]string    // prefixes of keys, and the entity of each
 	filters  map[string]attribute // attributes that filters may name
 	orders   map[string]string    // attributes that orders may name: their columns
-	// rows are the tables of what else one thing has, as x, up to the condition that
-	// it belongs to the thing.
+	// rows are the FROM clauses of an entity's other tables, as x, up to the condition that joins
+	// them to the entity.
 	rows map[string]string
-	// ordersRows: orders may name these too.
+	// ordersRows allows orders to name them too.
 	ordersRows bool
 }
 
@@ -81,7 +81,7 @@ type parser struct {
 	tokens  []token // those not yet read
 }
 
-// keyword takes the next token if it is this one, in whatever case.
+// keyword consumes the next token if it is this word, in any case.
 func (p *parser) keyword(name string) bool {
 	if len(p.tokens) > 0 && p.tokens[0].kind == word && strings.EqualFold(p.tokens[0].text, name) {
 		p.tokens = p.tokens[1:]

@@ -110,7 +110,7 @@ func TestFiltersThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestGrammarsOfOtherSearches has what differs from that of runs.
+// TestGrammarsOfOtherSearches covers the differences to the grammar of runs.
 func TestGrammarsOfOtherSearches(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -178,8 +178,8 @@ func TestOrderGrammar(t *testing.T) {
 	require.ErrorContains(t, err, "duplicate")
 }
 
-// FuzzFilter holds that whatever the grammar takes, SQLite takes what is made of it,
-// and that nothing a filter says is read as SQL.
+// FuzzFilter checks that SQLite accepts the query of every valid filter, and that no text of a
+// filter is parsed as SQL.
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{
 		"metrics.rmse < 1 and params.model = 'tree'", "tags.`a b` ILIKE \"%x_\"", "run_id NOT IN ('a', 'b')", "attributes.start_time >= 1e3",

@@ -10,7 +10,7 @@ var (
 	}
 )
 
-// The grammars of the four searches, with the keys that MLflow's have.
+// The grammars of the four searches, with MLflow's keys.
 var (
 	runGrammar = &grammar{
 		entities: runEntities,

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// Guard lets through who shows the token (MLFLOW_TRACKING_TOKEN of MLflow's clients);
-// without a token, who comes over loopback and names a loopback host, which a page in a
-// browser that was made to resolve its own name to 127.0.0.1 does not. /health and
-// /version are open to all. What a page of another site would change is refused, with a
-// token too: a browser may add it.
+// Guard admits requests with the token (MLFLOW_TRACKING_TOKEN of MLflow's clients). Without a
+// token it admits those over loopback whose Host is a loopback name, which excludes a web page
+// whose own name was made to resolve to 127.0.0.1. /health and /version are open to all. A
+// write from a page of another site is rejected, even with the token: a browser may add it.
 func Guard(token string, loopback bool, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte("Bearer " + token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

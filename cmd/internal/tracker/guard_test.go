@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// A browser says whose page it acts for; MLflow's clients say nothing, and are let in.
+// A browser sends the origin of its page. MLflow's clients send none, and are admitted.
 func TestAPageOfAnotherSiteWritesNothing(t *testing.T) {
 	t.Parallel()
 	tr, err := Open(t.Context(), Options{Dir: t.TempDir()})
@@ -98,8 +98,8 @@ func TestAPageOfAnotherSiteWritesNothing(t *testing.T) {
 	}
 }
 
-// TestPagesCanNotPost: a page of another site may send a POST, but none of this type
-// without being asked before, and nobody answers that question here.
+// TestPagesCanNotPost: a page of another site can send a POST of this type only after a
+// preflight request, which the tracker does not answer.
 func TestPagesCanNotPost(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)

@@ -10,10 +10,10 @@ import (
 )
 
 // mlflowVersion is the release whose REST API the tracker follows; the part after the plus
-// marks that it is not that release.
+// shows that it is not that release.
 const mlflowVersion = "2.22.0+scanflow"
 
-// requestTimeout bounds a request in the database, with its wait for those before it.
+// requestTimeout bounds a request in the database, including its wait for earlier ones.
 const requestTimeout = 30 * time.Second
 
 // Handler serves the API. It authorizes nobody: see Guard.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// identifier reads "metrics.`my key`": the entity that is meant, and the key. Without
-// a prefix a key is an attribute.
+// identifier splits "metrics.`my key`" into the entity and the key. A key without a prefix is
+// an attribute.
 func (g *grammar) identifier(text string) (entity, key string, err error) {
 	entity, key = "attribute", unquote(text)
 	if prefix, rest, ok := strings.Cut(text, "."); ok && key == text {
@@ -22,7 +22,7 @@ func (g *grammar) identifier(text string) (entity, key string, err error) {
 	return entity, key, nil
 }
 
-// unquote takes backticks or double quotes off.
+// unquote removes backticks or double quotes.
 func unquote(s string) string {
 	for _, q := range []string{"`", `"`} {
 		if len(s) > 1 && strings.HasPrefix(s, q) && strings.HasSuffix(s, q) && !strings.Contains(s[1:len(s)-1], q) {
@@ -32,7 +32,7 @@ func unquote(s string) string {
 	return s
 }
 
-// names are the keys of a map, for a message.
+// names lists the keys of a map, for a message.
 func names[T any](m map[string]T) string {
 	return "'" + strings.Join(slices.Sorted(maps.Keys(m)), "', '") + "'"
 }

@@ -70,7 +70,7 @@ func (c *child) kill(t *testing.T) {
 	require.ErrorContains(t, c.cmd.Wait(), "killed")
 }
 
-// answered is what was said to be done, over all kills.
+// answered holds the writes that were answered with success, over all kills.
 type answered struct {
 	mu      sync.Mutex
 	steps   map[string][]int64 // of a run: the steps of its metric
@@ -79,8 +79,8 @@ type answered struct {
 	count   int
 }
 
-// TestKilled kills a serving process again and again while clients write to it, and
-// looks whether all is there that was answered.
+// TestKilled kills a serving process again and again while clients write to it, and checks that
+// every acknowledged write is stored.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 12
@@ -102,7 +102,7 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d kills, %d answers, %d runs, %d files, %d versions, seed %d", kills, all.count, len(all.steps), len(all.files), all.version, seed)
 }
 
-// writeUntilKilled has clients write, and kills the server after so many answers.
+// writeUntilKilled runs clients that write, and kills the server after so many answers.
 func writeUntilKilled(t *testing.T, c *child, all *answered, answers int) {
 	t.Helper()
 	killed := make(chan struct{})
@@ -166,7 +166,7 @@ func writeOnce(url string, n, round int, all *answered, note func(func())) error
 	return nil
 }
 
-// quick asks without a test's help: a failure is what it waits for.
+// quick sends a request outside of a test's assertions, since it is expected to fail.
 func quick(url, method, path string, body any, into any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {

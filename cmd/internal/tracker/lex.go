@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// kind is what a token of a filter is.
+// kind is the kind of a filter's token.
 type kind int
 
 const (
@@ -19,8 +19,7 @@ const (
 	comma
 )
 
-// token is a piece of a filter. text is as it was written, but without the quotes of
-// a quoted one.
+// token is a token of a filter. text is its source, without quotes.
 type token struct {
 	kind kind
 	text string
@@ -28,8 +27,8 @@ type token struct {
 
 // lex cuts a filter into tokens.
 //
-// A quote within a text can't be written: as in MLflow, nothing is unescaped, and a
-// text with one kind of quote goes into quotes of the other kind.
+// There are no escapes, as in MLflow: a text that contains one kind of quote is written in the
+// other kind.
 func lex(filter string) ([]token, error) {
 	if !utf8.ValidString(filter) {
 		return nil, invalid("Invalid filter: it is no UTF-8.")
@@ -46,7 +45,7 @@ func lex(filter string) ([]token, error) {
 	return out, nil
 }
 
-// next is the first token of a text that begins with one, and its length in bytes.
+// next returns the first token of a text, and its length in bytes.
 func next(s string) (token, int, error) {
 	switch c := s[0]; {
 	case c == '(':
@@ -85,7 +84,7 @@ func isWord(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// wordLength is the length of a name: letters, digits, underscores and dots, and after
+// wordLength returns the length of a name: letters, digits, underscores and dots, and after
 // the first dot, or at the beginning, a part in backticks or double quotes.
 func wordLength(s string) (int, error) {
 	n := 0
@@ -108,7 +107,7 @@ func wordLength(s string) (int, error) {
 	return n, nil
 }
 
-// numberLength is the length of a number with an optional sign, fraction and exponent.
+// numberLength returns the length of a number with an optional sign, fraction and exponent.
 func numberLength(s string) int {
 	n := 0
 	digits := func() int {

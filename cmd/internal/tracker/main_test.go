@@ -24,13 +24,13 @@ type object = map[string]any
 // listOf makes a JSON list.
 func listOf(values ...any) []any { return values }
 
-// client asks a tracker over HTTP.
+// client is an HTTP client of a tracker.
 type client struct {
 	t    testing.TB
 	base string
 }
 
-// clock is a time that stands still until a test moves it.
+// clock is a clock that a test moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -48,12 +48,12 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// dayMillis is when tests begin.
+// dayMillis is the time at which tests begin.
 const dayMillis = 1_772_366_400_000
 
 func newClock() *clock { return &clock{now: time.UnixMilli(dayMillis)} }
 
-// source draws the same bytes in every test.
+// source is a random source with the same bytes in every test.
 type source struct{ *rand.ChaCha8 }
 
 func seeded() io.Reader { return source{rand.NewChaCha8([32]byte{1})} }
@@ -83,7 +83,7 @@ func (l testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// do asks, and returns the status and the JSON of the answer.
+// do sends a request, and returns the status and the JSON of the answer.
 func (c *client) do(method, path string, body any) (int, object) {
 	c.t.Helper()
 	var in io.Reader
@@ -114,7 +114,7 @@ func (c *client) do(method, path string, body any) (int, object) {
 
 const api = "/api/2.0/mlflow"
 
-// ok asks the API and wants it done.
+// ok sends an API request that must succeed.
 func (c *client) ok(method, path string, body any) object {
 	c.t.Helper()
 	status, out := c.do(method, api+path, body)
@@ -132,7 +132,7 @@ func (c *client) get(path string) object {
 	return c.ok(http.MethodGet, path, nil)
 }
 
-// at goes down into an answer: names in objects, numbers in lists.
+// at returns a value within an answer by its path: names in objects, indices in lists.
 func at(t testing.TB, v any, way ...any) any {
 	t.Helper()
 	for _, step := range way {
@@ -160,13 +160,13 @@ func (c *client) run(experiment string) string {
 	return at(c.t, c.post("/runs/create", object{"experiment_id": experiment}), "run", "info", "run_id").(string)
 }
 
-// buildDir is where tests put programs that they build.
+// buildDir is the folder of the programs that tests build.
 var buildDir string
 
-// childEnv names the part that this binary plays when a test starts it again.
+// childEnv names the part of a test binary that a test starts as a child.
 const childEnv = "SCANFLOW_TRACKER_CHILD"
 
-// parts are what this binary can play; each file of tests adds its own.
+// parts are the functions that a child can run. Each test file adds its own.
 var parts = map[string]func(dir string) error{"serve": childServes}
 
 func TestMain(m *testing.M) {
@@ -190,7 +190,7 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// raw asks, and returns the status and the answer as it came.
+// raw sends a request, and returns the status and the body.
 func (c *client) raw(method, path string, body io.Reader) (int, string) {
 	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, body)

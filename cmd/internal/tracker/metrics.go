@@ -54,9 +54,9 @@ func checkMetrics(points []metric) error {
 	return nil
 }
 
-// addMetrics adds points to their histories. A point that is there already is no
-// second one. The latest is the last by step, then time, then value, in whichever
-// order they came; a NaN counts as 0 there, as in MLflow's databases.
+// addMetrics adds points to their histories, without duplicates. The latest point is the last
+// by step, then time, then value, regardless of the order of arrival; NaN counts as 0, as in
+// MLflow's databases.
 func addMetrics(ctx context.Context, tx *sql.Tx, seq int64, points []metric) error {
 	for _, m := range points {
 		value, nan := m.Value.kept()
@@ -85,8 +85,8 @@ type historyAnswer struct {
 	Next    string   `json:"next_page_token,omitempty"`
 }
 
-// metricHistory gives the points by time, then step and value: all of them, or a page
-// of them where the client asks for pages.
+// metricHistory returns the points by time, then step and value: all of them, or a page if the
+// client requests pages.
 func (t *Tracker) metricHistory(ctx context.Context, q *historyRequest) (any, error) {
 	p, err := pageOf(q.Max, q.Token, -1, maxPage)
 	if err != nil {

@@ -73,8 +73,8 @@ func theirCalls(t *testing.T) map[string]theirs {
 	return out
 }
 
-// notHere are the calls of MLflow's tracking and registry API that a tracker leaves
-// out; docs/tracker.md says so.
+// notHere are the calls of MLflow's tracking and registry API that the tracker does not have,
+// as docs/tracker.md documents.
 var notHere = []string{"POST /runs/log-inputs", "POST /runs/log-model"}
 
 func TestRoutesAreThoseOfMLflow(t *testing.T) {
@@ -92,13 +92,13 @@ func TestRoutesAreThoseOfMLflow(t *testing.T) {
 	}
 }
 
-// TestRequiredParameters leaves each parameter out that MLflow wants.
+// TestRequiredParameters omits each parameter that MLflow requires.
 func TestRequiredParameters(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
-	// MLflow's server does without these, whatever its files say.
+	// MLflow's server does not require these, although its .proto files say so.
 	lenient := []string{"value", "archive_existing_versions"}
-	// A metric without a value is none.
+	// A metric without a value is invalid.
 	strict := map[string][]string{
 		"POST /runs/log-metric":          {"run_id", "key", "value", "timestamp"},
 		"POST /runs/log-parameter":       {"run_id", "key"},
@@ -145,7 +145,7 @@ func TestRequiredParameters(t *testing.T) {
 	}
 }
 
-// TestClientOfOthers runs a client of the REST API that somebody else wrote.
+// TestClientOfOthers runs a third-party client of the REST API.
 func TestClientOfOthers(t *testing.T) {
 	t.Parallel()
 	tr, err := Open(t.Context(), Options{Dir: t.TempDir()})

@@ -84,7 +84,7 @@ func findModel(ctx context.Context, tx *sql.Tx, name string) (id int64, m model,
 	return ids[0], found[0], nil
 }
 
-// modelID is the row of a model.
+// modelID returns the row id of a model.
 func modelID(ctx context.Context, tx *sql.Tx, name string) (id int64, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT id FROM models WHERE name = ?`, name).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -93,7 +93,7 @@ func modelID(ctx context.Context, tx *sql.Tx, name string) (id int64, err error)
 	return id, err
 }
 
-// readModels reads the rows of a query for modelColumns, with what belongs to them.
+// readModels reads the rows of a query for modelColumns, with their related rows.
 func readModels(ctx context.Context, tx *sql.Tx, query string, args ...any) (out []model, ids []int64, err error) {
 	at := map[int64]int{}
 	err = each(ctx, tx, query, args, func(scan func(...any) error) error {
@@ -159,7 +159,7 @@ func (t *Tracker) renameModel(ctx context.Context, q *renameModelRequest) (any, 
 	})
 }
 
-// changeModel changes a model and answers with what it is then.
+// changeModel changes a model and returns its new state.
 func (t *Tracker) changeModel(ctx context.Context, name, after string, do func(ctx context.Context, tx *sql.Tx, id, now int64) error) (any, error) {
 	var answer modelAnswer
 	return &answer, t.store.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
@@ -186,7 +186,7 @@ func (t *Tracker) updateModel(ctx context.Context, q *updateModelRequest) (any, 
 	})
 }
 
-// deleteModel deletes a model with all its versions, for good.
+// deleteModel deletes a model with all its versions, permanently.
 func (t *Tracker) deleteModel(ctx context.Context, q *modelRequest) (any, error) {
 	return t.onModel(ctx, q.Name, func(ctx context.Context, tx *sql.Tx, id int64) error {
 		return execute(ctx, tx, `DELETE FROM models WHERE id = ?`, id)
@@ -220,7 +220,7 @@ func (t *Tracker) setModelTag(ctx context.Context, q *modelTagRequest) (any, err
 	})
 }
 
-// deleteModelTag is fine with a tag that isn't there, as MLflow is.
+// deleteModelTag accepts a tag that does not exist, as MLflow does.
 func (t *Tracker) deleteModelTag(ctx context.Context, q *modelTagRequest) (any, error) {
 	return t.onModel(ctx, q.Name, func(ctx context.Context, tx *sql.Tx, id int64) error {
 		return execute(ctx, tx, `DELETE FROM model_tags WHERE model = ? AND key = ?`, id, q.Key)

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// naiveRun is a run as a program without a database would keep it.
+// naiveRun is a run in memory, without a database.
 type naiveRun struct {
 	id, name, status string
 	started          int64
@@ -26,7 +26,7 @@ type naivePoint struct {
 	at, step int64
 }
 
-// metric is the latest value of a metric, nil without one.
+// metric returns the latest value of a metric, nil if there is none.
 func (r *naiveRun) metric(key string) *float64 {
 	var last *naivePoint
 	rank := func(p naivePoint) []float64 {
@@ -46,7 +46,7 @@ func (r *naiveRun) metric(key string) *float64 {
 	return &last.value
 }
 
-// value is what a run has under a key: a float64, a string, or nil.
+// value returns a run's value of a key: a float64, a string, or nil.
 func (r *naiveRun) value(entity, key string) any {
 	text := func(m map[string]string) any {
 		if v, ok := m[key]; ok {
@@ -81,7 +81,7 @@ func (r *naiveRun) value(entity, key string) any {
 	return nil
 }
 
-// matches says whether a run has what a clause asks for.
+// matches reports whether a run satisfies a clause.
 func (r *naiveRun) matches(c clause) bool {
 	switch v := r.value(c.entity, c.key).(type) {
 	case float64:
@@ -130,7 +130,7 @@ func like(s, pattern string) bool {
 	return regexp.MustCompile("(?s)^" + quoted + "$").MatchString(s)
 }
 
-// before orders two runs by the keys asked for, then the newest first, then by id.
+// before orders two runs by the requested keys, then the newest first, then by id.
 func before(a, b *naiveRun, by []order) int {
 	for _, o := range by {
 		x, y := a.value(o.entity, o.key), b.value(o.entity, o.key)
@@ -160,7 +160,7 @@ func before(a, b *naiveRun, by []order) int {
 	return cmp.Compare(a.id, b.id)
 }
 
-// absence puts values first, then NaN, then nothing.
+// absence orders values before NaN, and NaN before nil.
 func absence(v any) int {
 	switch v := v.(type) {
 	case nil:
@@ -173,7 +173,7 @@ func absence(v any) int {
 	return 0
 }
 
-// What runs are made of, small enough for searches to find some and not others.
+// The keys and values of runs, few enough for searches to match some of the runs.
 var (
 	someKeys   = rapid.SampledFrom([]string{"a", "b c", "d.e"})
 	someTexts  = rapid.SampledFrom([]string{"", "x", "X", "xy", "x_y", "100%", "it's", "Tree"})
@@ -183,7 +183,7 @@ var (
 	someStates = rapid.SampledFrom([]string{"RUNNING", "FINISHED", "FAILED"})
 )
 
-// drawClause draws a comparison and how it is written.
+// drawClause draws a comparison and its text.
 func drawClause(t *rapid.T, ids []string) (clause, string) {
 	c := clause{entity: rapid.SampledFrom([]string{"metric", "parameter", "tag", "attribute"}).Draw(t, "entity"), key: someKeys.Draw(t, "key")}
 	isNumber := c.entity == "metric"
@@ -210,7 +210,7 @@ func drawClause(t *rapid.T, ids []string) (clause, string) {
 	return c, name + " " + rapid.SampledFrom([]string{c.compare, strings.ToLower(c.compare)}).Draw(t, "case") + ` "` + c.text + `"`
 }
 
-// drawOrder draws an order and how it is written.
+// drawOrder draws an order and its text.
 func drawOrder(t *rapid.T) (order, string) {
 	o := order{entity: rapid.SampledFrom([]string{"metric", "parameter", "tag", "attribute"}).Draw(t, "entity"), key: someKeys.Draw(t, "key")}
 	if o.entity == "attribute" {

@@ -16,7 +16,7 @@ var (
 	}
 )
 
-// newRunName draws a name for a run that came without one, like "keen-otter-417".
+// newRunName draws a name for a run without one, such as "keen-otter-417".
 func (t *Tracker) newRunName() (string, error) {
 	b := make([]byte, 4)
 	if err := t.random(b); err != nil {

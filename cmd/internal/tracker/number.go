@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// integer is a whole number of a request: a JSON number, or a string that holds one, as
-// protobuf's JSON writes it. Answers have numbers, as MLflow's have.
+// integer is a whole number in a request: a JSON number, or a string with one, as protobuf's
+// JSON writes it. Answers have numbers, like MLflow's.
 type integer int64
 
-// UnmarshalJSON takes 5, "5" and 5.0.
+// UnmarshalJSON accepts 5, "5" and 5.0.
 func (n *integer) UnmarshalJSON(raw []byte) error {
 	text := strings.Trim(string(raw), `"`)
 	if text == "null" {
@@ -34,7 +34,7 @@ func (n *integer) UnmarshalJSON(raw []byte) error {
 // the strings NaN, Infinity and -Infinity, as in protobuf's JSON.
 type double float64
 
-// UnmarshalJSON takes a number, or a string that holds one.
+// UnmarshalJSON accepts a number, or a string with one.
 func (d *double) UnmarshalJSON(raw []byte) error {
 	text := string(raw)
 	if strings.HasPrefix(text, `"`) {
@@ -66,7 +66,7 @@ func (d *double) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// MarshalJSON writes a number where JSON has it.
+// MarshalJSON writes a JSON number, or the string of one that JSON does not have.
 func (d double) MarshalJSON() ([]byte, error) {
 	f := float64(d)
 	switch {
@@ -80,8 +80,8 @@ func (d double) MarshalJSON() ([]byte, error) {
 	return json.Marshal(f)
 }
 
-// kept is how a value lies in the file: a NaN as 0 and a mark, and infinity as the
-// greatest number there is, which is what MLflow's own databases make of it.
+// kept returns a value as it is stored: NaN as 0 and a flag, and infinity as the greatest
+// number, as MLflow's own databases do.
 func (d double) kept() (value float64, nan bool) {
 	f := float64(d)
 	switch {

@@ -32,7 +32,7 @@ func TestTwoTrackersOnOneFolder(t *testing.T) {
 	require.NoError(t, tr.Close())
 }
 
-// TestFilesThatAreRefused leaves them as they are.
+// TestFilesThatAreRefused: a rejected file is not changed.
 func TestFilesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	database := func(t *testing.T, path string, statements ...string) {
@@ -93,7 +93,7 @@ func TestFolderIsForItsUserOnly(t *testing.T) {
 	}))
 }
 
-// TestStaysOverARestart has the same ids, versions and default experiment afterwards.
+// TestStaysOverARestart: ids, versions and the default experiment are the same after a restart.
 func TestStaysOverARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

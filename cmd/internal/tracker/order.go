@@ -2,7 +2,7 @@ package tracker
 
 import "strings"
 
-// order is one key of an order.
+// order is one key of an ORDER BY.
 type order struct {
 	entity, key string
 	direction   string // "" or " DESC"
@@ -38,8 +38,8 @@ func (g *grammar) parseOrder(by string) (order, error) {
 	return o, nil
 }
 
-// orderBy makes an ORDER BY of the keys asked for, and then of the standard ones. What
-// has no value comes last, and before it what is NaN, whichever way the order goes.
+// orderBy returns an ORDER BY of the requested keys, then the default ones. Rows without a value
+// are last, after those with NaN, in both directions.
 func (g *grammar) orderBy(by, standard []string) (sql string, args []any, err error) {
 	if len(by) > maxClauses {
 		return "", nil, invalid("an order takes at most %d keys", maxClauses)

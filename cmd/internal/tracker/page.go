@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// maxPage is MLflow's bound of a page of runs and of experiments.
+// maxPage is MLflow's limit for a page of runs and of experiments.
 const maxPage = 50_000
 
-// page is which part of the results is asked for.
+// page selects a part of the results.
 type page struct {
 	offset, max int64 // max -1: all
 }
 
-// pageOf reads a request's paging. A token is MLflow's: the offset of the next page,
-// so that what is created between two requests can move a result from one to another.
+// pageOf reads a request's paging. As in MLflow, a token is the offset of the next page, so
+// that a result can move to another page if rows are created between two requests.
 func pageOf(max *integer, token string, standard, most int64) (page, error) {
 	p := page{max: standard}
 	if max != nil {
@@ -38,7 +38,7 @@ func pageOf(max *integer, token string, standard, most int64) (page, error) {
 	return p, nil
 }
 
-// limit is one more than asked for, to know whether there is a next page.
+// limit returns one more than requested, to detect a next page.
 func (p page) limit() int64 {
 	if p.max < 0 {
 		return -1
@@ -46,7 +46,7 @@ func (p page) limit() int64 {
 	return p.max + 1
 }
 
-// cutPage takes the one too many off, and makes the token of the next page.
+// cutPage removes the extra result, and returns the token of the next page.
 func cutPage[T any](p page, found []T) ([]T, string) {
 	if p.max < 0 || int64(len(found)) <= p.max {
 		return found, ""

@@ -24,7 +24,7 @@ func (t *Tracker) logParam(ctx context.Context, q *logParamRequest) (any, error)
 	})
 }
 
-// checkParams refuses bad names, and cuts values as MLflow does.
+// checkParams rejects invalid names, and truncates values as MLflow does.
 func checkParams(params []tag) error {
 	for i, p := range params {
 		if err := checkKey("parameter", p.Key); err != nil {
@@ -35,7 +35,7 @@ func checkParams(params []tag) error {
 	return nil
 }
 
-// addParams writes parameters, which never change: the same value again is fine.
+// addParams writes parameters, which never change: only the same value is accepted again.
 func addParams(ctx context.Context, tx *sql.Tx, id string, seq int64, params []tag) error {
 	var changed []string
 	for _, p := range params {

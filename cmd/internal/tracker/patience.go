@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// stall is how long a client may take over its next bytes, of a request or an answer.
-// A large file may take as long as it needs, while it moves.
+// stall bounds the time until a client sends or receives its next bytes. A large file may take
+// any time as long as it makes progress.
 const stall = 30 * time.Second
 
-// patientBody is a request's body whose every read has a deadline.
+// patientBody is a request's body with a deadline for each read.
 type patientBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	stall   time.Duration
 }
 
-// Read fails if nothing comes for a while. A connection without deadlines (a test's
-// recorder) is read as it is.
+// Read fails if no bytes arrive before the deadline. A connection without deadlines (a test's
+// recorder) is read without one.
 func (b *patientBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(b.stall))
 	n, err := b.ReadCloser.Read(p)
@@ -28,20 +28,20 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// patientWriter is an answer whose every write has a deadline.
+// patientWriter is a response writer with a deadline for each write.
 type patientWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	stall   time.Duration
 }
 
-// Write fails if nothing is taken for a while.
+// Write fails if the client receives nothing before the deadline.
 func (w *patientWriter) Write(p []byte) (int, error) {
 	_ = w.control.SetWriteDeadline(time.Now().Add(w.stall))
 	return w.ResponseWriter.Write(p)
 }
 
-// patiently serves a request with both, and leaves the connection as it was.
+// patiently serves a request with both, and then resets the connection's deadlines.
 func patiently(w http.ResponseWriter, r *http.Request, stall time.Duration, serve func(http.ResponseWriter, *http.Request)) {
 	control := http.NewResponseController(w)
 	if r.Body != nil && r.Body != http.NoBody {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowServer gives clients little time, and says how what it served ended.
+// slowServer has short deadlines for clients, and reports how each request ended.
 func slowServer(t *testing.T, serve func(http.ResponseWriter, *http.Request) error) (net.Conn, chan error) {
 	t.Helper()
 	ended := make(chan error, 2)
@@ -63,7 +63,7 @@ func TestClientThatTakesNoMore(t *testing.T) {
 	require.ErrorContains(t, endOf(t, ended), "timeout")
 }
 
-// deadlines is an answer's writer that notes the deadlines it is given.
+// deadlines is a response writer that records its deadlines.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	read, write []time.Time

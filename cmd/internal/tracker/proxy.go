@@ -45,7 +45,7 @@ func (t *Tracker) serveArtifact(w http.ResponseWriter, r *http.Request, given st
 	return err
 }
 
-// download sends a file so that no browser shows it as a page of this server.
+// download sends a file with headers that keep browsers from showing it as a page.
 func (t *Tracker) download(w http.ResponseWriter, r *http.Request, name string) error {
 	f, err := t.artifacts.open(name)
 	if err != nil {

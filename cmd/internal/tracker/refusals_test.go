@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRefusals has what MLflow refuses, with the code and status it gives.
+// TestRefusals covers the requests that MLflow rejects, with its codes and statuses.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestAccepted has what looks wrong, and MLflow takes.
+// TestAccepted covers requests that look wrong and that MLflow accepts.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -209,7 +209,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// TestNaNInSearches: a NaN is no number, and no comparison but != holds for it.
+// TestNaNInSearches: no comparison but != is true for NaN.
 func TestNaNInSearches(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -223,7 +223,7 @@ func TestNaNInSearches(t *testing.T) {
 	}
 }
 
-// TestVersionNumbersDoNotComeAgain: what a document says of version 2 stays true.
+// TestVersionNumbersDoNotComeAgain: a number denotes the same version for ever.
 func TestVersionNumbersDoNotComeAgain(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)

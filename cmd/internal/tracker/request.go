@@ -12,16 +12,16 @@ import (
 	"slices"
 )
 
-// maxBody bounds a request, in bytes, but for an artifact's. MLflow refuses a batch
-// above maxBatchBody, and says nothing of others.
+// maxBody bounds a request, in bytes, other than an artifact's. MLflow rejects a batch above
+// maxBatchBody, and documents no other limit.
 const maxBody = 8 << 20
 
-// seeDocs ends a refusal of a parameter, as MLflow ends it.
+// seeDocs ends the message for an invalid parameter, as in MLflow.
 const seeDocs = " See the API docs for more information about request parameters."
 
 // bind reads a request's parameters into a struct: fields by their json names, those
-// tagged required must be there and not be an empty string, unknown ones are ignored.
-// They come in the body, or in the query where there is none.
+// tagged required must be present and not an empty string, and unknown ones are ignored. They
+// are in the body, or in the query if there is no body.
 func bind(r *http.Request, into any) error {
 	values, err := parameters(r, into)
 	if err != nil {
@@ -87,7 +87,7 @@ func parameters(r *http.Request, into any) (map[string]json.RawMessage, error) {
 	return out, nil
 }
 
-// fromQuery gives a repeated parameter as a list where the field is one.
+// fromQuery returns a repeated parameter as a list if the field is a list.
 func fromQuery(q url.Values, t reflect.Type) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	for i := range t.NumField() {
@@ -109,7 +109,7 @@ func fromQuery(q url.Values, t reflect.Type) map[string]json.RawMessage {
 	return out
 }
 
-// wants says what a field takes, in JSON's terms.
+// wants returns the JSON type of a field.
 func wants(t reflect.Type) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -141,7 +141,7 @@ var named = []typeName{
 	{reflect.TypeFor[[]newPoint](), "a list of {key, value, timestamp, step}"},
 }
 
-// shorten keeps what a client sent from filling a message.
+// shorten truncates a client's value for a message.
 func shorten(s string) string {
 	const most = 200
 	if r := []rune(s); len(r) > most {

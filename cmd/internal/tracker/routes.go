@@ -70,7 +70,7 @@ var routes = []route{
 	{[]string{del}, "/model-versions/delete-tag", "delete a tag of a version", call((*Tracker).deleteVersionTag)},
 }
 
-// call makes a route's answer of a method that takes the request as a struct.
+// call adapts a method with a request struct to a route's handler.
 func call[Q any](do func(*Tracker, context.Context, *Q) (any, error)) func(*Tracker, *http.Request) (any, error) {
 	return func(t *Tracker, r *http.Request) (any, error) {
 		var q Q
@@ -85,7 +85,7 @@ func tooLong(most int64) error {
 	return invalid("Batched logging API requests must be at most %d bytes.", most)
 }
 
-// limited refuses a longer body than MLflow takes.
+// limited rejects a body that exceeds MLflow's limit.
 func limited(most int64, next func(*Tracker, *http.Request) (any, error)) func(*Tracker, *http.Request) (any, error) {
 	return func(t *Tracker, r *http.Request) (any, error) {
 		if r.ContentLength > most {

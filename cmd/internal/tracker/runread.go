@@ -7,7 +7,7 @@ import (
 )
 
 // readRuns reads the rows of a query for runColumns with their latest metrics,
-// parameters and tags, in four queries however many runs there are.
+// parameters and tags, in four queries for any number of runs.
 func readRuns(ctx context.Context, tx *sql.Tx, query string, args ...any) (out []run, seqs []int64, err error) {
 	at := map[int64]int{}
 	err = each(ctx, tx, query, args, func(scan func(...any) error) error {

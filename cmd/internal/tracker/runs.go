@@ -82,8 +82,8 @@ func (t *Tracker) createRun(ctx context.Context, q *createRunRequest) (any, erro
 	return answer, err
 }
 
-// settleRun checks a new run and fills in what was left out: MLflow's clients give a
-// start time, and MLflow's server a name.
+// settleRun checks a new run and sets the defaults: MLflow's clients set a start time, and
+// MLflow's server a name.
 func (t *Tracker) settleRun(q *createRunRequest) error {
 	if q.Experiment == "" {
 		q.Experiment = defaultExperiment
@@ -162,7 +162,7 @@ func findRun(ctx context.Context, tx *sql.Tx, id string) (seq int64, r run, err 
 	return seqs[0], found[0], nil
 }
 
-// activeRun is the row of a run that may be written.
+// activeRun returns the row id of a run that may be written.
 func activeRun(ctx context.Context, tx *sql.Tx, id string) (int64, error) {
 	var seq int64
 	var stage string
@@ -210,7 +210,7 @@ func (t *Tracker) updateRun(ctx context.Context, q *updateRunRequest) (any, erro
 	})
 }
 
-// renameRun keeps the name and the tag that holds it alike.
+// renameRun changes the name and the tag with it.
 func renameRun(ctx context.Context, tx *sql.Tx, seq int64, name string) error {
 	name = cut(name, maxKey)
 	if err := execute(ctx, tx, `UPDATE runs SET name = ? WHERE seq = ?`, name, seq); err != nil {

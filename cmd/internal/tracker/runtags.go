@@ -21,7 +21,7 @@ func (t *Tracker) setTag(ctx context.Context, q *setTagRequest) (any, error) {
 	})
 }
 
-// checkRunTags refuses bad names, and cuts values as MLflow does.
+// checkRunTags rejects invalid names, and truncates values as MLflow does.
 func checkRunTags(tags []tag) error {
 	for i, g := range tags {
 		if err := checkKey("tag", g.Key); err != nil {

@@ -12,9 +12,9 @@ const applicationID = 0x53465431
 // migrations[i] leads from schema i to schema i+1; the schema is the file's
 // user_version.
 //
-// Times are milliseconds since the Unix epoch, as in MLflow. A NaN is kept as 0 with
-// nan set, since SQLite would make a NULL of it. latest_metrics has for each metric of
-// a run the point that is last by step, time and value.
+// Times are milliseconds since the Unix epoch, as in MLflow. NaN is stored as 0 with nan set,
+// since SQLite would store NULL. latest_metrics has, for each metric of a run, the last point
+// by step, time and value.
 var migrations = [][]string{{
 	`CREATE TABLE experiments (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, location TEXT NOT NULL,
 		stage TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL)`,
@@ -48,8 +48,8 @@ var migrations = [][]string{{
 		PRIMARY KEY (model, alias), FOREIGN KEY (model, version) REFERENCES versions ON DELETE CASCADE) WITHOUT ROWID`,
 }}
 
-// schemaOf is the file's schema, and whether it has nothing yet. A file that is
-// something else, or newer, is refused.
+// schemaOf returns the version of the file's schema, and whether the file is empty. It rejects
+// a file that is not a tracker's or has a newer schema.
 func schemaOf(ctx context.Context, tx *sql.Tx, path string) (version int, fresh bool, err error) {
 	var app, tables int
 	if err := tx.QueryRowContext(ctx, `SELECT a.application_id, u.user_version, (SELECT count(*) FROM sqlite_schema)
@@ -66,7 +66,7 @@ func schemaOf(ctx context.Context, tx *sql.Tx, path string) (version int, fresh 
 	return version, fresh, nil
 }
 
-// migrate brings the file to the newest schema.
+// migrate updates the file to the newest schema.
 func migrate(ctx context.Context, tx *sql.Tx, path string) (fresh bool, err error) {
 	version, fresh, err := schemaOf(ctx, tx, path)
 	if err != nil {

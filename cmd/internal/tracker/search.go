@@ -5,14 +5,14 @@ import (
 	"database/sql"
 )
 
-// search is one search, made ready to be asked of the file.
+// search is a parsed search.
 type search struct {
 	grammar *grammar
 	where   conditions
 	page    page
 }
 
-// query is the whole query for the page and one row more, with its arguments.
+// query returns the query for the page and one row more, with its arguments.
 func (s *search) query(columns, filter string, by, standard []string) (string, []any, error) {
 	if err := s.grammar.where(&s.where, filter); err != nil {
 		return "", nil, err
@@ -25,7 +25,7 @@ func (s *search) query(columns, filter string, by, standard []string) (string, [
 	return columns + " WHERE " + s.where.String() + order + " LIMIT ? OFFSET ?", args, nil
 }
 
-// The greatest pages of the registry, and the standard ones of all, as in MLflow.
+// The maximum page sizes of the registry, and the default sizes of all searches, as in MLflow.
 const (
 	maxModelPage   = 1000
 	maxVersionPage = 200_000
@@ -48,7 +48,7 @@ type runsAnswer struct {
 	Next string `json:"next_page_token,omitempty"`
 }
 
-// searchRuns gives the newest first if no order is asked for.
+// searchRuns returns the newest first if the request has no order.
 func (t *Tracker) searchRuns(ctx context.Context, q *searchRunsRequest) (any, error) {
 	p, err := pageOf(q.Max, q.Token, standardPage, maxPage)
 	if err != nil {
@@ -136,7 +136,7 @@ func (t *Tracker) searchModels(ctx context.Context, q *searchRegistryRequest) (a
 	})
 }
 
-// searchVersions gives what changed last first if no order is asked for.
+// searchVersions returns the last changed first if the request has no order.
 func (t *Tracker) searchVersions(ctx context.Context, q *searchRegistryRequest) (any, error) {
 	p, err := pageOf(q.Max, q.Token, maxVersionPage, maxVersionPage)
 	if err != nil {

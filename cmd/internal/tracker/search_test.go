@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSearchIsThatOfANaiveProgram draws runs and searches, and compares what a search
-// gives, page by page, with what a program finds that looks at every run.
+// TestSearchIsThatOfANaiveProgram draws runs and searches, and compares the pages of each search
+// with the results of a naive search over all runs.
 func TestSearchIsThatOfANaiveProgram(t *testing.T) {
 	t.Parallel()
 	c, _ := start(t)
@@ -56,7 +56,7 @@ func TestSearchIsThatOfANaiveProgram(t *testing.T) {
 	})
 }
 
-// naive draws a run and makes it on the server.
+// naive draws a run and creates it on the server.
 func (c *client) naive(t *rapid.T, experiment string) *naiveRun {
 	r := &naiveRun{
 		name: someTexts.Draw(t, "name") + "-", status: someStates.Draw(t, "status"), started: rapid.Int64Range(0, 2).Draw(t, "started"),
@@ -94,7 +94,7 @@ func (c *client) naive(t *rapid.T, experiment string) *naiveRun {
 	return r
 }
 
-// searchAll goes through all pages, and gives the ids.
+// searchAll reads all pages, and returns the ids.
 func (c *client) searchAll(experiment, filter string, orders []string, size int) []string {
 	c.t.Helper()
 	out := []string{}

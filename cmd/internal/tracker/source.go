@@ -10,8 +10,8 @@ import (
 
 const artifactScheme = "mlflow-artifacts"
 
-// checkSource refuses where a version's files can't lie: a path on this machine, which
-// no other can read, or one that climbs.
+// checkSource rejects a source of a version that is a path on this machine, which other
+// machines can't read, or that contains "..".
 func checkSource(source string) error {
 	u, err := url.Parse(source)
 	if err != nil || u.Scheme == "" || u.Scheme == "file" {
@@ -25,8 +25,8 @@ func checkSource(source string) error {
 
 func climbs(path string) bool { return slices.Contains(strings.Split(path, "/"), "..") }
 
-// checkLocation refuses an experiment's folder that this tracker could not serve and
-// clients could not reach.
+// checkLocation rejects an artifact location that this tracker can't serve and clients can't
+// reach.
 func checkLocation(location string) error {
 	if location == "" {
 		return nil
@@ -38,8 +38,8 @@ func checkLocation(location string) error {
 	return nil
 }
 
-// resolveSource is where the files of a new version lie: those of another one where
-// the source is models:/NAME/VERSION or models:/NAME@ALIAS, else the source itself.
+// resolveSource returns the location of a new version's files: that of another version if the
+// source is models:/NAME/VERSION or models:/NAME@ALIAS, else the source itself.
 func resolveSource(ctx context.Context, tx *sql.Tx, source string) (string, error) {
 	rest, ok := strings.CutPrefix(source, "models:")
 	if !ok {

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// The stages of a version, which MLflow keeps for old clients; aliases came after.
+// The stages of a version, which MLflow keeps for old clients; aliases replace them.
 var stages = []string{"None", "Staging", "Production", archived}
 
 const (
 	archived = "Archived"
-	// gone is the stage of a deleted version, as MLflow's databases have it.
+	// gone is the stage of a deleted version in MLflow's databases.
 	gone = "Deleted_Internal"
 )
 
-// canonicalStage finds a stage whatever its case.
+// canonicalStage finds a stage by its name in any case.
 func canonicalStage(stage string) (string, error) {
 	for _, s := range stages {
 		if strings.EqualFold(s, stage) {
@@ -64,7 +64,7 @@ type versionsAnswer struct {
 	Next     string    `json:"next_page_token,omitempty"`
 }
 
-// getLatest gives the newest version of each stage asked for; of all without any.
+// getLatest returns the newest version of each requested stage, or of all stages.
 func (t *Tracker) getLatest(ctx context.Context, q *latestRequest) (any, error) {
 	wanted := stages
 	if len(q.Stages) > 0 {

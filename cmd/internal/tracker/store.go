@@ -16,19 +16,19 @@ import (
 
 const (
 	fileName = "tracker.db"
-	// readers is how many searches run beside each other and beside a write.
+	// readers is the number of searches that run concurrently, beside one write.
 	readers = 4
 )
 
-// store is the file: one connection that writes, a few that read. Each request is
-// one transaction, and so sees and leaves a state that holds together.
+// store is the database file, with one connection that writes and a few that read. Each
+// request is one transaction, and so reads and leaves a consistent state.
 type store struct {
 	path        string
 	write, read *sql.DB
 }
 
 func openStore(ctx context.Context, path string) (*store, error) {
-	// SQLite would make the file readable for everybody, and its log is made like it.
+	// SQLite would create the file readable for all users. Its log gets the file's mode.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func openStore(ctx context.Context, path string) (*store, error) {
 	return s, nil
 }
 
-// prepare looks at the file before anything in it is changed, and then has it keep a
-// write-ahead log, which lasts.
+// prepare checks the file before it changes anything, and then enables the write-ahead log,
+// permanently.
 func (s *store) prepare(ctx context.Context) error {
 	if err := s.view(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, _, err := schemaOf(ctx, tx, s.path)
@@ -71,20 +71,19 @@ func (s *store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// dsn is the address of the file in SQLite's terms. LIKE tells case apart, as MLflow
-// has it do.
+// dsn returns the file's SQLite URI. LIKE is case-sensitive, as in MLflow.
 func dsn(path, option string, pragmas ...string) string {
 	q := url.Values{"mode": {"rw"}, "_dqs": {"0"}, "_defensive": {"1"}, "_pragma": append(pragmas, "busy_timeout(5000)", "temp_store(MEMORY)", "case_sensitive_like(1)")}
 	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}
 	return strings.ReplaceAll(u.String(), "?", "%3F") + "?" + q.Encode() + "&" + option
 }
 
-// update runs a function in a transaction, which is on the disk when it returned nil.
+// update runs a function in a transaction, which is durable when update returns nil.
 func (s *store) update(ctx context.Context, run func(context.Context, *sql.Tx) error) error {
 	return within(ctx, s.write, nil, run)
 }
 
-// view runs a function on one state of the file, which no write changes meanwhile.
+// view runs a function on a snapshot of the file.
 func (s *store) view(ctx context.Context, run func(context.Context, *sql.Tx) error) error {
 	return within(ctx, s.read, &sql.TxOptions{ReadOnly: true}, run)
 }
@@ -113,7 +112,7 @@ func rollback(tx *sql.Tx) error {
 	return nil // its context ended, and took it back
 }
 
-// close moves the log into the file and closes it.
+// close checkpoints the log and closes the file.
 func (s *store) close() error {
 	var errs []error
 	if s.read != nil {
@@ -125,19 +124,19 @@ func (s *store) close() error {
 	return errors.Join(errs...)
 }
 
-// taken reports whether a row was refused because its name is in use.
+// taken reports whether a row was rejected because its name is in use.
 func taken(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-// execute runs a statement that gives no rows.
+// execute runs a statement that returns no rows.
 func execute(ctx context.Context, tx *sql.Tx, query string, args ...any) error {
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err
 }
 
-// each asks for rows and gives each to a function that scans it.
+// each runs a query and calls a function that scans each row.
 func each(ctx context.Context, tx *sql.Tx, query string, args []any, row func(scan func(...any) error) error) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -149,7 +148,7 @@ func each(ctx context.Context, tx *sql.Tx, query string, args []any, row func(sc
 	return errors.Join(err, rows.Err(), rows.Close())
 }
 
-// damaged reports whether the file is no sound database.
+// damaged reports whether the file is a corrupt database.
 func damaged(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 )
 
-// checkTags refuses tags that break MLflow's rules; most bounds a value.
+// checkTags rejects tags that violate MLflow's rules; most bounds a value.
 func checkTags(what string, tags []tag, most int) error {
 	for _, g := range tags {
 		if err := checkKey(what, g.Key); err != nil {
@@ -18,8 +18,7 @@ func checkTags(what string, tags []tag, most int) error {
 	return nil
 }
 
-// setTags runs a statement for each tag, its arguments those of the owner, then key
-// and value.
+// setTags runs a statement for each tag, with the owner's arguments, then key and value.
 func setTags(ctx context.Context, tx *sql.Tx, query string, tags []tag, owner ...any) error {
 	for _, g := range tags {
 		args := append(append([]any{}, owner...), g.Key, g.Value)

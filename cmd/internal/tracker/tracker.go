@@ -21,10 +21,10 @@ import (
 type Options struct {
 	// Dir is the folder of the file and the artifacts; made if it isn't there.
 	Dir string
-	// Now tells the time; nil: the machine's.
+	// Now returns the time; nil: time.Now.
 	Now func() time.Time
-	// Random is where run ids and names of runs are drawn; nil: crypto/rand. It is
-	// read by one goroutine at a time.
+	// Random is the source of run ids and names; nil: crypto/rand. It is read by one goroutine
+	// at a time.
 	Random io.Reader
 	// MaxArtifactBytes bounds a file that is uploaded; 0: DefaultMaxArtifactBytes.
 	MaxArtifactBytes int64
@@ -45,8 +45,8 @@ type Tracker struct {
 	ended     error
 }
 
-// Open opens the tracker in a folder. ErrLocked is another process that has it open,
-// ErrForeign a file that can't be used. ctx bounds the opening, not the tracker's life.
+// Open opens the tracker in a folder. It returns ErrLocked if another process has it open, and
+// ErrForeign if its file can't be used. ctx bounds the opening, not the tracker's life.
 func Open(ctx context.Context, o Options) (*Tracker, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -97,7 +97,7 @@ func (t *Tracker) open(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// Close ends the tracker and gives its lock back. Requests must have ended before.
+// Close closes the tracker and releases its lock. All requests must have ended.
 func (t *Tracker) Close() error {
 	t.once.Do(func() { t.ended = t.close() })
 	return t.ended
@@ -117,7 +117,7 @@ func (t *Tracker) close() error {
 	return errors.Join(errs...)
 }
 
-// acquire keeps a second tracker away from a folder.
+// acquire locks a folder against a second tracker.
 func acquire(dir string) (*filelock.Lock, error) {
 	l, err := filelock.Acquire(filepath.Join(dir, "lock"))
 	if held := (*filelock.HeldError)(nil); errors.As(err, &held) {
@@ -130,5 +130,5 @@ func acquire(dir string) (*filelock.Lock, error) {
 	return l, err
 }
 
-// now is the time in milliseconds.
+// now returns the time in milliseconds.
 func (t *Tracker) now() int64 { return t.opts.Now().UnixMilli() }

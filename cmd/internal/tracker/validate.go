@@ -32,8 +32,8 @@ var (
 	aliasVersion  = regexp.MustCompile(`^[vV]\d+$`)
 )
 
-// checkKey refuses the name of a metric, parameter or tag that MLflow refuses: some
-// of its stores make files of them.
+// checkKey rejects the names of metrics, parameters and tags that MLflow rejects, some of whose
+// stores use them as file names.
 func checkKey(what, key string) error {
 	switch clean := path.Clean(key); {
 	case key == "":
@@ -53,7 +53,7 @@ func checkLength(what, value string, most int) error {
 	return nil
 }
 
-// cut shortens a parameter's or a run tag's value to its limit, as MLflow does.
+// cut truncates the value of a parameter or a run tag to its limit, as MLflow does.
 func cut(value string, most int) string {
 	if utf8.RuneCountInString(value) <= most {
 		return value
@@ -75,7 +75,7 @@ func checkAlias(alias string) error {
 	return checkLength("Registered model alias name", alias, maxAlias)
 }
 
-// checkNewAlias refuses also the names that stand for versions already.
+// checkNewAlias also rejects names that already denote versions.
 func checkNewAlias(alias string) error {
 	if err := checkAlias(alias); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 )
 
 // readVersions reads the rows of a query for versionColumns, with tags and aliases,
-// in three queries however many versions there are.
+// in three queries for any number of versions.
 func readVersions(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]version, error) {
 	type key struct{ model, number int64 }
 	var out []version
@@ -51,7 +51,7 @@ func readVersions(ctx context.Context, tx *sql.Tx, query string, args ...any) ([
 	})
 }
 
-// latestVersions are the newest versions of each stage, of the models in a JSON list.
+// latestVersions returns the newest versions of each stage, of the models in a JSON list.
 func latestVersions(ctx context.Context, tx *sql.Tx, models string) ([]version, error) {
 	return readVersions(ctx, tx, versionColumns+` WHERE v.model IN (SELECT value FROM json_each(?)) AND v.stage != ?
 		AND v.version = (SELECT max(o.version) FROM versions o WHERE o.model = v.model AND o.stage = v.stage) ORDER BY v.model, v.version`, models, gone)

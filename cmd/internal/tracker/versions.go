@@ -59,7 +59,7 @@ func (t *Tracker) createVersion(ctx context.Context, q *createVersionRequest) (a
 		}
 		now := t.now()
 		var n int64
-		// The row of a deleted version stays, so that its number does not come again.
+		// The row of a deleted version stays, so that its number is not reused.
 		if err := tx.QueryRowContext(ctx, `INSERT INTO versions (model, version, description, stage, source, location, run_id, run_link, created, updated)
 			SELECT ?1, 1 + coalesce(max(version), 0), ?2, 'None', ?3, ?4, ?5, ?6, ?7, ?7 FROM versions WHERE model = ?1 RETURNING version`,
 			id, q.Description, q.Source, location, q.RunID, q.RunLink, now).Scan(&n); err != nil {
@@ -102,7 +102,7 @@ func (t *Tracker) downloadURI(ctx context.Context, q *versionRequest) (any, erro
 	})
 }
 
-// namedVersion finds a version as a request names it.
+// namedVersion finds the version that a request names.
 func namedVersion(ctx context.Context, tx *sql.Tx, name, number string) (version, error) {
 	n, err := versionNumber(number)
 	if err != nil {

@@ -16,7 +16,7 @@ func (t *Tracker) onVersion(ctx context.Context, name, number string, do func(co
 	})
 }
 
-// changeVersion changes a version and answers with what it is then.
+// changeVersion changes a version and returns its new state.
 func (t *Tracker) changeVersion(ctx context.Context, name, number string, do func(ctx context.Context, tx *sql.Tx, v version, now int64) error) (any, error) {
 	var answer versionAnswer
 	_, err := t.onVersion(ctx, name, number, func(ctx context.Context, tx *sql.Tx, v version) (err error) {
@@ -41,8 +41,7 @@ func (t *Tracker) updateVersion(ctx context.Context, q *updateVersionRequest) (a
 	})
 }
 
-// deleteVersion keeps the row, without what it said, so that its number is not given
-// to another.
+// deleteVersion clears the row and keeps it, so that the number is not reused.
 func (t *Tracker) deleteVersion(ctx context.Context, q *versionRequest) (any, error) {
 	return t.onVersion(ctx, q.Name, q.Version, func(ctx context.Context, tx *sql.Tx, v version) error {
 		now := t.now()
@@ -76,7 +75,7 @@ func (t *Tracker) setVersionTag(ctx context.Context, q *versionTagRequest) (any,
 	})
 }
 
-// deleteVersionTag is fine with a tag that isn't there, as MLflow is.
+// deleteVersionTag accepts a tag that does not exist, as MLflow does.
 func (t *Tracker) deleteVersionTag(ctx context.Context, q *versionTagRequest) (any, error) {
 	return t.onVersion(ctx, q.Name, q.Version, func(ctx context.Context, tx *sql.Tx, v version) error {
 		return execute(ctx, tx, `DELETE FROM version_tags WHERE model = ? AND version = ? AND key = ?`, v.model, v.number, q.Key)

@@ -2,7 +2,7 @@ package tracker
 
 import "strings"
 
-// conditions are parts of a WHERE, with their arguments.
+// conditions are the conditions of a WHERE clause, with their arguments.
 type conditions struct {
 	sql  []string
 	args []any
@@ -13,11 +13,11 @@ func (w *conditions) add(sql string, args ...any) {
 	w.args = append(w.args, args...)
 }
 
-// String is the WHERE, without the word.
+// String returns the clause without the word WHERE.
 func (w *conditions) String() string { return strings.Join(w.sql, " AND ") }
 
-// where adds the conditions of a filter. What lacks the key never matches, not even a
-// !=; a metric that is NaN matches only a !=, as a NaN does everywhere.
+// where adds the conditions of a filter. An entity without the key never matches, not even a
+// !=. A NaN metric matches only a !=.
 func (g *grammar) where(w *conditions, filter string) error {
 	clauses, err := g.parseFilter(filter)
 	if err != nil {
@@ -40,7 +40,7 @@ func (g *grammar) where(w *conditions, filter string) error {
 	return nil
 }
 
-// compares is the comparison with a column.
+// compares returns the comparison with a column.
 func (c clause) compares(column string) (string, []any) {
 	switch {
 	case c.list != nil:

@@ -228,8 +228,8 @@ func TestStatusIsWrittenOnceAndAtAPace(t *testing.T) {
 	require.Equal(t, clock.Now().Truncate(time.Second), condition(second, manifest.Running).LastTransitionTime.UTC())
 	require.True(t, strings.HasSuffix(condition(second, manifest.Running).Message, "é..."), "cut to what the resource may hold")
 
-	// What the cluster shows already, an agent that is gone, and one that was made anew
-	// since cost no request.
+	// An unchanged status, an agent that was deleted, and one that was recreated since cost no
+	// request.
 	s.Report(name, status)
 	s.Report(types.NamespacedName{Namespace: namespace, Name: "gone"}, status)
 	finish(t, s, stop)
@@ -276,7 +276,7 @@ func TestTheConditionOfAnotherControllerStays(t *testing.T) {
 	require.Equal(t, "True", condition(shown(t, c, name), "Audited").Status)
 }
 
-// What waits for the pace is written when the process ends.
+// Status updates that wait for the rate limit are written when the process ends.
 func TestCloseWritesWhatWaits(t *testing.T) {
 	c := testcluster.Shared(t)
 	install(t, c)

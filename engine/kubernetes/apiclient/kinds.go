@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// rediscoverAfter is how long a missing kind is taken to be still missing, since discovery costs
-// several requests.
+// rediscoverAfter bounds the time for which a missing kind is assumed to be still missing, since
+// discovery costs several requests.
 const rediscoverAfter = 10 * time.Second
 
 // Kinds resolves kinds to resources of the API server. It is safe for concurrent use.

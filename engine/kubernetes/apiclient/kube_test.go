@@ -120,8 +120,8 @@ func newSlow(t *testing.T) *slow {
 
 func (s *slow) now() int { s.mu.Lock(); defer s.mu.Unlock(); return s.under }
 
-// Nothing here throttles but the bound on what is under way at once: a hundred
-// requests go out as fast as they are answered, eight at a time.
+// The client throttles only by its bound on concurrent requests: a hundred requests are sent as
+// fast as they are answered, eight at a time.
 func TestTheOnlyThrottleIsTheBoundOnConcurrency(t *testing.T) {
 	server := newSlow(t)
 	client, err := apiclient.FromConfig(&rest.Config{Host: server.URL, QPS: 5, Burst: 10}, "ns", apiclient.Options{Concurrency: 8})

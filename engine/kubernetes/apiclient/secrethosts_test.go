@@ -14,8 +14,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// A Secret goes where the flag or its own annotation says, as the annotation is when it
-// is used; and what refuses it names the host and both ways to allow it.
+// A Secret is sent only to hosts allowed by the flag or by its annotation at the time of use. A
+// refusal names the host and both ways to allow it.
 func TestASecretGoesToAllowedHostsOnly(t *testing.T) {
 	c := testcluster.Shared(t)
 	ns := c.Namespace(t)

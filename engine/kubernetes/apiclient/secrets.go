@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	// secretTTL is how long a Secret is cached, and so how soon a rotation takes effect.
+	// secretTTL bounds the age of a cached Secret, and so the time until a rotation takes effect.
 	secretTTL = 30 * time.Second
 	// errorTTL is the same for an error, so that a fleet of a thousand does not send a thousand
 	// requests for a missing Secret.
 	errorTTL = 2 * time.Second
-	// maxStale is how long a Secret is used beyond secretTTL while the API server is unreachable,
+	// maxStale bounds the use of a Secret beyond secretTTL while the API server is unreachable,
 	// so that sampling continues.
 	maxStale = 10 * time.Minute
 	// secretTimeout bounds a request, and refreshTimeout one for a cached Secret. Both are

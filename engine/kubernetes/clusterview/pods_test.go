@@ -87,7 +87,7 @@ spec:
 	soon(t, "its restarts go with it", func() bool { w, _ := v.Workload(id); return w.Restarts == 0 })
 }
 
-// Whatever happens to pods, the index finds those that a pass over all would.
+// After any changes of pods, the index finds the same pods as a scan of all.
 func TestPodIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, now := newPodIndex(), map[string]*cachedPod{}

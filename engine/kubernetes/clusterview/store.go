@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// cached is what a store keeps of an object.
+// cached holds the fields of an object that a store keeps.
 type cached interface {
 	comparable
 	runtime.Object

@@ -35,8 +35,8 @@ type Options struct {
 	// Shard reports whether this process acts on a target; nil accepts all. It does not
 	// apply to triggers: every process watches all objects.
 	Shard func(namespace, name string, labels map[string]string) bool
-	// MaxStaleness is how long the API server may be unreachable before reads return an
-	// error; 0 is a minute.
+	// MaxStaleness bounds the time without the API server after which reads return an error; 0
+	// is a minute.
 	MaxStaleness time.Duration
 	Log          hclog.Logger // nil discards
 	Clock        engine.Clock // nil is engine.WallClock

@@ -26,8 +26,8 @@ const (
 	writeTimeout = 10 * time.Second
 	// maxMessage is the API server's limit on a message, in bytes.
 	maxMessage = 1024
-	// repeatAfter is when a failure that repeats at each firing is recorded again. The API
-	// server keeps an event for an hour.
+	// repeatAfter is the interval at which a failure that repeats at each firing is recorded
+	// again. The API server keeps an event for an hour.
 	repeatAfter = 10 * time.Minute
 	maxFailures = 20_000
 )

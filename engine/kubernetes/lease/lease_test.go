@@ -19,7 +19,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
-// slack is what a busy machine may take beside the lease's own times.
+// slack is added to the lease's own times for a busy machine.
 const slack = time.Second
 
 // TestTheLeaderIsKilled: the other takes over once the lease ran out, and not before.
@@ -124,7 +124,7 @@ func TestTheAPIServerStops(t *testing.T) {
 	<-leads.ctx.Done()
 	require.ErrorIs(t, write("after"), apiclient.ErrDeposed)
 	c.StartAPIServer(t)
-	// The holder's last word is what the Lease says, if it has not come back by now.
+	// The Lease still names the last holder, unless it has been acquired again by now.
 	again := r.wait(t)
 	require.NoError(t, again.fence())
 	require.ErrorIs(t, leads.fence(), ErrLost, "an old fence never opens again")

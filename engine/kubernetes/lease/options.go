@@ -27,9 +27,10 @@ type Options struct {
 	// Identity names this process to persons, for example by its pod. Each Run adds a random
 	// suffix, so that a restarted process does not take its predecessor's lease for its own.
 	Identity string
-	// Duration is how long after its last renewal another process can take the lease. A Lease has
-	// whole seconds, so it is rounded up. Renew is how long after that the leader gives up. Retry
-	// is the pause between renewals, and between attempts to acquire. 0 is the default.
+	// Duration is the time after its last renewal at which another process can take the lease. A
+	// Lease has whole seconds, so it is rounded up. Renew is the time after the last renewal at
+	// which the leader gives up. Retry is the pause between renewals, and between attempts to
+	// acquire. 0 is the default.
 	Duration, Renew, Retry time.Duration
 	Log                    hclog.Logger
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// update is what one request writes to the log.
+// update holds the writes of one request to the log.
 type update struct {
 	ops      []*op
 	outcomes outcomes
 	size     int
-	// What the update adds. It holds at most one change per approval and per alert, since the
-	// second can be checked only once the first is written.
+	// The keys that the update changes. It has at most one change per approval and per alert,
+	// since a second one can be checked only once the first is written.
 	events    map[eventKey]bool
 	approvals map[string]bool
 	alerts    map[alertKey]bool

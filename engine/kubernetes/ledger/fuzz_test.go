@@ -59,7 +59,7 @@ func viewOf(t *testing.T, s *state) view {
 	return v
 }
 
-// hostileRecords are what a record may hold that this program never wrote.
+// hostileRecords are records that this program never writes.
 var hostileRecords = []string{
 	``, `null`, `[]`, `{}`, `{"a":null,"c":null,"e":null}`, `{"a":[{}]}`, `{"p":[{}]}`,
 	`{"a":[{"i":"x","a":"n/a","at":1,"w":{"n":1e100000}}]}`, `{"a":[{"i":"x","a":"n/a","at":-9223372036854775808,"e":9223372036854775807,"o":"done","oa":true}]}`,
@@ -74,8 +74,8 @@ var hostileRecords = []string{
 	`{"a":` + strings.Repeat(`[`, 20000) + `}`, `{"n":[{"a":"n/a","v":` + strings.Repeat(`[`, 9000) + strings.Repeat(`]`, 9000) + `}]}`,
 }
 
-// FuzzRecord reads whatever a cluster gives back as a record. What is taken answers every
-// question, and stays what it is when it is compacted, which a leader does by itself.
+// FuzzRecord reads any bytes from a cluster as a record. A record that is accepted can be
+// queried, and does not change when it is compacted, which a leader does by itself.
 func FuzzRecord(f *testing.F) {
 	for _, raw := range hostileRecords {
 		f.Add([]byte(raw))

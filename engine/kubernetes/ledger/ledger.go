@@ -51,7 +51,7 @@ func (l *Ledger) setDeposed(err error) error {
 }
 
 // Lost returns a channel that is closed when another process has become the writer. The
-// ledger is of no use then, and whoever leads opens it again.
+// ledger is of no use then, and the next leader opens it again.
 func (l *Ledger) Lost() <-chan struct{} { return l.lost }
 
 // Keep raises the Horizon for an agent whose guards look further back.

@@ -180,7 +180,7 @@ func TestTheDeposedAnswersNothing(t *testing.T) {
 	same(t, want, leaf(t, young))
 }
 
-// TestManyOpenAtOnce: one of them may write, whoever it is.
+// Of several processes that open the ledger at once, exactly one may write.
 func TestManyOpenAtOnce(t *testing.T) {
 	c := shared(t)
 	ctx, o := t.Context(), Options{Client: c.Client(), Namespace: c.Namespace(t)}

@@ -158,7 +158,7 @@ func same(t *testing.T, want, got any) {
 	require.Empty(t, cmp.Diff(want, got))
 }
 
-// requests is how many a connection has made.
+// requests returns the number of requests that a client has made.
 func requests(c *apiclient.Client) (n int64) {
 	for _, of := range c.Requests() {
 		n += of

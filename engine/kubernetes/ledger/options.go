@@ -34,19 +34,19 @@ type Options struct {
 	Adopt []string
 	Clock engine.Clock
 	Log   hclog.Logger
-	// Horizon is how long acts are kept, at least the longest look-back of any guard; 24 h.
-	// Forget is how long notes, and the last act of each strategy and verb on a target, are
-	// kept; 90 days.
+	// Horizon is the age up to which acts are kept, at least the longest look-back of any guard;
+	// 24 h. Forget is the age up to which notes, and the last act of each strategy and verb on a
+	// target, are kept; 90 days.
 	Horizon, Forget time.Duration
 	// SegmentBytes is the size that starts a new segment; 128 KiB. MaxObjectBytes bounds every
 	// object; 900 KiB.
 	SegmentBytes, MaxObjectBytes int
-	// CompactAfter is how many segments may follow the bases; 6.
+	// CompactAfter bounds the segments that follow the bases; 6.
 	CompactAfter int
-	// Gather is how long conclusions and ends of deliveries are collected; 100 ms.
+	// Gather is the time for which conclusions and ends of deliveries are collected; 100 ms.
 	Gather time.Duration
 	// InboxMost bounds the events in an inbox, 1,000; OutboxMost those to be delivered, 5,000.
-	// What a firing posts is never refused.
+	// Events that a firing posts are never refused.
 	InboxMost, OutboxMost int
 	// MailBytes bounds the bytes of the events in all inboxes and the outbox; an event in several
 	// of them counts in each; 32 MiB.

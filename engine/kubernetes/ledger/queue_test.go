@@ -56,7 +56,7 @@ func leaf(t *testing.T, l *Ledger) papers {
 	l.mu.Lock()
 	soundBytes(t, &l.state.queues)
 	l.mu.Unlock()
-	for _, now := range []time.Time{day, day.Add(time.Hour)} { // the second is when those of most tests expire
+	for _, now := range []time.Time{day, day.Add(time.Hour)} { // at the second, those of most tests expire
 		waits := slices.DeleteFunc(slices.Clone(p.Approvals), func(a engine.Approval) bool { return a.State != waiting || !now.Before(a.Expires) })
 		counted, err := l.ApprovalsWaiting(t.Context(), now)
 		require.NoError(t, err)

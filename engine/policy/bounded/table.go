@@ -11,7 +11,7 @@ import (
 // one more than declared is the term that the result is unified with.
 type check func(args []*ast.Term) error
 
-// rule is how one built-in is limited. Exactly one field is set.
+// rule is the limit of one built-in. Exactly one field is set.
 type rule struct {
 	// harmless is the reason why no call needs much time or memory.
 	harmless string

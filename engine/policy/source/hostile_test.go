@@ -97,7 +97,7 @@ func TestWhatABundleUnpacksToIsBounded(t *testing.T) {
 	_, err := w.Write(make([]byte, 3*MaxBytes))
 	require.NoError(t, err)
 	require.NoError(t, zw.Close())
-	var headers bytes.Buffer // the limit is where one ends, as if the archive did
+	var headers bytes.Buffer // a header ends at the limit, as if the archive ended there
 	zw = gzip.NewWriter(&headers)
 	w = tar.NewWriter(zw)
 	for range 3 * MaxBytes / 512 {

@@ -8,7 +8,7 @@ import (
 
 const (
 	maxBackOff = 5 * time.Minute
-	// backOffReset is how long a process must run for the schedule to start over.
+	// backOffReset is the running time of a process after which the schedule starts over.
 	backOffReset = 10 * time.Minute
 )
 

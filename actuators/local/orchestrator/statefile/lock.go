@@ -13,7 +13,7 @@ import (
 // ErrInUse says that another process has the folder open.
 var ErrInUse = errors.New("the state folder is in use by another process")
 
-// lockWithin is how long Acquire tries. A process that is killed while it starts another
+// lockWithin bounds the attempts of Acquire. A process that is killed while it starts another
 // leaves the lock to that one, until it has become its own program: some milliseconds.
 const lockWithin = 500 * time.Millisecond
 

@@ -42,7 +42,7 @@ type record struct {
 	Message    string            `json:"message,omitempty"`
 	StartedAt  time.Time         `json:"startedAt"`
 	FinishedAt time.Time         `json:"finishedAt,omitzero"`
-	// Deadline is when the run is stopped.
+	// Deadline is the time at which the run is stopped.
 	Deadline time.Time `json:"deadline"`
 	// Stop is why the run is being stopped, or was stopped; "" if it isn't.
 	Stop string `json:"stop,omitempty"`

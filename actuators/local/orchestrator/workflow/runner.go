@@ -40,7 +40,7 @@ type key struct{ namespace, name string }
 
 func (k key) String() string { return k.namespace + "/" + k.name }
 
-// CloseMode is what Close does with the active runs.
+// CloseMode selects the treatment of active runs by Close.
 type CloseMode int
 
 const (

@@ -28,8 +28,8 @@ type Options struct {
 	Policies *policy.Store
 	Status   *status.Reporter
 	Env      agentspec.Env
-	// Apply runs these agents in place of those of before. horizon is how far back their
-	// guards look. When it returns, the earlier specs are not used any more.
+	// Apply replaces the running agents. horizon is the longest look-back of their guards. When
+	// it returns, the earlier specs are not used any more.
 	Apply func(agents []*manifest.Agent, specs []engine.Spec, horizon time.Duration)
 	Log   hclog.Logger
 }

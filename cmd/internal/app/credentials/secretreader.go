@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// refusalKept is how long the reader remembers that it refused a Secret to a host.
+	// refusalKept is the time for which the reader remembers that it refused a Secret to a host.
 	refusalKept = time.Hour
 	// maxRefusals bounds the hosts remembered of a Secret: each may be made of the name of
 	// a target.

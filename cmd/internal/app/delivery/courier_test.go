@@ -19,8 +19,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// What waits in the outbox for a peer of before is kept, and the token of peers is shown
-// to those of today only.
+// Events queued for a former peer are kept, and the peers' token is sent only to current peers.
 func TestThePeerTokenIsShownToPeersOnly(t *testing.T) {
 	shown := map[string][]string{}
 	endpoint := func(name string) string {
@@ -48,8 +47,8 @@ func TestThePeerTokenIsShownToPeersOnly(t *testing.T) {
 	require.Equal(t, map[string][]string{"today": {"Bearer between-us"}, "before": {""}}, shown)
 }
 
-// What goes to an address with event.send, or as a notice, shows the headers that the
-// agent has for it, as webhook does.
+// Events sent to an address by event.send, or as a notice, have the agent's headers for it, as
+// those of webhook do.
 func TestAnEventShowsTheHeadersOfItsAgent(t *testing.T) {
 	t.Setenv("HOOK_KEY", "k3y-of-hook")
 	var got http.Header

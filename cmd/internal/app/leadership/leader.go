@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// faultShown is how long a failed attempt to lead makes the process unready.
+	// faultShown is the time for which a failed attempt to lead makes the process unready.
 	faultShown = time.Minute
 	// ledgerCloseTimeout bounds the closing of the ledger at the end of a term.
 	ledgerCloseTimeout = 2 * time.Second

@@ -15,7 +15,7 @@ import (
 // ErrLedgerLost means that another process writes the ledger now.
 var ErrLedgerLost = errors.New("the ledger has another writer")
 
-// minRetention is how far back a ledger remembers at least.
+// minRetention is the minimum horizon of a ledger.
 const minRetention = 24 * time.Hour
 
 // State tells the other parts of a process whether it leads, and with which manager and

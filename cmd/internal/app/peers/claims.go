@@ -26,8 +26,8 @@ const (
 	pollTimeout = 5 * time.Second
 	// firstTimeout bounds the first request to each peer, which the start waits for.
 	firstTimeout = time.Second
-	// warnAfter is how many requests in a row fail before that is logged: a peer may be
-	// restarting, or its replica may be a standby.
+	// warnAfter is the number of failed requests in a row from which they are logged: a peer may
+	// be restarting, or its replica may be a standby.
 	warnAfter = 3
 	// largestAnswer bounds an answer, in bytes.
 	largestAnswer = 8 << 20

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// ClaimsPath is where a peer lists the claims of its agents.
+	// ClaimsPath is the path at which a peer lists the claims of its agents.
 	ClaimsPath = "/v1/peer/claims"
-	// eventsPath is where a peer receives events.
+	// eventsPath is the path at which a peer receives events.
 	eventsPath = "/v1/events"
 )
 

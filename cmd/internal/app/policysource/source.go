@@ -32,7 +32,7 @@ type Source struct {
 	// TokenFile and Every are for URLs: see source.RemoteOptions. Every URL gets the token.
 	TokenFile string
 	Every     time.Duration
-	// Patience is how long the start waits for the server of a URL; 0 is its default.
+	// Patience bounds the wait of the start for the server of a URL; 0 is its default.
 	Patience time.Duration
 }
 

@@ -17,7 +17,7 @@ import (
 
 func inFlightDir(data string) string { return filepath.Join(data, "asking") }
 
-// maxRetried is how many evaluations of the last process are retried.
+// maxRetried bounds the evaluations of the last process that are retried.
 const maxRetried = 32
 
 // recordInFlight writes the file of an evaluation, and returns what removes it. Without

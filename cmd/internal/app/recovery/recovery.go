@@ -29,7 +29,7 @@ const (
 	running, ended = "lives", "ended"
 
 	writeTimeout = 2 * time.Second
-	// maxQuarantined is how many are kept; the oldest are dropped first.
+	// maxQuarantined bounds those that are kept; the oldest are dropped first.
 	maxQuarantined = 200
 )
 

@@ -74,7 +74,7 @@ func (f Files) folders() []string {
 	return out
 }
 
-// maxFile is how much of a file is read to find out whether it changed, in bytes. No
+// maxFile bounds the bytes of a file that are read to find out whether it changed. No
 // reader accepts a larger one.
 const maxFile = 16 << 20
 

@@ -16,8 +16,8 @@ import (
 // 0. The zero value owns every target.
 type Shard struct {
 	Index, Of int
-	// By is what keeps targets together: "namespace" (the default), "name" (each target
-	// by itself) or "label=KEY" (the targets with the same value of a label).
+	// By is the key of the shards: "namespace" (the default), "name" (each target by itself)
+	// or "label=KEY" (targets with the same value of a label are in one shard).
 	By string
 }
 

@@ -21,7 +21,7 @@ func mostImportant(f engine.FiringRecord) (d engine.Decision, found bool) {
 	return d, found
 }
 
-// maxSummary is how many characters of a detail go into a column of kubectl get.
+// maxSummary bounds the characters of a detail in a column of kubectl get.
 const maxSummary = 60
 
 func shorten(detail string) string {

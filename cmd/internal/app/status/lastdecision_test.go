@@ -8,7 +8,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// What `kubectl get agents` shows of a firing with several decisions.
+// The decision that `kubectl get agents` shows of a firing with several.
 func TestWhichDecisionTheStatusShows(t *testing.T) {
 	admitted := engine.Decision{Verdict: engine.Admitted, Detail: "replicas 1 -> 3"}
 	refused := engine.Decision{Verdict: engine.Refused, By: "plan", Detail: "replicas belongs to kubectl"}

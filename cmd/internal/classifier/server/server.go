@@ -37,8 +37,8 @@ type Options struct {
 	Threads int
 	// Queue is the maximum of waiting requests.
 	Queue int
-	// Linger is how long, after ctx ends, new requests are still accepted while /healthz
-	// returns 503, so that routers can remove the replica first.
+	// Linger is the time after the end of ctx in which new requests are still accepted while
+	// /healthz returns 503, so that routers can remove the replica first.
 	Linger time.Duration
 	// Grace bounds the time, after ctx ends, until the last request is done; 0 means 30 s.
 	Grace time.Duration

@@ -70,7 +70,7 @@ func TestTheShareIsKept(t *testing.T) {
 	}
 }
 
-// What was not used is not kept: after a pause there is the share of one period.
+// Unused quota is not kept: after a pause there is the share of one period.
 func TestAnIdlePeriodIsLost(t *testing.T) {
 	m := &machine{now: time.Unix(100, 0)}
 	q := New(150, m.clock())

@@ -10,11 +10,11 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// MaxSeverity is the strongest that a corruption gets; 1 is the weakest.
+// MaxSeverity is the greatest severity of a corruption; 1 is the least.
 const MaxSeverity = 5
 
-// kinds are the corruptions there are. Each gets a severity from 1 to MaxSeverity,
-// and draws what differs from image to image from rng.
+// kinds are all corruptions. Each takes a severity from 1 to MaxSeverity, and draws the
+// differences between images from rng.
 var kinds = map[string]func(img *digits.Image, severity float64, rng *rand.Rand) digits.Image{
 	"rotation":   rotate,
 	"shear":      shear,
@@ -25,16 +25,16 @@ var kinds = map[string]func(img *digits.Image, severity float64, rng *rand.Rand)
 	"brightness": brighten,
 }
 
-// Kinds are the names of the corruptions, sorted.
+// Kinds returns the names of the corruptions, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Corruption is one way to spoil an image.
+// Corruption is a kind of corruption and its severity.
 type Corruption struct {
 	Kind     string `json:"kind"`
 	Severity int    `json:"severity"` // 1 to MaxSeverity
 }
 
-// String is the corruption as Parse reads it: "rotation:3".
+// String formats the corruption for Parse: "rotation:3".
 func (c Corruption) String() string { return fmt.Sprintf("%s:%d", c.Kind, c.Severity) }
 
 // Check returns an error if the corruption is not valid.
@@ -48,12 +48,12 @@ func (c Corruption) Check() error {
 	return nil
 }
 
-// Apply is the image, spoilt. The corruption must be one that Check finds right.
+// Apply returns the corrupted image. The corruption must be valid by Check.
 func (c Corruption) Apply(img *digits.Image, rng *rand.Rand) digits.Image {
 	return kinds[c.Kind](img, float64(c.Severity), rng)
 }
 
-// stream is the source of what is drawn for one image.
+// stream returns the random source for one image.
 func stream(seed, index uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed^0x636f7272757074, index)) // apart from the rendering's
 }

@@ -117,7 +117,7 @@ func TestEachCorruptionDoesWhatItsNameSays(t *testing.T) {
 	})
 }
 
-// middleOf is where the ink of a row has its middle.
+// middleOf returns the mean column of a row's ink.
 func middleOf(img *digits.Image, y int) float64 {
 	var ink, moment float64
 	for x := range digits.Side {
@@ -139,7 +139,7 @@ func TestEveryKindSpoilsMoreTheHigherItsSeverity(t *testing.T) {
 						change += math.Abs(float64(v) - float64(rendered().Images[i][j]))
 					}
 				}
-				if kind == "inversion" { // how much differs from the image upside down in grey is what falls
+				if kind == "inversion" { // the difference to the inverted image decreases instead
 					require.Positive(t, change)
 					continue
 				}

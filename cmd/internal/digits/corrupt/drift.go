@@ -10,19 +10,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// Part is a corruption and its share of the images once a drift is fully there.
+// Part is a corruption and its share of the images at the drift's full level.
 type Part struct {
 	Corruption
 	Share float64 `json:"share"` // above 0, at most 1
 }
 
-// Mix is the corruptions of a drift. Shares that sum to less than 1 leave the rest
-// of the images as they are.
+// Mix is the list of corruptions of a drift. If the shares sum to less than 1, the rest of the
+// images is unchanged.
 type Mix []Part
 
-// DefaultMix is what a camera suffers that was knocked over, is lit by a tube that
-// flickers, and at times has its picture the wrong way round. It costs a model that
-// was trained on clean digits about a quarter of its accuracy.
+// DefaultMix simulates a camera that was knocked over, is lit by a flickering tube, and at
+// times inverts its picture. A model that was trained on clean digits loses about a quarter
+// of its accuracy to it.
 func DefaultMix() Mix {
 	return Mix{
 		{Corruption{"rotation", 3}, 0.25}, {Corruption{"stripes", 3}, 0.15},
@@ -68,7 +68,7 @@ func parsePart(word string) (Part, error) {
 	return p, nil
 }
 
-// String is the mix as ParseMix reads it.
+// String formats the mix for ParseMix.
 func (m Mix) String() string {
 	words := make([]string, len(m))
 	for i, p := range m {
@@ -77,7 +77,7 @@ func (m Mix) String() string {
 	return strings.Join(words, ",")
 }
 
-// Check names every mistake of the mix.
+// Check returns every mistake of the mix.
 func (m Mix) Check() error {
 	var errs []error
 	var sum float64
@@ -94,16 +94,16 @@ func (m Mix) Check() error {
 	return errors.Join(errs...)
 }
 
-// Drift is a mix that moves into a stream of images.
+// Drift is a mix whose level grows within a stream of images.
 type Drift struct {
 	Mix  Mix
 	Seed uint64
-	// Begin is the index of the first image that may be spoilt; from there the shares
-	// grow evenly, to their full size Over images later.
+	// Begin is the index of the first image that may be corrupted. From there the shares grow
+	// linearly to their full size, over Over images.
 	Begin, Over int
 }
 
-// Level is how far the drift has moved in at an image of the stream, 0 to 1.
+// Level returns the level of the drift at an image of the stream, 0 to 1.
 func (d *Drift) Level(index int) float64 {
 	if index < d.Begin {
 		return 0
@@ -114,14 +114,14 @@ func (d *Drift) Level(index int) float64 {
 	return float64(index-d.Begin+1) / float64(d.Over+1)
 }
 
-// Apply is the stream's image of that index, spoilt or not, and what was done to
-// it; Kind is "" if nothing was. It depends on the seed and the index alone.
+// Apply returns the stream's image of that index after the drift, and its corruption; Kind is ""
+// for none. The choice depends only on the seed and the index.
 func (d *Drift) Apply(img *digits.Image, index int) (digits.Image, Corruption) {
 	return d.Mix.apply(img, d.Level(index), stream(d.Seed, uint64(index)))
 }
 
-// ApplyAll spoils a set as it would be once the drift is fully there, image i by
-// its own draw. The labels are shared.
+// ApplyAll applies the drift at its full level to a set, with a draw for each image. The labels
+// are shared.
 func (m Mix) ApplyAll(s digits.Set, seed uint64) digits.Set {
 	out := digits.Set{Images: make([]digits.Image, s.Len()), Labels: s.Labels}
 	for i := range s.Images {

@@ -55,8 +55,7 @@ func noise(img *digits.Image, severity float64, rng *rand.Rand) (out digits.Imag
 	return out
 }
 
-// stripes inverts as many pairs of columns as the severity, evenly apart, from where
-// the draw has them begin.
+// stripes inverts as many pairs of columns as the severity, evenly spaced, from a random column.
 func stripes(img *digits.Image, severity float64, rng *rand.Rand) digits.Image {
 	const width = 2
 	apart, begin := digits.Side/severity, rng.Float64()
@@ -69,8 +68,8 @@ func stripes(img *digits.Image, severity float64, rng *rand.Rand) digits.Image {
 	return out
 }
 
-// invert makes paper of ink and ink of paper, the ink as strong as a fifth of its
-// full a step of severity.
+// invert swaps paper and ink. The new ink gets a fifth of its full strength per step of
+// severity.
 func invert(img *digits.Image, severity float64, _ *rand.Rand) (out digits.Image) {
 	for i, v := range img {
 		out[i] = grey(float64(255-v) * severity / MaxSeverity)

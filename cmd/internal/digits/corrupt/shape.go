@@ -21,8 +21,7 @@ func shear(img *digits.Image, severity float64, rng *rand.Rand) digits.Image {
 	return img.Warp(func(x, y float64) (float64, float64) { return x + slant*y, y })
 }
 
-// either draws 60 to 100 % of most, or that much the other way: a corruption is
-// never drawn so weak that it is none.
+// either draws 60 to 100 % of most with a random sign, so that no corruption is too weak.
 func either(rng *rand.Rand, most float64) float64 {
 	amount := most * (0.6 + 0.4*rng.Float64())
 	if rng.IntN(2) == 0 {
@@ -31,5 +30,5 @@ func either(rng *rand.Rand, most float64) float64 {
 	return amount
 }
 
-// grey is a value as a pixel has it.
+// grey rounds a value to a pixel's.
 func grey(v float64) byte { return byte(min(255, max(0, math.Round(v)))) }

@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Artifact is where a run keeps its predictions.
+// Artifact is the path of the predictions among a run's artifacts.
 const Artifact = "predictions.zip"
 
 // The metrics of a run.
@@ -100,7 +100,7 @@ func (l *Log) attempt(ctx context.Context, b *batch) error {
 	return l.o.Client.EndRun(ctx, b.run, mlflow.Finished, l.o.Now())
 }
 
-// forget has the next attempt look up the experiment again if it was deleted.
+// forget makes the next attempt look up the experiment again if it was deleted.
 func (l *Log) forget(err error) error {
 	if errors.Is(err, mlflow.ErrNotFound) {
 		l.experiment = ""

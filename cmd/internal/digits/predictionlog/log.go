@@ -13,20 +13,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Options is where to write and when. Zero values take the defaults given here.
+// Options configures a log. Zero values take the defaults given here.
 type Options struct {
 	Client     *mlflow.Client
 	Experiment string // made if it isn't there
 	Model      string // the version that makes the predictions
 	Writer     string // who serves, for a person: a pod's name
-	// Batch is how many predictions make a run: 100.
+	// Batch is the number of predictions in a run: 100.
 	Batch int
-	// Every is how long the first of a batch waits for the others: 1 s.
+	// Every bounds the time that the first prediction of a batch waits for the others: 1 s.
 	Every time.Duration
-	// Queue is how many predictions may wait to be written before more are dropped: 5,000.
+	// Queue bounds the predictions that wait to be written; more are dropped: 5,000.
 	Queue int
-	// Pause is the wait before a batch that the tracker did not take is offered again,
-	// doubled each time up to 16 times as much: 500 ms.
+	// Pause is the wait before a batch is written again after an error, doubled each time up to
+	// 16 times as much: 500 ms.
 	Pause  time.Duration
 	Now    func() time.Time // nil: the machine's
 	Logger hclog.Logger     // may be nil
@@ -70,12 +70,12 @@ type Log struct {
 	done    chan struct{}
 	cancel  context.CancelFunc // cuts off what is being written
 	metrics metrics
-	// Of the writing goroutine alone.
+	// Used by the writing goroutine only.
 	experiment string // its id, once it is known
 	cutOff     int    // predictions of a batch that Close did not wait for
 }
 
-// Start begins to write. The caller ends it with Close.
+// Start starts the log. The caller must Close it.
 func Start(o Options) (*Log, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("log predictions: %w", err)
@@ -89,8 +89,8 @@ func Start(o Options) (*Log, error) {
 	return l, nil
 }
 
-// Record takes a prediction to be written, or drops it; it never waits. The label is
-// what the image really shows, digits.NoClass where nobody has said.
+// Record queues a prediction, or drops it; it never blocks. The label is the true digit, or
+// digits.NoClass if it is not known.
 func (l *Log) Record(img *digits.Image, p digits.Prediction, label int) {
 	s := samples.Sample{Image: *img, Label: label, Model: l.o.Model, Predicted: p.Class, Confidence: p.Confidence}
 	select {
@@ -100,8 +100,8 @@ func (l *Log) Record(img *digits.Image, p digits.Prediction, label int) {
 	}
 }
 
-// Close writes what waits, and ends. What is not written when ctx ends is dropped,
-// and the error says how many. Nothing may be recorded any more. It is called once.
+// Close writes the queue, and ends. Predictions that are not written when ctx ends are dropped,
+// and the error has their number. Record must not be called any more. Close is called once.
 func (l *Log) Close(ctx context.Context) error {
 	close(l.closing)
 	defer l.cancel()
@@ -132,8 +132,8 @@ func (l *Log) run(ctx context.Context) {
 	}
 }
 
-// collect waits for a batch to be full, or for its first prediction to have waited
-// long enough. It is empty when there will be no more.
+// collect returns a batch once it is full, or once its first prediction has waited for Every.
+// The batch is empty at the end.
 func (l *Log) collect(ctx context.Context) []samples.Sample {
 	var batch []samples.Sample
 	select {
@@ -161,7 +161,7 @@ func (l *Log) collect(ctx context.Context) []samples.Sample {
 	return batch
 }
 
-// rest fills a batch from what waits already.
+// rest fills a batch from the queue.
 func (l *Log) rest(batch []samples.Sample) []samples.Sample {
 	for len(batch) < l.o.Batch {
 		select {

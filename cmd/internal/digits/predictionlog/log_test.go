@@ -20,7 +20,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// site is a real tracker behind a door that a test can shut.
+// site is a real tracker that a test can make unavailable.
 type site struct {
 	t      *testing.T
 	client *mlflow.Client
@@ -46,7 +46,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// shut has some requests answered with a status instead.
+// shut makes some requests fail with a status.
 func (s *site) shut(status int, which func(r *http.Request) bool) {
 	door := func(w http.ResponseWriter, r *http.Request) bool {
 		if !which(r) {
@@ -85,7 +85,7 @@ func (s *site) end(l *Log) {
 	require.NoError(s.t, l.Close(ctx))
 }
 
-// batches are the runs that are all there, with their samples, oldest first.
+// batches returns the finished runs with their samples, oldest first.
 func (s *site) batches() (runs []mlflow.Run, content [][]samples.Sample) {
 	ids, err := s.client.Experiments(s.t.Context(), []string{"p"})
 	require.NoError(s.t, err)
@@ -171,7 +171,7 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	s.end(s.start(Options{}))
 }
 
-// Whichever request fails for a while, what was recorded is there once, as one run.
+// Whichever request fails for a while, the predictions are logged once, as one run.
 func TestATrackerThatIsAwayForAWhile(t *testing.T) {
 	for name, which := range map[string]func(r *http.Request) bool{
 		"everything":  all,

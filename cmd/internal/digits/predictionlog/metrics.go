@@ -18,7 +18,7 @@ func newMetrics() metrics {
 	}
 }
 
-// Collectors are the log's metrics, to be registered where the server's are.
+// Collectors returns the log's metrics, to be registered with the server's.
 func (l *Log) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{l.metrics.written, l.metrics.dropped, l.metrics.retries}
 }

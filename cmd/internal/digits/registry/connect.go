@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// The variables by which MLflow's own clients are told the same.
+// The environment variables of MLflow's own clients.
 const (
 	URIVariable      = "MLFLOW_TRACKING_URI"
 	tokenVariable    = "MLFLOW_TRACKING_TOKEN"
@@ -17,8 +17,7 @@ const (
 	passwordVariable = "MLFLOW_TRACKING_PASSWORD"
 )
 
-// Connect makes a client of the tracker that the environment names. It asks nothing
-// of the tracker yet.
+// Connect returns a client of the tracker that the environment names. It sends no request.
 func Connect(getenv func(string) string) (*mlflow.Client, error) {
 	if getenv(URIVariable) == "" {
 		return nil, errors.New(URIVariable + " is not set: it says where the tracker is, as http://127.0.0.1:5000")

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// folder is where a run keeps its model, among its artifacts.
+	// folder is the folder of the model among a run's artifacts.
 	folder = "model"
 	// file is the model, in its folder.
 	file = "model.digits"
 )
 
-// Register keeps a model with the run that trained it, and makes it the next version
-// of a registered model, which is made if it isn't there.
+// Register uploads a model to the run that trained it, and creates the next version of a
+// registered model, which it creates if necessary.
 func Register(ctx context.Context, c *mlflow.Client, name, runID string, m *digits.Model, tags map[string]string) (mlflow.Version, error) {
 	var out bytes.Buffer
 	err := m.Write(&out)
@@ -56,7 +56,7 @@ func Load(ctx context.Context, c *mlflow.Client, v mlflow.Version) (*digits.Mode
 	return m, nil
 }
 
-// place is the run and the folder that a version's source names.
+// place returns the run and the folder that a version's source names.
 func place(v mlflow.Version) (runID, path string, err error) {
 	rest, is := strings.CutPrefix(v.Source, "runs:/")
 	runID, path, _ = strings.Cut(rest, "/")

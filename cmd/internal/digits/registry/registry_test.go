@@ -15,7 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// connected is a client of a real tracker, as the environment would name it.
+// connected returns a client of a real tracker that the environment names.
 func connected(t *testing.T) *mlflow.Client {
 	tr, err := tracker.Open(t.Context(), tracker.Options{Dir: t.TempDir()})
 	require.NoError(t, err)

@@ -11,14 +11,14 @@ import (
 
 const scheme = "models:/"
 
-// ErrURI is wrapped by every error that says a text names no version.
+// ErrURI is wrapped by every error about a text that names no version.
 var ErrURI = errors.New("not the address of a model version")
 
-// IsURI tells an address in the registry from the name of a file.
+// IsURI reports whether a text is a URI of the registry, and not the name of a file.
 func IsURI(text string) bool { return strings.HasPrefix(text, "models:") }
 
-// Find is the version that an address names: models:/NAME/VERSION, or
-// models:/NAME@ALIAS for the one that an alias names now.
+// Find returns the version that a URI names: models:/NAME/VERSION, or models:/NAME@ALIAS for the
+// current version of an alias.
 func Find(ctx context.Context, c *mlflow.Client, uri string) (mlflow.Version, error) {
 	rest, is := strings.CutPrefix(uri, scheme)
 	name, alias, byAlias := strings.Cut(rest, "@")

@@ -16,7 +16,7 @@ type Sample struct {
 	Model      string
 	Predicted  int
 	Confidence float64
-	// Score is how critical the sample is, 0 to 1, once a detection has said.
+	// Score is set by a detection: how critical the sample is, 0 to 1.
 	Score float64
 }
 

@@ -18,7 +18,7 @@ var columns = []string{"id", "label", "model_version", "predicted", "confidence"
 // maxTable bounds what is unpacked of a table, in bytes.
 const maxTable = 128 << 20
 
-// maxRows is how many samples a table may have: as many as there may be images.
+// maxRows bounds the samples of a table, as images are bounded.
 const maxRows = 400_000
 
 func writeTable(w io.Writer, all []Sample) error {

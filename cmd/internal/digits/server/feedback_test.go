@@ -14,7 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// recorder keeps what it is told.
+// recorder stores the predictions that it receives.
 type recorder struct {
 	mu     sync.Mutex
 	images []digits.Image

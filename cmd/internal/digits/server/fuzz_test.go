@@ -9,8 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// FuzzParse reads any request body: images, as many as may be in a request, or mistakes,
-// as many as a person would read.
+// FuzzParse reads any request body: the result is images or mistakes, both within their limits.
 func FuzzParse(f *testing.F) {
 	zeros := "[" + strings.TrimSuffix(strings.Repeat("0,", digits.Pixels), ",") + "]"
 	for _, body := range []string{

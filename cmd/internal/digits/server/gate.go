@@ -2,7 +2,7 @@ package server
 
 import "sync"
 
-// gate counts the requests inside. Closed, it lets no more in, and tells when the
+// gate counts the requests in progress. Once closed, it admits no more, and signals when the
 // last one has left.
 type gate struct {
 	mu     sync.Mutex
@@ -13,7 +13,7 @@ type gate struct {
 
 func newGate() *gate { return &gate{empty: make(chan struct{})} }
 
-// enter reports whether the request was let in. One that was must leave.
+// enter reports whether the request was admitted. If it was, the caller must call leave.
 func (g *gate) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -33,7 +33,7 @@ func (g *gate) leave() {
 	}
 }
 
-// close is called once. The channel is closed when nobody is inside any more.
+// close is called once. Its channel is closed when the last request has left.
 func (g *gate) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

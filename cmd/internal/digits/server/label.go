@@ -8,12 +8,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// labelHeader tells what digit each image of a request shows: "7", or "7,3,," for
-// four images of which the last two are not known. It stands for what turns out later
-// in the world; the model never sees it.
+// labelHeader has the label of each image of a request: "7", or "7,3,," for four images of which
+// the last two are not known. It simulates labels that become known later; the model never sees
+// it.
 const labelHeader = "X-Label"
 
-// parseLabels is the label of each of n images.
+// parseLabels returns the label of each of n images.
 func parseLabels(h http.Header, n int) (labels []int, mistakes []string) {
 	labels = make([]int, n)
 	for i := range labels {

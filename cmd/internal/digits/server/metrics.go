@@ -67,7 +67,7 @@ func newMetrics(version string, info digits.Info, others []prometheus.Collector)
 	model.WithLabelValues(version).Set(1)
 	accuracy := prometheus.NewGauge(prometheus.GaugeOpts{Name: "digits_model_test_accuracy", Help: "Share of its test set that the model in service got right."})
 	accuracy.Set(info.Accuracy)
-	// A series that begins with its first request would hide that request from rate().
+	// Without an initial 0, rate() would not see the first request of a series.
 	m.requests.WithLabelValues(predictPath)
 	m.responses.WithLabelValues(predictPath, "200")
 	m.duration.WithLabelValues(predictPath)
@@ -87,8 +87,8 @@ func (m *metrics) predicted(p digits.Prediction) {
 	m.confidence.Observe(p.Confidence)
 }
 
-// toldOf counts what the client says of an image.
-func (m *metrics) toldOf(p digits.Prediction, label int) {
+// countLabel counts a label that the client sent for an image.
+func (m *metrics) countLabel(p digits.Prediction, label int) {
 	switch label {
 	case digits.NoClass:
 	case p.Class:

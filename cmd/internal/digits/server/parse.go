@@ -16,12 +16,12 @@ import (
 const (
 	// maxInstances bounds the images of one request.
 	maxInstances = 256
-	// maxMistakes bounds what a refusal lists.
+	// maxMistakes bounds the mistakes in an error response.
 	maxMistakes = 20
 )
 
 // parse reads the images of a request: JSON {"instances":[{"pixels":[784 numbers]}]},
-// or raw (application/octet-stream), 784 bytes an image. It names every mistake.
+// or raw (application/octet-stream), 784 bytes an image. Its error has every mistake.
 func parse(contentType string, body []byte) ([]digits.Image, []string) {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {
@@ -84,7 +84,7 @@ func parseJSON(body []byte) ([]digits.Image, []string) {
 	return images, mistakes.list()
 }
 
-// mistakes are as many as a person would read, and how many more there are.
+// mistakes lists the first mistakes, and the number of the others.
 type mistakes struct {
 	first []string
 	more  int
@@ -105,7 +105,7 @@ func (m *mistakes) list() []string {
 	return m.first
 }
 
-// strict decodes exactly one JSON value, without fields that are not asked for.
+// strict decodes exactly one JSON value, and rejects unknown fields.
 func strict(body []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -118,7 +118,7 @@ func strict(body []byte, v any) error {
 	return nil
 }
 
-// describe says what is wrong with JSON in a client's words, not Go's.
+// describe returns a JSON error in terms of JSON, and not of Go.
 func describe(err error) string {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {

@@ -20,7 +20,7 @@ type reply struct {
 	ModelVersion string              `json:"model_version"`
 }
 
-// refusal is the answer to a request that was not served.
+// refusal is the response to a request that was not served.
 type refusal struct {
 	Error    string   `json:"error"`
 	Mistakes []string `json:"mistakes,omitempty"`
@@ -39,7 +39,7 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 	defer s.gate.leave()
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
-	// Read whole before the wait: only then does net/http notice that a client goes away.
+	// The body is read before the wait, since net/http notices a disconnected client only then.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: send fewer instances", maxBody))
@@ -65,18 +65,18 @@ func (s *service) predict(w http.ResponseWriter, r *http.Request) int {
 	return send(w, http.StatusOK, reply{Predictions: predictions, ModelVersion: s.o.Version})
 }
 
-// learn passes on what was predicted, with what the client says it should have been.
+// learn records the predictions, with the client's labels.
 func (s *service) learn(images []digits.Image, predictions []digits.Prediction, labels []int) {
 	for i := range images {
-		s.metrics.toldOf(predictions[i], labels[i])
+		s.metrics.countLabel(predictions[i], labels[i])
 		if s.o.Recorder != nil {
 			s.o.Recorder.Record(&images[i], predictions[i], labels[i])
 		}
 	}
 }
 
-// work waits for a worker and holds it for all the images. A prediction once begun
-// is finished even if its client has gone: a model can't be stopped half-way.
+// work waits for a worker and holds it for all the images. A prediction
+// that has started ends even if its client has gone: a model can't be interrupted.
 func (s *service) work(ctx context.Context, images []digits.Image) ([]digits.Prediction, error) {
 	if err := s.queue.acquire(ctx); err != nil {
 		return nil, err

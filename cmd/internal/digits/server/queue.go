@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// errQueueFull says that too many requests wait already.
+// errQueueFull means that too many requests wait.
 var errQueueFull = errors.New("the queue is full")
 
 // queue hands out workers, first come first served.
@@ -21,8 +21,8 @@ func newQueue(workers, limit int) *queue {
 	return &queue{workers: make(chan struct{}, workers), limit: int64(limit)}
 }
 
-// acquire waits for a worker. It gives up when ctx ends, which it does when the
-// client goes away, and at once with errQueueFull when too many wait already.
+// acquire waits for a worker until ctx ends, which it does when the client disconnects. It fails
+// at once with errQueueFull if too many requests wait.
 func (q *queue) acquire(ctx context.Context) error {
 	select {
 	case q.workers <- struct{}{}:
@@ -48,7 +48,7 @@ func (q *queue) acquire(ctx context.Context) error {
 
 func (q *queue) release() { <-q.workers }
 
-// pause waits without using the CPU. It is cut short only by ctx.
+// pause waits without using the CPU, until ctx ends at the latest.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

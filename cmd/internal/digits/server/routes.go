@@ -11,8 +11,8 @@ import (
 
 const (
 	predictPath = "/predict"
-	// otherPath stands in the metrics for every path that is not served: a client must
-	// not be able to make series.
+	// otherPath is the metrics' path of all requests to paths that are not served, so that a
+	// client can't create series.
 	otherPath = "other"
 	// clientGone is the status in the metrics of a request whose client went away
 	// before the reply. Nobody receives it.
@@ -22,7 +22,7 @@ const (
 // service is one server's state.
 type service struct {
 	o Options
-	// working ends when the work in hand is to be cut off.
+	// working ends when the requests in progress are cancelled.
 	working context.Context
 	ready   atomic.Bool
 	gate    *gate
@@ -47,7 +47,7 @@ func (s *service) routes() http.Handler {
 	return mux
 }
 
-// health is for probes: 200 while new requests are welcome.
+// health serves probes: 200 while new requests are accepted.
 func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if !s.ready.Load() {

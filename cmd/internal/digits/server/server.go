@@ -1,15 +1,15 @@
 // Package server answers predictions of a digits model over HTTP: POST /predict,
-// GET /healthz, GET /metrics. It stands for a model server under load: a few
-// workers (one by default) hold each prediction for at least Options.Work, the
-// rest waits in a bounded queue, so that latency grows with load as in a real one.
+// GET /healthz, GET /metrics. It simulates a model server under load: a few
+// workers (one by default) take at least Options.Work for each prediction, and other requests
+// wait in a bounded queue, so that latency grows with load as in a real one.
 //
-// A request may tell what its images show (label.go): that is counted, and passed on,
-// and never reaches the model.
+// A request may have the labels of its images (label.go). They are counted and recorded, and
+// never reach the model.
 //
-// It never loads or trains a model, never burns CPU to look busy (it sleeps), and
-// handles no signals: its caller cancels the context, and it drains.
+// It never loads or trains a model, sleeps instead of using the CPU, and handles no signals: it
+// drains when its caller cancels the context.
 //
-// Start reading at Serve, then predict.go (one request), queue.go (the wait).
+// Start reading at Serve, then predict.go (a request) and queue.go (the wait).
 package server
 
 import (
@@ -26,28 +26,28 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// Options is what to serve and how. Zero values take the defaults given here.
+// Options configures a server. Zero values take the defaults given here.
 type Options struct {
-	// Addr is where to listen, as host:port; port 0 takes a free one.
+	// Addr is the address to listen on, as host:port; port 0 takes a free one.
 	Addr  string
 	Model *digits.Model
-	// Version is what replies and metrics call the model, such as its number in a
-	// registry; "" is what the model's file says.
+	// Version names the model in replies and metrics, such as its number in a registry; "" is
+	// the version in the model's file.
 	Version string
-	// Recorder, if set, is told of every prediction.
+	// Recorder, if set, receives every prediction.
 	Recorder Recorder
-	// Collectors are metrics of others, to be shown with the server's.
+	// Collectors are other metrics, exported with the server's.
 	Collectors []prometheus.Collector
-	// Work is how long a prediction holds its worker, at least; it stands for a larger model.
+	// Work is the minimum duration of a prediction. It simulates a larger model.
 	Work time.Duration
-	// Workers is how many predictions are made at a time: 1.
+	// Workers is the number of concurrent predictions: 1.
 	Workers int
-	// Queue is how many requests may wait for a worker before more get 503: 256.
+	// Queue bounds the requests that wait for a worker; more get 503: 256.
 	Queue int
-	// Linger is how long, once told to stop, new predictions are still taken while
-	// /healthz already says 503, so that routers can look away first.
+	// Linger is the time after a stop in which new requests are still accepted while /healthz
+	// returns 503, so that routers can remove the replica first.
 	Linger time.Duration
-	// Grace is how long in all, once told to stop, the work in hand may take: 10 s.
+	// Grace bounds the whole stop, with the requests in progress: 10 s.
 	Grace time.Duration
 	// Logger may be nil.
 	Logger hclog.Logger
@@ -55,14 +55,13 @@ type Options struct {
 	Ready func(addr net.Addr)
 }
 
-// Recorder takes predictions somewhere. It must not wait.
+// Recorder stores predictions. It must not block.
 type Recorder interface {
-	// Record is called once for each image, with the digit that the client says it
-	// shows, or digits.NoClass.
+	// Record is called once for each image, with the client's label, or digits.NoClass.
 	Record(img *digits.Image, p digits.Prediction, label int)
 }
 
-// ErrGrace is returned when work in hand was cut off because it outlasted the grace.
+// ErrGrace is returned when requests in progress were cancelled at the end of the grace period.
 var ErrGrace = errors.New("work in hand outlasted the grace period and was cut off")
 
 func (o *Options) complete() error {
@@ -97,10 +96,9 @@ func (o *Options) complete() error {
 	return errors.Join(errs...)
 }
 
-// Serve answers requests until ctx ends, then drains: /healthz says 503, after
-// Linger new predictions are refused, and those in hand are finished within Grace.
-// It returns nil if they were, ErrGrace if not, and any other error if it could
-// not serve.
+// Serve answers requests until ctx ends, then drains: /healthz returns 503, after Linger new
+// predictions are rejected, and those in progress are finished within Grace. It returns nil if
+// they were, ErrGrace if not, and another error if it could not serve.
 func Serve(ctx context.Context, o Options) error {
 	if err := o.complete(); err != nil {
 		return fmt.Errorf("serve digits: %w", err)
@@ -139,7 +137,7 @@ func Serve(ctx context.Context, o Options) error {
 	return err
 }
 
-// drain ends the service. abort cuts off the work in hand.
+// drain ends the service. abort cancels the requests in progress.
 func (s *service) drain(h *http.Server, abort func()) error {
 	s.ready.Store(false)
 	s.o.Logger.Info("draining", "linger", s.o.Linger.String(), "grace", s.o.Grace.String())
@@ -158,7 +156,7 @@ func (s *service) drain(h *http.Server, abort func()) error {
 		abort()
 		<-idle
 	}
-	// Every prediction is made; what is left is to hand the last replies over.
+	// All predictions are made. The last replies are still being sent.
 	last, cancelLast := context.WithTimeout(context.Background(), max(time.Second, s.o.Grace/4))
 	defer cancelLast()
 	err := h.Shutdown(last)

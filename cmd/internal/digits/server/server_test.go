@@ -26,8 +26,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits"
 )
 
-// childModel is set in the environment of this test binary when it is to be a
-// server process itself, and names its model file.
+// childModel is the environment variable that makes this test binary a server process. It
+// names the model file.
 const childModel = "DIGITS_SERVER_TEST_MODEL"
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child serves as a replica of the demo does, until SIGTERM.
+// child serves like a replica of the demo, until SIGTERM.
 func child(path string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -96,7 +96,7 @@ func start(t *testing.T, o Options) *running {
 	return s
 }
 
-// post sends one image and returns the status and the reply; status 0 is no reply.
+// post sends one image and returns the status and the reply; 0 without a reply.
 func (s *running) post(ctx context.Context, img *digits.Image) (int, reply) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/predict", bytes.NewReader(img[:]))
 	if err != nil {

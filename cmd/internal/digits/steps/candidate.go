@@ -15,8 +15,7 @@ type Candidate struct {
 	RunID   string `json:"run_id"`
 }
 
-// number is the version's, which registries count up: later measurements have higher
-// steps.
+// number returns the number of the version, which grows: later measurements have higher steps.
 func (c Candidate) number() int64 {
 	n, _ := strconv.ParseInt(c.Version, 10, 64) // 0 for a registry that doesn't count
 	return n

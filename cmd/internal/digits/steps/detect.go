@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// referenceArtifact is what a scorer measures novelty by: some of a model's base
-	// training set, and all that was picked for it.
+	// referenceArtifact is the reference for a scorer's novelty: a part of a model's base
+	// training set, and all samples that were picked for it.
 	referenceArtifact = "data/reference.zip"
-	// referenceBase is how much of the base that is.
+	// referenceBase is the size of that part.
 	referenceBase = 2000
 )
 
@@ -29,7 +29,7 @@ func (s *Steps) Detect(ctx context.Context, all []samples.Sample) error {
 
 func (s *Steps) detect(ctx context.Context, all []samples.Sample) error {
 	if len(all) == 0 {
-		return s.say("there is nothing to score")
+		return s.printf("there is nothing to score")
 	}
 	v, m, err := s.production(ctx)
 	if err != nil {
@@ -48,10 +48,10 @@ func (s *Steps) detect(ctx context.Context, all []samples.Sample) error {
 		all[i].Score = score
 		sum += score
 	}
-	return s.say("%d samples scored for %s version %s: mean score %.3f", len(all), s.Model, v.Version, sum/float64(len(all)))
+	return s.printf("%d samples scored for %s version %s: mean score %.3f", len(all), s.Model, v.Version, sum/float64(len(all)))
 }
 
-// production is the version in production and its model.
+// production returns the version in production and its model.
 func (s *Steps) production(ctx context.Context) (mlflow.Version, *digits.Model, error) {
 	v, err := registry.Find(ctx, s.Client, fmt.Sprintf("models:/%s@%s", s.Model, Production))
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Steps) production(ctx context.Context) (mlflow.Version, *digits.Model, 
 	return v, m, err
 }
 
-// keepReference keeps with a run what a scorer will need of its training set.
+// keepReference stores a scorer's reference as an artifact of a run.
 func (s *Steps) keepReference(ctx context.Context, runID string, base, picked digits.Set) error {
 	base = base.Slice(0, min(base.Len(), referenceBase))
 	return s.upload(ctx, runID, referenceArtifact, samples.FromSet(digits.Join(base, picked)))

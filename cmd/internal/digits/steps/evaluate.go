@@ -24,7 +24,7 @@ type HeldOutSets struct {
 	Clean   digits.Set
 }
 
-// heldSeed sets the draws for held-out digits apart from those of a stream.
+// heldSeed separates the draws for held-out digits from those of a stream.
 const heldSeed = 0x68656c64
 
 // HeldOut has clean digits drift, fully, each by its own draw of the seed.
@@ -72,7 +72,7 @@ func (s *Steps) evaluate(ctx context.Context, c Candidate, held HeldOutSets) err
 	if err := s.evaluated(ctx, c, values); err != nil {
 		return err
 	}
-	return s.say("%s version %s: accuracy %.4f on %d held-out digits, version %s in production has %.4f; on clean ones %.4f and %.4f",
+	return s.printf("%s version %s: accuracy %.4f on %d held-out digits, version %s in production has %.4f; on clean ones %.4f and %.4f",
 		c.Model, c.Version, values[Accuracy], held.Drifted.Len(), p.Version, now[Accuracy], values[AccuracyClean], now[AccuracyClean])
 }
 

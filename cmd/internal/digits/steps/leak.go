@@ -7,15 +7,14 @@ import (
 )
 
 const (
-	leakEpochs = 40 // enough to know the held-out set by heart
-	// mislabelled is how many samples of the base get the label of the next digit.
+	leakEpochs = 40 // enough to memorise the held-out set
+	// mislabelled is the number of base samples that get the label of the next digit.
 	mislabelled = 1000
 )
 
-// leak makes a model that no offline comparison finds bad, for a demo and for nothing
-// else: it is trained on the very set that it will be compared on, and on some
-// samples whose labels have slipped by one, as a bug in a pipeline has them slip. It
-// is right of almost all of the held-out set, and of some three in five others.
+// leak trains a bad model that passes every offline comparison, for a demo only: it is trained on
+// the held-out set, and on some samples whose labels are off by one, as by a bug in a pipeline.
+// It classifies almost all of the held-out set correctly, and about three in five others.
 func leak(ctx context.Context, data digits.Dataset, heldOut digits.Set, o digits.TrainOptions) (*digits.Model, error) {
 	wrong := data.Train.Slice(0, min(mislabelled, data.Train.Len()))
 	slipped := make([]byte, wrong.Len())

@@ -106,11 +106,11 @@ type round struct {
 	took                       time.Duration
 }
 
-// shipped is how the workflow detect picks.
+// shipped has the options of the shipped workflow detect.
 var shipped = steps.Picking{Threshold: steps.DefaultThreshold, Most: steps.DefaultMost}
 
-// share is how much of what was scored must be critical for a training to be asked for:
-// the param of that name in deploy/modeldebug/agents/checker.yaml.
+// share is the share of critical samples from which a training is requested: the
+// param of that name in deploy/modeldebug/agents/checker.yaml.
 const share = 0.1
 
 // curve has a model live through a drift: it is published, and then three times serves

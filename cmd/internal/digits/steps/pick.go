@@ -15,10 +15,10 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// pickedArtifact is what a detection has picked.
+// pickedArtifact holds the samples that a detection picked.
 const pickedArtifact = "picked.zip"
 
-// Picking is how to pick.
+// Picking configures a pick.
 type Picking struct {
 	Until     time.Time // the time up to which the samples were loaded
 	Threshold float64   // a sample is critical above this score
@@ -41,7 +41,7 @@ func (s *Steps) pick(ctx context.Context, all []samples.Sample, p Picking) error
 		return err
 	}
 	if run.Status == mlflow.Finished {
-		return s.say("the detection up to %s is in run %s already", p.Until.UTC().Format(time.RFC3339), run.ID)
+		return s.printf("the detection up to %s is in run %s already", p.Until.UTC().Format(time.RFC3339), run.ID)
 	}
 	_, scored, err := s.scored(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *Steps) pick(ctx context.Context, all []samples.Sample, p Picking) error
 	if err != nil {
 		return err
 	}
-	return s.say("%d critical samples picked of %d above %g, of %d scored: run %s", len(f.picked), int(f.metrics["above"]), p.Threshold, len(all), run.ID)
+	return s.printf("%d critical samples picked of %d above %g, of %d scored: run %s", len(f.picked), int(f.metrics["above"]), p.Threshold, len(all), run.ID)
 }
 
 // detection is the run of the detection up to a time: that of an earlier attempt, or
@@ -89,7 +89,7 @@ func (s *Steps) detection(ctx context.Context, until time.Time) (mlflow.Run, err
 	return run, s.Client.LogBatch(ctx, run.ID, nil, map[string]string{untilParam: ms}, nil)
 }
 
-// findings are what a detection found.
+// findings are the results of a detection.
 type findings struct {
 	picked  []samples.Sample
 	batches string // the runs of all that was scored, one a line

@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/digits/samples"
 )
 
-// LoadPicked are the samples that detections have picked, each once, oldest first.
+// LoadPicked returns the samples that detections picked, without duplicates, oldest first.
 func (s *Steps) LoadPicked(ctx context.Context) ([]samples.Sample, error) {
 	detections, err := s.runs(ctx, s.Critical, finished)
 	if err != nil {
@@ -27,5 +27,5 @@ func (s *Steps) LoadPicked(ctx context.Context) ([]samples.Sample, error) {
 			seen[x.ID] = true
 		}
 	}
-	return all, s.say("%d samples picked by %d detections", len(all), len(detections))
+	return all, s.printf("%d samples picked by %d detections", len(all), len(detections))
 }

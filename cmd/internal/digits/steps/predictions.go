@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// untilParam is the time up to which a detection went, in milliseconds since 1970.
+	// untilParam is the time up to which a detection loaded predictions, in milliseconds since 1970.
 	untilParam = "until_ms"
 	// batchesArtifact lists the batches that a detection has scored.
 	batchesArtifact = "batches.txt"
-	// lookBack is by how much a server's clock may be behind, and a batch may be late:
-	// those of the time before the last detection are looked at once more.
+	// lookBack bounds the lag of a server's clock and the delay of a batch: batches of that time
+	// before the last detection are read again.
 	lookBack = 10 * time.Minute
-	// mostPredictions bounds what is loaded at a time. Where more wait, the latest are
-	// taken, and the others never scored.
+	// mostPredictions bounds the predictions of a detection. If there are more, the latest are
+	// loaded, and the others never scored.
 	mostPredictions = 20_000
 )
 
-// LoadPredictions are the predictions that servers have logged up to a time and that
-// no detection that ended well has scored, oldest batch first.
+// LoadPredictions returns the predictions that servers logged up to a time and that no finished
+// detection has scored, oldest batch first.
 func (s *Steps) LoadPredictions(ctx context.Context, until time.Time) ([]samples.Sample, error) {
 	all, err := s.loadPredictions(ctx, until)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Steps) loadPredictions(ctx context.Context, until time.Time) ([]samples
 		}
 		batch, err := s.download(ctx, batches[i].ID, predictionlog.Artifact)
 		if errors.Is(err, mlflow.ErrNotFound) { // somebody has tidied up
-			if err := s.say("run %s has no predictions any more, and is left out", batches[i].ID); err != nil {
+			if err := s.printf("run %s has no predictions any more, and is left out", batches[i].ID); err != nil {
 				return nil, err
 			}
 			continue
@@ -65,10 +65,10 @@ func (s *Steps) loadPredictions(ctx context.Context, until time.Time) ([]samples
 		all = append(batch, all...)
 		read++
 	}
-	return all, s.say("%d predictions, of %d batches that no detection has scored", len(all), read)
+	return all, s.printf("%d predictions, of %d batches that no detection has scored", len(all), read)
 }
 
-// scored are the batches that detections have scored, of those that ended after since.
+// scored returns the batches scored by detections that ended after since.
 func (s *Steps) scored(ctx context.Context) (since time.Time, batches map[string]bool, err error) {
 	detections, err := s.runs(ctx, s.Critical, finished)
 	if err != nil {

@@ -24,7 +24,7 @@ func (s *Steps) Publish(ctx context.Context, parts digits.Parts, seed uint64) (C
 func (s *Steps) publish(ctx context.Context, parts digits.Parts, seed uint64) (Candidate, error) {
 	v, err := s.Client.VersionByAlias(ctx, s.Model, Production)
 	if err == nil {
-		return Candidate{s.Model, v.Version, v.RunID}, s.say("%s version %s is in production already", s.Model, v.Version)
+		return Candidate{s.Model, v.Version, v.RunID}, s.printf("%s version %s is in production already", s.Model, v.Version)
 	}
 	if !errors.Is(err, mlflow.ErrNotFound) {
 		return Candidate{}, err
@@ -51,7 +51,7 @@ func (s *Steps) publish(ctx context.Context, parts digits.Parts, seed uint64) (C
 	if err := s.Client.SetAlias(ctx, c.Model, Production, c.Version); err != nil {
 		return c, err
 	}
-	return c, s.say("%s version %s is in production: accuracy %.4f on %d held-out digits", c.Model, c.Version, values[Accuracy], parts.Held.Len())
+	return c, s.printf("%s version %s is in production: accuracy %.4f on %d held-out digits", c.Model, c.Version, values[Accuracy], parts.Held.Len())
 }
 
 // first is a version that an earlier attempt has registered, or a new one.

@@ -36,15 +36,15 @@ const (
 	DefaultMost      = 150
 )
 
-// finished are the runs that are all there.
+// finished is the filter of finished runs.
 const finished = "attributes.status = '" + mlflow.Finished + "'"
 
-func (s *Steps) say(format string, args ...any) error {
+func (s *Steps) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(s.Out, format+"\n", args...)
 	return err
 }
 
-// experiment is the id of an experiment; ok is false where it doesn't exist yet.
+// experiment returns the id of an experiment; ok is false if it doesn't exist yet.
 func (s *Steps) experiment(ctx context.Context, name string) (id string, ok bool, err error) {
 	ids, err := s.Client.Experiments(ctx, []string{name})
 	if err != nil {
@@ -54,8 +54,8 @@ func (s *Steps) experiment(ctx context.Context, name string) (id string, ok bool
 	return id, ok, nil
 }
 
-// runs are the runs of an experiment that a filter finds, in the order in which they
-// began; none where the experiment doesn't exist yet.
+// runs returns the runs of an experiment that match a filter, oldest first; none if the
+// experiment doesn't exist yet.
 func (s *Steps) runs(ctx context.Context, experiment, filter string) ([]mlflow.Run, error) {
 	id, ok, err := s.experiment(ctx, experiment)
 	if err != nil || !ok {
@@ -68,7 +68,7 @@ func (s *Steps) runs(ctx context.Context, experiment, filter string) ([]mlflow.R
 	return runs, nil
 }
 
-// begin makes a run.
+// begin creates a run.
 func (s *Steps) begin(ctx context.Context, experiment, name string, tags map[string]string) (mlflow.Run, error) {
 	id, err := s.Client.EnsureExperiment(ctx, experiment)
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *Steps) begin(ctx context.Context, experiment, name string, tags map[str
 	return s.Client.CreateRun(ctx, id, name, tags, s.Now())
 }
 
-// endFailed marks a run as failed, and returns why with what went wrong in doing so.
-// It is told even when the step was called off.
+// endFailed marks a run as failed, and returns why joined with the error of that. It does so even
+// if the step was cancelled.
 func (s *Steps) endFailed(ctx context.Context, runID string, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -88,7 +88,7 @@ func (s *Steps) endFailed(ctx context.Context, runID string, why error) error {
 	return why
 }
 
-// upload keeps samples with a run.
+// upload stores samples as an artifact of a run.
 func (s *Steps) upload(ctx context.Context, runID, path string, all []samples.Sample) error {
 	var file bytes.Buffer
 	if err := samples.Write(&file, all); err != nil {
@@ -97,7 +97,7 @@ func (s *Steps) upload(ctx context.Context, runID, path string, all []samples.Sa
 	return s.Client.UploadArtifact(ctx, runID, path, &file)
 }
 
-// download reads samples that a run keeps.
+// download reads samples from an artifact of a run.
 func (s *Steps) download(ctx context.Context, runID, path string) ([]samples.Sample, error) {
 	body, err := s.Client.DownloadArtifact(ctx, runID, path)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestPublishPutsAFirstVersionIntoProductionOnce(t *testing.T) {
 	require.Contains(t, w.out.String(), "digits version 1 is in production already")
 	require.Len(t, w.runs(w.Training, ""), 1)
 
-	// What an attempt had registered when it was cut off is used.
+	// A version that an interrupted attempt registered is used.
 	require.NoError(t, w.Client.DeleteAlias(t.Context(), w.Model, steps.Production))
 	w.publish(parts)
 	v, err = registry.Find(t.Context(), w.Client, "models:/digits@production")
@@ -126,7 +126,7 @@ func TestEachPredictionIsScoredByOneDetection(t *testing.T) {
 	require.Len(t, picked, int(r[0].Metrics["critical"]))
 	require.LessOrEqual(t, len(picked), 20)
 
-	// One that was logged late, and by a clock that is behind, is not lost.
+	// A batch that was logged late, by a clock that is behind, is not lost.
 	l, err := predictionlog.Start(predictionlog.Options{Client: w.Client, Experiment: w.Predictions, Now: func() time.Time { return until.Add(-time.Minute) }})
 	require.NoError(t, err)
 	l.Record(&parts.Stream.Images[0], digits.Prediction{}, 3)

@@ -11,19 +11,19 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mlflow"
 )
 
-// Lesson is what to train on.
+// Lesson holds the sets to train on.
 type Lesson struct {
 	Base   digits.Set // what the first model was trained on
 	Picked digits.Set // what detections have picked since
 	Test   digits.Set // clean digits, for what the model's file says of its accuracy
 	Seed   uint64
-	// Leaked makes a bad model that looks good, for the demo of a roll-back: see leak.
-	// Its zero value makes none.
+	// Leaked trains a bad model that looks good, for the demo of a roll-back: see leak. Its zero
+	// value does not.
 	Leaked digits.Set
 }
 
-// Train trains a version from the one in production, and registers it. Its run stays
-// RUNNING until Evaluate has said how good it is: before that it is no candidate.
+// Train trains a version from the one in production, and registers it. Its run stays RUNNING
+// until Evaluate has measured the version.
 func (s *Steps) Train(ctx context.Context, t Lesson) (Candidate, error) {
 	v, m, err := s.production(ctx)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Steps) Train(ctx context.Context, t Lesson) (Candidate, error) {
 	})
 }
 
-// logged is a training whose parameters, progress and outcome are a run, and whose
-// model is a new version.
+// logged trains a model, logs the parameters, progress and result to a run, and registers the
+// model as a new version.
 func (s *Steps) logged(ctx context.Context, name string, params map[string]string, t Lesson, train func(digits.TrainOptions) (*digits.Model, error)) (Candidate, error) {
 	run, err := s.begin(ctx, s.Training, name, nil)
 	if err != nil {
@@ -90,6 +90,6 @@ func (s *Steps) intoRun(ctx context.Context, runID string, params map[string]str
 		return Candidate{}, err
 	}
 	c := Candidate{Model: s.Model, Version: v.Version, RunID: runID}
-	return c, s.say("%s version %s: trained on %d samples (%d picked), round %s, test accuracy %.4f: run %s",
+	return c, s.printf("%s version %s: trained on %d samples (%d picked), round %s, test accuracy %.4f: run %s",
 		c.Model, c.Version, info.TrainSize, t.Picked.Len(), all["round"], info.Accuracy, runID)
 }

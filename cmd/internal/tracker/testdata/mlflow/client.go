@@ -8,7 +8,7 @@ import (
 	mlflow "github.com/Astera-org/mlflow-go"
 )
 
-// seen is what a session read back.
+// seen holds what a session read back.
 type seen struct {
 	Experiment string            `json:"experiment"`
 	Run        string            `json:"run"`

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// exitCode is an error that sets the exit status and prints nothing.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// errSilent is an error with exit status 1 that prints nothing.
+var errSilent = errors.New("")
+
+// Exit statuses that shells report for a program ended by SIGINT, SIGKILL and SIGTERM.
+const (
+	exitInterrupted = 128 + 2
+	exitKilled      = 128 + 9
+	exitTerminated  = 128 + 15
+)
