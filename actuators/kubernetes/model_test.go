@@ -148,7 +148,7 @@ func TestModelOfAnInferenceService(t *testing.T) {
 			require.Equal(t, "null", at(t, now, "metadata", "annotations"), "most requests still go to the old one")
 
 			status := func(observed int64, ready string) {
-				patchObject(t, c, inferenceServices, ns, name, fmt.Sprintf(`{"status":{"observedGeneration":%d,"conditions":[{"type":"PredictorReady","status":"True"},{"type":"Ready","status":%q,"reason":"Storage"}]}}`, observed, ready), "status")
+				c.Patch(t, inferenceServices, ns, name, fmt.Sprintf(`{"status":{"observedGeneration":%d,"conditions":[{"type":"PredictorReady","status":"True"},{"type":"Ready","status":%q,"reason":"Storage"}]}}`, observed, ready), "status")
 			}
 			require.Equal(t, engine.Running, verified(t, serve, canary).Status)
 			status(now.GetGeneration()-1, "True") // of the model before
@@ -208,7 +208,7 @@ func TestModelOfASeldonDeployment(t *testing.T) {
 		{`{"state":"Failed","description":"no such bucket"}`, engine.Failed},
 		{`{"state":"Available","description":null}`, engine.Done},
 	} {
-		patchObject(t, c, seldonDeployments, ns, "digits", `{"status":`+row.status+`}`, "status")
+		c.Patch(t, seldonDeployments, ns, "digits", `{"status":`+row.status+`}`, "status")
 		require.Equal(t, row.want, verified(t, serve, change).Status, row.status)
 	}
 	_, err := serve.(engine.Undoer).Undo(testContext(t), change)

@@ -61,7 +61,7 @@ func TestOnNodes(t *testing.T) {
 		serve := ModelServe(acts)
 		change := do(t, serve, wish("model.serve", "apps/v1", "StatefulSet", ns, "digits", `{"uri": "s3://digits/4", "env": "MODEL"}`))
 		until(t, serve, change, engine.Done)
-		pods := podsWith(t, c, ns, "app=digits", 1)
+		pods := c.WaitPods(t, ns, "app=digits", 1)
 		require.Equal(t, "s3://digits/4", pods[0].GetAnnotations()[clusterview.ModelAnnotation])
 	})
 	t.Run("a Job succeeds", func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 	c, ns, _, _ := argo(t)
 	c.Apply(t, lone(ns, "online", "online")+stepPod(ns, "run-infer-pod", "run-infer-0")+"---\n"+workflow(ns, "run", ", workflowTemplateRef: {name: train}", ""))
 	argoTakesUp(t, c, ns, "run", underWay(alwaysRetry))
-	for i, p := range podsWith(t, c, ns, "app in (online, batch)", 2) {
-		runPod(t, c, p, ns+"-one", fmt.Sprintf("127.8.2.%d", i+1), 0)
+	for i, p := range c.WaitPods(t, ns, "app in (online, batch)", 2) {
+		c.RunPod(t, p, ns+"-one", fmt.Sprintf("127.8.2.%d", i+1), 0)
 	}
 	c.Apply(t, trainTemplate(ns, "")+"---\n"+scoreCronJob(ns, "")+"---\n"+predictor(ns, "Deployment", "one")+"---\n"+workflow(ns, "batch", "", ""))
 	for name, row := range map[string]struct {

@@ -71,7 +71,7 @@ func TestWhatComesBetweenPlanAndWrite(t *testing.T) {
 
 	t.Run("a status", func(t *testing.T) {
 		c, p := b.behind(t, between(func() {
-			patchObject(t, b.admin, deploymentsResource, b.ns, "web", `{"metadata": {"labels": {"touched": "1"}}}`)
+			b.admin.Patch(t, deploymentsResource, b.ns, "web", `{"metadata": {"labels": {"touched": "1"}}}`)
 		}))
 		_, err := Scale(c).Apply(testContext(t), change)
 		require.NoError(t, err)

@@ -119,7 +119,7 @@ func TestPlaceLeavesAloneWhatOthersWrote(t *testing.T) {
 	require.Contains(t, owned.Owner, "operator (Apply")
 	require.Contains(t, owned.Fix, "kubectl annotate deployment -n "+ns+" batch "+TakeOverAnnotation)
 
-	patchObject(t, c, deploymentsResource, ns, "batch", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, TakeOverAnnotation, time.Now().UTC().Add(time.Second).Format(time.RFC3339)))
+	c.Patch(t, deploymentsResource, ns, "batch", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, TakeOverAnnotation, time.Now().UTC().Add(time.Second).Format(time.RFC3339)))
 	require.Contains(t, planOf(t, place, p).Diff, "taken over from operator")
 
 	theirTerm := onDeployment("place", ns, "batch", `{"antiAffinity": {"matchLabels": {"app": "db"}, "topologyKey": "zone"}, "remove": true}`)
@@ -143,7 +143,7 @@ func TestPlaceIsUndone(t *testing.T) {
 			c.Apply(t, row.object(ns))
 			place := Place(acting(c.Client()))
 			change := do(t, place, onDeployment("place", ns, name, awayFromServing))
-			patchObject(t, c, deploymentsResource, ns, name, `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
+			c.Patch(t, deploymentsResource, ns, name, `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
 			for range 2 { // the second finds it undone
 				out, err := place.(engine.Undoer).Undo(testContext(t), change)
 				require.NoError(t, err)
@@ -183,18 +183,18 @@ func TestPlaceAfterTheObjectMoved(t *testing.T) {
 	c.Apply(t, batchWith(ns))
 	place := Place(acting(c.Client()))
 	fine := planOf(t, place, onDeployment("place", ns, "batch", awayFromServing))
-	patchObject(t, c, deploymentsResource, ns, "batch", `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
+	c.Patch(t, deploymentsResource, ns, "batch", `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
 	_, err := place.Apply(testContext(t), fine)
 	require.NoError(t, err)
 
 	lost := planOf(t, place, onDeployment("place", ns, "batch", `{"nodeSelector": {"pool": "batch"}}`))
-	patchObject(t, c, deploymentsResource, ns, "batch", `{"spec":{"template":{"spec":{"nodeSelector":{"gpu":"none"}}}}}`)
+	c.Patch(t, deploymentsResource, ns, "batch", `{"spec":{"template":{"spec":{"nodeSelector":{"gpu":"none"}}}}}`)
 	_, err = place.Apply(testContext(t), lost)
 	require.ErrorIs(t, err, ErrMoved)
 	require.JSONEq(t, `{"disk":"fast","gpu":"none"}`, at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), append(templateSpec[:3:3], "nodeSelector")...))
 
 	remove := planOf(t, place, onDeployment("place", ns, "batch", `{"antiAffinity": {"matchLabels": {"app": "serving"}}, "remove": true}`))
-	patchObject(t, c, deploymentsResource, ns, "batch", `{"metadata":{"annotations":{"example.com/moved":"further"}}}`)
+	c.Patch(t, deploymentsResource, ns, "batch", `{"metadata":{"annotations":{"example.com/moved":"further"}}}`)
 	_, err = place.Apply(testContext(t), remove)
 	require.NoError(t, err)
 	require.JSONEq(t, "["+dbTerm+"]", at(t, fetch(t, c, "apps/v1", "Deployment", ns, "batch"), antiAffinity(hard)...), "taken away on the newer version")
@@ -202,7 +202,7 @@ func TestPlaceAfterTheObjectMoved(t *testing.T) {
 	c.Apply(t, web(ns, "web", 1, "a: b"))
 	do(t, place, onDeployment("place", ns, "web", awayFromServing))
 	nothingLeft := planOf(t, place, onDeployment("place", ns, "web", `{"antiAffinity": {"matchLabels": {"app": "serving"}}, "remove": true}`))
-	patchObject(t, c, deploymentsResource, ns, "web", `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
+	c.Patch(t, deploymentsResource, ns, "web", `{"metadata":{"annotations":{"example.com/moved":"on"}}}`)
 	_, err = place.Apply(testContext(t), nothingLeft)
 	require.NoError(t, err)
 	require.JSONEq(t, "null", at(t, fetch(t, c, "apps/v1", "Deployment", ns, "web"), antiAffinity(hard)...), "a write that only gives up is sent again, too")
@@ -226,7 +226,7 @@ func TestPlaceWhileTheObjectMoves(t *testing.T) {
 			writes.Store(row.times)                         // nothing moves while it is planned, which is a dry run
 			client, err := c.Client().Fenced(func() error { // called when a write is on its way
 				if n := writes.Add(1); n <= row.times {
-					patchObject(t, c, deploymentsResource, ns, "batch", fmt.Sprintf(`{"metadata":{"annotations":{"example.com/moved":"%d"}}}`, n))
+					c.Patch(t, deploymentsResource, ns, "batch", fmt.Sprintf(`{"metadata":{"annotations":{"example.com/moved":"%d"}}}`, n))
 				}
 				return nil
 			})

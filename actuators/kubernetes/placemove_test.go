@@ -76,8 +76,8 @@ func moving(t *testing.T, retry string) (c *testcluster.Cluster, ns string, plac
 	c.Apply(t, trainTemplate(ns, "")+lone(ns, "online", "online")+stepPod(ns, "run-infer-pod", "run-infer-0"))
 	c.Apply(t, workflow(ns, "run", ", workflowTemplateRef: {name: train}", ""))
 	argoTakesUp(t, c, ns, "run", underWay(retry))
-	for i, p := range podsWith(t, c, ns, "app in (online, batch)", 2) {
-		runPod(t, c, p, ns+"-one", fmt.Sprintf("127.8.0.%d", i+1), 0)
+	for i, p := range c.WaitPods(t, ns, "app in (online, batch)", 2) {
+		c.RunPod(t, p, ns+"-one", fmt.Sprintf("127.8.0.%d", i+1), 0)
 	}
 	return c, ns, Place(acting(c.Client()))
 }
@@ -108,7 +108,7 @@ func TestPlaceMovesRunsUnderWay(t *testing.T) {
 	require.Contains(t, out.Detail, "run run: step infer(0) is being ended on node "+ns+"-one")
 	require.True(t, planOf(t, place, p).NoOp, "nothing is left to be asked for")
 
-	removeObject(t, c, podsResource, ns, "run-infer-pod") // as its kubelet would
+	c.Delete(t, podsResource, ns, "run-infer-pod") // as its kubelet would
 	out = verified(t, place, change)
 	require.Equal(t, engine.Running, out.Status)
 	require.Contains(t, out.Detail, "step infer(0) has left node "+ns+"-one, and is not begun again yet")
@@ -122,10 +122,10 @@ nodes:
 	out = verified(t, place, change)
 	require.Equal(t, engine.Failed, out.Status)
 	require.Contains(t, out.Detail, "begun again by the terms from before")
-	removeObject(t, c, podsResource, ns, "run-infer-stale")
+	c.Delete(t, podsResource, ns, "run-infer-stale")
 	c.Apply(t, placedPod(ns, "run-infer-pod-1", "run-infer-1"))
 	require.Contains(t, verified(t, place, change).Detail, "step infer(0) has left node "+ns+"-one, and waits: ")
-	runPod(t, c, *fetch(t, c, "v1", "Pod", ns, "run-infer-pod-1"), ns+"-two", "127.8.1.1", 0)
+	c.RunPod(t, *fetch(t, c, "v1", "Pod", ns, "run-infer-pod-1"), ns+"-two", "127.8.1.1", 0)
 	out = verified(t, place, change)
 	require.Equal(t, engine.Done, out.Status, out.Detail)
 	require.Contains(t, out.Detail, "run run: step infer(0) on node "+ns+"-two")
@@ -144,7 +144,7 @@ nodes:
 func TestAMovedStepThatIsGivenUp(t *testing.T) {
 	c, ns, place := moving(t, alwaysRetry)
 	change := do(t, place, onDeployment("place", ns, "serving", moveAway))
-	removeObject(t, c, podsResource, ns, "run-infer-pod")
+	c.Delete(t, podsResource, ns, "run-infer-pod")
 	argoTakesUp(t, c, ns, "run", `nodes: {run-infer: {id: run-infer, name: run.infer, type: Retry, phase: Error, message: Max duration limit exceeded, templateName: infer, children: [run-infer-0]}}`)
 	out := verified(t, place, change)
 	require.Equal(t, engine.Failed, out.Status)

@@ -15,8 +15,8 @@ func TestRestartReplacesEveryPod(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "kubectl-create", web(b.ns, "web", 1, ""))
 	target := b.settled(t, "apps/v1", "Deployment", "web")
-	old := podsWith(t, b.admin, b.ns, "app=web", 1)[0]
-	runPod(t, b.admin, old, "restart-node", "127.2.0.1", 0)
+	old := b.admin.WaitPods(t, b.ns, "app=web", 1)[0]
+	b.admin.RunPod(t, old, "restart-node", "127.2.0.1", 0)
 	verb := restarter{b.Cluster}
 	p := proposal("restart", target, nil)
 	change := done(t, verb, p)
@@ -29,13 +29,13 @@ func TestRestartReplacesEveryPod(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, engine.Running, out.Status, out.Detail)
 	var fresh unstructured.Unstructured
-	for _, pod := range podsWith(t, b.admin, b.ns, "app=web", 2) {
+	for _, pod := range b.admin.WaitPods(t, b.ns, "app=web", 2) {
 		if pod.GetUID() != old.GetUID() {
 			fresh = pod
 		}
 	}
 	require.Equal(t, change.Identity, fresh.GetAnnotations()[RestartAnnotation])
-	runPod(t, b.admin, fresh, "restart-node", "127.2.0.2", 0)
+	b.admin.RunPod(t, fresh, "restart-node", "127.2.0.2", 0)
 	soon(t, "the rollout ends", func() bool {
 		out, err := verb.Verify(testContext(t), change)
 		require.NoError(t, err)

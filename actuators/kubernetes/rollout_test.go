@@ -13,8 +13,8 @@ func TestARolloutOfAStatefulSet(t *testing.T) {
 	b := newBench(t)
 	b.create(t, "kubectl-create", stateful)
 	target := b.settled(t, "apps/v1", "StatefulSet", "db")
-	old := podsWith(t, b.admin, b.ns, "app=db", 1)[0]
-	runPod(t, b.admin, old, "rollout-node", "127.3.0.1", 0)
+	old := b.admin.WaitPods(t, b.ns, "app=db", 1)[0]
+	b.admin.RunPod(t, old, "rollout-node", "127.3.0.1", 0)
 	verb := restarter{b.Cluster}
 	change := done(t, verb, proposal("restart", target, nil))
 	var fresh unstructured.Unstructured
@@ -23,14 +23,14 @@ func TestARolloutOfAStatefulSet(t *testing.T) {
 		out, err := verb.Verify(testContext(t), change)
 		require.NoError(t, err)
 		require.Equal(t, engine.Running, out.Status, out.Detail)
-		fresh = podsWith(t, b.admin, b.ns, "app=db", 1)[0]
+		fresh = b.admin.WaitPods(t, b.ns, "app=db", 1)[0]
 		if fresh.GetUID() == old.GetUID() && fresh.GetDeletionTimestamp() != nil && !removed {
 			removed = true // as its kubelet would
-			removeObject(t, b.admin, podsResource, b.ns, fresh.GetName())
+			b.admin.Delete(t, podsResource, b.ns, fresh.GetName())
 		}
 		return fresh.GetUID() != old.GetUID()
 	})
-	runPod(t, b.admin, fresh, "rollout-node", "127.3.0.2", 0)
+	b.admin.RunPod(t, fresh, "rollout-node", "127.3.0.2", 0)
 	soon(t, "the rollout ends", func() bool {
 		out, err := verb.Verify(testContext(t), change)
 		require.NoError(t, err)

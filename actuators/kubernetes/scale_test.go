@@ -85,8 +85,8 @@ func TestScaleIsVerifiedByTheReadyReplicas(t *testing.T) {
 		return at.Detail == "0 of 2 ready"
 	})
 	require.Equal(t, engine.Running, at.Status)
-	for i, pod := range podsWith(t, b.admin, b.ns, "app=web", 2) {
-		runPod(t, b.admin, pod, "scale-node", fmt.Sprintf("127.1.0.%d", i+1), 0)
+	for i, pod := range b.admin.WaitPods(t, b.ns, "app=web", 2) {
+		b.admin.RunPod(t, pod, "scale-node", fmt.Sprintf("127.1.0.%d", i+1), 0)
 	}
 	soon(t, "both are ready", func() bool {
 		out, err := s.Verify(testContext(t), change)

@@ -93,7 +93,7 @@ func TestAWorkflowIsRunOnce(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.True(t, planOf(t, run, p).NoOp, "this very change has its run")
-	removeObject(t, c, workflowTemplatesResource, ns, "train")
+	c.Delete(t, workflowTemplatesResource, ns, "train")
 	_, err = run.Apply(testContext(t), change)
 	require.NoError(t, err, "it has been made, whatever became of the template")
 	require.Equal(t, []string{name}, runsIn(t, c, workflowsResource, ns))
@@ -129,7 +129,7 @@ func TestAWorkflowIsFollowedToItsEnd(t *testing.T) {
 			change := do(t, run, p)
 			name := "train-" + p.Identity[:10]
 			require.JSONEq(t, `{"secondsAfterSuccess":600,"secondsAfterFailure":7200}`, at(t, fetch(t, c, argoVersion, "Workflow", ns, name), "spec", "ttlStrategy"), "kept until its end is seen")
-			status := func(fields string) { patchObject(t, c, workflowsResource, ns, name, `{"status":{`+fields+`}}`) }
+			status := func(fields string) { c.Patch(t, workflowsResource, ns, name, `{"status":{`+fields+`}}`) }
 
 			require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "not taken up yet: is its controller running?"}, verified(t, run, change))
 			status(`"phase":"Running","progress":"2/5"`)
@@ -163,7 +163,7 @@ func TestAWorkflowIsFollowedToItsEnd(t *testing.T) {
 			require.Contains(t, out.Detail, "no agent here has a trigger")
 			box.err = nil
 
-			removeObject(t, c, workflowsResource, ns, name)
+			c.Delete(t, workflowsResource, ns, name)
 			require.Equal(t, engine.Failed, verified(t, run, change).Status)
 		})
 	}

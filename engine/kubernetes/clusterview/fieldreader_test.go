@@ -40,7 +40,7 @@ spec:
 	}
 	soon(t, "the Job is seen", func() bool { return strings.Contains(reading()[0].Problem, "has no status.succeeded") })
 	require.Equal(t, engine.Empty, reading()[1].State, "a Job of another namespace is another's")
-	patchObject(t, c, jobs, ns, "first", `{"status": {"succeeded": 3}}`, "status")
+	c.Patch(t, jobs, ns, "first", `{"status": {"succeeded": 3}}`, "status")
 	soon(t, "its progress is seen", func() bool { return reading()[0].Value == 3.0 })
 	informers := func() int {
 		v.mu.RLock()

@@ -11,10 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
@@ -103,47 +100,6 @@ spec:
       - {name: main, image: "example.com/digits:1", ports: [{name: http, containerPort: 8080}, {containerPort: 9090}]}
       - {name: log, image: "example.com/log:2"}
 `, namespace, name, replicas, labels)
-}
-
-// patchObject merges fields into an object, or into a subresource of it.
-func patchObject(t testing.TB, c *testcluster.Cluster, resource schema.GroupVersionResource, namespace, name, fields string, subresources ...string) {
-	t.Helper()
-	_, err := c.Client().Dynamic.Resource(resource).Namespace(namespace).Patch(testContext(t), name, types.MergePatchType, []byte(fields), metav1.PatchOptions{}, subresources...)
-	require.NoError(t, err)
-}
-
-func removeObject(t testing.TB, c *testcluster.Cluster, resource schema.GroupVersionResource, namespace, name string) {
-	t.Helper()
-	now := int64(0) // no kubelet is there to say that a pod has ended
-	require.NoError(t, c.Client().Dynamic.Resource(resource).Namespace(namespace).Delete(testContext(t), name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
-}
-
-// podsWith waits for so many pods with a label.
-func podsWith(t testing.TB, c *testcluster.Cluster, namespace, selector string, n int) []unstructured.Unstructured {
-	t.Helper()
-	var out []unstructured.Unstructured
-	soon(t, "pods of "+selector, func() bool {
-		list, err := c.Client().Dynamic.Resource(podsResource).Namespace(namespace).List(context.Background(), metav1.ListOptions{LabelSelector: selector})
-		require.NoError(t, err)
-		out = list.Items
-		return len(out) == n
-	})
-	return out
-}
-
-// runPod does what a scheduler and a kubelet do: the pod is on a node, and ready.
-func runPod(t testing.TB, c *testcluster.Cluster, pod unstructured.Unstructured, node, ip string, restarts int) {
-	t.Helper()
-	ctx := testContext(t)
-	c.Apply(t, fmt.Sprintf("apiVersion: v1\nkind: Node\nmetadata: {name: %s}\n", node))
-	_, err := c.Client().Dynamic.Resource(podsResource).Namespace(pod.GetNamespace()).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Binding", "metadata": map[string]any{"name": pod.GetName()},
-		"target": map[string]any{"apiVersion": "v1", "kind": "Node", "name": node},
-	}}, metav1.CreateOptions{}, "binding")
-	require.NoError(t, err)
-	patchObject(t, c, podsResource, pod.GetNamespace(), pod.GetName(), fmt.Sprintf(`{"status": {"phase": "Running", "podIP": %[1]q, "podIPs": [{"ip": %[1]q}],
-		"conditions": [{"type": "Ready", "status": "True"}],
-		"containerStatuses": [{"name": "main", "restartCount": %[2]d, "image": "", "imageID": "", "ready": true}]}}`, ip, restarts), "status")
 }
 
 // breakableProxy is a TCP proxy in front of the API server whose connections can be cut.

@@ -40,14 +40,14 @@ func TestColocatedPodsAreASignal(t *testing.T) {
 	s := build()
 	soon(t, "the targets are seen", func() bool { return len(reading(s)) == 2 })
 	require.Equal(t, engine.Signal{State: engine.Empty, Problem: "no pod of the workload has a node"}, reading(s)["online"], "its pod is pending, and shares nothing")
-	online := podsWith(t, c, ns, "app=online", 1)[0]
-	runPod(t, c, online, ns+"-one", "127.7.0.1", 0)
+	online := c.WaitPods(t, ns, "app=online", 1)[0]
+	c.RunPod(t, online, ns+"-one", "127.7.0.1", 0)
 	soon(t, "a zero is measured", func() bool { return reading(s)["online"].Value == 0.0 })
 	require.Equal(t, engine.Empty, reading(s)["idle"].State)
-	pods := podsWith(t, c, ns, "app=batch", 3)
-	runPod(t, c, pods[0], ns+"-one", "127.7.0.2", 0)
-	runPod(t, c, pods[1], ns+"-two", "127.7.0.3", 0) // elsewhere; the third stays pending
-	runPod(t, c, podsWith(t, c, other, "app=batch", 1)[0], ns+"-one", "127.7.0.4", 0)
+	pods := c.WaitPods(t, ns, "app=batch", 3)
+	c.RunPod(t, pods[0], ns+"-one", "127.7.0.2", 0)
+	c.RunPod(t, pods[1], ns+"-two", "127.7.0.3", 0) // elsewhere; the third stays pending
+	c.RunPod(t, c.WaitPods(t, other, "app=batch", 1)[0], ns+"-one", "127.7.0.4", 0)
 	soon(t, "the one beside it is seen", func() bool { return reading(s)["online"].Value == 1.0 })
 	both := build(ns, other)
 	soon(t, "that of another namespace too, where it is named", func() bool { return reading(both)["online"].Value == 2.0 })
@@ -60,7 +60,7 @@ func TestColocatedPodsAreASignal(t *testing.T) {
 	both.(interface{ Release() }).Release()
 	require.Equal(t, before-1, informers(), "the pods of the fleet's namespace are followed for the fleet too")
 
-	patchObject(t, c, podsResource, ns, pods[0].GetName(), `{"status": {"phase": "Succeeded"}}`, "status")
+	c.Patch(t, podsResource, ns, pods[0].GetName(), `{"status": {"phase": "Succeeded"}}`, "status")
 	soon(t, "what has ended does not count", func() bool { return reading(s)["online"].Value == 0.0 })
 
 	narrow := testView(t, Options{Client: c.Client(), Namespace: ns})

@@ -32,10 +32,10 @@ spec:
 	deployments, sets := testFleet(t, v, deploymentsIn(ns, nil)), testFleet(t, v, engine.Selector{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: ns})
 	require.Len(t, targetsOf(t, deployments), 2)
 	require.Len(t, targetsOf(t, sets), 1)
-	pods := podsWith(t, c, ns, "app=a", 3)
-	runPod(t, c, pods[0], "n1", "10.0.0.1", 2)
-	runPod(t, c, pods[1], "n1", "fd00::1", 0)
-	podsWith(t, c, ns, "set=a", 1)
+	pods := c.WaitPods(t, ns, "app=a", 3)
+	c.RunPod(t, pods[0], "n1", "10.0.0.1", 2)
+	c.RunPod(t, pods[1], "n1", "fd00::1", 0)
+	c.WaitPods(t, ns, "set=a", 1)
 
 	id := engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "a"}
 	var w engine.Workload
@@ -69,8 +69,8 @@ spec:
 	}
 
 	// A pod with a finalizer stays, terminating.
-	patchObject(t, c, podsResource, ns, pods[0].GetName(), `{"metadata": {"finalizers": ["example.com/wait"]}}`)
-	removeObject(t, c, podsResource, ns, pods[0].GetName())
+	c.Patch(t, podsResource, ns, pods[0].GetName(), `{"metadata": {"finalizers": ["example.com/wait"]}}`)
+	c.Delete(t, podsResource, ns, pods[0].GetName())
 	soon(t, "a pod on its way out is no replica", func() bool {
 		w, _ = v.Workload(id)
 		for _, p := range w.Pods {
@@ -83,7 +83,7 @@ spec:
 	_, err := c.Client().Dynamic.Resource(podsResource).Namespace(ns).Get(context.Background(), pods[0].GetName(), metav1.GetOptions{})
 	require.NoError(t, err, "it is still there")
 	require.Equal(t, 2, w.Restarts)
-	patchObject(t, c, podsResource, ns, pods[0].GetName(), `{"metadata": {"finalizers": null}}`)
+	c.Patch(t, podsResource, ns, pods[0].GetName(), `{"metadata": {"finalizers": null}}`)
 	soon(t, "its restarts go with it", func() bool { w, _ := v.Workload(id); return w.Restarts == 0 })
 }
 

@@ -68,9 +68,9 @@ func TestReplicasOfACustomKind(t *testing.T) {
 	soon(t, "the kinds are served", served("Train", "scale.example.com/v1"))
 	soon(t, "the kinds are served", served("Plain", "plain.example.com/v1"))
 	c.Apply(t, train(ns)+"---\napiVersion: plain.example.com/v1\nkind: Plain\nmetadata: {name: p, namespace: "+ns+"}\nspec: {replicas: 3}\n")
-	patchObject(t, c, trains, ns, "t", `{"status": {"workers": 2, "selector": "train=t,tier in (any)", "observedGeneration": 1, "conditions": [{"type": "Serving", "status": "Unknown"}]}}`, "status")
-	for _, p := range append(podsWith(t, c, ns, "train=t", 1), podsWith(t, c, ns, "train=u", 1)...) {
-		runPod(t, c, p, "n7", "10.0.0.7", 1)
+	c.Patch(t, trains, ns, "t", `{"status": {"workers": 2, "selector": "train=t,tier in (any)", "observedGeneration": 1, "conditions": [{"type": "Serving", "status": "Unknown"}]}}`, "status")
+	for _, p := range append(c.WaitPods(t, ns, "train=t", 1), c.WaitPods(t, ns, "train=u", 1)...) {
+		c.RunPod(t, p, "n7", "10.0.0.7", 1)
 	}
 	f := testFleet(t, v, engine.Selector{APIVersion: "scale.example.com/v1", Kind: "Train", Namespace: ns})
 	soon(t, "its pod is ready", func() bool {
@@ -94,7 +94,7 @@ func TestReplicasOfACustomKind(t *testing.T) {
 	require.False(t, s.ReplicaOwners[0].Time.IsZero())
 
 	// Another manager writes by the scale subresource.
-	patchObject(t, c, trains, ns, "t", `{"spec": {"replicas": 5}}`, "scale")
+	c.Patch(t, trains, ns, "t", `{"spec": {"replicas": 5}}`, "scale")
 	soon(t, "the write is seen", func() bool { s, _ = v.Scalable(id); return s.Desired == 5 })
 	require.Len(t, s.ReplicaOwners, 1)
 	require.Equal(t, "scale", s.ReplicaOwners[0].Subresource)

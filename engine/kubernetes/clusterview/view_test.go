@@ -179,8 +179,8 @@ func TestAnOutageIsNoQuietFleet(t *testing.T) {
 
 	// A new API server does not know the old one's watches: what happened must come
 	// from a new list.
-	patchObject(t, c, deploymentsResource, ns, "a", `{"spec": {"replicas": 5}}`)
-	patchObject(t, c, deploymentsResource, ns, "b", `{"metadata": {"labels": {"touched": "yes"}}}`)
+	c.Patch(t, deploymentsResource, ns, "a", `{"spec": {"replicas": 5}}`)
+	c.Patch(t, deploymentsResource, ns, "b", `{"metadata": {"labels": {"touched": "yes"}}}`)
 	c.StopAPIServer(t)
 	c.StartAPIServer(t)
 	c.Apply(t, web(ns, "d", 2, ""))
@@ -196,7 +196,7 @@ func TestAnOutageIsNoQuietFleet(t *testing.T) {
 
 	c.StopAPIServer(t)
 	c.StartAPIServer(t)
-	patchObject(t, c, deploymentsResource, ns, "a", `{"spec": {"replicas": 6}}`)
+	c.Patch(t, deploymentsResource, ns, "a", `{"spec": {"replicas": 6}}`)
 	require.Equal(t, 6.0, changes.next(t, 1)[0].To)
 	require.Empty(t, changes.waiting())
 }

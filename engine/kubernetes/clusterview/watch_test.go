@@ -96,20 +96,20 @@ func TestWatchTriggers(t *testing.T) {
 		require.Empty(t, cmp.Diff(want, r.next(t, len(want))), what)
 	}
 
-	patchObject(t, c, sets, ns, "a", `{"status": {"conditions": [{"type": "Odd", "status": "True"}]}}`, "status")
-	patchObject(t, c, sets, ns, "a", `{"metadata": {"annotations": {"other": "thing"}}}`)
-	patchObject(t, c, sets, ns, "a", `{"spec": {"replicas": 0}}`)
+	c.Patch(t, sets, ns, "a", `{"status": {"conditions": [{"type": "Odd", "status": "True"}]}}`, "status")
+	c.Patch(t, sets, ns, "a", `{"metadata": {"annotations": {"other": "thing"}}}`)
+	c.Patch(t, sets, ns, "a", `{"spec": {"replicas": 0}}`)
 	next("neither status nor annotations count", whole, own("changed", "a", nil, nil))
-	patchObject(t, c, sets, ns, "a", `{"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "example.com/digits:2"}]}}}}`)
+	c.Patch(t, sets, ns, "a", `{"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "example.com/digits:2"}]}}}}`)
 	next("the image changed", image, own("changed", "a", "example.com/digits:1", "example.com/digits:2"))
 	next("so did the spec", whole, own("changed", "a", nil, nil))
 
-	patchObject(t, c, sets, ns, "b", `{"metadata": {"labels": {"tier": "front"}}}`)
+	c.Patch(t, sets, ns, "b", `{"metadata": {"labels": {"tier": "front"}}}`)
 	next("labels that begin to match", whole, own("added", "b", nil, nil))
 	next("also for a field", image, own("added", "b", nil, "example.com/digits:1"))
-	patchObject(t, c, sets, ns, "b", `{"metadata": {"labels": {"more": "front"}}}`)
+	c.Patch(t, sets, ns, "b", `{"metadata": {"labels": {"more": "front"}}}`)
 	next("labels that change", whole, own("changed", "b", nil, nil))
-	removeObject(t, c, sets, ns, "a")
+	c.Delete(t, sets, ns, "a")
 	next("an object goes", whole, own("deleted", "a", nil, nil))
 	next("with its last value", image, own("deleted", "a", "example.com/digits:2", nil))
 	c.Apply(t, set("a", "front"))
@@ -117,13 +117,13 @@ func TestWatchTriggers(t *testing.T) {
 	next("and comes back", image, own("added", "a", nil, "example.com/digits:1"))
 
 	was := named.waiting()
-	patchObject(t, c, sets, ns, "b", `{"spec": {"minReadySeconds": 3}}`)
+	c.Patch(t, sets, ns, "b", `{"spec": {"minReadySeconds": 3}}`)
 	got := named.next(t, len(was)+1)
 	next("its spec changed, too", whole, own("changed", "b", nil, nil))
 	require.Equal(t, "b", got[len(was)].Name, "a named object alone")
 	require.IsType(t, 1.0, got[len(was)].To, "numbers are JSON's")
 
-	patchObject(t, c, configMaps, ns, "c", `{"data": {"x": "2"}}`)
+	c.Patch(t, configMaps, ns, "c", `{"data": {"x": "2"}}`)
 	next("a kind without generations: each version counts", config, engine.ObjectChange{APIVersion: "v1", Kind: "ConfigMap", Namespace: ns, Name: "c", Type: "changed"})
 	for _, r := range []*changeLog{whole, image, config} {
 		require.Empty(t, r.waiting())
