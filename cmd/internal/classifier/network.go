@@ -5,7 +5,6 @@ import "math/rand/v2"
 // Network is a model with its weights. It is immutable and safe for concurrent use, if
 // each goroutine has its own Scratch.
 type Network struct {
-	model   Model
 	layers  []layer
 	weights [][]float32 // of each layer, filter after filter
 	biases  [][]float32
@@ -14,7 +13,7 @@ type Network struct {
 // New returns a network with random weights. It calls pause, which may be nil, after each
 // layer of each image of the normalization. An error of pause aborts it.
 func New(m Model, seed uint64, pause func() error) (*Network, error) {
-	n := &Network{model: m, layers: layersOf(Side, m.width(), Classes)}
+	n := &Network{layers: layersOf(Side, m.width(), Classes)}
 	s := n.NewScratch()
 	var images [][]float32
 	for i := range normalising {
@@ -23,9 +22,6 @@ func New(m Model, seed uint64, pause func() error) (*Network, error) {
 	}
 	return n, n.draw(seed, images, s, pause)
 }
-
-// Model returns the model of the network.
-func (n *Network) Model() Model { return n.model }
 
 // draw draws the weights layer by layer: the normalization of a layer depends on the
 // outputs of the previous ones.
