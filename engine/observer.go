@@ -10,6 +10,14 @@ type Observer interface {
 	Acted(a Act)
 }
 
+// StallObserver is an Observer that also receives what keeps a running act from its end.
+type StallObserver interface {
+	Observer
+	// Stalled is called when the Outcome.Obstacle of a running act appears or changes, and
+	// with an empty one once it is gone. Acted follows when the act ends.
+	Stalled(a Act)
+}
+
 // Observers calls several observers, in order.
 type Observers []Observer
 
@@ -24,5 +32,14 @@ func (o Observers) Fired(f FiringRecord) {
 func (o Observers) Acted(a Act) {
 	for _, each := range o {
 		each.Acted(a)
+	}
+}
+
+// Stalled calls each StallObserver.
+func (o Observers) Stalled(a Act) {
+	for _, each := range o {
+		if each, ok := each.(StallObserver); ok {
+			each.Stalled(a)
+		}
 	}
 }

@@ -21,4 +21,7 @@ type Outcome struct {
 	// Applied reports whether the change was written, even if the act failed later. The
 	// engine sets it.
 	Applied bool `json:"applied,omitempty"`
+	// Obstacle says what keeps a running act from its end, in the words of the object that
+	// reports it: a quota, an image that can't be pulled. "" where nothing does.
+	Obstacle string `json:"obstacle,omitempty"`
 }
