@@ -27,6 +27,9 @@ type Change struct {
 	Diff string `json:"diff"`
 	// Data belongs to the actuator, which gets it back in Apply, Verify and Undo.
 	Data json.RawMessage `json:"data,omitempty"`
+	// TakenOver names whose value of a field the change replaces for the first time, or again
+	// because it was handed back; "" where the field was ours or nobody's.
+	TakenOver string `json:"takenOver,omitempty"`
 	// Terms is set by the engine where the outbox delivers the act.
 	Terms *Terms `json:"terms,omitempty"`
 }

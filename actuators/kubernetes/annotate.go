@@ -50,11 +50,11 @@ func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	if len(changes) == 0 {
 		return engine.Planned(p, true, fmt.Sprintf("%s is so already", patch), annotatePlan{Write: patch})
 	}
-	taken, err := checkTakeOver(o, p, changes)
+	from, err := checkTakeOver(o, p, changes)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("annotate %s: %w", patch, err)
 	}
-	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", patch, diffOf(changes), taken), annotatePlan{patch, besides(o, patch)})
+	return planned(p, fmt.Sprintf("%s: %s%s", patch, diffOf(changes), takeOverNote(from...)), annotatePlan{patch, besides(o, patch)}, from)
 }
 
 // annotations returns the fields of an object with these annotations.

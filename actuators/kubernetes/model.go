@@ -71,15 +71,15 @@ func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Ch
 	for i, c := range edit.changes {
 		paths[i] = c.path
 	}
-	whose, err := checkTakeOvers(o, modelVerb, p, paths)
+	from, err := checkTakeOvers(o, modelVerb, p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}
 	diff := make([]string, len(edit.changes))
 	for i, c := range edit.changes {
-		diff[i] = c.String() + whose[i]
+		diff[i] = c.String() + takeOverNote(from[i])
 	}
-	return engine.Planned(p, false, strings.Join(diff, ", "), rolloutPlan{patchKeeping(o, modelVerb, edit.set, nil)})
+	return planned(p, strings.Join(diff, ", "), rolloutPlan{patchKeeping(o, modelVerb, edit.set, nil)}, from)
 }
 
 // put sets a field that lies in maps only.

@@ -61,12 +61,12 @@ func (c *Cluster) planPatch(ctx context.Context, p engine.Proposal, o *object, w
 			return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
 		}
 	}
-	taken, err := checkTakeOver(o, p, changes)
+	from, err := checkTakeOver(o, p, changes)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
 	}
 	w.After = w.fields(&unstructured.Unstructured{Object: would})
-	return engine.Planned(p, false, fmt.Sprintf("%s: %s%s", w, diffOf(changes), taken), patchPlan{Write: w})
+	return planned(p, fmt.Sprintf("%s: %s%s", w, diffOf(changes), takeOverNote(from...)), patchPlan{Write: w}, from)
 }
 
 // within reports whether a path leads to a field of a set, or into one of its lists.

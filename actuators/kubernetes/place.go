@@ -36,7 +36,7 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		return engine.Change{}, err
 	}
 	var plan placePlan
-	var diff []string
+	var diff, from []string
 	if !w.Move || w.Workflow == "" {
 		change, err := a.planObject(ctx, p, w)
 		if err != nil {
@@ -51,7 +51,7 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		}
 		plan.Write = object.Write
 		if !change.NoOp {
-			diff = append(diff, change.Diff)
+			diff, from = append(diff, change.Diff), append(from, change.TakenOver)
 		}
 	}
 	runs, moves, err := a.planRuns(ctx, p, w)
@@ -59,10 +59,13 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		return engine.Change{}, err
 	}
 	plan.Runs = runs
+	for i := range runs {
+		from = append(from, runs[i].takenOver...)
+	}
 	if diff = append(diff, moves...); len(diff) == 0 {
 		return engine.Planned(p, true, "it is placed so already", plan)
 	}
-	return engine.Planned(p, false, strings.Join(diff, "; "), plan)
+	return planned(p, strings.Join(diff, "; "), plan, from)
 }
 
 // planObject plans the patch of the object to place: the target, or the one that is named.
@@ -127,13 +130,13 @@ func (n *placement) planned(o *object, p engine.Proposal, at []string) (engine.C
 			return engine.Change{}, fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
 		}
 	}
-	whose, err := checkTakeOvers(o, "place", p, paths)
+	from, err := checkTakeOvers(o, "place", p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}
 	diff := make([]string, len(n.edits))
 	for i, e := range n.edits {
-		diff[i] = e.words + whose[i]
+		diff[i] = e.words + takeOverNote(from[i])
 	}
 	w := patchKeeping(o, "place", set, func(held map[string]any) {
 		for _, path := range gone {
@@ -143,7 +146,7 @@ func (n *placement) planned(o *object, p engine.Proposal, at []string) (engine.C
 	if strings.Join(at, ".") == "spec.template.spec" && kindOf(o.Unstructured) != "Job.batch" {
 		diff = append(diff, "every pod is replaced")
 	}
-	return engine.Planned(p, false, strings.Join(diff, "; "), rolloutPlan{w})
+	return planned(p, strings.Join(diff, "; "), rolloutPlan{w}, from)
 }
 
 // removeField removes a field and the maps that are empty without it.

@@ -28,6 +28,8 @@ type runMove struct {
 	Write  objectPatch          `json:"write"`
 	Terms  verbparams.Placement `json:"terms"`
 	Leaves []evictee            `json:"leaves,omitempty"`
+
+	takenOver []string // the managers whose terms are replaced, for the change
 }
 
 // evictee is a pod to evict.
@@ -112,11 +114,11 @@ func (a placer) planRun(ctx context.Context, o *object, p engine.Proposal, w ver
 	if by := ownAffinity(run.spec); by != "" && (w.AntiAffinity != nil || w.Affinity != nil) {
 		return nil, nil, fmt.Errorf("its template %s has an affinity of its own, which counts instead of the workflow's: write the term there", by)
 	}
-	patch, diff, err := planTerms(o, p, w, spec...)
+	patch, diff, from, err := planTerms(o, p, w, spec...)
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &runMove{Write: patch, Terms: w.Placement}
+	out := &runMove{Write: patch, Terms: w.Placement, takenOver: from}
 	if out.Leaves, err = a.evicteesOf(ctx, o, run, w.Placement, nearby); err != nil {
 		return nil, nil, err
 	}
@@ -143,13 +145,13 @@ func placedSpecs(o *object) (at [][]string, run *argoRun, err error) {
 
 // planTerms patches several parts of one object, each of which decides where pods may run.
 // diff has each new term once.
-func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string) (objectPatch, []string, error) {
+func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string) (patch objectPatch, diff, from []string, err error) {
 	set, paths := map[string]any{}, []fieldpath.Path{}
 	var words []string
 	for _, part := range at {
 		spec, _, err := unstructured.NestedMap(o.Object, part...)
 		if err != nil {
-			return objectPatch{}, nil, fmt.Errorf("read %s: %w", strings.Join(part, "."), err)
+			return objectPatch{}, nil, nil, fmt.Errorf("read %s: %w", strings.Join(part, "."), err)
 		}
 		held, _, _ := unstructured.NestedMap(appliedBy(o, "place"), part...)
 		next := placement{spec: spec, held: held}
@@ -158,21 +160,20 @@ func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string)
 			path := slices.Concat(part, e.path)
 			paths, words = append(paths, fieldpath.Names(path...)), append(words, e.words)
 			if err := unstructured.SetNestedField(set, e.value, path...); err != nil {
-				return objectPatch{}, nil, fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
+				return objectPatch{}, nil, nil, fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
 			}
 		}
 	}
-	whose, err := checkTakeOvers(o, "place", p, paths)
+	from, err = checkTakeOvers(o, "place", p, paths)
 	if err != nil {
-		return objectPatch{}, nil, err
+		return objectPatch{}, nil, nil, err
 	}
-	var diff []string
 	for i := range words {
-		if line := words[i] + whose[i]; !slices.ContainsFunc(diff, func(line string) bool { return strings.HasPrefix(line, words[i]) }) {
+		if line := words[i] + takeOverNote(from[i]); !slices.ContainsFunc(diff, func(line string) bool { return strings.HasPrefix(line, words[i]) }) {
 			diff = append(diff, line)
 		}
 	}
-	return patchKeeping(o, "place", set, nil), diff, nil
+	return patchKeeping(o, "place", set, nil), diff, from, nil
 }
 
 // evicteesOf returns the pods of a run on nodes where they may no longer be, and those that

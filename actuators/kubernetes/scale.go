@@ -58,7 +58,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if err != nil {
 		return engine.Change{}, err
 	}
-	return engine.Planned(p, false, diff+takeOverNote(from), plan)
+	return planned(p, diff+takeOverNote(from), plan, []string{from})
 }
 
 func replicas(n int) map[string]any { return map[string]any{"spec": map[string]any{"replicas": n}} }

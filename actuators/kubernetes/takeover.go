@@ -76,14 +76,17 @@ func newestWrite(managers []clusterview.FieldManager) (newest time.Time) {
 }
 
 // takeOverNote is the part of a diff that names the managers whose value is replaced.
-func takeOverNote(from string) string {
-	if from == "" {
-		return ""
+func takeOverNote(from ...string) (note string) {
+	for _, f := range from {
+		if f != "" {
+			note += ", taken over from " + f
+		}
 	}
-	return ", taken over from " + from
+	return note
 }
 
-// checkTakeOvers checks each field that a verb changes, and returns its takeOverNote.
+// checkTakeOvers checks each field that a verb changes, and returns the managers that it is
+// taken over from; "" where it was ours or nobody's.
 func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath.Path) ([]string, error) {
 	p.Target = engine.Target{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
 	out := make([]string, len(paths))
@@ -97,7 +100,7 @@ func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath
 		if err != nil {
 			return nil, err
 		}
-		out[i] = takeOverNote(from)
+		out[i] = from
 	}
 	return out, nil
 }
@@ -118,16 +121,30 @@ func overwroteUs(o *object, verb string, written time.Time, managers []clustervi
 	return true
 }
 
-// checkTakeOver checks all changes of a patch. It returns their notes for the end of the diff.
-func checkTakeOver(o *object, p engine.Proposal, changes []fieldChange) (taken string, err error) {
+// checkTakeOver checks all changes of a patch, and returns the managers that it takes fields over
+// from, without duplicates.
+func checkTakeOver(o *object, p engine.Proposal, changes []fieldChange) (from []string, err error) {
 	paths := make([]fieldpath.Path, len(changes))
 	for i, c := range changes {
 		paths[i] = c.path
 	}
-	notes, err := checkTakeOvers(o, p.Primitive, p, paths)
+	all, err := checkTakeOvers(o, p.Primitive, p, paths)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	slices.Sort(notes)
-	return strings.Join(slices.Compact(notes), ""), nil
+	return distinct(all), nil
+}
+
+// distinct returns the managers in order, once each.
+func distinct(from []string) []string {
+	from = slices.DeleteFunc(slices.Clone(from), func(s string) bool { return s == "" })
+	slices.Sort(from)
+	return slices.Compact(from)
+}
+
+// planned returns a change that takes fields over from these managers.
+func planned(p engine.Proposal, diff string, plan any, from []string) (engine.Change, error) {
+	c, err := engine.Planned(p, false, diff, plan)
+	c.TakenOver = strings.Join(distinct(from), " and ")
+	return c, err
 }

@@ -78,11 +78,11 @@ func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change
 	if moves = slices.DeleteFunc(moves, func(m move) bool { return m.from == m.to }); len(moves) == 0 {
 		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", patch), patchPlan{Write: patch})
 	}
-	taken, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(kind.field...)}})
+	from, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(kind.field...)}})
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), patch, err)
 	}
-	return engine.Planned(p, false, fmt.Sprintf("%s: weights %s%s", patch, movesOf(moves), taken), patchPlan{Write: patch})
+	return planned(p, fmt.Sprintf("%s: weights %s%s", patch, movesOf(moves), takeOverNote(from...)), patchPlan{Write: patch}, from)
 }
 
 // getFirst reads an object in the first version of its kind that the cluster serves.

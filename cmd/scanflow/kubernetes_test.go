@@ -172,7 +172,7 @@ func TestKubernetesAgentsAreCustomResources(t *testing.T) {
 
 	s.scaledTo("web", 3)
 	s.until("the act is an event of the target", func() bool {
-		return strings.Contains(s.events("web"), "Normal Scale: replicas 1 -> 3, taken over from test (Apply")
+		return strings.Contains(s.events("web"), "Normal ScaleTakenOver: replicas 1 -> 3, taken over from test (Apply")
 	})
 	s.until("the status says so", func() bool {
 		status, _, _ := unstructured.NestedMap(s.get(agentsResource, "follower").Object, "status")

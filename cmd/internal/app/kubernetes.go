@@ -91,7 +91,7 @@ func (a *App) startKubernetes(ctx context.Context) error {
 		return err
 	}
 	a.lastGood.Keep(a.Policies.Live())
-	recorder := events.NewRecorder(events.Options{Client: c.Client, View: c.view, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
+	recorder := events.NewRecorder(events.Options{Client: c.Client, View: c.view, AgentUID: c.source.UID, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
 	a.observers = append(slices.Clip(a.observers), recorder, c.status)
 	c.leader = leadership.New(leadership.Options{
 		Replica: c.Replica, State: a.lead,

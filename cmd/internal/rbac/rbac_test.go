@@ -150,6 +150,7 @@ ops scanflow.dev/agents/status patch
 ml /events create
 ml /pods list,watch
 ml apps/deployments list,watch
+ops /events create
 ops scanflow.dev/agents/status patch
 * scanflow.dev/agents list,watch
 `,
@@ -158,6 +159,7 @@ ops scanflow.dev/agents/status patch
 			agents: agent("ml", "a", "targets: {static: [{name: x}, {name: y, namespace: other}]}",
 				"sensors: [{name: queue, object: {apiVersion: example.org/v1, kind: Queue, name: '{name}', field: status.length}}]"),
 			want: `
+ml /events create
 ml scanflow.dev/agents/status patch
 * example.org/queues list,watch
 * scanflow.dev/agents list,watch
@@ -173,9 +175,11 @@ ml scanflow.dev/agents/status patch
 				"credentials: [{url: 'http://x/', bearerToken: {secretKeyRef: {name: app, key: hook}}}]") +
 				agent("other", "b", "targets: {static: [{name: x}]}"),
 			want: `
+ml /events create
 ml /secrets app get
 ml /secrets prom get
 ml scanflow.dev/agents/status patch
+other /events create
 other scanflow.dev/agents/status patch
 * scanflow.dev/agents list,watch
 `,
@@ -183,6 +187,7 @@ other scanflow.dev/agents/status patch
 		"a trigger on what lies in no namespace": {
 			agents: strings.Replace(agent("ml", "a", "targets: {static: [{name: x}]}"), "every: 10s", "watch: {apiVersion: v1, kind: Node}", 1),
 			want: `
+ml /events create
 ml scanflow.dev/agents/status patch
 * /nodes list,watch
 * scanflow.dev/agents list,watch
@@ -210,7 +215,7 @@ func TestWhatTheProcessNeeds(t *testing.T) {
 	}, elsewhere[1].Rules)
 	together := plan(t, text, rbac.Options{Namespace: "ml"}).Roles(true)
 	require.Len(t, together, 1)
-	require.Len(t, together[0].Rules, 4)
+	require.Len(t, together[0].Rules, 5)
 }
 
 // The order of the manifests changes nothing.
@@ -226,7 +231,7 @@ func TestTheSameEachTime(t *testing.T) {
 func TestKindsToApply(t *testing.T) {
 	text := agent("ml", "a", "targets: {static: [{name: x}]}", "primitives: [apply]")
 	without := plan(t, text, rbac.Options{})
-	require.NotContains(t, lines(without), "create")
+	require.NotContains(t, lines(without), "get,create")
 	require.Contains(t, string(without.YAML()), "# Of the primitive apply nothing is in it: name the kinds with --apply Kind.group.")
 	with := plan(t, text, rbac.Options{Apply: []string{"ConfigMap", "NetworkPolicy.networking.k8s.io"}})
 	require.Contains(t, lines(with), "ml /configmaps get,create,patch\n")

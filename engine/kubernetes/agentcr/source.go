@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -182,6 +183,13 @@ func (s *Source) Changed() <-chan struct{} { return s.store.changed }
 
 // Agents returns all agents by namespace and name; none before Synced.
 func (s *Source) Agents() []Found { return s.store.all() }
+
+// UID returns the UID of the agent with a namespace/name; "" where there is none.
+func (s *Source) UID(agent string) types.UID {
+	namespace, name, _ := strings.Cut(agent, "/")
+	e, _ := s.store.get(types.NamespacedName{Namespace: namespace, Name: name})
+	return e.found.UID
+}
 
 // Report sets the status of an agent. It is written soon, unless the next Report comes first or
 // the cluster shows it already.

@@ -2,14 +2,20 @@ package events
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -57,42 +63,148 @@ func eventsIn(t *testing.T, c *testcluster.Cluster, namespace string) []unstruct
 	return list.Items
 }
 
-// A quick act can end before the engine reports its firing: its event has the reason all the same.
+// recorderOf makes a recorder of the agent planner of a namespace, which is its Agent's.
+func recorderOf(c *testcluster.Cluster, v *clusterview.View, namespace string, clock engine.Clock) *Recorder {
+	return NewRecorder(Options{
+		Client: c.Client(), View: v, Instance: "test", Clock: clock, Log: hclog.NewNullLogger(),
+		AgentUID: func(agent string) types.UID {
+			if agent == namespace+"/planner" {
+				return "uid-of-planner"
+			}
+			return ""
+		},
+	})
+}
+
+// actOn returns an act that is done.
+func actOn(namespace, target, identity, verb string) engine.Act {
+	return engine.Act{
+		Intent: engine.Intent{Firing: "f-1", Change: engine.Change{
+			Proposal: engine.Proposal{
+				Identity: identity, Agent: namespace + "/planner", Strategy: "serving.autoscale", Primitive: verb, Reason: "load_high",
+				Target: engine.Target{Kind: "Deployment", Namespace: namespace, Name: target},
+			},
+			Diff: "replicas 1 -> 3",
+		}},
+		Outcome: engine.Outcome{Status: engine.Done, Detail: "3 of 3 ready"}, EndedAt: time.Now(),
+	}
+}
+
+func firing(namespace string, decisions []engine.Decision, acts ...engine.Act) engine.FiringRecord {
+	f := engine.FiringRecord{ID: "f-1", Agent: namespace + "/planner", Decisions: decisions}
+	for _, a := range acts {
+		f.Intents = append(f.Intents, a.Intent)
+	}
+	return f
+}
+
+// messagesIn returns our events of a namespace: "kind name, type reason: message".
+func messagesIn(t *testing.T, c *testcluster.Cluster, namespace string) []string {
+	t.Helper()
+	out := []string{}
+	for _, u := range eventsIn(t, c, namespace) {
+		var e corev1.Event
+		require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &e))
+		require.Equal(t, e.InvolvedObject.Kind == "Agent" || e.InvolvedObject.Name == "web", e.InvolvedObject.UID != "", "kubectl describe finds events by it")
+		out = append(out, strings.ReplaceAll(fmt.Sprintf("%s %s, %s %s: %s", e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Type, e.Reason, e.Message), namespace, "NS"))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// A quick act can end before the engine reports its firing: its event has the reason all the
+// same, and there is one.
 func TestAnEventSaysWhyWhicheverComesFirst(t *testing.T) {
+	for _, actedFirst := range []bool{true, false} {
+		t.Run(fmt.Sprint("acted first ", actedFirst), func(t *testing.T) {
+			c := testcluster.Shared(t)
+			v, ns := testView(t, c)
+			r := recorderOf(c, v, ns, engine.WallClock{})
+			target := engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "web"}
+			act := actOn(ns, "web", "one", "scale")
+			fired := firing(ns, []engine.Decision{
+				{Target: target, Primitive: "scale", Verdict: engine.Admitted, Identity: "one", Reason: "load_high"},
+				{Target: target, Primitive: "place", Verdict: engine.Refused, By: "guards.budget", Detail: "30 acts in the last hour", Reason: "crowded", Strategy: "s"},
+				{Target: target, Primitive: "restart", Verdict: engine.Refused, By: "guards.cooldown", Detail: "cools down"},
+			}, act)
+			if actedFirst {
+				r.Acted(act)
+				r.Fired(fired)
+			} else {
+				r.Fired(fired)
+				r.Acted(act)
+			}
+			require.NoError(t, r.Close(testContext(t)))
+			r.Acted(actOn(ns, "web", "three", "restart"))
+			require.Equal(t, []string{
+				"Agent planner, Normal Scale: scale NS/web: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner, load_high; change one)",
+				"Deployment web, Warning PlaceRefused: 30 acts in the last hour (by guards.budget; strategy s of agent NS/planner, crowded)",
+			}, messagesIn(t, c, ns))
+		})
+	}
+}
+
+// The acts of a turn that went well are one event on the agent. Those that a person must see
+// are events on their targets besides.
+func TestATurnIsOneEvent(t *testing.T) {
 	c := testcluster.Shared(t)
 	v, ns := testView(t, c)
-	r := NewRecorder(Options{Client: c.Client(), View: v, Instance: "test", Clock: engine.WallClock{}, Log: hclog.NewNullLogger()})
-	target := engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "web"}
-	act := func(identity, verb, reason string) engine.Act {
-		return engine.Act{
-			Intent: engine.Intent{
-				Change: engine.Change{Proposal: engine.Proposal{Identity: identity, Agent: ns + "/planner", Strategy: "serving.autoscale", Primitive: verb, Target: target.Target(), Reason: reason}, Diff: "replicas 1 -> 3"},
-			},
-			Outcome: engine.Outcome{Status: engine.Done, Detail: "3 of 3 ready"}, EndedAt: time.Now(),
-		}
+	clock := engine.NewManualClock(time.Now())
+	r := recorderOf(c, v, ns, clock)
+	var acts []engine.Act
+	for i := range 9 {
+		acts = append(acts, actOn(ns, fmt.Sprint("web-", i), fmt.Sprint("id-", i), "scale"))
 	}
-	r.Acted(act("one", "scale", "load_high"))
-	r.Fired(engine.FiringRecord{Agent: ns + "/planner", Decisions: []engine.Decision{
-		{Target: target, Primitive: "scale", Verdict: engine.Admitted, Identity: "one", Reason: "load_high"},
-		{Target: target, Primitive: "place", Verdict: engine.Refused, By: "guards.budget", Detail: "30 acts in the last hour", Reason: "crowded"},
-		{Target: target, Primitive: "restart", Verdict: engine.Refused, By: "guards.cooldown", Detail: "cools down"},
-	}})
-	r.Acted(act("two", "annotate", "")) // an earlier leader began it
+	acts[6].Outcome = engine.Outcome{Status: engine.Failed, Detail: "denied"}
+	acts[7].TakenOver = "kubectl"
+	acts[8].Primitive = "place"
+	r.Fired(firing(ns, nil, acts...))
+	for _, a := range acts[:8] {
+		r.Acted(a)
+	}
+	stalled := acts[8]
+	stalled.Outcome = engine.Outcome{Status: engine.Running, Obstacle: "exceeded quota: pods"}
+	r.Stalled(stalled)
+	r.Stalled(stalled)
+	stalled.Outcome.Obstacle = ""
+	r.Stalled(stalled)
+	require.Eventually(t, func() bool { clock.Advance(settle); return len(eventsIn(t, c, ns)) == 4 }, 10*time.Second, 10*time.Millisecond) // the ninth takes long: the others are not held back by it
+	r.Acted(acts[8])
+	dry := actOn(ns, "web-0", "dry", "scale")
+	dry.DryRun = true
+	r.Acted(dry)
 	require.NoError(t, r.Close(testContext(t)))
-	r.Acted(act("three", "restart", "late")) // after Close
+	require.Equal(t, []string{
+		"Agent planner, Normal Place: place NS/web-8: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner, load_high; change id-8)",
+		"Agent planner, Normal Scale: scale on 7 targets; 1 failed, with an event on each target: NS/web-0 replicas 1 -> 3, NS/web-1 replicas 1 -> 3, NS/web-2 replicas 1 -> 3, " +
+			"NS/web-3 replicas 1 -> 3, NS/web-4 replicas 1 -> 3 and 2 more (strategy serving.autoscale, load_high; firing f-1)",
+		"Deployment web-6, Warning ScaleFailed: replicas 1 -> 3: denied (strategy serving.autoscale of agent NS/planner, load_high; change id-6)",
+		"Deployment web-7, Normal ScaleTakenOver: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner, load_high; change id-7)",
+		"Deployment web-8, Warning PlaceStalled: replicas 1 -> 3: exceeded quota: pods (strategy serving.autoscale of agent NS/planner, load_high; change id-8)",
+	}, messagesIn(t, c, ns))
+}
 
-	messages := map[string]string{} // by reason
-	for _, e := range eventsIn(t, c, ns) {
-		uid, _, _ := unstructured.NestedString(e.Object, "involvedObject", "uid")
-		require.NotEmpty(t, uid, "kubectl describe finds events by it")
-		reason, _, _ := unstructured.NestedString(e.Object, "reason")
-		messages[reason], _, _ = unstructured.NestedString(e.Object, "message")
+// Acts that an earlier leader began, and acts of an agent that is gone, leave nothing behind.
+func TestActsWithoutAFiringOfThisProcess(t *testing.T) {
+	c := testcluster.Shared(t)
+	v, ns := testView(t, c)
+	clock := engine.NewManualClock(time.Now())
+	r := recorderOf(c, v, ns, clock)
+	for i := range maxTurns + 5 {
+		a := actOn(ns, "web", fmt.Sprint(i), "scale")
+		a.Firing, a.Reason = fmt.Sprint("earlier-", i), ""
+		if i > 0 {
+			a.Agent = ns + "/gone"
+		}
+		r.Acted(a)
 	}
-	require.Equal(t, map[string]string{
-		"Scale":        "replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent " + ns + "/planner, load_high; change one)",
-		"PlaceRefused": "30 acts in the last hour (by guards.budget; strategy  of agent " + ns + "/planner, crowded)",
-		"Annotate":     "replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent " + ns + "/planner; change two)",
-	}, messages)
+	require.LessOrEqual(t, len(r.turns.by), maxTurns)
+	require.Eventually(t, func() bool { clock.Advance(settle); return len(eventsIn(t, c, ns)) == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, r.Close(testContext(t)))
+	require.Empty(t, r.turns.by)
+	require.Equal(t, []string{
+		"Agent planner, Normal Scale: scale NS/web: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner; change 0)",
+	}, messagesIn(t, c, ns))
 }
 
 // A write that is denied at each firing does not fill the cluster with events: the same
@@ -102,7 +214,7 @@ func TestAFailureThatRepeatsIsRecordedOnce(t *testing.T) {
 	c := testcluster.Shared(t)
 	v, ns := testView(t, c)
 	clock := engine.NewManualClock(time.Now())
-	r := NewRecorder(Options{Client: c.Client(), View: v, Instance: "test", Clock: clock, Log: hclog.NewNullLogger()})
+	r := recorderOf(c, v, ns, clock)
 	ended := func(target, detail string, status engine.Status) {
 		r.Acted(engine.Act{
 			Intent: engine.Intent{
@@ -124,5 +236,5 @@ func TestAFailureThatRepeatsIsRecordedOnce(t *testing.T) {
 	clock.Advance(time.Minute)
 	ended("a", "denied", engine.Failed) // 7
 	require.NoError(t, r.Close(testContext(t)))
-	require.Len(t, eventsIn(t, c, ns), 7)
+	require.Len(t, eventsIn(t, c, ns), 6+1, "six failures on targets, and the success on the agent")
 }
