@@ -45,6 +45,7 @@ func do(t testing.TB, a engine.Actuator, p engine.Proposal) engine.Change {
 	out, err := a.Apply(testContext(t), change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Running, out.Status)
+	noteRan(change, false)
 	return change
 }
 
@@ -69,7 +70,7 @@ func until(t testing.TB, a engine.Actuator, change engine.Change, want engine.St
 	var out engine.Outcome
 	soon(t, string(want), func() bool {
 		var err error
-		out, err = a.(engine.Verifier).Verify(testContext(t), change)
+		out, err = verify(t, a, change)
 		require.NoError(t, err)
 		return out.Status != engine.Running
 	})
@@ -77,9 +78,19 @@ func until(t testing.TB, a engine.Actuator, change engine.Change, want engine.St
 	return out
 }
 
-func verified(t testing.TB, a engine.Actuator, change engine.Change) engine.Outcome {
+// verify calls Verify once.
+func verify(t testing.TB, a engine.Actuator, change engine.Change) (engine.Outcome, error) {
 	t.Helper()
 	out, err := a.(engine.Verifier).Verify(testContext(t), change)
+	if err == nil && out.Status == engine.Done {
+		noteRan(change, true)
+	}
+	return out, err
+}
+
+func verified(t testing.TB, a engine.Actuator, change engine.Change) engine.Outcome {
+	t.Helper()
+	out, err := verify(t, a, change)
 	require.NoError(t, err)
 	return out
 }

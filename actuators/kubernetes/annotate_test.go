@@ -38,7 +38,7 @@ func TestAnnotateIsVerifiedAndUndone(t *testing.T) {
 	verb := annotator{b.Cluster}
 	change := done(t, verb, proposal("annotate", target, notes(map[string]any{"example.com/new": "x", "example.com/other": "ours"})))
 	verified := func() engine.Status {
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		return out.Status
 	}
@@ -67,7 +67,7 @@ func TestAnnotateSideBySide(t *testing.T) {
 		return plannedOf(t, verb, later(proposal("annotate", target, notes(map[string]any{key: "2"}))))
 	}
 	status := func(c engine.Change) engine.Status {
-		out, err := verb.Verify(testContext(t), c)
+		out, err := verify(t, verb, c)
 		require.NoError(t, err)
 		return out.Status
 	}

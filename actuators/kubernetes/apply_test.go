@@ -46,7 +46,7 @@ func TestApplyMakesAndChangesAnObject(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"batch": "64"}, data())
 	require.Equal(t, "scanflow", b.read(t, "v1", "ConfigMap", "settings").GetLabels()["app.kubernetes.io/managed-by"])
-	out, err := verb.Verify(testContext(t), change)
+	out, err := verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Done, out.Status)
 	_, err = verb.Undo(testContext(t), change)
@@ -58,7 +58,7 @@ func TestApplyMakesAndChangesAnObject(t *testing.T) {
 	var owned *OwnedError
 	require.ErrorAs(t, err, &owned)
 	require.Contains(t, err.Error(), "data.batch belongs to kubectl-edit (Update, 20")
-	out, err = verb.Verify(testContext(t), change)
+	out, err = verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Failed, out.Status)
 }

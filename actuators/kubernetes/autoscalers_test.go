@@ -154,7 +154,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 
 	made := done(t, verb, proposal("autoscaler", target, map[string]any{"min": 2.0, "max": 6.0, "metrics": cpu}))
 	require.Equal(t, "make HorizontalPodAutoscaler "+b.ns+"/web: 2 to 6 replicas, by 1 metrics", made.Diff)
-	out, err := verb.Verify(testContext(t), made)
+	out, err := verify(t, verb, made)
 	require.NoError(t, err)
 	require.Equal(t, engine.Done, out.Status, out.Detail)
 	_, err = verb.Undo(testContext(t), made)
@@ -174,7 +174,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	}
 	low, high, metrics := bounds()
 	require.Equal(t, []int64{2, 9, 1}, []int64{low, high, int64(metrics)}, "what it set before stays")
-	out, err = verb.Verify(testContext(t), up)
+	out, err = verify(t, verb, up)
 	require.NoError(t, err)
 	require.Equal(t, engine.Done, out.Status, out.Detail)
 	_, err = verb.Undo(testContext(t), up)
@@ -217,11 +217,11 @@ func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
 		require.NoError(t, err)
 	}
 	patch("False")
-	out, err := verb.Verify(testContext(t), change)
+	out, err := verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "ScaledObject " + b.ns + "/by-queue is not ready: ScaledObjectCheckFailed: no such trigger"}, out)
 	patch("True")
-	out, err = verb.Verify(testContext(t), change)
+	out, err = verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Done, out.Status)
 

@@ -190,6 +190,7 @@ func done(t *testing.T, a engine.Actuator, p engine.Proposal) engine.Change {
 	require.False(t, change.NoOp, change.Diff)
 	_, err = a.Apply(testContext(t), change)
 	require.NoError(t, err)
+	noteRan(change, false)
 	return change
 }
 

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -14,7 +15,16 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 )
 
-func TestMain(m *testing.M) { testcluster.Main(m) }
+func TestMain(m *testing.M) {
+	code := testcluster.Run(m)
+	if code == 0 && ranAll() {
+		if err := checkTable(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // patience bounds what a test waits for.
 const patience = 30 * time.Second

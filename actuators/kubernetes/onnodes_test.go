@@ -131,7 +131,7 @@ subjects: [{kind: ServiceAccount, name: %[1]s, namespace: %[2]s}]
 			})
 			_, err = verb.Apply(testContext(t), change)
 			require.NoError(t, err)
-			_, err = verb.(engine.Verifier).Verify(testContext(t), change)
+			_, err = verify(t, verb, change)
 			require.NoError(t, err)
 			if undoer, can := verb.(engine.Undoer); can {
 				_, err = undoer.Undo(testContext(t), change)

@@ -25,7 +25,7 @@ func TestRestartReplacesEveryPod(t *testing.T) {
 	p.Identity = "another"
 	require.False(t, plannedOf(t, verb, p).NoOp)
 
-	out, err := verb.Verify(testContext(t), change)
+	out, err := verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Running, out.Status, out.Detail)
 	var fresh unstructured.Unstructured
@@ -37,7 +37,7 @@ func TestRestartReplacesEveryPod(t *testing.T) {
 	require.Equal(t, change.Identity, fresh.GetAnnotations()[RestartAnnotation])
 	b.admin.RunPod(t, fresh, "restart-node", "127.2.0.2", 0)
 	soon(t, "the rollout ends", func() bool {
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		require.NotEqual(t, engine.Failed, out.Status, out.Detail)
 		return out.Status == engine.Done && out.Detail == "1 of 1 pods new, 1 ready"
@@ -47,7 +47,7 @@ func TestRestartReplacesEveryPod(t *testing.T) {
 		return apierrors.IsNotFound(err) || err == nil && pod.GetDeletionTimestamp() != nil
 	})
 	b.merge(t, "kubectl-rollout", "apps/v1", "Deployment", "web", `{"spec": {"template": {"metadata": {"annotations": {"scanflow.dev/restart": "x"}}}}}`)
-	out, err = verb.Verify(testContext(t), change)
+	out, err = verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Failed, out.Status)
 }

@@ -20,7 +20,7 @@ func TestARolloutOfAStatefulSet(t *testing.T) {
 	var fresh unstructured.Unstructured
 	removed := false
 	soon(t, "the pod is made anew", func() bool {
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		require.Equal(t, engine.Running, out.Status, out.Detail)
 		fresh = b.admin.WaitPods(t, b.ns, "app=db", 1)[0]
@@ -32,7 +32,7 @@ func TestARolloutOfAStatefulSet(t *testing.T) {
 	})
 	b.admin.RunPod(t, fresh, "rollout-node", "127.3.0.2", 0)
 	soon(t, "the rollout ends", func() bool {
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		return out.Status == engine.Done
 	})
@@ -44,7 +44,7 @@ func TestARolloutOfAKindThatReportsNone(t *testing.T) {
 	b.create(t, "kubectl-create", "{apiVersion: widgets.example.com/v1, kind: Widget, metadata: {name: w}, spec: {template: {spec: {}}}}")
 	verb := restarter{b.Cluster}
 	target := engine.Target{APIVersion: "widgets.example.com/v1", Kind: "Widget", Namespace: b.ns, Name: "w"}
-	out, err := verb.Verify(testContext(t), done(t, verb, proposal("restart", target, nil)))
+	out, err := verify(t, verb, done(t, verb, proposal("restart", target, nil)))
 	require.NoError(t, err)
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "written; a Widget reports no rollout"}, out)
 }

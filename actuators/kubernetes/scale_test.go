@@ -80,7 +80,7 @@ func TestScaleIsVerifiedByTheReadyReplicas(t *testing.T) {
 	var at engine.Outcome
 	soon(t, "the write is seen", func() bool {
 		var err error
-		at, err = s.Verify(testContext(t), change)
+		at, err = verify(t, s, change)
 		require.NoError(t, err)
 		return at.Detail == "0 of 2 ready"
 	})
@@ -89,20 +89,20 @@ func TestScaleIsVerifiedByTheReadyReplicas(t *testing.T) {
 		b.admin.RunPod(t, pod, "scale-node", fmt.Sprintf("127.1.0.%d", i+1), 0)
 	}
 	soon(t, "both are ready", func() bool {
-		out, err := s.Verify(testContext(t), change)
+		out, err := verify(t, s, change)
 		require.NoError(t, err)
 		require.NotEqual(t, engine.Failed, out.Status, out.Detail)
 		return out.Status == engine.Done
 	})
 	b.rescale(t, "kubectl", "web", 5)
 	soon(t, "somebody else's write is seen", func() bool {
-		out, err := s.Verify(testContext(t), change)
+		out, err := verify(t, s, change)
 		require.NoError(t, err)
 		return out.Status == engine.Failed && out.Detail == "replicas were set to 5 by somebody else"
 	})
 	require.NoError(t, b.deployments(t).Delete(testContext(t), "web", metav1.DeleteOptions{}))
 	soon(t, "it is gone", func() bool {
-		out, err := s.Verify(testContext(t), change)
+		out, err := verify(t, s, change)
 		require.NoError(t, err)
 		return out.Detail == "the object was deleted"
 	})
@@ -127,7 +127,7 @@ func TestAWriteThatIsNotSeenYetIsNobodyElses(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(3), b.replicasOf(t, "web"))
 
-	out, err := scaler{&Cluster{Client: b.Client, View: late, Clock: b.Clock}}.Verify(testContext(t), change)
+	out, err := verify(t, scaler{&Cluster{Client: b.Client, View: late, Clock: b.Clock}}, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "replicas set, and not seen yet"}, out)
 }

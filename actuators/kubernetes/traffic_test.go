@@ -127,7 +127,7 @@ func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 			require.Equal(t, want.Object["spec"], got.Object["spec"])
 			require.True(t, plannedOf(t, verb, later(p)).NoOp)
 
-			out, err := verb.Verify(testContext(t), change)
+			out, err := verify(t, verb, change)
 			require.NoError(t, err)
 			require.Equal(t, engine.Done, out.Status, out.Detail)
 			back, err := verb.Undo(testContext(t), change)
@@ -138,7 +138,7 @@ func TestTrafficChangesTheWeightsAlone(t *testing.T) {
 			_, err = verb.Undo(testContext(t), change)
 			require.NoError(t, err, "twice is once")
 			require.Equal(t, version, b.read(t, row.version, row.kind, "digits").GetResourceVersion())
-			out, err = verb.Verify(testContext(t), change)
+			out, err = verify(t, verb, change)
 			require.NoError(t, err)
 			require.Equal(t, engine.Failed, out.Status, "the weights are no longer those")
 		})
@@ -236,7 +236,7 @@ func TestTheGatewaySaysWhetherItTookTheRoute(t *testing.T) {
 		}}}
 		_, err := b.on(t, gatewayVersion, "HTTPRoute").UpdateStatus(testContext(t), o, metav1.UpdateOptions{FieldManager: "gateway"})
 		require.NoError(t, err)
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		require.Equal(t, engine.Outcome{Status: row.want, Detail: row.detail}, out)
 	}
