@@ -33,7 +33,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	id := p.Target.ID()
 	now, ok := s.View.Scalable(id)
 	if !ok {
-		return engine.Change{}, fmt.Errorf("scale %s %s: there is no such object any more, or it can't be scaled", id.Kind, id)
+		return engine.Change{}, s.notScalable(p.Target)
 	}
 	plan := scalePlan{Replicas: w.Replicas, Write: objectPatch{
 		APIVersion: now.Mapping.GroupVersionKind.GroupVersion().String(), Kind: id.Kind, Namespace: id.Namespace, Name: id.Name, Subresource: "scale",
@@ -41,7 +41,13 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		Set: replicas(w.Replicas), Before: replicas(now.Desired),
 	}}
 	diff := fmt.Sprintf("replicas %d -> %d", now.Desired, w.Replicas)
-	if now.Desired == w.Replicas {
+	if now.Unset {
+		diff = fmt.Sprintf("replicas unset (%d there) -> %d", now.Desired, w.Replicas)
+		// The scale subresource can't be read before it has replicas, so a conflict could not
+		// be resolved.
+		plan.Write.ResourceVersion, plan.Write.Before = "", nil
+	}
+	if now.Desired == w.Replicas && (!now.Unset || now.CurrentKnown) {
 		return engine.Planned(p, true, diff, plan)
 	}
 	owner, owned, err := s.View.AutoscalerOf(ctx, id)
@@ -84,12 +90,26 @@ func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	switch {
 	case !ok || now.ResourceVersion != plan.Write.ResourceVersion && now.Desired != plan.Replicas:
 		return s.readAgain(ctx, plan)
-	case now.ResourceVersion == plan.Write.ResourceVersion: // the informer has not seen the write yet
+	case now.ResourceVersion == plan.Write.ResourceVersion || now.Unset: // the informer has not seen the write yet
 		return unseen(), nil
-	case now.Ready == plan.Replicas && now.ObservedGeneration >= now.Generation:
-		return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
 	}
-	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%d of %d ready", now.Ready, plan.Replicas)}, nil
+	done, detail := scaleProgress(now, plan.Replicas)
+	if done {
+		return engine.Outcome{Status: engine.Done, Detail: detail}, nil
+	}
+	return engine.Outcome{Status: engine.Running, Detail: detail}, nil
+}
+
+// notScalable is the error for a target whose replicas can't be set.
+func (s scaler) notScalable(t engine.Target) error {
+	there, scalable := s.View.Follows(t.ID())
+	switch {
+	case !there:
+		return fmt.Errorf("scale %s %s: there is no such object any more", t.Kind, t.ID())
+	case scalable:
+		return fmt.Errorf("scale %s %s: it is being deleted", t.Kind, t.ID())
+	}
+	return fmt.Errorf("scale %s %s: a %s of %s has no scale subresource, so it has no replicas to set; use the primitive `apply` for its own fields, or select the objects that it makes", t.Kind, t.ID(), t.Kind, t.APIVersion)
 }
 
 func unseen() engine.Outcome {

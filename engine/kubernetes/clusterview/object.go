@@ -59,6 +59,8 @@ type cachedObject struct {
 	selector                       string
 
 	desiredKnown, readyKnown         bool // the object states it
+	currentKnown                     bool
+	desiredUnset                     bool // the spec leaves the number to the controller
 	desired, current, ready, updated int
 	replicaManagers                  []FieldManager // of the desired replicas
 
@@ -87,7 +89,7 @@ func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
 		return out
 	}
 	out.annotations = s.intern.pairs(withOwnPrefix(u.GetAnnotations()))
-	out.observedGeneration, _ = fieldpath.Int(u.Object, "status", "observedGeneration")
+	out.observedGeneration = s.paths.observedGeneration(u.Object, out.generation)
 	out.conditions = s.conditions(u.Object)
 	out.model = fieldpath.Text(u.Object, "spec", "template", "metadata", "annotations", ModelAnnotation)
 	if out.model == "" {
@@ -107,10 +109,10 @@ func (s *converter) size(out *cachedObject, u *unstructured.Unstructured) {
 		return int(n), ok && path != nil
 	}
 	out.desired, out.desiredKnown = number(p.desired)
-	if p.scalable { // the scale subresource shows an absent field as zero, too
-		out.desiredKnown = true
+	out.current, out.currentKnown = number(p.current)
+	if p.scalable && !out.desiredKnown { // the controller has a default, which only the status shows
+		out.desired, out.desiredKnown, out.desiredUnset = out.current, true, true
 	}
-	out.current, _ = number(p.current)
 	out.updated, _ = number(p.updated)
 	out.ready, out.readyKnown = number(p.ready)
 	out.readyKnown = out.readyKnown || p.readyIsZeroWhenAbsent

@@ -29,6 +29,9 @@ type scalePaths struct {
 	selector              fieldpath.Path // of a selector as text; nil is spec.selector
 	ownsPods              bool           // its pods name it, or its ReplicaSet, as their owner
 	readyIsZeroWhenAbsent bool
+	// statusCounts is true where each write of the status raises metadata.generation, because
+	// the kind has no status subresource. Such an object never observes its own generation.
+	statusCounts bool
 }
 
 var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
@@ -93,6 +96,8 @@ func scalePathsIn(crd *unstructured.Unstructured, version string) (scalePaths, e
 		}
 		p := usualPaths()
 		p.scalable = true
+		_, hasStatus, _ := unstructured.NestedMap(served, "subresources", "status")
+		p.statusCounts = !hasStatus
 		for _, f := range []struct {
 			into *fieldpath.Path
 			name string
@@ -106,6 +111,7 @@ func scalePathsIn(crd *unstructured.Unstructured, version string) (scalePaths, e
 				return scalePaths{}, fmt.Errorf("definition %s: %s: %w", crd.GetName(), f.name, err)
 			}
 		}
+		p.ready, p.readyIsZeroWhenAbsent = readyPath(served, p.current)
 		return p, nil
 	}
 	return scalePaths{}, nil

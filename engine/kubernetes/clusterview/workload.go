@@ -84,7 +84,19 @@ type Scalable struct {
 	// Desired, Current, Ready and Updated count replicas: requested, existing, able to serve,
 	// and of the newest template.
 	Desired, Current, Ready, Updated int
-	Generation, ObservedGeneration   int64
+	// Unset is true where the spec does not have the number, and Desired is what the
+	// controller reports.
+	Unset bool
+	// CurrentKnown is true where the object states Current.
+	CurrentKnown bool
+	// CurrentPath and ReadyPath are the fields that Current and Ready were read from, such as
+	// "status.readyReplicas". ReadyPath is "" where the kind reports no ready replicas, and
+	// Ready counts pods.
+	CurrentPath, ReadyPath string
+	// Pods and ReadyPods count the pods that the object's selector selects. They are 0 where
+	// ReadyPath is not "".
+	Pods, ReadyPods                int
+	Generation, ObservedGeneration int64
 	// ReplicaOwners are the managers that own the desired replicas.
 	ReplicaOwners []FieldManager
 	// Annotations are those with the prefix scanflow.dev/.
@@ -106,12 +118,33 @@ func (v *View) Scalable(id engine.TargetID) (Scalable, bool) {
 	out := Scalable{
 		Mapping: mapping, ResourceVersion: s.version, UID: s.uid,
 		Desired: s.desired, Current: s.current, Ready: s.ready, Updated: s.updated,
+		Unset: s.desiredUnset, CurrentKnown: s.currentKnown, CurrentPath: paths.current.String(),
 		Generation: s.generation, ObservedGeneration: s.observedGeneration, ReplicaOwners: slices.Clone(s.replicaManagers), Annotations: s.annotations,
 	}
-	if !s.readyKnown {
-		if pods, err := v.podsFor(inf); err == nil {
-			out.Ready = s.readyOf(pods.index.of(podOwner{mapping.GroupVersionKind.Group, id.Kind, id.Namespace, id.Name}, s.selector))
+	if s.readyKnown {
+		out.ReadyPath = paths.ready.String()
+		return out, true
+	}
+	if pods, err := v.podsFor(inf); err == nil {
+		of := pods.index.of(podOwner{mapping.GroupVersionKind.Group, id.Kind, id.Namespace, id.Name}, s.selector)
+		out.Ready = s.readyOf(of)
+		for _, p := range of {
+			if !p.inactive() {
+				out.Pods++
+			}
 		}
+		out.ReadyPods = out.Ready
 	}
 	return out, true
+}
+
+// Follows reports whether a fleet has an object, and whether its kind has replicas that can be
+// set.
+func (v *View) Follows(id engine.TargetID) (there, scalable bool) {
+	inf, s := v.find(id)
+	if s == nil {
+		return false, false
+	}
+	_, paths := inf.kind()
+	return true, paths.hasReplicas(s)
 }
