@@ -56,7 +56,26 @@ func (b autoscalerVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 		return fail(err)
 	}
 	patch := patchOf(o, "autoscaler", merge(appliedAs(o, managerOf("autoscaler")), set))
-	return b.planPatch(ctx, p, o, patch)
+	change, err := b.planPatch(ctx, p, o, patch)
+	if err != nil {
+		return engine.Change{}, err
+	}
+	pause := clusterview.KEDAPauseOf(pausing(o))
+	switch {
+	case pause.Whole && !change.NoOp:
+		return fail(fmt.Errorf("%s is %s, and KEDA follows none of its bounds meanwhile; to resume it: %s", patch, pause, pause.Resume(id.Namespace, name)))
+	case pause.String() != "":
+		change.Diff += "; it is " + pause.String()
+	}
+	return change, nil
+}
+
+// pausing returns the annotations of a ScaledObject; nil of another kind.
+func pausing(o *object) map[string]string {
+	if o.GetKind() != verbparams.ScaledObject {
+		return nil
+	}
+	return o.GetAnnotations()
 }
 
 // choose returns the kind and name of the autoscaler to write. Two autoscalers of one target
@@ -158,7 +177,14 @@ func (f scalerFields) fits(o *object, w verbparams.Autoscaler, t engine.Target) 
 	}
 	low, high := bound(w.Min, f.min, f.leastMin), bound(w.Max, f.max, f.leastMax)
 	if low > high {
-		return fmt.Errorf("%s %s would have a min of %d above its max of %d; set both", o.GetKind(), o.GetName(), low, high)
+		by := ""
+		if _, set := fieldpath.Int(o.Object, "spec", f.max); !set && w.Max == nil {
+			by = ", which is the default"
+		}
+		return fmt.Errorf("%s %s would have a min of %d above its max of %d%s; set both", o.GetKind(), o.GetName(), low, high, by)
+	}
+	if idle, ok := fieldpath.Int(o.Object, "spec", "idleReplicaCount"); ok && idle >= low && o.GetKind() == verbparams.ScaledObject {
+		return fmt.Errorf("%s %s would have a min of %d, which must be above its idleReplicaCount of %d; set a higher min, or remove idleReplicaCount", o.GetKind(), o.GetName(), low, idle)
 	}
 	return nil
 }
@@ -167,8 +193,7 @@ func (b autoscalerVerb) Apply(ctx context.Context, c engine.Change) (engine.Outc
 	return b.applyPatch(ctx, c)
 }
 
-// Verify is done if the fields still have their values. It waits while KEDA reports a
-// ScaledObject as not ready, since KEDA may not have seen the change yet.
+// Verify is done once the autoscaler's controller follows its bounds.
 func (b autoscalerVerb) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	o, w, still, err := b.stillApplied(ctx, c)
 	if err != nil {
@@ -177,13 +202,10 @@ func (b autoscalerVerb) Verify(ctx context.Context, c engine.Change) (engine.Out
 	if !still {
 		return overwritten(w), nil
 	}
-	for _, condition := range fieldpath.Maps(o.Object, "status", "conditions") {
-		text := func(name string) string { return fieldpath.Text(condition, name) }
-		if text("type") == "Ready" && text("status") == "False" {
-			return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("%s is not ready: %s: %s", w, text("reason"), text("message"))}, nil
-		}
+	if w.Kind == verbparams.ScaledObject {
+		return b.followedByKEDA(ctx, o, w)
 	}
-	return engine.Outcome{Status: engine.Done, Detail: fmt.Sprintf("%s is written", w)}, nil
+	return followedByHPA(o, w), nil
 }
 
 func (b autoscalerVerb) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {

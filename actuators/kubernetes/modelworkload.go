@@ -21,9 +21,12 @@ func (e *modelEdit) workload(o *object, w verbparams.ModelServe) error {
 	if w.Env == "" && w.Argument == "" {
 		return errors.New("say how the container is told its model: by env or by argument")
 	}
-	containers, has, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
-	if !has {
-		return fmt.Errorf("a %s has no pod template", o.GetKind())
+	if err := checkPodTemplate(o.Unstructured); err != nil {
+		return err
+	}
+	containers, _, err := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+	if err != nil {
+		return err
 	}
 	i, err := indexByName(containers, w.Container, "container")
 	if err != nil {

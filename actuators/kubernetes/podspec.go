@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"errors"
-	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -41,11 +40,10 @@ func podSpecAt(o *unstructured.Unstructured, w verbparams.Placement) ([]string, 
 			return nil, errors.New("a Job that is there takes a nodeSelector at most: the API server lets nobody change its affinity to other pods, not even while it is suspended; run it by workflow.run with antiAffinity")
 		}
 	}
-	at := []string{"spec", "template", "spec"}
-	if _, has, _ := unstructured.NestedMap(o.Object, at...); !has {
-		return nil, fmt.Errorf("a %s has no pod template", o.GetKind())
+	if err := checkPodTemplate(o); err != nil {
+		return nil, err
 	}
-	return at, nil
+	return []string{"spec", "template", "spec"}, nil
 }
 
 // ownAffinity returns the name of a workflow's template that has an affinity of its own, which

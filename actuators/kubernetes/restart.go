@@ -15,7 +15,7 @@ import (
 const RestartAnnotation = "scanflow.dev/restart"
 
 // Restart is the verb `restart`: it replaces every pod of a workload with a pod template, by
-// the workload's own strategy.
+// the workload's own strategy, and of a Rollout by its controller's restart.
 func Restart(c *Cluster) engine.Actuator { return restarter{c} }
 
 var _ engine.Verifier = restarter{}
@@ -34,8 +34,15 @@ func (r restarter) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	if err != nil {
 		return engine.Change{}, err
 	}
-	if _, has, _ := unstructured.NestedMap(o.Object, "spec", "template"); !has {
-		return engine.Change{}, fmt.Errorf("restart %s %s: a %s has no pod template", t.Kind, t.ID(), t.Kind)
+	if kindOf(o.Unstructured) == rolloutKind {
+		change, err := r.planRollout(ctx, p, o)
+		if err != nil {
+			return engine.Change{}, fmt.Errorf("restart %s: %w", t.ID(), err)
+		}
+		return change, nil
+	}
+	if err := checkReplaceable(o.Unstructured); err != nil {
+		return engine.Change{}, fmt.Errorf("restart %s %s: %w", t.Kind, t.ID(), err)
 	}
 	last, _, _ := unstructured.NestedString(o.Object, restartPath...)
 	set := map[string]any{}

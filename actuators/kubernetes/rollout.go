@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // rolloutPlan is a patch of a workload's pod template.
@@ -55,6 +56,12 @@ func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.O
 	}
 	if outcome, serves := servingState(o); serves {
 		return outcome, nil
+	}
+	if kindOf(o) == rolloutKind {
+		if _, restarts := fieldpath.Find(plan.Write.Set, "spec", "restartAt"); restarts {
+			return rolloutRestarted(o), nil
+		}
+		return rolloutUpdated(o), nil
 	}
 	number := func(path ...string) (int64, bool) {
 		n, ok, _ := unstructured.NestedInt64(o.Object, path...)

@@ -41,7 +41,7 @@ func TestARolloutOfAStatefulSet(t *testing.T) {
 func TestARolloutOfAKindThatReportsNone(t *testing.T) {
 	b := newBench(t)
 	b.widgets(t)
-	b.create(t, "kubectl-create", "{apiVersion: widgets.example.com/v1, kind: Widget, metadata: {name: w}, spec: {template: {spec: {}}}}")
+	b.create(t, "kubectl-create", "{apiVersion: widgets.example.com/v1, kind: Widget, metadata: {name: w}, spec: {template: {spec: {containers: []}}}}")
 	verb := restarter{b.Cluster}
 	target := engine.Target{APIVersion: "widgets.example.com/v1", Kind: "Widget", Namespace: b.ns, Name: "w"}
 	out, err := verify(t, verb, done(t, verb, proposal("restart", target, nil)))

@@ -55,10 +55,11 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		return engine.Change{}, fmt.Errorf("scale %s: %w", id, err)
 	}
 	if owned {
-		return engine.Change{}, &OwnedError{
-			Field: "spec.replicas of " + id.String(), Owner: owner.String(),
-			Fix: "use the primitive `autoscaler`, which changes its bounds, or delete it",
+		fix := "use the primitive `autoscaler`, which changes its bounds, or delete it"
+		if owner.Pause.Whole {
+			fix = "to resume it: " + owner.Pause.Resume(owner.Namespace, owner.Name) + "; then " + fix
 		}
+		return engine.Change{}, &OwnedError{Field: "spec.replicas of " + id.String(), Owner: owner.String(), Fix: fix}
 	}
 	from, err := mayTakeOver("replicas", now.ReplicaOwners, p, now.Annotations)
 	if err != nil {
@@ -109,7 +110,7 @@ func (s scaler) notScalable(t engine.Target) error {
 	case scalable:
 		return fmt.Errorf("scale %s %s: it is being deleted", t.Kind, t.ID())
 	}
-	return fmt.Errorf("scale %s %s: a %s of %s has no scale subresource, so it has no replicas to set; use the primitive `apply` for its own fields, or select the objects that it makes", t.Kind, t.ID(), t.Kind, t.APIVersion)
+	return fmt.Errorf("scale %s %s: %s of %s has no scale subresource, so it has no replicas to set; use the primitive `apply` for its own fields, or select the objects that it makes", t.Kind, t.ID(), withArticle(t.Kind), t.APIVersion)
 }
 
 func unseen() engine.Outcome {

@@ -3,6 +3,7 @@ package clusterview
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -25,13 +26,29 @@ const (
 // Autoscaler is an object that controls the replicas of a target.
 type Autoscaler struct {
 	APIVersion, Kind, Namespace, Name string
-	// Min and Max are its bounds, or the defaults of its kind.
+	// Min and Max are its bounds, or the defaults of its kind. MaxUnset is true where Max is.
 	Min, Max int
+	MaxUnset bool
+	// Idle is the number of replicas while no trigger of a ScaledObject is active; nil is Min.
+	Idle *int
+	// Pause is what the annotations of a ScaledObject pause.
+	Pause KEDAPause
 }
 
-// String is "HorizontalPodAutoscaler web (2 to 8 replicas)".
+// String is "HorizontalPodAutoscaler web (2 to 8 replicas)", with what else counts.
 func (a Autoscaler) String() string {
-	return fmt.Sprintf("%s %s (%d to %d replicas)", a.Kind, a.Name, a.Min, a.Max)
+	bounds := fmt.Sprintf("%d to %d replicas", a.Min, a.Max)
+	if a.MaxUnset {
+		bounds += ", the most by default"
+	}
+	if a.Idle != nil {
+		bounds += fmt.Sprintf(", %d when idle", *a.Idle)
+	}
+	text := fmt.Sprintf("%s %s (%s)", a.Kind, a.Name, bounds)
+	if pause := a.Pause.String(); pause != "" {
+		text += ", which is " + pause
+	}
+	return text
 }
 
 // AutoscalerOf returns the autoscaler that names a target of some fleet; the bool is false
@@ -114,7 +131,7 @@ type reference struct {
 }
 
 func (s *autoscalerIndex) changed(before, after *cachedObject) {
-	if before == nil || after == nil || !reflect.DeepEqual(before.value, after.value) {
+	if before == nil || after == nil || !reflect.DeepEqual(before.value, after.value) || !maps.Equal(before.annotations, after.annotations) {
 		s.stale.Store(true)
 	}
 }
@@ -155,6 +172,13 @@ func (s *autoscalerIndex) read(o *cachedObject) (engine.TargetID, reference) {
 	}
 	if key.kind == scaledObject {
 		scaler.Min, scaler.Max = number("minReplicaCount", 0), number("maxReplicaCount", 100)
+		_, most := fieldpath.Int(spec, "maxReplicaCount")
+		scaler.MaxUnset = !most
+		if idle, ok := fieldpath.Int(spec, "idleReplicaCount"); ok {
+			n := int(idle)
+			scaler.Idle = &n
+		}
+		scaler.Pause = KEDAPauseOf(o.annotations)
 		if kind == "" {
 			kind = "Deployment"
 		}

@@ -53,7 +53,7 @@ type cachedObject struct {
 	created                        time.Time
 	terminating                    bool // it has a deletion timestamp
 	labels                         map[string]string
-	annotations                    map[string]string // those with the prefix scanflow.dev/
+	annotations                    map[string]string // those with the prefix scanflow.dev/; with a field, autoscaling.keda.sh/
 	conditions                     map[string]string
 	model                          string
 	selector                       string
@@ -86,6 +86,7 @@ func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
 	if s.field != nil {
 		out.value, out.found = fieldpath.Find(u.Object, s.field...)
 		out.value = asJSON(out.value)
+		out.annotations = s.intern.pairs(withKEDAPrefix(u.GetAnnotations()))
 		return out
 	}
 	out.annotations = s.intern.pairs(withOwnPrefix(u.GetAnnotations()))
