@@ -32,9 +32,9 @@ type trafficKind struct {
 	apiVersions []string
 	// field is the path of the field to write.
 	field []string
-	// shift sets the weights in o, which is a copy, at each place that distributes requests
-	// among these backends. It scales them to 100 for kinds that require that.
-	shift func(o map[string]any, weights map[string]int) ([]move, error)
+	// shift sets the weights in o, which is a copy, and scales them to 100 for kinds that
+	// require that.
+	shift func(o map[string]any, w verbparams.Traffic) ([]move, error)
 	// settled returns the state that the object reports; nil for a kind that reports none.
 	settled func(o *object) engine.Outcome
 }
@@ -50,14 +50,12 @@ func trafficKinds() map[string]trafficKind {
 
 // move is the change of a backend's weight.
 type move struct {
+	place    string // "spec.rules[0]", where the object has others
 	backend  string
 	from, to int
 }
 
-var (
-	errNoBackend   = errors.New("has no such backend")
-	errNoPredictor = errors.New("has no spec.predictor")
-)
+var errNoPredictor = errors.New("has no spec.predictor")
 
 func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
 	var w verbparams.Traffic
@@ -70,7 +68,7 @@ func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change
 		return engine.Change{}, fmt.Errorf("traffic %s: %w", p.Target.ID(), err)
 	}
 	next := runtime.DeepCopyJSON(o.Object)
-	moves, err := kind.shift(next, w.Weights)
+	moves, err := kind.shift(next, w)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s %s/%s %w", p.Target.ID(), w.Kind, o.GetNamespace(), o.GetName(), err)
 	}
@@ -108,16 +106,23 @@ func pickPath(o map[string]any, path []string) map[string]any {
 	return map[string]any{path[0]: pickPath(below, path[1:])}
 }
 
-// movesOf formats weights for a diff, and omits duplicates.
+// movesOf formats weights for a diff: those that move alike once, with the places.
 func movesOf(moves []move) string {
-	var parts []string
+	var parts, places []string
 	for _, m := range moves {
 		text := fmt.Sprintf("%s %d -> %d", m.backend, m.from, m.to)
 		if !slices.Contains(parts, text) {
 			parts = append(parts, text)
 		}
+		if m.place != "" && !slices.Contains(places, m.place) {
+			places = append(places, m.place)
+		}
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if len(places) > 0 {
+		text += " in " + strings.Join(places, ", ")
+	}
+	return text
 }
 
 func (s trafficVerb) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
@@ -146,26 +151,6 @@ func (s trafficVerb) Verify(ctx context.Context, c engine.Change) (engine.Outcom
 
 func (s trafficVerb) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
 	return s.undoPatch(ctx, c)
-}
-
-// unknownBackends returns an error for backends that do not exist.
-func unknownBackends(weights map[string]int, there []string) error {
-	var missing []string
-	for _, name := range slices.Sorted(maps.Keys(weights)) {
-		if !slices.Contains(there, name) {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	have := "none"
-	if len(there) > 0 {
-		there = slices.Clone(there)
-		slices.Sort(there)
-		have = strings.Join(slices.Compact(there), ", ")
-	}
-	return fmt.Errorf("%w: %s; it has: %s", errNoBackend, strings.Join(missing, ", "), have)
 }
 
 // percent scales weights to a sum of 100. What rounding down leaves goes to the largest

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"fmt"
 
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
@@ -13,10 +14,13 @@ func httpRoute() trafficKind {
 	return trafficKind{
 		apiVersions: []string{"gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"},
 		field:       []string{"spec", "rules"},
-		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
+		shift: func(o map[string]any, w verbparams.Traffic) ([]move, error) {
 			var places []trafficPlace
 			for i, rule := range fieldpath.Maps(o, "spec", "rules") {
-				place := trafficPlace{what: fmt.Sprintf("rule %d", i+1)}
+				place := trafficPlace{
+					path: fmt.Sprintf("spec.rules[%d]", i), name: fieldpath.Text(rule, "name"),
+					narrowed: narrowedBy(fieldpath.Maps(rule, "matches"), "path"),
+				}
 				for _, ref := range fieldpath.Maps(rule, "backendRefs") {
 					now, has := weightIn(ref, "weight")
 					if !has {
@@ -26,7 +30,7 @@ func httpRoute() trafficKind {
 				}
 				places = append(places, place)
 			}
-			return shiftPlaces(places, weights, unchanged)
+			return shiftRules(places, w.Rule, w.Weights, unchanged)
 		},
 		settled: routeSettled,
 	}

@@ -1,6 +1,10 @@
 package kubernetes
 
-import "github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+import (
+	"github.com/scanflow-k8s/scanflow/actuators/routerule"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+)
 
 // The backends of an InferenceService are the newest revision of its predictor and the
 // one before.
@@ -15,9 +19,10 @@ func inferenceService() trafficKind {
 	return trafficKind{
 		apiVersions: []string{"serving.kserve.io/v1beta1"},
 		field:       []string{"spec", "predictor", "canaryTrafficPercent"},
-		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
+		shift: func(o map[string]any, w verbparams.Traffic) ([]move, error) {
+			weights := w.Weights
 			both := []string{latestRevision, previousRevision}
-			if err := unknownBackends(weights, both); err != nil {
+			if err := routerule.CheckBackends(weights, both); err != nil {
 				return nil, err
 			}
 			predictor, _ := fieldpath.Find(o, "spec", "predictor")
@@ -33,7 +38,7 @@ func inferenceService() trafficKind {
 			if to != now {
 				fields["canaryTrafficPercent"] = int64(to)
 			}
-			return []move{{latestRevision, now, to}, {previousRevision, 100 - now, 100 - to}}, nil
+			return []move{{backend: latestRevision, from: now, to: to}, {backend: previousRevision, from: 100 - now, to: 100 - to}}, nil
 		},
 	}
 }

@@ -1,17 +1,19 @@
 package kubernetes
 
 import (
-	"errors"
-	"fmt"
+	"maps"
 	"slices"
 
+	"github.com/scanflow-k8s/scanflow/actuators/routerule"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
 // trafficPlace is a list whose items share requests, such as the backends of a route's rule.
 type trafficPlace struct {
-	what  string // for messages: "rule 1"
-	items []backend
+	path     string // "spec.rules[0]"
+	name     string // the rule's; "" where it has none
+	narrowed []string
+	items    []backend
 }
 
 // backend is one item; weigh sets its weight.
@@ -29,38 +31,47 @@ func (p trafficPlace) names() []string {
 	return out
 }
 
-// shiftPlaces sets the weights at each place that has all the named backends, and leaves the
-// other places alone.
-func shiftPlaces(places []trafficPlace, weights map[string]int, normal func(map[string]int) map[string]int) ([]move, error) {
-	var there []string
-	for _, p := range places {
-		there = append(there, p.names()...)
+func (p trafficPlace) rule() routerule.Rule {
+	out := routerule.Rule{Path: p.path, Name: p.name, Backends: p.names(), Narrowed: p.narrowed}
+	for _, b := range p.items {
+		out.Weights = append(out.Weights, b.now)
 	}
-	if err := unknownBackends(weights, there); err != nil {
+	return out
+}
+
+// shift sets the weights of the place's backends; one that is not named gets 0. normal scales
+// the weights as the kind requires.
+func (p trafficPlace) shift(weights map[string]int, normal func(map[string]int) map[string]int) []move {
+	var moves []move
+	to := normal(weightsOf(weights, p.names()))
+	for _, b := range p.items {
+		if b.now != to[b.name] {
+			b.weigh(to[b.name])
+		}
+		moves = append(moves, move{backend: b.name, from: b.now, to: to[b.name]})
+	}
+	return moves
+}
+
+// shiftRules sets the weights in the rules that routerule.Choose chooses. Where there are
+// other rules, the moves name the place.
+func shiftRules(places []trafficPlace, rule string, weights map[string]int, normal func(map[string]int) map[string]int) ([]move, error) {
+	rules := make([]routerule.Rule, len(places))
+	for i, p := range places {
+		rules[i] = p.rule()
+	}
+	chosen, err := routerule.Choose(rules, rule, weights)
+	if err != nil {
 		return nil, err
 	}
 	var moves []move
-	found := false
-	for _, p := range places {
-		names := p.names()
-		if unknownBackends(weights, names) != nil {
-			continue
-		}
-		found = true
-		slices.Sort(names)
-		if len(slices.Compact(slices.Clone(names))) < len(names) {
-			return nil, fmt.Errorf("%s has a backend twice, so its weight is not plain; give each a name of its own", p.what)
-		}
-		to := normal(weightsOf(weights, names))
-		for _, b := range p.items {
-			if b.now != to[b.name] {
-				b.weigh(to[b.name])
+	for _, i := range chosen {
+		for _, m := range places[i].shift(weights, normal) {
+			if len(places) > 1 {
+				m.place = places[i].path
 			}
-			moves = append(moves, move{b.name, b.now, to[b.name]})
+			moves = append(moves, m)
 		}
-	}
-	if !found {
-		return nil, errors.New("has no one rule with all of these backends; name those of one rule")
 	}
 	return moves, nil
 }
@@ -70,4 +81,30 @@ func unchanged(weights map[string]int) map[string]int { return weights }
 func weightIn(item map[string]any, field string) (int, bool) {
 	n, ok := fieldpath.Int(item, field)
 	return int(n), ok
+}
+
+// narrowedBy lists what the matches of a rule require beside what is allowed, in the order of
+// the matches. Any field that is not known to leave most requests in counts.
+func narrowedBy(matches []map[string]any, wide ...string) []string {
+	var out []string
+	for _, match := range matches {
+		for _, field := range slices.Sorted(maps.Keys(match)) {
+			if !slices.Contains(wide, field) && !isEmpty(match[field]) && !slices.Contains(out, field) {
+				out = append(out, field)
+			}
+		}
+	}
+	return out
+}
+
+func isEmpty(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return value == nil
 }

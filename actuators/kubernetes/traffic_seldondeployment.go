@@ -1,6 +1,13 @@
 package kubernetes
 
-import "github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/scanflow-k8s/scanflow/actuators/routerule"
+	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
+)
 
 // seldonDeployment is Seldon Core's. A backend has its predictor's name. A shadow gets copies
 // of requests and no share. The shares add up to 100; the default is 100 for the only
@@ -9,8 +16,8 @@ func seldonDeployment() trafficKind {
 	return trafficKind{
 		apiVersions: []string{"machinelearning.seldon.io/v1"},
 		field:       []string{"spec", "predictors"},
-		shift: func(o map[string]any, weights map[string]int) ([]move, error) {
-			place := trafficPlace{what: "its list of predictors"}
+		shift: func(o map[string]any, w verbparams.Traffic) ([]move, error) {
+			var place trafficPlace
 			for _, predictor := range fieldpath.Maps(o, "spec", "predictors") {
 				if predictor["shadow"] == true {
 					continue
@@ -21,7 +28,15 @@ func seldonDeployment() trafficKind {
 			if len(place.items) == 1 && place.items[0].now == 0 {
 				place.items[0].now = 100
 			}
-			return shiftPlaces([]trafficPlace{place}, weights, percent)
+			if err := routerule.CheckBackends(w.Weights, place.names()); err != nil {
+				return nil, err
+			}
+			for i, b := range place.items {
+				if slices.Contains(place.names()[:i], b.name) {
+					return nil, fmt.Errorf("has two predictors %s, so its weight is ambiguous; give each a name of its own", b.name)
+				}
+			}
+			return place.shift(w.Weights, percent), nil
 		},
 	}
 }

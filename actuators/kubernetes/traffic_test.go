@@ -28,7 +28,7 @@ spec:
   - matches: [{path: {type: PathPrefix, value: /admin}}]
     backendRefs: [{name: admin, port: 80}]
   - matches: [{path: {type: PathPrefix, value: /batch}}]
-    backendRefs: [{name: v2, port: 80}, {name: v1, port: 80}]
+    backendRefs: [{name: v2, port: 80, weight: 10}, {name: v1, port: 80, weight: 90}]
 `
 	meshRoute = `
 apiVersion: networking.istio.io/v1
@@ -91,14 +91,14 @@ var splits = []struct {
 	diff                string
 	want                func(spec map[string]any) // makes of the old spec the new one
 }{
-	{gatewayVersion, "HTTPRoute", gatewayRoute, map[string]any{"v1": 1.0, "v2": 3.0}, "weights v1 9 -> 1, v2 1 -> 3", func(spec map[string]any) {
+	{gatewayVersion, "HTTPRoute", gatewayRoute, map[string]any{"v1": 1.0, "v2": 3.0}, "weights v1 9 -> 1, v2 1 -> 3, v2 10 -> 3, v1 90 -> 1 in spec.rules[0], spec.rules[2]", func(spec map[string]any) {
 		for _, i := range []int{0, 2} {
 			for _, ref := range fieldpath.Maps(fieldpath.Maps(spec, "rules")[i], "backendRefs") {
 				ref["weight"] = map[string]int64{"v1": 1, "v2": 3}[ref["name"].(string)]
 			}
 		}
 	}},
-	{"networking.istio.io/v1", "VirtualService", meshRoute, map[string]any{"digits/v1": 2.0, "digits/v2": 1.0}, "weights digits/v1 100 -> 67, digits/v2 0 -> 33", func(spec map[string]any) {
+	{"networking.istio.io/v1", "VirtualService", meshRoute, map[string]any{"digits/v1": 2.0, "digits/v2": 1.0, "shadow": 0.0}, "weights digits/v1 100 -> 67, digits/v2 0 -> 33 in spec.http[1]", func(spec map[string]any) {
 		routes := fieldpath.Maps(fieldpath.Maps(spec, "http")[1], "route")
 		routes[0]["weight"], routes[1]["weight"] = int64(67), int64(33)
 	}},

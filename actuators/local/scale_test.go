@@ -108,7 +108,7 @@ func TestAnOverrideThatCannotBeSavedIsNotActedOn(t *testing.T) {
 	for verb, with := range map[string]map[string]any{
 		"scale":   {"replicas": 3.0},
 		"restart": nil,
-		"traffic": {"route": "models", "weights": map[string]any{"backup": 1.0}},
+		"traffic": {"route": "models", "weights": map[string]any{"web": 0.0, "backup": 1.0}},
 	} {
 		a := actuatorOf(o, verb)
 		c, err := a.Plan(t.Context(), proposal(verb, "web", with))

@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/router"
+	"github.com/scanflow-k8s/scanflow/actuators/routerule"
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -51,26 +52,30 @@ func (s shifter) Plan(_ context.Context, p engine.Proposal) (engine.Change, erro
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %w", to.key(), err)
 	}
-	var diff, unknown []string
+	if _, err := routerule.Choose([]routerule.Rule{ruleOf(r)}, with.Rule, with.Weights); err != nil {
+		return engine.Change{}, fmt.Errorf("traffic %s: HTTPRoute %s %w", to.key(), plan.key(), err)
+	}
+	var diff []string
 	for _, b := range r.Backends {
 		plan.Weights[b.Service] = with.Weights[b.Service]
 		if b.Weight != with.Weights[b.Service] {
 			diff = append(diff, fmt.Sprintf("%s %d -> %d", b.Service, b.Weight, with.Weights[b.Service]))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(with.Weights)) {
-		if _, ok := plan.Weights[name]; !ok {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) > 0 {
-		return engine.Change{}, fmt.Errorf("traffic %s: HTTPRoute %s has no backend %s; it has: %s",
-			to.key(), plan.key(), strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(plan.Weights)), ", "))
-	}
 	if len(diff) == 0 {
 		return engine.Planned(p, true, "weights as they are", plan)
 	}
 	return engine.Planned(p, false, "weights "+strings.Join(diff, ", "), plan)
+}
+
+// ruleOf returns the one rule that a route has here.
+func ruleOf(r router.Route) routerule.Rule {
+	out := routerule.Rule{Path: "spec.rules[0]", Name: r.Rule}
+	for _, b := range r.Backends {
+		out.Backends = append(out.Backends, b.Service)
+		out.Weights = append(out.Weights, b.Weight)
+	}
+	return out
 }
 
 // Apply sets the weights.

@@ -97,6 +97,7 @@ spec.parentRefs[].kind
 spec.parentRefs[].namespace
 spec.parentRefs[].name
 spec.parentRefs[].port
+spec.rules[].name
 spec.rules[].backendRefs[].group
 spec.rules[].backendRefs[].kind
 spec.rules[].backendRefs[].name

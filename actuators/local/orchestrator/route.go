@@ -36,7 +36,7 @@ func (r *route) weights() map[string]int {
 // current is the route with its current weights, as the router takes it.
 func (r *route) current() router.Route {
 	k, weights := keyOf(&r.spec), r.weights()
-	out := router.Route{Namespace: k.Namespace, Name: k.Name, Port: r.spec.Spec.ParentRefs[0].Port}
+	out := router.Route{Namespace: k.Namespace, Name: k.Name, Port: r.spec.Spec.ParentRefs[0].Port, Rule: r.spec.Spec.Rules[0].Name}
 	for _, b := range r.spec.Spec.Rules[0].BackendRefs {
 		out.Backends = append(out.Backends, router.Backend{Service: b.Name, Port: b.Port, Weight: weights[b.Name]})
 	}

@@ -48,6 +48,7 @@ type ParentRef struct {
 
 // RouteRule distributes requests over backends.
 type RouteRule struct {
+	Name        string       `json:"name,omitempty"`
 	BackendRefs []BackendRef `json:"backendRefs"`
 }
 

@@ -34,6 +34,7 @@ func (id FrontendID) String() string { return id.Kind + " " + id.Namespace + "/"
 type Route struct {
 	Namespace, Name string
 	Port            int32
+	Rule            string // the name of the rule; "" where it has none
 	Backends        []Backend
 }
 

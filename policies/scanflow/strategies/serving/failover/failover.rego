@@ -16,6 +16,7 @@
 #   params:
 #     route: the route that splits the traffic
 #     route_kind: "what it is, as `traffic` names it (HTTPRoute)"
+#     route_rule: "the rule of the route to change, by its name; needed where several rules have both backends, or the one that has them matches headers"
 #     primary: backend of the primary
 #     backup: backend of the backup
 #     backup_requests_per_second_per_replica: "what one replica of the backup takes, in requests per second; 0: the backup is taken to be there (0)"
@@ -234,11 +235,13 @@ too_much if {
 }
 
 # The same strategy serves any kind of route that `traffic` knows.
-shift(backup) := {
+shift(backup) := object.union(rule, {
 	"route": input.params.route,
 	"kind": object.get(input.params, "route_kind", "HTTPRoute"),
 	"weights": {input.params.primary: 100 - backup, input.params.backup: backup},
-}
+})
+
+rule := {"rule": name | name := object.get(input.params, "route_rule", ""); name != ""}
 
 last := input.memory["serving.failover"].last.traffic
 

@@ -38,6 +38,16 @@ test_names_the_kind_of_route[note] if {
 	{[p.with.kind, p.with.route] | some p in proposals} == {[row.kind, "digits"]}
 }
 
+test_names_the_rule_of_a_route[note] if {
+	some note, row in {
+		"if it is said": {"params": {"route_rule": "main"}, "with": {"rule": "main"}},
+		"and else none": {"params": {}, "with": {}},
+	}
+	gone := document(ok(0), ok(0))
+	proposals := failover.propose with input as object.union(gone, {"params": row.params})
+	{object.filter(p.with, {"rule"}) | some p in proposals} == {row["with"]}
+}
+
 # --- with the backup looked at ----------------------------------------------
 
 second_ns := 1000000000
