@@ -13,8 +13,9 @@ type Observer interface {
 // StallObserver is an Observer that also receives what keeps a running act from its end.
 type StallObserver interface {
 	Observer
-	// Stalled is called when the Outcome.Obstacle of a running act appears or changes, and
-	// with an empty one once it is gone. Acted follows when the act ends.
+	// Stalled is called when the Outcome.Obstacle of a running act appears, when it changes in
+	// more than numbers, and with an empty one once it is gone; on one act at most every ten
+	// seconds. Acted follows when the act ends, whether it is stalled or not.
 	Stalled(a Act)
 }
 

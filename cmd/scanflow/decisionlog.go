@@ -58,6 +58,16 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 	}
 }
 
+// Stalled logs what keeps a running act from its end, and that it is gone.
+func (l *decisionLog) Stalled(a engine.Act) {
+	fields := []any{"agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "detail", a.Outcome.Detail, "identity", a.Identity}
+	if a.Outcome.Obstacle == "" {
+		l.Info("act no longer held up", fields...)
+		return
+	}
+	l.Warn("act held up", append(fields, "obstacle", a.Outcome.Obstacle)...)
+}
+
 func (l *decisionLog) Acted(a engine.Act) {
 	write := l.Info
 	if a.Outcome.Status == engine.Failed {

@@ -21,14 +21,13 @@ const (
 // apply applies a change, again where the error is retryable, and follows it to its end. Its
 // caller has entered. waits is called before the act waits for the world.
 func (r *runner) apply(ctx context.Context, actuator engine.Actuator, in *engine.Intent, waits func()) engine.Outcome {
+	stall := &stall{r: r, in: in}
 	out, err := r.applyOnce(ctx, actuator, in.Change)
 	for failures := 1; err != nil; failures++ {
 		if !engine.IsRetryable(err) {
 			return engine.Outcome{Status: engine.Failed, Detail: err.Error()}
 		}
-		if failures == 1 {
-			r.log.Warn("act failed, and is tried again until its deadline", "target", in.Target.ID(), "verb", in.Primitive, "error", err)
-		}
+		stall.observe(engine.Outcome{Status: engine.Running, Detail: "it is tried again until its deadline", Obstacle: err.Error()})
 		waits()
 		if !engine.Sleep(ctx, r.m.Clock, retry.After(failures)) || !r.enter(ctx) {
 			return engine.Outcome{Status: engine.Failed, Detail: "gave up at the deadline: " + err.Error()}
@@ -42,7 +41,7 @@ func (r *runner) apply(ctx context.Context, actuator engine.Actuator, in *engine
 		r.recordBegun(in)
 		waits()
 	}
-	return r.verify(ctx, actuator, in.Change, out)
+	return r.verify(ctx, actuator, in, out, stall)
 }
 
 func (r *runner) applyOnce(ctx context.Context, actuator engine.Actuator, change engine.Change) (engine.Outcome, error) {
@@ -65,31 +64,36 @@ func (r *runner) recordBegun(in *engine.Intent) {
 
 // verify calls Verify until an applied act has ended, and undoes one that failed if its
 // actuator can.
-func (r *runner) verify(ctx context.Context, actuator engine.Actuator, change engine.Change, out engine.Outcome) engine.Outcome {
+func (r *runner) verify(ctx context.Context, actuator engine.Actuator, in *engine.Intent, out engine.Outcome, stall *stall) engine.Outcome {
 	out.Applied = true
 	verifier, can := actuator.(engine.Verifier)
 	began := r.m.Clock.Now()
 	for wait := verifyFirst; can && out.Status == engine.Running; wait = min(2*wait, verifyPause(r.m.Clock.Now().Sub(began))) {
 		if !engine.Sleep(ctx, r.m.Clock, wait) {
-			out = engine.Outcome{Status: engine.Failed, Detail: "not done by its deadline: " + out.Detail, Applied: true}
+			out = pastDeadline(out)
 			break
 		}
 		if !r.enter(ctx) {
 			continue // the next sleep returns false
 		}
-		next, err := callVerify(ctx, verifier, change)
+		next, err := callVerify(ctx, verifier, in.Change)
 		r.leave()
-		if err != nil {
-			next = engine.Outcome{Status: engine.Running, Detail: err.Error()}
+		switch {
+		case err != nil && ctx.Err() != nil:
+			continue // the deadline cut the call off, which says nothing of the act
+		case err != nil:
+			next = engine.Outcome{Status: engine.Running, Detail: out.Detail, Obstacle: err.Error()}
 		}
 		out, out.Applied = next, true
+		stall.observe(out)
 	}
 	if out.Status == engine.Running || out.Status == "" {
 		out = engine.Outcome{Status: engine.Failed, Detail: "its actuator can't tell whether it is done", Applied: true}
 	}
 	if out.Status == engine.Failed && r.ctx.Err() == nil {
-		out.Detail += r.undo(actuator, change)
+		out.Detail += r.undo(actuator, in.Change)
 	}
+	out.Obstacle = "" // of running acts only
 	return out
 }
 

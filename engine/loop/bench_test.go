@@ -39,6 +39,7 @@ type bench struct {
 	load        *fakeSensor
 	fired       chan engine.FiringRecord
 	acted       chan engine.Act
+	stalled     chan engine.Act                     // nil drops them
 	concurrency int                                 // 0 is the engine's own bound
 	inboxMost   int                                 // 0 is the journal's own bound
 	wrap        func(engine.Journal) engine.Journal // for faults
@@ -118,6 +119,13 @@ func (b *bench) restart() { b.close(); b.open() }
 
 func (b *bench) Fired(f engine.FiringRecord) { b.fired <- f }
 func (b *bench) Acted(a engine.Act)          { b.acted <- a }
+
+func (b *bench) Stalled(a engine.Act) {
+	select {
+	case b.stalled <- a:
+	default:
+	}
+}
 
 func (b *bench) spec(change ...func(*engine.Spec)) engine.Spec {
 	s := engine.Spec{

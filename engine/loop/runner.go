@@ -138,7 +138,7 @@ func (r *runner) follow(in engine.Intent) {
 	r.log.Info("following an act found under way", "target", in.Target.ID(), "verb", in.Primitive, "identity", in.Identity)
 	r.spawn(func() {
 		r.carryOut(&in, func(ctx context.Context, actuator engine.Actuator) engine.Outcome {
-			return r.verify(ctx, actuator, in.Change, engine.Outcome{Status: engine.Running, Detail: "found under way after a restart"})
+			return r.verify(ctx, actuator, &in, engine.Outcome{Status: engine.Running, Detail: "found under way after a restart"}, &stall{r: r, in: &in})
 		})
 	})
 }
