@@ -22,6 +22,8 @@ type Cluster struct {
 	// Publish sends an event to the agents of this process, such as the end of a workflow.
 	Publish func(context.Context, engine.Event) error
 	Clock   engine.Clock
+
+	lookups eventLookups
 }
 
 // object is an object that was read from the API server.

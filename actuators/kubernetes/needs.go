@@ -50,10 +50,18 @@ func (s Subject) needs(subresource string, verbs ...string) Need {
 
 // ScaleNeeds are those of `scale`, which plans on the View and reads on a conflict.
 func ScaleNeeds(s Subject, _ map[string]any) []Need {
-	return append([]Need{s.needs("/scale", "get", "patch")}, autoscalerReads(s.Namespace)...)
+	return append([]Need{s.needs("/scale", "get", "patch"), eventReads(s.Namespace)}, autoscalerReads(s.Namespace)...)
 }
 
-func RestartNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }
+func RestartNeeds(s Subject, _ map[string]any) []Need {
+	return []Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}
+}
+
+// eventReads is that to say why pods can't be made where no condition does. A verb does its
+// work without it.
+func eventReads(namespace string) Need {
+	return Need{Resource: "events", Verbs: []string{"list"}, Namespace: namespace}
+}
 
 // autoscalerReads are those to find the autoscaler that owns the replicas.
 func autoscalerReads(namespace string) []Need {

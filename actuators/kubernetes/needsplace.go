@@ -13,7 +13,7 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 	}
 	switch {
 	case len(with) == 0: // a policy's parameters are not known
-		return append([]Need{target, template}, move...)
+		return append([]Need{target, eventReads(s.Namespace), template}, move...)
 	case with["move"] == true && with["workflow"] != nil:
 		return append([]Need{one}, move[1:]...)
 	case with["move"] == true:
@@ -23,10 +23,12 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 	case with["template"] != nil:
 		return []Need{template}
 	}
-	return []Need{target}
+	return []Need{target, eventReads(s.Namespace)}
 }
 
-func ModelNeeds(s Subject, _ map[string]any) []Need { return []Need{s.needs("", "get", "patch")} }
+func ModelNeeds(s Subject, _ map[string]any) []Need {
+	return []Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}
+}
 
 // WorkflowNeeds are those of `workflow.run`, which reads the template and creates and follows
 // the run.

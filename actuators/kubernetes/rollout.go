@@ -87,5 +87,5 @@ func (c *Cluster) rolledOut(ctx context.Context, change engine.Change) (engine.O
 	if observed >= o.GetGeneration() && updated >= want && ready >= want && (!has || all <= want) {
 		return engine.Outcome{Status: engine.Done, Detail: detail}, nil
 	}
-	return engine.Outcome{Status: engine.Running, Detail: detail}, nil
+	return engine.Outcome{Status: engine.Running, Detail: detail, Obstacle: c.rolloutObstacle(ctx, &change, o)}, nil
 }

@@ -98,7 +98,7 @@ func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	if done {
 		return engine.Outcome{Status: engine.Done, Detail: detail}, nil
 	}
-	return engine.Outcome{Status: engine.Running, Detail: detail}, nil
+	return engine.Outcome{Status: engine.Running, Detail: detail, Obstacle: s.scaleObstacle(ctx, &c, plan.Write, &now)}, nil
 }
 
 // notScalable is the error for a target whose replicas can't be set.

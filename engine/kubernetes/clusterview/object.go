@@ -55,6 +55,8 @@ type cachedObject struct {
 	labels                         map[string]string
 	annotations                    map[string]string // those with the prefix scanflow.dev/; with a field, autoscaling.keda.sh/
 	conditions                     map[string]string
+	failed                         string // as FailedCondition returns it
+	failedFirmly                   bool
 	model                          string
 	selector                       string
 
@@ -92,6 +94,7 @@ func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
 	out.annotations = s.intern.pairs(withOwnPrefix(u.GetAnnotations()))
 	out.observedGeneration = s.paths.observedGeneration(u.Object, out.generation)
 	out.conditions = s.conditions(u.Object)
+	out.failed, out.failedFirmly = FailedCondition(u.Object)
 	out.model = fieldpath.Text(u.Object, "spec", "template", "metadata", "annotations", ModelAnnotation)
 	if out.model == "" {
 		out.model = out.annotations[ModelAnnotation]

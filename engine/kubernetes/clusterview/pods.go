@@ -27,6 +27,7 @@ type cachedPod struct {
 	restarts    int
 	images      []string
 	ports       map[string]string // as engine.Pod has them
+	obstacle    *podObstacle      // nil where it is ready
 }
 
 // podOwner identifies a workload that owns pods. It has no version, which may differ from
@@ -52,6 +53,9 @@ func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
 		if fieldpath.Text(c, "type") == "Ready" {
 			p.ready = fieldpath.Text(c, "status") == "True" && !p.terminating
 		}
+	}
+	if !p.ready {
+		p.obstacle = podObstacleOf(u)
 	}
 	for _, c := range fieldpath.Maps(u.Object, "status", "containerStatuses") {
 		n, _ := fieldpath.Int(c, "restartCount")

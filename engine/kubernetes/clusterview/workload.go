@@ -101,6 +101,10 @@ type Scalable struct {
 	ReplicaOwners []FieldManager
 	// Annotations are those with the prefix scanflow.dev/.
 	Annotations map[string]string
+	// Failed is what its conditions report as failed, and FailedFirmly whether its controller
+	// can't make pods; see FailedCondition.
+	Failed       string
+	FailedFirmly bool
 }
 
 // Scalable returns an object of a kind that a fleet follows. It may be of any age, since a
@@ -120,6 +124,7 @@ func (v *View) Scalable(id engine.TargetID) (Scalable, bool) {
 		Desired: s.desired, Current: s.current, Ready: s.ready, Updated: s.updated,
 		Unset: s.desiredUnset, CurrentKnown: s.currentKnown, CurrentPath: paths.current.String(),
 		Generation: s.generation, ObservedGeneration: s.observedGeneration, ReplicaOwners: slices.Clone(s.replicaManagers), Annotations: s.annotations,
+		Failed: s.failed, FailedFirmly: s.failedFirmly,
 	}
 	if s.readyKnown {
 		out.ReadyPath = paths.ready.String()
