@@ -43,7 +43,8 @@ type Client struct {
 	// Namespace is that of this process' pod, or of the kubeconfig's context, or "default".
 	Namespace string
 
-	gate *gate
+	gate  *gate
+	typed typedClients
 }
 
 // New finds the API server. It sends no request, so it succeeds while the server is unreachable.

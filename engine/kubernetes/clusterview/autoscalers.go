@@ -92,7 +92,7 @@ func (v *View) autoscalersFor(inf *informer) ([]*autoscalerIndex, error) {
 		return nil, errReleased
 	}
 	for _, kind := range []struct{ version, kind string }{{ScaledObjectVersion, scaledObject}, {HPAVersion, hpa}} {
-		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", optional: kind.kind == scaledObject})
+		own, err := v.acquireLocked(informerKey{apiVersion: kind.version, kind: kind.kind, namespace: inf.key.namespace, field: "spec", known: true, optional: kind.kind == scaledObject})
 		if err != nil {
 			return nil, err
 		}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/backoff"
@@ -34,6 +34,7 @@ type informerKey struct {
 	name             string // "" is all
 	labels           string // a label selector that the API server applies; "" is all
 	field            string // cache only this field; "" caches what a workload needs
+	known            bool   // of the field, only what the kind's Go type has is needed
 	pods             bool   // cache pods instead of objects
 	optional         bool   // a missing kind means that there are no objects, and is not logged
 }
@@ -67,6 +68,8 @@ type informer struct {
 	key   informerKey
 	users int // guarded by view.mu
 	stop  context.CancelFunc
+	// untyped is set once the API server has refused to send the kind as protobuf.
+	untyped atomic.Bool
 
 	objects *store[*cachedObject]
 	pods    *store[*cachedPod]
@@ -89,7 +92,7 @@ func newInformer(v *View, key informerKey) *informer {
 	if key.pods {
 		inf.index = newPodIndex()
 		inf.pods = &store[*cachedPod]{
-			convert: func(u *unstructured.Unstructured) *cachedPod { return newCachedPod(u, &v.intern) },
+			convert: func(u decodedObject) *cachedPod { return newCachedPod(u, &v.intern) },
 			index:   inf.index.update, listed: inf.listed,
 		}
 		return inf

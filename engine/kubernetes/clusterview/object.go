@@ -2,13 +2,11 @@ package clusterview
 
 import (
 	"encoding/json"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -80,7 +78,7 @@ type converter struct {
 	intern *interner
 }
 
-func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
+func (s *converter) convert(u decodedObject) *cachedObject {
 	out := &cachedObject{
 		identity: identityIn(u, s.intern), generation: u.GetGeneration(), created: u.GetCreationTimestamp().Time,
 		terminating: u.GetDeletionTimestamp() != nil, labels: s.intern.pairs(u.GetLabels()),
@@ -106,7 +104,7 @@ func (s *converter) convert(u *unstructured.Unstructured) *cachedObject {
 	return out
 }
 
-func (s *converter) size(out *cachedObject, u *unstructured.Unstructured) {
+func (s *converter) size(out *cachedObject, u decodedObject) {
 	p := s.paths
 	number := func(path fieldpath.Path) (int, bool) {
 		n, ok := fieldpath.Int(u.Object, path...)
@@ -126,41 +124,22 @@ func (s *converter) size(out *cachedObject, u *unstructured.Unstructured) {
 }
 
 // managersOf returns the managers that own a field.
-func (s *converter) managersOf(u *unstructured.Unstructured, field fieldpath.Path) []FieldManager {
-	entries, _, _ := unstructured.NestedFieldNoCopy(u.Object, "metadata", "managedFields")
-	list, _ := entries.([]any)
+func (s *converter) managersOf(u decodedObject, field fieldpath.Path) []FieldManager {
 	var out []FieldManager
-	for _, e := range list {
-		entry, _ := e.(map[string]any)
-		at, owned := entry["fieldsV1"].(map[string]any)
-		for _, step := range field {
-			name, isName := step.(string)
-			next, ok := at["f:"+name].(map[string]any)
-			if !isName || !ok {
-				owned = false
-				break
-			}
-			at = next
-		}
-		if !owned {
-			continue
-		}
-		text := func(name string) string { v, _ := entry[name].(string); return s.intern.text(v) }
-		w := FieldManager{Manager: text("manager"), Operation: text("operation"), Subresource: text("subresource")}
-		if at, err := time.Parse(time.RFC3339, fieldpath.Text(entry, "time")); err == nil {
-			w.Time = at
+	u.managers(field, func(entry metav1.ManagedFieldsEntry) {
+		w := FieldManager{Manager: s.intern.text(entry.Manager), Operation: s.intern.text(string(entry.Operation)), Subresource: s.intern.text(entry.Subresource)}
+		if entry.Time != nil {
+			w.Time = entry.Time.UTC()
 		}
 		out = append(out, w)
-	}
+	})
 	return out
 }
 
-func (s *converter) conditions(object map[string]any) map[string]string {
-	v, _ := fieldpath.Find(object, "status", "conditions")
-	list, _ := v.([]any)
+func (s *converter) conditions(object any) map[string]string {
+	list := fieldpath.Items(object, "status", "conditions")
 	var out map[string]string
-	for _, c := range list {
-		condition, _ := c.(map[string]any)
+	for _, condition := range list {
 		kind, status := fieldpath.Text(condition, "type"), fieldpath.Text(condition, "status")
 		if kind == "" || status == "" {
 			continue
@@ -174,7 +153,7 @@ func (s *converter) conditions(object map[string]any) map[string]string {
 }
 
 // selectorOf returns an object's selector of pods as text, or "".
-func (p scalePaths) selectorOf(object map[string]any) string {
+func (p scalePaths) selectorOf(object any) string {
 	if p.selector != nil {
 		return fieldpath.Text(object, p.selector...)
 	}
@@ -199,13 +178,21 @@ func (p scalePaths) selectorOf(object map[string]any) string {
 	return plain.String()
 }
 
-func identityIn(u *unstructured.Unstructured, intern *interner) identity {
+func identityIn(u decodedObject, intern *interner) identity {
 	return identity{intern.text(u.GetNamespace()), u.GetName(), string(u.GetUID()), u.GetResourceVersion()}
 }
 
 func withOwnPrefix(annotations map[string]string) map[string]string {
-	maps.DeleteFunc(annotations, func(name, _ string) bool { return !strings.HasPrefix(name, ownAnnotations) })
-	return annotations
+	var out map[string]string
+	for name, text := range annotations {
+		if strings.HasPrefix(name, ownAnnotations) {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = text
+		}
+	}
+	return out
 }
 
 // asJSON replaces every int64 in a value by what encoding/json would have read: a float64,

@@ -59,8 +59,8 @@ func (v *View) PodObstacles(id engine.TargetID) (out []PodObstacle, pods int) {
 
 // FailedCondition returns what an object's conditions report as failed, "" where nothing is:
 // a controller that can't make pods (firm), or one that gave up on its progress.
-func FailedCondition(object map[string]any) (text string, firm bool) {
-	for _, c := range fieldpath.Maps(object, "status", "conditions") {
+func FailedCondition(object any) (text string, firm bool) {
+	for _, c := range fieldpath.Items(object, "status", "conditions") {
 		kind, status := fieldpath.Text(c, "type"), fieldpath.Text(c, "status")
 		detail := clip(joined(fieldpath.Text(c, "reason"), withoutPodName(fieldpath.Text(c, "message"))))
 		switch {

@@ -25,7 +25,14 @@ const maxReason = 240
 
 // podObstacleOf returns why a pod is no ready replica; nil where it is one, or has ended. It
 // decodes the fields that it needs.
-func podObstacleOf(u *unstructured.Unstructured) *podObstacle {
+func podObstacleOf(d decodedObject) *podObstacle {
+	if p, typed := d.metadata.(*corev1.Pod); typed {
+		return typedPodObstacle(p)
+	}
+	u, ok := d.metadata.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
 	var p corev1.Pod
 	spec, _ := u.Object["spec"].(map[string]any)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{

@@ -53,22 +53,26 @@ func TestWhyAPodIsNoReplica(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u := decoded(t, fmt.Sprintf(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "creationTimestamp": "2026-01-02T03:04:05Z"},
 				"spec": {"nodeName": %q, "schedulerName": "default-scheduler", "containers": [{"name": "main"}]}, "status": {"conditions": [%s], %s}}`, row.node, row.conditions, row.status))
-			o := newCachedPod(u, &interner{}).obstacle
-			if row.want == "" {
-				require.Nil(t, o)
-				return
+			for _, sent := range []any{inJSON(t, u), inProtobuf(t, u)} {
+				d, _ := decodedFrom(sent)
+				o := newCachedPod(d, &interner{}).obstacle
+				if row.want == "" {
+					require.Nil(t, o)
+					continue
+				}
+				require.NotNil(t, o)
+				require.Equal(t, row.want, o.reason)
+				require.Equal(t, row.transient, o.transient)
+				require.False(t, o.since.IsZero())
 			}
-			require.NotNil(t, o)
-			require.Equal(t, row.want, o.reason)
-			require.Equal(t, row.transient, o.transient)
-			require.False(t, o.since.IsZero())
 		})
 	}
 }
 
 func TestAReasonIsShort(t *testing.T) {
 	u := decoded(t, fmt.Sprintf(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {}, "status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "%0999d"}]}}`, 0))
-	require.LessOrEqual(t, len(newCachedPod(u, &interner{}).obstacle.reason), maxReason+len("..."))
+	d, _ := decodedFrom(u)
+	require.LessOrEqual(t, len(newCachedPod(d, &interner{}).obstacle.reason), maxReason+len("..."))
 }
 
 // The name of a pod that can't be made is another at each attempt.

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -42,14 +41,14 @@ func (p *cachedPod) inactive() bool {
 	return p.terminating || p.phase == "Succeeded" || p.phase == "Failed"
 }
 
-func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
+func newCachedPod(u decodedObject, intern *interner) *cachedPod {
 	text := func(path ...any) string { return fieldpath.Text(u.Object, path...) }
 	p := &cachedPod{
 		identity: identityIn(u, intern), labels: intern.pairs(u.GetLabels()), terminating: u.GetDeletionTimestamp() != nil,
 		node: intern.text(text("spec", "nodeName")), ip: text("status", "podIP"), phase: intern.text(text("status", "phase")),
 	}
 	p.owners = podOwners(u, intern)
-	for _, c := range fieldpath.Maps(u.Object, "status", "conditions") {
+	for _, c := range fieldpath.Items(u.Object, "status", "conditions") {
 		if fieldpath.Text(c, "type") == "Ready" {
 			p.ready = fieldpath.Text(c, "status") == "True" && !p.terminating
 		}
@@ -57,15 +56,15 @@ func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
 	if !p.ready {
 		p.obstacle = podObstacleOf(u)
 	}
-	for _, c := range fieldpath.Maps(u.Object, "status", "containerStatuses") {
+	for _, c := range fieldpath.Items(u.Object, "status", "containerStatuses") {
 		n, _ := fieldpath.Int(c, "restartCount")
 		p.restarts += int(n)
 	}
-	for _, c := range fieldpath.Maps(u.Object, "spec", "containers") {
+	for _, c := range fieldpath.Items(u.Object, "spec", "containers") {
 		p.images = append(p.images, intern.text(fieldpath.Text(c, "image")))
 		p.addPorts(c, intern)
 	}
-	for _, c := range fieldpath.Maps(u.Object, "spec", "initContainers") {
+	for _, c := range fieldpath.Items(u.Object, "spec", "initContainers") {
 		if fieldpath.Text(c, "restartPolicy") == "Always" { // a sidecar
 			p.addPorts(c, intern)
 		}
@@ -74,8 +73,8 @@ func newCachedPod(u *unstructured.Unstructured, intern *interner) *cachedPod {
 }
 
 // addPorts adds a container's ports, by name and by number.
-func (p *cachedPod) addPorts(container map[string]any, intern *interner) {
-	for _, port := range fieldpath.Maps(container, "ports") {
+func (p *cachedPod) addPorts(container any, intern *interner) {
+	for _, port := range fieldpath.Items(container, "ports") {
 		number, ok := fieldpath.Int(port, "containerPort")
 		if !ok || p.ip == "" {
 			continue
@@ -95,7 +94,7 @@ func (p *cachedPod) addPorts(container map[string]any, intern *interner) {
 // podOwners returns a pod's controller and, for a ReplicaSet of a Deployment, that
 // Deployment. A Deployment names its ReplicaSets after itself and a hash, which is also a
 // label of the pods, so ReplicaSets need not be followed.
-func podOwners(u *unstructured.Unstructured, intern *interner) []podOwner {
+func podOwners(u decodedObject, intern *interner) []podOwner {
 	for _, ref := range u.GetOwnerReferences() {
 		if ref.Controller == nil || !*ref.Controller {
 			continue

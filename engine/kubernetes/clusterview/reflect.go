@@ -8,15 +8,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 )
 
@@ -30,17 +29,17 @@ func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) err
 	if inf.objects != nil {
 		target = inf.objects
 	}
-	var resource dynamic.ResourceInterface = inf.view.client.Dynamic.Resource(mapping.Resource)
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace && inf.key.namespace != "" {
-		resource = inf.view.client.Dynamic.Resource(mapping.Resource).Namespace(inf.key.namespace)
+	from, err := inf.source(mapping)
+	if err != nil {
+		return err
 	}
 	quiet := klog.Logger{} // requestFailed logs
-	r := cache.NewReflectorWithOptions(&lister{inf, resource, target.Transformer()}, nil, target, cache.ReflectorOptions{
+	r := cache.NewReflectorWithOptions(&lister{inf, from, inf.jsonSource(mapping), target.Transformer()}, nil, target, cache.ReflectorOptions{
 		Name: inf.key.String(), TypeDescription: inf.key.String(), Logger: &quiet,
 		Backoff: &wait.Backoff{Duration: reconnectFirst, Cap: reconnectMost, Steps: 10, Factor: 2, Jitter: 0.5},
 	})
 	r.WatchListPageSize = pageSize
-	err := r.ListAndWatchWithContext(klog.NewContext(ctx, quiet))
+	err = r.ListAndWatchWithContext(klog.NewContext(ctx, quiet))
 	if apierrors.IsNotFound(err) {
 		return &apiclient.MissingKindError{APIVersion: inf.key.apiVersion, Kind: inf.key.kind}
 	}
@@ -49,9 +48,10 @@ func (inf *informer) reflect(ctx context.Context, mapping *meta.RESTMapping) err
 
 // lister sends the informer's requests and reports their results to it.
 type lister struct {
-	inf      *informer
-	resource dynamic.ResourceInterface
-	convert  cache.TransformFunc
+	inf     *informer
+	from    source
+	asJSON  jsonSource // for a kind that the API server refuses to send otherwise
+	convert cache.TransformFunc
 }
 
 // List implements cache.Lister.
@@ -62,18 +62,29 @@ func (l *lister) List(o metav1.ListOptions) (runtime.Object, error) {
 // ListWithContext reads one page and converts its objects.
 func (l *lister) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	l.inf.requestSent()
-	page, err := l.resource.List(ctx, l.inf.listOptions(o))
+	page, err := l.from.list(ctx, l.inf.listOptions(o))
+	if l.mustUseJSON(err) {
+		page, err = l.from.list(ctx, l.inf.listOptions(o))
+	}
 	if err != nil {
 		return nil, l.fail("list", err)
 	}
-	out := &cachedList{ListMeta: metav1.ListMeta{ResourceVersion: page.GetResourceVersion(), Continue: page.GetContinue(), RemainingItemCount: page.GetRemainingItemCount()}}
-	for i := range page.Items {
-		item, err := l.convert(&page.Items[i])
+	of, err := meta.ListAccessor(page)
+	if err != nil {
+		return nil, fmt.Errorf("the API server sent a %T, not a list", page)
+	}
+	out := &cachedList{ListMeta: metav1.ListMeta{ResourceVersion: of.GetResourceVersion(), Continue: of.GetContinue(), RemainingItemCount: of.GetRemainingItemCount()}}
+	err = meta.EachListItem(page, func(o runtime.Object) error {
+		item, err := l.convert(o)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		out.Items = append(out.Items, item.(runtime.Object))
-		page.Items[i] = unstructured.Unstructured{}
+		forget(o)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -86,10 +97,16 @@ func (l *lister) Watch(o metav1.ListOptions) (watch.Interface, error) {
 // WatchWithContext opens a stream of changes.
 func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	l.inf.requestSent()
-	w, err := l.resource.Watch(ctx, l.inf.listOptions(o))
+	w, err := l.from.watch(ctx, l.inf.listOptions(o))
+	if l.mustUseJSON(err) {
+		w, err = l.from.watch(ctx, l.inf.listOptions(o))
+	}
 	lists := o.SendInitialEvents != nil && *o.SendInitialEvents
 	if err != nil {
-		err = l.fail("watch", err)
+		// An API server without streamed lists refuses this, and the reflector lists.
+		if !lists || engine.IsRetryable(apiclient.Classify(err)) {
+			err = l.fail("watch", err)
+		}
 		var status apierrors.APIStatus
 		if lists && !errors.As(err, &status) {
 			// On any other type of error the reflector would retry without heeding ctx.
@@ -101,6 +118,17 @@ func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (wa
 		l.inf.requestSucceeded()
 	}
 	return w, nil
+}
+
+// mustUseJSON reports whether a request failed because the API server does not send the kind
+// as protobuf. From then on the informer reads JSON.
+func (l *lister) mustUseJSON(err error) bool {
+	if _, typed := l.from.(typedSource); !typed || !untypable(err) {
+		return false
+	}
+	l.from = l.asJSON
+	l.inf.untyped.Store(true)
+	return true
 }
 
 func (l *lister) fail(verb string, err error) error {

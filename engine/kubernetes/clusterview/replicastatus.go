@@ -70,7 +70,7 @@ func schemaAt(schema any, path fieldpath.Path) (declared, keepsUnknown bool) {
 // report it as text (Argo Rollouts), others do not report it at all: their status is taken to
 // be about the present generation. The built-in kinds report it once their controller has
 // seen the object.
-func (p scalePaths) observedGeneration(object map[string]any, generation int64) int64 {
+func (p scalePaths) observedGeneration(object any, generation int64) int64 {
 	v, _ := fieldpath.Find(object, "status", "observedGeneration")
 	if n, ok := fieldpath.Int(map[string]any{"n": v}, "n"); ok && !p.statusCounts && !p.guessed {
 		return n

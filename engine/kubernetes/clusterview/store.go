@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -21,7 +20,7 @@ type cached interface {
 // store holds the objects of one informer. A client-go reflector writes it. The zero T
 // stands for no object.
 type store[T cached] struct {
-	convert func(*unstructured.Unstructured) T
+	convert func(decodedObject) T
 	index   func(before, after T) // called for every change; may be nil
 	listed  func()                // called after each full list
 
@@ -44,11 +43,11 @@ func (s *store[T]) Transformer() cache.TransformFunc {
 }
 
 func (s *store[T]) cached(o any) (T, error) {
-	switch o := o.(type) {
-	case T:
+	if o, is := o.(T); is {
 		return o, nil
-	case *unstructured.Unstructured:
-		return s.convert(o), nil
+	}
+	if d, is := decodedFrom(o); is {
+		return s.convert(d), nil
 	}
 	var none T
 	return none, fmt.Errorf("the API server sent a %T, not an object", o)

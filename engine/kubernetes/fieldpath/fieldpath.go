@@ -89,38 +89,64 @@ func (p Path) String() string {
 }
 
 // Find returns the value at a path. The bool is false where the path does not exist, or
-// the value is null.
+// the value is null. A Node at the end of the path is converted to maps and lists.
 func Find(value any, path ...any) (any, bool) {
-	for _, step := range path {
-		switch at := step.(type) {
-		case string:
-			m, ok := value.(map[string]any)
-			if !ok {
-				return nil, false
-			}
-			value = m[at]
-		case int:
-			list, ok := value.([]any)
-			if !ok || at >= len(list) {
-				return nil, false
-			}
-			value = list[at]
-		}
+	value = walk(value, path)
+	if node, ok := value.(Node); ok {
+		value = node.JSON()
 	}
 	return value, value != nil
 }
 
+// walk returns the value at a path, which may be a Node; nil where there is none.
+func walk(value any, path []any) any {
+	for _, step := range path {
+		switch at := step.(type) {
+		case string:
+			value = field(value, at)
+		case int:
+			value = item(value, at)
+		}
+		if value == nil {
+			return nil
+		}
+	}
+	return value
+}
+
+func field(value any, name string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		return v[name]
+	case Node:
+		return v.Field(name)
+	}
+	return nil
+}
+
+func item(value any, i int) any {
+	switch v := value.(type) {
+	case []any:
+		if i < len(v) {
+			return v[i]
+		}
+	case Node:
+		if i < v.Len() {
+			return v.Item(i)
+		}
+	}
+	return nil
+}
+
 // Text returns the string at a path, or "".
-func Text(from map[string]any, path ...any) string {
-	v, _ := Find(from, path...)
-	s, _ := v.(string)
+func Text(from any, path ...any) string {
+	s, _ := walk(from, path).(string)
 	return s
 }
 
 // Int returns the integer at a path. The bool is false where there is none.
-func Int(from map[string]any, path ...any) (int64, bool) {
-	v, _ := Find(from, path...)
-	switch n := v.(type) {
+func Int(from any, path ...any) (int64, bool) {
+	switch n := walk(from, path).(type) {
 	case int64:
 		return n, true
 	case float64:
@@ -130,7 +156,7 @@ func Int(from map[string]any, path ...any) (int64, bool) {
 }
 
 // Maps returns the items of the list at a path that are maps.
-func Maps(from map[string]any, path ...any) []map[string]any {
+func Maps(from any, path ...any) []map[string]any {
 	v, _ := Find(from, path...)
 	list, _ := v.([]any)
 	out := make([]map[string]any, 0, len(list))
