@@ -27,6 +27,8 @@ func TestTheVerbsOfEachGuard(t *testing.T) {
 	require.Equal(t, manifest.ReplicaVerbs, of(func(_ string, k Kind) bool {
 		return k.Claim != nil && k.Claim(nil) == "replicas"
 	}))
+	require.Equal(t, manifest.FieldVerbs, of(func(_ string, k Kind) bool { return k.Claim != nil && !k.Transient }))
+	require.Equal(t, manifest.RunVerbs, of(func(_ string, k Kind) bool { return k.Transient }))
 	require.Equal(t, manifest.URLVerbs, of(func(_ string, k Kind) bool {
 		_, has := fieldNamed(reflect.TypeOf(k.With()).Elem(), "url")
 		return has

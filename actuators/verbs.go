@@ -54,6 +54,8 @@ type Kind struct {
 	OneShot   bool
 	// Delivered is as in engine.Verb.
 	Delivered bool
+	// Transient is as in engine.Verb.
+	Transient bool
 	// New returns the actuator, or nil if the environment has nothing for it to act on.
 	New func(Env) engine.Actuator
 	// Needs returns the permissions that the verb needs on a cluster. It is nil if there are
@@ -70,7 +72,7 @@ var Verbs = map[string]Kind{
 	"traffic":        {With: params[verbparams.Traffic], Claim: claim("traffic"), New: on(local.Traffic, kubernetes.Traffic), Needs: kubernetes.TrafficNeeds},
 	"restart":        {With: params[verbparams.Restart], Claim: claim("pods"), Deadline: rollout, New: on(local.Restart, kubernetes.Restart), Needs: kubernetes.RestartNeeds},
 	"model.serve":    {With: params[verbparams.ModelServe], Claim: claim("model"), Deadline: rollout, New: on(local.ModelServe, kubernetes.ModelServe), Needs: kubernetes.ModelNeeds},
-	"workflow.run":   {With: params[verbparams.WorkflowRun], Claim: workflowrun.Claim, Deadline: workflowrun.Deadline, New: newWorkflowRun, Needs: kubernetes.WorkflowNeeds},
+	"workflow.run":   {With: params[verbparams.WorkflowRun], Claim: workflowrun.Claim, Transient: true, Deadline: workflowrun.Deadline, New: newWorkflowRun, Needs: kubernetes.WorkflowNeeds},
 	"apply":          {With: params[verbparams.Apply], Claim: verbparams.ApplyClaim, New: on(nil, kubernetes.Apply)},
 	"model.promote":  {With: params[verbparams.ModelPromote], Claim: verbparams.ModelClaim, Deadline: publishing, OneShot: true, New: inRegistry(mlflow.Promote)},
 	"model.rollback": {With: params[verbparams.ModelRollback], Claim: verbparams.ModelClaim, Deadline: publishing, OneShot: true, New: inRegistry(mlflow.Rollback)},
@@ -95,7 +97,7 @@ func Offer(env Env) map[string]engine.Verb {
 			continue
 		}
 		out[name] = engine.Verb{
-			Actuator: actuator, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot, Delivered: kind.Delivered,
+			Actuator: actuator, Claim: kind.Claim, Direction: kind.Direction, Deadline: kind.Deadline, OneShot: kind.OneShot, Delivered: kind.Delivered, Transient: kind.Transient,
 			Check: func(with map[string]any) []string { return manifest.DecodeMap(with, kind.With()) },
 		}
 	}

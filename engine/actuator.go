@@ -55,6 +55,9 @@ type Verb struct {
 	// Delivered is set where Apply hands a request to the outbox and returns Running: the
 	// outbox reports the outcome.
 	Delivered bool
+	// Transient is set where the act leaves no field behind that another agent could write
+	// over (a run of a workflow): its claim is not held after it.
+	Transient bool
 }
 
 // DefaultActDeadline bounds an act where its verb sets no deadline.

@@ -32,6 +32,9 @@ type Change struct {
 	TakenOver string `json:"takenOver,omitempty"`
 	// Terms is set by the engine where the outbox delivers the act.
 	Terms *Terms `json:"terms,omitempty"`
+	// Reverses is set by the engine where the change takes back what another agent wrote a
+	// short time ago, nil elsewhere.
+	Reverses *Reversal `json:"reverses,omitempty"`
 }
 
 // Planned returns the change of an actuator's Plan; data has to be JSON.

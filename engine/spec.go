@@ -40,6 +40,9 @@ type Spec struct {
 	Primitives []string
 	Params     map[string]any
 	Guards     Guards
+	// Priority decides between agents that write one field: the higher may write over the
+	// hold of the other.
+	Priority int
 	// RetryFor bounds the attempts at a webhook; 0 means a day where an event or an approval
 	// caused it, and otherwise the interval of the trigger, at least a minute.
 	RetryFor time.Duration
@@ -81,8 +84,11 @@ type Guards struct {
 	// the rest. Down is counted from the last act in either direction, up from the
 	// last act upward.
 	Cooldown map[string]time.Duration
-	Budget   *BudgetGuard
-	Fleet    *FleetGuard
+	// Hold is how long a field that the agent wrote stays held against other agents, at
+	// least for the cooldown of the act; 0 is no longer than that.
+	Hold   time.Duration
+	Budget *BudgetGuard
+	Fleet  *FleetGuard
 	// Approval lists the verbs that wait for a person, ApprovalExpiry how long they do;
 	// 0 is DefaultApprovalExpiry.
 	Approval       []string

@@ -33,12 +33,29 @@ func (r *Remote) free(k Key, now time.Time) *Holder {
 	}
 	for _, c := range r.on(k.Target, now) {
 		rival := c.State == running && slices.Contains(rollouts, c.Claim) && slices.Contains(rollouts, k.Claim)
-		if c.Claim == k.Claim || rival {
-			h := &Holder{Claim: claimOf(&c), Peer: c.Peer}
-			if c.State == cooling {
-				h.Until = c.Until
+		yields := c.State != running && k.Priority > c.Priority
+		if c.Claim == k.Claim && !yields || rival {
+			h := &Holder{Claim: claimOf(&c), Priority: c.Priority, Change: engine.Clip(c.Change), Peer: c.Peer}
+			if c.State != running {
+				h.Until, h.Wrote, h.byHold = c.Until, c.Wrote, c.State == held
 			}
 			return h
+		}
+	}
+	return nil
+}
+
+// reversal returns the write of another process' agent that an act of a direction would take
+// back, nil where none is known. A process tells what its agents wrote for as long as they
+// hold it.
+func (r *Remote) reversal(k Key, d engine.Direction, now time.Time) *engine.Reversal {
+	for _, c := range r.on(k.Target, now) {
+		if c.Claim != k.Claim || c.Wrote.IsZero() {
+			continue
+		}
+		wrote := &Hold{Claim: claimOf(&c), end: &End{At: engine.NotAfter(c.Wrote, now)}, change: engine.Clip(c.Change), direction: c.Direction}
+		if found := wrote.reversal(k, d); found != nil {
+			return found
 		}
 	}
 	return nil

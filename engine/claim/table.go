@@ -2,31 +2,12 @@ package claim
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
-
-// The states of a claim.
-const (
-	running = "running" // its act is in progress
-	cooling = "cooling" // its act has ended, and the verb's cooldown has not
-)
-
-// Key identifies an act to the tables: the claim that it takes, and for whom.
-type Key struct {
-	Target                          engine.TargetID
-	Claim                           string // "" takes none
-	Agent, Strategy, Verb, Identity string
-}
-
-// Of returns the key of an intent.
-func Of(in *engine.Intent) Key {
-	return Key{in.Target.ID(), in.Claim, in.Agent, in.Strategy, in.Primitive, in.Identity}
-}
 
 // Table records the claims that the agents of one process hold. It is safe for concurrent
 // use.
@@ -39,45 +20,6 @@ type Table struct {
 // NewTable returns an empty table.
 func NewTable() *Table { return &Table{by: map[engine.TargetID]map[string]*Hold{}} }
 
-// Hold is one held claim.
-type Hold struct {
-	engine.Claim
-	identity string
-	since    time.Time
-	until    time.Time // when a cooling claim ends; zero while the act runs
-	cools    time.Duration
-	orphaned bool // its agent was stopped before the act's end
-}
-
-// availableTo reports whether an agent may take the claim over: a cooling claim stays
-// available to its agent, whose own guards decide on the cooldown.
-func (h *Hold) availableTo(agent string) bool { return h.State == cooling && h.Agent == agent }
-
-// Holder is a hold that blocks an act from taking its claim.
-type Holder struct {
-	engine.Claim
-	Until time.Time // when it has cooled down; zero while its act runs
-	Peer  string    // the process of the holder; "" is this one
-}
-
-func (h *Hold) holder() *Holder { return &Holder{Claim: h.Claim, Until: h.until} }
-
-// Explain says why the claim of a name can't be taken.
-func (h *Holder) Explain(name string) string {
-	state := h.State
-	if !h.Until.IsZero() {
-		state += " until " + h.Until.UTC().Format(time.RFC3339)
-	}
-	text := fmt.Sprintf("%s is held by %s of %s (%s)", name, h.Verb, h.Agent, state)
-	if h.Name != name {
-		text = fmt.Sprintf("%s has to wait: %s is held by %s of %s (%s)", name, h.Name, h.Verb, h.Agent, state)
-	}
-	if h.Peer != "" {
-		text += ", at " + h.Peer
-	}
-	return text
-}
-
 // rollouts are the claims whose acts replace a target's pods. Only one such act runs at a
 // time: with two, neither could attribute a failing pod.
 var rollouts = []string{"model", "placement", "pods"}
@@ -88,7 +30,7 @@ func (t *Table) rival(target engine.TargetID, name string, now time.Time) *Hold 
 		return nil
 	}
 	for _, other := range rollouts {
-		if h := t.live(target, other, now); other != name && h != nil && h.State == running {
+		if h := t.live(target, other, now); other != name && h != nil && h.end == nil {
 			return h
 		}
 	}
@@ -99,16 +41,16 @@ func (t *Table) rival(target engine.TargetID, name string, now time.Time) *Hold 
 // dropped: a target that is gone is never looked up again.
 const sweepEvery = 1000
 
-// Take gives a claim to an act, or returns its holder. prior is the cooling hold that it
-// replaces, for Restore.
-func (t *Table) Take(k Key, now time.Time) (prior *Hold, held *Holder) {
+// Take gives a claim to an act, or returns its holder. prior is the hold that it replaces,
+// for Restore.
+func (t *Table) Take(k Key, now time.Time) (prior *Hold, holder *Holder) {
 	if k.Claim == "" {
 		return nil, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h := t.live(k.Target, k.Claim, now)
-	if h != nil && h.identity != k.Identity && !h.availableTo(k.Agent) {
+	if h != nil && h.identity != k.Identity && h.blocks(now) && !h.availableTo(k) {
 		return nil, h.holder()
 	}
 	if rival := t.rival(k.Target, k.Claim, now); rival != nil {
@@ -119,7 +61,7 @@ func (t *Table) Take(k Key, now time.Time) (prior *Hold, held *Holder) {
 	}
 	t.put(k.Target, k.Claim, &Hold{
 		Claim:    engine.Claim{Name: k.Claim, Agent: k.Agent, Strategy: k.Strategy, Verb: k.Verb, State: running},
-		identity: k.Identity, since: now,
+		identity: k.Identity, priority: k.Priority, since: now, before: h.lastWrite(),
 	})
 	return h, nil
 }
@@ -128,7 +70,7 @@ func (t *Table) Take(k Key, now time.Time) (prior *Hold, held *Holder) {
 func (t *Table) Free(k Key, now time.Time) *Holder {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if h := t.live(k.Target, k.Claim, now); k.Claim != "" && h != nil && !h.availableTo(k.Agent) {
+	if h := t.live(k.Target, k.Claim, now); k.Claim != "" && h != nil && h.blocks(now) && !h.availableTo(k) {
 		return h.holder()
 	}
 	if h := t.rival(k.Target, k.Claim, now); h != nil {
@@ -153,15 +95,61 @@ func (t *Table) Began(k Key, at time.Time) { t.edit(k, func(h *Hold) { h.since =
 // Orphan records that the agent of an act was stopped before the act's end.
 func (t *Table) Orphan(k Key) { t.edit(k, func(h *Hold) { h.orphaned = true }) }
 
-// Release ends the claim of an act: at once, or at until, when its cooldown has passed.
-func (t *Table) Release(k Key, until, now time.Time) {
+// Release ends the claim of an act, whose intent says what it changed.
+func (t *Table) Release(in *engine.Intent, end End, now time.Time) {
+	k := Of(in)
 	t.edit(k, func(h *Hold) {
-		if !until.After(now) {
-			t.drop(k.Target, k.Claim)
-			return
-		}
-		h.State, h.until, h.cools = cooling, until, until.Sub(now)
+		t.put(k.Target, k.Claim, h.ended(in, end))
+		t.live(k.Target, k.Claim, now)
 	})
+}
+
+// ended returns the hold after the end of its act. An act that wrote nothing leaves the last
+// write as it was, unless its cooldown is the longer.
+func (h *Hold) ended(in *engine.Intent, end End) *Hold {
+	if !end.Applied {
+		end.Hold = 0
+	}
+	after := *h
+	after.State, after.end, after.change, after.direction = cooling, &end, changeOf(in), in.Direction
+	switch {
+	case end.Applied:
+		after.before = nil
+	case h.before != nil && !after.free().After(h.before.free()):
+		return h.before
+	}
+	return &after
+}
+
+// Recall records an act of an earlier process that ended. The last write of a field counts,
+// whichever agent is loaded first.
+func (t *Table) Recall(in *engine.Intent, priority int, end End, now time.Time) {
+	if in.Claim == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	target, h := in.Target.ID(), t.live(in.Target.ID(), in.Claim, now)
+	if h != nil && h.identity != in.Identity && (h.end == nil || h.end.At.After(end.At)) {
+		return
+	}
+	recalled := &Hold{
+		Claim:    engine.Claim{Name: in.Claim, Agent: in.Agent, Strategy: in.Strategy, Verb: in.Primitive, State: running},
+		identity: in.Identity, priority: priority, since: in.At,
+	}
+	if h != nil && h.identity != in.Identity {
+		recalled.before = h.lastWrite()
+	}
+	t.put(target, in.Claim, recalled.ended(in, end))
+	t.live(target, in.Claim, now)
+}
+
+// Reversal returns the write of another agent that an act of a direction would take back, nil
+// where there is none.
+func (t *Table) Reversal(k Key, d engine.Direction, now time.Time) *engine.Reversal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.live(k.Target, k.Claim, now).lastWrite().reversal(k, d)
 }
 
 // edit calls change with the hold of an act, if the act still holds its claim.
@@ -173,26 +161,34 @@ func (t *Table) edit(k Key, change func(*Hold)) {
 	}
 }
 
-// DropOrphans drops the orphaned claims of agents that are not run any more.
+// DropOrphans drops the orphaned claims of agents that are not run any more, and ends what
+// these hold against others.
 func (t *Table) DropOrphans(runs func(agent string) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for target, names := range t.by {
 		for name, h := range names {
-			if h.orphaned && !runs(h.Agent) {
+			switch {
+			case runs(h.Agent):
+			case h.orphaned:
 				t.drop(target, name)
+			case h.end != nil && h.end.Hold > 0:
+				after := *h
+				after.end = &End{h.end.At, h.end.Applied, h.end.Cooldown, 0}
+				names[name] = &after
 			}
 		}
 	}
 }
 
-// On returns the claims on a target, by name.
+// On returns the claims on a target that run or cool down, by name. What an agent only holds
+// against others is not in flight.
 func (t *Table) On(target engine.TargetID, now time.Time) []engine.Claim {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []engine.Claim
 	for name := range t.by[target] {
-		if h := t.live(target, name, now); h != nil {
+		if h := t.live(target, name, now); h != nil && h.stateAt(now) != held {
 			out = append(out, h.Claim)
 		}
 	}
@@ -209,17 +205,17 @@ func (t *Table) List(now time.Time, deadline func(verb string) time.Duration) []
 	for target, names := range t.by {
 		for name := range names {
 			h := t.live(target, name, now)
-			if h == nil {
+			if h == nil || !h.blocks(now) {
 				continue
 			}
-			until := h.until
-			if until.IsZero() {
-				until = h.since.Add(deadline(h.Verb))
-			}
-			out = append(out, engine.HeldClaim{
+			c := engine.HeldClaim{
 				Kind: target.Kind, Target: target.String(), Claim: name, Agent: h.Agent, Strategy: h.Strategy, Verb: h.Verb,
-				State: h.State, Since: h.since, Identity: h.identity, Until: until,
-			})
+				State: h.stateAt(now), Since: h.since, Identity: h.identity, Until: h.since.Add(deadline(h.Verb)), Priority: h.priority,
+			}
+			if h.end != nil {
+				c.Until, c.Wrote, c.Change, c.Direction = h.free(), h.end.At, h.change, h.direction
+			}
+			out = append(out, c)
 		}
 	}
 	slices.SortFunc(out, func(x, y engine.HeldClaim) int {
@@ -250,18 +246,23 @@ func (t *Table) drop(target engine.TargetID, name string) {
 	}
 }
 
-// live returns the hold of a claim, and drops one that has cooled down.
+// live returns the hold of a claim, running or ended, and drops one that has no effect any
+// more. Where the clock was set back, what ended in the future ended now.
 func (t *Table) live(target engine.TargetID, name string, now time.Time) *Hold {
 	h := t.by[target][name]
-	if h == nil {
-		return nil
+	if h == nil || h.end == nil {
+		return h
 	}
-	if latest := now.Add(h.cools); h.State == cooling && h.until.After(latest) { // the clock was set back
-		h.until = latest
+	if h.end.At.After(now) {
+		h.end.At = now
 	}
-	if h.State == cooling && !h.until.After(now) {
+	if h.forgotten().After(now) {
+		return h
+	}
+	if h.before == nil {
 		t.drop(target, name)
 		return nil
 	}
-	return h
+	t.put(target, name, h.before)
+	return t.live(target, name, now)
 }

@@ -12,6 +12,13 @@ import (
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// intentOf is the intent of an act that took a claim.
+func intentOf(k Key) *engine.Intent {
+	return &engine.Intent{Claim: k.Claim, Change: engine.Change{Proposal: engine.Proposal{
+		Agent: k.Agent, Target: k.Target.Target(), Strategy: k.Strategy, Primitive: k.Verb, Identity: k.Identity,
+	}}}
+}
+
 // Over weeks, targets come and go. The claims on a deleted target are dropped after their cooldown.
 func TestClaimsOfTargetsThatAreGoneAreDropped(t *testing.T) {
 	c, now := NewTable(), time.Unix(0, 0)
@@ -19,7 +26,7 @@ func TestClaimsOfTargetsThatAreGoneAreDropped(t *testing.T) {
 		k := Key{Target: engine.TargetID{Name: fmt.Sprint("t", i)}, Claim: "replicas", Agent: "a", Identity: fmt.Sprint(i)}
 		_, held := c.Take(k, now)
 		require.Nil(t, held)
-		c.Release(k, now.Add(time.Minute), now)
+		c.Release(intentOf(k), End{At: now, Cooldown: time.Minute}, now)
 		now = now.Add(time.Second)
 	}
 	require.Less(t, len(c.by), 2*sweepEvery)
@@ -43,26 +50,29 @@ func TestOneRolloutAtATime(t *testing.T) {
 		held := take(other, "2")
 		require.NotNil(t, held)
 		require.Equal(t, "model", held.Name)
-		require.Equal(t, "placement has to wait: model is held by model of ns/model (running)", held.Explain("placement"))
+		require.Equal(t, "placement has to wait: model is held by model of ns/model (running)", held.Explain(Key{Claim: "placement"}))
 		require.NotNil(t, c.Free(key(other, ""), now), "a dry run sees it too")
 	}
 	require.Nil(t, take("replicas", "3"), "the number of pods does not matter")
-	c.Release(key("model", "1"), now.Add(time.Minute), now)
+	c.Release(intentOf(key("model", "1")), End{At: now, Cooldown: time.Minute}, now)
 	require.Nil(t, take("pods", "4"), "an act that cools down replaces nothing any more")
 }
 
 func TestClaimsAreListedWithTheirEnd(t *testing.T) {
 	c, now, web := NewTable(), time.Unix(1000, 0).UTC(), engine.TargetID{Namespace: "ns", Name: "web"}
 	for i, claim := range []string{"traffic", "placement"} {
-		_, held := c.Take(Key{web, claim, "ns/a", "s", []string{"traffic", "place"}[i], fmt.Sprint(i)}, now)
+		_, held := c.Take(Key{Target: web, Claim: claim, Agent: "ns/a", Strategy: "s", Verb: []string{"traffic", "place"}[i], Identity: fmt.Sprint(i)}, now)
 		require.Nil(t, held)
 	}
-	c.Release(Key{Target: web, Claim: "traffic", Identity: "0"}, now.Add(30*time.Second), now)
+	release := intentOf(Key{Target: web, Claim: "traffic", Identity: "0"})
+	release.Diff = "a 100% -> 90%"
+	c.Release(release, End{At: now, Applied: true, Cooldown: 30 * time.Second, Hold: 50 * time.Second}, now)
 	deadline := func(verb string) time.Duration { return map[string]time.Duration{"place": 5 * time.Minute}[verb] }
 	require.Equal(t, []engine.HeldClaim{
 		{Target: "ns/web", Claim: "placement", Agent: "ns/a", Strategy: "s", Verb: "place", State: "running", Since: now, Identity: "1", Until: now.Add(5 * time.Minute)},
-		{Target: "ns/web", Claim: "traffic", Agent: "ns/a", Strategy: "s", Verb: "traffic", State: "cooling", Since: now, Identity: "0", Until: now.Add(30 * time.Second)},
+		{Target: "ns/web", Claim: "traffic", Agent: "ns/a", Strategy: "s", Verb: "traffic", State: "cooling", Since: now, Identity: "0", Until: now.Add(50 * time.Second), Wrote: now, Change: "a 100% -> 90%"},
 	}, c.List(now, deadline))
+	require.Equal(t, "held", c.List(now.Add(30*time.Second), deadline)[1].State, "after the cooldown")
 	require.Len(t, c.List(now.Add(time.Minute), deadline), 1, "they expire")
 }
 
@@ -92,12 +102,13 @@ func TestClaimsOfOtherProcesses(t *testing.T) {
 
 	for name, why := range map[string]string{
 		"model": "model is held by v of ns/far (running), at http://east", "pods": "pods has to wait: model is held by v of ns/far (running), at http://east",
-		"traffic": "traffic is held by v of ns/far (cooling until 1970-01-01T00:17:40Z), at http://east", "replicas": "", "tag": "", "": "",
+		"traffic": "traffic is held by v of ns/far (cooling until 1970-01-01T00:17:40Z), at http://east; ns/near may write it then, or before if its spec.priority (0) is above that of ns/far (0)", "replicas": "", "tag": "", "": "",
 	} {
-		h := v.Remote.free(Key{Target: web, Claim: name}, now)
+		k := Key{Target: web, Claim: name, Agent: "ns/near"}
+		h := v.Remote.free(k, now)
 		require.Equal(t, why != "", h != nil, name)
 		if h != nil {
-			require.Equal(t, why, h.Explain(name))
+			require.Equal(t, why, h.Explain(k))
 		}
 	}
 }
@@ -108,7 +119,7 @@ func TestAClaimDoesNotCoolForAYear(t *testing.T) {
 	k := Key{Target: engine.TargetID{Name: "web"}, Claim: "replicas", Agent: "ns/a", Identity: "act"}
 	_, held := c.Take(k, ahead)
 	require.Nil(t, held)
-	c.Release(k, ahead.Add(time.Minute), ahead)
+	c.Release(intentOf(k), End{At: ahead, Cooldown: time.Minute}, ahead)
 	other := k
 	other.Agent, other.Identity = "ns/b", "b"
 	held = c.Free(other, epoch)

@@ -15,6 +15,8 @@ type View struct {
 	DryRun *Table  // of this agent's dry run
 	Remote *Remote // of other processes
 	IsDry  bool    // the agent is in mode dry-run
+	// Priority is that of the agent.
+	Priority int
 }
 
 // own returns the table that the agent takes claims from.
@@ -32,7 +34,7 @@ func (v *View) of(dryRun bool) *Table {
 func (v *View) On(target engine.TargetID, now time.Time) []engine.Claim {
 	out := v.Shared.On(target, now)
 	for _, c := range v.Remote.on(target, now) {
-		if !slices.ContainsFunc(out, func(o engine.Claim) bool { return o.Name == c.Claim }) {
+		if c.State != held && !slices.ContainsFunc(out, func(o engine.Claim) bool { return o.Name == c.Claim }) {
 			out = append(out, claimOf(&c))
 		}
 	}
@@ -46,6 +48,7 @@ func (v *View) On(target engine.TargetID, now time.Time) []engine.Claim {
 // Free returns the holder that keeps an act from taking its claim, here or in another
 // process, nil where it is free.
 func (v *View) Free(k Key, now time.Time) *Holder {
+	k.Priority = v.Priority
 	if h := v.Shared.Free(k, now); h != nil {
 		return h
 	}
@@ -56,39 +59,52 @@ func (v *View) Free(k Key, now time.Time) *Holder {
 }
 
 // Take takes the claim of an act that the agent is about to begin.
-func (v *View) Take(k Key, now time.Time) (prior *Hold, held *Holder) { return v.own().Take(k, now) }
+func (v *View) Take(k Key, now time.Time) (prior *Hold, holder *Holder) {
+	k.Priority = v.Priority
+	return v.own().Take(k, now)
+}
+
+// Explain says why an act of the agent can't take its claim.
+func (v *View) Explain(h *Holder, k Key) string {
+	k.Priority = v.Priority
+	return h.Explain(k)
+}
+
+// Reversal returns the write of another agent that an act of a direction would take back, nil
+// where there is none. A dry run takes back nothing, and sees what it would.
+func (v *View) Reversal(k Key, d engine.Direction, now time.Time) *engine.Reversal {
+	if found := v.Shared.Reversal(k, d, now); found != nil {
+		return found
+	}
+	return v.Remote.reversal(k, d, now)
+}
 
 // Restore undoes a Take.
 func (v *View) Restore(k Key, prior *Hold) { v.own().Restore(k, prior) }
 
 // Release ends the claim of an intent. Its table depends on the mode that it was admitted
 // in, which may have changed since.
-func (v *View) Release(in *engine.Intent, until, now time.Time) {
-	v.of(in.DryRun).Release(Of(in), until, now)
+func (v *View) Release(in *engine.Intent, end End, now time.Time) {
+	v.of(in.DryRun).Release(in, end, now)
 }
 
 // Orphan records that the agent of an intent was stopped before the act's end.
 func (v *View) Orphan(in *engine.Intent) { v.of(in.DryRun).Orphan(Of(in)) }
 
-// Reclaim takes back the claims of an earlier process: those of open intents, and those
-// that have not cooled down.
-func (v *View) Reclaim(open []engine.Intent, acts []engine.Act, guards *engine.Guards, now time.Time) {
-	for i := range open {
-		if in := &open[i]; !in.DryRun {
-			v.Shared.Take(Of(in), now)
-			v.Shared.Began(Of(in), engine.NotAfter(in.At, now))
+// Reclaim takes back the claims of an earlier process: those of open intents, and those that
+// cool down or are held. endOf returns how the claim of an act ends.
+func (v *View) Reclaim(open []engine.Intent, acts []engine.Act, endOf func(*engine.Intent, engine.Outcome, time.Time) End, now time.Time) {
+	for i := range acts {
+		if act := &acts[i]; !act.DryRun && act.Outcome.Status != engine.Running {
+			v.Shared.Recall(&act.Intent, v.Priority, endOf(&act.Intent, act.Outcome, act.EndedAt), now)
 		}
 	}
-	for i := range acts {
-		act := &acts[i]
-		if act.Outcome.Status != engine.Done && act.Outcome.Status != engine.Failed || act.DryRun {
-			continue
-		}
-		_, wait := guards.CooldownOf(act.Primitive, act.Direction)
-		if until := act.EndedAt.Add(wait); until.After(now) {
-			if _, held := v.Shared.Take(Of(&act.Intent), now); held == nil {
-				v.Shared.Release(Of(&act.Intent), until, now)
-			}
+	for i := range open {
+		if in := &open[i]; !in.DryRun {
+			k := Of(in)
+			k.Priority = v.Priority
+			v.Shared.Take(k, now)
+			v.Shared.Began(k, engine.NotAfter(in.At, now))
 		}
 	}
 }

@@ -71,7 +71,7 @@ func newAgent(m *Manager, spec engine.Spec) *agent {
 		m: m, spec: spec, log: m.Log.Named("agent").With("agent", name), sampler: newSampler(spec.Sensors),
 		wake: make(chan struct{}, 1), documents: make(chan chan<- []json.RawMessage), rehearsed: map[string]bool{}, unwritten: map[string]bool{},
 	}
-	a.Agent = turn.NewAgent(spec, m.verbs, &claim.View{Shared: m.claims, DryRun: claim.NewTable(), Remote: m.remote, IsDry: spec.Mode == engine.DryRun})
+	a.Agent = turn.NewAgent(spec, m.verbs, &claim.View{Shared: m.claims, DryRun: claim.NewTable(), Remote: m.remote, IsDry: spec.Mode == engine.DryRun, Priority: spec.Priority})
 	a.watches = newWatches(m.Watcher, spec.Triggers, m.Clock, a.log)
 	a.inbox = &inbox{queue: m.Journal, agent: name, clock: m.Clock, log: a.log, deferred: map[string]time.Time{}}
 	a.runner = newRunner(a)
@@ -89,7 +89,7 @@ func (a *agent) load(ctx context.Context) error {
 		return nil
 	}
 	now, journal := a.m.Clock.Now(), a.m.Journal
-	r, err := journal.Remember(ctx, a.Name(), now.Add(-a.spec.Guards.Horizon()))
+	r, err := journal.Remember(ctx, a.Name(), now.Add(-a.spec.Guards.LookBack()))
 	if err != nil {
 		return fmt.Errorf("read the agent's memory: %w", err)
 	}
@@ -110,7 +110,7 @@ func (a *agent) load(ctx context.Context) error {
 	for _, p := range approvals {
 		a.Approvals.Merge(p, now)
 	}
-	a.Claims.Reclaim(open, r.Acts, &a.spec.Guards, now)
+	a.Claims.Reclaim(open, r.Acts, a.EndOf, now)
 	a.RestoreReadings(readings)
 	a.recovery.set(open)
 	return nil

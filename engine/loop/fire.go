@@ -60,6 +60,7 @@ func (a *agent) fire(ctx context.Context, trigger engine.TriggerInfo, recheck *e
 		a.m.Router.Wake(rec.Envelopes)
 		a.inbox.recorded(rec.Trigger.Event, rec.Deferred)
 		a.saveReadings(ctx, now)
+		a.warnOfReversals(rec.Intents)
 		a.runner.start(rec.Intents)
 	case ctx.Err() != nil: // the agent stops, which is no fault
 		result.Withdraw()
@@ -103,6 +104,17 @@ func (a *agent) plan(ctx context.Context, wanted []engine.Proposal) []turn.Plan 
 		}
 	})
 	return plans
+}
+
+// warnOfReversals logs the acts that take back what another agent did: two agents may want
+// different values of one field.
+func (a *agent) warnOfReversals(intents []engine.Intent) {
+	for i := range intents {
+		if in := &intents[i]; in.Reverses != nil {
+			a.log.Warn("an act reverses that of another agent", "target", in.Target.ID(), "verb", in.Primitive, "change", in.Diff,
+				"reverses", in.Reverses.Diff, "of", in.Reverses.Agent, "at", in.Reverses.At.UTC().Format(time.RFC3339), "dry_run", in.DryRun)
+		}
+	}
 }
 
 // notYetReported drops the decisions that the observers got since the journal failed: no

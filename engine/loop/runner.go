@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/claim"
 	"github.com/scanflow-k8s/scanflow/engine/turn"
 )
 
@@ -213,7 +214,7 @@ func (r *runner) leaveOpen(in *engine.Intent) {
 		return
 	}
 	now := r.m.Clock.Now()
-	r.agent.Claims.Release(in, now, now)
+	r.agent.Claims.Release(in, claim.End{At: now}, now)
 }
 
 // concludeLate writes the outcomes that the journal could not store before. One that it

@@ -15,6 +15,7 @@ type field struct {
 	fallback string // `default`
 	enum     []string
 	minimum  string // `min`, of a whole number
+	maximum  string // `max`, of a whole number
 	list     string // `list`: set, or the key field of the items
 	required bool
 	index    []int
@@ -58,7 +59,7 @@ func fieldsOf(t reflect.Type) []field {
 			name = f.Name
 		}
 		one := field{
-			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), minimum: f.Tag.Get("min"), list: f.Tag.Get("list"),
+			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"), minimum: f.Tag.Get("min"), maximum: f.Tag.Get("max"), list: f.Tag.Get("list"),
 			required: f.Tag.Get("required") == "true", index: []int{i}, typ: f.Type,
 		}
 		if enum := f.Tag.Get("enum"); enum != "" {

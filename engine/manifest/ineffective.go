@@ -20,6 +20,10 @@ var (
 	DirectedVerbs = []string{"scale"}
 	// ReplicaVerbs are clamped by guards.replicas.
 	ReplicaVerbs = []string{"autoscaler", "scale"}
+	// FieldVerbs write a field, which guards.hold holds against other agents.
+	FieldVerbs = []string{"apply", "autoscaler", "model.promote", "model.rollback", "model.serve", "place", "restart", "scale", "traffic"}
+	// RunVerbs hold a claim while they run, and write no field.
+	RunVerbs = []string{"workflow.run"}
 	// URLVerbs send requests to addresses that guards.urls allows.
 	URLVerbs = []string{"event.send", "webhook"}
 	// TrackerVerbs send a credential to the tracker.
@@ -41,6 +45,8 @@ func (v *validator) ineffective(spec *fieldPath) {
 	guards := spec.field("guards")
 	v.cooldownEffect(guards.field("cooldown"))
 	v.replicasEffect(guards.field("replicas"))
+	v.holdEffect(guards.field("hold"))
+	v.priorityEffect(spec.field("priority"))
 	g := v.agent.Spec.Guards
 	for _, name := range []string{"budget", "fleet"} {
 		if len(v.agent.Spec.Primitives) == 0 {

@@ -38,6 +38,13 @@ func TestAValueWithoutEffectIsRefused(t *testing.T) {
 		"a budget of no verb":               {"", "guards: {budget: {actions: 1, per: 1h}}", "spec.guards.budget: bounds acts, and the agent may use no verb"},
 		"a fleet of no verb":                {"", "guards: {fleet: {targets: 1, per: 1h}}", "spec.guards.fleet: bounds acts, and the agent may use no verb"},
 		"the whole fleet":                   {"scale", "guards: {fleet: {targets: 100%, per: 1h}}", "spec.guards.fleet.targets: is every target, which bounds nothing; write less than 100%, or leave fleet out"},
+		"a hold of what writes no field":    {"webhook", "guards: {hold: 2m}", "a.yaml:9:12: spec.guards.hold: is for what acts write, and no verb in spec.primitives writes a field; add the verb that is meant there, or leave it out"},
+		"a hold of a run":                   {"workflow.run", "guards: {hold: 2m}", "spec.guards.hold: is for what acts write, and no verb"},
+		"a hold of nothing":                 {"", "guards: {hold: 0s}", "spec.guards.hold: is for what acts write, and no verb"},
+		"a hold within the cooldown":        {"place", "guards: {hold: 2m, cooldown: {place: 2m}}", "spec.guards.hold: 2m0s is no longer than every cooldown, for which the field is held anyway; write more, or 0s for the cooldown alone"},
+		"a hold within both cooldowns":      {"scale, place", "guards: {hold: 2m, cooldown: {up: 2m, down: 1h, place: 3m}}", "spec.guards.hold: 2m0s is no longer than every cooldown"},
+		"a priority where nothing is held":  {"webhook", "priority: 1", "a.yaml:9:3: spec.priority: decides between agents that write one field, and no verb in spec.primitives writes one; add the verb that is meant there, or leave it out"},
+		"a priority of no verb":             {"", "priority: 1", "spec.priority: decides between agents"},
 		"an address twice":                  {"webhook", "guards: {urls: ['https://a/', 'https://A:443/']}", `a.yaml:9:33: spec.guards.urls[1]: "https://A:443/" is in the list already; keep one`},
 		"a star in an address":              {"webhook", "guards: {urls: ['https://a/b/*']}", `spec.guards.urls[0]: "https://a/b/*" looks like a pattern, and is compared as it is; end it with the path that all have`},
 		"a blank to fill in":                {"webhook", "guards: {urls: ['https://a/{team}/']}", "looks like a pattern"},
@@ -72,6 +79,12 @@ func TestAValueWithAnEffectIsTaken(t *testing.T) {
 	for name, c := range map[string]struct{ verbs, text string }{
 		"both directions":                 {"scale", "guards: {cooldown: {up: 1m, down: 5m}}"},
 		"no pause in one direction":       {"scale", "guards: {cooldown: {up: 0s, down: 5m}}"},
+		"a hold":                          {"scale", "guards: {hold: 2m}"},
+		"no hold":                         {"scale, webhook", "guards: {hold: 0s, cooldown: {up: 1m, down: 5m}}"},
+		"a hold beyond one cooldown":      {"scale", "guards: {hold: 2m, cooldown: {up: 0s, down: 5m}}"},
+		"a hold of one verb of two":       {"scale, place", "guards: {hold: 2m, cooldown: {up: 5m, down: 5m}}"},
+		"a priority":                      {"scale", "priority: -1000"},
+		"a priority of runs":              {"workflow.run", "priority: 1000"},
 		"a verb without a direction":      {"autoscaler", "guards: {cooldown: {autoscaler: 1m}}"},
 		"the bounds of an autoscaler":     {"autoscaler", "guards: {replicas: {max: 3}}"},
 		"a step alone":                    {"scale", "guards: {replicas: {stepUp: 1}}"},
@@ -100,7 +113,7 @@ func TestAValueWithAnEffectIsTaken(t *testing.T) {
 
 func effectKinds() Kinds {
 	verbs := map[string]func() any{}
-	for _, list := range [][]string{DirectedVerbs, ReplicaVerbs, URLVerbs, TrackerVerbs} {
+	for _, list := range [][]string{DirectedVerbs, ReplicaVerbs, FieldVerbs, RunVerbs, URLVerbs, TrackerVerbs} {
 		for _, verb := range list {
 			verbs[verb] = func() any { return new(struct{}) }
 		}

@@ -86,7 +86,7 @@ func TestReadTellsOfEveryFile(t *testing.T) {
 
 	agents, err := Read([]string{"nothing", "missing.yaml", "agents", "./agents/b.yaml"}, sampleKinds())
 	require.EqualError(t, err, strings.TrimSpace(`
-agents/a.yml:7:3: spec.colour: unknown field; the fields are role, layer, mode, targets, triggers, sensors, strategies, primitives, params, retryFor, credentials, guards
+agents/a.yml:7:3: spec.colour: unknown field; the fields are role, layer, mode, targets, triggers, sensors, strategies, primitives, params, priority, retryFor, credentials, guards
 agents/b.yaml:7:3: spec.params: must be a mapping, not a list; write {key: value}
 missing.yaml: there is no such file or folder; name a file or a folder of Agent manifests
 nothing: the folder has no *.yaml or *.yml file; put Agent manifests in it, or name another`))

@@ -119,6 +119,9 @@ func tagged(owner reflect.Type, f field, schema map[string]any) {
 	if least, err := strconv.Atoi(f.minimum); err == nil {
 		schema["minimum"] = least
 	}
+	if most, err := strconv.Atoi(f.maximum); err == nil {
+		schema["maximum"] = most
+	}
 	if f.fallback != "" && schema["type"] == "string" {
 		schema["default"] = f.fallback
 	}

@@ -37,6 +37,7 @@ func (a *Agent) EngineSpec() (engine.Spec, error) {
 		Primitives: slices.Clone(a.Spec.Primitives),
 		Params:     a.Spec.Params,
 		Guards:     a.engineGuards(),
+		Priority:   a.Spec.Priority,
 		RetryFor:   a.Spec.RetryFor.Duration,
 		Generation: generation,
 	}
@@ -138,7 +139,11 @@ func (t *AlertTrigger) filter() *engine.EventFilter {
 func (a *Agent) engineGuards() engine.Guards {
 	g := a.Spec.Guards
 	out := engine.Guards{
+		Hold:     engine.DefaultHold,
 		Approval: slices.Clone(g.Approval), ApprovalExpiry: g.ApprovalExpiry.Duration, ApprovalNotify: g.ApprovalNotify, URLs: slices.Clone(g.URLs),
+	}
+	if g.Hold != nil {
+		out.Hold = g.Hold.Duration
 	}
 	if r := g.Replicas; r != nil {
 		out.Replicas = &engine.ReplicaGuard{Min: r.Min, Max: r.Max, StepUp: r.StepUp, StepDown: r.StepDown}

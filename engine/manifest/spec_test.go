@@ -39,9 +39,11 @@ func TestEngineSpecOfTheExample(t *testing.T) {
 		Primitives: []string{"scale", "traffic", "webhook", "model.promote"},
 		Params:     map[string]any{"requests_per_second_per_replica": 20.0},
 		RetryFor:   2 * time.Hour,
+		Priority:   10,
 		Guards: engine.Guards{
 			Replicas: &engine.ReplicaGuard{Min: 1, Max: 10, StepUp: 4, StepDown: 1},
 			Cooldown: map[string]time.Duration{"up": 0, "down": 5 * time.Minute, "webhook": time.Minute},
+			Hold:     10 * time.Minute,
 			Budget:   &engine.BudgetGuard{Actions: 30, Per: time.Hour, Primitives: []string{"scale", "traffic"}},
 			Fleet:    &engine.FleetGuard{Percent: 10, Per: 10 * time.Minute},
 			Approval: []string{"model.promote"}, ApprovalExpiry: 24 * time.Hour,
@@ -121,6 +123,7 @@ func TestEngineSpecOfAnAgentThatOthersTalkTo(t *testing.T) {
 	}, got.Triggers)
 	require.Equal(t, map[string]string{"severity": "page"}, checker.Spec.Triggers[1].Alert.MatchLabels, "the manifest is as it was read")
 	require.Equal(t, engine.Guards{
+		Hold:     engine.DefaultHold,
 		Approval: []string{"model.promote"}, ApprovalExpiry: 90 * time.Minute,
 		ApprovalNotify: "https://hooks.example.com/team/approvals", URLs: []string{"https://hooks.example.com/team/"},
 	}, got.Guards)

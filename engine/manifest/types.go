@@ -44,6 +44,7 @@ type Spec struct {
 	Strategies  []string       `json:"strategies,omitempty" list:"set" doc:"strategies to ask, as DOMAIN.NAME of the Rego package scanflow.strategies.DOMAIN.NAME"`
 	Primitives  []string       `json:"primitives,omitempty" list:"set" doc:"the verbs that the agent may use; any other is refused and recorded"`
 	Params      map[string]any `json:"params,omitempty" doc:"values for the policies, any JSON, as input.params; a whole number beyond 2^53 in quotes; never secrets"`
+	Priority    int            `json:"priority,omitempty" min:"-1000" max:"1000" doc:"which of two agents wins that write one field: the higher one may write over what the other holds (guards.hold), though never into an act that runs; 0 if absent, and among equals who wrote first holds"`
 	RetryFor    Duration       `json:"retryFor,omitzero" doc:"how long a webhook is tried whose receiver does not answer, or asks to come again later; if absent, 24h for what an event, an alert or a person's answer set going, and one interval of the trigger, at least 1m, for the rest"`
 	Credentials []Credential   `json:"credentials,omitempty" doc:"what to show to the addresses that webhook, event.send and approvalNotify call, by reference"`
 	Guards      Guards         `json:"guards,omitzero" doc:"bounds that no policy can relax; without them none applies"`
@@ -125,6 +126,7 @@ type Sensor struct {
 type Guards struct {
 	Replicas       *ReplicaGuard       `json:"replicas,omitempty" doc:"clamps what scale and autoscaler ask for; clamping is recorded"`
 	Cooldown       map[string]Duration `json:"cooldown,omitempty" doc:"pause between acts on one target: by direction (up, down) for verbs that have one, by verb for the rest; down counts from the last act in either direction"`
+	Hold           *Duration           `json:"hold,omitempty" doc:"how long a field that this agent wrote stays held against other agents, unless their spec.priority is higher: from the end of the act on, and at least for its cooldown; 5m if absent, 0s for the cooldown alone"`
 	Budget         *BudgetGuard        `json:"budget,omitempty" doc:"bounds the acts on each target"`
 	Fleet          *FleetGuard         `json:"fleet,omitempty" doc:"blast radius: bounds how much of the fleet is acted on"`
 	Approval       []string            `json:"approval,omitempty" list:"set" doc:"verbs, of those in primitives, that wait for a person"`

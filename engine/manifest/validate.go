@@ -31,6 +31,7 @@ func (v *validator) validate() {
 	v.params(spec.field("params"))
 	v.guards(spec.field("guards"))
 	v.retryFor(spec.field("retryFor"))
+	v.priority(spec.field("priority"))
 	v.ineffective(spec)
 }
 
@@ -75,6 +76,15 @@ func (v *validator) retryFor(p *fieldPath) {
 	v.positive(p, v.agent.Spec.RetryFor, retryForFix)
 	if v.written(p) && v.readable(v.root.field("spec").field("primitives")) && !slices.Contains(v.agent.Spec.Primitives, engine.CallType) {
 		v.reject(p, "is for webhook, which is not in spec.primitives", "add it there, or leave it out here")
+	}
+}
+
+// mostPriority bounds spec.priority, in both directions.
+const mostPriority = 1000
+
+func (v *validator) priority(p *fieldPath) {
+	if n := v.agent.Spec.Priority; v.written(p) && (n < -mostPriority || n > mostPriority) {
+		v.reject(p, fmt.Sprintf("%d is out of bounds", n), fmt.Sprintf("write a whole number from %d to %d", -mostPriority, mostPriority))
 	}
 }
 

@@ -53,16 +53,24 @@ func NewAgent(spec engine.Spec, verbs map[string]engine.Verb, claims *claim.View
 // Begin records an act that is about to begin, for the next documents.
 func (a *Agent) Begin(in *engine.Intent) { a.Memory.Begin(in) }
 
-// End records the outcome of an act in the memory, and starts the cooldown of its claim. The
-// act ended at the time at.
+// End records the outcome of an act in the memory, and starts the cooldown and the hold of its
+// claim. The act ended at the time at.
 func (a *Agent) End(in *engine.Intent, out engine.Outcome, at, now time.Time) {
 	a.Memory.End(in, out, at, a.Verbs[in.Primitive].Delivered)
-	until := at
+	a.Claims.Release(in, a.EndOf(in, out, at), now)
+}
+
+// EndOf returns how the claim of an act ends that ended at a time. One that wrote nothing is
+// not held against other agents.
+func (a *Agent) EndOf(in *engine.Intent, out engine.Outcome, at time.Time) claim.End {
+	end := claim.End{At: at, Applied: out.Applied}
 	if out.Status == engine.Done || out.Status == engine.Failed {
-		_, wait := a.Spec.Guards.CooldownOf(in.Primitive, in.Direction)
-		until = at.Add(wait)
+		_, end.Cooldown = a.Spec.Guards.CooldownOf(in.Primitive, in.Direction)
+		if verb := a.Verbs[in.Primitive]; !verb.Transient {
+			end.Hold = a.Spec.Guards.Hold
+		}
 	}
-	a.Claims.Release(in, until, now)
+	return end
 }
 
 // target returns the state of a target, new on its first appearance.

@@ -52,8 +52,9 @@ func (c *candidate) refuse(by, format string, args ...any) {
 }
 
 // refuseHeld refuses a candidate whose claim is held.
-func (c *candidate) refuseHeld(h *claim.Holder) {
-	c.refuse(byClaims, "%s", h.Explain(c.claim))
+func (ad *admission) refuseHeld(c *candidate, h *claim.Holder) {
+	c.passes = h.Until
+	c.refuse(byClaims, "%s", ad.agent.Claims.Explain(h, ad.key(c)))
 	c.decision.HeldBy = &h.Claim
 }
 

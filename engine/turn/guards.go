@@ -212,18 +212,23 @@ func (ad *admission) blastRadius(c *candidate) {
 // free refuses an act whose claim is held, before an approval is requested for it.
 func (ad *admission) free(c *candidate) {
 	if h := ad.agent.Claims.Free(ad.key(c), ad.now); h != nil {
-		c.refuseHeld(h)
+		ad.refuseHeld(c, h)
 	}
 }
 
-// take takes the claim.
+// take takes the claim, and records which other agent's act this one takes back.
 func (ad *admission) take(c *candidate) {
+	reverses := ad.agent.Claims.Reversal(ad.key(c), c.direction(), ad.now)
 	prior, held := ad.agent.Claims.Take(ad.key(c), ad.now)
 	if held != nil {
-		c.refuseHeld(held)
+		ad.refuseHeld(c, held)
 		return
 	}
 	c.prior = prior
+	if reverses != nil {
+		c.change.Reverses = reverses
+		c.decision.Detail += " (" + reverses.Explain(ad.now) + ")"
+	}
 }
 
 // byVerbs names the verbs that a guard counts, "" where it counts all.

@@ -135,7 +135,7 @@ func (c *Controller) judge(found []agentcr.Found) {
 			c.Status.Deleted(name)
 			continue
 		}
-		agents, specs, horizon = append(agents, r.agent), append(specs, r.spec), max(horizon, r.spec.Guards.Horizon())
+		agents, specs, horizon = append(agents, r.agent), append(specs, r.spec), max(horizon, r.spec.Guards.LookBack())
 	}
 	c.Apply(agents, specs, horizon)
 	for _, r := range c.replaced {
