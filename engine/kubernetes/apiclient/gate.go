@@ -46,6 +46,17 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func (g *gate) roundTrip(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	resp, err := g.send(r, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := explainUnauthorized(r, resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (g *gate) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	if isWatch(r) {
 		return next.RoundTrip(r)
 	}
