@@ -54,6 +54,15 @@ spec:
   maxReplicaCount: 9
   triggers: [{type: cron, metadata: {timezone: UTC, start: 0 0 * * *, end: 0 1 * * *, desiredReplicas: "1"}}]
 `
+	kedaHPA = `apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: keda-hpa-by-queue, namespace: NAMESPACE}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 1
+  maxReplicas: MAX
+  metrics: [{type: External, external: {metric: {name: s0-cron}, target: {type: AverageValue, averageValue: "1"}}}]
+`
 	waitingWorkflow = `apiVersion: argoproj.io/v1alpha1
 kind: Workflow
 metadata: {name: batch, namespace: NAMESPACE}
@@ -204,12 +213,25 @@ func TestKubernetesEachVerb(t *testing.T) {
 			look:  func(s *stage) string { return s.field(hpasResource, "web", "spec", "maxReplicas") },
 			want:  "3",
 			again: "4", writes: hpasResource, name: "web",
+			meanwhile: func(s *stage) { // what its controller does, which looks every 15 s
+				condition := func(name string) any {
+					return map[string]any{"type": name, "status": "True", "reason": "Test", "message": "as the controller"}
+				}
+				s.patch(hpasResource, "web", map[string]any{"status": map[string]any{
+					"observedGeneration": s.get(hpasResource, "web").GetGeneration(), "currentReplicas": 1, "desiredReplicas": 1,
+					"conditions": []any{condition("AbleToScale"), condition("ScalingActive")},
+				}}, "status")
+			},
 			event: "Normal Autoscaler: make HorizontalPodAutoscaler NAMESPACE/web: 1 to 3 replicas",
 		},
 		"a ScaledObject's bounds": {
 			verb: "autoscaler", objects: kedaObject, with: `{"max": n}`,
 			look:   func(s *stage) string { return s.field(scaledResource, "by-queue", "spec", "maxReplicaCount") },
 			before: "9", want: "3", again: "4", writes: scaledResource, name: "by-queue",
+			meanwhile: func(s *stage) { // what KEDA does
+				s.apply(strings.Replace(kedaHPA, "MAX", s.field(scaledResource, "by-queue", "spec", "maxReplicaCount"), 1))
+				s.patch(scaledResource, "by-queue", map[string]any{"status": map[string]any{"hpaName": "keda-hpa-by-queue"}}, "status")
+			},
 			event: "Normal Autoscaler: ScaledObject NAMESPACE/by-queue: spec.maxReplicaCount 9 -> 3, taken over from test (Apply",
 		},
 		"place a workload": {
@@ -351,6 +373,9 @@ func TestKubernetesEachVerb(t *testing.T) {
 			if row.again != "" {
 				s.wants(4)
 				s.until("the second act", func() bool { return row.look(s) == row.again })
+				if row.meanwhile != nil {
+					row.meanwhile(s)
+				}
 				d.until("it is done", func() bool { return d.acts(row.verb, false) == 2 })
 			}
 			if row.name != "" {
