@@ -37,6 +37,9 @@ func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 		return engine.Change{}, err
 	}
 	t := p.Target
+	if err := checkWritable("annotate", t.APIVersion, t.Kind, t.Namespace, t.Name); err != nil {
+		return engine.Change{}, err
+	}
 	o, err := a.get(ctx, t.APIVersion, t.Kind, t.Namespace, t.Name)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("annotate: %w", err)
@@ -83,6 +86,9 @@ func besides(o *object, w objectPatch) map[string]any {
 }
 
 func (a annotator) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	if err := checkPlanned(c, "annotate"); err != nil {
+		return engine.Outcome{}, err
+	}
 	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
@@ -121,6 +127,9 @@ func (a annotator) Verify(ctx context.Context, c engine.Change) (engine.Outcome,
 
 // Undo restores the annotations, unless another manager has written them since.
 func (a annotator) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	if err := checkPlanned(c, "annotate"); err != nil {
+		return engine.Outcome{}, err
+	}
 	plan, err := engine.ReadPlan[annotatePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,8 +16,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
-// Apply is the verb `apply`: it writes any object in the target's namespace, except of kinds that
-// grant rights. A field that it set before and that is no longer given is removed, unless another
+// Apply is the verb `apply`: it writes any object in the target's namespace, except of
+// protected kinds. A field that it set before and that is no longer given is removed, unless another
 // manager owns it as well.
 func Apply(c *Cluster) engine.Actuator { return applier{c} }
 
@@ -37,6 +38,9 @@ func (a applier) Plan(ctx context.Context, p engine.Proposal) (engine.Change, er
 	mapping, err := a.Client.Kinds.Find(version, kind)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("apply %s %s: %w", kind, name, err)
+	}
+	if strings.Contains(mapping.Resource.Resource, "/") {
+		return engine.Change{}, refuse(p, []string{fmt.Sprintf("with.object.kind: %s is a subresource (%s), and no policy may write that", withArticle(kind), mapping.Resource.Resource)})
 	}
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
 		return engine.Change{}, refuse(p, []string{fmt.Sprintf("with.object.kind: a %s is of the whole cluster, and no policy may write that; let a person apply it", kind)})
@@ -88,6 +92,9 @@ func refuseOtherVerbs(o *object, changes []fieldChange) error {
 }
 
 func (a applier) Apply(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	if err := checkPlanned(c, "apply"); err != nil {
+		return engine.Outcome{}, err
+	}
 	return a.applyPatch(ctx, c)
 }
 
@@ -96,5 +103,8 @@ func (a applier) Verify(ctx context.Context, c engine.Change) (engine.Outcome, e
 }
 
 func (a applier) Undo(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	if err := checkPlanned(c, "apply"); err != nil {
+		return engine.Outcome{}, err
+	}
 	return a.undoPatch(ctx, c)
 }

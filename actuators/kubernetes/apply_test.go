@@ -119,17 +119,18 @@ func TestApplyDoesNotScaleItsTarget(t *testing.T) {
 	require.ErrorContains(t, err, "with.object.spec.replicas: the target's replicas have guards; use the primitive `scale`")
 }
 
-func TestApplyRefusesWhatGivesPower(t *testing.T) {
+func TestApplyRefusesWhatItMayNotWrite(t *testing.T) {
 	b := newBench(t)
 	target := engine.Target{APIVersion: "apps/v1", Kind: "Deployment", Namespace: b.ns, Name: "web"}
 	for text, want := range map[string]string{
-		"{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}}":                                             "a Role of rbac.authorization.k8s.io/v1 gives power",
-		"{apiVersion: v1, kind: Secret, metadata: {name: x}}":                                                                     "a Secret of v1 gives power",
-		"{apiVersion: v1, kind: ServiceAccount, metadata: {name: x}}":                                                             "a ServiceAccount of v1 gives power",
-		"{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: x}}":                                         "gives power",
-		"{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: x}}":                  "gives power",
-		"{apiVersion: scanflow.dev/v1alpha1, kind: Agent, metadata: {name: x}}":                                                   "a Agent of scanflow.dev/v1alpha1 gives power",
-		"{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: x}, value: 1}":                                  "is of the whole cluster",
+		"{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: x}}":                                             "Role of rbac.authorization.k8s.io/v1 grants permissions, so no policy may write it",
+		"{apiVersion: v1, kind: Secret, metadata: {name: x}}":                                                                     "Secret of v1 holds credentials",
+		"{apiVersion: v1, kind: ServiceAccount, metadata: {name: x}}":                                                             "ServiceAccount of v1 is an account",
+		"{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: x}}":                                         "grants an identity",
+		"{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: x}}":                  "decides what the API server admits",
+		"{apiVersion: scanflow.dev/v1alpha1, kind: Agent, metadata: {name: x}}":                                                   "Agent of scanflow.dev/v1alpha1 is Scanflow's own",
+		"{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: x}, value: 1}":                                  "decides whose pods give way",
+		"{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {}}":                                                 "is of the whole cluster",
 		"{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: kube-system}}":                                          "kube-system is not the target's",
 		"{apiVersion: v1, kind: ConfigMap, metadata: {}}":                                                                         "object.metadata.name: is missing",
 		"{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: y, managedFields: [], ownerReferences: []}, status: {}}":      "object.metadata.managedFields: can't be set",

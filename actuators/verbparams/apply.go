@@ -14,20 +14,6 @@ type Apply struct {
 	Object any `json:"object" required:"true" doc:"the object to make or change, as a manifest has it: apiVersion, kind, metadata.name and the fields to set; in the target's namespace. Its permissions are not among those that scanflow rbac prints: add a rule for its kind"`
 }
 
-// privileged lists the kinds that no policy may write, by group, since they grant permissions
-// or run code for others; "*" is every kind of the group.
-var privileged = map[string][]string{
-	"":                             {"Secret", "ServiceAccount", "Namespace", "Node", "Binding", "List"},
-	"admissionregistration.k8s.io": {"*"},
-	"apiextensions.k8s.io":         {"*"},
-	"apiregistration.k8s.io":       {"*"},
-	"authentication.k8s.io":        {"*"},
-	"authorization.k8s.io":         {"*"},
-	"certificates.k8s.io":          {"*"},
-	"rbac.authorization.k8s.io":    {"*"},
-	"scanflow.dev":                 {"*"},
-}
-
 // Check returns the mistakes in the values.
 func (w Apply) Check() mistake.Mistakes {
 	o, ok := w.Object.(map[string]any)
@@ -41,8 +27,11 @@ func (w Apply) Check() mistake.Mistakes {
 		}
 	}
 	meta, _ := o["metadata"].(map[string]any)
-	if name, _ := meta["name"].(string); name == "" {
+	switch name, _ := meta["name"].(string); {
+	case name == "":
 		out.Add("object.metadata.name", "is missing", "")
+	case strings.ContainsAny(name, "/%") || name == "." || name == "..":
+		out.Add("object.metadata.name", fmt.Sprintf("%q is no name of an object", name), "a subresource can't be written")
 	}
 	for _, field := range slices.Sorted(maps.Keys(meta)) {
 		if !slices.Contains([]string{"name", "namespace", "labels", "annotations"}, field) {
@@ -61,13 +50,11 @@ func (w Apply) Check() mistake.Mistakes {
 func checkKind(o map[string]any) mistake.Mistakes {
 	version, _ := o["apiVersion"].(string)
 	kind, _ := o["kind"].(string)
-	group, _, found := strings.Cut(version, "/")
-	if !found {
-		group = ""
+	if reason := Protected(version, kind); reason != "" {
+		return mistake.Mistakes{{Path: "object.kind", Message: ProtectedMessage(version, kind, reason), Fix: protectedFix}}
 	}
-	kinds := privileged[group]
-	if slices.Contains(kinds, "*") || slices.Contains(kinds, kind) {
-		return mistake.Mistakes{{Path: "object.kind", Message: fmt.Sprintf("a %s of %s gives power, so no policy may write it", kind, version), Fix: "let a person apply it"}}
+	if _, items := o["items"].([]any); items && strings.HasSuffix(strings.ToLower(kind), "list") {
+		return mistake.Mistakes{{Path: "object.kind", Message: fmt.Sprintf("a %s has several objects", kind), Fix: "propose each of them"}}
 	}
 	return nil
 }

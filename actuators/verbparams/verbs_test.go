@@ -29,7 +29,7 @@ func TestMistakesInParameters(t *testing.T) {
 		"annotations of others": {Annotate{map[string]string{"k8s.io/a": "", "a.k8s.io/b": "", "scanflow.dev/take-over": "", "notk8s.io/c": "", "a b": ""}}, []string{`annotations["a b"]`, `annotations["a.k8s.io/b"]`, `annotations["k8s.io/a"]`, "for people alone"}},
 		"an object":             {Apply{map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "x"}}}, nil},
 		"an object of nothing":  {Apply{map[string]any{}}, []string{"apiVersion: is missing", "kind: is missing", "metadata.name: is missing"}},
-		"a list of objects":     {Apply{map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"name": "x"}}}, []string{"gives power"}},
+		"a list of objects":     {Apply{map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"name": "x"}}}, []string{"List of v1 has several objects, to be proposed one by one, so no policy may write it"}},
 		"a rule":                {Traffic{Route: "r", Kind: "VirtualService", Rule: "main", Weights: map[string]int{"a": 1}}, nil},
 		"a rule of no route":    {Traffic{Route: "r", Kind: "SeldonDeployment", Rule: "main", Weights: map[string]int{"a": 1}}, []string{"rule: has no effect on a SeldonDeployment, which has no rules"}},
 		"a rule of a service":   {Traffic{Route: "r", Kind: "InferenceService", Rule: "main", Weights: map[string]int{"a": 0}}, []string{"rule: has no effect on a InferenceService", "weights: at least one"}},

@@ -15,12 +15,16 @@ import (
 type need struct {
 	kubernetes.Need
 	name          string // of one object; "" is all objects
+	writer        string // the verb that may write no protected kind; "" may
 	clusterScoped bool   // it lies in no namespace, and an install in one namespace does without it
 	why           string
 }
 
-// applyVerb writes objects of any kind.
-const applyVerb = "apply"
+// applyVerb writes objects of any kind, and annotateVerb the targets.
+const (
+	applyVerb    = "apply"
+	annotateVerb = "annotate"
+)
 
 var informerVerbs = []string{"list", "watch"}
 
@@ -176,9 +180,17 @@ func (c *collector) verb(name string, subjects []kubernetes.Subject) {
 			if base, _, _ := strings.Cut(n.Resource, "/"); base == "" {
 				continue // for the kind of targets without a kind
 			}
-			c.add(need{Need: n}, name)
+			c.add(need{Need: n, writer: writerOf(name)}, name)
 		}
 	}
+}
+
+// writerOf returns a verb that policies choose the fields for.
+func writerOf(verb string) string {
+	if verb == annotateVerb {
+		return verb
+	}
+	return ""
 }
 
 // apply adds what server-side apply of some kinds needs.
@@ -186,7 +198,7 @@ func (c *collector) apply(kinds []string, subjects []kubernetes.Subject) {
 	for _, name := range kinds {
 		for _, s := range subjects {
 			o := parseKind(name)
-			c.add(need{Need: kubernetes.Need{Group: o.Group(), Resource: o.Resource(), Verbs: []string{"get", "create", "patch"}, Namespace: s.Namespace}}, applyVerb)
+			c.add(need{Need: kubernetes.Need{Group: o.Group(), Resource: o.Resource(), Verbs: []string{"get", "create", "patch"}, Namespace: s.Namespace}, writer: applyVerb}, applyVerb)
 		}
 	}
 }

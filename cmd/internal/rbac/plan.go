@@ -46,6 +46,9 @@ func (o Options) withDefaults() (Options, error) {
 	for kind, plural := range o.Plurals {
 		check("resource of "+kind, plural, validation.IsDNS1123Label(plural))
 	}
+	for _, kind := range o.Apply {
+		errs = append(errs, checkApplied(kind))
+	}
 	return o, errors.Join(errs...)
 }
 
@@ -85,8 +88,13 @@ func NewPlan(agents []*manifest.Agent, o Options) (*Plan, error) {
 	if len(o.Apply) > 0 && len(agents) > 0 && !p.applies {
 		return nil, fmt.Errorf("kinds to apply: none of the agents has the primitive %s", applyVerb)
 	}
+	var errs []error
 	for i := range p.needs {
 		p.needs[i].correctPlural(o.Plurals)
+		errs = append(errs, p.needs[i].checkProtected())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	p.Watch = singleNamespace(agents, p.needs)
 	for _, a := range agents {

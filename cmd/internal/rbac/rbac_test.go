@@ -247,3 +247,32 @@ func TestBadNames(t *testing.T) {
 		require.ErrorContains(t, err, part)
 	}
 }
+
+// No role lets a policy write a kind that binds the cluster, by whatever name.
+func TestNoRoleForAProtectedKind(t *testing.T) {
+	const deployments = "targets: {apiVersion: apps/v1, kind: Deployment, selector: {}}"
+	for _, row := range []struct {
+		kind    string
+		plurals map[string]string
+		want    string
+	}{
+		{"ResourceQuota", nil, "kinds to apply: ResourceQuota bounds what a namespace may use, so no policy may write it"},
+		{"secret", nil, "holds credentials"},
+		{"Lease.coordination.k8s.io", nil, "decides who leads"},
+		{"NetworkPolicy.networking.k8s.io", nil, "bounds the traffic of pods"},
+		{"Role.rbac.authorization.k8s.io", nil, "grants permissions"},
+		{"Agent.scanflow.dev", nil, "is Scanflow's own"},
+		{"Thing.networking.k8s.io", map[string]string{"Thing.networking.k8s.io": "networkpolicies"}, "the resource networkpolicies of the group \"networking.k8s.io\" bounds the traffic of pods"},
+		{"Thing", map[string]string{"Thing": "secrets"}, "the resource secrets of the group \"\" holds credentials"},
+		{"secrets", map[string]string{"secrets": "secrets"}, "the resource secrets"},
+		{"*", nil, `"*" is no kind; write Kind.group`},
+		{"Deployment/scale.apps", nil, "is no kind"},
+		{"*.rbac.authorization.k8s.io", nil, "is no kind"},
+		{"", nil, "is no kind"},
+	} {
+		_, err := rbac.NewPlan(readAgents(t, agent("ml", "a", deployments, "primitives: [apply]")), rbac.Options{Apply: []string{row.kind}, Plurals: row.plurals})
+		require.ErrorContains(t, err, row.want, row.kind)
+	}
+	_, err := rbac.NewPlan(readAgents(t, agent("ml", "a", "targets: {apiVersion: v1, kind: Node, selector: {}}", "primitives: [annotate]")), rbac.Options{})
+	require.ErrorContains(t, err, "ml/a: annotate: the resource nodes of the group \"\" is shared by everything that runs on it")
+}

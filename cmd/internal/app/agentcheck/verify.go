@@ -51,5 +51,6 @@ func VerifyStrategies(a *manifest.Agent, rev *policy.Revision) Mismatches {
 	for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
 		all = append(all, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
 	}
+	all = append(all, protectedKinds(a, rev, present)...)
 	return append(all, mistypedParams(a, rev.Params(present))...)
 }
