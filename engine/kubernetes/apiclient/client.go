@@ -44,7 +44,7 @@ type Client struct {
 	Namespace string
 
 	gate  *gate
-	typed typedClients
+	typed *typedClients
 }
 
 // New finds the API server. It sends no request, so it succeeds while the server is unreachable.
@@ -81,6 +81,7 @@ func (c *Client) Fenced(mayWrite func() error) (*Client, error) {
 }
 
 func (c *Client) connect(config *rest.Config) (*Client, error) {
+	c.typed = &typedClients{}
 	config.WrapTransport = func(next http.RoundTripper) http.RoundTripper { return c.gate.wrap(next) }
 	c.Config = config
 	var err error
