@@ -28,6 +28,9 @@ func (b autoscalerVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Cha
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
+	if isInferenceService(p.Target.APIVersion, p.Target.Kind) {
+		return b.planInference(ctx, p, w)
+	}
 	id := p.Target.ID()
 	fail := func(err error) (engine.Change, error) {
 		return engine.Change{}, fmt.Errorf("autoscaler %s: %w", id, err)
@@ -198,6 +201,9 @@ func (b autoscalerVerb) Verify(ctx context.Context, c engine.Change) (engine.Out
 	o, w, still, err := b.stillApplied(ctx, c)
 	if err != nil {
 		return engine.Outcome{}, err
+	}
+	if still && isInferenceService(w.APIVersion, w.Kind) {
+		return b.verifyInference(ctx, c, o)
 	}
 	if !still {
 		return overwritten(w), nil

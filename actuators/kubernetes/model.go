@@ -30,8 +30,9 @@ const modelVerb = "model.serve"
 
 // modelEdit collects the edits to an object.
 type modelEdit struct {
-	set     map[string]any
-	changes []fieldChange
+	set         map[string]any
+	changes     []fieldChange
+	newRevision bool
 }
 
 func (m modelServer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, error) {
@@ -43,19 +44,24 @@ func (m modelServer) Plan(ctx context.Context, p engine.Proposal) (engine.Change
 	if err != nil {
 		return engine.Change{}, err
 	}
-	change, err := planModel(o, p, w)
+	change, err := m.plan(ctx, o, p, w)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("%s %s %s: %w", modelVerb, p.Target.Kind, p.Target.ID(), err)
 	}
 	return change, nil
 }
 
+func (m modelServer) plan(ctx context.Context, o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Change, error) {
+	if isInferenceService(o.GetAPIVersion(), o.GetKind()) {
+		return m.planInference(ctx, o, p, w)
+	}
+	return planModel(o, p, w)
+}
+
 func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Change, error) {
 	edit := modelEdit{set: map[string]any{}}
 	var err error
 	switch kindOf(o.Unstructured) {
-	case "InferenceService." + kserveGroup:
-		err = edit.inferenceService(o.Object, w)
 	case "SeldonDeployment." + seldonGroup:
 		err = edit.seldonDeployment(o.Object, w)
 	default:
@@ -113,6 +119,13 @@ func (m modelServer) Apply(ctx context.Context, c engine.Change) (engine.Outcome
 }
 
 func (m modelServer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, error) {
+	plan, err := engine.ReadPlan[servingPlan](c)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	if isInferenceService(plan.Write.APIVersion, plan.Write.Kind) {
+		return m.served(ctx, plan)
+	}
 	return m.rolledOut(ctx, c)
 }
 

@@ -106,8 +106,8 @@ func TestModelRefuses(t *testing.T) {
 		"which container":      {on("web", `{"uri": "u", "env": "MODEL"}`), []string{"it has 2 containers: say in container which of main, log serves"}},
 		"canary":               {on("one", `{"uri": "u", "env": "MODEL", "canaryPercent": 5}`), []string{"a Deployment has none", "traffic"}},
 		"nowhere":              {on("one", `{"uri": "u"}`), []string{"by env or by argument"}},
-		"no model":             {wish("model.serve", kserveGroup+"/v1beta1", "InferenceService", ns, "empty", `{"uri": "u"}`), []string{"neither a model nor a framework"}},
-		"env of a service":     {wish("model.serve", kserveGroup+"/v1beta1", "InferenceService", ns, "empty", `{"uri": "u", "env": "MODEL"}`), []string{"leave out env"}},
+		"no model":             {wish("model.serve", kserveGroup+"/v1beta1", "InferenceService", ns, "empty", `{"uri": "u"}`), []string{"neither a model nor a framework with a storageUri"}},
+		"env of a service":     {wish("model.serve", kserveGroup+"/v1beta1", "InferenceService", ns, "empty", `{"uri": "u", "env": "MODEL"}`), []string{"leave out env and argument"}},
 		"which predictor":      {wish("model.serve", seldonGroup+"/v1", "SeldonDeployment", ns, "digits", `{"uri": "u"}`), []string{"which of stable, candidate serves"}},
 		"argument of Seldon's": {wish("model.serve", seldonGroup+"/v1", "SeldonDeployment", ns, "digits", `{"uri": "u", "argument": "-m"}`), []string{"leave out env and argument"}},
 	} {
@@ -127,49 +127,6 @@ kind: InferenceService
 metadata: {name: %s, namespace: %s}
 spec: {predictor: %s}
 `, name, namespace, predictor)
-}
-
-// A canary, then all of the requests: the second act names the share alone.
-func TestModelOfAnInferenceService(t *testing.T) {
-	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "inferenceservice")
-	ns := c.Namespace(t)
-	serve := ModelServe(acting(c.Client()))
-	for name, framework := range map[string]string{"digits": "model", "old": "sklearn"} {
-		t.Run(framework, func(t *testing.T) {
-			c.Apply(t, inference(ns, name, `{`+framework+`: {storageUri: "s3://digits/3"}}`))
-			on := func(with string) engine.Proposal {
-				return wish("model.serve", kserveGroup+"/v1beta1", "InferenceService", ns, name, with)
-			}
-			canary := do(t, serve, on(`{"uri": "s3://digits/4", "version": "4", "canaryPercent": 10}`))
-			require.Regexp(t, `^spec.predictor.`+framework+`.storageUri s3://digits/3 -> s3://digits/4, taken over from test .*, spec.predictor.canaryTrafficPercent none -> 10$`, canary.Diff)
-			now := fetch(t, c, kserveGroup+"/v1beta1", "InferenceService", ns, name)
-			require.JSONEq(t, fmt.Sprintf(`{%q:{"storageUri":"s3://digits/4"},"canaryTrafficPercent":10}`, framework), at(t, now, "spec", "predictor"))
-			require.Equal(t, "null", at(t, now, "metadata", "annotations"), "most requests still go to the old one")
-
-			status := func(observed int64, ready string) {
-				c.Patch(t, inferenceServices, ns, name, fmt.Sprintf(`{"status":{"observedGeneration":%d,"conditions":[{"type":"PredictorReady","status":"True"},{"type":"Ready","status":%q,"reason":"Storage"}]}}`, observed, ready), "status")
-			}
-			require.Equal(t, engine.Running, verified(t, serve, canary).Status)
-			status(now.GetGeneration()-1, "True") // of the model before
-			require.Equal(t, engine.Running, verified(t, serve, canary).Status)
-			status(now.GetGeneration(), "False")
-			require.Equal(t, engine.Outcome{Status: engine.Running, Detail: "it is not ready yet: Storage"}, verified(t, serve, canary))
-			status(now.GetGeneration(), "True")
-			require.Equal(t, engine.Done, verified(t, serve, canary).Status)
-
-			full := do(t, serve, on(`{"version": "4", "canaryPercent": 100}`))
-			now = fetch(t, c, kserveGroup+"/v1beta1", "InferenceService", ns, name)
-			require.JSONEq(t, fmt.Sprintf(`{%q:{"storageUri":"s3://digits/4"},"canaryTrafficPercent":100}`, framework), at(t, now, "spec", "predictor"))
-			require.JSONEq(t, `{"scanflow.dev/model":"4"}`, at(t, now, "metadata", "annotations"))
-
-			_, err := serve.(engine.Undoer).Undo(testContext(t), full)
-			require.NoError(t, err)
-			now = fetch(t, c, kserveGroup+"/v1beta1", "InferenceService", ns, name)
-			require.JSONEq(t, fmt.Sprintf(`{%q:{"storageUri":"s3://digits/4"},"canaryTrafficPercent":10}`, framework), at(t, now, "spec", "predictor"))
-			require.Equal(t, "null", at(t, now, "metadata", "annotations"))
-		})
-	}
 }
 
 func seldon(namespace string) string {

@@ -3,46 +3,12 @@ package kubernetes
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
 )
-
-// inferenceService edits the predictor of a KServe v1beta1 InferenceService: its `model`, or
-// the entry of a framework with a storageUri.
-func (e *modelEdit) inferenceService(o map[string]any, w verbparams.ModelServe) error {
-	predictor, _, _ := unstructured.NestedMap(o, "spec", "predictor")
-	if w.Env != "" || w.Argument != "" || w.Container != "" {
-		return errors.New("an InferenceService says itself where its model lies: leave out env, argument and container")
-	}
-	if w.URI != "" {
-		at := "model"
-		if _, has := predictor[at].(map[string]any); !has {
-			at = ""
-			for _, name := range slices.Sorted(maps.Keys(predictor)) {
-				if framework, ok := predictor[name].(map[string]any); ok && framework["storageUri"] != nil {
-					at = name
-				}
-			}
-		}
-		if at == "" {
-			return errors.New("its predictor has neither a model nor a framework with a storageUri")
-		}
-		if err := e.put(o, w.URI, "spec", "predictor", at, "storageUri"); err != nil {
-			return err
-		}
-	}
-	if w.CanaryPercent != nil {
-		if err := e.put(o, int64(*w.CanaryPercent), "spec", "predictor", "canaryTrafficPercent"); err != nil {
-			return err
-		}
-	}
-	return e.annotate(o, w, "metadata")
-}
 
 // seldonDeployment edits one predictor of a Seldon Core v1 SeldonDeployment. The API server
 // treats the predictors as one value.

@@ -50,6 +50,9 @@ func (s Subject) needs(subresource string, verbs ...string) Need {
 
 // ScaleNeeds are those of `scale`, which plans on the View and reads on a conflict.
 func ScaleNeeds(s Subject, _ map[string]any) []Need {
+	if isInferenceService(s.APIVersion, s.Kind) {
+		return []Need{s.needs("", "get", "patch")}
+	}
 	return append([]Need{s.needs("/scale", "get", "patch"), eventReads(s.Namespace)}, autoscalerReads(s.Namespace)...)
 }
 
@@ -67,8 +70,8 @@ func eventReads(namespace string) Need {
 func autoscalerReads(namespace string) []Need {
 	read := []string{"get", "list", "watch"}[:3:3]
 	return []Need{
-		{Group: "autoscaling", Resource: "horizontalpodautoscalers", Verbs: read, Namespace: namespace},
-		{Group: "keda.sh", Resource: "scaledobjects", Verbs: read, Namespace: namespace},
+		{Group: "autoscaling", Resource: horizontalPodAutoscalers, Verbs: read, Namespace: namespace},
+		{Group: "keda.sh", Resource: scaledObjects, Verbs: read, Namespace: namespace},
 	}
 }
 
@@ -86,6 +89,9 @@ func TrafficNeeds(s Subject, _ map[string]any) []Need {
 // AutoscalerNeeds are those of `autoscaler`. Creating an object by server-side apply requires
 // create and patch.
 func AutoscalerNeeds(s Subject, _ map[string]any) []Need {
+	if isInferenceService(s.APIVersion, s.Kind) {
+		return append([]Need{s.needs("", "get", "patch")}, inferenceReads(s, horizontalPodAutoscalers, scaledObjects)...)
+	}
 	out := autoscalerReads(s.Namespace)
 	for i := range out {
 		out[i].Verbs = append(out[i].Verbs, "create", "patch")

@@ -1,5 +1,7 @@
 package kubernetes
 
+import "slices"
+
 // PlaceNeeds are those of `place`; with move, those to find the runs and their pods and to
 // evict them as well.
 func PlaceNeeds(s Subject, with map[string]any) []Need {
@@ -13,7 +15,7 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 	}
 	switch {
 	case len(with) == 0: // a policy's parameters are not known
-		return append([]Need{target, eventReads(s.Namespace), template}, move...)
+		return slices.Concat([]Need{target, eventReads(s.Namespace), template}, move, inferenceReads(s, "deployments"))
 	case with["move"] == true && with["workflow"] != nil:
 		return append([]Need{one}, move[1:]...)
 	case with["move"] == true:
@@ -23,11 +25,11 @@ func PlaceNeeds(s Subject, with map[string]any) []Need {
 	case with["template"] != nil:
 		return []Need{template}
 	}
-	return []Need{target, eventReads(s.Namespace)}
+	return append([]Need{target, eventReads(s.Namespace)}, inferenceReads(s, "deployments")...)
 }
 
 func ModelNeeds(s Subject, _ map[string]any) []Need {
-	return []Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}
+	return append([]Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}, inferenceReads(s, "deployments", "httproutes")...)
 }
 
 // WorkflowNeeds are those of `workflow.run`, which reads the template and creates and follows

@@ -43,7 +43,7 @@ func (a placer) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 			return engine.Change{}, err
 		}
 		if !w.Move {
-			return change, nil
+			return a.placesServing(ctx, p, change)
 		}
 		object, err := engine.ReadPlan[placePlan](change)
 		if err != nil {
@@ -190,7 +190,7 @@ func (a placer) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	}
 	out := engine.Outcome{Status: engine.Done}
 	if plan.Write != nil {
-		if out, err = a.rolledOut(ctx, c); err != nil || len(plan.Runs) == 0 {
+		if out, err = a.placed(ctx, c, *plan.Write); err != nil || len(plan.Runs) == 0 {
 			return out, err
 		}
 	}

@@ -30,6 +30,9 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 	if err := refuse(p, manifest.DecodeMap(p.With, &w)); err != nil {
 		return engine.Change{}, err
 	}
+	if isInferenceService(p.Target.APIVersion, p.Target.Kind) {
+		return s.planInference(ctx, p, w)
+	}
 	id := p.Target.ID()
 	now, ok := s.View.Scalable(id)
 	if !ok {
@@ -86,6 +89,9 @@ func (s scaler) Verify(ctx context.Context, c engine.Change) (engine.Outcome, er
 	plan, err := engine.ReadPlan[scalePlan](c)
 	if err != nil {
 		return engine.Outcome{}, err
+	}
+	if isInferenceService(plan.Write.APIVersion, plan.Write.Kind) {
+		return s.verifyInference(ctx, c)
 	}
 	now, ok := s.View.Scalable(engine.TargetID{Kind: plan.Write.Kind, Namespace: plan.Write.Namespace, Name: plan.Write.Name})
 	switch {

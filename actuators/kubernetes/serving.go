@@ -9,23 +9,12 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/fieldpath"
 )
 
-// servingState returns the state of an object that serves models, as its controller reports
-// it: KServe by a condition Ready, Seldon Core by a state. The bool is false for other
-// kinds.
+// servingState returns the state of a SeldonDeployment, as its controller reports it. The bool
+// is false for other kinds.
 func servingState(o *unstructured.Unstructured) (engine.Outcome, bool) {
 	observed, reports := fieldpath.Int(o.Object, "status", "observedGeneration")
 	stale := reports && observed < o.GetGeneration()
 	switch kindOf(o) {
-	case "InferenceService." + kserveGroup:
-		for _, c := range fieldpath.Maps(o.Object, "status", "conditions") {
-			if fieldpath.Text(c, "type") != "Ready" {
-				continue
-			}
-			if fieldpath.Text(c, "status") == "True" && reports && !stale {
-				return engine.Outcome{Status: engine.Done, Detail: "it is ready"}, true
-			}
-			return engine.Outcome{Status: engine.Running, Detail: "it is not ready yet" + conditionDetail(c)}, true
-		}
 	case "SeldonDeployment." + seldonGroup:
 		switch state := fieldpath.Text(o.Object, "status", "state"); {
 		case state == "Failed" && !stale:

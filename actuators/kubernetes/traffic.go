@@ -30,13 +30,17 @@ type trafficVerb struct{ *Cluster }
 type trafficKind struct {
 	// apiVersions of the kind, the preferred one first.
 	apiVersions []string
-	// field is the path of the field to write.
+	// field is the path of the field to write, where it is the same for every object.
 	field []string
 	// shift sets the weights in o, which is a copy, and scales them to 100 for kinds that
 	// require that.
 	shift func(o map[string]any, w verbparams.Traffic) ([]move, error)
-	// settled returns the state that the object reports; nil for a kind that reports none.
-	settled func(o *object) engine.Outcome
+	// fieldOf returns the field to write where it depends on the object, and refuses an object
+	// on which no field has an effect.
+	fieldOf func(ctx context.Context, c *Cluster, o *object) ([]string, error)
+	// settled returns the state that the object reports of what was written; nil for a kind
+	// that reports none.
+	settled func(ctx context.Context, c *Cluster, o *object, w objectPatch) (engine.Outcome, error)
 }
 
 func trafficKinds() map[string]trafficKind {
@@ -67,16 +71,25 @@ func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %w", p.Target.ID(), err)
 	}
+	fail := func(err error) (engine.Change, error) {
+		return engine.Change{}, fmt.Errorf("traffic %s: %s %s/%s %w", p.Target.ID(), w.Kind, o.GetNamespace(), o.GetName(), err)
+	}
+	field := kind.field
+	if kind.fieldOf != nil {
+		if field, err = kind.fieldOf(ctx, s.Cluster, o); err != nil {
+			return fail(err)
+		}
+	}
 	next := runtime.DeepCopyJSON(o.Object)
 	moves, err := kind.shift(next, w)
 	if err != nil {
-		return engine.Change{}, fmt.Errorf("traffic %s: %s %s/%s %w", p.Target.ID(), w.Kind, o.GetNamespace(), o.GetName(), err)
+		return fail(err)
 	}
-	patch := patchOf(o, "traffic", pickPath(next, kind.field))
+	patch := patchOf(o, "traffic", pickPath(next, field))
 	if moves = slices.DeleteFunc(moves, func(m move) bool { return m.from == m.to }); len(moves) == 0 {
 		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", patch), patchPlan{Write: patch})
 	}
-	from, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(kind.field...)}})
+	from, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(field...)}})
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), patch, err)
 	}
@@ -144,7 +157,7 @@ func (s trafficVerb) Verify(ctx context.Context, c engine.Change) (engine.Outcom
 		return overwritten(w), nil
 	}
 	if settled := trafficKinds()[w.Kind].settled; settled != nil {
-		return settled(o), nil
+		return settled(ctx, s.Cluster, o, w)
 	}
 	return engine.Outcome{Status: engine.Done, Detail: "the weights are written"}, nil
 }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
@@ -32,7 +33,9 @@ func httpRoute() trafficKind {
 			}
 			return shiftRules(places, w.Rule, w.Weights, unchanged)
 		},
-		settled: routeSettled,
+		settled: func(_ context.Context, _ *Cluster, o *object, _ objectPatch) (engine.Outcome, error) {
+			return routeSettled(o), nil
+		},
 	}
 }
 

@@ -48,7 +48,7 @@ spec:
 	canaryRoute = `
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
-metadata: {name: digits}
+metadata: {name: digits, annotations: {serving.kserve.io/deploymentMode: Knative}}
 spec:
   predictor: {model: {modelFormat: {name: sklearn}, storageUri: "s3://m/1"}}
 `
@@ -101,9 +101,6 @@ var splits = []struct {
 	{"networking.istio.io/v1", "VirtualService", meshRoute, map[string]any{"digits/v1": 2.0, "digits/v2": 1.0, "shadow": 0.0}, "weights digits/v1 100 -> 67, digits/v2 0 -> 33 in spec.http[1]", func(spec map[string]any) {
 		routes := fieldpath.Maps(fieldpath.Maps(spec, "http")[1], "route")
 		routes[0]["weight"], routes[1]["weight"] = int64(67), int64(33)
-	}},
-	{"serving.kserve.io/v1beta1", "InferenceService", canaryRoute, map[string]any{"latest": 1.0, "previous": 9.0}, "weights latest 100 -> 10, previous 0 -> 90", func(spec map[string]any) {
-		spec["predictor"].(map[string]any)["canaryTrafficPercent"] = int64(10)
 	}},
 	{"machinelearning.seldon.io/v1", "SeldonDeployment", seldonRoute, map[string]any{"main": 3.0, "next": 1.0}, "weights main 100 -> 75, next 0 -> 25", func(spec map[string]any) {
 		list := fieldpath.Maps(spec, "predictors")
@@ -194,6 +191,7 @@ func TestTrafficThatCanNotBe(t *testing.T) {
 		"of two rules":        {shares("HTTPRoute", map[string]any{"v1": 1.0, "admin": 1.0}), "has no one rule with all of these backends"},
 		"a subset is needed":  {shares("VirtualService", map[string]any{"digits": 1.0}), "has no such backend: digits; it has: admin, digits/v1, digits/v2, shadow"},
 		"revisions":           {shares("InferenceService", map[string]any{"v1": 1.0}), "has no such backend: v1; it has: latest, previous"},
+		"no revision before":  {shares("InferenceService", map[string]any{"latest": 1.0, "previous": 1.0}), "can't give previous a share: no revision before has had all of the requests yet"},
 		"a shadow gets none":  {shares("SeldonDeployment", map[string]any{"dark": 1.0}), "has no such backend: dark; it has: main, next"},
 		"no route":            {map[string]any{"route": "none", "weights": map[string]any{"v1": 1.0}}, "read HTTPRoute NS/none"},
 		"unknown kind":        {shares("Ingress", map[string]any{"v1": 1.0}), "kind"},

@@ -6,7 +6,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// Autoscaler are the parameters of `autoscaler`. A field that is left out is not changed.
+// Autoscaler are the parameters of `autoscaler`. A field that is left out is not changed. An
+// InferenceService takes min and max alone.
 type Autoscaler struct {
 	Kind     string `json:"kind" enum:"HorizontalPodAutoscaler,ScaledObject" doc:"kind of the autoscaler; absent: that of the one that scales the target, or else HorizontalPodAutoscaler"`
 	Name     string `json:"name" doc:"name of the autoscaler; absent: that of the one that scales the target, or else the target's"`

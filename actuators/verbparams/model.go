@@ -11,8 +11,8 @@ import (
 type ModelServe struct {
 	URI           string `json:"uri" doc:"where the model lies, as s3://models/digits/4; absent: only the version, or the canary's share, changes"`
 	Version       string `json:"version" doc:"the model's version, shown to policies as input.target.model; absent: the uri"`
-	CanaryPercent *int   `json:"canaryPercent" doc:"share of the requests, 0 to 100, that the new model gets: on an InferenceService, or a SeldonDeployment with two predictors"`
-	Container     string `json:"container" doc:"the container that serves, or the predictor of a SeldonDeployment; absent: the only one"`
+	CanaryPercent *int   `json:"canaryPercent" doc:"share of the requests, 0 to 100, that the new model gets: on an InferenceService, where 100 in Standard mode makes the canary the stable one, or a SeldonDeployment with two predictors"`
+	Container     string `json:"container" doc:"the container that serves, the predictor of a SeldonDeployment, or the canary of an InferenceService in Standard mode; absent: the only one"`
 	Env           string `json:"env" doc:"on a workload: the container's variable that holds the uri, or the version if there is no uri"`
 	Argument      string `json:"argument" doc:"on a workload: how the container's argument begins that holds the uri, or the version if there is no uri, as --model="`
 }

@@ -12,7 +12,7 @@ type Traffic struct {
 	Route   string         `json:"route" required:"true" doc:"name of the object that shares out the requests, in the target's namespace"`
 	Kind    string         `json:"kind" enum:"HTTPRoute,VirtualService,InferenceService,SeldonDeployment" default:"HTTPRoute" doc:"kind of that object: a Gateway API HTTPRoute, an Istio VirtualService, a KServe InferenceService (its canary) or a SeldonDeployment; HTTPRoute only, locally"`
 	Rule    string         `json:"rule" doc:"name of the rule to change in an HTTPRoute (spec.rules[].name) or a VirtualService (spec.http[].name); absent: the rule with exactly the backends of weights that matches no headers, query parameters, method or source"`
-	Weights map[string]int `json:"weights" required:"true" doc:"each backend's share of the requests, by the name of its Service (its host for a VirtualService, its predictor for a SeldonDeployment; latest and previous for an InferenceService); with rule, and for a SeldonDeployment or an InferenceService, a backend that is not named gets none; else name all of the rule"`
+	Weights map[string]int `json:"weights" required:"true" doc:"each backend's share of the requests, by the name of its Service (its host for a VirtualService, its predictor for a SeldonDeployment; for an InferenceService latest and previous, or in Standard mode stable and the names of canaries); with rule, and for a SeldonDeployment or an InferenceService, a backend that is not named gets none; else name all of the rule"`
 }
 
 // Check returns the mistakes in the values.
