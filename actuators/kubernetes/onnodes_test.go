@@ -150,6 +150,6 @@ func TestNeedsOfWhatIsNotKnownYet(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"apps/deployments", "argoproj.io/workflowtemplates", "argoproj.io/workflows", "/pods", "/pods/eviction"}, names(PlaceNeeds(s, nil)))
+	require.Equal(t, []string{"apps/deployments", "/events", "argoproj.io/workflowtemplates", "argoproj.io/workflows", "/pods", "/pods/eviction"}, names(PlaceNeeds(s, nil)))
 	require.Equal(t, []string{"argoproj.io/workflowtemplates", "argoproj.io/workflows", "batch/cronjobs", "batch/jobs"}, names(WorkflowNeeds(s, nil)))
 }

@@ -86,7 +86,7 @@ ml scanflow.dev/agents/status patch
 			watch: "ml",
 			want: `
 ml /configmaps model list,watch
-ml /events create
+ml /events list,create
 ml /pods list,watch
 ml apps/deployments get,list,watch,patch
 ml autoscaling/horizontalpodautoscalers get,list,watch
@@ -108,7 +108,7 @@ ml scanflow.dev/agents/status patch
 			agents: agent("ml", "a", "targets: {apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, selector: {}}", "primitives: [restart]"),
 			watch:  "ml",
 			want: `
-ml /events create
+ml /events list,create
 ml /pods list,watch
 ml scanflow.dev/agents list,watch
 ml scanflow.dev/agents/status patch
@@ -120,7 +120,7 @@ ml serving.kserve.io/inferenceservices get,list,watch,patch
 			agents:  agent("ml", "a", "targets: {apiVersion: example.org/v1, kind: Ox, selector: {}}", "primitives: [scale]"),
 			plurals: map[string]string{"Ox.example.org": "oxen", "Nothing": "nothings"}, watch: "ml",
 			want: `
-ml /events create
+ml /events list,create
 ml /pods list,watch
 ml autoscaling/horizontalpodautoscalers get,list,watch
 ml example.org/oxen list,watch
@@ -135,6 +135,7 @@ ml scanflow.dev/agents/status patch
 			agents: agent("ops", "a", "targets: {apiVersion: apps/v1, kind: Deployment, namespace: '*', selector: {}}") +
 				agent("ml", "b", deployments, "primitives: [restart]"),
 			want: `
+ml /events list
 ml apps/deployments get,patch
 ml scanflow.dev/agents/status patch
 ops scanflow.dev/agents/status patch
