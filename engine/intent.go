@@ -10,6 +10,9 @@ type Intent struct {
 	Direction Direction
 	At        time.Time
 	DryRun    bool
+	// Ready is how many replicas of the target were ready when the act was admitted; nil where
+	// that is not known.
+	Ready *int
 	// Irreproducible is set where no strategy proposes the act again if it is lost: the event or the
 	// approval that caused it is used up.
 	Irreproducible bool

@@ -277,5 +277,5 @@ func TestTheNeedsOfAMove(t *testing.T) {
 	pods := []string{"/pods list", "/pods/eviction create"}
 	require.Equal(t, append([]string{"argoproj.io/workflowtemplates get,patch", "argoproj.io/workflows get,list,patch"}, pods...), lines(map[string]any{"template": "x", "move": true}))
 	require.Equal(t, append([]string{"argoproj.io/workflows get,patch"}, pods...), lines(map[string]any{"workflow": "x", "move": true}))
-	require.Equal(t, append([]string{"apps/deployments get,patch", "argoproj.io/workflowtemplates get,patch", "argoproj.io/workflows get,list,patch"}, pods...), lines(nil))
+	require.Equal(t, append([]string{"apps/deployments get,patch", "/events list", "argoproj.io/workflowtemplates get,patch", "argoproj.io/workflows get,list,patch"}, pods...), lines(nil))
 }

@@ -19,6 +19,7 @@ type actBody struct {
 	Direction engine.Direction `json:"direction,omitempty"`
 	DryRun    bool             `json:"dry_run,omitempty"`
 	Once      bool             `json:"once,omitempty"`
+	Ready     *int             `json:"ready,omitempty"`
 	Change    storedChange     `json:"change"`
 }
 
@@ -46,7 +47,7 @@ func encodeIntent(in engine.Intent) ([]byte, error) {
 	if in.Identity == "" || in.Agent == "" {
 		return nil, fmt.Errorf("intend %s on %s: an intent needs an identity and an agent", in.Primitive, in.Target)
 	}
-	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Irreproducible, storedChange{in.Identity, in.Change}})
+	body, err := json.Marshal(actBody{in.Firing, in.With, in.Claim, in.Direction, in.DryRun, in.Irreproducible, in.Ready, storedChange{in.Identity, in.Change}})
 	if err != nil {
 		return nil, fmt.Errorf("intend %s on %s: %w", in.Primitive, in.Target, err)
 	}

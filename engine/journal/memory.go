@@ -81,7 +81,7 @@ func scanAct(rows *sql.Rows) (engine.Act, error) {
 	proposal := a.Proposal
 	a.Change = body.Change.Change
 	a.Proposal, a.With = proposal, body.With
-	a.Firing, a.Claim, a.Direction, a.DryRun, a.Irreproducible, a.At = body.Firing, body.Claim, body.Direction, body.DryRun, body.Once, timeOf(at)
+	a.Firing, a.Claim, a.Direction, a.DryRun, a.Irreproducible, a.Ready, a.At = body.Firing, body.Claim, body.Direction, body.DryRun, body.Once, body.Ready, timeOf(at)
 	a.Outcome = engine.Outcome{Status: engine.Running}
 	a.Begun = !status.Valid && detail.Valid
 	if status.Valid {

@@ -89,7 +89,7 @@ func (a *agent) load(ctx context.Context) error {
 		return nil
 	}
 	now, journal := a.m.Clock.Now(), a.m.Journal
-	r, err := journal.Remember(ctx, a.Name(), now.Add(-a.spec.Guards.LookBack()))
+	r, err := journal.Remember(ctx, a.Name(), now.Add(-max(a.spec.Guards.LookBack(), memory.FailureHorizon)))
 	if err != nil {
 		return fmt.Errorf("read the agent's memory: %w", err)
 	}

@@ -5,47 +5,99 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/backoff"
+	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
 )
 
 // A strategy proposes an act that fails for good (a write that is forbidden, or denied by a
 // webhook) at every firing, which would cost an intent, an outcome and a request each time.
-// So an equal act waits after a failure, longer each time, until it succeeds or the
-// strategy proposes another. This is not a guard: a restart resets it.
+// So an alike act on the target waits after a failure, longer each time, until one succeeds.
+// One that failed late, as its pods did not come up, waits at least as long as it took.
 var failurePause = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
 
-// failures counts the consecutive failures of equal acts.
-type failures struct {
-	count int
-	at    time.Time // of the last
+// FailureHorizon is how far back failures count: longer than the pause between two of a row.
+const FailureHorizon = 30 * time.Minute
+
+// failureKey identifies acts on one target that are alike, whichever strategy proposes them:
+// those of a verb in one direction, or, of a verb without directions, those with equal
+// parameters. An act in the other direction, or with other parameters, may be the mend.
+type failureKey struct {
+	verb      string
+	direction engine.Direction
+	with      string // canonical; "" with a direction
 }
 
-func (f failures) until() time.Time {
-	return f.at.Add(failurePause.After(f.count))
-}
-
-// Failures returns how often equal acts failed in a row, and when the next may begin.
-func (t *Target) Failures(strategy, verb string, with map[string]any) (count int, until time.Time) {
-	f, failed := t.failed[same(strategy, verb, with)]
-	if !failed {
-		return 0, time.Time{}
+func failureKeyOf(verb string, direction engine.Direction, with map[string]any) failureKey {
+	if direction != "" {
+		return failureKey{verb: verb, direction: direction}
 	}
-	return f.count, f.until()
+	return failureKey{verb: verb, with: jsonvalue.Canonical(with)}
 }
 
-func (t *Target) countFailure(in *engine.Intent, status engine.Status, at time.Time) {
-	key := same(in.Strategy, in.Primitive, in.With)
-	switch status {
+// Failures are the consecutive failures of alike acts.
+type Failures struct {
+	Count int
+	// Last is the detail of the last.
+	Last string
+	// Until is when the next may begin.
+	Until time.Time
+	// Least is the lowest number of replicas that was asked for; nil where the acts have none.
+	Least *float64
+	// Ready is how many replicas were ready before the last; nil where that is not known.
+	Ready *int
+
+	at time.Time // of the last
+}
+
+// FailuresOf returns the failures of acts that are alike; the zero value where the last was
+// no failure.
+func (t *Target) FailuresOf(verb string, direction engine.Direction, with map[string]any) Failures {
+	return t.failed[failureKeyOf(verb, direction, with)]
+}
+
+func (t *Target) countFailure(in *engine.Intent, out engine.Outcome, at time.Time) {
+	key := failureKeyOf(in.Primitive, in.Direction, in.With)
+	switch out.Status {
 	case engine.Failed:
 		if t.failed == nil {
-			t.failed = map[string]failures{}
+			t.failed = map[failureKey]Failures{}
 		}
 		for other, f := range t.failed { // of acts that are not proposed any more
-			if at.After(f.at.Add(2 * failurePause.Most)) {
+			if at.After(f.at.Add(FailureHorizon)) {
 				delete(t.failed, other)
 			}
 		}
-		t.failed[key] = failures{t.failed[key].count + 1, at}
+		t.failed[key] = t.failed[key].and(in, out, at)
 	case engine.Done, engine.NoOp:
 		delete(t.failed, key)
 	}
+}
+
+// and returns the failures with one more. Failures before which replicas came up that had
+// failed to are of another row.
+func (f Failures) and(in *engine.Intent, out engine.Outcome, at time.Time) Failures {
+	if in.Ready != nil && f.CameUp(*in.Ready) {
+		f = Failures{}
+	}
+	f.Count++
+	f.Last, f.Ready, f.at = out.Detail, in.Ready, at
+	late := backoff.Exponential{First: at.Sub(in.At), Most: failurePause.Most}
+	f.Until = at.Add(max(failurePause.After(f.Count), late.After(f.Count)))
+	if asked, has := jsonvalue.Float(in.With["replicas"]); has && (f.Least == nil || asked < *f.Least) {
+		f.Least = &asked
+	}
+	return f
+}
+
+// CameUp reports whether so many ready replicas are as many as failed to come up, or more than
+// before the last failure.
+func (f Failures) CameUp(ready int) bool {
+	return f.Least != nil && (float64(ready) >= *f.Least || f.Ready != nil && ready > *f.Ready)
+}
+
+// rewound moves the times to now where they are in the future, after the clock was set back.
+func (f Failures) rewound(now time.Time) Failures {
+	if ahead := f.at.Sub(now); ahead > 0 {
+		f.at, f.Until = now, f.Until.Add(-ahead)
+	}
+	return f
 }

@@ -16,8 +16,8 @@ type Target struct {
 	version   int
 	acts      []pastAct
 	wrote     map[string]time.Time // when each verb was last applied
-	failed    map[string]failures  // by same
-	baselines map[string]Baseline  // by name
+	failed    map[failureKey]Failures
+	baselines map[string]Baseline // by name
 }
 
 // pastAct is the part of an act that the guards need.
@@ -56,7 +56,7 @@ func (t *Target) end(in *engine.Intent, out engine.Outcome, at time.Time, delive
 		}
 		t.wrote[in.Primitive] = in.At
 	}
-	t.countFailure(in, out.Status, at)
+	t.countFailure(in, out, at)
 	if out.Status == engine.NoOp || out.Status == engine.Abandoned {
 		t.Remove(in.Identity)
 	}
@@ -160,8 +160,7 @@ func (t *Target) rewind(now time.Time) {
 		t.acts[i].at = engine.NotAfter(t.acts[i].at, now)
 	}
 	for key, f := range t.failed {
-		f.at = engine.NotAfter(f.at, now)
-		t.failed[key] = f
+		t.failed[key] = f.rewound(now)
 	}
 	for strategy, s := range t.doc {
 		for verb, last := range s.Last {

@@ -66,6 +66,10 @@ func (ad *admission) admit(c *candidate) engine.Intent {
 	in := engine.Intent{
 		Change: c.change, Firing: ad.in.ID, Claim: c.claim, Direction: c.direction(), At: ad.now, DryRun: spec.Mode == engine.DryRun, Irreproducible: c.irreproducible(),
 	}
+	if c.Target.Replicas != nil {
+		ready := c.Target.Replicas.Ready
+		in.Ready = &ready
+	}
 	ad.memory(c).Add(&in, spec.Guards.Horizon())
 	if ad.actedOn != nil && engine.GuardCovers(spec.Guards.Fleet.Primitives, c.Primitive) {
 		ad.actedOn[c.Target.ID()] = true

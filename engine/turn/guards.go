@@ -146,19 +146,6 @@ func (ad *admission) repeat(c *candidate) {
 	}
 }
 
-// backOff refuses an act that failed a moment ago. One that an event asks for is not
-// proposed at each firing.
-func (ad *admission) backOff(c *candidate) {
-	if c.on.doc.Trigger.HandlesEvent() {
-		return
-	}
-	count, until := ad.memory(c).Failures(c.Strategy, c.Primitive, c.With)
-	if ad.now.Before(until) {
-		c.passes = until
-		c.refuse(byBackoff, "it failed %d times on end, and is tried again from %s on", count, until.UTC().Format(time.RFC3339))
-	}
-}
-
 func (ad *admission) cooldown(c *candidate) {
 	key, wait := ad.agent.Spec.Guards.CooldownOf(c.Primitive, c.direction())
 	if wait == 0 {

@@ -55,6 +55,7 @@ type act struct {
 	DryRun    bool             `json:"dry,omitempty"`
 	Once      bool             `json:"x,omitempty"`
 	Begun     bool             `json:"b,omitempty"`
+	Ready     *int             `json:"r,omitempty"`
 	// Change is nil once the act is concluded, when nobody applies it again.
 	Change *engine.Change `json:"ch,omitempty"`
 	Status engine.Status  `json:"o,omitempty"`
@@ -95,7 +96,7 @@ func truncate(most int, s string) string {
 func actOf(in engine.Intent) act {
 	return act{
 		Identity: in.Identity, Firing: in.Firing, Agent: in.Agent, Target: target(in.Target.ID()), Strategy: in.Strategy, Verb: in.Primitive,
-		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Once: in.Irreproducible, Change: &in.Change,
+		With: in.With, Claim: in.Claim, Direction: in.Direction, At: nanos(in.At), DryRun: in.DryRun, Once: in.Irreproducible, Ready: in.Ready, Change: &in.Change,
 	}
 }
 
@@ -103,7 +104,7 @@ func actOf(in engine.Intent) act {
 // it was read back.
 func (a *act) act() engine.Act {
 	out := engine.Act{Intent: engine.Intent{
-		Firing: a.Firing, Claim: a.Claim, Direction: a.Direction, At: timeOf(a.At), DryRun: a.DryRun, Irreproducible: a.Once, Begun: a.Begun && a.open(),
+		Firing: a.Firing, Claim: a.Claim, Direction: a.Direction, At: timeOf(a.At), DryRun: a.DryRun, Irreproducible: a.Once, Ready: a.Ready, Begun: a.Begun && a.open(),
 	}, Outcome: engine.Outcome{Status: engine.Running}}
 	if a.Change != nil {
 		out.Change = *a.Change

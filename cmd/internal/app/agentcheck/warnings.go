@@ -15,8 +15,8 @@ import (
 
 // Warnings lists what is accepted and most likely a mistake: a strategy that proposes a
 // primitive which does not exist or which the agent does not list, so that every such
-// proposal is refused; and settings without effect, such as a mark that no sensor counts
-// from or a param that no rule reads.
+// proposal is refused; replicas without a bound; and settings without effect, such as a mark
+// that no sensor counts from or a param that no rule reads.
 func Warnings(agents []*manifest.Agent, rev *policy.Revision) []string {
 	verbs := agentspec.Kinds().Verbs
 	var out []string
@@ -36,7 +36,7 @@ func Warnings(agents []*manifest.Agent, rev *policy.Revision) []string {
 				}
 			}
 		}
-		out = append(out, unused(a, rev)...)
+		out = append(append(out, unboundedReplicas(a)...), unused(a, rev)...)
 	}
 	return slices.Compact(append(out, impossibleComparisons(agents, rev)...))
 }
