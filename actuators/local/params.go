@@ -51,5 +51,5 @@ func outcome(done bool, r orchestrator.Rollout) engine.Outcome {
 	if done {
 		return engine.Outcome{Status: engine.Done, Detail: r.String()}
 	}
-	return engine.Outcome{Status: engine.Running, Detail: r.String()}
+	return engine.Outcome{Status: engine.Running, Detail: r.String(), Obstacle: r.Obstacle()}
 }

@@ -16,6 +16,8 @@ type Rollout struct {
 	Outdated, OutdatedReady int
 	Terminating             int
 	Unready                 []string // why each pod that isn't ready is not
+
+	obstacles []string // of the pods that are not only starting
 }
 
 // Ready reports whether the desired number of pods is ready, all of the current template.
@@ -61,6 +63,9 @@ func (o *Orchestrator) rollout(name types.NamespacedName, d *deployment) Rollout
 		}
 		if !r.ready() {
 			out.Unready = append(out.Unready, r.unreadyReason())
+			if why := r.obstacle(); why != "" {
+				out.obstacles = append(out.obstacles, why)
+			}
 		}
 	}
 	return out
