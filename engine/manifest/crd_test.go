@@ -152,7 +152,7 @@ func generation(t *testing.T, a *Agent) string {
 // onlyTheReader names the bad files that no schema and no rule at a bounded cost can
 // refuse. Scanflow's own reading refuses them then.
 var onlyTheReader = []string{
-	"credentials_spelling", "guards_approval_notify_elsewhere", "guards_approval_notify_outside", "guards_urls_spelling", "headers", "params_key", "params_number_inexact", "ref_names", "sensor_check", "sensor_check_nested", "sensor_since_of_an_object", "targets_static_twice", "too_deep", "trigger_cron_never", "trigger_cron_range",
+	"credentials_spelling", "guards_approval_notify_elsewhere", "guards_approval_notify_outside", "guards_hold_too_long", "guards_urls_spelling", "headers", "params_key", "params_number_inexact", "ref_names", "sensor_check", "sensor_check_nested", "sensor_since_of_an_object", "targets_static_twice", "too_deep", "trigger_cron_never", "trigger_cron_range",
 	"trigger_timezone", "url_with_user_broken", "url_with_user_in_header_key", "url_with_user_in_params",
 }
 
@@ -170,6 +170,7 @@ var otherWords = map[string]string{
 	"field_twice_in_params":     `key "rate" already set in map`,
 	"guards_budget_primitives":  "spec.guards.budget.primitives: ",
 	"guards_cooldown_key":       "spec.guards.cooldown: ",
+	"guards_cooldown_value":     "spec.guards.cooldown[down]: ",
 	"guards_fleet_primitives":   "spec.guards.fleet.primitives: ",
 	"guards_urls":               "spec.guards.urls: ",
 	"key_not_text":              "invalid map key",

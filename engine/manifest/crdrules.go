@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // rule is a condition in CEL that a struct must meet. The API server evaluates those checks
@@ -17,6 +18,8 @@ type rule struct {
 
 func (s structural) rules(t reflect.Type) []rule {
 	switch t {
+	case reflect.TypeFor[Agent]():
+		return []rule{{".metadata.name", dnsPart.matches("self.metadata.name"), dnsPart.sentence()}}
 	case reflect.TypeFor[Spec]():
 		return []rule{{".guards.approval",
 			"!has(self.guards) || !has(self.guards.approval) || self.guards.approval.all(v, has(self.primitives) && v in self.primitives)",
@@ -63,7 +66,7 @@ func (s structural) rules(t reflect.Type) []rule {
 		return []rule{positiveRule("per", "write a span like 1h")}
 	case reflect.TypeFor[FleetGuard]():
 		return []rule{positiveRule("per", "write a span like 10m"), {".targets",
-			"type(self.targets) == int || !string(self.targets).endsWith('%') || (double(string(self.targets).replace('%', '')) > 0.0 && double(string(self.targets).replace('%', '')) <= 100.0)",
+			"type(self.targets) == int || !" + shareForm.matches("string(self.targets)") + " || !string(self.targets).endsWith('%') || (double(string(self.targets).replace('%', '')) > 0.0 && double(string(self.targets).replace('%', '')) <= 100.0)",
 			"is out of bounds; write more than 0% and at most 100%"}}
 	}
 	return nil
@@ -99,13 +102,13 @@ func triggerRules() []rule {
 	return []rule{
 		{"", count(triggerKinds) + " > 0", "says not when to fire; add one of " + list(triggerKinds)},
 		{"", count(triggerKinds) + " < 2", "has more than one of " + list(triggerKinds) + "; keep one, and make a trigger of each other"},
-		{".every", "!has(self.every) || duration(self.every) >= duration('" + minEvery.String() + "')", "is too short; write " + minEvery.String() + " or more"},
+		{".every", atLeast("every", minEvery), "is too short; write " + minEvery.String() + " or more"},
 		{".jitter", "!has(self.jitter) || has(self.every)", "goes with every only; leave it out"},
-		{".jitter", "!has(self.jitter) || !has(self.every) || duration(self.jitter) < duration(self.every)", "is not less than every; make it shorter"},
+		{".jitter", "!has(self.every) || !" + durationForm.matches("self.every") + " || " + ifDuration("jitter", "duration(self.jitter) < duration(self.every)"), "is not less than every; make it shorter"},
 		{".timezone", "!has(self.timezone) || has(self.cron)", "goes with cron only; leave it out"},
 		{".timezone", "!has(self.timezone) || self.timezone != 'Local'", "is not a time zone; write a name of the IANA database, like Europe/Madrid"},
 		{".wait", "!has(self.wait) || has(self.event) || has(self.alert)", "goes with event or alert only; leave it out"},
-		{".wait", "!has(self.wait) || duration(self.wait) >= duration('" + minWait.String() + "')", "is too short; write " + minWait.String() + " or more, or leave it out"},
+		{".wait", atLeast("wait", minWait), "is too short; write " + minWait.String() + " or more, or leave it out"},
 		{".cron", `!has(self.cron) || self.cron.trim().matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[^ \\t]+([ \\t]+[^ \\t]+){4})$')`, "is not a cron expression; " + cronFix},
 	}
 }
@@ -122,7 +125,17 @@ func (s structural) sensorRules() []rule {
 }
 
 func positiveRule(field, fix string) rule {
-	return rule{"." + field, fmt.Sprintf("!has(self.%s) || duration(self.%s) > duration('0s')", field, field), "must be more than 0s; " + fix}
+	return rule{"." + field, ifDuration(field, "duration(self."+field+") > duration('0s')"), "must be more than 0s; " + fix}
+}
+
+// ifDuration is a CEL condition on a duration that may be absent. What is no duration has a
+// sentence of its own.
+func ifDuration(field, condition string) string {
+	return "!has(self." + field + ") || !" + durationForm.matches("self."+field) + " || " + condition
+}
+
+func atLeast(field string, least time.Duration) string {
+	return ifDuration(field, "duration(self."+field+") >= duration('"+least.String()+"')")
 }
 
 // isWebURL is the CEL condition that an expression is an HTTP URL with a host.

@@ -38,11 +38,13 @@ func (structural) value(t reflect.Type, schema map[string]any) {
 	switch {
 	case t == reflect.TypeFor[Duration]():
 		schema["maxLength"] = maxDurationLength
+		withSentence(schema, durationForm, durationForm.matches("self"))
 	case t == reflect.TypeFor[Share]():
 		delete(schema, "type")
 		schema[intOrString] = true
 		schema["anyOf"] = []any{map[string]any{"type": "integer"}, map[string]any{"type": "string"}}
-		schema["minimum"], schema["pattern"], schema["maxLength"] = 1, sharePattern, maxDurationLength
+		schema["minimum"], schema["maxLength"] = 1, maxDurationLength
+		withSentence(schema, shareForm, "type(self) == int || "+shareForm.matches("string(self)"))
 	case t == reflect.TypeFor[Header](): // a string or a mapping, which a structural schema can't express
 		schema[preserve] = true
 	case t.Kind() == reflect.Interface:
@@ -88,9 +90,16 @@ func (s structural) structure(t reflect.Type, schema map[string]any) {
 	}
 }
 
-// field bounds strings that rules read, and sets the list type, so that server-side apply
-// merges the items of two writers.
-func (structural) field(f field, schema map[string]any) {
+// field bounds strings that rules read, has those with a form refused by a sentence, and sets
+// the list type, so that server-side apply merges the items of two writers.
+func (structural) field(owner reflect.Type, f field, schema map[string]any) {
+	if form, _ := formOf(owner, f.name); form != nil {
+		at := schema
+		if items, ok := schema["items"].(map[string]any); ok {
+			at = items
+		}
+		withSentence(at, form, form.matches("self"))
+	}
 	switch f.list {
 	case "":
 	case listSet:
@@ -113,6 +122,7 @@ func resourceSchema(kinds Kinds) map[string]any {
 	out := walk.of(reflect.TypeFor[Agent](), 0)
 	at := properties(out)
 	name := maps.Clone(properties(at["metadata"])["name"].(map[string]any))
+	delete(name, validations) // a rule of the whole object has it: the API server takes none here
 	at["metadata"] = map[string]any{"type": "object", "properties": map[string]any{"name": name}}
 	for _, field := range []string{"apiVersion", "kind"} {
 		at[field] = map[string]any{"type": "string", "description": at[field].(map[string]any)["description"]}

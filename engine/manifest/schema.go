@@ -27,9 +27,6 @@ func (d draft7) value(t reflect.Type, schema map[string]any) {
 	}
 }
 
-// sharePattern matches a Share. It does not check the bounds of a percentage.
-const sharePattern = `^[0-9]*\.?[0-9]+%$|^[0-9]*[1-9][0-9]*$`
-
 func (d draft7) structure(t reflect.Type, schema map[string]any) {
 	schema["additionalProperties"] = false
 	switch t {
@@ -46,7 +43,7 @@ func (d draft7) structure(t reflect.Type, schema map[string]any) {
 	}
 }
 
-func (draft7) field(f field, schema map[string]any) {
+func (draft7) field(_ reflect.Type, f field, schema map[string]any) {
 	if f.list == listSet {
 		schema["uniqueItems"] = true
 	}

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"reflect"
-	"regexp"
 	"strconv"
 )
 
@@ -20,7 +19,7 @@ type dialect interface {
 	// structure is called for a struct, after its properties.
 	structure(t reflect.Type, schema map[string]any)
 	// field is called for a field of a struct, after its value.
-	field(f field, schema map[string]any)
+	field(owner reflect.Type, f field, schema map[string]any)
 }
 
 func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
@@ -36,7 +35,7 @@ func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
 	}
 	switch {
 	case t == reflect.TypeFor[Duration]():
-		out["type"], out["pattern"] = "string", `^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$|^0$`
+		out["type"], out["pattern"] = "string", durationPattern
 	case t == reflect.TypeFor[Time]():
 		out["type"], out["format"] = "string", "date-time"
 	case isText(t):
@@ -79,7 +78,7 @@ func (w schemaWalk) structure(t reflect.Type, depth int) map[string]any {
 			notEmpty(f, one)
 		}
 		tagged(t, f, one)
-		w.dialect.field(f, one)
+		w.dialect.field(t, f, one)
 		properties[f.name] = one
 	}
 	if t == reflect.TypeFor[Sensor]() {
@@ -132,17 +131,17 @@ func tagged(owner reflect.Type, f field, schema map[string]any) {
 	if len(f.enum) > 0 {
 		at["enum"] = anys(f.enum)
 	}
-	if pattern, longest := namePattern(owner, f.name); longest > 0 {
+	if form, longest := formOf(owner, f.name); longest > 0 {
 		at["maxLength"] = longest
-		if pattern != nil {
-			at["pattern"] = pattern.String()
+		if form != nil {
+			at["pattern"] = form.String()
 		}
 	}
 }
 
-// namePattern is the pattern of the validator for a name, and its maximum length. The length
-// is 0 for a field that is not a name.
-func namePattern(owner reflect.Type, name string) (pattern *regexp.Regexp, longest int) {
+// formOf is the form of a name, and its maximum length. The length is 0 for a field that is
+// not a name.
+func formOf(owner reflect.Type, name string) (form *format, longest int) {
 	switch owner {
 	case reflect.TypeFor[Metadata]():
 		if name == "name" || name == "namespace" {
@@ -169,8 +168,11 @@ func namePattern(owner reflect.Type, name string) (pattern *regexp.Regexp, longe
 			return senderName, 253
 		}
 	case reflect.TypeFor[Sensor]():
-		if name == "name" || name == "since" {
+		switch name {
+		case "name":
 			return signalName, 128
+		case "since":
+			return markName, 128
 		}
 	case reflect.TypeFor[Spec]():
 		if name == "strategies" {

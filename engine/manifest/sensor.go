@@ -43,10 +43,7 @@ func (s Sensor) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-var (
-	signalName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	regoName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
+var regoName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // regoKeywords can't follow a dot in some versions of Rego.
 var regoKeywords = []string{"as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some", "true", "with"}
@@ -59,7 +56,7 @@ func (v *validator) sensors(p *fieldPath) {
 		if name := at.field("name"); v.readable(name) && s.Name != "" {
 			switch {
 			case !signalName.MatchString(s.Name):
-				v.reject(name, quote(s.Name)+" can't be written as input.signals.NAME", "use a lower-case letter, then lower-case letters, digits and _")
+				v.rejectForm(name, s.Name, signalName)
 			case slices.Contains(regoKeywords, s.Name):
 				v.reject(name, quote(s.Name)+" is a word of Rego", "choose another, like "+s.Name+"_value")
 			}
@@ -93,8 +90,8 @@ func (v *validator) since(p *fieldPath, s Sensor) {
 	if !v.written(p) {
 		return
 	}
-	if !signalName.MatchString(s.Since) {
-		v.reject(p, quote(s.Since)+" can't be the name of a mark", "use a lower-case letter, then lower-case letters, digits and _")
+	if !markName.MatchString(s.Since) {
+		v.rejectForm(p, s.Since, markName)
 	}
 	if of := valueSchemaOf(s.Config); of != nil && of["type"] != "number" && of["type"] != "integer" {
 		v.reject(p, fmt.Sprintf("counts by how much a number grows, and what this sensor samples is of type %v", of["type"]), "leave it out, or sample a number")

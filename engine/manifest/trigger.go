@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
@@ -70,9 +69,6 @@ func (v *validator) alert(p *fieldPath, a *AlertTrigger) {
 	v.senders(p.field("from"), a.From)
 }
 
-// senderName matches the name of a declared sender, or the namespace/name of an agent.
-var senderName = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9-]*[a-z0-9])?)$`)
-
 const (
 	sendersEmpty = "names nobody, so that nothing would ever fire"
 	senderFix    = "write an agent as namespace/name, or the name of a sender in --senders"
@@ -87,7 +83,7 @@ func (v *validator) senders(p *fieldPath, from []string) {
 		at := p.item(i)
 		v.distinct(at, name, names)
 		if v.readable(at) && !senderName.MatchString(name) {
-			v.reject(at, quote(name)+" is nobody's name", senderFix)
+			v.rejectForm(at, name, senderName)
 		}
 	}
 }
@@ -133,10 +129,6 @@ func (v *validator) cron(p *fieldPath, t Trigger) {
 	}
 }
 
-// watchedField matches a path of plain names. List items, and keys with a dot or a slash such
-// as labels have, are not supported.
-var watchedField = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
-
 func (v *validator) watch(p *fieldPath, w *WatchTrigger) {
 	if w == nil {
 		return
@@ -146,7 +138,7 @@ func (v *validator) watch(p *fieldPath, w *WatchTrigger) {
 	}
 	v.dnsName(p.field("name"), w.Name)
 	if at := p.field("field"); v.written(at) && !watchedField.MatchString(w.Field) {
-		v.reject(at, quote(w.Field)+" is not the path of a field", "write names with dots between them, like status.readyReplicas")
+		v.rejectForm(at, w.Field, watchedField)
 	}
 }
 

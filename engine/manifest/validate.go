@@ -3,7 +3,6 @@ package manifest
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -126,17 +125,9 @@ func (v *validator) distinct(p *fieldPath, item string, items map[string]bool) {
 // allNamespaces is the value of a namespace field that selects every namespace.
 const allNamespaces = "*"
 
-const dnsFix = "use lower-case letters, digits and -, beginning and ending with a letter or digit"
-
-var (
-	dnsPart        = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-	dnsPartOrEvery = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\*)$`)
-	dnsParts       = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-)
-
 func (v *validator) dnsLabel(p *fieldPath, name string) {
 	if name != "" && v.readable(p) && (len(name) > 63 || !dnsPart.MatchString(name)) {
-		v.reject(p, quote(name)+" is not a DNS label of at most 63 characters", dnsFix)
+		v.rejectForm(p, name, dnsPart)
 	}
 }
 
@@ -146,7 +137,7 @@ func (v *validator) dnsName(p *fieldPath, name string) {
 		return
 	}
 	if len(name) > 253 || !dnsParts.MatchString(name) {
-		v.reject(p, quote(name)+" is not a DNS name of at most 253 characters", dnsFix)
+		v.rejectForm(p, name, dnsParts)
 	}
 }
 
@@ -200,8 +191,6 @@ func (v *validator) static(p *fieldPath) {
 	}
 }
 
-var strategyName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$`)
-
 func (v *validator) strategies(p *fieldPath) {
 	names := map[string]bool{}
 	for i, name := range v.agent.Spec.Strategies {
@@ -212,7 +201,7 @@ func (v *validator) strategies(p *fieldPath) {
 		case long:
 			v.reject(at, quote(name)+" repeats what every strategy begins with", "write "+short)
 		case !strategyName.MatchString(name):
-			v.reject(at, quote(name)+" is not the name of a strategy", "write DOMAIN.NAME, like serving.autoscale, for the package scanflow.strategies.serving.autoscale")
+			v.rejectForm(at, name, strategyName)
 		}
 	}
 }

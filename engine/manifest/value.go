@@ -15,8 +15,11 @@ type Duration struct{ time.Duration }
 // UnmarshalText parses "30s". It rejects a negative duration.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
+	if err != nil && durationForm.Match(text) {
+		return mistake.Mistake{Message: quote(string(text)) + " is too long a span", Fix: "write 2562047h (292 years) or less"}
+	}
 	if err != nil {
-		return mistake.Mistake{Message: quote(string(text)) + " is not a duration", Fix: "write it like 500ms, 30s, 5m or 24h"}
+		return mistake.Mistake{Message: durationForm.message + ", not " + quote(string(text))}
 	}
 	if v < 0 {
 		return mistake.Mistake{Message: fmt.Sprintf("%q is negative", text), Fix: "write a span of 0s or more"}
@@ -48,7 +51,7 @@ type Share struct {
 }
 
 func notShare(text []byte) error {
-	return mistake.Mistake{Message: quote(string(text)) + " is not a part of a fleet", Fix: "write a number of targets like 3, or a percentage like 10%"}
+	return mistake.Mistake{Message: quote(string(text)) + " " + shareForm.message, Fix: shareForm.fix}
 }
 
 // UnmarshalText parses "10%" or "3".
