@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,18 @@ type Verb struct {
 	// Transient is set where the act leaves no field behind that another agent could write
 	// over (a run of a workflow): its claim is not held after it.
 	Transient bool
+}
+
+// Field returns the field that every act of the verb writes, whatever its parameters; "" where
+// they decide, or where it writes none.
+func (v *Verb) Field() string {
+	if v.Claim == nil || v.Transient {
+		return ""
+	}
+	if name := v.Claim(nil); !strings.Contains(name, "/") {
+		return name
+	}
+	return ""
 }
 
 // DefaultActDeadline bounds an act where its verb sets no deadline.

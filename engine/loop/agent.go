@@ -45,8 +45,9 @@ type agent struct {
 	wake      chan struct{} // an event arrived, or a person decided
 	documents chan chan<- []json.RawMessage
 
-	mu     sync.Mutex
-	status AgentStatus
+	mu        sync.Mutex
+	status    AgentStatus
+	undecided []string // overlaps with agents of the same priority
 }
 
 // AgentStatus is the state of an agent, for /readyz, metrics and screens.
@@ -63,6 +64,8 @@ type AgentStatus struct {
 	Problems   []string  `json:"problems"`
 	// JournalError is why the last firing could not be recorded, "" if it was.
 	JournalError string `json:"journal_error,omitempty"`
+	// Overlaps lists the agents of this process that write a field of one of its targets too.
+	Overlaps []string `json:"overlaps,omitempty"`
 }
 
 func newAgent(m *Manager, spec engine.Spec) *agent {

@@ -31,6 +31,10 @@ type Config struct {
 	// Declared reports whether an agent exists although it does not run, such as one whose
 	// spec is wrong; nil where every agent runs.
 	Declared func(agent string) bool
+	// Overlaps receives which other agents of the same priority write a field of an agent's
+	// targets too, whenever that changed; none where that ended. It must not block. Nil where
+	// nobody wants it.
+	Overlaps func(agent string, texts []string)
 	// Rehearse runs an agent's strategies on its documents, as JSON, in a place where a crash
 	// does no harm, before the agent runs them: after the process ended abnormally. Nil runs
 	// them at once.

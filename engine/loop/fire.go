@@ -73,6 +73,9 @@ func (a *agent) fire(ctx context.Context, trigger engine.TriggerInfo, recheck *e
 	}
 	a.m.Observer.Fired(*rec)
 	a.setStatus(rec, journalErr)
+	if in.FleetErr == nil {
+		a.m.shared.listed(&a.spec, in.Fleet)
+	}
 	return !observed.Blocked() && journalErr == nil && result.Failed == "", result.Failed
 }
 

@@ -49,14 +49,15 @@ func (m *Manager) start(a *agent) {
 	a.log.Info("agent started", "mode", a.spec.Mode, "strategies", a.spec.Strategies, "generation", a.spec.Generation)
 }
 
-// stop ends the agents that are not wanted as they are.
-func (m *Manager) stop(wanted map[string]engine.Spec) {
+// stop ends the agents that are not wanted as they are, and returns their names.
+func (m *Manager) stop(wanted map[string]engine.Spec) (stopped []string) {
 	m.mu.Lock()
 	var drop []*running
 	for name, r := range m.agents {
 		if s, still := wanted[name]; !still || s.Generation != r.agent.spec.Generation {
 			delete(m.agents, name)
 			drop = append(drop, r)
+			stopped = append(stopped, name)
 		}
 	}
 	m.mu.Unlock()
@@ -65,6 +66,7 @@ func (m *Manager) stop(wanted map[string]engine.Spec) {
 		stopping.Go(r.stop)
 	}
 	stopping.Wait()
+	return stopped
 }
 
 const (

@@ -29,6 +29,7 @@ type Manager struct {
 	claims *claim.Table
 	remote *claim.Remote
 	outbox *queue.Outbox // nil without a Deliverer
+	shared *overlaps
 
 	// applying serializes Apply; mu guards only what is below, so that an act of an agent that
 	// is being stopped can still publish.
@@ -83,6 +84,7 @@ func New(c Config) *Manager {
 	if c.Verbs != nil {
 		m.verbs = c.Verbs(m.Router)
 	}
+	m.shared = newOverlaps(m.verbs, m.overlapsChanged)
 	m.Approvals = &approval.Service{Store: c.Journal, Clock: c.Clock, Observer: c.Observer, Decided: m.decided}
 	return m
 }
@@ -147,7 +149,7 @@ func (m *Manager) Apply(specs []engine.Spec) {
 	}
 	m.wanted.Store(&names)
 	m.Router.SetAgents(specs)
-	m.stop(wanted)
+	m.shared.drop(m.stop(wanted)...)
 	m.claims.DropOrphans(m.wants)
 	m.lapseOrphans()
 
@@ -174,6 +176,29 @@ func (m *Manager) Apply(specs []engine.Spec) {
 		default:
 		}
 		m.start(a)
+	}
+}
+
+// overlapsChanged reports what an agent shares with others: all of it in the agent's state, and
+// what no priority decides in the log and to Config.Overlaps.
+func (m *Manager) overlapsChanged(name string, found []overlap) {
+	var undecided []string
+	for i := range found {
+		if o := &found[i]; o.Own == o.Others {
+			undecided = append(undecided, o.String())
+		}
+	}
+	if a := m.find(name); a != nil {
+		a.mu.Lock()
+		a.status.Overlaps = texts(found)
+		if known := len(a.undecided); len(undecided) > known {
+			a.log.Warn("agents write the same field of the same targets", "others", undecided)
+		}
+		a.undecided = undecided
+		a.mu.Unlock()
+	}
+	if m.Overlaps != nil {
+		m.Overlaps(name, undecided)
 	}
 }
 

@@ -27,6 +27,7 @@ func (a *App) newManager(j engine.Journal, client *apiclient.Client) *loop.Manag
 	}
 	if client != nil {
 		config.Watcher, config.Declared = a.cluster.view, a.cluster.acceptance.Declared
+		config.Overlaps = a.cluster.status.Overlaps
 		config.Concurrency, config.Grace = clusterConcurrency, clusterGrace
 	}
 	config.Verbs = func(r *queue.Router) map[string]engine.Verb {

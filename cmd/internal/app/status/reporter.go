@@ -44,6 +44,8 @@ type agent struct {
 	problems []string
 	// withheld are the Secrets that are not sent where the agent wants them.
 	withheld []string
+	// overlaps are the other agents that write a field of its targets.
+	overlaps []string
 }
 
 var _ engine.Observer = (*Reporter)(nil)
@@ -137,12 +139,15 @@ func (r *Reporter) report(a *agent) {
 	}
 	a.status.PolicyRevision = r.revision
 	st := a.status
-	if st.Running && len(a.problems)+len(a.withheld) > 0 {
+	if st.Running && len(a.problems)+len(a.withheld)+len(a.overlaps) > 0 {
 		if st.RunningReason == "Running" {
 			st.RunningReason = "Problems"
 		}
 		if len(a.withheld) > 0 {
 			st.RunningMessage += "; nothing is sent with these:\n" + strings.Join(a.withheld, "\n")
+		}
+		if len(a.overlaps) > 0 {
+			st.RunningMessage += "; other agents write the same fields:\n" + strings.Join(a.overlaps, "\n")
 		}
 		if len(a.problems) > 0 {
 			st.RunningMessage += "; at the last firing:\n" + strings.Join(a.problems, "\n")
