@@ -76,6 +76,18 @@ func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) er
 	return wrong.Err()
 }
 
+// printOverlaps prints a warning for two agents that may write one field, and a note where
+// their priorities decide between them.
+func printOverlaps(agents []*manifest.Agent, errOut io.Writer) {
+	for _, o := range agentcheck.Overlaps(agents) {
+		kind := "warning"
+		if o.Decided {
+			kind = "note"
+		}
+		_, _ = fmt.Fprintln(errOut, plot.Line(kind+": "+o.Text))
+	}
+}
+
 func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string, cluster *checkClusterFlags) error {
 	var errs []error
 	var agents []*manifest.Agent
@@ -109,6 +121,7 @@ func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads
 			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", d)))
 		}
 	}
+	printOverlaps(agents, errOut)
 	rev, err := policy.Candidate(ctx, src, policy.Options{})
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
