@@ -26,9 +26,12 @@ type clientFlags struct {
 	userToken func(host string) (token, shown string, err error)
 }
 
+// defaultServer is where a scanflow listens by default.
+const defaultServer = "http://127.0.0.1:8282"
+
 func (o *clientFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.server, "server", "http://127.0.0.1:8282", "address of the running scanflow")
+	f.StringVar(&o.server, "server", defaultServer, "address of the running scanflow")
 	f.StringVar(&o.tokenFile, "token-file", "", "file with the bearer token that it was started with")
 	f.StringVar(&o.caFile, "ca-file", "", "file with the certificate authority of its certificate; absent: the system's")
 }
@@ -44,6 +47,15 @@ func (o *clientFlags) token(host string) (token, shown string, err error) {
 		return o.userToken(host)
 	}
 	return "", "no token was shown: pass --token-file", nil
+}
+
+// base parses --server.
+func (o *clientFlags) base() (*url.URL, error) {
+	base, err := url.Parse(o.server)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
+		return nil, errors.New("--server: wants an address like http://127.0.0.1:8282, without a user")
+	}
+	return base, nil
 }
 
 // clientTimeout bounds one request.
@@ -66,9 +78,9 @@ func (o *clientFlags) post(ctx context.Context, path string, body, into any) err
 }
 
 func (o *clientFlags) do(ctx context.Context, method, path string, body, into any) error {
-	base, err := url.Parse(o.server)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
-		return errors.New("--server: wants an address like http://127.0.0.1:8282, without a user")
+	base, err := o.base()
+	if err != nil {
+		return err
 	}
 	token, shown, err := o.token(base.Hostname())
 	if err != nil {

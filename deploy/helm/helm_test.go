@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,16 +28,33 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
 )
 
-var update = flag.Bool("update", false, "copy deploy/crds into the chart")
+var update = flag.Bool("update", false, "write the chart's generated files anew")
 
 func TestMain(m *testing.M) { testcluster.Main(m) }
 
-// helm runs the command that .ci/tools/go.mod pins.
+// helmBinary is the command that .ci/tools/go.mod pins.
+var helmBinary = sync.OnceValues(func() (string, error) {
+	tool := []string{"tool", "-modfile=" + filepath.Join("..", "..", ".ci", "tools", "go.mod")}
+	if out, err := exec.Command("go", append(tool, "helm", "version")...).CombinedOutput(); err != nil { // which builds it
+		return "", fmt.Errorf("build helm: %w: %s", err, out)
+	}
+	out, err := exec.Command("go", append(tool, "-n", "helm")...).Output()
+	return strings.TrimSpace(string(out)), err
+})
+
 func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	c := exec.Command("go", append([]string{"tool", "-modfile=" + filepath.Join("..", "..", ".ci", "tools", "go.mod"), "helm"}, args...)...)
+	return helmIn(t, "", args...)
+}
+
+// helmIn runs helm with a cluster.
+func helmIn(t *testing.T, kubeconfig string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	binary, err := helmBinary()
+	require.NoError(t, err)
+	c := exec.CommandContext(t.Context(), binary, args...)
 	home := t.TempDir()
-	c.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	c.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home, "KUBECONFIG="+kubeconfig)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
 	err = c.Run()
@@ -80,27 +98,6 @@ func TestLint(t *testing.T) {
 		out, said, err := helm(t, "lint", "--strict", "scanflow", "-f", file)
 		require.NoError(t, err, "%s: %s%s", file, out, said)
 	}
-}
-
-// Helm installs the very definitions of deploy/crds.
-func TestTheDefinitionsAreThoseOfDeployCRDs(t *testing.T) {
-	crds, err := filepath.Glob(filepath.Join("..", "crds", "*.yaml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, crds)
-	for _, crd := range crds {
-		want, err := os.ReadFile(crd)
-		require.NoError(t, err)
-		ours := filepath.Join("scanflow", "crds", filepath.Base(crd))
-		if *update {
-			require.NoError(t, os.WriteFile(ours, want, 0o644))
-		}
-		got, err := os.ReadFile(ours)
-		require.NoError(t, err)
-		require.Equal(t, string(want), string(got), "run `go test ./deploy/helm -update`")
-	}
-	ours, err := filepath.Glob(filepath.Join("scanflow", "crds", "*"))
-	require.NoError(t, err)
-	require.Len(t, ours, len(crds))
 }
 
 // The chart's version is the newest one that the changelog has.
@@ -174,7 +171,7 @@ func restricted(t *testing.T, c *testcluster.Cluster) string {
 // namespace of the restricted pod security standard.
 func TestTheAPIServerTakesIt(t *testing.T) {
 	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "agents", "ledgers", "servicemonitor")
+	c.InstallCRDs(t, "agents", "ledgers", "servicemonitor", "prometheusrule")
 	c.Apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: digits}}")
 	for _, file := range files(t, "values") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -182,7 +179,7 @@ func TestTheAPIServerTakesIt(t *testing.T) {
 			if filepath.Base(file) == "least.yaml" {
 				c.Apply(t, fmt.Sprintf("{apiVersion: v1, kind: ServiceAccount, metadata: {name: existing, namespace: %s}}", namespace))
 			}
-			text := render(t, namespace, "-f", file)
+			text := render(t, namespace, "-f", file, "--skip-tests")
 			c.Apply(t, text)
 			all := objects(t, text)
 			workload := append(all["Deployment"], all["StatefulSet"]...)
@@ -241,7 +238,7 @@ func TestTheStandardIsHeldAgainstThePod(t *testing.T) {
 func TestShards(t *testing.T) {
 	c := testcluster.Shared(t)
 	namespace := restricted(t, c)
-	text := render(t, namespace, "-f", filepath.Join("testdata", "values", "shards.yaml"))
+	text := render(t, namespace, "--skip-tests", "-f", filepath.Join("testdata", "values", "shards.yaml"))
 	require.Contains(t, text, "- --shard=$(SHARD)/3")
 	require.Contains(t, text, "- --shard-by=label=team")
 	require.NotContains(t, text, "kind: Deployment")
@@ -288,19 +285,26 @@ func TestWhatIsRendered(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, map[string]int{
-		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1,
-	}, kinds("default.yaml"))
-	require.Equal(t, map[string]int{
-		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1,
-		"ServiceMonitor": 1, "ConfigMap": 1, "Agent": 1,
-	}, kinds("everything.yaml"))
-	require.Equal(t, map[string]int{
-		"StatefulSet": 1, "Service": 1, "ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "ClusterRole": 1, "ClusterRoleBinding": 1,
-		"PodDisruptionBudget": 1, "NetworkPolicy": 1,
-	}, kinds("shards.yaml"))
-	require.Equal(t, map[string]int{"Deployment": 1, "Service": 1}, kinds("least.yaml"))
-	require.Equal(t, map[string]int{
-		"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1, "ConfigMap": 1, "ServiceMonitor": 1,
-	}, kinds("tls.yaml"))
+	// with has the kinds of a release with the defaults, and some more or fewer.
+	with := func(other map[string]int) map[string]int {
+		out := map[string]int{
+			"Deployment": 1, "Service": 1, "ServiceAccount": 1, "Role": 2, "RoleBinding": 2, "PodDisruptionBudget": 1, "NetworkPolicy": 1,
+			"CustomResourceDefinition": 2, "ClusterRole": 1, "Pod": 1,
+		}
+		for kind, n := range other {
+			if out[kind] += n; out[kind] == 0 {
+				delete(out, kind)
+			}
+		}
+		return out
+	}
+	require.Equal(t, with(nil), kinds("default.yaml"))
+	require.Equal(t, with(map[string]int{
+		"ServiceMonitor": 1, "PrometheusRule": 1, "ConfigMap": 1, "Agent": 1, "ClusterRole": 1, "FlowSchema": 1, "PriorityLevelConfiguration": 1,
+	}), kinds("everything.yaml"))
+	require.Equal(t, with(map[string]int{
+		"Deployment": -1, "StatefulSet": 1, "Role": -1, "RoleBinding": -1, "ClusterRole": 1, "ClusterRoleBinding": 1, "FlowSchema": 1,
+	}), kinds("shards.yaml"))
+	require.Equal(t, map[string]int{"Deployment": 1, "Service": 1, "Pod": 1}, kinds("least.yaml"))
+	require.Equal(t, with(map[string]int{"ConfigMap": 1, "ServiceMonitor": 1}), kinds("tls.yaml"))
 }

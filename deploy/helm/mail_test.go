@@ -51,7 +51,7 @@ func TestSecretsAreFiles(t *testing.T) {
 	for file, want := range map[string][]string{
 		"default.yaml": nil,
 		"everything.yaml": {
-			"--peer-token-file=/peer-token/word", "--policies=/policies", "--senders=/senders/who.yaml", "--token-file=/token/bearer.txt",
+			"--mlflow-ca=/authorities/ca.crt", "--peer-token-file=/peer-token/word", "--policies=/policies", "--senders=/senders/who.yaml", "--token-file=/token/bearer.txt",
 		},
 		"signed.yaml": {"--policies-key=/policies-key/public.pem", "--policies=/policies"},
 		"shards.yaml": {"--policies-token-file=/policies-token/bearer.txt"},

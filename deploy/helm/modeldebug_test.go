@@ -110,18 +110,19 @@ func TestFourReleasesHaveTheRightsOfTheirAgents(t *testing.T) {
 	for part, text := range fourReleases(t, c, namespace) {
 		c.Apply(t, text)
 		account := "system:serviceaccount:" + namespace + ":" + podOf(t, objects(t, text)).ServiceAccountName
-		may := func(verb, group, resource, in string) bool {
+		may := func(verb, group, resource, in string, name ...string) bool {
 			review, err := reviews.SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: account, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: in},
+				User: account, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: in, Name: strings.Join(name, "")},
 			}}, metav1.CreateOptions{})
 			require.NoError(t, err)
 			return review.Status.Allowed
 		}
 		require.Eventually(t, func() bool { // the API server takes roles up a moment after they are made
-			return may("list", "scanflow.dev", "agents", "digits") && may("update", "coordination.k8s.io", "leases", namespace)
+			return may("list", "scanflow.dev", "agents", "digits") && may("update", "coordination.k8s.io", "leases", namespace, part+"-scanflow")
 		}, 10*time.Second, 50*time.Millisecond, part)
 		require.Equal(t, part == "planner", may("patch", "apps", "deployments", "digits"), "%s rolls the Deployment", part)
 		require.Equal(t, part == "planner" || part == "checker", may("create", "argoproj.io", "workflows", "digits"), "%s runs workflows", part)
+		require.False(t, may("update", "coordination.k8s.io", "leases", namespace, "another"), part)
 		for _, verb := range []string{"get", "list", "watch"} {
 			require.False(t, may(verb, "", "secrets", namespace), part)
 			require.False(t, may(verb, "", "configmaps", namespace), part)

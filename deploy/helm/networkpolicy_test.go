@@ -33,7 +33,10 @@ func TestTheNetworkPolicy(t *testing.T) {
 		require.Len(t, p.Ingress, 1)
 		require.Len(t, p.Ingress[0].Ports, 1)
 		require.Equal(t, int32(8282), p.Ingress[0].Ports[0].Port.IntVal)
-		return p.Ingress[0].From
+		peers := p.Ingress[0].From
+		tests := &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "scanflow-test", "app.kubernetes.io/instance": "test"}}
+		require.Equal(t, networkingv1.NetworkPolicyPeer{PodSelector: tests}, peers[1], "the pod of helm test")
+		return append(peers[:1:1], peers[2:]...)
 	}
 	monitoring := networkingv1.NetworkPolicyPeer{NamespaceSelector: namespace("monitoring")}
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -47,6 +48,7 @@ func podOf(t *testing.T, all map[string][]*unstructured.Unstructured) corev1.Pod
 type release struct {
 	program, dir, url, log string
 	client                 *http.Client
+	stop                   func()
 }
 
 // startRelease runs what the pod's container would, with its files in a folder in place
@@ -56,14 +58,18 @@ func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod co
 	built, err := c.BuildBinaries(t.Context())
 	require.NoError(t, err)
 	address := freeport.Reserve(t)
-	r := &release{program: built.Scanflow, dir: t.TempDir(), url: "https://" + address}
+	scheme := pod.Containers[0].Ports[0].Name
+	r := &release{program: built.Scanflow, dir: t.TempDir(), url: scheme + "://" + address}
 	r.log = filepath.Join(r.dir, "log")
 	mountAll(t, c, namespace, pod, r.dir)
-	authorities := x509.NewCertPool()
-	raw, err := os.ReadFile(filepath.Join(r.dir, "peer-ca", "ca.crt"))
-	require.NoError(t, err)
-	require.True(t, authorities.AppendCertsFromPEM(raw))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authorities}}
+	transport := &http.Transport{}
+	if scheme == "https" {
+		authorities := x509.NewCertPool()
+		raw, err := os.ReadFile(filepath.Join(r.dir, "peer-ca", "ca.crt"))
+		require.NoError(t, err)
+		require.True(t, authorities.AppendCertsFromPEM(raw))
+		transport.TLSClientConfig = &tls.Config{RootCAs: authorities}
+	}
 	t.Cleanup(transport.CloseIdleConnections)
 	r.client = &http.Client{Timeout: 10 * time.Second, Transport: transport}
 
@@ -80,12 +86,15 @@ func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod co
 	log, err := os.Create(r.log)
 	require.NoError(t, err)
 	cmd := exec.Command(r.program, append(args, "--kubeconfig", c.KubeconfigFor(t, namespace, pod.ServiceAccountName))...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, os.Environ()
+	for _, variable := range pod.Containers[0].Env {
+		cmd.Env = append(cmd.Env, variable.Name+"="+variable.Value)
+	}
 	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended, which is told below
+	r.stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended, which is reported below
 		select {
 		case err := <-ended:
 			require.NoError(t, err, r.said(t))
@@ -96,6 +105,7 @@ func startRelease(t *testing.T, c *testcluster.Cluster, namespace string, pod co
 		}
 		require.NoError(t, log.Close())
 	})
+	t.Cleanup(r.stop)
 	return r
 }
 

@@ -8,31 +8,19 @@
 {{- $scheme := include "scanflow.scheme" . -}}
 metadata:
   labels:
-    {{- include "scanflow.labels" . | nindent 4 }}
-    {{- with .Values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  {{- with .Values.podAnnotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
+    {{- include "scanflow.labelsWith" (dict "root" . "extra" .Values.podLabels) | nindent 4 }}
+  {{- with include "scanflow.annotations" (dict "root" . "extra" .Values.podAnnotations) }}
+  {{- . | nindent 2 }}
   {{- end }}
 spec:
   serviceAccountName: {{ include "scanflow.serviceAccount" . }}
   # It ends within 15 s, and gives its Lease up.
   terminationGracePeriodSeconds: 30
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
+  {{- include "scanflow.placement" . | trim | nindent 2 }}
+  {{- with .Values.extraInitContainers }}
+  initContainers:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 65532
-    runAsGroup: 65532
-    fsGroup: 65532
-    seccompProfile: {type: RuntimeDefault}
   containers:
     - name: scanflow
       image: {{ include "scanflow.image" . | quote }}
@@ -41,8 +29,8 @@ spec:
       args:
         - run
         - --kubernetes
-        - --namespace={{ .Values.watchNamespace }}
-        - --install={{ default (include "scanflow.fullname" .) .Values.install }}
+        - --namespace={{ include "scanflow.watchNamespace" . }}
+        - --install={{ include "scanflow.install" . }}
         - --leader-elect
         - --lease-duration={{ .Values.leaseDuration }}
         {{- if $sharded }}
@@ -92,15 +80,14 @@ spec:
         {{- end }}
         - --log-level={{ .Values.log.level }}
         - --log-format={{ .Values.log.format }}
-      {{- if or $sharded .Values.env }}
+        {{- range .Values.extraArgs }}
+        - {{ . | quote }}
+        {{- end }}
       env:
-        {{- if $sharded }}
-        - name: SHARD
-          valueFrom: {fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}}
-        {{- end }}
-        {{- with .Values.env }}
+        {{- include "scanflow.env" . | nindent 8 }}
+      {{- with .Values.envFrom }}
+      envFrom:
         {{- toYaml . | nindent 8 }}
-        {{- end }}
       {{- end }}
       ports:
         - {name: {{ $scheme }}, containerPort: 8282, protocol: TCP}
@@ -122,8 +109,10 @@ spec:
         periodSeconds: 5
         timeoutSeconds: 3
         failureThreshold: 2
+      {{- with .Values.securityContext }}
       securityContext:
-        {{- include "scanflow.locked" . | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       resources:
         {{- toYaml .Values.resources | nindent 8 }}
       volumeMounts:
@@ -132,6 +121,12 @@ spec:
         {{- range fromYamlArray $volumes }}
         - {name: {{ .name }}, mountPath: /{{ .name }}, readOnly: true}
         {{- end }}
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     - name: data
       emptyDir: {sizeLimit: {{ .Values.data.sizeLimit }}}
@@ -140,16 +135,11 @@ spec:
     {{- with $volumes }}
     {{- . | nindent 4 }}
     {{- end }}
-  {{- with .Values.nodeSelector }}
-  nodeSelector:
+    {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- end }}
   {{- with .Values.affinity }}
   affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .Values.tolerations }}
-  tolerations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   topologySpreadConstraints:
@@ -163,4 +153,55 @@ spec:
         matchLabels:
           {{- include "scanflow.selector" . | nindent 10 }}
     {{- end }}
+{{- end -}}
+
+{{- /* The environment of the process. */ -}}
+{{- define "scanflow.env" -}}
+{{- $names := list -}}
+{{- range .Values.env -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+# The owner of the pod, as people know it.
+- {name: SCANFLOW_WORKLOAD, value: {{ printf "%s/%s" .Release.Namespace (include "scanflow.fullname" .) | quote }}}
+{{- if gt (int .Values.shards) 1 }}
+- name: SHARD
+  valueFrom: {fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}}
+{{- end }}
+{{- if not (has "GOMEMLIMIT" $names) }}
+{{- with include "scanflow.goMemoryLimit" . }}
+- {name: GOMEMLIMIT, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- with .Values.env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* What the pods of the workload and of the test have in common. */ -}}
+{{- define "scanflow.placement" -}}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* The labels of the pod of `helm test`. */ -}}
+{{- define "scanflow.testSelector" -}}
+app.kubernetes.io/name: {{ include "scanflow.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
