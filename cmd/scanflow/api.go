@@ -22,6 +22,7 @@ import (
 func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 	return map[string]func(*http.Request) (any, error){
 		"/v1/agents":    func(*http.Request) (any, error) { return a.Agents(), nil },
+		"/v1/election":  func(*http.Request) (any, error) { return electionOf(a) },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },

@@ -25,6 +25,7 @@ type clusterFlags struct {
 	namespace     string
 	agents        string
 	install       string
+	replicaOf     string
 	shard         string
 	shardBy       string
 	elect         bool
@@ -40,6 +41,7 @@ func (o *clusterFlags) add(c *cobra.Command) {
 	f.StringVar(&o.namespace, "namespace", "", "the only namespace to look into; if absent, every namespace")
 	f.StringVar(&o.agents, "agents", "", "which agents to run, by a label selector like scanflow.dev/part=planner; if absent, all. Processes that share agents out want an --install of their own each, and know each other by --peer")
 	f.StringVar(&o.install, "install", "scanflow", "name of this installation: of its Lease and its ledgers, which all its replicas share")
+	f.StringVar(&o.replicaOf, "replica-of", "", "name of the workload whose pods run this process, such as Deployment/scanflow: while it is rolled out, its new pods may differ from the old ones in --namespace, --agents and --shard, and wait for the one that leads. Any other process that differs in these wants an --install of its own")
 	f.StringVar(&o.shard, "shard", "", "this process' part of the targets, as I/N; each part elects a leader of its own")
 	f.StringVar(&o.shardBy, "shard-by", "namespace", "what keeps targets in one part: namespace, name, or label=KEY")
 	f.BoolVar(&o.elect, "leader-elect", true, "act only while holding the installation's Lease")
@@ -52,6 +54,9 @@ func (o *clusterFlags) check(run *runFlags) error {
 	if !o.kubernetes {
 		if len(run.manifests) == 0 {
 			return errNoManifests
+		}
+		if o.replicaOf != "" {
+			return errors.New("--replica-of: goes with --kubernetes: without it there is no Lease")
 		}
 		if len(o.secretHosts.hosts) > 0 {
 			return fmt.Errorf("%s: goes with --kubernetes: without it no Secret is read", apiclient.HostsFlag)
@@ -68,10 +73,15 @@ func (o *clusterFlags) check(run *runFlags) error {
 	if o.leaseDuration < time.Second {
 		errs = append(errs, fmt.Errorf("--lease-duration: %s is less than 1s", o.leaseDuration))
 	}
-	if _, err := labels.Parse(o.agents); err != nil {
+	selector, err := labels.Parse(o.agents)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("--agents: %w", err))
+	} else {
+		o.agents = selector.String() // so that two that select the same are equal
 	}
-	var err error
+	if o.replicaOf != "" && !o.elect {
+		errs = append(errs, errors.New("--replica-of: has no effect with --leader-elect=false"))
+	}
 	o.part, err = shard.Parse(o.shard, o.shardBy)
 	return errors.Join(append(errs, err)...)
 }
@@ -95,7 +105,7 @@ func (o *clusterFlags) options() (*app.KubernetesOptions, error) {
 	}
 	return &app.KubernetesOptions{
 		Replica:   leadership.Replica{Client: client, Install: o.install, Identity: identity, Shard: o.part, Elect: o.elect, LeaseDuration: o.leaseDuration},
-		Namespace: o.namespace, Agents: o.agents, SecretHosts: secretHosts,
+		Namespace: o.namespace, Agents: o.agents, ReplicaOf: o.replicaOf, SecretHosts: secretHosts,
 	}, nil
 }
 

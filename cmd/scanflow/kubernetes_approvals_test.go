@@ -74,7 +74,7 @@ func TestKubernetesApprovalsOutliveTheLeader(t *testing.T) {
 	leader.metric(`scanflow_events{box="dead"} 1`)
 	leader.metric("scanflow_approvals_waiting 1")
 	_, body := standby.get("/metrics")
-	require.Contains(t, body, "scanflow_leader 0")
+	require.Contains(t, body, `scanflow_leader{install="`+s.namespace+`/scanflow",shard="0"} 0`)
 	require.NotContains(t, body, "scanflow_events{", "another one knows")
 	before := told.Load()
 	answer.Store(http.StatusOK)

@@ -63,7 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
-		newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newReady(),
+		newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newReady(),
 		newJudge(), newDemo(), newLoad(), newPolicies(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root

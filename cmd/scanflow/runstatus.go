@@ -21,9 +21,7 @@ func metricSources(a *app.App, inCluster *app.KubernetesOptions, log hclog.Logge
 		Waiting: func() (server.WaitingStatus, bool) { return waitingStatus(a, log) },
 	}
 	if inCluster != nil { // on a cluster, the status of each Agent has its reloads
-		sources.Cluster = func() server.ClusterStatus {
-			return server.ClusterStatus{Leading: a.Leading(), Requests: inCluster.Client.Requests()}
-		}
+		sources.Cluster = func() server.ClusterStatus { return clusterStatus(a, inCluster) }
 		return sources
 	}
 	sources.Manifests = func() server.ReloadStatus {

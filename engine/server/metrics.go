@@ -39,13 +39,6 @@ type Sources struct {
 	Version string
 }
 
-// ClusterStatus is the state of a process on Kubernetes.
-type ClusterStatus struct {
-	Leading bool
-	// Requests counts requests to the API server, except for watches, by HTTP method.
-	Requests map[string]int64
-}
-
 // ReloadStatus is the state of reloading manifests.
 type ReloadStatus struct {
 	LastError string
@@ -80,8 +73,8 @@ type Metrics struct {
 	journalBytes, journalOK              *prometheus.Desc
 	manifestReloads, manifestOK          *prometheus.Desc
 	events, approvals                    *prometheus.Desc
-	leader, requests                     *prometheus.Desc
 	policy                               policyMetrics
+	cluster                              clusterMetrics
 
 	labels *labelValues
 	mu     sync.Mutex
@@ -118,8 +111,7 @@ func NewMetrics(s Sources) *Metrics {
 	m.journalOK = m.desc("scanflow_journal_writable", "gauge", "1 if the journal took the last write; 0, and nothing is done, if it did not.")
 	m.events = m.desc("scanflow_events", "gauge", "Events that wait in inboxes and in the outbox, and dead letters. Of several replicas, on the one that leads.", "box")
 	m.approvals = m.desc("scanflow_approvals_waiting", "gauge", "Proposals that wait for a person. Of several replicas, on the one that leads.")
-	m.leader = m.desc("scanflow_leader", "gauge", "1 while this process leads its installation's shard, 0 while it stands by. Only with --kubernetes.")
-	m.requests = m.desc("scanflow_kubernetes_requests_total", "counter", "Requests sent to the Kubernetes API server, watches and the Lease apart. Only with --kubernetes.", "method")
+	m.cluster = newClusterMetrics(m)
 	m.build = m.desc("scanflow_build_info", "gauge", "1, with the version.", "version")
 	return m
 }
@@ -169,8 +161,8 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range m.collectors {
 		c.Describe(ch)
 	}
-	for _, d := range append(m.policy.all(),
-		m.lastFiring, m.interval, m.targets, m.build, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.events, m.approvals, m.leader, m.requests,
+	for _, d := range append(append(m.policy.all(), m.cluster.all()...),
+		m.lastFiring, m.interval, m.targets, m.build, m.journalBytes, m.journalOK, m.manifestOK, m.manifestReloads, m.events, m.approvals,
 	) {
 		ch <- d
 	}
@@ -208,11 +200,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	if m.sources.Cluster != nil {
-		c := m.sources.Cluster()
-		gauge(m.leader, boolValue(c.Leading))
-		for method, n := range c.Requests {
-			ch <- prometheus.MustNewConstMetric(m.requests, prometheus.CounterValue, float64(n), m.labels.bounded("method", method))
-		}
+		m.cluster.collect(m.sources.Cluster(), func(name string) string { return m.labels.bounded("method", name) }, ch)
 	}
 	gauge(m.build, 1, m.sources.Version)
 }

@@ -119,7 +119,10 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 			return WaitingStatus{Boxes: engine.QueueDepths{Inbox: 5, Outbox: 6, Dead: 1}, Approvals: 2}, leads
 		},
 		Cluster: func() ClusterStatus {
-			return ClusterStatus{Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2}}
+			return ClusterStatus{
+				Install: "ml/scanflow", Shard: 1, Shards: 3, Leading: true, Requests: map[string]int64{"GET": 7, "PATCH": 2},
+				Lease: &LeaseStatus{RenewalAge: 1500 * time.Millisecond, Duration: 15 * time.Second, Conflict: true, Failing: map[string]time.Duration{"forbidden": 20 * time.Second, "timeout": 0}},
+			}
 		},
 	})
 	m.Refused("credential_unknown")
@@ -139,7 +142,13 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		"scanflow_agent_last_firing_timestamp_seconds": `{agent="ns/a"} 2000`,
 		"scanflow_agent_targets":                       `{agent="ns/a",mode="enforce"} 3`,
 		"scanflow_build_info":                          `{version="v1"} 1`,
-		"scanflow_leader":                              ` 1`,
+		"scanflow_leader":                              `{install="ml/scanflow",shard="1"} 1`,
+		"scanflow_shards":                              `{install="ml/scanflow"} 3`,
+		"scanflow_lease_renewal_age_seconds":           `{install="ml/scanflow",shard="1"} 1.5`,
+		"scanflow_lease_duration_seconds":              `{install="ml/scanflow",shard="1"} 15`,
+		"scanflow_lease_conflict":                      `{install="ml/scanflow",shard="1"} 1`,
+		"scanflow_lease_failing_seconds": `{install="ml/scanflow",reason="forbidden",shard="1"} 20
+{install="ml/scanflow",reason="timeout",shard="1"} 0`,
 		"scanflow_kubernetes_requests_total": `{method="GET"} 7
 {method="PATCH"} 2`,
 		"scanflow_decisions_total": `{agent="ns/a",primitive="scale",strategy="s",verdict="admitted"} 1

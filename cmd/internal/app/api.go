@@ -9,6 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/reload"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/lease"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
@@ -99,14 +100,23 @@ func (a *App) Receive(ctx context.Context, from engine.Sender, events []engine.E
 // Leading reports whether the agents run here, and on no other replica.
 func (a *App) Leading() bool { return a.lead.Leading() }
 
-// Unready lists why a process that serves a cluster can't take over. It is empty for a
-// standby that can, and outside of Kubernetes.
+// Election returns the election that this process takes part in, as it has seen it last; false
+// outside of Kubernetes, without an election, and before it has begun.
+func (a *App) Election() (lease.Election, bool) {
+	if a.cluster == nil {
+		return lease.Election{}, false
+	}
+	return a.cluster.leader.Election()
+}
+
+// Unready lists why a process that serves a cluster can't take over, and why nobody leads. It
+// is empty for a standby that can while another leads, and outside of Kubernetes.
 func (a *App) Unready() []string {
 	if a.cluster == nil {
 		return nil
 	}
 	var why []string
-	for _, err := range []error{a.cluster.source.Fault(), a.cluster.leader.Fault()} {
+	for _, err := range []error{a.cluster.source.Fault(), a.cluster.leader.Fault(), a.cluster.leader.Unled()} {
 		if err != nil {
 			why = append(why, err.Error())
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/clusterview"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/events"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/lease"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
@@ -41,6 +42,7 @@ func (a *App) newCluster() error {
 	o := a.opts
 	k := *o.Kubernetes
 	k.Install = cmp.Or(k.Install, "scanflow")
+	k.Scope = lease.Scope{Namespace: k.Namespace, Agents: k.Agents, Shard: k.Shard.String(), ReplicaOf: k.ReplicaOf}
 	c := &cluster{KubernetesOptions: k}
 	c.secrets = credentials.NewSecretReader(apiclient.NewSecrets(k.Client, o.Clock, k.SecretHosts), o.Clock)
 	c.view = clusterview.New(clusterview.Options{Client: k.Client, Namespace: k.Namespace, Shard: k.Shard.Owns, Clock: o.Clock, Log: o.Log.Named("kubernetes")})
@@ -98,6 +100,9 @@ func (a *App) startKubernetes(ctx context.Context) error {
 		Ready: c.acceptance.Judged(), Began: c.acceptance.JudgeAgain, History: a.Journal, Clock: a.opts.Clock, Log: a.opts.Log,
 		NewManager: func(log *ledger.Ledger, client *apiclient.Client) *loop.Manager { return a.newManager(log, client) },
 	})
+	if err := c.leader.CheckScope(ctx); err != nil {
+		return err
+	}
 	a.followAgents(ctx, recorder)
 	a.background(ctx, termDeadline,
 		func(ctx context.Context) { a.source.Follow(ctx, a.Policies) },

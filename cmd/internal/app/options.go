@@ -53,6 +53,9 @@ type KubernetesOptions struct {
 	Namespace string
 	// Agents is a label selector of the agents that this process runs; "" is all.
 	Agents string
+	// ReplicaOf names the workload whose pods run this process; "" is none. While that is rolled
+	// out, pods with another Namespace, Agents or Shard wait for the one that leads.
+	ReplicaOf string
 	// SecretHosts are the hosts that every Secret may be sent to. The annotation of a
 	// Secret may name more for it.
 	SecretHosts hosts.List

@@ -19,5 +19,9 @@
 // the duration to seconds, detects a renewal only if the second has changed, and releases a lease
 // by the holder that it last saw, which may have changed. It imports the engine and apiclient.
 //
+// An Election says who holds the lease as this process sees it, since when it was not renewed, and
+// why this process can't have it. The Lease has the scope of its holder as an annotation, so that
+// two installations under one name find each other (scope.go).
+//
 // Start reading at run.go, then leadership.go.
 package lease

@@ -50,8 +50,9 @@ func (t *leadership) remaining() time.Duration {
 
 func (t *leadership) renewedAt(at time.Time) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.renewed = at
+	t.mu.Unlock()
+	t.c.sawHolder(t.c.identity, at, at, t.c.o.Duration)
 }
 
 func (t *leadership) end() {
@@ -63,8 +64,10 @@ func (t *leadership) end() {
 // lead renews the lease while it calls lead, until one of the two ends. Then it waits for lead and
 // releases the lease if it is still ours.
 func (c *candidate) lead(ctx context.Context, renewed time.Time, lead func(context.Context, func() error) error) {
-	t := &leadership{c: c, renewed: renewed}
+	t := &leadership{c: c}
+	t.renewedAt(renewed)
 	defer t.end()
+	c.change(func(e *Election) { e.HolderSince, e.Conflict = renewed, nil })
 	leading, stopLeading := context.WithCancel(ctx)
 	defer stopLeading()
 	// Independent of ctx, since the lease is held while lead shuts down.
@@ -93,38 +96,53 @@ func (c *candidate) lead(ctx context.Context, renewed time.Time, lead func(conte
 	c.release(context.WithoutCancel(ctx))
 }
 
-// renewUntilLost renews the lease until it is lost. It returns nil if ctx ends.
+// renewUntilLost renews the lease until it is lost. It returns nil if ctx ends. The error of a
+// loss has the answer of the API server, if there was one: the last request before the fence
+// closes has no time left, and would hide it behind "context deadline exceeded".
 func (t *leadership) renewUntilLost(ctx context.Context) error {
+	var failure error // since the last renewal
 	for {
 		if !engine.Sleep(ctx, engine.WallClock{}, min(t.c.o.Retry, t.remaining())) {
 			return nil
 		}
-		taken, err := t.renew(ctx)
+		if lost := t.fence(); lost != nil {
+			if failure != nil {
+				return fmt.Errorf("%w: %w", lost, failure)
+			}
+			return lost
+		}
+		// At most half of Renew for one request, so that there is time to retry one that hangs,
+		// and never longer than the lease.
+		budget := max(min(t.remaining(), t.c.o.Renew/2), time.Millisecond)
+		at := t.c.now()
+		taken, err := t.renew(ctx, budget)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case taken:
 			return err
-		case t.fence() != nil:
-			return errors.Join(t.fence(), err)
+		case err == nil:
+			failure = nil
+			t.c.worked(at)
+		case failure == nil || budget == t.c.o.Renew/2 || !errors.Is(err, context.DeadlineExceeded):
+			failure = err
+			t.c.failed(err, at)
 		}
 	}
 }
 
 // renew renews the lease. taken is true where another process holds it, or may hold it because it
 // was deleted.
-func (t *leadership) renew(ctx context.Context) (taken bool, err error) {
+func (t *leadership) renew(ctx context.Context, budget time.Duration) (taken bool, err error) {
 	c := t.c
-	// At most half of Renew for one request, so that there is time to retry one that hangs,
-	// and never longer than the lease.
-	ctx, cancel := context.WithTimeout(ctx, max(min(t.remaining(), c.o.Renew/2), time.Millisecond))
+	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	err = t.write(ctx, c.held)
 	if err == nil {
 		return false, nil
 	}
 	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-		return false, fmt.Errorf("renew lease %s: %w", c.o.Name, err)
+		return false, fmt.Errorf("renew lease %s/%s: %w", c.o.Namespace, c.o.Name, err)
 	}
 	// A renewal of ours may have landed although its answer was lost, or a label changed.
 	there, err := c.leases.Get(ctx, c.o.Name, metav1.GetOptions{})
@@ -132,12 +150,12 @@ func (t *leadership) renew(ctx context.Context) (taken bool, err error) {
 	case apierrors.IsNotFound(err):
 		return true, fmt.Errorf("lease %s was deleted", c.o.Name)
 	case err != nil:
-		return false, fmt.Errorf("read lease %s: %w", c.o.Name, err)
+		return false, fmt.Errorf("read lease %s/%s: %w", c.o.Namespace, c.o.Name, err)
 	case holderOf(there) != c.identity:
 		return true, fmt.Errorf("lease %s is held by %q", c.o.Name, holderOf(there))
 	}
 	if err := t.write(ctx, there); err != nil {
-		return false, fmt.Errorf("renew lease %s: %w", c.o.Name, err)
+		return false, fmt.Errorf("renew lease %s/%s: %w", c.o.Namespace, c.o.Name, err)
 	}
 	return false, nil
 }
@@ -176,6 +194,7 @@ func (c *candidate) release(ctx context.Context) {
 			_, err = c.leases.Update(ctx, there, metav1.UpdateOptions{})
 		}
 		if err == nil {
+			c.sawHolder("", time.Time{}, c.now(), c.o.Duration)
 			c.o.Log.Info("the lease is given up", "lease", c.o.Name)
 			return
 		}

@@ -32,7 +32,11 @@ type Options struct {
 	// which the leader gives up. Retry is the pause between renewals, and between attempts to
 	// acquire. 0 is the default.
 	Duration, Renew, Retry time.Duration
-	Log                    hclog.Logger
+	// Scope is what this process serves while it leads.
+	Scope Scope
+	// State shows the election to others; nil shows it to nobody.
+	State *State
+	Log   hclog.Logger
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -41,6 +45,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Retry = cmp.Or(o.Retry, DefaultRetry)
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
+	}
+	if o.State == nil {
+		o.State = &State{}
 	}
 	var errs []error
 	if o.Client == nil {

@@ -43,6 +43,9 @@ func Run(ctx context.Context, o Options, lead func(ctx context.Context, fence fu
 	}
 	c := &candidate{o: o, identity: o.Identity + "_" + hex.EncodeToString(random[:]), now: time.Now}
 	c.leases = client.Leases(o.Namespace)
+	c.change(func(e *Election) {
+		*e = Election{Namespace: o.Namespace, Name: o.Name, Identity: c.identity, Began: c.now(), Duration: o.Duration}
+	})
 	for {
 		renewed, won := c.campaign(ctx)
 		if !won {
@@ -66,21 +69,24 @@ type candidate struct {
 	version    string                // resourceVersion of another's Lease
 	seen       time.Time             // when that version was first seen
 	lastLeader string                // the leader that was last logged
+	election   Election              // as last published
 }
 
 // campaign tries to acquire the lease until it succeeds, and returns the time of its request.
 func (c *candidate) campaign(ctx context.Context) (time.Time, bool) {
 	c.version = ""
-	failing := false
 	for ctx.Err() == nil {
 		at, won, err := c.tryAcquire(ctx)
 		switch {
 		case won:
+			c.worked(at)
 			return at, true
-		case err != nil && !failing && ctx.Err() == nil:
-			c.o.Log.Warn("the lease can't be asked for, and is tried again", "lease", c.o.Name, "namespace", c.o.Namespace, "error", err)
+		case ctx.Err() != nil:
+		case err != nil:
+			c.failed(err, at)
+		default:
+			c.worked(at)
 		}
-		failing = err != nil
 		if !engine.Sleep(ctx, engine.WallClock{}, c.o.Retry) {
 			break
 		}
@@ -97,14 +103,13 @@ func (c *candidate) tryAcquire(ctx context.Context) (time.Time, bool, error) {
 	at := c.now()
 	switch {
 	case apierrors.IsNotFound(err):
+		c.sawHolder("", time.Time{}, at, c.o.Duration)
 		fresh := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: c.o.Name}}
 		c.setHolder(fresh, at)
 		c.held, err = c.leases.Create(ctx, fresh, metav1.CreateOptions{})
 	case err != nil:
 	default:
-		if there.ResourceVersion != c.version {
-			c.version, c.seen = there.ResourceVersion, at
-		}
+		c.saw(there, at)
 		if c.heldByOther(there, at) {
 			return at, false, nil
 		}
@@ -117,30 +122,59 @@ func (c *candidate) tryAcquire(ctx context.Context) (time.Time, bool, error) {
 	case apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err): // another was faster
 		return at, false, nil
 	case err != nil:
-		return at, false, apiclient.Classify(fmt.Errorf("take lease %s: %w", c.o.Name, err))
+		return at, false, apiclient.Classify(fmt.Errorf("take lease %s/%s: %w", c.o.Namespace, c.o.Name, err))
 	}
 	return at, true, nil
+}
+
+// saw takes note of another process's Lease.
+func (c *candidate) saw(there *coordinationv1.Lease, at time.Time) {
+	renewed := time.Time{}
+	if there.ResourceVersion != c.version {
+		c.version, c.seen, renewed = there.ResourceVersion, at, at
+	}
+	holder := holderOf(there)
+	if holder == "" {
+		renewed = time.Time{} // a release is no renewal
+	}
+	c.sawHolder(holder, renewed, at, cmp.Or(durationOf(there), c.o.Duration))
+	if holder == "" || holder == c.identity {
+		c.change(func(e *Election) { e.Conflict = nil })
+		return
+	}
+	conflict, rollout := c.o.conflict(there, c.identity)
+	c.change(func(e *Election) { e.Conflict = conflict })
+	if c.lastLeader == holder {
+		return
+	}
+	c.lastLeader = holder
+	switch {
+	case conflict != nil:
+		c.o.Log.Error("this process does not stand by", "error", conflict)
+	case rollout:
+		theirs, _ := ScopeOf(there)
+		c.o.Log.Info("another leads, and is waited for: it is of the same workload, with another scope", "lease", c.o.Name, "leader", holder, "workload", theirs.ReplicaOf, "serves", theirs, "serves_here", c.o.Scope)
+	default:
+		c.o.Log.Info("another leads", "lease", c.o.Name, "leader", holder)
+	}
 }
 
 // heldByOther reports whether another process may still hold the lease. It uses the monotonic
 // clock, so that setting the wall clock does not make a lease look expired.
 func (c *candidate) heldByOther(there *coordinationv1.Lease, at time.Time) bool {
 	holder := holderOf(there)
-	if holder == "" || holder == c.identity {
-		return false
-	}
-	if c.lastLeader != holder {
-		c.lastLeader = holder
-		c.o.Log.Info("another leads", "lease", c.o.Name, "leader", holder)
-	}
-	seconds := *cmp.Or(there.Spec.LeaseDurationSeconds, new(int32))
-	return at.Sub(c.seen) < time.Duration(seconds)*time.Second
+	return holder != "" && holder != c.identity && at.Sub(c.seen) < durationOf(there)
 }
 
 func holderOf(l *coordinationv1.Lease) string { return *cmp.Or(l.Spec.HolderIdentity, new(string)) }
+
+func durationOf(l *coordinationv1.Lease) time.Duration {
+	return time.Duration(*cmp.Or(l.Spec.LeaseDurationSeconds, new(int32))) * time.Second
+}
 
 // setHolder makes this candidate the holder from now on.
 func (c *candidate) setHolder(l *coordinationv1.Lease, at time.Time) {
 	seconds, now := c.o.seconds(), metav1.NewMicroTime(at)
 	l.Spec.HolderIdentity, l.Spec.LeaseDurationSeconds, l.Spec.AcquireTime, l.Spec.RenewTime = &c.identity, &seconds, &now, &now
+	setScope(l, c.identity, c.o.Scope)
 }

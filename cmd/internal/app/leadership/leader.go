@@ -39,6 +39,8 @@ type Replica struct {
 	// only one of its installation and shard.
 	Elect         bool
 	LeaseDuration time.Duration // 0 is lease.DefaultDuration
+	// Scope is what this process serves. Replicas of one installation and shard have the same.
+	Scope lease.Scope
 }
 
 // Options configure a Leader.
@@ -64,7 +66,8 @@ type Options struct {
 //	Ready -> campaign -> Lead: open the ledger -> make the manager -> Began ... -> close both -> campaign
 type Leader struct {
 	Options
-	fault atomic.Pointer[fault]
+	fault    atomic.Pointer[fault]
+	election lease.State
 }
 
 // fault is why this process could not lead when it might have.
@@ -113,16 +116,21 @@ func (l *Leader) Run(ctx context.Context) {
 
 // campaign holds the Lease and leads, again and again, until ctx ends.
 func (l *Leader) campaign(ctx context.Context) error {
-	// It has a connection of its own: a renewal must not queue behind a thousand acts.
-	own, err := apiclient.FromConfig(l.Client.Config, l.Client.Namespace, apiclient.Options{UserAgent: l.Client.Config.UserAgent})
+	o, err := l.leaseOptions()
 	if err != nil {
 		return err
 	}
+	return lease.Run(ctx, o, l.Lead)
+}
+
+func (l *Leader) leaseOptions() (lease.Options, error) {
+	// It has a connection of its own: a renewal must not queue behind a thousand acts.
+	own, err := apiclient.FromConfig(l.Client.Config, l.Client.Namespace, apiclient.Options{UserAgent: l.Client.Config.UserAgent})
 	d := cmp.Or(l.LeaseDuration, lease.DefaultDuration)
-	return lease.Run(ctx, lease.Options{
+	return lease.Options{
 		Client: own, Namespace: l.Client.Namespace, Name: l.Shard.Name(l.Install), Identity: l.Identity,
-		Duration: d, Renew: d * 2 / 3, Retry: d * 2 / 15, Log: l.Log.Named("lease"),
-	}, l.Lead)
+		Duration: d, Renew: d * 2 / 3, Retry: d * 2 / 15, Scope: l.Scope, State: &l.election, Log: l.Log.Named("lease"),
+	}, err
 }
 
 // Lead is one term: it runs the agents until ctx ends or the ledger has another writer.

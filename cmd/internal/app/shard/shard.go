@@ -3,6 +3,7 @@
 package shard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -37,6 +38,14 @@ func Parse(text, by string) (Shard, error) {
 		return Shard{}, fmt.Errorf("--shard-by: %q is not known; write namespace, name or label=KEY", by)
 	}
 	return s, nil
+}
+
+// String is "I/N by KEY"; "" where this is the only shard.
+func (s Shard) String() string {
+	if s.whole() {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d by %s", s.Index, s.Of, cmp.Or(s.By, "namespace"))
 }
 
 func (s Shard) whole() bool { return s.Of <= 1 }
