@@ -53,9 +53,7 @@ func readInstallations(ctx context.Context, client *apiclient.Client, install st
 	for _, all := range byInstall {
 		out.Shards = append(out.Shards, shardsOf(all)...)
 	}
-	slices.SortFunc(out.Shards, func(a, b shardStatus) int {
-		return cmp.Or(strings.Compare(a.Install, b.Install), a.Shard-b.Shard)
-	})
+	out.Shards = sortedShards(out.Shards)
 	now := time.Now()
 	for _, s := range out.Shards {
 		if !s.Leads {
@@ -69,6 +67,13 @@ func readInstallations(ctx context.Context, client *apiclient.Client, install st
 	out.readReplicas(ctx, client)
 	out.readAgents(ctx, client)
 	return out, nil
+}
+
+func sortedShards(all []shardStatus) []shardStatus {
+	slices.SortFunc(all, func(a, b shardStatus) int {
+		return cmp.Or(strings.Compare(a.Install, b.Install), a.Shard-b.Shard)
+	})
+	return all
 }
 
 // shardsOf returns the shards of one installation. How many there are, the leases say that are
@@ -98,7 +103,7 @@ func shardsOf(all []lease.Seen) (out []shardStatus) {
 		}
 		out = append(out, row)
 	}
-	for i := range of {
+	for i := 0; of > 1 && i < of; i++ {
 		if !there[i] {
 			install := newest.Namespace + "/" + newest.Install()
 			out = append(out, shardStatus{Install: install, Shard: i, Of: of, Lease: fmt.Sprintf("%s-%d", install, i)})

@@ -22,7 +22,7 @@ func (i *installations) text() string {
 	if len(i.Shards) > 0 {
 		table := plot.Table{Header: []string{"installation", "shard", "lease", "leader"}}
 		for _, s := range i.Shards {
-			table.Rows = append(table.Rows, []string{fit(s.Install, 36), s.part(), s.state(now), fit(s.leader(), 36)})
+			table.Rows = append(table.Rows, []string{fit(s.Install, 30), s.part(), s.state(now), fit(s.leader(), 35)})
 		}
 		b.WriteString(table.String())
 	}
@@ -35,10 +35,9 @@ func (i *installations) text() string {
 		b.WriteString("\n" + table.String())
 	}
 	i.agentsText(&b)
-	for n, what := range i.Unread {
-		i.Unread[n] = "can't read " + what
+	for _, what := range i.Unread {
+		i.paragraphs(&b, []string{"can't read " + what})
 	}
-	i.paragraphs(&b, i.Unread)
 	return b.String()
 }
 
