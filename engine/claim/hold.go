@@ -147,7 +147,7 @@ func (h *Holder) Explain(k Key) string {
 		return text
 	}
 	if !h.Wrote.IsZero() {
-		text += fmt.Sprintf("; it wrote %s at %s", cmp.Or(h.Change, k.Claim), h.Wrote.UTC().Format(time.RFC3339))
+		text += fmt.Sprintf("; at %s it wrote %s", h.Wrote.UTC().Format(time.RFC3339), cmp.Or(h.Change, k.Claim))
 	}
 	text += fmt.Sprintf("; %s may write it then, or before if its spec.priority (%d) is above that of %s (%d)", k.Agent, k.Priority, h.Agent, h.Priority)
 	if h.byHold {

@@ -88,12 +88,12 @@ func TestARefusalNamesBothAgents(t *testing.T) {
 	c := NewTable()
 	do(t, c, scaled("ns/a", "1", engine.Up), 3, End{At: epoch, Applied: true, Hold: hold})
 	by := asks("ns/b", 3)
-	require.Equal(t, "replicas is held by scale of ns/a (held until 2026-03-01T12:05:00Z); it wrote replicas 1 -> 7 at 2026-03-01T12:00:00Z; "+
+	require.Equal(t, "replicas is held by scale of ns/a (held until 2026-03-01T12:05:00Z); at 2026-03-01T12:00:00Z it wrote replicas 1 -> 7; "+
 		"ns/b may write it then, or before if its spec.priority (3) is above that of ns/a (3); spec.guards.hold of ns/a is how long it is held", c.Free(by, epoch).Explain(by))
 	bare := scaled("ns/a", "2", engine.Up)
 	bare.Diff, bare.With = "", map[string]any{"replicas": 7.0}
 	do(t, c, bare, 3, End{At: epoch, Applied: true, Cooldown: hold})
-	require.Equal(t, "replicas is held by scale of ns/a (cooling until 2026-03-01T12:05:00Z); it wrote scale {\"replicas\":7} at 2026-03-01T12:00:00Z; "+
+	require.Equal(t, "replicas is held by scale of ns/a (cooling until 2026-03-01T12:05:00Z); at 2026-03-01T12:00:00Z it wrote scale {\"replicas\":7}; "+
 		"ns/b may write it then, or before if its spec.priority (3) is above that of ns/a (3)", c.Free(by, epoch).Explain(by))
 }
 
@@ -230,7 +230,7 @@ func TestWhatAnotherProcessWroteIsHeld(t *testing.T) {
 		why      string
 		reverses bool
 	}{
-		"equal":       {wrote, 5, "replicas is held by scale of ns/far (held until 2026-03-01T12:05:00Z), at http://east; it wrote replicas 1 -> 7 at 2026-03-01T12:00:00Z; ns/b may write it then, or before if its spec.priority (5) is above that of ns/far (5); spec.guards.hold of ns/far is how long it is held", true},
+		"equal":       {wrote, 5, "replicas is held by scale of ns/far (held until 2026-03-01T12:05:00Z), at http://east; at 2026-03-01T12:00:00Z it wrote replicas 1 -> 7; ns/b may write it then, or before if its spec.priority (5) is above that of ns/far (5); spec.guards.hold of ns/far is how long it is held", true},
 		"higher":      {wrote, 6, "", true},
 		"older":       {older, 0, "replicas is held by scale of ns/far (cooling until 2026-03-01T12:05:00Z), at http://east; ns/b may write it then, or before if its spec.priority (0) is above that of ns/far (0)", false},
 		"above older": {older, 1, "", false},

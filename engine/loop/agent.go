@@ -45,9 +45,9 @@ type agent struct {
 	wake      chan struct{} // an event arrived, or a person decided
 	documents chan chan<- []json.RawMessage
 
-	mu        sync.Mutex
-	status    AgentStatus
-	undecided []string // overlaps with agents of the same priority
+	mu             sync.Mutex
+	status         AgentStatus
+	overlapsLogged int // how many overlaps the log has
 }
 
 // AgentStatus is the state of an agent, for /readyz, metrics and screens.

@@ -182,19 +182,22 @@ func (m *Manager) Apply(specs []engine.Spec) {
 // overlapsChanged reports what an agent shares with others: all of it in the agent's state, and
 // what no priority decides in the log and to Config.Overlaps.
 func (m *Manager) overlapsChanged(name string, found []overlap) {
-	var undecided []string
+	var undecided, toLog []string
 	for i := range found {
 		if o := &found[i]; o.Own == o.Others {
 			undecided = append(undecided, o.String())
+			if name < o.Other { // the other one does not log it again
+				toLog = append(toLog, o.String())
+			}
 		}
 	}
 	if a := m.find(name); a != nil {
 		a.mu.Lock()
 		a.status.Overlaps = texts(found)
-		if known := len(a.undecided); len(undecided) > known {
-			a.log.Warn("agents write the same field of the same targets", "others", undecided)
+		if len(toLog) > a.overlapsLogged {
+			a.log.Warn("other agents write the same field of the same targets", "others", toLog)
 		}
-		a.undecided = undecided
+		a.overlapsLogged = len(toLog)
 		a.mu.Unlock()
 	}
 	if m.Overlaps != nil {

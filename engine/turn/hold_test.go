@@ -158,7 +158,7 @@ func TestTwoAgentsDoNotFlapAField(t *testing.T) {
 func TestTheRefusalAndTheReversalNameTheOtherAgent(t *testing.T) {
 	r := newRivals(t, nil, nil)
 	r.run(41 * time.Second)
-	require.Equal(t, "replicas is held by scale of ns/a (held until 2026-03-01T00:05:00Z); it wrote replicas 1 -> 7 at 2026-03-01T00:00:00Z; "+
+	require.Equal(t, "replicas is held by scale of ns/a (held until 2026-03-01T00:05:00Z); at 2026-03-01T00:00:00Z it wrote replicas 1 -> 7; "+
 		"ns/b may write it then, or before if its spec.priority (0) is above that of ns/a (0); spec.guards.hold of ns/a is how long it is held", r.refused["ns/b"])
 	r.add("judge", 2, func(s *engine.Spec) { s.Priority = 5 })
 	r.run(time.Second)
@@ -190,6 +190,17 @@ func TestWhatIsNoReversal(t *testing.T) {
 	r.now = r.now.Add(time.Second)
 	r.turn(r.agents[1])
 	require.NotNil(t, r.acts[3].Reverses)
+}
+
+// The record of a refusal says when what holds the field changes, and is not repeated meanwhile.
+func TestARefusalByAnEndedActIsRecordedAnew(t *testing.T) {
+	of := func(agent, state string) *engine.Decision {
+		return &engine.Decision{Verdict: engine.Refused, By: "claims", HeldBy: &engine.Claim{Agent: agent, State: state}, Detail: time.Now().String()}
+	}
+	first := turn.Gist(of("ns/a", "running"))
+	require.Equal(t, first, turn.Gist(of("ns/a", "running")))
+	require.NotEqual(t, first, turn.Gist(of("ns/a", "cooling")))
+	require.NotEqual(t, first, turn.Gist(of("ns/b", "running")))
 }
 
 // An act that wrote nothing starts no hold.

@@ -177,12 +177,15 @@ func (e *Evaluation) decisions() []engine.Decision {
 
 // Gist returns a text that is equal for decisions that say the same: a repeated one is
 // recorded once. The detail of a guard in Rego is part of it, as a broken guard denies for
-// another reason. The details of the guards in Go have counts and times, which change
-// although the decision does not.
+// another reason, and so is who holds a claim, and whether its act runs. The details of the
+// guards in Go have counts and times, which change although the decision does not.
 func Gist(d *engine.Decision) string {
 	why := ""
-	if d.Guard != "" {
+	switch {
+	case d.Guard != "":
 		why = d.Detail
+	case d.HeldBy != nil:
+		why = d.HeldBy.Agent + " " + d.HeldBy.State
 	}
 	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", d.Strategy, d.Primitive, jsonvalue.Canonical(d.With), d.Reason, d.Verdict, d.By, why)
 }
