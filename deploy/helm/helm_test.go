@@ -9,10 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +36,7 @@ func TestMain(m *testing.M) { testcluster.Main(m) }
 
 // helmBinary is the command that .ci/tools/go.mod pins.
 var helmBinary = sync.OnceValues(func() (string, error) {
-	tool := []string{"tool", "-modfile=" + filepath.Join("..", "..", ".ci", "tools", "go.mod")}
-	if out, err := exec.Command("go", append(tool, "helm", "version")...).CombinedOutput(); err != nil { // which builds it
-		return "", fmt.Errorf("build helm: %w: %s", err, out)
-	}
-	out, err := exec.Command("go", append(tool, "-n", "helm")...).Output()
+	out, err := exec.Command("go", "tool", "-modfile="+filepath.Join("..", "..", ".ci", "tools", "go.mod"), "-n", "helm").Output()
 	return strings.TrimSpace(string(out)), err
 })
 
@@ -116,7 +114,18 @@ func TestTheVersionIsTheProjects(t *testing.T) {
 	require.Equal(t, want, chart.AppVersion)
 }
 
-// README.md names every value, and none that there isn't.
+// leaves adds the paths of all values that are no mapping, or an empty one.
+func leaves(path string, value any, into map[string]bool) {
+	if m, is := value.(map[string]any); is && len(m) > 0 {
+		for key, v := range m {
+			leaves(strings.TrimPrefix(path+"."+key, "."), v, into)
+		}
+		return
+	}
+	into[path] = true
+}
+
+// README.md names every value to the last part of its path, and none that there isn't.
 func TestTheReadmeNamesEveryValue(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("scanflow", "README.md"))
 	require.NoError(t, err)
@@ -124,24 +133,29 @@ func TestTheReadmeNamesEveryValue(t *testing.T) {
 	require.NoError(t, err)
 	var values map[string]any
 	require.NoError(t, yaml.Unmarshal(raw, &values))
+	there := map[string]bool{}
+	leaves("", values, there)
+	covers := func(name, path string) bool { return name == path || strings.HasPrefix(path, name+".") }
 	_, table, found := strings.Cut(string(readme), "| value |")
 	require.True(t, found)
-	named := map[string]bool{}
+	var names []string
 	for line := range strings.Lines(table) {
 		cells := strings.Split(line, "|")
 		if len(cells) < 2 {
 			continue
 		}
-		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
-			top, _, _ := strings.Cut(name[1], ".")
-			if top != "" {
-				require.Contains(t, values, top, "the README's %s", name[1])
-				named[top] = true
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			name := m[1]
+			if strings.HasPrefix(name, ".") { // beside the one before it
+				last := names[len(names)-1]
+				name = last[:strings.LastIndex(last, ".")] + name
 			}
+			require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(there)), func(path string) bool { return covers(name, path) }), "the README's %s is no value", name)
+			names = append(names, name)
 		}
 	}
-	for name := range values {
-		require.True(t, named[name], "the README does not name %s", name)
+	for path := range there {
+		require.True(t, slices.ContainsFunc(names, func(name string) bool { return covers(name, path) }), "the README does not name %s", path)
 	}
 }
 

@@ -187,6 +187,41 @@ spec:
 	}, 60*time.Second, 100*time.Millisecond, "the agent does nothing")
 }
 
+// The other ways from that chart that the README has: Helm 3, which applies as a client does
+// (--server-side=false), with --take-ownership and, where it lacks that, with labels.
+func TestUpgradeAsHelm3(t *testing.T) {
+	for name, c := range map[string]struct {
+		labelled bool
+		args     []string
+	}{
+		"taking ownership": {false, []string{"--take-ownership"}},
+		"labelled before":  {true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := emptied(t)
+			namespace := cluster.Namespace(t)
+			run := func(args ...string) {
+				_, said, err := helmIn(t, cluster.Kubeconfig(), append(args, "-n", namespace)...)
+				require.NoError(t, err, said)
+			}
+			run("install", "scanflow", filepath.Join("testdata", "upgrade", "chart-0e08181.tgz"), "--server-side=false", "--set-json", `rbac.roles=[]`)
+			kubectlApplied(t, cluster)
+			for _, crd := range ownDefinitions {
+				if c.labelled {
+					cluster.Patch(t, crdResource, "", crd, fmt.Sprintf(`{"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"},
+						"annotations": {"meta.helm.sh/release-name": "scanflow", "meta.helm.sh/release-namespace": %q}}}`, namespace))
+				}
+			}
+			run(append([]string{"upgrade", "scanflow", "scanflow", "--server-side=false", "--reset-then-reuse-values"}, c.args...)...)
+			for _, o := range objects(t, render(t, namespace))["CustomResourceDefinition"] {
+				got := get(t, cluster, crdResource, "", o.GetName())
+				require.Equal(t, "keep", got.GetAnnotations()["helm.sh/resource-policy"])
+				require.Equal(t, schemaOf(t, o), schemaOf(t, got))
+			}
+		})
+	}
+}
+
 // schemaOf is the schema of the first version of a definition.
 func schemaOf(t *testing.T, crd *unstructured.Unstructured) any {
 	t.Helper()
