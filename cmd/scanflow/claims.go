@@ -17,8 +17,9 @@ func newClaims() *cobra.Command {
 		Short: "List who is writing what: the claims that are held on targets",
 		Long: `Asks a running scanflow for the claims on its targets. A claim is the field that an
 act writes (replicas, traffic, model, workflow/NAME, ...). While an agent holds it,
-another agent's proposal for it is refused; after the act it cools down for as long
-as the agent's guards say. It ends by itself at the time given at the latest.
+another agent's proposal for it is refused; after the act it cools down, and what was
+written stays held against other agents, for as long as the agent's guards say. It
+ends by itself at the time given at the latest.
 
 What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 		Args: cobra.NoArgs,
