@@ -40,7 +40,7 @@ type Seen struct {
 	Renewed bool
 	Watched time.Duration
 
-	version string
+	first time.Time // RenewTime at the first look
 }
 
 // Install returns the name of the lease's installation: without the shard.
@@ -87,9 +87,8 @@ func merge(before []Seen, list []coordinationv1.Lease, install string, watched t
 		}
 		now.Watched = watched
 		if at := slices.IndexFunc(before, func(b Seen) bool { return b.Name == now.Name }); at >= 0 {
-			first := before[at]
-			now.Renewed = now.Holder != "" && (first.Renewed || first.version != now.version)
-			now.version = first.version
+			now.first = before[at].first
+			now.Renewed = now.Holder != "" && !now.RenewTime.Equal(now.first)
 		}
 		out = append(out, now)
 	}
@@ -97,10 +96,11 @@ func merge(before []Seen, list []coordinationv1.Lease, install string, watched t
 }
 
 func seen(l *coordinationv1.Lease) Seen {
-	s := Seen{Namespace: l.Namespace, Name: l.Name, Holder: holderOf(l), Duration: durationOf(l), version: l.ResourceVersion}
+	s := Seen{Namespace: l.Namespace, Name: l.Name, Holder: holderOf(l), Duration: durationOf(l)}
 	if l.Spec.RenewTime != nil {
 		s.RenewTime = l.Spec.RenewTime.Time
 	}
+	s.first = s.RenewTime
 	_, s.Scope, s.ScopeKnown = scopeWritten(l)
 	return s
 }
