@@ -63,7 +63,7 @@ func (c *Cluster) obstacle(ctx context.Context, w *waiting) string {
 	if texts = append(texts, hard...); len(texts) == 0 && w.failed != "" {
 		texts = append(texts, w.failed)
 	}
-	missing := have < w.wanted
+	missing := have < w.wanted && !reportsMissing(w)
 	if len(texts) > 0 && (w.firm || !missing) {
 		return strings.Join(texts, "; ")
 	}
@@ -91,7 +91,7 @@ func (c *Cluster) obstacle(ctx context.Context, w *waiting) string {
 	switch {
 	case one.starting != "":
 		texts = append(texts, one.starting)
-	case len(texts) == 0 && w.unseen && now.Sub(one.first) >= eventsAfter:
+	case len(texts) == 0 && w.unseen && now.Sub(one.first) >= transientFor:
 		texts = append(texts, "its controller has not taken up the change: is it running?")
 	}
 	return strings.Join(texts, "; ")

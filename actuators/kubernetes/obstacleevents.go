@@ -18,6 +18,9 @@ const (
 	// the Events are read, and eventsAgain the pause until they are read again.
 	eventsAfter = 3 * time.Second
 	eventsAgain = 20 * time.Second
+	// eventsPause is the least pause between two reads for all acts together: a thousand that
+	// wait for a slow cluster add no load to it.
+	eventsPause = time.Second
 	// lookupsFor is how long an act that is verified no more is remembered.
 	lookupsFor = 10 * time.Minute
 	// mostEvents bounds an answer.
@@ -28,8 +31,9 @@ var eventsResource = schema.GroupVersionResource{Version: "v1", Resource: "event
 
 // eventLookups has what was found in the Events for the acts that wait.
 type eventLookups struct {
-	mu sync.Mutex
-	by map[string]*eventLookup // by the act's identity
+	mu   sync.Mutex
+	by   map[string]*eventLookup // by the act's identity
+	read time.Time               // the last, of any act
 }
 
 type eventLookup struct {
@@ -55,10 +59,10 @@ func (l *eventLookups) of(identity string, now time.Time) (*eventLookup, bool) {
 		l.by[identity] = one
 	}
 	one.last = now
-	if now.Sub(one.first) < eventsAfter || !one.read.IsZero() && now.Sub(one.read) < eventsAgain {
+	if now.Sub(one.first) < eventsAfter || now.Sub(one.read) < eventsAgain || now.Sub(l.read) < eventsPause {
 		return one, false
 	}
-	one.read = now
+	one.read, l.read = now, now
 	return one, true
 }
 
@@ -96,6 +100,11 @@ func (c *Cluster) startingPod(ctx context.Context, namespace string, pods []clus
 		return "pod " + p.Pod + ": " + clusterview.EventText(e)
 	}
 	return ""
+}
+
+// reportsMissing reports whether a kind has a condition for pods that can't be made.
+func reportsMissing(w *waiting) bool {
+	return strings.HasPrefix(w.apiVersion, "apps/") && (w.id.Kind == "Deployment" || w.id.Kind == "ReplicaSet")
 }
 
 // builtInPods reports whether the controllers of an API make pods themselves.

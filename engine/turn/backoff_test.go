@@ -37,7 +37,7 @@ func unready(from, ready, to int) *candidate {
 }
 
 // A strategy that asks for one more at each firing, on pods that stay pending.
-func TestOneMoreAtEachFiringDoesNotRunAway(t *testing.T) {
+func TestBackOffHoldsOneMoreAtEachFiring(t *testing.T) {
 	a := guarded(engine.Guards{})
 	desired, ended, acts := 1, time.Time{}, []time.Duration(nil)
 	for now := epoch; now.Before(epoch.Add(15 * time.Minute)); now = now.Add(10 * time.Second) {
