@@ -110,7 +110,7 @@ func (r *Recorder) Acted(a engine.Act) {
 	if a.DryRun {
 		return
 	}
-	kind, suffix := "", ""
+	kind, suffix, reverses := "", "", ""
 	switch {
 	case a.Outcome.Status == engine.Failed:
 		kind, suffix = corev1.EventTypeWarning, "Failed"
@@ -119,6 +119,9 @@ func (r *Recorder) Acted(a engine.Act) {
 		}
 	case a.Outcome.Status == engine.Abandoned:
 		kind, suffix = corev1.EventTypeWarning, "Abandoned"
+	case a.Reverses != nil:
+		kind, suffix = corev1.EventTypeWarning, "Reversed"
+		reverses = "; it " + a.Reverses.Explain(a.At)
 	case a.TakenOver != "":
 		kind, suffix = corev1.EventTypeNormal, "TakenOver"
 	}
@@ -126,7 +129,7 @@ func (r *Recorder) Acted(a engine.Act) {
 		r.repeats.forget(&a)
 	}
 	if kind != "" {
-		r.onTarget(a.Target.ID(), kind, camel(a.Primitive)+suffix, fmt.Sprintf("%s: %s (%s)", a.Diff, a.Outcome.Detail, because(&a)))
+		r.onTarget(a.Target.ID(), kind, camel(a.Primitive)+suffix, fmt.Sprintf("%s: %s%s (%s)", a.Diff, a.Outcome.Detail, reverses, because(&a)))
 	}
 	r.turns.ended(&a)
 }

@@ -157,6 +157,8 @@ func TestATurnIsOneEvent(t *testing.T) {
 	}
 	acts[6].Outcome = engine.Outcome{Status: engine.Failed, Detail: "denied"}
 	acts[7].TakenOver = "kubectl"
+	acts[5].At = time.Unix(1000, 0)
+	acts[5].Reverses = &engine.Reversal{Agent: ns + "/other", Diff: "replicas 3 -> 1", At: time.Unix(960, 0)}
 	acts[8].Primitive = "place"
 	r.Fired(firing(ns, nil, acts...))
 	for _, a := range acts[:8] {
@@ -168,7 +170,7 @@ func TestATurnIsOneEvent(t *testing.T) {
 	r.Stalled(stalled)
 	stalled.Outcome.Obstacle = ""
 	r.Stalled(stalled)
-	require.Eventually(t, func() bool { clock.Advance(settle); return len(eventsIn(t, c, ns)) == 4 }, 10*time.Second, 10*time.Millisecond) // the ninth takes long: the others are not held back by it
+	require.Eventually(t, func() bool { clock.Advance(settle); return len(eventsIn(t, c, ns)) == 5 }, 10*time.Second, 10*time.Millisecond) // the ninth takes long: the others are not held back by it
 	r.Acted(acts[8])
 	dry := actOn(ns, "web-0", "dry", "scale")
 	dry.DryRun = true
@@ -178,6 +180,7 @@ func TestATurnIsOneEvent(t *testing.T) {
 		"Agent planner, Normal Place: place NS/web-8: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner, load_high; change id-8)",
 		"Agent planner, Normal Scale: scale on 7 targets; 1 failed, with an event on each target: NS/web-0 replicas 1 -> 3, NS/web-1 replicas 1 -> 3, NS/web-2 replicas 1 -> 3, " +
 			"NS/web-3 replicas 1 -> 3, NS/web-4 replicas 1 -> 3 and 2 more (strategy serving.autoscale, load_high; firing f-1)",
+		"Deployment web-5, Warning ScaleReversed: replicas 1 -> 3: 3 of 3 ready; it reverses replicas 3 -> 1 by NS/other, 40s ago (strategy serving.autoscale of agent NS/planner, load_high; change id-5)",
 		"Deployment web-6, Warning ScaleFailed: replicas 1 -> 3: denied (strategy serving.autoscale of agent NS/planner, load_high; change id-6)",
 		"Deployment web-7, Normal ScaleTakenOver: replicas 1 -> 3: 3 of 3 ready (strategy serving.autoscale of agent NS/planner, load_high; change id-7)",
 		"Deployment web-8, Warning PlaceStalled: replicas 1 -> 3: exceeded quota: pods (strategy serving.autoscale of agent NS/planner, load_high; change id-8)",
