@@ -75,7 +75,7 @@ spec: {entrypoint: main, arguments: {parameters: [{name: round}]}, templates: [{
 `
 	digitsService = `apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
-metadata: {name: digits, namespace: NAMESPACE, labels: {scaled: "yes"}}
+metadata: {name: digits, namespace: NAMESPACE, labels: {scaled: "yes"}, annotations: {serving.kserve.io/deploymentMode: Knative}}
 spec: {predictor: {model: {modelFormat: {name: onnx}, storageUri: "s3://models/digits/1"}}}
 `
 	deploymentTargets = "apiVersion: apps/v1, kind: Deployment"
@@ -161,6 +161,19 @@ func (s *stage) rolledOut(name string) {
 	})
 }
 
+// kserve writes what KServe's controller does in Knative mode: the newest revision is ready,
+// and gets a share of the requests.
+func (s *stage) kserve(revision string, share int) {
+	s.t.Helper()
+	s.patch(servicesResource, "digits", map[string]any{"status": map[string]any{
+		"components": map[string]any{"predictor": map[string]any{
+			"latestCreatedRevision": revision, "latestReadyRevision": revision, "latestRolledoutRevision": revision, "previousRolledoutRevision": "digits-00001",
+			"traffic": []any{map[string]any{"latestRevision": true, "revisionName": revision, "percent": share}},
+		}},
+		"conditions": []any{map[string]any{"type": "Ready", "status": "True"}},
+	}}, "status")
+}
+
 // fires waits for so many firings of an agent.
 func (d *daemon) fires(agent string, times int) {
 	d.t.Helper()
@@ -200,9 +213,9 @@ func TestKubernetesEachVerb(t *testing.T) {
 		with, condition        string // Rego
 		rbac                   []string
 		look                   func(s *stage) string
-		before, want           string // what is to be seen: at first, and for 3
-		again                  string // for 4, if it is another act
-		meanwhile              func(s *stage)
+		before, want           string         // what is to be seen: at first, and for 3
+		again                  string         // for 4, if it is another act
+		first, meanwhile       func(s *stage) // what others do before and after the act
 		writes                 schema.GroupVersionResource
 		name                   string // of what is written
 		event                  string
@@ -265,8 +278,10 @@ func TestKubernetesEachVerb(t *testing.T) {
 			look: func(s *stage) string {
 				return s.field(servicesResource, "digits", "spec", "predictor", "canaryTrafficPercent")
 			},
-			before: "", want: "3", again: "4", writes: servicesResource, name: "digits",
-			event: "Normal Traffic: InferenceService NAMESPACE/digits: weights latest 100 -> 3, previous 0 -> 97",
+			before: "", want: "3", writes: servicesResource, name: "digits",
+			first:     func(s *stage) { s.kserve("digits-00002", 100) },
+			meanwhile: func(s *stage) { s.kserve("digits-00002", 3) },
+			event:     "Normal Traffic: InferenceService NAMESPACE/digits: weights latest 100 -> 3, previous 0 -> 97",
 		},
 		"restart": {
 			verb: "restart", with: `{}`, condition: `not input.memory["t.verb"].last.restart`,
@@ -292,13 +307,9 @@ func TestKubernetesEachVerb(t *testing.T) {
 				return s.field(servicesResource, "digits", "spec", "predictor", "model", "storageUri")
 			},
 			before: "s3://models/digits/1", want: "s3://models/digits/3", writes: servicesResource, name: "digits",
-			meanwhile: func(s *stage) { // what KServe's controller does
-				s.patch(servicesResource, "digits", map[string]any{"status": map[string]any{
-					"observedGeneration": s.get(servicesResource, "digits").GetGeneration(),
-					"conditions":         []any{map[string]any{"type": "Ready", "status": "True"}},
-				}}, "status")
-			},
-			event: "Normal ModelServe: spec.predictor.model.storageUri s3://models/digits/1 -> s3://models/digits/3, taken over from test (Apply",
+			first:     func(s *stage) { s.kserve("digits-00002", 100) },
+			meanwhile: func(s *stage) { s.kserve("digits-00003", 100) },
+			event:     "spec.predictor.model.storageUri s3://models/digits/1 -> s3://models/digits/3, taken over from test (Apply",
 		},
 		"run a workflow": {
 			verb: "workflow.run", objects: trainTemplate, with: `{"template": "train", "parameters": {"round": sprintf("%d", [n])}}`,
@@ -347,6 +358,9 @@ func TestKubernetesEachVerb(t *testing.T) {
 			s.apply(webDeployment)
 			if row.objects != "" {
 				s.apply(row.objects)
+			}
+			if row.first != nil {
+				row.first(s)
 			}
 			s.rolledOut("web")
 			versions := s.versions()
