@@ -108,7 +108,7 @@ func (v *View) autoscalersFor(inf *informer) ([]*autoscalerIndex, error) {
 func (v *View) releaseAutoscalers(inf *informer) {
 	for _, s := range inf.autoscalers {
 		s.forget()
-		v.releaseLocked(s.inf)
+		v.endUse(s.inf)
 	}
 	inf.autoscalers = nil
 }

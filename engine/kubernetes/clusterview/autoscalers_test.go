@@ -15,6 +15,7 @@ func TestAutoscalersAreFollowedForAsLongAsTheFleet(t *testing.T) {
 	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	v := testView(t, Options{Client: client})
+	v.linger = 0
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "web", 2, ""))
 	f := testFleet(t, v, deploymentsIn(ns, nil))

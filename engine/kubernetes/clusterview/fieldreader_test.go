@@ -8,15 +8,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (v *View) informerCount() int {
+// informerCount is the number of informers that have users.
+func (v *View) informerCount() (n int) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return len(v.informers)
+	for _, inf := range v.informers {
+		if inf.users > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // One informer serves a reader of a field: of the one namespace that is read, or of all.
 func TestAReaderOfAFieldHasOneInformer(t *testing.T) {
 	c, v := sharedView(t)
+	v.linger = 0
 	ns := c.Namespace(t)
 	c.Apply(t, fmt.Sprintf("---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: first, namespace: %s, labels: {use: train}}\nspec: {completions: 8, template: {spec: {restartPolicy: Never, containers: [{name: main, image: none}]}}}\n", ns))
 	read, release, err := v.Objects("batch/v1", "Job", map[string]string{"use": "train"}, "spec.completions")

@@ -23,6 +23,9 @@ const (
 	// missingKindRetry is short because apiclient.Kinds caches its answer: discovery runs
 	// at most every 10 s.
 	missingKindRetry = time.Second
+	// optionalKindRetry is what the retries slow down to for a kind that a cluster need not
+	// have. Discovery costs two requests each time.
+	optionalKindRetry = time.Minute
 	// removedKindRetry is for a kind that discovery lists and whose resource is not found.
 	removedKindRetry = 10 * time.Second
 )
@@ -58,7 +61,7 @@ func (k informerKey) String() string {
 // informer follows the objects of one kind:
 //
 //	find the kind ----> read its definition ----> list ----> watch
-//	     ^  missing: retry each second       \      |          |
+//	     ^  missing: retry                   \      |          |
 //	     |                                    \     v          v  closed, or expired
 //	     +------------ the kind is gone -------- failed: retry with back-off
 //
@@ -68,6 +71,7 @@ type informer struct {
 	key   informerKey
 	users int // guarded by view.mu
 	stop  context.CancelFunc
+	keep  context.CancelFunc // ends the wait for the end of an informer without users
 	// untyped is set once the API server has refused to send the kind as protobuf.
 	untyped atomic.Bool
 
@@ -104,7 +108,11 @@ func newInformer(v *View, key informerKey) *informer {
 // run follows the objects until ctx ends.
 func (inf *informer) run(ctx context.Context) {
 	reconnect := backoff.Exponential{First: reconnectFirst, Most: reconnectMost}
-	attempts := 1 // in a row, with the coming one
+	missing := backoff.Exponential{First: missingKindRetry, Most: missingKindRetry}
+	if inf.key.optional {
+		missing.Most = optionalKindRetry
+	}
+	attempts, missed := 1, 0 // in a row; attempts has the coming one
 	for ctx.Err() == nil {
 		began := inf.view.clock.Now()
 		found, err := inf.follow(ctx)
@@ -122,7 +130,10 @@ func (inf *informer) run(ctx context.Context) {
 		case apiclient.Missing(err) && found:
 			attempts, wait = 0, removedKindRetry
 		case apiclient.Missing(err):
-			attempts, wait = 0, missingKindRetry
+			missed++
+			attempts, wait = 0, missing.After(missed)
+		default:
+			missed = 0
 		}
 		engine.Sleep(ctx, inf.view.clock, wait)
 	}

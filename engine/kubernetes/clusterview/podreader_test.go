@@ -11,6 +11,7 @@ import (
 // A reader of pods shares the informers of the fleet, and ends its own alone.
 func TestAReaderOfPodsSharesTheFleetsInformers(t *testing.T) {
 	c, v := sharedView(t)
+	v.linger = 0
 	ns, other := c.Namespace(t), c.Namespace(t)
 	c.Apply(t, web(ns, "online", 1, "a: b"))
 	f := testFleet(t, v, engine.Selector{APIVersion: "apps/v1", Kind: "Deployment", Namespace: ns})

@@ -1,6 +1,7 @@
 package clusterview
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -68,6 +69,12 @@ func (s *streams) formatOf(resource string) string {
 	return format
 }
 
+func (s *streams) count() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.opened)
+}
+
 // Built-in kinds are followed in protobuf where the API server has it, and in JSON otherwise,
 // with the same result.
 func TestBuiltInKindsAreFollowedInProtobuf(t *testing.T) {
@@ -103,7 +110,7 @@ func TestBuiltInKindsAreFollowedInProtobuf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ns := c.Namespace(t)
-			c.Apply(t, web(ns, "a", 2, "tier: front")+"---\napiVersion: formats.example.com/v1\nkind: Format\nmetadata: {name: x, namespace: "+ns+"}\nspec: {replicas: 3}\n")
+			c.Apply(t, web(ns, "a", 2, "part: formats")+"---\napiVersion: formats.example.com/v1\nkind: Format\nmetadata: {name: x, namespace: "+ns+"}\nspec: {replicas: 3}\n")
 			client, seen := recorded(t, c, given.spoil)
 			v := testView(t, Options{Client: client})
 			fleet, custom := testFleet(t, v, deploymentsIn(ns, nil)), testFleet(t, v, engine.Selector{APIVersion: "formats.example.com/v1", Kind: "Format", Namespace: ns})
@@ -138,7 +145,7 @@ func refuse(w http.ResponseWriter, code int, reason string) {
 func TestFieldsThatAGoTypeMayLackAreReadFromJSON(t *testing.T) {
 	c := testcluster.Shared(t)
 	ns := c.Namespace(t)
-	c.Apply(t, web(ns, "a", 2, "tier: front"))
+	c.Apply(t, web(ns, "a", 2, "part: formats"))
 	for field, want := range map[string]string{
 		"spec.replicas": "vnd.kubernetes.protobuf",
 		"spec.template.spec.containers[0].resources.limits.cpu": "vnd.kubernetes.protobuf",
@@ -166,4 +173,41 @@ func TestFieldsThatAGoTypeMayLackAreReadFromJSON(t *testing.T) {
 			require.Equal(t, want, seen.formatOf("deployments"))
 		})
 	}
+}
+
+// A fleet that is released and used again at once, as at an edit of its agent, opens no
+// watch. One that is not used again ends.
+func TestAnInformerOutlivesItsLastUserForAMoment(t *testing.T) {
+	c := testcluster.Shared(t)
+	ns := c.Namespace(t)
+	c.Apply(t, web(ns, "a", 1, "part: linger"))
+	client, seen := recorded(t, c, nil)
+	clock := engine.NewManualClock(time.Now())
+	v := testView(t, Options{Client: client, Clock: clock})
+	f := testFleet(t, v, deploymentsIn(ns, nil)).(*Fleet)
+	require.Len(t, targetsOf(t, f), 1)
+	id := engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "a"}
+	_, _, err := v.AutoscalerOf(testContext(t), id)
+	require.NoError(t, err)
+	before := seen.count()
+	f.Release()
+	_, known := v.Workload(id)
+	require.False(t, known, "nobody follows it")
+	clock.Advance(lingerFor - time.Second)
+	require.Len(t, targetsOf(t, f), 1)
+	clock.Advance(lingerFor)
+	_, known = v.Workload(id)
+	require.True(t, known)
+	require.Equal(t, before, seen.count())
+
+	f.Release()
+	soon(t, "all informers end", func() bool {
+		clock.Advance(lingerFor)
+		v.mu.RLock()
+		defer v.mu.RUnlock()
+		return len(v.informers) == 0
+	})
+	require.Len(t, targetsOf(t, f), 1)
+	f.Release()
+	require.NoError(t, v.Close(testContext(t)), "it ends without a wait")
 }

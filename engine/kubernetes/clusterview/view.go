@@ -25,7 +25,12 @@ var ErrClosed = errors.New("the view of the cluster is closed")
 
 var errReleased = errors.New("no fleet has these objects any more")
 
-const defaultMaxStaleness = time.Minute
+const (
+	defaultMaxStaleness = time.Minute
+	// lingerFor is how long an informer runs without users. An agent that is edited releases
+	// what it reads before it reads again, and must not list it again.
+	lingerFor = 30 * time.Second
+)
 
 // Options configure a View.
 type Options struct {
@@ -52,6 +57,7 @@ type View struct {
 	log       hclog.Logger
 	clock     engine.Clock
 	intern    interner
+	linger    time.Duration
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -66,7 +72,7 @@ type View struct {
 // New makes a View, which sends no request yet.
 func New(o Options) *View {
 	v := &View{
-		client: o.Client, namespace: o.Namespace, shard: o.Shard, maxStale: cmp.Or(o.MaxStaleness, defaultMaxStaleness), log: o.Log, clock: o.Clock,
+		client: o.Client, namespace: o.Namespace, shard: o.Shard, maxStale: cmp.Or(o.MaxStaleness, defaultMaxStaleness), log: o.Log, clock: o.Clock, linger: lingerFor,
 		informers: map[informerKey]*informer{}, byKind: map[string][]*informer{},
 	}
 	if v.log == nil {
@@ -125,7 +131,9 @@ func (v *View) acquireLocked(key informerKey) (*informer, error) {
 		return nil, ErrClosed
 	}
 	if inf := v.informers[key]; inf != nil {
-		inf.users++
+		if inf.users++; inf.users == 1 {
+			inf.keep()
+		}
 		return inf, nil
 	}
 	inf := newInformer(v, key)
@@ -152,15 +160,41 @@ func (v *View) releaseLocked(inf *informer) {
 	if inf.users--; inf.users > 0 {
 		return
 	}
+	if v.closed || v.linger == 0 {
+		v.end(inf)
+		return
+	}
+	unused, keep := context.WithCancel(v.ctx)
+	inf.keep = keep
+	v.work.Go(func() {
+		defer keep()
+		engine.Sleep(unused, v.clock, v.linger)
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if unused.Err() == nil {
+			v.end(inf)
+		}
+	})
+}
+
+// end stops an informer without users, and what it alone has used. The View is locked.
+func (v *View) end(inf *informer) {
 	inf.stop()
 	delete(v.informers, inf.key)
 	if inf.key.workloads() {
 		v.byKind[inf.key.kind] = slices.DeleteFunc(slices.Clone(v.byKind[inf.key.kind]), func(other *informer) bool { return other == inf })
 	}
 	if inf.podsOf != nil {
-		v.releaseLocked(inf.podsOf)
+		v.endUse(inf.podsOf)
 	}
 	v.releaseAutoscalers(inf)
+}
+
+// endUse releases an informer that has waited together with its user. The View is locked.
+func (v *View) endUse(inf *informer) {
+	if inf.users--; inf.users == 0 {
+		v.end(inf)
+	}
 }
 
 // podsFor returns the informer of the pods of another informer's objects. The first call

@@ -50,6 +50,7 @@ func TestOneInformerServesAllAgentsAndEndsWithTheLast(t *testing.T) {
 	client, err := apiclient.FromConfig(c.Client().Config, "default", apiclient.Options{})
 	require.NoError(t, err)
 	v := testView(t, Options{Client: client})
+	v.linger = 0
 	ns := c.Namespace(t)
 	c.Apply(t, web(ns, "a", 1, "tier: front"))
 	first, second := testFleet(t, v, deploymentsIn(ns, nil)), testFleet(t, v, deploymentsIn(ns, map[string]string{"tier": "front"}))
@@ -60,17 +61,12 @@ func TestOneInformerServesAllAgentsAndEndsWithTheLast(t *testing.T) {
 		require.Len(t, targetsOf(t, second), 1)
 	}
 	require.Equal(t, before, client.Requests(), "no request is made for a firing")
-	informers := func() int {
-		v.mu.RLock()
-		defer v.mu.RUnlock()
-		return len(v.informers)
-	}
-	require.Equal(t, 2, informers(), "deployments and pods")
+	require.Equal(t, 2, v.informerCount(), "deployments and pods")
 	first.(*Fleet).Release()
-	require.Equal(t, 2, informers())
+	require.Equal(t, 2, v.informerCount())
 	require.Len(t, targetsOf(t, second), 1)
 	second.(*Fleet).Release()
-	require.Zero(t, informers())
+	require.Zero(t, v.informerCount())
 	_, known := v.Workload(engine.TargetID{Kind: "Deployment", Namespace: ns, Name: "a"})
 	require.False(t, known)
 	require.Len(t, targetsOf(t, first), 1, "a fleet that was released lists its targets again")

@@ -32,7 +32,8 @@ func (s *cachedObject) readyOf(pods []*cachedPod) int {
 // find returns an object of a kind that a fleet follows, and its informer.
 func (v *View) find(id engine.TargetID) (*informer, *cachedObject) {
 	v.mu.RLock()
-	informers := v.byKind[id.Kind]
+	informers := slices.Clone(v.byKind[id.Kind])
+	informers = slices.DeleteFunc(informers, func(inf *informer) bool { return inf.users == 0 })
 	v.mu.RUnlock()
 	for _, inf := range informers {
 		if inf.key.namespace != "" && inf.key.namespace != id.Namespace {
