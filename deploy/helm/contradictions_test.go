@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 )
 
 // contradictions are values of which each is right and all together are not, with the
@@ -52,7 +53,7 @@ var contradictions = []struct{ name, values, want string }{
 	{"a token for no peer", "{peers: {token: {secretName: words}}}", "peers.token.secretName: is for peers, and peers.urls has none"},
 	{"an authority for no peer", "{peers: {ca: {secretName: authorities}}}", "peers.ca.secretName: is for peers, and peers.urls has none"},
 	{"an authority for plain HTTP", "{peers: {urls: ['http://a:8282'], ca: {secretName: authorities}}}", "peers.ca.secretName: is for peers with https, and all of peers.urls are http"},
-	{"a test over TLS", "{test: {ca: {secretName: a}}}", "test.ca.secretName: the test asks over http, as tls.secretName is empty"},
+	{"a test over TLS", "{test: {ca: {secretName: a}}}", "test.ca: the test asks over http, as tls.secretName is empty"},
 	{"a key of no token", "{token: {key: a}}", "token.key: a is a key of the Secret token.secretName, which is empty"},
 	{"a key of no senders", "{senders: {key: a}}", "senders.key: a is a key of the Secret senders.secretName, which is empty"},
 
@@ -67,7 +68,7 @@ var contradictions = []struct{ name, values, want string }{
 
 	{"senders of no policy", "{networkPolicy: {enabled: false, senders: [{podSelector: {}}]}}", "networkPolicy.senders: has no effect with networkPolicy.enabled: false"},
 	{"egress of no policy", "{networkPolicy: {enabled: false, extraEgress: [{}]}}", "networkPolicy.extraEgress: has no effect with networkPolicy.enabled: false"},
-	{"networks of no policy", "{networkPolicy: {enabled: false, apiServer: {cidrs: [10.0.0.1/32]}}}", "networkPolicy.apiServer.cidrs: has no effect with networkPolicy.enabled: false"},
+	{"networks of no policy", "{networkPolicy: {enabled: false, apiServer: {cidrs: [10.0.0.1/32]}}}", "networkPolicy.apiServer: has no effect with networkPolicy.enabled: false"},
 	{"Prometheus out of reach", "{prometheus: {url: 'http://prometheus.obs.svc.cluster.local:9090'}}", "prometheus.url: http://prometheus.obs.svc.cluster.local:9090 is in the namespace obs, and the NetworkPolicy lets requests out to monitoring alone; set networkPolicy.prometheus.namespace to {kubernetes.io/metadata.name: obs}"},
 	{"MLflow out of reach", "{mlflow: {url: 'http://tracker.ml.svc:5000'}}", "mlflow.url: http://tracker.ml.svc:5000 is in the namespace ml, and the NetworkPolicy lets requests out to mlflow alone"},
 
@@ -77,6 +78,12 @@ var contradictions = []struct{ name, values, want string }{
 	{"labels of no alerts", "{prometheusRule: {labels: {a: b}}}", "prometheusRule.labels: has no effect with prometheusRule.enabled: false"},
 	{"rules of no alerts", "{prometheusRule: {extraRules: [{alert: A, expr: '1'}]}}", "prometheusRule.extraRules: has no effect with prometheusRule.enabled: false"},
 	{"an alert that is not there", "{prometheusRule: {enabled: true, disabled: [ScanflowNotHere]}}", "prometheusRule.disabled: there is no alert ScanflowNotHere; there are ScanflowNoDecision, "},
+	{"the port of no policy", "{networkPolicy: {enabled: false, prometheus: {port: 80}}}", "networkPolicy.prometheus: has no effect with networkPolicy.enabled: false"},
+	{"the interval of no monitor", "{serviceMonitor: {interval: 30s}}", "serviceMonitor.interval: has no effect with serviceMonitor.enabled: false"},
+	{"the precedence of no schema", "{flowSchema: {matchingPrecedence: 5}}", "flowSchema.matchingPrecedence: has no effect with flowSchema.enabled: false"},
+	{"the share of no schema", "{flowSchema: {nominalConcurrencyShares: 5}}", "flowSchema.nominalConcurrencyShares: has no effect with flowSchema.enabled: false"},
+	{"a budget that is not made", "{podDisruptionBudget: {enabled: false, maxUnavailable: 2}}", "podDisruptionBudget.maxUnavailable: has no effect with podDisruptionBudget.enabled: false"},
+	{"the key of no test", "{test: {ca: {key: a.pem}}}", "test.ca: the test asks over http"},
 	{"a priority of no schema", "{flowSchema: {priorityLevel: a}}", "flowSchema.priorityLevel: has no effect with flowSchema.enabled: false"},
 	{"shares of another's level", "{flowSchema: {enabled: true, priorityLevel: a, nominalConcurrencyShares: 20}}", "flowSchema.nominalConcurrencyShares: is of the chart's own priority level, and flowSchema.priorityLevel names another"},
 	{"definitions that are not kept", "{crds: {install: false, keep: false}}", "crds.keep: false has no effect with crds.install: false"},
@@ -105,6 +112,23 @@ func TestEveryContradictionIsNamed(t *testing.T) {
 	require.Error(t, err)
 	for _, want := range []string{"- replicas: 2 and shards: 3", "- prometheusRule.labels", "- policies.withoutShippedGuards"} {
 		require.Contains(t, said, want)
+	}
+}
+
+// A mapping that is gone is refused by its name, and no template stumbles over it.
+func TestNull(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("scanflow", "values.yaml"))
+	require.NoError(t, err)
+	var all map[string]any
+	require.NoError(t, yaml.Unmarshal(raw, &all))
+	for key := range all {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			_, said, err := helm(t, "template", "test", "scanflow", "--set", key+"=null")
+			if err != nil {
+				require.Contains(t, said, key+": no value. If --reuse-values was given")
+			}
+		})
 	}
 }
 

@@ -321,4 +321,7 @@ func TestWhatIsRendered(t *testing.T) {
 	}), kinds("shards.yaml"))
 	require.Equal(t, map[string]int{"Deployment": 1, "Service": 1, "Pod": 1}, kinds("least.yaml"))
 	require.Equal(t, with(map[string]int{"ConfigMap": 1, "ServiceMonitor": 1}), kinds("tls.yaml"))
+	for kind := range objects(t, render(t, "system", "--set", "crds.install=false,rbac.aggregate.view=false")) {
+		require.NotContains(t, []string{"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}, kind, "who may not write those can install without them")
+	}
 }

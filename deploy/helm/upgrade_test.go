@@ -126,14 +126,12 @@ func TestUpgradeFromTheChartThatDidNotUpgradeDefinitions(t *testing.T) {
 
 	said, err = run("upgrade", "scanflow", "scanflow", "--reuse-values")
 	require.Error(t, err)
-	require.Contains(t, said, "these values are those of an older chart, without the defaults of this one: upgrade with --reset-then-reuse-values in place of --reuse-values")
+	require.Contains(t, said, "If --reuse-values was given, the values lack the defaults of this chart: give --reset-then-reuse-values in its place")
 	said, err = run("upgrade", "scanflow", "scanflow", "--reset-then-reuse-values")
 	require.Error(t, err)
 	require.Contains(t, said, "invalid ownership metadata")
-	for range 2 { // the second has nothing to take over
-		said, err = run("upgrade", "scanflow", "scanflow", "--reset-then-reuse-values", "--take-ownership", "--force-conflicts")
-		require.NoError(t, err, said)
-	}
+	said, err = run("upgrade", "scanflow", "scanflow", "--reset-then-reuse-values", "--take-ownership", "--force-conflicts")
+	require.NoError(t, err, said)
 	said, err = run("upgrade", "scanflow", "scanflow", "--reset-then-reuse-values")
 	require.NoError(t, err, said)
 
@@ -191,11 +189,13 @@ spec:
 // (--server-side=false), with --take-ownership and, where it lacks that, with labels.
 func TestUpgradeAsHelm3(t *testing.T) {
 	for name, c := range map[string]struct {
-		labelled bool
-		args     []string
+		labelled   bool
+		args, then []string
 	}{
-		"taking ownership": {false, []string{"--take-ownership"}},
-		"labelled before":  {true, nil},
+		"taking ownership": {false, []string{"--take-ownership"}, []string{"rollback", "scanflow", "1", "--server-side=false"}},
+		"labelled before": {true, nil, []string{
+			"upgrade", "scanflow", "scanflow", "--server-side=false", "--reset-then-reuse-values", "--set", "crds.install=false",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := emptied(t)
@@ -217,6 +217,10 @@ func TestUpgradeAsHelm3(t *testing.T) {
 				got := get(t, cluster, crdResource, "", o.GetName())
 				require.Equal(t, "keep", got.GetAnnotations()["helm.sh/resource-policy"])
 				require.Equal(t, schemaOf(t, o), schemaOf(t, got))
+			}
+			run(c.then...) // which does not take them away
+			for _, crd := range ownDefinitions {
+				get(t, cluster, crdResource, "", crd)
 			}
 		})
 	}

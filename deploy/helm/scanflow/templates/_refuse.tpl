@@ -3,8 +3,19 @@ Values that contradict each other, or have no effect, are refused, all at once. 
 the values and the fix. What a single value may be is in values.schema.json.
 */ -}}
 {{- define "scanflow.refuse" -}}
-{{- if not (hasKey .Values "crds") -}}
-{{- fail "these values are those of an older chart, without the defaults of this one: upgrade with --reset-then-reuse-values in place of --reuse-values" -}}
+{{- $missing := list -}}
+{{- range $key := list "agents" "commonAnnotations" "commonLabels" "crds" "data" "flowSchema" "image" "log" "mlflow" "networkPolicy" "peers" "podAnnotations" "podDisruptionBudget" "podLabels" "policies" "prometheus" "prometheusRule" "rbac" "resources" "senders" "service" "serviceAccount" "serviceMonitor" "test" "tls" "token" "updateStrategy" -}}
+{{- if not (kindIs "map" (get $.Values $key)) -}}
+{{- $missing = append $missing $key -}}
+{{- end -}}
+{{- end -}}
+{{- range $key := list "leaseDuration" "shardBy" "shards" -}}
+{{- if or (not (hasKey $.Values $key)) (kindIs "invalid" (get $.Values $key)) -}}
+{{- $missing = append $missing $key -}}
+{{- end -}}
+{{- end -}}
+{{- if $missing -}}
+{{- fail (printf "%s: no value. If --reuse-values was given, the values lack the defaults of this chart: give --reset-then-reuse-values in its place. If null was given, leave it out" (join ", " $missing)) -}}
 {{- end -}}
 {{- $to := dict "root" . "problems" list -}}
 {{- include "scanflow.problems.workload" $to -}}

@@ -4,8 +4,9 @@
 {{- $v := .root.Values -}}
 {{- $p := $v.networkPolicy -}}
 {{- if not $p.enabled -}}
-{{- range $path, $value := dict "senders" $p.senders "extraEgress" $p.extraEgress "apiServer.cidrs" $p.apiServer.cidrs "peers.namespace" $p.peers.namespace -}}
-{{- if $value -}}
+{{- $defaults := dict "senders" "[]" "extraEgress" "[]" "peers" `{"namespace":{}}` "apiServer" `{"cidrs":[],"ports":[443,6443]}` "monitoringNamespace" `{"kubernetes.io/metadata.name":"monitoring"}` "dnsNamespace" `{"kubernetes.io/metadata.name":"kube-system"}` "prometheus" `{"namespace":{"kubernetes.io/metadata.name":"monitoring"},"port":9090}` "mlflow" `{"namespace":{"kubernetes.io/metadata.name":"mlflow"},"port":5000}` -}}
+{{- range $path, $default := $defaults -}}
+{{- if ne (get $p $path | toJson) $default -}}
 {{- include "scanflow.problem" (list $to (printf "networkPolicy.%s: has no effect with networkPolicy.enabled: false; leave one of them out" $path)) -}}
 {{- end -}}
 {{- end -}}
@@ -32,7 +33,7 @@
 {{- end -}}
 {{- end -}}
 {{- if not $m.enabled -}}
-{{- range $path, $value := dict "labels" $m.labels "serverName" $m.serverName "ca.secretName" $m.ca.secretName -}}
+{{- range $path, $value := dict "labels" $m.labels "serverName" $m.serverName "ca.secretName" $m.ca.secretName "interval" (ne $m.interval "15s") -}}
 {{- if $value -}}
 {{- include "scanflow.problem" (list $to (printf "serviceMonitor.%s: has no effect with serviceMonitor.enabled: false; enable it, or leave this out" $path)) -}}
 {{- end -}}
@@ -65,10 +66,17 @@
 {{- $v := .root.Values -}}
 {{- $api := .root.Capabilities.APIVersions -}}
 {{- $f := $v.flowSchema -}}
-{{- if and (not $f.enabled) $f.priorityLevel -}}
-{{- include "scanflow.problem" (list $to "flowSchema.priorityLevel: has no effect with flowSchema.enabled: false; enable it, or leave this out") -}}
+{{- if not $f.enabled -}}
+{{- range $path, $value := dict "priorityLevel" $f.priorityLevel "matchingPrecedence" (ne (int $f.matchingPrecedence) 1000) "nominalConcurrencyShares" (ne (int $f.nominalConcurrencyShares) 10) -}}
+{{- if $value -}}
+{{- include "scanflow.problem" (list $to (printf "flowSchema.%s: has no effect with flowSchema.enabled: false; enable it, or leave this out" $path)) -}}
 {{- end -}}
-{{- if and $f.priorityLevel (ne (int $f.nominalConcurrencyShares) 10) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not $v.podDisruptionBudget.enabled) (ne (toString $v.podDisruptionBudget.maxUnavailable) "1") -}}
+{{- include "scanflow.problem" (list $to "podDisruptionBudget.maxUnavailable: has no effect with podDisruptionBudget.enabled: false; leave one of them out") -}}
+{{- end -}}
+{{- if and $f.enabled $f.priorityLevel (ne (int $f.nominalConcurrencyShares) 10) -}}
 {{- include "scanflow.problem" (list $to "flowSchema.nominalConcurrencyShares: is of the chart's own priority level, and flowSchema.priorityLevel names another; leave one of them out") -}}
 {{- end -}}
 {{- if and $f.enabled (semverCompare "<1.29.0-0" .root.Capabilities.KubeVersion.Version) -}}

@@ -35,8 +35,8 @@
 {{- include "scanflow.problem" (list $to "peers.ca.secretName: is for peers with https, and all of peers.urls are http; leave it out, or use https") -}}
 {{- end -}}
 {{- end -}}
-{{- if and $v.test.ca.secretName (not $v.tls.secretName) -}}
-{{- include "scanflow.problem" (list $to "test.ca.secretName: the test asks over http, as tls.secretName is empty; leave it out") -}}
+{{- if and (or $v.test.ca.secretName (ne $v.test.ca.key "ca.crt")) (not $v.tls.secretName) -}}
+{{- include "scanflow.problem" (list $to "test.ca: the test asks over http, as tls.secretName is empty; leave it out") -}}
 {{- end -}}
 {{- $refs := list (list "token" $v.token "token") (list "senders" $s "senders.yaml") (list "tls.clientCA" $v.tls.clientCA "ca.crt") (list "peers.token" $v.peers.token "token") (list "peers.ca" $v.peers.ca "ca.crt") (list "serviceMonitor.ca" $v.serviceMonitor.ca "ca.crt") -}}
 {{- include "scanflow.problems.keys" (list $to $refs) -}}
