@@ -53,7 +53,7 @@ func (a annotator) Plan(ctx context.Context, p engine.Proposal) (engine.Change, 
 	if len(changes) == 0 {
 		return engine.Planned(p, true, fmt.Sprintf("%s is so already", patch), annotatePlan{Write: patch})
 	}
-	from, err := checkTakeOver(o, p, changes)
+	from, err := a.checkTakeOver(o, p, changes)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("annotate %s: %w", patch, err)
 	}

@@ -55,10 +55,10 @@ func (m modelServer) plan(ctx context.Context, o *object, p engine.Proposal, w v
 	if isInferenceService(o.GetAPIVersion(), o.GetKind()) {
 		return m.planInference(ctx, o, p, w)
 	}
-	return planModel(o, p, w)
+	return m.planModel(o, p, w)
 }
 
-func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Change, error) {
+func (m modelServer) planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Change, error) {
 	edit := modelEdit{set: map[string]any{}}
 	var err error
 	switch kindOf(o.Unstructured) {
@@ -77,7 +77,7 @@ func planModel(o *object, p engine.Proposal, w verbparams.ModelServe) (engine.Ch
 	for i, c := range edit.changes {
 		paths[i] = c.path
 	}
-	from, err := checkTakeOvers(o, modelVerb, p, paths)
+	from, err := m.checkTakeOvers(o, modelVerb, p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}

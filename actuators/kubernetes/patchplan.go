@@ -61,7 +61,7 @@ func (c *Cluster) planPatch(ctx context.Context, p engine.Proposal, o *object, w
 			return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
 		}
 	}
-	from, err := checkTakeOver(o, p, changes)
+	from, err := c.checkTakeOver(o, p, changes)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("%s %s: %w", p.Primitive, w, err)
 	}

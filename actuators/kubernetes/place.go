@@ -81,14 +81,14 @@ func (a placer) planObject(ctx context.Context, p engine.Proposal, w verbparams.
 	if err != nil {
 		return engine.Change{}, err
 	}
-	change, err := planPlace(o, p, w)
+	change, err := a.planPlace(o, p, w)
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("place %s %s/%s: %w", kind, p.Target.Namespace, name, err)
 	}
 	return change, nil
 }
 
-func planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change, error) {
+func (c *Cluster) planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change, error) {
 	at, err := podSpecAt(o.Unstructured, w.Placement)
 	if err != nil {
 		return engine.Change{}, err
@@ -113,11 +113,11 @@ func planPlace(o *object, p engine.Proposal, w verbparams.Place) (engine.Change,
 	if len(next.edits) == 0 {
 		return engine.Planned(p, true, "it is placed so already", rolloutPlan{patchKeeping(o, "place", nil, nil)})
 	}
-	return next.planned(o, p, at)
+	return next.planned(c, o, p, at)
 }
 
 // planned checks who owns the fields and builds the patch.
-func (n *placement) planned(o *object, p engine.Proposal, at []string) (engine.Change, error) {
+func (n *placement) planned(c *Cluster, o *object, p engine.Proposal, at []string) (engine.Change, error) {
 	set, paths, gone := map[string]any{}, []fieldpath.Path{}, [][]string{}
 	for _, e := range n.edits {
 		path := slices.Concat(at, e.path)
@@ -130,7 +130,7 @@ func (n *placement) planned(o *object, p engine.Proposal, at []string) (engine.C
 			return engine.Change{}, fmt.Errorf("write %s: %w", strings.Join(path, "."), err)
 		}
 	}
-	from, err := checkTakeOvers(o, "place", p, paths)
+	from, err := c.checkTakeOvers(o, "place", p, paths)
 	if err != nil {
 		return engine.Change{}, err
 	}

@@ -114,7 +114,7 @@ func (a placer) planRun(ctx context.Context, o *object, p engine.Proposal, w ver
 	if by := ownAffinity(run.spec); by != "" && (w.AntiAffinity != nil || w.Affinity != nil) {
 		return nil, nil, fmt.Errorf("its template %s has an affinity of its own, which counts instead of the workflow's: write the term there", by)
 	}
-	patch, diff, from, err := planTerms(o, p, w, spec...)
+	patch, diff, from, err := a.planTerms(o, p, w, spec...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +145,7 @@ func placedSpecs(o *object) (at [][]string, run *argoRun, err error) {
 
 // planTerms patches several parts of one object, each of which decides where pods may run.
 // diff has each new term once.
-func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string) (patch objectPatch, diff, from []string, err error) {
+func (c *Cluster) planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string) (patch objectPatch, diff, from []string, err error) {
 	set, paths := map[string]any{}, []fieldpath.Path{}
 	var words []string
 	for _, part := range at {
@@ -164,7 +164,7 @@ func planTerms(o *object, p engine.Proposal, w verbparams.Place, at ...[]string)
 			}
 		}
 	}
-	from, err = checkTakeOvers(o, "place", p, paths)
+	from, err = c.checkTakeOvers(o, "place", p, paths)
 	if err != nil {
 		return objectPatch{}, nil, nil, err
 	}

@@ -64,7 +64,7 @@ func (s scaler) Plan(ctx context.Context, p engine.Proposal) (engine.Change, err
 		}
 		return engine.Change{}, &OwnedError{Field: "spec.replicas of " + id.String(), Owner: owner.String(), Fix: fix}
 	}
-	from, err := mayTakeOver("replicas", now.ReplicaOwners, p, now.Annotations)
+	from, err := s.mayTakeOver("replicas", now.ReplicaOwners, p, now.Annotations)
 	if err != nil {
 		return engine.Change{}, err
 	}

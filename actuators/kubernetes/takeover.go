@@ -45,7 +45,7 @@ func (e *OwnedError) Error() string {
 //
 // The API server records no time for writes of the scale subresource. There the annotation
 // has to be younger than our own last write.
-func mayTakeOver(field string, managers []clusterview.FieldManager, p engine.Proposal, annotations map[string]string) (from string, err error) {
+func (c *Cluster) mayTakeOver(field string, managers []clusterview.FieldManager, p engine.Proposal, annotations map[string]string) (from string, err error) {
 	if slices.ContainsFunc(managers, ours) || len(managers) == 0 {
 		return "", nil
 	}
@@ -54,14 +54,17 @@ func mayTakeOver(field string, managers []clusterview.FieldManager, p engine.Pro
 		names[i] = w.String()
 	}
 	from = strings.Join(names, " and ")
-	handed, err := time.Parse(time.RFC3339, annotations[TakeOverAnnotation])
+	handed, problem := takeOverTime(annotations[TakeOverAnnotation], c.Clock.Now())
 	timeless := slices.ContainsFunc(managers, func(w clusterview.FieldManager) bool { return w.Time.IsZero() })
-	if p.Written.IsZero() || err == nil && !handed.Before(newestWrite(managers)) && (!timeless || handed.After(p.Written)) {
+	if p.Written.IsZero() || !handed.IsZero() && !handed.Before(newestWrite(managers)) && (!timeless || handed.After(p.Written)) {
 		return from, nil
+	}
+	if problem != "" {
+		problem += "; "
 	}
 	return "", &OwnedError{
 		Field: field, Owner: from + ", who wrote it after Scanflow did at " + p.Written.UTC().Format(time.RFC3339),
-		Fix: fmt.Sprintf("to hand it back: kubectl annotate %s -n %s %s %s=$(date -u +%%FT%%TZ) --overwrite", strings.ToLower(p.Target.Kind), p.Target.Namespace, p.Target.Name, TakeOverAnnotation),
+		Fix: problem + fmt.Sprintf("to hand it back: kubectl annotate %s -n %s %s %s=$(date -u +%%FT%%TZ) --overwrite", strings.ToLower(p.Target.Kind), p.Target.Namespace, p.Target.Name, TakeOverAnnotation),
 	}
 }
 
@@ -87,7 +90,7 @@ func takeOverNote(from ...string) (note string) {
 
 // checkTakeOvers checks each field that a verb changes, and returns the managers that it is
 // taken over from; "" where it was ours or nobody's.
-func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath.Path) ([]string, error) {
+func (c *Cluster) checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath.Path) ([]string, error) {
 	p.Target = engine.Target{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
 	out := make([]string, len(paths))
 	for i, path := range paths {
@@ -96,7 +99,7 @@ func checkTakeOvers(o *object, verb string, p engine.Proposal, paths []fieldpath
 		if !overwroteUs(o, verb, p.Written, managers) {
 			judged.Written = time.Time{}
 		}
-		from, err := mayTakeOver(path.String(), managers, judged, o.GetAnnotations())
+		from, err := c.mayTakeOver(path.String(), managers, judged, o.GetAnnotations())
 		if err != nil {
 			return nil, err
 		}
@@ -123,12 +126,12 @@ func overwroteUs(o *object, verb string, written time.Time, managers []clustervi
 
 // checkTakeOver checks all changes of a patch, and returns the managers that it takes fields over
 // from, without duplicates.
-func checkTakeOver(o *object, p engine.Proposal, changes []fieldChange) (from []string, err error) {
+func (c *Cluster) checkTakeOver(o *object, p engine.Proposal, changes []fieldChange) (from []string, err error) {
 	paths := make([]fieldpath.Path, len(changes))
-	for i, c := range changes {
-		paths[i] = c.path
+	for i, change := range changes {
+		paths[i] = change.path
 	}
-	all, err := checkTakeOvers(o, p.Primitive, p, paths)
+	all, err := c.checkTakeOvers(o, p.Primitive, p, paths)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -70,9 +71,58 @@ func TestMayTake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := engine.Proposal{Written: row.written, Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}}
-			from, err := mayTakeOver("replicas", row.writers, p, map[string]string{TakeOverAnnotation: row.handed})
+			c := &Cluster{Clock: engine.NewManualClock(time.Date(2026, 1, 2, 3, 6, 0, 0, time.UTC))}
+			from, err := c.mayTakeOver("replicas", row.writers, p, map[string]string{TakeOverAnnotation: row.handed})
 			require.Equal(t, row.refused, err != nil, "%v", err)
 			require.Equal(t, row.from, from)
 		})
 	}
+}
+
+// A value that is no time, has no zone or lies in the future hands nothing over, and the
+// refusal says what the value is.
+func TestATakeOverThatSaysNothing(t *testing.T) {
+	writer := []clusterview.FieldManager{{Manager: "kubectl", Operation: "Update", Time: time.Date(2026, 1, 2, 3, 5, 5, 0, time.UTC)}}
+	clock := engine.NewManualClock(time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC))
+	c := &Cluster{Clock: clock}
+	p := engine.Proposal{Written: after, Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}}
+	const fix = "to hand it back: kubectl annotate deployment -n ns web scanflow.dev/take-over=$(date -u +%FT%TZ) --overwrite"
+	for value, problem := range map[string]string{
+		"2026-01-02T03:05:05Z":         "",
+		"2026-01-02T04:05:05+01:00":    "",
+		"2026-01-02T03:05:05.5Z":       "",
+		"2026-01-02T04:01:00Z":         "", // a minute ahead
+		"yes":                          "is no time (RFC 3339)",
+		"true":                         "is no time (RFC 3339)",
+		"always":                       "is no time (RFC 3339)",
+		"1767323105":                   "is no time (RFC 3339)",
+		"2026-01-02":                   "is no time (RFC 3339)",
+		"2026-01-02 03:05:05Z":         "is no time (RFC 3339)",
+		"2026-01-02T03:05:05 Z":        "is no time (RFC 3339)",
+		" 2026-01-02T03:05:05Z":        "is no time (RFC 3339)",
+		"2026-13-02T03:05:05Z":         "is no time (RFC 3339)",
+		"Fri Jan  2 03:05:05 UTC 2026": "is no time (RFC 3339)",
+		"$(date -u +%FT%TZ)":           "is no time (RFC 3339)",
+		"2026-01-02T03:05:05":          "has no time zone",
+		"2026-01-02T04:01:01Z":         "is in the future (it is 2026-01-02T04:00:00Z here)",
+		"2026-01-02T05:05:05Z":         "is in the future (it is 2026-01-02T04:00:00Z here)",
+		"9999-12-31T23:59:59Z":         "is in the future (it is 2026-01-02T04:00:00Z here)",
+		"2026-01-02T03:05:05-12:00":    "is in the future (it is 2026-01-02T04:00:00Z here)",
+	} {
+		from, err := c.mayTakeOver("replicas", writer, p, map[string]string{TakeOverAnnotation: value})
+		if problem == "" {
+			require.NoError(t, err, value)
+			require.Equal(t, "kubectl (Update, 2026-01-02T03:05:05Z)", from)
+			continue
+		}
+		require.EqualError(t, err, "replicas belongs to kubectl (Update, 2026-01-02T03:05:05Z), who wrote it after Scanflow did at 2026-01-02T03:04:05Z; the annotation scanflow.dev/take-over is "+strconv.Quote(value)+", which "+problem+"; "+fix)
+	}
+
+	// Once its time has come, it hands over what was written before it.
+	clock.Set(time.Date(2026, 1, 2, 5, 5, 5, 0, time.UTC))
+	_, err := c.mayTakeOver("replicas", writer, p, map[string]string{TakeOverAnnotation: "2026-01-02T05:05:05Z"})
+	require.NoError(t, err)
+	writer[0].Time = time.Date(2026, 1, 2, 5, 5, 6, 0, time.UTC)
+	_, err = c.mayTakeOver("replicas", writer, p, map[string]string{TakeOverAnnotation: "2026-01-02T05:05:05Z"})
+	require.Error(t, err, "and nothing that was written after it")
 }

@@ -89,7 +89,7 @@ func (s trafficVerb) Plan(ctx context.Context, p engine.Proposal) (engine.Change
 	if moves = slices.DeleteFunc(moves, func(m move) bool { return m.from == m.to }); len(moves) == 0 {
 		return engine.Planned(p, true, fmt.Sprintf("%s: weights as they are", patch), patchPlan{Write: patch})
 	}
-	from, err := checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(field...)}})
+	from, err := s.checkTakeOver(o, p, []fieldChange{{path: fieldpath.Names(field...)}})
 	if err != nil {
 		return engine.Change{}, fmt.Errorf("traffic %s: %s: %w", p.Target.ID(), patch, err)
 	}
