@@ -165,7 +165,7 @@ propose contains {"primitive": "hook", "with": {}, "reason": "once", "because": 
 			b := newBench(t, calling)
 			b.world.set("web", 1)
 			in := engine.Intent{
-				Change: engine.Change{Proposal: engine.Proposal{Identity: "abc", Agent: "ns/planner", Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}, Strategy: row.strategy, Primitive: "scale", With: map[string]any{"replicas": 4.0}}},
+				Change: engine.Change{Diff: "replicas 1 -> 4", Proposal: engine.Proposal{Identity: "abc", Agent: "ns/planner", Target: engine.Target{Kind: "Deployment", Namespace: "ns", Name: "web"}, Strategy: row.strategy, Primitive: "scale", With: map[string]any{"replicas": 4.0}}},
 				Firing: "f", Claim: "replicas", Direction: engine.Up, At: start,
 			}
 			if row.sent > 0 {
@@ -182,6 +182,9 @@ propose contains {"primitive": "hook", "with": {}, "reason": "once", "because": 
 			require.Equal(t, "abc", act.Identity)
 			require.Equal(t, row.want, act.Outcome.Status)
 			require.Contains(t, act.Outcome.Detail, row.detail)
+			if row.landed {
+				require.Equal(t, "replicas 1 -> 4: found in place after a restart", act.Diff+": "+act.Outcome.Detail, "its own change, not that of a new plan")
+			}
 			require.Zero(t, b.world.count(), "it is not done again")
 			require.Len(t, b.world.sent, row.sent)
 			for _, c := range b.world.sent {

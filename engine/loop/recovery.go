@@ -190,7 +190,7 @@ func (r *recovery) recoverOne(ctx context.Context, in engine.Intent, target *eng
 		run.follow(in)
 		return true
 	case change.NoOp:
-		return end(engine.Done, "found in place after a restart: %s", change.Diff)
+		return end(engine.Done, "found in place after a restart") // the intent has what was changed; the new plan, nothing
 	case in.Begun:
 		return end(engine.Abandoned, "it had begun, and is not in place any more: %s", change.Diff)
 	case !in.Irreproducible:
