@@ -48,10 +48,14 @@ func (s Subject) needs(subresource string, verbs ...string) Need {
 	return Need{Group: s.Group(), Resource: s.Resource() + subresource, Verbs: verbs, Namespace: s.Namespace}
 }
 
-// ScaleNeeds are those of `scale`, which plans on the View and reads on a conflict.
+// ScaleNeeds are those of `scale`, which plans on the View and reads on a conflict. A kind
+// without a scale subresource needs none, since the verb is refused.
 func ScaleNeeds(s Subject, _ map[string]any) []Need {
-	if isInferenceService(s.APIVersion, s.Kind) {
+	switch {
+	case isInferenceService(s.APIVersion, s.Kind):
 		return []Need{s.needs("", "get", "patch")}
+	case s.Kind != "" && !s.hasScale():
+		return nil
 	}
 	return append([]Need{s.needs("/scale", "get", "patch"), eventReads(s.Namespace)}, autoscalerReads(s.Namespace)...)
 }

@@ -48,6 +48,8 @@ With -o values the same is printed as values of the Helm chart.`,
 	listFlag(f, &manifests, "file", "f", "agent manifests: files, or folders of them")
 	f.StringVar(&o.Namespace, "namespace", "scanflow", "namespace that the process runs in")
 	f.StringVar(&o.Name, "name", "scanflow", "name of the roles, and of the service account")
+	f.StringVar(&o.Install, "install", "scanflow", "value for --install of the process, which its Leases are named by")
+	f.IntVar(&o.Shards, "shards", 1, "number of parts that share the targets out (N of --shard I/N), each of which has a Lease")
 	f.StringVar(&o.Account, "service-account", "", "service account that is there already, to be bound; absent: one is printed")
 	listFlag(f, &resources, "resource", "", "what a kind's resources are called, as Kind.group=plural, where the usual plural is wrong")
 	listFlag(f, &o.Apply, "apply", "", "kinds that the primitive apply may write, as Kind.group: manifests don't tell which ones policies name")

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/shard"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
@@ -22,6 +23,11 @@ type Options struct {
 	// Account is an existing service account in Namespace. By default the plan has one
 	// with the name Name.
 	Account string
+	// Install is the value for --install of the process, which its Leases are named by.
+	// Default: "scanflow".
+	Install string
+	// Shards is the number of parts that share the targets out. Default: 1.
+	Shards int
 	// Plurals maps "Kind.group" (or "Kind" of the core group) to the plural, where the
 	// guess is wrong.
 	Plurals map[string]string
@@ -31,7 +37,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	o.Namespace, o.Name = cmp.Or(o.Namespace, "scanflow"), cmp.Or(o.Name, "scanflow")
+	o.Namespace, o.Name, o.Install = cmp.Or(o.Namespace, "scanflow"), cmp.Or(o.Name, "scanflow"), cmp.Or(o.Install, "scanflow")
 	var errs []error
 	check := func(what, name string, why []string) {
 		if len(why) > 0 {
@@ -40,6 +46,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	check("namespace", o.Namespace, validation.IsDNS1123Label(o.Namespace))
 	check("name", o.Name, validation.IsDNS1123Subdomain(o.Name))
+	check("installation", o.Install, validation.IsDNS1123Subdomain(o.Install))
+	if o.Shards < 0 {
+		errs = append(errs, fmt.Errorf("shards: %d is no number of parts; write 1 or more", o.Shards))
+	}
 	if o.Account != "" {
 		check("service account", o.Account, validation.IsDNS1123Subdomain(o.Account))
 	}
@@ -109,7 +119,7 @@ func NewPlan(agents []*manifest.Agent, o Options) (*Plan, error) {
 func (p *Plan) Roles(withOwn bool) []NamespaceRules {
 	needs := slices.Clone(p.needs)
 	if withOwn {
-		needs = append(needs, processNeeds(p.options.Namespace)...)
+		needs = append(needs, processNeeds(p.options.Namespace, shard.Shard{Of: p.options.Shards}.Names(p.options.Install))...)
 	}
 	var out []NamespaceRules
 	for namespace, rules := range rulesOf(needs) {

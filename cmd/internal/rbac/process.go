@@ -20,10 +20,19 @@ func resourceNeeds(a *manifest.Agent, watch string) []need {
 	}
 }
 
-// processNeeds returns what the process needs in its own namespace, with any agents.
-func processNeeds(namespace string) []need {
-	return []need{
-		{Need: kubernetes.Need{Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"get", "create", "update"}, Namespace: namespace}, why: "the process: leader election"},
+// processNeeds returns what the process needs in its own namespace, with any agents. leases are
+// the names of the Leases of all its parts. A rule can't restrict create to names, and the first
+// part reads the Leases of parts that are no more.
+func processNeeds(namespace string, leases []string) []need {
+	lease := func(name string, verbs ...string) need {
+		return need{Need: kubernetes.Need{Group: "coordination.k8s.io", Resource: "leases", Verbs: verbs, Namespace: namespace}, name: name, why: "the process: leader election"}
+	}
+	out := []need{
+		lease("", "get", "create"),
 		{Need: kubernetes.Need{Group: group, Resource: ledgers, Verbs: []string{"get", "list", "create", "update", "delete"}, Namespace: namespace}, why: "the process: what survives a pod"},
 	}
+	for _, name := range leases {
+		out = append(out, lease(name, "update"))
+	}
+	return out
 }

@@ -211,7 +211,8 @@ func TestWhatTheProcessNeeds(t *testing.T) {
 	require.Len(t, elsewhere, 2)
 	require.Equal(t, "system", elsewhere[1].Namespace)
 	require.Equal(t, []rbac.Rule{
-		{Groups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create", "update"}, For: []string{"the process: leader election"}},
+		{Groups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "create"}, For: []string{"the process: leader election"}},
+		{Groups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Names: []string{"scanflow"}, Verbs: []string{"update"}, For: []string{"the process: leader election"}},
 		{Groups: []string{"scanflow.dev"}, Resources: []string{"ledgers"}, Verbs: []string{"get", "list", "create", "update", "delete"}, For: []string{"the process: what survives a pod"}},
 	}, elsewhere[1].Rules)
 	together := plan(t, text, rbac.Options{Namespace: "ml"}).Roles(true)
@@ -234,9 +235,9 @@ func TestKindsToApply(t *testing.T) {
 	without := plan(t, text, rbac.Options{})
 	require.NotContains(t, lines(without), "get,create")
 	require.Contains(t, string(without.YAML()), "# Of the primitive apply nothing is in it: name the kinds with --apply Kind.group.")
-	with := plan(t, text, rbac.Options{Apply: []string{"ConfigMap", "NetworkPolicy.networking.k8s.io"}})
+	with := plan(t, text, rbac.Options{Apply: []string{"ConfigMap", "Ingress.networking.k8s.io"}})
 	require.Contains(t, lines(with), "ml /configmaps get,create,patch\n")
-	require.Contains(t, lines(with), "ml networking.k8s.io/networkpolicies get,create,patch\n")
+	require.Contains(t, lines(with), "ml networking.k8s.io/ingresses get,create,patch\n")
 	require.NotContains(t, string(with.YAML()), "--apply")
 	_, err := rbac.NewPlan(readAgents(t, agent("ml", "a", "targets: {static: [{name: x}]}")), rbac.Options{Apply: []string{"ConfigMap"}})
 	require.ErrorContains(t, err, "none of the agents has the primitive apply")
