@@ -24,7 +24,14 @@ type FiringRecord struct {
 	Unhealthy []SignalHealth `json:"-"`
 	// Problems lists what went wrong, for a person: a fleet that could not be listed, a
 	// sensor or a strategy that failed. Each appears once, not once for each target.
-	Problems  []string   `json:"problems,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+	// Blocked says why nothing could be decided or done in this firing; "" where it could.
+	Blocked string `json:"-"`
+	// MissingRights are the rights that a list, a sensor or a plan lacked, each once.
+	MissingRights []RightError `json:"-"`
+	// Standing summarizes the proposals that are not carried out; nil where the firing did not
+	// decide on all targets.
+	Standing  *Standing  `json:"-"`
 	Decisions []Decision `json:"-"`
 	// Intents are the acts that the firing starts.
 	Intents []Intent `json:"-"`

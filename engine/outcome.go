@@ -24,4 +24,6 @@ type Outcome struct {
 	// Obstacle says what keeps a running act from its end, in the words of the object that
 	// reports it: a quota, an image that can't be pulled. "" where nothing does.
 	Obstacle string `json:"obstacle,omitempty"`
+	// MissingRight is the right that the act lacked, nil where it lacked none.
+	MissingRight RightError `json:"-"`
 }

@@ -25,7 +25,7 @@ func (r *runner) apply(ctx context.Context, actuator engine.Actuator, in *engine
 	out, err := r.applyOnce(ctx, actuator, in.Change)
 	for failures := 1; err != nil; failures++ {
 		if !engine.IsRetryable(err) {
-			return engine.Outcome{Status: engine.Failed, Detail: err.Error()}
+			return engine.Outcome{Status: engine.Failed, Detail: err.Error(), MissingRight: engine.MissingRight(err)}
 		}
 		stall.observe(engine.Outcome{Status: engine.Running, Detail: "it is tried again until its deadline", Obstacle: err.Error()})
 		waits()
@@ -82,7 +82,7 @@ func (r *runner) verify(ctx context.Context, actuator engine.Actuator, in *engin
 		case err != nil && ctx.Err() != nil:
 			continue // the deadline cut the call off, which says nothing of the act
 		case err != nil:
-			next = engine.Outcome{Status: engine.Running, Detail: out.Detail, Obstacle: err.Error()}
+			next = engine.Outcome{Status: engine.Running, Detail: out.Detail, Obstacle: err.Error(), MissingRight: engine.MissingRight(err)}
 		}
 		out, out.Applied = next, true
 		stall.observe(out)
@@ -91,7 +91,11 @@ func (r *runner) verify(ctx context.Context, actuator engine.Actuator, in *engin
 		out = engine.Outcome{Status: engine.Failed, Detail: "its actuator can't tell whether it is done", Applied: true}
 	}
 	if out.Status == engine.Failed && r.ctx.Err() == nil {
-		out.Detail += r.undo(actuator, in.Change)
+		undone, err := r.undo(actuator, in.Change)
+		out.Detail += undone
+		if out.MissingRight == nil {
+			out.MissingRight = engine.MissingRight(err)
+		}
 	}
 	out.Obstacle = "" // of running acts only
 	return out
@@ -104,10 +108,10 @@ func verifyPause(since time.Duration) time.Duration {
 }
 
 // undo undoes a failed act, and returns what came of it, for the outcome's detail.
-func (r *runner) undo(actuator engine.Actuator, change engine.Change) string {
+func (r *runner) undo(actuator engine.Actuator, change engine.Change) (came string, err error) {
 	undoer, can := actuator.(engine.Undoer)
 	if !can {
-		return ""
+		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, undoDeadline) // the act's own may be over
 	defer cancel()
@@ -116,7 +120,7 @@ func (r *runner) undo(actuator engine.Actuator, change engine.Change) string {
 		out, err = callUndo(ctx, undoer, change)
 	}
 	if err != nil {
-		return "; it could not be undone: " + err.Error()
+		return "; it could not be undone: " + err.Error(), err
 	}
-	return "; undone: " + out.Detail
+	return "; undone: " + out.Detail, nil
 }

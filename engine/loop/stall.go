@@ -52,5 +52,5 @@ func pastDeadline(out engine.Outcome) engine.Outcome {
 	if out.Obstacle != "" && !strings.HasSuffix(out.Detail, out.Obstacle) {
 		detail += "; " + out.Obstacle
 	}
-	return engine.Outcome{Status: engine.Failed, Detail: detail, Applied: true}
+	return engine.Outcome{Status: engine.Failed, Detail: detail, Applied: true, MissingRight: out.MissingRight}
 }

@@ -176,6 +176,7 @@ func (e *Evaluation) setPlans(plans []Plan) {
 		switch {
 		case plan.Err != nil:
 			c.refuse(byPlan, "%s can't be planned: %v", c.Primitive, plan.Err)
+			e.rec.MissingRights = engine.AddMissingRight(e.rec.MissingRights, plan.Err)
 		case c.change.NoOp:
 			c.decision.Verdict, c.decision.Detail = engine.Unchanged, c.change.Diff
 		case c.decision.Detail != "":

@@ -69,6 +69,7 @@ func (a *Agent) Observe(in Input) *Observation {
 	for i, err := range in.Errs {
 		if err != nil {
 			o.rec.Problems = append(o.rec.Problems, engine.Clip(fmt.Sprintf("sensor %s: %v", a.names[i], err)))
+			o.rec.MissingRights = engine.AddMissingRight(o.rec.MissingRights, err)
 		}
 	}
 	o.AddProblems(in.Problems)
@@ -126,7 +127,9 @@ func (o *Observation) AddProblems(problems []string) {
 func (o *Observation) Block(err error) {
 	o.targets, o.blocked = nil, true
 	o.rec.Trigger.Event = nil
-	o.rec.Problems = append(o.rec.Problems, engine.Clip(err.Error()))
+	o.rec.Blocked = engine.Clip(err.Error())
+	o.rec.Problems = append(o.rec.Problems, o.rec.Blocked)
+	o.rec.MissingRights = engine.AddMissingRight(o.rec.MissingRights, err)
 }
 
 // Blocked reports whether nothing can be decided in this turn.

@@ -37,6 +37,7 @@ func (e *Evaluation) result(ad *admission, intents []engine.Intent) *Result {
 	}
 	rec.Approvals = append(ad.approvals, e.rechecked()...)
 	rec.Deferred = e.disposition(intents)
+	rec.Standing = e.standing()
 	rec.Decisions = append(e.decisions(), lapsedDecisions(rec.Approvals, e.candidates)...)
 	if e.repeats(rec.Deferred, intents, rec.Approvals) {
 		rec.Decisions = nil
@@ -85,7 +86,8 @@ func (r *Result) Fail(err error) {
 	r.Withdraw()
 	rec := &r.Record
 	rec.Intents, rec.Approvals, rec.Envelopes, rec.Deferred = nil, nil, nil, nil
-	rec.Problems = append(rec.Problems, fmt.Sprintf("the journal can't be written, so nothing is done: %v", err))
+	rec.Blocked = fmt.Sprintf("the journal can't be written, so nothing is done: %v", err)
+	rec.Problems = append(rec.Problems, rec.Blocked)
 	for i := range rec.Decisions {
 		if d := &rec.Decisions[i]; d.Verdict == engine.Admitted || d.Verdict == engine.Waiting {
 			d.Verdict, d.By, d.Detail, d.Identity, d.Approval = engine.Refused, "journal", err.Error(), "", nil

@@ -15,7 +15,8 @@ import (
 // Classify marks an error of the API server as temporary (engine.Retry) where the same request
 // can succeed later: the server is unreachable, busy (429), failing (5xx) or slow, or our token
 // has expired and may be renewed. A conflict (409), a refusal (403, 422, a webhook) and a
-// missing object (404) are final: the caller must plan again.
+// missing object (404) are final: the caller must plan again. Where this process lacks a right,
+// the error has a *ForbiddenError in its chain.
 //
 // ErrDeposed is temporary as well. An act that fails with it may have landed in an earlier
 // attempt, so it must not be recorded as failed. It goes on until its agent is stopped, and the
@@ -26,6 +27,9 @@ func Classify(err error) error {
 		return err
 	case isTemporary(err):
 		return engine.Retry(err)
+	}
+	if lacks := missingRight(err); lacks != nil {
+		return lacks
 	}
 	return err
 }

@@ -102,6 +102,12 @@ func (s *Secrets) Read(ctx context.Context, namespace, name, key string, to *url
 	return value, nil
 }
 
+// Readable returns the error of reading a Secret, whatever its content is for.
+func (s *Secrets) Readable(ctx context.Context, namespace, name string) error {
+	_, err := s.get(ctx, secretName{namespace, name})
+	return err
+}
+
 // get returns the cached Secret, or reads it if it has expired. Concurrent callers share one
 // request.
 func (s *Secrets) get(ctx context.Context, at secretName) (*content, error) {
@@ -185,7 +191,12 @@ func (s *Secrets) fetch(ctx context.Context, at secretName, limit time.Duration)
 	case apierrors.IsNotFound(err):
 		return nil, errors.New("there is no such Secret; create it in the agent's namespace")
 	case apierrors.IsForbidden(err):
-		return nil, errors.New("this process may not read it; print its roles anew with scanflow rbac, and apply them")
+		cause := errors.New("this process may not read it; print its roles anew with scanflow rbac, and apply them")
+		if lacks := missingRight(err); lacks != nil {
+			lacks.err = cause
+			return nil, lacks
+		}
+		return nil, cause
 	case err != nil:
 		return nil, Classify(fmt.Errorf("ask the API server: %w", withoutSecrets(err)))
 	}

@@ -1,6 +1,7 @@
 package clusterview
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -69,20 +70,11 @@ func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 	if err := inf.ready(ctx); err != nil {
 		return nil, err
 	}
-	list := inf.objects.all(func(s *cachedObject) bool {
-		return !s.terminating && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
-	})
+	list := f.list(inf)
 	mapping, paths := inf.kind()
-	var pods *podIndex // nil for a kind that runs none: then no right to list pods is needed
-	if paths.scalable || paths.ownsPods || slices.ContainsFunc(list, paths.hasReplicas) {
-		of, err := f.view.podsFor(inf)
-		if err != nil {
-			return nil, err
-		}
-		if err := of.ready(ctx); err != nil {
-			return nil, err
-		}
-		pods = of.index
+	pods, err := f.pods(ctx, inf, list)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]engine.Target, len(list))
 	for i, s := range list {
@@ -97,4 +89,52 @@ func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 		}
 	}
 	return out, nil
+}
+
+// list returns the targets' objects from the cache.
+func (f *Fleet) list(inf *informer) []*cachedObject {
+	return inf.objects.all(func(s *cachedObject) bool {
+		return !s.terminating && f.matches.Matches(labels.Set(s.labels)) && (f.view.shard == nil || f.view.shard(s.namespace, s.name, s.labels))
+	})
+}
+
+// pods returns the pods of objects; nil for a kind that runs none, which needs no right to
+// list pods.
+func (f *Fleet) pods(ctx context.Context, inf *informer, list []*cachedObject) (*podIndex, error) {
+	if _, paths := inf.kind(); !paths.scalable && !paths.ownsPods && !slices.ContainsFunc(list, paths.hasReplicas) {
+		return nil, nil
+	}
+	of, err := f.view.podsFor(inf)
+	if err != nil {
+		return nil, err
+	}
+	if err := of.ready(ctx); err != nil {
+		return nil, err
+	}
+	return of.index, nil
+}
+
+// Fault returns the error of Targets, or why the targets or their pods can't be watched at the
+// moment. It returns nil for a fleet that is not followed.
+func (f *Fleet) Fault(ctx context.Context) error {
+	f.mu.Lock()
+	inf := f.inf
+	f.mu.Unlock()
+	if inf == nil {
+		return nil
+	}
+	if err := inf.ready(ctx); err != nil {
+		return err
+	}
+	if _, err := f.pods(ctx, inf, f.list(inf)); err != nil {
+		return err
+	}
+	f.view.mu.RLock()
+	pods := inf.podsOf
+	f.view.mu.RUnlock()
+	err := inf.fault()
+	if pods != nil {
+		err = cmp.Or(err, pods.fault())
+	}
+	return err
 }

@@ -85,6 +85,7 @@ type informer struct {
 	synced      bool
 	silentSince time.Time     // when the first request after the last answer was sent; zero is none
 	lastErr     error         // of the last request; nil until it is answered
+	unwatched   error         // the right to watch is missing: the objects are listed again and again
 	changed     chan struct{} // closed and replaced when ready should look again
 	podsOf      *informer     // the pods of these objects; guarded by view.mu
 

@@ -103,6 +103,7 @@ func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (wa
 	}
 	lists := o.SendInitialEvents != nil && *o.SendInitialEvents
 	if err != nil {
+		l.inf.watched(engine.MissingRight(apiclient.Classify(err)))
 		// An API server without streamed lists refuses this, and the reflector lists.
 		if !lists || engine.IsRetryable(apiclient.Classify(err)) {
 			err = l.fail("watch", err)
@@ -114,6 +115,7 @@ func (l *lister) WatchWithContext(ctx context.Context, o metav1.ListOptions) (wa
 		}
 		return nil, err
 	}
+	l.inf.watched(nil)
 	if !lists {
 		l.inf.requestSucceeded()
 	}

@@ -51,6 +51,24 @@ func (inf *informer) listed() {
 	inf.requestSucceeded()
 }
 
+// watched records the right that a watch lacks, nil where it was opened.
+func (inf *informer) watched(lacks engine.RightError) {
+	inf.mu.Lock()
+	defer inf.mu.Unlock()
+	inf.unwatched = lacks // nil is a nil error, as both are interfaces
+}
+
+// fault returns why the objects can't be listed or watched now. Cached objects may be recent
+// enough all the same.
+func (inf *informer) fault() error {
+	inf.mu.Lock()
+	defer inf.mu.Unlock()
+	if inf.lastErr != nil {
+		return inf.lastErr
+	}
+	return inf.unwatched
+}
+
 // notify wakes the callers of ready. The mutex is held.
 func (inf *informer) notify() {
 	close(inf.changed)

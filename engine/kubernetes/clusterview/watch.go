@@ -43,6 +43,22 @@ func (v *View) Watch(ctx context.Context, spec engine.WatchSpec, changed func(en
 	}
 }
 
+// WatchFault returns why the objects of a Watch can't be followed; nil where they are, and
+// where nobody watches them.
+func (v *View) WatchFault(spec engine.WatchSpec) error {
+	w, err := v.newWatcher(spec)
+	if err != nil {
+		return err
+	}
+	v.mu.RLock()
+	inf := v.informers[w.key]
+	v.mu.RUnlock()
+	if inf == nil {
+		return nil
+	}
+	return inf.fault()
+}
+
 // watcher filters the changes of an informer for one trigger. Changes wait in queue while
 // the trigger is busy, so that an informer is never held up.
 type watcher struct {
