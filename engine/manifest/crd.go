@@ -65,10 +65,14 @@ func printerColumns() []any {
 		column("Mode", "string", ".spec.mode", "enforce, dry-run or paused"),
 		column("Targets", "integer", ".status.targets", "targets at the last firing"),
 		wide("Revision", "string", ".status.policyRevision", "revision of the policies"),
+		column("Ready", "string", condition(Ready, "status"), "whether the agent does what its spec says"),
 		column("Accepted", "string", condition(Accepted, "status"), "whether the spec can be run"),
 		column("Running", "string", condition(Running, "reason"), "what of it runs"),
 		column("Last", "string", ".status.lastDecision.summary", "the last decision"),
-		wide("Why", "string", condition(Accepted, "message"), "why it is accepted or not"),
+		wide("Refused", "integer", ".status.refused.targets", "targets whose proposal stays refused until a person acts"),
+		wide("Failed", "integer", ".status.failed.targets", "targets whose last act failed"),
+		wide("Held", "integer", ".status.held.targets", "targets whose proposal waits"),
+		wide("Why", "string", condition(Ready, "message"), "why it is ready or not"),
 		column("Age", "date", ".metadata.creationTimestamp", "since it was made"),
 	}
 }

@@ -129,6 +129,7 @@ func resourceSchema(kinds Kinds) map[string]any {
 	}
 	at["status"] = walk.of(reflect.TypeFor[Status](), 0)
 	at["status"].(map[string]any)["description"] = "what became of the agent; Scanflow writes it"
+	at["status"].(map[string]any)["default"] = unjudged()
 	out["description"] = "A named loop with triggers, sensors, strategies and guards, that supervises a fleet."
 	out["required"] = []any{"spec"}
 	return out

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/memory"
 )
 
 // standing summarizes the candidates of all targets; nil in a turn that does not decide on
@@ -31,12 +32,20 @@ func (e *Evaluation) standing() *engine.Standing {
 		case e.agent.waits(&c.decision):
 			add(2, &out.Held, c.decision.Detail)
 		}
-		if n, _ := e.agent.Memory.Of(c.Target.ID()).Failures(c.Strategy, c.Primitive, c.With); n > 0 && proposed(&c.decision) {
-			add(1, &out.Failed, fmt.Sprintf("%s failed %d times in a row", c.Primitive, n))
+		if f := e.agent.Memory.Of(c.Target.ID()).FailuresOf(c.Primitive, c.direction(), c.With); f.Count > 0 && proposed(&c.decision) {
+			add(1, &out.Failed, failedText(c.Primitive, f))
 		}
 		counted[c.on] = done
 	}
 	return out
+}
+
+func failedText(verb string, f memory.Failures) string {
+	text := fmt.Sprintf("%s failed %d times in a row", verb, f.Count)
+	if f.Last != "" {
+		text += "; the last: " + f.Last
+	}
+	return text
 }
 
 // staysRefused reports whether a decision stays as it is until a person changes something.

@@ -38,6 +38,7 @@ type App struct {
 
 	lead        *leadership.State
 	agents      atomic.Pointer[[]*manifest.Agent] // those that run
+	specs       atomic.Pointer[[]engine.Spec]     // of those agents
 	credentials *credentials.Store
 	tracker     *mlflow.Client // nil where there is none
 	courier     *delivery.Courier
@@ -73,6 +74,7 @@ func New(o Options) (_ *App, err error) {
 		}
 	}()
 	a.agents.Store(&[]*manifest.Agent{})
+	a.specs.Store(&[]engine.Spec{})
 	a.lastGood = reload.NewLastGood(o.Data, a.files, a.recovery.Judge() != nil, o.Log)
 	if o.MLflow != "" {
 		if a.tracker, err = mlflow.New(mlflow.Options{URL: o.MLflow, TLS: o.MLflowTLS}); err != nil {
@@ -176,12 +178,15 @@ func (a *App) openData(ctx context.Context) (err error) {
 func (a *App) apply(agents []*manifest.Agent, specs []engine.Spec) {
 	a.credentials.Set(agents)
 	a.agents.Store(&agents)
+	a.specs.Store(&specs)
 	if manager := a.lead.Manager(); manager != nil {
 		manager.Apply(specs)
 	}
 }
 
 func (a *App) runningAgents() []*manifest.Agent { return *a.agents.Load() }
+
+func (a *App) runningSpecs() []engine.Spec { return *a.specs.Load() }
 
 // env returns what sensors and fleets are made with.
 func (a *App) env() agentspec.Env {

@@ -34,6 +34,8 @@ type cluster struct {
 	status      *status.Reporter
 	acceptance  *acceptance.Controller
 	secretHosts *credentials.HostChecker
+	prober      *status.Prober
+	recorder    *events.Recorder   // from Start on
 	leader      *leadership.Leader // from Start on
 }
 
@@ -55,8 +57,11 @@ func (a *App) newCluster() error {
 	if err != nil {
 		return err
 	}
-	c.source = agentcr.New(agentcr.Options{Client: writer, Namespace: k.Namespace, Selector: k.Agents, Kinds: agentspec.Kinds(), Clock: o.Clock, Log: o.Log.Named("agents")})
-	c.status = status.NewReporter(c.source.Report, func() bool { return a.lead.Leading() && k.Shard.Index == 0 })
+	c.source = agentcr.New(agentcr.Options{Client: writer, Namespace: k.Namespace, Selector: k.Agents, Kinds: agentspec.Kinds(), Clock: o.Clock, Log: o.Log.Named("agents"),
+		Event: func(agent, kind, reason, message string) { c.recorder.OnAgent(agent, kind, reason, message) }})
+	c.status = status.New(status.Options{
+		Write: c.source.Report, Leading: func() bool { return a.lead.Leading() && k.Shard.Index == 0 }, May: k.Client.May, Clock: o.Clock,
+	})
 	a.cluster = c
 	return nil
 }
@@ -68,12 +73,16 @@ func (a *App) newAcceptance() {
 		Secrets: c.secrets, Servers: sensors.Env{Prometheus: a.opts.Prometheus, MLflow: a.opts.MLflow},
 		Agents: a.runningAgents, Leading: a.lead.Leading, Report: c.status.Withheld, Clock: a.opts.Clock,
 	})
+	c.prober = status.NewProber(status.ProberOptions{
+		Specs: a.runningSpecs, Leading: a.lead.Leading, Watched: c.view.WatchFault, Report: c.status.Probed, Clock: a.opts.Clock,
+	})
 	c.acceptance = acceptance.New(acceptance.Options{
 		Source: c.source, Policies: a.Policies, Status: c.status, Env: a.env(), Log: a.opts.Log,
 		Apply: func(agents []*manifest.Agent, specs []engine.Spec, horizon time.Duration) {
 			a.lead.SetHorizon(horizon)
 			a.apply(agents, specs)
 			c.secretHosts.AgentsChanged()
+			c.prober.AgentsChanged()
 		},
 	})
 }
@@ -93,8 +102,8 @@ func (a *App) startKubernetes(ctx context.Context) error {
 		return err
 	}
 	a.lastGood.Keep(a.Policies.Live())
-	recorder := events.NewRecorder(events.Options{Client: c.Client, View: c.view, AgentUID: c.source.UID, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
-	a.observers = append(slices.Clip(a.observers), recorder, c.status)
+	c.recorder = events.NewRecorder(events.Options{Client: c.Client, View: c.view, AgentUID: c.source.UID, Instance: c.Identity, Clock: a.opts.Clock, Log: a.opts.Log.Named("events")})
+	a.observers = append(slices.Clip(a.observers), c.recorder, c.status)
 	c.leader = leadership.New(leadership.Options{
 		Replica: c.Replica, State: a.lead,
 		Ready: c.acceptance.Judged(), Began: c.acceptance.JudgeAgain, History: a.Journal, Clock: a.opts.Clock, Log: a.opts.Log,
@@ -103,13 +112,13 @@ func (a *App) startKubernetes(ctx context.Context) error {
 	if err := c.leader.CheckScope(ctx); err != nil {
 		return err
 	}
-	a.followAgents(ctx, recorder)
+	a.followAgents(ctx, c.recorder)
 	a.background(ctx, termDeadline,
 		func(ctx context.Context) { a.source.Follow(ctx, a.Policies) },
 		func(ctx context.Context) {
 			a.followPolicies(ctx, func(context.Context) { c.acceptance.JudgeAgain() })
 		},
-		c.acceptance.Run, c.secretHosts.Run, c.leader.Run)
+		c.acceptance.Run, c.secretHosts.Run, c.prober.Run, c.status.Run, c.leader.Run)
 	return nil
 }
 

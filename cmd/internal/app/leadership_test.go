@@ -208,12 +208,12 @@ func TestAStatusIsTheLeadersToWrite(t *testing.T) {
 	c.Apply(t, fmt.Sprintf("{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: scanflow, namespace: %s}, spec: {holderIdentity: other, leaseDurationSeconds: 3600}}", ns))
 	s, _ := inCluster(t, c, ns, t.TempDir(), call, nil, true)
 	require.NoError(t, s.cluster.source.Synced(t.Context()))
-	s.cluster.source.Report(types.NamespacedName{Namespace: ns, Name: "caller"}, agentcr.Status{ObservedGeneration: 1, Running: true})
+	s.cluster.source.Report(types.NamespacedName{Namespace: ns, Name: "caller"}, agentcr.Status{ObservedGeneration: 1, Targets: 7})
 	require.NoError(t, s.Stop(context.Background()), "nothing is left for this replica to write")
 	agents := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: "agents"}).Namespace(ns)
 	found, err := agents.Get(t.Context(), "caller", metav1.GetOptions{})
 	require.NoError(t, err)
-	require.NotContains(t, found.Object, "status")
+	require.NotContains(t, found.Object["status"], "observedGeneration")
 }
 
 // The fence closes between an act's intent and its write. The deposed leader records no

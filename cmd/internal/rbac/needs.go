@@ -31,7 +31,6 @@ var informerVerbs = []string{"list", "watch"}
 // agentNeeds returns what an agent's targets, sensors, triggers, secrets and primitives need.
 func agentNeeds(a *manifest.Agent, apply []string) []need {
 	c := collector{agent: a.Info().String()}
-	c.events(a.Metadata.Namespace, "events on the agent")
 	subjects := subjectsOf(a)
 	if selector, selected := a.Selector(); selected {
 		c.targets(subjects[0])
@@ -98,13 +97,9 @@ func (c *collector) informer(s kubernetes.Subject, name, why string) {
 	c.add(need{Need: kubernetes.Need{Group: s.Group(), Resource: s.Resource(), Verbs: informerVerbs, Namespace: s.Namespace}, name: name}, why)
 }
 
-func (c *collector) events(namespace, why string) {
-	c.add(need{Need: kubernetes.Need{Resource: "events", Verbs: []string{"create"}, Namespace: namespace}}, why)
-}
-
 func (c *collector) targets(s kubernetes.Subject) {
 	c.informer(s, "", "targets")
-	c.events(s.Namespace, "events on targets")
+	c.add(need{Need: kubernetes.Need{Resource: "events", Verbs: []string{"create"}, Namespace: s.Namespace}}, "events on targets")
 	custom := strings.Contains(s.Group(), ".")
 	if custom || slices.Contains(podOwners, groupKind(s)) {
 		c.pods(s.Namespace, "pods of targets")

@@ -17,6 +17,7 @@ func resourceNeeds(a *manifest.Agent, watch string) []need {
 	return []need{
 		{Need: kubernetes.Need{Group: group, Resource: manifest.Plural, Verbs: informerVerbs, Namespace: watch}, why: "the process: agents"},
 		{Need: kubernetes.Need{Group: group, Resource: manifest.Plural + "/status", Verbs: []string{"patch"}, Namespace: a.Metadata.Namespace}, why: "the process: agents"},
+		{Need: kubernetes.Need{Resource: "events", Verbs: []string{"create"}, Namespace: a.Metadata.Namespace}, why: "the process: events on agents"},
 	}
 }
 

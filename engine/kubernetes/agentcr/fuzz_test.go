@@ -41,11 +41,14 @@ func FuzzAgentObject(f *testing.F) {
 				require.NotEqual(t, found.Agent == nil, len(found.Mistakes) == 0)
 				e, there := s.get(found.NamespacedName())
 				require.True(t, there)
-				status := Status{ObservedGeneration: found.Generation, Accepted: found.Agent != nil, Message: found.Mistakes.Error(), LastGood: found.LastGoodSpec}
+				status := Status{ObservedGeneration: found.Generation, Conditions: []manifest.Condition{{Type: manifest.Accepted, Status: "False", Reason: "Invalid", Message: found.Mistakes.Error()}}, LastGood: found.LastGoodSpec}
 				patch, err := status.patch(e, now)
 				require.NoError(t, err)
 				require.True(t, patch == nil || json.Valid(patch))
-				e.status = status.next(e.status, now)
+				for _, c := range transitions(e.found.Shown, status.next(e.found.Shown, now)) {
+					require.NotEmpty(t, c.reason)
+				}
+				e.found.Shown = status.next(e.found.Shown, now)
 				patch, err = status.patch(e, now)
 				require.NoError(t, err)
 				require.Nil(t, patch, "it would be written again and again: %s", patch)

@@ -136,6 +136,11 @@ func condition(s manifest.Status, name string) manifest.Condition {
 	return manifest.Condition{}
 }
 
+var (
+	running = []manifest.Condition{{Type: manifest.Accepted, Status: "True", Reason: "Valid"}, {Type: manifest.Running, Status: "True", Reason: "Running"}}
+	wrong   = []manifest.Condition{{Type: manifest.Accepted, Status: "False", Reason: "Invalid", Message: "wrong"}}
+)
+
 func TestAgentsComeChangeAndGo(t *testing.T) {
 	c := testcluster.Shared(t)
 	install(t, c)
@@ -192,7 +197,7 @@ func TestStatusIsWrittenOnceAndAtAPace(t *testing.T) {
 	}
 
 	status := agentcr.Status{
-		ObservedGeneration: 1, Accepted: true, Running: true, Targets: 3, PolicyRevision: "aaa",
+		ObservedGeneration: 1, Conditions: running, Targets: 3, PolicyRevision: "aaa",
 		LastDecision: &agentcr.LastDecision{
 			Time: manifest.Time{Time: clock.Now()}, Target: namespace + "/web", Primitive: "scale", Verdict: "done", Reason: "load", Summary: "scale web to 4: load",
 		},
@@ -203,7 +208,7 @@ func TestStatusIsWrittenOnceAndAtAPace(t *testing.T) {
 	require.Equal(t, int64(1), first.ObservedGeneration)
 	require.Equal(t, 3, first.Targets)
 	require.Equal(t, "scale web to 4: load", first.LastDecision.Summary)
-	require.Equal(t, "True Accepted", condition(first, manifest.Accepted).Status+" "+condition(first, manifest.Accepted).Reason)
+	require.Equal(t, "True Valid", condition(first, manifest.Accepted).Status+" "+condition(first, manifest.Accepted).Reason)
 	require.Equal(t, "True Running", condition(first, manifest.Running).Status+" "+condition(first, manifest.Running).Reason)
 	require.Equal(t, clock.Now().Truncate(time.Second), condition(first, manifest.Running).LastTransitionTime.UTC())
 
@@ -213,7 +218,7 @@ func TestStatusIsWrittenOnceAndAtAPace(t *testing.T) {
 	clock.Advance(2 * time.Second)
 	for _, revision := range []string{"bbb", "ccc", "ddd"} {
 		status.PolicyRevision, status.LastDecision = revision, nil
-		status.Running, status.RunningMessage = false, strings.Repeat("é", 20_000)
+		status.Conditions = []manifest.Condition{running[0], {Type: manifest.Running, Status: "False", Reason: "NotRunning", Message: strings.Repeat("é", 20_000)}}
 		s.Report(name, status)
 	}
 	require.Eventually(t, func() bool { return clock.Waiting() == 1 }, soon, tick)
@@ -270,7 +275,7 @@ func TestTheConditionOfAnotherControllerStays(t *testing.T) {
 	require.NoError(t, err)
 	s, stop := start(t, agentcr.Options{Client: client, Namespace: namespace})
 	synced(t, s)
-	s.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true, Running: true})
+	s.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running})
 	require.Eventually(t, func() bool { return condition(shown(t, c, name), manifest.Running).Status == "True" }, soon, tick)
 	finish(t, s, stop)
 	require.Equal(t, "True", condition(shown(t, c, name), "Audited").Status)
@@ -285,9 +290,9 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	c.Apply(t, text(namespace, name.Name, everyTenSeconds))
 	s, stop := start(t, agentcr.Options{Client: c.Client(), Namespace: namespace, Clock: engine.NewManualClock(time.Unix(1_800_000_000, 0))})
 	synced(t, s)
-	s.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true, Targets: 1})
+	s.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running, Targets: 1})
 	require.Eventually(t, func() bool { return shown(t, c, name).Targets == 1 }, soon, tick)
-	s.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true, Targets: 2})
+	s.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running, Targets: 2})
 	finish(t, s, stop)
 	require.Equal(t, 2, shown(t, c, name).Targets)
 }
@@ -302,7 +307,12 @@ func TestColumns(t *testing.T) {
 	s, stop := start(t, agentcr.Options{Client: c.Client(), Namespace: namespace})
 	synced(t, s)
 	s.Report(name, agentcr.Status{
-		ObservedGeneration: 1, Reason: "Mistakes", Message: "spec.triggers: ...", Targets: 2, PolicyRevision: "abc", LastDecision: &agentcr.LastDecision{Summary: "scale web to 4"},
+		ObservedGeneration: 1, Targets: 2, PolicyRevision: "abc", LastDecision: &agentcr.LastDecision{Summary: "scale web to 4"},
+		Conditions: []manifest.Condition{
+			{Type: manifest.Ready, Status: "False", Reason: "Invalid", Message: "spec.triggers: ..."},
+			{Type: manifest.Accepted, Status: "False", Reason: "Invalid", Message: "spec.triggers: ..."}, {Type: manifest.Running, Status: "False", Reason: "NotRunning"},
+		},
+		Refused: &manifest.TargetCount{Targets: 2, First: "ns/web"}, Held: &manifest.TargetCount{Targets: 1, First: "ns/web"},
 	})
 	require.Eventually(t, func() bool { return shown(t, c, name).Targets == 2 }, soon, tick)
 	finish(t, s, stop)
@@ -317,9 +327,9 @@ func TestColumns(t *testing.T) {
 	for _, column := range table.ColumnDefinitions {
 		columns = append(columns, column.Name)
 	}
-	require.Equal(t, []string{"Name", "Mode", "Targets", "Revision", "Accepted", "Running", "Last", "Why", "Age"}, columns)
+	require.Equal(t, []string{"Name", "Mode", "Targets", "Revision", "Ready", "Accepted", "Running", "Last", "Refused", "Failed", "Held", "Why", "Age"}, columns)
 	require.Len(t, table.Rows, 1)
-	require.Equal(t, []any{"planner", "enforce", float64(2), "abc", "False", "NotRunning", "scale web to 4", "spec.triggers: ..."}, table.Rows[0].Cells[:8])
+	require.Equal(t, []any{"planner", "enforce", float64(2), "abc", "False", "False", "NotRunning", "scale web to 4", float64(2), nil, float64(1), "spec.triggers: ..."}, table.Rows[0].Cells[:12])
 }
 
 // Before the custom resource is installed, and while the API server is away, the
@@ -344,7 +354,7 @@ func TestTheServerMayBeAway(t *testing.T) {
 	until(t, s, "the first agent", func(f []agentcr.Found) bool { return names(f) == "planner" })
 
 	c.StopAPIServer(t)
-	s.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true, Targets: 5})
+	s.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running, Targets: 5})
 	require.Equal(t, "planner", names(s.Agents()), "what is known stays known")
 	c.StartAPIServer(t)
 	c.Apply(t, text("default", "second", everyTenSeconds))
@@ -352,7 +362,7 @@ func TestTheServerMayBeAway(t *testing.T) {
 	require.Eventually(t, func() bool { return shown(t, c, name).Targets == 5 }, soon, tick, "the report was not lost")
 
 	c.StopAPIServer(t)
-	s.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true, Targets: 6})
+	s.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running, Targets: 6})
 	stop()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
@@ -381,7 +391,7 @@ func TestTheLastGoodSpecIsKeptWhileALaterOneIsWrong(t *testing.T) {
 			"strategies": []any{"a.b"}, "params": params,
 		}
 	}
-	source.Report(name, agentcr.Status{ObservedGeneration: 1, Message: "wrong", LastGood: kept(map[string]any{"first": 1.0, "second": 2.0})})
+	source.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: wrong, LastGood: kept(map[string]any{"first": 1.0, "second": 2.0})})
 	require.Eventually(t, func() bool { return found().LastGood != nil }, soon, tick)
 	want, err := good.Generation()
 	require.NoError(t, err)
@@ -389,11 +399,11 @@ func TestTheLastGoodSpecIsKeptWhileALaterOneIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got, "as it was")
 
-	source.Report(name, agentcr.Status{ObservedGeneration: 1, Message: "wrong", LastGood: kept(map[string]any{"second": 3.0})})
+	source.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: wrong, LastGood: kept(map[string]any{"second": 3.0})})
 	require.Eventually(t, func() bool {
 		a := found().LastGood
 		return a != nil && len(a.Spec.Params) == 1 && a.Spec.Params["second"] == 3.0
 	}, soon, tick, "one in place of the other, and not a mixture")
-	source.Report(name, agentcr.Status{ObservedGeneration: 1, Accepted: true})
+	source.Report(name, agentcr.Status{ObservedGeneration: 1, Conditions: running})
 	require.Eventually(t, func() bool { return found().LastGood == nil }, soon, tick)
 }

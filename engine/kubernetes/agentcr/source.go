@@ -36,8 +36,11 @@ type Options struct {
 	// Selector selects agents by label; "" selects all.
 	Selector string
 	Kinds    manifest.Kinds
-	Log      hclog.Logger // nil discards
-	Clock    engine.Clock // nil is engine.WallClock
+	// Event receives what a written status changed for a person; nil discards. kind is Normal or
+	// Warning, agent is namespace/name.
+	Event func(agent, kind, reason, message string)
+	Log   hclog.Logger // nil discards
+	Clock engine.Clock // nil is engine.WallClock
 }
 
 // Found is an agent as the cluster has it.
@@ -56,6 +59,8 @@ type Found struct {
 	// accepted. It is nil where there is none, or where it can't be read.
 	LastGood     *manifest.Agent
 	LastGoodSpec map[string]any
+	// Shown is the status that the cluster shows.
+	Shown manifest.Status
 }
 
 // NamespacedName identifies the agent for Report.
@@ -89,6 +94,9 @@ func New(o Options) *Source {
 		s.api = group.Namespace(o.Namespace)
 	}
 	s.writer = newWriter(group, s.store, o.Clock, o.Log)
+	if o.Event != nil {
+		s.writer.event = o.Event
+	}
 	return s
 }
 

@@ -20,30 +20,35 @@ type LastDecision = manifest.LastDecision
 type Status struct {
 	// ObservedGeneration is the Found.Generation that the status is about.
 	ObservedGeneration int64
-	// Accepted reports whether the spec can run. Reason is in CamelCase, "" for the default.
-	Accepted        bool
-	Reason, Message string
-	// Running reports whether this process runs the agent.
-	Running                       bool
-	RunningReason, RunningMessage string
-	Targets                       int
+	// Conditions are those to show, each with its type, status, reason and message. Of the
+	// manifest.ConditionTypes, those that are not listed are removed.
+	Conditions []manifest.Condition
+	Targets    int
 	// PolicyRevision leaves the cluster's value where it is "".
 	PolicyRevision string
 	// LastDecision leaves the cluster's value where it is nil.
 	LastDecision *LastDecision
 	// LastGood is the spec that runs in place of one that is not accepted; nil removes it.
 	LastGood map[string]any
+	// Refused, Failed and Held are nil where there is no such target.
+	Refused, Failed, Held *manifest.TargetCount
+	MissingRights         []manifest.MissingRight
 }
+
+// mostRights bounds the missing rights that a status lists.
+const mostRights = 20
 
 // next returns the status to write, given the one that the cluster shows.
 func (s Status) next(shown manifest.Status, now time.Time) manifest.Status {
 	out := manifest.Status{
 		ObservedGeneration: s.ObservedGeneration,
-		Conditions:         slices.Clone(shown.Conditions), // keeps those of other controllers
+		Conditions:         s.conditions(shown.Conditions, now),
 		Targets:            s.Targets,
 		PolicyRevision:     cmp.Or(truncated(s.PolicyRevision), shown.PolicyRevision),
 		LastDecision:       shown.LastDecision,
 		LastGood:           s.LastGood,
+		Refused:            truncatedCount(s.Refused), Failed: truncatedCount(s.Failed), Held: truncatedCount(s.Held),
+		MissingRights: s.MissingRights[:min(len(s.MissingRights), mostRights)],
 	}
 	if d := s.LastDecision; d != nil {
 		out.LastDecision = &LastDecision{
@@ -51,33 +56,36 @@ func (s Status) next(shown manifest.Status, now time.Time) manifest.Status {
 			Verdict: truncated(d.Verdict), Reason: truncated(d.Reason), Summary: truncated(d.Summary), Detail: truncated(d.Detail),
 		}
 	}
-	s.condition(&out.Conditions, manifest.Accepted, s.Accepted, cmp.Or(s.Reason, choose(s.Accepted, "Accepted", "Mistakes")), s.Message, now)
-	s.condition(&out.Conditions, manifest.Running, s.Running, cmp.Or(s.RunningReason, choose(s.Running, "Running", "NotRunning")), s.RunningMessage, now)
 	return out
 }
 
-// condition sets a condition. Its transition time changes only with its status.
-func (s Status) condition(all *[]manifest.Condition, name string, holds bool, reason, message string, now time.Time) {
-	c := manifest.Condition{
-		Type: name, Status: choose(holds, "True", "False"), ObservedGeneration: s.ObservedGeneration,
-		LastTransitionTime: wholeSeconds(now), Reason: truncated(reason), Message: truncated(message),
+// conditions returns the conditions to write: those of other controllers as they are, and
+// ours. The transition time of one changes only with its status.
+func (s Status) conditions(shown []manifest.Condition, now time.Time) []manifest.Condition {
+	out := slices.DeleteFunc(slices.Clone(shown), func(c manifest.Condition) bool {
+		return slices.Contains(manifest.ConditionTypes, c.Type) && !slices.ContainsFunc(s.Conditions, func(o manifest.Condition) bool { return o.Type == c.Type })
+	})
+	for _, c := range s.Conditions {
+		c.ObservedGeneration, c.LastTransitionTime = s.ObservedGeneration, wholeSeconds(now)
+		c.Reason, c.Message = truncated(c.Reason), truncated(c.Message)
+		i := slices.IndexFunc(out, func(o manifest.Condition) bool { return o.Type == c.Type })
+		if i < 0 {
+			out = append(out, c)
+			continue
+		}
+		if out[i].Status == c.Status {
+			c.LastTransitionTime = wholeSeconds(out[i].LastTransitionTime.Time)
+		}
+		out[i] = c
 	}
-	i := slices.IndexFunc(*all, func(o manifest.Condition) bool { return o.Type == name })
-	if i < 0 {
-		*all = append(*all, c)
-		return
-	}
-	if (*all)[i].Status == c.Status {
-		c.LastTransitionTime = wholeSeconds((*all)[i].LastTransitionTime.Time)
-	}
-	(*all)[i] = c
+	return out
 }
 
-func choose(yes bool, whenTrue, whenFalse string) string {
-	if yes {
-		return whenTrue
+func truncatedCount(c *manifest.TargetCount) *manifest.TargetCount {
+	if c == nil {
+		return nil
 	}
-	return whenFalse
+	return &manifest.TargetCount{Targets: c.Targets, First: truncated(c.First), Primitive: truncated(c.Primitive), Why: truncated(c.Why)}
 }
 
 // wholeSeconds is a time in the precision of Kubernetes.
@@ -99,11 +107,11 @@ func truncated(text string) string {
 // The patch names the UID, so that it does not apply to an agent that was created anew under
 // the same name, and the version, since a merge patch replaces lists.
 func (s Status) patch(e entry, now time.Time) ([]byte, error) {
-	before, err := json.Marshal(e.status)
+	before, err := json.Marshal(e.found.Shown)
 	if err != nil {
 		return nil, fmt.Errorf("write the status shown as JSON: %w", err)
 	}
-	after, err := json.Marshal(s.next(e.status, now))
+	after, err := json.Marshal(s.next(e.found.Shown, now))
 	if err != nil {
 		return nil, fmt.Errorf("write the status as JSON: %w", err)
 	}

@@ -31,7 +31,6 @@ type store struct {
 type entry struct {
 	found  Found
 	labels map[string]string
-	status manifest.Status
 }
 
 func newStore(kinds manifest.Kinds) *store {
@@ -119,10 +118,11 @@ func (s *store) refresh(u *unstructured.Unstructured) {
 func (s *store) update(u *unstructured.Unstructured, wanted func(before entry, there bool) bool) {
 	before, there := s.get(nameOf(u))
 	same := there && before.found.UID == u.GetUID() && before.found.Generation == u.GetGeneration() && maps.Equal(before.labels, u.GetLabels())
-	now := entry{found: before.found, labels: u.GetLabels(), status: statusOf(u)}
+	now := entry{found: before.found, labels: u.GetLabels()}
 	if !same {
 		now.found = s.read(u)
 	}
+	now.found.Shown = statusOf(u)
 	now.found.ResourceVersion = u.GetResourceVersion()
 	now.found.LastGood, now.found.LastGoodSpec = s.lastGood(u)
 	if s.put(now, wanted) && !same {

@@ -39,6 +39,7 @@ type writer struct {
 	store     *store
 	clock     engine.Clock
 	log       hclog.Logger
+	event     func(agent, kind, reason, message string)
 	wake      chan struct{}
 	batchLock chan struct{} // held while a batch is written
 
@@ -57,7 +58,7 @@ type pendingStatus struct {
 
 func newWriter(api dynamic.NamespaceableResourceInterface, s *store, clock engine.Clock, log hclog.Logger) *writer {
 	return &writer{
-		api: api, store: s, clock: clock, log: log, wake: make(chan struct{}, 1), batchLock: make(chan struct{}, 1),
+		api: api, store: s, clock: clock, log: log, event: func(string, string, string, string) {}, wake: make(chan struct{}, 1), batchLock: make(chan struct{}, 1),
 		pending: map[types.NamespacedName]*pendingStatus{},
 	}
 }
@@ -226,6 +227,9 @@ func (w *writer) write(ctx context.Context, name types.NamespacedName, want Stat
 			return false, nil
 		}
 		if w.store.refresh(shown); wrote {
+			for _, t := range transitions(e.found.Shown, statusOf(shown)) {
+				w.event(name.String(), t.kind, t.reason, t.message)
+			}
 			return true, nil
 		}
 	}

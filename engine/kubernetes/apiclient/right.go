@@ -140,7 +140,7 @@ func (c *Client) May(ctx context.Context, r Right) (bool, error) {
 	return allowed, err
 }
 
-// Forbidden is the error of a request that needs a right which a user lacks.
-func Forbidden(r Right, user string) *ForbiddenError {
+// NewForbidden returns the error of a request that needs a right which a user lacks.
+func NewForbidden(r Right, user string) *ForbiddenError {
 	return &ForbiddenError{Right: r, User: user, err: fmt.Errorf("%s may not %s", user, r)}
 }

@@ -110,9 +110,9 @@ func (c *Controller) judge(found []agentcr.Found) {
 			delete(c.running, name)
 		}
 		refused := c.acceptOrRestore(name, f, rev)
-		judgement := status.Judgement{Generation: f.Generation, Refused: refused}
+		judgement := status.Judgement{Generation: f.Generation, Refused: refused, Shown: f.Shown}
 		if r := c.running[name]; r != nil {
-			judgement.Running = r.written
+			judgement.Running, judgement.Mode = r.written, r.spec.Mode
 		}
 		c.Status.Judged(f.NamespacedName(), judgement)
 		c.log(name, judgement)
@@ -120,6 +120,7 @@ func (c *Controller) judge(found []agentcr.Found) {
 	for name := range c.logged {
 		if !declared[name] {
 			delete(c.logged, name)
+			c.Status.Deleted(name)
 			c.Log.Info("agent deleted", "agent", name)
 		}
 	}
@@ -132,7 +133,6 @@ func (c *Controller) judge(found []agentcr.Found) {
 		if !declared[name] {
 			c.replaced = append(c.replaced, r)
 			delete(c.running, name)
-			c.Status.Deleted(name)
 			continue
 		}
 		agents, specs, horizon = append(agents, r.agent), append(specs, r.spec), max(horizon, r.spec.Guards.LookBack())
@@ -174,11 +174,11 @@ func (c *Controller) acceptOrRestore(name string, f agentcr.Found, rev *policy.R
 
 func (c *Controller) accept(name string, f agentcr.Found, agent *manifest.Agent, written map[string]any, rev *policy.Revision) status.Refusal {
 	if agent == nil {
-		return status.Refusal{Reason: "Invalid", Message: f.Mistakes.Error()}
+		return status.Refusal{Reason: status.ReasonInvalid, Message: f.Mistakes.Error()}
 	}
 	old := c.running[name]
 	if mismatches := agentcheck.VerifyStrategies(agent, rev); len(mismatches) > 0 {
-		return status.Refusal{Reason: "UnfitForPolicies", Message: mismatches.Error()}
+		return status.Refusal{Reason: status.ReasonUnfit, Message: mismatches.Error()}
 	}
 	if generation, err := agent.Generation(); err == nil && old != nil && old.spec.Generation == generation {
 		old.written = written
@@ -186,7 +186,7 @@ func (c *Controller) accept(name string, f agentcr.Found, agent *manifest.Agent,
 	}
 	spec, err := agentspec.BuildOne(agent, c.Env)
 	if err != nil {
-		return status.Refusal{Reason: "Invalid", Message: err.Error()}
+		return status.Refusal{Reason: status.ReasonInvalid, Message: err.Error()}
 	}
 	r := &running{agent: agent, spec: spec, written: written, uid: f.UID}
 	r.follow()

@@ -42,8 +42,9 @@ type HostCheckerOptions struct {
 	Agents func() []*manifest.Agent
 	// Leading reports whether this process writes the statuses.
 	Leading func() bool
-	// Report receives the Secrets of an agent that are withheld.
-	Report func(agent string, withheld []string)
+	// Report receives the Secrets of an agent that are withheld, and the rights to read them
+	// that the process lacks.
+	Report func(agent string, withheld []string, rights []engine.RightError)
 	Clock  engine.Clock
 }
 
@@ -68,7 +69,8 @@ func (c *HostChecker) Run(ctx context.Context) {
 				if ctx.Err() != nil {
 					return
 				}
-				c.Report(a.Info().String(), c.withheld(ctx, a))
+				withheld, rights := c.withheld(ctx, a)
+				c.Report(a.Info().String(), withheld, rights)
 			}
 		}
 		again, stop := c.Clock.Timer(checkEvery)
@@ -85,12 +87,16 @@ func (c *HostChecker) Run(ctx context.Context) {
 
 // withheld lists the Secrets of an agent that don't exist or may not be sent to their
 // address, each with its field. Where the host is made of a target's fields, it knows the
-// hosts that were refused before. It leaves out what can't be found out now.
-func (c *HostChecker) withheld(ctx context.Context, a *manifest.Agent) []string {
+// hosts that were refused before. It leaves out what can't be found out now, and those that
+// the process has no right to read.
+func (c *HostChecker) withheld(ctx context.Context, a *manifest.Agent) (out []string, rights []engine.RightError) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	var out []string
 	for _, use := range a.SecretUses() {
+		if lacks := engine.MissingRight(c.Secrets.secrets.Readable(ctx, a.Metadata.Namespace, use.Ref.Name)); lacks != nil {
+			rights = engine.AddMissingRight(rights, lacks)
+			continue
+		}
 		addresses := c.Secrets.refusedTo(secretID{a.Metadata.Namespace, use.Ref.Name})
 		if to, known := secretAddress(a, use, c.Servers); known {
 			addresses = []*url.URL{to}
@@ -104,7 +110,7 @@ func (c *HostChecker) withheld(ctx context.Context, a *manifest.Agent) []string 
 			}
 		}
 	}
-	return out
+	return out, rights
 }
 
 // secretAddress returns where a Secret is sent. It is unknown where the host is made of a

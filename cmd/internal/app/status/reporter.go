@@ -1,16 +1,26 @@
 // Package status writes the status of the Agent resources: how each spec was judged, what
-// runs, and what the agent decided last. It judges nothing. Start reading at Reporter.
+// runs, what the process lacks for it, and what the agent decided last. It judges no spec.
+// Start reading at Reporter; conditions.go has the table of conditions.
 package status
 
 import (
+	"context"
 	"slices"
-	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/agentcr"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+// The reasons why an agent is not accepted.
+const (
+	ReasonInvalid = "Invalid"
+	ReasonUnfit   = "UnfitForPolicies"
 )
 
 // Refusal is why an agent was not accepted; the zero value means that it was.
@@ -23,37 +33,100 @@ type Judgement struct {
 	// Running is the spec that runs, as it was written: this one, or an earlier one that
 	// was accepted. Nil where none runs.
 	Running map[string]any
+	Mode    engine.Mode // of the spec that runs
+	// Shown is the status that the cluster shows.
+	Shown manifest.Status
+}
+
+// Options configure a Reporter; all are required.
+type Options struct {
+	// Write sets the status of an agent.
+	Write func(types.NamespacedName, agentcr.Status)
+	// Leading reports whether this process writes the statuses: one does.
+	Leading func() bool
+	// May asks the API server whether this process has a right.
+	May   func(context.Context, apiclient.Right) (bool, error)
+	Clock engine.Clock
 }
 
 // Reporter puts together the status of each Agent resource, and reports it when anything
-// changed. It observes the firings of the agents.
+// changed. It observes the firings and the acts of the agents.
+//
+// The status of an agent that runs is not reported before it is known whether its targets
+// can be listed and its Secrets sent (Probed, Withheld), so that none is shown as ready for
+// a moment.
 type Reporter struct {
-	write   func(types.NamespacedName, agentcr.Status)
-	leading func() bool
+	Options
+	wake chan struct{}
 
 	mu       sync.Mutex
 	agents   map[string]*agent
 	revision string
 }
 
-type agent struct {
-	name   types.NamespacedName
-	status agentcr.Status
-	// problems are those of the last firing. The status is written again when their number
-	// changes, not their text: an error may name another port each time.
-	problems []string
-	// withheld are the Secrets that are not sent where the agent wants them.
-	withheld []string
-	// overlaps are the other agents that write a field of its targets.
-	overlaps []string
+var _ engine.StallObserver = (*Reporter)(nil)
+
+// New makes a reporter.
+func New(o Options) *Reporter {
+	return &Reporter{Options: o, wake: make(chan struct{}, 1), agents: map[string]*agent{}}
 }
 
-var _ engine.Observer = (*Reporter)(nil)
+// Run asks for missing rights, and reports what changes as time passes, until ctx ends.
+func (r *Reporter) Run(ctx context.Context) {
+	for {
+		if r.Leading() {
+			r.askForRights(ctx)
+			r.reportDue()
+		}
+		var due <-chan time.Time
+		stop := func() {}
+		if r.waiting() {
+			due, stop = r.Clock.Timer(askEvery)
+		}
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-due:
+		case <-r.wake:
+			stop()
+		}
+	}
+}
 
-// NewReporter makes a reporter that calls write while leading returns true: one process
-// writes the statuses.
-func NewReporter(write func(types.NamespacedName, agentcr.Status), leading func() bool) *Reporter {
-	return &Reporter{write: write, leading: leading, agents: map[string]*agent{}}
+func (r *Reporter) wakeUp() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waiting reports whether time alone may change a status.
+func (r *Reporter) waiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.agents {
+		if len(a.missing) > 0 || a.recentUntil.After(r.Clock.Now()) || a.countsDue {
+			return true
+		}
+	}
+	return false
+}
+
+// reportDue reports the agents that time has changed.
+func (r *Reporter) reportDue() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.Clock.Now()
+	for _, a := range r.agents {
+		over := !a.recentUntil.IsZero() && !now.Before(a.recentUntil)
+		if over {
+			a.recentUntil = time.Time{}
+		}
+		if counts := a.takeCounts(now); over || counts {
+			r.report(a)
+		}
+	}
 }
 
 // Judged records how an agent's spec was judged. Publish writes it.
@@ -62,36 +135,50 @@ func (r *Reporter) Judged(name types.NamespacedName, j Judgement) {
 	defer r.mu.Unlock()
 	a := r.agents[name.String()]
 	if a == nil {
-		a = &agent{name: name}
+		a = newAgent(name)
+		for _, right := range j.Shown.MissingRights { // of an earlier leader; asked for again
+			e := agentcr.ForbiddenError(right)
+			a.missing[e.MissingRight()] = &missing{ForbiddenError: e, confirmed: true, last: r.Clock.Now()}
+		}
 		r.agents[name.String()] = a
 	}
-	st := &a.status
-	st.ObservedGeneration = j.Generation
-	st.Accepted, st.Reason, st.Message = j.Refused == Refusal{}, j.Refused.Reason, j.Refused.Message
-	if st.Accepted {
-		st.Reason, st.Message = "Valid", "the spec is right, and fits the policies"
-	}
-	st.Running, st.LastGood = j.Running != nil, nil
-	switch {
-	case st.Running && st.Accepted:
-		st.RunningReason, st.RunningMessage = "Running", "as the spec says"
-	case st.Running:
-		st.RunningReason, st.RunningMessage, st.LastGood = "LastGood", "as the last spec said that was right", j.Running
-	default:
-		st.RunningReason, st.RunningMessage = "NeverAccepted", "no spec of it was right so far"
-	}
+	a.judged(j, r.Clock.Now())
+	r.wakeUp()
 }
 
-// Withheld records which Secrets of an agent are not sent where the agent wants them.
-func (r *Reporter) Withheld(name string, secrets []string) {
+// Withheld records which Secrets of an agent are not sent where the agent wants them, and
+// the rights to read Secrets that the process lacks.
+func (r *Reporter) Withheld(name string, secrets []string, rights []engine.RightError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.agents[name]
-	if a == nil || slices.Equal(a.withheld, secrets) {
+	if a == nil {
 		return
 	}
-	a.withheld = secrets
+	r.lost(a, rights...)
+	if a.secretsKnown && slices.Equal(a.withheld, secrets) {
+		return
+	}
+	a.secretsKnown, a.withheld = true, secrets
+	a.setRecent(r.Clock.Now())
+	r.wakeUp()
 	r.report(a)
+}
+
+// Probed records the rights to list an agent's targets and watched objects that the process
+// lacks.
+func (r *Reporter) Probed(name string, rights []engine.RightError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.agents[name]
+	if a == nil {
+		return
+	}
+	r.lost(a, rights...)
+	if !a.probed {
+		a.probed = true
+		r.report(a)
+	}
 }
 
 // Deleted forgets an agent.
@@ -111,47 +198,10 @@ func (r *Reporter) Publish(revision string) {
 	}
 }
 
-// Fired records a firing, and writes the status if it shows a difference.
-func (r *Reporter) Fired(f engine.FiringRecord) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a := r.agents[f.Agent]
-	if a == nil {
-		return // deleted since
-	}
-	before, problems := a.status, len(a.problems)
-	a.problems = f.Problems
-	a.status.Targets, r.revision = f.Targets, f.Revision
-	if d, found := mostImportant(f); found {
-		a.status.LastDecision = lastDecision(f, d)
-	}
-	if a.status.Targets != before.Targets || a.status.LastDecision != before.LastDecision || before.PolicyRevision != f.Revision || problems != len(f.Problems) {
-		r.report(a)
-	}
-}
-
-// Acted does nothing: the status shows decisions, and no acts.
-func (r *Reporter) Acted(engine.Act) {}
-
+// report writes the status of an agent, unless something is to be found out first.
 func (r *Reporter) report(a *agent) {
-	if !r.leading() {
+	if _, all := a.confirmed(); !all || !r.Leading() || a.running != nil && (!a.probed || !a.secretsKnown) {
 		return
 	}
-	a.status.PolicyRevision = r.revision
-	st := a.status
-	if st.Running && len(a.problems)+len(a.withheld)+len(a.overlaps) > 0 {
-		if st.RunningReason == "Running" {
-			st.RunningReason = "Problems"
-		}
-		if len(a.withheld) > 0 {
-			st.RunningMessage += "; nothing is sent with these:\n" + strings.Join(a.withheld, "\n")
-		}
-		if len(a.overlaps) > 0 {
-			st.RunningMessage += "; other agents write the same fields:\n" + strings.Join(a.overlaps, "\n")
-		}
-		if len(a.problems) > 0 {
-			st.RunningMessage += "; at the last firing:\n" + strings.Join(a.problems, "\n")
-		}
-	}
-	r.write(a.name, st)
+	r.Write(a.name, a.status(r.revision, r.Clock.Now()))
 }

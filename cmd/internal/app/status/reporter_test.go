@@ -1,0 +1,260 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/agentcr"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
+)
+
+var planner = types.NamespacedName{Namespace: "ns", Name: "planner"}
+
+// written is a reporter whose statuses are kept.
+type written struct {
+	*Reporter
+	all     []agentcr.Status
+	granted bool
+	askErr  error
+	asked   int
+}
+
+// reporting runs a reporter in a bubble of synctest until the test ends.
+func reporting(t *testing.T) *written {
+	w := &written{}
+	w.Reporter = New(Options{
+		Write:   func(_ types.NamespacedName, s agentcr.Status) { w.all = append(w.all, s) },
+		Leading: func() bool { return true }, Clock: engine.WallClock{},
+		May: func(context.Context, apiclient.Right) (bool, error) { w.asked++; return w.granted, w.askErr },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return w
+}
+
+func (w *written) judged(j Judgement) {
+	w.Judged(planner, j)
+	w.Publish("rev")
+	synctest.Wait()
+}
+
+// known reports what the checks of a healthy agent find.
+func (w *written) known() {
+	w.Withheld(planner.String(), nil, nil)
+	w.Probed(planner.String(), nil)
+	synctest.Wait()
+}
+
+// last is "Ready's status and reason, and the other condition" of the last status.
+func (w *written) last() string {
+	s := w.all[len(w.all)-1]
+	out := ""
+	for _, c := range s.Conditions {
+		switch c.Type {
+		case manifest.Ready:
+			out = c.Status + " " + c.Reason
+		case manifest.Stalled, manifest.Reconciling:
+			out += " " + c.Type
+		}
+	}
+	return out
+}
+
+var runs = Judgement{Generation: 1, Running: map[string]any{}, Mode: engine.Enforce}
+
+func TestNothingIsReportedBeforeTheChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		w.judged(runs)
+		require.Empty(t, w.all)
+		w.known()
+		require.Equal(t, "True Running", w.last())
+		n := len(w.all)
+		time.Sleep(24 * time.Hour)
+		w.known()
+		require.Len(t, w.all, n, "no heartbeat")
+		require.Zero(t, w.asked)
+	})
+}
+
+func TestPoliciesMayComeLater(t *testing.T) {
+	unfit := Judgement{Generation: 1, Refused: Refusal{ReasonUnfit, "no strategy"}}
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		w.judged(unfit)
+		require.Equal(t, "False UnfitForPolicies Reconciling", w.last())
+		time.Sleep(recentFor - time.Second)
+		w.judged(unfit) // other policies are no new start
+		require.Equal(t, "False UnfitForPolicies Reconciling", w.last())
+		time.Sleep(askEvery + 2*time.Second)
+		synctest.Wait()
+		require.Equal(t, "False UnfitForPolicies Stalled", w.last())
+		w.judged(runs)
+		w.known()
+		require.Equal(t, "True Running", w.last())
+	})
+	synctest.Test(t, func(t *testing.T) { // a process that starts later
+		w := reporting(t)
+		shown := unfit
+		shown.Shown.Conditions = []manifest.Condition{{Type: manifest.Stalled, Status: "True", Reason: ReasonUnfit, ObservedGeneration: 1}}
+		w.judged(shown)
+		require.Equal(t, "False UnfitForPolicies Stalled", w.last(), "it had its time")
+	})
+}
+
+func TestARightIsMissingUntilItIsGranted(t *testing.T) {
+	lacks := denied[0]
+	for name, lose := range map[string]func(*written){
+		"targets": func(w *written) { w.Probed(planner.String(), []engine.RightError{lacks}) },
+		"Secrets": func(w *written) { w.Withheld(planner.String(), nil, []engine.RightError{lacks}) },
+		"firing": func(w *written) {
+			w.Fired(engine.FiringRecord{Agent: planner.String(), MissingRights: []engine.RightError{lacks}})
+		},
+		"act": func(w *written) {
+			w.Acted(engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Agent: planner.String()}}}, Outcome: engine.Outcome{MissingRight: lacks}})
+		},
+		"act under way": func(w *written) {
+			w.Stalled(engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Agent: planner.String()}}}, Outcome: engine.Outcome{MissingRight: lacks}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := reporting(t)
+				w.judged(runs)
+				w.known()
+				w.granted = true // a webhook denied it, in RBAC's words
+				lose(w)
+				synctest.Wait()
+				require.Equal(t, "True Running", w.last())
+				w.granted = false
+				lose(w)
+				synctest.Wait()
+				require.Equal(t, "False MissingRight Stalled", w.last())
+				require.Len(t, w.all[len(w.all)-1].MissingRights, 1)
+				n := len(w.all)
+				for range 100 {
+					lose(w)
+					time.Sleep(askEvery)
+				}
+				require.Len(t, w.all, n)
+				w.granted = true
+				time.Sleep(2 * askEvery)
+				synctest.Wait()
+				require.Equal(t, "True Running", w.last())
+				asked := w.asked
+				time.Sleep(24 * time.Hour)
+				require.Equal(t, asked, w.asked, "nothing is asked while nothing is missing")
+			})
+		})
+	}
+}
+
+// A new leader shows what the cluster shows, until the API server says otherwise.
+func TestAMissingRightOutlivesItsLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		j := runs
+		j.Shown.MissingRights = []manifest.MissingRight{agentcr.MissingRight(denied[0])}
+		w.judged(j)
+		w.known()
+		for _, s := range w.all {
+			require.Len(t, s.MissingRights, 1)
+		}
+		require.Equal(t, "False MissingRight Stalled", w.last())
+		w.askErr = engine.Retry(errors.New("503"))
+		time.Sleep(time.Hour)
+		require.Equal(t, "False MissingRight Stalled", w.last(), "an outage says nothing")
+		w.askErr = errors.New("may not ask")
+		time.Sleep(forgetAfter + askEvery)
+		synctest.Wait()
+		require.Equal(t, "True Running", w.last(), "no request lacked it for long")
+	})
+}
+
+func TestTheCountsOfTargetsAreWrittenAtAPace(t *testing.T) {
+	count := func(n int, first string) engine.TargetCount {
+		return engine.TargetCount{Targets: n, First: engine.TargetID{Namespace: "ns", Name: first}, Primitive: "scale", Why: "because of " + first}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		w.judged(runs)
+		w.known()
+		fire := func(s engine.Standing) {
+			w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Standing: &s})
+			synctest.Wait()
+		}
+		fire(engine.Standing{})
+		n := len(w.all)
+		fire(engine.Standing{Refused: count(1, "a"), Held: count(7, "b")})
+		require.Len(t, w.all, n+1, "the first one at once")
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/a", Primitive: "scale", Why: "because of a"}, w.all[n].Refused)
+		for i := range 600 { // every second another number waits
+			fire(engine.Standing{Refused: count(1, "a"), Held: count(7+i%3, fmt.Sprint(i))})
+			time.Sleep(time.Second)
+		}
+		require.LessOrEqual(t, len(w.all)-n, 2+600/int(countsEvery.Seconds()))
+		fire(engine.Standing{Refused: count(1, "a"), Held: count(1, "z")})
+		time.Sleep(2 * countsEvery)
+		synctest.Wait()
+		require.Equal(t, "ns/z", w.all[len(w.all)-1].Held.First, "the last ones are written without another firing")
+		n = len(w.all)
+		for range 100 {
+			fire(engine.Standing{Refused: engine.TargetCount{Targets: 1, First: count(1, "a").First, Primitive: "scale", Why: time.Now().String()}, Held: count(1, "z")})
+			time.Sleep(time.Minute)
+		}
+		require.Len(t, w.all, n, "the same ones for another reason")
+		fire(engine.Standing{})
+		require.Nil(t, w.all[len(w.all)-1].Refused, "and that there is none any more, at once")
+		require.Nil(t, w.all[len(w.all)-1].Held)
+	})
+}
+
+// An act that does not get on counts as held, with its obstacle; one that failed says why.
+func TestTheCountsHaveActsThatDoNotGetOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		w.judged(runs)
+		w.known()
+		web := engine.Target{Namespace: "ns", Name: "web"}
+		act := func(o engine.Outcome) engine.Act {
+			return engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Identity: "one", Agent: planner.String(), Target: web, Primitive: "scale"}}}, Outcome: o}
+		}
+		w.Stalled(act(engine.Outcome{Status: engine.Running, Obstacle: "exceeded quota"}))
+		synctest.Wait()
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "exceeded quota"}, w.all[len(w.all)-1].Held)
+		w.Acted(act(engine.Outcome{Status: engine.Failed, Detail: "not done by its deadline"}))
+		w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Standing: &engine.Standing{Failed: engine.TargetCount{Targets: 1, First: web.ID(), Primitive: "scale"}}})
+		time.Sleep(2 * countsEvery)
+		synctest.Wait()
+		s := w.all[len(w.all)-1]
+		require.Nil(t, s.Held)
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "not done by its deadline"}, s.Failed)
+	})
+}
+
+func TestWhatBlocksAnAgentPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := reporting(t)
+		w.judged(runs)
+		w.known()
+		for range 10 {
+			w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Blocked: "list targets: no kind", Problems: []string{"list targets: no kind"}})
+		}
+		require.Equal(t, "False Blocked Reconciling", w.last())
+		n := len(w.all)
+		w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Problems: []string{"sensor load: refused"}})
+		require.Equal(t, "True Running", w.last(), "a sensor that fails does not count")
+		require.Len(t, w.all, n+1)
+	})
+}
