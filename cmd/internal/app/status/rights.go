@@ -29,6 +29,7 @@ type missing struct {
 	*apiclient.ForbiddenError
 	confirmed bool
 	last      time.Time // when a request lacked it last
+	asked     time.Time // when the API server was asked last
 }
 
 // lost records the rights that requests of an agent lacked.
@@ -69,7 +70,7 @@ func (r *Reporter) askForRights(ctx context.Context) {
 	r.mu.Lock()
 	for _, a := range r.agents {
 		for key, m := range a.missing {
-			if len(wanted) < mostAsked || !m.confirmed {
+			if !m.confirmed || len(wanted) < mostAsked && r.Clock.Now().Sub(m.asked) >= askEvery {
 				wanted[key] = m.Right
 			}
 		}
@@ -95,6 +96,7 @@ func (r *Reporter) answered(key string, granted bool, err error) {
 		if m == nil {
 			continue
 		}
+		m.asked = r.Clock.Now()
 		if err != nil && m.confirmed && !engine.IsRetryable(err) {
 			granted = r.Clock.Now().Sub(m.last) > forgetAfter
 		} else if err != nil {
