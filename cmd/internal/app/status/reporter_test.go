@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,25 +24,68 @@ var planner = types.NamespacedName{Namespace: "ns", Name: "planner"}
 // written is a reporter whose statuses are kept.
 type written struct {
 	*Reporter
-	all     []agentcr.Status
+
+	lock    sync.Mutex
+	written []agentcr.Status
 	granted bool
 	askErr  error
 	asked   int
+}
+
+// may answers the question for a right.
+func (w *written) may(context.Context, apiclient.Right) (bool, error) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.asked++
+	return w.granted, w.askErr
+}
+
+func (w *written) write(_ types.NamespacedName, s agentcr.Status) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.written = append(w.written, s)
+}
+
+// all are the statuses so far.
+func (w *written) all() []agentcr.Status {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return slices.Clone(w.written)
+}
+
+// questions counts the questions so far.
+func (w *written) questions() int {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return w.asked
+}
+
+// answer sets the answers from now on.
+func (w *written) answer(granted bool, err error) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.granted, w.askErr = granted, err
 }
 
 // reporting runs a reporter in a bubble of synctest until the test ends.
 func reporting(t *testing.T) *written {
 	w := &written{}
 	w.Reporter = New(Options{
-		Write:   func(_ types.NamespacedName, s agentcr.Status) { w.all = append(w.all, s) },
+		Write:   w.write,
 		Leading: func() bool { return true }, Clock: engine.WallClock{},
-		May: func(context.Context, apiclient.Right) (bool, error) { w.asked++; return w.granted, w.askErr },
+		May: w.may,
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	return w
+}
+
+// pass lets time pass, until the reporter has done what was due.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func (w *written) judged(j Judgement) {
@@ -58,7 +103,7 @@ func (w *written) known() {
 
 // last is "Ready's status and reason, and the other condition" of the last status.
 func (w *written) last() string {
-	s := w.all[len(w.all)-1]
+	s := w.all()[len(w.all())-1]
 	out := ""
 	for _, c := range s.Conditions {
 		switch c.Type {
@@ -77,14 +122,14 @@ func TestNothingIsReportedBeforeTheChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := reporting(t)
 		w.judged(runs)
-		require.Empty(t, w.all)
+		require.Empty(t, w.all())
 		w.known()
 		require.Equal(t, "True Running", w.last())
-		n := len(w.all)
-		time.Sleep(24 * time.Hour)
+		n := len(w.all())
+		pass(24 * time.Hour)
 		w.known()
-		require.Len(t, w.all, n, "no heartbeat")
-		require.Zero(t, w.asked)
+		require.Len(t, w.all(), n, "no heartbeat")
+		require.Zero(t, w.questions())
 	})
 }
 
@@ -94,11 +139,10 @@ func TestPoliciesMayComeLater(t *testing.T) {
 		w := reporting(t)
 		w.judged(unfit)
 		require.Equal(t, "False UnfitForPolicies Reconciling", w.last())
-		time.Sleep(recentFor - time.Second)
+		pass(recentFor - time.Second)
 		w.judged(unfit) // other policies are no new start
 		require.Equal(t, "False UnfitForPolicies Reconciling", w.last())
-		time.Sleep(askEvery + 2*time.Second)
-		synctest.Wait()
+		pass(askEvery + 2*time.Second)
 		require.Equal(t, "False UnfitForPolicies Stalled", w.last())
 		w.judged(runs)
 		w.known()
@@ -133,35 +177,34 @@ func TestARightIsMissingUntilItIsGranted(t *testing.T) {
 				w := reporting(t)
 				w.judged(runs)
 				w.known()
-				w.granted = true // a webhook denied it, in RBAC's words
+				w.answer(true, nil) // a webhook denied it, in RBAC's words
 				lose(w)
 				synctest.Wait()
 				require.Equal(t, "True Running", w.last())
-				w.granted = false
+				w.answer(false, nil)
 				lose(w)
 				synctest.Wait()
 				require.Equal(t, "False MissingRight Stalled", w.last())
-				require.Len(t, w.all[len(w.all)-1].MissingRights, 1)
-				n := len(w.all)
+				require.Len(t, w.all()[len(w.all())-1].MissingRights, 1)
+				n := len(w.all())
 				for range 100 {
 					lose(w)
-					time.Sleep(askEvery)
+					pass(askEvery)
 				}
-				require.Len(t, w.all, n)
-				asked := w.asked
+				require.Len(t, w.all(), n)
+				asked := w.questions()
 				for range 100 {
 					w.judged(runs)
 					w.wakeUp()
 					synctest.Wait()
 				}
-				require.LessOrEqual(t, w.asked, asked+1, "not more often because other things change")
-				w.granted = true
-				time.Sleep(2 * askEvery)
-				synctest.Wait()
+				require.LessOrEqual(t, w.questions(), asked+1, "not more often because other things change")
+				w.answer(true, nil)
+				pass(2 * askEvery)
 				require.Equal(t, "True Running", w.last())
-				asked = w.asked
-				time.Sleep(24 * time.Hour)
-				require.Equal(t, asked, w.asked, "nothing is asked while nothing is missing")
+				asked = w.questions()
+				pass(24 * time.Hour)
+				require.Equal(t, asked, w.questions(), "nothing is asked while nothing is missing")
 			})
 		})
 	}
@@ -175,16 +218,15 @@ func TestAMissingRightOutlivesItsLeader(t *testing.T) {
 		j.Shown.MissingRights = []manifest.MissingRight{agentcr.MissingRight(denied[0])}
 		w.judged(j)
 		w.known()
-		for _, s := range w.all {
+		for _, s := range w.all() {
 			require.Len(t, s.MissingRights, 1)
 		}
 		require.Equal(t, "False MissingRight Stalled", w.last())
-		w.askErr = engine.Retry(errors.New("503"))
-		time.Sleep(time.Hour)
+		w.answer(false, engine.Retry(errors.New("503")))
+		pass(time.Hour)
 		require.Equal(t, "False MissingRight Stalled", w.last(), "an outage says nothing")
-		w.askErr = errors.New("may not ask")
-		time.Sleep(forgetAfter + askEvery)
-		synctest.Wait()
+		w.answer(false, errors.New("may not ask"))
+		pass(forgetAfter + askEvery)
 		require.Equal(t, "True Running", w.last(), "no request lacked it for long")
 	})
 }
@@ -202,28 +244,27 @@ func TestTheCountsOfTargetsAreWrittenAtAPace(t *testing.T) {
 			synctest.Wait()
 		}
 		fire(engine.Standing{})
-		n := len(w.all)
+		n := len(w.all())
 		fire(engine.Standing{Refused: count(1, "a"), Held: count(7, "b")})
-		require.Len(t, w.all, n+1, "the first one at once")
-		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/a", Primitive: "scale", Why: "because of a"}, w.all[n].Refused)
+		require.Len(t, w.all(), n+1, "the first one at once")
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/a", Primitive: "scale", Why: "because of a"}, w.all()[n].Refused)
 		for i := range 600 { // every second another number waits
 			fire(engine.Standing{Refused: count(1, "a"), Held: count(7+i%3, fmt.Sprint(i))})
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
-		require.LessOrEqual(t, len(w.all)-n, 2+600/int(countsEvery.Seconds()))
+		require.LessOrEqual(t, len(w.all())-n, 2+600/int(countsEvery.Seconds()))
 		fire(engine.Standing{Refused: count(1, "a"), Held: count(1, "z")})
-		time.Sleep(2 * countsEvery)
-		synctest.Wait()
-		require.Equal(t, "ns/z", w.all[len(w.all)-1].Held.First, "the last ones are written without another firing")
-		n = len(w.all)
+		pass(2 * countsEvery)
+		require.Equal(t, "ns/z", w.all()[len(w.all())-1].Held.First, "the last ones are written without another firing")
+		n = len(w.all())
 		for range 100 {
 			fire(engine.Standing{Refused: engine.TargetCount{Targets: 1, First: count(1, "a").First, Primitive: "scale", Why: time.Now().String()}, Held: count(1, "z")})
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
-		require.Len(t, w.all, n, "the same ones for another reason")
+		require.Len(t, w.all(), n, "the same ones for another reason")
 		fire(engine.Standing{})
-		require.Nil(t, w.all[len(w.all)-1].Refused, "and that there is none any more, at once")
-		require.Nil(t, w.all[len(w.all)-1].Held)
+		require.Nil(t, w.all()[len(w.all())-1].Refused, "and that there is none any more, at once")
+		require.Nil(t, w.all()[len(w.all())-1].Held)
 	})
 }
 
@@ -239,12 +280,11 @@ func TestTheCountsHaveActsThatDoNotGetOn(t *testing.T) {
 		}
 		w.Stalled(act(engine.Outcome{Status: engine.Running, Obstacle: "exceeded quota"}))
 		synctest.Wait()
-		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "exceeded quota"}, w.all[len(w.all)-1].Held)
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "exceeded quota"}, w.all()[len(w.all())-1].Held)
 		w.Acted(act(engine.Outcome{Status: engine.Failed, Detail: "not done by its deadline"}))
 		w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Standing: &engine.Standing{Failed: engine.TargetCount{Targets: 1, First: web.ID(), Primitive: "scale"}}})
-		time.Sleep(2 * countsEvery)
-		synctest.Wait()
-		s := w.all[len(w.all)-1]
+		pass(2 * countsEvery)
+		s := w.all()[len(w.all())-1]
 		require.Nil(t, s.Held)
 		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "not done by its deadline"}, s.Failed)
 	})
@@ -259,9 +299,9 @@ func TestWhatBlocksAnAgentPasses(t *testing.T) {
 			w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Blocked: "list targets: no kind", Problems: []string{"list targets: no kind"}})
 		}
 		require.Equal(t, "False Blocked Reconciling", w.last())
-		n := len(w.all)
+		n := len(w.all())
 		w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Problems: []string{"sensor load: refused"}})
 		require.Equal(t, "True Running", w.last(), "a sensor that fails does not count")
-		require.Len(t, w.all, n+1)
+		require.Len(t, w.all(), n+1)
 	})
 }
