@@ -114,7 +114,7 @@ spec: {holderIdentity: pod-a_1234, leaseDurationSeconds: 3, renewTime: "2026-01-
 apiVersion: v1
 kind: Pod
 metadata: {name: pod-a, namespace: %[1]s, labels: {app.kubernetes.io/name: scanflow}}
-spec: {containers: [{name: c, image: none}]}
+spec: {nodeSelector: {on: no-node}, containers: [{name: c, image: none}]}
 ---
 apiVersion: scanflow.dev/v1alpha1
 kind: Agent
