@@ -3,7 +3,7 @@
 //
 //	on the target   what a person must see: an act that failed or is kept from its end, a
 //	                refusal that stays until a person acts, a field that was taken over from
-//	                another manager, or set back from what another agent wrote
+//	                another manager (five a turn), or set back from what another agent wrote
 //	on the Agent    what went well: one event for all acts of a turn, with counts and names
 //
 // A failure or an obstacle that repeats is recorded once in ten minutes. A cooldown is no event.

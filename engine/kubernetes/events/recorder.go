@@ -122,7 +122,7 @@ func (r *Recorder) Acted(a engine.Act) {
 	case a.Reverses != nil:
 		kind, suffix = corev1.EventTypeWarning, "Reversed"
 		reverses = "; it " + a.Reverses.Explain(a.At)
-	case a.TakenOver != "":
+	case a.TakenOver != "" && r.turns.takenOver(&a):
 		kind, suffix = corev1.EventTypeNormal, "TakenOver"
 	}
 	if a.Outcome.Status != engine.Failed {

@@ -187,6 +187,27 @@ func TestATurnIsOneEvent(t *testing.T) {
 	}, messagesIn(t, c, ns))
 }
 
+// An agent that is new takes over a fleet: its turn stays a handful of events.
+func TestATurnThatTakesOverAFleet(t *testing.T) {
+	c := testcluster.Shared(t)
+	v, ns := testView(t, c)
+	r := recorderOf(c, v, ns, engine.WallClock{})
+	var acts []engine.Act
+	for i := range 40 {
+		a := actOn(ns, fmt.Sprint("web-", i), fmt.Sprint("id-", i), "scale")
+		a.TakenOver = "kubectl"
+		acts = append(acts, a)
+	}
+	r.Fired(firing(ns, nil, acts...))
+	for _, a := range acts {
+		r.Acted(a)
+	}
+	require.NoError(t, r.Close(testContext(t)))
+	messages := messagesIn(t, c, ns)
+	require.Len(t, messages, 1+maxTakenOver)
+	require.Contains(t, messages[0], "Agent planner, Normal Scale: scale on 40 targets; fields of 40 were taken over, the first 5 with an event on each: NS/web-0 replicas 1 -> 3,")
+}
+
 // Acts that an earlier leader began, and acts of an agent that is gone, leave nothing behind.
 func TestActsWithoutAFiringOfThisProcess(t *testing.T) {
 	c := testcluster.Shared(t)

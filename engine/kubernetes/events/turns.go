@@ -22,6 +22,9 @@ const (
 	maxTurns = 1000
 	// maxNamed bounds the targets that a summary names.
 	maxNamed = 5
+	// maxTakenOver bounds the events of a turn on targets whose fields were taken over: an agent
+	// that is new takes over its whole fleet. The event on the agent counts them all.
+	maxTakenOver = 5
 )
 
 // turns collects the acts of each turn, so that they are one event on the agent.
@@ -43,6 +46,7 @@ type turns struct {
 type turn struct {
 	acts  int // 0 where Fired has not come, or went to an earlier leader
 	ended int
+	taken int       // acts that took a field over
 	due   time.Time // zero where nothing waits to be recorded
 	summary
 }
@@ -51,7 +55,7 @@ type turn struct {
 type summary struct {
 	agent, firing string
 	done          map[string]int // by verb
-	failed        int
+	failed, taken int
 	named         []engine.Act // the first that were done
 }
 
@@ -67,6 +71,15 @@ func (t *turns) began(firing, agent string, acts int) {
 	t.record(firing, one)
 }
 
+// takenOver reports whether an act that took a field over is an event on its target.
+func (t *turns) takenOver(a *engine.Act) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one := t.of(a.Firing, a.Agent)
+	one.taken++
+	return one.taken <= maxTakenOver
+}
+
 func (t *turns) ended(a *engine.Act) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,6 +90,9 @@ func (t *turns) ended(a *engine.Act) {
 		one.failed++
 	default:
 		one.done[a.Primitive]++
+		if a.TakenOver != "" {
+			one.summary.taken++
+		}
 		if len(one.named) < maxNamed {
 			one.named = append(one.named, *a)
 		}
@@ -208,6 +224,9 @@ func (s *summary) String() string {
 	text := strings.Join(counts, ", ")
 	if s.failed > 0 {
 		text += fmt.Sprintf("; %d failed, with an event on each target", s.failed)
+	}
+	if s.taken > maxTakenOver {
+		text += fmt.Sprintf("; fields of %d were taken over, the first %d with an event on each", s.taken, maxTakenOver)
 	}
 	for i := range s.named {
 		text += fmt.Sprintf("%s %s %s", []string{":", ","}[min(i, 1)], s.named[i].Target.ID(), s.named[i].Diff)
