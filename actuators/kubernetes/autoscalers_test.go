@@ -158,7 +158,7 @@ func TestTheAutoscalerVerb(t *testing.T) {
 	followed := func(change engine.Change, desired int64) {
 		soon(t, "its controller follows", func() bool { // the real one may write between
 			b.hpaController(t, "web", desired)
-			out, err := verb.Verify(testContext(t), change)
+			out, err := verify(t, verb, change)
 			require.NoError(t, err)
 			return out.Status == engine.Done
 		})
@@ -303,7 +303,7 @@ func TestTheAutoscalerVerbOnAScaledObject(t *testing.T) {
 		{"KEDA follows", func() { b.keda(t, "True", 1, 7) }, engine.Outcome{Status: engine.Done, Detail: name + " is written, and KEDA's HorizontalPodAutoscaler keda-hpa-by-queue has 1 to 7 replicas"}},
 	} {
 		row.do()
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err, row.what)
 		require.Equal(t, row.want, out, row.what)
 	}

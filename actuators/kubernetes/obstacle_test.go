@@ -209,7 +209,7 @@ func TestARolloutOfAStatefulSetNamesItsObstacle(t *testing.T) {
 	change := done(t, verb, proposal("restart", target, nil))
 	soon(t, "the old pod is being deleted", func() bool { return b.read(t, "v1", "Pod", "db-0").GetDeletionTimestamp() != nil })
 	b.Clock = engine.NewManualClock(time.Now().Add(5 * time.Minute))
-	out, err := verb.Verify(testContext(t), change)
+	out, err := verify(t, verb, change)
 	require.NoError(t, err)
 	require.Equal(t, "1 pod Terminating on node obstacle-node", out.Obstacle, "a kubelet that does not answer")
 	b.lookups = eventLookups{} // of the future
@@ -218,20 +218,23 @@ func TestARolloutOfAStatefulSetNamesItsObstacle(t *testing.T) {
 }
 
 func TestASettingThatKeepsARolloutFromItsEnd(t *testing.T) {
-	for name, row := range map[string]struct{ kind, spec, want string }{
-		"paused":    {"Deployment", "replicas: 1", "its rollouts are paused (spec.paused)"},
-		"on delete": {"StatefulSet", "replicas: 1\n  updateStrategy: {type: OnDelete}", "its pods are replaced only once somebody deletes them (spec.updateStrategy OnDelete)"},
-		"partition": {"StatefulSet", "replicas: 2\n  updateStrategy: {rollingUpdate: {partition: 1}}", "its pods with an ordinal below 1 stay as they are (spec.updateStrategy.rollingUpdate.partition)"},
+	// Where the setting was there before, the verb may be refused: later is what a person writes
+	// during the rollout.
+	for name, row := range map[string]struct{ kind, spec, later, want string }{
+		"paused":    {"Deployment", "replicas: 1", `{"spec": {"paused": true}}`, "its rollouts are paused (spec.paused)"},
+		"on delete": {"StatefulSet", "replicas: 1", `{"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}}`, "its pods are replaced only once somebody deletes them (spec.updateStrategy OnDelete)"},
+		"partition": {"StatefulSet", "replicas: 2\n  updateStrategy: {rollingUpdate: {partition: 1}}", "", "its pods with an ordinal below 1 stay as they are (spec.updateStrategy.rollingUpdate.partition)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.create(t, "kubectl-create", sized(row.kind, "web", row.spec, ""))
 			target := b.settled(t, "apps/v1", row.kind, "web")
-			if name == "paused" {
-				b.merge(t, "kubectl", "apps/v1", row.kind, "web", `{"spec": {"paused": true}}`)
-			}
 			verb := restarter{b.Cluster}
-			held(t, b, verb, done(t, verb, proposal("restart", target, nil)), row.want)
+			change := done(t, verb, proposal("restart", target, nil))
+			if row.later != "" {
+				b.merge(t, "kubectl", "apps/v1", row.kind, "web", row.later)
+			}
+			held(t, b, verb, change, row.want)
 		})
 	}
 }

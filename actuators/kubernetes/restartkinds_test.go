@@ -84,13 +84,13 @@ func TestRestartOfARollout(t *testing.T) {
 					{`{"readyReplicas": 2, "phase": "Healthy"}`, engine.Outcome{Status: engine.Done, Detail: "every pod is younger than AT, 2 of 2 pods ready"}},
 				} {
 					b.argo(t, name, step.status)
-					out, err := verb.Verify(testContext(t), change)
+					out, err := verify(t, verb, change)
 					require.NoError(t, err)
 					step.want.Detail = strings.ReplaceAll(step.want.Detail, "AT", at.Format(time.RFC3339))
 					require.Equal(t, step.want, out)
 				}
 				b.merge(t, "kubectl-argo-rollouts", "argoproj.io/v1alpha1", "Rollout", name, `{"spec": {"restartAt": "2030-01-01T00:00:00Z"}}`)
-				out, err := verb.Verify(testContext(t), change)
+				out, err := verify(t, verb, change)
 				require.NoError(t, err)
 				require.Equal(t, engine.Failed, out.Status, "somebody else has restarted it since")
 			}
@@ -121,7 +121,7 @@ func TestPlaceOnARollout(t *testing.T) {
 		{`{"phase": "Healthy", "message": null, "abort": null, "updatedReplicas": 2}`, engine.Outcome{Status: engine.Done, Detail: "2 of 2 pods new, 2 ready; the Rollout is Healthy"}},
 	} {
 		b.argo(t, "own", step.status)
-		out, err := verb.Verify(testContext(t), change)
+		out, err := verify(t, verb, change)
 		require.NoError(t, err)
 		require.Equal(t, step.want, out)
 	}

@@ -206,7 +206,7 @@ func TestScaleIsDoneByWhatTheKindReports(t *testing.T) {
 
 			verify := func() engine.Outcome {
 				b.seen(t, version, kind, "x")
-				out, err := s.Verify(testContext(t), change)
+				out, err := verify(t, s, change)
 				require.NoError(t, err)
 				return out
 			}
@@ -249,7 +249,7 @@ func TestScaleOfAnObjectThatLeavesItsReplicasOut(t *testing.T) {
 	require.NoError(t, err)
 	k.control(t, b, version, kind, "x", 0, 0)
 	b.seen(t, version, kind, "x")
-	out, err := s.Verify(testContext(t), change)
+	out, err := verify(t, s, change)
 	require.NoError(t, err)
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "0 of 0 ready"}, out)
 }

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -159,7 +160,7 @@ func TestWhoseWeightsTheyAre(t *testing.T) {
 	_, err = verb.Undo(testContext(t), change)
 	require.ErrorIs(t, err, ErrMoved, "an undo leaves alone what somebody else wrote")
 
-	b.merge(t, "kubectl-annotate", gatewayVersion, "HTTPRoute", "digits", `{"metadata": {"annotations": {"scanflow.dev/take-over": "2100-01-01T00:00:00Z"}}}`)
+	b.merge(t, "kubectl-annotate", gatewayVersion, "HTTPRoute", "digits", `{"metadata": {"annotations": {"scanflow.dev/take-over": "`+time.Now().Add(30*time.Second).UTC().Format(time.RFC3339)+`"}}}`)
 	planned := plannedOf(t, verb, later(proposal("traffic", target, with(1, 9))))
 	require.Contains(t, planned.Diff, "taken over from kubectl-edit")
 
