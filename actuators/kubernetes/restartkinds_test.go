@@ -121,7 +121,7 @@ func TestPlaceOnARollout(t *testing.T) {
 		{`{"phase": "Healthy", "message": null, "abort": null, "updatedReplicas": 2}`, engine.Outcome{Status: engine.Done, Detail: "2 of 2 pods new, 2 ready; the Rollout is Healthy"}},
 	} {
 		b.argo(t, "own", step.status)
-		out, err := verify(t, verb, change)
+		out, err := verb.Verify(testContext(t), change)
 		require.NoError(t, err)
 		require.Equal(t, step.want, out)
 	}

@@ -217,7 +217,7 @@ func TestWhatTheProcessNeeds(t *testing.T) {
 	}, elsewhere[1].Rules)
 	together := plan(t, text, rbac.Options{Namespace: "ml"}).Roles(true)
 	require.Len(t, together, 1)
-	require.Len(t, together[0].Rules, 5)
+	require.Len(t, together[0].Rules, 6)
 }
 
 // The order of the manifests changes nothing.

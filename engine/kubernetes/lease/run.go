@@ -137,15 +137,19 @@ func (c *candidate) saw(there *coordinationv1.Lease, at time.Time) {
 	if holder == "" {
 		renewed = time.Time{} // a release is no renewal
 	}
+	c.election.Conflict = c.judgeHolder(there, holder) // published with the holder
 	c.sawHolder(holder, renewed, at, cmp.Or(durationOf(there), c.o.Duration))
+}
+
+// judgeHolder returns the conflict with another holder's scope, nil where there is none, and
+// logs a holder that is new.
+func (c *candidate) judgeHolder(there *coordinationv1.Lease, holder string) *ScopeError {
 	if holder == "" || holder == c.identity {
-		c.change(func(e *Election) { e.Conflict = nil })
-		return
+		return nil
 	}
 	conflict, rollout := c.o.conflict(there, c.identity)
-	c.change(func(e *Election) { e.Conflict = conflict })
 	if c.lastLeader == holder {
-		return
+		return conflict
 	}
 	c.lastLeader = holder
 	switch {
@@ -157,6 +161,7 @@ func (c *candidate) saw(there *coordinationv1.Lease, at time.Time) {
 	default:
 		c.o.Log.Info("another leads", "lease", c.o.Name, "leader", holder)
 	}
+	return conflict
 }
 
 // heldByOther reports whether another process may still hold the lease. It uses the monotonic
