@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/credentials"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
@@ -32,15 +30,24 @@ against each other: each strategy is compiled against the document of each agent
 that uses it, so that a misspelt signal is found here. Nothing is sampled and
 nothing is done. Without -f only the policies are checked.
 
+Objects of other kinds beside the agents are skipped, and counted on standard error;
+what looks like an Agent but is wrong is not. The items of a List are read, and the
+fields that an API server writes are ignored:
+
+  helm template RELEASE CHART | scanflow check -f -
+  kubectl get agents -A -o yaml | scanflow check --kubernetes -f -
+
+"scanflow run -f" reads files again when they change, and they hold agents alone.
+
 With --kubernetes the agents are judged as objects of a cluster, which may not use the
 process's own environment and files. A secretKeyRef goes to allowed hosts alone: a
 warning says which, unless --secret-hosts has it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return check(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), &in, workloads, &cluster)
+			return check(cmd, &in, workloads, &cluster)
 		},
 	}
-	in.add(c, "agent manifests: files, or folders of them")
+	in.add(c, agentFilesUse)
 	listFlag(c.Flags(), &workloads, "workloads", "", "Deployments for the local orchestrator, to check as well")
 	c.Flags().BoolVar(&cluster.kubernetes, "kubernetes", false, "judge the agents as objects of a cluster")
 	cluster.hosts.add(c)
@@ -88,12 +95,13 @@ func printOverlaps(agents []*manifest.Agent, errOut io.Writer) {
 	}
 }
 
-func check(ctx context.Context, out, errOut io.Writer, in *inputFlags, workloads []string, cluster *checkClusterFlags) error {
+func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *checkClusterFlags) error {
+	ctx, out, errOut := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	var errs []error
 	var agents []*manifest.Agent
 	if len(in.manifests) > 0 {
 		var err error
-		agents, err = manifest.Read(in.manifests, agentspec.Kinds())
+		agents, err = readAgents(cmd, in.manifests)
 		errs = append(errs, err)
 	}
 	errs = append(errs, cluster.judge(agents, errOut))

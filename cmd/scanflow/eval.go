@@ -58,7 +58,7 @@ OPA's trace of that strategy on it to standard error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return eval(cmd.Context(), cmd, &o) },
 	}
-	o.inputFlags.add(c, "agent manifests: files, or folders of them")
+	o.inputFlags.add(c, agentFilesUse)
 	o.logs.add(c, "warn")
 	f := c.Flags()
 	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
@@ -88,11 +88,14 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if o.explain != "" && o.input == "" {
 		return errors.New("--explain wants the document to explain: pass --input")
 	}
+	if o.input == manifest.Stdin && readsStdin(o.manifests) {
+		return errors.New("-f and --input: both are standard input (-), which can be read once; write one of them to a file")
+	}
 	log, err := o.logs.logger()
 	if err != nil {
 		return err
 	}
-	agents, err := manifest.Read(o.manifests, agentspec.Kinds())
+	agents, err := readAgents(cmd, o.manifests)
 	if err != nil {
 		return err
 	}

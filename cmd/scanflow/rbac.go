@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/rbac"
-	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 func newRBAC() *cobra.Command {
@@ -25,6 +23,8 @@ their targets, sensors, triggers and primitives, and to read the Secrets that th
 name, what the process that runs them needs itself, and nothing else. It asks no
 cluster.
 
+Objects of other kinds in the files are skipped, as by "scanflow check".
+
 With -o values the same is printed as values of the Helm chart.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +36,7 @@ With -o values the same is printed as values of the Helm chart.`,
 			default:
 				return fmt.Errorf("-o: %q is neither yaml nor values", output)
 			}
-			plan, err := planRBAC(manifests, resources, o)
+			plan, err := planRBAC(cmd, manifests, resources, o)
 			if err != nil {
 				return err
 			}
@@ -45,7 +45,7 @@ With -o values the same is printed as values of the Helm chart.`,
 		},
 	}
 	f := c.Flags()
-	listFlag(f, &manifests, "file", "f", "agent manifests: files, or folders of them")
+	listFlag(f, &manifests, "file", "f", agentFilesUse)
 	f.StringVar(&o.Namespace, "namespace", "scanflow", "namespace that the process runs in")
 	f.StringVar(&o.Name, "name", "scanflow", "name of the roles, and of the service account")
 	f.StringVar(&o.Install, "install", "scanflow", "value for --install of the process, which its Leases are named by")
@@ -57,7 +57,7 @@ With -o values the same is printed as values of the Helm chart.`,
 	return c
 }
 
-func planRBAC(manifests, resources []string, o rbac.Options) (*rbac.Plan, error) {
+func planRBAC(cmd *cobra.Command, manifests, resources []string, o rbac.Options) (*rbac.Plan, error) {
 	if len(manifests) == 0 {
 		return nil, errNoManifests
 	}
@@ -71,7 +71,7 @@ func planRBAC(manifests, resources []string, o rbac.Options) (*rbac.Plan, error)
 		}
 		o.Plurals[kind] = plural
 	}
-	agents, err := manifest.Read(manifests, agentspec.Kinds())
+	agents, err := readAgents(cmd, manifests)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("not fit to run:\n%w", err))
 	}

@@ -27,7 +27,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 			if len(manifests) == 0 {
 				return writeJSON(cmd.OutOrStdout(), manifest.ManifestSchema(agentspec.Kinds()))
 			}
-			agents, err := manifest.Read(manifests, agentspec.Kinds())
+			agents, err := readAgents(cmd, manifests)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 			return writeJSON(cmd.OutOrStdout(), manifest.DocumentSchema(a))
 		},
 	}
-	listFlag(c.Flags(), &manifests, "file", "f", "agent manifests: files, or folders of them")
+	listFlag(c.Flags(), &manifests, "file", "f", agentFilesUse)
 	c.Flags().StringVar(&agent, "agent", "", "which agent, as name or namespace/name, where there are several")
 	return c
 }

@@ -13,7 +13,7 @@ import (
 // DecodeFile decodes a file with one YAML document, such as a list of senders, by the rules
 // of Decode. The error is mistake.Mistakes.
 func DecodeFile(file string, into any) error {
-	data, unread := readFile(file)
+	data, unread := readFile(file, MaxFileSize)
 	if unread != nil {
 		return mistake.Mistakes{*unread}
 	}

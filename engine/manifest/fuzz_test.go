@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -107,6 +108,46 @@ func FuzzReadObject(f *testing.F) {
 		}
 		if _, mistakes := ReadObject("ns/a", again, kinds); len(mistakes) > 0 {
 			t.Fatalf("with a status it is another: %v", mistakes)
+		}
+	})
+}
+
+// Any bytes in standard input are read as agents, or as mistakes, each with the input's name.
+func FuzzReadMixed(f *testing.F) {
+	for _, pattern := range []string{"testdata/bad/k*.yaml", "testdata/bad/other_object.yaml", "testdata/good/*.y*ml", "testdata/mixed/*.yaml", "testdata/mixed/kustomize/*"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("no seeds in %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	kinds := sampleKinds()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		found, err := ReadMixed([]string{Stdin}, bytes.NewReader(data), kinds)
+		var mistakes mistake.Mistakes
+		if err != nil && !errors.As(err, &mistakes) {
+			t.Fatalf("not mistake.Mistakes: %v", err)
+		}
+		if err == nil && len(found.Agents) == 0 {
+			t.Fatal("neither an agent nor a mistake")
+		}
+		for _, m := range mistakes {
+			if m.Message == "" || m.File != stdinName {
+				t.Fatalf("an empty mistake: %#v", m)
+			}
+		}
+		if found.Skipped.Total() > 0 && found.Skipped.String() == "" {
+			t.Fatal("objects are skipped silently")
+		}
+		// What Read accepts, ReadMixed accepts.
+		if agents, err := ReadBytes(stdinName, data, kinds); err == nil && len(agents) != len(found.Agents) {
+			t.Fatalf("%d agents, and %d among others", len(agents), len(found.Agents))
 		}
 	})
 }

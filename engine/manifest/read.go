@@ -24,10 +24,19 @@ const MaxFileSize = 1 << 20
 // of sub-folders). The error is mistake.Mistakes, of all files. Read also returns the agents
 // that have no mistake. Two agents with the same namespace and name are both left out.
 func Read(paths []string, kinds Kinds) ([]*Agent, error) {
-	files, mistakes := manifestFiles(paths)
+	var mistakes mistake.Mistakes
+	if slices.Contains(paths, Stdin) {
+		paths = slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == Stdin })
+		mistakes = append(mistakes, mistake.Mistake{Message: "standard input (-) is not read here, because these files are read again when they change",
+			Fix: "write the agents to a file; one with the name - is ./-"})
+	}
 	var agents []*Agent
+	files, missing := manifestFiles(paths, ".yaml", ".yml")
+	if len(mistakes) == 0 || len(paths) > 0 {
+		mistakes = append(mistakes, missing...)
+	}
 	for _, file := range files {
-		data, wrong := readFile(file)
+		data, wrong := readFile(file, MaxFileSize)
 		if wrong != nil {
 			mistakes = append(mistakes, *wrong)
 			continue
@@ -45,8 +54,9 @@ func ReadBytes(name string, data []byte, kinds Kinds) ([]*Agent, error) {
 	return rejectDuplicates(agents, mistakes)
 }
 
-// manifestFiles resolves paths to files, without duplicates.
-func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
+// manifestFiles resolves paths to files, without duplicates. Of a folder it takes the files
+// with one of the extensions.
+func manifestFiles(paths []string, extensions ...string) ([]string, mistake.Mistakes) {
 	var files []string
 	var mistakes mistake.Mistakes
 	if len(paths) == 0 {
@@ -63,11 +73,11 @@ func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
 		case !info.IsDir():
 			files = append(files, path)
 		default:
-			found, err := folder(path)
+			found, err := folder(path, extensions)
 			if err != nil {
 				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "can't be read: " + cause(err)})
 			} else if len(found) == 0 {
-				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "the folder has no *.yaml or *.yml file", Fix: "put Agent manifests in it, or name another"})
+				mistakes = append(mistakes, mistake.Mistake{File: path, Message: "the folder has no " + extensionList(extensions) + " file", Fix: "put Agent manifests in it, or name another"})
 			}
 			files = append(files, found...)
 		}
@@ -76,7 +86,13 @@ func manifestFiles(paths []string) ([]string, mistake.Mistakes) {
 	return slices.Compact(files), mistakes
 }
 
-func folder(path string) ([]string, error) {
+// extensionList is "*.yaml or *.yml".
+func extensionList(extensions []string) string {
+	last := len(extensions) - 1
+	return "*" + strings.Join(extensions[:last], ", *") + " or *" + extensions[last]
+}
+
+func folder(path string, extensions []string) ([]string, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
@@ -84,7 +100,7 @@ func folder(path string) ([]string, error) {
 	var files []string
 	for _, entry := range entries {
 		file := filepath.Join(path, entry.Name())
-		if ext := filepath.Ext(file); (ext != ".yaml" && ext != ".yml") || strings.HasPrefix(entry.Name(), ".") {
+		if !slices.Contains(extensions, filepath.Ext(file)) || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		// The files of a ConfigMap volume are symbolic links.
@@ -96,8 +112,8 @@ func folder(path string) ([]string, error) {
 	return files, nil
 }
 
-func readFile(path string) ([]byte, *mistake.Mistake) {
-	data, err := plainfile.Read(path, MaxFileSize)
+func readFile(path string, maxBytes int64) ([]byte, *mistake.Mistake) {
+	data, err := plainfile.Read(path, maxBytes)
 	switch {
 	case errors.Is(err, plainfile.ErrNotPlain):
 		return nil, &mistake.Mistake{File: path, Message: cause(err)}
@@ -123,36 +139,48 @@ func readAll(file string, data []byte, kinds Kinds) ([]*Agent, mistake.Mistakes)
 	if len(data) > MaxFileSize {
 		return nil, mistake.Mistakes{{File: file, Message: fmt.Sprintf("is larger than %d bytes", MaxFileSize), Fix: "split it"}}
 	}
-	if wrong := textMistakes(file, data); wrong != nil {
-		return nil, wrong
-	}
 	var agents []*Agent
 	var mistakes mistake.Mistakes
 	documents := 0
+	unread := eachDocument(file, data, func(node *yaml.Node) bool {
+		documents++
+		agent, wrong := readOne(file, node, kinds)
+		if agent != nil && len(wrong) == 0 {
+			agents = append(agents, agent)
+		}
+		mistakes = append(mistakes, wrong...)
+		return len(mistakes) <= maxMistakes
+	})
+	switch mistakes = append(mistakes, unread...); {
+	case len(mistakes) > maxMistakes:
+		mistakes = append(mistakes[:maxMistakes], tooManyMistakes(file))
+	case documents == 0 && len(mistakes) == 0:
+		mistakes = append(mistakes, mistake.Mistake{File: file, Message: "has no Agent in it", Fix: wantedAgent})
+	}
+	return agents, mistakes
+}
+
+const wantedAgent = "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind
+
+// eachDocument calls do for each document that is not empty, until it returns false. The
+// mistake is what ends the reading.
+func eachDocument(file string, data []byte, do func(*yaml.Node) bool) mistake.Mistakes {
+	if wrong := textMistakes(file, data); wrong != nil {
+		return wrong
+	}
 	for reader := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var node yaml.Node
 		err := reader.Decode(&node)
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil { // the next document can't be found
-			return agents, append(mistakes, syntaxMistake(file, data, err))
+			return mistake.Mistakes{syntaxMistake(file, data, err)}
 		}
-		if node.Kind == yaml.DocumentNode && len(node.Content) == 1 && node.Content[0].ShortTag() != "!!null" {
-			documents++
-			agent, wrong := readOne(file, node.Content[0], kinds)
-			if agent != nil && len(wrong) == 0 {
-				agents = append(agents, agent)
-			}
-			if mistakes = append(mistakes, wrong...); len(mistakes) > maxMistakes {
-				return agents, append(mistakes[:maxMistakes], tooManyMistakes(file))
-			}
+		if node.Kind == yaml.DocumentNode && len(node.Content) == 1 && node.Content[0].ShortTag() != "!!null" && !do(node.Content[0]) {
+			return nil
 		}
 	}
-	if documents == 0 {
-		mistakes = append(mistakes, mistake.Mistake{File: file, Message: "has no Agent in it", Fix: "write one, beginning with apiVersion: " + APIVersion + " and kind: " + Kind})
-	}
-	return agents, mistakes
 }
 
 func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistakes) {

@@ -23,6 +23,8 @@ type Agent struct {
 	File string `json:"-"`
 	Line int    `json:"-"`
 	node *yaml.Node
+	// object names the agent in mistakes, if its line alone is hard to find.
+	object string
 }
 
 // Metadata is the name of the agent, with labels and annotations.
