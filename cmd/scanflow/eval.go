@@ -186,7 +186,8 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 }
 
 func readInput(stdin io.Reader, file string) ([]byte, error) {
-	if file == "-" {
+	if file == manifest.Stdin {
+		confine.Doing(waitingForStdin, confinedTimeout)
 		return io.ReadAll(stdin)
 	}
 	return os.ReadFile(file)
