@@ -168,6 +168,10 @@ func eachDocument(file string, data []byte, do func(*yaml.Node) bool) mistake.Mi
 	if wrong := textMistakes(file, data); wrong != nil {
 		return wrong
 	}
+	if isJSON(data) {
+		eachJSON(data, do)
+		return nil
+	}
 	for reader := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var node yaml.Node
 		err := reader.Decode(&node)
