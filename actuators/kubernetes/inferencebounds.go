@@ -17,7 +17,7 @@ import (
 //	Standard hpa       the bounds of a HorizontalPodAutoscaler; no maxReplicas is minReplicas
 //	Standard keda      those of a ScaledObject
 //	Standard none      minReplicas are the Deployment's replicas
-//	Standard external  nothing: whoever made the autoscaler scales the Deployment
+//	Standard external  nothing: the owner of the autoscaler scales the Deployment
 
 // The classes of autoscalers that an InferenceService's annotation names.
 const (

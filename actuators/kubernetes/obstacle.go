@@ -28,7 +28,7 @@ type waiting struct {
 	apiVersion string
 	identity   string // of the act
 	wanted     int    // pods
-	// failed is what its conditions report as failed; firm where its controller can't make
+	// failed has what its conditions report as failed; firm where its controller can't make
 	// pods, so that it counts before the reasons of pods.
 	failed string
 	firm   bool

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxClockDifference is how far the clock of whoever annotates an object may be ahead of ours.
+// maxClockDifference is how far the clock of the person who annotates an object may be ahead of ours.
 const maxClockDifference = time.Minute
 
 // takeOverTime reads the value of the TakeOverAnnotation. It is zero where there is none, and

@@ -133,7 +133,7 @@ func pluralOf(kind string) string {
 	return kind + "s"
 }
 
-// protectedFix is what to do about a kind that is protected.
+// protectedFix tells the reader what to do instead of writing a protected kind.
 const protectedFix = "let a person write it"
 
 // ProtectedMessage is the message about a kind that is protected for a reason.
