@@ -130,6 +130,10 @@ func TestTheServerTakesGoodManifests(t *testing.T) {
 			got, mistakes := ReadObject("cluster", stored, sampleKinds())
 			want := agents[0]
 			agents = agents[1:]
+			piped, err := readStdin(`{"apiVersion": "v1", "kind": "List", "items": [` + string(stored) + "]}")
+			require.NoError(t, err, "as kubectl prints it")
+			require.Equal(t, want.Info(), piped.Agents[0].Info())
+			require.Equal(t, generation(t, want), generation(t, piped.Agents[0]), file)
 			if own := want.processFields(); len(own) > 0 {
 				require.Equal(t, own, mistakes)
 				continue

@@ -10,6 +10,7 @@
 // user part of a URL. It imports no sensor and no actuator: their configurations come in
 // through Kinds.
 //
-// Start reading at types.go (the fields), then read.go (files), object.go (custom
-// resources), decode.go and validate.go (the checks), and spec.go (what the engine gets).
+// Start reading at types.go (the fields), then read.go (files), mixed.go (files with objects
+// of other kinds, and standard input), object.go (custom resources), decode.go and
+// validate.go (the checks), and spec.go (what the engine gets).
 package manifest

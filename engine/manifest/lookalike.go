@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,6 +40,9 @@ func classify(node *yaml.Node) class {
 	case yaml.MappingNode:
 	default:
 		return class{name: "text without kind"}
+	}
+	if kinds := kindsOf(node); slices.Contains(kinds, Kind) && kinds[0] != Kind {
+		return class{isAgent: true, why: "kind is written twice, and one is " + Kind}
 	}
 	apiVersion, kind := textOf(node, "apiVersion"), textOf(node, "kind")
 	for _, list := range []string{"List", Kind + "List"} {
@@ -96,8 +100,8 @@ func kindName(kind string) string {
 	return quote(kind)
 }
 
-// valueOf returns the value of a mapping's field, or of one that differs in case only; nil if
-// there is none.
+// valueOf returns the value of a mapping's field, or of one that differs in case only or is
+// merged (<<); nil if there is none.
 func valueOf(node *yaml.Node, name string) *yaml.Node {
 	if node == nil || node.Kind != yaml.MappingNode {
 		return nil
@@ -109,11 +113,32 @@ func valueOf(node *yaml.Node, name string) *yaml.Node {
 		case key.Kind != yaml.ScalarNode:
 		case key.Value == name:
 			return resolved(node.Content[i+1])
+		case near == nil && key.ShortTag() == "!!merge": // rejected later, if this is an Agent
+			near = fieldOf(resolved(node.Content[i+1]), name)
 		case near == nil && strings.EqualFold(key.Value, name):
 			near = resolved(node.Content[i+1])
 		}
 	}
 	return near
+}
+
+// fieldOf returns the value of a mapping's field; nil if there is none.
+func fieldOf(node *yaml.Node, name string) *yaml.Node {
+	_, value, there := root("").field(name).find(node)
+	if !there {
+		return nil
+	}
+	return resolved(value)
+}
+
+// kindsOf lists the texts under kind, which may be written more than once.
+func kindsOf(node *yaml.Node) (kinds []string) {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if key, value := node.Content[i], resolved(node.Content[i+1]); key.Kind == yaml.ScalarNode && key.Value == "kind" && value.Kind == yaml.ScalarNode {
+			kinds = append(kinds, value.Value)
+		}
+	}
+	return kinds
 }
 
 func resolved(node *yaml.Node) *yaml.Node {

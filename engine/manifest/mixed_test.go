@@ -87,6 +87,8 @@ func TestWhatLooksLikeAnAgent(t *testing.T) {
 		"a Deployment with this spec": {as("apiVersion: apps/v1\n", "kind: Deployment\n"), "5:1: Agent a: " + fields + `"Deployment" of "apps/v1"` + want},
 		"Kind":                        {as(version, "Kind: Agent\n"), "5:1: Agent a: kind: is missing; write kind: Agent\nstandard input:6:1: Agent a: Kind: unknown field; did you mean kind? The fields are apiVersion, kind, metadata, spec"},
 		"APIVersion":                  {as("APIVersion: scanflow.dev/v1alpha1\n", kind), "5:1: Agent a: APIVersion: unknown field; did you mean apiVersion? The fields are apiVersion, kind, metadata, spec\nstandard input:5:1: Agent a: apiVersion: is missing; write apiVersion: scanflow.dev/v1alpha1"},
+		"kind twice":                  {"apiVersion: apps/v1\nkind: Deployment\nkind: Agent\nmetadata: {name: a}\n", "5:1: Agent a: kind is written twice, and one is Agent" + want},
+		"a merge key":                 {strings.Replace(named("a"), version, "<<: {apiVersion: scanflow.dev/v1alpha2}\n", 1), "5:1: Agent a: merge keys (<<) are not read; write the fields out\nstandard input:5:1: Agent a: apiVersion: is missing; write apiVersion: scanflow.dev/v1alpha1"},
 		"a list of agents":            {"- {apiVersion: scanflow.dev/v1alpha1, kind: Agent}\n", `5:1: must be a mapping, not a list; its fields are apiVersion, kind, metadata, spec`},
 		"a list in lower case":        {"kind: list\nitems: []\n", `5:1: kind: "list" is not known here; write kind: List`},
 		"a list without items":        {"kind: List\nitem: []\n", `5:1: a List has a list of objects in items; write items: [...]`},
