@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/testcluster"
@@ -311,9 +312,18 @@ func TestADenialByAdmissionIsNoMissingRight(t *testing.T) {
 	_, deployment, _ := strings.Cut(needy, "---\n")
 	c.Apply(t, strings.ReplaceAll(marking+"---\n"+deployment, "NS", ns))
 	c.Apply(t, strings.ReplaceAll(words, "NS", ns))
+	g.apply(t)
+	account := rest.CopyConfig(c.Client().Config)
+	account.Impersonate.UserName = "system:serviceaccount:" + ns + ":scanflow"
+	as, err := apiclient.FromConfig(account, ns, apiclient.Options{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // a policy takes effect some time after it was written
+		_, err := as.Dynamic.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(ns).
+			Patch(t.Context(), "web", types.MergePatchType, []byte(`{"metadata": {"annotations": {"example.com/mark": "try"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), "no: User")
+	}, time.Minute, 50*time.Millisecond, "the admission policy is in effect")
 	saw := &decided{}
 	asAccount(t, c, ns, mark, saw)
-	g.apply(t)
 	require.Eventually(t, func() bool {
 		s, _ := agentStatus(t, c, ns, "needy")
 		for _, count := range []*manifest.TargetCount{s.Refused, s.Failed} {
