@@ -79,10 +79,10 @@ func TestModelInKnativeMode(t *testing.T) {
 			require.Equal(t, "null", at(t, now, "metadata", "annotations", clusterview.ModelAnnotation), "most requests still go to the old one")
 
 			require.Equal(t, running("KServe has made no revision of it yet; the newest is "+name+"-predictor-00001"), verified(t, serve, canary), "ready, as before")
-			k.failure = map[string]any{"reason": "ModelLoadFailed", "message": "no such bucket"}
+			k.failure = map[string]any{"reason": "ModelLoadFailed", "message": "s3://user:s3cret@bucket", "location": "digits-1", "exitCode": int64(1)}
 			k.reconcile(false)
 			require.Equal(t, engine.Outcome{
-				Status: engine.Running, Detail: "revision " + name + "-predictor-00002 is not ready: Storage: fetching", Obstacle: "BlockedByFailedLoad: ModelLoadFailed: no such bucket",
+				Status: engine.Running, Detail: "revision " + name + "-predictor-00002 is not ready: Storage: fetching", Obstacle: "BlockedByFailedLoad: ModelLoadFailed, pod digits-1, exit code 1",
 			}, verified(t, serve, canary))
 			k.failure = nil
 			k.reconcile(true)

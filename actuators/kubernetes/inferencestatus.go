@@ -179,13 +179,22 @@ func inferenceCondition(o map[string]any, kind string) map[string]any {
 	return nil
 }
 
-// failedModel says why the newest model does not load, or "".
+// failedModel returns why the newest model does not load, or "". The message of the failure is
+// what the container wrote last, which may hold a secret, and is left out.
 func failedModel(o map[string]any) string {
 	switch state := fieldpath.Text(o, "status", "modelStatus", "transitionStatus"); state {
 	case "BlockedByFailedLoad", "InvalidSpec":
-		info, _ := fieldpath.Find(o, "status", "modelStatus", "lastFailureInfo")
-		fields, _ := info.(map[string]any)
-		return state + conditionDetail(fields)
+		text := state
+		if reason := fieldpath.Text(o, "status", "modelStatus", "lastFailureInfo", "reason"); reason != "" {
+			text += ": " + reason
+		}
+		if pod := fieldpath.Text(o, "status", "modelStatus", "lastFailureInfo", "location"); pod != "" {
+			text += ", pod " + pod
+		}
+		if code, has := fieldpath.Int(o, "status", "modelStatus", "lastFailureInfo", "exitCode"); has {
+			text += fmt.Sprintf(", exit code %d", code)
+		}
+		return text
 	}
 	return ""
 }

@@ -23,8 +23,10 @@ const (
 	eventsPause = time.Second
 	// lookupsFor is how long an act that is verified no more is remembered.
 	lookupsFor = 10 * time.Minute
-	// mostEvents bounds an answer.
+	// mostEvents bounds an answer, and mostPages the answers to one lookup: they come in the
+	// order of names, not of times.
 	mostEvents = 500
+	mostPages  = 8
 )
 
 var eventsResource = schema.GroupVersionResource{Version: "v1", Resource: "events"}
@@ -70,7 +72,11 @@ func (l *eventLookups) of(identity string, now time.Time) (*eventLookup, bool) {
 // StatefulSet, a DaemonSet, a Job and most custom kinds have no condition for it. Without the
 // right to list Events it says nothing.
 func (c *Cluster) missingPods(ctx context.Context, w *waiting, since time.Time) string {
-	e := c.newestEvent(ctx, w.id.Namespace, "reason=FailedCreate,type=Warning", since, func(kind, name string) bool {
+	fields := "reason=FailedCreate,type=Warning"
+	if builtInPods(w.apiVersion) {
+		fields += ",involvedObject.kind=" + w.id.Kind + ",involvedObject.name=" + w.id.Name
+	}
+	e := c.newestEvent(ctx, w.id.Namespace, fields, since, func(kind, name string) bool {
 		own := kind == w.id.Kind && name == w.id.Name
 		// The controllers of custom kinds make the pods by objects that they name after theirs.
 		return own || !builtInPods(w.apiVersion) && strings.HasPrefix(name, w.id.Name+"-")
@@ -115,16 +121,22 @@ func builtInPods(apiVersion string) bool {
 // newestEvent returns the newest Event since a time that a field selector selects, of the
 // objects that keep selects; nil if there is none.
 func (c *Cluster) newestEvent(ctx context.Context, namespace, fields string, since time.Time, keep func(kind, name string) bool) map[string]any {
-	list, err := c.Client.Dynamic.Resource(eventsResource).Namespace(namespace).List(ctx, metav1.ListOptions{FieldSelector: fields, Limit: mostEvents})
-	if err != nil {
-		return nil
-	}
 	var newest map[string]any
 	at := since.Add(-eventsAgain) // a controller that tries again waits longer each time
-	for i := range list.Items {
-		e := list.Items[i].Object
-		if when := eventTime(e); keep(fieldpath.Text(e, "involvedObject", "kind"), fieldpath.Text(e, "involvedObject", "name")) && when.After(at) {
-			newest, at = e, when
+	options := metav1.ListOptions{FieldSelector: fields, Limit: mostEvents}
+	for range mostPages {
+		list, err := c.Client.Dynamic.Resource(eventsResource).Namespace(namespace).List(ctx, options)
+		if err != nil {
+			return newest
+		}
+		for i := range list.Items {
+			e := list.Items[i].Object
+			if when := eventTime(e); keep(fieldpath.Text(e, "involvedObject", "kind"), fieldpath.Text(e, "involvedObject", "name")) && when.After(at) {
+				newest, at = e, when
+			}
+		}
+		if options.Continue = list.GetContinue(); options.Continue == "" {
+			break
 		}
 	}
 	return newest

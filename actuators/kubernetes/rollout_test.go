@@ -48,3 +48,10 @@ func TestARolloutOfAKindThatReportsNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, engine.Outcome{Status: engine.Done, Detail: "written; a Widget reports no rollout"}, out)
 }
+
+// The last words of a program are in no outcome.
+func TestAConditionWithoutTheWordsOfAProgram(t *testing.T) {
+	require.Equal(t, `: RevisionFailed: Revision "m-1" failed with message: Container failed`, conditionDetail(map[string]any{
+		"reason": "RevisionFailed", "message": `Revision "m-1" failed with message: Container failed with: password=s3cret`,
+	}))
+}

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -30,9 +31,13 @@ func servingState(o *unstructured.Unstructured) (engine.Outcome, bool) {
 	return engine.Outcome{Status: engine.Running, Detail: fmt.Sprintf("the %s says nothing of itself yet: is its controller running?", o.GetKind())}, true
 }
 
-// conditionDetail is the reason and message of a condition.
+// conditionDetail is the reason and message of a condition. Knative ends a message with what
+// the container wrote last, which may hold a secret, and is left out.
 func conditionDetail(condition map[string]any) string {
 	reason, message := fieldpath.Text(condition, "reason"), fieldpath.Text(condition, "message")
+	if before, _, found := strings.Cut(message, "Container failed with"); found {
+		message = before + "Container failed"
+	}
 	switch {
 	case reason != "" && message != "":
 		return ": " + reason + ": " + message

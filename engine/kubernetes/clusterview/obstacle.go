@@ -82,7 +82,21 @@ func withoutPodName(message string) string {
 	return strings.TrimPrefix(refusedPod.ReplaceAllString(message, ""), "Error creating: ")
 }
 
-// EventText is the reason and message of an Event, short.
+// platformReasons are the reasons of Events whose messages are the words of a controller, of
+// admission, or of the kubelet. The message of any other may be a program's: a failed probe or
+// lifecycle hook has its output, which may hold a secret.
+var platformReasons = map[string]bool{
+	"FailedCreate": true, "FailedScheduling": true, "FailedBinding": true, "ProvisioningFailed": true, "FailedMount": true, "FailedMapVolume": true,
+	"FailedAttachVolume": true, "FailedCreatePodSandBox": true, "FailedCreatePodContainer": true, "NetworkNotReady": true, "VolumeResizeFailed": true,
+	"InsufficientResources": true, "NodeNotReady": true, "Evicted": true, "Preempted": true,
+}
+
+// EventText returns the reason of an Event, and its message where that is the platform's own;
+// short.
 func EventText(event map[string]any) string {
-	return clip(joined(fieldpath.Text(event, "reason"), withoutPodName(fieldpath.Text(event, "message"))))
+	reason, message := fieldpath.Text(event, "reason"), ""
+	if platformReasons[reason] {
+		message = withoutPodName(fieldpath.Text(event, "message"))
+	}
+	return clip(joined(reason, message))
 }

@@ -106,3 +106,21 @@ func TestConditionsThatReportAFailure(t *testing.T) {
 		require.Equal(t, want, text)
 	}
 }
+
+// The output of a failed probe or hook is a program's, and may hold a secret.
+func TestAnEventOfAProgramIsItsReasonAlone(t *testing.T) {
+	event := func(reason, message string) map[string]any {
+		return map[string]any{"reason": reason, "message": message}
+	}
+	for want, e := range map[string]map[string]any{
+		`FailedMount: MountVolume.SetUp failed for volume "model": secret "s3" not found`: event("FailedMount", `MountVolume.SetUp failed for volume "model": secret "s3" not found`),
+		"FailedCreate: exceeded quota: small":                                             event("FailedCreate", `create Pod db-0 in StatefulSet db failed error: pods "db-0" is forbidden: exceeded quota: small`),
+		"Unhealthy":                                                                       event("Unhealthy", "Readiness probe failed: dial postgres://app:s3cret@db"),
+		"FailedPostStartHook":                                                             event("FailedPostStartHook", "PostStartHook failed: token=s3cret"),
+		"BackOff":                                                                         event("BackOff", "Back-off restarting failed container"),
+		"Failed":                                                                          event("Failed", "Error: s3cret"),
+		"SomethingElse":                                                                   event("SomethingElse", "s3cret"),
+	} {
+		require.Equal(t, want, EventText(e))
+	}
+}
