@@ -51,7 +51,7 @@ func TestStatusFitsTheScreen(t *testing.T) {
 		"nobody leads shard 11 of 12 of ml/a: " + long + " holds its Lease, and did not renew it while it was watched for 5s; the last renewal was at",
 		"400h0m0s ago by this machine's", "by the holder's clock, which is ahead of this machine's by 1h0m0s or more",
 		"nobody leads ml/c: its Lease was given up", "nobody leads shard 0 of 2 of ml/d: there is no Lease ml/d-0",
-		"Ready=False, NoLeader: word", "Running=True, Problems: one two", "it is as the last leader left it", "can't read the pods of the namespace ml: forbidden",
+		"Ready=False, NoLeader: word", "Running=True, Problems: one two", "is as its last leader left it", "can't read the pods of the namespace ml: forbidden",
 	} {
 		require.Contains(t, flat, want)
 	}

@@ -148,7 +148,7 @@ func (s shardStatus) problem(now time.Time) string {
 	case s.Holder == "" && s.RenewTime == nil:
 		return fmt.Sprintf("nobody leads %s: there is no Lease %s", s.name(), s.Lease)
 	case s.Holder == "":
-		return fmt.Sprintf("nobody leads %s: its Lease was given up, %s, and nobody has taken it", s.name(), s.renewal(now))
+		return fmt.Sprintf("nobody leads %s: its Lease was given up, %s, and nobody has taken it; if the installation is gone for good, delete the Lease %s", s.name(), s.renewal(now), s.Lease)
 	}
 	return fmt.Sprintf("nobody leads %s: %s holds its Lease, and did not renew it while it was watched for %s; the last renewal was %s",
 		s.name(), s.Holder, seconds(s.Watched), s.renewal(now))

@@ -65,7 +65,7 @@ func (i *installations) agentsText(b *strings.Builder) {
 	}
 	b.WriteString("\n" + table.String())
 	if len(i.Problems) > 0 {
-		faults = append(faults, "where nobody leads, nobody writes an agent's status: it is as the last leader left it")
+		faults = append(faults, "the status of the agents that such an installation ran is as its last leader left it")
 	}
 	i.paragraphs(b, faults)
 }

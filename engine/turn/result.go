@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
@@ -179,8 +181,10 @@ func (e *Evaluation) decisions() []engine.Decision {
 
 // Gist returns a text that is equal for decisions that say the same: a repeated one is
 // recorded once. The detail of a guard in Rego is part of it, as a broken guard denies for
-// another reason, and so is who holds a claim, and whether its act runs. The details of the
-// guards in Go have counts and times, which change although the decision does not.
+// another reason, and so is who holds a claim, and whether its act runs. So is why a plan was
+// refused, without its numbers: a person may have mended one reason, and the next is another.
+// The details of the guards in Go have counts and times, which change although the decision
+// does not.
 func Gist(d *engine.Decision) string {
 	why := ""
 	switch {
@@ -188,6 +192,13 @@ func Gist(d *engine.Decision) string {
 		why = d.Detail
 	case d.HeldBy != nil:
 		why = d.HeldBy.Agent + " " + d.HeldBy.State
+	case d.By == byPlan:
+		why = strings.Map(func(c rune) rune {
+			if unicode.IsDigit(c) {
+				return -1
+			}
+			return c
+		}, d.Detail)
 	}
 	return fmt.Sprintf("%s|%s|%s|%s|%s|%s|%s", d.Strategy, d.Primitive, jsonvalue.Canonical(d.With), d.Reason, d.Verdict, d.By, why)
 }

@@ -265,8 +265,9 @@ func TestNoRoleForAProtectedKind(t *testing.T) {
 		{"Role.rbac.authorization.k8s.io", nil, "grants permissions"},
 		{"Agent.scanflow.dev", nil, "is Scanflow's own"},
 		{"Thing.networking.k8s.io", map[string]string{"Thing.networking.k8s.io": "networkpolicies"}, "the resource networkpolicies of the group \"networking.k8s.io\" bounds the traffic of pods"},
-		{"Thing", map[string]string{"Thing": "secrets"}, "the resource secrets of the group \"\" holds credentials"},
-		{"secrets", map[string]string{"secrets": "secrets"}, "the resource secrets"},
+		{"Pod", map[string]string{"Pod": "secrets"}, "the resource secrets of the group \"\" holds credentials"},
+		{"Thing", map[string]string{"Thing": "secrets"}, "the core group has no kind Thing"},
+		{"secrets", map[string]string{"secrets": "secrets"}, "is not written as a kind"},
 		{"*", nil, `"*" is no kind; write Kind.group`},
 		{"Deployment/scale.apps", nil, "is no kind"},
 		{"*.rbac.authorization.k8s.io", nil, "is no kind"},
@@ -277,4 +278,20 @@ func TestNoRoleForAProtectedKind(t *testing.T) {
 	}
 	_, err := rbac.NewPlan(readAgents(t, agent("ml", "a", "targets: {apiVersion: v1, kind: Node, selector: {}}", "primitives: [annotate]")), rbac.Options{})
 	require.ErrorContains(t, err, "ml/a: annotate: the resource nodes of the group \"\" is shared by everything that runs on it")
+}
+
+// A resource's name in the place of a kind would grant a right to what does not exist.
+func TestAKindToApplyIsWrittenAsAKind(t *testing.T) {
+	agents := readAgents(t, agent("ml", "a", "targets: {static: [{name: x}]}", "primitives: [apply]"))
+	for kind, want := range map[string]string{
+		"configmaps": "is not written as a kind", "ingresses.networking.k8s.io": "is not written as a kind", "secrets": "is not written as a kind",
+		"Deployment": "the core group has no kind Deployment; write Kind.group, such as Deployment.apps", "Configmap": "the core group has no kind Configmap",
+	} {
+		_, err := rbac.NewPlan(agents, rbac.Options{Apply: []string{kind}})
+		require.ErrorContains(t, err, want, kind)
+	}
+	for _, kind := range []string{"ConfigMap", "Pod", "Deployment.apps", "Ingress.networking.k8s.io"} {
+		_, err := rbac.NewPlan(agents, rbac.Options{Apply: []string{kind}})
+		require.NoError(t, err, kind)
+	}
 }
