@@ -241,12 +241,16 @@ func TestEachMissingRightIsNamedWithItsRule(t *testing.T) {
 	})
 
 	rights := g.rules[ns]
-	g.rules[ns] = slices.DeleteFunc(slices.Clone(rights), func(r any) bool {
+	withoutPatch := slices.DeleteFunc(slices.Clone(rights), func(r any) bool {
 		return slices.Contains(r.(map[string]any)["verbs"].([]any), any("patch"))
 	})
+	edit := func(spec string) {
+		_, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Patch(t.Context(), "needy", types.MergePatchType, []byte(`{"spec":`+spec+`}`), metav1.PatchOptions{})
+		require.NoError(t, err)
+	}
+	g.rules[ns] = withoutPatch
 	g.apply(t)
-	_, err := c.Client().Dynamic.Resource(agentResource).Namespace(ns).Patch(t.Context(), "needy", types.MergePatchType, []byte(`{"spec":{"params":{"mark":"two"}}}`), metav1.PatchOptions{})
-	require.NoError(t, err)
+	edit(`{"params":{"mark":"two"}}`)
 	soon(t, "the right to write is missed", func() bool {
 		s, _ := agentStatus(t, c, ns, "needy")
 		return is(s, manifest.Stalled) == "True MissingRight" && strings.Contains(s.Condition(manifest.Ready).Message, "may not patch deployments of apps")
@@ -261,6 +265,21 @@ func TestEachMissingRightIsNamedWithItsRule(t *testing.T) {
 		now := agentEvents(t, c, ns, "needy")
 		return now["Warning MissingRight"] > events && now["Warning MissingRight"] == now["Normal RightGranted"]
 	})
+
+	g.rules[ns] = withoutPatch
+	g.apply(t)
+	edit(`{"params":{"mark":"three"}}`)
+	soon(t, "it is missed once more", func() bool {
+		s, _ := agentStatus(t, c, ns, "needy")
+		return is(s, manifest.Stalled) == "True MissingRight"
+	})
+	granted := agentEvents(t, c, ns, "needy")["Normal RightGranted"]
+	edit(`{"mode":"paused"}`)
+	soon(t, "a spec that needs no right lacks none", func() bool {
+		s, generation := agentStatus(t, c, ns, "needy")
+		return s.ObservedGeneration == generation && is(s, manifest.Ready) == "True Paused" && len(s.MissingRights) == 0
+	})
+	require.Equal(t, granted, agentEvents(t, c, ns, "needy")["Normal RightGranted"], "nobody granted it")
 }
 
 const words = `apiVersion: admissionregistration.k8s.io/v1

@@ -36,7 +36,7 @@ func transitions(before, after manifest.Status) []transition {
 		}
 	}
 	for _, r := range before.MissingRights {
-		if !slices.ContainsFunc(after.MissingRights, r.Same) {
+		if sameSpec(&before, &after) && !slices.ContainsFunc(after.MissingRights, r.Same) {
 			add(corev1.EventTypeNormal, "RightGranted", cmp.Or(r.User, "this process")+" may again "+ForbiddenError(r).Right.String())
 		}
 	}
@@ -48,6 +48,12 @@ func transitions(before, after manifest.Status) []transition {
 		add(corev1.EventTypeNormal, "SecretsSent", "every Secret may be sent where the agent sends it")
 	}
 	return out
+}
+
+// sameSpec reports whether one spec ran at both times. Another one may not need a right that
+// was missing, which then was not granted.
+func sameSpec(before, after *manifest.Status) bool {
+	return before.ObservedGeneration == after.ObservedGeneration && (before.LastGood == nil) == (after.LastGood == nil)
 }
 
 func conditionOf(s *manifest.Status, kind string) manifest.Condition {

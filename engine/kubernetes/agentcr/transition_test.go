@@ -27,6 +27,10 @@ func TestEventsOfAnAgentAreChangesOfItsStatus(t *testing.T) {
 	another := secret
 	another.Name = "b"
 	const missing, granted = "MissingRight", "RightGranted"
+	at := func(generation int64, lastGood map[string]any, rights ...manifest.MissingRight) manifest.Status {
+		return manifest.Status{ObservedGeneration: generation, LastGood: lastGood, MissingRights: rights}
+	}
+	spec := map[string]any{}
 	for name, row := range map[string]struct {
 		before, after manifest.Status
 		want          []string // "kind reason"
@@ -42,6 +46,11 @@ func TestEventsOfAnAgentAreChangesOfItsStatus(t *testing.T) {
 		"for another object, by another user": {of([]manifest.MissingRight{patch}), of([]manifest.MissingRight{other}), nil},
 		"one more":                            {of([]manifest.MissingRight{patch}), of([]manifest.MissingRight{patch, list}), []string{"Warning " + missing}},
 		"mended":                              {of([]manifest.MissingRight{patch, list}), of(nil), []string{"Normal " + granted, "Normal " + granted}},
+		"of an earlier spec":                  {at(1, nil, patch), at(2, nil), nil},
+		"of an earlier spec, and another":     {at(1, nil, patch), at(2, nil, list), []string{"Warning " + missing}},
+		"still, of another spec":              {at(1, nil, patch), at(2, nil, patch), nil},
+		"of the last good spec":               {at(2, spec, patch), at(2, nil), nil},
+		"mended, and the last good spec runs": {at(2, spec, patch), at(2, spec), []string{"Normal " + granted}},
 		"another Secret":                      {of([]manifest.MissingRight{secret}), of([]manifest.MissingRight{another}), []string{"Warning " + missing, "Normal " + granted}},
 		"a Secret is withheld":                {good, of(nil, good.Conditions[0], ready("False", ReasonSecretsWithheld, "x")), []string{"Warning SecretsWithheld"}},
 		"withheld still":                      {of(nil, ready("False", ReasonSecretsWithheld, "x")), of(nil, ready("False", ReasonSecretsWithheld, "x")), nil},

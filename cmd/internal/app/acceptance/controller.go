@@ -112,7 +112,7 @@ func (c *Controller) judge(found []agentcr.Found) {
 		refused := c.acceptOrRestore(name, f, rev)
 		judgement := status.Judgement{Generation: f.Generation, Refused: refused, Shown: f.Shown}
 		if r := c.running[name]; r != nil {
-			judgement.Running, judgement.Mode = r.written, r.spec.Mode
+			judgement.Running, judgement.Hash, judgement.Mode = r.written, r.spec.Generation, r.spec.Mode
 		}
 		c.Status.Judged(f.NamespacedName(), judgement)
 		c.log(name, judgement)

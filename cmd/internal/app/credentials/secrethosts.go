@@ -43,8 +43,8 @@ type HostCheckerOptions struct {
 	// Leading reports whether this process writes the statuses.
 	Leading func() bool
 	// Report receives the Secrets of an agent that are withheld, and the rights to read them
-	// that the process lacks.
-	Report func(agent string, withheld []string, rights []engine.RightError)
+	// that the process lacks; hash is the Generation of its manifest.
+	Report func(agent, hash string, withheld []string, rights []engine.RightError)
 	Clock  engine.Clock
 }
 
@@ -69,8 +69,12 @@ func (c *HostChecker) Run(ctx context.Context) {
 				if ctx.Err() != nil {
 					return
 				}
+				hash, err := a.Generation()
+				if err != nil {
+					continue // impossible for an agent that runs: its spec has the hash
+				}
 				withheld, rights := c.withheld(ctx, a)
-				c.Report(a.Info().String(), withheld, rights)
+				c.Report(a.Info().String(), hash, withheld, rights)
 			}
 		}
 		again, stop := c.Clock.Timer(checkEvery)

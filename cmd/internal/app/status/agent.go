@@ -1,6 +1,7 @@
 package status
 
 import (
+	"reflect"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -20,8 +21,11 @@ type agent struct {
 	generation int64
 	refused    Refusal
 	running    map[string]any
-	mode       engine.Mode
-	shown      manifest.Status // when it was judged
+	hash       string // of the spec that runs
+	// since is when that spec began to run; zero where it ran before this process led.
+	since time.Time
+	mode  engine.Mode
+	shown manifest.Status // when it was judged
 
 	targets  int
 	last     *manifest.LastDecision
@@ -43,11 +47,19 @@ func newAgent(name types.NamespacedName) *agent {
 	return &agent{name: name, missing: map[string]*missing{}, counts: newCounts()}
 }
 
-func (a *agent) judged(j Judgement, now time.Time) {
-	if a.generation != j.Generation || a.running == nil {
+// judged takes a judgement. first is set for the first one of the agent.
+func (a *agent) judged(j Judgement, first bool, now time.Time) {
+	another := !reflect.DeepEqual(a.running, j.Running)
+	if another || a.generation != j.Generation {
 		a.probed, a.secretsKnown = false, false
 	}
-	a.generation, a.refused, a.running, a.mode, a.shown = j.Generation, j.Refused, j.Running, j.Mode, j.Shown
+	switch {
+	case first && j.shownRuns():
+		a.showMissing(j.Shown.MissingRights, now)
+	case first || another:
+		a.missing, a.since = map[string]*missing{}, now
+	}
+	a.generation, a.refused, a.running, a.hash, a.mode, a.shown = j.Generation, j.Refused, j.Running, j.Hash, j.Mode, j.Shown
 	a.setRecent(now)
 }
 

@@ -17,7 +17,7 @@ func (r *Reporter) Fired(f engine.FiringRecord) {
 	if d, found := mostImportant(f); found {
 		a.last, changed = lastDecision(f, d), true
 	}
-	r.lost(a, f.MissingRights...)
+	r.lostAt(f.At, a, f.MissingRights...)
 	if f.Standing != nil {
 		a.standing = *f.Standing
 	}
@@ -47,7 +47,7 @@ func (r *Reporter) observe(act *engine.Act, record func(*counts, *engine.Act)) {
 		return
 	}
 	if act.Outcome.MissingRight != nil {
-		r.lost(a, act.Outcome.MissingRight)
+		r.lostAt(act.At, a, act.Outcome.MissingRight)
 	}
 	stalled := len(a.stalled)
 	record(&a.counts, act)

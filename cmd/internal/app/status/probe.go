@@ -27,8 +27,9 @@ type ProberOptions struct {
 	Leading func() bool
 	// Watched returns why the objects of a watch trigger can't be followed; nil where they are.
 	Watched func(engine.WatchSpec) error
-	Report  func(agent string, rights []engine.RightError)
-	Clock   engine.Clock
+	// Report receives the rights that the process lacks for the spec with this hash.
+	Report func(agent, hash string, rights []engine.RightError)
+	Clock  engine.Clock
 }
 
 // Prober finds the rights to list targets and watched objects that the process lacks, when
@@ -87,7 +88,7 @@ func (p *Prober) probe(ctx context.Context) {
 				}
 			}
 			if ctx.Err() == nil {
-				p.Report(spec.String(), rights)
+				p.Report(spec.String(), spec.Generation, rights)
 			}
 		})
 	}

@@ -33,9 +33,15 @@ type Judgement struct {
 	// Running is the spec that runs, as it was written: this one, or an earlier one that
 	// was accepted. Nil where none runs.
 	Running map[string]any
+	Hash    string      // engine.Spec.Generation of the spec that runs
 	Mode    engine.Mode // of the spec that runs
 	// Shown is the status that the cluster shows.
 	Shown manifest.Status
+}
+
+// shownRuns reports whether the status that the cluster shows is about the spec that runs.
+func (j *Judgement) shownRuns() bool {
+	return j.Shown.ObservedGeneration == j.Generation && (j.Shown.LastGood == nil) == (j.Refused.Reason == "")
 }
 
 // Options configure a Reporter; all are required.
@@ -134,25 +140,23 @@ func (r *Reporter) Judged(name types.NamespacedName, j Judgement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.agents[name.String()]
-	if a == nil {
+	first := a == nil
+	if first {
 		a = newAgent(name)
-		for _, right := range j.Shown.MissingRights { // of an earlier leader; asked for again
-			e := agentcr.ForbiddenError(right)
-			a.missing[e.MissingRight()] = &missing{ForbiddenError: e, confirmed: true, last: r.Clock.Now()}
-		}
 		r.agents[name.String()] = a
 	}
-	a.judged(j, r.Clock.Now())
+	a.judged(j, first, r.Clock.Now())
 	r.wakeUp()
 }
 
 // Withheld records which Secrets of an agent are not sent where the agent wants them, and
-// the rights to read Secrets that the process lacks.
-func (r *Reporter) Withheld(name string, secrets []string, rights []engine.RightError) {
+// the rights to read Secrets that the process lacks. hash identifies the spec that was checked;
+// one that does not run any more is ignored.
+func (r *Reporter) Withheld(name, hash string, secrets []string, rights []engine.RightError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.agents[name]
-	if a == nil {
+	if a == nil || a.hash != hash {
 		return
 	}
 	r.lost(a, rights...)
@@ -166,12 +170,12 @@ func (r *Reporter) Withheld(name string, secrets []string, rights []engine.Right
 }
 
 // Probed records the rights to list an agent's targets and watched objects that the process
-// lacks.
-func (r *Reporter) Probed(name string, rights []engine.RightError) {
+// lacks. hash identifies the spec that was probed; one that does not run any more is ignored.
+func (r *Reporter) Probed(name, hash string, rights []engine.RightError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.agents[name]
-	if a == nil {
+	if a == nil || a.hash != hash {
 		return
 	}
 	r.lost(a, rights...)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/kubernetes/agentcr"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 const (
@@ -30,6 +32,23 @@ type missing struct {
 	confirmed bool
 	last      time.Time // when a request lacked it last
 	asked     time.Time // when the API server was asked last
+}
+
+// showMissing takes over the missing rights that the cluster shows, found by an earlier leader.
+// They are asked for again.
+func (a *agent) showMissing(rights []manifest.MissingRight, now time.Time) {
+	for _, right := range rights {
+		e := agentcr.ForbiddenError(right)
+		a.missing[e.MissingRight()] = &missing{ForbiddenError: e, confirmed: true, last: now}
+	}
+}
+
+// lostAt records the rights that a firing or an act lacked, unless it began before the spec
+// that runs: this one may not need them, and the API server would deny them for ever.
+func (r *Reporter) lostAt(at time.Time, a *agent, rights ...engine.RightError) {
+	if !at.Before(a.since) {
+		r.lost(a, rights...)
+	}
 }
 
 // lost records the rights that requests of an agent lacked.
