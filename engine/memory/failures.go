@@ -40,10 +40,10 @@ type Failures struct {
 	Last string
 	// Until is when the next may begin.
 	Until time.Time
-	// Least is the lowest number of replicas that was asked for; nil where the acts have none.
+	// Least is the lowest number of replicas that failed to come up; nil where the acts have
+	// none. Asked is the number that the last act asked for.
 	Least *float64
-	// Ready is how many replicas were ready before the last; nil where that is not known.
-	Ready *int
+	Asked float64
 
 	at time.Time // of the last
 }
@@ -72,27 +72,24 @@ func (t *Target) countFailure(in *engine.Intent, out engine.Outcome, at time.Tim
 	}
 }
 
-// and returns the failures with one more. Failures before which replicas came up that had
-// failed to are of another row.
+// and returns the failures with one more.
 func (f Failures) and(in *engine.Intent, out engine.Outcome, at time.Time) Failures {
-	if in.Ready != nil && f.CameUp(*in.Ready) {
-		f = Failures{}
-	}
 	f.Count++
-	f.Last, f.Ready, f.at = out.Detail, in.Ready, at
+	f.Last, f.at = out.Detail, at
 	late := backoff.Exponential{First: at.Sub(in.At), Most: failurePause.Most}
 	f.Until = at.Add(max(failurePause.After(f.Count), late.After(f.Count)))
-	if asked, has := jsonvalue.Float(in.With["replicas"]); has && (f.Least == nil || asked < *f.Least) {
-		f.Least = &asked
+	if asked, has := jsonvalue.Float(in.With["replicas"]); has {
+		if f.Least == nil || asked < *f.Least || in.Ready != nil && float64(*in.Ready) >= *f.Least {
+			f.Least = &asked
+		}
+		f.Asked = asked
 	}
 	return f
 }
 
-// CameUp reports whether so many ready replicas are as many as failed to come up, or more than
-// before the last failure.
-func (f Failures) CameUp(ready int) bool {
-	return f.Least != nil && (float64(ready) >= *f.Least || f.Ready != nil && ready > *f.Ready)
-}
+// CameUp reports whether so many ready replicas are as many as the last act asked for. Fewer
+// prove nothing: a replica that crashes is ready for a part of the time.
+func (f Failures) CameUp(ready int) bool { return f.Least != nil && float64(ready) >= f.Asked }
 
 // rewound moves the times to now where they are in the future, after the clock was set back.
 func (f Failures) rewound(now time.Time) Failures {

@@ -35,7 +35,7 @@ func (ad *admission) backOff(c *candidate) {
 }
 
 // mayComeUp reports whether more replicas may be asked for although asking for more failed:
-// fewer than failed to come up, or some of these came up since.
+// fewer than failed to come up, or all that the last act asked for are ready now.
 func mayComeUp(c *candidate, f *memory.Failures) bool {
 	if c.direction() != engine.Up || f.Least == nil {
 		return false

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -52,6 +53,54 @@ func TestBackOffHoldsOneMoreAtEachFiring(t *testing.T) {
 	require.Equal(t, []time.Duration{0, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}, acts)
 }
 
+// The same on pods that crash: each is ready for 30 % of the time, so that the ready count
+// goes up and down.
+func TestBackOffHoldsOneMoreAtEachFiringInACrashLoop(t *testing.T) {
+	for _, from := range []int{1, 2, 3, 6} {
+		for seed := range uint64(50) {
+			a, r := guarded(engine.Guards{}), rand.New(rand.NewPCG(seed, 0))
+			desired, ended, acts := from, time.Time{}, []time.Duration(nil)
+			for now := epoch; now.Before(epoch.Add(15 * time.Minute)); now = now.Add(10 * time.Second) {
+				ready := 0
+				for range desired {
+					if r.Float64() < 0.3 {
+						ready++
+					}
+				}
+				c := unready(desired, ready, desired+1)
+				if now.Before(ended) || a.backedOff(c, now) != "" {
+					continue
+				}
+				desired, ended = desired+1, now.Add(time.Minute)
+				acts = append(acts, now.Sub(epoch))
+				a.ends(c, now, ended, engine.Failed, "1 of 2 ready")
+			}
+			require.LessOrEqual(t, len(acts), 5, "from %d replicas, seed %d: %v", from, seed, acts)
+		}
+	}
+}
+
+// Growth after the last failed one came up is admitted, and the pause is of the whole row.
+func TestBackOffEndsAtASuccessOnly(t *testing.T) {
+	a := guarded(engine.Guards{})
+	fails := func(c *candidate, began time.Duration) {
+		a.ends(c, epoch.Add(began), epoch.Add(began+time.Minute), engine.Failed, "no room")
+	}
+	fails(unready(1, 1, 2), 0)
+	fails(unready(2, 1, 3), 2*time.Minute)
+	require.Contains(t, a.backedOff(unready(3, 2, 4), epoch.Add(3*time.Minute)), "2 times in a row", "2 came up, and 3 did not")
+	require.Empty(t, a.backedOff(unready(3, 3, 4), epoch.Add(3*time.Minute)))
+	fails(unready(3, 3, 4), 3*time.Minute)
+	require.Contains(t, a.backedOff(unready(4, 3, 5), epoch.Add(4*time.Minute)), "3 times in a row")
+	require.Empty(t, a.backedOff(unready(2, 3, 3), epoch.Add(4*time.Minute)), "3 came up once")
+	fails(unready(4, 4, 3), 4*time.Minute)
+	fails(unready(4, 4, 2), 6*time.Minute)
+	require.Contains(t, a.backedOff(unready(4, 4, 2), epoch.Add(7*time.Minute)), "scale down failed 2 times in a row", "what is ready is no success of shrinking")
+	a.ends(unready(4, 4, 5), epoch.Add(8*time.Minute), epoch.Add(9*time.Minute), engine.Done, "")
+	fails(unready(5, 5, 6), 9*time.Minute)
+	require.Contains(t, a.backedOff(unready(6, 5, 7), epoch.Add(10*time.Minute)), "failed once")
+}
+
 func TestBackOffIsByTargetVerbAndDirection(t *testing.T) {
 	other := func(c *candidate) *candidate { c.Strategy = "other"; return c }
 	with := func(verb string, with map[string]any) *candidate {
@@ -68,7 +117,7 @@ func TestBackOffIsByTargetVerbAndDirection(t *testing.T) {
 		"another target":                              {grew, elsewhere(unready(4, 1, 5)), false},
 		"fewer is the mend":                           {grew, unready(4, 1, 1), false},
 		"not as many as failed":                       {grew, unready(1, 1, 3), false},
-		"some of them came up":                        {grew, unready(4, 2, 5), false},
+		"some of them came up":                        {grew, unready(4, 3, 5), true},
 		"all came up":                                 {grew, unready(4, 4, 5), false},
 		"fewer are ready than before":                 {grew, unready(4, 0, 5), true},
 		"shrinking that failed, then growing":         {unready(4, 4, 2), unready(2, 4, 3), false},
@@ -105,12 +154,10 @@ func TestTheWordsOfABackOff(t *testing.T) {
 // Asking for more that is refused at once waits as before, whatever came up meanwhile.
 func TestARefusedGrowthStaysBackedOffAsReplicasComeUp(t *testing.T) {
 	a := guarded(engine.Guards{})
-	a.ends(unready(3, 1, 4), epoch, epoch, engine.Failed, "denied")
-	require.Empty(t, a.backedOff(unready(3, 3, 4), epoch), "two came up")
-	a.ends(unready(3, 3, 4), epoch, epoch, engine.Failed, "denied")
-	require.NotEmpty(t, a.backedOff(unready(3, 3, 4), epoch), "and none since")
-	a.ends(unready(9, 9, 10), epoch, epoch, engine.Failed, "denied")
-	require.NotEmpty(t, a.backedOff(unready(9, 9, 10), epoch), "nine came up, and ten were denied")
+	for _, ready := range []int{1, 3, 9} {
+		a.ends(unready(ready, ready, ready+1), epoch, epoch, engine.Failed, "denied")
+		require.NotEmpty(t, a.backedOff(unready(ready, ready, ready+1), epoch), "%d came up, and one more was denied", ready)
+	}
 }
 
 // A process that starts knows what its predecessor knew.
@@ -130,6 +177,7 @@ func TestBackOffOutlivesARestart(t *testing.T) {
 	now := epoch.Add(12 * time.Minute)
 	require.Contains(t, a.backedOff(unready(4, 1, 5), now), "scale up failed 3 times in a row, and is tried again from 2026-03-01T12:15:00Z on")
 	require.Equal(t, a.backedOff(unready(4, 1, 5), now), b.backedOff(unready(4, 1, 5), now))
-	require.Empty(t, b.backedOff(unready(4, 2, 5), now))
+	require.NotEmpty(t, b.backedOff(unready(4, 3, 5), now))
+	require.Empty(t, b.backedOff(unready(4, 4, 5), now))
 	require.Less(t, 16*time.Minute, memory.FailureHorizon)
 }
