@@ -15,6 +15,11 @@ func TestClip(t *testing.T) {
 	require.Equal(t, exact, engine.Clip(exact))
 	require.Equal(t, exact+"... (3 bytes more)", engine.Clip(exact+"yyy"))
 	require.Equal(t, strings.Repeat("x", engine.TextMost-1)+"... (2 bytes more)", engine.Clip(strings.Repeat("x", engine.TextMost-1)+"é"))
+	for _, text := range []string{exact + "yyy", strings.Repeat("x", 100<<10), strings.Repeat("é", 100<<10), strings.Repeat("\n", 5000), exact + "... (3 bytes more) of "} {
+		require.Equal(t, engine.Clip(text), engine.Clip(engine.Clip(text)), "a text that was cut is cut no further")
+	}
+	require.Less(t, len(engine.Clip(exact+exact+"... (3 bytes more)")), engine.TextMost+50)
+	require.Less(t, len(engine.Clip(exact+"... ("+strings.Repeat("3", 5000)+" bytes more)")), engine.TextMost+50)
 }
 
 func TestEcho(t *testing.T) {

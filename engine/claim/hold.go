@@ -156,11 +156,14 @@ func (h *Holder) Explain(k Key) string {
 	return text
 }
 
-// changeOf describes what an act changed: the plan's diff, or, where that is not kept, the
-// parameters.
+// changeOf describes what an act changed: the plan's diff, or, where that is not kept, the verb
+// and the replicas. Other parameters may be long, or not for everybody.
 func changeOf(in *engine.Intent) string {
 	if in.Diff != "" {
-		return in.Diff
+		return engine.Clip(in.Diff)
 	}
-	return in.Primitive + " " + jsonvalue.Canonical(in.With)
+	if replicas, has := jsonvalue.Float(in.With["replicas"]); has {
+		return in.Primitive + " " + jsonvalue.Canonical(map[string]any{"replicas": replicas})
+	}
+	return in.Primitive
 }

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,40 @@ func TestARefusalNamesBothAgents(t *testing.T) {
 	do(t, c, bare, 3, End{At: epoch, Applied: true, Cooldown: hold})
 	require.Equal(t, "replicas is held by scale of ns/a (cooling until 2026-03-01T12:05:00Z); at 2026-03-01T12:00:00Z it wrote scale {\"replicas\":7}; "+
 		"ns/b may write it then, or before if its spec.priority (3) is above that of ns/a (3)", c.Free(by, epoch).Explain(by))
+}
+
+// What a claim says of a change is bounded, and has no contents of applied objects, of which an
+// act that was recalled has the parameters only.
+func TestTheChangeOfAClaimIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 100<<10)
+	for name, row := range map[string]struct {
+		verb, diff string
+		with       map[string]any
+		want       string
+	}{
+		"a diff":                     {"apply", "ConfigMap ns/c: data.a 1 -> 2", map[string]any{"manifest": long}, "ConfigMap ns/c: data.a 1 -> 2"},
+		"a long diff":                {"apply", long, nil, engine.Clip(long)},
+		"no diff":                    {"apply", "", map[string]any{"manifest": long, "objects": []any{map[string]any{"data": "secret"}}}, "apply"},
+		"no diff, no parameters":     {"restart", "", nil, "restart"},
+		"no diff, replicas":          {"scale", "", map[string]any{"replicas": 7.0}, `scale {"replicas":7}`},
+		"no diff, replicas and more": {"serve", "", map[string]any{"replicas": 7.0, "image": long}, `serve {"replicas":7}`},
+		"replicas that are a text":   {"apply", "", map[string]any{"replicas": long}, "apply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := scaled("ns/a", "1", "")
+			in.Primitive, in.Diff, in.With = row.verb, row.diff, row.with
+			released, recalled, end := NewTable(), NewTable(), End{At: epoch, Applied: true, Hold: hold}
+			do(t, released, in, 0, end)
+			recalled.Recall(in, 0, end, epoch)
+			for _, c := range []*Table{released, recalled} {
+				claims := c.List(epoch, func(string) time.Duration { return 0 })
+				require.Len(t, claims, 1)
+				require.Equal(t, row.want, claims[0].Change)
+				require.Contains(t, c.Free(asks("ns/b", 0), epoch).Explain(asks("ns/b", 0)), " it wrote "+row.want+"; ")
+				require.Less(t, len(claims[0].Change), 2*engine.TextMost)
+			}
+		})
+	}
 }
 
 // An act that wrote nothing leaves what the agent wrote before as it was.

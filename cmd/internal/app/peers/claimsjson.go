@@ -32,7 +32,7 @@ func readClaims(from io.Reader, peer string) ([]engine.HeldClaim, error) {
 		if on := c.On(); on.Namespace == "" || on.Name == "" || c.Claim == "" {
 			return nil, fmt.Errorf("claim %d lacks its target's namespace and name, or what is claimed", len(claims)+1)
 		}
-		c.Peer = peer
+		c.Peer, c.Change = peer, engine.Clip(c.Change)
 		claims = append(claims, c)
 	}
 	if _, err := d.Token(); err != nil {

@@ -22,7 +22,7 @@ import (
 func FuzzClaims(f *testing.F) {
 	for _, answer := range []string{
 		`[]`, `null`, `{}`, ``, `[null]`, `[{}]`, `[{"kind":"Deployment","target":"ns/a","claim":"replicas","agent":"ns/b","until":"2999-01-01T00:00:00Z","peer":"http://other"}]`,
-		`[{"target":"/"},{"target":"a"},{"target":"a/b/c"},{"target":""}]`, `[{"target":"ns/a","claim":"c","until":"0000-01-01T00:00:00Z"}]`, `[{"target":"ns/a","claim":"c","until":"9999-12-31T23:59:59+00:00","since":"x"}]`,
+		`[{"target":"ns/a","claim":"c","change":"` + strings.Repeat("x", 100<<10) + `"}]`, `[{"target":"/"},{"target":"a"},{"target":"a/b/c"},{"target":""}]`, `[{"target":"ns/a","claim":"c","until":"0000-01-01T00:00:00Z"}]`, `[{"target":"ns/a","claim":"c","until":"9999-12-31T23:59:59+00:00","since":"x"}]`,
 		"[{\"target\":\"ns/\xff\\u001b[2J\",\"claim\":\"\\u0000\"}]", `[{"target":"ns/a","claim":"c"}] [{"target":"ns/b"}]`, `[{"target":"ns/a","claim":"c"},`, strings.Repeat(`[`, 20_000), `[` + strings.Repeat(`{},`, 50_000) + `{}]`, `[{"target":"ns/a","claim":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}]`,
 	} {
 		f.Add(answer, 200)
@@ -64,6 +64,7 @@ func FuzzClaims(f *testing.F) {
 				require.Equal(t, srv.URL, c.Peer)
 				require.Equal(t, target, c.On())
 				require.NotEmpty(t, c.Claim)
+				require.Equal(t, engine.Clip(c.Change), c.Change)
 			}
 		}
 		_, err := json.Marshal(n.List())
