@@ -223,6 +223,64 @@ func TestTheLastWriteIsReclaimed(t *testing.T) {
 	require.Equal(t, epoch.Add(time.Minute+hold), shared.Free(asks("ns/a", 0), epoch.Add(time.Minute)).Until)
 }
 
+// A write is held after a restart although a later act came to nothing, whichever agent is
+// loaded first.
+func TestAWriteBehindAFailureIsReclaimed(t *testing.T) {
+	minute := func(n float64) time.Time { return epoch.Add(time.Duration(n * float64(time.Minute))) }
+	// Each row is a later act, of ns/b, that wrote nothing.
+	for name, row := range map[string]struct {
+		end   End
+		open  bool // the later act ends after the restart only
+		agent string
+		until time.Time
+	}{
+		"it cools for less than the hold": {End{At: minute(1), Cooldown: time.Minute}, false, "ns/a", epoch.Add(hold)},
+		"it cools for longer":             {End{At: minute(1), Cooldown: time.Hour}, false, "ns/b", minute(61)},
+		"it does not cool":                {End{At: minute(1)}, false, "ns/a", epoch.Add(hold)},
+		"it runs, and cools for less":     {End{At: minute(3), Cooldown: time.Minute}, true, "ns/a", epoch.Add(hold)},
+		"it runs, and cools for longer":   {End{At: minute(3), Cooldown: time.Hour}, true, "ns/b", minute(63)},
+	} {
+		wrote := engine.Act{Intent: *scaled("ns/a", "1", engine.Up), Outcome: engine.Outcome{Status: engine.Done, Applied: true}, EndedAt: epoch}
+		before := engine.Act{Intent: *scaled("ns/c", "0", engine.Down), Outcome: engine.Outcome{Status: engine.Done, Applied: true}, EndedAt: minute(-1)}
+		later := engine.Act{Intent: *scaled("ns/b", "2", engine.Down), Outcome: engine.Outcome{Status: engine.Failed}, EndedAt: row.end.At}
+		later.At = minute(0.5)
+		endOf := func(in *engine.Intent, out engine.Outcome, at time.Time) End {
+			if in.Agent == "ns/b" {
+				return row.end
+			}
+			return End{At: at, Applied: out.Applied, Hold: hold}
+		}
+		for _, agents := range []string{"ab", "ba", "abc", "acb", "bac", "bca", "cab", "cba", "abcabc", "aabbcc", "ccbbaa"} {
+			t.Run(name+", "+agents, func(t *testing.T) {
+				shared, now := NewTable(), minute(1.5)
+				for _, agent := range agents {
+					v := &View{Shared: shared, Priority: map[rune]int{'b': 7}[agent]}
+					switch {
+					case agent == 'a':
+						v.Reclaim(nil, []engine.Act{wrote}, endOf, now)
+					case agent == 'c':
+						v.Reclaim(nil, []engine.Act{before}, endOf, now)
+					case row.open:
+						v.Reclaim([]engine.Intent{later.Intent}, nil, endOf, now)
+					default:
+						v.Reclaim(nil, []engine.Act{later}, endOf, now)
+					}
+				}
+				require.NotNil(t, shared.Reversal(asks("ns/d", 0), engine.Down, now), "that of ns/a")
+				if row.open {
+					require.Equal(t, "running", shared.Free(asks("ns/d", 0), now).State)
+					now = row.end.At
+					shared.Release(&later.Intent, row.end, now)
+				}
+				h := shared.Free(asks("ns/d", 0), now)
+				require.NotNil(t, h)
+				require.Equal(t, []any{row.agent, row.until}, []any{h.Agent, h.Until})
+				require.NotNil(t, shared.Reversal(asks("ns/d", 0), engine.Down, now), "that of ns/a")
+			})
+		}
+	}
+}
+
 // A hold keeps its length when the clock is set back, and ends with its agent.
 func TestAHoldEnds(t *testing.T) {
 	c, ahead := NewTable(), epoch.AddDate(1, 0, 0)
