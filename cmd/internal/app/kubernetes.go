@@ -107,7 +107,10 @@ func (a *App) startKubernetes(ctx context.Context) error {
 	c.leader = leadership.New(leadership.Options{
 		Replica: c.Replica, State: a.lead,
 		Ready: c.acceptance.Judged(), Began: c.acceptance.JudgeAgain, History: a.Journal, Clock: a.opts.Clock, Log: a.opts.Log,
-		NewManager: func(log *ledger.Ledger, client *apiclient.Client) *loop.Manager { return a.newManager(log, client) },
+		NewManager: func(log *ledger.Ledger, client *apiclient.Client) *loop.Manager {
+			c.status.TermBegins()
+			return a.newManager(log, client)
+		},
 	})
 	if err := c.leader.CheckScope(ctx); err != nil {
 		return err

@@ -31,6 +31,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/lease"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
+	"github.com/scanflow-k8s/scanflow/engine/manifest"
 )
 
 // decided keeps the firings.
@@ -263,4 +264,36 @@ func TestAnActOfADeposedLeaderIsLeftToTheNext(t *testing.T) {
 		return n == 3
 	}, 30*time.Second, 10*time.Millisecond)
 	stop()
+}
+
+// An act that is held up when a term ends may be concluded by another leader, so the next term
+// of this process does not count it.
+func TestAnActThatAnotherLeaderConcludesIsHeldNoMore(t *testing.T) {
+	t.Parallel()
+	c := testcluster.Shared(t)
+	c.InstallCRDs(t, "agents", "ledgers")
+	ns := c.Namespace(t)
+	c.Apply(t, strings.NewReplacer("NAMESPACE", ns, "replicas: 1", "replicas: 3").Replace(growing))
+	c.Apply(t, fmt.Sprintf("{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: scanflow, namespace: %s}, spec: {holderIdentity: other, leaseDurationSeconds: 3600}}", ns))
+	s, _ := inCluster(t, c, ns, t.TempDir(), grow, nil, true) // it stands by, and the terms are those of the test
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	<-s.cluster.acceptance.Judged()
+	const obstacle = "exceeded quota"
+	for _, conclude := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.cluster.leader.Lead(ctx, func() error { return nil }) }()
+		require.Eventually(t, s.Leading, 30*time.Second, 10*time.Millisecond)
+		if !conclude {
+			s.cluster.status.Stalled(engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{
+				Identity: "one", Agent: ns + "/grower", Target: engine.Target{Namespace: ns, Name: "api"}, Primitive: "scale",
+			}}}, Outcome: engine.Outcome{Status: engine.Running, Obstacle: obstacle}})
+		}
+		soon(t, "the act is held in the first term alone", func() bool {
+			shown, _ := agentStatus(t, c, ns, "grower")
+			return is(shown, manifest.Ready) == "True Running" && (shown.Held != nil && shown.Held.Why == obstacle) == !conclude
+		})
+		cancel()
+		require.NoError(t, <-ended)
+	}
 }

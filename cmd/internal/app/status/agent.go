@@ -22,10 +22,12 @@ type agent struct {
 	refused    Refusal
 	running    map[string]any
 	hash       string // of the spec that runs
-	// since is when that spec began to run; zero where it ran before this process led.
+	// since is when that spec began to run; zero where it ran before this process knew the agent.
 	since time.Time
-	mode  engine.Mode
-	shown manifest.Status // when it was judged
+	// unjudged is set until the agent is judged, in each term anew.
+	unjudged bool
+	mode     engine.Mode
+	shown    manifest.Status // when it was judged
 
 	targets  int
 	last     *manifest.LastDecision
@@ -44,21 +46,28 @@ type agent struct {
 }
 
 func newAgent(name types.NamespacedName) *agent {
-	return &agent{name: name, missing: map[string]*missing{}, counts: newCounts()}
+	return &agent{name: name, unjudged: true, missing: map[string]*missing{}, counts: newCounts()}
 }
 
-// judged takes a judgement. first is set for the first one of the agent.
-func (a *agent) judged(j Judgement, first bool, now time.Time) {
+// termBegins forgets what was found in an earlier term: another leader may have ended it.
+func (a *agent) termBegins() {
+	a.unjudged, a.probed, a.secretsKnown = true, false, false
+	a.last, a.blocked, a.problems, a.overlaps = nil, "", nil, nil
+	a.missing, a.counts = map[string]*missing{}, newCounts()
+}
+
+func (a *agent) judged(j Judgement, now time.Time) {
 	another := !reflect.DeepEqual(a.running, j.Running)
 	if another || a.generation != j.Generation {
 		a.probed, a.secretsKnown = false, false
 	}
 	switch {
-	case first && j.shownRuns():
+	case a.unjudged && j.shownRuns():
 		a.showMissing(j.Shown.MissingRights, now)
-	case first || another:
+	case a.unjudged || another:
 		a.missing, a.since = map[string]*missing{}, now
 	}
+	a.unjudged = false
 	a.generation, a.refused, a.running, a.hash, a.mode, a.shown = j.Generation, j.Refused, j.Running, j.Hash, j.Mode, j.Shown
 	a.setRecent(now)
 }

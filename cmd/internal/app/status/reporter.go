@@ -135,17 +135,26 @@ func (r *Reporter) reportDue() {
 	}
 }
 
+// TermBegins forgets what was found while this process led before. Call it before anything
+// acts in the new term. Each agent is reported again once it was judged.
+func (r *Reporter) TermBegins() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.agents {
+		a.termBegins()
+	}
+}
+
 // Judged records how an agent's spec was judged. Publish writes it.
 func (r *Reporter) Judged(name types.NamespacedName, j Judgement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.agents[name.String()]
-	first := a == nil
-	if first {
+	if a == nil {
 		a = newAgent(name)
 		r.agents[name.String()] = a
 	}
-	a.judged(j, first, r.Clock.Now())
+	a.judged(j, r.Clock.Now())
 	r.wakeUp()
 }
 
@@ -204,7 +213,7 @@ func (r *Reporter) Publish(revision string) {
 
 // report writes the status of an agent, unless something is to be found out first.
 func (r *Reporter) report(a *agent) {
-	if _, all := a.confirmed(); !all || !r.Leading() || a.running != nil && (!a.probed || !a.secretsKnown) {
+	if _, all := a.confirmed(); !all || a.unjudged || !r.Leading() || a.running != nil && (!a.probed || !a.secretsKnown) {
 		return
 	}
 	r.Write(a.name, a.status(r.revision, r.Clock.Now()))

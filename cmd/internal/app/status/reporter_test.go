@@ -370,6 +370,71 @@ func TestTheCountsHaveActsThatDoNotGetOn(t *testing.T) {
 	})
 }
 
+// What a process knew of its last term is of no use in the next one: another leader may have
+// concluded the acts meanwhile.
+func TestATermBeginsWithWhatTheClusterShows(t *testing.T) {
+	lacks := []manifest.MissingRight{agentcr.MissingRight(denied[0])}
+	for name, row := range map[string]struct {
+		before func(*written)
+		shown  manifest.Status
+		want   string
+		rights int
+	}{
+		"an act that did not get on": {before: func(w *written) {
+			w.Stalled(engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Identity: "one", Agent: planner.String(), Primitive: "scale"}}}, Outcome: engine.Outcome{Status: engine.Running, Obstacle: "exceeded quota"}})
+		}, want: "True Running"},
+		"counts of a firing": {before: func(w *written) {
+			one := engine.TargetCount{Targets: 1, Primitive: "scale"}
+			w.Fired(engine.FiringRecord{Agent: planner.String(), At: time.Now(), Revision: "rev", Standing: &engine.Standing{Refused: one, Failed: one, Held: one}})
+		}, want: "True Running"},
+		"a blocked firing": {before: func(w *written) {
+			w.Fired(engine.FiringRecord{Agent: planner.String(), At: time.Now(), Revision: "rev", Blocked: "list targets", Problems: []string{"list targets"}})
+		}, want: "True Running"},
+		"a decision": {before: func(w *written) {
+			w.Fired(engine.FiringRecord{Agent: planner.String(), At: time.Now(), Revision: "rev", Decisions: []engine.Decision{{Verdict: engine.Admitted}}})
+		}, want: "True Running"},
+		"overlaps":                            {before: func(w *written) { w.Overlaps(planner.String(), []string{"ns/other writes replicas"}) }, want: "True Running"},
+		"a right that the next leader found":  {before: func(*written) {}, shown: manifest.Status{ObservedGeneration: 1, MissingRights: lacks}, want: "False MissingRight Stalled", rights: 1},
+		"a right that was granted since":      {before: func(w *written) { w.lacks(time.Now()) }, shown: manifest.Status{ObservedGeneration: 1}, want: "True Running"},
+		"a right of a spec that runs no more": {before: func(*written) {}, shown: manifest.Status{MissingRights: lacks}, want: "True Running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := reporting(t)
+				w.judged(runs)
+				w.known()
+				pristine := w.all()[len(w.all())-1]
+				row.before(w)
+				pass(2 * countsEvery)
+				if row.shown.MissingRights == nil {
+					require.NotEqual(t, pristine, w.all()[len(w.all())-1])
+				}
+				w.TermBegins()
+				n := len(w.all())
+				w.known()
+				w.Fired(engine.FiringRecord{Agent: planner.String(), At: time.Now(), Targets: 3, Revision: "rev"})
+				require.Len(t, w.all(), n, "nothing is written before the cluster's status is known")
+				j := runs
+				j.Shown = row.shown
+				w.judged(j)
+				w.known()
+				require.Equal(t, row.want, w.last())
+				s := w.all()[len(w.all())-1]
+				require.Len(t, s.MissingRights, row.rights)
+				if row.rights == 0 {
+					pristine.Targets = 3
+					require.Equal(t, pristine, s)
+				}
+				w.Fired(engine.FiringRecord{Agent: planner.String(), At: time.Now(), Targets: 4, Revision: "rev", Standing: &engine.Standing{}})
+				s = w.all()[len(w.all())-1]
+				require.Nil(t, s.Refused)
+				require.Nil(t, s.Failed)
+				require.Nil(t, s.Held)
+			})
+		})
+	}
+}
+
 func TestWhatBlocksAnAgentPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := reporting(t)
