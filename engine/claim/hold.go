@@ -78,6 +78,24 @@ func (h *Hold) lastWrite() *Hold {
 	return h.before
 }
 
+// leftOf returns the hold without what DropOrphans drops and ends of it, nil where nothing is
+// left.
+func (h *Hold) leftOf(runs func(agent string) bool) *Hold {
+	if h == nil {
+		return nil
+	}
+	after := *h
+	after.before = h.before.leftOf(runs)
+	switch {
+	case runs(h.Agent):
+	case h.orphaned:
+		return after.before
+	case h.end != nil:
+		after.end = &End{h.end.At, h.end.Applied, h.end.Cooldown, 0}
+	}
+	return &after
+}
+
 // blocks reports whether the claim is held at a time.
 func (h *Hold) blocks(now time.Time) bool { return h.end == nil || h.free().After(now) }
 

@@ -291,6 +291,35 @@ func TestAHoldEnds(t *testing.T) {
 	c.DropOrphans(func(string) bool { return false })
 	require.Equal(t, epoch.Add(time.Minute), c.Free(asks("ns/b", 0), epoch).Until, "the cooldown is left")
 	require.Nil(t, c.Free(asks("ns/b", 0), epoch.Add(time.Minute)))
+
+	// So does one that another agent's act is about to write over, if that comes to nothing.
+	c = NewTable()
+	do(t, c, scaled("ns/a", "1", engine.Up), 0, End{At: epoch, Applied: true, Cooldown: time.Minute, Hold: hold})
+	over := scaled("ns/b", "2", engine.Down)
+	k := Of(over)
+	k.Priority = 1
+	_, held := c.Take(k, epoch)
+	require.Nil(t, held)
+	c.DropOrphans(func(agent string) bool { return agent == "ns/b" })
+	c.Release(over, End{At: epoch}, epoch)
+	require.Equal(t, epoch.Add(time.Minute), c.Free(asks("ns/c", 0), epoch).Until)
+}
+
+// What an agent wrote is held although another, whose act ran over it, is gone.
+func TestAHoldOutlivesAnOrphanOverIt(t *testing.T) {
+	c := NewTable()
+	do(t, c, scaled("ns/a", "1", engine.Up), 0, End{At: epoch, Applied: true, Hold: hold})
+	k := Of(scaled("ns/b", "2", engine.Down))
+	k.Priority = 1
+	_, held := c.Take(k, epoch)
+	require.Nil(t, held)
+	c.Orphan(k)
+	c.DropOrphans(func(agent string) bool { return agent == "ns/a" })
+	h := c.Free(asks("ns/c", 0), epoch)
+	require.NotNil(t, h)
+	require.Equal(t, []any{"ns/a", epoch.Add(hold)}, []any{h.Agent, h.Until})
+	c.DropOrphans(func(string) bool { return false })
+	require.Nil(t, c.Free(asks("ns/c", 0), epoch))
 }
 
 // What is only held is not in flight: no document has it.

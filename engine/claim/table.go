@@ -111,14 +111,10 @@ func (t *Table) DropOrphans(runs func(agent string) bool) {
 	defer t.mu.Unlock()
 	for target, names := range t.by {
 		for name, h := range names {
-			switch {
-			case runs(h.Agent):
-			case h.orphaned:
+			if left := h.leftOf(runs); left == nil {
 				t.drop(target, name)
-			case h.end != nil && h.end.Hold > 0:
-				after := *h
-				after.end = &End{h.end.At, h.end.Applied, h.end.Cooldown, 0}
-				names[name] = &after
+			} else {
+				names[name] = left
 			}
 		}
 	}
