@@ -38,7 +38,7 @@ func (s *debugged) part(name string, args ...string) *part {
 		p.args = []string{"--install", account, "--agents", "scanflow.dev/part=" + name}
 	}
 	config := s.cluster.KubeconfigFor(s.t, s.namespace, account)
-	roles, code := scanflow(s.t, "rbac", "-f", manifests, "--namespace", s.namespace, "--name", account, "--service-account", account)
+	roles, code := scanflow(s.t, "rbac", "-f", manifests, "--namespace", s.namespace, "--name", account, "--service-account", account, "--install", account)
 	require.Equal(s.t, 0, code, roles)
 	s.cluster.Apply(s.t, roles)
 	p.args = append(p.args, "--kubernetes", "--kubeconfig", config, "--namespace", s.namespace, "--lease-duration", "3s",

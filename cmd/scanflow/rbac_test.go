@@ -126,7 +126,7 @@ func TestTheChartStartsWhatThereIs(t *testing.T) {
 				pod = workload.Spec.Template.Spec
 			}
 		}
-		require.Len(t, pod.Containers, 1)
+		require.NotEmpty(t, pod.Containers) // a release may have more, which are its user's
 		require.Equal(t, []string{"scanflow"}, pod.Containers[0].Command)
 		args := pod.Containers[0].Args
 		for i, a := range args {
