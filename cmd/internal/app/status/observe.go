@@ -49,9 +49,11 @@ func (r *Reporter) observe(act *engine.Act, record func(*counts, *engine.Act)) {
 	if act.Outcome.MissingRight != nil {
 		r.lostAt(act.At, a, act.Outcome.MissingRight)
 	}
-	stalled := len(a.stalled)
 	record(&a.counts, act)
-	if stalled != len(a.stalled) && a.update(r.Clock.Now()) {
+	if a.update(r.Clock.Now()) {
 		r.report(a)
+	}
+	if a.countsDue || len(a.failures) > 0 {
+		r.wakeUp()
 	}
 }

@@ -112,7 +112,7 @@ func (r *Reporter) waiting() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, a := range r.agents {
-		if len(a.missing) > 0 || a.recentUntil.After(r.Clock.Now()) || a.countsDue {
+		if len(a.missing) > 0 || a.recentUntil.After(r.Clock.Now()) || a.countsDue || len(a.failures) > 0 {
 			return true
 		}
 	}
@@ -129,7 +129,7 @@ func (r *Reporter) reportDue() {
 		if over {
 			a.recentUntil = time.Time{}
 		}
-		if counts := a.takeCounts(now); over || counts {
+		if counts := a.update(now); over || counts {
 			r.report(a)
 		}
 	}

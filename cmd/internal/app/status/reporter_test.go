@@ -356,7 +356,7 @@ func TestTheCountsHaveActsThatDoNotGetOn(t *testing.T) {
 		w.known()
 		web := engine.Target{Namespace: "ns", Name: "web"}
 		act := func(o engine.Outcome) engine.Act {
-			return engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Identity: "one", Agent: planner.String(), Target: web, Primitive: "scale"}}}, Outcome: o}
+			return engine.Act{Intent: engine.Intent{Change: engine.Change{Proposal: engine.Proposal{Identity: "one", Agent: planner.String(), Target: web, Primitive: "scale"}}}, Outcome: o, EndedAt: time.Now()}
 		}
 		w.Stalled(act(engine.Outcome{Status: engine.Running, Obstacle: "exceeded quota"}))
 		synctest.Wait()
@@ -367,6 +367,22 @@ func TestTheCountsHaveActsThatDoNotGetOn(t *testing.T) {
 		s := w.all()[len(w.all())-1]
 		require.Nil(t, s.Held)
 		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "not done by its deadline"}, s.Failed)
+
+		// The field has the wanted value, so that nothing is proposed: the target is not as it should be.
+		w.Fired(engine.FiringRecord{Agent: planner.String(), Revision: "rev", Standing: &engine.Standing{}})
+		pass(2 * countsEvery)
+		s = w.all()[len(w.all())-1]
+		require.Equal(t, &manifest.TargetCount{Targets: 1, First: "ns/web", Primitive: "scale", Why: "not done by its deadline"}, s.Failed)
+		n := len(w.all())
+		pass(failedFor + 2*countsEvery)
+		require.Nil(t, w.all()[len(w.all())-1].Failed, "it is forgotten in the end")
+		w.Acted(act(engine.Outcome{Status: engine.Failed, Detail: "again"}))
+		synctest.Wait()
+		require.NotNil(t, w.all()[len(w.all())-1].Failed, "at once, without a firing")
+		w.Acted(act(engine.Outcome{Status: engine.Done}))
+		pass(2 * countsEvery)
+		require.Nil(t, w.all()[len(w.all())-1].Failed)
+		require.LessOrEqual(t, len(w.all())-n, 3)
 	})
 }
 
