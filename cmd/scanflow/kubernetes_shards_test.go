@@ -59,7 +59,7 @@ func (d *daemon) scaled() (out []string) {
 // is gone. A target that is only listed in a manifest is of one part, too.
 func TestKubernetesShardsActOnTheirOwnPart(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, testcluster.Shared(t), followAgent+"---\n"+listAgent)
+	s := newStage(t, testcluster.Shared(t), followAgent+"---\n"+listAgent, "--shards", "2")
 	s.policy("tell", tellPolicy)
 	var all []string
 	for i := range 8 {

@@ -138,15 +138,25 @@ func (s *stage) condition(agent, kind string) string {
 	return ""
 }
 
-// events are those about an object, as "Normal Scale: message".
+// events are those about an object, and those of agents about acts on it, as "Normal Scale:
+// message".
 func (s *stage) events(name string) string {
-	list, err := s.cluster.Client().Dynamic.Resource(eventsResource).Namespace(s.namespace).List(s.t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + name})
+	list, err := s.cluster.Client().Dynamic.Resource(eventsResource).Namespace(s.namespace).List(s.t.Context(), metav1.ListOptions{FieldSelector: "source=scanflow"})
 	require.NoError(s.t, err)
 	var out strings.Builder
 	for _, e := range list.Items {
-		if component, _, _ := unstructured.NestedString(e.Object, "source", "component"); component == "scanflow" {
-			_, _ = fmt.Fprintf(&out, "%s %s: %s\n", e.Object["type"], e.Object["reason"], e.Object["message"])
+		about, _, _ := unstructured.NestedStringMap(e.Object, "involvedObject")
+		message, _ := e.Object["message"].(string)
+		if about["kind"] == "Agent" {
+			_, act, ofTarget := strings.Cut(message, " "+s.namespace+"/"+name+": ")
+			if !ofTarget {
+				continue
+			}
+			message = act
+		} else if about["name"] != name {
+			continue
 		}
+		_, _ = fmt.Fprintf(&out, "%s %s: %s\n", e.Object["type"], e.Object["reason"], message)
 	}
 	return out.String()
 }

@@ -132,7 +132,7 @@ spec: {targets: {static: [{name: x}]}, triggers: [{name: tick, every: 10s}], str
 	require.Contains(t, flat, "nobody leads "+ns+"/scanflow: pod-a_1234 holds its Lease, and did not renew it while it was watched for")
 	require.Contains(t, flat, "the last renewal was at 2026-01-01T00:00:00Z by the holder's clock")
 	require.Contains(t, flat, "pod-a Pending no 0")
-	require.Contains(t, flat, ns+"/one enforce 0 - -")
+	require.Contains(t, flat, ns+"/one enforce 0 Unknown - -")
 	require.NotContains(t, out, ns+"/other", "another process serves it")
 
 	out, code = status("--json")
