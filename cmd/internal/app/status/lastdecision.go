@@ -14,7 +14,7 @@ import (
 func mostImportant(f engine.FiringRecord) (d engine.Decision, found bool) {
 	for _, other := range f.Decisions {
 		waits := other.HeldBy != nil && other.HeldBy.Agent == f.Agent && other.HeldBy.State == "running"
-		if !waits && (!found || d.Verdict != engine.Admitted || other.Verdict == engine.Admitted) {
+		if !waits && other.Verdict != engine.Unchanged && (!found || d.Verdict != engine.Admitted || other.Verdict == engine.Admitted) {
 			d, found = other, true
 		}
 	}
