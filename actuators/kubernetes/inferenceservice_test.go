@@ -113,7 +113,7 @@ func TestModelInKnativeMode(t *testing.T) {
 	}
 }
 
-// Without a canary, the pods of the Deployment are replaced, and done is what it says.
+// Without a canary, the act is done when the Deployment has replaced its pods.
 func TestModelInStandardMode(t *testing.T) {
 	c, ns := servingCluster(t)
 	serve := ModelServe(acting(c.Client()))

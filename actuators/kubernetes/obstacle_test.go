@@ -218,8 +218,8 @@ func TestARolloutOfAStatefulSetNamesItsObstacle(t *testing.T) {
 }
 
 func TestASettingThatKeepsARolloutFromItsEnd(t *testing.T) {
-	// Where the setting was there before, the verb may be refused: later is what a person writes
-	// during the rollout.
+	// A person writes `later` during the rollout. If the setting were there before, the verb might
+	// be refused.
 	for name, row := range map[string]struct{ kind, spec, later, want string }{
 		"paused":    {"Deployment", "replicas: 1", `{"spec": {"paused": true}}`, "its rollouts are paused (spec.paused)"},
 		"on delete": {"StatefulSet", "replicas: 1", `{"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}}`, "its pods are replaced only once somebody deletes them (spec.updateStrategy OnDelete)"},

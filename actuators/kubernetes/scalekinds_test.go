@@ -17,7 +17,7 @@ import (
 type scaleKind struct {
 	name, crd, text string
 	at              []string // of the replicas
-	// status is what the kind's controller writes, as JSON, with REPLICAS, READY and GENERATION.
+	// The kind's controller writes this status, as JSON, with REPLICAS, READY and GENERATION.
 	status string
 	// half is the detail while 2 of 3 are ready, whole when all are.
 	half, whole string

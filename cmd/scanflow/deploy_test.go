@@ -96,7 +96,7 @@ func TestAlertsFire(t *testing.T) {
 	}
 }
 
-// The alerts about leaders are about one shard of one installation, whoever else is scraped.
+// An alert about a leader concerns one shard of one installation, also where Prometheus scrapes several.
 func TestAlertsAboutLeaders(t *testing.T) {
 	rules := alertRules(t)
 	now := time.Now().Truncate(time.Second)

@@ -90,7 +90,8 @@ func (i *installations) readAgents(ctx context.Context, client *apiclient.Client
 	slices.SortFunc(i.Agents, func(a, b agentStatus) int { return strings.Compare(a.Agent, b.Agent) })
 }
 
-// scopes are what the installations serve; their own namespace, where no lease tells.
+// scopes returns the scopes of the installations, from their Leases. An installation without one
+// serves its own namespace.
 func (i *installations) scopes() (out []lease.Scope) {
 	for _, s := range i.Shards {
 		scope := lease.Scope{Namespace: i.Namespace}

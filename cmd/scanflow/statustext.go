@@ -15,7 +15,7 @@ import (
 // statusWidth is how many columns the text takes at most.
 const statusWidth = 100
 
-// text is what a person reads: who leads, what is wrong, the replicas, the agents.
+// text formats the status for a person: who leads, what is wrong, the replicas, the agents.
 func (i *installations) text() string {
 	var b strings.Builder
 	now := time.Now()

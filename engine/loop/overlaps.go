@@ -35,7 +35,7 @@ type writer struct {
 	isTold   bool
 }
 
-// overlap is what an agent shares with another.
+// overlap has the fields and targets that an agent shares with another.
 type overlap struct {
 	Other   string
 	Fields  []string

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// class is what a document is, by its apiVersion, its kind and the fields of its spec.
+// class tells Agents from other documents, by its apiVersion, its kind and the fields of its spec.
 type class struct {
 	// isAgent says that it is, or looks like, an Agent. why is set if it can't be read as one.
 	isAgent bool

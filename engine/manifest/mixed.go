@@ -21,7 +21,7 @@ const (
 // hold, in bytes: a rendered chart, or the agents of a whole cluster.
 const MaxMixedSize = 8 << 20
 
-// Mixed is what ReadMixed found.
+// Mixed is the result of ReadMixed.
 type Mixed struct {
 	// Agents are those without a mistake.
 	Agents []*Agent

@@ -17,7 +17,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// Right is what RBAC has to grant for a request.
+// Right identifies the permission that RBAC has to grant for a request.
 type Right struct {
 	Verb, Group string
 	// Resource includes the subresource, as in deployments/scale.

@@ -31,7 +31,7 @@ type Autoscaler struct {
 	MaxUnset bool
 	// Idle is the number of replicas while no trigger of a ScaledObject is active; nil is Min.
 	Idle *int
-	// Pause is what the annotations of a ScaledObject pause.
+	// Pause has the directions that the annotations of a ScaledObject pause.
 	Pause KEDAPause
 }
 

@@ -19,7 +19,7 @@ const (
 	pausedScaleOut  = kedaAnnotations + "paused-scale-out"  // since KEDA 2.18
 )
 
-// KEDAPause is what the annotations of a ScaledObject pause.
+// KEDAPause has the directions in which the annotations of a ScaledObject pause KEDA.
 type KEDAPause struct {
 	// Whole is true where KEDA scales the target no more: it deletes its HorizontalPodAutoscaler
 	// and leaves the replicas as they are, or as Replicas says.

@@ -102,7 +102,7 @@ type Scalable struct {
 	ReplicaOwners []FieldManager
 	// Annotations are those with the prefix scanflow.dev/.
 	Annotations map[string]string
-	// Failed is what its conditions report as failed, and FailedFirmly whether its controller
+	// Failed has the failure that its conditions report, and FailedFirmly whether its controller
 	// can't make pods; see FailedCondition.
 	Failed       string
 	FailedFirmly bool

@@ -32,7 +32,7 @@ type Options struct {
 	// which the leader gives up. Retry is the pause between renewals, and between attempts to
 	// acquire. 0 is the default.
 	Duration, Renew, Retry time.Duration
-	// Scope is what this process serves while it leads.
+	// Scope names the namespace, the agents and the shard that this process serves while it leads.
 	Scope Scope
 	// State shows the election to others; nil shows it to nobody.
 	State *State

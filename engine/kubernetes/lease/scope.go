@@ -12,7 +12,7 @@ import (
 // renewals.
 const ScopeAnnotation = "scanflow.dev/scope"
 
-// Scope is what a leader serves. Two processes with one lease and different scopes are two
+// Scope names the namespace, the agents and the shard that a leader serves. Two processes with one lease and different scopes are two
 // installations under one name: each would stand by while the other serves something else.
 type Scope struct {
 	// Namespace is the only namespace served; "" is every namespace.

@@ -39,7 +39,8 @@ type Replica struct {
 	// only one of its installation and shard.
 	Elect         bool
 	LeaseDuration time.Duration // 0 is lease.DefaultDuration
-	// Scope is what this process serves. Replicas of one installation and shard have the same.
+	// Scope names the namespace, the agents and the shard that this process serves. Replicas of one
+	// installation and shard have the same.
 	Scope lease.Scope
 }
 

@@ -15,7 +15,7 @@ import (
 // counts as stalled: a kubelet takes a minute or more to bring a ConfigMap to a pod.
 const recentFor = 2 * time.Minute
 
-// agent is what is known of one agent.
+// agent holds the state of one agent, from which its status is made.
 type agent struct {
 	name       types.NamespacedName
 	generation int64

@@ -28,7 +28,7 @@ type situation struct {
 	recent bool
 }
 
-// fault is what keeps an agent from being ready.
+// fault describes why an agent is not ready.
 type fault struct {
 	reason, message string
 	// passes is set where the agent may become ready by itself.

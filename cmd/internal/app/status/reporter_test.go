@@ -82,9 +82,9 @@ func reporting(t *testing.T) *written {
 	return w
 }
 
-// pass lets time pass, until the reporter has done what was due.
+// pass advances the virtual clock of the synctest bubble, and waits for what became due.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
