@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -94,59 +92,6 @@ var (
 	definitionsOfOthers  = []string{"httproute", "inferenceservice", "scaledobject", "workflow", "workflowtemplate"}
 	antiAffinityTopology = []string{"podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "0", "topologyKey"}
 )
-
-// list is the objects of a kind in the stage's namespace.
-func (s *stage) list(resource schema.GroupVersionResource) []unstructured.Unstructured {
-	s.t.Helper()
-	list, err := s.cluster.Client().Dynamic.Resource(resource).Namespace(s.namespace).List(s.t.Context(), metav1.ListOptions{})
-	require.NoError(s.t, err)
-	return list.Items
-}
-
-// versions are those of everything that a verb could have written.
-func (s *stage) versions() map[string]string {
-	s.t.Helper()
-	out := map[string]string{}
-	for _, resource := range writableByVerbs {
-		for _, o := range s.list(resource) {
-			out[o.GetKind()+" "+o.GetName()] = o.GetResourceVersion()
-		}
-	}
-	return out
-}
-
-// field is the text of a field; a number in the path is a place in a list. It is ""
-// where there is no such object, or field.
-func (s *stage) field(resource schema.GroupVersionResource, name string, path ...string) string {
-	s.t.Helper()
-	for _, o := range s.list(resource) {
-		if o.GetName() == name {
-			return fieldIn(o.Object, path...)
-		}
-	}
-	return ""
-}
-
-func fieldIn(value any, path ...string) string {
-	for _, step := range path {
-		switch v := value.(type) {
-		case map[string]any:
-			value = v[step]
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || i >= len(v) {
-				return ""
-			}
-			value = v[i]
-		default:
-			return ""
-		}
-	}
-	if value == nil {
-		return ""
-	}
-	return fmt.Sprint(value)
-}
 
 // rolledOut waits until the Deployment's pods are ready and no controller has anything left
 // to write.
@@ -400,27 +345,4 @@ func TestKubernetesEachVerb(t *testing.T) {
 			d.stop()
 		})
 	}
-}
-
-// Where an autoscaler owns the replicas, `scale` is refused, by its name and with the
-// verb to use; once the autoscaler is gone, it is carried out.
-func TestKubernetesScaleUnderAnAutoscaler(t *testing.T) {
-	t.Parallel()
-	c := testcluster.Shared(t)
-	c.InstallCRDs(t, "scaledobject")
-	s := newStage(t, c, followAgent)
-	s.apply(webDeployment)
-	s.apply(kedaObject)
-	s.wants(3)
-	s.apply(followAgent)
-	d := s.daemon()
-	s.until("the refusal names the owner and the verb", func() bool {
-		events := s.events("web")
-		return strings.Contains(events, "Warning ScaleRefused") && strings.Contains(events, "ScaledObject") && strings.Contains(events, "by-queue") && strings.Contains(events, "autoscaler")
-	})
-	d.fires(s.namespace+"/follower", 3)
-	require.EqualValues(t, 1, s.replicas("web"))
-	require.NoError(t, s.cluster.Client().Dynamic.Resource(scaledResource).Namespace(s.namespace).Delete(t.Context(), "by-queue", metav1.DeleteOptions{}))
-	s.scaledTo("web", 3)
-	d.stop()
 }
