@@ -61,7 +61,8 @@ type Claim struct {
 //	now_ns   nanoseconds since the Unix epoch
 //	trigger  {name, kind, event?, watch?, approval?}
 //	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?}
-//	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns), since_ns (if it counts)}
+//	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns), since_ns (if it counts),
+//	         sustained (if the sensor has it) {samples, span_ns, min?, max?, avg?, above_ns?, below_ns?}}
 //	params   as in the manifest
 //	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note}
 //	claims   CLAIM: {agent, strategy, verb, state}
@@ -133,6 +134,9 @@ func (s Signal) Input(now time.Time) map[string]any {
 	}
 	if !s.Since.IsZero() {
 		out["since_ns"] = s.Since.UnixNano()
+	}
+	if s.State == OK && s.Sustained != nil {
+		out["sustained"] = s.Sustained.Input()
 	}
 	return out
 }

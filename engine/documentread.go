@@ -36,12 +36,34 @@ type writtenTarget struct {
 }
 
 type writtenSignal struct {
-	State  State  `json:"state"`
-	Value  any    `json:"value"`
-	Last   any    `json:"last"`
-	AgeNS  *int64 `json:"age_ns"`
-	Window int64  `json:"window"`
-	Since  *int64 `json:"since_ns"`
+	State     State             `json:"state"`
+	Value     any               `json:"value"`
+	Last      any               `json:"last"`
+	AgeNS     *int64            `json:"age_ns"`
+	Window    int64             `json:"window"`
+	Since     *int64            `json:"since_ns"`
+	Sustained *writtenSustained `json:"sustained"`
+}
+
+type writtenSustained struct {
+	Samples int            `json:"samples"`
+	Span    time.Duration  `json:"span_ns"`
+	Min     *float64       `json:"min"`
+	Max     *float64       `json:"max"`
+	Avg     *float64       `json:"avg"`
+	Above   *time.Duration `json:"above_ns"`
+	Below   *time.Duration `json:"below_ns"`
+}
+
+func (w *writtenSustained) read() (*Sustained, error) {
+	out := &Sustained{Samples: w.Samples, Span: w.Span, Above: w.Above, Below: w.Below}
+	switch {
+	case w.Min != nil && w.Max != nil && w.Avg != nil:
+		out.Covered, out.Min, out.Max, out.Avg = true, *w.Min, *w.Max, *w.Avg
+	case w.Min != nil || w.Max != nil || w.Avg != nil:
+		return nil, errors.New("has some of min, max and avg; write all three, or none where the samples do not cover the span")
+	}
+	return out, nil
 }
 
 // ReadDocument reads a document as the journal keeps it and `scanflow eval`
@@ -78,6 +100,15 @@ func ReadDocument(raw []byte) (*Document, error) {
 		}
 		if s.Since != nil {
 			signal.Since = time.Unix(0, *s.Since).UTC()
+		}
+		if s.Sustained != nil {
+			if s.State != OK {
+				return nil, fmt.Errorf("signals.%s.sustained: is there only in state ok, and the state is %s; leave it out", name, s.State)
+			}
+			var err error
+			if signal.Sustained, err = s.Sustained.read(); err != nil {
+				return nil, fmt.Errorf("signals.%s.sustained: %w", name, err)
+			}
 		}
 		out.Names = append(out.Names, name)
 		out.Signals = append(out.Signals, signal)

@@ -39,6 +39,10 @@ type Reads struct {
 	// AllSignals is set where the text does not determine which signals are read.
 	AllSignals bool
 	Signals    []string
+	// AllSustained and Sustained are the same for the signals whose sustained is read, beside
+	// those that Now covers.
+	AllSustained bool
+	Sustained    []string
 }
 
 // Evaluation is the result of the strategies on one document.

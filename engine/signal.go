@@ -33,6 +33,9 @@ type Signal struct {
 	Window time.Duration
 	// Since is the time of the baseline that Value counts from; zero if the sensor has none.
 	Since time.Time
+	// Sustained summarizes the latest values in state OK; nil in any other, and where the
+	// sensor asks for none.
+	Sustained *Sustained
 	// Problem says why the state is not OK. It goes to logs and the journal, and
 	// holds no secret: a sensor never puts an address' userinfo or a header in it.
 	Problem string
@@ -67,6 +70,8 @@ type SensorSpec struct {
 	// Sum is set where a total that falls is a sum from which something was deleted;
 	// otherwise it is a counter that was reset.
 	Sum bool
+	// Sustained is nil where nothing asks for how long values have held.
+	Sustained *SustainedSpec
 }
 
 // Doubter is a sensor that can check with its source whether the settings that the agent

@@ -31,6 +31,8 @@ var (
 	keyWindow = ast.StringTerm("window")
 	keySince  = ast.StringTerm("since_ns")
 
+	keySustained = ast.StringTerm("sustained")
+
 	keyProposal = ast.StringTerm("proposal")
 
 	stateOK    = ast.StringTerm(string(engine.OK))
@@ -124,7 +126,7 @@ func (s *sections) signals(doc *engine.Document) *ast.Term {
 
 // signal returns the term of Signal.Input.
 func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
-	var buf [5][2]*ast.Term
+	var buf [6][2]*ast.Term
 	items := append(buf[:0],
 		[2]*ast.Term{keyState, stateTerm(sig.State)},
 		[2]*ast.Term{keyWindow, s.window(i, sig.Window)},
@@ -139,6 +141,9 @@ func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
 	}
 	if !sig.Since.IsZero() {
 		items = append(items, [2]*ast.Term{keySince, number(sig.Since.UnixNano())})
+	}
+	if sig.State == engine.OK && sig.Sustained != nil {
+		items = append(items, [2]*ast.Term{keySustained, term("signals."+string(s.names[i].Value.(ast.String))+".sustained", sig.Sustained.Input())})
 	}
 	return ast.ObjectTerm(items...)
 }

@@ -27,6 +27,8 @@ first := load.value
 
 outer(name) := value(name)
 
+sustained(name) := input.signals[name].sustained.min
+
 get(name) := object.get(input.signals, [name, "value"], 0)
 
 any_bad if {
@@ -55,6 +57,11 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 		"its age":                    {`input.signals.rps.age_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
 		"since when it counts":       {`input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"how long it has counted":    {`input.now_ns - input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"for how long it has held":   {`input.signals.rps.sustained.above_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
+		"that in a local":            {"s := input.signals.rps\n\tx := s.sustained\n\tx.min > 1", `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
+		"that of a helper's name":    {`h.sustained("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
+		"that by object.get":         {`object.get(input.signals.rps, ["sustained", "min"], 0) > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
+		"that of one of two":         {"input.signals.rps.sustained.min > 1\n\tinput.signals.errors.value > 1", `["rps", "errors"]`, engine.Reads{Signals: []string{"errors", "rps"}, Sustained: rps}},
 		"as a whole":                 {`is_object(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
 		"by a local name":            {"s := input.signals.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
 		"by two local names":         {"all := input.signals\n\ts := all.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
@@ -91,6 +98,7 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 	for name, c := range map[string]struct{ condition, because, says string }{
 		"unnamed":                           {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
 		"its mark":                          {`input.signals.rps.since_ns > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
+		"for how long it has held":          {`input.signals.rps.sustained.min > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
 		"another is named":                  {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
 		"read in a function":                {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
 		"not of a helper":                   {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},
@@ -98,7 +106,7 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 		"given by a local name":             {"s := input.signals.rps\n\th.high(s)", `[]`, `reads signal "rps"`},
 		"under a comprehension":             {`count([1 | h.busy]) == 0`, `[]`, `reads signal "rps"`},
 		"any signal":                        {"some name\n\tinput.signals[name].value > 1", `["rps"]`, `reads signals whose names the text doesn't tell (x.rego:7); read each signal by its name`},
-		"any signal, in a helper":           {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:21)`},
+		"any signal, in a helper":           {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:23)`},
 		"all signals":                       {`count(input.signals) > 1`, `["rps"]`, `doesn't tell`},
 		"the whole document":                {`count(input) > 1`, `["rps"]`, `doesn't tell`},
 		"because is computed":               {`input.params.a`, `[s | some s in ["rps"]]`, `because must be a literal array`},

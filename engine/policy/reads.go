@@ -19,10 +19,16 @@ type reads struct {
 	anySignal *ast.Location
 	// signals are the signals that are read, each with one location.
 	signals map[string]*ast.Location
-	params  params
+	// anySustained and sustained are the same for the signals whose sustained is read by name.
+	// What reads a whole signal sets now.
+	anySustained bool
+	sustained    map[string]bool
+	params       params
 }
 
-func newReads() *reads { return &reads{signals: map[string]*ast.Location{}} }
+func newReads() *reads {
+	return &reads{signals: map[string]*ast.Location{}, sustained: map[string]bool{}}
+}
 
 func (r *reads) merge(o *reads) {
 	r.now = r.now || o.now
@@ -38,6 +44,8 @@ func (r *reads) merge(o *reads) {
 			r.signals[name] = loc
 		}
 	}
+	r.anySustained = r.anySustained || o.anySustained
+	maps.Copy(r.sustained, o.sustained)
 	r.params.merge(&o.params)
 }
 
@@ -45,6 +53,7 @@ func (r *reads) toEngine() engine.Reads {
 	return engine.Reads{
 		Now: r.now, Trigger: r.trigger, Target: r.target, Memory: r.memory, Claims: r.claims,
 		AllSignals: r.anySignal != nil, Signals: slices.Sorted(maps.Keys(r.signals)),
+		AllSustained: r.anySustained, Sustained: slices.Sorted(maps.Keys(r.sustained)),
 	}
 }
 
@@ -96,6 +105,11 @@ func (r *reads) addSignalRef(ref ast.Ref, loc *ast.Location) {
 	var name ast.String
 	if len(ref) > 2 {
 		name, _ = ref[2].Value.(ast.String)
+	}
+	if len(ref) > 3 && ref[3].Value.Compare(ast.String("sustained")) == 0 {
+		if r.anySustained = r.anySustained || name == ""; name != "" {
+			r.sustained[string(name)] = true
+		}
 	}
 	if name == "" {
 		if r.anySignal == nil {

@@ -78,7 +78,7 @@ func (a *Agent) target(t *engine.Target) *target {
 	id := t.ID()
 	s := a.targets[id]
 	if s == nil {
-		s = &target{last: make([]lastValue, len(a.names)), totals: make([]total, len(a.names))}
+		s = &target{last: make([]lastValue, len(a.names)), totals: make([]total, len(a.names)), held: a.newHeld()}
 		if last := a.restored[id]; len(last) == len(a.names) {
 			copy(s.last, last)
 		}

@@ -97,6 +97,9 @@ func (o *Observation) update(i int) *target {
 			sample = s.totals[j].sinceBaseline(sample, a.Memory.Baseline(id, sensor.Since), a.names[j], !sensor.Sum)
 		}
 		s.doc.Signals[j] = judge(sample, in.Errs[j], in.Now, sensor.StaleAfter, &s.last[j])
+		if sensor.Sustained != nil {
+			s.doc.Signals[j].Sustained = s.held[j].add(&s.doc.Signals[j], in.Now, sensor.Sustained)
+		}
 		o.rec.Signals[s.doc.Signals[j].State]++
 	}
 	s.doc.Claims = a.Claims.On(id, in.Now)

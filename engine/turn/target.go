@@ -14,6 +14,7 @@ type target struct {
 	doc    engine.Document
 	last   []lastValue // by sensor
 	totals []total     // of the sensors that count, by sensor
+	held   []*held     // by sensor, nil for those without sustained
 
 	evaluated bool
 	basis     basis
@@ -41,6 +42,8 @@ type basis struct {
 type reads struct {
 	engine.Reads
 	signals []int
+	// sustained are those of signals whose sustained is read.
+	sustained []int
 }
 
 func resolve(r engine.Reads, names []string) reads {
@@ -48,6 +51,9 @@ func resolve(r engine.Reads, names []string) reads {
 	for i, n := range names {
 		if r.AllSignals || slices.Contains(r.Signals, n) {
 			out.signals = append(out.signals, i)
+		}
+		if r.AllSustained || slices.Contains(r.Sustained, n) {
+			out.sustained = append(out.sustained, i)
 		}
 	}
 	return out
@@ -62,6 +68,11 @@ func (s *target) unchanged(revision string, r *reads, memoryVersion int) bool {
 	}
 	for _, i := range r.signals {
 		if !equalSignals(&s.doc.Signals[i], &s.basis.signals[i]) {
+			return false
+		}
+	}
+	for _, i := range r.sustained {
+		if !s.doc.Signals[i].Sustained.Equal(s.basis.signals[i].Sustained) {
 			return false
 		}
 	}

@@ -24,7 +24,23 @@ func TestATargetIsSkippedOnlyIfNothingReadHasChanged(t *testing.T) {
 			s.doc.Signals[0] = engine.Signal{State: engine.Stale, Last: 1.0}
 			return "r", 1
 		}, false},
-		"all signals read":           {engine.Reads{AllSignals: true}, func(s *target) (string, int) { s.doc.Signals[1] = ok(9.0); return "r", 1 }, false},
+		"all signals read": {engine.Reads{AllSignals: true}, func(s *target) (string, int) { s.doc.Signals[1] = ok(9.0); return "r", 1 }, false},
+		"for how long a signal has held, which nobody reads": {all, func(s *target) (string, int) {
+			s.doc.Signals[0].Sustained = &engine.Sustained{Samples: 2}
+			return "r", 1
+		}, true},
+		"for how long a signal has held, which is read": {engine.Reads{Signals: []string{"load"}, Sustained: []string{"load"}}, func(s *target) (string, int) {
+			s.doc.Signals[0].Sustained = &engine.Sustained{Samples: 2}
+			return "r", 1
+		}, false},
+		"that of another": {engine.Reads{Signals: []string{"load"}, Sustained: []string{"load"}}, func(s *target) (string, int) {
+			s.doc.Signals[1].Sustained = &engine.Sustained{Samples: 2}
+			return "r", 1
+		}, true},
+		"that of any": {engine.Reads{AllSustained: true}, func(s *target) (string, int) {
+			s.doc.Signals[1].Sustained = &engine.Sustained{Samples: 2}
+			return "r", 1
+		}, false},
 		"the revision":               {all, func(*target) (string, int) { return "r2", 1 }, false},
 		"the memory":                 {all, func(*target) (string, int) { return "r", 2 }, false},
 		"a memory that nobody reads": {engine.Reads{}, func(*target) (string, int) { return "r", 2 }, true},
