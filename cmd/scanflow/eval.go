@@ -143,6 +143,9 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := printUncovered(cmd.ErrOrStderr(), a, p.Documents); err != nil {
+		return err
+	}
 	return printPreview(cmd, p, o.target)
 }
 

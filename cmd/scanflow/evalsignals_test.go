@@ -175,3 +175,30 @@ func TestEvalLooksAtModelDebuggingOnALaptop(t *testing.T) {
 		require.Contains(t, errs, "connection refused")
 	}
 }
+
+// A look of eval is no span: what a rule on sustained waits for is said.
+func TestEvalSaysThatSustainedCoversNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.app.set("load 50\n")
+	s.sensing(twoTargets, fmt.Sprintf(`
+    - {name: load, scrape: {url: %q, metric: load}, sustained: {over: 1m, above: 20}}
+    - {name: gone, scrape: {url: %[1]q, metric: gone}, sustained: {over: 1m}}
+    - {name: now, scrape: {url: %[1]q, metric: load}}`, s.app.URL))
+	out, errs := evals(t, "-f", s.agents, "--policies", s.policies)
+	require.Equal(t, `signal load: sustained covers nothing yet, and has no min, max and avg: eval remembers no samples, and over is 1m0s
+signal gone of prod/api: empty: no page has a sample of gone
+signal gone of prod/web: empty: no page has a sample of gone
+`, errs)
+	var first evalOutput
+	require.NoError(t, json.NewDecoder(strings.NewReader(out)).Decode(&first))
+	var doc struct{ Signals map[string]map[string]any }
+	require.NoError(t, json.Unmarshal(first.Document, &doc))
+	require.Equal(t, map[string]any{"above_ns": 0.0, "samples": 1.0, "span_ns": 0.0}, doc.Signals["load"]["sustained"])
+	require.Equal(t, 1, strings.Count(string(first.Document), `"sustained"`))
+
+	file := filepath.Join(s.dir, "doc.json")
+	require.NoError(t, os.WriteFile(file, first.Document, 0o600))
+	_, errs = evals(t, "-f", s.agents, "--policies", s.policies, "--input", file)
+	require.Empty(t, errs, "a document that is given says itself what was sampled")
+}

@@ -39,6 +39,8 @@ func (s structural) rules(t reflect.Type) []rule {
 		return []rule{sendersRule(), {".matchLabels", "!has(self.name) || !has(self.matchLabels) || !('alertname' in self.matchLabels)", "holds alertname, which is name; " + alertNameFix}}
 	case reflect.TypeFor[Sensor]():
 		return s.sensorRules()
+	case reflect.TypeFor[Sustained]():
+		return []rule{positiveRule("over", overFix)}
 	case reflect.TypeFor[Secret]():
 		// env has no pattern: the API server would print the value, which may be the
 		// secret itself.

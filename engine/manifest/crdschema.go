@@ -45,7 +45,7 @@ func (structural) value(t reflect.Type, schema map[string]any) {
 		schema["anyOf"] = []any{map[string]any{"type": "integer"}, map[string]any{"type": "string"}}
 		schema["minimum"], schema["maxLength"] = 1, maxDurationLength
 		withSentence(schema, shareForm, "type(self) == int || "+shareForm.matches("string(self)"))
-	case t == reflect.TypeFor[Header](): // a string or a mapping, which a structural schema can't express
+	case isMixed(t): // one value or a mapping, which a structural schema can't express
 		schema[preserve] = true
 	case t.Kind() == reflect.Interface:
 		schema[preserve], schema["nullable"] = true, true

@@ -194,6 +194,10 @@ func (d *decoder) value(n *yaml.Node, p *fieldPath, into reflect.Value) {
 		d.scalar(n, p, reflect.ValueOf(&h.Plain).Elem())
 		return
 	}
+	if b, is := into.Addr().Interface().(*Bound); is && n.Kind == yaml.ScalarNode {
+		d.bound(n, p, b)
+		return
+	}
 	switch into.Kind() {
 	case reflect.Struct:
 		d.structure(n, p, into)

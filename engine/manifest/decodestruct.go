@@ -29,6 +29,10 @@ func (d *decoder) structure(n *yaml.Node, p *fieldPath, into reflect.Value) {
 			d.reject(p, "must be text or a reference, not "+describe(n), headerFix)
 			return
 		}
+		if into.Type() == reflect.TypeFor[Bound]() {
+			d.reject(p, "must be a number, not "+describe(n), boundFix)
+			return
+		}
 		d.reject(p, "must be a mapping, not "+describe(n), fieldList("its", fieldNames(fieldsOf(into.Type()))))
 		return
 	}

@@ -95,7 +95,10 @@ func signalSchema(s Sensor) map[string]any {
 	if s.Since != "" {
 		properties["since_ns"] = sinceSchema()
 	}
-	return objectSchema("the signal "+s.Name, properties, "value", "last", "age_ns", "since_ns")
+	if s.Sustained != nil {
+		properties["sustained"] = sustainedSchema(s.Sustained)
+	}
+	return objectSchema("the signal "+s.Name, properties, "value", "last", "age_ns", "since_ns", "sustained")
 }
 
 func sinceSchema() map[string]any {

@@ -211,6 +211,10 @@ func (a *Agent) Ineffective() []mistake.Mistake {
 			warn("spec.guards.fleet.targets", fmt.Sprintf("is every target, which bounds nothing: there are %d", n), "write less, or leave fleet out")
 		}
 	}
+	for _, i := range a.uncertainSustained() {
+		over := a.Spec.Sensors[i].Sustained.Over
+		warn(fmt.Sprintf("spec.sensors[%d].sustained.over", i), fmt.Sprintf("is covered only while events, alerts or changes of objects come at least twice within %s, since no other trigger does", over), "add a trigger with every: "+(over.Duration/2).String()+" or less")
+	}
 	for i, s := range a.Spec.Sensors {
 		own := cmp.Or(s.Timeout.Duration, engine.DefaultSensorTimeout)
 		if d, _ := requestTimeout(s); d.Duration > own/2 {

@@ -62,7 +62,7 @@ func table(b *strings.Builder, t reflect.Type) {
 			}
 			path := prefix + f.name
 			rows = append(rows, [4]string{path, typeName(f.typ), fallback, meaning})
-			if inner := element(f.typ); !isText(inner) && inner != reflect.TypeFor[Secret]() && inner != reflect.TypeFor[Header]() && depth < maxDepth {
+			if inner := element(f.typ); !isText(inner) && inner != reflect.TypeFor[Secret]() && !isMixed(inner) && depth < maxDepth {
 				walk(path+suffix(f.typ), inner, depth+1)
 			}
 		}
@@ -107,6 +107,8 @@ func typeName(t reflect.Type) string {
 		return "secret"
 	case reflect.TypeFor[Header]():
 		return "text or secret"
+	case reflect.TypeFor[Bound]():
+		return "number or param"
 	}
 	if t.Kind() != reflect.Pointer && isText(t) {
 		return "text"
@@ -146,6 +148,7 @@ func document(b *strings.Builder) {
 	}}
 	schema := DocumentSchema(sample)
 	properties(properties(properties(schema)["signals"])["NAME"])["since_ns"] = sinceSchema()
+	properties(properties(properties(schema)["signals"])["NAME"])["sustained"] = sustainedSchema(&Sustained{Above: &Bound{}, Below: &Bound{}})
 	var walk func(path string, schema map[string]any)
 	walk = func(path string, schema map[string]any) {
 		properties, _ := schema["properties"].(map[string]any)

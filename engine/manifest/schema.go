@@ -18,6 +18,9 @@ func (d draft7) value(t reflect.Type, schema map[string]any) {
 	if t == reflect.TypeFor[Header]() {
 		schema["anyOf"] = []any{map[string]any{"type": "string", "minLength": 1, "maxLength": maxHeaderBytes}, schemaWalk{d.kinds, d}.of(reflect.TypeFor[Secret](), 0)}
 	}
+	if t == reflect.TypeFor[Bound]() {
+		schema["anyOf"] = []any{map[string]any{"type": "number"}, schemaWalk{d.kinds, d}.structure(t, 0)}
+	}
 	if t == reflect.TypeFor[Share]() {
 		delete(schema, "type")
 		schema["anyOf"] = []any{

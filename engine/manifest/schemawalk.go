@@ -26,7 +26,7 @@ func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t != nil && depth <= maxDepth && t.Kind() == reflect.Struct && !isText(t) && t != reflect.TypeFor[Header]() {
+	if t != nil && depth <= maxDepth && t.Kind() == reflect.Struct && !isText(t) && !isMixed(t) {
 		return w.structure(t, depth)
 	}
 	out := map[string]any{}
@@ -51,6 +51,11 @@ func (w schemaWalk) of(t reflect.Type, depth int) map[string]any {
 	}
 	w.dialect.value(t, out)
 	return out
+}
+
+// isMixed reports whether a struct may be written as one value too.
+func isMixed(t reflect.Type) bool {
+	return t == reflect.TypeFor[Header]() || t == reflect.TypeFor[Bound]()
 }
 
 // scalarType is the JSON type of a scalar, "" for a type that holds any JSON.

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"sync"
+	"time"
 )
 
 // extension implements extensible: the key of a sensor's kind has its configuration.
@@ -37,6 +39,9 @@ func (s Sensor) MarshalJSON() ([]byte, error) {
 	if s.Since != "" {
 		out["since"] = s.Since
 	}
+	if s.Sustained != nil {
+		out["sustained"] = s.Sustained
+	}
 	if s.Kind != "" {
 		out[s.Kind] = s.Config
 	}
@@ -50,6 +55,7 @@ var regoKeywords = []string{"as", "contains", "default", "else", "every", "false
 
 func (v *validator) sensors(p *fieldPath) {
 	names := map[string]int{}
+	cadence := sync.OnceValues(func() (time.Duration, bool) { return fastest(v.agent.Spec.Triggers) })
 	for i, s := range v.agent.Spec.Sensors {
 		at := p.item(i)
 		v.uniqueName(at.field("name"), s.Name, names, "a sensor")
@@ -68,6 +74,7 @@ func (v *validator) sensors(p *fieldPath) {
 		}
 		v.since(at.field("since"), s)
 		v.sensorKind(at)
+		v.sustained(at.field("sustained"), s, cadence)
 	}
 }
 

@@ -117,6 +117,8 @@ type Sensor struct {
 	StaleAfter Duration `json:"staleAfter,omitzero" doc:"age beyond which a value is stale and may not be used; if absent, age is not judged"`
 	Timeout    Duration `json:"timeout,omitzero" default:"5s" doc:"bound of one sample"`
 	Since      string   `json:"since,omitempty" doc:"name of a mark: what is sampled is a total that only grows, and the value is by how much it grew since a proposal last set that mark (marks: [NAME]); all of it if none ever did"`
+	// Sustained is nil where nothing asks for how long values have held.
+	Sustained *Sustained `json:"sustained,omitempty" doc:"of a number: the signal has sustained too, which says how long its values have held; a restart begins anew, and so does a sample that is not ok"`
 
 	// Kind is a key of Kinds.Sensors, and Config the decoded value that its function
 	// returned.

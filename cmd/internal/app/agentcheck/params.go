@@ -94,8 +94,9 @@ func unreadParams(a *manifest.Agent, rev *policy.Revision) []string {
 		return nil
 	}
 	var out []string
+	bySensors := a.SensorParams()
 	for name := range a.Spec.Params {
-		if !slices.Contains(reads.Names, name) {
+		if !slices.Contains(reads.Names, name) && !slices.Contains(bySensors, name) {
 			out = append(out, a.UnusedParam(name, reads.Names).Error())
 		}
 	}

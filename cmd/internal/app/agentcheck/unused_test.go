@@ -134,3 +134,18 @@ func TestImpossibleComparisonsGetAWarning(t *testing.T) {
 		})
 	}
 }
+
+// A param that only the bound of a sensor is, is used.
+func TestAParamOfASensorIsRead(t *testing.T) {
+	src, err := source.FromFS(fs.FS(fstest.MapFS{"a.rego": {Data: []byte(keeperPolicy)}}))()
+	require.NoError(t, err)
+	rev, err := policy.Draft(t.Context(), src)
+	require.NoError(t, err)
+	agents, err := manifest.ReadBytes("a.yaml", []byte(keeper+`  params: {low: 5, high: 9}
+  sensors: [{name: load, sustained: {over: 1m, below: {param: low}}, workload: {field: ready}}]
+`), agentspec.Kinds())
+	require.NoError(t, err)
+	said := strings.Join(Warnings(agents, rev), "\n")
+	require.Contains(t, said, "spec.params.high: nothing that this agent runs reads it")
+	require.NotContains(t, said, "spec.params.low")
+}

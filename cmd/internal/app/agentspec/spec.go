@@ -90,7 +90,7 @@ func BuildOne(a *manifest.Agent, env Env) (engine.Spec, error) {
 			errs = append(errs, mistake.Mistakes{a.MistakeAt(fmt.Sprintf("spec.sensors[%d]", i), s.Name+": "+err.Error(), "")})
 			continue
 		}
-		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.IsSum(s.Config)})
+		spec.Sensors = append(spec.Sensors, engine.SensorSpec{Name: s.Name, Sensor: sensor, Timeout: s.Timeout.Duration, StaleAfter: s.StaleAfter.Duration, Since: s.Since, Sum: sensors.IsSum(s.Config), Sustained: s.Sustained.Engine(spec.Params)})
 	}
 	for i, t := range spec.Triggers {
 		if _, can := env.Orchestrator.(engine.Watcher); t.Watch != nil && !can {
