@@ -12,6 +12,9 @@ const (
 	Unchanged Verdict = "unchanged"
 	// Waiting is the verdict on a proposal that waits for the approval of a person.
 	Waiting Verdict = "waiting"
+	// NotPlanned is the verdict of a preview on a proposal that every guard admits, where
+	// nothing can plan the act: whether it would change anything is not known.
+	NotPlanned Verdict = "not planned here"
 )
 
 // Decision is one proposal and its verdict, with the document that it rests on.

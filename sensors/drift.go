@@ -35,7 +35,7 @@ type driftSensor struct {
 	minSamples float64
 	floor      float64
 	window     time.Duration
-	stale      staleDetector
+	stale      *staleDetector
 }
 
 // driftBaseline is the reference: a query or a fixed distribution.
@@ -58,7 +58,7 @@ func newDrift(c *DriftConfig, env Env) (engine.Sensor, error) {
 	s := &driftSensor{
 		querier: q, query: c.Query, match: sortedMatches(c.Match), bins: binning{label: c.Bins},
 		baseline:   driftBaseline{query: c.Reference.Query, isShares: c.Reference.Shares != nil},
-		minSamples: float64(c.MinSamples), floor: c.Smoothing, window: queryWindow(c.Query), stale: staleDetector{staleAfter: env.StaleAfter},
+		minSamples: float64(c.MinSamples), floor: c.Smoothing, window: queryWindow(c.Query), stale: &staleDetector{staleAfter: env.StaleAfter},
 	}
 	if s.baseline.query == "" {
 		_, bins := c.Reference.bins()

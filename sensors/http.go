@@ -70,7 +70,7 @@ type httpSensor struct {
 	client                  *client
 	kind, unit              string
 	url, pointer, timestamp template
-	poller                  poller
+	poller                  *poller
 }
 
 func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
@@ -81,7 +81,7 @@ func newHTTP(c *HTTPConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &httpSensor{client: cl, kind: cmp.Or(c.Type, "number"), unit: c.Unit, poller: poller{timeout: c.Timeout.Duration}}
+	s := &httpSensor{client: cl, kind: cmp.Or(c.Type, "number"), unit: c.Unit, poller: &poller{timeout: c.Timeout.Duration}}
 	for _, t := range []struct {
 		into *template
 		text string

@@ -90,7 +90,7 @@ type mlflowSensor struct {
 	client *mlflow.Client
 	auth   *client // the credentials
 	query  mlflowQuery
-	poller poller
+	poller *poller
 }
 
 func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
@@ -117,7 +117,7 @@ func newMLflow(c *MLflowConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &mlflowSensor{auth: cl, query: q, poller: poller{timeout: c.Timeout.Duration}}
+	s := &mlflowSensor{auth: cl, query: q, poller: &poller{timeout: c.Timeout.Duration}}
 	var certificates *tls.Config
 	if c.TLS != nil {
 		if certificates, err = c.TLS.config(); err != nil {

@@ -43,11 +43,11 @@ func (r *MLflowRuns) valueType() string {
 type runsQuery struct {
 	templates
 	*MLflowRuns
-	totals runTotalsCache
+	totals *runTotalsCache
 }
 
 func (r *MLflowRuns) query() (mlflowQuery, mistake.Mistakes) {
-	q := &runsQuery{MLflowRuns: r}
+	q := &runsQuery{MLflowRuns: r, totals: &runTotalsCache{}}
 	mistakes := q.add("experiment", r.Experiment, unescaped)
 	mistakes = append(mistakes, q.add("filter", r.Filter, inFilter)...)
 	for i, order := range r.OrderBy {

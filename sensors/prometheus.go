@@ -87,7 +87,7 @@ type prometheusSensor struct {
 	match       []labelMatch
 	rangeConfig *RangeConfig
 	window      time.Duration
-	stale       staleDetector
+	stale       *staleDetector
 }
 
 func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
@@ -95,7 +95,7 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &prometheusSensor{querier: q, query: c.Query, match: sortedMatches(c.Match), rangeConfig: c.Range, window: queryWindow(c.Query), stale: staleDetector{staleAfter: env.StaleAfter}}
+	s := &prometheusSensor{querier: q, query: c.Query, match: sortedMatches(c.Match), rangeConfig: c.Range, window: queryWindow(c.Query), stale: &staleDetector{staleAfter: env.StaleAfter}}
 	if c.Range != nil {
 		s.window += c.Range.Window.Duration
 	}

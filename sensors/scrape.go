@@ -99,7 +99,7 @@ type scrape struct {
 	url       template
 	selector  *sampleSelector
 	workloads engine.Orchestrator
-	poller    poller
+	poller    *poller
 	rates     *rateWindow // nil unless the value is a rate or a quantile
 }
 
@@ -114,7 +114,7 @@ func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scrape{ScrapeConfig: c, client: cl, selector: newSampleSelector(c), workloads: env.Workloads, poller: poller{timeout: c.Timeout.Duration}}
+	s := &scrape{ScrapeConfig: c, client: cl, selector: newSampleSelector(c), workloads: env.Workloads, poller: &poller{timeout: c.Timeout.Duration}}
 	if s.url, err = parseTemplate(c.URL); err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,13 @@ func NewBook() *Book {
 	return &Book{byKey: map[string]engine.Approval{}, rechecks: map[string]attempt{}}
 }
 
+// Clone returns a copy of the cache that changes on its own.
+func (b *Book) Clone() *Book {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &Book{byKey: maps.Clone(b.byKey), rechecks: maps.Clone(b.rechecks)}
+}
+
 // Merge updates the cached approval unless the cache is newer: a person may decide while
 // the journal is read.
 func (b *Book) Merge(p engine.Approval, now time.Time) {
@@ -59,6 +67,13 @@ func (b *Book) Get(key string) (engine.Approval, bool) {
 	defer b.mu.Unlock()
 	p, known := b.byKey[key]
 	return p, known
+}
+
+// List returns the cached approvals, in the order of their ids.
+func (b *Book) List() []engine.Approval {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.SortedFunc(maps.Values(b.byKey), func(x, y engine.Approval) int { return strings.Compare(x.ID, y.ID) })
 }
 
 // AnyWaiting reports whether an approval waits for a person.

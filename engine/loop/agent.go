@@ -44,6 +44,8 @@ type agent struct {
 
 	wake      chan struct{} // an event arrived, or a person decided
 	documents chan chan<- []json.RawMessage
+	forks     chan chan<- forked
+	previews  previews
 
 	mu             sync.Mutex
 	status         AgentStatus
@@ -72,7 +74,8 @@ func newAgent(m *Manager, spec engine.Spec) *agent {
 	name := spec.String()
 	a := &agent{
 		m: m, spec: spec, log: m.Log.Named("agent").With("agent", name), sampler: newSampler(spec.Sensors),
-		wake: make(chan struct{}, 1), documents: make(chan chan<- []json.RawMessage), rehearsed: map[string]bool{}, unwritten: map[string]bool{},
+		wake: make(chan struct{}, 1), documents: make(chan chan<- []json.RawMessage), forks: make(chan chan<- forked),
+		previews: newPreviews(len(spec.Sensors)), rehearsed: map[string]bool{}, unwritten: map[string]bool{},
 	}
 	a.Agent = turn.NewAgent(spec, m.verbs, &claim.View{Shared: m.claims, DryRun: claim.NewTable(), Remote: m.remote, IsDry: spec.Mode == engine.DryRun, Priority: spec.Priority})
 	a.watches = newWatches(m.Watcher, spec.Triggers, m.Clock, a.log)

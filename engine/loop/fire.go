@@ -79,8 +79,17 @@ func (a *agent) fire(ctx context.Context, trigger engine.TriggerInfo, recheck *e
 	return !observed.Blocked() && journalErr == nil && result.Failed == "", result.Failed
 }
 
-// fetch lists the fleet and samples it.
+// fetch lists the fleet and samples it, and has the settings of the sensors checked.
 func (a *agent) fetch(ctx context.Context, in *turn.Input) {
+	if a.fetchOnce(ctx, in); in.FleetErr != nil {
+		return
+	}
+	a.sampler.check(ctx, in.Now, in.Errs)
+	in.Problems = a.sampler.problems()
+}
+
+// fetchOnce lists the fleet and samples it.
+func (a *agent) fetchOnce(ctx context.Context, in *turn.Input) {
 	fleetCtx, cancel := context.WithTimeout(ctx, fleetDeadline)
 	fleet, err := callFleet(fleetCtx, a.spec.Fleet)
 	cancel()
@@ -89,8 +98,6 @@ func (a *agent) fetch(ctx context.Context, in *turn.Input) {
 	}
 	in.Fleet = turn.Sorted(fleet)
 	in.Readings, in.Errs = a.sampler.sample(ctx, in.Now, in.Fleet)
-	a.sampler.check(ctx, in.Now, in.Errs)
-	in.Problems = a.sampler.problems()
 }
 
 // plan calls the actuators' Plan for each proposal. A dry run plans as a real one does.

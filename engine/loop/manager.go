@@ -30,6 +30,8 @@ type Manager struct {
 	remote *claim.Remote
 	outbox *queue.Outbox // nil without a Deliverer
 	shared *overlaps
+	// previewSlots bounds the previews in progress.
+	previewSlots chan struct{}
 
 	// applying serializes Apply; mu guards only what is below, so that an act of an agent that
 	// is being stopped can still publish.
@@ -72,7 +74,7 @@ func New(c Config) *Manager {
 		c.Observer = engine.Observers(nil)
 	}
 	m := &Manager{
-		Config: c, claims: claim.NewTable(), agents: map[string]*running{}, ended: map[string]engine.Conclusion{},
+		Config: c, claims: claim.NewTable(), agents: map[string]*running{}, ended: map[string]engine.Conclusion{}, previewSlots: make(chan struct{}, mostPreviews),
 		closed: make(chan struct{}), cut: make(chan struct{}), done: make(chan struct{}),
 	}
 	m.wanted.Store(&map[string]bool{})

@@ -56,7 +56,16 @@ func PreviewFleet(ctx context.Context, c Config, spec engine.Spec, over time.Dur
 func PreviewDocument(ctx context.Context, c Config, spec engine.Spec, doc *engine.Document) (Preview, error) {
 	m := New(c)
 	a := newAgent(m, spec)
-	return a.preview(ctx, a.ObserveDocument(turn.Input{ID: previewID, Revision: m.Policies.Pin()}, doc), *doc.Trigger)
+	return a.preview(ctx, a.ObserveDocuments(turn.Input{ID: previewID, Revision: m.Policies.Pin()}, doc), *doc.Trigger)
+}
+
+// PreviewState decides on the documents and the state that a Manager.Preview in another process
+// returned, with the policies of this one. There is at least one document.
+func PreviewState(ctx context.Context, c Config, state *turn.State, docs ...*engine.Document) (Preview, error) {
+	m := New(c)
+	a := newAgent(m, state.Spec())
+	a.Restore(state, docs[0].Now)
+	return a.preview(ctx, a.ObserveDocuments(turn.Input{ID: previewID, Revision: m.Policies.Pin()}, docs...), *docs[0].Trigger)
 }
 
 func (a *agent) preview(ctx context.Context, o *turn.Observation, trigger engine.TriggerInfo) (Preview, error) {

@@ -66,6 +66,8 @@ func (a *agent) wait(ctx context.Context, due *schedule) {
 	case <-a.watches.changed:
 	case answer := <-a.documents:
 		answer <- a.Documents(mostDocuments)
+	case answer := <-a.forks:
+		answer <- a.fork()
 	case <-a.wake:
 		a.handleEvent(ctx)
 	}

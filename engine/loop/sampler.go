@@ -29,6 +29,8 @@ func newSampler(specs []engine.SensorSpec) *sampler {
 // grace is the time that a sensor has beyond its deadline to return.
 const grace = 250 * time.Millisecond
 
+var errOverdue = errors.New("has not yet come back from an earlier sample")
+
 type sampled struct {
 	index   int
 	reading engine.Reading
@@ -44,7 +46,7 @@ func (s *sampler) sample(ctx context.Context, at time.Time, fleet []engine.Targe
 	waiting, longest := 0, time.Duration(0)
 	for i := range s.specs {
 		if !s.busy[i].CompareAndSwap(false, true) {
-			errs[i] = errors.New("has not yet come back from an earlier sample")
+			errs[i] = errOverdue
 			continue
 		}
 		errs[i] = errors.New("did not come back by its deadline")

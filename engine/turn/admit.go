@@ -26,6 +26,9 @@ func (e *Evaluation) Admit(plans []Plan) *Result {
 	e.setPlans(plans)
 	ad := &admission{Evaluation: e, now: e.in.Now}
 	intents := ad.run()
+	for _, c := range live(e.candidates) {
+		c.reportUnplanned()
+	}
 	return e.result(ad, intents)
 }
 

@@ -30,12 +30,13 @@ const (
 // candidate is a proposal on its way through the checks, with its decision.
 type candidate struct {
 	engine.Proposal
-	on       *target
-	verb     engine.Verb
-	claim    string
-	decision engine.Decision
-	change   engine.Change
-	forEvent bool // its strategy reads the trigger, which is an event: the event asks for it
+	on        *target
+	verb      engine.Verb
+	claim     string
+	decision  engine.Decision
+	change    engine.Change
+	unplanned string // why nothing here can plan it; only in a preview
+	forEvent  bool   // its strategy reads the trigger, which is an event: the event asks for it
 
 	prior    *claim.Hold      // the hold that its claim replaced, for Withdraw
 	approval *engine.Approval // that the act uses up; nil where it needs none
@@ -56,6 +57,19 @@ func (ad *admission) refuseHeld(c *candidate, h *claim.Holder) {
 	c.passes = h.Until
 	c.refuse(byClaims, "%s", ad.agent.Claims.Explain(h, ad.key(c)))
 	c.decision.HeldBy = &h.Claim
+}
+
+// reportUnplanned ends the way of a candidate that every guard admits, and that nothing here can
+// plan.
+func (c *candidate) reportUnplanned() {
+	if c.unplanned == "" {
+		return
+	}
+	c.decision.Verdict, c.decision.Identity = engine.NotPlanned, ""
+	if c.decision.Detail != "" {
+		c.unplanned += " (" + c.decision.Detail + ")"
+	}
+	c.decision.Detail = engine.Clip(c.unplanned)
 }
 
 // direction returns the direction of the change, "" where its verb has none.

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -174,6 +175,8 @@ func (e *Evaluation) setPlans(plans []Plan) {
 		c.change = plan.Change
 		c.change.Proposal, c.change.Diff = c.Proposal, engine.Clip(c.change.Diff)
 		switch {
+		case errors.Is(plan.Err, engine.ErrNotPlanned):
+			c.unplanned = plan.Err.Error()
 		case plan.Err != nil:
 			c.refuse(byPlan, "%s can't be planned: %v", c.Primitive, plan.Err)
 			e.rec.MissingRights = engine.AddMissingRight(e.rec.MissingRights, plan.Err)

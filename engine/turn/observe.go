@@ -106,16 +106,6 @@ func (o *Observation) update(i int) *target {
 	return s
 }
 
-// ObserveDocument starts a turn on a document that is given, for a target that need not
-// exist.
-func (a *Agent) ObserveDocument(in Input, doc *engine.Document) *Observation {
-	a.names, in.Trigger, in.Now = doc.Names, *doc.Trigger, doc.Now
-	a.Memory.SetDocument(doc.Target.ID(), doc.Memory)
-	o := &Observation{agent: a, in: in, targets: []*target{{doc: *doc}}}
-	o.rec = engine.FiringRecord{Agent: a.name, At: doc.Now, Trigger: *doc.Trigger, Revision: in.Revision.ID(), Targets: 1}
-	return o
-}
-
 // AddProblems adds problems to the record, each once.
 func (o *Observation) AddProblems(problems []string) {
 	for _, p := range problems {

@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/reload"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
@@ -13,6 +15,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/ledger"
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/turn"
 )
 
 // The methods in this file serve the HTTP API and the metrics. Those with an error return
@@ -139,4 +142,33 @@ func (a *App) OnOverrun() <-chan struct{} { return a.recovery.OnOverrun() }
 // Quarantine lists the strategies and guards of the live policies that are not evaluated.
 func (a *App) Quarantine() []policy.Quarantined {
 	return a.recovery.Quarantined(a.Policies.Live().ID())
+}
+
+// PreviewReport is what an agent that runs here would decide now, as the API shows it.
+type PreviewReport struct {
+	loop.Preview
+	State *turn.State
+	// Schema is that of the agent's documents, Guards that of the guards' input; local policies
+	// are compiled against them.
+	Schema, Guards json.RawMessage
+}
+
+// Preview decides as the next firing of an agent would now. Nothing is done and nothing is
+// written.
+func (a *App) Preview(ctx context.Context, agent string) (PreviewReport, error) {
+	return onLeader(a, func(m *loop.Manager) (PreviewReport, error) {
+		p, state, err := m.Preview(ctx, agent)
+		if err != nil {
+			return PreviewReport{}, err
+		}
+		out := PreviewReport{Preview: p, State: state}
+		trial := agentcheck.Trial(a.runningAgents(), nil)
+		out.Guards = trial.Guards
+		for _, s := range trial.Subjects {
+			if s.Agent == agent {
+				out.Schema = s.Schema
+			}
+		}
+		return out, nil
+	})
 }
