@@ -22,10 +22,10 @@ type SignalHealth struct {
 
 // SignalFault is one signal that is not OK.
 type SignalFault struct {
-	Target  TargetID
-	Signal  string
-	State   State
-	Problem string
+	Target  TargetID `json:"target"`
+	Signal  string   `json:"signal"`
+	State   State    `json:"state"`
+	Problem string   `json:"problem"`
 }
 
 // Why returns the signal's Problem, or the meaning of its state where the sensor gave

@@ -25,6 +25,7 @@ func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 		"/v1/election":  func(*http.Request) (any, error) { return electionOf(a) },
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
+		previewPath:     func(r *http.Request) (any, error) { return previewOf(a, r) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },
 		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(a, r) },
 		"/v1/events":    func(r *http.Request) (any, error) { return messagesOf(a, r) },

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 // clientFlags configure how a command connects to a running scanflow.
 type clientFlags struct {
 	server, tokenFile, caFile string
+	timeout                   time.Duration // of one request; 0 takes clientTimeout
 	// userToken reads the token of a data folder; nil for a command that does not send it.
 	userToken func(host string) (token, shown string, err error)
 }
@@ -98,7 +100,7 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 		}
 		content = bytes.NewReader(raw)
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.timeout, clientTimeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base.String(), "/")+path, content)
 	if err != nil {

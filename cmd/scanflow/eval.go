@@ -28,6 +28,7 @@ import (
 
 type evalFlags struct {
 	inputFlags
+	client               clientFlags
 	logs                 logFlags
 	agent, input, target string
 	prometheus, mlflow   string
@@ -39,26 +40,46 @@ type evalFlags struct {
 func newEval() *cobra.Command {
 	var o evalFlags
 	c := &cobra.Command{
-		Use:   "eval -f FILE",
-		Short: "Sample once, decide, and print document and plan, without acting",
+		Use:   "eval {-f FILE | --server [URL]}",
+		Short: "Print what an agent would decide now, with its documents, without acting",
 		Long: `Samples the agent's sensors once, asks its strategies, and prints as JSON each
 target's document and what would be done. Nothing is done and nothing is written.
 The agent remembers nothing here: no cooldown runs and no budget is spent. Why a
 signal is not ok goes to standard error, one line a signal.
 
+--server asks a running scanflow (at http://127.0.0.1:8282, if no address follows) what
+its --agent would decide now: on samples of now, with its memory, claims, cooldowns and
+budgets, and the plans of what runs. Its turns are what they would be without that. With
+--policies, the documents and that state come from there, and these policies decide:
+what would an edit decide now? An act that the running policies don't propose can't be
+planned then.
+
 --workloads takes the targets of a selector from the Deployments of "scanflow run
 --workloads", and starts none of them. Replicas and model are then those of the files,
 whatever an act has made of them since; no replica is ready, placement is empty, and
-sensors of kind workload, or that scrape a pod's port, are empty. A verb that is for
-the workloads or the tracker can't be planned here, and says so.
+sensors of kind workload, or that scrape a pod's port, are empty. The verdict on a verb
+that is for the workloads or the tracker, and that every guard admits, is "not planned
+here": whether it would change anything is not known. That is no refusal.
 
 --input FILE decides on a given document instead ("-" reads standard input): one
 that eval printed, or "scanflow decisions --document ID". --explain STRATEGY writes
 OPA's trace of that strategy on it to standard error.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return eval(cmd.Context(), cmd, &o) },
+		Args: o.serverArgument,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("server") {
+				return evalRunning(cmd.Context(), cmd, &o)
+			}
+			for _, name := range []string{"token-file", "ca-file"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s: goes with --server", name)
+				}
+			}
+			return eval(cmd.Context(), cmd, &o)
+		},
 	}
 	o.inputFlags.add(c, agentFilesUse)
+	o.client.add(c)
+	c.Flags().Lookup("server").NoOptDefVal, c.Flags().Lookup("server").Usage = defaultServer, "ask the running scanflow at this address"
 	o.logs.add(c, "warn")
 	f := c.Flags()
 	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
@@ -216,29 +237,11 @@ func printFaults(w io.Writer, p loop.Preview, only string) {
 
 func printPreview(cmd *cobra.Command, p loop.Preview, only string) error {
 	printFaults(cmd.ErrOrStderr(), p, only)
-	found := only == ""
-	for _, raw := range p.Documents {
-		doc, err := engine.ReadDocument(raw)
-		if err != nil {
-			return err
-		}
-		id := doc.Target.ID()
-		if only != "" && only != id.String() {
-			continue
-		}
-		found = true
-		out := evalOutput{Document: raw, Decisions: []engine.Decision{}}
-		for _, d := range p.Decisions {
-			if d.Target == id {
-				out.Decisions = append(out.Decisions, d)
-			}
-		}
-		if err := writeJSON(cmd.OutOrStdout(), out); err != nil {
+	outputs, err := evalOutputs(p, only)
+	for i := range outputs {
+		if err := writeJSON(cmd.OutOrStdout(), outputs[i]); err != nil {
 			return err
 		}
 	}
-	if !found {
-		return fmt.Errorf("--target: no target %q among the %d of the agent", only, len(p.Documents))
-	}
-	return nil
+	return err
 }

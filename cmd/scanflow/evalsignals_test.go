@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // evals runs scanflow eval in an empty folder, and keeps what it prints apart.
@@ -159,8 +161,9 @@ propose contains {"primitive": "scale", "with": {"replicas": 3}, "reason": "more
 	var got evalOutput
 	require.NoError(t, json.Unmarshal([]byte(out), &got), out)
 	require.Len(t, got.Decisions, 1)
-	require.Equal(t, "plan", got.Decisions[0].By)
-	require.Contains(t, got.Decisions[0].Detail, "scale can't be planned: eval looks at no workloads")
+	require.Equal(t, engine.NotPlanned, got.Decisions[0].Verdict)
+	require.Empty(t, got.Decisions[0].By, "it is no refusal")
+	require.Contains(t, got.Decisions[0].Detail, "not planned here: every guard admits it; eval looks at no workloads")
 }
 
 func TestEvalLooksAtModelDebuggingOnALaptop(t *testing.T) {

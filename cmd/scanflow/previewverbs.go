@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -10,8 +11,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/queue"
 )
 
-// previewVerbs returns all verbs. Plans of verbs that act on workloads or on the tracker
-// fail with errUnplannable, since they need a running process.
+// previewVerbs returns all verbs. Nothing here plans verbs that act on workloads or on the
+// tracker, since that needs a running process.
 func previewVerbs(*queue.Router) map[string]engine.Verb {
 	out := actuators.Offer(actuators.Env{Publish: func(context.Context, engine.Event) error {
 		return errors.New("nothing is sent from here")
@@ -30,7 +31,7 @@ func previewVerbs(*queue.Router) map[string]engine.Verb {
 // unplannable is the actuator of a verb that a preview can't plan.
 type unplannable struct{}
 
-var errUnplannable = errors.New("eval looks at no workloads and no tracker as they are; `scanflow run` does")
+var errUnplannable = fmt.Errorf("%w: every guard admits it; eval looks at no workloads and no tracker as they are, and `scanflow eval --server` asks the process that does", engine.ErrNotPlanned)
 
 func (unplannable) Plan(context.Context, engine.Proposal) (engine.Change, error) {
 	return engine.Change{}, errUnplannable
