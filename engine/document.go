@@ -60,7 +60,8 @@ type Claim struct {
 //	agent    {namespace, name, role, layer}
 //	now_ns   nanoseconds since the Unix epoch
 //	trigger  {name, kind, event?, watch?, approval?}
-//	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?}
+//	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?,
+//	          pods? [{name, ready, restarts, started_ns, ready_since_ns?}], pods_omitted?}
 //	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns), since_ns (if it counts),
 //	         sustained (if the sensor has it) {samples, span_ns, min?, max?, avg?, above_ns?, below_ns?}}
 //	params   as in the manifest
@@ -162,6 +163,16 @@ func (t *Target) Input() map[string]any {
 	}
 	if t.Model != "" {
 		out["model"] = t.Model
+	}
+	if t.Pods != nil {
+		pods := make([]any, len(t.Pods))
+		for i, p := range t.Pods {
+			pods[i] = p.input()
+		}
+		out["pods"] = pods
+	}
+	if t.PodsOmitted > 0 {
+		out["pods_omitted"] = t.PodsOmitted
 	}
 	return out
 }

@@ -33,6 +33,15 @@ type writtenTarget struct {
 	Replicas   *Replicas         `json:"replicas"`
 	Placement  []string          `json:"placement"`
 	Model      string            `json:"model"`
+	Pods       []TargetPod       `json:"pods"`
+	Omitted    int               `json:"pods_omitted"`
+}
+
+func (w writtenTarget) target() Target {
+	return Target{
+		APIVersion: w.APIVersion, Kind: w.Kind, Namespace: w.Namespace, Name: w.Name, Labels: w.Labels, Replicas: w.Replicas,
+		Placement: w.Placement, Model: w.Model, Pods: w.Pods, PodsOmitted: w.Omitted,
+	}
 }
 
 type writtenSignal struct {
@@ -88,7 +97,7 @@ func ReadDocument(raw []byte) (*Document, error) {
 	if w.NowNS != nil {
 		out.Now = time.Unix(0, *w.NowNS).UTC()
 	}
-	out.Target = Target(w.Target)
+	out.Target = w.Target.target()
 	for _, name := range slices.Sorted(maps.Keys(w.Signals)) {
 		s := w.Signals[name]
 		if !slices.Contains(States, s.State) {

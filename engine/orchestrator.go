@@ -23,6 +23,8 @@ type Selector struct {
 	Kind        string
 	Namespace   string // "" is every namespace
 	MatchLabels map[string]string
+	// Pods has each target's pods listed (Target.Pods).
+	Pods bool
 }
 
 // Orchestrator runs the workloads; this is the interface that sensors and fleets use.

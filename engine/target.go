@@ -47,6 +47,11 @@ type Target struct {
 	Placement []string
 	// Model is the model version in service, "" where it is not known.
 	Model string
+	// Pods are its pods, sorted by name; nil where they are not known, or the agent does not ask
+	// for them. Pods that are being deleted or have ended are left out.
+	Pods []TargetPod
+	// PodsOmitted counts the pods beyond MaxTargetPods.
+	PodsOmitted int
 }
 
 // ID returns the identity of the target.

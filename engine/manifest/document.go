@@ -41,7 +41,7 @@ func DocumentSchema(a *Agent) map[string]any {
 			}),
 			"now_ns":  typeSchema("integer", "the moment of the firing, in nanoseconds since the Unix epoch"),
 			"trigger": triggerSchema(),
-			"target":  targetSchema(),
+			"target":  targetSchema(a.Spec.Targets.Pods),
 			"signals": objectSchema("exactly the agent's sensors", signals),
 			"params":  paramsSchema(a.Spec.Params),
 			"memory":  remembered,
@@ -138,8 +138,9 @@ func triggerSchema() map[string]any {
 	}, "event", "watch", "approval")
 }
 
-func targetSchema() map[string]any {
-	return objectSchema("what is decided on", map[string]any{
+// targetSchema is the schema of the target. It has the pods only where the agent asks for them.
+func targetSchema(pods bool) map[string]any {
+	properties := map[string]any{
 		"apiVersion": stringSchema("API version; empty for a target of a static list"),
 		"kind":       stringSchema("kind; empty for a target of a static list"),
 		"namespace":  stringSchema("namespace"), "name": stringSchema("name"),
@@ -149,7 +150,11 @@ func targetSchema() map[string]any {
 		}),
 		"placement": map[string]any{"type": "array", "description": "the nodes that its pods run on, sorted", "items": stringSchema("a node")},
 		"model":     stringSchema("the model version in service; absent where it is not known"),
-	}, "replicas", "placement", "model")
+	}
+	if pods {
+		maps.Copy(properties, podsSchema())
+	}
+	return objectSchema("what is decided on", properties, "replicas", "placement", "model", "pods", "pods_omitted")
 }
 
 // objectSchema is an object with these properties and no others, all required but the

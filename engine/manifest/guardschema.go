@@ -1,6 +1,9 @@
 package manifest
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // GuardSchema is the JSON Schema of the `input` of guards in Rego: the proposal, and the
 // union of the agents' documents, since a guard binds every agent. A signal, param or
@@ -14,6 +17,9 @@ func GuardSchema(agents []*Agent) map[string]any {
 		for _, part := range []string{"signals", "params", "memory"} {
 			unite(properties(properties(all)[part]), properties(properties(DocumentSchema(a))[part]))
 		}
+	}
+	if slices.ContainsFunc(agents, func(a *Agent) bool { return a.Spec.Targets.Pods }) {
+		properties(all)["target"] = targetSchema(true)
 	}
 	properties(all)["proposal"] = objectSchema("what a strategy proposes", map[string]any{
 		"agent":     stringSchema("namespace/name of the agent"),

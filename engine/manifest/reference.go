@@ -143,6 +143,7 @@ func document(b *strings.Builder) {
 	b.WriteString("## The document\n\nWhat a policy sees as `input`. Each agent has its own schema, with exactly its signals and params: `scanflow schema` prints it.\n\n")
 	b.WriteString("| path | type | meaning |\n|---|---|---|\n")
 	sample := &Agent{Spec: Spec{
+		Targets: Targets{Pods: true},
 		Sensors: []Sensor{{Name: "NAME"}}, Strategies: []string{"STRATEGY"},
 		Mode: engine.Enforce, Params: map[string]any{"NAME": map[string]any{}},
 	}}
@@ -178,6 +179,9 @@ func document(b *strings.Builder) {
 		}
 		if more, ok := schema["additionalProperties"].(map[string]any); ok && properties == nil && more["type"] == "object" {
 			walk(path+"[KEY]", more)
+		}
+		if items, ok := schema["items"].(map[string]any); ok {
+			walk(path+"[]", items)
 		}
 	}
 	walk("input", schema)

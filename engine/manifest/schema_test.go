@@ -60,6 +60,8 @@ func compile(t *testing.T, a *Agent, body string) error {
 func TestPoliciesAreCheckedAgainstTheDocument(t *testing.T) {
 	agents := good(t)
 	planner, tracker, bare, checker := agents[0], agents[1], agents[2], agents[3]
+	podful := &Agent{Metadata: planner.Metadata, Spec: planner.Spec}
+	podful.Spec.Targets.Pods = true
 	for _, c := range []struct {
 		agent *Agent
 		body  string
@@ -84,6 +86,11 @@ func TestPoliciesAreCheckedAgainstTheDocument(t *testing.T) {
 		{planner, `input.target.replicas.desired < 3`, true},
 		{planner, `"node-1" in input.target.placement`, true},
 		{planner, `input.target.replica.desired < 3`, false},
+		{planner, `some p in input.target.pods; p.ready`, false},
+		{podful, `some p in input.target.pods; p.ready; input.now_ns - p.started_ns > 5; p.ready_since_ns < 5; startswith(p.name, "web-")`, true},
+		{podful, `some p in input.target.pods; p.raedy`, false},
+		{podful, `input.target.pods[0].age > 5`, false},
+		{podful, `input.target.pods_omitted > 5`, true},
 		{planner, `input.trigger.event.data.version == 3`, true},
 		{planner, `input.trigger.evnt.data.version == 3`, false},
 		{planner, `some o in input.trigger.watch.objects; o.to > 3; o.name == input.target.name`, true},

@@ -54,7 +54,9 @@ func (a *Agent) Selector() (engine.Selector, bool) {
 	if t.Selector == nil {
 		return engine.Selector{}, false
 	}
-	return a.selector(t.APIVersion, t.Kind, t.Namespace, t.Selector), true
+	out := a.selector(t.APIVersion, t.Kind, t.Namespace, t.Selector)
+	out.Pods = t.Pods
+	return out, true
 }
 
 func (a *Agent) selector(apiVersion, kind, namespace string, s *Selector) engine.Selector {

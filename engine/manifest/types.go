@@ -59,6 +59,7 @@ type Targets struct {
 	Namespace  string         `json:"namespace,omitempty" doc:"namespace to look in; the agent's own if absent, every namespace if \"*\""`
 	Selector   *Selector      `json:"selector,omitempty" doc:"which of the workloads are targets"`
 	Static     []StaticTarget `json:"static,omitempty" doc:"targets that no orchestrator runs, written down"`
+	Pods       bool           `json:"pods,omitempty" doc:"the document has each target's pods, as input.target.pods, and restart may be given one of them"`
 }
 
 // Selector selects objects by their labels.

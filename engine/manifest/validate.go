@@ -149,7 +149,7 @@ func (v *validator) targets(p *fieldPath) {
 	case len(set) == 2:
 		v.reject(p, "has both selector and static", "keep one")
 	case v.has(static):
-		for _, name := range []string{"apiVersion", "kind", "namespace"} {
+		for _, name := range []string{"apiVersion", "kind", "namespace", "pods"} {
 			if v.has(p.field(name)) {
 				v.reject(p.field(name), "goes with selector only", "leave it out")
 			}
@@ -160,6 +160,7 @@ func (v *validator) targets(p *fieldPath) {
 		if t.Namespace != allNamespaces {
 			v.dnsLabel(p.field("namespace"), t.Namespace)
 		}
+		v.podsOf(p, &t)
 	case complete:
 		v.reject(p, "has neither selector nor static", "write apiVersion, kind and selector: {matchLabels: ...}, or static: [{name: ...}]")
 	}

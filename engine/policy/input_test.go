@@ -34,7 +34,7 @@ func TestInputIsDocumentInput(t *testing.T) {
 // change does to a document what the engine may do from one firing to the next.
 func change(t *rapid.T, doc *engine.Document) {
 	words := rapid.SampledFrom([]string{"", "a", "b", "scale", "traffic"})
-	switch rapid.SampledFrom([]string{"now", "agent", "trigger", "params", "target", "labels", "replicas", "placement", "signals", "signal", "memory", "memory in place", "claims", "nothing"}).Draw(t, "change") {
+	switch rapid.SampledFrom([]string{"now", "agent", "trigger", "params", "target", "labels", "replicas", "placement", "pods", "signals", "signal", "memory", "memory in place", "claims", "nothing"}).Draw(t, "change") {
 	case "now":
 		doc.Now = doc.Now.Add(time.Duration(rapid.Int64Range(-1e9, 1e12).Draw(t, "by")))
 	case "agent":
@@ -63,6 +63,14 @@ func change(t *rapid.T, doc *engine.Document) {
 		doc.Target.Replicas.Ready = rapid.IntRange(-1, 99).Draw(t, "ready")
 	case "placement":
 		doc.Target.Placement = rapid.SliceOf(words).Draw(t, "nodes")
+	case "pods":
+		doc.Target.SetPods(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) engine.TargetPod {
+			return engine.TargetPod{Name: words.Draw(t, "pod"), Ready: rapid.Bool().Draw(t, "is ready"), Restarts: rapid.IntRange(0, 2).Draw(t, "restarts"), ReadySinceNS: rapid.Int64Range(0, 1).Draw(t, "since")}
+		}), 0, 3).Draw(t, "pods"))
+		if rapid.Bool().Draw(t, "unknown") {
+			doc.Target.Pods = nil
+		}
+		doc.Target.PodsOmitted = rapid.IntRange(0, 1).Draw(t, "omitted")
 	case "signals":
 		doc.Names = rapid.SliceOfNDistinct(words, 0, 4, rapid.ID[string]).Draw(t, "names")
 		doc.Signals = make([]engine.Signal, len(doc.Names))

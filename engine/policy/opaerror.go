@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func fromOPA(err error) mistake.Mistakes {
 				message += " (" + strings.Join(trimmed(lines), " ") + ")"
 			}
 		}
-		out = append(out, at(e.Location, message, fixFor(e.Message)))
+		out = append(out, at(e.Location, message, cmp.Or(fixFor(e.Message), fixForRef(e.Details))))
 	}
 	return out
 }
@@ -65,6 +66,19 @@ func fixFor(message string) string {
 	}
 	if why, off := disabledBuiltins()[name]; off {
 		return why
+	}
+	return ""
+}
+
+// fixForRef returns the fix for a reference to a part of the document that a setting of the
+// manifest adds; "" for any other.
+func fixForRef(details ast.ErrorDetails) string {
+	d, is := details.(*ast.RefErrInvalidDetail)
+	if !is || d.Pos != 2 || len(d.Ref) <= d.Pos || !d.Ref[:2].Equal(ast.MustParseRef("input.target")) {
+		return ""
+	}
+	if name, _ := d.Ref[2].Value.(ast.String); name == "pods" || name == "pods_omitted" {
+		return "set spec.targets.pods: true in the agent's manifest, by which its document has the pods"
 	}
 	return ""
 }

@@ -38,6 +38,7 @@ func TestCheckAgainstAnAgentsSchema(t *testing.T) {
 		"a misspelt signal":    {`input.signals.rps,`, `input.signals.rsp,`, strategy + ":11:"},
 		"a misspelt parameter": {`input.params.rps_per_replica`, `input.params.rps_per_replika`, "rego_type_error: undefined ref: input.params.rps_per_replika"},
 		"a misspelt field":     {`input.target.replicas.desired`, `input.target.replicas.desire`, "rego_type_error: undefined ref: input.target.replicas.desire"},
+		"the pods, not there":  {`wanted > input`, "some pod in input.target.pods\n\tpod.ready\n\twanted > input", "; set spec.targets.pods: true in the agent's manifest, by which its document has the pods"},
 		"a part of a value":    {`wanted > input`, "input.signals.drift.value.psi < 0.2\n\twanted > input", ""},
 		"a misspelt part":      {`wanted > input`, "input.signals.drift.value.psii < 0.2\n\twanted > input", "rego_type_error: undefined ref: input.signals.drift.value.psii"},
 		"a part by its key":    {`wanted > input`, "input.signals.drift.value.shares[\"+Inf\"] < 0.2\n\twanted > input", ""},

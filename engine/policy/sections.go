@@ -97,11 +97,12 @@ func sameTarget(a, b *engine.Target) bool {
 	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name &&
 		a.Model == b.Model && maps.Equal(a.Labels, b.Labels) &&
 		(a.Replicas == nil) == (b.Replicas == nil) && (a.Replicas == nil || *a.Replicas == *b.Replicas) &&
-		(a.Placement == nil) == (b.Placement == nil) && slices.Equal(a.Placement, b.Placement)
+		(a.Placement == nil) == (b.Placement == nil) && slices.Equal(a.Placement, b.Placement) &&
+		(a.Pods == nil) == (b.Pods == nil) && slices.Equal(a.Pods, b.Pods) && a.PodsOmitted == b.PodsOmitted
 }
 
 func cloneTarget(t engine.Target) engine.Target {
-	t.Labels, t.Placement = maps.Clone(t.Labels), slices.Clone(t.Placement)
+	t.Labels, t.Placement, t.Pods = maps.Clone(t.Labels), slices.Clone(t.Placement), slices.Clone(t.Pods)
 	if t.Replicas != nil {
 		r := *t.Replicas
 		t.Replicas = &r

@@ -126,6 +126,9 @@ func equalTargets(a, b *engine.Target) bool {
 	if a.Replicas != nil && *a.Replicas != *b.Replicas {
 		return false
 	}
+	if (a.Pods == nil) != (b.Pods == nil) || !slices.Equal(a.Pods, b.Pods) || a.PodsOmitted != b.PodsOmitted {
+		return false
+	}
 	if a.APIVersion != b.APIVersion || len(a.Labels) != len(b.Labels) {
 		return false
 	}

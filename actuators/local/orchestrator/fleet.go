@@ -66,6 +66,9 @@ func (f fleet) Targets(context.Context) ([]engine.Target, error) {
 		}
 		slices.Sort(t.Placement)
 		t.Placement = slices.Compact(t.Placement)
+		if f.s.Pods {
+			t.SetPods(f.o.targetPods(k))
+		}
 		out = append(out, t)
 	}
 	return out, nil
@@ -118,6 +121,9 @@ func selectable(s engine.Selector) error {
 	version, runs := versions[s.Kind]
 	if !runs || s.APIVersion != "" && s.APIVersion != version {
 		return fmt.Errorf("the local orchestrator runs no %s of %s; targets can be apps/v1 Deployment, argoproj.io/v1alpha1 WorkflowTemplate and batch/v1 CronJob", s.Kind, s.APIVersion)
+	}
+	if s.Pods && s.Kind != KindDeployment {
+		return fmt.Errorf("pods: a %s has no pods of its own; leave pods out, or select Deployments", s.Kind)
 	}
 	return nil
 }

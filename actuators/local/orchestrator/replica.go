@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ type replica struct {
 	saved       pod.Status // as last written to disk; used by the pod's own goroutine only
 	terminating bool       // no request goes to it; it is stopped once it has answered those that it has
 	waiting     string     // why no node takes it
+	readySince  time.Time  // zero while it is not ready
 }
 
 func (r *replica) ready() bool { return r.status.Ready && !r.terminating }
@@ -57,7 +59,7 @@ func (o *Orchestrator) newReplica(k types.NamespacedName, d *deployment) *replic
 	var uid [16]byte
 	_, _ = rand.Read(uid[:]) // never fails
 	r := &replica{inflight: &router.Inflight{}, rec: record{
-		Namespace: k.Namespace, Name: name, UID: hex.EncodeToString(uid[:]), Deployment: k.Name, Hash: d.hash, Serial: o.serial,
+		Namespace: k.Namespace, Name: name, UID: hex.EncodeToString(uid[:]), Deployment: k.Name, Hash: d.hash, Serial: o.serial, CreatedAt: o.opts.Clock.Now(),
 		Labels: d.template.Labels, Annotations: d.template.Annotations, Spec: *d.template.Spec.DeepCopy(),
 	}}
 	r.rec.Log = o.store.logFile(r.rec.key())
@@ -79,6 +81,12 @@ func (o *Orchestrator) observe(r *replica, s pod.Status) {
 		}
 	}
 	o.mu.Lock()
+	switch {
+	case !s.Ready:
+		r.readySince = time.Time{}
+	case r.readySince.IsZero():
+		r.readySince = o.opts.Clock.Now()
+	}
 	r.status = s
 	o.publishReady()
 	o.notifyLocked()

@@ -34,6 +34,7 @@ type record struct {
 	PID         int               `json:"pid,omitempty"`
 	StartID     string            `json:"startID,omitempty"`
 	StartedAt   time.Time         `json:"startedAt,omitzero"`
+	CreatedAt   time.Time         `json:"createdAt,omitzero"` // of the pod; an earlier version's record has none
 	Ports       []pod.Port        `json:"ports,omitempty"`
 	Restarts    int               `json:"restarts"`
 }

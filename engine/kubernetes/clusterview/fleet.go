@@ -23,7 +23,7 @@ func (v *View) Fleet(s engine.Selector) (engine.Fleet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("selector: %w", err)
 	}
-	return &Fleet{view: v, key: informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace}, matches: matches}, nil
+	return &Fleet{view: v, key: informerKey{apiVersion: s.APIVersion, kind: s.Kind, namespace: namespace}, matches: matches, listsPods: s.Pods}, nil
 }
 
 // Fleet lists the targets of one agent.
@@ -31,6 +31,8 @@ type Fleet struct {
 	view    *View
 	key     informerKey
 	matches labels.Selector
+	// listsPods has the targets list their pods.
+	listsPods bool
 
 	mu  sync.Mutex
 	inf *informer
@@ -76,6 +78,9 @@ func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.listsPods && pods == nil && len(list) > 0 {
+		return nil, noPodsError(mapping.GroupVersionKind.GroupKind())
+	}
 	out := make([]engine.Target, len(list))
 	for i, s := range list {
 		out[i] = engine.Target{APIVersion: f.key.apiVersion, Kind: f.key.kind, Namespace: s.namespace, Name: s.name, Labels: s.labels, Model: s.model, Placement: []string{}}
@@ -86,6 +91,9 @@ func (f *Fleet) Targets(ctx context.Context) ([]engine.Target, error) {
 		out[i].Placement = nodesOf(of)
 		if paths.hasReplicas(s) {
 			out[i].Replicas = &engine.Replicas{Desired: s.desired, Ready: s.readyOf(of)}
+		}
+		if f.listsPods && (paths.ownsPods || s.selector != "" || len(of) > 0) {
+			out[i].SetPods(targetPods(of))
 		}
 	}
 	return out, nil

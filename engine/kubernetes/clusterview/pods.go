@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -24,6 +25,8 @@ type cachedPod struct {
 	ready       bool
 	terminating bool
 	restarts    int
+	created     int64 // seconds since the Unix epoch, as the API server writes times
+	readySince  int64 // as created; 0 where it is not ready
 	images      []string
 	ports       map[string]string // as engine.Pod has them
 	obstacle    *podObstacle      // nil where it is ready
@@ -47,10 +50,13 @@ func newCachedPod(u decodedObject, intern *interner) *cachedPod {
 		identity: identityIn(u, intern), labels: intern.pairs(u.GetLabels()), terminating: u.GetDeletionTimestamp() != nil,
 		node: intern.text(text("spec", "nodeName")), ip: text("status", "podIP"), phase: intern.text(text("status", "phase")),
 	}
-	p.owners = podOwners(u, intern)
+	p.owners, p.created = podOwners(u, intern), u.GetCreationTimestamp().Unix()
 	for _, c := range fieldpath.Items(u.Object, "status", "conditions") {
 		if fieldpath.Text(c, "type") == "Ready" {
 			p.ready = fieldpath.Text(c, "status") == "True" && !p.terminating
+			if at, err := time.Parse(time.RFC3339, fieldpath.Text(c, "lastTransitionTime")); err == nil && p.ready {
+				p.readySince = at.Unix()
+			}
 		}
 	}
 	if !p.ready {
