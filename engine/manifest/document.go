@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -14,18 +15,18 @@ import (
 // OPA's type checker reads type, properties, items and anyOf. It ignores enum, required and
 // additionalProperties, which are for other validators. OPA assumes that an object with
 // properties has no others: a reference to a signal, param or strategy that the agent does
-// not have is a compile error. Objects with arbitrary keys (labels, claims, verbs in memory)
+// not have is a compile error. Objects with arbitrary keys (labels, claims)
 // therefore have no properties.
 func DocumentSchema(a *Agent) map[string]any {
 	signals := map[string]any{}
 	for _, s := range a.Spec.Sensors {
 		signals[s.Name] = signalSchema(s)
 	}
-	memory := map[string]any{}
+	memory, ofStrategy := map[string]any{}, memorySchema(a.verbs)
 	for _, name := range a.Spec.Strategies {
-		memory[name] = memorySchema()
+		memory[name] = ofStrategy
 	}
-	remembered := map[string]any{"type": "object", "description": "what the agent remembers of the target, by strategy", "additionalProperties": memorySchema()}
+	remembered := map[string]any{"type": "object", "description": "what the agent remembers of the target, by strategy", "additionalProperties": ofStrategy}
 	if len(memory) > 0 { // memory of strategies that it had before may be there too
 		remembered["properties"] = memory
 	}
@@ -105,13 +106,9 @@ func sinceSchema() map[string]any {
 	return typeSchema("integer", "of a sensor with since: when the mark was set that the value counts from, in nanoseconds since the Unix epoch; absent if it never was")
 }
 
-func memorySchema() map[string]any {
+func memorySchema(verbs map[string]reflect.Type) map[string]any {
 	return objectSchema("one strategy's memory", map[string]any{
-		"last": mapSchema("the last act of each verb that the strategy proposed", objectSchema("one act", map[string]any{
-			"at_ns":   typeSchema("integer", "when it began, in nanoseconds since the Unix epoch"),
-			"outcome": enumSchema("how it stands", string(engine.Running), string(engine.Done), string(engine.Failed), string(engine.NoOp), string(engine.Abandoned)),
-			"with":    mapSchema("its parameters", anySchema("a parameter")),
-		}, "with")),
+		"last": lastActsSchema(verbs),
 		"note": anySchema("the note that the strategy left, any JSON"),
 	}, "last", "note")
 }

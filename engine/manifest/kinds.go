@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
@@ -32,3 +33,12 @@ type Checker interface{ Check() mistake.Mistakes }
 
 func (k Kinds) sensorNames() []string { return slices.Sorted(maps.Keys(k.Sensors)) }
 func (k Kinds) verbNames() []string   { return slices.Sorted(maps.Keys(k.Verbs)) }
+
+// verbTypes are the types of the parameters of each verb.
+func (k Kinds) verbTypes() map[string]reflect.Type {
+	out := make(map[string]reflect.Type, len(k.Verbs))
+	for verb, params := range k.Verbs {
+		out[verb] = reflect.TypeOf(params())
+	}
+	return out
+}

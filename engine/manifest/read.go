@@ -194,7 +194,7 @@ func readOne(file string, node *yaml.Node, kinds Kinds) (*Agent, mistake.Mistake
 			"expected apiVersion "+APIVersion+" and kind "+Kind)
 		return nil, d.mistakes
 	}
-	agent := &Agent{File: file, Line: node.Line, node: node}
+	agent := &Agent{File: file, Line: node.Line, node: node, verbs: kinds.verbTypes()}
 	d.decode(agent)
 	if node.Kind == yaml.MappingNode {
 		(&validator{decoder: d, agent: agent}).validate()

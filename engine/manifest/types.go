@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"reflect"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -23,6 +25,8 @@ type Agent struct {
 	File string `json:"-"`
 	Line int    `json:"-"`
 	node *yaml.Node
+	// verbs are the types of the parameters of all verbs that there are.
+	verbs map[string]reflect.Type
 	// object names the agent in mistakes, if its line alone is hard to find.
 	object string
 }

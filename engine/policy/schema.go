@@ -1,13 +1,18 @@
 package policy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/valuetypes"
 )
 
 // CheckAgainst type-checks the strategies with a JSON Schema of `input` (as JSON
@@ -76,10 +81,48 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistak
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, schema)
 	compiler := newCompiler().WithSchemas(schemas)
+	var fromCompiler mistake.Mistakes
 	if compiler.Compile(modules); compiler.Failed() {
-		return fromOPA(compiler.Errors)
+		fromCompiler = fromOPA(compiler.Errors)
 	}
-	return nil
+	found := r.valueTypes(schema, slices.Collect(maps.Keys(used)))
+	return append(withoutFound(fromCompiler, found), found...)
+}
+
+// valueTypes checks the types of values, which goes further than OPA's type checker.
+func (r *Revision) valueTypes(schema any, rules []*ast.Rule) mistake.Mistakes {
+	report := valuetypes.Check(valuetypes.Policies{
+		Compiler: r.compiler, Rules: rules, Schema: schema, Ignore: isTest,
+		Data: func(path []string) ast.Value {
+			v, err := storage.ReadOne(context.Background(), r.store, path)
+			if err != nil {
+				return nil // there is none
+			}
+			value, _ := v.(ast.Value)
+			return value
+		},
+	})
+	var out mistake.Mistakes
+	for _, f := range report.Findings {
+		out = append(out, f.Mistake)
+	}
+	return out
+}
+
+// withoutFound drops OPA's type errors on lines where the types of values show the same
+// with a fix.
+func withoutFound(fromCompiler, found mistake.Mistakes) mistake.Mistakes {
+	type line struct {
+		file string
+		row  int
+	}
+	lines := map[line]bool{}
+	for _, m := range found {
+		lines[line{m.File, m.Line}] = true
+	}
+	return slices.DeleteFunc(fromCompiler, func(m mistake.Mistake) bool {
+		return strings.HasPrefix(m.Message, ast.TypeErr+": ") && !strings.Contains(m.Message, "undefined function") && lines[line{m.File, m.Line}]
+	})
 }
 
 // ruleLocation identifies a rule by its location, which compiling does not change.
