@@ -14,10 +14,12 @@ type FiringRecord struct {
 	Took     time.Duration `json:"took_ns"`
 	// Lag is the time from when the trigger was due to the start of the firing.
 	Lag time.Duration `json:"lag_ns"`
-	// Targets is the size of the fleet. Evaluated counts the targets whose strategies ran;
-	// the others were unchanged in what the strategies read.
-	Targets   int `json:"targets"`
-	Evaluated int `json:"evaluated"`
+	// Targets is the size of the fleet. Evaluated counts the targets of which a strategy ran,
+	// Evaluations the strategies that ran, on each target: the others would have read what
+	// they read at their last evaluation.
+	Targets     int `json:"targets"`
+	Evaluated   int `json:"evaluated"`
+	Evaluations int `json:"evaluations"`
 	// Signals counts the fleet's signals by state.
 	Signals map[State]int `json:"signals,omitempty"`
 	// Unhealthy lists the sensors with signals that are not OK, in the agent's order.

@@ -23,26 +23,12 @@ type Revision interface {
 	// Evaluate runs the strategies. One that fails becomes a Problem and does not affect
 	// the others. The proposals have a fixed order (by strategy, then content).
 	Evaluate(ctx context.Context, strategies []string, doc *Document) Evaluation
+	// EvaluateSome runs some of the strategies, or all where that costs less, and returns the
+	// names of those that ran.
+	EvaluateSome(ctx context.Context, strategies, some []string, doc *Document) (Evaluation, []string)
 	// Deny runs every guard of the policies on one proposal. Guards fail closed: one that
 	// fails, times out, or reads a signal that is not ok denies.
 	Deny(ctx context.Context, doc *Document, p Proposal) []Denial
-}
-
-// Reads is the part of a document that a set of strategies reads.
-type Reads struct {
-	// Now is set where a strategy reads now_ns or an age_ns; such a target is never skipped.
-	Now     bool
-	Trigger bool
-	Target  bool
-	Memory  bool
-	Claims  bool
-	// AllSignals is set where the text does not determine which signals are read.
-	AllSignals bool
-	Signals    []string
-	// AllSustained and Sustained are the same for the signals whose sustained is read, beside
-	// those that Now covers.
-	AllSustained bool
-	Sustained    []string
 }
 
 // Evaluation is the result of the strategies on one document.

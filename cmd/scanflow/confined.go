@@ -73,6 +73,12 @@ func (a reportingRevision) Evaluate(ctx context.Context, strategies []string, do
 	return a.Revision.Evaluate(ctx, strategies, doc)
 }
 
+// EvaluateSome is part of engine.Revision.
+func (a reportingRevision) EvaluateSome(ctx context.Context, strategies, some []string, doc *engine.Document) (engine.Evaluation, []string) {
+	confine.Doing(fmt.Sprintf("asking %s about target %s", strings.Join(strategies, ", "), doc.Target.ID()), evaluationTimeout)
+	return a.Revision.EvaluateSome(ctx, strategies, some, doc)
+}
+
 // Deny is part of engine.Revision.
 func (a reportingRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
 	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationTimeout)

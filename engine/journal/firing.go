@@ -16,15 +16,16 @@ const decisionBits = 20
 
 // firingBody is the JSON of a firing, in addition to its columns.
 type firingBody struct {
-	Trigger   engine.TriggerInfo   `json:"trigger"`
-	Revision  string               `json:"revision"`
-	Policy    engine.PolicyInfo    `json:"policy"`
-	Lag       time.Duration        `json:"lag_ns"`
-	Took      time.Duration        `json:"took_ns"`
-	Targets   int                  `json:"targets"`
-	Evaluated int                  `json:"evaluated"`
-	Signals   map[engine.State]int `json:"signals,omitempty"`
-	Problems  []string             `json:"problems,omitempty"`
+	Trigger     engine.TriggerInfo   `json:"trigger"`
+	Revision    string               `json:"revision"`
+	Policy      engine.PolicyInfo    `json:"policy"`
+	Lag         time.Duration        `json:"lag_ns"`
+	Took        time.Duration        `json:"took_ns"`
+	Targets     int                  `json:"targets"`
+	Evaluated   int                  `json:"evaluated"`
+	Evaluations int                  `json:"evaluations"`
+	Signals     map[engine.State]int `json:"signals,omitempty"`
+	Problems    []string             `json:"problems,omitempty"`
 }
 
 // encodedFiring is a record encoded before the transaction, to keep that short.
@@ -76,7 +77,7 @@ func (j *Journal) encode(f engine.FiringRecord) (*encodedFiring, error) {
 	}
 	out := &encodedFiring{FiringRecord: f, decisions: make([]encodedDecision, len(f.Decisions)), notes: make([]storedNote, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
 	var err error
-	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Signals, f.Problems})
+	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Evaluations, f.Signals, f.Problems})
 	if err != nil {
 		return nil, err
 	}

@@ -161,7 +161,7 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 	var f firingBody
 	err := jsonvalue.Unmarshal(raw, &f)
 	out.At = timeOf(at)
-	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated
+	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated, out.Evaluations = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated, f.Evaluations
 	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems
 	return seq, out, err
 }

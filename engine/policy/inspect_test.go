@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -29,6 +30,8 @@ outer(name) := value(name)
 
 sustained(name) := input.signals[name].sustained.min
 
+ready(target) := target.replicas.ready
+
 get(name) := object.get(input.signals, [name, "value"], 0)
 
 any_bad if {
@@ -45,7 +48,12 @@ func proposing(condition, because string) map[string]string {
 }
 
 func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
-	rps := []string{"rps"}
+	only := func(f engine.SignalFields) map[string]engine.SignalFields {
+		return map[string]engine.SignalFields{"rps": f}
+	}
+	rps := only(engine.SignalValue)
+	whole := engine.Keys{All: true}
+	of := func(names ...string) engine.Keys { return engine.Keys{Names: names} }
 	for name, c := range map[string]struct {
 		condition string
 		because   string
@@ -53,16 +61,18 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 	}{
 		"directly":                   {`input.signals.rps.value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"in brackets":                {`input["signals"]["rps"].value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
-		"its state":                  {`input.signals.rps.state == "empty"`, `["rps:empty"]`, engine.Reads{Signals: rps}},
-		"its age":                    {`input.signals.rps.age_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
-		"since when it counts":       {`input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps}},
-		"how long it has counted":    {`input.now_ns - input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
-		"for how long it has held":   {`input.signals.rps.sustained.above_ns > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
-		"that in a local":            {"s := input.signals.rps\n\tx := s.sustained\n\tx.min > 1", `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
-		"that of a helper's name":    {`h.sustained("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
-		"that by object.get":         {`object.get(input.signals.rps, ["sustained", "min"], 0) > 1`, `["rps"]`, engine.Reads{Signals: rps, Sustained: rps}},
-		"that of one of two":         {"input.signals.rps.sustained.min > 1\n\tinput.signals.errors.value > 1", `["rps", "errors"]`, engine.Reads{Signals: []string{"errors", "rps"}, Sustained: rps}},
-		"as a whole":                 {`is_object(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"its state":                  {`input.signals.rps.state == "empty"`, `["rps:empty"]`, engine.Reads{Signals: only(engine.SignalState)}},
+		"its age":                    {`input.signals.rps.age_ns > 1`, `["rps"]`, engine.Reads{Signals: only(0), Now: true}},
+		"since when it counts":       {`input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalSince)}},
+		"how long it has counted":    {`input.now_ns - input.signals.rps.since_ns > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalSince), Now: true}},
+		"for how long it has held":   {`input.signals.rps.sustained.above_ns > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalSustained)}},
+		"that in a local":            {"s := input.signals.rps\n\tx := s.sustained\n\tx.min > 1", `["rps"]`, engine.Reads{Signals: only(engine.SignalSustained)}},
+		"that of a helper's name":    {`h.sustained("rps") > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalSustained)}},
+		"that by object.get":         {`object.get(input.signals.rps, ["sustained", "min"], 0) > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalSustained)}},
+		"as a whole":                 {`is_object(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: only(engine.AllSignalFields), Now: true}},
+		"its last value":             {`input.signals.rps.last > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalLast)}},
+		"its window":                 {`input.signals.rps.window > 1`, `["rps"]`, engine.Reads{Signals: only(engine.SignalWindow)}},
+		"a field that is computed":   {`input.signals.rps[input.params.field] > 1`, `["rps"]`, engine.Reads{Signals: only(engine.AllSignalFields), Now: true}},
 		"by a local name":            {"s := input.signals.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
 		"by two local names":         {"all := input.signals\n\ts := all.rps\n\ts.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
 		"by a name of the whole":     {"doc := input\n\tdoc.signals.rps.value > 1", `["rps"]`, engine.Reads{Signals: rps}},
@@ -74,22 +84,41 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 		"a helper given the signal":  {`h.high(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps}},
 		"a helper given its name":    {`h.value("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"a helper of a helper":       {`h.outer("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
-		"a helper that looks at age": {`h.old(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: rps, Now: true}},
+		"a helper that looks at age": {`h.old(input.signals.rps)`, `["rps"]`, engine.Reads{Signals: only(0), Now: true}},
 		"a rule that is a signal":    {`h.load.value > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"in a comprehension":         {`count([v | v := input.signals.rps.value; v > 1]) > 0`, `["rps"]`, engine.Reads{Signals: rps}},
 		"in every":                   {`every n in [1, 2] { input.signals.rps.value > n }`, `["rps"]`, engine.Reads{Signals: rps}},
 		"object.get":                 {`object.get(input, ["signals", "rps", "value"], 0) > 1`, `["rps"]`, engine.Reads{Signals: rps}},
 		"object.get in a helper":     {`h.get("rps") > 1`, `["rps"]`, engine.Reads{Signals: rps}},
-		"two of them":                {"input.signals.rps.value > 1\n\tinput.signals.errors.value > 1", `["rps", "errors"]`, engine.Reads{Signals: []string{"errors", "rps"}}},
-		"the time":                   {`input.now_ns > 1`, `[]`, engine.Reads{Now: true}},
+		"two of them": {"input.signals.rps.value > 1\n\tinput.signals.errors.state == \"ok\"", `["rps", "errors"]`,
+			engine.Reads{Signals: map[string]engine.SignalFields{"errors": engine.SignalState, "rps": engine.SignalValue}}},
+		"the time": {`input.now_ns > 1`, `[]`, engine.Reads{Now: true}},
 		"other sections": {"input.target.name\n\tinput.memory.x\n\tinput.claims.replicas\n\tinput.trigger.kind\n\tinput.params.a", `[]`,
-			engine.Reads{Target: true, Memory: true, Claims: true, Trigger: true}},
-		"nothing": {`input.params.a`, `[]`, engine.Reads{}},
+			engine.Reads{Memory: of("x"), Claims: of("replicas"), Trigger: true}},
+		"fields of the target": {"input.target.replicas.desired > 1\n\tinput.target.labels.a\n\tinput.target.model", `[]`,
+			engine.Reads{Target: engine.TargetDesired | engine.TargetLabels | engine.TargetModel}},
+		"the pods":                        {"some p in input.target.pods\n\tp.ready", `[]`, engine.Reads{Target: engine.TargetPods}},
+		"all replicas":                    {`count(input.target.replicas) > 1`, `[]`, engine.Reads{Target: engine.TargetDesired | engine.TargetReady}},
+		"the target by a local name":      {"t := input.target\n\tt.replicas.ready > 1\n\tt.placement", `[]`, engine.Reads{Target: engine.TargetReady | engine.TargetPlacement}},
+		"the target in a helper":          {`h.ready(input.target) > 1`, `[]`, engine.Reads{Target: engine.TargetReady}},
+		"the whole target":                {`count(input.target) > 1`, `[]`, engine.Reads{Target: engine.AllTargetFields}},
+		"the whole, by a local name":      {"t := input.target\n\tcount(t) > 1", `[]`, engine.Reads{Target: engine.AllTargetFields}},
+		"a field of the target, computed": {`input.target[input.params.field]`, `[]`, engine.Reads{Target: engine.AllTargetFields}},
+		"object.get of the target":        {`object.get(input.target, ["replicas", "ready"], 0) > 1`, `[]`, engine.Reads{Target: engine.TargetReady}},
+		"memory of two strategies":        {"m := input.memory\n\tm[\"t.b\"].note\n\tinput.memory[\"t.a\"].last.scale.at_ns", `[]`, engine.Reads{Memory: of("t.a", "t.b")}},
+		"memory, by a constant":           {"name := \"t.a\"\n\tinput.memory[name].note", `[]`, engine.Reads{Memory: of("t.a")}},
+		"memory of any strategy":          {"some name\n\tinput.memory[name].note", `[]`, engine.Reads{Memory: whole}},
+		"memory of any, by a local name":  {"m := input.memory\n\tsome name, _ in m\n\tname != \"a\"", `[]`, engine.Reads{Memory: whole}},
+		"no claim":                        {`not input.claims["workflow/retrain"]`, `[]`, engine.Reads{Claims: of("workflow/retrain")}},
+		"any claim":                       {`some c in input.claims`, `[]`, engine.Reads{Claims: whole}},
+		"all claims":                      {`count(input.claims) > 1`, `[]`, engine.Reads{Claims: whole}},
+		"a claim that may be missing":     {`object.get(input.claims, "replicas", {}) != {}`, `[]`, engine.Reads{Claims: of("replicas")}},
+		"nothing":                         {`input.params.a`, `[]`, engine.Reads{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rev, err := Compile(context.Background(), sourceOf(t, proposing(c.condition, c.because)), Options{})
 			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(c.want, rev.Reads([]string{"x"})))
+			require.Empty(t, cmp.Diff(c.want, rev.Reads([]string{"x"}), cmpopts.EquateEmpty()))
 		})
 	}
 }
@@ -98,7 +127,6 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 	for name, c := range map[string]struct{ condition, because, says string }{
 		"unnamed":                           {`input.signals.rps.value > 1`, `[]`, `x.rego:5:1: propose reads signal "rps" (x.rego:6), which its because doesn't name; add "rps" to because, or "rps:empty"`},
 		"its mark":                          {`input.signals.rps.since_ns > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
-		"for how long it has held":          {`input.signals.rps.sustained.min > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
 		"another is named":                  {`input.signals.rps.value > 1`, `["errors"]`, `reads signal "rps"`},
 		"read in a function":                {`h.value("rps") > 1`, `[]`, `reads signal "rps" (h.rego:5)`},
 		"not of a helper":                   {`not h.busy`, `[]`, `reads signal "rps" (h.rego:3)`},
@@ -106,7 +134,8 @@ func TestAProposeRuleMustNameWhatItReads(t *testing.T) {
 		"given by a local name":             {"s := input.signals.rps\n\th.high(s)", `[]`, `reads signal "rps"`},
 		"under a comprehension":             {`count([1 | h.busy]) == 0`, `[]`, `reads signal "rps"`},
 		"any signal":                        {"some name\n\tinput.signals[name].value > 1", `["rps"]`, `reads signals whose names the text doesn't tell (x.rego:7); read each signal by its name`},
-		"any signal, in a helper":           {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:23)`},
+		"for how long it has held":          {`input.signals.rps.sustained.min > 1`, `[]`, `reads signal "rps" (x.rego:6)`},
+		"any signal, in a helper":           {`h.any_bad`, `["rps"]`, `doesn't tell (h.rego:25)`},
 		"all signals":                       {`count(input.signals) > 1`, `["rps"]`, `doesn't tell`},
 		"the whole document":                {`count(input) > 1`, `["rps"]`, `doesn't tell`},
 		"because is computed":               {`input.params.a`, `[s | some s in ["rps"]]`, `because must be a literal array`},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -105,7 +106,7 @@ func (r *Revision) IsLiteral(strategy, key string) bool {
 // read, sorted. all reports whether a rule reads one by a computed name.
 func (r *Revision) Signals(strategies []string) (names []string, all bool) {
 	reads := r.Reads(strategies)
-	names, all = reads.Signals, reads.AllSignals
+	names, all = slices.Collect(maps.Keys(reads.Signals)), reads.AllSignals
 	for _, g := range r.guardRules {
 		names, all = append(names, g.signals...), all || g.all
 	}

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -13,29 +12,31 @@ import (
 
 // reads are the parts of `input` that a rule reads, directly or through other rules.
 type reads struct {
-	now, trigger, target, memory, claims bool
+	now, trigger   bool
+	target         engine.TargetFields
+	memory, claims engine.Keys
 	// anySignal is a location where a signal is read by a computed name; nil if there
 	// is none.
 	anySignal *ast.Location
+	// anyFields are the fields that are read of such a signal.
+	anyFields engine.SignalFields
 	// signals are the signals that are read, each with one location.
 	signals map[string]*ast.Location
-	// anySustained and sustained are the same for the signals whose sustained is read by name.
-	// What reads a whole signal sets now.
-	anySustained bool
-	sustained    map[string]bool
-	params       params
+	// fields are the fields of these signals that are read.
+	fields map[string]engine.SignalFields
+	params params
 }
 
 func newReads() *reads {
-	return &reads{signals: map[string]*ast.Location{}, sustained: map[string]bool{}}
+	return &reads{signals: map[string]*ast.Location{}, fields: map[string]engine.SignalFields{}}
 }
 
 func (r *reads) merge(o *reads) {
 	r.now = r.now || o.now
 	r.trigger = r.trigger || o.trigger
-	r.target = r.target || o.target
-	r.memory = r.memory || o.memory
-	r.claims = r.claims || o.claims
+	r.target |= o.target
+	r.memory = r.memory.Union(o.memory)
+	r.claims = r.claims.Union(o.claims)
 	if r.anySignal == nil {
 		r.anySignal = o.anySignal
 	}
@@ -43,17 +44,16 @@ func (r *reads) merge(o *reads) {
 		if r.signals[name] == nil {
 			r.signals[name] = loc
 		}
+		r.fields[name] |= o.fields[name]
 	}
-	r.anySustained = r.anySustained || o.anySustained
-	maps.Copy(r.sustained, o.sustained)
+	r.anyFields |= o.anyFields
 	r.params.merge(&o.params)
 }
 
 func (r *reads) toEngine() engine.Reads {
 	return engine.Reads{
 		Now: r.now, Trigger: r.trigger, Target: r.target, Memory: r.memory, Claims: r.claims,
-		AllSignals: r.anySignal != nil, Signals: slices.Sorted(maps.Keys(r.signals)),
-		AllSustained: r.anySustained, Sustained: slices.Sorted(maps.Keys(r.sustained)),
+		AllSignals: r.anySignal != nil, AllFields: r.anyFields, Signals: maps.Clone(r.fields),
 	}
 }
 
@@ -75,11 +75,11 @@ func (r *reads) addRef(ref ast.Ref, loc *ast.Location) {
 	case "trigger":
 		r.trigger = true
 	case "target":
-		r.target = true
+		r.target |= targetFields(ref[2:])
 	case "memory":
-		r.memory = true
+		r.memory = withKey(r.memory, ref[2:])
 	case "claims":
-		r.claims = true
+		r.claims = withKey(r.claims, ref[2:])
 	case "signals":
 		r.addSignalRef(ref, loc)
 	case "params":
@@ -88,38 +88,97 @@ func (r *reads) addRef(ref ast.Ref, loc *ast.Location) {
 }
 
 func (r *reads) addAll(loc *ast.Location) {
-	r.now, r.trigger, r.target, r.memory, r.claims, r.params.any = true, true, true, true, true, true
+	r.now, r.trigger, r.target, r.params.any = true, true, engine.AllTargetFields, true
+	r.memory.All, r.claims.All, r.anyFields = true, true, engine.AllSignalFields
 	if r.anySignal == nil {
 		r.anySignal = loc
 	}
 }
 
+// refKey returns an element of a reference as text, "" if it is computed or absent.
+func refKey(ref ast.Ref, i int) string {
+	if i >= len(ref) {
+		return ""
+	}
+	name, _ := ref[i].Value.(ast.String)
+	return string(name)
+}
+
+// withKey returns the keys with the first of a reference below them.
+func withKey(keys engine.Keys, below ast.Ref) engine.Keys {
+	if name := refKey(below, 0); name != "" {
+		return keys.With(name)
+	}
+	keys.All = true
+	return keys
+}
+
+// targetFields returns the fields that a reference below input.target reads.
+func targetFields(below ast.Ref) engine.TargetFields {
+	switch refKey(below, 0) {
+	case "kind", "namespace", "name":
+		return 0
+	case "apiVersion":
+		return engine.TargetAPIVersion
+	case "labels":
+		return engine.TargetLabels
+	case "placement":
+		return engine.TargetPlacement
+	case "model":
+		return engine.TargetModel
+	case "pods", "pods_omitted":
+		return engine.TargetPods
+	case "replicas":
+		switch refKey(below, 1) {
+		case "desired":
+			return engine.TargetDesired
+		case "ready":
+			return engine.TargetReady
+		}
+		return engine.TargetDesired | engine.TargetReady
+	}
+	return engine.AllTargetFields
+}
+
+// signalFields returns the fields that a reference below a signal reads, the age left out.
+func signalFields(below ast.Ref) engine.SignalFields {
+	switch refKey(below, 0) {
+	case "age_ns":
+		return 0
+	case "state":
+		return engine.SignalState
+	case "value":
+		return engine.SignalValue
+	case "last":
+		return engine.SignalLast
+	case "window":
+		return engine.SignalWindow
+	case "since_ns":
+		return engine.SignalSince
+	case "sustained":
+		return engine.SignalSustained
+	}
+	return engine.AllSignalFields
+}
+
 // addSignalRef adds a reference to input.signals or below. A whole signal includes
 // its age, which depends on the time.
 func (r *reads) addSignalRef(ref ast.Ref, loc *ast.Location) {
-	if len(ref) < 4 {
-		r.now = true
-	} else if field, ok := ref[3].Value.(ast.String); !ok || field == "age_ns" {
+	if field := refKey(ref, 3); field == "" || field == "age_ns" {
 		r.now = true
 	}
-	var name ast.String
-	if len(ref) > 2 {
-		name, _ = ref[2].Value.(ast.String)
-	}
-	if len(ref) > 3 && ref[3].Value.Compare(ast.String("sustained")) == 0 {
-		if r.anySustained = r.anySustained || name == ""; name != "" {
-			r.sustained[string(name)] = true
-		}
-	}
+	name := refKey(ref, 2)
 	if name == "" {
 		if r.anySignal == nil {
 			r.anySignal = loc
 		}
+		r.anyFields |= signalFields(ref[min(3, len(ref)):])
 		return
 	}
-	if r.signals[string(name)] == nil {
-		r.signals[string(name)] = loc
+	if r.signals[name] == nil {
+		r.signals[name] = loc
 	}
+	r.fields[name] |= signalFields(ref[3:])
 }
 
 // readTracer finds what rules read, also through the functions and packages that they

@@ -89,9 +89,27 @@ func (r *Revision) Evaluate(ctx context.Context, strategies []string, doc *engin
 	return r.evaluate(ctx, strategies, doc, input)
 }
 
-func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engine.Document, input ast.Value) engine.Evaluation {
-	var out engine.Evaluation
+// EvaluateSome evaluates some of the strategies as Evaluate does, each by a query of its own
+// while these cost less than the one of all strategies.
+func (r *Revision) EvaluateSome(ctx context.Context, strategies, some []string, doc *engine.Document) (engine.Evaluation, []string) {
 	g, unknown := r.queries.group(strategies)
+	if g == nil || !g.cheaperApart(len(some)) {
+		return r.Evaluate(ctx, strategies, doc), strategies
+	}
+	input, err := r.inputs.input(doc)
+	if err != nil {
+		return unreadableDocument(some, err), some
+	}
+	return r.evaluateGroup(ctx, g.only(some), slices.DeleteFunc(slices.Clone(unknown), func(name string) bool { return !slices.Contains(some, name) }), doc, input), some
+}
+
+func (r *Revision) evaluate(ctx context.Context, strategies []string, doc *engine.Document, input ast.Value) engine.Evaluation {
+	g, unknown := r.queries.group(strategies)
+	return r.evaluateGroup(ctx, g, unknown, doc, input)
+}
+
+func (r *Revision) evaluateGroup(ctx context.Context, g *group, unknown []string, doc *engine.Document, input ast.Value) engine.Evaluation {
+	var out engine.Evaluation
 	for _, name := range unknown {
 		out.Problems = append(out.Problems, engine.Problem{Strategy: name,
 			Message: fmt.Sprintf("policies of revision %s have no strategy of this name; they have %s", r.id, quotedList(r.Strategies()))})

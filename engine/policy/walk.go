@@ -22,14 +22,20 @@ const maxDepth = 32
 func isInput(ref ast.Ref) bool { return ref[0].Equal(ast.InputRootDocument) }
 func isData(ref ast.Ref) bool  { return ref[0].Equal(ast.DefaultRootDocument) }
 
-// isContainer reports whether a reference is to a whole signal, to all signals, to all
-// params or to the input. Assigning one to a variable does not count as reading it.
+// isContainer reports whether a reference is to a whole signal, to the input, or to a whole
+// section of it that every document has. Assigning one to a variable does not count as
+// reading it.
 func isContainer(ref ast.Ref) bool {
 	if !isInput(ref) || len(ref) > 3 {
 		return false
 	}
-	return len(ref) == 1 || ref[1].Value.Compare(ast.String("signals")) == 0 ||
-		len(ref) == 2 && ref[1].Value.Compare(ast.String("params")) == 0
+	switch refKey(ref, 1) {
+	case "signals":
+		return true
+	case "params", "target", "memory", "claims":
+		return len(ref) == 2
+	}
+	return len(ref) == 1
 }
 
 // addReads adds what a part of a rule reads.

@@ -65,16 +65,16 @@ type Metrics struct {
 	collectors  []prometheus.Collector
 	sources     Sources
 
-	firings, decisions, refusals, acts   *prometheus.CounterVec
-	refused                              *prometheus.CounterVec
-	duration, lag, actDuration           *prometheus.HistogramVec
-	signals, problems, evaluated         *prometheus.GaugeVec
-	lastFiring, interval, targets, build *prometheus.Desc
-	journalBytes, journalOK              *prometheus.Desc
-	manifestReloads, manifestOK          *prometheus.Desc
-	events, approvals                    *prometheus.Desc
-	policy                               policyMetrics
-	cluster                              clusterMetrics
+	firings, decisions, refusals, acts        *prometheus.CounterVec
+	refused                                   *prometheus.CounterVec
+	duration, lag, actDuration                *prometheus.HistogramVec
+	signals, problems, evaluated, evaluations *prometheus.GaugeVec
+	lastFiring, interval, targets, build      *prometheus.Desc
+	journalBytes, journalOK                   *prometheus.Desc
+	manifestReloads, manifestOK               *prometheus.Desc
+	events, approvals                         *prometheus.Desc
+	policy                                    policyMetrics
+	cluster                                   clusterMetrics
 
 	labels *labelValues
 	mu     sync.Mutex
@@ -89,7 +89,8 @@ func NewMetrics(s Sources) *Metrics {
 	m.duration = m.histogram("scanflow_firing_duration_seconds", "From the trigger taken to the decisions recorded.", seconds, "agent")
 	m.lag = m.histogram("scanflow_firing_lag_seconds", "How late a firing began after its trigger was due.", seconds, "agent")
 	m.signals = m.gauge("scanflow_signals", "Signals of the last firing, over all targets, by state.", "agent", "state")
-	m.evaluated = m.gauge("scanflow_evaluated_targets", "Targets whose strategies the last firing ran; the others had not changed.", "agent")
+	m.evaluated = m.gauge("scanflow_evaluated_targets", "Targets of which the last firing ran a strategy; nothing that they read changed on the others.", "agent")
+	m.evaluations = m.gauge("scanflow_strategy_evaluations", "Evaluations of a strategy on a target in the last firing; the other strategies and targets kept the result of their last one.", "agent")
 	m.problems = m.gauge("scanflow_firing_problems", "Problems of the last firing: sensors, strategies, targets or the journal failing.", "agent")
 	m.decisions = m.counter("scanflow_decisions_total", "Proposals, by what became of them. A refusal that repeats is counted once.", "agent", "strategy", "primitive", "verdict")
 	m.refusals = m.counter("scanflow_refusals_total", "Refused proposals, by who refused. One that repeats is counted once.", "agent", "by")

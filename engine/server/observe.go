@@ -18,6 +18,7 @@ func (m *Metrics) Fired(f engine.FiringRecord) {
 		m.signals.WithLabelValues(agent, string(s)).Set(float64(f.Signals[s]))
 	}
 	m.evaluated.WithLabelValues(agent).Set(float64(f.Evaluated))
+	m.evaluations.WithLabelValues(agent).Set(float64(f.Evaluations))
 	m.problems.WithLabelValues(agent).Set(float64(len(f.Problems)))
 	for _, d := range f.Decisions {
 		verb := otherValue // a policy may return any text; the engine refused one that is not a verb of the agent
@@ -76,7 +77,7 @@ func (m *Metrics) forgetGone(running map[string]bool) {
 	}
 	for _, name := range gone {
 		of := prometheus.Labels{"agent": name}
-		for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated} {
+		for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated, m.evaluations} {
 			g.DeletePartialMatch(of)
 		}
 		if len(gone) <= maxGoneAgents {

@@ -127,7 +127,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 	})
 	m.Refused("credential_unknown")
 	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
-		Evaluated: 2, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
+		Evaluated: 2, Evaluations: 5, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
 		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
 	m.Acted(engine.Act{
 		Intent: engine.Intent{
@@ -158,6 +158,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 {box="outbox"} 6`,
 		"scanflow_approvals_waiting":               ` 2`,
 		"scanflow_evaluated_targets":               `{agent="ns/a"} 2`,
+		"scanflow_strategy_evaluations":            `{agent="ns/a"} 5`,
 		"scanflow_firing_problems":                 `{agent="ns/a"} 1`,
 		"scanflow_firings_total":                   `{agent="ns/a",trigger="every"} 1`,
 		"scanflow_journal_size_bytes":              ` 4096`,

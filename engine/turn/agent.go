@@ -31,8 +31,7 @@ type Agent struct {
 	turns    int
 	missing  map[engine.TargetID]int         // the turn since which a target is not in the fleet
 	restored map[engine.TargetID][]lastValue // by earlier processes, for targets not seen yet
-	reads    *reads
-	readsOf  string // the revision of reads
+	reads    *agentReads
 }
 
 // Name returns namespace/name.
@@ -119,11 +118,10 @@ func (a *Agent) retire(present []*target, now time.Time) {
 	}
 }
 
-// readsIn returns what the strategies read in a revision.
-func (a *Agent) readsIn(rev engine.Revision) *reads {
-	if a.reads == nil || a.readsOf != rev.ID() {
-		r := resolve(rev.Reads(a.Spec.Strategies), a.names)
-		a.reads, a.readsOf = &r, rev.ID()
+// readsIn returns what each strategy reads in a revision.
+func (a *Agent) readsIn(rev engine.Revision) *agentReads {
+	if a.reads == nil || a.reads.revision != rev.ID() {
+		a.reads = readsOf(rev, a.Spec.Strategies, a.names)
 	}
 	return a.reads
 }

@@ -35,8 +35,8 @@ type Evaluation struct {
 // anyStrategy stands in a Problem for all strategies.
 const anyStrategy = "(any)"
 
-// Evaluate runs the strategies on each target whose document changed, and the checks that
-// need no plan. Targets are independent of each other: one that fails does not affect the
+// Evaluate runs on each target the strategies whose inputs changed, and the checks that need
+// no plan. Targets are independent of each other: one that fails does not affect the
 // others.
 func (o *Observation) Evaluate(ctx context.Context, execute Executor) *Evaluation {
 	a, rev := o.agent, o.in.Revision
@@ -46,26 +46,28 @@ func (o *Observation) Evaluate(ctx context.Context, execute Executor) *Evaluatio
 		ids[i] = s.doc.Target.ID()
 	}
 	docs, versions := a.Memory.Documents(ids)
-	forEvent := a.strategiesForEvent(rev, &o.in.Trigger)
+	forEvent := a.strategiesForEvent(r, &o.in.Trigger)
 	out := make([][]*candidate, len(o.targets))
-	var evaluated atomic.Int64
+	var targets, evaluations atomic.Int64
 	execute(len(o.targets), func(i int) {
 		s := o.targets[i]
 		defer func() {
 			if p := recover(); p != nil { // in the Check or Claim of a verb: the turn ends for this target
-				out[i], s.evaluated = nil, false
+				out[i], s.reads = nil, nil
 				s.problems = []engine.Problem{{Strategy: anyStrategy, Message: fmt.Sprintf("panic: %v", p)}}
 			}
 		}()
 		s.doc.Memory = docs[i]
-		if !s.unchanged(rev.ID(), r, versions[i]) {
-			evaluated.Add(1)
-			s.setEvaluation(rev.ID(), versions[i], rev.Evaluate(ctx, a.Spec.Strategies, &s.doc))
+		if changed := s.changed(r, versions[i]); len(changed) > 0 {
+			e, ran := rev.EvaluateSome(ctx, r.names, changed, &s.doc)
+			s.setEvaluation(r, ran, e)
+			targets.Add(1)
+			evaluations.Add(int64(len(ran)))
 		}
 		out[i] = a.decideTarget(ctx, rev, s, forEvent)
 	})
 	e := &Evaluation{Observation: o, candidates: withinTurn(slices.Concat(out...))}
-	o.rec.Evaluated = int(evaluated.Load())
+	o.rec.Evaluated, o.rec.Evaluations = int(targets.Load()), int(evaluations.Load())
 	e.countProblems()
 	for _, c := range e.candidates {
 		a.bound(c)
@@ -122,13 +124,13 @@ func deny(ctx context.Context, rev engine.Revision, c *candidate, doc *engine.Do
 
 // strategiesForEvent returns the strategies that read the trigger: their proposals are for
 // its event, and those of other strategies are not.
-func (a *Agent) strategiesForEvent(rev engine.Revision, trigger *engine.TriggerInfo) map[string]bool {
+func (a *Agent) strategiesForEvent(r *agentReads, trigger *engine.TriggerInfo) map[string]bool {
 	if trigger.Event == nil {
 		return nil
 	}
-	of := make(map[string]bool, len(a.Spec.Strategies))
-	for _, strategy := range a.Spec.Strategies {
-		of[strategy] = rev.Reads([]string{strategy}).Trigger
+	of := make(map[string]bool, len(r.names))
+	for _, strategy := range r.names {
+		of[strategy] = r.trigger(strategy)
 	}
 	return of
 }

@@ -22,13 +22,14 @@ func (a *Agent) Fork(sensors []engine.SensorSpec) *Agent {
 	return &out
 }
 
-// fork returns a copy for another agent. What an evaluation returned is replaced, never
-// changed in place.
+// fork returns a copy for another agent. What an evaluation of a strategy returned is
+// replaced, never changed in place.
 func (s *target) fork(of *Agent) *target {
 	out := *s
 	out.doc.Agent, out.doc.Sections = &of.Spec.AgentInfo, nil
 	out.doc.Signals = slices.Clone(s.doc.Signals)
 	out.last, out.totals = slices.Clone(s.last), slices.Clone(s.totals)
 	out.basis.signals = slices.Clone(s.basis.signals)
+	out.results, out.rules = slices.Clone(s.results), maps.Clone(s.rules)
 	return &out
 }

@@ -2,23 +2,26 @@ package turn
 
 import (
 	"encoding/json"
-	"reflect"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
 // target is the state of one target: its document, changed in place from turn to turn, and
-// the result of its last evaluation.
+// the result of the last evaluation of each strategy.
 type target struct {
 	doc    engine.Document
 	last   []lastValue // by sensor
 	totals []total     // of the sensors that count, by sensor
 	held   []*held     // by sensor, nil for those without sustained
 
-	evaluated bool
-	basis     basis
+	// reads is what the strategies of the results read, nil before the first evaluation and
+	// after a panic.
+	reads   *agentReads
+	basis   basis
+	results []result // by strategy, sorted by name
 
+	// The results of all strategies together.
 	proposals []engine.Proposal
 	problems  []engine.Problem
 	rules     map[string][]string
@@ -28,116 +31,66 @@ type target struct {
 	rechecked string
 }
 
-// basis holds the inputs of an evaluation.
-type basis struct {
-	revision string
-	memory   int
-	signals  []engine.Signal
-	target   engine.Target
-	claims   []engine.Claim
-	trigger  engine.TriggerInfo
+// result is that of the last evaluation of one strategy.
+type result struct {
+	proposals []engine.Proposal
+	problems  []engine.Problem
 }
 
-// reads are the reads of the strategies, with signals as indices into the document's.
-type reads struct {
-	engine.Reads
-	signals []int
-	// sustained are those of signals whose sustained is read.
-	sustained []int
-}
-
-func resolve(r engine.Reads, names []string) reads {
-	out := reads{Reads: r}
-	for i, n := range names {
-		if r.AllSignals || slices.Contains(r.Signals, n) {
-			out.signals = append(out.signals, i)
-		}
-		if r.AllSustained || slices.Contains(r.Sustained, n) {
-			out.sustained = append(out.sustained, i)
+// changed returns the strategies to evaluate: those that would not read what they read at
+// their last evaluation, and those that failed then, since the document does not show whether
+// they would succeed now.
+func (s *target) changed(r *agentReads, memoryVersion int) []string {
+	if s.reads != r {
+		s.reads, s.results, s.rules = r, make([]result, len(r.names)), nil
+		s.basis.update(&s.doc, memoryVersion)
+		return r.names
+	}
+	c := s.basis.compare(&s.doc, memoryVersion, r)
+	var out []string
+	for i := range r.strategies {
+		if len(s.results[i].problems) > 0 || c.affect(&r.strategies[i], &s.doc, &s.basis) {
+			out = append(out, r.names[i])
 		}
 	}
+	s.basis.update(&s.doc, memoryVersion)
 	return out
 }
 
-// unchanged reports whether the strategies would read what they read at the last
-// evaluation. Agent and params can't change.
-func (s *target) unchanged(revision string, r *reads, memoryVersion int) bool {
-	// A strategy that failed may succeed now: the document does not show whether.
-	if !s.evaluated || s.basis.revision != revision || r.Now || len(s.problems) > 0 {
-		return false
-	}
-	for _, i := range r.signals {
-		if !equalSignals(&s.doc.Signals[i], &s.basis.signals[i]) {
-			return false
+// setEvaluation replaces the results of the strategies that ran.
+func (s *target) setEvaluation(r *agentReads, ran []string, e engine.Evaluation) {
+	for _, name := range ran {
+		if i, has := slices.BinarySearch(r.names, name); has {
+			s.results[i] = result{}
+			delete(s.rules, name)
 		}
 	}
-	for _, i := range r.sustained {
-		if !s.doc.Signals[i].Sustained.Equal(s.basis.signals[i].Sustained) {
-			return false
+	for from := 0; from < len(e.Proposals); {
+		strategy, to := e.Proposals[from].Strategy, from+1
+		for to < len(e.Proposals) && e.Proposals[to].Strategy == strategy {
+			to++
+		}
+		if i, has := slices.BinarySearch(r.names, strategy); has {
+			s.results[i].proposals = e.Proposals[from:to:to]
+		}
+		from = to
+	}
+	for _, p := range e.Problems {
+		if i, has := slices.BinarySearch(r.names, p.Strategy); has {
+			s.results[i].problems = append(s.results[i].problems, p)
 		}
 	}
-	if r.Memory && s.basis.memory != memoryVersion {
-		return false
-	}
-	if r.Target && !equalTargets(&s.doc.Target, &s.basis.target) {
-		return false
-	}
-	if r.Claims && !slices.Equal(s.doc.Claims, s.basis.claims) {
-		return false
-	}
-	if r.Trigger {
-		t, before := s.doc.Trigger, &s.basis.trigger
-		if t.Event != nil || before.Event != nil || t.Watch != nil || before.Watch != nil || *t != *before {
-			return false
+	for name, titles := range e.Rules {
+		if s.rules == nil {
+			s.rules = map[string][]string{}
 		}
+		s.rules[name] = titles
 	}
-	return true
-}
-
-// setEvaluation keeps an evaluation and what it rested on.
-func (s *target) setEvaluation(revision string, memoryVersion int, e engine.Evaluation) {
-	s.evaluated = true
-	s.basis = basis{revision, memoryVersion, append(s.basis.signals[:0], s.doc.Signals...), s.doc.Target, s.doc.Claims, *s.doc.Trigger}
-	s.proposals, s.problems, s.rules = e.Proposals, e.Problems, e.Rules
-}
-
-func equalSignals(a, b *engine.Signal) bool {
-	return a.State == b.State && a.Window == b.Window && a.Since.Equal(b.Since) && equalValues(a.Value, b.Value) && equalValues(a.Last, b.Last)
-}
-
-func equalValues(a, b any) bool {
-	switch x := a.(type) {
-	case float64:
-		y, ok := b.(float64)
-		return ok && x == y
-	case string:
-		y, ok := b.(string)
-		return ok && x == y
-	case nil:
-		return b == nil
+	s.proposals, s.problems = nil, nil
+	for i := range s.results {
+		s.proposals = append(s.proposals, s.results[i].proposals...)
+		s.problems = append(s.problems, s.results[i].problems...)
 	}
-	return reflect.DeepEqual(a, b)
-}
-
-func equalTargets(a, b *engine.Target) bool {
-	if a.Model != b.Model || (a.Replicas == nil) != (b.Replicas == nil) || !slices.Equal(a.Placement, b.Placement) {
-		return false
-	}
-	if a.Replicas != nil && *a.Replicas != *b.Replicas {
-		return false
-	}
-	if (a.Pods == nil) != (b.Pods == nil) || !slices.Equal(a.Pods, b.Pods) || a.PodsOmitted != b.PodsOmitted {
-		return false
-	}
-	if a.APIVersion != b.APIVersion || len(a.Labels) != len(b.Labels) {
-		return false
-	}
-	for k, v := range a.Labels {
-		if w, ok := b.Labels[k]; !ok || v != w {
-			return false
-		}
-	}
-	return true
 }
 
 // documents returns the newest documents as JSON, of the first targets by name.

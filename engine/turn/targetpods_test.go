@@ -34,9 +34,9 @@ func TestAChangeOfAPodChangesTheTarget(t *testing.T) {
 		"unknown":       {Namespace: "ns", Name: "web"},
 		"more left out": omitted,
 	} {
-		require.False(t, equalTargets(with(a), other), name)
-		require.False(t, equalTargets(other, with(a)), name)
+		require.Equal(t, engine.TargetPods, changedTarget(with(a), other), name)
+		require.Equal(t, engine.TargetPods, changedTarget(other, with(a)), name)
 	}
-	require.False(t, equalTargets(with(), &engine.Target{Namespace: "ns", Name: "web"}), "none is not unknown")
-	require.True(t, equalTargets(with(a), with(a)))
+	require.Equal(t, engine.TargetPods, changedTarget(with(), &engine.Target{Namespace: "ns", Name: "web"}), "none is not unknown")
+	require.Zero(t, changedTarget(with(a), with(a)))
 }

@@ -33,7 +33,7 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
 	has := func(name string) bool {
 		return slices.ContainsFunc(a.Spec.Sensors, func(s manifest.Sensor) bool { return s.Name == name })
 	}
-	for _, name := range rev.Reads(a.Spec.Strategies).Signals {
+	for name := range rev.Reads(a.Spec.Strategies).Signals {
 		if !has(name) {
 			return nil // a misspelt name, which Verify refuses
 		}
