@@ -63,6 +63,7 @@ type Claim struct {
 //	target   {apiVersion, kind, namespace, name, labels, replicas? {desired, ready}, placement?, model?,
 //	          pods? [{name, ready, restarts, started_ns, ready_since_ns?}], pods_omitted?}
 //	signals  NAME: {state, value (only if ok) or last (if there was one), age_ns, window (ns), since_ns (if it counts),
+//	         missing (members without a number, of an object by label or pod that is not ok) {MEMBER: STATE},
 //	         sustained (if the sensor has it) {samples, span_ns, min?, max?, avg?, above_ns?, below_ns?}}
 //	params   as in the manifest
 //	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note}
@@ -136,8 +137,20 @@ func (s Signal) Input(now time.Time) map[string]any {
 	if !s.Since.IsZero() {
 		out["since_ns"] = s.Since.UnixNano()
 	}
+	if s.State != OK && len(s.Missing) > 0 {
+		out["missing"] = s.MissingInput()
+	}
 	if s.State == OK && s.Sustained != nil {
 		out["sustained"] = s.Sustained.Input()
+	}
+	return out
+}
+
+// MissingInput returns Missing as JSON values.
+func (s *Signal) MissingInput() map[string]any {
+	out := make(map[string]any, len(s.Missing))
+	for name, state := range s.Missing {
+		out[name] = string(state)
 	}
 	return out
 }

@@ -51,6 +51,7 @@ type writtenSignal struct {
 	AgeNS     *int64            `json:"age_ns"`
 	Window    int64             `json:"window"`
 	Since     *int64            `json:"since_ns"`
+	Missing   map[string]State  `json:"missing"`
 	Sustained *writtenSustained `json:"sustained"`
 }
 
@@ -103,7 +104,15 @@ func ReadDocument(raw []byte) (*Document, error) {
 		if !slices.Contains(States, s.State) {
 			return nil, fmt.Errorf("signals.%s.state: %q is none of ok, empty, nan, stale, error", name, s.State)
 		}
-		signal := Signal{State: s.State, Value: s.Value, Last: s.Last, Window: time.Duration(s.Window)}
+		signal := Signal{State: s.State, Value: s.Value, Last: s.Last, Window: time.Duration(s.Window), Missing: s.Missing}
+		for member, state := range s.Missing {
+			if !slices.Contains(States[1:], state) {
+				return nil, fmt.Errorf("signals.%s.missing.%s: %q is none of empty, nan, stale, error", name, member, state)
+			}
+			if s.State == OK {
+				return nil, fmt.Errorf("signals.%s.missing.%s: is there only where the state is not ok; leave it out", name, member)
+			}
+		}
 		if s.AgeNS != nil {
 			signal.At = out.Now.Add(-time.Duration(*s.AgeNS))
 		}

@@ -31,8 +31,9 @@ const (
 	SignalWindow
 	SignalSince
 	SignalSustained
+	SignalMissing
 
-	AllSignalFields = SignalState | SignalValue | SignalLast | SignalWindow | SignalSince | SignalSustained
+	AllSignalFields = SignalState | SignalValue | SignalLast | SignalWindow | SignalSince | SignalSustained | SignalMissing
 )
 
 // TargetFields is a set of fields of a target that may change. Its kind, namespace and name

@@ -27,6 +27,10 @@ type Signal struct {
 	Value any
 	// Last is the last value that was OK, where the state is not; nil if there never was one.
 	Last any
+	// Missing has the members that have no number, with their states, where the value would be
+	// an object of members and the state is not OK. Such a value is OK only where every member
+	// is: a part of it would look like the whole.
+	Missing map[string]State
 	// At is the time at which Value was measured (or Last, where the state is not OK).
 	At time.Time
 	// Window is the span that the value was computed over; 0 where it is of an instant.

@@ -36,3 +36,22 @@ func TestADocumentKeepsSustained(t *testing.T) {
 		require.ErrorContains(t, err, says)
 	}
 }
+
+// So it does for the members without a number.
+func TestADocumentKeepsMissing(t *testing.T) {
+	missing := map[string]engine.State{"v2": engine.NaN, "a b": engine.Error}
+	doc := engine.Document{Agent: &engine.AgentInfo{}, Trigger: &engine.TriggerInfo{}, Names: []string{"errors"}, Signals: []engine.Signal{{State: engine.Error, Missing: missing}}}
+	raw, err := json.Marshal(&doc)
+	require.NoError(t, err)
+	read, err := engine.ReadDocument(raw)
+	require.NoError(t, err)
+	require.Equal(t, missing, read.Signals[0].Missing)
+	for _, text := range []string{
+		`{"signals": {"errors": {"state": "error", "missing": {"v2": "gone"}}}}`,
+		`{"signals": {"errors": {"state": "error", "missing": {"v2": "ok"}}}}`,
+		`{"signals": {"errors": {"state": "ok", "value": {}, "missing": {"v2": "nan"}}}}`,
+	} {
+		_, err := engine.ReadDocument([]byte(text))
+		require.ErrorContains(t, err, "signals.errors.missing.v2: ", text)
+	}
+}

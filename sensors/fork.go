@@ -36,10 +36,11 @@ func (s *mlflowSensor) Fork() engine.Sensor {
 	return &out
 }
 
-// Fork implements engine.Forker: the fork knows which series are gone.
+// Fork implements engine.Forker: the fork knows which series and members are gone.
 func (s *prometheusSensor) Fork() engine.Sensor {
 	out := *s
 	out.stale = s.stale.fork()
+	out.members = s.members.fork()
 	return &out
 }
 
@@ -74,6 +75,12 @@ func (d *staleDetector) fork() *staleDetector {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return &staleDetector{staleAfter: d.staleAfter, sampled: d.sampled, absent: maps.Clone(d.absent)}
+}
+
+func (m *memberMemory) fork() *memberMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &memberMemory{staleAfter: m.staleAfter, seen: m.seen} // markGone replaces the map
 }
 
 func (c *runTotalsCache) fork() *runTotalsCache {

@@ -83,3 +83,46 @@ func TestManifestMistakesAreAllTold(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "hunter2")
 }
+
+// What is sampled by a label or by pod is an object, which holds for no span and counts
+// nothing; the document says which members have no number.
+func TestManifestSensorsByMember(t *testing.T) {
+	for list, want := range map[string]string{
+		`    - {name: errors, sustained: {over: 1m}, prometheus: {query: errors, by: version}}`:             "agent.yaml:12:22: spec.sensors[0].sustained: compares numbers, and what this sensor samples is of type object; leave it out, or sample a number",
+		`    - {name: load, sustained: {over: 1m}, scrape: {port: http, metric: a, by: pod}}`:               "spec.sensors[0].sustained: compares numbers, and what this sensor samples is of type object",
+		`    - {name: load, sustained: {over: 1m}, prometheus: {query: a, range: {window: 5m, step: 30s}}}`: "spec.sensors[0].sustained: compares numbers, and what this sensor samples is of type array",
+		`    - {name: load, sustained: {over: 1m}, http: {url: "http://a/", type: string}}`:                 "spec.sensors[0].sustained: compares numbers, and what this sensor samples is of type string",
+		`    - {name: load, sustained: {over: 1m}, drift: {query: a, bins: le, reference: {query: a}}}`:     "spec.sensors[0].sustained: compares numbers, and what this sensor samples is of type object",
+		`    - {name: errors, since: seen, prometheus: {query: errors, by: version}}`:                       "spec.sensors[0].since: counts by how much a number grows, and what this sensor samples is of type object",
+		`    - {name: errors, scrape: {port: http, metric: a, by: node}}`:                                   `spec.sensors[0].scrape.by: "node" is not known here; write pod`,
+		`    - {name: errors, scrape: {port: http, metric: a, by: ""}}`:                                     `spec.sensors[0].scrape.by: "" is not known here; write pod`,
+	} {
+		_, err := manifest.ReadBytes("agent.yaml", agent(list+"\n"), kinds())
+		require.ErrorContains(t, err, want, list)
+	}
+	agents, err := manifest.ReadBytes("agent.yaml", agent(`    - {name: errors, prometheus: {query: errors, by: version}}
+    - {name: load, scrape: {port: http, metric: a, by: pod}}
+    - {name: rps, sustained: {over: 1m}, prometheus: {query: load}}
+    - {name: lag, sustained: {over: 1m}, since: seen, http: {url: "http://a/", type: number-text}}
+    - {name: ready, sustained: {over: 1m}, workload: {field: ready}}
+`), kinds())
+	require.NoError(t, err)
+	properties := func(schema map[string]any, path ...string) map[string]any {
+		for _, name := range path {
+			schema = schema["properties"].(map[string]any)[name].(map[string]any)
+		}
+		return schema["properties"].(map[string]any)
+	}
+	schema := manifest.DocumentSchema(agents[0])
+	for _, name := range []string{"errors", "load"} {
+		got := properties(schema, "signals", name)
+		require.Equal(t, map[string]any{"type": "number"}, got["value"].(map[string]any)["additionalProperties"])
+		require.Contains(t, got, "missing")
+		require.NotContains(t, got, "sustained")
+	}
+	for _, name := range []string{"rps", "lag", "ready"} {
+		got := properties(schema, "signals", name)
+		require.Contains(t, got, "sustained")
+		require.NotContains(t, got, "missing")
+	}
+}

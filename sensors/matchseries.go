@@ -76,12 +76,17 @@ func matchSeries(fleet []engine.Target, list []series, match []labelMatch) (engi
 		}
 	}
 	if !matched {
-		problem := fmt.Sprintf("%d series came, none of a target of this agent; the first is %s, matched by %s", len(list), list[0].labels, describeMatches(match))
+		problem := strangers(list, match)
 		for i := range out {
 			out[i].Problem = problem
 		}
 	}
 	return out, nil
+}
+
+// strangers describes series of which none belongs to a target.
+func strangers(list []series, match []labelMatch) string {
+	return fmt.Sprintf("%d series came, none of a target of this agent; the first is %s, matched by %s", len(list), list[0].labels, describeMatches(match))
 }
 
 // indexTargets maps each match key to the first target that has it, and each target to the

@@ -16,11 +16,13 @@ import (
 
 // PrometheusConfig sends one query to a Prometheus server for the whole fleet.
 //
-// The value is a number. With `range` it is an array of [age, value] pairs, the oldest first,
+// The value is a number. With `by` it is an object from the values of that label to numbers,
+// which is not OK if one of them is not. With `range` it is an array of [age, value] pairs, the oldest first,
 // with the age in seconds before the sample.
 type PrometheusConfig struct {
 	Query       string              `json:"query" required:"true" doc:"PromQL whose answer is one number for each target, or one for all"`
 	Match       map[string]string   `json:"match,omitempty" doc:"label of the answer: field (namespace, name, kind) or label of the target. Without it, an answer with the labels namespace and deployment goes by these; one number without labels goes to every target"`
+	By          string              `json:"by,omitempty" doc:"a label of the answer: the value is an object with a number for each value of that label, at most 1000, like {\"v1\": 3, \"v2\": 0.5}; ok only if every one of them is"`
 	Range       *RangeConfig        `json:"range,omitempty" doc:"ask for the past too: the value is an array of [seconds ago, value], the oldest first"`
 	Address     string              `json:"address,omitempty" doc:"base URL of the server, instead of the one of --prometheus"`
 	BasicAuth   *manifest.BasicAuth `json:"basicAuth,omitempty" doc:"user and password"`
@@ -50,11 +52,25 @@ func (r RangeConfig) Check() (mistakes mistake.Mistakes) {
 
 // ValueType returns the JSON type of the signal's value.
 func (c *PrometheusConfig) ValueType() string {
-	if c.Range != nil {
+	switch {
+	case c.By != "":
+		return "object"
+	case c.Range != nil:
 		return "array"
 	}
 	return "number"
 }
+
+// ValueSchema returns the JSON Schema of the signal's value if that is an object.
+func (c *PrometheusConfig) ValueSchema() map[string]any {
+	if c.By == "" {
+		return nil
+	}
+	return mapSchema("number")
+}
+
+// MembersBy returns what the members of the value are named by; "" if it has none.
+func (c *PrometheusConfig) MembersBy() string { return c.By }
 
 // SecretsTo returns the address that basicAuth, bearerToken and headers are sent to; "" is the
 // default server's.
@@ -73,6 +89,9 @@ func (c *PrometheusConfig) Check() mistake.Mistakes {
 	if c.Address != "" {
 		mistakes = append(mistakes, checkServer("address", c.Address)...)
 	}
+	if c.By != "" {
+		mistakes = append(mistakes, c.checkBy()...)
+	}
 	for _, p := range sortedMatches(c.Match) {
 		if !model.UTF8Validation.IsValidLabelName(p.label) || p.field == "" {
 			mistakes.Add("match", fmt.Sprintf("%q: %q is not a label and a field", p.label, p.field), "")
@@ -81,13 +100,31 @@ func (c *PrometheusConfig) Check() mistake.Mistakes {
 	return mistakes
 }
 
+func (c *PrometheusConfig) checkBy() (mistakes mistake.Mistakes) {
+	if !model.UTF8Validation.IsValidLabelName(c.By) || c.By == model.MetricNameLabel {
+		mistakes.Add("by", fmt.Sprintf("%q is not a label of an answer", c.By), "")
+	}
+	if c.Range != nil {
+		mistakes.Add("by", "excludes range", "make a sensor of each")
+	}
+	if field, is := c.Match[c.By]; is {
+		mistakes.Add("by", fmt.Sprintf("%q is in match too, so that each target has one value of it (%s)", c.By, field), "leave it out of one of them")
+	}
+	if dropped := dropsLabel(c.Query, c.By); dropped != "" {
+		mistakes.Add("by", dropped, "keep the label in the query, as sum by ("+c.By+") (...) does")
+	}
+	return mistakes
+}
+
 type prometheusSensor struct {
 	querier     *querier
 	query       string
 	match       []labelMatch
+	by          string
 	rangeConfig *RangeConfig
 	window      time.Duration
 	stale       *staleDetector
+	members     *memberMemory
 }
 
 func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
@@ -95,7 +132,7 @@ func newPrometheus(c *PrometheusConfig, env Env) (engine.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &prometheusSensor{querier: q, query: c.Query, match: sortedMatches(c.Match), rangeConfig: c.Range, window: queryWindow(c.Query), stale: &staleDetector{staleAfter: env.StaleAfter}}
+	s := &prometheusSensor{querier: q, query: c.Query, match: sortedMatches(c.Match), by: c.By, rangeConfig: c.Range, window: queryWindow(c.Query), stale: &staleDetector{staleAfter: env.StaleAfter}, members: &memberMemory{staleAfter: env.StaleAfter}}
 	if c.Range != nil {
 		s.window += c.Range.Window.Duration
 	}
@@ -108,6 +145,9 @@ func (s *prometheusSensor) Sample(ctx context.Context, at time.Time, fleet []eng
 	out, err := s.sample(ctx, s.querier.api, at, fleet)
 	if err == nil {
 		s.stale.markStale(ctx, s.querier, at, fleet, out, s.sample)
+		if s.by != "" {
+			s.members.markGone(at, fleet, out)
+		}
 	}
 	return out, err
 }
@@ -131,6 +171,9 @@ func (s *prometheusSensor) sample(ctx context.Context, api v1.API, at time.Time,
 	list, err := s.series(at, answer)
 	if err != nil {
 		return nil, s.querier.queryError(err)
+	}
+	if s.by != "" {
+		return s.querier.redactProblems(matchMembers(fleet, list, s.match, s.by))
 	}
 	return s.querier.matchSeries(fleet, list, s.match)
 }

@@ -2,6 +2,7 @@ package sensors
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -48,4 +49,31 @@ func queryWindow(query string) time.Duration {
 		return nil
 	})
 	return longest
+}
+
+// dropsLabel describes why the result of a query can't have a label: it is one number, or its
+// outermost aggregation leaves the label out. It returns "" where the text does not tell.
+func dropsLabel(query, label string) string {
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(query)
+	if err != nil {
+		return ""
+	}
+	if expr.Type() == parser.ValueTypeScalar {
+		return "names a label, and the query gives one number without labels"
+	}
+	for {
+		inner, is := expr.(*parser.ParenExpr)
+		if !is {
+			break
+		}
+		expr = inner.Expr
+	}
+	a, is := expr.(*parser.AggregateExpr)
+	switch {
+	case !is || a.Op == parser.TOPK || a.Op == parser.BOTTOMK || a.Op == parser.LIMITK || a.Op == parser.LIMIT_RATIO || a.Op == parser.COUNT_VALUES:
+		return ""
+	case slices.Contains(a.Grouping, label) == a.Without:
+		return fmt.Sprintf("the query's %s leaves the label %q out", a.Op, label)
+	}
+	return ""
 }

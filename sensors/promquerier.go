@@ -105,6 +105,11 @@ func timeoutOption(ctx context.Context) []v1.Option {
 // matchSeries assigns each series to its target. It redacts the problems.
 func (q *querier) matchSeries(fleet []engine.Target, list []series, match []labelMatch) (engine.Reading, error) {
 	out, err := matchSeries(fleet, list, match)
+	return q.redactProblems(out, err)
+}
+
+// redactProblems redacts the problems of a reading, and the error in its place.
+func (q *querier) redactProblems(out engine.Reading, err error) (engine.Reading, error) {
 	if err != nil {
 		return nil, q.client.secrets.wrapWhole(err)
 	}

@@ -38,6 +38,10 @@ func whole(t *testing.T, r engine.Reading, fleet []engine.Target) {
 		require.True(t, s.State == engine.OK || s.State == engine.Empty || s.Problem != "", "%+v", s)
 		_, err := json.Marshal(s.Value)
 		require.NoError(t, err, "it can't be written to the journal")
+		require.False(t, s.State == engine.OK && len(s.Missing) > 0, "%+v", s)
+		if value, is := s.Value.(map[string]any); is {
+			require.NotEmpty(t, value)
+		}
 	}
 }
 
@@ -88,6 +92,8 @@ func FuzzHTTPAnswer(f *testing.F) {
 var prometheusAnswers = []string{
 	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"namespace":"ns","deployment":"a","le":"1"},"value":[1700000000,"1"]},{"metric":{"namespace":"ns","deployment":"a","le":"+Inf"},"value":[1700000000,"200"]}]}}`,
 	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"le":"+Inf"},"value":[1700000000,"200"]}]}}`,
+	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"le":"1"},"value":[1700000000,"1"]},{"metric":{"le":"1"},"value":[1700000000,"2"]},{"metric":{},"value":[1700000000,"3"]},{"metric":{"le":""},"value":[1700000000,"4"]}]}}`,
+	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"le":"1","namespace":"ns"},"value":[1700000000,"NaN"]},{"metric":{"le":"\u0000","namespace":"ns"},"value":[1e15,"1"]},{"metric":{"le":"2","namespace":"ns"},"histogram":[1700000000,{"count":"1","sum":"1"}]}]}}`,
 	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"le":"+Inf"},"value":[1e15,"200"]}]}}`,
 	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"le":"NaN"},"value":[-9223372036854775,"1e308"]},{"metric":{"le":"0x1p3"},"value":[1,"1"]},{"metric":{"le":"-0"},"value":[1,"1"]},{"metric":{"le":"0"},"value":[1,"1"]}]}}`,
 	`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"namespace":"ns","deployment":"a"},"value":[1700000000,"NaN"]},{"metric":{"namespace":"ns","deployment":"a"},"value":[1700000000,"-Inf"]}]}}`,
@@ -118,10 +124,14 @@ func FuzzPrometheusAnswer(f *testing.F) {
 	require.NoError(f, err)
 	labels, err := newDrift(&DriftConfig{Query: "x", Bins: "deployment", MinSamples: 1, Smoothing: 1e-4, Reference: DriftReference{Query: "x offset 1d"}}, env)
 	require.NoError(f, err)
+	byLabel, err := newPrometheus(&PrometheusConfig{Query: "x", By: "le"}, Env{Prometheus: address, StaleAfter: time.Minute})
+	require.NoError(f, err)
+	byMatched, err := newPrometheus(&PrometheusConfig{Query: "x", By: "le", Match: map[string]string{"namespace": "namespace"}}, env)
+	require.NoError(f, err)
 	at := time.Unix(1_700_000_000, 0).UTC()
 	f.Fuzz(func(t *testing.T, answer string) {
 		says.Store(&answer)
-		for _, s := range []engine.Sensor{number, points, buckets, labels} {
+		for _, s := range []engine.Sensor{number, points, buckets, labels, byLabel, byMatched} {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			r, err := s.Sample(ctx, at, aFleet())
 			cancel()

@@ -20,7 +20,8 @@ import (
 // Content-Type. Only what is on the page is a sample.
 //
 // The value is a number: the metric itself, its increase per second (`rate`), or a quantile of
-// a histogram's observations (`quantile`).
+// a histogram's observations (`quantile`). With `by: pod` it is an object with such a number
+// for each ready pod, which is not OK if a pod has none.
 type ScrapeConfig struct {
 	URL       string            `json:"url,omitempty" doc:"page of each target, with {name}, {namespace} and {label:NAME}"`
 	Port      string            `json:"port,omitempty" doc:"instead of url: name or number of the port of each ready pod of the target"`
@@ -28,6 +29,7 @@ type ScrapeConfig struct {
 	Metric    string            `json:"metric" required:"true" doc:"name of the sample, as the page shows it; for a quantile, of the histogram, without _bucket; NAME_count and NAME_sum are those of a native histogram NAME too"`
 	Labels    map[string]string `json:"labels,omitempty" doc:"labels that the samples must have, each with exactly this value; le and quantile are compared as numbers, and an empty value means no such label"`
 	Aggregate string            `json:"aggregate,omitempty" enum:"sum,avg,max,min" doc:"how the samples of all pages of a target become one; sum if absent"`
+	By        string            `json:"by,omitempty" enum:"pod" doc:"with port: the value is an object with a number for each ready pod, by the pod's name, at most 1000; ok only if every pod has one"`
 	Rate      manifest.Duration `json:"rate,omitzero" doc:"increase per second over this span, for counters; wants two samples in it"`
 	Quantile  *QuantileConfig   `json:"quantile,omitempty" doc:"quantile of a histogram"`
 	Timeout   manifest.Duration `json:"timeout,omitzero" doc:"of one page; 2s if absent, and at most half the sensor's own"`
@@ -59,7 +61,23 @@ func (q QuantileConfig) Check() (mistakes mistake.Mistakes) {
 func (c *ScrapeConfig) NeedsTwoSamples() bool { return c.Rate.Duration > 0 || c.Quantile != nil }
 
 // ValueType returns the JSON type of the signal's value.
-func (*ScrapeConfig) ValueType() string { return "number" }
+func (c *ScrapeConfig) ValueType() string {
+	if c.By != "" {
+		return "object"
+	}
+	return "number"
+}
+
+// ValueSchema returns the JSON Schema of the signal's value if that is an object.
+func (c *ScrapeConfig) ValueSchema() map[string]any {
+	if c.By == "" {
+		return nil
+	}
+	return mapSchema("number")
+}
+
+// MembersBy returns what the members of the value are named by; "" if it has none.
+func (c *ScrapeConfig) MembersBy() string { return c.By }
 
 // SecretsTo returns the address that basicAuth, bearerToken and headers are sent to. It is ""
 // with port: they go to the pods.
@@ -79,6 +97,9 @@ func (c *ScrapeConfig) Check() mistake.Mistakes {
 		mistakes = append(mistakes, checkURL("url", c.URL)...)
 		if c.Path != "" {
 			mistakes.Add("path", "goes with port", "put it into url")
+		}
+		if c.By != "" {
+			mistakes.Add("by", "goes with port: a url does not say which pod answers", "give port in place of url, or leave it out")
 		}
 	}
 	if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
@@ -132,20 +153,25 @@ func newScrape(c *ScrapeConfig, env Env) (engine.Sensor, error) {
 func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target) (engine.Reading, error) {
 	out := make(engine.Reading, len(fleet))
 	var addresses []string
-	known := map[string]int{}          // a page that several targets share is read once
-	pages := make([][]int, len(fleet)) // indexes into addresses, by target
+	known := map[string]int{}              // a page that several targets share is read once
+	pages := make([][]podPage, len(fleet)) // by target
 	for i := range fleet {
-		list, err := s.addresses(&fleet[i])
+		list, err := s.pages(&fleet[i])
 		if err != nil {
 			out[i] = engine.Signal{State: engine.Error, Problem: err.Error()}
 		}
-		for _, address := range list {
-			k, ok := known[address]
-			if !ok {
-				k, known[address] = len(addresses), len(addresses)
-				addresses = append(addresses, address)
+		for _, p := range list {
+			if p.err != nil {
+				pages[i] = append(pages[i], p)
+				continue
 			}
-			pages[i] = append(pages[i], k)
+			k, ok := known[p.address]
+			if !ok {
+				k, known[p.address] = len(addresses), len(addresses)
+				addresses = append(addresses, p.address)
+			}
+			p.index = k
+			pages[i] = append(pages[i], p)
 		}
 	}
 
@@ -159,11 +185,15 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 		if out[i].State == engine.Error {
 			continue
 		}
+		if s.By != "" {
+			out[i] = s.byPod(pages[i], found, errs)
+			continue
+		}
 		var all expositionSamples
 		var failed []error
-		for _, k := range pages[i] {
-			all.merge(found[k])
-			failed = append(failed, errs[k])
+		for _, p := range pages[i] {
+			all.merge(found[p.index])
+			failed = append(failed, errs[p.index])
 		}
 		if err := errors.Join(failed...); err != nil {
 			out[i] = engine.Signal{State: engine.Error, Problem: strings.ReplaceAll(err.Error(), "\n", "; ")}
@@ -177,11 +207,19 @@ func (s *scrape) Sample(ctx context.Context, at time.Time, fleet []engine.Target
 	return out, nil
 }
 
-// addresses returns the pages of a target: one, or one for each ready pod.
-func (s *scrape) addresses(target *engine.Target) ([]string, error) {
+// podPage is a page of a target.
+type podPage struct {
+	pod     string // "" for a page at a url
+	address string
+	index   int   // into the addresses that are read
+	err     error // of a pod without a page
+}
+
+// pages returns the pages of a target: one, or one for each ready pod.
+func (s *scrape) pages(target *engine.Target) ([]podPage, error) {
 	if s.Port == "" {
 		address, err := s.url.fill(target, inURL)
-		return []string{address}, err
+		return []podPage{{address: address}}, err
 	}
 	w, _ := s.workloads.Workload(target.ID())
 	scheme, path := "http://", s.Path
@@ -191,16 +229,20 @@ func (s *scrape) addresses(target *engine.Target) ([]string, error) {
 	if path == "" {
 		path = "/metrics"
 	}
-	var out []string
+	var out []podPage
 	for _, pod := range w.Pods {
 		if !pod.Ready {
 			continue
 		}
 		host, ok := pod.Ports[s.Port]
-		if !ok {
+		switch {
+		case !ok && s.By == "":
 			return nil, fmt.Errorf("pod %s has no port %q", pod.Name, s.Port)
+		case !ok:
+			out = append(out, podPage{pod: pod.Name, err: fmt.Errorf("the pod has no port %q", s.Port)})
+			continue
 		}
-		out = append(out, scheme+host+path)
+		out = append(out, podPage{pod: pod.Name, address: scheme + host + path})
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package sensors
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
@@ -37,6 +38,26 @@ func (s *scrape) signal(found expositionSamples) engine.Signal {
 	}
 	out.Value = v
 	return out
+}
+
+// byPod makes one signal of the pages of a target's pods, each with the number of its pod.
+func (s *scrape) byPod(pages []podPage, found []expositionSamples, errs []error) engine.Signal {
+	if len(pages) == 0 {
+		return engine.Signal{State: engine.Empty, Problem: "no pod of the target is ready"}
+	}
+	all := make(members, len(pages))
+	for _, p := range pages {
+		err := p.err
+		if err == nil {
+			err = errs[p.index]
+		}
+		if err != nil {
+			all[p.pod] = engine.Signal{State: engine.Error, Problem: strings.ReplaceAll(err.Error(), "\n", "; ")}
+			continue
+		}
+		all[p.pod] = s.signal(found[p.index])
+	}
+	return all.signal("the pods")
 }
 
 // absence explains why no page of a target has a selected sample.

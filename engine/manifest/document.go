@@ -96,14 +96,21 @@ func signalSchema(s Sensor) map[string]any {
 	if s.Since != "" {
 		properties["since_ns"] = sinceSchema()
 	}
+	if c, is := s.Config.(interface{ MembersBy() string }); is && c.MembersBy() != "" {
+		properties["missing"] = missingSchema()
+	}
 	if s.Sustained != nil {
 		properties["sustained"] = sustainedSchema(s.Sustained)
 	}
-	return objectSchema("the signal "+s.Name, properties, "value", "last", "age_ns", "since_ns", "sustained")
+	return objectSchema("the signal "+s.Name, properties, "value", "last", "age_ns", "since_ns", "missing", "sustained")
 }
 
 func sinceSchema() map[string]any {
 	return typeSchema("integer", "of a sensor with since: when the mark was set that the value counts from, in nanoseconds since the Unix epoch; absent if it never was")
+}
+
+func missingSchema() map[string]any {
+	return mapSchema("of a sensor with by: the members without a number, each with its state; only where the state of the signal is not ok", stringSchema("empty, nan, stale or error"))
 }
 
 func memorySchema(verbs map[string]reflect.Type) map[string]any {

@@ -149,6 +149,7 @@ func document(b *strings.Builder) {
 	}}
 	schema := DocumentSchema(sample)
 	properties(properties(properties(schema)["signals"])["NAME"])["since_ns"] = sinceSchema()
+	properties(properties(properties(schema)["signals"])["NAME"])["missing"] = missingSchema()
 	properties(properties(properties(schema)["signals"])["NAME"])["sustained"] = sustainedSchema(&Sustained{Above: &Bound{}, Below: &Bound{}})
 	var walk func(path string, schema map[string]any)
 	walk = func(path string, schema map[string]any) {

@@ -31,6 +31,7 @@ var (
 	keyWindow = ast.StringTerm("window")
 	keySince  = ast.StringTerm("since_ns")
 
+	keyMissing   = ast.StringTerm("missing")
 	keySustained = ast.StringTerm("sustained")
 
 	keyProposal = ast.StringTerm("proposal")
@@ -126,7 +127,7 @@ func (s *sections) signals(doc *engine.Document) *ast.Term {
 
 // signal returns the term of Signal.Input.
 func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
-	var buf [6][2]*ast.Term
+	var buf [7][2]*ast.Term
 	items := append(buf[:0],
 		[2]*ast.Term{keyState, stateTerm(sig.State)},
 		[2]*ast.Term{keyWindow, s.window(i, sig.Window)},
@@ -142,10 +143,18 @@ func (s *sections) signal(i int, sig *engine.Signal, now time.Time) *ast.Term {
 	if !sig.Since.IsZero() {
 		items = append(items, [2]*ast.Term{keySince, number(sig.Since.UnixNano())})
 	}
+	if sig.State != engine.OK && len(sig.Missing) > 0 {
+		items = append(items, [2]*ast.Term{keyMissing, s.part(i, "missing", sig.MissingInput())})
+	}
 	if sig.State == engine.OK && sig.Sustained != nil {
-		items = append(items, [2]*ast.Term{keySustained, term("signals."+string(s.names[i].Value.(ast.String))+".sustained", sig.Sustained.Input())})
+		items = append(items, [2]*ast.Term{keySustained, s.part(i, "sustained", sig.Sustained.Input())})
 	}
 	return ast.ObjectTerm(items...)
+}
+
+// part returns the term of a part of a signal that is not cached.
+func (s *sections) part(i int, name string, v any) *ast.Term {
+	return term("signals."+string(s.names[i].Value.(ast.String))+"."+name, v)
 }
 
 func (s *sections) value(i int, v any) *ast.Term {

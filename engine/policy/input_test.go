@@ -104,6 +104,9 @@ func anySignal(t *rapid.T, now time.Time) engine.Signal {
 	if rapid.Bool().Draw(t, "at") {
 		s.At = now.Add(-time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "age")))
 	}
+	if rapid.Bool().Draw(t, "has members") {
+		s.Missing = rapid.MapOfN(rapid.String(), rapid.SampledFrom(engine.States[1:]), 0, 3).Draw(t, "missing")
+	}
 	if rapid.Bool().Draw(t, "is sustained") {
 		span := rapid.Ptr(rapid.Map(rapid.Int64Range(0, math.MaxInt64), func(n int64) time.Duration { return time.Duration(n) }), true)
 		s.Sustained = &engine.Sustained{Samples: rapid.IntRange(1, 99).Draw(t, "samples"), Span: time.Duration(rapid.Int64().Draw(t, "span")), Covered: rapid.Bool().Draw(t, "covered"), Above: span.Draw(t, "above"), Below: span.Draw(t, "below")}

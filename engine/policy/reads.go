@@ -157,6 +157,8 @@ func signalFields(below ast.Ref) engine.SignalFields {
 		return engine.SignalSince
 	case "sustained":
 		return engine.SignalSustained
+	case "missing":
+		return engine.SignalMissing
 	}
 	return engine.AllSignalFields
 }

@@ -27,6 +27,9 @@ func changedFields(a, b *engine.Signal) (out engine.SignalFields) {
 	} else if !equalValues(a.Last, b.Last) {
 		out |= engine.SignalLast
 	}
+	if !maps.Equal(a.Missing, b.Missing) {
+		out |= engine.SignalMissing
+	}
 	if a.Window != b.Window {
 		out |= engine.SignalWindow
 	}

@@ -65,3 +65,15 @@ func TestAValueIsNotYoungerThanNow(t *testing.T) {
 	ahead := engine.Signal{State: engine.OK, Value: 1.0, At: epoch.Add(time.Second)}
 	require.Equal(t, int64(0), ahead.Input(epoch)["age_ns"])
 }
+
+// The members without a number stay in the document while the signal is not OK.
+func TestJudgeKeepsTheMissingMembers(t *testing.T) {
+	last := lastValue{Value: map[string]any{"v1": 1.0, "v2": 2.0}, At: epoch}
+	missing := map[string]engine.State{"v2": engine.Error}
+	s := judge(engine.Signal{State: engine.Error, Missing: missing, Problem: "refused"}, nil, epoch.Add(time.Second), time.Minute, &last)
+	require.Equal(t, missing, s.Missing)
+	require.Equal(t, map[string]any{"v2": "error"}, s.Input(epoch)["missing"])
+	require.Equal(t, last.Value, s.Last)
+	s = judge(engine.Signal{State: engine.Error, Missing: missing}, errors.New("shut"), epoch, time.Minute, &last)
+	require.Nil(t, s.Missing, "the whole sensor failed")
+}

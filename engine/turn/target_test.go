@@ -29,7 +29,7 @@ func TestAStrategyIsSkippedOnlyIfNothingThatItReadsHasChanged(t *testing.T) {
 	}
 	of := func(names ...string) engine.Keys { return engine.Keys{Names: names} }
 	rev := &reading{reads: map[string]engine.Reads{
-		"value": load(engine.SignalValue), "state": load(engine.SignalState), "last": load(engine.SignalLast), "window": load(engine.SignalWindow), "since": load(engine.SignalSince), "sustained": load(engine.SignalSustained),
+		"value": load(engine.SignalValue), "state": load(engine.SignalState), "last": load(engine.SignalLast), "window": load(engine.SignalWindow), "since": load(engine.SignalSince), "missing": load(engine.SignalMissing), "sustained": load(engine.SignalSustained),
 		"all signals": {AllSignals: true, AllFields: engine.SignalState | engine.SignalValue}, "all sustained": {AllSignals: true, AllFields: engine.SignalSustained}, "pods": {Target: engine.TargetPods}, "desired": {Target: engine.TargetDesired}, "ready": {Target: engine.TargetReady}, "labels": {Target: engine.TargetLabels},
 		"placement": {Target: engine.TargetPlacement}, "model": {Target: engine.TargetModel}, "version": {Target: engine.TargetAPIVersion},
 		"own memory": {Memory: of("x.own")}, "memory": {Memory: engine.Keys{All: true}}, "replicas claim": {Claims: of("replicas")}, "claims": {Claims: engine.Keys{All: true}},
@@ -53,6 +53,10 @@ func TestAStrategyIsSkippedOnlyIfNothingThatItReadsHasChanged(t *testing.T) {
 			s.doc.Signals[0].Last = 7.0
 			return 1
 		}, nil},
+		"a member without a number": {func(s *target) int {
+			s.doc.Signals[0].Missing = map[string]engine.State{"v2": engine.NaN}
+			return 1
+		}, []string{"missing"}},
 		"the window":               {func(s *target) int { s.doc.Signals[0].Window = 5; return 1 }, []string{"window"}},
 		"for how long it has held": {func(s *target) int { s.doc.Signals[0].Sustained = &engine.Sustained{Samples: 2}; return 1 }, []string{"all sustained", "sustained"}},
 		"for how long another has": {func(s *target) int { s.doc.Signals[1].Sustained = &engine.Sustained{Samples: 2}; return 1 }, []string{"all sustained"}},
