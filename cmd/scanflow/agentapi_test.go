@@ -131,7 +131,7 @@ func (i *intrusion) requireRefused(bases []string) {
 			strings.Contains(text, "it is the API of this installation or of one of its peers, and no agent may use that") || strings.Contains(text, "answered 307")
 	}
 	require.Eventually(i.t, func() bool {
-		out, code := scanflow(i.t, "decisions", "--data", i.data, "--agent", "test/intruder", "--verb", "webhook", "--verdict", "admitted")
+		out, code := scanflow(i.t, "decisions", "--data", i.data, "--agent", "test/intruder", "--verb", "webhook", "--verdict", "admitted", "--wide")
 		if code != 0 {
 			return false
 		}
@@ -139,7 +139,7 @@ func (i *intrusion) requireRefused(bases []string) {
 			for _, path := range []string{"/v1/approvals/" + i.id + "/approve", "/v1/alerts"} {
 				found := false
 				for line := range strings.Lines(out) {
-					found = found || strings.Contains(line, "url="+base+path) && strings.Contains(line, ": failed (") && sentence(line)
+					found = found || strings.Contains(line, "url="+base+path) && strings.Contains(line, "  failed  ") && sentence(line)
 				}
 				if !found {
 					return false

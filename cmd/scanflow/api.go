@@ -26,9 +26,14 @@ func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
 		previewPath:     func(r *http.Request) (any, error) { return previewOf(a, r) },
+		"/v1/problems":  func(r *http.Request) (any, error) { return problemsOf(a, r) },
+		"/v1/names":     func(r *http.Request) (any, error) { return namesOf(r.Context(), a) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },
 		"/v1/approvals": func(r *http.Request) (any, error) { return approvalsOf(a, r) },
 		"/v1/events":    func(r *http.Request) (any, error) { return messagesOf(a, r) },
+
+		"/v1/decisions/{firing}/{index}":          func(r *http.Request) (any, error) { return decisionOf(a, r) },
+		"/v1/decisions/{firing}/{index}/document": func(r *http.Request) (any, error) { return documentOf(a, r) },
 
 		"/v1/workflows":                        func(*http.Request) (any, error) { return httpResult(workflowsOf(a)) },
 		"/v1/workflows/{namespace}/{name}":     func(r *http.Request) (any, error) { return httpResult(workflowOf(a, r)) },
@@ -66,6 +71,8 @@ func httpResult[T any](v T, err error) (any, error) {
 		return nil, fmt.Errorf("%w: %w; `scanflow workflows` lists them", server.ErrNotFound, err)
 	case errors.Is(err, workflow.ErrUnknownStep), errors.Is(err, app.ErrArgos), errors.Is(err, app.ErrNoWorkflows):
 		return nil, fmt.Errorf("%w: %w", server.ErrNotFound, err)
+	case errors.Is(err, journal.ErrNotFound):
+		return nil, fmt.Errorf("%w: %w; `scanflow decisions` lists them", server.ErrNotFound, err)
 	case errors.Is(err, engine.ErrApprovalState):
 		return nil, fmt.Errorf("%w: %w", server.ErrConflict, err)
 	}
@@ -76,6 +83,9 @@ func badRequest(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", server.ErrBadRequest, what, err)
 }
 
+// maxLimit is the greatest limit of a request.
+const maxLimit = 10000
+
 // limitOf returns the limit of a request; 100 by default.
 func limitOf(r *http.Request) (int, error) {
 	text := r.URL.Query().Get("limit")
@@ -83,30 +93,10 @@ func limitOf(r *http.Request) (int, error) {
 		return 100, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 10000 {
-		return 0, fmt.Errorf("%w: limit: %q is no number from 1 to 10000", server.ErrBadRequest, text)
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, fmt.Errorf("%w: limit: %q is no number from 1 to %d", server.ErrBadRequest, text, maxLimit)
 	}
 	return n, nil
-}
-
-func decisionsOf(a *app.App, r *http.Request) (any, error) {
-	q := r.URL.Query()
-	since, err := parseTime(q.Get("since"), time.Now())
-	if err != nil {
-		return nil, badRequest("since", err)
-	}
-	limit, err := limitOf(r)
-	if err != nil {
-		return nil, err
-	}
-	reader, err := a.Journal.Reader()
-	if err != nil {
-		return nil, err
-	}
-	rows, err := reader.Decisions(r.Context(), journal.Filter{
-		Agent: q.Get("agent"), Target: q.Get("target"), Strategy: q.Get("strategy"), Since: since, Limit: limit,
-	})
-	return append([]journal.Row{}, rows...), err // [] in JSON, not null
 }
 
 func approvalsOf(a *app.App, r *http.Request) (any, error) {
@@ -118,7 +108,11 @@ func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	if since.IsZero() {
 		since = time.Unix(0, 1<<62)
 	}
-	list, err := a.Approvals(r.Context(), q.Get("agent"), since)
+	agent, err := agentOfQuery(r, a)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.Approvals(r.Context(), agent, since)
 	return httpResult(append([]engine.Approval{}, list...), err)
 }
 
@@ -135,7 +129,11 @@ func messagesOf(a *app.App, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	messages, err := a.Messages(r.Context(), r.URL.Query().Get("agent"), limit)
+	agent, err := agentOfQuery(r, a)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := a.Messages(r.Context(), agent, limit)
 	for i := range messages {
 		if messages[i].To != "" {
 			messages[i].To = redact.URL(messages[i].To) // a webhook's query is often its secret

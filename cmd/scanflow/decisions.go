@@ -2,88 +2,147 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
-func newDecisions() *cobra.Command {
-	var (
-		data, since, until, verdict, document string
-		filter                                journal.Filter
-		asJSON, problems                      bool
-	)
-	c := &cobra.Command{
-		Use:   "decisions",
-		Short: "Read the journal: what was decided, done, or refused, and why",
-		Long: `Reads the journal of a running or stopped scanflow, newest first.
+// decisionFlags are the flags of `scanflow decisions`.
+type decisionFlags struct {
+	readFlags
+	zone                            screenZone
+	since, until, verdict, document string
+	filter                          journal.Filter
+	asJSON, problems, wide, follow  bool
+}
 
-Each line is one proposal of a strategy: when, on which target, what it asked for,
-what became of it, and why. --document ID prints the document that it rested on,
-which "scanflow eval --input" takes.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := checkAgent(filter.Agent)
-			if err != nil {
-				return err
-			}
-			if filter.Since, err = parseTime(since, time.Now()); err != nil {
-				return fmt.Errorf("--since: %w", err)
-			}
-			if filter.Until, err = parseTime(until, time.Now()); err != nil {
-				return fmt.Errorf("--until: %w", err)
-			}
-			switch filter.Verdict = engine.Verdict(verdict); filter.Verdict {
-			case "", engine.Admitted, engine.Refused, engine.Unchanged, engine.Waiting:
-			default:
-				return fmt.Errorf("--verdict: %q is none of admitted, refused, unchanged, waiting", verdict)
-			}
-			if filter.Limit < 0 {
-				return fmt.Errorf("--limit: %d is below 0", filter.Limit)
-			}
-			r, err := journal.OpenReader(cmd.Context(), app.JournalDir(data))
-			if err != nil {
-				return err
-			}
-			defer func() { _ = r.Close() }()
-			if document != "" {
-				raw, err := r.Document(cmd.Context(), document)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), plot.JSON(string(raw)))
-				return err
-			}
-			if problems {
-				return printProblems(cmd.Context(), cmd.OutOrStdout(), r, filter, asJSON)
-			}
-			return printDecisions(cmd.Context(), cmd.OutOrStdout(), r, filter, asJSON)
-		},
+func newDecisions() *cobra.Command {
+	var o decisionFlags
+	c := &cobra.Command{
+		Use:   "decisions [ID]",
+		Short: "Read the journal: what was decided, done, or refused, and why",
+		Long: `Reads the journal of a stopped or running scanflow, newest first: of the data folder,
+or with --server of a running one. Without either flag it reads .scanflow, and where that
+has no journal it asks the scanflow of this machine.
+
+Each row is one proposal of a strategy: when, on which target, what it asked for, what
+became of it, and why. The table fits 80 columns, or the terminal where that is wider;
+--wide shortens nothing and has all columns. With an ID, that decision is shown in full.
+The result is the verdict (refused, unchanged, waiting) or the outcome of the act
+(running, done, failed, abandoned; dry run). --follow prints new decisions as they come,
+oldest first, and one whose act was running again when the act has ended.
+
+--document ID prints the document that a decision rested on, which "scanflow eval --input"
+takes. The id in the table is enough: it names a decision within one journal.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
+	o.add(c, "folder of the journal")
+	o.zone.add(c)
 	f := c.Flags()
-	f.StringVar(&data, "data", defaultData, "folder of the journal")
-	f.StringVar(&filter.Agent, "agent", "", "only this agent, as namespace/name")
-	f.StringVar(&filter.Target, "target", "", "only this target, as name or namespace/name")
-	f.StringVar(&filter.Strategy, "strategy", "", "only this strategy")
-	f.StringVar(&filter.Verb, "verb", "", "only this verb")
-	f.StringVar(&verdict, "verdict", "", "only admitted, refused, unchanged or waiting (for a person)")
-	f.StringVar(&filter.Identity, "identity", "", "only the act of this identity")
-	f.StringVar(&since, "since", "", "only from here on: a time (RFC 3339) or an age (90s, 2h)")
-	f.StringVar(&until, "until", "", "only before here: a time (RFC 3339) or an age")
-	f.IntVar(&filter.Limit, "limit", 100, "at most so many, the newest; 0 for all")
-	f.BoolVar(&asJSON, "json", false, "one JSON object a line")
-	f.BoolVar(&problems, "problems", false, "the firings that had problems instead: sensors, strategies, targets or the journal failing")
-	f.StringVar(&document, "document", "", "print the document of the decision with this id")
+	f.StringVar(&o.filter.Agent, "agent", "", "only this agent, as name or namespace/name")
+	f.StringVar(&o.filter.Target, "target", "", "only this target, as name or namespace/name")
+	f.StringVar(&o.filter.Strategy, "strategy", "", "only this strategy")
+	f.StringVar(&o.filter.Verb, "verb", "", "only this verb")
+	f.StringVar(&o.verdict, "verdict", "", "only admitted, refused, unchanged or waiting (for a person); failed: only those whose act failed")
+	f.StringVar(&o.filter.Identity, "identity", "", "only the act of this identity")
+	f.StringVar(&o.since, "since", "", "only from here on: a time (RFC 3339) or an age (90s, 2h)")
+	f.StringVar(&o.until, "until", "", "only before here: a time (RFC 3339) or an age")
+	f.IntVar(&o.filter.Limit, "limit", 100, "at most so many, the newest; 0 for all; with --follow, how many to begin with")
+	f.BoolVar(&o.wide, "wide", false, "all columns, in full")
+	f.BoolVarP(&o.follow, "follow", "", false, "go on with those that are decided from now on, until interrupted")
+	f.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
+	f.BoolVar(&o.problems, "problems", false, "what went wrong instead: sensors, signals by target, strategies, targets or the journal failing")
+	f.StringVar(&o.document, "document", "", "print the document of the decision with this id")
 	return c
+}
+
+// verdictNames are the values of --verdict.
+var verdictNames = []string{string(engine.Admitted), string(engine.Refused), string(engine.Unchanged), string(engine.Waiting), string(engine.Failed)}
+
+// parse checks the flags, and completes the filter but for the agent.
+func (o *decisionFlags) parse(args []string) (err error) {
+	if o.filter.Since, err = parseTime(o.since, time.Now()); err != nil {
+		return fmt.Errorf("--since: %w", err)
+	}
+	if o.filter.Until, err = parseTime(o.until, time.Now()); err != nil {
+		return fmt.Errorf("--until: %w", err)
+	}
+	switch v := engine.Verdict(o.verdict); v {
+	case "", engine.Admitted, engine.Refused, engine.Unchanged, engine.Waiting:
+		o.filter.Verdict = v
+	case engine.Verdict(engine.Failed):
+		o.filter.Outcome = engine.Failed
+	default:
+		return fmt.Errorf("--verdict: %q is none of admitted, refused, unchanged, waiting, failed", o.verdict)
+	}
+	if o.filter.Limit < 0 {
+		return fmt.Errorf("--limit: %d is below 0", o.filter.Limit)
+	}
+	return o.conflicts(args)
+}
+
+// conflicts refuses flags that would have no effect together.
+func (o *decisionFlags) conflicts(args []string) error {
+	f := o.command.Flags()
+	var errs []error
+	without := func(on bool, what, why string, names ...string) {
+		for _, name := range names {
+			if on && f.Changed(name) {
+				errs = append(errs, fmt.Errorf("--%s: has no effect with %s, %s", name, what, why))
+			}
+		}
+	}
+	choice := []string{"agent", "target", "strategy", "verb", "verdict", "identity", "since", "until", "limit"}
+	without(len(args) > 0, "an ID", "which names one decision", append([]string{"wide", "follow", "problems", "document"}, choice...)...)
+	without(o.document != "", "--document", "which prints one document", append([]string{"wide", "follow", "problems", "json", "utc"}, choice...)...)
+	without(o.problems, "--problems", "which shows firings", "target", "strategy", "verb", "verdict", "identity", "follow")
+	without(o.asJSON, "--json", "which has everything, with times as RFC 3339", "wide", "utc")
+	without(o.follow, "--follow", "which has no end", "until")
+	return errors.Join(errs...)
+}
+
+func (o *decisionFlags) run(cmd *cobra.Command, args []string) error {
+	if err := o.parse(args); err != nil {
+		return err
+	}
+	if err := checkAgent(o.filter.Agent); err != nil {
+		return err
+	}
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	source, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	if o.filter.Agent, err = fullAgent(ctx, o.filter.Agent, func(ctx context.Context) ([]string, error) {
+		names, err := source.Names(ctx)
+		return names.Agents, err
+	}); err != nil {
+		return err
+	}
+	switch {
+	case len(args) > 0:
+		return o.printOne(ctx, out, source, args[0])
+	case o.document != "":
+		raw, err := source.Document(ctx, o.document)
+		if err == nil {
+			_, err = fmt.Fprintln(out, plot.JSON(string(raw)))
+		}
+		return err
+	case o.problems:
+		return o.printProblems(ctx, out, source)
+	case o.follow:
+		return o.printNew(ctx, out, source)
+	}
+	return o.printDecisions(ctx, out, source)
 }
 
 // parseTime parses a time (RFC 3339) or an age before now; "" is the zero time.
@@ -101,27 +160,43 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
-	none := true
-	for row, err := range r.EachDecision(ctx, filter) {
-		if err != nil {
-			return err
+func (o *decisionFlags) printOne(ctx context.Context, w io.Writer, source decisionSource, id string) error {
+	row, err := source.Decision(ctx, id)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		return writeLine(w, row)
+	}
+	_, err = io.WriteString(w, decisionText(row, o.zone))
+	return err
+}
+
+// table is where decisions are printed to.
+func (o *decisionFlags) table(w io.Writer) *decisionTable {
+	return &decisionTable{w: w, zone: o.zone, wide: o.wide, width: widthOf(w), now: time.Now}
+}
+
+func (o *decisionFlags) printDecisions(ctx context.Context, w io.Writer, source decisionSource) error {
+	none, table := true, o.table(w)
+	for row, err := range source.EachDecision(ctx, o.filter) {
+		if err == nil {
+			none = false
+			if o.asJSON {
+				err = writeLine(w, row)
+			} else {
+				err = table.add(row)
+			}
 		}
-		none = false
-		if asJSON {
-			err = writeLine(w, row)
-		} else {
-			_, err = fmt.Fprintln(w, plot.Line(decisionLine(row)))
-		}
 		if err != nil {
-			return err
+			return errors.Join(table.flush(), err)
 		}
 	}
-	if !none || asJSON {
-		return nil
+	if !none || o.asJSON {
+		return table.flush()
 	}
 	text, n := "no decisions that match", 0
-	for _, err := range problemFirings(ctx, r, filter) {
+	for _, err := range problemFirings(ctx, source, o.filter) {
 		if err != nil {
 			return err
 		}
@@ -135,66 +210,4 @@ func printDecisions(ctx context.Context, w io.Writer, r *journal.Reader, filter 
 	}
 	_, err := fmt.Fprintln(w, text)
 	return err
-}
-
-// problemFirings iterates over the firings that had problems, filtered by agent and time.
-func problemFirings(ctx context.Context, r *journal.Reader, filter journal.Filter) iter.Seq2[journal.Firing, error] {
-	return func(yield func(journal.Firing, error) bool) {
-		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
-			if (err != nil || len(f.Problems) > 0) && !yield(f, err) {
-				return
-			}
-		}
-	}
-}
-
-// printProblems prints the problems of each firing, such as failed sensors and results of
-// strategies that are not valid proposals.
-func printProblems(ctx context.Context, w io.Writer, r *journal.Reader, filter journal.Filter, asJSON bool) error {
-	shown := 0
-	for f, err := range problemFirings(ctx, r, filter) {
-		if err != nil {
-			return err
-		}
-		if shown++; filter.Limit > 0 && shown > filter.Limit {
-			break
-		}
-		if asJSON {
-			err = writeLine(w, f)
-		} else {
-			for _, p := range f.Problems {
-				_, err = fmt.Fprintln(w, plot.Line(fmt.Sprintf("%s  %-20s %s", f.At.Local().Format("2006-01-02 15:04:05.000"), f.Agent, p)))
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// decisionLine formats one decision as a line of text.
-func decisionLine(row journal.Row) string {
-	result := string(row.Verdict)
-	if row.Outcome != nil {
-		result = string(row.Outcome.Status)
-		if row.Outcome.Detail != "" && row.Outcome.Status == engine.Failed {
-			result += " (" + row.Outcome.Detail + ")"
-		}
-	}
-	if row.DryRun {
-		result += ", dry run"
-	}
-	why := row.Reason
-	if len(row.Because) > 0 {
-		why += " [" + strings.Join(row.Because, " ") + "]"
-	}
-	if row.By != "" {
-		result += " by " + row.By
-	}
-	line := fmt.Sprintf("%s  %-8s %-20s %-20s %s: %s", row.At.Local().Format("2006-01-02 15:04:05.000"), row.ID, row.Target, row.Strategy, callText(row.Primitive, row.With), result)
-	if row.Detail != "" {
-		line += ": " + row.Detail
-	}
-	return line + "  <- " + why
 }

@@ -24,16 +24,6 @@ func group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// checkAgent refuses an --agent that is not a valid name, which would silently select
-// nothing. "" selects all agents.
-func checkAgent(name string) error {
-	namespace, rest, _ := strings.Cut(name, "/")
-	if name != "" && (namespace == "" || rest == "" || strings.Contains(rest, "/")) {
-		return fmt.Errorf("--agent: %q is no agent's name; write namespace/name", name)
-	}
-	return nil
-}
-
 // defaultData is the default of --data, the folder of the journal.
 const defaultData = ".scanflow"
 

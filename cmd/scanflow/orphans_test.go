@@ -32,7 +32,7 @@ func TestAQuestionOfADeletedAgentLapsesAtTheNextStart(t *testing.T) {
 	require.Contains(t, out, "lapsed")
 	require.Contains(t, out, "came to       its agent, test/asker, is not there any more")
 	d.stop()
-	out, code = scanflow(t, "decisions", "--data", s.data, "--verdict", "refused")
+	out, code = scanflow(t, "decisions", "--data", s.data, "--verdict", "refused", "--wide")
 	require.Equal(t, 0, code, out)
 	require.Contains(t, out, "guards.approval")
 	require.Contains(t, out, "is not there any more")

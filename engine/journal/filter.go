@@ -23,7 +23,10 @@ type Filter struct {
 	Strategy string
 	Verb     string
 	Verdict  engine.Verdict
+	Outcome  engine.Status // of the act; Running selects acts without a conclusion
 	Identity string
+	// After and Before bound the Row.Seq of decisions, both exclusive; 0 for no bound.
+	After, Before int64
 	// Since and Until bound the time of the firing: since <= t < until.
 	Since, Until time.Time
 	// Limit is the maximum number of rows in the given order; 0 for all.

@@ -16,7 +16,9 @@ import (
 // Row is a decision with its firing and the outcome of its act. Its JSON is one flat object.
 type Row struct {
 	// ID is the decision's id, for Reader.Document.
-	ID       string             `json:"id"`
+	ID string `json:"id"`
+	// Seq orders the rows of a journal: a later row has a greater one. See Filter.After.
+	Seq      int64              `json:"seq"`
 	At       time.Time          `json:"at"`
 	Agent    string             `json:"agent"`
 	Firing   string             `json:"firing"`
@@ -79,6 +81,10 @@ func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, erro
 	w.add(f.Verb != "", `d.verb = ?`, f.Verb)
 	w.add(f.Verdict != "", `d.verdict = ?`, string(f.Verdict))
 	w.add(f.Identity != "", `d.identity = ?`, f.Identity)
+	w.add(f.Outcome == engine.Running, `a.identity IS NOT NULL AND a.status IS NULL`)
+	w.add(f.Outcome != "" && f.Outcome != engine.Running, `a.status = ?`, string(f.Outcome))
+	w.add(f.After != 0, `d.id > ?`, f.After)
+	w.add(f.Before != 0, `d.id < ?`, f.Before)
 	namespace, name, qualified := strings.Cut(f.Target, "/")
 	if !qualified {
 		name = f.Target
@@ -86,10 +92,12 @@ func (r *Reader) EachDecision(ctx context.Context, f Filter) iter.Seq2[Row, erro
 	w.add(f.Target != "", `d.name = ?`, name)
 	w.add(qualified, `d.namespace = ?`, namespace)
 	w.addTimeRange(f, `(SELECT min(seq) FROM firings WHERE at >= ?) << `+strconv.Itoa(decisionBits), `d.id >= `)
-	query := `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.applied, a.ended
-		FROM decisions d CROSS JOIN firings f ON f.seq = d.id >> ` + strconv.Itoa(decisionBits) + ` LEFT JOIN acts a ON a.identity = d.identity`
-	return queryPages(ctx, r, f, query, `d.id`, w, scanRow)
+	return queryPages(ctx, r, f, selectRows, `d.id`, w, scanRow)
 }
+
+// selectRows selects what scanRow reads.
+var selectRows = `SELECT d.id, d.body, f.id, f.agent, f.at, f.body, a.body, a.status, a.detail, a.applied, a.ended
+	FROM decisions d CROSS JOIN firings f ON f.seq = d.id >> ` + strconv.Itoa(decisionBits) + ` LEFT JOIN acts a ON a.identity = d.identity`
 
 // Firings returns the firings that a filter's Agent, Since, Until, Limit and OldestFirst
 // select. The other fields must be empty.
@@ -107,7 +115,7 @@ func (r *Reader) Firings(ctx context.Context, f Filter) ([]Firing, error) {
 // EachFiring iterates over firings without holding them in memory. It ends at the first error,
 // which it yields.
 func (r *Reader) EachFiring(ctx context.Context, f Filter) iter.Seq2[Firing, error] {
-	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Identity != "" {
+	if f.Target != "" || f.Strategy != "" || f.Verb != "" || f.Verdict != "" || f.Outcome != "" || f.Identity != "" || f.After != 0 || f.Before != 0 {
 		return func(yield func(Firing, error) bool) {
 			yield(Firing{}, errors.New("firings are chosen by agent and time only"))
 		}
@@ -134,6 +142,7 @@ func scanRow(rows *sql.Rows) (int64, Row, error) {
 		return 0, row, err
 	}
 	row.ID = row.Firing + "/" + strconv.FormatInt(id&(1<<decisionBits-1), 10)
+	row.Seq = id
 	row.At, row.Trigger, row.Revision, row.Policy = timeOf(at), f.Trigger, f.Revision, f.Policy
 	if ab == nil {
 		return id, row, nil

@@ -3,13 +3,10 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 // Reader queries a journal. It is safe for concurrent use and writes nothing.
@@ -17,6 +14,9 @@ type Reader struct {
 	db   *sql.DB
 	path string
 }
+
+// File is the path of the journal in dir.
+func File(dir string) string { return filepath.Join(dir, fileName) }
 
 // OpenReader opens the journal in dir for reading, with or without a running daemon. It
 // creates no file. The error wraps os.ErrNotExist if the folder has no journal, and is a
@@ -26,7 +26,7 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	path := filepath.Join(dir, fileName)
+	path := File(dir)
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("no journal in %s (is it the folder given to the daemon as --data?): %w", dir, err)
@@ -57,30 +57,6 @@ func (r *Reader) readError(err error) error {
 		return f
 	}
 	return err
-}
-
-// Document returns the document of a decision (Row.ID) as JSON. It is an ErrNotFound if there
-// is no such decision, or the decision has no document.
-func (r *Reader) Document(ctx context.Context, id string) (json.RawMessage, error) {
-	cut := strings.LastIndexByte(id, '/')
-	if cut < 0 {
-		return nil, fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
-	}
-	place, err := strconv.ParseUint(id[cut+1:], 10, decisionBits)
-	if err != nil {
-		return nil, fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
-	}
-	var body []byte
-	err = r.db.QueryRowContext(ctx, `SELECT documents.body FROM firings, decisions, documents
-		WHERE firings.id = ? AND decisions.id = firings.seq << ? | ? AND documents.id = decisions.document`,
-		id[:cut], decisionBits, int64(place)).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("document of decision %s: %w", id, ErrNotFound)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("document of decision %s: %w", id, r.readError(err))
-	}
-	return decompress(body)
 }
 
 // Stats are the numbers of rows in a journal.

@@ -55,6 +55,12 @@ func TestDecisions(t *testing.T) {
 		"verb":               {Filter{Verb: "scale", Limit: 2}, "f-2/1 f-2/0"},
 		"verdict":            {Filter{Verdict: engine.Refused}, "f-2/1"},
 		"identity":           {Filter{Identity: "f-1-1"}, "f-1/1"},
+		"done":               {Filter{Outcome: engine.Done}, "f-0/0"},
+		"failed":             {Filter{Outcome: engine.Failed}, ""},
+		"running":            {Filter{Outcome: engine.Running}, "f-0/1"},
+		"after":              {Filter{After: 2<<decisionBits | 1}, "f-2/1 f-2/0"},
+		"after, oldest":      {Filter{After: 2 << decisionBits, OldestFirst: true, Limit: 2}, "f-1/1 f-2/0"},
+		"before":             {Filter{Before: 2 << decisionBits}, "f-0/1 f-0/0"},
 		"since":              {Filter{Since: day.Add(time.Minute)}, "f-2/1 f-2/0 f-1/1 f-1/0"},
 		"until":              {Filter{Until: day.Add(time.Minute)}, "f-0/1 f-0/0"},
 		"between":            {Filter{Since: day.Add(time.Second), Until: day.Add(2 * time.Minute), OldestFirst: true}, "f-1/0 f-1/1"},
@@ -84,7 +90,7 @@ func TestRowAsJSON(t *testing.T) {
 		require.NotContains(t, string(raw), "\n")
 		return string(raw)
 	}
-	require.JSONEq(t, `{"id":"f-0/0","at":"2026-03-01T12:00:00Z","agent":"mlperf/planner","firing":"f-0",
+	require.JSONEq(t, `{"id":"f-0/0","seq":1048576,"at":"2026-03-01T12:00:00Z","agent":"mlperf/planner","firing":"f-0",
 		"trigger":{"name":"tick","kind":"every"},"revision":"9f86d081884c7d65","policy":{"age_ns":0,"refused":false,"successes":0,"failures":0},
 		"target":{"kind":"Deployment","namespace":"mlperf","name":"server-000"},"strategy":"serving.autoscale","primitive":"scale",
 		"with":{"replicas":4},"priority":10,"reason":"load_high","because":["requests_per_second"],"rules":["Scale up"],
@@ -106,6 +112,47 @@ func TestFirings(t *testing.T) {
 	require.Equal(t, "f-1", got[0].ID)
 	_, err = reader(t, j).Firings(t.Context(), Filter{Target: "x"})
 	require.Error(t, err, "a filter that would be ignored is refused")
+}
+
+func TestDecisionByID(t *testing.T) {
+	j, _ := told(t)
+	r := reader(t, j)
+	for _, id := range []string{"f-1/1", "1/1"} {
+		row, err := r.Decision(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, "f-1/1", row.ID)
+		require.Equal(t, ShortID(row.ID), "1/1")
+	}
+	full, err := r.Document(t.Context(), "f-2/0")
+	require.NoError(t, err)
+	short, err := r.Document(t.Context(), "2/0")
+	require.NoError(t, err)
+	require.Equal(t, full, short)
+	for _, id := range []string{"2/7", "f-7/0", "7/0"} {
+		_, err := r.Decision(t.Context(), id)
+		require.ErrorIs(t, err, ErrNotFound, id)
+	}
+	for _, id := range []string{"", "2", "/0", "f-2/", "2/x", "f-2/1048576"} {
+		_, err := r.Decision(t.Context(), id)
+		require.ErrorContains(t, err, "an id is FIRING/NUMBER", id)
+	}
+	require.NoError(t, j.RecordFiring(t.Context(), firingOf("g-2", day, 1)))
+	_, err = r.Decision(t.Context(), "2/0")
+	require.ErrorContains(t, err, "write one of f-2/0, g-2/0")
+}
+
+func TestNames(t *testing.T) {
+	j, _ := told(t)
+	names, err := reader(t, j).Names(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Names{
+		Agents: []string{"mlperf/other", "mlperf/planner"}, Targets: []string{"elsewhere/server-000", "mlperf/server-000", "mlperf/server-001"},
+		Strategies: []string{"serving.autoscale", "serving.failover"}, Verbs: []string{"scale", "traffic"},
+		IDs: []string{"f-2/1", "f-2/0", "f-1/1", "f-1/0", "f-0/1", "f-0/0"},
+	}, names)
+	empty, err := reader(t, open(t, t.TempDir(), Options{})).Names(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Names{Agents: []string{}, Targets: []string{}, Strategies: []string{}, Verbs: []string{}, IDs: []string{}}, empty)
 }
 
 func TestDocumentNotThere(t *testing.T) {

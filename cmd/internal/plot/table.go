@@ -2,7 +2,6 @@ package plot
 
 import (
 	"strings"
-	"unicode/utf8"
 )
 
 // Table is a table of text.
@@ -31,7 +30,7 @@ func (t Table) String() string {
 			widths = append(widths, 0)
 		}
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], Columns(cell))
 		}
 	}
 	rule := make([]string, len(widths))
@@ -42,7 +41,7 @@ func (t Table) String() string {
 	line := func(cells []string, c Color) {
 		parts := make([]string, len(cells))
 		for i, cell := range cells {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[i]-Columns(cell))
 			if i < len(t.Right) && t.Right[i] {
 				parts[i] = pad + cell
 			} else {
