@@ -21,6 +21,13 @@ type TargetPod struct {
 	ReadySinceNS int64 `json:"ready_since_ns"`
 }
 
+// OwnPod is a pod of a target as its orchestrator has it now.
+type OwnPod struct {
+	TargetPod
+	UID         string
+	Terminating bool
+}
+
 // SetPods sets the pods of a target, sorted by name. It keeps the first MaxTargetPods and counts
 // the rest in PodsOmitted. No pods are an empty list, which is not the same as unknown ones (nil).
 func (t *Target) SetPods(pods []TargetPod) {

@@ -37,13 +37,16 @@ var ran = struct {
 
 // noteRan notes an act of a test for the table.
 func noteRan(c engine.Change, done bool) {
-	kind := kindOfChange(c)
+	kind, verb := kindOfChange(c), c.Primitive
+	if verb == "restart" && c.With["pod"] != nil {
+		verb = "restart {pod}"
+	}
 	ran.Lock()
 	defer ran.Unlock()
 	if ran.by[kind] == nil {
 		ran.by[kind] = map[string]bool{}
 	}
-	ran.by[kind][c.Primitive] = ran.by[kind][c.Primitive] || done
+	ran.by[kind][verb] = ran.by[kind][verb] || done
 }
 
 // kindOfChange returns the kind of the object that a plan writes.

@@ -21,6 +21,7 @@ type Need struct {
 type Subject struct {
 	APIVersion, Kind string
 	Namespace        string // "" is every namespace
+	Pods             bool   // the agent's documents have the pods (spec.targets.pods)
 }
 
 func (s Subject) Group() string {
@@ -60,8 +61,14 @@ func ScaleNeeds(s Subject, _ map[string]any) []Need {
 	return append([]Need{s.needs("/scale", "get", "patch"), eventReads(s.Namespace)}, autoscalerReads(s.Namespace)...)
 }
 
+// RestartNeeds are those of `restart`. Only an agent whose documents have the pods can restart
+// one of them, which is an eviction.
 func RestartNeeds(s Subject, _ map[string]any) []Need {
-	return []Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}
+	out := []Need{s.needs("", "get", "patch"), eventReads(s.Namespace)}
+	if s.Pods {
+		out = append(out, Need{Resource: "pods/eviction", Verbs: []string{"create"}, Namespace: s.Namespace})
+	}
+	return out
 }
 
 // eventReads is that to say why pods can't be made where no condition does. A verb does its

@@ -16,4 +16,8 @@ func TestNeedsOfTheVerbs(t *testing.T) {
 	all := []string{"get", "list", "watch", "create", "patch"}
 	require.Equal(t, []Need{{"autoscaling", "horizontalpodautoscalers", all, "ns"}, {"keda.sh", "scaledobjects", all, "ns"}}, AutoscalerNeeds(s, nil))
 	require.Equal(t, []Need{{"apps", "deployments", change, "ns"}}, AnnotateNeeds(s, nil))
+	restart := []Need{{"apps", "deployments", change, "ns"}, {"", "events", []string{"list"}, "ns"}}
+	require.Equal(t, restart, RestartNeeds(s, nil))
+	s.Pods = true
+	require.Equal(t, append(restart, Need{"", "pods/eviction", []string{"create"}, "ns"}), RestartNeeds(s, nil))
 }

@@ -104,7 +104,7 @@ func TestNeedsOfPlaceModelAndWorkflow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rules strings.Builder
-			for _, n := range row.needs(Subject{"apps/v1", "Deployment", ns}, row.p.With) {
+			for _, n := range row.needs(Subject{APIVersion: "apps/v1", Kind: "Deployment", Namespace: ns}, row.p.With) {
 				require.Equal(t, ns, n.Namespace)
 				fmt.Fprintf(&rules, "- {apiGroups: [%q], resources: [%q], verbs: [%s]}\n", n.Group, n.Resource, strings.Join(n.Verbs, ", "))
 			}
@@ -143,7 +143,7 @@ subjects: [{kind: ServiceAccount, name: %[1]s, namespace: %[2]s}]
 }
 
 func TestNeedsOfWhatIsNotKnownYet(t *testing.T) {
-	s := Subject{"apps/v1", "Deployment", "ml"}
+	s := Subject{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "ml"}
 	names := func(needs []Need) (out []string) {
 		for _, n := range needs {
 			out = append(out, n.Group+"/"+n.Resource)

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/scanflow-k8s/scanflow/actuators/verbparams"
@@ -26,7 +25,7 @@ func (a placer) move(ctx context.Context, run *runMove) error {
 		return err
 	}
 	for _, l := range run.Leaves {
-		if err := a.evict(ctx, run.Write.Namespace, l); err != nil {
+		if err := a.evictStep(ctx, run.Write.Namespace, l); err != nil {
 			return err
 		}
 	}
@@ -48,7 +47,7 @@ func (a placer) moveBack(ctx context.Context, run *runMove) error {
 	}
 	for i := range pods {
 		if pod := &pods[i]; nodeOf(pod) == "" && !podEnded(pod) && pod.GetDeletionTimestamp() == nil {
-			if err := a.evict(ctx, pod.GetNamespace(), evictee{Pod: pod.GetName(), UID: string(pod.GetUID()), Step: pod.GetAnnotations()[nodeIDAnnotation]}); err != nil {
+			if err := a.evictStep(ctx, pod.GetNamespace(), evictee{Pod: pod.GetName(), UID: string(pod.GetUID()), Step: pod.GetAnnotations()[nodeIDAnnotation]}); err != nil {
 				return err
 			}
 		}
@@ -63,18 +62,10 @@ func checkUnderWay(o *unstructured.Unstructured) error {
 	return nil
 }
 
-// evict evicts one pod by the Eviction API, like kubectl drain, so that a
-// PodDisruptionBudget holds. The engine retries where a budget is in the way.
-func (a placer) evict(ctx context.Context, namespace string, l evictee) error {
-	mapping, err := a.Client.Kinds.Find("v1", "Pod")
-	if err != nil {
-		return err
-	}
-	_, err = a.resource(mapping, namespace).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "policy/v1", "kind": "Eviction", "metadata": map[string]any{"name": l.Pod, "namespace": namespace},
-		"deleteOptions": map[string]any{"preconditions": map[string]any{"uid": l.UID}},
-	}}, metav1.CreateOptions{FieldManager: managerOf("place")}, "eviction")
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it is gone, or its name is another pod's
+// evictStep evicts the pod of a step. The engine retries where a budget is in the way.
+func (a placer) evictStep(ctx context.Context, namespace string, l evictee) error {
+	err := a.evict(ctx, eviction{namespace, l.Pod, l.UID, "place"})
+	if err == nil || pastEvicting(err) {
 		return nil
 	}
 	return apiclient.Classify(fmt.Errorf("evict pod %s/%s of step %s: %w", namespace, l.Pod, l.Step, err))

@@ -266,7 +266,7 @@ func pack(t *testing.T, status map[string]any) {
 }
 
 func TestTheNeedsOfAMove(t *testing.T) {
-	s := Subject{"apps/v1", "Deployment", "ml"}
+	s := Subject{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "ml"}
 	lines := func(with map[string]any) (out []string) {
 		for _, n := range PlaceNeeds(s, with) {
 			out = append(out, n.Group+"/"+n.Resource+" "+strings.Join(n.Verbs, ","))

@@ -76,7 +76,7 @@ func subjectsOf(a *manifest.Agent) []kubernetes.Subject {
 }
 
 func subject(s engine.Selector) kubernetes.Subject {
-	return kubernetes.Subject{APIVersion: s.APIVersion, Kind: s.Kind, Namespace: s.Namespace}
+	return kubernetes.Subject{APIVersion: s.APIVersion, Kind: s.Kind, Namespace: s.Namespace, Pods: s.Pods}
 }
 
 type collector struct {

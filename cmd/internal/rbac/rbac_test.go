@@ -79,6 +79,27 @@ ml scanflow.dev/agents/status patch
 * scanflow.dev/agents list,watch
 `,
 		},
+		"one that restarts a pod": {
+			agents: agent("ml", "a", "targets: {apiVersion: apps/v1, kind: Deployment, pods: true, selector: {}}", "primitives: [restart]"), watch: "ml",
+			want: `
+ml /events create,list
+ml /pods list,watch
+ml /pods/eviction create
+ml apps/deployments get,list,patch,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+`,
+		},
+		"one that sees pods, and restarts none": {
+			agents: agent("ml", "a", "targets: {apiVersion: apps/v1, kind: Deployment, pods: true, selector: {}}"), watch: "ml",
+			want: `
+ml /events create
+ml /pods list,watch
+ml apps/deployments list,watch
+ml scanflow.dev/agents list,watch
+ml scanflow.dev/agents/status patch
+`,
+		},
 		"one that restarts, and a trigger on one object": {
 			agents: agent("ml", "a", deployments, "primitives: [restart]") +
 				agent("ml", "b", "targets: {static: [{name: x}]}", "primitives: [scale, webhook]") +

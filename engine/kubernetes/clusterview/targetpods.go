@@ -34,17 +34,10 @@ func noPodsError(kind schema.GroupKind) error {
 	return fmt.Errorf("spec.targets.pods: the pods of a %s can't be found: the kind has no scale subresource; leave pods out, or select the workloads that it makes", kind)
 }
 
-// OwnPod is a pod of an object of a kind that a fleet follows.
-type OwnPod struct {
-	engine.TargetPod
-	UID         string
-	Terminating bool
-}
-
 // OwnPods returns the pods of an object, by name, and how many replicas it wants; those that
 // have ended are left out. The bool is false where no fleet follows the object or there is none
 // of that name, or where the cache is too old. It sends no request.
-func (v *View) OwnPods(id engine.TargetID) (pods []OwnPod, desired int, known bool) {
+func (v *View) OwnPods(id engine.TargetID) (pods []engine.OwnPod, desired int, known bool) {
 	inf, s := v.find(id)
 	if inf == nil || !inf.healthy() {
 		return nil, 0, false
@@ -62,7 +55,7 @@ func (v *View) OwnPods(id engine.TargetID) (pods []OwnPod, desired int, known bo
 		if !p.terminating {
 			active++
 		}
-		pods = append(pods, OwnPod{TargetPod: p.targetPod(), UID: p.uid, Terminating: p.terminating})
+		pods = append(pods, engine.OwnPod{TargetPod: p.targetPod(), UID: p.uid, Terminating: p.terminating})
 	}
 	if s.desiredKnown {
 		return pods, s.desired, true
