@@ -82,10 +82,10 @@ ml scanflow.dev/agents/status patch
 		"one that restarts a pod": {
 			agents: agent("ml", "a", "targets: {apiVersion: apps/v1, kind: Deployment, pods: true, selector: {}}", "primitives: [restart]"), watch: "ml",
 			want: `
-ml /events create,list
+ml /events list,create
 ml /pods list,watch
 ml /pods/eviction create
-ml apps/deployments get,list,patch,watch
+ml apps/deployments get,list,watch,patch
 ml scanflow.dev/agents list,watch
 ml scanflow.dev/agents/status patch
 `,
