@@ -90,6 +90,19 @@ func (d *daemon) said(text string) {
 }
 
 // saidAgain waits until the log has the text so many times.
+// saidAfter waits for a message in the log after its first lines.
+func (d *daemon) saidAfter(lines int, message string) {
+	d.t.Helper()
+	require.Eventually(d.t, func() bool {
+		for _, line := range d.lines()[lines:] {
+			if line["@message"] == message {
+				return true
+			}
+		}
+		return false
+	}, 20*time.Second, 10*time.Millisecond, "no line %q", message)
+}
+
 func (d *daemon) saidAgain(text string, times int) {
 	d.t.Helper()
 	require.Eventually(d.t, func() bool { return strings.Count(d.text(), text) >= times }, 20*time.Second, 5*time.Millisecond, "the log says %q less than %d times", text, times)

@@ -133,7 +133,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		return err
 	}
 	confine.Doing("holding the agent and the policies against each other", verifyTimeout)
-	if err := agentcheck.Verify([]*manifest.Agent{a}, store.Live()); err != nil {
+	if err := agentcheck.VerifyAmong([]*manifest.Agent{a}, agents, store.Live()); err != nil {
 		return err
 	}
 	config := loop.Config{Policies: reportingPolicies{store}, Verbs: previewVerbs, Log: log}

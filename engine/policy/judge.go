@@ -63,19 +63,26 @@ type Subject struct {
 // documents of the agents. It returns nil if the candidate is acceptable. The error
 // is of type Mistakes; if the child reached a limit, it names the step.
 func (j *Judge) Try(ctx context.Context, src source.Source, t Trial) error {
+	_, err := j.try(ctx, src, t)
+	return err
+}
+
+// try is Try. compiled reports whether a candidate that is refused was compiled, also against
+// the agents, within the limits of the child.
+func (j *Judge) try(ctx context.Context, src source.Source, t Trial) (compiled bool, err error) {
 	var a response
-	err := j.runChild(ctx, request{Try: true, Source: src, Trial: t}, &a)
+	err = j.runChild(ctx, request{Try: true, Source: src, Trial: t}, &a)
 	var limitErr *confine.Error
 	switch {
 	case errors.As(err, &limitErr):
-		return mistake.Mistakes{limitMistake(limitErr)}
+		return false, mistake.Mistakes{limitMistake(limitErr)}
 	case err != nil:
-		return err
+		return false, err
 	}
 	if a.Skipped > 0 {
 		j.opts.Log.Debug("not every document was tried in the time for it", "left", a.Skipped)
 	}
-	return sorted(a.Mistakes).Err()
+	return a.Compiled, sorted(a.Mistakes).Err()
 }
 
 // limitMistake returns the mistake for policies that made the child reach a limit.

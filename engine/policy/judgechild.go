@@ -38,6 +38,9 @@ type response struct {
 	Mistakes []mistake.Mistake
 	// Skipped counts the documents that were not evaluated for lack of time.
 	Skipped int
+	// Compiled reports whether a candidate that is refused was compiled, also against the
+	// agents.
+	Compiled bool
 }
 
 const (
@@ -77,20 +80,13 @@ func ServeJudge(ctx context.Context, in io.Reader, out io.Writer) error {
 func (a *response) try(ctx context.Context, r *request, opts Options) error {
 	rev, err := Candidate(ctx, r.Source, opts)
 	if err != nil {
+		if draft, failed := Draft(ctx, r.Source); failed == nil {
+			a.Compiled = checkAgents(draft, r.Trial) == nil
+		}
 		return err
 	}
-	for _, s := range r.Trial.Subjects {
-		confine.Doing("checking the strategies against agent "+s.Agent, checkTimeout)
-		// The parent reports the mistakes; this only checks that the call returns.
-		_ = rev.CheckAgainst([]byte(s.Schema), existing(rev, s.Strategies))
-	}
-	if r.Trial.Guards != nil {
-		confine.Doing("checking the guards against the agents", checkTimeout)
-		var schema any
-		if err := json.Unmarshal(r.Trial.Guards, &schema); err != nil {
-			return fmt.Errorf("read the schema of the guards: %w", err)
-		}
-		_ = rev.CheckGuards(schema)
+	if err := checkAgents(rev, r.Trial); err != nil {
+		return err
 	}
 	until := time.Now().Add(trialTimeout)
 	for _, s := range r.Trial.Subjects {
@@ -104,6 +100,25 @@ func (a *response) try(ctx context.Context, r *request, opts Options) error {
 			}
 		}
 	}
+	return nil
+}
+
+// checkAgents compiles a revision against the agents. The parent reports the mistakes; this only
+// checks that the calls return.
+func checkAgents(rev *Revision, t Trial) error {
+	for _, s := range t.Subjects {
+		confine.Doing("checking the strategies against agent "+s.Agent, checkTimeout)
+		_ = rev.CheckAgainst([]byte(s.Schema), existing(rev, s.Strategies))
+	}
+	if t.Guards == nil {
+		return nil
+	}
+	confine.Doing("checking the guards against the agents", checkTimeout)
+	var schema any
+	if err := json.Unmarshal(t.Guards, &schema); err != nil {
+		return fmt.Errorf("read the schema of the guards: %w", err)
+	}
+	_ = rev.CheckGuards(schema)
 	return nil
 }
 

@@ -2,7 +2,10 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
@@ -20,8 +24,8 @@ type StoreOptions struct {
 	Judge *Judge
 	// Trial returns the agents that the judge checks a candidate against.
 	Trial func(context.Context) Trial
-	// Validate is called with a candidate that is otherwise acceptable. An error
-	// refuses the candidate.
+	// Validate is called with a candidate. An error refuses it. One that is refused for
+	// another reason, and compiles, is passed too, so that the refusal names every mistake.
 	Validate func(*Revision) error
 	// OnSwap is called after another revision became live.
 	OnSwap func()
@@ -161,16 +165,52 @@ func (s *Store) tryLoad(ctx context.Context, src source.Source) error {
 // candidate checks a source and returns its revision.
 func (s *Store) candidate(ctx context.Context, src source.Source) (*Revision, error) {
 	if s.opts.Judge == nil {
-		return Candidate(ctx, src, s.opts.Options)
+		rev, err := Candidate(ctx, src, s.opts.Options)
+		if err != nil {
+			return nil, s.withMismatches(ctx, src, err)
+		}
+		return rev, nil
 	}
 	var t Trial
 	if s.opts.Trial != nil {
 		t = s.opts.Trial(ctx)
 	}
-	if err := s.opts.Judge.Try(ctx, src, t); err != nil {
+	compiled, err := s.opts.Judge.try(ctx, src, t)
+	switch {
+	case err != nil && compiled: // there, within limits: so it does here
+		return nil, s.withMismatches(ctx, src, err)
+	case err != nil:
 		return nil, err
 	}
 	return CompilePrepared(ctx, src, s.opts.Options)
+}
+
+// withMismatches returns the refusal of a source, and before it what Validate finds: a misspelt
+// signal makes a test fail too, which says less.
+func (s *Store) withMismatches(ctx context.Context, src source.Source, refused error) error {
+	var mistakes mistake.Mistakes
+	if !errors.As(refused, &mistakes) || s.opts.Validate == nil {
+		return refused
+	}
+	draft, err := Draft(ctx, src)
+	if err != nil {
+		return refused
+	}
+	if err := s.opts.Validate(draft); err != nil {
+		return append(mistakesOf(err), mistakes...)
+	}
+	return refused
+}
+
+// mistakesOf returns the mistakes that an error lists, or one for each of its lines.
+func mistakesOf(err error) (out mistake.Mistakes) {
+	if errors.As(err, &out) {
+		return slices.Clone(out)
+	}
+	for line := range strings.Lines(err.Error()) {
+		out = append(out, mistake.Mistake{Message: strings.TrimSuffix(line, "\n")})
+	}
+	return out
 }
 
 func (s *Store) begin(id string) {

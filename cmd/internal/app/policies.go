@@ -50,12 +50,16 @@ func (a *App) trial(ctx context.Context) policy.Trial {
 func (a *App) validatePolicies(rev *policy.Revision) error {
 	err := agentcheck.Verify(a.runningAgents(), rev)
 	switch {
-	case err == nil,
-		a.cluster != nil && acceptance.Fits(a.cluster.source, rev),
-		a.cluster == nil && a.files.Fit(rev, a.env()):
+	case err == nil, a.cluster != nil && acceptance.Fits(a.cluster.source, rev):
 		return nil
+	case a.cluster != nil:
+		return err
 	}
-	return err
+	agents, unread := a.files.Agents()
+	if unread != nil { // their reload says so
+		return err
+	}
+	return a.files.Fit(agents, rev, a.env())
 }
 
 // loadPolicies loads the first revision, with the bundles behind URLs.

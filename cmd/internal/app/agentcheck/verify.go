@@ -22,11 +22,22 @@ func (m Mismatches) Error() string { return strings.Join(m, "\n") }
 // a misspelt name would never deny; and params have the types that rules expect. The
 // error is of type Mismatches and lists everything.
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
+	return VerifyAmong(agents, agents, rev)
+}
+
+// VerifyReadable is Verify for agents that are a part of those written, since others can't be
+// read. Guards are not checked: they may read what only the others have.
+func VerifyReadable(agents []*manifest.Agent, rev *policy.Revision) error {
+	return VerifyAmong(agents, nil, rev)
+}
+
+// VerifyAmong is Verify for some of the agents. Guards may read what any of all has.
+func VerifyAmong(agents, among []*manifest.Agent, rev *policy.Revision) error {
 	var all Mismatches
 	for _, a := range agents {
 		all = append(all, VerifyStrategies(a, rev)...)
 	}
-	if schema := manifest.GuardSchema(agents); schema != nil {
+	if schema := manifest.GuardSchema(among); schema != nil {
 		for _, m := range rev.CheckGuards(schema) {
 			all = append(all, m.Error()+", of all the agents' documents")
 		}

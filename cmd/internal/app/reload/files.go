@@ -38,15 +38,13 @@ func (f Files) Read() (agents []*manifest.Agent, workloads orchestrator.Workload
 	return agents, workloads, err
 }
 
-// Fit reports whether the manifests as they are now are right, can run here, and fit
-// policies.
-func (f Files) Fit(rev *policy.Revision, env agentspec.Env) bool {
-	agents, err := f.Agents()
-	if err != nil || agentcheck.Verify(agents, rev) != nil {
-		return false
+// Fit returns why agents as the manifests have them don't fit policies, or can't run here.
+func (f Files) Fit(agents []*manifest.Agent, rev *policy.Revision, env agentspec.Env) error {
+	if err := agentcheck.Verify(agents, rev); err != nil {
+		return err
 	}
-	_, err = agentspec.Build(agents, env)
-	return err == nil
+	_, err := agentspec.Build(agents, env)
+	return err
 }
 
 func (f Files) paths() []string { return append(append([]string{}, f.Manifests...), f.Workloads...) }

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -125,7 +126,7 @@ func (r *Reloader) record(err error) {
 func (r *Reloader) reload(ctx context.Context) error {
 	agents, workloads, err := r.Files.Read()
 	if err != nil {
-		return err
+		return errors.Join(err, agentcheck.VerifyReadable(agents, r.Policies.Live()))
 	}
 	if err := agentcheck.Verify(agents, r.Policies.Live()); err != nil {
 		return err
