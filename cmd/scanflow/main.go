@@ -64,7 +64,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
 		newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newReady(),
-		newJudge(), newDemo(), newLoad(), newPolicies(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
+		newJudge(), newDemo(), newLoad(), newPolicies(), newFmt(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root
 }
