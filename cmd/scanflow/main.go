@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		Version:       version(),
 	}
 	root.AddCommand(
-		newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
+		newInit(), newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
 		newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newReady(),
 		newJudge(), newDemo(), newLoad(), newPolicies(), newFmt(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
