@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,10 +8,8 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/credentials"
-	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
-	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -22,6 +17,7 @@ func newCheck() *cobra.Command {
 	var in inputFlags
 	var workloads []string
 	var cluster checkClusterFlags
+	var format checkFormat
 	c := &cobra.Command{
 		Use:   "check [-f DIR|FILE...]",
 		Short: "Hold manifests and policies against each other, and name every mistake",
@@ -41,16 +37,21 @@ fields that an API server writes are ignored:
 
 With --kubernetes the agents are judged as objects of a cluster, which may not use the
 process's own environment and files. A secretKeyRef goes to allowed hosts alone: a
-warning says which, unless --secret-hosts has it.`,
+warning says which, unless --secret-hosts has it.
+
+With --json or --sarif every mistake and warning goes to standard output, for a CI
+that shows them beside the lines: each has severity, file, line, column, path, text and
+fix. The exit status is the same: 1 if there is a mistake; a warning changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return check(cmd, &in, workloads, &cluster)
+			return check(cmd, &in, workloads, &cluster, format)
 		},
 	}
 	in.add(c, agentFilesUse)
 	listFlag(c.Flags(), &workloads, "workloads", "", "Deployments for the local orchestrator, to check as well")
 	c.Flags().BoolVar(&cluster.kubernetes, "kubernetes", false, "judge the agents as objects of a cluster")
 	cluster.hosts.add(c)
+	format.add(c)
 	return confined(confinedMemory, c)
 }
 
@@ -63,51 +64,48 @@ type checkClusterFlags struct {
 	hosts      secretHostsFlag
 }
 
-// judge returns the mistakes that a cluster would refuse, and prints a warning for each
-// Secret that would be sent to a host that the flag does not allow.
-func (o *checkClusterFlags) judge(agents []*manifest.Agent, errOut io.Writer) error {
+// judge reports what a cluster would refuse, and a warning for each Secret that would be
+// sent to a host that the flag does not allow.
+func (o *checkClusterFlags) judge(agents []*manifest.Agent, report *checkReport) {
 	allowed, err := o.hosts.list()
 	if err != nil {
-		return err
+		report.refuse(err)
+		return
 	}
-	for _, d := range credentials.HostWarnings(agents, allowed) {
-		_, _ = fmt.Fprintf(errOut, "warning: %s\n", plot.Line(d))
-	}
+	report.add(severityWarning, credentials.HostWarnings(agents, allowed)...)
 	if !o.kubernetes {
-		return nil
+		return
 	}
-	var wrong mistake.Mistakes
 	for _, a := range agents {
-		wrong = append(wrong, a.MistakesInCluster()...)
+		report.add(severityError, a.MistakesInCluster()...)
 	}
-	return wrong.Err()
 }
 
-// printOverlaps prints a warning for two agents that may write one field, and a note where
+// addOverlaps reports a warning for two agents that may write one field, and a note where
 // their priorities decide between them.
-func printOverlaps(agents []*manifest.Agent, errOut io.Writer) {
+func addOverlaps(agents []*manifest.Agent, report *checkReport) {
 	for _, o := range agentcheck.Overlaps(agents) {
-		kind := "warning"
+		severity := severityWarning
 		if o.Decided {
-			kind = "note"
+			severity = severityNote
 		}
-		_, _ = fmt.Fprintln(errOut, plot.Line(kind+": "+o.Text))
+		report.add(severity, o.Mistake)
 	}
 }
 
-func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *checkClusterFlags) error {
-	ctx, out, errOut := cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	var errs []error
+func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *checkClusterFlags, format checkFormat) error {
+	ctx := cmd.Context()
+	report := newCheckReport(format, cmd.ErrOrStderr())
 	var agents []*manifest.Agent
 	if len(in.manifests) > 0 {
 		var err error
 		agents, err = readAgents(cmd, in.manifests)
-		errs = append(errs, err)
+		report.refuse(err)
 	}
-	errs = append(errs, cluster.judge(agents, errOut))
+	cluster.judge(agents, report)
 	if len(workloads) > 0 {
 		_, err := orchestrator.Read(workloads...)
-		errs = append(errs, err)
+		report.refuse(err)
 	}
 	from, err := in.source()
 	if err != nil {
@@ -115,27 +113,20 @@ func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *chec
 	}
 	src, err := from.Read(ctx)
 	if err != nil {
-		return fmt.Errorf("not fit to run:\n%w", errors.Join(append(errs, err)...))
+		report.refuse(err)
+		return report.print(cmd.OutOrStdout())
 	}
 	// Check against the agents first, even if other checks failed: a misspelt signal also
 	// makes tests fail, and their messages are less precise.
 	if draft, err := policy.Draft(ctx, src); err == nil {
 		confine.Doing("holding agents and policies against each other", verifyTimeout)
-		errs = append(errs, agentcheck.Verify(agents, draft))
-		for _, w := range draft.Warnings() {
-			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", w)))
-		}
-		for _, d := range agentcheck.Warnings(agents, draft) {
-			_, _ = fmt.Fprintln(errOut, plot.Text(fmt.Sprintf("warning: %s", d)))
-		}
+		report.refuse(agentcheck.Verify(agents, draft))
+		report.add(severityWarning, draft.Warnings()...)
+		report.add(severityWarning, agentcheck.Warnings(agents, draft)...)
 	}
-	printOverlaps(agents, errOut)
+	addOverlaps(agents, report)
 	rev, err := policy.Candidate(ctx, src, policy.Options{})
-	errs = append(errs, err)
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("not fit to run:\n%w", err)
-	}
-	_, err = fmt.Fprintf(out, "ok: %d agents, policies %s with %d strategies and %d guards\n%s\n", len(agents), rev.ID(), len(rev.Strategies()), len(rev.Guards()),
-		plot.Line("guards that bind: "+policy.FormatGuards(rev.GuardInfos())))
-	return err
+	report.refuse(err)
+	report.agents, report.revision = len(agents), rev
+	return report.print(cmd.OutOrStdout())
 }

@@ -52,6 +52,8 @@ type decoder struct {
 	// origin has the Go value that DecodeMap made a node from. A field of type any gets
 	// that value, not a copy.
 	origin map[*yaml.Node]any
+	// partial is what DecodeLiteral does not know of the tree.
+	partial partial
 }
 
 func tooManyMistakes(file string) mistake.Mistake {
@@ -170,6 +172,13 @@ func (d *decoder) value(n *yaml.Node, p *fieldPath, into reflect.Value) {
 		return
 	}
 	n = resolved
+	if typ, computed := d.partial.computed[n]; computed {
+		d.hole(p, into.Type(), typ)
+		if into.Kind() == reflect.Interface && d.partial.fill != nil {
+			into.Set(reflect.ValueOf(d.partial.fill))
+		}
+		return
+	}
 	for into.Kind() == reflect.Pointer {
 		if into.IsNil() {
 			into.Set(reflect.New(into.Type().Elem()))
@@ -221,6 +230,9 @@ func (d *decoder) mapping(n *yaml.Node, p *fieldPath, into reflect.Value) {
 		return
 	}
 	into.Set(reflect.MakeMap(t))
+	if d.partial.open[n] {
+		d.mark(p)
+	}
 	d.pairs(n, p, func(key string, _, value *yaml.Node) {
 		element := reflect.New(t.Elem()).Elem()
 		d.value(value, p.field(key), element)

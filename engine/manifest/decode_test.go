@@ -171,17 +171,6 @@ func TestUserPartsAreFoundAndNotShown(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	names := []string{"replicas", "stepUp", "stepDown", "min", "max"}
-	for name, want := range map[string]string{
-		"replica": "replicas", "repilcas": "replicas", "STEPUP": "stepUp", "step_up": "stepUp", "mni": "min", "colour": "", "x": "",
-	} {
-		require.Equal(t, want, closest(name, names), name)
-	}
-	require.Equal(t, 1, editDistance("scael", "scale"), "two letters swapped")
-	require.Equal(t, 3, editDistance("kitten", "sitting"))
-}
-
 func TestSecretRead(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("MANIFEST_TOKEN", "hunter2")

@@ -55,6 +55,8 @@ func (d *decoder) structure(n *yaml.Node, p *fieldPath, into reflect.Value) {
 		case set[f.name] && f.required && isEmpty(value) && !d.mistaken[at.String()]:
 			d.reject(at, "must not be empty", "")
 		case set[f.name]:
+		case d.partial.open[n]:
+			d.mark(at)
 		case f.required:
 			d.reject(at, "is missing", describeField(f))
 		case f.fallback != "":
@@ -155,7 +157,7 @@ func (d *decoder) check(p *fieldPath, into reflect.Value, fields []field) {
 	found := checked(checker, whole)
 	// reject marks paths as unread, so the filter runs before the first call.
 	found = slices.DeleteFunc(found, func(m mistake.Mistake) bool {
-		return d.unread[p.at(m.Path).String()] || m.Path == "" && d.mistaken[p.String()] || d.namesUnread(m, p, names)
+		return d.uncertain(p.at(m.Path)) || m.Path == "" && d.mistaken[p.String()] || d.namesUnread(m, p, names)
 	})
 	for _, m := range found {
 		d.reject(p.at(m.Path), m.Message, m.Fix)

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
 // field is a struct field with its tags. The decoder, the schemas and the reference all use
@@ -79,45 +81,7 @@ func fieldNames(fields []field) []string {
 }
 
 // closest returns the name that was probably meant, "" if none is similar.
-func closest(name string, names []string) string {
-	if len(name) > 2*shownKey {
-		return ""
-	}
-	best, bound := "", max(1, min(3, len(name)*2/5))+1
-	for _, candidate := range names {
-		if strings.EqualFold(name, candidate) {
-			return candidate
-		}
-		if d := editDistance(name, candidate); d < bound {
-			best, bound = candidate, d
-		}
-	}
-	return best
-}
-
-// editDistance counts insertions, deletions, substitutions and swaps of adjacent letters.
-func editDistance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		row[0] = i
-		for j := 1; j <= len(y); j++ {
-			change := last[j-1]
-			if x[i-1] != y[j-1] {
-				change++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, change)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(y)]
-}
+func closest(name string, names []string) string { return spelling.Closest(name, names) }
 
 // Undocumented lists the fields of adapters that have no `doc` tag, like
 // "prometheus.basicAuth.username". The tests of sensors and actuators call it.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
 // class tells Agents from other documents, by its apiVersion, its kind and the fields of its spec.
@@ -61,7 +63,7 @@ func classify(node *yaml.Node) class {
 	switch {
 	case ours && group == ownGroup && kind == "Ledger":
 		return class{name: kind}
-	case ours, apiVersion == "" && (named || editDistance(kind, Kind) == 1):
+	case ours, apiVersion == "" && (named || spelling.Distance(kind, Kind) == 1):
 		return class{isAgent: true}
 	case kind == "" && len(fields) > 0:
 		return class{isAgent: true}

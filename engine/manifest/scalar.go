@@ -134,6 +134,13 @@ func shown(n *yaml.Node) string {
 
 // json decodes any JSON value. Numbers become float64.
 func (d *decoder) json(n *yaml.Node, p *fieldPath) any {
+	if _, computed := d.partial.computed[n]; computed {
+		d.mark(p)
+		return d.partial.fill
+	}
+	if d.partial.open[n] {
+		d.mark(p)
+	}
 	made, ok := d.origin[n]
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -27,9 +27,11 @@ type Mistake struct {
 	Message string
 	// Fix says what to write instead.
 	Fix string
+	// Context says what the input is wrong for, where it is right by itself: "for agent ml/a of a.yaml".
+	Context string
 }
 
-// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX", without the parts that are empty. A
+// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX, CONTEXT", without the parts that are empty. A
 // line without a file is not printed.
 func (m Mistake) Error() string {
 	var b strings.Builder
@@ -50,6 +52,9 @@ func (m Mistake) Error() string {
 	b.WriteString(m.Message)
 	if m.Fix != "" {
 		b.WriteString("; " + m.Fix)
+	}
+	if m.Context != "" {
+		b.WriteString(", " + m.Context)
 	}
 	return b.String()
 }

@@ -18,6 +18,8 @@ type Comparison struct {
 	Text string
 	File string
 	Line int
+	// Column counts from 1.
+	Column int
 }
 
 // Comparisons returns the comparisons in all rules except tests and shipped guards.
@@ -71,7 +73,7 @@ func comparisons(e *ast.Expr, rule *ast.Rule) []Comparison {
 	for _, t := range texts {
 		if text, is := t.Value.(ast.String); is {
 			loc := locationOf(e.OperatorTerm(), rule)
-			out = append(out, Comparison{Path: path, Text: string(text), File: loc.File, Line: loc.Row})
+			out = append(out, Comparison{Path: path, Text: string(text), File: loc.File, Line: loc.Row, Column: loc.Col})
 		}
 	}
 	return out
@@ -82,6 +84,8 @@ type ParamReference struct {
 	Param string
 	File  string
 	Line  int
+	// Column counts from 1.
+	Column int
 }
 
 // ProposalParams returns the places where rules read a parameter of the proposal
@@ -98,7 +102,7 @@ func (r *Revision) ProposalParams() []ParamReference {
 				if len(ref) > 3 && isInput(ref) && ref[1].Value.Compare(ast.String("proposal")) == 0 && ref[2].Value.Compare(ast.String("with")) == 0 {
 					if name, is := ref[3].Value.(ast.String); is {
 						loc := locationOf(ref[0], rule)
-						out = append(out, ParamReference{string(name), loc.File, loc.Row})
+						out = append(out, ParamReference{string(name), loc.File, loc.Row, loc.Col})
 					}
 				}
 				return false

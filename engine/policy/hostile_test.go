@@ -42,7 +42,7 @@ func TestProposalsAreMeasured(t *testing.T) {
 		"with of shared parts":   {sharing("a") + fmt.Sprintf(proposeOf, "a40"), `reason "much": a proposal is larger than 1048576 bytes`},
 		"a note of shared parts": {sharing("a") + `propose contains {"primitive": "scale", "reason": "much", "because": [], "note": a40}`, "larger than 1048576 bytes"},
 		"because of them":        {sharing("a") + `propose contains {"primitive": "scale", "reason": "much", "because": because} if { because := [] with input as a40 }`, ""},
-		"no object at all":       {sharing("a") + `propose contains p if { p := {"primitive": "scale", "reason": a40, "because": []} }`, "object: a proposal is larger than"},
+		"no object at all":       {sharing("a") + `propose contains p if { p := {"primitive": "scale", "reason": object.get({"r": a40}, "r", 0), "because": []} }`, "object: a proposal is larger than"},
 		"a key of them":          {sharing("a") + `propose contains p if { p := {"primitive": "scale", "reason": "much", "because": [], "with": {a40: 1}} }`, "larger than 1048576 bytes"},
 		"one long text":          {fmt.Sprintf(proposeOf, `concat(",", [s | some i in numbers.range(1, 200000); s := "abc"])`) + "\n" + fmt.Sprintf(proposeOf, `[t | t := concat(",", [s | some i in numbers.range(1, 200000); s := "abc"]); some j in [1, 2]]`), "larger than 1048576 bytes"},
 		"many proposals": {`propose contains p if {

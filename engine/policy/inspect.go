@@ -54,7 +54,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 					read := t.readsOf(rule, nil, nil)
 					s.reads.merge(read)
 					s.rules = append(s.rules, rule)
-					mistakes = append(mistakes, checkPropose(rule, read)...)
+					mistakes = append(mistakes, r.checkPropose(rule, read)...)
 					r.warnings = append(r.warnings, missingMetadata(rule, r.compiler.GetAnnotationSet())...)
 				}
 			}

@@ -158,11 +158,17 @@ func TestTheFormOfPropose(t *testing.T) {
 		"a local":                {"propose contains p if {\n\tinput.signals.rps.value > 1\n\tp := " + object + "\n}", ""},
 		"because is a local":     {"propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": b} if {\n\tb := [\"rps\"]\n\tinput.signals.rps.value > 1\n}", ""},
 		"both are locals":        {"propose contains p if {\n\tb := [\"rps\"]\n\tp := {\"primitive\": \"p\", \"reason\": input.params.reason, \"because\": b}\n\tinput.signals.rps.value > 1\n}", ""},
+		"a union":                {`propose contains object.union({"primitive": "p", "reason": "r"}, {"because": ["rps"]}) if input.signals.rps.value > 1`, ""},
+		"a union with a default": {`propose contains object.union(input.params.more, {"because": ["rps"], "reason": "r", "primitive": "p"}) if input.signals.rps.value > 1`, ""},
+		"a union may replace it": {`propose contains object.union({"primitive": "p", "reason": "r", "because": []}, input.params.more)`, "because must be a literal array"},
+		"a union without it":     {`propose contains object.union({"primitive": "p", "reason": "r"}, input.params.more)`, "propose must give an object written in this rule"},
+		"a constant":             {"propose contains it if input.signals.rps.value > 1\n\nit := " + object, ""},
+		"one of two constants":   {"propose contains it if input.signals.rps.value > 1\n\nit := " + object + " if input.params.a\n\nit := " + object + " if input.params.b", "propose must give an object written in this rule"},
 		"a complete rule":        {`propose := {` + object + `}`, "x.rego:3:1: propose must be a set of proposals; write it as `propose contains proposal if {...}`"},
 		"a default":              {"default propose := false", "propose must be a set of proposals"},
 		"an object of proposals": {`propose["a"] := ` + object, "propose must be a set of proposals"},
 		"from another rule":      {"propose contains p if some p in others\n\nothers := [" + object + "]", "propose must give an object written in this rule"},
-		"no because":             {`propose contains {"primitive": "p", "reason": "r"}`, "the proposal has no because"},
+		"no because":             {`propose contains {"primitive": "p", "reason": "r"}`, "x.rego:3:18: because is missing; add the names of the signals that it relies on, [] if it rests on none"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Compile(context.Background(), sourceOf(t, one(c.rego)), Options{})

@@ -42,64 +42,51 @@ func (r *Revision) Marks(strategy string) []MarkReference {
 // proposalTexts calls take with each string literal that the strategy's
 // proposals hold under a key, directly or in a list.
 func (r *Revision) proposalTexts(strategy, key string, take func(text string, place *ast.Location)) {
+	r.eachValue(strategy, key, func(t *ast.Term, rule *ast.Rule) {
+		if text, is := t.Value.(ast.String); is {
+			take(string(text), locationOf(t, rule))
+		}
+	})
+}
+
+// eachValue calls visit with each value that the strategy's proposals hold under a key,
+// directly or in a list. It returns false if a proposal is not known.
+func (r *Revision) eachValue(strategy, key string, visit func(t *ast.Term, rule *ast.Rule)) bool {
 	s := r.strategies[strategy]
 	if s == nil {
-		return
+		return false
 	}
+	complete := true
 	for _, rule := range s.rules {
-		proposal, literal, ok := proposalObject(rule)
+		proposal, ok := r.proposal(rule)
 		if !ok {
+			complete = false
 			continue
 		}
-		value := proposal.Get(ast.InternedTerm(key))
+		value := field(proposal, ast.InternedTerm(key))
 		if value == nil {
+			complete = complete && !isOpen(proposal.Value.(ast.Object))
 			continue
 		}
-		visit := func(t *ast.Term) {
-			if text, is := literal(t).Value.(ast.String); is {
-				take(string(text), locationOf(t, rule))
-			}
-		}
-		if list, is := literal(value).Value.(*ast.Array); is {
-			list.Foreach(visit)
+		if list, is := value.Value.(*ast.Array); is {
+			list.Foreach(func(t *ast.Term) { visit(t, rule) })
 		} else {
-			visit(value)
+			visit(value, rule)
 		}
 	}
+	return complete
 }
 
 // IsLiteral reports whether all values that a strategy's proposals hold under a
 // key are literals, so that Primitives or Marks is complete.
 func (r *Revision) IsLiteral(strategy, key string) bool {
-	s := r.strategies[strategy]
-	if s == nil {
-		return false
-	}
-	for _, rule := range s.rules {
-		proposal, literal, ok := proposalObject(rule)
-		if !ok {
-			return false
+	literal := true
+	complete := r.eachValue(strategy, key, func(t *ast.Term, _ *ast.Rule) {
+		if _, is := t.Value.(ast.String); !is {
+			literal = false
 		}
-		value := proposal.Get(ast.InternedTerm(key))
-		if value == nil {
-			continue
-		}
-		literalOnly := true
-		visit := func(t *ast.Term) {
-			if _, is := literal(t).Value.(ast.String); !is {
-				literalOnly = false
-			}
-		}
-		if list, is := literal(value).Value.(*ast.Array); is {
-			list.Foreach(visit)
-		} else {
-			visit(value)
-		}
-		if !literalOnly {
-			return false
-		}
-	}
-	return true
+	})
+	return complete && literal
 }
 
 // Signals returns the names of the signals that the strategies and all guards

@@ -28,7 +28,7 @@ propose contains {"primitive": v, "reason": "r", "because": [], "marks": [m]} if
 propose contains {"primitive": "restart", "reason": "r", "because": [], "marks": input.params.marks}
 `), Options{})
 	require.Equal(t, []PrimitiveReference{{"event.send", "x.rego", 4}, {"scale", "x.rego", 11}, {"restart", "x.rego", 19}}, rev.Primitives("x"))
-	require.Equal(t, []MarkReference{{"checked", "x.rego", 5}, {"seen", "x.rego", 5}, {"retrained", "x.rego", 10}, {"local", "x.rego", 10}}, rev.Marks("x"))
+	require.Equal(t, []MarkReference{{"checked", "x.rego", 5}, {"seen", "x.rego", 5}, {"retrained", "x.rego", 10}, {"local", "x.rego", 9}}, rev.Marks("x"))
 	require.Empty(t, rev.Primitives("nobody"))
 	require.Empty(t, rev.Marks("nobody"))
 }

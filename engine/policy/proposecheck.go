@@ -10,37 +10,28 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
-// checkPropose checks one `propose` rule: its form, that its `because` is a
-// literal, and that `because` names every signal that the rule reads.
-func checkPropose(rule *ast.Rule, read *reads) mistake.Mistakes {
+// checkPropose checks one `propose` rule: its form, what its text tells about the proposal,
+// and that `because` names every signal that the rule reads.
+func (r *Revision) checkPropose(rule *ast.Rule, read *reads) mistake.Mistakes {
 	if !isSetRule(rule) {
 		return mistake.Mistakes{at(rule.Location, "propose must be a set of proposals", "write it as `propose contains proposal if {...}`")}
 	}
-	because, wrong := findBecause(rule)
-	if wrong != nil {
-		return mistake.Mistakes{*wrong}
-	}
-	named := map[string]bool{}
-	var out mistake.Mistakes
-	array, ok := because.Value.(*ast.Array)
+	proposal, ok := r.proposal(rule)
 	if !ok {
-		return mistake.Mistakes{at(locationOf(because, rule), "because must be a literal array of signal names", "write the names out, as [\"load\", \"ready:empty\"], or [] if it rests on none")}
+		return mistake.Mistakes{at(rule.Location, "propose must give an object written in this rule", `write it as {"primitive": ..., "with": ..., "reason": ..., "because": [...]}, in the head or assigned to a variable in the body`)}
 	}
-	array.Foreach(func(t *ast.Term) {
-		s, ok := t.Value.(ast.String)
-		if !ok {
-			out = append(out, at(locationOf(t, rule), fmt.Sprintf("because holds %s, not a signal's name", clip(t.String())), "write the names out, as [\"load\", \"ready:empty\"]"))
-			return
-		}
-		e, err := parseEvidence(string(s))
-		if err != nil {
-			out = append(out, at(locationOf(t, rule), "because: "+err.Error(), ""))
-			return
-		}
+	s := proposalReader{anyAgent: true}
+	named := map[string]bool{}
+	for _, e := range s.read(proposal).Because {
 		named[e.Signal] = true
-	})
+	}
+	out := placed(s.problems, rule)
+	if because := field(proposal, becauseKey); because == nil || jsonType(because.Value) != "array" {
+		return out // the names are not known
+	}
 	if read.anySignal != nil {
 		out = append(out, at(rule.Location,
 			fmt.Sprintf("propose reads signals whose names the text doesn't tell (%s:%d)", read.anySignal.File, read.anySignal.Row),
@@ -51,12 +42,41 @@ func checkPropose(rule *ast.Rule, read *reads) mistake.Mistakes {
 			where := read.signals[name]
 			out = append(out, at(rule.Location,
 				fmt.Sprintf("propose reads signal %q (%s:%d), which its because doesn't name", name, where.File, where.Row),
-				fmt.Sprintf("add %q to because, or %q if it means to act on its absence", name, name+":empty")))
+				unnamedFix(name, named, read)))
 		}
 	}
 	return out
 }
 
+// unnamedFix returns the fix for a signal that is read and that because does not name.
+func unnamedFix(name string, named map[string]bool, read *reads) string {
+	var unread []string // most likely one of them is this signal, misspelt
+	for other := range named {
+		if _, is := read.signals[other]; !is {
+			unread = append(unread, other)
+		}
+	}
+	slices.Sort(unread)
+	if near := spelling.Nearest(name, unread); near != "" {
+		return fmt.Sprintf("write %q in because, not %q", name, near)
+	}
+	return fmt.Sprintf("add %q to because, or %q if it means to act on its absence", name, name+":empty")
+}
+
+// placed returns the problems of a rule's proposal as mistakes, each at its place.
+func placed(problems []proposalProblem, rule *ast.Rule) mistake.Mistakes {
+	var out mistake.Mistakes
+	for _, p := range problems {
+		fix := p.fix
+		if p.near != "" {
+			fix = fmt.Sprintf("did you mean %s? %s", p.near, upperFirst(fix))
+		}
+		out = append(out, at(locationOf(&ast.Term{Location: p.at}, rule), p.text, fix))
+	}
+	return out
+}
+
+// locationOf returns the place of a term, or that of its rule where the compiler has made the term.
 func locationOf(t *ast.Term, rule *ast.Rule) *ast.Location {
 	if t.Location != nil && t.Location.File != "" {
 		return t.Location
@@ -64,45 +84,53 @@ func locationOf(t *ast.Term, rule *ast.Rule) *ast.Location {
 	return rule.Location
 }
 
-// proposalObject finds the object that a rule produces, written in the head or
-// assigned to a variable in the body. literal resolves such variables.
-func proposalObject(rule *ast.Rule) (proposal ast.Object, literal func(*ast.Term) *ast.Term, ok bool) {
-	literals := map[ast.Var]*ast.Term{}
-	for _, e := range rule.Body {
-		if v, term, ok := definition(e); ok && literals[v] == nil {
-			literals[v] = term
-		}
+func upperFirst(s string) string {
+	if s == "" {
+		return ""
 	}
-	literal = func(t *ast.Term) *ast.Term {
-		for range maxDepth {
-			v, ok := t.Value.(ast.Var)
-			if !ok || literals[v] == nil {
-				break
-			}
-			t = literals[v]
-		}
-		return t
-	}
-	if !isSetRule(rule) {
-		return nil, literal, false // Draft keeps invalid rules, to report on the others
-	}
-	proposal, ok = literal(rule.Head.Key).Value.(ast.Object)
-	return proposal, literal, ok
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// findBecause finds the value of `because` in the object that a rule produces.
-func findBecause(rule *ast.Rule) (*ast.Term, *mistake.Mistake) {
-	proposal, literal, ok := proposalObject(rule)
-	if !ok {
-		m := at(rule.Location, "propose must give an object written in this rule", `write it as {"primitive": ..., "with": ..., "reason": ..., "because": [...]}, in the head or assigned to a variable in the body`)
-		return nil, &m
+// proposal returns what the text of a `propose` rule tells about the object that it
+// produces, as known has it. It returns false if the rule has another form, or the object is not known
+// to have a because.
+func (r *Revision) proposal(rule *ast.Rule) (*ast.Term, bool) {
+	if !isSetRule(rule) { // Draft keeps invalid rules, to report on the others
+		return nil, false
 	}
-	because := proposal.Get(ast.InternedTerm("because"))
-	if because == nil {
-		m := at(rule.Location, "the proposal has no because", `add "because" with the signals that it relies on, [] if it rests on none`)
-		return nil, &m
+	t := newKnown(r.compiler, rule).term(rule.Head.Key)
+	object, ok := t.Value.(ast.Object)
+	return t, ok && (!isOpen(object) || object.Get(becauseKey) != nil)
+}
+
+var becauseKey = ast.InternedTerm("because")
+
+// CheckEvidence returns a mistake for each signal that the `because` of a strategy's rule
+// names as a literal, that the rule does not read, and that an agent with these signals does
+// not have. A rule that reads a signal may be written for agents with and without it; one that
+// reads a signal that is not there, and nothing else, is a mistake that CheckAgainst finds.
+func (r *Revision) CheckEvidence(signals, strategies []string) []mistake.Mistake {
+	var out mistake.Mistakes
+	t := newTracer(r.compiler)
+	for _, name := range strategies {
+		s := r.strategies[name]
+		if s == nil {
+			continue
+		}
+		for _, rule := range s.rules {
+			proposal, ok := r.proposal(rule)
+			if !ok {
+				continue
+			}
+			read := t.readsOf(rule, nil, nil).signals
+			_, problems := readProposal(proposal, signals)
+			out = append(out, placed(slices.DeleteFunc(problems, func(p proposalProblem) bool {
+				_, reads := read[p.signal]
+				return p.signal == "" || reads
+			}), rule)...)
+		}
 	}
-	return literal(because), nil
+	return sorted(out)
 }
 
 // parseEvidence parses "load" or "load:empty".

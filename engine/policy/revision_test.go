@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,8 @@ func TestEvaluateEndsWithItsContext(t *testing.T) {
 	require.Contains(t, problems(rev.Evaluate(ctx, []string{"x"}, document(1))), "context deadline exceeded")
 }
 
+// A literal is refused when the policies are compiled, and what is computed when it is proposed, with the
+// same words: Draft keeps the rule, so that it is evaluated.
 func TestEachMistakeInTheShapeOfAProposalIsNamed(t *testing.T) {
 	for name, c := range map[string]struct{ proposal, says string }{
 		"no primitive":     {`{"reason": "r", "because": []}`, "primitive is missing"},
@@ -81,7 +84,7 @@ func TestEachMistakeInTheShapeOfAProposalIsNamed(t *testing.T) {
 		"key of a number":  {`{"primitive": "p", "reason": "r", "because": [], "with": {1: 2}}`, "with: key 1 is not a string"},
 		"half a priority":  {`{"primitive": "p", "reason": "r", "because": [], "priority": 1.5}`, "priority must be a whole number, not 1.5"},
 		"priority in text": {`{"primitive": "p", "reason": "r", "because": [], "priority": "high"}`, "priority must be a whole number, not string"},
-		"unknown key":      {`{"primitive": "p", "reason": "r", "because": [], "prioritty": 1}`, `unknown key "prioritty"`},
+		"unknown key":      {`{"primitive": "p", "reason": "r", "because": [], "prioritty": 1}`, `unknown key "prioritty" (did you mean priority?)`},
 		"no such sensor":   {`{"primitive": "p", "reason": "r", "because": ["latency"]}`, `because names signal "latency", and this agent has no such sensor`},
 		"one mark":         {`{"primitive": "p", "reason": "r", "because": [], "marks": "checked"}`, "marks must be an array of names, not string"},
 		"a set of marks":   {`{"primitive": "p", "reason": "r", "because": [], "marks": {"checked"}}`, "marks must be an array of names, not set"},
@@ -90,7 +93,16 @@ func TestEachMistakeInTheShapeOfAProposalIsNamed(t *testing.T) {
 		"all at once":      {`{"primitive": 7, "because": [], "x": 1}`, "primitive must be a string, not number, unknown key \"x\", reason is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rev := compiled(t, one("propose contains "+c.proposal+"\n\npropose contains {\"primitive\": \"good\", \"reason\": \"r\", \"because\": []}\n"), Options{})
+			src := sourceOf(t, one("propose contains "+c.proposal+"\n\npropose contains {\"primitive\": \"good\", \"reason\": \"r\", \"because\": []}\n"))
+			if rev, err := Compile(context.Background(), src, Options{}); err != nil {
+				for _, part := range strings.Split(c.says, ", ") {
+					require.ErrorContains(t, err, strings.TrimSuffix(part, " (did you mean priority?)"))
+				}
+			} else {
+				require.Contains(t, messages(rev.CheckEvidence([]string{"errors"}, []string{"x"})), c.says, "only an agent shows it")
+			}
+			rev, err := Draft(context.Background(), src)
+			require.NoError(t, err)
 			got := rev.Evaluate(context.Background(), []string{"x"}, document(1))
 			require.Len(t, got.Proposals, 1, "the proposal of the right shape is kept")
 			require.Equal(t, "good", got.Proposals[0].Primitive)

@@ -9,14 +9,15 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // impossibleComparisons lists where policies compare a part of the input with a word that
 // it never is: a guard for the primitive "scael" denies nothing.
-func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) []string {
+func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	schema := any(manifest.GuardSchema(agents))
-	var out []string
+	var out mistake.Mistakes
 	for _, c := range rev.Comparisons() {
 		words := wordsAt(schema, c.Path)
 		switch strings.Join(c.Path, ".") {
@@ -27,13 +28,13 @@ func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) []str
 		}
 		if len(words) > 0 && c.Text != "" && !slices.Contains(words, c.Text) {
 			path := strings.ReplaceAll(strings.Join(c.Path, "."), "..", ".NAME.")
-			out = append(out, fmt.Sprintf("%s:%d: input.%s is never %q; it is one of %s", c.File, c.Line, path, c.Text, strings.Join(words, ", ")))
+			out = append(out, mistake.Mistake{File: c.File, Line: c.Line, Column: c.Column, Message: fmt.Sprintf("input.%s is never %q", path, c.Text), Fix: "it is one of " + strings.Join(words, ", ")})
 		}
 	}
 	params := verbParams()
 	for _, m := range rev.ProposalParams() {
 		if !slices.Contains(params, m.Param) {
-			out = append(out, fmt.Sprintf("%s:%d: input.proposal.with.%s is never there: no primitive has a parameter %q", m.File, m.Line, m.Param, m.Param))
+			out = append(out, mistake.Mistake{File: m.File, Line: m.Line, Column: m.Column, Message: fmt.Sprintf("input.proposal.with.%s is never there: no primitive has a parameter %q", m.Param, m.Param)})
 		}
 	}
 	return slices.Compact(out)

@@ -8,12 +8,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/actuators"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
 // Overlap is two agents that may write one field of one target.
 type Overlap struct {
-	// Text names both agents, with file and line, and the fields.
-	Text string
+	// Mistake names both agents and the fields, at the targets of the later one.
+	Mistake mistake.Mistake
 	// Decided reports whether their priorities differ, so that one of them wins.
 	Decided bool
 }
@@ -39,7 +40,7 @@ func Overlaps(agents []*manifest.Agent) []Overlap {
 		}
 		if found > mostOverlaps {
 			m := b.MistakeAt("spec.targets", fmt.Sprintf("%d more agents write the same fields as %s", found-mostOverlaps, b.Info()), "give each target and field one agent, or set spec.priority")
-			out = append(out, Overlap{Text: m.Error()})
+			out = append(out, Overlap{Mistake: m})
 		}
 	}
 	return out
@@ -61,7 +62,7 @@ func overlapOf(a, b *manifest.Agent, fields []string) Overlap {
 		}
 		fix = fmt.Sprintf("%s wins, by spec.priority %d against %d", wins.Info(), wins.Spec.Priority, loses.Spec.Priority)
 	}
-	return Overlap{Text: b.MistakeAt("spec.targets", message, fix).Error(), Decided: decided}
+	return Overlap{Mistake: b.MistakeAt("spec.targets", message, fix), Decided: decided}
 }
 
 // commonFields returns the fields that verbs of both agents write, whatever their parameters.

@@ -73,7 +73,7 @@ func TestOverlapsOfManifests(t *testing.T) {
 				return
 			}
 			require.Len(t, found, 1)
-			require.Contains(t, found[0].Text, row.want)
+			require.Contains(t, found[0].Mistake.Error(), row.want)
 			require.Equal(t, row.decided, found[0].Decided)
 		})
 	}
@@ -87,5 +87,5 @@ func TestManyOverlapsAreBounded(t *testing.T) {
 	}
 	found := Overlaps(agents)
 	require.LessOrEqual(t, len(found), 20*(mostOverlaps+1))
-	require.Contains(t, found[len(found)-1].Text, "14 more agents write the same fields as ns/a19")
+	require.Contains(t, found[len(found)-1].Mistake.Error(), "14 more agents write the same fields as ns/a19")
 }

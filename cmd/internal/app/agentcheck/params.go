@@ -2,22 +2,24 @@ package agentcheck
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // mistypedParams lists the params of an agent whose type differs from what the rules that
 // read them expect. Rego reports no error for that: any number is less than any text, so
 // a bound given as text is never reached.
-func mistypedParams(a *manifest.Agent, reads policy.ParamReads) Mismatches {
-	var all Mismatches
+func mistypedParams(a *manifest.Agent, reads policy.ParamReads) mistake.Mistakes {
+	var all mistake.Mistakes
 	for _, wants := range byPath(reads.Defaults) {
 		path, value, there := paramAt(a.Spec.Params, wants[0].Path)
 		if there && !expected(reads.Defaults, path, manifest.JSONType(value)) {
-			all = append(all, a.MistypedParam(path, value, expectations(wants, path)).Error())
+			all = append(all, a.MistypedParam(path, value, expectations(wants, path)))
 		}
 	}
 	return slices.Compact(all)
@@ -88,18 +90,17 @@ func expectations(wants []policy.ParamDefault, path []string) string {
 
 // unreadParams lists the params of an agent that none of its rules reads. Most likely the
 // name is misspelt, so that a default applies instead.
-func unreadParams(a *manifest.Agent, rev *policy.Revision) []string {
+func unreadParams(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	reads := rev.Params(a.Spec.Strategies)
 	if reads.Any || slices.ContainsFunc(a.Spec.Strategies, func(s string) bool { return !rev.Has(s) }) {
 		return nil
 	}
-	var out []string
+	var out mistake.Mistakes
 	bySensors := a.SensorParams()
-	for name := range a.Spec.Params {
+	for _, name := range slices.Sorted(maps.Keys(a.Spec.Params)) {
 		if !slices.Contains(reads.Names, name) && !slices.Contains(bySensors, name) {
-			out = append(out, a.UnusedParam(name, reads.Names).Error())
+			out = append(out, a.UnusedParam(name, reads.Names))
 		}
 	}
-	slices.Sort(out)
 	return out
 }

@@ -25,7 +25,7 @@ const paramPolicies = `package scanflow.strategies.t.NAME
 
 import data.scanflow.lib.shared
 
-propose contains {"primitive": "webhook", "with": {"url": "u"}, "reason": "r", "because": []} if {
+propose contains {"primitive": "webhook", "with": {"url": "http://127.0.0.1:1/"}, "reason": "r", "because": []} if {
 	READS
 	shared.patient
 }
@@ -106,7 +106,7 @@ func TestParamsAreHeldAgainstWhatReadsThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			agents := agentWith(t, c.strategies, c.params)
-			err, doubts := Verify(agents, rev), strings.Join(Warnings(agents, rev), "\n")
+			err, doubts := Verify(agents, rev), Warnings(agents, rev).Error()
 			if c.wrong == "" {
 				require.NoError(t, err)
 			} else {
@@ -127,7 +127,7 @@ a.yaml:10:6: spec.params.extra: is text, "x"; t.b wants a mapping (its default i
 	doubts := Warnings(agents, rev)
 	require.Len(t, doubts, 3)
 	for i, field := range []string{"x", "y", "bound"} {
-		require.Contains(t, doubts[i], "spec.params."+field+": nothing that this agent runs reads it")
+		require.Contains(t, doubts[i].Error(), "spec.params."+field+": nothing that this agent runs reads it")
 	}
 }
 
@@ -161,7 +161,7 @@ func TestParamsOfTheAgentsThatShip(t *testing.T) {
 				a.Spec.Params = maps.Clone(right)
 				delete(a.Spec.Params, name)
 				a.Spec.Params[name+"x"] = right[name]
-				require.Contains(t, strings.Join(Warnings(read, rev), "\n"), "spec.params."+name+"x: nothing that this agent runs reads it; did you mean "+name+"?", file)
+				require.Contains(t, Warnings(read, rev).Error(), "spec.params."+name+"x: nothing that this agent runs reads it; did you mean "+name+"?", file)
 			}
 			for _, d := range rev.Params(a.Spec.Strategies).Defaults {
 				a.Spec.Params = maps.Clone(right)

@@ -1,7 +1,6 @@
 package agentcheck
 
 import (
-	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -45,7 +44,7 @@ spec:
   primitives: [`+row.primitives+`]
 `), agentspec.Kinds())
 			require.NoError(t, err)
-			said := strings.Join(Warnings(agents, rev), "\n")
+			said := Warnings(agents, rev).Error()
 			if row.want == "" {
 				require.NotContains(t, said, "replicas")
 				return

@@ -6,15 +6,13 @@ import (
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 // unused lists the values of an agent's manifest that have no effect with these policies.
-func unused(a *manifest.Agent, rev *policy.Revision) []string {
-	var out []string
-	for _, m := range a.Ineffective() {
-		out = append(out, m.Error())
-	}
+func unused(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
+	out := mistake.Mistakes(a.Ineffective())
 	if slices.ContainsFunc(a.Spec.Strategies, func(s string) bool { return !rev.Has(s) }) {
 		return out
 	}
@@ -22,7 +20,7 @@ func unused(a *manifest.Agent, rev *policy.Revision) []string {
 }
 
 // unreadSensors lists the sensors that no strategy of the agent and no guard reads.
-func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
+func unreadSensors(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	if len(a.Spec.Strategies) == 0 {
 		return nil // the agent only measures
 	}
@@ -38,17 +36,17 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) []string {
 			return nil // a misspelt name, which Verify refuses
 		}
 	}
-	var out []string
+	var out mistake.Mistakes
 	for i, s := range a.Spec.Sensors {
 		if !slices.Contains(reads, s.Name) {
-			out = append(out, a.MistakeAt(fmt.Sprintf("spec.sensors[%d].name", i), fmt.Sprintf("no strategy of this agent and no guard reads %s", s.Name), "correct its name, or leave it out").Error())
+			out = append(out, a.MistakeAt(fmt.Sprintf("spec.sensors[%d].name", i), fmt.Sprintf("no strategy of this agent and no guard reads %s", s.Name), "correct its name, or leave it out"))
 		}
 	}
 	return out
 }
 
 // unsetMarks lists the sensors that count since a mark which no strategy of the agent sets.
-func unsetMarks(a *manifest.Agent, rev *policy.Revision) []string {
+func unsetMarks(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	var marks []string
 	for _, s := range a.Spec.Strategies {
 		if !rev.IsLiteral(s, "marks") {
@@ -59,21 +57,21 @@ func unsetMarks(a *manifest.Agent, rev *policy.Revision) []string {
 		}
 	}
 	slices.Sort(marks)
-	var out []string
+	var out mistake.Mistakes
 	for i, s := range a.Spec.Sensors {
 		if s.Since != "" && !slices.Contains(marks, s.Since) {
 			fix := "leave it out, or set the mark in a proposal"
 			if len(marks) > 0 {
 				fix += "; those set are " + strings.Join(slices.Compact(marks), ", ")
 			}
-			out = append(out, a.MistakeAt(fmt.Sprintf("spec.sensors[%d].since", i), fmt.Sprintf("no strategy of this agent sets the mark %s, so that the value is all of the total", s.Since), fix).Error())
+			out = append(out, a.MistakeAt(fmt.Sprintf("spec.sensors[%d].since", i), fmt.Sprintf("no strategy of this agent sets the mark %s, so that the value is all of the total", s.Since), fix))
 		}
 	}
 	return out
 }
 
 // unusedVerbs lists the primitives of an agent that none of its strategies proposes.
-func unusedVerbs(a *manifest.Agent, rev *policy.Revision) []string {
+func unusedVerbs(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	var used []string
 	for _, s := range a.Spec.Strategies {
 		if !rev.IsLiteral(s, "primitive") {
@@ -83,10 +81,10 @@ func unusedVerbs(a *manifest.Agent, rev *policy.Revision) []string {
 			used = append(used, m.Primitive)
 		}
 	}
-	var out []string
+	var out mistake.Mistakes
 	for i, verb := range a.Spec.Primitives {
 		if !slices.Contains(used, verb) {
-			out = append(out, a.MistakeAt(fmt.Sprintf("spec.primitives[%d]", i), fmt.Sprintf("no strategy of this agent proposes %s", verb), "leave it out, or name the strategy in spec.strategies").Error())
+			out = append(out, a.MistakeAt(fmt.Sprintf("spec.primitives[%d]", i), fmt.Sprintf("no strategy of this agent proposes %s", verb), "leave it out, or name the strategy in spec.strategies"))
 		}
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 // Each of these settings is accepted and has no effect with the policies: check warns.
 func TestSettingsWithoutEffectGetAWarning(t *testing.T) {
 	strategy := func(name, primitive, more string) *fstest.MapFile {
-		return &fstest.MapFile{Data: []byte("package scanflow.strategies.t." + name + "\n\npropose contains {\"primitive\": " + primitive + ", \"with\": {\"url\": \"u\"}, \"reason\": \"r\", \"because\": [\"load\"], \"marks\": [" + more + "]} if input.signals.load.value > 3\n")}
+		return &fstest.MapFile{Data: []byte("package scanflow.strategies.t." + name + "\n\npropose contains {\"primitive\": " + primitive + ", \"with\": {\"url\": \"http://127.0.0.1:1/\"}, \"reason\": \"r\", \"because\": [\"load\"], \"marks\": [" + more + "]} if input.signals.load.value > 3\n")}
 	}
 	src, err := source.FromFS(fs.FS(fstest.MapFS{
 		"a.rego": strategy("a", `"webhook"`, `"checked"`),
@@ -53,7 +53,7 @@ spec:
   sensors: [`+c.sensors+`]
 `), agentspec.Kinds())
 			require.NoError(t, err)
-			said := strings.Join(Warnings(agents, rev), "\n")
+			said := Warnings(agents, rev).Error()
 			if c.want == "" {
 				require.Empty(t, said)
 				return
@@ -95,7 +95,7 @@ func TestImpossibleComparisonsGetAWarning(t *testing.T) {
 	sensors, err := manifest.ReadBytes("b.yaml", []byte(strings.ReplaceAll(keeper, "name: keeper", "name: b")+"  sensors: [{name: load, workload: {field: ready}}]\n"), agentspec.Kinds())
 	require.NoError(t, err)
 	for condition, want := range map[string]string{
-		`input.proposal.primitive == "scael"`:              `g.rego:3: input.proposal.primitive is never "scael"; it is one of annotate, apply`,
+		`input.proposal.primitive == "scael"`:              `g.rego:3:47: input.proposal.primitive is never "scael"; it is one of annotate, apply`,
 		`"scael" == input.proposal.primitive`:              `input.proposal.primitive is never "scael"`,
 		`input.proposal.primitive in {"scale", "restrat"}`: `input.proposal.primitive is never "restrat"`,
 		`input.proposal.primitive in ["scale", "restrat"]`: `input.proposal.primitive is never "restrat"`,
@@ -106,7 +106,7 @@ func TestImpossibleComparisonsGetAWarning(t *testing.T) {
 		`input.signals[_].state == "missing"`:              `input.signals.NAME.state is never "missing"`,
 		`input.claims.model.state == "held"`:               `input.claims.model.state is never "held"; it is one of running, cooling`,
 		`input.trigger.kind == "webhook"`:                  `input.trigger.kind is never "webhook"; it is one of every, cron`,
-		`input.proposal.with.replica > 3`:                  `g.rego:3: input.proposal.with.replica is never there: no primitive has a parameter "replica"`,
+		`input.proposal.with.replica > 3`:                  `g.rego:3:22: input.proposal.with.replica is never there: no primitive has a parameter "replica"`,
 		`input.proposal.with.replicas > 3`:                 "",
 		`input.proposal.with.antiAffinity.required`:        "",
 		`input.proposal.with.object.kind == "Secret"`:      "",
@@ -125,7 +125,7 @@ func TestImpossibleComparisonsGetAWarning(t *testing.T) {
 			require.NoError(t, err)
 			rev, err := policy.Draft(t.Context(), src)
 			require.NoError(t, err)
-			said := strings.Join(impossibleComparisons(append(agents, sensors...), rev), "\n")
+			said := impossibleComparisons(append(agents, sensors...), rev).Error()
 			if want == "" {
 				require.Empty(t, said)
 				return
@@ -145,7 +145,7 @@ func TestAParamOfASensorIsRead(t *testing.T) {
   sensors: [{name: load, sustained: {over: 1m, below: {param: low}}, workload: {field: ready}}]
 `), agentspec.Kinds())
 	require.NoError(t, err)
-	said := strings.Join(Warnings(agents, rev), "\n")
+	said := Warnings(agents, rev).Error()
 	require.Contains(t, said, "spec.params.high: nothing that this agent runs reads it")
 	require.NotContains(t, said, "spec.params.low")
 }

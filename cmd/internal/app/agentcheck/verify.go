@@ -5,22 +5,16 @@ package agentcheck
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// Mismatches are the reasons why agents and policies can't run together.
-type Mismatches []string
-
-// Error lists every reason, one a line.
-func (m Mismatches) Error() string { return strings.Join(m, "\n") }
-
-// Verify checks agents against policies: each strategy exists and reads only what the
-// agent's document has; each guard reads only what the document of some agent has, since
-// a misspelt name would never deny; and params have the types that rules expect. The
-// error is of type Mismatches and lists everything.
+// Verify checks agents against policies: each strategy exists, reads only what the
+// agent's document has, and proposes what its verbs take; each guard reads only what the
+// document of some agent has, since a misspelt name would never deny; and params have the
+// types that rules expect. The error is of type mistake.Mistakes and lists everything.
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	return VerifyAmong(agents, agents, rev)
 }
@@ -33,35 +27,46 @@ func VerifyReadable(agents []*manifest.Agent, rev *policy.Revision) error {
 
 // VerifyAmong is Verify for some of the agents. Guards may read what any of all has.
 func VerifyAmong(agents, among []*manifest.Agent, rev *policy.Revision) error {
-	var all Mismatches
+	all := parameterMistakes(rev)
+	dead, _ := unknownVerbs(rev)
+	all = append(all, dead...)
 	for _, a := range agents {
 		all = append(all, VerifyStrategies(a, rev)...)
 	}
 	if schema := manifest.GuardSchema(among); schema != nil {
 		for _, m := range rev.CheckGuards(schema) {
-			all = append(all, m.Error()+", of all the agents' documents")
+			m.Context = "of all the agents' documents"
+			all = append(all, m)
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return all
+	return all.Err()
 }
 
 // VerifyStrategies lists why one agent can't run its strategies.
-func VerifyStrategies(a *manifest.Agent, rev *policy.Revision) Mismatches {
-	var all Mismatches
+func VerifyStrategies(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
+	var all mistake.Mistakes
 	present := []string{}
 	for i, s := range a.Spec.Strategies {
 		if !rev.Has(s) {
-			all = append(all, a.MistakeAt(fmt.Sprintf("spec.strategies[%d]", i), fmt.Sprintf("no strategy %q in the policies", s), "they have "+strings.Join(rev.Strategies(), ", ")).Error())
+			all = append(all, noStrategy(a, i, rev))
 			continue
 		}
 		present = append(present, s)
 	}
-	for _, m := range rev.CheckAgainst(manifest.DocumentSchema(a), present) {
-		all = append(all, fmt.Sprintf("%s, for agent %s of %s", m, a.Info(), a.File))
+	var signals []string
+	for _, s := range a.Spec.Sensors {
+		signals = append(signals, s.Name)
 	}
-	all = append(all, protectedKinds(a, rev, present)...)
+	for _, found := range [][]mistake.Mistake{rev.CheckAgainst(manifest.DocumentSchema(a), present), rev.CheckEvidence(signals, present)} {
+		for _, m := range found {
+			m.Context = fmt.Sprintf("for agent %s of %s", a.Info(), a.File)
+			all = append(all, m)
+		}
+	}
+	for _, s := range present {
+		dead, _ := unlistedVerbs(a, rev, s)
+		all = append(all, dead...)
+	}
+	all = append(all, protectedTargets(a)...)
 	return append(all, mistypedParams(a, rev.Params(present))...)
 }

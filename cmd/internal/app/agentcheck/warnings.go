@@ -2,14 +2,12 @@ package agentcheck
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -17,22 +15,15 @@ import (
 // primitive which does not exist or which the agent does not list, so that every such
 // proposal is refused; replicas without a bound; and settings without effect, such as a mark
 // that no sensor counts from or a param that no rule reads.
-func Warnings(agents []*manifest.Agent, rev *policy.Revision) []string {
-	verbs := agentspec.Kinds().Verbs
-	var out []string
+func Warnings(agents []*manifest.Agent, rev *policy.Revision) mistake.Mistakes {
+	_, out := unknownVerbs(rev)
 	for _, a := range agents {
 		for _, s := range a.Spec.Strategies {
-			for _, m := range rev.Primitives(s) {
-				switch {
-				case verbs[m.Primitive] == nil:
-					out = append(out, fmt.Sprintf("%s:%d: strategy %s proposes %q, and there is no such primitive; there are %s", m.File, m.Line, s, m.Primitive, strings.Join(slices.Sorted(maps.Keys(verbs)), ", ")))
-				case !slices.Contains(a.Spec.Primitives, m.Primitive):
-					out = append(out, a.MistakeAt("spec.primitives", fmt.Sprintf("does not list %s, which strategy %s proposes (%s:%d)", m.Primitive, s, m.File, m.Line), "add it, or every such proposal is refused").Error())
-				}
-			}
+			_, unlisted := unlistedVerbs(a, rev, s)
+			out = append(out, unlisted...)
 			for _, m := range rev.Marks(s) {
 				if !slices.ContainsFunc(a.Spec.Sensors, func(c manifest.Sensor) bool { return c.Since == m.Mark }) {
-					out = append(out, a.MistakeAt("spec.sensors", fmt.Sprintf("none counts since %s, a mark that strategy %s sets (%s:%d)", m.Mark, s, m.File, m.Line), "add since: "+m.Mark+" to the one that is meant, or correct the name").Error())
+					out = append(out, a.MistakeAt("spec.sensors", fmt.Sprintf("none counts since %s, a mark that strategy %s sets (%s:%d)", m.Mark, s, m.File, m.Line), "add since: "+m.Mark+" to the one that is meant, or correct the name"))
 				}
 			}
 		}
@@ -46,7 +37,7 @@ func Warnings(agents []*manifest.Agent, rev *policy.Revision) []string {
 func LogUnused(log hclog.Logger, rev *policy.Revision, agents ...*manifest.Agent) {
 	for _, a := range agents {
 		for _, message := range unused(a, rev) {
-			log.Warn("of an agent, something does nothing", "agent", a.Info().String(), "error", message)
+			log.Warn("of an agent, something does nothing", "agent", a.Info().String(), "error", message.Error())
 		}
 	}
 }
@@ -55,6 +46,6 @@ func LogUnused(log hclog.Logger, rev *policy.Revision, agents ...*manifest.Agent
 func LogAllUnused(log hclog.Logger, rev *policy.Revision, agents []*manifest.Agent) {
 	LogUnused(log, rev, agents...)
 	for _, message := range impossibleComparisons(agents, rev) {
-		log.Warn("of the policies, something does nothing", "error", message)
+		log.Warn("of the policies, something does nothing", "error", message.Error())
 	}
 }

@@ -83,7 +83,7 @@ spec:
 		{Field: "spec.sensors[0].prometheus.headers.X-Key", Sensor: 0, Ref: manifest.SecretKeyRef{Name: "mimir", Key: "token"}, To: "http://mimir/prometheus"},
 		{Field: "spec.credentials[0].headers.X-Key", Sensor: -1, Ref: manifest.SecretKeyRef{Name: "hook", Key: "token"}, To: "http://hook/"},
 	}, a.SecretUses())
-	doubts := HostWarnings(agents, hosts.List{})
+	doubts := HostWarnings(agents, hosts.List{}).Lines()
 	require.Len(t, doubts, 2)
 	require.Contains(t, doubts[0], "a.yaml:9:132: spec.sensors[0].prometheus.headers.X-Key.secretKeyRef: the Secret ns/mimir goes to allowed hosts alone; have http://mimir in the annotation")
 	inCluster := a.MistakesInCluster()

@@ -14,6 +14,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/hosts"
 	"github.com/scanflow-k8s/scanflow/engine/kubernetes/apiclient"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/sensors"
 )
 
@@ -144,8 +145,8 @@ func mayBeFor(use manifest.SecretUse, to *url.URL) bool {
 
 // HostWarnings lists the Secrets that agents send to hosts outside of a list. A process on
 // a cluster does not send them there, unless the annotation of the Secret allows it.
-func HostWarnings(agents []*manifest.Agent, allowed hosts.List) []string {
-	var out []string
+func HostWarnings(agents []*manifest.Agent, allowed hosts.List) mistake.Mistakes {
+	var out mistake.Mistakes
 	for _, a := range agents {
 		for _, use := range a.SecretUses() {
 			host := "the addresses of the pods, as a network like http://10.244.0.0/16:8080,"
@@ -164,7 +165,7 @@ func HostWarnings(agents []*manifest.Agent, allowed hosts.List) []string {
 				host = "the server of --prometheus or --mlflow"
 			}
 			out = append(out, a.MistakeAt(use.Field+".secretKeyRef", fmt.Sprintf("the Secret %s/%s goes to allowed hosts alone", a.Metadata.Namespace, use.Ref.Name),
-				fmt.Sprintf("have %s in the annotation %s of the Secret, or in %s of the process", host, apiclient.HostsAnnotation, apiclient.HostsFlag)).Error())
+				fmt.Sprintf("have %s in the annotation %s of the Secret, or in %s of the process", host, apiclient.HostsAnnotation, apiclient.HostsFlag)))
 		}
 	}
 	return out

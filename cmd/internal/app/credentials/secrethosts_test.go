@@ -109,5 +109,5 @@ spec:
 		"agent.yaml:9:83: spec.sensors[1].http.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have each host of http://{name}.svc/load" + rest,
 		"agent.yaml:10:78: spec.sensors[2].scrape.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the addresses of the pods, as a network like http://10.244.0.0/16:8080," + rest,
 		"agent.yaml:11:69: spec.sensors[3].prometheus.bearerToken.secretKeyRef: the Secret ns/app goes to allowed hosts alone; have the server of --prometheus or --mlflow" + rest,
-	}, HostWarnings(agents, allowed))
+	}, HostWarnings(agents, allowed).Lines())
 }
