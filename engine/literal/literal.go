@@ -23,7 +23,7 @@ type Value struct {
 	Kind Kind
 	// Line and Column are the place of the value in its file, from 1; 0 is unknown.
 	Line, Column int
-	// Type is the JSON type that a Computed value will have: null, boolean, number, string,
+	// Type is the JSON type that a Computed value will have: boolean, number, string,
 	// array or object; "" if the text does not tell.
 	Type string
 	// JSON is the value of a Scalar: nil, a bool, a string or a json.Number.

@@ -28,7 +28,7 @@ func DecodeLiteral(file string, with literal.Value, into func() any) mistake.Mis
 
 // decodeLiteral decodes with a value in place of the computed parts of fields of type any.
 func decodeLiteral(file string, with literal.Value, into, fill any) mistake.Mistakes {
-	known := partial{computed: map[*yaml.Node]string{}, open: map[*yaml.Node]bool{}, fill: fill}
+	known := partial{computed: map[*yaml.Node]string{}, open: map[*yaml.Node]bool{}, loose: map[*yaml.Node]bool{}, fill: fill}
 	b := nodeBuilder{origin: map[*yaml.Node]any{}}
 	d := newDecoder(file, known.node(b, with, 0), "with", Kinds{})
 	d.origin, d.partial = b.origin, known
@@ -40,8 +40,9 @@ func decodeLiteral(file string, with literal.Value, into, fill any) mistake.Mist
 type partial struct {
 	// computed has the nodes whose value is not known, with its JSON type or "".
 	computed map[*yaml.Node]string
-	// open has the mappings that may have other keys too.
-	open map[*yaml.Node]bool
+	// open has the mappings that may have other keys too, and loose those of them in a field
+	// of type any: there, a Checker may judge a key by another, which may be computed.
+	open, loose map[*yaml.Node]bool
 	// fill is the value that stands for a computed one.
 	fill any
 }
@@ -80,7 +81,7 @@ func (k partial) node(b nodeBuilder, v literal.Value, depth int) *yaml.Node {
 // that its type does not fit.
 func (d *decoder) hole(p *fieldPath, into reflect.Type, typ string) {
 	want := jsonTypeOf(into)
-	if typ == "" || want == "" || typ == want {
+	if typ == "" || typ == "null" || want == "" || typ == want {
 		d.mark(p)
 		return
 	}
@@ -116,7 +117,7 @@ func (d *decoder) uncertain(p *fieldPath) bool {
 	_, _, there := p.find(d.tree)
 	for q := p.parent; q != nil; q = q.parent {
 		_, value, above := q.find(d.tree)
-		if _, computed := d.partial.computed[value]; above && (computed || !there && d.partial.open[value]) {
+		if _, computed := d.partial.computed[value]; above && (computed || d.partial.loose[value] || !there && d.partial.open[value]) {
 			return true
 		}
 		there = above

@@ -139,6 +139,7 @@ func (d *decoder) json(n *yaml.Node, p *fieldPath) any {
 		return d.partial.fill
 	}
 	if d.partial.open[n] {
+		d.partial.loose[n] = true
 		d.mark(p)
 	}
 	made, ok := d.origin[n]

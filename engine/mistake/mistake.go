@@ -31,7 +31,7 @@ type Mistake struct {
 	Context string
 }
 
-// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX, CONTEXT", without the parts that are empty. A
+// Error is "FILE:LINE:COLUMN: OBJECT: PATH: MESSAGE; FIX (CONTEXT)", without the parts that are empty. A
 // line without a file is not printed.
 func (m Mistake) Error() string {
 	var b strings.Builder
@@ -54,7 +54,7 @@ func (m Mistake) Error() string {
 		b.WriteString("; " + m.Fix)
 	}
 	if m.Context != "" {
-		b.WriteString(", " + m.Context)
+		b.WriteString(" (" + m.Context + ")")
 	}
 	return b.String()
 }

@@ -12,7 +12,7 @@ func TestError(t *testing.T) {
 	for want, m := range map[string]Mistake{
 		"is wrong":                                   {Message: "is wrong"},
 		"is wrong; mend it":                          {Message: "is wrong", Fix: "mend it"},
-		"is wrong; mend it, for agent a":             {Message: "is wrong", Fix: "mend it", Context: "for agent a"},
+		"is wrong; mend it (for agent a)":            {Message: "is wrong", Fix: "mend it", Context: "for agent a"},
 		"spec.x: is wrong":                           {Path: "spec.x", Message: "is wrong"},
 		"event 2: id: is missing":                    {Object: "event 2", Path: "id", Message: "is missing"},
 		"spec: is odd":                               {Line: 3, Column: 1, Path: "spec", Message: "is odd"},

@@ -3,12 +3,14 @@ package policy
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
+	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
 // sorted sorts mistakes by place, and by message at one place: maps yield them in any order.
@@ -38,14 +40,55 @@ func fromOPA(err error) mistake.Mistakes {
 	out := make(mistake.Mistakes, 0, len(list))
 	for _, e := range list {
 		message := e.Code + ": " + e.Message
+		fix := fixFor(e.Message)
+		if invalid, is := e.Details.(*ast.RefErrInvalidDetail); is && e.Code == ast.TypeErr {
+			if why, how := undefinedName(invalid); why != "" {
+				out = append(out, at(e.Location, message+" ("+why+")", cmp.Or(fixForRef(e.Details), how)))
+				continue
+			}
+		}
 		if e.Details != nil {
 			if lines := e.Details.Lines(); len(lines) > 0 {
 				message += " (" + strings.Join(trimmed(lines), " ") + ")"
 			}
 		}
-		out = append(out, at(e.Location, message, cmp.Or(fixFor(e.Message), fixForRef(e.Details))))
+		out = append(out, at(e.Location, message, fix))
 	}
 	return out
+}
+
+// undefinedName returns why a reference has no value, and the fix, where it names a key that an
+// object does not have; "" for any other reference.
+func undefinedName(d *ast.RefErrInvalidDetail) (why, fix string) {
+	if d.Pos >= len(d.Ref) || d.Have != nil {
+		return "", ""
+	}
+	have, ok := d.Ref[d.Pos].Value.(ast.String)
+	if !ok {
+		return "", ""
+	}
+	var names []string
+	for _, v := range d.OneOf {
+		if name, is := v.(ast.String); is && name != "" { // a schema without properties has the property ""
+			names = append(names, string(name))
+		}
+	}
+	of := d.Ref[:d.Pos].String()
+	switch {
+	case len(d.OneOf) == 0:
+		return "", ""
+	case len(names) == 0 && of == "input.signals":
+		return "the agent has no sensors", fmt.Sprintf("add the sensor %s to spec.sensors", string(have))
+	case len(names) == 0 && of == "input.params":
+		return "the agent sets no params", fmt.Sprintf("set %s in spec.params, or read it by object.get with a default", string(have))
+	case len(names) == 0:
+		return of + " has no fields", ""
+	}
+	why = fmt.Sprintf("%s has %s", of, joinClipped(names))
+	if near := spelling.Nearest(string(have), names); near != "" {
+		fix = "did you mean " + near + "?"
+	}
+	return why, fix
 }
 
 func trimmed(lines []string) []string {

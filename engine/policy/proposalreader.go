@@ -53,6 +53,12 @@ func (s *proposalReader) errorf(at *ast.Location, format string, args ...any) *p
 // proposalKeys are the keys of a proposal.
 var proposalKeys = []string{"primitive", "with", "priority", "reason", "because", "note", "marks"}
 
+// otherWords are words that are not spelt like the key that is meant.
+var otherWords = map[string]string{
+	"verb": "primitive", "action": "primitive", "params": "with", "parameters": "with", "args": "with", "arguments": "with",
+	"why": "reason", "message": "reason", "signals": "because", "evidence": "because", "weight": "priority", "mark": "marks",
+}
+
 // requiredKeys have the fix for a proposal without them.
 var requiredKeys = []struct{ key, fix string }{
 	{"primitive", "add the verb, such as \"scale\""},
@@ -101,7 +107,9 @@ func (s *proposalReader) read(t *ast.Term) engine.Proposal {
 			p.Note = s.json("note", t)
 		default:
 			wrong := s.errorf(k.Location, "unknown key %q", clip(string(key)))
-			wrong.near = spelling.Nearest(string(key), proposalKeys)
+			if wrong.near = otherWords[string(key)]; wrong.near == "" {
+				wrong.near = spelling.Nearest(string(key), proposalKeys)
+			}
 			wrong.fix = "the keys are " + quotedList(proposalKeys)
 		}
 	})

@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "event.send",
+	"with": {"type": 1},
+	"reason": "busy",
+	"because": [],
+}

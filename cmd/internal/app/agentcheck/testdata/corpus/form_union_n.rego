@@ -1,0 +1,5 @@
+package scanflow.strategies.t.s
+
+propose contains p if {
+	p := object.union_n([{"primitive": "scale"}, {"reason": "busy", "because": []}, {"with": {"replicas": 2.5}}])
+}

@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"reason": "busy",
+	"because": [],
+	"parameters": {"replicas": 3},
+}

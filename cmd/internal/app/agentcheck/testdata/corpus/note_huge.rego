@@ -1,0 +1,9 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"with": {"replicas": 3},
+	"reason": "busy",
+	"because": [],
+	"note": {"n": 1e999},
+}

@@ -1,0 +1,10 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"with": {"replicas": 3},
+	"reason": "busy",
+	"because": [],
+} if {
+	input.params.bound > 5
+}

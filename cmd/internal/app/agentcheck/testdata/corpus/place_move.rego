@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "place",
+	"with": {"nodeSelector": {"gpu": "true"}, "move": true},
+	"reason": "busy",
+	"because": [],
+}

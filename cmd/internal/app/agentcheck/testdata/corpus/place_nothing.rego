@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "place",
+	"with": {},
+	"reason": "busy",
+	"because": [],
+}

@@ -1,0 +1,7 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"with": {"replicas": 3},
+	"reason": "busy",
+	"because": [],
+}

@@ -1,0 +1,15 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scael",
+	"with": {"replicas": 3},
+	"reason": "busy",
+	"because": [],
+}
+
+propose contains {
+	"primitive": "scale",
+	"with": {"replicas": 3},
+	"reason": "busy",
+	"because": [],
+}

@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"with": {"replicas": 3},
+	"reason": "",
+	"because": [],
+}

@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"with": {"replicas": -1},
+	"reason": "busy",
+	"because": [],
+}

@@ -1,0 +1,3 @@
+package scanflow.lib.limits
+
+limit := 3

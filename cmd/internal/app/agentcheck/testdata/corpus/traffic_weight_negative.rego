@@ -1,0 +1,8 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "traffic",
+	"with": {"route": "r", "weights": {"a": 100, "b": -1}},
+	"reason": "busy",
+	"because": [],
+}

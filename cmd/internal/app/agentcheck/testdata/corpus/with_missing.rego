@@ -1,0 +1,7 @@
+package scanflow.strategies.t.s
+
+propose contains {
+	"primitive": "scale",
+	"reason": "busy",
+	"because": [],
+}
