@@ -108,7 +108,7 @@ spec:
 		`input.signals.confidence.value.p_value < 0.01`:                           "",
 		`input.signals.confidence.value.reference_samples > 1000`:                 "",
 		`input.signals.confidence.value.shares["+Inf"] > 0.5`:                     "",
-		`startswith(input.signals.confidence.value.psi, "0")`:                     "invalid argument",
+		`startswith(input.signals.confidence.value.psi, "0")`:                     "has no value: ",
 		`input.signals.classes.value.shares.a > input.signals.classes.value.js`:   "",
 		`input.signals.classes.value.ks > 0.2`:                                    "undefined ref: input.signals.classes.value.ks",
 		`input.signals.classes.value.reference_samples > 1000`:                    "undefined ref: input.signals.classes.value.reference_samples",

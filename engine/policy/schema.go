@@ -86,12 +86,16 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistak
 		fromCompiler = fromOPA(compiler.Errors)
 	}
 	found := r.valueTypes(schema, slices.Collect(maps.Keys(used)))
-	return append(withoutFound(fromCompiler, found), found...)
+	mistakes := withoutFound(fromCompiler, found)
+	for _, f := range found {
+		mistakes = append(mistakes, f.Mistake)
+	}
+	return mistakes
 }
 
 // valueTypes checks the types of values, which goes further than OPA's type checker.
-func (r *Revision) valueTypes(schema any, rules []*ast.Rule) mistake.Mistakes {
-	report := valuetypes.Check(valuetypes.Policies{
+func (r *Revision) valueTypes(schema any, rules []*ast.Rule) []valuetypes.Finding {
+	return valuetypes.Check(valuetypes.Policies{
 		Compiler: r.compiler, Rules: rules, Schema: schema, Ignore: isTest,
 		Data: func(path []string) ast.Value {
 			v, err := storage.ReadOne(context.Background(), r.store, path)
@@ -101,24 +105,18 @@ func (r *Revision) valueTypes(schema any, rules []*ast.Rule) mistake.Mistakes {
 			value, _ := v.(ast.Value)
 			return value
 		},
-	})
-	var out mistake.Mistakes
-	for _, f := range report.Findings {
-		out = append(out, f.Mistake)
-	}
-	return out
+	}).Findings
 }
 
-// withoutFound drops OPA's type errors on lines where the types of values show the same
-// with a fix.
-func withoutFound(fromCompiler, found mistake.Mistakes) mistake.Mistakes {
+// withoutFound drops OPA's type errors on lines where a finding says the same with a fix.
+func withoutFound(fromCompiler mistake.Mistakes, found []valuetypes.Finding) mistake.Mistakes {
 	type line struct {
 		file string
 		row  int
 	}
 	lines := map[line]bool{}
-	for _, m := range found {
-		lines[line{m.File, m.Line}] = true
+	for _, f := range found {
+		lines[line{f.File, f.Line}], lines[line{f.Call.File, f.Call.Line}] = true, true
 	}
 	return slices.DeleteFunc(fromCompiler, func(m mistake.Mistake) bool {
 		return strings.HasPrefix(m.Message, ast.TypeErr+": ") && !strings.Contains(m.Message, "undefined function") && lines[line{m.File, m.Line}]

@@ -2,8 +2,6 @@ package valuetypes
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
 // body infers the variables of a body. It reports whether the body can hold: without, its
@@ -29,6 +27,7 @@ func (c *checker) expr(f *frame, e *ast.Expr) bool {
 	if c.steps++; c.exhausted() {
 		return true
 	}
+	f.at = e.Location
 	if len(e.With) > 0 {
 		c.skip(e.Location)
 		return true
@@ -72,17 +71,19 @@ func (c *checker) call(f *frame, e *ast.Expr) bool {
 		return true
 	}
 	operands := e.Operands()
-	switch name := operator.String(); {
-	case len(operands) == 2 && e.IsEquality():
+	name := operator.String()
+	if e.IsEquality() && len(operands) == 2 {
 		c.unify(f, e, operands[0], operands[1])
-	case len(operands) == 2 && (name == bounded.Same.Name || name == ast.Equal.Name):
-		c.judgeEquality(f, e, operands[0], operands[1], true)
-	case len(operands) == 2 && name == ast.NotEqual.Name:
-		c.judgeEquality(f, e, operands[0], operands[1], false)
-	case len(operands) == 2 && orders[name] != nil:
-		c.judgeOrder(f, e, operands[0], operands[1], orders[name])
-	case name == ast.Member.Name || name == ast.MemberWithKey.Name:
-		c.judgeMember(f, e, operands)
+		return true
+	}
+	if n := comparisons[name]; n > 0 && len(operands) >= n {
+		c.compare(f, e, name, operands[:n])
+		if len(operands) > n { // x := a > b
+			c.output(f, e, operands[n], boolType)
+		}
+		return true
+	}
+	switch {
 	case typeTests[name] != 0 && len(operands) > 0:
 		return c.typeTest(f, e, typeTests[name], operands[0])
 	case name == ast.TypeNameBuiltin.Name:

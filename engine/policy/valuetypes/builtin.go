@@ -39,7 +39,7 @@ func (c *checker) builtin(f *frame, e *ast.Expr, name string) {
 			c.skip(e.Location)
 		} else if arg.kinds&want == 0 && want != 0 {
 			c.report(f, e.Location, Finding{kind: "argument"}, fmt.Sprintf("%s has no value: %s takes %s, and %s is %s", exprText(e), operatorText(b), want, f.text(c, operands[i]), arg.kinds),
-				suggestField(arg, f.text(c, operands[i]), want, operands[:arity][i]))
+				argumentFix(arg, f.text(c, operands[i]), want))
 		}
 	}
 	if arity < len(operands) {
@@ -118,13 +118,16 @@ func (c *checker) objectGet(f *frame, e *ast.Expr, operands []*ast.Term, args []
 		case next == nil && chosen:
 			return absentDefault(args[2])
 		case next == nil:
-			c.missing(f, e.Location, exprText(e), where, ast.String(at.texts[0]), of)
+			c.alwaysDefault(f, e, where, ast.String(at.texts[0]), of)
 			return unknown
 		}
 		where = fieldText(where, at.texts[0])
 		of = next
 	}
-	if certain {
+	switch {
+	case of.setting && of.kinds&args[2].kinds == 0:
+		return unknown // a param of another type than its default is a mistake of the manifest
+	case certain:
 		return of // it is always there
 	}
 	return c.join(of, args[2])

@@ -25,11 +25,13 @@ type Policies struct {
 // Outcome is what a mistaken expression gives for every document.
 type Outcome int
 
-// The outcomes. An expression that is Undefined has no value, and the rule does not hold.
+// The outcomes. An expression that is Undefined has no value. One that is Varying depends on
+// the document, though not in a way that can be meant.
 const (
 	Undefined Outcome = iota
 	AlwaysTrue
 	AlwaysFalse
+	Varying
 )
 
 // Finding is an expression that can never mean what its author meant.
@@ -37,6 +39,8 @@ type Finding struct {
 	mistake.Mistake
 	// Outcome is the value of the expression, wherever its operands have one.
 	Outcome Outcome
+	// Call is where a function is called that the expression is in, if it depends on that.
+	Call Place
 
 	// kind and near tell the findings of different calls of one function apart.
 	kind string
@@ -118,6 +122,8 @@ type frame struct {
 	types map[ast.Var]*Type
 	// texts are the expressions that OPA's compiler put generated variables in place of.
 	texts map[ast.Var]string
+	// at is the expression that is inferred.
+	at *ast.Location
 	// generic is set for the evaluation of a function without a call: calls of others don't
 	// count then.
 	generic  bool

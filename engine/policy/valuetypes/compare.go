@@ -5,21 +5,33 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/scanflow-k8s/scanflow/engine/policy/bounded"
 )
 
-// order is a comparison by <, <=, > or >=.
-type order struct {
-	sign string
-	// greater reports whether it is true for a left side above the right one.
-	greater bool
+// comparisons are the built-in functions that compare values, with how many they take.
+var comparisons = map[string]int{
+	bounded.Same.Name: 2, ast.Equal.Name: 2, ast.NotEqual.Name: 2,
+	ast.GreaterThan.Name: 2, ast.GreaterThanEq.Name: 2, ast.LessThan.Name: 2, ast.LessThanEq.Name: 2,
+	ast.Member.Name: 2, ast.MemberWithKey.Name: 3,
 }
 
-var orders = map[string]*order{
-	ast.GreaterThan.Name: {">", true}, ast.GreaterThanEq.Name: {">=", true}, ast.LessThan.Name: {"<", false}, ast.LessThanEq.Name: {"<=", false},
+func (c *checker) compare(f *frame, e *ast.Expr, name string, operands []*ast.Term) {
+	switch name {
+	case ast.Member.Name, ast.MemberWithKey.Name:
+		c.judgeMember(f, e, operands)
+	case ast.GreaterThan.Name, ast.GreaterThanEq.Name:
+		c.judgeOrder(f, e, operands[0], operands[1], true)
+	case ast.LessThan.Name, ast.LessThanEq.Name:
+		c.judgeOrder(f, e, operands[0], operands[1], false)
+	default:
+		c.judgeEquality(f, e, operands[0], operands[1], name != ast.NotEqual.Name)
+	}
 }
 
-// judgeOrder judges a comparison of two values in Rego's order, which is over all types.
-func (c *checker) judgeOrder(f *frame, e *ast.Expr, a, b *ast.Term, o *order) {
+// judgeOrder judges a comparison of two values in Rego's order, which is over all types. It
+// is by < or <=, or by > or >= if greater is set.
+func (c *checker) judgeOrder(f *frame, e *ast.Expr, a, b *ast.Term, greater bool) {
 	left, right := c.term(f, a), c.term(f, b)
 	if !left.judged() || !right.judged() {
 		c.skip(e.Location)
@@ -28,23 +40,24 @@ func (c *checker) judgeOrder(f *frame, e *ast.Expr, a, b *ast.Term, o *order) {
 	if left.kinds&right.kinds != 0 {
 		return
 	}
-	found, verdict, reason := Finding{kind: "order"}, "", ""
+	found, verdict, reason := Finding{kind: "order"}, "false", ""
 	switch {
 	case below(left.kinds, right.kinds):
 		found.Outcome, reason = AlwaysTrue, fmt.Sprintf("%s is below every %s", left.kinds, article(right.kinds))
-		if o.greater {
+		if greater {
 			found.Outcome = AlwaysFalse
 		}
 	case below(right.kinds, left.kinds):
 		found.Outcome, reason = AlwaysFalse, fmt.Sprintf("%s is above every %s", left.kinds, article(right.kinds))
-		if o.greater {
+		if greater {
 			found.Outcome = AlwaysTrue
 		}
 	default: // it depends on which of its types a side has
+		found.Outcome = Varying
 		c.report(f, e.Location, found, fmt.Sprintf("%s compares %s with %s, which have an order by their types only", exprText(e), left.kinds, right.kinds), c.comparisonFix(f, a, b, left, right))
 		return
 	}
-	if verdict = "false"; found.Outcome == AlwaysTrue {
+	if found.Outcome == AlwaysTrue {
 		verdict = "true"
 	}
 	c.report(f, e.Location, found, fmt.Sprintf("%s is always %s: %s", exprText(e), verdict, reason), c.comparisonFix(f, a, b, left, right))
@@ -77,20 +90,15 @@ func (c *checker) judgeEquality(f *frame, e *ast.Expr, a, b *ast.Term, equal boo
 
 // judgeMember judges `x in xs` and `k, x in xs`.
 func (c *checker) judgeMember(f *frame, e *ast.Expr, operands []*ast.Term) {
-	n := 2
-	if e.Operator().Equal(ast.MemberWithKey.Ref()) {
-		n = 3
-	}
-	if len(operands) < n {
-		return
-	}
+	n := len(operands)
 	member, all := operands[n-2], operands[n-1]
 	of := c.term(f, all)
-	_, values := c.elements(f, all, of)
-	if len(operands) > n {
-		f.bind(operands[n], boolType)
-	}
 	t := c.term(f, member)
+	_, values := c.each(of)
+	if values == nil {
+		c.report(f, e.Location, Finding{kind: "member", Outcome: AlwaysFalse}, fmt.Sprintf("%s is always false: %s is %s, which has no elements", exprText(e), f.text(c, all), of.kinds), "compare with ==, or name an array, a set or an object")
+		return
+	}
 	if n == 3 {
 		c.term(f, operands[0])
 	}
@@ -130,7 +138,7 @@ func (c *checker) strangers(f *frame, e *ast.Expr, member *ast.Term, t *Type, al
 		if !ok || overlap(t, literalText(string(text))) {
 			return
 		}
-		c.report(f, e.Location, Finding{kind: "member " + string(text), Outcome: Undefined}, fmt.Sprintf("%s is never %s: it is one of %s", f.text(c, member), word, strings.Join(t.texts, ", ")), enumFix(t.texts, []string{string(text)}))
+		c.report(f, e.Location, Finding{kind: "member " + string(text), Outcome: Varying}, fmt.Sprintf("%s is never %s: it is one of %s", f.text(c, member), word, strings.Join(t.texts, ", ")), enumFix(t.texts, []string{string(text)}))
 	}
 	switch v := all.Value.(type) {
 	case *ast.Array:

@@ -196,6 +196,7 @@ type calledFinding struct {
 func (f calledFinding) named() Finding {
 	out := f.finding
 	if f.place != nil {
+		out.Call = Place{f.place.File, f.place.Row, f.place.Col}
 		out.Message += fmt.Sprintf(", as %s:%d calls it", f.place.File, f.place.Row)
 	}
 	return out

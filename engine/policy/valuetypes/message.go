@@ -3,6 +3,7 @@ package valuetypes
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ func (c *checker) skip(at *ast.Location) {
 
 func (c *checker) report(f *frame, at *ast.Location, found Finding, message, fix string) {
 	found.Message, found.Fix = message, fix
+	if at == nil || at.File == "" {
+		at = f.at // the compiler generated the term
+	}
 	if at != nil {
 		found.File, found.Line, found.Column = at.File, at.Row, at.Col
 	}
@@ -33,17 +37,32 @@ func (c *checker) missing(f *frame, at *ast.Location, reference, owner string, k
 		c.noElements(f, at, reference, owner, of)
 		return
 	}
-	name := strings.Trim(key.String(), `"`)
+	fix, near := fieldFix(owner, key, of)
+	c.report(f, at, Finding{kind: "missing " + key.String(), near: near}, fmt.Sprintf("undefined ref: %s: %s has no field %s", reference, owner, key), fix)
+}
+
+// alwaysDefault reports a call of object.get for a key that no value of a type has.
+func (c *checker) alwaysDefault(f *frame, e *ast.Expr, owner string, key ast.Value, of *Type) {
+	found, reason, fix := Finding{kind: "default " + key.String(), Outcome: Varying}, "", ""
+	if of.kinds&objectKind == 0 {
+		reason, fix = fmt.Sprintf("%s is %s, which has no fields", owner, of.kinds), "use the value itself"
+	} else {
+		reason = fmt.Sprintf("%s has no field %s", owner, key)
+		fix, found.near = fieldFix(owner, key, of)
+	}
+	c.report(f, e.Location, found, fmt.Sprintf("%s is always its default: %s", exprText(e), reason), fix)
+}
+
+// fieldFix names the fields that there are. near reports whether one has a similar name.
+func fieldFix(owner string, key ast.Value, of *Type) (fix string, near bool) {
 	names := slices.Sorted(maps.Keys(of.fields))
-	near := nearest(name, names)
-	fix := "it has " + shortList(names)
-	if near != "" {
-		fix = "did you mean " + fieldText(owner, near) + "?"
+	if name := nearest(strings.Trim(key.String(), `"`), names); name != "" {
+		return "did you mean " + fieldText(owner, name) + "?", true
 	}
 	if len(names) == 0 {
-		fix = "it has no fields"
+		return "it is always empty", false
 	}
-	c.report(f, at, Finding{kind: "missing " + name, near: near != ""}, fmt.Sprintf("undefined ref: %s: %s never has a field %s", reference, owner, key), fix)
+	return "it has " + shortList(names), false
 }
 
 // noElements reports a part of a value that has no parts.
@@ -55,33 +74,43 @@ func (c *checker) noElements(f *frame, at *ast.Location, reference, owner string
 func (f *frame) text(c *checker, t *ast.Term) string {
 	switch v := t.Value.(type) {
 	case ast.Var:
-		if written, ok := c.Compiler.RewrittenVars[v]; ok {
+		if written, ok := c.Compiler.RewrittenVars[v]; ok && !written.IsGenerated() {
 			return string(written)
 		}
 		if text, ok := f.texts[v]; ok {
 			return oneLine(text)
 		}
+		if v.IsGenerated() {
+			return "_"
+		}
 		return string(v)
 	case ast.Ref:
-		if t.Location != nil && len(t.Location.Text) > 0 {
-			return oneLine(string(t.Location.Text))
-		}
-		return f.prefix(c, v, len(v))
+		return f.prefix(c, t, v, len(v))
 	}
 	return oneLine(t.String())
 }
 
-// prefix is the beginning of a reference as its author would write it.
-func (f *frame) prefix(c *checker, ref ast.Ref, n int) string {
-	out := f.text(c, ref[0])
-	for _, t := range ref[1:n] {
-		if key, ok := t.Value.(ast.String); ok {
-			out = fieldText(out, string(key))
-		} else {
-			out += "[" + f.text(c, t) + "]"
+// prefix is the reference ref[:n], where t is the term with the whole of it.
+func (f *frame) prefix(c *checker, t *ast.Term, ref ast.Ref, n int) string {
+	if t.Location != nil && len(t.Location.Text) > 0 {
+		whole := oneLine(string(t.Location.Text))
+		if before, ok := strings.CutSuffix(whole, f.keys(c, "", ref[n:])); ok {
+			return before
 		}
 	}
-	return out
+	return f.keys(c, f.text(c, ref[0]), ref[1:n])
+}
+
+// keys appends the keys of a reference to a text.
+func (f *frame) keys(c *checker, to string, keys ast.Ref) string {
+	for _, t := range keys {
+		if key, ok := t.Value.(ast.String); ok {
+			to = fieldText(to, string(key))
+		} else {
+			to += "[" + f.text(c, t) + "]"
+		}
+	}
+	return to
 }
 
 // fieldText is a reference to a field of a value.
@@ -115,7 +144,10 @@ func oneLine(text string) string {
 	return text
 }
 
-const maxNames = 12
+const (
+	maxNames     = 12
+	maxSuggested = 3
+)
 
 func shortList(names []string) string {
 	if len(names) > maxNames {
@@ -169,34 +201,35 @@ func (c *checker) comparisonFix(f *frame, a, b *ast.Term, left, right *Type) str
 		other   *Type
 		literal *ast.Term
 	}{{a, left, right, b}, {b, right, left, a}} {
-		if fix := suggestField(side.of, f.text(c, side.t), side.other.kinds, side.t); fix != "" {
+		if fix := suggestField(side.of, f.text(c, side.t), side.other.kinds); fix != "" {
 			return fix
 		}
 		if text, ok := side.literal.Value.(ast.String); ok && side.of.kinds == numberKind {
-			if number := ast.Number(strings.TrimSpace(string(text))); isNumber(number) {
-				return "write " + string(number) + " without quotes"
+			if number := strings.TrimSpace(string(text)); isNumber(number) {
+				return "write " + number + " without quotes"
 			}
+		}
+		if side.of.enum {
+			return "compare with one of " + strings.Join(side.of.texts, ", ")
 		}
 	}
 	if left.kinds|right.kinds == numberKind|textKind {
-		return "compare values of one type; to_number(text) reads a number"
+		return "compare values of one type; to_number(x) reads a number from a string"
 	}
 	return "compare values of one type"
 }
 
-func isNumber(n ast.Number) bool {
-	_, err := strconv.ParseFloat(string(n), 64)
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
 	return err == nil
 }
 
+// plain are references that a field can be appended to.
+var plain = regexp.MustCompile(`^[\w.]+(\[[^()\[\]]*\][\w.]*)*$`)
+
 // suggestField is the fix for an object where one of its fields was meant, or "".
-func suggestField(of *Type, text string, want kinds, t *ast.Term) string {
-	if of.kinds != objectKind {
-		return ""
-	}
-	switch t.Value.(type) {
-	case ast.Ref, ast.Var:
-	default:
+func suggestField(of *Type, text string, want kinds) string {
+	if of.kinds != objectKind || !plain.MatchString(text) {
 		return ""
 	}
 	var fits []string
@@ -205,11 +238,27 @@ func suggestField(of *Type, text string, want kinds, t *ast.Term) string {
 			if name == "value" {
 				return "did you mean " + fieldText(text, name) + "?"
 			}
-			fits = append(fits, name)
+			fits = append(fits, fieldText(text, name))
 		}
 	}
-	if len(fits) == 1 {
-		return "did you mean " + fieldText(text, fits[0]) + "?"
+	switch {
+	case len(fits) == 1:
+		return "did you mean " + fits[0] + "?"
+	case len(fits) > 1 && len(fits) <= maxSuggested:
+		return "did you mean " + strings.Join(fits, " or ") + "?"
+	case len(fits) > 1:
+		return "use one of its fields"
 	}
 	return ""
+}
+
+// argumentFix says what to pass to a function that takes other types.
+func argumentFix(of *Type, text string, want kinds) string {
+	if fix := suggestField(of, text, want); fix != "" {
+		return fix
+	}
+	if of.kinds == textKind && want&numberKind != 0 {
+		return "to_number(x) reads a number from a string"
+	}
+	return "pass " + want.String()
 }

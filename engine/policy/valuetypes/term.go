@@ -111,7 +111,7 @@ func (c *checker) step(f *frame, t *ast.Term, ref ast.Ref, i int, of *Type) *Typ
 		keys, values := c.each(of)
 		if values == nil {
 			if !of.setting {
-				c.noElements(f, t.Location, f.text(c, t), f.prefix(c, ref, i), of)
+				c.noElements(f, t.Location, f.text(c, t), f.prefix(c, t, ref, i), of)
 			}
 			keys, values = unknown, unknown
 		}
@@ -134,7 +134,7 @@ func (c *checker) keyed(f *frame, t *ast.Term, ref ast.Ref, i int, of *Type, key
 	}
 	if out == nil {
 		if !of.setting {
-			c.missing(f, t.Location, f.text(c, t), f.prefix(c, ref, i), keys[0], of)
+			c.missing(f, t.Location, f.text(c, t), f.prefix(c, t, ref, i), keys[0], of)
 		}
 		return unknown
 	}

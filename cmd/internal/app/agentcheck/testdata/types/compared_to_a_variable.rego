@@ -1,0 +1,6 @@
+package scanflow.strategies.t.sample
+
+propose contains {"primitive": "webhook", "with": {"url": "http://localhost/x"}, "reason": "r", "because": ["load"]} if {
+	high := input.signals.load > 5
+	high
+}

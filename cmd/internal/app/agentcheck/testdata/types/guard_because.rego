@@ -1,0 +1,5 @@
+package scanflow.guards.sample
+
+deny contains "no" if {
+	"load" == input.proposal.because
+}

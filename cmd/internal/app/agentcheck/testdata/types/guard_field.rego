@@ -1,0 +1,5 @@
+package scanflow.guards.sample
+
+deny contains "no" if {
+	input.proposal.primitve == "scale"
+}

@@ -1,0 +1,6 @@
+package scanflow.strategies.t.sample
+
+propose contains {"primitive": "webhook", "with": {"url": "http://localhost/x"}, "reason": "r", "because": ["load"]} if {
+	load := input.signals.load
+	load.valeu > 5
+}
