@@ -30,12 +30,14 @@ type guardFile struct {
 func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 	var mistakes mistake.Mistakes
 	t := newTracer(r.compiler)
+	used := r.usedRules(t)
 	tested := map[string]bool{}
 	guards := map[string]guardFile{}
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if !isTest(m) {
-			r.unused = append(r.unused, r.undefinedRefs(m, data)...)
+			undefined, warnings := r.undefinedRefs(m, data, used)
+			mistakes, r.unused = append(mistakes, undefined...), append(r.unused, warnings...)
 		}
 		if isTest(m) {
 			if slices.ContainsFunc(m.Rules, isTestRule) {
@@ -94,7 +96,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		}
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
 	}
-	mistakes = slices.Concat(mistakes, r.misnamed(t), r.entrypointData(data))
+	mistakes = slices.Concat(mistakes, r.misnamed(used), r.entrypointData(data))
 	r.unusedData(data)
 	r.danglingLinks()
 	r.unused = sorted(r.unused)

@@ -19,19 +19,11 @@ var entrypoints = map[string]string{strategiesRoot: "propose", guardsRoot: "deny
 // propose or deny in the wrong package, or with a misspelt name. A package that a
 // strategy or a guard refers to may use any rule names, unless its own name looks
 // like a misspelt strategy or guard package.
-func (r *Revision) misnamed(t *readTracer) mistake.Mistakes {
-	used := map[*ast.Rule]bool{}
+func (r *Revision) misnamed(used map[*ast.Rule]bool) mistake.Mistakes {
 	var others []*ast.Module
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
-		m := r.compiler.Modules[file]
-		if isTest(m) {
-			continue
-		}
-		others = append(others, m)
-		for _, rule := range m.Rules {
-			if name := entrypoint(m); name != "" && definesRule(rule, name) {
-				t.collectDependencies(rule, used)
-			}
+		if m := r.compiler.Modules[file]; !isTest(m) {
+			others = append(others, m)
 		}
 	}
 	files := slices.Sorted(maps.Keys(r.compiler.Modules))
@@ -41,6 +33,22 @@ func (r *Revision) misnamed(t *readTracer) mistake.Mistakes {
 		out = append(out, misnamedRules(m, used)...)
 	}
 	return out
+}
+
+// usedRules returns the rules that are evaluated, and those that they depend on.
+func (r *Revision) usedRules(t *readTracer) map[*ast.Rule]bool {
+	used := map[*ast.Rule]bool{}
+	for _, m := range r.compiler.Modules {
+		if isTest(m) {
+			continue
+		}
+		for _, rule := range m.Rules {
+			if name := entrypoint(m); name != "" && definesRule(rule, name) {
+				t.collectDependencies(rule, used)
+			}
+		}
+	}
+	return used
 }
 
 // entrypoint returns the name of the rule that is evaluated in a package, or "".

@@ -107,39 +107,6 @@ func TestARevisionKnowsItsStrays(t *testing.T) {
 	require.Equal(t, first, id())
 }
 
-// A reference that nothing defines is a warning, at its line.
-func TestDataThatNothingDefinesIsAWarning(t *testing.T) {
-	body := func(ref string) map[string]string {
-		return with(one("propose contains {\"primitive\": \"p\", \"with\": {\"x\": "+ref+"}, \"reason\": \"r\", \"because\": []}\n"),
-			"limits/data.yaml", "most: 4\nper: {web: 1}", "lib.rego", "package scanflow.lib.y\n\nz := {\"a\": 1}\n\nf(x) := x\n")
-	}
-	for ref, warned := range map[string]string{
-		"data.limitz":                        "data.limitz",
-		"data.limits.mots":                   "data.limits.mots",
-		"data.limitz[input.target.name]":     "data.limitz",
-		"data.scanflow.lib.x":                "data.scanflow.lib.x",
-		"data.scanflow.lib.y.q":              "data.scanflow.lib.y.q",
-		"data.limits.most":                   "",
-		"data.limits.per[input.target.name]": "",
-		"data.limits":                        "",
-		"data.scanflow.lib.y.z.a":            "",
-		"data.scanflow.lib.y.f(1)":           "",
-		"data.scanflow.lib":                  "",
-	} {
-		t.Run(ref, func(t *testing.T) {
-			rev, err := Draft(t.Context(), sourceOf(t, body(ref)))
-			require.NoError(t, err)
-			text := messages(rev.Warnings())
-			if warned == "" {
-				require.NotContains(t, text, "is defined by no rule")
-				return
-			}
-			require.Contains(t, text, "x.rego:3:")
-			require.Contains(t, text, warned+" is defined by no rule and by no data file; correct the name")
-		})
-	}
-}
-
 // A link is read, or it is said why not.
 func TestLinksInAFolder(t *testing.T) {
 	for name, c := range map[string]struct{ link, to, want string }{

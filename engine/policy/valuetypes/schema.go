@@ -6,7 +6,7 @@ import (
 
 // fromSchema is the type of the values of a JSON Schema. Of an unsupported keyword that
 // would narrow it, it takes no notice.
-func (l *lattice) fromSchema(schema any, setting bool, depth int) *Type {
+func (l *lattice) fromSchema(schema any, depth int) *Type {
 	s, ok := schema.(map[string]any)
 	if !ok || depth > maxDepth*2 {
 		return unknown
@@ -15,27 +15,27 @@ func (l *lattice) fromSchema(schema any, setting bool, depth int) *Type {
 		if members, ok := s[union].([]any); ok && len(members) > 0 {
 			var out *Type
 			for _, m := range members {
-				out = l.join(out, l.fromSchema(m, setting, depth+1))
+				out = l.join(out, l.fromSchema(m, depth+1))
 			}
 			return out
 		}
 	}
 	switch kind := s["type"].(type) {
 	case string:
-		return l.fromSchemaType(s, kind, setting, depth)
+		return l.fromSchemaType(s, kind, depth)
 	case []any:
 		var out *Type
 		for _, one := range kind {
 			name, _ := one.(string)
-			out = l.join(out, l.fromSchemaType(s, name, setting, depth))
+			out = l.join(out, l.fromSchemaType(s, name, depth))
 		}
 		return orUnknown(out)
 	}
 	return unknown
 }
 
-func (l *lattice) fromSchemaType(s map[string]any, kind string, setting bool, depth int) *Type {
-	out := &Type{setting: setting}
+func (l *lattice) fromSchemaType(s map[string]any, kind string, depth int) *Type {
+	out := &Type{}
 	switch kind {
 	case "null":
 		out.kinds = nullKind
@@ -47,12 +47,12 @@ func (l *lattice) fromSchemaType(s map[string]any, kind string, setting bool, de
 		out.kinds = textKind
 		out.texts, out.enum = enumOf(s)
 	case "array":
-		out.kinds, out.elem = arrayKind, l.fromSchema(s["items"], setting, depth+1)
+		out.kinds, out.elem = arrayKind, l.fromSchema(s["items"], depth+1)
 	case "object":
 		out.kinds = objectKind
 		properties, _ := s["properties"].(map[string]any)
 		if len(properties) == 0 {
-			out.rest = l.fromSchema(s["additionalProperties"], setting, depth+1)
+			out.rest = l.fromSchema(s["additionalProperties"], depth+1)
 			return out
 		}
 		out.fields = make(map[string]*Type, len(properties))
@@ -60,7 +60,7 @@ func (l *lattice) fromSchemaType(s map[string]any, kind string, setting bool, de
 			if p, ok := property.(map[string]any); ok && p["not"] != nil {
 				continue // a property that no document has
 			}
-			out.fields[key] = l.fromSchema(property, setting, depth+1)
+			out.fields[key] = l.fromSchema(property, depth+1)
 		}
 	default:
 		return unknown
@@ -79,39 +79,6 @@ func enumOf(s map[string]any) ([]string, bool) {
 		out = append(out, text)
 	}
 	return out, len(out) > 0
-}
-
-// document is the type of `input`. The values of params are settings; signals, params,
-// strategies in memory and their verbs have names that the manifest chooses.
-func (l *lattice) document(schema any) *Type {
-	in := l.fromSchema(schema, false, 0)
-	s, _ := schema.(map[string]any)
-	properties, _ := s["properties"].(map[string]any)
-	if in.fields == nil {
-		return in
-	}
-	for _, section := range []string{"signals", "params", "memory"} {
-		t := in.fields[section]
-		if t == nil || !t.judged() {
-			continue
-		}
-		t.named = true
-		switch section {
-		case "params":
-			whole, _ := properties[section].(map[string]any)
-			values, _ := whole["properties"].(map[string]any)
-			for name := range t.fields {
-				t.fields[name] = l.fromSchema(values[name], true, 1)
-			}
-		case "memory":
-			for _, strategy := range t.fields {
-				if last := strategy.fields["last"]; last != nil {
-					last.named = true
-				}
-			}
-		}
-	}
-	return in
 }
 
 // fromValue is the type of a value of a data file.

@@ -26,6 +26,7 @@ type Type struct {
 	named bool
 	// setting is set for a value that the author of a manifest or of data chooses.
 	setting bool
+	part    part
 }
 
 var (
@@ -78,6 +79,9 @@ func (l *lattice) joinAt(a, b *Type, depth int) *Type {
 		return unknown
 	}
 	out := &Type{kinds: a.kinds | b.kinds, named: a.named || b.named, setting: a.setting || b.setting}
+	if a.part == b.part {
+		out.part = a.part
+	}
 	out.texts, out.enum = joinTexts(a, b)
 	if a.kinds&(arrayKind|setKind) != 0 {
 		out.elem = a.elem
