@@ -57,6 +57,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 					s.reads.merge(read)
 					s.rules = append(s.rules, rule)
 					mistakes = append(mistakes, r.checkPropose(rule, read)...)
+					mistakes = append(mistakes, r.placeholders(rule)...)
 					r.warnings = append(r.warnings, missingMetadata(rule, r.compiler.GetAnnotationSet())...)
 				}
 			}
@@ -70,6 +71,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 					read := t.readsOf(rule, nil, nil)
 					g, wrong := newGuardRule(name, rule, read, r.compiler.GetAnnotationSet().Chain(rule))
 					mistakes = append(mistakes, wrong...)
+					mistakes = append(mistakes, r.placeholders(rule)...)
 					guards[name] = guardFile{m.Package.Path, file}
 					if r.guardParams[name] == nil {
 						r.guardParams[name] = &params{}

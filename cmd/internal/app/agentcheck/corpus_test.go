@@ -19,7 +19,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
-var update = flag.Bool("update", false, "write testdata/corpus.golden")
+var update = flag.Bool("update", false, "write the golden files")
 
 // Each file of testdata/corpus has one mistake, or none if it is called right_*, and
 // testdata/corpus.golden has what check says of it. The first line may name another agent

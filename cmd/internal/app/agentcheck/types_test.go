@@ -2,7 +2,6 @@ package agentcheck
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +12,10 @@ import (
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentspec"
 	"github.com/scanflow-k8s/scanflow/engine/manifest"
+	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // verifyFile checks one policy against the sample agent.
 func verifyFile(t *testing.T, file string) []string {
@@ -36,11 +34,15 @@ func verifyFile(t *testing.T, file string) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	var found Mismatches
+	var found mistake.Mistakes
 	if err := Verify(agents, rev); err != nil {
 		require.True(t, errors.As(err, &found))
 	}
-	return found
+	lines := make([]string, len(found))
+	for i, m := range found {
+		lines[i] = m.Error()
+	}
+	return lines
 }
 
 // Each policy has one mistake in its names or types, which is named with the fix.
