@@ -26,7 +26,7 @@ func verifyFile(t *testing.T, file string) []string {
 	require.NoError(t, err)
 	files := fstest.MapFS{filepath.Base(file): {Data: raw}}
 	if strings.HasPrefix(filepath.Base(file), "guard_") {
-		files["sample.rego"] = &fstest.MapFile{Data: []byte("package scanflow.strategies.t.sample\n\npropose contains {\"primitive\": \"scale\", \"reason\": \"r\", \"because\": []}\n")}
+		files["sample.rego"] = &fstest.MapFile{Data: []byte("package scanflow.strategies.t.sample\n\npropose contains {\"primitive\": \"scale\", \"with\": {\"replicas\": 2}, \"reason\": \"r\", \"because\": []}\n")}
 	}
 	src, err := source.FromFS(files)()
 	require.NoError(t, err)
