@@ -26,9 +26,9 @@ type Revision interface {
 	// EvaluateSome runs some of the strategies, or all where that costs less, and returns the
 	// names of those that ran.
 	EvaluateSome(ctx context.Context, strategies, some []string, doc *Document) (Evaluation, []string)
-	// Deny runs every guard of the policies on one proposal. Guards fail closed: one that
-	// fails, times out, or reads a signal that is not ok denies.
-	Deny(ctx context.Context, doc *Document, p Proposal) []Denial
+	// Review runs the guards of the policies that bind a proposal. Guards fail closed: one
+	// that fails, times out, or reads a signal that is not ok denies.
+	Review(ctx context.Context, doc *Document, p Proposal) Review
 }
 
 // Evaluation is the result of the strategies on one document.
@@ -44,6 +44,24 @@ type Evaluation struct {
 type Problem struct {
 	Strategy string `json:"strategy"`
 	Message  string `json:"message"`
+}
+
+// Review is the result of the guards of the policies on one proposal. Where guards clamp it,
+// they deny by its clamped parameters.
+type Review struct {
+	Denials []Denial
+	// Clamps are the parameters that were clamped, by path.
+	Clamps []Clamp
+	// With are all parameters after the clamps; nil where nothing was clamped.
+	With map[string]any
+}
+
+// Clamp is a parameter that guards of the policies changed.
+type Clamp struct {
+	Path              []string // in `with`
+	Proposed, Clamped float64
+	// Bound is "min 3" or "max 9". Guard set it, for Reason.
+	Bound, Guard, Reason string
 }
 
 // Denial is the refusal of a proposal by a guard of the policies.

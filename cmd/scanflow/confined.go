@@ -79,8 +79,8 @@ func (a reportingRevision) EvaluateSome(ctx context.Context, strategies, some []
 	return a.Revision.EvaluateSome(ctx, strategies, some, doc)
 }
 
-// Deny is part of engine.Revision.
-func (a reportingRevision) Deny(ctx context.Context, doc *engine.Document, p engine.Proposal) []engine.Denial {
+// Review is part of engine.Revision.
+func (a reportingRevision) Review(ctx context.Context, doc *engine.Document, p engine.Proposal) engine.Review {
 	confine.Doing(fmt.Sprintf("asking the guards about target %s", doc.Target.ID()), evaluationTimeout)
-	return a.Revision.Deny(ctx, doc, p)
+	return a.Revision.Review(ctx, doc, p)
 }

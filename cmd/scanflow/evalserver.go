@@ -118,7 +118,7 @@ func (o *evalFlags) localPolicies(ctx context.Context, read func(context.Context
 		if err := json.Unmarshal(got.Guards, &schema); err != nil {
 			return nil, fmt.Errorf("the schema of the guards' input: %w", err)
 		}
-		wrong = append(wrong, live.CheckGuards(schema)...)
+		wrong = append(wrong, live.CheckGuards(schema, live.GuardsFor(policy.Bound{Agent: got.Agent}))...)
 	}
 	return store, wrong.Err()
 }

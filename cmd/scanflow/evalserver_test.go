@@ -35,7 +35,7 @@ func TestEvalAsksARunningDaemon(t *testing.T) {
 	doc, err := engine.ReadDocument(got.Document)
 	require.NoError(t, err)
 	require.Equal(t, engine.Done, doc.Memory["t.call"].Last["webhook"].Outcome)
-	require.Equal(t, got.Decisions[0].Detail, one("--server="+d.url).Decisions[0].Detail, "the only agent")
+	require.Equal(t, got.Decisions[0].Detail, one("--server=" + d.url).Decisions[0].Detail, "the only agent")
 
 	edit := filepath.Join(s.dir, "edit")
 	require.NoError(t, os.CopyFS(edit, os.DirFS(s.policies)))

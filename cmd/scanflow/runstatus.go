@@ -41,7 +41,7 @@ func policyStatus(a *app.App) server.PolicyStatus {
 		out.Trying = &s.AttemptStarted
 	}
 	for _, g := range a.Policies.Live().GuardInfos() {
-		out.Guards = append(out.Guards, server.BoundGuard{Name: g.Name, From: g.From})
+		out.Guards = append(out.Guards, server.BoundGuard{Name: g.Name, From: g.From, Verbs: g.Verbs, Agents: g.Agents})
 	}
 	for _, q := range a.Quarantine() {
 		out.Quarantine = append(out.Quarantine, server.Quarantined{Kind: q.Kind, Name: q.Name, At: q.At, Target: q.Target, Place: q.Place, Why: q.Why})

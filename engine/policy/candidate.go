@@ -80,7 +80,11 @@ func testFailure(r *tester.Result) (mistake.Mistake, bool) {
 // prepare prepares the query of all strategies and that of the guards, so that
 // the first decision after a swap is as fast as the next.
 func (r *Revision) prepare(ctx context.Context) error {
-	for _, g := range []*group{first(r.queries.group(r.Strategies())), r.queries.guards()} {
+	groups := []*group{first(r.queries.group(r.Strategies()))}
+	for _, b := range r.bindings() {
+		groups = append(groups, r.queries.guardsOf(b).all)
+	}
+	for _, g := range groups {
 		if g == nil || len(g.members) == 0 {
 			continue
 		}

@@ -249,7 +249,7 @@ func BenchmarkDecision(b *testing.B) {
 		rev := compiled(b, with(benchFiles(), "g.rego", "package scanflow.guards.g\n\ndeny contains \"too_many\" if input.proposal.with.replicas > 50\n"), Options{})
 		proposal := rev.Evaluate(ctx, names, doc).Proposals[0]
 		for b.Loop() {
-			rev.Deny(ctx, doc, proposal)
+			rev.Review(ctx, doc, proposal)
 		}
 	})
 }

@@ -127,12 +127,13 @@ func (r *Revision) maskedByTests(files []string) mistake.Mistakes {
 	var out mistake.Mistakes
 	for _, file := range files {
 		m := r.compiler.Modules[file]
-		bound := entrypoint(m)
-		if !isTest(m) || bound == "" || tested[m.Package.Path.String()] && isTestPackage(m) {
+		entries := entrypointsOf(m)
+		if !isTest(m) || entries == nil || tested[m.Package.Path.String()] && isTestPackage(m) {
 			continue
 		}
 		for _, rule := range m.Rules {
-			if ruleName(rule) != bound {
+			bound := ruleName(rule)
+			if !slices.Contains(entries, bound) {
 				continue
 			}
 			calls, fix := "its file ends with _test.rego", "rename the file"
@@ -155,12 +156,12 @@ func isTestPackage(m *ast.Module) bool {
 // entrypointData reports data at the path of an entrypoint, which is not evaluated.
 func (r *Revision) entrypointData(data map[string]any) mistake.Mistakes {
 	var found source.DataPaths
-	var walk func(v any, at []string, bound string)
-	walk = func(v any, at []string, bound string) {
+	var walk func(v any, at, bound []string)
+	walk = func(v any, at, bound []string) {
 		obj, _ := v.(map[string]any)
 		for _, k := range util.KeysSorted(obj) {
 			below := append(slices.Clone(at), k)
-			if k == bound && len(at) > 2 {
+			if slices.Contains(bound, k) && len(at) > 2 {
 				found.Add(below)
 				continue
 			}

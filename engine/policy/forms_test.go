@@ -101,7 +101,7 @@ func TestEveryFormOfASet(t *testing.T) {
 			rev, err := Compile(ctx, sourceOf(t, with(basic(), "g.rego", "package scanflow.guards.x\n\n"+text)), Options{})
 			require.NoError(t, err)
 			readEverything(t, rev)
-			require.Len(t, rev.Deny(ctx, document(1), engine.Proposal{}), 1)
+			require.Len(t, rev.Review(ctx, document(1), engine.Proposal{}).Denials, 1)
 		})
 	}
 }
@@ -112,7 +112,7 @@ func readEverything(t *testing.T, rev *Revision) {
 	rev.Warnings()
 	rev.Guards()
 	names := append(rev.Strategies(), "none")
-	rev.Params(names)
+	rev.Params(names, Bound{})
 	rev.Reads(names)
 	for _, name := range names {
 		rev.Primitives(name)
@@ -120,5 +120,5 @@ func readEverything(t *testing.T, rev *Revision) {
 	}
 	schema := []byte(`{"type": "object"}`)
 	rev.CheckAgainst(schema, names)
-	rev.CheckGuards(schema)
+	rev.CheckGuards(schema, rev.Guards())
 }

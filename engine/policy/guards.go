@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -12,10 +11,20 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 )
 
-// guardRule is the static description of one `deny` rule. If a signal that the
-// rule reads is not ok, that alone is a denial.
+// denyRule and clampRule are the rules of a guard that are evaluated.
+const (
+	denyRule  = "deny"
+	clampRule = "clamp"
+)
+
+// guardRule is the static description of one `deny` or `clamp` rule. If a signal that
+// the rule reads is not ok, that alone is a denial.
 type guardRule struct {
 	guard   string
+	rule    *ast.Rule
+	place   string // its location, as ruleLocation returns it
+	scope   scope
+	params  *params
 	signals []string
 	all     bool
 	// tolerated are the states that its METADATA allows.
@@ -40,11 +49,22 @@ func (c condition) holds(input ast.Value) bool {
 	return slices.ContainsFunc(c.values, func(t *ast.Term) bool { return t.Value.Compare(v) == 0 }) != c.negated
 }
 
-// newGuardRule checks and describes one `deny` rule.
+// newGuardRule checks and describes one `deny` or `clamp` rule.
 func newGuardRule(guard string, rule *ast.Rule, read *reads, annotations ast.AnnotationsRefSet) (guardRule, mistake.Mistakes) {
-	g := guardRule{guard: guard, signals: slices.Sorted(maps.Keys(read.signals)), all: read.anySignal != nil, tolerated: map[engine.State]bool{}}
-	if !isSetRule(rule) {
+	g := guardRule{
+		guard: guard, rule: rule, place: ruleLocation(rule), scope: scopeOf(annotations), params: &read.params,
+		signals: slices.Sorted(maps.Keys(read.signals)), all: read.anySignal != nil, tolerated: map[engine.State]bool{},
+	}
+	switch {
+	case isSetRule(rule) && ruleName(rule) == denyRule:
+	case isSetRule(rule):
+		if wrong := checkClamp(rule); len(wrong) > 0 {
+			return g, wrong
+		}
+	case ruleName(rule) == denyRule:
 		return g, mistake.Mistakes{at(rule.Location, "deny must be a set of reasons", "write it as `deny contains reason if {...}`")}
+	default:
+		return g, mistake.Mistakes{at(rule.Location, "clamp must be a set of clamps", clampForm+", or rename it if it is a helper")}
 	}
 	var out mistake.Mistakes
 	for _, annotation := range annotations {
@@ -152,32 +172,4 @@ func (g *guardRule) signalDenials(doc *engine.Document, input ast.Value) []engin
 		}
 	}
 	return out
-}
-
-// GuardInfo names a guard and its origin.
-type GuardInfo struct {
-	Name string // its package, without "scanflow.guards."
-	// From is Shipped, or the folder, bundle or URL that contains it.
-	From string
-}
-
-// GuardInfos returns the guards with their origins, sorted by name.
-func (r *Revision) GuardInfos() []GuardInfo {
-	out := make([]GuardInfo, len(r.guards))
-	for i, g := range r.guards {
-		out[i] = GuardInfo{Name: g.name, From: g.from}
-	}
-	return out
-}
-
-// FormatGuards formats guards with their origins as one line.
-func FormatGuards(guards []GuardInfo) string {
-	if len(guards) == 0 {
-		return "none"
-	}
-	out := make([]string, len(guards))
-	for i, g := range guards {
-		out[i] = fmt.Sprintf("%s (%s)", g.Name, g.From)
-	}
-	return strings.Join(out, ", ")
 }

@@ -48,7 +48,7 @@ func TestGuardsDeny(t *testing.T) {
 			p := engine.Proposal{Agent: "mlperf/planner", Strategy: "x", Primitive: "scale", With: map[string]any{"replicas": 6.0}, Priority: 3, Reason: "load",
 				Because: []engine.Evidence{{Signal: "rps", State: engine.OK}, {Signal: "errors", State: engine.Empty}}}
 			var got []string
-			for _, d := range rev.Deny(context.Background(), document(1), p) {
+			for _, d := range rev.Review(context.Background(), document(1), p).Denials {
 				require.Equal(t, "safety", d.Guard)
 				got = append(got, d.Reason)
 			}
@@ -59,7 +59,7 @@ func TestGuardsDeny(t *testing.T) {
 
 func TestAGuardThatFailsDoesNotHideAnother(t *testing.T) {
 	rev := compiled(t, with(guardOf(`deny contains "x" if to_number(input.target.name) > 1`), "h.rego", "package scanflow.guards.other\n\ndeny contains \"other\"\n"), Options{})
-	got := rev.Deny(context.Background(), document(1), engine.Proposal{Primitive: "p"})
+	got := rev.Review(context.Background(), document(1), engine.Proposal{Primitive: "p"}).Denials
 	require.Len(t, got, 2)
 	require.Equal(t, engine.Denial{Guard: "other", Reason: "other"}, got[0])
 	require.Equal(t, "safety", got[1].Guard)
@@ -81,5 +81,5 @@ func TestTheFormOfDeny(t *testing.T) {
 }
 
 func TestWithoutGuardsNothingIsDenied(t *testing.T) {
-	require.Nil(t, compiled(t, basic(), Options{}).Deny(context.Background(), document(1), engine.Proposal{}))
+	require.Nil(t, compiled(t, basic(), Options{}).Review(context.Background(), document(1), engine.Proposal{}).Denials)
 }

@@ -81,7 +81,7 @@ func TestDenialsAndTracesAreMeasured(t *testing.T) {
 	ctx := context.Background()
 	rev := compiled(t, with(basic(), "g.rego", "package scanflow.guards.g\n\n"+sharing("a")+"deny contains a40\n",
 		"x.rego", "package scanflow.strategies.x\n\n"+sharingTo("a", 16)+fmt.Sprintf(proposeOf, "a16")+"\n"), Options{})
-	denials := rev.Deny(ctx, document(1), engine.Proposal{})
+	denials := rev.Review(ctx, document(1), engine.Proposal{}).Denials
 	require.Len(t, denials, 1)
 	require.Contains(t, denials[0].Reason, "larger than 1048576 bytes")
 	text, err := rev.Explain(ctx, "x", document(1).Input())
@@ -169,15 +169,15 @@ func TestUnreadableDocuments(t *testing.T) {
 			e := rev.Evaluate(ctx, rev.Strategies(), doc)
 			require.Len(t, e.Problems, 1)
 			require.Contains(t, e.Problems[0].Message, "the document can't be read: signals.rps")
-			denials := rev.Deny(ctx, doc, engine.Proposal{})
+			denials := rev.Review(ctx, doc, engine.Proposal{}).Denials
 			require.Len(t, denials, 1)
 			require.Contains(t, denials[0].Reason, "signals.rps")
 			doc.Signals[0].Value = 30.0
 			e = rev.Evaluate(ctx, rev.Strategies(), doc)
 			require.Empty(t, e.Problems)
 			require.Len(t, e.Proposals, 1)
-			require.Empty(t, rev.Deny(ctx, doc, e.Proposals[0]))
-			denials = rev.Deny(ctx, doc, engine.Proposal{With: map[string]any{"x": v}})
+			require.Empty(t, rev.Review(ctx, doc, e.Proposals[0]).Denials)
+			denials = rev.Review(ctx, doc, engine.Proposal{With: map[string]any{"x": v}}).Denials
 			require.Len(t, denials, 1)
 			require.Contains(t, denials[0].Reason, "proposal")
 		})

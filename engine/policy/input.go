@@ -60,10 +60,15 @@ func (p *inputBuilder) input(doc *engine.Document) (v ast.Value, err error) {
 	return ast.NewObject(p.items(doc)...), nil
 }
 
-// withProposal returns the input of a guard.
-func (p *inputBuilder) withProposal(doc *engine.Document, proposal engine.Proposal) (v ast.Value, err error) {
+// withProposal returns the input of a guard. unbound are the places of its rules that don't
+// bind the proposal.
+func (p *inputBuilder) withProposal(doc *engine.Document, proposal engine.Proposal, unbound ...string) (v ast.Value, err error) {
 	defer recoverUnreadable(doc, &err)
-	return ast.NewObject(append(p.items(doc), [2]*ast.Term{keyProposal, proposalTerm(proposal)})...), nil
+	items := append(p.items(doc), [2]*ast.Term{keyProposal, proposalTerm(proposal)})
+	if len(unbound) > 0 {
+		items = append(items, unboundRules(unbound))
+	}
+	return ast.NewObject(items...), nil
 }
 
 // recoverUnreadable turns the panic of term into an error. It drops the cached

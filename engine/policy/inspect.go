@@ -19,10 +19,25 @@ type strategy struct {
 	rules []*ast.Rule
 }
 
-// guardFile is the package of a guard with one of its files.
+// guardFile is the package of a guard with one of its files, and the names of its rules
+// that are evaluated.
 type guardFile struct {
-	pkg  ast.Ref
-	file string
+	pkg   ast.Ref
+	file  string
+	rules []string
+}
+
+func (g guardFile) with(pkg ast.Ref, file, rule string) guardFile {
+	if !slices.Contains(g.rules, rule) {
+		g.rules = append(g.rules, rule)
+		slices.Sort(g.rules) // clamp, deny
+	}
+	return guardFile{pkg, file, g.rules}
+}
+
+// isGuardRule reports whether a rule of a guard is one that is evaluated.
+func isGuardRule(rule *ast.Rule) bool {
+	return definesRule(rule, denyRule) || definesRule(rule, clampRule)
 }
 
 // inspect finds the strategies and guards in the compiled modules and checks
@@ -63,23 +78,20 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 			}
 		}
 		if name, ok := packageName(m.Package.Path, guardsRoot); ok {
-			if !slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return definesRule(rule, "deny") }) {
-				mistakes = append(mistakes, at(m.Package.Location, "a guard without a deny rule guards nothing", "write `deny contains reason if {...}`, or move the package out of scanflow.guards"))
+			if !slices.ContainsFunc(m.Rules, isGuardRule) {
+				mistakes = append(mistakes, at(m.Package.Location, "a guard without a deny or clamp rule guards nothing", "write `deny contains reason if {...}`, or move the package out of scanflow.guards"))
 			}
 			for _, rule := range m.Rules {
-				if definesRule(rule, "deny") {
+				if isGuardRule(rule) {
 					read := t.readsOf(rule, nil, nil)
 					g, wrong := newGuardRule(name, rule, read, r.compiler.GetAnnotationSet().Chain(rule))
 					mistakes = append(mistakes, wrong...)
 					mistakes = append(mistakes, r.placeholders(rule)...)
-					guards[name] = guardFile{m.Package.Path, file}
-					if r.guardParams[name] == nil {
-						r.guardParams[name] = &params{}
-					}
-					r.guardParams[name].merge(&read.params)
+					guards[name] = guards[name].with(m.Package.Path, file, ruleName(rule))
 					r.guardRules = append(r.guardRules, g)
 				}
 			}
+			mistakes = append(mistakes, checkScopes(m)...)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.strategies)) {
@@ -96,7 +108,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		if !from.Shipped {
 			r.warnUntested(guards[name].pkg, tested)
 		}
-		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin})
+		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin, rules: guards[name].rules})
 	}
 	mistakes = slices.Concat(mistakes, r.misnamed(used), r.entrypointData(data))
 	r.unusedData(data)

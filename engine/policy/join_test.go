@@ -50,22 +50,27 @@ const (
 )
 
 func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
-	shippedBoth := []GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}}
+	layers := GuardInfo{Name: "layers", From: "shipped", Verbs: []string{"autoscaler", "place", "restart", "scale", "traffic"}}
+	schedule, zero := GuardInfo{Name: "schedule", From: "shipped", Verbs: []string{"scale"}}, GuardInfo{Name: "scale_to_zero", From: "shipped", Verbs: []string{"scale"}}
+	own := func(name, from string) GuardInfo { return GuardInfo{Name: name, From: from} }
+	copied := layers
+	copied.From = "a"
+	allShipped := []GuardInfo{layers, zero, schedule}
 	for name, c := range map[string]struct {
 		sources []source.Source
 		want    []GuardInfo
 	}{
-		"a folder without guards": {[]source.Source{folder(t, "a", basic())}, shippedBoth},
+		"a folder without guards": {[]source.Source{folder(t, "a", basic())}, allShipped},
 		"a guard of its own": {[]source.Source{folder(t, "a", with(basic(), "g.rego", ownGuard))},
-			[]GuardInfo{{"layers", "shipped"}, {"mine", "a"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{layers, own("mine", "a"), zero, schedule}},
 		"two folders": {[]source.Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"g.rego": ownGuard})},
-			[]GuardInfo{{"layers", "shipped"}, {"mine", "b"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{layers, own("mine", "b"), zero, schedule}},
 		"a copy of one that ships, with its test": {[]source.Source{folder(t, "a", with(basic(), "copy/l.rego", shipped(t, layersFile),
 			"copy/l_test.rego", shipped(t, "scanflow/guards/layers/layers_test.rego")))},
-			[]GuardInfo{{"layers", "a"}, {"scale_to_zero", "shipped"}}},
+			[]GuardInfo{copied, zero, schedule}},
 		"a guard below the package of one that ships": {[]source.Source{folder(t, "a", with(basic(), "g.rego", "package scanflow.guards.site.zero\n\ndeny contains \"never\" if input.proposal.with.replicas > 99\n"))},
-			[]GuardInfo{{"layers", "shipped"}, {"scale_to_zero", "shipped"}, {"site.zero", "a"}}},
-		"a folder with nothing but data": {[]source.Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"limits/data.yaml": "most: 4"})}, shippedBoth},
+			[]GuardInfo{layers, zero, schedule, own("site.zero", "a")}},
+		"a folder with nothing but data": {[]source.Source{folder(t, "a", basic()), folder(t, "b", map[string]string{"limits/data.yaml": "most: 4"})}, allShipped},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rev, err := Candidate(t.Context(), source.Join(append(slices.Clone(c.sources), ships(t))...), Options{})
@@ -73,7 +78,7 @@ func TestGuardsThatShipBindBesideAFolder(t *testing.T) {
 			require.Equal(t, c.want, rev.GuardInfos())
 
 			p := engine.Proposal{Agent: "mlperf/planner", Strategy: "x", Primitive: "scale", With: map[string]any{"replicas": 0}}
-			denials := rev.Deny(t.Context(), document(10), p)
+			denials := rev.Review(t.Context(), document(10), p).Denials
 			require.Len(t, denials, 1)
 			require.Equal(t, "scale_to_zero", denials[0].Guard)
 		})
@@ -111,6 +116,8 @@ func TestSourcesThatDoNotGoTogetherAreRefused(t *testing.T) {
 			[]string{"b/l.rego:", "package scanflow.guards.layers is a guard that ships, and this is not the same", "--without-shipped-guards", "remove it"}},
 		"a copy of a guard with more beside it": {map[string]string{"l.rego": shipped(t, layersFile), "m.rego": "package scanflow.guards.layers\n\nchanges(\"anything\")\n"},
 			[]string{"package scanflow.guards.layers is a guard that ships, and this is not the same"}},
+		"a library of theirs, changed": {map[string]string{"l.rego": shipped(t, "scanflow/lib/schedule/schedule.rego") + "\nmore := 1\n"},
+			[]string{"b/l.rego:8:1: package scanflow.lib.schedule is a library of the guards that ship, and this is not the same", "remove it"}},
 		"a test file that adds to a guard": {map[string]string{"m_test.rego": "package scanflow.guards.scale_to_zero\n\nallow := true\n"},
 			[]string{"package scanflow.guards.scale_to_zero is a guard that ships, and this is not the same"}},
 		"data where a guard that ships has a rule": {map[string]string{"scanflow/guards/layers/data.json": `{"deny": []}`}, []string{"conflict"}},

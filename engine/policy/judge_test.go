@@ -135,9 +135,9 @@ func TestAGuardInQuarantineDenies(t *testing.T) {
 	rev := compiled(t, files, Options{Quarantine: NewQuarantine(nil)})
 	e := rev.Evaluate(t.Context(), []string{"x"}, document(70))
 	require.Len(t, e.Proposals, 1)
-	require.Empty(t, rev.Deny(t.Context(), document(70), e.Proposals[0]))
+	require.Empty(t, rev.Review(t.Context(), document(70), e.Proposals[0]).Denials)
 	rev.Isolate(Quarantined{Member: Member{KindGuard, "g"}, Revision: rev.ID(), Why: "hung"})
-	denials := rev.Deny(t.Context(), document(70), e.Proposals[0])
+	denials := rev.Review(t.Context(), document(70), e.Proposals[0]).Denials
 	require.Len(t, denials, 1)
 	require.Contains(t, denials[0].Reason, "is in quarantine")
 }

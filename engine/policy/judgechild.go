@@ -118,7 +118,7 @@ func checkAgents(rev *Revision, t Trial) error {
 	if err := json.Unmarshal(t.Guards, &schema); err != nil {
 		return fmt.Errorf("read the schema of the guards: %w", err)
 	}
-	_ = rev.CheckGuards(schema)
+	_ = rev.CheckGuards(schema, rev.Guards())
 	return nil
 }
 
@@ -147,24 +147,16 @@ func tryDocument(ctx context.Context, rev *Revision, s Subject, i int, raw json.
 		if err != nil {
 			continue // an error of a strategy is reported by the turn
 		}
-		proposals, _ := readProposals(v, name, doc)
+		proposals, _ := readProposals(v[proposeRule], name, doc)
 		for _, p := range proposals[:min(len(proposals), maxTriedProposals)] {
 			if _, err := json.Marshal(p.With); err != nil {
 				continue
 			}
-			for _, guard := range rev.Guards() {
+			for _, guard := range rev.binding(p).guards {
 				m := Member{KindGuard, guard}
 				rev.reportStep(m, i, raw)
-				input, err := rev.inputs.withProposal(doc, p)
-				if err != nil {
-					continue
-				}
-				v, err := rev.evaluateMember(ctx, m, input, nil)
-				if err := stoppedMistake(m, doc, err); err != nil {
+				if err := stoppedMistake(m, doc, rev.evaluateGuard(ctx, m, doc, p, nil)); err != nil {
 					return err
-				}
-				if err == nil {
-					readDenials(v, guard) // must return too
 				}
 			}
 		}
@@ -212,20 +204,15 @@ func rehearse(ctx context.Context, r *request, opts Options) error {
 			if err != nil || doc == nil {
 				continue // it returned, which is all that is checked
 			}
-			proposals, _ := readProposals(answer, m.Name, doc)
+			proposals, _ := readProposals(answer[proposeRule], m.Name, doc)
 			for _, p := range proposals[:min(len(proposals), maxTriedProposals)] {
+				bound := rev.binding(p).guards
 				for _, guard := range r.Members {
-					if guard.Kind != KindGuard {
+					if guard.Kind != KindGuard || !slices.Contains(bound, guard.Name) {
 						continue
 					}
 					rev.reportStep(guard, i, raw)
-					input, err := rev.inputs.withProposal(doc, p)
-					if err != nil {
-						continue
-					}
-					if v, err := rev.evaluateMember(ctx, guard, input, more); err == nil {
-						readDenials(v, guard.Name)
-					}
+					_ = rev.evaluateGuard(ctx, guard, doc, p, more) // it returned, which is all that is checked
 				}
 			}
 		}

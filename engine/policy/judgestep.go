@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 )
 
@@ -25,12 +27,57 @@ func stepName(m Member, i int, raw json.RawMessage) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// evaluateMember evaluates one member alone.
-func (r *Revision) evaluateMember(ctx context.Context, m Member, input ast.Value, more []rego.EvalOption) (ast.Value, error) {
-	pkg, rule := r.packageOf(m), "propose"
+// evaluateMember evaluates one member alone: the `propose` of a strategy, or the rules of
+// a guard one after another.
+func (r *Revision) evaluateMember(ctx context.Context, m Member, input ast.Value, more []rego.EvalOption) (map[string]ast.Value, error) {
+	rules := []string{proposeRule}
 	if m.Kind == KindGuard {
-		rule = "deny"
+		rules = r.guardNamed(m.Name).rules
 	}
+	out := map[string]ast.Value{}
+	for _, rule := range rules {
+		v, err := r.evaluateRule(ctx, m, rule, input, more)
+		if err != nil {
+			return nil, err
+		}
+		out[rule] = v
+	}
+	return out, nil
+}
+
+// evaluateGuard evaluates a guard alone on a proposal, as Review does, and reads its answers.
+func (r *Revision) evaluateGuard(ctx context.Context, m Member, doc *engine.Document, p engine.Proposal, more []rego.EvalOption) error {
+	rules := r.guardNamed(m.Name).rules
+	b := r.binding(p)
+	input, err := r.inputs.withProposal(doc, p, b.unbound...)
+	if err != nil {
+		return err
+	}
+	answers, err := r.evaluateMember(ctx, m, input, more)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(rules, denyRule) {
+		readDenials(answers[denyRule], m.Name)
+	}
+	if !slices.Contains(rules, clampRule) {
+		return nil
+	}
+	clamps, _ := readClamps(answers[clampRule], m.Name)
+	changed, with, _ := applyClamps(p, clamps)
+	if len(changed) == 0 || !slices.Contains(rules, denyRule) {
+		return nil
+	}
+	p.With = with
+	if input, err = r.inputs.withProposal(doc, p, b.unbound...); err != nil {
+		return err
+	}
+	_, err = r.evaluateRule(ctx, m, denyRule, input, more)
+	return err
+}
+
+func (r *Revision) evaluateRule(ctx context.Context, m Member, rule string, input ast.Value, more []rego.EvalOption) (ast.Value, error) {
+	pkg := r.packageOf(m)
 	if pkg == nil {
 		return nil, fmt.Errorf("there is no %s", m)
 	}

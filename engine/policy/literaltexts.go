@@ -89,12 +89,12 @@ func (r *Revision) IsLiteral(strategy, key string) bool {
 	return complete && literal
 }
 
-// Signals returns the names of the signals that the strategies and all guards
-// read, sorted. all reports whether a rule reads one by a computed name.
-func (r *Revision) Signals(strategies []string) (names []string, all bool) {
+// Signals returns the names of the signals that the strategies read, and the guards that
+// bind the agent, sorted. all reports whether a rule reads one by a computed name.
+func (r *Revision) Signals(strategies []string, of Bound) (names []string, all bool) {
 	reads := r.Reads(strategies)
 	names, all = slices.Collect(maps.Keys(reads.Signals)), reads.AllSignals
-	for _, g := range r.guardRules {
+	for _, g := range r.guardRulesFor(of) {
 		names, all = append(names, g.signals...), all || g.all
 	}
 	slices.Sort(names)

@@ -12,11 +12,13 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy/spelling"
 )
 
-// entrypoints maps each tree of packages to the rule that is evaluated in it.
-var entrypoints = map[string]string{strategiesRoot: "propose", guardsRoot: "deny"}
+// entrypoints maps each tree of packages to the rules that are evaluated in it.
+var entrypoints = map[string][]string{strategiesRoot: {proposeRule}, guardsRoot: {denyRule, clampRule}}
+
+const proposeRule = "propose"
 
 // misnamed reports rules that look like entrypoints and are never evaluated: a
-// propose or deny in the wrong package, or with a misspelt name. A package that a
+// propose, deny or clamp in the wrong package, or with a misspelt name. A package that a
 // strategy or a guard refers to may use any rule names, unless its own name looks
 // like a misspelt strategy or guard package.
 func (r *Revision) misnamed(used map[*ast.Rule]bool) mistake.Mistakes {
@@ -43,7 +45,7 @@ func (r *Revision) usedRules(t *readTracer) map[*ast.Rule]bool {
 			continue
 		}
 		for _, rule := range m.Rules {
-			if name := entrypoint(m); name != "" && definesRule(rule, name) {
+			if slices.Contains(entrypointsOf(m), ruleName(rule)) {
 				t.collectDependencies(rule, used)
 			}
 		}
@@ -51,43 +53,47 @@ func (r *Revision) usedRules(t *readTracer) map[*ast.Rule]bool {
 	return used
 }
 
-// entrypoint returns the name of the rule that is evaluated in a package, or "".
-func entrypoint(m *ast.Module) string {
-	for root, name := range entrypoints {
+// entrypointsOf returns the names of the rules that are evaluated in a package.
+func entrypointsOf(m *ast.Module) []string {
+	for root, names := range entrypoints {
 		if _, ok := packageName(m.Package.Path, root); ok {
-			return name
+			return names
 		}
 	}
-	return ""
+	return nil
 }
 
 func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
-	entry, suggestion := entrypoint(m), suggestPackage(m.Package.Path)
+	entries, suggestion := entrypointsOf(m), suggestPackage(m.Package.Path)
 	// A strategy or guard package without an entrypoint is reported as a whole.
-	hasEntry := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return entry != "" && ruleName(rule) == entry })
+	hasEntry := slices.ContainsFunc(m.Rules, func(rule *ast.Rule) bool { return slices.Contains(entries, ruleName(rule)) })
 	reported := map[string]bool{}
 	var out mistake.Mistakes
 	for _, rule := range m.Rules {
 		name := ruleName(rule)
-		if reported[name] || name == entry || used[rule] && suggestion == "" {
+		if reported[name] || slices.Contains(entries, name) || used[rule] && suggestion == "" {
 			continue
 		}
 		var wrong *mistake.Mistake
 		switch pkg := withoutData(m.Package.Path.String()); {
-		case name == "propose" || name == "deny":
+		case name == proposeRule || name == denyRule || name == clampRule && len(rule.Head.Args) == 0:
 			tree := guardsRoot
-			if name == "propose" {
+			if name == proposeRule {
 				tree = strategiesRoot
 			}
 			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody: %s rules are asked in packages scanflow.%s.NAME alone", name, pkg, name, tree), "move it to such a package")
 			if suggestion != "" {
 				found.Fix = "did you mean package " + suggestion + "?"
-			} else if entry == "" {
+			} else if entries == nil {
 				found.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
 			wrong = &found
-		case hasEntry && (similarName(name, entry) || lastName(rule) == entry):
-			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+entry+"? Else rename it, or take it out")
+		case hasEntry:
+			i := slices.IndexFunc(entries, func(entry string) bool { return similarName(name, entry) || lastName(rule) == entry })
+			if i < 0 {
+				continue
+			}
+			found := at(rule.Location, fmt.Sprintf("%s in package %s binds nobody, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean "+entries[i]+"? Else rename it, or take it out")
 			wrong = &found
 		}
 		if wrong != nil {
@@ -120,14 +126,17 @@ func lastName(rule *ast.Rule) string {
 // synonyms are names that other tools use for deny.
 var synonyms = []string{"denies", "denied", "denys", "denial", "denials", "allow", "allowed", "violation", "violations", "reject", "rejects", "rejected", "forbid", "forbidden", "block", "blocked"}
 
-// unrelated are names that are similar to propose or deny and mean something else.
-var unrelated = []string{"proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
+// unrelated are names that are similar to an entrypoint and mean something else.
+var unrelated = []string{"lamp", "champ", "clam", "clap", "claim", "class", "clamp_to", "proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
 
 func similarName(name, entry string) bool {
 	if name == entry || slices.Contains(unrelated, name) {
 		return false
 	}
 	if lower := strings.ToLower(name); strings.HasPrefix(lower, entry+"_") || entry == "deny" && slices.Contains(synonyms, lower) {
+		return true
+	}
+	if entry == clampRule && slices.Contains([]string{"clamped", "clamping", "clampdown"}, strings.ToLower(name)) {
 		return true
 	}
 	return spelling.Similar(name, entry, len(entry)/3)

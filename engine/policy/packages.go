@@ -43,7 +43,11 @@ func resolvePackages(files []moduleFile) ([]moduleFile, mistake.Mistakes) {
 		case len(own) == 0 || len(shipped) == 0:
 			out = append(out, in...)
 		case !sameFiles(own, shipped):
-			mistakes = append(mistakes, at(own[0].m.Package.Location, fmt.Sprintf("package %s is a guard that ships, and this is not the same", withoutData(pkg)), "pass --without-shipped-guards, so that this one binds and none that ships does; or remove it, or rename its package"))
+			what := "is a guard that ships"
+			if _, is := packageName(own[0].m.Package.Path, guardsRoot); !is {
+				what = "is a library of the guards that ship"
+			}
+			mistakes = append(mistakes, at(own[0].m.Package.Location, fmt.Sprintf("package %s %s, and this is not the same", withoutData(pkg), what), "pass --without-shipped-guards, so that this one binds and none that ships does; or remove it, or rename its package"))
 		default:
 			out = append(out, own...)
 		}

@@ -36,9 +36,9 @@ type ParamDefault struct {
 	Literal string
 }
 
-// Params returns the params that the strategies and all guards read, taken together.
-// Unknown strategies read nothing.
-func (r *Revision) Params(strategies []string) ParamReads {
+// Params returns the params that the strategies read, and the guards that bind the agent,
+// taken together. Unknown strategies read nothing.
+func (r *Revision) Params(strategies []string, of Bound) ParamReads {
 	var out ParamReads
 	names := map[string]bool{}
 	add := func(by string, p *params) {
@@ -54,7 +54,14 @@ func (r *Revision) Params(strategies []string) ParamReads {
 			add(name, &s.reads.params)
 		}
 	}
-	for name, p := range r.guardParams {
+	guards := map[string]*params{}
+	for _, g := range r.guardRulesFor(of) {
+		if guards[g.guard] == nil {
+			guards[g.guard] = &params{}
+		}
+		guards[g.guard].merge(g.params)
+	}
+	for name, p := range guards {
 		add("guard "+name, p)
 	}
 	out.Names = slices.Sorted(maps.Keys(names))

@@ -83,7 +83,7 @@ func TestParamsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 				"x.rego": "package scanflow.strategies.x\n\nimport data.scanflow.lib.h\n\npropose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []} if {\n\t" + c.condition + "\n}\n\nuses := h.limit\n",
 			}))
 			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(c.want, rev.Params([]string{"x"})))
+			require.Empty(t, cmp.Diff(c.want, rev.Params([]string{"x"}, Bound{})))
 		})
 	}
 }
@@ -96,7 +96,7 @@ func TestParamsOfStrategiesAndGuards(t *testing.T) {
 		"g.rego": "package scanflow.guards.g\n\ndeny contains \"no\" if not object.get(input.params, \"off\", false)\n\ndeny contains \"no\" if input.params.more\n",
 	}, Options{})
 	off := []ParamDefault{{By: "guard g", Path: []string{"off"}, Type: "boolean", Literal: "false"}}
-	require.Empty(t, cmp.Diff(ParamReads{Names: []string{"more", "off", "x"}, Defaults: off}, rev.Params([]string{"x", "nobody"})))
-	require.Empty(t, cmp.Diff(ParamReads{Any: true, Names: []string{"more", "off", "x"}, Defaults: off}, rev.Params([]string{"y", "x"})))
-	require.Empty(t, cmp.Diff(ParamReads{Names: []string{"more", "off"}, Defaults: off}, rev.Params(nil)))
+	require.Empty(t, cmp.Diff(ParamReads{Names: []string{"more", "off", "x"}, Defaults: off}, rev.Params([]string{"x", "nobody"}, Bound{})))
+	require.Empty(t, cmp.Diff(ParamReads{Any: true, Names: []string{"more", "off", "x"}, Defaults: off}, rev.Params([]string{"y", "x"}, Bound{})))
+	require.Empty(t, cmp.Diff(ParamReads{Names: []string{"more", "off"}, Defaults: off}, rev.Params(nil, Bound{})))
 }

@@ -50,6 +50,7 @@ func parse(src *source.Opened) (map[string]*ast.Module, mistake.Mistakes) {
 		}
 		modules[name] = f.m
 	}
+	insertScopes(modules)
 	return modules, sorted(mistakes)
 }
 

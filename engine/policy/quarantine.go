@@ -147,12 +147,7 @@ func (r *Revision) packageOf(m Member) ast.Ref {
 		}
 		return nil
 	}
-	for _, g := range r.guards {
-		if g.name == m.Name {
-			return g.pkg
-		}
-	}
-	return nil
+	return r.guardNamed(m.Name).pkg
 }
 
 // filesOf returns the file that was evaluated, or those of the member's package if

@@ -12,8 +12,7 @@ import (
 type queries struct {
 	revision *Revision
 	groups   sync.Map // names joined -> *known
-	once     sync.Once
-	denials  *group
+	guards   sync.Map // which guards bind -> *guardQueries
 	singles  sync.Map // path -> *member
 }
 
@@ -45,16 +44,6 @@ func (q *queries) group(names []string) (*group, []string) {
 	}
 	actual, _ := q.groups.LoadOrStore(key, k)
 	return actual.(*groupEntry).group, actual.(*groupEntry).unknown
-}
-
-func (q *queries) guards() *group {
-	q.once.Do(func() {
-		q.denials = &group{revision: q.revision}
-		for _, g := range q.revision.guards {
-			q.denials.members = append(q.denials.members, q.member(Member{KindGuard, g.name}, g.pkg, "deny"))
-		}
-	})
-	return q.denials
 }
 
 // member returns the member of that path, which all groups share with its failures.

@@ -28,9 +28,7 @@ type Revision struct {
 	strategies map[string]*strategy
 	guards     []guard // by name
 	guardRules []guardRule
-	// guardParams are the params that each guard reads, by guard.
-	guardParams map[string]*params
-	warnings    mistake.Mistakes
+	warnings   mistake.Mistakes
 	// unused are the warnings about policies and data without effect.
 	unused  mistake.Mistakes
 	queries queries
@@ -38,9 +36,10 @@ type Revision struct {
 }
 
 type guard struct {
-	name string
-	pkg  ast.Ref
-	from string // the origin of its source
+	name  string
+	pkg   ast.Ref
+	from  string   // the origin of its source
+	rules []string // those of clamp and deny that it has
 }
 
 var _ engine.Revision = (*Revision)(nil)
@@ -48,7 +47,7 @@ var _ engine.Revision = (*Revision)(nil)
 func newRevision(b *build) *Revision {
 	r := &Revision{
 		id: b.src.ID(), source: b.src, opts: b.opts, modules: b.modules, compiler: b.compiler, store: b.store,
-		strategies: map[string]*strategy{}, guardParams: map[string]*params{},
+		strategies: map[string]*strategy{},
 	}
 	r.queries.revision = r
 	return r

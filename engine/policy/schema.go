@@ -40,11 +40,13 @@ func (r *Revision) CheckAgainst(schema any, strategies []string) []mistake.Mista
 	return sorted(append(mistakes, r.checkPackages(schema, own)...))
 }
 
-// CheckGuards is CheckAgainst for all guards, whose `input` includes the proposal.
-func (r *Revision) CheckGuards(schema any) []mistake.Mistake {
+// CheckGuards is CheckAgainst for guards, whose `input` includes the proposal.
+func (r *Revision) CheckGuards(schema any, guards []string) []mistake.Mistake {
 	own := map[string]bool{}
 	for _, g := range r.guards {
-		own[g.pkg.String()] = true
+		if slices.Contains(guards, g.name) {
+			own[g.pkg.String()] = true
+		}
 	}
 	return sorted(r.checkPackages(schema, own))
 }
@@ -73,6 +75,7 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistak
 		}
 		c := m.Copy()
 		unboundEquals(c)
+		removeScopes(c)
 		c.Rules = slices.DeleteFunc(c.Rules, func(rule *ast.Rule) bool { return !places[ruleLocation(rule)] })
 		if len(c.Rules) > 0 {
 			modules[file] = c

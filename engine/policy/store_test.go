@@ -110,7 +110,7 @@ func TestBeforeTheFirstLoadNothingIsProposed(t *testing.T) {
 	rev := s.Pin()
 	require.Empty(t, rev.ID())
 	require.Contains(t, problems(rev.Evaluate(context.Background(), []string{"x"}, document(1))), "have no strategy of this name")
-	require.Empty(t, rev.Deny(context.Background(), document(1), engine.Proposal{}))
+	require.Empty(t, rev.Review(context.Background(), document(1), engine.Proposal{}).Denials)
 	require.Equal(t, 1, s.Status().Failures)
 }
 
@@ -150,7 +150,7 @@ func TestEvaluateGoesOnWhilePoliciesAreSwapped(t *testing.T) {
 					t.Errorf("%v", got)
 					return
 				}
-				if denials := rev.Deny(context.Background(), doc, got.Proposals[1]); len(denials) != 1 {
+				if denials := rev.Review(context.Background(), doc, got.Proposals[1]).Denials; len(denials) != 1 {
 					t.Errorf("%v", denials)
 					return
 				}

@@ -28,7 +28,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 	evaluated := map[string]bool{} // packages with an entrypoint
 	for _, m := range modules {
 		for _, rule := range m.Rules {
-			if bound := entrypoint(m); bound != "" && ruleName(rule) == bound {
+			if slices.Contains(entrypointsOf(m), ruleName(rule)) {
 				evaluated[m.Package.Path.String()] = true
 			}
 		}
@@ -40,7 +40,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 		if strings.HasPrefix(m.Package.Location.File, source.ShippedLabel) || len(m.Rules) == 0 {
 			continue
 		}
-		if entrypoint(m) == "" {
+		if entrypointsOf(m) == nil {
 			if !usedPackages[pkg] && !reported[pkg] {
 				reported[pkg] = true
 				found = append(found, at(m.Package.Location, fmt.Sprintf("nothing that is asked refers to package %s, which has no effect", withoutData(pkg)), "refer to it in a strategy or a guard, or take it out"))
@@ -52,11 +52,11 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 				break // inspect reports the package
 			}
 			name := definitionPath(m, rule).String()
-			if ruleName(rule) == entrypoint(m) || isTestRule(rule) || usedNames[name] || reported[name] {
+			if slices.Contains(entrypointsOf(m), ruleName(rule)) || isTestRule(rule) || usedNames[name] || reported[name] {
 				continue
 			}
 			reported[name] = true
-			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), entrypoint(m)), "refer to it, or take it out"))
+			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), strings.Join(entrypointsOf(m), " or ")), "refer to it, or take it out"))
 		}
 	}
 	r.unused = append(r.unused, found[:min(len(found), source.MaxNamed)]...)

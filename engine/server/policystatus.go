@@ -29,6 +29,9 @@ type BoundGuard struct {
 	Name string `json:"name"` // its package, without "scanflow.guards."
 	// From is "shipped", or the folder, the bundle or the URL of the guard.
 	From string `json:"from"`
+	// Verbs and Agents are those that it binds; absent where it binds all.
+	Verbs  []string `json:"verbs,omitempty"`
+	Agents []string `json:"agents,omitempty"`
 }
 
 // Quarantined is a strategy or a guard that is not evaluated.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -102,24 +101,10 @@ func (a *Agent) decideTarget(ctx context.Context, rev engine.Revision, s *target
 	arbitrate(list)
 	for _, c := range list {
 		if c.live() {
-			deny(ctx, rev, c, &s.doc)
+			review(ctx, rev, c, &s.doc)
 		}
 	}
 	return list
-}
-
-// deny runs the guards of the policies on a candidate.
-func deny(ctx context.Context, rev engine.Revision, c *candidate, doc *engine.Document) {
-	denials := rev.Deny(ctx, doc, c.Proposal)
-	if len(denials) == 0 {
-		return
-	}
-	reasons := make([]string, len(denials))
-	for i, d := range denials {
-		reasons[i] = d.Guard + ": " + d.Reason
-	}
-	c.decision.Guard = denials[0].Guard
-	c.refuse("policy:"+denials[0].Guard, "denied by %s", strings.Join(reasons, "; "))
 }
 
 // strategiesForEvent returns the strategies that read the trigger: their proposals are for

@@ -78,7 +78,11 @@ func (a *Agent) replicas(c *candidate) {
 	if c.Target.Replicas != nil {
 		now := float64(c.Target.Replicas.Desired)
 		if len(bounds) > 0 && (want-now)*(proposed-now) <= 0 { // no change is left, or it has the other direction
-			c.refuse(byReplicas, "asked for %g replicas, has %g: %s", proposed, now, strings.Join(bounds, ", "))
+			detail := fmt.Sprintf("asked for %g replicas, has %g: %s", proposed, now, strings.Join(bounds, ", "))
+			if c.decision.Proposed != nil { // by a guard in Rego
+				detail += " (" + c.decision.Detail + ")"
+			}
+			c.refuse(byReplicas, "%s", detail)
 			return
 		}
 		if g.StepUp > 0 && want > now+float64(g.StepUp) {
@@ -91,14 +95,16 @@ func (a *Agent) replicas(c *candidate) {
 	if len(bounds) == 0 {
 		return
 	}
-	c.clamp(fmt.Sprintf("clamped from %g to %g: %s", proposed, want, strings.Join(bounds, ", ")), map[string]any{"replicas": want})
+	with := maps.Clone(c.With)
+	with["replicas"] = want
+	c.clamp(byReplicas, fmt.Sprintf("clamped from %g to %g: %s", proposed, want, strings.Join(bounds, ", ")), with)
 }
 
 // replicaRange clamps the bounds that `autoscaler` proposes: an autoscaler may go no further
 // than the agent itself.
 func (a *Agent) replicaRange(c *candidate, g *engine.ReplicaGuard) {
 	var details []string
-	clamped := map[string]any{}
+	with := maps.Clone(c.With)
 	for _, key := range []string{"min", "max"} {
 		proposed, isNumber := jsonvalue.Float(c.With[key])
 		if !isNumber {
@@ -109,20 +115,24 @@ func (a *Agent) replicaRange(c *candidate, g *engine.ReplicaGuard) {
 			want = min(want, float64(g.Max))
 		}
 		if want != proposed {
-			clamped[key] = want
+			with[key] = want
 			details = append(details, fmt.Sprintf("%s clamped from %g to %g", key, proposed, want))
 		}
 	}
 	if len(details) > 0 {
-		c.clamp(strings.Join(details, ", "), clamped)
+		c.clamp(byReplicas, strings.Join(details, ", "), with)
 	}
 }
 
-// clamp replaces parameters, and records the proposed ones.
-func (c *candidate) clamp(detail string, numbers map[string]any) {
-	c.decision.Proposed, c.decision.By, c.decision.Detail = c.With, byReplicas, detail
-	with := maps.Clone(c.With)
-	maps.Copy(with, numbers)
+// clamp replaces the parameters. The proposed ones stay on record, and so do the reasons of
+// all guards that clamp them.
+func (c *candidate) clamp(by, detail string, with map[string]any) {
+	if c.decision.Proposed == nil {
+		c.decision.Proposed = c.With
+	} else {
+		detail = c.decision.Detail + "; " + detail
+	}
+	c.decision.By, c.decision.Detail = by, engine.Clip(detail)
 	c.With, c.decision.With = with, with
 }
 

@@ -57,7 +57,7 @@ func (a *Agent) staysRefused(d *engine.Decision) bool {
 	case byPlan, engine.ByPrimitives, engine.ByBounds, byShape, bySignals, byURLs, byReplicas:
 		return true
 	}
-	return strings.HasPrefix(d.By, "policy:")
+	return strings.HasPrefix(d.By, byPolicy)
 }
 
 // waits reports whether a decision can change by itself. A proposal that waits for an act of

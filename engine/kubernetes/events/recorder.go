@@ -68,20 +68,20 @@ func (r *Recorder) Close(ctx context.Context) error {
 	}
 }
 
-// needsPerson reports whether a refusal by this rule or guard stays until a person acts.
-func needsPerson(by string) bool {
-	switch by {
+// needsPerson reports whether a refusal stays until a person acts.
+func needsPerson(d *engine.Decision) bool {
+	switch d.By {
 	case "plan", "primitives", "shape", "guards.budget", "guards.fleet", "guards.approval", "guards.urls":
 		return true
 	}
-	return strings.HasPrefix(by, "policy:")
+	return d.Guard != "" // denied by a guard in Rego, which is more than at its bound
 }
 
 // Fired records the refusals of a firing. The engine reports a refusal that repeats only
 // once.
 func (r *Recorder) Fired(f engine.FiringRecord) {
 	for _, d := range f.Decisions {
-		if d.Verdict == engine.Refused && needsPerson(d.By) {
+		if d.Verdict == engine.Refused && needsPerson(&d) {
 			r.onTarget(d.Target, corev1.EventTypeWarning, camel(d.Primitive)+"Refused",
 				fmt.Sprintf("%s (by %s; strategy %s of agent %s, %s)", d.Detail, d.By, d.Strategy, f.Agent, d.Reason))
 		}

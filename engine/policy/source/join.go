@@ -1,6 +1,8 @@
 package source
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,15 +36,27 @@ func Join(sources ...Source) Source {
 	return out
 }
 
-// GuardsOf returns the guards of the shipped policies, which also apply when an
-// operator provides other policies. It leaves out their tests, which were run
-// before the release.
+// libraryImport is an import of a library that ships. Its files are in the folder of its name.
+var libraryImport = regexp.MustCompile(`(?m)^import data\.scanflow\.lib\.(\w+)`)
+
+// GuardsOf returns the guards of the shipped policies and the libraries that they import.
+// They also apply when an operator provides other policies. It leaves out their tests,
+// which were run before the release.
 func GuardsOf(shipped Source) Source {
 	out := Source{Origin: Shipped, Label: ShippedLabel, Shipped: true}
-	for _, f := range shipped.Files {
-		if strings.HasPrefix(f.Path, "scanflow/guards/") && strings.HasSuffix(f.Path, ".rego") && !strings.HasSuffix(f.Path, "_test.rego") {
+	folders, taken := []string{"scanflow/guards/"}, map[string]bool{}
+	for i := 0; i < len(folders); i++ {
+		for _, f := range shipped.Files {
+			if taken[f.Path] || !strings.HasPrefix(f.Path, folders[i]) || !strings.HasSuffix(f.Path, ".rego") || strings.HasSuffix(f.Path, "_test.rego") {
+				continue
+			}
+			taken[f.Path] = true
 			out.Files = append(out.Files, f)
+			for _, m := range libraryImport.FindAllSubmatch(f.Content, -1) {
+				folders = append(folders, "scanflow/lib/"+string(m[1])+"/")
+			}
 		}
 	}
+	slices.SortFunc(out.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return out
 }

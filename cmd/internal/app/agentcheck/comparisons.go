@@ -3,7 +3,6 @@ package agentcheck
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -44,12 +43,7 @@ func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) mista
 func verbParams() []string {
 	var out []string
 	for _, make := range agentspec.Kinds().Verbs {
-		raw := reflect.Indirect(reflect.ValueOf(make()))
-		for _, field := range reflect.VisibleFields(raw.Type()) {
-			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
-				out = append(out, name)
-			}
-		}
+		out = append(out, paramsOf(make())...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

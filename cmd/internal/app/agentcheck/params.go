@@ -91,7 +91,7 @@ func expectations(wants []policy.ParamDefault, path []string) string {
 // unreadParams lists the params of an agent that none of its rules reads. Most likely the
 // name is misspelt, so that a default applies instead.
 func unreadParams(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
-	reads := rev.Params(a.Spec.Strategies)
+	reads := rev.Params(a.Spec.Strategies, boundBy(a))
 	if reads.Any || slices.ContainsFunc(a.Spec.Strategies, func(s string) bool { return !rev.Has(s) }) {
 		return nil
 	}

@@ -163,7 +163,7 @@ func TestParamsOfTheAgentsThatShip(t *testing.T) {
 				a.Spec.Params[name+"x"] = right[name]
 				require.Contains(t, Warnings(read, rev).Error(), "spec.params."+name+"x: nothing that this agent runs reads it; did you mean "+name+"?", file)
 			}
-			for _, d := range rev.Params(a.Spec.Strategies).Defaults {
+			for _, d := range rev.Params(a.Spec.Strategies, boundBy(a)).Defaults {
 				a.Spec.Params = maps.Clone(right)
 				other, says := any([]any{}), "is a list" // another type than the default's
 				if d.Type == "array" {

@@ -24,7 +24,7 @@ func unreadSensors(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 	if len(a.Spec.Strategies) == 0 {
 		return nil // the agent only measures
 	}
-	reads, all := rev.Signals(a.Spec.Strategies)
+	reads, all := rev.Signals(a.Spec.Strategies, boundBy(a))
 	if all {
 		return nil
 	}

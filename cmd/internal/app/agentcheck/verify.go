@@ -12,9 +12,10 @@ import (
 )
 
 // Verify checks agents against policies: each strategy exists, reads only what the
-// agent's document has, and proposes what its verbs take; each guard reads only what the
-// document of some agent has, since a misspelt name would never deny; and params have the
-// types that rules expect. The error is of type mistake.Mistakes and lists everything.
+// agent's document has, and proposes what its verbs take; each guard names verbs that exist,
+// and reads only what the document of some agent has that it binds, since a misspelt name
+// would never deny; and params have the types that rules expect. The error is of type
+// mistake.Mistakes and lists everything.
 func Verify(agents []*manifest.Agent, rev *policy.Revision) error {
 	return VerifyAmong(agents, agents, rev)
 }
@@ -33,12 +34,7 @@ func VerifyAmong(agents, among []*manifest.Agent, rev *policy.Revision) error {
 	for _, a := range agents {
 		all = append(all, VerifyStrategies(a, rev)...)
 	}
-	if schema := manifest.GuardSchema(among); schema != nil {
-		for _, m := range rev.CheckGuards(schema) {
-			m.Context = "of all the agents' documents"
-			all = append(all, m)
-		}
-	}
+	all = append(all, verifyGuards(among, rev)...)
 	return all.Err()
 }
 
@@ -68,5 +64,5 @@ func VerifyStrategies(a *manifest.Agent, rev *policy.Revision) mistake.Mistakes 
 		all = append(all, dead...)
 	}
 	all = append(all, protectedTargets(a)...)
-	return append(all, mistypedParams(a, rev.Params(present))...)
+	return append(all, mistypedParams(a, rev.Params(present, boundBy(a)))...)
 }

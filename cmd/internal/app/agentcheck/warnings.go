@@ -29,6 +29,7 @@ func Warnings(agents []*manifest.Agent, rev *policy.Revision) mistake.Mistakes {
 		}
 		out = append(append(out, unboundedReplicas(a)...), unused(a, rev)...)
 	}
+	out = append(out, unknownScopeAgents(agents, rev)...)
 	return slices.Compact(append(out, impossibleComparisons(agents, rev)...))
 }
 

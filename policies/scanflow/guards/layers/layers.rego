@@ -9,6 +9,8 @@
 #
 #   What helps a target passes: more replicas, and traffic away from one that has
 #   no replica ready.
+# custom:
+#   verbs: [autoscaler, place, restart, scale, traffic]
 package scanflow.guards.layers
 
 # METADATA

@@ -3,6 +3,8 @@
 # description: |
 #   No strategy takes the last replica of a workload away, unless the agent's
 #   parameters say `allow_scale_to_zero: true`.
+# custom:
+#   verbs: [scale]
 package scanflow.guards.scale_to_zero
 
 # METADATA

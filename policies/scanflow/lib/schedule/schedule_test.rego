@@ -43,6 +43,11 @@ test_holds[note] if {
 		"over midnight, at its end": {"window": night, "now": "2026-03-03T02:00:00Z", "is": false},
 		"on its day": {"window": object.union(day, {"days": ["Mon"]}), "now": "2026-03-02T09:00:00Z", "is": true},
 		"on another day": {"window": object.union(day, {"days": ["Mon"]}), "now": "2026-03-03T09:00:00Z", "is": false},
+		"on its day, in small letters": {"window": object.union(day, {"days": ["mon"]}), "now": "2026-03-02T09:00:00Z", "is": true},
+		"on another day, in small letters": {"window": object.union(day, {"days": ["mon"]}), "now": "2026-03-03T09:00:00Z", "is": false},
+		"to instead of until, within": {"window": {"from": "08:45", "to": "12:00"}, "now": "2026-03-02T11:59:59Z", "is": true},
+		"to instead of until, at its end": {"window": {"from": "08:45", "to": "12:00"}, "now": "2026-03-02T12:00:00Z", "is": false},
+		"to instead of until, over midnight": {"window": {"from": "22:00", "to": "02:00"}, "now": "2026-03-03T01:59:59Z", "is": true},
 		"over midnight, into another day": {"window": object.union(night, {"days": ["Mon"]}), "now": "2026-03-03T01:00:00Z", "is": true},
 		"over midnight, out of another day": {"window": object.union(night, {"days": ["Mon"]}), "now": "2026-03-02T01:00:00Z", "is": false},
 	}
@@ -92,6 +97,10 @@ test_problems[note] if {
 	some note, row in {
 		"none": {"window": good, "want": set()},
 		"none, with days": {"window": object.union(good, {"days": ["Mon", "Sun"]}), "want": set()},
+		"none, with days in small letters": {"window": object.union(good, {"days": ["mon", "SUN"]}), "want": set()},
+		"none, with to": {"window": {"from": "08:45", "to": "12:00"}, "want": set()},
+		"until and to": {"window": object.union(good, {"to": "12:00"}), "want": {"until and to are the same, and both are set"}},
+		"a day that is a number": {"window": object.union(good, {"days": [1]}), "want": {listed}},
 		"none, to the end of the day": {"window": object.union(good, {"until": "24:00"}), "want": set()},
 		"no beginning": {"window": {"until": "12:00"}, "want": {from}},
 		"a beginning at the end of the day": {"window": object.union(good, {"from": "24:00"}), "want": {from}},
@@ -120,3 +129,41 @@ test_known_time_zones[note] if {
 default is_known(_) := false
 
 is_known(zone) if schedule.known(zone)
+
+default is_between(_, _, _, _) := false
+
+is_between(from, until, timezone, now_ns) if schedule.between(from, until, timezone, now_ns)
+
+test_between[note] if {
+	some note, row in {
+		"before a freeze": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-06T17:59:59+01:00", "is": false},
+		"at its beginning": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-06T18:00:00+01:00", "is": true},
+		"on Sunday": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-08T12:00:00+01:00", "is": true},
+		"before its end": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-09T05:59:59+01:00", "is": true},
+		"at its end": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-09T06:00:00+01:00", "is": false},
+		"in the week": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-11T12:00:00+01:00", "is": false},
+		"in full, small letters": {"from": "friday 18:00", "until": "Monday 06:00", "now": "2026-03-07T12:00:00+01:00", "is": true},
+		"in full, in the week": {"from": "friday 18:00", "until": "Monday 06:00", "now": "2026-03-11T12:00:00+01:00", "is": false},
+		"within a week": {"from": "Tue 10:00", "until": "Thu 10:00", "now": "2026-03-11T12:00:00+01:00", "is": true},
+		"within a day": {"from": "Wed 11:00", "until": "Wed 13:00", "now": "2026-03-11T12:00:00+01:00", "is": true},
+		"within a day, after it": {"from": "Wed 11:00", "until": "Wed 13:00", "now": "2026-03-11T13:00:00+01:00", "is": false},
+		"all but a part of a day": {"from": "Wed 13:00", "until": "Wed 11:00", "now": "2026-03-11T12:00:00+01:00", "is": false},
+		"all but a part of a day, on another": {"from": "Wed 13:00", "until": "Wed 11:00", "now": "2026-03-12T12:00:00+01:00", "is": true},
+		"the whole week": {"from": "Wed 13:00", "until": "Wed 13:00", "now": "2026-03-12T12:00:00+01:00", "is": true},
+		# The night in which Madrid's clock goes ahead ends an hour earlier in UTC.
+		"before its end, in summer": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-30T03:59:59Z", "is": true},
+		"at its end, in summer": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-03-30T04:00:00Z", "is": false},
+		"at its end, in winter": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-10-26T05:00:00Z", "is": false},
+		"before its end, in winter": {"from": "Fri 18:00", "until": "Mon 06:00", "now": "2026-10-26T04:59:59Z", "is": true},
+	}
+	is_between(row.from, row.until, "Europe/Madrid", at(row.now)) == row.is
+}
+
+# Stock OPA leaves a rule with an error undefined; the engine denies.
+test_between_wants_times_of_the_week[text] if {
+	some text in ["Fry 18:00", "18:00", "Fri", "Fri 25:00", "Fri 18:00 CET", "fridays 18:00", "", "Fri18:00"]
+	every other in ["Mon 06:00", "Sun 23:00"] {
+		not is_between(text, other, "UTC", at("2026-03-07T12:00:00Z"))
+		not is_between(other, text, "UTC", at("2026-03-07T12:00:00Z"))
+	}
+}

@@ -105,7 +105,7 @@ problems contains sprintf("params.windows[%d]: min and max are no whole numbers 
 problems contains sprintf("params.windows[%d].%v: there is no such key", [i, key]) if {
 	some i, window in windows
 	some key, _ in window
-	not key in {"from", "until", "min", "max", "days"}
+	not key in {"from", "until", "to", "min", "max", "days"}
 }
 
 problems contains sprintf("params.base.%v: there is no such key", [key]) if {
