@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -88,7 +87,7 @@ func (r *Revision) checkPackages(schema any, own map[string]bool) mistake.Mistak
 	if compiler.Compile(modules); compiler.Failed() {
 		fromCompiler = fromOPA(compiler.Errors)
 	}
-	found := r.valueTypes(schema, slices.Collect(maps.Keys(used)))
+	found := r.valueTypes(schema, withoutScopes(used))
 	mistakes := withoutFound(fromCompiler, found)
 	for _, f := range found {
 		mistakes = append(mistakes, f.Mistake)

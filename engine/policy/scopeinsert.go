@@ -56,6 +56,20 @@ func removeScopes(m *ast.Module) {
 	}
 }
 
+// withoutScopes returns rules without what insertScopes inserted.
+func withoutScopes(rules map[*ast.Rule]bool) []*ast.Rule {
+	var out []*ast.Rule
+	for rule := range rules {
+		if slices.ContainsFunc(rule.Body, isScopeExpr) {
+			c := *rule
+			c.Body = slices.DeleteFunc(slices.Clone(rule.Body), isScopeExpr)
+			rule = &c
+		}
+		out = append(out, rule)
+	}
+	return out
+}
+
 func isScopeExpr(e *ast.Expr) bool {
 	t, is := e.Terms.(*ast.Term)
 	if !is {

@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app/policysource"
-	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
 const countGuard = `package scanflow.guards.site
@@ -68,9 +67,9 @@ func TestAFolderAndAURLMakeOneRevision(t *testing.T) {
 	}, &decided{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Stop(t.Context())) }()
-	require.Equal(t, []policy.GuardInfo{{Name: "layers", From: "shipped"}, {Name: "scale_to_zero", From: "shipped"}, {Name: "site", From: url}}, s.Policies.Live().GuardInfos())
+	require.Equal(t, []string{"layers", "scale_to_zero", "schedule", "site"}, s.Policies.Live().Guards())
 	_, _, said := log.last()
-	require.Contains(t, said, "layers (shipped), scale_to_zero (shipped), site ("+url+")", "the start says which bind")
+	require.Contains(t, said, "scale_to_zero (shipped; verbs: scale), schedule (shipped; verbs: scale), site ("+url+")", "the start says which bind")
 
 	soon := func(is func() bool, what string) {
 		t.Helper()

@@ -75,15 +75,14 @@ func unknownClampedParams(rev *policy.Revision) mistake.Mistakes {
 	kinds := agentspec.Kinds().Verbs
 	var out mistake.Mistakes
 	for _, c := range rev.ClampedParams() {
-		verbs, of := c.Verbs, strings.Join(c.Verbs, ", ")
-		if verbs == nil {
+		verbs := slices.DeleteFunc(slices.Clone(c.Verbs), func(verb string) bool { return kinds[verb] == nil })
+		of := strings.Join(verbs, ", ")
+		if c.Verbs == nil {
 			verbs, of = slices.Sorted(maps.Keys(kinds)), "any verb"
 		}
 		var params []string
 		for _, verb := range verbs {
-			if make := kinds[verb]; make != nil {
-				params = append(params, paramsOf(make())...)
-			}
+			params = append(params, paramsOf(kinds[verb]())...)
 		}
 		slices.Sort(params)
 		if params = slices.Compact(params); len(params) > 0 && !slices.Contains(params, c.Param) {
