@@ -48,11 +48,11 @@ func TestGuardsAreCheckedAgainstTheAgentsThatTheyBind(t *testing.T) {
 	const clamp = `clamp contains {"with": "NAME", "max": 3, "reason": "r"}` + "\n"
 	for name, c := range map[string]struct{ guard, wrong, doubt string }{
 		"a signal of another agent, unbound": {scopeOf("verbs: [restart]") + `deny contains "x" if input.signals.load.value > 3` + "\n",
-			"g.rego:4:22: rego_type_error: undefined ref: input.signals.load.value", ""},
-		"and how it is said":     {scopeOf("verbs: [restart]") + `deny contains "x" if input.signals.load.value > 3` + "\n", ", of the documents of the agents that it binds", ""},
+			"g.rego:4:22: undefined ref: input.signals.load.value", ""},
+		"and how it is said":     {scopeOf("verbs: [restart]") + `deny contains "x" if input.signals.load.value > 3` + "\n", "(of the documents of the agents that it binds)", ""},
 		"a signal of one of all": {scopeOf("") + `deny contains "x" if input.signals.load.value > 3` + "\n", "", ""},
 		"a signal of the agent":  {scopeOf("agents: [scaler]") + `deny contains "x" if input.signals.load.value > 3` + "\n", "", ""},
-		"a signal of nobody":     {scopeOf("") + `deny contains "x" if input.signals.laod.value > 3` + "\n", ", of all the agents' documents", ""},
+		"a signal of nobody":     {scopeOf("") + `deny contains "x" if input.signals.laod.value > 3` + "\n", "(of all the agents' documents)", ""},
 		"an agent not among them": {scopeOf(`agents: ["ml/scalar"]`) + `deny contains "x" if input.signals.nobody.value > 3` + "\n", "",
 			`g.rego:1: METADATA of guard g names agent "ml/scalar", and none of the agents here is called so; did you mean ml/scaler?`},
 		"an agent of another namespace": {scopeOf(`agents: ["prod/*"]`) + `deny contains "x" if input.now_ns < 0` + "\n", "",
