@@ -28,7 +28,7 @@ func (s *target) fork(of *Agent) *target {
 	out := *s
 	out.doc.Agent, out.doc.Sections = &of.Spec.AgentInfo, nil
 	out.doc.Signals = slices.Clone(s.doc.Signals)
-	out.last, out.totals = slices.Clone(s.last), slices.Clone(s.totals)
+	out.last, out.totals, out.held = slices.Clone(s.last), slices.Clone(s.totals), forkHeld(s.held)
 	out.basis.signals = slices.Clone(s.basis.signals)
 	out.results, out.rules = slices.Clone(s.results), maps.Clone(s.rules)
 	return &out

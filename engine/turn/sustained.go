@@ -2,6 +2,7 @@ package turn
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -133,6 +134,18 @@ func (a *Agent) newHeld() []*held {
 	for j := range a.Spec.Sensors {
 		if a.Spec.Sensors[j].Sustained != nil {
 			out[j] = &held{}
+		}
+	}
+	return out
+}
+
+func forkHeld(list []*held) []*held {
+	out := make([]*held, len(list))
+	for j, h := range list {
+		if h != nil {
+			same := *h
+			same.slots = slices.Clone(h.slots)
+			out[j] = &same
 		}
 	}
 	return out

@@ -219,10 +219,18 @@ func TestATurnSetsSustained(t *testing.T) {
 	require.True(t, got[0].doc.Signals[1].Sustained.Covered)
 	require.Nil(t, got[1].doc.Signals[1].Sustained)
 
+	// A preview looks once more, on a copy.
+	fork := a.Fork(spec.Sensors)
+	require.Equal(t, 4, turn(fork, 35*time.Second, engine.Signal{State: engine.Empty})[0].doc.Signals[1].Sustained.Samples)
+	require.Nil(t, turn(fork, 36*time.Second, engine.Signal{State: engine.Error})[1].doc.Signals[1].Sustained)
+	got = turn(a, 40*time.Second, engine.Signal{State: engine.OK, Value: 2.0})
+	require.Equal(t, 3, got[0].doc.Signals[1].Sustained.Samples)
+	require.Equal(t, 40*time.Second, got[0].doc.Signals[1].Sustained.Span)
+
 	saved, err := a.Readings()
 	require.NoError(t, err)
 	again := guarded(engine.Guards{})
 	again.Spec, again.names = spec, []string{"plain", "load"}
 	again.RestoreReadings(saved)
-	require.Equal(t, 1, turn(again, 40*time.Second, engine.Signal{State: engine.Empty})[0].doc.Signals[1].Sustained.Samples)
+	require.Equal(t, 1, turn(again, 50*time.Second, engine.Signal{State: engine.Empty})[0].doc.Signals[1].Sustained.Samples)
 }
