@@ -9,7 +9,7 @@
 //
 // Start reading at Kinds, then prometheus.go. Shared by the kinds: client.go and secrets.go
 // (HTTP), pollall.go (many servers at once), matchseries.go (series to targets),
-// template.go (placeholders), jsonvalue.go and valueschema.go (values), exposition*.go (pages
+// members.go and matchmembers.go (objects by label or pod), template.go (placeholders), jsonvalue.go and valueschema.go (values), exposition*.go (pages
 // of metrics) with sampleselector.go, ratewindow.go and histogramquantile.go.
 package sensors
 

@@ -100,6 +100,32 @@ func TestShippedCRDTakesTheShippedAgents(t *testing.T) {
 		return nil
 	}))
 	require.Positive(t, tried)
+
+	for name, row := range map[string]struct{ sustained, says string }{
+		"numbers":           {"{over: 1m, above: 0, below: -2.5}", ""},
+		"params":            {"{over: 1m, above: {param: low}}", ""},
+		"no span":           {"{over: 0s}", "must be more than 0s; write a span like 1m"},
+		"a span of no unit": {"{over: '60'}", "must be a duration with a unit"},
+		"a misspelt field":  {"{over: 1m, abvoe: 1}", `unknown field "spec.sensors[0].sustained.abvoe"`},
+	} {
+		text := `{apiVersion: scanflow.dev/v1alpha1, kind: Agent, metadata: {name: a, namespace: default}, spec: {targets: {static: [{name: web}]}, triggers: [{name: tick, every: 10s}],
+			params: {low: 5}, sensors: [{name: load, sustained: ` + row.sustained + `, scrape: {port: http, metric: m}}, {name: pods, scrape: {port: http, metric: m, by: pod}}]}}`
+		agent := &unstructured.Unstructured{}
+		require.NoError(t, sigsyaml.Unmarshal([]byte(text), &agent.Object), name)
+		kept, err := created(c, agent)
+		if row.says != "" {
+			require.ErrorContains(t, err, row.says, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		raw, err := kept.MarshalJSON()
+		require.NoError(t, err)
+		got, mistakes := manifest.ReadObject("a.yaml", raw, agentspec.Kinds())
+		require.NoError(t, mistakes.Err(), name)
+		want, err := manifest.ReadBytes("a.yaml", []byte(text), agentspec.Kinds())
+		require.NoError(t, err)
+		require.Equal(t, generation(t, want[0]), generation(t, got), name)
+	}
 }
 
 func generation(t *testing.T, a *manifest.Agent) string {
@@ -114,8 +140,12 @@ func generation(t *testing.T, a *manifest.Agent) string {
 func stored(t *testing.T, c *testcluster.Cluster, agent *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	c.Apply(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+agent.GetNamespace()+"}\n")
-	out, err := c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: manifest.Plural}).
-		Namespace(agent.GetNamespace()).Create(context.Background(), agent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict})
+	out, err := created(c, agent)
 	require.NoError(t, err)
 	return out
+}
+
+func created(c *testcluster.Cluster, agent *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	return c.Client().Dynamic.Resource(schema.GroupVersionResource{Group: "scanflow.dev", Version: "v1alpha1", Resource: manifest.Plural}).
+		Namespace(agent.GetNamespace()).Create(context.Background(), agent, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict})
 }
