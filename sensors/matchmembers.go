@@ -86,7 +86,7 @@ func membersSignal(list []series, by string) engine.Signal {
 	for i, s := range list {
 		name := string(s.labels[model.LabelName(by)])
 		if name == "" {
-			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("the series %s has no label %s, which by names; keep that label in the query, as sum by (%s) (...) does", s.labels, strconv.Quote(by), by)}
+			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("the series %s has no label %s, which by names; keep that label in the query, as %s does", s.labels, strconv.Quote(by), aggregationBy(by))}
 		}
 		if j, twice := first[name]; twice {
 			return engine.Signal{State: engine.Error, Problem: fmt.Sprintf("two series for one target with %s=%s: %s and %s; aggregate the query to one", by, strconv.Quote(name), list[j].labels, s.labels)}

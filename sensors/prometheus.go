@@ -111,7 +111,7 @@ func (c *PrometheusConfig) checkBy() (mistakes mistake.Mistakes) {
 		mistakes.Add("by", fmt.Sprintf("%q is in match too, so that each target has one value of it (%s)", c.By, field), "leave it out of one of them")
 	}
 	if dropped := dropsLabel(c.Query, c.By); dropped != "" {
-		mistakes.Add("by", dropped, "keep the label in the query, as sum by ("+c.By+") (...) does")
+		mistakes.Add("by", dropped, "keep the label in the query, as "+aggregationBy(c.By)+" does")
 	}
 	return mistakes
 }

@@ -179,6 +179,7 @@ func TestPrometheusByCheck(t *testing.T) {
 		want   string
 	}{
 		"the name of the metric": {sensors.PrometheusConfig{Query: "a", By: "__name__"}, `by: "__name__" is not a label of an answer`},
+		"a name in UTF-8":        {sensors.PrometheusConfig{Query: "sum(a)", By: "model.version"}, `by: the query's sum leaves the label "model.version" out; keep the label in the query, as sum by ("model.version") (...) does`},
 		"no label":               {sensors.PrometheusConfig{Query: "a", By: "a\xff"}, `by: "a\xff" is not a label of an answer`},
 		"with a range":           {sensors.PrometheusConfig{Query: "a", By: "version", Range: &sensors.RangeConfig{Window: seconds(9), Step: seconds(1)}}, "by: excludes range; make a sensor of each"},
 		"what match has":         {sensors.PrometheusConfig{Query: "a", By: "version", Match: map[string]string{"version": "model"}}, `by: "version" is in match too, so that each target has one value of it (model); leave it out of one of them`},

@@ -3,8 +3,10 @@ package sensors
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
@@ -76,4 +78,13 @@ func dropsLabel(query, label string) string {
 		return fmt.Sprintf("the query's %s leaves the label %q out", a.Op, label)
 	}
 	return ""
+}
+
+// aggregationBy writes an aggregation that keeps a label. PromQL wants quotes around a name
+// that is not one of Prometheus 2.
+func aggregationBy(label string) string {
+	if !model.LegacyValidation.IsValidLabelName(label) {
+		label = strconv.Quote(label)
+	}
+	return "sum by (" + label + ") (...)"
 }

@@ -93,6 +93,7 @@ func (v *validator) sustained(p *fieldPath, s Sensor, cadence func() (time.Durat
 	v.positive(over, s.Sustained.Over, overFix)
 	if of := valueSchemaOf(s.Config); of != nil && s.Since == "" && of["type"] != "number" && of["type"] != "integer" {
 		v.reject(p, fmt.Sprintf("compares numbers, and what this sensor samples is of type %v", of["type"]), notNumberedBy)
+		return
 	}
 	v.sustainedBound(p.field("above"), s.Sustained.Above)
 	v.sustainedBound(p.field("below"), s.Sustained.Below)
