@@ -29,11 +29,12 @@ type Document struct {
 // Memory is the part of an agent's memory of one target that documents have, by strategy.
 type Memory map[string]StrategyMemory
 
-// StrategyMemory is the last outcome of each verb that the strategy proposed, and
-// the note it left.
+// StrategyMemory is the last outcome of each verb that the strategy proposed, the note that
+// its last admitted proposal left, and the value of its rule remember.
 type StrategyMemory struct {
-	Last map[string]LastAct `json:"last,omitempty"`
-	Note any                `json:"note,omitempty"`
+	Last       map[string]LastAct `json:"last,omitempty"`
+	Note       any                `json:"note,omitempty"`
+	Remembered any                `json:"remembered,omitempty"`
 }
 
 // LastAct is the last act of one verb.
@@ -66,7 +67,7 @@ type Claim struct {
 //	         missing (members without a number, of an object by label or pod that is not ok) {MEMBER: STATE},
 //	         sustained (if the sensor has it) {samples, span_ns, min?, max?, avg?, above_ns?, below_ns?}}
 //	params   as in the manifest
-//	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note}
+//	memory   STRATEGY: {last: VERB: {at_ns, outcome, with}, note, remembered}
 //	claims   CLAIM: {agent, strategy, verb, state}
 func (d *Document) Input() map[string]any {
 	signals := make(map[string]any, len(d.Names))
@@ -114,6 +115,9 @@ func (m StrategyMemory) Input() map[string]any {
 	}
 	if m.Note != nil {
 		out["note"] = m.Note
+	}
+	if m.Remembered != nil {
+		out["remembered"] = m.Remembered
 	}
 	return out
 }

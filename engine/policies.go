@@ -37,6 +37,8 @@ type Evaluation struct {
 	Problems  []Problem
 	// Rules are the rules that fired, by strategy, as their METADATA titles them.
 	Rules map[string][]string
+	// Remembered are the values of the rules remember, by strategy, where they are defined.
+	Remembered map[string]any
 }
 
 // Problem is a strategy that failed, or whose result is not a proposal. Message names

@@ -8,7 +8,9 @@ type Reads struct {
 	// Now is set where a strategy reads now_ns or an age_ns: such a strategy is never skipped.
 	Now     bool
 	Trigger bool
-	Target  TargetFields
+	// ForTrigger is set where a propose rule reads the trigger: what it proposes is for that.
+	ForTrigger bool
+	Target     TargetFields
 	// Memory are the strategies whose memory is read, Claims the claims.
 	Memory, Claims Keys
 	// AllSignals is set where the text does not determine which signals are read.

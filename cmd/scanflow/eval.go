@@ -100,6 +100,9 @@ const sampleTimeout = 2 * time.Minute
 type evalOutput struct {
 	Document  json.RawMessage   `json:"document"`
 	Decisions []engine.Decision `json:"decisions"`
+	// Remembered are the values that strategies would remember and that differ from the
+	// document's, by strategy.
+	Remembered map[string]any `json:"remembered,omitempty"`
 }
 
 func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {

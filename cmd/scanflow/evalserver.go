@@ -69,6 +69,7 @@ func evalRunning(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	for _, one := range got.Targets {
 		p.Documents = append(p.Documents, one.Document)
 		p.Decisions = append(p.Decisions, one.Decisions...)
+		p.Notes = append(p.Notes, one.notes()...)
 	}
 	if got.Blocked != "" {
 		printFaults(cmd.ErrOrStderr(), p, o.target)
@@ -80,7 +81,7 @@ func evalRunning(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		if err != nil {
 			return err
 		}
-		if p.Decisions, err = decideLocally(ctx, rev, &got); err != nil {
+		if p.Decisions, p.Notes, err = decideLocally(ctx, rev, &got); err != nil {
 			return err
 		}
 	}
@@ -123,14 +124,27 @@ func (o *evalFlags) localPolicies(ctx context.Context, read func(context.Context
 	return store, wrong.Err()
 }
 
+// notes returns what the strategies would remember.
+func (o *evalOutput) notes() []engine.Note {
+	doc, err := engine.ReadDocument(o.Document)
+	if err != nil { // evalOutputs reports it
+		return nil
+	}
+	var out []engine.Note
+	for strategy, value := range o.Remembered {
+		out = append(out, engine.Note{Target: doc.Target.ID(), Strategy: strategy, Remembered: true, Value: value})
+	}
+	return out
+}
+
 // decideLocally decides on the documents and the state of a running agent.
-func decideLocally(ctx context.Context, policies *policy.Store, got *previewResponse) ([]engine.Decision, error) {
+func decideLocally(ctx context.Context, policies *policy.Store, got *previewResponse) ([]engine.Decision, []engine.Note, error) {
 	var docs []*engine.Document
 	plans := map[string]engine.Decision{}
 	for _, one := range got.Targets {
 		doc, err := engine.ReadDocument(one.Document)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		docs = append(docs, doc)
 		for _, d := range one.Decisions {
@@ -138,7 +152,7 @@ func decideLocally(ctx context.Context, policies *policy.Store, got *previewResp
 		}
 	}
 	if len(docs) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	verbs := func(r *queue.Router) map[string]engine.Verb {
 		out := previewVerbs(r)
@@ -151,7 +165,7 @@ func decideLocally(ctx context.Context, policies *policy.Store, got *previewResp
 		return out
 	}
 	p, err := loop.PreviewState(ctx, loop.Config{Policies: reportingPolicies{policies}, Verbs: verbs}, got.State, docs...)
-	return p.Decisions, err
+	return p.Decisions, p.Notes, err
 }
 
 func planKey(target engine.TargetID, verb string, with map[string]any) string {

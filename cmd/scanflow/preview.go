@@ -129,6 +129,14 @@ func evalOutputs(p loop.Preview, only string) ([]evalOutput, error) {
 				one.Decisions = append(one.Decisions, d)
 			}
 		}
+		for _, n := range p.Notes {
+			if n.Remembered && n.Target == id {
+				if one.Remembered == nil {
+					one.Remembered = map[string]any{}
+				}
+				one.Remembered[n.Strategy] = n.Value
+			}
+		}
 		out = append(out, one)
 	}
 	if only != "" && len(out) == 0 && p.Blocked == "" {

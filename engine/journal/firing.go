@@ -165,7 +165,7 @@ func (s *store) record(ctx context.Context, f *encodedFiring, now int64) error {
 		}
 	}
 	for i, note := range f.Notes {
-		if note.Value == nil {
+		if note.Keeps() {
 			continue
 		}
 		if err := s.exec(ctx, `INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`,

@@ -115,9 +115,10 @@ func missingSchema() map[string]any {
 
 func memorySchema(verbs map[string]reflect.Type) map[string]any {
 	return objectSchema("one strategy's memory", map[string]any{
-		"last": lastActsSchema(verbs),
-		"note": anySchema("the note that the strategy left, any JSON"),
-	}, "last", "note")
+		"last":       lastActsSchema(verbs),
+		"note":       anySchema("the note that the strategy left, any JSON"),
+		"remembered": anySchema("the value of the strategy's rule remember, any JSON"),
+	}, "last", "note", "remembered")
 }
 
 func triggerSchema() map[string]any {

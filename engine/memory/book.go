@@ -163,9 +163,10 @@ func NotAfter(r engine.Recollection, now time.Time) engine.Recollection {
 type noteKey struct {
 	target             engine.TargetID
 	strategy, baseline string
+	remembered         bool
 }
 
-func keyOf(n *engine.Note) noteKey { return noteKey{n.Target, n.Strategy, n.Baseline} }
+func keyOf(n *engine.Note) noteKey { return noteKey{n.Target, n.Strategy, n.Baseline, n.Remembered} }
 
 // notesFor returns the notes that an agent continues from: in mode enforce those of its
 // acts; in mode dry-run those too, and over them the newer ones of dry runs.
@@ -191,7 +192,8 @@ func notesFor(dryRun bool, r engine.Recollection) []engine.Note {
 }
 
 // lastEnforced returns when the agent in mode enforce may have made each note last: a
-// baseline has its time, and a note comes with an act of its strategy.
+// baseline and what is remembered have their times, and a note comes with an act of its
+// strategy.
 func lastEnforced(acts []engine.Act, notes []engine.Note) map[noteKey]time.Time {
 	out := map[noteKey]time.Time{}
 	for i := range acts {
@@ -201,8 +203,11 @@ func lastEnforced(acts []engine.Act, notes []engine.Note) map[noteKey]time.Time 
 		}
 	}
 	for i := range notes {
-		if notes[i].Baseline != "" {
-			out[keyOf(&notes[i])] = readBaseline(notes[i].Value).At
+		switch n := &notes[i]; {
+		case n.Baseline != "":
+			out[keyOf(n)] = readBaseline(n.Value).At
+		case n.Remembered:
+			out[keyOf(n)] = n.At
 		}
 	}
 	return out

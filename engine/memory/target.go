@@ -81,6 +81,10 @@ func (t *Target) set(in *engine.Intent, status engine.Status) {
 }
 
 func (t *Target) keep(n *engine.Note) {
+	if n.Remembered {
+		t.edit(n.Strategy, func(s *engine.StrategyMemory) { s.Remembered = n.Value })
+		return
+	}
 	if n.Baseline == "" {
 		t.edit(n.Strategy, func(s *engine.StrategyMemory) { s.Note = n.Value })
 		return

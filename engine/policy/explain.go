@@ -50,7 +50,11 @@ func (r *Revision) Explain(ctx context.Context, strategy string, input map[strin
 	case evalErr != nil:
 		fmt.Fprintf(&out, "error: %s\n", evalErr)
 	default:
+		answer, remembered := m.split(answer)
 		fmt.Fprintf(&out, "propose = %s\n", bounded.Show(answer, MaxProposal))
+		if remembered != nil {
+			fmt.Fprintf(&out, "remember = %s\n", bounded.Show(remembered, MaxProposal))
+		}
 	}
 	return out.String(), nil
 }

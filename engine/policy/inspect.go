@@ -14,9 +14,11 @@ import (
 
 // strategy is the static description of one strategy.
 type strategy struct {
-	pkg   ast.Ref
-	reads *reads
-	rules []*ast.Rule
+	pkg ast.Ref
+	// reads are those of all rules, proposing those of the propose rules.
+	reads, proposing *reads
+	rules            []*ast.Rule
+	remember         []*ast.Rule
 }
 
 // guardFile is the package of a guard with one of its files, and the names of its rules
@@ -47,7 +49,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 	t := newTracer(r.compiler)
 	used := r.usedRules(t)
 	tested := map[string]bool{}
-	guards := map[string]guardFile{}
+	guards, guardsRead := map[string]guardFile{}, newReads()
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if !isTest(m) {
@@ -63,17 +65,23 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		if name, ok := packageName(m.Package.Path, strategiesRoot); ok {
 			s := r.strategies[name]
 			if s == nil {
-				s = &strategy{pkg: m.Package.Path, reads: newReads()}
+				s = &strategy{pkg: m.Package.Path, reads: newReads(), proposing: newReads()}
 				r.strategies[name] = s
 			}
 			for _, rule := range m.Rules {
 				if definesRule(rule, "propose") {
 					read := t.readsOf(rule, nil, nil)
 					s.reads.merge(read)
+					s.proposing.merge(read)
 					s.rules = append(s.rules, rule)
 					mistakes = append(mistakes, r.checkPropose(rule, read)...)
 					mistakes = append(mistakes, r.placeholders(rule)...)
 					r.warnings = append(r.warnings, missingMetadata(rule, r.compiler.GetAnnotationSet())...)
+				}
+				if definesRule(rule, rememberRule) {
+					s.reads.merge(t.readsOf(rule, nil, nil))
+					s.remember = append(s.remember, rule)
+					mistakes = append(mistakes, checkRemember(rule)...)
 				}
 			}
 		}
@@ -88,6 +96,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 					mistakes = append(mistakes, wrong...)
 					mistakes = append(mistakes, r.placeholders(rule)...)
 					guards[name] = guards[name].with(m.Package.Path, file, ruleName(rule))
+					guardsRead.merge(read)
 					r.guardRules = append(r.guardRules, g)
 				}
 			}
@@ -110,6 +119,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		}
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin, rules: guards[name].rules})
 	}
+	r.unreadRemember(guardsRead)
 	mistakes = slices.Concat(mistakes, r.misnamed(used), r.entrypointData(data))
 	r.unusedData(data)
 	r.danglingLinks()
@@ -168,11 +178,14 @@ func missingMetadata(rule *ast.Rule, annotations *ast.AnnotationSet) mistake.Mis
 // Reads returns the parts of a document that the strategies read, taken
 // together. Unknown strategies read nothing.
 func (r *Revision) Reads(strategies []string) engine.Reads {
-	all := newReads()
+	all, proposing := newReads(), newReads()
 	for _, name := range strategies {
 		if s := r.strategies[name]; s != nil {
 			all.merge(s.reads)
+			proposing.merge(s.proposing)
 		}
 	}
-	return all.toEngine()
+	out := all.toEngine()
+	out.ForTrigger = proposing.trigger
+	return out
 }

@@ -45,7 +45,7 @@ func (r *Revision) usedRules(t *readTracer) map[*ast.Rule]bool {
 			continue
 		}
 		for _, rule := range m.Rules {
-			if slices.Contains(entrypointsOf(m), ruleName(rule)) {
+			if slices.Contains(entrypointsOf(m), ruleName(rule)) || remembers(m, rule) {
 				t.collectDependencies(rule, used)
 			}
 		}
@@ -71,7 +71,7 @@ func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
 	var out mistake.Mistakes
 	for _, rule := range m.Rules {
 		name := ruleName(rule)
-		if reported[name] || slices.Contains(entries, name) || used[rule] && suggestion == "" {
+		if reported[name] || slices.Contains(entries, name) || remembers(m, rule) || used[rule] && suggestion == "" {
 			continue
 		}
 		var wrong *mistake.Mistake
@@ -87,6 +87,15 @@ func misnamedRules(m *ast.Module, used map[*ast.Rule]bool) mistake.Mistakes {
 			} else if entries == nil {
 				found.Fix += ", or rename the rule; it may stay where a strategy or a guard refers to it"
 			}
+			wrong = &found
+		case name == rememberRule && (entries != nil || suggestion != ""):
+			found := at(rule.Location, fmt.Sprintf("%s in package %s has no effect: only a strategy remembers", name, pkg), "move it to a package scanflow.strategies.NAME, or rename it")
+			if suggestion != "" {
+				found.Fix = "did you mean package " + suggestion + "?"
+			}
+			wrong = &found
+		case hasEntry && slices.Contains(entries, proposeRule) && similarName(name, rememberRule):
+			found := at(rule.Location, fmt.Sprintf("%s in package %s has no effect, and nothing refers to it", rule.Head.Ref().GroundPrefix(), pkg), "did you mean remember? Else rename it, or take it out")
 			wrong = &found
 		case hasEntry:
 			i := slices.IndexFunc(entries, func(entry string) bool { return similarName(name, entry) || lastName(rule) == entry })
@@ -126,8 +135,8 @@ func lastName(rule *ast.Rule) string {
 // synonyms are names that other tools use for deny.
 var synonyms = []string{"denies", "denied", "denys", "denial", "denials", "allow", "allowed", "violation", "violations", "reject", "rejects", "rejected", "forbid", "forbidden", "block", "blocked"}
 
-// unrelated are names that are similar to an entrypoint and mean something else.
-var unrelated = []string{"lamp", "champ", "clam", "clap", "claim", "class", "clamp_to", "proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry"}
+// unrelated are names that are similar to an entrypoint or to remember and mean something else.
+var unrelated = []string{"lamp", "champ", "clam", "clap", "claim", "class", "clamp_to", "proposal", "proposals", "proposed", "purpose", "compose", "oppose", "expose", "den", "dent", "any", "dry", "member", "members"}
 
 func similarName(name, entry string) bool {
 	if name == entry || slices.Contains(unrelated, name) {

@@ -49,6 +49,10 @@ func (q *queries) group(names []string) (*group, []string) {
 // member returns the member of that path, which all groups share with its failures.
 func (q *queries) member(is Member, pkg ast.Ref, rule string) *member {
 	path := pkg.Append(ast.StringTerm(rule))
-	m, _ := q.singles.LoadOrStore(path.String(), &member{Member: is, path: path})
+	of := &member{Member: is, path: path}
+	if s := q.revision.strategies[is.Name]; is.Kind == KindStrategy && s != nil && len(s.remember) > 0 {
+		of.remember = pkg.Append(ast.StringTerm(rememberRule))
+	}
+	m, _ := q.singles.LoadOrStore(path.String(), of)
 	return m.(*member)
 }

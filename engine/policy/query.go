@@ -20,6 +20,8 @@ import (
 type member struct {
 	Member
 	path ast.Ref
+	// remember is the rule that is evaluated with it; nil where the strategy has none.
+	remember ast.Ref
 	prepared
 	failures failureTracker
 }
@@ -134,12 +136,33 @@ func (g *group) evaluateTogether(ctx context.Context, input ast.Value, tracker *
 func (g *group) body() *ast.Term {
 	terms := make([]*ast.Term, len(g.members))
 	for i, m := range g.members {
-		terms[i] = ast.NewTerm(m.path)
+		terms[i] = m.body()
 	}
 	return ast.ArrayTerm(terms...)
 }
 
-func (m *member) body() *ast.Term { return ast.NewTerm(m.path) }
+// body returns the query for the answer of a member: the value of its rule, or, with a rule
+// remember, an array of it and of an array that has the value of that, if it is defined.
+func (m *member) body() *ast.Term {
+	rule := ast.NewTerm(m.path)
+	if m.remember == nil {
+		return rule
+	}
+	value := ast.VarTerm("remembered")
+	return ast.ArrayTerm(rule, ast.ArrayComprehensionTerm(value, ast.NewBody(ast.Equality.Expr(value, ast.NewTerm(m.remember)))))
+}
+
+// split returns the value of the rule and what is remembered, nil if nothing is.
+func (m *member) split(answer ast.Value) (value, remembered ast.Value) {
+	pair, is := answer.(*ast.Array)
+	if m.remember == nil || !is || pair.Len() != 2 {
+		return answer, nil
+	}
+	if list, is := pair.Elem(1).Value.(*ast.Array); is && list.Len() == 1 {
+		remembered = list.Elem(0).Value
+	}
+	return pair.Elem(0).Value, remembered
+}
 
 func (m *member) evaluate(ctx context.Context, r *Revision, input ast.Value, tracker *topdown.EvaluatedRuleTracker) (ast.Value, error) {
 	query, err := m.prepare(ctx, r, m.body)

@@ -24,7 +24,9 @@ type reads struct {
 	signals map[string]*ast.Location
 	// fields are the fields of these signals that are read.
 	fields map[string]engine.SignalFields
-	params params
+	// remembered are the strategies whose remembered value is read.
+	remembered engine.Keys
+	params     params
 }
 
 func newReads() *reads {
@@ -37,6 +39,7 @@ func (r *reads) merge(o *reads) {
 	r.target |= o.target
 	r.memory = r.memory.Union(o.memory)
 	r.claims = r.claims.Union(o.claims)
+	r.remembered = r.remembered.Union(o.remembered)
 	if r.anySignal == nil {
 		r.anySignal = o.anySignal
 	}
@@ -78,6 +81,9 @@ func (r *reads) addRef(ref ast.Ref, loc *ast.Location) {
 		r.target |= targetFields(ref[2:])
 	case "memory":
 		r.memory = withKey(r.memory, ref[2:])
+		if field := refKey(ref, 3); field != "last" && field != "note" {
+			r.remembered = withKey(r.remembered, ref[2:])
+		}
 	case "claims":
 		r.claims = withKey(r.claims, ref[2:])
 	case "signals":
@@ -89,7 +95,7 @@ func (r *reads) addRef(ref ast.Ref, loc *ast.Location) {
 
 func (r *reads) addAll(loc *ast.Location) {
 	r.now, r.trigger, r.target, r.params.any = true, true, engine.AllTargetFields, true
-	r.memory.All, r.claims.All, r.anyFields = true, true, engine.AllSignalFields
+	r.memory.All, r.claims.All, r.remembered.All, r.anyFields = true, true, true, engine.AllSignalFields
 	if r.anySignal == nil {
 		r.anySignal = loc
 	}

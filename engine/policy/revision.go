@@ -128,7 +128,17 @@ func (r *Revision) evaluateGroup(ctx context.Context, g *group, unknown []string
 			out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: err.Error()})
 			return
 		}
+		answer, remembered := g.members[i].split(answer)
 		proposals, mistakes := readProposals(answer, name, doc)
+		if remembered != nil {
+			value, wrong := readRemembered(remembered)
+			if mistakes = append(mistakes, wrong...); len(wrong) == 0 {
+				if out.Remembered == nil {
+					out.Remembered = map[string]any{}
+				}
+				out.Remembered[name] = value
+			}
+		}
 		out.Proposals = append(out.Proposals, proposals...)
 		if len(mistakes) > 0 {
 			out.Problems = append(out.Problems, engine.Problem{Strategy: name, Message: strings.Join(mistakes, "; ")})

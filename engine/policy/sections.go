@@ -116,7 +116,7 @@ func sameMemory(a, b engine.Memory) bool {
 	return maps.EqualFunc(a, b, func(a, b engine.StrategyMemory) bool {
 		return maps.EqualFunc(a.Last, b.Last, func(a, b engine.LastAct) bool {
 			return a.AtNS == b.AtNS && a.Outcome == b.Outcome && sameJSON(a.With, b.With)
-		}) && sameJSON(a.Note, b.Note)
+		}) && sameJSON(a.Note, b.Note) && sameJSON(a.Remembered, b.Remembered)
 	})
 }
 

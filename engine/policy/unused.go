@@ -52,7 +52,7 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 				break // inspect reports the package
 			}
 			name := definitionPath(m, rule).String()
-			if slices.Contains(entrypointsOf(m), ruleName(rule)) || isTestRule(rule) || usedNames[name] || reported[name] {
+			if slices.Contains(entrypointsOf(m), ruleName(rule)) || remembers(m, rule) || isTestRule(rule) || usedNames[name] || reported[name] {
 				continue
 			}
 			reported[name] = true

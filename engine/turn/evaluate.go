@@ -107,15 +107,15 @@ func (a *Agent) decideTarget(ctx context.Context, rev engine.Revision, s *target
 	return list
 }
 
-// strategiesForEvent returns the strategies that read the trigger: their proposals are for
-// its event, and those of other strategies are not.
+// strategiesForEvent returns the strategies whose propose rules read the trigger: their
+// proposals are for its event, and those of other strategies are not.
 func (a *Agent) strategiesForEvent(r *agentReads, trigger *engine.TriggerInfo) map[string]bool {
 	if trigger.Event == nil {
 		return nil
 	}
 	of := make(map[string]bool, len(r.names))
 	for _, strategy := range r.names {
-		of[strategy] = r.trigger(strategy)
+		of[strategy] = r.forTrigger(strategy)
 	}
 	return of
 }

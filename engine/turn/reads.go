@@ -47,10 +47,10 @@ func readsOf(rev engine.Revision, strategies, signals []string) *agentReads {
 	return out
 }
 
-// trigger reports whether a strategy reads the trigger.
-func (r *agentReads) trigger(strategy string) bool {
+// forTrigger reports whether what a strategy proposes is for the trigger.
+func (r *agentReads) forTrigger(strategy string) bool {
 	i, has := slices.BinarySearch(r.names, strategy)
-	return has && r.strategies[i].Trigger
+	return has && r.strategies[i].ForTrigger
 }
 
 // basis holds the inputs that the strategies read last, which of them ran then or not: one

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"unicode"
 
@@ -32,7 +33,7 @@ func (e *Evaluation) result(ad *admission, intents []engine.Intent) *Result {
 	} else {
 		r.Failed = ""
 	}
-	r.notes = e.notes()
+	r.notes = append(e.notes(), e.remembered()...)
 	rec.Notes = r.notes
 	if e.agent.Spec.Mode == engine.DryRun {
 		rec.Notes = dryRunNotes(r.notes, e)
@@ -57,6 +58,20 @@ func (e *Evaluation) notes() []engine.Note {
 		}
 		for _, name := range c.Marks {
 			out = append(out, e.agent.baselineNote(c.on, name))
+		}
+	}
+	return out
+}
+
+// remembered returns the values of the rules remember that are not in the memory yet: those of
+// an earlier turn too, where the journal failed to record it.
+func (e *Evaluation) remembered() []engine.Note {
+	var out []engine.Note
+	for _, s := range e.targets {
+		for i := range s.results {
+			if res := &s.results[i]; res.remembers && s.reads != nil && !reflect.DeepEqual(res.remembered, s.doc.Memory[s.reads.names[i]].Remembered) {
+				out = append(out, engine.Note{Target: s.doc.Target.ID(), Strategy: s.reads.names[i], Remembered: true, At: e.in.Now, Value: res.remembered})
+			}
 		}
 	}
 	return out

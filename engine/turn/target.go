@@ -35,6 +35,9 @@ type target struct {
 type result struct {
 	proposals []engine.Proposal
 	problems  []engine.Problem
+	// remembers is set where the rule remember was defined; remembered is its value.
+	remembers  bool
+	remembered any
 }
 
 // changed returns the strategies to evaluate: those that would not read what they read at
@@ -78,6 +81,11 @@ func (s *target) setEvaluation(r *agentReads, ran []string, e engine.Evaluation)
 	for _, p := range e.Problems {
 		if i, has := slices.BinarySearch(r.names, p.Strategy); has {
 			s.results[i].problems = append(s.results[i].problems, p)
+		}
+	}
+	for name, value := range e.Remembered {
+		if i, has := slices.BinarySearch(r.names, name); has {
+			s.results[i].remembers, s.results[i].remembered = true, value
 		}
 	}
 	for name, titles := range e.Rules {

@@ -22,7 +22,8 @@ func (l *Ledger) LoadReadings(ctx context.Context, agent string) ([]byte, error)
 
 // RecordFiring writes a firing's intents, notes, handled event, postings and changes of
 // approvals to the cluster in one record, and then the firing to the history. A firing with
-// none of them sends no request.
+// none of them sends no request: what strategies remember is written with the next record
+// that has an act or a note of its target, so that a new leader may begin from an older value.
 //
 // On an error the caller must not act: ErrTooLarge, apiclient.ErrDeposed, ErrUnknown,
 // engine.ErrApprovalState, or an error of the API server or the history. If the record landed
@@ -45,6 +46,9 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 			return fail(err)
 		}
 	}
+	if err := l.holdRemembered(&f); err != nil {
+		return fail(err)
+	}
 	if b.empty() {
 		l.mu.Lock()
 		err := l.usable()
@@ -54,7 +58,10 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 		}
 		return l.o.History.RecordFiring(ctx, f)
 	}
-	o, err := l.newOp(b)
+	o, err := l.newOp(l.withRemembered(b))
+	if errors.Is(err, ErrTooLarge) {
+		o, err = l.newOp(b)
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -62,6 +69,7 @@ func (l *Ledger) RecordFiring(ctx context.Context, f engine.FiringRecord) error 
 	if _, err := l.do(ctx, o); err != nil {
 		return fail(err)
 	}
+	l.wroteRemembered(o.b)
 	if err := l.o.History.RecordFiring(ctx, f); err != nil {
 		l.undoCommitted(o, "its firing could not be recorded in the history")
 		return fail(err)
@@ -84,16 +92,15 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 		}
 		b.Acts = append(b.Acts, actOf(in))
 	}
-	for _, n := range f.Notes {
-		if n.Value == nil {
+	for i := range f.Notes {
+		if f.Notes[i].Keeps() || f.Notes[i].Remembered {
 			continue
 		}
-		key, value := n.Stored()
-		raw, err := json.Marshal(value)
+		n, err := noteOf(f, &f.Notes[i])
 		if err != nil {
-			return nil, fmt.Errorf("note of %s on %s: %w", key, n.Target, err)
+			return nil, err
 		}
-		b.Notes = append(b.Notes, note{f.Agent, target(n.Target), key, raw, nanos(f.At)})
+		b.Notes = append(b.Notes, n)
 	}
 	if e := f.Trigger.Event; e != nil {
 		h := handled{eventKey: eventKey{Agent: f.Agent, Source: e.Source, ID: e.ID}, At: nanos(f.At)}
@@ -105,6 +112,15 @@ func batchOf(f *engine.FiringRecord, s stamp) (*batch, error) {
 		b.Handled = []handled{h}
 	}
 	return b, nil
+}
+
+func noteOf(f *engine.FiringRecord, n *engine.Note) (note, error) {
+	key, value := n.Stored()
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return note{}, fmt.Errorf("note of %s on %s: %w", key, n.Target, err)
+	}
+	return note{f.Agent, target(n.Target), key, raw, nanos(f.At)}, nil
 }
 
 // numberHeld sets which of the messages of its name a held-back event is.

@@ -26,8 +26,9 @@ type Ledger struct {
 	mu         sync.Mutex // guards what follows
 	state      *state
 	queue      []*op
-	outcomes   outcomes // nobody waits for them
-	deposedErr error    // set when another process has become the writer
+	outcomes   outcomes         // nobody waits for them
+	remembered map[noteKey]note // not written yet
+	deposedErr error            // set when another process has become the writer
 	closed     bool
 
 	wake    chan struct{} // there is something to write
