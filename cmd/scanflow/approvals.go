@@ -14,6 +14,7 @@ import (
 
 func newApprovals() *cobra.Command {
 	var o clientFlags
+	var zone screenZone
 	var agent, since string
 	var asJSON bool
 	c := &cobra.Command{
@@ -54,7 +55,7 @@ answer. With --since, those that came to an end since then are listed too:
 				return err
 			}
 			for _, p := range list {
-				if _, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p)); err != nil {
+				if _, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p, zone)); err != nil {
 					return err
 				}
 			}
@@ -62,15 +63,16 @@ answer. With --since, those that came to an end since then are listed too:
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	f := c.Flags()
-	f.StringVar(&agent, "agent", "", "only this agent's, as namespace/name")
+	f.StringVar(&agent, "agent", "", "only this agent's, as name or namespace/name")
 	f.StringVar(&since, "since", "", "also those that ended since: a time (RFC 3339) or an age (90s, 2h)")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }
 
 // approvalText formats one approval as text.
-func approvalText(p engine.Approval) string {
+func approvalText(p engine.Approval, zone screenZone) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { b.WriteString(plot.Line(fmt.Sprintf(format, args...)) + "\n") }
 	line("%s  %s  %s %s", p.ID, p.State, p.Target, callText(p.Primitive, p.With))
@@ -80,26 +82,26 @@ func approvalText(p engine.Approval) string {
 		why += " [" + strings.Join(p.Because, " ") + "]"
 	}
 	line("  because       %s, says %s of %s", why, p.Strategy, p.Agent)
-	line("  asked         %s, stands until %s", localTime(p.Asked), localTime(p.Expires))
+	line("  asked         %s, stands until %s", zone.full(p.Asked), zone.full(p.Expires))
 	if p.By != "" {
 		verb := "approved"
 		if p.State == engine.ApprovalDenied {
 			verb = "denied"
 		}
 		if p.Why != "" {
-			line("  %-12s  by %s at %s: %s", verb, p.By, localTime(p.Decided), p.Why)
+			line("  %-12s  by %s at %s: %s", verb, p.By, zone.full(p.Decided), p.Why)
 		} else {
-			line("  %-12s  by %s at %s", verb, p.By, localTime(p.Decided))
+			line("  %-12s  by %s at %s", verb, p.By, zone.full(p.Decided))
 		}
 	}
 	if p.Held != "" && !p.State.Ended() {
-		line("  held back     %s", p.Held)
+		line("  held back     %s", zone.text(p.Held, p.Asked))
 	}
 	if p.State == engine.ApprovalUsed {
-		line("  acted         at %s; scanflow decisions --identity %s", localTime(p.Ended), p.Identity)
+		line("  acted         at %s; scanflow decisions --identity %s", zone.full(p.Ended), p.Identity)
 	}
 	if p.Detail != "" {
-		line("  came to       %s", p.Detail)
+		line("  came to       %s", zone.text(p.Detail, p.Asked))
 	}
 	return b.String()
 }
@@ -116,6 +118,7 @@ question stands (guards.approvalExpiry).`)
 
 func newDecide(verb, short, long string) *cobra.Command {
 	var o userFlags
+	var zone screenZone
 	var attr attribution
 	var asJSON bool
 	c := &cobra.Command{
@@ -137,11 +140,12 @@ func newDecide(verb, short, long string) *cobra.Command {
 			if asJSON {
 				return writeLine(cmd.OutOrStdout(), p)
 			}
-			_, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p))
+			_, err := fmt.Fprint(cmd.OutOrStdout(), approvalText(p, zone))
 			return err
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	attr.add(c, "who answers")
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c

@@ -11,6 +11,7 @@ import (
 
 func newClaims() *cobra.Command {
 	var o clientFlags
+	var zone screenZone
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "claims",
@@ -35,19 +36,20 @@ What agents of its peers (--peer) hold is listed too, as it was last heard.`,
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing is held")
 				return err
 			}
-			table := plot.Table{Header: []string{"target", "claim", "held by", "with", "state", "since", "until at the latest"}}
+			table := plot.Table{Header: []string{"target", "claim", "held by", "with", "state", zone.head("since"), "until at the latest"}}
 			for _, h := range held {
 				by := h.Agent
 				if h.Peer != "" {
 					by += " at " + h.Peer
 				}
-				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, localTime(h.Since), localTime(h.Until)})
+				table.Rows = append(table.Rows, []string{h.Target, h.Claim, by, h.Verb + " of " + h.Strategy, h.State, zone.stamp(h.Since), zone.stamp(h.Until)})
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 			return err
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }

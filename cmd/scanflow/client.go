@@ -60,6 +60,14 @@ func (o *clientFlags) base() (*url.URL, error) {
 	return base, nil
 }
 
+// errNoAnswer is what errors of requests are that nobody answered.
+var errNoAnswer = errors.New("no scanflow answers")
+
+type noAnswerError struct{ error }
+
+func (e noAnswerError) Is(target error) bool { return target == errNoAnswer }
+func (e noAnswerError) Unwrap() error        { return e.error }
+
 // clientTimeout bounds one request.
 const clientTimeout = 15 * time.Second
 
@@ -114,7 +122,7 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))
+		return noAnswerError{fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes))

@@ -1,25 +1,30 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scanflow-k8s/scanflow/engine"
+	"github.com/scanflow-k8s/scanflow/engine/journal"
 )
 
 // decisionLog logs decisions and acts. A problem is logged when it appears and when it has
 // passed, and not at each firing between.
 type decisionLog struct {
 	hclog.Logger
+	brief    bool // lines of at most mostLine characters, for a log that is text
 	mu       sync.Mutex
 	problems map[string][]string // by agent
 	signals  signalLog
 }
 
-func newDecisionLog(log hclog.Logger) *decisionLog {
-	return &decisionLog{Logger: log, problems: map[string][]string{}, signals: signalLog{}}
+func newDecisionLog(log hclog.Logger, brief bool) *decisionLog {
+	return &decisionLog{Logger: log, brief: brief, problems: map[string][]string{}, signals: signalLog{}}
 }
 
 func (l *decisionLog) Fired(f engine.FiringRecord) {
@@ -42,14 +47,18 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 	for _, c := range changes {
 		l.Log(c.level, c.message, append([]any{"agent", f.Agent, "firing", f.ID}, c.fields...)...)
 	}
-	for _, d := range f.Decisions {
-		write := l.Info
+	for i, d := range f.Decisions {
+		write, id := l.Info, fmt.Sprintf("%s/%d", f.ID, i)
 		if d.By == "primitives" || d.By == "shape" {
 			write = l.Warn // a mistake in a policy or a manifest
 		}
+		if l.brief {
+			write("decided", fitLine("decided", briefDecision(&d, journal.ShortID(id), f.Agent, dry))...)
+			continue
+		}
 		fields := []any{
 			"agent", f.Agent, "target", d.Target, "strategy", d.Strategy, "primitive", d.Primitive, "with", loggedParams(&d),
-			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "firing", f.ID, "dry_run", dry,
+			"verdict", d.Verdict, "detail", d.Detail, "reason", d.Reason, "id", id, "firing", f.ID, "dry_run", dry,
 		}
 		if d.By != "" {
 			fields = append(fields, "by", d.By)
@@ -73,6 +82,39 @@ func (l *decisionLog) Acted(a engine.Act) {
 	if a.Outcome.Status == engine.Failed {
 		write = l.Error
 	}
+	if l.brief {
+		write("acted", fitLine("acted", briefAct(&a))...)
+		return
+	}
 	write("acted", "agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
 		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun)
+}
+
+// briefDecision are the fields of a decision in the order in which they are kept.
+func briefDecision(d *engine.Decision, id, agent string, dry bool) []logField {
+	logged := *d
+	if name := eventDataParams[d.Primitive]; d.With[name] != nil {
+		logged.With = map[string]any{}
+		for key, value := range d.With {
+			if key != name {
+				logged.With[key] = value
+			}
+		}
+	}
+	fields := []logField{{"verdict", string(d.Verdict), -1}, {"id", id, -1}}
+	if dry {
+		fields = append(fields, logField{"dry_run", strconv.FormatBool(dry), -1})
+	}
+	return append(fields, logField{"reason", d.Reason, 24}, logField{"by", d.By, 0}, logField{"target", d.Target.String(), 0},
+		logField{"act", actText(d.Primitive, logged.With), 0}, logField{"detail", d.Detail, 0}, logField{"agent", agent, 0})
+}
+
+// briefAct are the fields of an act in the order in which they are kept.
+func briefAct(a *engine.Act) []logField {
+	fields := []logField{{"outcome", string(a.Outcome.Status), -1}, {"identity", a.Identity, -1}}
+	if a.DryRun {
+		fields = append(fields, logField{"dry_run", strconv.FormatBool(a.DryRun), -1})
+	}
+	return append(fields, logField{"took", a.EndedAt.Sub(a.At).Round(time.Millisecond).String(), -1}, logField{"target", a.Target.String(), 0},
+		logField{"primitive", a.Primitive, 0}, logField{"detail", a.Outcome.Detail, 0}, logField{"agent", a.Agent, 0})
 }

@@ -16,6 +16,7 @@ import (
 
 func newEvents() *cobra.Command {
 	var o clientFlags
+	var zone screenZone
 	var agent, box string
 	var limit int
 	var asJSON bool
@@ -49,12 +50,13 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 			if asJSON {
 				return writeLine(cmd.OutOrStdout(), messages)
 			}
-			return printMessages(cmd, messages)
+			return printMessages(cmd, messages, zone)
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	f := c.Flags()
-	f.StringVar(&agent, "agent", "", "only this agent's, as namespace/name")
+	f.StringVar(&agent, "agent", "", "only this agent's, as name or namespace/name")
 	f.StringVar(&box, "box", "", "only inbox, outbox or dead")
 	f.IntVar(&limit, "limit", 100, "at most so many of each box, the oldest")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON")
@@ -62,18 +64,18 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 	return c
 }
 
-func printMessages(cmd *cobra.Command, messages []engine.Message) error {
+func printMessages(cmd *cobra.Command, messages []engine.Message, zone screenZone) error {
 	if len(messages) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "no events wait, and none is dead")
 		return err
 	}
-	table := plot.Table{Header: []string{"id", "box", "for", "type", "source", "event", "since", "why"}}
+	table := plot.Table{Header: []string{"id", "box", "for", "type", "source", "event", zone.head("since"), "why"}}
 	for _, m := range messages {
 		to := m.Agent
 		if m.To != "" {
 			to = m.To
 		}
-		table.Rows = append(table.Rows, []string{m.ID, m.Box, to, m.Event.Type, m.Event.Source, m.Event.ID, localTime(m.Since), m.Why})
+		table.Rows = append(table.Rows, []string{m.ID, m.Box, to, m.Event.Type, m.Event.Source, m.Event.ID, zone.stamp(m.Since), m.Why})
 	}
 	_, err := fmt.Fprint(cmd.OutOrStdout(), table.String())
 	return err

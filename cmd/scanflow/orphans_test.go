@@ -41,8 +41,8 @@ func TestAQuestionOfADeletedAgentLapsesAtTheNextStart(t *testing.T) {
 func TestAnApprovalIsShownWithWhatHoldsItBack(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	p := engine.Approval{ID: "q1", State: engine.ApprovalApproved, By: "ada", Decided: at, Asked: at, Expires: at.Add(time.Hour), Held: "denied by t.office: closed\nfor now"}
-	require.Contains(t, approvalText(p), "\n  held back     denied by t.office: closed")
-	require.Equal(t, 6, strings.Count(approvalText(p), "\n"), "a line for each")
+	require.Contains(t, approvalText(p, screenZone{}), "\n  held back     denied by t.office: closed")
+	require.Equal(t, 6, strings.Count(approvalText(p, screenZone{}), "\n"), "a line for each")
 	p.State = engine.ApprovalLapsed
-	require.NotContains(t, approvalText(p), "held back")
+	require.NotContains(t, approvalText(p, screenZone{}), "held back")
 }

@@ -140,7 +140,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return errors.Join(err, listener.Close())
 	}
 	metrics := server.NewMetrics(metricSources(a, inCluster, log))
-	if err := a.Start(ctx, metrics, newDecisionLog(log)); err != nil {
+	if err := a.Start(ctx, metrics, newDecisionLog(log, o.logs.format == "text")); err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) { // stopped while waiting for policies
 			log.Info("stopped")
 			return listener.Close()

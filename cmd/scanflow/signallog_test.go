@@ -48,7 +48,7 @@ func TestTheLogTellsOfSignals(t *testing.T) {
 
 func TestSignalLog(t *testing.T) {
 	var out bytes.Buffer
-	l := newDecisionLog(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}))
+	l := newDecisionLog(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), true)
 	fired := func(targets int, unfit ...engine.SignalHealth) string {
 		out.Reset()
 		l.Fired(engine.FiringRecord{Agent: "a/b", ID: "f-1", Targets: targets, Unhealthy: unfit})

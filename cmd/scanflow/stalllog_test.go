@@ -12,7 +12,7 @@ import (
 
 func TestStallsAreLogged(t *testing.T) {
 	var out bytes.Buffer
-	var l engine.StallObserver = newDecisionLog(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}))
+	var l engine.StallObserver = newDecisionLog(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), true)
 	act := engine.Act{Outcome: engine.Outcome{Status: engine.Running, Detail: "1 of 3 ready", Obstacle: "exceeded quota: q"}}
 	act.Agent, act.Primitive, act.Identity = "a/b", "scale", "0123"
 	act.Target = engine.Target{Namespace: "n", Name: "web"}

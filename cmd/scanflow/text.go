@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // paramsText formats the parameters of a primitive on one line: replicas=4.
@@ -25,12 +24,4 @@ func paramsText(with map[string]any) string {
 // callText formats a primitive with its parameters: scale(replicas=4).
 func callText(verb string, with map[string]any) string {
 	return verb + "(" + paramsText(with) + ")"
-}
-
-// localTime formats a time in the local time zone; "-" for the zero time.
-func localTime(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format("2006-01-02 15:04:05")
 }

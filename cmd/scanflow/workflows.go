@@ -14,6 +14,7 @@ import (
 
 func newWorkflows() *cobra.Command {
 	var o workflowSource
+	var zone screenZone
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "workflows",
@@ -22,7 +23,8 @@ func newWorkflows() *cobra.Command {
 --workloads), and those that ended not long ago, the newest first. "at" are the steps
 where a run stands, or which failed. With --data it reads the folder instead, also
 where no scanflow runs: what was last written down, so that a run whose scanflow is
-gone says Running until the next one goes on with it.
+gone says Running until the next one goes on with it. Without --data and --server, where
+no scanflow answers, it reads .scanflow and says so.
 
 On Kubernetes the runs are Argo's: "argo list" or "kubectl get workflows" shows them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,24 +38,25 @@ On Kubernetes the runs are Argo's: "argo list" or "kubectl get workflows" shows 
 			if asJSON {
 				return writeLine(cmd.OutOrStdout(), lines)
 			}
-			return printWorkflows(cmd, lines)
+			return printWorkflows(cmd, lines, zone)
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	c.AddCommand(newWorkflowsShow(), newWorkflowsLogs(), newWorkflowsCancel())
 	return c
 }
 
-func printWorkflows(cmd *cobra.Command, lines []workflowLine) error {
+func printWorkflows(cmd *cobra.Command, lines []workflowLine, zone screenZone) error {
 	if len(lines) == 0 {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "no workflow runs, and none ended lately")
 		return err
 	}
-	table := plot.Table{Header: []string{"run", "template", "phase", "done", "since (for)", "at", "message"}}
+	table := plot.Table{Header: []string{"run", "template", "phase", "done", zone.head("since") + ", for", "at", "message"}}
 	for _, l := range lines {
 		table.Rows = append(table.Rows, []string{
-			l.Namespace + "/" + l.Name, l.Template, string(l.Phase), fmt.Sprintf("%d/%d", l.Done, l.All), sinceText(l.StartedAt, l.FinishedAt),
+			l.Namespace + "/" + l.Name, l.Template, string(l.Phase), fmt.Sprintf("%d/%d", l.Done, l.All), sinceText(l.StartedAt, l.FinishedAt, zone.stamp),
 			cmp.Or(strings.Join(l.At, " "), "-"), singleLine(l.Message),
 		})
 	}
@@ -73,6 +76,7 @@ func runArgs(most int, usage string) cobra.PositionalArgs {
 
 func newWorkflowsShow() *cobra.Command {
 	var o workflowSource
+	var zone screenZone
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "show NAME",
@@ -88,11 +92,12 @@ exit statuses, and the folders that hold the log and the files of each, below th
 			if asJSON {
 				return writeLine(cmd.OutOrStdout(), run)
 			}
-			_, err = fmt.Fprint(cmd.OutOrStdout(), workflowText(&run))
+			_, err = fmt.Fprint(cmd.OutOrStdout(), workflowText(&run, zone))
 			return err
 		},
 	}
 	o.add(c)
+	zone.add(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }
@@ -114,7 +119,7 @@ still wants the run proposes it again, as after any failure.`,
 			if err := attr.validate("--"); err != nil {
 				return err
 			}
-			at, err := (&workflowSource{clientFlags: o.clientFlags}).resolve(cmd, args[0])
+			at, err := (&workflowSource{readFlags: readFlags{clientFlags: o.clientFlags}}).resolve(cmd, args[0])
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ until the step has ended.`,
 				return fmt.Errorf("--attempt: %d is below 1", attempt)
 			case len(args) == 1 && (follow || attempt > 0):
 				return errors.New("--follow and --attempt: say which step; `scanflow workflows show NAME` lists them")
-			case follow && (o.data != "" || attempt > 0):
+			case follow && (cmd.Flags().Changed("data") || attempt > 0):
 				return errors.New("--follow: goes without --data and --attempt")
 			}
 			run, err := o.find(cmd, args[0])

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -17,16 +19,37 @@ import (
 
 // workflowSource reads the runs of workflows from a running scanflow or from a data folder.
 type workflowSource struct {
-	clientFlags
-	data string
+	readFlags
+	folder bool // decided by choose
+	chosen bool
 }
 
 func (o *workflowSource) add(c *cobra.Command) {
-	o.clientFlags.add(c)
-	c.Flags().StringVar(&o.data, "data", "", "data folder to read instead of asking a scanflow: what was last written down there")
-	for _, flag := range []string{"server", "token-file", "ca-file"} {
-		c.MarkFlagsMutuallyExclusive("data", flag)
+	o.readFlags.add(c, "data folder to read instead of asking a scanflow: what was last written down there")
+}
+
+// choose decides what is read: with neither --data nor --server the scanflow of this machine, and
+// the default folder where none answers.
+func (o *workflowSource) choose(cmd *cobra.Command) error {
+	if o.chosen || o.command == nil {
+		return nil
 	}
+	folder, server, err := o.asked()
+	if err != nil {
+		return err
+	}
+	o.folder, o.chosen = folder, true
+	if folder || server {
+		return nil
+	}
+	var none json.RawMessage
+	err = o.get(cmd.Context(), "/v1/workflows", nil, &none)
+	if _, gone := os.Stat(app.WorkflowsDir(o.data)); errors.Is(err, errNoAnswer) && gone == nil {
+		o.folder = true
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), plot.Line(fmt.Sprintf("scanflow: no scanflow answers at %s; this is what was last written down in %s", o.server, o.data)))
+		return err
+	}
+	return nil // the request itself says what is wrong
 }
 
 // readFolder reads the runs of the data folder.
@@ -42,7 +65,10 @@ func (o *workflowSource) readFolder(cmd *cobra.Command) ([]workflow.Run, error) 
 }
 
 func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
-	if o.data != "" {
+	if err := o.choose(cmd); err != nil {
+		return nil, err
+	}
+	if o.folder {
 		runs, err := o.readFolder(cmd)
 		return workflowLines(runs), err
 	}
@@ -83,7 +109,10 @@ func checkUnique(name string, found []string) error {
 
 // find returns a run by NAME or NAMESPACE/NAME.
 func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run, err error) {
-	if o.data == "" {
+	if err := o.choose(cmd); err != nil {
+		return run, err
+	}
+	if !o.folder {
 		at, err := o.resolve(cmd, name)
 		if err != nil {
 			return run, err
@@ -106,7 +135,10 @@ func (o *workflowSource) find(cmd *cobra.Command, name string) (run workflow.Run
 
 // log reads the log of a step's attempt from an offset.
 func (o *workflowSource) log(cmd *cobra.Command, run *workflow.Run, step string, attempt int, from int64) (part workflow.LogPart, err error) {
-	if o.data != "" {
+	if err := o.choose(cmd); err != nil {
+		return part, err
+	}
+	if o.folder {
 		again, err := o.find(cmd, run.Namespace+"/"+run.Name) // read again: the run may have progressed
 		if err != nil {
 			return part, err

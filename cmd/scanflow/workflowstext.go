@@ -13,7 +13,7 @@ import (
 )
 
 // workflowText formats one run as text.
-func workflowText(r *workflow.Run) string {
+func workflowText(r *workflow.Run, zone screenZone) string {
 	var b strings.Builder
 	b.WriteString(plot.Line(fmt.Sprintf("%s/%s  %s  %s", r.Namespace, r.Name, r.Phase, r.Progress())) + "\n")
 	about := func(what, text string) {
@@ -23,14 +23,14 @@ func workflowText(r *workflow.Run) string {
 	}
 	about("template", r.Template)
 	about("parameters", valuesText(r.Parameters))
-	about("since", sinceText(r.StartedAt, r.FinishedAt))
+	about("since", sinceText(r.StartedAt, r.FinishedAt, zone.full))
 	about("message", singleLine(cmp.Or(r.Message, r.Stop)))
 	about("outputs", valuesText(r.Outputs))
 	about("folder", r.Folder)
-	table := plot.Table{Header: []string{"step", "attempt", "phase", "exit", "since (for)", "folder", "message"}}
+	table := plot.Table{Header: []string{"step", "attempt", "phase", "exit", zone.head("since") + ", for", "folder", "message"}}
 	for i := range r.Steps {
 		if s := &r.Steps[i]; s.Path != "" || !s.DAG { // the outermost dag is the run
-			table.Rows = append(table.Rows, stepRows(s)...)
+			table.Rows = append(table.Rows, stepRows(s, zone)...)
 		}
 	}
 	b.WriteString(table.String())
@@ -39,14 +39,14 @@ func workflowText(r *workflow.Run) string {
 
 // stepRows returns a row for each attempt of a step, and one for the step itself if it has
 // no attempt or waits for its next one.
-func stepRows(s *workflow.Step) (rows [][]string) {
+func stepRows(s *workflow.Step, zone screenZone) (rows [][]string) {
 	for i, a := range s.Attempts {
 		exit := "-"
 		if a.ExitCode != nil {
 			exit = strconv.Itoa(*a.ExitCode)
 		}
 		rows = append(rows, []string{
-			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt), filepath.Base(filepath.Dir(a.Log)), singleLine(a.Message),
+			s.DisplayName(), strconv.Itoa(i + 1), string(a.Phase), exit, sinceText(a.StartedAt, a.FinishedAt, zone.stamp), filepath.Base(filepath.Dir(a.Log)), singleLine(a.Message),
 		})
 	}
 	if len(rows) == 0 || s.Phase == workflow.Pending {
@@ -54,7 +54,7 @@ func stepRows(s *workflow.Step) (rows [][]string) {
 		if s.Phase == "" && len(s.Needs) > 0 {
 			message = "waits for " + strings.Join(s.Needs, ", ")
 		}
-		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt), "-", singleLine(message)})
+		rows = append(rows, []string{s.DisplayName(), "-", cmp.Or(string(s.Phase), "-"), "-", sinceText(s.StartedAt, s.FinishedAt, zone.stamp), "-", singleLine(message)})
 	}
 	return rows
 }
@@ -73,7 +73,7 @@ func valuesText(values map[string]string) string {
 }
 
 // sinceText formats when something began, and how long it took or has taken so far.
-func sinceText(began, ended time.Time) string {
+func sinceText(began, ended time.Time, format func(time.Time) string) string {
 	if began.IsZero() {
 		return "-"
 	}
@@ -85,7 +85,7 @@ func sinceText(began, ended time.Time) string {
 	if took < unit {
 		unit = time.Millisecond
 	}
-	return fmt.Sprintf("%s (%s)", localTime(began), took.Round(unit))
+	return fmt.Sprintf("%s (%s)", format(began), took.Round(unit))
 }
 
 // singleLine replaces line breaks and repeated spaces, for the cell of a table.
