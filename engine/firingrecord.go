@@ -22,6 +22,14 @@ type FiringRecord struct {
 	Evaluations int `json:"evaluations"`
 	// Signals counts the fleet's signals by state.
 	Signals map[State]int `json:"signals,omitempty"`
+	// BySignal counts the fleet's signals by name and state.
+	BySignal map[string]map[State]int `json:"-"`
+	// Faults lists the signals of single targets that stopped being OK since the firing before, or
+	// changed their state, and those that are OK again. Those of a sensor that failed for all
+	// targets are in Problems.
+	Faults []SignalFault `json:"faults,omitempty"`
+	// MoreFaults is how many there were beyond those in Faults.
+	MoreFaults int `json:"more_faults,omitempty"`
 	// Unhealthy lists the sensors with signals that are not OK, in the agent's order.
 	Unhealthy []SignalHealth `json:"-"`
 	// Problems lists what went wrong, for a person: a fleet that could not be listed, a

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -20,12 +21,25 @@ type SignalHealth struct {
 	Whole bool
 }
 
-// SignalFault is one signal that is not OK.
+// SignalFault is one signal that is not OK, or that is OK again.
 type SignalFault struct {
 	Target  TargetID `json:"target"`
 	Signal  string   `json:"signal"`
 	State   State    `json:"state"`
-	Problem string   `json:"problem"`
+	Problem string   `json:"problem,omitempty"`
+}
+
+// String says what is wrong, in a line.
+func (f SignalFault) String() string {
+	text := fmt.Sprintf("signal %s of %s", f.Signal, f.Target)
+	if f.State == OK {
+		return text + " is ok again"
+	}
+	text += ": " + string(f.State)
+	if f.Problem != "" {
+		text += ": " + f.Problem
+	}
+	return text
 }
 
 // Why returns the signal's Problem, or the meaning of its state where the sensor gave

@@ -26,6 +26,7 @@ func readAPI(a *app.App) map[string]func(*http.Request) (any, error) {
 		"/v1/policies":  func(*http.Request) (any, error) { return policyStatus(a), nil },
 		"/v1/decisions": func(r *http.Request) (any, error) { return decisionsOf(a, r) },
 		previewPath:     func(r *http.Request) (any, error) { return previewOf(a, r) },
+		"/v1/status":    func(r *http.Request) (any, error) { return statusOf(a, r) },
 		"/v1/problems":  func(r *http.Request) (any, error) { return problemsOf(a, r) },
 		"/v1/names":     func(r *http.Request) (any, error) { return namesOf(r.Context(), a) },
 		"/v1/claims":    func(*http.Request) (any, error) { return httpResult(a.AllClaims()) },

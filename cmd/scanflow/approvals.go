@@ -66,6 +66,7 @@ answer. With --since, those that came to an end since then are listed too:
 	zone.add(c)
 	f := c.Flags()
 	f.StringVar(&agent, "agent", "", "only this agent's, as name or namespace/name")
+	completeFlag(c, "agent", pickNames(o.names, agentsOf))
 	f.StringVar(&since, "since", "", "also those that ended since: a time (RFC 3339) or an age (90s, 2h)")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
@@ -147,6 +148,12 @@ func newDecide(verb, short, long string) *cobra.Command {
 	o.add(c)
 	zone.add(c)
 	attr.add(c, "who answers")
+	c.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return completed(o.approvalIDs)(cmd, args, word)
+	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }

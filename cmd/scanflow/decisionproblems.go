@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
@@ -14,15 +16,15 @@ import (
 func problemFirings(ctx context.Context, r decisionSource, filter journal.Filter) iter.Seq2[journal.Firing, error] {
 	return func(yield func(journal.Firing, error) bool) {
 		for f, err := range r.EachFiring(ctx, journal.Filter{Agent: filter.Agent, Since: filter.Since, Until: filter.Until}) {
-			if (err != nil || len(f.Problems) > 0) && !yield(f, err) {
+			if (err != nil || len(f.Problems) > 0 || len(f.Faults) > 0) && !yield(f, err) {
 				return
 			}
 		}
 	}
 }
 
-// printProblems prints the problems of each firing, such as failed sensors and results of
-// strategies that are not valid proposals.
+// printProblems prints the problems of each firing, such as failed sensors, results of
+// strategies that are not valid proposals, and signals of single targets that are not ok.
 func (o *decisionFlags) printProblems(ctx context.Context, w io.Writer, r decisionSource) error {
 	shown := 0
 	var rows []problemRow
@@ -39,7 +41,14 @@ func (o *decisionFlags) printProblems(ctx context.Context, w io.Writer, r decisi
 			}
 			continue
 		}
-		for _, p := range f.Problems {
+		problems := slices.Clone(f.Problems)
+		for _, fault := range f.Faults {
+			problems = append(problems, fault.String())
+		}
+		if f.MoreFaults > 0 {
+			problems = append(problems, fmt.Sprintf("and %d more signals of single targets", f.MoreFaults))
+		}
+		for _, p := range problems {
 			rows = append(rows, problemRow{f.At, f.Agent, p})
 		}
 	}

@@ -61,6 +61,16 @@ takes. The id in the table is enough: it names a decision within one journal.`,
 	f.BoolVar(&o.asJSON, "json", false, "one JSON object a line")
 	f.BoolVar(&o.problems, "problems", false, "what went wrong instead: sensors, signals by target, strategies, targets or the journal failing")
 	f.StringVar(&o.document, "document", "", "print the document of the decision with this id")
+	for flag, pick := range map[string]func(journal.Names) []string{
+		"agent": agentsOf, "document": shortIDs,
+		"target":   func(n journal.Names) []string { return n.Targets },
+		"strategy": func(n journal.Names) []string { return n.Strategies },
+		"verb":     func(n journal.Names) []string { return n.Verbs },
+	} {
+		completeFlag(c, flag, pickNames(o.names, pick))
+	}
+	completeFlag(c, "verdict", words(verdictNames...))
+	c.ValidArgsFunction = completed(pickNames(o.names, shortIDs))
 	return c
 }
 

@@ -123,7 +123,7 @@ func requireIdle(t *testing.T, d *daemon, why string) {
 	require.Contains(t, body, "nothing is done until then")
 	_, before := d.get("/metrics")
 	require.Eventually(t, func() bool { _, now := d.get("/metrics"); return firings(now) > firings(before)+3 }, 20*time.Second, 10*time.Millisecond, "it keeps sensing")
-	d.metric(`scanflow_signals{agent="test/watcher",state="ok"} 1`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="ok"} 1`)
 }
 
 // requireReady has the daemon well again.
@@ -189,7 +189,7 @@ func TestOnAReadOnlyDiskNothingIsDone(t *testing.T) {
 	k.sh(`mount --bind "$1" "$0"`, again)
 	d = k.startDaemon(s.args()...)
 	requireIdle(t, d, "read-only")
-	d.metric(`scanflow_signals{agent="test/second",state="ok"} 1`)
+	d.metric(`scanflow_signals{agent="test/second",signal="load",state="ok"} 1`)
 	require.Len(t, s.app.keys(), 1)
 	require.Empty(t, second.keys())
 	k.sh(`umount --lazy "$0"`)

@@ -83,6 +83,7 @@ OPA's trace of that strategy on it to standard error.`,
 	o.logs.add(c, "warn")
 	f := c.Flags()
 	f.StringVar(&o.agent, "agent", "", "which agent, as name or namespace/name, where there are several")
+	completeFlag(c, "agent", agentsOfFiles(&o.manifests))
 	f.StringVar(&o.target, "target", "", "only this target, as namespace/name")
 	listFlag(f, &o.workloads, "workloads", "", "Deployments that selectors find, as declared, none started: files, or folders of them")
 	f.StringVar(&o.input, "input", "", "decide on the document in this file; - reads standard input")

@@ -63,16 +63,14 @@ func TestEvalAndTheDaemonAgreeOnOddAnswers(t *testing.T) {
 	t.Cleanup(srv.Close)
 	s := newSite(t)
 	var sensors strings.Builder
-	count := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(odd)) {
 		_, _ = fmt.Fprintf(&sensors, "\n    - {name: %s, "+odd[name].sensor+"}", name, srv.URL+"/"+name)
-		count[odd[name].state]++
 	}
 	s.sensing("{static: [{name: api, namespace: prod}]}", sensors.String())
 	_, errs := evals(t, "-f", s.agents, "--policies", s.policies)
 	d := startDaemon(t, s.args()...)
-	for state, n := range count {
-		d.metric(fmt.Sprintf(`scanflow_signals{agent="test/watcher",state=%q} %d`, state, n))
+	for name, c := range odd {
+		d.metric(fmt.Sprintf(`scanflow_signals{agent="test/watcher",signal=%q,state=%q} 1`, name, c.state))
 	}
 	for name, c := range odd {
 		var line string

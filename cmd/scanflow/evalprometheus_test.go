@@ -45,8 +45,8 @@ func TestEvalAndTheDaemonAgreeOnWhatIsStale(t *testing.T) {
 signal load of prod/web: empty: nothing was measured
 `, errs)
 	d := startDaemon(t, s.args()...)
-	d.metric(`scanflow_signals{agent="test/watcher",state="stale"} 1`)
-	d.metric(`scanflow_signals{agent="test/watcher",state="empty"} 1`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="stale"} 1`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="empty"} 1`)
 	d.said("the server heeds lookback_delta")
 	d.stop()
 }
@@ -66,7 +66,7 @@ func TestStaleAfterThatHasNoEffectIsAProblem(t *testing.T) {
 	require.Contains(t, errs, "problem: "+says+server+" ignores lookback_delta")
 	d := startDaemon(t, s.args()...)
 	d.metric(`scanflow_firing_problems{agent="test/watcher"} 1`)
-	d.metric(`scanflow_signals{agent="test/watcher",state="ok"} 1`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="ok"} 1`)
 	d.said(says)
 	d.stop()
 }

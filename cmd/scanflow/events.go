@@ -60,6 +60,8 @@ their way elsewhere (outbox), and those that nobody could be brought to take or 
 	f.StringVar(&box, "box", "", "only inbox, outbox or dead")
 	f.IntVar(&limit, "limit", 100, "at most so many of each box, the oldest")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON")
+	completeFlag(c, "agent", pickNames(o.names, agentsOf))
+	completeFlag(c, "box", words(engine.BoxInbox, engine.BoxOutbox, engine.BoxDead))
 	c.AddCommand(newResend())
 	return c
 }
@@ -118,5 +120,6 @@ takes it as the one that it had.`,
 		},
 	}
 	o.add(c)
+	c.ValidArgsFunction = completed(o.deadIDs)
 	return c
 }

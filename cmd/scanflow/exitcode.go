@@ -13,6 +13,13 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) 
 // errSilent is an error with exit status 1 that prints nothing.
 var errSilent = errors.New("")
 
+// Exit statuses of `scanflow status`. 1 is that of every command: it could not be told.
+const (
+	exitUnhealthy = exitCode(2) // it decides and acts, and something is wrong
+	exitNotReady  = exitCode(3) // nothing is decided or done; nobody leads
+	exitNoAnswer  = exitCode(4) // no scanflow answers
+)
+
 // Exit statuses that shells report for a program ended by SIGINT, SIGKILL and SIGTERM.
 const (
 	exitInterrupted = 128 + 2

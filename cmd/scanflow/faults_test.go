@@ -176,7 +176,7 @@ spec:
 			}
 		}
 		metrics, _ := fires(3, f.name) // the first may have been under way; the last two were not
-		require.Contains(t, metrics, fmt.Sprintf(`scanflow_signals{agent=%q,state=%q} 1`, agent, f.state), f.name)
+		require.Contains(t, metrics, fmt.Sprintf(`scanflow_signals{agent=%q,signal="load",state=%q} 1`, agent, f.state), f.name)
 		require.Equal(t, f.answer != nil, src.asked.Load() > 0, f.name)
 		if f.slow {
 			_, watched := fires(6, f.name)
@@ -192,7 +192,7 @@ spec:
 	require.Eventually(t, func() bool { return len(victim.keys()) > 0 }, 20*time.Second, 5*time.Millisecond, "a good value at last")
 	d.metric(fmt.Sprintf(`scanflow_refusals_total{agent=%q,by="guards.cooldown"} 1`, agent))
 	metrics, _ := fires(3, "a good value")
-	require.Contains(t, metrics, fmt.Sprintf(`scanflow_signals{agent=%q,state="ok"} 1`, agent))
+	require.Contains(t, metrics, fmt.Sprintf(`scanflow_signals{agent=%q,signal="load",state="ok"} 1`, agent))
 	require.Len(t, victim.keys(), 1, "cooled down")
 	d.stop()
 	require.Len(t, s.app.keys(), 1)

@@ -33,6 +33,8 @@ type logFlags struct{ level, format string }
 func (l *logFlags) add(c *cobra.Command, level string) {
 	c.Flags().StringVar(&l.level, "log-level", level, "trace, debug, info, warn, error or off")
 	c.Flags().StringVar(&l.format, "log-format", "text", "text or json")
+	completeFlag(c, "log-level", words("trace", "debug", "info", "warn", "error", "off"))
+	completeFlag(c, "log-format", words("text", "json"))
 }
 
 // logger writes to standard error.

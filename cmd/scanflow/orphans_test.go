@@ -26,6 +26,8 @@ func TestAQuestionOfADeletedAgentLapsesAtTheNextStart(t *testing.T) {
 	d.kill()
 	require.NoError(t, os.Remove(filepath.Join(s.agents, "asker.yaml")))
 	d = startDaemon(t, args...)
+	d.said(`"@message":"resumed what the last process left"`)
+	d.said(`"approvals":1`)
 	d.metric("scanflow_approvals_waiting 0")
 	out, code := scanflow(t, "approvals", "--since", "1h", "--server", d.url)
 	require.Equal(t, 0, code, out)

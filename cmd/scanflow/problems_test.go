@@ -33,7 +33,7 @@ func TestNoDecisionsForProblems(t *testing.T) {
 	s.sensing(twoTargets, fmt.Sprintf(`
     - {name: shut, prometheus: {address: "http://127.0.0.1:%d", query: up}}`, freePort(t)))
 	d := startDaemon(t, s.args()...)
-	d.metric(`scanflow_signals{agent="test/watcher",state="error"} 2`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="shut",state="error"} 2`)
 	d.stop()
 	out, code := scanflow(t, "decisions", "--data", s.data)
 	require.Equal(t, 0, code, out)

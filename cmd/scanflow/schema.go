@@ -40,6 +40,7 @@ With -f: the schema of the document that the agent's policies get as input, for
 	}
 	listFlag(c.Flags(), &manifests, "file", "f", agentFilesUse)
 	c.Flags().StringVar(&agent, "agent", "", "which agent, as name or namespace/name, where there are several")
+	completeFlag(c, "agent", agentsOfFiles(&manifests))
 	return c
 }
 

@@ -20,14 +20,21 @@ func TestTheLogTellsOfSignals(t *testing.T) {
 	s.sensing(twoTargets, fmt.Sprintf(`
     - {name: load, scrape: {url: "%s/?key=s3cret", metric: load}}`, s.app.URL))
 	d := startDaemon(t, s.args()...)
-	d.metric(`scanflow_signals{agent="test/watcher",state="ok"} 2`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="ok"} 2`)
 	require.NotContains(t, d.text(), "signal is")
 	s.app.set("lo{d")
 	d.said("signal is not ok")
-	d.metric(`scanflow_signals{agent="test/watcher",state="error"} 2`)
+	d.metric(`scanflow_signals{agent="test/watcher",signal="load",state="error"} 2`)
 	s.app.set("load 50\n")
 	d.said("signal is ok again")
 	d.stop()
+	problems, code := scanflow(t, "decisions", "--data", s.data, "--problems", "--wide", "--agent", "watcher")
+	require.Equal(t, 0, code, problems)
+	for _, target := range []string{"prod/api", "prod/web"} {
+		require.Equal(t, 1, strings.Count(problems, "signal load of "+target+": error: "), "once, when it began:\n%s", problems)
+		require.Equal(t, 1, strings.Count(problems, "signal load of "+target+" is ok again"), problems)
+	}
+	require.NotContains(t, problems, "s3cret")
 
 	var lines []map[string]any
 	for _, line := range d.lines() {

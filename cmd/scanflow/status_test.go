@@ -96,14 +96,14 @@ func TestKubernetesStatus(t *testing.T) {
 	status := func(args ...string) (string, int) {
 		return scanflow(t, append([]string{"status", "--kubernetes", "--kubeconfig", c.Kubeconfig(), "-n", ns}, args...)...)
 	}
-	out, code := scanflow(t, "status")
+	out, code := status("--server", "http://127.0.0.1:1", "--utc")
 	require.Equal(t, 1, code)
-	require.Contains(t, out, "pass --kubernetes")
+	require.Contains(t, out, "--server: is for asking a running scanflow, and --kubernetes asks none\n--utc: ")
 	out, code = status()
-	require.Equal(t, 1, code)
+	require.Equal(t, 3, code)
 	require.Contains(t, strings.Join(strings.Fields(out), " "), "nobody leads any installation in the namespace "+ns+": there is no Lease")
 	out, code = status("--install", "mine")
-	require.Equal(t, 1, code)
+	require.Equal(t, 3, code)
 	require.Contains(t, out, "nobody leads mine in the namespace")
 
 	c.Apply(t, fmt.Sprintf(`apiVersion: coordination.k8s.io/v1
@@ -127,7 +127,7 @@ metadata: {name: other, namespace: %[1]s, labels: {part: b}}
 spec: {targets: {static: [{name: x}]}, triggers: [{name: tick, every: 10s}], strategies: [t.x], primitives: [webhook]}
 `, ns))
 	out, code = status()
-	require.Equal(t, 1, code, out)
+	require.Equal(t, 3, code, out)
 	flat := strings.Join(strings.Fields(out), " ")
 	require.Contains(t, flat, "nobody leads "+ns+"/scanflow: pod-a_1234 holds its Lease, and did not renew it while it was watched for")
 	require.Contains(t, flat, "the last renewal was at 2026-01-01T00:00:00Z by the holder's clock")
@@ -136,7 +136,7 @@ spec: {targets: {static: [{name: x}]}, triggers: [{name: tick, every: 10s}], str
 	require.NotContains(t, out, ns+"/other", "another process serves it")
 
 	out, code = status("--json")
-	require.Equal(t, 1, code, out)
+	require.Equal(t, 3, code, out)
 	var read installations
 	require.NoError(t, json.Unmarshal([]byte(out), &read), out)
 	require.Equal(t, 1, strings.Count(out, "\n"))

@@ -84,6 +84,9 @@ func newWorkflowsShow() *cobra.Command {
 		Long: `Shows a run of a workflow, NAME or NAMESPACE/NAME: each step with its attempts, their
 exit statuses, and the folders that hold the log and the files of each, below the run's.`,
 		Args: runArgs(1, "scanflow workflows show NAME"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			return o.completeRun(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := o.find(cmd, args[0])
 			if err != nil {
@@ -115,6 +118,9 @@ Failed, and its message says who cancelled it, and why. So does the journal, whe
 agent's act has failed, and the event dev.scanflow.workflow.failed. A strategy that
 still wants the run proposes it again, as after any failure.`,
 		Args: runArgs(1, "scanflow workflows cancel NAME"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			return (&workflowSource{readFlags: readFlags{clientFlags: o.clientFlags}}).completeRun(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := attr.validate("--"); err != nil {
 				return err

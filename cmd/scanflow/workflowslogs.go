@@ -29,6 +29,9 @@ control characters other than tabs are quoted. NAME is a run's, or NAMESPACE/NAM
 is as "scanflow workflows show" has it. With --follow it goes on, over further attempts,
 until the step has ended.`,
 		Args: runArgs(2, "scanflow workflows logs NAME [STEP]"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			return o.completeRun(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case attempt < 0:

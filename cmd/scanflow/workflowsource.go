@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -75,6 +77,21 @@ func (o *workflowSource) list(cmd *cobra.Command) ([]workflowLine, error) {
 	var lines []workflowLine
 	err := o.get(cmd.Context(), "/v1/workflows", nil, &lines)
 	return lines, err
+}
+
+// completeRun completes the name of a run, of which a command takes one.
+func (o *workflowSource) completeRun(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	cmd.SetErr(io.Discard) // a shell shows it in the middle of the line
+	return completed(func(context.Context) (names []string, err error) {
+		lines, err := o.list(cmd)
+		for _, l := range lines {
+			names = append(names, l.Name)
+		}
+		return names, err
+	})(cmd, args, word)
 }
 
 // resolve returns the API path of a run by NAME or NAMESPACE/NAME.

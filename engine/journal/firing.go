@@ -26,6 +26,8 @@ type firingBody struct {
 	Evaluations int                  `json:"evaluations"`
 	Signals     map[engine.State]int `json:"signals,omitempty"`
 	Problems    []string             `json:"problems,omitempty"`
+	Faults      []engine.SignalFault `json:"faults,omitempty"`
+	More        int                  `json:"more_faults,omitempty"`
 }
 
 // encodedFiring is a record encoded before the transaction, to keep that short.
@@ -77,7 +79,7 @@ func (j *Journal) encode(f engine.FiringRecord) (*encodedFiring, error) {
 	}
 	out := &encodedFiring{FiringRecord: f, decisions: make([]encodedDecision, len(f.Decisions)), notes: make([]storedNote, len(f.Notes)), intents: make([][]byte, len(f.Intents))}
 	var err error
-	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Evaluations, f.Signals, f.Problems})
+	out.body, err = json.Marshal(firingBody{f.Trigger, f.Revision, f.Policy, f.Lag, f.Took, f.Targets, f.Evaluated, f.Evaluations, f.Signals, f.Problems, f.Faults, f.MoreFaults})
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,15 @@ func (j *Journal) Open(ctx context.Context, agent string) ([]engine.Intent, erro
 	return out, nil
 }
 
+// OpenActs counts the intents of all agents that have no outcome.
+func (j *Journal) OpenActs(ctx context.Context) (int, error) {
+	n, err := j.queryInt(ctx, `SELECT count(*) FROM acts WHERE status IS NULL`)
+	if err != nil {
+		return 0, fmt.Errorf("count the open intents: %w", err)
+	}
+	return int(n), nil
+}
+
 // Remember returns an agent's acts; see engine.Journal: those that began or ended since a time
 // or have not ended, the last one of each target, strategy and verb, and the last applied one
 // of each target and verb. The last act is the one that was intended last, regardless of the

@@ -172,5 +172,6 @@ func scanFiring(rows *sql.Rows) (int64, Firing, error) {
 	out.At = timeOf(at)
 	out.Trigger, out.Revision, out.Took, out.Targets, out.Evaluated, out.Evaluations = f.Trigger, f.Revision, f.Took, f.Targets, f.Evaluated, f.Evaluations
 	out.Policy, out.Lag, out.Signals, out.Problems = f.Policy, f.Lag, f.Signals, f.Problems
+	out.Faults, out.MoreFaults = f.Faults, f.More
 	return seq, out, err
 }

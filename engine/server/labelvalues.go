@@ -21,7 +21,7 @@ type labelValues struct {
 }
 
 // maxLabelValues bounds the values of each label, except for "other".
-var maxLabelValues = map[string]int{"agent": 5000, "strategy": 500, "primitive": 100, "by": 200, "trigger": 20, "outcome": 20, "verdict": 20, "method": 20}
+var maxLabelValues = map[string]int{"agent": 5000, "signal": 1000, "strategy": 500, "primitive": 100, "by": 200, "trigger": 20, "outcome": 20, "verdict": 20, "method": 20}
 
 func newLabelValues() *labelValues { return &labelValues{seen: map[string]map[string]bool{}} }
 

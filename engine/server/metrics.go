@@ -78,17 +78,18 @@ type Metrics struct {
 
 	labels *labelValues
 	mu     sync.Mutex
-	known  map[string]bool // agents that have series
+	known  map[string]bool            // agents that have series
+	named  map[string]map[string]bool // by agent, the signals that have series
 }
 
 // NewMetrics returns metrics that read the sources when they are scraped.
 func NewMetrics(s Sources) *Metrics {
-	m := &Metrics{sources: s, known: map[string]bool{}, labels: newLabelValues()}
+	m := &Metrics{sources: s, known: map[string]bool{}, named: map[string]map[string]bool{}, labels: newLabelValues()}
 	seconds := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 	m.firings = m.counter("scanflow_firings_total", "Turns of an agent's loop, by what triggered them.", "agent", "trigger")
 	m.duration = m.histogram("scanflow_firing_duration_seconds", "From the trigger taken to the decisions recorded.", seconds, "agent")
 	m.lag = m.histogram("scanflow_firing_lag_seconds", "How late a firing began after its trigger was due.", seconds, "agent")
-	m.signals = m.gauge("scanflow_signals", "Signals of the last firing, over all targets, by state.", "agent", "state")
+	m.signals = m.gauge("scanflow_signals", "Signals of the last firing, by name and state: how many targets have it so.", "agent", "signal", "state")
 	m.evaluated = m.gauge("scanflow_evaluated_targets", "Targets of which the last firing ran a strategy; nothing that they read changed on the others.", "agent")
 	m.evaluations = m.gauge("scanflow_strategy_evaluations", "Evaluations of a strategy on a target in the last firing; the other strategies and targets kept the result of their last one.", "agent")
 	m.problems = m.gauge("scanflow_firing_problems", "Problems of the last firing: sensors, strategies, targets or the journal failing.", "agent")

@@ -14,9 +14,7 @@ func (m *Metrics) Fired(f engine.FiringRecord) {
 	m.firings.WithLabelValues(agent, m.labels.bounded("trigger", f.Trigger.Kind)).Inc()
 	m.duration.WithLabelValues(agent).Observe(f.Took.Seconds())
 	m.lag.WithLabelValues(agent).Observe(f.Lag.Seconds())
-	for _, s := range engine.States {
-		m.signals.WithLabelValues(agent, string(s)).Set(float64(f.Signals[s]))
-	}
+	m.countSignals(agent, f.BySignal)
 	m.evaluated.WithLabelValues(agent).Set(float64(f.Evaluated))
 	m.evaluations.WithLabelValues(agent).Set(float64(f.Evaluations))
 	m.problems.WithLabelValues(agent).Set(float64(len(f.Problems)))
@@ -28,6 +26,31 @@ func (m *Metrics) Fired(f engine.FiringRecord) {
 		m.decisions.WithLabelValues(agent, m.labels.bounded("strategy", d.Strategy), verb, m.labels.bounded("verdict", string(d.Verdict))).Inc()
 		if d.Verdict == engine.Refused {
 			m.refusals.WithLabelValues(agent, m.refusedBy(d.By)).Inc()
+		}
+	}
+}
+
+// countSignals sets the gauges of an agent's signals, and deletes those of signals that it has
+// no more.
+func (m *Metrics) countSignals(agent string, bySignal map[string]map[engine.State]int) {
+	if bySignal == nil { // nothing was sampled
+		return
+	}
+	now := make(map[string]bool, len(bySignal))
+	for name, counts := range bySignal {
+		label := m.labels.bounded("signal", name)
+		now[label] = true
+		for _, s := range engine.States {
+			m.signals.WithLabelValues(agent, label, string(s)).Set(float64(counts[s]))
+		}
+	}
+	m.mu.Lock()
+	before := m.named[agent]
+	m.named[agent] = now
+	m.mu.Unlock()
+	for label := range before {
+		if !now[label] {
+			m.signals.DeletePartialMatch(prometheus.Labels{"agent": agent, "signal": label})
 		}
 	}
 }
@@ -80,6 +103,7 @@ func (m *Metrics) forgetGone(running map[string]bool) {
 		for _, g := range []*prometheus.GaugeVec{m.signals, m.problems, m.evaluated, m.evaluations} {
 			g.DeletePartialMatch(of)
 		}
+		delete(m.named, name)
 		if len(gone) <= maxGoneAgents {
 			continue
 		}

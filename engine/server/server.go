@@ -130,6 +130,7 @@ func (s *Server) Close(ctx context.Context) error {
 
 func handler(o Options, loopback bool, refusals *refuser) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", serveIndex(o))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { replyText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if why := o.Ready(); len(why) > 0 {

@@ -126,7 +126,7 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		},
 	})
 	m.Refused("credential_unknown")
-	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, Signals: map[engine.State]int{engine.OK: 2, engine.Stale: 1}, Problems: []string{"x"},
+	m.Fired(engine.FiringRecord{Agent: "ns/a", Trigger: engine.TriggerInfo{Kind: "every"}, BySignal: map[string]map[engine.State]int{"load": {engine.OK: 2, engine.Stale: 1}}, Problems: []string{"x"},
 		Evaluated: 2, Evaluations: 5, Took: 20 * time.Millisecond, Lag: 2 * time.Second,
 		Decisions: []engine.Decision{{Strategy: "s", Primitive: "scale", Verdict: engine.Refused, By: "guards.cooldown"}, {Strategy: "s", Primitive: "scale", Verdict: engine.Admitted}}})
 	m.Acted(engine.Act{
@@ -177,11 +177,11 @@ func TestMetricsCountWhatTheEngineTells(t *testing.T) {
 		"scanflow_policy_reload_in_progress":               ` 1`,
 		"scanflow_policy_reload_started_timestamp_seconds": ` 9.5`,
 		"scanflow_refusals_total":                          `{agent="ns/a",by="guards.cooldown"} 1`,
-		"scanflow_signals": `{agent="ns/a",state="empty"} 0
-{agent="ns/a",state="error"} 0
-{agent="ns/a",state="nan"} 0
-{agent="ns/a",state="ok"} 2
-{agent="ns/a",state="stale"} 1`,
+		"scanflow_signals": `{agent="ns/a",signal="load",state="empty"} 0
+{agent="ns/a",signal="load",state="error"} 0
+{agent="ns/a",signal="load",state="nan"} 0
+{agent="ns/a",signal="load",state="ok"} 2
+{agent="ns/a",signal="load",state="stale"} 1`,
 		"scanflow_http_refused_total": `{reason="agent"} 0
 {reason="another_site"} 0
 {reason="closed"} 0

@@ -32,6 +32,7 @@ type Agent struct {
 	missing  map[engine.TargetID]int         // the turn since which a target is not in the fleet
 	restored map[engine.TargetID][]lastValue // by earlier processes, for targets not seen yet
 	reads    *agentReads
+	faults   faultyOnes
 }
 
 // Name returns namespace/name.

@@ -78,6 +78,8 @@ func (a *Agent) Observe(in Input) *Observation {
 		o.targets[i] = o.update(i)
 	}
 	o.rec.Unhealthy = o.unhealthy()
+	o.rec.BySignal = o.bySignal()
+	o.rec.Faults, o.rec.MoreFaults = o.changedFaults()
 	a.retire(o.targets, in.Now)
 	return o
 }
@@ -144,6 +146,31 @@ func (o *Observation) unhealthy() []engine.SignalHealth {
 		if h.Targets > 0 {
 			out = append(out, h)
 		}
+	}
+	return out
+}
+
+// changedFaults returns the faults that the record has.
+func (o *Observation) changedFaults() ([]engine.SignalFault, int) {
+	there := make(map[engine.TargetID]bool, len(o.targets))
+	for _, s := range o.targets {
+		there[s.doc.Target.ID()] = true
+	}
+	return o.agent.faults.changes(o.Faults(), func(id engine.TargetID) bool { return there[id] }, func(signal string) bool {
+		i := slices.Index(o.agent.names, signal)
+		return i >= 0 && o.in.Errs[i] != nil
+	})
+}
+
+// bySignal counts the signals by name and state.
+func (o *Observation) bySignal() map[string]map[engine.State]int {
+	out := make(map[string]map[engine.State]int, len(o.agent.names))
+	for i, name := range o.agent.names {
+		counts := map[engine.State]int{}
+		for _, s := range o.targets {
+			counts[s.doc.Signals[i].State]++
+		}
+		out[name] = counts
 	}
 	return out
 }

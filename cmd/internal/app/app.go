@@ -162,6 +162,9 @@ func (a *App) openData(ctx context.Context) (err error) {
 	if err := a.recovery.Begin(ctx, a.Journal, a.Policies.Live()); err != nil {
 		return err
 	}
+	if a.cluster == nil { // on a cluster, the Ledgers have what a leader resumes
+		a.logResumed(ctx)
+	}
 	a.closers.push(func(context.Context) error {
 		a.recovery.End()
 		select {

@@ -144,6 +144,9 @@ func (r *Recovery) Begin(ctx context.Context, journal Journal, live *policy.Revi
 	return nil
 }
 
+// Unclean reports whether the last process was killed or crashed.
+func (r *Recovery) Unclean() bool { return r.unclean }
+
 // End records that the process ended cleanly.
 func (r *Recovery) End() {
 	if r.judge != nil {

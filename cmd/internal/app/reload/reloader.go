@@ -53,13 +53,14 @@ type Reloader struct {
 	Options
 	mu    sync.Mutex // one reload at a time
 	tried Content
+	runs  Content // the content that runs
 
 	statusMu sync.Mutex
 	status   Status
 }
 
 // New makes a reloader. tried is the content of the files that run, or that were refused.
-func New(o Options, tried Content) *Reloader { return &Reloader{Options: o, tried: tried} }
+func New(o Options, tried Content) *Reloader { return &Reloader{Options: o, tried: tried, runs: tried} }
 
 // Status returns how the reloads went.
 func (r *Reloader) Status() Status {
@@ -119,7 +120,10 @@ func (r *Reloader) record(err error) {
 		return
 	}
 	st.Successes++
-	r.Log.Info("manifests taken up", "agents", len(r.Agents()))
+	if r.runs != r.tried { // or else the same ones were read again, for other policies
+		r.Log.Info("manifests taken up", "agents", len(r.Agents()))
+	}
+	r.runs = r.tried
 }
 
 // reload reads and judges everything before it changes anything.
