@@ -63,7 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(
 		newInit(), newRun(), newCheck(), newTest(), newEval(), newDecisions(), newSchema(),
-		newVersion(), newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newReady(),
+		newVersion(), newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newPods(), newReady(),
 		newJudge(), newDemo(), newLoad(), newPolicies(), newFmt(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
 	return root

@@ -15,6 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/scanflow-k8s/scanflow/cmd/cluster/freeport"
+	"maps"
+	"os/exec"
+	"slices"
+	"unicode/utf8"
 )
 
 const classifier = `apiVersion: apps/v1
@@ -96,10 +100,52 @@ func TestPodsOutliveTheDaemonAndAreAdopted(t *testing.T) {
 		return res.StatusCode == http.StatusOK
 	}, 20*time.Second, 10*time.Millisecond, "the service answers again")
 	require.Equal(t, before, pods(t, file("data")), "the same processes")
+	requirePodsEnd(t, d, file("data"), slices.Collect(maps.Keys(before)))
+	d = startDaemon(t, append(args, "--stop-pods")...)
+	require.Eventually(t, func() bool { return len(pods(t, file("data"))) == 3 }, 20*time.Second, 10*time.Millisecond, "they are started again")
+	before = pods(t, file("data"))
 	d.stop()
 	for pid := range before {
 		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond, "--stop-pods ends them")
 	}
+}
+
+// requirePodsEnd kills a daemon and ends the pods that it leaves, and nothing else: not while it
+// runs, and not a process that has the PID of one that is gone.
+func requirePodsEnd(t *testing.T, d *daemon, data string, pids []int) {
+	t.Helper()
+	out, code := scanflow(t, "pods", "--data", data, "--end")
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "a scanflow runs on "+data)
+	d.kill()
+	other := exec.CommandContext(t.Context(), "sleep", "600")
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, other.Start())
+	require.NoError(t, os.WriteFile(filepath.Join(data, "local", "pods", "default_reused.json"), fmt.Appendf(nil,
+		`{"namespace": "default", "name": "reused", "uid": "u", "deployment": "old", "pid": %d, "startID": "another boot:1", "spec": {"containers": []}}`, other.Process.Pid), 0o600))
+	out, code = scanflow(t, "pods", "--data", data, "--utc")
+	require.Equal(t, 0, code, out)
+	require.Equal(t, len(pids), strings.Count(out, "  running\n"), out)
+	require.Regexp(t, `(?m)^default/reused +Deployment old +\d+ +- +gone$`, out)
+	for line := range strings.Lines(out) {
+		require.LessOrEqual(t, utf8.RuneCountInString(line), 81, out)
+	}
+	out, code = scanflow(t, "pods", "--data", data, "--end", "--grace", "20s")
+	require.Equal(t, 0, code, out)
+	require.Equal(t, len(pids), strings.Count(out, "  ended\n"), out)
+	for _, pid := range pids {
+		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond, "ended, and reaped by init")
+	}
+	require.NoError(t, syscall.Kill(other.Process.Pid, 0), "a process that no record means is left alone")
+	require.NoError(t, other.Process.Kill())
+	require.Error(t, other.Wait())
+	out, code = scanflow(t, "pods", "--data", data, "--end")
+	require.Equal(t, 0, code, out)
+	require.Equal(t, "no pod runs\n", out)
+	out, code = scanflow(t, "pods", "--data", filepath.Join(data, "nowhere"))
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "no pods have run with")
+	require.NoDirExists(t, filepath.Join(data, "nowhere"))
 }
 
 const restartOnce = `package scanflow.strategies.t.three

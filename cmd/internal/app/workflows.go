@@ -25,6 +25,9 @@ func (a *App) Workflows() (*orchestrator.Orchestrator, error) {
 	return a.Local, nil
 }
 
+// LocalDir is the state folder of the local orchestrator in a data folder.
+func LocalDir(data string) string { return localDir(data) }
+
 func localDir(data string) string { return filepath.Join(data, "local") }
 
 // WorkflowsDir is the folder of the runs of workflows in a data folder.

@@ -87,6 +87,7 @@ type Attempt struct {
 	Pod        string    `json:"pod"`
 	Node       string    `json:"node,omitempty"`
 	PID        int       `json:"pid,omitempty"`
+	StartID    string    `json:"-"` // identifies the process beside its PID
 	Phase      Phase     `json:"phase"`
 	Message    string    `json:"message,omitempty"`
 	StartedAt  time.Time `json:"startedAt"`
@@ -127,7 +128,7 @@ func (r *run) status() *Run {
 		}
 		for i, a := range s.Attempts {
 			v.Attempts = append(v.Attempts, Attempt{
-				Pod: a.Pod, Node: a.Node, PID: a.PID, Phase: a.Phase, Message: a.Message, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt,
+				Pod: a.Pod, Node: a.Node, PID: a.PID, StartID: a.StartID, Phase: a.Phase, Message: a.Message, StartedAt: a.StartedAt, FinishedAt: a.FinishedAt,
 				ExitCode: a.ExitCode, Moved: a.Moved, Log: filepath.Join(r.attemptDir(n, i), logName),
 			})
 		}
