@@ -65,16 +65,20 @@ func Main() {
 
 // handler serves / (the pod's name, after ?ms=N milliseconds), /cpus (its number of
 // cores), /pid, /env (the variable ?name), /echo (the body), /stream (one line, then
-// nothing until the client leaves), /sicken (makes /healthz fail) and /exit (exits with
-// status 4).
+// nothing until the client leaves), /sicken (makes /healthz fail), /hang (from then on / never
+// answers, and /healthz does) and /exit (exits with status 4).
 func handler() http.Handler {
 	var served atomic.Int64
-	var sick atomic.Bool
+	var sick, hangs atomic.Bool
 	dieAfter := number(os.Getenv("DIE_AFTER"))
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if n := served.Add(1); dieAfter > 0 && int(n) >= dieAfter {
 			os.Exit(3)
+		}
+		if hangs.Load() {
+			<-r.Context().Done()
+			return
 		}
 		<-time.After(time.Duration(number(r.URL.Query().Get("ms"))) * time.Millisecond)
 		_, _ = io.WriteString(w, os.Getenv("HOSTNAME"))
@@ -85,6 +89,7 @@ func handler() http.Handler {
 		}
 	})
 	mux.HandleFunc("/sicken", func(http.ResponseWriter, *http.Request) { sick.Store(true) })
+	mux.HandleFunc("/hang", func(http.ResponseWriter, *http.Request) { hangs.Store(true) })
 	mux.HandleFunc("/cpus", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, runtime.NumCPU()) })
 	mux.HandleFunc("/pid", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(4) })
