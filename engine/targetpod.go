@@ -26,6 +26,8 @@ type OwnPod struct {
 	TargetPod
 	UID         string
 	Terminating bool
+	// Orphan is set for a pod without a controller, which nothing would replace.
+	Orphan bool
 }
 
 // SetPods sets the pods of a target, sorted by name. It keeps the first MaxTargetPods and counts

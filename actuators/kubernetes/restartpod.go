@@ -43,6 +43,9 @@ func (r restarter) planPod(ctx context.Context, p engine.Proposal, name string) 
 	if pod.Terminating {
 		return engine.Planned(p, true, fmt.Sprintf("pod %s is being deleted already", name), podPlan{Pod: name, UID: pod.UID})
 	}
+	if pod.Orphan {
+		return refusal("it has no controller in metadata.ownerReferences, so nothing would make another in its place")
+	}
 	active, ready := onepod.Count(pods)
 	plan := podPlan{Pod: name, UID: pod.UID, Ready: onepod.ReadyAfter(pods, pod), Each: 1}
 	if group := targetGroup(t); desired > 0 && strings.Contains(group, ".") && group != argoGroup {

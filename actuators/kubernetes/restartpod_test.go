@@ -256,25 +256,38 @@ func TestRestartOfOnePodByKind(t *testing.T) {
 			raw, err := o.MarshalJSON()
 			require.NoError(t, err)
 			b.create(t, "kubectl-create", string(raw))
-			custom := row.status != ""
+			custom, n := row.status != "", 2
+			var made func(name string) string
 			if custom {
 				_, err := b.on(t, o.GetAPIVersion(), o.GetKind()).Patch(testContext(t), "x", types.MergePatchType, []byte(`{"status": `+row.status+`}`), metav1.PatchOptions{FieldManager: "its-controller"}, "status")
 				require.NoError(t, err)
-				b.create(t, "its-controller", lone(b.ns, "x-a", "x"))
-				b.create(t, "its-controller", lone(b.ns, "x-b", "x"))
+				owner := b.create(t, "its-controller", "{apiVersion: v1, kind: ConfigMap, metadata: {name: group}}") // stands for what the controller makes the pods by
+				made = func(name string) string {
+					return strings.Replace(lone(b.ns, name, "x"), "metadata: {", fmt.Sprintf("metadata: {ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: group, uid: %s, controller: true}], ", owner.GetUID()), 1)
+				}
+				b.create(t, "its-controller", made("x-a"))
+				b.create(t, "its-controller", made("x-b"))
+				b.create(t, "kubectl", lone(b.ns, "x-lone", "x"))
 			}
-			pods := b.runAll(t, "app=x", 2)
+			if custom {
+				n = 3
+			}
+			pods := b.runAll(t, "app=x", n)
 			if o.GetKind() == "Deployment" {
 				b.merge(t, "kubectl-rollout", "apps/v1", "Deployment", "x", `{"spec": {"paused": true}}`)
 			}
 			verb := restarter{b.Cluster}
-			target := b.podful(t, o.GetAPIVersion(), o.GetKind(), "x", 2)
+			target := b.podful(t, o.GetAPIVersion(), o.GetKind(), "x", n)
+			if custom {
+				_, err := verb.Plan(testContext(t), proposal("restart", target, ofPod("x-lone")))
+				require.ErrorContains(t, err, "nothing would make another in its place")
+			}
 			change := done(t, verb, proposal("restart", target, ofPod(pods[0].GetName())))
 			b.admin.Delete(t, podsResource, b.ns, pods[0].GetName())
 			if custom {
-				soon(t, "it is gone", func() bool { return len(b.admin.WaitPods(t, b.ns, "app=x", 1)) == 1 })
+				soon(t, "it is gone", func() bool { return len(b.admin.WaitPods(t, b.ns, "app=x", n-1)) == n-1 })
 				require.Equal(t, engine.Running, verified(t, verb, change).Status)
-				b.create(t, "its-controller", lone(b.ns, "x-c", "x"))
+				b.create(t, "its-controller", made("x-c"))
 			}
 			soon(t, "another is ready in its place", func() bool {
 				list, err := b.on(t, "v1", "Pod").List(testContext(t), metav1.ListOptions{LabelSelector: "app=x"})

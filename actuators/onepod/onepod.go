@@ -30,10 +30,11 @@ func Choose(t *engine.Target, pods []engine.OwnPod, name string) (engine.OwnPod,
 	return pods[i], nil
 }
 
-// Count counts the pods that are not terminating, and the ready ones among them.
+// Count counts the pods that are not terminating, and the ready ones among them. A pod without a
+// controller is no replica.
 func Count(pods []engine.OwnPod) (active, ready int) {
 	for _, p := range pods {
-		if !p.Terminating {
+		if !p.Terminating && !p.Orphan {
 			active++
 			if p.Ready {
 				ready++
@@ -62,7 +63,7 @@ func State(pods []engine.OwnPod, uid string) (exists, terminates bool) {
 func names(pods []engine.OwnPod) string {
 	var out []string
 	for _, p := range pods {
-		if !p.Terminating {
+		if !p.Terminating && !p.Orphan {
 			out = append(out, p.Name)
 		}
 	}

@@ -43,9 +43,11 @@ func TestChoose(t *testing.T) {
 }
 
 func TestCountsOfPods(t *testing.T) {
-	pods := []engine.OwnPod{pod("a", true, false), pod("b", false, false), pod("c", true, true)}
+	orphan := pod("z", true, false)
+	orphan.Orphan = true
+	pods := []engine.OwnPod{pod("a", true, false), pod("b", false, false), pod("c", true, true), orphan}
 	active, ready := Count(pods)
-	require.Equal(t, []int{2, 1}, []int{active, ready}, "one that terminates counts for nothing")
+	require.Equal(t, []int{2, 1}, []int{active, ready}, "one that terminates, or that nothing made, is no replica")
 	require.Equal(t, 1, ReadyAfter(pods, pods[0]), "the next one is ready in its place")
 	require.Equal(t, 2, ReadyAfter(pods, pods[1]), "one more than before")
 	for uid, want := range map[string][]bool{"uid-a": {true, false}, "uid-c": {true, true}, "uid-d": {false, false}} {

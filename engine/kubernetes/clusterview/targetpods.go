@@ -55,7 +55,7 @@ func (v *View) OwnPods(id engine.TargetID) (pods []engine.OwnPod, desired int, k
 		if !p.terminating {
 			active++
 		}
-		pods = append(pods, engine.OwnPod{TargetPod: p.targetPod(), UID: p.uid, Terminating: p.terminating})
+		pods = append(pods, engine.OwnPod{TargetPod: p.targetPod(), UID: p.uid, Terminating: p.terminating, Orphan: len(p.owners) == 0})
 	}
 	if s.desiredKnown {
 		return pods, s.desired, true
