@@ -88,7 +88,7 @@ func targetRules() []rule {
 		{"", "!(has(self.selector) && has(self.static))", "has both selector and static; keep one"},
 		{".apiVersion", "!has(self.selector) || (has(self.apiVersion) && self.apiVersion != '')", "is missing; a selector wants apiVersion and kind, like apps/v1 and Deployment"},
 		{".kind", "!has(self.selector) || (has(self.kind) && self.kind != '')", "is missing; a selector wants apiVersion and kind, like apps/v1 and Deployment"},
-		{".pods", "!has(self.pods) || !self.pods || !has(self.apiVersion) || self.apiVersion.contains('.') || !has(self.kind) || self.kind in ['" + strings.Join(podOwners, "', '") + "']", podsMessage + "; " + podsFix},
+		{".pods", "!has(self.pods) || !self.pods || !has(self.apiVersion) || !has(self.kind) || (self.apiVersion.contains('.') ? !(self.apiVersion + '/' + self.kind).matches(r'" + podless + "') : self.kind in ['" + strings.Join(podOwners, "', '") + "'])", podsMessage + "; " + podsFix},
 		{".static", "!has(self.static) || size(self.static) > 0", "must not be empty; name at least one target"},
 	}
 	for _, field := range []string{"apiVersion", "kind", "namespace", "pods"} {

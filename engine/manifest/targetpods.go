@@ -2,25 +2,34 @@ package manifest
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// podOwners are the kinds of the API server's own groups that have pods. Whether a custom kind
-// has any is known only where it runs.
+// podOwners are the kinds of the API server's own groups that have pods.
 var podOwners = []string{"DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
 
+// podless matches the custom kinds whose pods can't be found, as apiVersion/kind: others make
+// their pods, and they have no scale subresource. Of any further kind only a cluster knows.
+const podless = `^(argoproj\.io/[^/]+/(CronWorkflow|Workflow|WorkflowTemplate)|keda\.sh/[^/]+/Scaled(Job|Object)|ray\.io/[^/]+/Ray(Cluster|Job|Service)|serving\.kserve\.io/[^/]+/(InferenceGraph|InferenceService|LLMInferenceService))$`
+
+var podlessKinds = regexp.MustCompile(podless)
+
 const (
-	podsMessage = "has no effect: objects of this kind have no pods"
+	podsMessage = "has no effect: objects of this kind have no pods of their own"
 	podsFix     = "leave it out, or select the workloads that have the pods"
 )
 
 // podsOf rejects pods: true for a kind without pods.
 func (v *validator) podsOf(p *fieldPath, t *Targets) {
-	custom := strings.Contains(t.APIVersion, ".")
-	if t.Pods && !custom && t.APIVersion != "" && t.Kind != "" && !slices.Contains(podOwners, t.Kind) {
+	none := podlessKinds.MatchString(t.APIVersion + "/" + t.Kind)
+	if !strings.Contains(t.APIVersion, ".") {
+		none = t.APIVersion != "" && t.Kind != "" && !slices.Contains(podOwners, t.Kind)
+	}
+	if t.Pods && none {
 		v.reject(p.field("pods"), podsMessage, podsFix)
 	}
 }
