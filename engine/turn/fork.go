@@ -30,14 +30,6 @@ func (s *target) fork(of *Agent) *target {
 	out.doc.Signals = slices.Clone(s.doc.Signals)
 	out.last, out.totals, out.held = slices.Clone(s.last), slices.Clone(s.totals), forkHeld(s.held)
 	out.basis.signals = slices.Clone(s.basis.signals)
-	out.held = make([]*held, len(s.held))
-	for i, h := range s.held {
-		if h != nil {
-			same := *h
-			same.slots = slices.Clone(h.slots)
-			out.held[i] = &same
-		}
-	}
 	out.results, out.rules = slices.Clone(s.results), maps.Clone(s.rules)
 	return &out
 }
