@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -61,8 +62,8 @@ sensors of kind workload, or that scrape a pod's port, are empty. The verdict on
 that is for the workloads or the tracker, and that every guard admits, is "not planned
 here": whether it would change anything is not known. That is no refusal.
 
---input FILE decides on a given document instead ("-" reads standard input): one
-that eval printed, or "scanflow decisions --document ID". --explain STRATEGY writes
+--input FILE decides on a given document instead ("-" reads standard input): what
+eval printed for one target, or "scanflow decisions --document ID". --explain STRATEGY writes
 OPA's trace of that strategy on it to standard error.`,
 		Args: o.serverArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -189,7 +190,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	doc, err := engine.ReadDocument(raw)
+	doc, err := engine.ReadDocument(documentIn(raw))
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.input, err)
 	}
@@ -211,6 +212,20 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	}
 	_, err = fmt.Fprintln(cmd.ErrOrStderr(), plot.Text(trace))
 	return err
+}
+
+// documentIn returns the document of what eval printed for one target, or the input as it is.
+func documentIn(raw []byte) []byte {
+	var printed struct {
+		Document  json.RawMessage `json:"document"`
+		Decisions json.RawMessage `json:"decisions"`
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if d.Decode(&printed) == nil && printed.Document != nil && !d.More() {
+		return printed.Document
+	}
+	return raw
 }
 
 func readInput(stdin io.Reader, file string) ([]byte, error) {
@@ -241,6 +256,10 @@ func printFaults(w io.Writer, p loop.Preview, only string) {
 
 func printPreview(cmd *cobra.Command, p loop.Preview, only string) error {
 	printFaults(cmd.ErrOrStderr(), p, only)
+	if len(p.Documents) == 0 && only == "" {
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), "the agent has no target: spec.targets finds nothing, so there is nothing to decide on")
+		return err
+	}
 	outputs, err := evalOutputs(p, only)
 	for i := range outputs {
 		if err := writeJSON(cmd.OutOrStdout(), outputs[i]); err != nil {

@@ -64,6 +64,7 @@ func writeJSON(w io.Writer, v any) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // -> and <- are to be read
 	if err := enc.Encode(v); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ var Scenarios = []Scenario{
 		Needs: needsNothing, Next: []string{
 			"scanflow decisions --data DATA   # what was decided, and why",
 			"scanflow demo --keep             # leave it running, and edit the policies",
-			"docs/first-strategy.md           # write a strategy of your own",
+			"scanflow init first              # a policy repository of your own; docs/first-strategy.md has the session",
 		},
 		Run: func(ctx context.Context, o Options) (any, bool, error) {
 			r, err := Autoscale(ctx, o)
