@@ -1,10 +1,12 @@
 package engine
 
 // The names of checks (Decision.By) that refuse a proposal whose verb the agent may not
-// use, or that is over a bound: such a verb may be any word.
+// use, or that is over a bound: such a verb may be any word. ByShape refuses parameters with
+// mistakes.
 const (
 	ByPrimitives = "primitives"
 	ByBounds     = "bounds"
+	ByShape      = "shape"
 )
 
 // The bounds of what a strategy may propose. Proposals over them are refused under

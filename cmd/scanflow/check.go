@@ -116,6 +116,7 @@ func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *chec
 		report.refuse(err)
 		return report.print(cmd.OutOrStdout())
 	}
+	report.policies = src
 	// Check against the agents first, even if other checks failed: a misspelt signal also
 	// makes tests fail, and their messages are less precise.
 	if draft, err := policy.Draft(ctx, src); err == nil {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scanflow-k8s/scanflow/cmd/internal/plot"
 	"github.com/scanflow-k8s/scanflow/engine/mistake"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
+	"github.com/scanflow-k8s/scanflow/engine/policy/source"
 )
 
 // checkFormat is the format in which check prints what it finds.
@@ -52,6 +55,8 @@ type checkReport struct {
 	// agents and revision are what was checked. The revision is nil if it is refused.
 	agents   int
 	revision *policy.Revision
+	// policies has the files of the policies.
+	policies source.Source
 }
 
 func newCheckReport(format checkFormat, errOut io.Writer) *checkReport {
@@ -130,6 +135,25 @@ func (r *checkReport) print(out io.Writer) error {
 	return err
 }
 
+// locate replaces the names of policy files, which are relative to their folder, by their
+// paths.
+func (r *checkReport) locate() {
+	paths := map[string]string{}
+	for _, part := range r.policies.All() {
+		if info, err := os.Stat(part.Origin); err != nil || !info.IsDir() {
+			continue // shipped, or a bundle
+		}
+		for _, f := range part.Files {
+			paths[part.Name(f.Path)] = filepath.Join(part.Origin, filepath.FromSlash(f.Path))
+		}
+	}
+	for i, f := range r.findings {
+		if path := paths[f.File]; path != "" {
+			r.findings[i].File = path
+		}
+	}
+}
+
 // checkOutput is what check --json prints.
 type checkOutput struct {
 	OK       bool           `json:"ok"`
@@ -139,6 +163,7 @@ type checkOutput struct {
 }
 
 func (r *checkReport) printFor(out io.Writer) error {
+	r.locate()
 	if r.format.sarif {
 		return writeJSON(out, newSARIF(r.findings))
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,12 @@ here": whether it would change anything is not known. That is no refusal.
 
 --input FILE decides on a given document instead ("-" reads standard input): what
 eval printed for one target, or "scanflow decisions --document ID". --explain STRATEGY writes
-OPA's trace of that strategy on it to standard error.`,
+OPA's trace of that strategy on it to standard error.
+
+The exit status is 0 where each proposal can be decided on, whether a guard refuses it or
+not. It is 3 where one is malformed: it is no proposal, its parameters have mistakes, or
+the agent may not use its verb; or where a strategy fails. What is wrong goes to standard
+error, after the documents. It is 1 where nothing could be evaluated.`,
 		Args: o.serverArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("server") {
@@ -141,12 +147,13 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := agentcheck.VerifyAmong([]*manifest.Agent{a}, agents, store.Live()); err != nil {
 		return err
 	}
-	config := loop.Config{Policies: reportingPolicies{store}, Verbs: previewVerbs, Log: log}
+	problems := &atomic.Int64{}
+	config := loop.Config{Policies: problemCounter{reportingPolicies{store}, problems}, Verbs: previewVerbs, Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
 	if o.input != "" {
-		return evalDocument(ctx, cmd, o, config, a, store.Live())
+		return evalDocument(ctx, cmd, o, config, a, store.Live(), problems)
 	}
 	env := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
@@ -172,7 +179,10 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := printUncovered(cmd.ErrOrStderr(), a, p.Documents); err != nil {
 		return err
 	}
-	return printPreview(cmd, p, o.target)
+	if err := printPreview(cmd, p, o.target); err != nil {
+		return err
+	}
+	return malformedStatus(cmd, p, o.target, problems)
 }
 
 // needsTwoSamples reports whether a sensor of the agent computes its value from two samples.
@@ -185,7 +195,7 @@ func needsTwoSamples(a *manifest.Agent) bool {
 	return false
 }
 
-func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision) error {
+func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision, problems *atomic.Int64) error {
 	raw, err := readInput(cmd.InOrStdin(), o.input)
 	if err != nil {
 		return err
@@ -202,16 +212,22 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err != nil {
 		return err
 	}
-	if err := printPreview(cmd, p, ""); err != nil || o.explain == "" {
+	if err := printPreview(cmd, p, ""); err != nil {
 		return err
+	}
+	status := malformedStatus(cmd, p, "", problems)
+	if o.explain == "" {
+		return status
 	}
 	confine.Doing("explaining "+o.explain, evaluationTimeout)
 	trace, err := rev.Explain(ctx, o.explain, doc.Input())
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.ErrOrStderr(), plot.Text(trace))
-	return err
+	if _, err = fmt.Fprintln(cmd.ErrOrStderr(), plot.Text(trace)); err != nil {
+		return err
+	}
+	return status
 }
 
 // documentIn returns the document of what eval printed for one target, or the input as it is.

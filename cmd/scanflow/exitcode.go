@@ -20,6 +20,9 @@ const (
 	exitNoAnswer  = exitCode(4) // no scanflow answers
 )
 
+// exitMalformed is the exit status of eval where a proposal can never act as it is.
+const exitMalformed = 3
+
 // Exit statuses that shells report for a program ended by SIGINT, SIGKILL and SIGTERM.
 const (
 	exitInterrupted = 128 + 2

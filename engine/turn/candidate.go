@@ -17,7 +17,7 @@ const (
 	byClaims   = "claims"
 	byMode     = "mode"
 	byPlan     = "plan"
-	byShape    = "shape"
+	byShape    = engine.ByShape
 	bySignals  = "signals"
 	byApproval = "guards.approval"
 	byBudget   = "guards.budget"

@@ -63,10 +63,15 @@ func fieldFix(owner string, key ast.Value, of *Type) (fix string, near bool) {
 	if name := nearest(strings.Trim(key.String(), `"`), names); name != "" {
 		return "did you mean " + fieldText(owner, name) + "?", true
 	}
-	if len(names) == 0 {
-		return "it is always empty", false
+	switch {
+	case len(names) > 0:
+		return "it has " + shortList(names), false
+	case owner == "input.signals":
+		return "the agent has no sensors: add " + strings.Trim(key.String(), `"`) + " to spec.sensors", false
+	case owner == "input.params":
+		return "the agent sets no params: set " + strings.Trim(key.String(), `"`) + " in spec.params, or read it by object.get with a default", false
 	}
-	return "it has " + shortList(names), false
+	return "it is always empty", false
 }
 
 // noElements reports a part of a value that has no parts.
