@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -147,13 +146,12 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := agentcheck.VerifyAmong([]*manifest.Agent{a}, agents, store.Live()); err != nil {
 		return err
 	}
-	problems := &atomic.Int64{}
-	config := loop.Config{Policies: problemCounter{reportingPolicies{store}, problems}, Verbs: previewVerbs, Log: log}
+	config := loop.Config{Policies: reportingPolicies{store}, Verbs: previewVerbs, Log: log}
 	if o.explain != "" && !store.Live().Has(o.explain) {
 		return fmt.Errorf("--explain: no strategy %q; there are %s", o.explain, strings.Join(store.Live().Strategies(), ", "))
 	}
 	if o.input != "" {
-		return evalDocument(ctx, cmd, o, config, a, store.Live(), problems)
+		return evalDocument(ctx, cmd, o, config, a, store.Live())
 	}
 	env := agentspec.Env{Prometheus: o.prometheus, MLflow: cmp.Or(o.mlflow, os.Getenv(mlflowVariable)), Preview: true, Lookbacks: sensors.NewLookbacks(), Log: log}
 	if len(o.workloads) > 0 {
@@ -182,7 +180,7 @@ func eval(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 	if err := printPreview(cmd, p, o.target); err != nil {
 		return err
 	}
-	return malformedStatus(cmd, p, o.target, problems)
+	return malformedStatus(cmd, p, o.target)
 }
 
 // needsTwoSamples reports whether a sensor of the agent computes its value from two samples.
@@ -195,7 +193,7 @@ func needsTwoSamples(a *manifest.Agent) bool {
 	return false
 }
 
-func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision, problems *atomic.Int64) error {
+func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config loop.Config, a *manifest.Agent, rev *policy.Revision) error {
 	raw, err := readInput(cmd.InOrStdin(), o.input)
 	if err != nil {
 		return err
@@ -215,7 +213,7 @@ func evalDocument(ctx context.Context, cmd *cobra.Command, o *evalFlags, config 
 	if err := printPreview(cmd, p, ""); err != nil {
 		return err
 	}
-	status := malformedStatus(cmd, p, "", problems)
+	status := malformedStatus(cmd, p, "")
 	if o.explain == "" {
 		return status
 	}

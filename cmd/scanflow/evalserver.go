@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scanflow-k8s/scanflow/cmd/internal/app/agentcheck"
 	"github.com/scanflow-k8s/scanflow/engine"
 	"github.com/scanflow-k8s/scanflow/engine/confine"
 	"github.com/scanflow-k8s/scanflow/engine/jsonvalue"
@@ -81,11 +83,16 @@ func evalRunning(ctx context.Context, cmd *cobra.Command, o *evalFlags) error {
 		if err != nil {
 			return err
 		}
-		if p.Decisions, p.Notes, err = decideLocally(ctx, rev, &got); err != nil {
+		own, err := decideLocally(ctx, rev, &got)
+		if err != nil {
 			return err
 		}
+		p.Decisions, p.Notes, p.Problems = own.Decisions, own.Notes, append(slices.DeleteFunc(p.Problems, isStrategyProblem), own.Problems...)
 	}
-	return printPreview(cmd, p, o.target)
+	if err := printPreview(cmd, p, o.target); err != nil {
+		return err
+	}
+	return malformedStatus(cmd, p, o.target)
 }
 
 // localPolicies loads policies, and compiles the agent's strategies and the guards against its
@@ -121,7 +128,7 @@ func (o *evalFlags) localPolicies(ctx context.Context, read func(context.Context
 		}
 		wrong = append(wrong, live.CheckGuards(schema, live.GuardsFor(policy.Bound{Agent: got.Agent}))...)
 	}
-	return store, wrong.Err()
+	return store, errors.Join(wrong.Err(), agentcheck.Verify(nil, live))
 }
 
 // notes returns what the strategies would remember.
@@ -138,13 +145,13 @@ func (o *evalOutput) notes() []engine.Note {
 }
 
 // decideLocally decides on the documents and the state of a running agent.
-func decideLocally(ctx context.Context, policies *policy.Store, got *previewResponse) ([]engine.Decision, []engine.Note, error) {
+func decideLocally(ctx context.Context, policies *policy.Store, got *previewResponse) (loop.Preview, error) {
 	var docs []*engine.Document
 	plans := map[string]engine.Decision{}
 	for _, one := range got.Targets {
 		doc, err := engine.ReadDocument(one.Document)
 		if err != nil {
-			return nil, nil, err
+			return loop.Preview{}, err
 		}
 		docs = append(docs, doc)
 		for _, d := range one.Decisions {
@@ -152,7 +159,7 @@ func decideLocally(ctx context.Context, policies *policy.Store, got *previewResp
 		}
 	}
 	if len(docs) == 0 {
-		return nil, nil, nil
+		return loop.Preview{}, nil
 	}
 	verbs := func(r *queue.Router) map[string]engine.Verb {
 		out := previewVerbs(r)
@@ -164,8 +171,7 @@ func decideLocally(ctx context.Context, policies *policy.Store, got *previewResp
 		}
 		return out
 	}
-	p, err := loop.PreviewState(ctx, loop.Config{Policies: reportingPolicies{policies}, Verbs: verbs}, got.State, docs...)
-	return p.Decisions, p.Notes, err
+	return loop.PreviewState(ctx, loop.Config{Policies: reportingPolicies{policies}, Verbs: verbs}, got.State, docs...)
 }
 
 func planKey(target engine.TargetID, verb string, with map[string]any) string {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"sync/atomic"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,27 +13,17 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/loop"
 )
 
-// problemCounter counts the problems of the strategies that are evaluated: a proposal that
-// is none, or a strategy that failed.
-type problemCounter struct {
-	engine.Policies
-	found *atomic.Int64
+// malformedStatus returns the exit status of eval, after it has printed what is malformed.
+func malformedStatus(cmd *cobra.Command, p loop.Preview, only string) error {
+	if printMalformed(cmd.ErrOrStderr(), p.Decisions, only) > 0 || slices.ContainsFunc(p.Problems, isStrategyProblem) {
+		return exitCode(exitMalformed)
+	}
+	return nil
 }
 
-// Pin is part of engine.Policies.
-func (c problemCounter) Pin() engine.Revision { return countingRevision{c.Policies.Pin(), c.found} }
-
-type countingRevision struct {
-	engine.Revision
-	found *atomic.Int64
-}
-
-// Evaluate is part of engine.Revision.
-func (c countingRevision) Evaluate(ctx context.Context, strategies []string, doc *engine.Document) engine.Evaluation {
-	out := c.Revision.Evaluate(ctx, strategies, doc)
-	c.found.Add(int64(len(out.Problems)))
-	return out
-}
+// isStrategyProblem reports whether a problem of a firing is one of a strategy: it failed, or
+// a proposal of it is none. The others are those of sensors.
+func isStrategyProblem(problem string) bool { return strings.HasPrefix(problem, "strategy ") }
 
 // printMalformed prints a line for each decision that was refused because of what the
 // proposal is, and returns how many there are.
@@ -47,12 +37,4 @@ func printMalformed(w io.Writer, decisions []engine.Decision, only string) int {
 		_, _ = fmt.Fprintln(w, plot.Line(fmt.Sprintf("malformed: %s for %s: %s: refused by %s: %s", d.Strategy, d.Target, d.Primitive, d.By, d.Detail)))
 	}
 	return found
-}
-
-// malformedStatus returns the exit status of eval, after it has printed what is malformed.
-func malformedStatus(cmd *cobra.Command, p loop.Preview, only string, problems *atomic.Int64) error {
-	if found := printMalformed(cmd.ErrOrStderr(), p.Decisions, only); found > 0 || problems.Load() > 0 {
-		return exitCode(exitMalformed)
-	}
-	return nil
 }
