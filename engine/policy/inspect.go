@@ -50,6 +50,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 	used := r.usedRules(t)
 	tested := map[string]bool{}
 	guards, guardsRead := map[string]guardFile{}, newReads()
+	left := maxKnownAll
 	for _, file := range slices.Sorted(maps.Keys(r.compiler.Modules)) {
 		m := r.compiler.Modules[file]
 		if !isTest(m) {
@@ -71,6 +72,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 			for _, rule := range m.Rules {
 				if definesRule(rule, "propose") {
 					read := t.readsOf(rule, nil, nil)
+					r.findProposal(rule, &left)
 					s.reads.merge(read)
 					s.proposing.merge(read)
 					s.rules = append(s.rules, rule)

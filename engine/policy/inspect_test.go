@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -235,4 +237,21 @@ func TestWhatDoesNotCompileIsRefused(t *testing.T) {
 			require.IsType(t, mistake.Mistakes{}, err)
 		})
 	}
+}
+
+// Beyond the bound of what is looked at, nothing is refused, and because is found.
+func TestProposalsBeyondTheBoundAreNotJudged(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("package scanflow.strategies.x\n\na0 := [1, 2, 3, 4, 5, 6, 7, 8]\n")
+	for i := 1; i <= 10; i++ {
+		fmt.Fprintf(&text, "\na%d := [a%d, a%d, a%d]\n", i, i-1, i-1, i-1)
+	}
+	for i := range 100 {
+		fmt.Fprintf(&text, "\npropose contains {\"primitive\": \"p\", \"with\": {\"a\": a10}, \"reason\": \"r%d\", \"because\": [\"rps\"], \"note\": a10} if input.signals.rps.value > %d\n", i, i)
+	}
+	rev := compiled(t, map[string]string{"x.rego": text.String()}, Options{})
+	require.Len(t, rev.Proposals("x"), 100)
+	because, ok := rev.Proposals("x")[99].Object.Field("because")
+	require.True(t, ok)
+	require.Len(t, because.Value.Items, 1)
 }

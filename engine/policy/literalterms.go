@@ -23,13 +23,13 @@ type known struct {
 	left *int
 }
 
-// maxKnown bounds the terms of one proposal that are looked at. What is beyond counts as computed.
-const maxKnown = 20_000
-
-func newKnown(c *ast.Compiler, rule *ast.Rule) *known {
-	left := maxKnown
-	return knownWithin(c, rule, 0, &left)
-}
+// The bounds of the terms that are looked at, of one proposal and of all in a revision, where
+// each proposal has leastKnown in any case. What is beyond counts as computed.
+const (
+	maxKnown    = 5_000
+	maxKnownAll = 100_000
+	leastKnown  = 500
+)
 
 func knownWithin(c *ast.Compiler, rule *ast.Rule, depth int, left *int) *known {
 	k := &known{compiler: c, defined: map[ast.Var]*ast.Term{}, called: map[ast.Var][]*ast.Term{}, replaced: map[ast.Var]bool{}, depth: depth, left: left}

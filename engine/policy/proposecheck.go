@@ -95,12 +95,22 @@ func upperFirst(s string) string {
 // produces, as known has it. It returns false if the rule has another form, or the object is not known
 // to have a because.
 func (r *Revision) proposal(rule *ast.Rule) (*ast.Term, bool) {
+	t := r.proposals[rule]
+	return t, t != nil
+}
+
+// findProposal fills in proposal for a rule. left is the number of terms that may still be visited.
+func (r *Revision) findProposal(rule *ast.Rule, left *int) {
 	if !isSetRule(rule) { // Draft keeps invalid rules, to report on the others
-		return nil, false
+		return
 	}
-	t := newKnown(r.compiler, rule).term(rule.Head.Key)
-	object, ok := t.Value.(ast.Object)
-	return t, ok && (!isOpen(object) || object.Get(becauseKey) != nil)
+	most := max(leastKnown, min(maxKnown, *left))
+	own := most
+	t := knownWithin(r.compiler, rule, 0, &own).term(rule.Head.Key)
+	*left -= most - max(own, 0)
+	if object, ok := t.Value.(ast.Object); ok && (!isOpen(object) || object.Get(becauseKey) != nil) {
+		r.proposals[rule] = t
+	}
 }
 
 var becauseKey = ast.InternedTerm("because")

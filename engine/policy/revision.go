@@ -26,7 +26,8 @@ type Revision struct {
 	compiler   *ast.Compiler
 	store      storage.Store
 	strategies map[string]*strategy
-	guards     []guard // by name
+	proposals  map[*ast.Rule]*ast.Term // of the `propose` rules, as known has them
+	guards     []guard                 // by name
 	guardRules []guardRule
 	warnings   mistake.Mistakes
 	// unused are the warnings about policies and data without effect.
@@ -47,7 +48,7 @@ var _ engine.Revision = (*Revision)(nil)
 func newRevision(b *build) *Revision {
 	r := &Revision{
 		id: b.src.ID(), source: b.src, opts: b.opts, modules: b.modules, compiler: b.compiler, store: b.store,
-		strategies: map[string]*strategy{},
+		strategies: map[string]*strategy{}, proposals: map[*ast.Rule]*ast.Term{},
 	}
 	r.queries.revision = r
 	return r
