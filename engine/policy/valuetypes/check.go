@@ -68,12 +68,13 @@ type Report struct {
 func Check(p Policies) Report {
 	c := &checker{Policies: p, rules: map[*ast.Rule]*Type{}, functions: map[string]*function{}, checked: map[*ast.Rule]bool{}, skipped: map[Place]bool{}}
 	c.input = c.document(p.Schema)
+	c.Rules = slices.SortedFunc(slices.Values(p.Rules), func(a, b *ast.Rule) int { return a.Location.Compare(b.Location) })
 	for _, rule := range p.Rules {
 		for r := rule; r != nil; r = r.Else {
 			c.checked[r] = true
 		}
 	}
-	for _, rule := range p.Rules {
+	for _, rule := range c.Rules {
 		if len(rule.Head.Args) == 0 {
 			c.rule(rule)
 		}
@@ -92,7 +93,14 @@ type checker struct {
 	checked   map[*ast.Rule]bool
 	findings  []Finding
 	skipped   map[Place]bool
+	// quiet is set while what is skipped does not count, since the calls of a function say it.
+	quiet bool
+	// depth is the number of rules and functions that are being inferred.
+	depth int
 }
+
+// maxNesting bounds a chain of rules of which each refers to the next.
+const maxNesting = 500
 
 func (c *checker) result() Report {
 	r := Report{Complete: !c.exhausted()}
@@ -138,6 +146,12 @@ func (c *checker) rule(rule *ast.Rule) *Type {
 	if seen {
 		return orUnknown(known)
 	}
+	if c.depth >= maxNesting {
+		c.skip(rule.Location)
+		return unknown
+	}
+	c.depth++
+	defer func() { c.depth-- }()
 	c.rules[rule] = nil
 	out := never
 	for r := rule; r != nil; r = r.Else {

@@ -91,11 +91,13 @@ func (c *checker) evaluate(fn *function, args []*Type, place *ast.Location) *Typ
 			return orUnknown(known.result)
 		}
 	}
-	if len(fn.contexts) >= maxContexts {
+	if len(fn.contexts) >= maxContexts || c.depth >= maxNesting {
 		fn.more = true
 		c.skip(place)
 		return unknown
 	}
+	c.depth++
+	defer func() { c.depth-- }()
 	x := &context{args: args, place: place}
 	fn.contexts = append(fn.contexts, x)
 	result := never
@@ -172,7 +174,9 @@ func (c *checker) judgeFunctions() {
 			if !c.checked[clause] {
 				continue
 			}
+			c.quiet = len(fn.contexts) > 0 && !fn.more
 			_, _, findings := c.evaluateClause(clause, nil, true)
+			c.quiet = false
 			c.findings = append(c.findings, findings...)
 			if fn.more {
 				continue

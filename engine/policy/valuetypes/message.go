@@ -14,7 +14,7 @@ import (
 )
 
 func (c *checker) skip(at *ast.Location) {
-	if at != nil && at.File != "" {
+	if at != nil && at.File != "" && !c.quiet {
 		c.skipped[Place{at.File, at.Row, at.Col}] = true
 	}
 }
