@@ -112,7 +112,7 @@ func (r *Revision) undefinedFix(ref ast.Ref, data map[string]any) string {
 		}
 		if v = below[string(name)]; v == nil && next == nil {
 			slices.Sort(names)
-			if near := nearestName(string(name), names); near != "" {
+			if near := spelling.Nearest(string(name), names); near != "" {
 				return "did you mean " + append(slices.Clone(ref[:i+1]), ast.StringTerm(near)).String() + "?"
 			}
 			break
@@ -120,18 +120,6 @@ func (r *Revision) undefinedFix(ref ast.Ref, data map[string]any) string {
 		node = next
 	}
 	return "correct the name, or add a data.json or data.yaml at its place; where it may be absent, read it in a rule with a default"
-}
-
-// nearestName returns the name that a misspelt one was probably meant to be, or "".
-func nearestName(name string, names []string) string {
-	for distance := 1; distance <= max(1, min(3, len(name)/3)); distance++ {
-		for _, n := range names {
-			if spelling.Similar(name, n, distance) {
-				return n
-			}
-		}
-	}
-	return ""
 }
 
 // defined reports whether there is a rule or data at, above or below a reference.

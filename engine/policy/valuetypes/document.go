@@ -20,6 +20,7 @@ var askedFor = map[part]map[string]string{
 	signalPart: {
 		"sustained": "set sustained: {over: SPAN} at the sensor in the agent's manifest",
 		"since_ns":  "set since: MARK at the sensor in the agent's manifest",
+		"missing":   "set by: LABEL at the sensor in the agent's manifest",
 	},
 	sustainedPart: {
 		"above_ns": "set sustained.above at the sensor in the agent's manifest",

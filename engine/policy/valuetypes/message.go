@@ -178,14 +178,10 @@ func article(k kinds) string {
 
 // nearest is the name that a misspelt one was probably meant to be, or "".
 func nearest(name string, names []string) string {
-	for distance := 1; distance <= max(1, min(3, len(name)/3)); distance++ {
-		for _, n := range names {
-			if len(n) > 1 && spelling.Similar(name, n, distance) {
-				return n
-			}
-		}
+	if near := spelling.Nearest(name, names); near != "" {
+		return near
 	}
-	for _, n := range names {
+	for _, n := range names { // at for at_ns
 		if len(name) > 1 && (strings.HasPrefix(n, name+"_") || strings.HasPrefix(name, n+"_")) {
 			return n
 		}
