@@ -34,7 +34,7 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{
 				"lib.rego":    "package scanflow.lib.t\n\nf(x) := x\n", // a test alone refers to it
-				"x.rego":      "package scanflow.strategies.x\n\npropose contains {\"primitive\": \"p\", \"with\": {\"a\": data.limits.most, \"b\": data.whole, \"c\": data.per[input.target.name]}, \"reason\": \"r\", \"because\": []}\n",
+				"x.rego":      "package scanflow.strategies.x\n\npropose contains {\"primitive\": \"p\", \"with\": {\"a\": [x | x := data.limits.most], \"b\": [x | x := data.whole], \"c\": [x | x := data.per[input.target.name]]}, \"reason\": \"r\", \"because\": []}\n",
 				"x_test.rego": "package scanflow.strategies.x_test\n\ntest_x if {\n\tsome c in data.cases\n\tc == data.scanflow.lib.t.f(1)\n}\n",
 			}
 			files[c.file] = c.text
