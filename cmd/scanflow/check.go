@@ -121,9 +121,10 @@ func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *chec
 	// makes tests fail, and their messages are less precise.
 	if draft, err := policy.Draft(ctx, src); err == nil {
 		confine.Doing("holding agents and policies against each other", verifyTimeout)
-		report.refuse(agentcheck.Verify(agents, draft))
+		found := agentcheck.Verify(agents, draft)
+		report.refuse(found)
 		report.add(severityWarning, draft.Warnings()...)
-		report.add(severityWarning, agentcheck.Warnings(agents, draft)...)
+		report.add(severityWarning, agentcheck.WithoutFound(agentcheck.Warnings(agents, draft), found)...)
 	}
 	addOverlaps(agents, report)
 	rev, err := policy.Candidate(ctx, src, policy.Options{})

@@ -1,6 +1,7 @@
 package agentcheck
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,6 +38,19 @@ func impossibleComparisons(agents []*manifest.Agent, rev *policy.Revision) mista
 		}
 	}
 	return slices.Compact(out)
+}
+
+// WithoutFound drops the warnings about comparisons that Verify refuses: it found the same
+// part of the input mistaken on the same line.
+func WithoutFound(warnings mistake.Mistakes, found error) mistake.Mistakes {
+	var mistakes mistake.Mistakes
+	errors.As(found, &mistakes)
+	return slices.DeleteFunc(slices.Clone(warnings), func(w mistake.Mistake) bool {
+		part, _, compared := strings.Cut(w.Message, " is never ")
+		return compared && slices.ContainsFunc(mistakes, func(m mistake.Mistake) bool {
+			return m.File == w.File && m.Line == w.Line && strings.Contains(m.Message, part)
+		})
+	})
 }
 
 // verbParams lists the parameters of all primitives.

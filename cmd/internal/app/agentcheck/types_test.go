@@ -74,3 +74,13 @@ func TestNoMistakeIsNamedWhereThereIsNone(t *testing.T) {
 		require.Empty(t, verifyFile(t, file), file)
 	}
 }
+
+// A comparison that Verify refuses is no warning besides; one on its line is.
+func TestWarningsWithoutWhatVerifyFinds(t *testing.T) {
+	state := mistake.Mistake{File: "a.rego", Line: 3, Message: `input.signals.load.state is never "missing"`}
+	verb := mistake.Mistake{File: "a.rego", Line: 3, Message: `input.proposal.primitive is never "scael"`}
+	other := mistake.Mistake{File: "a.rego", Line: 4, Message: state.Message}
+	found := mistake.Mistakes{{File: "a.rego", Line: 3, Message: `input.signals.load.state == "missing" is always false`}}
+	require.Equal(t, mistake.Mistakes{verb, other}, WithoutFound(mistake.Mistakes{state, verb, other}, found))
+	require.Len(t, WithoutFound(mistake.Mistakes{state, verb, other}, nil), 3)
+}
