@@ -19,7 +19,8 @@
 //     policies have taken maxSteps steps.
 //
 // It never says that a value of data or of params equals nothing, or that a part of one is
-// missing: these are settings, and a rule may be written for others. It assumes, like OPA,
-// that an object with properties in its schema has no others. It runs no policy and reads
+// missing: these are settings, and a rule may be written for others. Nor does it judge a
+// clause of a function that another clause makes up for, but for a misspelt name. It assumes,
+// like OPA, that an object with properties in its schema has no others. It runs no policy and reads
 // no document. Start reading at Check.
 package valuetypes

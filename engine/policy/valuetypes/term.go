@@ -70,16 +70,11 @@ func (c *checker) object(f *frame, o ast.Object) *Type {
 
 // ref is the type of a reference. A key that no value has is a finding.
 func (c *checker) ref(f *frame, t *ast.Term, ref ast.Ref) *Type {
-	of, from := unknown, 1
-	switch head := ref[0].Value.(type) {
-	case ast.Var:
-		switch head {
-		case ast.DefaultRootDocument.Value:
-			of, from = c.data(ref)
-		default:
-			of = c.term(f, ref[0])
-		}
-	default:
+	var of *Type
+	from := 1
+	if ref[0].Equal(ast.DefaultRootDocument) {
+		of, from = c.data(ref)
+	} else {
 		of = c.term(f, ref[0])
 	}
 	for i := from; i < len(ref); i++ {

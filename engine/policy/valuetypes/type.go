@@ -8,7 +8,7 @@ import (
 )
 
 // Type is a set of values. The values that an expression can have are always a part of its
-// Type. It is not changed once it is made.
+// Type. It is not changed once the type of the document is made.
 type Type struct {
 	kinds kinds
 	// texts are the only strings of the type; nil is any string.
