@@ -95,6 +95,8 @@ spec:
 		"a capacity of none":      {"autoscale.yaml", "requests_per_second_per_replica: 12.5", "requests_per_second_per_replica: 0", "planner", "params.requests_per_second_per_replica: is no number above 0"},
 		"a time below zero":       {"idle.yaml", "idle_ns: 600e9", "idle_ns: -1", "planner", "params.idle_ns: is no number of 0 or more"},
 		"a lead below zero":       {"reserve.yaml", "lead_ns: 300e9", "lead_ns: -1", "reserve", "params.lead_ns: is no number of nanoseconds from 0 to 24 hours"},
+		"a time of one digit":     {"schedule.yaml", `from: "08:00"`, `from: "8:00"`, "planner", "params.schedule[0].from is no time of the day like 08:45 or 08:45:30"},
+		"a min above its max":     {"schedule.yaml", "min: 3, max: 9", "min: 10, max: 9", "planner", "params.schedule[0]: min and max are no whole numbers with 0 \u003c= min"},
 		"a template without name": {"isolate.yaml", "batch_template: offline", `batch_template: ""`, "isolate", "params.batch_template: is no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,4 +112,13 @@ spec:
 			require.Contains(t, string(out), `"by": "shape"`)
 		})
 	}
+}
+
+// The commands of the page on a schedule.
+func TestServingPageSchedule(t *testing.T) {
+	r := read(t, "docs/serving.md", "\n## serving.schedule\n", "\n## serving.reserve\n")
+	r.files()
+	r.runs(r.step("echo"))
+	r.runs(r.step("scanflow eval"))
+	r.runs(r.step("sed"))
 }
