@@ -96,7 +96,7 @@ func TestReadsAreFoundThroughWhateverARuleCalls(t *testing.T) {
 			engine.Reads{Signals: map[string]engine.SignalFields{"errors": engine.SignalState, "rps": engine.SignalValue}}},
 		"the time": {`input.now_ns > 1`, `[]`, engine.Reads{Now: true}},
 		"other sections": {"input.target.name\n\tinput.memory.x\n\tinput.claims.replicas\n\tinput.trigger.kind\n\tinput.params.a", `[]`,
-			engine.Reads{Memory: of("x"), Claims: of("replicas"), Trigger: true}},
+			engine.Reads{Memory: of("x"), Claims: of("replicas"), Trigger: true, ForTrigger: true}},
 		"fields of the target": {"input.target.replicas.desired > 1\n\tinput.target.labels.a\n\tinput.target.model", `[]`,
 			engine.Reads{Target: engine.TargetDesired | engine.TargetLabels | engine.TargetModel}},
 		"the pods":                        {"some p in input.target.pods\n\tp.ready", `[]`, engine.Reads{Target: engine.TargetPods}},

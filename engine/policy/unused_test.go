@@ -28,7 +28,7 @@ func TestWhatHasNoEffectIsAWarning(t *testing.T) {
 		"a package of another tool":          {"m.rego", "package main\n\nviolation contains \"x\" if input.proposal.primitive == \"p\"\n", "refers to package main"},
 		"a library that nothing refers to":   {"m.rego", "package scanflow.lib.z\n\nf(x) := x\n", "refers to package scanflow.lib.z"},
 		"a rule of a guard":                  {"m.rego", "package scanflow.guards.m\n\ndeny contains \"x\" if input.proposal.primitive == \"q\"\n\nlarge if input.proposal.with.replicas > 3\n", "m.rego:5:1: scanflow.guards.m.large binds nobody, and no deny or clamp refers to it; refer to it, or take it out"},
-		"a rule of a strategy":               {"m.rego", "package scanflow.strategies.m\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n\nbusy if input.now_ns > 3\n", "scanflow.strategies.m.busy binds nobody, and no propose refers to it"},
+		"a rule of a strategy":               {"m.rego", "package scanflow.strategies.m\n\npropose contains {\"primitive\": \"p\", \"with\": {}, \"reason\": \"r\", \"because\": []}\n\nbusy if input.now_ns > 3\n", "scanflow.strategies.m.busy binds nobody, and no propose or remember refers to it"},
 		"a rule that another one stands for": {"m.rego", "package scanflow.guards.m\n\ndeny contains \"x\" if large\n\nlarge if input.proposal.with.replicas > 3\n\nlarge if input.proposal.with.max > 3\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
