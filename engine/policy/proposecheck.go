@@ -117,8 +117,8 @@ var becauseKey = ast.InternedTerm("because")
 
 // CheckEvidence returns a mistake for each signal that the `because` of a strategy's rule
 // names as a literal, that the rule does not read, and that an agent with these signals does
-// not have. A rule that reads a signal may be written for agents with and without it; one that
-// reads a signal that is not there, and nothing else, is a mistake that CheckAgainst finds.
+// not have. A rule that reads the signal may be written for agents with and without it;
+// CheckAgainst judges what it reads.
 func (r *Revision) CheckEvidence(signals, strategies []string) []mistake.Mistake {
 	var out mistake.Mistakes
 	t := newTracer(r.compiler)
