@@ -26,6 +26,7 @@ type runFlags struct {
 	inputFlags
 	logs       logFlags
 	data       string
+	retention  retentionFlags
 	workloads  []string
 	nodes      nodeFlags
 	stopPods   bool
@@ -67,6 +68,7 @@ next start, unless --stop-pods is given.`,
 	f := c.Flags()
 	f.DurationVar(&o.interval, "policies-interval", source.DefaultEvery, "with a URL in --policies: time between two requests, give or take a tenth")
 	f.StringVar(&o.data, "data", defaultData, "folder of the journal; made if it isn't there")
+	o.retention.add(f)
 	listFlag(f, &o.workloads, "workloads", "", "Deployments for the local orchestrator: files, or folders of them")
 	o.nodes.add(f)
 	f.BoolVar(&o.stopPods, "stop-pods", false, "stop the local orchestrator's pods at the end")
@@ -94,6 +96,10 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	app.LimitMemory()
+	journalBytes, err := o.retention.check()
+	if err != nil {
+		return err
+	}
 	token, err := o.apiToken(log.Named("http"))
 	if err != nil {
 		return err
@@ -132,7 +138,7 @@ func runAgents(ctx context.Context, o *runFlags) error {
 		return err
 	}
 	a, err := app.New(app.Options{
-		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, Workloads: o.workloads,
+		Manifests: o.manifests, Policies: policies, Judge: judgeCommand, Data: o.data, JournalAge: o.retention.age, JournalBytes: journalBytes, Workloads: o.workloads,
 		Local: orchestrator.Options{Self: self, Nodes: nodes}, StopPods: o.stopPods,
 		Prometheus: o.prometheus, MLflow: o.mlflow, MLflowTLS: mlflowTLS, Peers: peerOptions, Listens: []net.Addr{listener.Addr()}, Kubernetes: inCluster, Log: log,
 	})

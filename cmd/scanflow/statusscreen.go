@@ -25,7 +25,8 @@ func (s *daemonStatus) screen(address string, zone screenZone, columns int) stri
 	line := func(format string, args ...any) {
 		b.WriteString(plot.Clip(plot.Line(fmt.Sprintf(format, args...)), columns) + "\n")
 	}
-	line("%s  scanflow at %s, %s, version %s", strings.ToUpper(string(s.Health)), address, zone.full(s.Now), s.Version)
+	line("%s  scanflow at %s, %s", strings.ToUpper(string(s.Health)), address, zone.full(s.Now))
+	line("version    %s", s.Version)
 	live := ""
 	if !s.Policies.LoadedAt.IsZero() {
 		live = ", live since " + zone.brief(s.Policies.LoadedAt, s.Now)

@@ -152,7 +152,9 @@ func (a *App) openData(ctx context.Context) (err error) {
 		return err
 	}
 	a.claims.Start(ctx)
-	a.Journal, err = journal.Open(ctx, JournalDir(a.opts.Data), journal.Options{Log: a.opts.Log.Named("journal"), Clock: a.opts.Clock, Tolerant: true})
+	a.Journal, err = journal.Open(ctx, JournalDir(a.opts.Data), journal.Options{
+		Log: a.opts.Log.Named("journal"), Clock: a.opts.Clock, Tolerant: true, MaxAge: a.opts.JournalAge, MaxBytes: a.opts.JournalBytes,
+	})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"net"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -24,6 +25,10 @@ type Options struct {
 	Judge []string
 	// Data is the folder of the journal and of the local orchestrator's records.
 	Data string
+	// JournalAge and JournalBytes bound what the journal keeps of the past; 0 is the default of
+	// journal.Options.
+	JournalAge   time.Duration
+	JournalBytes int64
 	// Workloads are files and folders of Deployments for the local orchestrator. Without
 	// any, there is no local orchestrator.
 	Workloads []string
