@@ -29,10 +29,11 @@ import data.scanflow.lib.params
 #   layer: infrastructure
 propose contains proposal if {
 	count(problems) == 0
+	registered_model != null
 	worse
 	proposal := {
 		"primitive": "model.rollback",
-		"with": {"model": input.params.registered_model, "reason": "error_rate_above_previous"},
+		"with": {"model": registered_model, "reason": "error_rate_above_previous"},
 		"priority": 90,
 		"reason": "error_rate_above_previous",
 		"because": ["requests", "errors"],
@@ -47,8 +48,8 @@ propose contains proposal if {
 #   layer: infrastructure
 propose contains proposal if {
 	count(problems) == 0
+	registered_model == null
 	worse
-	not input.params.registered_model
 	proposal := {
 		"primitive": "model.serve",
 		"with": object.union({name: replace(text, "{version}", other) | some name, text in serve}, {"version": other}),
@@ -137,6 +138,9 @@ left := array.slice(all, count(all) - 16, count(all)) if {
 	all := array.concat([version | some version in rolled_back; version != current], [current])
 }
 
+# By object.get, so that an agent without the param may use this strategy too.
+registered_model := object.get(input.params, "registered_model", null)
+
 serve := object.get(input.params, "serve", {})
 
 least := object.get(input.params, "rollback_samples", 100)
@@ -151,12 +155,12 @@ problems contains params.not_above_zero("rollback_margin", margin)
 
 problems contains params.below_zero("rollback_sigmas", sigmas)
 
-problems contains params.not_a_name("registered_model", input.params.registered_model)
+problems contains params.not_a_name("registered_model", registered_model) if registered_model != null
 
 problems contains "params.serve: is no object of texts" if not texts
 
 problems contains "params.serve: has no effect beside registered_model" if {
-	input.params.registered_model
+	registered_model != null
 	count(serve) > 0
 }
 
