@@ -14,7 +14,7 @@ import (
 func docs(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "docs/reference/*.md", "deploy/helm/scanflow/*.md", "deploy/scenarios/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/cookbook/*.md", "docs/decisions/*.md", "docs/reference/*.md", "deploy/helm/scanflow/*.md", "deploy/scenarios/*.md"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)

@@ -74,7 +74,10 @@ func (ad *admission) requireApproval(c *candidate) {
 // wait ends the way of a candidate that waits for a person.
 func (c *candidate) wait(on *engine.Answer, how string) {
 	c.decision.Verdict, c.decision.By, c.decision.Approval = engine.Waiting, byApproval, on
-	c.decision.Detail = c.change.Diff + ": " + how
+	c.decision.Detail = how
+	if c.change.Diff != "" { // a preview of a document has no plan
+		c.decision.Detail = c.change.Diff + ": " + how
+	}
 }
 
 // requested returns the approval that this turn requests for the same proposal.
