@@ -20,55 +20,83 @@ func (r *Revision) Review(ctx context.Context, doc *engine.Document, p engine.Pr
 		return engine.Review{}
 	}
 	q := r.queries.guardsOf(b)
-	denials, clamps := r.judge(ctx, doc, p, b, q.all)
-	changed, with, more := applyClamps(p, clamps)
-	if denials = append(denials, more...); len(changed) == 0 {
-		return engine.Review{Denials: denials}
+	proposed := r.judge(ctx, doc, p, b, q.all, "")
+	changed, with, unclamped := applyClamps(p, proposed.clamps)
+	var out denialList
+	if len(changed) == 0 {
+		out.add(proposed.byDeny...)
+		out.add(proposed.byClamp...)
+		out.add(unclamped...)
+		return engine.Review{Denials: out}
 	}
+	// A clamp that failed denies, whatever the other clamps make of the proposal.
+	out.add(proposed.byClamp...)
+	out.add(unclamped...)
 	p.With = with
-	denials, _ = r.judge(ctx, doc, p, b, q.denials)
-	return engine.Review{Denials: append(denials, more...), Clamps: changed, With: with}
+	out.add(r.judge(ctx, doc, p, b, q.denials, denyRule).byDeny...)
+	return engine.Review{Denials: out, Clamps: changed, With: with}
 }
 
-// judge evaluates a group of guard rules on one proposal.
-func (r *Revision) judge(ctx context.Context, doc *engine.Document, p engine.Proposal, b binding, g *group) ([]engine.Denial, []clamp) {
-	var out []engine.Denial
-	var clamps []clamp
-	deny := func(d engine.Denial) {
-		if !slices.Contains(out, d) {
-			out = append(out, d)
+// judgment is the answer of the guards to one proposal.
+type judgment struct {
+	// byDeny are the denials of the rules deny. byClamp are those of the rules clamp, which
+	// failed, are malformed, or read a signal that is not ok.
+	byDeny, byClamp denialList
+	clamps          []clamp
+}
+
+// denialList has each denial once.
+type denialList []engine.Denial
+
+func (l *denialList) add(denials ...engine.Denial) {
+	for _, d := range denials {
+		if !slices.Contains(*l, d) {
+			*l = append(*l, d)
 		}
 	}
+}
+
+// by returns the denials of the rules of a name.
+func (j *judgment) by(rule string) *denialList {
+	if rule == clampRule {
+		return &j.byClamp
+	}
+	return &j.byDeny
+}
+
+// judge evaluates a group of guard rules on one proposal: those of a name, or all for "".
+func (r *Revision) judge(ctx context.Context, doc *engine.Document, p engine.Proposal, b binding, g *group, only string) judgment {
+	var out judgment
 	input, err := r.inputs.withProposal(doc, p, b.unbound...)
 	if err != nil {
 		for _, name := range b.guards {
-			deny(engine.Denial{Guard: name, Reason: err.Error()})
+			out.byDeny.add(engine.Denial{Guard: name, Reason: err.Error()})
 		}
-		return out, nil
+		return out
 	}
 	for _, rule := range b.rules {
-		for _, d := range rule.signalDenials(doc, input) {
-			deny(d)
+		if name := ruleName(rule.rule); only == "" || name == only {
+			out.by(name).add(rule.signalDenials(doc, input)...)
 		}
 	}
 	g.evaluateEach(ctx, doc.Now, input, nil, func(i int, answer ast.Value, err error) {
-		name := g.members[i].Name
+		m := g.members[i]
+		rule := clampRule
+		if lastPartIs(m.path, denyRule) {
+			rule = denyRule
+		}
 		switch {
 		case err != nil:
-			deny(engine.Denial{Guard: name, Reason: err.Error()})
-		case lastPartIs(g.members[i].path, denyRule):
-			for _, d := range readDenials(answer, name) {
-				deny(d)
-			}
+			out.by(rule).add(engine.Denial{Guard: m.Name, Reason: err.Error()})
+		case rule == denyRule:
+			out.byDeny.add(readDenials(answer, m.Name)...)
 		default:
-			found, wrong := readClamps(answer, name)
-			clamps = append(clamps, found...)
-			for _, d := range wrong {
-				deny(d)
-			}
+			found, wrong := readClamps(answer, m.Name)
+			out.clamps = append(out.clamps, found...)
+			out.byClamp.add(wrong...)
 		}
 	})
-	return out, clamps
+	return out
 }
 
 // guardQueries are the queries for the guards that bind a proposal.
