@@ -44,6 +44,7 @@ func (c *checker) expr(f *frame, e *ast.Expr) bool {
 }
 
 func (c *checker) every(f *frame, every *ast.Every) {
+	defer f.widen(len(f.narrowed))
 	key, value := c.elements(f, every.Domain, c.term(f, every.Domain))
 	if every.Key != nil {
 		f.bind(every.Key, key)
@@ -84,7 +85,7 @@ func (c *checker) call(f *frame, e *ast.Expr) bool {
 		return true
 	}
 	switch {
-	case typeTests[name] != 0 && len(operands) > 0:
+	case typeTests[name] != 0 && len(operands) == 1: // with another one, it is a boolean that may be false
 		return c.typeTest(f, e, typeTests[name], operands[0])
 	case name == ast.TypeNameBuiltin.Name:
 		return false
@@ -116,9 +117,24 @@ func (c *checker) typeTest(f *frame, e *ast.Expr, kind kinds, operand *ast.Term)
 	if v, ok := operand.Value.(ast.Var); ok && rest != t.kinds && t.kinds != allKinds {
 		narrowed := *t
 		narrowed.kinds = rest
-		f.types[v] = &narrowed
+		f.narrow(v, &narrowed)
 	}
 	return true
+}
+
+// narrow gives a variable the type that a test leaves.
+func (f *frame) narrow(v ast.Var, to *Type) {
+	f.narrowed = append(f.narrowed, narrowing{v, f.types[v]})
+	f.types[v] = to
+}
+
+// widen gives the variables that were narrowed since then their types again: a test in a
+// comprehension or in `every` says nothing of what comes after it.
+func (f *frame) widen(since int) {
+	for i := len(f.narrowed) - 1; i >= since; i-- {
+		f.types[f.narrowed[i].v] = f.narrowed[i].before
+	}
+	f.narrowed = f.narrowed[:since]
 }
 
 // unify infers `a = b`: a variable without a type gets that of the other side.

@@ -128,6 +128,8 @@ type frame struct {
 	// types are those of the variables. OPA's compiler gives each variable of a module a
 	// name of its own.
 	types map[ast.Var]*Type
+	// narrowed are the variables whose types tests have narrowed, in order.
+	narrowed []narrowing
 	// texts are the expressions that OPA's compiler put generated variables in place of.
 	texts map[ast.Var]string
 	// at is the expression that is inferred.
@@ -136,6 +138,12 @@ type frame struct {
 	// count then.
 	generic  bool
 	findings []Finding
+}
+
+// narrowing is a variable with its type before a test.
+type narrowing struct {
+	v      ast.Var
+	before *Type
 }
 
 func newFrame() *frame { return &frame{types: map[ast.Var]*Type{}, texts: map[ast.Var]string{}} }

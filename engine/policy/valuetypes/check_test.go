@@ -71,6 +71,36 @@ func calls(n int) string {
 	return b.String()
 }
 
+// A test of a type says something of the expressions after it in its own body, and only where
+// it must hold. A list may be empty.
+func TestWhatATestLeavesOpen(t *testing.T) {
+	for name, body := range map[string]string{
+		"its result is a value":          "text := is_string(x)\n\ttext == false\n\tx + 1 > 3",
+		"its result is compared":         "is_string(x) == false\n\tx + 1 > 3",
+		"its result is in a list":        "false in [is_string(x), is_null(x)]\n\tx + 1 > 3",
+		"in an array comprehension":      "texts := [x | is_string(x)]\n\tcount(texts) == 0\n\tx + 1 > 3",
+		"in a set comprehension":         "texts := {x | is_string(x)}\n\tcount(texts) == 0\n\tx + 1 > 3",
+		"in an object comprehension":     "texts := {\"a\": x | is_string(x)}\n\tcount(texts) == 0\n\tx + 1 > 3",
+		"in a negation":                  "not count([1 | is_string(x)]) > 0\n\tx + 1 > 3",
+		"in every":                       "every v in input.labels {\n\t\tis_string(x)\n\t\tv == x\n\t}\n\tx + 1 > 3",
+		"an empty list":                  "some y in []\n\ty.z > x",
+		"an element of an empty list":    "list := [y | some y in []]\n\tlist[0] > x",
+		"every element of an empty list": "every y in [] { y.z > x }",
+		"an element of an empty set":     "some y in set()\n\ty.z > x",
+		"the first of a list by default": "list := object.get(input.params, \"list\", [])\n\tlist[0].z > x",
+		"elements of a list by default":  "some i, y in object.get(input.params, \"list\", [])\n\ti + y.z > x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := "r if {\n\tx := limit\n\t" + body + "\n}\n\nlimit := \"none\" if input.labels.a == \"b\"\n\nlimit := 5 if input.labels.a != \"b\""
+			require.Empty(t, check(t, rules, nil).Findings)
+		})
+	}
+	for _, body := range []string{"is_string(x)\n\tx + 1 > 3", "not is_number(x)\n\tx + 1 > 3", "count([y | is_string(x); y := x + 1]) > 0"} {
+		rules := "r if {\n\tx := limit\n\t" + body + "\n}\n\nlimit := \"none\" if input.labels.a == \"b\"\n\nlimit := 5 if input.labels.a != \"b\""
+		require.Len(t, check(t, rules, nil).Findings, 1, body)
+	}
+}
+
 // What is known and in order is neither a finding nor skipped.
 func TestWhatIsKnown(t *testing.T) {
 	for _, rules := range []string{

@@ -40,7 +40,11 @@ func (c *checker) term(f *frame, t *ast.Term) *Type {
 	case *ast.SetComprehension:
 		return collectionOf(setKind, c.inner(f, v.Body, v.Term))
 	case *ast.ObjectComprehension:
-		value := c.inner(f, v.Body, v.Value)
+		defer f.widen(len(f.narrowed))
+		value := unknown
+		if c.body(f, v.Body) {
+			value = c.term(f, v.Value)
+		}
 		return objectOf(c.term(f, v.Key), value)
 	}
 	return unknown
@@ -48,6 +52,7 @@ func (c *checker) term(f *frame, t *ast.Term) *Type {
 
 // inner is the type of the values that a comprehension collects.
 func (c *checker) inner(f *frame, body ast.Body, t *ast.Term) *Type {
+	defer f.widen(len(f.narrowed))
 	if !c.body(f, body) {
 		return unknown
 	}
@@ -124,16 +129,18 @@ func (c *checker) step(f *frame, t *ast.Term, ref ast.Ref, i int, of *Type) *Typ
 // keyed is the type of ref[:i+1] where the key is one of keys.
 func (c *checker) keyed(f *frame, t *ast.Term, ref ast.Ref, i int, of *Type, keys []ast.Value) *Type {
 	var out *Type
+	found := false
 	for _, key := range keys {
-		out = c.join(out, c.field(of, key))
+		t := c.field(of, key)
+		out, found = c.join(out, t), found || t != nil
 	}
-	if out == nil {
+	if !found {
 		if !of.setting {
 			c.missing(f, t.Location, f.text(c, t), f.prefix(c, t, ref, i), keys[0], of)
 		}
 		return unknown
 	}
-	return out
+	return orNever(out)
 }
 
 // data is the type of the rule or of the data that a reference to data begins with, and how

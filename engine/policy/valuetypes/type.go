@@ -170,11 +170,16 @@ func (l *lattice) field(t *Type, key ast.Value) *Type {
 			out = t.rest
 		}
 	}
-	if t.kinds&arrayKind != 0 && isNumber {
+	list := t.kinds&arrayKind != 0 && isNumber
+	if list {
 		out = l.join(out, orUnknown(t.elem))
 	}
-	if t.kinds&setKind != 0 {
+	set := t.kinds&setKind != 0
+	if set {
 		out = l.join(out, orUnknown(t.elem))
+	}
+	if out == nil && (list || set) {
+		return never // it is empty
 	}
 	return out
 }
@@ -207,12 +212,22 @@ func (l *lattice) each(t *Type) (key, value *Type) {
 	if t.kinds&setKind != 0 {
 		key, value = l.join(key, orUnknown(t.elem)), l.join(value, orUnknown(t.elem))
 	}
+	if value == nil && t.kinds&containers != 0 {
+		return orNever(key), never // it is empty, as a default often is
+	}
 	return key, value
 }
 
 func orUnknown(t *Type) *Type {
 	if t == nil {
 		return unknown
+	}
+	return t
+}
+
+func orNever(t *Type) *Type {
+	if t == nil {
+		return never
 	}
 	return t
 }
