@@ -302,7 +302,7 @@ func TestASensorWritesNothing(t *testing.T) {
 	for n, kind := range kinds {
 		_, _ = fmt.Fprintf(&sensors, "    - {name: s%d, %s}\n", n, kind)
 	}
-	i.write("policies/idle.rego", "package scanflow.strategies.t.idle\n\npropose contains {\"primitive\": \"webhook\", \"reason\": \"r\", \"because\": []} if false\n")
+	i.write("policies/idle.rego", "package scanflow.strategies.t.idle\n\npropose contains {\"primitive\": \"webhook\", \"with\": {\"url\": \"http://127.0.0.1:1/\"}, \"reason\": \"r\", \"because\": []} if false\n")
 	i.write("agents/reader.yaml", `apiVersion: scanflow.dev/v1alpha1
 kind: Agent
 metadata: {name: reader, namespace: test}
