@@ -107,7 +107,9 @@ spec:
 			out, err := r.shell("scanflow check -f wrong.yaml").CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			out, err = r.shell("scanflow eval -f wrong.yaml --agent " + row.agent + " --workloads workloads --over 1ms --prometheus http://127.0.0.1:9").Output()
-			require.NoError(t, err, "%s", out)
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "%s", out)
+			require.Equal(t, exitMalformed, exit.ExitCode(), "%s", out)
 			require.Contains(t, string(out), row.want)
 			require.Contains(t, string(out), `"by": "shape"`)
 		})

@@ -256,6 +256,7 @@ func normal(out string) string {
 		{`─+`, "─"},
 		{`  ([^\n ](?:[^\n ]| [^\n ]){0,9})(?:[^\n ]| [^\n ])*…`, "  $1…"}, // how much fits hangs on the length of an id
 		{`\brevision=[0-9a-f]{12}\b`, "revision=R"},
+		{`(?m)^\d+ files written to shipped$`, "N files written to shipped"},
 		{`(?m) +$`, ""},
 	} {
 		out = regexp.MustCompile(rule[0]).ReplaceAllString(out, rule[1])
