@@ -93,6 +93,9 @@ func TestMistakesInAScope(t *testing.T) {
 		"verb: scale":           "did you mean verbs?",
 		"primitives: [scale]":   "did you mean verbs?",
 		"state: [empty]":        "did you mean states?",
+		"agnets: [x]":           "g.rego:1:1: METADATA has custom.agnets, which has no effect; did you mean agents?",
+		"vebs: [scale]":         "did you mean verbs?",
+		"sates: [empty]":        "did you mean states?",
 	} {
 		t.Run(scope, func(t *testing.T) {
 			_, err := Compile(t.Context(), sourceOf(t, with(one(`propose contains {"primitive": "p", "reason": "r", "because": []}`), "g.rego", scoped(scope)+deny)), Options{})
@@ -101,6 +104,32 @@ func TestMistakesInAScope(t *testing.T) {
 	}
 	_, err := Compile(t.Context(), sourceOf(t, with(one(`propose contains {"primitive": "p", "reason": "r", "because": []}`), "g.rego", deny+"\ndeny contains \"x\" if helper\n\n"+scoped("verbs: [scale]")+"helper if input.now_ns > 0\n")), Options{})
 	require.ErrorContains(t, err, "g.rego:7:1: verbs in the METADATA of helper has no effect; write it above a deny or clamp rule, or above the package")
+}
+
+// A comment that is meant as METADATA and is none binds more than its author means.
+func TestMisspeltMetadataOfAGuard(t *testing.T) {
+	for name, c := range map[string]struct{ comment, says string }{
+		"a key in capitals":         {"# METADATA\n# Custom: {agents: [x]}\n", "g.rego:4:1: METADATA has Custom, which has no effect; did you mean custom?"},
+		"a key that is misspelt":    {"# METADATA\n# custm: {agents: [x]}\n", "g.rego:4:1: METADATA has custm, which has no effect; did you mean custom?"},
+		"a scope beside custom":     {"# METADATA\n# verbs: [scale]\n", "g.rego:4:1: METADATA has verbs, which has no effect; write it below custom, as `custom: {verbs: [...]}`"},
+		"a header in small letters": {"# metadata\n# custom: {verbs: [scale]}\n", `g.rego:3:1: the comment "# metadata" is no METADATA, and what follows has no effect; write # METADATA in capitals`},
+		"a header with a capital":   {"# Metadata:\n# custom: {verbs: [scale]}\n", "write # METADATA in capitals"},
+		"no header":                 {"# custom: {verbs: [scale]}\n", "g.rego:3:1: custom in a comment without METADATA has no effect; write the line # METADATA above it"},
+		"no header, on two lines":   {"# title: x\n# custom:\n#   verbs: [scale]\n", "g.rego:4:1: custom in a comment without METADATA has no effect"},
+		"a text":                    {"# Custom: of the house.\n", ""},
+		"a text about custom":       {"# custom: {x} is not read\n", ""},
+		"a text with a colon":       {"# METADATA\n# description: |\n#   verbs: all of them\n", ""},
+		"another key of custom":     {"# METADATA\n# custom: {layer: x, status: stable, severity: 3, agency: y}\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Compile(t.Context(), sourceOf(t, with(one(`propose contains {"primitive": "p", "reason": "r", "because": []}`), "g.rego", "package scanflow.guards.g\n\n"+c.comment+"deny contains \"no\"\n")), Options{})
+			if c.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.says)
+		})
+	}
 }
 
 func TestTheLineThatNamesGuardsHasTheirScope(t *testing.T) {

@@ -49,11 +49,11 @@ var misspeltScopeKeys = map[string]string{
 
 // checkScopes checks the scopes in the METADATA of a guard's file.
 func checkScopes(m *ast.Module) mistake.Mistakes {
-	var out mistake.Mistakes
+	out := misspeltMetadata(m)
 	for _, a := range m.Annotations {
 		add := func(message, fix string) { out = append(out, at(a.Location, message, fix)) }
 		for _, key := range slices.Sorted(maps.Keys(a.Custom)) {
-			if meant := misspeltScopeKeys[key]; meant != "" {
+			if meant := scopeKey(key); meant != "" && meant != key {
 				add(fmt.Sprintf("METADATA has custom.%s, which has no effect", key), "did you mean "+meant+"?")
 			}
 		}
