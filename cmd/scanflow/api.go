@@ -102,7 +102,7 @@ func limitOf(r *http.Request) (int, error) {
 
 func approvalsOf(a *app.App, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	since, err := parseTime(q.Get("since"), time.Now())
+	since, err := parseTime(q.Get("since"), time.Now(), time.UTC)
 	if err != nil {
 		return nil, badRequest("since", err)
 	}

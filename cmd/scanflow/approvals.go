@@ -34,11 +34,12 @@ answer. With --since, those that came to an end since then are listed too:
 			if err := checkAgent(agent); err != nil {
 				return err
 			}
-			if _, err := parseTime(since, time.Now()); err != nil {
+			from, err := parseTime(since, time.Now(), zone.location())
+			if err != nil {
 				return fmt.Errorf("--since: %w", err)
 			}
 			q := url.Values{}
-			for name, value := range map[string]string{"agent": agent, "since": since} {
+			for name, value := range map[string]string{"agent": agent, "since": timeQuery(from)} {
 				if value != "" {
 					q.Set(name, value)
 				}
@@ -67,7 +68,7 @@ answer. With --since, those that came to an end since then are listed too:
 	f := c.Flags()
 	f.StringVar(&agent, "agent", "", "only this agent's, as name or namespace/name")
 	completeFlag(c, "agent", pickNames(o.names, agentsOf))
-	f.StringVar(&since, "since", "", "also those that ended since: a time (RFC 3339) or an age (90s, 2h)")
+	f.StringVar(&since, "since", "", "also those that ended since: a time (2026-03-01T12:00:00Z, \"2026-03-01 12:00:00\" or 12:00) or an age (90s, 2h)")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON")
 	return c
 }

@@ -53,8 +53,8 @@ takes. The id in the table is enough: it names a decision within one journal.`,
 	f.StringVar(&o.filter.Verb, "verb", "", "only this verb")
 	f.StringVar(&o.verdict, "verdict", "", "only admitted, refused, unchanged or waiting (for a person); failed: only those whose act failed")
 	f.StringVar(&o.filter.Identity, "identity", "", "only the act of this identity")
-	f.StringVar(&o.since, "since", "", "only from here on: a time (RFC 3339) or an age (90s, 2h)")
-	f.StringVar(&o.until, "until", "", "only before here: a time (RFC 3339) or an age")
+	f.StringVar(&o.since, "since", "", "only from here on: a time (2026-03-01T12:00:00Z, \"2026-03-01 12:00:00\" or 12:00) or an age (90s, 2h)")
+	f.StringVar(&o.until, "until", "", "only before here: a time or an age")
 	f.IntVar(&o.filter.Limit, "limit", 100, "at most so many, the newest; 0 for all; with --follow, how many to begin with")
 	f.BoolVar(&o.wide, "wide", false, "all columns, in full")
 	f.BoolVarP(&o.follow, "follow", "", false, "go on with those that are decided from now on, until interrupted")
@@ -79,11 +79,15 @@ var verdictNames = []string{string(engine.Admitted), string(engine.Refused), str
 
 // parse checks the flags, and completes the filter but for the agent.
 func (o *decisionFlags) parse(args []string) (err error) {
-	if o.filter.Since, err = parseTime(o.since, time.Now()); err != nil {
+	now := time.Now()
+	if o.filter.Since, err = parseTime(o.since, now, o.zone.location()); err != nil {
 		return fmt.Errorf("--since: %w", err)
 	}
-	if o.filter.Until, err = parseTime(o.until, time.Now()); err != nil {
+	if o.filter.Until, err = parseTime(o.until, now, o.zone.location()); err != nil {
 		return fmt.Errorf("--until: %w", err)
+	}
+	if o.since != "" && o.until != "" && !o.filter.Since.Before(o.filter.Until) {
+		return fmt.Errorf("--until: %s is not after --since, %s", o.zone.full(o.filter.Until), o.zone.full(o.filter.Since))
 	}
 	switch v := engine.Verdict(o.verdict); v {
 	case "", engine.Admitted, engine.Refused, engine.Unchanged, engine.Waiting:
@@ -114,7 +118,8 @@ func (o *decisionFlags) conflicts(args []string) error {
 	without(len(args) > 0, "an ID", "which names one decision", append([]string{"wide", "follow", "problems", "document"}, choice...)...)
 	without(o.document != "", "--document", "which prints one document", append([]string{"wide", "follow", "problems", "json", "utc"}, choice...)...)
 	without(o.problems, "--problems", "which shows firings", "target", "strategy", "verb", "verdict", "identity", "follow")
-	without(o.asJSON, "--json", "which has everything, with times as RFC 3339", "wide", "utc")
+	without(o.asJSON, "--json", "which has everything", "wide")
+	without(o.asJSON && o.since == "" && o.until == "", "--json", "which has times as RFC 3339", "utc")
 	without(o.follow, "--follow", "which has no end", "until")
 	return errors.Join(errs...)
 }
@@ -153,21 +158,6 @@ func (o *decisionFlags) run(cmd *cobra.Command, args []string) error {
 		return o.printNew(ctx, out, source)
 	}
 	return o.printDecisions(ctx, out, source)
-}
-
-// parseTime parses a time (RFC 3339) or an age before now; "" is the zero time.
-func parseTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if age, err := time.ParseDuration(text); err == nil {
-		return now.Add(-age), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither a time like 2026-03-01T12:00:00Z nor an age like 2h", text)
-	}
-	return at, nil
 }
 
 func (o *decisionFlags) printOne(ctx context.Context, w io.Writer, source decisionSource, id string) error {

@@ -27,10 +27,10 @@ func filterOf(a *app.App, r *http.Request) (f journal.Filter, err error) {
 		return f, err
 	}
 	now := time.Now()
-	if f.Since, err = parseTime(q.Get("since"), now); err != nil {
+	if f.Since, err = parseTime(q.Get("since"), now, time.UTC); err != nil {
 		return f, badRequest("since", err)
 	}
-	if f.Until, err = parseTime(q.Get("until"), now); err != nil {
+	if f.Until, err = parseTime(q.Get("until"), now, time.UTC); err != nil {
 		return f, badRequest("until", err)
 	}
 	if f.After, err = seqOf(q, "after"); err != nil {
