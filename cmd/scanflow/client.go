@@ -121,13 +121,16 @@ func (o *clientFlags) do(ctx context.Context, method, path string, body, into an
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := client.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return noAnswerError{fmt.Errorf("no scanflow answers at %s within %s; where its process runs, it hangs or the machine is overloaded: look at its log", base.Host, cmp.Or(o.timeout, clientTimeout))}
+	}
 	if err != nil {
 		return noAnswerError{fmt.Errorf("no scanflow answers at %s: %w; start `scanflow run`, or give its address with --server", base.Host, errors.Unwrap(err))}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes))
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return noAnswerError{fmt.Errorf("%s %s: no whole answer from %s: %w", method, path, base.Host, err)}
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		return fmt.Errorf("%w; %s", responseError(resp.Status, raw), shown)

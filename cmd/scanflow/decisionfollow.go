@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -18,8 +19,9 @@ const followEvery = 500 * time.Millisecond
 const mostRunning = 1000
 
 // printNew prints the newest decisions, and then new ones, until the context ends. A decision
-// whose act was running is printed again when the act has ended.
-func (o *decisionFlags) printNew(ctx context.Context, w io.Writer, source decisionSource) error {
+// whose act was running is printed again when the act has ended. A scanflow that no longer
+// answers is asked again until it does, and notices say so.
+func (o *decisionFlags) printNew(ctx context.Context, w, notices io.Writer, source decisionSource) error {
 	f := &decisionFollower{source: source, table: o.table(w)}
 	if o.asJSON {
 		f.print = func(row journal.Row) error { return writeLine(w, row) }
@@ -42,19 +44,38 @@ func (o *decisionFlags) printNew(ctx context.Context, w io.Writer, source decisi
 	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
+	away := false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		err := f.look(ctx, &next)
+		var err error
+		if away {
+			err = f.resume(ctx, &next)
+		}
+		if err == nil {
+			err = f.look(ctx, &next)
+		}
 		if ctx.Err() != nil {
 			return nil
+		}
+		unanswered := errors.Is(err, errNoAnswer)
+		switch {
+		case err != nil && !unanswered:
+			return err
+		case unanswered && !away:
+			_, err = fmt.Fprintf(notices, "%v; asked again until it answers\n", err)
+		case !unanswered && away:
+			_, err = fmt.Fprintln(notices, "scanflow answers again")
+		default:
+			err = nil
 		}
 		if err != nil {
 			return err
 		}
+		away = unanswered
 	}
 }
 
@@ -66,11 +87,25 @@ type decisionFollower struct {
 	running []string // identities of acts that were running when they were printed
 }
 
+// resume moves next.After back where the journal ends before it: another one was put in its place.
+func (f *decisionFollower) resume(ctx context.Context, next *journal.Filter) error {
+	last, err := lastSeq(ctx, f.source)
+	if err == nil && last < next.After {
+		next.After = last
+	}
+	return err
+}
+
 // look prints what is new. It moves next.After.
-func (f *decisionFollower) look(ctx context.Context, next *journal.Filter) error {
+func (f *decisionFollower) look(ctx context.Context, next *journal.Filter) (err error) {
 	var ended []journal.Row
 	running := f.running
 	f.running = nil
+	defer func() {
+		if err != nil { // the next look asks for all of them
+			f.running = running
+		}
+	}()
 	for _, identity := range running {
 		rows, err := collect(ctx, f.source, journal.Filter{Identity: identity, Limit: 1})
 		if err != nil {

@@ -37,7 +37,8 @@ became of it, and why. The table fits 80 columns, or the terminal where that is 
 --wide shortens nothing and has all columns. With an ID, that decision is shown in full.
 The result is the verdict (refused, unchanged, waiting) or the outcome of the act
 (running, done, failed, abandoned; dry run). --follow prints new decisions as they come,
-oldest first, and one whose act was running again when the act has ended.
+oldest first, and one whose act was running again when the act has ended. A scanflow
+that ends meanwhile is asked again until it answers.
 
 --document ID prints the document that a decision rested on, which "scanflow eval --input"
 takes. The id in the table is enough: it names a decision within one journal.`,
@@ -155,7 +156,7 @@ func (o *decisionFlags) run(cmd *cobra.Command, args []string) error {
 	case o.problems:
 		return o.printProblems(ctx, out, source)
 	case o.follow:
-		return o.printNew(ctx, out, source)
+		return o.printNew(ctx, out, cmd.ErrOrStderr(), source)
 	}
 	return o.printDecisions(ctx, out, source)
 }

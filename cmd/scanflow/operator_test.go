@@ -154,3 +154,38 @@ func TestDecisionsAreFollowed(t *testing.T) {
 	}
 	d.stop()
 }
+
+// --follow of a running scanflow outlives it, and goes on with what its successor decides.
+func TestDecisionsAreFollowedOverARestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := startDaemon(t, s.args()...)
+	s.calls(1)
+	cmd := command(t, "decisions", "--follow", "--json", "--server", d.url)
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	notices, err := os.Create(filepath.Join(t.TempDir(), "notices"))
+	require.NoError(t, err)
+	cmd.Stdout, cmd.Stderr = out, notices
+	require.NoError(t, cmd.Start())
+	text := func(of *os.File) string {
+		raw, err := os.ReadFile(of.Name())
+		require.NoError(t, err)
+		return string(raw)
+	}
+	says := func(of *os.File, what string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return strings.Contains(text(of), what) }, 30*time.Second, 10*time.Millisecond, what)
+	}
+	says(out, `"verdict":"refused"`)
+	d.kill()
+	says(notices, "asked again until it answers\n")
+	s.write("policies/call.rego", strings.Replace(callPolicy, "too_high", "after_the_restart", 1))
+	d = startDaemon(t, s.args("--listen", strings.TrimPrefix(d.url, "http://"))...)
+	says(notices, "scanflow answers again\n")
+	says(out, "after_the_restart")
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait())
+	require.Equal(t, 2, strings.Count(text(notices), "\n"), text(notices))
+	d.stop()
+}
