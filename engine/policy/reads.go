@@ -195,10 +195,16 @@ func (r *reads) addSignalRef(ref ast.Ref, loc *ast.Location) {
 type readTracer struct {
 	compiler *ast.Compiler
 	memo     map[string]*reads
+	calls    map[*ast.Rule]int // with arguments, which were different each time
 }
 
+// maxCalls bounds the different arguments that a function is traced with: functions that call
+// others several times have exponentially many. Of the calls beyond, all of each argument
+// counts as read.
+const maxCalls = 200
+
 func newTracer(c *ast.Compiler) *readTracer {
-	return &readTracer{compiler: c, memo: map[string]*reads{}}
+	return &readTracer{compiler: c, memo: map[string]*reads{}, calls: map[*ast.Rule]int{}}
 }
 
 // readsOf returns what a rule reads. args are the values of its parameters (nil if not
@@ -210,6 +216,9 @@ func (t *readTracer) readsOf(readsOf *ast.Rule, args []*ast.Term, tail ast.Ref) 
 	}
 	out := newReads()
 	t.memo[key] = out
+	if len(args) > 0 {
+		t.calls[readsOf]++
+	}
 	for r := readsOf; r != nil; r = r.Else {
 		w := &walk{readTracer: t, reads: out, locals: map[ast.Var]*ast.Term{}, defines: map[*ast.Expr]bool{}}
 		for i, p := range r.Head.Args {

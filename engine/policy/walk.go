@@ -197,7 +197,14 @@ func (w *walk) visitFunction(operator ast.Ref, operands []*ast.Term) {
 		}
 	}
 	for _, rule := range rules {
-		w.reads.merge(w.readsOf(rule, args, nil))
+		if w.calls[rule] < maxCalls {
+			w.reads.merge(w.readsOf(rule, args, nil))
+		} else {
+			w.reads.merge(w.readsOf(rule, nil, nil))
+			for _, o := range operands[:min(len(rule.Head.Args), len(operands))] {
+				w.addReads(o)
+			}
+		}
 		if n := len(rule.Head.Args); n < len(args) {
 			for _, o := range operands[n:] {
 				w.addReads(o) // the operand that the result is unified with
