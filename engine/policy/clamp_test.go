@@ -208,3 +208,11 @@ func TestAJudgeTriesClamps(t *testing.T) {
 		})
 	}
 }
+
+// A strategy that remembers has proposals too, on which the guards are tried.
+func TestAJudgeTriesGuardsOnWhatARememberingStrategyProposes(t *testing.T) {
+	files := with(basic(), "g.rego", "package scanflow.guards.g\n\ndeny contains \"x\" if count([1 | some i in numbers.range(1, 90000); some j in numbers.range(1, 90000); i + j < 0]) > 0\n")
+	files = with(files, "n.rego", "package scanflow.strategies.n\n\npropose contains {\"primitive\": \"p\", \"with\": {\"n\": 1}, \"reason\": \"r\", \"because\": []}\n\nremember := input.now_ns\n")
+	err := NewJudge(JudgeOptions{Options: Options{Deadline: 100 * time.Millisecond}}).Try(t.Context(), sourceOf(t, files), trial(t, "n"))
+	require.ErrorContains(t, err, "guard g ran longer than 100ms")
+}

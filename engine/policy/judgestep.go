@@ -76,6 +76,7 @@ func (r *Revision) evaluateGuard(ctx context.Context, m Member, doc *engine.Docu
 	return err
 }
 
+// evaluateRule evaluates a rule of a member; with `propose`, `remember` too.
 func (r *Revision) evaluateRule(ctx context.Context, m Member, rule string, input ast.Value, more []rego.EvalOption) (ast.Value, error) {
 	pkg := r.packageOf(m)
 	if pkg == nil {
@@ -86,7 +87,15 @@ func (r *Revision) evaluateRule(ctx context.Context, m Member, rule string, inpu
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", is.path, err)
 	}
-	return run(ctx, query, r.opts.Deadline, input, nil, watchdog{}, more...)
+	v, err := run(ctx, query, r.opts.Deadline, input, nil, watchdog{}, more...)
+	if err != nil {
+		return nil, err
+	}
+	answer, remembered := is.split(v)
+	if remembered != nil {
+		_, _ = readRemembered(remembered) // it returned, which is all that is checked
+	}
+	return answer, nil
 }
 
 // documentNames are the names of a document's agent and target.
