@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -96,7 +97,7 @@ spec:
 		"a time below zero":       {"idle.yaml", "idle_ns: 600e9", "idle_ns: -1", "planner", "params.idle_ns: is no number of 0 or more"},
 		"a lead below zero":       {"reserve.yaml", "lead_ns: 300e9", "lead_ns: -1", "reserve", "params.lead_ns: is no number of nanoseconds from 0 to 24 hours"},
 		"a time of one digit":     {"schedule.yaml", `from: "08:00"`, `from: "8:00"`, "planner", "params.schedule[0].from is no time of the day like 08:45 or 08:45:30"},
-		"a min above its max":     {"schedule.yaml", "min: 3, max: 9", "min: 10, max: 9", "planner", "params.schedule[0]: min and max are no whole numbers with 0 \u003c= min"},
+		"a min above its max":     {"schedule.yaml", "min: 3, max: 9", "min: 10, max: 9", "planner", "params.schedule[0]: min and max are no whole numbers with 0 <= min"},
 		"a template without name": {"isolate.yaml", "batch_template: offline", `batch_template: ""`, "isolate", "params.batch_template: is no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
