@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/scanflow-k8s/scanflow/engine"
@@ -9,10 +11,12 @@ import (
 
 // Of what strategies remember, a value is written if it has rememberedBytes at most, and a
 // record has rememberedInRecord bytes of them at most: they must not make a record of acts too
-// large.
+// large. mostRemembered bounds the values that wait for a record: a target may be gone before
+// there is one.
 const (
 	rememberedBytes    = 4 << 10
 	rememberedInRecord = 64 << 10
+	mostRemembered     = 10_000
 )
 
 // holdRemembered keeps what a firing's strategies remember until a record of their target is
@@ -31,9 +35,26 @@ func (l *Ledger) holdRemembered(f *engine.FiringRecord) error {
 		if l.remembered == nil {
 			l.remembered = map[noteKey]note{}
 		}
+		if len(n.Value) > rememberedBytes {
+			delete(l.remembered, n.key())
+			continue
+		}
 		l.remembered[n.key()] = n
 	}
+	l.dropOldestRemembered()
 	return nil
+}
+
+// dropOldestRemembered drops a quarter of the values that wait where there are too many. The
+// lock is held.
+func (l *Ledger) dropOldestRemembered() {
+	if len(l.remembered) <= mostRemembered {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(l.remembered), func(a, b noteKey) int { return cmp.Compare(l.remembered[a].At, l.remembered[b].At) })
+	for _, k := range keys[:len(keys)-mostRemembered*3/4] {
+		delete(l.remembered, k)
+	}
 }
 
 // withRemembered returns a record with what is remembered of the targets of its acts and notes.
@@ -57,7 +78,7 @@ func (l *Ledger) withRemembered(b *batch) *batch {
 	out, left := *b, rememberedInRecord
 	out.Notes = slices.Clone(b.Notes)
 	for k, n := range l.remembered {
-		if of[place{k.agent, k.target}] && len(n.Value) <= min(rememberedBytes, left) {
+		if of[place{k.agent, k.target}] && len(n.Value) <= left {
 			left -= len(n.Value)
 			out.Notes = append(out.Notes, n)
 		}

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,4 +37,26 @@ func TestWhatIsRememberedRidesWithAnAct(t *testing.T) {
 	r, err := begin(t, o).Remember(t.Context(), agent, day)
 	require.NoError(t, err)
 	require.Equal(t, []engine.Note{rememberedNote(2.0)}, r.Notes, "the value of the last act: a new leader begins from it")
+}
+
+// Targets come and go, and what their strategies remember is not held for ever.
+func TestWhatWaitsForARecordIsBounded(t *testing.T) {
+	l := &Ledger{}
+	hold := func(target string, second int, value any) {
+		n := rememberedNote(value)
+		n.Target.Name = target
+		require.NoError(t, l.holdRemembered(&engine.FiringRecord{Agent: agent, At: day.Add(time.Duration(second) * time.Second), Notes: []engine.Note{n}}))
+	}
+	for i := range 3 * mostRemembered {
+		hold(fmt.Sprintf("job-%d", i), i, i)
+	}
+	require.LessOrEqual(t, len(l.remembered), mostRemembered)
+	require.GreaterOrEqual(t, len(l.remembered), mostRemembered/2)
+	newest := rememberedNote(nil)
+	newest.Target.Name = fmt.Sprintf("job-%d", 3*mostRemembered-1)
+	n, err := noteOf(&engine.FiringRecord{Agent: agent, At: day}, &newest)
+	require.NoError(t, err)
+	require.Contains(t, l.remembered, n.key())
+	hold(newest.Target.Name, 3*mostRemembered, strings.Repeat("x", 2*rememberedBytes))
+	require.NotContains(t, l.remembered, n.key(), "a value that is too large for a record is not held, and no older one in its place")
 }
