@@ -52,7 +52,7 @@ type checkReport struct {
 	errs     []error
 	findings []checkFinding
 
-	// agents and revision are what was checked. The revision is nil if it is refused.
+	// agents and revision were checked. The revision is nil if it is refused.
 	agents   int
 	revision *policy.Revision
 	// policies has the files of the policies.
@@ -154,7 +154,7 @@ func (r *checkReport) locate() {
 	}
 }
 
-// checkOutput is what check --json prints.
+// checkOutput is the output of check --json.
 type checkOutput struct {
 	OK       bool           `json:"ok"`
 	Agents   int            `json:"agents"`

@@ -60,7 +60,7 @@ func (o *clientFlags) base() (*url.URL, error) {
 	return base, nil
 }
 
-// errNoAnswer is what errors of requests are that nobody answered.
+// errNoAnswer matches the errors of requests that nobody answered.
 var errNoAnswer = errors.New("no scanflow answers")
 
 type noAnswerError struct{ error }

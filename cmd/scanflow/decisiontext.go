@@ -34,7 +34,7 @@ func actText(verb string, with map[string]any) string {
 	return verb
 }
 
-// resultText is what became of a proposal: the outcome of its act, or the verdict. dry is the word
+// resultText returns the result of a proposal: the outcome of its act, or the verdict. dry is the word
 // for an act that was done in a dry run.
 func resultText(row journal.Row, dry string) string {
 	switch {

@@ -91,7 +91,7 @@ spec:
 
 func (k *kitchen) data() string { return filepath.Join(k.dir, "data") }
 
-// documentOfNow is what a running agent would decide on now.
+// documentOfNow is the document that a running agent would decide on now.
 type documentOfNow struct {
 	Target struct {
 		Name     string

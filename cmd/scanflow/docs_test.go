@@ -390,9 +390,6 @@ func TestFirstStrategyPage(t *testing.T) {
 	r.shows(decisions[len(decisions)-1])
 }
 
-// drive sends digits until the test ends.
-func drive(t *testing.T, url string) { t.Cleanup(startTraffic(url)) }
-
 // startTraffic sends digits at a rate far above the bounds of the pages, until end is called.
 func startTraffic(url string) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})

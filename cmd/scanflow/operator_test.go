@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a running scanflow says is what its folder says, and the shell completes what it knows.
+// A running scanflow and its folder give the same answers, and the shell completes their names.
 func TestAnOperatorLooksAtARunningDaemon(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

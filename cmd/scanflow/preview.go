@@ -25,7 +25,7 @@ const (
 	maxPreviewBytes = 32 << 20
 )
 
-// previewResponse is what an agent would decide now, as JSON.
+// previewResponse has the decisions that an agent would make now, as JSON.
 type previewResponse struct {
 	Agent    string               `json:"agent"`
 	Mode     engine.Mode          `json:"mode"`

@@ -28,7 +28,7 @@ type daemonStatus struct {
 	Version string    `json:"version"`
 	Now     time.Time `json:"now"`
 	Health  health    `json:"health"`
-	// NotReady is why nothing is done; Problems is what else is wrong.
+	// NotReady says why nothing is done; Problems lists all other problems.
 	NotReady  []string            `json:"not_ready"`
 	Problems  []string            `json:"problems"`
 	Policies  server.PolicyStatus `json:"policies"`
@@ -116,7 +116,7 @@ func (s *daemonStatus) judge() {
 	}
 }
 
-// agentProblems are what is wrong with an agent, the worst first.
+// agentProblems returns the problems of an agent, the worst first.
 func agentProblems(a loop.AgentStatus, now time.Time) (out []string) {
 	if a.JournalError != "" {
 		out = append(out, "the last turn could not be recorded: "+a.JournalError)

@@ -71,8 +71,8 @@ func (overdueSensor) Sample(context.Context, time.Time, []engine.Target) (engine
 
 // Preview decides as the next firing of an agent would now: on samples of its sensors, with
 // its memory, claims, cooldowns and budgets, and the plans of its actuators. Nothing is done
-// and nothing is written, and the agent's turns are what they would be without it. It waits
-// for the end of a turn in progress. The state is what the decisions rest on.
+// and nothing is written, and the agent's turns stay as they would be without it. It waits
+// for the end of a turn in progress. The decisions rest on the state.
 func (m *Manager) Preview(ctx context.Context, name string) (Preview, *turn.State, error) {
 	a := m.find(name)
 	if a == nil {

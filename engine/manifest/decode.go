@@ -52,7 +52,7 @@ type decoder struct {
 	// origin has the Go value that DecodeMap made a node from. A field of type any gets
 	// that value, not a copy.
 	origin map[*yaml.Node]any
-	// partial is what DecodeLiteral does not know of the tree.
+	// partial lists the parts of the tree that DecodeLiteral does not know.
 	partial partial
 }
 

@@ -36,7 +36,7 @@ func decodeLiteral(file string, with literal.Value, into, fill any) mistake.Mist
 	return d.mistakes.Sorted()
 }
 
-// partial is what is not known of a tree; the zero value is nothing.
+// partial lists the parts of a tree that are not known; the zero value has none.
 type partial struct {
 	// computed has the nodes whose value is not known, with its JSON type or "".
 	computed map[*yaml.Node]string

@@ -32,7 +32,7 @@ func checkClamp(rule *ast.Rule) mistake.Mistakes {
 		case !ast.IsConstant(k.Value):
 			computed = true
 		case !is || !slices.Contains(clampKeys, string(key)):
-			meant, fix := nearClampKey(string(key)), "the keys are "+strings.Join(clampKeys, ", ")
+			meant, fix := spelling.Nearest(string(key), clampKeys), "the keys are "+strings.Join(clampKeys, ", ")
 			if meant != "" {
 				given[meant], fix = true, "did you mean "+meant+"?"
 			}
@@ -85,18 +85,6 @@ func mayBe(key string, v ast.Value) bool {
 		return key == "with"
 	}
 	return true
-}
-
-// nearClampKey returns the key that a misspelt one meant, or "".
-func nearClampKey(key string) string {
-	for edits := 1; edits <= 2; edits++ {
-		for _, known := range clampKeys {
-			if spelling.Similar(key, known, min(edits, len(known)-2)) {
-				return known
-			}
-		}
-	}
-	return ""
 }
 
 // ClampReference is a place where a guard clamps a parameter by a literal name.

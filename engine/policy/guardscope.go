@@ -9,7 +9,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// scope is what a rule of a guard binds, as its METADATA says: `custom: {agents: [...],
+// scope has the agents and verbs that a rule of a guard binds, as its METADATA says: `custom: {agents: [...],
 // verbs: [...]}`. A list that is nil binds all.
 type scope struct {
 	agents, verbs []string

@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/literal"
 )
 
-// LiteralProposal is what the text of a `propose` rule tells about the proposal that it makes.
+// LiteralProposal is the proposal of a `propose` rule, as far as the text of the rule tells.
 type LiteralProposal struct {
 	// File, Line and Column are the place of the rule.
 	File         string

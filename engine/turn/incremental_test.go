@@ -116,7 +116,7 @@ func newSide(t *rapid.T, sources []source.Source, always bool) *side {
 	return s
 }
 
-// moment is what both sides see.
+// moment has the inputs of both sides.
 type moment struct {
 	now      time.Time
 	revision int

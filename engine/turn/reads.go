@@ -7,7 +7,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine"
 )
 
-// agentReads is what each strategy of an agent reads, in one revision.
+// agentReads lists the inputs that each strategy of an agent reads, in one revision.
 type agentReads struct {
 	revision   string
 	names      []string // of the strategies, sorted
@@ -16,7 +16,7 @@ type agentReads struct {
 	signals []engine.SignalFields
 }
 
-// strategyReads is what one strategy reads, with signals by their index in the document.
+// strategyReads lists the inputs of one strategy, with signals by their index in the document.
 type strategyReads struct {
 	engine.Reads
 	signals []signalRead

@@ -20,7 +20,7 @@ func (r reviewing) Review(context.Context, *engine.Document, engine.Proposal) en
 	return r.review
 }
 
-// clampTo is what a guard says that bounds the replicas.
+// clampTo is the answer of a guard that bounds the replicas.
 func clampTo(from, to float64, bound string) engine.Review {
 	return engine.Review{
 		Clamps: []engine.Clamp{{Path: []string{"replicas"}, Proposed: from, Clamped: to, Bound: bound, Guard: "schedule", Reason: "weekend"}},

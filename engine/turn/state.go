@@ -10,7 +10,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/memory"
 )
 
-// State is what an agent decides with besides policies, documents and plans, as JSON: another
+// State has the inputs of an agent's decisions besides policies, documents and plans, as JSON: another
 // process decides on it as the agent would. It holds no secret.
 type State struct {
 	Agent      engine.AgentInfo   `json:"agent"`

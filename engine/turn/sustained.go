@@ -24,7 +24,7 @@ type slot struct {
 	count    int
 }
 
-// held is what one signal of one target has held since the last sample that was not OK. A
+// held summarizes the samples of one signal of one target since the last that was not OK. A
 // restart begins anew: a journal can't say what was measured while no process ran.
 type held struct {
 	slots []slot

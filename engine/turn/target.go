@@ -15,7 +15,7 @@ type target struct {
 	totals []total     // of the sensors that count, by sensor
 	held   []*held     // by sensor, nil for those without sustained
 
-	// reads is what the strategies of the results read, nil before the first evaluation and
+	// reads are the inputs of the strategies of the results, nil before the first evaluation and
 	// after a panic.
 	reads   *agentReads
 	basis   basis

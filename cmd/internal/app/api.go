@@ -144,7 +144,7 @@ func (a *App) Quarantine() []policy.Quarantined {
 	return a.recovery.Quarantined(a.Policies.Live().ID())
 }
 
-// PreviewReport is what an agent that runs here would decide now, as the API shows it.
+// PreviewReport has the decisions that an agent that runs here would make now, as the API shows them.
 type PreviewReport struct {
 	loop.Preview
 	State *turn.State

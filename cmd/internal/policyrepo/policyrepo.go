@@ -20,7 +20,7 @@ import (
 //go:embed all:files
 var files embed.FS
 
-// Options are what the files name.
+// Options are the names that the files have.
 type Options struct {
 	// Name is that of the agent. The strategy's package is named after it.
 	Name string

@@ -22,7 +22,7 @@ type Policies struct {
 	Ignore func(*ast.Module) bool
 }
 
-// Outcome is what a mistaken expression gives for every document.
+// Outcome is the result of a mistaken expression for every document.
 type Outcome int
 
 // The outcomes. An expression that is Undefined has no value. One that is Varying depends on

@@ -10,9 +10,9 @@ const (
 	sustainedPart
 )
 
-// askedFor are the fields that a setting of the manifest adds to the document, and the
+// manifestFields are the fields that a setting of the manifest adds to the document, and the
 // setting.
-var askedFor = map[part]map[string]string{
+var manifestFields = map[part]map[string]string{
 	targetPart: {
 		"pods":         "set spec.targets.pods: true in the agent's manifest, by which its document has the pods",
 		"pods_omitted": "set spec.targets.pods: true in the agent's manifest, by which its document has the pods",

@@ -56,8 +56,8 @@ func (c *checker) alwaysDefault(f *frame, e *ast.Expr, owner string, key ast.Val
 // fieldFix names the fields that there are. near reports whether one
 // was meant: it has a similar name, or is there by a setting.
 func fieldFix(owner string, key ast.Value, of *Type) (fix string, near bool) {
-	if name, ok := key.(ast.String); ok && askedFor[of.part][string(name)] != "" {
-		return askedFor[of.part][string(name)], true
+	if name, ok := key.(ast.String); ok && manifestFields[of.part][string(name)] != "" {
+		return manifestFields[of.part][string(name)], true
 	}
 	names := slices.Sorted(maps.Keys(of.fields))
 	if name := nearest(strings.Trim(key.String(), `"`), names); name != "" {

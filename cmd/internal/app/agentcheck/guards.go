@@ -126,10 +126,8 @@ func unknownScopeAgents(agents []*manifest.Agent, rev *policy.Revision) mistake.
 
 // meant suggests the name that was meant, or lists them.
 func meant(name string, known []string) string {
-	for _, k := range known {
-		if spelling.Similar(name, k, max(1, len(k)/4)) {
-			return "did you mean " + k + "?"
-		}
+	if near := spelling.Nearest(name, known); near != "" {
+		return "did you mean " + near + "?"
 	}
 	known = slices.Clone(known)
 	slices.Sort(known)

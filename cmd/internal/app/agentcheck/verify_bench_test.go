@@ -12,7 +12,7 @@ import (
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
-// BenchmarkVerify is what a reload costs with the policies that ship and the agents of the
+// BenchmarkVerify measures the cost of a reload with the policies that ship and the agents of the
 // scenarios: compiling and testing the policies, and comparing them with the agents.
 func BenchmarkVerify(b *testing.B) {
 	files, err := filepath.Glob("../../../../deploy/scenarios/*/agents")
