@@ -25,7 +25,7 @@ func TestPodsRunOnWhileTheProcessBeginsAnew(t *testing.T) {
 	deployment, _, _ := strings.Cut(classifier, "---")
 	for name, text := range map[string]string{
 		"workloads/digits.yaml": strings.ReplaceAll(deployment, "MODEL.FILE", file("m.digits")),
-		"agents/scaler.yaml":    strings.Replace(scaler, "[t.three]", "[t.three, t.bomb]", 1),
+		"agents/scaler.yaml":    strings.NewReplacer("[t.three]", "[t.three, t.bomb]", "primitives: [scale]", "primitives: [scale, webhook]").Replace(scaler),
 		"policies/three.rego":   three,
 		"policies/bomb.rego":    strings.NewReplacer("load", "ready").Replace(withEscape("bomb", "input.signals.ready.value == 3")),
 	} {
