@@ -81,10 +81,10 @@ func TestPodsOutliveTheDaemonAndAreAdopted(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file(name)), 0o755))
 		require.NoError(t, os.WriteFile(file(name), []byte(text), 0o644))
 	}
-	args := []string{"-f", file("agents"), "--policies", file("policies"), "--workloads", file("workloads"), "--data", file("data")}
+	args := []string{"-f", file("agents"), "--policies", file("policies"), "--workloads", file("workloads"), "--data", file("data[1]")}
 	d := startDaemon(t, args...)
 	d.metric(`scanflow_acts_total{agent="test/scaler",dry_run="false",outcome="done",primitive="scale",strategy="t.three"} 1`)
-	before := pods(t, file("data"))
+	before := pods(t, file("data[1]"))
 	require.Len(t, before, 3)
 	d.kill()
 	for pid := range before {
@@ -99,11 +99,11 @@ func TestPodsOutliveTheDaemonAndAreAdopted(t *testing.T) {
 		_ = res.Body.Close()
 		return res.StatusCode == http.StatusOK
 	}, 20*time.Second, 10*time.Millisecond, "the service answers again")
-	require.Equal(t, before, pods(t, file("data")), "the same processes")
-	requirePodsEnd(t, d, file("data"), slices.Collect(maps.Keys(before)))
+	require.Equal(t, before, pods(t, file("data[1]")), "the same processes")
+	requirePodsEnd(t, d, file("data[1]"), slices.Collect(maps.Keys(before)))
 	d = startDaemon(t, append(args, "--stop-pods")...)
-	require.Eventually(t, func() bool { return len(pods(t, file("data"))) == 3 }, 20*time.Second, 10*time.Millisecond, "they are started again")
-	before = pods(t, file("data"))
+	require.Eventually(t, func() bool { return len(pods(t, file("data[1]"))) == 3 }, 20*time.Second, 10*time.Millisecond, "they are started again")
+	before = pods(t, file("data[1]"))
 	d.stop()
 	for pid := range before {
 		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond, "--stop-pods ends them")

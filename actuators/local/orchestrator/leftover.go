@@ -35,12 +35,13 @@ type Leftover struct {
 // error wraps fs.ErrNotExist for a folder without records; the list is complete but for the files
 // that the error names.
 func Leftovers(dir string) ([]Leftover, error) {
-	if _, err := os.Stat(filepath.Join(dir, "pods")); err != nil {
-		return nil, fmt.Errorf("read the records of pods: %w", err)
+	_, err := os.Stat(filepath.Join(dir, "pods"))
+	var files []string
+	if err == nil {
+		files, err = statefile.List(filepath.Join(dir, "pods"), "*.json")
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "pods", "*.json"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the records of pods: %w", err)
 	}
 	var out []Leftover
 	var errs []error

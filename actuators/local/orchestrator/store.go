@@ -92,7 +92,7 @@ func (s *store) removePod(k types.NamespacedName) error { return statefile.Remov
 // loadPods reads the records of pods. A file that can't be read is renamed to FILE.bad and
 // named in the error, beside the records of the other files.
 func (s *store) loadPods() ([]record, error) {
-	files, err := filepath.Glob(filepath.Join(s.dir, "pods", "*.json"))
+	files, err := statefile.List(filepath.Join(s.dir, "pods"), "*.json")
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (s *store) pruneLogs(records []record, before time.Time) error {
 	for _, r := range records {
 		used[r.Log] = true
 	}
-	files, err := filepath.Glob(filepath.Join(s.dir, "logs", "*.log*"))
+	files, err := statefile.List(filepath.Join(s.dir, "logs"), "*.log*")
 	if err != nil {
 		return err
 	}

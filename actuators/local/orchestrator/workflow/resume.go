@@ -8,11 +8,15 @@ import (
 	"path/filepath"
 
 	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/pod"
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 )
 
 // resumeAll resumes the runs of the folder. It ignores a run whose record can't be read.
 func (r *Runner) resumeAll() {
-	files, _ := filepath.Glob(filepath.Join(r.opts.Dir, "*", "")) // the pattern is well formed
+	files, err := statefile.List(r.opts.Dir, "*")
+	if err != nil {
+		r.opts.Log.Error("the runs of the last process can't be listed, and are not resumed", "error", err)
+	}
 	for _, dir := range files {
 		info, err := os.Stat(dir)
 		if err != nil || !info.IsDir() {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/scanflow-k8s/scanflow/actuators/local/orchestrator/statefile"
 	"github.com/scanflow-k8s/scanflow/engine/policy"
 )
 
@@ -37,7 +38,7 @@ func (r *Recovery) recordInFlight(o policy.Overrun) (remove func()) {
 // retryInFlight repeats in a child process what was under way when the last process ended,
 // and isolates what fails there too.
 func (r *Recovery) retryInFlight(ctx context.Context, live *policy.Revision) error {
-	files, err := filepath.Glob(filepath.Join(r.dir, "*.json"))
+	files, err := statefile.List(r.dir, "*.json")
 	if err != nil || len(files) == 0 {
 		return err
 	}
