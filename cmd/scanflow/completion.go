@@ -125,3 +125,11 @@ func shortIDs(n journal.Names) []string {
 	}
 	return out
 }
+
+// noFilesForNothing keeps shells from completing files where a command takes no argument. The
+// commands below are left as they are.
+func noFilesForNothing(c *cobra.Command) {
+	if c.ValidArgsFunction == nil && !c.HasSubCommands() && c.Args != nil && c.Args(c, []string{"x"}) != nil {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
+}

@@ -66,5 +66,8 @@ func newRoot() *cobra.Command {
 		newVersion(), newStatus(), newEvents(), newClaims(), newApprovals(), newApprove(), newDeny(), newWorkflows(), newPods(), newReady(),
 		newJudge(), newDemo(), newLoad(), newPolicies(), newFmt(), newDigits(), newClassifier(), newOPA(), newReference(), newCRD(), newRBAC(), newTracker(),
 	)
+	for _, c := range root.Commands() {
+		noFilesForNothing(c)
+	}
 	return root
 }

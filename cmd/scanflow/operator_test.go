@@ -95,6 +95,10 @@ func TestAnOperatorLooksAtARunningDaemon(t *testing.T) {
 	}
 	silent := said(0, "__complete", "decisions", "--server", "http://127.0.0.1:1", "--agent", "")
 	require.True(t, strings.HasPrefix(silent, ":4\n"), silent)
+	for _, command := range []string{"status", "claims", "approvals", "pods", "version"} { // without arguments
+		silent = said(0, "__complete", command, "")
+		require.True(t, strings.HasPrefix(silent, ":4\n"), "%s: %s", command, silent)
+	}
 	silent = said(0, "__complete", "workflows", "show", "")
 	require.NotContains(t, silent, "scanflow:")
 

@@ -79,7 +79,7 @@ func (s *daemonStatus) list(b *strings.Builder, heading string, texts []string, 
 	for _, text := range texts[:min(len(texts), mostProblems)] {
 		lines := plot.WrapCell(plot.Line(text), columns-2)
 		if len(lines) > mostProblem {
-			lines = append(lines[:mostProblem-1], plot.Clip(lines[mostProblem-1], columns-3)+"…")
+			lines = append(lines[:mostProblem-1], plot.Clip(lines[mostProblem-1]+"…", columns-2))
 		}
 		b.WriteString("- " + strings.Join(lines, "\n  ") + "\n")
 	}
