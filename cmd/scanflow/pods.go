@@ -66,6 +66,9 @@ func (o *podFlags) run(cmd *cobra.Command) error {
 	if o.asJSON {
 		return errors.Join(writeLine(cmd.OutOrStdout(), append([]orchestrator.Leftover{}, pods...)), err)
 	}
+	if err != nil && len(pods) == 0 {
+		return err // and not that there are none
+	}
 	_, printErr := fmt.Fprint(cmd.OutOrStdout(), o.text(pods, widthOf(cmd.OutOrStdout())))
 	return errors.Join(printErr, err)
 }

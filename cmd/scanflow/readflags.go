@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -39,8 +40,8 @@ func (o *readFlags) asked() (folder, server bool, err error) {
 	return folder, server, nil
 }
 
-// hasJournal reports whether a data folder has a journal.
+// hasJournal reports whether a data folder has a journal, which this user may read or not.
 func hasJournal(dir string) bool {
 	_, err := os.Stat(journal.File(dir))
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -171,6 +171,8 @@ func TestManifestsAreTakenUpAndBadOnesRefusedAsAWhole(t *testing.T) {
 		d.metric("scanflow_manifest_last_reload_successful 0")
 		d.metric(`scanflow_agent_targets{agent="test/second",mode="dry-run"} 1`)
 	}
+	s.agent("second", "  mode: dry-run\n")
+	d.said("manifests are again what they were")
 	s.write("agents/second.yaml", strings.ReplaceAll(s.read("agents/watcher.yaml"), "HOOK_TOKEN", "NOT_SET"))
 	d.saidAgain("manifests refused, the old ones run on", 4)
 	s.agent("second", "  mode: paused\n")

@@ -120,7 +120,7 @@ func (c Child) start(ctx context.Context) (*runningChild, error) {
 	place, err := os.CreateTemp("", "scanflow-place-")
 	if err != nil {
 		closeAll(lifeRead, life, steps, stepsWrite)
-		return nil, err
+		return nil, fmt.Errorf("%w; $TMPDIR has to be a folder that this user may write to", err)
 	}
 	_ = os.Remove(place.Name()) // the open descriptor keeps the content
 	w := &runningChild{life: life, steps: steps, place: place, memory: c.memory(), stderr: &stderrFilter{next: c.Stderr}}

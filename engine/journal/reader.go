@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -28,6 +29,9 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 	}
 	path := File(dir)
 	info, err := os.Stat(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the journal in %s can't be read: %w; read it as the user of the daemon, from its --data", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no journal in %s (is it the folder given to the daemon as --data?): %w", dir, err)
 	}

@@ -246,6 +246,8 @@ func TestNoJournalToRead(t *testing.T) {
 	_, err = OpenReader(t.Context(), filepath.Join(dir, "nowhere"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(journalPath(dir), nil, 0o600))
+	_, err = OpenReader(t.Context(), journalPath(dir)) // no folder
+	require.ErrorContains(t, err, "can't be read: ")
 	_, err = OpenReader(t.Context(), dir)
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.NoError(t, os.WriteFile(journalPath(dir), []byte(strings.Repeat("no database ", 1000)), 0o600))

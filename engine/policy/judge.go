@@ -107,7 +107,11 @@ func (j *Judge) runChild(ctx context.Context, r request, into *response) error {
 		if errors.As(err, &limitErr) || ctx.Err() != nil {
 			return err
 		}
-		return fmt.Errorf("judge the policies in a child process: %w: %s", err, clip(strings.TrimSpace(errOut.String())))
+		err = fmt.Errorf("judge the policies in a child process: %w", err)
+		if said := strings.TrimSpace(errOut.String()); said != "" {
+			err = fmt.Errorf("%w: %s", err, clip(said))
+		}
+		return err
 	}
 	if err := gob.NewDecoder(&out).Decode(into); err != nil {
 		return fmt.Errorf("judge the policies: read the answer: %w", err)

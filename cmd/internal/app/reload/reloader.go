@@ -113,6 +113,7 @@ func (r *Reloader) record(err error) {
 	r.statusMu.Lock()
 	defer r.statusMu.Unlock()
 	st := &r.status
+	refused := st.Err != nil
 	st.Last, st.Err = r.Clock.Now(), err
 	if err != nil {
 		st.Failures++
@@ -120,8 +121,11 @@ func (r *Reloader) record(err error) {
 		return
 	}
 	st.Successes++
-	if r.runs != r.tried { // or else the same ones were read again, for other policies
+	switch {
+	case r.runs != r.tried:
 		r.Log.Info("manifests taken up", "agents", len(r.Agents()))
+	case refused: // or else the same ones were read again, for other policies
+		r.Log.Info("manifests are again what they were", "agents", len(r.Agents()))
 	}
 	r.runs = r.tried
 }
