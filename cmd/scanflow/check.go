@@ -129,6 +129,9 @@ func check(cmd *cobra.Command, in *inputFlags, workloads []string, cluster *chec
 	addOverlaps(agents, report)
 	rev, err := policy.Candidate(ctx, src, policy.Options{})
 	report.refuse(err)
+	if rev != nil {
+		report.add(severityError, agentcheck.ParamProblems(ctx, agents, rev)...)
+	}
 	report.agents, report.revision = len(agents), rev
 	return report.print(cmd.OutOrStdout())
 }

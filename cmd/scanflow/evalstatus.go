@@ -34,7 +34,21 @@ func printMalformed(w io.Writer, decisions []engine.Decision, only string) int {
 			continue
 		}
 		found++
-		_, _ = fmt.Fprintln(w, plot.Line(fmt.Sprintf("malformed: %s for %s: %s: refused by %s: %s", d.Strategy, d.Target, d.Primitive, d.By, d.Detail)))
+		_, _ = fmt.Fprintln(w, plot.Line(fmt.Sprintf("malformed: %s for %s: %s: refused by %s: %s", d.Strategy, d.Target, d.Primitive, d.By, malformedDetail(d))))
 	}
 	return found
+}
+
+// malformedDetail returns why a proposal is malformed: of one that reports mistakes in the
+// params of its strategy, these mistakes.
+func malformedDetail(d engine.Decision) string {
+	texts, is := d.With["mistakes"].([]any)
+	if !is || len(d.With) != 1 {
+		return d.Detail
+	}
+	lines := make([]string, len(texts))
+	for i, text := range texts {
+		lines[i] = fmt.Sprint(text)
+	}
+	return strings.Join(lines, "; ")
 }
