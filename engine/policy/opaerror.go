@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -101,16 +102,56 @@ func trimmed(lines []string) []string {
 	return out
 }
 
-// fixFor is the fix for an OPA error that our own restrictions cause; "" for any other.
+var (
+	unsafeVar    = regexp.MustCompile(`^var (\S+) is unsafe$`)
+	wrongArity   = regexp.MustCompile(`^function (\S+) has arity (\d+), got (\d+) arguments?$`)
+	undefinedFn  = regexp.MustCompile(`^undefined function (\S+)$`)
+	documentRoot = []string{"input", "data"}
+)
+
+// fixFor is the fix for an OPA error: for one that our own restrictions cause, and for those
+// that OPA words for its compiler's authors; "" for any other.
 func fixFor(message string) string {
-	name, ok := strings.CutPrefix(message, "undefined function ")
-	if !ok {
-		return ""
+	if found := undefinedFn.FindStringSubmatch(message); found != nil {
+		if why, off := disabledBuiltins()[found[1]]; off {
+			return why
+		}
+		if strings.HasPrefix(found[1], "data.") {
+			return "correct the name, or define the function; a library of scanflow is data.scanflow.lib.NAME"
+		}
+		return "correct the name; the functions are those of OPA, and of packages that the file imports"
 	}
-	if why, off := disabledBuiltins()[name]; off {
-		return why
+	if found := unsafeVar.FindStringSubmatch(message); found != nil {
+		if near := spelling.Closest(found[1], documentRoot); near != "" && !slices.Contains(documentRoot, found[1]) {
+			return "did you mean " + near + "?"
+		}
+		return fmt.Sprintf("%[1]s has no value here: correct its name, define a rule %[1]s in this package, or assign it first, as %[1]s := input.signals.NAME.value", found[1])
+	}
+	if found := wrongArity.FindStringSubmatch(message); found != nil {
+		return fmt.Sprintf("call it with %s, not %s", counted(found[2]), found[3])
+	}
+	switch {
+	case strings.Contains(message, ": arity mismatch"):
+		return "call it with as many arguments as `want` lists"
+	case strings.Contains(message, "is recursive: "):
+		return "break the circle: a rule can't depend on itself"
+	case strings.HasPrefix(message, "conflicting rules "):
+		return "give all rules of this name one form: `name := value`, `name contains value` or `name(x) := value`"
+	case strings.HasPrefix(message, "match error"):
+		return "compare values of one type: these are never equal"
+	case strings.Contains(message, ": invalid argument(s)"):
+		return "pass what `want` lists, in that order"
+	case strings.HasSuffix(message, "cannot be used for rule name"):
+		return "begin the rule with a name, as `name := value` or `name if {...}`"
 	}
 	return ""
+}
+
+func counted(n string) string {
+	if n == "1" {
+		return "1 argument"
+	}
+	return n + " arguments"
 }
 
 // fixForRef returns the fix for a reference to a part of the document that a setting of the
