@@ -21,10 +21,14 @@ type decisionLog struct {
 	mu       sync.Mutex
 	problems map[string][]string // by agent
 	signals  signalLog
+	ids      map[string]string // of the decisions whose acts run, by identity
 }
 
+// mostIDs bounds the decisions whose ids are kept.
+const mostIDs = 10_000
+
 func newDecisionLog(log hclog.Logger, brief bool) *decisionLog {
-	return &decisionLog{Logger: log, brief: brief, problems: map[string][]string{}, signals: signalLog{}}
+	return &decisionLog{Logger: log, brief: brief, problems: map[string][]string{}, signals: signalLog{}, ids: map[string]string{}}
 }
 
 func (l *decisionLog) Fired(f engine.FiringRecord) {
@@ -33,6 +37,11 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 	before := l.problems[f.Agent]
 	l.problems[f.Agent] = f.Problems
 	changes := l.signals.changes(&f)
+	for i, d := range f.Decisions {
+		if d.Identity != "" && d.Verdict == engine.Admitted && len(l.ids) < mostIDs {
+			l.ids[d.Identity] = fmt.Sprintf("%s/%d", f.ID, i)
+		}
+	}
 	l.mu.Unlock()
 	for _, p := range f.Problems {
 		if !slices.Contains(before, p) {
@@ -82,12 +91,22 @@ func (l *decisionLog) Acted(a engine.Act) {
 	if a.Outcome.Status == engine.Failed {
 		write = l.Error
 	}
+	l.mu.Lock()
+	id := l.ids[a.Identity]
+	delete(l.ids, a.Identity)
+	l.mu.Unlock()
 	if l.brief {
-		write("acted", fitLine("acted", briefAct(&a))...)
+		write("acted", fitLine("acted", briefAct(&a, journal.ShortID(id)))...)
 		return
 	}
-	write("acted", "agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
-		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun)
+	fields := []any{
+		"agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
+		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun,
+	}
+	if id != "" {
+		fields = append(fields, "id", id)
+	}
+	write("acted", fields...)
 }
 
 // briefDecision are the fields of a decision in the order in which they are kept.
@@ -109,12 +128,20 @@ func briefDecision(d *engine.Decision, id, agent string, dry bool) []logField {
 		logField{"act", actText(d.Primitive, logged.With), 0}, logField{"detail", d.Detail, 0}, logField{"agent", agent, 0})
 }
 
-// briefAct are the fields of an act in the order in which they are kept.
-func briefAct(a *engine.Act) []logField {
-	fields := []logField{{"outcome", string(a.Outcome.Status), -1}, {"identity", a.Identity, -1}}
+// briefAct are the fields of an act in the order in which they are kept. An act that an earlier
+// process began has its identity in place of the decision's id.
+func briefAct(a *engine.Act, id string) []logField {
+	fields := []logField{{"outcome", string(a.Outcome.Status), -1}, {"id", id, -1}}
+	if id == "" {
+		fields[1] = logField{"identity", a.Identity, -1}
+	}
 	if a.DryRun {
 		fields = append(fields, logField{"dry_run", strconv.FormatBool(a.DryRun), -1})
 	}
-	return append(fields, logField{"took", a.EndedAt.Sub(a.At).Round(time.Millisecond).String(), -1}, logField{"target", a.Target.String(), 0},
-		logField{"primitive", a.Primitive, 0}, logField{"detail", a.Outcome.Detail, 0}, logField{"agent", a.Agent, 0})
+	fields = append(fields, logField{"took", a.EndedAt.Sub(a.At).Round(time.Millisecond).String(), -1})
+	detail := logField{"detail", a.Outcome.Detail, 0}
+	if a.Outcome.Status == engine.Failed { // what is asked of a failure is why
+		fields, detail = append(fields, logField{"detail", a.Outcome.Detail, 0}), logField{}
+	}
+	return append(fields, logField{"target", a.Target.String(), 0}, logField{"primitive", a.Primitive, 0}, detail, logField{"agent", a.Agent, 0})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,8 @@ oldest first, and one whose act was running again when the act has ended. A scan
 that ends meanwhile is asked again until it answers.
 
 --document ID prints the document that a decision rested on, which "scanflow eval --input"
-takes. The id in the table is enough: it names a decision within one journal.`,
+takes. The id in the table is enough: it names a decision within one journal. The identity
+of an act, as the log has it, names its decision too.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
@@ -146,9 +148,17 @@ func (o *decisionFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case len(args) > 0:
-		return o.printOne(ctx, out, source, args[0])
+		id, err := decisionID(ctx, source, args[0])
+		if err != nil {
+			return err
+		}
+		return o.printOne(ctx, out, source, id)
 	case o.document != "":
-		raw, err := source.Document(ctx, o.document)
+		id, err := decisionID(ctx, source, o.document)
+		if err != nil {
+			return err
+		}
+		raw, err := source.Document(ctx, id)
 		if err == nil {
 			_, err = fmt.Fprintln(out, plot.JSON(string(raw)))
 		}
@@ -159,6 +169,24 @@ func (o *decisionFlags) run(cmd *cobra.Command, args []string) error {
 		return o.printNew(ctx, out, cmd.ErrOrStderr(), source)
 	}
 	return o.printDecisions(ctx, out, source)
+}
+
+// identities are those of acts.
+var identities = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// decisionID returns the id of a decision that is named by it, or by the identity of its act.
+func decisionID(ctx context.Context, source decisionSource, name string) (string, error) {
+	if !identities.MatchString(name) {
+		return name, nil
+	}
+	rows, err := collect(ctx, source, journal.Filter{Identity: name, Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	if len(rows) == 0 {
+		return "", fmt.Errorf("no decision has the act %s", name)
+	}
+	return rows[0].ID, nil
 }
 
 func (o *decisionFlags) printOne(ctx context.Context, w io.Writer, source decisionSource, id string) error {

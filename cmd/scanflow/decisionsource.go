@@ -122,7 +122,7 @@ func (j *remoteJournal) Document(ctx context.Context, id string) (raw json.RawMe
 func (j *remoteJournal) byID(ctx context.Context, id, of string, into any) error {
 	firing, index, ok := strings.Cut(id, "/")
 	if !ok || firing == "" || index == "" || strings.Contains(index, "/") {
-		return fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
+		return fmt.Errorf("decision %q: an id is FIRING/NUMBER, or the identity of an act", id)
 	}
 	return j.get(ctx, "/v1/decisions/"+url.PathEscape(firing)+"/"+url.PathEscape(index)+of, nil, into)
 }

@@ -46,6 +46,13 @@ func TestLinesOfDecisionsAreShort(t *testing.T) {
 				}
 				require.Regexp(t, `decided: verdict=unchanged id=123456789/0 dry_run=true reason="?load_`, decided)
 				require.Contains(t, acted, "acted: outcome=abandoned identity="+a.Identity+" dry_run=true took=1h0m1.235s")
+				f.Decisions[0].Verdict, f.Decisions[0].Identity, a.Outcome.Status = engine.Admitted, a.Identity, engine.Failed
+				_, acted = logged(t, "text", f, a)
+				require.LessOrEqual(t, utf8.RuneCountInString(acted), 160, acted)
+				require.Contains(t, acted, "acted: outcome=failed id=123456789/0 dry_run=true took=1h0m1.235s")
+				if text == "web" || text == long { // of what is escaped, nothing may remain
+					require.Contains(t, acted, " detail="+text[:3], acted)
+				}
 			}
 		}
 	}
@@ -66,8 +73,13 @@ func TestLinesOfDecisions(t *testing.T) {
 	require.Equal(t, `[INFO]  scanflow: decided: verdict=refused id=3/0 reason=load_high by=guards.cooldown target=default/web act="scale 4"`, decided)
 	require.Equal(t, `[INFO]  scanflow: acted: outcome=done identity=42ef8349a7bd4b48c524f5b10ea4903a took=43ms target=default/web primitive=scale`, acted)
 
+	f.Decisions[0].Identity = a.Identity
 	f.Decisions[0].By, f.Decisions[0].Verdict, f.Decisions[0].Detail = "", engine.Admitted, "replicas 1 -> 4, taken over from kubectl-client-side-apply (Update, 2026-03-01T12:05:00Z)"
-	taken, _ := logged(t, "text", f, a)
+	taken, acted := logged(t, "text", f, a)
+	require.Contains(t, acted, "acted: outcome=done id=3/0 took=43ms target=default/web primitive=scale detail=\"4 ready\" agent=default/first")
+	a.Outcome = engine.Outcome{Status: engine.Failed, Detail: "POST http://127.0.0.1:9000/help: not answered within its time of 30s"}
+	_, acted = logged(t, "text", f, a)
+	require.Contains(t, acted, "acted: outcome=failed id=3/0 took=43ms detail=\"POST http://127.0.0.1:9000/help: not answered")
 	require.Contains(t, taken, `decided: verdict=admitted id=3/0 reason=load_high target=default/web act="scale 4" detail="replicas 1 -> 4, ta…"`)
 	f.Decisions[0].Detail = "scale cools down for 5m, until 2026-03-01T12:05:00Z"
 	decided, _ = logged(t, "json", f, a)

@@ -38,6 +38,13 @@ func TestAnOperatorLooksAtARunningDaemon(t *testing.T) {
 		ofFolder := said(0, append([]string{"decisions", "--data", s.data}, args...)...)
 		require.Equal(t, ofFolder, said(0, append([]string{"decisions", "--server", d.url}, args...)...), args)
 	}
+	var row struct{ Identity string }
+	require.NoError(t, json.Unmarshal([]byte(said(0, "decisions", "--data", s.data, "--verdict", "admitted", "--limit", "1", "--json")), &row))
+	for _, from := range [][]string{{"--data", s.data}, {"--server", d.url}} {
+		require.Contains(t, said(0, append([]string{"decisions", row.Identity}, from...)...), "  identity  "+row.Identity+"\n")
+		require.Contains(t, said(0, append([]string{"decisions", "--document", row.Identity}, from...)...), `"now_ns":`)
+		require.Contains(t, said(1, append([]string{"decisions", strings.Repeat("0", 32)}, from...)...), "no decision has the act 0000")
+	}
 	for args, want := range map[string]string{
 		"decisions --data x --server y":       "--data reads a folder, and --server is for asking a running scanflow: pass one of them",
 		"workflows --data x --token-file y":   "--data reads a folder, and --token-file is for",

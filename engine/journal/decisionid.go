@@ -17,7 +17,7 @@ func ShortID(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
 // key returns the row of a decision's id, FIRING/INDEX, or of its ShortID. It is an ErrNotFound if there is
 // none, and another error if a short id stands for several.
 func (r *Reader) key(ctx context.Context, id string) (int64, error) {
-	malformed := fmt.Errorf("decision %q: an id is FIRING/NUMBER", id)
+	malformed := fmt.Errorf("decision %q: an id is FIRING/NUMBER, or the identity of an act", id)
 	cut := strings.LastIndexByte(id, '/')
 	if cut < 1 {
 		return 0, malformed
