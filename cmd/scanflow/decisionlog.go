@@ -78,7 +78,7 @@ func (l *decisionLog) Fired(f engine.FiringRecord) {
 
 // Stalled logs what keeps a running act from its end, and that it is gone.
 func (l *decisionLog) Stalled(a engine.Act) {
-	fields := []any{"agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "detail", a.Outcome.Detail, "identity", a.Identity}
+	fields := []any{"agent", a.Agent, "target", a.Target.ID(), "primitive", a.Primitive, "detail", a.Outcome.Detail, "identity", a.Identity}
 	if a.Outcome.Obstacle == "" {
 		l.Info("act no longer held up", fields...)
 		return
@@ -100,7 +100,7 @@ func (l *decisionLog) Acted(a engine.Act) {
 		return
 	}
 	fields := []any{
-		"agent", a.Agent, "target", a.Target, "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
+		"agent", a.Agent, "target", a.Target.ID(), "primitive", a.Primitive, "outcome", a.Outcome.Status, "detail", a.Outcome.Detail,
 		"took", a.EndedAt.Sub(a.At), "identity", a.Identity, "dry_run", a.DryRun,
 	}
 	if id != "" {

@@ -43,6 +43,7 @@ func TestEvalAsksARunningDaemon(t *testing.T) {
 	edited := one("--server", d.url, "--agent", "test/watcher", "--policies", edit).Decisions[0]
 	require.Equal(t, "guards.cooldown", edited.By, "the cooldown of the running agent counts")
 	require.True(t, strings.HasPrefix(edited.Reason, "edited_"), edited.Reason)
+	require.Nil(t, edited.Document, "it is there once, beside the decisions")
 
 	s.write("edit/call.rego", strings.ReplaceAll(s.read("policies/call.rego"), "signals.load", "signals.laod"))
 	out, code := scanflow(t, "eval", "--server", d.url, "--policies", edit)

@@ -72,6 +72,9 @@ func (a *agent) preview(ctx context.Context, o *turn.Observation, trigger engine
 	evaluated := o.Evaluate(ctx, allCores)
 	result := evaluated.Admit(a.plan(ctx, evaluated.Plans()))
 	p := Preview{FiringRecord: result.Record, Decisions: result.All()}
+	for i := range p.Decisions {
+		p.Decisions[i].Document = nil // Documents has it
+	}
 	p.ID, p.Trigger = "", trigger
 	var err error
 	if p.Documents, err = result.DocumentsOfAll(); err != nil {
