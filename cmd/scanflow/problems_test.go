@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An answer that is no proposal does nothing, and each of its mistakes can be read.
+// An answer that is no proposal, which the text of the rule does not show, does nothing, and
+// each of its mistakes can be read.
 func TestWhatIsNoProposalIsTold(t *testing.T) {
 	s := newSite(t)
 	s.write("policies/call_test.rego", "package scanflow.strategies.t.call_test\n\ntest_nothing if true\n")
-	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, `"reason": "too_high",`, `"prio": 3,`))
+	s.write("policies/call.rego", strings.ReplaceAll(callPolicy, `"reason": "too_high",`, `concat("", ["pr", "io"]): 3,`))
 	d := startDaemon(t, s.args()...)
 	d.said("prio")
 	d.stop()

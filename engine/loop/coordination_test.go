@@ -246,7 +246,7 @@ func TestAStrategyFailureOnOneTargetDoesNotAffectOthers(t *testing.T) {
 
 propose contains {"primitive": "scale", "with": {"replicas": 2}, "reason": "two", "because": []} if input.target.name != "bad"
 
-propose contains {"primitive": 7, "because": [], "wrong": true} if {
+propose contains {"primitive": input.params.verb, "with": {}, "reason": "wrong", "because": []} if {
 	input.target.name == "bad"
 	input.params.how == "shape"
 }
@@ -263,7 +263,7 @@ propose contains {"primitive": "scale", "with": {"replicas": n}, "reason": "endl
 			b.world.set("bad", 1)
 			b.world.set("good", 1)
 			b.load.setValue("good", 35)
-			b.run(b.spec(func(s *engine.Spec) { s.Strategies, s.Params = []string{"t.picky"}, map[string]any{"how": how} }),
+			b.run(b.spec(func(s *engine.Spec) { s.Strategies, s.Params = []string{"t.picky"}, map[string]any{"how": how, "verb": 7.0} }),
 				b.spec(func(s *engine.Spec) { s.Name, s.Mode = "rival", engine.DryRun }))
 			agents := map[string]engine.FiringRecord{}
 			for range 2 {

@@ -56,7 +56,11 @@ func (r *Revision) unusedRules(modules []*ast.Module, used map[*ast.Rule]bool) {
 				continue
 			}
 			reported[name] = true
-			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), strings.Join(entrypointsOf(m), " or ")), "refer to it, or take it out"))
+			evaluatedRules := slices.Clone(entrypointsOf(m))
+			if slices.Contains(evaluatedRules, proposeRule) {
+				evaluatedRules = append(evaluatedRules, rememberRule)
+			}
+			found = append(found, at(rule.Location, fmt.Sprintf("%s binds nobody, and no %s refers to it", withoutData(name), strings.Join(evaluatedRules, " or ")), "refer to it, or take it out"))
 		}
 	}
 	r.unused = append(r.unused, found[:min(len(found), source.MaxNamed)]...)
