@@ -122,6 +122,7 @@ func (r *Revision) inspect(data map[string]any) mistake.Mistakes {
 		r.guards = append(r.guards, guard{name: name, pkg: guards[name].pkg, from: from.Origin, rules: guards[name].rules})
 	}
 	r.unreadRemember(guardsRead)
+	r.neverRemembered()
 	mistakes = slices.Concat(mistakes, r.misnamed(used), r.entrypointData(data))
 	r.unusedData(data)
 	r.danglingLinks()

@@ -26,7 +26,9 @@ type reads struct {
 	fields map[string]engine.SignalFields
 	// remembered are the strategies whose remembered value is read.
 	remembered engine.Keys
-	params     params
+	// rememberedAlone are those of which `.remembered` is read by this name.
+	rememberedAlone engine.Keys
+	params          params
 }
 
 func newReads() *reads {
@@ -40,6 +42,7 @@ func (r *reads) merge(o *reads) {
 	r.memory = r.memory.Union(o.memory)
 	r.claims = r.claims.Union(o.claims)
 	r.remembered = r.remembered.Union(o.remembered)
+	r.rememberedAlone = r.rememberedAlone.Union(o.rememberedAlone)
 	if r.anySignal == nil {
 		r.anySignal = o.anySignal
 	}
@@ -83,6 +86,9 @@ func (r *reads) addRef(ref ast.Ref, loc *ast.Location) {
 		r.memory = withKey(r.memory, ref[2:])
 		if field := refKey(ref, 3); field != "last" && field != "note" {
 			r.remembered = withKey(r.remembered, ref[2:])
+			if name := refKey(ref, 2); name != "" && field == "remembered" {
+				r.rememberedAlone = r.rememberedAlone.With(name)
+			}
 		}
 	case "claims":
 		r.claims = withKey(r.claims, ref[2:])

@@ -47,6 +47,22 @@ func (r *Revision) unreadRemember(guards *reads) {
 	}
 }
 
+// neverRemembered warns about what strategies read of the memory of a strategy that has no
+// rule remember.
+func (r *Revision) neverRemembered() {
+	for _, name := range slices.Sorted(maps.Keys(r.strategies)) {
+		s := r.strategies[name]
+		if len(s.rules) == 0 || strings.HasPrefix(s.rules[0].Location.File, source.ShippedLabel) {
+			continue
+		}
+		for _, of := range s.reads.rememberedAlone.Names {
+			if other := r.strategies[of]; other != nil && len(other.remember) == 0 {
+				r.unused = append(r.unused, at(s.rules[0].Location, fmt.Sprintf("strategy %s reads input.memory[%q].remembered, and %s has no rule remember", name, of, of), "write `remember := VALUE if {...}` in its package, or read its note or another strategy"))
+			}
+		}
+	}
+}
+
 // readRemembered converts the value of a rule remember, and returns its mistakes.
 func readRemembered(v ast.Value) (any, []string) {
 	if !bounded.Within(v, MaxProposal) {

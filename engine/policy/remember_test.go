@@ -88,6 +88,8 @@ func TestRuleRememberIsChecked(t *testing.T) {
 		"in a near-miss package":   {with(rememberer(``), "z.rego", "package scanflow.strategy.z\n\nremember := 1\n"), "did you mean package scanflow.strategies.z?"},
 		"nothing reads it":         {one("propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []}\n\nremember := 1"), "warning: x.rego:5:1: nothing reads what x remembers; read it as input.memory[\"x\"].remembered, or take the rule out"},
 		"only the note is read":    {one("propose contains {\"primitive\": \"p\", \"with\": {\"n\": input.memory.x.note}, \"reason\": \"r\", \"because\": []}\n\nremember := 1"), "warning: x.rego:5:1: nothing reads what x remembers"},
+		"it is read and not there": {one("propose contains {\"primitive\": \"p\", \"with\": {\"n\": object.get(input.memory, [\"x\", \"remembered\"], 0)}, \"reason\": \"r\", \"because\": []}"), "warning: x.rego:3:1: strategy x reads input.memory[\"x\"].remembered, and x has no rule remember; write `remember := VALUE if {...}` in its package"},
+		"all of it is read":        {one("propose contains {\"primitive\": \"p\", \"with\": {\"n\": object.get(input.memory, \"x\", {})}, \"reason\": \"r\", \"because\": []}"), ""},
 		"a guard reads it":         {with(one("propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []}\n\nremember := 1"), "g.rego", guard+"deny contains \"y\" if input.memory.x.remembered > 1\n"), ""},
 		"it reads itself alone":    {one("propose contains {\"primitive\": \"p\", \"reason\": \"r\", \"because\": []}\n\nremember := object.get(input.memory, [\"x\", \"remembered\"], 0) + 1"), "warning: x.rego:5:1: nothing reads what x remembers"},
 	} {
