@@ -91,9 +91,10 @@ func mayBe(key string, v ast.Value) bool {
 type ClampReference struct {
 	Guard, Param string
 	// Verbs are those that the METADATA of the rule names; nil for all.
-	Verbs []string
-	File  string
-	Line  int
+	Verbs  []string
+	File   string
+	Line   int
+	Column int
 }
 
 // ClampedParams returns the places where guards clamp parameters by literal names.
@@ -117,7 +118,7 @@ func (r *Revision) ClampedParams() []ClampReference {
 		}
 		if path, problem := clampPath(value.Value); problem == "" {
 			loc := locationOf(value, rule.rule)
-			out = append(out, ClampReference{rule.guard, path[0], rule.scope.verbs, loc.File, loc.Row})
+			out = append(out, ClampReference{rule.guard, path[0], rule.scope.verbs, loc.File, loc.Row, loc.Col})
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ type ScopeName struct {
 	Guard, Name string
 	File        string
 	Line        int
+	Column      int
 }
 
 // ScopeNames returns the agents and the verbs that the METADATA of guards name, each once a
@@ -24,7 +25,7 @@ type ScopeName struct {
 func (r *Revision) ScopeNames() (agents, verbs []ScopeName) {
 	add := func(into *[]ScopeName, rule *guardRule, names []string) {
 		for _, name := range names {
-			n := ScopeName{rule.guard, name, rule.scope.place.File, rule.scope.place.Row}
+			n := ScopeName{rule.guard, name, rule.scope.place.File, rule.scope.place.Row, rule.scope.place.Col}
 			if !slices.Contains(*into, n) {
 				*into = append(*into, n)
 			}

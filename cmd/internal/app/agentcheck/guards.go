@@ -63,7 +63,7 @@ func unknownScopeVerbs(rev *policy.Revision) mistake.Mistakes {
 	var out mistake.Mistakes
 	for _, n := range named {
 		if !slices.Contains(verbs, n.Name) {
-			out = append(out, mistake.Mistake{File: n.File, Line: n.Line, Message: fmt.Sprintf("METADATA of guard %s names verb %q, and there is no such verb", n.Guard, n.Name), Fix: meant(n.Name, verbs)})
+			out = append(out, mistake.Mistake{File: n.File, Line: n.Line, Column: n.Column, Message: fmt.Sprintf("METADATA of guard %s names verb %q, and there is no such verb", n.Guard, n.Name), Fix: meant(n.Name, verbs)})
 		}
 	}
 	return out
@@ -86,7 +86,7 @@ func unknownClampedParams(rev *policy.Revision) mistake.Mistakes {
 		}
 		slices.Sort(params)
 		if params = slices.Compact(params); len(params) > 0 && !slices.Contains(params, c.Param) {
-			out = append(out, mistake.Mistake{File: c.File, Line: c.Line, Message: fmt.Sprintf("guard %s clamps %q, which is no parameter of %s", c.Guard, c.Param, of), Fix: meant(c.Param, params)})
+			out = append(out, mistake.Mistake{File: c.File, Line: c.Line, Column: c.Column, Message: fmt.Sprintf("guard %s clamps %q, which is no parameter of %s", c.Guard, c.Param, of), Fix: meant(c.Param, params)})
 		}
 	}
 	return out
@@ -118,7 +118,7 @@ func unknownScopeAgents(agents []*manifest.Agent, rev *policy.Revision) mistake.
 	for _, n := range named {
 		matches := func(a *manifest.Agent) bool { return policy.MatchesAgent(n.Name, a.Info().String()) }
 		if !slices.ContainsFunc(agents, matches) {
-			out = append(out, mistake.Mistake{File: n.File, Line: n.Line, Message: fmt.Sprintf("METADATA of guard %s names agent %q, and none of the agents here is called so", n.Guard, n.Name), Fix: meant(n.Name, names)})
+			out = append(out, mistake.Mistake{File: n.File, Line: n.Line, Column: n.Column, Message: fmt.Sprintf("METADATA of guard %s names agent %q, and none of the agents here is called so", n.Guard, n.Name), Fix: meant(n.Name, names)})
 		}
 	}
 	return out
