@@ -263,7 +263,9 @@ propose contains {"primitive": "scale", "with": {"replicas": n}, "reason": "endl
 			b.world.set("bad", 1)
 			b.world.set("good", 1)
 			b.load.setValue("good", 35)
-			b.run(b.spec(func(s *engine.Spec) { s.Strategies, s.Params = []string{"t.picky"}, map[string]any{"how": how, "verb": 7.0} }),
+			b.run(b.spec(func(s *engine.Spec) {
+				s.Strategies, s.Params = []string{"t.picky"}, map[string]any{"how": how, "verb": 7.0}
+			}),
 				b.spec(func(s *engine.Spec) { s.Name, s.Mode = "rival", engine.DryRun }))
 			agents := map[string]engine.FiringRecord{}
 			for range 2 {
