@@ -267,3 +267,6 @@ func (r *reader) live() string {
 	require.NotNil(r.t, m)
 	return m[1]
 }
+
+// pageFile are the headings that name a file.
+var pageFile = regexp.MustCompile(`(?m)^### ([\w./-]+\.(?:rego|yaml|sh))$`)

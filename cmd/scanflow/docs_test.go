@@ -15,9 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// initFile are the headings that name a file of a repository.
-var initFile = regexp.MustCompile("(?m)^### ([\\w./-]+\\.(?:rego|yaml|sh))$")
-
 // initRepository does the page's scanflow init, holds the files that it shows against those
 // written, and goes to the new folder.
 func (r *reader) initRepository() {
@@ -26,7 +23,7 @@ func (r *reader) initRepository() {
 	r.dir = filepath.Join(r.dir, "first")
 	shown := 0
 	for _, b := range r.blocks {
-		m := initFile.FindStringSubmatch(b.lead)
+		m := pageFile.FindStringSubmatch(b.lead)
 		if m == nil {
 			continue
 		}

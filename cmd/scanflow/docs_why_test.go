@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +14,6 @@ import (
 	"github.com/scanflow-k8s/scanflow/cmd/internal/app"
 	"github.com/scanflow-k8s/scanflow/engine/server"
 )
-
-// pageFile are the headings that name a file.
-var pageFile = regexp.MustCompile("(?m)^### ([\\w./-]+\\.(?:rego|yaml|sh))$")
 
 // The page's agents run, and each command prints what the page shows, but for times and ids.
 func TestWhyNothingHappenedPage(t *testing.T) {
