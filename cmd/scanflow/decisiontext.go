@@ -63,8 +63,7 @@ func fullDetail(row journal.Row) string {
 	return detail
 }
 
-// whyText says why the result is what it is: who refused it, what failed, or the strategy's
-// reason.
+// whyText returns the reason of the result: of a refusal, of a failure, or of the strategy.
 func whyText(row journal.Row, zone screenZone) string {
 	why := row.Reason
 	if row.Verdict == engine.Refused {

@@ -200,8 +200,8 @@ func linesOf(text []byte) []string {
 	return lines
 }
 
-// replaceFile writes a file beside another and renames it over that: whoever reads it, as a
-// running scanflow does, reads one or the other.
+// replaceFile writes a file beside another and renames it over that, so that a reader, such as
+// a running scanflow, never reads a part of it.
 func replaceFile(name string, text []byte) (err error) {
 	info, err := os.Stat(name)
 	if err != nil {

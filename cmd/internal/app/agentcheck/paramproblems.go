@@ -15,7 +15,8 @@ import (
 )
 
 var (
-	// problemOfParam is what a strategy says of a param: the path, and what is wrong.
+	// problemOfParam matches the text in which a strategy names a mistake in a param: its path, and
+	// the mistake.
 	problemOfParam = regexp.MustCompile(`^params\.([A-Za-z0-9_]+(?:\[[0-9]+\]|\.[A-Za-z0-9_]+)*):? (.+)$`)
 	unknownZone    = regexp.MustCompile(`unknown time zone (\S+)`)
 )
