@@ -32,10 +32,7 @@ func matchMembers(fleet []engine.Target, list []series, match []labelMatch, by s
 	groups := map[int32][]series{} // by the first target of their key
 	var key []byte
 	for s := range list {
-		key = key[:0]
-		for _, p := range match {
-			key = append(append(key, list[s].labels[model.LabelName(p.label)]...), 0xff)
-		}
+		key = list[s].appendKey(key[:0], match)
 		if first, ok := targets[string(key)]; ok {
 			groups[first] = append(groups[first], list[s])
 		}

@@ -32,6 +32,15 @@ func sortedMatches(match map[string]string) []labelMatch {
 // defaultMatch applies if the manifest has no `match` and every series has these labels.
 var defaultMatch = []labelMatch{{"namespace", "namespace"}, {"deployment", "name"}}
 
+// appendKey appends the values of the labels by which a series is matched, as indexTargets
+// does with the fields of a target.
+func (s *series) appendKey(key []byte, match []labelMatch) []byte {
+	for _, p := range match {
+		key = append(append(key, s.labels[model.LabelName(p.label)]...), 0xff)
+	}
+	return key
+}
+
 // matchSeries assigns each series to its target. A target without a series is Empty; a target
 // with two is an Error that names both. It runs in O(targets + series).
 func matchSeries(fleet []engine.Target, list []series, match []labelMatch) (engine.Reading, error) {
@@ -58,10 +67,7 @@ func matchSeries(fleet []engine.Target, list []series, match []labelMatch) (engi
 	var key []byte
 	matched := false
 	for s := range list {
-		key = key[:0]
-		for _, p := range match {
-			key = append(append(key, list[s].labels[model.LabelName(p.label)]...), 0xff)
-		}
+		key = list[s].appendKey(key[:0], match)
 		first, ok := targets[string(key)]
 		for i := first; ok && i >= 0; i = next[i] {
 			matched = true

@@ -101,12 +101,18 @@ func namesOf(ctx context.Context, a *app.App) (journal.Names, error) {
 	return names, err
 }
 
-func decisionsOf(a *app.App, r *http.Request) (any, error) {
+// filteredJournal returns the filter of a request, and a reader of the journal for it.
+func filteredJournal(a *app.App, r *http.Request) (journal.Filter, *journal.Reader, error) {
 	filter, err := filterOf(a, r)
 	if err != nil {
-		return nil, err
+		return filter, nil, err
 	}
 	reader, err := a.Journal.Reader()
+	return filter, reader, err
+}
+
+func decisionsOf(a *app.App, r *http.Request) (any, error) {
+	filter, reader, err := filteredJournal(a, r)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +122,7 @@ func decisionsOf(a *app.App, r *http.Request) (any, error) {
 
 // problemsOf returns the firings that had problems.
 func problemsOf(a *app.App, r *http.Request) (any, error) {
-	filter, err := filterOf(a, r)
-	if err != nil {
-		return nil, err
-	}
-	reader, err := a.Journal.Reader()
+	filter, reader, err := filteredJournal(a, r)
 	if err != nil {
 		return nil, err
 	}
